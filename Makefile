@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MIT
+# `make run` shows what pyzram does on this machine, `make check` runs every test.
+# The other targets are parts of these two. All build into .venv inside the tree.
+
+PYTHON ?= python3
+VENV   := .venv
+PY     := $(VENV)/bin/python
+# -I: the installed package is tested, never the source tree beside it.
+PYTEST := $(PY) -Im pytest
+
+CC      ?= cc
+CFLAGS_STRICT := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wcast-qual -Wshadow -Wundef \
+	-Wpointer-arith -Wstrict-prototypes -Wvla -Werror -O2
+
+.PHONY: help run check build deps lint unit native kernel vm packaging sanitize fuzz bench clean
+
+help:
+	@sed -n 's/^# `/`/p' Makefile; echo "Rings: unit native kernel vm packaging. More: lint sanitize fuzz bench clean."
+
+$(VENV)/.ready: pyproject.toml tools/setup
+	sh tools/setup $(PYTHON) $(VENV)
+	touch $@
+
+deps: $(VENV)/.ready
+
+build: deps
+	rm -rf build/lib* build/bdist*
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --force-reinstall .
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache csrc/_pyzram.c $(VENV)
+
+lint: deps
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	for file in csrc/*.c; do case $$file in csrc/_pyzram.c) ;; *) \
+		$(CC) $(CFLAGS_STRICT) -Icsrc -c "$$file" -o /dev/null || exit 1;; esac; done
+
+unit native kernel vm packaging: build
+	$(PYTEST) tests/$@
+
+check: lint build
+	$(PYTEST) tests/unit tests/native tests/kernel

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* The device node: exclusive opening, ioctls, and swap on it. */
+#include "pyzram.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/swap.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LOCK_PAUSE_MS = 10 };
+
+/* flock(2) has no timeout; systemd-udevd holds its lock for the length of one probe. */
+static int lock_within(int fd, unsigned int wait_ms)
+{
+	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_MS * 1000000L };
+
+	for (unsigned int waited_ms = 0;; waited_ms += LOCK_PAUSE_MS) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return 0;
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return -errno;
+		if (waited_ms >= wait_ms)
+			return -EWOULDBLOCK;
+		nanosleep(&pause, NULL);
+	}
+}
+
+int pyzram_blkdev_open(const char *path, int writable, unsigned int wait_ms)
+{
+	struct stat st;
+	int err, fd;
+
+	do {
+		fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_EXCL | O_CLOEXEC);
+	} while (fd < 0 && errno == EINTR);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0)
+		err = -errno;
+	else if (!S_ISBLK(st.st_mode))
+		err = -ENOTBLK;
+	else
+		err = lock_within(fd, wait_ms);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+/* The ioctl of something that is no block device says ENOTTY; the caller asked about a block device. */
+static int blkdev_ioctl(int fd, unsigned long request, void *arg)
+{
+	if (ioctl(fd, request, arg) == 0)
+		return 0;
+	return errno == ENOTTY ? -ENOTBLK : -errno;
+}
+
+int pyzram_blkdev_size(int fd, uint64_t *ret)
+{
+	uint64_t size;
+	int err = blkdev_ioctl(fd, BLKGETSIZE64, &size);
+
+	if (!err)
+		*ret = size;
+	return err;
+}
+
+int pyzram_blkdev_block_size(int fd, uint32_t *ret)
+{
+	int size;
+	int err = blkdev_ioctl(fd, BLKSSZGET, &size);
+
+	if (!err)
+		*ret = (uint32_t)size;
+	return err;
+}
+
+int pyzram_blkdev_discard(int fd, uint64_t start, uint64_t length)
+{
+	uint64_t range[2] = { start, length };
+
+	return blkdev_ioctl(fd, BLKDISCARD, range);
+}
+
+int pyzram_blkdev_flush(int fd)
+{
+	if (fsync(fd) < 0)
+		return -errno;
+	return blkdev_ioctl(fd, BLKFLSBUF, NULL);
+}
+
+int pyzram_swapon(const char *path, int priority, int discard)
+{
+	int flags = 0;
+
+	if (priority > SWAP_FLAG_PRIO_MASK || priority < -1)
+		return -EINVAL;
+	if (priority >= 0)
+		flags |= SWAP_FLAG_PREFER | priority;
+	if (discard)
+		flags |= SWAP_FLAG_DISCARD;
+	/* glibc's header stops at SWAP_FLAG_DISCARD; linux/swap.h names the two finer ones. */
+	if (discard == PYZRAM_DISCARD_ONCE)
+		flags |= 0x20000;
+	else if (discard == PYZRAM_DISCARD_PAGES)
+		flags |= 0x40000;
+	return swapon(path, flags) == 0 ? 0 : -errno;
+}
+
+int pyzram_swapoff(const char *path)
+{
+	return swapoff(path) == 0 ? 0 : -errno;
+}

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""The cffi build script: what Python sees of the C library, and how it is compiled."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sysconfig
+from pathlib import Path
+
+import cffi
+
+HERE = Path(__file__).resolve().parent if "__file__" in globals() else Path("csrc").resolve()
+ROOT = HERE.parent
+
+# pkg-config's name, then the package that holds the header on each distribution.
+LIBRARIES = {
+    "liblz4": ("app-arch/lz4", "liblz4-dev", "lz4-devel", "lz4-dev"),
+    "libzstd": ("app-arch/zstd", "libzstd-dev", "libzstd-devel", "zstd-dev"),
+    "zlib": ("virtual/zlib", "zlib1g-dev", "zlib-devel", "zlib-dev"),
+}
+PKG_CONFIG = ("virtual/pkgconfig", "pkg-config", "pkgconf-pkg-config", "pkgconf")
+DISTRIBUTIONS = ("Gentoo", "Debian", "Fedora", "Alpine")
+
+
+def stop(missing: str, packages: tuple[str, ...]) -> SystemExit:
+    """The one message of a build that cannot go on."""
+    where = ", ".join(f"{d}: {p}" for d, p in zip(DISTRIBUTIONS, packages, strict=True))
+    return SystemExit(f"pyzram: cannot build: {missing} is missing; install it ({where})")
+
+
+def pkg_config(option: str) -> list[str]:
+    """Ask pkg-config about all libraries; PKG_CONFIG names another program, as everywhere."""
+    command = shlex.split(os.environ.get("PKG_CONFIG", "pkg-config"))
+    words: list[str] = []
+    for name, packages in LIBRARIES.items():
+        try:
+            done = subprocess.run([*command, option, name], capture_output=True, text=True, check=False)
+        except FileNotFoundError as err:
+            raise stop(command[0], PKG_CONFIG) from err
+        if done.returncode != 0:
+            raise stop(f"the C library {name}", packages)
+        words += shlex.split(done.stdout)
+    return words
+
+
+def declarations() -> str:
+    """The marked region of the public header: the cdef and the header can not drift apart."""
+    text = (HERE / "pyzram.h").read_text(encoding="utf-8")
+    return text.split("/* cffi: begin */")[1].split("/* cffi: end */")[0]
+
+
+ffibuilder = cffi.FFI()
+ffibuilder.cdef(declarations())
+ffibuilder.set_source(
+    "pyzram._pyzram",
+    '#include "pyzram.h"',
+    sources=sorted(str(p.relative_to(ROOT)) for p in HERE.glob("*.c") if p.name != "_pyzram.c"),
+    depends=sorted(str(p.relative_to(ROOT)) for p in HERE.glob("*.h")),
+    include_dirs=["csrc"],
+    extra_compile_args=["-std=c11", "-D_GNU_SOURCE", *pkg_config("--cflags")],
+    extra_link_args=pkg_config("--libs"),
+    py_limited_api=not sysconfig.get_config_var("Py_GIL_DISABLED"),
+)

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of algorithms, and what all of them share. */
+#include "codec.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* In the kernel's order (drivers/block/zram/zcomp.c, 6.12 and later). */
+static const struct codec_ops *const codecs[] = {
+	NULL,
+};
+
+static const struct codec_ops *codec_find(const char *name)
+{
+	for (size_t i = 0; codecs[i]; i++) {
+		if (strcmp(codecs[i]->name, name) == 0)
+			return codecs[i];
+	}
+	return NULL;
+}
+
+const char *pyzram_codec_name(int index)
+{
+	if (index < 0 || (size_t)index >= sizeof(codecs) / sizeof(codecs[0]) || !codecs[index])
+		return NULL;
+	return codecs[index]->name;
+}
+
+void pyzram_params_destroy(struct pyzram_params *params)
+{
+	if (!params)
+		return;
+	if (params->ops->params_deinit)
+		params->ops->params_deinit(params);
+	free(params->dict);
+	free(params);
+}
+
+static int params_judge(struct pyzram_params *params)
+{
+	if (params->ops->params_init)
+		return params->ops->params_init(params);
+	if (params->level != PYZRAM_LEVEL_DEFAULT || params->winbits != PYZRAM_LEVEL_DEFAULT || params->dict)
+		return -EOPNOTSUPP;
+	return 0;
+}
+
+int pyzram_params_create(const char *algorithm, size_t page_size, int32_t level, int32_t winbits,
+			 const void *dict, size_t dict_len, struct pyzram_params **ret)
+{
+	const struct codec_ops *ops = codec_find(algorithm);
+	struct pyzram_params *params;
+	int err;
+
+	if (!ops)
+		return -ENOENT;
+	if (page_size != 4096 && page_size != 16384 && page_size != 65536)
+		return -EINVAL;
+	params = calloc(1, sizeof(*params));
+	if (!params)
+		return -ENOMEM;
+	params->ops = ops;
+	params->page_size = page_size;
+	params->level = level;
+	params->winbits = winbits;
+	if (dict_len) {
+		params->dict = malloc(dict_len);
+		if (!params->dict) {
+			err = -ENOMEM;
+			goto fail;
+		}
+		memcpy(params->dict, dict, dict_len);
+		params->dict_len = dict_len;
+	}
+	err = params_judge(params);
+	if (err)
+		goto fail;
+	*ret = params;
+	return 0;
+
+fail:
+	pyzram_params_destroy(params);
+	return err;
+}
+
+void pyzram_context_destroy(struct pyzram_context *context)
+{
+	if (!context)
+		return;
+	if (context->params->ops->context_deinit)
+		context->params->ops->context_deinit(context);
+	free(context->scratch);
+	free(context);
+}
+
+int pyzram_context_create(const struct pyzram_params *params, struct pyzram_context **ret)
+{
+	struct pyzram_context *context = calloc(1, sizeof(*context));
+	int err = 0;
+
+	if (!context)
+		return -ENOMEM;
+	context->params = params;
+	context->scratch = malloc(2 * params->page_size);
+	if (!context->scratch)
+		err = -ENOMEM;
+	else if (params->ops->context_init)
+		err = params->ops->context_init(context);
+	if (err) {
+		pyzram_context_destroy(context);
+		return err;
+	}
+	*ret = context;
+	return 0;
+}
+
+int64_t pyzram_page_compress(struct pyzram_context *context, const void *src, size_t src_len,
+			     void *dst, size_t dst_cap)
+{
+	struct codec_request request = {
+		.src = src, .src_len = src_len, .dst = dst, .dst_cap = dst_cap,
+	};
+	int err;
+
+	if (src_len != context->params->page_size)
+		return -EINVAL;
+	err = context->params->ops->compress(context, &request);
+	return err ? err : (int64_t)request.dst_len;
+}
+
+int64_t pyzram_page_decompress(struct pyzram_context *context, const void *src, size_t src_len,
+			       void *dst, size_t dst_cap)
+{
+	size_t page_size = context->params->page_size;
+	struct codec_request request = {
+		.src = src, .src_len = src_len, .dst = dst, .dst_cap = page_size,
+	};
+	int err;
+
+	if (dst_cap < page_size)
+		return -EINVAL;
+	err = context->params->ops->decompress(context, &request);
+	if (err)
+		return err;
+	return request.dst_len == page_size ? (int64_t)page_size : -EBADMSG;
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The public header of pyzram's C library, and all that Python sees of it.
+ *
+ * Conventions, for every function:
+ *  - 0 or a positive figure is success, a negative number is -errno; errno itself is not used;
+ *  - results leave through the last parameters; they are untouched on failure, unless said;
+ *  - sizes are bytes, pages where the name says pages;
+ *  - _create gives a heap object that its _destroy frees; _destroy takes NULL;
+ *  - no global mutable state: every function may be called from any thread. What one object allows
+ *    is said where it is declared.
+ *
+ * The region between the two cffi marks is read by cffi as well as by the compiler: plain
+ * declarations, enums and forward-declared structs only.
+ */
+#ifndef PYZRAM_H
+#define PYZRAM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* cffi: begin */
+
+/* ---- sysfs: attributes of the kernel ---------------------------------------------------------- */
+
+/*
+ * Read the attribute `name` below the directory `dirfd` (AT_FDCWD for a path) whole, in one read(2).
+ * Returns the number of bytes, at most `cap`; -EOVERFLOW if the text did not fit. `buf` is not
+ * terminated. Interrupted reads are repeated.
+ */
+int64_t pyzram_attr_read(int dirfd, const char *name, char *buf, size_t cap);
+
+/*
+ * Write `len` bytes to the attribute in exactly one write(2), for each write is a command of its own.
+ * -EINVAL for zero bytes (the kernel would never see them), -EIO if the kernel took only a part.
+ * With retry_ms > 0, EBUSY is tried again with growing pauses until so many milliseconds have
+ * passed: a udev probe holds a device for moments only.
+ */
+int pyzram_attr_write(int dirfd, const char *name, const char *buf, size_t len, unsigned int retry_ms);
+
+/*
+ * Read an attribute that holds numbers parted by white space (mm_stat, io_stat, bd_stat, stat).
+ * Returns how many numbers were stored in `ret`, at most `cap`; more in the file are passed over.
+ * -EINVAL if something in it is not a number, -ERANGE if one does not fit.
+ */
+int pyzram_attr_read_numbers(int dirfd, const char *name, uint64_t *ret, int cap);
+
+/* The same from an attribute that is open already, from its start: pread(2), no open, no close. */
+int pyzram_fd_read_numbers(int fd, uint64_t *ret, int cap);
+
+/* ---- blkdev: the device node ------------------------------------------------------------------ */
+
+/*
+ * Open a block device exclusively (O_EXCL: -EBUSY while it is mounted, swap or claimed) and take the
+ * lock that udev respects (flock; -EWOULDBLOCK after wait_ms). Returns the descriptor.
+ */
+int pyzram_blkdev_open(const char *path, int writable, unsigned int wait_ms);
+
+/* Size in bytes; -ENOTBLK if fd is no block device. */
+int pyzram_blkdev_size(int fd, uint64_t *ret);
+
+/* Logical block size in bytes. */
+int pyzram_blkdev_block_size(int fd, uint32_t *ret);
+
+/* Discard a range in bytes, aligned to whole pages of the device. */
+int pyzram_blkdev_discard(int fd, uint64_t start, uint64_t length);
+
+/* Write back what the page cache holds of the device and drop it. */
+int pyzram_blkdev_flush(int fd);
+
+/*
+ * swapon(2) and swapoff(2). priority -1 leaves the order to the kernel, 0..32767 sets it. discard is
+ * a sum of enum pyzram_discard.
+ */
+enum pyzram_discard {
+	PYZRAM_DISCARD_NONE = 0,
+	PYZRAM_DISCARD_ONCE = 1,
+	PYZRAM_DISCARD_PAGES = 2,
+};
+
+int pyzram_swapon(const char *path, int priority, int discard);
+int pyzram_swapoff(const char *path);
+
+/* ---- codec: one page in, its compressed form out ---------------------------------------------- */
+
+enum pyzram_limits {
+	PYZRAM_LEVEL_DEFAULT = -2147483647,	/* "the kernel's default": no level of any algorithm */
+	PYZRAM_PAGE_MIN = 4096,
+	PYZRAM_PAGE_MAX = 65536,
+};
+
+struct pyzram_params;	/* immutable: may be shared by any number of contexts and threads */
+struct pyzram_context;	/* scratch memory: one thread at a time */
+
+/* Names in the kernel's order; NULL past the last one. */
+const char *pyzram_codec_name(int index);
+
+/*
+ * What comp_algorithm and algorithm_params would set. page_size is 4096, 16384 or 65536. level and
+ * winbits may be PYZRAM_LEVEL_DEFAULT. The dictionary is copied. -ENOENT for a name that is no
+ * algorithm, -EINVAL for a value the newest kernel refuses, -EOPNOTSUPP for a level, window or
+ * dictionary where the algorithm has none, -ENOMEM.
+ */
+int pyzram_params_create(const char *algorithm, size_t page_size, int32_t level, int32_t winbits,
+			 const void *dict, size_t dict_len, struct pyzram_params **ret);
+void pyzram_params_destroy(struct pyzram_params *params);
+
+/* The params must outlive the context. */
+int pyzram_context_create(const struct pyzram_params *params, struct pyzram_context **ret);
+void pyzram_context_destroy(struct pyzram_context *context);
+
+/*
+ * Compress exactly one page. Returns the length; two pages of room are always enough. -ENOSPC if
+ * dst_cap was too small (what dst holds then is undefined), -EINVAL if src_len is no page.
+ */
+int64_t pyzram_page_compress(struct pyzram_context *context, const void *src, size_t src_len,
+			     void *dst, size_t dst_cap);
+
+/*
+ * Decompress into exactly one page. Returns the page size; -EBADMSG if src is not the compressed
+ * form of one page. src may be any bytes whatever: nothing outside the two buffers is touched and
+ * the time is bounded by the size of both. dst may be partly written on failure.
+ */
+int64_t pyzram_page_decompress(struct pyzram_context *context, const void *src, size_t src_len,
+			       void *dst, size_t dst_cap);
+
+/* cffi: end */
+
+#endif /* PYZRAM_H */

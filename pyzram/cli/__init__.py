@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""The commands: arguments in, text out."""

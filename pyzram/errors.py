@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""What can go wrong, as exceptions that keep the kernel's errno and the path.
+
+Every class is a :class:`ZramError` and also the builtin that one would expect, so both
+``except pyzram.ZramError`` and ``except FileNotFoundError`` do what they say.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+
+class ZramError(Exception):
+    """Base of all errors of pyzram."""
+
+
+class ZramOSError(ZramError, OSError):
+    """The kernel refused; ``errno``, ``strerror`` and ``filename`` tell what and where.
+
+    ``str()`` is one line that names the device or file, the step, the cause and, where there
+    is one, the remedy.
+    """
+
+    def __init__(self, code: int, message: str, filename: str | None = None) -> None:
+        OSError.__init__(self, code, message, filename)
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class DeviceNotFoundError(ZramOSError, FileNotFoundError):
+    """There is no such device, or it vanished (ENOENT, ENODEV)."""
+
+
+class NotZramError(ZramOSError):
+    """The device exists but is no zram device (ENOTBLK, ENOTTY or EINVAL)."""
+
+
+class DeviceBusyError(ZramOSError):
+    """The device is in use, or already initialised (EBUSY); the message says by whom."""
+
+
+class AccessError(ZramOSError, PermissionError):
+    """The caller may not do this (EACCES, EPERM)."""
+
+
+class UnsupportedError(ZramOSError, NotImplementedError):
+    """This kernel lacks the feature (the attribute is absent, or EOPNOTSUPP)."""
+
+
+class BlockedError(ZramOSError, TimeoutError):
+    """The kernel did not answer in time (ETIMEDOUT): 7.x blocks reads while writeback runs."""
+
+
+class InvalidValueError(ZramError, ValueError):
+    """A value that can not be meant; refused before the kernel saw it."""
+
+
+_CLASSES: dict[int, type[ZramOSError]] = {
+    errno.ENOENT: DeviceNotFoundError,
+    errno.ENODEV: DeviceNotFoundError,
+    errno.ENXIO: DeviceNotFoundError,
+    errno.EBUSY: DeviceBusyError,
+    errno.EACCES: AccessError,
+    errno.EPERM: AccessError,
+    errno.EROFS: AccessError,
+    errno.EOPNOTSUPP: UnsupportedError,
+    errno.ETIMEDOUT: BlockedError,
+    errno.ENOTBLK: NotZramError,
+}
+
+
+def from_errno(code: int, what: str, path: str | None = None, *, remedy: str = "") -> ZramOSError:
+    """Make the exception for an errno.
+
+    ``what`` names device and step ("zram1: set disksize"); the cause is added from the errno.
+    """
+    text = f"{what}: {os.strerror(code)}"
+    if remedy:
+        text += f" ({remedy})"
+    return _CLASSES.get(code, ZramOSError)(code, text, path)

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+"""Sizes as people write and read them.
+
+The kernel's own parser takes ``1.5G`` for one byte and ``64Mjunk`` for 64 MiB, so pyzram
+parses every size itself and hands the kernel plain bytes.
+"""
+
+from __future__ import annotations
+
+from .errors import InvalidValueError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SUFFIXES = "KMGTPE"
+U64_MAX = (1 << 64) - 1
+
+
+def _number(digits: str) -> tuple[int, int] | None:
+    """Parse a plain decimal as (numerator, denominator), exactly."""
+    whole, dot, fraction = digits.partition(".")
+    if not (whole + fraction).isascii() or not (whole + fraction).isdigit():
+        return None
+    if dot and not (whole and fraction):
+        return None
+    return int(whole + fraction), 10 ** len(fraction)
+
+
+def parse_size(
+    text: str | int, *, total: int | Callable[[], int] | None = None, bare_unit: int = 1
+) -> int:
+    """Turn a size such as ``1.5G``, ``512M``, ``64KiB``, ``10MB`` or ``50%`` into bytes.
+
+    Suffixes K M G T P E (also ``KiB``, ``Ki``) are powers of 1024 and ``KB``, ``MB`` ... powers
+    of 1000, as util-linux has them; letters may be lower case. A bare number counts
+    ``bare_unit`` bytes. ``%`` is of ``total`` (bytes, or a function that gives them). Fractions
+    of a byte are cut off.
+
+    Raises:
+        InvalidValueError: not a size, negative, a percentage without a total, or beyond 2^64-1.
+    """
+    if isinstance(text, int) and not isinstance(text, bool):
+        if not 0 <= text <= U64_MAX:
+            raise InvalidValueError(f"size {text}: not between 0 and 2^64-1 bytes")
+        return text
+    if not isinstance(text, str):
+        raise InvalidValueError(f"size {text!r}: neither a number nor text")
+    word = text.strip()
+    if word.endswith("%"):
+        number = _number(word[:-1].rstrip())
+        if number is None:
+            raise InvalidValueError(f"size {text!r}: not a percentage such as 50%")
+        if total is None:
+            raise InvalidValueError(f"size {text!r}: a percentage means nothing here, give bytes")
+        unit, divisor = (total if isinstance(total, int) else total()), 100
+    else:
+        digits = word.rstrip("KMGTPEkmgtpeBbi")
+        number = _number(digits.rstrip())
+        unit, divisor = _unit(word[len(digits) :].upper(), bare_unit), 1
+        if number is None or unit == 0:
+            raise InvalidValueError(
+                f"size {text!r}: not a size such as 512M, 1.5G or 50% (K M G T P E mean powers of 1024)"
+            )
+    value = number[0] * unit // (number[1] * divisor)
+    if value > U64_MAX:
+        raise InvalidValueError(f"size {text!r}: beyond 2^64-1 bytes")
+    return value
+
+
+def _unit(suffix: str, bare_unit: int) -> int:
+    """Bytes of one unit; 0 for a suffix that is none."""
+    if not suffix:
+        return bare_unit
+    if suffix == "B":
+        return 1
+    power = SUFFIXES.find(suffix[0]) + 1
+    if power == 0:
+        return 0
+    if suffix[1:] in ("", "I", "IB"):
+        return int(1024**power)
+    return int(1000**power) if suffix[1:] == "B" else 0
+
+
+def format_size(value: int) -> str:
+    """Write bytes as zramctl does: one letter, one decimal where it tells something (``1.5G``).
+
+    Rounded half up at one decimal; 0 is ``0B``.
+    """
+    if value < 1024:
+        return f"{value}B"
+    power = min((value.bit_length() - 1) // 10, len(SUFFIXES))
+    tenths = (value * 10 + (1 << (10 * power - 1))) >> (10 * power)
+    if tenths >= 10240 and power < len(SUFFIXES):
+        power, tenths = power + 1, 10
+    whole, tenth = divmod(tenths, 10)
+    return f"{whole}{SUFFIXES[power - 1]}" if tenth == 0 else f"{whole}.{tenth}{SUFFIXES[power - 1]}"

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: MIT
+"""Build the C extension; everything declarative is in pyproject.toml."""
+
+import sysconfig
+
+from setuptools import setup
+
+try:
+    import cffi  # noqa: F401
+except ImportError as err:
+    # Without cffi, setuptools only warns about cffi_modules and goes on to make
+    # a package that lacks its extension. That must never look like success.
+    raise SystemExit(
+        "pyzram: cannot build: the Python package cffi is missing; install it "
+        "(Gentoo: dev-python/cffi, Debian: python3-cffi, Fedora: python3-cffi, "
+        "Alpine: py3-cffi)"
+    ) from err
+
+# A free-threaded interpreter has no stable ABI that cffi can use everywhere.
+STABLE_ABI = not sysconfig.get_config_var("Py_GIL_DISABLED")
+
+setup(
+    cffi_modules=["csrc/build_ffi.py:ffibuilder"],
+    options={"bdist_wheel": {"py_limited_api": "cp311"}} if STABLE_ABI else {},
+)
