@@ -10,6 +10,8 @@ from __future__ import annotations
 from .errors import InvalidValueError
 
 TYPE_CHECKING = False
+# Not from typing: this module is on the path of commands that must start fast.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
