@@ -12,7 +12,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LOCK_PAUSE_MS = 10 };
+enum {
+	LOCK_PAUSE_MS = 10,
+	/* swapon(2)'s finer discard flags, which no installed header names. */
+	DISCARD_ONCE_FLAG = 0x20000,
+	DISCARD_PAGES_FLAG = 0x40000,
+};
 
 /* flock(2) has no timeout; systemd-udevd holds its lock for the length of one probe. */
 static int lock_within(int fd, unsigned int wait_ms)
@@ -105,11 +110,11 @@ int pyzram_swapon(const char *path, int priority, int discard)
 		flags |= SWAP_FLAG_PREFER | priority;
 	if (discard)
 		flags |= SWAP_FLAG_DISCARD;
-	/* glibc's header stops at SWAP_FLAG_DISCARD; linux/swap.h names the two finer ones. */
+	/* Both kinds are what the bare flag means. */
 	if (discard == PYZRAM_DISCARD_ONCE)
-		flags |= 0x20000;
+		flags |= DISCARD_ONCE_FLAG;
 	else if (discard == PYZRAM_DISCARD_PAGES)
-		flags |= 0x40000;
+		flags |= DISCARD_PAGES_FLAG;
 	return swapon(path, flags) == 0 ? 0 : -errno;
 }
 

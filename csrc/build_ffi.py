@@ -36,7 +36,9 @@ def pkg_config(option: str) -> list[str]:
     words: list[str] = []
     for name, packages in LIBRARIES.items():
         try:
-            done = subprocess.run([*command, option, name], capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                [*command, option, name], capture_output=True, text=True, check=False
+            )
         except FileNotFoundError as err:
             raise stop(command[0], PKG_CONFIG) from err
         if done.returncode != 0:

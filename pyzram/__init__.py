@@ -1,1 +1,54 @@
 # SPDX-License-Identifier: MIT
+"""Toolkit for zram, Linux's compressed RAM block device.
+
+Names are loaded when they are first used, so that ``import pyzram`` costs next to nothing.
+"""
+
+from ._version import __version__
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .errors import (
+        AccessError,
+        BlockedError,
+        DeviceBusyError,
+        DeviceNotFoundError,
+        InvalidValueError,
+        NotZramError,
+        UnsupportedError,
+        ZramError,
+        ZramOSError,
+    )
+    from .units import format_size, parse_size
+
+# Public name to the module that defines it.
+_HOME = {
+    "AccessError": "errors",
+    "BlockedError": "errors",
+    "DeviceBusyError": "errors",
+    "DeviceNotFoundError": "errors",
+    "InvalidValueError": "errors",
+    "NotZramError": "errors",
+    "UnsupportedError": "errors",
+    "ZramError": "errors",
+    "ZramOSError": "errors",
+    "format_size": "units",
+    "parse_size": "units",
+}
+
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

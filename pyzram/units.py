@@ -62,7 +62,8 @@ def parse_size(
         unit, divisor = _unit(word[len(digits) :].upper(), bare_unit), 1
         if number is None or unit == 0:
             raise InvalidValueError(
-                f"size {text!r}: not a size such as 512M, 1.5G or 50% (K M G T P E mean powers of 1024)"
+                f"size {text!r}: not a size such as 512M, 1.5G or 50% "
+                "(K M G T P E mean powers of 1024)"
             )
     value = number[0] * unit // (number[1] * divisor)
     if value > U64_MAX:
@@ -96,4 +97,6 @@ def format_size(value: int) -> str:
     if tenths >= 10240 and power < len(SUFFIXES):
         power, tenths = power + 1, 10
     whole, tenth = divmod(tenths, 10)
-    return f"{whole}{SUFFIXES[power - 1]}" if tenth == 0 else f"{whole}.{tenth}{SUFFIXES[power - 1]}"
+    return (
+        f"{whole}{SUFFIXES[power - 1]}" if tenth == 0 else f"{whole}.{tenth}{SUFFIXES[power - 1]}"
+    )

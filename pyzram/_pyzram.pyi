@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+# The extension as cffi builds it from csrc/pyzram.h; a test holds the two together.
+from typing import Any, final
+
+import _cffi_backend
+
+ffi: _cffi_backend.FFI
+
+_CData = _cffi_backend.FFI.CData
+
+@final
+class _Lib:
+    PYZRAM_DISCARD_NONE: int
+    PYZRAM_DISCARD_ONCE: int
+    PYZRAM_DISCARD_PAGES: int
+    PYZRAM_LEVEL_DEFAULT: int
+    PYZRAM_PAGE_MIN: int
+    PYZRAM_PAGE_MAX: int
+
+    # sysfs
+    def pyzram_attr_read(self, dirfd: int, name: bytes, buf: _CData, cap: int, /) -> int: ...
+    def pyzram_attr_write(
+        self, dirfd: int, name: bytes, buf: bytes, len: int, retry_ms: int, /
+    ) -> int: ...
+    def pyzram_attr_read_numbers(
+        self, dirfd: int, name: bytes, ret: _CData, cap: int, /
+    ) -> int: ...
+    def pyzram_fd_read_numbers(self, fd: int, ret: _CData, cap: int, /) -> int: ...
+    # blkdev
+    def pyzram_blkdev_open(self, path: bytes, writable: int, wait_ms: int, /) -> int: ...
+    def pyzram_blkdev_size(self, fd: int, ret: _CData, /) -> int: ...
+    def pyzram_blkdev_block_size(self, fd: int, ret: _CData, /) -> int: ...
+    def pyzram_blkdev_discard(self, fd: int, start: int, length: int, /) -> int: ...
+    def pyzram_blkdev_flush(self, fd: int, /) -> int: ...
+    def pyzram_swapon(self, path: bytes, priority: int, discard: int, /) -> int: ...
+    def pyzram_swapoff(self, path: bytes, /) -> int: ...
+    # codec
+    def pyzram_codec_name(self, index: int, /) -> Any: ...
+    def pyzram_params_create(
+        self,
+        algorithm: bytes,
+        page_size: int,
+        level: int,
+        winbits: int,
+        dict: Any,
+        dict_len: int,
+        ret: _CData,
+        /,
+    ) -> int: ...
+    def pyzram_params_destroy(self, params: _CData, /) -> None: ...
+    def pyzram_context_create(self, params: _CData, ret: _CData, /) -> int: ...
+    def pyzram_context_destroy(self, context: _CData, /) -> None: ...
+    def pyzram_page_compress(
+        self, context: _CData, src: Any, src_len: int, dst: _CData, dst_cap: int, /
+    ) -> int: ...
+    def pyzram_page_decompress(
+        self, context: _CData, src: Any, src_len: int, dst: _CData, dst_cap: int, /
+    ) -> int: ...
+
+lib: _Lib

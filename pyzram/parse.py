@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: MIT
+"""Text of the kernel's files into plain values: one parser per file, no I/O.
+
+Kernels add fields at the end of a line, so every parser takes more fields than it knows, and
+gives ``None`` for those this kernel does not have yet. Numbers are the kernel's, unscaled.
+Source of the formats: Documentation/admin-guide/blockdev/zram.rst and
+Documentation/ABI/testing/sysfs-block-zram.
+"""
+
+from __future__ import annotations
+
+MM_STAT = (
+    "orig_data_size",
+    "compr_data_size",
+    "mem_used_total",
+    "mem_limit",
+    "mem_used_max",
+    "same_pages",
+    "pages_compacted",
+    "huge_pages",
+    "huge_pages_since",
+)
+IO_STAT = ("failed_reads", "failed_writes", "invalid_io", "notify_free")
+BD_STAT = ("bd_count", "bd_reads", "bd_writes")
+DEBUG_STAT = ("writestall", "miss_free")
+BLOCK_STAT = (
+    "read_ios",
+    "read_merges",
+    "read_sectors",
+    "read_ticks",
+    "write_ios",
+    "write_merges",
+    "write_sectors",
+    "write_ticks",
+    "in_flight",
+    "io_ticks",
+    "time_in_queue",
+    "discard_ios",
+    "discard_merges",
+    "discard_sectors",
+    "discard_ticks",
+    "flush_ios",
+    "flush_ticks",
+)
+
+Figures = dict[str, "int | None"]
+
+
+def named(numbers: list[int], names: tuple[str, ...]) -> Figures:
+    """Give numbers their names; a name without a number is ``None``."""
+    figures: Figures = dict.fromkeys(names)
+    figures.update(zip(names, numbers, strict=False))
+    return figures
+
+
+def parse_mm_stat(text: str) -> Figures:
+    """``/sys/block/zramN/mm_stat``: sizes in bytes, the others count pages (:data:`MM_STAT`)."""
+    return named([int(word) for word in text.split()], MM_STAT)
+
+
+def parse_io_stat(text: str) -> Figures:
+    """``/sys/block/zramN/io_stat``: counts of requests, ``notify_free`` of pages."""
+    return named([int(word) for word in text.split()], IO_STAT)
+
+
+def parse_bd_stat(text: str) -> Figures:
+    """``/sys/block/zramN/bd_stat``: all three in units of 4096 bytes."""
+    return named([int(word) for word in text.split()], BD_STAT)
+
+
+def parse_debug_stat(text: str) -> Figures:
+    """``/sys/block/zramN/debug_stat``: a version line, then counts of events."""
+    return named([int(word) for word in text.partition("\n")[2].split()], DEBUG_STAT)
+
+
+def parse_block_stat(text: str) -> Figures:
+    """``/sys/block/*/stat`` (Documentation/block/stat.rst): sectors of 512 bytes, milliseconds."""
+    return named([int(word) for word in text.split()], BLOCK_STAT)
+
+
+def parse_algorithms(text: str) -> tuple[str | None, tuple[str, ...]]:
+    """``comp_algorithm``: the selected name (the one in brackets) and all names in order.
+
+    No name is selected where the kernel brackets none (6.12 to 6.18 after a value that ends in
+    two newlines).
+    """
+    selected, names = None, []
+    for word in text.split():
+        name = word
+        if word.startswith("[") and word.endswith("]"):
+            selected = name = word[1:-1]
+        names.append(name)
+    return selected, tuple(names)
+
+
+def parse_recomp_algorithms(text: str) -> dict[int, str | None]:
+    """``recomp_algorithm``: priority to selected name; empty where none is configured."""
+    configured = {}
+    for line in text.splitlines():
+        priority, colon, names = line.partition(":")
+        if colon:
+            configured[int(priority.strip().lstrip("#"))] = parse_algorithms(names)[0]
+    return configured
+
+
+def unescape(word: str) -> str:
+    """Undo the octal escapes (``\\040``) that /proc/swaps and mountinfo use for blanks."""
+    if "\\" not in word:
+        return word
+    head, *parts = word.split("\\")
+    return head + "".join(
+        chr(int(p[:3], 8)) + p[3:] if len(p) >= 3 and p[:3].isdigit() else "\\" + p for p in parts
+    )
+
+
+class SwapArea:
+    """One line of /proc/swaps: sizes in bytes."""
+
+    __slots__ = ("path", "priority", "size", "type", "used")
+
+    def __init__(self, path: str, kind: str, size: int, used: int, priority: int) -> None:
+        self.path = path
+        self.type = kind
+        self.size = size
+        self.used = used
+        self.priority = priority
+
+    def __repr__(self) -> str:
+        return (
+            f"SwapArea(path={self.path!r}, type={self.type!r}, size={self.size}, "
+            f"used={self.used}, priority={self.priority})"
+        )
+
+
+def parse_swaps(text: str) -> list[SwapArea]:
+    """``/proc/swaps`` (proc(5)): the file counts KiB, the result bytes."""
+    areas = []
+    for line in text.splitlines()[1:]:
+        # From the right: a path may end in " (deleted)".
+        *path, kind, size, used, priority = line.split()
+        areas.append(
+            SwapArea(
+                unescape(" ".join(path)), kind, int(size) * 1024, int(used) * 1024, int(priority)
+            )
+        )
+    return areas
+
+
+def parse_mounts(text: str) -> dict[str, list[str]]:
+    """``/proc/self/mountinfo`` (proc(5)): device number ``major:minor`` to its mount points."""
+    mounts: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        words = line.split(" ")
+        if len(words) > 4:
+            mounts.setdefault(words[2], []).append(unescape(words[4]))
+    return mounts

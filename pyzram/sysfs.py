@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""Where the kernel's files are, and plain whole reads of them.
+
+Nothing here needs the C extension, so that a statistics command starts fast. Writing, and
+reading many times over, is :mod:`pyzram._native`'s.
+"""
+
+from __future__ import annotations
+
+import os
+
+from .errors import from_errno
+
+READ_SIZE = 65536
+
+
+def read_text(path: str, *, dir_fd: int | None = None) -> str:
+    """Read a kernel file whole; the OSError is the kernel's own."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=dir_fd)
+    try:
+        text = chunk = os.read(fd, READ_SIZE)
+        # sysfs hands all over at once, but /proc may need several reads.
+        while chunk and (len(chunk) == READ_SIZE or not path.startswith("/sys")):
+            chunk = os.read(fd, READ_SIZE)
+            text += chunk
+    finally:
+        os.close(fd)
+    return text.decode("utf-8", "surrogateescape")
+
+
+class Sysfs:
+    """The kernel's files below a root directory: ``/``, or a captured tree in tests.
+
+    Synchronization: none needed, it holds nothing but paths.
+    """
+
+    __slots__ = ("root",)
+
+    def __init__(self, root: str = "/") -> None:
+        self.root = root.rstrip("/")
+
+    def __repr__(self) -> str:
+        return f"Sysfs({self.root or '/'!r})"
+
+    def path(self, *parts: str) -> str:
+        """Join a path below the root."""
+        return "/".join((self.root, *parts))
+
+    def block(self, name: str) -> str:
+        """Directory of a block device, ``/sys/block/NAME``."""
+        return self.path("sys/block", name)
+
+    @property
+    def control(self) -> str:
+        """Directory of hot_add and hot_remove; absent without a zram driver (or before 4.2)."""
+        return self.path("sys/class/zram-control")
+
+    @property
+    def dev(self) -> str:
+        """Directory of the device nodes."""
+        return self.path("dev")
+
+    def has_driver(self) -> bool:
+        """Whether a zram driver is loaded or built in."""
+        return os.path.isdir(self.control)
+
+    def numbers(self) -> list[int]:
+        """Numbers of all zram devices, ascending; empty without a driver.
+
+        Raises:
+            ZramOSError: /sys is not mounted or may not be read.
+        """
+        directory = self.path("sys/block")
+        try:
+            names = os.listdir(directory)
+        except OSError as err:
+            raise from_errno(err.errno or 0, f"{directory}: list devices", directory) from err
+        return sorted(
+            int(name[4:]) for name in names if name.startswith("zram") and name[4:].isdigit()
+        )
+
+    def read(self, path: str) -> str:
+        """Read a file below the root, given from the root (``proc/swaps``)."""
+        return read_text(self.path(path))
