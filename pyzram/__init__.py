@@ -8,6 +8,9 @@ from ._version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .capabilities import Capabilities, capabilities
+    from .compression import Algorithm
+    from .device import Zram, devices
     from .errors import (
         AccessError,
         BlockedError,
@@ -19,10 +22,26 @@ if TYPE_CHECKING:
         ZramError,
         ZramOSError,
     )
+    from .parse import SwapArea
+    from .stats import BdStat, BlockStat, DebugStat, IoStat, MmStat, Stats
+    from .sysfs import Sysfs
     from .units import format_size, parse_size
 
 # Public name to the module that defines it.
 _HOME = {
+    "Zram": "device",
+    "devices": "device",
+    "Algorithm": "compression",
+    "Capabilities": "capabilities",
+    "capabilities": "capabilities",
+    "BdStat": "stats",
+    "BlockStat": "stats",
+    "DebugStat": "stats",
+    "IoStat": "stats",
+    "MmStat": "stats",
+    "Stats": "stats",
+    "SwapArea": "parse",
+    "Sysfs": "sysfs",
     "AccessError": "errors",
     "BlockedError": "errors",
     "DeviceBusyError": "errors",

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+"""The backing device of a device, what is written to it, and the marks that choose pages."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from .errors import InvalidValueError, UnsupportedError, ZramOSError
+from .handle import Handle
+
+WRITEBACK_TYPES = ("idle", "huge", "huge_idle", "incompressible")
+
+
+def _count(what: str, value: int, lowest: int = 0) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
+        raise InvalidValueError(f"{what} {value!r}: not a whole number from {lowest} up")
+    return value
+
+
+class Backing(Handle):
+    """The writeback half of a device (CONFIG_ZRAM_WRITEBACK).
+
+    Everything but :meth:`mark_idle` raises UnsupportedError where the kernel lacks it.
+    """
+
+    def read_backing_dev(self) -> str | None:
+        """Return the backing device's path (``backing_dev``), or ``None``."""
+        path = self.read("backing_dev")
+        return None if path == "none" else path
+
+    def set_backing_dev(self, path: str | os.PathLike[str]) -> None:
+        """Attach a block device, before the device is initialised, and read it back.
+
+        Its content is lost. It is claimed exclusively until the next reset.
+
+        Raises:
+            ZramOSError: ENOTBLK not a block device, EBUSY mounted or claimed, EINVAL too small
+                or the device itself, or what opening it gave.
+            DeviceBusyError: this device is already initialised (EBUSY).
+        """
+        text = os.fspath(path)
+        if not os.path.isabs(text):
+            raise InvalidValueError(f"backing device {text!r}: give an absolute path")
+        step = f"set backing_dev to {text}"
+        initialised = bool(int(self.read("disksize")))
+        try:
+            self.write("backing_dev", text, step=step)
+        except ZramOSError as err:
+            if err.errno == errno.EBUSY and not initialised:
+                raise type(err)(
+                    errno.EBUSY,
+                    f"{self.name}: {step}: {os.strerror(errno.EBUSY)} "
+                    f"({text} is mounted, swap, or claimed by another device)",
+                    err.filename,
+                ) from err
+            raise
+        attached = self.read_backing_dev()
+        if attached is None or os.stat(attached).st_rdev != os.stat(text).st_rdev:
+            raise ZramOSError(errno.EIO, f"{self.name}: {step}: the kernel has {attached} instead")
+
+    def read_writeback_limit(self) -> int:
+        """Return what may still be written, in units of 4096 bytes (``writeback_limit``)."""
+        return int(self.read("writeback_limit"))
+
+    def set_writeback_limit(self, units: int) -> None:
+        """Set what may be written from now on, in units of 4096 bytes.
+
+        It counts only once it is enabled (:meth:`set_writeback_limit_enable`). Survives a reset.
+        """
+        _count("writeback_limit", units)
+        self.write("writeback_limit", units, step=f"set writeback_limit to {units}")
+
+    def read_writeback_limit_enable(self) -> bool:
+        """Return whether ``writeback_limit`` counts."""
+        return self.read("writeback_limit_enable") != "0"
+
+    def set_writeback_limit_enable(self, enable: bool) -> None:
+        """Make ``writeback_limit`` count, or not. Survives a reset."""
+        self.write("writeback_limit_enable", int(bool(enable)), step="set writeback_limit_enable")
+
+    def read_writeback_batch_size(self) -> int:
+        """Return how many requests writeback keeps in flight (7.x)."""
+        return int(self.read("writeback_batch_size"))
+
+    def set_writeback_batch_size(self, requests: int) -> None:
+        """Set how many requests writeback keeps in flight; each takes one page of memory (7.x)."""
+        _count("writeback_batch_size", requests, 1)
+        self.write("writeback_batch_size", requests, step="set writeback_batch_size")
+
+    def read_compressed_writeback(self) -> bool:
+        """Return whether pages are written back as they are stored (7.x)."""
+        return self.read("compressed_writeback") != "0"
+
+    def set_compressed_writeback(self, enable: bool) -> None:
+        """Write pages back compressed, before the device is initialised (7.x).
+
+        Saves CPU time, not space: each page still takes a whole block.
+        """
+        self.write("compressed_writeback", int(bool(enable)), step="set compressed_writeback")
+
+    def mark_idle(self, age: int | None = None) -> None:
+        """Mark stored pages idle (``idle``): all, or those not touched for ``age`` seconds.
+
+        Raises:
+            UnsupportedError: an age, but this kernel does not track access times.
+            ZramOSError: EINVAL before the device is initialised.
+        """
+        if age is None:
+            self.write("idle", "all", step="mark pages idle")
+            return
+        _count("idle age", age)
+        try:
+            self.write("idle", age, step=f"mark pages idle for {age} s")
+        except ZramOSError as err:
+            if err.errno == errno.EINVAL and int(self.read("disksize")):
+                raise UnsupportedError(
+                    errno.EINVAL,
+                    f"{self.name}: mark pages idle for {age} s: this kernel does not track "
+                    "access times (CONFIG_ZRAM_TRACK_ENTRY_ACTIME, or ZRAM_MEMORY_TRACKING in 6.1)",
+                    err.filename,
+                ) from err
+            raise
+
+    def writeback(self, type: str | None = None, *, page_index: int | None = None) -> None:
+        """Write one kind of pages, or one page, to the backing device now (``writeback``).
+
+        ``type`` is ``idle``, ``huge``, ``huge_idle`` or ``incompressible`` (6.2). Returns when
+        the kernel is done; success also when nothing qualified.
+
+        Raises:
+            InvalidValueError: neither or both of type and page_index, or an unknown type.
+            ZramOSError: ENODEV no backing device, EIO the limit is used up or a write failed,
+                ENOSPC it is full, EAGAIN another run is under way (6.12), EINVAL not initialised.
+        """
+        if (type is None) == (page_index is None):
+            raise InvalidValueError("writeback: give either a type or a page_index")
+        if type is not None and type not in WRITEBACK_TYPES:
+            raise InvalidValueError(
+                f"writeback type {type!r}: not one of {', '.join(WRITEBACK_TYPES)}"
+            )
+        # The bare word and page_index=N are understood by every kernel that has the file.
+        word = type if type is not None else f"page_index={_count('page_index', page_index or 0)}"
+        self.write("writeback", word, step=f"write back {word}")

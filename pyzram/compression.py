@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: MIT
+"""Which algorithms a device uses, and with what parameters."""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import dataclass
+
+from .errors import InvalidValueError, UnsupportedError, ZramOSError, from_errno
+from .handle import Handle
+from .parse import parse_algorithms, parse_recomp_algorithms
+
+MAX_PRIORITY = 3
+RECOMPRESS_TYPES = ("idle", "huge", "huge_idle")
+
+
+@dataclass(frozen=True, slots=True)
+class Algorithm:
+    """An algorithm with its parameters, as comp_algorithm and algorithm_params take them."""
+
+    name: str
+    """The kernel's name, for example ``zstd``."""
+    level: int | None = None
+    """Compression level; for lz4 the acceleration. ``None`` is the kernel's default."""
+    dictionary: str | None = None
+    """Absolute path of a dictionary file that the kernel reads once."""
+    winbits: int | None = None
+    """``deflate.winbits`` (6.16)."""
+
+    def params(self) -> str:
+        """Words for ``algorithm_params``; empty when everything is default."""
+        words = []
+        if self.level is not None:
+            words.append(f"level={self.level}")
+        if self.dictionary is not None:
+            if not os.path.isabs(self.dictionary):
+                raise InvalidValueError(
+                    f"dictionary {self.dictionary!r}: give an absolute path, the kernel opens it"
+                )
+            # Double quotes are the only quoting the kernel's word list knows.
+            if '"' in self.dictionary or "\n" in self.dictionary:
+                raise InvalidValueError(f"dictionary {self.dictionary!r}: quote or newline in it")
+            words.append(f'dict="{self.dictionary}"')
+        if self.winbits is not None:
+            words.append(f"deflate.winbits={self.winbits}")
+        return " ".join(words)
+
+
+def as_algorithm(value: str | Algorithm) -> Algorithm:
+    """Take a bare name for an algorithm with default parameters."""
+    return value if isinstance(value, Algorithm) else Algorithm(value)
+
+
+def _priority(priority: int, lowest: int) -> int:
+    if not isinstance(priority, int) or not lowest <= priority <= MAX_PRIORITY:
+        raise InvalidValueError(f"priority {priority!r}: not in {lowest}..{MAX_PRIORITY}")
+    return priority
+
+
+class Compression(Handle):
+    """The algorithms of a device."""
+
+    def read_comp_algorithm(self) -> str | None:
+        """Return the selected algorithm (``comp_algorithm``); ``None`` if the kernel marks none."""
+        return parse_algorithms(self.read("comp_algorithm"))[0]
+
+    def read_algorithms(self) -> tuple[str, ...]:
+        """Return the algorithms this kernel offers, in its order."""
+        return parse_algorithms(self.read("comp_algorithm"))[1]
+
+    def set_comp_algorithm(self, name: str) -> None:
+        """Select the algorithm, before the device is initialised, and read it back.
+
+        On 7.3 this resets the parameters of the primary algorithm: set those afterwards.
+
+        Raises:
+            UnsupportedError: this kernel lacks the algorithm (EINVAL); names those it has.
+            DeviceBusyError: already initialised (EBUSY).
+        """
+        try:
+            self.write("comp_algorithm", name, step=f"set comp_algorithm to {name}")
+        except ZramOSError as err:
+            raise self._no_algorithm(err, name) from err
+        selected = self.read_comp_algorithm()
+        if selected != name:
+            raise ZramOSError(
+                errno.EIO,
+                f"{self.name}: set comp_algorithm to {name}: the kernel has {selected} instead",
+            )
+
+    def read_recomp_algorithms(self) -> dict[int, str | None]:
+        """Return priority to algorithm (``recomp_algorithm``, 6.2); empty if none is configured.
+
+        Raises:
+            UnsupportedError: this kernel has no recompression.
+        """
+        return parse_recomp_algorithms(self.read("recomp_algorithm"))
+
+    def set_recomp_algorithm(self, name: str, *, priority: int = 1) -> None:
+        """Configure a secondary algorithm, before the device is initialised, and read it back.
+
+        Only a reset takes one away again.
+
+        Raises:
+            UnsupportedError: no recompression, or no such algorithm in this kernel.
+            InvalidValueError: priority outside 1..3.
+            DeviceBusyError: already initialised (EBUSY).
+        """
+        _priority(priority, 1)
+        if not name or not name.isprintable() or " " in name or '"' in name:
+            raise InvalidValueError(f"algorithm {name!r}: not a name")
+        step = f"set recomp_algorithm {priority} to {name}"
+        try:
+            self.write("recomp_algorithm", f"algo={name} priority={priority}", step=step)
+        except ZramOSError as err:
+            raise self._no_algorithm(err, name) from err
+        selected = self.read_recomp_algorithms().get(priority)
+        if selected != name:
+            raise ZramOSError(errno.EIO, f"{self.name}: {step}: the kernel has {selected} instead")
+
+    def set_algorithm_params(
+        self,
+        *,
+        priority: int = 0,
+        level: int | None = None,
+        dictionary: str | None = None,
+        winbits: int | None = None,
+    ) -> None:
+        """Set all parameters of one priority (``algorithm_params``, 6.12), 0 being the primary.
+
+        What is not given returns to its default. The kernel judges values only when disksize is
+        set, and does not tell them back. Refused here on an initialised device: 6.12 to 6.18
+        accept it there and free the dictionary that the compressor still uses.
+
+        Raises:
+            DeviceBusyError: already initialised (EBUSY).
+            UnsupportedError: this kernel takes no parameters.
+            InvalidValueError: priority outside 0..3, or a path that can not be passed.
+            ZramOSError: the dictionary can not be read (EINVAL up to 7.2, the real errno in 7.3).
+        """
+        _priority(priority, 0)
+        words = Algorithm("", level, dictionary, winbits).params()
+        self._refuse_initialised("set algorithm_params")
+        text = f"priority={priority} {words}".rstrip()
+        self.write("algorithm_params", text, step=f"set algorithm_params {text}")
+
+    def recompress(
+        self,
+        *,
+        type: str | None = None,
+        threshold: int | None = None,
+        max_pages: int | None = None,
+        algorithm: str | None = None,
+        priority: int | None = None,
+    ) -> None:
+        """Recompress stored pages with a secondary algorithm now (``recompress``, 6.2).
+
+        ``type`` is ``idle``, ``huge``, ``huge_idle`` or ``None`` for all; ``threshold`` (bytes)
+        skips smaller objects; ``max_pages`` bounds the work. Returns when the kernel is done.
+
+        Raises:
+            InvalidValueError: a type, priority or number that older kernels would take silently
+                for something else.
+            UnsupportedError: this kernel has no recompression.
+            ZramOSError: what the kernel answered (EINVAL not initialised or nothing configured,
+                EAGAIN another run is under way on 6.12).
+        """
+        words = []
+        if type is not None:
+            if type not in RECOMPRESS_TYPES:
+                raise InvalidValueError(
+                    f"recompress type {type!r}: not one of {', '.join(RECOMPRESS_TYPES)}"
+                )
+            words.append(f"type={type}")
+        for key, number in (("threshold", threshold), ("max_pages", max_pages)):
+            if number is not None:
+                if not isinstance(number, int) or number < 0:
+                    raise InvalidValueError(f"recompress {key} {number!r}: not a count")
+                words.append(f"{key}={number}")
+        if algorithm is not None:
+            words.append(f"algo={algorithm}")
+        if priority is not None:
+            words.append(f"priority={_priority(priority, 1)}")
+        # A write of nothing would never reach the driver; a threshold of 0 is no threshold.
+        self.write("recompress", " ".join(words) or "threshold=0", step="recompress")
+
+    def _refuse_initialised(self, step: str) -> None:
+        if int(self.read("disksize")):
+            raise from_errno(
+                errno.EBUSY,
+                f"{self.name}: {step}",
+                self.path,
+                remedy="already initialised, reset it first",
+            )
+
+    def _no_algorithm(self, err: ZramOSError, name: str) -> ZramOSError:
+        if err.errno != errno.EINVAL:
+            return err
+        return UnsupportedError(
+            errno.EINVAL,
+            f"{self.name}: this kernel has no algorithm {name!r} "
+            f"(it has: {' '.join(self.read_algorithms())})",
+            err.filename,
+        )

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+"""Who uses a device: swap, mounts, other block devices, processes that have it open."""
+
+from __future__ import annotations
+
+import os
+
+from .parse import parse_mounts, parse_swaps
+from .sysfs import Sysfs, read_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .parse import SwapArea
+
+
+def swap_area(sysfs: Sysfs, name: str) -> SwapArea | None:
+    """Return the swap area on device ``name`` (/proc/swaps), or ``None``."""
+    node = f"/dev/{name}"
+    for area in parse_swaps(sysfs.read("proc/swaps")):
+        # swapon keeps the path it was given, which may be a link to the node.
+        if area.path == node or os.path.realpath(area.path) == node:
+            return area
+    return None
+
+
+def mount_points(sysfs: Sysfs, name: str) -> list[str]:
+    """Return where device ``name`` is mounted in this mount namespace."""
+    number = read_text(sysfs.block(name) + "/dev").strip()
+    return parse_mounts(sysfs.read("proc/self/mountinfo")).get(number, [])
+
+
+def openers(sysfs: Sysfs, name: str) -> list[str]:
+    """Return ``comm[pid]`` of processes that have the node open, as far as the caller may look."""
+    node = f"/dev/{name}"
+    found = []
+    for pid in filter(str.isdigit, os.listdir(sysfs.path("proc"))):
+        directory = sysfs.path("proc", pid, "fd")
+        try:
+            if any(os.readlink(f"{directory}/{fd}") == node for fd in os.listdir(directory)):
+                found.append(f"{sysfs.read(f'proc/{pid}/comm').strip()}[{pid}]")
+        except OSError:
+            continue  # gone, or not ours to look at
+    return found
+
+
+def claims(sysfs: Sysfs, name: str) -> list[str]:
+    """Return lasting users, each as a phrase: swap, mounts, device-mapper and the like."""
+    phrases = []
+    if swap_area(sysfs, name):
+        phrases.append("active swap")
+    phrases += [f"mounted on {point}" for point in mount_points(sysfs, name)]
+    holders = sysfs.block(name) + "/holders"
+    if os.path.isdir(holders):
+        phrases += [f"held by {holder}" for holder in os.listdir(holders)]
+    return phrases
+
+
+def describe(sysfs: Sysfs, name: str) -> str:
+    """Return one phrase that names every user found, or the empty string."""
+    phrases = claims(sysfs, name)
+    phrases += [f"open in {process}" for process in openers(sysfs, name)]
+    return ", ".join(phrases)

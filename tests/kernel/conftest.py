@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+"""Real devices: only ones that were added here, and the machine is left as it was found.
+
+PYZRAM_REQUIRE_KERNEL=1 makes a run fail that tested nothing. PYZRAM_SHARED_MACHINE=1 says that
+others use zram on this machine at the same time, so only what these tests made is checked.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+CONTROL = Path("/sys/class/zram-control")
+WHY_NOT = ""
+if os.geteuid() != 0:
+    WHY_NOT = "needs root"
+elif not CONTROL.is_dir():
+    WHY_NOT = "needs a zram driver (no /sys/class/zram-control)"
+ADDED: set[int] = set()
+
+
+@dataclass(frozen=True)
+class OwnDevice:
+    """A device that a test added."""
+
+    number: int
+
+    @property
+    def name(self) -> str:
+        return f"zram{self.number}"
+
+    @property
+    def node(self) -> str:
+        return f"/dev/{self.name}"
+
+    @property
+    def sysfs(self) -> Path:
+        return Path("/sys/block") / self.name
+
+    def write(self, attribute: str, value: str) -> None:
+        """Write once; errors are plain OSErrors with the kernel's errno."""
+        write_once(self.sysfs / attribute, value)
+
+    def read(self, attribute: str) -> str:
+        return (self.sysfs / attribute).read_text()
+
+
+def write_once(path: Path, value: str) -> None:
+    fd = os.open(path, os.O_WRONLY)
+    try:
+        os.write(fd, value.encode())
+    finally:
+        os.close(fd)
+
+
+def add_device() -> OwnDevice:
+    number = int((CONTROL / "hot_add").read_text())
+    ADDED.add(number)
+    return OwnDevice(number)
+
+
+def drop_device(device: OwnDevice) -> None:
+    """Swap off, unmount and remove, whatever state a test left the device in."""
+    for table, command in (("/proc/swaps", "swapoff"), ("/proc/self/mounts", "umount")):
+        for line in Path(table).read_text().splitlines():
+            if line.split()[0] == device.node:
+                subprocess.run([command, device.node], check=False)
+    deadline = time.monotonic() + 5
+    while device.sysfs.exists():
+        try:
+            write_once(CONTROL / "hot_remove", str(device.number))
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+    ADDED.discard(device.number)
+
+
+@pytest.fixture
+def add_zram() -> Iterator[Callable[[], OwnDevice]]:
+    """A function that adds devices; all are gone after the test."""
+    made: list[OwnDevice] = []
+
+    def add() -> OwnDevice:
+        made.append(add_device())
+        return made[-1]
+
+    yield add
+    for device in reversed(made):
+        drop_device(device)
+
+
+@pytest.fixture
+def zram_device(add_zram: Callable[[], OwnDevice]) -> OwnDevice:
+    """One uninitialised device of our own."""
+    return add_zram()
+
+
+def machine() -> dict[str, list[str]]:
+    """What tests could leave behind."""
+    return {
+        "zram devices": sorted(p.name for p in Path("/sys/block").glob("zram*")),
+        "swap areas": [x.split()[0] for x in Path("/proc/swaps").read_text().splitlines()[1:]],
+        "loop devices": sorted(map(str, Path("/sys/block").glob("loop*/loop/backing_file"))),
+        "mounts": sorted(x.split()[1] for x in Path("/proc/self/mounts").read_text().splitlines()),
+    }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def machine_as_it_was() -> Iterator[None]:
+    before = machine()
+    yield
+    assert not ADDED, f"tests left devices behind: {sorted(ADDED)}"
+    if os.environ.get("PYZRAM_SHARED_MACHINE") != "1":
+        assert before == machine()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if WHY_NOT and Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.skip(reason=WHY_NOT))
+
+
+class Tally:
+    """How many tests of this ring passed."""
+
+    passed = 0
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.when == "call" and report.passed and "tests/kernel/" in report.nodeid:
+        Tally.passed += 1
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if os.environ.get("PYZRAM_REQUIRE_KERNEL") == "1" and not Tally.passed:
+        print("\nthis run was meant to test the kernel and tested nothing", flush=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
