@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+"""Exceptions are ours and the builtin one would expect."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+import pyzram
+from pyzram.errors import from_errno
+
+
+@pytest.mark.parametrize(
+    ("code", "own", "builtin"),
+    [
+        (errno.ENOENT, pyzram.DeviceNotFoundError, FileNotFoundError),
+        (errno.ENODEV, pyzram.DeviceNotFoundError, FileNotFoundError),
+        (errno.EBUSY, pyzram.DeviceBusyError, OSError),
+        (errno.EACCES, pyzram.AccessError, PermissionError),
+        (errno.EPERM, pyzram.AccessError, PermissionError),
+        (errno.EOPNOTSUPP, pyzram.UnsupportedError, NotImplementedError),
+        (errno.ETIMEDOUT, pyzram.BlockedError, TimeoutError),
+        (errno.EINVAL, pyzram.ZramOSError, OSError),
+    ],
+)
+def test_an_errno_becomes_its_class_and_is_kept(code, own, builtin):
+    err = from_errno(code, "zram1: do it", "/sys/block/zram1/x", remedy="try again")
+    assert type(err) is own
+    assert isinstance(err, builtin)
+    assert isinstance(err, pyzram.ZramError)
+    assert err.errno == code
+    assert err.filename == "/sys/block/zram1/x"
+    assert str(err).startswith("zram1: do it: ")
+    assert str(err).endswith("(try again)")
+
+
+def test_every_public_name_can_be_loaded():
+    for name in pyzram.__all__:
+        assert getattr(pyzram, name) is not None
+    assert set(pyzram.__all__) <= set(dir(pyzram))
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = pyzram.no_such_name

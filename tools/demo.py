@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: MIT
+"""What `make run` shows: a zram device of its own as swap for real work, and the figures of it.
+
+The device is added, used and removed again; nothing else on the machine is touched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pyzram
+from pyzram.cli import zram_stats
+
+ROOT = Path(__file__).resolve().parent.parent
+MADV_PAGEOUT = 21  # madvise(2), Linux 5.4; the mmap module has no name for it
+DATA_SIZE = 48 << 20
+COMPILE_LIMIT = 20 << 20
+
+
+def main() -> int:
+    """Show the whole with root and a zram driver, else what can be shown."""
+    if os.geteuid() != 0:
+        return without_device("not root: no device can be added")
+    try:
+        device = pyzram.Zram.add()
+    except pyzram.ZramError as err:
+        return without_device(str(err))
+    with ExitStack() as undo, device:
+        undo.callback(device.remove)
+        device.configure(disksize="256M")
+        device.mkswap(label=device.name)
+        device.swapon(priority=32767)
+        undo.callback(device.swapoff)
+        print(f"{device.node}: added, 256M, {device.read_comp_algorithm()}, swap priority 32767\n")
+        compile_with_little_memory()
+        memory_there_and_back(device)
+    print("\nswapped off and removed: nothing is left behind")
+    return 0
+
+
+def without_device(reason: str) -> int:
+    """Say why in one line, then show what needs neither root nor a driver."""
+    print(f"{reason}; showing what needs no device")
+    return subprocess.run(
+        [sys.executable, "-Im", "pyzram.cli.pyzram", "estimate", sys.executable], check=False
+    ).returncode
+
+
+# ---- a compile in too little memory --------------------------------------------------------------
+
+
+def compile_with_little_memory() -> None:
+    """Compile the extension's glue code in a memory cgroup that is far too small for it."""
+    source = ROOT / "csrc" / "_pyzram.c"
+    if not source.exists():
+        source = next(iter(sorted(ROOT.glob("csrc/codec*.c"))))
+    command = ["cc", "-O2", "-g", "-I", sysconfig.get_paths()["include"], "-Icsrc"]
+    command += ["-D_GNU_SOURCE", "-c", str(source), "-o", "/dev/stdout"]
+    at_ease = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
+    try:
+        with memory_cgroup(COMPILE_LIMIT) as enter:
+            squeezed = subprocess.run(
+                command, cwd=ROOT, capture_output=True, check=True, preexec_fn=enter
+            ).stdout
+    except OSError as err:
+        print(f"compile: no memory cgroup to squeeze it in ({err}), left out")
+        return
+    if squeezed != at_ease:
+        raise SystemExit("compile: the object differs: memory was damaged")
+    print(
+        f"compile of {source.name} in {COMPILE_LIMIT >> 20} MiB of memory: "
+        f"object of {len(squeezed)} bytes, equal to one compiled at ease"
+    )
+
+
+@contextmanager
+def memory_cgroup(limit: int) -> Iterator[object]:
+    """Make a cgroup with so many bytes of memory; gives what a child calls to enter it."""
+    unified = Path("/sys/fs/cgroup/cgroup.controllers").exists()
+    parent = Path("/sys/fs/cgroup" if unified else "/sys/fs/cgroup/memory")
+    group = parent / f"pyzram-demo-{os.getpid()}"
+    group.mkdir()
+    try:
+        (group / ("memory.max" if unified else "memory.limit_in_bytes")).write_text(str(limit))
+        yield lambda: (group / "cgroup.procs").write_text(str(os.getpid()))
+    finally:
+        group.rmdir()
+
+
+# ---- memory to zram and back ---------------------------------------------------------------------
+
+
+def memory_there_and_back(device: pyzram.Zram) -> None:
+    """Fill memory with real files, page it out to the device, show it, and read it back."""
+    memory = mmap.mmap(-1, DATA_SIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    files = fill(memory)
+    before = hashlib.sha256(memory).hexdigest()
+    memory.madvise(MADV_PAGEOUT)
+    print(f"{DATA_SIZE >> 20} MiB of memory with {files} real files in it, paged out:\n")
+    zram_stats.main([device.node])
+    reads = device.read_stat().read_ios or 0
+    after = hashlib.sha256(memory).hexdigest()
+    reads = (device.read_stat().read_ios or 0) - reads
+    if before != after:
+        raise SystemExit("memory: what came back is not what went in")
+    print(f"\nread back with {reads} reads from {device.node}, sha256 {after[:16]}... as before")
+
+
+def fill(memory: mmap.mmap) -> int:
+    """Fill with the interpreter's library, then programs; returns how many files."""
+    count = room = 0
+    folders = [Path(sysconfig.get_paths()["stdlib"]), Path("/usr/bin")]
+    for path in (path for folder in folders for path in sorted(folder.iterdir())):
+        if path.is_file() and os.access(path, os.R_OK) and path.stat().st_size < 4 << 20:
+            data = path.read_bytes()[: DATA_SIZE - room]
+            memory[room : room + len(data)] = data
+            room += len(data)
+            count += 1
+    return count
+
+
+if __name__ == "__main__":
+    sys.exit(main())
