@@ -8,7 +8,7 @@ device, never a division by zero. Where each figure comes from is said at its cl
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import parse, users
 from .errors import UnsupportedError
@@ -22,34 +22,27 @@ BD_UNIT = 4096
 
 
 class _Snapshot:
-    """Fast construction from the numbers of a kernel file.
+    """Fast construction from the numbers of a kernel file, in the order of the fields.
 
     The generated ``__init__`` of a frozen dataclass sets each field by a call of its own; a
     reader in a loop feels that.
     """
 
-    __slots__ = ()
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @classmethod
     def _of(cls, numbers: list[int]) -> Self:
         self = cls.__new__(cls)
-        setters = _SETTERS[cls]
-        for setter, number in zip(setters, numbers, strict=False):
-            setter(self, number)
-        for setter in setters[len(numbers) :]:
-            setter(self, None)
+        # A field without a number keeps the class's default, None.
+        self.__dict__.update(zip(cls.__dataclass_fields__, numbers, strict=False))
         return self
-
-
-def _setters(cls: type, names: tuple[str, ...]) -> tuple[Any, ...]:
-    return tuple(getattr(cls, name).__set__ for name in names)
 
 
 def _share(part: int | None, whole: int | None) -> float | None:
     return None if part is None or not whole else part / whole
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class MmStat(_Snapshot):
     """``/sys/block/zramN/mm_stat`` (Documentation/admin-guide/blockdev/zram.rst).
 
@@ -100,7 +93,7 @@ class MmStat(_Snapshot):
         return (self.mem_used_total - self.compr_data_size) * 100 // self.compr_data_size
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class IoStat(_Snapshot):
     """``/sys/block/zramN/io_stat``: counts since initialisation."""
 
@@ -114,7 +107,7 @@ class IoStat(_Snapshot):
     """Pages freed by swap-slot notification or discard."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class BdStat(_Snapshot):
     """``/sys/block/zramN/bd_stat``: the backing device, in units of 4096 bytes (5.1)."""
 
@@ -136,7 +129,7 @@ class BdStat(_Snapshot):
         return None if self.bd_writes is None else self.bd_writes * BD_UNIT
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class DebugStat(_Snapshot):
     """``/sys/block/zramN/debug_stat``: no promise of stability by the kernel (4.8)."""
 
@@ -146,7 +139,7 @@ class DebugStat(_Snapshot):
     """Slots that could not be freed because they were locked."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class BlockStat(_Snapshot):
     """``/sys/block/zramN/stat`` (Documentation/block/stat.rst).
 
@@ -171,15 +164,6 @@ class BlockStat(_Snapshot):
     discard_ticks: int | None = None
     flush_ios: int | None = None
     flush_ticks: int | None = None
-
-
-_SETTERS: dict[type, tuple[Any, ...]] = {
-    MmStat: _setters(MmStat, parse.MM_STAT),
-    IoStat: _setters(IoStat, parse.IO_STAT),
-    BdStat: _setters(BdStat, parse.BD_STAT),
-    DebugStat: _setters(DebugStat, parse.DEBUG_STAT),
-    BlockStat: _setters(BlockStat, parse.BLOCK_STAT),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
