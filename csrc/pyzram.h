@@ -124,6 +124,56 @@ int64_t pyzram_page_compress(struct pyzram_context *context, const void *src, si
 int64_t pyzram_page_decompress(struct pyzram_context *context, const void *src, size_t src_len,
 			       void *dst, size_t dst_cap);
 
+/* ---- zsmalloc: what a pool makes of compressed lengths ---------------------------------------- */
+
+enum pyzram_chain {
+	PYZRAM_CHAIN_BY_PERCENT = 0,	/* up to Linux 6.2 */
+	PYZRAM_CHAIN_BY_WASTE = 1,	/* Linux 6.3 and later */
+	PYZRAM_CHAIN_MIN = 4,
+	PYZRAM_CHAIN_MAX = 16,
+	PYZRAM_CLASSES_MAX = 257,
+};
+
+struct pyzram_zsmalloc;	/* the size classes of one kernel: immutable, shared by any threads */
+
+/*
+ * The classes of a kernel with pages of page_size (4096, 16384, 65536), machine words of word_size
+ * (4, 8), at most chain_size pages in a zspage (4..16) and one of the two rules above. -EINVAL for
+ * anything else, -ENOMEM.
+ */
+int pyzram_zsmalloc_create(size_t page_size, int word_size, int chain_size, int rule,
+			   struct pyzram_zsmalloc **ret);
+void pyzram_zsmalloc_destroy(struct pyzram_zsmalloc *zs);
+
+/* Pages that compress to this many bytes or more are kept raw. */
+uint32_t pyzram_zsmalloc_huge_size(const struct pyzram_zsmalloc *zs);
+
+/*
+ * Class number `at` in ascending order, as four figures: number in debugfs, bytes of an object, pages
+ * of a zspage, objects of a zspage. -ERANGE past the last class.
+ */
+int pyzram_zsmalloc_class(const struct pyzram_zsmalloc *zs, int at, uint32_t *ret);
+
+/* Where an object of `length` bytes (1..page_size) goes: its class in ascending order, or -EINVAL. */
+int pyzram_zsmalloc_position(const struct pyzram_zsmalloc *zs, uint32_t length);
+
+/*
+ * Store pages whose compressed lengths are given; 0 is a same-filled page. Adds to what is there:
+ * objects (one count per class in ascending order, PYZRAM_CLASSES_MAX of room) and ret (three
+ * figures: compr_data_size in bytes, same_pages, huge_pages).
+ */
+void pyzram_zsmalloc_store(const struct pyzram_zsmalloc *zs, const uint32_t *lengths, size_t count,
+			   uint64_t *objects, uint64_t *ret);
+
+/*
+ * Recompress pages stored with lengths `first` by an algorithm that makes `second` of them: ret gets
+ * the length each page has afterwards (it may be `first` itself). threshold 0 means none. Returns how
+ * many pages changed, -EINVAL for a threshold that is not below the huge size.
+ */
+int64_t pyzram_zsmalloc_recompress(const struct pyzram_zsmalloc *zs, const uint32_t *first,
+				   const uint32_t *second, size_t count, uint32_t threshold,
+				   uint32_t *ret);
+
 /* cffi: end */
 
 #endif /* PYZRAM_H */

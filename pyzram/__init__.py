@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from .parse import SwapArea
     from .stats import BdStat, BlockStat, DebugStat, IoStat, MmStat, Stats
+    from .store import PageStore, StoreFigures
     from .sysfs import Sysfs
     from .units import format_size, parse_size
 
@@ -51,6 +52,8 @@ _HOME = {
     "UnsupportedError": "errors",
     "ZramError": "errors",
     "ZramOSError": "errors",
+    "PageStore": "store",
+    "StoreFigures": "store",
     "format_size": "units",
     "parse_size": "units",
 }

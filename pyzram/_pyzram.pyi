@@ -16,6 +16,11 @@ class _Lib:
     PYZRAM_LEVEL_DEFAULT: int
     PYZRAM_PAGE_MIN: int
     PYZRAM_PAGE_MAX: int
+    PYZRAM_CHAIN_BY_PERCENT: int
+    PYZRAM_CHAIN_BY_WASTE: int
+    PYZRAM_CHAIN_MIN: int
+    PYZRAM_CHAIN_MAX: int
+    PYZRAM_CLASSES_MAX: int
 
     # sysfs
     def pyzram_attr_read(self, dirfd: int, name: bytes, buf: _CData, cap: int, /) -> int: ...
@@ -55,6 +60,27 @@ class _Lib:
     ) -> int: ...
     def pyzram_page_decompress(
         self, context: _CData, src: Any, src_len: int, dst: _CData, dst_cap: int, /
+    ) -> int: ...
+    # zsmalloc
+    def pyzram_zsmalloc_create(
+        self, page_size: int, word_size: int, chain_size: int, rule: int, ret: _CData, /
+    ) -> int: ...
+    def pyzram_zsmalloc_destroy(self, zs: _CData, /) -> None: ...
+    def pyzram_zsmalloc_huge_size(self, zs: _CData, /) -> int: ...
+    def pyzram_zsmalloc_class(self, zs: _CData, at: int, ret: _CData, /) -> int: ...
+    def pyzram_zsmalloc_position(self, zs: _CData, length: int, /) -> int: ...
+    def pyzram_zsmalloc_store(
+        self, zs: _CData, lengths: _CData, count: int, objects: _CData, ret: _CData, /
+    ) -> None: ...
+    def pyzram_zsmalloc_recompress(
+        self,
+        zs: _CData,
+        first: _CData,
+        second: _CData,
+        count: int,
+        threshold: int,
+        ret: _CData,
+        /,
     ) -> int: ...
 
 lib: _Lib
