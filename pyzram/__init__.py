@@ -8,7 +8,7 @@ from ._version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .capabilities import Capabilities, capabilities
+    from .capability import Capabilities, capabilities
     from .compression import Algorithm
     from .device import Zram, devices
     from .errors import (
@@ -33,8 +33,8 @@ _HOME = {
     "Zram": "device",
     "devices": "device",
     "Algorithm": "compression",
-    "Capabilities": "capabilities",
-    "capabilities": "capabilities",
+    "Capabilities": "capability",
+    "capabilities": "capability",
     "BdStat": "stats",
     "BlockStat": "stats",
     "DebugStat": "stats",

@@ -107,6 +107,7 @@ class Zram(Compression, Backing, Statistics, Swap):
                 are waited for ``retry`` seconds, swap and mounts are not.
             DeviceNotFoundError: already gone.
         """
+        self._dir()
         self._refuse_claimed("remove")
         if self._removed():
             # The number may belong to somebody else by now.

@@ -12,7 +12,8 @@ import os
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from pyzram.cli import zram_stats
 ROOT = Path(__file__).resolve().parent.parent
 MADV_PAGEOUT = 21  # madvise(2), Linux 5.4; the mmap module has no name for it
 DATA_SIZE = 48 << 20
-COMPILE_LIMIT = 20 << 20
+COMPILE_LIMIT = 16 << 20
 
 
 def main() -> int:
@@ -33,14 +34,14 @@ def main() -> int:
         device = pyzram.Zram.add()
     except pyzram.ZramError as err:
         return without_device(str(err))
-    with ExitStack() as undo, device:
+    with device, ExitStack() as undo:
         undo.callback(device.remove)
         device.configure(disksize="256M")
         device.mkswap(label=device.name)
         device.swapon(priority=32767)
         undo.callback(device.swapoff)
         print(f"{device.node}: added, 256M, {device.read_comp_algorithm()}, swap priority 32767\n")
-        compile_with_little_memory()
+        compile_with_little_memory(device)
         memory_there_and_back(device)
     print("\nswapped off and removed: nothing is left behind")
     return 0
@@ -57,32 +58,34 @@ def without_device(reason: str) -> int:
 # ---- a compile in too little memory --------------------------------------------------------------
 
 
-def compile_with_little_memory() -> None:
+def compile_with_little_memory(device: pyzram.Zram) -> None:
     """Compile the extension's glue code in a memory cgroup that is far too small for it."""
-    source = ROOT / "csrc" / "_pyzram.c"
-    if not source.exists():
-        source = next(iter(sorted(ROOT.glob("csrc/codec*.c"))))
-    command = ["cc", "-O2", "-g", "-I", sysconfig.get_paths()["include"], "-Icsrc"]
-    command += ["-D_GNU_SOURCE", "-c", str(source), "-o", "/dev/stdout"]
-    at_ease = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
-    try:
-        with memory_cgroup(COMPILE_LIMIT) as enter:
-            squeezed = subprocess.run(
-                command, cwd=ROOT, capture_output=True, check=True, preexec_fn=enter
-            ).stdout
-    except OSError as err:
-        print(f"compile: no memory cgroup to squeeze it in ({err}), left out")
-        return
+    source = next(ROOT.glob("build/temp*/**/*_pyzram.c"), ROOT / "csrc" / "codec.c")
+    with tempfile.TemporaryDirectory() as folder:
+        built = Path(folder, "out.o")
+        command = ["cc", "-O2", "-g", "-D_GNU_SOURCE", "-I", sysconfig.get_paths()["include"]]
+        command += ["-Icsrc", "-c", str(source), "-o", str(built)]
+        subprocess.run(command, cwd=ROOT, check=True)
+        at_ease = built.read_bytes()
+        built.unlink()
+        try:
+            with memory_cgroup(COMPILE_LIMIT) as enter:
+                subprocess.run(command, cwd=ROOT, check=True, preexec_fn=enter)
+        except OSError as err:
+            print(f"compile: no memory cgroup to squeeze it in ({err}), left out")
+            return
+        squeezed = built.read_bytes()
     if squeezed != at_ease:
         raise SystemExit("compile: the object differs: memory was damaged")
     print(
         f"compile of {source.name} in {COMPILE_LIMIT >> 20} MiB of memory: "
-        f"object of {len(squeezed)} bytes, equal to one compiled at ease"
+        f"{device.read_stat().write_ios} pages to {device.node}, the object is equal to one "
+        "compiled at ease"
     )
 
 
 @contextmanager
-def memory_cgroup(limit: int) -> Iterator[object]:
+def memory_cgroup(limit: int) -> Iterator[Callable[[], object]]:
     """Make a cgroup with so many bytes of memory; gives what a child calls to enter it."""
     unified = Path("/sys/fs/cgroup/cgroup.controllers").exists()
     parent = Path("/sys/fs/cgroup" if unified else "/sys/fs/cgroup/memory")

@@ -24,7 +24,7 @@ def node(zram_device):
 
 
 def code_of(call, *args, **kwargs) -> int:
-    with pytest.raises(OSError) as caught:  # noqa: PT011
+    with pytest.raises(OSError) as caught:
         call(*args, **kwargs)
     return caught.value.errno
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+from types import ModuleType
 
 import pytest
 
@@ -36,8 +37,9 @@ def test_an_errno_becomes_its_class_and_is_kept(code, own, builtin):
 
 
 def test_every_public_name_can_be_loaded():
-    for name in pyzram.__all__:
-        assert getattr(pyzram, name) is not None
+    # In both orders: importing a submodule must never hide a function of the same name.
+    for name in [*pyzram.__all__, *reversed(pyzram.__all__)]:
+        assert not isinstance(getattr(pyzram, name), ModuleType)
     assert set(pyzram.__all__) <= set(dir(pyzram))
 
 
