@@ -174,6 +174,55 @@ int64_t pyzram_zsmalloc_recompress(const struct pyzram_zsmalloc *zs, const uint3
 				   const uint32_t *second, size_t count, uint32_t threshold,
 				   uint32_t *ret);
 
+/* ---- procmem: pages of a process -------------------------------------------------------------- */
+
+enum pyzram_scan {
+	PYZRAM_SCAN_AUTO = 0,
+	PYZRAM_SCAN_IOCTL = 1,		/* PAGEMAP_SCAN, Linux 6.7 and later */
+	PYZRAM_SCAN_PAGEMAP = 2,	/* entries of /proc/PID/pagemap */
+};
+
+enum pyzram_pages {
+	PYZRAM_PAGES_ANON = 0,		/* private memory: pages that belong to no file */
+	PYZRAM_PAGES_SHMEM = 1,		/* shared memory: all pages of the mapping */
+};
+
+struct pyzram_procmem;	/* the memory of one process: one thread at a time */
+
+/*
+ * Begin to look at a process. -ESRCH if there is none, -EACCES if the caller may not look,
+ * -ENOTTY if PYZRAM_SCAN_IOCTL was asked for and the kernel has it not. The process is not stopped.
+ */
+int pyzram_procmem_create(int pid, int method, struct pyzram_procmem **ret);
+void pyzram_procmem_destroy(struct pyzram_procmem *pm);
+
+/* The method in use: never PYZRAM_SCAN_AUTO. */
+int pyzram_procmem_method(const struct pyzram_procmem *pm);
+
+/*
+ * Count the pages from start to end (addresses of page boundaries) that could go to swap, as two
+ * figures: pages in memory, pages in swap already. Guard pages and the kernel's shared page of zeros
+ * are neither. PYZRAM_SCAN_PAGEMAP walks holes too; it stops after seen_max pages of any kind
+ * (UINT64_MAX: at the end). -ESRCH if the process has exited.
+ */
+int pyzram_procmem_count(const struct pyzram_procmem *pm, uint64_t start, uint64_t end, int kind,
+			 uint64_t seen_max, uint64_t *ret);
+
+/*
+ * Addresses of some of the pages in memory that pyzram_procmem_count counts, by their place in
+ * ascending order: ranks ascend from 0. Returns how many are there, fewer than count if the process
+ * has shrunk; -EINVAL for ranks that do not ascend.
+ */
+int64_t pyzram_procmem_pick(const struct pyzram_procmem *pm, uint64_t start, uint64_t end, int kind,
+			    const uint64_t *ranks, size_t count, uint64_t *ret);
+
+/*
+ * Read whole pages at the addresses into dst, one behind the other. Returns how many could be read;
+ * ret[i] is 1 if page i was, else 0 and there is no place for it in dst.
+ */
+int64_t pyzram_procmem_read(struct pyzram_procmem *pm, const uint64_t *addresses, size_t count,
+			    uint8_t *dst, uint8_t *ret);
+
 /* cffi: end */
 
 #endif /* PYZRAM_H */

@@ -167,3 +167,62 @@ class Zsmalloc:
         if not len(old) == len(new) == len(out):
             check(-errno.EINVAL)
         return check(lib.pyzram_zsmalloc_recompress(self._zs, old, new, len(old), threshold, out))
+
+
+# ---- procmem -----------------------------------------------------------------------------------
+
+SCAN_METHODS = {
+    "auto": lib.PYZRAM_SCAN_AUTO,
+    "ioctl": lib.PYZRAM_SCAN_IOCTL,
+    "pagemap": lib.PYZRAM_SCAN_PAGEMAP,
+}
+PAGES_ANON = lib.PYZRAM_PAGES_ANON
+PAGES_SHMEM = lib.PYZRAM_PAGES_SHMEM
+U64_MAX = (1 << 64) - 1
+
+
+class ProcMem:
+    """The memory of one process, as long as it lives.
+
+    Synchronization: one thread at a time.
+    """
+
+    __slots__ = ("_pm",)
+
+    def __init__(self, pid: int, method: str = "auto") -> None:
+        ret = ffi.new("struct pyzram_procmem **")
+        check(lib.pyzram_procmem_create(pid, SCAN_METHODS[method], ret), f"/proc/{pid}/pagemap")
+        self._pm = ffi.gc(ret[0], lib.pyzram_procmem_destroy)
+
+    def close(self) -> None:
+        ffi.release(self._pm)
+
+    def method(self) -> str:
+        number = lib.pyzram_procmem_method(self._pm)
+        return next(name for name, value in SCAN_METHODS.items() if value == number)
+
+    def count(self, start: int, end: int, kind: int, seen_max: int = U64_MAX) -> tuple[int, int]:
+        # (pages in memory, pages in swap)
+        ret = ffi.new("uint64_t[2]")
+        check(lib.pyzram_procmem_count(self._pm, start, end, kind, seen_max, ret))
+        return int(ret[0]), int(ret[1])
+
+    def pick(self, start: int, end: int, kind: int, ranks: Buffer, addresses: Buffer) -> int:
+        # addresses is filled; the returned number of its items means something
+        wanted = ffi.from_buffer("uint64_t[]", ranks)
+        found = ffi.from_buffer("uint64_t[]", addresses, require_writable=True)
+        if len(found) < len(wanted):
+            check(-errno.EINVAL)
+        return check(
+            lib.pyzram_procmem_pick(self._pm, start, end, kind, wanted, len(wanted), found)
+        )
+
+    def read(self, addresses: Buffer, pages: Buffer) -> tuple[int, bytes]:
+        # pages is filled from its start; the bytes say for each address whether it was read
+        wanted = ffi.from_buffer("uint64_t[]", addresses)
+        out = ffi.from_buffer("uint8_t[]", pages, require_writable=True)
+        if len(out) < len(wanted) * os.sysconf("SC_PAGE_SIZE"):
+            check(-errno.EINVAL)
+        flags = ffi.new("uint8_t[]", max(1, len(wanted)))
+        done = check(lib.pyzram_procmem_read(self._pm, wanted, len(wanted), out, flags))
+        return done, bytes(ffi.buffer(flags, len(wanted)))

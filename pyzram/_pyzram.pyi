@@ -16,6 +16,11 @@ class _Lib:
     PYZRAM_LEVEL_DEFAULT: int
     PYZRAM_PAGE_MIN: int
     PYZRAM_PAGE_MAX: int
+    PYZRAM_SCAN_AUTO: int
+    PYZRAM_SCAN_IOCTL: int
+    PYZRAM_SCAN_PAGEMAP: int
+    PYZRAM_PAGES_ANON: int
+    PYZRAM_PAGES_SHMEM: int
     PYZRAM_CHAIN_BY_PERCENT: int
     PYZRAM_CHAIN_BY_WASTE: int
     PYZRAM_CHAIN_MIN: int
@@ -81,6 +86,27 @@ class _Lib:
         threshold: int,
         ret: _CData,
         /,
+    ) -> int: ...
+    # procmem
+    def pyzram_procmem_create(self, pid: int, method: int, ret: _CData, /) -> int: ...
+    def pyzram_procmem_destroy(self, pm: _CData, /) -> None: ...
+    def pyzram_procmem_method(self, pm: _CData, /) -> int: ...
+    def pyzram_procmem_count(
+        self, pm: _CData, start: int, end: int, kind: int, seen_max: int, ret: _CData, /
+    ) -> int: ...
+    def pyzram_procmem_pick(
+        self,
+        pm: _CData,
+        start: int,
+        end: int,
+        kind: int,
+        ranks: _CData,
+        count: int,
+        ret: _CData,
+        /,
+    ) -> int: ...
+    def pyzram_procmem_read(
+        self, pm: _CData, addresses: _CData, count: int, dst: _CData, ret: _CData, /
     ) -> int: ...
 
 lib: _Lib
