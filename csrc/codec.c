@@ -8,6 +8,7 @@
 
 /* In the kernel's order (drivers/block/zram/zcomp.c, 6.12 and later). */
 static const struct codec_ops *const codecs[] = {
+	&pyzram_codec_deflate,
 	NULL,
 };
 
@@ -27,6 +28,24 @@ const char *pyzram_codec_name(int index)
 	return codecs[index]->name;
 }
 
+static int has_levels(const struct codec_ops *ops)
+{
+	return ops->level_min != ops->level_max;
+}
+
+int pyzram_codec_levels(const char *algorithm, int32_t *ret_min, int32_t *ret_max)
+{
+	const struct codec_ops *ops = codec_find(algorithm);
+
+	if (!ops)
+		return -ENOENT;
+	if (!has_levels(ops))
+		return -EOPNOTSUPP;
+	*ret_min = ops->level_min;
+	*ret_max = ops->level_max;
+	return 0;
+}
+
 void pyzram_params_destroy(struct pyzram_params *params)
 {
 	if (!params)
@@ -39,9 +58,17 @@ void pyzram_params_destroy(struct pyzram_params *params)
 
 static int params_judge(struct pyzram_params *params)
 {
-	if (params->ops->params_init)
-		return params->ops->params_init(params);
-	if (params->level != PYZRAM_LEVEL_DEFAULT || params->winbits != PYZRAM_LEVEL_DEFAULT || params->dict)
+	const struct codec_ops *ops = params->ops;
+
+	if (params->level != PYZRAM_LEVEL_DEFAULT) {
+		if (!has_levels(ops))
+			return -EOPNOTSUPP;
+		if (params->level < ops->level_min || params->level > ops->level_max)
+			return -EINVAL;
+	}
+	if (ops->params_init)
+		return ops->params_init(params);
+	if (params->winbits != PYZRAM_LEVEL_DEFAULT || params->dict)
 		return -EOPNOTSUPP;
 	return 0;
 }
@@ -88,8 +115,8 @@ void pyzram_context_destroy(struct pyzram_context *context)
 {
 	if (!context)
 		return;
-	if (context->params->ops->context_deinit)
-		context->params->ops->context_deinit(context);
+	if (context->ops->context_deinit)
+		context->ops->context_deinit(context);
 	free(context->scratch);
 	free(context);
 }
@@ -101,6 +128,7 @@ int pyzram_context_create(const struct pyzram_params *params, struct pyzram_cont
 
 	if (!context)
 		return -ENOMEM;
+	context->ops = params->ops;
 	context->params = params;
 	context->scratch = malloc(2 * params->page_size);
 	if (!context->scratch)
@@ -125,7 +153,7 @@ int64_t pyzram_page_compress(struct pyzram_context *context, const void *src, si
 
 	if (src_len != context->params->page_size)
 		return -EINVAL;
-	err = context->params->ops->compress(context, &request);
+	err = context->ops->compress(context, &request);
 	return err ? err : (int64_t)request.dst_len;
 }
 
@@ -140,7 +168,7 @@ int64_t pyzram_page_decompress(struct pyzram_context *context, const void *src, 
 
 	if (dst_cap < page_size)
 		return -EINVAL;
-	err = context->params->ops->decompress(context, &request);
+	err = context->ops->decompress(context, &request);
 	if (err)
 		return err;
 	return request.dst_len == page_size ? (int64_t)page_size : -EBADMSG;

@@ -26,6 +26,7 @@ struct pyzram_params {
 };
 
 struct pyzram_context {
+	const struct codec_ops *ops;	/* also when the params are gone already */
 	const struct pyzram_params *params;
 	void *state;		/* the algorithm's tables or library handles */
 	uint8_t *scratch;	/* two pages: where sizes are measured without keeping the output */
@@ -41,8 +42,13 @@ struct codec_request {
 
 struct codec_ops {
 	const char *name;
+	int32_t level_min;	/* both 0: has no levels */
+	int32_t level_max;
 
-	/* Judge the values, fill in defaults, prepare what contexts share. NULL: takes no parameters. */
+	/*
+	 * Judge the values (the level is in range already), fill in defaults, prepare what contexts
+	 * share. NULL: takes no parameters.
+	 */
 	int (*params_init)(struct pyzram_params *params);
 	void (*params_deinit)(struct pyzram_params *params);
 
@@ -54,5 +60,7 @@ struct codec_ops {
 	int (*compress)(struct pyzram_context *context, struct codec_request *request);
 	int (*decompress)(struct pyzram_context *context, struct codec_request *request);
 };
+
+extern const struct codec_ops pyzram_codec_deflate;
 
 #endif /* PYZRAM_CODEC_H */

@@ -95,6 +95,9 @@ struct pyzram_context;	/* scratch memory: one thread at a time */
 /* Names in the kernel's order; NULL past the last one. */
 const char *pyzram_codec_name(int index);
 
+/* The lowest and the highest level; -ENOENT for no algorithm, -EOPNOTSUPP where it has no levels. */
+int pyzram_codec_levels(const char *algorithm, int32_t *ret_min, int32_t *ret_max);
+
 /*
  * What comp_algorithm and algorithm_params would set. page_size is 4096, 16384 or 65536. level and
  * winbits may be PYZRAM_LEVEL_DEFAULT. The dictionary is copied. -ENOENT for a name that is no
@@ -105,7 +108,7 @@ int pyzram_params_create(const char *algorithm, size_t page_size, int32_t level,
 			 const void *dict, size_t dict_len, struct pyzram_params **ret);
 void pyzram_params_destroy(struct pyzram_params *params);
 
-/* The params must outlive the context. */
+/* The params must outlive the last use of the context; they may be destroyed in any order. */
 int pyzram_context_create(const struct pyzram_params *params, struct pyzram_context **ret);
 void pyzram_context_destroy(struct pyzram_context *context);
 
@@ -123,6 +126,22 @@ int64_t pyzram_page_compress(struct pyzram_context *context, const void *src, si
  */
 int64_t pyzram_page_decompress(struct pyzram_context *context, const void *src, size_t src_len,
 			       void *dst, size_t dst_cap);
+
+/* ---- pages: many at once ---------------------------------------------------------------------- */
+
+/*
+ * Does the page repeat one machine word of word_size bytes (4 or 8, the kernel's) from start to end?
+ * 1 or 0; -EINVAL for another word size or a page that is no multiple of it.
+ */
+int pyzram_page_same_filled(const void *page, size_t page_size, size_t word_size);
+
+/*
+ * What zram would store of `count` consecutive pages: ret[i] is the compressed length of page i in
+ * bytes, before the huge test, and 0 if the page is same-filled. 0 or -errno; on failure the lengths
+ * before the failing page have been stored.
+ */
+int pyzram_pages_sizes(struct pyzram_context *context, const void *pages, size_t count,
+		       size_t word_size, uint32_t *ret);
 
 /* ---- zsmalloc: what a pool makes of compressed lengths ---------------------------------------- */
 

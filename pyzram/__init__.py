@@ -22,6 +22,13 @@ if TYPE_CHECKING:
         ZramError,
         ZramOSError,
     )
+    from .pages import (
+        algorithms,
+        analyse,
+        compress_page,
+        decompress_page,
+        page_sizes,
+    )
     from .parse import SwapArea
     from .stats import BdStat, BlockStat, DebugStat, IoStat, MmStat, Stats
     from .store import PageStore, StoreFigures
@@ -54,6 +61,11 @@ _HOME = {
     "ZramOSError": "errors",
     "PageStore": "store",
     "StoreFigures": "store",
+    "algorithms": "pages",
+    "analyse": "pages",
+    "compress_page": "pages",
+    "decompress_page": "pages",
+    "page_sizes": "pages",
     "format_size": "units",
     "parse_size": "units",
 }

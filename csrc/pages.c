@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* Many pages at once: which are same-filled, and what the others compress to. */
+#include "codec.h"
+
+#include <errno.h>
+#include <string.h>
+
+/*
+ * All words are equal if the page equals itself, shifted by one word. The last word is looked at
+ * first: pages that begin with zeros and then hold something are common.
+ */
+static int same_filled(const uint8_t *page, size_t page_size, size_t word_size)
+{
+	if (memcmp(page, page + page_size - word_size, word_size) != 0)
+		return 0;
+	return memcmp(page, page + word_size, page_size - word_size) == 0;
+}
+
+int pyzram_page_same_filled(const void *page, size_t page_size, size_t word_size)
+{
+	if ((word_size != 4 && word_size != 8) || page_size < PYZRAM_PAGE_MIN || page_size % word_size)
+		return -EINVAL;
+	return same_filled(page, page_size, word_size);
+}
+
+int pyzram_pages_sizes(struct pyzram_context *context, const void *pages, size_t count,
+		       size_t word_size, uint32_t *ret)
+{
+	size_t page_size = context->params->page_size;
+	const uint8_t *page = pages;
+
+	if (word_size != 4 && word_size != 8)
+		return -EINVAL;
+	for (size_t i = 0; i < count; i++, page += page_size) {
+		int64_t length = 0;
+
+		if (!same_filled(page, page_size, word_size))
+			length = pyzram_page_compress(context, page, page_size, context->scratch,
+						      2 * page_size);
+		if (length < 0)
+			return (int)length;
+		ret[i] = (uint32_t)length;
+	}
+	return 0;
+}
