@@ -242,6 +242,15 @@ int64_t pyzram_procmem_pick(const struct pyzram_procmem *pm, uint64_t start, uin
 int64_t pyzram_procmem_read(struct pyzram_procmem *pm, const uint64_t *addresses, size_t count,
 			    uint8_t *dst, uint8_t *ret);
 
+/* ---- timing ----------------------------------------------------------------------------------- */
+
+/*
+ * Compress and decompress pages one by one and tell how many nanoseconds each took (at most 2^32-1),
+ * by the clock on the wall.
+ */
+int pyzram_pages_time(struct pyzram_context *context, const void *pages, size_t count,
+		      uint32_t *compress_ns, uint32_t *decompress_ns);
+
 /* cffi: end */
 
 #endif /* PYZRAM_H */

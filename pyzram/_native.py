@@ -337,3 +337,37 @@ class ProcMem:
         flags = ffi.new("uint8_t[]", max(1, len(wanted)))
         done = check(lib.pyzram_procmem_read(self._pm, wanted, len(wanted), out, flags))
         return done, bytes(ffi.buffer(flags, len(wanted)))
+
+
+# ---- timing ------------------------------------------------------------------------------------
+
+
+def time_pages(
+    algorithm: str, level: int | None, page_size: int, pages: Buffer
+) -> tuple[list[int], list[int]]:
+    # Nanoseconds to compress and to decompress each page.
+    data = ffi.from_buffer("uint8_t[]", pages)
+    count = len(data) // page_size
+    params = ffi.new("struct pyzram_params **")
+    context = ffi.new("struct pyzram_context **")
+    chosen = lib.PYZRAM_LEVEL_DEFAULT if level is None else level
+    check(
+        lib.pyzram_params_create(
+            algorithm.encode(),
+            page_size,
+            chosen,
+            lib.PYZRAM_LEVEL_DEFAULT,
+            ffi.NULL,
+            0,
+            params,
+        )
+    )
+    try:
+        check(lib.pyzram_context_create(params[0], context))
+        compress = ffi.new("uint32_t[]", max(1, count))
+        decompress = ffi.new("uint32_t[]", max(1, count))
+        check(lib.pyzram_pages_time(context[0], data, count, compress, decompress))
+    finally:
+        lib.pyzram_context_destroy(context[0])
+        lib.pyzram_params_destroy(params[0])
+    return list(ffi.unpack(compress, count)), list(ffi.unpack(decompress, count))

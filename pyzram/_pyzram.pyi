@@ -114,5 +114,15 @@ class _Lib:
     def pyzram_procmem_read(
         self, pm: _CData, addresses: _CData, count: int, dst: _CData, ret: _CData, /
     ) -> int: ...
+    # timing
+    def pyzram_pages_time(
+        self,
+        context: _CData,
+        pages: _CData,
+        count: int,
+        compress_ns: _CData,
+        decompress_ns: _CData,
+        /,
+    ) -> int: ...
 
 lib: _Lib

@@ -242,14 +242,18 @@ class ProcessReader:
         """Let go of the process."""
         self._memory.close()
 
-    def addresses(self, where: SwappableMapping, ranks: array[int]) -> array[int]:
+    def addresses(
+        self, where: SwappableMapping, ranks: array[int], start: int | None = None
+    ) -> array[int]:
         """Addresses of the present pages at these places (ascending, from 0) of a mapping.
 
-        Fewer come back if the process has shrunk since it was counted.
+        Places count from the address ``start``, by default the mapping's. Fewer addresses come
+        back if the process has shrunk since it was counted.
         """
         found = array("Q", bytes(8 * len(ranks)))
         mapping = where.mapping
-        count = self._memory.pick(mapping.start, mapping.end, where.kind, ranks, found)
+        start = mapping.start if start is None else start
+        count = self._memory.pick(start, mapping.end, where.kind, ranks, found)
         del found[count:]
         return found
 

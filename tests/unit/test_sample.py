@@ -1,0 +1,358 @@
+# SPDX-License-Identifier: MIT
+"""Samples: who is drawn, and whether the interval tells the truth."""
+
+import os
+import random
+import struct
+import threading
+
+import pytest
+
+from pyzram.errors import InvalidValueError, ZramOSError
+from pyzram.sample import (
+    Interval,
+    Sample,
+    Source,
+    core_segments,
+    interval,
+    open_files,
+    open_stream,
+    sample_size,
+)
+
+PAGE = 4096
+
+
+class Numbers:
+    """Pages that hold nothing but their own place."""
+
+    def __init__(self, pages, missing=()):
+        self.pages = pages
+        self.missing = set(missing)
+        self.closed = 0
+
+    def read(self, ranks, out):
+        at = 0
+        for rank in ranks:
+            if rank not in self.missing:
+                out[at : at + 8] = rank.to_bytes(8, "little")
+                at += PAGE
+        return [rank not in self.missing for rank in ranks]
+
+    def close(self):
+        self.closed += 1
+
+
+def numbers(*counts, missing=()):
+    source = Source("numbers", PAGE)
+    source.extents = [Numbers(count, missing) for count in counts]
+    return source
+
+
+def drawn(sample):
+    """Numbers of the pages in a sample, and their blocks."""
+    places, blocks = [], []
+    for batch in sample:
+        assert len(batch.pages) == len(batch.blocks) * PAGE
+        for at in range(0, len(batch.pages), PAGE):
+            places.append(int.from_bytes(batch.pages[at : at + 8], "little"))
+        blocks += batch.blocks
+    assert sample.taken == len(places)
+    return places, blocks
+
+
+# ---- is the interval honest? -------------------------------------------------------------------
+
+N = 40_000
+
+
+def clustered(rng):
+    """Runs of pages of a kind, as heaps and stacks have them."""
+    values = []
+    while len(values) < N:
+        kind, spread = rng.choice([(0.0, 0), (0.3, 0.1), (0.55, 0.2), (1.0, 0)])
+        for _ in range(rng.randrange(1, 400)):
+            values.append(min(1.0, max(0.0, rng.gauss(kind, spread))))
+    return values[:N]
+
+
+CORPORA = {
+    "clustered": clustered,
+    "halves at both ends": lambda rng: [float(i % 2) for i in range(N)],
+    "coins": lambda rng: [float(rng.random() < 0.5) for _ in range(N)],
+    "one in 300": lambda rng: [float(rng.random() < 1 / 300) for _ in range(N)],
+    "one in 20000": lambda rng: [float(i in (7, 20_007)) for i in range(N)],
+    "a slope": lambda rng: [i / N for i in range(N)],
+    "one mapping of 99 %": lambda rng: (
+        [0.4 + rng.random() / 4 for _ in range(N - N // 100)] + [1.0] * (N // 100)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CORPORA)
+def test_the_true_ratio_lies_inside_the_interval_93_times_of_100(name):
+    values = CORPORA[name](random.Random(1))
+    truth = sum(values) / N
+    inside = 0
+    for seed in range(200):
+        sample = Sample(numbers(N // 4, N // 2, N // 4), precision=0.03, seed=seed)
+        found, blocks = [], []
+        places, blocks = drawn(sample)
+        starts = iter((0, N // 4, N // 4 * 3))
+        start, last = next(starts), -1
+        for place in places:
+            if place < last:
+                start = next(starts)
+            last = place
+            found.append(values[start + place])
+        got = interval(found, blocks, N)
+        # The error is itself estimated, so it may be a little above what was asked for.
+        assert got.high - got.low <= 0.063
+        assert abs(got.mean - sum(found) / len(found)) < 1e-9
+        inside += got.low <= truth <= got.high
+    assert inside >= 186
+
+
+def test_a_random_sample_without_blocks_is_honest_too():
+    values = CORPORA["clustered"](random.Random(2))
+    truth, inside = sum(values) / N, 0
+    rng = random.Random(3)
+    for _ in range(200):
+        found = rng.sample(values, 1100)
+        got = interval(found, range(1100), N)
+        inside += got.low <= truth <= got.high
+    assert inside >= 186
+
+
+def test_blocks_narrow_the_interval_where_neighbours_are_alike():
+    values = [i / N for i in range(N)]
+    places, blocks = drawn(Sample(numbers(N), precision=0.03, seed=5))
+    stratified = interval([values[p] for p in places], blocks, N)
+    plain = interval([values[p] for p in places], range(len(places)), N)
+    assert stratified.high - stratified.low < (plain.high - plain.low) / 2
+
+
+# ---- drawing -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("precision", "pages"), [(0.01, 10_195), (0.1, 152), (0.0005, 3_853_000)])
+def test_sample_size_depends_on_the_precision_alone(precision, pages):
+    size = sample_size(precision)
+    assert abs(size - pages) <= max(2, pages * 0.001)
+    assert 1.959964 / 2 / size**0.5 + 3 / size <= precision
+
+
+@pytest.mark.parametrize("precision", [0, -1, 0.51, 0.0004, float("nan")])
+def test_a_precision_that_can_not_be_met_is_refused(precision):
+    with pytest.raises(InvalidValueError):
+        sample_size(precision)
+
+
+def test_two_different_pages_come_from_each_block_in_order():
+    source = numbers(1_000_000)
+    sample = Sample(source, precision=0.05, seed=1)
+    places, blocks = drawn(sample)
+    assert places == sorted(set(places))
+    assert len(places) == sample.wanted == sample.expected
+    assert all(blocks.count(b) == 2 for b in set(blocks))
+    assert not sample.census
+    assert source.extents[0].closed
+
+
+def test_every_page_has_the_same_chance():
+    hits = [0] * 1000
+    for seed in range(400):
+        for place in drawn(Sample(numbers(1000), precision=0.08, seed=seed))[0]:
+            hits[place] += 1
+    wanted = Sample(numbers(1000), precision=0.08).wanted
+    mean = 400 * wanted / 1000
+    assert min(hits) > mean - 5 * mean**0.5
+    assert max(hits) < mean + 5 * mean**0.5
+
+
+def test_few_pages_are_all_read():
+    sample = Sample(numbers(10, 0, 2000), precision=0.01)
+    places, _ = drawn(sample)
+    assert places == [*range(10), *range(2000)]
+    assert sample.census
+    assert interval([0.5], [0], 1, census=True) == Interval(0.5, 0.5, 0.5)
+
+
+def test_full_reads_every_page_of_much():
+    sample = Sample(numbers(50_000), full=True)
+    assert drawn(sample)[0] == list(range(50_000))
+
+
+def test_the_same_seed_draws_the_same_pages():
+    one = drawn(Sample(numbers(99_999), seed=7))
+    assert one == drawn(Sample(numbers(99_999), seed=7))
+    assert one != drawn(Sample(numbers(99_999), seed=8))
+
+
+def test_pages_that_vanished_are_counted_and_the_rest_goes_on():
+    sample = Sample(numbers(1000, missing=range(0, 1000, 2)), full=True)
+    places, blocks = drawn(sample)
+    assert places == list(range(1, 1000, 2)) == blocks
+    assert sample.lost == 500
+
+
+def test_nothing_gives_an_interval_of_everything():
+    got = interval([], [], 0)
+    assert (got.low, got.high) == (0, 1)
+    assert interval([0.5], [0], 100).low == 0
+
+
+# ---- files and streams ---------------------------------------------------------------------------
+
+
+def test_the_last_page_of_a_file_is_filled_with_zeros(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"a" * PAGE + b"b" * 10)
+    with open_files([str(path)], page_size=PAGE) as source:
+        [batch] = Sample(source)
+        assert bytes(batch.pages) == b"a" * PAGE + b"b" * 10 + bytes(PAGE - 10)
+        assert source.pages == 2
+
+
+def test_several_files_are_one_source(tmp_path):
+    for name in "ab":
+        (tmp_path / name).write_bytes(name.encode() * 3 * PAGE)
+    (tmp_path / "empty").touch()
+    paths = [str(tmp_path / name) for name in ("a", "empty", "b")]
+    with open_files(paths, page_size=PAGE) as source:
+        assert b"".join(bytes(b.pages) for b in Sample(source)) == b"a" * 3 * PAGE + b"b" * 3 * PAGE
+
+
+def test_what_is_no_file_is_an_error_that_names_it(tmp_path):
+    with pytest.raises(ZramOSError, match="missing") as caught:
+        open_files([str(tmp_path / "missing")])
+    assert isinstance(caught.value, FileNotFoundError)
+    with pytest.raises(ZramOSError, match="directory"):
+        open_files([str(tmp_path)])
+    with pytest.raises(ZramOSError, match="standard input"):
+        open_files(["/dev/zero"])
+
+
+def core(order, wide, segments, *, many=False):
+    """A core dump with these memory segments, and a note that is none."""
+    kinds = [(4, b"note" * 9), *((1, data) for data in segments)]
+    count = 0xFFFF if many else len(kinds)
+    head = 64 if wide else 52
+    entry = 56 if wide else 32
+    sections = head + entry * len(kinds)
+    offset = sections + 64
+    ident = b"\x7fELF" + bytes([1 + wide, 1 + (order == ">"), 1]) + bytes(9)
+    if wide:
+        out = ident + struct.pack(
+            order + "HHIQQQIHHHHHH", 4, 62, 1, 0, head, sections, 0, head, entry, count, 64, 1, 0
+        )
+    else:
+        out = ident + struct.pack(
+            order + "HHIIIIIHHHHHH", 4, 3, 1, 0, head, sections, 0, head, entry, count, 40, 1, 0
+        )
+    body = b""
+    for kind, data in kinds:
+        at, n = offset + len(body), len(data)
+        if wide:
+            out += struct.pack(order + "IIQQQQQQ", kind, 6, at, 0, 0, n, n + 99, 1)
+        else:
+            out += struct.pack(order + "IIIIIIII", kind, at, 0, 0, n, n + 99, 6, 1)
+        body += data
+    section = bytearray(64)
+    struct.pack_into(order + "I", section, 44 if wide else 28, len(kinds))
+    return out + bytes(section) + body
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("many", [False, True])
+def test_of_a_core_dump_the_memory_counts(tmp_path, order, wide, many):
+    path = tmp_path / "core"
+    path.write_bytes(core(order, wide, [b"x" * 2 * PAGE, b"", b"y" * PAGE], many=many))
+    with open_files([str(path)], page_size=PAGE) as source:
+        data = b"".join(bytes(b.pages) for b in Sample(source))
+        assert data == b"x" * 2 * PAGE + b"y" * PAGE
+
+
+def test_other_elf_files_and_short_ones_are_plain_files(tmp_path):
+    path = tmp_path / "elf"
+    program = bytearray(core("<", True, [b"x"]))
+    program[16] = 2
+    for data in (bytes(program), b"\x7fELF", b"", os.urandom(100)):
+        path.write_bytes(data)
+        fd = os.open(path, os.O_RDONLY)
+        assert core_segments(fd) is None
+        os.close(fd)
+
+
+def test_a_cut_core_dump_gives_what_is_left(tmp_path):
+    path = tmp_path / "core"
+    path.write_bytes(core("<", True, [b"x" * 2 * PAGE])[:-PAGE])
+    with open_files([str(path)], page_size=PAGE) as source:
+        assert source.pages == 1
+
+
+def piped(data, **options):
+    reader, writer = os.pipe()
+
+    def feed():
+        with open(writer, "wb") as file:
+            file.write(data)
+
+    thread = threading.Thread(target=feed)
+    thread.start()
+    try:
+        with open_stream(reader, page_size=PAGE) as stream:
+            sample = Sample(stream, **options)
+            return drawn(sample), sample
+    finally:
+        thread.join()
+        os.close(reader)
+
+
+def stream_of(pages):
+    return b"".join(i.to_bytes(8, "little") + bytes(PAGE - 8) for i in range(pages))
+
+
+def test_a_short_stream_is_read_whole():
+    (places, _), sample = piped(stream_of(1500)[:-100])
+    assert places == list(range(1500))
+    assert sample.census
+    assert sample.source.pages == 1500
+
+
+def test_an_empty_stream_has_no_pages():
+    (places, _), sample = piped(b"")
+    assert places == []
+    assert sample.source.pages == 0
+
+
+def test_a_long_stream_is_sampled_evenly():
+    pages = 3000
+    data = stream_of(pages)
+    hits = [0] * pages
+    for seed in range(60):
+        (places, _), sample = piped(data, precision=0.05, seed=seed)
+        assert len(set(places)) == sample.wanted
+        assert not sample.census
+        for place in places:
+            hits[place] += 1
+    per_tenth = [sum(hits[i : i + 300]) for i in range(0, pages, 300)]
+    mean = sum(per_tenth) / 10
+    assert all(abs(n - mean) < 5 * mean**0.5 for n in per_tenth)
+
+
+def test_a_full_stream_is_read_to_its_end():
+    (places, _), sample = piped(stream_of(3000), precision=0.1, full=True)
+    assert places == list(range(3000))
+    assert sample.census
+
+
+def test_a_file_on_standard_input_is_sampled_where_it_lies(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(stream_of(100))
+    fd = os.open(path, os.O_RDONLY)
+    with open_stream(fd, page_size=PAGE) as source:
+        assert source.pages == 100
+        assert drawn(Sample(source))[0] == list(range(100))
+    os.close(fd)
