@@ -8,6 +8,9 @@
 
 /* In the kernel's order (drivers/block/zram/zcomp.c, 6.12 and later). */
 static const struct codec_ops *const codecs[] = {
+	&pyzram_codec_lzo_rle,
+	&pyzram_codec_lzo,
+	&pyzram_codec_lz4,
 	&pyzram_codec_deflate,
 	NULL,
 };

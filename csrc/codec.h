@@ -61,6 +61,9 @@ struct codec_ops {
 	int (*decompress)(struct pyzram_context *context, struct codec_request *request);
 };
 
+extern const struct codec_ops pyzram_codec_lzo_rle;
+extern const struct codec_ops pyzram_codec_lzo;
+extern const struct codec_ops pyzram_codec_lz4;
 extern const struct codec_ops pyzram_codec_deflate;
 
 #endif /* PYZRAM_CODEC_H */
