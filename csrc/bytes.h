@@ -46,11 +46,16 @@ static inline unsigned int equal_bytes(uint64_t difference)
 	return (unsigned int)__builtin_ctzll(difference) >> 3;
 }
 
-/* Copy eight bytes at a time; touches up to seven bytes past the end of both. */
+/* Copy eight bytes at a time, at least once; touches up to eight bytes past the end of both. */
 static inline void copy8(uint8_t *dst, const uint8_t *src, size_t len)
 {
-	for (size_t i = 0; i < len; i += 8)
-		memcpy(dst + i, src + i, 8);
+	const uint8_t *end = dst + len;
+
+	do {
+		memcpy(dst, src, 8);
+		dst += 8;
+		src += 8;
+	} while (dst < end);
 }
 
 #endif /* PYZRAM_BYTES_H */
