@@ -1,0 +1,63 @@
+# Copyright 2026 Gentoo Authors
+# Distributed under the terms of the GNU General Public License v2
+
+EAPI=8
+
+DISTUTILS_EXT=1
+DISTUTILS_USE_PEP517=setuptools
+PYTHON_COMPAT=( python3_{12..15} )
+
+inherit distutils-r1 linux-info optfeature
+
+DESCRIPTION="Set up, watch and plan zram, the compressed block device in memory"
+HOMEPAGE="https://github.com/pyzram/pyzram"
+
+if [[ ${PV} == *9999 ]]; then
+	inherit git-r3
+	EGIT_REPO_URI="https://github.com/pyzram/pyzram.git"
+else
+	SRC_URI="https://github.com/pyzram/pyzram/releases/download/v${PV}/${P}.tar.gz"
+	KEYWORDS="~amd64 ~arm ~arm64 ~ppc64 ~riscv ~x86"
+fi
+
+LICENSE="MIT"
+SLOT="0"
+
+DEPEND="
+	app-arch/lz4:=
+	app-arch/zstd:=
+	virtual/zlib:=
+"
+# util-linux: mkswap, swapon and mount, which the service calls
+RDEPEND="
+	${DEPEND}
+	dev-python/cffi:=[${PYTHON_USEDEP}]
+	sys-apps/util-linux
+"
+BDEPEND="
+	dev-python/cffi[${PYTHON_USEDEP}]
+	virtual/pkgconfig
+	test? ( dev-python/hypothesis[${PYTHON_USEDEP}] )
+"
+
+EPYTEST_PLUGINS=()
+distutils_enable_tests pytest
+
+CONFIG_CHECK="~SWAP ~ZRAM ~ZRAM_MULTI_COMP ~ZRAM_WRITEBACK ~ZSMALLOC"
+WARNING_SWAP="CONFIG_SWAP is needed for compressed swap."
+WARNING_ZRAM="CONFIG_ZRAM is needed: without it there are no zram devices."
+WARNING_ZRAM_MULTI_COMP="CONFIG_ZRAM_MULTI_COMP is needed only for recompression."
+WARNING_ZRAM_WRITEBACK="CONFIG_ZRAM_WRITEBACK is needed only for backing devices."
+WARNING_ZSMALLOC="CONFIG_ZSMALLOC is needed: zram stores its pages in it."
+
+python_test() {
+	# the installed package, which has the extension, not the sources beside the tests
+	rm -rf pyzram || die
+	# the other rings test a kernel, virtual machines and this packaging
+	epytest tests/unit tests/native
+}
+
+pkg_postinst() {
+	optfeature "progress bars" dev-python/rich
+	optfeature "ext4 file systems on zram devices" sys-fs/e2fsprogs
+}
