@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: MIT
+"""Rules for every file of the project."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+# Data, prose, and files whose readers take no comment.
+NO_COMMENT = re.compile(
+    r"""(\.(md|json|txt|bin)|MANIFEST\.in|Manifest|LICENSE|py\.typed
+    |repo_name|\.git\w+|packaging/debian/(changelog|.*format|.*\.(install|docs|manpages)))$""",
+    re.X,
+)
+GENTOO = "# Distributed under the terms of the GNU General Public License v2\n"
+# In pieces, so that this file passes too. A word before the slash makes it another path.
+MACHINE = re.compile(r"(?<![\w.$}])/(wor" r"k|roo" r"t|hom" r"e)/")
+REGISTRY = re.compile(
+    r"\w+://[^\s\"']*(py" r"pi|pythonho" r"sted|artifac" r"tory|nexu" r"s|mirr" r"or)"
+)
+
+
+@pytest.fixture(scope="module")
+def texts(tree: Path, sources: list[str]) -> dict[str, str]:
+    """Every file of the project that is text."""
+    found = {}
+    for name in sources:
+        data = (tree / name).read_bytes()
+        if b"\0" not in data:
+            found[name] = data.decode()
+    return found
+
+
+def test_every_file_names_its_licence(texts: dict[str, str]) -> None:
+    unnamed = [
+        name
+        for name, text in texts.items()
+        if not NO_COMMENT.search(name)
+        and "SPDX-License-Identifier:" not in text[:400]
+        and not (name.endswith(".ebuild") and GENTOO in text)
+    ]
+    assert not unnamed
+
+
+@pytest.mark.parametrize("pattern", [MACHINE, REGISTRY], ids=["paths", "registries"])
+def test_no_file_tells_of_the_machine_it_was_written_on(
+    texts: dict[str, str], pattern: re.Pattern[str]
+) -> None:
+    lines = [
+        f"{name}: {line.strip()}"
+        for name, text in texts.items()
+        for line in text.splitlines()
+        if pattern.search(line)
+    ]
+    assert not lines
+
+
+def test_no_line_ends_in_blanks_and_no_file_without_newline(texts: dict[str, str]) -> None:
+    blanks = [f"{n}: {x!r}" for n, t in texts.items() for x in t.splitlines() if x != x.rstrip()]
+    unended = [name for name, text in texts.items() if text and not text.endswith("\n")]
+    assert not blanks
+    assert not unended
+
+
+def test_the_version_stands_in_one_place(texts: dict[str, str], version: str) -> None:
+    allowed = re.compile(r"pyzram/_version\.py|CHANGELOG\.md|README\.md|Manifest$")
+    pattern = re.compile(rf"(?<!xml )(version|pyzram)\W{{0,5}}{re.escape(version)}\b(?!\.\d)", re.I)
+    repeated = [n for n, t in texts.items() if not allowed.search(n) and pattern.search(t)]
+    assert not repeated
+
+
+def test_the_changelog_and_the_overlay_know_the_version(tree: Path, version: str) -> None:
+    headings = re.findall(r"^## (\S+)", (tree / "CHANGELOG.md").read_text(), re.M)
+    assert headings[0] == version
+    assert (tree / f"ebuilds/sys-block/pyzram/pyzram-{version}.ebuild").is_file()
+
+
+def test_manual_pages_are_named_as_their_titles(tree: Path, sources: list[str]) -> None:
+    for name in (n for n in sources if n.startswith("man/")):
+        page, _, section = Path(name).name.rpartition(".")
+        title = re.search(r'^\.T[Hh] "?([\w.-]+)"? "?(\d)"?', (tree / name).read_text(), re.M)
+        assert title, f"{name} has no .TH line"
+        assert (title[1].lower(), title[2]) == (page.lower(), section), name

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""One wheel for every CPython from 3.11 on, installed away from the tree."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .conftest import run, succeed
+
+PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+PROBE = """
+import importlib.metadata, pathlib, sys
+import pyzram, pyzram._native
+print(pyzram.__version__, importlib.metadata.version("pyzram"))
+print(pathlib.Path(pyzram.__file__).parent.parent)
+print(pathlib.Path(sys.modules["pyzram._pyzram"].__file__).name)
+"""
+
+
+def interpreter(version: str) -> str | None:
+    """A CPython of that version: on PATH, or one of pyenv's, whose shims may not answer."""
+    pyenv = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}"))
+    for found in [shutil.which(f"python{version}"), *map(str, pyenv)]:
+        if found and run(found, "-c", "import venv, ensurepip").returncode == 0:
+            return found
+    return None
+
+
+@pytest.fixture
+def install(tmp_path: Path) -> Callable[[str, Path], Path]:
+    """A function that installs a distribution into a fresh environment and gives its bin folder."""
+
+    def into(python: str, distribution: Path) -> Path:
+        succeed(python, "-m", "venv", tmp_path / "venv")
+        bin_folder = tmp_path / "venv/bin"
+        options = ["--quiet", "--disable-pip-version-check", "--no-cache-dir"]
+        succeed(bin_folder / "python", "-m", "pip", "install", *options, distribution, cwd=tmp_path)
+        return bin_folder
+
+    return into
+
+
+def works(bin_folder: Path, tree: Path, version: str, elsewhere: Path) -> None:
+    """The installed package imports, has its extension, and its commands run."""
+    python = bin_folder / "python"
+    versions, where, extension = succeed(python, "-I", "-c", PROBE, cwd=elsewhere).splitlines()
+    assert versions == f"{version} {version}"
+    assert Path(where).is_relative_to(bin_folder.parent)
+    assert extension == "_pyzram.abi3.so"
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_the_wheel_works_with(
+    python: str, wheel: Path, install, tree: Path, version: str, tmp_path: Path
+) -> None:
+    found = interpreter(python)
+    if not found:
+        pytest.skip(f"no CPython {python} with venv here")
+    works(install(found, wheel), tree, version, tmp_path)
+
+
+def test_the_tarball_works_too(
+    sdist: Path, install, tree: Path, version: str, tmp_path: Path
+) -> None:
+    works(install(sys.executable, sdist), tree, version, tmp_path)
+
+
+def test_the_wheel_is_for_the_stable_interface_of_311(wheel: Path, version: str) -> None:
+    assert wheel.name.startswith(f"pyzram-{version}-cp311-abi3-linux_")
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(
+    wheel: Path, sources: list[str], version: str
+) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {n.split("/")[0] for n in names} == {"pyzram", f"pyzram-{version}.dist-info"}
+    packaged = {n for n in names if n.startswith("pyzram/")}
+    assert packaged == {n for n in sources if n.startswith("pyzram/")} | {"pyzram/_pyzram.abi3.so"}
