@@ -125,6 +125,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if WHY_NOT and Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.skip(reason=WHY_NOT))
+        elif item.get_closest_marker("vm_only") and os.environ.get("PYZRAM_IN_GUEST") != "1":
+            item.add_marker(pytest.mark.skip(reason="may crash the kernel: only in a VM"))
 
 
 class Tally:
