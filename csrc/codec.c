@@ -11,7 +11,10 @@ static const struct codec_ops *const codecs[] = {
 	&pyzram_codec_lzo_rle,
 	&pyzram_codec_lzo,
 	&pyzram_codec_lz4,
+	&pyzram_codec_lz4hc,
+	&pyzram_codec_zstd,
 	&pyzram_codec_deflate,
+	&pyzram_codec_842,
 	NULL,
 };
 

@@ -64,6 +64,9 @@ struct codec_ops {
 extern const struct codec_ops pyzram_codec_lzo_rle;
 extern const struct codec_ops pyzram_codec_lzo;
 extern const struct codec_ops pyzram_codec_lz4;
+extern const struct codec_ops pyzram_codec_lz4hc;
+extern const struct codec_ops pyzram_codec_zstd;
 extern const struct codec_ops pyzram_codec_deflate;
+extern const struct codec_ops pyzram_codec_842;
 
 #endif /* PYZRAM_CODEC_H */
