@@ -5,19 +5,17 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 
 from . import _native, users
 from .errors import (
     BlockedError,
     DeviceNotFoundError,
     InvalidValueError,
-    NotZramError,
     UnsupportedError,
     ZramOSError,
     from_errno,
 )
-from .sysfs import Sysfs
+from .sysfs import Sysfs, device_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,38 +28,6 @@ if TYPE_CHECKING:
 # reset and hot_remove fail with EBUSY).
 BUSY_RETRY_SECONDS = 5.0
 READ_TIMEOUT_SECONDS = 10.0
-
-
-def device_number(spec: int | str | os.PathLike[str], sysfs: Sysfs) -> int:
-    """Turn ``1``, ``"1"``, ``"zram1"``, ``"/dev/zram1"`` or a link to it into the number.
-
-    Raises:
-        InvalidValueError: no way to name a device.
-        DeviceNotFoundError: the path does not exist (ENOENT).
-        NotZramError: the path is something else (ENOTBLK), or another block device (EINVAL).
-    """
-    if isinstance(spec, int) and not isinstance(spec, bool):
-        if spec < 0:
-            raise InvalidValueError(f"device number {spec}: negative")
-        return spec
-    text = os.fspath(spec) if not isinstance(spec, bool) else ""
-    if not isinstance(text, str) or not text:
-        raise InvalidValueError(f"device {spec!r}: neither a number, a name nor a path")
-    if "/" not in text:
-        digits = text.removeprefix("zram")
-        if digits.isascii() and digits.isdigit():
-            return int(digits)
-        text = "/dev/" + text
-    digits = os.path.realpath(text).removeprefix("/dev/zram")
-    if digits.isascii() and digits.isdigit():
-        return int(digits)
-    try:
-        mode = os.stat(text).st_mode
-    except OSError as err:
-        raise from_errno(err.errno or 0, f"{text}: open device", text) from err
-    if not stat.S_ISBLK(mode):
-        raise NotZramError(errno.ENOTBLK, f"{text}: not a block device", text)
-    raise NotZramError(errno.EINVAL, f"{text}: not a zram device", text)
 
 
 class Handle:
@@ -79,7 +45,7 @@ class Handle:
         self._files: dict[str, _native.NumberFile] = {}
         self._guarded: bool | None = None
         self.sysfs = sysfs or Sysfs()
-        self.number = device_number(device, self.sysfs)
+        self.number = device_number(device)
         directory = self.path
         try:
             self._fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -9,6 +9,9 @@ Documentation/ABI/testing/sysfs-block-zram.
 
 from __future__ import annotations
 
+SECTOR_SIZE = 512
+BD_UNIT = 4096
+
 MM_STAT = (
     "orig_data_size",
     "compr_data_size",

@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from . import parse, users
 from .errors import UnsupportedError
 from .handle import Handle
+from .parse import BD_UNIT
 
 if TYPE_CHECKING:
     from typing import Self
-
-SECTOR_SIZE = 512
-BD_UNIT = 4096
 
 
 class _Snapshot:

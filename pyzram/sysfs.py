@@ -7,9 +7,11 @@ reading many times over, is :mod:`pyzram._native`'s.
 
 from __future__ import annotations
 
+import errno
 import os
+from stat import S_ISBLK
 
-from .errors import from_errno
+from .errors import InvalidValueError, NotZramError, from_errno
 
 READ_SIZE = 65536
 
@@ -82,3 +84,35 @@ class Sysfs:
     def read(self, path: str) -> str:
         """Read a file below the root, given from the root (``proc/swaps``)."""
         return read_text(self.path(path))
+
+
+def device_number(spec: int | str | os.PathLike[str]) -> int:
+    """Turn ``1``, ``"1"``, ``"zram1"``, ``"/dev/zram1"`` or a link to it into the number.
+
+    Raises:
+        InvalidValueError: no way to name a device.
+        DeviceNotFoundError: the path does not exist (ENOENT).
+        NotZramError: the path is something else (ENOTBLK), or another block device (EINVAL).
+    """
+    if isinstance(spec, int) and not isinstance(spec, bool):
+        if spec < 0:
+            raise InvalidValueError(f"device number {spec}: negative")
+        return spec
+    text = os.fspath(spec) if not isinstance(spec, bool) else ""
+    if not isinstance(text, str) or not text:
+        raise InvalidValueError(f"device {spec!r}: neither a number, a name nor a path")
+    if "/" not in text:
+        digits = text.removeprefix("zram")
+        if digits.isascii() and digits.isdigit():
+            return int(digits)
+        text = "/dev/" + text
+    digits = os.path.realpath(text).removeprefix("/dev/zram")
+    if digits.isascii() and digits.isdigit():
+        return int(digits)
+    try:
+        mode = os.stat(text).st_mode
+    except OSError as err:
+        raise from_errno(err.errno or 0, f"{text}: open device", text) from err
+    if not S_ISBLK(mode):
+        raise NotZramError(errno.ENOTBLK, f"{text}: not a block device", text)
+    raise NotZramError(errno.EINVAL, f"{text}: not a zram device", text)

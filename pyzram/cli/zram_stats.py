@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: MIT
+"""zram_stats: what zram devices hold and what it costs.
+
+This must be done soon after the interpreter is there: only what a call needs is imported.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from ..errors import ZramError
+from ..figures import Figures, Reader
+from ..sysfs import Sysfs, device_number
+from . import columns
+from .options import Option, UsageError, describe, parse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Wanted = tuple[columns.Column, ...]
+
+PROGRAM = "zram_stats"
+FAILED, WRONG_USAGE = 1, 2
+OPTIONS = (
+    Option("b", "bytes", "", "print sizes in bytes, not for people"),
+    Option("n", "noheadings", "", "print a table without its headings"),
+    Option("o", "output", "COLUMNS", "print a table of these columns, +COLUMNS of more columns"),
+    Option("", "output-all", "", "print a table of all columns"),
+    Option("", "raw", "", "print a table with one blank between cells"),
+    Option("J", "json", "", "print JSON"),
+    Option("", "prometheus", "", "print OpenMetrics text"),
+    Option("h", "help", "", "print this"),
+    Option("V", "version", "", "print the version"),
+)
+# At most one of these says what comes out.
+FORMS = ("json", "prometheus", "watch")
+OF_TABLES = ("noheadings", "output", "output-all", "raw")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns the exit status: 0 done, 1 failed, 2 wrong usage."""
+    try:
+        status = run(sys.argv[1:] if argv is None else argv)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read has enough. What is still buffered must not fail once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return FAILED
+    except UsageError as err:
+        complain(f"{err} (see {PROGRAM} --help)")
+        return WRONG_USAGE
+    except ZramError as err:
+        complain(err)
+        return FAILED
+    except OSError as err:
+        complain(f"write: {err.strerror}")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return FAILED
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+def run(words: list[str]) -> int:
+    """Do what the words say; errors are exceptions."""
+    given, operands = parse(OPTIONS, words)
+    if "help" in given:
+        write(usage())
+        return 0
+    if "version" in given:
+        from .._version import __version__
+
+        write(f"{PROGRAM} (pyzram) {__version__}\n")
+        return 0
+    for option in OPTIONS:
+        if option.handler and option.long in given:
+            module, _, function = option.handler.partition(":")
+            from importlib import import_module
+
+            return int(getattr(import_module(module), function)(given, operands))
+    return Collection(operands).show(*formatter(given))
+
+
+def formatter(given: dict[str, str]) -> tuple[Wanted, Callable[[list[Figures]], str]]:
+    """The columns to read, and the function that turns devices into text.
+
+    Raises:
+        UsageError: the options contradict each other, or an unknown column.
+    """
+    check(given)
+    if "prometheus" in given:
+        from ..export import openmetrics
+
+        return columns.COLUMNS, openmetrics
+    chosen = selection(given)
+    if "json" in given:
+        from ..export import json_text
+
+        every = chosen or columns.COLUMNS
+        return every, lambda devices: json_text([columns.values(d, every) for d in devices])
+    if not any(name in given for name in OF_TABLES):
+        return columns.HISTORIC + columns.MODERN, blocks
+    shown = chosen or columns.DEFAULT
+    return shown, lambda devices: columns.table(
+        devices,
+        shown,
+        exact="bytes" in given,
+        headings="noheadings" not in given,
+        raw="raw" in given,
+    )
+
+
+def check(given: dict[str, str]) -> None:
+    """Refuse options that contradict each other."""
+    forms = [name for name in FORMS if name in given]
+    if len(forms) > 1:
+        raise UsageError(f"--{forms[0]} and --{forms[1]} exclude each other")
+    for name in OF_TABLES:
+        if name in given and forms and (forms[0] != "json" or "output" not in name):
+            raise UsageError(f"--{name} and --{forms[0]} exclude each other")
+
+
+def selection(given: dict[str, str]) -> tuple[columns.Column, ...] | None:
+    """The columns chosen, or ``None`` for the usual ones."""
+    if "output-all" in given:
+        return columns.COLUMNS
+    if "output" not in given:
+        return None
+    try:
+        return columns.choose(given["output"])
+    except ValueError as err:
+        raise UsageError(f"unknown column {err}") from None
+
+
+class Collection:
+    """The devices asked for, read one after the other; trouble with one leaves the others."""
+
+    def __init__(self, operands: list[str]) -> None:
+        self.operands = operands
+        self.reader = Reader(Sysfs(os.environ.get("PYZRAM_ROOT", "/")))
+        self.status = 0
+        self._told: set[str] = set()
+
+    def show(self, wanted: Wanted, text_of: Callable[[list[Figures]], str]) -> int:
+        """Print all devices; returns the exit status."""
+        try:
+            write(text_of(self.read(wanted)))
+        finally:
+            self.reader.close()
+        return self.status
+
+    def read(self, wanted: Wanted) -> list[Figures]:
+        """Read the devices asked for, or all that are configured."""
+        self.reader.refresh()
+        found = []
+        for number in self.numbers():
+            try:
+                figures = Figures(self.reader, number)
+                disksize = figures["disksize"]
+            except ZramError as err:
+                if self.operands:
+                    self.fail(str(err))
+                continue
+            if disksize == 0 and not self.operands:
+                continue
+            try:
+                # All before any is shown: a device that vanishes shows nothing instead of half.
+                for column in wanted:
+                    column.get(figures)
+            except ZramError as err:
+                self.fail(str(err))
+                continue
+            found.append(figures)
+            for trouble in figures.troubles:
+                self.fail(f"{figures['name']}: {trouble}")
+        return found
+
+    def numbers(self) -> list[int]:
+        """Numbers of the devices to look at."""
+        if not self.operands:
+            numbers = self.reader.sysfs.numbers()
+            if not numbers and not self.reader.sysfs.has_driver():
+                self.fail("no zram driver is loaded")
+            return numbers
+        numbers = []
+        for operand in self.operands:
+            try:
+                numbers.append(device_number(operand))
+            except ZramError as err:
+                self.fail(str(err))
+        return numbers
+
+    def fail(self, message: str) -> None:
+        """Say what went wrong, once, and remember it for the exit status."""
+        self.status = FAILED
+        if message not in self._told:
+            self._told.add(message)
+            complain(message)
+
+
+def blocks(devices: list[Figures]) -> str:
+    """Each device as lines of ``key: value``; with a heading where there are several."""
+    if len(devices) == 1:
+        return columns.block(devices[0])
+    return "\n".join(f"/dev/{device['name']}\n{columns.block(device)}" for device in devices)
+
+
+def usage() -> str:
+    """The help text."""
+    known = "".join(
+        f"  {column.heading:<18} {column.help}{f' ({column.unit})' if column.unit else ''}\n"
+        for column in columns.COLUMNS
+    )
+    return (
+        f"Usage: {PROGRAM} [OPTION]... [DEVICE]...\n"
+        "Print what zram devices hold and what it costs; all configured ones if none is given.\n"
+        "DEVICE is zram0, /dev/zram0, 0 or a link to the device.\n\n"
+        f"{describe(OPTIONS)}\nColumns:\n{known}\n"
+        f"Exit status: 0 done, {FAILED} something failed, {WRONG_USAGE} wrong usage.\n"
+        f"See {PROGRAM}(8).\n"
+    )
+
+
+def write(text: str) -> None:
+    """Print, also where standard output is closed."""
+    if sys.stdout is None:
+        raise ZramError("standard output is closed")
+    sys.stdout.write(text)
+
+
+def complain(message: object) -> None:
+    """One line on standard error."""
+    if sys.stderr is not None:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        sys.stderr.write(f"{PROGRAM}: {columns.printable(str(message))}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+"""Reads that the kernel may hold up, done by a child that can be left behind.
+
+From 7.x on, reading mm_stat and others waits in the kernel until a running writeback or
+recompression ends. Such a wait can not be interrupted, and a process with a thread in it can not
+end either: so it is a process of its own that waits.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+
+HEAD = 8  # errno and length of an answer, four bytes each
+SIGKILL = 9  # the signal module is slow to load
+
+
+class Helper:
+    """A forked child that reads files on request.
+
+    Synchronization: one thread at a time.
+    """
+
+    __slots__ = ("_answers", "_requests", "pid")
+
+    def __init__(self) -> None:
+        theirs, self._requests = os.pipe()
+        self._answers, ours = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                _serve(theirs, ours)
+            finally:
+                os._exit(0)
+        os.close(theirs)
+        os.close(ours)
+
+    def read(self, path: str, seconds: float) -> bytes:
+        """Have the child read ``path`` (an absolute path without a newline) whole.
+
+        Raises:
+            TimeoutError: no answer within ``seconds``; the helper is of no more use.
+            OSError: the kernel's answer.
+        """
+        os.write(self._requests, os.fsencode(path) + b"\n")
+        head = self._receive(HEAD, seconds)
+        code = int.from_bytes(head[:4], "little")
+        if code:
+            raise OSError(code, os.strerror(code), path)
+        return self._receive(int.from_bytes(head[4:], "little"), seconds)
+
+    def _receive(self, size: int, seconds: float) -> bytes:
+        poll = select.poll()
+        poll.register(self._answers, select.POLLIN)
+        data = b""
+        while len(data) < size:
+            if not poll.poll(seconds * 1000):
+                raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+            chunk = os.read(self._answers, size - len(data))
+            if not chunk:
+                raise TimeoutError(errno.ETIMEDOUT, "the reading child ended")
+            data += chunk
+        return data
+
+    def ended(self) -> bool:
+        """Whether the child is gone; reaps it."""
+        try:
+            return os.waitpid(self.pid, os.WNOHANG)[0] != 0
+        except ChildProcessError:
+            return True
+
+    def leave(self) -> None:
+        """Let go of a child that hangs: it ends when the kernel lets it."""
+        os.close(self._requests)
+        os.close(self._answers)
+        os.kill(self.pid, SIGKILL)
+
+    def close(self) -> None:
+        """End a child that is idle."""
+        os.close(self._requests)
+        os.close(self._answers)
+        os.waitpid(self.pid, 0)
+
+
+def _serve(requests: int, answers: int) -> None:
+    """Answer requests until there are no more; the child's whole life."""
+    # A child that hangs must hold nothing of its parent: no pipe somebody reads, no directory.
+    os.dup2(requests, 0)
+    os.dup2(answers, 1)
+    os.closerange(2, os.sysconf("SC_OPEN_MAX"))
+    os.chdir("/")
+    while True:
+        path = b""
+        while not path.endswith(b"\n"):
+            byte = os.read(0, 1)
+            if not byte:
+                return
+            path += byte
+        code, data = 0, b""
+        try:
+            fd = os.open(path[:-1], os.O_RDONLY)
+            try:
+                data = os.read(fd, 65536)
+            finally:
+                os.close(fd)
+        except OSError as err:
+            code = err.errno or errno.EIO
+        os.write(1, code.to_bytes(4, "little") + len(data).to_bytes(4, "little") + data)
