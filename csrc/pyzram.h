@@ -245,8 +245,8 @@ int64_t pyzram_procmem_read(struct pyzram_procmem *pm, const uint64_t *addresses
 /* ---- timing ----------------------------------------------------------------------------------- */
 
 /*
- * Compress and decompress pages one by one and tell how many nanoseconds each took (at most 2^32-1),
- * by the clock on the wall.
+ * Compress and decompress pages one by one and tell how many nanoseconds of processor time each took,
+ * at most 2^32-1.
  */
 int pyzram_pages_time(struct pyzram_context *context, const void *pages, size_t count,
 		      uint32_t *compress_ns, uint32_t *decompress_ns);

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         ZramError,
         ZramOSError,
     )
+    from .estimate import Estimate, estimate_pages
     from .pages import (
         algorithms,
         analyse,
@@ -59,6 +60,8 @@ _HOME = {
     "UnsupportedError": "errors",
     "ZramError": "errors",
     "ZramOSError": "errors",
+    "Estimate": "estimate",
+    "estimate_pages": "estimate",
     "PageStore": "store",
     "StoreFigures": "store",
     "algorithms": "pages",

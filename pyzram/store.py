@@ -138,6 +138,16 @@ class PageStore:
         objects, compr, same, huge = self._zs.store(data)
         return self._figures(objects[: len(self.classes)], len(data), compr, same, huge)
 
+    def join(self, one: StoreFigures, other: StoreFigures) -> StoreFigures:
+        """Put the pages of both on one device."""
+        return self._figures(
+            [a + b for a, b in zip(one.objects, other.objects, strict=True)],
+            one.pages + other.pages,
+            one.compr_data_size + other.compr_data_size,
+            one.same_pages + other.same_pages,
+            one.huge_pages + other.huge_pages,
+        )
+
     def scale(self, figures: StoreFigures, pages: int) -> StoreFigures:
         """What ``pages`` pages like those of a sample would give.
 

@@ -91,6 +91,11 @@ def test_figures_follow_from_the_lengths(lengths):
     assert STORE.store(array("I", lengths)) == figures
 
 
+@given(st.lists(st.integers(0, 5000), max_size=90), st.lists(st.integers(0, 5000), max_size=90))
+def test_two_parts_joined_are_the_whole(one, other):
+    assert STORE.join(STORE.store(one), STORE.store(other)) == STORE.store(one + other)
+
+
 def test_an_empty_store_has_no_ratio():
     assert STORE.store([]).ratio is None
     assert STORE.store([0]).ratio == 0

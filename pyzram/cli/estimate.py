@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: MIT
+"""``pyzram estimate``: what zram would make of given memory."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from ..errors import InvalidValueError, ZramError
+from ..estimate import (
+    AlgorithmEstimate,
+    Estimate,
+    Recommendation,
+    conf_d,
+    estimate_pages,
+    holds,
+    recommend,
+    size_histogram,
+    zram_generator,
+)
+from ..pages import algorithms as all_algorithms
+from ..store import Chain, PageStore, running_chain
+from ..units import format_size, parse_size
+from .sources import add_source_arguments, opened, progress_bar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+BAR = 40
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the arguments."""
+    out = argparse.ArgumentParser(
+        prog="pyzram estimate",
+        description="Estimate what zram would make of the memory of processes, of files, core "
+        "dumps and block devices, or of this whole system.",
+        epilog="The ratio is compr_data_size / orig_data_size as mm_stat would show it: smaller "
+        "is better. Its bounds are those of the 95 %% confidence interval. Same-filled pages "
+        "take no memory; raw ones did not compress enough and are kept as they are.",
+    )
+    add_source_arguments(out)
+    out.add_argument(
+        "-a",
+        "--algorithm",
+        action="append",
+        metavar="NAME[:LEVEL][,...]",
+        help=f"algorithms to try (default: {' '.join(all_algorithms())})",
+    )
+    out.add_argument(
+        "--chain",
+        type=int,
+        metavar="PAGES",
+        help="CONFIG_ZSMALLOC_CHAIN_SIZE of the kernel to be (default: this kernel's)",
+    )
+    out.add_argument(
+        "--ram", metavar="SIZE", help="memory of the machine to be (default: this machine's)"
+    )
+    out.add_argument("--no-timing", action="store_true", help="do not measure times")
+    out.add_argument("--json", action="store_true", help="print JSON, sizes in bytes")
+    out.add_argument(
+        "--plot", metavar="FILE", help="draw the stored sizes into a .png or .svg file (matplotlib)"
+    )
+    return out
+
+
+def main(argv: list[str]) -> int:
+    """Run the command."""
+    arguments = parser()
+    options = arguments.parse_args(argv)
+    chain = running_chain()
+    if options.chain is not None:
+        chain = Chain(options.chain, "waste")
+    try:
+        ram = parse_size(options.ram) if options.ram else memory_size()
+        names = [n for text in options.algorithm or [] for n in text.split(",") if n]
+        with opened(arguments, options) as source:
+            store = PageStore(page_size=source.page_size, chain=chain)
+            with progress_bar("estimating") as progress:
+                result = estimate_pages(
+                    source,
+                    list(dict.fromkeys(names)) or None,
+                    store=store,
+                    precision=options.precision / 100,
+                    full=options.full,
+                    timing=not options.no_timing,
+                    threads=options.threads,
+                    seed=options.seed,
+                    progress=progress,
+                )
+    except InvalidValueError as err:
+        arguments.error(str(err))
+    if options.plot:
+        from ..plot import plot_estimate
+
+        plot_estimate(result, options.plot)
+    if options.json:
+        import json
+
+        print(json.dumps(result.as_json(), indent=2))
+    else:
+        print(report(result, ram, offered()))
+    return 0
+
+
+def memory_size() -> int:
+    """Bytes of memory of this machine: MemTotal of ``/proc/meminfo``."""
+    with open("/proc/meminfo", "rb") as file:
+        return int(file.readline().split()[1]) * 1024
+
+
+def offered() -> tuple[str, ...] | None:
+    """Algorithms of this kernel's driver; ``None`` where they can not be told."""
+    from ..capability import capabilities
+
+    try:
+        return capabilities().algorithms
+    except ZramError:
+        return None
+
+
+def report(result: Estimate, ram: int, names: Sequence[str] | None) -> str:
+    """All that is said about an estimate, as text for people."""
+    lines = [_head(result)]
+    if result.skipped:
+        parts = [f"{count} {reason}" for reason, count in sorted(result.skipped.items())]
+        lines.append("skipped: " + "; ".join(parts))
+    if result.lost:
+        lines.append(f"{result.lost} pages were gone before they could be read")
+    if not result.pages:
+        return "\n".join([*lines, "There is nothing to compress."])
+    lines += ["", *_table(result)]
+    best = recommend(result, ram, names)
+    shown = (
+        result.algorithms[best.algorithm] if best else next(iter(result.algorithms.values()), None)
+    )
+    if shown:
+        lines += ["", f"Stored sizes with {shown.label}, share of the pages:"]
+        lines += _histogram(result, shown)
+        lines += ["", _meaning(shown, ram)]
+    if best:
+        lines += ["", *_advice(best, names)]
+    return "\n".join(lines)
+
+
+def _head(result: Estimate) -> str:
+    size = format_size(result.pages * result.store.page_size)
+    sampled = "all read" if result.census else f"{result.sampled} sampled"
+    text = f"{result.source}: {size} in {result.pages} pages, {sampled}"
+    if result.swapped:
+        text += f"; {format_size(result.swapped * result.store.page_size)} more is in swap already"
+    return text
+
+
+def _table(result: Estimate) -> list[str]:
+    head = (
+        "algorithm",
+        "ratio",
+        "95 % bounds",
+        "memory",
+        "same",
+        "raw",
+        "compress us",
+        "decompress us",
+    )
+    rows = [head]
+    for a in result.algorithms.values():
+        pages = a.figures.pages
+        rows.append(
+            (
+                a.label,
+                f"{a.ratio.mean:.1%}",
+                "exact" if result.census else f"{a.ratio.low:.1%} - {a.ratio.high:.1%}",
+                format_size(a.figures.mem_used_total),
+                f"{a.figures.same_pages / pages:.1%}",
+                f"{a.figures.huge_pages / pages:.1%}",
+                _time(a.compress_us, a.compress_us_p99),
+                _time(a.decompress_us, a.decompress_us_p99),
+            )
+        )
+    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+    lines = []
+    for row in rows:
+        cells = [row[0].ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        lines.append("  ".join(cells))
+    if any(a.compress_us is not None for a in result.algorithms.values()):
+        lines.append("(times: median and 99th percentile of a page on one core)")
+    return lines
+
+
+def _time(median: float | None, p99: float | None) -> str:
+    return "-" if median is None or p99 is None else f"{median:.1f} {p99:7.1f}"
+
+
+def _histogram(result: Estimate, a: AlgorithmEstimate) -> list[str]:
+    bins = 16
+    counts = size_histogram(a, result.store, bins)
+    raw = a.figures.huge_pages
+    step = result.store.page_size // bins
+    rows = [("same-filled", counts[0])]
+    rows += [
+        (f"{i * step + 1}-{(i + 1) * step}", count - (raw if i == bins - 1 else 0))
+        for i, count in enumerate(counts[1:])
+    ]
+    rows.append(("kept raw", raw))
+    block = "█" if "utf" in (sys.stdout.encoding or "").lower() else "#"
+    most = max(count for _, count in rows) or 1
+    width = max(len(name) for name, _ in rows)
+    return [
+        f"{name:>{width}} {count / result.pages:6.1%} {block * round(count * BAR / most)}".rstrip()
+        for name, count in rows
+    ]
+
+
+def _meaning(a: AlgorithmEstimate, ram: int) -> str:
+    amount = holds(a, ram)
+    if amount is None:
+        return f"With {a.label} all of this takes no memory: every page is same-filled."
+    return f"With {a.label}, {format_size(ram)} of RAM holds about {format_size(amount)} of this."
+
+
+def _advice(best: Recommendation, names: Sequence[str] | None) -> list[str]:
+    among = f"of what this kernel offers ({' '.join(names)}), " if names else ""
+    return [
+        f"Recommended: {among}{best.algorithm}: it {best.reason}.",
+        "",
+        "/etc/conf.d/zram:",
+        *("    " + line for line in conf_d(best).splitlines()),
+        "/etc/systemd/zram-generator.conf:",
+        *("    " + line for line in zram_generator(best).splitlines()),
+    ]
