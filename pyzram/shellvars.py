@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: MIT
+"""Read assignments in shell syntax, without a shell: nothing is ever executed.
+
+Understood is what a shell makes of ``NAME=value`` lines: single and double quotes, backslashes,
+comments, blank lines, continued lines, ``export``, and ``$NAME`` of a variable set earlier in the
+same file. Whatever would run something is reported, with its line, and skipped.
+"""
+
+from __future__ import annotations
+
+NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
+BLANKS = " \t"
+# Unquoted, these mean something else to a shell, so the value would differ from what is read.
+MUST_BE_QUOTED = "()<>|&"
+
+
+class Assignment:
+    """One variable as the file sets it."""
+
+    __slots__ = ("line", "name", "value")
+
+    def __init__(self, line: int, name: str, value: str) -> None:
+        self.line = line
+        self.name = name
+        self.value = value
+
+
+class RefusedError(Exception):
+    """What can not be taken: a line number and a reason."""
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(line, reason)
+        self.line = line
+        self.reason = reason
+
+
+def read_assignments(text: str) -> tuple[list[Assignment], list[RefusedError]]:
+    """Return the assignments in order, and all that can not be taken."""
+    reader = _Reader(text)
+    refused: list[RefusedError] = []
+    while reader.skip_between():
+        try:
+            reader.word()
+        except RefusedError as problem:
+            refused.append(problem)
+            reader.skip_line()
+    return reader.found, refused
+
+
+class _Reader:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+        self.line = 1
+        self.found: list[Assignment] = []
+        self.values: dict[str, str] = {}
+
+    # ---- characters ----------------------------------------------------------------------------
+
+    def peek(self) -> str:
+        return self.text[self.at : self.at + 1]
+
+    def take(self) -> str:
+        char = self.peek()
+        self.at += 1
+        if char == "\n":
+            self.line += 1
+        return char
+
+    def continued(self) -> bool:
+        """Skip a backslash at the end of a line."""
+        if self.text.startswith("\\\n", self.at):
+            self.take()
+            self.take()
+            return True
+        return False
+
+    def skip_between(self) -> bool:
+        """Go to the next word; false at the end of the text."""
+        while char := self.peek():
+            if char == "#":
+                self.skip_line()
+            elif char in BLANKS or char in "\n;":
+                self.take()
+            elif not self.continued():
+                return True
+        return False
+
+    def skip_line(self) -> None:
+        while self.peek() not in ("", "\n"):
+            self.take()
+
+    # ---- words ---------------------------------------------------------------------------------
+
+    def name(self) -> str:
+        start = self.at
+        while self.peek() and self.peek() in NAME_CHARACTERS:
+            self.at += 1
+        return self.text[start : self.at]
+
+    def word(self) -> None:
+        """Take ``NAME=value``, or ``export`` before one."""
+        start, line = self.at, self.line
+        name = self.name()
+        after = self.peek()
+        if name == "export" and after in (" ", "\t"):
+            return
+        if after != "=" or not name or name[0].isdigit():
+            rest = self.text[start:].split("\n", 1)[0].strip()
+            if name and after in (" ", "\t") and rest[len(name) :].lstrip().startswith("="):
+                raise RefusedError(line, f"{name}: no blanks around '=' in shell syntax")
+            raise RefusedError(
+                line, f"{rest!r} is no assignment: this file holds NAME=value lines and no commands"
+            )
+        self.take()
+        value = self.value(name, line)
+        self.values[name] = value
+        self.found.append(Assignment(line, name, value))
+
+    def value(self, name: str, line: int) -> str:
+        parts: list[str] = []
+        if self.peek() == "~":
+            raise RefusedError(line, f"{name}: a shell would expand '~', write the path in full")
+        while (char := self.peek()) and char not in BLANKS and char not in "\n;":
+            if char in MUST_BE_QUOTED:
+                raise RefusedError(
+                    line, f"{name}: quote the value, {char!r} means something to a shell"
+                )
+            if self.continued():
+                continue
+            self.take()
+            if char == "'":
+                parts.append(self.single_quoted(name, line))
+            elif char == '"':
+                parts.append(self.double_quoted(name, line))
+            elif char == "\\":
+                parts.append(self.take())
+            elif char in "$`":
+                parts.append(self.expansion(char, name, line))
+            else:
+                parts.append(char)
+        return "".join(parts)
+
+    def single_quoted(self, name: str, line: int) -> str:
+        end = self.text.find("'", self.at)
+        if end < 0:
+            raise self.unterminated(name, line, "'")
+        value = self.text[self.at : end]
+        self.line += value.count("\n")
+        self.at = end + 1
+        return value
+
+    def double_quoted(self, name: str, line: int) -> str:
+        if '"' not in self.text[self.at :]:
+            raise self.unterminated(name, line, '"')
+        parts: list[str] = []
+        while (char := self.peek()) != '"':
+            if not char:
+                raise self.unterminated(name, line, '"')
+            if self.continued():
+                continue
+            self.take()
+            if char == "\\" and self.peek() in ("$", "`", '"', "\\"):
+                parts.append(self.take())
+            elif char in "$`":
+                parts.append(self.expansion(char, name, line))
+            else:
+                parts.append(char)
+        self.take()
+        return "".join(parts)
+
+    def unterminated(self, name: str, line: int, quote: str) -> RefusedError:
+        return RefusedError(line, f"{name}: the {quote} is never closed")
+
+    def expansion(self, char: str, name: str, line: int) -> str:
+        """Take what follows ``$`` or a backtick."""
+        if char == "`" or self.peek() == "(":
+            what = "backticks" if char == "`" else "$(...)"
+            raise RefusedError(
+                line,
+                f"{name}: {what} can not be taken, nothing in this file is executed "
+                "(sizes may be expressions such as 'min(ram/2, 4G)')",
+            )
+        braced = self.peek() == "{"
+        if braced:
+            self.take()
+        variable = self.name()
+        if not variable and not braced:
+            return "$"
+        if braced and self.take() != "}":
+            raise RefusedError(line, f"{name}: of ${{...}} only a plain ${{NAME}} can be taken")
+        if variable not in self.values:
+            raise RefusedError(line, f"{name}: ${variable} is not set earlier in this file")
+        return self.values[variable]
