@@ -1,0 +1,529 @@
+# SPDX-License-Identifier: MIT
+"""Compare what is wished for with the running devices: a list of steps, nothing is done here.
+
+No I/O: a plan depends on a :class:`~pyzram.config.Config` and a :class:`Machine` alone, both plain
+values. :mod:`pyzram.machine` looks, :mod:`pyzram.service` carries steps out.
+"""
+
+from __future__ import annotations
+
+from .config import PAGE_SIZE, TABLE_BYTES_PER_PAGE
+from .units import format_size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from .config import Config, Wish
+
+# What a change of a running device needs.
+LIVE = "live"
+NEW_DEVICE = "new device"
+# Draining goes page by page through memory; below this much, the machine would only thrash.
+RESERVE = 16 << 20
+
+
+class Area:
+    """A swap area of the machine; sizes in bytes."""
+
+    __slots__ = ("path", "priority", "size", "used")
+
+    def __init__(self, path: str, size: int, used: int, priority: int) -> None:
+        self.path = path
+        self.size = size
+        self.used = used
+        self.priority = priority
+
+
+class Running:
+    """A zram device as it is. Sizes in bytes."""
+
+    __slots__ = (
+        "algorithm",
+        "area",
+        "backing_dev",
+        "disksize",
+        "index",
+        "mem_limit",
+        "mem_used",
+        "mounts",
+        "number",
+        "ready",
+        "recompression",
+        "record",
+    )
+
+    def __init__(
+        self,
+        number: int,
+        *,
+        index: int | None = None,
+        ready: bool = False,
+        disksize: int = 0,
+        algorithm: str | None = None,
+        recompression: tuple[str, ...] = (),
+        mem_limit: int = 0,
+        mem_used: int = 0,
+        backing_dev: str | None = None,
+        area: Area | None = None,
+        mounts: tuple[str, ...] = (),
+        record: dict[str, str] | None = None,
+    ) -> None:
+        self.number = number
+        self.index = index
+        """Which device of the file it is; ``None`` for somebody else's."""
+        self.ready = ready
+        """It was set up completely."""
+        self.disksize = disksize
+        self.algorithm = algorithm
+        self.recompression = recompression
+        self.mem_limit = mem_limit
+        self.mem_used = mem_used
+        self.backing_dev = backing_dev
+        self.area = area
+        self.mounts = mounts
+        self.record = record or {}
+        """What the kernel does not tell back, as it was asked for (:func:`memory_of`)."""
+
+    @property
+    def name(self) -> str:
+        """``zramN``."""
+        return f"zram{self.number}"
+
+    @property
+    def in_use(self) -> bool:
+        """Whether it is swap or mounted."""
+        return self.area is not None or bool(self.mounts)
+
+
+class Machine:
+    """What the planner needs to know of a machine. Sizes in bytes."""
+
+    __slots__ = (
+        "areas",
+        "available",
+        "container",
+        "devices",
+        "driver",
+        "mounted",
+        "resume",
+        "writable",
+        "zswap",
+    )
+
+    def __init__(
+        self,
+        *,
+        driver: bool = True,
+        writable: bool = True,
+        container: str = "",
+        available: int = 1 << 40,
+        areas: Iterable[Area] = (),
+        devices: Iterable[Running] = (),
+        mounted: Iterable[str] = (),
+        zswap: bool = False,
+        resume: str = "",
+    ) -> None:
+        self.driver = driver
+        """zram is built in or loaded."""
+        self.writable = writable
+        """sysfs takes writes."""
+        self.container = container
+        """What kind of container this is; empty for none."""
+        self.available = available
+        """MemAvailable."""
+        self.areas = tuple(areas)
+        self.devices = tuple(devices)
+        """In the order in which they were made, for our own."""
+        self.mounted = frozenset(mounted)
+        """All mount points."""
+        self.zswap = zswap
+        self.resume = resume
+        """zram device that the kernel is told to resume from; empty for none."""
+
+    def own(self, index: int) -> list[Running]:
+        """Return our devices for one entry of the file, oldest first."""
+        return [device for device in self.devices if device.index == index]
+
+
+class Step:
+    """One thing to do, for one device of the file (or -1)."""
+
+    __slots__ = ("action", "args", "index", "text")
+
+    def __init__(self, action: str, index: int, text: str, **args: Any) -> None:
+        self.action = action
+        self.index = index
+        self.text = text
+        self.args = args
+
+    def __repr__(self) -> str:
+        return f"<Step {self.action} {self.index} {self.text!r}>"
+
+
+class Change:
+    """A difference between a running device and the file."""
+
+    __slots__ = ("field", "have", "index", "name", "needs", "want")
+
+    def __init__(self, index: int, name: str, field: str, have: str, want: str, needs: str) -> None:
+        self.index = index
+        self.name = name
+        self.field = field
+        self.have = have
+        self.want = want
+        self.needs = needs
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.field} {self.have or 'none'} -> {self.want or 'none'}"
+
+
+class Plan:
+    """Steps in order, and what is to be said about them."""
+
+    __slots__ = ("changes", "refusals", "steps", "warnings")
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.changes: list[Change] = []
+        self.warnings: list[str] = []
+        self.refusals: list[str] = []
+        """Why nothing of this will be done; empty when it can be."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON."""
+        return {
+            "steps": [
+                {"action": step.action, "device": step.index, "text": step.text}
+                for step in self.steps
+            ],
+            "changes": [
+                {
+                    "device": change.index,
+                    "name": change.name,
+                    "field": change.field,
+                    "have": change.have,
+                    "want": change.want,
+                    "needs": change.needs,
+                }
+                for change in self.changes
+            ],
+            "warnings": list(self.warnings),
+            "refusals": list(self.refusals),
+        }
+
+
+def memory_of(wish: Wish) -> dict[str, str]:
+    """Return what is remembered of a wish, because the kernel does not tell it back."""
+    return {
+        "algorithms": " ".join(map(str, wish.algorithms)),
+        "recompression": " ".join(map(str, wish.recompression)),
+        "label": wish.label or "",
+        "discard": wish.discard,
+        "writeback_limit": "" if wish.writeback_limit is None else str(wish.writeback_limit),
+        "mount_point": wish.mount_point or "",
+        "fstype": wish.fstype if wish.mount_point else "",
+        "mkfs_options": " ".join(wish.mkfs_options),
+        "mount_options": wish.mount_options,
+        "mode": "" if wish.mode is None else f"{wish.mode:o}",
+        "owner": wish.owner or "",
+        "priority": str(wish.priority),
+    }
+
+
+def changes_of(wish: Wish, device: Running) -> list[Change]:
+    """Compare a device in use with what the file says."""
+    found = []
+
+    def compare(field: str, have: str, want: str, needs: str) -> None:
+        if have != want:
+            found.append(Change(wish.index, device.name, field, have, want, needs))
+
+    want = memory_of(wish)
+    have = device.record
+    if device.disksize != wish.disksize:
+        compare("disksize", *_two_sizes(device.disksize, wish.disksize), NEW_DEVICE)
+    # A fallback is no difference: the same list would choose the same again.
+    compare("algorithms", have.get("algorithms", ""), want["algorithms"], NEW_DEVICE)
+    compare("recompression", have.get("recompression", ""), want["recompression"], NEW_DEVICE)
+    compare("backing_dev", device.backing_dev or "", wish.backing_dev or "", NEW_DEVICE)
+    compare("mount_point", have.get("mount_point", ""), want["mount_point"], NEW_DEVICE)
+    compare("label", have.get("label", ""), want["label"], NEW_DEVICE)
+    if wish.is_swap:
+        compare("priority", have.get("priority", ""), want["priority"], NEW_DEVICE)
+        compare("discard", have.get("discard", ""), want["discard"], NEW_DEVICE)
+    else:
+        compare("fstype", have.get("fstype", ""), want["fstype"], NEW_DEVICE)
+        compare("mkfs_options", have.get("mkfs_options", ""), want["mkfs_options"], NEW_DEVICE)
+        have_mount = mount_words(have.get("mount_options", ""), have.get("discard", ""))
+        compare("mount_options", have_mount, mount_words(wish.mount_options, wish.discard), LIVE)
+        compare("mode", have.get("mode", ""), want["mode"], LIVE)
+        compare("owner", have.get("owner", ""), want["owner"], LIVE)
+    if device.mem_limit != wish.mem_limit:
+        compare("mem_limit", *_two_sizes(device.mem_limit, wish.mem_limit), LIVE)
+    limit = have.get("writeback_limit", "")
+    compare("writeback_limit", limit, want["writeback_limit"], LIVE)
+    return found
+
+
+def _two_sizes(have: int, want: int) -> tuple[str, str]:
+    """Write two different sizes so that they look different."""
+    short = format_size(have), format_size(want)
+    return short if short[0] != short[1] else (str(have), str(want))
+
+
+def mount_words(options: str, discard: str) -> str:
+    """Return the options to mount with."""
+    words = [options] if options else []
+    if discard == "both":
+        words.append("discard")
+    return ",".join(words)
+
+
+# ---- goals -------------------------------------------------------------------------------------
+
+
+def plan_start(config: Config, machine: Machine) -> Plan:
+    """Plan to set up what is missing; devices that run are left as they are."""
+    plan = _begin(config, machine)
+    for wish in config.devices:
+        _start_device(plan, machine, wish)
+    for device in _beyond(config, machine):
+        plan.warnings.append(
+            f"{device.name}: is no longer in {config.path} (pyzram reload takes it down)"
+        )
+    for change in plan.changes:
+        plan.warnings.append(f"{change} in {config.path} (pyzram reload applies it)")
+    return _end(plan, config, machine)
+
+
+def plan_reload(config: Config, machine: Machine) -> Plan:
+    """Plan to make the running devices what the file says, without a moment without swap."""
+    plan = _begin(config, machine)
+    for wish in config.devices:
+        own = [device for device in machine.own(wish.index) if device.in_use]
+        current = own[-1] if own else None
+        before = len(plan.changes)
+        _start_device(plan, machine, wish)
+        changes = plan.changes[before:]
+        if current is None or not changes:
+            continue
+        if all(change.needs == LIVE for change in changes):
+            for change in changes:
+                _live(plan, wish, current, change)
+            plan.steps.append(_ready(wish, current))
+        elif wish.is_swap and current.area is not None:
+            _replace(plan, machine, wish, current)
+        else:
+            fields = ", ".join(change.field for change in changes if change.needs != LIVE)
+            plan.refusals.append(
+                f"{current.name}: a new {fields} needs a new device, and what is stored on "
+                f"{' '.join(current.mounts) or 'the old one'} would be lost: stop and start instead"
+            )
+    gone = _beyond(config, machine)
+    _refuse_stop(plan, machine, gone)
+    for device in reversed(gone):
+        _take_down(plan, device)
+    return _end(plan, config, machine)
+
+
+def plan_stop(config: Config | None, machine: Machine) -> Plan:
+    """Plan to take down every device of ours; unreadable files do not keep one from stopping."""
+    plan = Plan()
+    own = [device for device in machine.devices if device.index is not None]
+    _refuse_stop(plan, machine, own)
+    for device in reversed(own):
+        _take_down(plan, device)
+    if config is not None and config.unload_on_stop and machine.driver:
+        foreign = [device for device in machine.devices if device.index is None]
+        used = [device.name for device in foreign if device.disksize]
+        if used:
+            plan.warnings.append(f"zram stays loaded: {' '.join(used)} is in use by others")
+        else:
+            plan.steps.append(Step("unload", -1, "unload the zram module"))
+    return plan
+
+
+# ---- parts -------------------------------------------------------------------------------------
+
+
+def _begin(config: Config, machine: Machine) -> Plan:
+    plan = Plan()
+    plan.warnings += config.warnings
+    if machine.container and not (machine.driver and machine.writable):
+        plan.refusals.append(
+            f"this is a container ({machine.container}): zram belongs to the host, set it up there"
+        )
+    elif not machine.driver and not config.load_on_start:
+        plan.refusals.append("zram is not loaded, and LOAD_ON_START=no")
+    elif machine.driver and not machine.writable:
+        plan.refusals.append("/sys is mounted read-only: no device can be set up")
+    elif not machine.driver and config.devices:
+        plan.steps.append(Step("load", -1, "load the zram module, without devices of its own"))
+    return plan
+
+
+def _end(plan: Plan, config: Config, machine: Machine) -> Plan:
+    swap = [wish for wish in config.devices if wish.is_swap]
+    if swap:
+        lowest = min(wish.priority for wish in swap)
+        ours = {f"/dev/{device.name}" for device in machine.devices}
+        for area in machine.areas:
+            if area.path not in ours and area.priority >= lowest:
+                plan.warnings.append(
+                    f"swap {area.path} has priority {area.priority}, zram {lowest}: "
+                    + ("it is used first" if area.priority > lowest else "they are used in turn")
+                )
+        if machine.zswap:
+            plan.warnings.append(
+                "zswap is on and takes the pages before zram does "
+                "(echo N > /sys/module/zswap/parameters/enabled, or zswap.enabled=0 at boot)"
+            )
+    if machine.resume:
+        plan.warnings.append(
+            f"the kernel is to resume from {machine.resume}: hibernation to zram loses everything"
+        )
+    return plan
+
+
+def _start_device(plan: Plan, machine: Machine, wish: Wish) -> None:
+    """Plan one device of the file: finish what was begun, or set it up; note its changes."""
+    own = machine.own(wish.index)
+    used = [device for device in own if device.in_use]
+    current = used[-1] if used else None
+    # Others are what a killed start or reload has left.
+    for device in own:
+        if device is current:
+            continue
+        if not wish.is_swap and device.ready and device.disksize and current is None:
+            current = device  # a file system that was unmounted: what it holds is kept
+        elif device.in_use:
+            _refuse_stop(plan, machine, [device])
+            _take_down(plan, device)
+        else:
+            _take_down(plan, device)
+    if current is None:
+        if wish.mount_point and wish.mount_point in machine.mounted:
+            plan.refusals.append(
+                f"something else is mounted on {wish.mount_point} already, unmount it first"
+            )
+        plan.steps += _new_device(wish, wish.priority)
+        return
+    if current.ready or current.record:
+        plan.changes += changes_of(wish, current)
+    if not current.in_use and wish.mount_point:
+        plan.steps.append(_mount(wish, current))
+    if not current.ready or not current.in_use:
+        if wish.mount_point and current.mounts:
+            plan.steps.append(_permissions(wish, current))
+        plan.steps.append(_ready(wish, current))
+
+
+def _new_device(wish: Wish, priority: int) -> list[Step]:
+    index = wish.index
+    algorithms = " or ".join(map(str, wish.algorithms)) or "the kernel's algorithm"
+    steps = [
+        Step("add", index, "add a device"),
+        Step("configure", index, f"set it to {format_size(wish.disksize)}, {algorithms}"),
+    ]
+    if wish.is_swap:
+        steps += [
+            Step("mkswap", index, "make a swap signature"),
+            Step("swapon", index, f"swap on with priority {priority}", priority=priority),
+        ]
+    else:
+        steps += [
+            Step("mkfs", index, f"make a file system {wish.fstype}"),
+            Step("mount", index, f"mount it on {wish.mount_point}"),
+            Step("permissions", index, f"set mode and owner of {wish.mount_point}"),
+        ]
+    return [*steps, Step("ready", index, "note that it is complete")]
+
+
+def _mount(wish: Wish, device: Running) -> Step:
+    return Step(
+        "mount", wish.index, f"mount {device.name} on {wish.mount_point}", number=device.number
+    )
+
+
+def _permissions(wish: Wish, device: Running) -> Step:
+    text = f"set mode and owner of {wish.mount_point}"
+    return Step("permissions", wish.index, text, number=device.number)
+
+
+def _ready(wish: Wish, device: Running) -> Step:
+    return Step("ready", wish.index, f"note that {device.name} is complete", number=device.number)
+
+
+def _live(plan: Plan, wish: Wish, device: Running, change: Change) -> None:
+    """Plan a change of a running device; mode and owner are one step."""
+    action = "permissions" if change.field in ("mode", "owner") else change.field
+    step = Step(action, wish.index, str(change), number=device.number, undo=change.have)
+    if action != "permissions" or all(
+        (old.action, old.index) != (action, wish.index) for old in plan.steps
+    ):
+        plan.steps.append(step)
+
+
+def _replace(plan: Plan, machine: Machine, wish: Wish, old: Running) -> None:
+    """Plan a new device first, at a higher priority, and the old one drained after."""
+    area = old.area
+    assert area is not None
+    free = sum(other.size - other.used for other in machine.areas if other.path != area.path)
+    table = wish.disksize // PAGE_SIZE * TABLE_BYTES_PER_PAGE
+    # Pages that go from the old device to the new one take about as much there; a tenth for what
+    # the two allocators can not share on the way.
+    needed = RESERVE + table + old.mem_used // 10
+    if machine.available < needed:
+        plan.refusals.append(
+            f"{old.name}: replacing it takes {format_size(needed)} of memory on the way, "
+            f"only {format_size(machine.available)} are available"
+        )
+    room = machine.available - needed + wish.disksize + free
+    if area.used > room:
+        plan.refusals.append(
+            f"{old.name}: {format_size(area.used)} are swapped out to it, the new device, memory "
+            f"and other swap can take {format_size(max(room, 0))}"
+        )
+    if wish.backing_dev and wish.backing_dev == old.backing_dev:
+        plan.refusals.append(
+            f"{old.name}: {wish.backing_dev} can not back two devices: stop and start instead"
+        )
+    priority = min(max(wish.priority, area.priority + 1), 32767)
+    plan.steps += _new_device(wish, priority)
+    _take_down(plan, old)
+
+
+def _refuse_stop(plan: Plan, machine: Machine, devices: list[Running]) -> None:
+    """Refuse to drain what memory and the remaining swap can not take back."""
+    leaving = {device.area.path for device in devices if device.area}
+    used = sum(device.area.used for device in devices if device.area)
+    free = sum(area.size - area.used for area in machine.areas if area.path not in leaving)
+    if used and used > machine.available + free:
+        names = " ".join(device.name for device in devices if device.area)
+        plan.refusals.append(
+            f"{names}: {format_size(used)} are swapped out, but memory ("
+            f"{format_size(machine.available)} available) and other swap ({format_size(free)} "
+            "free) can not take them back: end some processes or add swap first"
+        )
+
+
+def _take_down(plan: Plan, device: Running) -> None:
+    index = -1 if device.index is None else device.index
+    number = device.number
+    if device.area:
+        used = format_size(device.area.used)
+        text = f"swap off {device.name} ({used} return to memory)"
+        plan.steps.append(Step("swapoff", index, text, number=number))
+    for point in reversed(device.mounts):
+        plan.steps.append(
+            Step("umount", index, f"unmount {device.name} from {point}", number=number, point=point)
+        )
+    plan.steps.append(Step("remove", index, f"reset and remove {device.name}", number=number))
+
+
+def _beyond(config: Config, machine: Machine) -> list[Running]:
+    """Return our devices that the file no longer has."""
+    count = len(config.devices)
+    return [d for d in machine.devices if d.index is not None and d.index >= count]
