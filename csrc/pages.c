@@ -6,14 +6,25 @@
 #include <string.h>
 
 /*
- * All words are equal if the page equals itself, shifted by one word. The last word is looked at
- * first: pages that begin with zeros and then hold something are common.
+ * Most pages differ within the first line or in the last word. Whatever repeats the word up to
+ * `known` is what the next bytes are held against, twice as many each time: so memcmp, the fastest
+ * there is on every machine, compares aligned with aligned.
  */
 static int same_filled(const uint8_t *page, size_t page_size, size_t word_size)
 {
-	if (memcmp(page, page + page_size - word_size, word_size) != 0)
+	size_t known = 64;
+
+	if (memcmp(page, page + page_size - word_size, word_size) != 0 ||
+	    memcmp(page, page + word_size, known - word_size) != 0)
 		return 0;
-	return memcmp(page, page + word_size, page_size - word_size) == 0;
+	while (known < page_size) {
+		size_t more = known < page_size - known ? known : page_size - known;
+
+		if (memcmp(page, page + known, more) != 0)
+			return 0;
+		known += more;
+	}
+	return 1;
 }
 
 int pyzram_page_same_filled(const void *page, size_t page_size, size_t word_size)
