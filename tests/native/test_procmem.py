@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from array import array
+from pathlib import Path
 
 import pytest
 
@@ -52,7 +53,10 @@ def child(body):
         text=True,
     )
     try:
-        yield process.pid, [int(word) for word in process.stdout.readline().split()]
+        numbers = [int(word) for word in process.stdout.readline().split()]
+        while " S " not in Path(f"/proc/{process.pid}/stat").read_text():
+            os.sched_yield()  # on its way into read() it still touches memory
+        yield process.pid, numbers
     finally:
         process.stdin.close()
         process.wait()

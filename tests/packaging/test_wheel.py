@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import tomllib
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -46,6 +47,11 @@ def install(tmp_path: Path) -> Callable[[str, Path], Path]:
     return into
 
 
+def scripts(tree: Path) -> list[str]:
+    """The commands the project declares."""
+    return list(tomllib.loads((tree / "pyproject.toml").read_text())["project"]["scripts"])
+
+
 def works(bin_folder: Path, tree: Path, version: str, elsewhere: Path) -> None:
     """The installed package imports, has its extension, and its commands run."""
     python = bin_folder / "python"
@@ -53,6 +59,8 @@ def works(bin_folder: Path, tree: Path, version: str, elsewhere: Path) -> None:
     assert versions == f"{version} {version}"
     assert Path(where).is_relative_to(bin_folder.parent)
     assert extension == "_pyzram.abi3.so"
+    for script in scripts(tree):
+        assert version in succeed(bin_folder / script, "--version", cwd=elsewhere)
 
 
 @pytest.mark.parametrize("python", PYTHONS)
