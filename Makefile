@@ -12,10 +12,10 @@ CC      ?= cc
 CFLAGS_STRICT := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wcast-qual -Wshadow -Wundef \
 	-Wpointer-arith -Wstrict-prototypes -Wvla -Werror -O2
 
-.PHONY: help run check build deps lint unit native kernel vm packaging dist sanitize fuzz bench clean
+.PHONY: help run check build deps lint unit native kernel vm packaging dist deb sanitize fuzz bench clean
 
 help:
-	@sed -n 's/^# `/`/p' Makefile; echo "Rings: unit native kernel vm packaging. More: lint dist sanitize fuzz bench clean."
+	@sed -n 's/^# `/`/p' Makefile; echo "Rings: unit native kernel vm packaging. More: lint dist deb sanitize fuzz bench clean."
 
 $(VENV)/.ready: pyproject.toml tools/setup
 	sh tools/setup $(PYTHON) $(VENV)
@@ -38,7 +38,7 @@ lint: deps
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/shellcheck tools/setup .ci/run
+	$(VENV)/bin/shellcheck tools/setup tools/deb .ci/run
 	for file in csrc/*.c; do case $$file in csrc/_pyzram.c) ;; *) \
 		$(CC) $(CFLAGS_STRICT) -Icsrc -c "$$file" -o /dev/null || exit 1;; esac; done
 
@@ -59,6 +59,10 @@ dist: deps
 	rm -rf dist
 	$(PY) tools/dist.py --manifest ebuilds/sys-block/pyzram/Manifest
 	$(PY) -m build --wheel --no-isolation --outdir dist dist/pyzram-*.tar.gz
+
+# Debian's package, in dist/; lintian and an installation are in tests/packaging.
+deb: dist
+	sh tools/deb dist/pyzram-*.tar.gz
 
 # With root and a driver this run is meant to test the kernel: it fails if it tested nothing.
 check: export PYZRAM_REQUIRE_KERNEL := $(shell [ "$$(id -u)" = 0 ] && [ -d /sys/class/zram-control ] && echo 1)
