@@ -11,7 +11,7 @@ import pytest
 # Data, prose, and files whose readers take no comment.
 NO_COMMENT = re.compile(
     r"""(\.(md|json|txt|bin)|MANIFEST\.in|Manifest|LICENSE|py\.typed
-    |repo_name|\.git\w+|packaging/debian/(changelog|.*format|.*\.(install|docs|manpages)))$""",
+    |repo_name|\.git\w+|packaging/debian/(copyright|.*format|.*\.(install|docs|manpages)))$""",
     re.X,
 )
 GENTOO = "# Distributed under the terms of the GNU General Public License v2\n"
