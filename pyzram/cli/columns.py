@@ -10,7 +10,7 @@ from ..units import format_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
     from ..figures import Figures
@@ -51,25 +51,18 @@ def _factor(figures: Figures) -> float | None:
     return None if data is None or not used else round(data / used, 4)
 
 
-def _recompression(figures: Figures) -> str | None:
-    configured = figures["recomp_algorithm"]
-    if configured is None:
-        return None
-    return " ".join(f"#{priority} {name}" for priority, name in configured.items()) or "none"
-
-
 def _limit(figures: Figures) -> int | None:
     return figures["writeback_limit"] if figures["writeback_limit_enable"] else None
 
 
-def _place(figures: Figures) -> str | None:
-    if figures["swap_size"] is not None:
-        return "[SWAP]"
-    return ", ".join(figures["mount_points"]) or None
+def _place(figures: Figures) -> list[str]:
+    swap = [] if figures["swap_size"] is None else ["[SWAP]"]
+    points: list[str] = figures["mount_points"]
+    return swap + points
 
 
 COLUMNS = (
-    Column("name", "", TEXT, "device"),
+    Column("name", "", TEXT, "device", lambda f: f["name"]),
     # The historic eleven, in their order.
     Column("disksize", "", BYTES, "size the device offers, uncompressed: not memory"),
     Column("num_reads", "", "requests", "completed reads", lambda f: f["read_ios"]),
@@ -92,7 +85,7 @@ COLUMNS = (
     Column("mem_overhead", "", PERCENT, "(TOTAL - COMPR) / COMPR, rounded down", _overhead),
     # What today's kernels tell.
     Column("comp_algorithm", "ALGORITHM", TEXT, "algorithm that compresses new pages"),
-    Column("recomp_algorithm", "", TEXT, "algorithms for recompression", _recompression),
+    Column("recomp_algorithm", "", TEXT, "algorithms for recompression"),
     Column("max_comp_streams", "STREAMS", "streams", "compression streams; no effect since 4.7"),
     Column("same_pages", "", "pages", "pages of one repeated word, stored without memory"),
     Column("huge_pages", "", "pages", "incompressible pages, stored as they are"),
@@ -113,7 +106,7 @@ COLUMNS = (
     Column("swap_used", "", BYTES, "slots of it in use: not data stored in zram"),
     Column("swap_priority", "", "priority", "the highest is used first"),
     Column("comp_ratio", "", "factor", "DATA / TOTAL", _factor),
-    Column("mount_point", "MOUNTPOINT", TEXT, "where it is mounted, or [SWAP]", _place),
+    Column("mount_point", "MOUNTPOINT", TEXT, "where it is mounted; [SWAP] as swap", _place),
     # The block layer's file, for those who want all of it.
     Column("read_ios", "", "requests", "completed reads"),
     Column("read_merges", "", "requests", "reads merged"),
@@ -141,6 +134,7 @@ MODERN = tuple(
     for column in COLUMNS[12 : COLUMNS.index(BY_NAME["read_ios"])]
     if column.name != "comp_ratio"
 )
+BLOCK = HISTORIC + MODERN
 DEFAULT = tuple(
     BY_NAME[name]
     for name in (
@@ -183,75 +177,75 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
-def block(figures: Figures) -> str:
-    """The historic lines, then today's; plain numbers, bytes where it is bytes."""
-    lines = [_line(column, column.get(figures)) for column in HISTORIC]
-    for column in MODERN:
-        if column.name == "mount_point":
-            lines += [_line(column, point) for point in figures["mount_points"]]
-        elif (value := column.get(figures)) is not None:
-            lines.append(_line(column, value))
+def text(value: Any) -> str:
+    """A value in one line: a list with commas, recompression as ``#priority algorithm``."""
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    if isinstance(value, dict):
+        value = [f"#{priority} {name}" for priority, name in value.items()] or ["none"]
+    if isinstance(value, list):
+        value = ", ".join(value) or None
+    return "-" if value is None else printable(value)
+
+
+def block(row: Sequence[Any]) -> str:
+    """The values of :data:`BLOCK` as lines: the historic ones, then those that are known.
+
+    Plain numbers, bytes where it is bytes.
+    """
+    lines = []
+    for column, value in zip(BLOCK, row, strict=True):
+        if value is None:
+            if column in HISTORIC:
+                lines.append(_line(column.name, "-"))
+        elif column.unit == PERCENT:
+            lines.append(_line(column.name, f"{value} %"))
+        elif isinstance(value, list):
+            lines += [_line(column.name, printable(place)) for place in value]
+        else:
+            lines.append(_line(column.name, text(value)))
     return "".join(lines)
 
 
-def _line(column: Column, value: Any) -> str:
-    if value is None:
-        text = "-"
-    elif column.unit == PERCENT:
-        text = f"{value} %"
-    else:
-        text = printable(str(value))
-    return f"{column.name + ':':<18}{text:>20}\n"
+def _line(key: str, value: str) -> str:
+    return f"{key + ':':<18}{value:>20}\n"
 
 
-def cell(column: Column, figures: Figures, exact: bool) -> str:
+def cell(column: Column, value: Any, exact: bool) -> str:
     """One cell of a table: sizes for people, or in bytes if ``exact``."""
-    value = column.get(figures)
     if value is None:
         return "-"
-    if column.name == "name":
-        return f"/dev/{value}"
-    if column.unit == BYTES and not exact:
-        return format_size(value)
+    if column.unit == BYTES:
+        return str(value) if exact else format_size(value)
     if column.unit == PERCENT:
         return f"{value}%"
-    return f"{value:.4f}" if isinstance(value, float) else printable(str(value))
+    return f"/dev/{value}" if column.name == "name" else text(value)
 
 
 def table(
-    devices: Iterable[Figures],
+    rows: Iterable[Sequence[Any]],
     columns: tuple[Column, ...],
     *,
     exact: bool = False,
     headings: bool = True,
     raw: bool = False,
 ) -> str:
-    """A line for each device; ``raw`` is one blank between cells and none in them."""
-    rows = [[cell(column, figures, exact) for column in columns] for figures in devices]
-    if not rows:
+    """A line for each row of values; ``raw`` is one blank between cells and none in them."""
+    lines = [
+        [cell(column, value, exact) for column, value in zip(columns, row, strict=True)]
+        for row in rows
+    ]
+    if not lines:
         return ""
     if headings:
-        rows.insert(0, [column.heading for column in columns])
+        lines.insert(0, [column.heading for column in columns])
     if raw:
-        return "".join(" ".join(c.replace(" ", "\\x20") for c in row) + "\n" for row in rows)
-    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
-    return "".join(
-        " ".join(
-            text.rjust(width) if column.right else text.ljust(width)
-            for column, width, text in zip(columns, widths, row, strict=True)
-        ).rstrip()
-        + "\n"
-        for row in rows
+        return "".join(" ".join(c.replace(" ", "\\x20") for c in line) + "\n" for line in lines)
+    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+    form = " ".join(
+        f"{{:{'>' if column.right else '<'}{width}}}"
+        for column, width in zip(columns, widths, strict=True)
     )
-
-
-def values(figures: Figures, columns: tuple[Column, ...]) -> dict[str, Any]:
-    """Figures as they are, for JSON: the kernel's names, numbers as numbers."""
-    return {
-        column.name: figures["mount_points"]
-        if column.name == "mount_point"
-        else figures["recomp_algorithm"]
-        if column.name == "recomp_algorithm"
-        else column.get(figures)
-        for column in columns
-    }
+    return "".join(form.format(*line).rstrip() + "\n" for line in lines)

@@ -18,8 +18,10 @@ from .options import Option, UsageError, describe, parse
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     Wanted = tuple[columns.Column, ...]
+    Devices = list[tuple[Figures, list[Any]]]  # figures of each, and the wanted ones in order
 
 PROGRAM = "zram_stats"
 FAILED, WRONG_USAGE = 1, 2
@@ -31,6 +33,13 @@ OPTIONS = (
     Option("", "raw", "", "print a table with one blank between cells"),
     Option("J", "json", "", "print JSON"),
     Option("", "prometheus", "", "print OpenMetrics text"),
+    Option(
+        "w",
+        "watch",
+        "[SECONDS]",
+        "show it live, every SECONDS (1)",
+        handler="pyzram.cli.watch:main",
+    ),
     Option("h", "help", "", "print this"),
     Option("V", "version", "", "print the version"),
 )
@@ -84,7 +93,7 @@ def run(words: list[str]) -> int:
     return Collection(operands).show(*formatter(given))
 
 
-def formatter(given: dict[str, str]) -> tuple[Wanted, Callable[[list[Figures]], str]]:
+def formatter(given: dict[str, str]) -> tuple[Wanted, Callable[[Devices], str]]:
     """The columns to read, and the function that turns devices into text.
 
     Raises:
@@ -94,18 +103,21 @@ def formatter(given: dict[str, str]) -> tuple[Wanted, Callable[[list[Figures]], 
     if "prometheus" in given:
         from ..export import openmetrics
 
-        return columns.COLUMNS, openmetrics
+        return columns.COLUMNS, lambda devices: openmetrics([figures for figures, _ in devices])
     chosen = selection(given)
     if "json" in given:
         from ..export import json_text
 
         every = chosen or columns.COLUMNS
-        return every, lambda devices: json_text([columns.values(d, every) for d in devices])
+        names = [column.name for column in every]
+        return every, lambda devices: json_text(
+            [dict(zip(names, row, strict=True)) for _, row in devices]
+        )
     if not any(name in given for name in OF_TABLES):
-        return columns.HISTORIC + columns.MODERN, blocks
+        return columns.BLOCK, blocks
     shown = chosen or columns.DEFAULT
     return shown, lambda devices: columns.table(
-        devices,
+        [row for _, row in devices],
         shown,
         exact="bytes" in given,
         headings="noheadings" not in given,
@@ -142,9 +154,10 @@ class Collection:
         self.operands = operands
         self.reader = Reader(Sysfs(os.environ.get("PYZRAM_ROOT", "/")))
         self.status = 0
+        self.tell: Callable[[object], None] = complain
         self._told: set[str] = set()
 
-    def show(self, wanted: Wanted, text_of: Callable[[list[Figures]], str]) -> int:
+    def show(self, wanted: Wanted, text_of: Callable[[Devices], str]) -> int:
         """Print all devices; returns the exit status."""
         try:
             write(text_of(self.read(wanted)))
@@ -152,10 +165,10 @@ class Collection:
             self.reader.close()
         return self.status
 
-    def read(self, wanted: Wanted) -> list[Figures]:
+    def read(self, wanted: Wanted) -> Devices:
         """Read the devices asked for, or all that are configured."""
         self.reader.refresh()
-        found = []
+        found: Devices = []
         for number in self.numbers():
             try:
                 figures = Figures(self.reader, number)
@@ -168,12 +181,11 @@ class Collection:
                 continue
             try:
                 # All before any is shown: a device that vanishes shows nothing instead of half.
-                for column in wanted:
-                    column.get(figures)
+                row = [column.get(figures) for column in wanted]
             except ZramError as err:
                 self.fail(str(err))
                 continue
-            found.append(figures)
+            found.append((figures, row))
             for trouble in figures.troubles:
                 self.fail(f"{figures['name']}: {trouble}")
         return found
@@ -198,14 +210,14 @@ class Collection:
         self.status = FAILED
         if message not in self._told:
             self._told.add(message)
-            complain(message)
+            self.tell(message)
 
 
-def blocks(devices: list[Figures]) -> str:
+def blocks(devices: Devices) -> str:
     """Each device as lines of ``key: value``; with a heading where there are several."""
     if len(devices) == 1:
-        return columns.block(devices[0])
-    return "\n".join(f"/dev/{device['name']}\n{columns.block(device)}" for device in devices)
+        return columns.block(devices[0][1])
+    return "\n".join(f"/dev/{figures['name']}\n{columns.block(row)}" for figures, row in devices)
 
 
 def usage() -> str:
