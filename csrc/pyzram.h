@@ -251,6 +251,34 @@ int64_t pyzram_procmem_read(struct pyzram_procmem *pm, const uint64_t *addresses
 int pyzram_pages_time(struct pyzram_context *context, const void *pages, size_t count,
 		      uint32_t *compress_ns, uint32_t *decompress_ns);
 
+/* ---- block_state: what debugfs says of each stored page --------------------------------------- */
+
+enum pyzram_block_flags {
+	PYZRAM_BLOCK_SAME = 1,
+	PYZRAM_BLOCK_WRITTEN_BACK = 2,
+	PYZRAM_BLOCK_HUGE = 4,
+	PYZRAM_BLOCK_IDLE = 8,
+	PYZRAM_BLOCK_RECOMPRESSED = 16,		/* 6.2 */
+	PYZRAM_BLOCK_INCOMPRESSIBLE = 32,	/* 6.2 */
+	PYZRAM_AGE_BUCKETS = 33,
+};
+
+/*
+ * Parse whole lines, at most cap: the slot's index, its last access in microseconds of the boot
+ * clock, and a sum of enum pyzram_block_flags. Returns how many, and in ret_used their bytes; what
+ * is left is the start of a line. -EINVAL for a line of another form, -ERANGE for a number too large;
+ * the results are then partly written. text may be any bytes whatever.
+ */
+int64_t pyzram_block_state_parse(const char *text, size_t len, size_t cap, uint64_t *ret_index,
+				 uint64_t *ret_time, uint8_t *ret_flags, size_t *ret_used);
+
+/*
+ * The same, only counted: adds to ret_flags (six counts in the order of the flags) and to ret_ages
+ * (PYZRAM_AGE_BUCKETS counts: below one second, then 1, 2..3, 4..7 seconds and so on, up to `now`).
+ */
+int64_t pyzram_block_state_count(const char *text, size_t len, uint64_t now, uint64_t *ret_flags,
+				 uint64_t *ret_ages, size_t *ret_used);
+
 /* cffi: end */
 
 #endif /* PYZRAM_H */

@@ -371,3 +371,57 @@ def time_pages(
         lib.pyzram_context_destroy(context[0])
         lib.pyzram_params_destroy(params[0])
     return list(ffi.unpack(compress, count)), list(ffi.unpack(decompress, count))
+
+
+# ---- block_state -------------------------------------------------------------------------------
+
+BLOCK_FLAGS = {
+    "same": lib.PYZRAM_BLOCK_SAME,
+    "written_back": lib.PYZRAM_BLOCK_WRITTEN_BACK,
+    "huge": lib.PYZRAM_BLOCK_HUGE,
+    "idle": lib.PYZRAM_BLOCK_IDLE,
+    "recompressed": lib.PYZRAM_BLOCK_RECOMPRESSED,
+    "incompressible": lib.PYZRAM_BLOCK_INCOMPRESSIBLE,
+}
+BLOCK_LINE_MIN = len("0 0.000000 .\n")
+
+
+def block_state_parse(text: bytes) -> tuple[list[int], list[int], bytes, int]:
+    # (indexes, microseconds, flags, bytes used) of all whole lines
+    cap = len(text) // BLOCK_LINE_MIN + 1
+    indexes, times = ffi.new("uint64_t[]", cap), ffi.new("uint64_t[]", cap)
+    flags, used = ffi.new("uint8_t[]", cap), ffi.new("size_t *")
+    data = ffi.from_buffer(text)
+    count = lib.pyzram_block_state_parse(data, len(text), cap, indexes, times, flags, used)
+    check(count)
+    numbers: list[int] = ffi.unpack(indexes, count)  # type: ignore[assignment]
+    accessed: list[int] = ffi.unpack(times, count)  # type: ignore[assignment]
+    return numbers, accessed, bytes(ffi.buffer(flags, count)), int(used[0])
+
+
+class BlockCounts:
+    """Sums over any number of lines. Synchronization: one thread at a time."""
+
+    __slots__ = ("_ages", "_flags", "_now", "slots")
+
+    def __init__(self, now: int) -> None:
+        self.slots = 0
+        self._now = now
+        self._flags = ffi.new("uint64_t[]", len(BLOCK_FLAGS))
+        self._ages = ffi.new("uint64_t[]", lib.PYZRAM_AGE_BUCKETS)
+
+    def add(self, text: bytes) -> int:
+        # Returns the bytes used: what is behind them is the start of a line.
+        used = ffi.new("size_t *")
+        data = ffi.from_buffer(text)
+        self.slots += check(
+            lib.pyzram_block_state_count(data, len(text), self._now, self._flags, self._ages, used)
+        )
+        return int(used[0])
+
+    def flags(self) -> dict[str, int]:
+        return dict(zip(BLOCK_FLAGS, ffi.unpack(self._flags, len(BLOCK_FLAGS)), strict=True))
+
+    def ages(self) -> list[int]:
+        counts: list[int] = ffi.unpack(self._ages, lib.PYZRAM_AGE_BUCKETS)  # type: ignore[assignment]
+        return counts

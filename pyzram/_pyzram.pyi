@@ -26,6 +26,13 @@ class _Lib:
     PYZRAM_CHAIN_MIN: int
     PYZRAM_CHAIN_MAX: int
     PYZRAM_CLASSES_MAX: int
+    PYZRAM_BLOCK_SAME: int
+    PYZRAM_BLOCK_WRITTEN_BACK: int
+    PYZRAM_BLOCK_HUGE: int
+    PYZRAM_BLOCK_IDLE: int
+    PYZRAM_BLOCK_RECOMPRESSED: int
+    PYZRAM_BLOCK_INCOMPRESSIBLE: int
+    PYZRAM_AGE_BUCKETS: int
 
     # sysfs
     def pyzram_attr_read(self, dirfd: int, name: bytes, buf: _CData, cap: int, /) -> int: ...
@@ -113,6 +120,28 @@ class _Lib:
     ) -> int: ...
     def pyzram_procmem_read(
         self, pm: _CData, addresses: _CData, count: int, dst: _CData, ret: _CData, /
+    ) -> int: ...
+    # block_state
+    def pyzram_block_state_parse(
+        self,
+        text: _CData,
+        len: int,
+        cap: int,
+        ret_index: _CData,
+        ret_time: _CData,
+        ret_flags: _CData,
+        ret_used: _CData,
+        /,
+    ) -> int: ...
+    def pyzram_block_state_count(
+        self,
+        text: _CData,
+        len: int,
+        now: int,
+        ret_flags: _CData,
+        ret_ages: _CData,
+        ret_used: _CData,
+        /,
     ) -> int: ...
     # timing
     def pyzram_pages_time(
