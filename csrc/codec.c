@@ -152,15 +152,25 @@ int pyzram_context_create(const struct pyzram_params *params, struct pyzram_cont
 int64_t pyzram_page_compress(struct pyzram_context *context, const void *src, size_t src_len,
 			     void *dst, size_t dst_cap)
 {
+	size_t page_size = context->params->page_size;
+	int roomy = dst_cap >= 2 * page_size;
 	struct codec_request request = {
-		.src = src, .src_len = src_len, .dst = dst, .dst_cap = dst_cap,
+		.src = src, .src_len = src_len,
+		.dst = roomy ? dst : context->scratch, .dst_cap = 2 * page_size,
 	};
 	int err;
 
-	if (src_len != context->params->page_size)
+	if (src_len != page_size)
 		return -EINVAL;
-	err = context->ops->compress(context, &request);
-	return err ? err : (int64_t)request.dst_len;
+	err = context->params->ops->compress(context, &request);
+	if (err)
+		return err;
+	if (!roomy) {
+		if (request.dst_len > dst_cap)
+			return -ENOSPC;
+		memcpy(dst, request.dst, request.dst_len);
+	}
+	return (int64_t)request.dst_len;
 }
 
 int64_t pyzram_page_decompress(struct pyzram_context *context, const void *src, size_t src_len,

@@ -56,7 +56,7 @@ struct codec_ops {
 	int (*context_init)(struct pyzram_context *context);
 	void (*context_deinit)(struct pyzram_context *context);
 
-	/* 0 or -errno; compress: src_len is one page. decompress: dst_cap is one page. */
+	/* 0 or -errno; compress: src_len is one page, dst_cap two. decompress: dst_cap is one page. */
 	int (*compress)(struct pyzram_context *context, struct codec_request *request);
 	int (*decompress)(struct pyzram_context *context, struct codec_request *request);
 };

@@ -213,31 +213,22 @@ static int lz4_decompress(struct pyzram_context *context, struct codec_request *
 
 /* ---- the algorithm ---------------------------------------------------------------------------- */
 
-/* scratch: a table, or liblz4's stream where there is a dictionary. */
+/* state: a table, or liblz4's stream where there is a dictionary. */
 static int lz4_compress(struct pyzram_context *context, struct codec_request *request)
 {
 	const struct pyzram_params *params = context->params;
-	int roomy = request->dst_cap >= 2 * request->src_len;
-	uint8_t *dst = roomy ? request->dst : context->scratch;
-	size_t len;
 
 	if (params->dict) {
 		LZ4_stream_t *stream = context->state;
 
 		memcpy(stream, params->prepared, sizeof(*stream));
-		len = (size_t)LZ4_compress_fast_continue(stream, (const char *)request->src, (char *)dst,
-							 (int)request->src_len,
-							 (int)(2 * request->src_len), params->level);
-	} else {
-		len = page_compress(request->src, request->src_len, dst, context->state,
-				    (uint32_t)params->level);
+		request->dst_len = (size_t)LZ4_compress_fast_continue(
+			stream, (const char *)request->src, (char *)request->dst,
+			(int)request->src_len, (int)request->dst_cap, params->level);
+		return request->dst_len ? 0 : -EIO;
 	}
-	if (!roomy) {
-		if (len > request->dst_cap)
-			return -ENOSPC;
-		memcpy(request->dst, dst, len);
-	}
-	request->dst_len = len;
+	request->dst_len = page_compress(request->src, request->src_len, request->dst,
+					 context->state, (uint32_t)params->level);
 	return 0;
 }
 

@@ -178,12 +178,9 @@ lzo_compress(struct pyzram_context *context, struct codec_request *request, cons
 {
 	const size_t chunk_max = rle ? CHUNK_MAX - 1 : CHUNK_MAX;
 	const uint8_t *src = request->src, *end = src + request->src_len;
-	uint8_t *start = context->scratch, *op, *counter;
+	uint8_t *start = request->dst, *op = start, *counter;
 	size_t carried = 0, len;
 
-	if (request->dst_cap >= 2 * request->src_len)
-		start = request->dst;
-	op = start;
 	if (rle) {
 		*op++ = VERSION_MARK;
 		*op++ = 1;
@@ -209,14 +206,7 @@ lzo_compress(struct pyzram_context *context, struct codec_request *request, cons
 	*op++ = 16 | 1;
 	*op++ = 0;
 	*op++ = 0;
-
-	len = (size_t)(op - start);
-	if (start != request->dst) {
-		if (len > request->dst_cap)
-			return -ENOSPC;
-		memcpy(request->dst, start, len);
-	}
-	request->dst_len = len;
+	request->dst_len = (size_t)(op - start);
 	return 0;
 }
 
