@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from .sample import Source, Stream
 
-TIMED_PAGES = 1000
+TIMED_PAGES = 600
 # About what it takes to read a page from flash: a page fault that costs more gains nothing.
 SLOW_US = 100.0
 # A slower algorithm must save at least this share of the faster one's memory.
@@ -164,6 +164,15 @@ def estimate_pages(
         tallies[text] = _Tally(*parse_algorithm(text), empty)
     sample = Sample(source, precision=precision, full=full, seed=seed)
     blocks = array("Q")
+
+    def ratio_of(tally: _Tally) -> Interval:
+        return interval(tally.values, blocks, source.pages, wave_size=sample.wave_size)
+
+    def enough() -> bool:
+        ratios = [ratio_of(tally) for tally in tallies.values()]
+        return all(max(r.high - r.mean, r.mean - r.low) <= precision for r in ratios)
+
+    sample.enough = enough
     for batch in sample:
         timed = _timed_pages(batch.pages, sample, store.page_size) if timing else bytearray()
         for tally in tallies.values():
@@ -197,15 +206,18 @@ def estimate_pages(
         census=sample.census and not sample.lost,
         skipped=dict(source.skipped),
         algorithms={
-            label: _finish(tally, store, sample, blocks) for label, tally in tallies.items()
+            label: _finish(tally, store, sample, ratio_of) for label, tally in tallies.items()
         },
     )
 
 
 def _timed_pages(pages: memoryview, sample: Sample, page_size: int) -> bytearray:
-    """Copy some pages that are not same-filled: all batches together give TIMED_PAGES."""
+    """Copy some pages that are not same-filled: those of the first wave are TIMED_PAGES or so."""
     count = len(pages) // page_size
-    quota = -(-TIMED_PAGES * count // max(sample.expected or sample.wanted, TIMED_PAGES))
+    expected = sample.source.pages if sample.census else sample.wave_size
+    if not sample.census and sample.taken > sample.wave_size:
+        return bytearray()
+    quota = -(-TIMED_PAGES * count // max(expected, TIMED_PAGES))
     step = max(1, count // max(1, quota))
     timed = bytearray()
     for at in range(0, count, step):
@@ -221,14 +233,14 @@ def _stored_shares(lengths: Sequence[int], store: PageStore) -> list[float]:
 
 
 def _finish(
-    tally: _Tally, store: PageStore, sample: Sample, blocks: Sequence[int]
+    tally: _Tally, store: PageStore, sample: Sample, ratio_of: Callable[[_Tally], Interval]
 ) -> AlgorithmEstimate:
     pages = sample.source.pages
     if sample.census:
         mean = tally.figures.ratio or 0.0
         ratio = Interval(mean, mean, mean)
     else:
-        ratio = interval(tally.values, blocks, pages)
+        ratio = ratio_of(tally)
     return AlgorithmEstimate(
         tally.name,
         tally.level,

@@ -4,8 +4,8 @@
 A sample is stratified: the pages are lined up process by process, mapping by mapping, in order of
 address, cut into blocks of equal size, and two pages are drawn from each block. So each mapping is
 heard by its weight, however pages of a kind lie together, and the two pages of a block tell how
-far the figures may be off. How many blocks there are depends on the precision asked for, not on
-the memory: a sample of 16 GiB costs what a sample of 256 MiB costs.
+far the figures may be off. Such waves are drawn until the error is small enough, which depends on
+the precision asked for, not on the memory: 16 GiB cost what 256 MiB cost.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from . import procmem
 from .errors import InvalidValueError, ZramOSError, from_errno
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 PRECISION = 0.01
 Z_95 = 1.959964
 # What none of n pages shows may yet be true of 3 / n of all pages (at 95 %).
 MISSED = 3.0
 BATCH_BYTES = 4 << 20
+WAVES = 5
 
 
 class Extent(Protocol):
@@ -427,7 +428,8 @@ def sample_size(precision: float) -> int:
 class Sample:
     """The pages drawn from a source. Iterate over it once; then the counts are known.
 
-    Either ``census`` (every page is read) or two pages of each of many blocks of equal size.
+    Either ``census`` (every page is read) or up to WAVES times two pages of each of many blocks of
+    equal size. Between the waves ``enough`` is asked whether to go on, if it is set.
 
     Synchronization: one thread at a time.
     """
@@ -441,7 +443,9 @@ class Sample:
         seed: int | None = None,
     ) -> None:
         self.source = source
-        self.wanted = sample_size(precision)
+        self.wave_size = 2 * -(-sample_size(precision) // (2 * WAVES))
+        self.wanted = WAVES * self.wave_size
+        self.enough: Callable[[], bool] | None = None
         self.full = full
         self.taken = 0
         self.lost = 0
@@ -451,7 +455,7 @@ class Sample:
 
     @property
     def expected(self) -> int | None:
-        """How many pages iterating will bring, if that is known."""
+        """How many pages iterating will bring at most, if that is known."""
         if isinstance(self.source, Stream):
             return None
         return self.source.pages if self.census else self.wanted
@@ -479,7 +483,14 @@ class Sample:
             extent.close()
 
     def _drawn(self, source: Source, buffer: memoryview) -> Iterator[Batch]:
-        places = self._places(source.pages)
+        for wave in range(WAVES):
+            if wave and self.enough and self.enough():
+                return
+            yield from self._wave(source, buffer, self._places(source.pages, wave))
+
+    def _wave(
+        self, source: Source, buffer: memoryview, places: list[tuple[int, int]]
+    ) -> Iterator[Batch]:
         step = len(buffer) // source.page_size
         at = first = 0
         for extent in source.extents:
@@ -508,16 +519,16 @@ class Sample:
         self.lost += len(ranks) - len(got)
         return Batch(buffer[: len(got) * source.page_size], got)
 
-    def _places(self, pages: int) -> list[tuple[int, int]]:
+    def _places(self, pages: int, wave: int) -> list[tuple[int, int]]:
         """Draw two places of each block, as (place, block), ascending by place."""
-        blocks = self.wanted // 2
+        blocks = self.wave_size // 2
         # Blocks differ by one page in size; a random start makes that fair to every page.
         shift = self._random.randrange(pages)
         places = []
         for block in range(blocks):
             low, high = block * pages // blocks, (block + 1) * pages // blocks
             for place in self._random.sample(range(low, high), 2):
-                places.append(((place + shift) % pages, block))
+                places.append(((place + shift) % pages, wave * blocks + block))
         places.sort()
         return places
 
@@ -560,12 +571,18 @@ class Sample:
 
 
 def interval(
-    values: Sequence[float], blocks: Sequence[int], population: int, *, census: bool = False
+    values: Sequence[float],
+    blocks: Sequence[int],
+    population: int,
+    *,
+    census: bool = False,
+    wave_size: int | None = None,
 ) -> Interval:
     """Mean of values between 0 and 1, one per page, with its 95 % confidence interval.
 
     ``blocks`` names the block of each value; the differences inside blocks give the error. Where
-    no block has two values, it is a plain random sample. ``population`` counts all pages.
+    no block has two values, it is a plain random sample. ``population`` counts all pages, of
+    which ``wave_size`` different ones were drawn at a time, by default all at once.
     """
     count = len(values)
     if count == 0:
@@ -574,19 +591,17 @@ def interval(
     if census:
         return Interval(mean, mean, mean)
     first: dict[int, float] = {}
-    squares = pairs = 0.0
+    squares = 0.0
     for value, block in zip(values, blocks, strict=True):
-        if block in first:
-            squares += (value - first[block]) ** 2 / 2
-            pairs += 1
-        else:
-            first[block] = value
+        # The first of a block differs from itself by nothing.
+        squares += (value - first.setdefault(block, value)) ** 2 / 2
+    pairs = count - len(first)
     if pairs:
         variance = squares / pairs
     elif count > 1:
         variance = math.fsum((value - mean) ** 2 for value in values) / (count - 1)
     else:
         variance = 0.25
-    rest = max(0.0, 1 - count / population)
+    rest = max(0.0, 1 - min(count, wave_size or count) / population)
     half = Z_95 * math.sqrt(variance * rest / count) + MISSED * rest / count
     return Interval(mean, max(0.0, mean - half), min(1.0, mean + half))
