@@ -9,6 +9,7 @@
  */
 #include "codec.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +34,7 @@ enum {
 	REF2_BITS = 8,
 	RING_MAX = 1 << REF4_BITS,
 
-	/* The units of a block, in the order of their operands' bits in a mask. */
+	/* The units of a block, in the order of their bits in a mask. */
 	UNIT8 = 0,
 	UNIT4 = 1,	/* and 2 */
 	UNIT2 = 3,	/* to 6 */
@@ -93,13 +94,29 @@ struct entry4 {
 	uint32_t stamp;
 };
 
+/*
+ * A template as the encoder writes it: of each operand which value it is part of, how far right that
+ * has to go, and how many bits are kept. Value 0 is the block, the others are the references of its
+ * units. A template of fewer than four operands ends with some of no bits, so that writing one takes
+ * no decisions.
+ */
+struct choice {
+	uint8_t code;
+	uint8_t sum;		/* bits of all */
+	uint8_t value[4];
+	uint8_t shift[4];
+	uint8_t bits[4];
+};
+
 struct state_842 {
 	uint32_t base;
-	uint32_t mask8, mask4;		/* entries - 1 of the open tables: twice the units of a page */
+	/* The open tables have twice as many entries as a page has units. */
+	uint32_t mask8, mask4;
+	unsigned int shift8, shift4;
 	struct entry8 *table8;
 	struct entry4 *table4;
 	uint32_t *table2;		/* one stamp for each value */
-	struct template choice[1 << UNITS];	/* best template by the units that have a place */
+	struct choice choice[1 << UNITS];	/* best template by the units that have a place */
 	struct template meaning[TEMPLATES];	/* by code; nothing for a code that is no template */
 	uint32_t crc[8][256];
 };
@@ -140,7 +157,33 @@ static unsigned int template_needs(const struct template *template)
 	return needs;
 }
 
-static void make_choice(struct state_842 *state)
+static unsigned int operand_bits(enum operand operand)
+{
+	if (!operand_is_reference(operand))
+		return 8 * operand_size(operand);
+	return operand == I4 ? REF4_BITS : REF8_BITS;
+}
+
+static struct choice as_choice(const struct template *template)
+{
+	struct choice choice = { .code = template->code, .sum = TEMPLATE_BITS };
+	unsigned int offset = 0;
+
+	for (size_t i = 0; i < 4 && template->operands[i] != NONE; i++) {
+		enum operand operand = template->operands[i];
+
+		if (operand_is_reference(operand))
+			choice.value[i] = (uint8_t)(1 + operand_unit(operand, offset));
+		offset += operand_size(operand);
+		if (!operand_is_reference(operand))
+			choice.shift[i] = (uint8_t)(8 * (BLOCK - offset));
+		choice.bits[i] = (uint8_t)operand_bits(operand);
+		choice.sum += choice.bits[i];
+	}
+	return choice;
+}
+
+static void make_choices(struct state_842 *state)
 {
 	size_t count = sizeof(templates) / sizeof(templates[0]);
 
@@ -149,7 +192,7 @@ static void make_choice(struct state_842 *state)
 
 		while (i < count - 1 && (template_needs(&templates[i]) & ~have) != 0)
 			i++;
-		state->choice[have] = templates[i];
+		state->choice[have] = as_choice(&templates[i]);
 	}
 	for (size_t i = 0; i < count; i++)
 		state->meaning[templates[i].code] = templates[i];
@@ -174,6 +217,15 @@ static void make_crc(struct state_842 *state)
 	}
 }
 
+static unsigned int bits_of(uint32_t mask)
+{
+	unsigned int bits = 0;
+
+	while (mask >> bits)
+		bits++;
+	return bits;
+}
+
 static int context_init_842(struct pyzram_context *context)
 {
 	size_t page_size = context->params->page_size;
@@ -184,13 +236,15 @@ static int context_init_842(struct pyzram_context *context)
 	context->state = state;
 	state->mask8 = (uint32_t)(2 * page_size / 8 - 1);
 	state->mask4 = (uint32_t)(2 * page_size / 4 - 1);
+	state->shift8 = 64 - bits_of(state->mask8);
+	state->shift4 = 32 - bits_of(state->mask4);
 	state->table8 = calloc((size_t)state->mask8 + 1, sizeof(*state->table8));
 	state->table4 = calloc((size_t)state->mask4 + 1, sizeof(*state->table4));
 	state->table2 = calloc(1 << 16, sizeof(*state->table2));
 	if (!state->table8 || !state->table4 || !state->table2)
 		return -ENOMEM;
 	state->base = 1;
-	make_choice(state);
+	make_choices(state);
 	make_crc(state);
 	return 0;
 }
@@ -207,17 +261,18 @@ static void context_deinit_842(struct pyzram_context *context)
 	free(state);
 }
 
-static uint64_t load_be64(const uint8_t *p)
+static inline uint64_t load_be64(const uint8_t *p)
 {
-	return (uint64_t)p[0] << 56 | (uint64_t)p[1] << 48 | (uint64_t)p[2] << 40 |
-	       (uint64_t)p[3] << 32 | (uint64_t)p[4] << 24 | (uint64_t)p[5] << 16 |
-	       (uint64_t)p[6] << 8 | p[7];
+	uint64_t value;
+
+	memcpy(&value, p, sizeof(value));
+	return be64toh(value);
 }
 
-static void store_be64(uint8_t *p, uint64_t value)
+static inline void store_be64(uint8_t *p, uint64_t value)
 {
-	for (int i = 7; i >= 0; i--, value >>= 8)
-		p[i] = (uint8_t)value;
+	value = htobe64(value);
+	memcpy(p, &value, sizeof(value));
 }
 
 static uint32_t page_crc(const struct state_842 *state, const uint8_t *page, size_t len)
@@ -242,7 +297,7 @@ struct writer {
 	unsigned int fill;	/* bits in it, 0..63 */
 };
 
-static void put(struct writer *writer, uint64_t value, unsigned int bits)
+static inline void put(struct writer *writer, uint64_t value, unsigned int bits)
 {
 	unsigned int sum = writer->fill + bits;
 
@@ -260,7 +315,7 @@ static void put(struct writer *writer, uint64_t value, unsigned int bits)
 
 static uint32_t *find8(struct state_842 *state, uint64_t value)
 {
-	uint32_t i = (uint32_t)((value * 0x9e3779b97f4a7c15) >> 32) & state->mask8;
+	uint32_t i = (uint32_t)((value * 0x9e3779b97f4a7c15) >> state->shift8);
 	struct entry8 *entry;
 
 	while ((entry = &state->table8[i])->stamp >= state->base) {
@@ -275,7 +330,7 @@ static uint32_t *find8(struct state_842 *state, uint64_t value)
 
 static uint32_t *find4(struct state_842 *state, uint32_t value)
 {
-	uint32_t i = (value * 0x9e3779b1u) >> 15 & state->mask4;
+	uint32_t i = (value * 0x9e3779b1u) >> state->shift4;
 	struct entry4 *entry;
 
 	while ((entry = &state->table4[i])->stamp >= state->base) {
@@ -324,26 +379,27 @@ static unsigned int known(uint32_t *const stamps[UNITS], uint32_t first, uint32_
 	return have;
 }
 
-static void put_block(struct writer *writer, const struct template *template, uint64_t block,
+static void put_block(struct writer *writer, const struct choice *choice, uint64_t block,
 		      uint32_t *const stamps[UNITS], uint32_t first)
 {
-	unsigned int offset = 0;
+	uint64_t values[1 + UNITS] = { block };
+	uint64_t bits = choice->code;
 
-	put(writer, template->code, TEMPLATE_BITS);
-	for (size_t i = 0; i < 4 && offset < BLOCK; i++) {
-		enum operand operand = template->operands[i];
-		unsigned int size = operand_size(operand);
-
-		if (operand_is_reference(operand)) {
-			unsigned int bits = size == 4 ? REF4_BITS : REF8_BITS;
-			uint32_t place = *stamps[operand_unit(operand, offset)] - first;
-
-			put(writer, place & ((1u << bits) - 1), bits);
-		} else {
-			put(writer, block << (8 * offset) >> (64 - 8 * size), 8 * size);
-		}
-		offset += size;
+	if (choice->code == TEMPLATE_LITERAL) {
+		put(writer, TEMPLATE_LITERAL, TEMPLATE_BITS);
+		put(writer, block, 64);
+		return;
 	}
+	/* A place counts from the start of the page; more bits than a ring has are cut off below. */
+	for (unsigned int i = 0; i < UNITS; i++)
+		values[1 + i] = *stamps[i] - first;
+	/* Every template but the literal one fits into a word. */
+	for (unsigned int i = 0; i < 4; i++) {
+		uint64_t value = values[choice->value[i]] >> choice->shift[i];
+
+		bits = bits << choice->bits[i] | (value & ((1ull << choice->bits[i]) - 1));
+	}
+	put(writer, bits, choice->sum);
 }
 
 static void put_repeats(struct writer *writer, unsigned int *repeats)

@@ -378,7 +378,7 @@ def test_analyse_takes_one_name_and_other_page_sizes():
 class MallocInfo(ctypes.Structure):
     """glibc's struct mallinfo2: ten numbers."""
 
-    _fields_ = [(f"field{i}", ctypes.c_size_t) for i in range(10)]  # noqa: RUF012
+    _fields_ = [(f"field{i}", ctypes.c_size_t) for i in range(10)]
 
     @property
     def used(self):
