@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .config import Config, Wish
+    from .parse import SwapArea
 
 # What a change of a running device needs.
 LIVE = "live"
@@ -24,25 +25,12 @@ NEW_DEVICE = "new device"
 RESERVE = 16 << 20
 
 
-class Area:
-    """A swap area of the machine; sizes in bytes."""
-
-    __slots__ = ("path", "priority", "size", "used")
-
-    def __init__(self, path: str, size: int, used: int, priority: int) -> None:
-        self.path = path
-        self.size = size
-        self.used = used
-        self.priority = priority
-
-
 class Running:
     """A zram device as it is. Sizes in bytes."""
 
     __slots__ = (
         "algorithm",
         "area",
-        "backing_dev",
         "disksize",
         "index",
         "mem_limit",
@@ -65,8 +53,7 @@ class Running:
         recompression: tuple[str, ...] = (),
         mem_limit: int = 0,
         mem_used: int = 0,
-        backing_dev: str | None = None,
-        area: Area | None = None,
+        area: SwapArea | None = None,
         mounts: tuple[str, ...] = (),
         record: dict[str, str] | None = None,
     ) -> None:
@@ -80,7 +67,6 @@ class Running:
         self.recompression = recompression
         self.mem_limit = mem_limit
         self.mem_used = mem_used
-        self.backing_dev = backing_dev
         self.area = area
         self.mounts = mounts
         self.record = record or {}
@@ -119,7 +105,7 @@ class Machine:
         writable: bool = True,
         container: str = "",
         available: int = 1 << 40,
-        areas: Iterable[Area] = (),
+        areas: Iterable[SwapArea] = (),
         devices: Iterable[Running] = (),
         mounted: Iterable[str] = (),
         zswap: bool = False,
@@ -219,16 +205,17 @@ def memory_of(wish: Wish) -> dict[str, str]:
     return {
         "algorithms": " ".join(map(str, wish.algorithms)),
         "recompression": " ".join(map(str, wish.recompression)),
+        "backing_dev": wish.backing_dev or "",
         "label": wish.label or "",
         "discard": wish.discard,
         "writeback_limit": "" if wish.writeback_limit is None else str(wish.writeback_limit),
         "mount_point": wish.mount_point or "",
         "fstype": wish.fstype if wish.mount_point else "",
-        "mkfs_options": " ".join(wish.mkfs_options),
+        "mkfs_options": " ".join(wish.mkfs_options) if wish.mount_point else "",
         "mount_options": wish.mount_options,
         "mode": "" if wish.mode is None else f"{wish.mode:o}",
         "owner": wish.owner or "",
-        "priority": str(wish.priority),
+        "priority": str(wish.priority) if wish.is_swap else "",
     }
 
 
@@ -247,7 +234,7 @@ def changes_of(wish: Wish, device: Running) -> list[Change]:
     # A fallback is no difference: the same list would choose the same again.
     compare("algorithms", have.get("algorithms", ""), want["algorithms"], NEW_DEVICE)
     compare("recompression", have.get("recompression", ""), want["recompression"], NEW_DEVICE)
-    compare("backing_dev", device.backing_dev or "", wish.backing_dev or "", NEW_DEVICE)
+    compare("backing_dev", have.get("backing_dev", ""), want["backing_dev"], NEW_DEVICE)
     compare("mount_point", have.get("mount_point", ""), want["mount_point"], NEW_DEVICE)
     compare("label", have.get("label", ""), want["label"], NEW_DEVICE)
     if wish.is_swap:
@@ -486,7 +473,7 @@ def _replace(plan: Plan, machine: Machine, wish: Wish, old: Running) -> None:
             f"{old.name}: {format_size(area.used)} are swapped out to it, the new device, memory "
             f"and other swap can take {format_size(max(room, 0))}"
         )
-    if wish.backing_dev and wish.backing_dev == old.backing_dev:
+    if wish.backing_dev and wish.backing_dev == old.record.get("backing_dev"):
         plan.refusals.append(
             f"{old.name}: {wish.backing_dev} can not back two devices: stop and start instead"
         )

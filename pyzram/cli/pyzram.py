@@ -6,8 +6,18 @@ from __future__ import annotations
 import os
 import sys
 
-# Name to the module below pyzram.cli that has it, and what it does.
+# Name to the module below pyzram.cli that has it (with the function, where that is not main), and
+# what it does.
 COMMANDS = {
+    "start": ("service:start", "set up the devices of the configuration that are missing"),
+    "stop": ("service:stop", "take down the devices that start made"),
+    "reload": ("service:reload", "apply a changed configuration, without a moment without swap"),
+    "restart": ("service:restart", "stop and start, if the configuration is right"),
+    "status": ("service:status", "the devices of the configuration, and whether they run"),
+    "info": ("service:info", "statistics of every zram device"),
+    "check": ("service:check", "everything that is wrong with the configuration"),
+    "plan": ("service:plan", "what reload would change, and what each change needs"),
+    "import": ("convert", "zram-init's or zram-generator's configuration as one of pyzram"),
     "estimate": ("estimate", "what zram would make of processes, files or this whole system"),
     "bench": ("bench", "ratio and speed of the algorithms at their levels, on your own data"),
 }
@@ -19,7 +29,7 @@ def usage() -> str:
     lines = [f"  {name:<{width}}  {text}" for name, (_, text) in COMMANDS.items()]
     return "\n".join(
         [
-            "usage: pyzram COMMAND [ARGUMENT...]",
+            "usage: pyzram [-c FILE] COMMAND [ARGUMENT...]",
             "       pyzram --help | --version",
             "",
             "commands (pyzram COMMAND --help tells more):",
@@ -39,11 +49,16 @@ def main(argv: list[str] | None = None) -> int:
 
         print(f"pyzram {__version__}")
         return 0
+    leading: list[str] = []
+    if argv[:1] in (["-c"], ["--config"]):
+        leading, argv = argv[:2], argv[2:]
+    elif argv and argv[0].startswith("--config="):
+        leading, argv = argv[:1], argv[1:]
     if not argv or argv[0] not in COMMANDS:
         wrong = f"no command {argv[0]!r}" if argv else "no command given"
         print(f"pyzram: {wrong}\n{usage()}", file=sys.stderr)
         return 2
-    return run(argv[0], argv[1:])
+    return run(argv[0], leading + argv[1:])
 
 
 def run(name: str, argv: list[str]) -> int:
@@ -51,12 +66,18 @@ def run(name: str, argv: list[str]) -> int:
     from importlib import import_module
 
     from ..errors import ZramError
+    from .options import UsageError
 
+    module, _, function = COMMANDS[name][0].partition(":")
     try:
-        status: int = import_module(f"pyzram.cli.{COMMANDS[name][0]}").main(argv)
+        status: int = getattr(import_module(f"pyzram.cli.{module}"), function or "main")(argv)
         sys.stdout.flush()
+    except UsageError as err:
+        print(f"pyzram {name}: {err} (pyzram {name} --help)", file=sys.stderr)
+        return 2
     except ZramError as err:
-        print(f"pyzram {name}: {err}", file=sys.stderr)
+        for line in str(err).splitlines():
+            print(f"pyzram {name}: {line}", file=sys.stderr)
         return 1
     except BrokenPipeError:
         # The reader has gone; keep the interpreter from saying so at its end.

@@ -8,8 +8,8 @@ import json
 import pytest
 
 from pyzram.config import Config, parse_config
+from pyzram.parse import SwapArea
 from pyzram.plan import (
-    Area,
     Machine,
     Plan,
     Running,
@@ -32,7 +32,11 @@ def running(
 ) -> Running:
     """A device as ``start`` leaves it, with what a test changes."""
     wish = config.devices[index]
-    area = Area(f"/dev/zram{number}", wish.disksize, used, wish.priority) if wish.is_swap else None
+    area = (
+        SwapArea(f"/dev/zram{number}", "partition", wish.disksize, used, wish.priority)
+        if wish.is_swap
+        else None
+    )
     device = Running(
         number,
         index=index,
@@ -40,7 +44,6 @@ def running(
         disksize=wish.disksize,
         mem_limit=wish.mem_limit,
         mem_used=used // 4,
-        backing_dev=wish.backing_dev,
         area=area,
         mounts=(wish.mount_point,) if wish.mount_point else (),
         record=memory_of(wish),
@@ -141,7 +144,7 @@ def test_start_makes_swap_anew_that_somebody_swapped_off() -> None:
 
 def test_somebody_elses_device_is_never_in_a_plan() -> None:
     config = wished("UNLOAD_ON_STOP=yes")
-    foreign = Running(0, disksize=GIB, area=Area("/dev/zram0", GIB, 5, 100))
+    foreign = Running(0, disksize=GIB, area=SwapArea("/dev/zram0", "partition", GIB, 5, 100))
     for plan in (
         plan_start(config, machine(foreign)),
         plan_reload(config, machine(foreign)),
@@ -177,8 +180,11 @@ def test_a_container_that_may_use_zram_may_use_it() -> None:
     [
         ({"zswap": True}, "zswap is on"),
         ({"resume": "zram0"}, "resume from zram0"),
-        ({"areas": [Area("/swapfile", GIB, 0, 200)]}, "/swapfile has priority 200, zram 100"),
-        ({"areas": [Area("/swapfile", GIB, 0, 100)]}, "used in turn"),
+        (
+            {"areas": [SwapArea("/swapfile", "partition", GIB, 0, 200)]},
+            "/swapfile has priority 200, zram 100",
+        ),
+        ({"areas": [SwapArea("/swapfile", "partition", GIB, 0, 100)]}, "used in turn"),
     ],
 )
 def test_what_spoils_zram_is_warned_about_once(more: dict[str, object], words: str) -> None:
@@ -188,7 +194,7 @@ def test_what_spoils_zram_is_warned_about_once(more: dict[str, object], words: s
 
 
 def test_a_swap_file_with_a_lower_priority_is_nothing_to_warn_about() -> None:
-    lower = Area("/swapfile", GIB, 0, -2)
+    lower = SwapArea("/swapfile", "partition", GIB, 0, -2)
     assert plan_start(wished(), machine(areas=[lower])).warnings == []
 
 
@@ -218,7 +224,7 @@ def test_other_swap_counts_when_stopping_but_our_own_does_not() -> None:
     config = wished("NUM_DEVICES=2")
     both = [running(config, 0, 5, used=600 * MIB), running(config, 1, 6)]
     assert plan_stop(config, machine(*both, available=500 * MIB)).refusals
-    other = Area("/swapfile", 200 * MIB, 100 * MIB, -2)
+    other = SwapArea("/swapfile", "partition", 200 * MIB, 100 * MIB, -2)
     assert not plan_stop(config, machine(*both, available=500 * MIB, areas=[other])).refusals
 
 

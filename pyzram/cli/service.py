@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: MIT
+"""check, plan, start, stop, reload, restart, status and info."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from ..config import DEFAULT_PATH, Config, ConfigError
+from ..service import Service
+from ..state import DEFAULT_DIRECTORY
+from ..sysfs import Sysfs
+from ..units import format_size
+from .options import Option, UsageError, describe, parse
+from .pyzram import COMMANDS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..plan import Machine, Plan
+
+# status, as the Linux Standard Base has it.
+STOPPED = 3
+
+CONFIG = Option("c", "config", "FILE", f"configuration (default {DEFAULT_PATH})")
+JSON = Option("", "json", "", "print JSON")
+PRETEND = Option("p", "pretend", "", "show what would be done, and do nothing")
+QUIET = Option("q", "quiet", "", "print nothing but warnings and errors")
+HELP = Option("h", "help", "", "show this help")
+# What each command takes.
+OPTIONS = {
+    "start": (CONFIG, PRETEND, JSON, QUIET, HELP),
+    "stop": (CONFIG, PRETEND, JSON, QUIET, HELP),
+    "reload": (CONFIG, PRETEND, JSON, QUIET, HELP),
+    "restart": (CONFIG, PRETEND, QUIET, HELP),
+    "status": (CONFIG, JSON, HELP),
+    "info": (CONFIG, HELP),
+    "check": (CONFIG, JSON, QUIET, HELP),
+    "plan": (CONFIG, JSON, HELP),
+}
+
+
+class Call:
+    """A command with its options."""
+
+    def __init__(self, command: str, argv: list[str]) -> None:
+        given, operands = parse(OPTIONS[command], argv)
+        if operands:
+            raise UsageError(f"unexpected {operands[0]}")
+        self.command = command
+        self.json = "json" in given
+        self.pretend = "pretend" in given
+        self.quiet = "quiet" in given
+        self.help = "help" in given
+        self.service = Service(
+            given.get("config", DEFAULT_PATH),
+            # For tests and chroots: where the kernel's files and the record are.
+            sysfs=Sysfs(os.environ.get("PYZRAM_ROOT", "/")),
+            directory=os.environ.get("PYZRAM_RUN", DEFAULT_DIRECTORY),
+            tell=_nothing if self.json or self.quiet else print,
+            warn=_warn,
+        )
+
+    def usage(self) -> int:
+        """Print the help."""
+        what = COMMANDS[self.command][1]
+        print(f"usage: pyzram {self.command} [OPTION...]\n{what[0].upper()}{what[1:]}.\n")
+        print("options:\n" + describe(OPTIONS[self.command]), end="")
+        return 0
+
+
+def _nothing(_line: str) -> None:
+    pass
+
+
+def _warn(line: str) -> None:
+    print(f"pyzram: warning: {line}", file=sys.stderr)
+
+
+def _print_json(value: Any) -> None:
+    import json
+
+    print(json.dumps(value, indent=2))
+
+
+# ---- commands ----------------------------------------------------------------------------------
+
+
+def start(argv: list[str]) -> int:
+    """Set up what is missing."""
+    return _change(Call("start", argv))
+
+
+def stop(argv: list[str]) -> int:
+    """Take down what is ours."""
+    return _change(Call("stop", argv))
+
+
+def reload(argv: list[str]) -> int:
+    """Apply a changed configuration."""
+    return _change(Call("reload", argv))
+
+
+def _change(call: Call) -> int:
+    if call.help:
+        return call.usage()
+    if call.pretend:
+        return _show_plan(call, call.command)
+    done: Plan = getattr(call.service, call.command)()
+    if call.json:
+        _print_json(done.to_dict())
+    return 0
+
+
+def restart(argv: list[str]) -> int:
+    """Stop and start; a broken file does not leave a stopped service."""
+    call = Call("restart", argv)
+    if call.help:
+        return call.usage()
+    call.service.read_config()
+    if call.pretend:
+        print("stop:")
+        status = _show_plan(call, "stop")
+        print("then start everything that is in the file")
+        return status
+    call.service.stop()
+    call.service.start()
+    return 0
+
+
+def plan(argv: list[str]) -> int:
+    """Show what reload would change."""
+    call = Call("plan", argv)
+    return call.usage() if call.help else _show_plan(call, "reload")
+
+
+def info(argv: list[str]) -> int:
+    """Show statistics of every device."""
+    call = Call("info", argv)
+    if call.help:
+        return call.usage()
+    from .zram_stats import main
+
+    return main([])
+
+
+def check(argv: list[str]) -> int:
+    """Report everything that is wrong with the file."""
+    call = Call("check", argv)
+    if call.help:
+        return call.usage()
+    problems: list[str] = []
+    warnings: list[str] = []
+    try:
+        warnings = call.service.read_config().warnings
+    except ConfigError as err:
+        problems = err.problems
+    if call.json:
+        _print_json({"path": call.service.path, "problems": problems, "warnings": warnings})
+    else:
+        for warning in warnings:
+            _warn(warning)
+        for problem in problems:
+            print(f"pyzram: {problem}", file=sys.stderr)
+        if not problems and not call.quiet:
+            print(f"{call.service.path}: nothing wrong")
+    return 1 if problems else 0
+
+
+def _show_plan(call: Call, goal: str) -> int:
+    shown = call.service.plan(goal)
+    if call.json:
+        _print_json(shown.to_dict())
+    else:
+        _print_plan(shown)
+    return 1 if shown.refusals else 0
+
+
+def _print_plan(shown: Plan) -> None:
+    for warning in shown.warnings:
+        _warn(warning)
+    for change in shown.changes:
+        print(f"{change} ({'live' if change.needs == 'live' else 'needs a ' + change.needs})")
+    for number, step in enumerate(shown.steps, 1):
+        who = f"device {step.index}: " if step.index >= 0 else ""
+        print(f"{number:3}. {who}{step.text}")
+    for refusal in shown.refusals:
+        print(f"refused: {refusal}")
+    if not (shown.steps or shown.refusals):
+        print("nothing to do")
+
+
+def status(argv: list[str]) -> int:
+    """Show our devices; 0 all run, 3 none does, 1 some do."""
+    call = Call("status", argv)
+    if call.help:
+        return call.usage()
+    config, machine = call.service.look()
+    rows = _rows(config, machine)
+    running = sum(row["state"] == "running" for row in rows)
+    if call.json:
+        _print_json(rows)
+    else:
+        for row in rows:
+            words = [row["name"] or f"device {row['device']}", row["state"]]
+            words += [row["what"]] if row["what"] else []
+            if row["state"] == "running":
+                words += [f"size {format_size(row['disksize'])}", row["algorithm"] or "-"]
+                if row["used"] is not None:
+                    words += [f"used {format_size(row['used'])}", f"priority {row['priority']}"]
+            print(" ".join(words))
+    if rows and running == len(rows):
+        return 0
+    return 1 if running else STOPPED
+
+
+def _rows(config: Config | None, machine: Machine) -> list[dict[str, Any]]:
+    """Return a row for each device of ours and each one that is missing."""
+    rows: list[dict[str, Any]] = []
+    own = [device for device in machine.devices if device.index is not None]
+    for device in own:
+        rows.append(
+            {
+                "device": device.index,
+                "name": device.name,
+                "state": "running" if device.in_use and device.ready else "incomplete",
+                "what": "swap" if device.area else " ".join(device.mounts),
+                "disksize": device.disksize,
+                "algorithm": device.algorithm,
+                "used": device.area.used if device.area else None,
+                "priority": device.area.priority if device.area else None,
+                "mem_used_total": device.mem_used,
+            }
+        )
+    have = {device.index for device in own}
+    for wish in config.devices if config else ():
+        if wish.index not in have:
+            rows.append(
+                {
+                    "device": wish.index,
+                    "name": None,
+                    "state": "missing",
+                    "what": wish.what,
+                    "disksize": wish.disksize,
+                    "algorithm": None,
+                    "used": None,
+                    "priority": None,
+                    "mem_used_total": 0,
+                }
+            )
+    return sorted(rows, key=lambda row: int(row["device"]))

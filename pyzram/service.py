@@ -1,0 +1,401 @@
+# SPDX-License-Identifier: MIT
+"""Carry plans out: start, stop and reload the devices of one configuration.
+
+Each step that is done pushes what would undo it. When a step fails, all that this run has made is
+undone in reverse; what ran before stays as it was.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from . import plan as planner
+from .compression import Algorithm
+from .config import DEFAULT_ALGORITHMS, DEFAULT_PATH, Choice, Config, ConfigError, read_config
+from .device import Zram, total_memory
+from .errors import DeviceNotFoundError, UnsupportedError, ZramError, ZramOSError, from_errno
+from .machine import survey
+from .plan import Machine, Plan, Step
+from .programs import ProgramError, find, run
+from .state import DEFAULT_DIRECTORY, State
+from .sysfs import Sysfs
+from .units import format_size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .config import Wish
+
+NODE_SECONDS = 10.0
+LABEL_OPTION = {"f2fs": "-l", "vfat": "-n", "exfat": "-L", "btrfs": "-L", "xfs": "-L"}
+
+
+class StepError(ZramError):
+    """A step failed; the message says which device of the file, what, and why."""
+
+
+class RefusedError(ZramError):
+    """Nothing was done, and why."""
+
+
+class Service:
+    """The devices of one configuration file.
+
+    ``tell`` is given a line for each device that was set up or taken down, ``warn`` warnings.
+    """
+
+    def __init__(
+        self,
+        path: str = DEFAULT_PATH,
+        *,
+        sysfs: Sysfs | None = None,
+        directory: str = DEFAULT_DIRECTORY,
+        tell: Callable[[str], None] = lambda line: None,
+        warn: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self.path = path
+        self.sysfs = sysfs or Sysfs()
+        self.state = State(path, directory=directory, sysfs=self.sysfs)
+        self.tell = tell
+        self.warn = warn
+
+    # ---- goals ---------------------------------------------------------------------------------
+
+    def read_config(self) -> Config:
+        """Read the file.
+
+        Raises:
+            ConfigError: something in it is wrong; says everything that is.
+        """
+        return read_config(self.path, ram=total_memory(), cpus=os.cpu_count() or 1)
+
+    def plan(self, goal: str) -> Plan:
+        """Return what ``start``, ``stop`` or ``reload`` would do now; changes nothing."""
+        config = self._config_for(goal)
+        self.state.load()
+        return _make_plan(goal, config, survey(self.state))
+
+    def start(self) -> Plan:
+        """Set up what is missing.
+
+        Raises:
+            ConfigError: the file is wrong.
+            RefusedError: it can not be done; nothing was.
+            StepError: a step failed; what this run made is undone.
+        """
+        return self._reach("start")
+
+    def stop(self) -> Plan:
+        """Take down what is ours, after checking that memory can take the pages back.
+
+        Raises:
+            RefusedError: memory can not.
+            StepError: a step failed; what could not be taken down stays recorded.
+        """
+        return self._reach("stop")
+
+    def reload(self) -> Plan:
+        """Make the running devices what the file says, without a moment without swap.
+
+        Raises:
+            As :meth:`start`.
+        """
+        return self._reach("reload")
+
+    def look(self) -> tuple[Config | None, Machine]:
+        """Return the file, if it can be read, and the machine."""
+        self.state.load()
+        return self._config_for("stop"), survey(self.state)
+
+    def _config_for(self, goal: str) -> Config | None:
+        try:
+            return self.read_config()
+        except (ConfigError, ZramOSError) as err:
+            # A broken or missing file must not keep devices from being stopped.
+            if goal != "stop":
+                raise
+            for line in str(err).splitlines():
+                self.warn(line)
+            return None
+
+    def _reach(self, goal: str) -> Plan:
+        config = self._config_for(goal)
+        with self.state:
+            plan = _make_plan(goal, config, survey(self.state))
+            for warning in plan.warnings:
+                self.warn(warning)
+            if plan.refusals:
+                raise RefusedError("\n".join(plan.refusals))
+            _Run(self, config, keep=goal != "start").carry_out(plan)
+        return plan
+
+
+def _make_plan(goal: str, config: Config | None, machine: Machine) -> Plan:
+    if goal == "stop":
+        return planner.plan_stop(config, machine)
+    assert config is not None
+    if goal == "reload":
+        return planner.plan_reload(config, machine)
+    return planner.plan_start(config, machine)
+
+
+class _Run:
+    """One plan being carried out."""
+
+    def __init__(self, service: Service, config: Config | None, *, keep: bool) -> None:
+        self.service = service
+        self.state = service.state
+        self.sysfs = service.sysfs
+        self.config = config
+        self.keep = keep
+        """Devices that are complete stay when a later one fails."""
+        self.undo: list[tuple[str, Callable[[], None]]] = []
+        self.made: dict[int, int] = {}
+        """Entry of the file to the number of the device made for it."""
+        self.chosen: dict[int, str] = {}
+
+    def carry_out(self, plan: Plan) -> None:
+        for step in plan.steps:
+            try:
+                getattr(self, f"do_{step.action}")(step)
+            except BaseException as err:
+                failed = self.roll_back()
+                if not isinstance(err, (ZramError, OSError)):
+                    raise
+                who = f"device {step.index}: {step.text}: " if step.index >= 0 else ""
+                raise StepError("\n".join([f"{who}{err}", *failed])) from err
+
+    def roll_back(self) -> list[str]:
+        """Undo everything, newest first; return what could not be."""
+        failed = []
+        while self.undo:
+            what, action = self.undo.pop()
+            try:
+                action()
+            except (ZramError, OSError) as err:
+                failed.append(f"{what}: {err}")
+        return failed
+
+    # ---- devices -------------------------------------------------------------------------------
+
+    def number(self, step: Step) -> int:
+        number: int = step.args["number"] if "number" in step.args else self.made[step.index]
+        return number
+
+    def device(self, step: Step) -> Zram:
+        return Zram(self.number(step), sysfs=self.sysfs)
+
+    def do_load(self, step: Step) -> None:
+        try:
+            run("load the zram module", "modprobe", "zram", "num_devices=0", package="kmod")
+        except ProgramError as err:
+            raise UnsupportedError(
+                2, f"no zram in this kernel, neither built in nor as a module (CONFIG_ZRAM): {err}"
+            ) from err
+        self.undo.append(("unload the zram module", lambda: self.do_unload(step)))
+        _wait(self.sysfs.has_driver, self.sysfs.control)
+
+    def do_unload(self, step: Step) -> None:
+        if not os.path.exists(self.sysfs.path("sys/module/zram/initstate")):
+            return  # built in
+        run("unload the zram module", "modprobe", "-r", "zram", package="kmod")
+
+    def do_add(self, step: Step) -> None:
+        if not self.sysfs.has_driver():
+            raise UnsupportedError(2, "no zram driver is loaded", self.sysfs.control)
+        number = self.state.add_device(step.index).number
+        self.made[step.index] = number
+        self.undo.append((f"remove zram{number}", lambda: self.remove(number)))
+        node = f"{self.sysfs.dev}/zram{number}"
+        _wait(lambda: os.path.exists(node), node)
+
+    def do_configure(self, step: Step) -> None:
+        wish = self.wish(step)
+        if wish.backing_dev:
+            _refuse_signature(wish.backing_dev)
+        with self.device(step) as device:
+            choice = self.choose(device, wish.algorithms)
+            device.configure(
+                disksize=wish.disksize,
+                algorithm=choice,
+                recompression=[_algorithm(entry) for entry in wish.recompression],
+                backing_dev=wish.backing_dev,
+                mem_limit=wish.mem_limit or None,
+                writeback_limit=wish.writeback_limit,
+            )
+            self.chosen[step.index] = choice.name if choice else "the kernel's algorithm"
+
+    def choose(self, device: Zram, choices: tuple[Choice, ...]) -> Algorithm | None:
+        """Return the first algorithm that this kernel has."""
+        offered = device.read_algorithms()
+        for choice in choices:
+            if choice.name in offered:
+                return _algorithm(choice)
+        wanted = " ".join(map(str, choices))
+        if wanted == DEFAULT_ALGORITHMS:
+            return None
+        raise UnsupportedError(
+            22, f"this kernel has none of the algorithms {wanted} (it has: {' '.join(offered)})"
+        )
+
+    def do_mkswap(self, step: Step) -> None:
+        with self.device(step) as device:
+            device.mkswap(label=self.wish(step).label or device.name)
+
+    def do_swapon(self, step: Step) -> None:
+        discard = self.wish(step).discard
+        with self.device(step) as device:
+            device.swapon(
+                priority=step.args["priority"], discard=None if discard == "none" else discard
+            )
+        self.undo.append((f"swap off {device.name}", lambda: self.swapoff(device.number)))
+
+    def do_mkfs(self, step: Step) -> None:
+        wish = self.wish(step)
+        name = f"zram{self.number(step)}"
+        words = [f"mkfs.{wish.fstype}"]
+        if wish.fstype.startswith("ext"):
+            words += ["-q", "-L", wish.label or name]
+        elif wish.fstype in LABEL_OPTION:
+            words += [LABEL_OPTION[wish.fstype], wish.label or name]
+        node = f"{self.sysfs.dev}/{name}"
+        run(f"{name}: make a file system", *words, *wish.mkfs_options, node, package="its programs")
+
+    def do_mount(self, step: Step) -> None:
+        wish = self.wish(step)
+        point = wish.mount_point or ""
+        name = f"zram{self.number(step)}"
+        options = planner.mount_words(wish.mount_options, wish.discard)
+        if not os.path.isdir(point):
+            raise from_errno(20 if os.path.exists(point) else 2, f"{name}: mount on {point}", point)
+        words = ["mount", "-t", wish.fstype, *(["-o", options] if options else [])]
+        run(f"{name}: mount", *words, f"{self.sysfs.dev}/{name}", point)
+        self.undo.append((f"unmount {point}", lambda: self.umount(point)))
+
+    def do_permissions(self, step: Step) -> None:
+        wish = self.wish(step)
+        point = wish.mount_point or ""
+        if wish.owner:
+            user, group = _owner(wish.owner)
+            os.chown(point, user, group)
+        if wish.mode is not None:
+            os.chmod(point, wish.mode)  # after chown, which clears setuid and setgid
+
+    def do_ready(self, step: Step) -> None:
+        wish = self.wish(step)
+        number = self.number(step)
+        record = self.state.record(number)
+        new = not record.ready and "number" not in step.args
+        record.ready = True
+        record.memory = planner.memory_of(wish)
+        self.state.save()
+        if self.keep:
+            self.undo.clear()
+        if new:
+            size = format_size(wish.disksize)
+            self.service.tell(f"zram{number}: {wish.what}, {size}, {self.chosen[step.index]}")
+
+    # ---- live changes --------------------------------------------------------------------------
+
+    def do_mem_limit(self, step: Step) -> None:
+        with self.device(step) as device:
+            before = device.read_mm_stat().mem_limit or 0
+            device.set_mem_limit(self.wish(step).mem_limit)
+        self.undo.append(("put mem_limit back", lambda: self.set_mem_limit(step, before)))
+
+    def set_mem_limit(self, step: Step, limit: int) -> None:
+        with self.device(step) as device:
+            device.set_mem_limit(limit)
+
+    def do_writeback_limit(self, step: Step) -> None:
+        units = self.wish(step).writeback_limit
+        with self.device(step) as device:
+            if units is not None:
+                device.set_writeback_limit(units)
+            device.set_writeback_limit_enable(units is not None)
+
+    def do_mount_options(self, step: Step) -> None:
+        wish = self.wish(step)
+        options = planner.mount_words(wish.mount_options, wish.discard)
+        words = ["mount", "-o", f"remount,{options}".rstrip(",")]
+        run(f"zram{self.number(step)}: change mount options", *words, wish.mount_point or "")
+
+    # ---- taking down ---------------------------------------------------------------------------
+
+    def do_swapoff(self, step: Step) -> None:
+        self.swapoff(self.number(step))
+
+    def do_umount(self, step: Step) -> None:
+        self.umount(step.args["point"])
+
+    def do_remove(self, step: Step) -> None:
+        number = self.number(step)
+        self.remove(number)
+        self.service.tell(f"zram{number}: removed")
+
+    def swapoff(self, number: int) -> None:
+        with Zram(number, sysfs=self.sysfs) as device:
+            device.swapoff()
+
+    def umount(self, point: str) -> None:
+        run(f"unmount {point}", "umount", point)
+
+    def remove(self, number: int) -> None:
+        try:
+            Zram(number, sysfs=self.sysfs).remove()
+        except DeviceNotFoundError:
+            self.service.warn(f"zram{number} was gone already")
+        self.state.drop(number)
+
+    def wish(self, step: Step) -> Wish:
+        assert self.config is not None
+        return self.config.devices[step.index]
+
+
+def _algorithm(choice: Choice) -> Algorithm:
+    return Algorithm(choice.name, choice.level, choice.dictionary, choice.winbits)
+
+
+def _refuse_signature(path: str) -> None:
+    """Refuse a backing device that holds something: the kernel would write over it."""
+    if find("blkid") is None:
+        return
+    try:
+        found = run(
+            f"{path}: look for a signature", "blkid", "-p", "-o", "value", "-s", "TYPE", path
+        )
+    except ProgramError as err:
+        if err.status == 2:  # nothing found
+            return
+        raise
+    raise ZramError(
+        f"backing device {path} holds {' '.join(found.split()) or 'something'}, which would be "
+        f"lost (wipefs -a {path} if it may be)"
+    )
+
+
+def _owner(text: str) -> tuple[int, int]:
+    """Turn ``user:group``, by name or number, into ids; -1 leaves one as it is."""
+    import grp
+    import pwd
+
+    user, _, group = text.partition(":")
+    try:
+        uid = -1 if not user else int(user) if user.isdigit() else pwd.getpwnam(user).pw_uid
+        gid = -1 if not group else int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
+    except KeyError as err:
+        raise ZramError(f"owner {text!r}: {err.args[0]}") from err
+    return uid, gid
+
+
+def _wait(condition: Callable[[], bool], path: str) -> None:
+    """Wait for a file of the kernel or of udev, with a deadline."""
+    deadline = time.monotonic() + NODE_SECONDS
+    pause = 0.001
+    while not condition():
+        if time.monotonic() > deadline:
+            raise from_errno(110, f"{path}: wait for it", path)
+        time.sleep(pause)
+        pause = min(pause * 2, 0.1)

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: MIT
+"""Other tools' files, translated: what comes out is a configuration that means the same."""
+
+from __future__ import annotations
+
+import pytest
+
+from pyzram.config import Config, parse_config
+from pyzram.errors import InvalidValueError
+from pyzram.importer import import_text
+
+MIB = 1 << 20
+RAM = 8 << 30
+
+
+def translated(text: str) -> tuple[Config, list[str]]:
+    found = import_text(text, "theirs")
+    return parse_config(found.text(), "ours", ram=RAM, cpus=4), found.lost
+
+
+ZRAM_INIT = """
+# zram-init
+load_on_start=yes
+unload_on_stop=yes
+num_devices=2
+type0=swap
+flag0= # default priority
+size0=512
+mlim0=128
+algo0=zstd
+para0="level=3"
+labl0=zram_swap
+rc_before="bootmisc"
+
+type1=/var/tmp
+flag1=ext4
+size1=2048
+opts1="noatime"
+mode1=1777
+owgr1=root:root
+labl1=var_tmp
+blck1=4096
+"""
+
+
+def test_zram_inits_file_means_the_same() -> None:
+    config, lost = translated(ZRAM_INIT)
+    assert (config.load_on_start, config.unload_on_stop) == (True, True)
+    swap, mount = config.devices
+    assert (swap.disksize, swap.mem_limit, swap.priority) == (512 * MIB, 128 * MIB, 16383)
+    assert list(map(str, swap.algorithms)) == ["zstd(level=3)"]
+    assert (swap.label, swap.discard) == ("zram_swap", "both")
+    assert (mount.mount_point, mount.fstype, mount.disksize) == ("/var/tmp", "ext4", 2048 * MIB)
+    assert (mount.mount_options, mount.mode, mount.owner) == ("noatime", 0o1777, "root:root")
+    assert mount.mkfs_options == ("-O", "^has_journal", "-m", "0", "-b", "4096")
+    assert lost == []
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("icmp0=yes", "icmp0"),
+        ("uuid0=1234", "uuid0"),
+        ("args0='-v'", "shell code"),
+        ("size0=`expr 1 + 2`", "backticks"),
+        ("unknown=1", "no variable of zram-init"),
+        ("num_devices=2\ntype1=-\nsize1=5", "made but not used"),
+        ("num_devices=2\ntype1=what\nsize1=5", "makes none"),
+        ("num_devices=2\nsize1=0", "makes none"),
+    ],
+)
+def test_what_zram_init_has_and_pyzram_has_not_is_said(line: str, words: str) -> None:
+    config, lost = translated(f"type0=swap\nsize0=64\n{line}\n")
+    assert any(words in reason for reason in lost)
+    assert len(config.devices) == 1
+
+
+def test_a_device_that_zram_init_skips_moves_the_others_up() -> None:
+    config, lost = translated("num_devices=2\ntype0=swap\nsize0=0\ntype1=/srv\nsize1=64\n")
+    (wish,) = config.devices
+    assert wish.mount_point == "/srv"
+    assert "device 1: it is device 0 now" in lost
+
+
+def test_the_priority_and_discard_of_zram_init_are_understood() -> None:
+    (wish,) = translated("type0=swap\nsize0=64\nflag0=-\nnotr0=y\n")[0].devices
+    assert (wish.priority, wish.discard) == (-1, "none")
+
+
+def test_zram_generators_file_means_the_same() -> None:
+    config, lost = translated(
+        """
+        # comment
+        [zram0]
+        zram-size = min(ram / 2, 4096)
+        compression-algorithm = lzo-rle zstd(level=3) (type=idle)
+        swap-priority = 50
+        zram-resident-limit = ram / 4
+        writeback-device = /dev/sdb1
+        options = discard
+
+        [zram1]
+        mount-point = /var/compressed
+        options = X-mount.mode=1777,noatime,discard
+        zram-size = 1024
+        """
+    )
+    swap, mount = config.devices
+    assert (swap.disksize, swap.mem_limit, swap.priority) == (4096 * MIB, RAM // 4, 50)
+    assert list(map(str, swap.algorithms)) == ["lzo-rle"]
+    assert list(map(str, swap.recompression)) == ["zstd(level=3)"]
+    assert (swap.backing_dev, swap.discard) == ("/dev/sdb1", "both")
+    assert (mount.mount_point, mount.fstype, mount.disksize) == (
+        "/var/compressed",
+        "ext2",
+        1024 * MIB,
+    )
+    assert (mount.mount_options, mount.mode, mount.discard) == ("noatime", 0o1777, "both")
+    assert lost == [
+        "zram0: compression-algorithm (type=idle): recompression is no part of the configuration"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "size"),
+    [
+        ("512", 512 * MIB),
+        ("ram", RAM),
+        ("ram / 4", RAM // 4),
+        ("min(ram / 2, 4096)", 4096 * MIB),
+        ("min(ram, 1024) + 512", 1536 * MIB),
+        ("max(ram / 3, 100)", RAM // 3),
+        ("(ram - 1024) / 2", (RAM - 1024 * MIB) // 2),
+    ],
+)
+def test_sizes_in_megabytes_become_sizes_in_bytes(theirs: str, size: int) -> None:
+    (wish,) = translated(f"[zram0]\nzram-size = {theirs}\n")[0].devices
+    assert wish.disksize == -(-size // 4096) * 4096
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("host-memory-limit = 2048", "host-memory-limit"),
+        ("zram-size = log(ram)", "zram-size"),
+        ("set!x = echo 1", "shell code"),
+        ("swap-prio = 5", "not known"),
+        ("options = discard,nofail", "nofail"),
+    ],
+)
+def test_what_the_generator_has_and_pyzram_has_not_is_said(line: str, words: str) -> None:
+    config, lost = translated(f"[zram0]\n{line}\n")
+    assert any(words in reason for reason in lost)
+    assert len(config.devices) == 1
+
+
+def test_a_value_that_pyzram_refuses_is_pointed_out() -> None:
+    found = import_text("[zram0]\nswap-priority = 99999\n", "theirs")
+    assert any("ZRAM_PRIORITY_0" in reason for reason in found.lost)
+
+
+def test_some_other_file_is_refused() -> None:
+    with pytest.raises(InvalidValueError, match="neither"):
+        import_text("a=b\n", "theirs")
