@@ -43,6 +43,18 @@ def has_kvm() -> bool:
     return "vmx" in flags or "svm" in flags
 
 
+def load_driver(module: Path | None) -> str:
+    """Shell lines that load zram without devices, the kernel's own or a rebuilt one."""
+    if module is None:
+        load = "modprobe zram num_devices=0"
+    else:
+        load = (
+            f"for name in $(modinfo -F depends {module} | tr , ' '); do modprobe $name; done\n"
+            f"insmod {module} num_devices=0"
+        )
+    return f"{load}\nmodprobe loop"
+
+
 class Guest:
     """One boot. The script runs as root inside; ``folder`` is where both sides can write."""
 

@@ -71,6 +71,14 @@ KERNELS = (
         algorithms=OWN_BACKENDS,
         features=SINCE_6_12 | {COMPRESSED_WRITEBACK},
     ),
+    Kernel(
+        "7.x-multi",
+        "the same, module rebuilt with ZRAM_MULTI_COMP",
+        ("trixie-backports", "sid"),
+        rebuilt=True,
+        algorithms=OWN_BACKENDS | LZO,
+        features=SINCE_6_12 | {COMPRESSED_WRITEBACK, RECOMPRESSION},
+    ),
 )
 
 

@@ -23,7 +23,7 @@ def rebuilt_module(kernel: Kernel, image: Image) -> Path:
         archive = Archive(kernel.suites)
         headers = fetch_headers(archive, image.release, work)
         sources = fetch_sources(archive, image.release, work)
-        make(headers, sources)
+        make(headers, sources, compiler(headers))
         built.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(sources / "zram.ko", built)
         shutil.rmtree(work)
@@ -40,7 +40,35 @@ def fetch_headers(archive: Archive, release: str, work: Path) -> Path:
     headers = work / f"usr/src/linux-headers-{release}"
     makefile = headers / "Makefile"
     makefile.write_text(makefile.read_text().replace("/usr/src/", f"{work}/usr/src/"))
+    tools = [
+        tool
+        for tool in (work / f"usr/lib/linux-kbuild-{base}").rglob("*.real-*")
+        if tool.name in ("objtool.real-x86", "modpost.real-lsb-64")
+    ]
+    if any(needs_newer_libc(tool) for tool in tools):
+        lend_libc(archive, tools, work)
     return headers
+
+
+def needs_newer_libc(tool: Path) -> bool:
+    try:
+        run(tool, "--help")
+    except RuntimeError as err:
+        return "GLIBC_" in str(err)
+    return False
+
+
+def lend_libc(archive: Archive, tools: list[Path], work: Path) -> None:
+    """Run the kernel's build tools with the C library of the suite they were built for."""
+    archive.unpack(["libc6"], work)
+    (loader,) = (work / "usr/lib").glob("*/ld-linux-*.so.*")
+    for tool in tools:
+        program = tool.rename(tool.with_name(f"{tool.name}.elf"))
+        tool.write_text(
+            f"#!/bin/sh\nexec {loader} --library-path {loader.parent}:/usr/lib/{loader.parent.name}"
+            f' {program} "$@"\n'
+        )
+        tool.chmod(0o755)
 
 
 def fetch_sources(archive: Archive, release: str, work: Path) -> Path:
@@ -55,10 +83,20 @@ def fetch_sources(archive: Archive, release: str, work: Path) -> Path:
     return work / driver
 
 
-def make(headers: Path, sources: Path) -> None:
+def compiler(headers: Path) -> list[str]:
+    """Settings for make: the compiler at hand where the kernel's own is not there."""
+    wanted = re.search(r"gcc-\d+", (headers / ".kernelvariables").read_text())
+    if wanted and shutil.which(wanted[0]):
+        return []
+    # Before gcc 14 there is another option for aligned functions; the kernel knows both.
+    return ["CC=gcc", "CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT="]
+
+
+def make(headers: Path, sources: Path, settings: list[str]) -> None:
     run(
         "make",
         *("-C", headers, f"M={sources}", "CONFIG_ZRAM=m", "CONFIG_DEBUG_INFO_BTF_MODULES="),
+        *settings,
         *(f"CONFIG_{option}=y" for option in ADDED),
         "KCFLAGS=" + " ".join(f"-DCONFIG_{option}=1" for option in ADDED),
         f"-j{os.cpu_count() or 1}",
