@@ -99,7 +99,8 @@ def parse_algorithms(text: str) -> tuple[str | None, tuple[str, ...]]:
 def parse_recomp_algorithms(text: str) -> dict[int, str | None]:
     """``recomp_algorithm``: priority to selected name; empty where none is configured."""
     configured = {}
-    for line in text.splitlines():
+    # 7.3 counts too many bytes for each line and leaves NULs before the next.
+    for line in text.replace("\0", "").splitlines():
         priority, colon, names = line.partition(":")
         if colon:
             configured[int(priority.strip().lstrip("#"))] = parse_algorithms(names)[0]

@@ -64,6 +64,11 @@ def test_recompression_algorithms():
     assert parse.parse_recomp_algorithms("") == {}
 
 
+def test_recompression_algorithms_as_7_3_pads_them_with_nuls():
+    text = "#1: lz4 [zstd] \n\0\0\0\0#2: [lz4] zstd \n" + "\0" * 46
+    assert parse.parse_recomp_algorithms(text) == {1: "zstd", 2: "lz4"}
+
+
 def test_swaps():
     text = (
         "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
