@@ -6,7 +6,8 @@ from __future__ import annotations
 import errno
 import os
 
-from .errors import InvalidValueError, UnsupportedError, ZramOSError
+from .backing_store import absolute, attach_backing, backing_file, release_backing
+from .errors import InvalidValueError, UnsupportedError, ZramOSError, from_errno
 from .handle import Handle
 
 WRITEBACK_TYPES = ("idle", "huge", "huge_idle", "incompressible")
@@ -29,34 +30,43 @@ class Backing(Handle):
         path = self.read("backing_dev")
         return None if path == "none" else path
 
-    def set_backing_dev(self, path: str | os.PathLike[str]) -> None:
-        """Attach a block device, before the device is initialised, and read it back.
+    def read_backing_file(self) -> str | None:
+        """Return the file behind the backing device, ``None`` where that is no loop device."""
+        device = self.read_backing_dev()
+        return None if device is None else backing_file(device, sysfs=self.sysfs)
 
-        Its content is lost. It is claimed exclusively until the next reset.
+    def set_backing_dev(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
+        """Attach a block device or a file, before the device is initialised, and read it back.
+
+        Its content is lost, and what zram puts there is neither encrypted nor of use to anybody
+        later. It is claimed exclusively until the next reset; a file is put behind a loop device,
+        which goes with that reset too. ``force`` overwrites what is there, but never something
+        that is in use.
 
         Raises:
-            ZramOSError: ENOTBLK not a block device, EBUSY mounted or claimed, EINVAL too small
-                or the device itself, or what opening it gave.
-            DeviceBusyError: this device is already initialised (EBUSY).
+            OverwriteError: it holds something (EEXIST); says what.
+            DeviceBusyError: in use (EBUSY), or this device is already initialised.
+            ZramOSError: ENOTBLK neither block device nor file, EINVAL too small or the device
+                itself, or what opening it gave.
+            UnsupportedError: this kernel has no writeback.
         """
-        text = os.fspath(path)
-        if not os.path.isabs(text):
-            raise InvalidValueError(f"backing device {text!r}: give an absolute path")
-        step = f"set backing_dev to {text}"
-        initialised = bool(int(self.read("disksize")))
+        step = f"set backing_dev to {absolute(path)}"
+        if not self.has("backing_dev"):
+            self.read("backing_dev")  # raises with the reason
+        if int(self.read("disksize")):
+            raise from_errno(
+                errno.EBUSY,
+                f"{self.name}: {step}",
+                self.path,
+                remedy="already initialised, reset it first",
+            )
+        store = attach_backing(path, force=force, sysfs=self.sysfs)
         try:
-            self.write("backing_dev", text, step=step)
-        except ZramOSError as err:
-            if err.errno == errno.EBUSY and not initialised:
-                raise type(err)(
-                    errno.EBUSY,
-                    f"{self.name}: {step}: {os.strerror(errno.EBUSY)} "
-                    f"({text} is mounted, swap, or claimed by another device)",
-                    err.filename,
-                ) from err
-            raise
+            self.write("backing_dev", store.device, step=step)
+        finally:
+            release_backing(store)
         attached = self.read_backing_dev()
-        if attached is None or os.stat(attached).st_rdev != os.stat(text).st_rdev:
+        if attached is None or os.stat(attached).st_rdev != os.stat(store.device).st_rdev:
             raise ZramOSError(errno.EIO, f"{self.name}: {step}: the kernel has {attached} instead")
 
     def read_writeback_limit(self) -> int:

@@ -231,11 +231,13 @@ class Zram(Compression, Backing, Statistics, Swap):
         mem_limit: int | str | None = None,
         writeback_limit: int | None = None,
         writeback_batch_size: int | None = None,
+        force: bool = False,
     ) -> None:
         """Set the device up, in the order the kernel wants, every value read back.
 
         ``recompression`` lists the secondary algorithms by priority, from 1. ``writeback_limit``
-        (units of 4096 bytes) is also enabled. ``None`` leaves the kernel's default.
+        (units of 4096 bytes) is also enabled. ``None`` leaves the kernel's default. ``force``
+        overwrites what ``backing_dev`` holds (:meth:`set_backing_dev`).
 
         When a step fails, all is undone: the device is reset and what a reset keeps is put back.
         A device that an earlier, killed attempt left half made is reset first; one that has ever
@@ -243,6 +245,7 @@ class Zram(Compression, Backing, Statistics, Swap):
 
         Raises:
             DeviceBusyError: initialised and written to, or in use (EBUSY).
+            OverwriteError: ``backing_dev`` holds something (EEXIST).
             InvalidValueError: a value that can not be meant; nothing was changed.
             UnsupportedError: this kernel lacks something that was asked for.
             ZramOSError: what the kernel answered to the step that failed.
@@ -262,7 +265,7 @@ class Zram(Compression, Backing, Statistics, Swap):
         kept = {name: self._read_setting(name) for name in KEPT_BY_RESET if self.has(name)}
         try:
             if backing_dev is not None:
-                self.set_backing_dev(backing_dev)
+                self.set_backing_dev(backing_dev, force=force)
             if compressed_writeback is not None:
                 self.set_compressed_writeback(compressed_writeback)
             if primary is not None:

@@ -42,6 +42,10 @@ class DeviceBusyError(ZramOSError):
     """The device is in use, or already initialised (EBUSY); the message says by whom."""
 
 
+class OverwriteError(ZramOSError, FileExistsError):
+    """Something is there that would be overwritten (EEXIST); the message says what."""
+
+
 class AccessError(ZramOSError, PermissionError):
     """The caller may not do this (EACCES, EPERM)."""
 
@@ -63,6 +67,7 @@ _CLASSES: dict[int, type[ZramOSError]] = {
     errno.ENODEV: DeviceNotFoundError,
     errno.ENXIO: DeviceNotFoundError,
     errno.EBUSY: DeviceBusyError,
+    errno.EEXIST: OverwriteError,
     errno.EACCES: AccessError,
     errno.EPERM: AccessError,
     errno.EROFS: AccessError,
