@@ -347,8 +347,8 @@ def zram_generator(recommendation: Recommendation) -> str:
     )
 
 
-def historic_block(estimate: Estimate, algorithm: str) -> dict[str, int]:
-    """Return the nine first figures of ``zram_stats`` for a device that holds the source."""
+def historic_block(estimate: Estimate, algorithm: str) -> dict[str, int | str]:
+    """Return what ``zram_stats`` would read of a device that was just filled with the source."""
     figures = estimate.algorithms[algorithm].figures
     return {
         "disksize": figures.orig_data_size,
@@ -360,6 +360,8 @@ def historic_block(estimate: Estimate, algorithm: str) -> dict[str, int]:
         "orig_data_size": figures.orig_data_size,
         "compr_data_size": figures.compr_data_size,
         "mem_used_total": figures.mem_used_total,
+        "comp_algorithm": algorithm,
+        "huge_pages": figures.huge_pages,
     }
 
 

@@ -12,6 +12,9 @@ from .errors import UnsupportedError, from_errno
 from .units import format_size
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .bench import BenchResult
     from .estimate import AlgorithmEstimate, Estimate
 
 # Colours that stay apart for colour-blind eyes and in print.
@@ -151,3 +154,55 @@ def _panel(axis: Any, estimate: Estimate, algorithm: AlgorithmEstimate) -> None:
         color=INK,
         loc="left",
     )
+
+
+# One colour and mark for each algorithm, by the kernel's order.
+MARKS = {
+    "lzo-rle": ("#3b6ea8", "o"),
+    "lzo": ("#7aa6d6", "s"),
+    "lz4": ("#c8553d", "^"),
+    "lz4hc": ("#e8a33d", "v"),
+    "zstd": ("#2f8f6b", "D"),
+    "deflate": ("#7d5ba6", "P"),
+    "842": ("#8c8c8c", "X"),
+}
+
+
+def plot_bench(rows: Sequence[BenchResult], source: str, path: str) -> None:
+    """Draw ratio against speed, for compressing and for decompressing; errors as above."""
+    figure = _matplotlib("figure").Figure(figsize=(12, 5.4), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    for axis, title in ((left, "compress"), (right, "decompress")):
+        for name in dict.fromkeys(row.name for row in rows):
+            colour, mark = MARKS.get(name, (INK, "."))
+            own = [row for row in rows if row.name == name]
+            x = [getattr(row, title) / (1 << 20) for row in own]
+            y = [100 * (row.figures.ratio or 0) for row in own]
+            axis.plot(
+                x, y, color=colour, marker=mark, markersize=6, linewidth=1.2, alpha=0.9, label=name
+            )
+            for row, at_x, at_y in zip(own, x, y, strict=True):
+                if row.level is not None:
+                    axis.annotate(
+                        str(row.level),
+                        (at_x, at_y),
+                        (4, 4),
+                        textcoords="offset points",
+                        fontsize=7,
+                        color=colour,
+                    )
+        axis.set_xscale("log")
+        ticker = _matplotlib("ticker")
+        axis.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_major_formatter(ticker.FuncFormatter(lambda x, _: f"{x:g}"))
+        axis.xaxis.set_minor_locator(ticker.NullLocator())
+        axis.set_xlabel(f"{title}: MiB of pages per second, one core (faster to the right)")
+        axis.grid(which="major", color=PALE, linewidth=0.6)
+        axis.tick_params(colors=INK, labelsize=8)
+        for edge in ("top", "right"):
+            axis.spines[edge].set_visible(False)
+    left.set_ylabel("compr_data_size / orig_data_size (%), smaller is better")
+    right.legend(frameon=False, fontsize=9)
+    name = source if len(source) < 60 else os.path.basename(source)
+    figure.suptitle(f"{name}: ratio and speed of each algorithm, by level", fontsize=12, color=INK)
+    _save(figure, path)

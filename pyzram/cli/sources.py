@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-def add_source_arguments(parser: argparse.ArgumentParser) -> None:
+def add_source_arguments(parser: argparse.ArgumentParser, precision: float = PRECISION) -> None:
     """Define SOURCE, --pid, --system, --full, --precision, --page-size, --seed and --threads."""
     parser.add_argument(
         "files",
@@ -34,7 +34,7 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precision",
         type=float,
-        default=PRECISION * 100,
+        default=precision * 100,
         metavar="POINTS",
         help="percentage points that the ratio may be off, at 95 %% (default: %(default)g)",
     )
@@ -76,7 +76,9 @@ def opened(
 
 
 @contextmanager
-def progress_bar(text: str) -> Iterator[Callable[[int, int | None], None] | None]:
+def progress_bar(
+    text: str, unit: str = "pages"
+) -> Iterator[Callable[[int, int | None], None] | None]:
     """Give a function that moves a bar on standard error; ``None`` where nobody watches."""
     if not sys.stderr.isatty():
         yield None
@@ -86,7 +88,7 @@ def progress_bar(text: str) -> Iterator[Callable[[int, int | None], None] | None
     try:
         rich = import_module("rich.progress")
     except ImportError:
-        yield lambda done, total: _plain_bar(text, done, total)
+        yield lambda done, total: _plain_bar(text, unit, done, total)
         print("\r\x1b[K", end="", file=sys.stderr)
         return
     console = import_module("rich.console").Console(stderr=True)
@@ -94,7 +96,7 @@ def progress_bar(text: str) -> Iterator[Callable[[int, int | None], None] | None
         rich.TextColumn("{task.description}"),
         rich.BarColumn(),
         rich.MofNCompleteColumn(),
-        rich.TextColumn("pages"),
+        rich.TextColumn(unit),
         rich.TimeRemainingColumn(),
         console=console,
         transient=True,
@@ -103,6 +105,6 @@ def progress_bar(text: str) -> Iterator[Callable[[int, int | None], None] | None
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _plain_bar(text: str, done: int, total: int | None) -> None:
-    share = f"{done * 100 // total:3d} %" if total else f"{done} pages"
+def _plain_bar(text: str, unit: str, done: int, total: int | None) -> None:
+    share = f"{done * 100 // total:3d} %" if total else f"{done} {unit}"
     print(f"\r{text} {share}", end="", file=sys.stderr, flush=True)

@@ -40,6 +40,13 @@ OPTIONS = (
         "show it live, every SECONDS (1)",
         handler="pyzram.cli.watch:main",
     ),
+    Option(
+        "",
+        "estimate",
+        "[ALGORITHM]",
+        "print what a device would hold: operands are files, -, pid:NUMBER or system",
+        handler="pyzram.cli.historic:main",
+    ),
     Option("h", "help", "", "print this"),
     Option("V", "version", "", "print the version"),
 )

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: MIT
+"""``pyzram bench``: ratio against speed, on your own data."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from ..bench import LEVELS, PRECISION, BenchResult, bench_pages, best_of, candidates, read_sample
+from ..errors import InvalidValueError
+from ..pages import algorithms as all_algorithms
+from ..store import PageStore
+from ..units import format_size
+from .sources import add_source_arguments, opened, progress_bar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MIB = 1 << 20
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the arguments."""
+    levels = "; ".join(f"{name} {' '.join(map(str, each))}" for name, each in LEVELS.items())
+    out = argparse.ArgumentParser(
+        prog="pyzram bench",
+        description="Measure all algorithms, at each level that makes a difference, on a sample "
+        "of the memory of processes, of files, core dumps, block devices or this system.",
+        epilog=f"Levels: {levels}. Speeds count page bytes per second of one core's time, with "
+        "all threads times the speedup on the wall; same-filled pages are left out of them. "
+        "A * marks what no other beats in both ratio and speed of compressing.",
+    )
+    add_source_arguments(out, PRECISION)
+    out.add_argument(
+        "-a",
+        "--algorithm",
+        action="append",
+        metavar="NAME[:LEVEL][,...]",
+        help=f"algorithms to try (default: {' '.join(all_algorithms())})",
+    )
+    out.add_argument("--json", action="store_true", help="print JSON, speeds in bytes a second")
+    out.add_argument(
+        "--plot", metavar="FILE", help="draw ratio against speed into a .png or .svg file"
+    )
+    return out
+
+
+def main(argv: list[str]) -> int:
+    """Run the command."""
+    arguments = parser()
+    options = arguments.parse_args(argv)
+    names = [n for text in options.algorithm or [] for n in text.split(",") if n] or None
+    try:
+        candidates(names)
+        with opened(arguments, options) as source:
+            label, page_size = source.label, source.page_size
+            pages = read_sample(
+                source,
+                precision=options.precision / 100,
+                full=options.full,
+                seed=options.seed,
+            )
+        with progress_bar("measuring", "algorithms") as progress:
+            rows = bench_pages(
+                pages,
+                names,
+                store=PageStore(page_size=page_size),
+                threads=options.threads,
+                progress=progress,
+            )
+    except InvalidValueError as err:
+        arguments.error(str(err))
+    if options.plot:
+        from ..plot import plot_bench
+
+        plot_bench(rows, label, options.plot)
+    if options.json:
+        import json
+
+        print(json.dumps([row.as_json() for row in rows], indent=2))
+    else:
+        print(f"{label}: measured on {len(pages) // page_size} pages ({format_size(len(pages))})\n")
+        print("\n".join(table(rows)))
+    return 0
+
+
+def table(rows: Sequence[BenchResult]) -> list[str]:
+    """The results as lines."""
+    if not rows:
+        return []
+    best = {row.label for row in best_of(list(rows))}
+    cells = [
+        (
+            "",
+            "algorithm",
+            "ratio",
+            "memory",
+            "compress MiB/s",
+            "decompress MiB/s",
+            f"{rows[0].threads} threads MiB/s",
+            "speedup",
+        )
+    ]
+    for row in rows:
+        figures = row.figures
+        cells.append(
+            (
+                "*" if row.label in best else "",
+                row.label,
+                "-" if figures.ratio is None else f"{figures.ratio:.1%}",
+                "-" if row.memory_share is None else f"{row.memory_share:.1%}",
+                f"{row.compress / MIB:.0f}",
+                f"{row.decompress / MIB:.0f}",
+                f"{row.compress_threads / MIB:.0f}",
+                f"{row.speedup:.2f}",
+            )
+        )
+    widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
+    return [
+        " ".join(
+            [
+                line[0].ljust(1),
+                line[1].ljust(widths[1]),
+                *(f" {c:>{w}}" for c, w in zip(line[2:], widths[2:], strict=True)),
+            ]
+        )
+        for line in cells
+    ]

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+"""``zram_stats --estimate``: the historic block of a device that is not there yet."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, cast
+
+from ..capability import capabilities
+from ..errors import InvalidValueError
+from ..estimate import estimate_pages, historic_block
+from ..sample import Source, Stream, open_files, open_processes, open_stream, open_system
+from . import columns
+from .options import UsageError
+from .sources import progress_bar
+
+if TYPE_CHECKING:
+    from ..figures import Figures
+
+# The default of kernels whose default can not be seen.
+ALGORITHM = "lzo-rle"
+
+
+class Wanted(dict[str, Any]):
+    """Figures of a device; what only a real one has is ``None``."""
+
+    def __missing__(self, key: str) -> None:
+        return None
+
+
+def main(given: dict[str, str], operands: list[str]) -> int:
+    """Run the option.
+
+    Raises:
+        UsageError: other options, no such algorithm, or sources that do not go together.
+        ZramError: a source can not be read.
+    """
+    others = sorted(set(given) - {"estimate"})
+    if others:
+        raise UsageError(f"--estimate and --{others[0]} exclude each other")
+    algorithm = given["estimate"] or capabilities().default_algorithm or ALGORITHM
+    try:
+        with open_operands(operands) as source, progress_bar("estimating") as progress:
+            result = estimate_pages(source, [algorithm], timing=False, progress=progress)
+    except InvalidValueError as err:
+        raise UsageError(str(err)) from None
+    block = historic_block(result, algorithm)
+    # The kernel's names of today for what the block calls by its old ones.
+    now = {"num_reads": "read_ios", "num_writes": "write_ios", "zero_pages": "same_pages"}
+    figures = cast("Figures", Wanted({now.get(key, key): block[key] for key in block}))
+    known = (*columns.HISTORIC, columns.BY_NAME["comp_algorithm"], columns.BY_NAME["huge_pages"])
+    row = [column.get(figures) if column in known else None for column in columns.BLOCK]
+    sys.stdout.write(columns.block(row))
+    return 0
+
+
+def open_operands(operands: list[str]) -> Source | Stream:
+    """Open files, standard input (``-``), processes (``pid:NUMBER``) or the whole system."""
+    if operands in ([], ["system"]):
+        return open_system()
+    if operands == ["-"]:
+        return open_stream(sys.stdin.fileno())
+    numbers = [word.removeprefix("pid:") for word in operands if word.startswith("pid:")]
+    if not numbers:
+        return open_files(operands)
+    if len(numbers) < len(operands) or not all(n.isascii() and n.isdigit() for n in numbers):
+        raise UsageError("--estimate takes either files or processes as pid:NUMBER")
+    return open_processes(map(int, numbers))
