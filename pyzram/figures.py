@@ -65,7 +65,7 @@ class Figures(dict[str, "Any"]):
     """Figures of one device; ``None`` for one this kernel lacks or did not tell.
 
     Keys are the kernel's names (:data:`HOME`), ``name``, ``swap_size`` and ``swap_used`` in bytes,
-    ``swap_priority`` and ``mount_points``. ``troubles`` tells what could not be read, and why.
+    ``swap_priority`` and ``mount_points``.
 
     Synchronization: one thread at a time.
     """
@@ -74,11 +74,23 @@ class Figures(dict[str, "Any"]):
         name = f"zram{number}"
         super().__init__(name=name)
         self._reader = reader
-        self.troubles: list[str] = []
+        self._troubles: list[str] = []
+        self._waiting: list[str] = []
         self.path = reader.sysfs.block(name)
         if not os.path.isdir(self.path):
             why = "no such device" if reader.sysfs.has_driver() else "no zram driver is loaded"
             raise DeviceNotFoundError(errno.ENOENT, f"{name}: {why}", self.path)
+
+    @property
+    def troubles(self) -> list[str]:
+        """What could not be read, and why."""
+        if not self._waiting:
+            return self._troubles
+        return [
+            *self._troubles,
+            f"{', '.join(self._waiting)}: no answer within {PATIENCE_SECONDS:g} s "
+            "(the kernel makes readers wait while writeback or recompression runs)",
+        ]
 
     def __missing__(self, key: str) -> Any:
         if key in SWAP:
@@ -101,14 +113,11 @@ class Figures(dict[str, "Any"]):
         except DeviceNotFoundError:
             raise
         except TimeoutError:
-            self.troubles.append(
-                f"{file}: no answer within {PATIENCE_SECONDS:g} s "
-                "(the kernel makes readers wait while writeback or recompression runs)"
-            )
+            self._waiting.append(file)
         except OSError as err:
-            self.troubles.append(f"{file}: {err.strerror}")
+            self._troubles.append(f"{file}: {err.strerror}")
         except ValueError:
-            self.troubles.append(f"{file}: not what a zram driver writes")
+            self._troubles.append(f"{file}: not what a zram driver writes")
         self.update(dict.fromkeys(keys))
 
 

@@ -167,14 +167,15 @@ class Watch:
 def lines(collection: Collection, seconds: float) -> int:
     """One line for each device and step; ends when the reader has gone."""
     watch = Watch(collection)
-    print("TIME    ", layout([heading for heading, _, _ in SHOWN], SHOWN), flush=True)
+    write(f"TIME     {layout([heading for heading, _, _ in SHOWN], SHOWN)}\n")
+    sys.stdout.flush()
     for _ in beats(seconds):
         watch.step()
         if not watch.devices and collection.operands:
             return collection.status
         clock = time.strftime("%H:%M:%S")
         for device in watch.devices.values():
-            print(clock, layout(list(device.cells()), SHOWN))
+            write(f"{clock} {layout(list(device.cells()), SHOWN)}\n")
         sys.stdout.flush()
     return 0
 
@@ -333,8 +334,8 @@ class Screen:
             notes=self.notes[-2:],
             bars=self.bars,
         )
-        text = HOME_POSITION + (CLEAR_LINE + "\r\n").join(drawn) + CLEAR_LINE + CLEAR_BELOW
-        sys.stdout.write(text)
+        text = HOME_POSITION + (CLEAR_LINE + "\n").join(drawn) + CLEAR_LINE + CLEAR_BELOW
+        write(text)
         sys.stdout.flush()
 
     def _enter(self) -> None:

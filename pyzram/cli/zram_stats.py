@@ -72,8 +72,9 @@ def main(argv: list[str] | None = None) -> int:
         complain(err)
         return FAILED
     except OSError as err:
-        complain(f"write: {err.strerror}")
+        # As above, and before anything is flushed again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        complain(f"write: {err.strerror}")
         return FAILED
     except KeyboardInterrupt:
         return 130
@@ -247,7 +248,11 @@ def write(text: str) -> None:
     """Print, also where standard output is closed."""
     if sys.stdout is None:
         raise ZramError("standard output is closed")
-    sys.stdout.write(text)
+    try:
+        sys.stdout.write(text)
+    except UnicodeEncodeError as err:
+        # A mount point may have letters that the terminal has not.
+        sys.stdout.write(text.encode(err.encoding, "backslashreplace").decode(err.encoding))
 
 
 def complain(message: object) -> None:
