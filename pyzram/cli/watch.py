@@ -280,6 +280,7 @@ class Screen:
         self.notes: list[str] = []
         # Standard error is most likely this very terminal.
         collection.tell = lambda message: self.notes.append(columns.printable(str(message)))
+        self._paused = False
         self._saved: list[Any] = []
 
     def run(self) -> int:
@@ -293,7 +294,7 @@ class Screen:
             signal.signal(number, lambda *_: None)
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _end)
-        signal.signal(signal.SIGTSTP, lambda *_: self._pause())
+        signal.signal(signal.SIGTSTP, self._note_pause)
         self._enter()
         try:
             return self._loop(wake)
@@ -315,6 +316,7 @@ class Screen:
                 ready = select.select([wake, 0] if self.keys else [wake], [], [], left)[0]
                 if wake in ready:
                     os.read(wake, 64)
+                    self._pause_if_told()
                     self._draw()
                 if 0 in ready:
                     pressed = os.read(0, 64)
@@ -357,12 +359,19 @@ class Screen:
 
             termios.tcsetattr(0, termios.TCSADRAIN, self._saved)
 
-    def _pause(self) -> None:
+    def _note_pause(self, _number: int, _frame: object) -> None:
+        # Not here: it may be in the middle of writing.
+        self._paused = True
+
+    def _pause_if_told(self) -> None:
         """Ctrl-Z: give the terminal back while stopped."""
+        if not self._paused:
+            return
+        self._paused = False
         self._leave()
-        handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTSTP)
-        signal.signal(signal.SIGTSTP, handler)
+        signal.signal(signal.SIGTSTP, self._note_pause)
         self._enter()
 
 
