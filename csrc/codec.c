@@ -162,7 +162,7 @@ int64_t pyzram_page_compress(struct pyzram_context *context, const void *src, si
 
 	if (src_len != page_size)
 		return -EINVAL;
-	err = context->params->ops->compress(context, &request);
+	err = context->ops->compress(context, &request);
 	if (err)
 		return err;
 	if (!roomy) {

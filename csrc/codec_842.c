@@ -432,7 +432,7 @@ static size_t compress_page(struct state_842 *state, const uint8_t *page, size_t
 {
 	struct writer writer = { .at = dst };
 	uint32_t first = state->base + 1 + RING_MAX;
-	uint32_t *stamps[UNITS];
+	uint32_t *stamps[UNITS] = { NULL };
 	unsigned int repeats = 0;
 	uint64_t last = 0;
 
@@ -465,15 +465,7 @@ static size_t compress_page(struct state_842 *state, const uint8_t *page, size_t
 
 static int compress_842(struct pyzram_context *context, struct codec_request *request)
 {
-	int roomy = request->dst_cap >= 2 * request->src_len;
-	uint8_t *dst = roomy ? request->dst : context->scratch;
-	size_t len = compress_page(context->state, request->src, request->src_len, dst);
-
-	if (len > request->dst_cap)
-		return -ENOSPC;
-	if (!roomy)
-		memcpy(request->dst, dst, len);
-	request->dst_len = len;
+	request->dst_len = compress_page(context->state, request->src, request->src_len, request->dst);
 	return 0;
 }
 

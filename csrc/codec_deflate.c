@@ -72,11 +72,9 @@ static int deflate_compress(struct pyzram_context *context, struct codec_request
 	stream->next_in = request->src;
 	stream->avail_in = (uInt)request->src_len;
 	stream->next_out = request->dst;
-	/* zlib counts in unsigned int; two pages always suffice. */
-	stream->avail_out = request->dst_cap > 2 * PYZRAM_PAGE_MAX ? 2 * PYZRAM_PAGE_MAX
-								    : (uInt)request->dst_cap;
+	stream->avail_out = (uInt)request->dst_cap;
 	if (deflate(stream, Z_FINISH) != Z_STREAM_END)
-		return -ENOSPC;
+		return -EIO;
 	request->dst_len = stream->total_out;
 	return 0;
 }

@@ -50,17 +50,15 @@ static int lz4hc_compress(struct pyzram_context *context, struct codec_request *
 {
 	const struct pyzram_params *params = context->params;
 	LZ4_streamHC_t *stream = context->state;
-	/* liblz4 counts in int; two pages always suffice. */
-	size_t cap = request->dst_cap > 2 * PYZRAM_PAGE_MAX ? 2 * PYZRAM_PAGE_MAX : request->dst_cap;
 	int len;
 
 	LZ4_resetStreamHC_fast(stream, level_of_liblz4(params->level));
 	if (params->dict)
 		LZ4_loadDictHC(stream, (const char *)params->dict, (int)params->dict_len);
 	len = LZ4_compress_HC_continue(stream, (const char *)request->src, (char *)request->dst,
-				       (int)request->src_len, (int)cap);
+				       (int)request->src_len, (int)request->dst_cap);
 	if (len <= 0)
-		return -ENOSPC;
+		return -EIO;
 	request->dst_len = (size_t)len;
 	return 0;
 }

@@ -87,16 +87,9 @@ static void zstd_context_deinit(struct pyzram_context *context)
 	free(state);
 }
 
-static int zstd_errno(size_t result)
+static int zstd_errno(size_t result, int otherwise)
 {
-	switch (ZSTD_getErrorCode(result)) {
-	case ZSTD_error_dstSize_tooSmall:
-		return -ENOSPC;
-	case ZSTD_error_memory_allocation:
-		return -ENOMEM;
-	default:
-		return -EIO;
-	}
+	return ZSTD_getErrorCode(result) == ZSTD_error_memory_allocation ? -ENOMEM : otherwise;
 }
 
 static int zstd_compress(struct pyzram_context *context, struct codec_request *request)
@@ -113,7 +106,7 @@ static int zstd_compress(struct pyzram_context *context, struct codec_request *r
 		len = ZSTD_compressCCtx(state->compress, request->dst, request->dst_cap,
 					request->src, request->src_len, params->level);
 	if (ZSTD_isError(len))
-		return zstd_errno(len);
+		return zstd_errno(len, -EIO);
 	request->dst_len = len;
 	return 0;
 }
@@ -135,7 +128,7 @@ static int zstd_decompress(struct pyzram_context *context, struct codec_request 
 		len = ZSTD_decompressDCtx(state->decompress, request->dst, request->dst_cap,
 					  request->src, request->src_len);
 	if (ZSTD_isError(len))
-		return zstd_errno(len) == -ENOMEM ? -ENOMEM : -EBADMSG;
+		return zstd_errno(len, -EBADMSG);
 	request->dst_len = len;
 	return 0;
 }

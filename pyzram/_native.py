@@ -193,7 +193,7 @@ class Codec:
         context = self._take()
         out = context.out
         length = lib.pyzram_page_compress(context.handle, page, len(page), out, len(out))
-        data = bytes(ffi.buffer(out, max(length, 0)))
+        data: bytes = ffi.unpack(out, length) if length > 0 else b""  # type: ignore[assignment]
         self._idle.append(context)
         check(length)
         return data
@@ -202,7 +202,7 @@ class Codec:
         context = self._take()
         out = context.out
         length = lib.pyzram_page_decompress(context.handle, data, len(data), out, len(out))
-        page = bytes(ffi.buffer(out, max(length, 0)))
+        page: bytes = ffi.unpack(out, length) if length > 0 else b""  # type: ignore[assignment]
         self._idle.append(context)
         check(length)
         return page

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 PAGE_SIZES = (4096, 16384, 65536)
 
+_WORD_SIZE = machine_word_size()
+
 # Between two chunks Ctrl-C is heard and threads share out the work.
 _CHUNK = 1 << 20
 
@@ -240,7 +242,6 @@ def _work(buffer: Buffer, codec: _native.Codec, ret: array[int], todo: deque[int
     the others.
     """
     step = _CHUNK // codec.page_size
-    word_size = machine_word_size()
     try:
         with _pin(buffer, "buffer") as data, _pin(ret, "lengths") as lengths:
             while todo:
@@ -248,7 +249,7 @@ def _work(buffer: Buffer, codec: _native.Codec, ret: array[int], todo: deque[int
                     first = todo.popleft()
                 except IndexError:
                     return
-                codec.sizes(data, first, min(step, len(ret) - first), word_size, lengths)
+                codec.sizes(data, first, min(step, len(ret) - first), _WORD_SIZE, lengths)
     except OSError as err:
         raise from_errno(err.errno or 0, "compress pages") from err
     finally:
