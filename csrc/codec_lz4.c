@@ -199,6 +199,8 @@ static int lz4_decompress(struct pyzram_context *context, struct codec_request *
 			memcpy(op, params->dict + params->dict_len - before, part);
 			op += part;
 			count -= (ptrdiff_t)part;
+			if (!count)
+				continue;
 		}
 		if (distance >= 8 && out_end - op >= count + 8) {
 			copy8(op, op - distance, (size_t)count);

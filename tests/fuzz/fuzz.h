@@ -8,22 +8,32 @@
 
 enum { ALGORITHMS_MAX = 16, PAGE = 4096 };
 
+/* Behind the plain ones come those with a dictionary, for the algorithms that take one. */
 static struct pyzram_context *choose(uint8_t number)
 {
 	static struct pyzram_context *contexts[ALGORITHMS_MAX];
-	static size_t algorithms;
-	const char *name;
+	static size_t count;
+	static int ready;
+	static const char dictionary[] = "the quick brown fox jumps over the lazy dog\0\0\0\0\1\2\3\4";
 
-	while (algorithms < ALGORITHMS_MAX && (name = pyzram_codec_name((int)algorithms))) {
-		struct pyzram_params *params;
+	for (int pass = 0; pass < 2 && !ready; pass++) {
+		const char *name;
 
-		if (pyzram_params_create(name, PAGE, PYZRAM_LEVEL_DEFAULT, PYZRAM_LEVEL_DEFAULT, NULL, 0,
-					 &params) ||
-		    pyzram_context_create(params, &contexts[algorithms]))
-			abort();
-		algorithms++;
+		for (int i = 0; count < ALGORITHMS_MAX && (name = pyzram_codec_name(i)); i++) {
+			struct pyzram_params *params;
+			int err = pyzram_params_create(name, PAGE, PYZRAM_LEVEL_DEFAULT,
+						       PYZRAM_LEVEL_DEFAULT, pass ? dictionary : NULL,
+						       pass ? sizeof(dictionary) : 0, &params);
+
+			if (pass && err)
+				continue;
+			if (err || pyzram_context_create(params, &contexts[count]))
+				abort();
+			count++;
+		}
 	}
-	return contexts[number % algorithms];
+	ready = 1;
+	return contexts[number % count];
 }
 
 /* A page must survive the way there and back; every block has its exact size for the sanitizer. */
