@@ -31,7 +31,7 @@ def survey(state: State) -> Machine:
     sysfs = state.sysfs
     areas = parse_swaps(sysfs.read("proc/swaps"))
     mounts = parse_mounts(sysfs.read("proc/self/mountinfo"))
-    by_path = {area.path: area for area in areas}
+    by_name = {_device_name(area.path): area for area in areas}
     ours = [record.number for record in state.records]
     # Our own in the order in which they were made.
     others = [number for number in sysfs.numbers() if number not in ours]
@@ -43,7 +43,7 @@ def survey(state: State) -> Machine:
         container="" if driver and writable else container(sysfs),
         available=mem_available(sysfs),
         areas=areas,
-        devices=[_look(state, number, by_path, mounts) for number in ours + others],
+        devices=[_look(state, number, by_name, mounts) for number in ours + others],
         mounted=[point for points in mounts.values() for point in points],
         zswap=_read(sysfs, "sys/module/zswap/parameters/enabled") == "Y",
         resume=_resume(sysfs),
@@ -58,7 +58,7 @@ def _look(
     device = Running(
         number,
         disksize=int(_read(sysfs, f"{base}/disksize") or 0),
-        area=areas.get(f"/dev/zram{number}"),
+        area=areas.get(f"zram{number}"),
         mounts=tuple(mounts.get(_read(sysfs, f"{base}/dev"), [])),
     )
     if all(record.number != number for record in state.records):
@@ -74,6 +74,13 @@ def _look(
     if len(figures) > 3:
         device.mem_used, device.mem_limit = figures[2], figures[3]
     return device
+
+
+def _device_name(path: str) -> str:
+    """Return the name of the device that a swap area's path means; empty for a file."""
+    directory, _, name = os.path.realpath(path).rpartition("/")
+    # Without a directory: it was swapped on in another mount namespace, with a /dev of its own.
+    return name if directory in ("/dev", "") else ""
 
 
 def mem_available(sysfs: Sysfs) -> int:

@@ -355,9 +355,9 @@ def _end(plan: Plan, config: Config, machine: Machine) -> Plan:
     swap = [wish for wish in config.devices if wish.is_swap]
     if swap:
         lowest = min(wish.priority for wish in swap)
-        ours = {f"/dev/{device.name}" for device in machine.devices}
+        on_zram = {device.area.path for device in machine.devices if device.area}
         for area in machine.areas:
-            if area.path not in ours and area.priority >= lowest:
+            if area.path not in on_zram and area.priority >= lowest:
                 plan.warnings.append(
                     f"swap {area.path} has priority {area.priority}, zram {lowest}: "
                     + ("it is used first" if area.priority > lowest else "they are used in turn")

@@ -17,8 +17,9 @@ def swap_area(sysfs: Sysfs, name: str) -> SwapArea | None:
     """Return the swap area on device ``name`` (/proc/swaps), or ``None``."""
     node = f"/dev/{name}"
     for area in parse_swaps(sysfs.read("proc/swaps")):
-        # swapon keeps the path it was given, which may be a link to the node.
-        if area.path == node or os.path.realpath(area.path) == node:
+        # swapon keeps the path it was given, which may be a link to the node. What was swapped on
+        # in another mount namespace shows without the /dev of that one.
+        if area.path in (node, f"/{name}") or os.path.realpath(area.path) == node:
             return area
     return None
 

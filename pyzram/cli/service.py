@@ -210,7 +210,7 @@ def status(argv: list[str]) -> int:
                 if row["used"] is not None:
                     words += [f"used {format_size(row['used'])}", f"priority {row['priority']}"]
             print(" ".join(words))
-    if rows and running == len(rows):
+    if running == len(rows) and (rows or config is not None):
         return 0
     return 1 if running else STOPPED
 

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+"""The units, looked at by systemd itself."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import TREE, run
+
+UNITS = TREE / "initscripts/systemd"
+# Any of these gives a service a mount namespace, in which its mounts and swap areas would be lost.
+NAMESPACES = ("Private", "ProtectSystem", "ProtectHome", "ProtectKernel", "ReadOnly", "MountFlags")
+
+
+def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("needs systemd-analyze")
+    pyzram = str(Path(sys.executable).parent / "pyzram")
+    for unit in UNITS.glob("*.service"):
+        text = unit.read_text().replace("=pyzram ", f"={pyzram} ")
+        assert text.count(pyzram) == 4
+        (tmp_path / unit.name).write_text(text)
+    units = [tmp_path / "zram.service", tmp_path / "zram@swap.service"]
+    done = run("systemd-analyze", "verify", "--man=no", *units)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["zram.service", "zram@.service"])
+def test_no_unit_gets_a_mount_namespace(name: str) -> None:
+    settings = [line for line in (UNITS / name).read_text().splitlines() if "=" in line]
+    assert not [line for line in settings if line.startswith(NAMESPACES)]
+
+
+def test_both_units_differ_in_the_file_alone() -> None:
+    one = (UNITS / "zram.service").read_text().splitlines()[3:]
+    each = (UNITS / "zram@.service").read_text().splitlines()[3:]
+    same = [line.replace(" --config /etc/conf.d/zram.%i", "").replace(" (%i)", "") for line in each]
+    assert one == same
+
+
+def test_sysctls_are_recommended_and_not_set() -> None:
+    lines = (TREE / "initscripts/sysctl.d/zram.conf").read_text().splitlines()
+    assert all(not line or line.startswith("#") for line in lines)
+    assert "#vm.page-cluster = 0" in lines
