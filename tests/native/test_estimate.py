@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pyzram import estimate
+from pyzram import config, estimate
 from pyzram.cli import estimate as command
 from pyzram.cli import pyzram as dispatcher
 from pyzram.errors import InvalidValueError
@@ -192,10 +192,11 @@ def test_the_device_fits_half_of_the_memory_and_no_more_than_twice_it():
 
 def test_snippets_are_ready_to_use():
     found = estimate.Recommendation("zstd:3", "...", 12 << 30)
-    assert estimate.conf_d(found).splitlines()[:2] == [
-        'ZRAM_SIZE_0="12G"',
-        'ZRAM_ALGORITHM_0="zstd"',
-    ]
+    read = config.parse_config(estimate.conf_d(found), ram=16 << 30, cpus=2)
+    [wish] = read.devices
+    [choice] = wish.algorithms
+    assert (wish.size, choice.name, choice.level) == (12 << 30, "zstd", 3)
+    assert not read.warnings
     assert estimate.zram_generator(found) == (
         "[zram0]\nzram-size = 12288\ncompression-algorithm = zstd(level=3)\n"
     )
