@@ -98,6 +98,7 @@ def test_bytes_are_the_kernels():
     assert vectors.ours(lambda page: pyzram.compress_page(page, "842")) == vectors.kernel("842")
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(pages(), st.sampled_from([4096, 16384]))
 def test_bytes_are_those_of_the_format_described(data, page_size):

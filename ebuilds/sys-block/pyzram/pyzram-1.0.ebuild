@@ -54,7 +54,7 @@ python_test() {
 	# the installed package, which has the extension, not the sources beside the tests
 	rm -rf pyzram || die
 	# the other rings test a kernel, virtual machines and this packaging
-	epytest tests/unit tests/native
+	epytest -m "not slow" tests/unit tests/native
 }
 
 pkg_postinst() {
