@@ -195,7 +195,7 @@ def test_snippets_are_ready_to_use():
     read = config.parse_config(estimate.conf_d(found), ram=16 << 30, cpus=2)
     [wish] = read.devices
     [choice] = wish.algorithms
-    assert (wish.size, choice.name, choice.level) == (12 << 30, "zstd", 3)
+    assert (wish.disksize, choice.name, choice.level) == (12 << 30, "zstd", 3)
     assert not read.warnings
     assert estimate.zram_generator(found) == (
         "[zram0]\nzram-size = 12288\ncompression-algorithm = zstd(level=3)\n"
