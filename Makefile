@@ -38,7 +38,7 @@ lint: deps
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/shellcheck tools/setup tools/deb .ci/run
+	$(VENV)/bin/shellcheck $$(grep -rlE '^#!(/bin/sh|/sbin/openrc-run)' .ci initscripts packaging tests tools)
 	for file in csrc/*.c; do case $$file in csrc/_pyzram.c) ;; *) \
 		$(CC) $(CFLAGS_STRICT) -Icsrc -c "$$file" -o /dev/null || exit 1;; esac; done
 
@@ -64,8 +64,19 @@ dist: deps
 deb: dist
 	sh tools/deb dist/pyzram-*.tar.gz
 
+# The native tests once more, under AddressSanitizer and UndefinedBehaviorSanitizer.
+sanitize: build
+	tests/native/sanitize $(PY)
+
+# FUZZ_SECONDS=3600 for a long run.
+fuzz: deps
+	tests/fuzz/run
+
 # With root and a driver this run is meant to test the kernel: it fails if it tested nothing.
 check: export PYZRAM_REQUIRE_KERNEL := $(shell [ "$$(id -u)" = 0 ] && [ -d /sys/class/zram-control ] && echo 1)
 check: lint build
 	$(PYTEST) tests/unit tests/native
 	$(PYTEST) tests/kernel
+	tests/native/sanitize $(PY)
+	tests/fuzz/run
+	$(PYTEST) tests/packaging
