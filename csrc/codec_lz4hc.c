@@ -39,10 +39,13 @@ static void lz4hc_context_deinit(struct pyzram_context *context)
 
 /*
  * From level 10 on liblz4 parses optimally, which the kernel never does. More than the 256 attempts
- * of level 9 hardly find anything more in a page, so that is what comes nearest.
+ * of level 9 hardly find anything more in a page, so that is what comes nearest. Below level 3,
+ * liblz4 1.10 and later have another search, without chains.
  */
 static int level_of_liblz4(int32_t level)
 {
+	if (level < 3 && LZ4_versionNumber() >= 11000)
+		return 3;
 	return level > 9 ? 9 : (int)level;
 }
 

@@ -2,6 +2,7 @@
 """842: the kernel's bytes, a second encoder to compare with, and damaged streams."""
 
 import errno
+import zlib
 
 import pytest
 import vectors
@@ -18,13 +19,13 @@ TEMPLATES = """19 I8 | 18 I4 I4 | 17 I4 I2 I2 | 13 I2 I2 I4 | 12 I2 I2 I2 I2 | 1
 RINGS = {8: 256, 4: 512, 2: 256}
 
 
+REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
 def crc(page):
-    value = 0
-    for byte in page:
-        value ^= byte << 24
-        for _ in range(8):
-            value = (value << 1 ^ (0x04C11DB7 if value >> 31 else 0)) & 0xFFFFFFFF
-    return value
+    # zlib's has the same polynomial, lowest bit first, and inverts before and after.
+    mirrored = zlib.crc32(page.translate(REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int(f"{mirrored:032b}"[::-1], 2)
 
 
 def finish(bits):
@@ -39,10 +40,11 @@ def slow_encoder(page):
 
     def reference(size, at, block_at):
         unit = page[at : at + size]
-        newest = block_at // size - 1
-        for number in range(newest, max(newest - RINGS[size], -1), -1):
-            if page[number * size : number * size + size] == unit:
-                return number % RINGS[size]
+        oldest, end = max(block_at - RINGS[size] * size, 0), block_at
+        while (found := page.rfind(unit, oldest, end)) >= 0:
+            if found % size == 0:
+                return found // size % RINGS[size]
+            end = found + size - 1
         return None
 
     def operands(template, block_at):
