@@ -7,7 +7,6 @@ signature that wipefs(8) knows, or a file with data that is not ours) is refused
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 from stat import S_ISBLK, S_ISREG
@@ -286,7 +285,9 @@ def _make_file(path: str, size: int) -> None:
 
 def _mark(path: str) -> None:
     # Without attributes there, its data will have to be forced after a crash.
-    with contextlib.suppress(OSError):
+    from contextlib import suppress
+
+    with suppress(OSError):
         os.setxattr(path, MARK, b"1")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import dataclass
 
 from .errors import InvalidValueError, UnsupportedError, ZramOSError, from_errno
 from .handle import Handle
@@ -15,18 +14,39 @@ MAX_PRIORITY = 3
 RECOMPRESS_TYPES = ("idle", "huge", "huge_idle")
 
 
-@dataclass(frozen=True, slots=True)
 class Algorithm:
-    """An algorithm with its parameters, as comp_algorithm and algorithm_params take them."""
+    """An algorithm with its parameters, as comp_algorithm and algorithm_params take them.
 
-    name: str
-    """The kernel's name, for example ``zstd``."""
-    level: int | None = None
-    """Compression level; for lz4 the acceleration. ``None`` is the kernel's default."""
-    dictionary: str | None = None
-    """Absolute path of a dictionary file that the kernel reads once."""
-    winbits: int | None = None
-    """``deflate.winbits`` (6.16)."""
+    Synchronization: none needed, nobody changes one. No dataclass, which would take longer to
+    load than setting a device up takes.
+    """
+
+    __slots__ = ("dictionary", "level", "name", "winbits")
+
+    def __init__(
+        self,
+        name: str,
+        level: int | None = None,
+        dictionary: str | None = None,
+        winbits: int | None = None,
+    ) -> None:
+        self.name = name
+        """The kernel's name, for example ``zstd``."""
+        self.level = level
+        """Compression level; for lz4 the acceleration. ``None`` is the kernel's default."""
+        self.dictionary = dictionary
+        """Absolute path of a dictionary file that the kernel reads once."""
+        self.winbits = winbits
+        """``deflate.winbits`` (6.16)."""
+
+    def __repr__(self) -> str:
+        return f"Algorithm({self.name!r}, {self.level}, {self.dictionary!r}, {self.winbits})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Algorithm) and repr(self) == repr(other)
+
+    def __hash__(self) -> int:
+        return hash(repr(self))
 
     def params(self) -> str:
         """Words for ``algorithm_params``; empty when everything is default."""

@@ -11,13 +11,14 @@ import os
 import time
 
 from . import plan as planner
+from .backing_store import check_backing
 from .compression import Algorithm
 from .config import DEFAULT_ALGORITHMS, DEFAULT_PATH, Choice, Config, ConfigError, read_config
-from .device import Zram, total_memory
 from .errors import DeviceNotFoundError, UnsupportedError, ZramError, ZramOSError, from_errno
+from .lifecycle import MEM_LIMIT, Lifecycle, total_memory
 from .machine import survey
 from .plan import Machine, Plan, Step
-from .programs import ProgramError, find, run
+from .programs import ProgramError, run
 from .state import DEFAULT_DIRECTORY, State
 from .sysfs import Sysfs
 from .units import format_size
@@ -184,8 +185,8 @@ class _Run:
         number: int = step.args["number"] if "number" in step.args else self.made[step.index]
         return number
 
-    def device(self, step: Step) -> Zram:
-        return Zram(self.number(step), sysfs=self.sysfs)
+    def device(self, step: Step) -> Lifecycle:
+        return Lifecycle(self.number(step), sysfs=self.sysfs)
 
     def do_load(self, step: Step) -> None:
         try:
@@ -214,7 +215,7 @@ class _Run:
     def do_configure(self, step: Step) -> None:
         wish = self.wish(step)
         if wish.backing_dev:
-            _refuse_signature(wish.backing_dev)
+            check_backing(wish.backing_dev, sysfs=self.sysfs)
         with self.device(step) as device:
             choice = self.choose(device, wish.algorithms)
             device.configure(
@@ -227,7 +228,7 @@ class _Run:
             )
             self.chosen[step.index] = choice.name if choice else "the kernel's algorithm"
 
-    def choose(self, device: Zram, choices: tuple[Choice, ...]) -> Algorithm | None:
+    def choose(self, device: Lifecycle, choices: tuple[Choice, ...]) -> Algorithm | None:
         """Return the first algorithm that this kernel has."""
         offered = device.read_algorithms()
         for choice in choices:
@@ -301,7 +302,7 @@ class _Run:
 
     def do_mem_limit(self, step: Step) -> None:
         with self.device(step) as device:
-            before = device.read_mm_stat().mem_limit or 0
+            before = device.read_numbers("mm_stat")[MEM_LIMIT]
             device.set_mem_limit(self.wish(step).mem_limit)
         self.undo.append(("put mem_limit back", lambda: self.set_mem_limit(step, before)))
 
@@ -336,7 +337,7 @@ class _Run:
         self.service.tell(f"zram{number}: removed")
 
     def swapoff(self, number: int) -> None:
-        with Zram(number, sysfs=self.sysfs) as device:
+        with Lifecycle(number, sysfs=self.sysfs) as device:
             device.swapoff()
 
     def umount(self, point: str) -> None:
@@ -344,7 +345,7 @@ class _Run:
 
     def remove(self, number: int) -> None:
         try:
-            Zram(number, sysfs=self.sysfs).remove()
+            Lifecycle(number, sysfs=self.sysfs).remove()
         except DeviceNotFoundError:
             self.service.warn(f"zram{number} was gone already")
         self.state.drop(number)
@@ -356,24 +357,6 @@ class _Run:
 
 def _algorithm(choice: Choice) -> Algorithm:
     return Algorithm(choice.name, choice.level, choice.dictionary, choice.winbits)
-
-
-def _refuse_signature(path: str) -> None:
-    """Refuse a backing device that holds something: the kernel would write over it."""
-    if find("blkid") is None:
-        return
-    try:
-        found = run(
-            f"{path}: look for a signature", "blkid", "-p", "-o", "value", "-s", "TYPE", path
-        )
-    except ProgramError as err:
-        if err.status == 2:  # nothing found
-            return
-        raise
-    raise ZramError(
-        f"backing device {path} holds {' '.join(found.split()) or 'something'}, which would be "
-        f"lost (wipefs -a {path} if it may be)"
-    )
 
 
 def _owner(text: str) -> tuple[int, int]:

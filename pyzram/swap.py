@@ -7,9 +7,10 @@ import errno
 import os
 
 from . import _native, users
-from .errors import DeviceBusyError, InvalidValueError, ZramError, ZramOSError, from_errno
+from .errors import DeviceBusyError, InvalidValueError, from_errno
 from .handle import Handle
 from .parse import SwapArea
+from .programs import run
 
 PRIORITY_MAX = 32767
 LABEL_MAX = 16
@@ -30,8 +31,6 @@ class Swap(Handle):
             DeviceBusyError: mounted, swap or open exclusively elsewhere (EBUSY).
             ZramError: mkswap is missing or failed; its own words are kept.
         """
-        import subprocess
-
         if label is not None and len(os.fsencode(label)) > LABEL_MAX:
             raise InvalidValueError(f"{self.name}: label {label!r}: longer than {LABEL_MAX} bytes")
         # Exclusive and locked: nobody uses it, and udev looks only when the signature is there.
@@ -42,19 +41,7 @@ class Swap(Handle):
             command += ["--label", label]
         if uuid is not None:
             command += ["--uuid", uuid]
-        try:
-            done = subprocess.run(
-                [*command, self.node], capture_output=True, text=True, check=False
-            )
-        except FileNotFoundError as err:
-            raise ZramOSError(
-                errno.ENOENT,
-                f"{self.name}: make a swap signature: mkswap is missing (install util-linux)",
-                "mkswap",
-            ) from err
-        if done.returncode != 0:
-            words = " ".join(done.stderr.split()) or f"exit status {done.returncode}"
-            raise ZramError(f"{self.name}: make a swap signature: {words}")
+        run(f"{self.name}: make a swap signature", *command, self.node)
 
     def swapon(self, *, priority: int = -1, discard: str | None = None) -> None:
         """Start swapping on the device (swapon(2)).

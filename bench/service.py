@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: MIT
+"""How long `pyzram start` takes next to the same steps by hand, and what a reload costs.
+
+Root and zram are needed; only devices that are made here are used. Run it with the interpreter
+that has pyzram installed: python -I bench/service.py [start] [reload]
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+PAIRS = 25
+SIZE = "256M"
+ALGORITHMS = "lzo-rle", "lz4"
+RELOAD_BYTES = 1 << 30
+MADV_PAGEOUT = 21
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+# What an administrator types, with the number that hot_add gave.
+BY_HAND = f"""
+set -e
+number=$(cat /sys/class/zram-control/hot_add)
+zramctl --algorithm {ALGORITHMS[1]} --size {SIZE} /dev/zram$number
+mkswap --quiet --label zram$number /dev/zram$number
+swapon --priority 1 /dev/zram$number
+echo $number > "$1"
+"""
+
+
+def pyzram() -> str:
+    """The installed command next to this interpreter, else the one in PATH."""
+    beside = Path(sys.executable).parent / "pyzram"
+    return str(beside) if beside.exists() else shutil.which("pyzram") or "pyzram"
+
+
+def timed(command: list[str], env: dict[str, str] | None = None) -> float:
+    before = time.perf_counter()
+    subprocess.run(command, check=True, env=env)
+    return time.perf_counter() - before
+
+
+def bench_start(directory: Path) -> None:
+    conf, number = directory / "zram", directory / "number"
+    conf.write_text(f"ZRAM_SIZE_0={SIZE}\nZRAM_ALGORITHM_0={ALGORITHMS[1]}\nZRAM_PRIORITY_0=1\n")
+    env = {**os.environ, "PYZRAM_RUN": str(directory / "run")}
+    hand, ours, floor = [], [], []
+    for _ in range(PAIRS):
+        hand.append(timed(["sh", "-c", BY_HAND, "sh", str(number)]))
+        made = number.read_text().strip()
+        subprocess.run(["swapoff", f"/dev/zram{made}"], check=True)
+        Path(f"/sys/block/zram{made}/reset").write_text("1")
+        Path("/sys/class/zram-control/hot_remove").write_text(made)
+        ours.append(timed([pyzram(), "-c", str(conf), "start", "-q"], env))
+        subprocess.run([pyzram(), "-c", str(conf), "stop", "-q"], check=True, env=env)
+        floor.append(timed([sys.executable, "-c", "pass"]))
+    ratio = statistics.median(a / b for a, b in zip(ours, hand, strict=True))
+    print(f"by hand (zramctl, mkswap, swapon)  {statistics.median(hand) * 1e3:8.1f} ms")
+    print(f"pyzram start                       {statistics.median(ours) * 1e3:8.1f} ms")
+    print(f"  of which the bare interpreter    {statistics.median(floor) * 1e3:8.1f} ms")
+    print(f"ratio, median of {PAIRS} pairs          {ratio:8.2f}    (at most 3)")
+
+
+def fill(memory: mmap.mmap) -> None:
+    """Pages that compress to about half and are all different."""
+    source = random.Random(1).randbytes(PAGE // 2)
+    for start in range(0, len(memory), PAGE):
+        memory[start : start + 8] = start.to_bytes(8, "little")
+        memory[start + 8 : start + 8 + len(source)] = (
+            source[start // PAGE % 512 :] + source[: start // PAGE % 512]
+        )
+
+
+def swap_total() -> tuple[int, int]:
+    """Free swap and the number of swap areas."""
+    free = areas = 0
+    for line in Path("/proc/swaps").read_text().splitlines()[1:]:
+        words = line.split()
+        free += (int(words[2]) - int(words[3])) * 1024
+        areas += 1
+    return free, areas
+
+
+class Watch(threading.Thread):
+    """The lowest free swap seen, every few milliseconds."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.lowest, self.areas = swap_total()
+        self.done = False
+
+    def run(self) -> None:
+        while not self.done:
+            free, areas = swap_total()
+            self.lowest, self.areas = min(self.lowest, free), min(self.areas, areas)
+            time.sleep(0.002)
+
+
+# A process that touches its pages all the while, and tells how many it found right.
+TOUCHER = """
+import mmap, os, sys
+size, page = int(sys.argv[1]), os.sysconf("SC_PAGE_SIZE")
+memory = mmap.mmap(-1, size)
+for start in range(0, size, page):
+    memory[start : start + 8] = start.to_bytes(8, "little")
+memory.madvise(21)
+print("ready", flush=True)
+os.set_blocking(0, False)
+rounds = 0
+while True:
+    try:
+        if sys.stdin.buffer.raw.read(1):
+            break
+    except BlockingIOError:
+        pass
+    for start in range(0, size, page * 64):
+        assert memory[start : start + 8] == start.to_bytes(8, "little")
+    rounds += 1
+print("touched", rounds, flush=True)
+"""
+
+
+def bench_reload(directory: Path) -> None:
+    conf = directory / "zram"
+    env = {**os.environ, "PYZRAM_RUN": str(directory / "run")}
+    text = "ZRAM_SIZE_0=1536M\nZRAM_PRIORITY_0=32000\nZRAM_ALGORITHM_0={}\n"
+    conf.write_text(text.format(ALGORITHMS[0]))
+    subprocess.run([pyzram(), "-c", str(conf), "start", "-q"], check=True, env=env)
+    try:
+        memory = mmap.mmap(-1, RELOAD_BYTES)
+        fill(memory)
+        memory.madvise(MADV_PAGEOUT)
+        size = str(64 << 20)
+        toucher = subprocess.Popen(
+            [sys.executable, "-c", TOUCHER, size], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert toucher.stdin
+        assert toucher.stdout
+        toucher.stdout.readline()
+        free, _ = swap_total()
+        rows = [line.split() for line in Path("/proc/swaps").read_text().splitlines()[1:]]
+        used = max(int(words[3]) for words in rows if words[4] == "32000") << 10
+        conf.write_text(text.format(ALGORITHMS[1]))
+        watch = Watch()
+        watch.start()
+        seconds = timed([pyzram(), "-c", str(conf), "reload", "-q"], env)
+        watch.done = True
+        watch.join()
+        toucher.stdin.write(b"x")
+        toucher.stdin.flush()
+        told = toucher.stdout.readline().decode().strip()
+        status = toucher.wait()
+        wrong = sum(
+            memory[start : start + 8] != start.to_bytes(8, "little")
+            for start in range(0, RELOAD_BYTES, PAGE)
+        )
+        print(f"swapped out before the reload      {used >> 20:8} MiB")
+        print(f"reload {ALGORITHMS[0]} to {ALGORITHMS[1]:<20} {seconds:8.2f} s")
+        print(f"free swap before, lowest seen      {free >> 20:8} MiB {watch.lowest >> 20:8} MiB")
+        print(f"fewest swap areas seen             {watch.areas:8}    (never none)")
+        print(f"the process that touched its pages: exit status {status}, {told} rounds")
+        print(f"pages that were lost               {wrong:8}")
+    finally:
+        subprocess.run([pyzram(), "-c", str(conf), "stop", "-q"], check=True, env=env)
+
+
+def main() -> None:
+    wanted = sys.argv[1:] or ["start", "reload"]
+    with tempfile.TemporaryDirectory() as directory:
+        if "start" in wanted:
+            bench_start(Path(directory))
+        if "reload" in wanted:
+            bench_reload(Path(directory))
+
+
+if __name__ == "__main__":
+    main()
