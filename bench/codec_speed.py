@@ -21,9 +21,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         program, pages = Path(folder, "codec_speed"), Path(folder, "pages")
         subprocess.run(
-            ["cc", "-std=c11", "-D_GNU_SOURCE", "-O2", *sys.argv[1:]]
-            + [f"-I{HERE.parent / 'csrc'}", HERE / "codec_speed.c", *sources]
-            + ["-llzo2", "-llz4", "-lzstd", "-lz", "-o", program],
+            f"cc -std=c11 -D_GNU_SOURCE -O2 -I{HERE.parent / 'csrc'}".split()
+            + [*sys.argv[1:], *map(str, [HERE / "codec_speed.c", *sources])]
+            + f"-llzo2 -llz4 -lzstd -lz -o {program}".split(),
             check=True,
         )
         pages.write_bytes(b"".join(corpus.make(kind, PAGES) for kind in kinds))

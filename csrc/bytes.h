@@ -9,7 +9,13 @@
 
 static inline uint16_t load_le16(const uint8_t *p)
 {
-	return (uint16_t)(p[0] | p[1] << 8);
+	uint16_t value;
+
+	memcpy(&value, p, sizeof(value));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	value = __builtin_bswap16(value);
+#endif
+	return value;
 }
 
 static inline uint32_t load_le32(const uint8_t *p)
@@ -40,22 +46,60 @@ static inline void store_le16(uint8_t *p, uint32_t value)
 	p[1] = (uint8_t)(value >> 8);
 }
 
+static inline void store_le32(uint8_t *p, uint32_t value)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	value = __builtin_bswap32(value);
+#endif
+	memcpy(p, &value, sizeof(value));
+}
+
 /* How many of eight bytes are equal, given the exclusive or of both, which is not zero. */
 static inline unsigned int equal_bytes(uint64_t difference)
 {
 	return (unsigned int)__builtin_ctzll(difference) >> 3;
 }
 
-/* Copy eight bytes at a time, at least once; touches up to eight bytes past the end of both. */
-static inline void copy8(uint8_t *dst, const uint8_t *src, size_t len)
+/* Copy 16 bytes at a time, at least once: touches up to 16 bytes past the end of both. */
+static inline void copy16(uint8_t *dst, const uint8_t *src, size_t len)
 {
 	const uint8_t *end = dst + len;
 
 	do {
-		memcpy(dst, src, 8);
-		dst += 8;
-		src += 8;
+		memcpy(dst, src, 16);
+		dst += 16;
+		src += 16;
 	} while (dst < end);
+}
+
+/*
+ * Write len bytes at op that repeat what lies distance bytes before it, as decompressors do: the
+ * two may overlap. Writes nothing at limit or beyond. Returns op + len, which is not past limit.
+ */
+static inline uint8_t *copy_match(uint8_t *op, size_t distance, size_t len, const uint8_t *limit)
+{
+	/* After eight bytes of a short pattern it also repeats at a distance of eight or more. */
+	static const uint8_t longer[8] = { 0, 8, 8, 9, 8, 10, 12, 14 };
+	const uint8_t *m = op - distance;
+	uint8_t *end = op + len;
+
+	if (distance >= 16 && limit - end >= 16) {
+		copy16(op, m, len);
+		return end;
+	}
+	if (distance < 8 && limit - op >= 8) {
+		for (int i = 0; i < 8; i++)
+			op[i] = m[i];
+		op += 8;
+		m = op - longer[distance];
+	}
+	if (distance >= 8 || op < end) {
+		for (; op < end && limit - op >= 8; op += 8, m += 8)
+			memcpy(op, m, 8);
+		while (op < end)
+			*op++ = *m++;
+	}
+	return end;
 }
 
 #endif /* PYZRAM_BYTES_H */

@@ -16,7 +16,7 @@ enum {
 	MATCH_MIN = 4,
 	LAST_LITERALS = 5,
 	SEARCH_MARGIN = 12,	/* no match begins so close to the end */
-	SKIP_BITS = 6,		/* so many failed probes make the step grow by one */
+	STEP_PROBES = 64,	/* so many failed probes make the step grow by one */
 	RUN_MASK = 15,
 	DICT_MIN = 8,
 	DICT_MAX = 65536,
@@ -63,28 +63,38 @@ static size_t page_compress(const uint8_t *src, size_t len, uint8_t *dst, uint16
 	const uint8_t *p = src, *anchor = src, *end = src + len;
 	const uint8_t *search_end = end - SEARCH_MARGIN, *match_end = end - LAST_LITERALS;
 	uint8_t *op = dst, *token;
-	uint32_t slot, next_slot;
+	uint32_t value, next_value;
 	const uint8_t *m;
 	size_t count;
 
 	memset(table, 0, TABLE_SIZE * sizeof(*table));
-	next_slot = slot_of(load_le32(++p));
+	next_value = load_le32(++p);
 	for (;;) {
-		const uint8_t *next = p;
-		uint32_t step = 1, attempts = acceleration << SKIP_BITS;
+		/* The step grows after the first probe, then after 64 of each length. */
+		size_t step = 1, next_step = acceleration == 1 ? 2 : acceleration;
+		size_t span = acceleration == 1 ? 1 + STEP_PROBES : 1;
 
-		do {
-			slot = next_slot;
-			p = next;
-			if (search_end - next < (ptrdiff_t)step)
+		for (;;) {
+			size_t room = (size_t)(search_end - p);
+			const uint8_t *stop;
+
+			if (p > search_end || room < step)
 				goto finish;
-			next += step;
-			step = attempts++ >> SKIP_BITS;
-			m = src + table[slot];
-			next_slot = slot_of(load_le32(next));
-			table[slot] = (uint16_t)(p - src);
-		} while (load_le32(m) != load_le32(p));
+			stop = p + (room - step < span ? room - step + 1 : span);
+			for (; p < stop; p += step) {
+				uint32_t slot = slot_of(next_value);
 
+				value = next_value;
+				m = src + table[slot];
+				table[slot] = (uint16_t)(p - src);
+				if (load_le32(m) == value)
+					goto found;
+				next_value = load_le32(p + step);
+			}
+			step = next_step++;
+			span = STEP_PROBES * step;
+		}
+found:
 		while (p > anchor && m > src && p[-1] == m[-1]) {
 			p--;
 			m--;
@@ -94,10 +104,14 @@ static size_t page_compress(const uint8_t *src, size_t len, uint8_t *dst, uint16
 		if (count >= RUN_MASK) {
 			*token = RUN_MASK << 4;
 			op = put_length(op, count - RUN_MASK);
+			memcpy(op, anchor, count);
 		} else {
 			*token = (uint8_t)(count << 4);
+			if (end - anchor >= 16)
+				memcpy(op, anchor, 16);
+			else
+				memcpy(op, anchor, count);
 		}
-		copy8(op, anchor, count);
 		op += count;
 next_match:
 		store_le16(op, (uint32_t)(p - m));
@@ -114,15 +128,15 @@ next_match:
 		if (p > search_end)
 			break;
 		table[slot_of(load_le32(p - 2))] = (uint16_t)(p - 2 - src);
-		slot = slot_of(load_le32(p));
-		m = src + table[slot];
-		table[slot] = (uint16_t)(p - src);
-		if (load_le32(m) == load_le32(p)) {
+		value = load_le32(p);
+		m = src + table[slot_of(value)];
+		table[slot_of(value)] = (uint16_t)(p - src);
+		if (load_le32(m) == value) {
 			token = op++;
 			*token = 0;
 			goto next_match;
 		}
-		next_slot = slot_of(load_le32(++p));
+		next_value = load_le32(++p);
 	}
 finish:
 	count = (size_t)(end - anchor);
@@ -155,6 +169,12 @@ static inline ptrdiff_t get_length(const uint8_t **ip, const uint8_t *end, size_
 	return (ptrdiff_t)length;
 }
 
+enum {
+	/* What a sequence on the fast way reads and writes at most. */
+	FAST_INPUT = 1 + 16 + 2,
+	FAST_OUTPUT = (RUN_MASK - 1) + (RUN_MASK - 1 + MATCH_MIN),
+};
+
 static int lz4_decompress(struct pyzram_context *context, struct codec_request *request)
 {
 	const struct pyzram_params *params = context->params;
@@ -162,14 +182,35 @@ static int lz4_decompress(struct pyzram_context *context, struct codec_request *
 	uint8_t *out = request->dst, *op = out, *out_end = out + request->dst_cap;
 
 	while (ip < end) {
-		uint8_t token = *ip++;
-		ptrdiff_t count = get_length(&ip, end, token >> 4);
 		size_t distance;
+		ptrdiff_t count;
+		uint8_t token;
 
+		/* Most sequences: short, and far from both ends. Copies of fixed size. */
+		while (end - ip >= FAST_INPUT && out_end - op >= FAST_OUTPUT && *ip < RUN_MASK << 4) {
+			const uint8_t *m;
+
+			token = *ip++;
+			memcpy(op, ip, 16);
+			op += token >> 4;
+			ip += token >> 4;
+			distance = load_le16(ip);
+			ip += 2;
+			count = token & RUN_MASK;
+			if (count == RUN_MASK || distance < 8 || distance > (size_t)(op - out))
+				goto match;
+			m = op - distance;
+			memcpy(op, m, 8);
+			memcpy(op + 8, m + 8, 8);
+			memcpy(op + 16, m + 16, 2);
+			op += count + MATCH_MIN;
+		}
+		token = *ip++;
+		count = get_length(&ip, end, token >> 4);
 		if (count < 0 || end - ip < count || out_end - op < count)
 			return -EBADMSG;
-		if (end - ip >= count + 8 && out_end - op >= count + 8)
-			copy8(op, ip, (size_t)count);
+		if (end - ip >= count + 16 && out_end - op >= count + 16)
+			copy16(op, ip, (size_t)count);
 		else
 			memcpy(op, ip, (size_t)count);
 		ip += count;
@@ -183,6 +224,7 @@ static int lz4_decompress(struct pyzram_context *context, struct codec_request *
 			return -EBADMSG;
 		distance = load_le16(ip);
 		ip += 2;
+match:
 		count = get_length(&ip, end, token & RUN_MASK);
 		if (count < 0 || distance == 0)
 			return -EBADMSG;
@@ -202,13 +244,7 @@ static int lz4_decompress(struct pyzram_context *context, struct codec_request *
 			if (!count)
 				continue;
 		}
-		if (distance >= 8 && out_end - op >= count + 8) {
-			copy8(op, op - distance, (size_t)count);
-			op += count;
-		} else {
-			for (; count; count--, op++)
-				*op = op[-(ptrdiff_t)distance];
-		}
+		op = copy_match(op, distance, (size_t)count, out_end);
 	}
 	return -EBADMSG;
 }

@@ -37,38 +37,45 @@ static uint8_t *put_extension(uint8_t *op, size_t rest)
 	return op;
 }
 
-/* Literals between instructions; up to three of them are counted in the instruction before. */
+/*
+ * Literals between instructions; up to three of them are counted in the instruction before. Copies
+ * of fixed size read up to 16 bytes past the last literal: TAIL is more than that.
+ */
 static inline uint8_t *put_literals(uint8_t *op, uint8_t *counter, const uint8_t *literals, size_t count)
 {
-	if (count == 0)
-		return op;
 	if (count <= 3) {
 		*counter |= (uint8_t)count;
-	} else if (count <= 18) {
-		*op++ = (uint8_t)(count - 3);
-	} else {
-		*op++ = 0;
-		op = put_extension(op, count - 18);
+		memcpy(op, literals, 4);
+		return op + count;
 	}
-	copy8(op, literals, count);
+	if (count <= 18) {
+		*op++ = (uint8_t)(count - 3);
+		memcpy(op, literals, 16);
+		memcpy(op + 16, literals + 16, 4);
+		return op + count;
+	}
+	*op++ = 0;
+	op = put_extension(op, count - 18);
+	memcpy(op, literals, count);
 	return op + count;
 }
 
 static inline uint8_t *put_match(uint8_t *op, uint8_t **counter, size_t length, size_t distance)
 {
 	if (length <= M2_LENGTH_MAX && distance <= M2_DISTANCE_MAX) {
-		*op++ = (uint8_t)(((length - 1) << 5) | (((distance - 1) & 7) << 2));
-		*op++ = (uint8_t)((distance - 1) >> 3);
-		*counter = op - 2;
-		return op;
+		store_le16(op, (uint32_t)(((length - 1) << 5) | (((distance - 1) & 7) << 2) |
+					   ((distance - 1) >> 3) << 8));
+		*counter = op;
+		return op + 2;
+	}
+	if (length <= M3_LENGTH_MAX && distance <= M3_DISTANCE_MAX) {
+		store_le32(op, (uint32_t)(32 | (length - 2) | (distance - 1) << 10));
+		*counter = op + 1;
+		return op + 3;
 	}
 	if (distance <= M3_DISTANCE_MAX) {
-		if (length <= M3_LENGTH_MAX) {
-			*op++ = (uint8_t)(32 | (length - 2));
-		} else {
-			*op++ = 32;
-			op = put_extension(op, length - M3_LENGTH_MAX);
-		}
+		*op++ = 32;
+		op = put_extension(op, length - M3_LENGTH_MAX);
 		store_le16(op, (uint32_t)(distance - 1) << 2);
 	} else {
 		size_t offset = distance - M3_DISTANCE_MAX;
@@ -244,33 +251,49 @@ static inline size_t get_length(struct reader *r, uint8_t code, unsigned int bit
 	return value + *r->ip++;
 }
 
-static inline int copy_literals(struct reader *r, size_t count)
+static inline int take_literals(struct reader *r, size_t count)
 {
 	if ((size_t)(r->end - r->ip) < count || (size_t)(r->out_end - r->op) < count)
 		return -EBADMSG;
-	if (r->end - r->ip >= (ptrdiff_t)count + 8 && r->out_end - r->op >= (ptrdiff_t)count + 8)
-		copy8(r->op, r->ip, count);
-	else
-		memcpy(r->op, r->ip, count);
+	memcpy(r->op, r->ip, count);
 	r->ip += count;
 	r->op += count;
 	return 0;
 }
 
-static inline int copy_match(struct reader *r, size_t distance, size_t length)
+/* The 0..3 literals that follow a copy. */
+static inline int take_few(struct reader *r, size_t count)
 {
-	const uint8_t *m;
+	if (r->end - r->ip < 4 || r->out_end - r->op < 4)
+		return take_literals(r, count);
+	memcpy(r->op, r->ip, 4);
+	r->ip += count;
+	r->op += count;
+	return 0;
+}
 
+static inline int take_match(struct reader *r, size_t distance, size_t length)
+{
 	if ((size_t)(r->op - r->out) < distance || (size_t)(r->out_end - r->op) < length)
 		return -EBADMSG;
-	m = r->op - distance;
-	if (distance >= 8 && r->out_end - r->op >= (ptrdiff_t)length + 8) {
-		copy8(r->op, m, length);
-		r->op += length;
+	r->op = copy_match(r->op, distance, length, r->out_end);
+	return 0;
+}
+
+static inline int take_zeros(struct reader *r, size_t count)
+{
+	const uint8_t *end = r->op + count;
+
+	if ((size_t)(r->out_end - r->op) < count)
+		return -EBADMSG;
+	if (count > 64 || r->out_end - end < 8) {
+		memset(r->op, 0, count);
+		r->op += count;
 		return 0;
 	}
-	for (; length; length--)
-		*r->op++ = *m++;
+	for (uint8_t *op = r->op; op < end; op += 8)
+		memset(op, 0, 8);
+	r->op += count;
 	return 0;
 }
 
@@ -291,7 +314,7 @@ static int lzo_decompress(struct pyzram_context *context, struct codec_request *
 	}
 	if (r.ip < r.end && *r.ip > VERSION_MARK) {
 		count = (size_t)*r.ip++ - VERSION_MARK;
-		err = copy_literals(&r, count);
+		err = take_literals(&r, count);
 		if (err)
 			return err;
 		state = count < 4 ? (unsigned int)count : 4;
@@ -322,12 +345,10 @@ static int lzo_decompress(struct pyzram_context *context, struct codec_request *
 				word = load_le16(r.ip);
 				length = ((size_t)r.ip[2] << 3) + (code & 7) + RUN_MIN;
 				r.ip += 3;
-				if ((size_t)(r.out_end - r.op) < length)
-					return -EBADMSG;
-				memset(r.op, 0, length);
-				r.op += length;
 				state = word & 3;
-				err = copy_literals(&r, state);
+				err = take_zeros(&r, length);
+				if (!err)
+					err = take_few(&r, state);
 				if (err)
 					return err;
 				continue;
@@ -351,7 +372,7 @@ static int lzo_decompress(struct pyzram_context *context, struct codec_request *
 			length = get_length(&r, code, 4);
 			if (!length)
 				return -EBADMSG;
-			err = copy_literals(&r, length + 3);
+			err = take_literals(&r, length + 3);
 			if (err)
 				return err;
 			state = 4;
@@ -363,9 +384,9 @@ static int lzo_decompress(struct pyzram_context *context, struct codec_request *
 			distance = ((size_t)*r.ip++ << 2) + (code >> 2) + (state == 4 ? 2049 : 1);
 			state = code & 3;
 		}
-		err = copy_match(&r, distance, length);
+		err = take_match(&r, distance, length);
 		if (!err)
-			err = copy_literals(&r, state);
+			err = take_few(&r, state);
 		if (err)
 			return err;
 	}
