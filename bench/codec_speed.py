@@ -20,12 +20,10 @@ def main() -> int:
     sources = sorted((HERE.parent / "csrc").glob("codec*.c"))
     with tempfile.TemporaryDirectory() as folder:
         program, pages = Path(folder, "codec_speed"), Path(folder, "pages")
-        subprocess.run(
-            f"cc -std=c11 -D_GNU_SOURCE -O2 -I{HERE.parent / 'csrc'}".split()
-            + [*sys.argv[1:], *map(str, [HERE / "codec_speed.c", *sources])]
-            + f"-llzo2 -llz4 -lzstd -lz -o {program}".split(),
-            check=True,
-        )
+        command = ["cc", "-std=c11", "-D_GNU_SOURCE", "-O2", *sys.argv[1:]]
+        command += [f"-I{HERE.parent / 'csrc'}", str(HERE / "codec_speed.c"), *map(str, sources)]
+        command += ["-llzo2", "-llz4", "-lzstd", "-lz", "-o", str(program)]
+        subprocess.run(command, check=True)
         pages.write_bytes(b"".join(corpus.make(kind, PAGES) for kind in kinds))
         subprocess.run([program, pages, str(PAGES), *kinds], check=True)
     return 0
