@@ -6,13 +6,13 @@
 #include <string.h>
 
 /*
- * Most pages differ within the first line or in the last word. Whatever repeats the word up to
+ * Most pages differ within the first words or in the last one. Whatever repeats the word up to
  * `known` is what the next bytes are held against, twice as many each time: so memcmp, the fastest
  * there is on every machine, compares aligned with aligned.
  */
 static int same_filled(const uint8_t *page, size_t page_size, size_t word_size)
 {
-	size_t known = 64;
+	size_t known = 256;
 
 	if (memcmp(page, page + page_size - word_size, word_size) != 0 ||
 	    memcmp(page, page + word_size, known - word_size) != 0)

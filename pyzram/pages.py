@@ -182,6 +182,8 @@ def _codec(
             refused.append(f"a dictionary of {len(dictionary)} bytes")
         if winbits is not None:
             refused.append(f"winbits {winbits}")
+            if err.errno == errno.EINVAL:
+                refused[-1] += " (only -15..-9 and 9..15)"
         raise InvalidValueError(f"{algorithm}: does not take {' and '.join(refused)}") from err
 
 

@@ -54,7 +54,7 @@ def test_level_out_of_range_names_the_range(level):
 
 @pytest.mark.parametrize("winbits", [-16, -8, 0, 8, 16, 31, 2**31])
 def test_window_out_of_range_is_refused(winbits):
-    with pytest.raises(pyzram.InvalidValueError, match="deflate"):
+    with pytest.raises(pyzram.InvalidValueError, match=r"deflate: .*-15\.\.-9|32-bit"):
         pyzram.compress_page(PAGE, "deflate", winbits=winbits)
 
 
