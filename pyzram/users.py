@@ -37,11 +37,18 @@ def openers(sysfs: Sysfs, name: str) -> list[str]:
     for pid in filter(str.isdigit, os.listdir(sysfs.path("proc"))):
         directory = sysfs.path("proc", pid, "fd")
         try:
-            if any(os.readlink(f"{directory}/{fd}") == node for fd in os.listdir(directory)):
+            if any(_leads_to(f"{directory}/{fd}", node) for fd in os.listdir(directory)):
                 found.append(f"{sysfs.read(f'proc/{pid}/comm').strip()}[{pid}]")
         except OSError:
             continue  # gone, or not ours to look at
     return found
+
+
+def _leads_to(link: str, target: str) -> bool:
+    try:
+        return os.readlink(link) == target
+    except OSError:
+        return False  # closed since it was listed, as the descriptor of the listing itself
 
 
 def claims(sysfs: Sysfs, name: str) -> list[str]:
