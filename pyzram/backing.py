@@ -10,6 +10,7 @@ from .backing_store import absolute, attach_backing, backing_file, release_backi
 from .errors import InvalidValueError, UnsupportedError, ZramOSError, from_errno
 from .handle import Handle
 
+PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 WRITEBACK_TYPES = ("idle", "huge", "huge_idle", "incompressible")
 
 
@@ -24,6 +25,9 @@ class Backing(Handle):
 
     Everything but :meth:`mark_idle` raises UnsupportedError where the kernel lacks it.
     """
+
+    # Whether this kernel knows page_indexes=LOW-HIGH; found by trying.
+    _takes_ranges: bool | None = None
 
     def read_backing_dev(self) -> str | None:
         """Return the backing device's path (``backing_dev``), or ``None``."""
@@ -132,23 +136,66 @@ class Backing(Handle):
                 ) from err
             raise
 
-    def writeback(self, type: str | None = None, *, page_index: int | None = None) -> None:
-        """Write one kind of pages, or one page, to the backing device now (``writeback``).
+    def writeback(
+        self,
+        type: str | None = None,
+        *,
+        page_index: int | None = None,
+        page_indexes: tuple[int, int] | None = None,
+    ) -> None:
+        """Write one kind of pages, one page, or a range to the backing device (``writeback``).
 
-        ``type`` is ``idle``, ``huge``, ``huge_idle`` or ``incompressible`` (6.2). Returns when
-        the kernel is done; success also when nothing qualified.
+        ``type`` is ``idle``, ``huge``, ``huge_idle`` or ``incompressible`` (6.2); a range is
+        ``(first, last)``, in one command where the kernel knows ranges (6.16), else page by page.
+        Returns when the kernel is done; success also when nothing qualified.
 
         Raises:
-            InvalidValueError: neither or both of type and page_index, or an unknown type.
+            InvalidValueError: not exactly one of the three, an unknown type, or pages beyond
+                the end of the device.
+            UnsupportedError: a type that this kernel does not know.
             ZramOSError: ENODEV no backing device, EIO the limit is used up or a write failed,
                 ENOSPC it is full, EAGAIN another run is under way (6.12), EINVAL not initialised.
         """
-        if (type is None) == (page_index is None):
-            raise InvalidValueError("writeback: give either a type or a page_index")
-        if type is not None and type not in WRITEBACK_TYPES:
+        if (type, page_index, page_indexes).count(None) != 2:
+            raise InvalidValueError("writeback: give one of type, page_index and page_indexes")
+        if page_index is not None:
+            page_indexes = (page_index, page_index)
+        if page_indexes is not None:
+            self._write_range(*page_indexes)
+            return
+        if type not in WRITEBACK_TYPES:
             raise InvalidValueError(
                 f"writeback type {type!r}: not one of {', '.join(WRITEBACK_TYPES)}"
             )
-        # The bare word and page_index=N are understood by every kernel that has the file.
-        word = type if type is not None else f"page_index={_count('page_index', page_index or 0)}"
-        self.write("writeback", word, step=f"write back {word}")
+        try:
+            # The bare word is understood by every kernel that has the file.
+            self.write("writeback", type, step=f"write back {type}")
+        except ZramOSError as err:
+            if err.errno == errno.EINVAL and int(self.read("disksize")):
+                raise UnsupportedError(
+                    errno.EINVAL,
+                    f"{self.name}: write back {type}: this kernel does not know the type",
+                    err.filename,
+                ) from err
+            raise
+
+    def _write_range(self, low: int, high: int) -> None:
+        _count("page_index", low)
+        pages = int(self.read("disksize")) // PAGE_SIZE
+        if high < low or (pages and high >= pages):
+            raise InvalidValueError(
+                f"{self.name}: write back pages {low}-{high}: the device has pages 0-{pages - 1}"
+            )
+        if low < high and self._takes_ranges is not False:
+            try:
+                self.write(
+                    "writeback", f"page_indexes={low}-{high}", step=f"write back {low}-{high}"
+                )
+                self._takes_ranges = True
+                return
+            except ZramOSError as err:
+                if err.errno != errno.EINVAL or self._takes_ranges or not pages:
+                    raise
+                self._takes_ranges = False
+        for index in range(low, high + 1):
+            self.write("writeback", f"page_index={index}", step=f"write back page {index}")

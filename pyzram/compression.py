@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 
 from .errors import InvalidValueError, UnsupportedError, ZramOSError, from_errno
 from .handle import Handle
@@ -12,6 +13,8 @@ from .parse import parse_algorithms, parse_recomp_algorithms
 
 MAX_PRIORITY = 3
 RECOMPRESS_TYPES = ("idle", "huge", "huge_idle")
+# How long a run of somebody else's is waited for where the kernel does not wait itself (6.12).
+RUN_RETRY_SECONDS = 60.0
 
 
 class Algorithm:
@@ -174,36 +177,73 @@ class Compression(Handle):
         algorithm: str | None = None,
         priority: int | None = None,
     ) -> None:
-        """Recompress stored pages with a secondary algorithm now (``recompress``, 6.2).
+        """Recompress stored pages with one secondary algorithm now (``recompress``, 6.2).
 
         ``type`` is ``idle``, ``huge``, ``huge_idle`` or ``None`` for all; ``threshold`` (bytes)
-        skips smaller objects; ``max_pages`` bounds the work. Returns when the kernel is done.
+        skips smaller objects; ``max_pages`` bounds the work. The algorithm is the one with
+        ``priority``, or with the name ``algorithm``, or the one with priority 1. Returns when the
+        kernel is done.
+
+        The same on every kernel: 6.12 would try all secondary algorithms in turn if none were
+        named, take an unknown type for all pages, do nothing for a priority without algorithm,
+        and give EAGAIN at once while another run is under way, where 7.x waits. Here one
+        algorithm is always named, the rest is refused, and EAGAIN is waited for
+        ``RUN_RETRY_SECONDS``.
+
+        A page is replaced only if it falls into a smaller size class (:class:`PageStore`).
 
         Raises:
-            InvalidValueError: a type, priority or number that older kernels would take silently
-                for something else.
+            InvalidValueError: a type, priority or number that can not be meant, or an algorithm
+                that is not configured.
             UnsupportedError: this kernel has no recompression.
-            ZramOSError: what the kernel answered (EINVAL not initialised or nothing configured,
-                EAGAIN another run is under way on 6.12).
+            ZramOSError: what the kernel answered (EINVAL not initialised, or a threshold that
+                is not below the size of incompressible pages).
         """
-        words = []
-        if type is not None:
-            if type not in RECOMPRESS_TYPES:
-                raise InvalidValueError(
-                    f"recompress type {type!r}: not one of {', '.join(RECOMPRESS_TYPES)}"
-                )
-            words.append(f"type={type}")
+        if type is not None and type not in RECOMPRESS_TYPES:
+            raise InvalidValueError(
+                f"recompress type {type!r}: not one of {', '.join(RECOMPRESS_TYPES)}"
+            )
+        words = [] if type is None else [f"type={type}"]
         for key, number in (("threshold", threshold), ("max_pages", max_pages)):
             if number is not None:
                 if not isinstance(number, int) or number < 0:
                     raise InvalidValueError(f"recompress {key} {number!r}: not a count")
                 words.append(f"{key}={number}")
-        if algorithm is not None:
-            words.append(f"algo={algorithm}")
+        words.append(f"priority={self.find_recomp_priority(algorithm, priority)}")
+        text = " ".join(words)
+        deadline = time.monotonic() + RUN_RETRY_SECONDS
+        while True:
+            try:
+                self.write("recompress", text, step=f"recompress {text}")
+                return
+            except ZramOSError as err:
+                if err.errno != errno.EAGAIN or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.05)
+
+    def find_recomp_priority(
+        self, algorithm: str | None = None, priority: int | None = None
+    ) -> int:
+        """Return the priority of the secondary algorithm that :meth:`recompress` would use.
+
+        Raises:
+            InvalidValueError: no such algorithm is configured; says which are.
+            UnsupportedError: this kernel has no recompression.
+        """
+        configured = self.read_recomp_algorithms()
         if priority is not None:
-            words.append(f"priority={_priority(priority, 1)}")
-        # A write of nothing would never reach the driver; a threshold of 0 is no threshold.
-        self.write("recompress", " ".join(words) or "threshold=0", step="recompress")
+            _priority(priority, 1)
+        if priority is None and algorithm is None:
+            priority = 1  # on every kernel
+        for number, name in sorted(configured.items()):
+            if number == (priority or number) and name == (algorithm or name):
+                return number
+        has = ", ".join(f"{number}: {name}" for number, name in sorted(configured.items()))
+        wanted = algorithm or f"priority {priority}"
+        raise InvalidValueError(
+            f"{self.name}: recompress: {wanted} is not configured "
+            f"(there is {has or 'none; recomp_algorithm must be set before disksize'})"
+        )
 
     def _refuse_initialised(self, step: str) -> None:
         if int(self.read("disksize")):

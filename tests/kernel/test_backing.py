@@ -18,7 +18,7 @@ import pyzram
 from pyzram import backing_store
 from pyzram.errors import DeviceBusyError, InvalidValueError, NotZramError, OverwriteError
 
-SIZE = 8 << 20
+SIZE = 4 << 20
 
 
 def tool(name: str) -> str:
@@ -96,7 +96,11 @@ def digest(path: Path) -> str:
 # ---- refusals ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", HOLDERS)
+# What signatures there are is util-linux's; in an emulated guest one is enough.
+KINDS = [k if k == "ext4" else pytest.param(k, marks=pytest.mark.slow) for k in HOLDERS]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_device_with_a_signature_is_refused_and_left_as_it_was(image, kind):
     HOLDERS[kind](image)
     before = digest(image)
