@@ -19,6 +19,7 @@ COMMANDS = {
     "plan": ("service:plan", "what reload would change, and what each change needs"),
     "import": ("convert", "zram-init's or zram-generator's configuration as one of pyzram"),
     "estimate": ("estimate", "what zram would make of processes, files or this whole system"),
+    "doctor": ("doctor", "what is wrong or wasteful in the running set-up, and what mends it"),
     "writeback": ("writeback", "write pages to the backing device now, and say what moved"),
     "recompress": ("recompress", "recompress pages with a secondary algorithm now"),
     "bench": ("bench", "ratio and speed of the algorithms at their levels, on your own data"),

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: MIT
+"""``pyzram doctor``: what the kernel offers, what is used, and what should be mended."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from ..config import DEFAULT_PATH
+from ..doctor import Finding, Picture, examine, look, plain
+from ..errors import ZramError
+from ..sysfs import Sysfs
+from ..units import format_size
+
+if TYPE_CHECKING:
+    from ..stats import Stats
+
+NOTHING, FINDINGS, BLIND = 0, 1, 2
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the arguments."""
+    out = argparse.ArgumentParser(
+        prog="pyzram doctor",
+        description="Say what this kernel's zram offers, what the running set-up uses, and what "
+        "is wrong or wasteful, with the figure that shows it and the command that mends it.",
+        epilog="Exit status: 0 nothing to mend, 1 findings, 2 could not look.",
+    )
+    out.add_argument(
+        "-c", "--config", metavar="FILE", default=DEFAULT_PATH, help="configuration to hold against"
+    )
+    out.add_argument("--json", action="store_true", help="print JSON")
+    return out
+
+
+def main(argv: list[str]) -> int:
+    """Run the command."""
+    options = parser().parse_args(argv)
+    try:
+        picture = look(sysfs=Sysfs(os.environ.get("PYZRAM_ROOT", "/")), config_path=options.config)
+    except (ZramError, OSError) as err:
+        for line in str(err).splitlines():
+            print(f"pyzram doctor: {line}", file=sys.stderr)
+        return BLIND
+    findings = examine(picture)
+    if options.json:
+        print(json.dumps(plain(picture, findings), indent=2))
+    else:
+        print(text(picture, findings), end="")
+    return FINDINGS if findings else NOTHING
+
+
+def text(picture: Picture, findings: list[Finding]) -> str:
+    """The report for people."""
+    lines = [*offers(picture), ""]
+    lines += [uses(stats) for stats in picture.devices] or ["no zram device is in use"]
+    lines.append("")
+    for number, finding in enumerate(findings, 1):
+        who = f"{finding.device}: " if finding.device else ""
+        lines += [
+            f"{number}. {who}{finding.what} [{finding.check}]",
+            f"   figure: {finding.figure}",
+            f"   remedy: {finding.remedy}",
+        ]
+    if not findings:
+        lines.append("nothing to mend")
+    return "\n".join(lines) + "\n"
+
+
+def offers(picture: Picture) -> list[str]:
+    """What the kernel has; ``?`` where that can not be told."""
+    kernel = picture.capabilities
+    answers = {True: "yes", False: "no", None: "?"}
+    rows = {
+        "algorithms": " ".join(kernel.algorithms) if kernel.algorithms else "?",
+        "levels, dictionaries": answers[kernel.algorithm_params],
+        "recompression": answers[kernel.recompression],
+        "writeback": answers[kernel.writeback],
+        "compressed writeback": answers[kernel.compressed_writeback],
+        "page ages": answers[kernel.idle_age],
+        "block_state": answers[kernel.memory_tracking],
+        "pressure (PSI)": answers[kernel.psi],
+    }
+    return ["This kernel's zram:", *(f"  {name:<21} {value}" for name, value in rows.items())]
+
+
+def uses(stats: Stats) -> str:
+    """One line on a device."""
+    words = [stats.comp_algorithm or "no algorithm selected"]
+    words += [f"{name} at priority {at}" for at, name in (stats.recomp_algorithms or {}).items()]
+    if stats.backing_dev:
+        words.append(f"backed by {stats.backing_dev}")
+    if stats.swap:
+        words.append(f"swap with priority {stats.swap.priority}")
+    words += [f"mounted on {point}" for point in stats.mount_points]
+    stored, used = stats.mm_stat.orig_data_size or 0, stats.mm_stat.mem_used_total or 0
+    words.append(f"{format_size(stored)} in {format_size(used)} of {format_size(stats.disksize)}")
+    return f"{stats.name}: {', '.join(words)}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
