@@ -299,7 +299,7 @@ def plan_reload(config: Config, machine: Machine) -> Plan:
         if all(change.needs == LIVE for change in changes):
             for change in changes:
                 _live(plan, wish, current, change)
-            plan.steps.append(_ready(wish, current))
+            plan.steps.append(_ready(wish, current, remember=True))
         elif wish.is_swap and current.area is not None:
             _replace(plan, machine, wish, current)
         else:
@@ -404,7 +404,8 @@ def _start_device(plan: Plan, machine: Machine, wish: Wish) -> None:
     if not current.ready or not current.in_use:
         if wish.mount_point and current.mounts:
             plan.steps.append(_permissions(wish, current))
-        plan.steps.append(_ready(wish, current))
+        # What was asked for stays remembered, so that a difference to the file still shows.
+        plan.steps.append(_ready(wish, current, remember=False))
 
 
 def _new_device(wish: Wish, priority: int) -> list[Step]:
@@ -439,8 +440,9 @@ def _permissions(wish: Wish, device: Running) -> Step:
     return Step("permissions", wish.index, text, number=device.number)
 
 
-def _ready(wish: Wish, device: Running) -> Step:
-    return Step("ready", wish.index, f"note that {device.name} is complete", number=device.number)
+def _ready(wish: Wish, device: Running, *, remember: bool) -> Step:
+    text = f"note that {device.name} is complete"
+    return Step("ready", wish.index, text, number=device.number, remember=remember)
 
 
 def _live(plan: Plan, wish: Wish, device: Running, change: Change) -> None:

@@ -227,6 +227,8 @@ class _Run:
                 writeback_limit=wish.writeback_limit,
             )
             self.chosen[step.index] = choice.name if choice else "the kernel's algorithm"
+        self.state.record(self.number(step)).memory = planner.memory_of(wish)
+        self.state.save()
 
     def choose(self, device: Lifecycle, choices: tuple[Choice, ...]) -> Algorithm | None:
         """Return the first algorithm that this kernel has."""
@@ -290,7 +292,8 @@ class _Run:
         record = self.state.record(number)
         new = not record.ready and "number" not in step.args
         record.ready = True
-        record.memory = planner.memory_of(wish)
+        if step.args.get("remember"):
+            record.memory = planner.memory_of(wish)
         self.state.save()
         if self.keep:
             self.undo.clear()

@@ -590,6 +590,19 @@ def test_start_and_reload_after_a_reload_that_was_killed(box: Box, where: str, p
         assert gone == number or diskseq(gone) != sequence
 
 
+def test_a_file_that_changed_after_a_kill_still_shows_its_difference(box: Box) -> None:
+    kill(box, "before", "ready", "start")
+    (number,) = box.numbers()
+    box.write(SMALL + "ZRAM_LABEL_0=other\n")
+    done = box.pyzram("start")
+    assert done.returncode == 0
+    assert f"zram{number}: label none -> other" in done.stderr
+    assert box.numbers() == [number]
+    box.fine("reload")
+    assert box.fine("plan") == "nothing to do\n"
+    assert box.numbers() != [number]
+
+
 def test_a_lock_that_was_held_by_a_killed_process_is_free(box: Box) -> None:
     kill(box, "before", "configure", "start")
     started = time.monotonic()
