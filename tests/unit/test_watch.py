@@ -327,3 +327,13 @@ def test_into_a_pipe_a_device_that_is_none_ends_it(tmp_path, monkeypatch, capsys
     monkeypatch.setenv("PYZRAM_ROOT", str(tmp_path))
     assert zram_stats.main(["-w0.1", "zram9"]) == 1
     assert capsys.readouterr().err == "zram_stats: zram9: no such device\n"
+
+
+def test_a_failure_that_lasts_is_told_once(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PYZRAM_ROOT", str(tmp_path))
+    Machine(tmp_path, "6.1").attribute("io_stat").write_text("what?\n")
+    view = watch.Watch(zram_stats.Collection(["zram0"]))
+    for _ in range(3):
+        view.step()
+    assert capsys.readouterr().err.count("io_stat") == 1
+    assert view.devices["zram0"].figures["mem_used_total"] == 2252800
