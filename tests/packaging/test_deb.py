@@ -68,3 +68,8 @@ def test_it_installs_runs_and_purges_leaving_nothing(as_root, version: str) -> N
         "find /etc /usr /lib /var/lib/systemd -xdev | sort | diff /run/before -"
     )
     assert answer.splitlines() == [f"zram_stats (pyzram) {version}", f"pyzram {version}"]
+
+
+@pytest.mark.skipif(not Path("/sys/class/zram-control").exists(), reason="needs a zram driver")
+def test_what_its_unit_starts_swaps_and_stops(as_root) -> None:
+    as_root(f"sh {TREE}/tests/packaging/deb_service.sh $deb")

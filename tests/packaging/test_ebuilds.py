@@ -84,7 +84,19 @@ def test_the_release_emerges_with_its_tests_and_works(emerge) -> None:
         *("--run", '$EPYTHON -c "import pyzram._native"'),
         *("--run", "zram_stats --version"),
         *("--run", "pyzram --version"),
+        *("--expect", "/etc/init.d/zram"),
+        *("--expect", "/etc/conf.d/zram"),
+        *("--expect", "/usr/lib/systemd/system/zram@.service"),
+        *("--expect", "/usr/share/man/man8/zram_stats.8*"),
     )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/sys/class/zram-control").exists(), reason="needs a zram driver")
+@pytest.mark.skipif(not shutil.which("rc-service"), reason="needs OpenRC (Debian: openrc)")
+def test_the_service_of_the_image_starts_and_stops_under_openrc(emerge) -> None:
+    script = TREE / "tests/packaging/openrc_service.sh"
+    emerge("--no-pkgcheck", "--run", f"sh {script}")
 
 
 @pytest.mark.slow

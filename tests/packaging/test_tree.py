@@ -11,7 +11,7 @@ import pytest
 # Data, prose, and files whose readers take no comment.
 NO_COMMENT = re.compile(
     r"""(\.(md|json|txt|bin)|MANIFEST\.in|Manifest|LICENSE|py\.typed
-    |tests/data/sysfs/.*|repo_name|\.git\w+|packaging/debian/(copyright|.*format|.*\.(install|docs|manpages)))$""",
+    |tests/data/sysfs/.*|repo_name|\.git\w+|packaging/debian/(copyright|.*format|.*\.(docs|examples|manpages)))$""",
     re.X,
 )
 GENTOO = "# Distributed under the terms of the GNU General Public License v2\n"
@@ -81,6 +81,6 @@ def test_the_changelog_and_the_overlay_know_the_version(tree: Path, version: str
 def test_manual_pages_are_named_as_their_titles(tree: Path, sources: list[str]) -> None:
     for name in (n for n in sources if n.startswith("man/")):
         page, _, section = Path(name).name.rpartition(".")
-        title = re.search(r'^\.T[Hh] "?([\w.-]+)"? "?(\d)"?', (tree / name).read_text(), re.M)
-        assert title, f"{name} has no .TH line"
+        title = re.search(r'^\.(?:TH|Dt) "?([\w.-]+)"? "?(\d)"?', (tree / name).read_text(), re.M)
+        assert title, f"{name} has neither .TH nor .Dt"
         assert (title[1].lower(), title[2]) == (page.lower(), section), name

@@ -7,7 +7,7 @@ DISTUTILS_EXT=1
 DISTUTILS_USE_PEP517=setuptools
 PYTHON_COMPAT=( python3_{12..15} )
 
-inherit distutils-r1 linux-info optfeature
+inherit distutils-r1 linux-info optfeature systemd
 
 DESCRIPTION="Set up, watch and plan zram, the compressed block device in memory"
 HOMEPAGE="https://github.com/pyzram/pyzram"
@@ -55,6 +55,18 @@ python_test() {
 	rm -rf pyzram || die
 	# the other rings test a kernel, virtual machines and this packaging
 	epytest -m "not slow" tests/unit tests/native
+}
+
+python_install_all() {
+	distutils-r1_python_install_all
+
+	newinitd initscripts/openrc/zram.initd zram
+	newconfd initscripts/openrc/zram.confd zram
+	systemd_dounit initscripts/systemd/zram{,@}.service
+	# nothing in it is active: the administrator takes from it
+	insinto /etc/sysctl.d
+	doins initscripts/sysctl.d/zram.conf
+	doman man/*.[1-8]
 }
 
 pkg_postinst() {
