@@ -32,10 +32,13 @@ if TYPE_CHECKING:
         page_sizes,
     )
     from .parse import SwapArea
+    from .recompression import recompress_pages
+    from .run import Run
     from .stats import BdStat, BlockStat, DebugStat, IoStat, MmStat, Stats
     from .store import PageStore, StoreFigures
     from .sysfs import Sysfs
     from .units import format_size, parse_size
+    from .writeback import write_back, write_back_pages
 
 # Public name to the module that defines it.
 _HOME = {
@@ -71,6 +74,10 @@ _HOME = {
     "compress_page": "pages",
     "decompress_page": "pages",
     "page_sizes": "pages",
+    "Run": "run",
+    "recompress_pages": "recompression",
+    "write_back": "writeback",
+    "write_back_pages": "writeback",
     "format_size": "units",
     "parse_size": "units",
 }

@@ -26,14 +26,17 @@ def recompress_pages(
     priority: int | None = None,
     max_pages: int | None = None,
     timeout: float | None = None,
+    compact: bool = False,
     progress: Callable[[int], object] | None = None,
 ) -> Run:
     """Recompress all pages of one kind (:meth:`Zram.recompress`), heeding a deadline.
 
     ``type`` is ``idle``, ``huge``, ``huge_idle`` or ``None`` for all. With ``age`` (seconds),
     pages are marked idle first (:func:`pyzram.writeback.mark_idle`). ``max_pages`` bounds how
-    many are tried, whether or not that helps them. ``timeout`` is in seconds. ``progress`` is
-    called with the pages tried so far: at most that many, for the kernel does not tell.
+    many are tried, whether or not that helps them. ``timeout`` is in seconds. ``compact`` packs
+    the pool afterwards: objects that became smaller leave holes, which only that makes free
+    memory. ``progress`` is called with the pages tried so far: at most that many, for the kernel
+    does not tell.
 
     Raises:
         InvalidValueError: see :meth:`Zram.recompress`.
@@ -42,6 +45,7 @@ def recompress_pages(
         ZramOSError: EINVAL not initialised.
     """
     pace = Pace(timeout)
+    device.read_recomp_algorithms()  # a kernel without them is said first
     if not device.read_disksize():
         raise from_errno(
             errno.EINVAL, f"{device.name}: recompress", device.path, remedy="not initialised"
@@ -83,4 +87,6 @@ def recompress_pages(
                     break
                 if device.read_mm_stat().compr_data_size == now.compr_data_size:
                     pace.pages = max(pace.pages, 2 * pages)
+        if compact:
+            device.compact()
         return before.run(pace, stopped)

@@ -97,7 +97,7 @@ class Pace:
         yield
         took = time.monotonic() - began
         if took > 2 * STEP_SECONDS:
-            self.pages = max(FIRST_STEP // 16, self.pages // 2)
+            self.pages = max(1, self.pages // 2)
         elif took < STEP_SECONDS / 2:
             self.pages *= 2
 

@@ -195,11 +195,12 @@ def _patiently(command: Callable[[], object], pace: Pace) -> tuple[str | None, b
 
 
 def _refuse_unbacked(device: Zram) -> None:
+    backing = device.read_backing_dev()
     if not device.read_disksize():
         raise from_errno(
             errno.EINVAL, f"{device.name}: write back", device.path, remedy="not initialised"
         )
-    if device.read_backing_dev() is None:
+    if backing is None:
         raise from_errno(
             errno.ENODEV,
             f"{device.name}: write back",

@@ -30,6 +30,9 @@ def parser() -> argparse.ArgumentParser:
         "--threshold", type=int, metavar="BYTES", help="leave pages that are smaller already"
     )
     out.add_argument("--max-pages", type=int, metavar="N", help="try at most so many pages")
+    out.add_argument(
+        "--compact", action="store_true", help="pack the pool afterwards, which frees the holes"
+    )
     add_common_arguments(out)
     return out
 
@@ -54,6 +57,7 @@ def main(argv: list[str]) -> int:
             priority=options.priority,
             max_pages=options.max_pages,
             timeout=options.timeout,
+            compact=options.compact,
             progress=show,
         )
     return report(device.name, run, as_json=options.json, quiet=options.quiet)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import mmap
 import os
@@ -70,7 +71,7 @@ def stored(zram):
 
 def test_lz4_becomes_zstd_9_and_every_page_reads_back(stored):
     before = stored.read_mm_stat()
-    run = recompression.recompress_pages(stored)
+    run = recompression.recompress_pages(stored, compact=True)
     assert run.stopped is None
     assert run.compressed_freed > 0.1 * before.compr_data_size
     assert run.memory_freed > 0.1 * before.mem_used_total
@@ -86,17 +87,19 @@ def test_it_does_what_the_store_model_says(stored):
     pages = b"".join(real_pages(PAGES))
     model = PageStore(chain=running_chain())
     first = pyzram.page_sizes(pages, "lz4")
-    after = model.recompress(first, pyzram.page_sizes(pages, "zstd", level=9))
-    run = recompression.recompress_pages(stored)
-    wanted = model.store(after).compr_data_size
-    assert run.mm_after.compr_data_size == pytest.approx(wanted, rel=0.01)
-    print(f"compressed {run.mm_after.compr_data_size}, the model says {wanted}")
+    after = model.store(model.recompress(first, pyzram.page_sizes(pages, "zstd", level=9)))
+    run = recompression.recompress_pages(stored, compact=True)
+    assert run.mm_after.compr_data_size == pytest.approx(after.compr_data_size, rel=0.01)
+    print(
+        f"compressed {run.mm_after.compr_data_size}, the model says {after.compr_data_size}; "
+        f"memory {run.mm_after.mem_used_total}, the model says {after.mem_used_total}"
+    )
 
 
 def test_many_small_steps_come_to_the_same(stored, monkeypatch):
     seen = []
     monkeypatch.setattr("pyzram.run.FIRST_STEP", 16)
-    monkeypatch.setattr("pyzram.run.STEP_SECONDS", 0)
+    monkeypatch.setattr("pyzram.run.Pace.step", lambda pace: contextlib.nullcontext())
     run = recompression.recompress_pages(stored, progress=seen.append)
     assert len(seen) > 3
     again = recompression.recompress_pages(stored)

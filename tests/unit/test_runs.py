@@ -6,7 +6,10 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import re
 import signal
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +18,7 @@ from pyzram.cli import pyzram as command
 from pyzram.cli import runs
 from pyzram.cli.writeback import ranges
 from pyzram.errors import DeviceBusyError, InvalidValueError, UnsupportedError, from_errno
+from pyzram.run import Pace
 from pyzram.stats import BdStat, MmStat
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -84,6 +88,9 @@ class Kernel:
         if age is not None:
             raise UnsupportedError(errno.EINVAL, "no ages")
 
+    def read_recomp_algorithms(self) -> dict[int, str]:
+        return {1: "zstd"}
+
     def find_recomp_priority(self, *_wish: object) -> int:
         return 1
 
@@ -92,6 +99,17 @@ class Kernel:
         self.calls += 1
         for place in self.stored[:max_pages]:
             self.gains.discard(place)
+
+
+def test_a_step_that_takes_long_halves_the_next_but_leaves_one(monkeypatch):
+    monkeypatch.setattr("pyzram.run.STEP_SECONDS", -1)
+    pace = Pace(None)
+    sizes = []
+    for _ in range(12):
+        with pace.step():
+            sizes.append(pace.pages)
+    assert sizes[:3] == [1024, 512, 256]
+    assert sizes[-2:] == [1, 1]
 
 
 @pytest.fixture
@@ -262,3 +280,17 @@ def test_the_report_shows_before_and_after(kernel):
     figures = runs.figures(run)
     assert figures["bd_stat"]["bd_writes"] == [0, 1024]
     assert figures["bytes_written"] == 4 << 20
+
+
+@pytest.mark.parametrize("name", ["writeback", "recompress", "doctor"])
+def test_the_manual_page_has_exactly_the_options_of_the_command(name):
+    page = Path(__file__).parents[2] / f"man/pyzram-{name}.8"
+    if not page.exists():
+        pytest.skip("only in the source tree")
+    options = re.search(r"^\.SH OPTIONS\n(.*?)^\.SH", page.read_text(), re.DOTALL | re.MULTILINE)
+    assert options
+    headings = re.findall(r"^\.TP\n(.*)", options[1], re.MULTILINE)
+    documented = set(re.findall(r"--[a-z-]+", "\n".join(headings).replace("\\-", "-")))
+    parser = import_module(f"pyzram.cli.{name}").parser()
+    known = {word for action in parser._actions for word in action.option_strings}
+    assert documented == {word for word in known if word.startswith("--")} - {"--help"}
