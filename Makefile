@@ -45,9 +45,12 @@ lint: deps
 unit native kernel: build
 	$(PYTEST) tests/$@
 
+# Where it cannot be had, the VM ring skips and says so.
+$(VENV)/bin/vng: | deps
+	-$(PY) -m pip install --quiet --disable-pip-version-check virtme-ng
+
 # Once .cache/vm holds the kernels this needs no network.
-vm: build
-	[ -x $(VENV)/bin/vng ] || $(PY) -m pip install --quiet --disable-pip-version-check virtme-ng
+vm: build $(VENV)/bin/vng
 	$(PYTEST) -s tests/$@
 
 # Everything, also what takes minutes: emerge and Debian's package.
@@ -74,9 +77,10 @@ fuzz: deps
 
 # With root and a driver this run is meant to test the kernel: it fails if it tested nothing.
 check: export PYZRAM_REQUIRE_KERNEL := $(shell [ "$$(id -u)" = 0 ] && [ -d /sys/class/zram-control ] && echo 1)
-check: lint build
+check: lint build $(VENV)/bin/vng
 	$(PYTEST) tests/unit tests/native
 	$(PYTEST) tests/kernel
 	tests/native/sanitize $(PY)
 	tests/fuzz/run
 	$(PYTEST) tests/packaging
+	$(PYTEST) -s tests/vm

@@ -541,6 +541,7 @@ START_POINTS = [
 ]
 
 
+@pytest.mark.slow  # in an emulated guest
 @pytest.mark.parametrize(("where", "point"), START_POINTS)
 def test_start_after_a_start_that_was_killed(box: Box, where: str, point: str) -> None:
     before = {path.name for path in Path("/sys/block").glob("zram*")}
@@ -574,6 +575,7 @@ RELOAD_POINTS = [
 ]
 
 
+@pytest.mark.slow  # in an emulated guest
 @pytest.mark.parametrize(("where", "point"), RELOAD_POINTS)
 def test_start_and_reload_after_a_reload_that_was_killed(box: Box, where: str, point: str) -> None:
     box.fine("start")

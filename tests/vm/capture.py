@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Capture what a kernel's zram shows in sysfs: ``python tests/vm/capture.py FOLDER``, as root.
 
-Two trees, ``fresh`` and ``used`` (data stored), each with the files below /sys, and kernel.json:
-release, algorithms and features by which the matrix knows that it booted what it meant to.
+Two trees, ``fresh`` and ``used`` (data stored), each a root for :class:`pyzram.Sysfs`, and
+kernel.json: release, algorithms and features by which the matrix knows that it booted what it meant
+to. Those in tests/data/sysfs were made by the matrix (results/KERNEL/sysfs in its cache).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def write(path: Path, text: str) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy one attribute with its mode; what cannot be read is left empty."""
+    """Copy one attribute; what cannot be read is left empty."""
     target.parent.mkdir(parents=True, exist_ok=True)
     text = ""
     if source.stat().st_mode & 0o444:
@@ -37,8 +38,10 @@ def copy(source: Path, target: Path) -> None:
 
 
 def copy_device(name: str, folder: Path) -> None:
-    """The device's own attributes, its queue's limits and the control class, without reading
-    hot_add: reading it would add a device."""
+    """Copy the device's own attributes and its queue's limits.
+
+    The control class's files are made, not read: reading hot_add would add a device.
+    """
     device = SYSFS / "block" / name
     for source in sorted(device.iterdir()):
         if source.is_file() and not source.is_symlink():
@@ -53,7 +56,7 @@ def copy_device(name: str, folder: Path) -> None:
 
 
 def pages() -> list[bytes]:
-    """One hundred same-filled, two hundred compressible, fifty that do not compress."""
+    """A hundred same-filled pages, two hundred that compress, fifty that do not."""
     same = [bytes([number]) * PAGE for number in range(100)]
     text = [(f"captured page {number}\n" * 400).encode()[:PAGE] for number in range(200)]
     return same + text + [os.urandom(PAGE) for _ in range(50)]

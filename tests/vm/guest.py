@@ -15,21 +15,26 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import ClassVar
 
 from .archive import TREE, Image, UnavailableError, cache
 
 QEMU = "qemu-system-x86_64"
 
 
+def program(name: str) -> str:
+    """A command that is installed beside this Python."""
+    beside = Path(sys.executable).with_name(name)
+    if not beside.exists():
+        raise UnavailableError(f"needs {beside}")
+    return str(beside)
+
+
 def vng() -> str:
-    """The command that boots; it is installed beside this Python."""
+    """The command that boots."""
     if not shutil.which(QEMU):
         raise UnavailableError(f"needs {QEMU} (Debian: qemu-system-x86)")
-    beside = Path(sys.executable).with_name("vng")
-    found = str(beside) if beside.exists() else shutil.which("vng")
-    if not found:
-        raise UnavailableError("needs virtme-ng (pip install virtme-ng)")
-    return found
+    return program("vng")
 
 
 def has_kvm() -> bool:
@@ -43,28 +48,34 @@ def has_kvm() -> bool:
     return "vmx" in flags or "svm" in flags
 
 
-def load_driver(module: Path | None) -> str:
+def load_driver(modules: tuple[Path, ...]) -> str:
     """Shell lines that load zram without devices, the kernel's own or a rebuilt one."""
-    if module is None:
-        load = "modprobe zram num_devices=0"
-    else:
-        load = (
-            f"for name in $(modinfo -F depends {module} | tr , ' '); do modprobe $name; done\n"
-            f"insmod {module} num_devices=0"
-        )
-    return f"{load}\nmodprobe loop"
+    lines = ["modprobe loop"]
+    for module in modules:
+        # What it needs of the kernel's own; what it needs of ours is loaded by now.
+        lines += [
+            f"for name in $(modinfo -F depends {module} | tr , ' '); do",
+            "\tmodprobe -q $name",
+            "done",
+            f"insmod {module}{' num_devices=0' if module.name == 'zram.ko' else ''}",
+        ]
+    if not modules:
+        lines.append("modprobe zram num_devices=0")
+    return "\n".join(lines)
 
 
 class Guest:
     """One boot. The script runs as root inside; ``folder`` is where both sides can write."""
 
+    running: ClassVar[set[Guest]] = set()
+
     def __init__(
         self, image: Image, script: Path, folder: Path, *, disks: tuple[Path, ...] = ()
     ) -> None:
         self.console = folder / "console.log"
-        program = vng()
+        boot = vng()
         command = [
-            *(program, "--run", str(image.vmlinuz), "--verbose", "--user", "root"),
+            *(boot, "--run", str(image.vmlinuz), "--verbose", "--user", "root"),
             # One processor: multi-threaded emulation crashes 7.x kernels.
             *("--memory", "1G", "--cpus", "1", "--force-9p", "--rwdir", str(folder)),
             # An oops is a crash, and a crash ends QEMU (virtme-ng gives it -no-reboot).
@@ -77,7 +88,7 @@ class Guest:
         # virtme-ng writes a configuration file below HOME and runs its own tools from PATH.
         home = cache() / "home"
         home.mkdir(parents=True, exist_ok=True)
-        path = f"{Path(program).parent}:/usr/sbin:/sbin:{os.environ.get('PATH', '/usr/bin:/bin')}"
+        path = f"{Path(boot).parent}:/usr/sbin:/sbin:{os.environ.get('PATH', '/usr/bin:/bin')}"
         with self.console.open("wb") as console:
             self.process = subprocess.Popen(
                 [*command, "--", f"sh {script}"],
@@ -88,6 +99,14 @@ class Guest:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+        Guest.running.add(self)
+
+    @classmethod
+    def cut_all(cls) -> None:
+        """Leave no guest behind when a run is broken off."""
+        for guest in tuple(cls.running):
+            guest.cut_power()
 
     def wait(self, seconds: float) -> bool:
         """Whether the guest ended by itself in time; it is gone afterwards either way."""
@@ -113,6 +132,7 @@ class Guest:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        Guest.running.discard(self)
 
     def last_words(self) -> str:
         """The end of the console, for a failure's text."""

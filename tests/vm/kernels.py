@@ -31,13 +31,14 @@ class Kernel:
     name: str
     origin: str
     suites: tuple[str, ...] = ()  # of Debian's archive, the newest of all is taken; none: running
-    rebuilt: bool = False  # its zram module is built again with multi-compression and LZO
+    rebuilt: bool = False  # its zram module is built again with multi-compression, LZO and 842
     algorithms: frozenset[str] = frozenset()
     features: frozenset[str] = frozenset()
 
 
 OWN_BACKENDS = frozenset({"lz4", "lz4hc", "zstd", "deflate"})
 LZO = frozenset({"lzo", "lzo-rle"})
+EVERY = OWN_BACKENDS | LZO | {"842"}
 SINCE_6_12 = frozenset({WRITEBACK, TRACKING, PARAMETERS})
 
 KERNELS = (
@@ -61,7 +62,7 @@ KERNELS = (
         "the same, module rebuilt with ZRAM_MULTI_COMP",
         ("bookworm-backports",),
         rebuilt=True,
-        algorithms=OWN_BACKENDS | LZO,
+        algorithms=EVERY,
         features=SINCE_6_12 | {RECOMPRESSION},
     ),
     Kernel(
@@ -76,7 +77,7 @@ KERNELS = (
         "the same, module rebuilt with ZRAM_MULTI_COMP",
         ("trixie-backports", "sid"),
         rebuilt=True,
-        algorithms=OWN_BACKENDS | LZO,
+        algorithms=EVERY,
         features=SINCE_6_12 | {COMPRESSED_WRITEBACK, RECOMPRESSION},
     ),
 )

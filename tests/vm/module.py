@@ -11,23 +11,41 @@ from pathlib import Path
 from .archive import Archive, Image, UnavailableError, cache, run
 from .kernels import Kernel
 
-ADDED = ("ZRAM_MULTI_COMP", "ZRAM_BACKEND_LZO")
+# Folders of the kernel's source in the order of their needs, what is set for each, what comes out.
+PARTS = (
+    ("lib/842", ("842_COMPRESS=m", "842_DECOMPRESS=m"), ("842_compress.ko", "842_decompress.ko")),
+    (
+        "drivers/block/zram",
+        ("ZRAM=m", "ZRAM_MULTI_COMP=y", "ZRAM_BACKEND_LZO=y", "ZRAM_BACKEND_842=y"),
+        ("zram.ko",),
+    ),
+)
 
 
-def rebuilt_module(kernel: Kernel, image: Image) -> Path:
-    """zram.ko for this kernel with multi-compression and LZO, from the cache or built."""
-    built = cache() / "modules" / image.release / "zram.ko"
-    if not built.exists():
+def rebuilt_modules(kernel: Kernel, image: Image) -> tuple[Path, ...]:
+    """Modules of zram with every back end and multi-compression, in the order of loading.
+
+    From the cache, or built.
+    """
+    folder = cache() / "modules" / image.release
+    if not folder.exists():
         work = cache() / "build" / image.release
         shutil.rmtree(work, ignore_errors=True)
         archive = Archive(kernel.suites)
         headers = fetch_headers(archive, image.release, work)
-        sources = fetch_sources(archive, image.release, work)
-        make(headers, sources, compiler(headers))
-        built.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(sources / "zram.ko", built)
+        source = fetch_source(archive, image.release, work)
+        built = work / "built"
+        built.mkdir()
+        symbols: list[Path] = []
+        for part, options, names in PARTS:
+            make(headers, source / part, options, symbols)
+            symbols.append(source / part / "Module.symvers")
+            for name in names:
+                shutil.move(source / part / name, built)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        built.rename(folder)
         shutil.rmtree(work)
-    return built
+    return tuple(folder / name for _, _, names in PARTS for name in names)
 
 
 def fetch_headers(archive: Archive, release: str, work: Path) -> Path:
@@ -71,16 +89,16 @@ def lend_libc(archive: Archive, tools: list[Path], work: Path) -> None:
         tool.chmod(0o755)
 
 
-def fetch_sources(archive: Archive, release: str, work: Path) -> Path:
-    """The driver's folder of the kernel's source."""
+def fetch_source(archive: Archive, release: str, work: Path) -> Path:
+    """The kernel's source, as much of it as is built."""
     found = re.match(r"\d+\.\d+", release)
     if not found:
         raise UnavailableError(f"kernel release {release} has no version")
     package = f"linux-source-{found[0]}"
     archive.unpack([package], work)
-    driver = f"{package}/drivers/block/zram"
-    run("tar", "-xf", work / f"usr/src/{package}.tar.xz", "-C", work, driver)
-    return work / driver
+    parts = [f"{package}/{part}" for part, _, _ in PARTS]
+    run("tar", "-xf", work / f"usr/src/{package}.tar.xz", "-C", work, *parts)
+    return work / package
 
 
 def compiler(headers: Path) -> list[str]:
@@ -92,13 +110,15 @@ def compiler(headers: Path) -> list[str]:
     return ["CC=gcc", "CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT="]
 
 
-def make(headers: Path, sources: Path, settings: list[str]) -> None:
+def make(headers: Path, source: Path, options: tuple[str, ...], symbols: list[Path]) -> None:
+    defined = (option.partition("=")[0] for option in options if option.endswith("=y"))
     run(
         "make",
-        *("-C", headers, f"M={sources}", "CONFIG_ZRAM=m", "CONFIG_DEBUG_INFO_BTF_MODULES="),
-        *settings,
-        *(f"CONFIG_{option}=y" for option in ADDED),
-        "KCFLAGS=" + " ".join(f"-DCONFIG_{option}=1" for option in ADDED),
+        *("-C", headers, f"M={source}", "CONFIG_DEBUG_INFO_BTF_MODULES="),
+        *compiler(headers),
+        *(f"CONFIG_{option}" for option in options),
+        "KCFLAGS=" + " ".join(f"-DCONFIG_{name}=1" for name in defined),
+        "KBUILD_EXTRA_SYMBOLS=" + " ".join(map(str, symbols)),
         f"-j{os.cpu_count() or 1}",
         "modules",
     )

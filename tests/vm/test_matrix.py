@@ -15,38 +15,40 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from vm.archive import TREE, cache, kernel_image
+from vm.archive import TREE, Image, UnavailableError, cache, kernel_image
 from vm.guest import Guest, load_driver
 from vm.kernels import Kernel
-from vm.module import rebuilt_module
+from vm.module import rebuilt_modules
 
-DEADLINE = 600.0  # seconds for a boot and the ring; emulation on a busy machine is slow
+DEADLINE = 900.0  # seconds for a boot and the ring; emulation on a busy machine is slow
 # What fewer tests would mean: a ring that skipped what it was to prove.
 AT_LEAST = 100
-RING = ["-Im", "pytest", "-p", "no:cacheprovider", "-m", "not slow", "tests/kernel"]
-
-
-@pytest.fixture
-def folder(kernel: Kernel) -> Path:
-    """Where this kernel's results go; empty."""
-    path = cache() / "results" / kernel.name
-    shutil.rmtree(path, ignore_errors=True)
-    path.mkdir(parents=True)
-    return path
+RING = [
+    "-Im",
+    "pytest",
+    "-p",
+    "no:cacheprovider",
+    "-m",
+    "not slow",
+    "--durations=20",
+    "tests/kernel",
+]
 
 
 def ring(folder: Path) -> list[str]:
     return [sys.executable, *RING, f"--junitxml={folder}/junit.xml"]
 
 
-def guest_script(folder: Path, module: Path | None) -> Path:
+def guest_script(folder: Path, modules: tuple[Path, ...]) -> Path:
     """What runs inside: load the driver, look at it, run the ring, say how it ended."""
     script = folder / "guest.sh"
     script.write_text(
-        f"cd {TREE}\n{load_driver(module)}\n"
+        f"cd {TREE}\n{load_driver(modules)}\n"
         "export PYZRAM_IN_GUEST=1 PYZRAM_REQUIRE_KERNEL=1\n"
         "export HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis\n"
         f"{sys.executable} -IB tests/vm/capture.py {folder}/sysfs\n"
@@ -63,6 +65,7 @@ def executed(folder: Path) -> int:
 
 
 def run_here(folder: Path) -> None:
+    """The ring on this machine itself."""
     if os.geteuid() != 0 or not Path("/sys/class/zram-control").is_dir():
         pytest.skip("the running kernel: needs root and a zram driver")
     with (folder / "pytest.log").open("w") as log:
@@ -70,10 +73,9 @@ def run_here(folder: Path) -> None:
     (folder / "status").write_text(str(done.returncode))
 
 
-def run_in_guest(kernel: Kernel, folder: Path) -> None:
-    image = kernel_image(kernel)
-    module = rebuilt_module(kernel, image) if kernel.rebuilt else None
-    guest = Guest(image, guest_script(folder, module), folder)
+def run_in_guest(kernel: Kernel, folder: Path, image: Image, modules: tuple[Path, ...]) -> None:
+    """The ring on another kernel, which must be the one that was meant."""
+    guest = Guest(image, guest_script(folder, modules), folder)
     ended = guest.wait(DEADLINE)
     assert ended, f"hung past {DEADLINE:.0f} s:\n{guest.last_words()}"
     assert (folder / "status").exists(), f"the guest crashed:\n{guest.last_words()}"
@@ -83,14 +85,45 @@ def run_in_guest(kernel: Kernel, folder: Path) -> None:
     assert set(seen["features"]) == kernel.features
 
 
-def test_the_kernel_ring_passes(kernel, folder):
+def run_ring(kernel: Kernel, image: Image | None, modules: tuple[Path, ...]) -> str:
+    """One kernel's ring; the line that tells what ran."""
+    folder = cache() / "results" / kernel.name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     start = time.monotonic()
-    if kernel.suites:
-        run_in_guest(kernel, folder)
+    if image:
+        run_in_guest(kernel, folder, image, modules)
     else:
         run_here(folder)
     report = "\n".join((folder / "pytest.log").read_text().splitlines()[-40:])
     assert (folder / "status").read_text().strip() == "0", report
     count = executed(folder)
-    print(f"{kernel.name}: {count} kernel tests in {time.monotonic() - start:.0f} s")
     assert count >= AT_LEAST, report
+    return f"{kernel.name}: {count} kernel tests in {time.monotonic() - start:.0f} s"
+
+
+@pytest.fixture(scope="session")
+def rings(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[str]]]:
+    """The runs of all chosen kernels, one for each processor at a time."""
+    runs: dict[str, Future[str]] = {}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for item in request.session.items:
+            kernel = item.callspec.params["kernel"] if hasattr(item, "callspec") else None
+            if not isinstance(kernel, Kernel):
+                continue
+            try:
+                # One after the other: kernels share what is fetched.
+                image = kernel_image(kernel) if kernel.suites else None
+                modules = rebuilt_modules(kernel, image) if image and kernel.rebuilt else ()
+            except UnavailableError as err:
+                runs[kernel.name] = Future()
+                runs[kernel.name].set_exception(err)
+            else:
+                runs[kernel.name] = pool.submit(run_ring, kernel, image, modules)
+        yield runs
+        Guest.cut_all()
+        pool.shutdown(cancel_futures=True)
+
+
+def test_the_kernel_ring_passes(kernel, rings):
+    print(rings[kernel.name].result())
