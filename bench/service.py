@@ -175,7 +175,8 @@ def bench_reload(directory: Path) -> None:
 
 def main() -> None:
     wanted = sys.argv[1:] or ["start", "reload"]
-    with tempfile.TemporaryDirectory() as directory:
+    # In memory, as /run is: on a disk each atomic rename may wait for it.
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
         if "start" in wanted:
             bench_start(Path(directory))
         if "reload" in wanted:

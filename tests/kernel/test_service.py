@@ -415,6 +415,27 @@ def test_stop_is_refused_when_memory_can_not_take_the_pages_back(box: Box) -> No
     assert box.numbers() == [number]
 
 
+def test_a_swapoff_that_the_kernel_refuses_leaves_everything_as_it_was(box: Box) -> None:
+    box.write("NUM_DEVICES=2\nSWAPON_OPTS='-p 1'\nZRAM_SIZE_0=64M\nZRAM_SIZE_1=64M\n")
+    box.fine("start")
+    before = box.numbers()
+    done = subprocess.run(
+        ["setpriv", "--bounding-set=-sys_admin", *box.command("stop")],
+        env=box.env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert f"device 1: swap off zram{before[1]}" in done.stderr
+    assert "Operation not permitted" in done.stderr
+    assert box.numbers() == before
+    assert {f"/dev/zram{number}" for number in before} <= set(swaps())
+    assert box.pyzram("status").returncode == 0
+    box.fine("stop")
+    assert box.numbers() == []
+
+
 # ---- no zram here ------------------------------------------------------------------------------
 
 

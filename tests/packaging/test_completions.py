@@ -52,9 +52,10 @@ def test_the_manual_says_which_commands_take_an_option(option: str) -> None:
 
 
 def test_the_manual_has_every_command() -> None:
-    named = set(re.findall(r"^\.It Cm (.*)$", manual("pyzram.8"), re.M))
-    words = {word for line in named for word in re.split(r"[ ,]+", line)} - {"Ar", "FILE"}
-    assert set(COMMANDS) <= words
+    named = set(re.findall(r"^\.It Cm (\w+)(?: Ar FILE)?$", manual("pyzram.8"), re.M))
+    elsewhere = set(re.findall(r"^\.Xr pyzram-(\w+) 8", manual("pyzram.8"), re.M))
+    assert named | elsewhere == set(COMMANDS)
+    assert all((TREE / f"man/pyzram-{name}.8").exists() for name in elsewhere)
 
 
 def test_the_manual_has_exactly_the_variables_of_the_configuration() -> None:
