@@ -79,8 +79,8 @@ def _look(
 def _device_name(path: str) -> str:
     """Return the name of the device that a swap area's path means; empty for a file."""
     directory, _, name = os.path.realpath(path).rpartition("/")
-    # Without a directory: it was swapped on in another mount namespace, with a /dev of its own.
-    return name if directory in ("/dev", "") else ""
+    # Anything but /dev: it was swapped on in another mount namespace or below another root.
+    return name if directory == "" or directory.endswith("/dev") else ""
 
 
 def mem_available(sysfs: Sysfs) -> int:

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: MIT
+"""pyzram's commands as far as they need no device: usage, check, plans below a made-up root."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pyzram.cli.pyzram import main
+from pyzram.cli.service import OPTIONS
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine with a zram driver, a foreign device and a swap file of high priority."""
+    top = tmp_path / "root"
+    for directory in ("sys/class/zram-control", "sys/block/zram3", "proc/self", "dev"):
+        (top / directory).mkdir(parents=True)
+    (top / "sys/block/zram3/disksize").write_text("1073741824\n")
+    (top / "sys/block/zram3/dev").write_text("252:3\n")
+    (top / "proc/swaps").write_text(
+        "Filename\tType\tSize\tUsed\tPriority\n"
+        "/swapfile\tfile\t1048576\t0\t500\n/dev/zram3\tpartition\t1048576\t0\t600\n"
+    )
+    (top / "proc/self/mountinfo").write_text("20 1 8:1 / / rw - ext4 /dev/sda1 rw\n")
+    (top / "proc/meminfo").write_text("MemTotal: 4194304 kB\nMemAvailable: 2097152 kB\n")
+    monkeypatch.setenv("PYZRAM_ROOT", str(top))
+    monkeypatch.setenv("PYZRAM_RUN", str(tmp_path / "run"))
+    return top
+
+
+@pytest.fixture
+def conf(tmp_path: Path) -> Path:
+    path = tmp_path / "zram"
+    path.write_text("ZRAM_SIZE_0=64M\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["start", "--nonsense"],
+        ["start", "operand"],
+        ["status", "--pretend"],
+        ["plan", "-c"],
+        ["import"],
+        ["import", "a", "b"],
+        ["nothing"],
+        [],
+    ],
+)
+def test_wrong_usage_is_exit_status_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("pyzram")
+
+
+@pytest.mark.parametrize("command", OPTIONS)
+def test_every_command_has_a_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == 0
+    said = capsys.readouterr().out
+    for option in OPTIONS[command]:
+        assert f"--{option.long}" in said
+
+
+def test_a_plan_as_text_and_json(
+    root: Path, conf: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["-c", str(conf), "plan"]) == 0
+    said = capsys.readouterr()
+    assert "1. device 0: add a device" in said.out
+    assert "zram3" not in said.out
+    assert said.err.count("/swapfile has priority 500, zram 100: it is used first") == 1
+    assert "zram3" not in said.err
+    assert main(["plan", f"--config={conf}", "--json"]) == 0
+    actions = [step["action"] for step in json.loads(capsys.readouterr().out)["steps"]]
+    assert actions == ["add", "configure", "mkswap", "swapon", "ready"]
+
+
+def test_a_refusal_is_a_failure(root: Path, conf: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "sys/class/zram-control").rmdir()
+    conf.write_text("LOAD_ON_START=no\n")
+    assert main(["plan", "-c", str(conf)]) == 1
+    assert "refused: zram is not loaded, and LOAD_ON_START=no" in capsys.readouterr().out
+
+
+def test_check_tells_all_problems(conf: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    conf.write_text("ZRAM_SIZE_0=x\nNUM_DEVICE=1\n")
+    assert main(["check", "-c", str(conf), "--json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert [problem.split(": ")[0] for problem in document["problems"]] == [
+        f"{conf}:1",
+        f"{conf}:2",
+    ]
+    conf.write_text("NUM_DEVICES=1\nZRAM_SIZE_4=64M\n")
+    assert main(["check", "-c", str(conf)]) == 0
+    assert "NUM_DEVICES is 1" in capsys.readouterr().err
+
+
+def test_a_file_that_is_missing_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in ("check", "start", "plan"):
+        assert main([command, "-c", str(tmp_path / "none")]) == 1
+        assert capsys.readouterr().err == (
+            f"pyzram {command}: {tmp_path}/none: read the configuration: "
+            "No such file or directory\n"
+        )
+
+
+def test_status_of_nothing_is_3_and_names_what_is_missing(
+    root: Path, conf: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["status", "-c", str(conf)]) == 3
+    assert capsys.readouterr().out == "device 0 missing swap\n"
+
+
+def test_import_prints_a_file_and_tells_what_is_lost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    theirs = tmp_path / "zram-generator.conf"
+    theirs.write_text("[zram0]\nzram-size = ram / 2\nhost-memory-limit = 1000\n")
+    assert main(["import", str(theirs)]) == 0
+    said = capsys.readouterr()
+    assert 'ZRAM_SIZE_0="ram/2"\n' in said.out
+    assert "not carried over: zram0: host-memory-limit" in said.err
