@@ -88,6 +88,9 @@ def test_the_release_emerges_with_its_tests_and_works(emerge) -> None:
         *("--expect", "/etc/conf.d/zram"),
         *("--expect", "/usr/lib/systemd/system/zram@.service"),
         *("--expect", "/usr/share/man/man8/zram_stats.8*"),
+        *("--expect", "/usr/share/bash-completion/completions/zram_stats"),
+        *("--expect", "/usr/share/zsh/site-functions/_pyzram"),
+        *("--expect", "/usr/share/fish/vendor_completions.d/pyzram.fish"),
     )
 
 

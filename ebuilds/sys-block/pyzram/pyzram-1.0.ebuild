@@ -7,7 +7,7 @@ DISTUTILS_EXT=1
 DISTUTILS_USE_PEP517=setuptools
 PYTHON_COMPAT=( python3_{12..15} )
 
-inherit distutils-r1 linux-info optfeature systemd
+inherit distutils-r1 linux-info optfeature shell-completion systemd
 
 DESCRIPTION="Set up, watch and plan zram, the compressed block device in memory"
 HOMEPAGE="https://github.com/pyzram/pyzram"
@@ -67,6 +67,11 @@ python_install_all() {
 	insinto /etc/sysctl.d
 	doins initscripts/sysctl.d/zram.conf
 	doman man/*.[1-8]
+
+	newbashcomp initscripts/completions/pyzram.bash pyzram
+	newbashcomp initscripts/completions/pyzram.bash zram_stats
+	dozshcomp initscripts/completions/_pyzram
+	dofishcomp initscripts/completions/pyzram.fish
 }
 
 pkg_postinst() {
