@@ -34,9 +34,8 @@ def recompress_pages(
     ``type`` is ``idle``, ``huge``, ``huge_idle`` or ``None`` for all. With ``age`` (seconds),
     pages are marked idle first (:func:`pyzram.writeback.mark_idle`). ``max_pages`` bounds how
     many are tried, whether or not that helps them. ``timeout`` is in seconds. ``compact`` packs
-    the pool afterwards: objects that became smaller leave holes, which only that makes free
-    memory. ``progress`` is called with the pages tried so far: at most that many, for the kernel
-    does not tell.
+    the pool afterwards, for objects that were replaced may leave holes. ``progress`` is called
+    with the pages tried so far: at most that many, for the kernel does not tell.
 
     Raises:
         InvalidValueError: see :meth:`Zram.recompress`.

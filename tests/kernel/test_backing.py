@@ -13,6 +13,7 @@ import zlib
 from pathlib import Path
 
 import pytest
+from kernel.raw import PAGE, noise, store
 
 import pyzram
 from pyzram import backing_store
@@ -262,6 +263,20 @@ def test_a_file_s_loop_device_goes_with_the_reset_and_the_file_serves_again(zram
         assert device and device.startswith("/dev/loop")
         zram.reset()
         assert backing_store.backing_file(device) is None
+
+
+def test_a_file_with_pages_of_the_last_time_serves_again(zram, zram_device, image):
+    zram.configure(disksize="16M", backing_dev=image)
+    store(zram_device, [noise(number) for number in range(20)])
+    zram.writeback("huge")
+    assert zram.read_bd_stat().bd_writes_bytes == 20 * PAGE
+    zram.reset()
+    assert image.read_bytes().count(0) < SIZE
+    try:
+        os.getxattr(image, backing_store.MARK)
+    except OSError:
+        pytest.skip("no trusted attributes on this file system")
+    zram.configure(disksize="16M", backing_dev=image)
 
 
 def test_a_store_of_another_zram_is_refused(zram, add_zram, loop):

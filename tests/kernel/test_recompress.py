@@ -74,7 +74,7 @@ def test_lz4_becomes_zstd_9_and_every_page_reads_back(stored):
     run = recompression.recompress_pages(stored, compact=True)
     assert run.stopped is None
     assert run.compressed_freed > 0.1 * before.compr_data_size
-    assert run.memory_freed > 0.1 * before.mem_used_total
+    assert run.memory_freed > 0  # how much, the next test says: few pages fill few zspages
     assert run.mm_after.orig_data_size == before.orig_data_size
     print(
         f"compressed {before.compr_data_size} -> {run.mm_after.compr_data_size}, "
@@ -90,6 +90,7 @@ def test_it_does_what_the_store_model_says(stored):
     after = model.store(model.recompress(first, pyzram.page_sizes(pages, "zstd", level=9)))
     run = recompression.recompress_pages(stored, compact=True)
     assert run.mm_after.compr_data_size == pytest.approx(after.compr_data_size, rel=0.01)
+    assert run.mm_after.mem_used_total == pytest.approx(after.mem_used_total, rel=0.01)
     print(
         f"compressed {run.mm_after.compr_data_size}, the model says {after.compr_data_size}; "
         f"memory {run.mm_after.mem_used_total}, the model says {after.mem_used_total}"
