@@ -29,6 +29,8 @@ TIMED_PAGES = 600
 SLOW_US = 100.0
 # A slower algorithm must save at least this share of the faster one's memory.
 WORTH = 0.10
+# Of a device so large that zspages which are not full do not count.
+LARGE_PAGES = 1 << 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +47,9 @@ class AlgorithmEstimate:
     decompress_us: float | None
     decompress_us_p99: float | None
     """``None`` where no page was compressed"""
-
-    @property
-    def memory_share(self) -> float | None:
-        """mem_used_total / orig_data_size; ``None`` without pages."""
-        figures = self.figures
-        return figures.mem_used_total / figures.orig_data_size if figures.pages else None
+    memory_share: float | None
+    """mem_used_total / orig_data_size of a large device that is full of such pages; ``None``
+    without pages. In a small one, zspages that are not full weigh more."""
 
     @property
     def label(self) -> str:
@@ -241,14 +240,23 @@ def _finish(
         ratio = Interval(mean, mean, mean)
     else:
         ratio = ratio_of(tally)
+    compress, compress_p99 = _quantiles(tally.compress_ns)
+    decompress, decompress_p99 = _quantiles(tally.decompress_ns)
     return AlgorithmEstimate(
         tally.name,
         tally.level,
         store.scale(tally.figures, pages),
         ratio,
-        *_quantiles(tally.compress_ns),
-        *_quantiles(tally.decompress_ns),
+        compress,
+        compress_p99,
+        decompress,
+        decompress_p99,
+        _memory_share(store.scale(tally.figures, LARGE_PAGES)),
     )
+
+
+def _memory_share(figures: StoreFigures) -> float | None:
+    return figures.mem_used_total / figures.orig_data_size if figures.orig_data_size else None
 
 
 def _quantiles(ns: list[int]) -> tuple[float, float] | tuple[None, None]:
@@ -273,8 +281,7 @@ class Recommendation:
 
 def holds(estimate: AlgorithmEstimate, ram: int) -> int | None:
     """How many bytes of such memory ``ram`` bytes hold; ``None`` if all pages are same-filled."""
-    used = estimate.figures.mem_used_total
-    return ram * estimate.figures.orig_data_size // used if used else None
+    return int(ram / estimate.memory_share) if estimate.memory_share else None
 
 
 def recommend(
@@ -298,10 +305,14 @@ def recommend(
     timed.sort(key=lambda pair: pair[0])
     fastest = best = timed[0][1]
     for _, other in timed[1:]:
-        saves = 1 - other.figures.mem_used_total / max(1, best.figures.mem_used_total)
-        if saves >= WORTH and (other.decompress_us or 0) <= SLOW_US:
+        if _saves(other, best) >= WORTH and (other.decompress_us or 0) <= SLOW_US:
             best = other
     return Recommendation(best.label, _reason(best, fastest), _disksize(best, ram))
+
+
+def _saves(slower: AlgorithmEstimate, faster: AlgorithmEstimate) -> float:
+    """The share of the faster algorithm's memory that the slower one saves."""
+    return 1 - (slower.memory_share or 0.0) / faster.memory_share if faster.memory_share else 0.0
 
 
 def _reason(best: AlgorithmEstimate, fastest: AlgorithmEstimate) -> str:
@@ -310,9 +321,8 @@ def _reason(best: AlgorithmEstimate, fastest: AlgorithmEstimate) -> str:
     if best is fastest:
         text += ", and no slower algorithm saves a tenth of that"
     else:
-        saves = 1 - best.figures.mem_used_total / max(1, fastest.figures.mem_used_total)
         text += (
-            f", {saves:.0%} less than {fastest.label}, for "
+            f", {_saves(best, fastest):.0%} less than {fastest.label}, for "
             f"{(best.decompress_us or 0) - (fastest.decompress_us or 0):.1f} microseconds more "
             "per page read back"
         )

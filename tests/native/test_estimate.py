@@ -149,7 +149,7 @@ def made_up(name, used, us, level=None):
     )
     share = used / figures.orig_data_size
     return estimate.AlgorithmEstimate(
-        name, level, figures, Interval(share, share, share), us, 2 * us, us, 2 * us
+        name, level, figures, Interval(share, share, share), us, 2 * us, us, 2 * us, share
     )
 
 
@@ -188,6 +188,16 @@ def test_the_device_fits_half_of_the_memory_and_no_more_than_twice_it():
     assert small.disksize == 1 << 30
     assert estimate.recommend(of(), 1 << 30) is None
     assert estimate.recommend(of(LZ4), 1 << 30, ["842"]) is None
+
+
+def test_what_a_few_pages_mean_is_not_blurred_by_zspages_that_are_not_full(tmp_path):
+    few = tmp_path / "few"
+    few.write_bytes(b"".join(bytes([i]) * 2048 + bytes(range(256)) * 8 for i in range(50)))
+    with open_files([str(few)]) as source:
+        found = estimate.estimate_pages(source, [FAST], store=STORE).algorithms[FAST]
+    many = estimate.holds(found, 1 << 30) / (1 << 30)
+    assert 1 / found.figures.ratio / many < 1.2
+    assert found.figures.mem_used_total / found.figures.orig_data_size > 1.2 * found.figures.ratio
 
 
 def test_snippets_are_ready_to_use():
