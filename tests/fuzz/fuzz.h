@@ -1,38 +1,48 @@
 /* SPDX-License-Identifier: MIT */
-/* One context for each algorithm, made once. */
+/*
+ * One context for each algorithm, made once; behind them one with a dictionary for each that takes
+ * one. So the numbers of the committed corpus keep their meaning.
+ */
 #include "pyzram.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALGORITHMS_MAX = 16, PAGE = 4096 };
+enum { CONTEXTS_MAX = 32, PAGE = 4096 };
 
 /* Behind the plain ones come those with a dictionary, for the algorithms that take one. */
+static struct pyzram_context *make(const char *name, const char *dict)
+{
+	struct pyzram_context *context;
+	struct pyzram_params *params;
+	int err = pyzram_params_create(name, PAGE, PYZRAM_LEVEL_DEFAULT, PYZRAM_LEVEL_DEFAULT, dict,
+				       dict ? strlen(dict) : 0, &params);
+
+	if (err && dict)
+		return NULL;
+	if (err || pyzram_context_create(params, &context))
+		abort();
+	return context;
+}
+
 static struct pyzram_context *choose(uint8_t number)
 {
-	static struct pyzram_context *contexts[ALGORITHMS_MAX];
+	static const char dict[] = "a dictionary: what pages of this kind have in common, abcdefg";
+	static struct pyzram_context *contexts[CONTEXTS_MAX];
 	static size_t count;
-	static int ready;
-	static const char dictionary[] = "the quick brown fox jumps over the lazy dog\0\0\0\0\1\2\3\4";
+	const char *name;
 
-	for (int pass = 0; pass < 2 && !ready; pass++) {
-		const char *name;
+	if (!count) {
+		for (int i = 0; (name = pyzram_codec_name(i)); i++)
+			contexts[count++] = make(name, NULL);
+		for (int i = 0; (name = pyzram_codec_name(i)); i++) {
+			struct pyzram_context *context = make(name, dict);
 
-		for (int i = 0; count < ALGORITHMS_MAX && (name = pyzram_codec_name(i)); i++) {
-			struct pyzram_params *params;
-			int err = pyzram_params_create(name, PAGE, PYZRAM_LEVEL_DEFAULT,
-						       PYZRAM_LEVEL_DEFAULT, pass ? dictionary : NULL,
-						       pass ? sizeof(dictionary) : 0, &params);
-
-			if (pass && err)
-				continue;
-			if (err || pyzram_context_create(params, &contexts[count]))
-				abort();
-			count++;
+			if (context)
+				contexts[count++] = context;
 		}
 	}
-	ready = 1;
 	return contexts[number % count];
 }
 

@@ -42,6 +42,29 @@ def corpus() -> bytes:
     return b"".join(data[start : start + PAGE] for start in starts)[: COUNT * PAGE]
 
 
+def stored(device: pyzram.Zram, data: bytes) -> list[int]:
+    """Write page by page and return how much each made compr_data_size grow."""
+    growth = []
+    buffer = mmap.mmap(-1, PAGE)
+    fd = os.open(device.node, os.O_RDWR | os.O_DIRECT)
+    try:
+        before = 0
+        for at in range(0, len(data), PAGE):
+            buffer[:] = data[at : at + PAGE]
+            assert os.pwrite(fd, buffer, at) == PAGE
+            now = device.read_mm_stat().compr_data_size
+            growth.append(now - before)
+            before = now
+    finally:
+        os.close(fd)
+    return growth
+
+
+def expected(lengths) -> list[int]:
+    huge = pyzram.PageStore().huge_class_size
+    return [PAGE if length >= huge else length for length in lengths]
+
+
 @pytest.mark.parametrize("name", ["lzo", "lzo-rle", "lz4", "lz4hc", "zstd", "deflate", "842"])
 def test_every_page_adds_exactly_what_was_predicted(zram_device, name):
     device = pyzram.Zram(zram_device.number)
@@ -51,23 +74,39 @@ def test_every_page_adds_exactly_what_was_predicted(zram_device, name):
         pytest.skip(f"{name} is the library's, and equal only where the kernel's is its like")
     data = corpus()
     predicted = pyzram.page_sizes(data, name, page_size=PAGE)
-    huge = pyzram.PageStore().huge_class_size
     device.configure(disksize=len(data), algorithm=name)
-    wrong = []
-    buffer = mmap.mmap(-1, PAGE)
-    fd = os.open(device.node, os.O_RDWR | os.O_DIRECT)
-    try:
-        before = 0
-        for index, length in enumerate(predicted):
-            buffer[:] = data[index * PAGE : (index + 1) * PAGE]
-            assert os.pwrite(fd, buffer, index * PAGE) == PAGE
-            now = device.read_mm_stat().compr_data_size
-            if now - before != (PAGE if length >= huge else length):
-                wrong.append((index, now - before, length))
-            before = now
-    finally:
-        os.close(fd)
-    assert not wrong, (
-        f"{len(wrong)} of {len(predicted)} pages, (index, kernel's, ours): {wrong[:5]}"
-    )
+    pairs = list(zip(stored(device, data), expected(predicted), strict=True))
+    wrong = [(index, *pair) for index, pair in enumerate(pairs) if pair[0] != pair[1]]
+    assert not wrong, f"{len(wrong)} of {len(pairs)} pages, (index, kernel's, ours): {wrong[:5]}"
     assert device.read_mm_stat().same_pages == sum(length == 0 for length in predicted)
+
+
+def configured_lz4(device: pyzram.Zram, disksize: int, **params) -> None:
+    if "lz4" not in device.read_algorithms():
+        pytest.skip("this kernel has no lz4")
+    if not os.path.exists(f"{device.path}/algorithm_params"):
+        pytest.skip("this kernel has no algorithm_params (6.12 or later)")
+    device.configure(disksize=disksize, algorithm=pyzram.Algorithm("lz4", **params))
+
+
+def test_lz4_is_exact_at_another_acceleration(zram_device):
+    device = pyzram.Zram(zram_device.number)
+    data = corpus()[: 1500 * PAGE]
+    configured_lz4(device, len(data), level=7)
+    assert stored(device, data) == expected(pyzram.page_sizes(data, "lz4", level=7, page_size=PAGE))
+
+
+@pytest.mark.parametrize("length", [5000, 65536])
+def test_lz4_with_a_dictionary_is_the_kernels_but_for_the_last_probe(zram_device, tmp_path, length):
+    """It is liblz4's: it may find one match more near the end, which makes a few bytes."""
+    device = pyzram.Zram(zram_device.number)
+    data = corpus()[: 1500 * PAGE]
+    dictionary = data[-length:]
+    (tmp_path / "dictionary").write_bytes(dictionary)
+    configured_lz4(device, len(data), dictionary=str(tmp_path / "dictionary"))
+    ours = expected(pyzram.page_sizes(data, "lz4", dictionary=dictionary, page_size=PAGE))
+    kernels = stored(device, data)
+    near = [a - b for a, b in zip(kernels, ours, strict=True) if a != PAGE]
+    assert near.count(0) >= 0.9 * len(near)
+    assert min(near) >= 0
+    assert sum(near) <= 0.0005 * sum(kernels)
