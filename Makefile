@@ -32,7 +32,7 @@ run: build
 	$(PY) -I tools/demo.py
 
 clean:
-	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache csrc/_pyzram.c $(VENV)
+	rm -rf build dist .cache *.egg-info .pytest_cache .mypy_cache .ruff_cache csrc/_pyzram.c $(VENV)
 
 lint: deps
 	$(VENV)/bin/ruff check .

@@ -83,10 +83,10 @@ def wheel(unpacked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def build_wheel(source: Path, out: Path) -> list[object]:
+def build_wheel(source: Path, out: Path, python: object = sys.executable) -> list[object]:
     """The command that builds a wheel with what is installed here."""
     options = ["--wheel", "--no-isolation", "--skip-dependency-check", "--outdir"]
-    return [sys.executable, "-m", "build", *options, out, source]
+    return [python, "-m", "build", *options, out, source]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,20 +4,23 @@
 from __future__ import annotations
 
 import os
+import sys
+import sysconfig
+import venv
 from pathlib import Path
 
 import pytest
 
-from .conftest import build_wheel, run
+from .conftest import build_wheel, run, succeed
 
 
 @pytest.fixture
 def fail_to_build(unpacked: Path, tmp_path: Path):
     """A function that builds with changes to the environment and gives the one message."""
 
-    def build(**changes: str) -> str:
+    def build(python: object = sys.executable, **changes: str) -> str:
         out = tmp_path / "out"
-        done = run(*build_wheel(unpacked, out), cwd=tmp_path, env={**os.environ, **changes})
+        done = run(*build_wheel(unpacked, out, python), cwd=tmp_path, env={**os.environ, **changes})
         assert done.returncode != 0, done.stdout
         assert not list(out.glob("*.whl"))
         lines = [x for x in done.stdout.splitlines() if x.startswith("pyzram: cannot build")]
@@ -56,9 +59,13 @@ def test_a_missing_pkg_config_is_named_with_its_packages(fail_to_build) -> None:
 
 
 def test_a_missing_cffi_is_named_with_its_packages(fail_to_build, tmp_path: Path) -> None:
-    hidden = tmp_path / "hidden"
-    hidden.mkdir()
-    (hidden / "cffi.py").write_text("raise ImportError('hidden')\n")
-    message = fail_to_build(PYTHONPATH=str(hidden))
+    # Without cffi's entry point setuptools ignores cffi_modules, so it must really be absent.
+    venv.create(tmp_path / "venv")
+    python = tmp_path / "venv/bin/python"
+    site = succeed(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
+    for entry in Path(sysconfig.get_path("purelib")).iterdir():
+        if "cffi" not in entry.name:
+            Path(site, entry.name).symlink_to(entry)
+    message = fail_to_build(python=python)
     assert "cffi is missing" in message
     assert "Gentoo: dev-python/cffi, Debian: python3-cffi" in message
