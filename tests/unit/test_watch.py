@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import os
 import pty
@@ -129,6 +130,7 @@ class Terminal:
         self.before = termios.tcgetattr(slave)
         self.slave = slave
         self.seen = ""
+        self.decoder = codecs.getincrementaldecoder("utf-8")()
 
         def own_terminal() -> None:
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
@@ -159,7 +161,8 @@ class Terminal:
 
     def pump(self, seconds: float) -> None:
         if select.select([self.master], [], [], seconds)[0]:
-            self.seen += os.read(self.master, 65536).decode()
+            # One read may end in the middle of a letter.
+            self.seen += self.decoder.decode(os.read(self.master, 65536))
 
     def ended(self, seconds: float = 20) -> int:
         deadline = time.monotonic() + seconds
