@@ -22,6 +22,8 @@ from pyzram.state import State
 
 from .conftest import OwnDevice, drop_device, write_once
 
+pytestmark = pytest.mark.slow  # each test starts many processes
+
 SMALL = "ZRAM_SIZE_0=64M\nZRAM_PRIORITY_0=1\n"
 MADV_PAGEOUT = 21
 
@@ -562,7 +564,6 @@ START_POINTS = [
 ]
 
 
-@pytest.mark.slow  # in an emulated guest
 @pytest.mark.parametrize(("where", "point"), START_POINTS)
 def test_start_after_a_start_that_was_killed(box: Box, where: str, point: str) -> None:
     before = {path.name for path in Path("/sys/block").glob("zram*")}
@@ -596,7 +597,6 @@ RELOAD_POINTS = [
 ]
 
 
-@pytest.mark.slow  # in an emulated guest
 @pytest.mark.parametrize(("where", "point"), RELOAD_POINTS)
 def test_start_and_reload_after_a_reload_that_was_killed(box: Box, where: str, point: str) -> None:
     box.fine("start")

@@ -34,6 +34,10 @@ def vng() -> str:
     """The command that boots."""
     if not shutil.which(QEMU):
         raise UnavailableError(f"needs {QEMU} (Debian: qemu-system-x86)")
+    busybox = shutil.which("busybox")
+    # The guest's first programs run where no library is yet.
+    if not busybox or b"ld-linux" in Path(busybox).read_bytes()[:4096]:
+        raise UnavailableError("needs a static busybox (Debian: busybox-static)")
     return program("vng")
 
 
