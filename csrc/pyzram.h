@@ -32,7 +32,8 @@ int64_t pyzram_attr_read(int dirfd, const char *name, char *buf, size_t cap);
 
 /*
  * Write `len` bytes to the attribute in exactly one write(2), for each write is a command of its own.
- * -EINVAL for zero bytes (the kernel would never see them), -EIO if the kernel took only a part.
+ * -EINVAL for zero bytes (the kernel would never see them), -E2BIG for more than 4096 (the kernel
+ * would take the first page for all of it), -EIO if the kernel took only a part.
  * With retry_ms > 0, EBUSY is tried again with growing pauses until so many milliseconds have
  * passed: a udev probe holds a device for moments only.
  */

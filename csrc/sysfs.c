@@ -45,10 +45,14 @@ int64_t pyzram_attr_read(int dirfd, const char *name, char *buf, size_t cap)
 	n = fd_read(fd, buf, cap);
 	if (n == (int64_t)cap) {
 		/* Full to the brim: is there more? */
+		ssize_t rest;
 		char more;
 
-		if (pread(fd, &more, 1, n) != 0)
-			n = -EOVERFLOW;
+		do {
+			rest = pread(fd, &more, 1, n);
+		} while (rest < 0 && errno == EINTR);
+		if (rest)
+			n = rest < 0 ? -errno : -EOVERFLOW;
 	}
 	close(fd);
 	return n;
@@ -78,6 +82,9 @@ int pyzram_attr_write(int dirfd, const char *name, const char *buf, size_t len, 
 
 	if (!len)
 		return -EINVAL;
+	/* The kernel would take the first page as a command of its own. */
+	if (len > ATTR_MAX)
+		return -E2BIG;
 	for (;;) {
 		int err = attr_write_once(dirfd, name, buf, len);
 		struct timespec pause;

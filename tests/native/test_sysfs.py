@@ -66,6 +66,15 @@ def test_a_write_of_nothing_is_refused(tmp_path):
     assert not (tmp_path / "a").exists()
 
 
+def test_more_than_a_page_is_refused_before_any_of_it_is_written(tmp_path):
+    path = tmp_path / "a"
+    path.write_text("")
+    assert code_of(_native.attr_write, str(path), "x" * 4097) == errno.E2BIG
+    assert path.read_text() == ""
+    _native.attr_write(str(path), "x" * 4096)
+    assert len(path.read_text()) == 4096
+
+
 def test_only_ebusy_is_tried_again(tmp_path):
     start = time.monotonic()
     assert code_of(_native.attr_write, str(tmp_path / "none"), "1", retry_ms=5000) == errno.ENOENT
