@@ -14,6 +14,8 @@ from stat import S_ISBLK
 from .errors import InvalidValueError, NotZramError, from_errno
 
 READ_SIZE = 65536
+# Longer than any device's number, and below what the interpreter refuses to convert.
+DIGITS_MAX = 10
 
 
 def read_text(path: str, *, dir_fd: int | None = None) -> str:
@@ -78,7 +80,7 @@ class Sysfs:
         except OSError as err:
             raise from_errno(err.errno or 0, f"{directory}: list devices", directory) from err
         return sorted(
-            int(name[4:]) for name in names if name.startswith("zram") and name[4:].isdigit()
+            int(name[4:]) for name in names if name.startswith("zram") and _is_number(name[4:])
         )
 
     def read(self, path: str) -> str:
@@ -99,15 +101,15 @@ def device_number(spec: int | str | os.PathLike[str]) -> int:
             raise InvalidValueError(f"device number {spec}: negative")
         return spec
     text = os.fspath(spec) if not isinstance(spec, bool) else ""
-    if not isinstance(text, str) or not text:
+    if not isinstance(text, str) or not text or "\0" in text:
         raise InvalidValueError(f"device {spec!r}: neither a number, a name nor a path")
     if "/" not in text:
         digits = text.removeprefix("zram")
-        if digits.isascii() and digits.isdigit():
+        if _is_number(digits):
             return int(digits)
         text = "/dev/" + text
     digits = os.path.realpath(text).removeprefix("/dev/zram")
-    if digits.isascii() and digits.isdigit():
+    if _is_number(digits):
         return int(digits)
     try:
         mode = os.stat(text).st_mode
@@ -116,3 +118,7 @@ def device_number(spec: int | str | os.PathLike[str]) -> int:
     if not S_ISBLK(mode):
         raise NotZramError(errno.ENOTBLK, f"{text}: not a block device", text)
     raise NotZramError(errno.EINVAL, f"{text}: not a zram device", text)
+
+
+def _is_number(digits: str) -> bool:
+    return digits.isascii() and digits.isdigit() and len(digits) <= DIGITS_MAX

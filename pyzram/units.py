@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from .errors import InvalidValueError
 
-TYPE_CHECKING = False
 # Not from typing: this module is on the path of commands that must start fast.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = "KMGTPE"
 U64_MAX = (1 << 64) - 1
+# More than any size needs, and below what the interpreter refuses to convert.
+DIGITS_MAX = 1000
 
 
 def _number(digits: str) -> tuple[int, int] | None:
@@ -25,6 +26,8 @@ def _number(digits: str) -> tuple[int, int] | None:
     if not (whole + fraction).isascii() or not (whole + fraction).isdigit():
         return None
     if dot and not (whole and fraction):
+        return None
+    if len(digits) > DIGITS_MAX:
         return None
     return int(whole + fraction), 10 ** len(fraction)
 
