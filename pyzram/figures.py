@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import os
 
-from . import parse
+from . import parse, users
 from .errors import DeviceNotFoundError
 from .sysfs import Sysfs, read_text
 
@@ -174,29 +174,23 @@ class Reader:
     def swaps(self) -> dict[str, parse.SwapArea]:
         """Swap areas by the name of their device (/proc/swaps)."""
         if self._swaps is None:
-            self._swaps = {}
-            for area in parse.parse_swaps(self._table("proc/swaps")):
-                # swapon keeps the path it was given, which may be a link to the node.
-                path = area.path
-                if not path.startswith("/dev/zram"):
-                    path = os.path.realpath(path)
-                self._swaps[path.removeprefix("/dev/")] = area
+            try:
+                self._swaps = users.swap_areas(self.sysfs)
+            except OSError:
+                self._swaps = {}  # a /proc that may not be read
         return self._swaps
 
     def mount_points(self, device: Figures) -> list[str]:
         """Where a device is mounted in this mount namespace (/proc/self/mountinfo)."""
         if self._mounts is None:
-            mounts = parse.parse_mounts(self._table("proc/self/mountinfo"))
+            try:
+                mounts = parse.parse_mounts(self.sysfs.read("proc/self/mountinfo"))
+            except OSError:
+                mounts = {}  # a /proc that is not mounted
             # All zram devices have one major number: mostly none of them is mounted.
             major = (device["dev"] or "").partition(":")[0] + ":"
             self._mounts = {dev: at for dev, at in mounts.items() if dev.startswith(major)}
         return self._mounts.get(device["dev"], []) if self._mounts else []
-
-    def _table(self, path: str) -> str:
-        try:
-            return self.sysfs.read(path)
-        except OSError:
-            return ""  # a kernel without swap, or a /proc that is not mounted
 
     def _readers_wait(self, device: Figures) -> bool:
         if self._waits is None:

@@ -22,11 +22,12 @@ class Helper:
     Synchronization: one thread at a time.
     """
 
-    __slots__ = ("_answers", "_requests", "pid")
+    __slots__ = ("_answers", "_requests", "_waiting", "pid")
 
     def __init__(self) -> None:
         theirs, self._requests = os.pipe()
         self._answers, ours = os.pipe()
+        self._waiting = False
         self.pid = os.fork()
         if self.pid == 0:
             try:
@@ -43,12 +44,18 @@ class Helper:
             TimeoutError: no answer within ``seconds``; the helper is of no more use.
             OSError: the kernel's answer.
         """
-        os.write(self._requests, os.fsencode(path) + b"\n")
+        self._waiting = True
+        try:
+            os.write(self._requests, os.fsencode(path) + b"\n")
+        except BrokenPipeError:
+            raise TimeoutError(errno.ETIMEDOUT, "the reading child ended") from None
         head = self._receive(HEAD, seconds)
+        data = self._receive(int.from_bytes(head[4:], "little"), seconds)
+        self._waiting = False
         code = int.from_bytes(head[:4], "little")
         if code:
             raise OSError(code, os.strerror(code), path)
-        return self._receive(int.from_bytes(head[4:], "little"), seconds)
+        return data
 
     def _receive(self, size: int, seconds: float) -> bytes:
         poll = select.poll()
@@ -77,7 +84,10 @@ class Helper:
         os.kill(self.pid, SIGKILL)
 
     def close(self) -> None:
-        """End a child that is idle."""
+        """End the child; one that still reads (Ctrl-C came in between) is left behind."""
+        if self._waiting:
+            self.leave()
+            return
         os.close(self._requests)
         os.close(self._answers)
         os.waitpid(self.pid, 0)

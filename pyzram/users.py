@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 
+from .errors import from_errno
 from .parse import parse_mounts, parse_swaps
 from .sysfs import Sysfs, read_text
 
@@ -13,20 +14,39 @@ if TYPE_CHECKING:
     from .parse import SwapArea
 
 
-def swap_area(sysfs: Sysfs, name: str) -> SwapArea | None:
-    """Return the swap area on device ``name`` (/proc/swaps), or ``None``."""
-    node = f"/dev/{name}"
-    for area in parse_swaps(sysfs.read("proc/swaps")):
+def swap_areas(sysfs: Sysfs) -> dict[str, SwapArea]:
+    """Return the swap areas by the name of their device (/proc/swaps)."""
+    try:
+        text = sysfs.read("proc/swaps")
+    except FileNotFoundError:
+        return {}  # a kernel without swap
+    areas = {}
+    for area in parse_swaps(text):
         # swapon keeps the path it was given, which may be a link to the node. What was swapped on
         # in another mount namespace shows without the /dev of that one.
-        if area.path in (node, f"/{name}") or os.path.realpath(area.path) == node:
-            return area
-    return None
+        path = area.path
+        if not path.startswith(("/dev/zram", "/zram")):
+            path = os.path.realpath(path)
+        areas[path.removeprefix("/dev").removeprefix("/")] = area
+    return areas
+
+
+def swap_area(sysfs: Sysfs, name: str) -> SwapArea | None:
+    """Return the swap area on device ``name``, or ``None``."""
+    return swap_areas(sysfs).get(name)
 
 
 def mount_points(sysfs: Sysfs, name: str) -> list[str]:
-    """Return where device ``name`` is mounted in this mount namespace."""
-    number = read_text(sysfs.block(name) + "/dev").strip()
+    """Return where device ``name`` is mounted in this mount namespace.
+
+    Raises:
+        DeviceNotFoundError: the device is gone.
+    """
+    path = sysfs.block(name) + "/dev"
+    try:
+        number = read_text(path).strip()
+    except OSError as err:
+        raise from_errno(err.errno or 0, f"{name}: read dev", path) from err
     return parse_mounts(sysfs.read("proc/self/mountinfo")).get(number, [])
 
 
