@@ -14,7 +14,8 @@ PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 WRITEBACK_TYPES = ("idle", "huge", "huge_idle", "incompressible")
 
 
-def _count(what: str, value: int, lowest: int = 0) -> int:
+def check_count(what: str, value: int, lowest: int = 0) -> int:
+    """Refuse what is no whole number from ``lowest`` up, such as a path."""
     if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
         raise InvalidValueError(f"{what} {value!r}: not a whole number from {lowest} up")
     return value
@@ -82,8 +83,12 @@ class Backing(Handle):
 
         It counts only once it is enabled (:meth:`set_writeback_limit_enable`). Survives a reset.
         """
-        _count("writeback_limit", units)
+        check_count("writeback_limit", units)
         self.write("writeback_limit", units, step=f"set writeback_limit to {units}")
+        # Less is no error: 7.x rounds down to whole pages, and a running writeback uses it up.
+        got = self.read_writeback_limit()
+        if got > units:
+            raise self._not_taken("writeback_limit", units, got)
 
     def read_writeback_limit_enable(self) -> bool:
         """Return whether ``writeback_limit`` counts."""
@@ -91,7 +96,7 @@ class Backing(Handle):
 
     def set_writeback_limit_enable(self, enable: bool) -> None:
         """Make ``writeback_limit`` count, or not. Survives a reset."""
-        self.write("writeback_limit_enable", int(bool(enable)), step="set writeback_limit_enable")
+        self._set_number("writeback_limit_enable", int(bool(enable)))
 
     def read_writeback_batch_size(self) -> int:
         """Return how many requests writeback keeps in flight (7.x)."""
@@ -99,8 +104,8 @@ class Backing(Handle):
 
     def set_writeback_batch_size(self, requests: int) -> None:
         """Set how many requests writeback keeps in flight; each takes one page of memory (7.x)."""
-        _count("writeback_batch_size", requests, 1)
-        self.write("writeback_batch_size", requests, step="set writeback_batch_size")
+        check_count("writeback_batch_size", requests, 1)
+        self._set_number("writeback_batch_size", requests)
 
     def read_compressed_writeback(self) -> bool:
         """Return whether pages are written back as they are stored (7.x)."""
@@ -111,7 +116,7 @@ class Backing(Handle):
 
         Saves CPU time, not space: each page still takes a whole block.
         """
-        self.write("compressed_writeback", int(bool(enable)), step="set compressed_writeback")
+        self._set_number("compressed_writeback", int(bool(enable)))
 
     def mark_idle(self, age: int | None = None) -> None:
         """Mark stored pages idle (``idle``): all, or those not touched for ``age`` seconds.
@@ -123,7 +128,7 @@ class Backing(Handle):
         if age is None:
             self.write("idle", "all", step="mark pages idle")
             return
-        _count("idle age", age)
+        check_count("idle age", age)
         try:
             self.write("idle", age, step=f"mark pages idle for {age} s")
         except ZramOSError as err:
@@ -179,8 +184,22 @@ class Backing(Handle):
                 ) from err
             raise
 
+    def _set_number(self, name: str, value: int) -> None:
+        """Write a number and read it back."""
+        self.write(name, value, step=f"set {name} to {value}")
+        got = int(self.read(name))
+        if got != value:
+            raise self._not_taken(name, value, got)
+
+    def _not_taken(self, name: str, value: int, got: int) -> ZramOSError:
+        return ZramOSError(
+            errno.EIO,
+            f"{self.name}: set {name} to {value}: the kernel has {got} instead",
+            f"{self.path}/{name}",
+        )
+
     def _write_range(self, low: int, high: int) -> None:
-        _count("page_index", low)
+        check_count("page_index", low)
         pages = int(self.read("disksize")) // PAGE_SIZE
         if high < low or (pages and high >= pages):
             raise InvalidValueError(

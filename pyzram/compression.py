@@ -30,7 +30,7 @@ class Algorithm:
         self,
         name: str,
         level: int | None = None,
-        dictionary: str | None = None,
+        dictionary: str | os.PathLike[str] | None = None,
         winbits: int | None = None,
     ) -> None:
         self.name = name
@@ -55,24 +55,41 @@ class Algorithm:
         """Words for ``algorithm_params``; empty when everything is default."""
         words = []
         if self.level is not None:
-            words.append(f"level={self.level}")
+            words.append(f"level={_s32('level', self.level)}")
         if self.dictionary is not None:
-            if not os.path.isabs(self.dictionary):
+            path = os.fspath(self.dictionary)
+            if not os.path.isabs(path):
                 raise InvalidValueError(
-                    f"dictionary {self.dictionary!r}: give an absolute path, the kernel opens it"
+                    f"dictionary {path!r}: give an absolute path, the kernel opens it"
                 )
             # Double quotes are the only quoting the kernel's word list knows.
-            if '"' in self.dictionary or "\n" in self.dictionary:
-                raise InvalidValueError(f"dictionary {self.dictionary!r}: quote or newline in it")
-            words.append(f'dict="{self.dictionary}"')
+            if '"' in path or "\n" in path:
+                raise InvalidValueError(f"dictionary {path!r}: quote or newline in it")
+            words.append(f'dict="{path}"')
         if self.winbits is not None:
-            words.append(f"deflate.winbits={self.winbits}")
+            words.append(f"deflate.winbits={_s32('deflate.winbits', self.winbits)}")
         return " ".join(words)
 
 
 def as_algorithm(value: str | Algorithm) -> Algorithm:
     """Take a bare name for an algorithm with default parameters."""
     return value if isinstance(value, Algorithm) else Algorithm(value)
+
+
+def check_name(name: str) -> str:
+    """Refuse what can be no algorithm's name.
+
+    6.12 to 6.18 take a name with two newlines, then know no selected algorithm any more.
+    """
+    if not name or not name.isprintable() or " " in name or '"' in name:
+        raise InvalidValueError(f"algorithm {name!r}: not a name")
+    return name
+
+
+def _s32(what: str, value: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not -(1 << 31) <= value < 1 << 31:
+        raise InvalidValueError(f"{what} {value!r}: not a whole number of 32 bits")
+    return value
 
 
 def _priority(priority: int, lowest: int) -> int:
@@ -100,7 +117,9 @@ class Compression(Handle):
         Raises:
             UnsupportedError: this kernel lacks the algorithm (EINVAL); names those it has.
             DeviceBusyError: already initialised (EBUSY).
+            InvalidValueError: what can be no name.
         """
+        check_name(name)
         try:
             self.write("comp_algorithm", name, step=f"set comp_algorithm to {name}")
         except ZramOSError as err:
@@ -131,8 +150,7 @@ class Compression(Handle):
             DeviceBusyError: already initialised (EBUSY).
         """
         _priority(priority, 1)
-        if not name or not name.isprintable() or " " in name or '"' in name:
-            raise InvalidValueError(f"algorithm {name!r}: not a name")
+        check_name(name)
         step = f"set recomp_algorithm {priority} to {name}"
         try:
             self.write("recomp_algorithm", f"algo={name} priority={priority}", step=step)
@@ -147,7 +165,7 @@ class Compression(Handle):
         *,
         priority: int = 0,
         level: int | None = None,
-        dictionary: str | None = None,
+        dictionary: str | os.PathLike[str] | None = None,
         winbits: int | None = None,
     ) -> None:
         """Set all parameters of one priority (``algorithm_params``, 6.12), 0 being the primary.

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 # reset and hot_remove fail with EBUSY).
 BUSY_RETRY_SECONDS = 5.0
 READ_TIMEOUT_SECONDS = 10.0
+# What answers EINVAL as long as the device holds nothing.
+NEEDS_DISKSIZE = ("compact", "idle", "writeback", "recompress")
 
 
 class Handle:
@@ -173,6 +175,8 @@ class Handle:
         try:
             return _within(READ_TIMEOUT_SECONDS, call) if self._guarded else call()
         except TimeoutError as err:
+            # The stuck thread may still fill the buffer of an open file: leave it that one.
+            self._files.pop(name, None)
             raise BlockedError(
                 errno.ETIMEDOUT,
                 f"{self.name}: read {name}: no answer within {READ_TIMEOUT_SECONDS:g} s "
@@ -196,9 +200,12 @@ class Handle:
                 return UnsupportedError(
                     code, f"{self.name}: {step}: this kernel has no attribute {name}", path
                 )
+        remedy = ""
         if code == errno.EBUSY:
-            return from_errno(code, f"{self.name}: {step}", path, remedy=self._busy(name))
-        return from_errno(code, f"{self.name}: {step}", path)
+            remedy = self._busy(name)
+        elif code == errno.EINVAL and name in NEEDS_DISKSIZE and not self._initialised():
+            remedy = "not initialised, set disksize first"
+        return from_errno(code, f"{self.name}: {step}", path, remedy=remedy)
 
     def _removed(self) -> bool:
         """Whether the directory this handle holds is no longer the device's."""
@@ -211,7 +218,13 @@ class Handle:
         """Say by whom the device is in use, or that it is initialised."""
         if name == "reset":
             return users.describe(self.sysfs, self.name) or "something has it open"
-        return "already initialised, reset it first"
+        return "already initialised, reset it first" if self._initialised() else ""
+
+    def _initialised(self) -> bool:
+        try:
+            return _native.attr_read("disksize", self._dir()) != "0\n"
+        except OSError:
+            return False
 
 
 def _within(seconds: float, call: Callable[[], T]) -> T:

@@ -8,8 +8,8 @@ import os
 import time
 
 from . import _native, users
-from .backing import Backing
-from .compression import Algorithm, Compression, as_algorithm
+from .backing import Backing, check_count
+from .compression import MAX_PRIORITY, Algorithm, Compression, as_algorithm, check_name
 from .errors import (
     DeviceBusyError,
     InvalidValueError,
@@ -21,7 +21,7 @@ from .handle import BUSY_RETRY_SECONDS
 from .parse import BLOCK_STAT, MM_STAT, parse_algorithms
 from .swap import Swap
 from .sysfs import Sysfs
-from .units import parse_size
+from .units import U64_MAX, parse_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -234,14 +234,21 @@ class Lifecycle(Compression, Backing, Swap):
         """
         primary = None if algorithm is None else as_algorithm(algorithm)
         secondary = [as_algorithm(entry) for entry in recompression]
-        if len(secondary) > 3:
-            raise InvalidValueError(f"{self.name}: more than 3 recompression algorithms")
+        if len(secondary) > MAX_PRIORITY:
+            raise InvalidValueError(
+                f"{self.name}: more than {MAX_PRIORITY} recompression algorithms"
+            )
         for entry in [*([primary] if primary else []), *secondary]:
+            check_name(entry.name)
             entry.params()
         if not self._size(disksize, "disksize"):
             raise InvalidValueError(f"{self.name}: disksize 0: nothing to configure")
         if mem_limit is not None:
             self._size(mem_limit, "mem_limit")
+        if writeback_limit is not None:
+            check_count("writeback_limit", writeback_limit)
+        if writeback_batch_size is not None:
+            check_count("writeback_batch_size", writeback_batch_size, 1)
 
         self._start_over()
         kept = {name: self._read_setting(name) for name in KEPT_BY_RESET if self.has(name)}
@@ -282,9 +289,13 @@ class Lifecycle(Compression, Backing, Swap):
 
     def _size(self, size: int | str, what: str) -> int:
         try:
-            return parse_size(size, total=total_memory)
+            wanted = parse_size(size, total=total_memory)
         except InvalidValueError as err:
             raise InvalidValueError(f"{self.name}: {what}: {err}") from err
+        if wanted > U64_MAX - PAGE_SIZE:
+            # The kernel rounds up to whole pages: this becomes 0, a limit that is none.
+            raise InvalidValueError(f"{self.name}: {what}: {wanted} rounds up to 2^64 bytes")
+        return wanted
 
     def _read_setting(self, name: str) -> str:
         """Read an attribute in the form that it is written in."""

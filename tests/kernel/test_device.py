@@ -421,3 +421,9 @@ def test_without_privilege_reading_works_and_writing_says_so(zram):
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_what_needs_a_size_says_so(zram):
+    for call in (zram.compact, zram.mark_idle):
+        message = refused(pyzram.ZramOSError, errno.EINVAL, call)
+        assert message.endswith("Invalid argument (not initialised, set disksize first)")

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
 import pyzram
-from pyzram import handle
+from pyzram import figures, handle, users
 
 
 @pytest.fixture
@@ -74,7 +75,73 @@ def test_a_missing_sys_is_one_clear_error(tmp_path):
         pyzram.devices(sysfs=pyzram.Sysfs(str(tmp_path)))
 
 
-@pytest.mark.parametrize("spec", ["", "zram", "zram-1", "zramx", "٣", -1, True, 1.5, "1/2"])
+@pytest.mark.parametrize(
+    "spec", ["", "zram", "zram-1", "zramx", "٣", "9" * 5000, "/dev/zram\0", -1, True, 1.5, "1/2"]
+)
 def test_names_that_cannot_be_a_device(tree, spec):
     with pytest.raises((pyzram.ZramError, TypeError)):
         pyzram.Zram(spec, sysfs=tree)
+
+
+@pytest.mark.parametrize("name", ["", "lzo\n", "lzo\n\n", "lzo rle", "/etc/passwd\n", "\0"])
+def test_what_is_no_name_of_an_algorithm_never_reaches_the_kernel(tree, name):
+    with pyzram.Zram(3, sysfs=tree) as device:
+        with pytest.raises(pyzram.InvalidValueError, match="not a name"):
+            device.set_comp_algorithm(name)
+        with pytest.raises(pyzram.InvalidValueError, match="not a name"):
+            device.configure(disksize="1M", algorithm=name)
+        assert device.read("comp_algorithm") == "lzo-rle lzo lz4 "
+
+
+@pytest.mark.parametrize("number", ["/etc/passwd", "9 algo=lzo", 1.5, True, 1 << 31])
+def test_a_level_that_is_no_number_never_reaches_the_kernel(tree, number):
+    with pyzram.Zram(3, sysfs=tree) as device:
+        with pytest.raises(pyzram.InvalidValueError, match=r"^level"):
+            device.set_algorithm_params(level=number)
+        with pytest.raises(pyzram.InvalidValueError, match=r"^deflate\.winbits"):
+            device.set_algorithm_params(winbits=number)
+
+
+def test_a_dictionary_may_be_a_path_object(tree):
+    assert pyzram.Algorithm("zstd", dictionary=Path("/a b")).params() == 'dict="/a b"'
+
+
+def test_a_limit_that_the_kernel_would_round_to_none_is_refused(tree):
+    with pyzram.Zram(3, sysfs=tree) as device:
+        with pytest.raises(pyzram.InvalidValueError, match="rounds up to 2"):
+            device.set_mem_limit((1 << 64) - 1)
+        with pytest.raises(pyzram.InvalidValueError, match="rounds up to 2"):
+            device.set_disksize((1 << 64) - 1)
+
+
+@pytest.mark.parametrize("setting", ["writeback_limit", "writeback_batch_size"])
+def test_a_count_that_is_none_stops_configure_before_anything_is_done(tree, setting):
+    with (
+        pyzram.Zram(3, sysfs=tree) as device,
+        pytest.raises(pyzram.InvalidValueError, match=setting),
+    ):
+        # The tree has no reset to write to: that would be another error.
+        device.configure(disksize="1M", **{setting: "/dev/sda"})
+
+
+def test_a_kernel_without_swap_has_no_swap_areas(tree):
+    (Path(tree.root) / "proc").mkdir()
+    with pyzram.Zram(3, sysfs=tree) as device:
+        assert device.swap_area() is None
+
+
+@pytest.mark.parametrize("path", ["/dev/zram3", "/zram3"])
+def test_a_swap_area_is_found_by_its_device(tree, path):
+    (Path(tree.root) / "proc").mkdir()
+    line = f"{path} partition 1024 512 100"
+    (Path(tree.root) / "proc/swaps").write_text(f"Filename Type Size Used Priority\n{line}\n")
+    with pyzram.Zram(3, sysfs=tree) as device:
+        area = device.swap_area()
+    assert area is not None
+    assert (area.size, area.used, area.priority) == (1 << 20, 1 << 19, 100)
+    assert figures.Reader(tree).swaps()["zram3"].priority == 100
+
+
+def test_a_device_that_goes_while_its_mounts_are_looked_up(tree):
+    with pytest.raises(pyzram.DeviceNotFoundError, match="zram3: read dev"):
+        users.mount_points(tree, "zram3")
