@@ -87,22 +87,27 @@ def _look(tree: Sysfs, handle: Zram | None) -> Capabilities:
         compressed_writeback=has("compressed_writeback"),
         recompression=has("recompress"),
         algorithm_params=has("algorithm_params"),
-        memory_tracking=_debugfs(tree, handle, "zram", "block_state"),
+        memory_tracking=_tracking(tree, handle),
         idle_age=_idle_age(tree, handle),
-        pool_classes=_debugfs(tree, handle, "zsmalloc", "classes"),
+        # Not the device's own directory there, which comes only with its pool.
+        pool_classes=_debugfs(tree, handle, "zsmalloc"),
         psi=_psi(tree),
     )
 
 
-def _debugfs(tree: Sysfs, handle: Zram | None, subsystem: str, name: str) -> bool | None:
+def _debugfs(tree: Sysfs, handle: Zram | None, place: str) -> bool | None:
     if handle is None:
         return None
-    directory = tree.path("sys/kernel/debug", subsystem)
+    debugfs = tree.path("sys/kernel/debug")
     try:
-        os.listdir(tree.path("sys/kernel/debug"))
+        mounted = bool(os.listdir(debugfs))
     except OSError:
-        return None  # not mounted, or not ours to look at
-    return os.path.exists(f"{directory}/{handle.name}/{name}")
+        return None  # not ours to look at
+    return os.path.exists(f"{debugfs}/{place}") if mounted else None
+
+
+def _tracking(tree: Sysfs, handle: Zram | None) -> bool | None:
+    return _debugfs(tree, handle, f"zram/{handle.name}/block_state" if handle else "")
 
 
 def _idle_age(tree: Sysfs, handle: Zram | None) -> bool | None:
@@ -122,7 +127,7 @@ def _idle_age(tree: Sysfs, handle: Zram | None) -> bool | None:
             "CONFIG_ZRAM_TRACK_ENTRY_ACTIME=y" in options
             or "CONFIG_ZRAM_MEMORY_TRACKING=y" in options
         )
-    return True if _debugfs(tree, handle, "zram", "block_state") else None
+    return True if _tracking(tree, handle) else None
 
 
 def _psi(tree: Sysfs) -> bool:

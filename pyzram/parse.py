@@ -107,6 +107,21 @@ def parse_recomp_algorithms(text: str) -> dict[int, str | None]:
     return configured
 
 
+def parse_pool_classes(text: str) -> list[dict[str, int]]:
+    """``classes`` of zsmalloc in debugfs: one entry for each size class, keyed as its header is.
+
+    ``class`` is its number and ``size`` in bytes; ``obj_*``, ``pages_used``, ``freeable`` and the
+    columns for how full zspages are (``10%`` to ``100%``; up to 6.2 ``almost_full`` and
+    ``almost_empty``) are counts.
+    """
+    header, *lines = text.splitlines()
+    names = header.split()
+    rows = (line.split() for line in lines)
+    return [
+        dict(zip(names, map(int, row), strict=True)) for row in rows if row and row[0] != "Total"
+    ]
+
+
 def unescape(word: str) -> str:
     """Undo the octal escapes (``\\040``) that /proc/swaps and mountinfo use for blanks."""
     if "\\" not in word:

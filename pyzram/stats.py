@@ -7,16 +7,21 @@ device, never a division by zero. Where each figure comes from is said at its cl
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import parse, users
-from .errors import UnsupportedError
+from .errors import UnsupportedError, from_errno
 from .handle import Handle
 from .parse import BD_UNIT
+from .sysfs import read_text
 
 if TYPE_CHECKING:
     from typing import Self
+
+    from .block_state import Summary
 
 
 class _Snapshot:
@@ -225,6 +230,48 @@ class Statistics(Handle):
     def read_stat(self) -> BlockStat:
         """Read ``stat``, the block layer's figures; never blocks."""
         return BlockStat._of(self.read_numbers("stat"))
+
+    def read_block_state(self) -> Summary:
+        """Count the stored pages by flag and age (debugfs's ``block_state``).
+
+        :func:`pyzram.block_state.slots` goes through them one by one.
+
+        Raises:
+            UnsupportedError: the kernel has no block_state, or debugfs is not mounted.
+            AccessError: not root.
+            ZramOSError: EINVAL before the device is initialised.
+        """
+        from .block_state import summary
+
+        return summary(self)
+
+    def read_pool_classes(self) -> list[dict[str, int]]:
+        """Read the size classes of the device's pool (``zsmalloc/zramN/classes`` in debugfs).
+
+        The keys are the header's words, which differ between kernels
+        (:func:`pyzram.parse.parse_pool_classes`); sizes are bytes, the others counts. Empty
+        before the device is initialised.
+
+        Raises:
+            UnsupportedError: no CONFIG_ZSMALLOC_STAT, or debugfs is not mounted.
+            AccessError: not root.
+            DeviceNotFoundError: the device was removed.
+        """
+        pools = self.sysfs.path("sys/kernel/debug/zsmalloc")
+        path = f"{pools}/{self.name}/classes"
+        try:
+            return parse.parse_pool_classes(read_text(path))
+        except FileNotFoundError as err:
+            if not int(self.read("disksize")) and os.path.isdir(pools):
+                return []
+            raise UnsupportedError(
+                errno.ENOENT,
+                f"{self.name}: read classes: this kernel has none (CONFIG_ZSMALLOC_STAT), "
+                "or debugfs is not mounted (mount -t debugfs debugfs /sys/kernel/debug)",
+                path,
+            ) from err
+        except OSError as err:
+            raise from_errno(err.errno or 0, f"{self.name}: read classes", path) from err
 
     def stats(self) -> Stats:
         """Take a snapshot of everything.

@@ -145,3 +145,76 @@ def test_a_swap_area_is_found_by_its_device(tree, path):
 def test_a_device_that_goes_while_its_mounts_are_looked_up(tree):
     with pytest.raises(pyzram.DeviceNotFoundError, match="zram3: read dev"):
         users.mount_points(tree, "zram3")
+
+
+CLASSES = {
+    "6.1": (
+        " class  size almost_full almost_empty obj_allocated   obj_used pages_used"
+        " pages_per_zspage freeable\n"
+        "     0    32           0            1           128         90          1"
+        "                1        0\n"
+        "     1    48           1            0           256        256          3"
+        "                3        0\n"
+        "\n"
+        " Total                 1            1           384        346          4"
+        "                         0\n",
+        {"almost_full": 0, "almost_empty": 1},
+    ),
+    "7.x": (
+        " class  size       10%       20%       99%      100% obj_allocated   obj_used pages_used"
+        " pages_per_zspage freeable\n"
+        "     0    32         0         0         1         0           128         90          1"
+        "                1        0\n"
+        "     1    48         0         0         0         1           256        256          3"
+        "                3        0\n"
+        "\n"
+        " Total               0         0         1         1           384        346          4"
+        "                         0\n",
+        {"10%": 0, "20%": 0, "99%": 1, "100%": 0},
+    ),
+}
+
+
+@pytest.mark.parametrize("kernel", CLASSES)
+def test_the_pool_s_classes(tree, kernel):
+    text, fullness = CLASSES[kernel]
+    pool = Path(tree.root) / "sys/kernel/debug/zsmalloc/zram3"
+    pool.mkdir(parents=True)
+    (pool / "classes").write_text(text)
+    with pyzram.Zram(3, sysfs=tree) as device:
+        first, second = device.read_pool_classes()
+        assert pyzram.capabilities(device, sysfs=tree).pool_classes is True
+    assert first == {
+        "class": 0,
+        "size": 32,
+        **fullness,
+        "obj_allocated": 128,
+        "obj_used": 90,
+        "pages_used": 1,
+        "pages_per_zspage": 1,
+        "freeable": 0,
+    }
+    assert (second["size"], second["pages_per_zspage"]) == (48, 3)
+
+
+def test_no_pool_is_no_classes_and_no_debugfs_says_so(tree):
+    with pyzram.Zram(3, sysfs=tree) as device:
+        with pytest.raises(pyzram.UnsupportedError, match="mount -t debugfs") as caught:
+            device.read_pool_classes()
+        assert caught.value.errno == errno.ENOENT
+        assert pyzram.capabilities(device, sysfs=tree).pool_classes is None
+        (Path(tree.root) / "sys/kernel/debug/zsmalloc").mkdir(parents=True)
+        assert device.read_pool_classes() == []
+        assert pyzram.capabilities(device, sysfs=tree).pool_classes is True
+
+
+def test_block_state_is_counted_from_the_handle(tree):
+    tracked = Path(tree.root) / "sys/kernel/debug/zram/zram3"
+    tracked.mkdir(parents=True)
+    (tracked / "block_state").write_text(
+        "           0            1.000000 s.....\n           7            2.000000 ..h...\n"
+    )
+    with pyzram.Zram(3, sysfs=tree) as device:
+        counts = device.read_block_state()
+    assert counts.slots == 2
+    assert (counts.flags["same"], counts.flags["huge"], counts.flags["idle"]) == (1, 1, 0)
