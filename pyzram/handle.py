@@ -205,6 +205,8 @@ class Handle:
             remedy = self._busy(name)
         elif code == errno.EINVAL and name in NEEDS_DISKSIZE and not self._initialised():
             remedy = "not initialised, set disksize first"
+        elif code in (errno.EACCES, errno.EPERM) and os.geteuid() != 0:
+            remedy = "only root may"
         return from_errno(code, f"{self.name}: {step}", path, remedy=remedy)
 
     def _removed(self) -> bool:

@@ -11,6 +11,7 @@ from . import _native, users
 from .backing import Backing, check_count
 from .compression import MAX_PRIORITY, Algorithm, Compression, as_algorithm, check_name
 from .errors import (
+    AccessError,
     DeviceBusyError,
     InvalidValueError,
     UnsupportedError,
@@ -151,6 +152,8 @@ class Lifecycle(Compression, Backing, Swap):
             )
         try:
             self.write("disksize", wanted, step=f"set disksize to {wanted}")
+        except AccessError:
+            raise  # the kernel never saw it, and would not let us reset either
         except ZramOSError:
             self.reset()
             raise

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 import os
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -34,6 +35,9 @@ def main() -> int:
         device = pyzram.Zram.add()
     except pyzram.ZramError as err:
         return without_device(str(err))
+    # So that the device goes however this ends.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _frame: sys.exit(128 + number))
     with device, ExitStack() as undo:
         undo.callback(device.remove)
         device.configure(disksize="256M")
@@ -49,7 +53,10 @@ def main() -> int:
 
 def without_device(reason: str) -> int:
     """Say why in one line, then show what needs neither root nor a driver."""
-    print(f"{reason}; showing what needs no device")
+    print(f"{reason}; showing what needs no device", flush=True)
+    if pyzram.Sysfs().has_driver():
+        zram_stats.main([])
+        sys.stdout.flush()
     return subprocess.run(
         [sys.executable, "-Im", "pyzram.cli.pyzram", "estimate", sys.executable], check=False
     ).returncode

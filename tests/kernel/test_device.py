@@ -427,3 +427,27 @@ def test_what_needs_a_size_says_so(zram):
     for call in (zram.compact, zram.mark_idle):
         message = refused(pyzram.ZramOSError, errno.EINVAL, call)
         assert message.endswith("Invalid argument (not initialised, set disksize first)")
+
+
+SIZE_WITHOUT_PRIVILEGE = """
+import os, sys
+import pyzram
+z = pyzram.Zram(int(sys.argv[1]))
+z.read_disksize()
+os.setgid(65534); os.setuid(65534)
+try:
+    z.set_disksize("16M")
+except pyzram.AccessError as err:
+    print(err)
+"""
+
+
+def test_a_size_that_may_not_be_set_is_told_of_the_size_and_not_of_the_reset(zram):
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", SIZE_WITHOUT_PRIVILEGE, str(zram.number)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    message = f"{zram.name}: set disksize to 16777216: Permission denied (only root may)\n"
+    assert (done.stdout, done.stderr) == (message, "")
