@@ -159,6 +159,7 @@ print(int(m[:] == data), flush=True)
 """
 
 
+@pytest.mark.slow  # in an emulated guest the last pages may still be under way
 @pytest.mark.parametrize("algorithm", EXACT)
 def test_memory_paged_out_by_a_process_takes_what_was_estimated(zram_device, algorithm, tmp_path):
     path = tmp_path / "corpus"
