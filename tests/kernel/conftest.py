@@ -11,7 +11,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -30,6 +30,12 @@ class OwnDevice:
     """A device that a test added."""
 
     number: int
+    diskseq: str = field(init=False)
+    """The kernel never gives one twice, unlike numbers."""
+
+    def __post_init__(self) -> None:
+        path = self.sysfs / "diskseq"
+        object.__setattr__(self, "diskseq", path.read_text() if path.exists() else "")
 
     @property
     def name(self) -> str:
@@ -50,6 +56,13 @@ class OwnDevice:
     def read(self, attribute: str) -> str:
         return (self.sysfs / attribute).read_text()
 
+    def exists(self) -> bool:
+        """Whether it is still there; its number may be another's by now."""
+        try:
+            return self.read("diskseq") == self.diskseq
+        except OSError:
+            return False
+
 
 def write_once(path: Path, value: str) -> None:
     fd = os.open(path, os.O_WRONLY)
@@ -67,19 +80,21 @@ def add_device() -> OwnDevice:
 
 def drop_device(device: OwnDevice) -> None:
     """Swap off, unmount and remove, whatever state a test left the device in."""
+    ADDED.discard(device.number)
+    if not device.exists():
+        return
     for table, command in (("/proc/swaps", "swapoff"), ("/proc/self/mounts", "umount")):
         for line in Path(table).read_text().splitlines():
             if line.split()[0] == device.node:
                 subprocess.run([command, device.node], check=False)
     deadline = time.monotonic() + 5
-    while device.sysfs.exists():
+    while device.exists():
         try:
             write_once(CONTROL / "hot_remove", str(device.number))
         except OSError:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
-    ADDED.discard(device.number)
 
 
 @pytest.fixture
