@@ -159,7 +159,6 @@ print(int(m[:] == data), flush=True)
 """
 
 
-@pytest.mark.slow  # in an emulated guest the last pages may still be under way
 @pytest.mark.parametrize("algorithm", EXACT)
 def test_memory_paged_out_by_a_process_takes_what_was_estimated(zram_device, algorithm, tmp_path):
     path = tmp_path / "corpus"
@@ -199,10 +198,10 @@ def test_memory_paged_out_by_a_process_takes_what_was_estimated(zram_device, alg
     assert figures.pages == 4000
     assert found.lost == 0
     assert swapped >= 4000
-    # Since 6.12 swap itself keeps track of pages of zeros; before, the device did.
+    # Since 6.12 swap itself keeps track of zeros, but of whole folios; before, the device did.
     zeros = sum(not any(data[i : i + PAGE]) for i in range(0, len(data), PAGE))
     out = (after["orig_data_size"] - before["orig_data_size"]) // PAGE
-    assert out in (4000, 4000 - zeros)
+    assert 4000 - zeros <= out <= 4000
     for name in ("compr_data_size", "mem_used_total"):
         real = after[name] - before[name]
         assert abs(getattr(figures, name) / real - 1) < 0.01
