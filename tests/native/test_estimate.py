@@ -70,12 +70,12 @@ def test_a_full_estimate_is_the_truth(corpus, truth):
 
 
 def test_a_sample_comes_near_the_truth(corpus, truth):
-    result = run(corpus, seed=3)
+    result = run(corpus, seed=3, precision=0.0112)
     found = result.algorithms[FAST]
     assert not result.census
-    assert 2000 < result.sampled < 11_000
+    assert 1000 < result.sampled < 11_000
     assert found.ratio.low < truth.ratio < found.ratio.high
-    assert found.ratio.high - found.ratio.low < 0.0205
+    assert found.ratio.high - found.ratio.low < 0.0228
     assert abs(found.figures.mem_used_total / truth.mem_used_total - 1) < 0.03
     assert abs(found.figures.same_pages / truth.same_pages - 1) < 0.05
     assert found.figures.orig_data_size == 24_000 * PAGE
@@ -335,7 +335,7 @@ def test_standard_input_is_a_source(corpus):
     assert cat.wait() == 0
     said = json.loads(done.stdout)
     assert said["pages"] == 24_000
-    assert 10_000 < said["sampled"] < 11_000
+    assert 12_000 < said["sampled"] < 13_000
     assert done.stderr == ""
 
 
