@@ -8,12 +8,13 @@ that is wrong with a file is reported at once, with its line, before anything is
 
 from __future__ import annotations
 
+import errno
 import os
 
 from .errors import InvalidValueError, from_errno
 from .expression import evaluate_size
 from .shellvars import read_assignments
-from .units import format_size
+from .units import DIGITS_MAX, format_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -154,18 +155,26 @@ class Config:
 
 
 def read_config(path: str, *, ram: int, cpus: int) -> Config:
-    """Read a configuration file.
+    """Read a configuration file; without one at :data:`DEFAULT_PATH` the defaults apply.
 
     Raises:
         ZramOSError: the file can not be read.
         ConfigError: something in it is wrong.
     """
+    missing = False
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
             text = file.read()
     except OSError as err:
-        raise from_errno(err.errno or 0, f"{path}: read the configuration", path) from err
-    return parse_config(text, path, ram=ram, cpus=cpus)
+        # As OpenRC takes a service without its conf.d file. Any other path was meant to be there.
+        missing = err.errno == errno.ENOENT and path == DEFAULT_PATH
+        if not missing:
+            raise from_errno(err.errno or 0, f"{path}: read the configuration", path) from err
+        text = ""
+    config = parse_config(text, path, ram=ram, cpus=cpus)
+    if missing:
+        config.warnings.append(f"{path}: there is no such file, the defaults apply")
+    return config
 
 
 def parse_config(text: str, path: str = DEFAULT_PATH, *, ram: int, cpus: int) -> Config:
@@ -199,8 +208,11 @@ class _Parser:
         self.config.unload_on_stop = self.setting("UNLOAD_ON_STOP", False)
         self.config.devices = tuple(self.wish(index, count) for index in range(count))
         points = [wish.mount_point for wish in self.config.devices if wish.mount_point]
-        for point in sorted({point for point in points if points.count(point) > 1}):
+        for point in _repeated(points):
             self.problems.append((0, f"two devices are to be mounted on {point}"))
+        backing = [wish.backing_dev for wish in self.config.devices if wish.backing_dev]
+        for path in _repeated(backing):
+            self.problems.append((0, f"two devices are to write back to {path}"))
         if self.problems:
             raise ConfigError([self.place(line) + reason for line, reason in sorted(self.problems)])
         return self.config
@@ -220,7 +232,7 @@ class _Parser:
             return
         stem, _, digits = name.rpartition("_")
         if stem in PER_DEVICE and digits.isascii() and digits.isdigit():
-            index = int(digits)
+            index = int(digits) if len(digits) <= DIGITS_MAX else MAX_DEVICES
             if index >= MAX_DEVICES or str(index) != digits:
                 raise InvalidValueError(f"devices are numbered 0 to {MAX_DEVICES - 1}")
             settings = self.devices.setdefault(index, {})
@@ -354,7 +366,8 @@ class _Parser:
     def path(self, text: str) -> str:
         if not os.path.isabs(text) or not text.isprintable():
             raise InvalidValueError(f"{text!r} is no absolute path")
-        return os.path.normpath(text)
+        # Two leading slashes are the one thing that normpath keeps.
+        return os.path.normpath("/" + text.lstrip("/"))
 
     def writeback_limit(self, text: str) -> int:
         return self.size(text) // 4096
@@ -374,19 +387,21 @@ class _Parser:
         return word
 
     def mode(self, text: str) -> int:
-        try:
-            mode = int(text, 8)
-        except ValueError:
-            mode = -1
-        if not 0 <= mode <= 0o7777:
+        word = text.strip()
+        # int() alone also takes 0o17, 1_7 and +7.
+        if len(word) > 5 or word.strip("01234567") or int(word, 8) > 0o7777:
             raise InvalidValueError(f"{text!r} is no mode such as 1777")
-        return mode
+        return int(word, 8)
 
     def owner(self, text: str) -> str:
         parts = text.strip().split(":")
         if len(parts) > 2 or any(char.isspace() or char == "," for char in text.strip()):
             raise InvalidValueError(f"{text!r} is no owner such as user:group")
         return text.strip()
+
+
+def _repeated(paths: list[str]) -> list[str]:
+    return sorted({path for path in paths if paths.count(path) > 1})
 
 
 def _page_up(size: int) -> int:
@@ -406,7 +421,8 @@ def _yes_no(text: str, more: str = "") -> bool:
 def _whole(text: str, lowest: int, highest: int) -> int:
     word = text.strip()
     digits = word.removeprefix("-")
-    if not (digits.isascii() and digits.isdigit()) or not lowest <= int(word) <= highest:
+    number = digits.isascii() and digits.isdigit() and len(digits) <= DIGITS_MAX
+    if not number or not lowest <= int(word) <= highest:
         raise InvalidValueError(f"{text!r} is no whole number from {lowest} to {highest}")
     return int(word)
 

@@ -111,7 +111,7 @@ class _Reader:
         if word in self.names:
             self.take()
             return self.names[word], 1
-        if word[:1].isdigit():
+        if word.isascii() and word[:1].isdigit():
             return self.number(self.take())
         raise self.wrong()
 

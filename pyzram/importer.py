@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from .config import DEFAULT_MKFS_OPTIONS, ConfigError, parse_config
+from .config import DEFAULT_MKFS_OPTIONS, MAX_DEVICES, ConfigError, parse_config
 from .errors import InvalidValueError
 from .expression import evaluate_size
 from .shellvars import read_assignments
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 ZRAM_INIT_PRIORITY = "16383"
 GENERATOR_FSTYPE = "ext2"
 GIB = 1 << 30
+NUMBER_MAX = 20  # digits; all of 64 bits
 
 
 class Imported:
@@ -59,6 +60,10 @@ def import_text(text: str, source: str) -> Imported:
     return found
 
 
+def _is_number(digits: str) -> bool:
+    return digits.isascii() and digits.isdigit() and len(digits) <= NUMBER_MAX
+
+
 def _quoted(value: str) -> str:
     return '"' + "".join(f"\\{char}" if char in '\\"$`' else char for char in value) + '"'
 
@@ -99,17 +104,20 @@ def _from_zram_init(text: str, source: str) -> Imported:
     found.add("LOAD_ON_START", values.pop("load_on_start", ""))
     found.add("UNLOAD_ON_STOP", values.pop("unload_on_stop", ""))
     count = values.pop("num_devices", "1").lstrip("+0") or "0"
+    if not _is_number(count) or int(count) > MAX_DEVICES:
+        found.lost.append(f"num_devices: {count[:20]!r} is no number of devices")
+        count = "0"
     devices: dict[int, dict[str, str]] = {}
     for name, value in values.items():
         stem = name.rstrip("0123456789")
         if name.startswith("rc_"):
             found.add(name, value)
-        elif stem in ZRAM_INIT_STEMS and stem != name:
+        elif stem in ZRAM_INIT_STEMS and _is_number(name[len(stem) :]):
             devices.setdefault(int(name[len(stem) :]), {})[stem] = value
         else:
             found.lost.append(f"{name}: no variable of zram-init")
     used = 0
-    for number in range(int(count) if count.isdigit() else 0):
+    for number in range(int(count)):
         device = devices.get(number, {})
         if _zram_init_device(found, number, used, device):
             used += 1
@@ -127,7 +135,7 @@ def _zram_init_device(found: Imported, number: int, index: int, device: dict[str
     if kind != "swap" and not kind.startswith("/"):
         found.lost.append(f"device {number}: type {kind!r} makes none")
         return False
-    if not size.isdigit() or not int(size):
+    if not _is_number(size) or not int(size):
         found.lost.append(f"device {number}: size {size!r} makes none")
         return False
     if index != number:
@@ -140,7 +148,7 @@ def _zram_init_device(found: Imported, number: int, index: int, device: dict[str
         found.add(f"{name}_{index}", device.get(stem, ""))
     if limit := device.get("mlim", ""):
         found.add(f"ZRAM_MEM_LIMIT_{index}", f"{limit}M")
-    if device.get("wlim", "").isdigit():
+    if _is_number(device.get("wlim", "")):
         found.add(f"ZRAM_WRITEBACK_LIMIT_{index}", f"{int(device['wlim']) * 4}K")
     flag = device.get("flag", "")
     discard = not device.get("notr")
@@ -179,7 +187,7 @@ def _from_generator(lines: list[str], source: str) -> Imported:
             continue
         if line.startswith("["):
             digits = line.strip("[]").removeprefix("zram")
-            section = sections.setdefault(int(digits), {}) if digits.isdigit() else None
+            section = sections.setdefault(int(digits), {}) if _is_number(digits) else None
             if section is None:
                 found.lost.append(f"section {line}: not one of a device")
             continue
@@ -239,14 +247,14 @@ def _generator_device(found: Imported, number: int, index: int, section: dict[st
 def _generator_size(text: str) -> str:
     """Turn an expression in MiB into one in bytes."""
     word = text.strip()
-    if word.isdigit():
+    if _is_number(word):
         return f"{word}M"
     simple = word.replace(" ", "")
     if simple.startswith("min(ram/") and simple.endswith(")"):
         divisor, _, limit = simple[8:-1].partition(",")
-        if divisor.isdigit() and limit.isdigit():
+        if _is_number(divisor) and _is_number(limit):
             return f"min(ram/{divisor}, {limit}M)"
-    if "/" in simple and simple.split("/")[0] == "ram" and simple[4:].isdigit():
+    if "/" in simple and simple.split("/")[0] == "ram" and _is_number(simple[4:]):
         return simple
     if simple == "ram":
         return simple

@@ -329,3 +329,30 @@ def test_every_variable_is_in_the_example_file() -> None:
     text = example.read_text()
     for name in [*config.GLOBALS, *(f"{stem}_0" for stem in config.PER_DEVICE)]:
         assert f"{name}=" in text, name
+
+
+def test_without_a_file_in_its_place_the_defaults_apply(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / "zram")
+    monkeypatch.setattr(config, "DEFAULT_PATH", path)
+    found = read_config(path, ram=RAM, cpus=4)
+    assert [wish.what for wish in found.devices] == ["swap"]
+    assert found.warnings == [f"{path}: there is no such file, the defaults apply"]
+
+
+def test_a_backing_device_can_not_serve_two() -> None:
+    assert problems("ZRAM_BACKING_DEV_0=/dev/x\nZRAM_BACKING_DEV_1=//dev/x\n") == [
+        "zram: two devices are to write back to /dev/x"
+    ]
+
+
+@pytest.mark.parametrize("name", ["NUM_DEVICES", "ZRAM_PRIORITY_0", "ZRAM_MODE_0"])
+def test_a_number_of_thousands_of_digits_is_refused(name: str) -> None:
+    assert name in problems(f"{name}={'9' * 5000}\n")[0]
+    assert "numbered" in problems(f"ZRAM_SIZE_{'9' * 5000}=1G\n")[0]
+
+
+@pytest.mark.parametrize("mode", ["0o17", "1_7", "+7", "-0", "8", "17777"])
+def test_a_mode_is_octal_digits_alone(mode: str) -> None:
+    assert "is no mode" in problems(f"ZRAM_MOUNT_0=/x\nZRAM_MODE_0={mode}\n")[0]

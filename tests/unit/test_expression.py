@@ -81,3 +81,9 @@ def test_arithmetic_is_exact(a: int, b: int, c: int) -> None:
     expected = Fraction(a * 1024) / b * c + Fraction(c, 3)
     got = evaluate_size(f"{a}K/{b}*{c}+{c}/3", ram=RAM, cpus=1)
     assert got == expected.numerator // expected.denominator
+
+
+@pytest.mark.parametrize("text", ["ram/²", "(²)", "٣G*2", "²²"])
+def test_digits_of_other_scripts_are_no_number(text: str) -> None:
+    with pytest.raises(InvalidValueError):
+        evaluate_size(text, ram=1 << 30, cpus=2)

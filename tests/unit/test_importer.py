@@ -162,3 +162,21 @@ def test_a_value_that_pyzram_refuses_is_pointed_out() -> None:
 def test_some_other_file_is_refused() -> None:
     with pytest.raises(InvalidValueError, match="neither"):
         import_text("a=b\n", "theirs")
+
+
+@pytest.mark.parametrize("digits", ["²", "9" * 5000])
+def test_digits_that_are_no_number_are_not_carried_over(digits: str) -> None:
+    for text in (
+        f"num_devices={digits}\nsize0=64\n",
+        f"type0=swap\nsize0={digits}\n",
+        f"size0=64\nwlim0={digits}\nsize{'9' * 5000}=1\n",
+        f"[zram{digits}]\nzram-size=1\n",
+        f"[zram0]\nzram-size={digits}\n",
+        f"[zram0]\nzram-size=min(ram/{digits},5)\n",
+    ):
+        assert import_text(text, "foreign").lost
+
+
+def test_a_count_beyond_all_devices_is_not_counted_to() -> None:
+    found = import_text("num_devices=99999999\nsize0=64\n", "foreign")
+    assert "num_devices" in found.lost[0]
