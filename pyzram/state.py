@@ -11,7 +11,7 @@ import errno
 import os
 import time
 
-from .errors import DeviceBusyError, from_errno
+from .errors import DeviceBusyError, ZramError, from_errno
 from .sysfs import Sysfs, read_text
 
 TYPE_CHECKING = False
@@ -96,23 +96,34 @@ class State:
         self.records = []
         lines = _lines(self.path)
         if lines and lines[0] == f"boot {self._boot()}":
-            for line in lines[1:]:
-                if line.startswith("device "):
-                    _, index, number, diskseq, ready = line.split(" ")
-                    record = Record(int(index), int(number), diskseq, ready == "ready")
-                    self.records.append(record)
-                elif self.records:
-                    key, _, value = line.strip().partition(" ")
-                    self.records[-1].memory[key] = value
+            try:
+                self._parse(lines[1:])
+            except ValueError as err:
+                # To guess which devices are ours would be worse than to do nothing.
+                raise ZramError(
+                    f"{self.path}: read the record: it is damaged (remove the file, and the "
+                    "devices that it stood for with zramctl --reset)"
+                ) from err
         self.records = [
             record for record in self.records if record.diskseq == self.diskseq(record.number)
         ]
         self._finish_adding()
 
+    def _parse(self, lines: list[str]) -> None:
+        for line in lines:
+            if line.startswith(" ") and self.records:
+                key, _, value = line[1:].partition(" ")
+                self.records[-1].memory[key] = value
+                continue
+            word, index, number, diskseq, ready = line.split(" ")
+            if word != "device" or ready not in ("ready", "begun"):
+                raise ValueError(line)
+            self.records.append(Record(int(index), int(number), diskseq, ready == "ready"))
+
     def _finish_adding(self) -> None:
         """Take up the device that was added just before a killed process could record it."""
         words = " ".join(_lines(self.adding)).split()
-        if len(words) != 2:
+        if len(words) != 2 or not all(word.isascii() and word.isdigit() for word in words):
             return
         index, number = map(int, words)
         if any(record.number == number for record in self.records):
@@ -145,6 +156,9 @@ class State:
             with open(temporary, "w", encoding="utf-8", errors="surrogateescape") as file:
                 file.write("\n".join(lines) + "\n")
             os.replace(temporary, self.path)
+            # What was being added is in the record now; the number may be another's tomorrow.
+            if os.path.exists(self.adding):
+                os.unlink(self.adding)
         except OSError as err:
             raise from_errno(err.errno or 0, f"{self.path}: keep the record", self.path) from err
 
@@ -166,7 +180,7 @@ class State:
             except OSError as err:
                 raise from_errno(err.errno or 0, "add a zram device", control) from err
             try:
-                os.sendfile(intent, hot_add, 0, 64)
+                _copy(hot_add, intent)
             except OSError as err:
                 raise from_errno(err.errno or 0, "add a zram device", control) from err
             finally:
@@ -177,7 +191,6 @@ class State:
         record = Record(index, number, self.diskseq(number))
         self.records.append(record)
         self.save()
-        os.unlink(self.adding)
         return record
 
     def drop(self, number: int) -> None:
@@ -194,6 +207,20 @@ class State:
             return self.sysfs.read("proc/sys/kernel/random/boot_id").strip()
         except OSError:
             return "unknown"
+
+
+def _copy(source: int, target: int) -> None:
+    """Read ``source`` once, from its start, and append what it says to ``target``."""
+    try:
+        sent = os.sendfile(target, source, 0, 64)
+    except OSError as err:
+        # Not every kernel can splice from sysfs. It refuses before it reads, so no device is
+        # made; the read below leaves SIGKILL a moment, which is the best there is.
+        if err.errno not in (errno.EINVAL, errno.ENOSYS):
+            raise
+        sent = os.write(target, os.pread(source, 64, 0))
+    if not sent:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
 def _lines(path: str) -> list[str]:
