@@ -8,6 +8,7 @@ import os
 
 from .errors import ZramError, ZramOSError
 
+SIGTERM = 15  # the signal module is slow to load
 # A service may be started with hardly any environment.
 SEARCH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -56,7 +57,13 @@ def run(step: str, *command: str, package: str = "util-linux") -> str:
                 (os.POSIX_SPAWN_DUP2, output, 2),
             ],
         )
-        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        try:
+            status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        except BaseException:
+            # Ended by a signal: what undoes this step must not meet a program still at work.
+            os.kill(pid, SIGTERM)
+            os.waitpid(pid, 0)
+            raise
         size = os.fstat(output).st_size
         text = os.pread(output, size, 0).decode("utf-8", "replace")
     except OSError as err:

@@ -11,6 +11,7 @@ import os
 import time
 
 from . import plan as planner
+from . import users
 from .backing_store import check_backing
 from .compression import Algorithm
 from .config import DEFAULT_ALGORITHMS, DEFAULT_PATH, Choice, Config, ConfigError, read_config
@@ -26,8 +27,11 @@ from .units import format_size
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeVar
 
     from .config import Wish
+
+    T = TypeVar("T")
 
 NODE_SECONDS = 10.0
 LABEL_OPTION = {"f2fs": "-l", "vfat": "-n", "exfat": "-L", "btrfs": "-L", "xfs": "-L"}
@@ -206,9 +210,11 @@ class _Run:
     def do_add(self, step: Step) -> None:
         if not self.sysfs.has_driver():
             raise UnsupportedError(2, "no zram driver is loaded", self.sysfs.control)
+        known = {record.number for record in self.state.records}
+        # Before it is made, or a signal in between would leave it behind.
+        self.undo.append(("remove the new device", lambda: self.remove_new(step.index, known)))
         number = self.state.add_device(step.index).number
         self.made[step.index] = number
-        self.undo.append((f"remove zram{number}", lambda: self.remove(number)))
         node = f"{self.sysfs.dev}/zram{number}"
         _wait(lambda: os.path.exists(node), node)
 
@@ -249,11 +255,14 @@ class _Run:
 
     def do_swapon(self, step: Step) -> None:
         discard = self.wish(step).discard
+        number = self.number(step)
+        self.undo.append(
+            (f"swap off zram{number}", lambda: self.leave(number, self.swapoff, number))
+        )
         with self.device(step) as device:
             device.swapon(
                 priority=step.args["priority"], discard=None if discard == "none" else discard
             )
-        self.undo.append((f"swap off {device.name}", lambda: self.swapoff(device.number)))
 
     def do_mkfs(self, step: Step) -> None:
         wish = self.wish(step)
@@ -274,8 +283,9 @@ class _Run:
         if not os.path.isdir(point):
             raise from_errno(20 if os.path.exists(point) else 2, f"{name}: mount on {point}", point)
         words = ["mount", "-t", wish.fstype, *(["-o", options] if options else [])]
+        number = self.number(step)
+        self.undo.append((f"unmount {point}", lambda: self.leave(number, self.umount, point)))
         run(f"{name}: mount", *words, f"{self.sysfs.dev}/{name}", point)
-        self.undo.append((f"unmount {point}", lambda: self.umount(point)))
 
     def do_permissions(self, step: Step) -> None:
         wish = self.wish(step)
@@ -343,6 +353,11 @@ class _Run:
         with Lifecycle(number, sysfs=self.sysfs) as device:
             device.swapoff()
 
+    def leave(self, number: int, how: Callable[[T], None], what: T) -> None:
+        """Undo a use that a signal may have ended before it began."""
+        if users.claims(self.sysfs, f"zram{number}"):
+            how(what)
+
     def umount(self, point: str) -> None:
         run(f"unmount {point}", "umount", point)
 
@@ -352,6 +367,13 @@ class _Run:
         except DeviceNotFoundError:
             self.service.warn(f"zram{number} was gone already")
         self.state.drop(number)
+
+    def remove_new(self, index: int, known: set[int]) -> None:
+        """Remove what was added for an entry since ``known``, one half added included."""
+        self.state.load()
+        for record in list(self.state.records):
+            if record.index == index and record.number not in known:
+                self.remove(record.number)
 
     def wish(self, step: Step) -> Wish:
         assert self.config is not None

@@ -16,6 +16,7 @@ from .pyzram import COMMANDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import FrameType
     from typing import Any
 
     from ..plan import Machine, Plan
@@ -107,10 +108,22 @@ def _change(call: Call) -> int:
         return call.usage()
     if call.pretend:
         return _show_plan(call, call.command)
+    _undo_when_terminated()
     done: Plan = getattr(call.service, call.command)()
     if call.json:
         _print_json(done.to_dict())
     return 0
+
+
+def _undo_when_terminated() -> None:
+    """Make SIGTERM, once, an exception: what is half done is undone, as after Ctrl-C."""
+    from signal import SIG_IGN, SIGTERM, signal
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        signal(SIGTERM, SIG_IGN)  # a second one would break the undoing
+        raise SystemExit(128 + number)
+
+    signal(SIGTERM, end)
 
 
 def restart(argv: list[str]) -> int:
@@ -124,6 +137,7 @@ def restart(argv: list[str]) -> int:
         status = _show_plan(call, "stop")
         print("then start everything that is in the file")
         return status
+    _undo_when_terminated()
     call.service.stop()
     call.service.start()
     return 0

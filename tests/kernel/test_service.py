@@ -547,6 +547,25 @@ def kill(box: Box, where: str, point: str, command: str) -> None:
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 
+TERMINATED = KILLED.replace("SIGKILL", "SIGTERM")
+TERM_POINTS = [
+    ("in", "save"),
+    *[(where, step) for step in ("configure", "mkswap", "swapon") for where in ("before", "after")],
+    ("after", "add"),
+]
+
+
+@pytest.mark.parametrize(("where", "point"), TERM_POINTS)
+def test_start_that_is_terminated_undoes_what_it_did(box: Box, where: str, point: str) -> None:
+    words = [sys.executable, "-Ic", TERMINATED, where, point, "-c", str(box.conf), "start"]
+    done = subprocess.run(words, env=box.env, capture_output=True, text=True, check=False)
+    assert done.returncode == 128 + signal.SIGTERM, done.stderr
+    assert box.numbers() == []
+    box.fine("start")
+    assert len(box.numbers()) == 1
+    box.fine("stop")
+
+
 def known(box: Box) -> dict[int, str]:
     """Number and diskseq of each device that the record of a killed run leads to."""
     return {number: diskseq(number) for number in box.numbers()}
