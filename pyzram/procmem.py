@@ -175,7 +175,7 @@ def process_pages(
         if code == errno.ENOENT:
             code = errno.ESRCH
         if code in (errno.EACCES, errno.EPERM):
-            remedy = "it belongs to another user; run as root"
+            remedy = "not yours; run as root" if os.geteuid() else "it has rights that you lack"
         raise from_errno(code, what, f"/proc/{pid}", remedy=remedy) from err
 
 

@@ -43,7 +43,43 @@ def usage() -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; the exit status is 0 for success, 1 for failure, 2 for wrong usage."""
+    from ..errors import ZramError
+    from .options import UsageError
+
     argv = sys.argv[1:] if argv is None else argv
+    leading, argv = _leading(argv)
+    name = argv[0] if argv and argv[0] in COMMANDS else ""
+    program = f"pyzram {name}".rstrip()
+    try:
+        status = run(name, leading + argv[1:]) if name else explain(argv)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except UsageError as err:
+        return _fail(2, f"{program}: {err} ({program} --help)")
+    except ZramError as err:
+        return _fail(1, *(f"{program}: {line}" for line in str(err).splitlines()))
+    except BrokenPipeError:
+        # Whoever read has enough.
+        _drop_output()
+        return 1
+    except OSError as err:
+        _drop_output()
+        return _fail(1, f"{program}: {err.filename or 'write'}: {err.strerror}")
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+def run(name: str, argv: list[str]) -> int:
+    """Load a command's module and run it; errors are exceptions."""
+    from importlib import import_module
+
+    module, _, function = COMMANDS[name][0].partition(":")
+    return int(getattr(import_module(f"pyzram.cli.{module}"), function or "main")(argv))
+
+
+def explain(argv: list[str]) -> int:
+    """Answer what is no command: a question about them, or a mistake."""
     if argv[:1] in (["--help"], ["-h"], ["help"]):
         print(usage())
         return 0
@@ -52,43 +88,28 @@ def main(argv: list[str] | None = None) -> int:
 
         print(f"pyzram {__version__}")
         return 0
-    leading: list[str] = []
+    wrong = f"no command {argv[0]!r}" if argv else "no command given"
+    return _fail(2, f"pyzram: {wrong}", usage())
+
+
+def _leading(argv: list[str]) -> tuple[list[str], list[str]]:
+    """Split off a ``--config FILE`` that stands before the command."""
     if argv[:1] in (["-c"], ["--config"]):
-        leading, argv = argv[:2], argv[2:]
-    elif argv and argv[0].startswith("--config="):
-        leading, argv = argv[:1], argv[1:]
-    if not argv or argv[0] not in COMMANDS:
-        wrong = f"no command {argv[0]!r}" if argv else "no command given"
-        print(f"pyzram: {wrong}\n{usage()}", file=sys.stderr)
-        return 2
-    return run(argv[0], leading + argv[1:])
+        return argv[:2], argv[2:]
+    if argv and argv[0].startswith("--config="):
+        return argv[:1], argv[1:]
+    return [], argv
 
 
-def run(name: str, argv: list[str]) -> int:
-    """Load a command's module and run it; errors become one line and an exit status."""
-    from importlib import import_module
-
-    from ..errors import ZramError
-    from .options import UsageError
-
-    module, _, function = COMMANDS[name][0].partition(":")
-    try:
-        status: int = getattr(import_module(f"pyzram.cli.{module}"), function or "main")(argv)
-        sys.stdout.flush()
-    except UsageError as err:
-        print(f"pyzram {name}: {err} (pyzram {name} --help)", file=sys.stderr)
-        return 2
-    except ZramError as err:
-        for line in str(err).splitlines():
-            print(f"pyzram {name}: {line}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:
-        # The reader has gone; keep the interpreter from saying so at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except KeyboardInterrupt:
-        return 130
+def _fail(status: int, *lines: str) -> int:
+    for line in lines:
+        print(line, file=sys.stderr)
     return status
+
+
+def _drop_output() -> None:
+    """What is still buffered for standard output must not fail once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,22 @@ def conf(tmp_path: Path) -> Path:
     path = tmp_path / "zram"
     path.write_text("ZRAM_SIZE_0=64M\n")
     return path
+
+
+@pytest.mark.parametrize("words", [["--version"], ["--help"], ["status"], ["plan"]])
+def test_output_that_goes_nowhere_is_one_line_and_a_failure(root: Path, words: list[str]) -> None:
+    code = "from pyzram.cli.pyzram import main; raise SystemExit(main())"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-Ic", code, *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stderr.endswith("write: No space left on device\n")
 
 
 @pytest.mark.parametrize(
