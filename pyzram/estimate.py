@@ -173,7 +173,7 @@ def estimate_pages(
 
     sample.enough = enough
     for batch in sample:
-        timed = _timed_pages(batch.pages, sample, store.page_size) if timing else bytearray()
+        timed = _timed_pages(batch.pages, sample, store) if timing else bytearray()
         for tally in tallies.values():
             lengths = page_sizes(
                 batch.pages,
@@ -210,8 +210,9 @@ def estimate_pages(
     )
 
 
-def _timed_pages(pages: memoryview, sample: Sample, page_size: int) -> bytearray:
+def _timed_pages(pages: memoryview, sample: Sample, store: PageStore) -> bytearray:
     """Copy some pages that are not same-filled: those of the first wave are TIMED_PAGES or so."""
+    page_size = store.page_size
     count = len(pages) // page_size
     expected = sample.source.pages if sample.census else sample.wave_size
     if not sample.census and sample.taken > sample.wave_size:
@@ -221,7 +222,7 @@ def _timed_pages(pages: memoryview, sample: Sample, page_size: int) -> bytearray
     timed = bytearray()
     for at in range(0, count, step):
         page = pages[at * page_size : (at + 1) * page_size]
-        if not _native.same_filled(page, 8):
+        if not _native.same_filled(page, store.word_size):
             timed += page
     return timed
 

@@ -23,7 +23,7 @@ from pyzram import pages as pages_module
 
 ALGORITHMS = pyzram.algorithms()
 PAGE = vectors.page("half/70")
-CORPUS = b"".join(vectors.pages().values()) + bytes(4096) + b"abcdefgh" * 512
+CORPUS = b"".join(vectors.pages().values()) + bytes(4096) + b"abcd" * 1024
 
 every_algorithm = pytest.mark.parametrize("algorithm", ALGORITHMS)
 
