@@ -28,6 +28,8 @@ CONFIG = Option("c", "config", "FILE", f"configuration (default {DEFAULT_PATH})"
 JSON = Option("", "json", "", "print JSON")
 PRETEND = Option("p", "pretend", "", "show what would be done, and do nothing")
 QUIET = Option("q", "quiet", "", "print nothing but warnings and errors")
+# For services: start, which they call next, warns by itself.
+ERRORS_ONLY = Option("q", "quiet", "", "print nothing but errors")
 HELP = Option("h", "help", "", "show this help")
 # What each command takes.
 OPTIONS = {
@@ -37,7 +39,7 @@ OPTIONS = {
     "restart": (CONFIG, PRETEND, QUIET, HELP),
     "status": (CONFIG, JSON, HELP),
     "info": (CONFIG, HELP),
-    "check": (CONFIG, JSON, QUIET, HELP),
+    "check": (CONFIG, JSON, ERRORS_ONLY, HELP),
     "plan": (CONFIG, JSON, HELP),
 }
 
@@ -173,7 +175,7 @@ def check(argv: list[str]) -> int:
     if call.json:
         _print_json({"path": call.service.path, "problems": problems, "warnings": warnings})
     else:
-        for warning in warnings:
+        for warning in [] if call.quiet else warnings:
             _warn(warning)
         for problem in problems:
             print(f"pyzram: {problem}", file=sys.stderr)

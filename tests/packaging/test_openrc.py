@@ -230,6 +230,15 @@ def test_a_broken_file_is_found_before_anything_is_stopped(machine: Machine) -> 
 
 
 @needs_openrc
+def test_a_warning_about_the_file_is_told_once(machine: Machine) -> None:
+    machine.conf("zram", "ZRAM_SIZE_0=64M\nZRAM_PRIORITY_0=1\nNUM_DEVICES=1\nZRAM_SIZE_1=64M\n")
+    for command in ("start", "reload", "restart"):
+        done = machine.rc("zram", command)
+        assert done.returncode == 0, done.stdout
+        assert done.stdout.count("NUM_DEVICES is 1") == 1, done.stdout
+
+
+@needs_openrc
 def test_restart_makes_the_devices_anew(machine: Machine) -> None:
     assert machine.rc("zram", "start").returncode == 0
     machine.conf("zram", "ZRAM_SIZE_0=96M\nZRAM_PRIORITY_0=1\n")
