@@ -34,11 +34,14 @@ _pyzram() {
 	elif [[ ${program##*/} == pyzram && -z $command ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$("$program" --help 2>/dev/null |
 			sed -n '/^commands/,$s/^  \([a-z][a-z-]*\) .*/\1/p')" -- "$current")
-	elif [[ ${program##*/} == zram_stats ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "$(cd /sys/block && echo zram[0-9]*)" -- "$current")
 	else
-		case $command in
-		import | estimate | bench) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+		case ${command:-zram_stats} in
+		import | estimate | bench)
+			mapfile -t COMPREPLY < <(compgen -f -- "$current")
+			;;
+		writeback | recompress | zram_stats)
+			mapfile -t COMPREPLY < <(cd /sys/block && compgen -G "$current*" -X '!zram[0-9]*')
+			;;
 		esac
 	fi
 }

@@ -30,4 +30,7 @@ complete -c pyzram -f
 complete -c pyzram -n 'not __pyzram_command >/dev/null' -a '(__pyzram_commands)'
 complete -c pyzram -n 'string match -q -- "-*" (commandline -ct)' -a '(__pyzram_options)'
 complete -c pyzram -n 'contains -- (__pyzram_command) import estimate bench' -F
-complete -c pyzram -s c -l config -r -F -d configuration
+complete -c pyzram -n 'contains -- (__pyzram_command) writeback recompress' -a '(ls /sys/block | string match "zram*")'
+complete -c pyzram -n 'contains -- (__pyzram_command) estimate bench' -l plot -r -F
+complete -c pyzram -n 'contains -- -c (__pyzram_options)' -s c -r -F -d configuration
+complete -c pyzram -n 'contains -- --config (__pyzram_options)' -l config -r -F -d configuration

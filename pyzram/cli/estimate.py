@@ -37,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
         description="Estimate what zram would make of the memory of processes, of files, core "
         "dumps and block devices, or of this whole system.",
         epilog="The ratio is compr_data_size / orig_data_size as mm_stat would show it: smaller "
-        "is better. Its bounds are those of the 95 %% confidence interval. Same-filled pages "
+        "is better. Its bounds are those of the 95 % confidence interval. Same-filled pages "
         "take no memory; raw ones did not compress enough and are kept as they are.",
     )
     add_source_arguments(out)

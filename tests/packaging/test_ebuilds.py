@@ -91,6 +91,7 @@ def test_the_release_emerges_with_its_tests_and_works(emerge) -> None:
         *("--expect", "/usr/share/bash-completion/completions/zram_stats"),
         *("--expect", "/usr/share/zsh/site-functions/_pyzram"),
         *("--expect", "/usr/share/fish/vendor_completions.d/pyzram.fish"),
+        *("--expect", "/usr/share/fish/vendor_completions.d/zram_stats.fish"),
     )
 
 

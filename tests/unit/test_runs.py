@@ -6,10 +6,7 @@ from __future__ import annotations
 import argparse
 import errno
 import os
-import re
 import signal
-from importlib import import_module
-from pathlib import Path
 
 import pytest
 
@@ -280,17 +277,3 @@ def test_the_report_shows_before_and_after(kernel):
     figures = runs.figures(run)
     assert figures["bd_stat"]["bd_writes"] == [0, 1024]
     assert figures["bytes_written"] == 4 << 20
-
-
-@pytest.mark.parametrize("name", ["writeback", "recompress", "doctor"])
-def test_the_manual_page_has_exactly_the_options_of_the_command(name):
-    page = Path(__file__).parents[2] / f"man/pyzram-{name}.8"
-    if not page.exists():
-        pytest.skip("only in the source tree")
-    options = re.search(r"^\.SH OPTIONS\n(.*?)^\.SH", page.read_text(), re.DOTALL | re.MULTILINE)
-    assert options
-    headings = re.findall(r"^\.TP\n(.*)", options[1], re.MULTILINE)
-    documented = set(re.findall(r"--[a-z-]+", "\n".join(headings).replace("\\-", "-")))
-    parser = import_module(f"pyzram.cli.{name}").parser()
-    known = {word for action in parser._actions for word in action.option_strings}
-    assert documented == {word for word in known if word.startswith("--")} - {"--help"}

@@ -429,15 +429,6 @@ def manual() -> str:
     return page.read_text().replace("\\-", "-").replace("\\(bu", "")
 
 
-def test_the_manual_page_has_exactly_the_options_of_the_command():
-    text = manual()
-    known = {f"--{option.long}" for option in zram_stats.OPTIONS}
-    known |= {f"-{option.short}" for option in zram_stats.OPTIONS if option.short}
-    section = text[text.index(".SH OPTIONS") : text.index(".SH FIGURES")]
-    written = set(re.findall(r"(?<![\w-])(--?[a-zA-Z][a-z-]*)", section))
-    assert written == known
-
-
 def test_the_manual_page_explains_every_column():
     explained = set(re.findall(r"^\.B ([a-z_]+)$", manual(), re.M))
     assert {column.name for column in zram_stats.columns.COLUMNS} <= explained

@@ -71,10 +71,11 @@ python_install_all() {
 	newbashcomp initscripts/completions/pyzram.bash pyzram
 	newbashcomp initscripts/completions/pyzram.bash zram_stats
 	dozshcomp initscripts/completions/_pyzram
-	dofishcomp initscripts/completions/pyzram.fish
+	dofishcomp initscripts/completions/{pyzram,zram_stats}.fish
 }
 
 pkg_postinst() {
 	optfeature "progress bars" dev-python/rich
+	optfeature "plots of estimates and measurements" dev-python/matplotlib
 	optfeature "ext4 file systems on zram devices" sys-fs/e2fsprogs
 }
