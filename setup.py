@@ -21,7 +21,7 @@ STABLE_ABI = not sysconfig.get_config_var("Py_GIL_DISABLED")
 
 setup(
     license="MIT",  # here, because the pyproject.toml form of it divides setuptools 76 from 77
-    scripts=["scripts/zram_stats"],
+    scripts=["scripts/pyzram", "scripts/zram_stats"],
     cffi_modules=["csrc/build_ffi.py:ffibuilder"],
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if STABLE_ABI else {},
 )

@@ -72,10 +72,10 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(name: str, argv: list[str]) -> int:
     """Load a command's module and run it; errors are exceptions."""
-    from importlib import import_module
-
     module, _, function = COMMANDS[name][0].partition(":")
-    return int(getattr(import_module(f"pyzram.cli.{module}"), function or "main")(argv))
+    # importlib and what it imports would take longer than many a command.
+    loaded = __import__(f"pyzram.cli.{module}", fromlist=["main"])
+    return int(getattr(loaded, function or "main")(argv))
 
 
 def explain(argv: list[str]) -> int:

@@ -119,7 +119,8 @@ def _change(call: Call) -> int:
 
 def _undo_when_terminated() -> None:
     """Make SIGTERM, once, an exception: what is half done is undone, as after Ctrl-C."""
-    from signal import SIG_IGN, SIGTERM, signal
+    # signal itself is made of this and enum, which takes as long as the rest of a start.
+    from _signal import SIG_IGN, SIGTERM, signal  # type: ignore[import-not-found]
 
     def end(number: int, _frame: FrameType | None) -> None:
         signal(SIGTERM, SIG_IGN)  # a second one would break the undoing

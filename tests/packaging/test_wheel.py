@@ -87,9 +87,9 @@ def test_the_wheel_holds_the_package_and_nothing_else(
     wheel: Path, sources: list[str], version: str
 ) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    script = f"pyzram-{version}.data/scripts/zram_stats"
-    around = {n.split("/")[0] for n in names if n != script}
-    assert script in names
+    scripts = {f"pyzram-{version}.data/scripts/{name}" for name in ("pyzram", "zram_stats")}
+    around = {n.split("/")[0] for n in names if n not in scripts}
+    assert scripts <= set(names)
     assert around == {"pyzram", f"pyzram-{version}.dist-info"}
     packaged = {n for n in names if n.startswith("pyzram/")}
     assert packaged == {n for n in sources if n.startswith("pyzram/")} | {"pyzram/_pyzram.abi3.so"}
