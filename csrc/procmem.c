@@ -192,6 +192,7 @@ static int walk_scan(const struct pyzram_procmem *pm, uint64_t start, uint64_t e
 	if (!regions)
 		return -ENOMEM;
 	while (start < end) {
+		uint64_t next;
 		struct scan_arg arg = {
 			.size = sizeof(arg), .start = start, .end = end,
 			.vec = (uintptr_t)regions, .vec_len = REGIONS,
@@ -210,9 +211,16 @@ static int walk_scan(const struct pyzram_procmem *pm, uint64_t start, uint64_t e
 					 !(r->categories & CATEGORY_PRESENT)))
 				goto out;
 		}
-		if (arg.walk_end <= start)
+		/*
+		 * Of more regions than fit the kernel's own buffer (512 on 6.18) walk_end is where that
+		 * was full first, though regions far beyond it came back.
+		 */
+		next = arg.walk_end;
+		if (count && regions[count - 1].end > next)
+			next = regions[count - 1].end;
+		if (next <= start)
 			break;
-		start = arg.walk_end;
+		start = next;
 	}
 out:
 	free(regions);

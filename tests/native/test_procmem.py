@@ -101,6 +101,26 @@ def test_touched_private_pages_are_counted_picked_and_read(method):
         memory.close()
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("runs", [511, 512, 513, 1000, 1024, 1025, 1500, 3000])
+def test_many_runs_of_pages_are_counted_and_picked_once(method, runs):
+    body = f"""
+m = mmap.mmap(-1, {2 * runs} * PAGE)
+for i in range({runs}):
+    m[2 * i * PAGE] = 1
+answer = [address(m)]
+"""
+    with child(body) as (pid, [start]):
+        memory = _native.ProcMem(pid, method)
+        end = start + 2 * runs * PAGE
+        assert memory.count(start, end, _native.PAGES_SHMEM) == (runs, 0)
+        addresses = array("Q", bytes(8 * runs))
+        ranks = array("Q", range(runs))
+        assert memory.pick(start, end, _native.PAGES_SHMEM, ranks, addresses) == runs
+        assert list(addresses) == list(range(start, end, 2 * PAGE))
+        memory.close()
+
+
 @needs_ioctl
 @needs_root
 def test_both_methods_agree_on_a_whole_process():
