@@ -11,7 +11,7 @@ from ..errors import InvalidValueError
 from ..pages import algorithms as all_algorithms
 from ..store import PageStore
 from ..units import format_size
-from .sources import add_source_arguments, opened, progress_bar
+from .sources import add_source_arguments, opened, progress_bar, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,17 +70,17 @@ def main(argv: list[str]) -> int:
             )
     except InvalidValueError as err:
         arguments.error(str(err))
+    if options.json:
+        import json
+
+        say(json.dumps([row.as_json() for row in rows], indent=2))
+    else:
+        say(f"{label}: measured on {len(pages) // page_size} pages ({format_size(len(pages))})\n")
+        say("\n".join(table(rows)))
     if options.plot:
         from ..plot import plot_bench
 
         plot_bench(rows, label, options.plot)
-    if options.json:
-        import json
-
-        print(json.dumps([row.as_json() for row in rows], indent=2))
-    else:
-        print(f"{label}: measured on {len(pages) // page_size} pages ({format_size(len(pages))})\n")
-        print("\n".join(table(rows)))
     return 0
 
 

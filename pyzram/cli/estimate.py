@@ -22,7 +22,7 @@ from ..estimate import (
 from ..pages import algorithms as all_algorithms
 from ..store import Chain, PageStore, running_chain
 from ..units import format_size, parse_size
-from .sources import add_source_arguments, opened, progress_bar
+from .sources import add_source_arguments, opened, progress_bar, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,6 +74,8 @@ def main(argv: list[str]) -> int:
         chain = Chain(options.chain, "waste")
     try:
         ram = parse_size(options.ram) if options.ram else memory_size()
+        if ram < 1 << 20:
+            raise InvalidValueError(f"--ram {options.ram}: no machine has so little memory")
         names = [n for text in options.algorithm or [] for n in text.split(",") if n]
         with opened(arguments, options) as source:
             store = PageStore(page_size=source.page_size, chain=chain)
@@ -91,16 +93,16 @@ def main(argv: list[str]) -> int:
                 )
     except InvalidValueError as err:
         arguments.error(str(err))
+    if options.json:
+        import json
+
+        say(json.dumps(result.as_json(), indent=2))
+    else:
+        say(report(result, ram, offered()))
     if options.plot:
         from ..plot import plot_estimate
 
         plot_estimate(result, options.plot)
-    if options.json:
-        import json
-
-        print(json.dumps(result.as_json(), indent=2))
-    else:
-        print(report(result, ram, offered()))
     return 0
 
 
@@ -205,7 +207,8 @@ def _histogram(result: Estimate, a: AlgorithmEstimate) -> list[str]:
         for i, count in enumerate(counts[1:])
     ]
     rows.append(("kept raw", raw))
-    block = "█" if "utf" in (sys.stdout.encoding or "").lower() else "#"
+    encoding = getattr(sys.stdout, "encoding", None) or ""
+    block = "█" if "utf" in encoding.lower() else "#"
     most = max(count for _, count in rows) or 1
     width = max(len(name) for name, _ in rows)
     return [

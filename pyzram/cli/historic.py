@@ -3,16 +3,15 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any, cast
 
 from ..capability import capabilities
 from ..errors import InvalidValueError
 from ..estimate import estimate_pages, historic_block
-from ..sample import Source, Stream, open_files, open_processes, open_stream, open_system
+from ..sample import Source, Stream, open_files, open_processes, open_system
 from . import columns
 from .options import UsageError
-from .sources import progress_bar
+from .sources import progress_bar, say, standard_input
 
 if TYPE_CHECKING:
     from ..figures import Figures
@@ -50,7 +49,7 @@ def main(given: dict[str, str], operands: list[str]) -> int:
     figures = cast("Figures", Wanted({now.get(key, key): block[key] for key in block}))
     known = (*columns.HISTORIC, columns.BY_NAME["comp_algorithm"], columns.BY_NAME["huge_pages"])
     row = [column.get(figures) if column in known else None for column in columns.BLOCK]
-    sys.stdout.write(columns.block(row))
+    say(columns.block(row).removesuffix("\n"))
     return 0
 
 
@@ -59,7 +58,7 @@ def open_operands(operands: list[str]) -> Source | Stream:
     if operands in ([], ["system"]):
         return open_system()
     if operands == ["-"]:
-        return open_stream(sys.stdin.fileno())
+        return standard_input()
     numbers = [word.removeprefix("pid:") for word in operands if word.startswith("pid:")]
     if not numbers:
         return open_files(operands)

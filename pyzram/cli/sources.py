@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ..errors import from_errno
 from ..sample import PRECISION, Source, Stream, open_files, open_processes, open_stream, open_system
 
 if TYPE_CHECKING:
@@ -62,7 +64,7 @@ def opened(
         parser.error("standard input can not be put together with files")
     source: Source | Stream
     if options.files == ["-"]:
-        source = open_stream(sys.stdin.fileno(), page_size=options.page_size)
+        source = standard_input(options.page_size)
     elif options.files:
         source = open_files(options.files, page_size=options.page_size)
     elif options.page_size:
@@ -73,6 +75,20 @@ def opened(
         source = open_system()
     with source:
         yield source
+
+
+def standard_input(page_size: int | None = None) -> Source | Stream:
+    """Open it; where it is closed, that is an error."""
+    if sys.stdin is None:
+        raise from_errno(errno.EBADF, "standard input: read", remedy="it is closed")
+    return open_stream(sys.stdin.fileno(), page_size=page_size)
+
+
+def say(text: str) -> None:
+    """Print what was asked for; where nobody can read it, that is an error."""
+    if sys.stdout is None:
+        raise from_errno(errno.EBADF, "standard output: write", remedy="it is closed")
+    print(text)
 
 
 @contextmanager

@@ -299,6 +299,7 @@ def test_own_child_is_estimated(capsys):
         ["--page-size", "5", "x"],
         ["--chain", "40", "x"],
         ["--threads", "0", "x"],
+        ["--ram", "0", "x"],
         ["-", "x"],
     ],
 )
@@ -339,6 +340,27 @@ def test_standard_input_is_a_source(corpus):
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("closed", "words"),
+    [
+        ("<&-", ["pyzram.cli.pyzram", "estimate", "-"]),
+        ("<&-", ["pyzram.cli.pyzram", "bench", "-"]),
+        ("<&-", ["pyzram.cli.zram_stats", "--estimate", "-"]),
+        (">&-", ["pyzram.cli.pyzram", "estimate", "-a", FAST, __file__]),
+        (">&-", ["pyzram.cli.pyzram", "estimate", "-a", FAST, "--json", __file__]),
+        (">&-", ["pyzram.cli.pyzram", "bench", "-a", FAST, __file__]),
+        (">&-", ["pyzram.cli.zram_stats", "--estimate", __file__]),
+    ],
+)
+def test_a_closed_standard_stream_is_one_line_and_status_1(closed, words):
+    program = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-Im", *words]
+    done = subprocess.run(program, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert "closed" in done.stderr
+
+
 @pytest.mark.parametrize("rich", [True, False])
 def test_a_bar_is_drawn_on_a_terminal_only(corpus, rich):
     if rich:
@@ -377,9 +399,10 @@ def test_a_plot_is_a_picture(tmp_path, ending, capsys):
         assert all(f"{name}: ratio" in text for name in algorithms())
     assert dispatcher.main(["estimate", __file__, "--plot", str(tmp_path / "plot.nothing")]) == 1
     assert dispatcher.main(["estimate", __file__, "--plot", "/nonexistent/plot.png"]) == 1
-    err = capsys.readouterr().err
+    out, err = capsys.readouterr()
     assert "plot.nothing" in err
     assert "/nonexistent/plot.png" in err
+    assert out.count("Stored sizes with") == 3  # what was measured is not lost
 
 
 def test_without_matplotlib_the_plot_says_what_to_install(capsys, monkeypatch):
