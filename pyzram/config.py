@@ -18,7 +18,7 @@ from .units import DIGITS_MAX, format_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
 DEFAULT_PATH = "/etc/conf.d/zram"
@@ -27,6 +27,7 @@ DEFAULT_PRIORITY = 100
 # zram is for those who want more memory for some of their CPU, so the densest comes first. Where
 # the latency of a page fault matters more, name lz4 or lzo-rle first: faster, but less dense.
 DEFAULT_ALGORITHMS = "zstd lz4 lzo-rle lzo"
+ALGORITHMS = ("lzo", "lzo-rle", "lz4", "lz4hc", "zstd", "deflate", "842")
 DEFAULT_FSTYPE = "ext4"
 # A journal protects from a power cut, which takes all of a zram device anyway.
 DEFAULT_MKFS_OPTIONS = {"ext4": ("-O", "^has_journal", "-m", "0"), "ext2": ("-m", "0")}
@@ -163,7 +164,7 @@ def read_config(path: str, *, ram: int, cpus: int) -> Config:
     """
     missing = False
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
             text = file.read()
     except OSError as err:
         # As OpenRC takes a service without its conf.d file. Any other path was meant to be there.
@@ -171,34 +172,48 @@ def read_config(path: str, *, ram: int, cpus: int) -> Config:
         if not missing:
             raise from_errno(err.errno or 0, f"{path}: read the configuration", path) from err
         text = ""
-    config = parse_config(text, path, ram=ram, cpus=cpus)
+    config = parse_config(text, path, ram=ram, cpus=cpus, resolve=os.path.realpath)
     if missing:
         config.warnings.append(f"{path}: there is no such file, the defaults apply")
     return config
 
 
-def parse_config(text: str, path: str = DEFAULT_PATH, *, ram: int, cpus: int) -> Config:
+def parse_config(
+    text: str,
+    path: str = DEFAULT_PATH,
+    *,
+    ram: int,
+    cpus: int,
+    resolve: Callable[[str], str] = os.path.normpath,
+) -> Config:
     """Turn a file's text into wishes; ``ram`` in bytes is what ``%`` and ``ram`` mean.
+
+    ``resolve`` follows symbolic links, where there is a machine to have some.
 
     Raises:
         ConfigError: something in it is wrong; says everything that is.
     """
-    return _Parser(path, ram, cpus).parse(text)
+    return _Parser(path, ram, cpus, resolve).parse(text)
 
 
 class _Parser:
-    def __init__(self, path: str, ram: int, cpus: int) -> None:
+    def __init__(self, path: str, ram: int, cpus: int, resolve: Callable[[str], str]) -> None:
         self.config = Config(path)
         self.ram = ram
         self.cpus = cpus
+        self.resolve = resolve
         self.problems: list[tuple[int, str]] = []
         self.globals: dict[str, tuple[int, Any]] = {}
         self.devices: dict[int, dict[str, tuple[int, Any]]] = {}
 
     def parse(self, text: str) -> Config:
-        found, refused = read_assignments(text)
+        found, refused = read_assignments(self.plain(text))
         self.problems += [(problem.line, problem.reason) for problem in refused]
+        lines: dict[str, int] = {}
         for entry in found:
+            if entry.name in lines:
+                self.warn(entry.line, f"{entry.name}: overrides line {lines[entry.name]}")
+            lines[entry.name] = entry.line
             try:
                 self.assign(entry.line, entry.name, entry.value)
             except InvalidValueError as err:
@@ -210,12 +225,30 @@ class _Parser:
         points = [wish.mount_point for wish in self.config.devices if wish.mount_point]
         for point in _repeated(points):
             self.problems.append((0, f"two devices are to be mounted on {point}"))
-        backing = [wish.backing_dev for wish in self.config.devices if wish.backing_dev]
+        backing = [
+            self.resolve(wish.backing_dev) for wish in self.config.devices if wish.backing_dev
+        ]
         for path in _repeated(backing):
             self.problems.append((0, f"two devices are to write back to {path}"))
         if self.problems:
             raise ConfigError([self.place(line) + reason for line, reason in sorted(self.problems)])
         return self.config
+
+    def plain(self, text: str) -> str:
+        """Return the text as it was meant, and say what a shell would stumble over."""
+        if "\0" in text:
+            raise ConfigError([f"{self.place(0)}it holds NUL bytes, so it is not text in UTF-8"])
+        if text.startswith("\ufeff"):
+            self.problems.append((1, "begins with a byte order mark: save it without one"))
+            text = text[1:]
+        if "\r\n" in text:
+            line = text[: text.index("\r\n")].count("\n") + 1
+            self.warn(line, "lines end in CR LF, which OpenRC's shell does not take")
+            text = text.replace("\r\n", "\n")
+        return text
+
+    def warn(self, line: int, reason: str) -> None:
+        self.config.warnings.append(self.place(line) + reason)
 
     def place(self, line: int) -> str:
         return f"{self.config.path}:{line}: " if line else f"{self.config.path}: "
@@ -249,9 +282,9 @@ class _Parser:
             return highest
         line, count = self.globals["NUM_DEVICES"]
         if count < highest and (count or any(self.devices.values())):
-            self.config.warnings.append(
-                f"{self.place(line)}NUM_DEVICES is {count}, what is set for devices from "
-                f"{count} up is not used"
+            self.warn(
+                line,
+                f"NUM_DEVICES is {count}, what is set for devices from {count} up is not used",
             )
         return int(count)
 
@@ -267,6 +300,15 @@ class _Parser:
         swapon: dict[str, Any] = self.setting("SWAPON_OPTS", {})
         wish = Wish(index, get("ZRAM_SIZE", 0) or self.default_size(count))
         wish.algorithms = get("ZRAM_ALGORITHM") or _choices(DEFAULT_ALGORITHMS)
+        for stem in ("ZRAM_ALGORITHM", "ZRAM_RECOMP_ALGORITHM"):
+            for choice in get(stem, ()):
+                if choice.name not in ALGORITHMS:
+                    # No error: up to 6.11 it could be any of the kernel's crypto modules.
+                    self.warn(
+                        line_of(stem),
+                        f"{stem}_{index}: no zram is known to have {choice.name!r}"
+                        + _meant(choice.name.lower(), ALGORITHMS),
+                    )
         if params := get("ZRAM_PARAMS"):
             # Levels mean something else to each algorithm, so they belong to the first alone.
             wish.algorithms = (Choice(wish.algorithms[0].name, *params), *wish.algorithms[1:])
@@ -276,11 +318,13 @@ class _Parser:
         wish.label = get("ZRAM_LABEL")
         wish.backing_dev = get("ZRAM_BACKING_DEV")
         wish.writeback_limit = get("ZRAM_WRITEBACK_LIMIT")
-        wish.mount_point = get("ZRAM_MOUNT")
+        point = get("ZRAM_MOUNT")
+        # As the kernel will tell it back.
+        wish.mount_point = self.resolve(point) if point else None
         wish.fstype = get("ZRAM_FSTYPE", DEFAULT_FSTYPE)
         wish.mkfs_options = get("ZRAM_MKFS_OPTS", DEFAULT_MKFS_OPTIONS.get(wish.fstype, ()))
         wish.mount_options = get("ZRAM_MOUNT_OPTS", "")
-        wish.mode = get("ZRAM_MODE", 0o1777 if wish.mount_point in STICKY else None)
+        wish.mode = get("ZRAM_MODE", 0o1777 if point in STICKY else None)
         wish.owner = get("ZRAM_OWNER")
         # A file system's freed blocks stay stored until they are discarded; swap tells anyway.
         default_discard = swapon.get("discard", "none") if wish.is_swap else "both"
@@ -378,11 +422,21 @@ class _Parser:
         return text
 
     def words(self, text: str) -> tuple[str, ...]:
-        return tuple(text.split())
+        words = text.split()
+        if any(char in text for char in "'\"\\"):
+            import shlex
+
+            try:
+                words = shlex.split(text)
+            except ValueError as err:
+                raise InvalidValueError(f"{text!r}: {err}") from err
+        if not all(word.isprintable() for word in words):
+            raise InvalidValueError(f"{text!r}: not printable")
+        return tuple(words)
 
     def mount_options(self, text: str) -> str:
         word = text.strip().removeprefix("-o").strip()
-        if len(word.split()) != 1:
+        if len(word.split()) != 1 or not word.isprintable():
             raise InvalidValueError(f"{text!r}: separate mount options by commas")
         return word
 
@@ -394,10 +448,11 @@ class _Parser:
         return int(word, 8)
 
     def owner(self, text: str) -> str:
-        parts = text.strip().split(":")
-        if len(parts) > 2 or any(char.isspace() or char == "," for char in text.strip()):
+        word = text.strip()
+        wrong = not word.isprintable() or any(char in " ," for char in word)
+        if wrong or word.count(":") > 1:
             raise InvalidValueError(f"{text!r} is no owner such as user:group")
-        return text.strip()
+        return word
 
 
 def _repeated(paths: list[str]) -> list[str]:
@@ -511,12 +566,13 @@ def suggestion(name: str) -> str:
         return f" (did you mean {name}_0?)"
     if name.rstrip("0123456789") in ("type", "size", "mlim", "algo", "flag", "back"):
         return " (this looks like zram-init's file: pyzram import translates it)"
-    import difflib
-
     digits = name.rpartition("_")[2]
     tail = f"_{digits}" if digits.isdigit() else "_0"
-    known = [*GLOBALS, *(key + tail for key in PER_DEVICE)]
-    close = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.6)
-    if close:
-        return f" (did you mean {close[0]}?)"
-    return ""
+    return _meant(name.upper(), [*GLOBALS, *(key + tail for key in PER_DEVICE)])
+
+
+def _meant(word: str, known: Sequence[str]) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f" (did you mean {close[0]}?)" if close else ""

@@ -111,7 +111,7 @@ class _Reader:
         if word in self.names:
             self.take()
             return self.names[word], 1
-        if word.isascii() and word[:1].isdigit():
+        if word.isascii() and (word[:1].isdigit() or word[:1] == "."):
             return self.number(self.take())
         raise self.wrong()
 
@@ -130,8 +130,9 @@ class _Reader:
     def number(self, word: str) -> Ratio:
         digits = word.rstrip("KMGTPEkmgtpeBbi%")
         whole, dot, fraction = digits.partition(".")
-        if not (whole + fraction).isdigit() or (dot and not fraction):
-            raise InvalidValueError(f"{self.text!r}: {word!r} is no number")
+        if not (whole + fraction).isdigit() or (dot and not (whole and fraction)):
+            remedy = f" (write 0{word})" if not whole and fraction.isdigit() else ""
+            raise InvalidValueError(f"{self.text!r}: {word!r} is no number{remedy}")
         suffix = word[len(digits) :]
         if suffix == "%":
             unit, divisor = self.names["ram"], 100

@@ -12,6 +12,8 @@ NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 BLANKS = " \t"
 # Unquoted, these mean something else to a shell, so the value would differ from what is read.
 MUST_BE_QUOTED = "()<>|&"
+# After a $, the parameters of a shell.
+SPECIAL = "@*#?-$!0123456789"
 
 
 class Assignment:
@@ -105,6 +107,8 @@ class _Reader:
         after = self.peek()
         if name == "export" and after in (" ", "\t"):
             return
+        if name in self.values and after in ("", *BLANKS, "\n") and self.exports(start):
+            return
         if after != "=" or not name or name[0].isdigit():
             rest = self.text[start:].split("\n", 1)[0].strip()
             if name and after in (" ", "\t") and rest[len(name) :].lstrip().startswith("="):
@@ -116,6 +120,10 @@ class _Reader:
         value = self.value(name, line)
         self.values[name] = value
         self.found.append(Assignment(line, name, value))
+
+    def exports(self, start: int) -> bool:
+        """Whether ``start`` is on a line of ``export NAME``, which changes nothing here."""
+        return self.text[:start].rpartition("\n")[2].split()[:1] == ["export"]
 
     def value(self, name: str, line: int) -> str:
         parts: list[str] = []
@@ -135,6 +143,8 @@ class _Reader:
                 parts.append(self.double_quoted(name, line))
             elif char == "\\":
                 parts.append(self.take())
+            elif char == "$" and self.peek() and self.peek() in "\"'":
+                raise RefusedError(line, f"{name}: shells differ on ${self.peek()}, quote the $")
             elif char in "$`":
                 parts.append(self.expansion(char, name, line))
             else:
@@ -184,6 +194,8 @@ class _Reader:
         braced = self.peek() == "{"
         if braced:
             self.take()
+        if self.peek() and self.peek() in SPECIAL:
+            raise RefusedError(line, f"{name}: ${self.peek()} means something to a shell")
         variable = self.name()
         if not variable and not braced:
             return "$"

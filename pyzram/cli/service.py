@@ -180,7 +180,7 @@ def check(argv: list[str]) -> int:
             _warn(warning)
         for problem in problems:
             print(f"pyzram: {problem}", file=sys.stderr)
-        if not problems and not call.quiet:
+        if not problems and not warnings and not call.quiet:
             print(f"{call.service.path}: nothing wrong")
     return 1 if problems else 0
 

@@ -260,6 +260,9 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         'A="$"',
         "A=a=b",
         "A=x\\'y",
+        "A=1\nexport A\nB=2",
+        "A=1\nexport A B=2 A # more",
+        "A=\"$'x'\"",
     ],
 )
 def test_assignments_mean_what_they_mean_to_a_shell(text: str, tmp_path: Path) -> None:
@@ -291,6 +294,13 @@ def test_assignments_mean_what_they_mean_to_a_shell(text: str, tmp_path: Path) -
         ("1A=2", 1, "no assignment"),
         ("A=~/x", 1, "'~'"),
         (". /etc/other", 1, "no commands"),
+        ("A=$'x'", 1, "shells differ"),
+        ("A=$1", 1, "means something to a shell"),
+        ('A="$$"', 1, "means something to a shell"),
+        ("A=${#}", 1, "means something to a shell"),
+        ("A=1\nA", 2, "no commands"),
+        ("export A", 1, "no commands"),
+        ("A=1\necho A", 2, "no commands"),
     ],
 )
 def test_what_would_run_something_is_reported_with_its_line(
@@ -356,3 +366,87 @@ def test_a_number_of_thousands_of_digits_is_refused(name: str) -> None:
 @pytest.mark.parametrize("mode", ["0o17", "1_7", "+7", "-0", "8", "17777"])
 def test_a_mode_is_octal_digits_alone(mode: str) -> None:
     assert "is no mode" in problems(f"ZRAM_MOUNT_0=/x\nZRAM_MODE_0={mode}\n")[0]
+
+
+# ---- files as they come ------------------------------------------------------------------------
+
+
+def read(tmp_path: Path, data: bytes) -> Config:
+    path = tmp_path / "zram"
+    path.write_bytes(data)
+    return read_config(str(path), ram=RAM, cpus=1)
+
+
+def test_lines_of_another_system_are_taken_with_a_warning(tmp_path: Path) -> None:
+    config = read(tmp_path, b'ZRAM_SIZE_0="64M"\r\nZRAM_ALGORITHM_0="lzo \\\r\nlz4"\r\n')
+    assert config.devices[0].disksize == 64 << 20
+    assert [str(choice) for choice in config.devices[0].algorithms] == ["lzo", "lz4"]
+    (warning,) = config.warnings
+    assert warning.endswith("zram:1: lines end in CR LF, which OpenRC's shell does not take")
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"\xef\xbb\xbfZRAM_SIZE_0=64M\n", ":1: begins with a byte order mark"),
+        ("ZRAM_SIZE_0=64M\n".encode("utf-16"), ": it holds NUL bytes"),
+        (b"ZRAM_LABEL_0=gr\xf6\xdfe\n", ":1: ZRAM_LABEL_0: "),
+        (b"ZRAM_MOUNT_0=/a\nZRAM_MOUNT_OPTS_0=x=\xf6\n", ":2: ZRAM_MOUNT_OPTS_0: "),
+        (b"ZRAM_MOUNT_0=/a\nZRAM_OWNER_0=\xf6\n", ":2: ZRAM_OWNER_0: "),
+        (b"ZRAM_MOUNT_0=/a\nZRAM_MKFS_OPTS_0='-L \"a\nb\"'\n", ":2: ZRAM_MKFS_OPTS_0: "),
+    ],
+)
+def test_what_is_no_text_is_one_line(tmp_path: Path, data: bytes, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, data)
+    (problem,) = caught.value.problems
+    assert words in problem
+
+
+def test_a_comment_may_be_in_any_encoding(tmp_path: Path) -> None:
+    assert not read(tmp_path, b"# gr\xf6\xdfe\nZRAM_SIZE_0=64M\n").warnings
+
+
+def test_a_variable_that_is_set_twice_is_warned_about() -> None:
+    config = parse("ZRAM_SIZE_0=64M\nZRAM_PRIORITY_0=1\nZRAM_SIZE_0=32M\n")
+    assert config.devices[0].disksize == 32 << 20
+    assert config.warnings == [f"{config.path}:3: ZRAM_SIZE_0: overrides line 1"]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("ZRAM_ALGORITHM_0=ztsd", "no zram is known to have 'ztsd' (did you mean zstd?)"),
+        ("ZRAM_ALGORITHM_0='zstd LZ4'", "'LZ4' (did you mean lz4?)"),
+        ("ZRAM_RECOMP_ALGORITHM_0=gzip", "ZRAM_RECOMP_ALGORITHM_0: no zram is known to have"),
+    ],
+)
+def test_an_algorithm_that_nobody_knows_is_warned_about(line: str, words: str) -> None:
+    (warning,) = parse(line).warnings
+    assert words in warning
+
+
+def test_two_links_to_one_place_are_one_place(tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    for name in "ab":
+        (tmp_path / name).symlink_to(place)
+    text = "ZRAM_BACKING_DEV_0={0}/a\nZRAM_BACKING_DEV_1={0}/b\n"
+    with pytest.raises(ConfigError, match=f"two devices are to write back to {place}"):
+        read(tmp_path, text.format(tmp_path).encode())
+    with pytest.raises(ConfigError, match=f"two devices are to be mounted on {place}"):
+        read(tmp_path, text.replace("BACKING_DEV", "MOUNT").format(tmp_path).encode())
+    config = read(tmp_path, f"ZRAM_MOUNT_0={tmp_path}/a\n".encode())
+    assert config.devices[0].mount_point == str(place)
+
+
+def test_a_size_without_its_zero_says_how_to_write_it() -> None:
+    with pytest.raises(ConfigError, match=r"'.5G' is no number \(write 0.5G\)"):
+        parse("ZRAM_SIZE_0=.5G")
+
+
+def test_options_of_mkfs_may_be_quoted() -> None:
+    config = parse("ZRAM_MOUNT_0=/a\nZRAM_MKFS_OPTS_0='-U \"a b\" -q'\n")
+    assert config.devices[0].mkfs_options == ("-U", "a b", "-q")
+    with pytest.raises(ConfigError, match="No closing quotation"):
+        parse('ZRAM_MOUNT_0=/a\nZRAM_MKFS_OPTS_0="-U \'a"\n')
