@@ -82,6 +82,26 @@ def test_a_device_that_zram_init_skips_moves_the_others_up() -> None:
     assert "device 1: it is device 0 now" in lost
 
 
+def test_the_writeback_limit_of_zram_init_is_in_pages() -> None:
+    found = import_text("size0=64\nback0=/dev/sdb1\nwlim0=256\n", "foreign")
+    assert 'ZRAM_WRITEBACK_LIMIT_0="1024K"' in found.text()
+
+
+def test_as_many_devices_as_there_can_be() -> None:
+    sizes = "".join(f"size{index}=64\n" for index in range(257))
+    assert not import_text(f"num_devices=256\n{sizes}", "foreign").lost
+    assert "num_devices" in import_text(f"num_devices=257\n{sizes}", "foreign").lost[0]
+
+
+def test_the_kernel_recompresses_with_three_algorithms() -> None:
+    names = "lzo-rle lz4 zstd deflate"
+    found = import_text(f"[zram0]\ncompression-algorithm = {names}\n", "foreign")
+    assert not found.lost
+    assert 'ZRAM_RECOMP_ALGORITHM_0="lz4 zstd deflate"' in found.text()
+    found = import_text(f"[zram0]\ncompression-algorithm = {names} 842\n", "foreign")
+    assert found.lost == ["zram0: compression-algorithm 842: the kernel has three at most"]
+
+
 def test_the_priority_and_discard_of_zram_init_are_understood() -> None:
     (wish,) = translated("type0=swap\nsize0=64\nflag0=-\nnotr0=y\n")[0].devices
     assert (wish.priority, wish.discard) == (-1, "none")

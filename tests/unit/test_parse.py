@@ -85,9 +85,22 @@ def test_swaps():
     assert (file.path, file.type, file.priority) == ("/swap file (deleted)", "file", -2)
 
 
+@pytest.mark.parametrize("word", ["\\", "\\04", "\\a40", "\\x", "a\\"])
+def test_what_is_no_octal_escape_is_kept(word):
+    assert parse.unescape(word) == word
+
+
+def test_pool_classes_without_the_line_of_totals():
+    text = " class size 10% 99% obj_used\n 0 32 1 2 30\n\n Total 1 2 30\n"
+    assert parse.parse_pool_classes(text) == [
+        {"class": 0, "size": 32, "10%": 1, "99%": 2, "obj_used": 30}
+    ]
+
+
 def test_mounts_with_escaped_names():
     text = (
         "36 35 252:1 / /mnt/a\\040b\\134c rw,noatime shared:1 - ext4 /dev/zram1 rw\n"
         "37 35 252:1 / /mnt/again rw - ext4 /dev/zram1 rw\n"
     )
     assert parse.parse_mounts(text) == {"252:1": ["/mnt/a b\\c", "/mnt/again"]}
+    assert parse.parse_mounts("36 35 252:1 / /mnt\n36 35 252:2 /\n") == {"252:1": ["/mnt"]}

@@ -57,6 +57,12 @@ def test_text_that_is_no_size_is_refused(text):
         parse_size(text)
 
 
+def test_a_thousand_digits_are_the_most():
+    assert parse_size("0." + "9" * 998) == 0
+    with pytest.raises(InvalidValueError):
+        parse_size("0." + "9" * 999)
+
+
 @pytest.mark.parametrize(
     "text", ["16E", "\u0663", "1K1", "%", "50%", True, None, 1.5, -1, 1 << 64, "NaN", "1iB", "1BiB"]
 )
