@@ -14,6 +14,7 @@ from stat import S_ISBLK, S_ISREG
 from . import users
 from .errors import (
     DeviceBusyError,
+    DeviceNotFoundError,
     InvalidValueError,
     OverwriteError,
     ZramError,
@@ -212,14 +213,21 @@ def _with_partitions(directory: str, rdev: int, path: str) -> list[tuple[str, st
 
 
 def _zrams_on(tree: Sysfs, number: str) -> list[str]:
+    from .figures import Figures, Reader
+
     found = []
-    for zram in tree.numbers():
-        try:
-            backing = read_text(tree.block(f"zram{zram}") + "/backing_dev").rstrip("\n")
-        except OSError:
-            continue
-        if backing != "none" and _device_number(backing) == number:
-            found.append(f"zram{zram}")
+    reader = Reader(tree)
+    try:
+        for zram in tree.numbers():
+            try:
+                backing = Figures(reader, zram)["backing_dev"]
+            except DeviceNotFoundError:
+                continue
+            # Nothing is told, too, where a writeback makes readers wait; opening shows it then.
+            if backing and backing != "none" and _device_number(backing) == number:
+                found.append(f"zram{zram}")
+    finally:
+        reader.close()
     return found
 
 

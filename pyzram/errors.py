@@ -14,6 +14,10 @@ import os
 class ZramError(Exception):
     """Base of all errors of pyzram."""
 
+    def append(self, text: str) -> None:
+        """Add to the message what went wrong after, such as undoing what had been done."""
+        self.args = (f"{self}; {text}", *self.args[1:])
+
 
 class ZramOSError(ZramError, OSError):
     """The kernel refused; ``errno``, ``strerror`` and ``filename`` tell what and where.
@@ -28,6 +32,10 @@ class ZramOSError(ZramError, OSError):
 
     def __str__(self) -> str:
         return self.message
+
+    def append(self, text: str) -> None:
+        """Add to the message what went wrong after."""
+        self.message += f"; {text}"
 
 
 class DeviceNotFoundError(ZramOSError, FileNotFoundError):

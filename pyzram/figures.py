@@ -82,6 +82,11 @@ class Figures(dict[str, "Any"]):
             raise DeviceNotFoundError(errno.ENOENT, f"{name}: {why}", self.path)
 
     @property
+    def waiting(self) -> bool:
+        """Whether the kernel made a read wait, for a writeback or recompression."""
+        return bool(self._waiting)
+
+    @property
     def troubles(self) -> list[str]:
         """What could not be read, and why."""
         if not self._waiting:

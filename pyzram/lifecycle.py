@@ -15,6 +15,7 @@ from .errors import (
     DeviceBusyError,
     InvalidValueError,
     UnsupportedError,
+    ZramError,
     ZramOSError,
     from_errno,
 )
@@ -77,8 +78,8 @@ class Lifecycle(Compression, Backing, Swap):
         device = cls(number, sysfs=tree)
         try:
             device._wait_for_node()
-        except BaseException:
-            device.remove()
+        except BaseException as err:
+            _undo(err, device.remove)
             raise
         return device
 
@@ -154,15 +155,16 @@ class Lifecycle(Compression, Backing, Swap):
             self.write("disksize", wanted, step=f"set disksize to {wanted}")
         except AccessError:
             raise  # the kernel never saw it, and would not let us reset either
-        except ZramOSError:
-            self.reset()
+        except ZramOSError as err:
+            _undo(err, self.reset)
             raise
         got = self.read_disksize()
         if got != -(-wanted // PAGE_SIZE) * PAGE_SIZE:
-            self.reset()
-            raise ZramOSError(
+            wrong = ZramOSError(
                 errno.EIO, f"{self.name}: set disksize to {wanted}: the kernel has {got} instead"
             )
+            _undo(wrong, self.reset)
+            raise wrong
 
     # ---- memory --------------------------------------------------------------------------------
 
@@ -280,12 +282,8 @@ class Lifecycle(Compression, Backing, Swap):
                 self.set_writeback_limit_enable(True)
             if writeback_batch_size is not None:
                 self.set_writeback_batch_size(writeback_batch_size)
-        except BaseException:
-            # A reset takes back everything but these.
-            self.reset()
-            for name, value in kept.items():
-                if self._read_setting(name) != value:
-                    self.write(name, value, step=f"put {name} back")
+        except BaseException as err:
+            _undo(err, lambda: self._put_back(kept))
             raise
 
     # ---- helpers -------------------------------------------------------------------------------
@@ -304,6 +302,13 @@ class Lifecycle(Compression, Backing, Swap):
         """Read an attribute in the form that it is written in."""
         text = self.read(name)
         return (parse_algorithms(text)[0] or "") if name == "comp_algorithm" else text
+
+    def _put_back(self, kept: dict[str, str]) -> None:
+        """Reset, and restore what a reset does not take back."""
+        self.reset()
+        for name, value in kept.items():
+            if self._read_setting(name) != value:
+                self.write(name, value, step=f"put {name} back")
 
     def _start_over(self) -> None:
         """Reset, unless that would destroy something: the start of a configuration."""
@@ -328,6 +333,18 @@ class Lifecycle(Compression, Backing, Swap):
 
     def _wait_for_node(self) -> None:
         _wait_until(lambda: os.path.exists(self.node), NODE_TIMEOUT_SECONDS, self.node)
+
+
+def _undo(error: BaseException, action: Callable[[], None]) -> None:
+    """Undo after ``error``, which stays what is told first, whatever comes of the undoing."""
+    try:
+        action()
+    except ZramError as err:
+        text = f"undoing it failed too: {err}"
+        if not isinstance(error, ZramError):
+            error.add_note(text)
+        elif text not in str(error):
+            error.append(text)
 
 
 def _wait_until(condition: Callable[[], bool], seconds: float, path: str) -> None:

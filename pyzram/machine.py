@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 
-from .parse import parse_algorithms, parse_mounts, parse_recomp_algorithms, parse_swaps
+from .parse import parse_mounts, parse_swaps
 from .plan import Machine, Running
 from .sysfs import Sysfs, read_text
 
@@ -29,21 +29,27 @@ def survey(state: State) -> Machine:
         ZramOSError: /sys or /proc can not be read.
     """
     sysfs = state.sysfs
-    areas = parse_swaps(sysfs.read("proc/swaps"))
+    areas = parse_swaps(_read(sysfs, "proc/swaps"))  # a kernel without swap has none
     mounts = parse_mounts(sysfs.read("proc/self/mountinfo"))
     by_name = {_device_name(area.path): area for area in areas}
     ours = [record.number for record in state.records]
     # Our own in the order in which they were made.
     others = [number for number in sysfs.numbers() if number not in ours]
+    elsewhere = state.read_elsewhere() if others else {}
     driver = sysfs.has_driver()
     writable = not driver or not os.statvfs(sysfs.control).f_flag & os.ST_RDONLY
+    devices = [_look(sysfs, number, by_name, mounts) for number in ours + others]
+    for device in devices:
+        device.elsewhere = elsewhere.get(device.number, "")
+    if state.records:
+        _look_closely(state, devices)
     return Machine(
         driver=driver,
         writable=writable,
         container="" if driver and writable else container(sysfs),
         available=mem_available(sysfs),
         areas=areas,
-        devices=[_look(state, number, by_name, mounts) for number in ours + others],
+        devices=devices,
         mounted=[point for points in mounts.values() for point in points],
         zswap=_read(sysfs, "sys/module/zswap/parameters/enabled") == "Y",
         resume=_resume(sysfs),
@@ -51,29 +57,36 @@ def survey(state: State) -> Machine:
 
 
 def _look(
-    state: State, number: int, areas: dict[str, SwapArea], mounts: dict[str, list[str]]
+    sysfs: Sysfs, number: int, areas: dict[str, SwapArea], mounts: dict[str, list[str]]
 ) -> Running:
-    sysfs = state.sysfs
     base = f"sys/block/zram{number}"
-    device = Running(
+    return Running(
         number,
         disksize=int(_read(sysfs, f"{base}/disksize") or 0),
         area=areas.get(f"zram{number}"),
         mounts=tuple(mounts.get(_read(sysfs, f"{base}/dev"), [])),
     )
-    if all(record.number != number for record in state.records):
-        return device
-    record = state.record(number)
-    device.index = record.index
-    device.ready = record.ready
-    device.record = record.memory
-    device.algorithm = parse_algorithms(_read(sysfs, f"{base}/comp_algorithm"))[0]
-    recompression = parse_recomp_algorithms(_read(sysfs, f"{base}/recomp_algorithm"))
-    device.recompression = tuple(str(recompression[key]) for key in sorted(recompression))
-    figures = [int(word) for word in _read(sysfs, f"{base}/mm_stat").split()]
-    if len(figures) > 3:
-        device.mem_used, device.mem_limit = figures[2], figures[3]
-    return device
+
+
+def _look_closely(state: State, devices: list[Running]) -> None:
+    """Add what concerns our own devices alone; some of it the kernel may hold back."""
+    from .figures import Figures, Reader
+
+    reader = Reader(state.sysfs)
+    try:
+        for device, record in zip(devices, state.records, strict=False):
+            device.index = record.index
+            device.ready = record.ready
+            device.record = record.memory
+            figures = Figures(reader, record.number)
+            recompression = figures["recomp_algorithm"] or {}
+            device.algorithm = figures["comp_algorithm"]
+            device.recompression = tuple(str(recompression[key]) for key in sorted(recompression))
+            device.mem_used = figures["mem_used_total"] or 0
+            device.mem_limit = figures["mem_limit"] or 0
+            device.busy = figures.waiting
+    finally:
+        reader.close()
 
 
 def _device_name(path: str) -> str:

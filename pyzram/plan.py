@@ -21,6 +21,28 @@ if TYPE_CHECKING:
 # What a change of a running device needs.
 LIVE = "live"
 NEW_DEVICE = "new device"
+NEW_MOUNT = "new mount"
+# What takes a mount option back. Remounting keeps all that it is not told to drop, and most
+# options of file systems have nothing that drops them.
+OPPOSITES = {
+    "atime": "relatime",
+    "discard": "nodiscard",
+    "lazytime": "nolazytime",
+    "noatime": "relatime",
+    "nodev": "dev",
+    "nodiratime": "diratime",
+    "noexec": "exec",
+    "nosuid": "suid",
+    "nosymfollow": "symfollow",
+    "relatime": "relatime",
+    "ro": "rw",
+    "strictatime": "relatime",
+    "sync": "async",
+    # Nothing but the default, or for programs.
+    **dict.fromkeys(
+        ("async", "defaults", "dev", "diratime", "exec", "nodiscard", "rw", "suid"), ""
+    ),
+}
 # Draining goes page by page through memory; below this much, the machine would only thrash.
 RESERVE = 16 << 20
 
@@ -31,7 +53,9 @@ class Running:
     __slots__ = (
         "algorithm",
         "area",
+        "busy",
         "disksize",
+        "elsewhere",
         "index",
         "mem_limit",
         "mem_used",
@@ -56,10 +80,16 @@ class Running:
         area: SwapArea | None = None,
         mounts: tuple[str, ...] = (),
         record: dict[str, str] | None = None,
+        elsewhere: str = "",
+        busy: bool = False,
     ) -> None:
         self.number = number
         self.index = index
         """Which device of the file it is; ``None`` for somebody else's."""
+        self.elsewhere = elsewhere
+        """Which other file of ours it belongs to, if one."""
+        self.busy = busy
+        """A writeback or recompression holds up whoever asks for its figures."""
         self.ready = ready
         """It was set up completely."""
         self.disksize = disksize
@@ -76,6 +106,13 @@ class Running:
     def name(self) -> str:
         """``zramN``."""
         return f"zram{self.number}"
+
+    @property
+    def what(self) -> str:
+        """What it is used for, for people."""
+        if self.area:
+            return f"swap with priority {self.area.priority}"
+        return f"mounted on {' '.join(self.mounts)}" if self.mounts else "not in use"
 
     @property
     def in_use(self) -> bool:
@@ -244,10 +281,12 @@ def changes_of(wish: Wish, device: Running) -> list[Change]:
         compare("fstype", have.get("fstype", ""), want["fstype"], NEW_DEVICE)
         compare("mkfs_options", have.get("mkfs_options", ""), want["mkfs_options"], NEW_DEVICE)
         have_mount = mount_words(have.get("mount_options", ""), have.get("discard", ""))
-        compare("mount_options", have_mount, mount_words(wish.mount_options, wish.discard), LIVE)
+        want_mount = mount_words(wish.mount_options, wish.discard)
+        live = remount_words(have_mount, want_mount) is not None
+        compare("mount_options", have_mount, want_mount, LIVE if live else NEW_MOUNT)
         compare("mode", have.get("mode", ""), want["mode"], LIVE)
         compare("owner", have.get("owner", ""), want["owner"], LIVE)
-    if device.mem_limit != wish.mem_limit:
+    if device.mem_limit != wish.mem_limit and not device.busy:
         compare("mem_limit", *_two_sizes(device.mem_limit, wish.mem_limit), LIVE)
     limit = have.get("writeback_limit", "")
     compare("writeback_limit", limit, want["writeback_limit"], LIVE)
@@ -266,6 +305,22 @@ def mount_words(options: str, discard: str) -> str:
     if discard == "both":
         words.append("discard")
     return ",".join(words)
+
+
+def remount_words(have: str, want: str) -> list[str] | None:
+    """Return the options to remount with; ``None`` where one that is to go would stay."""
+    wanted = want.split(",") if want else []
+    keys = [word.partition("=")[0] for word in wanted]
+    dropped = []
+    for word in have.split(",") if have else []:
+        key, value, _ = word.partition("=")
+        if word in wanted or (value and key in keys):
+            continue
+        if word not in OPPOSITES:
+            return None
+        dropped.append(OPPOSITES[word])
+    # What is wanted comes last: the last one counts.
+    return [*filter(None, dropped), *wanted]
 
 
 # ---- goals -------------------------------------------------------------------------------------
@@ -296,14 +351,22 @@ def plan_reload(config: Config, machine: Machine) -> Plan:
         changes = plan.changes[before:]
         if current is None or not changes:
             continue
-        if all(change.needs == LIVE for change in changes):
+        if current.busy:
+            _refuse_busy(plan, current)
+        elif all(change.needs == LIVE for change in changes):
             for change in changes:
                 _live(plan, wish, current, change)
             plan.steps.append(_ready(wish, current, remember=True))
         elif wish.is_swap and current.area is not None:
             _replace(plan, machine, wish, current)
+        elif all(change.needs != NEW_DEVICE for change in changes):
+            points = " ".join(current.mounts)
+            plan.refusals.append(
+                f"{current.name}: these mount_options can not change while it is mounted: "
+                f"unmount {points or 'it'}, then start"
+            )
         else:
-            fields = ", ".join(change.field for change in changes if change.needs != LIVE)
+            fields = ", ".join(change.field for change in changes if change.needs == NEW_DEVICE)
             plan.refusals.append(
                 f"{current.name}: a new {fields} needs a new device, and what is stored on "
                 f"{' '.join(current.mounts) or 'the old one'} would be lost: stop and start instead"
@@ -348,6 +411,12 @@ def _begin(config: Config, machine: Machine) -> Plan:
         plan.refusals.append("/sys is mounted read-only: no device can be set up")
     elif not machine.driver and config.devices:
         plan.steps.append(Step("load", -1, "load the zram module, without devices of its own"))
+    for device in machine.devices:
+        if device.index is None and device.disksize and not device.elsewhere:
+            size = format_size(device.disksize)
+            plan.warnings.append(
+                f"{device.name} ({size}, {device.what}) is not of pyzram's making and left alone"
+            )
     return plan
 
 
@@ -396,6 +465,7 @@ def _start_device(plan: Plan, machine: Machine, wish: Wish) -> None:
                 f"something else is mounted on {wish.mount_point} already, unmount it first"
             )
         plan.steps += _new_device(wish, wish.priority)
+        _refuse_table(plan, machine, wish)
         return
     if current.ready or current.record:
         plan.changes += changes_of(wish, current)
@@ -448,7 +518,9 @@ def _ready(wish: Wish, device: Running, *, remember: bool) -> Step:
 def _live(plan: Plan, wish: Wish, device: Running, change: Change) -> None:
     """Plan a change of a running device; mode and owner are one step."""
     action = "permissions" if change.field in ("mode", "owner") else change.field
-    step = Step(action, wish.index, str(change), number=device.number, undo=change.have)
+    step = Step(
+        action, wish.index, str(change), number=device.number, have=change.have, want=change.want
+    )
     if action != "permissions" or all(
         (old.action, old.index) != (action, wish.index) for old in plan.steps
     ):
@@ -498,7 +570,27 @@ def _refuse_stop(plan: Plan, machine: Machine, devices: list[Running]) -> None:
         )
 
 
+def _refuse_table(plan: Plan, machine: Machine, wish: Wish) -> None:
+    """Refuse a device for whose table the kernel would have to kill processes."""
+    table = wish.disksize // PAGE_SIZE * TABLE_BYTES_PER_PAGE
+    if table > machine.available:
+        plan.refusals.append(
+            f"device {wish.index}: the table of {format_size(wish.disksize)} takes "
+            f"{format_size(table)} of memory at once, only {format_size(machine.available)} are "
+            "available: make it smaller or end some processes"
+        )
+
+
+def _refuse_busy(plan: Plan, device: Running) -> None:
+    plan.refusals.append(
+        f"{device.name}: a writeback or recompression is under way and holds up everything else: "
+        "try again when it has ended"
+    )
+
+
 def _take_down(plan: Plan, device: Running) -> None:
+    if device.busy:
+        _refuse_busy(plan, device)
     index = -1 if device.index is None else device.index
     number = device.number
     if device.area:

@@ -163,14 +163,17 @@ class _Run:
 
     def carry_out(self, plan: Plan) -> None:
         for step in plan.steps:
+            who = f"device {step.index}: " if step.index >= 0 else ""
             try:
                 getattr(self, f"do_{step.action}")(step)
-            except BaseException as err:
-                failed = self.roll_back()
-                if not isinstance(err, (ZramError, OSError)):
-                    raise
-                who = f"device {step.index}: {step.text}: " if step.index >= 0 else ""
-                raise StepError("\n".join([f"{who}{err}", *failed])) from err
+            except (ZramError, OSError) as err:
+                # Most errors begin with the device's name and the step.
+                what = f"{step.text}: " if who and not str(err).startswith("zram") else ""
+                raise StepError("; ".join([f"{who}{what}{err}", *self.roll_back()])) from err
+            except BaseException:
+                done = self.roll_back() or ["what was half done is undone"]
+                self.service.warn(f"{who}{step.text}: ended by a signal; {'; '.join(done)}")
+                raise
 
     def roll_back(self) -> list[str]:
         """Undo everything, newest first; return what could not be."""
@@ -180,7 +183,7 @@ class _Run:
             try:
                 action()
             except (ZramError, OSError) as err:
-                failed.append(f"{what}: {err}")
+                failed.append(f"undoing failed too: {what}: {err}")
         return failed
 
     # ---- devices -------------------------------------------------------------------------------
@@ -196,6 +199,8 @@ class _Run:
         try:
             run("load the zram module", "modprobe", "zram", "num_devices=0", package="kmod")
         except ProgramError as err:
+            if "not found" not in str(err):
+                raise
             raise UnsupportedError(
                 2, f"no zram in this kernel, neither built in nor as a module (CONFIG_ZRAM): {err}"
             ) from err
@@ -205,6 +210,11 @@ class _Run:
     def do_unload(self, step: Step) -> None:
         if not os.path.exists(self.sysfs.path("sys/module/zram/initstate")):
             return  # built in
+        # The kernel would take devices along that somebody has set up since the plan was made.
+        for number in self.sysfs.numbers():
+            if self.sysfs.read(f"sys/block/zram{number}/disksize").strip() != "0":
+                self.service.warn(f"zram stays loaded: zram{number} is in use by others")
+                return
         run("unload the zram module", "modprobe", "-r", "zram", package="kmod")
 
     def do_add(self, step: Step) -> None:
@@ -286,15 +296,23 @@ class _Run:
         number = self.number(step)
         self.undo.append((f"unmount {point}", lambda: self.leave(number, self.umount, point)))
         run(f"{name}: mount", *words, f"{self.sysfs.dev}/{name}", point)
+        have, new = self.state.record(number).memory, planner.memory_of(wish)
+        have.update(mount_options=new["mount_options"], discard=new["discard"])
 
     def do_permissions(self, step: Step) -> None:
         wish = self.wish(step)
         point = wish.mount_point or ""
-        if wish.owner:
-            user, group = _owner(wish.owner)
-            os.chown(point, user, group)
-        if wish.mode is not None:
-            os.chmod(point, wish.mode)  # after chown, which clears setuid and setgid
+        # A setting that the file no longer has goes back to what mkfs made.
+        had = self.state.record(self.number(step)).memory
+        owner = wish.owner or ("0:0" if had.get("owner") else "")
+        mode = wish.mode if wish.mode is not None else 0o755 if had.get("mode") else None
+        before = os.stat(point)
+        uid, gid = _owner(owner) if owner else (-1, -1)
+        self.undo.append((f"put mode and owner of {point} back", lambda: _give(point, before)))
+        if owner:
+            os.chown(point, uid, gid)
+        if mode is not None:
+            os.chmod(point, mode)  # after chown, which clears setuid and setgid
 
     def do_ready(self, step: Step) -> None:
         wish = self.wish(step)
@@ -316,8 +334,8 @@ class _Run:
     def do_mem_limit(self, step: Step) -> None:
         with self.device(step) as device:
             before = device.read_numbers("mm_stat")[MEM_LIMIT]
+            self.undo.append(("put mem_limit back", lambda: self.set_mem_limit(step, before)))
             device.set_mem_limit(self.wish(step).mem_limit)
-        self.undo.append(("put mem_limit back", lambda: self.set_mem_limit(step, before)))
 
     def set_mem_limit(self, step: Step, limit: int) -> None:
         with self.device(step) as device:
@@ -326,15 +344,28 @@ class _Run:
     def do_writeback_limit(self, step: Step) -> None:
         units = self.wish(step).writeback_limit
         with self.device(step) as device:
+            left, enabled = device.read_writeback_limit(), device.read_writeback_limit_enable()
+            before = left if enabled else None
+            self.undo.append(
+                ("put writeback_limit back", lambda: self.set_writeback_limit(step, before))
+            )
+        self.set_writeback_limit(step, units)
+
+    def set_writeback_limit(self, step: Step, units: int | None) -> None:
+        with self.device(step) as device:
             if units is not None:
                 device.set_writeback_limit(units)
             device.set_writeback_limit_enable(units is not None)
 
     def do_mount_options(self, step: Step) -> None:
-        wish = self.wish(step)
-        options = planner.mount_words(wish.mount_options, wish.discard)
-        words = ["mount", "-o", f"remount,{options}".rstrip(",")]
-        run(f"zram{self.number(step)}: change mount options", *words, wish.mount_point or "")
+        have, want = step.args["have"], step.args["want"]
+        self.undo.append(("put mount options back", lambda: self.remount(step, want, have)))
+        self.remount(step, have, want)
+
+    def remount(self, step: Step, have: str, want: str) -> None:
+        options = ",".join(["remount", *(planner.remount_words(have, want) or [])])
+        words = ["mount", "-o", options, self.wish(step).mount_point or ""]
+        run(f"zram{self.number(step)}: change mount options", *words)
 
     # ---- taking down ---------------------------------------------------------------------------
 
@@ -396,6 +427,12 @@ def _owner(text: str) -> tuple[int, int]:
     except KeyError as err:
         raise ZramError(f"owner {text!r}: {err.args[0]}") from err
     return uid, gid
+
+
+def _give(path: str, status: os.stat_result) -> None:
+    """Give a directory the owner and mode that it had."""
+    os.chown(path, status.st_uid, status.st_gid)
+    os.chmod(path, status.st_mode & 0o7777)
 
 
 def _wait(condition: Callable[[], bool], path: str) -> None:

@@ -57,7 +57,9 @@ class State:
     def __enter__(self) -> Self:
         try:
             os.makedirs(self.directory, mode=0o755, exist_ok=True)
-            self._lock = os.open(f"{self.directory}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+            self._lock = os.open(
+                f"{self.directory}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644
+            )
         except OSError as err:
             remedy = "root only" if err.errno in (errno.EACCES, errno.EPERM) else ""
             raise from_errno(
@@ -109,6 +111,27 @@ class State:
         ]
         self._finish_adding()
 
+    def read_elsewhere(self) -> dict[int, str]:
+        """Return the devices of other configurations: number to the path of the file."""
+        found: dict[int, str] = {}
+        try:
+            names = os.listdir(self.directory)
+        except OSError:
+            return found
+        for name in names:
+            if name == "lock" or name.endswith((".new", ".adding")):
+                continue
+            path = "/" + name.replace("!", "/")
+            other = State(path, directory=self.directory, sysfs=self.sysfs)
+            if other.path == self.path:
+                continue
+            try:
+                other.load()
+            except ZramError:
+                continue  # damaged: its own commands say so
+            found.update((record.number, path) for record in other.records)
+        return found
+
     def _parse(self, lines: list[str]) -> None:
         for line in lines:
             if line.startswith(" ") and self.records:
@@ -129,7 +152,8 @@ class State:
         if any(record.number == number for record in self.records):
             return
         try:
-            untouched = read_text(self.sysfs.block(f"zram{number}") + "/initstate").strip() == "0"
+            # Unlike initstate, this never waits for a writeback of whose device it may be.
+            untouched = read_text(self.sysfs.block(f"zram{number}") + "/disksize").strip() == "0"
         except OSError:
             return
         if untouched:

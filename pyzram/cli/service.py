@@ -110,23 +110,34 @@ def _change(call: Call) -> int:
         return call.usage()
     if call.pretend:
         return _show_plan(call, call.command)
-    _undo_when_terminated()
+    _undo_when_ended()
     done: Plan = getattr(call.service, call.command)()
     if call.json:
         _print_json(done.to_dict())
     return 0
 
 
-def _undo_when_terminated() -> None:
-    """Make SIGTERM, once, an exception: what is half done is undone, as after Ctrl-C."""
+def _undo_when_ended() -> None:
+    """Make SIGTERM, Ctrl-C and a hang-up, once, an exception: what is half done is undone."""
     # signal itself is made of this and enum, which takes as long as the rest of a start.
-    from _signal import SIG_IGN, SIGTERM, signal  # type: ignore[import-not-found]
+    from _signal import (  # type: ignore[import-not-found]
+        SIG_IGN,
+        SIGHUP,
+        SIGINT,
+        SIGTERM,
+        getsignal,
+        signal,
+    )
+
+    ending = [number for number in (SIGTERM, SIGINT, SIGHUP) if getsignal(number) != SIG_IGN]
 
     def end(number: int, _frame: FrameType | None) -> None:
-        signal(SIGTERM, SIG_IGN)  # a second one would break the undoing
+        for other in ending:
+            signal(other, SIG_IGN)  # a second one would break the undoing
         raise SystemExit(128 + number)
 
-    signal(SIGTERM, end)
+    for number in ending:
+        signal(number, end)
 
 
 def restart(argv: list[str]) -> int:
@@ -140,7 +151,7 @@ def restart(argv: list[str]) -> int:
         status = _show_plan(call, "stop")
         print("then start everything that is in the file")
         return status
-    _undo_when_terminated()
+    _undo_when_ended()
     call.service.stop()
     call.service.start()
     return 0

@@ -16,6 +16,10 @@ from pathlib import Path
 
 import pytest
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .box import Box
+
 CONTROL = Path("/sys/class/zram-control")
 WHY_NOT = ""
 if os.geteuid() != 0:
@@ -115,6 +119,20 @@ def add_zram() -> Iterator[Callable[[], OwnDevice]]:
 def zram_device(add_zram: Callable[[], OwnDevice]) -> OwnDevice:
     """One uninitialised device of our own."""
     return add_zram()
+
+
+@pytest.fixture
+def box(tmp_path: Path, add_zram: Callable[[], OwnDevice]) -> Iterator[Box]:
+    """A configuration of one small swap device; beside it a device that must stay as it is."""
+    from .box import SMALL, Box, Bystander
+
+    made = Box(tmp_path)
+    made.write(SMALL)
+    bystander = Bystander(add_zram())
+    yield made
+    for number in reversed(made.numbers()):
+        drop_device(OwnDevice(number))
+    assert bystander.look() == bystander.before
 
 
 def machine() -> dict[str, list[str]]:

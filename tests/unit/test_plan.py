@@ -14,9 +14,11 @@ from pyzram.plan import (
     Plan,
     Running,
     memory_of,
+    mount_words,
     plan_reload,
     plan_start,
     plan_stop,
+    remount_words,
 )
 
 MIB = 1 << 20
@@ -353,3 +355,94 @@ def test_a_plan_is_plain_json() -> None:
     ]
     assert len(document["warnings"]) == 1
     assert document["refusals"] == []
+
+
+# ---- what a remount can do ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("have", "want", "words"),
+    [
+        ("", "noatime", ["noatime"]),
+        ("noatime,nosuid", "noexec", ["relatime", "suid", "noexec"]),
+        ("noatime,discard", "", ["relatime", "nodiscard"]),
+        ("ro,sync", "sync", ["rw", "sync"]),
+        ("commit=30", "commit=5", ["commit=5"]),
+        ("defaults,rw", "nodev", ["nodev"]),
+        ("commit=30", "", None),
+        ("nobarrier,noatime", "noatime", None),
+    ],
+)
+def test_remounting_takes_back_what_is_no_longer_wanted(
+    have: str, want: str, words: list[str] | None
+) -> None:
+    assert remount_words(have, want) == words
+
+
+def test_mount_options_that_only_a_new_mount_drops_are_refused() -> None:
+    before = wished("ZRAM_MOUNT_0=/srv\nZRAM_MOUNT_OPTS_0=data=writeback")
+    plan = plan_reload(wished("ZRAM_MOUNT_0=/srv"), machine(running(before), mounted={"/srv"}))
+    assert plan.changes[0].needs == "new mount"
+    assert plan.steps == []
+    assert plan.refusals == [
+        "zram5: these mount_options can not change while it is mounted: unmount /srv, then start"
+    ]
+
+
+def test_a_setting_that_is_gone_goes_back_live() -> None:
+    before = wished("ZRAM_MOUNT_0=/srv\nZRAM_MODE_0=1777\nZRAM_OWNER_0=a")
+    plan = plan_reload(wished("ZRAM_MOUNT_0=/srv"), machine(running(before), mounted={"/srv"}))
+    assert actions(plan) == ["permissions", "ready"]
+
+
+def test_mount_words_ask_for_discard_once() -> None:
+    assert mount_words("noatime", "both") == "noatime,discard"
+    assert mount_words("", "none") == ""
+
+
+# ---- held up by the kernel ---------------------------------------------------------------------
+
+
+def test_start_is_content_with_a_device_that_is_being_written_back() -> None:
+    config = wished("ZRAM_SIZE_0=1G\nZRAM_MEM_LIMIT_0=1M")
+    plan = plan_start(config, machine(running(config, busy=True, mem_limit=0)))
+    assert (plan.steps, plan.refusals, plan.warnings) == ([], [], [])
+
+
+@pytest.mark.parametrize("goal", ["stop", "reload"])
+def test_what_would_wait_for_a_writeback_is_refused(goal: str) -> None:
+    device = running(wished(), busy=True)
+    plan = (
+        plan_stop(wished(), machine(device))
+        if goal == "stop"
+        else plan_reload(wished("ZRAM_SIZE_0=2G"), machine(device))
+    )
+    assert plan.refusals == [
+        "zram5: a writeback or recompression is under way and holds up everything else: "
+        "try again when it has ended"
+    ]
+
+
+# ---- others ------------------------------------------------------------------------------------
+
+
+def test_somebody_elses_device_is_named_and_left_alone() -> None:
+    area = SwapArea("/dev/zram3", "partition", GIB, 0, 50)
+    theirs = Running(3, disksize=GIB, area=area)
+    ours_elsewhere = Running(4, disksize=GIB, mounts=("/tmp",), elsewhere="/etc/conf.d/zram.tmp")
+    idle = Running(6)
+    for plan in (
+        plan_start(wished(), machine(theirs, ours_elsewhere, idle)),
+        plan_reload(wished(), machine(theirs, ours_elsewhere, idle)),
+    ):
+        assert actions(plan) == NEW_SWAP
+        assert plan.warnings == [
+            "zram3 (1G, swap with priority 50) is not of pyzram's making and left alone"
+        ]
+
+
+def test_a_table_that_memory_has_no_room_for_is_refused() -> None:
+    plan = plan_start(wished("ZRAM_SIZE_0=8G"), machine(available=16 * MIB))
+    (refusal,) = plan.refusals
+    assert refusal.startswith("device 0: the table of 8G takes 32M of memory at once, only 16M")
+    assert not plan_start(wished("ZRAM_SIZE_0=4G"), machine(available=16 * MIB)).refusals

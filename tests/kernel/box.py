@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+"""A configuration with a record of its own, for tests that run the commands of the service."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from pyzram.state import State
+
+from .conftest import OwnDevice
+
+SMALL = "ZRAM_SIZE_0=64M\nZRAM_PRIORITY_0=1\n"
+MADV_PAGEOUT = 21
+# On a shared machine others may have devices, which start names.
+FOREIGN = "is not of pyzram's making"
+
+
+class Box:
+    """A configuration with a record of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.conf = directory / "zram"
+        self.run_dir = directory / "run"
+        self.env = {**os.environ, "PYZRAM_RUN": str(self.run_dir)}
+
+    def command(self, *words: str) -> list[str]:
+        return [sys.executable, "-Im", "pyzram.cli.pyzram", "-c", str(self.conf), *words]
+
+    def run(self, *command: str, **env: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            command,
+            env={**self.env, **env},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        done.stderr = "".join(x for x in done.stderr.splitlines(True) if FOREIGN not in x)
+        assert "Traceback" not in done.stderr
+        return done
+
+    def pyzram(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+        return self.run(*self.command(*words), **env)
+
+    def fine(self, *words: str, **env: str) -> str:
+        done = self.pyzram(*words, **env)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def fails(self, *words: str, **env: str) -> str:
+        """Run what must fail, and return the one line that says why."""
+        done = self.pyzram(*words, **env)
+        assert done.returncode == 1, done.stderr
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("pyzram")
+        return line
+
+    def write(self, text: str) -> None:
+        self.conf.write_text(text)
+
+    def numbers(self) -> list[int]:
+        """Numbers of the devices that are recorded and there."""
+        state = State(str(self.conf), directory=str(self.run_dir))
+        state.load()
+        return [record.number for record in state.records]
+
+    def rows(self) -> list[dict[str, object]]:
+        rows: list[dict[str, object]] = json.loads(self.pyzram("status", "--json").stdout)
+        return rows
+
+    def known(self) -> dict[int, str]:
+        """Number and diskseq of each device that is recorded."""
+        return {number: diskseq(number) for number in self.numbers()}
+
+
+class Bystander:
+    """A device of somebody else, set up and with a label like one of ours: nothing may touch it."""
+
+    def __init__(self, device: OwnDevice) -> None:
+        self.device = device
+        device.write("disksize", str(8 << 20))
+        subprocess.run(
+            ["mkswap", "--quiet", "--label", device.name, device.node],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        self.before = self.look()
+
+    def look(self) -> tuple[str, ...]:
+        with open(self.device.node, "rb") as node:
+            signature = node.read(4096).hex()
+        names = ("diskseq", "disksize", "comp_algorithm", "mm_stat")
+        # Not every kernel has diskseq.
+        texts = [self.device.read(x) for x in names if (self.device.sysfs / x).exists()]
+        # The peak of mm_stat is no matter, and compaction is the kernel's own.
+        texts[-1] = " ".join(texts[-1].split()[:2])
+        return (*texts, signature)
+
+
+def swaps() -> dict[str, list[str]]:
+    """Path to the words of its line in /proc/swaps."""
+    lines = Path("/proc/swaps").read_text().splitlines()[1:]
+    return {line.split()[0]: line.split() for line in lines}
+
+
+def diskseq(number: int) -> str:
+    try:
+        return Path(f"/sys/block/zram{number}/diskseq").read_text().strip()
+    except FileNotFoundError:
+        return ""
+
+
+def programs(box: Box, **scripts: str) -> str:
+    """A PATH that has these scripts and nothing else."""
+    directory = box.directory / "bin"
+    directory.mkdir()
+    for name, text in scripts.items():
+        (directory / name).write_text(f"#!/bin/sh\n{text}\n")
+        (directory / name).chmod(0o755)
+    return str(directory)
