@@ -28,7 +28,7 @@ OPPOSITES = {
     "atime": "relatime",
     "discard": "nodiscard",
     "lazytime": "nolazytime",
-    "noatime": "relatime",
+    "noatime": "atime,relatime",  # the default is relatime, but that alone leaves noatime
     "nodev": "dev",
     "nodiratime": "diratime",
     "noexec": "exec",

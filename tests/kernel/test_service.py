@@ -87,6 +87,30 @@ def test_a_file_system_with_mode_options_and_label(box: Box) -> None:
     assert not point.is_mount()
 
 
+DEFAULT = {"rw", "relatime", "discard"}
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["noatime", "nodiratime", "strictatime", "lazytime", "nodev", "noexec", "nosuid", "ro", "sync"],
+)
+def test_a_mount_option_that_left_the_file_is_gone(box: Box, option: str) -> None:
+    point = box.directory / "point"
+    point.mkdir()
+    mount = f"ZRAM_SIZE_0=16M\nZRAM_MOUNT_0={point}\n"
+
+    def options() -> set[str]:
+        (line,) = [x for x in Path("/proc/self/mounts").read_text().splitlines() if str(point) in x]
+        return set(line.split()[3].split(","))
+
+    box.write(f"{mount}ZRAM_MOUNT_OPTS_0={option}\n")
+    box.fine("start")
+    assert options() != DEFAULT
+    box.write(mount)
+    box.fine("reload")
+    assert options() == DEFAULT
+
+
 def test_reload_moves_swapped_pages_to_the_new_device_without_losing_one(box: Box) -> None:
     box.write("ZRAM_SIZE_0=64M\nZRAM_PRIORITY_0=32000\nZRAM_ALGORITHM_0=lzo\n")
     box.fine("start")

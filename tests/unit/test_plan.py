@@ -364,8 +364,8 @@ def test_a_plan_is_plain_json() -> None:
     ("have", "want", "words"),
     [
         ("", "noatime", ["noatime"]),
-        ("noatime,nosuid", "noexec", ["relatime", "suid", "noexec"]),
-        ("noatime,discard", "", ["relatime", "nodiscard"]),
+        ("noatime,nosuid", "noexec", ["atime,relatime", "suid", "noexec"]),
+        ("noatime,discard", "", ["atime,relatime", "nodiscard"]),
         ("ro,sync", "sync", ["rw", "sync"]),
         ("commit=30", "commit=5", ["commit=5"]),
         ("defaults,rw", "nodev", ["nodev"]),
