@@ -5,6 +5,7 @@ import contextlib
 import ctypes
 import errno
 import os
+import re
 import subprocess
 import sys
 from array import array
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pyzram import _native, procmem
+from pyzram import _native, procmem, sample
 from pyzram.errors import ZramOSError
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -335,6 +336,29 @@ def test_own_memory_is_readable_without_privilege():
     assert memory.read(array("Q", [start]), page) == (1, b"\1")
     assert page == b"\x5a" * PAGE
     memory.close()
+
+
+def test_batch_after_batch_every_page_of_a_process_is_read_once():
+    """Two mappings with holes, each larger than a batch: reading goes on where it ended."""
+    body = """
+maps = [mmap.mmap(-1, 4000 * PAGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) for _ in range(2)]
+for number, m in enumerate(maps):
+    m.madvise(mmap.MADV_NOHUGEPAGE)
+    for i in range(4000):
+        if i % 7:
+            m[i * PAGE : i * PAGE + 16] = b"marker %d" % number + b"%8d" % i
+answer = []
+"""
+    marked = re.compile(rb"marker ([01]) *(\d+)")
+    with child(body) as (pid, _), contextlib.closing(sample.open_processes([pid])) as source:
+        draw = sample.Sample(source, full=True)
+        found = []
+        for batch in draw:
+            for at in range(0, len(batch.pages), PAGE):
+                if match := marked.match(batch.pages[at : at + 16]):
+                    found.append((int(match[1]), int(match[2])))
+        assert (draw.taken, draw.lost) == (source.pages, 0)
+    assert sorted(found) == [(number, i) for number in (0, 1) for i in range(4000) if i % 7]
 
 
 def test_maps_lines_are_sorted_by_what_can_be_swapped():
