@@ -54,6 +54,14 @@ static inline void store_le32(uint8_t *p, uint32_t value)
 	memcpy(p, &value, sizeof(value));
 }
 
+static inline void store_le64(uint8_t *p, uint64_t value)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	value = __builtin_bswap64(value);
+#endif
+	memcpy(p, &value, sizeof(value));
+}
+
 /* How many of eight bytes are equal, given the exclusive or of both, which is not zero. */
 static inline unsigned int equal_bytes(uint64_t difference)
 {
@@ -78,27 +86,45 @@ static inline void copy16(uint8_t *dst, const uint8_t *src, size_t len)
  */
 static inline uint8_t *copy_match(uint8_t *op, size_t distance, size_t len, const uint8_t *limit)
 {
-	/* After eight bytes of a short pattern it also repeats at a distance of eight or more. */
+	/* Eight bytes of a short pattern, and how far behind them it repeats, at least eight. */
+	static const uint64_t pattern[8] = {
+		0, 0x0101010101010101, 0x0001000100010001, 0x0001000001000001,
+		0x0000000100000001, 0x0000010000000001, 0x0001000000000001, 0x0100000000000001,
+	};
 	static const uint8_t longer[8] = { 0, 8, 8, 9, 8, 10, 12, 14 };
 	const uint8_t *m = op - distance;
 	uint8_t *end = op + len;
 
-	if (distance >= 16 && limit - end >= 16) {
-		copy16(op, m, len);
-		return end;
-	}
 	if (distance < 8 && limit - op >= 8) {
-		for (int i = 0; i < 8; i++)
-			op[i] = m[i];
+		store_le64(op, (load_le64(m) & ~0ull >> (64 - 8 * distance)) * pattern[distance]);
 		op += 8;
+		if (op >= end)
+			return end;
 		m = op - longer[distance];
 	}
-	if (distance >= 8 || op < end) {
+	if (limit - end >= 16) {
+		if (op - m >= 16) {
+			do {
+				memcpy(op, m, 16);
+				op += 16;
+				m += 16;
+			} while (op < end);
+			return end;
+		}
+		do {
+			memcpy(op, m, 8);
+			memcpy(op + 8, m + 8, 8);
+			op += 16;
+			m += 16;
+		} while (op < end);
+		return end;
+	}
+	if (op - m >= 8) {
 		for (; op < end && limit - op >= 8; op += 8, m += 8)
 			memcpy(op, m, 8);
-		while (op < end)
-			*op++ = *m++;
 	}
+	while (op < end)
+		*op++ = *m++;
 	return end;
 }
 

@@ -20,6 +20,7 @@ enum {
 	LAST_LITERALS = 5,
 	SEARCH_MARGIN = 12,	/* no match begins so close to the end */
 	STEP_PROBES = 64,	/* so many failed probes make the step grow by one */
+	STRAIGHT = 24,		/* so many probes are a row of code, without a loop */
 	RUN_MASK = 15,
 	DICT_MIN = 8,
 	DICT_MAX = 65536,
@@ -45,6 +46,15 @@ static inline size_t match_length(const uint8_t *p, const uint8_t *m, const uint
 {
 	const uint8_t *start = p;
 
+	if (limit - p >= 16) {
+		/* Which of two words ends a match is chance: no branch asks for it. */
+		uint64_t one = load_le64(p) ^ load_le64(m), other = load_le64(p + 8) ^ load_le64(m + 8);
+
+		if (one | other)
+			return (one ? 0 : 8) + equal_bytes(one ? one : other);
+		p += 16;
+		m += 16;
+	}
 	while (limit - p >= 8) {
 		uint64_t difference = load_le64(p) ^ load_le64(m);
 
@@ -60,23 +70,40 @@ static inline size_t match_length(const uint8_t *p, const uint8_t *m, const uint
 	return (size_t)(p - start);
 }
 
+/* Have the four bytes at p been seen before, and where? From now on p is where. */
+static inline int seen(const uint8_t *src, const uint8_t *p, uint16_t *table, const uint8_t **ret)
+{
+	uint32_t value = load_le32(p), slot = slot_of(value);
+
+	*ret = src + table[slot];
+	table[slot] = (uint16_t)(p - src);
+	return load_le32(*ret) == value;
+}
+
 static size_t page_compress(const uint8_t *src, size_t len, uint8_t *dst, uint16_t *table,
 			    uint32_t acceleration)
 {
-	const uint8_t *p = src, *anchor = src, *end = src + len;
+	const uint8_t *p = src + 1, *anchor = src, *end = src + len;
 	const uint8_t *search_end = end - SEARCH_MARGIN, *match_end = end - LAST_LITERALS;
 	uint8_t *op = dst, *token;
-	uint32_t value, next_value;
 	const uint8_t *m;
 	size_t count;
 
 	memset(table, 0, TABLE_SIZE * sizeof(*table));
-	next_value = load_le32(++p);
 	for (;;) {
 		/* The step grows after the first probe, then after 64 of each length. */
 		size_t step = 1, next_step = acceleration == 1 ? 2 : acceleration;
 		size_t span = acceleration == 1 ? 1 + STEP_PROBES : 1;
 
+		/* Most matches come soon after the last one. */
+		if (acceleration == 1 && search_end - p > STRAIGHT) {
+#pragma GCC unroll 24
+			for (int i = 0; i < STRAIGHT; i++, p++) {
+				if (seen(src, p, table, &m))
+					goto found;
+			}
+			span -= STRAIGHT;
+		}
 		for (;;) {
 			size_t room = (size_t)(search_end - p);
 			const uint8_t *stop;
@@ -85,14 +112,8 @@ static size_t page_compress(const uint8_t *src, size_t len, uint8_t *dst, uint16
 				goto finish;
 			stop = p + (room - step < span ? room - step + 1 : span);
 			for (; p < stop; p += step) {
-				uint32_t slot = slot_of(next_value);
-
-				value = next_value;
-				m = src + table[slot];
-				table[slot] = (uint16_t)(p - src);
-				if (load_le32(m) == value)
+				if (seen(src, p, table, &m))
 					goto found;
-				next_value = load_le32(p + step);
 			}
 			step = next_step++;
 			span = STEP_PROBES * step;
@@ -131,15 +152,12 @@ next_match:
 		if (p > search_end)
 			break;
 		table[slot_of(load_le32(p - 2))] = (uint16_t)(p - 2 - src);
-		value = load_le32(p);
-		m = src + table[slot_of(value)];
-		table[slot_of(value)] = (uint16_t)(p - src);
-		if (load_le32(m) == value) {
+		if (seen(src, p, table, &m)) {
 			token = op++;
 			*token = 0;
 			goto next_match;
 		}
-		next_value = load_le32(++p);
+		p++;
 	}
 finish:
 	count = (size_t)(end - anchor);
@@ -183,6 +201,9 @@ static int lz4_decompress(struct pyzram_context *context, struct codec_request *
 	const struct pyzram_params *params = context->params;
 	const uint8_t *ip = request->src, *end = ip + request->src_len;
 	uint8_t *out = request->dst, *op = out, *out_end = out + request->dst_cap;
+	/* From here on there may be too little left for the fast way. */
+	const uint8_t *fast_end = end - ip > FAST_INPUT ? end - FAST_INPUT : ip;
+	const uint8_t *fast_out_end = out_end - op > FAST_OUTPUT ? out_end - FAST_OUTPUT : op;
 
 	while (ip < end) {
 		size_t distance;
@@ -190,16 +211,17 @@ static int lz4_decompress(struct pyzram_context *context, struct codec_request *
 		uint8_t token;
 
 		/* Most sequences: short, and far from both ends. Copies of fixed size. */
-		while (end - ip >= FAST_INPUT && out_end - op >= FAST_OUTPUT && *ip < RUN_MASK << 4) {
+		while (ip < fast_end && op < fast_out_end) {
+			size_t start = *ip, literals = start >> 4;
 			const uint8_t *m;
 
-			token = *ip++;
-			memcpy(op, ip, 16);
-			op += token >> 4;
-			ip += token >> 4;
-			distance = load_le16(ip);
-			ip += 2;
-			count = token & RUN_MASK;
+			if (literals == RUN_MASK)
+				break;
+			count = (ptrdiff_t)(start & RUN_MASK);
+			memcpy(op, ip + 1, 16);
+			op += literals;
+			ip += literals + 3;
+			distance = load_le16(ip - 2);
 			if (count == RUN_MASK || distance < 8 || distance > (size_t)(op - out))
 				goto match;
 			m = op - distance;
@@ -227,8 +249,9 @@ static int lz4_decompress(struct pyzram_context *context, struct codec_request *
 			return -EBADMSG;
 		distance = load_le16(ip);
 		ip += 2;
+		count = token & RUN_MASK;
 match:
-		count = get_length(&ip, end, token & RUN_MASK);
+		count = get_length(&ip, end, (size_t)count);
 		if (count < 0 || distance == 0)
 			return -EBADMSG;
 		count += MATCH_MIN;

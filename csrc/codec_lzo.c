@@ -26,6 +26,7 @@ enum {
 	RUN_MAX = 2051,
 	VERSION_MARK = 17,
 	CHUNK_MAX = M4_DISTANCE_MAX + 1,
+	STRAIGHT = 24,		/* so many positions are tried in a row of code, without a loop */
 };
 
 /* A length that its instruction has no room for: zero bytes of 255 each, and a rest of 1..255. */
@@ -123,6 +124,17 @@ static inline size_t run_length(const uint8_t *p, const uint8_t *stop)
 	return (size_t)(q - p);
 }
 
+/* Has value, which is at p, been seen before, and where? From now on p is where. */
+static inline int seen(const uint8_t *src, const uint8_t *p, uint32_t value, uint16_t *table,
+		       const uint8_t **ret)
+{
+	uint32_t slot = (value * HASH_MULTIPLIER) >> (32 - TABLE_BITS);
+
+	*ret = src + table[slot];
+	table[slot] = (uint16_t)(p - src);
+	return load_le32(*ret) == value;
+}
+
 /*
  * One chunk of at most CHUNK_MAX bytes. carried counts literals before src that no instruction
  * holds yet; what is left at the end is handed on in the same way.
@@ -139,15 +151,27 @@ chunk_compress(const uint8_t *src, size_t len, uint8_t *op, uint8_t **counter, s
 	memset(table, 0, TABLE_SIZE * sizeof(*table));
 	for (;;) {
 		const uint8_t *m;
-		uint32_t value, slot;
+		uint32_t value;
 		size_t length, distance;
 
 		p += 1 + ((size_t)(p - from) >> 5);
 look:
+		/* Most matches come soon after the last one, where steps are of one byte. */
+		if (p == from && stop - p > STRAIGHT) {
+#pragma GCC unroll 24
+			for (int i = 0; i < STRAIGHT; i++, p++) {
+				value = load_le32(p);
+				if (rle && value == 0)
+					goto zeros;
+				if (seen(src, p, value, table, &m))
+					goto match;
+			}
+		}
 		if (p >= stop)
 			break;
 		value = load_le32(p);
 		if (rle && value == 0) {
+zeros:
 			length = run_length(p, stop);
 			op = put_literals(op, *counter, literals, (size_t)(p - literals));
 			*op++ = (uint8_t)(24 | ((length - RUN_MIN) & 7));
@@ -159,11 +183,9 @@ look:
 			literals = from = p;
 			goto look;
 		}
-		slot = (value * HASH_MULTIPLIER) >> (32 - TABLE_BITS);
-		m = src + table[slot];
-		table[slot] = (uint16_t)(p - src);
-		if (load_le32(m) != value)
+		if (!seen(src, p, value, table, &m))
 			continue;
+match:
 		op = put_literals(op, *counter, literals, (size_t)(p - literals));
 		length = match_length(p, m, stop);
 		distance = (size_t)(p - m);
