@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What distributions and pip make of the tree. Slow tests run when asked for: `make packaging`."""
+"""What distributions and pip make of the tree."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tarfile
@@ -87,10 +86,3 @@ def build_wheel(source: Path, out: Path, python: object = sys.executable) -> lis
     """The command that builds a wheel with what is installed here."""
     options = ["--wheel", "--no-isolation", "--skip-dependency-check", "--outdir"]
     return [python, "-m", "build", *options, out, source]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        here = Path(__file__).parent in item.path.parents
-        if here and item.get_closest_marker("slow") and os.environ.get("PYZRAM_SLOW") != "1":
-            item.add_marker(pytest.mark.skip(reason="slow: run by `make packaging`"))
