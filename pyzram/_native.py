@@ -11,6 +11,7 @@ from ._pyzram import ffi, lib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from array import array
     from typing import Any
 
     Buffer = Any  # any object with the buffer protocol
@@ -207,14 +208,17 @@ class Codec:
         check(length)
         return page
 
-    def sizes(self, pages: Buffer, first: int, count: int, word_size: int, ret: Buffer) -> None:
-        # pages: pinned bytes; ret: pinned array of uint32_t, one for each page
-        context = self._take()
-        offset = first * self.page_size
-        if not 0 <= first <= first + count <= len(ret) // 4 <= len(pages) // self.page_size:
+    def sizes(
+        self, pages: Buffer, first: int, count: int, word_size: int, ret: array[int]
+    ) -> None:
+        # pages: pinned bytes; ret: a uint32_t for each page
+        if not 0 <= first <= first + count <= len(ret) <= len(pages) // self.page_size:
             check(-errno.EINVAL)
-        lengths = ffi.cast("uint32_t *", ret) + first
-        error = lib.pyzram_pages_sizes(context.handle, pages + offset, count, word_size, lengths)
+        context = self._take()
+        lengths = ffi.from_buffer("uint32_t[]", ret, True)
+        error = lib.pyzram_pages_sizes(
+            context.handle, pages + first * self.page_size, count, word_size, lengths + first
+        )
         self._idle.append(context)
         check(error)
 
@@ -274,7 +278,7 @@ class Zsmalloc:
         # ret is filled with the lengths afterwards; all three are of one size
         old = ffi.from_buffer("uint32_t[]", first)
         new = ffi.from_buffer("uint32_t[]", second)
-        out = ffi.from_buffer("uint32_t[]", ret, require_writable=True)
+        out = ffi.from_buffer("uint32_t[]", ret, True)
         if not len(old) == len(new) == len(out):
             check(-errno.EINVAL)
         return check(lib.pyzram_zsmalloc_recompress(self._zs, old, new, len(old), threshold, out))

@@ -28,6 +28,7 @@ _WORD_SIZE = machine_word_size()
 
 # Between two chunks Ctrl-C is heard and threads share out the work.
 _CHUNK = 1 << 20
+_ZERO = array("I", [0])
 
 
 def algorithms() -> tuple[str, ...]:
@@ -213,16 +214,20 @@ def _pin(buffer: Buffer, what: str) -> Any:
 def _sizes(buffer: Buffer, codec: _native.Codec, threads: int | None) -> array[int]:
     with _pin(buffer, "buffer") as data:
         length = len(data)
-    pages, rest = divmod(length, codec.page_size)
-    if rest:
-        raise InvalidValueError(
-            f"buffer of {length} bytes: no whole number of pages of {codec.page_size} bytes"
-        )
-    ret = array("I", bytes(4 * pages))
+        pages, rest = divmod(length, codec.page_size)
+        if rest:
+            raise InvalidValueError(
+                f"buffer of {length} bytes: no whole number of pages of {codec.page_size} bytes"
+            )
+        ret = _ZERO * pages
+        chunks = -(-length // _CHUNK)
+        threads = _threads(threads, chunks)
+        if chunks == 1:
+            _chunk(data, codec, ret, 0)
+            return ret
     todo = deque(range(0, pages, _CHUNK // codec.page_size))
-    threads = min(_threads(threads, len(todo)), len(todo))
-    if threads > 1:
-        _share(buffer, codec, ret, todo, threads)
+    if threads > 1 and chunks > 1:
+        _share(buffer, codec, ret, todo, min(threads, chunks))
     else:
         _work(buffer, codec, ret, todo)
     return ret
@@ -240,22 +245,27 @@ def _threads(threads: int | None, chunks: int) -> int:
 def _work(buffer: Buffer, codec: _native.Codec, ret: array[int], todo: deque[int]) -> None:
     """Take chunks until none is left, or until another thread failed and cleared them.
 
-    Each thread holds the buffers itself: they must not go while it is in C, whatever becomes of
-    the others.
+    Each thread holds the buffer itself: it must not go while the thread is in C, whatever becomes
+    of the others.
     """
-    step = _CHUNK // codec.page_size
     try:
-        with _pin(buffer, "buffer") as data, _pin(ret, "lengths") as lengths:
+        with _pin(buffer, "buffer") as data:
             while todo:
                 try:
                     first = todo.popleft()
                 except IndexError:
                     return
-                codec.sizes(data, first, min(step, len(ret) - first), _WORD_SIZE, lengths)
-    except OSError as err:
-        raise from_errno(err.errno or 0, "compress pages") from err
+                _chunk(data, codec, ret, first)
     finally:
         todo.clear()
+
+
+def _chunk(data: Any, codec: _native.Codec, ret: array[int], first: int) -> None:
+    count = min(_CHUNK // codec.page_size, len(ret) - first)
+    try:
+        codec.sizes(data, first, count, _WORD_SIZE, ret)
+    except OSError as err:
+        raise from_errno(err.errno or 0, "compress pages") from err
 
 
 def _share(

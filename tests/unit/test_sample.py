@@ -85,6 +85,10 @@ CORPORA = {
     "one in 300": lambda rng: [float(rng.random() < 1 / 300) for _ in range(N)],
     "one in 20000": lambda rng: [float(i in (7, 20_007)) for i in range(N)],
     "a slope": lambda rng: [i / N for i in range(N)],
+    "rare dear clusters": lambda rng: [float(i % 8000 < 20) * rng.random() for i in range(N)],
+    "two kinds in runs": lambda rng: [0.02 + 0.96 * (i // 37 * 7919 % 5 < 2) for i in range(N)],
+    "one mapping in 1000": lambda rng: [1.0 if i // 40 == 500 else 0.02 for i in range(N)],
+    "as long as a block": lambda rng: [float(i // 265 % 2) for i in range(N)],
     "one mapping of 99 %": lambda rng: (
         [0.4 + rng.random() / 4 for _ in range(N - N // 100)] + [1.0] * (N // 100)
     ),
