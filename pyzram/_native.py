@@ -208,9 +208,7 @@ class Codec:
         check(length)
         return page
 
-    def sizes(
-        self, pages: Buffer, first: int, count: int, word_size: int, ret: array[int]
-    ) -> None:
+    def sizes(self, pages: Buffer, first: int, count: int, word_size: int, ret: array[int]) -> None:
         # pages: pinned bytes; ret: a uint32_t for each page
         if not 0 <= first <= first + count <= len(ret) <= len(pages) // self.page_size:
             check(-errno.EINVAL)
