@@ -13,7 +13,7 @@ import os
 
 from . import parse, users
 from .errors import DeviceNotFoundError
-from .sysfs import Sysfs, read_text
+from .sysfs import Sysfs, read_text, readers_wait
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -199,12 +199,7 @@ class Reader:
 
     def _readers_wait(self, device: Figures) -> bool:
         if self._waits is None:
-            # The kernels that make readers wait (7.x) are those with writeback_batch_size; one
-            # built without writeback shows recompress alone.
-            self._waits = any(
-                os.path.exists(f"{device.path}/{file}")
-                for file in ("writeback_batch_size", "recompress")
-            )
+            self._waits = readers_wait(device.path)
         return self._waits
 
     def _read_patiently(self, name: str, path: str) -> str:

@@ -15,7 +15,7 @@ from .errors import (
     ZramOSError,
     from_errno,
 )
-from .sysfs import Sysfs, device_number
+from .sysfs import Sysfs, device_number, readers_wait
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -169,9 +169,7 @@ class Handle:
     def _ask(self, name: str, call: Callable[[], T]) -> T:
         """Do one read; with a deadline where this kernel may hold it up."""
         if self._guarded is None:
-            # The kernels whose readers wait for writeback and recompression (7.x) are those with
-            # writeback_batch_size; a kernel built without writeback shows recompress alone.
-            self._guarded = self.has("writeback_batch_size") or self.has("recompress")
+            self._guarded = readers_wait(self.path)
         try:
             return _within(READ_TIMEOUT_SECONDS, call) if self._guarded else call()
         except TimeoutError as err:

@@ -32,6 +32,20 @@ def read_text(path: str, *, dir_fd: int | None = None) -> str:
     return text.decode("utf-8", "surrogateescape")
 
 
+def readers_wait(device: str) -> bool:
+    """Whether this kernel may hold up who reads figures of a device, given its directory.
+
+    From 7.x on they wait while writeback or recompression runs. Those kernels have
+    writeback_batch_size, or, built without writeback, recompress alone. So do older ones that let
+    readers pass, but they (up to 6.14) have max_comp_streams; between the two nobody has looked.
+    """
+    if os.path.exists(f"{device}/writeback_batch_size"):
+        return True
+    return os.path.exists(f"{device}/recompress") and not os.path.exists(
+        f"{device}/max_comp_streams"
+    )
+
+
 class Sysfs:
     """The kernel's files below a root directory: ``/``, or a captured tree in tests.
 
