@@ -3,7 +3,8 @@
 
 The kernel's ``writeback`` runs until it is done. A run here lends the device a small budget for
 each command (``writeback_limit``) and puts the device's own back right after it, less what was
-written. So it can stop between commands, and a limit of the administrator's still holds.
+written (:mod:`pyzram.loan`). So it can stop between commands, and a limit of the administrator's
+still holds.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from .backing import WRITEBACK_TYPES
 from .errors import InvalidValueError, UnsupportedError, ZramOSError, from_errno
+from .loan import UNITS_PER_PAGE, give_back, lend, recover
 from .parse import BD_UNIT
 from .run import PAGE_SIZE, Before, Pace, Run, alone
 from .units import parse_size
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     from .device import Zram
 
     Progress = Callable[[int], object]
-
-UNITS_PER_PAGE = PAGE_SIZE // BD_UNIT
 
 
 def write_back(
@@ -127,55 +127,57 @@ def _run(
     allowed = None if limit is None else parse_size(limit) // PAGE_SIZE
     _refuse_unbacked(device)
     with alone(device, pace):
+        recover(device)
         before = Before(device)
-        written = 0
-        stopped = None
-        for command in commands:
-            done = False
-            while not done and stopped is None:
-                if pace.over:
-                    stopped = "timeout"
-                elif allowed is not None and written >= allowed:
-                    stopped = "limit"
-                else:
-                    pages = pace.pages if allowed is None else min(pace.pages, allowed - written)
-                    with pace.step():
-                        used, stopped, done = _lend(device, pages, command, pace)
-                    written += used
-                    if progress is not None:
-                        progress(written * PAGE_SIZE)
-            if stopped is not None:
-                break
+        try:
+            stopped = _step_by_step(device, pace, allowed, progress, commands)
+        finally:
+            recover(device)
         return before.run(pace, stopped)
+
+
+def _step_by_step(
+    device: Zram,
+    pace: Pace,
+    allowed: int | None,
+    progress: Progress | None,
+    commands: Iterable[Callable[[], object]],
+) -> str | None:
+    """Do all commands, each as often as it takes; why that ended early."""
+    written = 0
+    for command in commands:
+        done = False
+        while not done:
+            if pace.over:
+                return "timeout"
+            if allowed is not None and written >= allowed:
+                return "limit"
+            pages = pace.pages if allowed is None else min(pace.pages, allowed - written)
+            with pace.step():
+                used, stopped, done = _lend(device, pages, command, pace)
+            written += used
+            if progress is not None:
+                progress(written * PAGE_SIZE)
+            if stopped is not None:
+                return stopped
+    return None
 
 
 def _lend(
     device: Zram, pages: int, command: Callable[[], object], pace: Pace
 ) -> tuple[int, str | None, bool]:
     """Do one command within so many pages: pages written, why to stop, whether it got through."""
-    limited = device.read_writeback_limit_enable()
-    own = device.read_writeback_limit()
-    loan = pages * UNITS_PER_PAGE
-    if limited:
-        loan = min(loan, own // UNITS_PER_PAGE * UNITS_PER_PAGE)
-        if loan == 0:
-            return 0, "limit", False
+    loan = lend(device, pages)
+    if loan.lent == 0:
+        return 0, "limit", False
     stopped, done = None, False
-    left = loan
-    device.set_writeback_limit(loan)
     try:
-        device.set_writeback_limit_enable(True)
         stopped, done = _patiently(command, pace)
     except ZramOSError as err:
         # The kernel says EIO both for a failed write and for a budget that is used up.
         if err.errno != errno.EIO or device.read_writeback_limit() >= UNITS_PER_PAGE:
             raise
-    finally:
-        left = device.read_writeback_limit()
-        if not limited:
-            device.set_writeback_limit_enable(False)
-        device.set_writeback_limit(own - (loan - left) if limited else own)
-    return (loan - left) // UNITS_PER_PAGE, stopped, done
+    return give_back(device, loan), stopped, done
 
 
 def _patiently(command: Callable[[], object], pace: Pace) -> tuple[str | None, bool]:

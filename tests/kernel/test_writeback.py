@@ -9,6 +9,7 @@ import errno
 import mmap
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -221,6 +222,34 @@ def test_an_interrupt_leaves_limits_and_pages_as_they_should_be(filled, monkeypa
         writeback.write_back(filled, "huge", progress=interrupt)
     assert counts(filled) == (5, 5)
     assert (filled.read_writeback_limit(), filled.read_writeback_limit_enable()) == (99, False)
+    assert load(filled.node, PAGES) == content(PAGES)
+
+
+@pytest.mark.parametrize("own", [None, 60 * PAGE // 4096])
+def test_a_limit_lent_when_killed_is_put_right_by_the_next_run(filled, monkeypatch, own):
+    if own:
+        filled.set_writeback_limit(own)
+        filled.set_writeback_limit_enable(True)
+    monkeypatch.setattr("pyzram.run.FIRST_STEP", 5)
+    real = pyzram.Zram.writeback
+    pid = os.fork()
+    if pid == 0:
+        try:
+
+            def killed(self, type):
+                with contextlib.suppress(OSError):
+                    real(self, type)
+                os.kill(os.getpid(), signal.SIGKILL)
+
+            pyzram.Zram.writeback = killed
+            writeback.write_back(filled, "huge")
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+    assert (filled.read_writeback_limit(), filled.read_writeback_limit_enable()) == (0, True)
+    run = writeback.write_back(filled, "huge")
+    assert (run.pages_written, run.stopped) == ((55, "limit") if own else (95, None))
+    assert (filled.read_writeback_limit(), filled.read_writeback_limit_enable()) == (0, bool(own))
     assert load(filled.node, PAGES) == content(PAGES)
 
 

@@ -7,6 +7,8 @@ import argparse
 import errno
 import os
 import signal
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,7 @@ from pyzram.cli.writeback import ranges
 from pyzram.errors import DeviceBusyError, InvalidValueError, UnsupportedError, from_errno
 from pyzram.run import Pace
 from pyzram.stats import BdStat, MmStat
+from pyzram.sysfs import Sysfs
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 UNITS = PAGE // 4096
@@ -29,6 +32,7 @@ class Kernel:
 
     def __init__(self, path: str, *, idle: int = 0, small: int = 0) -> None:
         self.path = path
+        self.sysfs = Sysfs(path)
         self.idle = idle
         self.written = 0
         self.room = 1 << 30
@@ -161,6 +165,72 @@ def test_an_interrupt_puts_the_limit_back(kernel, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         writeback.write_back(kernel)
     assert (kernel.limit, kernel.enabled) == (9 * UNITS, True)
+
+
+class KilledError(BaseException):
+    """SIGKILL: from here on the process does nothing any more."""
+
+
+def kill_after(acts: int, kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let so many things be done to the device and in /run, and no more."""
+    left = iter(range(acts))
+
+    def counted(act: Callable[..., object]) -> Callable[..., object]:
+        def wrapped(*args: object, **kwargs: object) -> object:
+            if next(left, None) is None:
+                raise KilledError
+            return act(*args, **kwargs)
+
+        return wrapped
+
+    for name in ("set_writeback_limit", "set_writeback_limit_enable", "writeback"):
+        monkeypatch.setattr(kernel, name, counted(getattr(kernel, name)))
+    for name in ("replace", "unlink"):
+        monkeypatch.setattr(os, name, counted(getattr(os, name)))
+
+
+@pytest.mark.parametrize(("limit", "enabled"), [(77, False), (3000, True), (1100, True)])
+def test_a_limit_lent_when_killed_is_put_right_by_the_next_run(tmp_path, limit, enabled):
+    ended = False
+    acts = 0
+    while not ended:
+        kernel = Kernel(str(tmp_path), idle=2000)
+        kernel.limit, kernel.enabled = limit * UNITS, enabled
+        with pytest.MonkeyPatch.context() as patched:
+            kill_after(acts, kernel, patched)
+            try:
+                writeback.write_back(kernel)
+                ended = True
+            except KilledError:
+                acts += 1
+        writeback.write_back(kernel, limit=0)
+        assert kernel.enabled == enabled
+        assert kernel.limit // UNITS + (kernel.written if enabled else 0) == limit
+        assert not list(tmp_path.rglob("*.lent"))
+    assert acts > 10
+
+
+def test_a_limit_set_by_somebody_after_the_kill_stays(kernel, monkeypatch):
+    with monkeypatch.context() as patched:
+        kill_after(4, kernel, patched)
+        with pytest.raises(KilledError):
+            writeback.write_back(kernel)
+    kernel.limit = 5000 * UNITS
+    writeback.write_back(kernel, limit=0)
+    assert (kernel.limit, kernel.enabled) == (5000 * UNITS, True)
+
+
+def test_the_record_of_a_device_that_had_the_number_before_is_not_used(kernel, monkeypatch):
+    diskseq = Path(kernel.path, "diskseq")
+    diskseq.write_text("5\n")
+    with monkeypatch.context() as patched:
+        kill_after(4, kernel, patched)
+        with pytest.raises(KilledError):
+            writeback.write_back(kernel)
+    diskseq.write_text("6\n")
+    kernel.limit, kernel.enabled = 12 * UNITS, True
+    writeback.write_back(kernel, limit=0)
+    assert (kernel.limit, kernel.enabled) == (12 * UNITS, True)
 
 
 def test_no_time_is_enough_for_nothing(kernel):
