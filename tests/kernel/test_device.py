@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import mmap
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import pyzram
+from pyzram import _native
 
 PAGE = mmap.PAGESIZE
 
@@ -281,20 +283,27 @@ def test_an_absent_attribute_is_unsupported(zram):
     refused(pyzram.UnsupportedError, errno.ENOENT, zram.read, "no_such_attribute")
 
 
-KILLED = """
-import os, signal, sys
-import pyzram._native as native
-from pyzram import Zram
-left, write = int(sys.argv[2]), native.attr_write
-def attr_write(*args, **kwargs):
-    global left
-    if left == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    left -= 1
-    write(*args, **kwargs)
-native.attr_write = attr_write
-Zram(int(sys.argv[1])).configure(disksize="16M", algorithm=sys.argv[3], mem_limit="8M")
-"""
+def killed_after(writes: int, number: int, algorithm: str) -> int:
+    """Configure in a child that is killed before a further write; how it ended."""
+    pid = os.fork()
+    if pid:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    left, write = writes, _native.attr_write
+
+    def attr_write(*args, **kwargs):
+        nonlocal left
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        left -= 1
+        write(*args, **kwargs)
+
+    try:
+        _native.attr_write = attr_write
+        device = pyzram.Zram(number)
+        device.configure(disksize="16M", algorithm=algorithm, mem_limit="8M")
+        os._exit(0)
+    finally:
+        os._exit(1)
 
 
 # The writes are: reset, comp_algorithm, disksize, mem_limit. A fifth is never tried.
@@ -303,8 +312,7 @@ def test_configure_and_remove_recover_from_a_kill_at_every_step(zram, add_zram, 
     name = other_algorithm(zram)
     second = add_zram()
     for number in (zram.number, second.number):
-        command = [sys.executable, "-I", "-c", KILLED, str(number), str(step), name]
-        assert subprocess.run(command, check=False).returncode == (-9 if step < 4 else 0)
+        assert killed_after(step, number, name) == (-signal.SIGKILL if step < 4 else 0)
     zram.configure(disksize="32M", algorithm=name)
     assert zram.read_disksize() == 32 << 20
     assert zram.read_mm_stat().mem_limit == 0

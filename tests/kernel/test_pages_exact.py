@@ -6,6 +6,7 @@ from __future__ import annotations
 import mmap
 import os
 import random
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ SHARE = 10 if os.environ.get("PYZRAM_IN_GUEST") == "1" else 1
 COUNT = 3000 // SHARE
 
 
+@cache
 def corpus() -> bytes:
     """Return pages of programs, text, structures, sparse and random data, by a fixed seed."""
     chance = random.Random(842)

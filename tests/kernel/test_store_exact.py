@@ -20,6 +20,9 @@ from pyzram.store import PageStore
 PAGE = os.sysconf("SC_PAGE_SIZE")
 BATCH = 256
 EXACT = ("lzo", "lzo-rle", "lz4")
+# In an emulated guest everything takes ten times as long.
+SHARE = 3 if os.environ.get("PYZRAM_IN_GUEST") == "1" else 1
+PAGED_OUT = 4000 // SHARE
 
 
 def corpus(seed, pages):
@@ -106,8 +109,8 @@ def direct(node):
 
 @pytest.mark.parametrize("algorithm", EXACT)
 def test_a_freshly_filled_device_is_as_the_model_says(zram_device, algorithm):
-    data = corpus(algorithm, 6000)
-    set_up(zram_device, algorithm, len(data))
+    set_up(zram_device, algorithm, 6000 // SHARE * PAGE)
+    data = corpus(algorithm, 6000 // SHARE)
     with mmap.mmap(-1, len(data)) as memory, direct(zram_device.node) as fd:
         memory[:] = data
         view = memoryview(memory)
@@ -123,6 +126,7 @@ def test_a_freshly_filled_device_is_as_the_model_says(zram_device, algorithm):
 @pytest.mark.parametrize("algorithm", EXACT)
 def test_the_huge_size_is_where_the_kernel_stops_compressing(zram_device, algorithm):
     # Pages whose compressed lengths go from below the huge size to above it.
+    set_up(zram_device, algorithm, 4 << 20)
     rng = random.Random(algorithm)
     store = PageStore()
     data = b"".join(
@@ -131,7 +135,6 @@ def test_the_huge_size_is_where_the_kernel_stops_compressing(zram_device, algori
     )
     lengths = page_sizes(data, algorithm, page_size=PAGE)
     assert min(lengths) < store.huge_class_size <= max(lengths)
-    set_up(zram_device, algorithm, len(data))
     with mmap.mmap(-1, PAGE) as memory, direct(zram_device.node) as fd:
         before = 0
         for i, length in enumerate(lengths):
@@ -162,10 +165,10 @@ print(int(m[:] == data), flush=True)
 
 @pytest.mark.parametrize("algorithm", EXACT)
 def test_memory_paged_out_by_a_process_takes_what_was_estimated(zram_device, algorithm, tmp_path):
-    path = tmp_path / "corpus"
-    data = corpus(algorithm, 4000)
-    path.write_bytes(data)
     set_up(zram_device, algorithm, 64 << 20)
+    path = tmp_path / "corpus"
+    data = corpus(algorithm, PAGED_OUT)
+    path.write_bytes(data)
     subprocess.run(["mkswap", zram_device.node], check=True, capture_output=True)
     before = mm_stat(zram_device)
     subprocess.run(["swapon", "-p", "32000", zram_device.node], check=True)
@@ -182,7 +185,7 @@ def test_memory_paged_out_by_a_process_takes_what_was_estimated(zram_device, alg
                     m for m in whole.mappings if m.mapping.start <= address < m.mapping.end
                 ]
                 only = mapping._replace(
-                    mapping=mapping.mapping._replace(start=address, end=end), present=4000
+                    mapping=mapping.mapping._replace(start=address, end=end), present=PAGED_OUT
                 )
                 source.extents = [ProcessExtent(whole, [only])]
                 found = estimate_pages(source, [algorithm], full=True, timing=False)
@@ -196,13 +199,13 @@ def test_memory_paged_out_by_a_process_takes_what_was_estimated(zram_device, alg
         finally:
             child.kill()
     figures = found.algorithms[algorithm].figures
-    assert figures.pages == 4000
+    assert figures.pages == PAGED_OUT
     assert found.lost == 0
-    assert swapped >= 3960
+    assert swapped >= 0.99 * PAGED_OUT
     # Since 6.12 swap itself keeps track of zeros, but of whole folios; before, the device did.
     zeros = sum(not any(data[i : i + PAGE]) for i in range(0, len(data), PAGE))
     out = (after["orig_data_size"] - before["orig_data_size"]) // PAGE
-    assert 3960 - zeros <= out <= 4000
+    assert 0.99 * PAGED_OUT - zeros <= out <= PAGED_OUT
     for name in ("compr_data_size", "mem_used_total"):
         real = after[name] - before[name]
         assert abs(getattr(figures, name) / real - 1) < 0.01

@@ -4,10 +4,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
-from vm.archive import UnavailableError
-from vm.kernels import KERNELS
+from vm.archive import UnavailableError, kernel_image
+from vm.guest import Guest
+from vm.kernels import KERNELS, Kernel
+from vm.module import rebuilt_modules
+from vm.ring import compile_tests, run_ring
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -21,6 +26,39 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if not chosen:
             raise pytest.UsageError(f"no kernel {only}: {' '.join(k.name for k in KERNELS)}")
         metafunc.parametrize("kernel", chosen, ids=lambda kernel: kernel.name)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What waits for the rings comes last: the other tests run meanwhile."""
+    items.sort(key=lambda item: kernel_of(item) is not None)
+
+
+def kernel_of(item: pytest.Item) -> Kernel | None:
+    return item.callspec.params.get("kernel") if hasattr(item, "callspec") else None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def rings(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[str]]]:
+    """The runs of all chosen kernels, one for each processor at a time."""
+    chosen = list(filter(None, map(kernel_of, request.session.items)))
+    runs: dict[str, Future[str]] = {}
+    if chosen:
+        compile_tests()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        # Those at the end of the list have the most to test: not to be left alone at the end.
+        for kernel in reversed(chosen):
+            try:
+                # One after the other: kernels share what is fetched.
+                image = kernel_image(kernel) if kernel.suites else None
+                modules = rebuilt_modules(kernel, image) if image and kernel.rebuilt else ()
+            except UnavailableError as err:
+                runs[kernel.name] = Future()
+                runs[kernel.name].set_exception(err)
+            else:
+                runs[kernel.name] = pool.submit(run_ring, kernel, image, modules)
+        yield runs
+        Guest.cut_all()
+        pool.shutdown(cancel_futures=True)
 
 
 @pytest.hookimpl(wrapper=True)

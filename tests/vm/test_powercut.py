@@ -115,6 +115,7 @@ def test_power_lost_during_writeback_changes_nothing_outside_the_backing_partiti
     deadline = time.monotonic() + BOOT_SECONDS
     while digest(disk, (BACKING, BACKING_END)) == empty:
         assert time.monotonic() < deadline, "nothing was ever written back"
+        time.sleep(0.1)
     guest.cut_power()
     assert outside(disk) == before
     reboot_and_look(folder, "7.x")

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""One kernel's ring of tests, here or in a guest.
+
+What a run brought back stays in the cache's folder results/KERNEL: console.log, pytest.log,
+junit.xml, and sysfs with what the kernel showed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+from vm.archive import TREE, Image, cache
+from vm.guest import Guest, load_driver
+from vm.kernels import Kernel
+
+# Seconds for a boot and the ring; emulation is slow, and slower on a busy machine.
+DEADLINE = float(os.environ.get("PYZRAM_VM_DEADLINE", "900"))
+# What fewer tests would mean: a ring that skipped what it was to prove.
+AT_LEAST = 100
+OPTIONS = "-Im pytest -p no:cacheprovider -p no:hypothesispytest --durations=20"
+RING = [sys.executable, *OPTIONS.split(), "-m", "not slow", "tests/kernel"]
+
+
+def ring(folder: Path) -> list[str]:
+    return [*RING, f"--junitxml={folder}/junit.xml"]
+
+
+def compile_tests() -> None:
+    """In a guest this takes half a minute, and its tree can not be written to."""
+    subprocess.run([*RING, "--collect-only"], cwd=TREE, capture_output=True, check=False)
+
+
+def guest_script(folder: Path, modules: tuple[Path, ...]) -> Path:
+    """What runs inside: load the driver, look at it, run the ring, say how it ended."""
+    script = folder / "guest.sh"
+    script.write_text(
+        f"cd {TREE}\n{load_driver(modules)}\n"
+        "export PYZRAM_IN_GUEST=1 PYZRAM_REQUIRE_KERNEL=1\n"
+        f"{sys.executable} -IB tests/vm/capture.py {folder}/sysfs\n"
+        f"{shlex.join(ring(folder))} >{folder}/pytest.log 2>&1\n"
+        f"echo $? >{folder}/status\n"
+    )
+    return script
+
+
+def executed(folder: Path) -> int:
+    """How many tests really ran."""
+    suite = ElementTree.parse(folder / "junit.xml").getroot()[0]
+    return int(suite.get("tests", 0)) - int(suite.get("skipped", 0))
+
+
+def run_here(folder: Path) -> None:
+    """The ring on this machine itself."""
+    if os.geteuid() != 0 or not Path("/sys/class/zram-control").is_dir():
+        pytest.skip("the running kernel: needs root and a zram driver")
+    with (folder / "pytest.log").open("w") as log:
+        done = subprocess.run(ring(folder), cwd=TREE, stdout=log, stderr=log, check=False)
+    (folder / "status").write_text(str(done.returncode))
+
+
+def run_in_guest(kernel: Kernel, folder: Path, image: Image, modules: tuple[Path, ...]) -> None:
+    """The ring on another kernel, which must be the one that was meant."""
+    guest = Guest(image, guest_script(folder, modules), folder)
+    ended = guest.wait(DEADLINE)
+    assert ended, f"hung past {DEADLINE:.0f} s:\n{guest.last_words()}"
+    assert (folder / "status").exists(), f"the guest crashed:\n{guest.last_words()}"
+    seen = json.loads((folder / "sysfs/kernel.json").read_text())
+    assert seen["release"] == image.release
+    assert set(seen["algorithms"]) == kernel.algorithms
+    assert set(seen["features"]) == kernel.features
+
+
+def run_ring(kernel: Kernel, image: Image | None, modules: tuple[Path, ...]) -> str:
+    """One kernel's ring; the line that tells what ran."""
+    folder = cache() / "results" / kernel.name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    start = time.monotonic()
+    if image:
+        run_in_guest(kernel, folder, image, modules)
+    else:
+        run_here(folder)
+    report = "\n".join((folder / "pytest.log").read_text().splitlines()[-40:])
+    assert (folder / "status").read_text().strip() == "0", report
+    count = executed(folder)
+    assert count >= AT_LEAST, report
+    return f"{kernel.name}: {count} kernel tests in {time.monotonic() - start:.0f} s"
