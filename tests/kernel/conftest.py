@@ -122,6 +122,13 @@ def zram_device(add_zram: Callable[[], OwnDevice]) -> OwnDevice:
 
 
 @pytest.fixture
+def offered(zram_device: OwnDevice) -> list[str]:
+    """Names of this kernel's algorithms, the selected one first."""
+    words = zram_device.read("comp_algorithm").split()
+    return sorted((w.strip("[]") for w in words), key=lambda w: f"[{w}]" not in words)
+
+
+@pytest.fixture
 def box(tmp_path: Path, add_zram: Callable[[], OwnDevice]) -> Iterator[Box]:
     """A configuration of one small swap device; beside it a device that must stay as it is."""
     from .box import SMALL, Box, Bystander

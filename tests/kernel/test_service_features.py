@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""The service with what only some kernels have: backing devices and recompression."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .box import SMALL, Box
+
+
+def sysfs(box: Box, attribute: str) -> str:
+    (number,) = box.numbers()
+    return Path(f"/sys/block/zram{number}/{attribute}").read_text().strip()
+
+
+def test_a_file_takes_what_is_written_back_and_keeps_its_loop_over_a_reload(
+    box: Box, zram_device
+) -> None:
+    if not (zram_device.sysfs / "backing_dev").exists():
+        pytest.skip("this kernel has no backing_dev")
+    image = box.directory / "image"
+    image.write_bytes(bytes(16 << 20))
+    wish = f"ZRAM_BACKING_DEV_0={image}\nZRAM_WRITEBACK_LIMIT_0=4M\n"
+    box.write(SMALL + wish)
+    box.fine("start")
+    loop = sysfs(box, "backing_dev")
+    assert Path(f"/sys/block/{Path(loop).name}/loop/backing_file").read_text().strip() == str(image)
+    assert sysfs(box, "writeback_limit") == str((4 << 20) // 4096)
+    assert sysfs(box, "writeback_limit_enable") == "1"
+    assert box.fine("reload") == ""
+    box.write(SMALL + wish.replace("4M", "2M"))
+    box.fine("reload")
+    assert sysfs(box, "writeback_limit") == str((2 << 20) // 4096)
+    assert sysfs(box, "backing_dev") == loop
+    box.write("ZRAM_SIZE_0=48M\nZRAM_PRIORITY_0=1\n" + wish)
+    said = box.pyzram("reload")
+    assert said.returncode == 0, said.stderr
+    assert sysfs(box, "disksize") == str(48 << 20)
+    again = sysfs(box, "backing_dev")
+    assert Path(f"/sys/block/{Path(again).name}/loop/backing_file").read_text().strip() == str(
+        image
+    )
+    box.fine("stop")
+    attached = subprocess.run(
+        ["losetup", "-j", str(image)], capture_output=True, text=True, check=True
+    )
+    assert attached.stdout == ""
+
+
+def test_a_backing_device_that_holds_something_is_refused(box: Box, zram_device) -> None:
+    if not (zram_device.sysfs / "backing_dev").exists():
+        pytest.skip("this kernel has no backing_dev")
+    image = box.directory / "image"
+    image.write_bytes(bytes(16 << 20))
+    subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
+    before = image.read_bytes()
+    box.write(SMALL + f"ZRAM_BACKING_DEV_0={image}\n")
+    assert "ext4" in box.fails("start")
+    assert box.numbers() == []
+    assert image.read_bytes() == before
+
+
+def test_a_backing_device_where_the_kernel_has_none(box: Box, zram_device) -> None:
+    if (zram_device.sysfs / "backing_dev").exists():
+        pytest.skip("this kernel has backing_dev")
+    image = box.directory / "image"
+    image.write_bytes(bytes(16 << 20))
+    box.write(SMALL + f"ZRAM_BACKING_DEV_0={image}\n")
+    assert "backing_dev" in box.fails("start")
+    assert box.numbers() == []
+
+
+def test_recompression_algorithms_are_set_up(box: Box, zram_device) -> None:
+    if not (zram_device.sysfs / "recomp_algorithm").exists():
+        pytest.skip("this kernel has no recompression (CONFIG_ZRAM_MULTI_COMP)")
+    box.write(SMALL + "ZRAM_ALGORITHM_0=lz4\nZRAM_RECOMP_ALGORITHM_0='zstd(level=9) deflate'\n")
+    box.fine("start")
+    assert "[lz4]" in sysfs(box, "comp_algorithm")
+    lines = sysfs(box, "recomp_algorithm").replace("\0", "").splitlines()
+    assert ["[zstd]" in lines[0], "[deflate]" in lines[1]] == [True, True]
+    assert box.fine("reload") == ""
+    (row,) = box.rows()
+    assert row["state"] == "running"
+    box.fine("stop")
+
+
+def test_recompression_where_the_kernel_has_none(box: Box, zram_device) -> None:
+    if (zram_device.sysfs / "recomp_algorithm").exists():
+        pytest.skip("this kernel has recompression")
+    box.write(SMALL + "ZRAM_RECOMP_ALGORITHM_0=zstd\n")
+    assert "recomp_algorithm" in box.fails("start")
+    assert box.numbers() == []
