@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from .config import DEFAULT_MKFS_OPTIONS, MAX_DEVICES, ConfigError, parse_config
+from .config import DEFAULT_MKFS_OPTIONS, DEFAULT_SIZE, MAX_DEVICES, ConfigError, parse_config
 from .errors import InvalidValueError
 from .expression import evaluate_size
 from .shellvars import read_assignments
@@ -80,6 +80,7 @@ ZRAM_INIT_SAME = {
 ZRAM_INIT_MOUNT = {"opts": "ZRAM_MOUNT_OPTS", "mode": "ZRAM_MODE", "owgr": "ZRAM_OWNER"}
 ZRAM_INIT_EXT = {"blck": "-b", "irat": "-i", "inod": "-N"}
 ZRAM_INIT_LOST = {
+    "maxs": "the number of streams has had no effect since Linux 4.7",
     "icmp": "writes incompressible pages back at start, when there are none",
     "idle": "marks pages idle at start, when there are none",
     "uuid": "pyzram sets no UUID",
@@ -99,7 +100,8 @@ def _from_zram_init(text: str, source: str) -> Imported:
     entries, refused = read_assignments(text)
     found.lost += [f"line {problem.line}: {problem.reason}" for problem in refused]
     values = {entry.name: entry.value.strip() for entry in entries}
-    if not any(name.rstrip("0123456789") in ZRAM_INIT_STEMS for name in values):
+    known = (*ZRAM_INIT_STEMS, "num_devices", "load_on_start", "unload_on_stop")
+    if not any(name.rstrip("0123456789") in known for name in values):
         raise InvalidValueError(f"{source}: neither zram-init's file nor zram-generator's")
     found.add("LOAD_ON_START", values.pop("load_on_start", ""))
     found.add("UNLOAD_ON_STOP", values.pop("unload_on_stop", ""))
@@ -108,6 +110,12 @@ def _from_zram_init(text: str, source: str) -> Imported:
         found.lost.append(f"num_devices: {count[:20]!r} is no number of devices")
         count = "0"
     devices: dict[int, dict[str, str]] = {}
+    for problem in refused:
+        name = problem.reason.partition(":")[0]
+        # Mostly a size that a command works out: better a device of the default size than none.
+        if name.startswith("size") and _is_number(name[4:]):
+            devices.setdefault(int(name[4:]), {})["size"] = "default"
+            found.lost.append(f"{name}: the default is used, {DEFAULT_SIZE}")
     for name, value in values.items():
         stem = name.rstrip("0123456789")
         if name.startswith("rc_"):
@@ -135,13 +143,13 @@ def _zram_init_device(found: Imported, number: int, index: int, device: dict[str
     if kind != "swap" and not kind.startswith("/"):
         found.lost.append(f"device {number}: type {kind!r} makes none")
         return False
-    if not _is_number(size) or not int(size):
+    if size != "default" and (not _is_number(size) or not int(size)):
         found.lost.append(f"device {number}: size {size!r} makes none")
         return False
     if index != number:
         found.lost.append(f"device {number}: it is device {index} now")
     swap = kind == "swap"
-    found.add(f"ZRAM_SIZE_{index}", f"{size}M")
+    found.add(f"ZRAM_SIZE_{index}", DEFAULT_SIZE if size == "default" else f"{size}M")
     if not swap:
         found.add(f"ZRAM_MOUNT_{index}", kind)
     for stem, name in ZRAM_INIT_SAME.items():
@@ -209,12 +217,17 @@ def _generator_device(found: Imported, number: int, index: int, section: dict[st
         found.lost.append(f"zram{number}: {key}: {reason}")
 
     point = section.pop("mount-point", "")
+    fraction, most = section.pop("zram-fraction", ""), section.pop("max-zram-size", "")
+    if (fraction or most) and "zram-size" not in section:
+        # What older releases had for it.
+        part = f"ram * {fraction or '0.5'}"
+        section["zram-size"] = part if most == "none" else f"min({part}, {most or '4096'})"
     for key, name in (("zram-size", "ZRAM_SIZE"), ("zram-resident-limit", "ZRAM_MEM_LIMIT")):
         if text := section.pop(key, ""):
             try:
                 found.add(f"{name}_{index}", _generator_size(text))
-            except InvalidValueError as err:
-                lost(key, str(err))
+            except InvalidValueError:
+                lost(key, f"{text!r} has no equivalent, the default is used")
     _generator_algorithms(found, index, section.pop("compression-algorithm", ""), lost)
     found.add(f"ZRAM_BACKING_DEV_{index}", section.pop("writeback-device", ""))
     options = section.pop("options", "discard").split(",")

@@ -75,6 +75,8 @@ def _look_closely(state: State, devices: list[Running]) -> None:
     reader = Reader(state.sysfs)
     try:
         for device, record in zip(devices, state.records, strict=False):
+            if _used_otherwise(device, record.memory):
+                continue
             device.index = record.index
             device.ready = record.ready
             device.record = record.memory
@@ -87,6 +89,13 @@ def _look_closely(state: State, devices: list[Running]) -> None:
             device.busy = figures.waiting
     finally:
         reader.close()
+
+
+def _used_otherwise(device: Running, memory: dict[str, str]) -> bool:
+    """Whether somebody has taken a device of ours and made something else of it."""
+    if int(memory.get("disksize", 0)) not in (0, device.disksize) and device.disksize:
+        return True
+    return bool(device.area if memory.get("mount_point") else memory and device.mounts)
 
 
 def _device_name(path: str) -> str:

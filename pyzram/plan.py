@@ -240,6 +240,7 @@ class Plan:
 def memory_of(wish: Wish) -> dict[str, str]:
     """Return what is remembered of a wish, because the kernel does not tell it back."""
     return {
+        "disksize": str(wish.disksize),
         "algorithms": " ".join(map(str, wish.algorithms)),
         "recompression": " ".join(map(str, wish.recompression)),
         "backing_dev": wish.backing_dev or "",
@@ -349,11 +350,12 @@ def plan_reload(config: Config, machine: Machine) -> Plan:
         before = len(plan.changes)
         _start_device(plan, machine, wish)
         changes = plan.changes[before:]
+        if current is not None and current.busy:
+            _refuse_busy(plan, current)  # not even the differences can be told
+            continue
         if current is None or not changes:
             continue
-        if current.busy:
-            _refuse_busy(plan, current)
-        elif all(change.needs == LIVE for change in changes):
+        if all(change.needs == LIVE for change in changes):
             for change in changes:
                 _live(plan, wish, current, change)
             plan.steps.append(_ready(wish, current, remember=True))

@@ -25,7 +25,7 @@ def main(argv: list[str]) -> int:
         raise UsageError("give one file")
     path = operands[0]
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+        with open(path, encoding="utf-8-sig", errors="surrogateescape") as file:
             text = file.read()
     except OSError as err:
         raise from_errno(err.errno or 0, f"{path}: read", path) from err

@@ -230,6 +230,9 @@ def status(argv: list[str]) -> int:
     if call.json:
         _print_json(rows)
     else:
+        for device in machine.devices:
+            if device.busy:
+                _warn(f"{device.name}: figures are held back by a writeback or recompression")
         for row in rows:
             words = [row["name"] or f"device {row['device']}", row["state"]]
             words += [row["what"]] if row["what"] else []

@@ -461,6 +461,34 @@ def test_a_swapoff_that_is_interrupted_loses_nothing(box: Box) -> None:
 # ---- others ------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("how", ["another size", "a file system"])
+def test_a_device_of_ours_that_somebody_made_something_else_of(box: Box, how: str) -> None:
+    box.fine("start")
+    (number,) = box.numbers()
+    theirs = OwnDevice(number)
+    subprocess.run(["swapoff", theirs.node], check=True)
+    point = box.directory / "theirs"
+    point.mkdir()
+    if how == "another size":
+        theirs.write("reset", "1")
+        theirs.write("disksize", str(16 << 20))
+    else:
+        subprocess.run(["mkfs.ext4", "-q", "-F", theirs.node], check=True)
+        subprocess.run(["mount", theirs.node, point], check=True)
+    try:
+        assert box.pyzram("status").returncode == 3
+        box.fine("stop")
+        assert theirs.exists()
+        box.fine("start")
+        box.fine("reload")
+        box.fine("stop")
+        assert theirs.exists()
+        assert theirs.read("disksize") != "0\n"
+        assert point.is_mount() == (how == "a file system")
+    finally:
+        drop_device(theirs)
+
+
 def test_somebody_elses_device_is_named_and_ours_in_another_file_is_not(
     box: Box, add_zram: Callable[[], OwnDevice]
 ) -> None:

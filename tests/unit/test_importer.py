@@ -200,3 +200,31 @@ def test_digits_that_are_no_number_are_not_carried_over(digits: str) -> None:
 def test_a_count_beyond_all_devices_is_not_counted_to() -> None:
     found = import_text("num_devices=99999999\nsize0=64\n", "foreign")
     assert "num_devices" in found.lost[0]
+
+
+@pytest.mark.parametrize("size", ["`free -m`", "$((1024))", '"$(expr 2 \\* 2)"'])
+def test_a_size_that_a_command_works_out_makes_a_device_of_the_default_size(size: str) -> None:
+    found = import_text(f"num_devices=2\ntype0=swap\nsize0={size}\nsize1=64\n", "theirs")
+    assert 'ZRAM_SIZE_0="min(ram/2, 4G)"\n' in found.text()
+    assert 'ZRAM_SIZE_1="64M"\n' in found.text()
+    assert "size0: the default is used, min(ram/2, 4G)" in found.lost
+
+
+def test_a_file_of_zram_init_without_devices_is_one() -> None:
+    assert 'NUM_DEVICES="0"\n' in import_text("num_devices=0\n", "theirs").text()
+
+
+@pytest.mark.parametrize(
+    ("lines", "size"),
+    [
+        ("zram-fraction = 0.1\nmax-zram-size = 512", 512 * MIB),
+        ("zram-fraction = 0.25\nmax-zram-size = none", RAM // 4),
+        ("zram-fraction = 0.25", RAM // 4),
+        ("max-zram-size = 1024", 1024 * MIB),
+        ("zram-size = 64\nzram-fraction = 0.5", 64 * MIB),
+    ],
+)
+def test_sizes_as_older_generators_have_them(lines: str, size: int) -> None:
+    config, lost = translated(f"[zram0]\n{lines}\n")
+    assert config.devices[0].disksize == -(-size // 4096) * 4096
+    assert lost == []

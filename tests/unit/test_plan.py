@@ -409,13 +409,14 @@ def test_start_is_content_with_a_device_that_is_being_written_back() -> None:
     assert (plan.steps, plan.refusals, plan.warnings) == ([], [], [])
 
 
-@pytest.mark.parametrize("goal", ["stop", "reload"])
+@pytest.mark.parametrize("goal", ["stop", "reload", "the same"])
 def test_what_would_wait_for_a_writeback_is_refused(goal: str) -> None:
     device = running(wished(), busy=True)
+    wanted = wished() if goal == "the same" else wished("ZRAM_SIZE_0=2G")
     plan = (
         plan_stop(wished(), machine(device))
         if goal == "stop"
-        else plan_reload(wished("ZRAM_SIZE_0=2G"), machine(device))
+        else plan_reload(wanted, machine(device))
     )
     assert plan.refusals == [
         "zram5: a writeback or recompression is under way and holds up everything else: "
