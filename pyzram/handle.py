@@ -28,6 +28,13 @@ if TYPE_CHECKING:
 # reset and hot_remove fail with EBUSY).
 BUSY_RETRY_SECONDS = 5.0
 READ_TIMEOUT_SECONDS = 10.0
+# What a kernel is built with that has these.
+NEEDS_CONFIG = {
+    "backing_dev": "CONFIG_ZRAM_WRITEBACK",
+    "recomp_algorithm": "CONFIG_ZRAM_MULTI_COMP",
+    "recompress": "CONFIG_ZRAM_MULTI_COMP",
+    "writeback": "CONFIG_ZRAM_WRITEBACK",
+}
 # What answers EINVAL as long as the device holds nothing.
 NEEDS_DISKSIZE = ("compact", "idle", "writeback", "recompress")
 
@@ -195,9 +202,10 @@ class Handle:
             if self._removed():
                 return DeviceNotFoundError(code, f"{self.name}: {step}: the device is gone", path)
             if not self.has(name):
-                return UnsupportedError(
-                    code, f"{self.name}: {step}: this kernel has no attribute {name}", path
-                )
+                why = f"this kernel has no attribute {name}"
+                if name in NEEDS_CONFIG:
+                    why += f" ({NEEDS_CONFIG[name]})"
+                return UnsupportedError(code, f"{self.name}: {step}: {why}", path)
         remedy = ""
         if code == errno.EBUSY:
             remedy = self._busy(name)

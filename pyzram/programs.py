@@ -44,8 +44,9 @@ def run(step: str, *command: str, package: str = "util-linux") -> str:
         raise ZramOSError(
             errno.ENOENT, f"{step}: {command[0]} is missing (install {package})", command[0]
         )
-    # A file in memory, for a pipe could fill up.
+    # Files in memory, for a pipe could fill up.
     output = os.memfd_create("output", os.MFD_CLOEXEC)
+    errors = os.memfd_create("errors", os.MFD_CLOEXEC)
     try:
         pid = os.posix_spawn(
             path,
@@ -54,7 +55,7 @@ def run(step: str, *command: str, package: str = "util-linux") -> str:
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_DUP2, output, 1),
-                (os.POSIX_SPAWN_DUP2, output, 2),
+                (os.POSIX_SPAWN_DUP2, errors, 2),
             ],
         )
         try:
@@ -64,13 +65,19 @@ def run(step: str, *command: str, package: str = "util-linux") -> str:
             os.kill(pid, SIGTERM)
             os.waitpid(pid, 0)
             raise
-        size = os.fstat(output).st_size
-        text = os.pread(output, size, 0).decode("utf-8", "replace")
+        text = _text(output)
+        said = _text(errors) or text
     except OSError as err:
         raise ZramOSError(err.errno or 0, f"{step}: run {path}: {err.strerror}", path) from err
     finally:
         os.close(output)
+        os.close(errors)
     if status != 0:
-        words = " ".join(text.split()) or f"exit status {status}"
+        # How to use a program is not why it failed.
+        words = " ".join(said.partition("\nUsage:")[0].split()) or f"exit status {status}"
         raise ProgramError(f"{step}: {words}", status)
     return text
+
+
+def _text(file: int) -> str:
+    return os.pread(file, os.fstat(file).st_size, 0).decode("utf-8", "replace")

@@ -251,6 +251,8 @@ class _Run:
         offered = device.read_algorithms()
         for choice in choices:
             if choice.name in offered:
+                if choice.dictionary:
+                    _readable(choice.dictionary)
                 return _algorithm(choice)
         wanted = " ".join(map(str, choices))
         if wanted == DEFAULT_ALGORITHMS:
@@ -409,6 +411,14 @@ class _Run:
     def wish(self, step: Step) -> Wish:
         assert self.config is not None
         return self.config.devices[step.index]
+
+
+def _readable(path: str) -> None:
+    """Refuse a dictionary that is not there, to which kernels up to 7.2 say just EINVAL."""
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError as err:
+        raise from_errno(err.errno or 0, f"dictionary {path}", path) from err
 
 
 def _algorithm(choice: Choice) -> Algorithm:

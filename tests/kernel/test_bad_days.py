@@ -82,6 +82,31 @@ def test_mkfs_missing_and_mount_point_missing(box: Box) -> None:
     assert box.numbers() == []
 
 
+def test_how_to_use_a_program_is_not_why_it_failed(box: Box) -> None:
+    box.write(f"ZRAM_SIZE_0=64M\nZRAM_MOUNT_0={box.directory}\nZRAM_MKFS_OPTS_0=--nonsense\n")
+    assert box.fails("start").endswith(": make a file system: mkfs.ext4: invalid option -- '-'")
+    path = programs(box, mkswap="echo setting up; echo no luck >&2; exit 1")
+    box.write(SMALL)
+    assert box.fails("start", PATH=path).endswith(": make a swap signature: no luck")
+
+
+def test_a_dictionary_that_is_not_there(box: Box) -> None:
+    box.write(SMALL + "ZRAM_ALGORITHM_0='lz4(dict=/nosuch)'\n")
+    assert box.fails("start").endswith(": dictionary /nosuch: No such file or directory")
+    assert box.numbers() == []
+
+
+def test_what_this_kernel_was_built_without_is_named(
+    box: Box, add_zram: Callable[[], OwnDevice]
+) -> None:
+    if (add_zram().sysfs / "recomp_algorithm").exists():
+        pytest.skip("this kernel was built with it")
+    box.write(SMALL + "ZRAM_RECOMP_ALGORITHM_0=lzo\n")
+    stderr = box.fails("start")
+    assert "this kernel has no attribute recomp_algorithm (CONFIG_ZRAM_MULTI_COMP)" in stderr
+    assert box.numbers() == []
+
+
 def test_an_algorithm_that_is_gone(box: Box) -> None:
     box.write(SMALL + "ZRAM_ALGORITHM_0='nosuch other'\n")
     done = box.pyzram("start")
