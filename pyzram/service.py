@@ -167,9 +167,12 @@ class _Run:
             try:
                 getattr(self, f"do_{step.action}")(step)
             except (ZramError, OSError) as err:
+                why = str(err)
+                if not isinstance(err, ZramError):
+                    why = f"{err.filename}: {err.strerror}" if err.filename else str(err.strerror)
                 # Most errors begin with the device's name and the step.
-                what = f"{step.text}: " if who and not str(err).startswith("zram") else ""
-                raise StepError("; ".join([f"{who}{what}{err}", *self.roll_back()])) from err
+                what = f"{step.text}: " if who and not why.startswith("zram") else ""
+                raise StepError("; ".join([f"{who}{what}{why}", *self.roll_back()])) from err
             except BaseException:
                 done = self.roll_back() or ["what was half done is undone"]
                 self.service.warn(f"{who}{step.text}: ended by a signal; {'; '.join(done)}")

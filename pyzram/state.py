@@ -11,7 +11,7 @@ import errno
 import os
 import time
 
-from .errors import DeviceBusyError, ZramError, from_errno
+from .errors import DeviceBusyError, ZramError, ZramOSError, from_errno
 from .sysfs import Sysfs, read_text
 
 TYPE_CHECKING = False
@@ -184,7 +184,10 @@ class State:
             if os.path.exists(self.adding):
                 os.unlink(self.adding)
         except OSError as err:
-            raise from_errno(err.errno or 0, f"{self.path}: keep the record", self.path) from err
+            raise self._unkept(err) from err
+
+    def _unkept(self, err: OSError) -> ZramOSError:
+        return from_errno(err.errno or 0, f"{self.path}: keep the record", self.path)
 
     def add_device(self, index: int) -> Record:
         """Make a device (hot_add) and record it, with no moment in which it is unknown.
@@ -196,9 +199,16 @@ class State:
             ZramOSError: what hot_add or the record's file gave.
         """
         control = f"{self.sysfs.control}/hot_add"
-        intent = os.open(self.adding, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         try:
-            os.write(intent, f"{index} ".encode())
+            flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+            intent = os.open(self.adding, flags, 0o644)
+        except OSError as err:
+            raise self._unkept(err) from err
+        try:
+            try:
+                os.write(intent, f"{index} ".encode())
+            except OSError as err:
+                raise self._unkept(err) from err
             try:
                 hot_add = os.open(control, os.O_RDONLY | os.O_CLOEXEC)
             except OSError as err:

@@ -379,6 +379,25 @@ def test_the_kernel_has_no_memory_for_the_table(box: Box) -> None:
     box.fine("start")
 
 
+@pytest.mark.parametrize("free", [0, 4096])
+def test_a_full_run_directory(box: Box, free: int) -> None:
+    box.run_dir.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "none", box.run_dir], check=True)
+    try:
+        (box.run_dir / "fill").write_bytes(bytes(16384 - free))
+        before = {path.name for path in Path("/sys/block").glob("zram*")}
+        line = box.fails("start")
+        assert ": keep the record: No space left on device" in line
+        if os.environ.get("PYZRAM_SHARED_MACHINE") != "1":
+            assert {path.name for path in Path("/sys/block").glob("zram*")} == before
+        (box.run_dir / "fill").unlink()
+        assert box.numbers() == []
+        box.fine("start")
+        box.fine("stop")
+    finally:
+        subprocess.run(["umount", box.run_dir], check=True)
+
+
 # ---- somebody holds the node -------------------------------------------------------------------
 
 HOLDS = "exec 9< $3; sleep {} 2> /dev/null > /dev/null & echo no luck; exit 1"
