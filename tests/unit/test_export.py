@@ -14,7 +14,7 @@ from pyzram.cli import zram_stats
 
 openmetrics_parser = pytest.importorskip("prometheus_client.openmetrics.parser")
 text_parser = pytest.importorskip("prometheus_client.parser")
-KERNELS = ("6.1", "6.12", "6.18", "7.3")
+KERNELS = ("vm-6.1", "vm-6.12", "6.18", "vm-7.x-multi")
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_both_parsers_of_prometheus_take_it(tmp_path, output, kernel, parser):
 
 
 def test_every_figure_of_the_kernel_s_files_is_there(tmp_path, output):
-    Machine(tmp_path, "7.3")
+    Machine(tmp_path, "vm-7.x-multi")
     exported = {family.figure for family in export.FAMILIES}
     known = {*parse.MM_STAT, *parse.IO_STAT, *parse.BD_STAT, *parse.BLOCK_STAT, *parse.DEBUG_STAT}
     assert known <= exported
@@ -59,7 +59,7 @@ def test_every_figure_of_the_kernel_s_files_is_there(tmp_path, output):
 
 
 def test_values_are_in_base_units(tmp_path, output):
-    here = Machine(tmp_path, "6.1")
+    here = Machine(tmp_path, "vm-6.1")
     here.swap("/dev/zram0 partition 65532 1468 -2")
     here.attribute("stat").write_text("1 2 3 5 7 11 13 17 19 23 29 31 37 41 43 47 53\n")
     found = samples(output("--prometheus"))
@@ -85,7 +85,7 @@ def test_values_are_in_base_units(tmp_path, output):
 
 
 def test_metadata(tmp_path, output):
-    Machine(tmp_path, "6.1")
+    Machine(tmp_path, "vm-6.1")
     found = families(output("--prometheus"))
     assert (found["zram_mem_used_total_bytes"].type, found["zram_mem_used_total_bytes"].unit) == (
         "gauge",
@@ -103,7 +103,7 @@ def test_what_a_kernel_lacks_and_a_limit_that_is_off_have_no_sample(tmp_path, ou
 
 
 def test_a_writeback_limit_that_is_not_enabled_has_no_sample(tmp_path, output):
-    Machine(tmp_path, "6.12")
+    Machine(tmp_path, "vm-6.12")
     assert "zram_writeback_limit" not in output("--prometheus")
 
 
@@ -120,7 +120,7 @@ def test_no_device_is_still_valid(tmp_path, output):
 
 
 def test_algorithms_and_a_path_that_needs_escaping(tmp_path, output):
-    here = Machine(tmp_path, "7.3")
+    here = Machine(tmp_path, "vm-7.x-multi")
     here.attribute("backing_dev").write_bytes(b'/dev/a"b\\c\nd\xffe\n')
     found = families(output("--prometheus"))
     algorithms = {
@@ -132,7 +132,7 @@ def test_algorithms_and_a_path_that_needs_escaping(tmp_path, output):
 
 
 def test_json_has_the_kernel_s_names_and_integers(tmp_path, output):
-    here = Machine(tmp_path, "7.3")
+    here = Machine(tmp_path, "vm-7.x-multi")
     here.mount("/two\\040words")
     (device,) = json.loads(output("--json"))["zram_stats"]
     for name, value in {
@@ -154,7 +154,7 @@ def test_json_has_the_kernel_s_names_and_integers(tmp_path, output):
 
 
 def test_json_of_chosen_columns(tmp_path, output):
-    Machine(tmp_path, "6.12")
+    Machine(tmp_path, "vm-6.12")
     assert json.loads(output("-J", "-o", "NAME,TOTAL,recomp-algorithm")) == {
         "zram_stats": [{"name": "zram0", "mem_used_total": 2252800, "recomp_algorithm": None}]
     }

@@ -95,7 +95,7 @@ def test_every_column_fits_somewhere():
 @pytest.mark.parametrize("size", [(1, 1), (5, 2), (20, 5), (40, 12), (80, 24), (300, 100)])
 def test_the_picture_never_exceeds_the_terminal(tmp_path, monkeypatch, size):
     monkeypatch.setenv("PYZRAM_ROOT", str(tmp_path))
-    Machine(tmp_path, "7.3").add(1)
+    Machine(tmp_path, "vm-7.x-multi").add(1)
     view = watch.Watch(zram_stats.Collection([]))
     for _ in range(3):
         view.step()
@@ -195,7 +195,7 @@ def terminal(tmp_path) -> Iterator[Callable[..., Terminal]]:
 
 @pytest.mark.parametrize("key", ["q", "Q", "\x03"], ids=["q", "Q", "Ctrl-C"])
 def test_it_shows_and_ends_with_the_terminal_as_before(tmp_path, terminal, key):
-    Machine(tmp_path, "6.1")
+    Machine(tmp_path, "vm-6.1")
     shown = terminal("-w0.1", "zram0")
     shown.until(lambda text: text.count("zram_stats, q quits") >= 3)
     assert termios.tcgetattr(shown.slave) != shown.before
@@ -210,7 +210,7 @@ def test_it_shows_and_ends_with_the_terminal_as_before(tmp_path, terminal, key):
 
 
 def test_a_signal_to_end_leaves_the_terminal_as_before(tmp_path, terminal):
-    Machine(tmp_path, "6.1")
+    Machine(tmp_path, "vm-6.1")
     shown = terminal("-w0.1")
     shown.until(lambda text: "zram0" in text)
     shown.process.send_signal(signal.SIGTERM)
@@ -220,7 +220,7 @@ def test_a_signal_to_end_leaves_the_terminal_as_before(tmp_path, terminal):
 
 
 def test_another_size_is_drawn_at_once(tmp_path, terminal):
-    Machine(tmp_path, "6.1")
+    Machine(tmp_path, "vm-6.1")
     shown = terminal("-w60", "zram0")
     shown.until(lambda text: "COMPR" in text and watch.CLEAR_BELOW in text)
     shown.resize(30, 8)
@@ -232,7 +232,7 @@ def test_another_size_is_drawn_at_once(tmp_path, terminal):
 
 
 def test_stopped_and_continued(tmp_path, terminal):
-    Machine(tmp_path, "6.1")
+    Machine(tmp_path, "vm-6.1")
     # Only a job of a shell can be stopped from the keyboard.
     job = '"$@"; echo stopped; read line; fg >/dev/null; echo ended $?'
     shown = terminal("-w0.1", command=("sh", "-mc", job, "sh", *COMMAND), PATH=os.environ["PATH"])
@@ -249,7 +249,7 @@ def test_stopped_and_continued(tmp_path, terminal):
 
 
 def test_a_device_that_goes_ends_the_view_with_a_word(tmp_path, terminal):
-    here = Machine(tmp_path, "6.1")
+    here = Machine(tmp_path, "vm-6.1")
     shown = terminal("-w0.1", "zram0")
     shown.until(lambda text: "zram0" in text)
     here.attribute("").rename(tmp_path / "gone")
@@ -259,7 +259,7 @@ def test_a_device_that_goes_ends_the_view_with_a_word(tmp_path, terminal):
 
 
 def test_without_operands_devices_come_and_go(tmp_path, terminal):
-    here = Machine(tmp_path, "6.1")
+    here = Machine(tmp_path, "vm-6.1")
     here.attribute("").rename(tmp_path / "later")
     shown = terminal("-w0.1")
     shown.until(lambda text: "no configured device" in text)
@@ -270,7 +270,7 @@ def test_without_operands_devices_come_and_go(tmp_path, terminal):
 
 
 def test_a_terminal_without_its_letters_gets_plain_ones(tmp_path, terminal):
-    here = Machine(tmp_path, "6.1")
+    here = Machine(tmp_path, "vm-6.1")
     here.mount("/mnt/\\303\\244")
     # Not isolated, or the interpreter would not look at the variable.
     command = (COMMAND[0], "-c", COMMAND[2])
@@ -288,7 +288,7 @@ def test_a_terminal_without_its_letters_gets_plain_ones(tmp_path, terminal):
 
 
 def test_into_a_pipe_there_is_a_line_for_each_step(tmp_path):
-    Machine(tmp_path, "6.1")
+    Machine(tmp_path, "vm-6.1")
     process = subprocess.Popen(
         [*COMMAND, "--watch=0.1"],
         stdout=subprocess.PIPE,
@@ -309,7 +309,7 @@ def test_into_a_pipe_there_is_a_line_for_each_step(tmp_path):
 
 
 def test_a_reader_that_has_enough_ends_it(tmp_path):
-    Machine(tmp_path, "6.1")
+    Machine(tmp_path, "vm-6.1")
     process = subprocess.Popen(
         [*COMMAND, "-w", "0.1", "zram0"],
         stdout=subprocess.PIPE,
@@ -326,7 +326,7 @@ def test_a_reader_that_has_enough_ends_it(tmp_path):
 
 
 def test_into_a_pipe_a_device_that_is_none_ends_it(tmp_path, monkeypatch, capsys):
-    Machine(tmp_path, "6.1")
+    Machine(tmp_path, "vm-6.1")
     monkeypatch.setenv("PYZRAM_ROOT", str(tmp_path))
     assert zram_stats.main(["-w0.1", "zram9"]) == 1
     assert capsys.readouterr().err == "zram_stats: zram9: no such device\n"
@@ -334,7 +334,7 @@ def test_into_a_pipe_a_device_that_is_none_ends_it(tmp_path, monkeypatch, capsys
 
 def test_a_failure_that_lasts_is_told_once(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PYZRAM_ROOT", str(tmp_path))
-    Machine(tmp_path, "6.1").attribute("io_stat").write_text("what?\n")
+    Machine(tmp_path, "vm-6.1").attribute("io_stat").write_text("what?\n")
     view = watch.Watch(zram_stats.Collection(["zram0"]))
     for _ in range(3):
         view.step()
