@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from .device import Zram
 from .errors import DeviceNotFoundError, UnsupportedError
 from .lifecycle import PAGE_SIZE, total_memory
 from .parse import SwapArea, parse_swaps, unescape
+from .swap import PRIORITY_MAX
 from .sysfs import Sysfs, read_text
 from .units import format_size
 
@@ -103,7 +105,8 @@ def resume_from_zram(picture: Picture) -> Iterator[Finding]:
             picture.resume,
             "hibernation would write memory to memory: the machine could not resume",
             f"the kernel's resume device is {picture.resume}",
-            "name a disk in resume= on the kernel command line, or take resume= away",
+            "echo 0:0 > /sys/power/resume (for good: resume= on the kernel command line must name "
+            "a disk, or go)",
         )
 
 
@@ -116,12 +119,13 @@ def mounted_without_discard(picture: Picture) -> Iterator[Finding]:
         if any(option.startswith("discard=") for option in options):
             continue
         stored = stats.mm_stat.orig_data_size or 0
+        point = shlex.quote(stats.mount_points[0])
         yield Finding(
             "discard",
             stats.name,
             "mounted without discard: what is deleted stays in memory",
             f"{format_size(stored)} stored, mounted on {stats.mount_points[0]}",
-            f"mount -o remount,discard {stats.mount_points[0]} && fstrim {stats.mount_points[0]}",
+            f"mount -o remount,discard {point} && fstrim {point}",
         )
 
 
@@ -167,21 +171,34 @@ def backing_never_used(picture: Picture) -> Iterator[Finding]:
 def swap_order(picture: Picture) -> Iterator[Finding]:
     """The kernel fills the area with the highest priority first."""
     ours = {stats.swap.path for stats in picture.devices if stats.swap}
+    others = [area for area in picture.swaps if area.path not in ours]
     for stats in picture.devices:
-        if stats.swap is None:
+        ahead = [area for area in others if stats.swap and area.priority >= stats.swap.priority]
+        if stats.swap is None or not ahead:
             continue
-        path, priority = stats.swap.path, stats.swap.priority
-        for area in picture.swaps:
-            if area.path in ours or area.priority < priority:
-                continue
-            when = "before" if area.priority > priority else "as much as to"
-            yield Finding(
-                "priority",
-                stats.name,
-                f"the kernel swaps to {area.path} {when} zram",
-                f"priorities: {area.path} {area.priority}, {stats.name} {priority}",
-                f"swapoff {path} && swapon -p {min(32767, max(100, area.priority + 1))} {path}",
-            )
+        first = max(area.priority for area in ahead)
+        paths = " ".join(area.path for area in ahead)
+        when = "before" if first > stats.swap.priority else "as much as to"
+        figures = [f"{area.path} {area.priority}" for area in ahead]
+        # Not the path in /proc/swaps, which may be that of another mount namespace.
+        node = f"/dev/{stats.name}"
+        if first < PRIORITY_MAX:
+            moves = [(node, max(100, first + 1))]
+        else:
+            # There is nothing above it.
+            moves = [(area.path, 99) for area in ahead]
+            if stats.swap.priority < 100:
+                moves.append((node, 100))
+        yield Finding(
+            "priority",
+            stats.name,
+            f"the kernel swaps to {paths} {when} zram",
+            f"priorities: {', '.join(figures)}, {stats.name} {stats.swap.priority}",
+            " && ".join(
+                f"swapoff {path} && swapon -p {priority} {path}"
+                for path, priority in ((shlex.quote(path), at) for path, at in moves)
+            ),
+        )
 
 
 def read_ahead(picture: Picture) -> Iterator[Finding]:
@@ -218,20 +235,24 @@ def lost_algorithm(picture: Picture) -> Iterator[Finding]:
     for wish in picture.config.devices:
         names = [choice.name for choice in wish.algorithms]
         if names and not any(name in has for name in names):
-            yield _lost(picture.config.path, f"zram{wish.index}", names, has)
+            yield _lost(picture, f"zram{wish.index}", names, has)
         for choice in wish.recompression:
             if choice.name not in has:
-                yield _lost(picture.config.path, f"zram{wish.index}", [choice.name], has)
+                yield _lost(picture, f"zram{wish.index}", [choice.name], has)
 
 
-def _lost(path: str, device: str, names: list[str], has: tuple[str, ...]) -> Finding:
+def _lost(picture: Picture, device: str, names: list[str], has: tuple[str, ...]) -> Finding:
+    path = picture.config.path if picture.config else DEFAULT_PATH
+    # From 6.12 on the driver has algorithms of its own, before they were the crypto API's.
+    own = picture.capabilities.algorithm_params is not False
+    option = "CONFIG_ZRAM_BACKEND_" if own else "CONFIG_CRYPTO_"
     return Finding(
         "algorithm",
         device,
         f"{path} asks for {' or '.join(names)}, which this kernel does not have",
         f"comp_algorithm offers: {' '.join(has)}",
-        f"name one of these in {path}, or build the kernel with CONFIG_ZRAM_BACKEND_"
-        f"{names[0].split('-')[0].upper()}",
+        f"pyzram reload, after naming one of these in {path}; or a kernel with "
+        f"{option}{names[0].split('-')[0].upper()}",
     )
 
 
@@ -366,7 +387,7 @@ def look(*, sysfs: Sysfs | None = None, config_path: str = DEFAULT_PATH) -> Pict
     return Picture(
         capabilities=capabilities(sysfs=tree),
         devices=tuple(stats),
-        swaps=tuple(parse_swaps(tree.read("proc/swaps"))),
+        swaps=tuple(parse_swaps(_text(tree, "proc/swaps") or "")),
         mount_options=_mount_options(tree),
         zswap=_text(tree, "sys/module/zswap/parameters/enabled") == "Y",
         resume=_resume_device(tree),

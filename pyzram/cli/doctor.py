@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 from ..config import DEFAULT_PATH
 from ..doctor import Finding, Picture, examine, look, plain
-from ..errors import ZramError
 from ..sysfs import Sysfs
 from ..units import format_size
 
 if TYPE_CHECKING:
     from ..stats import Stats
 
-NOTHING, FINDINGS, BLIND = 0, 1, 2
+# 2, could not look or could not say, is what pyzram makes of an exception of ours.
+NOTHING, FINDINGS = 0, 1
 
 
 def parser() -> argparse.ArgumentParser:
@@ -27,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
         prog="pyzram doctor",
         description="Say what this kernel's zram offers, what the running set-up uses, and what "
         "is wrong or wasteful, with the figure that shows it and the command that mends it.",
-        epilog="Exit status: 0 nothing to mend, 1 findings, 2 could not look.",
+        epilog="Exit status: 0 nothing to mend, 1 findings, 2 could not look, or could not say.",
     )
     out.add_argument(
         "-c", "--config", metavar="FILE", default=DEFAULT_PATH, help="configuration to hold against"
@@ -39,12 +39,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Run the command."""
     options = parser().parse_args(argv)
-    try:
-        picture = look(sysfs=Sysfs(os.environ.get("PYZRAM_ROOT", "/")), config_path=options.config)
-    except (ZramError, OSError) as err:
-        for line in str(err).splitlines():
-            print(f"pyzram doctor: {line}", file=sys.stderr)
-        return BLIND
+    picture = look(sysfs=Sysfs(os.environ.get("PYZRAM_ROOT", "/")), config_path=options.config)
     findings = examine(picture)
     if options.json:
         print(json.dumps(plain(picture, findings), indent=2))

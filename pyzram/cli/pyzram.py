@@ -25,6 +25,9 @@ COMMANDS = {
     "bench": ("bench", "ratio and speed of the algorithms at their levels, on your own data"),
 }
 
+# The exit status of a failure, for a command whose 1 is an answer.
+FAILURE = {"doctor": 2}
+
 
 def usage() -> str:
     """The list of commands."""
@@ -42,7 +45,10 @@ def usage() -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; the exit status is 0 for success, 1 for failure, 2 for wrong usage."""
+    """Run one command; the exit status is 0 for success, 1 for failure, 2 for wrong usage.
+
+    Some commands have more to tell by it; their manual pages say so.
+    """
     from ..errors import ZramError
     from .options import UsageError
 
@@ -50,6 +56,7 @@ def main(argv: list[str] | None = None) -> int:
     leading, argv = _leading(argv)
     name = argv[0] if argv and argv[0] in COMMANDS else ""
     program = f"pyzram {name}".rstrip()
+    failure = FAILURE.get(name, 1)
     try:
         status = run(name, leading + argv[1:]) if name else explain(argv)
         if sys.stdout is not None:
@@ -57,14 +64,14 @@ def main(argv: list[str] | None = None) -> int:
     except UsageError as err:
         return _fail(2, f"{program}: {err} ({program} --help)")
     except ZramError as err:
-        return _fail(1, *(f"{program}: {line}" for line in str(err).splitlines()))
+        return _fail(failure, *(f"{program}: {line}" for line in str(err).splitlines()))
     except BrokenPipeError:
         # Whoever read has enough.
         _drop_output()
-        return 1
+        return failure
     except OSError as err:
         _drop_output()
-        return _fail(1, f"{program}: {err.filename or 'write'}: {err.strerror}")
+        return _fail(failure, f"{program}: {err.filename or 'write'}: {err.strerror}")
     except KeyboardInterrupt:
         return 130
     return status

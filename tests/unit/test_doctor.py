@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from pyzram import doctor
 from pyzram.capability import Capabilities
 from pyzram.cli import doctor as command
+from pyzram.cli import pyzram
 from pyzram.config import parse_config
 from pyzram.doctor import Picture, examine
 from pyzram.parse import SwapArea
@@ -73,6 +76,10 @@ def mm(**changes: object) -> Picture:
     return with_device(mm_stat=replace(GOOD.mm_stat, **changes))
 
 
+def swap_at(priority: int) -> SwapArea:
+    return SwapArea(SWAP.path, SWAP.type, SWAP.size, SWAP.used, priority)
+
+
 def config(text: str) -> Picture:
     return replace(PICTURE, config=parse_config(text, ram=2048 * M, cpus=2))
 
@@ -83,7 +90,7 @@ def test_a_good_set_up_has_no_findings():
 
 SICK = [
     ("zswap", replace(PICTURE, zswap=True), "enabled is Y", "echo N >"),
-    ("hibernation", replace(PICTURE, resume="zram0"), "resume device is zram0", "resume="),
+    ("hibernation", replace(PICTURE, resume="zram0"), "resume device is zram0", "echo 0:0 >"),
     (
         "discard",
         replace(
@@ -121,12 +128,60 @@ SICK = [
         "/dev/sda2 100, zram0 100",
         "swapon -p 101 /dev/zram0",
     ),
+    (
+        "priority",
+        replace(
+            PICTURE,
+            swaps=(
+                SWAP,
+                SwapArea("/dev/sda2", "partition", 1, 0, 200),
+                SwapArea("/swap file", "file", 1, 0, 300),
+            ),
+        ),
+        "/dev/sda2 200, /swap file 300, zram0 100",
+        "swapoff /dev/zram0 && swapon -p 301 /dev/zram0",
+    ),
+    (
+        # Above 32767 there is nothing.
+        "priority",
+        replace(PICTURE, swaps=(SWAP, SwapArea("/swap file", "file", 1, 0, 32767))),
+        "/swap file 32767, zram0 100",
+        "swapoff '/swap file' && swapon -p 99 '/swap file'",
+    ),
+    (
+        "priority",
+        replace(
+            with_device(swap=swap_at(-3)),
+            swaps=(swap_at(-3), SwapArea("/dev/sda2", "partition", 1, 0, 32767)),
+        ),
+        "/dev/sda2 32767, zram0 -3",
+        "swapon -p 99 /dev/sda2 && swapoff /dev/zram0 && swapon -p 100 /dev/zram0",
+    ),
+    (
+        "discard",
+        replace(
+            PICTURE,
+            devices=(replace(MOUNTED, mount_points=("/two words",)),),
+            mount_options={"zram0": frozenset({"rw"})},
+        ),
+        "mounted on /two words",
+        "mount -o remount,discard '/two words' && fstrim '/two words'",
+    ),
     ("page-cluster", replace(PICTURE, page_cluster=3), "is 3", "vm.page-cluster=0"),
     (
         "algorithm",
         config("ZRAM_SIZE_0=1G\nZRAM_ALGORITHM_0=lzo\n"),
         "lz4 zstd",
-        "BACKEND_LZO",
+        "CONFIG_ZRAM_BACKEND_LZO",
+    ),
+    (
+        "algorithm",
+        replace(
+            config("ZRAM_SIZE_0=1G\nZRAM_ALGORITHM_0=lzo\n"),
+            capabilities=replace(KERNEL, algorithm_params=False),
+        ),
+        "lz4 zstd",
+        "CONFIG_CRYPTO_LZO",
     ),
     (
         "failed-writes",
@@ -260,5 +315,24 @@ def test_a_wrong_configuration_is_a_finding(tree, capsys):
 
 def test_no_driver_is_status_2(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PYZRAM_ROOT", str(tmp_path))
-    assert command.main([]) == 2
-    assert "no zram driver is loaded" in capsys.readouterr().err
+    assert pyzram.main(["doctor"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith("pyzram doctor: no zram driver is loaded")
+
+
+def test_a_report_that_can_not_be_written_is_status_2(tree):
+    command = "import sys; from pyzram.cli.pyzram import main; sys.exit(main(['doctor']))"
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-Ic", command], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode == 2
+    assert done.stderr == b"pyzram doctor: write: No space left on device\n"
+
+
+def test_a_kernel_without_swap_is_no_trouble(tree, tmp_path, capsys):
+    (tmp_path / "proc/swaps").unlink()
+    assert pyzram.main(["doctor", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["devices"][0]["swap"] is False
