@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidValueError, ZramError
@@ -129,7 +130,7 @@ def report(result: Estimate, ram: int, names: Sequence[str] | None) -> str:
         parts = [f"{count} {reason}" for reason, count in sorted(result.skipped.items())]
         lines.append("skipped: " + "; ".join(parts))
     if result.lost:
-        lines.append(f"{result.lost} pages were gone before they could be read")
+        lines.append(f"gone before they could be read: {_pages(result.lost)}")
     if not result.pages:
         return "\n".join([*lines, "There is nothing to compress."])
     lines += ["", *_table(result)]
@@ -140,7 +141,7 @@ def report(result: Estimate, ram: int, names: Sequence[str] | None) -> str:
     if shown:
         lines += ["", f"Stored sizes with {shown.label}, share of the pages:"]
         lines += _histogram(result, shown)
-        lines += ["", _meaning(shown, ram)]
+        lines += ["", *_meaning(result, ram)]
     if best:
         lines += ["", *_advice(best, names)]
     return "\n".join(lines)
@@ -149,10 +150,14 @@ def report(result: Estimate, ram: int, names: Sequence[str] | None) -> str:
 def _head(result: Estimate) -> str:
     size = format_size(result.pages * result.store.page_size)
     sampled = "all read" if result.census else f"{result.sampled} sampled"
-    text = f"{result.source}: {size} in {result.pages} pages, {sampled}"
+    text = f"{result.source}: {size} in {_pages(result.pages)}, {sampled}"
     if result.swapped:
         text += f"; {format_size(result.swapped * result.store.page_size)} more is in swap already"
     return text
+
+
+def _pages(count: int) -> str:
+    return "1 page" if count == 1 else f"{count} pages"
 
 
 def _table(result: Estimate) -> list[str]:
@@ -217,11 +222,13 @@ def _histogram(result: Estimate, a: AlgorithmEstimate) -> list[str]:
     ]
 
 
-def _meaning(a: AlgorithmEstimate, ram: int) -> str:
-    amount = holds(a, ram)
-    if amount is None:
-        return f"With {a.label} all of this takes no memory: every page is same-filled."
-    return f"With {a.label}, {format_size(ram)} of RAM holds about {format_size(amount)} of this."
+def _meaning(result: Estimate, ram: int) -> list[str]:
+    amounts = {a.label: holds(a, ram) for a in result.algorithms.values()}
+    known = [f"{format_size(n)} with {name}" for name, n in amounts.items() if n is not None]
+    if not known:
+        return ["All of this takes no memory: every page is same-filled."]
+    known[0] = known[0].replace(" with ", " of this with ", 1)
+    return textwrap.wrap(f"{format_size(ram)} of RAM holds about {', '.join(known)}.", 100)
 
 
 def _advice(best: Recommendation, names: Sequence[str] | None) -> list[str]:

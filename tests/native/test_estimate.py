@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -255,12 +256,51 @@ def test_json_has_the_kernels_names(corpus, truth, capsys):
 
 
 def test_the_report_says_what_it_means(corpus, capsys):
-    assert command.main([str(corpus), "-a", FAST, "--ram", "8G"]) == 0
+    assert command.main([str(corpus), "-a", f"{FAST},lzo", "--ram", "8G"]) == 0
     said = capsys.readouterr().out
-    assert "8G of RAM holds about" in said
+    with open_files([str(corpus)]) as source:
+        result = estimate.estimate_pages(source, [FAST, "lzo"], full=True, timing=False)
+    amounts = re.search(r"8G of RAM holds about (.*)G of this with lz4, (.*)G with lzo\.", said)
+    for found, name in zip(amounts.groups(), (FAST, "lzo"), strict=True):
+        expected = estimate.holds(result.algorithms[name], 8 << 30) / (1 << 30)
+        assert abs(float(found) / expected - 1) < 0.05
     assert "24000 pages" in said
     assert "same-filled" in said
     assert FAST in said
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "0B in 0 pages, all read\nThere is nothing to compress."),
+        (b"x", "4K in 1 page, all read\n"),
+        (bytes(PAGE + 1), "8K in 2 pages, all read\n"),
+        (bytes(PAGE + 1), "All of this takes no memory: every page is same-filled."),
+        (random.Random(4).randbytes(2 * PAGE), "8G of RAM holds about 8G of this with lz4."),
+    ],
+    ids=["nothing", "one byte", "a page and a byte", "zeros", "noise"],
+)
+def test_figures_at_the_edges_make_sense(tmp_path, capsys, content, says):
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    words = [str(path), "-a", FAST, "--ram", "8G", "--page-size", str(PAGE)]
+    assert command.main(words) == 0
+    assert says in capsys.readouterr().out
+    assert command.main([*words, "--json"]) == 0
+
+    def refuse(name):
+        raise AssertionError(f"{name} is no JSON")
+
+    said = json.loads(capsys.readouterr().out, parse_constant=refuse)
+    figures = said["algorithms"][FAST]
+    pages = -(-len(content) // PAGE)
+    assert (said["pages"], said["sampled"], said["swapped"]) == (pages, pages, 0)
+    assert figures["orig_data_size"] == pages * PAGE
+    assert figures["mem_used_total"] >= figures["compr_data_size"]
+    if pages:
+        assert 0 <= figures["ratio_low"] <= figures["ratio"] <= figures["ratio_high"] <= 1
+    else:
+        assert figures["ratio"] is figures["ratio_low"] is figures["ratio_high"] is None
 
 
 def test_every_algorithm_is_tried_by_default(tmp_path, capsys):
