@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -80,6 +81,10 @@ def main(argv: list[str] | None = None) -> int:
 def run(name: str, argv: list[str]) -> int:
     """Load a command's module and run it; errors are exceptions."""
     module, _, function = COMMANDS[name][0].partition(":")
+    if module == "service":
+        # These are over before there is garbage; looking for it takes a tenth of their time.
+        gc.freeze()
+        gc.disable()
     # importlib and what it imports would take longer than many a command.
     loaded = __import__(f"pyzram.cli.{module}", fromlist=["main"])
     return int(getattr(loaded, function or "main")(argv))
