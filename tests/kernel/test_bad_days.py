@@ -343,8 +343,8 @@ def test_without_privilege_nothing_is_started(box: Box) -> None:
     # The test's own directory is closed to others, so the file is one that all may read.
     command = ["/dev/null" if word == str(box.conf) else word for word in box.command("start")]
     done = box.run("setpriv", "--reuid=65534", "--clear-groups", *command)
-    if done.returncode in (126, 127):
-        pytest.skip("this interpreter is not for all users")
+    if done.returncode in (126, 127) or "No module named 'pyzram'" in done.stderr:
+        pytest.skip("this interpreter, or its packages, are not for all users")
     assert done.returncode == 1, done.stderr
     assert "root only" in done.stderr
     assert box.numbers() == []
