@@ -241,6 +241,8 @@ def _finish(
         ratio = Interval(mean, mean, mean)
     else:
         ratio = ratio_of(tally)
+    if sample.lost:
+        ratio = _with_lost(ratio, sample.lost / (sample.lost + sample.taken))
     compress, compress_p99 = _quantiles(tally.compress_ns)
     decompress, decompress_p99 = _quantiles(tally.decompress_ns)
     return AlgorithmEstimate(
@@ -254,6 +256,11 @@ def _finish(
         decompress_p99,
         _memory_share(store.scale(tally.figures, LARGE_PAGES)),
     )
+
+
+def _with_lost(ratio: Interval, share: float) -> Interval:
+    """Bounds that hold whatever was in the pages that were gone, which were a share of all."""
+    return Interval(ratio.mean, ratio.low * (1 - share), ratio.high * (1 - share) + share)
 
 
 def _memory_share(figures: StoreFigures) -> float | None:

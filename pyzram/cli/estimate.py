@@ -131,7 +131,7 @@ def report(result: Estimate, ram: int, names: Sequence[str] | None) -> str:
         lines.append("skipped: " + "; ".join(parts))
     if result.lost:
         lines.append(f"gone before they could be read: {_pages(result.lost)}")
-    if not result.pages:
+    if not result.pages or not result.sampled:
         return "\n".join([*lines, "There is nothing to compress."])
     lines += ["", *_table(result)]
     best = recommend(result, ram, names)

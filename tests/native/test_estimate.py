@@ -17,7 +17,7 @@ from pyzram.cli import estimate as command
 from pyzram.cli import pyzram as dispatcher
 from pyzram.errors import InvalidValueError
 from pyzram.pages import algorithms, page_sizes
-from pyzram.sample import Interval, open_files
+from pyzram.sample import Interval, Source, open_files
 from pyzram.store import PageStore, StoreFigures
 
 PAGE = 4096
@@ -301,6 +301,48 @@ def test_figures_at_the_edges_make_sense(tmp_path, capsys, content, says):
         assert 0 <= figures["ratio_low"] <= figures["ratio"] <= figures["ratio_high"] <= 1
     else:
         assert figures["ratio"] is figures["ratio_low"] is figures["ratio_high"] is None
+
+
+class Leaving:
+    """Pages of noise of a process that is gone after the first few."""
+
+    def __init__(self, pages, there):
+        self.pages, self.there = pages, there
+
+    def read(self, ranks, out):
+        found = [rank < self.there for rank in ranks]
+        out[: sum(found) * PAGE] = random.Random(5).randbytes(sum(found) * PAGE)
+        return found
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize("pages", [1000, 100_000])
+def test_pages_that_were_gone_widen_the_bounds(pages):
+    source = Source("leaving", PAGE)
+    source.extents.append(Leaving(pages, pages * 9 // 10))
+    result = estimate.estimate_pages(source, [FAST], store=STORE, timing=False)
+    lost = result.lost / (result.lost + result.sampled)
+    assert 0.08 < lost < 0.12
+    assert not result.census
+    ratio = result.algorithms[FAST].ratio
+    assert ratio.mean == 1
+    assert 0.88 < ratio.low <= 1 - lost  # they may have been zeros
+    assert ratio.high == pytest.approx(1)
+
+
+@pytest.mark.parametrize("pages", [1, 1000, 100_000])
+def test_a_process_that_is_gone_at_once_has_no_figures(pages):
+    source = Source("leaving", PAGE)
+    source.extents.append(Leaving(pages, 0))
+    result = estimate.estimate_pages(source, [FAST], store=STORE)
+    assert result.sampled == 0
+    assert result.lost > 0
+    assert "nothing to compress" in command.report(result, 8 << 30, None)
+    figures = result.as_json()["algorithms"][FAST]
+    assert figures["ratio"] is figures["ratio_low"] is figures["ratio_high"] is None
+    assert estimate.historic_block(result, FAST)["orig_data_size"] == 0
 
 
 def test_every_algorithm_is_tried_by_default(tmp_path, capsys):
