@@ -172,7 +172,7 @@ def read_config(path: str, *, ram: int, cpus: int) -> Config:
         if not missing:
             raise from_errno(err.errno or 0, f"{path}: read the configuration", path) from err
         text = ""
-    config = parse_config(text, path, ram=ram, cpus=cpus, resolve=os.path.realpath)
+    config = parse_config(text, path, ram=ram, cpus=cpus, here=True)
     if missing:
         config.warnings.append(f"{path}: there is no such file, the defaults apply")
     return config
@@ -184,24 +184,25 @@ def parse_config(
     *,
     ram: int,
     cpus: int,
-    resolve: Callable[[str], str] = os.path.normpath,
+    here: bool = False,
 ) -> Config:
     """Turn a file's text into wishes; ``ram`` in bytes is what ``%`` and ``ram`` mean.
 
-    ``resolve`` follows symbolic links, where there is a machine to have some.
+    ``here`` says that it is for this machine: links are followed, and owners must exist.
 
     Raises:
         ConfigError: something in it is wrong; says everything that is.
     """
-    return _Parser(path, ram, cpus, resolve).parse(text)
+    return _Parser(path, ram, cpus, here).parse(text)
 
 
 class _Parser:
-    def __init__(self, path: str, ram: int, cpus: int, resolve: Callable[[str], str]) -> None:
+    def __init__(self, path: str, ram: int, cpus: int, here: bool) -> None:
         self.config = Config(path)
         self.ram = ram
         self.cpus = cpus
-        self.resolve = resolve
+        self.here = here
+        self.resolve = os.path.realpath if here else os.path.normpath
         self.problems: list[tuple[int, str]] = []
         self.globals: dict[str, tuple[int, Any]] = {}
         self.devices: dict[int, dict[str, tuple[int, Any]]] = {}
@@ -452,7 +453,30 @@ class _Parser:
         wrong = not word.isprintable() or any(char in " ," for char in word)
         if wrong or word.count(":") > 1:
             raise InvalidValueError(f"{text!r} is no owner such as user:group")
+        if self.here:
+            owner_ids(word)
         return word
+
+
+def owner_ids(text: str) -> tuple[int, int]:
+    """Turn ``user:group``, by name or number, into ids; -1 leaves one as it is.
+
+    Raises:
+        InvalidValueError: this machine has no such user or group.
+    """
+    import grp
+    import pwd
+
+    user, _, group = text.partition(":")
+    try:
+        uid = -1 if not user else int(user) if user.isdecimal() else pwd.getpwnam(user).pw_uid
+    except KeyError as err:
+        raise InvalidValueError(f"no user {user!r} on this machine") from err
+    try:
+        gid = -1 if not group else int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid
+    except KeyError as err:
+        raise InvalidValueError(f"no group {group!r} on this machine") from err
+    return uid, gid
 
 
 def _repeated(paths: list[str]) -> list[str]:

@@ -14,7 +14,15 @@ from . import plan as planner
 from . import users
 from .backing_store import check_backing
 from .compression import Algorithm
-from .config import DEFAULT_ALGORITHMS, DEFAULT_PATH, Choice, Config, ConfigError, read_config
+from .config import (
+    DEFAULT_ALGORITHMS,
+    DEFAULT_PATH,
+    Choice,
+    Config,
+    ConfigError,
+    owner_ids,
+    read_config,
+)
 from .errors import DeviceNotFoundError, UnsupportedError, ZramError, ZramOSError, from_errno
 from .lifecycle import MEM_LIMIT, Lifecycle, total_memory
 from .machine import survey
@@ -312,7 +320,7 @@ class _Run:
         owner = wish.owner or ("0:0" if had.get("owner") else "")
         mode = wish.mode if wish.mode is not None else 0o755 if had.get("mode") else None
         before = os.stat(point)
-        uid, gid = _owner(owner) if owner else (-1, -1)
+        uid, gid = owner_ids(owner) if owner else (-1, -1)
         self.undo.append((f"put mode and owner of {point} back", lambda: _give(point, before)))
         if owner:
             os.chown(point, uid, gid)
@@ -426,20 +434,6 @@ def _readable(path: str) -> None:
 
 def _algorithm(choice: Choice) -> Algorithm:
     return Algorithm(choice.name, choice.level, choice.dictionary, choice.winbits)
-
-
-def _owner(text: str) -> tuple[int, int]:
-    """Turn ``user:group``, by name or number, into ids; -1 leaves one as it is."""
-    import grp
-    import pwd
-
-    user, _, group = text.partition(":")
-    try:
-        uid = -1 if not user else int(user) if user.isdigit() else pwd.getpwnam(user).pw_uid
-        gid = -1 if not group else int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
-    except KeyError as err:
-        raise ZramError(f"owner {text!r}: {err.args[0]}") from err
-    return uid, gid
 
 
 def _give(path: str, status: os.stat_result) -> None:

@@ -474,3 +474,20 @@ def test_options_of_mkfs_may_be_quoted() -> None:
     assert config.devices[0].mkfs_options == ("-U", "a b", "-q")
     with pytest.raises(ConfigError, match="No closing quotation"):
         parse('ZRAM_MOUNT_0=/a\nZRAM_MKFS_OPTS_0="-U \'a"\n')
+
+
+@pytest.mark.parametrize(
+    ("owner", "words"),
+    [("nosuchuser", "no user 'nosuchuser'"), ("root:nosuchgroup", "no group 'nosuchgroup'")],
+)
+def test_an_owner_that_is_not_there_is_told_at_once(tmp_path: Path, owner: str, words: str) -> None:
+    text = f"ZRAM_MOUNT_0=/a\nZRAM_OWNER_0={owner}\n"
+    with pytest.raises(ConfigError, match=f":2: ZRAM_OWNER_0: {words} on this machine"):
+        read(tmp_path, text.encode())
+    assert parse(text).devices[0].owner == owner, "another machine may have it"
+
+
+@pytest.mark.parametrize("owner", ["root", "0:0", ":root", "root:", "12345"])
+def test_owners_that_are_there(tmp_path: Path, owner: str) -> None:
+    config = read(tmp_path, f"ZRAM_MOUNT_0=/a\nZRAM_OWNER_0={owner}\n".encode())
+    assert config.devices[0].owner == owner
