@@ -32,6 +32,8 @@ Z_97 = 2.170090
 # What none of n pages shows may yet be true of 3 / n of all pages.
 MISSED = 3.0
 BATCH_BYTES = 4 << 20
+# A process has 65530 mappings by default; more than this are no true dump.
+SEGMENTS_MAX = 1 << 20
 WAVES = 5
 
 
@@ -302,8 +304,12 @@ def _add_file(source: Source, path: str) -> None:
         raise from_errno(
             errno.ESPIPE, f"{path}: read", path, remedy="pass a stream on standard input"
         )
+    _add_ranges(source, fd, core_segments(fd) if stat.S_ISREG(mode) else None)
+
+
+def _add_ranges(source: Source, fd: int, ranges: list[tuple[int, int]] | None) -> None:
+    """Add (offset, length) of a file, as far as it reaches; all of it by default."""
     size = os.lseek(fd, 0, os.SEEK_END)
-    ranges = core_segments(fd) if stat.S_ISREG(mode) else None
     for offset, length in ranges if ranges is not None else [(0, size)]:
         length = min(length, size - offset)
         if length > 0:
@@ -331,6 +337,8 @@ def core_segments(fd: int) -> list[tuple[int, int]] | None:
         if count == 0xFFFF:  # more than fit: the first section header knows
             at = sections + (44 if wide else 28)
             count = struct.unpack(order + "I", os.pread(fd, 4, at))[0]
+        if entry_size != (56 if wide else 32) or count > SEGMENTS_MAX:
+            return None
         data = b""
         while len(data) < entry_size * count:
             chunk = os.pread(fd, entry_size * count - len(data), table + len(data))
@@ -345,7 +353,11 @@ def core_segments(fd: int) -> list[tuple[int, int]] | None:
                 kind, offset, _, _, length = struct.unpack_from(order + "IIIII", data, at)
             if kind == 1 and length:  # PT_LOAD
                 found.append((offset, length))
-    except (struct.error, ZeroDivisionError, ValueError):
+    except (struct.error, OverflowError):
+        return None
+    except OSError as err:
+        if err.errno != errno.EINVAL:  # a place beyond every file
+            raise
         return None
     return found
 
@@ -400,10 +412,7 @@ def open_stream(
     """Open a descriptor; a regular file on it is sampled where it lies."""
     if stat.S_ISREG(os.fstat(fd).st_mode):
         source = Source(label, page_size or os.sysconf("SC_PAGE_SIZE"))
-        size = os.fstat(fd).st_size
-        if size:
-            for offset, length in core_segments(fd) or [(0, size)]:
-                source.extents.append(FileExtent(fd, offset, length, source.page_size))
+        _add_ranges(source, fd, core_segments(fd))
         return source
     return Stream(fd, label, page_size)
 

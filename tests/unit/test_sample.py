@@ -316,6 +316,43 @@ def test_a_cut_core_dump_gives_what_is_left(tmp_path):
         assert source.pages == 1
 
 
+@pytest.mark.parametrize("word", [0, 1, 2**31, 2**32 - 1, 2**63 - 1, 2**64 - 1])
+def test_a_forged_core_dump_is_no_crash(tmp_path, word):
+    path = tmp_path / "core"
+    true = core("<", True, [b"x" * 2 * PAGE, b"y" * PAGE])
+    for at in range(16, 64 + 2 * 56 - 8, 2):
+        path.write_bytes(true[:at] + word.to_bytes(8, "little") + true[at + 8 :])
+        for source in (open_files([str(path)], page_size=PAGE), open_from(path)):
+            with source:
+                assert source.pages <= len(true) // PAGE + 2
+                assert sum(len(batch.blocks) for batch in Sample(source)) == source.pages
+
+
+def open_from(path):
+    """The file on a descriptor, which the source closes with itself."""
+    fd = os.open(path, os.O_RDONLY)
+    source = open_stream(fd, page_size=PAGE)
+    source.keep_open(fd)
+    return source
+
+
+def test_too_many_segments_are_not_read(tmp_path):
+    path = tmp_path / "core"
+    data = bytearray(core("<", True, [b"x" * PAGE], many=True))
+    sections = int.from_bytes(data[40:48], "little")
+    data[sections + 44 : sections + 48] = (2**32 - 1).to_bytes(4, "little")
+    path.write_bytes(data)
+    with open_files([str(path)], page_size=PAGE) as source:
+        assert source.pages == -(-len(data) // PAGE)  # a plain file
+
+
+def test_a_cut_core_dump_on_standard_input_is_what_is_left(tmp_path):
+    path = tmp_path / "core"
+    path.write_bytes(core("<", True, [b"x" * 2 * PAGE])[:-PAGE])
+    with open_from(path) as source:
+        assert source.pages == 1
+
+
 def piped(data, **options):
     reader, writer = os.pipe()
 
