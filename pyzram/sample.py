@@ -296,7 +296,8 @@ def open_files(paths: Sequence[str], *, page_size: int | None = None) -> Source:
 
 
 def _add_file(source: Source, path: str) -> None:
-    fd = source.keep_open(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+    # A pipe that nobody writes to is to be refused, not waited for.
+    fd = source.keep_open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
     mode = os.fstat(fd).st_mode
     if stat.S_ISDIR(mode):
         raise from_errno(errno.EISDIR, f"{path}: read", path)

@@ -255,6 +255,9 @@ def test_what_is_no_file_is_an_error_that_names_it(tmp_path):
         open_files([str(tmp_path)])
     with pytest.raises(ZramOSError, match="standard input"):
         open_files(["/dev/zero"])
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ZramOSError, match="standard input"):
+        open_files([str(tmp_path / "pipe")])
 
 
 def core(order, wide, segments, *, many=False):
