@@ -155,6 +155,8 @@ def huge_pages_dominate(picture: Picture) -> Iterator[Finding]:
 
 def backing_never_used(picture: Picture) -> Iterator[Finding]:
     """Nothing goes to a backing device by itself: somebody must ask the kernel."""
+    # Where ages are not tracked, --age would wait for so long.
+    which = "--age 1h" if picture.capabilities.idle_age else "--mark"
     for stats in picture.devices:
         bd = stats.bd_stat
         stored = stats.mm_stat.compr_data_size or 0
@@ -164,7 +166,7 @@ def backing_never_used(picture: Picture) -> Iterator[Finding]:
                 stats.name,
                 f"its backing device {stats.backing_dev} was never used",
                 f"bd_stat counts 0 writes, with {format_size(stored)} compressed in memory",
-                f"pyzram writeback {stats.name} --age 1h (regularly, for example from cron)",
+                f"pyzram writeback {stats.name} {which} (regularly, for example from cron)",
             )
 
 

@@ -115,7 +115,13 @@ SICK = [
         "52%",
         "pyzram writeback zram0 --type huge",
     ),
-    ("writeback", with_device(backing_dev="/dev/sda3"), "0 writes", "--age 1h"),
+    ("writeback", with_device(backing_dev="/dev/sda3"), "0 writes", "writeback zram0 --mark"),
+    (
+        "writeback",
+        replace(with_device(backing_dev="/dev/sda3"), capabilities=replace(KERNEL, idle_age=True)),
+        "0 writes",
+        "writeback zram0 --age 1h",
+    ),
     (
         "priority",
         replace(PICTURE, swaps=(SWAP, SwapArea("/dev/sda2", "partition", 1, 0, 200))),
