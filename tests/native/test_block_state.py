@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import tracemalloc
 from types import SimpleNamespace
 
 import pytest
@@ -135,6 +136,26 @@ def test_reads_join_wherever_they_were_cut(tmp_path, monkeypatch, size):
     assert [slot[0] for slot in found] == [slot[0] for slot in wanted]
     assert found[9] == (9, 27_000_063, 9)
     assert block_state.summary(handle).slots == 500
+
+
+@pytest.mark.parametrize(
+    "walk", [block_state.summary, lambda device: sum(1 for _ in block_state.slots(device))]
+)
+def test_memory_does_not_grow_with_the_device(tmp_path, monkeypatch, walk):
+    monkeypatch.setattr(block_state, "READ_SIZE", 1 << 14)
+
+    def peak(count: int) -> int:
+        text = "".join(line(i, 1, 0, 0) for i in range(count))
+        handle = device(tmp_path / str(count), text.encode())
+        tracemalloc.start()
+        try:
+            walk(handle)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(1000)  # what is made once
+    assert peak(32_000) < 1.2 * peak(2000)
 
 
 def test_a_file_that_ends_within_a_line_is_an_error(tmp_path):
