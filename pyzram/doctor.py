@@ -99,15 +99,27 @@ def zswap_in_front(picture: Picture) -> Iterator[Finding]:
 
 def resume_from_zram(picture: Picture) -> Iterator[Finding]:
     """What is in zram is gone when the machine is off."""
-    if picture.resume and picture.resume.startswith("zram"):
-        yield Finding(
-            "hibernation",
-            picture.resume,
-            "hibernation would write memory to memory: the machine could not resume",
-            f"the kernel's resume device is {picture.resume}",
-            "echo 0:0 > /sys/power/resume (for good: resume= on the kernel command line must name "
-            "a disk, or go)",
+    if not picture.resume or not picture.resume.startswith("zram"):
+        return
+    disks = (area.path for area in picture.swaps if area.type == "partition")
+    disk = next((path for path in disks if not os.path.basename(path).startswith("zram")), None)
+    if disk:
+        remedy = (
+            f"lsblk -dnro MAJ:MIN {shlex.quote(disk)} > /sys/power/resume (for good: "
+            f"resume={disk} on the kernel command line)"
         )
+    else:
+        remedy = (
+            "echo 0:0 > /sys/power/resume (which Linux 6.1 refuses; for good: take resume= off "
+            "the kernel command line)"
+        )
+    yield Finding(
+        "hibernation",
+        picture.resume,
+        "hibernation would write memory to memory: the machine could not resume",
+        f"the kernel's resume device is {picture.resume}",
+        remedy,
+    )
 
 
 def mounted_without_discard(picture: Picture) -> Iterator[Finding]:

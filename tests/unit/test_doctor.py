@@ -90,7 +90,18 @@ def test_a_good_set_up_has_no_findings():
 
 SICK = [
     ("zswap", replace(PICTURE, zswap=True), "enabled is Y", "echo N >"),
-    ("hibernation", replace(PICTURE, resume="zram0"), "resume device is zram0", "echo 0:0 >"),
+    (
+        "hibernation",
+        replace(PICTURE, resume="zram0"),
+        "resume device is zram0",
+        "lsblk -dnro MAJ:MIN /dev/sda2 > /sys/power/resume",
+    ),
+    (
+        "hibernation",
+        replace(PICTURE, resume="zram0", swaps=(SWAP,)),
+        "resume device is zram0",
+        "echo 0:0 > /sys/power/resume",
+    ),
     (
         "discard",
         replace(
