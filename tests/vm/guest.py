@@ -54,7 +54,7 @@ def has_kvm() -> bool:
 
 def load_driver(modules: tuple[Path, ...]) -> str:
     """Shell lines that load zram without devices, the kernel's own or a rebuilt one."""
-    lines = ["modprobe loop"]
+    lines = ["modprobe -a loop dm-mod"]
     for module in modules:
         # What it needs of the kernel's own; what it needs of ours is loaded by now.
         lines += [
