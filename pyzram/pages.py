@@ -26,8 +26,10 @@ PAGE_SIZES = (4096, 16384, 65536)
 
 _WORD_SIZE = machine_word_size()
 
-# Between two chunks Ctrl-C is heard and threads share out the work.
+# Between two chunks Ctrl-C is heard. Threads share out smaller ones, so that none waits long for
+# the last of another.
 _CHUNK = 1 << 20
+_SHARE = 128 << 10
 _ZERO = array("I", [0])
 
 
@@ -220,29 +222,31 @@ def _sizes(buffer: Buffer, codec: _native.Codec, threads: int | None) -> array[i
                 f"buffer of {length} bytes: no whole number of pages of {codec.page_size} bytes"
             )
         ret = _ZERO * pages
-        chunks = -(-length // _CHUNK)
-        threads = _threads(threads, chunks)
-        if chunks == 1:
-            _chunk(data, codec, ret, 0)
+        threads = _threads(threads, length)
+        step = (_SHARE if threads > 1 else _CHUNK) // codec.page_size
+        if pages <= step:
+            _chunk(data, codec, ret, 0, pages)
             return ret
-    todo = deque(range(0, pages, _CHUNK // codec.page_size))
-    if threads > 1 and chunks > 1:
-        _share(buffer, codec, ret, todo, min(threads, chunks))
+    todo = deque(range(0, pages, step))
+    if threads > 1:
+        _share(buffer, codec, ret, todo, step, min(threads, len(todo)))
     else:
-        _work(buffer, codec, ret, todo)
+        _work(buffer, codec, ret, todo, step)
     return ret
 
 
-def _threads(threads: int | None, chunks: int) -> int:
+def _threads(threads: int | None, length: int) -> int:
     if threads is None:
         # Starting a thread is not worth it for a few chunks.
-        return len(os.sched_getaffinity(0)) if chunks >= 4 else 1
+        return len(os.sched_getaffinity(0)) if length >= 4 * _CHUNK else 1
     if not isinstance(threads, int) or threads < 1:
         raise InvalidValueError(f"threads {threads!r}: not a positive number")
     return threads
 
 
-def _work(buffer: Buffer, codec: _native.Codec, ret: array[int], todo: deque[int]) -> None:
+def _work(
+    buffer: Buffer, codec: _native.Codec, ret: array[int], todo: deque[int], step: int
+) -> None:
     """Take chunks until none is left, or until another thread failed and cleared them.
 
     Each thread holds the buffer itself: it must not go while the thread is in C, whatever becomes
@@ -255,13 +259,12 @@ def _work(buffer: Buffer, codec: _native.Codec, ret: array[int], todo: deque[int
                     first = todo.popleft()
                 except IndexError:
                     return
-                _chunk(data, codec, ret, first)
+                _chunk(data, codec, ret, first, min(step, len(ret) - first))
     finally:
         todo.clear()
 
 
-def _chunk(data: Any, codec: _native.Codec, ret: array[int], first: int) -> None:
-    count = min(_CHUNK // codec.page_size, len(ret) - first)
+def _chunk(data: Any, codec: _native.Codec, ret: array[int], first: int, count: int) -> None:
     try:
         codec.sizes(data, first, count, _WORD_SIZE, ret)
     except OSError as err:
@@ -269,15 +272,20 @@ def _chunk(data: Any, codec: _native.Codec, ret: array[int], first: int) -> None
 
 
 def _share(
-    buffer: Buffer, codec: _native.Codec, ret: array[int], todo: deque[int], threads: int
+    buffer: Buffer,
+    codec: _native.Codec,
+    ret: array[int],
+    todo: deque[int],
+    step: int,
+    threads: int,
 ) -> None:
     """Let threads share the work; the caller's is one of them: it hears Ctrl-C between chunks."""
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(threads - 1, "pyzram") as pool:
-        others = [pool.submit(_work, buffer, codec, ret, todo) for _ in range(threads - 1)]
+        others = [pool.submit(_work, buffer, codec, ret, todo, step) for _ in range(threads - 1)]
         try:
-            _work(buffer, codec, ret, todo)
+            _work(buffer, codec, ret, todo, step)
             for other in others:
                 other.result()
         finally:
