@@ -83,8 +83,30 @@ def claims(sysfs: Sysfs, name: str) -> list[str]:
     return phrases
 
 
+def mounted_elsewhere(sysfs: Sysfs, name: str) -> list[str]:
+    """Return mounts of other mount namespaces, as far as the caller may look."""
+    found: list[str] = []
+    try:
+        number = read_text(sysfs.block(name) + "/dev").strip()
+        seen = {os.readlink(sysfs.path("proc/self/ns/mnt"))}
+    except OSError:
+        return found
+    for pid in filter(str.isdigit, os.listdir(sysfs.path("proc"))):
+        try:
+            namespace = os.readlink(sysfs.path("proc", pid, "ns/mnt"))
+            if namespace in seen:
+                continue
+            seen.add(namespace)
+            points = parse_mounts(sysfs.read(f"proc/{pid}/mountinfo")).get(number, [])
+            who = f"{sysfs.read(f'proc/{pid}/comm').strip()}[{pid}]"
+        except OSError:
+            continue  # gone, or not ours to look at
+        found += [f"mounted on {point} in the mount namespace of {who}" for point in points]
+    return found
+
+
 def describe(sysfs: Sysfs, name: str) -> str:
     """Return one phrase that names every user found, or the empty string."""
-    phrases = claims(sysfs, name)
+    phrases = claims(sysfs, name) + mounted_elsewhere(sysfs, name)
     phrases += [f"open in {process}" for process in openers(sysfs, name)]
     return ", ".join(phrases)

@@ -4,7 +4,7 @@ message, every other device as it was (the fixture of ``box`` looks), and nothin
 
 | bad day | tests |
 |---|---|
-| module missing, modprobe failing | no_zram_in_this_kernel, no_modprobe_*, modprobe_that_fails |
+| module missing, modprobe failing | no_zram_in_this_kernel, *modprobe*; vm: test_a_module_* |
 | no memory for the table | *_for_the_table, a_table_that_*; vm: test_no_memory |
 | algorithm gone after an upgrade | an_algorithm_that_is_gone |
 | device number taken by somebody else | a_number_that_somebody_else_has_taken |
@@ -210,6 +210,42 @@ def test_somebody_who_does_not_let_go_is_named(box: Box) -> None:
     assert box.numbers() == [number]
     box.fine("stop")
     assert box.numbers() == []
+
+
+def test_a_mount_in_another_namespace_is_named(box: Box) -> None:
+    point = box.directory / "point"
+    point.mkdir()
+    box.write(f"ZRAM_SIZE_0=64M\nZRAM_MOUNT_0={point}\n")
+    box.fine("start")
+    (number,) = box.numbers()
+    command = ["unshare", "-m", "sh", "-c", "echo ready; exec sleep 60"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
+        assert other.stdout
+        assert other.stdout.readline() == b"ready\n"
+        try:
+            stderr = box.fails("stop")
+        finally:
+            other.kill()
+    assert f"zram{number}: remove: Device or resource busy (mounted on {point} in the" in stderr
+    assert f"mount namespace of sleep[{other.pid}])" in stderr
+    box.fine("stop")
+    assert box.numbers() == []
+
+
+def test_an_old_device_that_somebody_holds_does_not_spoil_the_new_one(box: Box) -> None:
+    box.fine("start")
+    (old,) = box.numbers()
+    box.write("ZRAM_SIZE_0=96M\nZRAM_PRIORITY_0=1\n")
+    with open(f"/dev/zram{old}", "rb"):
+        stderr = box.fails("reload")
+    assert stderr.startswith(f"pyzram reload: device 0: zram{old}: remove: Device or resource busy")
+    assert f"[{os.getpid()}]" in stderr
+    assert ";" not in stderr, "there is nothing to undo"
+    (new,) = [number for number in box.numbers() if number != old]
+    assert f"/dev/zram{new}" in swaps()
+    assert box.pyzram("status").returncode == 1
+    box.fine("reload")
+    assert box.numbers() == [new]
 
 
 def test_starting_twice_at_once_makes_each_device_once(box: Box) -> None:

@@ -41,6 +41,47 @@ def test_no_memory_for_the_table(box: Box) -> None:
 
 
 @pytest.fixture
+def unloaded(tmp_path: Path) -> Iterator[Box]:
+    """A machine whose driver is a module that is not loaded; it is loaded again afterwards."""
+    module = Path("/sys/module/zram")
+    # One that was built outside of its kernel's tree is not what modprobe would find.
+    if not (module / "initstate").exists() or (module / "taint").read_text().strip():
+        pytest.skip("zram is built in, or not the module that modprobe would load")
+    subprocess.run(["rmmod", "zram"], check=True)
+    box = Box(tmp_path)
+    box.write("ZRAM_SIZE_0=64M\nZRAM_PRIORITY_0=1\nUNLOAD_ON_STOP=yes\n")
+    try:
+        yield box
+    finally:
+        subprocess.run(["modprobe", "zram", "num_devices=0"], check=True)
+
+
+@pytest.mark.vm_only
+def test_a_module_that_is_loaded_and_unloaded(unloaded: Box) -> None:
+    unloaded.fine("start")
+    assert unloaded.numbers() == [0], "the module came without devices"
+    unloaded.fine("stop")
+    assert not Path("/sys/module/zram").exists()
+    unloaded.write("ZRAM_SIZE_0=64M\nZRAM_ALGORITHM_0=842x\nUNLOAD_ON_STOP=yes\n")
+    assert unloaded.pyzram("start").returncode == 1
+    assert not Path("/sys/module/zram").exists(), "what this start loaded is gone again"
+
+
+@pytest.mark.vm_only
+def test_a_module_that_is_missing(unloaded: Box) -> None:
+    empty = unloaded.directory / "empty"
+    empty.mkdir()
+    subprocess.run(["mount", "--bind", empty, "/lib/modules"], check=True)
+    try:
+        stderr = unloaded.fails("start")
+    finally:
+        subprocess.run(["umount", "/lib/modules"], check=True)
+    assert "no zram in this kernel, neither built in nor as a module (CONFIG_ZRAM): " in stderr
+    assert "Module zram not found" in stderr
+    assert unloaded.pyzram("status").returncode == 3
+
+
+@pytest.fixture
 def strict_memory() -> Iterator[None]:
     """A kernel that promises no more than it has, which leaves none for a swapoff."""
     files = [Path("/proc/sys/vm") / f"overcommit_{name}" for name in ("kbytes", "memory")]
