@@ -72,6 +72,7 @@ def needs(*attributes: str, device: pyzram.Zram) -> None:
 # ---- devices -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_mounted_file_system_gets_its_discard(zram, tmp_path):
     point = tmp_path / "two words"
     point.mkdir()
