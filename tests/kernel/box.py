@@ -148,6 +148,11 @@ def swaps() -> dict[str, list[str]]:
     return {line.split()[0]: line.split() for line in lines}
 
 
+def swaps_left(before: set[str]) -> set[str]:
+    """Swap areas that are new; on a shared machine they may be anybody's."""
+    return set() if os.environ.get("PYZRAM_SHARED_MACHINE") == "1" else set(swaps()) - before
+
+
 def diskseq(number: int) -> str:
     try:
         return Path(f"/sys/block/zram{number}/diskseq").read_text().strip()

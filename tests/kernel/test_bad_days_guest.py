@@ -49,6 +49,10 @@ def unloaded(tmp_path: Path) -> Iterator[Box]:
         pytest.skip("zram is built in, or not the module that modprobe would load")
     subprocess.run(["rmmod", "zram"], check=True)
     box = Box(tmp_path)
+    # A guest that sees the files of a container is none itself.
+    box.env["PYZRAM_ROOT"] = str(tmp_path)
+    for name in ("sys", "proc", "dev"):
+        (tmp_path / name).symlink_to(f"/{name}")
     box.write("ZRAM_SIZE_0=64M\nZRAM_PRIORITY_0=1\nUNLOAD_ON_STOP=yes\n")
     try:
         yield box
