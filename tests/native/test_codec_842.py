@@ -101,14 +101,13 @@ def test_bytes_are_the_kernels():
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(pages(), st.sampled_from([4096, 16384]))
 def test_bytes_are_those_of_the_format_described(data, page_size):
     page = (data * (1 + page_size // max(len(data), 1)))[:page_size].ljust(page_size, b"\0")
     assert pyzram.compress_page(page, "842") == slow_encoder(page)
 
 
-@settings(deadline=None)
 @given(pages(), st.sampled_from([4096, 16384, 65536]))
 def test_any_page_comes_back(data, page_size):
     page = data[:page_size].ljust(page_size, b"\1")
