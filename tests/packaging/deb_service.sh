@@ -20,7 +20,8 @@ device=$(blkid --cache-file /dev/null --label "t$$")
 grep "^$device .*16380" /proc/swaps
 trap - EXIT
 step Stop
-if grep "^$device " /proc/swaps; then
+# By its label: somebody else may have a device of its number by now.
+if blkid --cache-file /dev/null --label "t$$"; then
 	exit 1
 fi
 apt-get -qq -y purge pyzram

@@ -28,6 +28,7 @@ device=$(blkid --cache-file /dev/null --label "t$$")
 grep "^$device .*16380" /proc/swaps
 trap - EXIT
 rc-service zram stop
-if grep "^$device " /proc/swaps; then
+# By its label: somebody else may have a device of its number by now.
+if blkid --cache-file /dev/null --label "t$$"; then
 	exit 1
 fi
