@@ -89,11 +89,13 @@ def test_a_file_system_with_mode_options_and_label(box: Box) -> None:
 
 
 DEFAULT = {"rw", "relatime", "discard"}
+OPTIONS = ["noatime", "ro"]
+MORE = ["nodiratime", "strictatime", "lazytime", "nodev", "noexec", "nosuid", "sync"]
 
 
 @pytest.mark.parametrize(
     "option",
-    ["noatime", "nodiratime", "strictatime", "lazytime", "nodev", "noexec", "nosuid", "ro", "sync"],
+    [*OPTIONS, *(pytest.param(option, marks=pytest.mark.slow) for option in MORE)],
 )
 def test_a_mount_option_that_left_the_file_is_gone(box: Box, option: str) -> None:
     point = box.directory / "point"
