@@ -29,7 +29,7 @@ _WORD_SIZE = machine_word_size()
 # Between two chunks Ctrl-C is heard. Threads share out smaller ones, so that none waits long for
 # the last of another.
 _CHUNK = 1 << 20
-_SHARE = 128 << 10
+_SHARE = 256 << 10
 _ZERO = array("I", [0])
 
 
