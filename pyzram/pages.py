@@ -280,13 +280,27 @@ def _share(
     threads: int,
 ) -> None:
     """Let threads share the work; the caller's is one of them: it hears Ctrl-C between chunks."""
-    from concurrent.futures import ThreadPoolExecutor
+    # Not a ThreadPoolExecutor: its import takes as long as thousands of pages.
+    from threading import Thread
 
-    with ThreadPoolExecutor(threads - 1, "pyzram") as pool:
-        others = [pool.submit(_work, buffer, codec, ret, todo, step) for _ in range(threads - 1)]
+    failures: list[BaseException] = []
+
+    def work() -> None:
         try:
             _work(buffer, codec, ret, todo, step)
-            for other in others:
-                other.result()
-        finally:
-            todo.clear()
+        except BaseException as err:
+            failures.append(err)
+
+    others = [Thread(target=work, name="pyzram") for _ in range(threads - 1)]
+    started: list[Thread] = []
+    try:
+        for other in others:
+            other.start()
+            started.append(other)
+        _work(buffer, codec, ret, todo, step)
+    finally:
+        todo.clear()
+        for other in started:
+            other.join()
+    if failures:
+        raise failures[0]

@@ -324,19 +324,26 @@ def test_ctrl_c_stops_all_threads_between_chunks(threads, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         pyzram.page_sizes(buffer, "deflate", threads=threads)
     assert 1 <= len(done) < 64
-    assert [thread for thread in threading.enumerate() if "pyzram" in thread.name] == []
+    assert [thread for thread in threading.enumerate() if thread.name == "pyzram"] == []
     gc.collect()
     del buffer[:]  # nobody holds it
 
 
-def test_an_error_in_one_thread_reaches_the_caller(monkeypatch):
+@pytest.mark.parametrize("here", [True, False])
+def test_an_error_in_one_thread_reaches_the_caller(here, monkeypatch):
+    failed = threading.Event()
+
     def fail(self, pages, first, count, word_size, ret):
-        raise OSError(errno.ENOMEM, "no memory")
+        if (threading.current_thread() is threading.main_thread()) == here:
+            failed.set()
+            raise OSError(errno.ENOMEM, "no memory")
+        assert failed.wait(60)
 
     monkeypatch.setattr(_native.Codec, "sizes", fail)
     with pytest.raises(pyzram.ZramOSError, match="compress") as caught:
         pyzram.page_sizes(PAGE * 256 * 8, "lzo", threads=2)
     assert caught.value.errno == errno.ENOMEM
+    assert [thread for thread in threading.enumerate() if thread.name == "pyzram"] == []
 
 
 def test_chunks_outside_of_the_buffer_are_einval():
