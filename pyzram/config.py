@@ -141,6 +141,14 @@ class Wish:
         """``swap``, or the mount point."""
         return self.mount_point or "swap"
 
+    def without_backing(self) -> Wish:
+        """Return the same device without what it writes back to."""
+        from copy import copy
+
+        other = copy(self)
+        other.backing_dev = other.writeback_limit = None
+        return other
+
 
 class Config:
     """A whole file."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 
-from .parse import parse_mounts, parse_swaps
+from .parse import BD_UNIT, parse_mounts, parse_swaps
 from .plan import Machine, Running
 from .sysfs import Sysfs, read_text
 
@@ -86,6 +86,8 @@ def _look_closely(state: State, devices: list[Running]) -> None:
             device.recompression = tuple(str(recompression[key]) for key in sorted(recompression))
             device.mem_used = figures["mem_used_total"] or 0
             device.mem_limit = figures["mem_limit"] or 0
+            if record.memory.get("backing_dev"):
+                device.backed = (figures["bd_count"] or 0) * BD_UNIT
             device.busy = figures.waiting
     finally:
         reader.close()

@@ -53,6 +53,7 @@ class Running:
     __slots__ = (
         "algorithm",
         "area",
+        "backed",
         "busy",
         "disksize",
         "elsewhere",
@@ -77,6 +78,7 @@ class Running:
         recompression: tuple[str, ...] = (),
         mem_limit: int = 0,
         mem_used: int = 0,
+        backed: int = 0,
         area: SwapArea | None = None,
         mounts: tuple[str, ...] = (),
         record: dict[str, str] | None = None,
@@ -97,6 +99,8 @@ class Running:
         self.recompression = recompression
         self.mem_limit = mem_limit
         self.mem_used = mem_used
+        self.backed = backed
+        """What was written back and lies on the backing device, before compression."""
         self.area = area
         self.mounts = mounts
         self.record = record or {}
@@ -480,11 +484,11 @@ def _start_device(plan: Plan, machine: Machine, wish: Wish) -> None:
         plan.steps.append(_ready(wish, current, remember=False))
 
 
-def _new_device(wish: Wish, priority: int) -> list[Step]:
+def _new_device(wish: Wish, priority: int, *, bridge: bool = False) -> list[Step]:
     index = wish.index
     algorithms = " or ".join(map(str, wish.algorithms)) or "the kernel's algorithm"
     steps = [
-        Step("add", index, "add a device"),
+        Step("add", index, "add a bridge" if bridge else "add a device"),
         Step("configure", index, f"set it to {format_size(wish.disksize)}, {algorithms}"),
     ]
     if wish.is_swap:
@@ -498,7 +502,11 @@ def _new_device(wish: Wish, priority: int) -> list[Step]:
             Step("mount", index, f"mount it on {wish.mount_point}"),
             Step("permissions", index, f"set mode and owner of {wish.mount_point}"),
         ]
-    return [*steps, Step("ready", index, "note that it is complete")]
+    steps.append(Step("ready", index, "note that it is complete"))
+    if bridge:
+        for step in steps:
+            step.args["bridge"] = True
+    return steps
 
 
 def _mount(wish: Wish, device: Running) -> Step:
@@ -530,14 +538,18 @@ def _live(plan: Plan, wish: Wish, device: Running, change: Change) -> None:
 
 
 def _replace(plan: Plan, machine: Machine, wish: Wish, old: Running) -> None:
-    """Plan a new device first, at a higher priority, and the old one drained after."""
+    """Plan a new device first, at a higher priority, and the old one drained after.
+
+    What one device writes back to no other can have. Where both are to have the same, a device
+    without it, the bridge, takes the pages until the old one is gone and the new one is there.
+    """
     area = old.area
     assert area is not None
     free = sum(other.size - other.used for other in machine.areas if other.path != area.path)
     table = wish.disksize // PAGE_SIZE * TABLE_BYTES_PER_PAGE
     # Pages that go from the old device to the new one take about as much there; a tenth for what
-    # the two allocators can not share on the way.
-    needed = RESERVE + table + old.mem_used // 10
+    # the two allocators can not share on the way. What was written back comes back.
+    needed = RESERVE + table + old.mem_used // 10 + old.backed
     if machine.available < needed:
         plan.refusals.append(
             f"{old.name}: replacing it takes {format_size(needed)} of memory on the way, "
@@ -549,13 +561,20 @@ def _replace(plan: Plan, machine: Machine, wish: Wish, old: Running) -> None:
             f"{old.name}: {format_size(area.used)} are swapped out to it, the new device, memory "
             f"and other swap can take {format_size(max(room, 0))}"
         )
-    if wish.backing_dev and wish.backing_dev == old.record.get("backing_dev"):
-        plan.refusals.append(
-            f"{old.name}: {wish.backing_dev} can not back two devices: stop and start instead"
-        )
     priority = min(max(wish.priority, area.priority + 1), 32767)
+    bridged = wish.backing_dev and wish.backing_dev == old.record.get("backing_dev")
+    if bridged:
+        plan.steps += _new_device(wish.without_backing(), priority, bridge=True)
+        _take_down(plan, old)
     plan.steps += _new_device(wish, priority)
-    _take_down(plan, old)
+    if bridged:
+        index = wish.index
+        plan.steps += [
+            Step("swapoff", index, "swap off the bridge (its pages move on)", bridge=True),
+            Step("remove", index, "reset and remove the bridge", bridge=True),
+        ]
+    else:
+        _take_down(plan, old)
 
 
 def _refuse_stop(plan: Plan, machine: Machine, devices: list[Running]) -> None:

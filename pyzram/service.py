@@ -165,8 +165,8 @@ class _Run:
         self.keep = keep
         """Devices that are complete stay when a later one fails."""
         self.undo: list[tuple[str, Callable[[], None]]] = []
-        self.made: dict[int, int] = {}
-        """Entry of the file to the number of the device made for it."""
+        self.made: dict[tuple[int, bool], int] = {}
+        """Entry of the file, and whether as a bridge, to the number of the device made for it."""
         self.chosen: dict[int, str] = {}
 
     def carry_out(self, plan: Plan) -> None:
@@ -200,8 +200,8 @@ class _Run:
     # ---- devices -------------------------------------------------------------------------------
 
     def number(self, step: Step) -> int:
-        number: int = step.args["number"] if "number" in step.args else self.made[step.index]
-        return number
+        number: int | None = step.args.get("number")
+        return self.made[_made_for(step)] if number is None else number
 
     def device(self, step: Step) -> Lifecycle:
         return Lifecycle(self.number(step), sysfs=self.sysfs)
@@ -235,7 +235,7 @@ class _Run:
         # Before it is made, or a signal in between would leave it behind.
         self.undo.append(("remove the new device", lambda: self.remove_new(step.index, known)))
         number = self.state.add_device(step.index).number
-        self.made[step.index] = number
+        self.made[_made_for(step)] = number
         node = f"{self.sysfs.dev}/zram{number}"
         _wait(lambda: os.path.exists(node), node)
 
@@ -338,9 +338,15 @@ class _Run:
         self.state.save()
         if self.keep:
             self.undo.clear()
-        if new:
+        if step.args.get("bridge"):
+            self.undo.append((f"tell of zram{number}", lambda: self.left_bridge(number, step)))
+        elif new:
             size = format_size(wish.disksize)
             self.service.tell(f"zram{number}: {wish.what}, {size}, {self.chosen[step.index]}")
+
+    def left_bridge(self, number: int, step: Step) -> None:
+        place = self.wishes[step.index].backing_dev
+        self.service.warn(f"zram{number}: carries on without {place} (pyzram reload tries again)")
 
     # ---- live changes --------------------------------------------------------------------------
 
@@ -391,7 +397,8 @@ class _Run:
     def do_remove(self, step: Step) -> None:
         number = self.number(step)
         self.remove(number)
-        self.service.tell(f"zram{number}: removed")
+        if not step.args.get("bridge"):
+            self.service.tell(f"zram{number}: removed")
 
     def swapoff(self, number: int) -> None:
         with Lifecycle(number, sysfs=self.sysfs) as device:
@@ -419,9 +426,18 @@ class _Run:
             if record.index == index and record.number not in known:
                 self.remove(record.number)
 
-    def wish(self, step: Step) -> Wish:
+    @property
+    def wishes(self) -> tuple[Wish, ...]:
         assert self.config is not None
-        return self.config.devices[step.index]
+        return self.config.devices
+
+    def wish(self, step: Step) -> Wish:
+        wish = self.wishes[step.index]
+        return wish.without_backing() if step.args.get("bridge") else wish
+
+
+def _made_for(step: Step) -> tuple[int, bool]:
+    return step.index, bool(step.args.get("bridge"))
 
 
 def _readable(path: str) -> None:

@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import mmap
+import random
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from .box import SMALL, Box
+import pyzram
+
+from .box import MADV_PAGEOUT, SMALL, Box, swaps
 
 
 def sysfs(box: Box, attribute: str) -> str:
@@ -35,11 +39,7 @@ def test_a_file_takes_what_is_written_back_and_keeps_its_loop_over_live_changes(
     box.fine("reload")
     assert sysfs(box, "writeback_limit") == str((2 << 20) // 4096)
     assert sysfs(box, "backing_dev") == loop
-    box.write("ZRAM_SIZE_0=48M\nZRAM_PRIORITY_0=1\n" + wish)
-    assert "can not back two devices: stop and start instead" in box.fails("reload")
-    assert sysfs(box, "disksize") == str(64 << 20)
     box.fine("restart")
-    assert sysfs(box, "disksize") == str(48 << 20)
     again = sysfs(box, "backing_dev")
     assert Path(f"/sys/block/{Path(again).name}/loop/backing_file").read_text().strip() == str(
         image
@@ -49,6 +49,72 @@ def test_a_file_takes_what_is_written_back_and_keeps_its_loop_over_live_changes(
         ["losetup", "-j", str(image)], capture_output=True, text=True, check=True
     )
     assert attached.stdout == ""
+
+
+def backing_file(box: Box) -> str:
+    loop = Path(sysfs(box, "backing_dev")).name
+    return Path(f"/sys/block/{loop}/loop/backing_file").read_text().strip()
+
+
+@pytest.fixture
+def written_back(box: Box, zram_device) -> tuple[Path, mmap.mmap, bytes]:
+    """Memory that is on a swap device of the service, the half of it on its backing file."""
+    if not (zram_device.sysfs / "backing_dev").exists():
+        pytest.skip("this kernel has no backing_dev")
+    image = box.directory / "image"
+    image.write_bytes(bytes(8 << 20))
+    box.write(f"ZRAM_SIZE_0=16M\nZRAM_PRIORITY_0=32000\nZRAM_BACKING_DEV_0={image}\n")
+    box.fine("start")
+    memory = mmap.mmap(-1, 2 << 20)
+    content = random.Random(1).randbytes(1 << 20) + b"abcdefgh" * (1 << 17)
+    memory[:] = content
+    memory.madvise(MADV_PAGEOUT)
+    with pyzram.Zram(box.numbers()[0]) as device:
+        device.writeback("huge")
+        assert device.read_bd_stat().bd_count > 100
+    return image, memory, content
+
+
+def test_a_backing_file_passes_to_a_new_device_by_a_bridge(box: Box, written_back) -> None:
+    image, memory, content = written_back
+    before = box.known()
+    box.write(f"ZRAM_SIZE_0=24M\nZRAM_PRIORITY_0=32000\nZRAM_BACKING_DEV_0={image}\n")
+    told = box.fine("reload")
+    (old,), (new,) = before, box.numbers()
+    algorithm = sysfs(box, "comp_algorithm").partition("[")[2].partition("]")[0]
+    assert told.splitlines() == [
+        f"zram{old}: removed",
+        f"zram{new}: swap, 24M, {algorithm}",
+    ]
+    assert box.known() != before
+    assert sysfs(box, "disksize") == str(24 << 20)
+    assert backing_file(box) == str(image)
+    assert int(swaps()[f"/dev/zram{new}"][4]) > 32000
+    assert memory[:] == content
+    assert box.fine("plan") == "nothing to do\n"
+    memory.close()
+    box.fine("stop")
+
+
+def test_a_backing_file_that_can_not_pass_on_leaves_the_bridge(box: Box, written_back) -> None:
+    image, memory, content = written_back
+    image.rename(box.directory / "away")
+    box.write(f"ZRAM_SIZE_0=24M\nZRAM_PRIORITY_0=32000\nZRAM_BACKING_DEV_0={image}\n")
+    done = box.pyzram("reload")
+    assert done.returncode == 1
+    (bridge,) = box.numbers()
+    warning, error = done.stderr.splitlines()
+    assert warning.endswith(f"zram{bridge}: carries on without {image} (pyzram reload tries again)")
+    assert "No such file" in error
+    assert f"/dev/zram{bridge}" in swaps()
+    assert memory[:] == content
+    assert f"zram{bridge}: backing_dev none -> {image}" in box.pyzram("start").stderr
+    image.write_bytes(bytes(8 << 20))
+    box.fine("reload")
+    assert backing_file(box) == str(image)
+    assert memory[:] == content
+    memory.close()
+    box.fine("stop")
 
 
 def test_a_backing_device_that_holds_something_is_refused(box: Box, zram_device) -> None:

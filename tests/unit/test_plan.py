@@ -333,10 +333,47 @@ def test_reload_to_a_device_that_is_too_small_is_refused() -> None:
     assert not plan_reload(config, machine(old, available=2 * GIB)).refusals
 
 
-def test_one_backing_device_is_not_promised_to_two_devices() -> None:
+def test_a_bridge_takes_the_pages_while_the_backing_device_changes_hands() -> None:
     before = wished("ZRAM_SIZE_0=1G\nZRAM_BACKING_DEV_0=/dev/sdb")
-    after = wished("ZRAM_SIZE_0=2G\nZRAM_BACKING_DEV_0=/dev/sdb")
-    assert "can not back two devices" in plan_reload(after, machine(running(before))).refusals[0]
+    after = wished("ZRAM_SIZE_0=2G\nZRAM_BACKING_DEV_0=/dev/sdb\nZRAM_WRITEBACK_LIMIT_0=1M")
+    plan = plan_reload(after, machine(running(before)))
+    assert plan.refusals == []
+    assert actions(plan) == NEW_SWAP + GONE_SWAP + NEW_SWAP + GONE_SWAP
+    bridge = [bool(step.args.get("bridge")) for step in plan.steps]
+    assert bridge == [True] * 5 + [False] * 2 + [False] * 5 + [True] * 2
+    assert [step.args["number"] for step in plan.steps[5:7]] == [5, 5]
+    assert [plan.steps[at].args["priority"] for at in (3, 10)] == [101, 101]
+    wish = after.devices[0].without_backing()
+    assert (wish.backing_dev, wish.writeback_limit, wish.disksize) == (None, None, 2 * GIB)
+    assert after.devices[0].backing_dev == "/dev/sdb"
+
+
+def test_start_goes_on_with_the_bridge_of_a_killed_reload() -> None:
+    config = wished("ZRAM_SIZE_0=1G\nZRAM_BACKING_DEV_0=/dev/sdb")
+    old = running(config, number=5)
+    bridge = running(config, number=6, record=memory_of(config.devices[0].without_backing()))
+    new = running(config, number=7, ready=False)
+    begun = running(config, number=7, area=None, ready=False)
+
+    def numbers(plan: Plan) -> list[tuple[str, object]]:
+        return [(step.action, step.args.get("number")) for step in plan.steps]
+
+    plan = plan_start(config, machine(old, bridge))
+    assert numbers(plan) == [("swapoff", 5), ("remove", 5)]
+    assert "zram6: backing_dev none -> /dev/sdb" in plan.warnings[0]
+    assert numbers(plan_start(config, machine(bridge, begun))) == [("remove", 7)]
+    plan = plan_start(config, machine(bridge, new))
+    assert numbers(plan) == [("swapoff", 6), ("remove", 6), ("ready", 7)]
+    assert actions(plan_reload(config, machine(bridge))) == NEW_SWAP + GONE_SWAP
+
+
+@pytest.mark.parametrize("backing", ["", "\nZRAM_BACKING_DEV_0=/dev/sdb"])
+def test_a_reload_counts_what_comes_back_from_the_backing_device(backing: str) -> None:
+    old = running(wished("ZRAM_SIZE_0=1G\nZRAM_BACKING_DEV_0=/dev/sdb"), used=600 * MIB)
+    config = wished("ZRAM_SIZE_0=2G" + backing)
+    assert not plan_reload(config, machine(old, available=300 * MIB)).refusals
+    old.backed = 500 * MIB
+    assert "on the way" in plan_reload(config, machine(old, available=300 * MIB)).refusals[0]
 
 
 def test_a_plan_is_plain_json() -> None:
