@@ -18,7 +18,7 @@ from .store import PageStore, StoreFigures
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from .sample import Source, Stream
+    from .source import Source, Stream
 
 # Percentage points that the ratio may be off; the pages are held in memory meanwhile.
 PRECISION = 0.03

@@ -22,7 +22,7 @@ from .units import format_size
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from .sample import Source, Stream
+    from .source import Source, Stream
 
 TIMED_PAGES = 600
 # About what it takes to read a page from flash: a page fault that costs more gains nothing.

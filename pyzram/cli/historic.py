@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ..capability import capabilities
 from ..errors import InvalidValueError
 from ..estimate import estimate_pages, historic_block
-from ..sample import Source, Stream, open_files, open_processes, open_system
+from ..source import Source, Stream, open_files, open_processes, open_system
 from . import columns
 from .options import UsageError
 from .sources import progress_bar, say, standard_input

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ..errors import from_errno
-from ..sample import PRECISION, Source, Stream, open_files, open_processes, open_stream, open_system
+from ..sample import PRECISION
+from ..source import Source, Stream, open_files, open_processes, open_stream, open_system
 
 if TYPE_CHECKING:
     import argparse

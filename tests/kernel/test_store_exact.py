@@ -13,8 +13,9 @@ import pytest
 
 from pyzram import procmem
 from pyzram.estimate import estimate_pages
+from pyzram.extent import ProcessExtent
 from pyzram.pages import page_sizes
-from pyzram.sample import ProcessExtent, open_processes
+from pyzram.source import open_processes
 from pyzram.store import PageStore
 
 PAGE = os.sysconf("SC_PAGE_SIZE")

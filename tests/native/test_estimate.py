@@ -17,7 +17,8 @@ from pyzram.cli import estimate as command
 from pyzram.cli import pyzram as dispatcher
 from pyzram.errors import InvalidValueError
 from pyzram.pages import algorithms, page_sizes
-from pyzram.sample import Interval, Source, open_files
+from pyzram.sample import Interval
+from pyzram.source import Source, open_files
 from pyzram.store import PageStore, StoreFigures
 
 PAGE = 4096

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from pyzram import _native, procmem, sample
+from pyzram import _native, procmem
 from pyzram.errors import ZramOSError
+from pyzram.sample import Sample
+from pyzram.source import open_processes
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -353,8 +355,8 @@ for number, m in enumerate(maps):
 answer = []
 """
     marked = re.compile(rb"marker ([01]) *(\d+)")
-    with child(body) as (pid, _), contextlib.closing(sample.open_processes([pid])) as source:
-        draw = sample.Sample(source, full=True)
+    with child(body) as (pid, _), contextlib.closing(open_processes([pid])) as source:
+        draw = Sample(source, full=True)
         found = []
         for batch in draw:
             for at in range(0, len(batch.pages), PAGE):
