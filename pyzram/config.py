@@ -15,6 +15,7 @@ from .errors import InvalidValueError, from_errno
 from .expression import evaluate_size
 from .shellvars import read_assignments
 from .units import DIGITS_MAX, format_size
+from .wish import DEFAULT_FSTYPE, DEFAULT_PRIORITY, Choice, Wish
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,12 +24,10 @@ if TYPE_CHECKING:
 
 DEFAULT_PATH = "/etc/conf.d/zram"
 DEFAULT_SIZE = "min(ram/2, 4G)"
-DEFAULT_PRIORITY = 100
 # zram is for those who want more memory for some of their CPU, so the densest comes first. Where
 # the latency of a page fault matters more, name lz4 or lzo-rle first: faster, but less dense.
 DEFAULT_ALGORITHMS = "zstd lz4 lzo-rle lzo"
 ALGORITHMS = ("lzo", "lzo-rle", "lz4", "lz4hc", "zstd", "deflate", "842")
-DEFAULT_FSTYPE = "ext4"
 # A journal protects from a power cut, which takes all of a zram device anyway.
 DEFAULT_MKFS_OPTIONS = {"ext4": ("-O", "^has_journal", "-m", "0"), "ext2": ("-m", "0")}
 STICKY = ("/tmp", "/var/tmp")
@@ -51,103 +50,6 @@ class ConfigError(InvalidValueError):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
-
-
-class Choice:
-    """An algorithm with its parameters, as the file names it: ``zstd(level=3)``."""
-
-    __slots__ = ("dictionary", "level", "name", "winbits")
-
-    def __init__(
-        self,
-        name: str,
-        level: int | None = None,
-        dictionary: str | None = None,
-        winbits: int | None = None,
-    ) -> None:
-        self.name = name
-        self.level = level
-        self.dictionary = dictionary
-        self.winbits = winbits
-
-    def __str__(self) -> str:
-        words = [
-            f"{key}={value}"
-            for key, value in (
-                ("level", self.level),
-                ("dict", self.dictionary),
-                ("deflate.winbits", self.winbits),
-            )
-            if value is not None
-        ]
-        return f"{self.name}({','.join(words)})" if words else self.name
-
-
-class Wish:
-    """One device that the file asks for. Sizes in bytes, rounded up to pages.
-
-    Synchronization: none needed, nobody changes one after it was read.
-    """
-
-    __slots__ = (
-        "algorithms",
-        "backing_dev",
-        "discard",
-        "disksize",
-        "fstype",
-        "index",
-        "label",
-        "mem_limit",
-        "mkfs_options",
-        "mode",
-        "mount_options",
-        "mount_point",
-        "owner",
-        "priority",
-        "recompression",
-        "writeback_limit",
-    )
-
-    def __init__(self, index: int, disksize: int) -> None:
-        self.index = index
-        self.disksize = disksize
-        self.algorithms: tuple[Choice, ...] = ()
-        """In order of preference; empty leaves it to the kernel."""
-        self.recompression: tuple[Choice, ...] = ()
-        self.mem_limit = 0
-        """Bytes of memory; 0 is no limit."""
-        self.priority = DEFAULT_PRIORITY
-        self.discard = "none"
-        self.label: str | None = None
-        """``None`` is the device's own name."""
-        self.backing_dev: str | None = None
-        self.writeback_limit: int | None = None
-        """In units of 4096 bytes."""
-        self.mount_point: str | None = None
-        """``None`` for a swap device."""
-        self.fstype = DEFAULT_FSTYPE
-        self.mkfs_options: tuple[str, ...] = ()
-        self.mount_options = ""
-        self.mode: int | None = None
-        self.owner: str | None = None
-
-    @property
-    def is_swap(self) -> bool:
-        """Whether it is swap, and not a file system."""
-        return self.mount_point is None
-
-    @property
-    def what(self) -> str:
-        """``swap``, or the mount point."""
-        return self.mount_point or "swap"
-
-    def without_backing(self) -> Wish:
-        """Return the same device without what it writes back to."""
-        from copy import copy
-
-        other = copy(self)
-        other.backing_dev = other.writeback_limit = None
-        return other
 
 
 class Config:

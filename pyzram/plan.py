@@ -1,177 +1,27 @@
 # SPDX-License-Identifier: MIT
 """Compare what is wished for with the running devices: a list of steps, nothing is done here.
 
-No I/O: a plan depends on a :class:`~pyzram.config.Config` and a :class:`Machine` alone, both plain
-values. :mod:`pyzram.machine` looks, :mod:`pyzram.service` carries steps out.
+No I/O: a plan depends on a :class:`~pyzram.config.Config` and a :class:`~pyzram.machine.Machine`
+alone, both plain values. :mod:`pyzram.survey` looks, :mod:`pyzram.service` carries steps out.
 """
 
 from __future__ import annotations
 
+from .change import LIVE, NEW_DEVICE, changes_of
 from .config import PAGE_SIZE, TABLE_BYTES_PER_PAGE
 from .units import format_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from typing import Any
 
-    from .config import Config, Wish
-    from .parse import SwapArea
+    from .change import Change
+    from .config import Config
+    from .machine import Machine, Running
+    from .wish import Wish
 
-# What a change of a running device needs.
-LIVE = "live"
-NEW_DEVICE = "new device"
-NEW_MOUNT = "new mount"
-# What takes a mount option back. Remounting keeps all that it is not told to drop, and most
-# options of file systems have nothing that drops them.
-OPPOSITES = {
-    "atime": "relatime",
-    "discard": "nodiscard",
-    "lazytime": "nolazytime",
-    "noatime": "atime,relatime",  # the default is relatime, but that alone leaves noatime
-    "nodev": "dev",
-    "nodiratime": "diratime",
-    "noexec": "exec",
-    "nosuid": "suid",
-    "nosymfollow": "symfollow",
-    "relatime": "relatime",
-    "ro": "rw",
-    "strictatime": "relatime",
-    "sync": "async",
-    # Nothing but the default, or for programs.
-    **dict.fromkeys(
-        ("async", "defaults", "dev", "diratime", "exec", "nodiscard", "rw", "suid"), ""
-    ),
-}
 # Draining goes page by page through memory; below this much, the machine would only thrash.
 RESERVE = 16 << 20
-
-
-class Running:
-    """A zram device as it is. Sizes in bytes."""
-
-    __slots__ = (
-        "algorithm",
-        "area",
-        "backed",
-        "busy",
-        "disksize",
-        "elsewhere",
-        "index",
-        "mem_limit",
-        "mem_used",
-        "mounts",
-        "number",
-        "ready",
-        "recompression",
-        "record",
-    )
-
-    def __init__(
-        self,
-        number: int,
-        *,
-        index: int | None = None,
-        ready: bool = False,
-        disksize: int = 0,
-        algorithm: str | None = None,
-        recompression: tuple[str, ...] = (),
-        mem_limit: int = 0,
-        mem_used: int = 0,
-        backed: int = 0,
-        area: SwapArea | None = None,
-        mounts: tuple[str, ...] = (),
-        record: dict[str, str] | None = None,
-        elsewhere: str = "",
-        busy: bool = False,
-    ) -> None:
-        self.number = number
-        self.index = index
-        """Which device of the file it is; ``None`` for somebody else's."""
-        self.elsewhere = elsewhere
-        """Which other file of ours it belongs to, if one."""
-        self.busy = busy
-        """A writeback or recompression holds up whoever asks for its figures."""
-        self.ready = ready
-        """It was set up completely."""
-        self.disksize = disksize
-        self.algorithm = algorithm
-        self.recompression = recompression
-        self.mem_limit = mem_limit
-        self.mem_used = mem_used
-        self.backed = backed
-        """What was written back and lies on the backing device, before compression."""
-        self.area = area
-        self.mounts = mounts
-        self.record = record or {}
-        """What the kernel does not tell back, as it was asked for (:func:`memory_of`)."""
-
-    @property
-    def name(self) -> str:
-        """``zramN``."""
-        return f"zram{self.number}"
-
-    @property
-    def what(self) -> str:
-        """What it is used for, for people."""
-        if self.area:
-            return f"swap with priority {self.area.priority}"
-        return f"mounted on {' '.join(self.mounts)}" if self.mounts else "not in use"
-
-    @property
-    def in_use(self) -> bool:
-        """Whether it is swap or mounted."""
-        return self.area is not None or bool(self.mounts)
-
-
-class Machine:
-    """What the planner needs to know of a machine. Sizes in bytes."""
-
-    __slots__ = (
-        "areas",
-        "available",
-        "container",
-        "devices",
-        "driver",
-        "mounted",
-        "resume",
-        "writable",
-        "zswap",
-    )
-
-    def __init__(
-        self,
-        *,
-        driver: bool = True,
-        writable: bool = True,
-        container: str = "",
-        available: int = 1 << 40,
-        areas: Iterable[SwapArea] = (),
-        devices: Iterable[Running] = (),
-        mounted: Iterable[str] = (),
-        zswap: bool = False,
-        resume: str = "",
-    ) -> None:
-        self.driver = driver
-        """zram is built in or loaded."""
-        self.writable = writable
-        """sysfs takes writes."""
-        self.container = container
-        """What kind of container this is; empty for none."""
-        self.available = available
-        """MemAvailable."""
-        self.areas = tuple(areas)
-        self.devices = tuple(devices)
-        """In the order in which they were made, for our own."""
-        self.mounted = frozenset(mounted)
-        """All mount points."""
-        self.zswap = zswap
-        self.resume = resume
-        """zram device that the kernel is told to resume from; empty for none."""
-
-    def own(self, index: int) -> list[Running]:
-        """Return our devices for one entry of the file, oldest first."""
-        return [device for device in self.devices if device.index == index]
 
 
 class Step:
@@ -187,23 +37,6 @@ class Step:
 
     def __repr__(self) -> str:
         return f"<Step {self.action} {self.index} {self.text!r}>"
-
-
-class Change:
-    """A difference between a running device and the file."""
-
-    __slots__ = ("field", "have", "index", "name", "needs", "want")
-
-    def __init__(self, index: int, name: str, field: str, have: str, want: str, needs: str) -> None:
-        self.index = index
-        self.name = name
-        self.field = field
-        self.have = have
-        self.want = want
-        self.needs = needs
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.field} {self.have or 'none'} -> {self.want or 'none'}"
 
 
 class Plan:
@@ -239,93 +72,6 @@ class Plan:
             "warnings": list(self.warnings),
             "refusals": list(self.refusals),
         }
-
-
-def memory_of(wish: Wish) -> dict[str, str]:
-    """Return what is remembered of a wish, because the kernel does not tell it back."""
-    return {
-        "disksize": str(wish.disksize),
-        "algorithms": " ".join(map(str, wish.algorithms)),
-        "recompression": " ".join(map(str, wish.recompression)),
-        "backing_dev": wish.backing_dev or "",
-        "label": wish.label or "",
-        "discard": wish.discard,
-        "writeback_limit": "" if wish.writeback_limit is None else str(wish.writeback_limit),
-        "mount_point": wish.mount_point or "",
-        "fstype": wish.fstype if wish.mount_point else "",
-        "mkfs_options": " ".join(wish.mkfs_options) if wish.mount_point else "",
-        "mount_options": wish.mount_options,
-        "mode": "" if wish.mode is None else f"{wish.mode:o}",
-        "owner": wish.owner or "",
-        "priority": str(wish.priority) if wish.is_swap else "",
-    }
-
-
-def changes_of(wish: Wish, device: Running) -> list[Change]:
-    """Compare a device in use with what the file says."""
-    found = []
-
-    def compare(field: str, have: str, want: str, needs: str) -> None:
-        if have != want:
-            found.append(Change(wish.index, device.name, field, have, want, needs))
-
-    want = memory_of(wish)
-    have = device.record
-    if device.disksize != wish.disksize:
-        compare("disksize", *_two_sizes(device.disksize, wish.disksize), NEW_DEVICE)
-    # A fallback is no difference: the same list would choose the same again.
-    compare("algorithms", have.get("algorithms", ""), want["algorithms"], NEW_DEVICE)
-    compare("recompression", have.get("recompression", ""), want["recompression"], NEW_DEVICE)
-    compare("backing_dev", have.get("backing_dev", ""), want["backing_dev"], NEW_DEVICE)
-    compare("mount_point", have.get("mount_point", ""), want["mount_point"], NEW_DEVICE)
-    compare("label", have.get("label", ""), want["label"], NEW_DEVICE)
-    if wish.is_swap:
-        compare("priority", have.get("priority", ""), want["priority"], NEW_DEVICE)
-        compare("discard", have.get("discard", ""), want["discard"], NEW_DEVICE)
-    else:
-        compare("fstype", have.get("fstype", ""), want["fstype"], NEW_DEVICE)
-        compare("mkfs_options", have.get("mkfs_options", ""), want["mkfs_options"], NEW_DEVICE)
-        have_mount = mount_words(have.get("mount_options", ""), have.get("discard", ""))
-        want_mount = mount_words(wish.mount_options, wish.discard)
-        live = remount_words(have_mount, want_mount) is not None
-        compare("mount_options", have_mount, want_mount, LIVE if live else NEW_MOUNT)
-        compare("mode", have.get("mode", ""), want["mode"], LIVE)
-        compare("owner", have.get("owner", ""), want["owner"], LIVE)
-    if device.mem_limit != wish.mem_limit and not device.busy:
-        compare("mem_limit", *_two_sizes(device.mem_limit, wish.mem_limit), LIVE)
-    limit = have.get("writeback_limit", "")
-    compare("writeback_limit", limit, want["writeback_limit"], LIVE)
-    return found
-
-
-def _two_sizes(have: int, want: int) -> tuple[str, str]:
-    """Write two different sizes so that they look different."""
-    short = format_size(have), format_size(want)
-    return short if short[0] != short[1] else (str(have), str(want))
-
-
-def mount_words(options: str, discard: str) -> str:
-    """Return the options to mount with."""
-    words = [options] if options else []
-    if discard == "both":
-        words.append("discard")
-    return ",".join(words)
-
-
-def remount_words(have: str, want: str) -> list[str] | None:
-    """Return the options to remount with; ``None`` where one that is to go would stay."""
-    wanted = want.split(",") if want else []
-    keys = [word.partition("=")[0] for word in wanted]
-    dropped = []
-    for word in have.split(",") if have else []:
-        key, value, _ = word.partition("=")
-        if word in wanted or (value and key in keys):
-            continue
-        if word not in OPPOSITES:
-            return None
-        dropped.append(OPPOSITES[word])
-    # What is wanted comes last: the last one counts.
-    return [*filter(None, dropped), *wanted]
 
 
 # ---- goals -------------------------------------------------------------------------------------

@@ -13,11 +13,11 @@ import time
 from . import plan as planner
 from . import users
 from .backing_store import check_backing
+from .change import memory_of, mount_words, remount_words
 from .compression import Algorithm
 from .config import (
     DEFAULT_ALGORITHMS,
     DEFAULT_PATH,
-    Choice,
     Config,
     ConfigError,
     owner_ids,
@@ -25,10 +25,10 @@ from .config import (
 )
 from .errors import DeviceNotFoundError, UnsupportedError, ZramError, ZramOSError, from_errno
 from .lifecycle import MEM_LIMIT, Lifecycle, total_memory
-from .machine import survey
-from .plan import Machine, Plan, Step
+from .plan import Plan, Step
 from .programs import ProgramError, run
 from .state import DEFAULT_DIRECTORY, State
+from .survey import survey
 from .sysfs import Sysfs
 from .units import format_size
 
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
-    from .config import Wish
+    from .machine import Machine
+    from .wish import Choice, Wish
 
     T = TypeVar("T")
 
@@ -254,7 +255,7 @@ class _Run:
                 writeback_limit=wish.writeback_limit,
             )
             self.chosen[step.index] = choice.name if choice else "the kernel's algorithm"
-        self.state.record(self.number(step)).memory = planner.memory_of(wish)
+        self.state.record(self.number(step)).memory = memory_of(wish)
         self.state.save()
 
     def choose(self, device: Lifecycle, choices: tuple[Choice, ...]) -> Algorithm | None:
@@ -302,14 +303,14 @@ class _Run:
         wish = self.wish(step)
         point = wish.mount_point or ""
         name = f"zram{self.number(step)}"
-        options = planner.mount_words(wish.mount_options, wish.discard)
+        options = mount_words(wish.mount_options, wish.discard)
         if not os.path.isdir(point):
             raise from_errno(20 if os.path.exists(point) else 2, f"{name}: mount on {point}", point)
         words = ["mount", "-t", wish.fstype, *(["-o", options] if options else [])]
         number = self.number(step)
         self.undo.append((f"unmount {point}", lambda: self.leave(number, self.umount, point)))
         run(f"{name}: mount", *words, f"{self.sysfs.dev}/{name}", point)
-        have, new = self.state.record(number).memory, planner.memory_of(wish)
+        have, new = self.state.record(number).memory, memory_of(wish)
         have.update(mount_options=new["mount_options"], discard=new["discard"])
 
     def do_permissions(self, step: Step) -> None:
@@ -334,7 +335,7 @@ class _Run:
         new = not record.ready and "number" not in step.args
         record.ready = True
         if step.args.get("remember"):
-            record.memory = planner.memory_of(wish)
+            record.memory = memory_of(wish)
         self.state.save()
         if self.keep:
             self.undo.clear()
@@ -382,7 +383,7 @@ class _Run:
         self.remount(step, have, want)
 
     def remount(self, step: Step, have: str, want: str) -> None:
-        options = ",".join(["remount", *(planner.remount_words(have, want) or [])])
+        options = ",".join(["remount", *(remount_words(have, want) or [])])
         words = ["mount", "-o", options, self.wish(step).mount_point or ""]
         run(f"zram{self.number(step)}: change mount options", *words)
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
-    from ..plan import Machine, Plan
+    from ..machine import Machine
+    from ..plan import Plan
 
 # status, as the Linux Standard Base has it.
 STOPPED = 3

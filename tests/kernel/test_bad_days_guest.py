@@ -21,9 +21,9 @@ from .conftest import OwnDevice, write_once
 # The real command, to which this machine seems to have all memory that there is.
 RICH = """
 import sys
-from pyzram import machine, service
+from pyzram import service, survey
 from pyzram.cli import pyzram
-machine.mem_available = lambda sysfs: 1 << 50
+survey.mem_available = lambda sysfs: 1 << 50
 service.total_memory = lambda: 1 << 50
 sys.exit(pyzram.main(sys.argv[1:]))
 """

@@ -7,19 +7,11 @@ import json
 
 import pytest
 
+from pyzram.change import memory_of, mount_words, remount_words
 from pyzram.config import Config, parse_config
+from pyzram.machine import Machine, Running
 from pyzram.parse import SwapArea
-from pyzram.plan import (
-    Machine,
-    Plan,
-    Running,
-    memory_of,
-    mount_words,
-    plan_reload,
-    plan_start,
-    plan_stop,
-    remount_words,
-)
+from pyzram.plan import Plan, plan_reload, plan_start, plan_stop
 
 MIB = 1 << 20
 GIB = 1 << 30
