@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .errors import UnsupportedError, from_errno
+from .errors import InvalidValueError, UnsupportedError, from_errno
 from .units import format_size
 
 if TYPE_CHECKING:
@@ -25,17 +26,33 @@ RAW = "#c8553d"
 INK = "#333333"
 PALE = "#d9d9d9"
 BIN = 64
+ENDINGS = (".png", ".svg", ".pdf")
 
 
 def _matplotlib(name: str) -> Any:
     try:
         return import_module(f"matplotlib.{name}")
     except ImportError as err:
-        import errno
-
         raise UnsupportedError(
             errno.EOPNOTSUPP, "plot: matplotlib is not installed (pip install 'pyzram[plot]')"
         ) from err
+
+
+def check_plot(path: str) -> None:
+    """Refuse a plot that could not be written, before the long work of which it is the end.
+
+    Raises:
+        UnsupportedError: matplotlib is not installed.
+        InvalidValueError: the file's name has another ending than those of :data:`ENDINGS`.
+        ZramOSError: there is no such directory, or nothing may be written in it.
+    """
+    if not path.lower().endswith(ENDINGS):
+        raise InvalidValueError(f"{path}: plots are {', '.join(ENDINGS)} files")
+    directory = os.path.dirname(path) or "."
+    if not os.access(directory, os.W_OK):
+        number = errno.EACCES if os.path.exists(directory) else errno.ENOENT
+        raise from_errno(number, f"{path}: write plot", path)
+    _matplotlib("figure")
 
 
 def _save(figure: Any, path: str) -> None:
@@ -43,20 +60,15 @@ def _save(figure: Any, path: str) -> None:
         figure.savefig(path, dpi=150)
     except OSError as err:
         raise from_errno(err.errno or 0, f"{path}: write plot", path) from err
-    except ValueError as err:
-        from .errors import InvalidValueError
-
-        raise InvalidValueError(f"{path}: plots are .png, .svg or .pdf files ({err})") from err
 
 
 def plot_estimate(estimate: Estimate, path: str) -> None:
     """Draw the stored sizes, one panel per algorithm, into a ``.png`` or ``.svg`` file.
 
     Raises:
-        UnsupportedError: matplotlib is not installed.
-        InvalidValueError: the file's name has another ending.
-        ZramOSError: the file can not be written.
+        As :func:`check_plot`, and what writing the file gives.
     """
+    check_plot(path)
     shown = list(estimate.algorithms.values())
     columns = 1 if len(shown) < 3 else 2
     rows = max(1, math.ceil(len(shown) / columns))
@@ -170,6 +182,7 @@ MARKS = {
 
 def plot_bench(rows: Sequence[BenchResult], source: str, path: str) -> None:
     """Draw ratio against speed, for compressing and for decompressing; errors as above."""
+    check_plot(path)
     figure = _matplotlib("figure").Figure(figsize=(12, 5.4), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     for axis, title in ((left, "compress"), (right, "decompress")):

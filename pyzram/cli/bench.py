@@ -51,6 +51,10 @@ def main(argv: list[str]) -> int:
     options = arguments.parse_args(argv)
     names = [n for text in options.algorithm or [] for n in text.split(",") if n] or None
     try:
+        if options.plot:
+            from ..plot import check_plot, plot_bench
+
+            check_plot(options.plot)
         candidates(names)
         with opened(arguments, options) as source:
             label, page_size = source.label, source.page_size
@@ -78,8 +82,6 @@ def main(argv: list[str]) -> int:
         say(f"{label}: measured on {len(pages) // page_size} pages ({format_size(len(pages))})\n")
         say("\n".join(table(rows)))
     if options.plot:
-        from ..plot import plot_bench
-
         plot_bench(rows, label, options.plot)
     return 0
 

@@ -74,6 +74,10 @@ def main(argv: list[str]) -> int:
     if options.chain is not None:
         chain = Chain(options.chain, "waste")
     try:
+        if options.plot:
+            from ..plot import check_plot, plot_estimate
+
+            check_plot(options.plot)
         ram = parse_size(options.ram) if options.ram else memory_size()
         if ram < 1 << 20:
             raise InvalidValueError(f"--ram {options.ram}: no machine has so little memory")
@@ -101,8 +105,6 @@ def main(argv: list[str]) -> int:
     else:
         say(report(result, ram, offered()))
     if options.plot:
-        from ..plot import plot_estimate
-
         plot_estimate(result, options.plot)
     return 0
 

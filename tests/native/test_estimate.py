@@ -480,12 +480,19 @@ def test_a_plot_is_a_picture(tmp_path, ending, capsys):
     if ending == "svg":
         text = path.read_text()
         assert all(f"{name}: ratio" in text for name in algorithms())
-    assert dispatcher.main(["estimate", __file__, "--plot", str(tmp_path / "plot.nothing")]) == 1
-    assert dispatcher.main(["estimate", __file__, "--plot", "/nonexistent/plot.png"]) == 1
+    assert "Stored sizes with" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["estimate", "bench"])
+def test_a_plot_that_can_not_be_written_is_refused_before_the_work(name, tmp_path, capsys):
+    with pytest.raises(SystemExit) as caught:
+        dispatcher.main([name, __file__, "--plot", str(tmp_path / "plot.nothing")])
+    assert caught.value.code == 2
+    assert dispatcher.main([name, __file__, "--plot", "/nonexistent/plot.png"]) == 1
     out, err = capsys.readouterr()
-    assert "plot.nothing" in err
-    assert "/nonexistent/plot.png" in err
-    assert out.count("Stored sizes with") == 3  # what was measured is not lost
+    assert "plot.nothing: plots are .png, .svg, .pdf files" in err
+    assert "/nonexistent/plot.png: write plot: No such file or directory" in err
+    assert out == ""
 
 
 def test_without_matplotlib_the_plot_says_what_to_install(capsys, monkeypatch):
