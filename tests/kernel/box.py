@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 from pyzram.cli import pyzram as command
@@ -92,7 +93,9 @@ def checked(
     return done
 
 
-def forked(argv: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def forked(
+    argv: list[str], env: dict[str, str], prepare: Callable[[], None] = lambda: None
+) -> subprocess.CompletedProcess[str]:
     """Run a command of pyzram in a child that need not start Python: emulated, that takes long."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         pid = os.fork()
@@ -105,6 +108,7 @@ def forked(argv: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[
                 sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
                 os.environ.clear()
                 os.environ.update(env)
+                prepare()
                 status = command.main(argv)
                 sys.stdout.flush()
             except BaseException:

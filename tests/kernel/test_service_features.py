@@ -4,15 +4,18 @@
 from __future__ import annotations
 
 import mmap
+import os
 import random
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
 import pyzram
+from pyzram import service
 
-from .box import MADV_PAGEOUT, SMALL, Box, swaps
+from .box import MADV_PAGEOUT, SMALL, Box, forked, swaps
 
 
 def sysfs(box: Box, attribute: str) -> str:
@@ -112,6 +115,44 @@ def test_a_backing_file_that_can_not_pass_on_leaves_the_bridge(box: Box, written
     image.write_bytes(bytes(8 << 20))
     box.fine("reload")
     assert backing_file(box) == str(image)
+    assert memory[:] == content
+    memory.close()
+    box.fine("stop")
+
+
+def killed_before(point: str, nth: int) -> None:
+    """This process ends itself before a step of a plan comes for the nth time."""
+    done = getattr(service._Run, f"do_{point}")
+    times = iter(range(1, nth + 1))
+
+    def step(run: object, step: object) -> None:
+        if next(times) == nth:
+            os.kill(os.getpid(), signal.SIGKILL)
+        done(run, step)
+
+    setattr(service._Run, f"do_{point}", step)
+
+
+@pytest.mark.parametrize(
+    ("point", "left"), [("swapoff", 2), ("add", 1), ("configure", 2), ("ready", 2), ("remove", 2)]
+)
+def test_a_hand_over_that_was_killed_loses_nothing(
+    box: Box, written_back, point: str, left: int
+) -> None:
+    image, memory, content = written_back
+    box.write(f"ZRAM_SIZE_0=24M\nZRAM_PRIORITY_0=32000\nZRAM_BACKING_DEV_0={image}\n")
+    nth = 1 if point == "swapoff" else 2
+    words = ["-c", str(box.conf), "reload"]
+    done = forked(words, box.env, lambda: killed_before(point, nth))
+    assert done.returncode == -signal.SIGKILL
+    assert len(box.numbers()) == left
+    assert any(f"/dev/zram{number}" in swaps() for number in box.numbers()), "never without swap"
+    box.pyzram("start")
+    assert len(box.numbers()) == 1
+    assert memory[:] == content
+    box.fine("reload")
+    assert backing_file(box) == str(image)
+    assert sysfs(box, "disksize") == str(24 << 20)
     assert memory[:] == content
     memory.close()
     box.fine("stop")
