@@ -96,7 +96,18 @@ static inline uint8_t *copy_match(uint8_t *op, size_t distance, size_t len, cons
 	uint8_t *end = op + len;
 
 	if (distance < 8 && limit - op >= 8) {
-		store_le64(op, (load_le64(m) & ~0ull >> (64 - 8 * distance)) * pattern[distance]);
+		uint64_t word = (load_le64(m) & ~0ull >> (64 - 8 * distance)) * pattern[distance];
+
+		/* Eight bytes that repeat as they are need not be read back. */
+		if (longer[distance] == 8 && limit - end >= 16) {
+			do {
+				store_le64(op, word);
+				store_le64(op + 8, word);
+				op += 16;
+			} while (op < end);
+			return end;
+		}
+		store_le64(op, word);
 		op += 8;
 		if (op >= end)
 			return end;
