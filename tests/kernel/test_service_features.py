@@ -134,7 +134,14 @@ def killed_before(point: str, nth: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("point", "left"), [("swapoff", 2), ("add", 1), ("configure", 2), ("ready", 2), ("remove", 2)]
+    ("point", "left"),
+    [
+        ("swapoff", 2),
+        ("ready", 2),
+        pytest.param("add", 1, marks=pytest.mark.slow),
+        pytest.param("configure", 2, marks=pytest.mark.slow),
+        pytest.param("remove", 2, marks=pytest.mark.slow),
+    ],
 )
 def test_a_hand_over_that_was_killed_loses_nothing(
     box: Box, written_back, point: str, left: int
