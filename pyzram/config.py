@@ -47,9 +47,11 @@ DISCARD = ("none", "once", "pages", "both")
 class ConfigError(InvalidValueError):
     """The file can not be taken; :attr:`problems` has all reasons, one line each."""
 
-    def __init__(self, problems: list[str]) -> None:
+    def __init__(self, problems: list[str], warnings: Sequence[str] = ()) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+        self.warnings = list(warnings)
+        """What alone would have been taken, but looks wrong too."""
 
 
 class Config:
@@ -142,7 +144,8 @@ class _Parser:
         for path in _repeated(backing):
             self.problems.append((0, f"two devices are to write back to {path}"))
         if self.problems:
-            raise ConfigError([self.place(line) + reason for line, reason in sorted(self.problems)])
+            problems = [self.place(line) + reason for line, reason in sorted(self.problems)]
+            raise ConfigError(problems, self.config.warnings)
         return self.config
 
     def plain(self, text: str) -> str:
@@ -171,8 +174,11 @@ class _Parser:
         """Take one variable."""
         if name.startswith(("rc_", "RC_")):
             return  # OpenRC's own, such as rc_need
+        # Empty means unset, as it does to a shell's ${NAME:-default}.
         if name in GLOBALS:
-            self.globals[name] = line, GLOBALS[name](self, value)
+            self.globals.pop(name, None)
+            if value.strip():
+                self.globals[name] = line, GLOBALS[name](self, value)
             return
         stem, _, digits = name.rpartition("_")
         if stem in PER_DEVICE and digits.isascii() and digits.isdigit():
@@ -181,7 +187,6 @@ class _Parser:
                 raise InvalidValueError(f"devices are numbered 0 to {MAX_DEVICES - 1}")
             settings = self.devices.setdefault(index, {})
             settings.pop(stem, None)
-            # Empty means unset, as it does to a shell's ${NAME:-default}.
             if value.strip():
                 settings[stem] = line, PER_DEVICE[stem](self, value)
             return

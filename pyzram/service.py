@@ -127,6 +127,9 @@ class Service:
         try:
             return self.read_config()
         except (ConfigError, ZramOSError) as err:
+            if isinstance(err, ConfigError):
+                for line in err.warnings:
+                    self.warn(line)
             # A broken or missing file must not keep devices from being stopped.
             if goal != "stop":
                 raise

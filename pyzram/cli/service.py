@@ -184,11 +184,12 @@ def check(argv: list[str]) -> int:
     try:
         warnings = call.service.read_config().warnings
     except ConfigError as err:
-        problems = err.problems
+        problems, warnings = err.problems, err.warnings
     if call.json:
         _print_json({"path": call.service.path, "problems": problems, "warnings": warnings})
     else:
-        for warning in [] if call.quiet else warnings:
+        # With problems nothing is started that would warn by itself.
+        for warning in warnings if problems or not call.quiet else []:
             _warn(warning)
         for problem in problems:
             print(f"pyzram: {problem}", file=sys.stderr)

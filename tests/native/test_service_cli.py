@@ -119,6 +119,18 @@ def test_check_tells_all_problems(conf: Path, capsys: pytest.CaptureFixture[str]
     assert "NUM_DEVICES is 1" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", [["check"], ["check", "--quiet"], ["start"], ["plan"]])
+def test_a_wrong_file_is_warned_about_too(
+    conf: Path, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    conf.write_text("ZRAM_SIZE_0=x\nZRAM_ALGORITHM_0=zsdt\n")
+    assert main([*words, "-c", str(conf)]) == 1
+    said = capsys.readouterr().err
+    assert f"{conf}:1: ZRAM_SIZE_0" in said
+    assert f"{conf}:2: ZRAM_ALGORITHM_0" in said
+    assert "did you mean zstd?" in said
+
+
 def test_a_file_that_is_missing_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

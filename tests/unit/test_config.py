@@ -159,6 +159,9 @@ def test_settings_above_num_devices_are_warned_about() -> None:
 
 def test_an_empty_value_is_the_default() -> None:
     assert parse('ZRAM_SIZE_0=""').devices[0].disksize == 4 * GIB
+    wished = parse("NUM_DEVICES=\nLOAD_ON_START=''\nUNLOAD_ON_STOP=\nSWAPON_OPTS=\n")
+    assert (len(wished.devices), wished.load_on_start, wished.unload_on_stop) == (1, True, False)
+    assert len(parse("NUM_DEVICES=3\nNUM_DEVICES=\n").devices) == 1
 
 
 # ---- wrong -------------------------------------------------------------------------------------
