@@ -222,12 +222,18 @@ def _generator_device(found: Imported, number: int, index: int, section: dict[st
         # What older releases had for it.
         part = f"ram * {fraction or '0.5'}"
         section["zram-size"] = part if most == "none" else f"min({part}, {most or '4096'})"
-    for key, name in (("zram-size", "ZRAM_SIZE"), ("zram-resident-limit", "ZRAM_MEM_LIMIT")):
+    # Written out, for several devices without a size would share ours.
+    for key, name, default in (
+        ("zram-size", "ZRAM_SIZE", DEFAULT_SIZE),
+        ("zram-resident-limit", "ZRAM_MEM_LIMIT", ""),
+    ):
+        value = default
         if text := section.pop(key, ""):
             try:
-                found.add(f"{name}_{index}", _generator_size(text))
+                value = _generator_size(text)
             except InvalidValueError:
                 lost(key, f"{text!r} has no equivalent, the default is used")
+        found.add(f"{name}_{index}", value)
     _generator_algorithms(found, index, section.pop("compression-algorithm", ""), lost)
     found.add(f"ZRAM_BACKING_DEV_{index}", section.pop("writeback-device", ""))
     options = section.pop("options", "discard").split(",")

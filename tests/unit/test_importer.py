@@ -158,6 +158,11 @@ def test_sizes_in_megabytes_become_sizes_in_bytes(theirs: str, size: int) -> Non
     assert wish.disksize == -(-size // 4096) * 4096
 
 
+def test_devices_without_a_size_each_have_the_generators_default() -> None:
+    config, _ = translated("[zram0]\nswap-priority = 5\n[zram1]\nzram-size = log(ram)\n")
+    assert [wish.disksize for wish in config.devices] == [4096 * MIB] * 2
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
