@@ -87,7 +87,8 @@ def changes_of(wish: Wish, device: Running) -> list[Change]:
     if device.disksize != wish.disksize:
         compare("disksize", *_two_sizes(device.disksize, wish.disksize), NEW_DEVICE)
     # A fallback is no difference: the same list would choose the same again.
-    compare("algorithms", have.get("algorithms", ""), want["algorithms"], NEW_DEVICE)
+    if not _chooses_the_same(have.get("algorithms", ""), want["algorithms"], device.algorithm):
+        compare("algorithms", have.get("algorithms", ""), want["algorithms"], NEW_DEVICE)
     compare("recompression", have.get("recompression", ""), want["recompression"], NEW_DEVICE)
     compare("backing_dev", have.get("backing_dev", ""), want["backing_dev"], NEW_DEVICE)
     compare("mount_point", have.get("mount_point", ""), want["mount_point"], NEW_DEVICE)
@@ -109,6 +110,21 @@ def changes_of(wish: Wish, device: Running) -> list[Change]:
     limit = have.get("writeback_limit", "")
     compare("writeback_limit", limit, want["writeback_limit"], LIVE)
     return found
+
+
+def _chooses_the_same(have: str, want: str, algorithm: str | None) -> bool:
+    """Whether another list of algorithms, too, leads to the one that runs, as far as is known.
+
+    What comes before it in the list that it was chosen from is not in this kernel.
+    """
+    missing = set()
+    for word in have.split():
+        name = word.partition("(")[0]
+        if name == algorithm:
+            others = (other for other in want.split() if other.partition("(")[0] not in missing)
+            return next(others, "") == word
+        missing.add(name)
+    return False  # the kernel's own, or unknown
 
 
 def _two_sizes(have: int, want: int) -> tuple[str, str]:

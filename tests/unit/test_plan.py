@@ -88,6 +88,26 @@ def test_start_leaves_a_running_device_that_differs_and_says_so() -> None:
     assert plan.warnings == ["zram5: disksize 1G -> 2G in zram (pyzram reload applies it)"]
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "changed"),
+    [
+        ("zstd lz4", "lz4", False),
+        ("zstd lz4", "lz4 zstd", False),
+        ("zstd lz4(level=2)", "lz4(level=2) lzo", False),
+        ("zstd lz4", "lz4(level=2)", True),
+        ("zstd lz4", "deflate lz4", True),  # deflate may be there, nobody has asked
+        ("lz4", "lzo", True),
+        ("zstd", "zstd lz4", True),  # what runs was not chosen from it
+    ],
+)
+def test_a_list_that_chooses_what_runs_is_no_change(
+    before: str, after: str, *, changed: bool
+) -> None:
+    device = running(wished(f"ZRAM_ALGORITHM_0='{before}'"), algorithm="lz4")
+    plan = plan_reload(wished(f"ZRAM_ALGORITHM_0='{after}'"), machine(device))
+    assert [change.field for change in plan.changes] == (["algorithms"] if changed else [])
+
+
 def test_start_clears_away_what_a_killed_start_left() -> None:
     config = wished()
     left = running(config, area=None, ready=False, disksize=0)
