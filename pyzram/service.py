@@ -238,7 +238,7 @@ class _Run:
         known = {record.number for record in self.state.records}
         # Before it is made, or a signal in between would leave it behind.
         self.undo.append(("remove the new device", lambda: self.remove_new(step.index, known)))
-        number = self.state.add_device(step.index).number
+        number = self.state.add_device(step.index, memory_of(self.wish(step))).number
         self.made[_made_for(step)] = number
         node = f"{self.sysfs.dev}/zram{number}"
         _wait(lambda: os.path.exists(node), node)
@@ -258,8 +258,6 @@ class _Run:
                 writeback_limit=wish.writeback_limit,
             )
             self.chosen[step.index] = choice.name if choice else "the kernel's algorithm"
-        self.state.record(self.number(step)).memory = memory_of(wish)
-        self.state.save()
 
     def choose(self, device: Lifecycle, choices: tuple[Choice, ...]) -> Algorithm | None:
         """Return the first algorithm that this kernel has."""

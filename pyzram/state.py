@@ -189,8 +189,10 @@ class State:
     def _unkept(self, err: OSError) -> ZramOSError:
         return from_errno(err.errno or 0, f"{self.path}: keep the record", self.path)
 
-    def add_device(self, index: int) -> Record:
+    def add_device(self, index: int, memory: dict[str, str]) -> Record:
         """Make a device (hot_add) and record it, with no moment in which it is unknown.
+
+        ``memory`` is what it is meant to become.
 
         The kernel copies the number straight from hot_add into a file of ours, so not even
         SIGKILL comes between the two.
@@ -223,6 +225,7 @@ class State:
         finally:
             os.close(intent)
         record = Record(index, number, self.diskseq(number))
+        record.memory = memory
         self.records.append(record)
         self.save()
         return record

@@ -283,6 +283,22 @@ def test_a_record_of_an_earlier_boot_does_not_count(box: Box) -> None:
     assert box.numbers() == [number]
 
 
+def test_a_begun_device_of_which_somebody_made_something_else_is_left_alone(box: Box) -> None:
+    end(box, signal.SIGKILL, "before", "configure", "start")
+    (number,) = box.numbers()
+    sysfs = Path(f"/sys/block/zram{number}")
+    write_once(sysfs / "disksize", str(8 << 20))
+    try:
+        box.fine("start")
+        assert (sysfs / "disksize").read_text() == f"{8 << 20}\n"
+        assert [row["name"] for row in box.rows()] != [f"zram{number}"]
+        box.fine("stop")
+        assert (sysfs / "disksize").read_text() == f"{8 << 20}\n"
+    finally:
+        write_once(sysfs / "reset", "1")
+        write_once(Path("/sys/class/zram-control/hot_remove"), str(number))
+
+
 def test_a_begun_device_that_somebody_else_set_up_is_not_taken(
     box: Box, add_zram: Callable[[], OwnDevice]
 ) -> None:

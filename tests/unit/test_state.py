@@ -35,9 +35,10 @@ def test_a_device_is_added_where_the_kernel_can_not_splice_sysfs(
     if code:
         monkeypatch.setattr("pyzram.state.os.sendfile", refuse)
     with state:
-        assert state.add_device(0).number == 7
+        assert state.add_device(0, {"disksize": "4096"}).number == 7
     state.load()
     assert [record.number for record in state.records] == [7]
+    assert state.records[0].memory == {"disksize": "4096"}, "known before it is configured"
     assert not os.path.exists(state.adding), "the number may be another's tomorrow"
 
 
@@ -47,7 +48,7 @@ def test_what_hot_add_says_is_not_hidden(state: State, monkeypatch: pytest.Monke
 
     monkeypatch.setattr("pyzram.state.os.sendfile", refuse)
     with state, pytest.raises(ZramOSError) as caught:
-        state.add_device(0)
+        state.add_device(0, {})
     assert caught.value.errno == errno.ENOMEM
 
 
