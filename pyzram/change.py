@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from .parse import BD_UNIT
 from .units import format_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .machine import Running
     from .wish import Wish
+
+    Value = str | int | None
 
 # What a change of a running device needs.
 LIVE = "live"
@@ -38,11 +41,13 @@ OPPOSITES = {
 
 
 class Change:
-    """A difference between a running device and the file."""
+    """A difference between a running device and the file; sizes are whole numbers, in bytes."""
 
     __slots__ = ("field", "have", "index", "name", "needs", "want")
 
-    def __init__(self, index: int, name: str, field: str, have: str, want: str, needs: str) -> None:
+    def __init__(
+        self, index: int, name: str, field: str, have: Value, want: Value, needs: str
+    ) -> None:
         self.index = index
         self.name = name
         self.field = field
@@ -51,7 +56,14 @@ class Change:
         self.needs = needs
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.field} {self.have or 'none'} -> {self.want or 'none'}"
+        have, want = _text(self.have), _text(self.want)
+        if have == want:  # two sizes that differ have to look different
+            have, want = str(self.have), str(self.want)
+        return f"{self.name}: {self.field} {have} -> {want}"
+
+
+def _text(value: Value) -> str:
+    return format_size(value) if isinstance(value, int) else value or "none"
 
 
 def memory_of(wish: Wish) -> dict[str, str]:
@@ -78,14 +90,13 @@ def changes_of(wish: Wish, device: Running) -> list[Change]:
     """Compare a device in use with what the file says."""
     found = []
 
-    def compare(field: str, have: str, want: str, needs: str) -> None:
+    def compare(field: str, have: Value, want: Value, needs: str) -> None:
         if have != want:
             found.append(Change(wish.index, device.name, field, have, want, needs))
 
     want = memory_of(wish)
     have = device.record
-    if device.disksize != wish.disksize:
-        compare("disksize", *_two_sizes(device.disksize, wish.disksize), NEW_DEVICE)
+    compare("disksize", device.disksize, wish.disksize, NEW_DEVICE)
     # A fallback is no difference: the same list would choose the same again.
     if not _chooses_the_same(have.get("algorithms", ""), want["algorithms"], device.algorithm):
         compare("algorithms", have.get("algorithms", ""), want["algorithms"], NEW_DEVICE)
@@ -105,11 +116,15 @@ def changes_of(wish: Wish, device: Running) -> list[Change]:
         compare("mount_options", have_mount, want_mount, LIVE if live else NEW_MOUNT)
         compare("mode", have.get("mode", ""), want["mode"], LIVE)
         compare("owner", have.get("owner", ""), want["owner"], LIVE)
-    if device.mem_limit != wish.mem_limit and not device.busy:
-        compare("mem_limit", *_two_sizes(device.mem_limit, wish.mem_limit), LIVE)
+    if not device.busy:
+        compare("mem_limit", device.mem_limit, wish.mem_limit, LIVE)
     limit = have.get("writeback_limit", "")
-    compare("writeback_limit", limit, want["writeback_limit"], LIVE)
+    compare("writeback_limit", _limit(limit), _limit(want["writeback_limit"]), LIVE)
     return found
+
+
+def _limit(units: str) -> int | None:
+    return int(units) * BD_UNIT if units else None
 
 
 def _chooses_the_same(have: str, want: str, algorithm: str | None) -> bool:
@@ -125,12 +140,6 @@ def _chooses_the_same(have: str, want: str, algorithm: str | None) -> bool:
             return next(others, "") == word
         missing.add(name)
     return False  # the kernel's own, or unknown
-
-
-def _two_sizes(have: int, want: int) -> tuple[str, str]:
-    """Write two different sizes so that they look different."""
-    short = format_size(have), format_size(want)
-    return short if short[0] != short[1] else (str(have), str(want))
 
 
 def mount_words(options: str, discard: str) -> str:

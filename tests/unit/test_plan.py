@@ -397,13 +397,28 @@ def test_a_plan_is_plain_json() -> None:
             "device": 0,
             "name": "zram5",
             "field": "disksize",
-            "have": "1G",
-            "want": "2G",
+            "have": 1 << 30,
+            "want": 2 << 30,
             "needs": "new device",
         }
     ]
     assert len(document["warnings"]) == 1
     assert document["refusals"] == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("ZRAM_SIZE_0=1G", "ZRAM_SIZE_0=1048580", "disksize 1073741824 -> 1073745920"),
+        ("ZRAM_MEM_LIMIT_0=1M", "", "mem_limit 1M -> 0B"),
+        ("ZRAM_WRITEBACK_LIMIT_0=1M", "ZRAM_WRITEBACK_LIMIT_0=2M", "writeback_limit 1M -> 2M"),
+        ("", "ZRAM_WRITEBACK_LIMIT_0=2M", "writeback_limit none -> 2M"),
+    ],
+)
+def test_sizes_are_told_as_they_are_written(before: str, after: str, words: str) -> None:
+    backing = "ZRAM_BACKING_DEV_0=/dev/sdb\n"
+    plan = plan_reload(wished(backing + after), machine(running(wished(backing + before))))
+    assert f"zram5: {words}" in map(str, plan.changes)
 
 
 # ---- what a remount can do ---------------------------------------------------------------------
