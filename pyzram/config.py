@@ -229,6 +229,12 @@ class _Parser:
             # Levels mean something else to each algorithm, so they belong to the first alone.
             wish.algorithms = (Choice(wish.algorithms[0].name, *params), *wish.algorithms[1:])
         wish.recompression = get("ZRAM_RECOMP_ALGORITHM", ())
+        stems = ("ZRAM_ALGORITHM", "ZRAM_PARAMS", "ZRAM_RECOMP_ALGORITHM")
+        given = (get(stems[0], ()), wish.algorithms[:1] if params else (), wish.recompression)
+        for stem, choices in zip(stems, given, strict=True):
+            for choice in choices:
+                if why := _wrong_level(choice):
+                    self.problems.append((line_of(stem), f"{stem}_{index}: {why}"))
         wish.mem_limit = get("ZRAM_MEM_LIMIT", 0)
         wish.priority = get("ZRAM_PRIORITY", swapon.get("priority", DEFAULT_PRIORITY))
         wish.label = get("ZRAM_LABEL")
@@ -275,7 +281,7 @@ class _Parser:
         size = self.size(text)
         if size < MIN_PAGES * PAGE_SIZE:
             raise InvalidValueError(
-                f"{text!r} is {size} bytes, too small for a device (a bare number is KiB)"
+                f"{text!r} is {size} bytes, too small for a device ({_bare_number(text)})"
             )
         table = size // PAGE_SIZE * TABLE_BYTES_PER_PAGE
         if table > self.ram // 2:
@@ -394,6 +400,13 @@ def owner_ids(text: str) -> tuple[int, int]:
     return uid, gid
 
 
+def _bare_number(text: str) -> str:
+    """Say what a number without a suffix is: what most sizes that are too small come from."""
+    if text.strip().replace(".", "", 1).isalnum():
+        return "a bare number is KiB"
+    return "within an expression a bare number is bytes: give it a suffix such as M"
+
+
 def _repeated(paths: list[str]) -> list[str]:
     return sorted({path for path in paths if paths.count(path) > 1})
 
@@ -453,6 +466,21 @@ def _choices(text: str) -> tuple[Choice, ...]:
     return tuple(choices)
 
 
+def _wrong_level(choice: Choice) -> str:
+    """Say what is wrong with a level; kernels up to 7.2 take another without a word."""
+    if choice.level is None or choice.name not in ALGORITHMS:
+        return ""
+    from ._native import codec_levels
+
+    try:
+        low, high = codec_levels(choice.name)
+    except OSError:
+        return f"{choice.name} has no levels"
+    if low <= choice.level <= high:
+        return ""
+    return f"{choice.name} has no level {choice.level}, only {low} to {high}"
+
+
 def _params(words: list[str]) -> tuple[int | None, str | None, int | None]:
     """Take ``level=3 dict=/path deflate.winbits=-12``; the kernel ignores what it does not know."""
     level = dictionary = winbits = None
@@ -462,6 +490,8 @@ def _params(words: list[str]) -> tuple[int | None, str | None, int | None]:
             level = _whole(value, -(1 << 31), (1 << 31) - 1)
         elif key == "deflate.winbits":
             winbits = _whole(value, -15, 15)
+            if abs(winbits) < 9:
+                raise InvalidValueError(f"{word!r}: -15 to -9, or 9 to 15 with a zlib header")
         elif key == "dict":
             if not os.path.isabs(value) or '"' in value:
                 raise InvalidValueError(f"dictionary {value!r} is no absolute path")

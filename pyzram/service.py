@@ -306,7 +306,8 @@ class _Run:
         name = f"zram{self.number(step)}"
         options = mount_words(wish.mount_options, wish.discard)
         if not os.path.isdir(point):
-            raise from_errno(20 if os.path.exists(point) else 2, f"{name}: mount on {point}", point)
+            code, remedy = (20, "") if os.path.exists(point) else (2, "make the directory first")
+            raise from_errno(code, f"{name}: mount on {point}", point, remedy=remedy)
         words = ["mount", "-t", wish.fstype, *(["-o", options] if options else [])]
         number = self.number(step)
         self.undo.append((f"unmount {point}", lambda: self.leave(number, self.umount, point)))

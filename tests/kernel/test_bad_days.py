@@ -78,7 +78,9 @@ def test_mkfs_missing_and_mount_point_missing(box: Box) -> None:
     box.write(f"ZRAM_SIZE_0=64M\nZRAM_MOUNT_0={box.directory}/none\nZRAM_FSTYPE_0=nosuchfs\n")
     assert "mkfs.nosuchfs is missing" in box.fails("start")
     box.write(f"ZRAM_SIZE_0=64M\nZRAM_MOUNT_0={box.directory}/none\n")
-    assert f"mount on {box.directory}/none: No such file" in box.fails("start")
+    said = box.fails("start")
+    assert f"mount on {box.directory}/none: No such file" in said
+    assert "make the directory first" in said
     assert box.numbers() == []
 
 
