@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
     from .extent import Extent
 
+# Why processes are skipped.
+UNREADABLE = "unreadable processes"
+GONE = "kernel threads and exited processes"
+
 
 class Source:
     """Where pages come from: rows of pages, and what was left out on the way to them.
@@ -115,39 +119,49 @@ class Stream:
 def open_processes(pids: Iterable[int]) -> Source:
     """Open the swappable memory of these processes; memory they share counts once.
 
-    Private pages that a fork left shared count for each process that has them.
+    Those that can not be looked at are skipped and counted, as long as one is left. Private pages
+    that a fork left shared count for each process that has them.
 
     Raises:
-        AccessError: one of them may not be looked at.
-        ZramOSError: ESRCH, one of them is not there.
+        AccessError: none of them may be looked at (what the first one gave).
+        ZramOSError: ESRCH, none of them is there, or they are the kernel's own.
     """
-    devices = procmem.MemoryDevices.of_this_system()
     numbers = list(dict.fromkeys(pids))
     label = "process" + " ".join(["es" * (len(numbers) > 1), *map(str, numbers)])
     source = Source(label, os.sysconf("SC_PAGE_SIZE"))
-    _add_processes(source, [procmem.process_pages(pid, devices=devices) for pid in numbers])
+    found, failures = _look_at(source, numbers)
+    if failures and not found:
+        raise failures[0]
+    _add_processes(source, found)
     return source
 
 
 def open_system() -> Source:
     """Open the memory of all processes that the caller may look at, except this one."""
-    devices = procmem.MemoryDevices.of_this_system()
     source = Source("system", os.sysconf("SC_PAGE_SIZE"))
-    found = []
-    for pid in procmem.all_processes():
-        if pid == os.getpid():
-            continue
+    found, _ = _look_at(source, [pid for pid in procmem.all_processes() if pid != os.getpid()])
+    _add_processes(source, found)
+    return source
+
+
+def _look_at(
+    source: Source, pids: Iterable[int]
+) -> tuple[list[procmem.ProcessPages], list[ZramOSError]]:
+    """Count the pages of these processes; those that exit or may not be read are skipped."""
+    devices = procmem.MemoryDevices.of_this_system()
+    found, failures = [], []
+    for pid in pids:
         try:
             found.append(procmem.process_pages(pid, devices=devices))
         except ZramOSError as err:
             if err.errno in (errno.EACCES, errno.EPERM):
-                source.skip("unreadable processes")
+                source.skip(UNREADABLE)
             elif err.errno == errno.ESRCH:
-                source.skip("kernel threads and exited processes")
+                source.skip(GONE)
             else:
                 raise
-    _add_processes(source, found)
-    return source
+            failures.append(err)
+    return found, failures
 
 
 def _add_processes(source: Source, found: list[procmem.ProcessPages]) -> None:

@@ -11,7 +11,7 @@ from ..errors import InvalidValueError
 from ..pages import algorithms as all_algorithms
 from ..store import PageStore
 from ..units import format_size
-from .sources import add_source_arguments, opened, progress_bar, say
+from .sources import add_source_arguments, opened, progress_bar, say, skipped_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +57,7 @@ def main(argv: list[str]) -> int:
             check_plot(options.plot)
         candidates(names)
         with opened(arguments, options) as source:
-            label, page_size = source.label, source.page_size
+            label, page_size, skipped = source.label, source.page_size, skipped_line(source.skipped)
             pages = read_sample(
                 source,
                 precision=options.precision / 100,
@@ -79,7 +79,10 @@ def main(argv: list[str]) -> int:
 
         say(json.dumps([row.as_json() for row in rows], indent=2))
     else:
-        say(f"{label}: measured on {len(pages) // page_size} pages ({format_size(len(pages))})\n")
+        say(f"{label}: measured on {len(pages) // page_size} pages ({format_size(len(pages))})")
+        if skipped:
+            say(skipped)
+        say("")
         say("\n".join(table(rows)))
     if options.plot:
         plot_bench(rows, label, options.plot)

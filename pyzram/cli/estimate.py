@@ -23,7 +23,7 @@ from ..estimate import (
 from ..pages import algorithms as all_algorithms
 from ..store import Chain, PageStore, running_chain
 from ..units import format_size, parse_size
-from .sources import add_source_arguments, opened, progress_bar, say
+from .sources import add_source_arguments, opened, progress_bar, say, skipped_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -129,8 +129,7 @@ def report(result: Estimate, ram: int, names: Sequence[str] | None) -> str:
     """All that is said about an estimate, as text for people."""
     lines = [_head(result)]
     if result.skipped:
-        parts = [f"{count} {reason}" for reason, count in sorted(result.skipped.items())]
-        lines.append("skipped: " + "; ".join(parts))
+        lines.append(skipped_line(result.skipped))
     if result.lost:
         lines.append(f"gone before they could be read: {_pages(result.lost)}")
     if not result.pages or not result.sampled:

@@ -3,15 +3,24 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, cast
 
 from ..capability import capabilities
 from ..errors import InvalidValueError
 from ..estimate import estimate_pages, historic_block
-from ..source import Source, Stream, open_files, open_processes, open_system
+from ..source import (
+    GONE,
+    UNREADABLE,
+    Source,
+    Stream,
+    open_files,
+    open_processes,
+    open_system,
+)
 from . import columns
 from .options import UsageError
-from .sources import progress_bar, say, standard_input
+from .sources import progress_bar, say, skipped_line, standard_input
 
 if TYPE_CHECKING:
     from ..figures import Figures
@@ -43,6 +52,10 @@ def main(given: dict[str, str], operands: list[str]) -> int:
             result = estimate_pages(source, [algorithm], timing=False, progress=progress)
     except InvalidValueError as err:
         raise UsageError(str(err)) from None
+    # The block has no room for it, and whoever named a process wants to know.
+    left_out = {r: n for r, n in result.skipped.items() if r in (UNREADABLE, GONE)}
+    if left_out and operands not in ([], ["system"]) and sys.stderr is not None:
+        print(f"zram_stats: {skipped_line(left_out)}", file=sys.stderr)
     block = historic_block(result, algorithm)
     # The kernel's names of today for what the block calls by its old ones.
     now = {"num_reads": "read_ios", "num_writes": "write_ios", "zero_pages": "same_pages"}

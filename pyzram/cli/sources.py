@@ -85,6 +85,12 @@ def standard_input(page_size: int | None = None) -> Source | Stream:
     return open_stream(sys.stdin.fileno(), page_size=page_size)
 
 
+def skipped_line(skipped: dict[str, int]) -> str:
+    """What was left out on the way to the pages, and how often; empty if nothing was."""
+    parts = [f"{count} {reason}" for reason, count in sorted(skipped.items())]
+    return "skipped: " + "; ".join(parts) if parts else ""
+
+
 def say(text: str) -> None:
     """Print what was asked for; where nobody can read it, that is an error."""
     if sys.stdout is None:

@@ -366,6 +366,22 @@ answer = []
     assert sorted(found) == [(number, i) for number in (0, 1) for i in range(4000) if i % 7]
 
 
+def test_of_several_processes_those_that_are_gone_are_skipped_and_counted():
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    body = "answer = []\n"
+    with child(body) as (pid, _):
+        with contextlib.closing(open_processes([ended.pid, pid])) as source:
+            assert source.pages > 0
+            assert source.skipped["kernel threads and exited processes"] == 1
+            assert str(ended.pid) in source.label
+        with contextlib.closing(open_processes([pid])) as source:
+            assert "kernel threads and exited processes" not in source.skipped
+    with pytest.raises(ZramOSError, match=str(ended.pid)) as caught:
+        open_processes([ended.pid])
+    assert caught.value.errno == errno.ESRCH
+
+
 def test_maps_lines_are_sorted_by_what_can_be_swapped():
     devices = procmem.MemoryDevices(frozenset({"00:01", "00:1f"}), frozenset({"00:0f"}))
     text = """\
