@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 DEFAULT_DIRECTORY = "/run/pyzram"
 LOCK_SECONDS = 90.0
+ADDING_BYTES = 64  # an index, a blank and a number
 
 
 class Record:
@@ -194,8 +195,8 @@ class State:
 
         ``memory`` is what it is meant to become.
 
-        The kernel copies the number straight from hot_add into a file of ours, so not even
-        SIGKILL comes between the two.
+        The kernel writes the number straight into a file of ours, within the very call that
+        makes the device, so not even SIGKILL comes between the two.
 
         Raises:
             ZramOSError: what hot_add or the record's file gave.
@@ -208,7 +209,7 @@ class State:
             raise self._unkept(err) from err
         try:
             try:
-                os.write(intent, f"{index} ".encode())
+                os.write(intent, f"{index} ".ljust(ADDING_BYTES).encode())
             except OSError as err:
                 raise self._unkept(err) from err
             try:
@@ -216,12 +217,12 @@ class State:
             except OSError as err:
                 raise from_errno(err.errno or 0, "add a zram device", control) from err
             try:
-                _copy(hot_add, intent)
+                _read_into(hot_add, intent, len(f"{index} "))
             except OSError as err:
                 raise from_errno(err.errno or 0, "add a zram device", control) from err
             finally:
                 os.close(hot_add)
-            number = int(os.pread(intent, 64, 0).split()[1])
+            number = int(os.pread(intent, ADDING_BYTES, 0).split()[1])
         finally:
             os.close(intent)
         record = Record(index, number, self.diskseq(number))
@@ -246,18 +247,17 @@ class State:
             return "unknown"
 
 
-def _copy(source: int, target: int) -> None:
-    """Read ``source`` once, from its start, and append what it says to ``target``."""
-    try:
-        sent = os.sendfile(target, source, 0, 64)
-    except OSError as err:
-        # Not every kernel can splice from sysfs. It refuses before it reads, so no device is
-        # made; the read below leaves SIGKILL a moment, which is the best there is.
-        if err.errno not in (errno.EINVAL, errno.ENOSYS):
-            raise
-        sent = os.write(target, os.pread(source, 64, 0))
-    if not sent:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
+def _read_into(source: int, target: int, offset: int) -> None:
+    """Read ``source`` once, from its start, straight into the file ``target``.
+
+    A mapping, for sendfile(2) reads first, and drops what it read when a signal has come.
+    """
+    from mmap import mmap
+
+    with mmap(target, ADDING_BYTES) as page, memoryview(page) as whole, whole[offset:] as rest:
+        page[0] = page[0]  # in memory and writable from here on: no fault can fail in the call
+        if not os.preadv(source, [rest], 0):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
 def _lines(path: str) -> list[str]:

@@ -6,13 +6,17 @@ what is half done; after SIGKILL the next start or reload finds what was begun.
 from __future__ import annotations
 
 import json
+import random
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from pyzram.sysfs import Sysfs
 
 from .box import SMALL, Box, diskseq, swaps, swaps_left
 from .conftest import OwnDevice, write_once
@@ -39,7 +43,7 @@ elif where == "after":
     done = getattr(service._Run, name)
     setattr(service._Run, name, lambda self, step: end(done(self, step)))
 else:
-    setattr(state.os if point in ("unlink", "replace", "sendfile") else state.State, point, end)
+    setattr(state.os if point in ("unlink", "replace", "preadv") else state.State, point, end)
 sys.exit(pyzram.main(sys.argv[4:]))
 """
 
@@ -49,7 +53,7 @@ REPLACE = [*START, "swapoff", "remove"]
 MOUNT = ["add", "configure", "mkfs", "mount", "permissions", "ready"]
 LIVE = ["mem_limit", "mount_options", "permissions", "ready"]
 # Within a step, where the record is written.
-INSIDE = [("in", point) for point in ("sendfile", "save", "replace", "unlink")]
+INSIDE = [("in", point) for point in ("preadv", "save", "replace", "unlink")]
 
 
 def around(steps: list[str]) -> list[tuple[str, str]]:
@@ -102,6 +106,51 @@ def test_start_that_is_terminated_undoes_what_it_did(box: Box, where: str, point
     box.fine("stop")
 
 
+ADD = """
+import sys
+from pyzram.state import State
+with State(sys.argv[1], directory=sys.argv[2]) as state:
+    print(flush=True)
+    state.add_device(0, {})
+    sys.stdin.read()
+"""
+
+
+def test_a_device_is_recorded_by_the_very_call_that_makes_it(box: Box) -> None:
+    """SIGKILL at random moments around hot_add, which takes longer than all that is around it."""
+    before = {diskseq(number) for number in Sysfs().numbers()}
+    taken_up = 0
+    for _ in range(60):
+        words = [sys.executable, "-Ic", ADD, str(box.conf), str(box.run_dir)]
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            assert process.stdout
+            process.stdout.read(1)
+            moment = time.perf_counter() + random.random() * 1e-3
+            while time.perf_counter() < moment:
+                pass
+            process.kill()
+        taken_up += len(box.numbers())
+        box.fine("stop")
+
+    def left() -> list[int]:
+        found = []
+        for number in Sysfs().numbers():
+            try:
+                size = Path(f"/sys/block/zram{number}/disksize").read_text()
+                if size == "0\n" and diskseq(number) not in before:
+                    found.append(number)
+            except FileNotFoundError:
+                pass
+        return found
+
+    # Others on this machine make devices too, but do not leave them like this.
+    deadline = time.monotonic() + 5
+    while left() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert left() == []
+    assert taken_up, "none was killed late enough"
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_other_signals_undo_too(box: Box, number: int) -> None:
     end(box, number, "after", "swapon", "start")
@@ -113,7 +162,7 @@ def test_start_after_a_start_that_was_killed(box: Box, where: str, point: str) -
     assert steps(box, "start") == START
     end(box, signal.SIGKILL, where, point, "start")
     left = box.known()
-    if (where, point) in (("before", "add"), ("in", "sendfile")):
+    if (where, point) in (("before", "add"), ("in", "preadv")):
         assert not left
     else:
         assert len(left) == 1, "the device is known, wherever the process died"
