@@ -37,7 +37,11 @@ LEVELS = {
 
 @dataclass(frozen=True, slots=True)
 class BenchResult:
-    """One algorithm at one level. Speeds are bytes of pages a second, without same-filled ones."""
+    """One algorithm at one level.
+
+    Speeds are bytes of pages a second, without same-filled ones; 0 where nothing was measured
+    because there are no others.
+    """
 
     name: str
     level: int | None
@@ -48,8 +52,8 @@ class BenchResult:
     compress_threads: float
     """the same with all threads together"""
     threads: int
-    speedup: float
-    """all threads against one, both by the clock on the wall"""
+    speedup: float | None
+    """all threads against one, both by the clock on the wall; ``None`` as above"""
     memory_share: float | None
     """mem_used_total / orig_data_size of a device with much of such memory"""
 
@@ -59,7 +63,7 @@ class BenchResult:
         return self.name if self.level is None else f"{self.name}:{self.level}"
 
     def as_json(self) -> dict[str, object]:
-        """Plain values; speeds in bytes a second."""
+        """Plain values; speeds in bytes a second, ``None`` where nothing was measured."""
         return {
             "algorithm": self.name,
             "level": self.level,
@@ -67,9 +71,9 @@ class BenchResult:
             "memory_share": self.memory_share,
             "orig_data_size": self.figures.orig_data_size,
             "compr_data_size": self.figures.compr_data_size,
-            "compress_speed": round(self.compress),
-            "decompress_speed": round(self.decompress),
-            "compress_speed_threads": round(self.compress_threads),
+            "compress_speed": round(self.compress) or None,
+            "decompress_speed": round(self.decompress) or None,
+            "compress_speed_threads": round(self.compress_threads) or None,
             "threads": self.threads,
             "speedup": self.speedup,
         }
@@ -132,7 +136,10 @@ def bench_pages(
         much = store.scale(figures, MUCH)
         compress_ns, decompress_ns = _native.time_pages(name, level, size, work)
         compress = _speed(work, sum(compress_ns) / 1e9)
-        alone, together = _walls(work, name, level, size, threads, compress)
+        speedup = None
+        if work:
+            alone, together = _walls(work, name, level, size, threads, compress)
+            speedup = alone / together
         rows.append(
             BenchResult(
                 name,
@@ -140,9 +147,9 @@ def bench_pages(
                 figures,
                 compress,
                 _speed(work, sum(decompress_ns) / 1e9),
-                compress * alone / together,
+                compress * (speedup or 0.0),
                 threads,
-                alone / together,
+                speedup,
                 much.mem_used_total / much.orig_data_size if pages else None,
             )
         )

@@ -204,11 +204,12 @@ def plot_bench(rows: Sequence[BenchResult], source: str, path: str) -> None:
                         fontsize=7,
                         color=colour,
                     )
-        axis.set_xscale("log")
-        ticker = _matplotlib("ticker")
-        axis.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-        axis.xaxis.set_major_formatter(ticker.FuncFormatter(lambda x, _: f"{x:g}"))
-        axis.xaxis.set_minor_locator(ticker.NullLocator())
+        if any(row.compress for row in rows):  # else nothing was measured
+            axis.set_xscale("log")
+            ticker = _matplotlib("ticker")
+            axis.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+            axis.xaxis.set_major_formatter(ticker.FuncFormatter(lambda x, _: f"{x:g}"))
+            axis.xaxis.set_minor_locator(ticker.NullLocator())
         axis.set_xlabel(f"{title}: MiB of pages per second, one core (faster to the right)")
         axis.grid(which="major", color=PALE, linewidth=0.6)
         axis.tick_params(colors=INK, labelsize=8)

@@ -114,10 +114,10 @@ def table(rows: Sequence[BenchResult]) -> list[str]:
                 row.label,
                 "-" if figures.ratio is None else f"{figures.ratio:.1%}",
                 "-" if row.memory_share is None else f"{row.memory_share:.1%}",
-                f"{row.compress / MIB:.0f}",
-                f"{row.decompress / MIB:.0f}",
-                f"{row.compress_threads / MIB:.0f}",
-                f"{row.speedup:.2f}",
+                _speed(row.compress),
+                _speed(row.decompress),
+                _speed(row.compress_threads),
+                "-" if row.speedup is None else f"{row.speedup:.2f}",
             )
         )
     widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
@@ -131,3 +131,7 @@ def table(rows: Sequence[BenchResult]) -> list[str]:
         )
         for line in cells
     ]
+
+
+def _speed(speed: float) -> str:
+    return f"{speed / MIB:.0f}" if speed else "-"

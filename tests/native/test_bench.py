@@ -6,6 +6,7 @@ import os
 import random
 import subprocess
 import sys
+import warnings
 
 import pytest
 
@@ -59,6 +60,19 @@ def test_figures_are_those_of_the_pages(corpus):
 def test_nothing_to_compress_has_no_speed():
     [row] = bench.bench_pages(bytearray(), ["lz4:1"], threads=1)
     assert (row.compress, row.memory_share, row.figures.ratio) == (0, None, None)
+    assert row.speedup is None
+    assert row.as_json()["compress_speed"] is row.as_json()["speedup"] is None
+
+
+def test_where_nothing_was_measured_no_figure_is_shown(tmp_path, capsys):
+    source, plot = tmp_path / "zeros", tmp_path / "plot.svg"
+    source.write_bytes(bytes(1 << 20))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert command.main([str(source), "-a", "842", "--plot", str(plot)]) == 0
+    assert plot.stat().st_size
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert line.split() == ["*", "842", "0.0%", "0.0%", "-", "-", "-", "-"]
 
 
 def row_of(name, compress, size):
