@@ -332,7 +332,7 @@ class Lifecycle(Compression, Backing, Swap):
             )
 
     def _wait_for_node(self) -> None:
-        _wait_until(lambda: os.path.exists(self.node), NODE_TIMEOUT_SECONDS, self.node)
+        wait_until(lambda: os.path.exists(self.node), self.node)
 
 
 def _undo(error: BaseException, action: Callable[[], None]) -> None:
@@ -347,11 +347,16 @@ def _undo(error: BaseException, action: Callable[[], None]) -> None:
             error.append(text)
 
 
-def _wait_until(condition: Callable[[], bool], seconds: float, path: str) -> None:
-    deadline = time.monotonic() + seconds
+def wait_until(condition: Callable[[], bool], path: str) -> None:
+    """Wait for a file of the kernel's or of udev's making.
+
+    Raises:
+        BlockedError: it did not come in :data:`NODE_TIMEOUT_SECONDS` (ETIMEDOUT).
+    """
+    deadline = time.monotonic() + NODE_TIMEOUT_SECONDS
     pause = 0.001
     while not condition():
         if time.monotonic() > deadline:
-            raise from_errno(errno.ETIMEDOUT, f"{path}: wait for the device node", path)
+            raise from_errno(errno.ETIMEDOUT, f"{path}: wait for it", path)
         time.sleep(pause)
         pause = min(pause * 2, 0.1)

@@ -8,7 +8,6 @@ undone in reverse; what ran before stays as it was.
 from __future__ import annotations
 
 import os
-import time
 
 from . import plan as planner
 from . import users
@@ -24,7 +23,7 @@ from .config import (
     read_config,
 )
 from .errors import DeviceNotFoundError, UnsupportedError, ZramError, ZramOSError, from_errno
-from .lifecycle import MEM_LIMIT, Lifecycle, total_memory
+from .lifecycle import MEM_LIMIT, Lifecycle, total_memory, wait_until
 from .plan import Plan, Step
 from .programs import ProgramError, run
 from .state import DEFAULT_DIRECTORY, State
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-NODE_SECONDS = 10.0
 LABEL_OPTION = {"f2fs": "-l", "vfat": "-n", "exfat": "-L", "btrfs": "-L", "xfs": "-L"}
 
 
@@ -220,7 +218,7 @@ class _Run:
                 2, f"no zram in this kernel, neither built in nor as a module (CONFIG_ZRAM): {err}"
             ) from err
         self.undo.append(("unload the zram module", lambda: self.do_unload(step)))
-        _wait(self.sysfs.has_driver, self.sysfs.control)
+        wait_until(self.sysfs.has_driver, self.sysfs.control)
 
     def do_unload(self, step: Step) -> None:
         if not os.path.exists(self.sysfs.path("sys/module/zram/initstate")):
@@ -241,7 +239,7 @@ class _Run:
         number = self.state.add_device(step.index, memory_of(self.wish(step))).number
         self.made[_made_for(step)] = number
         node = f"{self.sysfs.dev}/zram{number}"
-        _wait(lambda: os.path.exists(node), node)
+        wait_until(lambda: os.path.exists(node), node)
 
     def do_configure(self, step: Step) -> None:
         wish = self.wish(step)
@@ -459,14 +457,3 @@ def _give(path: str, status: os.stat_result) -> None:
     """Give a directory the owner and mode that it had."""
     os.chown(path, status.st_uid, status.st_gid)
     os.chmod(path, status.st_mode & 0o7777)
-
-
-def _wait(condition: Callable[[], bool], path: str) -> None:
-    """Wait for a file of the kernel or of udev, with a deadline."""
-    deadline = time.monotonic() + NODE_SECONDS
-    pause = 0.001
-    while not condition():
-        if time.monotonic() > deadline:
-            raise from_errno(110, f"{path}: wait for it", path)
-        time.sleep(pause)
-        pause = min(pause * 2, 0.1)
