@@ -168,11 +168,13 @@ def _codec(
     names = algorithms()
     if algorithm not in names:
         raise InvalidValueError(f"algorithm {algorithm!r}: not one of {' '.join(names)}")
-    if page_size not in PAGE_SIZES:
-        raise InvalidValueError(f"page of {page_size} bytes: not one of 4096, 16384, 65536")
+    if not isinstance(page_size, int) or page_size not in PAGE_SIZES:
+        raise InvalidValueError(f"page of {page_size!r} bytes: not one of 4096, 16384, 65536")
     if dictionary is not None and not dictionary:
         raise InvalidValueError(f"{algorithm}: the dictionary is empty")
     _check_level(algorithm, level)
+    if winbits is not None and not isinstance(winbits, int):
+        raise InvalidValueError(f"{algorithm}: winbits {winbits!r}: not a whole number")
     try:
         return _native.Codec(algorithm, page_size, level, winbits, dictionary)
     except OverflowError as err:

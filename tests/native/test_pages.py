@@ -8,6 +8,7 @@ import errno
 import gc
 import mmap
 import os
+import re
 import signal
 import threading
 from array import array
@@ -428,3 +429,17 @@ def test_nothing_leaks(algorithm):
     gc.collect()
     # The smallest context has 24 KiB, and forty were made: Python's own noise is far below.
     assert allocated() - before < 256 << 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"algorithm": "deflate", "winbits": "9"}, "winbits '9'"),
+        ({"algorithm": "deflate", "winbits": 9.0}, "winbits 9.0"),
+        ({"algorithm": "lz4", "page_size": "4096"}, "'4096'"),
+        ({"algorithm": "lz4", "page_size": 4096.0}, "4096.0"),
+    ],
+)
+def test_a_parameter_of_another_type_is_named(arguments, named):
+    with pytest.raises(pyzram.InvalidValueError, match=re.escape(named)):
+        pyzram.page_sizes(bytes(4096), **arguments)
