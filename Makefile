@@ -39,7 +39,7 @@ lint: deps
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/shellcheck $$(grep --exclude-dir=__pycache__ -rlE '^#!(/bin/sh|/sbin/openrc-run)' .ci initscripts packaging tests tools)
-	for file in csrc/*.c; do case $$file in csrc/_pyzram.c) ;; *) \
+	for file in csrc/*.c csrc/codec/*.c; do case $$file in csrc/_pyzram.c) ;; *) \
 		$(CC) $(CFLAGS_STRICT) -Icsrc -c "$$file" -o /dev/null || exit 1;; esac; done
 
 unit native kernel: build

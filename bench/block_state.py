@@ -19,7 +19,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pyzram
-from pyzram import block_state
+from pyzram.device import block_state
 
 ROUNDS = 3
 FLAGS = ("......", "...i..", "..h..n", "s.....", ".w.i..", "....r.")

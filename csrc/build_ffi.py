@@ -58,8 +58,8 @@ ffibuilder.cdef(declarations())
 ffibuilder.set_source(
     "pyzram._pyzram",
     '#include "pyzram.h"',
-    sources=sorted(str(p.relative_to(ROOT)) for p in HERE.glob("*.c") if p.name != "_pyzram.c"),
-    depends=sorted(str(p.relative_to(ROOT)) for p in HERE.glob("*.h")),
+    sources=sorted(str(p.relative_to(ROOT)) for p in HERE.rglob("*.c") if p.name != "_pyzram.c"),
+    depends=sorted(str(p.relative_to(ROOT)) for p in HERE.rglob("*.h")),
     include_dirs=["csrc"],
     extra_compile_args=["-std=c11", "-D_GNU_SOURCE", *pkg_config("--cflags")],
     extra_link_args=pkg_config("--libs"),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Many pages at once: which are same-filled, and what the others compress to. */
-#include "codec.h"
+#include "codec/codec.h"
 
 #include <errno.h>
 #include <string.h>

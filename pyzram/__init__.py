@@ -8,9 +8,10 @@ from ._version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .capability import Capabilities, capabilities
-    from .compression import Algorithm
-    from .device import Zram, devices
+    from .device.algorithms import Algorithm
+    from .device.features import Capabilities, capabilities
+    from .device.stats import BdStat, BlockStat, DebugStat, IoStat, MmStat, Stats
+    from .device.zram import Zram, devices
     from .errors import (
         AccessError,
         BlockedError,
@@ -23,38 +24,37 @@ if TYPE_CHECKING:
         ZramError,
         ZramOSError,
     )
-    from .estimate import Estimate, estimate_pages
-    from .pages import (
+    from .kernel.parse import SwapArea
+    from .kernel.sysfs import Sysfs
+    from .pages.codec import (
         algorithms,
         analyse,
         compress_page,
         decompress_page,
         page_sizes,
     )
-    from .parse import SwapArea
-    from .recompression import recompress_pages
-    from .run import Run
-    from .stats import BdStat, BlockStat, DebugStat, IoStat, MmStat, Stats
-    from .store import PageStore, StoreFigures
-    from .sysfs import Sysfs
+    from .pages.estimate import Estimate, estimate_pages
+    from .pages.zsmalloc import PageStore, StoreFigures
+    from .postprocess.bounded_steps import Run
+    from .postprocess.recompression import recompress_pages
+    from .postprocess.writeback import write_back, write_back_pages
     from .units import format_size, parse_size
-    from .writeback import write_back, write_back_pages
 
 # Public name to the module that defines it.
 _HOME = {
-    "Zram": "device",
-    "devices": "device",
-    "Algorithm": "compression",
-    "Capabilities": "capability",
-    "capabilities": "capability",
-    "BdStat": "stats",
-    "BlockStat": "stats",
-    "DebugStat": "stats",
-    "IoStat": "stats",
-    "MmStat": "stats",
-    "Stats": "stats",
-    "SwapArea": "parse",
-    "Sysfs": "sysfs",
+    "Zram": "device.zram",
+    "devices": "device.zram",
+    "Algorithm": "device.algorithms",
+    "Capabilities": "device.features",
+    "capabilities": "device.features",
+    "BdStat": "device.stats",
+    "BlockStat": "device.stats",
+    "DebugStat": "device.stats",
+    "IoStat": "device.stats",
+    "MmStat": "device.stats",
+    "Stats": "device.stats",
+    "SwapArea": "kernel.parse",
+    "Sysfs": "kernel.sysfs",
     "AccessError": "errors",
     "BlockedError": "errors",
     "DeviceBusyError": "errors",
@@ -65,19 +65,19 @@ _HOME = {
     "UnsupportedError": "errors",
     "ZramError": "errors",
     "ZramOSError": "errors",
-    "Estimate": "estimate",
-    "estimate_pages": "estimate",
-    "PageStore": "store",
-    "StoreFigures": "store",
-    "algorithms": "pages",
-    "analyse": "pages",
-    "compress_page": "pages",
-    "decompress_page": "pages",
-    "page_sizes": "pages",
-    "Run": "run",
-    "recompress_pages": "recompression",
-    "write_back": "writeback",
-    "write_back_pages": "writeback",
+    "Estimate": "pages.estimate",
+    "estimate_pages": "pages.estimate",
+    "PageStore": "pages.zsmalloc",
+    "StoreFigures": "pages.zsmalloc",
+    "algorithms": "pages.codec",
+    "analyse": "pages.codec",
+    "compress_page": "pages.codec",
+    "decompress_page": "pages.codec",
+    "page_sizes": "pages.codec",
+    "Run": "postprocess.bounded_steps",
+    "recompress_pages": "postprocess.recompression",
+    "write_back": "postprocess.writeback",
+    "write_back_pages": "postprocess.writeback",
     "format_size": "units",
     "parse_size": "units",
 }

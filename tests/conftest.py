@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import contextlib
 import signal
+from collections.abc import Iterator
+
+import pytest
 
 # A shell starts background jobs with SIGINT ignored, and children inherit that. Tests of what
 # Ctrl-C does need what a terminal gives.
@@ -17,3 +20,13 @@ with contextlib.suppress(ImportError):
 
     settings.register_profile("pyzram", deadline=None)
     settings.load_profile("pyzram")
+
+
+@pytest.fixture(autouse=True)
+def signals_as_they_were() -> Iterator[None]:
+    """A command that ran in this process leaves its handlers; they are no matter of other tests."""
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)

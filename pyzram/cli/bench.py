@@ -6,12 +6,20 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from ..bench import LEVELS, PRECISION, BenchResult, bench_pages, best_of, candidates, read_sample
 from ..errors import InvalidValueError
-from ..pages import algorithms as all_algorithms
-from ..store import PageStore
+from ..pages.benchmark import (
+    LEVELS,
+    PRECISION,
+    BenchResult,
+    bench_pages,
+    best_of,
+    candidates,
+    read_sample,
+)
+from ..pages.codec import algorithms as all_algorithms
+from ..pages.zsmalloc import PageStore
 from ..units import format_size
-from .sources import add_source_arguments, opened, progress_bar, say, skipped_line
+from .source_arguments import add_source_arguments, opened, progress_bar, say, skipped_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +60,7 @@ def main(argv: list[str]) -> int:
     names = [n for text in options.algorithm or [] for n in text.split(",") if n] or None
     try:
         if options.plot:
-            from ..plot import check_plot, plot_bench
+            from ..pages.plot import check_plot, plot_bench
 
             check_plot(options.plot)
         candidates(names)

@@ -9,13 +9,13 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from ..config import DEFAULT_PATH
-from ..doctor import Finding, Picture, examine, look, plain
-from ..sysfs import Sysfs
+from ..config.parser import DEFAULT_PATH
+from ..doctor.checks import Finding, Picture, examine, look, plain
+from ..kernel.sysfs import Sysfs
 from ..units import format_size
 
 if TYPE_CHECKING:
-    from ..stats import Stats
+    from ..device.stats import Stats
 
 # 2, could not look or could not say, is what pyzram makes of an exception of ours.
 NOTHING, FINDINGS = 0, 1

@@ -9,7 +9,8 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidValueError, ZramError
-from ..estimate import (
+from ..pages.codec import algorithms as all_algorithms
+from ..pages.estimate import (
     AlgorithmEstimate,
     Estimate,
     Recommendation,
@@ -20,10 +21,9 @@ from ..estimate import (
     size_histogram,
     zram_generator,
 )
-from ..pages import algorithms as all_algorithms
-from ..store import Chain, PageStore, running_chain
+from ..pages.zsmalloc import Chain, PageStore, running_chain
 from ..units import format_size, parse_size
-from .sources import add_source_arguments, opened, progress_bar, say, skipped_line
+from .source_arguments import add_source_arguments, opened, progress_bar, say, skipped_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +75,7 @@ def main(argv: list[str]) -> int:
         chain = Chain(options.chain, "waste")
     try:
         if options.plot:
-            from ..plot import check_plot, plot_estimate
+            from ..pages.plot import check_plot, plot_estimate
 
             check_plot(options.plot)
         ram = parse_size(options.ram) if options.ram else memory_size()
@@ -117,7 +117,7 @@ def memory_size() -> int:
 
 def offered() -> tuple[str, ...] | None:
     """Algorithms of this kernel's driver; ``None`` where they can not be told."""
-    from ..capability import capabilities
+    from ..device.features import capabilities
 
     try:
         return capabilities().algorithms

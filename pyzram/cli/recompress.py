@@ -6,10 +6,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from ..compression import RECOMPRESS_TYPES
-from ..device import Zram
-from ..recompression import recompress_pages
-from .runs import add_common_arguments, progress, report, terminable
+from ..device.algorithms import RECOMPRESS_TYPES
+from ..device.zram import Zram
+from ..postprocess.recompression import recompress_pages
+from .postprocess_report import add_common_arguments, progress, report, terminable
 
 
 def parser() -> argparse.ArgumentParser:

@@ -6,10 +6,10 @@ from __future__ import annotations
 import os
 import sys
 
-from ..config import DEFAULT_PATH, Config, ConfigError
-from ..service import Service
-from ..state import DEFAULT_DIRECTORY
-from ..sysfs import Sysfs
+from ..config.parser import DEFAULT_PATH, Config, ConfigError
+from ..kernel.sysfs import Sysfs
+from ..service.registry import DEFAULT_DIRECTORY
+from ..service.service import Service
 from ..units import format_size
 from .options import Option, UsageError, describe, parse
 from .pyzram import COMMANDS
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
-    from ..machine import Machine
-    from ..plan import Plan
+    from ..service.observed import Machine
+    from ..service.plan import Plan
 
 # status, as the Linux Standard Base has it.
 STOPPED = 3

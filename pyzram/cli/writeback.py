@@ -6,13 +6,13 @@ from __future__ import annotations
 import argparse
 import sys
 
-from ..backing import WRITEBACK_TYPES
-from ..device import Zram
+from ..device.backing import WRITEBACK_TYPES
+from ..device.zram import Zram
 from ..errors import InvalidValueError
-from ..run import PAGE_SIZE
+from ..postprocess.bounded_steps import PAGE_SIZE
+from ..postprocess.writeback import remaining_budget, write_back, write_back_pages
 from ..units import format_size, parse_size
-from ..writeback import remaining_budget, write_back, write_back_pages
-from .runs import add_common_arguments, progress, report, terminable
+from .postprocess_report import add_common_arguments, progress, report, terminable
 
 
 def parser() -> argparse.ArgumentParser:

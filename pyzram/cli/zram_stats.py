@@ -10,9 +10,9 @@ import os
 import sys
 
 from ..errors import ZramError
-from ..figures import Figures, Reader
-from ..sysfs import Sysfs, device_number
-from . import columns
+from ..kernel.attributes import Figures, Reader
+from ..kernel.sysfs import Sysfs, device_number
+from . import stats_columns
 from .options import Option, UsageError, describe, parse
 
 TYPE_CHECKING = False
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    Wanted = tuple[columns.Column, ...]
+    Wanted = tuple[stats_columns.Column, ...]
     Devices = list[tuple[Figures, list[Any]]]  # figures of each, and the wanted ones in order
 
 PROGRAM = "zram_stats"
@@ -38,14 +38,14 @@ OPTIONS = (
         "watch",
         "[SECONDS]",
         "show it live, every SECONDS (1)",
-        handler="pyzram.cli.watch:main",
+        handler="pyzram.cli.stats_live:main",
     ),
     Option(
         "",
         "estimate",
         "[ALGORITHM]",
         "print what a device would hold: operands are files, -, pid:NUMBER or system",
-        handler="pyzram.cli.historic:main",
+        handler="pyzram.cli.stats_estimate:main",
     ),
     Option("h", "help", "", "print this"),
     Option("V", "version", "", "print the version"),
@@ -109,22 +109,24 @@ def formatter(given: dict[str, str]) -> tuple[Wanted, Callable[[Devices], str]]:
     """
     check(given)
     if "prometheus" in given:
-        from ..export import openmetrics
+        from .stats_openmetrics import openmetrics
 
-        return columns.COLUMNS, lambda devices: openmetrics([figures for figures, _ in devices])
+        return stats_columns.COLUMNS, lambda devices: openmetrics(
+            [figures for figures, _ in devices]
+        )
     chosen = selection(given)
     if "json" in given:
-        from ..export import json_text
+        from .stats_openmetrics import json_text
 
-        every = chosen or columns.COLUMNS
+        every = chosen or stats_columns.COLUMNS
         names = [column.name for column in every]
         return every, lambda devices: json_text(
             [dict(zip(names, row, strict=True)) for _, row in devices]
         )
     if not any(name in given for name in OF_TABLES):
-        return columns.BLOCK, blocks
-    shown = chosen or columns.DEFAULT
-    return shown, lambda devices: columns.table(
+        return stats_columns.BLOCK, blocks
+    shown = chosen or stats_columns.DEFAULT
+    return shown, lambda devices: stats_columns.table(
         [row for _, row in devices],
         shown,
         exact="bytes" in given,
@@ -143,14 +145,14 @@ def check(given: dict[str, str]) -> None:
             raise UsageError(f"--{name} and --{forms[0]} exclude each other")
 
 
-def selection(given: dict[str, str]) -> tuple[columns.Column, ...] | None:
+def selection(given: dict[str, str]) -> tuple[stats_columns.Column, ...] | None:
     """The columns chosen, or ``None`` for the usual ones."""
     if "output-all" in given:
-        return columns.COLUMNS
+        return stats_columns.COLUMNS
     if "output" not in given:
         return None
     try:
-        return columns.choose(given["output"])
+        return stats_columns.choose(given["output"])
     except ValueError as err:
         raise UsageError(f"unknown column {err}") from None
 
@@ -224,15 +226,17 @@ class Collection:
 def blocks(devices: Devices) -> str:
     """Each device as lines of ``key: value``; with a heading where there are several."""
     if len(devices) == 1:
-        return columns.block(devices[0][1])
-    return "\n".join(f"/dev/{figures['name']}\n{columns.block(row)}" for figures, row in devices)
+        return stats_columns.block(devices[0][1])
+    return "\n".join(
+        f"/dev/{figures['name']}\n{stats_columns.block(row)}" for figures, row in devices
+    )
 
 
 def usage() -> str:
     """The help text."""
     known = "".join(
         f"  {column.heading:<18} {column.help}{f' ({column.unit})' if column.unit else ''}\n"
-        for column in columns.COLUMNS
+        for column in stats_columns.COLUMNS
     )
     return (
         f"Usage: {PROGRAM} [OPTION]... [DEVICE]...\n"
@@ -260,7 +264,7 @@ def complain(message: object) -> None:
     if sys.stderr is not None:
         if sys.stdout is not None:
             sys.stdout.flush()
-        sys.stderr.write(f"{PROGRAM}: {columns.printable(str(message))}\n")
+        sys.stderr.write(f"{PROGRAM}: {stats_columns.printable(str(message))}\n")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pyzram.cli import pyzram as command
-from pyzram.state import State
+from pyzram.service.registry import State
 
 from .conftest import OwnDevice
 

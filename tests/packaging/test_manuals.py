@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from pyzram import config
 from pyzram.cli.pyzram import COMMANDS
 from pyzram.cli.service import OPTIONS
+from pyzram.config import parser
 
 from .conftest import TREE, run, succeed
 
@@ -77,16 +77,16 @@ def test_the_manual_has_every_command() -> None:
 
 def test_the_manual_has_exactly_the_variables_of_the_configuration() -> None:
     named = set(re.findall(r"^\.It Ev ([A-Z_]+)$", manual("zram.conf.5"), re.M))
-    assert named == {*config.GLOBALS, *(f"{stem}_N" for stem in config.PER_DEVICE)}
+    assert named == {*parser.GLOBALS, *(f"{stem}_N" for stem in parser.PER_DEVICE)}
 
 
 def test_the_defaults_in_the_manual_are_the_defaults() -> None:
     text = manual("zram.conf.5")
-    assert f"Default\n.Ql {config.DEFAULT_SIZE}\n" in text
-    assert f".Ql {config.DEFAULT_ALGORITHMS} ," in text
-    assert f"Default {config.DEFAULT_PRIORITY}." in text
-    assert f"Default {config.DEFAULT_FSTYPE}." in text
-    assert f".Ql {' '.join(config.DEFAULT_MKFS_OPTIONS['ext4'])} :" in text
+    assert f"Default\n.Ql {parser.DEFAULT_SIZE}\n" in text
+    assert f".Ql {parser.DEFAULT_ALGORITHMS} ," in text
+    assert f"Default {parser.DEFAULT_PRIORITY}." in text
+    assert f"Default {parser.DEFAULT_FSTYPE}." in text
+    assert f".Ql {' '.join(parser.DEFAULT_MKFS_OPTIONS['ext4'])} :" in text
 
 
 @pytest.mark.parametrize("name", MANUALS)

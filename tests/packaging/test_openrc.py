@@ -148,8 +148,8 @@ def test_the_shipped_configuration_says_nothing_but_comments() -> None:
 
 
 def test_every_default_in_the_shipped_configuration_is_the_default(tmp_path: Path) -> None:
-    from pyzram.change import memory_of
-    from pyzram.config import parse_config
+    from pyzram.config.parser import parse_config
+    from pyzram.service.diff import memory_of
 
     ram = 8 << 30
     lines = [line[1:] for line in CONFD.read_text().splitlines() if line.startswith("#")]

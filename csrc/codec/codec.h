@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a compression algorithm is made of. One C file per algorithm (NAME.c), each exporting
+ * one const struct codec_ops; one line in the table of codec.c.
+ *
+ * Three kinds of state, kept apart by type:
+ *  - codec_params: what was configured. Immutable once created, shared by all contexts;
+ *  - pyzram_context: scratch memory. Never used by two threads at once;
+ *  - codec_request: one page on its way, on the caller's stack.
+ */
+#ifndef PYZRAM_CODEC_H
+#define PYZRAM_CODEC_H
+
+#include "pyzram.h"
+
+struct codec_ops;
+
+struct pyzram_params {
+	const struct codec_ops *ops;
+	size_t page_size;
+	int32_t level;		/* never PYZRAM_LEVEL_DEFAULT once params_init has run */
+	int32_t winbits;
+	uint8_t *dict;		/* own copy, NULL without a dictionary */
+	size_t dict_len;
+	void *prepared;		/* what params_init made of them, for example a digested dictionary */
+};
+
+struct pyzram_context {
+	const struct codec_ops *ops;	/* also when the params are gone already */
+	const struct pyzram_params *params;
+	void *state;		/* the algorithm's tables or library handles */
+	uint8_t *scratch;	/* two pages: where sizes are measured without keeping the output */
+};
+
+struct codec_request {
+	const uint8_t *src;
+	size_t src_len;
+	uint8_t *dst;
+	size_t dst_cap;
+	size_t dst_len;		/* out: set only on success */
+};
+
+struct codec_ops {
+	const char *name;
+	int32_t level_min;	/* both 0: has no levels */
+	int32_t level_max;
+
+	/*
+	 * Judge the values (the level is in range already), fill in defaults, prepare what contexts
+	 * share. NULL: takes no parameters.
+	 */
+	int (*params_init)(struct pyzram_params *params);
+	void (*params_deinit)(struct pyzram_params *params);
+
+	/* Make and free context->state. deinit also takes what a failed init left behind. */
+	int (*context_init)(struct pyzram_context *context);
+	void (*context_deinit)(struct pyzram_context *context);
+
+	/* 0 or -errno; compress: src_len is one page, dst_cap two. decompress: dst_cap is one page. */
+	int (*compress)(struct pyzram_context *context, struct codec_request *request);
+	int (*decompress)(struct pyzram_context *context, struct codec_request *request);
+};
+
+extern const struct codec_ops pyzram_codec_lzo_rle;
+extern const struct codec_ops pyzram_codec_lzo;
+extern const struct codec_ops pyzram_codec_lz4;
+extern const struct codec_ops pyzram_codec_lz4hc;
+extern const struct codec_ops pyzram_codec_zstd;
+extern const struct codec_ops pyzram_codec_deflate;
+extern const struct codec_ops pyzram_codec_842;
+
+#endif /* PYZRAM_CODEC_H */

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* Copying as the decompressors of the LZ family do it: more than was asked for where there is room. */
+#ifndef PYZRAM_LZ_COPY_H
+#define PYZRAM_LZ_COPY_H
+
+#include "endian.h"
+
+/* Copy 16 bytes at a time, at least once: touches up to 16 bytes past the end of both. */
+static inline void copy16(uint8_t *dst, const uint8_t *src, size_t len)
+{
+	const uint8_t *end = dst + len;
+
+	do {
+		memcpy(dst, src, 16);
+		dst += 16;
+		src += 16;
+	} while (dst < end);
+}
+
+/*
+ * Write len bytes at op that repeat what lies distance bytes before it, as decompressors do: the
+ * two may overlap. Writes nothing at limit or beyond. Returns op + len, which is not past limit.
+ */
+static inline uint8_t *copy_match(uint8_t *op, size_t distance, size_t len, const uint8_t *limit)
+{
+	/* Eight bytes of a short pattern, and how far behind them it repeats, at least eight. */
+	static const uint64_t pattern[8] = {
+		0, 0x0101010101010101, 0x0001000100010001, 0x0001000001000001,
+		0x0000000100000001, 0x0000010000000001, 0x0001000000000001, 0x0100000000000001,
+	};
+	static const uint8_t longer[8] = { 0, 8, 8, 9, 8, 10, 12, 14 };
+	const uint8_t *m = op - distance;
+	uint8_t *end = op + len;
+
+	if (distance < 8 && limit - op >= 8) {
+		uint64_t word = (load_le64(m) & ~0ull >> (64 - 8 * distance)) * pattern[distance];
+
+		/* Eight bytes that repeat as they are need not be read back. */
+		if (longer[distance] == 8 && limit - end >= 16) {
+			do {
+				store_le64(op, word);
+				store_le64(op + 8, word);
+				op += 16;
+			} while (op < end);
+			return end;
+		}
+		store_le64(op, word);
+		op += 8;
+		if (op >= end)
+			return end;
+		m = op - longer[distance];
+	}
+	if (limit - end >= 16) {
+		if (op - m >= 16) {
+			do {
+				memcpy(op, m, 16);
+				op += 16;
+				m += 16;
+			} while (op < end);
+			return end;
+		}
+		do {
+			memcpy(op, m, 8);
+			memcpy(op + 8, m + 8, 8);
+			op += 16;
+			m += 16;
+		} while (op < end);
+		return end;
+	}
+	if (op - m >= 8) {
+		for (; op < end && limit - op >= 8; op += 8, m += 8)
+			memcpy(op, m, 8);
+	}
+	while (op < end)
+		*op++ = *m++;
+	return end;
+}
+
+#endif /* PYZRAM_LZ_COPY_H */

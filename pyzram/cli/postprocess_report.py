@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MIT
+"""What ``pyzram writeback`` and ``pyzram recompress`` share: arguments, progress, the report."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ..postprocess.bounded_steps import PAGE_SIZE
+from ..units import format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+    from ..postprocess.bounded_steps import Run
+
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+STOPPED = {
+    "timeout": "the time is over",
+    "limit": "the limit is reached",
+    "full": "the backing device is full",
+}
+
+
+def duration(text: str) -> int:
+    """Seconds of ``90``, ``90s``, ``15m``, ``2h`` or ``1d``."""
+    number, unit = (text[:-1], text[-1]) if text[-1:] in SECONDS else (text, "s")
+    if not (number.isascii() and number.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r}: not a time such as 90, 15m, 2h or 1d")
+    return int(number) * SECONDS[unit]
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of both commands."""
+    parser.add_argument("device", metavar="DEVICE", help="zram0, /dev/zram0 or 0")
+    parser.add_argument(
+        "--age",
+        type=duration,
+        metavar="TIME",
+        help="mark pages idle first that were not used for so long (90, 15m, 2h, 1d)",
+    )
+    parser.add_argument(
+        "--timeout", type=duration, metavar="TIME", help="stop after so long, between two steps"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON, sizes in bytes")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print errors only")
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Make SIGTERM an exception, so that a service manager stops a run as Ctrl-C does."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def progress(quiet: bool, text: Callable[[int], str]) -> Iterator[Callable[[int], None] | None]:
+    """A line on a terminal that follows the run; it is gone afterwards."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+
+    def show(amount: int) -> None:
+        sys.stderr.write(f"\r\033[K{text(amount)}")
+        sys.stderr.flush()
+
+    try:
+        yield show
+    finally:
+        sys.stderr.write("\r\033[K")
+
+
+def report(name: str, run: Run, *, as_json: bool, quiet: bool) -> int:
+    """Print what a run did; the exit status is 1 if the backing device is full."""
+    if as_json:
+        print(json.dumps({"device": name, **figures(run)}, indent=2))
+    elif not quiet:
+        print(table(name, run), end="")
+    if run.stopped == "full":
+        print(f"pyzram: {name}: {STOPPED['full']}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def figures(run: Run) -> dict[str, object]:
+    """The run as plain values: sizes in bytes, counts of pages."""
+    mm_before, mm_after = vars(run.mm_before), vars(run.mm_after)
+    found: dict[str, object] = {
+        "mm_stat": {name: [mm_before[name], mm_after[name]] for name in mm_before},
+        "pages_written": run.pages_written,
+        "bytes_written": run.bytes_written,
+        "compressed_freed": run.compressed_freed,
+        "memory_freed": run.memory_freed,
+        "seconds": round(run.seconds, 3),
+        "stopped": run.stopped,
+    }
+    if run.bd_before is not None and run.bd_after is not None:
+        bd_before, bd_after = vars(run.bd_before), vars(run.bd_after)
+        found["bd_stat"] = {name: [bd_before[name], bd_after[name]] for name in bd_before}
+    return found
+
+
+def table(name: str, run: Run) -> str:
+    """The run for people."""
+    before, after = run.mm_before, run.mm_after
+    rows: list[tuple[str, int | None, int | None, Callable[[int], str]]] = [
+        ("stored", before.orig_data_size, after.orig_data_size, format_size),
+        ("compressed", before.compr_data_size, after.compr_data_size, format_size),
+        ("memory", before.mem_used_total, after.mem_used_total, format_size),
+        ("huge pages", before.huge_pages, after.huge_pages, str),
+    ]
+    if run.bd_before is not None and run.bd_after is not None:
+        first, last = run.bd_before.bd_count_bytes, run.bd_after.bd_count_bytes
+        rows += [
+            ("on backing device", first, last, format_size),
+            ("pages there", (first or 0) // PAGE_SIZE, (last or 0) // PAGE_SIZE, str),
+        ]
+    lines = [f"{name:<18} {'before':>12} {'after':>12}"]
+    for label, old, new, text in rows:
+        cells = ["-" if value is None else text(value) for value in (old, new)]
+        lines.append(f"{label:<18} {cells[0]:>12} {cells[1]:>12}")
+    freed = run.memory_freed
+    summary = f"{'memory freed' if freed >= 0 else 'memory grown'}: {format_size(abs(freed))}"
+    if run.bytes_written:
+        summary += f", written: {run.pages_written} pages, {format_size(run.bytes_written)}"
+    lines.append(f"{summary}, in {run.seconds:.1f} s")
+    if run.stopped:
+        lines.append(f"stopped early: {STOPPED[run.stopped]}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""``zram_stats --estimate``: the historic block of a device that is not there yet."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, cast
+
+from ..device.features import capabilities
+from ..errors import InvalidValueError
+from ..pages.estimate import estimate_pages, historic_block
+from ..pages.sources import (
+    GONE,
+    UNREADABLE,
+    Source,
+    Stream,
+    open_files,
+    open_processes,
+    open_system,
+)
+from . import stats_columns
+from .options import UsageError
+from .source_arguments import progress_bar, say, skipped_line, standard_input
+
+if TYPE_CHECKING:
+    from ..kernel.attributes import Figures
+
+# The default of kernels whose default can not be seen.
+ALGORITHM = "lzo-rle"
+
+
+class Wanted(dict[str, Any]):
+    """Figures of a device; what only a real one has is ``None``."""
+
+    def __missing__(self, key: str) -> None:
+        return None
+
+
+def main(given: dict[str, str], operands: list[str]) -> int:
+    """Run the option.
+
+    Raises:
+        UsageError: other options, no such algorithm, or sources that do not go together.
+        ZramError: a source can not be read.
+    """
+    others = sorted(set(given) - {"estimate"})
+    if others:
+        raise UsageError(f"--estimate and --{others[0]} exclude each other")
+    algorithm = given["estimate"] or capabilities().default_algorithm or ALGORITHM
+    try:
+        with open_operands(operands) as source, progress_bar("estimating") as progress:
+            result = estimate_pages(source, [algorithm], timing=False, progress=progress)
+    except InvalidValueError as err:
+        raise UsageError(str(err)) from None
+    # The block has no room for it, and whoever named a process wants to know.
+    left_out = {r: n for r, n in result.skipped.items() if r in (UNREADABLE, GONE)}
+    if left_out and operands not in ([], ["system"]) and sys.stderr is not None:
+        print(f"zram_stats: {skipped_line(left_out)}", file=sys.stderr)
+    block = historic_block(result, algorithm)
+    # The kernel's names of today for what the block calls by its old ones.
+    now = {"num_reads": "read_ios", "num_writes": "write_ios", "zero_pages": "same_pages"}
+    figures = cast("Figures", Wanted({now.get(key, key): block[key] for key in block}))
+    known = (
+        *stats_columns.HISTORIC,
+        stats_columns.BY_NAME["comp_algorithm"],
+        stats_columns.BY_NAME["huge_pages"],
+    )
+    row = [column.get(figures) if column in known else None for column in stats_columns.BLOCK]
+    say(stats_columns.block(row).removesuffix("\n"))
+    return 0
+
+
+def open_operands(operands: list[str]) -> Source | Stream:
+    """Open files, standard input (``-``), processes (``pid:NUMBER``) or the whole system."""
+    if operands in ([], ["system"]):
+        return open_system()
+    if operands == ["-"]:
+        return standard_input()
+    numbers = [word.removeprefix("pid:") for word in operands if word.startswith("pid:")]
+    if not numbers:
+        return open_files(operands)
+    if len(numbers) < len(operands) or not all(n.isascii() and n.isdigit() for n in numbers):
+        raise UsageError("--estimate takes either files or processes as pid:NUMBER")
+    return open_processes(map(int, numbers))

@@ -1,0 +1,379 @@
+# SPDX-License-Identifier: MIT
+"""The live view of zram_stats: figures, rates per second and their history.
+
+On a terminal it is a picture that follows the window's size; into a pipe it is a line for each
+device and step. Plain escape sequences do: curses would bring nothing that is needed here.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import time
+
+from ..units import format_size
+from . import stats_columns
+from .options import UsageError, is_number
+from .zram_stats import Collection, check, complain, write
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
+    from ..kernel.attributes import Figures
+
+SHORTEST, LONGEST = 0.1, 86400.0
+HISTORY = 1000  # steps kept; more than any terminal is wide
+LEAST_GRAPH = 3
+BARS = " ▁▂▃▄▅▆▇█"
+ASCII_BARS = " .:-=+*%#"
+ENTER = "\x1b[?1049h\x1b[?25l"  # the other screen, no cursor
+LEAVE = "\x1b[?25h\x1b[?1049l"
+HOME_POSITION, CLEAR_LINE, CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
+
+READ = tuple(
+    stats_columns.BY_NAME[name]
+    for name in (*(c.name for c in stats_columns.DEFAULT), "read_ios", "write_ios", "notify_free")
+)
+# Heading, width, and how much it is missed where the terminal is narrow (0 stays longest).
+SHOWN = (
+    ("NAME", 7, 0),
+    ("ALGORITHM", 9, 8),
+    ("DISKSIZE", 8, 7),
+    ("DATA", 6, 1),
+    ("COMPR", 6, 4),
+    ("TOTAL", 6, 2),
+    ("RATIO", 6, 3),
+    ("READ/s", 8, 5),
+    ("WRITE/s", 8, 5),
+    ("FREE/s", 8, 6),
+    ("SWAP-USED", 9, 9),
+    ("MOUNTPOINT", 10, 10),
+)
+LEFT_ALIGNED = ("NAME", "ALGORITHM", "MOUNTPOINT")
+
+
+def main(given: dict[str, str], operands: list[str]) -> int:
+    """Watch the devices until q, Ctrl-C or a closed pipe; returns the exit status."""
+    check(given)
+    if "bytes" in given:
+        raise UsageError("--bytes and --watch exclude each other")
+    seconds = interval(given["watch"])
+    write("")  # fails where there is nothing to write to
+    collection = Collection(operands)
+    try:
+        if sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+            return Screen(collection, seconds).run()
+        return lines(collection, seconds)
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        collection.reader.close()
+
+
+def interval(text: str) -> float:
+    """Seconds between two steps.
+
+    Raises:
+        UsageError: not a number of seconds that can be meant.
+    """
+    if not text:
+        return 1.0
+    if not is_number(text) or not SHORTEST <= float(text) <= LONGEST:
+        raise UsageError(f"--watch {text}: not from {SHORTEST:g} to {LONGEST:g} seconds")
+    return float(text)
+
+
+class Watched:
+    """What is known of one device over time."""
+
+    __slots__ = ("figures", "memory", "rates", "ratio", "seen")
+
+    def __init__(self) -> None:
+        self.figures: Figures | None = None
+        self.seen = 0.0
+        self.rates: dict[str, float] = {}
+        self.memory: list[float] = []
+        self.ratio: list[float] = []
+
+    def step(self, figures: Figures, now: float) -> None:
+        """Take in new figures, read at ``now`` (seconds of a steady clock)."""
+        for key in ("read_ios", "write_ios", "notify_free"):
+            old = None if self.figures is None else self.figures[key]
+            new = figures[key]
+            if old is None or new is None or now <= self.seen:
+                self.rates.pop(key, None)
+            else:
+                # After a reset counters start again: then all of them is new.
+                self.rates[key] = (new - old if new >= old else new) / (now - self.seen)
+        self.figures, self.seen = figures, now
+        for history, value in (
+            (self.memory, figures["mem_used_total"]),
+            (self.ratio, stats_columns.BY_NAME["comp_ratio"].get(figures)),
+        ):
+            history.append(value or 0)
+            del history[:-HISTORY]
+
+    def cells(self) -> tuple[str, ...]:
+        """The cells of :data:`SHOWN`."""
+        figures = self.figures
+        assert figures is not None
+        texts = {
+            column.heading: stats_columns.cell(column, column.get(figures), False)
+            for column in stats_columns.DEFAULT
+        }
+        ratio = stats_columns.BY_NAME["comp_ratio"].get(figures)
+        return (
+            str(figures["name"]),
+            texts["ALGORITHM"],
+            texts["DISKSIZE"],
+            texts["DATA"],
+            texts["COMPR"],
+            texts["TOTAL"],
+            "-" if ratio is None else f"{ratio:.2f}",
+            *(rate(self.rates.get(key)) for key in ("read_ios", "write_ios", "notify_free")),
+            texts["SWAP-USED"],
+            texts["MOUNTPOINT"],
+        )
+
+
+def rate(value: float | None) -> str:
+    """A rate per second in few characters."""
+    if value is None:
+        return "-"
+    return f"{value:.1f}" if 0 < value < 10 else f"{value:.0f}"
+
+
+class Watch:
+    """The devices and their history."""
+
+    def __init__(self, collection: Collection) -> None:
+        self.collection = collection
+        self.devices: dict[str, Watched] = {}
+
+    def step(self) -> None:
+        """Read once more; a device that is gone is forgotten."""
+        found = self.collection.read(READ)
+        now = time.monotonic()
+        seen = {figures["name"]: figures for figures, _ in found}
+        self.devices = {name: self.devices.get(name) or Watched() for name in seen}
+        for name, figures in seen.items():
+            self.devices[name].step(figures, now)
+
+
+def lines(collection: Collection, seconds: float) -> int:
+    """One line for each device and step; ends when the reader has gone."""
+    watch = Watch(collection)
+    write(f"TIME     {layout([heading for heading, _, _ in SHOWN], SHOWN)}\n")
+    sys.stdout.flush()
+    for _ in beats(seconds):
+        watch.step()
+        if not watch.devices and collection.operands:
+            return collection.status
+        clock = time.strftime("%H:%M:%S")
+        for device in watch.devices.values():
+            write(f"{clock} {layout(list(device.cells()), SHOWN)}\n")
+        sys.stdout.flush()
+    return 0
+
+
+def beats(seconds: float) -> Iterator[None]:
+    """Come back every so many seconds, steadily; beats that were missed are left out."""
+    due = time.monotonic()
+    while True:
+        yield
+        due = max(due + seconds, time.monotonic())
+        time.sleep(max(0.0, due - time.monotonic()))
+
+
+def fitting(width: int) -> tuple[tuple[str, int, int], ...]:
+    """The columns that fit into ``width``; the first one always does."""
+    shown = list(SHOWN)
+    while len(shown) > 1 and sum(column[1] + 1 for column in shown) - 1 > width:
+        shown.remove(max(shown, key=lambda column: column[2]))
+    return tuple(shown)
+
+
+def layout(cells: list[str], shown: tuple[tuple[str, int, int], ...]) -> str:
+    """Put cells under their headings."""
+    return " ".join(
+        cell.ljust(width) if heading in LEFT_ALIGNED else cell.rjust(width)
+        for cell, (heading, width, _) in zip(cells, shown, strict=True)
+    ).rstrip()
+
+
+def graph(history: list[float], width: int, height: int, bars: str = BARS) -> list[str]:
+    """A picture of the last ``width`` values, ``height`` lines high, zero at its foot."""
+    values = history[-width:]
+    top = max(values, default=0)
+    steps = len(bars) - 1
+    levels = [round(value * height * steps / top) if top else 0 for value in values]
+    # What is there at all shows, however little it is.
+    levels = [max(level, 1) if value else 0 for level, value in zip(levels, values, strict=True)]
+    return [
+        "".join(bars[min(max(level - row * steps, 0), steps)] for level in levels).rjust(width)
+        for row in reversed(range(height))
+    ]
+
+
+def picture(
+    watch: Watch,
+    width: int,
+    height: int,
+    title: str,
+    *,
+    notes: Sequence[str] = (),
+    bars: str = BARS,
+) -> list[str]:
+    """All lines of the view for a terminal of that size."""
+    shown = fitting(width)
+    indexes = [SHOWN.index(column) for column in shown]
+    out = [title, layout([column[0] for column in shown], shown)]
+    for device in watch.devices.values():
+        cells = device.cells()
+        out.append(layout([cells[index] for index in indexes], shown))
+    if not watch.devices:
+        out.append("no configured device")
+    out += notes
+    out.extend(graphs(watch, width, height - len(out), bars))
+    return [line[:width] for line in out[:height]]
+
+
+def graphs(watch: Watch, width: int, room: int, bars: str) -> list[str]:
+    """The history of as many devices as there is room for, memory above ratio."""
+    wanted = [
+        (f"{name} {what}", history, form)
+        for name, device in watch.devices.items()
+        for what, history, form in (
+            ("TOTAL", device.memory, _size),
+            ("RATIO", device.ratio, _factor),
+        )
+    ]
+    count = min(len(wanted), room // (LEAST_GRAPH + 1))
+    out = []
+    for label, history, form in wanted[:count]:
+        seen = history[-width:]
+        out.append(f"{label} now {form(seen[-1])}, {form(min(seen))} to {form(max(seen))}")
+        out += graph(history, width, room // count - 1, bars)
+    return out
+
+
+def _size(value: float) -> str:
+    return format_size(int(value))
+
+
+def _factor(value: float) -> str:
+    return f"{value:.2f}"
+
+
+class Screen:
+    """The picture on a terminal, and the keys."""
+
+    def __init__(self, collection: Collection, seconds: float) -> None:
+        self.watch = Watch(collection)
+        self.seconds = seconds
+        self.keys = sys.stdin.isatty() if sys.stdin is not None else False
+        self.bars = BARS if "utf" in (sys.stdout.encoding or "").lower() else ASCII_BARS
+        self.notes: list[str] = []
+        # Standard error is most likely this very terminal.
+        collection.tell = lambda message: self.notes.append(stats_columns.printable(str(message)))
+        self._paused = False
+        self._saved: list[Any] = []
+
+    def run(self) -> int:
+        """Show until q or Ctrl-C; the terminal is as before in any case."""
+        wake, woken = os.pipe()
+        for fd in (wake, woken):
+            os.set_blocking(fd, False)
+        # select() returns on these; the handlers themselves do nothing.
+        signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
+        for number in (signal.SIGWINCH, signal.SIGCONT):
+            signal.signal(number, lambda *_: None)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _end)
+        signal.signal(signal.SIGTSTP, self._note_pause)
+        self._enter()
+        try:
+            return self._loop(wake)
+        finally:
+            self._leave()
+            for note in self.notes:
+                complain(note)
+
+    def _loop(self, wake: int) -> int:
+        due = time.monotonic()
+        while True:
+            self.watch.step()
+            collection = self.watch.collection
+            if not self.watch.devices and collection.operands:
+                return collection.status
+            due = max(due + self.seconds, time.monotonic())
+            self._draw()
+            while (left := due - time.monotonic()) > 0:
+                ready = select.select([wake, 0] if self.keys else [wake], [], [], left)[0]
+                if wake in ready:
+                    os.read(wake, 64)
+                    self._pause_if_told()
+                    self._draw()
+                if 0 in ready:
+                    pressed = os.read(0, 64)
+                    if b"q" in pressed or b"Q" in pressed:
+                        return 0
+                    # End of input: the terminal is gone, or nobody types any more.
+                    self.keys = bool(pressed)
+
+    def _draw(self) -> None:
+        width, height = os.get_terminal_size(1)
+        title = f"zram_stats, q quits; every {self.seconds:g} s, {time.strftime('%F %T')}"
+        drawn = picture(
+            self.watch,
+            max(width, 1),
+            max(height, 1),
+            title,
+            notes=self.notes[-2:],
+            bars=self.bars,
+        )
+        text = HOME_POSITION + (CLEAR_LINE + "\n").join(drawn) + CLEAR_LINE + CLEAR_BELOW
+        write(text)
+        sys.stdout.flush()
+
+    def _enter(self) -> None:
+        if self.keys:
+            import termios
+
+            self._saved = termios.tcgetattr(0)
+            mode = termios.tcgetattr(0)
+            mode[3] &= ~(termios.ICANON | termios.ECHO)
+            termios.tcsetattr(0, termios.TCSADRAIN, mode)
+        sys.stdout.write(ENTER)
+        sys.stdout.flush()
+
+    def _leave(self) -> None:
+        sys.stdout.write(LEAVE)
+        sys.stdout.flush()
+        if self._saved:
+            import termios
+
+            termios.tcsetattr(0, termios.TCSADRAIN, self._saved)
+
+    def _note_pause(self, _number: int, _frame: object) -> None:
+        # Not here: it may be in the middle of writing.
+        self._paused = True
+
+    def _pause_if_told(self) -> None:
+        """Ctrl-Z: give the terminal back while stopped."""
+        if not self._paused:
+            return
+        self._paused = False
+        self._leave()
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTSTP)
+        signal.signal(signal.SIGTSTP, self._note_pause)
+        self._enter()
+
+
+def _end(number: int, _frame: object) -> None:
+    raise SystemExit(128 + number)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""The configuration file and what it asks for; other tools' files translated into it."""

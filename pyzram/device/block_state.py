@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+"""What the kernel knows of each stored page: debugfs's ``block_state``.
+
+``/sys/kernel/debug/zram/zramN/block_state`` (CONFIG_ZRAM_MEMORY_TRACKING, root only). Memory
+use is constant however large the device is. The file is no snapshot: pages come and go while it
+is read.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .. import _native
+from ..errors import DeviceNotFoundError, UnsupportedError, ZramOSError, from_errno
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .handle import Handle
+
+# The file's offset counts slots, and a buffer of one line or less reads as the end of the file.
+# So: large buffers, one read after the other, and never a seek.
+READ_SIZE = 1 << 18
+
+
+FLAGS = _native.BLOCK_FLAGS
+"""Name to value: same, written_back, huge, idle, and from 6.2 recompressed, incompressible.
+
+Up to 6.12 a page loses ``huge`` when it is written back, 7.x keeps it.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Counts over all stored pages."""
+
+    slots: int
+    """Stored pages."""
+    flags: dict[str, int]
+    """How many pages have each flag."""
+    ages: tuple[int, ...]
+    """How many pages were not used for less than 1 s, 1 s, 2..3 s, 4..7 s and so on."""
+
+    def older_than(self, seconds: int) -> int:
+        """Pages not used for so many seconds; exact for 1 and the other powers of two."""
+        return sum(self.ages[seconds.bit_length() :] if seconds > 0 else self.ages)
+
+
+def path_of(device: Handle) -> str:
+    """Path of the device's file."""
+    return device.sysfs.path("sys/kernel/debug/zram", device.name, "block_state")
+
+
+def slots(device: Handle) -> Iterator[tuple[int, int, int]]:
+    """Go through the stored pages by ascending place: ``(place, accessed, flags)``.
+
+    The place counts pages from the start of the device. ``accessed`` is when the page was last
+    used, in microseconds of CLOCK_BOOTTIME (whole seconds on 7.x), ``flags`` a sum of values of
+    :data:`FLAGS`.
+
+    Raises:
+        UnsupportedError: the kernel has no block_state, or debugfs is not mounted.
+        AccessError: not root.
+        ZramOSError: EINVAL before the device is initialised.
+    """
+    for text, rest in _chunks(device):
+        indexes, times, flags, used = _native.block_state_parse(text)
+        rest.append(text[used:])
+        yield from zip(indexes, times, flags, strict=True)
+
+
+def summary(device: Handle) -> Summary:
+    """Count the stored pages by flag and age.
+
+    Raises:
+        As :func:`slots`.
+    """
+    counts = _native.BlockCounts(time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000)
+    for text, rest in _chunks(device):
+        rest.append(text[counts.add(text) :])
+    return Summary(counts.slots, counts.flags(), tuple(counts.ages()))
+
+
+def _chunks(device: Handle) -> Iterator[tuple[bytes, list[bytes]]]:
+    """Give text, and a list for what was left over of it, which comes again before the next."""
+    path = path_of(device)
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError as err:
+        raise _missing(device, path) from err
+    except OSError as err:
+        raise from_errno(err.errno or 0, f"{device.name}: read block_state", path) from err
+    try:
+        rest: list[bytes] = []
+        while chunk := os.read(fd, READ_SIZE):
+            text = rest.pop() + chunk if rest else chunk
+            yield text, rest
+        if rest and rest[0]:
+            raise OSError(errno.EINVAL, "it ends within a line")
+    except OSError as err:
+        raise ZramOSError(
+            err.errno or 0, f"{device.name}: read block_state: {err.strerror}", path
+        ) from err
+    finally:
+        os.close(fd)
+
+
+def _missing(device: Handle, path: str) -> ZramOSError:
+    if not os.path.isdir(device.path):
+        return DeviceNotFoundError(errno.ENOENT, f"{device.name}: the device is gone", path)
+    why = "this kernel has no block_state (CONFIG_ZRAM_MEMORY_TRACKING)"
+    if not os.path.isdir(device.sysfs.path("sys/kernel/debug/zram")):
+        why += ", or debugfs is not mounted (mount -t debugfs debugfs /sys/kernel/debug)"
+    return UnsupportedError(errno.ENOENT, f"{device.name}: read block_state: {why}", path)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+"""What this kernel's zram can do, found by looking, never by version number."""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import dataclass
+
+from ..errors import DeviceNotFoundError
+from ..kernel.parse import parse_algorithms
+from ..kernel.sysfs import Sysfs, read_text
+from .zram import Zram
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What the kernel offers. ``None`` means that it can not be told without a device."""
+
+    driver: bool
+    """A zram driver is loaded or built in."""
+    hot_add: bool
+    """Devices can be added and removed (4.2)."""
+    algorithms: tuple[str, ...] | None
+    """Names that ``comp_algorithm`` lists."""
+    default_algorithm: str | None
+    """The algorithm of an unconfigured device, where one was seen."""
+    writeback: bool | None
+    """A backing device can be attached (CONFIG_ZRAM_WRITEBACK)."""
+    writeback_batch: bool | None
+    """``writeback_batch_size`` exists (7.x)."""
+    compressed_writeback: bool | None
+    """``compressed_writeback`` exists (7.x)."""
+    recompression: bool | None
+    """Secondary algorithms can be configured (CONFIG_ZRAM_MULTI_COMP)."""
+    algorithm_params: bool | None
+    """Levels and dictionaries can be set (6.12)."""
+    memory_tracking: bool | None
+    """``block_state`` in debugfs (CONFIG_ZRAM_MEMORY_TRACKING); root only."""
+    idle_age: bool | None
+    """Pages can be marked idle by age; needs an initialised device to be told."""
+    pool_classes: bool | None
+    """zsmalloc's class statistics in debugfs (CONFIG_ZSMALLOC_STAT); root only."""
+    psi: bool
+    """Pressure stall information is there and on (CONFIG_PSI)."""
+
+
+def capabilities(device: Zram | None = None, *, sysfs: Sysfs | None = None) -> Capabilities:
+    """Look at what this kernel can do, without changing anything.
+
+    Looks at ``device``, else at any zram device there is. Without a device only ``driver``,
+    ``hot_add`` and ``psi`` can be told.
+    """
+    tree = sysfs or Sysfs()
+    opened = None if device else _any_device(tree)
+    handle = device or opened
+    try:
+        return _look(tree, handle)
+    finally:
+        if opened:
+            opened.close()
+
+
+def _any_device(tree: Sysfs) -> Zram | None:
+    for number in tree.numbers():
+        try:
+            return Zram(number, sysfs=tree)
+        except DeviceNotFoundError:
+            continue
+    return None
+
+
+def _look(tree: Sysfs, handle: Zram | None) -> Capabilities:
+    selected, names = parse_algorithms(handle.read("comp_algorithm")) if handle else (None, None)
+    initialised = bool(handle and handle.read_disksize())
+
+    def has(name: str) -> bool | None:
+        return handle.has(name) if handle else None
+
+    return Capabilities(
+        driver=tree.has_driver(),
+        hot_add=os.path.exists(f"{tree.control}/hot_add"),
+        algorithms=names,
+        default_algorithm=None if initialised else selected,
+        writeback=has("writeback"),
+        writeback_batch=has("writeback_batch_size"),
+        compressed_writeback=has("compressed_writeback"),
+        recompression=has("recompress"),
+        algorithm_params=has("algorithm_params"),
+        memory_tracking=_tracking(tree, handle),
+        idle_age=_idle_age(tree, handle),
+        # Not the device's own directory there, which comes only with its pool.
+        pool_classes=_debugfs(tree, handle, "zsmalloc"),
+        psi=_psi(tree),
+    )
+
+
+def _debugfs(tree: Sysfs, handle: Zram | None, place: str) -> bool | None:
+    if handle is None:
+        return None
+    debugfs = tree.path("sys/kernel/debug")
+    try:
+        mounted = bool(os.listdir(debugfs))
+    except OSError:
+        return None  # not ours to look at
+    return os.path.exists(f"{debugfs}/{place}") if mounted else None
+
+
+def _tracking(tree: Sysfs, handle: Zram | None) -> bool | None:
+    return _debugfs(tree, handle, f"zram/{handle.name}/block_state" if handle else "")
+
+
+def _idle_age(tree: Sysfs, handle: Zram | None) -> bool | None:
+    """Tell from the kernel's configuration, for trying it out would change marks."""
+    for path in ("proc/config.gz", f"boot/config-{os.uname().release}"):
+        try:
+            with open(tree.path(path), "rb") as file:
+                data = file.read()
+        except OSError:
+            continue
+        if path.endswith(".gz"):
+            import gzip
+
+            data = gzip.decompress(data)
+        options = data.decode("ascii", "replace").split("\n")
+        return (
+            "CONFIG_ZRAM_TRACK_ENTRY_ACTIME=y" in options
+            or "CONFIG_ZRAM_MEMORY_TRACKING=y" in options
+        )
+    return True if _tracking(tree, handle) else None
+
+
+def _psi(tree: Sysfs) -> bool:
+    try:
+        read_text(tree.path("proc/pressure/memory"))
+    except OSError as err:
+        return err.errno not in (errno.ENOENT, errno.EOPNOTSUPP)
+    return True

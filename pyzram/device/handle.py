@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: MIT
+"""The handle of one device: which it is, and how its attributes are read and written."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from .. import _native
+from ..errors import (
+    BlockedError,
+    DeviceNotFoundError,
+    InvalidValueError,
+    UnsupportedError,
+    ZramOSError,
+    from_errno,
+)
+from ..kernel import holders
+from ..kernel.sysfs import Sysfs, device_number, readers_wait
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Self, TypeVar
+
+    T = TypeVar("T")
+
+# udev's probe of a new or rewritten device lasts well under a second (KERNEL: any opener makes
+# reset and hot_remove fail with EBUSY).
+BUSY_RETRY_SECONDS = 5.0
+READ_TIMEOUT_SECONDS = 10.0
+# What a kernel is built with that has these.
+NEEDS_CONFIG = {
+    "backing_dev": "CONFIG_ZRAM_WRITEBACK",
+    "recomp_algorithm": "CONFIG_ZRAM_MULTI_COMP",
+    "recompress": "CONFIG_ZRAM_MULTI_COMP",
+    "writeback": "CONFIG_ZRAM_WRITEBACK",
+}
+# What answers EINVAL as long as the device holds nothing.
+NEEDS_DISKSIZE = ("compact", "idle", "writeback", "recompress")
+
+
+class Handle:
+    """One zram device, by number, name (``"zram1"``) or node (``"/dev/zram1"``).
+
+    The handle is bound to the device that exists now: when that device is removed, every method
+    raises DeviceNotFoundError, also if another one has taken its number since. Closing twice is
+    fine.
+
+    Synchronization: one thread at a time for each handle; any number of handles.
+    """
+
+    def __init__(self, device: int | str | os.PathLike[str], *, sysfs: Sysfs | None = None) -> None:
+        self._fd = -1
+        self._files: dict[str, _native.NumberFile] = {}
+        self._guarded: bool | None = None
+        self.sysfs = sysfs or Sysfs()
+        self.number = device_number(device)
+        directory = self.path
+        try:
+            self._fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError as err:
+            why = "no such device" if self.sysfs.has_driver() else "no zram driver is loaded"
+            raise DeviceNotFoundError(errno.ENOENT, f"{self.name}: {why}", directory) from err
+        except OSError as err:
+            raise from_errno(err.errno or 0, f"{self.name}: open", directory) from err
+
+    @property
+    def name(self) -> str:
+        """Name in the kernel, ``zramN``."""
+        return f"zram{self.number}"
+
+    @property
+    def node(self) -> str:
+        """Path of the device node, ``/dev/zramN``."""
+        return f"{self.sysfs.dev}/{self.name}"
+
+    @property
+    def path(self) -> str:
+        """Directory of the attributes, ``/sys/block/zramN``."""
+        return self.sysfs.block(self.name)
+
+    @property
+    def closed(self) -> bool:
+        """Whether :meth:`close` was called."""
+        return self._fd < 0
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}{' closed' if self.closed else ''}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the handle; the device stays as it is."""
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __del__(self) -> None:
+        if hasattr(self, "_fd"):
+            self.close()
+
+    # ---- attributes ----------------------------------------------------------------------------
+
+    def has(self, name: str) -> bool:
+        """Whether this kernel has the attribute ``name``."""
+        try:
+            os.stat(name, dir_fd=self._dir())
+        except FileNotFoundError:
+            return False
+        return True
+
+    def read(self, name: str) -> str:
+        """Read the attribute ``name`` whole, without the last newline.
+
+        Raises:
+            UnsupportedError: this kernel has no such attribute.
+            DeviceNotFoundError: the device was removed.
+            BlockedError: no answer in time (7.x, while writeback or recompression runs).
+        """
+        return self._ask(name, lambda: _native.attr_read(name, self._dir())).removesuffix("\n")
+
+    def read_numbers(self, name: str) -> list[int]:
+        """Read an attribute of numbers; its file stays open, so that reading again is cheap.
+
+        Raises:
+            As :meth:`read`.
+        """
+        file = self._files.get(name)
+        if file is None or self._guarded is not False:
+            return self._ask(name, lambda: self._number_file(name).read())
+        try:
+            return file.read()
+        except OSError as err:
+            raise self._error(err, name, f"read {name}") from err
+
+    def write(self, name: str, value: str | int, *, step: str = "", retry: float = 0) -> None:
+        """Write ``value`` to the attribute ``name`` in one write.
+
+        ``step`` says in an error what was tried; with ``retry`` EBUSY is tried again for so many
+        seconds.
+
+        Raises:
+            UnsupportedError: this kernel has no such attribute.
+            DeviceNotFoundError: the device was removed.
+            InvalidValueError: nothing to write; the kernel would never see it.
+            ZramOSError: what the kernel answered, with its errno.
+        """
+        text = str(value)
+        if not text:
+            raise InvalidValueError(f"{self.name}: {step or 'write ' + name}: nothing to write")
+        if "\0" in text:
+            raise InvalidValueError(f"{self.name}: {step or 'write ' + name}: NUL in {text!r}")
+        try:
+            _native.attr_write(name, text, self._dir(), round(retry * 1000))
+        except OSError as err:
+            raise self._error(err, name, step or f"write {text} to {name}") from err
+
+    def _dir(self) -> int:
+        if self._fd < 0:
+            raise InvalidValueError(f"{self.name}: the handle is closed")
+        return self._fd
+
+    def _number_file(self, name: str) -> _native.NumberFile:
+        file = self._files.get(name)
+        if file is None:
+            file = self._files[name] = _native.NumberFile(name, self._dir())
+        return file
+
+    def _ask(self, name: str, call: Callable[[], T]) -> T:
+        """Do one read; with a deadline where this kernel may hold it up."""
+        if self._guarded is None:
+            self._guarded = readers_wait(self.path)
+        try:
+            return _within(READ_TIMEOUT_SECONDS, call) if self._guarded else call()
+        except TimeoutError as err:
+            # The stuck thread may still fill the buffer of an open file: leave it that one.
+            self._files.pop(name, None)
+            raise BlockedError(
+                errno.ETIMEDOUT,
+                f"{self.name}: read {name}: no answer within {READ_TIMEOUT_SECONDS:g} s "
+                "(the kernel makes readers wait while writeback or recompression runs)",
+                f"{self.path}/{name}",
+            ) from err
+        except OSError as err:
+            raise self._error(err, name, f"read {name}") from err
+
+    # ---- errors --------------------------------------------------------------------------------
+
+    def _error(self, err: OSError, name: str, step: str) -> ZramOSError:
+        """Say what an errno of attribute ``name`` means for this device."""
+        code = err.errno or errno.EIO
+        path = f"{self.path}/{name}"
+        if code in (errno.ENOENT, errno.ENODEV):
+            # Also what some writes answer, about a path or a backing device.
+            if self._removed():
+                return DeviceNotFoundError(code, f"{self.name}: {step}: the device is gone", path)
+            if not self.has(name):
+                why = f"this kernel has no attribute {name}"
+                if name in NEEDS_CONFIG:
+                    why += f" ({NEEDS_CONFIG[name]})"
+                return UnsupportedError(code, f"{self.name}: {step}: {why}", path)
+        remedy = ""
+        if code == errno.EBUSY:
+            remedy = self._busy(name)
+        elif code == errno.EINVAL and name in NEEDS_DISKSIZE and not self._initialised():
+            remedy = "not initialised, set disksize first"
+        elif code in (errno.EACCES, errno.EPERM) and os.geteuid() != 0:
+            remedy = "only root may"
+        return from_errno(code, f"{self.name}: {step}", path, remedy=remedy)
+
+    def _removed(self) -> bool:
+        """Whether the directory this handle holds is no longer the device's."""
+        try:
+            return not os.path.samestat(os.fstat(self._fd), os.stat(self.path))
+        except OSError:
+            return True
+
+    def _busy(self, name: str) -> str:
+        """Say by whom the device is in use, or that it is initialised."""
+        if name == "reset":
+            return holders.describe(self.sysfs, self.name) or "something has it open"
+        return "already initialised, reset it first" if self._initialised() else ""
+
+    def _initialised(self) -> bool:
+        try:
+            return _native.attr_read("disksize", self._dir()) != "0\n"
+        except OSError:
+            return False
+
+
+def _within(seconds: float, call: Callable[[], T]) -> T:
+    """Call in a helper thread and wait at most so long; a stuck thread is left behind.
+
+    A read the kernel holds up can not be interrupted, not even by a signal.
+    """
+    from threading import Thread
+
+    outcome: list[T] = []
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(call())
+        except BaseException as err:
+            failure.append(err)
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if failure:
+        raise failure[0]
+    if not outcome:
+        raise TimeoutError
+    return outcome[0]

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""What is wrong or wasteful in the running set-up."""

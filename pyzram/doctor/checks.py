@@ -1,0 +1,482 @@
+# SPDX-License-Identifier: MIT
+"""What is wrong or wasteful in the running set-up, with the figure that shows it and a remedy.
+
+:func:`look` reads the machine once; each check is a function over that picture and does no I/O.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..config.parser import DEFAULT_PATH, Config, ConfigError, read_config
+from ..device.features import Capabilities, capabilities
+from ..device.lifecycle import PAGE_SIZE, total_memory
+from ..device.swap import PRIORITY_MAX
+from ..device.zram import Zram
+from ..errors import DeviceNotFoundError, UnsupportedError
+from ..kernel.parse import SwapArea, parse_swaps, unescape
+from ..kernel.sysfs import Sysfs, read_text
+from ..units import format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ..device.stats import Stats
+
+# Below this a share says nothing: an almost empty device shows odd ratios.
+ENOUGH = 16 << 20
+HUGE_SHARE = 0.5
+MEMORY_SHARE = 0.9
+SCATTERED = 1.3
+SLOT_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """All that the checks look at."""
+
+    capabilities: Capabilities
+    devices: tuple[Stats, ...] = ()
+    """Initialised devices."""
+    swaps: tuple[SwapArea, ...] = ()
+    """All active swap areas, zram or not."""
+    mount_options: dict[str, frozenset[str]] | None = None
+    """Device name to the options it is mounted with, of mounted devices."""
+    zswap: bool = False
+    """zswap is enabled."""
+    resume: str | None = None
+    """Name of the device that the kernel would resume from."""
+    page_cluster: int | None = None
+    """``vm.page-cluster``: the power of two of pages that are read from swap at once."""
+    memory: int = 0
+    """Bytes of the machine's memory."""
+    config: Config | None = None
+    """The configuration file, where there is one that is right."""
+    config_error: str | None = None
+    """What is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing to mend."""
+
+    check: str
+    """Name of the check."""
+    device: str | None
+    """``zramN``, or ``None`` for the machine."""
+    what: str
+    """What is wrong or wasteful, and why."""
+    figure: str
+    """The figure that shows it, and where it is from."""
+    remedy: str
+    """A command, or what else mends it."""
+
+
+def examine(picture: Picture) -> list[Finding]:
+    """Do all checks."""
+    return [finding for check in CHECKS for finding in check(picture)]
+
+
+# ---- checks --------------------------------------------------------------------------------------
+
+
+def zswap_in_front(picture: Picture) -> Iterator[Finding]:
+    """Pages are compressed by zswap, and what it evicts is decompressed and compressed again."""
+    names = [stats.name for stats in picture.devices if stats.swap]
+    if picture.zswap and names:
+        yield Finding(
+            "zswap",
+            None,
+            f"zswap stands in front of the swap on {' '.join(names)}: pages are compressed twice",
+            "/sys/module/zswap/parameters/enabled is Y",
+            "echo N > /sys/module/zswap/parameters/enabled (for good: zswap.enabled=0 on the "
+            "kernel command line)",
+        )
+
+
+def resume_from_zram(picture: Picture) -> Iterator[Finding]:
+    """What is in zram is gone when the machine is off."""
+    if not picture.resume or not picture.resume.startswith("zram"):
+        return
+    disks = (area.path for area in picture.swaps if area.type == "partition")
+    disk = next((path for path in disks if not os.path.basename(path).startswith("zram")), None)
+    if disk:
+        remedy = (
+            f"lsblk -dnro MAJ:MIN {shlex.quote(disk)} > /sys/power/resume (for good: "
+            f"resume={disk} on the kernel command line)"
+        )
+    else:
+        remedy = (
+            "echo 0:0 > /sys/power/resume (which Linux 6.1 refuses; for good: take resume= off "
+            "the kernel command line)"
+        )
+    yield Finding(
+        "hibernation",
+        picture.resume,
+        "hibernation would write memory to memory: the machine could not resume",
+        f"the kernel's resume device is {picture.resume}",
+        remedy,
+    )
+
+
+def mounted_without_discard(picture: Picture) -> Iterator[Finding]:
+    """Deleted files stay in memory until their blocks are discarded."""
+    for stats in picture.devices:
+        options = (picture.mount_options or {}).get(stats.name)
+        if not stats.mount_points or options is None or "discard" in options:
+            continue
+        if any(option.startswith("discard=") for option in options):
+            continue
+        stored = stats.mm_stat.orig_data_size or 0
+        point = shlex.quote(stats.mount_points[0])
+        yield Finding(
+            "discard",
+            stats.name,
+            "mounted without discard: what is deleted stays in memory",
+            f"{format_size(stored)} stored, mounted on {stats.mount_points[0]}",
+            f"mount -o remount,discard {point} && fstrim {point}",
+        )
+
+
+def huge_pages_dominate(picture: Picture) -> Iterator[Finding]:
+    """Pages that do not compress take as much memory as without zram."""
+    for stats in picture.devices:
+        mm = stats.mm_stat
+        huge = (mm.huge_pages or 0) * PAGE_SIZE
+        compressed = mm.compr_data_size or 0
+        if compressed < ENOUGH or huge < HUGE_SHARE * compressed:
+            continue
+        if stats.backing_dev:
+            remedy = f"pyzram writeback {stats.name} --type huge"
+        elif stats.recomp_algorithms:
+            remedy = f"pyzram recompress {stats.name} --type huge"
+        else:
+            remedy = "pyzram estimate (shows what another algorithm would make of this memory)"
+        yield Finding(
+            "huge",
+            stats.name,
+            "most of what it holds did not compress",
+            f"huge_pages {mm.huge_pages} = {format_size(huge)} of compr_data_size "
+            f"{format_size(compressed)} ({huge / compressed:.0%})",
+            remedy,
+        )
+
+
+def backing_never_used(picture: Picture) -> Iterator[Finding]:
+    """Nothing goes to a backing device by itself: somebody must ask the kernel."""
+    # Where ages are not tracked, --age would wait for so long.
+    which = "--age 1h" if picture.capabilities.idle_age else "--mark"
+    for stats in picture.devices:
+        bd = stats.bd_stat
+        stored = stats.mm_stat.compr_data_size or 0
+        if stats.backing_dev and bd and not bd.bd_writes and stored >= ENOUGH:
+            yield Finding(
+                "writeback",
+                stats.name,
+                f"its backing device {stats.backing_dev} was never used",
+                f"bd_stat counts 0 writes, with {format_size(stored)} compressed in memory",
+                f"pyzram writeback {stats.name} {which} (regularly, for example from cron)",
+            )
+
+
+def swap_order(picture: Picture) -> Iterator[Finding]:
+    """The kernel fills the area with the highest priority first."""
+    ours = {stats.swap.path for stats in picture.devices if stats.swap}
+    others = [area for area in picture.swaps if area.path not in ours]
+    for stats in picture.devices:
+        ahead = [area for area in others if stats.swap and area.priority >= stats.swap.priority]
+        if stats.swap is None or not ahead:
+            continue
+        first = max(area.priority for area in ahead)
+        paths = " ".join(area.path for area in ahead)
+        when = "before" if first > stats.swap.priority else "as much as to"
+        figures = [f"{area.path} {area.priority}" for area in ahead]
+        # Not the path in /proc/swaps, which may be that of another mount namespace.
+        node = f"/dev/{stats.name}"
+        if first < PRIORITY_MAX:
+            moves = [(node, max(100, first + 1))]
+        else:
+            # There is nothing above it.
+            moves = [(area.path, 99) for area in ahead]
+            if stats.swap.priority < 100:
+                moves.append((node, 100))
+        yield Finding(
+            "priority",
+            stats.name,
+            f"the kernel swaps to {paths} {when} zram",
+            f"priorities: {', '.join(figures)}, {stats.name} {stats.swap.priority}",
+            " && ".join(
+                f"swapoff {path} && swapon -p {priority} {path}"
+                for path, priority in ((shlex.quote(path), at) for path, at in moves)
+            ),
+        )
+
+
+def read_ahead(picture: Picture) -> Iterator[Finding]:
+    """Reading neighbours saves seeks, which zram does not have, and costs decompression."""
+    swap = any(stats.swap for stats in picture.devices)
+    if swap and picture.page_cluster:
+        yield Finding(
+            "page-cluster",
+            None,
+            f"swap reads {1 << picture.page_cluster} pages at once, of which zram profits nothing",
+            f"vm.page-cluster is {picture.page_cluster}",
+            "sysctl vm.page-cluster=0 (for good: a file in /etc/sysctl.d)",
+        )
+
+
+def wrong_config(picture: Picture) -> Iterator[Finding]:
+    """At the next start the service would refuse it."""
+    if picture.config_error:
+        first, *more = picture.config_error.splitlines()
+        yield Finding(
+            "config",
+            None,
+            "the configuration file is wrong",
+            first + (f" (and {len(more)} more)" if more else ""),
+            "pyzram check (shows all of it)",
+        )
+
+
+def lost_algorithm(picture: Picture) -> Iterator[Finding]:
+    """A new kernel may have been built without an algorithm that the configuration names."""
+    has = picture.capabilities.algorithms
+    if has is None or picture.config is None:
+        return
+    for wish in picture.config.devices:
+        names = [choice.name for choice in wish.algorithms]
+        if names and not any(name in has for name in names):
+            yield _lost(picture, f"zram{wish.index}", names, has)
+        for choice in wish.recompression:
+            if choice.name not in has:
+                yield _lost(picture, f"zram{wish.index}", [choice.name], has)
+
+
+def _lost(picture: Picture, device: str, names: list[str], has: tuple[str, ...]) -> Finding:
+    path = picture.config.path if picture.config else DEFAULT_PATH
+    # From 6.12 on the driver has algorithms of its own, before they were the crypto API's.
+    own = picture.capabilities.algorithm_params is not False
+    option = "CONFIG_ZRAM_BACKEND_" if own else "CONFIG_CRYPTO_"
+    return Finding(
+        "algorithm",
+        device,
+        f"{path} asks for {' or '.join(names)}, which this kernel does not have",
+        f"comp_algorithm offers: {' '.join(has)}",
+        f"pyzram reload, after naming one of these in {path}; or a kernel with "
+        f"{option}{names[0].split('-')[0].upper()}",
+    )
+
+
+def refused_writes(picture: Picture) -> Iterator[Finding]:
+    """Writes fail when mem_limit is reached, or memory is exhausted."""
+    for stats in picture.devices:
+        failed = stats.io_stat.failed_writes
+        if not failed:
+            continue
+        limit = stats.mm_stat.mem_limit or 0
+        yield Finding(
+            "failed-writes",
+            stats.name,
+            "the kernel refused writes" + (", mem_limit may be too low" if limit else ""),
+            f"io_stat counts {failed} failed writes, mem_limit is "
+            f"{format_size(limit) if limit else 'none'}",
+            f"echo {2 * limit} > /sys/block/{stats.name}/mem_limit (0 lifts it)"
+            if limit
+            else "free memory, or add other swap behind zram",
+        )
+
+
+def no_gain(picture: Picture) -> Iterator[Finding]:
+    """A pool that takes what is stored in it, and the table on top."""
+    for stats in picture.devices:
+        mm = stats.mm_stat
+        stored = (mm.orig_data_size or 0) - (
+            (stats.bd_stat.bd_count_bytes or 0) if stats.bd_stat else 0
+        )
+        used = mm.mem_used_total or 0
+        if stored >= ENOUGH and used > MEMORY_SHARE * stored:
+            yield Finding(
+                "no-gain",
+                stats.name,
+                "it takes almost as much memory as it holds",
+                f"mem_used_total {format_size(used)} for {format_size(stored)} "
+                f"({used / stored:.0%})",
+                "pyzram estimate (shows what each algorithm would make of this memory)",
+            )
+
+
+def scattered(picture: Picture) -> Iterator[Finding]:
+    """Freed objects leave holes in the pool's pages."""
+    for stats in picture.devices:
+        used = stats.mm_stat.mem_used_total or 0
+        compressed = stats.mm_stat.compr_data_size or 0
+        if compressed >= ENOUGH and used > SCATTERED * compressed:
+            yield Finding(
+                "scattered",
+                stats.name,
+                "holes in the pool take memory",
+                f"mem_used_total {format_size(used)} for compr_data_size "
+                f"{format_size(compressed)} ({used / compressed:.0%})",
+                f"echo 1 > /sys/block/{stats.name}/compact",
+            )
+
+
+def oversized(picture: Picture) -> Iterator[Finding]:
+    """The table of slots is allocated whole, however little is stored."""
+    for stats in picture.devices:
+        table = stats.disksize // PAGE_SIZE * SLOT_BYTES
+        if picture.memory and stats.disksize > 4 * picture.memory:
+            yield Finding(
+                "disksize",
+                stats.name,
+                "far larger than can ever be stored; its table takes memory all the time",
+                f"disksize {format_size(stats.disksize)} for {format_size(picture.memory)} of "
+                f"memory: a table of at least {format_size(table)}",
+                "a disksize of one to three times the memory, in the configuration",
+            )
+
+
+def unused(picture: Picture) -> Iterator[Finding]:
+    """Initialised, but nobody can have stored anything."""
+    for stats in picture.devices:
+        if stats.swap or stats.mount_points or stats.stat.write_ios:
+            continue
+        table = stats.disksize // PAGE_SIZE * SLOT_BYTES
+        yield Finding(
+            "unused",
+            stats.name,
+            "initialised, but neither swap nor mounted nor ever written to",
+            f"a table of at least {format_size(table)} for a disksize of "
+            f"{format_size(stats.disksize)}",
+            f"echo 1 > /sys/block/{stats.name}/reset",
+        )
+
+
+CHECKS: tuple[Callable[[Picture], Iterator[Finding]], ...] = (
+    refused_writes,
+    resume_from_zram,
+    wrong_config,
+    lost_algorithm,
+    zswap_in_front,
+    swap_order,
+    backing_never_used,
+    huge_pages_dominate,
+    no_gain,
+    scattered,
+    mounted_without_discard,
+    read_ahead,
+    oversized,
+    unused,
+)
+
+
+# ---- looking -------------------------------------------------------------------------------------
+
+
+def look(*, sysfs: Sysfs | None = None, config_path: str = DEFAULT_PATH) -> Picture:
+    """Take the picture.
+
+    Raises:
+        UnsupportedError: no zram driver is loaded.
+        BlockedError: the kernel did not answer in time (7.x, while writeback runs).
+        ZramOSError: what else can not be read.
+    """
+    tree = sysfs or Sysfs()
+    if not tree.has_driver():
+        raise UnsupportedError(2, "no zram driver is loaded (modprobe zram)", tree.control)
+    config, config_error = _config(
+        tree.root + config_path if config_path.startswith("/") else config_path
+    )
+    stats = []
+    for number in tree.numbers():
+        try:
+            with Zram(number, sysfs=tree) as device:
+                if device.read_disksize():
+                    stats.append(device.stats())
+        except DeviceNotFoundError:
+            continue  # removed since it was listed
+    return Picture(
+        capabilities=capabilities(sysfs=tree),
+        devices=tuple(stats),
+        swaps=tuple(parse_swaps(_text(tree, "proc/swaps") or "")),
+        mount_options=_mount_options(tree),
+        zswap=_text(tree, "sys/module/zswap/parameters/enabled") == "Y",
+        resume=_resume_device(tree),
+        page_cluster=_number(_text(tree, "proc/sys/vm/page-cluster")),
+        memory=total_memory(),
+        config=config,
+        config_error=config_error,
+    )
+
+
+def _config(path: str) -> tuple[Config | None, str | None]:
+    if not os.path.exists(path):
+        return None, None
+    try:
+        return read_config(path, ram=total_memory(), cpus=os.cpu_count() or 1), None
+    except ConfigError as err:
+        return None, str(err)
+
+
+def _text(tree: Sysfs, path: str) -> str | None:
+    try:
+        return tree.read(path).strip()
+    except OSError:
+        return None
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isdigit() else None
+
+
+def _mount_options(tree: Sysfs) -> dict[str, frozenset[str]]:
+    """Per mount and per file system; discard is one of the latter."""
+    found = {}
+    for line in tree.read("proc/self/mountinfo").splitlines():
+        head, _, tail = line.partition(" - ")
+        own, theirs = head.split(" "), tail.split(" ")
+        if len(own) > 5 and len(theirs) > 2:
+            name = os.path.basename(os.path.realpath(unescape(theirs[1])))
+            if name.startswith("zram"):
+                found[name] = frozenset([*own[5].split(","), *theirs[2].split(",")])
+    return found
+
+
+def _resume_device(tree: Sysfs) -> str | None:
+    """The device of /sys/power/resume, or else of the kernel command line."""
+    number = _text(tree, "sys/power/resume")
+    if number and number != "0:0":
+        try:
+            uevent = read_text(tree.path("sys/dev/block", number, "uevent"))
+        except OSError:
+            return None
+        for line in uevent.splitlines():
+            if line.startswith("DEVNAME="):
+                return line.removeprefix("DEVNAME=")
+    for word in (_text(tree, "proc/cmdline") or "").split():
+        if word.startswith("resume=/dev/"):
+            return word.removeprefix("resume=/dev/")
+    return None
+
+
+def plain(picture: Picture, findings: list[Finding]) -> dict[str, Any]:
+    """All of it as plain values, for JSON."""
+    return {
+        "kernel": asdict(picture.capabilities),
+        "devices": [
+            {
+                "name": stats.name,
+                "disksize": stats.disksize,
+                "comp_algorithm": stats.comp_algorithm,
+                "recomp_algorithms": stats.recomp_algorithms,
+                "backing_dev": stats.backing_dev,
+                "swap": stats.swap is not None,
+                "mount_points": list(stats.mount_points),
+            }
+            for stats in picture.devices
+        ],
+        "findings": [asdict(finding) for finding in findings],
+    }

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: MIT
+"""All figures of a device as plain values under the kernel's names, for commands.
+
+Unlike :mod:`pyzram.device.stats` this loads neither the extension nor dataclasses, so a command
+that prints a few lines is done before those would be imported. One file is read at most once, and
+only when one of its figures is asked for.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from ..errors import DeviceNotFoundError
+from . import holders, parse
+from .sysfs import Sysfs, read_text, readers_wait
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .forked_reader import Helper
+
+PATIENCE_SECONDS = 2.0
+# Reads of these never wait for a running writeback or recompression.
+PROMPT = ("disksize", "stat", "dev")
+
+
+def _int(key: str) -> Callable[[str], dict[str, Any]]:
+    return lambda text: {key: int(text)}
+
+
+def _word(key: str) -> Callable[[str], dict[str, Any]]:
+    return lambda text: {key: text.removesuffix("\n")}
+
+
+# Attribute to its figures and their parser.
+FILES: dict[str, tuple[tuple[str, ...], Callable[[str], dict[str, Any]]]] = {
+    "disksize": (("disksize",), _int("disksize")),
+    "stat": (parse.BLOCK_STAT, parse.parse_block_stat),
+    "mm_stat": (parse.MM_STAT, parse.parse_mm_stat),
+    "io_stat": (parse.IO_STAT, parse.parse_io_stat),
+    "bd_stat": (parse.BD_STAT, parse.parse_bd_stat),
+    "debug_stat": (parse.DEBUG_STAT, parse.parse_debug_stat),
+    "comp_algorithm": (
+        ("comp_algorithm",),
+        lambda text: {"comp_algorithm": parse.parse_algorithms(text)[0]},
+    ),
+    "recomp_algorithm": (
+        ("recomp_algorithm",),
+        lambda text: {"recomp_algorithm": parse.parse_recomp_algorithms(text)},
+    ),
+    "max_comp_streams": (("max_comp_streams",), _int("max_comp_streams")),
+    "backing_dev": (("backing_dev",), _word("backing_dev")),
+    "writeback_limit": (("writeback_limit",), _int("writeback_limit")),
+    "writeback_limit_enable": (("writeback_limit_enable",), _int("writeback_limit_enable")),
+    "dev": (("dev",), _word("dev")),
+}
+HOME = {key: file for file, (keys, _) in FILES.items() for key in keys}
+SWAP = ("swap_size", "swap_used", "swap_priority")
+
+
+class Figures(dict[str, "Any"]):
+    """Figures of one device; ``None`` for one this kernel lacks or did not tell.
+
+    Keys are the kernel's names (:data:`HOME`), ``name``, ``swap_size`` and ``swap_used`` in bytes,
+    ``swap_priority`` and ``mount_points``.
+
+    Synchronization: one thread at a time.
+    """
+
+    def __init__(self, reader: Reader, number: int) -> None:
+        name = f"zram{number}"
+        super().__init__(name=name)
+        self._reader = reader
+        self._troubles: list[str] = []
+        self._waiting: list[str] = []
+        self.path = reader.sysfs.block(name)
+        if not os.path.isdir(self.path):
+            why = "no such device" if reader.sysfs.has_driver() else "no zram driver is loaded"
+            raise DeviceNotFoundError(errno.ENOENT, f"{name}: {why}", self.path)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the kernel made a read wait, for a writeback or recompression."""
+        return bool(self._waiting)
+
+    @property
+    def troubles(self) -> list[str]:
+        """What could not be read, and why."""
+        if not self._waiting:
+            return self._troubles
+        return [
+            *self._troubles,
+            f"{', '.join(self._waiting)}: no answer within {PATIENCE_SECONDS:g} s "
+            "(the kernel makes readers wait while writeback or recompression runs)",
+        ]
+
+    def __missing__(self, key: str) -> Any:
+        if key in SWAP:
+            area = self._reader.swaps().get(self["name"])
+            values = (None,) * 3 if area is None else (area.size, area.used, area.priority)
+            self.update(zip(SWAP, values, strict=True))
+        elif key == "mount_points":
+            self[key] = self._reader.mount_points(self)
+        else:
+            self._load(HOME[key])
+        return self[key]
+
+    def _load(self, file: str) -> None:
+        keys, parser = FILES[file]
+        try:
+            text = self._reader.read(self, file)
+            if text is not None:
+                self.update(parser(text))
+                return
+        except DeviceNotFoundError:
+            raise
+        except TimeoutError:
+            self._waiting.append(file)
+        except OSError as err:
+            self._troubles.append(f"{file}: {err.strerror}")
+        except ValueError:
+            self._troubles.append(f"{file}: not what a zram driver writes")
+        self.update(dict.fromkeys(keys))
+
+
+class Reader:
+    """What reading many devices shares: tables of the system, and what this kernel lacks.
+
+    Synchronization: one thread at a time.
+    """
+
+    def __init__(self, sysfs: Sysfs) -> None:
+        self.sysfs = sysfs
+        self._absent: set[str] = set()
+        self._swaps: dict[str, parse.SwapArea] | None = None
+        self._mounts: dict[str, list[str]] | None = None
+        self._waits: bool | None = None
+        self._helper: Helper | None = None
+        self._stuck: dict[str, Helper] = {}
+
+    def refresh(self) -> None:
+        """Forget the tables of the system, which change."""
+        self._swaps = self._mounts = None
+
+    def close(self) -> None:
+        """End the child that reads, if there is one."""
+        if self._helper is not None:
+            self._helper.close()
+            self._helper = None
+
+    def read(self, device: Figures, file: str) -> str | None:
+        """Read an attribute; ``None`` where this kernel has none of that name.
+
+        Raises:
+            DeviceNotFoundError: the device is gone.
+            TimeoutError: the kernel makes readers wait.
+            OSError: what the kernel answered.
+        """
+        if file in self._absent:
+            return None
+        path = f"{device.path}/{file}"
+        try:
+            if file not in PROMPT and self._readers_wait(device):
+                return self._read_patiently(device["name"], path)
+            return read_text(path)
+        except OSError as err:
+            if err.errno not in (errno.ENOENT, errno.ENODEV):
+                raise
+            if not os.path.isdir(device.path):
+                raise DeviceNotFoundError(
+                    err.errno, f"{device['name']}: the device is gone", path
+                ) from err
+            self._absent.add(file)
+            return None
+
+    def swaps(self) -> dict[str, parse.SwapArea]:
+        """Swap areas by the name of their device (/proc/swaps)."""
+        if self._swaps is None:
+            try:
+                self._swaps = holders.swap_areas(self.sysfs)
+            except OSError:
+                self._swaps = {}  # a /proc that may not be read
+        return self._swaps
+
+    def mount_points(self, device: Figures) -> list[str]:
+        """Where a device is mounted in this mount namespace (/proc/self/mountinfo)."""
+        if self._mounts is None:
+            try:
+                mounts = parse.parse_mounts(self.sysfs.read("proc/self/mountinfo"))
+            except OSError:
+                mounts = {}  # a /proc that is not mounted
+            # All zram devices have one major number: mostly none of them is mounted.
+            major = (device["dev"] or "").partition(":")[0] + ":"
+            self._mounts = {dev: at for dev, at in mounts.items() if dev.startswith(major)}
+        return self._mounts.get(device["dev"], []) if self._mounts else []
+
+    def _readers_wait(self, device: Figures) -> bool:
+        if self._waits is None:
+            self._waits = readers_wait(device.path)
+        return self._waits
+
+    def _read_patiently(self, name: str, path: str) -> str:
+        stuck = self._stuck.get(name)
+        if stuck is not None:
+            if not stuck.ended():
+                raise TimeoutError
+            del self._stuck[name]
+        if self._helper is None:
+            from .forked_reader import Helper
+
+            self._helper = Helper()
+        try:
+            return self._helper.read(path, PATIENCE_SECONDS).decode("utf-8", "surrogateescape")
+        except TimeoutError:
+            self._helper.leave()
+            self._stuck[name], self._helper = self._helper, None
+            raise

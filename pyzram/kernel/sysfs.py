@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+"""Where the kernel's files are, and plain whole reads of them.
+
+Nothing here needs the C extension, so that a statistics command starts fast. Writing, and
+reading many times over, is :mod:`pyzram._native`'s.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from stat import S_ISBLK
+
+from ..errors import InvalidValueError, NotZramError, from_errno
+
+READ_SIZE = 65536
+# Longer than any device's number, and below what the interpreter refuses to convert.
+DIGITS_MAX = 10
+
+
+def read_text(path: str, *, dir_fd: int | None = None) -> str:
+    """Read a kernel file whole; the OSError is the kernel's own."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=dir_fd)
+    try:
+        text = chunk = os.read(fd, READ_SIZE)
+        # sysfs hands all over at once, but /proc may need several reads.
+        while chunk and (len(chunk) == READ_SIZE or not path.startswith("/sys")):
+            chunk = os.read(fd, READ_SIZE)
+            text += chunk
+    finally:
+        os.close(fd)
+    return text.decode("utf-8", "surrogateescape")
+
+
+def readers_wait(device: str) -> bool:
+    """Whether this kernel may hold up who reads figures of a device, given its directory.
+
+    From 7.x on they wait while writeback or recompression runs. Those kernels have
+    writeback_batch_size, or, built without writeback, recompress alone. So do older ones that let
+    readers pass, but they (up to 6.14) have max_comp_streams; between the two nobody has looked.
+    """
+    if os.path.exists(f"{device}/writeback_batch_size"):
+        return True
+    return os.path.exists(f"{device}/recompress") and not os.path.exists(
+        f"{device}/max_comp_streams"
+    )
+
+
+class Sysfs:
+    """The kernel's files below a root directory: ``/``, or a captured tree in tests.
+
+    Synchronization: none needed, it holds nothing but paths.
+    """
+
+    __slots__ = ("root",)
+
+    def __init__(self, root: str = "/") -> None:
+        self.root = root.rstrip("/")
+
+    def __repr__(self) -> str:
+        return f"Sysfs({self.root or '/'!r})"
+
+    def path(self, *parts: str) -> str:
+        """Join a path below the root."""
+        return "/".join((self.root, *parts))
+
+    def block(self, name: str) -> str:
+        """Directory of a block device, ``/sys/block/NAME``."""
+        return self.path("sys/block", name)
+
+    @property
+    def control(self) -> str:
+        """Directory of hot_add and hot_remove; absent without a zram driver (or before 4.2)."""
+        return self.path("sys/class/zram-control")
+
+    @property
+    def dev(self) -> str:
+        """Directory of the device nodes."""
+        return self.path("dev")
+
+    def has_driver(self) -> bool:
+        """Whether a zram driver is loaded or built in."""
+        return os.path.isdir(self.control)
+
+    def numbers(self) -> list[int]:
+        """Numbers of all zram devices, ascending; empty without a driver.
+
+        Raises:
+            ZramOSError: /sys is not mounted or may not be read.
+        """
+        directory = self.path("sys/block")
+        try:
+            names = os.listdir(directory)
+        except OSError as err:
+            raise from_errno(err.errno or 0, f"{directory}: list devices", directory) from err
+        return sorted(
+            int(name[4:]) for name in names if name.startswith("zram") and _is_number(name[4:])
+        )
+
+    def read(self, path: str) -> str:
+        """Read a file below the root, given from the root (``proc/swaps``)."""
+        return read_text(self.path(path))
+
+
+def device_number(spec: int | str | os.PathLike[str]) -> int:
+    """Turn ``1``, ``"1"``, ``"zram1"``, ``"/dev/zram1"`` or a link to it into the number.
+
+    Raises:
+        InvalidValueError: no way to name a device.
+        DeviceNotFoundError: the path does not exist (ENOENT).
+        NotZramError: the path is something else (ENOTBLK), or another block device (EINVAL).
+    """
+    if isinstance(spec, int) and not isinstance(spec, bool):
+        if spec < 0:
+            raise InvalidValueError(f"device number {spec}: negative")
+        return spec
+    text = os.fspath(spec) if not isinstance(spec, bool) else ""
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise InvalidValueError(f"device {spec!r}: neither a number, a name nor a path")
+    if "/" not in text:
+        digits = text.removeprefix("zram")
+        if _is_number(digits):
+            return int(digits)
+        text = "/dev/" + text
+    digits = os.path.realpath(text).removeprefix("/dev/zram")
+    if _is_number(digits):
+        return int(digits)
+    try:
+        mode = os.stat(text).st_mode
+    except OSError as err:
+        raise from_errno(err.errno or 0, f"{text}: open device", text) from err
+    if not S_ISBLK(mode):
+        raise NotZramError(errno.ENOTBLK, f"{text}: not a block device", text)
+    raise NotZramError(errno.EINVAL, f"{text}: not a zram device", text)
+
+
+def _is_number(digits: str) -> bool:
+    return digits.isascii() and digits.isdigit() and len(digits) <= DIGITS_MAX

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: MIT
+"""How small and how fast the algorithms are at their levels, on given memory."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .. import _native
+from .codec import algorithms as all_algorithms
+from .codec import page_sizes
+from .estimate import parse_algorithm
+from .sampling import Sample
+from .zsmalloc import PageStore, StoreFigures
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from .sources import Source, Stream
+
+# Percentage points that the ratio may be off; the pages are held in memory meanwhile.
+PRECISION = 0.03
+# Threads share out megabytes: what is fast is repeated until there are enough of them.
+_SHARE = 1 << 20
+QUICK = 50e6
+MUCH = 10_000_000
+# Levels worth looking at: what differs from its neighbours. The kernel's default is among them.
+LEVELS = {
+    "lz4": (1, 2, 4, 8, 16),
+    "lz4hc": (1, 3, 6, 9, 16),
+    "zstd": (-7, -3, 1, 2, 3, 5, 7, 9, 12, 15, 19),
+    "deflate": (1, 3, 6, 9),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BenchResult:
+    """One algorithm at one level.
+
+    Speeds are bytes of pages a second, without same-filled ones; 0 where nothing was measured
+    because there are no others.
+    """
+
+    name: str
+    level: int | None
+    figures: StoreFigures
+    """of the pages that were looked at"""
+    compress: float
+    decompress: float
+    compress_threads: float
+    """the same with all threads together"""
+    threads: int
+    speedup: float | None
+    """all threads against one, both by the clock on the wall; ``None`` as above"""
+    memory_share: float | None
+    """mem_used_total / orig_data_size of a device with much of such memory"""
+
+    @property
+    def label(self) -> str:
+        """``zstd:9``, or the name alone where there are no levels."""
+        return self.name if self.level is None else f"{self.name}:{self.level}"
+
+    def as_json(self) -> dict[str, object]:
+        """Plain values; speeds in bytes a second, ``None`` where nothing was measured."""
+        return {
+            "algorithm": self.name,
+            "level": self.level,
+            "ratio": self.figures.ratio,
+            "memory_share": self.memory_share,
+            "orig_data_size": self.figures.orig_data_size,
+            "compr_data_size": self.figures.compr_data_size,
+            "compress_speed": round(self.compress) or None,
+            "decompress_speed": round(self.decompress) or None,
+            "compress_speed_threads": round(self.compress_threads) or None,
+            "threads": self.threads,
+            "speedup": self.speedup,
+        }
+
+
+def candidates(algorithms: Iterable[str] | None = None) -> list[tuple[str, int | None]]:
+    """Algorithms with levels: each level in :data:`LEVELS` unless one is given as ``NAME:LEVEL``.
+
+    Raises:
+        InvalidValueError: no such algorithm.
+    """
+    found: list[tuple[str, int | None]] = []
+    for text in all_algorithms() if algorithms is None else algorithms:
+        name, level = parse_algorithm(text)
+        if level is None and name in LEVELS:
+            found += [(name, level) for level in LEVELS[name]]
+        else:
+            found.append((name, level))
+    return list(dict.fromkeys(found))
+
+
+def read_sample(
+    source: Source | Stream, *, precision: float = PRECISION, full: bool = False, seed: int | None
+) -> bytearray:
+    """Copy the pages of a sample into memory."""
+    pages = bytearray()
+    for batch in Sample(source, precision=precision, full=full, seed=seed):
+        pages += batch.pages
+    return pages
+
+
+def bench_pages(
+    pages: bytearray,
+    algorithms: Iterable[str] | None = None,
+    *,
+    store: PageStore | None = None,
+    threads: int | None = None,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> list[BenchResult]:
+    """Measure algorithms on pages in memory.
+
+    ``threads`` is by default the processors that may be used. ``progress`` is told how many of
+    all candidates are done.
+
+    Raises:
+        InvalidValueError: no such algorithm or level.
+    """
+    store = store or PageStore()
+    threads = threads or len(os.sched_getaffinity(0))
+    size = store.page_size
+    work = bytearray()
+    for at in range(0, len(pages), size):
+        page = memoryview(pages)[at : at + size]
+        if not _native.same_filled(page, store.word_size):
+            work += page
+    rows = []
+    wanted = candidates(algorithms)
+    for i, (name, level) in enumerate(wanted):
+        figures = store.store(page_sizes(pages, name, level=level, page_size=size))
+        much = store.scale(figures, MUCH)
+        compress_ns, decompress_ns = _native.time_pages(name, level, size, work)
+        compress = _speed(work, sum(compress_ns) / 1e9)
+        speedup = None
+        if work:
+            alone, together = _walls(work, name, level, size, threads, compress)
+            speedup = alone / together
+        rows.append(
+            BenchResult(
+                name,
+                level,
+                figures,
+                compress,
+                _speed(work, sum(decompress_ns) / 1e9),
+                compress * (speedup or 0.0),
+                threads,
+                speedup,
+                much.mem_used_total / much.orig_data_size if pages else None,
+            )
+        )
+        if progress:
+            progress(i + 1, len(wanted))
+    return rows
+
+
+def _walls(
+    work: bytearray, name: str, level: int | None, size: int, threads: int, speed: float
+) -> tuple[float, float]:
+    """Seconds on the wall of one thread and of all, by turns, the best of a few."""
+    quick = speed > QUICK
+    if quick:
+        work = work * max(1, 16 * threads * _SHARE // max(1, len(work)))
+    walls = []
+    for _ in range(3 if quick else 1):
+        for count in (1, threads):
+            start = time.perf_counter()
+            page_sizes(work, name, level=level, page_size=size, threads=count)
+            walls.append(max(time.perf_counter() - start, 1e-9))
+    return min(walls[::2]), min(walls[1::2])
+
+
+def _speed(work: bytearray, seconds: float) -> float:
+    return len(work) / seconds if seconds else 0.0
+
+
+def best_of(rows: list[BenchResult]) -> list[BenchResult]:
+    """Those that no other beats in both ratio and speed of compressing, fastest first."""
+    best: list[BenchResult] = []
+    for row in sorted(rows, key=lambda r: (-r.compress, r.figures.compr_data_size)):
+        if not best or row.figures.compr_data_size < best[-1].figures.compr_data_size:
+            best.append(row)
+    return best

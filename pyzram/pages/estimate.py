@@ -1,0 +1,395 @@
+# SPDX-License-Identifier: MIT
+"""What zram would make of given memory: how small, in how much memory, how fast.
+
+The ratio is compr_data_size / orig_data_size, smaller is better: what the kernel's ``mm_stat``
+would show. The memory it really takes is mem_used_total.
+"""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from .. import _native
+from ..errors import InvalidValueError
+from ..units import format_size
+from .codec import algorithms as all_algorithms
+from .codec import page_sizes
+from .sampling import PRECISION, Interval, Sample, interval
+from .zsmalloc import PageStore, StoreFigures
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from .sources import Source, Stream
+
+TIMED_PAGES = 600
+# About what it takes to read a page from flash: a page fault that costs more gains nothing.
+SLOW_US = 100.0
+# A slower algorithm must save at least this share of the faster one's memory.
+WORTH = 0.10
+# Of a device so large that zspages which are not full do not count.
+LARGE_PAGES = 1 << 22
+
+
+@dataclass(frozen=True, slots=True)
+class AlgorithmEstimate:
+    """One algorithm's part of an :class:`Estimate`. Times are microseconds per page, one core."""
+
+    name: str
+    level: int | None
+    figures: StoreFigures
+    """of all pages of the source"""
+    ratio: Interval
+    compress_us: float | None
+    compress_us_p99: float | None
+    decompress_us: float | None
+    decompress_us_p99: float | None
+    """``None`` where no page was compressed"""
+    memory_share: float | None
+    """mem_used_total / orig_data_size of a large device that is full of such pages; ``None``
+    without pages. In a small one, zspages that are not full weigh more."""
+
+    @property
+    def label(self) -> str:
+        """Name, and level if one was asked for: ``zstd:9``."""
+        return self.name if self.level is None else f"{self.name}:{self.level}"
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What was looked at, and what every algorithm makes of it. Counts are pages."""
+
+    source: str
+    store: PageStore
+    pages: int
+    sampled: int
+    swapped: int
+    lost: int
+    """pages that were drawn but gone when they were to be read"""
+    census: bool
+    """every page was read, nothing is extrapolated"""
+    skipped: dict[str, int]
+    algorithms: dict[str, AlgorithmEstimate]
+
+    def as_json(self) -> dict[str, object]:
+        """Plain values under the kernel's names; ``ratio`` is compr_data_size / orig_data_size."""
+        return {
+            "source": self.source,
+            "page_size": self.store.page_size,
+            "pages": self.pages,
+            "sampled": self.sampled,
+            "swapped": self.swapped,
+            "lost": self.lost,
+            "skipped": self.skipped,
+            "algorithms": {
+                label: {
+                    "orig_data_size": a.figures.orig_data_size,
+                    "compr_data_size": a.figures.compr_data_size,
+                    "mem_used_total": a.figures.mem_used_total,
+                    "same_pages": a.figures.same_pages,
+                    "huge_pages": a.figures.huge_pages,
+                    "ratio": a.ratio.mean if a.figures.pages else None,
+                    "ratio_low": a.ratio.low if a.figures.pages else None,
+                    "ratio_high": a.ratio.high if a.figures.pages else None,
+                    "compress_us": a.compress_us,
+                    "compress_us_p99": a.compress_us_p99,
+                    "decompress_us": a.decompress_us,
+                    "decompress_us_p99": a.decompress_us_p99,
+                }
+                for label, a in self.algorithms.items()
+            },
+        }
+
+
+def parse_algorithm(text: str) -> tuple[str, int | None]:
+    """Take apart ``NAME`` or ``NAME:LEVEL``.
+
+    Raises:
+        InvalidValueError: no such algorithm, or the level is no number.
+    """
+    name, colon, level = text.partition(":")
+    if name not in all_algorithms():
+        raise InvalidValueError(f"algorithm {name!r}: not one of {' '.join(all_algorithms())}")
+    try:
+        return name, int(level) if colon else None
+    except ValueError as err:
+        raise InvalidValueError(f"algorithm {text!r}: {level!r} is no level") from err
+
+
+@dataclass(slots=True)
+class _Tally:
+    """One algorithm's sums on the way."""
+
+    name: str
+    level: int | None
+    figures: StoreFigures
+    values: list[float] = field(default_factory=list)
+    compress_ns: list[int] = field(default_factory=list)
+    decompress_ns: list[int] = field(default_factory=list)
+
+
+def estimate_pages(
+    source: Source | Stream,
+    algorithms: Iterable[str] | None = None,
+    *,
+    store: PageStore | None = None,
+    precision: float = PRECISION,
+    full: bool = False,
+    timing: bool = True,
+    threads: int | None = None,
+    seed: int | None = None,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> Estimate:
+    """Estimate what a fresh device would hold of ``source``.
+
+    ``algorithms`` are names, ``NAME:LEVEL`` for a level, by default all. ``precision`` bounds the
+    half width of the ratio's 95 % interval; ``full`` reads all pages instead of a sample. ``store``
+    is the kernel to be, by default the running one. ``threads`` is for compressing, times are
+    always a single core's. ``progress`` is told pages done and expected.
+
+    Raises:
+        InvalidValueError: no such algorithm or level, or a precision that can not be met.
+    """
+    store = store or PageStore(page_size=source.page_size)
+    if store.page_size != source.page_size:
+        raise InvalidValueError(
+            f"page size {store.page_size}: the pages of {source.label} have {source.page_size}"
+        )
+    empty = store.store([])
+    tallies = {}
+    for text in all_algorithms() if algorithms is None else algorithms:
+        tallies[text] = _Tally(*parse_algorithm(text), empty)
+    sample = Sample(source, precision=precision, full=full, seed=seed)
+    blocks = array("Q")
+
+    def ratio_of(tally: _Tally) -> Interval:
+        return interval(tally.values, blocks, source.pages, wave_size=sample.wave_size)
+
+    def enough() -> bool:
+        ratios = [ratio_of(tally) for tally in tallies.values()]
+        return all(max(r.high - r.mean, r.mean - r.low) <= precision for r in ratios)
+
+    sample.enough = enough
+    for batch in sample:
+        timed = _timed_pages(batch.pages, sample, store) if timing else bytearray()
+        for tally in tallies.values():
+            lengths = page_sizes(
+                batch.pages,
+                tally.name,
+                level=tally.level,
+                page_size=store.page_size,
+                threads=threads,
+            )
+            tally.figures = store.join(tally.figures, store.store(lengths))
+            if not sample.census:
+                tally.values += _stored_shares(lengths, store)
+            if timed:
+                compress, decompress = _native.time_pages(
+                    tally.name, tally.level, store.page_size, timed
+                )
+                tally.compress_ns += compress
+                tally.decompress_ns += decompress
+        if not sample.census:
+            blocks += batch.blocks
+        if progress:
+            progress(sample.taken, sample.expected)
+    return Estimate(
+        source=source.label,
+        store=store,
+        pages=source.pages,
+        sampled=sample.taken,
+        swapped=source.swapped,
+        lost=sample.lost,
+        census=sample.census and not sample.lost,
+        skipped=dict(source.skipped),
+        algorithms={
+            label: _finish(tally, store, sample, ratio_of) for label, tally in tallies.items()
+        },
+    )
+
+
+def _timed_pages(pages: memoryview, sample: Sample, store: PageStore) -> bytearray:
+    """Copy some pages that are not same-filled: those of the first wave are TIMED_PAGES or so."""
+    page_size = store.page_size
+    count = len(pages) // page_size
+    expected = sample.source.pages if sample.census else sample.wave_size
+    if not sample.census and sample.taken > sample.wave_size:
+        return bytearray()
+    quota = -(-TIMED_PAGES * count // max(expected, TIMED_PAGES))
+    step = max(1, count // max(1, quota))
+    timed = bytearray()
+    for at in range(0, count, step):
+        page = pages[at * page_size : (at + 1) * page_size]
+        if not _native.same_filled(page, store.word_size):
+            timed += page
+    return timed
+
+
+def _stored_shares(lengths: Sequence[int], store: PageStore) -> list[float]:
+    huge, size = store.huge_class_size, store.page_size
+    return [1.0 if length >= huge else length / size for length in lengths]
+
+
+def _finish(
+    tally: _Tally, store: PageStore, sample: Sample, ratio_of: Callable[[_Tally], Interval]
+) -> AlgorithmEstimate:
+    pages = sample.source.pages
+    if sample.census:
+        mean = tally.figures.ratio or 0.0
+        ratio = Interval(mean, mean, mean)
+    else:
+        ratio = ratio_of(tally)
+    if sample.lost:
+        ratio = _with_lost(ratio, sample.lost / (sample.lost + sample.taken))
+    compress, compress_p99 = _quantiles(tally.compress_ns)
+    decompress, decompress_p99 = _quantiles(tally.decompress_ns)
+    return AlgorithmEstimate(
+        tally.name,
+        tally.level,
+        store.scale(tally.figures, pages),
+        ratio,
+        compress,
+        compress_p99,
+        decompress,
+        decompress_p99,
+        _memory_share(store.scale(tally.figures, LARGE_PAGES)),
+    )
+
+
+def _with_lost(ratio: Interval, share: float) -> Interval:
+    """Bounds that hold whatever was in the pages that were gone, which were a share of all."""
+    return Interval(ratio.mean, ratio.low * (1 - share), ratio.high * (1 - share) + share)
+
+
+def _memory_share(figures: StoreFigures) -> float | None:
+    return figures.mem_used_total / figures.orig_data_size if figures.orig_data_size else None
+
+
+def _quantiles(ns: list[int]) -> tuple[float, float] | tuple[None, None]:
+    """Median and 99th percentile in microseconds."""
+    if not ns:
+        return None, None
+    ns = sorted(ns)
+    return ns[len(ns) // 2] / 1000, ns[min(len(ns) - 1, len(ns) * 99 // 100)] / 1000
+
+
+# ---- what it means -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """An algorithm, why, and how large a device should be (bytes)."""
+
+    algorithm: str
+    reason: str
+    disksize: int
+
+
+def holds(estimate: AlgorithmEstimate, ram: int) -> int | None:
+    """How many bytes of such memory ``ram`` bytes hold; ``None`` if all pages are same-filled."""
+    return int(ram / estimate.memory_share) if estimate.memory_share else None
+
+
+def recommend(
+    estimate: Estimate, ram: int, offered: Iterable[str] | None = None
+) -> Recommendation | None:
+    """Choose an algorithm for a machine with ``ram`` bytes; ``None`` without pages or algorithms.
+
+    ``offered`` are those of its kernel. From the fastest on, a slower one is taken if it saves a
+    tenth of the memory and decompresses faster than flash is read.
+    """
+    offered = None if offered is None else set(offered)
+    timed = [
+        (a.compress_us + a.decompress_us, a)
+        for a in estimate.algorithms.values()
+        if a.compress_us is not None
+        and a.decompress_us is not None
+        and (offered is None or a.name in offered)
+    ]
+    if not timed:
+        return None
+    timed.sort(key=lambda pair: pair[0])
+    fastest = best = timed[0][1]
+    for _, other in timed[1:]:
+        if _saves(other, best) >= WORTH and (other.decompress_us or 0) <= SLOW_US:
+            best = other
+    return Recommendation(best.label, _reason(best, fastest), _disksize(best, ram))
+
+
+def _saves(slower: AlgorithmEstimate, faster: AlgorithmEstimate) -> float:
+    """The share of the faster algorithm's memory that the slower one saves."""
+    return 1 - (slower.memory_share or 0.0) / faster.memory_share if faster.memory_share else 0.0
+
+
+def _reason(best: AlgorithmEstimate, fastest: AlgorithmEstimate) -> str:
+    share = best.memory_share or 0.0
+    text = f"takes {share:.0%} of the memory"
+    if best is fastest:
+        text += ", and no slower algorithm saves a tenth of that"
+    else:
+        text += (
+            f", {_saves(best, fastest):.0%} less than {fastest.label}, for "
+            f"{(best.decompress_us or 0) - (fastest.decompress_us or 0):.1f} microseconds more "
+            "per page read back"
+        )
+    if share > 0.8:
+        text += "; this memory hardly compresses, so zram will gain little"
+    return text
+
+
+def _disksize(best: AlgorithmEstimate, ram: int) -> int:
+    """As much as fits half of the memory, but no more than twice the memory."""
+    size = min(holds(best, ram // 2) or 2 * ram, 2 * ram)
+    step = 1 << 30 if size >= 8 << 30 else 64 << 20
+    return max(step, size // step * step)
+
+
+def conf_d(recommendation: Recommendation) -> str:
+    """Lines for /etc/conf.d/zram."""
+    name, _, level = recommendation.algorithm.partition(":")
+    lines = [f'ZRAM_SIZE_0="{format_size(recommendation.disksize)}"', f'ZRAM_ALGORITHM_0="{name}"']
+    if level:
+        lines.append(f'ZRAM_PARAMS_0="level={level}"')
+    return "\n".join(lines) + "\n"
+
+
+def zram_generator(recommendation: Recommendation) -> str:
+    """Text for zram-generator.conf(5), where sizes count MiB."""
+    name, _, level = recommendation.algorithm.partition(":")
+    algorithm = f"{name}(level={level})" if level else name
+    return (
+        f"[zram0]\nzram-size = {recommendation.disksize >> 20}\n"
+        f"compression-algorithm = {algorithm}\n"
+    )
+
+
+def historic_block(estimate: Estimate, algorithm: str) -> dict[str, int | str]:
+    """Return what ``zram_stats`` would read of a device that was just filled with the source."""
+    figures = estimate.algorithms[algorithm].figures
+    return {
+        "disksize": figures.orig_data_size,
+        "num_reads": 0,
+        "num_writes": figures.pages,
+        "invalid_io": 0,
+        "notify_free": 0,
+        "zero_pages": figures.same_pages,
+        "orig_data_size": figures.orig_data_size,
+        "compr_data_size": figures.compr_data_size,
+        "mem_used_total": figures.mem_used_total,
+        "comp_algorithm": algorithm,
+        "huge_pages": figures.huge_pages,
+    }
+
+
+def size_histogram(estimate: AlgorithmEstimate, store: PageStore, bins: int = 16) -> list[int]:
+    """Pages by stored length: same-filled first, then ``bins`` equal steps up to the page size.
+
+    A class that lies across a border counts where its longest object does. The last bin also
+    holds the pages that are kept raw.
+    """
+    counts = [estimate.figures.same_pages] + [0] * bins
+    for size_class, count in zip(store.classes, estimate.figures.objects, strict=True):
+        counts[1 + (size_class.last - 1) * bins // store.page_size] += count
+    return counts

@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: MIT
+"""Pages of processes, files, core dumps, block devices and streams: all of them, or a fair sample.
+
+A sample is stratified: the pages are lined up process by process, mapping by mapping, in order of
+address, cut into blocks of equal size, and two pages are drawn from each block. So each mapping is
+heard by its weight, however pages of a kind lie together, and the two pages of a block tell how
+far the figures may be off. Such waves are drawn until the error is small enough, which depends on
+the precision asked for, not on the memory: 16 GiB cost what 256 MiB cost.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from array import array
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..errors import InvalidValueError
+from .sources import Source, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from .segments import Extent
+
+PRECISION = 0.01
+# 97 %: the error is an estimate itself, and looking at it to stop takes some of it, so that 95 %
+# are left.
+Z_97 = 2.170090
+# What none of n pages shows may yet be true of 3 / n of all pages.
+MISSED = 3.0
+BATCH_BYTES = 4 << 20
+WAVES = 5
+
+
+class Batch(NamedTuple):
+    """Pages in memory, until the next batch is taken."""
+
+    pages: memoryview
+    blocks: array[int]
+    """for each page the block that it was drawn from"""
+
+
+class Interval(NamedTuple):
+    """A mean and the bounds of its 95 % confidence interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def sample_size(precision: float) -> int:
+    """How many pages bring the half width of the interval of a share to ``precision``, at worst.
+
+    Raises:
+        InvalidValueError: not between 0.0005 and 0.5.
+    """
+    if not 0.0005 <= precision <= 0.5:
+        raise InvalidValueError(
+            f"precision {precision}: not between 0.0005 (0.05 percentage points) and 0.5"
+        )
+    # Half of all pages at each end of the scale spread most: z / 2 / sqrt(n) + MISSED / n.
+    b = Z_97 / 2
+    x = (math.sqrt(b * b + 4 * MISSED * precision) - b) / (2 * MISSED)
+    return 2 * math.ceil(1 / (x * x) / 2)
+
+
+class Sample:
+    """The pages drawn from a source. Iterate over it once; then the counts are known.
+
+    Either ``census`` (every page is read) or up to WAVES times two pages of each of many blocks of
+    equal size. Between the waves ``enough`` is asked whether to go on, if it is set.
+
+    Synchronization: one thread at a time.
+    """
+
+    def __init__(
+        self,
+        source: Source | Stream,
+        *,
+        precision: float = PRECISION,
+        full: bool = False,
+        seed: int | None = None,
+    ) -> None:
+        self.source = source
+        self.wave_size = 2 * -(-sample_size(precision) // (2 * WAVES))
+        self.wanted = WAVES * self.wave_size
+        self.enough: Callable[[], bool] | None = None
+        self.full = full
+        self.taken = 0
+        self.lost = 0
+        self._random = random.Random(seed)
+        # A sample of half of all pages saves little, and blocks of three pages are no blocks.
+        self.census = full or (isinstance(source, Source) and source.pages <= 2 * self.wanted)
+
+    @property
+    def expected(self) -> int | None:
+        """How many pages iterating will bring at most, if that is known."""
+        if isinstance(self.source, Stream):
+            return None
+        return self.source.pages if self.census else self.wanted
+
+    def __iter__(self) -> Iterator[Batch]:
+        size = self.source.page_size
+        buffer = memoryview(bytearray(max(1, BATCH_BYTES // size) * size))
+        if isinstance(self.source, Stream):
+            batches = self._stream(self.source, buffer)
+        elif self.census:
+            batches = self._all(self.source, buffer)
+        else:
+            batches = self._drawn(self.source, buffer)
+        for batch in batches:
+            self.taken += len(batch.blocks)
+            if batch.blocks:
+                yield batch
+
+    def _all(self, source: Source, buffer: memoryview) -> Iterator[Batch]:
+        step = len(buffer) // source.page_size
+        for extent in source.extents:
+            for first in range(0, extent.pages, step):
+                ranks = array("Q", range(first, min(first + step, extent.pages)))
+                yield self._read(source, extent, ranks, ranks, buffer)
+            extent.close()
+
+    def _drawn(self, source: Source, buffer: memoryview) -> Iterator[Batch]:
+        for wave in range(WAVES):
+            if wave and self.enough and self.enough():
+                return
+            yield from self._wave(source, buffer, self._places(source.pages, wave))
+
+    def _wave(
+        self, source: Source, buffer: memoryview, places: list[tuple[int, int]]
+    ) -> Iterator[Batch]:
+        step = len(buffer) // source.page_size
+        at = first = 0
+        for extent in source.extents:
+            end = at
+            while end < len(places) and places[end][0] < first + extent.pages:
+                end += 1
+            for low in range(at, end, step):
+                part = places[low : min(low + step, end)]
+                ranks = array("Q", [rank - first for rank, _ in part])
+                blocks = array("Q", [block for _, block in part])
+                yield self._read(source, extent, ranks, blocks, buffer)
+            extent.close()
+            at = end
+            first += extent.pages
+
+    def _read(
+        self,
+        source: Source,
+        extent: Extent,
+        ranks: array[int],
+        blocks: array[int],
+        buffer: memoryview,
+    ) -> Batch:
+        there = extent.read(ranks, buffer)
+        got = array("Q", [b for b, ok in zip(blocks, there, strict=True) if ok])
+        self.lost += len(ranks) - len(got)
+        return Batch(buffer[: len(got) * source.page_size], got)
+
+    def _places(self, pages: int, wave: int) -> list[tuple[int, int]]:
+        """Draw two places of each block, as (place, block), ascending by place."""
+        blocks = self.wave_size // 2
+        # Blocks differ by one page in size; a random start makes that fair to every page.
+        shift = self._random.randrange(pages)
+        places = []
+        for block in range(blocks):
+            low, high = block * pages // blocks, (block + 1) * pages // blocks
+            for place in self._random.sample(range(low, high), 2):
+                places.append(((place + shift) % pages, wave * blocks + block))
+        places.sort()
+        return places
+
+    def _stream(self, stream: Stream, buffer: memoryview) -> Iterator[Batch]:
+        size = stream.page_size
+        if self.full:
+            for count in stream.chunks(buffer):
+                first = stream.pages - count
+                yield Batch(buffer[: count * size], array("Q", range(first, stream.pages)))
+            self.census = True
+            return
+        kept = self._reservoir(stream, buffer)
+        self.census = stream.pages <= self.wanted
+        step = len(buffer)
+        count = min(stream.pages, self.wanted)
+        for low in range(0, count * size, step):
+            part = memoryview(kept)[low : min(low + step, count * size)]
+            # Each page is a block of its own: no two say what a block is like.
+            yield Batch(part, array("Q", range(low // size, (low + len(part)) // size)))
+
+    def _reservoir(self, stream: Stream, buffer: memoryview) -> bytearray:
+        """A random sample of a stream of unknown length (Li's algorithm L)."""
+        size, wanted = stream.page_size, self.wanted
+        kept = bytearray()
+        weight = 1.0
+        following = wanted - 1
+        for count in stream.chunks(buffer):
+            first = stream.pages - count
+            fill = max(0, min(wanted - first, count))
+            kept += buffer[: fill * size]
+            while following < stream.pages:
+                if following >= max(first, wanted):
+                    slot = self._random.randrange(wanted) * size
+                    at = (following - first) * size
+                    kept[slot : slot + size] = buffer[at : at + size]
+                weight *= math.exp(math.log(1 - self._random.random()) / wanted)
+                gap = math.log(1 - self._random.random()) / math.log1p(-weight)
+                following += int(gap) + 1
+        return kept
+
+
+def interval(
+    values: Sequence[float],
+    blocks: Sequence[int],
+    population: int,
+    *,
+    census: bool = False,
+    wave_size: int | None = None,
+) -> Interval:
+    """Mean of values between 0 and 1, one per page, with its 95 % confidence interval.
+
+    ``blocks`` names the block of each value; the differences inside blocks give the error. Where
+    no block has two values, it is a plain random sample. ``population`` counts all pages, of
+    which ``wave_size`` different ones were drawn at a time, by default all at once.
+    """
+    count = len(values)
+    if count == 0:
+        return Interval(math.nan, 0.0, 1.0)
+    mean = math.fsum(values) / count
+    if census:
+        return Interval(mean, mean, mean)
+    first: dict[int, float] = {}
+    squares = 0.0
+    for value, block in zip(values, blocks, strict=True):
+        # The first of a block differs from itself by nothing.
+        squares += (value - first.setdefault(block, value)) ** 2 / 2
+    pairs = count - len(first)
+    if pairs:
+        variance = squares / pairs
+    elif count > 1:
+        variance = math.fsum((value - mean) ** 2 for value in values) / (count - 1)
+    else:
+        variance = 0.25
+    rest = max(0.0, 1 - min(count, wave_size or count) / population)
+    half = Z_97 * math.sqrt(variance * rest / count) + MISSED * rest / count
+    return Interval(mean, max(0.0, mean - half), min(1.0, mean + half))

@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: MIT
+"""The page store: what zram and its zsmalloc pool make of compressed lengths.
+
+A length of 0 stands for a same-filled page, which takes no memory. Any other length is what the
+compressor made of one page; from the huge size on, the page itself is kept instead.
+"""
+
+from __future__ import annotations
+
+import os
+from array import array
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .. import _native
+from ..errors import InvalidValueError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+CHAIN_SIZE_DEFAULT = 8
+CHAIN_SIZE_OLD = 4
+RULES = {"percent": _native.CHAIN_BY_PERCENT, "waste": _native.CHAIN_BY_WASTE}
+
+
+class Chain(NamedTuple):
+    """How a kernel packs objects: at most ``size`` pages in a zspage, and the rule that chooses."""
+
+    size: int
+    rule: str  # "percent" up to Linux 6.2, "waste" from 6.3 on
+
+
+class SizeClass(NamedTuple):
+    """One size class of a pool."""
+
+    number: int
+    """its number in ``/sys/kernel/debug/zsmalloc/zramN/classes``"""
+    size: int
+    """bytes of an object, its handle included"""
+    pages: int
+    """pages of a zspage"""
+    objects: int
+    """objects of a zspage"""
+    first: int
+    """shortest length that lands here, in bytes"""
+    last: int
+    """longest length that lands here, in bytes"""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFigures:
+    """What ``mm_stat`` would show, named as there; sizes in bytes."""
+
+    page_size: int
+    pages: int
+    orig_data_size: int
+    compr_data_size: int
+    mem_used_total: int
+    same_pages: int
+    huge_pages: int
+    objects: tuple[int, ...]
+    """how many objects each class holds, in the order of :attr:`PageStore.classes`"""
+
+    @property
+    def ratio(self) -> float | None:
+        """compr_data_size / orig_data_size; ``None`` without pages."""
+        return self.compr_data_size / self.orig_data_size if self.orig_data_size else None
+
+
+class PageStore:
+    """A freshly filled zram device of a given kernel, as a model.
+
+    Without arguments it is the running kernel's. ``chain`` is the zspage limit and rule,
+    ``word_size`` the bytes of a machine word (4 or 8).
+
+    Raises:
+        InvalidValueError: no kernel is like that.
+
+    Synchronization: immutable, any thread may use it.
+    """
+
+    __slots__ = ("_zs", "chain", "classes", "huge_class_size", "page_size", "word_size")
+
+    def __init__(
+        self,
+        *,
+        page_size: int | None = None,
+        word_size: int | None = None,
+        chain: Chain | tuple[int, str] | None = None,
+    ) -> None:
+        self.page_size = page_size or os.sysconf("SC_PAGE_SIZE")
+        self.word_size = word_size or machine_word_size()
+        self.chain = Chain(*chain) if chain else running_chain()
+        try:
+            self._zs = _native.Zsmalloc(
+                self.page_size, self.word_size, self.chain.size, RULES[self.chain.rule]
+            )
+        except (OSError, KeyError, OverflowError) as err:
+            raise InvalidValueError(
+                f"page store: no kernel has pages of {self.page_size} bytes, words of "
+                f"{self.word_size} bytes and chains of {self.chain.size} pages by the rule "
+                f"{self.chain.rule!r} (pages 4096, 16384, 65536; words 4, 8; chains 4..16; "
+                "rules percent, waste)"
+            ) from err
+        self.huge_class_size = self._zs.huge_size()
+        self.classes = tuple(self._classes())
+
+    def _classes(self) -> Iterable[SizeClass]:
+        first = 1
+        rows = self._zs.classes()
+        for row in rows:
+            last = self.page_size if row is rows[-1] else row[1] - self.word_size
+            yield SizeClass(*row, first, last)
+            first = last + 1
+
+    def __repr__(self) -> str:
+        return (
+            f"PageStore(page_size={self.page_size}, word_size={self.word_size}, "
+            f"chain={tuple(self.chain)})"
+        )
+
+    def class_of(self, length: int) -> SizeClass:
+        """Where an object of ``length`` bytes goes.
+
+        Raises:
+            InvalidValueError: not between 1 and the page size.
+        """
+        try:
+            return self.classes[self._zs.position(length)]
+        except (OSError, OverflowError) as err:
+            raise InvalidValueError(
+                f"object of {length} bytes: not between 1 and {self.page_size}"
+            ) from err
+
+    def store(self, lengths: Sequence[int]) -> StoreFigures:
+        """Fill the store with pages of these compressed lengths (bytes, 0: same-filled)."""
+        data = _lengths(lengths)
+        objects, compr, same, huge = self._zs.store(data)
+        return self._figures(objects[: len(self.classes)], len(data), compr, same, huge)
+
+    def join(self, one: StoreFigures, other: StoreFigures) -> StoreFigures:
+        """Put the pages of both on one device."""
+        return self._figures(
+            [a + b for a, b in zip(one.objects, other.objects, strict=True)],
+            one.pages + other.pages,
+            one.compr_data_size + other.compr_data_size,
+            one.same_pages + other.same_pages,
+            one.huge_pages + other.huge_pages,
+        )
+
+    def scale(self, figures: StoreFigures, pages: int) -> StoreFigures:
+        """What ``pages`` pages like those of a sample would give.
+
+        Zspages are counted whole, so mem_used_total is no multiple of the sample's.
+        """
+        if not figures.pages:
+            return self._figures(figures.objects, 0, 0, 0, 0)
+        factor = pages / figures.pages
+        return self._figures(
+            [round(n * factor) for n in figures.objects],
+            pages,
+            round(figures.compr_data_size * factor),
+            round(figures.same_pages * factor),
+            round(figures.huge_pages * factor),
+        )
+
+    def _figures(
+        self, objects: Sequence[int], pages: int, compr: int, same: int, huge: int
+    ) -> StoreFigures:
+        used = sum(
+            -(-count // c.objects) * c.pages for count, c in zip(objects, self.classes, strict=True)
+        )
+        return StoreFigures(
+            page_size=self.page_size,
+            pages=pages,
+            orig_data_size=pages * self.page_size,
+            compr_data_size=compr,
+            mem_used_total=used * self.page_size,
+            same_pages=same,
+            huge_pages=huge,
+            objects=tuple(objects),
+        )
+
+    def recompress(
+        self, lengths: Sequence[int], second: Sequence[int], *, threshold: int = 0
+    ) -> array[int]:
+        """Lengths after recompression by an algorithm that makes ``second`` of the same pages.
+
+        As the kernel has it, a page changes only if its size class falls. Pages stored below
+        ``threshold`` bytes are left alone, and a result that is not below it is not taken.
+
+        Raises:
+            InvalidValueError: lengths of different counts, or a threshold that is not below
+                :attr:`huge_class_size`.
+        """
+        old, new = _lengths(lengths), _lengths(second)
+        if len(old) != len(new):
+            raise InvalidValueError(f"recompress: {len(old)} lengths against {len(new)}")
+        if not 0 <= threshold < self.huge_class_size:
+            raise InvalidValueError(
+                f"recompress: threshold {threshold} is not below {self.huge_class_size} bytes"
+            )
+        ret = array("I", bytes(4 * len(old)))
+        self._zs.recompress(old, new, threshold, ret)
+        return ret
+
+
+def _lengths(lengths: Sequence[int]) -> Any:
+    """Give C an array of 32-bit lengths; one that is there already is not copied."""
+    if isinstance(lengths, array) and lengths.typecode == "I":
+        return lengths
+    try:
+        return array("I", lengths)
+    except (TypeError, OverflowError) as err:
+        raise InvalidValueError(f"compressed lengths: {err}") from err
+
+
+def machine_word_size() -> int:
+    """Bytes of the kernel's machine word; a 32-bit program may run on a 64-bit kernel."""
+    machine = os.uname().machine
+    return 8 if "64" in machine or machine in ("s390x", "alpha") else 4
+
+
+def running_chain(root: str = "/", release: str | None = None) -> Chain:
+    """Find how the running kernel chains pages.
+
+    Up to Linux 6.2 it is fixed. From 6.3 on it is ``CONFIG_ZSMALLOC_CHAIN_SIZE``, looked for in
+    ``/proc/config.gz`` and where distributions keep the configuration, then in zsmalloc's debugfs
+    files; where neither can be read, the kernel's default.
+    """
+    release = release or os.uname().release
+    if _version(release) < (6, 3):
+        return Chain(CHAIN_SIZE_OLD, "percent")
+    size = _configured_chain(root, release) or _debugfs_chain(root) or CHAIN_SIZE_DEFAULT
+    return Chain(size, "waste")
+
+
+def _version(release: str) -> tuple[int, int]:
+    major, _, rest = release.partition(".")
+    digits = "".join(c if c.isdigit() else " " for c in rest).split()
+    try:
+        return int(major), int(digits[0])
+    except (ValueError, IndexError):
+        return 6, 3
+
+
+def _configured_chain(root: str, release: str) -> int | None:
+    for name in (
+        "proc/config.gz",
+        f"boot/config-{release}",
+        f"lib/modules/{release}/config",
+        f"lib/modules/{release}/build/.config",
+    ):
+        for line in _lines(os.path.join(root, name)):
+            key, _, value = line.partition(b"=")
+            if key == b"CONFIG_ZSMALLOC_CHAIN_SIZE":
+                return int(value)
+    return None
+
+
+def _debugfs_chain(root: str) -> int | None:
+    # The last column but one is pages_per_zspage, and some class uses the whole chain.
+    folder = os.path.join(root, "sys/kernel/debug/zsmalloc")
+    try:
+        pools = os.listdir(folder)
+    except OSError:
+        return None
+    longest = 0
+    for pool in pools:
+        for line in _lines(os.path.join(folder, pool, "classes")):
+            words = line.split()
+            if len(words) > 2 and words[0].isdigit() and words[-2].isdigit():
+                longest = max(longest, int(words[-2]))
+    return longest if longest >= CHAIN_SIZE_OLD else None
+
+
+def _lines(path: str) -> list[bytes]:
+    """Lines of a file that may be compressed; none if it can not be read."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError:
+        return []
+    if path.endswith(".gz"):
+        import zlib
+
+        try:
+            data = zlib.decompress(data, 31)
+        except zlib.error:
+            return []
+    return data.split(b"\n")

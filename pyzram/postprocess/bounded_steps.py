@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: MIT
+"""A run over stored pages in bounded steps: what it moved, and when it must stop.
+
+The kernel can not be interrupted within one command, so a run gives it small ones, whose size
+follows the time they take.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import DeviceBusyError, InvalidValueError
+from ..kernel.parse import BD_UNIT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..device.stats import BdStat, MmStat
+    from ..device.zram import Zram
+
+PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
+FIRST_STEP = 1024
+STEP_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What a run did: the device's figures before and after, and why it ended."""
+
+    mm_before: MmStat
+    mm_after: MmStat
+    bd_before: BdStat | None
+    """``None`` where the kernel has no writeback."""
+    bd_after: BdStat | None
+    seconds: float
+    """How long it took, by the clock on the wall."""
+    stopped: str | None
+    """Why it ended before all was done: ``"timeout"``, ``"limit"`` (this run's, or the device's
+    own), ``"full"`` (the backing device); else ``None``."""
+
+    @property
+    def pages_written(self) -> int:
+        """Pages written to the backing device."""
+        return self.bytes_written // PAGE_SIZE
+
+    @property
+    def bytes_written(self) -> int:
+        """Bytes written to the backing device."""
+        if self.bd_before is None or self.bd_after is None:
+            return 0
+        return ((self.bd_after.bd_writes or 0) - (self.bd_before.bd_writes or 0)) * BD_UNIT
+
+    @property
+    def memory_freed(self) -> int:
+        """Bytes of memory that the pool takes less; negative if it grew meanwhile."""
+        return (self.mm_before.mem_used_total or 0) - (self.mm_after.mem_used_total or 0)
+
+    @property
+    def compressed_freed(self) -> int:
+        """Bytes that the stored objects are less."""
+        return (self.mm_before.compr_data_size or 0) - (self.mm_after.compr_data_size or 0)
+
+
+class Pace:
+    """How much to ask for next, in pages, and whether there is time left."""
+
+    def __init__(self, timeout: float | None) -> None:
+        if timeout is not None and timeout < 0:
+            raise InvalidValueError(f"timeout {timeout!r}: negative")
+        self.pages = FIRST_STEP
+        self.began = time.monotonic()
+        self._end = None if timeout is None else self.began + timeout
+
+    @property
+    def seconds(self) -> float:
+        """Since the run began."""
+        return time.monotonic() - self.began
+
+    def left(self) -> float | None:
+        """Seconds until the deadline, at least 0; ``None`` without one."""
+        return None if self._end is None else max(0.0, self._end - time.monotonic())
+
+    @property
+    def over(self) -> bool:
+        """Whether the deadline has passed."""
+        return self.left() == 0.0
+
+    @contextlib.contextmanager
+    def step(self) -> Iterator[None]:
+        """Time one command and size the next one by it."""
+        began = time.monotonic()
+        yield
+        took = time.monotonic() - began
+        if took > 2 * STEP_SECONDS:
+            self.pages = max(1, self.pages // 2)
+        elif took < STEP_SECONDS / 2:
+            self.pages *= 2
+
+
+@contextlib.contextmanager
+def alone(device: Zram, pace: Pace) -> Iterator[None]:
+    """Keep other runs of pyzram off the device; they wait until their deadline.
+
+    Raises:
+        DeviceBusyError: another run went on until the deadline (EBUSY).
+    """
+    import fcntl
+
+    fd = os.open(device.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as err:
+                if pace.over:
+                    raise DeviceBusyError(
+                        errno.EBUSY,
+                        f"{device.name}: another writeback or recompression is under way",
+                        device.path,
+                    ) from err
+            time.sleep(0.05)
+        yield
+    finally:
+        os.close(fd)
+
+
+class Before:
+    """The figures at the start, to make a :class:`Run` of at the end."""
+
+    def __init__(self, device: Zram) -> None:
+        self._device = device
+        self._mm = device.read_mm_stat()
+        self._bd = self._bd_stat()
+
+    def run(self, pace: Pace, stopped: str | None) -> Run:
+        """Read the figures again."""
+        return Run(
+            mm_before=self._mm,
+            mm_after=self._device.read_mm_stat(),
+            bd_before=self._bd,
+            bd_after=self._bd_stat(),
+            seconds=pace.seconds,
+            stopped=stopped,
+        )
+
+    def _bd_stat(self) -> BdStat | None:
+        return self._device.read_bd_stat() if self._device.has("bd_stat") else None

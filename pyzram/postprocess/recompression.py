@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""Recompress stored pages with a better algorithm, in bounded steps."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+from ..errors import from_errno
+from .bounded_steps import PAGE_SIZE, Before, Pace, Run, alone
+from .writeback import mark_idle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..device.zram import Zram
+
+
+def recompress_pages(
+    device: Zram,
+    type: str | None = None,
+    *,
+    age: int | None = None,
+    threshold: int | None = None,
+    algorithm: str | None = None,
+    priority: int | None = None,
+    max_pages: int | None = None,
+    timeout: float | None = None,
+    compact: bool = False,
+    progress: Callable[[int], object] | None = None,
+) -> Run:
+    """Recompress all pages of one kind (:meth:`Zram.recompress`), heeding a deadline.
+
+    ``type`` is ``idle``, ``huge``, ``huge_idle`` or ``None`` for all. With ``age`` (seconds),
+    pages are marked idle first (:func:`pyzram.postprocess.writeback.mark_idle`). ``max_pages``
+    bounds how many are tried, whether or not that helps them. ``timeout`` is in seconds.
+    ``compact`` packs the pool afterwards, for objects that were replaced may leave holes.
+    ``progress`` is called with the pages tried so far: at most that many, for the kernel does not
+    tell.
+
+    Raises:
+        InvalidValueError: see :meth:`Zram.recompress`.
+        UnsupportedError: this kernel has no recompression.
+        DeviceBusyError: another run went on until the deadline.
+        ZramOSError: EINVAL not initialised.
+    """
+    pace = Pace(timeout)
+    device.read_recomp_algorithms()  # a kernel without them is said first
+    if not device.read_disksize():
+        raise from_errno(
+            errno.EINVAL, f"{device.name}: recompress", device.path, remedy="not initialised"
+        )
+    device.find_recomp_priority(algorithm, priority)  # also where there is nothing to do
+    if age is not None and not mark_idle(device, age, timeout=timeout):
+        return Before(device).run(pace, "timeout")
+    with alone(device, pace):
+        before = Before(device)
+        tried = 0
+        stopped = None
+        while stopped is None:
+            now = device.read_mm_stat()
+            stored = (now.orig_data_size or 0) // PAGE_SIZE
+            if stored == 0:
+                break
+            if pace.over:
+                stopped = "timeout"
+            elif max_pages is not None and tried >= max_pages:
+                stopped = "limit"
+            else:
+                # A step that covers every page is the last one. One that changed nothing tried
+                # pages that will not get smaller; the next must reach beyond them.
+                pages = min(pace.pages, stored)
+                if max_pages is not None:
+                    pages = min(pages, max_pages - tried)
+                with pace.step():
+                    device.recompress(
+                        type=type,
+                        threshold=threshold,
+                        max_pages=pages,
+                        algorithm=algorithm,
+                        priority=priority,
+                    )
+                tried += pages
+                if progress is not None:
+                    progress(tried)
+                if pages == stored:
+                    break
+                if device.read_mm_stat().compr_data_size == now.compr_data_size:
+                    pace.pages = max(pace.pages, 2 * pages)
+        if compact:
+            device.compact()
+        return before.run(pace, stopped)

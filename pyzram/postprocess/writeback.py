@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: MIT
+"""Write pages back for real: chosen, counted, within a budget and a deadline.
+
+The kernel's ``writeback`` runs until it is done. A run here lends the device a small budget for
+each command (``writeback_limit``) and puts the device's own back right after it, less what was
+written (:mod:`pyzram.postprocess.limit_override`). So it can stop between commands, and a limit of
+the administrator's still holds.
+"""
+
+from __future__ import annotations
+
+import errno
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ..device.backing import WRITEBACK_TYPES
+from ..errors import InvalidValueError, UnsupportedError, ZramOSError, from_errno
+from ..kernel.parse import BD_UNIT
+from ..units import parse_size
+from .bounded_steps import PAGE_SIZE, Before, Pace, Run, alone
+from .limit_override import UNITS_PER_PAGE, give_back, lend, recover
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from ..device.zram import Zram
+
+    Progress = Callable[[int], object]
+
+
+def write_back(
+    device: Zram,
+    type: str = "idle",
+    *,
+    age: int | None = None,
+    limit: int | str | None = None,
+    timeout: float | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """Write all pages of one kind to the backing device.
+
+    ``type`` is ``idle``, ``huge``, ``huge_idle`` or ``incompressible``. With ``age``, pages are
+    first marked idle that were not used for so many seconds (:func:`mark_idle`); without, those
+    that carry the mark from earlier are meant. ``limit`` bounds this run, in bytes or as a size;
+    ``timeout`` in seconds. ``progress`` is called with the bytes written so far.
+
+    An interrupt (any exception) is heeded between two commands of the kernel, which last about
+    half a second; what was written stays written and the device's own limit is as it should be.
+
+    Raises:
+        InvalidValueError: an unknown type, or an age for a type that has nothing to do with it.
+        UnsupportedError: no writeback in this kernel, or not of this type.
+        DeviceBusyError: another run went on until the deadline.
+        ZramOSError: ENODEV no backing device, EINVAL not initialised, EIO the backing device
+            failed.
+    """
+    if type not in WRITEBACK_TYPES:
+        raise InvalidValueError(f"writeback type {type!r}: not one of {', '.join(WRITEBACK_TYPES)}")
+    if age is not None and "idle" not in type:
+        raise InvalidValueError(f"an age is of no meaning for {type} pages")
+    pace = Pace(timeout)
+    if age is not None:
+        _refuse_unbacked(device)
+        if not mark_idle(device, age, timeout=timeout):
+            return Before(device).run(pace, "timeout")
+    return _run(device, pace, limit, progress, [lambda: device.writeback(type)])
+
+
+def write_back_pages(
+    device: Zram,
+    ranges: Iterable[tuple[int, int]],
+    *,
+    limit: int | str | None = None,
+    timeout: float | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """Write pages by their places to the backing device: ranges ``(first, last)``.
+
+    Pages that are not stored, same-filled or there already are passed over. The rest as
+    :func:`write_back`.
+    """
+    wanted = list(ranges)
+    pace = Pace(timeout)
+
+    def commands() -> Iterator[Callable[[], object]]:
+        for low, high in wanted:
+            at = low
+            while at <= high:
+                end = min(high, at + pace.pages - 1)
+                yield partial(device.writeback, page_indexes=(at, end))
+                at = end + 1
+
+    return _run(device, pace, limit, progress, commands())
+
+
+def mark_idle(device: Zram, age: int, *, timeout: float | None = None) -> bool:
+    """Mark pages idle that were not used for ``age`` seconds.
+
+    Where the kernel does not know when pages were used, all are marked and so much time is
+    waited: use takes the mark away. Returns ``False`` if ``timeout`` was shorter than that; the
+    marks then stand, but say less.
+    """
+    try:
+        device.mark_idle(age)
+        return True
+    except UnsupportedError:
+        device.mark_idle()
+    time.sleep(age if timeout is None else min(age, timeout))
+    return timeout is None or timeout >= age
+
+
+def remaining_budget(device: Zram) -> int | None:
+    """Return the bytes that may still be written back; ``None`` without a limit."""
+    if not device.read_writeback_limit_enable():
+        return None
+    return device.read_writeback_limit() * BD_UNIT
+
+
+def _run(
+    device: Zram,
+    pace: Pace,
+    limit: int | str | None,
+    progress: Progress | None,
+    commands: Iterable[Callable[[], object]],
+) -> Run:
+    allowed = None if limit is None else parse_size(limit) // PAGE_SIZE
+    _refuse_unbacked(device)
+    with alone(device, pace):
+        recover(device)
+        before = Before(device)
+        try:
+            stopped = _step_by_step(device, pace, allowed, progress, commands)
+        finally:
+            recover(device)
+        return before.run(pace, stopped)
+
+
+def _step_by_step(
+    device: Zram,
+    pace: Pace,
+    allowed: int | None,
+    progress: Progress | None,
+    commands: Iterable[Callable[[], object]],
+) -> str | None:
+    """Do all commands, each as often as it takes; why that ended early."""
+    written = 0
+    for command in commands:
+        done = False
+        while not done:
+            if pace.over:
+                return "timeout"
+            if allowed is not None and written >= allowed:
+                return "limit"
+            pages = pace.pages if allowed is None else min(pace.pages, allowed - written)
+            with pace.step():
+                used, stopped, done = _lend(device, pages, command, pace)
+            written += used
+            if progress is not None:
+                progress(written * PAGE_SIZE)
+            if stopped is not None:
+                return stopped
+    return None
+
+
+def _lend(
+    device: Zram, pages: int, command: Callable[[], object], pace: Pace
+) -> tuple[int, str | None, bool]:
+    """Do one command within so many pages: pages written, why to stop, whether it got through."""
+    loan = lend(device, pages)
+    if loan.lent == 0:
+        return 0, "limit", False
+    stopped, done = None, False
+    try:
+        stopped, done = _patiently(command, pace)
+    except ZramOSError as err:
+        # The kernel says EIO both for a failed write and for a budget that is used up.
+        if err.errno != errno.EIO or device.read_writeback_limit() >= UNITS_PER_PAGE:
+            raise
+    return give_back(device, loan), stopped, done
+
+
+def _patiently(command: Callable[[], object], pace: Pace) -> tuple[str | None, bool]:
+    """Do it, waiting for other runs where the kernel would not (6.12)."""
+    while True:
+        try:
+            command()
+            return None, True
+        except ZramOSError as err:
+            if err.errno == errno.ENOSPC:
+                return "full", False
+            if err.errno != errno.EAGAIN:
+                raise
+            if pace.over:
+                return "timeout", False
+        time.sleep(0.05)
+
+
+def _refuse_unbacked(device: Zram) -> None:
+    backing = device.read_backing_dev()
+    if not device.read_disksize():
+        raise from_errno(
+            errno.EINVAL, f"{device.name}: write back", device.path, remedy="not initialised"
+        )
+    if backing is None:
+        raise from_errno(
+            errno.ENODEV,
+            f"{device.name}: write back",
+            device.path,
+            remedy="it has no backing device, which must be set before disksize",
+        )

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Carrying out the configuration: observed against desired, the plan, its steps."""

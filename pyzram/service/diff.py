@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: MIT
+"""How a running device differs from what is wished for, and what a change of it needs."""
+
+from __future__ import annotations
+
+from ..kernel.parse import BD_UNIT
+from ..units import format_size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..config.device_config import Wish
+    from .observed import Running
+
+    Value = str | int | None
+
+# What a change of a running device needs.
+LIVE = "live"
+NEW_DEVICE = "new device"
+NEW_MOUNT = "new mount"
+# What takes a mount option back. Remounting keeps all that it is not told to drop, and most
+# options of file systems have nothing that drops them.
+OPPOSITES = {
+    "atime": "relatime",
+    "discard": "nodiscard",
+    "lazytime": "nolazytime",
+    "noatime": "atime,relatime",  # the default is relatime, but that alone leaves noatime
+    "nodev": "dev",
+    "nodiratime": "diratime",
+    "noexec": "exec",
+    "nosuid": "suid",
+    "nosymfollow": "symfollow",
+    "relatime": "relatime",
+    "ro": "rw",
+    "strictatime": "relatime",
+    "sync": "async",
+    # Nothing but the default, or for programs.
+    **dict.fromkeys(
+        ("async", "defaults", "dev", "diratime", "exec", "nodiscard", "rw", "suid"), ""
+    ),
+}
+
+
+class Change:
+    """A difference between a running device and the file; sizes are whole numbers, in bytes."""
+
+    __slots__ = ("field", "have", "index", "name", "needs", "want")
+
+    def __init__(
+        self, index: int, name: str, field: str, have: Value, want: Value, needs: str
+    ) -> None:
+        self.index = index
+        self.name = name
+        self.field = field
+        self.have = have
+        self.want = want
+        self.needs = needs
+
+    def __str__(self) -> str:
+        have, want = _text(self.have), _text(self.want)
+        if have == want:  # two sizes that differ have to look different
+            have, want = str(self.have), str(self.want)
+        return f"{self.name}: {self.field} {have} -> {want}"
+
+
+def _text(value: Value) -> str:
+    return format_size(value) if isinstance(value, int) else value or "none"
+
+
+def memory_of(wish: Wish) -> dict[str, str]:
+    """Return what is remembered of a wish, because the kernel does not tell it back."""
+    return {
+        "disksize": str(wish.disksize),
+        "algorithms": " ".join(map(str, wish.algorithms)),
+        "recompression": " ".join(map(str, wish.recompression)),
+        "backing_dev": wish.backing_dev or "",
+        "label": wish.label or "",
+        "discard": wish.discard,
+        "writeback_limit": "" if wish.writeback_limit is None else str(wish.writeback_limit),
+        "mount_point": wish.mount_point or "",
+        "fstype": wish.fstype if wish.mount_point else "",
+        "mkfs_options": " ".join(wish.mkfs_options) if wish.mount_point else "",
+        "mount_options": wish.mount_options,
+        "mode": "" if wish.mode is None else f"{wish.mode:o}",
+        "owner": wish.owner or "",
+        "priority": str(wish.priority) if wish.is_swap else "",
+    }
+
+
+def changes_of(wish: Wish, device: Running) -> list[Change]:
+    """Compare a device in use with what the file says."""
+    found = []
+
+    def compare(field: str, have: Value, want: Value, needs: str) -> None:
+        if have != want:
+            found.append(Change(wish.index, device.name, field, have, want, needs))
+
+    want = memory_of(wish)
+    have = device.record
+    compare("disksize", device.disksize, wish.disksize, NEW_DEVICE)
+    # A fallback is no difference: the same list would choose the same again.
+    if not _chooses_the_same(have.get("algorithms", ""), want["algorithms"], device.algorithm):
+        compare("algorithms", have.get("algorithms", ""), want["algorithms"], NEW_DEVICE)
+    compare("recompression", have.get("recompression", ""), want["recompression"], NEW_DEVICE)
+    compare("backing_dev", have.get("backing_dev", ""), want["backing_dev"], NEW_DEVICE)
+    compare("mount_point", have.get("mount_point", ""), want["mount_point"], NEW_DEVICE)
+    compare("label", have.get("label", ""), want["label"], NEW_DEVICE)
+    if wish.is_swap:
+        compare("priority", have.get("priority", ""), want["priority"], NEW_DEVICE)
+        compare("discard", have.get("discard", ""), want["discard"], NEW_DEVICE)
+    else:
+        compare("fstype", have.get("fstype", ""), want["fstype"], NEW_DEVICE)
+        compare("mkfs_options", have.get("mkfs_options", ""), want["mkfs_options"], NEW_DEVICE)
+        have_mount = mount_words(have.get("mount_options", ""), have.get("discard", ""))
+        want_mount = mount_words(wish.mount_options, wish.discard)
+        live = remount_words(have_mount, want_mount) is not None
+        compare("mount_options", have_mount, want_mount, LIVE if live else NEW_MOUNT)
+        compare("mode", have.get("mode", ""), want["mode"], LIVE)
+        compare("owner", have.get("owner", ""), want["owner"], LIVE)
+    if not device.busy:
+        compare("mem_limit", device.mem_limit, wish.mem_limit, LIVE)
+    limit = have.get("writeback_limit", "")
+    compare("writeback_limit", _limit(limit), _limit(want["writeback_limit"]), LIVE)
+    return found
+
+
+def _limit(units: str) -> int | None:
+    return int(units) * BD_UNIT if units else None
+
+
+def _chooses_the_same(have: str, want: str, algorithm: str | None) -> bool:
+    """Whether another list of algorithms, too, leads to the one that runs, as far as is known.
+
+    What comes before it in the list that it was chosen from is not in this kernel.
+    """
+    missing = set()
+    for word in have.split():
+        name = word.partition("(")[0]
+        if name == algorithm:
+            others = (other for other in want.split() if other.partition("(")[0] not in missing)
+            return next(others, "") == word
+        missing.add(name)
+    return False  # the kernel's own, or unknown
+
+
+def mount_words(options: str, discard: str) -> str:
+    """Return the options to mount with."""
+    words = [options] if options else []
+    if discard == "both":
+        words.append("discard")
+    return ",".join(words)
+
+
+def remount_words(have: str, want: str) -> list[str] | None:
+    """Return the options to remount with; ``None`` where one that is to go would stay."""
+    wanted = want.split(",") if want else []
+    keys = [word.partition("=")[0] for word in wanted]
+    dropped = []
+    for word in have.split(",") if have else []:
+        key, value, _ = word.partition("=")
+        if word in wanted or (value and key in keys):
+            continue
+        if word not in OPPOSITES:
+            return None
+        dropped.append(OPPOSITES[word])
+    # What is wanted comes last: the last one counts.
+    return [*filter(None, dropped), *wanted]

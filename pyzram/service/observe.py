@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: MIT
+"""Look at the machine for the planner: our devices, the others, swap and memory."""
+
+from __future__ import annotations
+
+import os
+
+from ..kernel.parse import BD_UNIT, parse_mounts, parse_swaps
+from ..kernel.sysfs import Sysfs, read_text
+from .observed import Machine, Running
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..kernel.parse import SwapArea
+    from .registry import State
+
+CONTAINER_FILES = {
+    "run/systemd/container": "",
+    ".dockerenv": "docker",
+    "run/.containerenv": "podman",
+    "proc/vz/veinfo": "openvz",
+}
+
+
+def survey(state: State) -> Machine:
+    """Take a snapshot; ``state`` must have been loaded.
+
+    Raises:
+        ZramOSError: /sys or /proc can not be read.
+    """
+    sysfs = state.sysfs
+    areas = parse_swaps(_read(sysfs, "proc/swaps"))  # a kernel without swap has none
+    mounts = parse_mounts(sysfs.read("proc/self/mountinfo"))
+    by_name = {_device_name(area.path): area for area in areas}
+    ours = [record.number for record in state.records]
+    # Our own in the order in which they were made.
+    others = [number for number in sysfs.numbers() if number not in ours]
+    elsewhere = state.read_elsewhere() if others else {}
+    driver = sysfs.has_driver()
+    writable = not driver or not os.statvfs(sysfs.control).f_flag & os.ST_RDONLY
+    devices = [_look(sysfs, number, by_name, mounts) for number in ours + others]
+    for device in devices:
+        device.elsewhere = elsewhere.get(device.number, "")
+    if state.records:
+        _look_closely(state, devices)
+    return Machine(
+        driver=driver,
+        writable=writable,
+        container="" if driver and writable else container(sysfs),
+        available=mem_available(sysfs),
+        areas=areas,
+        devices=devices,
+        mounted=[point for points in mounts.values() for point in points],
+        zswap=_read(sysfs, "sys/module/zswap/parameters/enabled") == "Y",
+        resume=_resume(sysfs),
+    )
+
+
+def _look(
+    sysfs: Sysfs, number: int, areas: dict[str, SwapArea], mounts: dict[str, list[str]]
+) -> Running:
+    base = f"sys/block/zram{number}"
+    return Running(
+        number,
+        disksize=int(_read(sysfs, f"{base}/disksize") or 0),
+        area=areas.get(f"zram{number}"),
+        mounts=tuple(mounts.get(_read(sysfs, f"{base}/dev"), [])),
+    )
+
+
+def _look_closely(state: State, devices: list[Running]) -> None:
+    """Add what concerns our own devices alone; some of it the kernel may hold back."""
+    from ..kernel.attributes import Figures, Reader
+
+    reader = Reader(state.sysfs)
+    try:
+        for device, record in zip(devices, state.records, strict=False):
+            if _used_otherwise(device, record.memory):
+                continue
+            device.index = record.index
+            device.ready = record.ready
+            device.record = record.memory
+            figures = Figures(reader, record.number)
+            recompression = figures["recomp_algorithm"] or {}
+            device.algorithm = figures["comp_algorithm"]
+            device.recompression = tuple(str(recompression[key]) for key in sorted(recompression))
+            device.mem_used = figures["mem_used_total"] or 0
+            device.mem_limit = figures["mem_limit"] or 0
+            if record.memory.get("backing_dev"):
+                device.backed = (figures["bd_count"] or 0) * BD_UNIT
+            device.busy = figures.waiting
+    finally:
+        reader.close()
+
+
+def _used_otherwise(device: Running, memory: dict[str, str]) -> bool:
+    """Whether somebody has taken a device of ours and made something else of it."""
+    if int(memory.get("disksize", 0)) not in (0, device.disksize) and device.disksize:
+        return True
+    return bool(device.area if memory.get("mount_point") else memory and device.mounts)
+
+
+def _device_name(path: str) -> str:
+    """Return the name of the device that a swap area's path means; empty for a file."""
+    directory, _, name = os.path.realpath(path).rpartition("/")
+    # Anything but /dev: it was swapped on in another mount namespace or below another root.
+    return name if directory == "" or directory.endswith("/dev") else ""
+
+
+def mem_available(sysfs: Sysfs) -> int:
+    """Return MemAvailable of /proc/meminfo, in bytes."""
+    for line in sysfs.read("proc/meminfo").splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def container(sysfs: Sysfs) -> str:
+    """Return what kind of container this is; empty for none, or one that does not show."""
+    for path, kind in CONTAINER_FILES.items():
+        if os.path.exists(sysfs.path(path)):
+            return kind or _read(sysfs, path)
+    try:
+        environment = sysfs.read("proc/1/environ").split("\0")
+    except OSError:
+        return ""
+    kinds = [word.partition("=")[2] for word in environment if word.startswith("container=")]
+    return kinds[0] if kinds else ""
+
+
+def _resume(sysfs: Sysfs) -> str:
+    """Return the zram device that the kernel is to resume from, or nothing."""
+    number = _read(sysfs, "sys/power/resume")
+    if number in ("", "0:0"):
+        return ""
+    try:
+        name = os.path.basename(os.readlink(sysfs.path("sys/dev/block", number)))
+    except OSError:
+        return ""
+    return name if name.startswith("zram") else ""
+
+
+def _read(sysfs: Sysfs, path: str) -> str:
+    """Read a file that not every kernel has, and that may vanish; empty without it."""
+    try:
+        return read_text(sysfs.path(path)).strip()
+    except OSError:
+        return ""

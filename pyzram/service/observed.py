@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: MIT
+"""What the planner knows of a machine: plain values, filled in by :mod:`pyzram.service.observe`."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..kernel.parse import SwapArea
+
+
+class Running:
+    """A zram device as it is. Sizes in bytes."""
+
+    __slots__ = (
+        "algorithm",
+        "area",
+        "backed",
+        "busy",
+        "disksize",
+        "elsewhere",
+        "index",
+        "mem_limit",
+        "mem_used",
+        "mounts",
+        "number",
+        "ready",
+        "recompression",
+        "record",
+    )
+
+    def __init__(
+        self,
+        number: int,
+        *,
+        index: int | None = None,
+        ready: bool = False,
+        disksize: int = 0,
+        algorithm: str | None = None,
+        recompression: tuple[str, ...] = (),
+        mem_limit: int = 0,
+        mem_used: int = 0,
+        backed: int = 0,
+        area: SwapArea | None = None,
+        mounts: tuple[str, ...] = (),
+        record: dict[str, str] | None = None,
+        elsewhere: str = "",
+        busy: bool = False,
+    ) -> None:
+        self.number = number
+        self.index = index
+        """Which device of the file it is; ``None`` for somebody else's."""
+        self.elsewhere = elsewhere
+        """Which other file of ours it belongs to, if one."""
+        self.busy = busy
+        """A writeback or recompression holds up whoever asks for its figures."""
+        self.ready = ready
+        """It was set up completely."""
+        self.disksize = disksize
+        self.algorithm = algorithm
+        self.recompression = recompression
+        self.mem_limit = mem_limit
+        self.mem_used = mem_used
+        self.backed = backed
+        """What was written back and lies on the backing device, before compression."""
+        self.area = area
+        self.mounts = mounts
+        self.record = record or {}
+        """What the kernel does not tell back, as it was asked for (:func:`memory_of`)."""
+
+    @property
+    def name(self) -> str:
+        """``zramN``."""
+        return f"zram{self.number}"
+
+    @property
+    def what(self) -> str:
+        """What it is used for, for people."""
+        if self.area:
+            return f"swap with priority {self.area.priority}"
+        return f"mounted on {' '.join(self.mounts)}" if self.mounts else "not in use"
+
+    @property
+    def in_use(self) -> bool:
+        """Whether it is swap or mounted."""
+        return self.area is not None or bool(self.mounts)
+
+
+class Machine:
+    """What the planner needs to know of a machine. Sizes in bytes."""
+
+    __slots__ = (
+        "areas",
+        "available",
+        "container",
+        "devices",
+        "driver",
+        "mounted",
+        "resume",
+        "writable",
+        "zswap",
+    )
+
+    def __init__(
+        self,
+        *,
+        driver: bool = True,
+        writable: bool = True,
+        container: str = "",
+        available: int = 1 << 40,
+        areas: Iterable[SwapArea] = (),
+        devices: Iterable[Running] = (),
+        mounted: Iterable[str] = (),
+        zswap: bool = False,
+        resume: str = "",
+    ) -> None:
+        self.driver = driver
+        """zram is built in or loaded."""
+        self.writable = writable
+        """sysfs takes writes."""
+        self.container = container
+        """What kind of container this is; empty for none."""
+        self.available = available
+        """MemAvailable."""
+        self.areas = tuple(areas)
+        self.devices = tuple(devices)
+        """In the order in which they were made, for our own."""
+        self.mounted = frozenset(mounted)
+        """All mount points."""
+        self.zswap = zswap
+        self.resume = resume
+        """zram device that the kernel is told to resume from; empty for none."""
+
+    def own(self, index: int) -> list[Running]:
+        """Return our devices for one entry of the file, oldest first."""
+        return [device for device in self.devices if device.index == index]

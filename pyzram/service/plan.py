@@ -1,0 +1,378 @@
+# SPDX-License-Identifier: MIT
+"""Compare what is wished for with the running devices: a list of steps, nothing is done here.
+
+No I/O: a plan depends on a :class:`~pyzram.config.parser.Config` and a
+:class:`~pyzram.service.observed.Machine` alone, both plain values.
+:mod:`pyzram.service.observe` looks, :mod:`pyzram.service.service` carries steps out.
+"""
+
+from __future__ import annotations
+
+from ..config.parser import PAGE_SIZE, TABLE_BYTES_PER_PAGE
+from ..units import format_size
+from .diff import LIVE, NEW_DEVICE, changes_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..config.device_config import Wish
+    from ..config.parser import Config
+    from .diff import Change
+    from .observed import Machine, Running
+
+# Draining goes page by page through memory; below this much, the machine would only thrash.
+RESERVE = 16 << 20
+
+
+class Step:
+    """One thing to do, for one device of the file (or -1)."""
+
+    __slots__ = ("action", "args", "index", "text")
+
+    def __init__(self, action: str, index: int, text: str, **args: Any) -> None:
+        self.action = action
+        self.index = index
+        self.text = text
+        self.args = args
+
+    def __repr__(self) -> str:
+        return f"<Step {self.action} {self.index} {self.text!r}>"
+
+
+class Plan:
+    """Steps in order, and what is to be said about them."""
+
+    __slots__ = ("changes", "refusals", "steps", "warnings")
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.changes: list[Change] = []
+        self.warnings: list[str] = []
+        self.refusals: list[str] = []
+        """Why nothing of this will be done; empty when it can be."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON."""
+        return {
+            "steps": [
+                {"action": step.action, "device": step.index, "text": step.text}
+                for step in self.steps
+            ],
+            "changes": [
+                {
+                    "device": change.index,
+                    "name": change.name,
+                    "field": change.field,
+                    "have": change.have,
+                    "want": change.want,
+                    "needs": change.needs,
+                }
+                for change in self.changes
+            ],
+            "warnings": list(self.warnings),
+            "refusals": list(self.refusals),
+        }
+
+
+# ---- goals -------------------------------------------------------------------------------------
+
+
+def plan_start(config: Config, machine: Machine) -> Plan:
+    """Plan to set up what is missing; devices that run are left as they are."""
+    plan = _begin(config, machine)
+    for wish in config.devices:
+        _start_device(plan, machine, wish)
+    for device in _beyond(config, machine):
+        plan.warnings.append(
+            f"{device.name}: is no longer in {config.path} (pyzram reload takes it down)"
+        )
+    for change in plan.changes:
+        plan.warnings.append(f"{change} in {config.path} (pyzram reload applies it)")
+    return _end(plan, config, machine)
+
+
+def plan_reload(config: Config, machine: Machine) -> Plan:
+    """Plan to make the running devices what the file says, without a moment without swap."""
+    plan = _begin(config, machine)
+    for wish in config.devices:
+        own = [device for device in machine.own(wish.index) if device.in_use]
+        current = own[-1] if own else None
+        before = len(plan.changes)
+        _start_device(plan, machine, wish)
+        changes = plan.changes[before:]
+        if current is not None and current.busy:
+            _refuse_busy(plan, current)  # not even the differences can be told
+            continue
+        if current is None or not changes:
+            continue
+        if all(change.needs == LIVE for change in changes):
+            for change in changes:
+                _live(plan, wish, current, change)
+            plan.steps.append(_ready(wish, current, remember=True))
+        elif wish.is_swap and current.area is not None:
+            _replace(plan, machine, wish, current)
+        elif all(change.needs != NEW_DEVICE for change in changes):
+            points = " ".join(current.mounts)
+            plan.refusals.append(
+                f"{current.name}: these mount_options can not change while it is mounted: "
+                f"unmount {points or 'it'}, then start"
+            )
+        else:
+            fields = ", ".join(change.field for change in changes if change.needs == NEW_DEVICE)
+            plan.refusals.append(
+                f"{current.name}: a new {fields} needs a new device, and what is stored on "
+                f"{' '.join(current.mounts) or 'the old one'} would be lost: stop and start instead"
+            )
+    gone = _beyond(config, machine)
+    _refuse_stop(plan, machine, gone)
+    for device in reversed(gone):
+        _take_down(plan, device)
+    return _end(plan, config, machine)
+
+
+def plan_stop(config: Config | None, machine: Machine) -> Plan:
+    """Plan to take down every device of ours; unreadable files do not keep one from stopping."""
+    plan = Plan()
+    own = [device for device in machine.devices if device.index is not None]
+    _refuse_stop(plan, machine, own)
+    for device in reversed(own):
+        _take_down(plan, device)
+    if config is not None and config.unload_on_stop and machine.driver:
+        foreign = [device for device in machine.devices if device.index is None]
+        used = [device.name for device in foreign if device.disksize]
+        if used:
+            plan.warnings.append(f"zram stays loaded: {' '.join(used)} is in use by others")
+        else:
+            plan.steps.append(Step("unload", -1, "unload the zram module"))
+    return plan
+
+
+# ---- parts -------------------------------------------------------------------------------------
+
+
+def _begin(config: Config, machine: Machine) -> Plan:
+    plan = Plan()
+    plan.warnings += config.warnings
+    if machine.container and not (machine.driver and machine.writable):
+        plan.refusals.append(
+            f"this is a container ({machine.container}): zram belongs to the host, set it up there"
+        )
+    elif not machine.driver and not config.load_on_start:
+        plan.refusals.append("zram is not loaded, and LOAD_ON_START=no")
+    elif machine.driver and not machine.writable:
+        plan.refusals.append("/sys is mounted read-only: no device can be set up")
+    elif not machine.driver and config.devices:
+        plan.steps.append(Step("load", -1, "load the zram module, without devices of its own"))
+    for device in machine.devices:
+        if device.index is None and device.disksize and not device.elsewhere:
+            size = format_size(device.disksize)
+            plan.warnings.append(
+                f"{device.name} ({size}, {device.what}) is not of pyzram's making and left alone"
+            )
+    return plan
+
+
+def _end(plan: Plan, config: Config, machine: Machine) -> Plan:
+    swap = [wish for wish in config.devices if wish.is_swap]
+    if swap:
+        lowest = min(wish.priority for wish in swap)
+        on_zram = {device.area.path for device in machine.devices if device.area}
+        for area in machine.areas:
+            if area.path not in on_zram and area.priority >= lowest:
+                plan.warnings.append(
+                    f"swap {area.path} has priority {area.priority}, zram {lowest}: "
+                    + ("it is used first" if area.priority > lowest else "they are used in turn")
+                )
+        if machine.zswap:
+            plan.warnings.append(
+                "zswap is on and takes the pages before zram does "
+                "(echo N > /sys/module/zswap/parameters/enabled, or zswap.enabled=0 at boot)"
+            )
+    if machine.resume:
+        plan.warnings.append(
+            f"the kernel is to resume from {machine.resume}: hibernation to zram loses everything"
+        )
+    return plan
+
+
+def _start_device(plan: Plan, machine: Machine, wish: Wish) -> None:
+    """Plan one device of the file: finish what was begun, or set it up; note its changes."""
+    own = machine.own(wish.index)
+    used = [device for device in own if device.in_use]
+    current = used[-1] if used else None
+    # Others are what a killed start or reload has left.
+    for device in own:
+        if device is current:
+            continue
+        if not wish.is_swap and device.ready and device.disksize and current is None:
+            current = device  # a file system that was unmounted: what it holds is kept
+        elif device.in_use:
+            _refuse_stop(plan, machine, [device])
+            _take_down(plan, device)
+        else:
+            _take_down(plan, device)
+    if current is None:
+        if wish.mount_point and wish.mount_point in machine.mounted:
+            plan.refusals.append(
+                f"something else is mounted on {wish.mount_point} already, unmount it first"
+            )
+        plan.steps += _new_device(wish, wish.priority)
+        _refuse_table(plan, machine, wish)
+        return
+    if current.ready or current.record:
+        plan.changes += changes_of(wish, current)
+    if not current.in_use and wish.mount_point:
+        plan.steps.append(_mount(wish, current))
+    if not current.ready or not current.in_use:
+        if wish.mount_point and current.mounts:
+            plan.steps.append(_permissions(wish, current))
+        # What was asked for stays remembered, so that a difference to the file still shows.
+        plan.steps.append(_ready(wish, current, remember=False))
+
+
+def _new_device(wish: Wish, priority: int, *, bridge: bool = False) -> list[Step]:
+    index = wish.index
+    algorithms = " or ".join(map(str, wish.algorithms)) or "the kernel's algorithm"
+    steps = [
+        Step("add", index, "add a bridge" if bridge else "add a device"),
+        Step("configure", index, f"set it to {format_size(wish.disksize)}, {algorithms}"),
+    ]
+    if wish.is_swap:
+        steps += [
+            Step("mkswap", index, "make a swap signature"),
+            Step("swapon", index, f"swap on with priority {priority}", priority=priority),
+        ]
+    else:
+        steps += [
+            Step("mkfs", index, f"make a file system {wish.fstype}"),
+            Step("mount", index, f"mount it on {wish.mount_point}"),
+            Step("permissions", index, f"set mode and owner of {wish.mount_point}"),
+        ]
+    steps.append(Step("ready", index, "note that it is complete"))
+    if bridge:
+        for step in steps:
+            step.args["bridge"] = True
+    return steps
+
+
+def _mount(wish: Wish, device: Running) -> Step:
+    return Step(
+        "mount", wish.index, f"mount {device.name} on {wish.mount_point}", number=device.number
+    )
+
+
+def _permissions(wish: Wish, device: Running) -> Step:
+    text = f"set mode and owner of {wish.mount_point}"
+    return Step("permissions", wish.index, text, number=device.number)
+
+
+def _ready(wish: Wish, device: Running, *, remember: bool) -> Step:
+    text = f"note that {device.name} is complete"
+    return Step("ready", wish.index, text, number=device.number, remember=remember)
+
+
+def _live(plan: Plan, wish: Wish, device: Running, change: Change) -> None:
+    """Plan a change of a running device; mode and owner are one step."""
+    action = "permissions" if change.field in ("mode", "owner") else change.field
+    step = Step(
+        action, wish.index, str(change), number=device.number, have=change.have, want=change.want
+    )
+    if action != "permissions" or all(
+        (old.action, old.index) != (action, wish.index) for old in plan.steps
+    ):
+        plan.steps.append(step)
+
+
+def _replace(plan: Plan, machine: Machine, wish: Wish, old: Running) -> None:
+    """Plan a new device first, at a higher priority, and the old one drained after.
+
+    What one device writes back to no other can have. Where both are to have the same, a device
+    without it, the bridge, takes the pages until the old one is gone and the new one is there.
+    """
+    area = old.area
+    assert area is not None
+    free = sum(other.size - other.used for other in machine.areas if other.path != area.path)
+    table = wish.disksize // PAGE_SIZE * TABLE_BYTES_PER_PAGE
+    # Pages that go from the old device to the new one take about as much there; a tenth for what
+    # the two allocators can not share on the way. What was written back comes back.
+    needed = RESERVE + table + old.mem_used // 10 + old.backed
+    if machine.available < needed:
+        plan.refusals.append(
+            f"{old.name}: replacing it takes {format_size(needed)} of memory on the way, "
+            f"only {format_size(machine.available)} are available"
+        )
+    room = machine.available - needed + wish.disksize + free
+    if area.used > room:
+        plan.refusals.append(
+            f"{old.name}: {format_size(area.used)} are swapped out to it, the new device, memory "
+            f"and other swap can take {format_size(max(room, 0))}"
+        )
+    priority = min(max(wish.priority, area.priority + 1), 32767)
+    bridged = wish.backing_dev and wish.backing_dev == old.record.get("backing_dev")
+    if bridged:
+        plan.steps += _new_device(wish.without_backing(), priority, bridge=True)
+        _take_down(plan, old)
+    plan.steps += _new_device(wish, priority)
+    if bridged:
+        index = wish.index
+        plan.steps += [
+            Step("swapoff", index, "swap off the bridge (its pages move on)", bridge=True),
+            Step("remove", index, "reset and remove the bridge", bridge=True),
+        ]
+    else:
+        _take_down(plan, old)
+
+
+def _refuse_stop(plan: Plan, machine: Machine, devices: list[Running]) -> None:
+    """Refuse to drain what memory and the remaining swap can not take back."""
+    leaving = {device.area.path for device in devices if device.area}
+    used = sum(device.area.used for device in devices if device.area)
+    free = sum(area.size - area.used for area in machine.areas if area.path not in leaving)
+    if used and used > machine.available + free:
+        names = " ".join(device.name for device in devices if device.area)
+        plan.refusals.append(
+            f"{names}: {format_size(used)} are swapped out, but memory ("
+            f"{format_size(machine.available)} available) and other swap ({format_size(free)} "
+            "free) can not take them back: end some processes or add swap first"
+        )
+
+
+def _refuse_table(plan: Plan, machine: Machine, wish: Wish) -> None:
+    """Refuse a device for whose table the kernel would have to kill processes."""
+    table = wish.disksize // PAGE_SIZE * TABLE_BYTES_PER_PAGE
+    if table > machine.available:
+        plan.refusals.append(
+            f"device {wish.index}: the table of {format_size(wish.disksize)} takes "
+            f"{format_size(table)} of memory at once, only {format_size(machine.available)} are "
+            "available: make it smaller or end some processes"
+        )
+
+
+def _refuse_busy(plan: Plan, device: Running) -> None:
+    plan.refusals.append(
+        f"{device.name}: a writeback or recompression is under way and holds up everything else: "
+        "try again when it has ended"
+    )
+
+
+def _take_down(plan: Plan, device: Running) -> None:
+    if device.busy:
+        _refuse_busy(plan, device)
+    index = -1 if device.index is None else device.index
+    number = device.number
+    if device.area:
+        used = format_size(device.area.used)
+        text = f"swap off {device.name} ({used} return to memory)"
+        plan.steps.append(Step("swapoff", index, text, number=number))
+    for point in reversed(device.mounts):
+        plan.steps.append(
+            Step("umount", index, f"unmount {device.name} from {point}", number=number, point=point)
+        )
+    plan.steps.append(Step("remove", index, f"reset and remove {device.name}", number=number))
+
+
+def _beyond(config: Config, machine: Machine) -> list[Running]:
+    """Return our devices that the file no longer has."""
+    count = len(config.devices)
+    return [d for d in machine.devices if d.index is not None and d.index >= count]

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: MIT
+"""Handles on a made-up tree: what a real kernel does too rarely to wait for."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+import pyzram
+from pyzram.device import handle
+from pyzram.kernel import attributes, holders
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A 7.x device: one file a read of which can be held up, beside others."""
+    device = tmp_path / "sys/block/zram3"
+    device.mkdir(parents=True)
+    for name, text in {
+        "disksize": "0\n",
+        "writeback_batch_size": "32\n",
+        "io_stat": "       0        0 0        0\n",
+        "comp_algorithm": "lzo-rle lzo lz4 \n",
+    }.items():
+        (device / name).write_text(text)
+    os.mkfifo(device / "mm_stat")
+    return pyzram.Sysfs(str(tmp_path))
+
+
+@pytest.fixture
+def release(tree):
+    """Let a held-up reader of mm_stat go at the end."""
+    yield
+    os.close(os.open(tree.path("sys/block/zram3/mm_stat"), os.O_RDWR | os.O_NONBLOCK))
+
+
+def test_a_read_that_the_kernel_holds_up_ends_in_an_error(tree, release, monkeypatch):
+    monkeypatch.setattr(handle, "READ_TIMEOUT_SECONDS", 0.1)
+    with pyzram.Zram(3, sysfs=tree) as device:
+        with pytest.raises(pyzram.BlockedError, match="zram3: read mm_stat: no answer") as caught:
+            device.read_mm_stat()
+        assert caught.value.errno == errno.ETIMEDOUT
+        assert isinstance(caught.value, TimeoutError)
+        assert device.read_io_stat().failed_reads == 0
+        assert device.read_disksize() == 0
+
+
+def test_no_algorithm_in_brackets_is_none(tree):
+    with pyzram.Zram(3, sysfs=tree) as device:
+        assert device.read_comp_algorithm() is None
+        assert device.read_algorithms() == ("lzo-rle", "lzo", "lz4")
+
+
+def test_devices_of_a_tree(tree):
+    assert [device.name for device in pyzram.devices(sysfs=tree)] == ["zram3"]
+
+
+def test_without_a_driver_that_is_what_it_says(tmp_path):
+    (tmp_path / "sys/block").mkdir(parents=True)
+    empty = pyzram.Sysfs(str(tmp_path))
+    assert pyzram.devices(sysfs=empty) == []
+    with pytest.raises(pyzram.DeviceNotFoundError, match="no zram driver"):
+        pyzram.Zram(0, sysfs=empty)
+    with pytest.raises(pyzram.UnsupportedError, match="modprobe zram") as caught:
+        pyzram.Zram.add(sysfs=empty)
+    assert caught.value.errno == errno.ENOENT
+    found = pyzram.capabilities(sysfs=empty)
+    assert (found.driver, found.hot_add, found.algorithms) == (False, False, None)
+
+
+def test_a_missing_sys_is_one_clear_error(tmp_path):
+    with pytest.raises(pyzram.DeviceNotFoundError, match="list devices"):
+        pyzram.devices(sysfs=pyzram.Sysfs(str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    "spec", ["", "zram", "zram-1", "zramx", "٣", "9" * 5000, "/dev/zram\0", -1, True, 1.5, "1/2"]
+)
+def test_names_that_cannot_be_a_device(tree, spec):
+    with pytest.raises((pyzram.ZramError, TypeError)):
+        pyzram.Zram(spec, sysfs=tree)
+
+
+@pytest.mark.parametrize("name", ["", "lzo\n", "lzo\n\n", "lzo rle", "/etc/passwd\n", "\0"])
+def test_what_is_no_name_of_an_algorithm_never_reaches_the_kernel(tree, name):
+    with pyzram.Zram(3, sysfs=tree) as device:
+        with pytest.raises(pyzram.InvalidValueError, match="not a name"):
+            device.set_comp_algorithm(name)
+        with pytest.raises(pyzram.InvalidValueError, match="not a name"):
+            device.configure(disksize="1M", algorithm=name)
+        assert device.read("comp_algorithm") == "lzo-rle lzo lz4 "
+
+
+@pytest.mark.parametrize("number", ["/etc/passwd", "9 algo=lzo", 1.5, True, 1 << 31])
+def test_a_level_that_is_no_number_never_reaches_the_kernel(tree, number):
+    with pyzram.Zram(3, sysfs=tree) as device:
+        with pytest.raises(pyzram.InvalidValueError, match=r"^level"):
+            device.set_algorithm_params(level=number)
+        with pytest.raises(pyzram.InvalidValueError, match=r"^deflate\.winbits"):
+            device.set_algorithm_params(winbits=number)
+
+
+def test_a_dictionary_may_be_a_path_object(tree):
+    assert pyzram.Algorithm("zstd", dictionary=Path("/a b")).params() == 'dict="/a b"'
+
+
+def test_a_limit_that_the_kernel_would_round_to_none_is_refused(tree):
+    with pyzram.Zram(3, sysfs=tree) as device:
+        with pytest.raises(pyzram.InvalidValueError, match="rounds up to 2"):
+            device.set_mem_limit((1 << 64) - 1)
+        with pytest.raises(pyzram.InvalidValueError, match="rounds up to 2"):
+            device.set_disksize((1 << 64) - 1)
+
+
+@pytest.mark.parametrize("setting", ["writeback_limit", "writeback_batch_size"])
+def test_a_count_that_is_none_stops_configure_before_anything_is_done(tree, setting):
+    with (
+        pyzram.Zram(3, sysfs=tree) as device,
+        pytest.raises(pyzram.InvalidValueError, match=setting),
+    ):
+        # The tree has no reset to write to: that would be another error.
+        device.configure(disksize="1M", **{setting: "/dev/sda"})
+
+
+def test_a_kernel_without_swap_has_no_swap_areas(tree):
+    (Path(tree.root) / "proc").mkdir()
+    with pyzram.Zram(3, sysfs=tree) as device:
+        assert device.swap_area() is None
+
+
+@pytest.mark.parametrize("path", ["/dev/zram3", "/zram3"])
+def test_a_swap_area_is_found_by_its_device(tree, path):
+    (Path(tree.root) / "proc").mkdir()
+    line = f"{path} partition 1024 512 100"
+    (Path(tree.root) / "proc/swaps").write_text(f"Filename Type Size Used Priority\n{line}\n")
+    with pyzram.Zram(3, sysfs=tree) as device:
+        area = device.swap_area()
+    assert area is not None
+    assert (area.size, area.used, area.priority) == (1 << 20, 1 << 19, 100)
+    assert attributes.Reader(tree).swaps()["zram3"].priority == 100
+
+
+def test_a_device_that_goes_while_its_mounts_are_looked_up(tree):
+    with pytest.raises(pyzram.DeviceNotFoundError, match="zram3: read dev"):
+        holders.mount_points(tree, "zram3")
+
+
+CLASSES = {
+    "6.1": (
+        " class  size almost_full almost_empty obj_allocated   obj_used pages_used"
+        " pages_per_zspage freeable\n"
+        "     0    32           0            1           128         90          1"
+        "                1        0\n"
+        "     1    48           1            0           256        256          3"
+        "                3        0\n"
+        "\n"
+        " Total                 1            1           384        346          4"
+        "                         0\n",
+        {"almost_full": 0, "almost_empty": 1},
+    ),
+    "7.x": (
+        " class  size       10%       20%       99%      100% obj_allocated   obj_used pages_used"
+        " pages_per_zspage freeable\n"
+        "     0    32         0         0         1         0           128         90          1"
+        "                1        0\n"
+        "     1    48         0         0         0         1           256        256          3"
+        "                3        0\n"
+        "\n"
+        " Total               0         0         1         1           384        346          4"
+        "                         0\n",
+        {"10%": 0, "20%": 0, "99%": 1, "100%": 0},
+    ),
+}
+
+
+@pytest.mark.parametrize("kernel", CLASSES)
+def test_the_pool_s_classes(tree, kernel):
+    text, fullness = CLASSES[kernel]
+    pool = Path(tree.root) / "sys/kernel/debug/zsmalloc/zram3"
+    pool.mkdir(parents=True)
+    (pool / "classes").write_text(text)
+    with pyzram.Zram(3, sysfs=tree) as device:
+        first, second = device.read_pool_classes()
+        assert pyzram.capabilities(device, sysfs=tree).pool_classes is True
+    assert first == {
+        "class": 0,
+        "size": 32,
+        **fullness,
+        "obj_allocated": 128,
+        "obj_used": 90,
+        "pages_used": 1,
+        "pages_per_zspage": 1,
+        "freeable": 0,
+    }
+    assert (second["size"], second["pages_per_zspage"]) == (48, 3)
+
+
+def test_no_pool_is_no_classes_and_no_debugfs_says_so(tree):
+    with pyzram.Zram(3, sysfs=tree) as device:
+        with pytest.raises(pyzram.UnsupportedError, match="mount -t debugfs") as caught:
+            device.read_pool_classes()
+        assert caught.value.errno == errno.ENOENT
+        assert pyzram.capabilities(device, sysfs=tree).pool_classes is None
+        (Path(tree.root) / "sys/kernel/debug/zsmalloc").mkdir(parents=True)
+        assert device.read_pool_classes() == []
+        assert pyzram.capabilities(device, sysfs=tree).pool_classes is True
+
+
+def test_block_state_is_counted_from_the_handle(tree):
+    tracked = Path(tree.root) / "sys/kernel/debug/zram/zram3"
+    tracked.mkdir(parents=True)
+    (tracked / "block_state").write_text(
+        "           0            1.000000 s.....\n           7            2.000000 ..h...\n"
+    )
+    with pyzram.Zram(3, sysfs=tree) as device:
+        counts = device.read_block_state()
+    assert counts.slots == 2
+    assert (counts.flags["same"], counts.flags["huge"], counts.flags["idle"]) == (1, 1, 0)

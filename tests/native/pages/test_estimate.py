@@ -1,0 +1,503 @@
+# SPDX-License-Identifier: MIT
+"""Estimates of known contents, and what the command says about them."""
+
+import json
+import os
+import pty
+import random
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pyzram.cli import estimate as command
+from pyzram.cli import pyzram as dispatcher
+from pyzram.config import parser
+from pyzram.errors import InvalidValueError
+from pyzram.pages import estimate
+from pyzram.pages.codec import algorithms, page_sizes
+from pyzram.pages.sampling import Interval
+from pyzram.pages.sources import Source, open_files
+from pyzram.pages.zsmalloc import PageStore, StoreFigures
+
+PAGE = 4096
+FAST = "lz4"
+STORE = PageStore(page_size=PAGE, word_size=8, chain=(8, "waste"))
+
+
+def page_of(kind, rng):
+    if kind == "zero":
+        return bytes(PAGE)
+    if kind == "random":
+        return rng.randbytes(PAGE)
+    words = [rng.randbytes(8) for _ in range(40)]
+    return b"".join(rng.choice(words) for _ in range(PAGE // 8))
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """24 000 pages in runs of a kind: more than twice a sample of one percentage point."""
+    rng = random.Random(1)
+    pool = {kind: [page_of(kind, rng) for _ in range(64)] for kind in ("zero", "random", "words")}
+    path = tmp_path_factory.mktemp("corpus") / "corpus"
+    with path.open("wb") as file:
+        count = 0
+        while count < 24_000:
+            kind = rng.choice(list(pool))
+            run = min(rng.randrange(1, 200), 24_000 - count)
+            file.write(b"".join(rng.choice(pool[kind]) for _ in range(run)))
+            count += run
+    yield path
+    path.unlink()
+
+
+@pytest.fixture(scope="module")
+def truth(corpus):
+    return STORE.store(page_sizes(corpus.read_bytes(), FAST))
+
+
+def run(corpus, **options):
+    with open_files([str(corpus)], page_size=PAGE) as source:
+        return estimate.estimate_pages(source, [FAST], store=STORE, **options)
+
+
+def test_a_full_estimate_is_the_truth(corpus, truth):
+    result = run(corpus, full=True)
+    assert result.census
+    assert (result.pages, result.sampled, result.lost) == (24_000, 24_000, 0)
+    found = result.algorithms[FAST]
+    assert found.figures == truth
+    assert found.ratio == Interval(truth.ratio, truth.ratio, truth.ratio)
+
+
+def test_a_sample_comes_near_the_truth(corpus, truth):
+    result = run(corpus, seed=3, precision=0.0112)
+    found = result.algorithms[FAST]
+    assert not result.census
+    assert 1000 < result.sampled < 11_000
+    assert found.ratio.low < truth.ratio < found.ratio.high
+    assert found.ratio.high - found.ratio.low < 0.0228
+    assert abs(found.figures.mem_used_total / truth.mem_used_total - 1) < 0.03
+    assert abs(found.figures.same_pages / truth.same_pages - 1) < 0.05
+    assert found.figures.orig_data_size == 24_000 * PAGE
+    assert abs(found.figures.ratio - found.ratio.mean) < 1e-6
+
+
+def test_real_samples_hold_the_truth_93_times_of_100(corpus, truth):
+    inside = 0
+    for seed in range(200):
+        ratio = run(corpus, seed=seed, precision=0.05, timing=False).algorithms[FAST].ratio
+        inside += ratio.low <= truth.ratio <= ratio.high
+    assert inside >= 186
+
+
+def test_times_are_measured_and_median_is_below_the_99th_percentile(corpus):
+    found = run(corpus, precision=0.05).algorithms[FAST]
+    assert 0 < found.compress_us <= found.compress_us_p99
+    assert 0 < found.decompress_us <= found.decompress_us_p99
+    untimed = run(corpus, precision=0.05, timing=False).algorithms[FAST]
+    assert untimed.compress_us is None
+
+
+def test_same_filled_memory_has_no_times_and_takes_nothing(tmp_path):
+    (tmp_path / "zeros").write_bytes(bytes(50 * PAGE))
+    found = run(tmp_path / "zeros").algorithms[FAST]
+    assert found.figures.same_pages == 50
+    assert (found.figures.mem_used_total, found.ratio.mean) == (0, 0)
+    assert found.compress_us is None
+    assert estimate.holds(found, 1 << 30) is None
+
+
+def test_progress_is_told_and_ends_at_all(corpus):
+    seen = []
+    run(corpus, precision=0.05, progress=lambda done, total: seen.append((done, total)))
+    assert seen == sorted(seen)
+    assert 0 < seen[-1][0] <= seen[-1][1] == seen[0][1]
+
+
+@pytest.mark.parametrize("name", ["zstd99", "", "lz4:x", "lz4:"])
+def test_an_algorithm_that_is_none_is_refused(name):
+    with pytest.raises(InvalidValueError):
+        estimate.parse_algorithm(name)
+
+
+def test_levels_are_given_behind_a_colon():
+    assert estimate.parse_algorithm("lz4:3") == ("lz4", 3)
+    assert estimate.parse_algorithm("lz4") == ("lz4", None)
+
+
+def test_a_store_of_another_page_size_is_refused(corpus):
+    with (
+        open_files([str(corpus)], page_size=16384) as source,
+        pytest.raises(InvalidValueError, match="16384"),
+    ):
+        estimate.estimate_pages(source, [FAST], store=STORE)
+
+
+# ---- recommending --------------------------------------------------------------------------------
+
+
+def made_up(name, used, us, level=None):
+    figures = StoreFigures(
+        page_size=PAGE,
+        pages=1000,
+        orig_data_size=1000 * PAGE,
+        compr_data_size=used,
+        mem_used_total=used,
+        same_pages=0,
+        huge_pages=0,
+        objects=(0,) * len(STORE.classes),
+    )
+    share = used / figures.orig_data_size
+    return estimate.AlgorithmEstimate(
+        name, level, figures, Interval(share, share, share), us, 2 * us, us, 2 * us, share
+    )
+
+
+def of(*found):
+    return estimate.Estimate("x", STORE, 1000, 1000, 0, 0, True, {}, {a.label: a for a in found})
+
+
+LZ4 = made_up("lz4", 2_000_000, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("others", "offered", "best"),
+    [
+        ([], None, "lz4"),
+        ([made_up("zstd", 1_790_000, 20.0)], None, "zstd"),
+        ([made_up("zstd", 1_810_000, 20.0)], None, "lz4"),
+        ([made_up("zstd", 1_000_000, 120.0)], None, "lz4"),
+        ([made_up("zstd", 1_000_000, 20.0)], ["lz4", "lzo"], "lz4"),
+        (
+            [made_up("zstd", 1_500_000, 20.0, 9), made_up("deflate", 1_400_000, 60.0)],
+            None,
+            "zstd:9",
+        ),
+    ],
+)
+def test_a_slower_algorithm_must_earn_it(others, offered, best):
+    found = estimate.recommend(of(*others, LZ4), 8 << 30, offered)
+    assert found.algorithm == best
+    assert "%" in found.reason
+
+
+def test_the_device_fits_half_of_the_memory_and_no_more_than_twice_it():
+    half = estimate.recommend(of(LZ4), 16 << 30)
+    assert half.disksize == 16 << 30  # 8 GiB hold 2.048 times as much, down to whole GiB
+    small = estimate.recommend(of(made_up("lz4", 100_000, 1.0)), 512 << 20)
+    assert small.disksize == 1 << 30
+    assert estimate.recommend(of(), 1 << 30) is None
+    assert estimate.recommend(of(LZ4), 1 << 30, ["842"]) is None
+
+
+def test_what_a_few_pages_mean_is_not_blurred_by_zspages_that_are_not_full(tmp_path):
+    few = tmp_path / "few"
+    few.write_bytes(b"".join(bytes([i]) * 2048 + bytes(range(256)) * 8 for i in range(50)))
+    with open_files([str(few)]) as source:
+        found = estimate.estimate_pages(source, [FAST], store=STORE).algorithms[FAST]
+    many = estimate.holds(found, 1 << 30) / (1 << 30)
+    assert 1 / found.figures.ratio / many < 1.2
+    assert found.figures.mem_used_total / found.figures.orig_data_size > 1.2 * found.figures.ratio
+
+
+def test_snippets_are_ready_to_use():
+    found = estimate.Recommendation("zstd:3", "...", 12 << 30)
+    read = parser.parse_config(estimate.conf_d(found), ram=16 << 30, cpus=2)
+    [wish] = read.devices
+    [choice] = wish.algorithms
+    assert (wish.disksize, choice.name, choice.level) == (12 << 30, "zstd", 3)
+    assert not read.warnings
+    assert estimate.zram_generator(found) == (
+        "[zram0]\nzram-size = 12288\ncompression-algorithm = zstd(level=3)\n"
+    )
+
+
+def test_the_historic_block_has_the_first_nine_figures(corpus, truth):
+    block = estimate.historic_block(run(corpus, full=True), FAST)
+    assert list(block)[:9] == [
+        "disksize",
+        "num_reads",
+        "num_writes",
+        "invalid_io",
+        "notify_free",
+        "zero_pages",
+        "orig_data_size",
+        "compr_data_size",
+        "mem_used_total",
+    ]
+    assert block["zero_pages"] == truth.same_pages
+    assert block["mem_used_total"] == truth.mem_used_total
+
+
+def test_the_histogram_holds_every_page(truth, corpus):
+    found = run(corpus, full=True).algorithms[FAST]
+    counts = estimate.size_histogram(found, STORE)
+    assert sum(counts) == 24_000
+    assert counts[0] == truth.same_pages
+    assert counts[16] >= truth.huge_pages > 0
+
+
+# ---- the command ---------------------------------------------------------------------------------
+
+
+def test_json_has_the_kernels_names(corpus, truth, capsys):
+    status = command.main([str(corpus), "--full", "-a", FAST, "--chain", "8", "--json"])
+    assert status == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["pages"], said["sampled"], said["swapped"]) == (24_000, 24_000, 0)
+    found = said["algorithms"][FAST]
+    assert found["orig_data_size"] == truth.orig_data_size
+    assert found["compr_data_size"] == truth.compr_data_size
+    assert found["same_pages"] == truth.same_pages
+    assert found["ratio_low"] == found["ratio"] == found["ratio_high"] == truth.ratio
+    for key in ("mem_used_total", "huge_pages", "compress_us", "decompress_us"):
+        assert found[key] > 0
+
+
+def test_the_report_says_what_it_means(corpus, capsys):
+    assert command.main([str(corpus), "-a", f"{FAST},lzo", "--ram", "8G"]) == 0
+    said = capsys.readouterr().out
+    with open_files([str(corpus)]) as source:
+        result = estimate.estimate_pages(source, [FAST, "lzo"], full=True, timing=False)
+    amounts = re.search(r"8G of RAM holds about (.*)G of this with lz4, (.*)G with lzo\.", said)
+    for found, name in zip(amounts.groups(), (FAST, "lzo"), strict=True):
+        expected = estimate.holds(result.algorithms[name], 8 << 30) / (1 << 30)
+        assert abs(float(found) / expected - 1) < 0.05
+    assert "24000 pages" in said
+    assert "same-filled" in said
+    assert FAST in said
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "0B in 0 pages, all read\nThere is nothing to compress."),
+        (b"x", "4K in 1 page, all read\n"),
+        (bytes(PAGE + 1), "8K in 2 pages, all read\n"),
+        (bytes(PAGE + 1), "All of this takes no memory: every page is same-filled."),
+        (random.Random(4).randbytes(2 * PAGE), "8G of RAM holds about 8G of this with lz4."),
+    ],
+    ids=["nothing", "one byte", "a page and a byte", "zeros", "noise"],
+)
+def test_figures_at_the_edges_make_sense(tmp_path, capsys, content, says):
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    words = [str(path), "-a", FAST, "--ram", "8G", "--page-size", str(PAGE)]
+    assert command.main(words) == 0
+    assert says in capsys.readouterr().out
+    assert command.main([*words, "--json"]) == 0
+
+    def refuse(name):
+        raise AssertionError(f"{name} is no JSON")
+
+    said = json.loads(capsys.readouterr().out, parse_constant=refuse)
+    figures = said["algorithms"][FAST]
+    pages = -(-len(content) // PAGE)
+    assert (said["pages"], said["sampled"], said["swapped"]) == (pages, pages, 0)
+    assert figures["orig_data_size"] == pages * PAGE
+    assert figures["mem_used_total"] >= figures["compr_data_size"]
+    if pages:
+        assert 0 <= figures["ratio_low"] <= figures["ratio"] <= figures["ratio_high"] <= 1
+    else:
+        assert figures["ratio"] is figures["ratio_low"] is figures["ratio_high"] is None
+
+
+class Leaving:
+    """Pages of noise of a process that is gone after the first few."""
+
+    def __init__(self, pages, there):
+        self.pages, self.there = pages, there
+
+    def read(self, ranks, out):
+        found = [rank < self.there for rank in ranks]
+        out[: sum(found) * PAGE] = random.Random(5).randbytes(sum(found) * PAGE)
+        return found
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize("pages", [1000, 100_000])
+def test_pages_that_were_gone_widen_the_bounds(pages):
+    source = Source("leaving", PAGE)
+    source.extents.append(Leaving(pages, pages * 9 // 10))
+    result = estimate.estimate_pages(source, [FAST], store=STORE, timing=False)
+    lost = result.lost / (result.lost + result.sampled)
+    assert 0.08 < lost < 0.12
+    assert not result.census
+    ratio = result.algorithms[FAST].ratio
+    assert ratio.mean == 1
+    assert 0.88 < ratio.low <= 1 - lost  # they may have been zeros
+    assert ratio.high == pytest.approx(1)
+
+
+@pytest.mark.parametrize("pages", [1, 1000, 100_000])
+def test_a_process_that_is_gone_at_once_has_no_figures(pages):
+    source = Source("leaving", PAGE)
+    source.extents.append(Leaving(pages, 0))
+    result = estimate.estimate_pages(source, [FAST], store=STORE)
+    assert result.sampled == 0
+    assert result.lost > 0
+    assert "nothing to compress" in command.report(result, 8 << 30, None)
+    figures = result.as_json()["algorithms"][FAST]
+    assert figures["ratio"] is figures["ratio_low"] is figures["ratio_high"] is None
+    assert estimate.historic_block(result, FAST)["orig_data_size"] == 0
+
+
+def test_every_algorithm_is_tried_by_default(tmp_path, capsys):
+    path = tmp_path / "some"
+    path.write_bytes(b"some words " * 5000)
+    assert command.main([str(path)]) == 0
+    said = capsys.readouterr().out
+    for name in algorithms():
+        assert f"\n{name} " in said
+
+
+def test_own_child_is_estimated(capsys):
+    code = (
+        "import sys; x = [bytes([i % 7 + 1]) * 50000 for i in range(100)]; "
+        "print(1, flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        child.stdout.readline()
+        status = command.main(["--pid", str(child.pid), "-a", FAST, "--json"])
+        child.stdin.close()
+    assert status == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["pages"] * os.sysconf("SC_PAGE_SIZE") > 5_000_000
+    assert said["algorithms"][FAST]["ratio"] < 0.5
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--precision", "99", "x"],
+        ["-a", "nothing", "x"],
+        ["--pid", "1", "--system"],
+        ["--page-size", "4096", "--system"],
+        ["--page-size", "5", "x"],
+        ["--chain", "40", "x"],
+        ["--threads", "0", "x"],
+        ["--ram", "0", "x"],
+        ["-", "x"],
+    ],
+)
+def test_wrong_usage_is_status_2(arguments, capsys):
+    arguments = [__file__ if word == "x" else word for word in arguments]
+    with pytest.raises(SystemExit) as caught:
+        dispatcher.main(["estimate", *arguments])
+    assert caught.value.code == 2
+    assert "pyzram estimate" in capsys.readouterr().err
+
+
+def test_a_missing_file_is_one_line_and_status_1(capsys):
+    assert dispatcher.main(["estimate", "/nonexistent"]) == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "/nonexistent" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"), [(["--help"], 0), (["--version"], 0), ([], 2), (["x"], 2)]
+)
+def test_the_dispatcher_knows_its_commands(arguments, status, capsys):
+    assert dispatcher.main(arguments) == status
+    out, err = capsys.readouterr()
+    if arguments != ["--version"]:
+        assert all(name in out + err for name in dispatcher.COMMANDS)
+
+
+def test_standard_input_is_a_source(corpus):
+    program = [sys.executable, "-Im", "pyzram.cli.pyzram", "estimate", "-", "-a", FAST, "--json"]
+    cat = subprocess.Popen(["cat", str(corpus)], stdout=subprocess.PIPE)
+    done = subprocess.run(program, stdin=cat.stdout, capture_output=True, text=True, check=True)
+    cat.stdout.close()
+    assert cat.wait() == 0
+    said = json.loads(done.stdout)
+    assert said["pages"] == 24_000
+    assert 12_000 < said["sampled"] < 13_000
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("closed", "words"),
+    [
+        ("<&-", ["pyzram.cli.pyzram", "estimate", "-"]),
+        ("<&-", ["pyzram.cli.pyzram", "bench", "-"]),
+        ("<&-", ["pyzram.cli.zram_stats", "--estimate", "-"]),
+        (">&-", ["pyzram.cli.pyzram", "estimate", "-a", FAST, __file__]),
+        (">&-", ["pyzram.cli.pyzram", "estimate", "-a", FAST, "--json", __file__]),
+        (">&-", ["pyzram.cli.pyzram", "bench", "-a", FAST, __file__]),
+        (">&-", ["pyzram.cli.zram_stats", "--estimate", __file__]),
+    ],
+)
+def test_a_closed_standard_stream_is_one_line_and_status_1(closed, words):
+    program = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-Im", *words]
+    done = subprocess.run(program, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert "closed" in done.stderr
+
+
+@pytest.mark.parametrize("rich", [True, False])
+def test_a_bar_is_drawn_on_a_terminal_only(corpus, rich):
+    if rich:
+        pytest.importorskip("rich")
+    hide = "" if rich else "import sys; sys.modules['rich'] = sys.modules['rich.progress'] = None\n"
+    code = f"{hide}from pyzram.cli.pyzram import main; raise SystemExit(main())"
+    program = [sys.executable, "-Ic", code, "estimate", str(corpus), "-a", FAST, "--full"]
+    leader, follower = pty.openpty()
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=follower) as child:
+        os.close(follower)
+        seen = b""
+        try:
+            while chunk := os.read(leader, 65536):
+                seen += chunk
+        except OSError:
+            pass  # the other end is closed
+        out = child.stdout.read()
+    os.close(leader)
+    assert child.returncode == 0
+    assert b"estimating" in seen
+    assert b"estimating" not in out
+    assert b"24000 pages" in out
+
+
+@pytest.mark.parametrize("ending", ["png", "svg"])
+def test_a_plot_is_a_picture(tmp_path, ending, capsys):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / f"plot.{ending}"
+    assert command.main([__file__, "--plot", str(path)]) == 0
+    start = path.read_bytes()[:200]
+    assert (
+        start.startswith(b"\x89PNG") if ending == "png" else b"<svg" in start or b"<?xml" in start
+    )
+    if ending == "svg":
+        text = path.read_text()
+        assert all(f"{name}: ratio" in text for name in algorithms())
+    assert "Stored sizes with" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["estimate", "bench"])
+def test_a_plot_that_can_not_be_written_is_refused_before_the_work(name, tmp_path, capsys):
+    with pytest.raises(SystemExit) as caught:
+        dispatcher.main([name, __file__, "--plot", str(tmp_path / "plot.nothing")])
+    assert caught.value.code == 2
+    assert dispatcher.main([name, __file__, "--plot", "/nonexistent/plot.png"]) == 1
+    out, err = capsys.readouterr()
+    assert "plot.nothing: plots are .png, .svg, .pdf files" in err
+    assert "/nonexistent/plot.png: write plot: No such file or directory" in err
+    assert out == ""
+
+
+def test_without_matplotlib_the_plot_says_what_to_install(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert dispatcher.main(["estimate", __file__, "--plot", "x.png"]) == 1
+    assert "pyzram[plot]" in capsys.readouterr().err
+    assert not Path("x.png").exists()

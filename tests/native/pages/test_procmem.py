@@ -1,0 +1,411 @@
+# SPDX-License-Identifier: MIT
+"""Memory of children with known contents, seen both ways."""
+
+import contextlib
+import ctypes
+import errno
+import os
+import re
+import subprocess
+import sys
+from array import array
+from pathlib import Path
+
+import pytest
+
+from pyzram import _native
+from pyzram.errors import ZramOSError
+from pyzram.pages import procmem
+from pyzram.pages.sampling import Sample
+from pyzram.pages.sources import open_processes
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def has_ioctl():
+    try:
+        _native.ProcMem(os.getpid(), "ioctl").close()
+    except OSError as err:
+        assert err.errno == errno.ENOTTY
+        return False
+    return True
+
+
+needs_ioctl = pytest.mark.skipif(not has_ioctl(), reason="needs PAGEMAP_SCAN (Linux 6.7)")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to see page frames")
+METHODS = [pytest.param("ioctl", marks=needs_ioctl), "pagemap"]
+
+CHILD = """
+import ctypes, mmap, os, sys
+PAGE = os.sysconf("SC_PAGE_SIZE")
+libc = ctypes.CDLL(None, use_errno=True)
+def address(m):
+    return ctypes.addressof(ctypes.c_char.from_buffer(m))
+{body}
+print(*answer, flush=True)
+sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def child(body):
+    """A process that does `body`, prints the numbers in `answer`, and waits."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", CHILD.format(body=body)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        numbers = [int(word) for word in process.stdout.readline().split()]
+        while " S " not in Path(f"/proc/{process.pid}/stat").read_text():
+            assert process.poll() is None, "the child failed"
+            os.sched_yield()  # on its way into read() it still touches memory
+        yield process.pid, numbers
+    finally:
+        process.stdin.close()
+        process.wait()
+        process.stdout.close()
+
+
+def only(pages, address):
+    """The swappable mapping that holds an address."""
+    found = [m for m in pages.mappings if m.mapping.start <= address < m.mapping.end]
+    assert len(found) == 1
+    return found[0]
+
+
+def touched(memory, start, pages):
+    return memory.count(start, start + pages * PAGE, _native.PAGES_ANON)
+
+
+SPARSE = """
+m = mmap.mmap(-1, 1000 * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+libc.madvise(ctypes.c_void_p(address(m)), ctypes.c_size_t(1000 * PAGE), 15)  # no huge pages
+for i in range(0, 1000, 3):
+    m[i * PAGE : i * PAGE + 8] = i.to_bytes(8, "little")
+answer = [address(m)]
+"""
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_touched_private_pages_are_counted_picked_and_read(method):
+    with child(SPARSE) as (pid, [start]):
+        memory = _native.ProcMem(pid, method)
+        assert memory.method() == method
+        assert touched(memory, start, 1000) == (334, 0)
+        ranks = array("Q", [0, 1, 100, 333, 334, 400])
+        addresses = array("Q", bytes(8 * 6))
+        end = start + 1000 * PAGE
+        assert memory.pick(start, end, _native.PAGES_ANON, ranks, addresses) == 4
+        assert [(a - start) // PAGE for a in addresses[:4]] == [0, 3, 300, 999]
+        pages = bytearray(4 * PAGE)
+        assert memory.read(addresses[:4], pages) == (4, b"\1\1\1\1")
+        first = [int.from_bytes(pages[i * PAGE : i * PAGE + 8], "little") for i in range(4)]
+        assert first == [0, 3, 300, 999]
+        memory.close()
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("runs", [511, 512, 513, 1000, 1024, 1025, 1500, 3000])
+def test_many_runs_of_pages_are_counted_and_picked_once(method, runs):
+    body = f"""
+m = mmap.mmap(-1, {2 * runs} * PAGE)
+for i in range({runs}):
+    m[2 * i * PAGE] = 1
+answer = [address(m)]
+"""
+    with child(body) as (pid, [start]):
+        memory = _native.ProcMem(pid, method)
+        end = start + 2 * runs * PAGE
+        assert memory.count(start, end, _native.PAGES_SHMEM) == (runs, 0)
+        addresses = array("Q", bytes(8 * runs))
+        ranks = array("Q", range(runs))
+        assert memory.pick(start, end, _native.PAGES_SHMEM, ranks, addresses) == runs
+        assert list(addresses) == list(range(start, end, 2 * PAGE))
+        memory.close()
+
+
+@needs_ioctl
+@needs_root
+def test_both_methods_agree_on_a_whole_process():
+    body = (
+        SPARSE
+        + """
+b = bytearray(3_000_000)
+z = mmap.mmap(-1, 64 * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+x = [z[i * PAGE] for i in range(64)]
+s = mmap.mmap(-1, 40 * PAGE)
+for i in range(20):
+    s[i * PAGE] = 1
+"""
+    )
+    with child(body) as (pid, _):
+        one = procmem.process_pages(pid, method="ioctl")
+        other = procmem.process_pages(pid, method="pagemap")
+    assert one == other
+    assert one.present > 334 + 700 + 20
+    assert one.skipped >= 2
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_shared_memory_counts_and_files_do_not(method):
+    # Not a file of ours: temporary folders are often in memory, where files do count.
+    maps = Path("/proc/self/maps").read_text().splitlines()
+    name = max({line.split()[-1] for line in maps if ".so" in line}, key=os.path.getsize)
+    body = f"""
+s = mmap.mmap(-1, 40 * PAGE)
+for i in range(20):
+    s[i * PAGE] = 1
+fd = os.memfd_create("x")
+os.ftruncate(fd, 16 * PAGE)
+d = mmap.mmap(fd, 16 * PAGE)
+d[:] = b"memfd..." * (2 * PAGE)
+f = os.open({name!r}, os.O_RDONLY)
+r = mmap.mmap(f, 8 * PAGE, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ)
+w = mmap.mmap(f, 8 * PAGE, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
+x = [r[i * PAGE] + w[i * PAGE] for i in range(8)]
+w[0] = 1
+w[5 * PAGE] = 1
+(shared,) = [line for line in open("/proc/self/maps") if " r--s " in line and {name!r} in line]
+answer = [address(s), address(d), int(shared.split("-")[0], 16), address(w)]
+"""
+    with child(body) as (pid, [s, d, r, w]):
+        pages = procmem.process_pages(pid, method=method)
+        assert (only(pages, s).kind, only(pages, s).present) == (procmem.SHMEM, 20)
+        assert (only(pages, d).kind, only(pages, d).present) == (procmem.SHMEM, 16)
+        assert (only(pages, w).kind, only(pages, w).present) == (procmem.ANON, 2)
+        assert not any(m.mapping.start <= r < m.mapping.end for m in pages.mappings)
+        reader = procmem.ProcessReader(pages, method=method)
+        found = reader.addresses(only(pages, w), array("Q", [0, 1]))
+        assert list(found) == [w, w + 5 * PAGE]
+        reader.close()
+
+
+@pytest.mark.parametrize(
+    "method", [pytest.param("ioctl", marks=needs_ioctl), pytest.param("pagemap", marks=needs_root)]
+)
+def test_the_page_of_zeros_is_nobodys(method):
+    body = """
+m = mmap.mmap(-1, 64 * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+libc.madvise(ctypes.c_void_p(address(m)), ctypes.c_size_t(64 * PAGE), 15)
+x = [m[i * PAGE] for i in range(64)]
+m[7 * PAGE] = 1
+answer = [address(m)]
+"""
+    with child(body) as (pid, [start]):
+        memory = _native.ProcMem(pid, method)
+        assert touched(memory, start, 64) == (1, 0)
+        memory.close()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_memory_that_its_owner_may_not_read_is_read_nevertheless(method):
+    body = """
+m = mmap.mmap(-1, 8 * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+m[:] = b"12345678" * (PAGE)
+assert libc.mprotect(ctypes.c_void_p(address(m)), ctypes.c_size_t(8 * PAGE), 0) == 0
+answer = [address(m)]
+"""
+    with child(body) as (pid, [start]):
+        pages = procmem.process_pages(pid, method=method)
+        assert only(pages, start).present == 8
+        reader = procmem.ProcessReader(pages, method=method)
+        data = bytearray(4 * PAGE)
+        gone = array("Q", [start, 1 << 46, start + PAGE, start + 7 * PAGE])
+        assert reader.read(gone, memoryview(data)) == [True, False, True, True]
+        assert data == b"12345678" * (3 * PAGE // 8) + bytes(PAGE)
+        reader.close()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_guard_without_memory_is_skipped_and_counted(method):
+    body = """
+m = mmap.mmap(-1, 64 * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+answer = [address(m)]
+assert libc.mprotect(ctypes.c_void_p(address(m)), ctypes.c_size_t(64 * PAGE), 0) == 0
+"""
+    with child("answer = [0]") as (pid, _):
+        before = procmem.process_pages(pid, method=method).skipped
+    with child(body) as (pid, [start]):
+        pages = procmem.process_pages(pid, method=method)
+        assert pages.skipped == before + 1
+        assert not any(m.mapping.start <= start < m.mapping.end for m in pages.mappings)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_guard_markers_are_no_pages(method):
+    # MADV_GUARD_INSTALL: Linux 6.13; told from swapped pages since 6.15.
+    body = """
+m = mmap.mmap(-1, 64 * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+m[3 * PAGE] = 1
+p = ctypes.c_void_p(address(m) + 8 * PAGE)
+answer = [address(m), libc.madvise(p, ctypes.c_size_t(16 * PAGE), 102)]
+"""
+    if tuple(map(int, os.uname().release.split(".")[:2])) < (6, 15):
+        pytest.skip("needs Linux 6.15")
+    with child(body) as (pid, [start, refused]):
+        assert refused == 0
+        memory = _native.ProcMem(pid, method)
+        assert touched(memory, start, 64)[1] == 0
+        memory.close()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_terabytes_of_nothing_cost_little(method):
+    # 8 TiB of holes: read entry by entry that would be 16 GiB.
+    body = """
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]
+size = 8 << 40
+p = libc.mmap(None, size, 3, 0x4022, -1, 0)  # private, anonymous, no reserve
+assert p != 2**64 - 1
+libc.madvise(ctypes.c_void_p(p), ctypes.c_size_t(1 << 30), 15)
+for i in range(5):
+    ctypes.c_long.from_address(p + i * PAGE).value = i + 1
+answer = [p]
+"""
+    if sys.maxsize < 2**32:
+        pytest.skip("needs 64 bit")
+    with child(body) as (pid, [start]):
+        pages = procmem.process_pages(pid, method=method)
+        assert only(pages, start).present == 5
+        reader = procmem.ProcessReader(pages, method=method)
+        found = reader.addresses(only(pages, start), array("Q", [0, 4]))
+        assert list(found) == [start, start + 4 * PAGE]
+        reader.close()
+
+
+def test_ranks_that_do_not_ascend_are_einval():
+    memory = _native.ProcMem(os.getpid())
+    for ranks in ([1, 1], [2, 1]):
+        with pytest.raises(OSError) as caught:
+            memory.pick(0, PAGE, 0, array("Q", ranks), array("Q", [0, 0]))
+        assert caught.value.errno == errno.EINVAL
+    with pytest.raises(OSError) as caught:
+        memory.count(1, PAGE, 0)
+    assert caught.value.errno == errno.EINVAL
+    memory.close()
+
+
+def test_a_process_that_is_gone_is_esrch():
+    with child("answer = [0]") as (pid, _):
+        pages = procmem.process_pages(pid)
+        memory = _native.ProcMem(pid)
+    with pytest.raises(ZramOSError) as caught:
+        procmem.process_pages(pid)
+    assert caught.value.errno == errno.ESRCH
+    assert str(pid) in str(caught.value)
+    with pytest.raises(OSError) as caught:
+        procmem.ProcessReader(pages)
+    assert caught.value.errno in (errno.ESRCH, errno.ENOENT)
+    address = pages.mappings[0].mapping.start
+    assert memory.read(array("Q", [address]), bytearray(PAGE)) == (0, b"\0")
+    memory.close()
+
+
+def test_a_kernel_thread_is_esrch():
+    kthreadd = 2
+    try:
+        if not procmem._stat(kthreadd)[1]:
+            pytest.skip("no kernel threads to see here")
+    except OSError:
+        pytest.skip("no kernel threads to see here")
+    with pytest.raises(ZramOSError, match="kernel thread") as caught:
+        procmem.process_pages(kthreadd)
+    assert caught.value.errno == errno.ESRCH
+
+
+@needs_root
+def test_another_users_process_is_an_access_error():
+    code = """
+import os, sys
+from pyzram.pages import procmem
+from pyzram.errors import AccessError
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+try:
+    procmem.process_pages(int(sys.argv[1]))
+except AccessError as err:
+    sys.exit(40 if err.errno == 13 and "root" in str(err) else 41)
+"""
+    command = [sys.executable, "-I", "-c", code, str(os.getpid())]
+    status = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert status.returncode == 40, status.stderr
+
+
+def test_own_memory_is_readable_without_privilege():
+    data = ctypes.create_string_buffer(4 * PAGE)
+    ctypes.memset(data, 0x5A, 4 * PAGE)
+    start = -(-ctypes.addressof(data) // PAGE) * PAGE
+    memory = _native.ProcMem(os.getpid())
+    page = bytearray(PAGE)
+    assert memory.read(array("Q", [start]), page) == (1, b"\1")
+    assert page == b"\x5a" * PAGE
+    memory.close()
+
+
+def test_batch_after_batch_every_page_of_a_process_is_read_once():
+    """Two mappings with holes, each larger than a batch: reading goes on where it ended."""
+    body = """
+maps = [mmap.mmap(-1, 4000 * PAGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) for _ in range(2)]
+for number, m in enumerate(maps):
+    m.madvise(mmap.MADV_NOHUGEPAGE)
+    for i in range(4000):
+        if i % 7:
+            m[i * PAGE : i * PAGE + 16] = b"marker %d" % number + b"%8d" % i
+answer = []
+"""
+    marked = re.compile(rb"marker ([01]) *(\d+)")
+    with child(body) as (pid, _), contextlib.closing(open_processes([pid])) as source:
+        draw = Sample(source, full=True)
+        found = []
+        for batch in draw:
+            for at in range(0, len(batch.pages), PAGE):
+                if match := marked.match(batch.pages[at : at + 16]):
+                    found.append((int(match[1]), int(match[2])))
+        assert (draw.taken, draw.lost) == (source.pages, 0)
+    assert sorted(found) == [(number, i) for number in (0, 1) for i in range(4000) if i % 7]
+
+
+def test_of_several_processes_those_that_are_gone_are_skipped_and_counted():
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    body = "answer = []\n"
+    with child(body) as (pid, _):
+        with contextlib.closing(open_processes([ended.pid, pid])) as source:
+            assert source.pages > 0
+            assert source.skipped["kernel threads and exited processes"] == 1
+            assert str(ended.pid) in source.label
+        with contextlib.closing(open_processes([pid])) as source:
+            assert "kernel threads and exited processes" not in source.skipped
+    with pytest.raises(ZramOSError, match=str(ended.pid)) as caught:
+        open_processes([ended.pid])
+    assert caught.value.errno == errno.ESRCH
+
+
+def test_maps_lines_are_sorted_by_what_can_be_swapped():
+    devices = procmem.MemoryDevices(frozenset({"00:01", "00:1f"}), frozenset({"00:0f"}))
+    text = """\
+55e0c0000000-55e0c0001000 rw-p 00000000 00:00 0                          [heap]
+7f0000000000-7f0000001000 rw-p 00000000 00:00 0
+7f0000001000-7f0000002000 rw-p 00000000 00:00 0                          [anon:name with blanks]
+7f0000002000-7f0000003000 r--p 00001000 fe:00 1234                       /usr/lib/libc.so.6
+7f0000003000-7f0000004000 rw-s 00000000 fe:00 1235                       /var/lib/file (deleted)
+7f0000004000-7f0000005000 rw-s 00000000 00:01 5                          /memfd:x (deleted)
+7f0000005000-7f0000006000 rw-s 00000000 00:01 6                          /SYSV00000000 (deleted)
+7f0000006000-7f0000007000 rw-s 00000000 00:01 7                          /dev/zero (deleted)
+7f0000007000-7f0000008000 rw-p 00000000 00:05 8                          /dev/zero
+7f0000008000-7f0000009000 rw-s 00000000 00:1f 9                          /dev/shm/a
+7f0000009000-7f000000a000 r--p 00000000 00:1f 9                          /tmp/a
+7f000000a000-7f000000b000 rw-s 00000000 00:05 99                         /dev/dri/card0
+7f000000b000-7f000000c000 rw-s 00000000 00:0f 3                          /anon_hugepage (deleted)
+7f000000c000-7f000000d000 rw-p 00000000 00:0f 3                          /hugepages/x
+7f000000d000-7f000000e000 r--p 00000000 00:00 0                          [vvar]
+7f000000e000-7f000000f000 rw-s 00000000 00:0e 3                          anon_inode:[perf_event]
+"""
+    kinds = [procmem.swappable_kind(m, devices) for m in procmem.parse_maps(text)]
+    a, s = procmem.ANON, procmem.SHMEM
+    assert kinds == [a, a, a, a, None, s, s, s, a, s, s, None, None, None, None, None]
+    last = list(procmem.parse_maps(text))[2]
+    assert last.path == "[anon:name with blanks]"
+    assert (last.start, last.end) == (0x7F0000001000, 0x7F0000002000)

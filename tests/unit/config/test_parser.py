@@ -1,0 +1,503 @@
+# SPDX-License-Identifier: MIT
+"""The configuration file: shell syntax, historic variables, and everything that can be wrong."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyzram.config import parser
+from pyzram.config.parser import Config, ConfigError, parse_config, read_config
+from pyzram.config.shell_assignments import read_assignments
+from pyzram.errors import ZramOSError
+
+GIB = 1 << 30
+RAM = 16 * GIB
+
+
+def parse(text: str, ram: int = RAM) -> Config:
+    return parse_config(text, "zram", ram=ram, cpus=4)
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        parse(text)
+    return caught.value.problems
+
+
+# ---- defaults ----------------------------------------------------------------------------------
+
+
+def test_an_empty_file_is_one_swap_device_with_the_documented_defaults() -> None:
+    wished = parse("")
+    assert wished.load_on_start
+    assert not wished.unload_on_stop
+    (device,) = wished.devices
+    assert device.is_swap
+    assert device.disksize == 4 * GIB
+    assert [choice.name for choice in device.algorithms] == ["zstd", "lz4", "lzo-rle", "lzo"]
+    assert (device.priority, device.discard, device.mem_limit) == (100, "none", 0)
+    assert parse("", ram=2 * GIB).devices[0].disksize == GIB
+
+
+def test_the_default_is_shared_by_several_devices() -> None:
+    assert [wish.disksize for wish in parse("NUM_DEVICES=4").devices] == [GIB] * 4
+
+
+def test_no_devices_may_be_wished_for() -> None:
+    assert parse("NUM_DEVICES=0").devices == ()
+
+
+# ---- historic ----------------------------------------------------------------------------------
+
+
+def test_the_historic_file_keeps_its_meaning() -> None:
+    wished = parse(
+        "# Load zram kernel module on start?\n"
+        'LOAD_ON_START="yes"\nUNLOAD_ON_STOP="yes"\nNUM_DEVICES="2"\n'
+        'ZRAM_SIZE_0="524288"\nZRAM_SIZE_1=65536\nSWAPON_OPTS="-p 666"\n'
+    )
+    assert (wished.load_on_start, wished.unload_on_stop) == (True, True)
+    assert [wish.disksize for wish in wished.devices] == [512 << 20, 64 << 20]
+    assert [wish.priority for wish in wished.devices] == [666, 666]
+
+
+@pytest.mark.parametrize(
+    ("options", "priority", "discard"),
+    [
+        ("-p 5", 5, "none"),
+        ("-p5", 5, "none"),
+        ("--priority=7 --discard=once", 7, "once"),
+        ("--priority 7 -d", 7, "both"),
+        ("--discard", 100, "both"),
+        ("-p -1", -1, "none"),
+    ],
+)
+def test_swapon_options_are_understood(options: str, priority: int, discard: str) -> None:
+    (wish,) = parse(f'SWAPON_OPTS="{options}"').devices
+    assert (wish.priority, wish.discard) == (priority, discard)
+
+
+def test_a_device_of_its_own_settings_beats_swapon_opts() -> None:
+    (wish,) = parse("SWAPON_OPTS='-p 5 -d'\nZRAM_PRIORITY_0=9\nZRAM_DISCARD_0=no").devices
+    assert (wish.priority, wish.discard) == (9, "none")
+
+
+# ---- devices -----------------------------------------------------------------------------------
+
+
+def test_everything_can_be_said_about_a_swap_device() -> None:
+    (wish,) = parse(
+        """
+        ZRAM_SIZE_0='min(ram/4, 2G)'
+        ZRAM_ALGORITHM_0="zstd lz4(level=2) lzo-rle"
+        ZRAM_PARAMS_0="level=9 dict=/etc/zram.dict"
+        ZRAM_RECOMP_ALGORITHM_0="zstd(level=19) deflate(level=9,deflate.winbits=-12)"
+        ZRAM_MEM_LIMIT_0=25%
+        ZRAM_PRIORITY_0=200 ZRAM_DISCARD_0=pages
+        ZRAM_LABEL_0="my swap"
+        ZRAM_BACKING_DEV_0=/dev/sdb1 ; ZRAM_WRITEBACK_LIMIT_0=1G
+        """
+    ).devices
+    assert wish.disksize == 2 * GIB
+    assert list(map(str, wish.algorithms)) == [
+        "zstd(level=9,dict=/etc/zram.dict)",
+        "lz4(level=2)",
+        "lzo-rle",
+    ]
+    assert list(map(str, wish.recompression)) == [
+        "zstd(level=19)",
+        "deflate(level=9,deflate.winbits=-12)",
+    ]
+    assert wish.mem_limit == 4 * GIB
+    assert (wish.priority, wish.discard, wish.label) == (200, "pages", "my swap")
+    assert (wish.backing_dev, wish.writeback_limit) == ("/dev/sdb1", GIB // 4096)
+
+
+def test_a_mount_point_makes_a_file_system() -> None:
+    (wish,) = parse(
+        """
+        ZRAM_SIZE_0=1.5G
+        ZRAM_MOUNT_0=/srv/build/
+        ZRAM_FSTYPE_0=xfs
+        ZRAM_MKFS_OPTS_0="-m crc=0"
+        ZRAM_MOUNT_OPTS_0="noatime,nodev"
+        ZRAM_MODE_0=2775
+        ZRAM_OWNER_0=portage:portage
+        """
+    ).devices
+    assert not wish.is_swap
+    assert (wish.mount_point, wish.fstype) == ("/srv/build", "xfs")
+    assert wish.mkfs_options == ("-m", "crc=0")
+    assert (wish.mount_options, wish.mode, wish.owner) == (
+        "noatime,nodev",
+        0o2775,
+        "portage:portage",
+    )
+    assert wish.discard == "both"
+
+
+def test_tmp_is_writable_for_all_untouched() -> None:
+    assert parse("ZRAM_MOUNT_0=/tmp").devices[0].mode == 0o1777
+    assert parse("ZRAM_MOUNT_0=/srv").devices[0].mode is None
+
+
+def test_devices_are_counted_by_what_is_set() -> None:
+    assert len(parse("ZRAM_SIZE_2=64M").devices) == 3
+
+
+def test_settings_above_num_devices_are_warned_about() -> None:
+    wished = parse("NUM_DEVICES=1\nZRAM_SIZE_1=64M")
+    assert len(wished.devices) == 1
+    assert "NUM_DEVICES is 1" in wished.warnings[0]
+
+
+def test_an_empty_value_is_the_default() -> None:
+    assert parse('ZRAM_SIZE_0=""').devices[0].disksize == 4 * GIB
+    wished = parse("NUM_DEVICES=\nLOAD_ON_START=''\nUNLOAD_ON_STOP=\nSWAPON_OPTS=\n")
+    assert (len(wished.devices), wished.load_on_start, wished.unload_on_stop) == (1, True, False)
+    assert len(parse("NUM_DEVICES=3\nNUM_DEVICES=\n").devices) == 1
+
+
+# ---- wrong -------------------------------------------------------------------------------------
+
+
+def test_everything_wrong_is_reported_at_once_with_its_line() -> None:
+    found = problems("ZRAM_SIZE_0=64Q\n\nNUM_DEVICE=1\nZRAM_PRIORITY_0=high\n")
+    assert [line.split(" ")[0] for line in found] == ["zram:1:", "zram:3:", "zram:4:"]
+    assert "did you mean NUM_DEVICES?" in found[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("ZRAM_SIZE", "ZRAM_SIZE_0"),
+        ("ZRAM_SIZ_1", "ZRAM_SIZE_1"),
+        ("zram_size_0", "ZRAM_SIZE_0"),
+        ("ZRAM_ALGORITM_3", "ZRAM_ALGORITHM_3"),
+        ("SWAP_ON_OPTS", "SWAPON_OPTS"),
+        ("LOAD_AT_START", "LOAD_ON_START"),
+        ("size0", "pyzram import"),
+    ],
+)
+def test_an_unknown_variable_comes_with_a_suggestion(name: str, meant: str) -> None:
+    (line,) = problems(f"{name}=1")
+    assert meant in line
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("ZRAM_SIZE_0=0", "too small"),
+        ("ZRAM_SIZE_0=16E", "2^64-1"),
+        ("ZRAM_SIZE_0=16EiB", "2^64-1"),
+        ("ZRAM_SIZE_0=8E", "for the table alone"),
+        ("ZRAM_SIZE_0=32", "a bare number is KiB"),
+        ("ZRAM_SIZE_0=0.5", "a bare number is KiB"),
+        ("ZRAM_SIZE_0='min(ram/2, 4096)'", "is bytes: give it a suffix"),
+        ("ZRAM_SIZE_0='ram/0'", "divides by zero"),
+        ("ZRAM_SIZE_300=1G", "0 to 255"),
+        ("ZRAM_SIZE_01=1G", "0 to 255"),
+        ("NUM_DEVICES=-1", "whole number"),
+        ("NUM_DEVICES=257", "whole number"),
+        ("LOAD_ON_START=maybe", "neither yes nor no"),
+        ("SWAPON_OPTS='-p'", "can not be taken"),
+        ("SWAPON_OPTS='--all'", "can not be taken"),
+        ("ZRAM_PRIORITY_0=32768", "-1 to 32767"),
+        ("ZRAM_DISCARD_0=sometimes", "none once pages both"),
+        ("ZRAM_LABEL_0=seventeen-letters!", "no label"),
+        ("ZRAM_ALGORITHM_0='zstd(level=x)'", "whole number"),
+        ("ZRAM_ALGORITHM_0='zstd(leve=3)'", "parameters are"),
+        ("ZRAM_ALGORITHM_0='lz4 zstd(level=23)'", "ZRAM_ALGORITHM_0: zstd has no level 23"),
+        ("ZRAM_PARAMS_0='level=23'", "ZRAM_PARAMS_0: zstd has no level 23, only -131072 to 22"),
+        ("ZRAM_RECOMP_ALGORITHM_0='lz4hc(level=0)'", "only 1 to 16"),
+        ("ZRAM_ALGORITHM_0='lzo-rle(level=1)'", "lzo-rle has no levels"),
+        ("ZRAM_ALGORITHM_0='deflate(deflate.winbits=8)'", "-15 to -9"),
+        ("ZRAM_ALGORITHM_0='zstd(level=3'", "never closed"),
+        ("ZRAM_ALGORITHM_0='a/b'", "no algorithm"),
+        ("ZRAM_PARAMS_0='dict=relative'", "absolute"),
+        ("ZRAM_RECOMP_ALGORITHM_0='a b c d'", "more than 3"),
+        ("ZRAM_BACKING_DEV_0=sdb1", "absolute"),
+        ("ZRAM_WRITEBACK_LIMIT_0=1G", "needs ZRAM_BACKING_DEV_0"),
+        ("ZRAM_FSTYPE_0=ext4", "needs ZRAM_MOUNT_0"),
+        ("ZRAM_MOUNT_0=/tmp ZRAM_PRIORITY_0=5", "swap only"),
+        ("ZRAM_MOUNT_0=/tmp ZRAM_DISCARD_0=once", "yes or no"),
+        ("ZRAM_MOUNT_0=tmp", "absolute"),
+        ("ZRAM_MOUNT_0=/tmp ZRAM_MODE_0=999", "mode"),
+        ("ZRAM_MOUNT_0=/tmp ZRAM_OWNER_0=a:b:c", "owner"),
+        ("ZRAM_MOUNT_0=/tmp ZRAM_FSTYPE_0='-x'", "name"),
+        ("ZRAM_MOUNT_0=/tmp ZRAM_MOUNT_OPTS_0='a b'", "commas"),
+        ("ZRAM_MOUNT_0=/tmp\nZRAM_MOUNT_1=/tmp/", "two devices"),
+    ],
+)
+def test_a_wrong_value_is_refused_and_says_why(text: str, words: str) -> None:
+    (line,) = problems(text)
+    assert words in line
+    assert line.startswith("zram:")
+
+
+def test_openrc_variables_are_left_to_openrc() -> None:
+    assert len(parse('rc_need="!localmount"\nrc_before=bootmisc').devices) == 1
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ZramOSError, match="missing") as caught:
+        read_config(str(tmp_path / "missing"), ram=RAM, cpus=1)
+    assert caught.value.errno == 2
+
+
+# ---- shell syntax ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A=1",
+        "A=1 B=2;C=3",
+        "export A='x y'",
+        'A="a\\"b\\\\c\\$d\\`e\\f"',
+        "A='a'\"b\"c\\ d",
+        "# comment\n  A=1 # more\nB=a#b",
+        "A=one\\\ntwo\nB=3",
+        'A="one\\\ntwo\nthree"',
+        "A=x\nB=$A-${A}y\nC='$A'",
+        "A=\nB=''",
+        'A="$"',
+        "A=a=b",
+        "A=x\\'y",
+        "A=1\nexport A\nB=2",
+        "A=1\nexport A B=2 A # more",
+        "A=\"$'x'\"",
+    ],
+)
+def test_assignments_mean_what_they_mean_to_a_shell(text: str, tmp_path: Path) -> None:
+    found, refused = read_assignments(text)
+    assert not refused
+    ours = {entry.name: entry.value for entry in found}
+    script = text + "".join(f'\nprintf "{name}=%s\\0" "${name}"' for name in ours)
+    out = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout
+    theirs = dict(part.split("=", 1) for part in out.split("\0")[:-1])
+    assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("A=`id`", 1, "backticks"),
+        ("\nA=$(id)", 2, "$(...)"),
+        ('A="x$((1+1))"', 1, "$(...)"),
+        ('A="`id`"', 1, "backticks"),
+        ("A=${B:-x}", 1, "plain ${NAME}"),
+        ("A=$B", 1, "not set earlier"),
+        ("A=min(ram/2,4G)", 1, "quote the value"),
+        ("A=a;B=b|c", 1, "quote the value"),
+        ("A='x\n\n", 1, "never closed"),
+        ('A=1\nB="x', 2, "never closed"),
+        ("A = 1", 1, "no blanks around '='"),
+        ("A=1 rm -rf x", 1, "no commands"),
+        ("if true; then", 1, "no commands"),
+        ("1A=2", 1, "no assignment"),
+        ("A=~/x", 1, "'~'"),
+        (". /etc/other", 1, "no commands"),
+        ("A=$'x'", 1, "shells differ"),
+        ("A=$1", 1, "means something to a shell"),
+        ('A="$$"', 1, "means something to a shell"),
+        ("A=${#}", 1, "means something to a shell"),
+        ("A=1\nA", 2, "no commands"),
+        ("export A", 1, "no commands"),
+        ("A=1\necho A", 2, "no commands"),
+    ],
+)
+def test_what_would_run_something_is_reported_with_its_line(
+    text: str, line: int, words: str
+) -> None:
+    _, refused = read_assignments(text)
+    assert words in refused[0].reason
+    assert refused[0].line == line
+
+
+def test_reading_goes_on_after_a_line_that_is_refused() -> None:
+    found, refused = read_assignments("A=`id`\nB=2\nC=$(id)\nD=4\n")
+    assert [entry.name for entry in found] == ["B", "D"]
+    assert [problem.line for problem in refused] == [1, 3]
+
+
+@given(st.text(alphabet=st.characters(min_codepoint=1, max_codepoint=127), max_size=40))
+def test_a_quoted_value_comes_back_whatever_is_in_it(value: str) -> None:
+    found, refused = read_assignments(f"A={shlex.quote(value)}\nB=1\n")
+    assert not refused
+    assert [(entry.name, entry.value) for entry in found] == [("A", value), ("B", "1")]
+    assert found[1].line == value.count("\n") + 2
+
+
+@given(st.text(max_size=60))
+def test_no_text_makes_the_reader_fail(text: str) -> None:
+    read_assignments(text)
+    try:
+        parse(text)
+    except ConfigError as err:
+        assert err.problems
+
+
+def test_every_variable_is_in_the_example_file() -> None:
+    example = Path(__file__).parents[3] / "initscripts/openrc/zram.confd"
+    text = example.read_text()
+    for name in [*parser.GLOBALS, *(f"{stem}_0" for stem in parser.PER_DEVICE)]:
+        assert f"{name}=" in text, name
+
+
+def test_without_a_file_in_its_place_the_defaults_apply(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / "zram")
+    monkeypatch.setattr(parser, "DEFAULT_PATH", path)
+    found = read_config(path, ram=RAM, cpus=4)
+    assert [wish.what for wish in found.devices] == ["swap"]
+    assert found.warnings == [f"{path}: there is no such file, the defaults apply"]
+
+
+def test_a_backing_device_can_not_serve_two() -> None:
+    assert problems("ZRAM_BACKING_DEV_0=/dev/x\nZRAM_BACKING_DEV_1=//dev/x\n") == [
+        "zram: two devices are to write back to /dev/x"
+    ]
+
+
+@pytest.mark.parametrize("name", ["NUM_DEVICES", "ZRAM_PRIORITY_0", "ZRAM_MODE_0"])
+def test_a_number_of_thousands_of_digits_is_refused(name: str) -> None:
+    assert name in problems(f"{name}={'9' * 5000}\n")[0]
+    assert "numbered" in problems(f"ZRAM_SIZE_{'9' * 5000}=1G\n")[0]
+
+
+def test_the_last_of_every_range_is_in_it() -> None:
+    assert len(parse("NUM_DEVICES=256\n").devices) == 256
+    assert "no whole number" in problems("NUM_DEVICES=257\n")[0]
+    assert parse("ZRAM_SIZE_255=1M\n").devices[-1].index == 255
+    assert "numbered 0 to 255" in problems("ZRAM_SIZE_256=1M\n")[0]
+    assert parse("ZRAM_PRIORITY_0=-1\n").devices[0].priority == -1
+    assert parse("SWAPON_OPTS=-p32767\n").devices[0].priority == 32767
+    assert "-2" in problems("SWAPON_OPTS='-p -2'\n")[0]
+    mount = "ZRAM_MOUNT_0=/x\nZRAM_MODE_0="
+    assert parse(mount + "07777\n").devices[0].mode == 0o7777
+    assert "is no mode" in problems(mount + "10000\n")[0]
+    assert "is no mode" in problems(mount + "007777\n")[0]
+
+
+def test_a_table_of_half_the_memory_is_the_largest() -> None:
+    # 16 bytes for each page of 4096.
+    assert parse("ZRAM_SIZE_0=2T\n").devices[0].disksize == 2 << 40
+    assert "at once, for the table" in problems("ZRAM_SIZE_0=2.001T\n")[0]
+
+
+def test_settings_up_to_num_devices_are_no_warning() -> None:
+    assert parse("NUM_DEVICES=2\nZRAM_SIZE_1=1M\n").warnings == []
+
+
+@pytest.mark.parametrize("mode", ["0o17", "1_7", "+7", "-0", "8", "17777"])
+def test_a_mode_is_octal_digits_alone(mode: str) -> None:
+    assert "is no mode" in problems(f"ZRAM_MOUNT_0=/x\nZRAM_MODE_0={mode}\n")[0]
+
+
+# ---- files as they come ------------------------------------------------------------------------
+
+
+def read(tmp_path: Path, data: bytes) -> Config:
+    path = tmp_path / "zram"
+    path.write_bytes(data)
+    return read_config(str(path), ram=RAM, cpus=1)
+
+
+def test_lines_of_another_system_are_taken_with_a_warning(tmp_path: Path) -> None:
+    config = read(tmp_path, b'ZRAM_SIZE_0="64M"\r\nZRAM_ALGORITHM_0="lzo \\\r\nlz4"\r\n')
+    assert config.devices[0].disksize == 64 << 20
+    assert [str(choice) for choice in config.devices[0].algorithms] == ["lzo", "lz4"]
+    (warning,) = config.warnings
+    assert warning.endswith("zram:1: lines end in CR LF, which OpenRC's shell does not take")
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"\xef\xbb\xbfZRAM_SIZE_0=64M\n", ":1: begins with a byte order mark"),
+        ("ZRAM_SIZE_0=64M\n".encode("utf-16"), ": it holds NUL bytes"),
+        (b"ZRAM_LABEL_0=gr\xf6\xdfe\n", ":1: ZRAM_LABEL_0: "),
+        (b"ZRAM_MOUNT_0=/a\nZRAM_MOUNT_OPTS_0=x=\xf6\n", ":2: ZRAM_MOUNT_OPTS_0: "),
+        (b"ZRAM_MOUNT_0=/a\nZRAM_OWNER_0=\xf6\n", ":2: ZRAM_OWNER_0: "),
+        (b"ZRAM_MOUNT_0=/a\nZRAM_MKFS_OPTS_0='-L \"a\nb\"'\n", ":2: ZRAM_MKFS_OPTS_0: "),
+    ],
+)
+def test_what_is_no_text_is_one_line(tmp_path: Path, data: bytes, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, data)
+    (problem,) = caught.value.problems
+    assert words in problem
+
+
+def test_a_comment_may_be_in_any_encoding(tmp_path: Path) -> None:
+    assert not read(tmp_path, b"# gr\xf6\xdfe\nZRAM_SIZE_0=64M\n").warnings
+
+
+def test_a_variable_that_is_set_twice_is_warned_about() -> None:
+    config = parse("ZRAM_SIZE_0=64M\nZRAM_PRIORITY_0=1\nZRAM_SIZE_0=32M\n")
+    assert config.devices[0].disksize == 32 << 20
+    assert config.warnings == [f"{config.path}:3: ZRAM_SIZE_0: overrides line 1"]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("ZRAM_ALGORITHM_0=ztsd", "no zram is known to have 'ztsd' (did you mean zstd?)"),
+        ("ZRAM_ALGORITHM_0='zstd LZ4'", "'LZ4' (did you mean lz4?)"),
+        ("ZRAM_RECOMP_ALGORITHM_0=gzip", "ZRAM_RECOMP_ALGORITHM_0: no zram is known to have"),
+    ],
+)
+def test_an_algorithm_that_nobody_knows_is_warned_about(line: str, words: str) -> None:
+    (warning,) = parse(line).warnings
+    assert words in warning
+
+
+def test_two_links_to_one_place_are_one_place(tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    for name in "ab":
+        (tmp_path / name).symlink_to(place)
+    text = "ZRAM_BACKING_DEV_0={0}/a\nZRAM_BACKING_DEV_1={0}/b\n"
+    with pytest.raises(ConfigError, match=f"two devices are to write back to {place}"):
+        read(tmp_path, text.format(tmp_path).encode())
+    with pytest.raises(ConfigError, match=f"two devices are to be mounted on {place}"):
+        read(tmp_path, text.replace("BACKING_DEV", "MOUNT").format(tmp_path).encode())
+    config = read(tmp_path, f"ZRAM_MOUNT_0={tmp_path}/a\n".encode())
+    assert config.devices[0].mount_point == str(place)
+
+
+def test_a_size_without_its_zero_says_how_to_write_it() -> None:
+    with pytest.raises(ConfigError, match=r"'.5G' is no number \(write 0.5G\)"):
+        parse("ZRAM_SIZE_0=.5G")
+
+
+def test_options_of_mkfs_may_be_quoted() -> None:
+    config = parse("ZRAM_MOUNT_0=/a\nZRAM_MKFS_OPTS_0='-U \"a b\" -q'\n")
+    assert config.devices[0].mkfs_options == ("-U", "a b", "-q")
+    with pytest.raises(ConfigError, match="No closing quotation"):
+        parse('ZRAM_MOUNT_0=/a\nZRAM_MKFS_OPTS_0="-U \'a"\n')
+
+
+@pytest.mark.parametrize(
+    ("owner", "words"),
+    [("nosuchuser", "no user 'nosuchuser'"), ("root:nosuchgroup", "no group 'nosuchgroup'")],
+)
+def test_an_owner_that_is_not_there_is_told_at_once(tmp_path: Path, owner: str, words: str) -> None:
+    text = f"ZRAM_MOUNT_0=/a\nZRAM_OWNER_0={owner}\n"
+    with pytest.raises(ConfigError, match=f":2: ZRAM_OWNER_0: {words} on this machine"):
+        read(tmp_path, text.encode())
+    assert parse(text).devices[0].owner == owner, "another machine may have it"
+
+
+@pytest.mark.parametrize("owner", ["root", "0:0", ":root", "root:", "12345"])
+def test_owners_that_are_there(tmp_path: Path, owner: str) -> None:
+    config = read(tmp_path, f"ZRAM_MOUNT_0=/a\nZRAM_OWNER_0={owner}\n".encode())
+    assert config.devices[0].owner == owner

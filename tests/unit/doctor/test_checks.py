@@ -1,0 +1,355 @@
+# SPDX-License-Identifier: MIT
+"""Each check of the doctor: a picture it complains about, and the nearest it does not."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from pyzram.cli import doctor as command
+from pyzram.cli import pyzram
+from pyzram.config.parser import parse_config
+from pyzram.device.features import Capabilities
+from pyzram.device.stats import BdStat, BlockStat, DebugStat, IoStat, MmStat, Stats
+from pyzram.doctor import checks
+from pyzram.doctor.checks import Picture, examine
+from pyzram.kernel.parse import SwapArea
+
+M = 1 << 20
+KERNEL = Capabilities(
+    driver=True,
+    hot_add=True,
+    algorithms=("lz4", "zstd"),
+    default_algorithm="lz4",
+    writeback=True,
+    writeback_batch=False,
+    compressed_writeback=False,
+    recompression=True,
+    algorithm_params=True,
+    memory_tracking=None,
+    idle_age=None,
+    pool_classes=None,
+    psi=True,
+)
+SWAP = SwapArea("/dev/zram0", "partition", 1024 * M, 200 * M, 100)
+DISK = SwapArea("/dev/sda2", "partition", 4096 * M, 0, -2)
+GOOD = Stats(
+    name="zram0",
+    disksize=1024 * M,
+    comp_algorithm="lz4",
+    recomp_algorithms={},
+    mm_stat=MmStat(
+        orig_data_size=200 * M,
+        compr_data_size=60 * M,
+        mem_used_total=64 * M,
+        mem_limit=0,
+        huge_pages=100,
+    ),
+    io_stat=IoStat(failed_reads=0, failed_writes=0, invalid_io=0, notify_free=0),
+    bd_stat=BdStat(bd_count=0, bd_reads=0, bd_writes=0),
+    debug_stat=DebugStat(),
+    stat=BlockStat(write_ios=51200),
+    backing_dev=None,
+    swap=SWAP,
+    mount_points=(),
+)
+PICTURE = Picture(
+    capabilities=KERNEL,
+    devices=(GOOD,),
+    swaps=(SWAP, DISK),
+    mount_options={},
+    page_cluster=0,
+    memory=2048 * M,
+)
+MOUNTED = replace(GOOD, swap=None, mount_points=("/var/tmp",))
+
+
+def with_device(**changes: object) -> Picture:
+    return replace(PICTURE, devices=(replace(GOOD, **changes),))
+
+
+def mm(**changes: object) -> Picture:
+    return with_device(mm_stat=replace(GOOD.mm_stat, **changes))
+
+
+def swap_at(priority: int) -> SwapArea:
+    return SwapArea(SWAP.path, SWAP.type, SWAP.size, SWAP.used, priority)
+
+
+def config(text: str) -> Picture:
+    return replace(PICTURE, config=parse_config(text, ram=2048 * M, cpus=2))
+
+
+def test_a_good_set_up_has_no_findings():
+    assert examine(PICTURE) == []
+
+
+SICK = [
+    ("zswap", replace(PICTURE, zswap=True), "enabled is Y", "echo N >"),
+    (
+        "hibernation",
+        replace(PICTURE, resume="zram0"),
+        "resume device is zram0",
+        "lsblk -dnro MAJ:MIN /dev/sda2 > /sys/power/resume",
+    ),
+    (
+        "hibernation",
+        replace(PICTURE, resume="zram0", swaps=(SWAP,)),
+        "resume device is zram0",
+        "echo 0:0 > /sys/power/resume",
+    ),
+    (
+        "discard",
+        replace(
+            PICTURE, devices=(MOUNTED,), mount_options={"zram0": frozenset({"rw", "relatime"})}
+        ),
+        "mounted on /var/tmp",
+        "remount,discard /var/tmp",
+    ),
+    ("huge", mm(huge_pages=8000), "8000 = 31.3M", "pyzram estimate"),
+    (
+        "huge",
+        replace(
+            mm(huge_pages=8000),
+            devices=(
+                replace(
+                    mm(huge_pages=8000).devices[0],
+                    backing_dev="/dev/sda3",
+                    bd_stat=BdStat(bd_count=1, bd_reads=1, bd_writes=1),
+                ),
+            ),
+        ),
+        "52%",
+        "pyzram writeback zram0 --type huge",
+    ),
+    ("writeback", with_device(backing_dev="/dev/sda3"), "0 writes", "writeback zram0 --mark"),
+    (
+        "writeback",
+        replace(with_device(backing_dev="/dev/sda3"), capabilities=replace(KERNEL, idle_age=True)),
+        "0 writes",
+        "writeback zram0 --age 1h",
+    ),
+    (
+        "priority",
+        replace(PICTURE, swaps=(SWAP, SwapArea("/dev/sda2", "partition", 1, 0, 200))),
+        "/dev/sda2 200, zram0 100",
+        "swapon -p 201 /dev/zram0",
+    ),
+    (
+        "priority",
+        replace(PICTURE, swaps=(SWAP, SwapArea("/dev/sda2", "partition", 1, 0, 100))),
+        "/dev/sda2 100, zram0 100",
+        "swapon -p 101 /dev/zram0",
+    ),
+    (
+        "priority",
+        replace(
+            PICTURE,
+            swaps=(
+                SWAP,
+                SwapArea("/dev/sda2", "partition", 1, 0, 200),
+                SwapArea("/swap file", "file", 1, 0, 300),
+            ),
+        ),
+        "/dev/sda2 200, /swap file 300, zram0 100",
+        "swapoff /dev/zram0 && swapon -p 301 /dev/zram0",
+    ),
+    (
+        # Above 32767 there is nothing.
+        "priority",
+        replace(PICTURE, swaps=(SWAP, SwapArea("/swap file", "file", 1, 0, 32767))),
+        "/swap file 32767, zram0 100",
+        "swapoff '/swap file' && swapon -p 99 '/swap file'",
+    ),
+    (
+        "priority",
+        replace(
+            with_device(swap=swap_at(-3)),
+            swaps=(swap_at(-3), SwapArea("/dev/sda2", "partition", 1, 0, 32767)),
+        ),
+        "/dev/sda2 32767, zram0 -3",
+        "swapon -p 99 /dev/sda2 && swapoff /dev/zram0 && swapon -p 100 /dev/zram0",
+    ),
+    (
+        "discard",
+        replace(
+            PICTURE,
+            devices=(replace(MOUNTED, mount_points=("/two words",)),),
+            mount_options={"zram0": frozenset({"rw"})},
+        ),
+        "mounted on /two words",
+        "mount -o remount,discard '/two words' && fstrim '/two words'",
+    ),
+    ("page-cluster", replace(PICTURE, page_cluster=3), "is 3", "vm.page-cluster=0"),
+    (
+        "algorithm",
+        config("ZRAM_SIZE_0=1G\nZRAM_ALGORITHM_0=lzo\n"),
+        "lz4 zstd",
+        "CONFIG_ZRAM_BACKEND_LZO",
+    ),
+    (
+        "algorithm",
+        replace(
+            config("ZRAM_SIZE_0=1G\nZRAM_ALGORITHM_0=lzo\n"),
+            capabilities=replace(KERNEL, algorithm_params=False),
+        ),
+        "lz4 zstd",
+        "CONFIG_CRYPTO_LZO",
+    ),
+    (
+        "failed-writes",
+        with_device(io_stat=replace(GOOD.io_stat, failed_writes=7)),
+        "7 failed writes",
+        "add other swap",
+    ),
+    ("no-gain", mm(mem_used_total=190 * M, compr_data_size=189 * M), "95%", "pyzram estimate"),
+    ("scattered", mm(mem_used_total=90 * M), "150%", "/sys/block/zram0/compact"),
+    ("disksize", with_device(disksize=9 << 30), "at least 36M", "one to three times"),
+    (
+        "unused",
+        with_device(swap=None, stat=BlockStat(write_ios=0)),
+        "at least 4M",
+        "/sys/block/zram0/reset",
+    ),
+    ("config", replace(PICTURE, config_error="a: one\na: two"), "a: one (and 1 more)", "check"),
+]
+
+
+@pytest.mark.parametrize(("check", "picture", "figure", "remedy"), SICK)
+def test_a_finding_has_its_figure_and_its_remedy(check, picture, figure, remedy):
+    found = [finding for finding in examine(picture) if finding.check == check]
+    assert len(found) == 1, examine(picture)
+    assert figure in found[0].figure
+    assert remedy in found[0].remedy
+    assert "\n" not in found[0].what + found[0].figure + found[0].remedy
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        replace(PICTURE, zswap=True, devices=()),
+        replace(PICTURE, resume="sda2"),
+        replace(PICTURE, devices=(MOUNTED,), mount_options={"zram0": frozenset({"rw", "discard"})}),
+        replace(PICTURE, devices=(MOUNTED,), mount_options={"zram0": frozenset({"discard=async"})}),
+        mm(huge_pages=7600),
+        mm(huge_pages=1000, compr_data_size=4 * M, mem_used_total=4 * M),
+        with_device(backing_dev="/dev/sda3", bd_stat=BdStat(bd_count=0, bd_reads=0, bd_writes=9)),
+        replace(PICTURE, swaps=(SWAP, SwapArea("/dev/sda2", "partition", 1, 0, 99))),
+        replace(PICTURE, devices=(MOUNTED,), mount_options={}, page_cluster=3),
+        config('ZRAM_SIZE_0=1G\nZRAM_ALGORITHM_0="lzo zstd"\n'),
+        mm(mem_used_total=77 * M),
+        with_device(disksize=8 << 30),
+        with_device(mm_stat=MmStat(), io_stat=IoStat(), bd_stat=None),
+        replace(PICTURE, devices=()),
+    ],
+)
+def test_the_nearest_that_is_right_is_left_alone(picture):
+    assert examine(picture) == []
+
+
+def test_the_report_names_what_is_there_and_what_to_mend():
+    picture = with_device(backing_dev="/dev/sda3", recomp_algorithms={1: "zstd"})
+    text = command.text(picture, examine(picture))
+    assert "algorithms            lz4 zstd" in text
+    assert "page ages             ?" in text
+    assert "zstd at priority 1, backed by /dev/sda3, swap with priority 100" in text
+    assert "1. zram0: its backing device /dev/sda3 was never used [writeback]" in text
+    assert "nothing to mend" in command.text(PICTURE, [])
+
+
+def test_json_has_all_of_it():
+    picture = replace(PICTURE, page_cluster=3)
+    value = json.loads(json.dumps(checks.plain(picture, examine(picture))))
+    assert value["kernel"]["algorithms"] == ["lz4", "zstd"]
+    assert value["devices"][0]["name"] == "zram0"
+    assert value["findings"][0]["check"] == "page-cluster"
+
+
+# ---- looking, at a tree --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYZRAM_ROOT", str(tmp_path))
+
+    def put(path: str, text: str) -> None:
+        file = tmp_path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    put("sys/class/zram-control/hot_add", "")
+    device = "sys/block/zram3"
+    for name, text in {
+        "comp_algorithm": "lzo [lz4] \n",
+        "disksize": f"{256 * M}\n",
+        "mm_stat": "  4096 74 4096 0 4096 0 0 0 0\n",
+        "io_stat": "0 0 0 0\n",
+        "stat": "1 0 8 0 5 0 40 0 0 0 0 0 0 0 0 0 0\n",
+        "dev": "252:3\n",
+    }.items():
+        put(f"{device}/{name}", text)
+    put("proc/swaps", "Filename Type Size Used Priority\n/dev/zram3 partition 262140 0 100\n")
+    put("proc/self/mountinfo", "")
+    put("proc/cmdline", "root=/dev/sda1 resume=/dev/zram3\n")
+    put("proc/sys/vm/page-cluster", "3\n")
+    put("sys/module/zswap/parameters/enabled", "Y\n")
+    return put
+
+
+def test_findings_are_status_1(tree, capsys):
+    assert command.main(["--json"]) == 1
+    found = [finding["check"] for finding in json.loads(capsys.readouterr().out)["findings"]]
+    assert found == ["hibernation", "zswap", "page-cluster"]
+
+
+def test_nothing_to_mend_is_status_0(tree, capsys):
+    tree("sys/module/zswap/parameters/enabled", "N\n")
+    tree("proc/cmdline", "")
+    tree("proc/sys/vm/page-cluster", "0\n")
+    assert command.main([]) == 0
+    assert "nothing to mend" in capsys.readouterr().out
+
+
+def test_a_file_system_without_discard_is_seen(tree, capsys):
+    tree("proc/swaps", "Filename Type Size Used Priority\n")
+    tree(
+        "proc/self/mountinfo",
+        "36 1 252:3 / /var/tmp rw,relatime shared:1 - ext4 /dev/zram3 rw,errors=remount-ro\n",
+    )
+    assert command.main([]) == 1
+    assert "mounted without discard" in capsys.readouterr().out
+
+
+def test_a_wrong_configuration_is_a_finding(tree, capsys):
+    tree("etc/conf.d/zram", "ZRAM_NONSENSE=1\n")
+    assert command.main([]) == 1
+    assert "[config]" in capsys.readouterr().out
+
+
+def test_no_driver_is_status_2(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PYZRAM_ROOT", str(tmp_path))
+    assert pyzram.main(["doctor"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith("pyzram doctor: no zram driver is loaded")
+
+
+def test_a_report_that_can_not_be_written_is_status_2(tree):
+    command = "import sys; from pyzram.cli.pyzram import main; sys.exit(main(['doctor']))"
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-Ic", command], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode == 2
+    assert done.stderr == b"pyzram doctor: write: No space left on device\n"
+
+
+def test_a_kernel_without_swap_is_no_trouble(tree, tmp_path, capsys):
+    (tmp_path / "proc/swaps").unlink()
+    assert pyzram.main(["doctor", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["devices"][0]["swap"] is False

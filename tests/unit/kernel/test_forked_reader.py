@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+"""The child that reads what the kernel may hold up."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import pytest
+
+from pyzram.kernel.forked_reader import Helper
+
+
+def test_a_file_is_read_whole_and_errors_keep_their_errno(tmp_path):
+    (tmp_path / "a").write_bytes(b"x" * 10000)
+    helper = Helper()
+    try:
+        assert helper.read(f"{tmp_path}/a", 5) == b"x" * 10000
+        with pytest.raises(FileNotFoundError) as caught:
+            helper.read(f"{tmp_path}/b", 5)
+        assert caught.value.errno == errno.ENOENT
+        assert helper.read(f"{tmp_path}/a", 5) == b"x" * 10000
+    finally:
+        helper.close()
+    with pytest.raises(ChildProcessError):
+        os.waitpid(helper.pid, os.WNOHANG)
+
+
+def test_closing_does_not_wait_for_a_child_that_still_reads(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "held")
+    helper = Helper()
+
+    def ctrl_c(size: int, seconds: float) -> bytes:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Helper, "_receive", staticmethod(ctrl_c))
+    with pytest.raises(KeyboardInterrupt):
+        helper.read(f"{tmp_path}/held", 60)
+    helper.close()  # would wait for ever: nobody writes to the pipe
+    assert os.waitpid(helper.pid, 0)[1] == 9
+
+
+def test_a_child_that_was_killed_is_no_answer_and_no_broken_pipe(tmp_path):
+    helper = Helper()
+    os.kill(helper.pid, 9)
+    os.waitid(os.P_PID, helper.pid, os.WEXITED | os.WNOWAIT)
+    with pytest.raises(TimeoutError, match="ended"):
+        helper.read(f"{tmp_path}/a", 5)
+    assert helper.ended()
