@@ -2,6 +2,7 @@
 /* Memory of a process: which of its pages could go to swap, and reading some of them. */
 #define _FILE_OFFSET_BITS 64	/* addresses are offsets of /proc/PID/mem, also on 32 bit */
 
+#include "frames.h"
 #include "pyzram.h"
 
 #include <errno.h>
@@ -10,7 +11,6 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 /*
@@ -37,7 +37,7 @@ enum {
 
 	REGIONS = 1024,
 	ENTRIES = 4096,
-	READ_MAX = 1024,		/* IOV_MAX of Linux */
+	RUN_MAX = 512,			/* pages that are looked at again and read at a time */
 };
 
 /* Bits of an entry of /proc/PID/pagemap. */
@@ -48,9 +48,9 @@ enum {
 #define ENTRY_FRAME	((1ull << 55) - 1)
 
 struct pyzram_procmem {
-	int pid;
 	int pagemap;
-	int mem;			/* -1 until process_vm_readv has failed once */
+	int mem;
+	int flags;			/* of frames; negative where the kernel does not show them */
 	int method;
 	uint64_t page_size;
 	uint64_t avoid;			/* categories of PAGEMAP_SCAN that are never wanted */
@@ -134,14 +134,16 @@ int pyzram_procmem_create(int pid, int method, struct pyzram_procmem **ret)
 	pm = calloc(1, sizeof(*pm));
 	if (!pm)
 		return -ENOMEM;
-	pm->pid = pid;
-	pm->mem = -1;
 	pm->method = method;
 	pm->page_size = (uint64_t)sysconf(_SC_PAGESIZE);
+	/* Both keep to the memory of this very process, whatever becomes of its number. */
 	pm->pagemap = proc_open(pid, "pagemap", O_RDONLY);
-	if (pm->pagemap < 0)
-		err = pm->pagemap == -ENOENT ? -ESRCH : pm->pagemap;
-	else if (method != PYZRAM_SCAN_PAGEMAP)
+	pm->mem = proc_open(pid, "mem", O_RDONLY);
+	pm->flags = frames_open();
+	if (pm->pagemap < 0 || pm->mem < 0) {
+		err = pm->pagemap < 0 ? pm->pagemap : pm->mem;
+		err = err == -ENOENT ? -ESRCH : err;
+	} else if (method != PYZRAM_SCAN_PAGEMAP)
 		err = scan_probe(pm);
 	if (method == PYZRAM_SCAN_AUTO && (err == -ENOTTY || err == -EINVAL)) {
 		pm->method = PYZRAM_SCAN_PAGEMAP;
@@ -167,6 +169,8 @@ void pyzram_procmem_destroy(struct pyzram_procmem *pm)
 		close(pm->pagemap);
 	if (pm->mem >= 0)
 		close(pm->mem);
+	if (pm->flags >= 0)
+		close(pm->flags);
 	free(pm);
 }
 
@@ -342,47 +346,76 @@ int64_t pyzram_procmem_pick(const struct pyzram_procmem *pm, uint64_t start, uin
 	return err ? err : (int64_t)picker.next;
 }
 
-/* One page through /proc/PID/mem, which also shows memory that its owner may not read now. */
-static int page_read(struct pyzram_procmem *pm, uint64_t address, uint8_t *dst)
+/*
+ * Which of `count` pages from `start` on are there to be read. A page that is not in memory would be
+ * faulted in, and one that its owner gave up would look used: both are left alone.
+ */
+static void pages_there(const struct pyzram_procmem *pm, uint64_t start, size_t count, uint8_t *ret)
 {
+	uint64_t entries[RUN_MAX];
 	ssize_t n;
+	size_t got;
 
-	if (pm->mem < 0) {
-		pm->mem = proc_open(pm->pid, "mem", O_RDONLY);
-		if (pm->mem < 0)
-			return pm->mem;
-	}
 	do {
-		n = pread(pm->mem, dst, pm->page_size, (off_t)address);
+		n = pread(pm->pagemap, entries, count * sizeof(*entries),
+			  (off_t)(start / pm->page_size * sizeof(*entries)));
 	} while (n < 0 && errno == EINTR);
-	return n == (ssize_t)pm->page_size ? 0 : -EIO;
+	got = n < 0 ? 0 : (size_t)n / sizeof(*entries);
+	for (size_t i = 0; i < count; i++) {
+		uint64_t frame;
+
+		ret[i] = i < got && (entries[i] & ENTRY_PRESENT);
+		frame = ret[i] ? entries[i] & ENTRY_FRAME : 0;
+		if (frame && frame_lazily_freed(frame_flags(pm->flags, frame)))
+			ret[i] = 0;
+	}
+}
+
+/*
+ * Through /proc/PID/mem, never process_vm_readv: that one pins pages, and a pin gives the owner a copy
+ * of each page that fork or same-page merging has it share. Returns the pages read before one could
+ * not be.
+ */
+static size_t pages_read(const struct pyzram_procmem *pm, uint64_t start, size_t count, uint8_t *dst)
+{
+	size_t size = count * pm->page_size, done = 0;
+
+	while (done < size) {
+		ssize_t n = pread(pm->mem, dst + done, size - done, (off_t)(start + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	return done / pm->page_size;
 }
 
 int64_t pyzram_procmem_read(struct pyzram_procmem *pm, const uint64_t *addresses, size_t count,
 			    uint8_t *dst, uint8_t *ret)
 {
-	struct iovec remote[READ_MAX];
 	size_t at = 0, done = 0;
 
 	while (at < count) {
-		size_t batch = count - at < READ_MAX ? count - at : READ_MAX, got;
-		struct iovec local = { dst + done * pm->page_size, batch * pm->page_size };
-		ssize_t n;
+		size_t run = 1;
 
-		for (size_t i = 0; i < batch; i++) {
-			remote[i].iov_base = (void *)(uintptr_t)addresses[at + i];
-			remote[i].iov_len = pm->page_size;
+		while (run < RUN_MAX && at + run < count &&
+		       addresses[at + run] == addresses[at] + run * pm->page_size)
+			run++;
+		pages_there(pm, addresses[at], run, ret + at);
+		for (size_t i = 0; i < run;) {
+			size_t there = 0, got;
+
+			while (i + there < run && ret[at + i + there])
+				there++;
+			got = pages_read(pm, addresses[at + i], there, dst + done * pm->page_size);
+			done += got;
+			if (got < there)
+				ret[at + i + got] = 0;
+			i += got < there ? got + 1 : there + 1;
 		}
-		n = process_vm_readv(pm->pid, &local, 1, remote, batch, 0);
-		got = n < 0 ? 0 : (size_t)n / pm->page_size;
-		for (size_t i = 0; i < got; i++)
-			ret[at++] = 1;
-		done += got;
-		if (got == batch)
-			continue;
-		/* It stops at the first page that it can not read. */
-		ret[at] = page_read(pm, addresses[at], dst + done * pm->page_size) == 0;
-		done += ret[at++];
+		at += run;
 	}
 	return (int64_t)done;
 }

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* What the kernel tells of the frames of memory: /proc/kpageflags. */
+#define _FILE_OFFSET_BITS 64
+
+#include "frames.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+enum { LARGE_MAX = 512 };	/* frames that are searched for the head of a large page */
+
+int frames_open(void)
+{
+	int fd;
+
+	do {
+		fd = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
+	} while (fd < 0 && errno == EINTR);
+	return fd < 0 ? -errno : fd;
+}
+
+/* How many entries could be read. */
+static size_t entries_read(int fd, uint64_t frame, uint64_t *ret, size_t count)
+{
+	ssize_t n;
+
+	do {
+		n = pread(fd, ret, count * sizeof(*ret), (off_t)(frame * sizeof(*ret)));
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? 0 : (size_t)n / sizeof(*ret);
+}
+
+static uint64_t head_flags(int fd, uint64_t frame)
+{
+	uint64_t flags[LARGE_MAX];
+	uint64_t first = frame >= LARGE_MAX - 1 ? frame - (LARGE_MAX - 1) : 0;
+	size_t count = entries_read(fd, first, flags, (size_t)(frame - first) + 1);
+
+	while (count > 0) {
+		if (flags[--count] & FRAME_HEAD)
+			return flags[count];
+	}
+	return 0;
+}
+
+uint64_t frame_flags(int fd, uint64_t frame)
+{
+	const uint64_t whole = FRAME_ANON | FRAME_SWAPBACKED | FRAME_UNEVICTABLE | FRAME_MLOCKED;
+	uint64_t flags;
+
+	if (fd < 0 || entries_read(fd, frame, &flags, 1) != 1)
+		return 0;
+	if ((flags & FRAME_TAIL) && !(flags & FRAME_SWAPBACKED))
+		flags |= head_flags(fd, frame) & whole;
+	return flags;
+}

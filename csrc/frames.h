@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* Frames: the pages of the machine's memory, by number. Internal to the C library. */
+#ifndef PYZRAM_FRAMES_H
+#define PYZRAM_FRAMES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Bits of an entry of /proc/kpageflags (linux/kernel-page-flags.h). */
+#define FRAME_ANON		(1ull << 12)
+#define FRAME_SWAPBACKED	(1ull << 14)
+#define FRAME_HEAD		(1ull << 15)
+#define FRAME_TAIL		(1ull << 16)
+#define FRAME_UNEVICTABLE	(1ull << 18)
+#define FRAME_KSM		(1ull << 21)
+#define FRAME_MLOCKED		(1ull << 33)
+
+/* Open /proc/kpageflags: a descriptor or -errno (-EACCES or -EPERM without privilege). */
+int frames_open(void);
+
+/*
+ * Flags of one frame. Of a frame inside a large page that older kernels know only by its head, those
+ * that belong to the whole are the head's. 0 if they cannot be read.
+ */
+uint64_t frame_flags(int fd, uint64_t frame);
+
+/* Memory that its owner gave up by MADV_FREE: dropped when memory is short, never swapped. */
+static inline int frame_lazily_freed(uint64_t flags)
+{
+	return (flags & (FRAME_ANON | FRAME_SWAPBACKED)) == FRAME_ANON;
+}
+
+#endif /* PYZRAM_FRAMES_H */
