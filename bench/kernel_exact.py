@@ -50,7 +50,7 @@ def main() -> int:
     if mmap.PAGESIZE != PAGE:
         print(f"this kernel's pages are not {PAGE} bytes", file=sys.stderr)
         return 2
-    huge = pyzram.PageStore().huge_class_size
+    huge = pyzram.PoolModel().huge_class_size
     device = pyzram.Zram.add()
     good = dict.fromkeys(NAMES, 0)
     try:

@@ -9,7 +9,7 @@ from ._version import __version__
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .device.algorithms import Algorithm
-    from .device.features import Capabilities, capabilities
+    from .device.features import Features, features
     from .device.stats import BdStat, BlockStat, DebugStat, IoStat, MmStat, Stats
     from .device.zram import Zram, devices
     from .errors import (
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
         page_sizes,
     )
     from .pages.estimate import Estimate, estimate_pages
-    from .pages.zsmalloc import PageStore, StoreFigures
-    from .postprocess.bounded_steps import Run
+    from .pages.zsmalloc import PoolModel, PoolStats
+    from .postprocess.bounded_steps import PostprocessResult
     from .postprocess.recompression import recompress_pages
     from .postprocess.writeback import write_back, write_back_pages
     from .units import format_size, parse_size
@@ -45,8 +45,8 @@ _HOME = {
     "Zram": "device.zram",
     "devices": "device.zram",
     "Algorithm": "device.algorithms",
-    "Capabilities": "device.features",
-    "capabilities": "device.features",
+    "Features": "device.features",
+    "features": "device.features",
     "BdStat": "device.stats",
     "BlockStat": "device.stats",
     "DebugStat": "device.stats",
@@ -67,14 +67,14 @@ _HOME = {
     "ZramOSError": "errors",
     "Estimate": "pages.estimate",
     "estimate_pages": "pages.estimate",
-    "PageStore": "pages.zsmalloc",
-    "StoreFigures": "pages.zsmalloc",
+    "PoolModel": "pages.zsmalloc",
+    "PoolStats": "pages.zsmalloc",
     "algorithms": "pages.codec",
     "analyse": "pages.codec",
     "compress_page": "pages.codec",
     "decompress_page": "pages.codec",
     "page_sizes": "pages.codec",
-    "Run": "postprocess.bounded_steps",
+    "PostprocessResult": "postprocess.bounded_steps",
     "recompress_pages": "postprocess.recompression",
     "write_back": "postprocess.writeback",
     "write_back_pages": "postprocess.writeback",
@@ -82,10 +82,20 @@ _HOME = {
     "parse_size": "units",
 }
 
+# What scripts written before 1.0 call some of them.
+_FORMER = {
+    "Capabilities": "Features",
+    "PageStore": "PoolModel",
+    "Run": "PostprocessResult",
+    "StoreFigures": "PoolStats",
+    "capabilities": "features",
+}
+
 __all__ = ["__version__", *_HOME]
 
 
 def __getattr__(name: str) -> object:
+    name = _FORMER.get(name, name)
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -30,7 +30,7 @@ def find(program: str) -> str | None:
     return None
 
 
-def run(step: str, *command: str, package: str = "util-linux") -> str:
+def run_program(step: str, *command: str, package: str = "util-linux") -> str:
     """Run a program to its end and return what it printed.
 
     ``step`` says in an error what was tried, ``package`` where the program comes from.

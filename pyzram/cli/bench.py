@@ -17,7 +17,7 @@ from ..pages.benchmark import (
     read_sample,
 )
 from ..pages.codec import algorithms as all_algorithms
-from ..pages.zsmalloc import PageStore
+from ..pages.zsmalloc import PoolModel
 from ..units import format_size
 from .source_arguments import add_source_arguments, opened, progress_bar, say, skipped_line
 
@@ -76,7 +76,7 @@ def main(argv: list[str]) -> int:
             rows = bench_pages(
                 pages,
                 names,
-                store=PageStore(page_size=page_size),
+                store=PoolModel(page_size=page_size),
                 threads=options.threads,
                 progress=progress,
             )
@@ -85,7 +85,7 @@ def main(argv: list[str]) -> int:
     if options.json:
         import json
 
-        say(json.dumps([row.as_json() for row in rows], indent=2))
+        say(json.dumps([row.to_dict() for row in rows], indent=2))
     else:
         say(f"{label}: measured on {len(pages) // page_size} pages ({format_size(len(pages))})")
         if skipped:

@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ..config.parser import DEFAULT_PATH
-from ..doctor.checks import Finding, Picture, examine, look, plain
+from ..doctor.checks import Finding, Snapshot, examine, take_snapshot, to_dict
 from ..kernel.sysfs import Sysfs
 from ..units import format_size
 
@@ -39,19 +39,21 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Run the command."""
     options = parser().parse_args(argv)
-    picture = look(sysfs=Sysfs(os.environ.get("PYZRAM_ROOT", "/")), config_path=options.config)
-    findings = examine(picture)
+    snapshot = take_snapshot(
+        sysfs=Sysfs(os.environ.get("PYZRAM_ROOT", "/")), config_path=options.config
+    )
+    findings = examine(snapshot)
     if options.json:
-        print(json.dumps(plain(picture, findings), indent=2))
+        print(json.dumps(to_dict(snapshot, findings), indent=2))
     else:
-        print(text(picture, findings), end="")
+        print(text(snapshot, findings), end="")
     return FINDINGS if findings else NOTHING
 
 
-def text(picture: Picture, findings: list[Finding]) -> str:
+def text(snapshot: Snapshot, findings: list[Finding]) -> str:
     """The report for people."""
-    lines = [*offers(picture), ""]
-    lines += [uses(stats) for stats in picture.devices] or ["no zram device is in use"]
+    lines = [*offers(snapshot), ""]
+    lines += [uses(stats) for stats in snapshot.devices] or ["no zram device is in use"]
     lines.append("")
     for number, finding in enumerate(findings, 1):
         who = f"{finding.device}: " if finding.device else ""
@@ -65,9 +67,9 @@ def text(picture: Picture, findings: list[Finding]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def offers(picture: Picture) -> list[str]:
+def offers(snapshot: Snapshot) -> list[str]:
     """What the kernel has; ``?`` where that can not be told."""
-    kernel = picture.capabilities
+    kernel = snapshot.features
     answers = {True: "yes", False: "no", None: "?"}
     rows = {
         "algorithms": " ".join(kernel.algorithms) if kernel.algorithms else "?",

@@ -21,7 +21,7 @@ from ..pages.estimate import (
     size_histogram,
     zram_generator,
 )
-from ..pages.zsmalloc import Chain, PageStore, running_chain
+from ..pages.zsmalloc import Chain, PoolModel, running_chain
 from ..units import format_size, parse_size
 from .source_arguments import add_source_arguments, opened, progress_bar, say, skipped_line
 
@@ -83,7 +83,7 @@ def main(argv: list[str]) -> int:
             raise InvalidValueError(f"--ram {options.ram}: no machine has so little memory")
         names = [n for text in options.algorithm or [] for n in text.split(",") if n]
         with opened(arguments, options) as source:
-            store = PageStore(page_size=source.page_size, chain=chain)
+            store = PoolModel(page_size=source.page_size, chain=chain)
             with progress_bar("estimating") as progress:
                 result = estimate_pages(
                     source,
@@ -101,7 +101,7 @@ def main(argv: list[str]) -> int:
     if options.json:
         import json
 
-        say(json.dumps(result.as_json(), indent=2))
+        say(json.dumps(result.to_dict(), indent=2))
     else:
         say(report(result, ram, offered()))
     if options.plot:
@@ -117,10 +117,10 @@ def memory_size() -> int:
 
 def offered() -> tuple[str, ...] | None:
     """Algorithms of this kernel's driver; ``None`` where they can not be told."""
-    from ..device.features import capabilities
+    from ..device.features import features
 
     try:
-        return capabilities().algorithms
+        return features().algorithms
     except ZramError:
         return None
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-    from ..postprocess.bounded_steps import Run
+    from ..postprocess.bounded_steps import PostprocessResult
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 STOPPED = {
@@ -82,7 +82,7 @@ def progress(quiet: bool, text: Callable[[int], str]) -> Iterator[Callable[[int]
         sys.stderr.write("\r\033[K")
 
 
-def report(name: str, run: Run, *, as_json: bool, quiet: bool) -> int:
+def report(name: str, run: PostprocessResult, *, as_json: bool, quiet: bool) -> int:
     """Print what a run did; the exit status is 1 if the backing device is full."""
     if as_json:
         print(json.dumps({"device": name, **figures(run)}, indent=2))
@@ -94,7 +94,7 @@ def report(name: str, run: Run, *, as_json: bool, quiet: bool) -> int:
     return 0
 
 
-def figures(run: Run) -> dict[str, object]:
+def figures(run: PostprocessResult) -> dict[str, object]:
     """The run as plain values: sizes in bytes, counts of pages."""
     mm_before, mm_after = vars(run.mm_before), vars(run.mm_after)
     found: dict[str, object] = {
@@ -112,7 +112,7 @@ def figures(run: Run) -> dict[str, object]:
     return found
 
 
-def table(name: str, run: Run) -> str:
+def table(name: str, run: PostprocessResult) -> str:
     """The run for people."""
     before, after = run.mm_before, run.mm_after
     rows: list[tuple[str, int | None, int | None, Callable[[int], str]]] = [

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
-    from ..service.observed import Machine
+    from ..service.observed import ObservedSystem
     from ..service.plan import Plan
 
 # status, as the Linux Standard Base has it.
@@ -248,7 +248,7 @@ def status(argv: list[str]) -> int:
     return 1 if running else STOPPED
 
 
-def _rows(config: Config | None, machine: Machine) -> list[dict[str, Any]]:
+def _rows(config: Config | None, machine: ObservedSystem) -> list[dict[str, Any]]:
     """Return a row for each device of ours and each one that is missing."""
     rows: list[dict[str, Any]] = []
     own = [device for device in machine.devices if device.index is not None]
@@ -267,15 +267,15 @@ def _rows(config: Config | None, machine: Machine) -> list[dict[str, Any]]:
             }
         )
     have = {device.index for device in own}
-    for wish in config.devices if config else ():
-        if wish.index not in have:
+    for desired in config.devices if config else ():
+        if desired.index not in have:
             rows.append(
                 {
-                    "device": wish.index,
+                    "device": desired.index,
                     "name": None,
                     "state": "missing",
-                    "what": wish.what,
-                    "disksize": wish.disksize,
+                    "what": desired.what,
+                    "disksize": desired.disksize,
                     "algorithm": None,
                     "used": None,
                     "priority": None,

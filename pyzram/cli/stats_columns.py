@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
-    from ..kernel.attributes import Figures
+    from ..kernel.attributes import Attributes
 
-    Getter = Callable[[Figures], Any]
+    Getter = Callable[[Attributes], Any]
 
 BYTES, PERCENT, UNITS, TEXT = "bytes", "%", "units of 4096 bytes", ""
 
@@ -41,21 +41,21 @@ def percent(part: int | None, whole: int | None) -> int | None:
     return None if part is None or not whole else part * 100 // whole
 
 
-def _overhead(figures: Figures) -> int | None:
+def _overhead(figures: Attributes) -> int | None:
     used, stored = figures["mem_used_total"], figures["compr_data_size"]
     return None if used is None else percent(used - stored, stored)
 
 
-def _factor(figures: Figures) -> float | None:
+def _factor(figures: Attributes) -> float | None:
     data, used = figures["orig_data_size"], figures["mem_used_total"]
     return None if data is None or not used else round(data / used, 4)
 
 
-def _limit(figures: Figures) -> int | None:
+def _limit(figures: Attributes) -> int | None:
     return figures["writeback_limit"] if figures["writeback_limit_enable"] else None
 
 
-def _place(figures: Figures) -> list[str]:
+def _place(figures: Attributes) -> list[str]:
     swap = [] if figures["swap_size"] is None else ["[SWAP]"]
     points: list[str] = figures["mount_points"]
     return swap + points

@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, cast
 
-from ..device.features import capabilities
+from ..device.features import features
 from ..errors import InvalidValueError
 from ..pages.estimate import estimate_pages, historic_block
 from ..pages.sources import (
@@ -23,14 +23,14 @@ from .options import UsageError
 from .source_arguments import progress_bar, say, skipped_line, standard_input
 
 if TYPE_CHECKING:
-    from ..kernel.attributes import Figures
+    from ..kernel.attributes import Attributes
 
 # The default of kernels whose default can not be seen.
 ALGORITHM = "lzo-rle"
 
 
 class Wanted(dict[str, Any]):
-    """Figures of a device; what only a real one has is ``None``."""
+    """Attributes of a device; what only a real one has is ``None``."""
 
     def __missing__(self, key: str) -> None:
         return None
@@ -46,7 +46,7 @@ def main(given: dict[str, str], operands: list[str]) -> int:
     others = sorted(set(given) - {"estimate"})
     if others:
         raise UsageError(f"--estimate and --{others[0]} exclude each other")
-    algorithm = given["estimate"] or capabilities().default_algorithm or ALGORITHM
+    algorithm = given["estimate"] or features().default_algorithm or ALGORITHM
     try:
         with open_operands(operands) as source, progress_bar("estimating") as progress:
             result = estimate_pages(source, [algorithm], timing=False, progress=progress)
@@ -59,7 +59,7 @@ def main(given: dict[str, str], operands: list[str]) -> int:
     block = historic_block(result, algorithm)
     # The kernel's names of today for what the block calls by its old ones.
     now = {"num_reads": "read_ios", "num_writes": "write_ios", "zero_pages": "same_pages"}
-    figures = cast("Figures", Wanted({now.get(key, key): block[key] for key in block}))
+    figures = cast("Attributes", Wanted({now.get(key, key): block[key] for key in block}))
     known = (
         *stats_columns.HISTORIC,
         stats_columns.BY_NAME["comp_algorithm"],

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
-    from ..kernel.attributes import Figures
+    from ..kernel.attributes import Attributes
 
 SHORTEST, LONGEST = 0.1, 86400.0
 HISTORY = 1000  # steps kept; more than any terminal is wide
@@ -93,13 +93,13 @@ class Watched:
     __slots__ = ("figures", "memory", "rates", "ratio", "seen")
 
     def __init__(self) -> None:
-        self.figures: Figures | None = None
+        self.figures: Attributes | None = None
         self.seen = 0.0
         self.rates: dict[str, float] = {}
         self.memory: list[float] = []
         self.ratio: list[float] = []
 
-    def step(self, figures: Figures, now: float) -> None:
+    def step(self, figures: Attributes, now: float) -> None:
         """Take in new figures, read at ``now`` (seconds of a steady clock)."""
         for key in ("read_ios", "write_ios", "notify_free"):
             old = None if self.figures is None else self.figures[key]

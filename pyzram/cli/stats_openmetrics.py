@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Figures for other programs: JSON, and OpenMetrics text for Prometheus."""
+"""Attributes for other programs: JSON, and OpenMetrics text for Prometheus."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from ..kernel.attributes import Figures
+    from ..kernel.attributes import Attributes
 
 GAUGE, COUNTER = "gauge", "counter"
 MILLISECONDS = 0.001
@@ -100,7 +100,7 @@ def json_text(devices: list[dict[str, Any]]) -> str:
     return json.dumps({"zram_stats": devices}, indent=3) + "\n"
 
 
-def openmetrics(devices: Iterable[Figures]) -> str:
+def openmetrics(devices: Iterable[Attributes]) -> str:
     """OpenMetrics 1.0 text of every figure, in bytes and seconds.
 
     A figure that is not there has no sample. No metric is of a type that the older Prometheus
@@ -151,7 +151,7 @@ def openmetrics(devices: Iterable[Figures]) -> str:
     return "".join(line + "\n" for line in (*lines, "# EOF"))
 
 
-def _value(family: Family, device: Figures) -> float | None:
+def _value(family: Family, device: Attributes) -> float | None:
     figure: int | None = device[family.figure]
     if figure is None:
         return None

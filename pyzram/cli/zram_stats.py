@@ -10,7 +10,7 @@ import os
 import sys
 
 from ..errors import ZramError
-from ..kernel.attributes import Figures, Reader
+from ..kernel.attributes import AttributeReader, Attributes
 from ..kernel.sysfs import Sysfs, device_number
 from . import stats_columns
 from .options import Option, UsageError, describe, parse
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     Wanted = tuple[stats_columns.Column, ...]
-    Devices = list[tuple[Figures, list[Any]]]  # figures of each, and the wanted ones in order
+    Devices = list[tuple[Attributes, list[Any]]]  # figures of each, and the wanted ones in order
 
 PROGRAM = "zram_stats"
 FAILED, WRONG_USAGE = 1, 2
@@ -162,7 +162,7 @@ class Collection:
 
     def __init__(self, operands: list[str]) -> None:
         self.operands = operands
-        self.reader = Reader(Sysfs(os.environ.get("PYZRAM_ROOT", "/")))
+        self.reader = AttributeReader(Sysfs(os.environ.get("PYZRAM_ROOT", "/")))
         self.status = 0
         self.tell: Callable[[object], None] = complain
         self._told: set[str] = set()
@@ -181,7 +181,7 @@ class Collection:
         found: Devices = []
         for number in self.numbers():
             try:
-                figures = Figures(self.reader, number)
+                figures = Attributes(self.reader, number)
                 disksize = figures["disksize"]
             except ZramError as err:
                 if self.operands:

@@ -37,7 +37,7 @@ class Choice:
         return f"{self.name}({','.join(words)})" if words else self.name
 
 
-class Wish:
+class DeviceConfig:
     """One device that the file asks for. Sizes in bytes, rounded up to pages.
 
     Synchronization: none needed, nobody changes one after it was read.
@@ -95,7 +95,7 @@ class Wish:
         """``swap``, or the mount point."""
         return self.mount_point or "swap"
 
-    def without_backing(self) -> Wish:
+    def without_backing(self) -> DeviceConfig:
         """Return the same device without what it writes back to."""
         from copy import copy
 

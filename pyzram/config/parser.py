@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The configuration, ``/etc/conf.d/zram``: what devices are wished for.
+"""The configuration, ``/etc/conf.d/zram``: what devices are asked for.
 
 Shell syntax (:mod:`pyzram.config.shell_assignments`) with the historic variables and their
 meaning, extended per device. The same file means the same on OpenRC, on systemd and on the command
@@ -14,7 +14,7 @@ import os
 
 from ..errors import InvalidValueError, from_errno
 from ..units import DIGITS_MAX, format_size
-from .device_config import DEFAULT_FSTYPE, DEFAULT_PRIORITY, Choice, Wish
+from .device_config import DEFAULT_FSTYPE, DEFAULT_PRIORITY, Choice, DeviceConfig
 from .shell_assignments import read_assignments
 from .size_expression import evaluate_size
 
@@ -64,7 +64,7 @@ class Config:
         self.path = path
         self.load_on_start = True
         self.unload_on_stop = False
-        self.devices: tuple[Wish, ...] = ()
+        self.devices: tuple[DeviceConfig, ...] = ()
         self.warnings: list[str] = []
 
 
@@ -99,7 +99,7 @@ def parse_config(
     cpus: int,
     here: bool = False,
 ) -> Config:
-    """Turn a file's text into wishes; ``ram`` in bytes is what ``%`` and ``ram`` mean.
+    """Turn a file's text into desired; ``ram`` in bytes is what ``%`` and ``ram`` mean.
 
     ``here`` says that it is for this machine: links are followed, and owners must exist.
 
@@ -135,12 +135,14 @@ class _Parser:
         count = self.count()
         self.config.load_on_start = self.setting("LOAD_ON_START", True)
         self.config.unload_on_stop = self.setting("UNLOAD_ON_STOP", False)
-        self.config.devices = tuple(self.wish(index, count) for index in range(count))
-        points = [wish.mount_point for wish in self.config.devices if wish.mount_point]
+        self.config.devices = tuple(self.desired(index, count) for index in range(count))
+        points = [desired.mount_point for desired in self.config.devices if desired.mount_point]
         for point in _repeated(points):
             self.problems.append((0, f"two devices are to be mounted on {point}"))
         backing = [
-            self.resolve(wish.backing_dev) for wish in self.config.devices if wish.backing_dev
+            self.resolve(desired.backing_dev)
+            for desired in self.config.devices
+            if desired.backing_dev
         ]
         for path in _repeated(backing):
             self.problems.append((0, f"two devices are to write back to {path}"))
@@ -205,7 +207,7 @@ class _Parser:
             )
         return int(count)
 
-    def wish(self, index: int, count: int) -> Wish:
+    def desired(self, index: int, count: int) -> DeviceConfig:
         settings = self.devices.get(index, {})
 
         def get(stem: str, default: Any = None) -> Any:
@@ -215,8 +217,8 @@ class _Parser:
             return settings.get(stem, (0, None))[0]
 
         swapon: dict[str, Any] = self.setting("SWAPON_OPTS", {})
-        wish = Wish(index, get("ZRAM_SIZE", 0) or self.default_size(count))
-        wish.algorithms = get("ZRAM_ALGORITHM") or _choices(DEFAULT_ALGORITHMS)
+        desired = DeviceConfig(index, get("ZRAM_SIZE", 0) or self.default_size(count))
+        desired.algorithms = get("ZRAM_ALGORITHM") or _choices(DEFAULT_ALGORITHMS)
         for stem in ("ZRAM_ALGORITHM", "ZRAM_RECOMP_ALGORITHM"):
             for choice in get(stem, ()):
                 if choice.name not in ALGORITHMS:
@@ -228,47 +230,50 @@ class _Parser:
                     )
         if params := get("ZRAM_PARAMS"):
             # Levels mean something else to each algorithm, so they belong to the first alone.
-            wish.algorithms = (Choice(wish.algorithms[0].name, *params), *wish.algorithms[1:])
-        wish.recompression = get("ZRAM_RECOMP_ALGORITHM", ())
+            desired.algorithms = (
+                Choice(desired.algorithms[0].name, *params),
+                *desired.algorithms[1:],
+            )
+        desired.recompression = get("ZRAM_RECOMP_ALGORITHM", ())
         stems = ("ZRAM_ALGORITHM", "ZRAM_PARAMS", "ZRAM_RECOMP_ALGORITHM")
-        given = (get(stems[0], ()), wish.algorithms[:1] if params else (), wish.recompression)
+        given = (get(stems[0], ()), desired.algorithms[:1] if params else (), desired.recompression)
         for stem, choices in zip(stems, given, strict=True):
             for choice in choices:
                 if why := _wrong_level(choice):
                     self.problems.append((line_of(stem), f"{stem}_{index}: {why}"))
-        wish.mem_limit = get("ZRAM_MEM_LIMIT", 0)
-        wish.priority = get("ZRAM_PRIORITY", swapon.get("priority", DEFAULT_PRIORITY))
-        wish.label = get("ZRAM_LABEL")
-        wish.backing_dev = get("ZRAM_BACKING_DEV")
-        wish.writeback_limit = get("ZRAM_WRITEBACK_LIMIT")
+        desired.mem_limit = get("ZRAM_MEM_LIMIT", 0)
+        desired.priority = get("ZRAM_PRIORITY", swapon.get("priority", DEFAULT_PRIORITY))
+        desired.label = get("ZRAM_LABEL")
+        desired.backing_dev = get("ZRAM_BACKING_DEV")
+        desired.writeback_limit = get("ZRAM_WRITEBACK_LIMIT")
         point = get("ZRAM_MOUNT")
         # As the kernel will tell it back.
-        wish.mount_point = self.resolve(point) if point else None
-        wish.fstype = get("ZRAM_FSTYPE", DEFAULT_FSTYPE)
-        wish.mkfs_options = get("ZRAM_MKFS_OPTS", DEFAULT_MKFS_OPTIONS.get(wish.fstype, ()))
-        wish.mount_options = get("ZRAM_MOUNT_OPTS", "")
-        wish.mode = get("ZRAM_MODE", 0o1777 if point in STICKY else None)
-        wish.owner = get("ZRAM_OWNER")
+        desired.mount_point = self.resolve(point) if point else None
+        desired.fstype = get("ZRAM_FSTYPE", DEFAULT_FSTYPE)
+        desired.mkfs_options = get("ZRAM_MKFS_OPTS", DEFAULT_MKFS_OPTIONS.get(desired.fstype, ()))
+        desired.mount_options = get("ZRAM_MOUNT_OPTS", "")
+        desired.mode = get("ZRAM_MODE", 0o1777 if point in STICKY else None)
+        desired.owner = get("ZRAM_OWNER")
         # A file system's freed blocks stay stored until they are discarded; swap tells anyway.
-        default_discard = swapon.get("discard", "none") if wish.is_swap else "both"
-        wish.discard = get("ZRAM_DISCARD", default_discard)
+        default_discard = swapon.get("discard", "none") if desired.is_swap else "both"
+        desired.discard = get("ZRAM_DISCARD", default_discard)
 
-        for stem in FILE_SYSTEM_ONLY if wish.is_swap else SWAP_ONLY:
+        for stem in FILE_SYSTEM_ONLY if desired.is_swap else SWAP_ONLY:
             if stem in settings:
-                why = f"needs ZRAM_MOUNT_{index}" if wish.is_swap else "is for swap only"
+                why = f"needs ZRAM_MOUNT_{index}" if desired.is_swap else "is for swap only"
                 self.problems.append((line_of(stem), f"{stem}_{index}: {why}"))
-        if not wish.is_swap and wish.discard not in ("none", "both"):
+        if not desired.is_swap and desired.discard not in ("none", "both"):
             self.problems.append(
                 (line_of("ZRAM_DISCARD"), f"ZRAM_DISCARD_{index}: yes or no for a file system")
             )
-        if wish.writeback_limit is not None and not wish.backing_dev:
+        if desired.writeback_limit is not None and not desired.backing_dev:
             self.problems.append(
                 (
                     line_of("ZRAM_WRITEBACK_LIMIT"),
                     f"ZRAM_WRITEBACK_LIMIT_{index}: needs ZRAM_BACKING_DEV_{index}",
                 )
             )
-        return wish
+        return desired
 
     def default_size(self, count: int) -> int:
         return _page_up(max(self.size(DEFAULT_SIZE) // max(count, 1), MIN_PAGES * PAGE_SIZE))

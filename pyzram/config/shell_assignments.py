@@ -38,7 +38,7 @@ class RefusedError(Exception):
 
 def read_assignments(text: str) -> tuple[list[Assignment], list[RefusedError]]:
     """Return the assignments in order, and all that can not be taken."""
-    reader = _Reader(text)
+    reader = _AssignmentParser(text)
     refused: list[RefusedError] = []
     while reader.skip_between():
         try:
@@ -49,7 +49,7 @@ def read_assignments(text: str) -> tuple[list[Assignment], list[RefusedError]]:
     return reader.found, refused
 
 
-class _Reader:
+class _AssignmentParser:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0

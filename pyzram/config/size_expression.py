@@ -34,14 +34,14 @@ def evaluate_size(text: str, *, ram: int, cpus: int) -> int:
         raise InvalidValueError(f"longer than {MAX_LENGTH} characters")
     if word.replace(".", "", 1).isdigit():
         return parse_size(word, bare_unit=BARE_UNIT)
-    numerator, denominator = _Reader(word, {"ram": ram, "cpus": cpus}).whole()
+    numerator, denominator = _ExpressionParser(word, {"ram": ram, "cpus": cpus}).whole()
     value = numerator // denominator
     if not 0 <= value <= U64_MAX:
         raise InvalidValueError(f"{text!r} is {value} bytes: not between 0 and 2^64-1")
     return value
 
 
-class _Reader:
+class _ExpressionParser:
     """Recursive descent over one expression."""
 
     def __init__(self, text: str, names: Mapping[str, int]) -> None:

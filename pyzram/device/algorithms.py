@@ -208,7 +208,7 @@ class Compression(Handle):
         algorithm is always named, the rest is refused, and EAGAIN is waited for
         ``RUN_RETRY_SECONDS``.
 
-        A page is replaced only if it falls into a smaller size class (:class:`PageStore`).
+        A page is replaced only if it falls into a smaller size class (:class:`PoolModel`).
 
         Raises:
             InvalidValueError: a type, priority or number that can not be meant, or an algorithm

@@ -213,14 +213,14 @@ def _with_partitions(directory: str, rdev: int, path: str) -> list[tuple[str, st
 
 
 def _zrams_on(tree: Sysfs, number: str) -> list[str]:
-    from ..kernel.attributes import Figures, Reader
+    from ..kernel.attributes import AttributeReader, Attributes
 
     found = []
-    reader = Reader(tree)
+    reader = AttributeReader(tree)
     try:
         for zram in tree.numbers():
             try:
-                backing = Figures(reader, zram)["backing_dev"]
+                backing = Attributes(reader, zram)["backing_dev"]
             except DeviceNotFoundError:
                 continue
             # Nothing is told, too, where a writeback makes readers wait; opening shows it then.

@@ -14,7 +14,7 @@ from .zram import Zram
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Capabilities:
+class Features:
     """What the kernel offers. ``None`` means that it can not be told without a device."""
 
     driver: bool
@@ -45,7 +45,7 @@ class Capabilities:
     """Pressure stall information is there and on (CONFIG_PSI)."""
 
 
-def capabilities(device: Zram | None = None, *, sysfs: Sysfs | None = None) -> Capabilities:
+def features(device: Zram | None = None, *, sysfs: Sysfs | None = None) -> Features:
     """Look at what this kernel can do, without changing anything.
 
     Looks at ``device``, else at any zram device there is. Without a device only ``driver``,
@@ -70,14 +70,14 @@ def _any_device(tree: Sysfs) -> Zram | None:
     return None
 
 
-def _look(tree: Sysfs, handle: Zram | None) -> Capabilities:
+def _look(tree: Sysfs, handle: Zram | None) -> Features:
     selected, names = parse_algorithms(handle.read("comp_algorithm")) if handle else (None, None)
     initialised = bool(handle and handle.read_disksize())
 
     def has(name: str) -> bool | None:
         return handle.has(name) if handle else None
 
-    return Capabilities(
+    return Features(
         driver=tree.has_driver(),
         hot_add=os.path.exists(f"{tree.control}/hot_add"),
         algorithms=names,

@@ -8,7 +8,7 @@ import os
 
 from .. import _native
 from ..errors import DeviceBusyError, InvalidValueError, from_errno
-from ..external import run
+from ..external import run_program
 from ..kernel import holders
 from ..kernel.parse import SwapArea
 from .handle import Handle
@@ -42,7 +42,7 @@ class Swap(Handle):
             command += ["--label", label]
         if uuid is not None:
             command += ["--uuid", uuid]
-        run(f"{self.name}: make a swap signature", *command, self.node)
+        run_program(f"{self.name}: make a swap signature", *command, self.node)
 
     def swapon(self, *, priority: int = -1, discard: str | None = None) -> None:
         """Start swapping on the device (swapon(2)).

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What is wrong or wasteful in the running set-up, with the figure that shows it and a remedy.
 
-:func:`look` reads the machine once; each check is a function over that picture and does no I/O.
+:func:`look` reads the machine once; each check is a function over that snapshot and does no I/O.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..config.parser import DEFAULT_PATH, Config, ConfigError, read_config
-from ..device.features import Capabilities, capabilities
+from ..device.features import Features, features
 from ..device.lifecycle import PAGE_SIZE, total_memory
 from ..device.swap import PRIORITY_MAX
 from ..device.zram import Zram
@@ -35,10 +35,10 @@ SLOT_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
+class Snapshot:
     """All that the checks look at."""
 
-    capabilities: Capabilities
+    features: Features
     devices: tuple[Stats, ...] = ()
     """Initialised devices."""
     swaps: tuple[SwapArea, ...] = ()
@@ -75,18 +75,18 @@ class Finding:
     """A command, or what else mends it."""
 
 
-def examine(picture: Picture) -> list[Finding]:
+def examine(snapshot: Snapshot) -> list[Finding]:
     """Do all checks."""
-    return [finding for check in CHECKS for finding in check(picture)]
+    return [finding for check in CHECKS for finding in check(snapshot)]
 
 
 # ---- checks --------------------------------------------------------------------------------------
 
 
-def zswap_in_front(picture: Picture) -> Iterator[Finding]:
+def zswap_in_front(snapshot: Snapshot) -> Iterator[Finding]:
     """Pages are compressed by zswap, and what it evicts is decompressed and compressed again."""
-    names = [stats.name for stats in picture.devices if stats.swap]
-    if picture.zswap and names:
+    names = [stats.name for stats in snapshot.devices if stats.swap]
+    if snapshot.zswap and names:
         yield Finding(
             "zswap",
             None,
@@ -97,11 +97,11 @@ def zswap_in_front(picture: Picture) -> Iterator[Finding]:
         )
 
 
-def resume_from_zram(picture: Picture) -> Iterator[Finding]:
+def resume_from_zram(snapshot: Snapshot) -> Iterator[Finding]:
     """What is in zram is gone when the machine is off."""
-    if not picture.resume or not picture.resume.startswith("zram"):
+    if not snapshot.resume or not snapshot.resume.startswith("zram"):
         return
-    disks = (area.path for area in picture.swaps if area.type == "partition")
+    disks = (area.path for area in snapshot.swaps if area.type == "partition")
     disk = next((path for path in disks if not os.path.basename(path).startswith("zram")), None)
     if disk:
         remedy = (
@@ -115,17 +115,17 @@ def resume_from_zram(picture: Picture) -> Iterator[Finding]:
         )
     yield Finding(
         "hibernation",
-        picture.resume,
+        snapshot.resume,
         "hibernation would write memory to memory: the machine could not resume",
-        f"the kernel's resume device is {picture.resume}",
+        f"the kernel's resume device is {snapshot.resume}",
         remedy,
     )
 
 
-def mounted_without_discard(picture: Picture) -> Iterator[Finding]:
+def mounted_without_discard(snapshot: Snapshot) -> Iterator[Finding]:
     """Deleted files stay in memory until their blocks are discarded."""
-    for stats in picture.devices:
-        options = (picture.mount_options or {}).get(stats.name)
+    for stats in snapshot.devices:
+        options = (snapshot.mount_options or {}).get(stats.name)
         if not stats.mount_points or options is None or "discard" in options:
             continue
         if any(option.startswith("discard=") for option in options):
@@ -141,9 +141,9 @@ def mounted_without_discard(picture: Picture) -> Iterator[Finding]:
         )
 
 
-def huge_pages_dominate(picture: Picture) -> Iterator[Finding]:
+def huge_pages_dominate(snapshot: Snapshot) -> Iterator[Finding]:
     """Pages that do not compress take as much memory as without zram."""
-    for stats in picture.devices:
+    for stats in snapshot.devices:
         mm = stats.mm_stat
         huge = (mm.huge_pages or 0) * PAGE_SIZE
         compressed = mm.compr_data_size or 0
@@ -165,11 +165,11 @@ def huge_pages_dominate(picture: Picture) -> Iterator[Finding]:
         )
 
 
-def backing_never_used(picture: Picture) -> Iterator[Finding]:
+def backing_never_used(snapshot: Snapshot) -> Iterator[Finding]:
     """Nothing goes to a backing device by itself: somebody must ask the kernel."""
     # Where ages are not tracked, --age would wait for so long.
-    which = "--age 1h" if picture.capabilities.idle_age else "--mark"
-    for stats in picture.devices:
+    which = "--age 1h" if snapshot.features.idle_age else "--mark"
+    for stats in snapshot.devices:
         bd = stats.bd_stat
         stored = stats.mm_stat.compr_data_size or 0
         if stats.backing_dev and bd and not bd.bd_writes and stored >= ENOUGH:
@@ -182,11 +182,11 @@ def backing_never_used(picture: Picture) -> Iterator[Finding]:
             )
 
 
-def swap_order(picture: Picture) -> Iterator[Finding]:
+def swap_order(snapshot: Snapshot) -> Iterator[Finding]:
     """The kernel fills the area with the highest priority first."""
-    ours = {stats.swap.path for stats in picture.devices if stats.swap}
-    others = [area for area in picture.swaps if area.path not in ours]
-    for stats in picture.devices:
+    ours = {stats.swap.path for stats in snapshot.devices if stats.swap}
+    others = [area for area in snapshot.swaps if area.path not in ours]
+    for stats in snapshot.devices:
         ahead = [area for area in others if stats.swap and area.priority >= stats.swap.priority]
         if stats.swap is None or not ahead:
             continue
@@ -215,23 +215,23 @@ def swap_order(picture: Picture) -> Iterator[Finding]:
         )
 
 
-def read_ahead(picture: Picture) -> Iterator[Finding]:
+def read_ahead(snapshot: Snapshot) -> Iterator[Finding]:
     """Reading neighbours saves seeks, which zram does not have, and costs decompression."""
-    swap = any(stats.swap for stats in picture.devices)
-    if swap and picture.page_cluster:
+    swap = any(stats.swap for stats in snapshot.devices)
+    if swap and snapshot.page_cluster:
         yield Finding(
             "page-cluster",
             None,
-            f"swap reads {1 << picture.page_cluster} pages at once, of which zram profits nothing",
-            f"vm.page-cluster is {picture.page_cluster}",
+            f"swap reads {1 << snapshot.page_cluster} pages at once, of which zram profits nothing",
+            f"vm.page-cluster is {snapshot.page_cluster}",
             "sysctl vm.page-cluster=0 (for good: a file in /etc/sysctl.d)",
         )
 
 
-def wrong_config(picture: Picture) -> Iterator[Finding]:
+def wrong_config(snapshot: Snapshot) -> Iterator[Finding]:
     """At the next start the service would refuse it."""
-    if picture.config_error:
-        first, *more = picture.config_error.splitlines()
+    if snapshot.config_error:
+        first, *more = snapshot.config_error.splitlines()
         yield Finding(
             "config",
             None,
@@ -241,24 +241,24 @@ def wrong_config(picture: Picture) -> Iterator[Finding]:
         )
 
 
-def lost_algorithm(picture: Picture) -> Iterator[Finding]:
+def lost_algorithm(snapshot: Snapshot) -> Iterator[Finding]:
     """A new kernel may have been built without an algorithm that the configuration names."""
-    has = picture.capabilities.algorithms
-    if has is None or picture.config is None:
+    has = snapshot.features.algorithms
+    if has is None or snapshot.config is None:
         return
-    for wish in picture.config.devices:
+    for wish in snapshot.config.devices:
         names = [choice.name for choice in wish.algorithms]
         if names and not any(name in has for name in names):
-            yield _lost(picture, f"zram{wish.index}", names, has)
+            yield _lost(snapshot, f"zram{wish.index}", names, has)
         for choice in wish.recompression:
             if choice.name not in has:
-                yield _lost(picture, f"zram{wish.index}", [choice.name], has)
+                yield _lost(snapshot, f"zram{wish.index}", [choice.name], has)
 
 
-def _lost(picture: Picture, device: str, names: list[str], has: tuple[str, ...]) -> Finding:
-    path = picture.config.path if picture.config else DEFAULT_PATH
+def _lost(snapshot: Snapshot, device: str, names: list[str], has: tuple[str, ...]) -> Finding:
+    path = snapshot.config.path if snapshot.config else DEFAULT_PATH
     # From 6.12 on the driver has algorithms of its own, before they were the crypto API's.
-    own = picture.capabilities.algorithm_params is not False
+    own = snapshot.features.algorithm_params is not False
     option = "CONFIG_ZRAM_BACKEND_" if own else "CONFIG_CRYPTO_"
     return Finding(
         "algorithm",
@@ -270,9 +270,9 @@ def _lost(picture: Picture, device: str, names: list[str], has: tuple[str, ...])
     )
 
 
-def refused_writes(picture: Picture) -> Iterator[Finding]:
+def refused_writes(snapshot: Snapshot) -> Iterator[Finding]:
     """Writes fail when mem_limit is reached, or memory is exhausted."""
-    for stats in picture.devices:
+    for stats in snapshot.devices:
         failed = stats.io_stat.failed_writes
         if not failed:
             continue
@@ -289,9 +289,9 @@ def refused_writes(picture: Picture) -> Iterator[Finding]:
         )
 
 
-def no_gain(picture: Picture) -> Iterator[Finding]:
+def no_gain(snapshot: Snapshot) -> Iterator[Finding]:
     """A pool that takes what is stored in it, and the table on top."""
-    for stats in picture.devices:
+    for stats in snapshot.devices:
         mm = stats.mm_stat
         stored = (mm.orig_data_size or 0) - (
             (stats.bd_stat.bd_count_bytes or 0) if stats.bd_stat else 0
@@ -308,9 +308,9 @@ def no_gain(picture: Picture) -> Iterator[Finding]:
             )
 
 
-def scattered(picture: Picture) -> Iterator[Finding]:
+def scattered(snapshot: Snapshot) -> Iterator[Finding]:
     """Freed objects leave holes in the pool's pages."""
-    for stats in picture.devices:
+    for stats in snapshot.devices:
         used = stats.mm_stat.mem_used_total or 0
         compressed = stats.mm_stat.compr_data_size or 0
         if compressed >= ENOUGH and used > SCATTERED * compressed:
@@ -324,24 +324,24 @@ def scattered(picture: Picture) -> Iterator[Finding]:
             )
 
 
-def oversized(picture: Picture) -> Iterator[Finding]:
+def oversized(snapshot: Snapshot) -> Iterator[Finding]:
     """The table of slots is allocated whole, however little is stored."""
-    for stats in picture.devices:
+    for stats in snapshot.devices:
         table = stats.disksize // PAGE_SIZE * SLOT_BYTES
-        if picture.memory and stats.disksize > 4 * picture.memory:
+        if snapshot.memory and stats.disksize > 4 * snapshot.memory:
             yield Finding(
                 "disksize",
                 stats.name,
                 "far larger than can ever be stored; its table takes memory all the time",
-                f"disksize {format_size(stats.disksize)} for {format_size(picture.memory)} of "
+                f"disksize {format_size(stats.disksize)} for {format_size(snapshot.memory)} of "
                 f"memory: a table of at least {format_size(table)}",
                 "a disksize of one to three times the memory, in the configuration",
             )
 
 
-def unused(picture: Picture) -> Iterator[Finding]:
+def unused(snapshot: Snapshot) -> Iterator[Finding]:
     """Initialised, but nobody can have stored anything."""
-    for stats in picture.devices:
+    for stats in snapshot.devices:
         if stats.swap or stats.mount_points or stats.stat.write_ios:
             continue
         table = stats.disksize // PAGE_SIZE * SLOT_BYTES
@@ -355,7 +355,7 @@ def unused(picture: Picture) -> Iterator[Finding]:
         )
 
 
-CHECKS: tuple[Callable[[Picture], Iterator[Finding]], ...] = (
+CHECKS: tuple[Callable[[Snapshot], Iterator[Finding]], ...] = (
     refused_writes,
     resume_from_zram,
     wrong_config,
@@ -376,8 +376,8 @@ CHECKS: tuple[Callable[[Picture], Iterator[Finding]], ...] = (
 # ---- looking -------------------------------------------------------------------------------------
 
 
-def look(*, sysfs: Sysfs | None = None, config_path: str = DEFAULT_PATH) -> Picture:
-    """Take the picture.
+def take_snapshot(*, sysfs: Sysfs | None = None, config_path: str = DEFAULT_PATH) -> Snapshot:
+    """Take the snapshot.
 
     Raises:
         UnsupportedError: no zram driver is loaded.
@@ -398,8 +398,8 @@ def look(*, sysfs: Sysfs | None = None, config_path: str = DEFAULT_PATH) -> Pict
                     stats.append(device.stats())
         except DeviceNotFoundError:
             continue  # removed since it was listed
-    return Picture(
-        capabilities=capabilities(sysfs=tree),
+    return Snapshot(
+        features=features(sysfs=tree),
         devices=tuple(stats),
         swaps=tuple(parse_swaps(_text(tree, "proc/swaps") or "")),
         mount_options=_mount_options(tree),
@@ -462,10 +462,10 @@ def _resume_device(tree: Sysfs) -> str | None:
     return None
 
 
-def plain(picture: Picture, findings: list[Finding]) -> dict[str, Any]:
+def to_dict(snapshot: Snapshot, findings: list[Finding]) -> dict[str, Any]:
     """All of it as plain values, for JSON."""
     return {
-        "kernel": asdict(picture.capabilities),
+        "kernel": asdict(snapshot.features),
         "devices": [
             {
                 "name": stats.name,
@@ -476,7 +476,7 @@ def plain(picture: Picture, findings: list[Finding]) -> dict[str, Any]:
                 "swap": stats.swap is not None,
                 "mount_points": list(stats.mount_points),
             }
-            for stats in picture.devices
+            for stats in snapshot.devices
         ],
         "findings": [asdict(finding) for finding in findings],
     }

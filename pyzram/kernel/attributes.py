@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from .forked_reader import Helper
+    from .forked_reader import ForkedReader
 
 PATIENCE_SECONDS = 2.0
 # Reads of these never wait for a running writeback or recompression.
@@ -61,7 +61,7 @@ HOME = {key: file for file, (keys, _) in FILES.items() for key in keys}
 SWAP = ("swap_size", "swap_used", "swap_priority")
 
 
-class Figures(dict[str, "Any"]):
+class Attributes(dict[str, "Any"]):
     """Figures of one device; ``None`` for one this kernel lacks or did not tell.
 
     Keys are the kernel's names (:data:`HOME`), ``name``, ``swap_size`` and ``swap_used`` in bytes,
@@ -70,7 +70,7 @@ class Figures(dict[str, "Any"]):
     Synchronization: one thread at a time.
     """
 
-    def __init__(self, reader: Reader, number: int) -> None:
+    def __init__(self, reader: AttributeReader, number: int) -> None:
         name = f"zram{number}"
         super().__init__(name=name)
         self._reader = reader
@@ -126,7 +126,7 @@ class Figures(dict[str, "Any"]):
         self.update(dict.fromkeys(keys))
 
 
-class Reader:
+class AttributeReader:
     """What reading many devices shares: tables of the system, and what this kernel lacks.
 
     Synchronization: one thread at a time.
@@ -138,8 +138,8 @@ class Reader:
         self._swaps: dict[str, parse.SwapArea] | None = None
         self._mounts: dict[str, list[str]] | None = None
         self._waits: bool | None = None
-        self._helper: Helper | None = None
-        self._stuck: dict[str, Helper] = {}
+        self._helper: ForkedReader | None = None
+        self._stuck: dict[str, ForkedReader] = {}
 
     def refresh(self) -> None:
         """Forget the tables of the system, which change."""
@@ -151,7 +151,7 @@ class Reader:
             self._helper.close()
             self._helper = None
 
-    def read(self, device: Figures, file: str) -> str | None:
+    def read(self, device: Attributes, file: str) -> str | None:
         """Read an attribute; ``None`` where this kernel has none of that name.
 
         Raises:
@@ -185,7 +185,7 @@ class Reader:
                 self._swaps = {}  # a /proc that may not be read
         return self._swaps
 
-    def mount_points(self, device: Figures) -> list[str]:
+    def mount_points(self, device: Attributes) -> list[str]:
         """Where a device is mounted in this mount namespace (/proc/self/mountinfo)."""
         if self._mounts is None:
             try:
@@ -197,7 +197,7 @@ class Reader:
             self._mounts = {dev: at for dev, at in mounts.items() if dev.startswith(major)}
         return self._mounts.get(device["dev"], []) if self._mounts else []
 
-    def _readers_wait(self, device: Figures) -> bool:
+    def _readers_wait(self, device: Attributes) -> bool:
         if self._waits is None:
             self._waits = readers_wait(device.path)
         return self._waits
@@ -209,9 +209,9 @@ class Reader:
                 raise TimeoutError
             del self._stuck[name]
         if self._helper is None:
-            from .forked_reader import Helper
+            from .forked_reader import ForkedReader
 
-            self._helper = Helper()
+            self._helper = ForkedReader()
         try:
             return self._helper.read(path, PATIENCE_SECONDS).decode("utf-8", "surrogateescape")
         except TimeoutError:

@@ -16,7 +16,7 @@ HEAD = 8  # errno and length of an answer, four bytes each
 SIGKILL = 9  # the signal module is slow to load
 
 
-class Helper:
+class ForkedReader:
     """A forked child that reads files on request.
 
     Synchronization: one thread at a time.

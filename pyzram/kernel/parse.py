@@ -46,37 +46,37 @@ BLOCK_STAT = (
     "flush_ticks",
 )
 
-Figures = dict[str, "int | None"]
+Values = dict[str, "int | None"]
 
 
-def named(numbers: list[int], names: tuple[str, ...]) -> Figures:
+def named(numbers: list[int], names: tuple[str, ...]) -> Values:
     """Give numbers their names; a name without a number is ``None``."""
-    figures: Figures = dict.fromkeys(names)
+    figures: Values = dict.fromkeys(names)
     figures.update(zip(names, numbers, strict=False))
     return figures
 
 
-def parse_mm_stat(text: str) -> Figures:
+def parse_mm_stat(text: str) -> Values:
     """``/sys/block/zramN/mm_stat``: sizes in bytes, the others count pages (:data:`MM_STAT`)."""
     return named([int(word) for word in text.split()], MM_STAT)
 
 
-def parse_io_stat(text: str) -> Figures:
+def parse_io_stat(text: str) -> Values:
     """``/sys/block/zramN/io_stat``: counts of requests, ``notify_free`` of pages."""
     return named([int(word) for word in text.split()], IO_STAT)
 
 
-def parse_bd_stat(text: str) -> Figures:
+def parse_bd_stat(text: str) -> Values:
     """``/sys/block/zramN/bd_stat``: all three in units of 4096 bytes."""
     return named([int(word) for word in text.split()], BD_STAT)
 
 
-def parse_debug_stat(text: str) -> Figures:
+def parse_debug_stat(text: str) -> Values:
     """``/sys/block/zramN/debug_stat``: a version line, then counts of events."""
     return named([int(word) for word in text.partition("\n")[2].split()], DEBUG_STAT)
 
 
-def parse_block_stat(text: str) -> Figures:
+def parse_block_stat(text: str) -> Values:
     """``/sys/block/*/stat`` (Documentation/block/stat.rst): sectors of 512 bytes, milliseconds."""
     return named([int(word) for word in text.split()], BLOCK_STAT)
 

@@ -13,7 +13,7 @@ from .codec import algorithms as all_algorithms
 from .codec import page_sizes
 from .estimate import parse_algorithm
 from .sampling import Sample
-from .zsmalloc import PageStore, StoreFigures
+from .zsmalloc import PoolModel, PoolStats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -45,7 +45,7 @@ class BenchResult:
 
     name: str
     level: int | None
-    figures: StoreFigures
+    figures: PoolStats
     """of the pages that were looked at"""
     compress: float
     decompress: float
@@ -62,7 +62,7 @@ class BenchResult:
         """``zstd:9``, or the name alone where there are no levels."""
         return self.name if self.level is None else f"{self.name}:{self.level}"
 
-    def as_json(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """Plain values; speeds in bytes a second, ``None`` where nothing was measured."""
         return {
             "algorithm": self.name,
@@ -109,7 +109,7 @@ def bench_pages(
     pages: bytearray,
     algorithms: Iterable[str] | None = None,
     *,
-    store: PageStore | None = None,
+    store: PoolModel | None = None,
     threads: int | None = None,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> list[BenchResult]:
@@ -121,7 +121,7 @@ def bench_pages(
     Raises:
         InvalidValueError: no such algorithm or level.
     """
-    store = store or PageStore()
+    store = store or PoolModel()
     threads = threads or len(os.sched_getaffinity(0))
     size = store.page_size
     work = bytearray()

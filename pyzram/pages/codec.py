@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _native
 from ..errors import InvalidValueError, from_errno
-from .zsmalloc import PageStore, machine_word_size
+from .zsmalloc import PoolModel, machine_word_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .zsmalloc import StoreFigures
+    from .zsmalloc import PoolStats
 
     # typing can not name "anything with the buffer protocol" before Python 3.12.
     Buffer = Any
@@ -108,7 +108,7 @@ def page_sizes(
 ) -> array[int]:
     """Return what each page of ``buffer`` compresses to: bytes, 0 for a same-filled page.
 
-    These are lengths before the huge test; :class:`pyzram.PageStore` says what a device stores of
+    These are lengths before the huge test; :class:`pyzram.PoolModel` says what a device stores of
     them. The buffer is read where it lies. ``threads`` is by default the usable processors for
     big buffers. Ctrl-C stops the work within about a megabyte of pages.
 
@@ -127,8 +127,8 @@ def analyse(
     *,
     page_size: int = 4096,
     threads: int | None = None,
-    store: PageStore | None = None,
-) -> dict[str, StoreFigures]:
+    store: PoolModel | None = None,
+) -> dict[str, PoolStats]:
     """Return for each algorithm what ``mm_stat`` would show with ``buffer`` on a fresh device.
 
     The algorithms have their default parameters. ``store`` is the kernel to be: by default the
@@ -138,7 +138,7 @@ def analyse(
         InvalidValueError: as for :func:`page_sizes`.
         TypeError: ``buffer`` is no buffer.
     """
-    store = store or PageStore(page_size=page_size)
+    store = store or PoolModel(page_size=page_size)
     if store.page_size != page_size:
         raise InvalidValueError(f"page size {page_size}: the store has {store.page_size}")
     names = [algorithms] if isinstance(algorithms, str) else list(algorithms)

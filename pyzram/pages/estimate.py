@@ -17,7 +17,7 @@ from ..units import format_size
 from .codec import algorithms as all_algorithms
 from .codec import page_sizes
 from .sampling import PRECISION, Interval, Sample, interval
-from .zsmalloc import PageStore, StoreFigures
+from .zsmalloc import PoolModel, PoolStats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -39,7 +39,7 @@ class AlgorithmEstimate:
 
     name: str
     level: int | None
-    figures: StoreFigures
+    figures: PoolStats
     """of all pages of the source"""
     ratio: Interval
     compress_us: float | None
@@ -62,7 +62,7 @@ class Estimate:
     """What was looked at, and what every algorithm makes of it. Counts are pages."""
 
     source: str
-    store: PageStore
+    store: PoolModel
     pages: int
     sampled: int
     swapped: int
@@ -73,7 +73,7 @@ class Estimate:
     skipped: dict[str, int]
     algorithms: dict[str, AlgorithmEstimate]
 
-    def as_json(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """Plain values under the kernel's names; ``ratio`` is compr_data_size / orig_data_size."""
         return {
             "source": self.source,
@@ -124,7 +124,7 @@ class _Tally:
 
     name: str
     level: int | None
-    figures: StoreFigures
+    figures: PoolStats
     values: list[float] = field(default_factory=list)
     compress_ns: list[int] = field(default_factory=list)
     decompress_ns: list[int] = field(default_factory=list)
@@ -134,7 +134,7 @@ def estimate_pages(
     source: Source | Stream,
     algorithms: Iterable[str] | None = None,
     *,
-    store: PageStore | None = None,
+    store: PoolModel | None = None,
     precision: float = PRECISION,
     full: bool = False,
     timing: bool = True,
@@ -152,7 +152,7 @@ def estimate_pages(
     Raises:
         InvalidValueError: no such algorithm or level, or a precision that can not be met.
     """
-    store = store or PageStore(page_size=source.page_size)
+    store = store or PoolModel(page_size=source.page_size)
     if store.page_size != source.page_size:
         raise InvalidValueError(
             f"page size {store.page_size}: the pages of {source.label} have {source.page_size}"
@@ -210,7 +210,7 @@ def estimate_pages(
     )
 
 
-def _timed_pages(pages: memoryview, sample: Sample, store: PageStore) -> bytearray:
+def _timed_pages(pages: memoryview, sample: Sample, store: PoolModel) -> bytearray:
     """Copy some pages that are not same-filled: those of the first wave are TIMED_PAGES or so."""
     page_size = store.page_size
     count = len(pages) // page_size
@@ -227,13 +227,13 @@ def _timed_pages(pages: memoryview, sample: Sample, store: PageStore) -> bytearr
     return timed
 
 
-def _stored_shares(lengths: Sequence[int], store: PageStore) -> list[float]:
+def _stored_shares(lengths: Sequence[int], store: PoolModel) -> list[float]:
     huge, size = store.huge_class_size, store.page_size
     return [1.0 if length >= huge else length / size for length in lengths]
 
 
 def _finish(
-    tally: _Tally, store: PageStore, sample: Sample, ratio_of: Callable[[_Tally], Interval]
+    tally: _Tally, store: PoolModel, sample: Sample, ratio_of: Callable[[_Tally], Interval]
 ) -> AlgorithmEstimate:
     pages = sample.source.pages
     if sample.census:
@@ -263,7 +263,7 @@ def _with_lost(ratio: Interval, share: float) -> Interval:
     return Interval(ratio.mean, ratio.low * (1 - share), ratio.high * (1 - share) + share)
 
 
-def _memory_share(figures: StoreFigures) -> float | None:
+def _memory_share(figures: PoolStats) -> float | None:
     return figures.mem_used_total / figures.orig_data_size if figures.orig_data_size else None
 
 
@@ -383,7 +383,7 @@ def historic_block(estimate: Estimate, algorithm: str) -> dict[str, int | str]:
     }
 
 
-def size_histogram(estimate: AlgorithmEstimate, store: PageStore, bins: int = 16) -> list[int]:
+def size_histogram(estimate: AlgorithmEstimate, store: PoolModel, bins: int = 16) -> list[int]:
     """Pages by stored length: same-filled first, then ``bins`` equal steps up to the page size.
 
     A class that lies across a border counts where its longest object does. The last bin also

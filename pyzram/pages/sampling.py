@@ -21,7 +21,7 @@ from .sources import Source, Stream
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from .segments import Extent
+    from .segments import Segment
 
 PRECISION = 0.01
 # 97 %: the error is an estimate itself, and looking at it to stop takes some of it, so that 95 %
@@ -116,11 +116,11 @@ class Sample:
 
     def _all(self, source: Source, buffer: memoryview) -> Iterator[Batch]:
         step = len(buffer) // source.page_size
-        for extent in source.extents:
-            for first in range(0, extent.pages, step):
-                ranks = array("Q", range(first, min(first + step, extent.pages)))
-                yield self._read(source, extent, ranks, ranks, buffer)
-            extent.close()
+        for segment in source.segments:
+            for first in range(0, segment.pages, step):
+                ranks = array("Q", range(first, min(first + step, segment.pages)))
+                yield self._read(source, segment, ranks, ranks, buffer)
+            segment.close()
 
     def _drawn(self, source: Source, buffer: memoryview) -> Iterator[Batch]:
         for wave in range(WAVES):
@@ -133,28 +133,28 @@ class Sample:
     ) -> Iterator[Batch]:
         step = len(buffer) // source.page_size
         at = first = 0
-        for extent in source.extents:
+        for segment in source.segments:
             end = at
-            while end < len(places) and places[end][0] < first + extent.pages:
+            while end < len(places) and places[end][0] < first + segment.pages:
                 end += 1
             for low in range(at, end, step):
                 part = places[low : min(low + step, end)]
                 ranks = array("Q", [rank - first for rank, _ in part])
                 blocks = array("Q", [block for _, block in part])
-                yield self._read(source, extent, ranks, blocks, buffer)
-            extent.close()
+                yield self._read(source, segment, ranks, blocks, buffer)
+            segment.close()
             at = end
-            first += extent.pages
+            first += segment.pages
 
     def _read(
         self,
         source: Source,
-        extent: Extent,
+        segment: Segment,
         ranks: array[int],
         blocks: array[int],
         buffer: memoryview,
     ) -> Batch:
-        there = extent.read(ranks, buffer)
+        there = segment.read(ranks, buffer)
         got = array("Q", [b for b, ok in zip(blocks, there, strict=True) if ok])
         self.lost += len(ranks) - len(got)
         return Batch(buffer[: len(got) * source.page_size], got)

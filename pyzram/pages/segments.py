@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class Extent(Protocol):
+class Segment(Protocol):
     """A row of pages that are read in one way."""
 
     pages: int
@@ -29,7 +29,7 @@ class Extent(Protocol):
         """Let go of what is open."""
 
 
-class FileExtent:
+class FileSegment:
     """A range of a file or block device; the last page is filled up with zeros."""
 
     __slots__ = ("_fd", "_length", "_offset", "_page_size", "pages")
@@ -42,7 +42,7 @@ class FileExtent:
         self.pages = -(-length // page_size)
 
     def read(self, ranks: array[int], out: memoryview) -> Sequence[bool]:
-        """See :class:`Extent`; what a file has lost since it was opened is zeros."""
+        """See :class:`Segment`; what a file has lost since it was opened is zeros."""
         size = self._page_size
         if len(ranks) > 1 and ranks[-1] - ranks[0] == len(ranks) - 1:
             self._fill(ranks[0] * size, out[: len(ranks) * size])
@@ -66,7 +66,7 @@ class FileExtent:
         """The file belongs to the source."""
 
 
-class ProcessExtent:
+class ProcessSegment:
     """The swappable pages in memory of one process, mapping by mapping."""
 
     __slots__ = ("_mappings", "_next", "_pages", "_reader", "_starts", "pages")
@@ -85,7 +85,7 @@ class ProcessExtent:
         self._next = (-1, 0, 0)
 
     def read(self, ranks: array[int], out: memoryview) -> Sequence[bool]:
-        """See :class:`Extent`; pages that were freed or swapped out meanwhile are not there."""
+        """See :class:`Segment`; pages that were freed or swapped out meanwhile are not there."""
         try:
             if self._reader is None:
                 self._reader = procmem.ProcessReader(self._pages)

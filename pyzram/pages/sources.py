@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from ..errors import ZramOSError, from_errno
 from . import procmem
 from .core_dump import core_segments
-from .segments import FileExtent, ProcessExtent
+from .segments import FileSegment, ProcessSegment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from .segments import Extent
+    from .segments import Segment
 
 # Why processes are skipped.
 UNREADABLE = "unreadable processes"
@@ -35,7 +35,7 @@ class Source:
     def __init__(self, label: str, page_size: int) -> None:
         self.label = label
         self.page_size = page_size
-        self.extents: list[Extent] = []
+        self.segments: list[Segment] = []
         self.swapped = 0
         self.skipped: dict[str, int] = {}
         self._fds: list[int] = []
@@ -43,7 +43,7 @@ class Source:
     @property
     def pages(self) -> int:
         """Pages that are there to be read."""
-        return sum(extent.pages for extent in self.extents)
+        return sum(segment.pages for segment in self.segments)
 
     def skip(self, reason: str, count: int = 1) -> None:
         """Count what was left out."""
@@ -57,8 +57,8 @@ class Source:
 
     def close(self) -> None:
         """Let go of files and processes."""
-        for extent in self.extents:
-            extent.close()
+        for segment in self.segments:
+            segment.close()
         while self._fds:
             os.close(self._fds.pop())
 
@@ -180,9 +180,9 @@ def _add_processes(source: Source, found: list[procmem.ProcessPages]) -> None:
         source.swapped += sum(m.swapped for m in kept)
         source.skip("mappings of devices, the kernel, or guards", process.skipped)
         source.skip("mappings shared with another process", len(process.mappings) - len(kept))
-        extent = ProcessExtent(process, kept)
-        if extent.pages:
-            source.extents.append(extent)
+        segment = ProcessSegment(process, kept)
+        if segment.pages:
+            source.segments.append(segment)
 
 
 def _identity(m: procmem.SwappableMapping) -> tuple[str, int, int, int]:
@@ -230,7 +230,7 @@ def _add_ranges(source: Source, fd: int, ranges: list[tuple[int, int]] | None) -
     for offset, length in ranges if ranges is not None else [(0, size)]:
         length = min(length, size - offset)
         if length > 0:
-            source.extents.append(FileExtent(fd, offset, length, source.page_size))
+            source.segments.append(FileSegment(fd, offset, length, source.page_size))
 
 
 def open_stream(

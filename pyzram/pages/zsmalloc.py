@@ -48,7 +48,7 @@ class SizeClass(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class StoreFigures:
+class PoolStats:
     """What ``mm_stat`` would show, named as there; sizes in bytes."""
 
     page_size: int
@@ -59,7 +59,7 @@ class StoreFigures:
     same_pages: int
     huge_pages: int
     objects: tuple[int, ...]
-    """how many objects each class holds, in the order of :attr:`PageStore.classes`"""
+    """how many objects each class holds, in the order of :attr:`PoolModel.classes`"""
 
     @property
     def ratio(self) -> float | None:
@@ -67,7 +67,7 @@ class StoreFigures:
         return self.compr_data_size / self.orig_data_size if self.orig_data_size else None
 
 
-class PageStore:
+class PoolModel:
     """A freshly filled zram device of a given kernel, as a model.
 
     Without arguments it is the running kernel's. ``chain`` is the zspage limit and rule,
@@ -115,7 +115,7 @@ class PageStore:
 
     def __repr__(self) -> str:
         return (
-            f"PageStore(page_size={self.page_size}, word_size={self.word_size}, "
+            f"PoolModel(page_size={self.page_size}, word_size={self.word_size}, "
             f"chain={tuple(self.chain)})"
         )
 
@@ -132,13 +132,13 @@ class PageStore:
                 f"object of {length} bytes: not between 1 and {self.page_size}"
             ) from err
 
-    def store(self, lengths: Sequence[int]) -> StoreFigures:
+    def store(self, lengths: Sequence[int]) -> PoolStats:
         """Fill the store with pages of these compressed lengths (bytes, 0: same-filled)."""
         data = _lengths(lengths)
         objects, compr, same, huge = self._zs.store(data)
         return self._figures(objects[: len(self.classes)], len(data), compr, same, huge)
 
-    def join(self, one: StoreFigures, other: StoreFigures) -> StoreFigures:
+    def join(self, one: PoolStats, other: PoolStats) -> PoolStats:
         """Put the pages of both on one device."""
         return self._figures(
             [a + b for a, b in zip(one.objects, other.objects, strict=True)],
@@ -148,7 +148,7 @@ class PageStore:
             one.huge_pages + other.huge_pages,
         )
 
-    def scale(self, figures: StoreFigures, pages: int) -> StoreFigures:
+    def scale(self, figures: PoolStats, pages: int) -> PoolStats:
         """What ``pages`` pages like those of a sample would give.
 
         Zspages are counted whole, so mem_used_total is no multiple of the sample's.
@@ -166,11 +166,11 @@ class PageStore:
 
     def _figures(
         self, objects: Sequence[int], pages: int, compr: int, same: int, huge: int
-    ) -> StoreFigures:
+    ) -> PoolStats:
         used = sum(
             -(-count // c.objects) * c.pages for count, c in zip(objects, self.classes, strict=True)
         )
-        return StoreFigures(
+        return PoolStats(
             page_size=self.page_size,
             pages=pages,
             orig_data_size=pages * self.page_size,

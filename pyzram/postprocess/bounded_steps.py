@@ -29,7 +29,7 @@ STEP_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class PostprocessResult:
     """What a run did: the device's figures before and after, and why it ended."""
 
     mm_before: MmStat
@@ -66,7 +66,7 @@ class Run:
         return (self.mm_before.compr_data_size or 0) - (self.mm_after.compr_data_size or 0)
 
 
-class Pace:
+class StepSizer:
     """How much to ask for next, in pages, and whether there is time left."""
 
     def __init__(self, timeout: float | None) -> None:
@@ -103,7 +103,7 @@ class Pace:
 
 
 @contextlib.contextmanager
-def alone(device: Zram, pace: Pace) -> Iterator[None]:
+def exclusive(device: Zram, sizer: StepSizer) -> Iterator[None]:
     """Keep other runs of pyzram off the device; they wait until their deadline.
 
     Raises:
@@ -118,7 +118,7 @@ def alone(device: Zram, pace: Pace) -> Iterator[None]:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError as err:
-                if pace.over:
+                if sizer.over:
                     raise DeviceBusyError(
                         errno.EBUSY,
                         f"{device.name}: another writeback or recompression is under way",
@@ -130,22 +130,22 @@ def alone(device: Zram, pace: Pace) -> Iterator[None]:
         os.close(fd)
 
 
-class Before:
-    """The figures at the start, to make a :class:`Run` of at the end."""
+class Baseline:
+    """The figures at the start, to make a :class:`PostprocessResult` of at the end."""
 
     def __init__(self, device: Zram) -> None:
         self._device = device
         self._mm = device.read_mm_stat()
         self._bd = self._bd_stat()
 
-    def run(self, pace: Pace, stopped: str | None) -> Run:
+    def result(self, sizer: StepSizer, stopped: str | None) -> PostprocessResult:
         """Read the figures again."""
-        return Run(
+        return PostprocessResult(
             mm_before=self._mm,
             mm_after=self._device.read_mm_stat(),
             bd_before=self._bd,
             bd_after=self._bd_stat(),
-            seconds=pace.seconds,
+            seconds=sizer.seconds,
             stopped=stopped,
         )
 

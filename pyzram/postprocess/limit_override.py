@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""The budget that one step of writeback is lent, given back even after SIGKILL.
+"""The budget that one step of writeback is granted, given back even after SIGKILL.
 
 ``writeback_limit`` is all that ends a command of the kernel early, so a step sets its own. What
 the device had before is written down first, in /run/pyzram: if the process is killed within the
 step, the next run finds that and puts it right before it begins.
 
-Lend and recover with the device locked (:func:`pyzram.postprocess.bounded_steps.alone`): a record
-under a lock of ours is a dead process's.
+Apply and recover with the device locked
+(:func:`pyzram.postprocess.bounded_steps.exclusive`): a record under a lock of ours is a dead
+process's.
 """
 
 from __future__ import annotations
@@ -24,64 +25,64 @@ if TYPE_CHECKING:
 UNITS_PER_PAGE = os.sysconf("SC_PAGE_SIZE") // BD_UNIT
 
 
-class Loan(NamedTuple):
+class LimitOverride(NamedTuple):
     """What the device had, and what it has for one step, in units of 4096 bytes."""
 
     own: int
     limited: bool
     """Whether its own limit counts."""
-    lent: int
-    settled: bool = False
+    granted: int
+    charged: bool = False
     """``own`` is already less what was used."""
 
 
-def lend(device: Zram, pages: int) -> Loan:
+def apply(device: Zram, pages: int) -> LimitOverride:
     """Let the next command write at most so many pages; less if the device's own limit is."""
     limited = device.read_writeback_limit_enable()
     own = device.read_writeback_limit()
-    lent = pages * UNITS_PER_PAGE
+    granted = pages * UNITS_PER_PAGE
     if limited:
-        lent = min(lent, own // UNITS_PER_PAGE * UNITS_PER_PAGE)
-    loan = Loan(own, limited, lent)
-    if lent:
-        _write_down(device, loan)
-        device.set_writeback_limit(lent)
+        granted = min(granted, own // UNITS_PER_PAGE * UNITS_PER_PAGE)
+    override = LimitOverride(own, limited, granted)
+    if granted:
+        _write_down(device, override)
+        device.set_writeback_limit(granted)
         device.set_writeback_limit_enable(True)
-    return loan
+    return override
 
 
-def give_back(device: Zram, loan: Loan) -> int:
+def restore(device: Zram, override: LimitOverride) -> int:
     """Put the device's own limit back, less what was used of it; return the pages used."""
     left = device.read_writeback_limit()
-    if loan.limited:
-        _write_down(device, _settled(loan, left))
-    _put_back(device, _settled(loan, left))
-    return (loan.lent - left) // UNITS_PER_PAGE
+    if override.limited:
+        _write_down(device, _charged(override, left))
+    _put_back(device, _charged(override, left))
+    return (override.granted - left) // UNITS_PER_PAGE
 
 
 def recover(device: Zram) -> None:
     """Put right what a killed process left."""
-    loan = _recorded(device)
-    if loan is None:
+    override = _recorded(device)
+    if override is None:
         return
     left = device.read_writeback_limit()
-    if left <= loan.lent:
-        _put_back(device, _settled(loan, left))
+    if left <= override.granted:
+        _put_back(device, _charged(override, left))
     else:
-        # Nothing was lent yet, or somebody has set another limit since.
+        # Nothing was granted yet, or somebody has set another limit since.
         os.unlink(_path(device))
 
 
-def _settled(loan: Loan, left: int) -> Loan:
-    if loan.limited and not loan.settled:
-        return loan._replace(own=loan.own - (loan.lent - left), settled=True)
-    return loan
+def _charged(override: LimitOverride, left: int) -> LimitOverride:
+    if override.limited and not override.charged:
+        return override._replace(own=override.own - (override.granted - left), charged=True)
+    return override
 
 
-def _put_back(device: Zram, loan: Loan) -> None:
-    if not loan.limited:
+def _put_back(device: Zram, override: LimitOverride) -> None:
+    if not override.limited:
         device.set_writeback_limit_enable(False)
-    device.set_writeback_limit(loan.own)
+    device.set_writeback_limit(override.own)
     os.unlink(_path(device))
 
 
@@ -89,7 +90,7 @@ def _put_back(device: Zram, loan: Loan) -> None:
 
 
 def _path(device: Zram) -> str:
-    return device.sysfs.path("run/pyzram", f"{device.name}.lent")
+    return device.sysfs.path("run/pyzram", f"{device.name}.limit")
 
 
 def _identity(device: Zram) -> str:
@@ -103,9 +104,9 @@ def _identity(device: Zram) -> str:
     return " ".join(words)
 
 
-def _write_down(device: Zram, loan: Loan) -> None:
+def _write_down(device: Zram, override: LimitOverride) -> None:
     path = _path(device)
-    line = " ".join([_identity(device), *(str(int(value)) for value in loan)])
+    line = " ".join([_identity(device), *(str(int(value)) for value in override)])
     try:
         os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
         with open(f"{path}.new", "w", encoding="ascii") as file:
@@ -115,12 +116,12 @@ def _write_down(device: Zram, loan: Loan) -> None:
         raise from_errno(err.errno or 0, f"{device.name}: write the limit down", path) from err
 
 
-def _recorded(device: Zram) -> Loan | None:
+def _recorded(device: Zram) -> LimitOverride | None:
     try:
         words = read_text(_path(device)).split()
     except FileNotFoundError:
         return None
-    if " ".join(words[:2]) != _identity(device) or len(words) != 2 + len(Loan._fields):
+    if " ".join(words[:2]) != _identity(device) or len(words) != 2 + len(LimitOverride._fields):
         return None
-    own, limited, lent, settled = map(int, words[2:])
-    return Loan(own, bool(limited), lent, bool(settled))
+    own, limited, granted, charged = map(int, words[2:])
+    return LimitOverride(own, bool(limited), granted, bool(charged))

@@ -7,7 +7,7 @@ import errno
 from typing import TYPE_CHECKING
 
 from ..errors import from_errno
-from .bounded_steps import PAGE_SIZE, Before, Pace, Run, alone
+from .bounded_steps import PAGE_SIZE, Baseline, PostprocessResult, StepSizer, exclusive
 from .writeback import mark_idle
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def recompress_pages(
     timeout: float | None = None,
     compact: bool = False,
     progress: Callable[[int], object] | None = None,
-) -> Run:
+) -> PostprocessResult:
     """Recompress all pages of one kind (:meth:`Zram.recompress`), heeding a deadline.
 
     ``type`` is ``idle``, ``huge``, ``huge_idle`` or ``None`` for all. With ``age`` (seconds),
@@ -44,7 +44,7 @@ def recompress_pages(
         DeviceBusyError: another run went on until the deadline.
         ZramOSError: EINVAL not initialised.
     """
-    pace = Pace(timeout)
+    sizer = StepSizer(timeout)
     device.read_recomp_algorithms()  # a kernel without them is said first
     if not device.read_disksize():
         raise from_errno(
@@ -52,9 +52,9 @@ def recompress_pages(
         )
     device.find_recomp_priority(algorithm, priority)  # also where there is nothing to do
     if age is not None and not mark_idle(device, age, timeout=timeout):
-        return Before(device).run(pace, "timeout")
-    with alone(device, pace):
-        before = Before(device)
+        return Baseline(device).result(sizer, "timeout")
+    with exclusive(device, sizer):
+        baseline = Baseline(device)
         tried = 0
         stopped = None
         while stopped is None:
@@ -62,17 +62,17 @@ def recompress_pages(
             stored = (now.orig_data_size or 0) // PAGE_SIZE
             if stored == 0:
                 break
-            if pace.over:
+            if sizer.over:
                 stopped = "timeout"
             elif max_pages is not None and tried >= max_pages:
                 stopped = "limit"
             else:
                 # A step that covers every page is the last one. One that changed nothing tried
                 # pages that will not get smaller; the next must reach beyond them.
-                pages = min(pace.pages, stored)
+                pages = min(sizer.pages, stored)
                 if max_pages is not None:
                     pages = min(pages, max_pages - tried)
-                with pace.step():
+                with sizer.step():
                     device.recompress(
                         type=type,
                         threshold=threshold,
@@ -86,7 +86,7 @@ def recompress_pages(
                 if pages == stored:
                     break
                 if device.read_mm_stat().compr_data_size == now.compr_data_size:
-                    pace.pages = max(pace.pages, 2 * pages)
+                    sizer.pages = max(sizer.pages, 2 * pages)
         if compact:
             device.compact()
-        return before.run(pace, stopped)
+        return baseline.result(sizer, stopped)

@@ -18,8 +18,8 @@ from ..device.backing import WRITEBACK_TYPES
 from ..errors import InvalidValueError, UnsupportedError, ZramOSError, from_errno
 from ..kernel.parse import BD_UNIT
 from ..units import parse_size
-from .bounded_steps import PAGE_SIZE, Before, Pace, Run, alone
-from .limit_override import UNITS_PER_PAGE, give_back, lend, recover
+from .bounded_steps import PAGE_SIZE, Baseline, PostprocessResult, StepSizer, exclusive
+from .limit_override import UNITS_PER_PAGE, apply, recover, restore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -37,7 +37,7 @@ def write_back(
     limit: int | str | None = None,
     timeout: float | None = None,
     progress: Progress | None = None,
-) -> Run:
+) -> PostprocessResult:
     """Write all pages of one kind to the backing device.
 
     ``type`` is ``idle``, ``huge``, ``huge_idle`` or ``incompressible``. With ``age``, pages are
@@ -59,12 +59,12 @@ def write_back(
         raise InvalidValueError(f"writeback type {type!r}: not one of {', '.join(WRITEBACK_TYPES)}")
     if age is not None and "idle" not in type:
         raise InvalidValueError(f"an age is of no meaning for {type} pages")
-    pace = Pace(timeout)
+    sizer = StepSizer(timeout)
     if age is not None:
         _refuse_unbacked(device)
         if not mark_idle(device, age, timeout=timeout):
-            return Before(device).run(pace, "timeout")
-    return _run(device, pace, limit, progress, [lambda: device.writeback(type)])
+            return Baseline(device).result(sizer, "timeout")
+    return _run(device, sizer, limit, progress, [lambda: device.writeback(type)])
 
 
 def write_back_pages(
@@ -74,24 +74,24 @@ def write_back_pages(
     limit: int | str | None = None,
     timeout: float | None = None,
     progress: Progress | None = None,
-) -> Run:
+) -> PostprocessResult:
     """Write pages by their places to the backing device: ranges ``(first, last)``.
 
     Pages that are not stored, same-filled or there already are passed over. The rest as
     :func:`write_back`.
     """
     wanted = list(ranges)
-    pace = Pace(timeout)
+    sizer = StepSizer(timeout)
 
     def commands() -> Iterator[Callable[[], object]]:
         for low, high in wanted:
             at = low
             while at <= high:
-                end = min(high, at + pace.pages - 1)
+                end = min(high, at + sizer.pages - 1)
                 yield partial(device.writeback, page_indexes=(at, end))
                 at = end + 1
 
-    return _run(device, pace, limit, progress, commands())
+    return _run(device, sizer, limit, progress, commands())
 
 
 def mark_idle(device: Zram, age: int, *, timeout: float | None = None) -> bool:
@@ -119,26 +119,26 @@ def remaining_budget(device: Zram) -> int | None:
 
 def _run(
     device: Zram,
-    pace: Pace,
+    sizer: StepSizer,
     limit: int | str | None,
     progress: Progress | None,
     commands: Iterable[Callable[[], object]],
-) -> Run:
+) -> PostprocessResult:
     allowed = None if limit is None else parse_size(limit) // PAGE_SIZE
     _refuse_unbacked(device)
-    with alone(device, pace):
+    with exclusive(device, sizer):
         recover(device)
-        before = Before(device)
+        baseline = Baseline(device)
         try:
-            stopped = _step_by_step(device, pace, allowed, progress, commands)
+            stopped = _step_by_step(device, sizer, allowed, progress, commands)
         finally:
             recover(device)
-        return before.run(pace, stopped)
+        return baseline.result(sizer, stopped)
 
 
 def _step_by_step(
     device: Zram,
-    pace: Pace,
+    sizer: StepSizer,
     allowed: int | None,
     progress: Progress | None,
     commands: Iterable[Callable[[], object]],
@@ -148,13 +148,13 @@ def _step_by_step(
     for command in commands:
         done = False
         while not done:
-            if pace.over:
+            if sizer.over:
                 return "timeout"
             if allowed is not None and written >= allowed:
                 return "limit"
-            pages = pace.pages if allowed is None else min(pace.pages, allowed - written)
-            with pace.step():
-                used, stopped, done = _lend(device, pages, command, pace)
+            pages = sizer.pages if allowed is None else min(sizer.pages, allowed - written)
+            with sizer.step():
+                used, stopped, done = _lend(device, pages, command, sizer)
             written += used
             if progress is not None:
                 progress(written * PAGE_SIZE)
@@ -164,23 +164,23 @@ def _step_by_step(
 
 
 def _lend(
-    device: Zram, pages: int, command: Callable[[], object], pace: Pace
+    device: Zram, pages: int, command: Callable[[], object], sizer: StepSizer
 ) -> tuple[int, str | None, bool]:
     """Do one command within so many pages: pages written, why to stop, whether it got through."""
-    loan = lend(device, pages)
-    if loan.lent == 0:
+    override = apply(device, pages)
+    if override.granted == 0:
         return 0, "limit", False
     stopped, done = None, False
     try:
-        stopped, done = _patiently(command, pace)
+        stopped, done = _patiently(command, sizer)
     except ZramOSError as err:
         # The kernel says EIO both for a failed write and for a budget that is used up.
         if err.errno != errno.EIO or device.read_writeback_limit() >= UNITS_PER_PAGE:
             raise
-    return give_back(device, loan), stopped, done
+    return restore(device, override), stopped, done
 
 
-def _patiently(command: Callable[[], object], pace: Pace) -> tuple[str | None, bool]:
+def _patiently(command: Callable[[], object], sizer: StepSizer) -> tuple[str | None, bool]:
     """Do it, waiting for other runs where the kernel would not (6.12)."""
     while True:
         try:
@@ -191,7 +191,7 @@ def _patiently(command: Callable[[], object], pace: Pace) -> tuple[str | None, b
                 return "full", False
             if err.errno != errno.EAGAIN:
                 raise
-            if pace.over:
+            if sizer.over:
                 return "timeout", False
         time.sleep(0.05)
 

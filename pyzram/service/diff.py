@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How a running device differs from what is wished for, and what a change of it needs."""
+"""How a running device differs from what is asked for, and what a change of it needs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from ..units import format_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..config.device_config import Wish
-    from .observed import Running
+    from ..config.device_config import DeviceConfig
+    from .observed import ObservedDevice
 
     Value = str | int | None
 
@@ -40,7 +40,7 @@ OPPOSITES = {
 }
 
 
-class Change:
+class Difference:
     """A difference between a running device and the file; sizes are whole numbers, in bytes."""
 
     __slots__ = ("field", "have", "index", "name", "needs", "want")
@@ -66,37 +66,37 @@ def _text(value: Value) -> str:
     return format_size(value) if isinstance(value, int) else value or "none"
 
 
-def memory_of(wish: Wish) -> dict[str, str]:
-    """Return what is remembered of a wish, because the kernel does not tell it back."""
+def settings_of(desired: DeviceConfig) -> dict[str, str]:
+    """Return what is remembered of a desired device, because the kernel does not report it."""
     return {
-        "disksize": str(wish.disksize),
-        "algorithms": " ".join(map(str, wish.algorithms)),
-        "recompression": " ".join(map(str, wish.recompression)),
-        "backing_dev": wish.backing_dev or "",
-        "label": wish.label or "",
-        "discard": wish.discard,
-        "writeback_limit": "" if wish.writeback_limit is None else str(wish.writeback_limit),
-        "mount_point": wish.mount_point or "",
-        "fstype": wish.fstype if wish.mount_point else "",
-        "mkfs_options": " ".join(wish.mkfs_options) if wish.mount_point else "",
-        "mount_options": wish.mount_options,
-        "mode": "" if wish.mode is None else f"{wish.mode:o}",
-        "owner": wish.owner or "",
-        "priority": str(wish.priority) if wish.is_swap else "",
+        "disksize": str(desired.disksize),
+        "algorithms": " ".join(map(str, desired.algorithms)),
+        "recompression": " ".join(map(str, desired.recompression)),
+        "backing_dev": desired.backing_dev or "",
+        "label": desired.label or "",
+        "discard": desired.discard,
+        "writeback_limit": "" if desired.writeback_limit is None else str(desired.writeback_limit),
+        "mount_point": desired.mount_point or "",
+        "fstype": desired.fstype if desired.mount_point else "",
+        "mkfs_options": " ".join(desired.mkfs_options) if desired.mount_point else "",
+        "mount_options": desired.mount_options,
+        "mode": "" if desired.mode is None else f"{desired.mode:o}",
+        "owner": desired.owner or "",
+        "priority": str(desired.priority) if desired.is_swap else "",
     }
 
 
-def changes_of(wish: Wish, device: Running) -> list[Change]:
+def differences(desired: DeviceConfig, device: ObservedDevice) -> list[Difference]:
     """Compare a device in use with what the file says."""
     found = []
 
     def compare(field: str, have: Value, want: Value, needs: str) -> None:
         if have != want:
-            found.append(Change(wish.index, device.name, field, have, want, needs))
+            found.append(Difference(desired.index, device.name, field, have, want, needs))
 
-    want = memory_of(wish)
-    have = device.record
-    compare("disksize", device.disksize, wish.disksize, NEW_DEVICE)
+    want = settings_of(desired)
+    have = device.settings
+    compare("disksize", device.disksize, desired.disksize, NEW_DEVICE)
     # A fallback is no difference: the same list would choose the same again.
     if not _chooses_the_same(have.get("algorithms", ""), want["algorithms"], device.algorithm):
         compare("algorithms", have.get("algorithms", ""), want["algorithms"], NEW_DEVICE)
@@ -104,20 +104,20 @@ def changes_of(wish: Wish, device: Running) -> list[Change]:
     compare("backing_dev", have.get("backing_dev", ""), want["backing_dev"], NEW_DEVICE)
     compare("mount_point", have.get("mount_point", ""), want["mount_point"], NEW_DEVICE)
     compare("label", have.get("label", ""), want["label"], NEW_DEVICE)
-    if wish.is_swap:
+    if desired.is_swap:
         compare("priority", have.get("priority", ""), want["priority"], NEW_DEVICE)
         compare("discard", have.get("discard", ""), want["discard"], NEW_DEVICE)
     else:
         compare("fstype", have.get("fstype", ""), want["fstype"], NEW_DEVICE)
         compare("mkfs_options", have.get("mkfs_options", ""), want["mkfs_options"], NEW_DEVICE)
         have_mount = mount_words(have.get("mount_options", ""), have.get("discard", ""))
-        want_mount = mount_words(wish.mount_options, wish.discard)
+        want_mount = mount_words(desired.mount_options, desired.discard)
         live = remount_words(have_mount, want_mount) is not None
         compare("mount_options", have_mount, want_mount, LIVE if live else NEW_MOUNT)
         compare("mode", have.get("mode", ""), want["mode"], LIVE)
         compare("owner", have.get("owner", ""), want["owner"], LIVE)
     if not device.busy:
-        compare("mem_limit", device.mem_limit, wish.mem_limit, LIVE)
+        compare("mem_limit", device.mem_limit, desired.mem_limit, LIVE)
     limit = have.get("writeback_limit", "")
     compare("writeback_limit", _limit(limit), _limit(want["writeback_limit"]), LIVE)
     return found

@@ -7,12 +7,12 @@ import os
 
 from ..kernel.parse import BD_UNIT, parse_mounts, parse_swaps
 from ..kernel.sysfs import Sysfs, read_text
-from .observed import Machine, Running
+from .observed import ObservedDevice, ObservedSystem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..kernel.parse import SwapArea
-    from .registry import State
+    from .registry import Registry
 
 CONTAINER_FILES = {
     "run/systemd/container": "",
@@ -22,28 +22,28 @@ CONTAINER_FILES = {
 }
 
 
-def survey(state: State) -> Machine:
-    """Take a snapshot; ``state`` must have been loaded.
+def observe(registry: Registry) -> ObservedSystem:
+    """Take a snapshot; ``registry`` must have been loaded.
 
     Raises:
         ZramOSError: /sys or /proc can not be read.
     """
-    sysfs = state.sysfs
+    sysfs = registry.sysfs
     areas = parse_swaps(_read(sysfs, "proc/swaps"))  # a kernel without swap has none
     mounts = parse_mounts(sysfs.read("proc/self/mountinfo"))
     by_name = {_device_name(area.path): area for area in areas}
-    ours = [record.number for record in state.records]
+    ours = [registered.number for registered in registry.records]
     # Our own in the order in which they were made.
     others = [number for number in sysfs.numbers() if number not in ours]
-    elsewhere = state.read_elsewhere() if others else {}
+    elsewhere = registry.read_elsewhere() if others else {}
     driver = sysfs.has_driver()
     writable = not driver or not os.statvfs(sysfs.control).f_flag & os.ST_RDONLY
     devices = [_look(sysfs, number, by_name, mounts) for number in ours + others]
     for device in devices:
         device.elsewhere = elsewhere.get(device.number, "")
-    if state.records:
-        _look_closely(state, devices)
-    return Machine(
+    if registry.records:
+        _look_closely(registry, devices)
+    return ObservedSystem(
         driver=driver,
         writable=writable,
         container="" if driver and writable else container(sysfs),
@@ -58,9 +58,9 @@ def survey(state: State) -> Machine:
 
 def _look(
     sysfs: Sysfs, number: int, areas: dict[str, SwapArea], mounts: dict[str, list[str]]
-) -> Running:
+) -> ObservedDevice:
     base = f"sys/block/zram{number}"
-    return Running(
+    return ObservedDevice(
         number,
         disksize=int(_read(sysfs, f"{base}/disksize") or 0),
         area=areas.get(f"zram{number}"),
@@ -68,32 +68,32 @@ def _look(
     )
 
 
-def _look_closely(state: State, devices: list[Running]) -> None:
+def _look_closely(registry: Registry, devices: list[ObservedDevice]) -> None:
     """Add what concerns our own devices alone; some of it the kernel may hold back."""
-    from ..kernel.attributes import Figures, Reader
+    from ..kernel.attributes import AttributeReader, Attributes
 
-    reader = Reader(state.sysfs)
+    reader = AttributeReader(registry.sysfs)
     try:
-        for device, record in zip(devices, state.records, strict=False):
-            if _used_otherwise(device, record.memory):
+        for device, registered in zip(devices, registry.records, strict=False):
+            if _used_otherwise(device, registered.settings):
                 continue
-            device.index = record.index
-            device.ready = record.ready
-            device.record = record.memory
-            figures = Figures(reader, record.number)
+            device.index = registered.index
+            device.ready = registered.ready
+            device.settings = registered.settings
+            figures = Attributes(reader, registered.number)
             recompression = figures["recomp_algorithm"] or {}
             device.algorithm = figures["comp_algorithm"]
             device.recompression = tuple(str(recompression[key]) for key in sorted(recompression))
             device.mem_used = figures["mem_used_total"] or 0
             device.mem_limit = figures["mem_limit"] or 0
-            if record.memory.get("backing_dev"):
+            if registered.settings.get("backing_dev"):
                 device.backed = (figures["bd_count"] or 0) * BD_UNIT
             device.busy = figures.waiting
     finally:
         reader.close()
 
 
-def _used_otherwise(device: Running, memory: dict[str, str]) -> bool:
+def _used_otherwise(device: ObservedDevice, memory: dict[str, str]) -> bool:
     """Whether somebody has taken a device of ours and made something else of it."""
     if int(memory.get("disksize", 0)) not in (0, device.disksize) and device.disksize:
         return True

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ..kernel.parse import SwapArea
 
 
-class Running:
+class ObservedDevice:
     """A zram device as it is. Sizes in bytes."""
 
     __slots__ = (
@@ -27,7 +27,7 @@ class Running:
         "number",
         "ready",
         "recompression",
-        "record",
+        "settings",
     )
 
     def __init__(
@@ -44,7 +44,7 @@ class Running:
         backed: int = 0,
         area: SwapArea | None = None,
         mounts: tuple[str, ...] = (),
-        record: dict[str, str] | None = None,
+        settings: dict[str, str] | None = None,
         elsewhere: str = "",
         busy: bool = False,
     ) -> None:
@@ -66,8 +66,8 @@ class Running:
         """What was written back and lies on the backing device, before compression."""
         self.area = area
         self.mounts = mounts
-        self.record = record or {}
-        """What the kernel does not tell back, as it was asked for (:func:`memory_of`)."""
+        self.settings = settings or {}
+        """What the kernel does not tell back, as it was asked for (:func:`settings_of`)."""
 
     @property
     def name(self) -> str:
@@ -87,7 +87,7 @@ class Running:
         return self.area is not None or bool(self.mounts)
 
 
-class Machine:
+class ObservedSystem:
     """What the planner needs to know of a machine. Sizes in bytes."""
 
     __slots__ = (
@@ -110,7 +110,7 @@ class Machine:
         container: str = "",
         available: int = 1 << 40,
         areas: Iterable[SwapArea] = (),
-        devices: Iterable[Running] = (),
+        devices: Iterable[ObservedDevice] = (),
         mounted: Iterable[str] = (),
         zswap: bool = False,
         resume: str = "",
@@ -132,6 +132,6 @@ class Machine:
         self.resume = resume
         """zram device that the kernel is told to resume from; empty for none."""
 
-    def own(self, index: int) -> list[Running]:
+    def own(self, index: int) -> list[ObservedDevice]:
         """Return our devices for one entry of the file, oldest first."""
         return [device for device in self.devices if device.index == index]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Compare what is wished for with the running devices: a list of steps, nothing is done here.
+"""Compare what is asked for with the running devices: a list of steps, nothing is done here.
 
 No I/O: a plan depends on a :class:`~pyzram.config.parser.Config` and a
-:class:`~pyzram.service.observed.Machine` alone, both plain values.
+:class:`~pyzram.service.observed.ObservedSystem` alone, both plain values.
 :mod:`pyzram.service.observe` looks, :mod:`pyzram.service.service` carries steps out.
 """
 
@@ -10,16 +10,16 @@ from __future__ import annotations
 
 from ..config.parser import PAGE_SIZE, TABLE_BYTES_PER_PAGE
 from ..units import format_size
-from .diff import LIVE, NEW_DEVICE, changes_of
+from .diff import LIVE, NEW_DEVICE, differences
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ..config.device_config import Wish
+    from ..config.device_config import DeviceConfig
     from ..config.parser import Config
-    from .diff import Change
-    from .observed import Machine, Running
+    from .diff import Difference
+    from .observed import ObservedDevice, ObservedSystem
 
 # Draining goes page by page through memory; below this much, the machine would only thrash.
 RESERVE = 16 << 20
@@ -47,7 +47,7 @@ class Plan:
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
-        self.changes: list[Change] = []
+        self.changes: list[Difference] = []
         self.warnings: list[str] = []
         self.refusals: list[str] = []
         """Why nothing of this will be done; empty when it can be."""
@@ -78,11 +78,11 @@ class Plan:
 # ---- goals -------------------------------------------------------------------------------------
 
 
-def plan_start(config: Config, machine: Machine) -> Plan:
+def plan_start(config: Config, machine: ObservedSystem) -> Plan:
     """Plan to set up what is missing; devices that run are left as they are."""
     plan = _begin(config, machine)
-    for wish in config.devices:
-        _start_device(plan, machine, wish)
+    for desired in config.devices:
+        _start_device(plan, machine, desired)
     for device in _beyond(config, machine):
         plan.warnings.append(
             f"{device.name}: is no longer in {config.path} (pyzram reload takes it down)"
@@ -92,14 +92,14 @@ def plan_start(config: Config, machine: Machine) -> Plan:
     return _end(plan, config, machine)
 
 
-def plan_reload(config: Config, machine: Machine) -> Plan:
+def plan_reload(config: Config, machine: ObservedSystem) -> Plan:
     """Plan to make the running devices what the file says, without a moment without swap."""
     plan = _begin(config, machine)
-    for wish in config.devices:
-        own = [device for device in machine.own(wish.index) if device.in_use]
+    for desired in config.devices:
+        own = [device for device in machine.own(desired.index) if device.in_use]
         current = own[-1] if own else None
         before = len(plan.changes)
-        _start_device(plan, machine, wish)
+        _start_device(plan, machine, desired)
         changes = plan.changes[before:]
         if current is not None and current.busy:
             _refuse_busy(plan, current)  # not even the differences can be told
@@ -108,10 +108,10 @@ def plan_reload(config: Config, machine: Machine) -> Plan:
             continue
         if all(change.needs == LIVE for change in changes):
             for change in changes:
-                _live(plan, wish, current, change)
-            plan.steps.append(_ready(wish, current, remember=True))
-        elif wish.is_swap and current.area is not None:
-            _replace(plan, machine, wish, current)
+                _live(plan, desired, current, change)
+            plan.steps.append(_ready(desired, current, remember=True))
+        elif desired.is_swap and current.area is not None:
+            _replace(plan, machine, desired, current)
         elif all(change.needs != NEW_DEVICE for change in changes):
             points = " ".join(current.mounts)
             plan.refusals.append(
@@ -131,7 +131,7 @@ def plan_reload(config: Config, machine: Machine) -> Plan:
     return _end(plan, config, machine)
 
 
-def plan_stop(config: Config | None, machine: Machine) -> Plan:
+def plan_stop(config: Config | None, machine: ObservedSystem) -> Plan:
     """Plan to take down every device of ours; unreadable files do not keep one from stopping."""
     plan = Plan()
     own = [device for device in machine.devices if device.index is not None]
@@ -151,7 +151,7 @@ def plan_stop(config: Config | None, machine: Machine) -> Plan:
 # ---- parts -------------------------------------------------------------------------------------
 
 
-def _begin(config: Config, machine: Machine) -> Plan:
+def _begin(config: Config, machine: ObservedSystem) -> Plan:
     plan = Plan()
     plan.warnings += config.warnings
     if machine.container and not (machine.driver and machine.writable):
@@ -173,10 +173,10 @@ def _begin(config: Config, machine: Machine) -> Plan:
     return plan
 
 
-def _end(plan: Plan, config: Config, machine: Machine) -> Plan:
-    swap = [wish for wish in config.devices if wish.is_swap]
+def _end(plan: Plan, config: Config, machine: ObservedSystem) -> Plan:
+    swap = [desired for desired in config.devices if desired.is_swap]
     if swap:
-        lowest = min(wish.priority for wish in swap)
+        lowest = min(desired.priority for desired in swap)
         on_zram = {device.area.path for device in machine.devices if device.area}
         for area in machine.areas:
             if area.path not in on_zram and area.priority >= lowest:
@@ -196,16 +196,16 @@ def _end(plan: Plan, config: Config, machine: Machine) -> Plan:
     return plan
 
 
-def _start_device(plan: Plan, machine: Machine, wish: Wish) -> None:
+def _start_device(plan: Plan, machine: ObservedSystem, desired: DeviceConfig) -> None:
     """Plan one device of the file: finish what was begun, or set it up; note its changes."""
-    own = machine.own(wish.index)
+    own = machine.own(desired.index)
     used = [device for device in own if device.in_use]
     current = used[-1] if used else None
     # Others are what a killed start or reload has left.
     for device in own:
         if device is current:
             continue
-        if not wish.is_swap and device.ready and device.disksize and current is None:
+        if not desired.is_swap and device.ready and device.disksize and current is None:
             current = device  # a file system that was unmounted: what it holds is kept
         elif device.in_use:
             _refuse_stop(plan, machine, [device])
@@ -213,41 +213,41 @@ def _start_device(plan: Plan, machine: Machine, wish: Wish) -> None:
         else:
             _take_down(plan, device)
     if current is None:
-        if wish.mount_point and wish.mount_point in machine.mounted:
+        if desired.mount_point and desired.mount_point in machine.mounted:
             plan.refusals.append(
-                f"something else is mounted on {wish.mount_point} already, unmount it first"
+                f"something else is mounted on {desired.mount_point} already, unmount it first"
             )
-        plan.steps += _new_device(wish, wish.priority)
-        _refuse_table(plan, machine, wish)
+        plan.steps += _new_device(desired, desired.priority)
+        _refuse_table(plan, machine, desired)
         return
-    if current.ready or current.record:
-        plan.changes += changes_of(wish, current)
-    if not current.in_use and wish.mount_point:
-        plan.steps.append(_mount(wish, current))
+    if current.ready or current.settings:
+        plan.changes += differences(desired, current)
+    if not current.in_use and desired.mount_point:
+        plan.steps.append(_mount(desired, current))
     if not current.ready or not current.in_use:
-        if wish.mount_point and current.mounts:
-            plan.steps.append(_permissions(wish, current))
+        if desired.mount_point and current.mounts:
+            plan.steps.append(_permissions(desired, current))
         # What was asked for stays remembered, so that a difference to the file still shows.
-        plan.steps.append(_ready(wish, current, remember=False))
+        plan.steps.append(_ready(desired, current, remember=False))
 
 
-def _new_device(wish: Wish, priority: int, *, bridge: bool = False) -> list[Step]:
-    index = wish.index
-    algorithms = " or ".join(map(str, wish.algorithms)) or "the kernel's algorithm"
+def _new_device(desired: DeviceConfig, priority: int, *, bridge: bool = False) -> list[Step]:
+    index = desired.index
+    algorithms = " or ".join(map(str, desired.algorithms)) or "the kernel's algorithm"
     steps = [
         Step("add", index, "add a bridge" if bridge else "add a device"),
-        Step("configure", index, f"set it to {format_size(wish.disksize)}, {algorithms}"),
+        Step("configure", index, f"set it to {format_size(desired.disksize)}, {algorithms}"),
     ]
-    if wish.is_swap:
+    if desired.is_swap:
         steps += [
             Step("mkswap", index, "make a swap signature"),
             Step("swapon", index, f"swap on with priority {priority}", priority=priority),
         ]
     else:
         steps += [
-            Step("mkfs", index, f"make a file system {wish.fstype}"),
-            Step("mount", index, f"mount it on {wish.mount_point}"),
-            Step("permissions", index, f"set mode and owner of {wish.mount_point}"),
+            Step("mkfs", index, f"make a file system {desired.fstype}"),
+            Step("mount", index, f"mount it on {desired.mount_point}"),
+            Step("permissions", index, f"set mode and owner of {desired.mount_point}"),
         ]
     steps.append(Step("ready", index, "note that it is complete"))
     if bridge:
@@ -256,35 +256,40 @@ def _new_device(wish: Wish, priority: int, *, bridge: bool = False) -> list[Step
     return steps
 
 
-def _mount(wish: Wish, device: Running) -> Step:
+def _mount(desired: DeviceConfig, device: ObservedDevice) -> Step:
     return Step(
-        "mount", wish.index, f"mount {device.name} on {wish.mount_point}", number=device.number
+        "mount",
+        desired.index,
+        f"mount {device.name} on {desired.mount_point}",
+        number=device.number,
     )
 
 
-def _permissions(wish: Wish, device: Running) -> Step:
-    text = f"set mode and owner of {wish.mount_point}"
-    return Step("permissions", wish.index, text, number=device.number)
+def _permissions(desired: DeviceConfig, device: ObservedDevice) -> Step:
+    text = f"set mode and owner of {desired.mount_point}"
+    return Step("permissions", desired.index, text, number=device.number)
 
 
-def _ready(wish: Wish, device: Running, *, remember: bool) -> Step:
+def _ready(desired: DeviceConfig, device: ObservedDevice, *, remember: bool) -> Step:
     text = f"note that {device.name} is complete"
-    return Step("ready", wish.index, text, number=device.number, remember=remember)
+    return Step("ready", desired.index, text, number=device.number, remember=remember)
 
 
-def _live(plan: Plan, wish: Wish, device: Running, change: Change) -> None:
+def _live(plan: Plan, desired: DeviceConfig, device: ObservedDevice, change: Difference) -> None:
     """Plan a change of a running device; mode and owner are one step."""
     action = "permissions" if change.field in ("mode", "owner") else change.field
     step = Step(
-        action, wish.index, str(change), number=device.number, have=change.have, want=change.want
+        action, desired.index, str(change), number=device.number, have=change.have, want=change.want
     )
     if action != "permissions" or all(
-        (old.action, old.index) != (action, wish.index) for old in plan.steps
+        (old.action, old.index) != (action, desired.index) for old in plan.steps
     ):
         plan.steps.append(step)
 
 
-def _replace(plan: Plan, machine: Machine, wish: Wish, old: Running) -> None:
+def _replace(
+    plan: Plan, machine: ObservedSystem, desired: DeviceConfig, old: ObservedDevice
+) -> None:
     """Plan a new device first, at a higher priority, and the old one drained after.
 
     What one device writes back to no other can have. Where both are to have the same, a device
@@ -293,7 +298,7 @@ def _replace(plan: Plan, machine: Machine, wish: Wish, old: Running) -> None:
     area = old.area
     assert area is not None
     free = sum(other.size - other.used for other in machine.areas if other.path != area.path)
-    table = wish.disksize // PAGE_SIZE * TABLE_BYTES_PER_PAGE
+    table = desired.disksize // PAGE_SIZE * TABLE_BYTES_PER_PAGE
     # Pages that go from the old device to the new one take about as much there; a tenth for what
     # the two allocators can not share on the way. What was written back comes back.
     needed = RESERVE + table + old.mem_used // 10 + old.backed
@@ -302,20 +307,20 @@ def _replace(plan: Plan, machine: Machine, wish: Wish, old: Running) -> None:
             f"{old.name}: replacing it takes {format_size(needed)} of memory on the way, "
             f"only {format_size(machine.available)} are available"
         )
-    room = machine.available - needed + wish.disksize + free
+    room = machine.available - needed + desired.disksize + free
     if area.used > room:
         plan.refusals.append(
             f"{old.name}: {format_size(area.used)} are swapped out to it, the new device, memory "
             f"and other swap can take {format_size(max(room, 0))}"
         )
-    priority = min(max(wish.priority, area.priority + 1), 32767)
-    bridged = wish.backing_dev and wish.backing_dev == old.record.get("backing_dev")
+    priority = min(max(desired.priority, area.priority + 1), 32767)
+    bridged = desired.backing_dev and desired.backing_dev == old.settings.get("backing_dev")
     if bridged:
-        plan.steps += _new_device(wish.without_backing(), priority, bridge=True)
+        plan.steps += _new_device(desired.without_backing(), priority, bridge=True)
         _take_down(plan, old)
-    plan.steps += _new_device(wish, priority)
+    plan.steps += _new_device(desired, priority)
     if bridged:
-        index = wish.index
+        index = desired.index
         plan.steps += [
             Step("swapoff", index, "swap off the bridge (its pages move on)", bridge=True),
             Step("remove", index, "reset and remove the bridge", bridge=True),
@@ -324,7 +329,7 @@ def _replace(plan: Plan, machine: Machine, wish: Wish, old: Running) -> None:
         _take_down(plan, old)
 
 
-def _refuse_stop(plan: Plan, machine: Machine, devices: list[Running]) -> None:
+def _refuse_stop(plan: Plan, machine: ObservedSystem, devices: list[ObservedDevice]) -> None:
     """Refuse to drain what memory and the remaining swap can not take back."""
     leaving = {device.area.path for device in devices if device.area}
     used = sum(device.area.used for device in devices if device.area)
@@ -338,25 +343,25 @@ def _refuse_stop(plan: Plan, machine: Machine, devices: list[Running]) -> None:
         )
 
 
-def _refuse_table(plan: Plan, machine: Machine, wish: Wish) -> None:
+def _refuse_table(plan: Plan, machine: ObservedSystem, desired: DeviceConfig) -> None:
     """Refuse a device for whose table the kernel would have to kill processes."""
-    table = wish.disksize // PAGE_SIZE * TABLE_BYTES_PER_PAGE
+    table = desired.disksize // PAGE_SIZE * TABLE_BYTES_PER_PAGE
     if table > machine.available:
         plan.refusals.append(
-            f"device {wish.index}: the table of {format_size(wish.disksize)} takes "
+            f"device {desired.index}: the table of {format_size(desired.disksize)} takes "
             f"{format_size(table)} of memory at once, only {format_size(machine.available)} are "
             "available: make it smaller or end some processes"
         )
 
 
-def _refuse_busy(plan: Plan, device: Running) -> None:
+def _refuse_busy(plan: Plan, device: ObservedDevice) -> None:
     plan.refusals.append(
         f"{device.name}: a writeback or recompression is under way and holds up everything else: "
         "try again when it has ended"
     )
 
 
-def _take_down(plan: Plan, device: Running) -> None:
+def _take_down(plan: Plan, device: ObservedDevice) -> None:
     if device.busy:
         _refuse_busy(plan, device)
     index = -1 if device.index is None else device.index
@@ -372,7 +377,7 @@ def _take_down(plan: Plan, device: Running) -> None:
     plan.steps.append(Step("remove", index, f"reset and remove {device.name}", number=number))
 
 
-def _beyond(config: Config, machine: Machine) -> list[Running]:
+def _beyond(config: Config, machine: ObservedSystem) -> list[ObservedDevice]:
     """Return our devices that the file no longer has."""
     count = len(config.devices)
     return [d for d in machine.devices if d.index is not None and d.index >= count]

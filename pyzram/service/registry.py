@@ -23,21 +23,21 @@ LOCK_SECONDS = 90.0
 ADDING_BYTES = 64  # an index, a blank and a number
 
 
-class Record:
+class RegisteredDevice:
     """One device of ours."""
 
-    __slots__ = ("diskseq", "index", "memory", "number", "ready")
+    __slots__ = ("diskseq", "index", "number", "ready", "settings")
 
     def __init__(self, index: int, number: int, diskseq: str, ready: bool = False) -> None:
         self.index = index
         self.number = number
         self.diskseq = diskseq
         self.ready = ready
-        self.memory: dict[str, str] = {}
+        self.settings: dict[str, str] = {}
         """What was asked for and the kernel does not tell back."""
 
 
-class State:
+class Registry:
     """The record of one configuration file; as a context manager it holds the lock.
 
     Synchronization: the lock is shared by all configurations, since all add devices.
@@ -52,7 +52,7 @@ class State:
         name = os.path.abspath(config_path).strip("/").replace("/", "!")
         self.path = f"{directory}/{name}"
         self.adding = f"{self.path}.adding"
-        self.records: list[Record] = []
+        self.records: list[RegisteredDevice] = []
         self._lock = -1
 
     def __enter__(self) -> Self:
@@ -123,7 +123,7 @@ class State:
             if name == "lock" or name.endswith((".new", ".adding")):
                 continue
             path = "/" + name.replace("!", "/")
-            other = State(path, directory=self.directory, sysfs=self.sysfs)
+            other = Registry(path, directory=self.directory, sysfs=self.sysfs)
             if other.path == self.path:
                 continue
             try:
@@ -137,12 +137,14 @@ class State:
         for line in lines:
             if line.startswith(" ") and self.records:
                 key, _, value = line[1:].partition(" ")
-                self.records[-1].memory[key] = value
+                self.records[-1].settings[key] = value
                 continue
             word, index, number, diskseq, ready = line.split(" ")
             if word != "device" or ready not in ("ready", "begun"):
                 raise ValueError(line)
-            self.records.append(Record(int(index), int(number), diskseq, ready == "ready"))
+            self.records.append(
+                RegisteredDevice(int(index), int(number), diskseq, ready == "ready")
+            )
 
     def _finish_adding(self) -> None:
         """Take up the device that was added just before a killed process could record it."""
@@ -158,7 +160,7 @@ class State:
         except OSError:
             return
         if untouched:
-            self.records.append(Record(index, number, self.diskseq(number)))
+            self.records.append(RegisteredDevice(index, number, self.diskseq(number)))
 
     def diskseq(self, number: int) -> str:
         """Return what tells this device from others that had or get its number; empty if gone."""
@@ -175,7 +177,7 @@ class State:
         for record in self.records:
             ready = "ready" if record.ready else "begun"
             lines.append(f"device {record.index} {record.number} {record.diskseq} {ready}")
-            lines += [f" {key} {value}" for key, value in record.memory.items() if value]
+            lines += [f" {key} {value}" for key, value in record.settings.items() if value]
         temporary = f"{self.path}.new"
         try:
             with open(temporary, "w", encoding="utf-8", errors="surrogateescape") as file:
@@ -190,10 +192,10 @@ class State:
     def _unkept(self, err: OSError) -> ZramOSError:
         return from_errno(err.errno or 0, f"{self.path}: keep the record", self.path)
 
-    def add_device(self, index: int, memory: dict[str, str]) -> Record:
+    def add_device(self, index: int, settings: dict[str, str]) -> RegisteredDevice:
         """Make a device (hot_add) and record it, with no moment in which it is unknown.
 
-        ``memory`` is what it is meant to become.
+        ``settings`` is what it is meant to become.
 
         The kernel writes the number straight into a file of ours, within the very call that
         makes the device, so not even SIGKILL comes between the two.
@@ -225,8 +227,8 @@ class State:
             number = int(os.pread(intent, ADDING_BYTES, 0).split()[1])
         finally:
             os.close(intent)
-        record = Record(index, number, self.diskseq(number))
-        record.memory = memory
+        record = RegisteredDevice(index, number, self.diskseq(number))
+        record.settings = settings
         self.records.append(record)
         self.save()
         return record
@@ -236,7 +238,7 @@ class State:
         self.records = [record for record in self.records if record.number != number]
         self.save()
 
-    def record(self, number: int) -> Record:
+    def record(self, number: int) -> RegisteredDevice:
         """Return the record of a device of ours."""
         return next(record for record in self.records if record.number == number)
 

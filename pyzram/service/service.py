@@ -21,23 +21,23 @@ from ..device.algorithms import Algorithm
 from ..device.backing_attach import check_backing
 from ..device.lifecycle import MEM_LIMIT, Lifecycle, total_memory, wait_until
 from ..errors import DeviceNotFoundError, UnsupportedError, ZramError, ZramOSError, from_errno
-from ..external import ProgramError, run
+from ..external import ProgramError, run_program
 from ..kernel import holders
 from ..kernel.sysfs import Sysfs
 from ..units import format_size
 from . import plan as planner
-from .diff import memory_of, mount_words, remount_words
-from .observe import survey
+from .diff import mount_words, remount_words, settings_of
+from .observe import observe
 from .plan import Plan, Step
-from .registry import DEFAULT_DIRECTORY, State
+from .registry import DEFAULT_DIRECTORY, Registry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
-    from ..config.device_config import Choice, Wish
-    from .observed import Machine
+    from ..config.device_config import Choice, DeviceConfig
+    from .observed import ObservedSystem
 
     T = TypeVar("T")
 
@@ -69,7 +69,7 @@ class Service:
     ) -> None:
         self.path = path
         self.sysfs = sysfs or Sysfs()
-        self.state = State(path, directory=directory, sysfs=self.sysfs)
+        self.registry = Registry(path, directory=directory, sysfs=self.sysfs)
         self.tell = tell
         self.warn = warn
 
@@ -86,8 +86,8 @@ class Service:
     def plan(self, goal: str) -> Plan:
         """Return what ``start``, ``stop`` or ``reload`` would do now; changes nothing."""
         config = self._config_for(goal)
-        self.state.load()
-        return _make_plan(goal, config, survey(self.state))
+        self.registry.load()
+        return _make_plan(goal, config, observe(self.registry))
 
     def start(self) -> Plan:
         """Set up what is missing.
@@ -116,10 +116,10 @@ class Service:
         """
         return self._reach("reload")
 
-    def look(self) -> tuple[Config | None, Machine]:
+    def look(self) -> tuple[Config | None, ObservedSystem]:
         """Return the file, if it can be read, and the machine."""
-        self.state.load()
-        return self._config_for("stop"), survey(self.state)
+        self.registry.load()
+        return self._config_for("stop"), observe(self.registry)
 
     def _config_for(self, goal: str) -> Config | None:
         try:
@@ -137,17 +137,17 @@ class Service:
 
     def _reach(self, goal: str) -> Plan:
         config = self._config_for(goal)
-        with self.state:
-            plan = _make_plan(goal, config, survey(self.state))
+        with self.registry:
+            plan = _make_plan(goal, config, observe(self.registry))
             for warning in plan.warnings:
                 self.warn(warning)
             if plan.refusals:
                 raise RefusedError("\n".join(plan.refusals))
-            _Run(self, config, keep=goal != "start").carry_out(plan)
+            _Executor(self, config, keep=goal != "start").carry_out(plan)
         return plan
 
 
-def _make_plan(goal: str, config: Config | None, machine: Machine) -> Plan:
+def _make_plan(goal: str, config: Config | None, machine: ObservedSystem) -> Plan:
     if goal == "stop":
         return planner.plan_stop(config, machine)
     assert config is not None
@@ -156,12 +156,12 @@ def _make_plan(goal: str, config: Config | None, machine: Machine) -> Plan:
     return planner.plan_start(config, machine)
 
 
-class _Run:
+class _Executor:
     """One plan being carried out."""
 
     def __init__(self, service: Service, config: Config | None, *, keep: bool) -> None:
         self.service = service
-        self.state = service.state
+        self.registry = service.registry
         self.sysfs = service.sysfs
         self.config = config
         self.keep = keep
@@ -210,7 +210,7 @@ class _Run:
 
     def do_load(self, step: Step) -> None:
         try:
-            run("load the zram module", "modprobe", "zram", "num_devices=0", package="kmod")
+            run_program("load the zram module", "modprobe", "zram", "num_devices=0", package="kmod")
         except ProgramError as err:
             if "not found" not in str(err):
                 raise
@@ -228,32 +228,32 @@ class _Run:
             if self.sysfs.read(f"sys/block/zram{number}/disksize").strip() != "0":
                 self.service.warn(f"zram stays loaded: zram{number} is in use by others")
                 return
-        run("unload the zram module", "modprobe", "-r", "zram", package="kmod")
+        run_program("unload the zram module", "modprobe", "-r", "zram", package="kmod")
 
     def do_add(self, step: Step) -> None:
         if not self.sysfs.has_driver():
             raise UnsupportedError(2, "no zram driver is loaded", self.sysfs.control)
-        known = {record.number for record in self.state.records}
+        known = {record.number for record in self.registry.records}
         # Before it is made, or a signal in between would leave it behind.
         self.undo.append(("remove the new device", lambda: self.remove_new(step.index, known)))
-        number = self.state.add_device(step.index, memory_of(self.wish(step))).number
+        number = self.registry.add_device(step.index, settings_of(self.desired(step))).number
         self.made[_made_for(step)] = number
         node = f"{self.sysfs.dev}/zram{number}"
         wait_until(lambda: os.path.exists(node), node)
 
     def do_configure(self, step: Step) -> None:
-        wish = self.wish(step)
-        if wish.backing_dev:
-            check_backing(wish.backing_dev, sysfs=self.sysfs)
+        desired = self.desired(step)
+        if desired.backing_dev:
+            check_backing(desired.backing_dev, sysfs=self.sysfs)
         with self.device(step) as device:
-            choice = self.choose(device, wish.algorithms)
+            choice = self.choose(device, desired.algorithms)
             device.configure(
-                disksize=wish.disksize,
+                disksize=desired.disksize,
                 algorithm=choice,
-                recompression=[_algorithm(entry) for entry in wish.recompression],
-                backing_dev=wish.backing_dev,
-                mem_limit=wish.mem_limit or None,
-                writeback_limit=wish.writeback_limit,
+                recompression=[_algorithm(entry) for entry in desired.recompression],
+                backing_dev=desired.backing_dev,
+                mem_limit=desired.mem_limit or None,
+                writeback_limit=desired.writeback_limit,
             )
             self.chosen[step.index] = choice.name if choice else "the kernel's algorithm"
 
@@ -274,10 +274,10 @@ class _Run:
 
     def do_mkswap(self, step: Step) -> None:
         with self.device(step) as device:
-            device.mkswap(label=self.wish(step).label or device.name)
+            device.mkswap(label=self.desired(step).label or device.name)
 
     def do_swapon(self, step: Step) -> None:
-        discard = self.wish(step).discard
+        discard = self.desired(step).discard
         number = self.number(step)
         self.undo.append(
             (f"swap off zram{number}", lambda: self.leave(number, self.swapoff, number))
@@ -288,38 +288,44 @@ class _Run:
             )
 
     def do_mkfs(self, step: Step) -> None:
-        wish = self.wish(step)
+        desired = self.desired(step)
         name = f"zram{self.number(step)}"
-        words = [f"mkfs.{wish.fstype}"]
-        if wish.fstype.startswith("ext"):
-            words += ["-q", "-L", wish.label or name]
-        elif wish.fstype in LABEL_OPTION:
-            words += [LABEL_OPTION[wish.fstype], wish.label or name]
+        words = [f"mkfs.{desired.fstype}"]
+        if desired.fstype.startswith("ext"):
+            words += ["-q", "-L", desired.label or name]
+        elif desired.fstype in LABEL_OPTION:
+            words += [LABEL_OPTION[desired.fstype], desired.label or name]
         node = f"{self.sysfs.dev}/{name}"
-        run(f"{name}: make a file system", *words, *wish.mkfs_options, node, package="its programs")
+        run_program(
+            f"{name}: make a file system",
+            *words,
+            *desired.mkfs_options,
+            node,
+            package="its programs",
+        )
 
     def do_mount(self, step: Step) -> None:
-        wish = self.wish(step)
-        point = wish.mount_point or ""
+        desired = self.desired(step)
+        point = desired.mount_point or ""
         name = f"zram{self.number(step)}"
-        options = mount_words(wish.mount_options, wish.discard)
+        options = mount_words(desired.mount_options, desired.discard)
         if not os.path.isdir(point):
             code, remedy = (20, "") if os.path.exists(point) else (2, "make the directory first")
             raise from_errno(code, f"{name}: mount on {point}", point, remedy=remedy)
-        words = ["mount", "-t", wish.fstype, *(["-o", options] if options else [])]
+        words = ["mount", "-t", desired.fstype, *(["-o", options] if options else [])]
         number = self.number(step)
         self.undo.append((f"unmount {point}", lambda: self.leave(number, self.umount, point)))
-        run(f"{name}: mount", *words, f"{self.sysfs.dev}/{name}", point)
-        have, new = self.state.record(number).memory, memory_of(wish)
+        run_program(f"{name}: mount", *words, f"{self.sysfs.dev}/{name}", point)
+        have, new = self.registry.record(number).settings, settings_of(desired)
         have.update(mount_options=new["mount_options"], discard=new["discard"])
 
     def do_permissions(self, step: Step) -> None:
-        wish = self.wish(step)
-        point = wish.mount_point or ""
+        desired = self.desired(step)
+        point = desired.mount_point or ""
         # A setting that the file no longer has goes back to what mkfs made.
-        had = self.state.record(self.number(step)).memory
-        owner = wish.owner or ("0:0" if had.get("owner") else "")
-        mode = wish.mode if wish.mode is not None else 0o755 if had.get("mode") else None
+        had = self.registry.record(self.number(step)).settings
+        owner = desired.owner or ("0:0" if had.get("owner") else "")
+        mode = desired.mode if desired.mode is not None else 0o755 if had.get("mode") else None
         before = os.stat(point)
         uid, gid = owner_ids(owner) if owner else (-1, -1)
         self.undo.append((f"put mode and owner of {point} back", lambda: _give(point, before)))
@@ -329,24 +335,24 @@ class _Run:
             os.chmod(point, mode)  # after chown, which clears setuid and setgid
 
     def do_ready(self, step: Step) -> None:
-        wish = self.wish(step)
+        desired = self.desired(step)
         number = self.number(step)
-        record = self.state.record(number)
+        record = self.registry.record(number)
         new = not record.ready and "number" not in step.args
         record.ready = True
         if step.args.get("remember"):
-            record.memory = memory_of(wish)
-        self.state.save()
+            record.settings = settings_of(desired)
+        self.registry.save()
         if self.keep:
             self.undo.clear()
         if step.args.get("bridge"):
             self.undo.append((f"tell of zram{number}", lambda: self.left_bridge(number, step)))
         elif new:
-            size = format_size(wish.disksize)
-            self.service.tell(f"zram{number}: {wish.what}, {size}, {self.chosen[step.index]}")
+            size = format_size(desired.disksize)
+            self.service.tell(f"zram{number}: {desired.what}, {size}, {self.chosen[step.index]}")
 
     def left_bridge(self, number: int, step: Step) -> None:
-        place = self.wishes[step.index].backing_dev
+        place = self.desired_of[step.index].backing_dev
         self.service.warn(f"zram{number}: carries on without {place} (pyzram reload tries again)")
 
     # ---- live changes --------------------------------------------------------------------------
@@ -355,14 +361,14 @@ class _Run:
         with self.device(step) as device:
             before = device.read_numbers("mm_stat")[MEM_LIMIT]
             self.undo.append(("put mem_limit back", lambda: self.set_mem_limit(step, before)))
-            device.set_mem_limit(self.wish(step).mem_limit)
+            device.set_mem_limit(self.desired(step).mem_limit)
 
     def set_mem_limit(self, step: Step, limit: int) -> None:
         with self.device(step) as device:
             device.set_mem_limit(limit)
 
     def do_writeback_limit(self, step: Step) -> None:
-        units = self.wish(step).writeback_limit
+        units = self.desired(step).writeback_limit
         with self.device(step) as device:
             left, enabled = device.read_writeback_limit(), device.read_writeback_limit_enable()
             before = left if enabled else None
@@ -384,8 +390,8 @@ class _Run:
 
     def remount(self, step: Step, have: str, want: str) -> None:
         options = ",".join(["remount", *(remount_words(have, want) or [])])
-        words = ["mount", "-o", options, self.wish(step).mount_point or ""]
-        run(f"zram{self.number(step)}: change mount options", *words)
+        words = ["mount", "-o", options, self.desired(step).mount_point or ""]
+        run_program(f"zram{self.number(step)}: change mount options", *words)
 
     # ---- taking down ---------------------------------------------------------------------------
 
@@ -411,30 +417,30 @@ class _Run:
             how(what)
 
     def umount(self, point: str) -> None:
-        run(f"unmount {point}", "umount", point)
+        run_program(f"unmount {point}", "umount", point)
 
     def remove(self, number: int) -> None:
         try:
             Lifecycle(number, sysfs=self.sysfs).remove()
         except DeviceNotFoundError:
             self.service.warn(f"zram{number} was gone already")
-        self.state.drop(number)
+        self.registry.drop(number)
 
     def remove_new(self, index: int, known: set[int]) -> None:
         """Remove what was added for an entry since ``known``, one half added included."""
-        self.state.load()
-        for record in list(self.state.records):
+        self.registry.load()
+        for record in list(self.registry.records):
             if record.index == index and record.number not in known:
                 self.remove(record.number)
 
     @property
-    def wishes(self) -> tuple[Wish, ...]:
+    def desired_of(self) -> tuple[DeviceConfig, ...]:
         assert self.config is not None
         return self.config.devices
 
-    def wish(self, step: Step) -> Wish:
-        wish = self.wishes[step.index]
-        return wish.without_backing() if step.args.get("bridge") else wish
+    def desired(self, step: Step) -> DeviceConfig:
+        desired = self.desired_of[step.index]
+        return desired.without_backing() if step.args.get("bridge") else desired
 
 
 def _made_for(step: Step) -> tuple[int, bool]:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pyzram.cli import pyzram as command
-from pyzram.service.registry import State
+from pyzram.service.registry import Registry
 
 from .conftest import OwnDevice
 
@@ -71,7 +71,7 @@ class Box:
 
     def numbers(self) -> list[int]:
         """Numbers of the devices that are recorded and there."""
-        state = State(str(self.conf), directory=str(self.run_dir))
+        state = Registry(str(self.conf), directory=str(self.run_dir))
         state.load()
         return [record.number for record in state.records]
 

@@ -55,7 +55,7 @@ def missing() -> str:
 needs_openrc = pytest.mark.skipif(bool(missing()), reason=missing() or "-")
 
 
-class Machine:
+class ObservedSystem:
     """An OpenRC of its own: /run, /etc/init.d, conf.d, runlevels and rc.conf."""
 
     def __init__(self, directory: Path, shell: str) -> None:
@@ -117,7 +117,7 @@ class Machine:
 def machine(request: pytest.FixtureRequest, tmp_path: Path):
     if not shutil.which(request.param):
         pytest.skip(f"needs {request.param}")
-    made = Machine(tmp_path, request.param)
+    made = ObservedSystem(tmp_path, request.param)
     yield made
     for name in ["zram", *(path.name for path in made.service("").glob("zram.*"))]:
         if made.state():
@@ -149,7 +149,7 @@ def test_the_shipped_configuration_says_nothing_but_comments() -> None:
 
 def test_every_default_in_the_shipped_configuration_is_the_default(tmp_path: Path) -> None:
     from pyzram.config.parser import parse_config
-    from pyzram.service.diff import memory_of
+    from pyzram.service.diff import settings_of
 
     ram = 8 << 30
     lines = [line[1:] for line in CONFD.read_text().splitlines() if line.startswith("#")]
@@ -161,10 +161,12 @@ def test_every_default_in_the_shipped_configuration_is_the_default(tmp_path: Pat
     assert len(shown) > 15
     assert left.load_on_start == right.load_on_start
     assert left.unload_on_stop == right.unload_on_stop
-    assert [memory_of(wish) for wish in left.devices] == [memory_of(wish) for wish in right.devices]
+    assert [settings_of(desired) for desired in left.devices] == [
+        settings_of(desired) for desired in right.devices
+    ]
     assert left.devices[0].disksize == right.devices[0].disksize
     point = ["ZRAM_MOUNT_0=/srv", *(x for x in shown if x.startswith(("ZRAM_FS", "ZRAM_MKFS")))]
-    assert memory_of(parse_config("\n".join(point), ram=ram, cpus=2).devices[0]) == memory_of(
+    assert settings_of(parse_config("\n".join(point), ram=ram, cpus=2).devices[0]) == settings_of(
         parse_config("ZRAM_MOUNT_0=/srv", ram=ram, cpus=2).devices[0]
     )
 
@@ -173,7 +175,7 @@ def test_every_default_in_the_shipped_configuration_is_the_default(tmp_path: Pat
 
 
 @needs_openrc
-def test_start_status_reload_and_stop(machine: Machine) -> None:
+def test_start_status_reload_and_stop(machine: ObservedSystem) -> None:
     assert machine.rc("zram", "status").returncode == 3
     started = machine.rc("zram", "start")
     assert started.returncode == 0, started.stdout
@@ -195,7 +197,7 @@ def test_start_status_reload_and_stop(machine: Machine) -> None:
 
 
 @needs_openrc
-def test_a_start_that_fails_is_no_started_service(machine: Machine) -> None:
+def test_a_start_that_fails_is_no_started_service(machine: ObservedSystem) -> None:
     machine.conf("zram", "ZRAM_SIZE_0=64M\nZRAM_SIZE_1=64M\nZRAM_ALGORITHM_1=nosuch\n")
     failed = machine.rc("zram", "start")
     assert failed.returncode == 1
@@ -205,7 +207,9 @@ def test_a_start_that_fails_is_no_started_service(machine: Machine) -> None:
 
 
 @needs_openrc
-def test_a_started_service_without_its_device_does_not_call_itself_fine(machine: Machine) -> None:
+def test_a_started_service_without_its_device_does_not_call_itself_fine(
+    machine: ObservedSystem,
+) -> None:
     assert machine.rc("zram", "start").returncode == 0
     (name,) = machine.state()
     succeed("swapoff", f"/dev/{name}")
@@ -213,7 +217,7 @@ def test_a_started_service_without_its_device_does_not_call_itself_fine(machine:
 
 
 @needs_openrc
-def test_a_broken_file_is_found_before_anything_is_stopped(machine: Machine) -> None:
+def test_a_broken_file_is_found_before_anything_is_stopped(machine: ObservedSystem) -> None:
     machine.conf("zram", "ZRAM_SIZE_0=0\n")
     failed = machine.rc("zram", "start")
     assert failed.returncode == 1
@@ -230,7 +234,7 @@ def test_a_broken_file_is_found_before_anything_is_stopped(machine: Machine) -> 
 
 
 @needs_openrc
-def test_a_warning_about_the_file_is_told_once(machine: Machine) -> None:
+def test_a_warning_about_the_file_is_told_once(machine: ObservedSystem) -> None:
     machine.conf("zram", "ZRAM_SIZE_0=64M\nZRAM_PRIORITY_0=1\nNUM_DEVICES=1\nZRAM_SIZE_1=64M\n")
     for command in ("start", "reload", "restart"):
         done = machine.rc("zram", command)
@@ -239,7 +243,7 @@ def test_a_warning_about_the_file_is_told_once(machine: Machine) -> None:
 
 
 @needs_openrc
-def test_restart_makes_the_devices_anew(machine: Machine) -> None:
+def test_restart_makes_the_devices_anew(machine: ObservedSystem) -> None:
     assert machine.rc("zram", "start").returncode == 0
     machine.conf("zram", "ZRAM_SIZE_0=96M\nZRAM_PRIORITY_0=1\n")
     restarted = machine.rc("zram", "restart")
@@ -248,7 +252,7 @@ def test_restart_makes_the_devices_anew(machine: Machine) -> None:
 
 
 @needs_openrc
-def test_every_command_is_described(machine: Machine) -> None:
+def test_every_command_is_described(machine: ObservedSystem) -> None:
     described = machine.rc("zram", "describe")
     assert described.returncode == 0
     for command in ("check", "info", "reload"):
@@ -258,7 +262,7 @@ def test_every_command_is_described(machine: Machine) -> None:
 
 @needs_openrc
 def test_a_service_for_one_device_has_its_own_file_and_comes_before_bootmisc(
-    machine: Machine,
+    machine: ObservedSystem,
 ) -> None:
     machine.service("zram.tmp").symlink_to("zram")
     machine.conf("zram.tmp", "ZRAM_SIZE_0=64M\nZRAM_MOUNT_0='/tmp'\n")
@@ -282,7 +286,7 @@ def test_a_service_for_one_device_has_its_own_file_and_comes_before_bootmisc(
 
 
 @needs_openrc
-def test_it_is_not_started_in_a_container(machine: Machine) -> None:
+def test_it_is_not_started_in_a_container(machine: ObservedSystem) -> None:
     rc_conf = machine.directory / "rc.conf"
     (machine.directory / "runlevels/boot/zram").symlink_to("/etc/init.d/zram")
     for kind in ("docker", "lxc", "podman", "systemd-nspawn"):

@@ -395,7 +395,7 @@ def test_an_empty_device_has_no_ratio(zram):
 
 
 def test_capabilities_agree_with_the_device(zram):
-    found = pyzram.capabilities(zram)
+    found = pyzram.features(zram)
     assert found.driver
     assert found.hot_add
     assert found.algorithms == zram.read_algorithms()

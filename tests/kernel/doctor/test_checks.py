@@ -42,7 +42,7 @@ def small(monkeypatch):
 
 
 def found(check: str, device: str | None, config: str = "/nowhere/zram") -> list[Finding]:
-    findings = checks.examine(checks.look(config_path=config))
+    findings = checks.examine(checks.take_snapshot(config_path=config))
     return [finding for finding in findings if (finding.check, finding.device) == (check, device)]
 
 

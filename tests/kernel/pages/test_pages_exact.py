@@ -69,7 +69,7 @@ def stored(device: pyzram.Zram, data: bytes) -> list[int]:
 
 
 def expected(lengths) -> list[int]:
-    huge = pyzram.PageStore().huge_class_size
+    huge = pyzram.PoolModel().huge_class_size
     return [PAGE if length >= huge else length for length in lengths]
 
 

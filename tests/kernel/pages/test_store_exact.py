@@ -14,9 +14,9 @@ import pytest
 from pyzram.pages import procmem
 from pyzram.pages.codec import page_sizes
 from pyzram.pages.estimate import estimate_pages
-from pyzram.pages.segments import ProcessExtent
+from pyzram.pages.segments import ProcessSegment
 from pyzram.pages.sources import open_processes
-from pyzram.pages.zsmalloc import PageStore
+from pyzram.pages.zsmalloc import PoolModel
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 BATCH = 256
@@ -118,7 +118,7 @@ def test_a_freshly_filled_device_is_as_the_model_says(zram_device, algorithm):
         for at in range(0, len(data), BATCH * PAGE):
             assert os.pwrite(fd, view[at : at + BATCH * PAGE], at) > 0
         view.release()
-    store = PageStore()
+    store = PoolModel()
     assert mm_stat(zram_device) == expected(
         store.store(page_sizes(data, algorithm, page_size=PAGE))
     )
@@ -129,7 +129,7 @@ def test_the_huge_size_is_where_the_kernel_stops_compressing(zram_device, algori
     # Pages whose compressed lengths go from below the huge size to above it.
     set_up(zram_device, algorithm, 4 << 20)
     rng = random.Random(algorithm)
-    store = PageStore()
+    store = PoolModel()
     data = b"".join(
         rng.randbytes(cut) + bytes(PAGE - cut)
         for cut in range(store.huge_class_size - 400, store.huge_class_size + 40, 3)
@@ -188,7 +188,7 @@ def test_memory_paged_out_by_a_process_takes_what_was_estimated(zram_device, alg
                 only = mapping._replace(
                     mapping=mapping.mapping._replace(start=address, end=end), present=PAGED_OUT
                 )
-                source.extents = [ProcessExtent(whole, [only])]
+                source.segments = [ProcessSegment(whole, [only])]
                 found = estimate_pages(source, [algorithm], full=True, timing=False)
             print("go", file=child.stdin, flush=True)
             assert child.stdout.readline() == "out\n"

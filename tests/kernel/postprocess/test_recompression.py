@@ -15,7 +15,7 @@ import pytest
 
 import pyzram
 from pyzram import Algorithm
-from pyzram.pages.zsmalloc import PageStore, running_chain
+from pyzram.pages.zsmalloc import PoolModel, running_chain
 from pyzram.postprocess import recompression
 
 PAGE = mmap.PAGESIZE
@@ -86,7 +86,7 @@ def test_lz4_becomes_zstd_9_and_every_page_reads_back(stored):
 
 def test_it_does_what_the_store_model_says(stored):
     pages = b"".join(real_pages(PAGES))
-    model = PageStore(chain=running_chain())
+    model = PoolModel(chain=running_chain())
     first = pyzram.page_sizes(pages, "lz4")
     after = model.store(model.recompress(first, pyzram.page_sizes(pages, "zstd", level=9)))
     run = recompression.recompress_pages(stored, compact=True)
@@ -102,7 +102,7 @@ def test_many_small_steps_come_to_the_same(stored, monkeypatch):
     seen = []
     monkeypatch.setattr("pyzram.postprocess.bounded_steps.FIRST_STEP", 16)
     monkeypatch.setattr(
-        "pyzram.postprocess.bounded_steps.Pace.step", lambda pace: contextlib.nullcontext()
+        "pyzram.postprocess.bounded_steps.StepSizer.step", lambda sizer: contextlib.nullcontext()
     )
     run = recompression.recompress_pages(stored, progress=seen.append)
     assert len(seen) > 3

@@ -17,7 +17,7 @@ import time
 import pytest
 
 import pyzram
-from pyzram.pages.zsmalloc import PageStore, running_chain
+from pyzram.pages.zsmalloc import PoolModel, running_chain
 from pyzram.postprocess import writeback
 
 PAGE = mmap.PAGESIZE
@@ -198,7 +198,7 @@ def test_the_device_s_own_limit_holds_over_several_steps(filled, monkeypatch):
 def test_many_small_steps_move_the_same(filled, monkeypatch):
     monkeypatch.setattr("pyzram.postprocess.bounded_steps.FIRST_STEP", 7)
     monkeypatch.setattr(
-        "pyzram.postprocess.bounded_steps.Pace.step", lambda pace: contextlib.nullcontext()
+        "pyzram.postprocess.bounded_steps.StepSizer.step", lambda sizer: contextlib.nullcontext()
     )
     seen = []
     run = writeback.write_back(filled, "huge", progress=seen.append)
@@ -266,7 +266,7 @@ def test_a_full_backing_device_stops_the_run_and_loses_nothing(zram_device, tmp_
         store(zram.node, content(PAGES))
         run = writeback.write_back(zram, "huge")
         assert run.stopped == "full"
-        assert run.pages_written in (63, 64)  # older kernels leave the first block alone
+        assert run.pages_written in (63, 64)  # older kernels leave the first block exclusive
         assert load(zram.node, PAGES) == content(PAGES)
 
 
@@ -287,10 +287,10 @@ def test_a_device_without_a_store_is_refused(zram_device):
 
 
 def test_a_second_run_waits_or_is_refused(filled):
-    from pyzram.postprocess.bounded_steps import Pace, alone
+    from pyzram.postprocess.bounded_steps import StepSizer, exclusive
 
     with (
-        alone(filled, Pace(None)),
+        exclusive(filled, StepSizer(None)),
         pytest.raises(pyzram.DeviceBusyError, match="another writeback") as caught,
     ):
         writeback.write_back(filled, "huge", timeout=0)
@@ -358,4 +358,4 @@ def test_idle_pages_of_a_process_move_and_its_memory_is_intact(backed):
 def model_of(pages: list[bytes], zram: pyzram.Zram) -> int:
     """Bytes of memory that the pages take in a pool, by the store model."""
     lengths = pyzram.page_sizes(b"".join(pages), zram.read_comp_algorithm())
-    return PageStore(chain=running_chain()).store(lengths).mem_used_total
+    return PoolModel(chain=running_chain()).store(lengths).mem_used_total

@@ -35,14 +35,15 @@ def end(*_):
 
 if where == "before":
     name = "do_" + point
-    done = getattr(service._Run, name)
-    setattr(service._Run, name, lambda self, step: (end(), done(self, step)))
+    done = getattr(service._Executor, name)
+    setattr(service._Executor, name, lambda self, step: (end(), done(self, step)))
 elif where == "after":
     name = "do_" + point
-    done = getattr(service._Run, name)
-    setattr(service._Run, name, lambda self, step: end(done(self, step)))
+    done = getattr(service._Executor, name)
+    setattr(service._Executor, name, lambda self, step: end(done(self, step)))
 else:
-    setattr(registry.os if point in ("unlink", "replace", "preadv") else registry.State, point, end)
+    inside = point in ("unlink", "replace", "preadv")
+    setattr(registry.os if inside else registry.Registry, point, end)
 sys.exit(pyzram.main(sys.argv[4:]))
 """
 
@@ -107,8 +108,8 @@ def test_start_that_is_terminated_undoes_what_it_did(box: Box, where: str, point
 
 ADD = """
 import sys
-from pyzram.service.registry import State
-with State(sys.argv[1], directory=sys.argv[2]) as state:
+from pyzram.service.registry import Registry
+with Registry(sys.argv[1], directory=sys.argv[2]) as state:
     print(flush=True)
     state.add_device(0, {})
     sys.stdin.read()

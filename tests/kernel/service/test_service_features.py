@@ -29,15 +29,15 @@ def test_a_file_takes_what_is_written_back_and_keeps_its_loop_over_live_changes(
         pytest.skip("this kernel has no backing_dev")
     image = box.directory / "image"
     image.write_bytes(bytes(16 << 20))
-    wish = f"ZRAM_BACKING_DEV_0={image}\nZRAM_WRITEBACK_LIMIT_0=4M\n"
-    box.write(SMALL + wish)
+    desired = f"ZRAM_BACKING_DEV_0={image}\nZRAM_WRITEBACK_LIMIT_0=4M\n"
+    box.write(SMALL + desired)
     box.fine("start")
     loop = sysfs(box, "backing_dev")
     assert Path(f"/sys/block/{Path(loop).name}/loop/backing_file").read_text().strip() == str(image)
     assert sysfs(box, "writeback_limit") == str((4 << 20) // 4096)
     assert sysfs(box, "writeback_limit_enable") == "1"
     assert box.fine("reload") == ""
-    box.write(SMALL + wish.replace("4M", "2M"))
+    box.write(SMALL + desired.replace("4M", "2M"))
     box.fine("reload")
     assert sysfs(box, "writeback_limit") == str((2 << 20) // 4096)
     assert sysfs(box, "backing_dev") == loop
@@ -121,7 +121,7 @@ def test_a_backing_file_that_can_not_pass_on_leaves_the_bridge(box: Box, written
 
 def killed_before(point: str, nth: int) -> None:
     """This process ends itself before a step of a plan comes for the nth time."""
-    done = getattr(service._Run, f"do_{point}")
+    done = getattr(service._Executor, f"do_{point}")
     times = iter(range(1, nth + 1))
 
     def step(run: object, step: object) -> None:
@@ -129,7 +129,7 @@ def killed_before(point: str, nth: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         done(run, step)
 
-    setattr(service._Run, f"do_{point}", step)
+    setattr(service._Executor, f"do_{point}", step)
 
 
 @pytest.mark.parametrize(

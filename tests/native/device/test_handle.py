@@ -67,7 +67,7 @@ def test_without_a_driver_that_is_what_it_says(tmp_path):
     with pytest.raises(pyzram.UnsupportedError, match="modprobe zram") as caught:
         pyzram.Zram.add(sysfs=empty)
     assert caught.value.errno == errno.ENOENT
-    found = pyzram.capabilities(sysfs=empty)
+    found = pyzram.features(sysfs=empty)
     assert (found.driver, found.hot_add, found.algorithms) == (False, False, None)
 
 
@@ -140,7 +140,7 @@ def test_a_swap_area_is_found_by_its_device(tree, path):
         area = device.swap_area()
     assert area is not None
     assert (area.size, area.used, area.priority) == (1 << 20, 1 << 19, 100)
-    assert attributes.Reader(tree).swaps()["zram3"].priority == 100
+    assert attributes.AttributeReader(tree).swaps()["zram3"].priority == 100
 
 
 def test_a_device_that_goes_while_its_mounts_are_looked_up(tree):
@@ -184,7 +184,7 @@ def test_the_pool_s_classes(tree, kernel):
     (pool / "classes").write_text(text)
     with pyzram.Zram(3, sysfs=tree) as device:
         first, second = device.read_pool_classes()
-        assert pyzram.capabilities(device, sysfs=tree).pool_classes is True
+        assert pyzram.features(device, sysfs=tree).pool_classes is True
     assert first == {
         "class": 0,
         "size": 32,
@@ -203,10 +203,10 @@ def test_no_pool_is_no_classes_and_no_debugfs_says_so(tree):
         with pytest.raises(pyzram.UnsupportedError, match="mount -t debugfs") as caught:
             device.read_pool_classes()
         assert caught.value.errno == errno.ENOENT
-        assert pyzram.capabilities(device, sysfs=tree).pool_classes is None
+        assert pyzram.features(device, sysfs=tree).pool_classes is None
         (Path(tree.root) / "sys/kernel/debug/zsmalloc").mkdir(parents=True)
         assert device.read_pool_classes() == []
-        assert pyzram.capabilities(device, sysfs=tree).pool_classes is True
+        assert pyzram.features(device, sysfs=tree).pool_classes is True
 
 
 def test_block_state_is_counted_from_the_handle(tree):

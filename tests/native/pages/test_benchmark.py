@@ -16,7 +16,7 @@ from pyzram.cli import zram_stats
 from pyzram.errors import InvalidValueError
 from pyzram.pages import benchmark
 from pyzram.pages.codec import algorithms, page_sizes
-from pyzram.pages.zsmalloc import PageStore, StoreFigures
+from pyzram.pages.zsmalloc import PoolModel, PoolStats
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -50,7 +50,7 @@ def test_figures_are_those_of_the_pages(corpus):
     assert told == [(1, 2), (2, 2)]
     for row in rows:
         lengths = page_sizes(data, row.name, level=row.level, page_size=PAGE)
-        assert row.figures == PageStore().store(lengths)
+        assert row.figures == PoolModel().store(lengths)
         assert row.figures.same_pages == 10
         assert min(row.compress, row.decompress, row.compress_threads, row.speedup) > 0
         assert row.figures.ratio <= row.memory_share < row.figures.ratio * 1.2
@@ -61,7 +61,7 @@ def test_nothing_to_compress_has_no_speed():
     [row] = benchmark.bench_pages(bytearray(), ["lz4:1"], threads=1)
     assert (row.compress, row.memory_share, row.figures.ratio) == (0, None, None)
     assert row.speedup is None
-    assert row.as_json()["compress_speed"] is row.as_json()["speedup"] is None
+    assert row.to_dict()["compress_speed"] is row.to_dict()["speedup"] is None
 
 
 def test_where_nothing_was_measured_no_figure_is_shown(tmp_path, capsys):
@@ -83,7 +83,7 @@ def test_where_nothing_was_measured_the_plot_does_not_warn(tmp_path):
 
 
 def row_of(name, compress, size):
-    figures = StoreFigures(PAGE, 1, PAGE, size, PAGE, 0, 0, ())
+    figures = PoolStats(PAGE, 1, PAGE, size, PAGE, 0, 0, ())
     return benchmark.BenchResult(name, None, figures, compress, 1.0, 1.0, 1, 1.0, 1.0)
 
 
@@ -130,7 +130,7 @@ def test_the_plot_names_algorithms_and_levels(corpus, tmp_path):
 def test_the_historic_block_shows_a_device_that_is_not_there(corpus, capsys):
     assert zram_stats.main(["--estimate=lz4", str(corpus)]) == 0
     lines = dict(line.split(":", 1) for line in capsys.readouterr().out.splitlines())
-    figures = PageStore().store(page_sizes(corpus.read_bytes(), "lz4", page_size=PAGE))
+    figures = PoolModel().store(page_sizes(corpus.read_bytes(), "lz4", page_size=PAGE))
     assert list(lines)[:11] == [
         "disksize",
         "num_reads",

@@ -20,11 +20,11 @@ from pyzram.pages import estimate
 from pyzram.pages.codec import algorithms, page_sizes
 from pyzram.pages.sampling import Interval
 from pyzram.pages.sources import Source, open_files
-from pyzram.pages.zsmalloc import PageStore, StoreFigures
+from pyzram.pages.zsmalloc import PoolModel, PoolStats
 
 PAGE = 4096
 FAST = "lz4"
-STORE = PageStore(page_size=PAGE, word_size=8, chain=(8, "waste"))
+STORE = PoolModel(page_size=PAGE, word_size=8, chain=(8, "waste"))
 
 
 def page_of(kind, rng):
@@ -140,7 +140,7 @@ def test_a_store_of_another_page_size_is_refused(corpus):
 
 
 def made_up(name, used, us, level=None):
-    figures = StoreFigures(
+    figures = PoolStats(
         page_size=PAGE,
         pages=1000,
         orig_data_size=1000 * PAGE,
@@ -323,7 +323,7 @@ class Leaving:
 @pytest.mark.parametrize("pages", [1000, 100_000])
 def test_pages_that_were_gone_widen_the_bounds(pages):
     source = Source("leaving", PAGE)
-    source.extents.append(Leaving(pages, pages * 9 // 10))
+    source.segments.append(Leaving(pages, pages * 9 // 10))
     result = estimate.estimate_pages(source, [FAST], store=STORE, timing=False)
     lost = result.lost / (result.lost + result.sampled)
     assert 0.08 < lost < 0.12
@@ -337,12 +337,12 @@ def test_pages_that_were_gone_widen_the_bounds(pages):
 @pytest.mark.parametrize("pages", [1, 1000, 100_000])
 def test_a_process_that_is_gone_at_once_has_no_figures(pages):
     source = Source("leaving", PAGE)
-    source.extents.append(Leaving(pages, 0))
+    source.segments.append(Leaving(pages, 0))
     result = estimate.estimate_pages(source, [FAST], store=STORE)
     assert result.sampled == 0
     assert result.lost > 0
     assert "nothing to compress" in command.report(result, 8 << 30, None)
-    figures = result.as_json()["algorithms"][FAST]
+    figures = result.to_dict()["algorithms"][FAST]
     assert figures["ratio"] is figures["ratio_low"] is figures["ratio_high"] is None
     assert estimate.historic_block(result, FAST)["orig_data_size"] == 0
 

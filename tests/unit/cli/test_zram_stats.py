@@ -359,16 +359,16 @@ def test_a_figure_that_was_held_up_is_there_again_afterwards(tmp_path, monkeypat
     here = Machine(tmp_path, "vm-7.x-multi")
     text = here.attribute("mm_stat").read_text()
     here.hold_up("mm_stat")
-    reader = attributes.Reader(attributes.Sysfs(str(tmp_path)))
-    assert attributes.Figures(reader, 0)["orig_data_size"] is None
+    reader = attributes.AttributeReader(attributes.Sysfs(str(tmp_path)))
+    assert attributes.Attributes(reader, 0)["orig_data_size"] is None
     # Still waiting: no second child is sent after the first.
-    held = attributes.Figures(reader, 0)
+    held = attributes.Attributes(reader, 0)
     assert held["orig_data_size"] is None
     assert len(held.troubles) == 1
     here.attribute("mm_stat").unlink()
     here.attribute("mm_stat").write_text(text)
     deadline = time.monotonic() + 10
-    while attributes.Figures(reader, 0)["orig_data_size"] is None:
+    while attributes.Attributes(reader, 0)["orig_data_size"] is None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     reader.close()

@@ -77,8 +77,8 @@ def test_what_zram_init_has_and_pyzram_has_not_is_said(line: str, words: str) ->
 
 def test_a_device_that_zram_init_skips_moves_the_others_up() -> None:
     config, lost = translated("num_devices=2\ntype0=swap\nsize0=0\ntype1=/srv\nsize1=64\n")
-    (wish,) = config.devices
-    assert wish.mount_point == "/srv"
+    (desired,) = config.devices
+    assert desired.mount_point == "/srv"
     assert "device 1: it is device 0 now" in lost
 
 
@@ -103,8 +103,8 @@ def test_the_kernel_recompresses_with_three_algorithms() -> None:
 
 
 def test_the_priority_and_discard_of_zram_init_are_understood() -> None:
-    (wish,) = translated("type0=swap\nsize0=64\nflag0=-\nnotr0=y\n")[0].devices
-    assert (wish.priority, wish.discard) == (-1, "none")
+    (desired,) = translated("type0=swap\nsize0=64\nflag0=-\nnotr0=y\n")[0].devices
+    assert (desired.priority, desired.discard) == (-1, "none")
 
 
 def test_zram_generators_file_means_the_same() -> None:
@@ -154,13 +154,13 @@ def test_zram_generators_file_means_the_same() -> None:
     ],
 )
 def test_sizes_in_megabytes_become_sizes_in_bytes(theirs: str, size: int) -> None:
-    (wish,) = translated(f"[zram0]\nzram-size = {theirs}\n")[0].devices
-    assert wish.disksize == -(-size // 4096) * 4096
+    (desired,) = translated(f"[zram0]\nzram-size = {theirs}\n")[0].devices
+    assert desired.disksize == -(-size // 4096) * 4096
 
 
 def test_devices_without_a_size_each_have_the_generators_default() -> None:
     config, _ = translated("[zram0]\nswap-priority = 5\n[zram1]\nzram-size = log(ram)\n")
-    assert [wish.disksize for wish in config.devices] == [4096 * MIB] * 2
+    assert [desired.disksize for desired in config.devices] == [4096 * MIB] * 2
 
 
 @pytest.mark.parametrize(

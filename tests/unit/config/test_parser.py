@@ -34,10 +34,10 @@ def problems(text: str) -> list[str]:
 
 
 def test_an_empty_file_is_one_swap_device_with_the_documented_defaults() -> None:
-    wished = parse("")
-    assert wished.load_on_start
-    assert not wished.unload_on_stop
-    (device,) = wished.devices
+    config = parse("")
+    assert config.load_on_start
+    assert not config.unload_on_stop
+    (device,) = config.devices
     assert device.is_swap
     assert device.disksize == 4 * GIB
     assert [choice.name for choice in device.algorithms] == ["zstd", "lz4", "lzo-rle", "lzo"]
@@ -46,10 +46,10 @@ def test_an_empty_file_is_one_swap_device_with_the_documented_defaults() -> None
 
 
 def test_the_default_is_shared_by_several_devices() -> None:
-    assert [wish.disksize for wish in parse("NUM_DEVICES=4").devices] == [GIB] * 4
+    assert [desired.disksize for desired in parse("NUM_DEVICES=4").devices] == [GIB] * 4
 
 
-def test_no_devices_may_be_wished_for() -> None:
+def test_no_devices_may_be_asked_for() -> None:
     assert parse("NUM_DEVICES=0").devices == ()
 
 
@@ -57,14 +57,14 @@ def test_no_devices_may_be_wished_for() -> None:
 
 
 def test_the_historic_file_keeps_its_meaning() -> None:
-    wished = parse(
+    config = parse(
         "# Load zram kernel module on start?\n"
         'LOAD_ON_START="yes"\nUNLOAD_ON_STOP="yes"\nNUM_DEVICES="2"\n'
         'ZRAM_SIZE_0="524288"\nZRAM_SIZE_1=65536\nSWAPON_OPTS="-p 666"\n'
     )
-    assert (wished.load_on_start, wished.unload_on_stop) == (True, True)
-    assert [wish.disksize for wish in wished.devices] == [512 << 20, 64 << 20]
-    assert [wish.priority for wish in wished.devices] == [666, 666]
+    assert (config.load_on_start, config.unload_on_stop) == (True, True)
+    assert [desired.disksize for desired in config.devices] == [512 << 20, 64 << 20]
+    assert [desired.priority for desired in config.devices] == [666, 666]
 
 
 @pytest.mark.parametrize(
@@ -79,20 +79,20 @@ def test_the_historic_file_keeps_its_meaning() -> None:
     ],
 )
 def test_swapon_options_are_understood(options: str, priority: int, discard: str) -> None:
-    (wish,) = parse(f'SWAPON_OPTS="{options}"').devices
-    assert (wish.priority, wish.discard) == (priority, discard)
+    (desired,) = parse(f'SWAPON_OPTS="{options}"').devices
+    assert (desired.priority, desired.discard) == (priority, discard)
 
 
 def test_a_device_of_its_own_settings_beats_swapon_opts() -> None:
-    (wish,) = parse("SWAPON_OPTS='-p 5 -d'\nZRAM_PRIORITY_0=9\nZRAM_DISCARD_0=no").devices
-    assert (wish.priority, wish.discard) == (9, "none")
+    (desired,) = parse("SWAPON_OPTS='-p 5 -d'\nZRAM_PRIORITY_0=9\nZRAM_DISCARD_0=no").devices
+    assert (desired.priority, desired.discard) == (9, "none")
 
 
 # ---- devices -----------------------------------------------------------------------------------
 
 
 def test_everything_can_be_said_about_a_swap_device() -> None:
-    (wish,) = parse(
+    (desired,) = parse(
         """
         ZRAM_SIZE_0='min(ram/4, 2G)'
         ZRAM_ALGORITHM_0="zstd lz4(level=2) lzo-rle"
@@ -104,23 +104,23 @@ def test_everything_can_be_said_about_a_swap_device() -> None:
         ZRAM_BACKING_DEV_0=/dev/sdb1 ; ZRAM_WRITEBACK_LIMIT_0=1G
         """
     ).devices
-    assert wish.disksize == 2 * GIB
-    assert list(map(str, wish.algorithms)) == [
+    assert desired.disksize == 2 * GIB
+    assert list(map(str, desired.algorithms)) == [
         "zstd(level=9,dict=/etc/zram.dict)",
         "lz4(level=2)",
         "lzo-rle",
     ]
-    assert list(map(str, wish.recompression)) == [
+    assert list(map(str, desired.recompression)) == [
         "zstd(level=19)",
         "deflate(level=9,deflate.winbits=-12)",
     ]
-    assert wish.mem_limit == 4 * GIB
-    assert (wish.priority, wish.discard, wish.label) == (200, "pages", "my swap")
-    assert (wish.backing_dev, wish.writeback_limit) == ("/dev/sdb1", GIB // 4096)
+    assert desired.mem_limit == 4 * GIB
+    assert (desired.priority, desired.discard, desired.label) == (200, "pages", "my swap")
+    assert (desired.backing_dev, desired.writeback_limit) == ("/dev/sdb1", GIB // 4096)
 
 
 def test_a_mount_point_makes_a_file_system() -> None:
-    (wish,) = parse(
+    (desired,) = parse(
         """
         ZRAM_SIZE_0=1.5G
         ZRAM_MOUNT_0=/srv/build/
@@ -131,15 +131,15 @@ def test_a_mount_point_makes_a_file_system() -> None:
         ZRAM_OWNER_0=portage:portage
         """
     ).devices
-    assert not wish.is_swap
-    assert (wish.mount_point, wish.fstype) == ("/srv/build", "xfs")
-    assert wish.mkfs_options == ("-m", "crc=0")
-    assert (wish.mount_options, wish.mode, wish.owner) == (
+    assert not desired.is_swap
+    assert (desired.mount_point, desired.fstype) == ("/srv/build", "xfs")
+    assert desired.mkfs_options == ("-m", "crc=0")
+    assert (desired.mount_options, desired.mode, desired.owner) == (
         "noatime,nodev",
         0o2775,
         "portage:portage",
     )
-    assert wish.discard == "both"
+    assert desired.discard == "both"
 
 
 def test_tmp_is_writable_for_all_untouched() -> None:
@@ -152,15 +152,15 @@ def test_devices_are_counted_by_what_is_set() -> None:
 
 
 def test_settings_above_num_devices_are_warned_about() -> None:
-    wished = parse("NUM_DEVICES=1\nZRAM_SIZE_1=64M")
-    assert len(wished.devices) == 1
-    assert "NUM_DEVICES is 1" in wished.warnings[0]
+    config = parse("NUM_DEVICES=1\nZRAM_SIZE_1=64M")
+    assert len(config.devices) == 1
+    assert "NUM_DEVICES is 1" in config.warnings[0]
 
 
 def test_an_empty_value_is_the_default() -> None:
     assert parse('ZRAM_SIZE_0=""').devices[0].disksize == 4 * GIB
-    wished = parse("NUM_DEVICES=\nLOAD_ON_START=''\nUNLOAD_ON_STOP=\nSWAPON_OPTS=\n")
-    assert (len(wished.devices), wished.load_on_start, wished.unload_on_stop) == (1, True, False)
+    config = parse("NUM_DEVICES=\nLOAD_ON_START=''\nUNLOAD_ON_STOP=\nSWAPON_OPTS=\n")
+    assert (len(config.devices), config.load_on_start, config.unload_on_stop) == (1, True, False)
     assert len(parse("NUM_DEVICES=3\nNUM_DEVICES=\n").devices) == 1
 
 
@@ -357,7 +357,7 @@ def test_without_a_file_in_its_place_the_defaults_apply(
     path = str(tmp_path / "zram")
     monkeypatch.setattr(parser, "DEFAULT_PATH", path)
     found = read_config(path, ram=RAM, cpus=4)
-    assert [wish.what for wish in found.devices] == ["swap"]
+    assert [desired.what for desired in found.devices] == ["swap"]
     assert found.warnings == [f"{path}: there is no such file, the defaults apply"]
 
 

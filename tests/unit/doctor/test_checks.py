@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Each check of the doctor: a picture it complains about, and the nearest it does not."""
+"""Each check of the doctor: a snapshot it complains about, and the nearest it does not."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import pytest
 from pyzram.cli import doctor as command
 from pyzram.cli import pyzram
 from pyzram.config.parser import parse_config
-from pyzram.device.features import Capabilities
+from pyzram.device.features import Features
 from pyzram.device.stats import BdStat, BlockStat, DebugStat, IoStat, MmStat, Stats
 from pyzram.doctor import checks
-from pyzram.doctor.checks import Picture, examine
+from pyzram.doctor.checks import Snapshot, examine
 from pyzram.kernel.parse import SwapArea
 
 M = 1 << 20
-KERNEL = Capabilities(
+KERNEL = Features(
     driver=True,
     hot_add=True,
     algorithms=("lz4", "zstd"),
@@ -57,8 +57,8 @@ GOOD = Stats(
     swap=SWAP,
     mount_points=(),
 )
-PICTURE = Picture(
-    capabilities=KERNEL,
+PICTURE = Snapshot(
+    features=KERNEL,
     devices=(GOOD,),
     swaps=(SWAP, DISK),
     mount_options={},
@@ -68,11 +68,11 @@ PICTURE = Picture(
 MOUNTED = replace(GOOD, swap=None, mount_points=("/var/tmp",))
 
 
-def with_device(**changes: object) -> Picture:
+def with_device(**changes: object) -> Snapshot:
     return replace(PICTURE, devices=(replace(GOOD, **changes),))
 
 
-def mm(**changes: object) -> Picture:
+def mm(**changes: object) -> Snapshot:
     return with_device(mm_stat=replace(GOOD.mm_stat, **changes))
 
 
@@ -80,7 +80,7 @@ def swap_at(priority: int) -> SwapArea:
     return SwapArea(SWAP.path, SWAP.type, SWAP.size, SWAP.used, priority)
 
 
-def config(text: str) -> Picture:
+def config(text: str) -> Snapshot:
     return replace(PICTURE, config=parse_config(text, ram=2048 * M, cpus=2))
 
 
@@ -129,7 +129,7 @@ SICK = [
     ("writeback", with_device(backing_dev="/dev/sda3"), "0 writes", "writeback zram0 --mark"),
     (
         "writeback",
-        replace(with_device(backing_dev="/dev/sda3"), capabilities=replace(KERNEL, idle_age=True)),
+        replace(with_device(backing_dev="/dev/sda3"), features=replace(KERNEL, idle_age=True)),
         "0 writes",
         "writeback zram0 --age 1h",
     ),
@@ -195,7 +195,7 @@ SICK = [
         "algorithm",
         replace(
             config("ZRAM_SIZE_0=1G\nZRAM_ALGORITHM_0=lzo\n"),
-            capabilities=replace(KERNEL, algorithm_params=False),
+            features=replace(KERNEL, algorithm_params=False),
         ),
         "lz4 zstd",
         "CONFIG_CRYPTO_LZO",
@@ -219,17 +219,17 @@ SICK = [
 ]
 
 
-@pytest.mark.parametrize(("check", "picture", "figure", "remedy"), SICK)
-def test_a_finding_has_its_figure_and_its_remedy(check, picture, figure, remedy):
-    found = [finding for finding in examine(picture) if finding.check == check]
-    assert len(found) == 1, examine(picture)
+@pytest.mark.parametrize(("check", "snapshot", "figure", "remedy"), SICK)
+def test_a_finding_has_its_figure_and_its_remedy(check, snapshot, figure, remedy):
+    found = [finding for finding in examine(snapshot) if finding.check == check]
+    assert len(found) == 1, examine(snapshot)
     assert figure in found[0].figure
     assert remedy in found[0].remedy
     assert "\n" not in found[0].what + found[0].figure + found[0].remedy
 
 
 @pytest.mark.parametrize(
-    "picture",
+    "snapshot",
     [
         replace(PICTURE, zswap=True, devices=()),
         replace(PICTURE, resume="sda2"),
@@ -247,13 +247,13 @@ def test_a_finding_has_its_figure_and_its_remedy(check, picture, figure, remedy)
         replace(PICTURE, devices=()),
     ],
 )
-def test_the_nearest_that_is_right_is_left_alone(picture):
-    assert examine(picture) == []
+def test_the_nearest_that_is_right_is_left_alone(snapshot):
+    assert examine(snapshot) == []
 
 
 def test_the_report_names_what_is_there_and_what_to_mend():
-    picture = with_device(backing_dev="/dev/sda3", recomp_algorithms={1: "zstd"})
-    text = command.text(picture, examine(picture))
+    snapshot = with_device(backing_dev="/dev/sda3", recomp_algorithms={1: "zstd"})
+    text = command.text(snapshot, examine(snapshot))
     assert "algorithms            lz4 zstd" in text
     assert "page ages             ?" in text
     assert "zstd at priority 1, backed by /dev/sda3, swap with priority 100" in text
@@ -262,8 +262,8 @@ def test_the_report_names_what_is_there_and_what_to_mend():
 
 
 def test_json_has_all_of_it():
-    picture = replace(PICTURE, page_cluster=3)
-    value = json.loads(json.dumps(checks.plain(picture, examine(picture))))
+    snapshot = replace(PICTURE, page_cluster=3)
+    value = json.loads(json.dumps(checks.to_dict(snapshot, examine(snapshot))))
     assert value["kernel"]["algorithms"] == ["lz4", "zstd"]
     assert value["devices"][0]["name"] == "zram0"
     assert value["findings"][0]["check"] == "page-cluster"

@@ -8,12 +8,12 @@ import os
 
 import pytest
 
-from pyzram.kernel.forked_reader import Helper
+from pyzram.kernel.forked_reader import ForkedReader
 
 
 def test_a_file_is_read_whole_and_errors_keep_their_errno(tmp_path):
     (tmp_path / "a").write_bytes(b"x" * 10000)
-    helper = Helper()
+    helper = ForkedReader()
     try:
         assert helper.read(f"{tmp_path}/a", 5) == b"x" * 10000
         with pytest.raises(FileNotFoundError) as caught:
@@ -28,12 +28,12 @@ def test_a_file_is_read_whole_and_errors_keep_their_errno(tmp_path):
 
 def test_closing_does_not_wait_for_a_child_that_still_reads(tmp_path, monkeypatch):
     os.mkfifo(tmp_path / "held")
-    helper = Helper()
+    helper = ForkedReader()
 
     def ctrl_c(size: int, seconds: float) -> bytes:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Helper, "_receive", staticmethod(ctrl_c))
+    monkeypatch.setattr(ForkedReader, "_receive", staticmethod(ctrl_c))
     with pytest.raises(KeyboardInterrupt):
         helper.read(f"{tmp_path}/held", 60)
     helper.close()  # would wait for ever: nobody writes to the pipe
@@ -41,7 +41,7 @@ def test_closing_does_not_wait_for_a_child_that_still_reads(tmp_path, monkeypatc
 
 
 def test_a_child_that_was_killed_is_no_answer_and_no_broken_pipe(tmp_path):
-    helper = Helper()
+    helper = ForkedReader()
     os.kill(helper.pid, 9)
     os.waitid(os.P_PID, helper.pid, os.WEXITED | os.WNOWAIT)
     with pytest.raises(TimeoutError, match="ended"):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyzram.errors import InvalidValueError
-from pyzram.pages.zsmalloc import Chain, PageStore, running_chain
+from pyzram.pages.zsmalloc import Chain, PoolModel, running_chain
 
 TABLE = Path(__file__).parents[2] / "data" / "size-classes.txt"
 
@@ -28,7 +28,7 @@ def expected(chain):
 
 @pytest.mark.parametrize(("chain", "count"), [((8, "waste"), 119), ((4, "percent"), 69)])
 def test_classes_are_those_of_the_kernel(chain, count):
-    store = PageStore(page_size=4096, word_size=8, chain=chain)
+    store = PoolModel(page_size=4096, word_size=8, chain=chain)
     rows = expected(chain)
     assert len(rows) == count
     assert [(c.number, c.size, c.pages, c.objects, c.last) for c in store.classes] == rows
@@ -58,20 +58,20 @@ def test_classes_are_those_of_the_kernel(chain, count):
     ],
 )
 def test_huge_class_size_for_each_kind_of_kernel(page_size, chain, word, count, biggest, huge):
-    store = PageStore(page_size=page_size, word_size=word, chain=chain)
+    store = PoolModel(page_size=page_size, word_size=word, chain=chain)
     assert len(store.classes) == count
     assert store.classes[-2][1:4] == biggest
     assert store.huge_class_size == huge
 
 
 def test_the_two_rules_differ_in_one_class_of_chain_four():
-    old = PageStore(page_size=4096, word_size=8, chain=(4, "percent")).classes
-    new = PageStore(page_size=4096, word_size=8, chain=(4, "waste")).classes
+    old = PoolModel(page_size=4096, word_size=8, chain=(4, "percent")).classes
+    new = PoolModel(page_size=4096, word_size=8, chain=(4, "waste")).classes
     different = [(a[1:4], b[1:4]) for a, b in zip(old, new, strict=True) if a != b]
     assert different == [((208, 2, 39), (208, 3, 59))]
 
 
-STORE = PageStore(page_size=4096, word_size=8, chain=(8, "waste"))
+STORE = PoolModel(page_size=4096, word_size=8, chain=(8, "waste"))
 
 
 @given(st.lists(st.integers(0, 8192), max_size=300))
@@ -151,7 +151,7 @@ def test_recompression_threshold_bounds_old_and_new_length():
 )
 def test_a_kernel_that_can_not_be_is_refused(kind):
     with pytest.raises(InvalidValueError, match="no kernel"):
-        PageStore(**kind)
+        PoolModel(**kind)
 
 
 @pytest.mark.parametrize("lengths", [[-1], [2**32], ["x"], 5])
@@ -198,6 +198,6 @@ def test_chain_size_comes_from_debugfs_where_no_configuration_is(tmp_path):
 
 
 def test_without_arguments_the_store_is_the_running_kernels():
-    store = PageStore()
+    store = PoolModel()
     assert store.chain == running_chain()
     assert store.classes[-1].size == store.page_size

@@ -19,7 +19,7 @@ from pyzram.device.stats import BdStat, MmStat
 from pyzram.errors import DeviceBusyError, InvalidValueError, UnsupportedError, from_errno
 from pyzram.kernel.sysfs import Sysfs
 from pyzram.postprocess import recompression, writeback
-from pyzram.postprocess.bounded_steps import Pace
+from pyzram.postprocess.bounded_steps import StepSizer
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 UNITS = PAGE // 4096
@@ -104,11 +104,11 @@ class Kernel:
 
 def test_a_step_that_takes_long_halves_the_next_but_leaves_one(monkeypatch):
     monkeypatch.setattr("pyzram.postprocess.bounded_steps.STEP_SECONDS", -1)
-    pace = Pace(None)
+    sizer = StepSizer(None)
     sizes = []
     for _ in range(12):
-        with pace.step():
-            sizes.append(pace.pages)
+        with sizer.step():
+            sizes.append(sizer.pages)
     assert sizes[:3] == [1024, 512, 256]
     assert sizes[-2:] == [1, 1]
 
@@ -206,7 +206,7 @@ def test_a_limit_lent_when_killed_is_put_right_by_the_next_run(tmp_path, limit, 
         writeback.write_back(kernel, limit=0)
         assert kernel.enabled == enabled
         assert kernel.limit // UNITS + (kernel.written if enabled else 0) == limit
-        assert not list(tmp_path.rglob("*.lent"))
+        assert not list(tmp_path.rglob("*.limit"))
     assert acts > 10
 
 

@@ -9,48 +9,48 @@ import pytest
 
 from pyzram.config.parser import Config, parse_config
 from pyzram.kernel.parse import SwapArea
-from pyzram.service.diff import memory_of, mount_words, remount_words
-from pyzram.service.observed import Machine, Running
+from pyzram.service.diff import mount_words, remount_words, settings_of
+from pyzram.service.observed import ObservedDevice, ObservedSystem
 from pyzram.service.plan import Plan, plan_reload, plan_start, plan_stop
 
 MIB = 1 << 20
 GIB = 1 << 30
 
 
-def wished(text: str = "ZRAM_SIZE_0=1G") -> Config:
+def conf(text: str = "ZRAM_SIZE_0=1G") -> Config:
     return parse_config(text, "zram", ram=8 * GIB, cpus=4)
 
 
 def running(
     config: Config, index: int = 0, number: int = 5, used: int = 0, **changed: object
-) -> Running:
+) -> ObservedDevice:
     """A device as ``start`` leaves it, with what a test changes."""
-    wish = config.devices[index]
+    desired = config.devices[index]
     area = (
-        SwapArea(f"/dev/zram{number}", "partition", wish.disksize, used, wish.priority)
-        if wish.is_swap
+        SwapArea(f"/dev/zram{number}", "partition", desired.disksize, used, desired.priority)
+        if desired.is_swap
         else None
     )
-    device = Running(
+    device = ObservedDevice(
         number,
         index=index,
         ready=True,
-        disksize=wish.disksize,
-        mem_limit=wish.mem_limit,
+        disksize=desired.disksize,
+        mem_limit=desired.mem_limit,
         mem_used=used // 4,
         area=area,
-        mounts=(wish.mount_point,) if wish.mount_point else (),
-        record=memory_of(wish),
+        mounts=(desired.mount_point,) if desired.mount_point else (),
+        settings=settings_of(desired),
     )
     for name, value in changed.items():
         setattr(device, name, value)
     return device
 
 
-def machine(*devices: Running, **more: object) -> Machine:
+def machine(*devices: ObservedDevice, **more: object) -> ObservedSystem:
     areas = [device.area for device in devices if device.area]
     areas += more.pop("areas", [])  # type: ignore[operator]
-    return Machine(devices=devices, areas=areas, **more)  # type: ignore[arg-type]
+    return ObservedSystem(devices=devices, areas=areas, **more)  # type: ignore[arg-type]
 
 
 def actions(plan: Plan) -> list[str]:
@@ -66,24 +66,24 @@ GONE_SWAP = ["swapoff", "remove"]
 
 
 def test_start_sets_up_what_is_missing() -> None:
-    plan = plan_start(wished("ZRAM_SIZE_0=1G\nZRAM_MOUNT_1=/srv"), machine())
+    plan = plan_start(conf("ZRAM_SIZE_0=1G\nZRAM_MOUNT_1=/srv"), machine())
     assert actions(plan) == NEW_SWAP + NEW_MOUNT
     assert plan.refusals == plan.warnings == []
 
 
 def test_start_loads_a_module_that_is_not_loaded() -> None:
-    assert actions(plan_start(wished(), machine(driver=False)))[0] == "load"
+    assert actions(plan_start(conf(), machine(driver=False)))[0] == "load"
 
 
 def test_start_does_nothing_when_all_runs() -> None:
-    config = wished("NUM_DEVICES=2\nZRAM_MEM_LIMIT_0=100M\nZRAM_MOUNT_1=/srv\nZRAM_OWNER_1=a:b")
+    config = conf("NUM_DEVICES=2\nZRAM_MEM_LIMIT_0=100M\nZRAM_MOUNT_1=/srv\nZRAM_OWNER_1=a:b")
     both = machine(running(config, 0), running(config, 1, 6), mounted={"/srv"})
     assert actions(plan_start(config, both)) == []
     assert actions(plan_reload(config, both)) == []
 
 
 def test_start_leaves_a_running_device_that_differs_and_says_so() -> None:
-    plan = plan_start(wished("ZRAM_SIZE_0=2G"), machine(running(wished())))
+    plan = plan_start(conf("ZRAM_SIZE_0=2G"), machine(running(conf())))
     assert actions(plan) == []
     assert plan.warnings == ["zram5: disksize 1G -> 2G in zram (pyzram reload applies it)"]
 
@@ -103,30 +103,30 @@ def test_start_leaves_a_running_device_that_differs_and_says_so() -> None:
 def test_a_list_that_chooses_what_runs_is_no_change(
     before: str, after: str, *, changed: bool
 ) -> None:
-    device = running(wished(f"ZRAM_ALGORITHM_0='{before}'"), algorithm="lz4")
-    plan = plan_reload(wished(f"ZRAM_ALGORITHM_0='{after}'"), machine(device))
+    device = running(conf(f"ZRAM_ALGORITHM_0='{before}'"), algorithm="lz4")
+    plan = plan_reload(conf(f"ZRAM_ALGORITHM_0='{after}'"), machine(device))
     assert [change.field for change in plan.changes] == (["algorithms"] if changed else [])
 
 
 def test_start_clears_away_what_a_killed_start_left() -> None:
-    config = wished()
+    config = conf()
     left = running(config, area=None, ready=False, disksize=0)
     assert actions(plan_start(config, machine(left))) == ["remove", *NEW_SWAP]
 
 
 def test_start_notes_a_device_complete_that_was_killed_just_before() -> None:
-    config = wished()
+    config = conf()
     assert actions(plan_start(config, machine(running(config, ready=False)))) == ["ready"]
 
 
 def test_start_repeats_mode_and_owner_when_it_was_killed_before_them() -> None:
-    config = wished("ZRAM_MOUNT_0=/srv")
+    config = conf("ZRAM_MOUNT_0=/srv")
     plan = plan_start(config, machine(running(config, ready=False), mounted={"/srv"}))
     assert actions(plan) == ["permissions", "ready"]
 
 
 def test_start_finishes_a_reload_that_was_killed_while_draining() -> None:
-    config = wished()
+    config = conf()
     old, new = running(config), running(config, number=6)
     plan = plan_start(config, machine(old, new))
     assert [(step.action, step.args["number"]) for step in plan.steps] == [
@@ -136,20 +136,20 @@ def test_start_finishes_a_reload_that_was_killed_while_draining() -> None:
 
 
 def test_start_takes_away_the_new_device_of_a_reload_that_was_killed_early() -> None:
-    config = wished()
+    config = conf()
     old, new = running(config), running(config, number=6, ready=False, area=None)
     plan = plan_start(config, machine(old, new))
     assert [(step.action, step.args["number"]) for step in plan.steps] == [("remove", 6)]
 
 
 def test_start_mounts_an_unmounted_file_system_again_and_keeps_what_it_holds() -> None:
-    config = wished("ZRAM_MOUNT_0=/srv")
+    config = conf("ZRAM_MOUNT_0=/srv")
     plan = plan_start(config, machine(running(config, mounts=())))
     assert actions(plan) == ["mount", "ready"]
 
 
 def test_start_makes_swap_anew_that_somebody_swapped_off() -> None:
-    config = wished()
+    config = conf()
     assert actions(plan_start(config, machine(running(config, area=None)))) == [
         "remove",
         *NEW_SWAP,
@@ -157,8 +157,8 @@ def test_start_makes_swap_anew_that_somebody_swapped_off() -> None:
 
 
 def test_somebody_elses_device_is_never_in_a_plan() -> None:
-    config = wished("UNLOAD_ON_STOP=yes")
-    foreign = Running(0, disksize=GIB, area=SwapArea("/dev/zram0", "partition", GIB, 5, 100))
+    config = conf("UNLOAD_ON_STOP=yes")
+    foreign = ObservedDevice(0, disksize=GIB, area=SwapArea("/dev/zram0", "partition", GIB, 5, 100))
     for plan in (
         plan_start(config, machine(foreign)),
         plan_reload(config, machine(foreign)),
@@ -181,12 +181,12 @@ def test_somebody_elses_device_is_never_in_a_plan() -> None:
     ],
 )
 def test_start_is_refused_with_the_reason(text: str, more: dict[str, object], words: str) -> None:
-    (refusal,) = plan_start(wished(text), machine(**more)).refusals  # type: ignore[arg-type]
+    (refusal,) = plan_start(conf(text), machine(**more)).refusals  # type: ignore[arg-type]
     assert words in refusal
 
 
 def test_a_container_that_may_use_zram_may_use_it() -> None:
-    assert not plan_start(wished(), machine(container="docker")).refusals
+    assert not plan_start(conf(), machine(container="docker")).refusals
 
 
 @pytest.mark.parametrize(
@@ -202,21 +202,21 @@ def test_a_container_that_may_use_zram_may_use_it() -> None:
     ],
 )
 def test_what_spoils_zram_is_warned_about_once(more: dict[str, object], words: str) -> None:
-    config = wished("NUM_DEVICES=2")
+    config = conf("NUM_DEVICES=2")
     (warning,) = plan_start(config, machine(**more)).warnings  # type: ignore[arg-type]
     assert words in warning
 
 
 def test_a_swap_file_with_a_lower_priority_is_nothing_to_warn_about() -> None:
     lower = SwapArea("/swapfile", "partition", GIB, 0, -2)
-    assert plan_start(wished(), machine(areas=[lower])).warnings == []
+    assert plan_start(conf(), machine(areas=[lower])).warnings == []
 
 
 # ---- stop --------------------------------------------------------------------------------------
 
 
 def test_stop_takes_devices_down_in_reverse() -> None:
-    config = wished("NUM_DEVICES=2\nZRAM_MOUNT_1=/srv")
+    config = conf("NUM_DEVICES=2\nZRAM_MOUNT_1=/srv")
     plan = plan_stop(config, machine(running(config, 0), running(config, 1, 6)))
     assert [(step.action, step.args["number"]) for step in plan.steps] == [
         ("umount", 6),
@@ -227,7 +227,7 @@ def test_stop_takes_devices_down_in_reverse() -> None:
 
 
 def test_stop_is_refused_when_memory_can_not_take_the_pages_back() -> None:
-    config = wished()
+    config = conf()
     device = running(config, used=600 * MIB)
     (refusal,) = plan_stop(config, machine(device, available=500 * MIB)).refusals
     assert "600M are swapped out" in refusal
@@ -235,7 +235,7 @@ def test_stop_is_refused_when_memory_can_not_take_the_pages_back() -> None:
 
 
 def test_other_swap_counts_when_stopping_but_our_own_does_not() -> None:
-    config = wished("NUM_DEVICES=2")
+    config = conf("NUM_DEVICES=2")
     both = [running(config, 0, 5, used=600 * MIB), running(config, 1, 6)]
     assert plan_stop(config, machine(*both, available=500 * MIB)).refusals
     other = SwapArea("/swapfile", "partition", 200 * MIB, 100 * MIB, -2)
@@ -243,12 +243,12 @@ def test_other_swap_counts_when_stopping_but_our_own_does_not() -> None:
 
 
 def test_stop_unloads_only_when_asked() -> None:
-    assert actions(plan_stop(wished(), machine())) == []
-    assert actions(plan_stop(wished("UNLOAD_ON_STOP=yes"), machine())) == ["unload"]
+    assert actions(plan_stop(conf(), machine())) == []
+    assert actions(plan_stop(conf("UNLOAD_ON_STOP=yes"), machine())) == ["unload"]
 
 
 def test_stop_does_without_a_readable_file() -> None:
-    assert actions(plan_stop(None, machine(running(wished())))) == GONE_SWAP
+    assert actions(plan_stop(None, machine(running(conf())))) == GONE_SWAP
 
 
 # ---- reload ------------------------------------------------------------------------------------
@@ -268,8 +268,8 @@ def test_stop_does_without_a_readable_file() -> None:
     ],
 )
 def test_a_new_swap_device_comes_up_before_the_old_one_is_drained(line: str) -> None:
-    old = running(wished(), used=100 * MIB)
-    plan = plan_reload(wished(f"ZRAM_SIZE_0=1G\n{line}"), machine(old))
+    old = running(conf(), used=100 * MIB)
+    plan = plan_reload(conf(f"ZRAM_SIZE_0=1G\n{line}"), machine(old))
     assert actions(plan) == NEW_SWAP + GONE_SWAP
     swapon = plan.steps[3]
     assert swapon.args["priority"] > 100
@@ -277,12 +277,12 @@ def test_a_new_swap_device_comes_up_before_the_old_one_is_drained(line: str) -> 
 
 
 def test_the_priority_is_the_files_where_that_is_higher_already() -> None:
-    plan = plan_reload(wished("ZRAM_SIZE_0=1G\nZRAM_PRIORITY_0=200"), machine(running(wished())))
+    plan = plan_reload(conf("ZRAM_SIZE_0=1G\nZRAM_PRIORITY_0=200"), machine(running(conf())))
     assert plan.steps[3].args["priority"] == 200
 
 
 def test_a_raised_priority_is_no_difference_afterwards() -> None:
-    config = wished()
+    config = conf()
     device = running(config)
     assert device.area
     device.area.priority = 101
@@ -297,29 +297,29 @@ def test_a_raised_priority_is_no_difference_afterwards() -> None:
     ],
 )
 def test_what_can_change_live_changes_live(before: str, line: str, action: str) -> None:
-    plan = plan_reload(wished(f"{before}\n{line}"), machine(running(wished(before))))
+    plan = plan_reload(conf(f"{before}\n{line}"), machine(running(conf(before))))
     assert actions(plan) == [action, "ready"]
     assert plan.changes[0].needs == "live"
 
 
 def test_a_mount_changes_options_mode_and_owner_live() -> None:
-    before = wished("ZRAM_MOUNT_0=/srv")
-    after = wished("ZRAM_MOUNT_0=/srv\nZRAM_MOUNT_OPTS_0=noatime\nZRAM_MODE_0=700\nZRAM_OWNER_0=a")
+    before = conf("ZRAM_MOUNT_0=/srv")
+    after = conf("ZRAM_MOUNT_0=/srv\nZRAM_MOUNT_OPTS_0=noatime\nZRAM_MODE_0=700\nZRAM_OWNER_0=a")
     plan = plan_reload(after, machine(running(before), mounted={"/srv"}))
     assert actions(plan) == ["mount_options", "permissions", "ready"]
 
 
 def test_reload_never_throws_away_a_file_system() -> None:
-    before = wished("ZRAM_MOUNT_0=/srv\nZRAM_SIZE_0=1G")
-    after = wished("ZRAM_MOUNT_0=/srv\nZRAM_SIZE_0=2G")
+    before = conf("ZRAM_MOUNT_0=/srv\nZRAM_SIZE_0=1G")
+    after = conf("ZRAM_MOUNT_0=/srv\nZRAM_SIZE_0=2G")
     plan = plan_reload(after, machine(running(before), mounted={"/srv"}))
     assert actions(plan) == []
     assert "stored on /srv would be lost" in plan.refusals[0]
 
 
 def test_reload_takes_down_what_the_file_no_longer_has() -> None:
-    before = wished("NUM_DEVICES=2\nZRAM_SIZE_0=1G\nZRAM_SIZE_1=1G")
-    plan = plan_reload(wished(), machine(running(before, 0), running(before, 1, 6)))
+    before = conf("NUM_DEVICES=2\nZRAM_SIZE_0=1G\nZRAM_SIZE_1=1G")
+    plan = plan_reload(conf(), machine(running(before, 0), running(before, 1, 6)))
     assert [(step.action, step.args["number"]) for step in plan.steps] == [
         ("swapoff", 6),
         ("remove", 6),
@@ -332,22 +332,22 @@ def test_reload_takes_down_what_the_file_no_longer_has() -> None:
 def test_reload_is_refused_when_there_is_no_memory_for_it_on_the_way(
     available: int, refused: bool
 ) -> None:
-    old = running(wished(), used=1000 * MIB)
-    config = wished("ZRAM_SIZE_0=1G\nZRAM_ALGORITHM_0=lz4")
+    old = running(conf(), used=1000 * MIB)
+    config = conf("ZRAM_SIZE_0=1G\nZRAM_ALGORITHM_0=lz4")
     plan = plan_reload(config, machine(old, available=available))
     assert bool(plan.refusals) == refused
 
 
 def test_reload_to_a_device_that_is_too_small_is_refused() -> None:
-    old = running(wished(), used=1000 * MIB)
-    config = wished("ZRAM_SIZE_0=64M")
+    old = running(conf(), used=1000 * MIB)
+    config = conf("ZRAM_SIZE_0=64M")
     assert "can take" in plan_reload(config, machine(old, available=500 * MIB)).refusals[0]
     assert not plan_reload(config, machine(old, available=2 * GIB)).refusals
 
 
 def test_a_bridge_takes_the_pages_while_the_backing_device_changes_hands() -> None:
-    before = wished("ZRAM_SIZE_0=1G\nZRAM_BACKING_DEV_0=/dev/sdb")
-    after = wished("ZRAM_SIZE_0=2G\nZRAM_BACKING_DEV_0=/dev/sdb\nZRAM_WRITEBACK_LIMIT_0=1M")
+    before = conf("ZRAM_SIZE_0=1G\nZRAM_BACKING_DEV_0=/dev/sdb")
+    after = conf("ZRAM_SIZE_0=2G\nZRAM_BACKING_DEV_0=/dev/sdb\nZRAM_WRITEBACK_LIMIT_0=1M")
     plan = plan_reload(after, machine(running(before)))
     assert plan.refusals == []
     assert actions(plan) == NEW_SWAP + GONE_SWAP + NEW_SWAP + GONE_SWAP
@@ -355,15 +355,15 @@ def test_a_bridge_takes_the_pages_while_the_backing_device_changes_hands() -> No
     assert bridge == [True] * 5 + [False] * 2 + [False] * 5 + [True] * 2
     assert [step.args["number"] for step in plan.steps[5:7]] == [5, 5]
     assert [plan.steps[at].args["priority"] for at in (3, 10)] == [101, 101]
-    wish = after.devices[0].without_backing()
-    assert (wish.backing_dev, wish.writeback_limit, wish.disksize) == (None, None, 2 * GIB)
+    desired = after.devices[0].without_backing()
+    assert (desired.backing_dev, desired.writeback_limit, desired.disksize) == (None, None, 2 * GIB)
     assert after.devices[0].backing_dev == "/dev/sdb"
 
 
 def test_start_goes_on_with_the_bridge_of_a_killed_reload() -> None:
-    config = wished("ZRAM_SIZE_0=1G\nZRAM_BACKING_DEV_0=/dev/sdb")
+    config = conf("ZRAM_SIZE_0=1G\nZRAM_BACKING_DEV_0=/dev/sdb")
     old = running(config, number=5)
-    bridge = running(config, number=6, record=memory_of(config.devices[0].without_backing()))
+    bridge = running(config, number=6, settings=settings_of(config.devices[0].without_backing()))
     new = running(config, number=7, ready=False)
     begun = running(config, number=7, area=None, ready=False)
 
@@ -381,15 +381,15 @@ def test_start_goes_on_with_the_bridge_of_a_killed_reload() -> None:
 
 @pytest.mark.parametrize("backing", ["", "\nZRAM_BACKING_DEV_0=/dev/sdb"])
 def test_a_reload_counts_what_comes_back_from_the_backing_device(backing: str) -> None:
-    old = running(wished("ZRAM_SIZE_0=1G\nZRAM_BACKING_DEV_0=/dev/sdb"), used=600 * MIB)
-    config = wished("ZRAM_SIZE_0=2G" + backing)
+    old = running(conf("ZRAM_SIZE_0=1G\nZRAM_BACKING_DEV_0=/dev/sdb"), used=600 * MIB)
+    config = conf("ZRAM_SIZE_0=2G" + backing)
     assert not plan_reload(config, machine(old, available=300 * MIB)).refusals
     old.backed = 500 * MIB
     assert "on the way" in plan_reload(config, machine(old, available=300 * MIB)).refusals[0]
 
 
 def test_a_plan_is_plain_json() -> None:
-    plan = plan_reload(wished("ZRAM_SIZE_0=2G"), machine(running(wished()), zswap=True))
+    plan = plan_reload(conf("ZRAM_SIZE_0=2G"), machine(running(conf()), zswap=True))
     document = json.loads(json.dumps(plan.to_dict()))
     assert document["steps"][0] == {"action": "add", "device": 0, "text": "add a device"}
     assert document["changes"] == [
@@ -417,7 +417,7 @@ def test_a_plan_is_plain_json() -> None:
 )
 def test_sizes_are_told_as_they_are_written(before: str, after: str, words: str) -> None:
     backing = "ZRAM_BACKING_DEV_0=/dev/sdb\n"
-    plan = plan_reload(wished(backing + after), machine(running(wished(backing + before))))
+    plan = plan_reload(conf(backing + after), machine(running(conf(backing + before))))
     assert f"zram5: {words}" in map(str, plan.changes)
 
 
@@ -444,8 +444,8 @@ def test_remounting_takes_back_what_is_no_longer_wanted(
 
 
 def test_mount_options_that_only_a_new_mount_drops_are_refused() -> None:
-    before = wished("ZRAM_MOUNT_0=/srv\nZRAM_MOUNT_OPTS_0=data=writeback")
-    plan = plan_reload(wished("ZRAM_MOUNT_0=/srv"), machine(running(before), mounted={"/srv"}))
+    before = conf("ZRAM_MOUNT_0=/srv\nZRAM_MOUNT_OPTS_0=data=writeback")
+    plan = plan_reload(conf("ZRAM_MOUNT_0=/srv"), machine(running(before), mounted={"/srv"}))
     assert plan.changes[0].needs == "new mount"
     assert plan.steps == []
     assert plan.refusals == [
@@ -454,8 +454,8 @@ def test_mount_options_that_only_a_new_mount_drops_are_refused() -> None:
 
 
 def test_a_setting_that_is_gone_goes_back_live() -> None:
-    before = wished("ZRAM_MOUNT_0=/srv\nZRAM_MODE_0=1777\nZRAM_OWNER_0=a")
-    plan = plan_reload(wished("ZRAM_MOUNT_0=/srv"), machine(running(before), mounted={"/srv"}))
+    before = conf("ZRAM_MOUNT_0=/srv\nZRAM_MODE_0=1777\nZRAM_OWNER_0=a")
+    plan = plan_reload(conf("ZRAM_MOUNT_0=/srv"), machine(running(before), mounted={"/srv"}))
     assert actions(plan) == ["permissions", "ready"]
 
 
@@ -468,17 +468,17 @@ def test_mount_words_ask_for_discard_once() -> None:
 
 
 def test_start_is_content_with_a_device_that_is_being_written_back() -> None:
-    config = wished("ZRAM_SIZE_0=1G\nZRAM_MEM_LIMIT_0=1M")
+    config = conf("ZRAM_SIZE_0=1G\nZRAM_MEM_LIMIT_0=1M")
     plan = plan_start(config, machine(running(config, busy=True, mem_limit=0)))
     assert (plan.steps, plan.refusals, plan.warnings) == ([], [], [])
 
 
 @pytest.mark.parametrize("goal", ["stop", "reload", "the same"])
 def test_what_would_wait_for_a_writeback_is_refused(goal: str) -> None:
-    device = running(wished(), busy=True)
-    wanted = wished() if goal == "the same" else wished("ZRAM_SIZE_0=2G")
+    device = running(conf(), busy=True)
+    wanted = conf() if goal == "the same" else conf("ZRAM_SIZE_0=2G")
     plan = (
-        plan_stop(wished(), machine(device))
+        plan_stop(conf(), machine(device))
         if goal == "stop"
         else plan_reload(wanted, machine(device))
     )
@@ -493,12 +493,14 @@ def test_what_would_wait_for_a_writeback_is_refused(goal: str) -> None:
 
 def test_somebody_elses_device_is_named_and_left_alone() -> None:
     area = SwapArea("/dev/zram3", "partition", GIB, 0, 50)
-    theirs = Running(3, disksize=GIB, area=area)
-    ours_elsewhere = Running(4, disksize=GIB, mounts=("/tmp",), elsewhere="/etc/conf.d/zram.tmp")
-    idle = Running(6)
+    theirs = ObservedDevice(3, disksize=GIB, area=area)
+    ours_elsewhere = ObservedDevice(
+        4, disksize=GIB, mounts=("/tmp",), elsewhere="/etc/conf.d/zram.tmp"
+    )
+    idle = ObservedDevice(6)
     for plan in (
-        plan_start(wished(), machine(theirs, ours_elsewhere, idle)),
-        plan_reload(wished(), machine(theirs, ours_elsewhere, idle)),
+        plan_start(conf(), machine(theirs, ours_elsewhere, idle)),
+        plan_reload(conf(), machine(theirs, ours_elsewhere, idle)),
     ):
         assert actions(plan) == NEW_SWAP
         assert plan.warnings == [
@@ -507,7 +509,7 @@ def test_somebody_elses_device_is_named_and_left_alone() -> None:
 
 
 def test_a_table_that_memory_has_no_room_for_is_refused() -> None:
-    plan = plan_start(wished("ZRAM_SIZE_0=8G"), machine(available=16 * MIB))
+    plan = plan_start(conf("ZRAM_SIZE_0=8G"), machine(available=16 * MIB))
     (refusal,) = plan.refusals
     assert refusal.startswith("device 0: the table of 8G takes 32M of memory at once, only 16M")
-    assert not plan_start(wished("ZRAM_SIZE_0=4G"), machine(available=16 * MIB)).refusals
+    assert not plan_start(conf("ZRAM_SIZE_0=4G"), machine(available=16 * MIB)).refusals

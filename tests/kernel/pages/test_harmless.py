@@ -12,10 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kernel.memory_cgroup import WHY_NOT, MemoryCgroup
 
 from pyzram.cli.estimate import main
-
-from .memory_cgroup import WHY_NOT, MemoryCgroup
 
 pytestmark = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
 
