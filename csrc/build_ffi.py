@@ -48,7 +48,7 @@ def pkg_config(option: str) -> list[str]:
 
 
 def declarations() -> str:
-    """The marked region of the public header: the cdef and the header can not drift apart."""
+    """The marked region of the public header: the cdef and the header cannot drift apart."""
     text = (HERE / "pyzram.h").read_text(encoding="utf-8")
     return text.split("/* cffi: begin */")[1].split("/* cffi: end */")[0]
 

@@ -96,7 +96,7 @@ struct pyzram_context;	/* scratch memory: one thread at a time */
 /* Names in the kernel's order; NULL past the last one. */
 const char *pyzram_codec_name(int index);
 
-/* The lowest and the highest level; -ENOENT for no algorithm, -EOPNOTSUPP where it has no levels. */
+/* The lowest and the highest level; -ENOENT: unknown algorithm, -EOPNOTSUPP: it has no levels. */
 int pyzram_codec_levels(const char *algorithm, int32_t *ret_min, int32_t *ret_max);
 
 /*
@@ -211,7 +211,7 @@ struct pyzram_procmem;	/* the memory of one process: one thread at a time */
 
 /*
  * Begin to look at a process. -ESRCH if there is none, -EACCES if the caller may not look,
- * -ENOTTY if PYZRAM_SCAN_IOCTL was asked for and the kernel has it not. The process is not stopped.
+ * -ENOTTY if PYZRAM_SCAN_IOCTL was asked for and this kernel lacks it. The process is not stopped.
  */
 int pyzram_procmem_create(int pid, int method, struct pyzram_procmem **ret);
 void pyzram_procmem_destroy(struct pyzram_procmem *pm);

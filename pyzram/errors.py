@@ -67,7 +67,7 @@ class BlockedError(ZramOSError, TimeoutError):
 
 
 class InvalidValueError(ZramError, ValueError):
-    """A value that can not be meant; refused before the kernel saw it."""
+    """A value that cannot be meant; refused before the kernel saw it."""
 
 
 _CLASSES: dict[int, type[ZramOSError]] = {

@@ -36,7 +36,7 @@ def run_program(step: str, *command: str, package: str = "util-linux") -> str:
     ``step`` says in an error what was tried, ``package`` where the program comes from.
 
     Raises:
-        ZramOSError: it is missing (ENOENT), or can not be run.
+        ZramOSError: it is missing (ENOENT), or cannot be run.
         ProgramError: it failed; its own words are kept.
     """
     path = find(command[0])

@@ -68,7 +68,7 @@ def text(snapshot: Snapshot, findings: list[Finding]) -> str:
 
 
 def offers(snapshot: Snapshot) -> list[str]:
-    """What the kernel has; ``?`` where that can not be told."""
+    """What the kernel has; ``?`` where that cannot be told."""
     kernel = snapshot.features
     answers = {True: "yes", False: "no", None: "?"}
     rows = {

@@ -116,7 +116,7 @@ def memory_size() -> int:
 
 
 def offered() -> tuple[str, ...] | None:
-    """Algorithms of this kernel's driver; ``None`` where they can not be told."""
+    """Algorithms of this kernel's driver; ``None`` where they cannot be told."""
     from ..device.features import features
 
     try:

@@ -18,7 +18,7 @@ def main(argv: list[str]) -> int:
     if "help" in given:
         print("usage: pyzram import FILE\n")
         print("Print what /etc/conf.d/zram would be for zram-init's conf.d file or")
-        print("zram-generator.conf; what can not be carried over is said on standard error.\n")
+        print("zram-generator.conf; what cannot be carried over is said on standard error.\n")
         print("options:\n" + describe(OPTIONS), end="")
         return 0
     if len(operands) != 1:

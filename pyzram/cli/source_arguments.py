@@ -62,7 +62,7 @@ def opened(
     if options.threads is not None and options.threads < 1:
         parser.error("--threads: not a positive number")
     if "-" in options.files and len(options.files) > 1:
-        parser.error("standard input can not be put together with files")
+        parser.error("standard input cannot be put together with files")
     source: Source | Stream
     if options.files == ["-"]:
         source = standard_input(options.page_size)

@@ -171,7 +171,7 @@ def choose(words: str) -> tuple[Column, ...]:
 
 
 def printable(text: str) -> str:
-    """Text that stays on its line: what can not be printed is escaped."""
+    """Text that stays on its line: what cannot be printed is escaped."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -25,7 +25,7 @@ from .source_arguments import progress_bar, say, skipped_line, standard_input
 if TYPE_CHECKING:
     from ..kernel.attributes import Attributes
 
-# The default of kernels whose default can not be seen.
+# The default of kernels whose default cannot be seen.
 ALGORITHM = "lzo-rle"
 
 
@@ -41,7 +41,7 @@ def main(given: dict[str, str], operands: list[str]) -> int:
 
     Raises:
         UsageError: other options, no such algorithm, or sources that do not go together.
-        ZramError: a source can not be read.
+        ZramError: a source cannot be read.
     """
     others = sorted(set(given) - {"estimate"})
     if others:

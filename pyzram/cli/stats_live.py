@@ -38,7 +38,7 @@ READ = tuple(
     stats_columns.BY_NAME[name]
     for name in (*(c.name for c in stats_columns.DEFAULT), "read_ios", "write_ios", "notify_free")
 )
-# Heading, width, and how much it is missed where the terminal is narrow (0 stays longest).
+# Heading, width, and rank: on a narrow terminal the highest rank is dropped first (0 stays).
 SHOWN = (
     ("NAME", 7, 0),
     ("ALGORITHM", 9, 8),

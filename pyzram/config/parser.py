@@ -46,7 +46,7 @@ DISCARD = ("none", "once", "pages", "both")
 
 
 class ConfigError(InvalidValueError):
-    """The file can not be taken; :attr:`problems` has all reasons, one line each."""
+    """The file cannot be taken; :attr:`problems` has all reasons, one line each."""
 
     def __init__(self, problems: list[str], warnings: Sequence[str] = ()) -> None:
         super().__init__("\n".join(problems))
@@ -72,7 +72,7 @@ def read_config(path: str, *, ram: int, cpus: int) -> Config:
     """Read a configuration file; without one at :data:`DEFAULT_PATH` the defaults apply.
 
     Raises:
-        ZramOSError: the file can not be read.
+        ZramOSError: the file cannot be read.
         ConfigError: something in it is wrong.
     """
     missing = False
@@ -454,7 +454,7 @@ def _swapon_options(text: str) -> dict[str, Any]:
             options["discard"] = words.pop(0) if words and words[0] in DISCARD else "both"
         else:
             raise InvalidValueError(
-                f"{word!r} can not be taken, only -p PRIORITY and --discard[=POLICY]"
+                f"{word!r} cannot be taken, only -p PRIORITY and --discard[=POLICY]"
             )
     return options
 
@@ -465,7 +465,9 @@ def _choices(text: str) -> tuple[Choice, ...]:
     for word in text.replace(", ", ",").split():
         name, bracket, rest = word.partition("(")
         if not name or not all(char.isalnum() or char in "-_" for char in name):
-            raise InvalidValueError(f"{word!r} is no algorithm (names are separated by blanks)")
+            raise InvalidValueError(
+                f"{word!r}: not a valid algorithm name (separate names by blanks)"
+            )
         if bracket and not rest.endswith(")"):
             raise InvalidValueError(f"{word!r}: the ( is never closed")
         choices.append(Choice(name, *_params(rest[:-1].split(",") if bracket else [])))

@@ -28,7 +28,7 @@ class Assignment:
 
 
 class RefusedError(Exception):
-    """What can not be taken: a line number and a reason."""
+    """What cannot be taken: a line number and a reason."""
 
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(line, reason)
@@ -37,7 +37,7 @@ class RefusedError(Exception):
 
 
 def read_assignments(text: str) -> tuple[list[Assignment], list[RefusedError]]:
-    """Return the assignments in order, and all that can not be taken."""
+    """Return the assignments in order, and all that cannot be taken."""
     reader = _AssignmentParser(text)
     refused: list[RefusedError] = []
     while reader.skip_between():
@@ -188,7 +188,7 @@ class _AssignmentParser:
             what = "backticks" if char == "`" else "$(...)"
             raise RefusedError(
                 line,
-                f"{name}: {what} can not be taken, nothing in this file is executed "
+                f"{name}: {what} cannot be taken, nothing in this file is executed "
                 "(sizes may be expressions such as 'min(ram/2, 4G)')",
             )
         braced = self.peek() == "{"

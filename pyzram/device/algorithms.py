@@ -177,8 +177,8 @@ class Compression(Handle):
         Raises:
             DeviceBusyError: already initialised (EBUSY).
             UnsupportedError: this kernel takes no parameters.
-            InvalidValueError: priority outside 0..3, or a path that can not be passed.
-            ZramOSError: the dictionary can not be read (EINVAL up to 7.2, the real errno in 7.3).
+            InvalidValueError: priority outside 0..3, or a path that cannot be passed.
+            ZramOSError: the dictionary cannot be read (EINVAL up to 7.2, the real errno in 7.3).
         """
         _priority(priority, 0)
         words = Algorithm("", level, dictionary, winbits).params()
@@ -211,7 +211,7 @@ class Compression(Handle):
         A page is replaced only if it falls into a smaller size class (:class:`PoolModel`).
 
         Raises:
-            InvalidValueError: a type, priority or number that can not be meant, or an algorithm
+            InvalidValueError: a type, priority or number that cannot be meant, or an algorithm
                 that is not configured.
             UnsupportedError: this kernel has no recompression.
             ZramOSError: what the kernel answered (EINVAL not initialised, or a threshold that

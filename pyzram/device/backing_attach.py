@@ -78,7 +78,7 @@ def check_backing(
         used = _file_users(tree, text)
     else:
         raise from_errno(
-            errno.ENOTBLK, f"backing device {text}", text, remedy="nor is it a regular file"
+            errno.ENOTBLK, f"backing device {text}", text, remedy="and not a regular file either"
         )
     if used:
         raise DeviceBusyError(

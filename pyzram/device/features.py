@@ -15,7 +15,7 @@ from .zram import Zram
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Features:
-    """What the kernel offers. ``None`` means that it can not be told without a device."""
+    """What the kernel offers. ``None`` means that it cannot be told without a device."""
 
     driver: bool
     """A zram driver is loaded or built in."""

@@ -239,7 +239,7 @@ class Handle:
 def _within(seconds: float, call: Callable[[], T]) -> T:
     """Call in a helper thread and wait at most so long; a stuck thread is left behind.
 
-    A read the kernel holds up can not be interrupted, not even by a signal.
+    A read the kernel holds up cannot be interrupted, not even by a signal.
     """
     from threading import Thread
 

@@ -234,7 +234,7 @@ class Lifecycle(Compression, Backing, Swap):
         Raises:
             DeviceBusyError: initialised and written to, or in use (EBUSY).
             OverwriteError: ``backing_dev`` holds something (EEXIST).
-            InvalidValueError: a value that can not be meant; nothing was changed.
+            InvalidValueError: a value that cannot be meant; nothing was changed.
             UnsupportedError: this kernel lacks something that was asked for.
             ZramOSError: what the kernel answered to the step that failed.
         """

@@ -75,14 +75,14 @@ class Swap(Handle):
         """Stop swapping on the device (swapoff(2)); its pages return to memory first.
 
         Raises:
-            ZramOSError: ENOMEM memory can not take the pages, EINVAL it is no swap, EPERM.
+            ZramOSError: ENOMEM memory cannot take the pages, EINVAL it is no swap, EPERM.
         """
         try:
             _native.swapoff(self.node)
         except OSError as err:
             remedy = ""
             if err.errno == errno.ENOMEM:
-                remedy = "memory can not take the pages back"
+                remedy = "memory cannot take the pages back"
             elif err.errno == errno.EINVAL:
                 remedy = "it is not swap"
             raise from_errno(

@@ -222,7 +222,7 @@ def read_ahead(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(
             "page-cluster",
             None,
-            f"swap reads {1 << snapshot.page_cluster} pages at once, of which zram profits nothing",
+            f"swap reads {1 << snapshot.page_cluster} pages at once, and zram gains nothing from read-ahead",
             f"vm.page-cluster is {snapshot.page_cluster}",
             "sysctl vm.page-cluster=0 (for good: a file in /etc/sysctl.d)",
         )
@@ -382,7 +382,7 @@ def take_snapshot(*, sysfs: Sysfs | None = None, config_path: str = DEFAULT_PATH
     Raises:
         UnsupportedError: no zram driver is loaded.
         BlockedError: the kernel did not answer in time (7.x, while writeback runs).
-        ZramOSError: what else can not be read.
+        ZramOSError: what else cannot be read.
     """
     tree = sysfs or Sysfs()
     if not tree.has_driver():

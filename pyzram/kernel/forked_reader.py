@@ -2,7 +2,7 @@
 """Reads that the kernel may hold up, done by a child that can be left behind.
 
 From 7.x on, reading mm_stat and others waits in the kernel until a running writeback or
-recompression ends. Such a wait can not be interrupted, and a process with a thread in it can not
+recompression ends. Such a wait cannot be interrupted, and a process with a thread in it cannot
 end either: so it is a process of its own that waits.
 """
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .zsmalloc import PoolStats
 
-    # typing can not name "anything with the buffer protocol" before Python 3.12.
+    # typing cannot name "anything with the buffer protocol" before Python 3.12.
     Buffer = Any
 
 PAGE_SIZES = (4096, 16384, 65536)

@@ -150,7 +150,7 @@ def estimate_pages(
     always a single core's. ``progress`` is told pages done and expected.
 
     Raises:
-        InvalidValueError: no such algorithm or level, or a precision that can not be met.
+        InvalidValueError: no such algorithm or level, or a precision that cannot be met.
     """
     store = store or PoolModel(page_size=source.page_size)
     if store.page_size != source.page_size:

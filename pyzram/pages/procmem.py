@@ -149,7 +149,7 @@ def process_pages(
     """Count the swappable pages of a process.
 
     ``method`` is ``"ioctl"`` (PAGEMAP_SCAN, Linux 6.7), ``"pagemap"`` or ``"auto"``, which takes
-    the first that the kernel has. Without the privilege to see page frames, ``"pagemap"`` can not
+    the first that the kernel has. Without the privilege to see page frames, ``"pagemap"`` cannot
     tell the kernel's page of zeros from others.
 
     Raises:
@@ -175,7 +175,7 @@ def process_pages(
         if code == errno.ENOENT:
             code = errno.ESRCH
         if code in (errno.EACCES, errno.EPERM):
-            remedy = "not yours; run as root" if os.geteuid() else "it has rights that you lack"
+            remedy = "not yours; run as root" if os.geteuid() else "it has privileges that you lack"
         raise from_errno(code, what, f"/proc/{pid}", remedy=remedy) from err
 
 

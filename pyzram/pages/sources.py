@@ -119,7 +119,7 @@ class Stream:
 def open_processes(pids: Iterable[int]) -> Source:
     """Open the swappable memory of these processes; memory they share counts once.
 
-    Those that can not be looked at are skipped and counted, as long as one is left. Private pages
+    Those that cannot be looked at are skipped and counted, as long as one is left. Private pages
     that a fork left shared count for each process that has them.
 
     Raises:

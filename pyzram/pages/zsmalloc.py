@@ -275,7 +275,7 @@ def _debugfs_chain(root: str) -> int | None:
 
 
 def _lines(path: str) -> list[bytes]:
-    """Lines of a file that may be compressed; none if it can not be read."""
+    """Lines of a file that may be compressed; none if it cannot be read."""
     try:
         with open(path, "rb") as file:
             data = file.read()

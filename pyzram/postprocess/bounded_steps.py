@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A run over stored pages in bounded steps: what it moved, and when it must stop.
 
-The kernel can not be interrupted within one command, so a run gives it small ones, whose size
+The kernel cannot be interrupted within one command, so a run gives it small ones, whose size
 follows the time they take.
 """
 

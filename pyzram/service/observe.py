@@ -26,7 +26,7 @@ def observe(registry: Registry) -> ObservedSystem:
     """Take a snapshot; ``registry`` must have been loaded.
 
     Raises:
-        ZramOSError: /sys or /proc can not be read.
+        ZramOSError: /sys or /proc cannot be read.
     """
     sysfs = registry.sysfs
     areas = parse_swaps(_read(sysfs, "proc/swaps"))  # a kernel without swap has none

@@ -115,7 +115,7 @@ def plan_reload(config: Config, machine: ObservedSystem) -> Plan:
         elif all(change.needs != NEW_DEVICE for change in changes):
             points = " ".join(current.mounts)
             plan.refusals.append(
-                f"{current.name}: these mount_options can not change while it is mounted: "
+                f"{current.name}: these mount_options cannot change while it is mounted: "
                 f"unmount {points or 'it'}, then start"
             )
         else:
@@ -168,7 +168,7 @@ def _begin(config: Config, machine: ObservedSystem) -> Plan:
         if device.index is None and device.disksize and not device.elsewhere:
             size = format_size(device.disksize)
             plan.warnings.append(
-                f"{device.name} ({size}, {device.what}) is not of pyzram's making and left alone"
+                f"{device.name} ({size}, {device.what}) was not made by pyzram and is left alone"
             )
     return plan
 
@@ -300,7 +300,7 @@ def _replace(
     free = sum(other.size - other.used for other in machine.areas if other.path != area.path)
     table = desired.disksize // PAGE_SIZE * TABLE_BYTES_PER_PAGE
     # Pages that go from the old device to the new one take about as much there; a tenth for what
-    # the two allocators can not share on the way. What was written back comes back.
+    # the two allocators cannot share on the way. What was written back comes back.
     needed = RESERVE + table + old.mem_used // 10 + old.backed
     if machine.available < needed:
         plan.refusals.append(
@@ -330,7 +330,7 @@ def _replace(
 
 
 def _refuse_stop(plan: Plan, machine: ObservedSystem, devices: list[ObservedDevice]) -> None:
-    """Refuse to drain what memory and the remaining swap can not take back."""
+    """Refuse to drain what memory and the remaining swap cannot take back."""
     leaving = {device.area.path for device in devices if device.area}
     used = sum(device.area.used for device in devices if device.area)
     free = sum(area.size - area.used for area in machine.areas if area.path not in leaving)
@@ -339,7 +339,7 @@ def _refuse_stop(plan: Plan, machine: ObservedSystem, devices: list[ObservedDevi
         plan.refusals.append(
             f"{names}: {format_size(used)} are swapped out, but memory ("
             f"{format_size(machine.available)} available) and other swap ({format_size(free)} "
-            "free) can not take them back: end some processes or add swap first"
+            "free) cannot take them back: end some processes or add swap first"
         )
 
 

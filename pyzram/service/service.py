@@ -94,7 +94,7 @@ class Service:
 
         Raises:
             ConfigError: the file is wrong.
-            RefusedError: it can not be done; nothing was.
+            RefusedError: it cannot be done; nothing was.
             StepError: a step failed; what this run made is undone.
         """
         return self._reach("start")
@@ -103,7 +103,7 @@ class Service:
         """Take down what is ours, after checking that memory can take the pages back.
 
         Raises:
-            RefusedError: memory can not.
+            RefusedError: memory cannot.
             StepError: a step failed; what could not be taken down stays recorded.
         """
         return self._reach("stop")

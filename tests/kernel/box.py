@@ -21,7 +21,7 @@ SMALL = "ZRAM_SIZE_0=64M\nZRAM_PRIORITY_0=1\n"
 MADV_PAGEOUT = 21
 IN_GUEST = os.environ.get("PYZRAM_IN_GUEST") == "1"
 # On a shared machine others may have devices, which start names.
-FOREIGN = "is not of pyzram's making"
+FOREIGN = "was not made by pyzram"
 
 
 class Box:

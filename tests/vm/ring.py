@@ -35,7 +35,7 @@ def ring(folder: Path) -> list[str]:
 
 
 def compile_tests() -> None:
-    """In a guest this takes half a minute, and its tree can not be written to."""
+    """In a guest this takes half a minute, and its tree cannot be written to."""
     subprocess.run([*RING, "--collect-only"], cwd=TREE, capture_output=True, check=False)
 
 

@@ -132,7 +132,7 @@ def test_the_service_keeps_its_volume_over_a_reload(volume, zram, box):
     box.fine("reload")
     assert attached().with_name("writeback_limit").read_text() == "512\n"
     assert Path(attached().read_text().strip()).samefile(PATH)
-    # Another size needs another device, which can not have the volume while this one has it.
+    # Another size needs another device, which cannot have the volume while this one has it.
     box.write(wish.replace("32M", "48M"))
     box.fine("reload")
     assert box.known() != before

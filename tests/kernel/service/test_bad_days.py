@@ -12,7 +12,7 @@ message, every other device as it was (the fixture of ``box`` looks), and nothin
 | mkswap missing, swapon refused | mkswap_missing, mkswap_failing, swapon_refused |
 | the third of four failing | the_third_of_four_devices_failing |
 | SIGKILL, SIGTERM | test_killed |
-| swapoff that can not finish | stop_is_refused_when_*, a_swapoff_that_*; vm: test_no_memory |
+| swapoff that cannot finish | stop_is_refused_when_*, a_swapoff_that_*; vm: test_no_memory |
 | typos, quotes, sizes in conf.d | test_service, unit/test_config |
 | container, read-only /sys | a_container_without_zram, a_read_only_sys |
 | start twice at once | starting_twice_at_once |
@@ -291,7 +291,7 @@ def test_stop_is_refused_when_memory_can_not_take_the_pages_back(box: Box) -> No
     swaps_file.unlink()
     swaps_file.write_text("\n".join(ours) + "\n")
     stderr = box.fails("stop", PYZRAM_ROOT=poor)
-    assert "can not take them back" in stderr
+    assert "cannot take them back" in stderr
     assert f"/dev/zram{number}" in swaps()
     assert all(memory[page] == 1 for page in range(0, len(memory), 4096))
     box.write("ZRAM_SIZE_0=128M\nZRAM_PRIORITY_0=32000\n")
@@ -585,7 +585,7 @@ def test_somebody_elses_device_is_named_and_ours_in_another_file_is_not(
         done = subprocess.run(box.command("start"), env=box.env, capture_output=True, text=True)
         assert done.returncode == 0
         assert (
-            f"pyzram: warning: {foreign.name} (16M, not in use) is not of pyzram's making and left "
+            f"pyzram: warning: {foreign.name} (16M, not in use) was not made by pyzram and is left "
             "alone\n"
         ) in done.stderr
         assert f"zram{ours}" not in done.stderr

@@ -109,7 +109,7 @@ def test_a_swapoff_that_memory_does_not_allow(box: Box, request: pytest.FixtureR
     stderr = box.fails("stop")
     assert stderr == (
         f"pyzram stop: device 0: zram{number}: swap off: Cannot allocate memory "
-        "(memory can not take the pages back)"
+        "(memory cannot take the pages back)"
     )
     assert f"/dev/zram{number}" in swaps()
     assert box.pyzram("status").returncode == 0

@@ -93,7 +93,7 @@ def test_a_plan_as_text_and_json(
     assert "zram3" not in said.out
     assert said.err.count("/swapfile has priority 500, zram 100: it is used first") == 1
     assert said.err.count("zram3") == 1
-    assert "zram3 (1G, swap with priority 600) is not of pyzram's making and left" in said.err
+    assert "zram3 (1G, swap with priority 600) was not made by pyzram and is left" in said.err
     assert main(["plan", f"--config={conf}", "--json"]) == 0
     actions = [step["action"] for step in json.loads(capsys.readouterr().out)["steps"]]
     assert actions == ["add", "configure", "mkswap", "swapon", "ready"]

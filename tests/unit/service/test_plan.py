@@ -449,7 +449,7 @@ def test_mount_options_that_only_a_new_mount_drops_are_refused() -> None:
     assert plan.changes[0].needs == "new mount"
     assert plan.steps == []
     assert plan.refusals == [
-        "zram5: these mount_options can not change while it is mounted: unmount /srv, then start"
+        "zram5: these mount_options cannot change while it is mounted: unmount /srv, then start"
     ]
 
 
@@ -504,7 +504,7 @@ def test_somebody_elses_device_is_named_and_left_alone() -> None:
     ):
         assert actions(plan) == NEW_SWAP
         assert plan.warnings == [
-            "zram3 (1G, swap with priority 50) is not of pyzram's making and left alone"
+            "zram3 (1G, swap with priority 50) was not made by pyzram and is left alone"
         ]
 
 
