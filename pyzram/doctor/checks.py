@@ -222,7 +222,7 @@ def read_ahead(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(
             "page-cluster",
             None,
-            f"swap reads {1 << snapshot.page_cluster} pages at once, and zram gains nothing from read-ahead",
+            f"swap reads {1 << snapshot.page_cluster} pages at once, which gains zram nothing",
             f"vm.page-cluster is {snapshot.page_cluster}",
             "sysctl vm.page-cluster=0 (for good: a file in /etc/sysctl.d)",
         )
