@@ -3,16 +3,15 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import sys
 from typing import TYPE_CHECKING
 
 from ..config.parser import DEFAULT_PATH
 from ..doctor.checks import Finding, Snapshot, examine, take_snapshot, to_dict
 from ..kernel.sysfs import Sysfs
 from ..units import format_size
+from .options import FILE, Command, Option
 
 if TYPE_CHECKING:
     from ..device.stats import Stats
@@ -21,24 +20,30 @@ if TYPE_CHECKING:
 NOTHING, FINDINGS = 0, 1
 
 
-def parser() -> argparse.ArgumentParser:
-    """Describe the arguments."""
-    out = argparse.ArgumentParser(
-        prog="pyzram doctor",
-        description="Say what this kernel's zram offers, what the running set-up uses, and what "
-        "is wrong or wasteful, with the figure that shows it and the command that mends it.",
-        epilog="Exit status: 0 nothing to mend, 1 findings, 2 could not look, or could not say.",
-    )
-    out.add_argument(
-        "-c", "--config", metavar="FILE", default=DEFAULT_PATH, help="configuration to hold against"
-    )
-    out.add_argument("--json", action="store_true", help="print JSON")
-    return out
+COMMAND = Command(
+    "pyzram doctor",
+    "Say what this kernel's zram offers, what the running set-up uses, and what is wrong or "
+    "wasteful, with the figure that shows it and the command that mends it.",
+    (
+        Option(
+            "c",
+            "config",
+            "FILE",
+            f"configuration to hold against (default {DEFAULT_PATH})",
+            values=FILE,
+            default=DEFAULT_PATH,
+        ),
+        Option("", "json", "", "print JSON"),
+    ),
+    notes="Exit status: 0 nothing to mend, 1 findings, 2 could not look, or could not say.",
+)
 
 
 def main(argv: list[str]) -> int:
     """Run the command."""
-    options = parser().parse_args(argv)
+    options = COMMAND.arguments(argv)
+    if options is None:
+        return NOTHING
     snapshot = take_snapshot(
         sysfs=Sysfs(os.environ.get("PYZRAM_ROOT", "/")), config_path=options.config
     )
@@ -96,7 +101,3 @@ def uses(stats: Stats) -> str:
     stored, used = stats.mm_stat.orig_data_size or 0, stats.mm_stat.mem_used_total or 0
     words.append(f"{format_size(stored)} in {format_size(used)} of {format_size(stats.disksize)}")
     return f"{stats.name}: {', '.join(words)}"
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

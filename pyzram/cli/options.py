@@ -1,11 +1,23 @@
 # SPDX-License-Identifier: MIT
-"""Command line options, without argparse: that alone takes as long as the interpreter's start."""
+"""Command lines from one table: it parses, makes the help and the errors, and the completions.
+
+Not argparse: that alone takes as long as the interpreter's start.
+"""
 
 from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import Any
+
+# Kinds of values that are looked up when they are completed; see tools/completions.py.
+FILE = "file"
+DEVICE = "device"
+ALGORITHM = "algorithm"
+ALGORITHMS = "algorithms"
+COLUMNS = "columns"
+CONFIGURATION = "configuration"
 
 
 class UsageError(Exception):
@@ -15,18 +27,48 @@ class UsageError(Exception):
 class Option:
     """One option: ``metavar`` names its value, in brackets if it may be left out.
 
+    ``values`` are the words that it takes, or one of the kinds above. ``convert`` makes a value of
+    a word and raises :class:`ValueError` for a wrong one. With ``repeat`` the option may be given
+    several times, with ``many`` it also takes several words at once; both make a list.
     ``handler`` (``module:function``) takes over the whole command when the option is given.
     """
 
-    __slots__ = ("handler", "help", "long", "metavar", "short")
+    __slots__ = (
+        "convert",
+        "default",
+        "handler",
+        "help",
+        "long",
+        "many",
+        "metavar",
+        "repeat",
+        "short",
+        "values",
+    )
 
     def __init__(
-        self, short: str, long: str, metavar: str, text: str, *, handler: str = ""
+        self,
+        short: str,
+        long: str,
+        metavar: str,
+        text: str,
+        *,
+        values: Sequence[str] = (),
+        convert: Callable[[str], Any] | None = None,
+        repeat: bool = False,
+        many: bool = False,
+        default: Any = None,
+        handler: str = "",
     ) -> None:
         self.short = short
         self.long = long
         self.metavar = metavar
         self.help = text
+        self.values = values
+        self.convert = convert
+        self.repeat = repeat or many
+        self.many = many
+        self.default = default
         self.handler = handler
 
     @property
@@ -35,9 +77,127 @@ class Option:
         return self.metavar.startswith("[")
 
 
+HELP = Option("h", "help", "", "show this help")
+VERSION = Option("V", "version", "", "show the version")
+
+
+class Arguments:
+    """What a command line gave: an attribute for each long option (``-`` is ``_``), and operands.
+
+    Options without a value are true or false; of others it is the value, or the option's default.
+    """
+
+    def __init__(self, values: dict[str, Any], operands: list[str]) -> None:
+        self.operands = operands
+        vars(self).update(values)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(name)  # for the type checker: the others are set above
+
+
+class Command:
+    """A command line: its name, what it does, its options and what operands it takes.
+
+    ``operands`` is how the usage writes them, ``takes`` their kind, ``count`` the least and the
+    most of them (``None``: any number).
+    """
+
+    __slots__ = ("count", "name", "notes", "operands", "options", "takes", "text")
+
+    def __init__(
+        self,
+        name: str,
+        text: str,
+        options: Iterable[Option],
+        *,
+        operands: str = "",
+        takes: str = "",
+        count: tuple[int, int | None] = (0, 0),
+        notes: str = "",
+    ) -> None:
+        self.name = name
+        self.text = text
+        self.options = (*options, HELP, VERSION)
+        self.operands = operands
+        self.takes = takes
+        self.count = count
+        self.notes = notes
+
+    def arguments(self, argv: list[str]) -> Arguments | None:
+        """Read the words; ``None`` if they asked for the help or the version, which is printed.
+
+        Raises:
+            UsageError: the words make no sense.
+        """
+        given, operands = _collect(self.options, argv)
+        if "help" in given:
+            print(self.usage(), end="")
+            return None
+        if "version" in given:
+            from .._version import __version__
+
+            print(f"{self.name} {__version__}" if " " not in self.name else f"pyzram {__version__}")
+            return None
+        least, most = self.count
+        if len(operands) < least:
+            raise UsageError(f"{self.operands} is missing")
+        if most is not None and len(operands) > most:
+            raise UsageError(f"unexpected {operands[most]}")
+        values = {option.long.replace("-", "_"): _typed(option, given) for option in self.options}
+        return Arguments(values, operands)
+
+    def usage(self) -> str:
+        """The help text."""
+        import textwrap
+
+        head = " ".join(filter(None, [f"usage: {self.name}", "[OPTION...]", self.operands]))
+        parts = [head, textwrap.fill(self.text, 80), "options:\n" + describe(self.options).rstrip()]
+        if self.notes:
+            parts.append(textwrap.fill(self.notes, 80))
+        return "\n\n".join(parts) + "\n"
+
+
+def _typed(option: Option, given: dict[str, list[str]]) -> Any:
+    words = given.get(option.long)
+    if not option.metavar:
+        return words is not None
+    if words is None:
+        return option.default
+    values = [_converted(option, word) for word in words]
+    return values if option.repeat else values[-1]
+
+
+def _converted(option: Option, word: str) -> Any:
+    if option.values and not isinstance(option.values, str) and word not in option.values:
+        known = ", ".join(option.values)
+        raise UsageError(
+            f"--{option.long}: {word!r} is none of {known}{_meant(word, option.values)}"
+        )
+    if option.convert is None:
+        return word
+    try:
+        return option.convert(word)
+    except ValueError as err:
+        raise UsageError(f"--{option.long}: {err}") from None
+
+
 def is_number(text: str) -> bool:
     """Whether text is a plain decimal such as ``2`` or ``0.5``."""
     return text.isascii() and text.replace(".", "", 1).isdigit()
+
+
+def whole(text: str) -> int:
+    """A number of pages, bytes or threads: 0 or more."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 20):
+        raise ValueError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+def positive(text: str) -> int:
+    """A whole number that is not 0."""
+    if whole(text) == 0:
+        raise ValueError("0 is too small")
+    return whole(text)
 
 
 def parse(options: Iterable[Option], words: list[str]) -> tuple[dict[str, str], list[str]]:
@@ -49,16 +209,29 @@ def parse(options: Iterable[Option], words: list[str]) -> tuple[dict[str, str], 
     Raises:
         UsageError: an unknown option, a value too many or too few.
     """
+    given, operands = _collect(options, words)
+    return {name: values[-1] for name, values in given.items()}, operands
+
+
+def _collect(options: Iterable[Option], words: list[str]) -> tuple[dict[str, list[str]], list[str]]:
+    operands: list[str] = []
+    given: dict[str, list[str]] = {}
+    for option, value in _scan(tuple(options), words, operands):
+        given.setdefault(option.long, []).append(value)
+    return given, operands
+
+
+def _scan(
+    options: tuple[Option, ...], words: list[str], operands: list[str]
+) -> Iterator[tuple[Option, str]]:
     shorts = {option.short: option for option in options if option.short}
     longs = {option.long: option for option in options}
-    given: dict[str, str] = {}
-    operands: list[str] = []
     rest = list(reversed(words))
     while rest:
         word = rest.pop()
         if word == "--":
             operands += reversed(rest)
-            break
+            return
         if not word.startswith("-") or word == "-":
             operands.append(word)
         elif word.startswith("--"):
@@ -66,7 +239,9 @@ def parse(options: Iterable[Option], words: list[str]) -> tuple[dict[str, str], 
             option = longs.get(name) or _unabridged(longs, name)
             if equals and not option.metavar:
                 raise UsageError(f"--{option.long} takes no value")
-            given[option.long] = value if equals else _value(option, f"--{option.long}", rest)
+            yield option, value if equals else _value(option, f"--{option.long}", rest)
+            if option.many:
+                yield from _more(option, rest)
         else:
             letters = word[1:]
             while letters:
@@ -74,17 +249,38 @@ def parse(options: Iterable[Option], words: list[str]) -> tuple[dict[str, str], 
                     raise UsageError(f"unknown option -{letters[0]}")
                 option, letters = shorts[letters[0]], letters[1:]
                 if letters and option.metavar:
-                    given[option.long], letters = letters, ""
+                    yield option, letters
+                    letters = ""
                 else:
-                    given[option.long] = _value(option, f"-{option.short}", rest)
-    return given, operands
+                    yield option, _value(option, f"-{option.short}", rest)
+                if option.many:
+                    yield from _more(option, rest)
+
+
+def _more(option: Option, rest: list[str]) -> Iterator[tuple[Option, str]]:
+    while rest and is_number(rest[-1]):
+        yield option, rest.pop()
 
 
 def _unabridged(longs: dict[str, Option], name: str) -> Option:
     matches = [option for long, option in longs.items() if name and long.startswith(name)]
-    if len(matches) != 1:
-        raise UsageError(f"{'ambiguous' if matches else 'unknown'} option --{name}")
+    if matches[1:]:
+        raise UsageError(f"ambiguous option --{name}")
+    if not matches:
+        raise UsageError(f"unknown option --{name}{_meant(name, list(longs), '--')}")
     return matches[0]
+
+
+def _meant(word: str, known: Sequence[str], dashes: str = "") -> str:
+    close = closest(word, known)
+    return f" (did you mean {dashes}{close}?)" if close else ""
+
+
+def closest(word: str, known: Sequence[str]) -> str:
+    """The known word that may have been meant, or nothing."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word, known, 1)), "")
 
 
 def _value(option: Option, written: str, rest: list[str]) -> str:
@@ -105,5 +301,9 @@ def describe(options: Iterable[Option]) -> str:
         if option.metavar:
             long += f"[={option.metavar[1:]}" if option.optional else f" {option.metavar}"
         short = f"-{option.short}, " if option.short else "    "
-        lines.append(f"  {short + long:<24}  {option.help}\n")
+        head = f"  {short + long:<24}"
+        if len(head) > 26:
+            lines.append(f"{head}\n")
+            head = " " * 26
+        lines.append(f"{head}  {option.help}\n")
     return "".join(lines)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import signal
 import sys
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..postprocess.bounded_steps import PAGE_SIZE
 from ..units import format_size
+from .options import Option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,24 +31,23 @@ def duration(text: str) -> int:
     """Seconds of ``90``, ``90s``, ``15m``, ``2h`` or ``1d``."""
     number, unit = (text[:-1], text[-1]) if text[-1:] in SECONDS else (text, "s")
     if not (number.isascii() and number.isdigit()):
-        raise argparse.ArgumentTypeError(f"{text!r}: not a time such as 90, 15m, 2h or 1d")
+        raise ValueError(f"{text!r}: not a time such as 90, 15m, 2h or 1d")
     return int(number) * SECONDS[unit]
 
 
-def add_common_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of both commands."""
-    parser.add_argument("device", metavar="DEVICE", help="zram0, /dev/zram0 or 0")
-    parser.add_argument(
-        "--age",
-        type=duration,
-        metavar="TIME",
-        help="mark pages idle first that were not used for so long (90, 15m, 2h, 1d)",
-    )
-    parser.add_argument(
-        "--timeout", type=duration, metavar="TIME", help="stop after so long, between two steps"
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON, sizes in bytes")
-    parser.add_argument("-q", "--quiet", action="store_true", help="print errors only")
+# The options of both commands.
+COMMON = (
+    Option(
+        "",
+        "age",
+        "TIME",
+        "mark pages idle first that were not used for so long (90, 15m, 2h, 1d)",
+        convert=duration,
+    ),
+    Option("", "timeout", "TIME", "stop after so long, between two steps", convert=duration),
+    Option("", "json", "", "print JSON, sizes in bytes"),
+    Option("q", "quiet", "", "print errors only"),
+)
 
 
 @contextmanager

@@ -37,7 +37,7 @@ def usage() -> str:
     return "\n".join(
         [
             "usage: pyzram [-c FILE] COMMAND [ARGUMENT...]",
-            "       pyzram --help | --version",
+            "       pyzram help [COMMAND] | --help | --version",
             "",
             "commands (pyzram COMMAND --help tells more):",
             *lines,
@@ -92,16 +92,25 @@ def run(name: str, argv: list[str]) -> int:
 
 def explain(argv: list[str]) -> int:
     """Answer what is no command: a question about them, or a mistake."""
-    if argv[:1] in (["--help"], ["-h"], ["help"]):
+    if argv[:1] == ["help"] and argv[1:2]:
+        if argv[1] in COMMANDS:
+            return run(argv[1], ["--help"])
+        argv = argv[1:]
+    elif argv[:1] in (["--help"], ["-h"], ["help"]):
         print(usage())
         return 0
-    if argv[:1] == ["--version"]:
+    if argv[:1] in (["--version"], ["-V"]):
         from .._version import __version__
 
         print(f"pyzram {__version__}")
         return 0
-    wrong = f"no command {argv[0]!r}" if argv else "no command given"
-    return _fail(2, f"pyzram: {wrong}", usage())
+    if not argv:
+        return _fail(2, "pyzram: no command given (see pyzram --help)")
+    from .options import closest
+
+    close = closest(argv[0], list(COMMANDS))
+    meant = f"did you mean {close}?" if close else "see pyzram --help"
+    return _fail(2, f"pyzram: no command {argv[0]!r} ({meant})")
 
 
 def _leading(argv: list[str]) -> tuple[list[str], list[str]]:

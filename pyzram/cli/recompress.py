@@ -3,48 +3,46 @@
 
 from __future__ import annotations
 
-import argparse
-import sys
-
 from ..device.algorithms import RECOMPRESS_TYPES
 from ..device.zram import Zram
 from ..postprocess.recompression import recompress_pages
-from .postprocess_report import add_common_arguments, progress, report, terminable
+from .options import ALGORITHM, DEVICE, Command, Option, UsageError, whole
+from .postprocess_report import COMMON, progress, report, terminable
 
-
-def parser() -> argparse.ArgumentParser:
-    """Describe the arguments."""
-    out = argparse.ArgumentParser(
-        prog="pyzram recompress",
-        description="Recompress pages of a zram device with one of its secondary algorithms, "
-        "and print what that brought.",
-    )
-    out.add_argument(
-        "-t", "--type", choices=RECOMPRESS_TYPES, help="which pages (default: all that are stored)"
-    )
-    out.add_argument("-a", "--algorithm", metavar="NAME", help="the algorithm, by its name")
-    out.add_argument(
-        "-p", "--priority", type=int, metavar="N", help="the algorithm, by its priority (default 1)"
-    )
-    out.add_argument(
-        "--threshold", type=int, metavar="BYTES", help="leave pages that are smaller already"
-    )
-    out.add_argument("--max-pages", type=int, metavar="N", help="try at most so many pages")
-    out.add_argument(
-        "--compact", action="store_true", help="pack the pool afterwards, which frees the holes"
-    )
-    add_common_arguments(out)
-    return out
+COMMAND = Command(
+    "pyzram recompress",
+    "Recompress pages of a zram device with one of its secondary algorithms, and print what that "
+    "brought.",
+    (
+        Option(
+            "t",
+            "type",
+            "TYPE",
+            f"which pages: {', '.join(RECOMPRESS_TYPES)} (default all)",
+            values=RECOMPRESS_TYPES,
+        ),
+        Option("a", "algorithm", "NAME", "the algorithm, by its name", values=ALGORITHM),
+        Option("p", "priority", "N", "the algorithm, by its priority (default 1)", convert=whole),
+        Option("", "threshold", "BYTES", "leave pages that are smaller already", convert=whole),
+        Option("", "max-pages", "N", "try at most so many pages", convert=whole),
+        Option("", "compact", "", "pack the pool afterwards, which frees the holes"),
+        *COMMON,
+    ),
+    operands="DEVICE",
+    takes=DEVICE,
+    count=(1, 1),
+)
 
 
 def main(argv: list[str]) -> int:
     """Run the command."""
-    arguments = parser()
-    options = arguments.parse_args(argv)
+    options = COMMAND.arguments(argv)
+    if options is None:
+        return 0
     if options.age is not None and "idle" not in (options.type or ""):
-        arguments.error("--age goes with --type idle or huge_idle")
+        raise UsageError("--age goes with --type idle or huge_idle")
     with (
-        Zram(options.device) as device,
+        Zram(options.operands[0]) as device,
         terminable(),
         progress(options.quiet, lambda done: f"{done} pages tried") as show,
     ):
@@ -61,7 +59,3 @@ def main(argv: list[str]) -> int:
             progress=show,
         )
     return report(device.name, run, as_json=options.json, quiet=options.quiet)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -11,7 +11,7 @@ from ..kernel.sysfs import Sysfs
 from ..service.registry import DEFAULT_DIRECTORY
 from ..service.service import Service
 from ..units import format_size
-from .options import Option, UsageError, describe, parse
+from .options import FILE, Command, Option
 from .pyzram import COMMANDS
 
 TYPE_CHECKING = False
@@ -25,53 +25,57 @@ if TYPE_CHECKING:
 # status, as the Linux Standard Base has it.
 STOPPED = 3
 
-CONFIG = Option("c", "config", "FILE", f"configuration (default {DEFAULT_PATH})")
+CONFIG = Option(
+    "c",
+    "config",
+    "FILE",
+    f"configuration (default {DEFAULT_PATH})",
+    values=FILE,
+    default=DEFAULT_PATH,
+)
 JSON = Option("", "json", "", "print JSON")
 PRETEND = Option("p", "pretend", "", "show what would be done, and do nothing")
 QUIET = Option("q", "quiet", "", "print nothing but warnings and errors")
 # For services: start, which they call next, warns by itself.
 ERRORS_ONLY = Option("q", "quiet", "", "print nothing but errors")
-HELP = Option("h", "help", "", "show this help")
 # What each command takes.
-OPTIONS = {
-    "start": (CONFIG, PRETEND, JSON, QUIET, HELP),
-    "stop": (CONFIG, PRETEND, JSON, QUIET, HELP),
-    "reload": (CONFIG, PRETEND, JSON, QUIET, HELP),
-    "restart": (CONFIG, PRETEND, QUIET, HELP),
-    "status": (CONFIG, JSON, HELP),
-    "info": (CONFIG, HELP),
-    "check": (CONFIG, JSON, ERRORS_ONLY, HELP),
-    "plan": (CONFIG, JSON, HELP),
+OPTIONS: dict[str, tuple[Option, ...]] = {
+    "start": (CONFIG, PRETEND, JSON, QUIET),
+    "stop": (CONFIG, PRETEND, JSON, QUIET),
+    "reload": (CONFIG, PRETEND, JSON, QUIET),
+    "restart": (CONFIG, PRETEND, QUIET),
+    "status": (CONFIG, JSON),
+    "info": (CONFIG,),
+    "check": (CONFIG, JSON, ERRORS_ONLY),
+    "plan": (CONFIG, JSON),
 }
+
+
+def command_line(command: str) -> Command:
+    """The command line of one of the commands."""
+    what = COMMANDS[command][1]
+    return Command(f"pyzram {command}", f"{what[0].upper()}{what[1:]}.", OPTIONS[command])
 
 
 class Call:
     """A command with its options."""
 
     def __init__(self, command: str, argv: list[str]) -> None:
-        given, operands = parse(OPTIONS[command], argv)
-        if operands:
-            raise UsageError(f"unexpected {operands[0]}")
+        options = command_line(command).arguments(argv)
+        self.answered = options is None
+        """Whether the words asked for the help or the version only."""
         self.command = command
-        self.json = "json" in given
-        self.pretend = "pretend" in given
-        self.quiet = "quiet" in given
-        self.help = "help" in given
+        self.json = getattr(options, "json", False)
+        self.pretend = getattr(options, "pretend", False)
+        self.quiet = getattr(options, "quiet", False)
         self.service = Service(
-            given.get("config", DEFAULT_PATH),
+            getattr(options, "config", DEFAULT_PATH),
             # For tests and chroots: where the kernel's files and the record are.
             sysfs=Sysfs(os.environ.get("PYZRAM_ROOT", "/")),
             directory=os.environ.get("PYZRAM_RUN", DEFAULT_DIRECTORY),
             tell=_nothing if self.json or self.quiet else print,
             warn=_warn,
         )
-
-    def usage(self) -> int:
-        """Print the help."""
-        what = COMMANDS[self.command][1]
-        print(f"usage: pyzram {self.command} [OPTION...]\n{what[0].upper()}{what[1:]}.\n")
-        print("options:\n" + describe(OPTIONS[self.command]), end="")
-        return 0
 
 
 def _nothing(_line: str) -> None:
@@ -107,8 +111,8 @@ def reload(argv: list[str]) -> int:
 
 
 def _change(call: Call) -> int:
-    if call.help:
-        return call.usage()
+    if call.answered:
+        return 0
     if call.pretend:
         return _show_plan(call, call.command)
     _undo_when_ended()
@@ -144,8 +148,8 @@ def _undo_when_ended() -> None:
 def restart(argv: list[str]) -> int:
     """Stop and start; a broken file does not leave a stopped service."""
     call = Call("restart", argv)
-    if call.help:
-        return call.usage()
+    if call.answered:
+        return 0
     call.service.read_config()
     if call.pretend:
         print("stop:")
@@ -161,14 +165,14 @@ def restart(argv: list[str]) -> int:
 def plan(argv: list[str]) -> int:
     """Show what reload would change."""
     call = Call("plan", argv)
-    return call.usage() if call.help else _show_plan(call, "reload")
+    return 0 if call.answered else _show_plan(call, "reload")
 
 
 def info(argv: list[str]) -> int:
     """Show statistics of every device."""
     call = Call("info", argv)
-    if call.help:
-        return call.usage()
+    if call.answered:
+        return 0
     from .zram_stats import main
 
     return main([])
@@ -177,8 +181,8 @@ def info(argv: list[str]) -> int:
 def check(argv: list[str]) -> int:
     """Report everything that is wrong with the file."""
     call = Call("check", argv)
-    if call.help:
-        return call.usage()
+    if call.answered:
+        return 0
     problems: list[str] = []
     warnings: list[str] = []
     try:
@@ -224,8 +228,8 @@ def _print_plan(shown: Plan) -> None:
 def status(argv: list[str]) -> int:
     """Show our devices; 0 all run, 3 none does, 1 some do."""
     call = Call("status", argv)
-    if call.help:
-        return call.usage()
+    if call.answered:
+        return 0
     config, machine = call.service.look()
     rows = _rows(config, machine)
     running = sum(row["state"] == "running" for row in rows)

@@ -57,7 +57,8 @@ def test_a_manual_has_exactly_the_options_of_its_commands(page: str) -> None:
     if page == "pyzram.8":
         known.add("--version")
     # Every command has it; pyzram(8) says so.
-    of_all = set() if page in ("pyzram.8", "zram_stats.8") else {"-h", "--help"}
+    common = {"-h", "--help", "-V", "--version"}
+    of_all = set() if page in ("pyzram.8", "zram_stats.8") else common
     assert options_described(page) == known - of_all
 
 

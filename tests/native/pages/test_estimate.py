@@ -408,7 +408,7 @@ def test_a_missing_file_is_one_line_and_status_1(capsys):
 def test_the_dispatcher_knows_its_commands(arguments, status, capsys):
     assert dispatcher.main(arguments) == status
     out, err = capsys.readouterr()
-    if arguments != ["--version"]:
+    if status == 0 and arguments != ["--version"]:
         assert all(name in out + err for name in dispatcher.COMMANDS)
 
 
