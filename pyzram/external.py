@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""Run util-linux's programs; :mod:`subprocess` would cost as much time as they take."""
+"""Run other packages' programs; :mod:`subprocess` would cost as much time as they take."""
 
 from __future__ import annotations
 
 import errno
 import os
 
+from . import interruption
 from .errors import ZramError, ZramOSError
+from .text import quote
 
-SIGTERM = 15  # the signal module is slow to load
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 # A service may be started with hardly any environment.
 SEARCH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -30,14 +35,18 @@ def find(program: str) -> str | None:
     return None
 
 
-def run_program(step: str, *command: str, package: str = "util-linux") -> str:
+def run_program(
+    step: str, *command: str, package: str = "util-linux", descriptors: Sequence[int] = ()
+) -> str:
     """Run a program to its end and return what it printed.
 
     ``step`` says in an error what was tried, ``package`` where the program comes from.
+    ``descriptors`` are open in the program too, under the same numbers: above 2.
 
     Raises:
-        ZramOSError: it is missing (ENOENT), or cannot be run.
+        ZramOSError: it is missing (ENOENT), or can not be run.
         ProgramError: it failed; its own words are kept.
+        Ended: a signal was noted meanwhile, whether or not the program got through.
     """
     path = find(command[0])
     if path is None:
@@ -45,9 +54,10 @@ def run_program(step: str, *command: str, package: str = "util-linux") -> str:
             errno.ENOENT, f"{step}: {command[0]} is missing (install {package})", command[0]
         )
     # Files in memory, for a pipe could fill up.
-    output = os.memfd_create("output", os.MFD_CLOEXEC)
-    errors = os.memfd_create("errors", os.MFD_CLOEXEC)
+    output = errors = -1
     try:
+        output = os.memfd_create("output", os.MFD_CLOEXEC)
+        errors = os.memfd_create("errors", os.MFD_CLOEXEC)
         pid = os.posix_spawn(
             path,
             command,
@@ -56,26 +66,25 @@ def run_program(step: str, *command: str, package: str = "util-linux") -> str:
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_DUP2, output, 1),
                 (os.POSIX_SPAWN_DUP2, errors, 2),
+                *((os.POSIX_SPAWN_DUP2, fd, fd) for fd in descriptors),
             ],
+            # A terminal's Ctrl-C reaches the program too: what undoes work is left alone.
+            setsigmask=interruption.ENDING if interruption.being_held() else (),
         )
-        try:
-            status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        except BaseException:
-            # Ended by a signal: what undoes this step must not meet a program still at work.
-            os.kill(pid, SIGTERM)
-            os.waitpid(pid, 0)
-            raise
+        status = interruption.wait_for(pid)
         text = _text(output)
         said = _text(errors) or text
     except OSError as err:
         raise ZramOSError(err.errno or 0, f"{step}: run {path}: {err.strerror}", path) from err
     finally:
-        os.close(output)
-        os.close(errors)
+        for fd in (output, errors):
+            if fd >= 0:
+                os.close(fd)
+    interruption.check()
     if status != 0:
         # How to use a program is not why it failed.
         words = " ".join(said.partition("\nUsage:")[0].split()) or f"exit status {status}"
-        raise ProgramError(f"{step}: {words}", status)
+        raise ProgramError(f"{step}: {quote(words)}", status)
     return text
 
 

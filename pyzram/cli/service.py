@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import sys
 
+from .. import interruption
 from ..config.parser import DEFAULT_PATH, Config, ConfigError
 from ..kernel.sysfs import Sysfs
 from ..service.registry import DEFAULT_DIRECTORY
@@ -16,7 +17,7 @@ from .pyzram import COMMANDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import FrameType
+    from collections.abc import Callable
     from typing import Any
 
     from ..service.observed import ObservedSystem
@@ -115,34 +116,20 @@ def _change(call: Call) -> int:
         return 0
     if call.pretend:
         return _show_plan(call, call.command)
-    _undo_when_ended()
-    done: Plan = getattr(call.service, call.command)()
+    interruption.take_note()
+    done: Plan = _reach(getattr(call.service, call.command))
     if call.json:
         _print_json(done.to_dict())
     return 0
 
 
-def _undo_when_ended() -> None:
-    """Make SIGTERM, Ctrl-C and a hang-up, once, an exception: what is half done is undone."""
-    # signal itself is made of this and enum, which takes as long as the rest of a start.
-    from _signal import (  # type: ignore[import-not-found]
-        SIG_IGN,
-        SIGHUP,
-        SIGINT,
-        SIGTERM,
-        getsignal,
-        signal,
-    )
-
-    ending = [number for number in (SIGTERM, SIGINT, SIGHUP) if getsignal(number) != SIG_IGN]
-
-    def end(number: int, _frame: FrameType | None) -> None:
-        for other in ending:
-            signal(other, SIG_IGN)  # a second one would break the undoing
-        raise SystemExit(128 + number)
-
-    for number in ending:
-        signal(number, end)
+def _reach(goal: Callable[[], Plan]) -> Plan:
+    try:
+        return goal()
+    except interruption.Ended as err:
+        if not err.told:
+            _warn("ended by a signal; nothing was changed")
+        raise
 
 
 def restart(argv: list[str]) -> int:
@@ -156,9 +143,9 @@ def restart(argv: list[str]) -> int:
         status = _show_plan(call, "stop")
         print("then start everything that is in the file")
         return status
-    _undo_when_ended()
-    call.service.stop()
-    call.service.start()
+    interruption.take_note()
+    _reach(call.service.stop)
+    _reach(call.service.start)
     return 0
 
 

@@ -16,7 +16,7 @@ from ..errors import (
     from_errno,
 )
 from ..kernel import holders
-from ..kernel.sysfs import Sysfs, device_number, readers_wait
+from ..kernel.sysfs import Sysfs, device_number, read_text, readers_wait
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,15 +99,31 @@ class Handle:
         for file in self._files.values():
             file.close()
         self._files.clear()
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        # Forgotten before it is closed: a signal in between must not let it be closed twice.
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
 
     def __del__(self) -> None:
         if hasattr(self, "_fd"):
             self.close()
 
     # ---- attributes ----------------------------------------------------------------------------
+
+    def read_diskseq(self) -> int | None:
+        """Return the number that no other device gets while the kernel runs; ``None`` before 5.15.
+
+        Raises:
+            DeviceNotFoundError: the device was removed.
+        """
+        try:
+            return int(read_text("diskseq", dir_fd=self._dir()))
+        except FileNotFoundError as err:
+            if self._removed():
+                raise self._error(err, "diskseq", "read diskseq") from err
+            return None
+        except OSError as err:
+            raise self._error(err, "diskseq", "read diskseq") from err
 
     def has(self, name: str) -> bool:
         """Whether this kernel has the attribute ``name``."""

@@ -7,7 +7,7 @@ import errno
 import os
 import time
 
-from .. import _native
+from .. import _native, interruption
 from ..errors import (
     AccessError,
     DeviceBusyError,
@@ -359,5 +359,5 @@ def wait_until(condition: Callable[[], bool], path: str) -> None:
     while not condition():
         if time.monotonic() > deadline:
             raise from_errno(errno.ETIMEDOUT, f"{path}: wait for it", path)
-        time.sleep(pause)
+        interruption.pause(pause)
         pause = min(pause * 2, 0.1)

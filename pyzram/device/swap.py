@@ -6,7 +6,7 @@ from __future__ import annotations
 import errno
 import os
 
-from .. import _native
+from .. import _native, interruption
 from ..errors import DeviceBusyError, InvalidValueError, from_errno
 from ..external import run_program
 from ..kernel import holders
@@ -78,7 +78,7 @@ class Swap(Handle):
             ZramOSError: ENOMEM memory cannot take the pages, EINVAL it is no swap, EPERM.
         """
         try:
-            _native.swapoff(self.node)
+            self._swapoff()
         except OSError as err:
             remedy = ""
             if err.errno == errno.ENOMEM:
@@ -88,6 +88,15 @@ class Swap(Handle):
             raise from_errno(
                 err.errno or 0, f"{self.name}: swap off", self.node, remedy=remedy
             ) from err
+
+    def _swapoff(self) -> None:
+        while True:
+            try:
+                _native.swapoff(self.node)
+                return
+            except InterruptedError:
+                # By a signal that ends nothing: a debugger, Ctrl-Z, suspend. Or one that does.
+                interruption.check()
 
     def _open_exclusively(self, step: str) -> int:
         try:

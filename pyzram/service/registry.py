@@ -11,6 +11,7 @@ import errno
 import os
 import time
 
+from .. import interruption
 from ..errors import DeviceBusyError, ZramError, ZramOSError, from_errno
 from ..kernel.sysfs import Sysfs, read_text
 
@@ -91,7 +92,7 @@ class Registry:
                         f"{LOCK_SECONDS:g} s",
                         self.directory,
                     ) from None
-            time.sleep(pause)
+            interruption.pause(pause)
             pause = min(pause * 2, 0.2)
 
     def load(self) -> None:

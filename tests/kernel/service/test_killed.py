@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Start and reload that are ended in the middle, before and after every step: by SIGTERM they undo
-what is half done; after SIGKILL the next start or reload finds what was begun.
+what is half done; after SIGKILL the next start or reload finds what was begun. A signal that comes
+when all is done changes nothing any more, neither what runs nor what is said of it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.slow  # each test starts many processes
 # A real process that ends itself at a given point of a real run.
 ENDED = """
 import os, sys
-from pyzram.service import registry, service
+from pyzram.service import executor, registry
 from pyzram.cli import pyzram
 
 number, where, point = sys.argv[1:4]
@@ -33,17 +34,11 @@ number, where, point = sys.argv[1:4]
 def end(*_):
     os.kill(os.getpid(), int(number))
 
-if where == "before":
-    name = "do_" + point
-    done = getattr(service._Executor, name)
-    setattr(service._Executor, name, lambda self, step: (end(), done(self, step)))
-elif where == "after":
-    name = "do_" + point
-    done = getattr(service._Executor, name)
-    setattr(service._Executor, name, lambda self, step: end(done(self, step)))
-else:
+if where == "in":
     inside = point in ("unlink", "replace", "preadv")
     setattr(registry.os if inside else registry.Registry, point, end)
+else:
+    executor.watch = lambda moment, step: (moment, step.action) == (where, point) and end()
 sys.exit(pyzram.main(sys.argv[4:]))
 """
 
@@ -60,11 +55,12 @@ def around(steps: list[str]) -> list[tuple[str, str]]:
     return [(where, step) for step in steps for where in ("before", "after")]
 
 
-def end(box: Box, number: int, where: str, point: str, command: str) -> str:
+def end(box: Box, number: int, where: str, point: str, command: str, *, last: str = "") -> str:
     """Run a command that gets the signal at that point; what it said."""
     words = (str(number), where, point, "-c", str(box.conf), command)
     done = box.run(sys.executable, "-Ic", ENDED, *words)
-    assert done.returncode == (-number if number == signal.SIGKILL else 128 + number)
+    status = -number if number == signal.SIGKILL else 128 + number
+    assert done.returncode == (0 if (where, point) == ("after", last) else status)
     return done.stderr
 
 
@@ -92,17 +88,40 @@ def options(point: Path) -> set[str]:
 # ---- start -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("where", "point"), [*around(START), ("in", "save")])
+@pytest.mark.parametrize(("where", "point"), [*around(START)[:-1], ("in", "save")])
 def test_start_that_is_terminated_undoes_what_it_did(box: Box, where: str, point: str) -> None:
     assert steps(box, "start") == START
     before = set(swaps())
     line = end(box, signal.SIGTERM, where, point, "start")
     assert line.count("\n") == 1
-    assert line.endswith(": ended by a signal; what was half done is undone\n")
+    begun = (where, point) != ("before", "add")
+    became = "what was half done is undone" if begun else "nothing was changed"
+    assert line.endswith(f": ended by a signal; {became}\n")
     assert box.numbers() == []
     assert not swaps_left(before)
     box.fine("start")
     assert len(box.numbers()) == 1
+    box.fine("stop")
+
+
+def test_a_signal_that_comes_when_all_is_done_changes_nothing(box: Box) -> None:
+    assert end(box, signal.SIGTERM, "after", "ready", "start", last="ready") == ""
+    assert box.pyzram("status").returncode == 0
+    box.fine("stop")
+
+
+def test_a_stop_that_is_terminated_says_what_is(box: Box) -> None:
+    box.write("NUM_DEVICES=2\nSWAPON_OPTS='-p 1'\nZRAM_SIZE_0=64M\nZRAM_SIZE_1=64M\n")
+    box.fine("start")
+    first, second = box.numbers()
+    said = end(box, signal.SIGTERM, "before", "swapoff", "stop")
+    assert said.endswith(": ended by a signal; nothing was changed\n")
+    assert {f"/dev/zram{first}", f"/dev/zram{second}"} <= set(swaps())
+    said = end(box, signal.SIGTERM, "after", "remove", "stop")
+    assert said.endswith(": ended by a signal; what was done before stays done\n")
+    assert "undone" not in said
+    assert box.numbers() == [first]
+    assert f"/dev/zram{first}" in swaps()
     box.fine("stop")
 
 
@@ -191,7 +210,7 @@ def test_a_file_system_whose_start_was_killed(box: Box, where: str, point: str) 
     assert not at.is_mount()
 
 
-@pytest.mark.parametrize(("where", "point"), around(MOUNT))
+@pytest.mark.parametrize(("where", "point"), around(MOUNT)[:-1])
 def test_a_file_system_whose_start_was_terminated(box: Box, where: str, point: str) -> None:
     at = mounted(box, "ZRAM_MODE_0=1777\n")
     mode = at.stat().st_mode
@@ -235,7 +254,7 @@ def test_reload_that_is_terminated(box: Box, where: str, point: str) -> None:
     before = box.known()
     (old,) = before
     box.write("ZRAM_SIZE_0=96M\nZRAM_PRIORITY_0=1\n")
-    end(box, signal.SIGTERM, where, point, "reload")
+    end(box, signal.SIGTERM, where, point, "reload", last="remove")
     after = box.known()
     done = REPLACE.index(point) + (where == "after")
     if done <= REPLACE.index("ready"):

@@ -14,7 +14,8 @@ import pytest
 from kernel.box import MADV_PAGEOUT, SMALL, Box, forked, swaps
 
 import pyzram
-from pyzram.service import service
+from pyzram.service import executor
+from pyzram.service.plan import Step
 
 
 def sysfs(box: Box, attribute: str) -> str:
@@ -121,15 +122,13 @@ def test_a_backing_file_that_can_not_pass_on_leaves_the_bridge(box: Box, written
 
 def killed_before(point: str, nth: int) -> None:
     """This process ends itself before a step of a plan comes for the nth time."""
-    done = getattr(service._Executor, f"do_{point}")
     times = iter(range(1, nth + 1))
 
-    def step(run: object, step: object) -> None:
-        if next(times) == nth:
+    def watch(moment: str, step: Step) -> None:
+        if (moment, step.action) == ("before", point) and next(times) == nth:
             os.kill(os.getpid(), signal.SIGKILL)
-        done(run, step)
 
-    setattr(service._Executor, f"do_{point}", step)
+    executor.watch = watch
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: MIT
+"""Signals that end a command, taken at chosen points only.
+
+Once :func:`take_note` was called, SIGTERM, Ctrl-C and a hang-up are noted, nothing else: no
+instruction is torn from the next one. Work asks at the points where it can stop (:func:`check`),
+and :func:`pause` wakes up for a signal. What undoes work holds signals off (:class:`held`).
+Programs that never call :func:`take_note` keep their own handlers.
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Self
+
+SIGTERM = 15  # the signal module is slow to load
+ENDING = (15, 2, 1)
+"""SIGTERM, SIGINT and SIGHUP, the same numbers on every processor."""
+
+
+class Ended(SystemExit):
+    """A signal was heeded; the exit status is 128 and its number.
+
+    ``told`` says that somebody was told already what became of the work.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+        self.told = False
+
+
+class _Notes:
+    """What this process knows of its signals."""
+
+    number = 0
+    """The first one that was noted."""
+    held = 0
+    """How many want to be left alone."""
+    child = 0
+    """The program that this process waits for, which a signal ends."""
+    taking = False
+
+
+def take_note() -> None:
+    """From now on note SIGTERM, SIGINT and SIGHUP; those that are ignored stay so."""
+    # signal itself is made of this and enum, which takes as long as the rest of a start.
+    from _signal import SIG_IGN, getsignal, signal  # type: ignore[import-not-found]
+
+    _Notes.number = 0
+    _Notes.taking = True
+    for number in ENDING:
+        if getsignal(number) != SIG_IGN:
+            signal(number, _note)
+
+
+def _note(number: int, _frame: FrameType | None) -> None:
+    _Notes.number = _Notes.number or number
+    _end_child()
+
+
+def _end_child() -> None:
+    # It may have ended, but is not reaped as long as it is named here: the number is its own.
+    if _Notes.child and not _Notes.held:
+        os.kill(_Notes.child, SIGTERM)
+
+
+def wait_for(pid: int) -> int:
+    """Wait for a program of ours and return its exit status; a signal ends the program first."""
+    _Notes.child = pid
+    try:
+        if _Notes.number:
+            _end_child()
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    except BaseException:
+        # A handler of somebody else's: what undoes this step must not meet a program still at work.
+        os.kill(pid, SIGTERM)
+        os.waitpid(pid, 0)
+        raise
+    finally:
+        _Notes.child = 0
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def check() -> None:
+    """Heed a signal that was noted: the caller has reached a point where it can stop.
+
+    Raises:
+        Ended: one was, and nobody holds signals off.
+    """
+    if _Notes.number and not _Notes.held:
+        raise Ended(_Notes.number)
+
+
+def pause(seconds: float) -> None:
+    """Sleep, but not beyond a signal.
+
+    Raises:
+        Ended: as :func:`check`.
+    """
+    import time
+
+    if not _Notes.taking or _Notes.held:
+        time.sleep(seconds)
+        return
+    if seconds < 0.5:
+        check()
+        time.sleep(seconds)
+        check()
+        return
+    from _signal import set_wakeup_fd
+    from select import select
+
+    reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    before = set_wakeup_fd(writer)
+    try:
+        check()
+        # Any signal ends the wait, also one that nobody notes: then the rest is slept.
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if select([reader], [], [], left)[0]:
+                os.read(reader, 4096)
+            check()
+    finally:
+        set_wakeup_fd(before)
+        os.close(reader)
+        os.close(writer)
+
+
+def being_held() -> bool:
+    """Whether somebody holds signals off."""
+    return bool(_Notes.held)
+
+
+class held:  # noqa: N801 - used as a statement, like contextlib's
+    """A context in which signals are noted and not heeded: for what undoes work."""
+
+    def __enter__(self) -> Self:
+        _Notes.held += 1
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        _Notes.held -= 1

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: MIT
+"""Carry one plan out, step by step, and undo it where that fails.
+
+What a step does and what undoes it stand side by side in :mod:`pyzram.service.steps`. When a step
+fails, all that this run has made is undone in reverse; what ran before stays as it was. A plan
+that only takes down goes on with the other devices and tells all failures at the end. Signals are
+heeded before each step and where a step waits, never while undoing.
+"""
+
+from __future__ import annotations
+
+from .. import interruption
+from ..device.lifecycle import Lifecycle
+from ..errors import DeviceNotFoundError, ZramError, from_errno
+from .steps import STEPS, Action, made_for
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..config.device_config import DeviceConfig
+    from ..config.parser import Config
+    from ..kernel.sysfs import Sysfs
+    from .plan import Plan, Step
+    from .registry import RegisteredDevice, Registry
+
+ENODEV = 19
+TAKE_DOWN = ("swapoff", "umount", "remove")
+
+
+class StepError(ZramError):
+    """A step failed; the message says which device of the file, what, and why."""
+
+
+def _nothing(_moment: str, _step: Step) -> None:
+    pass
+
+
+watch: Callable[[str, Step], None] = _nothing
+"""Called with ``before`` or ``after`` and the step: for whoever follows a run, or breaks it."""
+
+
+class Executor:
+    """One plan being carried out."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        config: Config | None,
+        *,
+        keep: bool,
+        tell: Callable[[str], None],
+        warn: Callable[[str], None],
+    ) -> None:
+        self.registry = registry
+        self.config = config
+        self.keep = keep
+        """Devices that are complete stay when a later one fails."""
+        self.tell = tell
+        self.warn = warn
+        self.begun: list[Action] = []
+        """What is to be undone when the run fails, the one that failed included."""
+        self.kept = 0
+        """How many steps are done and stay."""
+        self.left: list[str] = []
+        """What is to be said of what stays when the run fails."""
+        self.made: dict[tuple[int, bool], int] = {}
+        """Entry of the file, and whether as a bridge, to the number of the device made for it."""
+        self.chosen: dict[int, str] = {}
+        """Entry of the file to the algorithm that its new device has."""
+
+    def carry_out(self, plan: Plan) -> None:
+        """Do all steps.
+
+        Raises:
+            StepError: one failed; what could be undone is.
+            Ended: a signal was heeded; what could be undone is, and what is has been told.
+        """
+        # One device that cannot be taken down is no reason to leave the others.
+        go_on = all(step.action in (*TAKE_DOWN, "unload") for step in plan.steps)
+        failures: list[str] = []
+        failed: set[int | None] = set()
+        for step in plan.steps:
+            if failed and (step.args.get("number") in failed or step.action == "unload"):
+                continue
+            try:
+                self._do(step)
+            except (ZramError, OSError) as err:
+                if not go_on:
+                    why = "; ".join([self._why(step, err), *self.roll_back()])
+                    raise StepError(why) from err
+                failures.append(self._why(step, err))
+                failed.add(step.args.get("number"))
+                self.begun.clear()
+            except BaseException as err:
+                self.warn(f"{_who(step)}{step.text}: {'; '.join(self._ended(err))}")
+                raise
+        if failures:
+            raise StepError("\n".join(failures))
+
+    def _do(self, step: Step) -> None:
+        watch("before", step)
+        interruption.check()
+        action = STEPS[step.action](self, step)
+        self.begun.append(action)
+        action.do()
+        if not action.can_undo:
+            self.begun.pop()
+            self.kept += 1
+        if action.completes and self.keep:
+            self.complete()
+            self.left = [action.left] if action.left else []
+        watch("after", step)
+
+    def complete(self) -> None:
+        """Note that what was done up to here stays, whatever comes."""
+        self.kept += len(self.begun)
+        self.begun.clear()
+
+    def roll_back(self) -> list[str]:
+        """Undo everything that does not stay, newest first; return what could not be."""
+        failed = []
+        with interruption.held():
+            while self.begun:
+                action = self.begun.pop()
+                try:
+                    action.undo()
+                except (ZramError, OSError) as err:
+                    failed.append(f"undoing failed too: {action.undoing}: {_words(err)}")
+            for line in self.left:
+                self.warn(line)
+        return failed
+
+    def _ended(self, err: BaseException) -> list[str]:
+        """Undo, and say in words what became of the work."""
+        undone = any(action.can_undo for action in self.begun)
+        said = ["ended by a signal", *self.roll_back()]
+        if undone and len(said) == 1:
+            said.append("what was half done is undone")
+        if self.kept:
+            said.append("what was done before stays done")
+        elif not undone:
+            said.append("nothing was changed")
+        if isinstance(err, interruption.Ended):
+            err.told = True
+        return said
+
+    def _why(self, step: Step, err: ZramError | OSError) -> str:
+        why = _words(err)
+        # Most errors begin with the device's name and the step.
+        what = f"{step.text}: " if _who(step) and not why.startswith("zram") else ""
+        return f"{_who(step)}{what}{why}"
+
+    # ---- for the steps -------------------------------------------------------------------------
+
+    @property
+    def sysfs(self) -> Sysfs:
+        """Where the kernel's files are."""
+        return self.registry.sysfs
+
+    def desired(self, step: Step) -> DeviceConfig:
+        """Return what the file wants of a step's device."""
+        assert self.config is not None
+        desired = self.config.devices[step.index]
+        return desired.without_backing() if step.args.get("bridge") else desired
+
+    def number(self, step: Step) -> int:
+        """Return the number of a step's device."""
+        number: int | None = step.args.get("number")
+        return self.made[made_for(step)] if number is None else number
+
+    def record(self, step: Step) -> RegisteredDevice:
+        """Return what is recorded of a step's device."""
+        return self.registry.record(self.number(step))
+
+    def device(self, number: int) -> Lifecycle:
+        """Return a handle of a device of ours.
+
+        Raises:
+            DeviceNotFoundError: it is gone, or its number is another's by now (ENODEV).
+        """
+        device = Lifecycle(number, sysfs=self.sysfs)
+        try:
+            # Through the handle, which stays with the device that it was opened for.
+            found = str(device.read_diskseq() or "-")
+        except BaseException:
+            device.close()
+            raise
+        if found != self.registry.record(number).diskseq:
+            device.close()
+            raise DeviceNotFoundError(
+                ENODEV, f"zram{number}: the device is gone, and its number is another's", None
+            )
+        return device
+
+
+def _who(step: Step) -> str:
+    return f"device {step.index}: " if step.index >= 0 else ""
+
+
+def _words(err: ZramError | OSError) -> str:
+    if isinstance(err, ZramError):
+        return str(err)
+    what = from_errno(err.errno or 0, str(err.filename or "system call"))
+    return str(what)

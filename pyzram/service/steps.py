@@ -1,0 +1,478 @@
+# SPDX-License-Identifier: MIT
+# ruff: noqa: D102 - what do and undo are is told once, by Action
+"""What the steps of a plan do, each with what undoes it beside it.
+
+``undo`` is called for every step that was begun, also for one that failed or was ended half-way:
+it looks at what is there and takes back what this step has made, no more.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ..config.parser import DEFAULT_ALGORITHMS, owner_ids
+from ..device.algorithms import Algorithm
+from ..device.backing_attach import check_backing
+from ..device.lifecycle import MEM_LIMIT, wait_until
+from ..errors import DeviceNotFoundError, UnsupportedError, from_errno
+from ..external import ProgramError, run_program
+from ..kernel import holders
+from ..units import format_size
+from .diff import mount_words, remount_words, settings_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..config.device_config import Choice, DeviceConfig
+    from ..device.lifecycle import Lifecycle
+    from .executor import Executor
+    from .plan import Step
+
+EINVAL, ENOENT, ENOTDIR = 22, 2, 20
+LABEL_OPTION = {"f2fs": "-l", "vfat": "-n", "exfat": "-L", "btrfs": "-L", "xfs": "-L"}
+
+
+def made_for(step: Step) -> tuple[int, bool]:
+    """Return the entry of the file that a step is for, and whether for its bridge."""
+    return step.index, bool(step.args.get("bridge"))
+
+
+class Action:
+    """One step of a plan in one run."""
+
+    can_undo = True
+    """False for what stays as it is: what was taken down, what was noted."""
+    completes = False
+    """True for the step after which a device is complete."""
+
+    def __init__(self, run: Executor, step: Step) -> None:
+        self.run = run
+        self.step = step
+
+    @property
+    def desired(self) -> DeviceConfig:
+        """What the file wants of the device."""
+        return self.run.desired(self.step)
+
+    @property
+    def number(self) -> int:
+        """The number of the device."""
+        return self.run.number(self.step)
+
+    @property
+    def name(self) -> str:
+        """``zramN``."""
+        return f"zram{self.number}"
+
+    def device(self) -> Lifecycle:
+        """Return a handle of the device, which is surely ours."""
+        return self.run.device(self.number)
+
+    @property
+    def undoing(self) -> str:
+        """What :meth:`undo` does, for people."""
+        return self.step.text
+
+    @property
+    def left(self) -> str:
+        """What is to be said when the run fails after this step, which stays."""
+        return ""
+
+    def do(self) -> None:
+        """Do the step."""
+        raise NotImplementedError
+
+    def undo(self) -> None:
+        """Take back what the step has made."""
+
+
+# ---- the driver ----------------------------------------------------------------------------------
+
+
+class Load(Action):
+    """Load the module."""
+
+    def do(self) -> None:
+        sysfs = self.run.sysfs
+        try:
+            run_program("load the zram module", "modprobe", "zram", "num_devices=0", package="kmod")
+        except ProgramError as err:
+            if "not found" not in str(err):
+                raise
+            raise UnsupportedError(
+                ENOENT,
+                f"no zram in this kernel, neither built in nor as a module (CONFIG_ZRAM): {err}",
+            ) from err
+        wait_until(sysfs.has_driver, sysfs.control)
+
+    undoing = "unload the zram module"
+
+    def undo(self) -> None:
+        _unload(self.run)
+
+
+class Unload(Action):
+    """Unload the module."""
+
+    can_undo = False
+
+    def do(self) -> None:
+        _unload(self.run)
+
+
+def _unload(run: Executor) -> None:
+    sysfs = run.sysfs
+    if not os.path.exists(sysfs.path("sys/module/zram/initstate")):
+        return  # built in
+    # The kernel would take devices along that somebody has set up since the plan was made.
+    for number in sysfs.numbers():
+        if sysfs.read(f"sys/block/zram{number}/disksize").strip() != "0":
+            run.warn(f"zram stays loaded: zram{number} is in use by others")
+            return
+    run_program("unload the zram module", "modprobe", "-r", "zram", package="kmod")
+
+
+# ---- the device ----------------------------------------------------------------------------------
+
+
+class Add(Action):
+    """Make a device."""
+
+    def __init__(self, run: Executor, step: Step) -> None:
+        super().__init__(run, step)
+        self.known = {record.diskseq for record in run.registry.records}
+
+    def do(self) -> None:
+        run = self.run
+        if not run.sysfs.has_driver():
+            raise UnsupportedError(ENOENT, "no zram driver is loaded", run.sysfs.control)
+        number = run.registry.add_device(self.step.index, settings_of(self.desired)).number
+        run.made[made_for(self.step)] = number
+        node = f"{run.sysfs.dev}/zram{number}"
+        wait_until(lambda: os.path.exists(node), node)
+
+    undoing = "remove the new device"
+
+    def undo(self) -> None:
+        # Also one that was added and could not be recorded.
+        self.run.registry.load()
+        for record in list(self.run.registry.records):
+            if record.index == self.step.index and record.diskseq not in self.known:
+                _remove(self.run, record.number)
+
+
+class Remove(Action):
+    """Remove a device."""
+
+    can_undo = False
+
+    def do(self) -> None:
+        number = self.number
+        _remove(self.run, number)
+        if not self.step.args.get("bridge"):
+            self.run.tell(f"zram{number}: removed")
+
+
+def _remove(run: Executor, number: int) -> None:
+    try:
+        run.device(number).remove()
+    except DeviceNotFoundError:
+        run.warn(f"zram{number} was gone already")
+    run.registry.drop(number)
+
+
+class Configure(Action):
+    """Give a device its size and all that must be set before; a failure resets it by itself."""
+
+    def do(self) -> None:
+        desired = self.desired
+        if desired.backing_dev:
+            check_backing(desired.backing_dev, sysfs=self.run.sysfs)
+        with self.device() as device:
+            choice = self.choose(device, desired.algorithms)
+            device.configure(
+                disksize=desired.disksize,
+                algorithm=choice,
+                recompression=[_algorithm(entry) for entry in desired.recompression],
+                backing_dev=desired.backing_dev,
+                mem_limit=desired.mem_limit or None,
+                writeback_limit=desired.writeback_limit,
+            )
+        self.run.chosen[self.step.index] = choice.name if choice else "the kernel's algorithm"
+
+    def choose(self, device: Lifecycle, choices: tuple[Choice, ...]) -> Algorithm | None:
+        """Return the first algorithm that this kernel has."""
+        offered = device.read_algorithms()
+        for choice in choices:
+            if choice.name in offered:
+                if choice.dictionary:
+                    _readable(choice.dictionary)
+                return _algorithm(choice)
+        wanted = " ".join(map(str, choices))
+        if wanted == DEFAULT_ALGORITHMS:
+            return None
+        raise UnsupportedError(
+            EINVAL,
+            f"this kernel has none of the algorithms {wanted} (it has: {' '.join(offered)})",
+        )
+
+
+def _algorithm(choice: Choice) -> Algorithm:
+    return Algorithm(choice.name, choice.level, choice.dictionary, choice.winbits)
+
+
+def _readable(path: str) -> None:
+    """Refuse a dictionary that is not there, to which kernels up to 7.2 say just EINVAL."""
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
+    except OSError as err:
+        raise from_errno(err.errno or 0, f"dictionary {path}", path) from err
+
+
+# ---- swap ----------------------------------------------------------------------------------------
+
+
+class Mkswap(Action):
+    """Make a swap signature, which goes with the device."""
+
+    def do(self) -> None:
+        with self.device() as device:
+            device.mkswap(label=self.desired.label or device.name)
+
+
+class Swapon(Action):
+    """Start swapping on a device."""
+
+    def do(self) -> None:
+        discard = self.desired.discard
+        with self.device() as device:
+            device.swapon(
+                priority=self.step.args["priority"], discard=None if discard == "none" else discard
+            )
+
+    @property
+    def undoing(self) -> str:
+        return f"swap off {self.name}"
+
+    def undo(self) -> None:
+        if holders.swap_area(self.run.sysfs, self.name):
+            _swapoff(self)
+
+
+class Swapoff(Action):
+    """Stop swapping on a device."""
+
+    can_undo = False
+
+    def do(self) -> None:
+        _swapoff(self)
+
+
+def _swapoff(action: Action) -> None:
+    with action.device() as device:
+        device.swapoff()
+
+
+# ---- file systems --------------------------------------------------------------------------------
+
+
+class Mkfs(Action):
+    """Make a file system, which goes with the device."""
+
+    def do(self) -> None:
+        desired, name = self.desired, self.name
+        words = [f"mkfs.{desired.fstype}"]
+        if desired.fstype.startswith("ext"):
+            words += ["-q", "-L", desired.label or name]
+        elif desired.fstype in LABEL_OPTION:
+            words += [LABEL_OPTION[desired.fstype], desired.label or name]
+        with self.device() as device:
+            run_program(
+                f"{name}: make a file system",
+                *words,
+                *desired.mkfs_options,
+                device.node,
+                package="its programs",
+            )
+
+
+class Mount(Action):
+    """Mount a device."""
+
+    def do(self) -> None:
+        desired = self.desired
+        point = desired.mount_point or ""
+        options = mount_words(desired.mount_options, desired.discard)
+        if not os.path.isdir(point):
+            there = os.path.exists(point)
+            code, remedy = (ENOTDIR, "") if there else (ENOENT, "make the directory first")
+            raise from_errno(code, f"{self.name}: mount on {point}", point, remedy=remedy)
+        words = ["mount", "-t", desired.fstype, *(["-o", options] if options else [])]
+        run_program(f"{self.name}: mount", *words, f"{self.run.sysfs.dev}/{self.name}", point)
+        have, new = self.run.record(self.step).settings, settings_of(desired)
+        have.update(mount_options=new["mount_options"], discard=new["discard"])
+
+    @property
+    def undoing(self) -> str:
+        return f"unmount {self.desired.mount_point}"
+
+    def undo(self) -> None:
+        if holders.claims(self.run.sysfs, self.name):
+            _umount(self.desired.mount_point or "")
+
+
+class Umount(Action):
+    """Unmount a device from one place."""
+
+    can_undo = False
+
+    def do(self) -> None:
+        _umount(self.step.args["point"])
+
+
+def _umount(point: str) -> None:
+    run_program(f"unmount {point}", "umount", point)
+
+
+class MountOptions(Action):
+    """Change mount options of a mounted file system."""
+
+    def do(self) -> None:
+        self.remount(self.step.args["have"], self.step.args["want"])
+
+    undoing = "put mount options back"
+
+    def undo(self) -> None:
+        self.remount(self.step.args["want"], self.step.args["have"])
+
+    def remount(self, have: str, want: str) -> None:
+        """Change from one list of options to another."""
+        options = ",".join(["remount", *(remount_words(have, want) or [])])
+        words = ["mount", "-o", options, self.desired.mount_point or ""]
+        run_program(f"{self.name}: change mount options", *words)
+
+
+class Permissions(Action):
+    """Set mode and owner of what is mounted."""
+
+    before: os.stat_result | None = None
+
+    def do(self) -> None:
+        desired = self.desired
+        point = desired.mount_point or ""
+        # A setting that the file no longer has goes back to what mkfs made.
+        had = self.run.record(self.step).settings
+        owner = desired.owner or ("0:0" if had.get("owner") else "")
+        mode = desired.mode if desired.mode is not None else 0o755 if had.get("mode") else None
+        uid, gid = owner_ids(owner) if owner else (-1, -1)
+        self.before = os.stat(point)
+        if owner:
+            os.chown(point, uid, gid)
+        if mode is not None:
+            os.chmod(point, mode)  # after chown, which clears setuid and setgid
+
+    @property
+    def undoing(self) -> str:
+        return f"put mode and owner of {self.desired.mount_point} back"
+
+    def undo(self) -> None:
+        if self.before is not None:
+            point = self.desired.mount_point or ""
+            os.chown(point, self.before.st_uid, self.before.st_gid)
+            os.chmod(point, self.before.st_mode & 0o7777)
+
+
+# ---- live changes --------------------------------------------------------------------------------
+
+
+class MemLimit(Action):
+    """Change the limit of a device's memory."""
+
+    before: int | None = None
+
+    def do(self) -> None:
+        with self.device() as device:
+            self.before = device.read_numbers("mm_stat")[MEM_LIMIT]
+            device.set_mem_limit(self.desired.mem_limit)
+
+    undoing = "put mem_limit back"
+
+    def undo(self) -> None:
+        if self.before is not None:
+            with self.device() as device:
+                device.set_mem_limit(self.before)
+
+
+class WritebackLimit(Action):
+    """Change what a device may still write back."""
+
+    before: tuple[int, bool] | None = None
+
+    def do(self) -> None:
+        with self.device() as device:
+            self.before = device.read_writeback_limit(), device.read_writeback_limit_enable()
+        self.set(self.desired.writeback_limit)
+
+    undoing = "put writeback_limit back"
+
+    def undo(self) -> None:
+        if self.before is not None:
+            units, enabled = self.before
+            self.set(units if enabled else None)
+
+    def set(self, units: int | None) -> None:
+        """Set a limit, or none."""
+        with self.device() as device:
+            if units is not None:
+                device.set_writeback_limit(units)
+            device.set_writeback_limit_enable(units is not None)
+
+
+# ---- the record ----------------------------------------------------------------------------------
+
+
+class Ready(Action):
+    """Note that a device is complete."""
+
+    can_undo = False
+    completes = True
+
+    def do(self) -> None:
+        run, step, number = self.run, self.step, self.number
+        desired, record = self.desired, run.registry.record(number)
+        new = not record.ready and "number" not in step.args
+        record.ready = True
+        if step.args.get("remember"):
+            record.settings = settings_of(desired)
+        run.registry.save()
+        if new and not step.args.get("bridge"):
+            size = format_size(desired.disksize)
+            run.tell(f"zram{number}: {desired.what}, {size}, {run.chosen[step.index]}")
+
+    @property
+    def left(self) -> str:
+        # A bridge stays where its successor cannot be made: it has the pages.
+        if not self.step.args.get("bridge"):
+            return ""
+        assert self.run.config is not None
+        place = self.run.config.devices[self.step.index].backing_dev
+        return f"{self.name}: carries on without {place} (pyzram reload tries again)"
+
+
+STEPS: dict[str, type[Action]] = {
+    "load": Load,
+    "unload": Unload,
+    "add": Add,
+    "remove": Remove,
+    "configure": Configure,
+    "mkswap": Mkswap,
+    "swapon": Swapon,
+    "swapoff": Swapoff,
+    "mkfs": Mkfs,
+    "mount": Mount,
+    "umount": Umount,
+    "mount_options": MountOptions,
+    "permissions": Permissions,
+    "mem_limit": MemLimit,
+    "writeback_limit": WritebackLimit,
+    "ready": Ready,
+}

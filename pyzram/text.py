@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: MIT
+"""Text that others have chosen: names of processes, files, labels, words of other programs."""
+
+from __future__ import annotations
+
+
+def quote(text: str) -> str:
+    r"""Return text that is safe to print: what is no printable character is escaped (``\x1b``).
+
+    A process may call itself what it likes, and what it likes may steer the terminal of whoever
+    reads of it. Bytes that are no UTF-8 are escaped as such.
+    """
+    return text if text.isprintable() else "".join(map(_shown, text))
+
+
+def _shown(character: str) -> str:
+    if character.isprintable():
+        return character
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte, by surrogateescape
+        code -= 0xDC00
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
