@@ -13,6 +13,7 @@
 #define FRAME_TAIL		(1ull << 16)
 #define FRAME_UNEVICTABLE	(1ull << 18)
 #define FRAME_KSM		(1ull << 21)
+#define FRAME_ZERO		(1ull << 24)
 #define FRAME_MLOCKED		(1ull << 33)
 
 /* Open /proc/kpageflags: a descriptor or -errno (-EACCES or -EPERM without privilege). */

@@ -3,11 +3,11 @@
 #define _FILE_OFFSET_BITS 64	/* addresses are offsets of /proc/PID/mem, also on 32 bit */
 
 #include "frames.h"
+#include "pageset.h"
 #include "pyzram.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -45,6 +45,7 @@ enum {
 #define ENTRY_SWAPPED	(1ull << 62)
 #define ENTRY_FILE	(1ull << 61)
 #define ENTRY_GUARD	(1ull << 58)
+#define ENTRY_EXCLUSIVE	(1ull << 56)	/* mapped here and nowhere else */
 #define ENTRY_FRAME	((1ull << 55) - 1)
 
 struct pyzram_procmem {
@@ -55,16 +56,15 @@ struct pyzram_procmem {
 	uint64_t page_size;
 	uint64_t avoid;			/* categories of PAGEMAP_SCAN that are never wanted */
 	uint64_t zero_frame;		/* the shared page of zeros, 0 where the kernel hides frames */
+	uint64_t carry;			/* of shares of pages, see take_by_weight() */
 };
 
-static int proc_open(int pid, const char *name, int flags)
+static int proc_open(int proc_fd, const char *name)
 {
-	char path[64];
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
 	do {
-		fd = open(path, flags | O_CLOEXEC);
+		fd = openat(proc_fd, name, O_RDONLY | O_CLOEXEC);
 	} while (fd < 0 && errno == EINTR);
 	return fd < 0 ? -errno : fd;
 }
@@ -73,7 +73,7 @@ static int proc_open(int pid, const char *name, int flags)
 static uint64_t zero_frame_find(uint64_t page_size)
 {
 	uint64_t entry = 0;
-	int fd = proc_open((int)getpid(), "pagemap", O_RDONLY);
+	int fd = proc_open(AT_FDCWD, "/proc/self/pagemap");
 	volatile uint8_t *page;
 
 	if (fd < 0)
@@ -124,12 +124,12 @@ static int scan_probe(struct pyzram_procmem *pm)
 	return err < 0 ? err : 0;
 }
 
-int pyzram_procmem_create(int pid, int method, struct pyzram_procmem **ret)
+int pyzram_procmem_create(int proc_fd, int method, struct pyzram_procmem **ret)
 {
 	struct pyzram_procmem *pm;
 	int err = 0;
 
-	if (pid <= 0 || method < PYZRAM_SCAN_AUTO || method > PYZRAM_SCAN_PAGEMAP)
+	if (method < PYZRAM_SCAN_AUTO || method > PYZRAM_SCAN_PAGEMAP)
 		return -EINVAL;
 	pm = calloc(1, sizeof(*pm));
 	if (!pm)
@@ -137,8 +137,8 @@ int pyzram_procmem_create(int pid, int method, struct pyzram_procmem **ret)
 	pm->method = method;
 	pm->page_size = (uint64_t)sysconf(_SC_PAGESIZE);
 	/* Both keep to the memory of this very process, whatever becomes of its number. */
-	pm->pagemap = proc_open(pid, "pagemap", O_RDONLY);
-	pm->mem = proc_open(pid, "mem", O_RDONLY);
+	pm->pagemap = proc_open(proc_fd, "pagemap");
+	pm->mem = proc_open(proc_fd, "mem");
 	pm->flags = frames_open();
 	if (pm->pagemap < 0 || pm->mem < 0) {
 		err = pm->pagemap < 0 ? pm->pagemap : pm->mem;
@@ -153,9 +153,8 @@ int pyzram_procmem_create(int pid, int method, struct pyzram_procmem **ret)
 		pyzram_procmem_destroy(pm);
 		return err;
 	}
-	if (pm->method == PYZRAM_SCAN_PAGEMAP)
-		pm->zero_frame = zero_frame_find(pm->page_size);
-	else
+	pm->zero_frame = zero_frame_find(pm->page_size);
+	if (pm->method == PYZRAM_SCAN_AUTO)
 		pm->method = PYZRAM_SCAN_IOCTL;
 	*ret = pm;
 	return 0;
@@ -179,23 +178,164 @@ int pyzram_procmem_method(const struct pyzram_procmem *pm)
 	return pm->method;
 }
 
-/* What a walk does with each run of swappable pages; not 0 ends the walk. */
-struct visitor {
-	int (*run)(struct visitor *self, uint64_t start, uint64_t pages, int swapped);
-	uint64_t page_size;
-	uint64_t seen_max;		/* so many entries in use are there at most, of any kind */
+/* Entries of pagemap from an address on: how many could be read, or -errno. */
+static int64_t entries_read(const struct pyzram_procmem *pm, uint64_t start, uint64_t *ret,
+			    uint64_t count)
+{
+	size_t wanted = (size_t)(count < ENTRIES ? count : ENTRIES);
+	ssize_t n;
+
+	do {
+		n = pread(pm->pagemap, ret, wanted * sizeof(*ret),
+			  (off_t)(start / pm->page_size * sizeof(*ret)));
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : (int64_t)((size_t)n / sizeof(*ret));
+}
+
+/* What a walk does with each entry of a page in memory or in swap. */
+struct walker {
+	struct pyzram_procmem *pm;
+	const struct pyzram_walk *walk;
+	struct pyzram_seen *seen, *slots;
+	struct pyzram_pageset *set;
+	uint64_t *counts;
 };
 
-static int walk_scan(const struct pyzram_procmem *pm, uint64_t start, uint64_t end, int kind,
-		     struct visitor *visitor)
+static int keep(struct walker *self, uint64_t address)
 {
+	self->counts[PYZRAM_COUNT_PRESENT]++;
+	return self->set ? pageset_append(self->set, address / self->pm->page_size) : 0;
+}
+
+static int take_swapped(struct walker *self, uint64_t entry)
+{
+	/* The number of the swap area comes before the offset in it, and is more than most need. */
+	uint64_t slot = (entry & ENTRY_FRAME) >> 5 | (entry & 31) << 50;
+	int before = 0;
+
+	if ((entry & ENTRY_FRAME) && self->slots)
+		before = seen_before(self->slots, slot);
+	if (before < 0)
+		return before;
+	self->counts[before ? PYZRAM_COUNT_AGAIN : PYZRAM_COUNT_SWAPPED]++;
+	return 0;
+}
+
+/* A page that several map. Where frames are hidden, the share that is this process's own is kept. */
+static int take_by_weight(struct walker *self, uint64_t address)
+{
+	struct pyzram_procmem *pm = self->pm;
+
+	pm->carry += self->walk->weight;
+	if (pm->carry < PYZRAM_WEIGHT_ONE) {
+		self->counts[PYZRAM_COUNT_AGAIN]++;
+		return 0;
+	}
+	pm->carry -= PYZRAM_WEIGHT_ONE;
+	return keep(self, address);
+}
+
+static int take_shmem(struct walker *self, uint64_t address)
+{
+	const struct pyzram_walk *walk = self->walk;
+	int before = 0;
+
+	if (self->seen)
+		before = seen_before(self->seen,
+				     walk->first + (address - walk->start) / self->pm->page_size);
+	if (before < 0)
+		return before;
+	if (before)
+		self->counts[PYZRAM_COUNT_AGAIN]++;
+	else if (walk->flags & PYZRAM_WALK_LOCKED)
+		self->counts[PYZRAM_COUNT_LOCKED]++;
+	else
+		return keep(self, address);
+	return 0;
+}
+
+static int take_anon(struct walker *self, uint64_t address, uint64_t entry)
+{
+	uint64_t frame = entry & ENTRY_FRAME, flags = 0;
+	int shared = !(entry & ENTRY_EXCLUSIVE);
+	int before = 0;
+
+	if (shared) {
+		self->counts[PYZRAM_COUNT_SHARED]++;
+		if (frame && self->seen)
+			before = seen_before(self->seen, frame);
+		if (before < 0)
+			return before;
+		if (before) {
+			self->counts[PYZRAM_COUNT_AGAIN]++;
+			return 0;
+		}
+	}
+	if (frame && (shared || (self->walk->flags & PYZRAM_WALK_FRAMES)))
+		flags = frame_flags(self->pm->flags, frame);
+	if (flags & FRAME_ZERO)
+		return 0;
+	if ((self->walk->flags & PYZRAM_WALK_LOCKED) || (flags & (FRAME_MLOCKED | FRAME_UNEVICTABLE))) {
+		self->counts[PYZRAM_COUNT_LOCKED]++;
+		return 0;
+	}
+	if (frame_lazily_freed(flags)) {
+		self->counts[PYZRAM_COUNT_FREED]++;
+		return 0;
+	}
+	if ((shared && !frame) || (self->walk->flags & PYZRAM_WALK_THIN))
+		return take_by_weight(self, address);
+	return keep(self, address);
+}
+
+static int take(struct walker *self, uint64_t address, uint64_t entry)
+{
+	struct pyzram_procmem *pm = self->pm;
+	int anon = self->walk->kind == PYZRAM_PAGES_ANON;
+
+	if (!(entry & (ENTRY_PRESENT | ENTRY_SWAPPED)))
+		return 0;
+	if ((entry & ENTRY_GUARD) || (anon && (entry & ENTRY_FILE)))
+		return 0;
+	if (!(entry & ENTRY_PRESENT))
+		return take_swapped(self, entry);
+	if (pm->zero_frame && (entry & ENTRY_FRAME) == pm->zero_frame)
+		return 0;
+	return anon ? take_anon(self, address, entry) : take_shmem(self, address);
+}
+
+/* Entries of pages that PAGEMAP_SCAN found, one behind the other. */
+static int take_region(struct walker *self, uint64_t start, uint64_t end)
+{
+	uint64_t entries[ENTRIES];
+
+	while (start < end) {
+		int64_t got = entries_read(self->pm, start, entries,
+					   (end - start) / self->pm->page_size);
+
+		if (got <= 0)
+			return (int)got;	/* 0: the process has exited */
+		for (int64_t i = 0; i < got; i++, start += self->pm->page_size) {
+			int err = take(self, start, entries[i]);
+
+			if (err)
+				return err;
+		}
+	}
+	return 0;
+}
+
+static int walk_scan(struct walker *self)
+{
+	const struct pyzram_procmem *pm = self->pm;
 	struct scan_region *regions = malloc(REGIONS * sizeof(*regions));
-	uint64_t avoid = pm->avoid | (kind == PYZRAM_PAGES_ANON ? CATEGORY_FILE : 0);
-	int count = 0;
+	uint64_t start = self->walk->start, end = self->walk->end;
+	uint64_t avoid = pm->avoid | (self->walk->kind == PYZRAM_PAGES_ANON ? CATEGORY_FILE : 0);
+	int err = 0;
 
 	if (!regions)
 		return -ENOMEM;
-	while (start < end) {
+	while (start < end && !err) {
 		uint64_t next;
 		struct scan_arg arg = {
 			.size = sizeof(arg), .start = start, .end = end,
@@ -204,17 +344,14 @@ static int walk_scan(const struct pyzram_procmem *pm, uint64_t start, uint64_t e
 			.category_anyof_mask = CATEGORY_PRESENT | CATEGORY_SWAPPED,
 			.return_mask = CATEGORY_PRESENT | CATEGORY_SWAPPED,
 		};
+		int count = scan_ioctl(pm->pagemap, &arg);
 
-		count = scan_ioctl(pm->pagemap, &arg);
-		if (count < 0)
+		if (count < 0) {
+			err = count;
 			break;
-		for (int i = 0; i < count; i++) {
-			const struct scan_region *r = &regions[i];
-
-			if (visitor->run(visitor, r->start, (r->end - r->start) / pm->page_size,
-					 !(r->categories & CATEGORY_PRESENT)))
-				goto out;
 		}
+		for (int i = 0; i < count && !err; i++)
+			err = take_region(self, regions[i].start, regions[i].end);
 		/*
 		 * Of more regions than fit the kernel's own buffer (512 on 6.18) walk_end is where that
 		 * was full first, though regions far beyond it came back.
@@ -226,124 +363,52 @@ static int walk_scan(const struct pyzram_procmem *pm, uint64_t start, uint64_t e
 			break;
 		start = next;
 	}
-out:
 	free(regions);
-	return count < 0 ? count : 0;
+	return err;
 }
 
-static int walk_pagemap(const struct pyzram_procmem *pm, uint64_t start, uint64_t end, int kind,
-			struct visitor *visitor)
+static int walk_pagemap(struct walker *self)
 {
+	const struct pyzram_walk *walk = self->walk;
+	uint64_t page_size = self->pm->page_size, start = walk->start;
 	uint64_t entries[ENTRIES], seen = 0;
 
-	while (start < end && seen < visitor->seen_max) {
-		size_t wanted = sizeof(entries);
-		ssize_t n;
+	while (start < walk->end && seen < walk->seen_max) {
+		int64_t got = entries_read(self->pm, start, entries, (walk->end - start) / page_size);
 
-		if ((end - start) / pm->page_size < ENTRIES)
-			wanted = (end - start) / pm->page_size * sizeof(*entries);
-		do {
-			n = pread(pm->pagemap, entries, wanted,
-				  (off_t)(start / pm->page_size * sizeof(*entries)));
-		} while (n < 0 && errno == EINTR);
-		if (n < 0)
-			return -errno;
-		if (n < (ssize_t)sizeof(*entries))
-			return 0;	/* the process has exited */
-		for (size_t i = 0; i < (size_t)n / sizeof(*entries); i++, start += pm->page_size) {
-			uint64_t e = entries[i];
+		if (got <= 0)
+			return (int)got;
+		for (int64_t i = 0; i < got; i++, start += page_size) {
+			int err;
 
-			if (!(e & (ENTRY_PRESENT | ENTRY_SWAPPED)))
+			if (!(entries[i] & (ENTRY_PRESENT | ENTRY_SWAPPED)))
 				continue;
 			seen++;
-			if ((e & ENTRY_GUARD) || (kind == PYZRAM_PAGES_ANON && (e & ENTRY_FILE)))
-				continue;
-			if ((e & ENTRY_PRESENT) && pm->zero_frame && (e & ENTRY_FRAME) == pm->zero_frame)
-				continue;
-			if (visitor->run(visitor, start, 1, !(e & ENTRY_PRESENT)))
-				return 0;
+			err = take(self, start, entries[i]);
+			if (err)
+				return err;
 		}
 	}
 	return 0;
 }
 
-static int walk(const struct pyzram_procmem *pm, uint64_t start, uint64_t end, int kind,
-		struct visitor *visitor)
+int pyzram_procmem_collect(struct pyzram_procmem *pm, const struct pyzram_walk *walk,
+			   struct pyzram_seen *seen, struct pyzram_seen *slots,
+			   struct pyzram_pageset *set, uint64_t *ret)
 {
-	if (start % pm->page_size || end % pm->page_size || start > end)
-		return -EINVAL;
-	visitor->page_size = pm->page_size;
-	return pm->method == PYZRAM_SCAN_IOCTL ? walk_scan(pm, start, end, kind, visitor)
-					       : walk_pagemap(pm, start, end, kind, visitor);
-}
-
-struct counter {
-	struct visitor visitor;
-	uint64_t pages[2];		/* present, swapped */
-};
-
-static int counter_run(struct visitor *visitor, uint64_t start, uint64_t pages, int swapped)
-{
-	struct counter *self = (struct counter *)visitor;
-
-	(void)start;
-	self->pages[swapped] += pages;
-	return 0;
-}
-
-int pyzram_procmem_count(const struct pyzram_procmem *pm, uint64_t start, uint64_t end, int kind,
-			 uint64_t seen_max, uint64_t *ret)
-{
-	struct counter counter = { .visitor = { .run = counter_run, .seen_max = seen_max } };
-	int err = walk(pm, start, end, kind, &counter.visitor);
-
-	if (err)
-		return err;
-	ret[0] = counter.pages[0];
-	ret[1] = counter.pages[1];
-	return 0;
-}
-
-struct picker {
-	struct visitor visitor;
-	const uint64_t *ranks;
-	size_t count, next;
-	uint64_t passed;		/* present pages before this run */
-	uint64_t *ret;
-};
-
-static int picker_run(struct visitor *visitor, uint64_t start, uint64_t pages, int swapped)
-{
-	struct picker *self = (struct picker *)visitor;
-
-	if (swapped)
-		return 0;
-	while (self->next < self->count && self->ranks[self->next] < self->passed + pages) {
-		uint64_t within = self->ranks[self->next] - self->passed;
-
-		self->ret[self->next++] = start + within * visitor->page_size;
-	}
-	self->passed += pages;
-	return self->next == self->count;
-}
-
-int64_t pyzram_procmem_pick(const struct pyzram_procmem *pm, uint64_t start, uint64_t end, int kind,
-			    const uint64_t *ranks, size_t count, uint64_t *ret)
-{
-	struct picker picker = {
-		.visitor = { .run = picker_run, .seen_max = UINT64_MAX },
-		.ranks = ranks, .count = count, .ret = ret,
+	struct walker walker = {
+		.pm = pm, .walk = walk, .seen = seen, .slots = slots, .set = set, .counts = ret,
 	};
-	int err;
 
-	for (size_t i = 1; i < count; i++) {
-		if (ranks[i] <= ranks[i - 1])
-			return -EINVAL;
-	}
-	if (!count)
-		return 0;
-	err = walk(pm, start, end, kind, &picker.visitor);
-	return err ? err : (int64_t)picker.next;
+	if (walk->start % pm->page_size || walk->end % pm->page_size || walk->start > walk->end ||
+	    walk->weight > PYZRAM_WEIGHT_ONE)
+		return -EINVAL;
+	return pm->method == PYZRAM_SCAN_IOCTL ? walk_scan(&walker) : walk_pagemap(&walker);
+}
+
+int pyzram_procmem_shows_frames(const struct pyzram_procmem *pm)
+{
+	return pm->flags >= 0 && pm->zero_frame != 0;
 }
 
 /*
@@ -352,15 +417,10 @@ int64_t pyzram_procmem_pick(const struct pyzram_procmem *pm, uint64_t start, uin
  */
 static void pages_there(const struct pyzram_procmem *pm, uint64_t start, size_t count, uint8_t *ret)
 {
-	uint64_t entries[RUN_MAX];
-	ssize_t n;
-	size_t got;
+	uint64_t entries[ENTRIES];
+	int64_t n = entries_read(pm, start, entries, count);
+	size_t got = n < 0 ? 0 : (size_t)n;
 
-	do {
-		n = pread(pm->pagemap, entries, count * sizeof(*entries),
-			  (off_t)(start / pm->page_size * sizeof(*entries)));
-	} while (n < 0 && errno == EINTR);
-	got = n < 0 ? 0 : (size_t)n / sizeof(*entries);
 	for (size_t i = 0; i < count; i++) {
 		uint64_t frame;
 

@@ -210,31 +210,77 @@ enum pyzram_pages {
 struct pyzram_procmem;	/* the memory of one process: one thread at a time */
 
 /*
- * Begin to look at a process. -ESRCH if there is none, -EACCES if the caller may not look,
+ * Begin to look at a process, given a descriptor of its /proc/PID. -ESRCH if there is none, -EACCES if the caller may not look,
  * -ENOTTY if PYZRAM_SCAN_IOCTL was asked for and this kernel lacks it. The process is not stopped.
  */
-int pyzram_procmem_create(int pid, int method, struct pyzram_procmem **ret);
+int pyzram_procmem_create(int proc_fd, int method, struct pyzram_procmem **ret);
 void pyzram_procmem_destroy(struct pyzram_procmem *pm);
 
 /* The method in use: never PYZRAM_SCAN_AUTO. */
 int pyzram_procmem_method(const struct pyzram_procmem *pm);
 
-/*
- * Count the pages from start to end (addresses of page boundaries) that could go to swap, as two
- * figures: pages in memory, pages in swap already. Guard pages and the kernel's shared page of zeros
- * are neither. PYZRAM_SCAN_PAGEMAP walks holes too; it stops after seen_max pages of any kind
- * (UINT64_MAX: at the end). -ESRCH if the process has exited.
- */
-int pyzram_procmem_count(const struct pyzram_procmem *pm, uint64_t start, uint64_t end, int kind,
-			 uint64_t seen_max, uint64_t *ret);
+/* Does the kernel tell this process the numbers of frames, and what they are used for? */
+int pyzram_procmem_shows_frames(const struct pyzram_procmem *pm);
+
+enum pyzram_walk_flags {
+	PYZRAM_WALK_LOCKED = 1,		/* the mapping is locked: its pages stay in memory */
+	PYZRAM_WALK_FRAMES = 2,		/* ask about every frame: some were given up or are locked */
+	PYZRAM_WALK_THIN = 4,		/* the weight is that of every page: some were given up */
+};
+
+enum pyzram_counts {
+	PYZRAM_COUNT_PRESENT,		/* pages in memory that could go to swap, put into the set */
+	PYZRAM_COUNT_SWAPPED,		/* in swap already */
+	PYZRAM_COUNT_AGAIN,		/* seen before, or where frames are hidden another's share */
+	PYZRAM_COUNT_FREED,		/* given up by MADV_FREE: dropped, never swapped */
+	PYZRAM_COUNT_LOCKED,		/* locked in memory */
+	PYZRAM_COUNT_SHARED,		/* private pages that several processes map, before all that */
+	PYZRAM_COUNTS,
+};
+
+#define PYZRAM_WEIGHT_ONE 4294967296
+
+struct pyzram_walk {
+	uint64_t start, end;		/* addresses of page boundaries */
+	uint64_t seen_max;		/* entries in use at most; PYZRAM_SCAN_PAGEMAP stops there */
+	uint64_t first;			/* PYZRAM_PAGES_SHMEM: number in the object of the page at start */
+	uint64_t weight;		/* of a shared page whose frame is hidden: up to PYZRAM_WEIGHT_ONE */
+	int32_t kind;			/* enum pyzram_pages */
+	int32_t flags;			/* enum pyzram_walk_flags */
+};
+
+/* Ascending page numbers (addresses divided by the page size). One thread at a time. */
+struct pyzram_pageset;
+int pyzram_pageset_create(struct pyzram_pageset **ret);
+void pyzram_pageset_destroy(struct pyzram_pageset *set);
+uint64_t pyzram_pageset_pages(const struct pyzram_pageset *set);
+
+/* Add the pages from `first` on whose byte, as mincore(2) gives it, is odd. -ENOMEM, -EINVAL. */
+int pyzram_pageset_add_resident(struct pyzram_pageset *set, uint64_t first, const uint8_t *resident,
+				size_t count);
+
+/* The numbers at these places: ranks ascend from 0. -EINVAL if they do not or are past the end. */
+int pyzram_pageset_select(const struct pyzram_pageset *set, const uint64_t *ranks, size_t count,
+			  uint64_t *ret);
+
+/* Numbers that were seen before: of frames, of slots of swap, of pages of an object. */
+struct pyzram_seen;
+int pyzram_seen_create(struct pyzram_seen **ret);
+void pyzram_seen_destroy(struct pyzram_seen *seen);
+
+/* Add numbers; ret[i] is 1 for those that were there before. -ENOMEM. */
+int pyzram_seen_add(struct pyzram_seen *seen, const uint64_t *numbers, size_t count, uint8_t *ret);
 
 /*
- * Addresses of some of the pages in memory that pyzram_procmem_count counts, by their place in
- * ascending order: ranks ascend from 0. Returns how many are there, fewer than count if the process
- * has shrunk; -EINVAL for ranks that do not ascend.
+ * Go through the pages of a mapping that are in memory or in swap, add what could go to swap to `set`
+ * (or NULL) and to the counts in `ret` (PYZRAM_COUNTS of them). Private memory that several processes
+ * map counts once for each `seen`, by its frame, slots of swap for each `slots`; shared memory by its
+ * place in the object. Guard pages and the kernel's shared page of zeros are nobody's.
+ * PYZRAM_SCAN_PAGEMAP walks holes too.
  */
-int64_t pyzram_procmem_pick(const struct pyzram_procmem *pm, uint64_t start, uint64_t end, int kind,
-			    const uint64_t *ranks, size_t count, uint64_t *ret);
+int pyzram_procmem_collect(struct pyzram_procmem *pm, const struct pyzram_walk *walk,
+			   struct pyzram_seen *seen, struct pyzram_seen *slots,
+			   struct pyzram_pageset *set, uint64_t *ret);
 
 /*
  * Read whole pages at the addresses into dst, one behind the other. Returns how many could be read;
@@ -242,6 +288,27 @@ int64_t pyzram_procmem_pick(const struct pyzram_procmem *pm, uint64_t start, uin
  */
 int64_t pyzram_procmem_read(struct pyzram_procmem *pm, const uint64_t *addresses, size_t count,
 			    uint8_t *dst, uint8_t *ret);
+
+/* ---- shmem: shared memory as an object, whoever maps it ---------------------------------------- */
+
+/*
+ * Which of `count` pages from number `first` on of a tmpfs file are in memory: the bytes of ret are
+ * odd for those. -errno of mmap(2) or mincore(2).
+ */
+int pyzram_shmem_resident(int fd, uint64_t first, size_t count, uint8_t *ret);
+
+/*
+ * Read whole pages by their numbers into dst, one behind the other, as long as they are in memory:
+ * ret and the result are those of pyzram_procmem_read.
+ */
+int64_t pyzram_shmem_read(int fd, const uint64_t *pages, size_t count, uint8_t *dst, uint8_t *ret);
+
+/*
+ * A descriptor, for reading, of a segment of System V shared memory, which is attached for a moment.
+ * -errno: of shmat(2), or -EPERM where the caller may not open mappings. Not to be called where
+ * kernel.shm_rmid_forced is on, for there the last to detach destroys the segment.
+ */
+int pyzram_shm_open(int id);
 
 /* ---- timing ----------------------------------------------------------------------------------- */
 

@@ -282,6 +282,53 @@ class Zsmalloc:
         return check(lib.pyzram_zsmalloc_recompress(self._zs, old, new, len(old), threshold, out))
 
 
+# ---- pageset -----------------------------------------------------------------------------------
+
+
+class PageSet:
+    """Ascending page numbers. Synchronization: one thread at a time."""
+
+    __slots__ = ("pointer",)
+
+    def __init__(self) -> None:
+        ret = ffi.new("struct pyzram_pageset **")
+        check(lib.pyzram_pageset_create(ret))
+        self.pointer = ffi.gc(ret[0], lib.pyzram_pageset_destroy)
+
+    def __len__(self) -> int:
+        return int(lib.pyzram_pageset_pages(self.pointer))
+
+    def add_resident(self, first: int, resident: Buffer) -> None:
+        data = ffi.from_buffer("uint8_t[]", resident)
+        check(lib.pyzram_pageset_add_resident(self.pointer, first, data, len(data)))
+
+    def select(self, ranks: Buffer, numbers: Buffer) -> None:
+        # numbers is filled with the members at these places
+        wanted = ffi.from_buffer("uint64_t[]", ranks)
+        found = ffi.from_buffer("uint64_t[]", numbers, require_writable=True)
+        if len(found) < len(wanted):
+            check(-errno.EINVAL)
+        check(lib.pyzram_pageset_select(self.pointer, wanted, len(wanted), found))
+
+
+class Seen:
+    """Numbers that were seen before. Synchronization: one thread at a time."""
+
+    __slots__ = ("pointer",)
+
+    def __init__(self) -> None:
+        ret = ffi.new("struct pyzram_seen **")
+        check(lib.pyzram_seen_create(ret))
+        self.pointer = ffi.gc(ret[0], lib.pyzram_seen_destroy)
+
+    def add(self, numbers: Buffer) -> bytes:
+        # A byte for each number: 1 if it was there before
+        data = ffi.from_buffer("uint64_t[]", numbers)
+        before = ffi.new("uint8_t[]", max(1, len(data)))
+        check(lib.pyzram_seen_add(self.pointer, data, len(data), before))
+        return bytes(ffi.buffer(before, len(data)))
+
+
 # ---- procmem -----------------------------------------------------------------------------------
 
 SCAN_METHODS = {
@@ -289,6 +336,10 @@ SCAN_METHODS = {
     "ioctl": lib.PYZRAM_SCAN_IOCTL,
     "pagemap": lib.PYZRAM_SCAN_PAGEMAP,
 }
+WALK_LOCKED = lib.PYZRAM_WALK_LOCKED
+WALK_FRAMES = lib.PYZRAM_WALK_FRAMES
+WALK_THIN = lib.PYZRAM_WALK_THIN
+WEIGHT_ONE = lib.PYZRAM_WEIGHT_ONE
 PAGES_ANON = lib.PYZRAM_PAGES_ANON
 PAGES_SHMEM = lib.PYZRAM_PAGES_SHMEM
 U64_MAX = (1 << 64) - 1
@@ -302,9 +353,9 @@ class ProcMem:
 
     __slots__ = ("_pm",)
 
-    def __init__(self, pid: int, method: str = "auto") -> None:
+    def __init__(self, proc_fd: int, method: str = "auto") -> None:
         ret = ffi.new("struct pyzram_procmem **")
-        check(lib.pyzram_procmem_create(pid, SCAN_METHODS[method], ret), f"/proc/{pid}/pagemap")
+        check(lib.pyzram_procmem_create(proc_fd, SCAN_METHODS[method], ret))
         self._pm = ffi.gc(ret[0], lib.pyzram_procmem_destroy)
 
     def close(self) -> None:
@@ -314,21 +365,39 @@ class ProcMem:
         number = lib.pyzram_procmem_method(self._pm)
         return next(name for name, value in SCAN_METHODS.items() if value == number)
 
-    def count(self, start: int, end: int, kind: int, seen_max: int = U64_MAX) -> tuple[int, int]:
-        # (pages in memory, pages in swap)
-        ret = ffi.new("uint64_t[2]")
-        check(lib.pyzram_procmem_count(self._pm, start, end, kind, seen_max, ret))
-        return int(ret[0]), int(ret[1])
+    def shows_frames(self) -> bool:
+        return bool(lib.pyzram_procmem_shows_frames(self._pm))
 
-    def pick(self, start: int, end: int, kind: int, ranks: Buffer, addresses: Buffer) -> int:
-        # addresses is filled; the returned number of its items means something
-        wanted = ffi.from_buffer("uint64_t[]", ranks)
-        found = ffi.from_buffer("uint64_t[]", addresses, require_writable=True)
-        if len(found) < len(wanted):
-            check(-errno.EINVAL)
-        return check(
-            lib.pyzram_procmem_pick(self._pm, start, end, kind, wanted, len(wanted), found)
+    def collect(
+        self,
+        start: int,
+        end: int,
+        kind: int,
+        pages: PageSet | None,
+        *,
+        seen: Seen | None = None,
+        slots: Seen | None = None,
+        flags: int = 0,
+        weight: int = 0,
+        first: int = 0,
+        seen_max: int = U64_MAX,
+    ) -> list[int]:
+        # The counts, in the order of the COUNT_ numbers.
+        walk = ffi.new("struct pyzram_walk *", [start, end, seen_max, first, weight, kind, flags])
+        counts = ffi.new("uint64_t[]", lib.PYZRAM_COUNTS)
+        null = ffi.NULL
+        check(
+            lib.pyzram_procmem_collect(
+                self._pm,
+                walk,
+                null if seen is None else seen.pointer,
+                null if slots is None else slots.pointer,
+                null if pages is None else pages.pointer,
+                counts,
+            )
         )
+        found: list[int] = ffi.unpack(counts, lib.PYZRAM_COUNTS)  # type: ignore[assignment]
+        return found
 
     def read(self, addresses: Buffer, pages: Buffer) -> tuple[int, bytes]:
         # pages is filled from its start; the bytes say for each address whether it was read
@@ -339,6 +408,31 @@ class ProcMem:
         flags = ffi.new("uint8_t[]", max(1, len(wanted)))
         done = check(lib.pyzram_procmem_read(self._pm, wanted, len(wanted), out, flags))
         return done, bytes(ffi.buffer(flags, len(wanted)))
+
+
+# ---- shmem -------------------------------------------------------------------------------------
+
+
+def shmem_resident(fd: int, first: int, count: int) -> bytearray:
+    # A byte for each page, odd for those in memory.
+    resident = bytearray(count)
+    check(lib.pyzram_shmem_resident(fd, first, count, ffi.from_buffer("uint8_t[]", resident)))
+    return resident
+
+
+def shmem_read(fd: int, numbers: Buffer, pages: Buffer) -> tuple[int, bytes]:
+    # As ProcMem.read.
+    wanted = ffi.from_buffer("uint64_t[]", numbers)
+    out = ffi.from_buffer("uint8_t[]", pages, require_writable=True)
+    if len(out) < len(wanted) * os.sysconf("SC_PAGE_SIZE"):
+        check(-errno.EINVAL)
+    flags = ffi.new("uint8_t[]", max(1, len(wanted)))
+    done = check(lib.pyzram_shmem_read(fd, wanted, len(wanted), out, flags))
+    return done, bytes(ffi.buffer(flags, len(wanted)))
+
+
+def shm_open(number: int) -> int:
+    return check(lib.pyzram_shm_open(number))
 
 
 # ---- timing ------------------------------------------------------------------------------------

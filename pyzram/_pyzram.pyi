@@ -21,6 +21,17 @@ class _Lib:
     PYZRAM_SCAN_PAGEMAP: int
     PYZRAM_PAGES_ANON: int
     PYZRAM_PAGES_SHMEM: int
+    PYZRAM_WALK_LOCKED: int
+    PYZRAM_WALK_FRAMES: int
+    PYZRAM_WALK_THIN: int
+    PYZRAM_WEIGHT_ONE: int
+    PYZRAM_COUNT_PRESENT: int
+    PYZRAM_COUNT_SWAPPED: int
+    PYZRAM_COUNT_AGAIN: int
+    PYZRAM_COUNT_FREED: int
+    PYZRAM_COUNT_LOCKED: int
+    PYZRAM_COUNT_SHARED: int
+    PYZRAM_COUNTS: int
     PYZRAM_CHAIN_BY_PERCENT: int
     PYZRAM_CHAIN_BY_WASTE: int
     PYZRAM_CHAIN_MIN: int
@@ -101,26 +112,42 @@ class _Lib:
         /,
     ) -> int: ...
     # procmem
-    def pyzram_procmem_create(self, pid: int, method: int, ret: _CData, /) -> int: ...
+    def pyzram_procmem_create(self, proc_fd: int, method: int, ret: _CData, /) -> int: ...
     def pyzram_procmem_destroy(self, pm: _CData, /) -> None: ...
     def pyzram_procmem_method(self, pm: _CData, /) -> int: ...
-    def pyzram_procmem_count(
-        self, pm: _CData, start: int, end: int, kind: int, seen_max: int, ret: _CData, /
-    ) -> int: ...
-    def pyzram_procmem_pick(
+    def pyzram_procmem_shows_frames(self, pm: _CData, /) -> int: ...
+    def pyzram_procmem_collect(
         self,
         pm: _CData,
-        start: int,
-        end: int,
-        kind: int,
-        ranks: _CData,
-        count: int,
+        walk: _CData,
+        seen: _CData,
+        slots: _CData,
+        set: _CData,
         ret: _CData,
         /,
     ) -> int: ...
     def pyzram_procmem_read(
         self, pm: _CData, addresses: _CData, count: int, dst: _CData, ret: _CData, /
     ) -> int: ...
+    # pageset
+    def pyzram_pageset_create(self, ret: _CData, /) -> int: ...
+    def pyzram_pageset_destroy(self, set: _CData, /) -> None: ...
+    def pyzram_pageset_pages(self, set: _CData, /) -> int: ...
+    def pyzram_pageset_add_resident(
+        self, set: _CData, first: int, resident: _CData, count: int, /
+    ) -> int: ...
+    def pyzram_pageset_select(
+        self, set: _CData, ranks: _CData, count: int, ret: _CData, /
+    ) -> int: ...
+    def pyzram_seen_create(self, ret: _CData, /) -> int: ...
+    def pyzram_seen_destroy(self, seen: _CData, /) -> None: ...
+    def pyzram_seen_add(self, seen: _CData, numbers: _CData, count: int, ret: _CData, /) -> int: ...
+    # shmem
+    def pyzram_shmem_resident(self, fd: int, first: int, count: int, ret: _CData, /) -> int: ...
+    def pyzram_shmem_read(
+        self, fd: int, pages: _CData, count: int, dst: _CData, ret: _CData, /
+    ) -> int: ...
+    def pyzram_shm_open(self, id: int, /) -> int: ...
     # block_state
     def pyzram_block_state_parse(
         self,

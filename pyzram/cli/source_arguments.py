@@ -17,8 +17,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
+SELECTIONS = {
+    "name": "processes of this name and their children",
+    "user": "processes of this user",
+    "cgroup": "processes in this cgroup and below",
+    "unit": "processes of this unit of systemd or service of OpenRC",
+    "container": "processes of this container, by its name or the start of its id",
+}
+
+
 def add_source_arguments(parser: argparse.ArgumentParser, precision: float = PRECISION) -> None:
-    """Define SOURCE, --pid, --system, --full, --precision, --page-size, --seed and --threads."""
+    """Define what to look at (SOURCE, --pid, --name and so on) and how closely."""
     parser.add_argument(
         "files",
         nargs="*",
@@ -28,6 +37,10 @@ def add_source_arguments(parser: argparse.ArgumentParser, precision: float = PRE
     parser.add_argument(
         "-p", "--pid", type=int, nargs="+", action="extend", help="memory of these processes"
     )
+    for option, what in SELECTIONS.items():
+        parser.add_argument(
+            f"--{option}", action="append", metavar=option.upper(), help=f"memory of {what}"
+        )
     parser.add_argument(
         "--system",
         action="store_true",
@@ -56,9 +69,9 @@ def opened(
     parser: argparse.ArgumentParser, options: argparse.Namespace
 ) -> Iterator[Source | Stream]:
     """Open what the arguments name; wrong combinations end in a usage error."""
-    kinds = [bool(options.files), bool(options.pid), options.system]
-    if sum(kinds) > 1:
-        parser.error("give files, --pid or --system, not several kinds at once")
+    chosen = bool(options.pid) or any(getattr(options, name) for name in SELECTIONS)
+    if sum([bool(options.files), chosen, options.system]) > 1:
+        parser.error("give files, processes or --system, not several kinds at once")
     if options.threads is not None and options.threads < 1:
         parser.error("--threads: not a positive number")
     if "-" in options.files and len(options.files) > 1:
@@ -70,12 +83,32 @@ def opened(
         source = open_files(options.files, page_size=options.page_size)
     elif options.page_size:
         parser.error("--page-size is for files: memory has pages already")
-    elif options.pid:
-        source = open_processes(options.pid)
+    elif chosen:
+        source = _processes(options)
     else:
         source = open_system()
     with source:
         yield source
+
+
+def _processes(options: argparse.Namespace) -> Source:
+    """Open the processes that the options choose, together."""
+    if options.pid and not any(getattr(options, name) for name in SELECTIONS):
+        return open_processes(options.pid)
+    from ..pages import selection
+
+    pids = list(options.pid or [])
+    names = list(map(str, pids))
+    for kind in SELECTIONS:
+        choose = getattr(selection, f"by_{kind}")
+        for word in getattr(options, kind) or []:
+            found = choose(word)
+            if not found:
+                raise from_errno(errno.ESRCH, f"--{kind} {word}: look at")
+            pids += found
+            names.append(word)
+    count = len(set(pids))
+    return open_processes(pids, f"{', '.join(names)}: {count} process{'es' * (count > 1)}")
 
 
 def standard_input(page_size: int | None = None) -> Source | Stream:

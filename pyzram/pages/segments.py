@@ -1,23 +1,35 @@
 # SPDX-License-Identifier: MIT
-"""Rows of pages that are read in one way: of a file, or of a process."""
+"""Rows of pages that are read in one way: of a file, a process, or an object of shared memory."""
 
 from __future__ import annotations
 
 import os
 from array import array
-from bisect import bisect_left
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from .. import _native
 from . import procmem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from .shared_memory import SharedObject
+
+
+class Owner(NamedTuple):
+    """Whose memory it is: a process, or with ``pid`` 0 an object of shared memory, or a file."""
+
+    pid: int
+    name: str
+    part: str
+    """``heap``, ``stack``, ``data`` (changed pages of files), ``shared``, or ``file``"""
 
 
 class Segment(Protocol):
     """A row of pages that are read in one way."""
 
     pages: int
+    owner: Owner
 
     def read(self, ranks: array[int], out: memoryview) -> Sequence[bool]:
         """Read the pages at these ascending places into ``out``, one behind the other.
@@ -32,14 +44,15 @@ class Segment(Protocol):
 class FileSegment:
     """A range of a file or block device; the last page is filled up with zeros."""
 
-    __slots__ = ("_fd", "_length", "_offset", "_page_size", "pages")
+    __slots__ = ("_fd", "_length", "_offset", "_page_size", "owner", "pages")
 
-    def __init__(self, fd: int, offset: int, length: int, page_size: int) -> None:
+    def __init__(self, fd: int, offset: int, length: int, page_size: int, name: str = "") -> None:
         self._fd = fd
         self._offset = offset
         self._length = length
         self._page_size = page_size
         self.pages = -(-length // page_size)
+        self.owner = Owner(0, name, "file")
 
     def read(self, ranks: array[int], out: memoryview) -> Sequence[bool]:
         """See :class:`Segment`; what a file has lost since it was opened is zeros."""
@@ -66,60 +79,64 @@ class FileSegment:
         """The file belongs to the source."""
 
 
+def _numbers(pages: _native.PageSet, ranks: array[int]) -> array[int]:
+    numbers = array("Q", bytes(8 * len(ranks)))
+    pages.select(ranks, numbers)
+    return numbers
+
+
 class ProcessSegment:
-    """The swappable pages in memory of one process, mapping by mapping."""
+    """Pages in memory of one process."""
 
-    __slots__ = ("_mappings", "_next", "_pages", "_reader", "_starts", "pages")
+    __slots__ = ("_pages", "_process", "_reader", "owner", "pages")
 
-    def __init__(
-        self, pages: procmem.ProcessPages, mappings: list[procmem.SwappableMapping]
-    ) -> None:
+    def __init__(self, owner: Owner, start_time: int, pages: _native.PageSet, pid: int = 0) -> None:
+        self.owner = owner
+        self.pages = len(pages)
         self._pages = pages
-        self._mappings = [m for m in mappings if m.present]
-        self._starts = [0]
-        for mapping in self._mappings:
-            self._starts.append(self._starts[-1] + mapping.present)
-        self.pages = self._starts[-1]
+        self._process = pid or owner.pid, start_time
         self._reader: procmem.ProcessReader | None = None
-        # Mapping, place and address where the last read ended: the next one goes on from there.
-        self._next = (-1, 0, 0)
 
     def read(self, ranks: array[int], out: memoryview) -> Sequence[bool]:
         """See :class:`Segment`; pages that were freed or swapped out meanwhile are not there."""
         try:
             if self._reader is None:
-                self._reader = procmem.ProcessReader(self._pages)
-            wanted = array("Q")
-            found: list[bool] = []
-            for i, mapping in enumerate(self._mappings):
-                first = self._starts[i]
-                low = bisect_left(ranks, first)
-                high = bisect_left(ranks, self._starts[i + 1])
-                if low == high:
-                    continue
-                local = array("Q", [rank - first for rank in ranks[low:high]])
-                addresses = self._addresses(i, mapping, local)
-                wanted += addresses
-                found += [True] * len(addresses) + [False] * (high - low - len(addresses))
-            was_read = iter(self._reader.read(wanted, out))
-            return [there and next(was_read) for there in found]
+                self._reader = procmem.ProcessReader(*self._process)
+            return self._reader.read(_numbers(self._pages, ranks), out)
         except OSError:
             return [False] * len(ranks)  # it has exited, or it is no longer ours to look at
-
-    def _addresses(
-        self, i: int, mapping: procmem.SwappableMapping, ranks: array[int]
-    ) -> array[int]:
-        assert self._reader is not None
-        at, place, address = self._next
-        if at != i or place > ranks[0]:
-            place, address = 0, mapping.mapping.start
-        found = self._reader.addresses(mapping, array("Q", [r - place for r in ranks]), address)
-        if len(found) == len(ranks):
-            self._next = (i, ranks[-1] + 1, found[-1] + os.sysconf("SC_PAGE_SIZE"))
-        return found
 
     def close(self) -> None:
         """Let go of the process."""
         if self._reader is not None:
             self._reader.close()
             self._reader = None
+
+
+class ObjectSegment:
+    """Pages in memory of an object of shared memory."""
+
+    __slots__ = ("_fd", "_object", "_pages", "owner", "pages")
+
+    def __init__(self, shared: SharedObject, pages: _native.PageSet) -> None:
+        self.owner = Owner(0, shared.name, procmem.SHARED)
+        self.pages = len(pages)
+        self._object = shared
+        self._pages = pages
+        self._fd = -1
+
+    def read(self, ranks: array[int], out: memoryview) -> Sequence[bool]:
+        """See :class:`Segment`; pages that were freed or swapped out meanwhile are not there."""
+        try:
+            if self._fd < 0:
+                self._fd = self._object.open()
+            _, flags = _native.shmem_read(self._fd, _numbers(self._pages, ranks), out)
+        except OSError:
+            return [False] * len(ranks)  # nobody has it any more
+        return [flag == 1 for flag in flags]
+
+    def close(self) -> None:
+        """Let go of the object."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from ..errors import ZramOSError, from_errno
 from . import procmem
 from .core_dump import core_segments
-from .segments import FileSegment, ProcessSegment
+from .segments import FileSegment, ObjectSegment, Owner, ProcessSegment
+from .shared_memory import SharedMemory, object_pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -26,8 +27,11 @@ GONE = "kernel threads and exited processes"
 class Source:
     """Where pages come from: rows of pages, and what was left out on the way to them.
 
-    ``pages`` is how many there are, ``swapped`` how many more are in swap already. ``skipped``
-    counts by reason what could not be looked at.
+    ``pages`` is how many there are, ``swapped`` how many more are in swap already, ``left_out``
+    how many by reason could not go to swap. ``skipped`` counts by reason what could not be looked
+    at. Of ``processes`` many processes ``pss`` and ``file_backed`` are the bytes of their share of
+    all memory and of files. ``proportional`` private pages count by share, not by frame, and of
+    ``by_page_table`` objects of shared memory only what page tables show.
 
     Synchronization: one thread at a time.
     """
@@ -38,6 +42,12 @@ class Source:
         self.segments: list[Segment] = []
         self.swapped = 0
         self.skipped: dict[str, int] = {}
+        self.left_out: dict[str, int] = {}
+        self.processes = 0
+        self.pss = 0
+        self.file_backed = 0
+        self.proportional = 0
+        self.by_page_table = 0
         self._fds: list[int] = []
 
     @property
@@ -49,6 +59,11 @@ class Source:
         """Count what was left out."""
         if count:
             self.skipped[reason] = self.skipped.get(reason, 0) + count
+
+    def leave_out(self, reason: str, count: int) -> None:
+        """Count pages that stay where they are."""
+        if count:
+            self.left_out[reason] = self.left_out.get(reason, 0) + count
 
     def keep_open(self, fd: int) -> int:
         """Close a descriptor together with the source."""
@@ -82,6 +97,12 @@ class Stream:
         self.pages = 0
         self.swapped = 0
         self.skipped: dict[str, int] = {}
+        self.left_out: dict[str, int] = {}
+        self.processes = 0
+        self.pss = 0
+        self.file_backed = 0
+        self.proportional = 0
+        self.by_page_table = 0
         self._fd = fd
 
     def close(self) -> None:
@@ -116,43 +137,54 @@ class Stream:
 # ---- processes -----------------------------------------------------------------------------------
 
 
-def open_processes(pids: Iterable[int]) -> Source:
+def open_processes(pids: Iterable[int], label: str = "") -> Source:
     """Open the swappable memory of these processes; memory they share counts once.
 
-    Those that cannot be looked at are skipped and counted, as long as one is left. Private pages
-    that a fork left shared count for each process that has them.
+    Those that cannot be looked at are skipped and counted, as long as one is left. Pages that a
+    fork left shared count once, by frame, where the caller may see frames; else each process
+    counts its share of them (PSS).
 
     Raises:
         AccessError: none of them may be looked at (what the first one gave).
         ZramOSError: ESRCH, none of them is there, or they are the kernel's own.
     """
     numbers = list(dict.fromkeys(pids))
-    label = "process" + " ".join(["es" * (len(numbers) > 1), *map(str, numbers)])
-    source = Source(label, os.sysconf("SC_PAGE_SIZE"))
+    source = Source(label or _label(numbers), os.sysconf("SC_PAGE_SIZE"))
     found, failures = _look_at(source, numbers)
-    if failures and not found:
-        raise failures[0]
-    _add_processes(source, found)
+    if not found:
+        raise failures[0] if failures else from_errno(errno.ESRCH, f"{source.label}: look at")
+    _add_shared(source, found, SharedMemory())
     return source
 
 
+def _label(numbers: list[int]) -> str:
+    if len(numbers) > 4:
+        return f"{len(numbers)} processes"
+    return "process" + " ".join(["es" * (len(numbers) > 1), *map(str, numbers)])
+
+
 def open_system() -> Source:
-    """Open the memory of all processes that the caller may look at, except this one."""
+    """Open the memory of all processes that the caller may look at, except this one.
+
+    Files of tmpfs and System V segments that nobody maps belong to it.
+    """
     source = Source("system", os.sysconf("SC_PAGE_SIZE"))
     found, _ = _look_at(source, [pid for pid in procmem.all_processes() if pid != os.getpid()])
-    _add_processes(source, found)
+    shared = SharedMemory()
+    _add_shared(source, found, shared, [process.pid for process in found])
     return source
 
 
 def _look_at(
     source: Source, pids: Iterable[int]
 ) -> tuple[list[procmem.ProcessPages], list[ZramOSError]]:
-    """Count the pages of these processes; those that exit or may not be read are skipped."""
+    """Add the private pages of these processes; those that exit or may not be read are skipped."""
     devices = procmem.MemoryDevices.of_this_system()
+    sightings = procmem.Sightings()
     found, failures = [], []
     for pid in pids:
         try:
-            found.append(procmem.process_pages(pid, devices=devices))
+            process = procmem.process_pages(pid, devices=devices, sightings=sightings)
         except ZramOSError as err:
             if err.errno in (errno.EACCES, errno.EPERM):
                 source.skip(UNREADABLE)
@@ -161,33 +193,54 @@ def _look_at(
             else:
                 raise
             failures.append(err)
+            continue
+        found.append(process)
+        _add_private(source, process)
     return found, failures
 
 
-def _add_processes(source: Source, found: list[procmem.ProcessPages]) -> None:
-    # Of processes that map the same shared memory, the one that has used most of it speaks for it.
-    owners: dict[tuple[str, int, int, int], tuple[int, int]] = {}
-    for process in found:
-        for m in process.mappings:
-            if m.kind == procmem.SHMEM and m.present > owners.get(_identity(m), (0, 0))[0]:
-                owners[_identity(m)] = (m.present, process.pid)
-    for process in found:
-        kept = [
-            m
-            for m in process.mappings
-            if m.kind == procmem.ANON or owners.get(_identity(m), (0, 0))[1] == process.pid
-        ]
-        source.swapped += sum(m.swapped for m in kept)
-        source.skip("mappings of devices, the kernel, or guards", process.skipped)
-        source.skip("mappings shared with another process", len(process.mappings) - len(kept))
-        segment = ProcessSegment(process, kept)
-        if segment.pages:
-            source.segments.append(segment)
+def _add_private(source: Source, process: procmem.ProcessPages) -> None:
+    source.processes += 1
+    source.pss += process.rollup.pss
+    source.file_backed += process.rollup.pss_file
+    source.proportional += process.proportional
+    source.swapped += sum(process.swapped.values())
+    source.skip("mappings of devices, the kernel, or guards", process.skipped)
+    for reason, count in process.left_out.items():
+        source.leave_out(reason, count)
+    for part, pages in process.parts.items():
+        owner = Owner(process.pid, process.name, part)
+        source.segments.append(ProcessSegment(owner, process.start_time, pages))
 
 
-def _identity(m: procmem.SwappableMapping) -> tuple[str, int, int, int]:
-    mapping = m.mapping
-    return mapping.dev, mapping.inode, mapping.offset, mapping.end - mapping.start
+def _add_shared(
+    source: Source,
+    found: list[procmem.ProcessPages],
+    shared: SharedMemory,
+    everywhere: list[int] | None = None,
+) -> None:
+    for process in found:
+        shared.add_process(process)
+    if everywhere is not None:
+        source.skip("System V segments that cannot be opened", shared.add_unmapped(everywhere))
+    source.leave_out(procmem.LOCKED, shared.locked)
+    for item in shared.objects.values():
+        for view in item.views:
+            owner = Owner(0, item.name, procmem.SHARED)
+            source.segments.append(ProcessSegment(owner, view.start_time, view.pages, view.pid))
+        if item.views:
+            source.by_page_table += 1
+        if not item.ranges:
+            continue
+        try:
+            pages, swapped, locked = object_pages(item)
+        except OSError:
+            source.skip("objects of shared memory that are gone or cannot be opened")
+            continue
+        source.swapped += swapped
+        source.leave_out(procmem.LOCKED, locked)
+        if len(pages):
+            source.segments.append(ObjectSegment(item, pages))
 
 
 # ---- files ---------------------------------------------------------------------------------------
@@ -230,7 +283,7 @@ def _add_ranges(source: Source, fd: int, ranges: list[tuple[int, int]] | None) -
     for offset, length in ranges if ranges is not None else [(0, size)]:
         length = min(length, size - offset)
         if length > 0:
-            source.segments.append(FileSegment(fd, offset, length, source.page_size))
+            source.segments.append(FileSegment(fd, offset, length, source.page_size, source.label))
 
 
 def open_stream(

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
+SMALLEST = 1 << 16
 
 
 def _home() -> tuple[Path, int] | None:
@@ -57,14 +58,20 @@ class MemoryCgroup:
 
     def empty(self) -> None:
         """Page out whatever can be, as the kernel does when memory is short."""
-        for _ in range(8):
+        calm = 0
+        before = self.usage
+        while calm < 10:
             try:
                 if self.version == 1:
                     (self.path / "memory.force_empty").write_text("0")
                 else:
-                    (self.path / "memory.reclaim").write_text(str(self.usage))
+                    (self.path / "memory.reclaim").write_text(str(before))
             except OSError:
                 pass  # something stays: what it is shows in the figures
+            # The kernel goes by sums that may be two seconds old; to read them refreshes them.
+            (self.path / "memory.stat").read_text()
+            calm = calm + 1 if self.usage > before - SMALLEST else 0
+            before = self.usage
 
     def killed(self) -> int:
         """Processes that the kernel killed for want of memory."""

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from pyzram import _native
 from pyzram.pages import procmem
 from pyzram.pages.codec import page_sizes
 from pyzram.pages.estimate import estimate_pages
-from pyzram.pages.segments import ProcessSegment
+from pyzram.pages.segments import Owner, ProcessSegment
 from pyzram.pages.sources import open_processes
 from pyzram.pages.zsmalloc import PoolModel
 
@@ -181,14 +182,13 @@ def test_memory_paged_out_by_a_process_takes_what_was_estimated(zram_device, alg
             address = int(child.stdout.readline())
             end = address + path.stat().st_size
             with open_processes([child.pid]) as source:
-                whole = procmem.process_pages(child.pid)
-                [mapping] = [
-                    m for m in whole.mappings if m.mapping.start <= address < m.mapping.end
-                ]
-                only = mapping._replace(
-                    mapping=mapping.mapping._replace(start=address, end=end), present=PAGED_OUT
-                )
-                source.segments = [ProcessSegment(whole, [only])]
+                pages = _native.PageSet()
+                with procmem.Process(child.pid) as process:
+                    memory = _native.ProcMem(process.fd)
+                    memory.collect(address, end, procmem.ANON, pages)
+                    owner = Owner(process.pid, process.name, procmem.HEAP)
+                    source.segments = [ProcessSegment(owner, process.start_time, pages)]
+                assert len(pages) == PAGED_OUT
                 found = estimate_pages(source, [algorithm], full=True, timing=False)
             print("go", file=child.stdin, flush=True)
             assert child.stdout.readline() == "out\n"

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* Shared memory as an object: files of tmpfs and segments of System V, whoever maps them. */
+#define _FILE_OFFSET_BITS 64
+
+#include "pyzram.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/shm.h>
+#include <unistd.h>
+
+enum { RUN_MAX = 512 };		/* pages that are looked at again and read at a time */
+
+int pyzram_shmem_resident(int fd, uint64_t first, size_t count, uint8_t *ret)
+{
+	size_t page_size = (size_t)sysconf(_SC_PAGESIZE);
+	void *map;
+	int err = 0;
+
+	if (!count)
+		return 0;
+	map = mmap(NULL, count * page_size, PROT_READ, MAP_SHARED, fd, (off_t)(first * page_size));
+	if (map == MAP_FAILED)
+		return -errno;
+	if (mincore(map, count * page_size, ret))
+		err = -errno;
+	munmap(map, count * page_size);
+	return err;
+}
+
+/* Whole pages that could be read: the end of a file is filled up with zeros. */
+static size_t pages_read(int fd, uint64_t first, size_t count, size_t page_size, uint8_t *dst)
+{
+	size_t size = count * page_size, done = 0;
+
+	while (done < size) {
+		ssize_t n = pread(fd, dst + done, size - done, (off_t)(first * page_size + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	if (done % page_size) {
+		size_t rest = page_size - done % page_size;
+
+		memset(dst + done, 0, rest);
+		done += rest;
+	}
+	return done / page_size;
+}
+
+int64_t pyzram_shmem_read(int fd, const uint64_t *pages, size_t count, uint8_t *dst, uint8_t *ret)
+{
+	size_t page_size = (size_t)sysconf(_SC_PAGESIZE), at = 0, done = 0;
+
+	while (at < count) {
+		size_t run = 1;
+
+		while (run < RUN_MAX && at + run < count && pages[at + run] == pages[at] + run)
+			run++;
+		/* A page that is in swap would be brought in. */
+		if (pyzram_shmem_resident(fd, pages[at], run, ret + at))
+			memset(ret + at, 0, run);
+		for (size_t i = 0; i < run;) {
+			size_t there = 0, got;
+
+			while (i + there < run && (ret[at + i + there] & 1))
+				ret[at + i + there++] = 1;
+			got = pages_read(fd, pages[at + i], there, page_size, dst + done * page_size);
+			done += got;
+			if (i + got < run)
+				ret[at + i + got] = 0;
+			i += got + 1;
+		}
+		at += run;
+	}
+	return (int64_t)done;
+}
+
+int pyzram_shm_open(int id)
+{
+	char path[64], line[256];
+	uintptr_t start, end = 0;
+	int fd = -ENOENT;
+	FILE *maps;
+	void *map = shmat(id, NULL, SHM_RDONLY);
+
+	if ((intptr_t)map == -1)
+		return -errno;
+	/* The kernel gives a descriptor of any mapping's object, once it is a mapping. */
+	maps = fopen("/proc/self/maps", "re");
+	while (maps && fgets(line, sizeof(line), maps)) {
+		if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR, &start, &end) == 2 && start == (uintptr_t)map)
+			break;
+		end = 0;
+	}
+	if (maps)
+		fclose(maps);
+	if (end) {
+		snprintf(path, sizeof(path), "/proc/self/map_files/%" PRIxPTR "-%" PRIxPTR,
+			 (uintptr_t)map, end);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		fd = fd < 0 ? -errno : fd;
+	}
+	shmdt(map);
+	return fd;
+}

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: MIT
+"""Processes as people name them: by number, name, user, cgroup, unit or container."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..errors import from_errno
+from ..kernel.sysfs import read_text
+from . import procmem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+# What container engines put around an identity to name its cgroup.
+CONTAINER = re.compile(
+    r"(?:docker|libpod|crio|cri-containerd|machine|lxc\.payload)[-.](?P<id>.+?)(?:\.scope)?$"
+)
+SHORTEST_ID = 4
+
+
+class Row(NamedTuple):
+    """A process in the table of all."""
+
+    pid: int
+    parent: int
+    name: str
+
+
+def table() -> dict[int, Row]:
+    """All processes with memory of their own, without this one; those that exit are not in it."""
+    rows = {}
+    for pid in procmem.all_processes():
+        if pid == os.getpid():
+            continue
+        try:
+            with procmem.Process(pid) as process:
+                if not process.is_kernel:
+                    rows[pid] = Row(pid, process.parent, process.name)
+        except OSError:
+            continue
+    return rows
+
+
+def with_children(rows: dict[int, Row], chosen: Iterable[int]) -> list[int]:
+    """The chosen and all that descend from them, ascending."""
+    children: dict[int, list[int]] = {}
+    for row in rows.values():
+        children.setdefault(row.parent, []).append(row.pid)
+    found: set[int] = set()
+    waiting = list(chosen)
+    while waiting:
+        pid = waiting.pop()
+        if pid not in found:
+            found.add(pid)
+            waiting += children.get(pid, [])
+    return sorted(found)
+
+
+def by_name(name: str) -> list[int]:
+    """Processes of this name (of the kernel's, or of the program's file), and their children."""
+    rows = table()
+    return with_children(rows, [row.pid for row in rows.values() if _is_called(row, name)])
+
+
+def _is_called(row: Row, name: str) -> bool:
+    # The kernel keeps the first 15 bytes of a name.
+    if row.name == name:
+        return True
+    if len(row.name) < 15 or not name.startswith(row.name):
+        return False
+    try:
+        return os.path.basename(os.readlink(f"/proc/{row.pid}/exe")) == name
+    except OSError:
+        return False
+
+
+def by_user(user: str) -> list[int]:
+    """Processes of a user, by name or number (the real user, as ps shows with ``ruser``).
+
+    Raises:
+        ZramOSError: ENOENT, there is no such user.
+    """
+    uid = _user_number(user)
+
+    def is_theirs(pid: int) -> bool:
+        for line in read_text(f"/proc/{pid}/status").split("\n"):
+            if line.startswith("Uid:"):
+                return int(line.split()[1]) == uid
+        return False
+
+    return _those(is_theirs)
+
+
+def _user_number(user: str) -> int:
+    if user.isascii() and user.isdigit():
+        return int(user)
+    import pwd
+
+    try:
+        return pwd.getpwnam(user).pw_uid
+    except KeyError as err:
+        raise from_errno(errno.ENOENT, f"user {user}: look up") from err
+
+
+def by_cgroup(path: str) -> list[int]:
+    """Processes in this cgroup and below, of whatever hierarchy.
+
+    The path is as in ``/proc/PID/cgroup``, or where the hierarchy is mounted.
+    """
+    wanted = "/" + "/".join(part for part in _unmounted(path).split("/") if part)
+
+    def is_below(group: str) -> bool:
+        return group == wanted or group.startswith(wanted.rstrip("/") + "/")
+
+    return _those(lambda pid: any(map(is_below, cgroups(pid))))
+
+
+def by_unit(unit: str) -> list[int]:
+    """Processes of a unit of systemd, or of a service of OpenRC: its cgroup bears the name."""
+    names = {unit} if "." in unit else {unit, f"{unit}.service", f"openrc.{unit}"}
+    return _those(lambda pid: any(not names.isdisjoint(group.split("/")) for group in cgroups(pid)))
+
+
+def by_container(identity: str) -> list[int]:
+    """Processes of a container, by its name or the start of its number, as its cgroup has it."""
+
+    def is_its(part: str) -> bool:
+        match = CONTAINER.match(part)
+        name = match["id"] if match else part
+        return name == identity or (
+            len(identity) >= SHORTEST_ID and len(name) == 64 and name.startswith(identity)
+        )
+
+    return _those(
+        lambda pid: any(is_its(part) for group in cgroups(pid) for part in group.split("/"))
+    )
+
+
+def cgroups(pid: int) -> set[str]:
+    """Paths of the cgroups of a process, one for each hierarchy."""
+    lines = read_text(f"/proc/{pid}/cgroup").split("\n")
+    return {line.split(":", 2)[2] for line in lines if line.count(":") >= 2}
+
+
+def _unmounted(path: str) -> str:
+    """A path below a mount of a hierarchy, as the hierarchy has it."""
+    for line in read_text("/proc/self/mountinfo").split("\n"):
+        left, _, right = line.partition(" - ")
+        if right.startswith(("cgroup ", "cgroup2 ")):
+            words = left.split(" ")
+            if path == words[4] or path.startswith(words[4] + "/"):
+                return words[3] + path[len(words[4]) :]
+    return path
+
+
+def _those(chosen: Callable[[int], bool]) -> list[int]:
+    found = []
+    for pid in table():
+        try:
+            if chosen(pid):
+                found.append(pid)
+        except OSError:
+            continue  # it has exited
+    return found

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""The running kernel as judge: what is estimated of whole programs is what it pages out."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from kernel.conftest import OwnDevice
+from kernel.memory_cgroup import WHY_NOT, MemoryCgroup
+from kernel.programs import FORKS, GIVEN_UP, HOLES, LOCKED, SHARED, ZEROS, group
+
+from pyzram.pages.estimate import estimate_pages
+from pyzram.pages.sources import open_processes
+
+pytestmark = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def zeros_kept() -> int:
+    """Pages of zeros that swap has kept itself since the start of the machine; 0 before 6.12."""
+    words = Path("/proc/vmstat").read_text().split()
+    return int(words[words.index("swpout_zero") + 1]) if "swpout_zero" in words else 0
+
+
+def paged_out(cgroup: MemoryCgroup, device: OwnDevice) -> dict[str, int]:
+    """Page out all of a cgroup to a fresh device and look what came."""
+    device.write("comp_algorithm", "lz4")
+    device.write("disksize", "512M")
+    subprocess.run(["mkswap", device.node], check=True, capture_output=True)
+    names = ("orig_data_size", "compr_data_size", "mem_used_total")
+    before = dict(zip(names, map(int, device.read("mm_stat").split()[:3]), strict=True))
+    zeros = zeros_kept()
+    pids = cgroup.pids()
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    subprocess.run(["swapon", "-p", "32000", device.node], check=True)
+    try:
+        cgroup.empty()
+        after = dict(zip(names, map(int, device.read("mm_stat").split()[:3]), strict=True))
+        after["zeros"] = zeros_kept() - zeros
+    finally:
+        subprocess.run(["swapoff", device.node], check=True)
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+    return {name: value - before.get(name, 0) for name, value in after.items()}
+
+
+@pytest.mark.parametrize(
+    ("body", "children", "left_out"),
+    [
+        pytest.param(FORKS, 6, {}, id="forks"),
+        pytest.param(SHARED, 1, {}, id="shared"),
+        pytest.param(LOCKED, 0, {"locked": 4096}, id="locked"),
+        pytest.param(GIVEN_UP, 0, {"lazily freed": 2048}, id="given-up"),
+        pytest.param(ZEROS, 0, {}, id="zeros"),
+        pytest.param(HOLES, 0, {}, id="holes"),
+    ],
+)
+def test_what_is_estimated_is_paged_out(
+    body: str, children: int, left_out: dict[str, int], zram_device: OwnDevice
+) -> None:
+    with group(body, "exact", children) as cgroup:
+        with open_processes(cgroup.pids()) as source:
+            found = estimate_pages(source, ["lz4"], full=True, timing=False)
+            assert source.left_out.keys() == left_out.keys()
+            for reason, pages in left_out.items():
+                # The kernel's lists take up a few pages late.
+                assert pages - 15 <= source.left_out[reason] <= pages
+        assert found.lost <= 15 * len(left_out)
+        real = paged_out(cgroup, zram_device)
+    pages = real["orig_data_size"] // PAGE + real["zeros"]
+    figures = found.algorithms["lz4"].figures
+    print(found.pages, pages, figures.compr_data_size, real["compr_data_size"])
+    assert abs(found.pages - pages) <= 0.005 * pages
+    assert abs(figures.compr_data_size - real["compr_data_size"]) <= 0.005 * real["compr_data_size"]
+    # The pool holds the page that mkswap wrote, and zspages that are not full.
+    slack = 0.005 * real["mem_used_total"] + 8 * PAGE
+    assert abs(figures.mem_used_total - real["mem_used_total"]) <= slack

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: MIT
+"""Small programs, each with one kind of memory that servers have, in cgroups of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from .memory_cgroup import MemoryCgroup
+
+HEAD = """
+import ctypes, mmap, os, random, sys
+PAGE = os.sysconf("SC_PAGE_SIZE")
+libc = ctypes.CDLL(None, use_errno=True)
+def address(m):
+    return ctypes.addressof(ctypes.c_char.from_buffer(m))
+def advise(m, advice, size=None):
+    size = len(m) if size is None else size
+    assert libc.madvise(ctypes.c_void_p(address(m)), ctypes.c_size_t(size), advice) == 0
+def private(size, advice=15):  # no huge pages
+    m = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    advise(m, advice)
+    return m
+def text(i, seed):
+    r = random.Random(i * 1000 + seed)
+    return r.randbytes(PAGE // 4 if i % 8 else PAGE) * (4 if i % 8 else 1)
+filled = []
+def fill(m, pages, seed=1):
+    for i in pages:
+        m[i * PAGE : (i + 1) * PAGE] = text(i, seed)
+    filled.append((m, pages, seed))
+def right():
+    return all(m[i * PAGE : (i + 1) * PAGE] == text(i, s) for m, pages, s in filled for i in pages)
+def fork(work=lambda: None):
+    if os.fork() == 0:
+        work()
+        os.write(1, b"+")
+        sys.stdin.read()
+        if right():
+            os.write(1, b"!")
+        os._exit(0)
+def ready():
+    os.write(1, b"\\n")
+    sys.stdin.read()
+    if right():
+        os.write(1, b"!")
+"""
+
+FORKS = """
+m = private(32 << 20)
+fill(m, range(8192))
+def worker():
+    own = private(1 << 20)
+    fill(own, range(256), 2)
+for _ in range(6):
+    fork(worker)
+ready()
+"""
+
+SHARED = """
+s = mmap.mmap(-1, 32 << 20)
+fill(s, range(0, 8192, 2))
+def worker():
+    fill(s, range(1, 4000, 2), 2)
+fork(worker)
+ready()
+"""
+
+LOCKED = """
+m = private(16 << 20)
+fill(m, range(4096))
+assert libc.mlock(ctypes.c_void_p(address(m)), ctypes.c_size_t(len(m))) == 0
+ready()
+"""
+
+GIVEN_UP = """
+m = private(16 << 20)
+fill(m, range(2048, 4096))
+for i in range(2048):
+    m[i * PAGE : (i + 1) * PAGE] = text(i, 3)
+advise(m, 8, 8 << 20)  # MADV_FREE
+ready()
+"""
+
+ZEROS = """
+m = private(16 << 20)
+fill(m, range(0, 4096, 2))
+for i in range(1, 4096, 2):
+    m[i * PAGE] = 1
+    m[i * PAGE] = 0
+ready()
+"""
+
+MERGED = """
+m = private(16 << 20, 12)  # MADV_MERGEABLE
+def text(i, seed):
+    return bytes([1 + i % 4]) * (PAGE // 2) + bytes([9]) * (PAGE // 2)
+fill(m, range(4096))
+ready()
+"""
+
+HOLES = """
+m = private(64 << 20)
+fill(m, range(0, 16384, 4))
+s = mmap.mmap(-1, 64 << 20)
+fill(s, range(0, 16384, 8))
+ready()
+"""
+
+
+@contextlib.contextmanager
+def group(body: str, name: str, children: int = 0) -> Iterator[MemoryCgroup]:
+    """A process that does ``body`` in a cgroup of its own, waits, and then says that all is right.
+
+    ``children`` of its own say ``+`` when they are ready. What is right is what ``right()`` says in
+    the end, in each of them.
+    """
+    cgroup = MemoryCgroup(name)
+    process = None
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-c", HEAD + body],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            preexec_fn=cgroup.enter,
+        )
+        assert process.stdin
+        assert process.stdout
+        said = b""
+        while b"\n" not in said or said.count(b"+") < children:
+            more = os.read(process.stdout.fileno(), 100)
+            assert more, "the process failed"
+            said += more
+        yield cgroup
+        process.stdin.close()
+        process.stdin = None
+        assert process.wait() == 0, "its memory is not what it was"
+        while more := process.stdout.read(100):
+            said += more
+        assert said.count(b"!") == children + 1, "not all have their memory as it was"
+    finally:
+        cgroup.end()
+        if process and process.stdin:
+            process.stdin.close()
+        if process:
+            process.wait()
+            if process.stdout:
+                process.stdout.close()
