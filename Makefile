@@ -12,10 +12,10 @@ CC      ?= cc
 CFLAGS_STRICT := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wcast-qual -Wshadow -Wundef \
 	-Wpointer-arith -Wstrict-prototypes -Wvla -Werror -O2
 
-.PHONY: help run check build deps lint unit native kernel vm packaging dist deb sanitize fuzz bench clean
+.PHONY: help run check build deps docs lint unit native kernel vm packaging dist deb sanitize fuzz bench clean
 
 help:
-	@sed -n 's/^# `/`/p' Makefile; echo "Rings: unit native kernel vm packaging. More: lint dist deb sanitize fuzz bench clean."
+	@sed -n 's/^# `/`/p' Makefile; echo "Rings: unit native kernel vm packaging. More: docs lint dist deb sanitize fuzz bench clean."
 
 $(VENV)/.ready: pyproject.toml tools/setup
 	sh tools/setup $(PYTHON) $(VENV)
@@ -41,6 +41,10 @@ lint: deps
 	$(VENV)/bin/shellcheck $$(grep --exclude-dir=__pycache__ -rlE '^#!(/bin/sh|/sbin/openrc-run)' .ci initscripts packaging tests tools)
 	for file in csrc/*.c csrc/codec/*.c; do case $$file in csrc/_pyzram.c) ;; *) \
 		$(CC) $(CFLAGS_STRICT) -Icsrc -c "$$file" -o /dev/null || exit 1;; esac; done
+
+# The documentation as a site, in build/docs; a warning is an error.
+docs: build
+	$(PY) -Im sphinx -W --keep-going -q -b html docs build/docs
 
 unit native kernel: build
 	$(PYTEST) tests/$@
@@ -77,7 +81,7 @@ fuzz: deps
 
 # With root and a driver this run is meant to test the kernel: it fails if it tested nothing.
 check: export PYZRAM_REQUIRE_KERNEL := $(shell [ "$$(id -u)" = 0 ] && [ -d /sys/class/zram-control ] && echo 1)
-check: lint build $(VENV)/bin/vng
+check: lint docs $(VENV)/bin/vng
 	$(PYTEST) tests/unit tests/native
 	$(PYTEST) tests/kernel
 	tests/native/sanitize $(PY)
