@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidValueError
@@ -19,7 +18,17 @@ from ..pages.benchmark import (
 from ..pages.codec import algorithms as all_algorithms
 from ..pages.zsmalloc import PoolModel
 from ..units import format_size
-from .source_arguments import add_source_arguments, opened, progress_bar, say, skipped_line
+from .options import ALGORITHMS, FILE, Command, Option, UsageError
+from .source_arguments import (
+    SOURCES,
+    SOURCES_ARE,
+    algorithm_names,
+    opened,
+    progress_bar,
+    say,
+    skipped_line,
+    source_options,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,44 +36,53 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 
 
-def parser() -> argparse.ArgumentParser:
-    """Describe the arguments."""
-    levels = "; ".join(f"{name} {' '.join(map(str, each))}" for name, each in LEVELS.items())
-    out = argparse.ArgumentParser(
-        prog="pyzram bench",
-        description="Measure all algorithms, at each level that makes a difference, on a sample "
-        "of the memory of processes, of files, core dumps, block devices or this system.",
-        epilog=f"Levels: {levels}. Speeds count page bytes per second of one core's time, with "
-        "all threads times the speedup on the wall; same-filled pages are left out of them. "
-        "A * marks what no other beats in both ratio and speed of compressing.",
-    )
-    add_source_arguments(out, PRECISION)
-    out.add_argument(
-        "-a",
-        "--algorithm",
-        action="append",
-        metavar="NAME[:LEVEL][,...]",
-        help=f"algorithms to try (default: {' '.join(all_algorithms())})",
-    )
-    out.add_argument("--json", action="store_true", help="print JSON, speeds in bytes a second")
-    out.add_argument(
-        "--plot", metavar="FILE", help="draw ratio against speed into a .png or .svg file"
-    )
-    return out
+_LEVELS = "; ".join(f"{name} {' '.join(map(str, each))}" for name, each in LEVELS.items())
+COMMAND = Command(
+    "pyzram bench",
+    "Measure all algorithms, at each level that makes a difference, on a sample of the memory of "
+    "processes, of files, core dumps, block devices or this system.",
+    (
+        *source_options(PRECISION),
+        Option(
+            "a",
+            "algorithm",
+            "NAME[:LEVEL][,...]",
+            f"algorithms to try (default {' '.join(all_algorithms())})",
+            values=ALGORITHMS,
+            repeat=True,
+            default=[],
+        ),
+        Option("", "json", "", "print JSON, speeds in bytes a second"),
+        Option(
+            "",
+            "plot",
+            "FILE",
+            "draw ratio against speed into a .png, .svg or .pdf file (needs matplotlib)",
+            values=FILE,
+        ),
+    ),
+    operands=SOURCES,
+    takes=FILE,
+    count=(0, None),
+    notes=f"{SOURCES_ARE} Levels: {_LEVELS}. Speeds count page bytes per second of one core's "
+    "time, with all threads times the speedup on the wall; same-filled pages are left out of "
+    "them. A * marks what no other beats in both ratio and speed of compressing.",
+)
 
 
 def main(argv: list[str]) -> int:
     """Run the command."""
-    arguments = parser()
-    options = arguments.parse_args(argv)
-    names = [n for text in options.algorithm or [] for n in text.split(",") if n] or None
+    options = COMMAND.arguments(argv)
+    if options is None:
+        return 0
+    names = algorithm_names(options) or None
     try:
         if options.plot:
             from ..pages.plot import check_plot, plot_bench
 
             check_plot(options.plot)
         candidates(names)
-        with opened(arguments, options) as source:
+        with opened(options) as source:
             label, page_size, skipped = source.label, source.page_size, skipped_line(source.skipped)
             pages = read_sample(
                 source,
@@ -81,7 +99,7 @@ def main(argv: list[str]) -> int:
                 progress=progress,
             )
     except InvalidValueError as err:
-        arguments.error(str(err))
+        raise UsageError(str(err)) from None
     if options.json:
         import json
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 import textwrap
 from typing import TYPE_CHECKING
@@ -23,7 +22,17 @@ from ..pages.estimate import (
 )
 from ..pages.zsmalloc import Chain, PoolModel, running_chain
 from ..units import format_size, parse_size
-from .source_arguments import add_source_arguments, opened, progress_bar, say, skipped_line
+from .options import ALGORITHMS, FILE, Command, Option, UsageError, whole
+from .source_arguments import (
+    SOURCES,
+    SOURCES_ARE,
+    algorithm_names,
+    opened,
+    progress_bar,
+    say,
+    skipped_line,
+    source_options,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,45 +40,59 @@ if TYPE_CHECKING:
 BAR = 40
 
 
-def parser() -> argparse.ArgumentParser:
-    """Describe the arguments."""
-    out = argparse.ArgumentParser(
-        prog="pyzram estimate",
-        description="Estimate what zram would make of the memory of processes, of files, core "
-        "dumps and block devices, or of this whole system.",
-        epilog="The ratio is compr_data_size / orig_data_size as mm_stat would show it: smaller "
-        "is better. Its bounds are those of the 95 % confidence interval. Same-filled pages "
-        "take no memory; raw ones did not compress enough and are kept as they are.",
-    )
-    add_source_arguments(out)
-    out.add_argument(
-        "-a",
-        "--algorithm",
-        action="append",
-        metavar="NAME[:LEVEL][,...]",
-        help=f"algorithms to try (default: {' '.join(all_algorithms())})",
-    )
-    out.add_argument(
-        "--chain",
-        type=int,
-        metavar="PAGES",
-        help="CONFIG_ZSMALLOC_CHAIN_SIZE of the kernel to be (default: this kernel's)",
-    )
-    out.add_argument(
-        "--ram", metavar="SIZE", help="memory of the machine to be (default: this machine's)"
-    )
-    out.add_argument("--no-timing", action="store_true", help="do not measure times")
-    out.add_argument("--json", action="store_true", help="print JSON, sizes in bytes")
-    out.add_argument(
-        "--plot", metavar="FILE", help="draw the stored sizes into a .png or .svg file (matplotlib)"
-    )
-    return out
+COMMAND = Command(
+    "pyzram estimate",
+    "Estimate what zram would make of the memory of processes, of files, core dumps and block "
+    "devices, or of this whole system.",
+    (
+        *source_options(),
+        Option(
+            "a",
+            "algorithm",
+            "NAME[:LEVEL][,...]",
+            f"algorithms to try (default {' '.join(all_algorithms())})",
+            values=ALGORITHMS,
+            repeat=True,
+            default=[],
+        ),
+        Option(
+            "",
+            "chain",
+            "PAGES",
+            "CONFIG_ZSMALLOC_CHAIN_SIZE of the kernel to be (default: this kernel's)",
+            convert=whole,
+        ),
+        Option(
+            "",
+            "ram",
+            "SIZE",
+            "memory of the machine to be (default: this machine's)",
+            convert=parse_size,
+        ),
+        Option("", "no-timing", "", "do not measure times"),
+        Option("", "json", "", "print JSON, sizes in bytes"),
+        Option(
+            "",
+            "plot",
+            "FILE",
+            "draw the stored sizes into a .png, .svg or .pdf file (needs matplotlib)",
+            values=FILE,
+        ),
+    ),
+    operands=SOURCES,
+    takes=FILE,
+    count=(0, None),
+    notes=f"{SOURCES_ARE} The ratio is compr_data_size / orig_data_size as mm_stat would show it: "
+    "smaller is better. Its bounds are those of the 95 % confidence interval. Same-filled pages "
+    "take no memory; raw ones did not compress enough and are kept as they are.",
+)
 
 
 def main(argv: list[str]) -> int:
     """Run the command."""
-    arguments = parser()
-    options = arguments.parse_args(argv)
+    options = COMMAND.arguments(argv)
+    if options is None:
+        return 0
     chain = running_chain()
     if options.chain is not None:
         chain = Chain(options.chain, "waste")
@@ -78,11 +101,11 @@ def main(argv: list[str]) -> int:
             from ..pages.plot import check_plot, plot_estimate
 
             check_plot(options.plot)
-        ram = parse_size(options.ram) if options.ram else memory_size()
+        ram = memory_size() if options.ram is None else options.ram
         if ram < 1 << 20:
-            raise InvalidValueError(f"--ram {options.ram}: no machine has so little memory")
-        names = [n for text in options.algorithm or [] for n in text.split(",") if n]
-        with opened(arguments, options) as source:
+            raise UsageError(f"--ram: {format_size(ram)}: no machine has so little memory")
+        names = algorithm_names(options)
+        with opened(options) as source:
             store = PoolModel(page_size=source.page_size, chain=chain)
             with progress_bar("estimating") as progress:
                 result = estimate_pages(
@@ -97,7 +120,7 @@ def main(argv: list[str]) -> int:
                     progress=progress,
                 )
     except InvalidValueError as err:
-        arguments.error(str(err))
+        raise UsageError(str(err)) from None
     if options.json:
         import json
 

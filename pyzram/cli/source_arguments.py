@@ -11,12 +11,19 @@ from typing import TYPE_CHECKING
 from ..errors import from_errno
 from ..pages.sampling import PRECISION
 from ..pages.sources import Source, Stream, open_files, open_processes, open_stream, open_system
+from .options import Option, UsageError, positive, whole
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable, Iterator
 
+    from .options import Arguments
 
+# What a source is, for the commands that take some as operands.
+SOURCES = "[SOURCE...]"
+SOURCES_ARE = (
+    "A SOURCE is a file, a core dump (its memory counts) or a block device; - is standard input."
+)
+PAGE_SIZES = ("4096", "16384", "65536")
 SELECTIONS = {
     "name": "processes of this name and their children",
     "user": "processes of this user",
@@ -26,63 +33,68 @@ SELECTIONS = {
 }
 
 
-def add_source_arguments(parser: argparse.ArgumentParser, precision: float = PRECISION) -> None:
-    """Define what to look at (SOURCE, --pid, --name and so on) and how closely."""
-    parser.add_argument(
-        "files",
-        nargs="*",
-        metavar="SOURCE",
-        help="file, core dump (its memory counts) or block device; - is standard input",
+def source_options(precision: float = PRECISION) -> tuple[Option, ...]:
+    """The options that say what to look at (--pid, --name and so on) and how closely."""
+    return (
+        Option(
+            "p", "pid", "PID", "memory of these processes", many=True, convert=whole, default=[]
+        ),
+        *(
+            Option("", name, name.upper(), f"memory of {what}", repeat=True, default=[])
+            for name, what in SELECTIONS.items()
+        ),
+        Option("", "system", "", "memory of all processes that you may look at (the default)"),
+        Option("", "full", "", "read all pages, not a sample"),
+        Option(
+            "",
+            "precision",
+            "POINTS",
+            f"percentage points that the ratio may be off, at 95 % (default {precision * 100:g})",
+            convert=points,
+            default=precision * 100,
+        ),
+        Option(
+            "",
+            "page-size",
+            "BYTES",
+            "of the machine to be, for files (default: this machine's)",
+            values=PAGE_SIZES,
+        ),
+        Option("", "threads", "N", "for compressing (default: all processors)", convert=positive),
+        Option("", "seed", "N", "draw the same sample again", convert=whole),
     )
-    parser.add_argument(
-        "-p", "--pid", type=int, nargs="+", action="extend", help="memory of these processes"
-    )
-    for option, what in SELECTIONS.items():
-        parser.add_argument(
-            f"--{option}", action="append", metavar=option.upper(), help=f"memory of {what}"
-        )
-    parser.add_argument(
-        "--system",
-        action="store_true",
-        help="memory of all processes that you may look at (the default)",
-    )
-    parser.add_argument("--full", action="store_true", help="read all pages, not a sample")
-    parser.add_argument(
-        "--precision",
-        type=float,
-        default=precision * 100,
-        metavar="POINTS",
-        help="percentage points that the ratio may be off, at 95 %% (default: %(default)g)",
-    )
-    parser.add_argument(
-        "--page-size",
-        type=int,
-        choices=(4096, 16384, 65536),
-        help="of the machine to be, for files (default: this machine's)",
-    )
-    parser.add_argument("--threads", type=int, help="for compressing (default: all processors)")
-    parser.add_argument("--seed", type=int, help="draw the same sample again")
+
+
+def points(text: str) -> float:
+    """Percentage points."""
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a number") from None
+
+
+def algorithm_names(options: Arguments) -> list[str]:
+    """The algorithms of ``--algorithm``, which may be given several times and hold commas."""
+    return [name for text in options.algorithm for name in text.split(",") if name]
 
 
 @contextmanager
-def opened(
-    parser: argparse.ArgumentParser, options: argparse.Namespace
-) -> Iterator[Source | Stream]:
+def opened(options: Arguments) -> Iterator[Source | Stream]:
     """Open what the arguments name; wrong combinations end in a usage error."""
+    files = options.operands
     chosen = bool(options.pid) or any(getattr(options, name) for name in SELECTIONS)
-    if sum([bool(options.files), chosen, options.system]) > 1:
-        parser.error("give files, processes or --system, not several kinds at once")
-    if options.threads is not None and options.threads < 1:
-        parser.error("--threads: not a positive number")
-    if "-" in options.files and len(options.files) > 1:
-        parser.error("standard input cannot be put together with files")
+    if sum([bool(files), chosen, options.system]) > 1:
+        raise UsageError("give files, processes or --system, not several kinds at once")
+    if "-" in files and len(files) > 1:
+        raise UsageError("standard input cannot be put together with files")
+    page_size = None if options.page_size is None else int(options.page_size)
     source: Source | Stream
-    if options.files == ["-"]:
-        source = standard_input(options.page_size)
-    elif options.files:
-        source = open_files(options.files, page_size=options.page_size)
-    elif options.page_size:
-        parser.error("--page-size is for files: memory has pages already")
+    if files == ["-"]:
+        source = standard_input(page_size)
+    elif files:
+        source = open_files(files, page_size=page_size)
+    elif page_size:
+        raise UsageError("--page-size is for files: memory has pages already")
     elif chosen:
         source = _processes(options)
     else:
@@ -91,17 +103,17 @@ def opened(
         yield source
 
 
-def _processes(options: argparse.Namespace) -> Source:
+def _processes(options: Arguments) -> Source:
     """Open the processes that the options choose, together."""
     if options.pid and not any(getattr(options, name) for name in SELECTIONS):
         return open_processes(options.pid)
     from ..pages import selection
 
-    pids = list(options.pid or [])
+    pids = list(options.pid)
     names = list(map(str, pids))
     for kind in SELECTIONS:
         choose = getattr(selection, f"by_{kind}")
-        for word in getattr(options, kind) or []:
+        for word in getattr(options, kind):
             found = choose(word)
             if not found:
                 raise from_errno(errno.ESRCH, f"--{kind} {word}: look at")
