@@ -30,7 +30,7 @@ class Option:
     ``values`` are the words that it takes, or one of the kinds above. ``convert`` makes a value of
     a word and raises :class:`ValueError` for a wrong one. With ``repeat`` the option may be given
     several times, with ``many`` it also takes several words at once; both make a list.
-    ``handler`` (``module:function``) takes over the whole command when the option is given.
+    ``handler`` is a module whose ``main`` takes over the whole command when the option is given.
     """
 
     __slots__ = (

@@ -46,7 +46,7 @@ OPTIONS: dict[str, tuple[Option, ...]] = {
     "reload": (CONFIG, PRETEND, JSON, QUIET),
     "restart": (CONFIG, PRETEND, QUIET),
     "status": (CONFIG, JSON),
-    "info": (CONFIG,),
+    "info": (CONFIG, JSON),
     "check": (CONFIG, JSON, ERRORS_ONLY),
     "plan": (CONFIG, JSON),
 }
@@ -162,7 +162,7 @@ def info(argv: list[str]) -> int:
         return 0
     from .zram_stats import main
 
-    return main([])
+    return main(["--json"] if call.json else [])
 
 
 def check(argv: list[str]) -> int:

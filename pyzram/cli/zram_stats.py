@@ -13,7 +13,7 @@ from ..errors import ZramError
 from ..kernel.attributes import AttributeReader, Attributes
 from ..kernel.sysfs import Sysfs, device_number
 from . import stats_columns
-from .options import Option, UsageError, describe, parse
+from .options import FILE, Option, UsageError, describe, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,26 +32,43 @@ OPTIONS = (
     Option("", "output-all", "", "print a table of all columns"),
     Option("", "raw", "", "print a table with one blank between cells"),
     Option("J", "json", "", "print JSON"),
-    Option("", "prometheus", "", "print OpenMetrics text"),
+    Option(
+        "",
+        "prometheus",
+        "",
+        "print metrics in Prometheus's text format",
+        handler="pyzram.cli.stats_metrics",
+    ),
+    Option(
+        "", "openmetrics", "", "print metrics as OpenMetrics", handler="pyzram.cli.stats_metrics"
+    ),
+    Option(
+        "",
+        "textfile",
+        "FILE",
+        "write metrics into FILE, for node_exporter's textfile collector",
+        values=FILE,
+        handler="pyzram.cli.stats_metrics",
+    ),
     Option(
         "w",
         "watch",
         "[SECONDS]",
         "show it live, every SECONDS (1)",
-        handler="pyzram.cli.stats_live:main",
+        handler="pyzram.cli.stats_live",
     ),
     Option(
         "",
         "estimate",
         "[ALGORITHM]",
         "print what a device would hold: operands are files, -, pid:NUMBER or system",
-        handler="pyzram.cli.stats_estimate:main",
+        handler="pyzram.cli.stats_estimate",
     ),
     Option("h", "help", "", "print this"),
     Option("V", "version", "", "print the version"),
 )
 # At most one of these says what comes out.
-FORMS = ("json", "prometheus", "watch")
+FORMS = ("json", "prometheus", "openmetrics", "textfile", "watch")
 OF_TABLES = ("noheadings", "output", "output-all", "raw")
 
 
@@ -94,10 +111,9 @@ def run(words: list[str]) -> int:
         return 0
     for option in OPTIONS:
         if option.handler and option.long in given:
-            module, _, function = option.handler.partition(":")
-            from importlib import import_module
-
-            return int(getattr(import_module(module), function)(given, operands))
+            # importlib and what it imports would take longer than the metrics.
+            module = __import__(option.handler, fromlist=["main"])
+            return int(module.main(given, operands))
     return Collection(operands).show(*formatter(given))
 
 
@@ -108,16 +124,8 @@ def formatter(given: dict[str, str]) -> tuple[Wanted, Callable[[Devices], str]]:
         UsageError: the options contradict each other, or an unknown column.
     """
     check(given)
-    if "prometheus" in given:
-        from .stats_openmetrics import openmetrics
-
-        return stats_columns.COLUMNS, lambda devices: openmetrics(
-            [figures for figures, _ in devices]
-        )
     chosen = selection(given)
     if "json" in given:
-        from .stats_openmetrics import json_text
-
         every = chosen or stats_columns.COLUMNS
         names = [column.name for column in every]
         return every, lambda devices: json_text(
@@ -230,6 +238,13 @@ def blocks(devices: Devices) -> str:
     return "\n".join(
         f"/dev/{figures['name']}\n{stats_columns.block(row)}" for figures, row in devices
     )
+
+
+def json_text(devices: list[dict[str, Any]]) -> str:
+    """JSON of devices: one object with a list, as util-linux's commands write it."""
+    import json
+
+    return json.dumps({"zram_stats": devices}, indent=3) + "\n"
 
 
 def usage() -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import UnsupportedError, from_errno
-from ..kernel import holders, parse
+from ..kernel import figures, holders, parse
 from ..kernel.parse import BD_UNIT
 from ..kernel.sysfs import read_text
 from .handle import Handle
@@ -84,16 +84,12 @@ class MmStat(_Snapshot):
     @property
     def avg_compr_ratio(self) -> int | None:
         """The historic figure: ``compression_ratio`` in whole percent, rounded down."""
-        if self.compr_data_size is None or not self.orig_data_size:
-            return None
-        return self.compr_data_size * 100 // self.orig_data_size
+        return figures.avg_compr_ratio(self.compr_data_size, self.orig_data_size)
 
     @property
     def mem_overhead(self) -> int | None:
         """The historic figure: memory beyond ``compr_data_size``, in whole percent of it."""
-        if self.mem_used_total is None or not self.compr_data_size:
-            return None
-        return (self.mem_used_total - self.compr_data_size) * 100 // self.compr_data_size
+        return figures.mem_overhead(self.mem_used_total, self.compr_data_size)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ import os
 
 from ..errors import DeviceNotFoundError
 from . import holders, parse
+from .figures import BY_NAME, of_file
 from .sysfs import Sysfs, read_text, readers_wait
 
 TYPE_CHECKING = False
@@ -35,37 +36,30 @@ def _word(key: str) -> Callable[[str], dict[str, Any]]:
     return lambda text: {key: text.removesuffix("\n")}
 
 
-# Attribute to its figures and their parser.
-FILES: dict[str, tuple[tuple[str, ...], Callable[[str], dict[str, Any]]]] = {
-    "disksize": (("disksize",), _int("disksize")),
-    "stat": (parse.BLOCK_STAT, parse.parse_block_stat),
-    "mm_stat": (parse.MM_STAT, parse.parse_mm_stat),
-    "io_stat": (parse.IO_STAT, parse.parse_io_stat),
-    "bd_stat": (parse.BD_STAT, parse.parse_bd_stat),
-    "debug_stat": (parse.DEBUG_STAT, parse.parse_debug_stat),
-    "comp_algorithm": (
-        ("comp_algorithm",),
-        lambda text: {"comp_algorithm": parse.parse_algorithms(text)[0]},
-    ),
-    "recomp_algorithm": (
-        ("recomp_algorithm",),
-        lambda text: {"recomp_algorithm": parse.parse_recomp_algorithms(text)},
-    ),
-    "max_comp_streams": (("max_comp_streams",), _int("max_comp_streams")),
-    "backing_dev": (("backing_dev",), _word("backing_dev")),
-    "writeback_limit": (("writeback_limit",), _int("writeback_limit")),
-    "writeback_limit_enable": (("writeback_limit_enable",), _int("writeback_limit_enable")),
-    "dev": (("dev",), _word("dev")),
+# File below the device to the parser of what it tells.
+PARSERS: dict[str, Callable[[str], dict[str, Any]]] = {
+    "disksize": _int("disksize"),
+    "stat": parse.parse_block_stat,
+    "mm_stat": parse.parse_mm_stat,
+    "io_stat": parse.parse_io_stat,
+    "bd_stat": parse.parse_bd_stat,
+    "debug_stat": parse.parse_debug_stat,
+    "comp_algorithm": lambda text: {"comp_algorithm": parse.parse_algorithms(text)[0]},
+    "recomp_algorithm": lambda text: {"recomp_algorithm": parse.parse_recomp_algorithms(text)},
+    "max_comp_streams": _int("max_comp_streams"),
+    "backing_dev": _word("backing_dev"),
+    "writeback_limit": _int("writeback_limit"),
+    "writeback_limit_enable": _int("writeback_limit_enable"),
+    "dev": _word("dev"),
 }
-HOME = {key: file for file, (keys, _) in FILES.items() for key in keys}
 SWAP = ("swap_size", "swap_used", "swap_priority")
 
 
 class Attributes(dict[str, "Any"]):
     """Figures of one device; ``None`` for one this kernel lacks or did not tell.
 
-    Keys are the kernel's names (:data:`HOME`), ``name``, ``swap_size`` and ``swap_used`` in bytes,
-    ``swap_priority`` and ``mount_points``.
+    Keys are the names in :data:`~pyzram.kernel.figures.FIGURES` that are not derived, and
+    ``mount_points``, ``dev`` and ``writeback_limit_enable``, which others are derived from.
 
     Synchronization: one thread at a time.
     """
@@ -105,15 +99,14 @@ class Attributes(dict[str, "Any"]):
         elif key == "mount_points":
             self[key] = self._reader.mount_points(self)
         else:
-            self._load(HOME[key])
+            self._load(BY_NAME[key].source if key in BY_NAME else key)
         return self[key]
 
     def _load(self, file: str) -> None:
-        keys, parser = FILES[file]
         try:
             text = self._reader.read(self, file)
             if text is not None:
-                self.update(parser(text))
+                self.update(PARSERS[file](text))
                 return
         except DeviceNotFoundError:
             raise
@@ -123,7 +116,7 @@ class Attributes(dict[str, "Any"]):
             self._troubles.append(f"{file}: {err.strerror}")
         except ValueError:
             self._troubles.append(f"{file}: not what a zram driver writes")
-        self.update(dict.fromkeys(keys))
+        self.update(dict.fromkeys(of_file(file) or (file,)))
 
 
 class AttributeReader:

@@ -9,42 +9,16 @@ Documentation/ABI/testing/sysfs-block-zram.
 
 from __future__ import annotations
 
+from .figures import of_file
+
 SECTOR_SIZE = 512
 BD_UNIT = 4096
 
-MM_STAT = (
-    "orig_data_size",
-    "compr_data_size",
-    "mem_used_total",
-    "mem_limit",
-    "mem_used_max",
-    "same_pages",
-    "pages_compacted",
-    "huge_pages",
-    "huge_pages_since",
-)
-IO_STAT = ("failed_reads", "failed_writes", "invalid_io", "notify_free")
-BD_STAT = ("bd_count", "bd_reads", "bd_writes")
-DEBUG_STAT = ("writestall", "miss_free")
-BLOCK_STAT = (
-    "read_ios",
-    "read_merges",
-    "read_sectors",
-    "read_ticks",
-    "write_ios",
-    "write_merges",
-    "write_sectors",
-    "write_ticks",
-    "in_flight",
-    "io_ticks",
-    "time_in_queue",
-    "discard_ios",
-    "discard_merges",
-    "discard_sectors",
-    "discard_ticks",
-    "flush_ios",
-    "flush_ticks",
-)
+MM_STAT = of_file("mm_stat")
+IO_STAT = of_file("io_stat")
+BD_STAT = of_file("bd_stat")
+DEBUG_STAT = of_file("debug_stat")
+BLOCK_STAT = of_file("stat")
 
 Values = dict[str, "int | None"]
 

@@ -11,7 +11,7 @@ from pyzram import MmStat
 from pyzram.cli import stats_columns
 from pyzram.cli.options import Option, UsageError
 from pyzram.cli.options import parse as parse_options
-from pyzram.kernel import attributes, parse
+from pyzram.kernel import figures
 
 
 def test_names_and_headings_are_unique():
@@ -19,10 +19,8 @@ def test_names_and_headings_are_unique():
     assert len({column.heading for column in stats_columns.COLUMNS}) == len(stats_columns.COLUMNS)
 
 
-def test_every_figure_of_the_kernel_s_files_has_a_column():
-    known = {*parse.MM_STAT, *parse.IO_STAT, *parse.BD_STAT, *parse.BLOCK_STAT, *parse.DEBUG_STAT}
-    assert known <= set(stats_columns.BY_NAME)
-    assert known <= set(attributes.HOME)
+def test_every_figure_has_a_column():
+    assert set(stats_columns.BY_NAME) == set(figures.BY_NAME)
 
 
 def test_columns_by_name_by_heading_and_as_zramctl_has_them():
@@ -32,6 +30,11 @@ def test_columns_by_name_by_heading_and_as_zramctl_has_them():
     assert names == ["orig_data_size", "compr_data_size", "mem_used_max", "pages_compacted"]
     added = stats_columns.choose("+bd_count")
     assert added == (*stats_columns.DEFAULT, stats_columns.BY_NAME["bd_count"])
+
+
+@pytest.mark.parametrize("words", ["+MOUNTPOINT", "+total,name,mount_point", "+disksize,DISKSIZE"])
+def test_columns_that_are_there_are_not_added_twice(words):
+    assert stats_columns.choose(words) == stats_columns.DEFAULT
 
 
 @given(orig=st.integers(0, 1 << 40), compr=st.integers(0, 1 << 40), used=st.integers(0, 1 << 40))

@@ -15,7 +15,7 @@ import pytest
 from fake_roots import Machine
 
 from pyzram.cli import zram_stats
-from pyzram.kernel import attributes
+from pyzram.kernel import attributes, figures
 
 KERNELS = ("vm-6.1", "vm-6.12", "6.18", "vm-7.x-multi")
 HISTORIC = """\
@@ -200,6 +200,9 @@ def test_all_columns(machine, capsys):
         (["-o", "name,nonsense"], "unknown column nonsense"),
         (["-o", ""], "unknown column "),
         (["-J", "--prometheus"], "--json and --prometheus exclude each other"),
+        (["--openmetrics", "--textfile=x"], "--openmetrics and --textfile exclude each other"),
+        (["--prometheus", "-o", "name"], "--output and --prometheus exclude each other"),
+        (["--textfile"], "--textfile needs a value: FILE"),
         (["--raw", "-J"], "--raw and --json exclude each other"),
         (["-w0"], "--watch 0: not from 0.1 to 86400 seconds"),
         (["--watch=often"], "--watch often: not from 0.1 to 86400 seconds"),
@@ -434,9 +437,29 @@ def manual() -> str:
     return page.read_text().replace("\\-", "-").replace("\\(bu", "")
 
 
-def test_the_manual_page_explains_every_column():
-    explained = set(re.findall(r"^\.B ([a-z_]+)$", manual(), re.M))
-    assert {column.name for column in zram_stats.stats_columns.COLUMNS} <= explained
+def test_the_manual_page_tells_of_every_figure_what_the_table_has():
+    page = manual().partition(".SH FIGURES")[2].partition(".SH METRICS")[0]
+    # An entry is one or several names, then "(unit, file; HEADING)".
+    entries = {}
+    for names, facts in re.findall(r"((?:^\.B [a-z_]+\n(?:\.TQ\n)?)+)\(([^)]*)\)", page, re.M):
+        for name in re.findall(r"\.B ([a-z_]+)", names):
+            entries[name] = facts
+    assert set(entries) == {column.name for column in zram_stats.stats_columns.COLUMNS}
+    for column in zram_stats.stats_columns.COLUMNS:
+        figure = figures.BY_NAME[column.name]
+        told, _, heading = entries[column.name].partition("; ")
+        unit = "" if figure.unit == figures.PRIORITY else figure.unit
+        source = (
+            ""
+            if figure.source == "stat" and column.name in figures.of_file("stat")
+            else figure.source
+        )
+        expected = ", ".join(word for word in (unit, source) if word)
+        if column.name == "name":
+            assert told == "NAME"
+            continue
+        assert told == expected, column.name
+        assert (heading or column.name.upper().replace("_", "-")) == column.heading
 
 
 def test_json_agrees_with_the_block(machine, capsys):

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT
+"""``zram_stats --prometheus``, ``--openmetrics`` and ``--textfile``: every figure as a metric."""
+
+from __future__ import annotations
+
+from .. import metrics
+from ..errors import ZramError
+from ..kernel import figures
+from ..kernel.parse import BD_UNIT, SECTOR_SIZE
+from ..metrics import INFO, Family, labels
+from . import stats_columns
+from .zram_stats import Collection, check, write
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..kernel.attributes import Attributes
+
+COLLECTOR = "zram_stats"
+# The kernel's unit to the base unit, and what one of the former is in the latter.
+BASE_UNITS = {
+    figures.BYTES: ("bytes", 1),
+    figures.BD_UNITS: ("bytes", BD_UNIT),
+    figures.SECTORS: ("bytes", SECTOR_SIZE),
+    figures.MILLISECONDS: ("seconds", 0.001),
+}
+NUMBERS = tuple(f for f in figures.FIGURES if f.metric and f.kind != INFO)
+WORDS = {f.name: f for f in figures.FIGURES if f.metric and f.kind == INFO}
+
+
+def main(given: dict[str, str], operands: list[str]) -> int:
+    """Print or write the metrics; returns the exit status.
+
+    A textfile is written whatever can be read, and says so itself: it must not go stale, and
+    what is gone must not stay in it.
+
+    Raises:
+        UsageError: the options contradict each other.
+        ZramError: the textfile cannot be written; or /sys not be read, without one.
+    """
+    check(given)
+    collection = Collection(operands)
+    devices: list[Attributes] = []
+    try:
+        # All, before any of it is shown: a device that vanishes has no samples, not half of them.
+        devices = [values for values, _ in collection.read(stats_columns.COLUMNS)]
+    except ZramError as err:
+        if "textfile" not in given:
+            raise
+        collection.fail(str(err))
+    finally:
+        collection.reader.close()
+    all_of_it = [*families(devices), *metrics.scrape(COLLECTOR, collection.status == 0)]
+    if "textfile" in given:
+        metrics.write_textfile(given["textfile"], metrics.text_format(all_of_it))
+        return 0
+    text = metrics.openmetrics if "openmetrics" in given else metrics.text_format
+    write(text(all_of_it))
+    return collection.status
+
+
+def families(devices: Sequence[Attributes]) -> list[Family]:
+    """All figures of devices, in bytes and seconds; one that is not there has no sample."""
+    found = []
+    of = [labels(device=device["name"]) for device in devices]
+    for figure in NUMBERS:
+        unit, scale = BASE_UNITS.get(figure.unit, ("", 1))
+        family = Family(f"zram_{figure.metric}", figure.kind, figure.help, unit)
+        for device, label in zip(devices, of, strict=True):
+            value = figure.of(device)
+            if value is not None:
+                # A division, since 0.001 is no binary fraction and 3 * 0.001 shows it.
+                family.add(value / 1000 if unit == "seconds" else value * scale, label)
+        found.append(family)
+    return [*found, *_words(devices)]
+
+
+def _words(devices: Sequence[Attributes]) -> list[Family]:
+    """What is no number: 1, with the words in labels."""
+    algorithm = Family(
+        "zram_comp_algorithm",
+        INFO,
+        WORDS["comp_algorithm"].help + ", above priority 0 recompresses",
+    )
+    backing, mount = (
+        Family(f"zram_{WORDS[name].metric}", INFO, WORDS[name].help)
+        for name in ("backing_dev", "mount_point")
+    )
+    for device in devices:
+        name = device["name"]
+        chosen = {0: device["comp_algorithm"], **(device["recomp_algorithm"] or {})}
+        for priority, word in chosen.items():
+            if word is not None:
+                algorithm.add(1, labels(device=name, priority=str(priority), algorithm=word))
+        if device["backing_dev"] not in (None, "none"):
+            backing.add(1, labels(device=name, path=device["backing_dev"]))
+        for point in dict.fromkeys(device["mount_points"]):
+            mount.add(1, labels(device=name, mount_point=point))
+    return [algorithm, backing, mount]

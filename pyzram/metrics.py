@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""Metrics as Prometheus reads them: text format 0.0.4, OpenMetrics 1.0, and textfiles.
+
+The text format is what node_exporter's textfile collector takes; there a counter's family has
+its sample's name, in OpenMetrics the name without ``_total``.
+
+Sources: https://prometheus.io/docs/instrumenting/exposition_formats/ and
+https://prometheus.io/docs/specs/om/open_metrics_spec/
+"""
+
+from __future__ import annotations
+
+import os
+from stat import S_ISREG
+
+from ._version import __version__
+from .errors import InvalidValueError, from_errno
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+GAUGE, COUNTER, INFO = "gauge", "counter", "info"
+# What a sample of each kind adds to the name of its family.
+SUFFIX = {GAUGE: "", COUNTER: "_total", INFO: "_info"}
+TEXTFILE_MODE = 0o644
+
+
+class Family:
+    """One metric family with its samples; ``name`` ends in its unit, without ``_total``."""
+
+    __slots__ = ("help", "kind", "name", "samples", "unit")
+
+    def __init__(self, name: str, kind: str, text: str, unit: str = "") -> None:
+        self.name = f"{name}_{unit}" if unit else name
+        self.kind = kind
+        self.help = f"{text[0].upper()}{text[1:]}."
+        self.unit = unit
+        self.samples: list[str] = []
+
+    def add(self, value: float, labels: str = "") -> None:
+        """Add a sample; ``labels`` are :func:`labels`."""
+        self.samples.append(f"{self.name}{SUFFIX[self.kind]}{labels} {value!r}\n")
+
+
+def labels(**values: str) -> str:
+    """Labels of a sample, escaped; what is not UTF-8 becomes U+FFFD, as the formats are UTF-8."""
+    return "{" + ",".join(f'{key}="{escape(value)}"' for key, value in values.items()) + "}"
+
+
+def escape(text: str) -> str:
+    """A label's value: backslash, quote and newline get a backslash, a NUL or CR stays."""
+    if not text.isascii():
+        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def scrape(collector: str, success: bool) -> list[Family]:
+    """Say of the metrics themselves whether they are whole, and of what program.
+
+    ``collector`` keeps apart what several textfiles of one machine say.
+    """
+    of = labels(collector=collector)
+    whole = Family("zram_scrape_success", GAUGE, "whether everything asked for could be read")
+    whole.add(int(success), of)
+    build = Family("pyzram_build", INFO, "version of pyzram that wrote these metrics")
+    build.add(1, labels(collector=collector, version=__version__))
+    return [whole, build]
+
+
+def text_format(families: Iterable[Family]) -> str:
+    """Prometheus text format 0.0.4; a family without samples is left out."""
+    out = []
+    for family in families:
+        if family.samples:
+            name = family.name + SUFFIX[family.kind]
+            kind = GAUGE if family.kind == INFO else family.kind
+            out.append(f"# HELP {name} {family.help}\n# TYPE {name} {kind}\n")
+            out += family.samples
+    return "".join(out)
+
+
+def openmetrics(families: Iterable[Family]) -> str:
+    """OpenMetrics 1.0; a family without samples is left out."""
+    out = []
+    for family in families:
+        if family.samples:
+            out.append(f"# HELP {family.name} {family.help}\n# TYPE {family.name} {family.kind}\n")
+            if family.unit:
+                out.append(f"# UNIT {family.name} {family.unit}\n")
+            out += family.samples
+    return "".join([*out, "# EOF\n"])
+
+
+def write_textfile(path: str, text: str) -> None:
+    """Put text into a file so that a reader sees all of the old or all of the new one.
+
+    Mode 0644, for a node_exporter that is another user.
+
+    Raises:
+        InvalidValueError: the path is there and no regular file; that is left alone.
+        ZramOSError: what the system answered.
+    """
+    path = os.path.realpath(path)
+    folder, name = os.path.split(path)
+    # node_exporter takes *.prom only, so nobody reads this one.
+    new = os.path.join(folder, f".{name}.{os.getpid()}.new")
+    try:
+        if os.path.lexists(path) and not S_ISREG(os.lstat(path).st_mode):
+            raise InvalidValueError(f"{path}: not a regular file")
+        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with open(fd, "wb") as file:
+                file.write(text.encode())
+                os.fchmod(file.fileno(), TEXTFILE_MODE)
+            os.rename(new, path)
+        except BaseException:
+            os.unlink(new)
+            raise
+    except OSError as err:
+        raise from_errno(err.errno or 0, f"{path}: write metrics", path) from err
