@@ -7,23 +7,25 @@ import sys
 
 from ..config.importer import import_text
 from ..errors import from_errno
-from .options import Option, UsageError, describe, parse
+from .options import FILE, Command
 
-OPTIONS = (Option("h", "help", "", "show this help"),)
+COMMAND = Command(
+    "pyzram import",
+    "Print what /etc/conf.d/zram would be for zram-init's conf.d file or zram-generator.conf; what "
+    "cannot be carried over is said on standard error.",
+    (),
+    operands="FILE",
+    takes=FILE,
+    count=(1, 1),
+)
 
 
 def main(argv: list[str]) -> int:
     """Print the equivalent of a file."""
-    given, operands = parse(OPTIONS, argv)
-    if "help" in given:
-        print("usage: pyzram import FILE\n")
-        print("Print what /etc/conf.d/zram would be for zram-init's conf.d file or")
-        print("zram-generator.conf; what cannot be carried over is said on standard error.\n")
-        print("options:\n" + describe(OPTIONS), end="")
+    options = COMMAND.arguments(argv)
+    if options is None:
         return 0
-    if len(operands) != 1:
-        raise UsageError("give one file")
-    path = operands[0]
+    (path,) = options.operands
     try:
         with open(path, encoding="utf-8-sig", errors="surrogateescape") as file:
             text = file.read()

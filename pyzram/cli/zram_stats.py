@@ -13,7 +13,7 @@ from ..errors import ZramError
 from ..kernel.attributes import AttributeReader, Attributes
 from ..kernel.sysfs import Sysfs, device_number
 from . import stats_columns
-from .options import FILE, Option, UsageError, describe, parse
+from .options import ALGORITHM, COLUMNS, FILE, Option, UsageError, describe, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,13 @@ FAILED, WRONG_USAGE = 1, 2
 OPTIONS = (
     Option("b", "bytes", "", "print sizes in bytes, not for people"),
     Option("n", "noheadings", "", "print a table without its headings"),
-    Option("o", "output", "COLUMNS", "print a table of these columns, +COLUMNS of more columns"),
+    Option(
+        "o",
+        "output",
+        "COLUMNS",
+        "print a table of these columns, +COLUMNS of more columns",
+        values=COLUMNS,
+    ),
     Option("", "output-all", "", "print a table of all columns"),
     Option("", "raw", "", "print a table with one blank between cells"),
     Option("J", "json", "", "print JSON"),
@@ -62,6 +68,7 @@ OPTIONS = (
         "estimate",
         "[ALGORITHM]",
         "print what a device would hold: operands are files, -, pid:NUMBER or system",
+        values=ALGORITHM,
         handler="pyzram.cli.stats_estimate",
     ),
     Option("h", "help", "", "print this"),

@@ -69,7 +69,7 @@ def devices() -> set[str]:
 
 
 def test_commands_are_completed(offered) -> None:
-    assert offered("pyzram", "") == set(COMMANDS)
+    assert offered("pyzram", "") == {*COMMANDS, "help"}
     assert offered("pyzram", "-c", "file", "re") == {x for x in COMMANDS if x.startswith("re")}
 
 
@@ -96,6 +96,27 @@ def test_devices_are_completed_where_devices_are_meant(offered, command: tuple[s
     after = devices()
     # Others may add and remove some meanwhile.
     assert before & after <= names <= before | after
+
+
+@pytest.mark.parametrize(
+    ("words", "values"),
+    [
+        (["pyzram", "writeback", "zram0", "--type", "h"], {"huge", "huge_idle"}),
+        (["pyzram", "recompress", "-a", "lz4"], {"lz4", "lz4hc"}),
+        (["pyzram", "estimate", "--algorithm", "d"], {"deflate"}),
+        (["pyzram", "bench", "-a", "zstd,lzo"], {"zstd,lzo", "zstd,lzo-rle"}),
+        (["pyzram", "estimate", "--page-size", "1"], {"16384"}),
+        (["zram_stats", "-o", "NAME,MEM-L"], {"NAME,MEM-LIMIT"}),
+        (["zram_stats", "--output", "+MOUNT"], {"+MOUNTPOINT"}),
+    ],
+)
+def test_values_are_completed(offered, words: list[str], values: set[str]) -> None:
+    assert offered(*words) == values
+
+
+def test_the_files_are_what_the_tables_make_of_them() -> None:
+    done = run(sys.executable, "-I", TREE / "tools/completions.py", "--check")
+    assert (done.returncode, done.stdout) == (0, "")
 
 
 @pytest.mark.parametrize("shell", FILES)
