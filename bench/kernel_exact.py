@@ -39,6 +39,7 @@ def matches(number: int, name: str, pages: bytes, huge: int) -> int:
     finally:
         os.close(fd)
         device.reset()
+        device.close()
     return good
 
 

@@ -18,11 +18,15 @@ ROUNDS, READS = 15, 3000
 
 def main() -> int:
     """Print the ratio; 1 without a device to read."""
-    found = pyzram.devices()
-    if not found:
-        print("no zram device to read", file=sys.stderr)
-        return 1
-    device = found[0]
+    with pyzram.devices() as found:
+        if not found:
+            print("no zram device to read", file=sys.stderr)
+            return 1
+        return compare(found[0])
+
+
+def compare(device: pyzram.Zram) -> int:
+    """Read mm_stat both ways, alternating."""
     path = f"{device.path}/mm_stat"
 
     def plain() -> list[int]:

@@ -8,7 +8,7 @@ from ._version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .device.algorithms import Algorithm
+    from .algorithm import Algorithm
     from .device.features import Features, features
     from .device.stats import BdStat, BlockStat, DebugStat, IoStat, MmStat, Stats
     from .device.zram import Zram, devices
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Zram": "device.zram",
     "devices": "device.zram",
-    "Algorithm": "device.algorithms",
+    "Algorithm": "algorithm",
     "Features": "device.features",
     "features": "device.features",
     "BdStat": "device.stats",

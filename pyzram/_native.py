@@ -7,7 +7,17 @@ from __future__ import annotations
 import errno
 import os
 
-from ._pyzram import ffi, lib
+try:
+    from ._pyzram import ffi, lib
+except ModuleNotFoundError as err:
+    if err.name != f"{__package__}._pyzram":
+        raise
+    raise ModuleNotFoundError(
+        f"{err}: the C extension is not built in {os.path.dirname(__file__)}. In a checkout run "
+        "`make build`, which installs pyzram into .venv, and start Python there with -I "
+        "or from another directory",
+        name=err.name,
+    ) from None
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,6 +79,10 @@ class NumberFile:
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
+
+    def abandon(self) -> None:
+        # The number is no longer this file's: after a fork it may have been given away.
+        self._fd = -1
 
     def __del__(self) -> None:
         self.close()

@@ -15,7 +15,7 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyzram
@@ -38,12 +38,10 @@ def main() -> int:
     # So that the device goes however this ends.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _frame: sys.exit(128 + number))
-    with device, ExitStack() as undo:
-        undo.callback(device.remove)
+    with device:  # at its end the device is swapped off and removed
         device.configure(disksize="256M")
         device.mkswap(label=device.name)
         device.swapon(priority=32767)
-        undo.callback(device.swapoff)
         print(f"{device.node}: added, 256M, {device.read_comp_algorithm()}, swap priority 32767\n")
         compile_with_little_memory(device)
         memory_there_and_back(device)

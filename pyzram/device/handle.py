@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
+from _warnings import warn  # the module warnings would take longer to load than all of this
 
 from .. import _native
 from ..errors import (
@@ -21,7 +22,7 @@ from ..kernel.sysfs import Sysfs, device_number, read_text, readers_wait
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Self, TypeVar
+    from typing import NoReturn, Self, TypeVar
 
     T = TypeVar("T")
 
@@ -40,12 +41,24 @@ NEEDS_CONFIG = {
 NEEDS_DISKSIZE = ("compact", "idle", "writeback", "recompress")
 
 
+_forks = 0
+
+
+def _forked() -> None:
+    global _forks
+    _forks += 1
+
+
+os.register_at_fork(after_in_child=_forked)
+
+
 class Handle:
     """One zram device, by number, name (``"zram1"``) or node (``"/dev/zram1"``).
 
     The handle is bound to the device that exists now: when that device is removed, every method
-    raises DeviceNotFoundError, also if another one has taken its number since. Closing twice is
-    fine.
+    raises DeviceNotFoundError, also if another one has taken its number since. It belongs to the
+    process that made it and cannot be copied or pickled: pass :attr:`name` to others. Closing
+    twice is fine; one that is dropped open gives a ResourceWarning.
 
     Synchronization: one thread at a time for each handle; any number of handles.
     """
@@ -54,8 +67,11 @@ class Handle:
         self._fd = -1
         self._files: dict[str, _native.NumberFile] = {}
         self._guarded: bool | None = None
+        self._process = _forks
         self.sysfs = sysfs or Sysfs()
+        """Where its files are."""
         self.number = device_number(device)
+        """The N of ``zramN``."""
         directory = self.path
         try:
             self._fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -96,17 +112,31 @@ class Handle:
 
     def close(self) -> None:
         """Let go of the handle; the device stays as it is."""
-        for file in self._files.values():
-            file.close()
-        self._files.clear()
-        # Forgotten before it is closed: a signal in between must not let it be closed twice.
+        # Taken first: whatever comes in between, no descriptor is closed twice.
         fd, self._fd = self._fd, -1
+        files, self._files = self._files, {}
+        if self._process != _forks:
+            # A child may have closed the descriptors of its parent and given the numbers away.
+            for file in files.values():
+                file.abandon()
+            return
+        for file in files.values():
+            file.close()
         if fd >= 0:
             os.close(fd)
 
     def __del__(self) -> None:
-        if hasattr(self, "_fd"):
-            self.close()
+        if getattr(self, "_fd", -1) < 0:
+            return
+        if self._process == _forks:
+            warn(f"{self!r} was never closed", ResourceWarning, stacklevel=2, source=self)
+        self.close()
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        raise TypeError(
+            f"{self.name}: a handle cannot be copied or pickled: "
+            f"pass {self.name!r} and open it there"
+        )
 
     # ---- attributes ----------------------------------------------------------------------------
 
@@ -119,7 +149,7 @@ class Handle:
         try:
             return int(read_text("diskseq", dir_fd=self._dir()))
         except FileNotFoundError as err:
-            if self._removed():
+            if self.removed():
                 raise self._error(err, "diskseq", "read diskseq") from err
             return None
         except OSError as err:
@@ -150,18 +180,17 @@ class Handle:
             As :meth:`read`.
         """
         file = self._files.get(name)
-        if file is None or self._guarded is not False:
+        if file is None or self._guarded is not False or self._process != _forks:
             return self._ask(name, lambda: self._number_file(name).read())
         try:
             return file.read()
         except OSError as err:
             raise self._error(err, name, f"read {name}") from err
 
-    def write(self, name: str, value: str | int, *, step: str = "", retry: float = 0) -> None:
+    def write(self, name: str, value: str | int, *, step: str = "", timeout: float = 0) -> None:
         """Write ``value`` to the attribute ``name`` in one write.
 
-        ``step`` says in an error what was tried; with ``retry`` EBUSY is tried again for so many
-        seconds.
+        ``step`` says in an error what was tried; EBUSY is tried again for ``timeout`` seconds.
 
         Raises:
             UnsupportedError: this kernel has no such attribute.
@@ -175,19 +204,68 @@ class Handle:
         if "\0" in text:
             raise InvalidValueError(f"{self.name}: {step or 'write ' + name}: NUL in {text!r}")
         try:
-            _native.attr_write(name, text, self._dir(), round(retry * 1000))
+            _native.attr_write(name, text, self._dir(), round(timeout * 1000))
         except OSError as err:
             raise self._error(err, name, step or f"write {text} to {name}") from err
+
+    def write_verified(
+        self,
+        name: str,
+        value: str | int,
+        read: Callable[[], T],
+        accept: Callable[[T], bool],
+        *,
+        step: str = "",
+    ) -> None:
+        """Write an attribute, read back what the kernel made of it, and compare.
+
+        Raises:
+            ZramOSError: EIO, the kernel has something else than what ``accept`` takes.
+            As :meth:`write`.
+        """
+        step = step or f"set {name} to {value}"
+        self.write(name, value, step=step)
+        got = read()
+        if not accept(got):
+            raise ZramOSError(
+                errno.EIO,
+                f"{self.name}: {step}: the kernel has {got} instead",
+                f"{self.path}/{name}",
+            )
+
+    def read_disksize(self) -> int:
+        """Return the size the device offers, in bytes (``disksize``); 0 before initialisation."""
+        return int(self.read("disksize"))
+
+    def require_uninitialised(self, step: str) -> None:
+        """Refuse ``step`` on a device that has a disksize.
+
+        Raises:
+            DeviceBusyError: it is initialised (EBUSY).
+        """
+        if self.read_disksize():
+            raise from_errno(
+                errno.EBUSY,
+                f"{self.name}: {step}",
+                self.path,
+                remedy="already initialised, reset it first",
+            )
 
     def _dir(self) -> int:
         if self._fd < 0:
             raise InvalidValueError(f"{self.name}: the handle is closed")
+        if self._process != _forks:
+            raise InvalidValueError(
+                f"{self.name}: the handle is that of the process before fork: "
+                f"open {self.name!r} anew in this one"
+            )
         return self._fd
 
     def _number_file(self, name: str) -> _native.NumberFile:
+        directory = self._dir()
         file = self._files.get(name)
         if file is None:
-            file = self._files[name] = _native.NumberFile(name, self._dir())
+            file = self._files[name] = _native.NumberFile(name, directory)
         return file
 
     def _ask(self, name: str, call: Callable[[], T]) -> T:
@@ -216,7 +294,7 @@ class Handle:
         path = f"{self.path}/{name}"
         if code in (errno.ENOENT, errno.ENODEV):
             # Also what some writes answer, about a path or a backing device.
-            if self._removed():
+            if self.removed():
                 return DeviceNotFoundError(code, f"{self.name}: {step}: the device is gone", path)
             if not self.has(name):
                 why = f"this kernel has no attribute {name}"
@@ -232,8 +310,8 @@ class Handle:
             remedy = "only root may"
         return from_errno(code, f"{self.name}: {step}", path, remedy=remedy)
 
-    def _removed(self) -> bool:
-        """Whether the directory this handle holds is no longer the device's."""
+    def removed(self) -> bool:
+        """Whether the device is gone, also if another has its number by now."""
         try:
             return not os.path.samestat(os.fstat(self._fd), os.stat(self.path))
         except OSError:

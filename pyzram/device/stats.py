@@ -1,85 +1,110 @@
 # SPDX-License-Identifier: MIT
 """Snapshots of a device's figures: frozen, with the kernel's field names.
 
-A figure that this kernel does not have is ``None``. Derived figures are ``None`` for an empty
-device, never a division by zero. Where each figure comes from is said at its class.
+Every figure that is not optional is in all kernels from 6.1 on. Derived figures are ``None`` for an
+empty device, never a division by zero. Where each figure comes from is said at its class.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-from dataclasses import dataclass
+import time
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..errors import UnsupportedError, from_errno
-from ..kernel import figures, holders, parse
-from ..kernel.parse import BD_UNIT
+from ..errors import InvalidValueError, UnsupportedError, from_errno
+from ..kernel import figures, parse
 from ..kernel.sysfs import read_text
-from .handle import Handle
+from ..limits import BD_UNIT, SECTOR_SIZE
+from ..value import FrozenDict
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from .block_state import Summary
+    from .handle import Handle
+    from .zram import Zram
 
 
-class _Snapshot:
-    """Fast construction from the numbers of a kernel file, in the order of the fields.
+class _Figures:
+    """What the numbers of a kernel file have in common, in the order of the fields.
 
     The generated ``__init__`` of a frozen dataclass sets each field by a call of its own; a
-    reader in a loop feels that.
+    reader in a loop feels that, so :meth:`_of` does without.
     """
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
+    _file: ClassVar[str]
+    _counters: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def _of(cls, numbers: list[int]) -> Self:
         self = cls.__new__(cls)
-        # A field without a number keeps the class's default, None.
-        self.__dict__.update(zip(cls.__dataclass_fields__, numbers, strict=False))
+        names = cls.__dataclass_fields__
+        if len(numbers) < len(names):
+            raise UnsupportedError(
+                errno.EOPNOTSUPP,
+                f"{cls._file}: {len(numbers)} figures where Linux 6.1 has {len(names)}: "
+                "this kernel is too old",
+            )
+        self.__dict__.update(zip(names, numbers, strict=False))
         return self
 
+    def as_dict(self) -> dict[str, int]:
+        """Return the figures by name, for JSON; the class takes them back as arguments."""
+        return dict(self.__dict__)
 
-def _share(part: int | None, whole: int | None) -> float | None:
-    return None if part is None or not whole else part / whole
+    def _minus(self, before: Self) -> Self:
+        return type(self)(
+            **{name: value - getattr(before, name) for name, value in self.__dict__.items()}
+        )
+
+    def _restarted(self, before: Self) -> bool:
+        return any(getattr(self, name) < getattr(before, name) for name in self._counters)
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
 
 
 @dataclass(frozen=True, kw_only=True)
-class MmStat(_Snapshot):
+class MmStat(_Figures):
     """``/sys/block/zramN/mm_stat`` (Documentation/admin-guide/blockdev/zram.rst).
 
     Synchronization: none needed, immutable.
     """
 
-    orig_data_size: int | None = None
+    _file = "mm_stat"
+    _counters = ("pages_compacted", "huge_pages_since")
+
+    orig_data_size: int = 0
     """Bytes stored, uncompressed; same-filled and written-back pages included."""
-    compr_data_size: int | None = None
+    compr_data_size: int = 0
     """Bytes of the stored objects; an incompressible page counts whole, a same-filled one 0."""
-    mem_used_total: int | None = None
+    mem_used_total: int = 0
     """Bytes of memory the pool takes now, allocator overhead included."""
-    mem_limit: int | None = None
+    mem_limit: int = 0
     """Bytes the pool may take; 0 is no limit."""
-    mem_used_max: int | None = None
+    mem_used_max: int = 0
     """Highest ``mem_used_total`` so far, in bytes: a peak, not the present use."""
-    same_pages: int | None = None
+    same_pages: int = 0
     """Pages now stored as one repeated word; they take no memory of the pool."""
-    pages_compacted: int | None = None
+    pages_compacted: int = 0
     """Pages of memory freed by compaction since initialisation: a count, not bytes."""
-    huge_pages: int | None = None
+    huge_pages: int = 0
     """Pages now stored uncompressed (4.18)."""
-    huge_pages_since: int | None = None
+    huge_pages_since: int = 0
     """Pages ever stored uncompressed since initialisation (5.13)."""
 
     @property
     def compression_ratio(self) -> float | None:
         """``compr_data_size / orig_data_size``, lower is better; ``None`` for an empty device."""
-        return _share(self.compr_data_size, self.orig_data_size)
+        return _ratio(self.compr_data_size, self.orig_data_size)
 
     @property
     def memory_ratio(self) -> float | None:
         """``mem_used_total / orig_data_size``: what a stored byte really costs."""
-        return _share(self.mem_used_total, self.orig_data_size)
+        return _ratio(self.mem_used_total, self.orig_data_size)
 
     @property
     def avg_compr_ratio(self) -> int | None:
@@ -93,206 +118,328 @@ class MmStat(_Snapshot):
 
 
 @dataclass(frozen=True, kw_only=True)
-class IoStat(_Snapshot):
+class IoStat(_Figures):
     """``/sys/block/zramN/io_stat``: counts since initialisation."""
 
-    failed_reads: int | None = None
+    _file = "io_stat"
+    _counters = ("failed_reads", "failed_writes", "notify_free")
+
+    failed_reads: int = 0
     """Requests."""
-    failed_writes: int | None = None
+    failed_writes: int = 0
     """Requests, those refused by ``mem_limit`` included."""
-    invalid_io: int | None = None
+    invalid_io: int = 0
     """Requests not aligned to a page; constant 0 since 6.12."""
-    notify_free: int | None = None
+    notify_free: int = 0
     """Pages freed by swap-slot notification or discard."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class BdStat(_Snapshot):
+class BdStat(_Figures):
     """``/sys/block/zramN/bd_stat``: the backing device, in units of 4096 bytes (5.1)."""
 
-    bd_count: int | None = None
+    _file = "bd_stat"
+    _counters = ("bd_reads", "bd_writes")
+
+    bd_count: int = 0
     """Units on the backing device now."""
-    bd_reads: int | None = None
+    bd_reads: int = 0
     """Units read from it since initialisation."""
-    bd_writes: int | None = None
+    bd_writes: int = 0
     """Units written to it since initialisation: its wear."""
 
     @property
-    def bd_count_bytes(self) -> int | None:
+    def bd_count_bytes(self) -> int:
         """``bd_count`` in bytes."""
-        return None if self.bd_count is None else self.bd_count * BD_UNIT
+        return self.bd_count * BD_UNIT
 
     @property
-    def bd_writes_bytes(self) -> int | None:
+    def bd_reads_bytes(self) -> int:
+        """``bd_reads`` in bytes."""
+        return self.bd_reads * BD_UNIT
+
+    @property
+    def bd_writes_bytes(self) -> int:
         """``bd_writes`` in bytes."""
-        return None if self.bd_writes is None else self.bd_writes * BD_UNIT
+        return self.bd_writes * BD_UNIT
 
 
 @dataclass(frozen=True, kw_only=True)
-class DebugStat(_Snapshot):
+class DebugStat(_Figures):
     """``/sys/block/zramN/debug_stat``: no promise of stability by the kernel (4.8)."""
 
-    writestall: int | None = None
+    _file = "debug_stat"
+    _counters = ("writestall", "miss_free")
+
+    writestall: int = 0
     """Stores that had to wait for memory; constant 0 on newer kernels."""
-    miss_free: int | None = None
+    miss_free: int = 0
     """Slots that could not be freed because they were locked."""
+
+    @classmethod
+    def _read(cls, device: Handle) -> DebugStat:
+        figures = parse.parse_debug_stat(device.read("debug_stat"))
+        return cls._of([value for value in figures.values() if value is not None])
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlockStat(_Snapshot):
+class BlockStat(_Figures):
     """``/sys/block/zramN/stat`` (Documentation/block/stat.rst).
 
-    ``_ios`` and ``_merges`` count requests, ``_sectors`` units of 512 bytes, ``_ticks`` and
-    ``time_in_queue`` milliseconds.
+    All but ``in_flight`` count from when the device was added.
     """
 
-    read_ios: int | None = None
-    read_merges: int | None = None
-    read_sectors: int | None = None
-    read_ticks: int | None = None
-    write_ios: int | None = None
-    write_merges: int | None = None
-    write_sectors: int | None = None
-    write_ticks: int | None = None
-    in_flight: int | None = None
-    io_ticks: int | None = None
-    time_in_queue: int | None = None
-    discard_ios: int | None = None
-    discard_merges: int | None = None
-    discard_sectors: int | None = None
-    discard_ticks: int | None = None
-    flush_ios: int | None = None
-    flush_ticks: int | None = None
+    _file = "stat"
+    _counters = ("read_ios", "write_ios", "discard_ios", "flush_ios")
+
+    read_ios: int = 0
+    """Read requests that were completed."""
+    read_merges: int = 0
+    """Read requests that were merged with queued ones."""
+    read_sectors: int = 0
+    """Units of 512 bytes read."""
+    read_ticks: int = 0
+    """Milliseconds that read requests took, summed."""
+    write_ios: int = 0
+    """Write requests that were completed."""
+    write_merges: int = 0
+    """Write requests that were merged with queued ones."""
+    write_sectors: int = 0
+    """Units of 512 bytes written."""
+    write_ticks: int = 0
+    """Milliseconds that write requests took, summed."""
+    in_flight: int = 0
+    """Requests under way now."""
+    io_ticks: int = 0
+    """Milliseconds in which any request was under way."""
+    time_in_queue: int = 0
+    """Milliseconds that all requests took, summed."""
+    discard_ios: int = 0
+    """Discard requests that were completed."""
+    discard_merges: int = 0
+    """Discard requests that were merged with queued ones."""
+    discard_sectors: int = 0
+    """Units of 512 bytes discarded."""
+    discard_ticks: int = 0
+    """Milliseconds that discard requests took, summed."""
+    flush_ios: int = 0
+    """Flush requests that were completed."""
+    flush_ticks: int = 0
+    """Milliseconds that flush requests took, summed."""
+
+    @property
+    def read_bytes(self) -> int:
+        """``read_sectors`` in bytes."""
+        return self.read_sectors * SECTOR_SIZE
+
+    @property
+    def written_bytes(self) -> int:
+        """``write_sectors`` in bytes."""
+        return self.write_sectors * SECTOR_SIZE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
-    """Everything the kernel tells about one device, taken in one go (but not atomically)."""
+    """Everything the kernel tells about one device, taken in one go (but not atomically).
+
+    Two are equal if all figures are, whenever they were taken. ``now - before`` gives a
+    :class:`StatsChange`, with rates.
+    """
 
     name: str
     """``zramN``."""
     disksize: int
     """Bytes the device offers, uncompressed; 0 before it is initialised. Not memory in use."""
     comp_algorithm: str | None
-    """The selected algorithm."""
+    """The selected algorithm; ``None`` if the kernel marks none."""
     recomp_algorithms: dict[int, str | None] | None
-    """Priority to algorithm; ``None`` where the kernel has no recompression."""
+    """Priority to algorithm, read only; ``None`` where the kernel has no recompression."""
     mm_stat: MmStat
+    """Memory."""
     io_stat: IoStat
+    """Failures, and slots freed."""
     bd_stat: BdStat | None
-    """``None`` where the kernel has no writeback."""
-    debug_stat: DebugStat
+    """The backing device; ``None`` where the kernel has no writeback."""
+    debug_stat: DebugStat | None
+    """``None`` where the kernel has no such file."""
     stat: BlockStat
+    """Requests."""
     backing_dev: str | None
     """Path, or ``None`` without one (or where the kernel has no writeback)."""
     swap: parse.SwapArea | None
-    """The swap area on the device (/proc/swaps), sizes in bytes."""
+    """The swap area on the device (/proc/swaps); ``None`` without one."""
     mount_points: tuple[str, ...]
-    """Where it is mounted."""
+    """Where it is mounted, in this mount namespace."""
+    diskseq: int | None = None
+    """What no other device had or will have until the machine reboots; ``None`` before 5.15."""
+    time: float = field(default=0.0, compare=False)
+    """When it was taken, in seconds since 1970 by the clock on the wall, for records."""
+    monotonic: float = field(default=0.0, compare=False)
+    """When it was taken, in seconds of CLOCK_MONOTONIC, for intervals; lost with a reboot."""
+
+    def __post_init__(self) -> None:
+        if self.recomp_algorithms is not None:
+            object.__setattr__(self, "recomp_algorithms", FrozenDict(self.recomp_algorithms))
 
     @property
     def initstate(self) -> bool:
         """Whether the device is initialised."""
         return self.disksize != 0
 
-
-class Statistics(Handle):
-    """The reading half of a device."""
-
-    def read_mm_stat(self) -> MmStat:
-        """Read ``mm_stat``; all zeros before initialisation."""
-        return MmStat._of(self.read_numbers("mm_stat"))
-
-    def read_io_stat(self) -> IoStat:
-        """Read ``io_stat``."""
-        return IoStat._of(self.read_numbers("io_stat"))
-
-    def read_bd_stat(self) -> BdStat:
-        """Read ``bd_stat``.
+    def __sub__(self, before: Stats) -> StatsChange:
+        """Return what has changed since ``before``.
 
         Raises:
-            UnsupportedError: this kernel has no writeback.
+            InvalidValueError: ``before`` is of another device, later, or the device was reset
+                since.
         """
-        return BdStat._of(self.read_numbers("bd_stat"))
+        if not isinstance(before, Stats):
+            return NotImplemented
+        return StatsChange._between(before, self)
 
-    def read_debug_stat(self) -> DebugStat:
-        """Read ``debug_stat``; its fields are ``None`` where the kernel has no such file."""
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON; :meth:`from_dict` takes them back."""
+        found = asdict(self)
+        found["mount_points"] = list(self.mount_points)
+        found["swap"] = None if self.swap is None else self.swap.as_dict()
+        if self.recomp_algorithms is not None:
+            found["recomp_algorithms"] = {str(k): v for k, v in self.recomp_algorithms.items()}
+        return found
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Stats:
+        """Take back what :meth:`as_dict` gave, also after a way through JSON.
+
+        Raises:
+            InvalidValueError: it is something else.
+        """
         try:
-            text = self.read("debug_stat")
-        except UnsupportedError:
-            return DebugStat()
-        return DebugStat(**parse.parse_debug_stat(text))
+            found = dict(values)
+            for name, kind in _PARTS.items():
+                found[name] = None if found[name] is None else kind(**found[name])
+            recompression = found["recomp_algorithms"]
+            if recompression is not None:
+                found["recomp_algorithms"] = {int(k): v for k, v in recompression.items()}
+            found["mount_points"] = tuple(found["mount_points"])
+            return cls(**found)
+        except (KeyError, TypeError, ValueError, AttributeError) as err:
+            raise InvalidValueError(f"statistics: not what as_dict() gives ({err!r})") from err
 
-    def read_stat(self) -> BlockStat:
-        """Read ``stat``, the block layer's figures; never blocks."""
-        return BlockStat._of(self.read_numbers("stat"))
-
-    def read_block_state(self) -> Summary:
-        """Count the stored pages by flag and age (debugfs's ``block_state``).
-
-        :func:`pyzram.device.block_state.slots` goes through them one by one.
-
-        Raises:
-            UnsupportedError: the kernel has no block_state, or debugfs is not mounted.
-            AccessError: not root.
-            ZramOSError: EINVAL before the device is initialised.
-        """
-        from .block_state import summary
-
-        return summary(self)
-
-    def read_pool_classes(self) -> list[dict[str, int]]:
-        """Read the size classes of the device's pool (``zsmalloc/zramN/classes`` in debugfs).
-
-        The keys are the header's words, which differ between kernels
-        (:func:`pyzram.kernel.parse.parse_pool_classes`); sizes are bytes, the others counts. Empty
-        before the device is initialised.
-
-        Raises:
-            UnsupportedError: no CONFIG_ZSMALLOC_STAT, or debugfs is not mounted.
-            AccessError: not root.
-            DeviceNotFoundError: the device was removed.
-        """
-        pools = self.sysfs.path("sys/kernel/debug/zsmalloc")
-        path = f"{pools}/{self.name}/classes"
-        try:
-            return parse.parse_pool_classes(read_text(path))
-        except FileNotFoundError as err:
-            if not int(self.read("disksize")) and os.path.isdir(pools):
-                return []
-            raise UnsupportedError(
-                errno.ENOENT,
-                f"{self.name}: read classes: this kernel has none (CONFIG_ZSMALLOC_STAT), "
-                "or debugfs is not mounted (mount -t debugfs debugfs /sys/kernel/debug)",
-                path,
-            ) from err
-        except OSError as err:
-            raise from_errno(err.errno or 0, f"{self.name}: read classes", path) from err
-
-    def stats(self) -> Stats:
-        """Take a snapshot of everything.
-
-        Raises:
-            DeviceNotFoundError: the device was removed meanwhile.
-        """
-        writeback = self.has("bd_stat")
-        backing = self.read("backing_dev") if writeback else "none"
-        recompression = self.has("recomp_algorithm")
-        return Stats(
-            name=self.name,
-            disksize=int(self.read("disksize")),
-            comp_algorithm=parse.parse_algorithms(self.read("comp_algorithm"))[0],
-            recomp_algorithms=(
-                parse.parse_recomp_algorithms(self.read("recomp_algorithm"))
-                if recompression
-                else None
-            ),
-            mm_stat=self.read_mm_stat(),
-            io_stat=self.read_io_stat(),
-            bd_stat=self.read_bd_stat() if writeback else None,
-            debug_stat=self.read_debug_stat(),
-            stat=self.read_stat(),
-            backing_dev=None if backing == "none" else backing,
-            swap=holders.swap_area(self.sysfs, self.name),
-            mount_points=tuple(holders.mount_points(self.sysfs, self.name)),
+    @classmethod
+    def _of_device(cls, device: Zram) -> Stats:
+        writeback = device.has("bd_stat")
+        recompression = device.has("recomp_algorithm")
+        return cls(
+            time=time.time(),
+            monotonic=time.monotonic(),
+            name=device.name,
+            diskseq=device.read_diskseq(),
+            disksize=device.read_disksize(),
+            comp_algorithm=device.read_comp_algorithm(),
+            recomp_algorithms=device.read_recomp_algorithms() if recompression else None,
+            mm_stat=device.read_mm_stat(),
+            io_stat=device.read_io_stat(),
+            bd_stat=device.read_bd_stat() if writeback else None,
+            debug_stat=device.read_debug_stat() if device.has("debug_stat") else None,
+            stat=device.read_stat(),
+            backing_dev=device.read_backing_dev() if writeback else None,
+            swap=device.read_swap_area(),
+            mount_points=device.read_mount_points(),
         )
+
+
+_PARTS: dict[str, Any] = {
+    "mm_stat": MmStat,
+    "io_stat": IoStat,
+    "bd_stat": BdStat,
+    "debug_stat": DebugStat,
+    "stat": BlockStat,
+    "swap": parse.SwapArea,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatsChange:
+    """What changed between two snapshots of a device; figures are differences, which may be < 0.
+
+    Rates are per second, and 0 for two snapshots of the same moment.
+    """
+
+    name: str
+    """``zramN``."""
+    seconds: float
+    """Between the two, by the monotonic clock."""
+    mm_stat: MmStat
+    """Differences of the figures."""
+    io_stat: IoStat
+    """Differences of the figures."""
+    bd_stat: BdStat | None
+    """Differences of the figures; ``None`` where the kernel has no writeback."""
+    debug_stat: DebugStat | None
+    """Differences of the figures; ``None`` where the kernel has no such file."""
+    stat: BlockStat
+    """Differences of the figures."""
+
+    def rate(self, difference: float) -> float:
+        """Return a difference per second: ``change.rate(change.stat.write_ios)``."""
+        return difference / self.seconds if self.seconds else 0.0
+
+    @property
+    def reads_per_second(self) -> float:
+        """Read requests."""
+        return self.rate(self.stat.read_ios)
+
+    @property
+    def writes_per_second(self) -> float:
+        """Write requests."""
+        return self.rate(self.stat.write_ios)
+
+    @property
+    def read_bytes_per_second(self) -> float:
+        """Bytes read from the device, before compression."""
+        return self.rate(self.stat.read_bytes)
+
+    @property
+    def written_bytes_per_second(self) -> float:
+        """Bytes written to the device, before compression."""
+        return self.rate(self.stat.written_bytes)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def _between(cls, before: Stats, now: Stats) -> StatsChange:
+        if (before.name, before.diskseq) != (now.name, now.diskseq):
+            raise InvalidValueError(f"{now.name} - {before.name}: not the same device")
+        if now.monotonic < before.monotonic:
+            raise InvalidValueError(f"{now.name}: the earlier snapshot is to be subtracted")
+        differences: dict[str, Any] = {}
+        for part in fields(cls)[2:]:
+            new, old = getattr(now, part.name), getattr(before, part.name)
+            if new is None or old is None:
+                differences[part.name] = None
+                continue
+            if new._restarted(old):
+                raise InvalidValueError(f"{now.name}: it was reset between the two snapshots")
+            differences[part.name] = new._minus(old)
+        return cls(name=now.name, seconds=now.monotonic - before.monotonic, **differences)
+
+
+def read_pool_classes(device: Handle) -> list[dict[str, int]]:
+    """Read the size classes of a pool (:meth:`pyzram.Zram.read_pool_classes`)."""
+    pools = device.sysfs.path("sys/kernel/debug/zsmalloc")
+    path = f"{pools}/{device.name}/classes"
+    try:
+        return parse.parse_pool_classes(read_text(path))
+    except FileNotFoundError as err:
+        if not device.read_disksize() and os.path.isdir(pools):
+            return []
+        raise UnsupportedError(
+            errno.ENOENT,
+            f"{device.name}: read classes: this kernel has none (CONFIG_ZSMALLOC_STAT), "
+            "or debugfs is not mounted (mount -t debugfs debugfs /sys/kernel/debug)",
+            path,
+        ) from err
+    except OSError as err:
+        raise from_errno(err.errno or 0, f"{device.name}: read classes", path) from err

@@ -1,17 +1,68 @@
 # SPDX-License-Identifier: MIT
-"""A zram device: its life from hot_add to hot_remove, and everything in between."""
+"""A zram device: its life from hot_add to hot_remove, and everything in between.
+
+What takes more than a few lines is done in the modules beside this one. Statistics are imported
+when they are asked for: they take longer to load than setting a device up takes.
+"""
 
 from __future__ import annotations
 
-from ..errors import DeviceNotFoundError
+import errno
+import os
+
+from .. import _native
+from ..algorithm import check_name, params_words
+from ..errors import (
+    AccessError,
+    DeviceNotFoundError,
+    InvalidValueError,
+    UnsupportedError,
+    ZramOSError,
+    from_errno,
+)
+from ..kernel import holders
+from ..kernel.parse import parse_algorithms, parse_recomp_algorithms
 from ..kernel.sysfs import Sysfs
-from .lifecycle import Lifecycle
-from .stats import Statistics
+from . import algorithms, backing, lifecycle, uses
+from .backing_attach import backing_file
+from .handle import BUSY_RETRY_SECONDS, Handle
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Self
+
+    from ..algorithm import Algorithm
+    from ..kernel.parse import SwapArea
+    from .block_state import Summary
+    from .kinds import Discard, RecompressType, WritebackType
+    from .stats import BdStat, BlockStat, DebugStat, IoStat, MmStat, Stats
 
 
-def devices(*, sysfs: Sysfs | None = None) -> list[Zram]:
-    """Return a handle for every zram device, by ascending number; empty without a driver."""
-    found = []
+class DeviceList(list["Zram"]):
+    """Handles, closed together: ``with pyzram.devices() as found: ...``.
+
+    Synchronization: as that of a list.
+    """
+
+    def close(self) -> None:
+        """Close every handle; the devices stay as they are."""
+        for device in self:
+            device.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+
+def devices(*, sysfs: Sysfs | None = None) -> DeviceList:
+    """Return a handle for every zram device, by ascending number; empty without a driver.
+
+    Close each of them, or use the list in a ``with`` statement.
+    """
+    found = DeviceList()
     tree = sysfs or Sysfs()
     for number in tree.numbers():
         try:
@@ -21,11 +72,665 @@ def devices(*, sysfs: Sysfs | None = None) -> list[Zram]:
     return found
 
 
-class Zram(Lifecycle, Statistics):
+class Zram(Handle):
     """A zram device.
 
-    ``Zram(1)``, ``Zram("zram1")`` and ``Zram("/dev/zram1")`` are handles of an existing device,
-    :meth:`add` makes a new one. Properties cost nothing; methods ask the kernel.
+    ``Zram(1)``, ``Zram("zram1")`` and ``Zram("/dev/zram1")`` are handles of an existing device;
+    at the end of a ``with`` block the device stays as it is. :meth:`add` makes a new device, which
+    its ``with`` block takes down again. Properties cost nothing; methods ask the kernel.
+
+    Methods named after an attribute (``read_mm_stat``, ``set_mem_limit``) raise UnsupportedError
+    where the kernel lacks it, and return ``None`` where it has it and nothing is set.
 
     Synchronization: one thread at a time for each handle; any number of handles.
     """
+
+    takes_ranges: bool | None = None
+    """Whether this kernel knows ``page_indexes=LOW-HIGH``; ``None`` until it was tried."""
+    _owned = False
+
+    # ---- life cycle ----------------------------------------------------------------------------
+
+    @classmethod
+    def add(cls, *, sysfs: Sysfs | None = None) -> Self:
+        """Make a new device (``/sys/class/zram-control/hot_add``) and wait for its node.
+
+        The kernel chooses the number. Used in a ``with`` statement, the end of the block takes
+        the device down, whatever has happened in it: swap off, unmount, reset, remove. Call
+        :meth:`keep` within the block, or do without ``with`` and :meth:`close`, to leave it.
+
+        Raises:
+            UnsupportedError: no zram driver (ENOENT).
+            AccessError: not root (EACCES).
+            BlockedError: the node did not appear (ETIMEDOUT); the device is removed again.
+        """
+        tree = sysfs or Sysfs()
+        device = cls(lifecycle.hot_add(tree), sysfs=tree)
+        try:
+            lifecycle.wait_until(lambda: os.path.exists(device.node), device.node)
+        except BaseException as err:
+            lifecycle.undo(err, device.remove)
+            device.close()
+            raise
+        device._owned = True
+        return device
+
+    def keep(self) -> Self:
+        """Let the device stay when the ``with`` block of :meth:`add` ends."""
+        self._owned = False
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        error = exc[1] if len(exc) > 1 else None
+        try:
+            if self._owned and not self.closed:
+                if isinstance(error, BaseException):
+                    lifecycle.undo(error, lambda: self.remove(release=True, missing_ok=True))
+                else:
+                    self.remove(release=True, missing_ok=True)
+        finally:
+            self.close()
+
+    def remove(
+        self,
+        *,
+        release: bool = False,
+        missing_ok: bool = False,
+        timeout: float = BUSY_RETRY_SECONDS,
+    ) -> None:
+        """Remove the device with all it holds (``hot_remove``), and close the handle.
+
+        ``release`` swaps it off and unmounts it first; without, a device in such use is refused.
+        ``missing_ok`` takes one that is gone already for removed.
+
+        Raises:
+            DeviceBusyError: in use (EBUSY); says by whom. Mere openers, such as udev's probe,
+                are waited for ``timeout`` seconds, swap and mounts are not.
+            DeviceNotFoundError: already gone.
+            ZramError: it could not be swapped off or unmounted.
+        """
+        self._dir()
+        try:
+            if release and not self.removed():
+                uses.release(self)
+            lifecycle.refuse_claimed(self, "remove")
+            if self.removed():
+                # The number may belong to somebody else by now.
+                raise from_errno(errno.ENODEV, f"{self.name}: remove", self.path)
+            try:
+                _native.attr_write(
+                    f"{self.sysfs.control}/hot_remove", str(self.number), retry_ms=_ms(timeout)
+                )
+            except OSError as err:
+                raise from_errno(
+                    err.errno or 0,
+                    f"{self.name}: remove",
+                    self.path,
+                    remedy=self._busy("reset") if err.errno == errno.EBUSY else "",
+                ) from err
+        except DeviceNotFoundError:
+            if not missing_ok:
+                raise
+        self.close()
+
+    def reset(self, *, timeout: float = BUSY_RETRY_SECONDS) -> None:
+        """Throw away all data and most of the configuration (``reset``).
+
+        Kept by the kernel: writeback_limit, writeback_limit_enable, writeback_batch_size,
+        compressed_writeback, and up to 6.11 the algorithm.
+
+        Raises:
+            DeviceBusyError: in use (EBUSY); says by whom. Mere openers, such as udev's probe,
+                are waited for ``timeout`` seconds, swap and mounts are not.
+        """
+        self._dir()
+        lifecycle.refuse_claimed(self, "reset")
+        self.write("reset", 1, step="reset", timeout=timeout)
+
+    def configure(
+        self,
+        *,
+        disksize: int | str,
+        algorithm: str | Algorithm | Iterable[str | Algorithm] | None = None,
+        recompression: str | Algorithm | Iterable[str | Algorithm] = (),
+        backing_dev: str | os.PathLike[str] | None = None,
+        compressed_writeback: bool | None = None,
+        mem_limit: int | str | None = None,
+        writeback_limit: int | None = None,
+        writeback_batch_size: int | None = None,
+        force: bool = False,
+    ) -> Algorithm | None:
+        """Set the device up, in the order the kernel wants, every value read back.
+
+        Sizes are bytes, or text such as ``"1.5G"`` or ``"50%"`` (of memory). Of ``algorithm`` the
+        first that this kernel has is taken and returned; ``recompression`` lists the secondary
+        algorithms by priority, from 1. ``writeback_limit`` (units of 4096 bytes) is also enabled.
+        ``None`` leaves the kernel's default. ``force`` overwrites what ``backing_dev`` holds
+        (:meth:`set_backing_dev`).
+
+        Below a file system, make ``disksize`` the quota and set no ``mem_limit``: a device at its
+        ``mem_limit`` fails writes that the page cache has long confirmed, so programs, ``dd`` and
+        ``sync`` end well and the data is lost. A full file system says so at once (ENOSPC).
+
+        When a step fails, all is undone: the device is reset and what a reset keeps is put back.
+        A device that an earlier, killed attempt left half made is reset first; one that has ever
+        been written to, or is in use, is refused.
+
+        Raises:
+            DeviceBusyError: initialised and written to, or in use (EBUSY).
+            OverwriteError: ``backing_dev`` holds something (EEXIST).
+            InvalidValueError: a value that cannot be meant; nothing was changed.
+            UnsupportedError: this kernel lacks something that was asked for.
+            ZramOSError: what the kernel answered to the step that failed.
+        """
+        return lifecycle.configure(
+            self,
+            disksize=disksize,
+            algorithm=algorithm,
+            recompression=recompression,
+            backing_dev=backing_dev,
+            compressed_writeback=compressed_writeback,
+            mem_limit=mem_limit,
+            writeback_limit=writeback_limit,
+            writeback_batch_size=writeback_batch_size,
+            force=force,
+        )
+
+    # ---- size and memory -----------------------------------------------------------------------
+
+    def read_initstate(self) -> bool:
+        """Return whether the device is initialised (``initstate``)."""
+        return self.read("initstate") == "1"
+
+    def set_disksize(self, size: int | str) -> None:
+        """Initialise the device with so many bytes, or a size such as ``"1.5G"`` or ``"50%"``.
+
+        Rounded up to the page size. The kernel takes 16 to 24 bytes of memory for each page at
+        once. When this fails, the device is reset before the error is raised: newer kernels have
+        lost its configuration by then and may crash or use another algorithm if one goes on.
+
+        Raises:
+            InvalidValueError: no size, or 0.
+            DeviceBusyError: already initialised (EBUSY).
+            ZramOSError: ENOMEM too large; EINVAL and others: parameters the algorithm refuses.
+        """
+        wanted = lifecycle.size_of(self, size, "disksize")
+        if not wanted:
+            raise InvalidValueError(f"{self.name}: disksize 0: use reset to take a device back")
+        self.require_uninitialised("set disksize")
+        try:
+            self.write_verified(
+                "disksize", wanted, self.read_disksize, lambda got: got == lifecycle.page_up(wanted)
+            )
+        except AccessError:
+            raise  # the kernel never saw it, and would not let us reset either
+        except ZramOSError as err:
+            lifecycle.undo(err, self.reset)
+            raise
+
+    def set_mem_limit(self, size: int | str) -> None:
+        """Limit the memory of the pool (``mem_limit``), in bytes or as a size; 0 lifts it.
+
+        Rounded up to the page size and read back. May be below the present use: what is stored
+        stays, and new pages are refused, which a file system learns too late (:meth:`configure`).
+        A reset clears it.
+        """
+        wanted = lifecycle.size_of(self, size, "mem_limit")
+        if not self.read_disksize():  # mm_stat is all zeros until then
+            self.write("mem_limit", wanted, step=f"set mem_limit to {wanted}")
+            return
+        self.write_verified(
+            "mem_limit",
+            wanted,
+            lambda: self.read_numbers("mm_stat")[lifecycle.MEM_LIMIT],
+            lambda got: got == lifecycle.page_up(wanted),
+        )
+
+    def reset_mem_used_max(self) -> None:
+        """Set the high-water mark to the present use (``mem_used_max``)."""
+        self.write("mem_used_max", 0, step="reset mem_used_max")
+
+    def compact(self) -> None:
+        """Pack the pool's objects together and free pages (``compact``).
+
+        Returns when done; at once if a compaction is running already.
+        """
+        self.write("compact", 1, step="compact")
+
+    def read_max_comp_streams(self) -> int:
+        """Return ``max_comp_streams``: without effect since 4.7, absent in 6.15 and later."""
+        return int(self.read("max_comp_streams"))
+
+    def set_max_comp_streams(self, streams: int) -> None:
+        """Write ``max_comp_streams``; the kernel takes it and ignores it."""
+        if not isinstance(streams, int) or streams < 1:
+            raise InvalidValueError(f"max_comp_streams {streams!r}: not a count")
+        self.write("max_comp_streams", streams)
+
+    # ---- algorithms ----------------------------------------------------------------------------
+
+    def read_comp_algorithm(self) -> str | None:
+        """Return the selected algorithm (``comp_algorithm``); ``None`` if the kernel marks none."""
+        return parse_algorithms(self.read("comp_algorithm"))[0]
+
+    def read_algorithms(self) -> tuple[str, ...]:
+        """Return the algorithms this kernel offers, in its order."""
+        return parse_algorithms(self.read("comp_algorithm"))[1]
+
+    def set_comp_algorithm(self, name: str) -> None:
+        """Select the algorithm, before the device is initialised, and read it back.
+
+        On 7.3 this resets the parameters of the primary algorithm: set those afterwards
+        (:meth:`set_algorithm_params`), or all at once (:meth:`configure`).
+
+        Raises:
+            UnsupportedError: this kernel lacks the algorithm (EINVAL); names those it has.
+            DeviceBusyError: already initialised (EBUSY).
+            InvalidValueError: what can be no name.
+        """
+        check_name(name)
+        try:
+            self.write_verified(
+                "comp_algorithm", name, self.read_comp_algorithm, lambda got: got == name
+            )
+        except ZramOSError as err:
+            if err.errno != errno.EINVAL:
+                raise
+            raise algorithms.no_algorithm(self, name) from err
+
+    def read_recomp_algorithms(self) -> dict[int, str | None]:
+        """Return priority to algorithm (``recomp_algorithm``, 6.2); empty if none is configured.
+
+        Raises:
+            UnsupportedError: this kernel has no recompression.
+        """
+        return parse_recomp_algorithms(self.read("recomp_algorithm"))
+
+    def set_recomp_algorithm(self, name: str, *, priority: int = 1) -> None:
+        """Configure a secondary algorithm, before the device is initialised, and read it back.
+
+        Only a reset takes one away again.
+
+        Raises:
+            UnsupportedError: no recompression, or no such algorithm in this kernel.
+            InvalidValueError: priority outside 1..3.
+            DeviceBusyError: already initialised (EBUSY).
+        """
+        algorithms.check_priority(priority, 1)
+        check_name(name)
+        try:
+            self.write_verified(
+                "recomp_algorithm",
+                f"algo={name} priority={priority}",
+                lambda: self.read_recomp_algorithms().get(priority),
+                lambda got: got == name,
+                step=f"set recomp_algorithm {priority} to {name}",
+            )
+        except ZramOSError as err:
+            if err.errno != errno.EINVAL:
+                raise
+            raise algorithms.no_algorithm(self, name) from err
+
+    def set_algorithm_params(
+        self,
+        *,
+        priority: int = 0,
+        level: int | None = None,
+        dictionary: str | os.PathLike[str] | None = None,
+        winbits: int | None = None,
+    ) -> None:
+        """Set all parameters of one priority (``algorithm_params``, 6.12), 0 being the primary.
+
+        What is not given returns to its default. The kernel judges values only when disksize is
+        set, and does not tell them back. Refused here on an initialised device: 6.12 to 6.18
+        accept it there and free the dictionary that the compressor still uses.
+
+        Raises:
+            DeviceBusyError: already initialised (EBUSY).
+            UnsupportedError: this kernel takes no parameters.
+            InvalidValueError: priority outside 0..3, or a path that cannot be passed.
+            ZramOSError: the dictionary cannot be read (EINVAL up to 7.2, the real errno in 7.3).
+        """
+        algorithms.check_priority(priority, 0)
+        words = params_words(level, dictionary, winbits)
+        self.require_uninitialised("set algorithm_params")
+        text = f"priority={priority} {words}".rstrip()
+        self.write("algorithm_params", text, step=f"set algorithm_params {text}")
+
+    def recompress(
+        self,
+        type: RecompressType | None = None,
+        *,
+        threshold: int | None = None,
+        max_pages: int | None = None,
+        algorithm: str | None = None,
+        priority: int | None = None,
+    ) -> None:
+        """Recompress stored pages with one secondary algorithm now (``recompress``, 6.2).
+
+        ``type`` is ``idle``, ``huge``, ``huge_idle`` or ``None`` for all; ``threshold`` (bytes)
+        skips smaller objects; ``max_pages`` bounds the work. The algorithm is the one with
+        ``priority``, or with the name ``algorithm``, or the one with priority 1. Returns when the
+        kernel is done.
+
+        The same on every kernel: 6.12 would try all secondary algorithms in turn if none were
+        named, take an unknown type for all pages, do nothing for a priority without algorithm,
+        and give EAGAIN at once while another run is under way, where 7.x waits. Here one
+        algorithm is always named, the rest is refused, and EAGAIN is waited for a minute.
+
+        A page is replaced only if it falls into a smaller size class (:class:`PoolModel`).
+        :func:`pyzram.recompress_pages` does it in steps that can be stopped.
+
+        Raises:
+            InvalidValueError: a type, priority or number that cannot be meant, or an algorithm
+                that is not configured.
+            UnsupportedError: this kernel has no recompression.
+            ZramOSError: what the kernel answered (EINVAL not initialised, or a threshold that
+                is not below the size of incompressible pages).
+        """
+        algorithms.recompress(self, type, threshold, max_pages, algorithm, priority)
+
+    def find_recomp_priority(
+        self, algorithm: str | None = None, priority: int | None = None
+    ) -> int:
+        """Return the priority of the secondary algorithm that :meth:`recompress` would use.
+
+        Raises:
+            InvalidValueError: no such algorithm is configured; says which are.
+            UnsupportedError: this kernel has no recompression.
+        """
+        return algorithms.find_priority(self, algorithm, priority)
+
+    # ---- writeback (CONFIG_ZRAM_WRITEBACK) -----------------------------------------------------
+
+    def read_backing_dev(self) -> str | None:
+        """Return the backing device's path (``backing_dev``), or ``None`` without one.
+
+        Raises:
+            UnsupportedError: this kernel has no writeback.
+        """
+        path = self.read("backing_dev")
+        return None if path == "none" else path
+
+    def read_backing_file(self) -> str | None:
+        """Return the file behind the backing device, ``None`` where that is no loop device.
+
+        Raises:
+            UnsupportedError: this kernel has no writeback.
+        """
+        device = self.read_backing_dev()
+        return None if device is None else backing_file(device, sysfs=self.sysfs)
+
+    def set_backing_dev(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
+        """Attach a block device or a file, before the device is initialised, and read it back.
+
+        Its content is lost, and what zram puts there is neither encrypted nor of use to anybody
+        later. It is claimed exclusively until the next reset; a file is put behind a loop device,
+        which goes with that reset too. ``force`` overwrites what is there, but never something
+        that is in use.
+
+        Raises:
+            OverwriteError: it holds something (EEXIST); says what.
+            DeviceBusyError: in use (EBUSY), or this device is already initialised.
+            ZramOSError: ENOTBLK neither block device nor file, EINVAL too small or the device
+                itself, or what opening it gave.
+            UnsupportedError: this kernel has no writeback.
+        """
+        backing.set_backing_dev(self, path, force)
+
+    def read_writeback_limit(self) -> int:
+        """Return what may still be written, in units of 4096 bytes (``writeback_limit``)."""
+        return int(self.read("writeback_limit"))
+
+    def set_writeback_limit(self, units: int) -> None:
+        """Set what may be written from now on, in units of 4096 bytes.
+
+        It counts only once it is enabled (:meth:`set_writeback_limit_enable`). Survives a reset.
+        """
+        backing.check_count("writeback_limit", units)
+        # Less is no error: 7.x rounds down to whole pages, and a running writeback uses it up.
+        self.write_verified(
+            "writeback_limit", units, self.read_writeback_limit, lambda got: got <= units
+        )
+
+    def read_writeback_limit_enable(self) -> bool:
+        """Return whether ``writeback_limit`` counts."""
+        return self.read("writeback_limit_enable") != "0"
+
+    def set_writeback_limit_enable(self, enable: bool) -> None:
+        """Make ``writeback_limit`` count, or not. Survives a reset."""
+        self._set_number("writeback_limit_enable", int(bool(enable)))
+
+    def read_writeback_batch_size(self) -> int:
+        """Return how many requests writeback keeps in flight (7.x)."""
+        return int(self.read("writeback_batch_size"))
+
+    def set_writeback_batch_size(self, requests: int) -> None:
+        """Set how many requests writeback keeps in flight; each takes one page of memory (7.x)."""
+        backing.check_count("writeback_batch_size", requests, 1)
+        self._set_number("writeback_batch_size", requests)
+
+    def read_compressed_writeback(self) -> bool:
+        """Return whether pages are written back as they are stored (7.x)."""
+        return self.read("compressed_writeback") != "0"
+
+    def set_compressed_writeback(self, enable: bool) -> None:
+        """Write pages back compressed, before the device is initialised (7.x).
+
+        Saves CPU time, not space: each page still takes a whole block.
+        """
+        self._set_number("compressed_writeback", int(bool(enable)))
+
+    def mark_idle(self, age: int | None = None) -> None:
+        """Mark stored pages idle (``idle``): all, or those not touched for ``age`` seconds.
+
+        Raises:
+            UnsupportedError: an age, but this kernel does not track access times.
+            ZramOSError: EINVAL before the device is initialised.
+        """
+        if age is None:
+            self.write("idle", "all", step="mark pages idle")
+            return
+        backing.check_count("idle age", age)
+        try:
+            self.write("idle", age, step=f"mark pages idle for {age} s")
+        except ZramOSError as err:
+            if err.errno == errno.EINVAL and self.read_disksize():
+                raise UnsupportedError(
+                    errno.EINVAL,
+                    f"{self.name}: mark pages idle for {age} s: this kernel does not track "
+                    "access times (CONFIG_ZRAM_TRACK_ENTRY_ACTIME, or ZRAM_MEMORY_TRACKING in 6.1)",
+                    err.filename,
+                ) from err
+            raise
+
+    def writeback(
+        self,
+        type: WritebackType | None = None,
+        *,
+        page_index: int | None = None,
+        page_indexes: tuple[int, int] | None = None,
+    ) -> None:
+        """Write one kind of pages, one page, or a range to the backing device (``writeback``).
+
+        ``type`` is ``idle``, ``huge``, ``huge_idle`` or ``incompressible`` (6.2); a range is
+        ``(first, last)``, in one command where the kernel knows ranges (6.16), else page by page.
+        Returns when the kernel is done; success also when nothing qualified.
+        :func:`pyzram.writeback_pages` does it in steps that can be bounded and stopped.
+
+        Raises:
+            InvalidValueError: not exactly one of the three, an unknown type, or pages beyond
+                the end of the device.
+            UnsupportedError: a type that this kernel does not know.
+            ZramOSError: ENODEV no backing device, EIO the limit is used up or a write failed,
+                ENOSPC it is full, EAGAIN another run is under way (6.12), EINVAL not initialised.
+        """
+        backing.writeback(self, type, page_index, page_indexes)
+
+    # ---- swap and file systems -----------------------------------------------------------------
+
+    def read_swap_area(self) -> SwapArea | None:
+        """Return the active swap area on the device (/proc/swaps), or ``None``."""
+        return holders.swap_area(self.sysfs, self.name)
+
+    def mkswap(self, *, label: str | None = None, uuid: str | None = None) -> None:
+        """Write a swap signature with util-linux's mkswap; ``label`` is at most 16 bytes.
+
+        Raises:
+            DeviceBusyError: mounted, swap or open exclusively elsewhere (EBUSY).
+            ZramError: mkswap is missing or failed; its own words are kept.
+        """
+        uses.mkswap(self, label, uuid)
+
+    def swapon(self, *, priority: int = -1, discard: Discard | None = None) -> None:
+        """Start swapping on the device (swapon(2)).
+
+        ``priority`` 0..32767 sets the order, -1 leaves it to the kernel (lowest). ``discard`` is
+        ``None``, ``"once"``, ``"pages"`` or ``"both"``; zram frees slots without it.
+
+        Raises:
+            InvalidValueError: priority or discard out of range.
+            DeviceBusyError: it is swap already (EBUSY).
+            ZramOSError: EINVAL without a swap signature, EPERM without privilege.
+        """
+        uses.swapon(self, priority, discard)
+
+    def swapoff(self) -> None:
+        """Stop swapping on the device (swapoff(2)); its pages return to memory first.
+
+        Raises:
+            ZramOSError: ENOMEM memory cannot take the pages, EINVAL it is no swap, EPERM.
+        """
+        uses.swapoff(self)
+
+    def mkfs(
+        self, fstype: str = "ext4", *, label: str | None = None, options: Sequence[str] = ()
+    ) -> None:
+        """Make a file system with the program mkfs.FSTYPE, given ``options`` as they are.
+
+        A journal is of no use in memory: ``mkfs("ext4", options=["-O", "^has_journal"])``.
+
+        Raises:
+            DeviceBusyError: mounted, swap or open exclusively elsewhere (EBUSY).
+            ZramError: the program is missing or failed; its own words are kept.
+        """
+        uses.mkfs(self, fstype, label, options)
+
+    def mount(
+        self, point: str | os.PathLike[str], *, fstype: str = "ext4", options: str = ""
+    ) -> None:
+        """Mount the file system on a directory, with options as mount(8) takes them.
+
+        Raises:
+            ZramOSError: ``point`` is no directory (ENOENT, ENOTDIR).
+            ZramError: mount failed; its own words are kept.
+        """
+        uses.mount(self, point, fstype, options)
+
+    def read_mount_points(self) -> tuple[str, ...]:
+        """Return where the device is mounted in this mount namespace."""
+        return tuple(holders.mount_points(self.sysfs, self.name))
+
+    def umount(self) -> None:
+        """Unmount the device wherever it is mounted, the latest first.
+
+        Raises:
+            DeviceBusyError: something else is mounted over it (EBUSY).
+            ZramError: umount failed; its own words are kept.
+        """
+        uses.umount(self)
+
+    # ---- statistics ----------------------------------------------------------------------------
+
+    def stats(self) -> Stats:
+        """Take a snapshot of everything, with the moment it was taken.
+
+        Raises:
+            DeviceNotFoundError: the device was removed meanwhile.
+        """
+        from .stats import Stats
+
+        return Stats._of_device(self)
+
+    def read_mm_stat(self) -> MmStat:
+        """Read ``mm_stat``; all zeros before initialisation."""
+        from .stats import MmStat
+
+        return MmStat._of(self.read_numbers("mm_stat"))
+
+    def read_io_stat(self) -> IoStat:
+        """Read ``io_stat``."""
+        from .stats import IoStat
+
+        return IoStat._of(self.read_numbers("io_stat"))
+
+    def read_bd_stat(self) -> BdStat:
+        """Read ``bd_stat``.
+
+        Raises:
+            UnsupportedError: this kernel has no writeback.
+        """
+        from .stats import BdStat
+
+        return BdStat._of(self.read_numbers("bd_stat"))
+
+    def read_debug_stat(self) -> DebugStat:
+        """Read ``debug_stat``.
+
+        Raises:
+            UnsupportedError: this kernel has no such file.
+        """
+        from .stats import DebugStat
+
+        return DebugStat._read(self)
+
+    def read_stat(self) -> BlockStat:
+        """Read ``stat``, the block layer's figures; never blocks."""
+        from .stats import BlockStat
+
+        return BlockStat._of(self.read_numbers("stat"))
+
+    def read_block_state(self) -> Summary:
+        """Count the stored pages by flag and age (debugfs's ``block_state``).
+
+        :func:`pyzram.slots` goes through them one by one.
+
+        Raises:
+            UnsupportedError: the kernel has no block_state, or debugfs is not mounted.
+            AccessError: not root.
+            ZramOSError: EINVAL before the device is initialised.
+        """
+        from .block_state import summary
+
+        return summary(self)
+
+    def read_pool_classes(self) -> list[dict[str, int]]:
+        """Read the size classes of the device's pool (``zsmalloc/zramN/classes`` in debugfs).
+
+        The keys are the header's words, which differ between kernels; sizes are bytes, the others
+        counts. Empty before the device is initialised.
+
+        Raises:
+            UnsupportedError: no CONFIG_ZSMALLOC_STAT, or debugfs is not mounted.
+            AccessError: not root.
+            DeviceNotFoundError: the device was removed.
+        """
+        from .stats import read_pool_classes
+
+        return read_pool_classes(self)
+
+    # ---- helpers -------------------------------------------------------------------------------
+
+    def _set_number(self, name: str, value: int) -> None:
+        self.write_verified(name, value, lambda: int(self.read(name)), lambda got: got == value)
+
+    if not TYPE_CHECKING:
+        # What scripts written before 1.0 call them.
+        def __getattr__(self, name: str) -> object:
+            if name == "swap_area":
+                return self.read_swap_area
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..config.parser import DEFAULT_PATH, Config, ConfigError, read_config
 from ..device.features import Features, features
-from ..device.lifecycle import PAGE_SIZE, total_memory
-from ..device.swap import PRIORITY_MAX
 from ..device.zram import Zram
 from ..errors import DeviceNotFoundError, UnsupportedError
 from ..kernel.parse import SwapArea, parse_swaps, unescape
 from ..kernel.sysfs import Sysfs, read_text
+from ..limits import PAGE_SIZE, SWAP_PRIORITY_MAX, total_memory
 from ..units import format_size
 
 if TYPE_CHECKING:
@@ -196,7 +195,7 @@ def swap_order(snapshot: Snapshot) -> Iterator[Finding]:
         figures = [f"{area.path} {area.priority}" for area in ahead]
         # Not the path in /proc/swaps, which may be that of another mount namespace.
         node = f"/dev/{stats.name}"
-        if first < PRIORITY_MAX:
+        if first < SWAP_PRIORITY_MAX:
             moves = [(node, max(100, first + 1))]
         else:
             # There is nothing above it.

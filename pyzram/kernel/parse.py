@@ -9,10 +9,10 @@ Documentation/ABI/testing/sysfs-block-zram.
 
 from __future__ import annotations
 
+from ..limits import BD_UNIT as BD_UNIT
+from ..limits import SECTOR_SIZE as SECTOR_SIZE
+from ..value import Value
 from .figures import of_file
-
-SECTOR_SIZE = 512
-BD_UNIT = 4096
 
 MM_STAT = of_file("mm_stat")
 IO_STAT = of_file("io_stat")
@@ -74,7 +74,7 @@ def parse_recomp_algorithms(text: str) -> dict[int, str | None]:
     """``recomp_algorithm``: priority to selected name; empty where none is configured."""
     configured = {}
     # 7.3 counts too many bytes for each line and leaves NULs before the next.
-    for line in text.replace("\0", "").splitlines():
+    for line in text.replace("\0", "").split("\n"):
         priority, colon, names = line.partition(":")
         if colon:
             configured[int(priority.strip().lstrip("#"))] = parse_algorithms(names)[0]
@@ -88,7 +88,7 @@ def parse_pool_classes(text: str) -> list[dict[str, int]]:
     columns for how full zspages are (``10%`` to ``100%``; up to 6.2 ``almost_full`` and
     ``almost_empty``) are counts.
     """
-    header, *lines = text.splitlines()
+    header, *lines = text.removesuffix("\n").split("\n")
     names = header.split()
     rows = (line.split() for line in lines)
     return [
@@ -106,29 +106,31 @@ def unescape(word: str) -> str:
     )
 
 
-class SwapArea:
-    """One line of /proc/swaps: sizes in bytes."""
+class SwapArea(Value):
+    """One line of /proc/swaps."""
 
-    __slots__ = ("path", "priority", "size", "type", "used")
+    _fields = ("path", "type", "size", "used", "priority")
+    __slots__ = _fields
 
-    def __init__(self, path: str, kind: str, size: int, used: int, priority: int) -> None:
-        self.path = path
-        self.type = kind
-        self.size = size
-        self.used = used
-        self.priority = priority
+    path: str
+    """As swapon was given it, which may be a link to the node."""
+    type: str
+    """``partition`` (any block device) or ``file``."""
+    size: int
+    """Bytes."""
+    used: int
+    """Bytes."""
+    priority: int
+    """Higher is used first; negative ones the kernel gave itself."""
 
-    def __repr__(self) -> str:
-        return (
-            f"SwapArea(path={self.path!r}, type={self.type!r}, size={self.size}, "
-            f"used={self.used}, priority={self.priority})"
-        )
+    def __init__(self, path: str, type: str, size: int, used: int, priority: int) -> None:
+        self._set(path, type, size, used, priority)
 
 
 def parse_swaps(text: str) -> list[SwapArea]:
     """``/proc/swaps`` (proc(5)): the file counts KiB, the result bytes."""
     areas = []
-    for line in text.splitlines()[1:]:
+    for line in filter(None, text.split("\n")[1:]):
         # From the right: a path may end in " (deleted)".
         *path, kind, size, used, priority = line.split()
         areas.append(
@@ -142,8 +144,12 @@ def parse_swaps(text: str) -> list[SwapArea]:
 def parse_mounts(text: str) -> dict[str, list[str]]:
     """``/proc/self/mountinfo`` (proc(5)): device number ``major:minor`` to its mount points."""
     mounts: dict[str, list[str]] = {}
-    for line in text.splitlines():
-        words = line.split(" ")
-        if len(words) > 4:
-            mounts.setdefault(words[2], []).append(unescape(words[4]))
+    for device, point in parse_mount_list(text):
+        mounts.setdefault(device, []).append(point)
     return mounts
+
+
+def parse_mount_list(text: str) -> list[tuple[str, str]]:
+    """``/proc/self/mountinfo``: device number and mount point, in the order of mounting."""
+    rows = (line.split(" ") for line in text.split("\n"))
+    return [(words[2], unescape(words[4])) for words in rows if len(words) > 4]

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import DeviceBusyError, InvalidValueError
-from ..kernel.parse import BD_UNIT
+from ..limits import BD_UNIT
+from ..limits import PAGE_SIZE as PAGE_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from ..device.stats import BdStat, MmStat
     from ..device.zram import Zram
 
-PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 FIRST_STEP = 1024
 STEP_SECONDS = 0.5
 

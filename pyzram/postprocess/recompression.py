@@ -13,12 +13,13 @@ from .writeback import mark_idle
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..device.kinds import RecompressType
     from ..device.zram import Zram
 
 
 def recompress_pages(
     device: Zram,
-    type: str | None = None,
+    type: RecompressType | None = None,
     *,
     age: int | None = None,
     threshold: int | None = None,

@@ -10,7 +10,7 @@ heeded before each step and where a step waits, never while undoing.
 from __future__ import annotations
 
 from .. import interruption
-from ..device.lifecycle import Lifecycle
+from ..device.zram import Zram
 from ..errors import DeviceNotFoundError, ZramError, from_errno
 from .steps import STEPS, Action, made_for
 
@@ -173,13 +173,13 @@ class Executor:
         """Return what is recorded of a step's device."""
         return self.registry.record(self.number(step))
 
-    def device(self, number: int) -> Lifecycle:
+    def device(self, number: int) -> Zram:
         """Return a handle of a device of ours.
 
         Raises:
             DeviceNotFoundError: it is gone, or its number is another's by now (ENODEV).
         """
-        device = Lifecycle(number, sysfs=self.sysfs)
+        device = Zram(number, sysfs=self.sysfs)
         try:
             # Through the handle, which stays with the device that it was opened for.
             found = str(device.read_diskseq() or "-")

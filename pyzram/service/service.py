@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 
 from ..config.parser import DEFAULT_PATH, Config, ConfigError, read_config
-from ..device.lifecycle import total_memory
 from ..errors import ZramError, ZramOSError
 from ..kernel.sysfs import Sysfs
+from ..limits import total_memory
 from . import plan as planner
 from .executor import Executor, StepError
 from .observe import observe

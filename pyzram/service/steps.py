@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import os
 
+from ..algorithm import Algorithm
 from ..config.parser import DEFAULT_ALGORITHMS, owner_ids
-from ..device.algorithms import Algorithm
 from ..device.backing_attach import check_backing
 from ..device.lifecycle import MEM_LIMIT, wait_until
 from ..errors import DeviceNotFoundError, UnsupportedError, from_errno
@@ -23,7 +23,7 @@ from .diff import mount_words, remount_words, settings_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..config.device_config import Choice, DeviceConfig
-    from ..device.lifecycle import Lifecycle
+    from ..device.zram import Zram
     from .executor import Executor
     from .plan import Step
 
@@ -63,7 +63,7 @@ class Action:
         """``zramN``."""
         return f"zram{self.number}"
 
-    def device(self) -> Lifecycle:
+    def device(self) -> Zram:
         """Return a handle of the device, which is surely ours."""
         return self.run.device(self.number)
 
@@ -174,7 +174,8 @@ class Remove(Action):
 
 def _remove(run: Executor, number: int) -> None:
     try:
-        run.device(number).remove()
+        with run.device(number) as device:
+            device.remove()
     except DeviceNotFoundError:
         run.warn(f"zram{number} was gone already")
     run.registry.drop(number)
@@ -199,7 +200,7 @@ class Configure(Action):
             )
         self.run.chosen[self.step.index] = choice.name if choice else "the kernel's algorithm"
 
-    def choose(self, device: Lifecycle, choices: tuple[Choice, ...]) -> Algorithm | None:
+    def choose(self, device: Zram, choices: tuple[Choice, ...]) -> Algorithm | None:
         """Return the first algorithm that this kernel has."""
         offered = device.read_algorithms()
         for choice in choices:
@@ -246,7 +247,8 @@ class Swapon(Action):
         discard = self.desired.discard
         with self.device() as device:
             device.swapon(
-                priority=self.step.args["priority"], discard=None if discard == "none" else discard
+                priority=self.step.args["priority"],
+                discard=None if discard == "none" else discard,  # type: ignore[arg-type]
             )
 
     @property

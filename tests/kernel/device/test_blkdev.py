@@ -19,7 +19,8 @@ SIZE = 16 << 20
 
 @pytest.fixture
 def node(zram_device):
-    Zram(zram_device.number).configure(disksize=SIZE)
+    with Zram(zram_device.number) as zram:
+        zram.configure(disksize=SIZE)
     return zram_device.node
 
 
@@ -85,8 +86,8 @@ def test_ebusy_is_tried_again_until_it_passes(node, zram_device):
 
 @pytest.mark.parametrize("discard", [None, "once", "pages", "both"])
 def test_swapon_takes_each_kind_of_discard(node, zram_device, discard):
-    zram = Zram(zram_device.number)
-    zram.mkswap()
-    zram.swapon(priority=3, discard=discard)
-    assert zram.swap_area().priority == 3
-    zram.swapoff()
+    with Zram(zram_device.number) as zram:
+        zram.mkswap()
+        zram.swapon(priority=3, discard=discard)
+        assert zram.read_swap_area().priority == 3
+        zram.swapoff()

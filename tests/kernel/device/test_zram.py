@@ -71,7 +71,8 @@ def test_a_link_to_the_node_names_the_device(zram_device, tmp_path):
 
 
 def test_devices_lists_every_device_once(zram_device):
-    numbers = [device.number for device in pyzram.devices()]
+    with pyzram.devices() as found:
+        numbers = [device.number for device in found]
     assert zram_device.number in numbers
     assert numbers == sorted(set(numbers))
 
@@ -102,6 +103,8 @@ def test_a_handle_stays_with_the_device_it_was_made_for(add_zram):
         pytest.skip("the number was taken by somebody else")
     refused(pyzram.DeviceNotFoundError, errno.ENOENT, handle.read_disksize)
     refused(pyzram.DeviceNotFoundError, errno.ENODEV, handle.remove)
+    handle.remove(release=True, missing_ok=True)
+    assert handle.closed
     assert second.sysfs.exists()
 
 
@@ -110,6 +113,7 @@ def test_an_open_statistics_file_of_a_removed_device_says_gone(add_zram):
     handle.read_mm_stat()
     pyzram.Zram(handle.number).remove()
     refused(pyzram.DeviceNotFoundError, errno.ENODEV, handle.read_mm_stat)
+    handle.close()
 
 
 def test_a_closed_handle_refuses_and_closes_twice(zram):
@@ -123,14 +127,13 @@ def test_a_closed_handle_refuses_and_closes_twice(zram):
 
 
 def test_add_gives_a_new_device_with_its_node():
-    before = {device.number for device in pyzram.devices()}
+    with pyzram.devices() as found:
+        before = {device.number for device in found}
     with pyzram.Zram.add() as device:
-        try:
-            assert device.number not in before
-            assert Path(device.node).is_block_device()
-            assert not device.read_initstate()
-        finally:
-            device.remove()
+        assert device.number not in before
+        assert Path(device.node).is_block_device()
+        assert not device.read_initstate()
+    assert not Path(device.path).exists()
 
 
 def test_remove_closes_the_handle(zram_device):
@@ -140,12 +143,117 @@ def test_remove_closes_the_handle(zram_device):
     assert not zram_device.sysfs.exists()
 
 
+def test_what_a_block_made_it_takes_down_in_order(tmp_path):
+    with pyzram.Zram.add() as device:
+        device.configure(disksize="64M")
+        device.mkswap()
+        device.swapon(priority=1)
+    with pyzram.Zram.add() as other:
+        other.configure(disksize="64M")
+        other.mkfs("ext4", label="pyzram-test", options=["-O", "^has_journal"])
+        for name in ("a", "b"):
+            (tmp_path / name).mkdir()
+            other.mount(tmp_path / name)
+        assert other.read_mount_points() == (str(tmp_path / "a"), str(tmp_path / "b"))
+    for gone in (device, other):
+        assert gone.closed
+        assert not Path(gone.path).exists()
+
+
+def test_a_block_that_fails_takes_down_too_and_its_error_comes_first():
+    refusal = pytest.raises(pyzram.ZramOSError, match="is there a swap signature")
+    with refusal, pyzram.Zram.add() as device:
+        device.configure(disksize="16M")
+        device.swapon()
+    assert not Path(device.path).exists()
+
+
+def test_what_cannot_be_taken_down_is_told_after_the_block_s_own_error(tmp_path):
+    with pytest.raises(RuntimeError, match="mine") as caught, pyzram.Zram.add() as device:
+        device.configure(disksize="64M")
+        device.mkfs("ext4")
+        device.mount(tmp_path)
+        holder = os.open(tmp_path, os.O_RDONLY)
+        raise RuntimeError("mine")
+    assert "busy" in caught.value.__notes__[0]
+    assert device.closed
+    os.close(holder)
+    with pyzram.Zram(device.number) as again:
+        again.remove(release=True)
+    assert not Path(device.path).exists()
+
+
+def test_what_is_to_stay_stays():
+    with pyzram.Zram.add() as device:
+        device.keep()
+    assert device.closed
+    pyzram.Zram(device.number).remove()
+
+
+def test_somebody_else_s_mount_above_is_left_alone(tmp_path):
+    with pyzram.Zram.add() as device:
+        device.configure(disksize="64M")
+        device.mkfs("ext4")
+        device.mount(tmp_path)
+        subprocess.run(["mount", "-t", "tmpfs", "above", str(tmp_path)], check=True)
+        try:
+            message = refused(pyzram.DeviceBusyError, errno.EBUSY, device.umount)
+            assert "mounted over it" in message
+        finally:
+            subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_use_is_refused_with_its_remedy(zram):
+    zram.configure(disksize="16M")
+    zram.mkswap()
+    zram.swapon(priority=1)
+    for call in (zram.remove, zram.reset):
+        message = refused(pyzram.DeviceBusyError, errno.EBUSY, call)
+        assert "active swap; swapoff, umount or remove(release=True) first" in message
+    zram.remove(release=True)
+    assert zram.closed
+
+
+def test_the_first_algorithm_of_a_list_that_this_kernel_has_is_taken(zram):
+    chosen = zram.configure(disksize="16M", algorithm=["none-such", other_algorithm(zram), "lzo"])
+    assert zram.read_comp_algorithm() == chosen.name
+
+
+def test_a_process_that_lost_the_race_for_a_descriptor_resets_nothing(zram, add_zram):
+    """What a pickled handle did once: the number in it was another device's by then."""
+    zram.configure(disksize="16M")
+    number = zram._fd
+    zram.close()
+    with pyzram.Zram(add_zram().number) as other:
+        other.configure(disksize="16M")
+        assert other._fd == number
+        with pytest.raises(pyzram.InvalidValueError, match="closed"):
+            zram.reset()
+        assert other.read_initstate()
+
+
+def test_stats_of_a_device_in_use_are_equal_until_something_happens(zram):
+    zram.configure(disksize="16M")
+    zram.mkswap()
+    zram.swapon(priority=1)
+    before = zram.stats()
+    assert zram.stats() == before
+    assert before.diskseq == int(Path(zram.path, "diskseq").read_text())
+    assert before.swap.priority == 1
+    zram.swapoff()
+    fill(zram.node, os.urandom(64 * PAGE))
+    change = zram.stats() - before
+    assert change.mm_stat.orig_data_size == 64 * PAGE - PAGE * (before.mm_stat.orig_data_size > 0)
+    assert change.stat.written_bytes == 64 * PAGE
+    assert change.written_bytes_per_second > 0
+
+
 def test_remove_and_reset_name_the_process_that_has_it_open(zram):
     zram.configure(disksize="16M")
     fd = os.open(zram.node, os.O_RDONLY)
     try:
         for call in (zram.reset, zram.remove):
-            message = refused(pyzram.DeviceBusyError, errno.EBUSY, call, retry=0.05)
+            message = refused(pyzram.DeviceBusyError, errno.EBUSY, call, timeout=0.05)
             assert f"[{os.getpid()}]" in message
     finally:
         os.close(fd)
@@ -156,7 +264,7 @@ def test_reset_waits_for_a_short_opener(zram):
     zram.configure(disksize="16M")
     with open(zram.node, "rb") as node:
         prober = subprocess.Popen(["sleep", "0.3"], stdin=node)
-    zram.reset(retry=5)
+    zram.reset(timeout=5)
     prober.wait()
     assert zram.read_disksize() == 0
 
@@ -327,7 +435,7 @@ def test_swap_on_and_off(zram):
     zram.configure(disksize="16M")
     zram.mkswap(label="pyzram-test")
     zram.swapon(priority=7)
-    area = zram.swap_area()
+    area = zram.read_swap_area()
     assert area is not None
     assert area.priority == 7
     assert (16 << 20) - area.size == PAGE
@@ -335,7 +443,7 @@ def test_swap_on_and_off(zram):
     for call in (zram.reset, zram.remove, zram.swapon, zram.mkswap):
         assert "active swap" in refused(pyzram.DeviceBusyError, errno.EBUSY, call)
     zram.swapoff()
-    assert zram.swap_area() is None
+    assert zram.read_swap_area() is None
 
 
 def test_swapon_without_a_signature(zram):

@@ -68,14 +68,19 @@ def stored(device: pyzram.Zram, data: bytes) -> list[int]:
     return growth
 
 
+@pytest.fixture
+def device(zram_device):
+    with pyzram.Zram(zram_device.number) as opened:
+        yield opened
+
+
 def expected(lengths) -> list[int]:
     huge = pyzram.PoolModel().huge_class_size
     return [PAGE if length >= huge else length for length in lengths]
 
 
 @pytest.mark.parametrize("name", ["lzo", "lzo-rle", "lz4", "lz4hc", "zstd", "deflate", "842"])
-def test_every_page_adds_exactly_what_was_predicted(zram_device, name):
-    device = pyzram.Zram(zram_device.number)
+def test_every_page_adds_exactly_what_was_predicted(device, name):
     if name not in device.read_algorithms():
         pytest.skip(f"this kernel has no {name}")
     if name in ("lz4hc", "zstd"):
@@ -97,17 +102,15 @@ def configured_lz4(device: pyzram.Zram, disksize: int, **params) -> None:
     device.configure(disksize=disksize, algorithm=pyzram.Algorithm("lz4", **params))
 
 
-def test_lz4_is_exact_at_another_acceleration(zram_device):
-    device = pyzram.Zram(zram_device.number)
+def test_lz4_is_exact_at_another_acceleration(device):
     data = corpus()[: 1500 * PAGE]
     configured_lz4(device, len(data), level=7)
     assert stored(device, data) == expected(pyzram.page_sizes(data, "lz4", level=7, page_size=PAGE))
 
 
 @pytest.mark.parametrize("length", [5000, 65536])
-def test_lz4_with_a_dictionary_is_the_kernels_but_for_the_last_probe(zram_device, tmp_path, length):
+def test_lz4_with_a_dictionary_is_the_kernels_but_for_the_last_probe(device, tmp_path, length):
     """It is liblz4's: it may find one match more near the end, which makes a few bytes."""
-    device = pyzram.Zram(zram_device.number)
     data = corpus()[: 1500 * PAGE]
     dictionary = data[-length:]
     (tmp_path / "dictionary").write_bytes(dictionary)

@@ -3,8 +3,13 @@
 
 from __future__ import annotations
 
+import copy
 import errno
+import gc
+import multiprocessing
 import os
+import pickle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -55,7 +60,9 @@ def test_no_algorithm_in_brackets_is_none(tree):
 
 
 def test_devices_of_a_tree(tree):
-    assert [device.name for device in pyzram.devices(sysfs=tree)] == ["zram3"]
+    with pyzram.devices(sysfs=tree) as found:
+        assert [device.name for device in found] == ["zram3"]
+    assert all(device.closed for device in found)
 
 
 def test_without_a_driver_that_is_what_it_says(tmp_path):
@@ -128,7 +135,7 @@ def test_a_count_that_is_none_stops_configure_before_anything_is_done(tree, sett
 def test_a_kernel_without_swap_has_no_swap_areas(tree):
     (Path(tree.root) / "proc").mkdir()
     with pyzram.Zram(3, sysfs=tree) as device:
-        assert device.swap_area() is None
+        assert device.read_swap_area() is None
 
 
 @pytest.mark.parametrize("path", ["/dev/zram3", "/zram3"])
@@ -137,7 +144,7 @@ def test_a_swap_area_is_found_by_its_device(tree, path):
     line = f"{path} partition 1024 512 100"
     (Path(tree.root) / "proc/swaps").write_text(f"Filename Type Size Used Priority\n{line}\n")
     with pyzram.Zram(3, sysfs=tree) as device:
-        area = device.swap_area()
+        area = device.read_swap_area()
     assert area is not None
     assert (area.size, area.used, area.priority) == (1 << 20, 1 << 19, 100)
     assert attributes.AttributeReader(tree).swaps()["zram3"].priority == 100
@@ -219,3 +226,97 @@ def test_block_state_is_counted_from_the_handle(tree):
         counts = device.read_block_state()
     assert counts.slots == 2
     assert (counts.flags["same"], counts.flags["huge"], counts.flags["idle"]) == (1, 1, 0)
+
+
+# ---- handles that are nobody else's --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("attempt", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_handle_cannot_be_copied_or_sent(tree, attempt):
+    with pyzram.Zram(3, sysfs=tree) as device, pytest.raises(TypeError, match="pass 'zram3'"):
+        attempt(device)
+
+
+def test_a_pool_of_processes_is_given_names_and_not_handles(tree):
+    with pyzram.Zram(3, sysfs=tree) as device, multiprocessing.get_context("spawn").Pool(1) as pool:
+        with pytest.raises(TypeError, match="pass 'zram3'"):
+            pool.map(repr, [device])
+        assert pool.map(repr, [device.name]) == ["'zram3'"]
+
+
+def in_a_child(work) -> int:
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+            os._exit(0)
+        except BaseException:
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def test_after_a_fork_the_child_is_refused_and_closes_nothing(tree):
+    with pyzram.Zram(3, sysfs=tree) as device:
+        device.read_io_stat()  # its file stays open
+        descriptors = [device._fd, device._files["io_stat"]._fd]
+
+        def child() -> None:
+            for call in (device.read_disksize, device.read_io_stat, device.remove):
+                with pytest.raises(pyzram.InvalidValueError, match="before fork: open 'zram3'"):
+                    call()
+            # As a daemon does: the numbers are somebody else's from here on.
+            for fd in descriptors:
+                os.close(fd)
+                assert os.open("/dev/null", os.O_RDONLY) == fd
+            device.close()
+            gc.collect()
+            for fd in descriptors:
+                os.fstat(fd)
+            with pyzram.Zram(device.name, sysfs=tree) as own:
+                assert own.read_disksize() == 0
+
+        assert in_a_child(child) == 0
+        assert device.read_io_stat().failed_reads == 0
+
+
+def test_a_descriptor_is_closed_once_whatever_becomes_of_its_number(tree):
+    device = pyzram.Zram(3, sysfs=tree)
+    number = device._fd
+    device.close()
+    other = os.open("/dev/null", os.O_RDONLY)
+    assert other == number
+    device.close()
+    device.__exit__(None, None, None)
+    del device
+    gc.collect()
+    os.close(other)
+
+
+def test_a_handle_that_is_dropped_open_says_so_and_closes(tree):
+    device = pyzram.Zram(3, sysfs=tree)
+    number = device._fd
+    with pytest.warns(ResourceWarning, match="<Zram zram3> was never closed"):
+        del device
+        gc.collect()
+    with pytest.raises(OSError):
+        os.fstat(number)
+
+
+def test_handles_in_threads_read_side_by_side(tree):
+    def read(_: int) -> int:
+        with pyzram.Zram(3, sysfs=tree) as device:
+            return sum(device.read_io_stat().failed_reads for _ in range(50))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(read, range(32))) == [0] * 32
+
+
+def test_what_is_no_single_algorithm_is_refused_by_name(tree):
+    with pyzram.Zram(3, sysfs=tree) as device:
+        for wrong in (["zstd"], None, 3):
+            with pytest.raises(pyzram.InvalidValueError, match="not a name"):
+                device.set_comp_algorithm(wrong)
+        with pytest.raises(pyzram.InvalidValueError, match="neither one nor a list"):
+            device.configure(disksize="1M", algorithm=3)
+        with pytest.raises(pyzram.UnsupportedError, match="no algorithm 'zstd or l'"):
+            device.configure(disksize="1M", algorithm=["zstd", "l"])

@@ -285,7 +285,7 @@ def test_a_raised_priority_is_no_difference_afterwards() -> None:
     config = conf()
     device = running(config)
     assert device.area
-    device.area.priority = 101
+    device.area = SwapArea(**{**device.area.as_dict(), "priority": 101})
     assert actions(plan_reload(config, machine(device))) == []
 
 

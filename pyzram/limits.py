@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: MIT
+"""Bounds and units that the kernel and its tools set, each in one place."""
+
+from __future__ import annotations
+
+import os
+
+PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
+"""Bytes of a page of this machine."""
+BD_UNIT = 4096
+"""Bytes of the unit that ``bd_stat`` and ``writeback_limit`` count in, whatever a page is."""
+SECTOR_SIZE = 512
+"""Bytes of the unit that ``stat`` counts in."""
+SWAP_PRIORITY_MAX = 32767
+"""Highest priority of a swap area (swapon(2)); -1 leaves it to the kernel."""
+SWAP_LABEL_MAX = 16
+"""Bytes of a swap label (mkswap(8))."""
+ALGORITHM_PRIORITY_MAX = 3
+"""Highest priority of a secondary algorithm; the primary one has 0."""
+TABLE_BYTES_PER_PAGE = 16
+"""What the kernel takes at once for each page of disksize, whether it is used or not."""
+
+
+def total_memory() -> int:
+    """Return the machine's memory in bytes, which percentages are of."""
+    return os.sysconf("SC_PHYS_PAGES") * PAGE_SIZE

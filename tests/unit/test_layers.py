@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: MIT
+"""The rule of the house: imports point down, and rooms of one floor do not import each other."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import pyzram
+
+PACKAGE = Path(pyzram.__file__).parent
+FLOORS = {
+    "cli": 4,
+    "service": 3,
+    "postprocess": 3,
+    "doctor": 3,
+    "tend": 3,
+    "device": 2,
+    "pages": 2,
+    "config": 2,
+    "kernel": 1,
+}
+# Rooms by their own right; what is not listed here lies on the ground.
+TOP = {"pyzram.__init__", "pyzram.__main__"}
+
+
+def module_of(path: Path) -> str:
+    return ".".join(["pyzram", *path.relative_to(PACKAGE).with_suffix("").parts])
+
+
+def room_of(module: str) -> str:
+    """The folder, or nothing on the ground."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 and parts[1] in FLOORS else ""
+
+
+def floor_of(module: str) -> int:
+    return 4 if module in TOP or module == "pyzram" else FLOORS.get(room_of(module), 0)
+
+
+def imports(tree: ast.AST, module: str) -> Iterator[tuple[int, str]]:
+    """Line and module of every import from this package, within functions too."""
+    package = module.split(".")[:-1]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for name in node.names:
+                if name.name.split(".")[0] == "pyzram":
+                    yield node.lineno, name.name
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                base = package[: len(package) - node.level + 1]
+            elif node.module and node.module.split(".")[0] == "pyzram":
+                base = []
+            else:
+                continue
+            whole = ".".join([*base, *filter(None, [node.module])])
+            for name in node.names:
+                # `from . import x` may import a module or a name of the package.
+                inner = PACKAGE.joinpath(*whole.split(".")[1:], name.name)
+                is_module = inner.with_suffix(".py").exists() or inner.is_dir()
+                yield node.lineno, f"{whole}.{name.name}" if is_module else whole
+
+
+def faults(source: str, module: str) -> list[str]:
+    """What breaks the rule in one module."""
+    found = []
+    here, room = floor_of(module), room_of(module)
+    for line, other in imports(ast.parse(source), module):
+        there, theirs = floor_of(other), room_of(other)
+        beside = there == here and room != theirs and here > 0
+        if there > here or beside:
+            found.append(f"{module}:{line}: {room or 'ground'} imports {other}")
+    return found
+
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def test_imports_point_down() -> None:
+    assert len(MODULES) > 50
+    assert [fault for path in MODULES for fault in faults(path.read_text(), module_of(path))] == []
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("pyzram.units", "from .kernel.sysfs import Sysfs"),
+        ("pyzram.kernel.parse", "from ..device.zram import Zram"),
+        ("pyzram.kernel.parse", "from ..device import zram"),
+        ("pyzram.kernel.parse", "import pyzram.device.zram"),
+        ("pyzram.device.zram", "def f():\n    from ..service import plan"),
+        ("pyzram.device.zram", "from ..pages import codec"),
+        ("pyzram.config.parser", "from ..device.zram import Zram"),
+        ("pyzram.postprocess.writeback", "from ..service.service import Service"),
+        ("pyzram.service.plan", "from .. import cli"),
+        ("pyzram.service.plan", "import pyzram"),
+    ],
+)
+def test_an_arrow_that_points_up_or_aside_is_seen(module: str, line: str) -> None:
+    assert len(faults(line, module)) == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("pyzram.cli.doctor", "from ..doctor.checks import examine"),
+        ("pyzram.device.zram", "from ..kernel import holders"),
+        ("pyzram.device.zram", "from .. import _native"),
+        ("pyzram.device.zram", "from . import backing"),
+        ("pyzram.units", "from .errors import ZramError"),
+        ("pyzram.units", "import os"),
+    ],
+)
+def test_an_arrow_that_points_down_is_fine(module: str, line: str) -> None:
+    assert faults(line, module) == []
+
+
+@pytest.mark.parametrize("room", sorted(FLOORS))
+def test_a_room_s_init_is_a_docstring_and_nothing_else(room: str) -> None:
+    path = PACKAGE / room / "__init__.py"
+    if not path.exists():
+        pytest.skip(f"no room {room} yet")
+    (docstring,) = ast.parse(path.read_text()).body
+    assert isinstance(docstring, ast.Expr)
+    assert isinstance(docstring.value, ast.Constant)
