@@ -99,6 +99,34 @@ def page(name):
     return make(*map(int, numbers))
 
 
+@cache
+def large_pages(page_size):
+    """Pages above 4 KiB, five of each of six kinds; those of large-pages.json."""
+    parts = page_size // PAGE
+    every = [page(name) for name in _table()]
+    made = []
+    for number in range(30):
+        source = Bytes(number)
+        kind = number % 6
+        made.append(
+            b"".join(
+                words(number * 100 + part)
+                if kind == 0
+                else structs(number * 100 + part)
+                if kind == 1
+                else half(number * 100 + part)
+                if kind == 2
+                else every[source.below(len(every))]
+                if kind == 3
+                else sparse(number * 100 + part, 20 + source.below(400))
+                if kind == 4
+                else tail(number * 100 + part, 2000 + source.below(1000), b"ab")
+                for part in range(parts)
+            )
+        )
+    return made
+
+
 def digest(data):
     return hashlib.sha256(data).hexdigest()[:16]
 

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* The prefix codes of deflate: canonical, of limited length, words with their first bit lowest. */
+#ifndef PYZRAM_DEFLATE_CODE_H
+#define PYZRAM_DEFLATE_CODE_H
+
+#include <stdint.h>
+
+enum {
+	DEFLATE_CODE_SYMBOLS = 288,
+	DEFLATE_CODE_MAX = 15,		/* bits */
+};
+
+struct deflate_code {
+	uint8_t bits[DEFLATE_CODE_SYMBOLS];	/* of a symbol's word, 0: it has none */
+	uint16_t words[DEFLATE_CODE_SYMBOLS];
+	unsigned int count;			/* up to the last symbol that has one */
+};
+
+/*
+ * The best code for symbols that occur so often, of words of at most max bits. It has two words at
+ * least, as the format wants it.
+ */
+void pyzram_deflate_code_make(struct deflate_code *code, const uint32_t *often,
+			      unsigned int symbols, unsigned int max);
+
+/* Number the words by their bits. */
+void pyzram_deflate_code_words(struct deflate_code *code, unsigned int symbols);
+
+#endif /* PYZRAM_DEFLATE_CODE_H */
