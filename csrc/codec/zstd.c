@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * zstd by libzstd, with the kernel's parameters (drivers/block/zram/backend_zstd.c, 6.12 and later).
- * The bytes are those of the kernel's release of zstd where libzstd is of the same generation; at
- * levels 1, 3 and 9 all releases from 1.5.2 on agree. Linux 6.1 took parameters meant for unknown
- * sizes, at level 3: its pages are 0.3 to 2 % larger.
+ * The bytes are those of the kernel's release of zstd where libzstd is of the same generation: 1.5.7
+ * stands for Linux 7.x, 1.5.2 to 1.5.5 for 6.12. Generations differ in single pages; pages of 4 KiB
+ * by 0.01 % in sum at level 3. Linux 6.1 took parameters meant for unknown sizes, at level 3: its
+ * pages are 0.3 to 2 % larger.
  */
-/* For the parameters of a digested dictionary; libzstd exports these functions since 1.4. */
+/* For the row match finder and a digested dictionary's parameters; exported since 1.4. */
 #define ZSTD_STATIC_LINKING_ONLY
 #include "codec.h"
 
@@ -30,10 +31,59 @@ struct zstd_state {
 	ZSTD_DCtx *decompress;
 };
 
+/*
+ * Windows above 16 KiB are searched by rows where the processor has vectors; the kernel never does
+ * so. For smaller ones the plain call is the faster one.
+ */
+#if ZSTD_VERSION_NUMBER >= 10501
+static int has_rows(const struct pyzram_params *params)
+{
+	/* Before 1.5.1 the values meant something else. */
+	return params->page_size + params->dict_len > 16384 && ZSTD_versionNumber() >= 10501;
+}
+
+static size_t search_as_the_kernel(ZSTD_CCtx_params *params)
+{
+	return ZSTD_CCtxParams_setParameter(params, ZSTD_c_useRowMatchFinder, ZSTD_ps_disable);
+}
+#else
+static int has_rows(const struct pyzram_params *params)
+{
+	(void)params;
+	return 0;
+}
+
+static size_t search_as_the_kernel(ZSTD_CCtx_params *params)
+{
+	(void)params;
+	return 0;
+}
+#endif
+
+/* A digested dictionary, which decides how the pages are searched, too. NULL: no memory, or broken. */
+static ZSTD_CDict *digest(const struct pyzram_params *params)
+{
+	ZSTD_compressionParameters chosen = ZSTD_getCParams(params->level, params->page_size,
+							    params->dict_len);
+	ZSTD_parameters parameters = { .cParams = chosen, .fParams = { .contentSizeFlag = 1 } };
+	ZSTD_CCtx_params *how;
+	ZSTD_CDict *cdict = NULL;
+
+	if (!has_rows(params))
+		return ZSTD_createCDict_advanced(params->dict, params->dict_len, ZSTD_dlm_byRef,
+						 ZSTD_dct_auto, chosen, ZSTD_defaultCMem);
+	how = ZSTD_createCCtxParams();
+	if (how && !ZSTD_isError(ZSTD_CCtxParams_init_advanced(how, parameters)) &&
+	    !ZSTD_isError(search_as_the_kernel(how)))
+		cdict = ZSTD_createCDict_advanced2(params->dict, params->dict_len, ZSTD_dlm_byRef,
+						   ZSTD_dct_auto, how, ZSTD_defaultCMem);
+	ZSTD_freeCCtxParams(how);
+	return cdict;
+}
+
 static int zstd_params_init(struct pyzram_params *params)
 {
 	struct zstd_prepared *prepared;
-	ZSTD_compressionParameters chosen;
 
 	if (params->winbits != PYZRAM_LEVEL_DEFAULT)
 		return -EOPNOTSUPP;
@@ -45,9 +95,7 @@ static int zstd_params_init(struct pyzram_params *params)
 	if (!prepared)
 		return -ENOMEM;
 	params->prepared = prepared;
-	chosen = ZSTD_getCParams(params->level, params->page_size, params->dict_len);
-	prepared->cdict = ZSTD_createCDict_advanced(params->dict, params->dict_len, ZSTD_dlm_byRef,
-						    ZSTD_dct_auto, chosen, ZSTD_defaultCMem);
+	prepared->cdict = digest(params);
 	prepared->ddict = ZSTD_createDDict_byReference(params->dict, params->dict_len);
 	/* libzstd does not tell a broken dictionary from a lack of memory. */
 	return prepared->cdict && prepared->ddict ? 0 : -EINVAL;
@@ -64,6 +112,28 @@ static void zstd_params_deinit(struct pyzram_params *params)
 	free(prepared);
 }
 
+static int zstd_errno(size_t result, int otherwise)
+{
+	return ZSTD_getErrorCode(result) == ZSTD_error_memory_allocation ? -ENOMEM : otherwise;
+}
+
+/* They outlast a page. */
+static int parameters_set(ZSTD_CCtx *context, int32_t level)
+{
+	ZSTD_CCtx_params *how = ZSTD_createCCtxParams();
+	size_t result;
+
+	if (!how)
+		return -ENOMEM;
+	result = ZSTD_CCtxParams_init(how, level);
+	if (!ZSTD_isError(result))
+		result = search_as_the_kernel(how);
+	if (!ZSTD_isError(result))
+		result = ZSTD_CCtx_setParametersUsingCCtxParams(context, how);
+	ZSTD_freeCCtxParams(how);
+	return ZSTD_isError(result) ? zstd_errno(result, -EIO) : 0;
+}
+
 static int zstd_context_init(struct pyzram_context *context)
 {
 	struct zstd_state *state = calloc(1, sizeof(*state));
@@ -73,7 +143,11 @@ static int zstd_context_init(struct pyzram_context *context)
 	context->state = state;
 	state->compress = ZSTD_createCCtx();
 	state->decompress = ZSTD_createDCtx();
-	return state->compress && state->decompress ? 0 : -ENOMEM;
+	if (!state->compress || !state->decompress)
+		return -ENOMEM;
+	if (context->params->prepared || !has_rows(context->params))
+		return 0;
+	return parameters_set(state->compress, context->params->level);
 }
 
 static void zstd_context_deinit(struct pyzram_context *context)
@@ -87,11 +161,6 @@ static void zstd_context_deinit(struct pyzram_context *context)
 	free(state);
 }
 
-static int zstd_errno(size_t result, int otherwise)
-{
-	return ZSTD_getErrorCode(result) == ZSTD_error_memory_allocation ? -ENOMEM : otherwise;
-}
-
 static int zstd_compress(struct pyzram_context *context, struct codec_request *request)
 {
 	const struct pyzram_params *params = context->params;
@@ -103,7 +172,10 @@ static int zstd_compress(struct pyzram_context *context, struct codec_request *r
 		len = ZSTD_compress_usingCDict(state->compress, request->dst, request->dst_cap,
 					       request->src, request->src_len, prepared->cdict);
 	else
-		len = ZSTD_compressCCtx(state->compress, request->dst, request->dst_cap,
+		len = has_rows(params) ?
+		      ZSTD_compress2(state->compress, request->dst, request->dst_cap,
+				     request->src, request->src_len) :
+		      ZSTD_compressCCtx(state->compress, request->dst, request->dst_cap,
 					request->src, request->src_len, params->level);
 	if (ZSTD_isError(len))
 		return zstd_errno(len, -EIO);
