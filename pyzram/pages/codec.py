@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _native
 from ..errors import InvalidValueError, from_errno
-from .zsmalloc import PoolModel, machine_word_size
+from .zsmalloc import PoolModel, machine_word_size, running_page_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,13 +69,14 @@ def decompress_page(
     data: Buffer,
     algorithm: str,
     *,
-    page_size: int = 4096,
+    page_size: int | None = None,
     level: int | None = None,
     dictionary: Buffer | None = None,
     winbits: int | None = None,
 ) -> bytes:
     """Restore the page of ``page_size`` bytes that :func:`compress_page` made ``data`` of.
 
+    By default pages have the size that they have on the running kernel.
     The parameters are those it was compressed with. ``data`` may come from anywhere: what is not
     the compressed form of one page is refused.
 
@@ -84,6 +85,7 @@ def decompress_page(
             :func:`compress_page`.
         TypeError: ``data`` is no buffer.
     """
+    page_size = running_page_size() if page_size is None else page_size
     codec = _codec(algorithm, page_size, level, winbits, _dictionary(dictionary))
     with _pin(data, "data") as pinned:
         try:
@@ -103,20 +105,22 @@ def page_sizes(
     level: int | None = None,
     dictionary: Buffer | None = None,
     winbits: int | None = None,
-    page_size: int = 4096,
+    page_size: int | None = None,
     threads: int | None = None,
 ) -> array[int]:
     """Return what each page of ``buffer`` compresses to: bytes, 0 for a same-filled page.
 
-    These are lengths before the huge test; :class:`pyzram.PoolModel` says what a device stores of
-    them. The buffer is read where it lies. ``threads`` is by default the usable processors for
-    big buffers. Ctrl-C stops the work within about a megabyte of pages.
+    Pages have the running kernel's size, or ``page_size`` bytes. These are lengths before the huge
+    test; :class:`pyzram.PoolModel` says what a device stores of them. The buffer is read where it
+    lies. ``threads`` is by default the usable processors for big buffers. Ctrl-C stops the work
+    within about a megabyte of pages.
 
     Raises:
         InvalidValueError: the buffer is no whole number of pages or closed, or as for
             :func:`compress_page`.
         TypeError: ``buffer`` is no buffer.
     """
+    page_size = running_page_size() if page_size is None else page_size
     codec = _codec(algorithm, page_size, level, winbits, _dictionary(dictionary))
     return _sizes(buffer, codec, threads)
 
@@ -125,21 +129,23 @@ def analyse(
     buffer: Buffer,
     algorithms: str | Iterable[str],
     *,
-    page_size: int = 4096,
+    page_size: int | None = None,
     threads: int | None = None,
     store: PoolModel | None = None,
 ) -> dict[str, PoolStats]:
     """Return for each algorithm what ``mm_stat`` would show with ``buffer`` on a fresh device.
 
     The algorithms have their default parameters. ``store`` is the kernel to be: by default the
-    running one, with pages of ``page_size`` bytes.
+    running one, with pages of ``page_size`` bytes if that is given.
 
     Raises:
         InvalidValueError: as for :func:`page_sizes`.
         TypeError: ``buffer`` is no buffer.
     """
     store = store or PoolModel(page_size=page_size)
-    if store.page_size != page_size:
+    if page_size is None:
+        page_size = store.page_size
+    elif store.page_size != page_size:
         raise InvalidValueError(f"page size {page_size}: the store has {store.page_size}")
     names = [algorithms] if isinstance(algorithms, str) else list(algorithms)
     codecs = {name: _codec(name, page_size, None, None, None) for name in names}

@@ -88,7 +88,7 @@ class PoolModel:
         word_size: int | None = None,
         chain: Chain | tuple[int, str] | None = None,
     ) -> None:
-        self.page_size = page_size or os.sysconf("SC_PAGE_SIZE")
+        self.page_size = running_page_size() if page_size is None else page_size
         self.word_size = word_size or machine_word_size()
         self.chain = Chain(*chain) if chain else running_chain()
         try:
@@ -215,10 +215,16 @@ def _lengths(lengths: Sequence[int]) -> Any:
         raise InvalidValueError(f"compressed lengths: {err}") from err
 
 
+def running_page_size() -> int:
+    """Bytes of the running kernel's pages."""
+    return os.sysconf("SC_PAGE_SIZE")
+
+
 def machine_word_size() -> int:
     """Bytes of the kernel's machine word; a 32-bit program may run on a 64-bit kernel."""
     machine = os.uname().machine
-    return 8 if "64" in machine or machine in ("s390x", "alpha") else 4
+    # armv8l is what a 64-bit kernel says to a 32-bit program.
+    return 8 if "64" in machine or machine in ("s390x", "alpha", "armv8l", "armv8b") else 4
 
 
 def running_chain(root: str = "/", release: str | None = None) -> Chain:

@@ -443,3 +443,14 @@ def test_nothing_leaks(algorithm):
 def test_a_parameter_of_another_type_is_named(arguments, named):
     with pytest.raises(pyzram.InvalidValueError, match=re.escape(named)):
         pyzram.page_sizes(bytes(4096), **arguments)
+
+
+@pytest.mark.parametrize("size", [4096, 16384, 65536])
+def test_pages_have_the_running_kernels_size_wherever_none_is_given(monkeypatch, size):
+    monkeypatch.setattr("os.sysconf", lambda name: {"SC_PAGE_SIZE": size}[name])
+    data = vectors.page("half/70") * 32
+    assert len(pyzram.page_sizes(data, "lzo", threads=1)) == len(data) // size
+    assert pyzram.analyse(data, "lzo", threads=1)["lzo"].page_size == size
+    assert pyzram.PoolModel().page_size == size
+    packed = pyzram.compress_page(data[:size], "lzo")
+    assert pyzram.decompress_page(packed, "lzo") == data[:size]
