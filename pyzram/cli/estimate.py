@@ -22,6 +22,7 @@ from ..pages.estimate import (
 )
 from ..pages.zsmalloc import Chain, PoolModel, running_chain
 from ..units import format_size, parse_size
+from .estimate_owners import owners_report
 from .options import ALGORITHMS, FILE, Command, Option, UsageError, whole
 from .source_arguments import (
     SOURCES,
@@ -157,11 +158,14 @@ def report(result: Estimate, ram: int, names: Sequence[str] | None) -> str:
         lines.append(f"gone before they could be read: {_pages(result.lost)}")
     if not result.pages or not result.sampled:
         return "\n".join([*lines, "There is nothing to compress."])
+    lines += _gaps(result)
     lines += ["", *_table(result)]
     best = recommend(result, ram, names)
     shown = (
         result.algorithms[best.algorithm] if best else next(iter(result.algorithms.values()), None)
     )
+    if shown and result.processes:
+        lines += ["", *owners_report(result, shown)]
     if shown:
         lines += ["", f"Stored sizes with {shown.label}, share of the pages:"]
         lines += _histogram(result, shown)
@@ -180,6 +184,34 @@ def _head(result: Estimate) -> str:
     return text
 
 
+def _bounds(result: Estimate, text: str) -> str:
+    if result.exact:
+        return "exact"
+    return "of what is seen" if result.census else text
+
+
+def _sizes(a: AlgorithmEstimate) -> str:
+    return (
+        f"{format_size(int(a.memory.low))} - {format_size(int(a.memory.high))}" if a.memory else "-"
+    )
+
+
+def _gaps(result: Estimate) -> list[str]:
+    """What this caller cannot tell, so that nobody takes the figures for more than they are."""
+    lines = []
+    if result.by_share:
+        lines.append(
+            f"{_pages(result.by_share)} that several processes map count by share (PSS): "
+            "only root sees which are the same"
+        )
+    if result.by_page_table:
+        lines.append(
+            f"{result.by_page_table} objects of shared memory seen through page tables only: "
+            "what is in swap, or untouched by these processes, is missing"
+        )
+    return lines
+
+
 def _pages(count: int) -> str:
     return "1 page" if count == 1 else f"{count} pages"
 
@@ -190,6 +222,7 @@ def _table(result: Estimate) -> list[str]:
         "ratio",
         "95 % bounds",
         "memory",
+        "95 % bounds",
         "same",
         "raw",
         "compress us",
@@ -202,8 +235,9 @@ def _table(result: Estimate) -> list[str]:
             (
                 a.label,
                 f"{a.ratio.mean:.1%}",
-                "exact" if result.census else f"{a.ratio.low:.1%} - {a.ratio.high:.1%}",
+                _bounds(result, f"{a.ratio.low:.1%} - {a.ratio.high:.1%}"),
                 format_size(a.figures.mem_used_total),
+                _bounds(result, _sizes(a)),
                 f"{a.figures.same_pages / pages:.1%}",
                 f"{a.figures.huge_pages / pages:.1%}",
                 _time(a.compress_us, a.compress_us_p99),

@@ -7,9 +7,10 @@ would show. The memory it really takes is mem_used_total.
 
 from __future__ import annotations
 
+import math
 from array import array
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .. import _native
 from ..errors import InvalidValueError
@@ -17,12 +18,14 @@ from ..units import format_size
 from .codec import algorithms as all_algorithms
 from .codec import page_sizes
 from .sampling import PRECISION, Interval, Sample, interval
+from .sources import HIDDEN, Source
 from .zsmalloc import PoolModel, PoolStats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from .sources import Source, Stream
+    from .segments import Owner
+    from .sources import Stream
 
 TIMED_PAGES = 600
 # About what it takes to read a page from flash: a page fault that costs more gains nothing.
@@ -50,11 +53,23 @@ class AlgorithmEstimate:
     memory_share: float | None
     """mem_used_total / orig_data_size of a large device that is full of such pages; ``None``
     without pages. In a small one, zspages that are not full weigh more."""
+    memory: Interval | None = None
+    """mem_used_total of all pages in bytes, with its 95 % bounds; ``None`` without pages"""
 
     @property
     def label(self) -> str:
         """Name, and level if one was asked for: ``zstd:9``."""
         return self.name if self.level is None else f"{self.name}:{self.level}"
+
+
+class PartEstimate(NamedTuple):
+    """Memory of one owner: a process's heap, an object of shared memory, a file."""
+
+    owner: Owner
+    pages: int
+    sampled: int
+    memory: dict[str, int]
+    """bytes that zram takes for it, by algorithm; of what was not sampled as of the average"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +87,23 @@ class Estimate:
     """every page was read, nothing is extrapolated"""
     skipped: dict[str, int]
     algorithms: dict[str, AlgorithmEstimate]
+    zero_pages: int = 0
+    """same-filled pages of zeros, which swap keeps itself since Linux 6.12"""
+    left_out: dict[str, int] = field(default_factory=dict)
+    """pages that never go to swap, by reason"""
+    exact: bool = False
+    """a census, and nothing was hidden or shared with others in a way that cannot be told"""
+    by_share: int = 0
+    """private pages that processes share, counted by share (PSS), not by frame"""
+    by_page_table: int = 0
+    """objects of shared memory of which only what page tables show was counted"""
+    processes: int = 0
+    pss: int = 0
+    """bytes: all memory of the processes, what is shared divided by those that share it"""
+    file_backed: int = 0
+    """bytes of that which belong to files"""
+    parts: tuple[PartEstimate, ...] = ()
+    """largest first"""
 
     def to_dict(self) -> dict[str, object]:
         """Plain values under the kernel's names; ``ratio`` is compr_data_size / orig_data_size."""
@@ -83,11 +115,30 @@ class Estimate:
             "swapped": self.swapped,
             "lost": self.lost,
             "skipped": self.skipped,
+            "exact": self.exact,
+            "zero_pages": self.zero_pages,
+            "left_out": self.left_out,
+            "processes": self.processes,
+            "pss": self.pss,
+            "file_backed": self.file_backed,
+            "parts": [
+                {
+                    "pid": part.owner.pid or None,
+                    "name": part.owner.name,
+                    "part": part.owner.part,
+                    "pages": part.pages,
+                    "sampled": part.sampled,
+                    "mem_used": part.memory,
+                }
+                for part in self.parts
+            ],
             "algorithms": {
                 label: {
                     "orig_data_size": a.figures.orig_data_size,
                     "compr_data_size": a.figures.compr_data_size,
                     "mem_used_total": a.figures.mem_used_total,
+                    "mem_used_low": round(a.memory.low) if a.memory else None,
+                    "mem_used_high": round(a.memory.high) if a.memory else None,
                     "same_pages": a.figures.same_pages,
                     "huge_pages": a.figures.huge_pages,
                     "ratio": a.ratio.mean if a.figures.pages else None,
@@ -125,7 +176,12 @@ class _Tally:
     name: str
     level: int | None
     figures: PoolStats
-    values: list[float] = field(default_factory=list)
+    values: array[float] = field(default_factory=lambda: array("d"))
+    """share of a page that each page of a sample takes in compr_data_size"""
+    costs: array[float] = field(default_factory=lambda: array("d"))
+    """and in the pool, if all its zspages are full"""
+    parts: dict[Owner, list[float]] = field(default_factory=dict)
+    """the sum of these shares and their count"""
     compress_ns: list[int] = field(default_factory=list)
     decompress_ns: list[int] = field(default_factory=list)
 
@@ -163,17 +219,20 @@ def estimate_pages(
         tallies[text] = _Tally(*parse_algorithm(text), empty)
     sample = Sample(source, precision=precision, full=full, seed=seed)
     blocks = array("Q")
+    zeros = 0
+    values, costs = _shares(store)
 
-    def ratio_of(tally: _Tally) -> Interval:
-        return interval(tally.values, blocks, source.pages, wave_size=sample.wave_size)
+    def bounds(shares: array[float]) -> Interval:
+        return interval(shares, blocks, source.pages, wave_size=sample.wave_size)
 
     def enough() -> bool:
-        ratios = [ratio_of(tally) for tally in tallies.values()]
+        ratios = [bounds(tally.values) for tally in tallies.values()]
         return all(max(r.high - r.mean, r.mean - r.low) <= precision for r in ratios)
 
     sample.enough = enough
     for batch in sample:
         timed = _timed_pages(batch.pages, sample, store) if timing else bytearray()
+        lengths: Sequence[int] = ()
         for tally in tallies.values():
             lengths = page_sizes(
                 batch.pages,
@@ -183,18 +242,28 @@ def estimate_pages(
                 threads=threads,
             )
             tally.figures = store.join(tally.figures, store.store(lengths))
+            taken = array("d", map(costs.__getitem__, lengths))
+            if batch.owner:
+                part = tally.parts.setdefault(batch.owner, [0.0, 0])
+                part[0] += math.fsum(taken)
+                part[1] += len(taken)
             if not sample.census:
-                tally.values += _stored_shares(lengths, store)
+                tally.values.extend(map(values.__getitem__, lengths))
+                tally.costs += taken
             if timed:
                 compress, decompress = _native.time_pages(
                     tally.name, tally.level, store.page_size, timed
                 )
                 tally.compress_ns += compress
                 tally.decompress_ns += decompress
+        zeros += _zeros(batch.pages, lengths, store.page_size)
         if not sample.census:
             blocks += batch.blocks
         if progress:
             progress(sample.taken, sample.expected)
+    found = {label: _finish(tally, store, sample, bounds) for label, tally in tallies.items()}
+    whole = sample.census and not sample.lost
+    hidden = source.proportional or source.by_page_table or set(source.skipped) & set(HIDDEN)
     return Estimate(
         source=source.label,
         store=store,
@@ -202,12 +271,59 @@ def estimate_pages(
         sampled=sample.taken,
         swapped=source.swapped,
         lost=sample.lost,
-        census=sample.census and not sample.lost,
+        census=whole,
         skipped=dict(source.skipped),
-        algorithms={
-            label: _finish(tally, store, sample, ratio_of) for label, tally in tallies.items()
-        },
+        algorithms=found,
+        zero_pages=round(zeros * source.pages / sample.taken) if sample.taken else 0,
+        left_out=dict(source.left_out),
+        exact=whole and not hidden,
+        by_share=source.proportional,
+        by_page_table=source.by_page_table,
+        processes=source.processes,
+        pss=source.pss,
+        file_backed=source.file_backed,
+        parts=_parts(source, tallies, found) if isinstance(source, Source) else (),
     )
+
+
+def _shares(store: PoolModel) -> tuple[list[float], list[float]]:
+    """By the length that a page compresses to: what of a page it takes as data, and in the pool."""
+    size = store.page_size
+    values = [min(length / size, 1.0) for length in range(2 * size + 1)]
+    costs = [0.0] * (2 * size + 1)
+    for size_class in store.classes:
+        share = size_class.pages / size_class.objects
+        for length in range(size_class.first, size_class.last + 1):
+            costs[length] = share
+    for length in range(store.huge_class_size, len(costs)):
+        values[length] = costs[length] = 1.0
+    return values, costs
+
+
+def _zeros(pages: memoryview, lengths: Sequence[int], page_size: int) -> int:
+    """How many of the same-filled pages (length 0) are zeros: their first word tells."""
+    zeros = 0
+    for at, length in enumerate(lengths):
+        if not length and not any(pages[at * page_size : at * page_size + 8]):
+            zeros += 1
+    return zeros
+
+
+def _parts(
+    source: Source, tallies: dict[str, _Tally], found: dict[str, AlgorithmEstimate]
+) -> tuple[PartEstimate, ...]:
+    pages: dict[Owner, int] = {}
+    for segment in source.segments:
+        pages[segment.owner] = pages.get(segment.owner, 0) + segment.pages
+    parts = []
+    for owner, count in sorted(pages.items(), key=lambda item: -item[1]):
+        memory, sampled = {}, 0.0
+        for label, tally in tallies.items():
+            taken, sampled = tally.parts.get(owner, (0.0, 0.0))
+            share = taken / sampled if sampled else found[label].memory_share or 0.0
+            memory[label] = round(share * count * source.page_size)
+        parts.append(PartEstimate(owner, count, int(sampled), memory))
+    return tuple(parts)
 
 
 def _timed_pages(pages: memoryview, sample: Sample, store: PoolModel) -> bytearray:
@@ -227,40 +343,54 @@ def _timed_pages(pages: memoryview, sample: Sample, store: PoolModel) -> bytearr
     return timed
 
 
-def _stored_shares(lengths: Sequence[int], store: PoolModel) -> list[float]:
-    huge, size = store.huge_class_size, store.page_size
-    return [1.0 if length >= huge else length / size for length in lengths]
-
-
 def _finish(
-    tally: _Tally, store: PoolModel, sample: Sample, ratio_of: Callable[[_Tally], Interval]
+    tally: _Tally, store: PoolModel, sample: Sample, bounds: Callable[[array[float]], Interval]
 ) -> AlgorithmEstimate:
     pages = sample.source.pages
     if sample.census:
         mean = tally.figures.ratio or 0.0
         ratio = Interval(mean, mean, mean)
     else:
-        ratio = ratio_of(tally)
+        ratio = bounds(tally.values)
+    figures = store.scale(tally.figures, pages)
+    memory = _memory(figures, None if sample.census else bounds(tally.costs))
     if sample.lost:
-        ratio = _with_lost(ratio, sample.lost / (sample.lost + sample.taken))
+        lost = sample.lost / (sample.lost + sample.taken)
+        ratio = _with_lost(ratio, lost)
+        memory = _with_lost(memory, lost, figures.orig_data_size)
     compress, compress_p99 = _quantiles(tally.compress_ns)
     decompress, decompress_p99 = _quantiles(tally.decompress_ns)
     return AlgorithmEstimate(
         tally.name,
         tally.level,
-        store.scale(tally.figures, pages),
+        figures,
         ratio,
         compress,
         compress_p99,
         decompress,
         decompress_p99,
         _memory_share(store.scale(tally.figures, LARGE_PAGES)),
+        memory if tally.figures.pages else None,
     )
 
 
-def _with_lost(ratio: Interval, share: float) -> Interval:
+def _memory(figures: PoolStats, share: Interval | None) -> Interval:
+    """mem_used_total with its bounds; ``share`` is that of the pages, if all zspages were full."""
+    used = figures.mem_used_total
+    if share is None or not figures.pages:
+        return Interval(used, used, used)
+    size = figures.orig_data_size
+    return Interval(
+        used,
+        max(0.0, used - (share.mean - share.low) * size),
+        min(used + (share.high - share.mean) * size, max(used, size)),
+    )
+
+
+def _with_lost(bounds: Interval, share: float, whole: float = 1.0) -> Interval:
     """Bounds that hold whatever was in the pages that were gone, which were a share of all."""
-    return Interval(ratio.mean, ratio.low * (1 - share), ratio.high * (1 - share) + share)
+    high = bounds.high * (1 - share) + share * whole
+    return Interval(bounds.mean, bounds.low * (1 - share), high)
 
 
 def _memory_share(figures: PoolStats) -> float | None:

@@ -402,6 +402,7 @@ class _Walk:
             freed_unseen = details.lazily_freed
             whole = self._collect(mapping, None, _native.WEIGHT_ONE).present
             flags |= _native.WALK_THIN
+            found.proportional += freed_unseen
             weight = int(max(0.0, 1 - freed_unseen / max(1, whole)) * _native.WEIGHT_ONE)
         counts = self._collect(mapping, pages, weight, flags)
         if len(pages):

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 # Why processes are skipped.
 UNREADABLE = "unreadable processes"
 GONE = "kernel threads and exited processes"
+# Why other memory is.
+CLOSED_SEGMENTS = "System V segments that cannot be opened"
+CLOSED_OBJECTS = "objects of shared memory that are gone or cannot be opened"
+# What may hide memory that should count.
+HIDDEN = (UNREADABLE, CLOSED_SEGMENTS, CLOSED_OBJECTS)
 
 
 class Source:
@@ -222,7 +227,7 @@ def _add_shared(
     for process in found:
         shared.add_process(process)
     if everywhere is not None:
-        source.skip("System V segments that cannot be opened", shared.add_unmapped(everywhere))
+        source.skip(CLOSED_SEGMENTS, shared.add_unmapped(everywhere))
     source.leave_out(procmem.LOCKED, shared.locked)
     for item in shared.objects.values():
         for view in item.views:
@@ -235,7 +240,7 @@ def _add_shared(
         try:
             pages, swapped, locked = object_pages(item)
         except OSError:
-            source.skip("objects of shared memory that are gone or cannot be opened")
+            source.skip(CLOSED_OBJECTS)
             continue
         source.swapped += swapped
         source.leave_out(procmem.LOCKED, locked)

@@ -7,9 +7,10 @@ compressor made of one page; from the huge size on, the page itself is kept inst
 
 from __future__ import annotations
 
+import math
 import os
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import _native
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 CHAIN_SIZE_DEFAULT = 8
 CHAIN_SIZE_OLD = 4
+NEAR = 4  # classes to each side that tell how likely one is that a sample misses
 RULES = {"percent": _native.CHAIN_BY_PERCENT, "waste": _native.CHAIN_BY_WASTE}
 
 
@@ -151,18 +153,26 @@ class PoolModel:
     def scale(self, figures: PoolStats, pages: int) -> PoolStats:
         """What ``pages`` pages like those of a sample would give.
 
-        Zspages are counted whole, so mem_used_total is no multiple of the sample's.
+        Zspages are counted whole, so mem_used_total is no multiple of the sample's: what is to be
+        expected of it includes classes that the sample happens to miss (:func:`zspages_lost`).
         """
         if not figures.pages:
             return self._figures(figures.objects, 0, 0, 0, 0)
+        if pages == figures.pages:
+            return figures
         factor = pages / figures.pages
-        return self._figures(
+        scaled = self._figures(
             [round(n * factor) for n in figures.objects],
             pages,
             round(figures.compr_data_size * factor),
             round(figures.same_pages * factor),
             round(figures.huge_pages * factor),
         )
+        full = factor * sum(
+            n * c.pages / c.objects for n, c in zip(figures.objects, self.classes, strict=True)
+        )
+        used = round(full + zspages_lost(self.classes, figures.objects, factor)) * self.page_size
+        return replace(scaled, mem_used_total=used)
 
     def _figures(
         self, objects: Sequence[int], pages: int, compr: int, same: int, huge: int
@@ -203,6 +213,38 @@ class PoolModel:
         ret = array("I", bytes(4 * len(old)))
         self._zs.recompress(old, new, threshold, ret)
         return ret
+
+
+def zspages_lost(classes: Sequence[SizeClass], objects: Sequence[int], factor: float) -> float:
+    """Pages to be expected in places of zspages that no object is in.
+
+    ``objects`` are those of a sample by class, ``factor`` times as many are in the pool. A class
+    with much in it has its last zspage half full on average. One with nothing of the sample in it
+    may yet have a few: as likely as its neighbours have.
+    """
+    lost = 0.0
+    for i, c in enumerate(classes):
+        if objects[i]:
+            expected = factor * objects[i]
+        else:
+            near = [*objects[max(0, i - NEAR) : i], *objects[i + 1 : i + 1 + NEAR]]
+            rate = sum(min(n, 2) for n in near) / max(1, len(near))
+            expected = factor * rate / (1 + rate)
+        lost += c.pages * _last_zspage_empty(expected, c.objects)
+    return lost
+
+
+def _last_zspage_empty(expected: float, capacity: int) -> float:
+    """Mean share of a zspage that stays empty, of so many objects on average (Poisson)."""
+    if capacity == 1 or expected <= 0:
+        return 0.0
+    if expected > 4 * capacity + 60:
+        return (1 - 1 / capacity) / 2
+    chance, total = math.exp(-expected), 0.0
+    for count in range(1, int(expected + 8 * math.sqrt(expected)) + 10):
+        chance *= expected / count
+        total += chance * (-(-count // capacity) - count / capacity)
+    return total
 
 
 def _lengths(lengths: Sequence[int]) -> Any:

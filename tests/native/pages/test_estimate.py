@@ -19,6 +19,7 @@ from pyzram.errors import InvalidValueError
 from pyzram.pages import estimate
 from pyzram.pages.codec import algorithms, page_sizes
 from pyzram.pages.sampling import Interval
+from pyzram.pages.segments import Owner
 from pyzram.pages.sources import Source, open_files
 from pyzram.pages.zsmalloc import PoolModel, PoolStats
 
@@ -86,11 +87,19 @@ def test_a_sample_comes_near_the_truth(corpus, truth):
 
 
 def test_real_samples_hold_the_truth_93_times_of_100(corpus, truth):
-    inside = 0
+    ratios = memories = 0
+    errors, used = [], []
     for seed in range(200):
-        ratio = run(corpus, seed=seed, precision=0.05, timing=False).algorithms[FAST].ratio
-        inside += ratio.low <= truth.ratio <= ratio.high
-    assert inside >= 186
+        found = run(corpus, seed=seed, precision=0.05, timing=False).algorithms[FAST]
+        ratios += found.ratio.low <= truth.ratio <= found.ratio.high
+        memories += found.memory.low <= truth.mem_used_total <= found.memory.high
+        errors.append((found.ratio.high - found.ratio.low) / 2)
+        used.append(found.figures.mem_used_total / truth.mem_used_total - 1)
+    print(f"inside: ratio {ratios}, memory {memories} of 200; memory leans {sum(used) / 200:+.3%}")
+    assert ratios >= 186
+    assert memories >= 186
+    # The error of a mean of 200 is a fourteenth of one's: what is left is bias.
+    assert abs(sum(used) / 200) < 0.005
 
 
 def test_times_are_measured_and_median_is_below_the_99th_percentile(corpus):
@@ -308,6 +317,8 @@ def test_figures_at_the_edges_make_sense(tmp_path, capsys, content, says):
 class Leaving:
     """Pages of noise of a process that is gone after the first few."""
 
+    owner = Owner(1, "leaving", "heap")
+
     def __init__(self, pages, there):
         self.pages, self.there = pages, there
 
@@ -419,7 +430,7 @@ def test_standard_input_is_a_source(corpus):
     assert cat.wait() == 0
     said = json.loads(done.stdout)
     assert said["pages"] == 24_000
-    assert 12_000 < said["sampled"] < 13_000
+    assert 11_000 < said["sampled"] < 11_200
     assert done.stderr == ""
 
 

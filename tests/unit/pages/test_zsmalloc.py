@@ -3,6 +3,7 @@
 
 import gzip
 import itertools
+import random
 from array import array
 from pathlib import Path
 
@@ -106,11 +107,27 @@ def test_scaling_counts_whole_zspages():
     # One object of class 0 takes a page, and so do 128 of them.
     assert sample.mem_used_total == 3 * 4096
     scaled = STORE.scale(sample, 4 * 128)
-    assert scaled.mem_used_total == (1 + 64 + 128) * 4096
+    # More is to be expected: zspages that are not full, and classes that the sample missed.
+    full = 1 + 64 + 128
+    assert full * 4096 <= scaled.mem_used_total < (full + 60) * 4096
     assert (scaled.pages, scaled.same_pages, scaled.huge_pages) == (512, 128, 128)
     assert scaled.compr_data_size == 128 * sample.compr_data_size
     assert scaled.ratio == sample.ratio
     assert STORE.scale(STORE.store([]), 5).pages == 0
+    assert STORE.scale(sample, 4) == sample
+
+
+@pytest.mark.parametrize("spread", [150, 400, 1000])
+@pytest.mark.parametrize("part", [4, 20])
+def test_a_scaled_sample_takes_as_much_memory_as_the_whole_on_average(spread, part):
+    chance = random.Random(spread)
+    lengths = [min(4096, max(1, int(chance.gauss(1500, spread)))) for _ in range(20_000)]
+    truth = STORE.store(lengths).mem_used_total
+    leans = []
+    for _ in range(40):
+        sample = STORE.store(chance.sample(lengths, len(lengths) // part))
+        leans.append(STORE.scale(sample, len(lengths)).mem_used_total / truth - 1)
+    assert abs(sum(leans) / 40) < 0.005
 
 
 def test_recompression_is_taken_only_when_the_class_falls():

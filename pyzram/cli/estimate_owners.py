@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+"""Whose memory an estimate is about: what would become free, by kind and by process."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..units import format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..pages.estimate import AlgorithmEstimate, Estimate, PartEstimate
+
+ROWS = 10
+KINDS = {
+    "heap": "heap",
+    "stack": "stacks",
+    "data": "changed pages of files",
+    "shared": "shared memory",
+}
+
+
+class Row(NamedTuple):
+    """A line of a table; sizes in bytes."""
+
+    name: str
+    size: int
+    taken: int
+
+    @property
+    def freed(self) -> int:
+        """Bytes of memory that become free."""
+        return self.size - self.taken
+
+
+def owners_report(result: Estimate, shown: AlgorithmEstimate) -> list[str]:
+    """What of the processes' memory becomes free with one algorithm, and what does not."""
+    size = result.pages * result.store.page_size
+    taken = shown.figures.mem_used_total
+    lines = [
+        f"RAM freed with {shown.label}: {format_size(max(0, size - taken))} "
+        f"({format_size(size)} that can go to swap, less {format_size(taken)} that zram takes)"
+    ]
+    lines += _stays(result)
+    lines += ["", *_rows("by kind", _by_kind(result, shown.label))]
+    lines += ["", *_rows("by process", _by_process(result, shown.label))]
+    return lines
+
+
+def _stays(result: Estimate) -> list[str]:
+    page_size = result.store.page_size
+    lines = [f"left alone: {format_size(result.file_backed)} of files"]
+    lines += [
+        f"left alone: {format_size(count * page_size)} {reason}"
+        for reason, count in sorted(result.left_out.items())
+    ]
+    if result.swapped:
+        lines.append(f"in swap already: {format_size(result.swapped * page_size)}")
+    if result.zero_pages:
+        zeros = format_size(result.zero_pages * page_size)
+        keeper = "swap keeps itself: they never reach zram" if _swap_keeps_zeros() else "zram marks"
+        lines.append(f"zero pages: {zeros} of the same-filled ones, which {keeper}")
+    return lines
+
+
+def _swap_keeps_zeros() -> bool:
+    """Whether this kernel's swap does (Linux 6.12): then it counts them."""
+    try:
+        with open("/proc/vmstat", "rb") as file:
+            return b"\nswpout_zero " in file.read()
+    except OSError:
+        return False
+
+
+def _by_kind(result: Estimate, label: str) -> list[Row]:
+    kinds = (part.owner.part for part in result.parts)
+    return [
+        _sum(
+            KINDS.get(kind, kind), (p for p in result.parts if p.owner.part == kind), result, label
+        )
+        for kind in dict.fromkeys(kinds)
+    ]
+
+
+def _by_process(result: Estimate, label: str) -> list[Row]:
+    owners: dict[tuple[int, str], list[PartEstimate]] = {}
+    for part in result.parts:
+        owners.setdefault((part.owner.pid, part.owner.name), []).append(part)
+    rows = []
+    for (pid, name), parts in owners.items():
+        shown = f"{pid} {name}" if pid else f"shared {name}"
+        rows.append(_sum(_printable(shown), parts, result, label))
+    rows.sort(key=lambda row: -row.freed)
+    if len(rows) > ROWS:
+        rest = rows[ROWS - 1 :]
+        rows[ROWS - 1 :] = [
+            Row(f"{len(rest)} others", sum(r.size for r in rest), sum(r.taken for r in rest))
+        ]
+    return rows
+
+
+def _printable(name: str) -> str:
+    """A name that others chose, without what would move the cursor."""
+    text = os.fsencode(name).decode("utf-8", "replace")
+    return "".join(c if c.isprintable() else "?" for c in text)[:50]
+
+
+def _sum(name: str, parts: Iterable[PartEstimate], result: Estimate, label: str) -> Row:
+    pages = taken = 0
+    for part in parts:
+        pages += part.pages
+        taken += part.memory[label]
+    return Row(name, pages * result.store.page_size, taken)
+
+
+def _rows(title: str, rows: list[Row]) -> list[str]:
+    width = max(len(title), *(len(row.name) for row in rows)) if rows else len(title)
+    lines = [f"{title:<{width}}  {'memory':>8}  {'in zram':>8}  {'freed':>8}"]
+    lines += [
+        f"{row.name:<{width}}  {format_size(row.size):>8}  {format_size(row.taken):>8}  "
+        f"{format_size(max(0, row.freed)):>8}"
+        for row in rows
+    ]
+    return lines
