@@ -273,7 +273,7 @@ _pyzram() {
 		;;
 	"pyzram estimate")
 		if [[ $current == -* ]]; then
-			mapfile -t COMPREPLY < <(compgen -W "--pid -p --name --user --cgroup --unit --container --system --full --precision --page-size --threads --seed --algorithm -a --chain --ram --no-timing --json --plot --help -h --version -V" -- "$current")
+			mapfile -t COMPREPLY < <(compgen -W "--pid -p --name --user --cgroup --unit --container --system --full --precision --page-size --threads --seed --algorithm -a --chain --ram --idle --no-timing --json --plot --help -h --version -V" -- "$current")
 		else
 			mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		fi

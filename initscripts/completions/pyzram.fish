@@ -92,6 +92,7 @@ complete -c pyzram -n 'contains -- (__pyzram_command) estimate' -l seed -x -d 'd
 complete -c pyzram -n 'contains -- (__pyzram_command) estimate' -s a -l algorithm -x -a "(set -l t (commandline -ct); printf '%s\\n' (string match -r '^(?:.*,|\\+)?' -- \$t)[1]{lzo,lzo-rle,lz4,lz4hc,zstd,deflate,842})" -d 'algorithms to try (default lzo-rle lzo lz4 lz4hc zstd deflate 842)'
 complete -c pyzram -n 'contains -- (__pyzram_command) estimate' -l chain -x -d 'CONFIG_ZSMALLOC_CHAIN_SIZE of the kernel to be (default: this kernel\'s)'
 complete -c pyzram -n 'contains -- (__pyzram_command) estimate' -l ram -x -d 'memory of the machine to be (default: this machine\'s)'
+complete -c pyzram -n 'contains -- (__pyzram_command) estimate' -l idle -d 'watch processes: how much is not touched for so long (default 5m; 30s,2m,10m)'
 complete -c pyzram -n 'contains -- (__pyzram_command) estimate' -l no-timing -d 'do not measure times'
 complete -c pyzram -n 'contains -- (__pyzram_command) estimate' -l json -d 'print JSON, sizes in bytes'
 complete -c pyzram -n 'contains -- (__pyzram_command) estimate' -l plot -r -F -d 'draw the stored sizes into a .png, .svg or .pdf file (needs matplotlib)'

@@ -22,6 +22,7 @@ from ..pages.estimate import (
 )
 from ..pages.zsmalloc import Chain, PoolModel, running_chain
 from ..units import format_size, parse_size
+from .durations import durations
 from .estimate_owners import owners_report
 from .options import ALGORITHMS, FILE, Command, Option, UsageError, whole
 from .source_arguments import (
@@ -70,6 +71,13 @@ COMMAND = Command(
             "memory of the machine to be (default: this machine's)",
             convert=parse_size,
         ),
+        Option(
+            "",
+            "idle",
+            "[TIME,...]",
+            "watch processes: how much is not touched for so long (default 5m; 30s,2m,10m)",
+            convert=durations,
+        ),
         Option("", "no-timing", "", "do not measure times"),
         Option("", "json", "", "print JSON, sizes in bytes"),
         Option(
@@ -105,6 +113,10 @@ def main(argv: list[str]) -> int:
         ram = memory_size() if options.ram is None else options.ram
         if ram < 1 << 20:
             raise UsageError(f"--ram: {format_size(ram)}: no machine has so little memory")
+        if options.idle is not None:
+            from .estimate_idle import main as watch
+
+            return watch(options, chain, ram, offered())
         names = algorithm_names(options)
         with opened(options) as source:
             store = PoolModel(page_size=source.page_size, chain=chain)

@@ -163,6 +163,8 @@ def _typed(option: Option, given: dict[str, list[str]]) -> Any:
         return words is not None
     if words is None:
         return option.default
+    if option.optional and words == [""]:
+        return ()
     values = [_converted(option, word) for word in words]
     return values if option.repeat else values[-1]
 
@@ -287,10 +289,21 @@ def _value(option: Option, written: str, rest: list[str]) -> str:
     if not option.metavar:
         return ""
     if option.optional:
-        return rest.pop() if rest and is_number(rest[-1]) else ""
+        return rest.pop() if rest and _fits(option, rest[-1]) else ""
     if not rest:
         raise UsageError(f"{written} needs a value: {option.metavar}")
     return rest.pop()
+
+
+def _fits(option: Option, word: str) -> bool:
+    """Whether a word is the value of an option that needs none."""
+    if option.convert is None or not word[:1].isdigit():
+        return is_number(word)
+    try:
+        option.convert(word)
+    except ValueError:
+        return False
+    return True
 
 
 def describe(options: Iterable[Option]) -> str:

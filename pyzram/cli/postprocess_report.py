@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..postprocess.bounded_steps import PAGE_SIZE
 from ..units import format_size
+from .durations import duration
 from .options import Option
 
 if TYPE_CHECKING:
@@ -19,20 +20,11 @@ if TYPE_CHECKING:
 
     from ..postprocess.bounded_steps import PostprocessResult
 
-SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 STOPPED = {
     "timeout": "the time is over",
     "limit": "the limit is reached",
     "full": "the backing device is full",
 }
-
-
-def duration(text: str) -> int:
-    """Seconds of ``90``, ``90s``, ``15m``, ``2h`` or ``1d``."""
-    number, unit = (text[:-1], text[-1]) if text[-1:] in SECONDS else (text, "s")
-    if not (number.isascii() and number.isdigit()):
-        raise ValueError(f"{text!r}: not a time such as 90, 15m, 2h or 1d")
-    return int(number) * SECONDS[unit]
 
 
 # The options of both commands.

@@ -82,9 +82,7 @@ def algorithm_names(options: Arguments) -> list[str]:
 def opened(options: Arguments) -> Iterator[Source | Stream]:
     """Open what the arguments name; wrong combinations end in a usage error."""
     files = options.operands
-    chosen = bool(options.pid) or any(getattr(options, name) for name in SELECTIONS)
-    if sum([bool(files), chosen, options.system]) > 1:
-        raise UsageError("give files, processes or --system, not several kinds at once")
+    chosen = _check_kinds(options)
     if "-" in files and len(files) > 1:
         raise UsageError("standard input cannot be put together with files")
     page_size = None if options.page_size is None else int(options.page_size)
@@ -103,10 +101,29 @@ def opened(options: Arguments) -> Iterator[Source | Stream]:
         yield source
 
 
+def _check_kinds(options: Arguments) -> bool:
+    """Whether processes are chosen; refuses several kinds at once."""
+    chosen = bool(options.pid) or any(getattr(options, name) for name in SELECTIONS)
+    if sum([bool(options.operands), chosen, options.system]) > 1:
+        raise UsageError("give files, processes or --system, not several kinds at once")
+    return chosen
+
+
+def chosen_processes(options: Arguments) -> tuple[list[int], str] | None:
+    """The processes that the options choose, and what to call them; ``None`` for the system."""
+    if not _check_kinds(options):
+        return None
+    return _selected(options)
+
+
 def _processes(options: Arguments) -> Source:
     """Open the processes that the options choose, together."""
     if options.pid and not any(getattr(options, name) for name in SELECTIONS):
         return open_processes(options.pid)
+    return open_processes(*_selected(options))
+
+
+def _selected(options: Arguments) -> tuple[list[int], str]:
     from ..pages import selection
 
     pids = list(options.pid)
@@ -120,7 +137,7 @@ def _processes(options: Arguments) -> Source:
             pids += found
             names.append(word)
     count = len(set(pids))
-    return open_processes(pids, f"{', '.join(names)}: {count} process{'es' * (count > 1)}")
+    return pids, f"{', '.join(names)}: {count} process{'es' * (count > 1)}"
 
 
 def standard_input(page_size: int | None = None) -> Source | Stream:

@@ -13,6 +13,7 @@ import pytest
 
 from pyzram.cli import postprocess_report
 from pyzram.cli import pyzram as command
+from pyzram.cli.durations import duration
 from pyzram.cli.writeback import ranges
 from pyzram.device.stats import BdStat, MmStat
 from pyzram.errors import DeviceBusyError, InvalidValueError, UnsupportedError, from_errno
@@ -284,13 +285,13 @@ def test_recompression_stops_at_its_bounds(tmp_path):
     ("text", "seconds"), [("90", 90), ("90s", 90), ("15m", 900), ("2h", 7200), ("1d", 86400)]
 )
 def test_times(text, seconds):
-    assert postprocess_report.duration(text) == seconds
+    assert duration(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "h", "-1", "1.5h", "1w", "\u0661"])
 def test_no_times(text):
     with pytest.raises(ValueError):
-        postprocess_report.duration(text)
+        duration(text)
 
 
 def test_ranges_of_pages():

@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: MIT
+"""``pyzram estimate --idle``: how much memory is cold, what zram makes of it, and the price."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..pages import cold
+from ..pages.estimate import conf_d, estimate_pages, recommend
+from ..pages.procmem import all_processes
+from ..pages.zsmalloc import PoolModel
+from ..units import format_size
+from .options import UsageError
+from .source_arguments import algorithm_names, chosen_processes, say, skipped_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ..pages.estimate import AlgorithmEstimate, Estimate
+    from ..pages.zsmalloc import Chain
+    from .options import Arguments
+
+DEFAULT_SECONDS = (300.0,)
+# Writeback is worth a thought from this share of the machine's memory on, and only for pages that
+# seldom come back (a minute, for each GiB of them).
+WORTH_SHARE = 0.05
+SELDOM = 600.0
+RECOMPRESSION_SAVES = 0.10
+
+
+class Look(NamedTuple):
+    """One age: what was cold by then, and what the algorithms make of it."""
+
+    age: cold.Age
+    estimate: Estimate
+
+
+def main(options: Arguments, chain: Chain, ram: int, offered: Sequence[str] | None) -> int:
+    """Watch, then tell."""
+    if options.operands or options.page_size is not None:
+        raise UsageError("--idle is for processes: files have no age")
+    pids, label = chosen_processes(options) or (_others(), "system")
+    looks = [*options.idle] if options.idle else [*DEFAULT_SECONDS]
+    # Returns are counted between two looks; a first one halfway gives them for the first age.
+    seconds = [looks[0] / 2, *looks]
+    if not options.json:
+        _announce(label, looks)
+    with cold.watch(pids, seconds, label=label, progress=_progress()) as watch:
+        _clear()
+        everything = watch.everything()
+        total = everything.pages * everything.page_size
+        everything.close()
+        ages = watch.ages()[1:]
+        found = []
+        for age in ages:
+            with age.source as source:
+                estimate = estimate_pages(
+                    source,
+                    list(dict.fromkeys(algorithm_names(options))) or None,
+                    store=PoolModel(page_size=source.page_size, chain=chain),
+                    precision=options.precision / 100,
+                    full=options.full,
+                    timing=not options.no_timing and age is ages[-1],
+                    threads=options.threads,
+                    seed=options.seed,
+                )
+            found.append(Look(age, estimate))
+    if options.json:
+        say(json.dumps(to_dict(label, total, watch.skipped, found), indent=2))
+    else:
+        say(report(total, watch.skipped, found, ram, offered))
+    if options.plot:
+        from ..pages.plot import plot_cold
+
+        plot_cold([(look.age.seconds, total, look.estimate) for look in found], label, options.plot)
+    return 0
+
+
+def _others() -> list[int]:
+    return [pid for pid in all_processes() if pid != os.getpid()]
+
+
+def _announce(label: str, looks: list[float]) -> None:
+    print(
+        f"watching {label} for {_time(looks[-1])}; this clears the referenced bits of its pages "
+        "once and changes nothing else",
+        file=sys.stderr,
+    )
+
+
+def _progress() -> Callable[[float], None] | None:
+    if not sys.stderr.isatty():
+        return None
+    return lambda passed: print(f"\r{_time(passed)} ", end="", file=sys.stderr, flush=True)
+
+
+def _clear() -> None:
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr)
+
+
+def _time(seconds: float) -> str:
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
+def gained(look: Look, algorithm: AlgorithmEstimate) -> int:
+    """Bytes of memory that are free once zram holds what is cold."""
+    return look.age.cold_bytes - algorithm.figures.mem_used_total
+
+
+def stall(look: Look, microseconds: float | None) -> float | None:
+    """Milliseconds a minute that programs wait for pages that come back."""
+    return None if microseconds is None else look.age.returns * microseconds / 1000
+
+
+def to_dict(
+    label: str, total: int, skipped: dict[str, int], looks: Sequence[Look]
+) -> dict[str, object]:
+    """Plain values; sizes are bytes, ``cold_bytes`` those of the longest age."""
+    last = looks[-1]
+    times = last.estimate.algorithms
+    return {
+        "source": label,
+        "swappable_bytes": total,
+        "cold_bytes": last.age.cold_bytes,
+        "skipped": skipped,
+        "ages": [
+            {
+                "seconds": round(look.age.seconds, 3),
+                "cold_bytes": look.age.cold_bytes,
+                "returns_per_minute": look.age.returns,
+                "algorithms": {
+                    name: {
+                        "cold_bytes": look.age.cold_bytes,
+                        "compr_data_size": a.figures.compr_data_size,
+                        "mem_used_total": a.figures.mem_used_total,
+                        "memory_gained": gained(look, a),
+                        "ratio": a.ratio.mean if a.figures.pages else None,
+                        "ratio_low": a.ratio.low if a.figures.pages else None,
+                        "ratio_high": a.ratio.high if a.figures.pages else None,
+                        "stall_ms_per_minute": stall(look, times[name].decompress_us),
+                        "stall_ms_per_minute_p99": stall(look, times[name].decompress_us_p99),
+                    }
+                    for name, a in look.estimate.algorithms.items()
+                },
+            }
+            for look in looks
+        ],
+    }
+
+
+def report(
+    total: int,
+    skipped: dict[str, int],
+    looks: Sequence[Look],
+    ram: int,
+    offered: Sequence[str] | None,
+) -> str:
+    """All that is said, as text for people."""
+    last = looks[-1]
+    lines = [f"{format_size(total)} could go to swap; of this was not touched"]
+    for look in looks:
+        share = look.age.cold_bytes / total if total else 0.0
+        lines.append(
+            f"  for {_time(look.age.seconds):>8}: {format_size(look.age.cold_bytes):>7} "
+            f"({share:.0%}), {look.age.returns:.0f} pages a minute were touched again"
+        )
+    if skipped:
+        lines.append(skipped_line(skipped))
+    if not last.age.source.pages:
+        return "\n".join([*lines, "Nothing is cold: zram would gain nothing without being felt."])
+    lines += ["", *table(last)]
+    best = recommend(last.estimate, ram, offered)
+    if best:
+        algorithm = last.estimate.algorithms[best.algorithm]
+        lines += ["", *advice(last, algorithm, ram)]
+        lines += ["", "/etc/conf.d/zram:"]
+        lines += [f"    {line}" for line in commented(last, algorithm, best.reason)]
+        size = max(64 << 20, -(-last.age.cold_bytes * 5 // 4 >> 26) << 26)
+        lines += [f"    {line}" for line in conf_d(replace(best, disksize=size)).splitlines()]
+    return "\n".join(lines)
+
+
+def table(look: Look) -> list[str]:
+    """What each algorithm makes of what is cold, and what comes back costs."""
+    rows = [("algorithm", "takes", "gained", "waiting, ms a minute", "at the 99th percentile")]
+    for name, a in look.estimate.algorithms.items():
+        typical, rare = stall(look, a.decompress_us), stall(look, a.decompress_us_p99)
+        rows.append(
+            (
+                name,
+                format_size(a.figures.mem_used_total),
+                format_size(max(0, gained(look, a))),
+                "-" if typical is None else f"{typical:.2f}",
+                "-" if rare is None else f"{rare:.2f}",
+            )
+        )
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return [
+        "  ".join(
+            [
+                row[0].ljust(widths[0]),
+                *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True)),
+            ]
+        )
+        for row in rows
+    ]
+
+
+def advice(look: Look, algorithm: AlgorithmEstimate, ram: int) -> list[str]:
+    """Whether recompression or writeback would be worth it here."""
+    held = algorithm.figures.mem_used_total
+    gib = max(1e-9, look.age.cold_bytes / (1 << 30))
+    lines = []
+    others = look.estimate.algorithms.values()
+    smallest = min(others, key=lambda a: a.figures.mem_used_total)
+    saved = held - smallest.figures.mem_used_total
+    if held and saved / held >= RECOMPRESSION_SAVES:
+        lines.append(
+            f"Recompression with {smallest.label} would free {format_size(saved)} more of what "
+            "stays cold."
+        )
+    else:
+        lines.append(
+            "Recompression would free little: no algorithm is much smaller on this memory."
+        )
+    if held < WORTH_SHARE * ram:
+        lines.append(
+            f"Writeback would free {format_size(held)}, less than "
+            f"{WORTH_SHARE:.0%} of this machine's memory: not worth wearing a medium."
+        )
+    elif look.age.returns / gib > SELDOM:
+        lines.append(
+            f"Writeback would free {format_size(held)}, but {look.age.returns:.0f} pages a minute "
+            "come back: watch for longer (--idle 1h) before you decide."
+        )
+    else:
+        lines.append(f"Writeback would free {format_size(held)} more, and little of it comes back.")
+    return lines
+
+
+def commented(look: Look, algorithm: AlgorithmEstimate, reason: str) -> list[str]:
+    """Why the lines of the configuration are what they are."""
+    return [
+        f"# {format_size(look.age.cold_bytes)} was not touched for {_time(look.age.seconds)}; "
+        "a quarter more leaves room for growth.",
+        f"# {algorithm.label} {reason}.",
+    ]

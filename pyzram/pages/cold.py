@@ -1,0 +1,338 @@
+# SPDX-License-Identifier: MIT
+"""Cold memory: how much of processes nobody touches for a while, mapping by mapping.
+
+The kernel notes in the page table which pages were touched. Writing ``1`` to
+``/proc/PID/clear_refs`` takes these notes away, and ``Referenced`` in ``/proc/PID/smaps`` counts
+those that came back (Documentation/filesystems/proc.rst). Nothing else changes for the process;
+the kernel, which reads the same notes when memory is short, knows a little less for a moment.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from .. import _native
+from ..errors import ZramOSError, from_errno
+from . import procmem
+from .segments import ObjectSegment, Owner, ProcessSegment
+from .shared_memory import SharedMemory, object_pages
+from .sources import GONE, UNREADABLE, Source
+
+if TYPE_CHECKING:
+    from array import array
+    from collections.abc import Callable, Iterable, Sequence
+
+    from .procmem import Mapping
+    from .segments import Segment
+
+
+class Use(NamedTuple):
+    """What smaps says of the use of a mapping, in bytes."""
+
+    resident: int
+    referenced: int
+    """of these, touched since the notes were cleared"""
+    locked: bool
+
+    @property
+    def cold(self) -> float:
+        """The share of it that was not touched."""
+        if self.locked or not self.resident:
+            return 0.0
+        return 1.0 - min(self.referenced, self.resident) / self.resident
+
+
+def parse_use(text: str) -> dict[int, Use]:
+    """``/proc/PID/smaps``: the start of each mapping to how it was used."""
+    found: dict[int, Use] = {}
+    body, *pieces = text.split("\nVmFlags:")  # what a mapping ends with
+    for piece in pieces:
+        flags, _, rest = piece.partition("\n")
+        head, _, figures = body.partition("\n")
+        found[int(head.partition("-")[0], 16)] = Use(
+            _bytes(figures, "Rss:"),
+            _bytes(figures, "\nReferenced:"),
+            "lo" in flags.split(" "),
+        )
+        body = rest
+    return found
+
+
+def _bytes(figures: str, name: str) -> int:
+    at = figures.find(name)
+    if at < 0:
+        return 0
+    at += len(name)
+    return int(figures[at : figures.index(" kB", at)]) * 1024
+
+
+class _Watched:
+    """One process, and how much of each of its mappings was cold at each look."""
+
+    def __init__(self, process: procmem.Process) -> None:
+        self.process = process
+        self.looks: list[dict[int, Use]] = []
+
+    def clear(self) -> None:
+        fd = os.open("clear_refs", os.O_WRONLY | os.O_CLOEXEC, dir_fd=self.process.fd)
+        try:
+            os.write(fd, b"1")
+        finally:
+            os.close(fd)
+
+    def look(self) -> None:
+        self.looks.append(parse_use(self.process.read("smaps")))
+
+
+class Age(NamedTuple):
+    """How much was not touched for so long."""
+
+    seconds: float
+    source: Source
+    """the cold pages: of each mapping as many as were cold, spread over it"""
+    returns: float
+    """pages that were cold before and were touched again, a minute"""
+
+    @property
+    def cold_bytes(self) -> int:
+        """Bytes that were not touched."""
+        return self.source.pages * self.source.page_size
+
+
+class Watch:
+    """Watches processes over a time; as a context manager it lets go of them at the end.
+
+    Synchronization: one thread at a time.
+    """
+
+    def __init__(self, pids: Iterable[int], label: str = "") -> None:
+        self.label = label
+        self.skipped: dict[str, int] = {}
+        self._watched: list[_Watched] = []
+        self._seconds: list[float] = []
+        self._began = 0.0
+        failures: list[OSError] = []
+        for pid in dict.fromkeys(pids):
+            try:
+                self._begin(pid)
+            except OSError as err:
+                failures.append(err)
+                hidden = err.errno in (errno.EACCES, errno.EPERM)
+                self._skip(UNREADABLE if hidden else GONE)
+        if failures and not self._watched:
+            first = failures[0]
+            remedy = "not yours; run as root" if os.geteuid() else ""
+            code = first.errno or errno.EIO
+            code = errno.ESRCH if code == errno.ENOENT else code
+            raise from_errno(code, f"{label or 'processes'}: watch their memory", remedy=remedy)
+
+    def _begin(self, pid: int) -> None:
+        process = procmem.Process(pid)
+        watched = _Watched(process)
+        try:
+            if process.is_kernel:
+                raise OSError(errno.ESRCH, os.strerror(errno.ESRCH))
+            watched.clear()
+        except OSError:
+            process.close()
+            raise
+        self._watched.append(watched)
+        self._began = time.monotonic()
+
+    def _skip(self, reason: str) -> None:
+        self.skipped[reason] = self.skipped.get(reason, 0) + 1
+
+    def look(self) -> float:
+        """Note what has not been touched so far; returns the seconds since the beginning."""
+        self._seconds.append(time.monotonic() - self._began)
+        left = []
+        for watched in self._watched:
+            try:
+                watched.look()
+                left.append(watched)
+            except OSError:
+                watched.process.close()
+                self._skip(GONE)
+        self._watched = left
+        return self._seconds[-1]
+
+    def ages(self) -> list[Age]:
+        """What every look found, in order; the sources belong to the caller."""
+        found: list[Age] = []
+        for index, seconds in enumerate(self._seconds):
+            source = self._source(index)
+            returns = 0.0
+            if found:
+                fewer = max(0, found[-1].source.pages - source.pages)
+                returns = fewer * 60 / max(1e-9, seconds - found[-1].seconds)
+            found.append(Age(seconds, source, returns))
+        return found
+
+    def everything(self) -> Source:
+        """All that could go to swap, cold or not."""
+        return self._source(None)
+
+    def _source(self, look: int | None) -> Source:
+        """The pages that were cold at one look; all of them for ``None``."""
+        source = Source(self.label, os.sysconf("SC_PAGE_SIZE"))
+        source.skipped = dict(self.skipped)
+        devices = procmem.MemoryDevices.of_this_system()
+        sightings = procmem.Sightings()
+        shared = SharedMemory()
+        coldest: dict[tuple[str, int], float] = {}
+        for watched in self._watched:
+            use = None if look is None else watched.looks[look]
+            try:
+                process = procmem.process_pages(
+                    watched.process.pid, devices=devices, sightings=procmem.Sightings()
+                )
+                if process.start_time != watched.process.start_time:
+                    continue
+                self._add_private(source, watched.process, use, devices, sightings)
+                shared.add_process(process)
+            except (OSError, ZramOSError):
+                continue  # it has exited
+            source.processes += 1
+            for mapping, _locked in process.shared:
+                key = (mapping.dev, mapping.inode)
+                cold = 1.0 if use is None else _cold(use, mapping.start)
+                coldest[key] = min(cold, coldest.get(key, 1.0))
+        self._add_shared(source, shared, coldest)
+        return source
+
+    def _add_private(
+        self,
+        source: Source,
+        process: procmem.Process,
+        use: dict[int, Use] | None,
+        devices: procmem.MemoryDevices,
+        sightings: procmem.Sightings,
+    ) -> None:
+        memory = _native.ProcMem(process.fd)
+        parts: dict[str, _native.PageSet] = {}
+        try:
+            for mapping in procmem.parse_maps(process.read("maps")):
+                kind = procmem.swappable_kind(mapping, devices)
+                if kind is None or (kind == procmem.SHMEM and mapping.perms[3] == "s"):
+                    continue
+                cold = 1.0 if use is None else _cold(use, mapping.start)
+                if cold <= 0.0:
+                    continue
+                _collect(memory, mapping, cold, parts, sightings)
+        finally:
+            memory.close()
+        for part, pages in parts.items():
+            if len(pages):
+                owner = Owner(process.pid, process.name, part)
+                source.segments.append(ProcessSegment(owner, process.start_time, pages))
+
+    def _add_shared(
+        self, source: Source, shared: SharedMemory, coldest: dict[tuple[str, int], float]
+    ) -> None:
+        for key, item in shared.objects.items():
+            cold = coldest.get(key, 1.0)
+            rows: list[Segment] = []
+            for view in item.views:
+                owner = Owner(0, item.name, procmem.SHARED)
+                rows.append(ProcessSegment(owner, view.start_time, view.pages, view.pid))
+            if item.ranges:
+                try:
+                    pages, _, _ = object_pages(item)
+                except OSError:
+                    continue  # it is gone
+                rows.append(ObjectSegment(item, pages))
+            for row in rows:
+                thinned = Thinned(row, round(row.pages * cold))
+                if thinned.pages:
+                    source.segments.append(thinned)
+
+    def close(self) -> None:
+        """Let go of the processes."""
+        while self._watched:
+            self._watched.pop().process.close()
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def _cold(use: dict[int, Use], start: int) -> float:
+    # A mapping that was not there yet is new, and so touched.
+    return use[start].cold if start in use else 0.0
+
+
+def _collect(
+    memory: _native.ProcMem,
+    mapping: Mapping,
+    cold: float,
+    parts: dict[str, _native.PageSet],
+    sightings: procmem.Sightings,
+) -> None:
+    pages = parts.setdefault(procmem.part_of(mapping), _native.PageSet())
+    memory.collect(
+        mapping.start,
+        mapping.end,
+        procmem.ANON,
+        pages,
+        seen=sightings.frames,
+        slots=sightings.slots,
+        flags=_native.WALK_THIN,
+        weight=round(cold * _native.WEIGHT_ONE),
+    )
+
+
+class Thinned:
+    """Some pages of a row, evenly spread over it, that stand for as many of them."""
+
+    __slots__ = ("_row", "owner", "pages")
+
+    def __init__(self, row: Segment, pages: int) -> None:
+        self._row = row
+        self.owner = row.owner
+        self.pages = min(pages, row.pages)
+
+    def read(self, ranks: array[int], out: memoryview) -> Sequence[bool]:
+        """See :class:`~pyzram.pages.segments.Segment`."""
+        for index, rank in enumerate(ranks):
+            ranks[index] = rank * self._row.pages // self.pages
+        return self._row.read(ranks, out)
+
+    def close(self) -> None:
+        """Let go of the row."""
+        self._row.close()
+
+
+def watch(
+    pids: Iterable[int],
+    seconds: Sequence[float],
+    *,
+    label: str = "",
+    progress: Callable[[float], None] | None = None,
+) -> Watch:
+    """Watch processes and look after so many seconds each (ascending).
+
+    This clears the referenced bits of their pages once, at the beginning; nothing is left to undo.
+    ``progress`` is called with the seconds that have passed, about once a second.
+
+    Raises:
+        AccessError: none of them may be watched.
+        ZramOSError: ESRCH, none of them is there.
+    """
+    found = Watch(pids, label)
+    try:
+        began = time.monotonic()
+        for at in sorted(seconds):
+            while (left := began + at - time.monotonic()) > 0:
+                time.sleep(min(left, 1.0))
+                if progress:
+                    progress(time.monotonic() - began)
+            found.look()
+    except BaseException:
+        found.close()
+        raise
+    return found
