@@ -2,6 +2,7 @@
 """Build the C extension; everything declarative is in pyproject.toml."""
 
 import sysconfig
+from glob import glob
 
 from setuptools import setup
 
@@ -19,9 +20,20 @@ except ImportError as err:
 # A free-threaded interpreter has no stable ABI that cffi can use everywhere.
 STABLE_ABI = not sysconfig.get_config_var("Py_GIL_DISABLED")
 
+# Where man and the shells look below the prefix of an installation, a virtual environment's too.
+COMPLETIONS = "initscripts/completions"
+DATA = {
+    "share/man/man5": glob("man/*.5"),
+    "share/man/man8": glob("man/*.8"),
+    "share/bash-completion/completions": glob(f"{COMPLETIONS}/*.bash"),
+    "share/zsh/site-functions": glob(f"{COMPLETIONS}/_*"),
+    "share/fish/vendor_completions.d": glob(f"{COMPLETIONS}/*.fish"),
+}
+
 setup(
     license="MIT",  # here, because the pyproject.toml form of it divides setuptools 76 from 77
     scripts=["scripts/pyzram", "scripts/zram_stats"],
+    data_files=[(folder, sorted(files)) for folder, files in DATA.items()],
     cffi_modules=["csrc/build_ffi.py:ffibuilder"],
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if STABLE_ABI else {},
 )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import zipfile
@@ -14,6 +15,15 @@ import pytest
 from .conftest import run, succeed
 
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+COMPLETIONS = "initscripts/completions"
+# Which files of the tree are where below share.
+SHARED = {
+    r"man/.*\.5": "man/man5",
+    r"man/.*\.8": "man/man8",
+    rf"{COMPLETIONS}/.*\.bash": "bash-completion/completions",
+    rf"{COMPLETIONS}/_.*": "zsh/site-functions",
+    rf"{COMPLETIONS}/.*\.fish": "fish/vendor_completions.d",
+}
 PROBE = """
 import importlib.metadata, pathlib, sys
 import pyzram, pyzram._native
@@ -37,10 +47,11 @@ def install(tmp_path: Path) -> Callable[[str, Path], Path]:
     """A function that installs a distribution into a fresh environment and gives its bin folder."""
 
     def into(python: str, distribution: Path) -> Path:
-        succeed(python, "-m", "venv", tmp_path / "venv")
+        succeed(python, "-m", "venv", "--without-pip", tmp_path / "venv")
         bin_folder = tmp_path / "venv/bin"
-        options = ["--quiet", "--disable-pip-version-check", "--no-cache-dir"]
-        succeed(bin_folder / "python", "-m", "pip", "install", *options, distribution, cwd=tmp_path)
+        pip = [sys.executable, "-m", "pip", "--python", bin_folder / "python"]
+        options = ["--quiet", "--disable-pip-version-check", "--no-compile"]
+        succeed(*pip, "install", *options, distribution, cwd=tmp_path)
         return bin_folder
 
     return into
@@ -86,9 +97,19 @@ def test_the_wheel_holds_the_package_and_nothing_else(
     wheel: Path, sources: list[str], version: str
 ) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    scripts = {f"pyzram-{version}.data/scripts/{name}" for name in ("pyzram", "zram_stats")}
-    around = {n.split("/")[0] for n in names if n not in scripts}
-    assert scripts <= set(names)
-    assert around == {"pyzram", f"pyzram-{version}.dist-info"}
+    data = f"pyzram-{version}.data"
+    assert {n.split("/")[0] for n in names} == {"pyzram", data, f"pyzram-{version}.dist-info"}
+    around = {n.removeprefix(f"{data}/") for n in names if n.startswith(data)}
+    assert around == {f"scripts/{name}" for name in ("pyzram", "zram_stats")} | {
+        f"data/share/{folder}/{Path(name).name}"
+        for prefix, folder in SHARED.items()
+        for name in sources
+        if re.fullmatch(prefix, name)
+    }
     packaged = {n for n in names if n.startswith("pyzram/")}
     assert packaged == {n for n in sources if n.startswith("pyzram/")} | {"pyzram/_pyzram.abi3.so"}
+
+
+def test_every_manual_page_and_completion_is_in_it(sources: list[str]) -> None:
+    files = [n for n in sources if n.startswith(("man/", COMPLETIONS))]
+    assert not [n for n in files if not any(re.fullmatch(p, n) for p in SHARED)]

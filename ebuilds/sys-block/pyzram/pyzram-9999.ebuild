@@ -7,7 +7,7 @@ DISTUTILS_EXT=1
 DISTUTILS_USE_PEP517=setuptools
 PYTHON_COMPAT=( python3_{12..15} )
 
-inherit distutils-r1 linux-info optfeature shell-completion systemd
+inherit distutils-r1 linux-info optfeature systemd
 
 DESCRIPTION="Set up, watch and plan zram, the compressed block device in memory"
 HOMEPAGE="https://github.com/pyzram/pyzram"
@@ -28,10 +28,11 @@ DEPEND="
 	app-arch/zstd:=
 	virtual/zlib:=
 "
-# util-linux: mkswap, swapon and mount, which the service calls
+# kmod, util-linux: modprobe, mkswap, swapon and mount, which the service calls
 RDEPEND="
 	${DEPEND}
 	dev-python/cffi:=[${PYTHON_USEDEP}]
+	sys-apps/kmod
 	sys-apps/util-linux
 "
 BDEPEND="
@@ -60,21 +61,22 @@ python_test() {
 python_install_all() {
 	distutils-r1_python_install_all
 
-	newinitd initscripts/openrc/zram.initd zram
-	newconfd initscripts/openrc/zram.confd zram
-	systemd_dounit initscripts/systemd/zram{,@}.service
+	# man pages and completions are in the wheel
+	local file
+	for file in initscripts/openrc/*.initd; do
+		newinitd "${file}" "$(basename "${file}" .initd)"
+	done
+	for file in initscripts/openrc/*.confd; do
+		newconfd "${file}" "$(basename "${file}" .confd)"
+	done
+	systemd_dounit initscripts/systemd/*
 	# nothing in it is active: the administrator takes from it
 	insinto /etc/sysctl.d
-	doins initscripts/sysctl.d/zram.conf
-	doman man/*.[1-8]
-
-	newbashcomp initscripts/completions/pyzram.bash pyzram
-	newbashcomp initscripts/completions/pyzram.bash zram_stats
-	dozshcomp initscripts/completions/_pyzram
-	dofishcomp initscripts/completions/{pyzram,zram_stats}.fish
+	doins initscripts/sysctl.d/*
 }
 
 pkg_postinst() {
 	optfeature "progress bars" dev-python/rich
+	optfeature "plots of an estimate" dev-python/matplotlib
 	optfeature "ext4 file systems on zram devices" sys-fs/e2fsprogs
 }
