@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -86,3 +89,48 @@ def build_wheel(source: Path, out: Path, python: object = sys.executable) -> lis
     """The command that builds a wheel with what is installed here."""
     options = ["--wheel", "--no-isolation", "--skip-dependency-check", "--outdir"]
     return [python, "-m", "build", *options, out, source]
+
+
+@pytest.fixture
+def throwaway(tmp_path: Path) -> Callable[..., str]:
+    """A function that runs a shell line as root in a copy of this machine, or of another root."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    script = TREE / "tests/packaging/throwaway_root.sh"
+    folder = tmp_path / "throwaway"
+    folder.mkdir()
+    probe = run("sh", script, folder, "true")
+    if probe.returncode != 0:
+        pytest.skip(f"no throwaway root here: {probe.stdout.strip()}")
+
+    def shell(line: str, root: Path = Path("/"), shared: Path = Path("/mnt")) -> str:
+        return succeed("sh", script, folder, line, root, shared)
+
+    return shell
+
+
+# No compiler, no headers. With it, packages install without a network.
+BARE = "python3-venv,python3-cffi-backend,kmod,mount"
+
+
+@pytest.fixture(scope="session")
+def bare_root() -> Path:
+    """A root of this Debian with what our packages need and apt; made once, kept in .cache."""
+    release = dict(
+        line.partition("=")[::2] for line in Path("/etc/os-release").read_text().splitlines()
+    )
+    suite = release.get("VERSION_CODENAME", "")
+    root = TREE / ".cache/roots" / suite
+    if (root / "usr/bin/apt-get").exists():
+        return root
+    if release["ID"] != "debian" or not shutil.which("mmdebstrap") or os.geteuid() != 0:
+        pytest.skip("needs Debian, root and mmdebstrap for a bare root")
+    making = root.with_name(f"{suite}.tmp")
+    making.parent.mkdir(parents=True, exist_ok=True)
+    sources = [Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list")]
+    archive = next((path for path in sources if path.exists()), "")
+    done = run("mmdebstrap", "--variant=apt", f"--include={BARE}", suite, making, archive)
+    if done.returncode != 0:
+        shutil.rmtree(making, ignore_errors=True)
+        pytest.skip(f"no bare root could be made: {done.stdout.strip().splitlines()[-1]}")
+    return making.rename(root)

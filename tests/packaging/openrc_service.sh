@@ -15,9 +15,6 @@ for state in daemons exclusive failed hotplugged inactive options scheduled star
 	mkdir -p "/run/openrc/$state"
 done
 touch /run/openrc/softlevel
-# Debian has OpenRC, but not this service of its.
-printf '#!/sbin/openrc-run\nstart() { :; }\n' >/etc/init.d/localmount
-chmod +x /etc/init.d/localmount
 printf 'ZRAM_SIZE_0="16M"\nZRAM_PRIORITY_0="1"\nZRAM_LABEL_0="t%s"\n' $$ >/etc/conf.d/zram
 
 trap 'rc-service zram stop' EXIT

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Debian's package: lintian takes it, it installs, runs and leaves nothing behind."""
+"""Debian's packages: lintian takes them, they install, upgrade, run and leave nothing behind."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,63 +15,147 @@ from .conftest import TREE, run, succeed
 
 pytestmark = pytest.mark.slow
 NEEDED = {"dpkg-checkbuilddeps": "dpkg-dev", "lintian": "lintian"}
-# No service may be started in the throwaway root, whatever the machine runs.
-NO_STARTS = "echo 'exit 101' >/usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d; "
+TOOLS = "$debs/python3-pyzram_*.deb $debs/pyzram_*.deb"
+SERVICE = "$debs/pyzram-service_*.deb"
+INSTALL = "apt-get -qq -y --no-install-recommends install"
+PURGE = "apt-get -qq -y purge python3-pyzram pyzram pyzram-service >>/run/log 2>&1"
+NOTHING_LEFT = "find /etc /usr /lib /var/lib -xdev -name '*zram*' ! -name 'zramctl*'"
+NAMES = "commands device service"
+DRIVER = Path("/sys/class/zram-control").exists()
+needs_driver = pytest.mark.skipif(not DRIVER, reason="needs a zram driver")
 
 
 @pytest.fixture(scope="module")
 def built(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with everything that the build made, tests run."""
+    """The folder with everything that the build made, without its tests."""
     for command, package in NEEDED.items():
         if not shutil.which(command):
             pytest.skip(f"needs {command} (Debian: {package})")
     lacking = run("dpkg-checkbuilddeps", TREE / "packaging/debian/control")
     if lacking.returncode != 0:
         pytest.skip(lacking.stdout.strip())
-    out = tmp_path_factory.mktemp("deb")
+    return build(sdist, tmp_path_factory.mktemp("deb"), "nocheck")
+
+
+def build(sdist: Path, out: Path, options: str) -> Path:
+    """Build as tools/deb does."""
     shutil.copy2(sdist, out)
-    succeed("sh", TREE / "tools/deb", out / sdist.name)
+    environment = {**os.environ, "DEB_BUILD_OPTIONS": options}
+    succeed("sh", TREE / "tools/deb", out / sdist.name, env=environment)
     return out
 
 
 @pytest.fixture
-def as_root(built: Path, tmp_path: Path):
-    """A function that runs a shell line with the package at hand, in a root that is thrown away."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
-    script = TREE / "tests/packaging/throwaway_root.sh"
-    root = tmp_path / "root"
-    root.mkdir()
-    probe = run("sh", script, root, "true")
-    if probe.returncode != 0:
-        pytest.skip(f"no throwaway root here: {probe.stdout.strip()}")
+def on_machine(throwaway: Callable[..., str], built: Path) -> Callable[[str], str]:
+    """A function that runs a shell line with the packages in $debs in a copy of this machine."""
+    return lambda line: throwaway(f"debs={built}; cd /; {line}")
+
+
+@pytest.fixture
+def fresh(throwaway: Callable[..., str], bare_root: Path, built: Path) -> Callable[[str], str]:
+    """The same in a root that has little more than Debian's essential packages."""
 
     def shell(line: str) -> str:
-        (package,) = built.glob("pyzram_*.deb")
-        return succeed("sh", script, root, f"{NO_STARTS}deb={package}; cd /; {line}")
+        return throwaway(f"debs=/mnt; cd /; {line}", root=bare_root, shared=built)
 
     return shell
 
 
-def test_lintian_finds_no_errors(built: Path) -> None:
+def test_lintian_has_nothing_to_say(built: Path) -> None:
     (changes,) = built.glob("*.changes")
     environment = {**os.environ, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-    options = ["--fail-on", "error", "--allow-root"]
-    succeed("lintian", *options, changes, env=environment)
+    options = ["--display-info", "--pedantic", "--allow-root"]
+    assert succeed("lintian", *options, changes, env=environment) == ""
 
 
-def test_it_installs_runs_and_purges_leaving_nothing(as_root, version: str) -> None:
-    answer = as_root(
-        "find /etc /usr /lib /var/lib/systemd -xdev | sort >/run/before; "
-        "apt-get -qq -y install $deb >/run/log 2>&1; "
+def test_the_tools_alone_start_nothing(fresh, version: str) -> None:
+    answer = fresh(
+        f"{INSTALL} {TOOLS} >/run/log 2>&1; "
         "zram_stats --version; pyzram --version; python3 -c 'import pyzram._native'; "
-        "dpkg --verify pyzram; "
-        "apt-get -qq -y purge pyzram >>/run/log 2>&1; "
-        "find /etc /usr /lib /var/lib/systemd -xdev | sort | diff /run/before -"
+        "find /etc -name '*zram*'; find /lib/systemd /usr/lib/systemd -name '*zram*.service'; "
+        f"{PURGE}; {NOTHING_LEFT}"
     )
     assert answer.splitlines() == [f"zram_stats (pyzram) {version}", f"pyzram {version}"]
 
 
-@pytest.mark.skipif(not Path("/sys/class/zram-control").exists(), reason="needs a zram driver")
-def test_what_its_unit_starts_swaps_and_stops(as_root) -> None:
-    as_root(f"sh {TREE}/tests/packaging/deb_service.sh $deb")
+def test_all_of_it_installs_runs_and_purges_leaving_nothing(on_machine) -> None:
+    answer = on_machine(
+        "find /etc /usr /lib /var/lib/systemd -xdev | sort >/run/before; "
+        f"{INSTALL} {TOOLS} {SERVICE} >/run/log 2>&1; "
+        "ls /etc/systemd/system/swap.target.wants | grep zram; "
+        "dpkg --verify python3-pyzram pyzram pyzram-service; "
+        f"export AUTOPKGTEST_TMP=/run; for test in {NAMES}; do "
+        f"{TREE}/packaging/debian/tests/$test >>/run/log && echo $test passed || echo $test $?; "
+        f"done; {PURGE}; "
+        "find /etc /usr /lib /var/lib/systemd -xdev | sort | diff /run/before -"
+    )
+    done = "passed" if DRIVER else "77"
+    assert answer.splitlines() == ["zram.service", "commands passed"] + [
+        f"{name} {done}" for name in ("device", "service")
+    ]
+
+
+def test_what_was_removed_keeps_its_configuration_until_purged(fresh) -> None:
+    answer = fresh(
+        f"{INSTALL} {TOOLS} {SERVICE} >/run/log 2>&1; "
+        "echo ZRAM_SIZE_0=1G >>/etc/conf.d/zram; "
+        "apt-get -qq -y remove python3-pyzram >>/run/log 2>&1; "
+        "tail -n 1 /etc/conf.d/zram; find /usr /lib -name '*zram*.service'; "
+        f"{INSTALL} {TOOLS} {SERVICE} >>/run/log 2>&1; "
+        f"tail -n 1 /etc/conf.d/zram; {PURGE}; {NOTHING_LEFT}"
+    )
+    assert answer.splitlines() == ["ZRAM_SIZE_0=1G"] * 2
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [[f"{TOOLS} {SERVICE}"], [TOOLS, SERVICE]],
+    ids=["at once", "the service later"],
+)
+def test_the_single_package_before_is_upgraded(
+    fresh, built: Path, steps: list[str], version: str
+) -> None:
+    old = built / "old/pyzram.deb"
+    old.parent.mkdir(exist_ok=True)
+    succeed("sh", TREE / "tests/packaging/old_deb.sh", built, old, f"{version}-1")
+    upgrade = "; ".join(f"{INSTALL} {step} >>/run/log 2>&1" for step in steps)
+    answer = fresh(
+        f"{INSTALL} $debs/old/pyzram.deb >/run/log 2>&1; "
+        "echo ZRAM_SIZE_0=1G >>/etc/conf.d/zram; "
+        f"{upgrade}; "
+        "tail -n 1 /etc/conf.d/zram; cd /etc/conf.d; ls -d zram*; dpkg -S /etc/conf.d/zram; "
+        "ls /etc/systemd/system/swap.target.wants; "
+        "dpkg --verify | grep -v conf.d/zram || :; "
+        f"{PURGE}; {NOTHING_LEFT}"
+    )
+    assert answer.splitlines() == [
+        "ZRAM_SIZE_0=1G",
+        "zram",
+        "pyzram-service: /etc/conf.d/zram",
+        "zram.service",
+    ]
+
+
+@pytest.mark.long
+def test_the_build_runs_its_tests(built: Path, sdist: Path, tmp_path: Path) -> None:
+    log = build(sdist, tmp_path, "").joinpath("deb.log").read_text()
+    assert re.search(r"^=+ \d+ passed", log, re.M)
+
+
+@pytest.mark.long
+@needs_driver
+@pytest.mark.skipif(not shutil.which("autopkgtest"), reason="needs autopkgtest")
+def test_autopkgtest_passes_them_too(on_machine) -> None:
+    answer = on_machine(
+        "autopkgtest -B $debs/*.deb $debs/*.dsc -- null 2>&1 || echo failed with $?"
+    )
+    results = [x.split()[:2] for x in answer.splitlines() if x.split()[1:2] in (["PASS"], ["SKIP"])]
+    assert results == [["commands", "PASS"], ["device", "PASS"], ["service", "PASS"]], answer
+
+
+@needs_driver
+@pytest.mark.skipif(not shutil.which("rc-service"), reason="needs OpenRC (Debian: openrc)")
+def test_debians_openrc_starts_and_stops_it(on_machine) -> None:
+    on_machine(
+        f"{INSTALL} {TOOLS} {SERVICE} >/run/log 2>&1; sh {TREE}/tests/packaging/openrc_service.sh"
+    )
