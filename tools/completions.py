@@ -129,7 +129,7 @@ complete -o filenames -F _pyzram pyzram zram_stats
 
 
 def bash() -> str:
-    """The file for bash; linked to both names."""
+    """The file for bash, of both commands."""
     values, choices = [], []
     for line in lines():
         start = f"pyzram {line.name}" if line.name else "zram_stats "

@@ -77,6 +77,5 @@ python_install_all() {
 
 pkg_postinst() {
 	optfeature "progress bars" dev-python/rich
-	optfeature "plots of an estimate" dev-python/matplotlib
 	optfeature "ext4 file systems on zram devices" sys-fs/e2fsprogs
 }
