@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MIT
+"""What the policy can ask for. Sizes in bytes, ages and times in seconds awake."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class WriteBack(NamedTuple):
+    """Write pages not used for ``floor`` seconds, the oldest first, until ``limit`` is used up.
+
+    Those from ``oldest`` on come first; then the age is halved until it is at the floor.
+    """
+
+    device: str
+    floor: float
+    limit: int
+    oldest: float
+    huge: bool = False
+    """Only pages that did not compress: they free most memory for what is written."""
+    step: int = 0
+    """Bytes at a time at most; 0 leaves it to the time that a step takes."""
+
+
+class Recompress(NamedTuple):
+    """Try the second algorithm on pages not used for ``age`` seconds, pages kept raw first."""
+
+    device: str
+    age: float
+    threshold: int
+    """Leave alone what is stored in fewer bytes."""
+    seconds: float
+    """Processor time at most."""
+    huge: bool = False
+    """Only pages that are kept raw."""
+
+
+class Compact(NamedTuple):
+    """Pack the pool."""
+
+    device: str
+
+
+Action = WriteBack | Recompress | Compact

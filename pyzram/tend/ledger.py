@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: MIT
+"""How much was written to each medium in the last 24 hours, kept through kills and reboots.
+
+What a step may write is charged before it begins and put right after it, so that whoever is killed
+in between leaves at most one step charged too much and never too little. It is kept for a medium,
+not for a zram device: those come and go.
+
+Time is the ledger's own: it goes on with CLOCK_BOOTTIME while a machine runs, and across a reboot
+by the wall clock where that can be trusted. A clock that is set back gives nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from ..errors import from_errno
+
+HOUR = 3600
+HOURS = 25
+"""Bins that count: any 24 hours lie within so many whole ones."""
+GAP_MOST = 24 * HOUR
+HEADER = "pyzram ledger 1"
+FILE = "ledger"
+
+
+class Clock(NamedTuple):
+    """The time at one moment."""
+
+    boot: str
+    """Which start of the machine (boot_id)."""
+    boottime: float
+    """CLOCK_BOOTTIME, in seconds."""
+    wall: float
+    """CLOCK_REALTIME, in seconds."""
+    trusted: bool
+    """Whether the wall clock went on while the machine was off: it is synchronised, or there is a
+    clock with a battery."""
+
+
+class Account:
+    """Of one medium: bytes by hour of the ledger's time, and what each device has written."""
+
+    __slots__ = ("bins", "pending", "seen")
+
+    def __init__(self) -> None:
+        self.bins: dict[int, int] = {}
+        self.pending: dict[str, int] = {}
+        """Device to bytes that are charged for the step it is in."""
+        self.seen: dict[str, tuple[int, int]] = {}
+        """Device to the bytes it had written at last, and those charged in advance."""
+
+
+class Ledger:
+    """All media. Devices are named by what tells them from others: diskseq.
+
+    Synchronization: one process at a time, one thread.
+    """
+
+    def __init__(self, folder: str, clock: Clock) -> None:
+        self.path = os.path.join(folder, FILE)
+        self.time = 0.0
+        self.clock = clock
+        self.media: dict[str, Account] = {}
+        self.blocked = 0.0
+        """Until when all budgets count as used up, because the file could not be understood."""
+        self._load()
+        same_boot = self.clock.boot == clock.boot
+        self.advance(clock)
+        self._take_up(same_boot)
+
+    # ---- time ------------------------------------------------------------------------------------
+
+    def advance(self, clock: Clock) -> None:
+        """Let time pass until then."""
+        last, self.clock = self.clock, clock
+        passed = clock.wall - last.wall
+        if clock.boot == last.boot:
+            # Either clock alone can be set, or belong to another time namespace.
+            passed = min(passed, clock.boottime - last.boottime)
+        elif not last.trusted or not clock.trusted:
+            passed = 0.0
+        else:
+            passed = min(passed, float(GAP_MOST))
+        self.time += max(0.0, passed)
+        oldest = self._hour() - HOURS + 1
+        for account in self.media.values():
+            account.bins = {hour: size for hour, size in account.bins.items() if hour >= oldest}
+
+    def _hour(self) -> int:
+        return int(self.time // HOUR)
+
+    # ---- what was written ------------------------------------------------------------------------
+
+    def written(self, medium: str) -> int:
+        """Bytes charged for the last 24 hours (and up to an hour more)."""
+        account = self.media.get(medium)
+        if account is None:
+            return 0
+        return sum(account.bins.values()) + sum(account.pending.values())
+
+    def left(self, medium: str, budget: int) -> int:
+        """Bytes that may still be written within the budget."""
+        return 0 if self.time < self.blocked else max(0, budget - self.written(medium))
+
+    def observe(self, medium: str, device: str, written: int) -> int:
+        """Charge what a device has written since it was last seen, whoever asked for it.
+
+        ``written`` is its bd_writes in bytes, which a reset sets back. Of a device that was never
+        seen all is charged, for nobody knows when it was. Returns the bytes charged.
+        """
+        account = self.media.setdefault(medium, Account())
+        before, advance = account.seen.get(device, (0, 0))
+        fresh = written - before if written >= before else written
+        covered = min(advance, fresh)
+        account.seen[device] = (written, advance - covered)
+        self._charge(account, fresh - covered)
+        return fresh - covered
+
+    def reserve(self, medium: str, device: str, written: int, size: int) -> None:
+        """Charge a step before it begins; on disk when this returns.
+
+        Raises:
+            ZramOSError: it cannot be written down: nothing may be written to the medium then.
+        """
+        self.observe(medium, device, written)
+        self.media[medium].pending[device] = size
+        self.save()
+
+    def settle(self, medium: str, device: str, written: int) -> None:
+        """Put the charge of a step right, with what the device has written by now."""
+        self.media[medium].pending.pop(device, None)
+        self.observe(medium, device, written)
+
+    def forget(self, devices: set[str]) -> None:
+        """Drop what is remembered of devices other than these, which are gone."""
+        for account in self.media.values():
+            account.seen = {key: value for key, value in account.seen.items() if key in devices}
+
+    def _charge(self, account: Account, size: int) -> None:
+        if size > 0:
+            account.bins[self._hour()] = account.bins.get(self._hour(), 0) + size
+
+    def _take_up(self, same_boot: bool) -> None:
+        """What a killed process had reserved stays charged; what it wrote of it is covered."""
+        for account in self.media.values():
+            for device, size in account.pending.items():
+                self._charge(account, size)
+                before, advance = account.seen.get(device, (0, 0))
+                account.seen[device] = (before, advance + size)
+            account.pending = {}
+            if not same_boot:
+                account.seen = {}
+
+    # ---- the file --------------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Write it down, at once or not at all.
+
+        Raises:
+            ZramOSError: what writing gave.
+        """
+        clock = self.clock
+        lines = [
+            HEADER,
+            f"time {self.time!r} {clock.boot} {clock.boottime!r} {clock.wall!r} {clock.trusted:d}",
+        ]
+        if self.time < self.blocked:
+            lines.append(f"blocked {self.blocked!r}")
+        for medium, account in self.media.items():
+            lines.append(f"medium {medium}")
+            lines += [f"hour {hour} {size}" for hour, size in sorted(account.bins.items())]
+            lines += [f"pending {key} {size}" for key, size in account.pending.items()]
+            lines += [f"seen {key} {at} {paid}" for key, (at, paid) in account.seen.items()]
+        lines.append("end")
+        temporary = f"{self.path}.new"
+        folder = os.path.dirname(self.path)
+        try:
+            os.makedirs(folder, mode=0o755, exist_ok=True)
+            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+            try:
+                data = memoryview(("\n".join(lines) + "\n").encode())
+                while data:
+                    data = data[os.write(fd, data) :]
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+            os.rename(temporary, self.path)
+            fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        except OSError as err:
+            raise from_errno(err.errno or 0, f"{self.path}: keep the ledger", self.path) from err
+
+    def _load(self) -> None:
+        try:
+            with open(self.path, encoding="utf-8") as file:
+                text = file.read()
+        except FileNotFoundError:
+            return
+        except OSError as err:
+            raise from_errno(err.errno or 0, f"{self.path}: read the ledger", self.path) from err
+        except UnicodeDecodeError:
+            self.blocked = HOURS * HOUR
+            return
+        now = self.clock
+        try:
+            self._parse(text)
+        except (ValueError, IndexError, KeyError):
+            self.media, self.time, self.clock = {}, 0.0, now
+            self.blocked = HOURS * HOUR
+
+    def _parse(self, text: str) -> None:
+        header, *lines, end, nothing = text.split("\n")
+        if (header, end, nothing) != (HEADER, "end", ""):
+            raise ValueError(header)
+        account = Account()
+        for line in lines:
+            word, *values = line.split(" ")
+            if word == "time":
+                self.time = float(values[0])
+                self.clock = Clock(values[1], float(values[2]), float(values[3]), values[4] == "1")
+            elif word == "blocked":
+                self.blocked = float(values[0])
+            elif word == "medium":
+                account = self.media.setdefault(values[0], Account())
+            elif word == "hour":
+                account.bins[int(values[0])] = int(values[1])
+            elif word == "pending":
+                account.pending[values[0]] = int(values[1])
+            elif word == "seen":
+                account.seen[values[0]] = (int(values[1]), int(values[2]))
+            else:
+                raise ValueError(line)

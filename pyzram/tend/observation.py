@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: MIT
+"""What the policy is told of a machine at one moment: plain values.
+
+Sizes in bytes, times in seconds awake (CLOCK_MONOTONIC), pressure in percent as the kernel's
+(Documentation/accounting/psi.rst).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+
+class DeviceObserved(NamedTuple):
+    """A zram device and the medium that it writes back to."""
+
+    name: str
+    key: str
+    """What tells it from others that had its number: diskseq."""
+    orig_data_size: int = 0
+    compr_data_size: int = 0
+    mem_used_total: int = 0
+    mem_limit: int = 0
+    huge_pages: int = 0
+    free: int = 0
+    """Bytes free on the backing device; 0 without one."""
+    budget: int = 0
+    """Bytes that may be written to its medium in any 24 hours."""
+    left: int = 0
+    """Bytes of it that are left now."""
+    own_limit: int | None = None
+    """Bytes that the administrator's writeback_limit leaves; ``None`` without one."""
+    gentle: bool = False
+    """The medium wears out or stalls on writes: a memory card, USB."""
+    bd_reads: int = 0
+    """Bytes that ever came back from the medium."""
+    ages: bool = True
+    """Whether the last use of single pages can be known, through recompression too."""
+    recompression: bool = False
+    """A second algorithm is configured."""
+    gain: float | None = None
+    """Share of the pool's memory that the last recompression freed, once, after it."""
+    compacted: float | None = None
+    """Share that the last compaction freed, once, after it."""
+    failed: bool = False
+    """Writing back has failed since the last look."""
+    limit_changed: bool = False
+    """Somebody else has set writeback_limit since the last look."""
+
+
+class Observation(NamedTuple):
+    """The machine."""
+
+    now: float
+    total: int
+    """MemTotal."""
+    available: int
+    """MemAvailable."""
+    some10: float | None = None
+    """Memory pressure; ``None`` where the kernel has no PSI."""
+    some300: float | None = None
+    full10: float | None = None
+    io_full10: float | None = None
+    cpu_some10: float | None = None
+    stalled: float = 0.0
+    """Seconds in all that somebody waited for memory (``total`` of ``some``)."""
+    waited: float = 0.0
+    """Seconds in all that reading back pages took which had been written back."""
+    scanning: float = 0.0
+    """Without PSI: pages that processes had to reclaim themselves or read again, a second."""
+    trigger: str = ""
+    """``some`` or ``full`` if a PSI trigger fired since the last look."""
+    battery: float | None = None
+    """Percent, while it is being used up; ``None`` on mains."""
+    started: float = -math.inf
+    """When this daemon began."""
+    resumed: float = -math.inf
+    """When the machine last woke from sleep."""
+    devices: tuple[DeviceObserved, ...] = ()

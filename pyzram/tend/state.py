@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: MIT
+"""What the policy remembers from one look to the next."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+CALM, TIGHT, PRESSED, CHOKED, HELD = MODES = ("calm", "tight", "pressed", "choked", "held")
+
+
+class DeviceState(NamedTuple):
+    """What is remembered of one device. Times in seconds awake."""
+
+    key: str
+    caution: float = 1.0
+    """Factor of the age floor; grows while pages come back soon after they were written."""
+    judged: float = -math.inf
+    """When that was last looked at."""
+    reads: int = 0
+    """``bd_reads`` then, in bytes."""
+    came_back: float = 0.0
+    """Bytes read back in about a day."""
+    held_until: float = -math.inf
+    held_for: float = 0.0
+    """How long after the last failure; doubles."""
+    recompressed: float = -math.inf
+    recompress_pause: float = 0.0
+    poor: int = 0
+    """How many recompressions in a row gained little."""
+    compact_after: float = -math.inf
+
+
+class State(NamedTuple):
+    """What is remembered of the machine."""
+
+    mode: str = CALM
+    pressure: float = 0.0
+    """0 to 1: jumps up with what is seen, and fades."""
+    now: float = -math.inf
+    """When it was last looked at."""
+    quiet_since: float = math.inf
+    """Since when there was too little pressure to stay pressed or choked."""
+    round: float = -math.inf
+    """When pages were last written or tried to be."""
+    low_battery: bool = False
+    devices: tuple[DeviceState, ...] = ()
+    wake: float = 60.0
+    """Seconds until the next look is wanted."""
+    stalled: float = 0.0
+    """:attr:`Observation.stalled` then."""
+    waited: float = 0.0
+    ours300: float = 0.0
+    """Percent of the last five minutes that processes waited for pages written back before."""

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: MIT
+"""The ledger: at most one step too much, never too little, whatever happens to who keeps it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import subprocess
+import sys
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pyzram.errors import ZramOSError
+from pyzram.tend.ledger import FILE, Clock, Ledger
+
+MIB = 1 << 20
+HOUR = 3600.0
+START = Clock("boot-1", 1000.0, 1.7e9, True)
+
+
+def later(clock: Clock, seconds: float) -> Clock:
+    return clock._replace(boottime=clock.boottime + seconds, wall=clock.wall + seconds)
+
+
+def test_what_is_written_counts_for_a_day_and_comes_back(tmp_path):
+    ledger = Ledger(str(tmp_path), START)
+    ledger.reserve("disk", "7", 0, 64 * MIB)
+    assert ledger.left("disk", 256 * MIB) == 192 * MIB
+    ledger.settle("disk", "7", 10 * MIB)
+    assert ledger.left("disk", 256 * MIB) == 246 * MIB
+    ledger.advance(later(START, 23.9 * HOUR))
+    assert ledger.left("disk", 256 * MIB) == 246 * MIB
+    ledger.advance(later(START, 25.1 * HOUR))
+    assert ledger.left("disk", 256 * MIB) == 256 * MIB
+
+
+def test_foreign_writes_are_charged_and_media_are_apart(tmp_path):
+    ledger = Ledger(str(tmp_path), START)
+    assert ledger.observe("disk", "7", 30 * MIB) == 30 * MIB
+    assert ledger.observe("disk", "7", 50 * MIB) == 20 * MIB
+    assert ledger.observe("disk", "8", 5 * MIB) == 5 * MIB
+    assert ledger.written("disk") == 55 * MIB
+    assert ledger.written("card") == 0
+
+
+def test_a_reset_sets_the_counter_back_and_charges_nothing_twice(tmp_path):
+    ledger = Ledger(str(tmp_path), START)
+    ledger.observe("disk", "7", 50 * MIB)
+    assert ledger.observe("disk", "7", 3 * MIB) == 3 * MIB
+
+
+def test_killed_in_a_step_keeps_all_of_it_charged_and_covers_what_it_wrote(tmp_path):
+    ledger = Ledger(str(tmp_path), START)
+    ledger.reserve("disk", "7", 0, 16 * MIB)
+    after = Ledger(str(tmp_path), later(START, 5))
+    assert after.written("disk") == 16 * MIB
+    assert after.observe("disk", "7", 12 * MIB) == 0
+    assert after.observe("disk", "7", 20 * MIB) == 4 * MIB
+    assert after.written("disk") == 20 * MIB
+
+
+def test_killed_by_a_reboot_keeps_it_charged(tmp_path):
+    Ledger(str(tmp_path), START).reserve("disk", "7", 0, 16 * MIB)
+    again = Ledger(str(tmp_path), Clock("boot-2", 5.0, START.wall + 60, True))
+    assert again.written("disk") == 16 * MIB
+    # The same number is another device now.
+    assert again.observe("disk", "7", MIB) == MIB
+
+
+@pytest.mark.parametrize(
+    ("after", "left"),
+    [
+        (Clock("boot-1", 1000 + 30 * HOUR, 1.7e9 + 30 * HOUR, True), 100),
+        (Clock("boot-1", 1000 + 30 * HOUR, 1.7e9 - 30 * HOUR, True), 0),
+        (Clock("boot-1", 1000 + 60, 1.7e9 + 30 * HOUR, True), 0),
+        (Clock("boot-1", 1000 - 900, 1.7e9 + 30 * HOUR, True), 0),
+        (Clock("boot-2", 10.0, 1.7e9 + 30 * HOUR, True), 0),
+        (Clock("boot-2", 10.0, 1.7e9 + 30 * HOUR, False), 0),
+        (Clock("boot-2", 10.0, 0.0, True), 0),
+    ],
+    ids=["on", "wall back", "wall ahead", "boottime back", "off", "off untrusted", "no clock"],
+)
+def test_clocks_that_jump_give_nothing(tmp_path, after, left):
+    """A day off gives a day, of which the hour that it began in still counts."""
+    ledger = Ledger(str(tmp_path), START)
+    ledger.observe("disk", "7", 100)
+    ledger.save()
+    again = Ledger(str(tmp_path), after)
+    assert again.left("disk", 100) == left
+    if left == 0 and after.boot == "boot-2" and after.trusted and after.wall > 0:
+        again.advance(later(after, HOUR))
+        assert again.left("disk", 100) == 100
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda text: text[: len(text) // 2], lambda text: b"", lambda text: b"\xff" + text,
+     lambda text: text.replace(b"hour", b"our"), lambda text: text + b"hour 1 1\n"],
+    ids=["cut", "empty", "no text", "unknown word", "trailing"],
+)  # fmt: skip
+def test_damaged_file_means_used_up_for_a_day(tmp_path, damage):
+    ledger = Ledger(str(tmp_path), START)
+    ledger.observe("disk", "7", 100)
+    ledger.save()
+    path = tmp_path / FILE
+    path.write_bytes(damage(path.read_bytes()))
+    again = Ledger(str(tmp_path), later(START, 1))
+    assert again.left("disk", 100) == 0
+    again.save()
+    again = Ledger(str(tmp_path), later(START, 24 * HOUR))
+    assert again.left("disk", 100) == 0
+    again = Ledger(str(tmp_path), later(START, 26 * HOUR))
+    assert again.left("disk", 100) == 100
+
+
+@pytest.mark.parametrize("call", ["open", "write", "fsync", "rename"])
+def test_what_cannot_be_written_down_is_an_error_and_the_old_file_stays(
+    tmp_path, monkeypatch, call
+):
+    ledger = Ledger(str(tmp_path), START)
+    ledger.save()
+    before = (tmp_path / FILE).read_bytes()
+
+    def full(*_args: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, call, full)
+    with pytest.raises(ZramOSError, match="keep the ledger") as caught:
+        ledger.reserve("disk", "7", 0, 1)
+    monkeypatch.undo()
+    assert caught.value.errno == errno.ENOSPC
+    assert (tmp_path / FILE).read_bytes() == before
+
+
+@given(st.data())
+@settings(max_examples=100, deadline=None)
+def test_whatever_happens_the_charge_covers_what_was_written(tmp_path_factory, data):
+    """Steps, foreign writes, kills in steps, reboots and time, in any order."""
+    folder = str(tmp_path_factory.mktemp("ledger"))
+    clock, written, log, killed = START, 0, [], 0
+    ledger = Ledger(folder, clock)
+    chunk = 16 * MIB
+    for event in data.draw(
+        st.lists(st.sampled_from(["step", "kill", "reboot", "foreign", "wait"]), max_size=30)
+    ):
+        size = data.draw(st.integers(0, chunk))
+        if event in ("step", "kill", "reboot"):
+            ledger.reserve("disk", "7", written, chunk)
+            written += size
+            log.append((clock.wall, size))
+            if event == "step":
+                ledger.settle("disk", "7", written)
+                ledger.save()
+            else:
+                killed += 1
+                if event == "reboot":
+                    clock = Clock(clock.boot + "'", 1.0, clock.wall + 30, True)
+                    written = 0
+                ledger = Ledger(folder, clock)
+        elif event == "foreign":
+            written += size
+            log.append((clock.wall, size))
+            ledger.observe("disk", "7", written)
+            ledger.save()
+        else:
+            clock = later(clock, data.draw(st.floats(0, 3 * HOUR)))
+            ledger.advance(clock)
+            ledger.save()
+        ledger.observe("disk", "7", written)
+        true = sum(size for when, size in log if when > clock.wall - 24 * HOUR)
+        everything = sum(size for _, size in log)
+        assert true <= ledger.written("disk") <= everything + killed * chunk
+
+
+KEEPER = """
+import sys
+from pyzram.tend.ledger import Clock, Ledger
+folder, seed = sys.argv[1], int(sys.argv[2])
+import os, random, time
+chance = random.Random(seed)
+count = os.open(folder + "/written", os.O_RDWR | os.O_CREAT)
+def written():
+    return int(os.pread(count, 30, 0) or b"0")
+clock = Clock("boot", time.clock_gettime(time.CLOCK_BOOTTIME), time.time(), True)
+ledger = Ledger(folder, clock)
+ledger.observe("disk", "7", written())
+ledger.save()
+os.write(1, b"x")
+while ledger.left("disk", 1000000) >= 1000:
+    ledger.reserve("disk", "7", written(), 1000)
+    for _ in range(chance.randrange(1, 10)):  # as the kernel does: bit by bit, never too much
+        os.pwrite(count, b"%030d" % (written() + 100), 0)
+    ledger.settle("disk", "7", written())
+"""
+
+
+def test_sigkill_at_random_moments(tmp_path):
+    """Again and again: what was written stays charged, and at most one step is too much."""
+    chance = random.Random(5)
+    kills = 0
+    for turn in range(60):
+        child = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _with_path(KEEPER), str(tmp_path), str(turn)],
+            stdout=subprocess.PIPE,
+        )
+        assert child.stdout is not None
+        child.stdout.read(1)
+        time.sleep(chance.uniform(0, 0.004))
+        child.kill()
+        child.stdout.close()
+        kills += child.wait() == -9
+        clock = Clock("boot", time.clock_gettime(time.CLOCK_BOOTTIME), time.time(), True)
+        ledger = Ledger(str(tmp_path), clock)
+        written = int((tmp_path / "written").read_bytes() or b"0")
+        ledger.observe("disk", "7", written)
+        assert written <= ledger.written("disk") <= written + kills * 1000
+    assert kills > 30
+    assert int((tmp_path / "written").read_bytes()) <= 1000000
+
+
+def _with_path(text: str) -> str:
+    import pyzram
+
+    root = os.path.dirname(os.path.dirname(pyzram.__file__))
+    return f"import sys; sys.path.insert(0, {root!r})\n{text}"

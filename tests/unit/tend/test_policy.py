@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: MIT
+"""What the policy promises, on made-up machines of every kind."""
+
+from __future__ import annotations
+
+import math
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from pyzram.tend.actions import Compact, Recompress, WriteBack
+from pyzram.tend.observation import DeviceObserved, Observation
+from pyzram.tend.policy import (
+    AFTER_START,
+    OLDEST,
+    Settings,
+    age_floor,
+    allowance,
+    decide,
+    enough,
+)
+from pyzram.tend.state import CALM, CHOKED, HELD, PRESSED, TIGHT, State
+
+MIB = 1 << 20
+GIB = 1 << 30
+HOUR = 3600.0
+
+percent = st.floats(0, 100)
+sizes = st.integers(0, 64 * GIB)
+
+devices = st.builds(
+    DeviceObserved,
+    name=st.just("zram0"),
+    key=st.sampled_from(["1", "2"]),
+    orig_data_size=sizes,
+    compr_data_size=sizes,
+    mem_used_total=sizes,
+    mem_limit=sizes,
+    free=sizes,
+    budget=st.integers(1, 8 * GIB),
+    left=sizes,
+    own_limit=st.none() | sizes,
+    gentle=st.booleans(),
+    bd_reads=sizes,
+    ages=st.booleans(),
+    recompression=st.booleans(),
+    gain=st.none() | st.floats(-1, 1),
+    compacted=st.none() | st.floats(0, 1),
+    failed=st.booleans(),
+    limit_changed=st.booleans(),
+).map(lambda device: device._replace(left=min(device.left, device.budget)))
+
+observations = st.builds(
+    Observation,
+    now=st.floats(0, 1e7),
+    total=st.integers(1, 64 * GIB),
+    available=sizes,
+    some10=st.none() | percent,
+    some300=st.none() | percent,
+    full10=st.none() | percent,
+    io_full10=st.none() | percent,
+    cpu_some10=st.none() | percent,
+    stalled=st.floats(0, 1e6),
+    waited=st.floats(0, 1e6),
+    scanning=st.floats(0, 1e5),
+    trigger=st.sampled_from(["", "some", "full"]),
+    battery=st.none() | percent,
+    started=st.floats(0, 1e7),
+    resumed=st.floats(0, 1e7) | st.just(-math.inf),
+    devices=st.lists(devices, max_size=3).map(
+        lambda found: tuple(d._replace(name=f"zram{i}", key=f"{i}") for i, d in enumerate(found))
+    ),
+)
+
+
+def machine(**changes: object) -> Observation:
+    """A machine with one device, at ease and long awake."""
+    device = DeviceObserved(
+        "zram0", "7", 3 * GIB, GIB, GIB, free=8 * GIB, budget=GIB, left=GIB, recompression=True
+    )
+    seen = Observation(
+        now=1e6, total=4 * GIB, available=2 * GIB, some10=0.0, some300=0.0, full10=0.0,
+        io_full10=0.0, cpu_some10=0.0, devices=(device,),
+    )  # fmt: skip
+    own = {key: changes.pop(key) for key in list(changes) if key in DeviceObserved._fields}
+    return seen._replace(devices=(device._replace(**own),), **changes)
+
+
+def written(decision) -> int:
+    """The most that the actions may write to one medium together."""
+    by_device: dict[str, int] = {}
+    for action in decision.actions:
+        if isinstance(action, WriteBack):
+            # Actions of one round share the limit; the largest of them bounds all.
+            by_device[action.device] = max(by_device.get(action.device, 0), action.limit)
+    return sum(by_device.values())
+
+
+@given(observations, observations)
+@settings(max_examples=150, deadline=None)
+def test_same_input_gives_same_output(first, second):
+    one = decide(second, decide(first, State()).state)
+    other = decide(second, decide(first, State()).state)
+    assert one == other
+
+
+@given(st.lists(observations, min_size=1, max_size=12))
+@settings(max_examples=150, deadline=None)
+def test_nothing_happens_while_held_and_never_more_than_is_left(seen):
+    state = State()
+    for observation in sorted(seen, key=lambda one: one.now):
+        decision = decide(observation, state)
+        state = decision.state
+        if state.mode == HELD:
+            assert decision.actions == () and decision.reasons
+        for action in decision.actions:
+            device = next(d for d in observation.devices if d.name == action.device)
+            if isinstance(action, WriteBack):
+                assert action.limit <= device.left
+                assert action.limit <= device.free
+                assert device.own_limit is None or action.limit <= device.own_limit
+                assert action.floor <= action.oldest <= OLDEST
+            elif isinstance(action, Recompress):
+                assert device.recompression and action.age >= 600
+        assert 1.0 <= state.wake <= 60.0
+
+
+@given(
+    st.lists(st.tuples(st.floats(30, 3 * HOUR), percent, sizes, st.booleans()), max_size=150),
+    st.integers(16 * MIB, 8 * GIB),
+)
+@settings(max_examples=60, deadline=None)
+def test_never_more_than_the_budget_in_any_day(looks, budget):
+    """With a ledger that tells what is left, and a machine that writes all that it may."""
+    now, state, log = 1e6, State(), []
+    for passed, some10, available, pressed in looks:
+        now += passed
+        total = sum(size for when, size in log if when > now - 24 * HOUR)
+        decision = decide(
+            machine(
+                now=now, some10=some10, some300=some10 / 2, available=available % (4 * GIB),
+                trigger="some" if pressed else "", budget=budget, left=budget - total,
+            ),
+            state,
+        )  # fmt: skip
+        state = decision.state
+        if size := written(decision):
+            log.append((now, size))
+        assert sum(size for when, size in log if when > now - 24 * HOUR) <= budget
+
+
+@given(observations, percent, percent, percent, percent, sizes)
+@settings(max_examples=150, deadline=None)
+def test_more_pressure_never_means_less(seen, some10, more10, some300, more300, less):
+    """Short of choking, where only little steps are taken."""
+    calm = seen._replace(
+        some10=min(some10, more10), some300=min(some300, more300), full10=0.0, trigger="",
+        available=max(seen.available, less), waited=0.0, stalled=0.0, started=-math.inf,
+        resumed=-math.inf, battery=None,
+    )  # fmt: skip
+    hard = calm._replace(
+        some10=max(some10, more10), some300=max(some300, more300),
+        available=min(seen.available, less),
+    )  # fmt: skip
+    one, other = decide(calm, State()), decide(hard, State())
+    assert other.state.pressure >= one.state.pressure
+    modes = (CALM, TIGHT, PRESSED)
+    assert modes.index(other.state.mode) >= modes.index(one.state.mode)
+    assert written(other) >= written(one)
+    assert age_floor(other.state.pressure, 1.0) <= age_floor(one.state.pressure, 1.0)
+
+
+def test_calm_machine_is_left_alone_but_for_what_is_two_days_old():
+    decision = decide(machine(), State())
+    assert decision.state.mode == CALM
+    floors = [a.floor for a in decision.actions if isinstance(a, WriteBack) and not a.huge]
+    assert floors == [OLDEST]
+    assert written(decision) == GIB // 8
+    assert decide(machine(now=1e6 + 60), decision.state).actions == ()
+
+
+def test_pressure_from_pages_that_come_back_from_flash_is_no_reason_to_write_more():
+    before = decide(machine(), State()).state
+    ours = machine(now=1e6 + 60, some10=20.0, some300=2.0, trigger="some", stalled=9.0, waited=9.0)
+    assert decide(ours, before).state.mode == CALM
+    foreign = ours._replace(waited=0.0)
+    assert decide(foreign, before).state.mode == PRESSED
+
+
+def test_states_are_left_only_after_a_quiet_minute():
+    state = decide(machine(some10=6.0), State()).state
+    assert state.mode == PRESSED
+    for passed, some10, expected in ((10, 2.0, PRESSED), (20, 0.5, PRESSED), (60, 0.5, PRESSED)):
+        state = decide(machine(now=1e6 + passed, some10=some10), state).state
+        assert state.mode == expected, passed
+    assert decide(machine(now=1e6 + 81, some10=0.5), state).state.mode == TIGHT
+
+
+def test_choked_machine_takes_little_steps_and_none_on_a_choked_medium():
+    decision = decide(machine(full10=30.0), State())
+    assert decision.state.mode == CHOKED
+    (action,) = [a for a in decision.actions if isinstance(a, WriteBack)]
+    assert action.huge and action.step == 4 * MIB
+    decision = decide(machine(full10=30.0, io_full10=30.0), State())
+    assert not written(decision)
+
+
+def test_battery_holds_until_it_is_well_charged():
+    low = decide(machine(battery=20.0), State())
+    assert low.state.mode == HELD and low.reasons == ("battery at 20 %",)
+    assert decide(machine(battery=23.9), low.state).state.mode == HELD
+    assert decide(machine(battery=24.1), low.state).state.mode == CALM
+    assert decide(machine(battery=None), low.state).state.mode == CALM
+
+
+def test_battery_halves_the_budget_and_calm_recompression_waits():
+    assert allowance(machine(battery=50.0), CALM, 0.0, machine().devices[0]) == GIB // 16
+    decision = decide(machine(battery=50.0), State())
+    assert not [a for a in decision.actions if isinstance(a, Recompress)]
+
+
+def test_start_and_resume_hold_for_a_while():
+    assert decide(machine(started=1e6 - 10), State()).state.mode == HELD
+    assert decide(machine(started=1e6 - AFTER_START), State()).state.mode == CALM
+    assert decide(machine(resumed=1e6 - 119), State()).state.mode == HELD
+    assert decide(machine(resumed=1e6 - 120), State()).state.mode == CALM
+
+
+def test_failing_medium_is_left_alone_for_longer_each_time():
+    state, now = State(), 1e6
+    for held in (60, 120, 240):
+        state = decide(machine(now=now, failed=True), state).state
+        assert state.devices[0].held_until == now + held
+        now += HOUR
+    for _ in range(20):
+        state = decide(machine(now=now, failed=True), state).state
+    assert state.devices[0].held_until == now + 24 * HOUR
+
+
+def test_limit_set_by_somebody_else_is_respected_for_an_hour():
+    decision = decide(machine(limit_changed=True), State())
+    assert decision.actions == ()
+    assert decision.reasons == ("zram0: held for 3600 s more",)
+
+
+def test_pages_that_come_back_make_it_careful():
+    state = decide(machine(), State()).state
+    for hour in range(1, 6):
+        seen = machine(now=1e6 + hour * HOUR, bd_reads=hour * 100 * MIB)
+        state = decide(seen, state).state
+    assert state.devices[0].caution > 1.5
+    for hour in range(6, 130):
+        state = decide(machine(now=1e6 + hour * HOUR, bd_reads=500 * MIB), state).state
+    assert state.devices[0].caution == 1.0
+
+
+def test_recompression_that_gains_little_twice_pauses():
+    state = decide(machine(), State()).state
+    assert state.devices[0].recompressed == 1e6
+    for pause in (0.0, HOUR, 2 * HOUR):
+        state = decide(machine(now=state.now + 60, gain=0.01), state).state
+        assert state.devices[0].recompress_pause == pause
+    state = decide(machine(now=state.now + 60, gain=0.2), state).state
+    assert state.devices[0].recompress_pause == 0.0
+
+
+def test_without_ages_a_card_is_spared():
+    actions = decide(machine(ages=False, gentle=True), State()).actions
+    assert all(action.huge for action in actions if isinstance(action, Recompress))
+
+
+def test_holes_are_packed_until_that_frees_nothing():
+    seen = machine(mem_used_total=GIB, compr_data_size=GIB // 2)
+    decision = decide(seen, State())
+    assert Compact("zram0") in decision.actions
+    later = seen._replace(now=1e6 + HOUR)
+    fruitless = later._replace(devices=(seen.devices[0]._replace(compacted=0.0),))
+    assert Compact("zram0") not in decide(fruitless, decision.state).actions
+
+
+def test_switches_are_obeyed():
+    off = Settings(writeback=False, recompression=False)
+    assert decide(machine(some10=50.0), State(), off).actions == ()
+
+
+@given(observations)
+def test_enough_is_only_said_at_ease(seen):
+    assume(seen.total > 0)
+    if enough(seen):
+        assert (seen.some10 or 0) < 0.1 and seen.available > seen.total / 5
