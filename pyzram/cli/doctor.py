@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from ..config.parser import DEFAULT_PATH
-from ..doctor.checks import Finding, Snapshot, examine, take_snapshot, to_dict
+from ..doctor.checks import CHECKS, Finding, examine, to_dict
+from ..doctor.snapshot import Snapshot, take_snapshot
+from ..errors import ZramError
 from ..kernel.sysfs import Sysfs
 from ..units import format_size
-from .options import FILE, Command, Option
+from .options import FILE, Command, Option, UsageError
 
 if TYPE_CHECKING:
     from ..device.stats import Stats
@@ -34,8 +37,16 @@ COMMAND = Command(
             default=DEFAULT_PATH,
         ),
         Option("", "json", "", "print JSON"),
+        Option(
+            "",
+            "textfile",
+            "FILE",
+            "write the findings into FILE, for node_exporter's textfile collector",
+            values=FILE,
+        ),
     ),
-    notes="Exit status: 0 nothing to mend, 1 findings, 2 could not look, or could not say.",
+    notes="Exit status: 0 nothing to mend, 1 findings, 2 could not look, or could not say. With "
+    "--textfile 0, whatever was found.",
 )
 
 
@@ -44,15 +55,40 @@ def main(argv: list[str]) -> int:
     options = COMMAND.arguments(argv)
     if options is None:
         return NOTHING
-    snapshot = take_snapshot(
-        sysfs=Sysfs(os.environ.get("PYZRAM_ROOT", "/")), config_path=options.config
-    )
+    if options.textfile:
+        if options.json:
+            raise UsageError("--textfile and --json exclude each other")
+        return _textfile(options.textfile, options.config)
+    snapshot = _look(options.config)
     findings = examine(snapshot)
     if options.json:
         print(json.dumps(to_dict(snapshot, findings), indent=2))
     else:
         print(text(snapshot, findings), end="")
     return FINDINGS if findings else NOTHING
+
+
+def _look(config: str) -> Snapshot:
+    return take_snapshot(sysfs=Sysfs(os.environ.get("PYZRAM_ROOT", "/")), config_path=config)
+
+
+def _textfile(path: str, config: str) -> int:
+    """Write a 0 or 1 for each check; none where the machine could not be looked at."""
+    from ..metrics import GAUGE, Family, labels, scrape, text_format, write_textfile
+
+    family = Family(
+        "zram_doctor_finding", GAUGE, "whether pyzram doctor finds what this check is for"
+    )
+    success = True
+    try:
+        found = {finding.check for finding in examine(_look(config))}
+        for code in CHECKS:
+            family.add(int(code in found), labels(check=code))
+    except ZramError as err:
+        success = False
+        print(f"pyzram doctor: {err}", file=sys.stderr)
+    write_textfile(path, text_format([family, *scrape("doctor", success)]))
+    return NOTHING
 
 
 def text(snapshot: Snapshot, findings: list[Finding]) -> str:

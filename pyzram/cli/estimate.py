@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidValueError, ZramError
 from ..pages.codec import algorithms as all_algorithms
@@ -82,6 +82,13 @@ COMMAND = Command(
         Option("", "json", "", "print JSON, sizes in bytes"),
         Option(
             "",
+            "textfile",
+            "FILE",
+            "write it into FILE, for node_exporter's textfile collector",
+            values=FILE,
+        ),
+        Option(
+            "",
             "plot",
             "FILE",
             "draw the stored sizes into a .png, .svg or .pdf file (needs matplotlib)",
@@ -102,12 +109,37 @@ def main(argv: list[str]) -> int:
     options = COMMAND.arguments(argv)
     if options is None:
         return 0
+    if options.textfile:
+        from .estimate_textfile import textfile
+
+        return textfile(options, lambda: estimated(options))
+    result, ram = estimated(options)
+    if options.json:
+        import json
+
+        say(json.dumps(result.to_dict(), indent=2))
+    else:
+        say(report(result, ram, offered()))
+    if options.plot:
+        from ..pages.plot import plot_estimate
+
+        plot_estimate(result, options.plot)
+    return 0
+
+
+def estimated(options: Any) -> tuple[Estimate, int]:
+    """Do what the options say; gives the result and the machine's memory.
+
+    Raises:
+        UsageError: a value that cannot be meant.
+        ZramError: a source cannot be read.
+    """
     chain = running_chain()
     if options.chain is not None:
         chain = Chain(options.chain, "waste")
     try:
         if options.plot:
-            from ..pages.plot import check_plot, plot_estimate
+            from ..pages.plot import check_plot
 
             check_plot(options.plot)
         ram = memory_size() if options.ram is None else options.ram
@@ -134,15 +166,7 @@ def main(argv: list[str]) -> int:
                 )
     except InvalidValueError as err:
         raise UsageError(str(err)) from None
-    if options.json:
-        import json
-
-        say(json.dumps(result.to_dict(), indent=2))
-    else:
-        say(report(result, ram, offered()))
-    if options.plot:
-        plot_estimate(result, options.plot)
-    return 0
+    return result, ram
 
 
 def memory_size() -> int:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What is wrong or wasteful in the running set-up, with the figure that shows it and a remedy.
 
-:func:`look` reads the machine once; each check is a function over that snapshot and does no I/O.
+Each check is a function over a :class:`~pyzram.doctor.snapshot.Snapshot` and does no I/O.
 """
 
 from __future__ import annotations
@@ -11,19 +11,14 @@ import shlex
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..config.parser import DEFAULT_PATH, Config, ConfigError, read_config
-from ..device.features import Features, features
-from ..device.zram import Zram
-from ..errors import DeviceNotFoundError, UnsupportedError
-from ..kernel.parse import SwapArea, parse_swaps, unescape
-from ..kernel.sysfs import Sysfs, read_text
-from ..limits import PAGE_SIZE, SWAP_PRIORITY_MAX, total_memory
+from ..config.parser import DEFAULT_PATH
+from ..limits import PAGE_SIZE, SWAP_PRIORITY_MAX
 from ..units import format_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ..device.stats import Stats
+    from .snapshot import Snapshot
 
 # Below this a share says nothing: an almost empty device shows odd ratios.
 ENOUGH = 16 << 20
@@ -33,37 +28,12 @@ SCATTERED = 1.3
 SLOT_BYTES = 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """All that the checks look at."""
-
-    features: Features
-    devices: tuple[Stats, ...] = ()
-    """Initialised devices."""
-    swaps: tuple[SwapArea, ...] = ()
-    """All active swap areas, zram or not."""
-    mount_options: dict[str, frozenset[str]] | None = None
-    """Device name to the options it is mounted with, of mounted devices."""
-    zswap: bool = False
-    """zswap is enabled."""
-    resume: str | None = None
-    """Name of the device that the kernel would resume from."""
-    page_cluster: int | None = None
-    """``vm.page-cluster``: the power of two of pages that are read from swap at once."""
-    memory: int = 0
-    """Bytes of the machine's memory."""
-    config: Config | None = None
-    """The configuration file, where there is one that is right."""
-    config_error: str | None = None
-    """What is wrong with it."""
-
-
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing to mend."""
 
     check: str
-    """Name of the check."""
+    """Code of the check, a key of :data:`CHECKS`."""
     device: str | None
     """``zramN``, or ``None`` for the machine."""
     what: str
@@ -76,7 +46,7 @@ class Finding:
 
 def examine(snapshot: Snapshot) -> list[Finding]:
     """Do all checks."""
-    return [finding for check in CHECKS for finding in check(snapshot)]
+    return [finding for check in CHECKS.values() for finding in check(snapshot)]
 
 
 # ---- checks --------------------------------------------------------------------------------------
@@ -248,21 +218,22 @@ def lost_algorithm(snapshot: Snapshot) -> Iterator[Finding]:
     for wish in snapshot.config.devices:
         names = [choice.name for choice in wish.algorithms]
         if names and not any(name in has for name in names):
-            yield _lost(snapshot, f"zram{wish.index}", names, has)
+            yield _lost(snapshot, wish.index, names, has)
         for choice in wish.recompression:
             if choice.name not in has:
-                yield _lost(snapshot, f"zram{wish.index}", [choice.name], has)
+                yield _lost(snapshot, wish.index, [choice.name], has)
 
 
-def _lost(snapshot: Snapshot, device: str, names: list[str], has: tuple[str, ...]) -> Finding:
+def _lost(snapshot: Snapshot, index: int, names: list[str], has: tuple[str, ...]) -> Finding:
     path = snapshot.config.path if snapshot.config else DEFAULT_PATH
     # From 6.12 on the driver has algorithms of its own, before they were the crypto API's.
     own = snapshot.features.algorithm_params is not False
     option = "CONFIG_ZRAM_BACKEND_" if own else "CONFIG_CRYPTO_"
     return Finding(
         "algorithm",
-        device,
-        f"{path} asks for {' or '.join(names)}, which this kernel does not have",
+        None,
+        # The number in the file, which need not be that of the device.
+        f"{path}: device {index} asks for {' or '.join(names)}, which this kernel does not have",
         f"comp_algorithm offers: {' '.join(has)}",
         f"pyzram reload, after naming one of these in {path}; or a kernel with "
         f"{option}{names[0].split('-')[0].upper()}",
@@ -354,111 +325,23 @@ def unused(snapshot: Snapshot) -> Iterator[Finding]:
         )
 
 
-CHECKS: tuple[Callable[[Snapshot], Iterator[Finding]], ...] = (
-    refused_writes,
-    resume_from_zram,
-    wrong_config,
-    lost_algorithm,
-    zswap_in_front,
-    swap_order,
-    backing_never_used,
-    huge_pages_dominate,
-    no_gain,
-    scattered,
-    mounted_without_discard,
-    read_ahead,
-    oversized,
-    unused,
-)
-
-
-# ---- looking -------------------------------------------------------------------------------------
-
-
-def take_snapshot(*, sysfs: Sysfs | None = None, config_path: str = DEFAULT_PATH) -> Snapshot:
-    """Take the snapshot.
-
-    Raises:
-        UnsupportedError: no zram driver is loaded.
-        BlockedError: the kernel did not answer in time (7.x, while writeback runs).
-        ZramOSError: what else cannot be read.
-    """
-    tree = sysfs or Sysfs()
-    if not tree.has_driver():
-        raise UnsupportedError(2, "no zram driver is loaded (modprobe zram)", tree.control)
-    config, config_error = _config(
-        tree.root + config_path if config_path.startswith("/") else config_path
-    )
-    stats = []
-    for number in tree.numbers():
-        try:
-            with Zram(number, sysfs=tree) as device:
-                if device.read_disksize():
-                    stats.append(device.stats())
-        except DeviceNotFoundError:
-            continue  # removed since it was listed
-    return Snapshot(
-        features=features(sysfs=tree),
-        devices=tuple(stats),
-        swaps=tuple(parse_swaps(_text(tree, "proc/swaps") or "")),
-        mount_options=_mount_options(tree),
-        zswap=_text(tree, "sys/module/zswap/parameters/enabled") == "Y",
-        resume=_resume_device(tree),
-        page_cluster=_number(_text(tree, "proc/sys/vm/page-cluster")),
-        memory=total_memory(),
-        config=config,
-        config_error=config_error,
-    )
-
-
-def _config(path: str) -> tuple[Config | None, str | None]:
-    if not os.path.exists(path):
-        return None, None
-    try:
-        return read_config(path, ram=total_memory(), cpus=os.cpu_count() or 1), None
-    except ConfigError as err:
-        return None, str(err)
-
-
-def _text(tree: Sysfs, path: str) -> str | None:
-    try:
-        return tree.read(path).strip()
-    except OSError:
-        return None
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isdigit() else None
-
-
-def _mount_options(tree: Sysfs) -> dict[str, frozenset[str]]:
-    """Per mount and per file system; discard is one of the latter."""
-    found = {}
-    for line in tree.read("proc/self/mountinfo").splitlines():
-        head, _, tail = line.partition(" - ")
-        own, theirs = head.split(" "), tail.split(" ")
-        if len(own) > 5 and len(theirs) > 2:
-            name = os.path.basename(os.path.realpath(unescape(theirs[1])))
-            if name.startswith("zram"):
-                found[name] = frozenset([*own[5].split(","), *theirs[2].split(",")])
-    return found
-
-
-def _resume_device(tree: Sysfs) -> str | None:
-    """The device of /sys/power/resume, or else of the kernel command line."""
-    number = _text(tree, "sys/power/resume")
-    if number and number != "0:0":
-        try:
-            uevent = read_text(tree.path("sys/dev/block", number, "uevent"))
-        except OSError:
-            return None
-        for line in uevent.splitlines():
-            if line.startswith("DEVNAME="):
-                return line.removeprefix("DEVNAME=")
-    for word in (_text(tree, "proc/cmdline") or "").split():
-        if word.startswith("resume=/dev/"):
-            return word.removeprefix("resume=/dev/")
-    return None
+# Code of its findings to the check.
+CHECKS: dict[str, Callable[[Snapshot], Iterator[Finding]]] = {
+    "failed-writes": refused_writes,
+    "hibernation": resume_from_zram,
+    "config": wrong_config,
+    "algorithm": lost_algorithm,
+    "zswap": zswap_in_front,
+    "priority": swap_order,
+    "writeback": backing_never_used,
+    "huge": huge_pages_dominate,
+    "no-gain": no_gain,
+    "scattered": scattered,
+    "discard": mounted_without_discard,
+    "page-cluster": read_ahead,
+    "disksize": oversized,
+    "unused": unused,
+}
 
 
 def to_dict(snapshot: Snapshot, findings: list[Finding]) -> dict[str, Any]:

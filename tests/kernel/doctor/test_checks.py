@@ -23,6 +23,7 @@ from kernel.raw import PAGE, noise, store, text
 import pyzram
 from pyzram.doctor import checks
 from pyzram.doctor.checks import Finding
+from pyzram.doctor.snapshot import take_snapshot
 
 guest = pytest.mark.skipif(
     os.environ.get("PYZRAM_IN_GUEST") != "1", reason="is the whole machine's: only in a VM"
@@ -42,7 +43,7 @@ def small(monkeypatch):
 
 
 def found(check: str, device: str | None, config: str = "/nowhere/zram") -> list[Finding]:
-    findings = checks.examine(checks.take_snapshot(config_path=config))
+    findings = checks.examine(take_snapshot(config_path=config))
     return [finding for finding in findings if (finding.check, finding.device) == (check, device)]
 
 

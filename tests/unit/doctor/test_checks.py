@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 import subprocess
 import sys
@@ -16,7 +18,8 @@ from pyzram.config.parser import parse_config
 from pyzram.device.features import Features
 from pyzram.device.stats import BdStat, BlockStat, DebugStat, IoStat, MmStat, Stats
 from pyzram.doctor import checks
-from pyzram.doctor.checks import Snapshot, examine
+from pyzram.doctor.checks import examine
+from pyzram.doctor.snapshot import Snapshot
 from pyzram.kernel.parse import SwapArea
 
 M = 1 << 20
@@ -261,6 +264,25 @@ def test_the_report_names_what_is_there_and_what_to_mend():
     assert "nothing to mend" in command.text(PICTURE, [])
 
 
+def test_every_check_has_findings_of_its_code_alone():
+    tree = ast.parse(inspect.getsource(checks))
+    codes = {
+        function.name: {
+            call.args[0].value
+            for call in ast.walk(function)
+            if isinstance(call, ast.Call)
+            and isinstance(call.func, ast.Name)
+            and call.func.id == "Finding"
+        }
+        for function in tree.body
+        if isinstance(function, ast.FunctionDef)
+    }
+    codes["lost_algorithm"] = codes["_lost"]
+    assert {code: {code} for code in checks.CHECKS} == {
+        code: codes[check.__name__] for code, check in checks.CHECKS.items()
+    }
+
+
 def test_json_has_all_of_it():
     snapshot = replace(PICTURE, page_cluster=3)
     value = json.loads(json.dumps(checks.to_dict(snapshot, examine(snapshot))))
@@ -353,3 +375,43 @@ def test_a_kernel_without_swap_is_no_trouble(tree, tmp_path, capsys):
     (tmp_path / "proc/swaps").unlink()
     assert pyzram.main(["doctor", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["devices"][0]["swap"] is False
+
+
+# ---- textfiles -----------------------------------------------------------------------------------
+
+
+def metrics_of(path) -> dict[tuple[str, str], float]:
+    families = pytest.importorskip("prometheus_client.parser").text_string_to_metric_families(
+        path.read_text()
+    )
+    return {
+        (s.name, s.labels.get("check", s.labels.get("collector"))): s.value
+        for family in families
+        for s in family.samples
+    }
+
+
+def test_a_textfile_has_every_check(tree, tmp_path, capsys):
+    path = tmp_path / "doctor.prom"
+    assert command.main(["--textfile", str(path)]) == 0
+    found = metrics_of(path)
+    assert found["zram_scrape_success", "doctor"] == 1
+    findings = {check: value for (name, check), value in found.items() if "finding" in name}
+    assert set(findings) == set(checks.CHECKS)
+    assert {check for check, value in findings.items() if value} == {
+        "zswap",
+        "hibernation",
+        "page-cluster",
+    }
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_textfile_without_a_driver_has_no_check(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PYZRAM_ROOT", str(tmp_path))
+    path = tmp_path / "doctor.prom"
+    path.write_text('zram_doctor_finding{check="huge"} 1\n')
+    assert command.main(["--textfile", str(path)]) == 0
+    found = metrics_of(path)
+    assert found["zram_scrape_success", "doctor"] == 0
+    assert not any(name == "zram_doctor_finding" for name, _ in found)
+    assert "no zram driver is loaded" in capsys.readouterr().err

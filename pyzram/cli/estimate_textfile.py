@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""``pyzram estimate --textfile``: a survey of a fleet before zram is set up."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ZramError
+from ..metrics import GAUGE, Family, labels, scrape, text_format, write_textfile
+from .options import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..pages.estimate import Estimate
+
+
+def textfile(options: Any, estimated: Callable[[], tuple[Estimate, int]]) -> int:
+    """Write the metrics, whatever could be read; returns the exit status.
+
+    Raises:
+        UsageError: other output is asked for too, or a value cannot be meant.
+        ZramError: the file cannot be written.
+    """
+    for other in ("json", "plot"):
+        if getattr(options, other):
+            raise UsageError(f"--textfile and --{other} exclude each other")
+    found: list[Family] = []
+    success = True
+    try:
+        found = families(estimated()[0])
+    except ZramError as err:
+        success = False
+        print(f"pyzram estimate: {err}", file=sys.stderr)
+    write_textfile(options.textfile, text_format([*found, *scrape("estimate", success)]))
+    return 0
+
+
+def families(result: Estimate) -> list[Family]:
+    """Sizes, page counts and the ratio with its bounds, for each algorithm."""
+    data = Family("zram_estimate_orig_data_size", GAUGE, "memory that was looked at", "bytes")
+    data.add(result.pages * result.store.page_size)
+    compressed, used, same, huge, ratio, low, high = of_algorithms = (
+        Family("zram_estimate_compr_data_size", GAUGE, "the same compressed", "bytes"),
+        Family(
+            "zram_estimate_mem_used", GAUGE, "memory zram would take, overhead included", "bytes"
+        ),
+        Family("zram_estimate_same_pages", GAUGE, "pages of one repeated word"),
+        Family("zram_estimate_huge_pages", GAUGE, "pages that do not compress"),
+        Family("zram_estimate_ratio", GAUGE, "compressed of uncompressed, smaller is better"),
+        Family("zram_estimate_ratio_lower_bound", GAUGE, "lower 95 % bound of the ratio"),
+        Family("zram_estimate_ratio_upper_bound", GAUGE, "upper 95 % bound of the ratio"),
+    )
+    for label, a in result.algorithms.items():
+        of = labels(algorithm=label)
+        compressed.add(a.figures.compr_data_size, of)
+        used.add(a.figures.mem_used_total, of)
+        same.add(a.figures.same_pages, of)
+        huge.add(a.figures.huge_pages, of)
+        if a.figures.pages:
+            ratio.add(a.ratio.mean, of)
+            low.add(a.ratio.low, of)
+            high.add(a.ratio.high, of)
+    return [data, *of_algorithms]

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: MIT
+"""All that the doctor looks at, read once."""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..config.parser import DEFAULT_PATH, Config, ConfigError, read_config
+from ..device.features import Features, features
+from ..device.zram import Zram
+from ..errors import DeviceNotFoundError, UnsupportedError
+from ..kernel.parse import SwapArea, parse_swaps, unescape
+from ..kernel.sysfs import Sysfs, read_text
+from ..limits import total_memory
+
+if TYPE_CHECKING:
+    from ..device.stats import Stats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """All that the checks look at."""
+
+    features: Features
+    devices: tuple[Stats, ...] = ()
+    """Initialised devices."""
+    swaps: tuple[SwapArea, ...] = ()
+    """All active swap areas, zram or not."""
+    mount_options: dict[str, frozenset[str]] | None = None
+    """Device name to the options it is mounted with, of mounted devices."""
+    zswap: bool = False
+    """zswap is enabled."""
+    resume: str | None = None
+    """Name of the device that the kernel would resume from."""
+    page_cluster: int | None = None
+    """``vm.page-cluster``: the power of two of pages that are read from swap at once."""
+    memory: int = 0
+    """Bytes of the machine's memory."""
+    config: Config | None = None
+    """The configuration file, where there is one that is right."""
+    config_error: str | None = None
+    """What is wrong with it."""
+
+
+def take_snapshot(*, sysfs: Sysfs | None = None, config_path: str = DEFAULT_PATH) -> Snapshot:
+    """Take the snapshot.
+
+    Raises:
+        UnsupportedError: no zram driver is loaded.
+        BlockedError: the kernel did not answer in time (7.x, while writeback runs).
+        ZramOSError: what else cannot be read.
+    """
+    tree = sysfs or Sysfs()
+    if not tree.has_driver():
+        raise UnsupportedError(
+            errno.ENOENT, "no zram driver is loaded (modprobe zram)", tree.control
+        )
+    config, config_error = _config(
+        tree.root + config_path if config_path.startswith("/") else config_path
+    )
+    stats = []
+    for number in tree.numbers():
+        try:
+            with Zram(number, sysfs=tree) as device:
+                if device.read_disksize():
+                    stats.append(device.stats())
+        except DeviceNotFoundError:
+            continue  # removed since it was listed
+    return Snapshot(
+        features=features(sysfs=tree),
+        devices=tuple(stats),
+        swaps=tuple(parse_swaps(_text(tree, "proc/swaps") or "")),
+        mount_options=_mount_options(tree),
+        zswap=_text(tree, "sys/module/zswap/parameters/enabled") == "Y",
+        resume=_resume_device(tree),
+        page_cluster=_number(_text(tree, "proc/sys/vm/page-cluster")),
+        memory=total_memory(),
+        config=config,
+        config_error=config_error,
+    )
+
+
+def _config(path: str) -> tuple[Config | None, str | None]:
+    if not os.path.exists(path):
+        return None, None
+    try:
+        return read_config(path, ram=total_memory(), cpus=os.cpu_count() or 1), None
+    except ConfigError as err:
+        return None, str(err)
+
+
+def _text(tree: Sysfs, path: str) -> str | None:
+    try:
+        return tree.read(path).strip()
+    except OSError:
+        return None
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isdigit() else None
+
+
+def _mount_options(tree: Sysfs) -> dict[str, frozenset[str]]:
+    """Per mount and per file system; discard is one of the latter."""
+    found = {}
+    for line in tree.read("proc/self/mountinfo").splitlines():
+        head, _, tail = line.partition(" - ")
+        own, theirs = head.split(" "), tail.split(" ")
+        if len(own) > 5 and len(theirs) > 2:
+            name = os.path.basename(os.path.realpath(unescape(theirs[1])))
+            if name.startswith("zram"):
+                found[name] = frozenset([*own[5].split(","), *theirs[2].split(",")])
+    return found
+
+
+def _resume_device(tree: Sysfs) -> str | None:
+    """The device of /sys/power/resume, or else of the kernel command line."""
+    number = _text(tree, "sys/power/resume")
+    if number and number != "0:0":
+        try:
+            uevent = read_text(tree.path("sys/dev/block", number, "uevent"))
+        except OSError:
+            return None
+        for line in uevent.splitlines():
+            if line.startswith("DEVNAME="):
+                return line.removeprefix("DEVNAME=")
+    for word in (_text(tree, "proc/cmdline") or "").split():
+        if word.startswith("resume=/dev/"):
+            return word.removeprefix("resume=/dev/")
+    return None
