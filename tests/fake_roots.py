@@ -78,6 +78,12 @@ class Machine:
         with (self.root / "proc/self/mountinfo").open("a") as file:
             file.write(f"30 21 {dev} / {point} rw shared:9 - ext4 /dev/zram{device} rw\n")
 
+    def block(self, name: str, sectors: int) -> None:
+        """Another block device, of so many units of 512 bytes."""
+        folder = self.root / "sys/class/block" / name
+        folder.mkdir(parents=True)
+        (folder / "size").write_text(f"{sectors}\n")
+
     def hold_up(self, name: str, device: int = 0) -> None:
         """Whoever reads this attribute waits for ever, as on 7.x while writeback runs."""
         path = self.attribute(name, device)

@@ -79,6 +79,7 @@ TODAY = (
     "swap_priority",
     "comp_ratio",
     "mount_point",
+    "bd_size",
 )
 # The block layer's file comes last, for those who want all of it.
 COLUMNS = tuple(

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import os
+
 from .. import metrics
 from ..errors import ZramError
 from ..kernel import figures
 from ..kernel.parse import BD_UNIT, SECTOR_SIZE
-from ..metrics import INFO, Family, labels
+from ..metrics import GAUGE, INFO, Family, labels
 from . import stats_columns
 from .zram_stats import Collection, check, write
 
@@ -51,7 +53,9 @@ def main(given: dict[str, str], operands: list[str]) -> int:
         collection.fail(str(err))
     finally:
         collection.reader.close()
-    all_of_it = [*families(devices), *metrics.scrape(COLLECTOR, collection.status == 0)]
+    page = Family("zram_page_size", GAUGE, "size of a page, in which the kernel counts", "bytes")
+    page.add(os.sysconf("SC_PAGE_SIZE"))
+    all_of_it = [*families(devices), page, *metrics.scrape(COLLECTOR, collection.status == 0)]
     if "textfile" in given:
         metrics.write_textfile(given["textfile"], metrics.text_format(all_of_it))
         return 0

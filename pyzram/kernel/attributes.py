@@ -14,6 +14,7 @@ import os
 from ..errors import DeviceNotFoundError
 from . import holders, parse
 from .figures import BY_NAME, of_file
+from .parse import SECTOR_SIZE
 from .sysfs import Sysfs, read_text, readers_wait
 
 TYPE_CHECKING = False
@@ -98,6 +99,8 @@ class Attributes(dict[str, "Any"]):
             self.update(zip(SWAP, values, strict=True))
         elif key == "mount_points":
             self[key] = self._reader.mount_points(self)
+        elif key == "bd_size":
+            self[key] = self._reader.block_size(self["backing_dev"])
         else:
             self._load(BY_NAME[key].source if key in BY_NAME else key)
         return self[key]
@@ -189,6 +192,15 @@ class AttributeReader:
             major = (device["dev"] or "").partition(":")[0] + ":"
             self._mounts = {dev: at for dev, at in mounts.items() if dev.startswith(major)}
         return self._mounts.get(device["dev"], []) if self._mounts else []
+
+    def block_size(self, path: str | None) -> int | None:
+        """Size of a block device in bytes (/sys/class/block); ``None`` where that cannot be told."""
+        if path in (None, "none"):
+            return None
+        try:
+            return int(self.sysfs.read(f"sys/class/block/{os.path.basename(path)}/size")) * SECTOR_SIZE
+        except (OSError, ValueError):
+            return None  # a file of an older kernel's text, or a device of another name
 
     def _readers_wait(self, device: Attributes) -> bool:
         if self._waits is None:

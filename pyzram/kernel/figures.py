@@ -22,7 +22,7 @@ PERCENT, FACTOR, STREAMS, PRIORITY, TEXT = "percent", "factor", "streams", "prio
 # A counter never falls while a device stays configured; what is known has a value of words.
 GAUGE, COUNTER, INFO = "gauge", "counter", "info"
 
-SWAPS, MOUNTS = "/proc/swaps", "/proc/self/mountinfo"
+SWAPS, MOUNTS, BLOCK = "/proc/swaps", "/proc/self/mountinfo", "/sys/class/block"
 
 
 class Figure:
@@ -205,6 +205,7 @@ FIGURES = (
         "mount",
         derive=_place,
     ),
+    Figure("bd_size", BLOCK, BYTES, GAUGE, "size of the backing device"),
     # computed, or under a historic name
     Figure("num_reads", "stat", REQUESTS, COUNTER, "completed reads", "", lambda v: v["read_ios"]),
     Figure(

@@ -95,6 +95,7 @@ def test_every_figure_that_is_exported_is_there(tmp_path, output, form):
     here = Machine(tmp_path, "vm-7.x-multi")
     here.swap("/dev/zram0 partition 65532 1468 -2")
     here.mount("/mnt")
+    here.block("loop7", 2048)
     names = {name for name, _ in samples(output(form), form)}
     assert {
         "zram_" + figure.metric + (f"_{unit}" if unit else "") + metrics.SUFFIX[figure.kind]
@@ -107,6 +108,7 @@ def test_every_figure_that_is_exported_is_there(tmp_path, output, form):
 def test_values_are_in_base_units(tmp_path, output):
     here = Machine(tmp_path, "vm-6.1")
     here.swap("/dev/zram0 partition 65532 1468 -2")
+    here.block("loop7", 2048)
     here.attribute("stat").write_text("1 2 3 5 7 11 13 17 19 23 29 31 37 41 43 47 53\n")
     found = samples(output("--prometheus"), "--prometheus")
     for name, value in {
@@ -116,6 +118,7 @@ def test_values_are_in_base_units(tmp_path, output):
         "zram_pages_compacted_total": 3,
         "zram_notify_free_total": 8192,
         "zram_bd_count_bytes": 12 * 4096,
+        "zram_bd_size_bytes": 2048 * 512,
         "zram_bd_writes_bytes_total": 56 * 4096,
         "zram_writeback_limit_bytes": 1000 * 4096,
         "zram_reads_completed_total": 1,

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: MIT
+"""Where Prometheus cannot be had, all of this is skipped with the reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fleet import programs
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Path:
+    try:
+        return programs.program("promtool")
+    except programs.UnavailableError as err:
+        pytest.skip(str(err))
