@@ -12,11 +12,11 @@ CC      ?= cc
 CFLAGS_STRICT := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wcast-qual -Wshadow -Wundef \
 	-Wpointer-arith -Wstrict-prototypes -Wvla -Werror -O2
 
-.PHONY: help run check build deps docs lint unit native kernel vm packaging dist deb sanitize fuzz bench clean \
+.PHONY: help run check build deps docs lint unit native kernel vm packaging fleet dashboard dist deb sanitize fuzz bench clean \
 	install-config install-openrc install-systemd
 
 help:
-	@sed -n 's/^# `/`/p' Makefile; echo "Rings: unit native kernel vm packaging. More: docs lint dist deb sanitize fuzz bench clean."
+	@sed -n 's/^# `/`/p' Makefile; echo "Rings: unit native kernel vm packaging fleet. More: docs lint dist deb sanitize fuzz bench clean."
 
 $(VENV)/.ready: pyproject.toml tools/setup
 	sh tools/setup $(PYTHON) $(VENV)
@@ -62,6 +62,17 @@ vm: build $(VENV)/bin/vng
 packaging: build
 	$(PYTEST) tests/packaging
 
+# What Grafana's dashboard is made with, pinned so that everybody makes the same.
+$(VENV)/.grafana: | deps
+	-$(PY) -m pip install --quiet --disable-pip-version-check 'grafana-foundation-sdk==1769699998!10.1.0' && touch $@
+
+dashboard: $(VENV)/.grafana
+	$(PY) -I tools/dashboard.py
+
+# Textfiles through Debian's node_exporter and Prometheus, on loopback, in less than a minute.
+fleet: build $(VENV)/.grafana
+	$(PYTEST) tests/$@
+
 # The release tarball and its wheel; the digest goes into the overlay's Manifest.
 dist: deps
 	rm -rf dist
@@ -101,10 +112,11 @@ fuzz: deps
 
 # With root and a driver this run is meant to test the kernel: it fails if it tested nothing.
 check: export PYZRAM_REQUIRE_KERNEL := $(shell [ "$$(id -u)" = 0 ] && [ -d /sys/class/zram-control ] && echo 1)
-check: lint docs $(VENV)/bin/vng
+check: lint docs $(VENV)/bin/vng $(VENV)/.grafana
 	$(PYTEST) tests/unit tests/native
 	$(PYTEST) tests/kernel
 	tests/native/sanitize $(PY)
 	tests/fuzz/run
 	$(PYTEST) -m "not long" tests/packaging
+	$(PYTEST) tests/fleet
 	$(PYTEST) -s tests/vm

@@ -110,11 +110,19 @@ _pyzram() {
 	"pyzram estimate --ram")
 		return
 		;;
+	"pyzram estimate --textfile")
+		mapfile -t COMPREPLY < <(compgen -f -- "$current")
+		return
+		;;
 	"pyzram estimate --plot")
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return
 		;;
 	"pyzram doctor --config" | "pyzram doctor -c")
+		mapfile -t COMPREPLY < <(compgen -f -- "$current")
+		return
+		;;
+	"pyzram doctor --textfile")
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return
 		;;
@@ -200,7 +208,7 @@ _pyzram() {
 		return
 		;;
 	"zram_stats  --output" | "zram_stats  -o")
-		mapfile -t COMPREPLY < <(compgen -W "$(_pyzram_list "$current" NAME DISKSIZE NUM-READS NUM-WRITES INVALID-IO NOTIFY-FREE ZERO-PAGES DATA COMPR TOTAL AVG-COMPR-RATIO MEM-OVERHEAD ALGORITHM RECOMP-ALGORITHM STREAMS SAME-PAGES HUGE-PAGES HUGE-PAGES-SINCE MEM-LIMIT MEM-USED-MAX PAGES-COMPACTED FAILED-READS FAILED-WRITES WRITESTALL MISS-FREE BACKING-DEV BD-COUNT BD-READS BD-WRITES WRITEBACK-LIMIT SWAP-SIZE SWAP-USED SWAP-PRIORITY COMP-RATIO MOUNTPOINT READ-IOS READ-MERGES READ-SECTORS READ-TICKS WRITE-IOS WRITE-MERGES WRITE-SECTORS WRITE-TICKS IN-FLIGHT IO-TICKS TIME-IN-QUEUE DISCARD-IOS DISCARD-MERGES DISCARD-SECTORS DISCARD-TICKS FLUSH-IOS FLUSH-TICKS)" -- "$current")
+		mapfile -t COMPREPLY < <(compgen -W "$(_pyzram_list "$current" NAME DISKSIZE NUM-READS NUM-WRITES INVALID-IO NOTIFY-FREE ZERO-PAGES DATA COMPR TOTAL AVG-COMPR-RATIO MEM-OVERHEAD ALGORITHM RECOMP-ALGORITHM STREAMS SAME-PAGES HUGE-PAGES HUGE-PAGES-SINCE MEM-LIMIT MEM-USED-MAX PAGES-COMPACTED FAILED-READS FAILED-WRITES WRITESTALL MISS-FREE BACKING-DEV BD-COUNT BD-READS BD-WRITES WRITEBACK-LIMIT SWAP-SIZE SWAP-USED SWAP-PRIORITY COMP-RATIO MOUNTPOINT BD-SIZE READ-IOS READ-MERGES READ-SECTORS READ-TICKS WRITE-IOS WRITE-MERGES WRITE-SECTORS WRITE-TICKS IN-FLIGHT IO-TICKS TIME-IN-QUEUE DISCARD-IOS DISCARD-MERGES DISCARD-SECTORS DISCARD-TICKS FLUSH-IOS FLUSH-TICKS)" -- "$current")
 		return
 		;;
 	"zram_stats  --textfile")
@@ -273,14 +281,14 @@ _pyzram() {
 		;;
 	"pyzram estimate")
 		if [[ $current == -* ]]; then
-			mapfile -t COMPREPLY < <(compgen -W "--pid -p --name --user --cgroup --unit --container --system --full --precision --page-size --threads --seed --algorithm -a --chain --ram --idle --no-timing --json --plot --help -h --version -V" -- "$current")
+			mapfile -t COMPREPLY < <(compgen -W "--pid -p --name --user --cgroup --unit --container --system --full --precision --page-size --threads --seed --algorithm -a --chain --ram --idle --no-timing --json --textfile --plot --help -h --version -V" -- "$current")
 		else
 			mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		fi
 		;;
 	"pyzram doctor")
 		if [[ $current == -* ]]; then
-			mapfile -t COMPREPLY < <(compgen -W "--config -c --json --help -h --version -V" -- "$current")
+			mapfile -t COMPREPLY < <(compgen -W "--config -c --json --textfile --help -h --version -V" -- "$current")
 		fi
 		;;
 	"pyzram writeback")

@@ -112,7 +112,14 @@ def main(argv: list[str]) -> int:
     if options.textfile:
         from .estimate_textfile import textfile
 
-        return textfile(options, lambda: estimated(options))
+        return textfile(options, lambda: estimated(options)[0])
+    if options.idle is not None:
+        from .estimate_idle import main as watch
+
+        try:
+            return watch(options, *machine_to_be(options), offered())
+        except InvalidValueError as err:
+            raise UsageError(str(err)) from None
     result, ram = estimated(options)
     if options.json:
         import json
@@ -127,6 +134,21 @@ def main(argv: list[str]) -> int:
     return 0
 
 
+def machine_to_be(options: Any) -> tuple[Chain, int]:
+    """The rule for zspages, and the bytes of memory; a plot that cannot be made is refused too."""
+    chain = running_chain()
+    if options.chain is not None:
+        chain = Chain(options.chain, "waste")
+    if options.plot:
+        from ..pages.plot import check_plot
+
+        check_plot(options.plot)
+    ram: int = memory_size() if options.ram is None else options.ram
+    if ram < 1 << 20:
+        raise UsageError(f"--ram: {format_size(ram)}: no machine has so little memory")
+    return chain, ram
+
+
 def estimated(options: Any) -> tuple[Estimate, int]:
     """Do what the options say; gives the result and the machine's memory.
 
@@ -134,21 +156,8 @@ def estimated(options: Any) -> tuple[Estimate, int]:
         UsageError: a value that cannot be meant.
         ZramError: a source cannot be read.
     """
-    chain = running_chain()
-    if options.chain is not None:
-        chain = Chain(options.chain, "waste")
     try:
-        if options.plot:
-            from ..pages.plot import check_plot
-
-            check_plot(options.plot)
-        ram = memory_size() if options.ram is None else options.ram
-        if ram < 1 << 20:
-            raise UsageError(f"--ram: {format_size(ram)}: no machine has so little memory")
-        if options.idle is not None:
-            from .estimate_idle import main as watch
-
-            return watch(options, chain, ram, offered())
+        chain, ram = machine_to_be(options)
         names = algorithm_names(options)
         with opened(options) as source:
             store = PoolModel(page_size=source.page_size, chain=chain)

@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from ..pages.estimate import Estimate
 
 
-def textfile(options: Any, estimated: Callable[[], tuple[Estimate, int]]) -> int:
+def textfile(options: Any, estimated: Callable[[], Estimate]) -> int:
     """Write the metrics, whatever could be read; returns the exit status.
 
     Raises:
         UsageError: other output is asked for too, or a value cannot be meant.
         ZramError: the file cannot be written.
     """
-    for other in ("json", "plot"):
-        if getattr(options, other):
+    for other in ("json", "plot", "idle"):
+        if getattr(options, other) not in (None, False):
             raise UsageError(f"--textfile and --{other} exclude each other")
     found: list[Family] = []
     success = True
     try:
-        found = families(estimated()[0])
+        found = families(estimated())
     except ZramError as err:
         success = False
         print(f"pyzram estimate: {err}", file=sys.stderr)

@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-import os
-
 from .. import metrics
 from ..errors import ZramError
 from ..kernel import figures
-from ..kernel.parse import BD_UNIT, SECTOR_SIZE
+from ..limits import BD_UNIT, PAGE_SIZE, SECTOR_SIZE
 from ..metrics import GAUGE, INFO, Family, labels
 from . import stats_columns
 from .zram_stats import Collection, check, write
@@ -54,7 +52,7 @@ def main(given: dict[str, str], operands: list[str]) -> int:
     finally:
         collection.reader.close()
     page = Family("zram_page_size", GAUGE, "size of a page, in which the kernel counts", "bytes")
-    page.add(os.sysconf("SC_PAGE_SIZE"))
+    page.add(PAGE_SIZE)
     all_of_it = [*families(devices), page, *metrics.scrape(COLLECTOR, collection.status == 0)]
     if "textfile" in given:
         metrics.write_textfile(given["textfile"], metrics.text_format(all_of_it))

@@ -12,9 +12,9 @@ import errno
 import os
 
 from ..errors import DeviceNotFoundError
+from ..limits import SECTOR_SIZE
 from . import holders, parse
 from .figures import BY_NAME, of_file
-from .parse import SECTOR_SIZE
 from .sysfs import Sysfs, read_text, readers_wait
 
 TYPE_CHECKING = False
@@ -194,11 +194,13 @@ class AttributeReader:
         return self._mounts.get(device["dev"], []) if self._mounts else []
 
     def block_size(self, path: str | None) -> int | None:
-        """Size of a block device in bytes (/sys/class/block); ``None`` where that cannot be told."""
+        """Bytes of a block device (/sys/class/block); ``None`` where that cannot be told."""
         if path in (None, "none"):
             return None
         try:
-            return int(self.sysfs.read(f"sys/class/block/{os.path.basename(path)}/size")) * SECTOR_SIZE
+            return (
+                int(self.sysfs.read(f"sys/class/block/{os.path.basename(path)}/size")) * SECTOR_SIZE
+            )
         except (OSError, ValueError):
             return None  # a file of an older kernel's text, or a device of another name
 

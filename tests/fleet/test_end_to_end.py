@@ -20,8 +20,8 @@ from typing import Any
 
 import pytest
 from fake_roots import Machine, fill
-
 from fleet.programs import TREE, Prometheus, UnavailableError, expressions, node_exporter
+
 from pyzram.cli import stats_metrics
 from pyzram.kernel import figures
 from pyzram.metrics import SUFFIX

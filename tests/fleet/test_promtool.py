@@ -13,10 +13,9 @@ from pathlib import Path
 
 import pytest
 from fake_roots import Machine
-
 from fleet.programs import TREE
+
 from pyzram.cli import doctor, zram_stats
-from pyzram.kernel import figures
 
 MONITORING = TREE / "monitoring"
 HEADING = re.compile(r"^#+ (Zram\w+)$", re.M)
@@ -118,11 +117,3 @@ def test_the_dashboard_has_numbered_panels_and_a_query_in_each():
     panels = json.loads((MONITORING / "dashboard.json").read_text())["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
     assert all(panel.get("targets") for panel in panels if panel["type"] != "row")
-
-
-def test_help_is_the_table_s(tmp_path, monkeypatch):
-    Machine(tmp_path, "6.18")
-    monkeypatch.setenv("PYZRAM_ROOT", str(tmp_path))
-    told = figures.BY_NAME["mem_used_total"].help
-    line = f"# HELP zram_mem_used_bytes {told[0].upper()}{told[1:]}."
-    assert line in printed("--prometheus").splitlines()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -19,12 +20,15 @@ NAMESPACES = ("Private", "ProtectSystem", "ProtectHome", "ProtectKernel", "ReadO
 def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
     if not shutil.which("systemd-analyze"):
         pytest.skip("needs systemd-analyze")
-    pyzram = str(Path(sys.executable).parent / "pyzram")
-    for unit in UNITS.glob("*.service"):
-        text = unit.read_text().replace("=pyzram ", f"={pyzram} ")
-        assert text.count(pyzram) == 4
+    programs = Path(sys.executable).parent
+    for unit in UNITS.iterdir():
+        text = re.sub(
+            r"^(Exec\w+=)(?=pyzram |zram_stats )", rf"\1{programs}/", unit.read_text(), flags=re.M
+        )
+        assert text.count(str(programs)) == text.count("\nExec")
         (tmp_path / unit.name).write_text(text)
     units = [tmp_path / "zram.service", tmp_path / "zram@swap.service"]
+    units += [tmp_path / "zram-textfile.service", tmp_path / "zram-textfile.timer"]
     done = run("systemd-analyze", "verify", "--man=no", *units)
     assert (done.returncode, done.stdout) == (0, "")
 

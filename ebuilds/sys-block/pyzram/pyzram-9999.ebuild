@@ -73,6 +73,8 @@ python_install_all() {
 	# nothing in it is active: the administrator takes from it
 	insinto /etc/sysctl.d
 	doins initscripts/sysctl.d/*
+	insinto /etc/cron.d
+	doins initscripts/cron/*
 }
 
 pkg_postinst() {
