@@ -78,7 +78,8 @@ def main(argv: list[str]) -> int:
     names = algorithm_names(options) or None
     try:
         if options.plot:
-            from ..pages.plot import check_plot, plot_bench
+            from ..pages.plot import check_plot
+            from ..pages.plot_bench import plot_bench
 
             check_plot(options.plot)
         candidates(names)

@@ -128,7 +128,7 @@ def main(argv: list[str]) -> int:
     else:
         say(report(result, ram, offered()))
     if options.plot:
-        from ..pages.plot import plot_estimate
+        from ..pages.plot_estimate import plot_estimate
 
         plot_estimate(result, options.plot)
     return 0

@@ -74,7 +74,7 @@ def main(options: Arguments, chain: Chain, ram: int, offered: Sequence[str] | No
     else:
         say(report(total, watch.skipped, found, ram, offered))
     if options.plot:
-        from ..pages.plot import plot_cold
+        from ..pages.plot_cold import plot_cold
 
         plot_cold([(look.age.seconds, total, look.estimate) for look in found], label, options.plot)
     return 0

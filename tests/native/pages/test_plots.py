@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""Pictures by their structure: the artists and what they show, not pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pyzram.pages import plot, plot_bench, plot_cold, plot_estimate
+from pyzram.pages.estimate import Estimate, estimate_pages
+from pyzram.pages.sources import open_files
+
+pytest.importorskip("matplotlib")
+
+
+@pytest.fixture(scope="module")
+def estimate(tmp_path_factory: pytest.TempPathFactory) -> Estimate:
+    path = tmp_path_factory.mktemp("plots") / "pages"
+    zeros, text = bytes(40 * 4096), b"".join(b"%08d" % (i * 7919 % 10**8) for i in range(512 * 60))
+    path.write_bytes(zeros + text)
+    with open_files([str(path)], page_size=4096) as source:
+        return estimate_pages(source, ["lz4", "zstd"], full=True, timing=False)
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The figures that would have been written."""
+    figures: list[Any] = []
+    for module in (plot_estimate, plot_cold, plot_bench):
+        monkeypatch.setattr(module, "save", lambda figure, path: figures.append(figure))
+    return figures
+
+
+def test_the_lines_are_cumulative_and_the_area_is_what_is_saved(estimate: Estimate) -> None:
+    for algorithm in estimate.algorithms.values():
+        lengths, shares = plot_estimate.cumulative(algorithm, estimate.store)
+        assert lengths == sorted(lengths) and shares == sorted(shares)
+        assert shares[0] == pytest.approx(40.0)
+        assert (lengths[-1], shares[-1]) == (4096, 100.0)
+        area = sum(
+            share * (right - left)
+            for share, left, right in zip(shares, lengths, lengths[1:], strict=False)
+        )
+        stored = 1 - area / 100 / 4096
+        assert stored == pytest.approx(algorithm.figures.compr_data_size / (100 * 4096), abs=0.02)
+
+
+def test_all_algorithms_are_in_one_panel(
+    estimate: Estimate, drawn: list[Any], tmp_path: Path
+) -> None:
+    plot_estimate.plot_estimate(estimate, str(tmp_path / "x.png"))
+    (axis,) = drawn[0].axes
+    labels = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert [label.partition(":")[0] for label in labels] == ["zstd", "lz4"]
+    styles = {(line.get_color(), str(line.get_linestyle())) for line in axis.lines}
+    assert len(styles) == len(axis.lines), "no two lines look alike"
+    assert axis.get_xlabel() and axis.get_ylabel()
+
+
+def test_cold_memory_is_stacked_to_all_of_it(
+    estimate: Estimate, drawn: list[Any], tmp_path: Path
+) -> None:
+    total = estimate.pages * 4096 * 2
+    ages = [(30.0, total, estimate), (600.0, total, estimate)]
+    plot_cold.plot_cold(ages, "test", str(tmp_path / "x.png"))
+    (axis,) = drawn[0].axes
+    heights = [sum(bars[i].get_height() for bars in axis.containers) for i in range(2)]
+    assert heights == pytest.approx([total / (1 << 20)] * 2)
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["30 s", "10 min"]
+    assert len({bars.get_label() for bars in axis.containers}) == 3
+
+
+def test_marks_tell_algorithms_apart_without_colour() -> None:
+    assert len({mark for _, mark, _ in plot.MARKS.values()}) == len(plot.MARKS)
