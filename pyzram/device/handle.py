@@ -220,8 +220,8 @@ class Handle:
         """Write an attribute, read back what the kernel made of it, and compare.
 
         Raises:
-            ZramOSError: EIO, the kernel has something else than what ``accept`` takes.
-            As :meth:`write`.
+            ZramOSError: EIO, the kernel has something else than what ``accept`` takes; and what
+                :meth:`write` raises.
         """
         step = step or f"set {name} to {value}"
         self.write(name, value, step=step)
