@@ -39,9 +39,9 @@ def main() -> int:
 
 def stored_sizes() -> list[tuple[int, int]]:
     """Memory of a page in the pool, by either algorithm; the second is the first if no better."""
-    from pyzram import PageStore
+    from pyzram import PoolModel
 
-    store = PageStore(page_size=4096, word_size=8, chain=(8, "waste"))
+    store = PoolModel(page_size=4096, word_size=8, chain=(8, "waste"))
 
     def memory(length: int) -> int:
         if length == 0:

@@ -71,7 +71,7 @@ static void insert_inside(struct walk *walk, size_t first, size_t end)
 		hash_insert(walk, place, &before);
 }
 
-/* Take in more of the page: what moves out of the window can not be found any more. */
+/* Take in more of the page: what moves out of the window is no longer found. */
 static inline void window_fill(struct walk *walk, size_t place)
 {
 	size_t window = walk->encoder->window;
@@ -149,7 +149,7 @@ static size_t search(const struct walk *walk, size_t place, size_t candidate, si
 static int block_close(struct walk *walk, size_t place, int last)
 {
 	struct deflate_block *block = &walk->encoder->block;
-	/* What the window has lost can not be stored. */
+	/* What the window has lost cannot be stored. */
 	const uint8_t *bytes = block->start >= walk->base ? walk->page + block->start : NULL;
 	int err = pyzram_deflate_block_end(block, bytes, place - block->start, last, &walk->bits);
 

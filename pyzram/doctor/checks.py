@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .snapshot import Snapshot
 
 # Below this a share says nothing: an almost empty device shows odd ratios.
-ENOUGH = 16 << 20
+STORED_BYTES_JUDGED = 16 << 20
 HUGE_SHARE = 0.5
 MEMORY_SHARE = 0.9
 SCATTERED = 1.3
@@ -116,7 +116,7 @@ def huge_pages_dominate(snapshot: Snapshot) -> Iterator[Finding]:
         mm = stats.mm_stat
         huge = (mm.huge_pages or 0) * PAGE_SIZE
         compressed = mm.compr_data_size or 0
-        if compressed < ENOUGH or huge < HUGE_SHARE * compressed:
+        if compressed < STORED_BYTES_JUDGED or huge < HUGE_SHARE * compressed:
             continue
         if stats.backing_dev:
             remedy = f"pyzram writeback {stats.name} --type huge"
@@ -141,7 +141,7 @@ def backing_never_used(snapshot: Snapshot) -> Iterator[Finding]:
     for stats in snapshot.devices:
         bd = stats.bd_stat
         stored = stats.mm_stat.compr_data_size or 0
-        if stats.backing_dev and bd and not bd.bd_writes and stored >= ENOUGH:
+        if stats.backing_dev and bd and not bd.bd_writes and stored >= STORED_BYTES_JUDGED:
             yield Finding(
                 "writeback",
                 stats.name,
@@ -215,13 +215,13 @@ def lost_algorithm(snapshot: Snapshot) -> Iterator[Finding]:
     has = snapshot.features.algorithms
     if has is None or snapshot.config is None:
         return
-    for wish in snapshot.config.devices:
-        names = [choice.name for choice in wish.algorithms]
+    for desired in snapshot.config.devices:
+        names = [choice.name for choice in desired.algorithms]
         if names and not any(name in has for name in names):
-            yield _lost(snapshot, wish.index, names, has)
-        for choice in wish.recompression:
+            yield _lost(snapshot, desired.index, names, has)
+        for choice in desired.recompression:
             if choice.name not in has:
-                yield _lost(snapshot, wish.index, [choice.name], has)
+                yield _lost(snapshot, desired.index, [choice.name], has)
 
 
 def _lost(snapshot: Snapshot, index: int, names: list[str], has: tuple[str, ...]) -> Finding:
@@ -267,7 +267,7 @@ def no_gain(snapshot: Snapshot) -> Iterator[Finding]:
             (stats.bd_stat.bd_count_bytes or 0) if stats.bd_stat else 0
         )
         used = mm.mem_used_total or 0
-        if stored >= ENOUGH and used > MEMORY_SHARE * stored:
+        if stored >= STORED_BYTES_JUDGED and used > MEMORY_SHARE * stored:
             yield Finding(
                 "no-gain",
                 stats.name,
@@ -283,7 +283,7 @@ def scattered(snapshot: Snapshot) -> Iterator[Finding]:
     for stats in snapshot.devices:
         used = stats.mm_stat.mem_used_total or 0
         compressed = stats.mm_stat.compr_data_size or 0
-        if compressed >= ENOUGH and used > SCATTERED * compressed:
+        if compressed >= STORED_BYTES_JUDGED and used > SCATTERED * compressed:
             yield Finding(
                 "scattered",
                 stats.name,

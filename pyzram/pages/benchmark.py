@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 PRECISION = 0.03
 # Threads share out megabytes: what is fast is repeated until there are enough of them.
 _SHARE = 1 << 20
-QUICK = 50e6
-MUCH = 10_000_000
+QUICK_BYTES_PER_SECOND = 50e6
+PAGES_OF_A_FULL_POOL = 10_000_000
 # Levels worth looking at: what differs from its neighbours. The kernel's default is among them.
 LEVELS = {
     "lz4": (1, 2, 4, 8, 16),
@@ -133,7 +133,7 @@ def bench_pages(
     wanted = candidates(algorithms)
     for i, (name, level) in enumerate(wanted):
         figures = store.store(page_sizes(pages, name, level=level, page_size=size))
-        much = store.scale(figures, MUCH)
+        much = store.scale(figures, PAGES_OF_A_FULL_POOL)
         compress_ns, decompress_ns = _native.time_pages(name, level, size, work)
         compress = _speed(work, sum(compress_ns) / 1e9)
         speedup = None
@@ -162,7 +162,7 @@ def _walls(
     work: bytearray, name: str, level: int | None, size: int, threads: int, speed: float
 ) -> tuple[float, float]:
     """Seconds on the wall of one thread and of all, by turns, the best of a few."""
-    quick = speed > QUICK
+    quick = speed > QUICK_BYTES_PER_SECOND
     if quick:
         work = work * max(1, 16 * threads * _SHARE // max(1, len(work)))
     walls = []

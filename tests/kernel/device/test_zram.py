@@ -502,7 +502,7 @@ def test_an_empty_device_has_no_ratio(zram):
     assert mm.mem_overhead is None
 
 
-def test_capabilities_agree_with_the_device(zram):
+def test_features_agree_with_the_device(zram):
     found = pyzram.features(zram)
     assert found.driver
     assert found.hot_add
