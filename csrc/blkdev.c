@@ -7,10 +7,16 @@
 #include <linux/fs.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/swap.h>
 #include <time.h>
 #include <unistd.h>
+
+/* From 5.15 on, and not in older headers. */
+#ifndef BLKGETDISKSEQ
+#define BLKGETDISKSEQ _IOR(0x12, 128, uint64_t)
+#endif
 
 enum {
 	LOCK_PAUSE_MS = 10,
@@ -58,6 +64,16 @@ int pyzram_blkdev_open(const char *path, int writable, unsigned int wait_ms)
 	return fd;
 }
 
+int pyzram_blkdev_unused(const char *path, unsigned int wait_ms)
+{
+	int fd = pyzram_blkdev_open(path, 0, wait_ms);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
 /* The ioctl of something that is no block device says ENOTTY; the caller asked about a block device. */
 static int blkdev_ioctl(int fd, unsigned long request, void *arg)
 {
@@ -74,6 +90,20 @@ int pyzram_blkdev_size(int fd, uint64_t *ret)
 	if (!err)
 		*ret = size;
 	return err;
+}
+
+int pyzram_blkdev_diskseq(int fd, uint64_t *ret)
+{
+	uint64_t seq;
+	struct stat st;
+
+	if (ioctl(fd, BLKGETDISKSEQ, &seq) == 0) {
+		*ret = seq;
+		return 0;
+	}
+	if (errno != ENOTTY && errno != EINVAL)
+		return -errno;
+	return fstat(fd, &st) == 0 && S_ISBLK(st.st_mode) ? -EOPNOTSUPP : -ENOTBLK;
 }
 
 int pyzram_blkdev_block_size(int fd, uint32_t *ret)
@@ -121,4 +151,9 @@ int pyzram_swapon(const char *path, int priority, int discard)
 int pyzram_swapoff(const char *path)
 {
 	return swapoff(path) == 0 ? 0 : -errno;
+}
+
+int pyzram_umount(const char *path)
+{
+	return umount2(path, UMOUNT_NOFOLLOW) == 0 ? 0 : -errno;
 }

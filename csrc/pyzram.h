@@ -60,6 +60,12 @@ int pyzram_blkdev_open(const char *path, int writable, unsigned int wait_ms);
 /* Size in bytes; -ENOTBLK if fd is no block device. */
 int pyzram_blkdev_size(int fd, uint64_t *ret);
 
+/* The number that no other device gets while the kernel runs; -EOPNOTSUPP before 5.15. */
+int pyzram_blkdev_diskseq(int fd, uint64_t *ret);
+
+/* Whether nobody uses a block device: opened as by pyzram_blkdev_open, and closed again. */
+int pyzram_blkdev_unused(const char *path, unsigned int wait_ms);
+
 /* Logical block size in bytes. */
 int pyzram_blkdev_block_size(int fd, uint32_t *ret);
 
@@ -81,6 +87,9 @@ enum pyzram_discard {
 
 int pyzram_swapon(const char *path, int priority, int discard);
 int pyzram_swapoff(const char *path);
+
+/* umount2(2) of what is mounted there, which must be no symbolic link; -EBUSY while it is in use. */
+int pyzram_umount(const char *path);
 
 /* ---- codec: one page in, its compressed form out ---------------------------------------------- */
 

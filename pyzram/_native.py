@@ -99,6 +99,16 @@ def blkdev_open(path: str, *, writable: bool = False, wait_ms: int = 0) -> int:
     return check(lib.pyzram_blkdev_open(os.fsencode(path), writable, wait_ms), path)
 
 
+def blkdev_unused(path: str, *, wait_ms: int = 0) -> None:
+    check(lib.pyzram_blkdev_unused(os.fsencode(path), wait_ms), path)
+
+
+def blkdev_diskseq(fd: int) -> int:
+    seq = ffi.new("uint64_t *")
+    check(lib.pyzram_blkdev_diskseq(fd, seq))
+    return int(seq[0])
+
+
 def blkdev_size(fd: int) -> int:
     size = ffi.new("uint64_t *")
     check(lib.pyzram_blkdev_size(fd, size))
@@ -133,6 +143,10 @@ def swapon(path: str, priority: int = -1, discard: str | None = None) -> None:
 
 def swapoff(path: str) -> None:
     check(lib.pyzram_swapoff(os.fsencode(path)), path)
+
+
+def umount(path: str) -> None:
+    check(lib.pyzram_umount(os.fsencode(path)), path)
 
 
 # ---- codec and pages ---------------------------------------------------------------------------
@@ -370,17 +384,24 @@ class ProcMem:
     def __init__(self, proc_fd: int, method: str = "auto") -> None:
         ret = ffi.new("struct pyzram_procmem **")
         check(lib.pyzram_procmem_create(proc_fd, SCAN_METHODS[method], ret))
-        self._pm = ffi.gc(ret[0], lib.pyzram_procmem_destroy)
+        self._pm: Any = ffi.gc(ret[0], lib.pyzram_procmem_destroy)
 
     def close(self) -> None:
-        ffi.release(self._pm)
+        pm, self._pm = self._pm, None
+        if pm is not None:
+            ffi.release(pm)
+
+    def _open(self) -> Any:
+        if self._pm is None:
+            raise ValueError("the reader of this process is closed")
+        return self._pm
 
     def method(self) -> str:
-        number = lib.pyzram_procmem_method(self._pm)
+        number = lib.pyzram_procmem_method(self._open())
         return next(name for name, value in SCAN_METHODS.items() if value == number)
 
     def shows_frames(self) -> bool:
-        return bool(lib.pyzram_procmem_shows_frames(self._pm))
+        return bool(lib.pyzram_procmem_shows_frames(self._open()))
 
     def collect(
         self,
@@ -402,7 +423,7 @@ class ProcMem:
         null = ffi.NULL
         check(
             lib.pyzram_procmem_collect(
-                self._pm,
+                self._open(),
                 walk,
                 null if seen is None else seen.pointer,
                 null if slots is None else slots.pointer,
@@ -420,7 +441,7 @@ class ProcMem:
         if len(out) < len(wanted) * os.sysconf("SC_PAGE_SIZE"):
             check(-errno.EINVAL)
         flags = ffi.new("uint8_t[]", max(1, len(wanted)))
-        done = check(lib.pyzram_procmem_read(self._pm, wanted, len(wanted), out, flags))
+        done = check(lib.pyzram_procmem_read(self._open(), wanted, len(wanted), out, flags))
         return done, bytes(ffi.buffer(flags, len(wanted)))
 
 

@@ -3,6 +3,7 @@
 
 Nothing is overwritten unasked. What is in use is always refused; what holds something (any
 signature that wipefs(8) knows, or a file with data that is not ours) is refused without force.
+What was looked at is what is attached: one descriptor goes from the check to the loop device.
 """
 
 from __future__ import annotations
@@ -16,18 +17,16 @@ from ..errors import (
     DeviceNotFoundError,
     InvalidValueError,
     OverwriteError,
-    ZramError,
-    ZramOSError,
     from_errno,
 )
+from ..external import run_program
 from ..kernel import holders
+from ..kernel.opened import fd_path, open_path
 from ..kernel.parse import parse_mounts, parse_swaps
 from ..kernel.sysfs import Sysfs, read_text
+from ..text import quote
 from ..units import parse_size
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from . import loop
 
 # On a file that we made: its data is scratch, also after a crash. Only root can set it.
 MARK = "trusted.pyzram.backing"
@@ -38,16 +37,26 @@ class BackingStore:
     """A store that is ready: ``path`` as it was named, ``device`` for the kernel.
 
     ``loop`` says that the device is a loop device of ours, ``direct`` that this goes past the
-    page cache.
+    page cache. A loop device is there until :func:`release_backing` or the end of the process,
+    then for as long as zram holds it.
     """
 
-    __slots__ = ("device", "direct", "loop", "path")
+    __slots__ = ("_fd", "device", "direct", "loop", "path")
 
-    def __init__(self, path: str, device: str, *, loop: bool, direct: bool = True) -> None:
+    def __init__(
+        self, path: str, device: str, *, loop: bool, direct: bool = True, fd: int = -1
+    ) -> None:
         self.path = path
         self.device = device
         self.loop = loop
         self.direct = direct
+        self._fd = fd
+
+    def close(self) -> None:
+        """Let go of the loop device."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
 
     def __repr__(self) -> str:
         return f"<BackingStore {self.path} on {self.device}>"
@@ -63,22 +72,38 @@ def check_backing(
     Raises:
         DeviceBusyError: mounted, swap, or claimed by somebody (EBUSY); says by whom.
         OverwriteError: it holds something (EEXIST); says what.
-        ZramOSError: ENOENT and others when looking, ENOTBLK for neither device nor file.
+        ZramOSError: ENOENT and others when looking, ENOTBLK for neither device nor file, ELOOP
+            for a symbolic link on the way that others than root can change.
         InvalidValueError: no absolute path.
     """
     text = absolute(path)
-    tree = sysfs or Sysfs()
+    os.close(_open_checked(text, force, sysfs or Sysfs()))
+
+
+def _open_checked(text: str, force: bool, tree: Sysfs) -> int:
+    """Open for reading what may be overwritten."""
     try:
-        status = os.stat(text)
+        fd = open_path(text, os.O_RDONLY | os.O_NONBLOCK)
     except OSError as err:
-        raise from_errno(err.errno or 0, f"backing device {text}", text) from err
+        remedy = "a symbolic link on the way is not root's" if err.errno == errno.ELOOP else ""
+        raise from_errno(err.errno or 0, f"backing device {text}", text, remedy=remedy) from err
+    try:
+        _check(text, fd, force, tree)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _check(text: str, fd: int, force: bool, tree: Sysfs) -> None:
+    status = os.fstat(fd)
     if S_ISBLK(status.st_mode):
-        used = _device_users(tree, text, status.st_rdev)
+        used = _device_users(tree, text, fd)
     elif S_ISREG(status.st_mode):
-        used = _file_users(tree, text)
+        used = _file_users(tree, status)
     else:
         raise from_errno(
-            errno.ENOTBLK, f"backing device {text}", text, remedy="and not a regular file either"
+            errno.ENOTBLK, f"backing device {text}", text, remedy="nor is it a regular file"
         )
     if used:
         raise DeviceBusyError(
@@ -86,8 +111,8 @@ def check_backing(
         )
     if force:
         return
-    held = signatures(text)
-    if not held and S_ISREG(status.st_mode) and not _is_marked(text) and _has_data(text):
+    held = _signatures(text, fd)
+    if not held and S_ISREG(status.st_mode) and not _is_marked(fd) and _has_data(text, fd):
         held = ["data"]
     if held:
         raise OverwriteError(
@@ -112,37 +137,45 @@ def attach_backing(
     it, and goes with the reset of the zram device, whatever becomes of this process.
 
     Raises:
-        As :func:`check_backing`, and ZramError with the words of losetup where that fails.
+        As :func:`check_backing`, and ZramOSError where no loop device can be had.
     """
     text = absolute(path)
     if size is not None and not os.path.lexists(text):
         _make_file(text, parse_size(size))
-    check_backing(text, force=force, sysfs=sysfs)
-    if S_ISBLK(os.stat(text).st_mode):
-        return BackingStore(text, text, loop=False)
-    _mark(text)
-    command = ["losetup", "--find", "--show"]
+    fd = _open_checked(text, force, sysfs or Sysfs())
     try:
-        device = _run([*command, "--direct-io=on", text])
-    except ZramError:
-        # Some file systems have no direct I/O: better through the page cache than not at all.
-        return BackingStore(text, _run([*command, text]), loop=True, direct=False)
-    return BackingStore(text, device, loop=True)
+        if S_ISBLK(os.fstat(fd).st_mode):
+            # Where the links on the way led, which were root's.
+            return BackingStore(text, os.readlink(fd_path(fd)), loop=False)
+        try:
+            file = os.open(fd_path(fd), os.O_RDWR | os.O_CLOEXEC)
+            try:
+                device, held, direct = loop.attach(file)
+                _mark(file)
+            finally:
+                os.close(file)
+        except OSError as err:
+            raise from_errno(
+                err.errno or 0, f"backing device {text}: attach a loop device", text
+            ) from err
+        return BackingStore(text, device, loop=True, direct=direct, fd=held)
+    finally:
+        os.close(fd)
 
 
 def release_backing(store: BackingStore) -> None:
     """Let go of a store: its loop device goes as soon as zram no longer holds it."""
-    if store.loop:
-        _run(["losetup", "--detach", store.device])
+    store.close()
 
 
 def backing_file(device: str, *, sysfs: Sysfs | None = None) -> str | None:
     """Return the file behind a loop device, or ``None`` for another kind of device."""
     name = os.path.basename(os.path.realpath(device))
     try:
-        return read_text((sysfs or Sysfs()).block(name) + "/loop/backing_file").rstrip("\n")
+        text = read_text((sysfs or Sysfs()).block(name) + "/loop/backing_file")
     except OSError:
         return None
+    return text.removesuffix("\n")
 
 
 def signatures(path: str) -> list[str]:
@@ -151,12 +184,21 @@ def signatures(path: str) -> list[str]:
     Raises:
         ZramError: wipefs is missing or could not look.
     """
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        return _signatures(path, fd)
+    finally:
+        os.close(fd)
+
+
+def _signatures(text: str, fd: int) -> list[str]:
     found = []
-    output = _run(["wipefs", "--noheadings", "--parsable", "--output", "TYPE,LABEL", path])
-    for line in output.splitlines():
-        kind, _, label = line.strip().partition(",")
+    step = f"backing device {text}: look for signatures"
+    words = ["wipefs", "--noheadings", "--parsable", "--output", "TYPE,LABEL", fd_path(fd)]
+    for line in run_program(step, *words, descriptors=[fd]).split("\n"):
+        kind, _, label = line.strip(" ").partition(",")
         if kind and not kind.startswith("#"):
-            phrase = f"{kind} {label!r}" if label else kind
+            phrase = f"{quote(kind)} '{quote(label)}'" if label else quote(kind)
             if phrase not in found:
                 found.append(phrase)
     return found
@@ -173,25 +215,26 @@ def absolute(path: str | os.PathLike[str]) -> str:
 # ---- in use --------------------------------------------------------------------------------------
 
 
-def _device_users(tree: Sysfs, path: str, rdev: int) -> list[str]:
+def _device_users(tree: Sysfs, path: str, fd: int) -> list[str]:
     """Who uses a block device or, of a whole disk, one of its partitions."""
     found = []
+    rdev = os.fstat(fd).st_rdev
     mounts = parse_mounts(tree.read("proc/self/mountinfo"))
-    swaps = [area.path for area in parse_swaps(tree.read("proc/swaps"))]
+    swaps = holders.swap_areas(tree)
     directory = tree.path("sys/dev/block", _number(rdev))
     for number, name in _with_partitions(directory, rdev, path):
         on = "" if number == _number(rdev) else f"{name} "
-        found += [f"{on}mounted on {point}" for point in mounts.get(number, [])]
-        if any(_device_number(swap) == number for swap in swaps):
+        found += [f"{on}mounted on {quote(point)}" for point in mounts.get(number, [])]
+        if holders.device_name(tree, number) in swaps:
             found.append(f"{on}active swap")
-        holders = tree.path("sys/dev/block", number, "holders")
-        if os.path.isdir(holders):
-            found += [f"{on}held by {holder}" for holder in os.listdir(holders)]
+        above = tree.path("sys/dev/block", number, "holders")
+        if os.path.isdir(above):
+            found += [f"{on}held by {holder}" for holder in os.listdir(above)]
     found += [f"backing device of {name}" for name in _zrams_on(tree, _number(rdev))]
     if not found:
         try:
             # What no list shows (btrfs, RAID, another name space) shows here.
-            os.close(os.open(path, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC))
+            os.close(os.open(fd_path(fd), os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC))
         except OSError as err:
             if err.errno != errno.EBUSY:
                 raise from_errno(err.errno or 0, f"backing device {path}: open", path) from err
@@ -231,23 +274,19 @@ def _zrams_on(tree: Sysfs, number: str) -> list[str]:
     return found
 
 
-def _file_users(tree: Sysfs, path: str) -> list[str]:
-    real = os.path.realpath(path)
+def _file_users(tree: Sysfs, status: os.stat_result) -> list[str]:
+    """Who uses a file: by what it is, for its name may have changed since."""
     found = []
     for area in parse_swaps(tree.read("proc/swaps")):
-        if os.path.realpath(area.path) == real:
-            found.append("active swap")
-    status = os.stat(path)
+        try:
+            if os.path.samestat(os.stat(area.path), status):
+                found.append("active swap")
+        except OSError:
+            continue  # removed since: another file than the one that was found by its path
     block = tree.path("sys/block")
     for name in sorted(os.listdir(block)):
         file = backing_file(name, sysfs=tree) if name.startswith("loop") else None
-        if file is None:
-            continue
-        try:
-            same = os.path.samestat(os.stat(file), status)
-        except OSError:
-            same = file == real
-        if same:
+        if file is not None and loop.is_behind(f"{tree.dev}/{name}", file, status):
             users_of = holders.claims(tree, name)
             users_of += [f"backing device of {zram}" for zram in _zrams_on(tree, _dev(tree, name))]
             found.append(f"behind {name}{''.join(', ' + user for user in users_of)}")
@@ -275,43 +314,49 @@ def _device_number(path: str) -> str | None:
 
 def _make_file(path: str, size: int) -> None:
     """Make a file with all its blocks, or none at all."""
+    above, _, name = path.rpartition("/")
+    folder = fd = -1
+    made = False
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except OSError as err:
-        raise from_errno(err.errno or 0, f"backing device {path}: make", path) from err
-    try:
+        folder = open_path(above or "/", os.O_PATH | os.O_DIRECTORY)
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(name, flags, 0o600, dir_fd=folder)
+        made = True
         os.posix_fallocate(fd, 0, size)
-    except OSError as err:
-        os.unlink(path)
-        raise from_errno(
-            err.errno or 0, f"backing device {path}: make with {size} bytes", path
-        ) from err
+        _mark(fd)
+    except BaseException as err:
+        if made:
+            os.unlink(name, dir_fd=folder)
+        if not isinstance(err, OSError):
+            raise
+        step = f"make with {size} bytes" if made else "make"
+        raise from_errno(err.errno or 0, f"backing device {path}: {step}", path) from err
     finally:
-        os.close(fd)
-    _mark(path)
+        for opened in (fd, folder):
+            if opened >= 0:
+                os.close(opened)
 
 
-def _mark(path: str) -> None:
+def _mark(fd: int) -> None:
     # Without attributes there, its data will have to be forced after a crash.
     from contextlib import suppress
 
     with suppress(OSError):
-        os.setxattr(path, MARK, b"1")
+        os.setxattr(fd, MARK, b"1")
 
 
-def _is_marked(path: str) -> bool:
+def _is_marked(fd: int) -> bool:
     try:
-        os.getxattr(path, MARK)
+        os.getxattr(fd, MARK)
     except OSError:
         return False
     return True
 
 
-def _has_data(path: str) -> bool:
+def _has_data(path: str, fd: int) -> bool:
     """Whether anything but zeros is in a file; holes are passed over."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    at = 0
     try:
-        at = 0
         while True:
             try:
                 at = os.lseek(fd, at, os.SEEK_DATA)
@@ -327,23 +372,3 @@ def _has_data(path: str) -> bool:
             at += len(chunk)
     except OSError as err:
         raise from_errno(err.errno or 0, f"backing device {path}: read", path) from err
-    finally:
-        os.close(fd)
-
-
-# ---- tools ---------------------------------------------------------------------------------------
-
-
-def _run(command: Sequence[str]) -> str:
-    import subprocess
-
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError as err:
-        raise ZramOSError(
-            errno.ENOENT, f"{command[0]} is missing (install util-linux)", command[0]
-        ) from err
-    if done.returncode != 0:
-        words = " ".join(done.stderr.split()) or f"exit status {done.returncode}"
-        raise ZramError(f"{' '.join(command)}: {words}")
-    return done.stdout.strip()

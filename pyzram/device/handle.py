@@ -314,8 +314,12 @@ class Handle:
         """Whether the device is gone, also if another has its number by now."""
         try:
             return not os.path.samestat(os.fstat(self._fd), os.stat(self.path))
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return True
+        except OSError as err:
+            if err.errno == errno.ENODEV:
+                return True
+            raise from_errno(err.errno or 0, f"{self.name}: look", self.path) from err
 
     def _busy(self, name: str) -> str:
         """Say by whom the device is in use, or that it is initialised."""

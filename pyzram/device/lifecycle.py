@@ -59,6 +59,34 @@ def hot_add(sysfs: Sysfs) -> int:
         raise from_errno(err.errno or 0, "add a zram device", path) from err
 
 
+def hot_remove(device: Zram, timeout: float) -> None:
+    """Remove a device, waiting for mere openers to let go of it.
+
+    Raises:
+        DeviceNotFoundError: it is gone; its number may be another's.
+        DeviceBusyError: somebody keeps it open (EBUSY); says who.
+    """
+    path = f"{device.sysfs.control}/hot_remove"
+    deadline = time.monotonic() + timeout
+    pause = 0.005
+    while True:
+        # Before each attempt: the number may have changed hands while we waited.
+        if device.removed():
+            raise from_errno(errno.ENODEV, f"{device.name}: remove", device.path)
+        try:
+            _native.attr_write(path, str(device.number))
+            return
+        except OSError as err:
+            busy = err.errno == errno.EBUSY
+            if not busy or time.monotonic() >= deadline:
+                remedy = device._busy("reset") if busy else ""
+                raise from_errno(
+                    err.errno or 0, f"{device.name}: remove", device.path, remedy=remedy
+                ) from err
+        interruption.pause(pause)
+        pause = min(pause * 2, 0.25)
+
+
 def configure(
     device: Zram,
     *,

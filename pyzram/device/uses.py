@@ -10,10 +10,9 @@ from .. import _native, interruption
 from ..errors import DeviceBusyError, InvalidValueError, ZramError, from_errno
 from ..external import run_program
 from ..kernel import holders
-from ..kernel.parse import parse_mount_list
-from ..kernel.sysfs import read_text
 from ..limits import SWAP_LABEL_MAX, SWAP_PRIORITY_MAX
 from .kinds import DISCARD
+from .mounting import Folder, Held, run_mount, unmount
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,13 +44,14 @@ def mkswap(device: Zram, label: str | None, uuid: str | None) -> None:
         )
     # Exclusive and locked: nobody uses it, and udev looks only when the signature is there.
     # mkswap opens the node itself, for which O_EXCL of ours must be gone again.
-    os.close(open_exclusively(device, "make a swap signature"))
+    refuse_used(device, "make a swap signature")
     command = ["mkswap"]
     if label is not None:
         command += ["--label", label]
     if uuid is not None:
         command += ["--uuid", uuid]
-    run_program(f"{device.name}: make a swap signature", *command, device.node)
+    with Held(device):
+        run_program(f"{device.name}: make a swap signature", *command, device.node)
 
 
 def swapon(device: Zram, priority: int, discard: str | None) -> None:
@@ -61,7 +61,11 @@ def swapon(device: Zram, priority: int, discard: str | None) -> None:
     if discard is not None and discard not in DISCARD:
         raise InvalidValueError(f"swap discard {discard!r}: not one of {', '.join(DISCARD)}")
     try:
-        _native.swapon(device.node, priority, discard)
+        held = Held(device)
+        with held:
+            _native.swapon(held.path, priority, discard)
+    except ZramError:
+        raise
     except OSError as err:
         remedy = ""
         if err.errno == errno.EBUSY:
@@ -76,13 +80,17 @@ def swapon(device: Zram, priority: int, discard: str | None) -> None:
 def swapoff(device: Zram) -> None:
     """Stop swapping (:meth:`pyzram.Zram.swapoff`)."""
     try:
-        while True:
-            try:
-                _native.swapoff(device.node)
-                return
-            except InterruptedError:
-                # By a signal that ends nothing: a debugger, Ctrl-Z, suspend. Or one that does.
-                interruption.check()
+        held = Held(device)
+        with held:
+            while True:
+                try:
+                    _native.swapoff(held.path)
+                    return
+                except InterruptedError:
+                    # By a signal that ends nothing: a debugger, Ctrl-Z. Or one that does.
+                    interruption.check()
+    except ZramError:
+        raise
     except OSError as err:
         remedy = ""
         if err.errno == errno.ENOMEM:
@@ -94,14 +102,15 @@ def swapoff(device: Zram) -> None:
         ) from err
 
 
-def open_exclusively(device: Zram, step: str) -> int:
-    """Open the node, for which nobody else may use it.
+def refuse_used(device: Zram, step: str) -> None:
+    """Refuse a device that somebody uses or has locked.
 
     Raises:
         DeviceBusyError: somebody does (EBUSY); says who.
     """
     try:
-        return _native.blkdev_open(device.node, wait_ms=round(LOCK_SECONDS * 1000))
+        # Opened and closed by one call: nothing comes between that would leave it open.
+        _native.blkdev_unused(device.node, wait_ms=round(LOCK_SECONDS * 1000))
     except OSError as err:
         code = errno.EBUSY if err.errno == errno.EWOULDBLOCK else err.errno or 0
         if code == errno.EBUSY:
@@ -119,7 +128,7 @@ def mkfs(device: Zram, fstype: str, label: str | None, options: Sequence[str]) -
     """Make a file system (:meth:`pyzram.Zram.mkfs`)."""
     if not fstype or not all(char.isalnum() or char in "-_." for char in fstype):
         raise InvalidValueError(f"{device.name}: file system {fstype!r}: not a name")
-    os.close(open_exclusively(device, "make a file system"))
+    refuse_used(device, "make a file system")
     words = [f"mkfs.{fstype}"]
     if fstype.startswith("ext"):
         words.append("-q")
@@ -128,22 +137,16 @@ def mkfs(device: Zram, fstype: str, label: str | None, options: Sequence[str]) -
             raise InvalidValueError(f"{device.name}: file system {fstype!r}: takes no label here")
         words += [LABEL_OPTION[fstype], label]
     step = f"{device.name}: make a file system"
-    run_program(step, *words, *options, device.node, package="its programs")
+    with Held(device):
+        run_program(step, *words, *options, device.node, package="its programs")
 
 
 def mount(device: Zram, point: str | os.PathLike[str], fstype: str, options: str) -> None:
     """Mount the file system (:meth:`pyzram.Zram.mount`)."""
-    where = os.fspath(point)
-    if not os.path.isdir(where):
-        there = os.path.exists(where)
-        raise from_errno(
-            errno.ENOTDIR if there else errno.ENOENT,
-            f"{device.name}: mount on {where}",
-            where,
-            remedy="" if there else "make the directory first",
-        )
-    words = ["mount", "-t", fstype, *(["-o", options] if options else [])]
-    run_program(f"{device.name}: mount", *words, device.node, where)
+    where = os.path.abspath(os.fspath(point))
+    words = ["-t", fstype, *(["-o", options] if options else [])]
+    with Folder(device.name, where) as folder, Held(device):
+        run_mount(f"{device.name}: mount", words, device.node, folder)
 
 
 def umount(device: Zram) -> None:
@@ -155,32 +158,14 @@ def umount(device: Zram) -> None:
     """
     failures: list[ZramError] = []
     for point in reversed(holders.mount_points(device.sysfs, device.name)):
+        if point not in holders.mount_points(device.sysfs, device.name):
+            continue  # gone with another, where mounts are shared
         try:
-            _umount(device, point)
+            unmount(device.sysfs, device.name, point)
         except ZramError as err:
             failures.append(err)
     if failures:
         raise failures[0]
-
-
-def _umount(device: Zram, point: str) -> None:
-    number = read_text(f"{device.path}/dev").strip()
-    there = [
-        dev
-        for dev, place in parse_mount_list(device.sysfs.read("proc/self/mountinfo"))
-        if place == point
-    ]
-    if number not in there:
-        return  # gone with another, where mounts are shared
-    # umount(8) takes a place, and what was mounted there last goes.
-    if there[-1] != number:
-        raise DeviceBusyError(
-            errno.EBUSY,
-            f"{device.name}: unmount {point}: something else is mounted over it, "
-            "unmount that first",
-            point,
-        )
-    run_program(f"{device.name}: unmount {point}", "umount", point)
 
 
 def release(device: Zram) -> None:

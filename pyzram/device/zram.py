@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import os
 
-from .. import _native
 from ..algorithm import check_name, params_words
 from ..errors import (
     AccessError,
@@ -18,7 +17,6 @@ from ..errors import (
     InvalidValueError,
     UnsupportedError,
     ZramOSError,
-    from_errno,
 )
 from ..kernel import holders
 from ..kernel.parse import parse_algorithms, parse_recomp_algorithms
@@ -154,20 +152,7 @@ class Zram(Handle):
             if release and not self.removed():
                 uses.release(self)
             lifecycle.refuse_claimed(self, "remove")
-            if self.removed():
-                # The number may belong to somebody else by now.
-                raise from_errno(errno.ENODEV, f"{self.name}: remove", self.path)
-            try:
-                _native.attr_write(
-                    f"{self.sysfs.control}/hot_remove", str(self.number), retry_ms=_ms(timeout)
-                )
-            except OSError as err:
-                raise from_errno(
-                    err.errno or 0,
-                    f"{self.name}: remove",
-                    self.path,
-                    remedy=self._busy("reset") if err.errno == errno.EBUSY else "",
-                ) from err
+            lifecycle.hot_remove(self, timeout)
         except DeviceNotFoundError:
             if not missing_ok:
                 raise

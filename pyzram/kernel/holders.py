@@ -4,31 +4,68 @@
 from __future__ import annotations
 
 import os
+from stat import S_ISBLK
 
 from ..errors import from_errno
-from .parse import parse_mounts, parse_swaps
+from ..text import quote
+from .parse import parse_mountinfo, parse_mounts, parse_swaps
 from .sysfs import Sysfs, read_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .parse import SwapArea
+    from collections.abc import Iterable
+
+    from .parse import Mount, SwapArea
+
+# What the kernel adds to the path of what has none any more.
+DELETED = " (deleted)"
 
 
 def swap_areas(sysfs: Sysfs) -> dict[str, SwapArea]:
-    """Return the swap areas by the name of their device (/proc/swaps)."""
+    """Return the swap areas on block devices by the kernel's name of the device (/proc/swaps)."""
     try:
         text = sysfs.read("proc/swaps")
     except FileNotFoundError:
         return {}  # a kernel without swap
-    areas = {}
-    for area in parse_swaps(text):
-        # swapon keeps the path it was given, which may be a link to the node. What was swapped on
-        # in another mount namespace shows without the /dev of that one.
-        path = area.path
-        if not path.startswith(("/dev/zram", "/zram")):
-            path = os.path.realpath(path)
-        areas[path.removeprefix("/dev").removeprefix("/")] = area
-    return areas
+    return areas_by_name(sysfs, parse_swaps(text))
+
+
+def areas_by_name(sysfs: Sysfs, areas: Iterable[SwapArea]) -> dict[str, SwapArea]:
+    """Return those areas that are on block devices, by the kernel's name of the device."""
+    return {name: area for area in areas if (name := area_device(sysfs, area))}
+
+
+def area_device(sysfs: Sysfs, area: SwapArea) -> str:
+    """Return the name of the device that a swap area is on; empty for a file.
+
+    The kernel tells the path by which the node was found, which may be any: another folder, a
+    node that was removed since, the root of another mount namespace.
+    """
+    if area.type != "partition":
+        return ""
+    path = area.path
+    try:
+        status = os.stat(sysfs.path(path.removeprefix("/")))
+        if S_ISBLK(status.st_mode):
+            return device_name(sysfs, f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}")
+    except OSError:
+        pass
+    name = path.removesuffix(DELETED).rpartition("/")[2]
+    if ":" in name:  # /dev/block/MAJOR:MINOR
+        try:
+            return device_name(sysfs, name)
+        except OSError:
+            pass
+    return name
+
+
+def device_name(sysfs: Sysfs, number: str) -> str:
+    """Return the kernel's name of the block device with a number ``major:minor``.
+
+    Raises:
+        OSError: there is none.
+    """
+    return os.readlink(sysfs.path("sys/dev/block", number)).rpartition("/")[2]
 
 
 def swap_area(sysfs: Sysfs, name: str) -> SwapArea | None:
@@ -36,8 +73,8 @@ def swap_area(sysfs: Sysfs, name: str) -> SwapArea | None:
     return swap_areas(sysfs).get(name)
 
 
-def mount_points(sysfs: Sysfs, name: str) -> list[str]:
-    """Return where device ``name`` is mounted in this mount namespace.
+def mounts(sysfs: Sysfs, name: str) -> list[Mount]:
+    """Return the mounts of device ``name`` in this mount namespace, in the order of their making.
 
     Raises:
         DeviceNotFoundError: the device is gone.
@@ -47,28 +84,44 @@ def mount_points(sysfs: Sysfs, name: str) -> list[str]:
         number = read_text(path).strip()
     except OSError as err:
         raise from_errno(err.errno or 0, f"{name}: read dev", path) from err
-    return parse_mounts(sysfs.read("proc/self/mountinfo")).get(number, [])
+    found = parse_mountinfo(sysfs.read("proc/self/mountinfo"))
+    return [mount for mount in found if mount.number == number]
+
+
+def mount_points(sysfs: Sysfs, name: str) -> list[str]:
+    """Return where device ``name`` is mounted in this mount namespace.
+
+    Raises:
+        DeviceNotFoundError: the device is gone.
+    """
+    return [mount.point for mount in mounts(sysfs, name)]
 
 
 def openers(sysfs: Sysfs, name: str) -> list[str]:
     """Return ``comm[pid]`` of processes that have the node open, as far as the caller may look."""
-    node = f"/dev/{name}"
     found = []
     for pid in filter(str.isdigit, os.listdir(sysfs.path("proc"))):
         directory = sysfs.path("proc", pid, "fd")
         try:
-            if any(_leads_to(f"{directory}/{fd}", node) for fd in os.listdir(directory)):
-                found.append(f"{sysfs.read(f'proc/{pid}/comm').strip()}[{pid}]")
+            if any(_leads_to(f"{directory}/{fd}", name) for fd in os.listdir(directory)):
+                found.append(_who(sysfs, pid))
         except OSError:
             continue  # gone, or not ours to look at
     return found
 
 
-def _leads_to(link: str, target: str) -> bool:
+def _who(sysfs: Sysfs, pid: str) -> str:
+    return f"{quote(sysfs.read(f'proc/{pid}/comm').removesuffix(chr(10)))}[{pid}]"
+
+
+def _leads_to(link: str, name: str) -> bool:
     try:
-        return os.readlink(link) == target
+        # Not by stat, which may wait for a server that does not answer.
+        target = os.readlink(link).removesuffix(DELETED)
     except OSError:
         return False  # closed since it was listed, as the descriptor of the listing itself
+    folder, _, last = target.rpartition("/")
+    return last == name and not folder.endswith("/virtual/block")  # sysfs, as of our own handle
 
 
 def claims(sysfs: Sysfs, name: str) -> list[str]:
@@ -76,7 +129,7 @@ def claims(sysfs: Sysfs, name: str) -> list[str]:
     phrases = []
     if swap_area(sysfs, name):
         phrases.append("active swap")
-    phrases += [f"mounted on {point}" for point in mount_points(sysfs, name)]
+    phrases += [f"mounted on {quote(point)}" for point in mount_points(sysfs, name)]
     holders = sysfs.block(name) + "/holders"
     if os.path.isdir(holders):
         phrases += [f"held by {holder}" for holder in os.listdir(holders)]
@@ -98,10 +151,10 @@ def mounted_elsewhere(sysfs: Sysfs, name: str) -> list[str]:
                 continue
             seen.add(namespace)
             points = parse_mounts(sysfs.read(f"proc/{pid}/mountinfo")).get(number, [])
-            who = f"{sysfs.read(f'proc/{pid}/comm').strip()}[{pid}]"
+            who = _who(sysfs, pid)
         except OSError:
             continue  # gone, or not ours to look at
-        found += [f"mounted on {point} in the mount namespace of {who}" for point in points]
+        found += [f"mounted on {quote(point)} in the mount namespace of {who}" for point in points]
     return found
 
 

@@ -102,8 +102,12 @@ def unescape(word: str) -> str:
         return word
     head, *parts = word.split("\\")
     return head + "".join(
-        chr(int(p[:3], 8)) + p[3:] if len(p) >= 3 and p[:3].isdigit() else "\\" + p for p in parts
+        chr(int(part[:3], 8)) + part[3:] if _is_octal(part[:3]) else "\\" + part for part in parts
     )
+
+
+def _is_octal(digits: str) -> bool:
+    return len(digits) == 3 and all(digit in "01234567" for digit in digits)
 
 
 class SwapArea(Value):
@@ -130,9 +134,13 @@ class SwapArea(Value):
 def parse_swaps(text: str) -> list[SwapArea]:
     """``/proc/swaps`` (proc(5)): the file counts KiB, the result bytes."""
     areas = []
-    for line in filter(None, text.split("\n")[1:]):
-        # From the right: a path may end in " (deleted)".
-        *path, kind, size, used, priority = line.split()
+    for line in text.split("\n")[1:]:
+        # The kernel pads with blanks and tabs, and escapes those and newlines in a path, no other
+        # white space. From the right: a path may end in " (deleted)".
+        words = [word for word in line.replace("\t", " ").split(" ") if word]
+        if len(words) < 5:
+            continue
+        *path, kind, size, used, priority = words
         areas.append(
             SwapArea(
                 unescape(" ".join(path)), kind, int(size) * 1024, int(used) * 1024, int(priority)
@@ -141,15 +149,51 @@ def parse_swaps(text: str) -> list[SwapArea]:
     return areas
 
 
+class Mount:
+    """One line of mountinfo: ``number`` is ``major:minor``, ``options`` those of the mount."""
+
+    __slots__ = ("fstype", "id", "number", "options", "point", "source")
+
+    def __init__(
+        self, id: int, number: str, point: str, options: str, fstype: str, source: str
+    ) -> None:
+        self.id = id
+        self.number = number
+        self.point = point
+        self.options = options
+        self.fstype = fstype
+        self.source = source
+
+    def __repr__(self) -> str:
+        return f"<Mount {self.id} {self.number} on {self.point!r}>"
+
+
+def parse_mountinfo(text: str) -> list[Mount]:
+    """``/proc/self/mountinfo`` (proc(5)), one entry a mount, in the order of their making."""
+    found = []
+    for line in text.split("\n"):
+        # The kernel escapes blanks, tabs and newlines in names, and no other white space.
+        words = line.split(" ")
+        if len(words) <= 4:
+            continue
+        # Any number of optional fields end in a dash of their own.
+        dash = words.index("-", 6) if "-" in words[6:] else len(words)
+        fstype, source = (*words[dash + 1 : dash + 3], "", "")[:2]
+        options = words[5] if len(words) > 5 else ""
+        found.append(
+            Mount(int(words[0]), words[2], unescape(words[4]), options, fstype, unescape(source))
+        )
+    return found
+
+
 def parse_mounts(text: str) -> dict[str, list[str]]:
     """``/proc/self/mountinfo`` (proc(5)): device number ``major:minor`` to its mount points."""
     mounts: dict[str, list[str]] = {}
-    for device, point in parse_mount_list(text):
-        mounts.setdefault(device, []).append(point)
+    for mount in parse_mountinfo(text):
+        mounts.setdefault(mount.number, []).append(mount.point)
     return mounts
 
 
 def parse_mount_list(text: str) -> list[tuple[str, str]]:
     """``/proc/self/mountinfo``: device number and mount point, in the order of mounting."""
-    rows = (line.split(" ") for line in text.split("\n"))
-    return [(words[2], unescape(words[4])) for words in rows if len(words) > 4]
+    return [(mount.number, mount.point) for mount in parse_mountinfo(text)]

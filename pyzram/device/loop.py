@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT
+"""Loop devices by descriptor: the file that was opened is the file that is attached.
+
+losetup(8) takes a path, and what a path means can change between a check and its use.
+Source: loop(4), include/uapi/linux/loop.h.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from struct import pack_into, unpack_from
+
+CONTROL = "/dev/loop-control"
+LOOP_CTL_GET_FREE = 0x4C82
+LOOP_CONFIGURE = 0x4C0A
+LOOP_GET_STATUS64 = 0x4C05
+# struct loop_config: the file, a block size, struct loop_info64 of 232 bytes, 64 reserved ones.
+CONFIG_BYTES = 304
+INFO = 8
+INFO_BYTES = 232
+FLAGS = INFO + 52
+FILE_NAME, FILE_NAME_BYTES = INFO + 56, 64
+AUTOCLEAR, DIRECT_IO = 4, 16
+TRIES = 100
+NODE_TIMEOUT_SECONDS = 10.0
+
+
+def attach(file: int) -> tuple[str, int, bool]:
+    """Attach an open file; return the device's path, a descriptor, and whether it goes directly.
+
+    The device goes with its last user: close the descriptor once another has it open.
+
+    Raises:
+        OSError: what the kernel says; ENOENT without loop devices.
+    """
+    from fcntl import ioctl
+
+    path = os.readlink(f"/proc/self/fd/{file}")
+    control = os.open(CONTROL, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        for flags in (AUTOCLEAR | DIRECT_IO, AUTOCLEAR):
+            config = bytearray(CONFIG_BYTES)
+            pack_into("=I", config, 0, file)
+            pack_into("=I", config, FLAGS, flags)
+            name = os.fsencode(path)[: FILE_NAME_BYTES - 1]
+            config[FILE_NAME : FILE_NAME + len(name)] = name
+            for _ in range(TRIES):
+                device = f"/dev/loop{ioctl(control, LOOP_CTL_GET_FREE)}"
+                fd = _open_node(device)
+                try:
+                    ioctl(fd, LOOP_CONFIGURE, config)
+                    return device, fd, _is_direct(device)
+                except BaseException as err:
+                    os.close(fd)
+                    if not isinstance(err, OSError):
+                        raise
+                    if err.errno == errno.EBUSY:
+                        continue  # somebody else was faster
+                    if err.errno != errno.EINVAL or not flags & DIRECT_IO:
+                        raise
+                break  # no direct I/O here: better through the page cache than not at all
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), CONTROL)
+    finally:
+        os.close(control)
+
+
+def is_behind(node: str, path: str, status: os.stat_result) -> bool:
+    """Whether a file is the one behind a loop device, given what sysfs says is."""
+    from fcntl import ioctl
+
+    info = bytearray(INFO_BYTES)
+    try:
+        fd = os.open(node, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            ioctl(fd, LOOP_GET_STATUS64, info)
+        finally:
+            os.close(fd)
+    except OSError:
+        try:
+            return os.path.samestat(os.stat(path), status)
+        except OSError:
+            return False
+    device, inode = unpack_from("=QQ", info)
+    major, minor = os.major(status.st_dev), os.minor(status.st_dev)
+    # As the kernel writes device numbers for user space.
+    encoded = (minor & 0xFF) | (major << 8) | ((minor & ~0xFF) << 12)
+    return (int(device), int(inode)) == (encoded, status.st_ino)
+
+
+def _open_node(device: str) -> int:
+    deadline = time.monotonic() + NODE_TIMEOUT_SECONDS
+    while True:
+        try:
+            return os.open(device, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.005)
+
+
+def _is_direct(device: str) -> bool:
+    try:
+        with open(f"/sys/block/{device.rpartition('/')[2]}/loop/dio", encoding="ascii") as file:
+            return file.read().strip() == "1"
+    except OSError:
+        return False

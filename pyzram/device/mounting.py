@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: MIT
+"""A device by its node, folders that we mount on and what is mounted there: by descriptor.
+
+A user who owns a folder on the way may put a link in its place at any moment, and anybody with
+the right to mount may cover what we have mounted.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from stat import S_IFBLK
+
+from .. import _native
+from ..errors import DeviceBusyError, DeviceNotFoundError, ZramError, from_errno
+from ..external import ProgramError, run_program
+from ..kernel import holders
+from ..kernel.opened import fd_path, mount_id, open_path
+from ..kernel.parse import parse_mountinfo
+from ..text import quote
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
+
+    from ..kernel.parse import Mount
+    from ..kernel.sysfs import Sysfs
+    from .zram import Zram
+
+REMEDIES = {
+    errno.ENOENT: "make the directory first",
+    errno.ELOOP: "a symbolic link on the way is not root's alone, and could be exchanged",
+}
+
+
+class Held:
+    """A context in which nobody can take a device away, for whoever calls it by its name.
+
+    Raises:
+        DeviceNotFoundError: another device has its name by now (ENODEV).
+        ZramOSError: the node cannot be opened.
+    """
+
+    def __init__(self, device: Zram, *, close: bool = False) -> None:
+        self.device = device
+        self.fd = -1
+        self._close = close
+
+    @property
+    def path(self) -> str:
+        """A path to just this device, for this process."""
+        return fd_path(self.fd)
+
+    def __enter__(self) -> Zram:
+        device = self.device
+        try:
+            # From here on hot_remove says EBUSY.
+            self.fd = _open_node(device)
+            rdev = os.fstat(self.fd).st_rdev
+            same = f"{os.major(rdev)}:{os.minor(rdev)}" == device.read("dev")
+            if not same or device.removed():
+                raise DeviceNotFoundError(
+                    errno.ENODEV,
+                    f"{device.name}: the device is gone, its node is another's",
+                    device.node,
+                )
+        except BaseException as err:
+            self.__exit__()
+            if isinstance(err, OSError) and not isinstance(err, ZramError):
+                raise from_errno(err.errno or 0, f"{device.name}: open", device.node) from err
+            raise
+        return device
+
+    def __exit__(self, *_exc: object) -> None:
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
+        if self._close:
+            self.device.close()
+
+
+def _open_node(device: Zram) -> int:
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        return os.open(device.node, flags)
+    except FileNotFoundError:
+        # Somebody has removed the node: the device is reached by another for a moment.
+        major, _, minor = device.read("dev").partition(":")
+        node = f"{device.sysfs.dev}/.{device.name}.{os.getpid()}"
+        os.mknod(node, S_IFBLK | 0o600, os.makedev(int(major), int(minor)))
+        try:
+            return os.open(node, flags)
+        finally:
+            os.unlink(node)
+
+
+class Folder:
+    """The folder that a device is to be mounted on, open (O_PATH) within the context.
+
+    Raises:
+        ZramOSError: it is not there, no folder, or reached by a link that others can change.
+    """
+
+    def __init__(self, name: str, point: str) -> None:
+        self.point = point
+        try:
+            self.fd = open_path(point, os.O_PATH | os.O_DIRECTORY)
+        except OSError as err:
+            code = err.errno or 0
+            raise from_errno(
+                code, f"{name}: mount on {quote(point)}", point, remedy=REMEDIES.get(code, "")
+            ) from err
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        os.close(self.fd)
+
+    @property
+    def path(self) -> str:
+        """A path to just this folder, for this process and programs that inherit ``fd``."""
+        return fd_path(self.fd)
+
+
+class Mounted(Folder):
+    """The root of what a device has mounted, on top of all that is there; ``fd`` is open (O_PATH).
+
+    Raises:
+        DeviceBusyError: something else is mounted there, perhaps over ours (EBUSY).
+        ZramOSError: as :class:`Folder`.
+    """
+
+    def __init__(self, sysfs: Sysfs, name: str, point: str) -> None:
+        super().__init__(name, point)
+        try:
+            self.mount = _ours(sysfs, name, point, self.fd)
+        except BaseException:
+            os.close(self.fd)
+            raise
+
+
+def run_mount(step: str, words: list[str], node: str, folder: Folder) -> None:
+    """Run mount(8) on an open folder: whatever becomes of its path, it is the one looked at.
+
+    Raises:
+        ProgramError: it failed; its own words are kept.
+    """
+    command = ["mount", "-c", *words, node, folder.path]
+    try:
+        run_program(step, *command, descriptors=[folder.fd])
+    except ProgramError as err:
+        words_of_it = str(err).replace(folder.path, quote(folder.point))
+        raise ProgramError(words_of_it, err.status) from err
+
+
+def unmount(sysfs: Sysfs, name: str, point: str) -> None:
+    """Unmount what a device has mounted on ``point``, as mountinfo spells it.
+
+    Raises:
+        DeviceBusyError: it is in use, or something else is mounted over it (EBUSY).
+        ZramOSError: as :func:`folder`, and what the kernel says.
+    """
+    above, _, leaf = point.rpartition("/")
+    step = f"{name}: unmount {quote(point)}"
+    try:
+        # By the folder above: a descriptor of the mount itself would keep it busy.
+        parent = open_path(above or "/", os.O_PATH | os.O_DIRECTORY)
+    except OSError as err:
+        raise from_errno(err.errno or 0, step, point) from err
+    try:
+        here = f"{fd_path(parent)}/{leaf}"
+        top = os.open(leaf, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+        try:
+            _ours(sysfs, name, point, top)
+        finally:
+            os.close(top)
+        _native.umount(here)
+    except DeviceBusyError:
+        raise
+    except OSError as err:
+        remedy = "files on it are open" if err.errno == errno.EBUSY else ""
+        raise from_errno(err.errno or 0, step, point, remedy=remedy) from err
+    finally:
+        os.close(parent)
+
+
+def _ours(sysfs: Sysfs, name: str, point: str, fd: int) -> Mount:
+    number = mount_id(fd)
+    mounts = {mount.id: mount for mount in parse_mountinfo(sysfs.read("proc/self/mountinfo"))}
+    ours = {mount.id for mount in holders.mounts(sysfs, name)}
+    if number in ours:
+        return mounts[number]
+    other = mounts.get(number)
+    what = f"{quote(other.source)} ({quote(other.fstype)})" if other else "something else"
+    over = any(mount.point == point for mount in mounts.values() if mount.id in ours)
+    where = f"{what} is mounted over it" if over else f"it is not mounted there, {what} is"
+    raise DeviceBusyError(
+        errno.EBUSY,
+        f"{name}: {quote(point)}: {where}: not ours to touch"
+        + (", unmount that first" if over else ""),
+        point,
+    )

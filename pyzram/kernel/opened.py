@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""A path is no identity: what is opened once stays the same, whatever becomes of its name.
+
+Root works here beside users who own folders on the way to what it works on, and who may put a
+symbolic link in the place of a folder between any two system calls.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from stat import S_ISLNK, S_ISVTX
+
+from .sysfs import read_text
+
+LINKS_MAX = 40  # as many as the kernel follows
+
+
+def open_path(path: str, flags: int = os.O_PATH) -> int:
+    """Open an absolute path; of symbolic links only those that nobody but root can change.
+
+    Every folder on the way is opened from the one before it. A link counts if it and its folder
+    belong to root (or to who runs this), and others may not replace it.
+
+    Raises:
+        OSError: ELOOP for a link of somebody else's, or what the kernel says.
+    """
+    names = [name for name in reversed(path.split("/")) if name not in ("", ".")]
+    links = 0
+    folder = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        while names:
+            name = names.pop()
+            found = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+            status = os.fstat(found)
+            if not S_ISLNK(status.st_mode):
+                folder, found = found, folder
+                os.close(found)
+                continue
+            try:
+                links += 1
+                if links > LINKS_MAX or not _ours_alone(os.fstat(folder), status):
+                    raise OSError(
+                        errno.ELOOP, "a symbolic link on the way is not root's alone", path
+                    )
+                target = os.readlink("", dir_fd=found)
+            finally:
+                os.close(found)
+            names += [part for part in reversed(target.split("/")) if part not in ("", ".")]
+            if target.startswith("/"):
+                os.close(folder)
+                folder = -1
+                folder = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        # Opened anew by its descriptor: what it is cannot change, how it is opened may.
+        return os.open(f"/proc/self/fd/{folder}", flags | os.O_CLOEXEC)
+    finally:
+        if folder >= 0:
+            os.close(folder)
+
+
+def _ours_alone(folder: os.stat_result, link: os.stat_result) -> bool:
+    trusted = (0, os.geteuid())
+    if folder.st_uid not in trusted or link.st_uid not in trusted:
+        return False
+    return not folder.st_mode & 0o022 or bool(folder.st_mode & S_ISVTX)
+
+
+def resolve(path: str) -> str:
+    """Return an absolute path without the symbolic links that :func:`open_path` follows.
+
+    Others stay in it, and what cannot be looked at is taken as it is.
+    """
+    names = [name for name in reversed(os.path.abspath(path).split("/")) if name]
+    done, links = "", 0
+    while names:
+        name = names.pop()
+        if name == "..":
+            done = done.rpartition("/")[0]
+            continue
+        here = f"{done}/{name}"
+        try:
+            status = os.lstat(here)
+            follow = S_ISLNK(status.st_mode) and _ours_alone(os.stat(done or "/"), status)
+            target = os.readlink(here) if follow and links < LINKS_MAX else ""
+        except OSError:
+            target = ""
+        if not target:
+            done = here
+            continue
+        links += 1
+        names += [part for part in reversed(target.split("/")) if part not in ("", ".")]
+        if target.startswith("/"):
+            done = ""
+    return done or "/"
+
+
+def fd_path(fd: int) -> str:
+    """Return a path by which the kernel, and programs that inherit it, find what is open."""
+    return f"/proc/self/fd/{fd}"
+
+
+def mount_id(fd: int) -> int:
+    """Return the number, as in mountinfo, of the mount that an open file is on."""
+    for line in read_text(f"/proc/self/fdinfo/{fd}").split("\n"):
+        if line.startswith("mnt_id:"):
+            return int(line[7:])
+    raise OSError(errno.ENOSYS, "no mnt_id in fdinfo")
+
+
+def is_mount_root(fd: int) -> bool:
+    """Whether an open folder is where something is mounted."""
+    above = os.open("..", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=fd)
+    try:
+        return mount_id(above) != mount_id(fd)
+    finally:
+        os.close(above)

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: MIT
+"""Our own files below /run/pyzram: one folder a purpose, nobody else's to read, write or lock.
+
+Folders are 0755 and files 0600 whatever the umask. What belongs to somebody else, or could have
+been written by others, is refused: it decides what root takes down.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from stat import S_ISDIR, S_ISREG
+
+from .. import interruption
+from ..errors import AccessError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DEFAULT_DIRECTORY = "/run/pyzram"
+READ_SIZE = 65536
+
+
+def make_directory(path: str) -> None:
+    """Make a folder, and those above it that are missing; refuse one that is not ours alone.
+
+    Raises:
+        AccessError: it is a link, somebody else's, or writable by others.
+        OSError: what the kernel says.
+    """
+    try:
+        os.mkdir(path, 0o755)
+        os.chmod(path, 0o755)  # whatever the umask
+    except FileExistsError:
+        pass
+    except FileNotFoundError:
+        make_directory(os.path.dirname(path))
+        return make_directory(path)
+    _refuse_foreign(os.lstat(path), path, S_ISDIR)
+    return None
+
+
+def open_file(path: str, flags: int) -> int:
+    """Open a file of ours, 0600 if this makes it.
+
+    Raises:
+        AccessError: it is no plain file, somebody else's, or writable by others.
+        OSError: what the kernel says.
+    """
+    fd = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    try:
+        status = os.fstat(fd)
+        _refuse_foreign(status, path, S_ISREG)
+        if flags & os.O_CREAT and status.st_mode & 0o777 != 0o600:
+            os.fchmod(fd, 0o600)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def read_file(path: str) -> str | None:
+    """Read a file of ours; ``None`` if there is none.
+
+    Raises:
+        As :func:`open_file`.
+    """
+    try:
+        fd = open_file(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        data = b""
+        while chunk := os.read(fd, READ_SIZE):
+            data += chunk
+    finally:
+        os.close(fd)
+    return data.decode("utf-8", "surrogateescape")
+
+
+def write_file(path: str, text: str) -> None:
+    """Write a file of ours, at once or not at all, by way of a folder for what is unfinished.
+
+    Raises:
+        As :func:`open_file`.
+    """
+    folder, _, name = path.rpartition("/")
+    make_directory(folder)
+    make_directory(folder + ".new")
+    temporary = f"{folder}.new/{name}"
+    fd = open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    try:
+        data = text.encode("utf-8", "surrogateescape")
+        while data:
+            data = data[os.write(fd, data) :]
+    finally:
+        os.close(fd)
+    os.replace(temporary, path)
+
+
+def lock(path: str, seconds: float | None) -> int:
+    """Take a lock for as long as the returned descriptor is open; a dead process has none.
+
+    Raises:
+        BlockingIOError: somebody else held it all the time.
+        Ended: a signal came while waiting.
+        As :func:`open_file`.
+    """
+    import time
+    from fcntl import LOCK_EX, LOCK_NB, flock
+
+    make_directory(os.path.dirname(path))
+    try:
+        fd = open_file(path, os.O_RDWR | os.O_CREAT)
+    except OSError as err:
+        if err.errno != errno.EROFS:
+            raise
+        fd = open_file(path, os.O_RDONLY)  # what was started can be stopped all the same
+    try:
+        deadline = None if seconds is None else time.monotonic() + seconds
+        pause = 0.005
+        while True:
+            try:
+                flock(fd, LOCK_EX | LOCK_NB)
+                return fd
+            except BlockingIOError:
+                if deadline is not None and time.monotonic() > deadline:
+                    raise
+            interruption.pause(pause)
+            pause = min(pause * 2, 0.2)
+    except BaseException:
+        os.close(fd)
+        raise
+
+
+def _refuse_foreign(status: os.stat_result, path: str, kind: Callable[[int], bool]) -> None:
+    mode = status.st_mode
+    if not kind(mode):
+        why = "is not what it should be"
+    elif status.st_uid not in (0, os.geteuid()):
+        why = f"belongs to user {status.st_uid}"
+    elif mode & 0o022:
+        why = f"can be written by others (mode {mode & 0o7777:o})"
+    else:
+        return
+    raise AccessError(
+        errno.EPERM, f"{path}: {why}, and what it says is not trusted (remove it)", path
+    )
