@@ -12,7 +12,7 @@ CC      ?= cc
 CFLAGS_STRICT := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wcast-qual -Wshadow -Wundef \
 	-Wpointer-arith -Wstrict-prototypes -Wvla -Werror -O2
 
-.PHONY: help run check build deps docs lint unit native kernel vm packaging fleet dashboard dist deb sanitize fuzz bench clean \
+.PHONY: help run check build deps docs lint unit native kernel vm packaging fleet dashboard dist deb sanitize fuzz faults bench clean \
 	install-config install-openrc install-systemd
 
 help:
@@ -105,6 +105,11 @@ install-systemd:
 # The native tests once more, under AddressSanitizer and UndefinedBehaviorSanitizer.
 sanitize: build
 	tests/native/sanitize $(PY)
+
+# One fault at every system call of the commands, on real devices; takes hours. FAULTS='--every 50'
+# for a part of them.
+faults: build
+	$(PY) -I tests/faults/walk.py $(FAULTS)
 
 # FUZZ_SECONDS=3600 for a long run.
 fuzz: deps

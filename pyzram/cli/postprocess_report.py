@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import json
-import signal
+import os
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ..kernel.sysfs import Sysfs
 from ..postprocess.bounded_steps import PAGE_SIZE
 from ..units import format_size
 from .durations import duration
@@ -16,7 +17,6 @@ from .options import Option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import FrameType
 
     from ..postprocess.bounded_steps import PostprocessResult
 
@@ -42,18 +42,9 @@ COMMON = (
 )
 
 
-@contextmanager
-def terminable() -> Iterator[None]:
-    """Make SIGTERM an exception, so that a service manager stops a run as Ctrl-C does."""
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def sysfs() -> Sysfs:
+    """Where the kernel's files are: for tests and chroots, elsewhere than below /."""
+    return Sysfs(os.environ.get("PYZRAM_ROOT", "/"))
 
 
 @contextmanager

@@ -7,6 +7,8 @@ import gc
 import os
 import sys
 
+from ..text import quote
+
 # Name to the module below pyzram.cli that has it (with the function, where that is not main), and
 # what it does.
 COMMANDS = {
@@ -53,6 +55,7 @@ def main(argv: list[str] | None = None) -> int:
     from ..errors import ZramError
     from .options import UsageError
 
+    _open_standard_files()
     argv = sys.argv[1:] if argv is None else argv
     leading, argv = _leading(argv)
     name = argv[0] if argv and argv[0] in COMMANDS else ""
@@ -65,16 +68,19 @@ def main(argv: list[str] | None = None) -> int:
     except UsageError as err:
         return _fail(2, f"{program}: {err} ({program} --help)")
     except ZramError as err:
-        return _fail(failure, *(f"{program}: {line}" for line in str(err).splitlines()))
+        return _fail(failure, *(f"{program}: {line}" for line in str(err).split("\n")))
     except BrokenPipeError:
         # Whoever read has enough.
-        _drop_output()
+        drop_output()
         return failure
     except OSError as err:
-        _drop_output()
+        drop_output()
         return _fail(failure, f"{program}: {err.filename or 'write'}: {err.strerror}")
     except KeyboardInterrupt:
         return 130
+    except SystemExit:
+        flush()
+        raise
     return status
 
 
@@ -124,13 +130,48 @@ def _leading(argv: list[str]) -> tuple[list[str], list[str]]:
 
 def _fail(status: int, *lines: str) -> int:
     for line in lines:
-        print(line, file=sys.stderr)
+        complain(line)
+    flush()
     return status
 
 
-def _drop_output() -> None:
+def complain(line: str) -> None:
+    """Print a line for people to standard error; one that nobody can read is lost."""
+    try:
+        print(quote(line), file=sys.stderr)
+    except OSError:
+        _lead_nowhere(sys.stderr.fileno())
+
+
+def flush() -> None:
+    """Write what was printed; what nobody can read is lost, and changes no status."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        drop_output()
+
+
+def drop_output() -> None:
     """What is still buffered for standard output must not fail once more at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    _lead_nowhere(1)
+
+
+def _lead_nowhere(fd: int) -> None:
+    null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    os.dup2(null, fd)
+    os.close(null)
+
+
+def _open_standard_files() -> None:
+    """Where a standard file is closed, what is opened next would be taken for it."""
+    if None not in (sys.stdin, sys.stdout, sys.stderr):
+        return
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(fd)
+    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115 - for good
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
 
 
 if __name__ == "__main__":

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from .. import interruption
 from ..device.algorithms import RECOMPRESS_TYPES
 from ..device.zram import Zram
 from ..postprocess.recompression import recompress_pages
 from .options import ALGORITHM, DEVICE, Command, Option, UsageError, whole
-from .postprocess_report import COMMON, progress, report, terminable
+from .postprocess_report import COMMON, progress, report, sysfs
 
 COMMAND = Command(
     "pyzram recompress",
@@ -41,9 +42,9 @@ def main(argv: list[str]) -> int:
         return 0
     if options.age is not None and "idle" not in (options.type or ""):
         raise UsageError("--age goes with --type idle or huge_idle")
+    interruption.take_note()
     with (
-        Zram(options.operands[0]) as device,
-        terminable(),
+        Zram(options.operands[0], sysfs=sysfs()) as device,
         progress(options.quiet, lambda done: f"{done} pages tried") as show,
     ):
         run = recompress_pages(

@@ -4,16 +4,16 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from .. import interruption
 from ..config.parser import DEFAULT_PATH, Config, ConfigError
 from ..kernel.sysfs import Sysfs
 from ..service.registry import DEFAULT_DIRECTORY
 from ..service.service import Service
+from ..text import quote
 from ..units import format_size
 from .options import FILE, Command, Option
-from .pyzram import COMMANDS
+from .pyzram import COMMANDS, complain, drop_output, flush
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Call:
             # For tests and chroots: where the kernel's files and the record are.
             sysfs=Sysfs(os.environ.get("PYZRAM_ROOT", "/")),
             directory=os.environ.get("PYZRAM_RUN", DEFAULT_DIRECTORY),
-            tell=_nothing if self.json or self.quiet else print,
+            tell=_nothing if self.json or self.quiet else _tell,
             warn=_warn,
         )
 
@@ -83,8 +83,16 @@ def _nothing(_line: str) -> None:
     pass
 
 
+def _tell(line: str) -> None:
+    """Print, if somebody listens: what is told never changes what is done."""
+    try:
+        print(quote(line), flush=True)
+    except OSError:
+        drop_output()
+
+
 def _warn(line: str) -> None:
-    print(f"pyzram: warning: {line}", file=sys.stderr)
+    complain(f"pyzram: warning: {line}")
 
 
 def _print_json(value: Any) -> None:
@@ -119,7 +127,11 @@ def _change(call: Call) -> int:
     interruption.take_note()
     done: Plan = _reach(getattr(call.service, call.command))
     if call.json:
-        _print_json(done.to_dict())
+        try:
+            _print_json(done.to_dict())
+        except OSError:
+            drop_output()
+    flush()
     return 0
 
 
@@ -146,6 +158,7 @@ def restart(argv: list[str]) -> int:
     interruption.take_note()
     _reach(call.service.stop)
     _reach(call.service.start)
+    flush()
     return 0
 
 
@@ -183,7 +196,7 @@ def check(argv: list[str]) -> int:
         for warning in warnings if problems or not call.quiet else []:
             _warn(warning)
         for problem in problems:
-            print(f"pyzram: {problem}", file=sys.stderr)
+            complain(f"pyzram: {problem}")
         if not problems and not warnings and not call.quiet:
             print(f"{call.service.path}: nothing wrong")
     return 1 if problems else 0
@@ -205,9 +218,9 @@ def _print_plan(shown: Plan) -> None:
         print(f"{change} ({'live' if change.needs == 'live' else 'needs a ' + change.needs})")
     for number, step in enumerate(shown.steps, 1):
         who = f"device {step.index}: " if step.index >= 0 else ""
-        print(f"{number:3}. {who}{step.text}")
+        print(f"{number:3}. {quote(who + step.text)}")
     for refusal in shown.refusals:
-        print(f"refused: {refusal}")
+        print(quote(f"refused: {refusal}"))
     if not (shown.steps or shown.refusals):
         print("nothing to do")
 
@@ -233,7 +246,7 @@ def status(argv: list[str]) -> int:
                 words += [f"size {format_size(row['disksize'])}", row["algorithm"] or "-"]
                 if row["used"] is not None:
                     words += [f"used {format_size(row['used'])}", f"priority {row['priority']}"]
-            print(" ".join(words))
+            print(quote(" ".join(words)))
     if running == len(rows) and (rows or config is not None):
         return 0
     return 1 if running else STOPPED

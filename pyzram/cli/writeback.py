@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+from .. import interruption
 from ..device.backing import WRITEBACK_TYPES
 from ..device.zram import Zram
 from ..postprocess.bounded_steps import PAGE_SIZE
 from ..postprocess.writeback import remaining_budget, write_back, write_back_pages
 from ..units import format_size, parse_size
 from .options import DEVICE, Command, Option, UsageError, whole
-from .postprocess_report import COMMON, progress, report, terminable
+from .postprocess_report import COMMON, progress, report, sysfs
 
 
 def ranges(text: str) -> list[tuple[int, int]]:
@@ -70,9 +71,9 @@ def main(argv: list[str]) -> int:
     limit = options.limit
     if options.max_pages is not None:
         limit = options.max_pages * PAGE_SIZE
+    interruption.take_note()
     with (
-        Zram(options.operands[0]) as device,
-        terminable(),
+        Zram(options.operands[0], sysfs=sysfs()) as device,
         progress(options.quiet, lambda done: f"{format_size(done)} written") as show,
     ):
         if options.pages:

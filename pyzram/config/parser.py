@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import errno
 import os
+from stat import S_ISBLK, S_ISFIFO, S_ISSOCK
 
 from ..errors import InvalidValueError, from_errno
+from ..kernel.opened import resolve
 from ..units import DIGITS_MAX, format_size
 from .device_config import DEFAULT_FSTYPE, DEFAULT_PRIORITY, Choice, DeviceConfig
 from .shell_assignments import read_assignments
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 DEFAULT_PATH = "/etc/conf.d/zram"
 DEFAULT_SIZE = "min(ram/2, 4G)"
+ID_MAX = 0xFFFFFFFE
+ID_DIGITS_MAX = 10
 # zram is for those who want more memory for some of their CPU, so the densest comes first. Where
 # the latency of a page fault matters more, name lz4 or lzo-rle first: faster, but less dense.
 DEFAULT_ALGORITHMS = "zstd lz4 lzo-rle lzo"
@@ -77,8 +81,7 @@ def read_config(path: str, *, ram: int, cpus: int) -> Config:
     """
     missing = False
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
-            text = file.read()
+        text = _read(path)
     except OSError as err:
         # As OpenRC takes a service without its conf.d file. Any other path was meant to be there.
         missing = err.errno == errno.ENOENT and path == DEFAULT_PATH
@@ -89,6 +92,20 @@ def read_config(path: str, *, ram: int, cpus: int) -> Config:
     if missing:
         config.warnings.append(f"{path}: there is no such file, the defaults apply")
     return config
+
+
+def _read(path: str) -> str:
+    """Read a file, or another that ends: a pipe without a writer must not hold a boot up."""
+    with open(
+        os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC),
+        encoding="utf-8",
+        errors="surrogateescape",
+        newline="",
+    ) as file:
+        mode = os.fstat(file.fileno()).st_mode
+        if S_ISFIFO(mode) or S_ISSOCK(mode) or S_ISBLK(mode):
+            raise OSError(errno.EINVAL, "not a file", path)
+        return file.read()
 
 
 def parse_config(
@@ -115,7 +132,7 @@ class _Parser:
         self.ram = ram
         self.cpus = cpus
         self.here = here
-        self.resolve = os.path.realpath if here else os.path.normpath
+        self.resolve = resolve if here else os.path.normpath
         self.problems: list[tuple[int, str]] = []
         self.globals: dict[str, tuple[int, Any]] = {}
         self.devices: dict[int, dict[str, tuple[int, Any]]] = {}
@@ -396,14 +413,22 @@ def owner_ids(text: str) -> tuple[int, int]:
 
     user, _, group = text.partition(":")
     try:
-        uid = -1 if not user else int(user) if user.isdecimal() else pwd.getpwnam(user).pw_uid
+        uid = -1 if not user else _id(user) if user.isdecimal() else pwd.getpwnam(user).pw_uid
     except KeyError as err:
         raise InvalidValueError(f"no user {user!r} on this machine") from err
     try:
-        gid = -1 if not group else int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid
+        gid = -1 if not group else _id(group) if group.isdecimal() else grp.getgrnam(group).gr_gid
     except KeyError as err:
         raise InvalidValueError(f"no group {group!r} on this machine") from err
     return uid, gid
+
+
+def _id(digits: str) -> int:
+    """Turn digits into a user's or group's number: 32 bits, of which all ones mean none."""
+    if len(digits) > ID_DIGITS_MAX or int(digits) > ID_MAX:
+        shown = digits if len(digits) <= 20 else f"{digits[:20]}..."
+        raise InvalidValueError(f"{shown} is no number of a user or group (0 to {ID_MAX})")
+    return int(digits)
 
 
 def _bare_number(text: str) -> str:

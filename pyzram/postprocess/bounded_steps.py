@@ -14,7 +14,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import DeviceBusyError, InvalidValueError
+from ..errors import DeviceBusyError, InvalidValueError, ZramError, from_errno
+from ..kernel import state_files
 from ..limits import BD_UNIT
 from ..limits import PAGE_SIZE as PAGE_SIZE
 
@@ -109,22 +110,21 @@ def exclusive(device: Zram, sizer: StepSizer) -> Iterator[None]:
     Raises:
         DeviceBusyError: another run went on until the deadline (EBUSY).
     """
-    import fcntl
-
-    fd = os.open(device.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    path = device.sysfs.path("run/pyzram/locks", device.name)
     try:
-        while True:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as err:
-                if sizer.over:
-                    raise DeviceBusyError(
-                        errno.EBUSY,
-                        f"{device.name}: another writeback or recompression is under way",
-                        device.path,
-                    ) from err
-            time.sleep(0.05)
+        # A file that is root's alone: anybody may open a folder of sysfs, and hold a lock on it.
+        fd = state_files.lock(path, sizer.left())
+    except BlockingIOError as err:
+        raise DeviceBusyError(
+            errno.EBUSY,
+            f"{device.name}: another writeback or recompression is under way",
+            device.path,
+        ) from err
+    except ZramError:
+        raise
+    except OSError as err:
+        raise from_errno(err.errno or 0, f"{device.name}: take the lock", path) from err
+    try:
         yield
     finally:
         os.close(fd)

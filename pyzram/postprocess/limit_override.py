@@ -15,7 +15,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..errors import from_errno
+from ..errors import ZramError, from_errno
+from ..kernel import state_files
 from ..kernel.parse import BD_UNIT
 from ..kernel.sysfs import read_text
 
@@ -90,7 +91,7 @@ def _put_back(device: Zram, override: LimitOverride) -> None:
 
 
 def _path(device: Zram) -> str:
-    return device.sysfs.path("run/pyzram", f"{device.name}.limit")
+    return device.sysfs.path("run/pyzram/limits", device.name)
 
 
 def _identity(device: Zram) -> str:
@@ -108,19 +109,22 @@ def _write_down(device: Zram, override: LimitOverride) -> None:
     path = _path(device)
     line = " ".join([_identity(device), *(str(int(value)) for value in override)])
     try:
-        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-        with open(f"{path}.new", "w", encoding="ascii") as file:
-            file.write(line + "\n")
-        os.replace(f"{path}.new", path)
+        state_files.write_file(path, line + "\n")
+    except ZramError:
+        raise
     except OSError as err:
         raise from_errno(err.errno or 0, f"{device.name}: write the limit down", path) from err
 
 
 def _recorded(device: Zram) -> LimitOverride | None:
+    path = _path(device)
     try:
-        words = read_text(_path(device)).split()
-    except FileNotFoundError:
-        return None
+        text = state_files.read_file(path)
+    except ZramError:
+        raise
+    except OSError as err:
+        raise from_errno(err.errno or 0, f"{device.name}: read its limit", path) from err
+    words = (text or "").removesuffix("\n").split(" ")
     if " ".join(words[:2]) != _identity(device) or len(words) != 2 + len(LimitOverride._fields):
         return None
     own, limited, granted, charged = map(int, words[2:])

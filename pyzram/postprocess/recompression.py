@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
+from .. import interruption
 from ..errors import from_errno
 from .bounded_steps import PAGE_SIZE, Baseline, PostprocessResult, StepSizer, exclusive
 from .writeback import mark_idle
@@ -59,6 +60,7 @@ def recompress_pages(
         tried = 0
         stopped = None
         while stopped is None:
+            interruption.check()
             now = device.read_mm_stat()
             stored = (now.orig_data_size or 0) // PAGE_SIZE
             if stored == 0:

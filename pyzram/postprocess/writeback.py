@@ -10,10 +10,10 @@ the administrator's still holds.
 from __future__ import annotations
 
 import errno
-import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+from .. import interruption
 from ..device.backing import WRITEBACK_TYPES
 from ..errors import InvalidValueError, UnsupportedError, ZramOSError, from_errno
 from ..kernel.parse import BD_UNIT
@@ -106,7 +106,7 @@ def mark_idle(device: Zram, age: int, *, timeout: float | None = None) -> bool:
         return True
     except UnsupportedError:
         device.mark_idle()
-    time.sleep(age if timeout is None else min(age, timeout))
+    interruption.pause(age if timeout is None else min(age, timeout))
     return timeout is None or timeout >= age
 
 
@@ -148,6 +148,7 @@ def _step_by_step(
     for command in commands:
         done = False
         while not done:
+            interruption.check()
             if sizer.over:
                 return "timeout"
             if allowed is not None and written >= allowed:
@@ -193,7 +194,7 @@ def _patiently(command: Callable[[], object], sizer: StepSizer) -> tuple[str | N
                 raise
             if sizer.over:
                 return "timeout", False
-        time.sleep(0.05)
+        interruption.pause(0.05)
 
 
 def _refuse_unbacked(device: Zram) -> None:

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
+from ..errors import from_errno
+from ..kernel import holders
 from ..kernel.parse import BD_UNIT, parse_mounts, parse_swaps
 from ..kernel.sysfs import Sysfs, read_text
 from .observed import ObservedDevice, ObservedSystem
@@ -26,21 +29,24 @@ def observe(registry: Registry) -> ObservedSystem:
     """Take a snapshot; ``registry`` must have been loaded.
 
     Raises:
-        ZramOSError: /sys or /proc cannot be read.
+        ZramOSError: /sys or /proc can not be read.
     """
     sysfs = registry.sysfs
     areas = parse_swaps(_read(sysfs, "proc/swaps"))  # a kernel without swap has none
-    mounts = parse_mounts(sysfs.read("proc/self/mountinfo"))
-    by_name = {_device_name(area.path): area for area in areas}
+    mounts = parse_mounts(_read(sysfs, "proc/self/mountinfo"))
+    by_name = holders.areas_by_name(sysfs, areas)
     ours = [registered.number for registered in registry.records]
     # Our own in the order in which they were made.
     others = [number for number in sysfs.numbers() if number not in ours]
     elsewhere = registry.read_elsewhere() if others else {}
     driver = sysfs.has_driver()
     writable = not driver or not os.statvfs(sysfs.control).f_flag & os.ST_RDONLY
-    devices = [_look(sysfs, number, by_name, mounts) for number in ours + others]
-    for device in devices:
-        device.elsewhere = elsewhere.get(device.number, "")
+    devices = {}
+    for number in ours + others:
+        device = _look(sysfs, number, by_name, mounts)
+        if device is not None:  # else it has gone since it was listed
+            device.elsewhere = elsewhere.get(number, "")
+            devices[number] = device
     if registry.records:
         _look_closely(registry, devices)
     return ObservedSystem(
@@ -49,33 +55,37 @@ def observe(registry: Registry) -> ObservedSystem:
         container="" if driver and writable else container(sysfs),
         available=mem_available(sysfs),
         areas=areas,
-        devices=devices,
+        devices=devices.values(),
         mounted=[point for points in mounts.values() for point in points],
-        zswap=_read(sysfs, "sys/module/zswap/parameters/enabled") == "Y",
+        zswap=_text(sysfs, "sys/module/zswap/parameters/enabled") == "Y",
         resume=_resume(sysfs),
     )
 
 
 def _look(
     sysfs: Sysfs, number: int, areas: dict[str, SwapArea], mounts: dict[str, list[str]]
-) -> ObservedDevice:
+) -> ObservedDevice | None:
     base = f"sys/block/zram{number}"
+    disksize, dev = _read(sysfs, f"{base}/disksize"), _read(sysfs, f"{base}/dev")
+    if not disksize:
+        return None
     return ObservedDevice(
         number,
-        disksize=int(_read(sysfs, f"{base}/disksize") or 0),
+        disksize=int(disksize),
         area=areas.get(f"zram{number}"),
-        mounts=tuple(mounts.get(_read(sysfs, f"{base}/dev"), [])),
+        mounts=tuple(mounts.get(dev, [])),
     )
 
 
-def _look_closely(registry: Registry, devices: list[ObservedDevice]) -> None:
+def _look_closely(registry: Registry, devices: dict[int, ObservedDevice]) -> None:
     """Add what concerns our own devices alone; some of it the kernel may hold back."""
     from ..kernel.attributes import AttributeReader, Attributes
 
     reader = AttributeReader(registry.sysfs)
     try:
-        for device, registered in zip(devices, registry.records, strict=False):
-            if _used_otherwise(device, registered.settings):
+        for registered in registry.records:
+            device = devices.get(registered.number)
+            if device is None or _used_otherwise(device, registered.settings):
                 continue
             device.index = registered.index
             device.ready = registered.ready
@@ -100,16 +110,9 @@ def _used_otherwise(device: ObservedDevice, memory: dict[str, str]) -> bool:
     return bool(device.area if memory.get("mount_point") else memory and device.mounts)
 
 
-def _device_name(path: str) -> str:
-    """Return the name of the device that a swap area's path means; empty for a file."""
-    directory, _, name = os.path.realpath(path).rpartition("/")
-    # Anything but /dev: it was swapped on in another mount namespace or below another root.
-    return name if directory == "" or directory.endswith("/dev") else ""
-
-
 def mem_available(sysfs: Sysfs) -> int:
     """Return MemAvailable of /proc/meminfo, in bytes."""
-    for line in sysfs.read("proc/meminfo").splitlines():
+    for line in _read(sysfs, "proc/meminfo").split("\n"):
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) * 1024
     return 0
@@ -119,7 +122,7 @@ def container(sysfs: Sysfs) -> str:
     """Return what kind of container this is; empty for none, or one that does not show."""
     for path, kind in CONTAINER_FILES.items():
         if os.path.exists(sysfs.path(path)):
-            return kind or _read(sysfs, path)
+            return kind or _text(sysfs, path)
     try:
         environment = sysfs.read("proc/1/environ").split("\0")
     except OSError:
@@ -130,7 +133,7 @@ def container(sysfs: Sysfs) -> str:
 
 def _resume(sysfs: Sysfs) -> str:
     """Return the zram device that the kernel is to resume from, or nothing."""
-    number = _read(sysfs, "sys/power/resume")
+    number = _text(sysfs, "sys/power/resume")
     if number in ("", "0:0"):
         return ""
     try:
@@ -141,7 +144,21 @@ def _resume(sysfs: Sysfs) -> str:
 
 
 def _read(sysfs: Sysfs, path: str) -> str:
-    """Read a file that not every kernel has, and that may vanish; empty without it."""
+    """Read a file that is not there on every kernel or may have gone; empty if so.
+
+    Raises:
+        ZramOSError: it is there and cannot be read, which tells nothing.
+    """
+    try:
+        return read_text(sysfs.path(path)).strip(" \n")
+    except OSError as err:
+        if err.errno in (errno.ENOENT, errno.ENODEV, errno.ESRCH):
+            return ""
+        raise from_errno(err.errno or 0, f"{sysfs.path(path)}: read", sysfs.path(path)) from err
+
+
+def _text(sysfs: Sysfs, path: str) -> str:
+    """Read what only warnings are made of; empty if it cannot be read."""
     try:
         return read_text(sysfs.path(path)).strip()
     except OSError:

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import errno
 import os
-import time
 
-from .. import interruption
 from ..errors import DeviceBusyError, ZramError, ZramOSError, from_errno
+from ..kernel import state_files
+from ..kernel.state_files import DEFAULT_DIRECTORY
 from ..kernel.sysfs import Sysfs, read_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Self
 
-DEFAULT_DIRECTORY = "/run/pyzram"
+__all__ = ["DEFAULT_DIRECTORY", "RegisteredDevice", "Registry"]
+
 LOCK_SECONDS = 90.0
-ADDING_BYTES = 64  # an index, a blank and a number
+ADDING_BYTES = 128  # a boot id, an index, a number and a diskseq
+BORN_SECONDS = 2.0  # hot_add takes about 1 ms
 
 
 class RegisteredDevice:
@@ -49,54 +51,47 @@ class Registry:
     ) -> None:
         self.sysfs = sysfs or Sysfs()
         self.directory = directory
-        # As sysfs writes names that hold a slash.
-        name = os.path.abspath(config_path).strip("/").replace("/", "!")
-        self.path = f"{directory}/{name}"
-        self.adding = f"{self.path}.adding"
+        # As sysfs writes names that hold a slash; no two paths have one name.
+        name = os.path.abspath(config_path).strip("/")
+        for character, instead in (("%", "%25"), ("!", "%21"), ("/", "!")):
+            name = name.replace(character, instead)
+        self.path = f"{directory}/services/{name}"
+        self.adding = f"{directory}/adding/{name}"
         self.records: list[RegisteredDevice] = []
         self._lock = -1
 
     def __enter__(self) -> Self:
         try:
-            os.makedirs(self.directory, mode=0o755, exist_ok=True)
-            self._lock = os.open(
-                f"{self.directory}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644
-            )
+            self._lock = state_files.lock(f"{self.directory}/locks/service", LOCK_SECONDS)
+        except BlockingIOError:
+            raise DeviceBusyError(
+                errno.EBUSY,
+                f"{self.directory}/locks/service: another pyzram is still at work after "
+                f"{LOCK_SECONDS:g} s",
+                self.directory,
+            ) from None
+        except ZramError:
+            raise
         except OSError as err:
-            remedy = "root only" if err.errno in (errno.EACCES, errno.EPERM) else ""
-            raise from_errno(
-                err.errno or 0, f"{self.directory}: keep the record", self.directory, remedy=remedy
-            ) from err
-        self._take_lock()
-        self.load()
+            raise self._unkept(err) from err
+        try:
+            self.load()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        os.close(self._lock)
-        self._lock = -1
-
-    def _take_lock(self) -> None:
-        from fcntl import LOCK_EX, LOCK_NB, flock
-
-        deadline = time.monotonic() + LOCK_SECONDS
-        pause = 0.005
-        while True:
-            try:
-                flock(self._lock, LOCK_EX | LOCK_NB)
-                return
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise DeviceBusyError(
-                        errno.EBUSY,
-                        f"{self.directory}/lock: another pyzram is still at work after "
-                        f"{LOCK_SECONDS:g} s",
-                        self.directory,
-                    ) from None
-            interruption.pause(pause)
-            pause = min(pause * 2, 0.2)
+        fd, self._lock = self._lock, -1
+        os.close(fd)
 
     def load(self) -> None:
-        """Read the record; what was recorded before a reboot, or is gone, does not count."""
+        """Read the record; what was recorded before a reboot, or is gone, does not count.
+
+        Raises:
+            ZramOSError: it, or what the kernel says of the devices, cannot be read.
+            ZramError: it is damaged.
+        """
         self.records = []
         lines = _lines(self.path)
         if lines and lines[0] == f"boot {self._boot()}":
@@ -117,13 +112,11 @@ class Registry:
         """Return the devices of other configurations: number to the path of the file."""
         found: dict[int, str] = {}
         try:
-            names = os.listdir(self.directory)
+            names = os.listdir(os.path.dirname(self.path))
         except OSError:
             return found
         for name in names:
-            if name == "lock" or name.endswith((".new", ".adding")):
-                continue
-            path = "/" + name.replace("!", "/")
+            path = "/" + name.replace("!", "/").replace("%21", "!").replace("%25", "%")
             other = Registry(path, directory=self.directory, sysfs=self.sysfs)
             if other.path == self.path:
                 continue
@@ -138,7 +131,7 @@ class Registry:
         for line in lines:
             if line.startswith(" ") and self.records:
                 key, _, value = line[1:].partition(" ")
-                self.records[-1].settings[key] = value
+                self.records[-1].settings[key] = _unescape(value)
                 continue
             word, index, number, diskseq, ready = line.split(" ")
             if word != "device" or ready not in ("ready", "begun"):
@@ -149,28 +142,74 @@ class Registry:
 
     def _finish_adding(self) -> None:
         """Take up the device that was added just before a killed process could record it."""
-        words = " ".join(_lines(self.adding)).split()
-        if len(words) != 2 or not all(word.isascii() and word.isdigit() for word in words):
+        words = " ".join(_lines(self.adding)).split(" ")
+        words = [word for word in words if word]
+        if len(words) not in (3, 4) or not all(
+            word.isascii() and word.isdigit() for word in words[1:]
+        ):
             return
-        index, number = map(int, words)
-        if any(record.number == number for record in self.records):
+        index, number = map(int, words[1:3])
+        if any(record.number == number for record in self.records) or words[0] != self._boot():
+            return
+        diskseq = self.diskseq(number)
+        if not diskseq:
+            return
+        if len(words) == 4:
+            if words[3] != diskseq:
+                return  # the number is another's by now
+        elif not self._born_then(number):
             return
         try:
             # Unlike initstate, this never waits for a writeback of whose device it may be.
             untouched = read_text(self.sysfs.block(f"zram{number}") + "/disksize").strip() == "0"
-        except OSError:
+        except (FileNotFoundError, ProcessLookupError):
             return
+        except OSError as err:
+            raise self._unreadable(err, number) from err
         if untouched:
-            self.records.append(RegisteredDevice(index, number, self.diskseq(number)))
+            self.records.append(RegisteredDevice(index, number, diskseq))
+
+    def _born_then(self, number: int) -> bool:
+        """Whether the node was made when we last wrote that we were adding a device.
+
+        For a process that was killed between the kernel's making of the device and its telling
+        which; a number may have changed hands since.
+        """
+        try:
+            node = os.stat(f"{self.sysfs.dev}/zram{number}")
+            written = os.stat(self.adding)
+        except FileNotFoundError:
+            return False
+        except OSError as err:
+            raise self._unreadable(err, number) from err
+        return -0.1 <= node.st_mtime - written.st_mtime <= BORN_SECONDS
 
     def diskseq(self, number: int) -> str:
-        """Return what tells this device from others that had or get its number; empty if gone."""
+        """Return what tells this device from others that had or get its number; empty if gone.
+
+        Raises:
+            ZramOSError: the kernel does not say, which does not mean that it is gone.
+        """
         directory = self.sysfs.block(f"zram{number}")
         try:
             return read_text(f"{directory}/diskseq").strip()
         except FileNotFoundError:
-            # Before 5.15 only the number is known.
-            return "-" if os.path.isdir(directory) else ""
+            pass
+        except OSError as err:
+            if err.errno == errno.ENODEV:
+                return ""
+            raise self._unreadable(err, number) from err
+        try:
+            os.stat(directory)
+        except FileNotFoundError:
+            return ""
+        except OSError as err:
+            raise self._unreadable(err, number) from err
+        return "-"  # before 5.15 only the number is known
+
+    def _unreadable(self, err: OSError, number: int) -> ZramOSError:
+        path = err.filename or self.sysfs.block(f"zram{number}")
+        return from_errno(err.errno or 0, f"zram{number}: look whether it is ours", str(path))
 
     def save(self) -> None:
         """Write the record, at once or not at all."""
@@ -178,20 +217,20 @@ class Registry:
         for record in self.records:
             ready = "ready" if record.ready else "begun"
             lines.append(f"device {record.index} {record.number} {record.diskseq} {ready}")
-            lines += [f" {key} {value}" for key, value in record.settings.items() if value]
-        temporary = f"{self.path}.new"
+            lines += [f" {key} {_escape(value)}" for key, value in record.settings.items() if value]
         try:
-            with open(temporary, "w", encoding="utf-8", errors="surrogateescape") as file:
-                file.write("\n".join(lines) + "\n")
-            os.replace(temporary, self.path)
+            state_files.write_file(self.path, "\n".join(lines) + "\n")
             # What was being added is in the record now; the number may be another's tomorrow.
-            if os.path.exists(self.adding):
+            if os.path.lexists(self.adding):
                 os.unlink(self.adding)
+        except ZramError:
+            raise
         except OSError as err:
             raise self._unkept(err) from err
 
     def _unkept(self, err: OSError) -> ZramOSError:
-        return from_errno(err.errno or 0, f"{self.path}: keep the record", self.path)
+        remedy = "root only" if err.errno in (errno.EACCES, errno.EPERM) else ""
+        return from_errno(err.errno or 0, f"{self.path}: keep the record", self.path, remedy=remedy)
 
     def add_device(self, index: int, settings: dict[str, str]) -> RegisteredDevice:
         """Make a device (hot_add) and record it, with no moment in which it is unknown.
@@ -205,14 +244,17 @@ class Registry:
             ZramOSError: what hot_add or the record's file gave.
         """
         control = f"{self.sysfs.control}/hot_add"
+        head = f"{self._boot()} {index} "
         try:
-            flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-            intent = os.open(self.adding, flags, 0o644)
+            state_files.make_directory(os.path.dirname(self.adding))
+            intent = state_files.open_file(self.adding, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+        except ZramError:
+            raise
         except OSError as err:
             raise self._unkept(err) from err
         try:
             try:
-                os.write(intent, f"{index} ".ljust(ADDING_BYTES).encode())
+                os.write(intent, head.ljust(ADDING_BYTES).encode())
             except OSError as err:
                 raise self._unkept(err) from err
             try:
@@ -220,34 +262,48 @@ class Registry:
             except OSError as err:
                 raise from_errno(err.errno or 0, "add a zram device", control) from err
             try:
-                _read_into(hot_add, intent, len(f"{index} "))
+                _read_into(hot_add, intent, len(head))
             except OSError as err:
                 raise from_errno(err.errno or 0, "add a zram device", control) from err
             finally:
                 os.close(hot_add)
-            number = int(os.pread(intent, ADDING_BYTES, 0).split()[1])
+            number = int(os.pread(intent, ADDING_BYTES, 0).split()[2])
+            record = RegisteredDevice(index, number, self.diskseq(number))
+            if record.diskseq.isdigit():
+                text = f"{head}{number} {record.diskseq} "
+                os.pwrite(intent, text.ljust(ADDING_BYTES).encode(), 0)
         finally:
             os.close(intent)
-        record = RegisteredDevice(index, number, self.diskseq(number))
         record.settings = settings
         self.records.append(record)
         self.save()
         return record
 
-    def drop(self, number: int) -> None:
-        """Forget a device that is gone."""
+    def drop(self, number: int) -> str:
+        """Forget a device that is gone; return why the file could not be written, or nothing.
+
+        The file may go on naming it: the kernel gives its diskseq to no other device.
+        """
         self.records = [record for record in self.records if record.number != number]
-        self.save()
+        try:
+            self.save()
+        except ZramError as err:
+            return str(err)
+        return ""
 
     def record(self, number: int) -> RegisteredDevice:
         """Return the record of a device of ours."""
         return next(record for record in self.records if record.number == number)
 
     def _boot(self) -> str:
+        """Return what tells this boot from others."""
+        path = "proc/sys/kernel/random/boot_id"
         try:
-            return self.sysfs.read("proc/sys/kernel/random/boot_id").strip()
-        except OSError:
-            return "unknown"
+            return self.sysfs.read(path).strip()
+        except OSError as err:
+            raise from_errno(
+                err.errno or 0, f"{self.path}: tell this boot from others", self.sysfs.path(path)
+            ) from err
 
 
 def _read_into(source: int, target: int, offset: int) -> None:
@@ -263,11 +319,21 @@ def _read_into(source: int, target: int, offset: int) -> None:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
+def _escape(value: str) -> str:
+    """Keep a value on one line."""
+    return value.replace("%", "%25").replace("\n", "%0a")
+
+
+def _unescape(value: str) -> str:
+    return value.replace("%0a", "\n").replace("%25", "%")
+
+
 def _lines(path: str) -> list[str]:
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            return file.read().splitlines()
-    except FileNotFoundError:
-        return []
+        text = state_files.read_file(path)
+    except ZramError:
+        raise
     except OSError as err:
-        raise from_errno(err.errno or 0, f"{path}: read the record", path) from err
+        remedy = "root only" if err.errno == errno.EACCES else ""
+        raise from_errno(err.errno or 0, f"{path}: read the record", path, remedy=remedy) from err
+    return [] if text is None else text.removesuffix("\n").split("\n")

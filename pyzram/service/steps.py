@@ -14,9 +14,12 @@ from ..algorithm import Algorithm
 from ..config.parser import DEFAULT_ALGORITHMS, owner_ids
 from ..device.backing_attach import check_backing
 from ..device.lifecycle import MEM_LIMIT, wait_until
+from ..device.mounting import Folder, Held, Mounted, run_mount, unmount
 from ..errors import DeviceNotFoundError, UnsupportedError, from_errno
 from ..external import ProgramError, run_program
 from ..kernel import holders
+from ..kernel.opened import is_mount_root
+from ..text import quote
 from ..units import format_size
 from .diff import mount_words, remount_words, settings_of
 
@@ -24,10 +27,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..config.device_config import Choice, DeviceConfig
     from ..device.zram import Zram
+    from ..kernel.parse import Mount as MountLine
     from .executor import Executor
     from .plan import Step
 
-EINVAL, ENOENT, ENOTDIR = 22, 2, 20
+EINVAL, ENOENT, EBUSY = 22, 2, 16
 LABEL_OPTION = {"f2fs": "-l", "vfat": "-n", "exfat": "-L", "btrfs": "-L", "xfs": "-L"}
 
 
@@ -66,6 +70,10 @@ class Action:
     def device(self) -> Zram:
         """Return a handle of the device, which is surely ours."""
         return self.run.device(self.number)
+
+    def held(self) -> Held:
+        """Return the device with its node open, so that its number stays its own."""
+        return Held(self.device(), close=True)
 
     @property
     def undoing(self) -> str:
@@ -157,7 +165,7 @@ class Add(Action):
         self.run.registry.load()
         for record in list(self.run.registry.records):
             if record.index == self.step.index and record.diskseq not in self.known:
-                _remove(self.run, record.number)
+                _remove(self.run, record.number)  # never recorded, if that failed
 
 
 class Remove(Action):
@@ -167,18 +175,21 @@ class Remove(Action):
 
     def do(self) -> None:
         number = self.number
-        _remove(self.run, number)
+        unkept = _remove(self.run, number)
+        if unkept:
+            self.run.warn(f"zram{number} is removed, but still recorded: {unkept}")
         if not self.step.args.get("bridge"):
             self.run.tell(f"zram{number}: removed")
 
 
-def _remove(run: Executor, number: int) -> None:
+def _remove(run: Executor, number: int) -> str:
+    """Remove a device; return why that could not be noted, or nothing."""
     try:
         with run.device(number) as device:
             device.remove()
     except DeviceNotFoundError:
         run.warn(f"zram{number} was gone already")
-    run.registry.drop(number)
+    return run.registry.drop(number)
 
 
 class Configure(Action):
@@ -236,7 +247,7 @@ class Mkswap(Action):
     """Make a swap signature, which goes with the device."""
 
     def do(self) -> None:
-        with self.device() as device:
+        with self.held() as device:
             device.mkswap(label=self.desired.label or device.name)
 
 
@@ -245,7 +256,7 @@ class Swapon(Action):
 
     def do(self) -> None:
         discard = self.desired.discard
-        with self.device() as device:
+        with self.held() as device:
             device.swapon(
                 priority=self.step.args["priority"],
                 discard=None if discard == "none" else discard,  # type: ignore[arg-type]
@@ -270,7 +281,7 @@ class Swapoff(Action):
 
 
 def _swapoff(action: Action) -> None:
-    with action.device() as device:
+    with action.held() as device:
         device.swapoff()
 
 
@@ -287,7 +298,7 @@ class Mkfs(Action):
             words += ["-q", "-L", desired.label or name]
         elif desired.fstype in LABEL_OPTION:
             words += [LABEL_OPTION[desired.fstype], desired.label or name]
-        with self.device() as device:
+        with self.held() as device:
             run_program(
                 f"{name}: make a file system",
                 *words,
@@ -300,26 +311,42 @@ class Mkfs(Action):
 class Mount(Action):
     """Mount a device."""
 
+    before: frozenset[int] | None = None
+
     def do(self) -> None:
-        desired = self.desired
+        desired, name = self.desired, self.name
         point = desired.mount_point or ""
         options = mount_words(desired.mount_options, desired.discard)
-        if not os.path.isdir(point):
-            there = os.path.exists(point)
-            code, remedy = (ENOTDIR, "") if there else (ENOENT, "make the directory first")
-            raise from_errno(code, f"{self.name}: mount on {point}", point, remedy=remedy)
-        words = ["mount", "-t", desired.fstype, *(["-o", options] if options else [])]
-        run_program(f"{self.name}: mount", *words, f"{self.run.sysfs.dev}/{self.name}", point)
+        words = ["-t", desired.fstype, *(["-o", options] if options else [])]
+        with self.held() as device, Folder(name, point) as folder:
+            if is_mount_root(folder.fd):
+                raise from_errno(
+                    EBUSY,
+                    f"{name}: mount on {quote(point)}",
+                    point,
+                    remedy="something else is mounted there, unmount it first",
+                )
+            self.before = frozenset(mount.id for mount in self.mounts())
+            # By its descriptor: whatever becomes of the path, this folder was looked at.
+            run_mount(f"{name}: mount", words, device.node, folder)
         have, new = self.run.record(self.step).settings, settings_of(desired)
         have.update(mount_options=new["mount_options"], discard=new["discard"])
 
+    def mounts(self) -> list[MountLine]:
+        """Return where the device is mounted."""
+        return holders.mounts(self.run.sysfs, self.name)
+
     @property
     def undoing(self) -> str:
-        return f"unmount {self.desired.mount_point}"
+        return f"unmount {quote(self.desired.mount_point or '')}"
 
     def undo(self) -> None:
-        if holders.claims(self.run.sysfs, self.name):
-            _umount(self.desired.mount_point or "")
+        if self.before is None:
+            return
+        # What this step has made, and no other mount of the device or of the place.
+        for mount in reversed(self.mounts()):
+            if mount.id not in self.before:
+                unmount(self.run.sysfs, self.name, mount.point)
 
 
 class Umount(Action):
@@ -328,11 +355,7 @@ class Umount(Action):
     can_undo = False
 
     def do(self) -> None:
-        _umount(self.step.args["point"])
-
-
-def _umount(point: str) -> None:
-    run_program(f"unmount {point}", "umount", point)
+        unmount(self.run.sysfs, self.name, self.step.args["point"])
 
 
 class MountOptions(Action):
@@ -348,9 +371,13 @@ class MountOptions(Action):
 
     def remount(self, have: str, want: str) -> None:
         """Change from one list of options to another."""
-        options = ",".join(["remount", *(remount_words(have, want) or [])])
-        words = ["mount", "-o", options, self.desired.mount_point or ""]
-        run_program(f"{self.name}: change mount options", *words)
+        point = self.desired.mount_point or ""
+        with self.held() as device, Mounted(self.run.sysfs, self.name, point) as root:
+            # With both given, mount(8) looks nowhere for options: what is on stays by being named.
+            words = remount_words(have, want) or []
+            options = ",".join(["remount", root.mount.options, *words])
+            step = f"{self.name}: change mount options"
+            run_mount(step, ["-o", options], device.node, root)
 
 
 class Permissions(Action):
@@ -360,27 +387,36 @@ class Permissions(Action):
 
     def do(self) -> None:
         desired = self.desired
-        point = desired.mount_point or ""
         # A setting that the file no longer has goes back to what mkfs made.
         had = self.run.record(self.step).settings
         owner = desired.owner or ("0:0" if had.get("owner") else "")
         mode = desired.mode if desired.mode is not None else 0o755 if had.get("mode") else None
         uid, gid = owner_ids(owner) if owner else (-1, -1)
-        self.before = os.stat(point)
-        if owner:
-            os.chown(point, uid, gid)
-        if mode is not None:
-            os.chmod(point, mode)  # after chown, which clears setuid and setgid
+        with self.mounted() as root:
+            self.before = os.stat(root.path)
+            _give(root.path, uid, gid, mode)
+
+    def mounted(self) -> Mounted:
+        """Open what is mounted there: ours, or an error."""
+        return Mounted(self.run.sysfs, self.name, self.desired.mount_point or "")
 
     @property
     def undoing(self) -> str:
-        return f"put mode and owner of {self.desired.mount_point} back"
+        return f"put mode and owner of {quote(self.desired.mount_point or '')} back"
 
     def undo(self) -> None:
         if self.before is not None:
-            point = self.desired.mount_point or ""
-            os.chown(point, self.before.st_uid, self.before.st_gid)
-            os.chmod(point, self.before.st_mode & 0o7777)
+            with self.mounted() as root:
+                before = self.before
+                _give(root.path, before.st_uid, before.st_gid, before.st_mode & 0o7777)
+
+
+def _give(path: str, uid: int, gid: int, mode: int | None) -> None:
+    """Give an open folder an owner and a mode; -1 and ``None`` leave them."""
+    if uid >= 0 or gid >= 0:
+        os.chown(path, uid, gid)
+    if mode is not None:
+        os.chmod(path, mode)  # after chown, which clears setuid and setgid
 
 
 # ---- live changes --------------------------------------------------------------------------------

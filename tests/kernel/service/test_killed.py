@@ -20,6 +20,7 @@ from kernel.box import SMALL, Box, diskseq, swaps, swaps_left
 from kernel.conftest import OwnDevice, write_once
 
 from pyzram.kernel.sysfs import Sysfs
+from pyzram.service.registry import Registry
 
 pytestmark = pytest.mark.slow  # each test starts many processes
 
@@ -36,7 +37,7 @@ def end(*_):
 
 if where == "in":
     inside = point in ("unlink", "replace", "preadv")
-    setattr(registry.os if inside else registry.Registry, point, end)
+    setattr(os if inside else registry.Registry, point, end)
 else:
     executor.watch = lambda moment, step: (moment, step.action) == (where, point) and end()
 sys.exit(pyzram.main(sys.argv[4:]))
@@ -343,7 +344,7 @@ def test_a_file_that_changed_after_a_kill_still_shows_its_difference(box: Box) -
 def test_a_record_of_an_earlier_boot_does_not_count(box: Box) -> None:
     box.fine("start")
     (number,) = box.numbers()
-    (record,) = [path for path in box.run_dir.iterdir() if path.name.endswith("zram")]
+    (record,) = (box.run_dir / "services").iterdir()
     text = record.read_text()
     record.write_text("boot another\n" + text.split("\n", 1)[1])
     assert box.numbers() == []
@@ -373,8 +374,11 @@ def test_a_begun_device_that_somebody_else_set_up_is_not_taken(
     foreign = add_zram()
     write_once(foreign.sysfs / "disksize", str(64 << 20))
     box.fine("stop")
-    name = str(box.conf).strip("/").replace("/", "!")
-    (box.run_dir / f"{name}.adding").write_text(f"0 {foreign.number}\n")
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    adding = Path(Registry(str(box.conf), directory=str(box.run_dir)).adding)
+    adding.parent.mkdir(mode=0o755, exist_ok=True)
+    adding.write_text(f"{boot} 0 {foreign.number}\n")
+    adding.chmod(0o600)
     assert box.numbers() == []
     box.fine("start")
     assert foreign.number not in box.numbers()

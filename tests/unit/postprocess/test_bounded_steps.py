@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pyzram import interruption
 from pyzram.cli import postprocess_report
 from pyzram.cli import pyzram as command
 from pyzram.cli.durations import duration
@@ -240,7 +241,7 @@ def test_no_time_is_enough_for_nothing(kernel):
 
 def test_waiting_for_idle_pages_ends_at_the_deadline(kernel, monkeypatch):
     waited: list[float] = []
-    monkeypatch.setattr(writeback.time, "sleep", waited.append)
+    monkeypatch.setattr("time.sleep", waited.append)
     assert writeback.write_back(kernel, age=60, timeout=5).stopped == "timeout"
     assert (waited, kernel.written) == ([5], 0)
     assert writeback.write_back(kernel, age=60).pages_written == 5000
@@ -330,13 +331,19 @@ def test_no_such_device_is_status_1(name, capsys):
     assert capsys.readouterr().err.startswith(f"pyzram {name}: zram65000: no")
 
 
-def test_sigterm_ends_a_run_like_an_exception():
-    before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(SystemExit) as caught, postprocess_report.terminable():
-        os.kill(os.getpid(), signal.SIGTERM)
-        signal.sigtimedwait([], 1)
-    assert caught.value.code == 143
-    assert signal.getsignal(signal.SIGTERM) is before
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_a_run_between_two_steps(kernel, number):
+    """Not within one: the limit that a step had is given back."""
+    kernel.limit, kernel.enabled = 3000 * UNITS, True
+    interruption.take_note()
+    try:
+        with pytest.raises(SystemExit) as caught:
+            writeback.write_back(kernel, progress=lambda _: os.kill(os.getpid(), number))
+    finally:
+        interruption._Notes.number, interruption._Notes.taking = 0, False
+    assert caught.value.code == 128 + number
+    assert kernel.limit // UNITS + kernel.written == 3000
+    assert kernel.written
 
 
 def test_the_report_shows_before_and_after(kernel):

@@ -21,7 +21,11 @@ def state(tmp_path: Path) -> Registry:
         (tmp_path / directory).mkdir(parents=True)
     (tmp_path / "sys/class/zram-control/hot_add").write_text("7\n")
     (tmp_path / "sys/block/zram7/diskseq").write_text("70\n")
-    (tmp_path / "sys/block/zram7/initstate").write_text("0\n")
+    (tmp_path / "sys/block/zram7/disksize").write_text("0\n")
+    (tmp_path / "proc/sys/kernel/random").mkdir(parents=True)
+    (tmp_path / "proc/sys/kernel/random/boot_id").write_text("this-boot\n")
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev/zram7").touch()
     return Registry("/zram", directory=str(tmp_path / "run"), sysfs=Sysfs(str(tmp_path)))
 
 
@@ -48,13 +52,130 @@ def test_what_hot_add_says_is_not_hidden(state: Registry, monkeypatch: pytest.Mo
     "line", ["device 0", "device 0 7 70", "device x 7 70 ready", "device 0 7 70 read", "junk", ""]
 )
 def test_a_damaged_record_is_refused_and_says_so(state: Registry, line: str) -> None:
-    Path(state.path).write_text(f"boot unknown\n{line}\n")
+    put(state.path, f"boot this-boot\n{line}\n")
     with pytest.raises(ZramError, match="it is damaged"):
         state.load()
 
 
-@pytest.mark.parametrize("text", ["", "0", "0 ", "x 7", "0 7 7", "0 \u00b2", "\0\0"])
+def put(path: str, text: str, mode: int = 0o600) -> None:
+    """Write a file of ours as somebody else might."""
+    Path(path).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    Path(path).write_text(text)
+    Path(path).chmod(mode)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0", "this-boot 0 ", "this-boot x 7", "0 7 7", "this-boot 0 \u00b2", "\0\0"]
+)
 def test_an_addition_that_says_nothing_is_none(state: Registry, text: str) -> None:
-    Path(state.adding).write_text(text)
+    put(state.adding, text)
     state.load()
     assert state.records == []
+
+
+@pytest.mark.parametrize(
+    ("text", "born", "ours"),
+    [
+        ("this-boot 0 7", 0, True),
+        ("this-boot 0 7 70", 3600, True),
+        ("another-boot 0 7", 0, False),
+        ("another-boot 0 7 70", 0, False),
+        ("this-boot 0 7 69", 0, False),
+        ("this-boot 0 7", 3600, False),
+        ("this-boot 0 7", -3600, False),
+        ("this-boot 0 8", 0, False),
+    ],
+)
+def test_a_device_that_was_being_added_is_known_by_more_than_its_number(
+    state: Registry, tmp_path: Path, text: str, born: int, ours: bool
+) -> None:
+    put(state.adding, text)
+    now = os.stat(state.adding).st_mtime
+    os.utime(tmp_path / "dev/zram7", (now + born, now + born))
+    state.load()
+    assert [record.number for record in state.records] == ([7] if ours else [])
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("/etc/conf.d/zram", "/etc/conf.d/zram.new", "/etc/conf.d/zram.adding"),
+        ("/services", "/lock", "/locks/service"),
+        ("/a/b", "/a!b", "/a%21b", "/a%2521b"),
+    ],
+)
+def test_no_configuration_shares_a_file_with_another(tmp_path: Path, names: tuple[str]) -> None:
+    made = [Registry(name, directory=str(tmp_path)) for name in names]
+    files = [path for registry in made for path in (registry.path, registry.adding)]
+    files.append(f"{tmp_path}/locks/service")
+    assert len(set(files)) == 2 * len(names) + 1
+    sysfs = Sysfs(str(tmp_path / "none"))
+    for registry in made:
+        put(registry.path, "")
+    for _ in made:
+        others = Registry("/other", directory=str(tmp_path), sysfs=sysfs)
+        assert others.read_elsewhere() == {}
+    assert {entry.name for entry in (tmp_path / "services").iterdir()} == {
+        os.path.basename(registry.path) for registry in made
+    }
+
+
+@pytest.mark.parametrize("mask", [0, 0o077])
+def test_what_we_keep_is_ours_alone_whatever_the_umask(state: Registry, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        with state:
+            state.add_device(0, {"label": "two\nlines %0a"})
+    finally:
+        os.umask(before)
+    for path in Path(state.directory).rglob("*"):
+        wanted = 0o755 if path.is_dir() else 0o600
+        assert path.stat().st_mode & 0o7777 == wanted, path
+    state.load()
+    assert state.records[0].settings == {"label": "two\nlines %0a"}
+
+
+@pytest.mark.parametrize("what", ["mode", "link", "fifo", "folder"])
+def test_a_record_that_others_could_have_written_is_not_believed(
+    state: Registry, what: str
+) -> None:
+    with state:
+        state.add_device(0, {})
+    path = Path(state.path)
+    if what == "mode":
+        path.chmod(0o622)
+    elif what == "folder":
+        path.parent.chmod(0o777)
+    else:
+        path.rename(path.with_suffix(".moved"))
+        if what == "link":
+            path.symlink_to(path.with_suffix(".moved"))
+        else:
+            os.mkfifo(path)
+    with pytest.raises(ZramError) as caught:
+        state.load()
+        state.save()
+    assert str(path.parent if what == "folder" else path) in str(caught.value)
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ENOMEM, errno.EACCES])
+@pytest.mark.parametrize("path", ["boot_id", "diskseq"])
+def test_what_cannot_be_read_is_not_gone(
+    state: Registry, monkeypatch: pytest.MonkeyPatch, code: int, path: str
+) -> None:
+    with state:
+        state.add_device(0, {})
+    real = os.open
+
+    def refuse(name: str, *words: object, **more: object) -> int:
+        if str(name).endswith(path):
+            raise OSError(code, os.strerror(code), name)
+        return real(name, *words, **more)
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(ZramOSError) as caught:
+        state.load()
+    assert caught.value.errno == code
+    monkeypatch.undo()
+    state.load()
+    assert [record.number for record in state.records] == [7]
