@@ -12,11 +12,11 @@ CC      ?= cc
 CFLAGS_STRICT := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wcast-qual -Wshadow -Wundef \
 	-Wpointer-arith -Wstrict-prototypes -Wvla -Werror -O2
 
-.PHONY: help run check build deps docs lint unit native kernel vm packaging fleet dashboard dist deb sanitize fuzz faults bench clean \
+.PHONY: help run check build deps docs lint unit native kernel vm packaging fleet dashboard dist pypi deb sanitize fuzz faults bench clean \
 	install-config install-openrc install-systemd
 
 help:
-	@sed -n 's/^# `/`/p' Makefile; echo "Rings: unit native kernel vm packaging fleet. More: docs lint dist deb sanitize fuzz bench clean."
+	@sed -n 's/^# `/`/p' Makefile; echo "Rings: unit native kernel vm packaging fleet. More: docs lint dist pypi deb sanitize fuzz bench clean."
 
 $(VENV)/.ready: pyproject.toml tools/setup
 	sh tools/setup $(PYTHON) $(VENV)
@@ -58,7 +58,7 @@ $(VENV)/bin/vng: | deps
 vm: build $(VENV)/bin/vng
 	$(PYTEST) -s tests/$@
 
-# Takes minutes: both ebuilds are emerged, and Debian's package is built and installed.
+# Takes minutes: every package is built with its tests. make check leaves out those marked long.
 packaging: build
 	$(PYTEST) tests/packaging
 
@@ -73,11 +73,17 @@ dashboard: $(VENV)/.grafana
 fleet: build $(VENV)/.grafana
 	$(PYTEST) tests/$@
 
-# The release tarball and its wheel; the digest goes into the overlay's Manifest.
+# The release tarball, its wheel, and the recipes of packaging/ for it; the digest goes into the
+# overlay's Manifest.
 dist: deps
 	rm -rf dist
 	$(PY) tools/dist.py --manifest ebuilds/sys-block/pyzram/Manifest
 	$(PY) -m build --wheel --no-isolation --outdir dist dist/pyzram-*.tar.gz
+	sh tools/recipes dist/pyzram-*.tar.gz
+
+# The wheel for PyPI, which brings its C libraries along; on Debian, for their licences.
+pypi: dist
+	$(PY) tools/manylinux.py dist/pyzram-*-linux_*.whl
 
 # Debian's package, in dist/; lintian and an installation are in tests/packaging.
 deb: deps
@@ -98,6 +104,7 @@ install-openrc:
 	install -d $(DESTDIR)$(SYSCONFDIR)/init.d
 	for file in initscripts/openrc/*.initd; do \
 		install -m 755 $$file $(DESTDIR)$(SYSCONFDIR)/init.d/$$(basename $$file .initd) || exit 1; done
+	install -D -m 644 -t $(DESTDIR)$(SYSCONFDIR)/cron.d initscripts/cron/*
 
 install-systemd:
 	install -D -m 644 -t $(DESTDIR)$(UNITDIR) initscripts/systemd/*

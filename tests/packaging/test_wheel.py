@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import run, succeed
+from .conftest import TREE, run, succeed
 
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 COMPLETIONS = "initscripts/completions"
@@ -113,3 +113,65 @@ def test_the_wheel_holds_the_package_and_nothing_else(
 def test_every_manual_page_and_completion_is_in_it(sources: list[str]) -> None:
     files = [n for n in sources if n.startswith(("man/", COMPLETIONS))]
     assert not [n for n in files if not any(re.fullmatch(p, n) for p in SHARED)]
+
+
+@pytest.fixture(scope="session")
+def manylinux(wheel: Path) -> Path:
+    """The wheel for PyPI, made of the other one."""
+    if not list(Path("/usr/share/doc").glob("liblz4*/copyright")):
+        pytest.skip("needs Debian's licences of what the wheel brings along")
+    said = succeed(sys.executable, TREE / "tools/manylinux.py", wheel)
+    return Path(said.splitlines()[-1])
+
+
+def test_the_wheel_for_pypi_brings_its_libraries_and_their_licences(manylinux: Path) -> None:
+    assert re.search(r"-cp311-abi3-manylinux_2_\d+_\w+\.whl$", manylinux.name)
+    names = zipfile.ZipFile(manylinux).namelist()
+    libraries = {re.sub(r"-.*", "", Path(n).name) for n in names if n.startswith("pyzram.libs/")}
+    libraries.discard("")
+    assert libraries == {"liblz4", "libzstd"}
+    notices = {Path(n).stem for n in names if "/licenses/" in n}
+    assert notices >= libraries
+
+
+def test_auditwheel_finds_it_consistent_with_its_name(manylinux: Path) -> None:
+    shown = succeed(sys.executable, "-m", "auditwheel", "show", manylinux)
+    (tag,) = re.findall(r"manylinux_2_\d+_\w+", manylinux.name.removesuffix(".whl"))
+    assert f'"{tag}"' in shown
+
+
+def test_nothing_in_it_has_symbols_for_debugging(manylinux: Path, tmp_path: Path) -> None:
+    zipfile.ZipFile(manylinux).extractall(tmp_path)
+    libraries = list(tmp_path.rglob("*.so*"))
+    assert len(libraries) == 3
+    for library in libraries:
+        sections = succeed("readelf", "--section-headers", "--wide", library)
+        assert ".text" in sections
+        assert ".symtab" not in sections
+        assert ".debug" not in sections
+
+
+@pytest.mark.slow
+def test_pip_installs_it_where_there_is_no_compiler(
+    manylinux: Path, throwaway: Callable[..., str], bare_root: Path, tmp_path: Path, version: str
+) -> None:
+    python = (bare_root / "usr/bin/python3").readlink().name.removeprefix("python")
+    wheels = tmp_path / "wheels"
+    only = ["--only-binary=:all:", "--python-version", python, "--dest", wheels]
+    succeed(sys.executable, "-m", "pip", "download", "--quiet", *only, "cffi")
+    shutil.copy2(manylinux, wheels)
+    answer = throwaway(
+        "! command -v cc gcc pkg-config; cd /run; python3 -m venv venv; "
+        "venv/bin/pip --isolated install --quiet --no-index --find-links /mnt pyzram; "
+        "PATH=/run/venv/bin:$PATH; zram_stats --version; "
+        "pyzram estimate --json /bin/sh >/dev/null; "
+        "python -c 'import pyzram._native; print(open(\"/proc/self/maps\").read())' | "
+        "grep -oE '/[^ ]*lib(lz4|zstd)[^ ]*' | sort -u; ls venv/share/man/man8/zram_stats.8",
+        root=bare_root,
+        shared=wheels,
+    )
+    said, lz4, zstd, manual = answer.splitlines()
+    assert said == f"zram_stats (pyzram) {version}"
+    assert "/pyzram.libs/liblz4" in lz4
+    assert "/pyzram.libs/libzstd" in zstd
+    assert manual == "venv/share/man/man8/zram_stats.8"

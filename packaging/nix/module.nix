@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+# A NixOS module: services.pyzram.enable = true; off until then.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+
+let
+  cfg = config.services.pyzram;
+in
+{
+  options.services.pyzram = {
+    enable = lib.mkEnableOption "zram devices for swap or file systems, made at boot by pyzram";
+
+    package = lib.mkOption {
+      type = lib.types.package;
+      default = pkgs.callPackage ./package.nix { };
+      defaultText = lib.literalExpression "pkgs.callPackage ./package.nix { }";
+      description = "The package to use.";
+    };
+
+    settings = lib.mkOption {
+      type = lib.types.attrsOf (lib.types.either lib.types.int lib.types.str);
+      default = { };
+      example = {
+        ZRAM_SIZE_0 = "50%";
+        ZRAM_ALGORITHM_0 = "zstd lz4";
+      };
+      description = "Lines of {file}`/etc/conf.d/zram`, see {manpage}`zram.conf(5)`.";
+    };
+  };
+
+  config = lib.mkIf cfg.enable {
+    assertions = [
+      {
+        assertion = !(config.zramSwap.enable or false);
+        message = "services.pyzram and zramSwap would both make swap devices; enable one of them.";
+      }
+    ];
+    environment.systemPackages = [ cfg.package ];
+    environment.etc."conf.d/zram".text = lib.concatStrings (
+      lib.mapAttrsToList (name: value: "${name}=${lib.escapeShellArg (toString value)}\n") cfg.settings
+    );
+    systemd.packages = [ cfg.package ];
+    # Units from packages are not enabled by their own [Install] section on NixOS.
+    systemd.services.zram.wantedBy = [ "swap.target" ];
+  };
+}

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+# A package for nixpkgs: callPackage ./package.nix { }
+{
+  lib,
+  python3Packages,
+  fetchurl,
+  pkg-config,
+  lz4,
+  zstd,
+  zlib,
+  kmod,
+  util-linux,
+  e2fsprogs,
+}:
+
+python3Packages.buildPythonApplication rec {
+  pname = "pyzram";
+  version = "@VERSION@";
+  pyproject = true;
+
+  src = fetchurl {
+    url = "https://github.com/pyzram/pyzram/releases/download/v${version}/pyzram-${version}.tar.gz";
+    sha256 = "@SHA256@";
+  };
+
+  build-system = with python3Packages; [
+    cffi
+    setuptools
+  ];
+  dependencies = [ python3Packages.cffi ];
+  nativeBuildInputs = [ pkg-config ];
+  buildInputs = [
+    lz4
+    zstd
+    zlib
+  ];
+
+  # The service calls modprobe, mkswap, swapon, mount and mkfs.
+  makeWrapperArgs = [
+    "--prefix PATH : ${
+      lib.makeBinPath [
+        kmod
+        util-linux
+        e2fsprogs
+      ]
+    }"
+  ];
+
+  # The units, for the module beside this file.
+  postInstall = ''
+    make install-systemd UNITDIR=$out/lib/systemd/system
+    substituteInPlace $out/lib/systemd/system/*.service \
+      --replace-quiet "=pyzram " "=$out/bin/pyzram "
+  '';
+
+  # The rings left out test a kernel, virtual machines and this packaging.
+  nativeCheckInputs = with python3Packages; [
+    hypothesis
+    pytestCheckHook
+  ];
+  preCheck = "rm -r pyzram";
+  pytestFlagsArray = [
+    "-m 'not slow'"
+    "tests/unit"
+    "tests/native"
+  ];
+  pythonImportsCheck = [ "pyzram._native" ];
+
+  meta = {
+    description = "Show, estimate and set up zram, compressed swap in memory";
+    homepage = "https://github.com/pyzram/pyzram";
+    license = lib.licenses.mit;
+    platforms = lib.platforms.linux;
+    mainProgram = "pyzram";
+  };
+}

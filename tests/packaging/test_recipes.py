@@ -1,0 +1,364 @@
+# SPDX-License-Identifier: MIT
+"""The recipes of other distributions, built by their own tools as far as Debian has them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from .conftest import TREE, run, succeed
+
+HERE = TREE / "tests/packaging"
+DEBIANS_PYTHON = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEB_PYTHON_INSTALL_LAYOUT": "deb"}
+COMPLETIONS = "initscripts/completions"
+# Where files of the tree go, by the pattern of their names there.
+PLACES = {
+    r"scripts/(.*)": r"usr/bin/\1",
+    r"man/(.*\.(\d))": r"usr/share/man/man\2/\1",
+    rf"{COMPLETIONS}/(.*\.bash)": r"usr/share/bash-completion/completions/\1",
+    rf"{COMPLETIONS}/(_.*)": r"usr/share/zsh/site-functions/\1",
+    rf"{COMPLETIONS}/(.*\.fish)": r"usr/share/fish/vendor_completions.d/\1",
+    r"initscripts/openrc/(.*)\.confd": r"etc/conf.d/\1",
+    r"initscripts/sysctl\.d/(.*)": r"etc/sysctl.d/\1",
+}
+SYSTEMD = {r"initscripts/systemd/(.*)": r"usr/lib/systemd/system/\1"}
+OPENRC = {
+    r"initscripts/openrc/(.*)\.initd": r"etc/init.d/\1",
+    r"initscripts/cron/(.*)": r"etc/cron.d/\1",
+}
+# Licences, documents, what a package says of itself and what Python makes are not compared.
+OTHER = re.compile(
+    r"usr/share/(licenses|doc)/.*|usr/lib/(debug|\.build-id).*|\.[A-Z]+"
+    r"|.*/(pyzram-[^/]*-info|__pycache__)/.*"
+)
+
+
+def expected(sources: list[str], *more: dict[str, str]) -> set[str]:
+    """What a package holds, from the list of the tree's files."""
+    places = dict(PLACES)
+    for each in more:
+        places |= each
+    found = {"python/pyzram/_pyzram.abi3.so"}
+    for name in sources:
+        if name.startswith("pyzram/"):
+            found.add(f"python/{name}")
+        for pattern, place in places.items():
+            if match := re.fullmatch(pattern, name):
+                found.add(match.expand(place))
+    return found
+
+
+def held(names: list[str]) -> set[str]:
+    """The same of a package's list of files."""
+    kept = set()
+    for name in names:
+        name = name.strip().removeprefix("./").removeprefix("/")
+        if name and not name.endswith("/") and not OTHER.fullmatch(name):
+            name = re.sub(r"^(usr/share/man/.*)\.(gz|bz2|zst)$", r"\1", name)
+            kept.add(re.sub(r"^usr/lib/python3[^/]*/(dist|site)-packages/", "python/", name))
+    return kept
+
+
+def files_below(folder: Path) -> list[str]:
+    """The names of the files below a folder."""
+    return [str(p.relative_to(folder)) for p in folder.rglob("*") if not p.is_dir()]
+
+
+def needs(**programs: str) -> None:
+    """Skip where a program is missing."""
+    for program, package in programs.items():
+        if not shutil.which(program):
+            pytest.skip(f"needs {program} (Debian: {package})")
+
+
+@pytest.fixture(scope="module")
+def recipes(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the release tarball and the recipes for it."""
+    folder = tmp_path_factory.mktemp("recipes")
+    shutil.copy2(sdist, folder)
+    succeed("sh", TREE / "tools/recipes", folder / sdist.name)
+    return folder
+
+
+def test_every_file_of_the_service_has_a_place(sources: list[str]) -> None:
+    patterns = [*PLACES, *SYSTEMD, *OPENRC]
+    ours = [n for n in sources if n.startswith(("initscripts/", "man/", "scripts/"))]
+    assert not [n for n in ours if not any(re.fullmatch(p, n) for p in patterns)]
+
+
+def test_the_recipes_carry_version_and_digests(recipes: Path, sdist: Path, version: str) -> None:
+    for name in ("pyzram.spec", "PKGBUILD", "APKBUILD", "package.nix", "module.nix"):
+        assert "@" not in re.sub(
+            r"pyzram@users|zram@|\$@|@system", "", (recipes / name).read_text()
+        )
+    assert f"pkgver={version}\n" in (recipes / "PKGBUILD").read_text()
+    sums = succeed("sha256sum", sdist).split()[0], succeed("sha512sum", sdist).split()[0]
+    assert sums[0] in (recipes / "PKGBUILD").read_text()
+    assert sums[0] in (recipes / "package.nix").read_text()
+    assert sums[1] in (recipes / "APKBUILD").read_text()
+
+
+# ---- Fedora, openSUSE ----------------------------------------------------------------------------
+
+
+def rpmbuild(recipes: Path, *options: str) -> Path:
+    """Build the packages; the folder with them."""
+    top = recipes / "rpm"
+    macros = ["--load", HERE / "rpm_macros", "--define", f"_topdir {top}"]
+    sources = ["--define", f"_sourcedir {recipes}"]
+    environment = {**os.environ, **DEBIANS_PYTHON}
+    command = ["rpmbuild", "-bb", "--nodeps", *options, *macros, *sources, recipes / "pyzram.spec"]
+    succeed(*command, env=environment, cwd=recipes)
+    return top / "RPMS"
+
+
+@pytest.fixture(scope="module")
+def rpms(recipes: Path) -> dict[str, Path]:
+    """The packages by name, built without their tests."""
+    needs(rpmbuild="rpm")
+    done = rpmbuild(recipes, "--nocheck")
+    return {p.name.rsplit("-", 2)[0]: p for p in done.rglob("*.rpm")}
+
+
+@pytest.mark.slow
+def test_rpms_hold_every_file_once(rpms: dict[str, Path], sources: list[str]) -> None:
+    assert set(rpms) == {"python3-pyzram", "pyzram", "pyzram-service"}
+    folders, names = set(), []
+    for package in rpms.values():
+        listed = succeed("rpm", "-qlvp", package).splitlines()
+        folders |= {line.split()[-1] for line in listed if line.startswith("d")}
+        names += [line.split(" /", 1)[1].split(" -> ")[0] for line in listed if line[0] != "d"]
+    assert len(names) == len(set(names))
+    assert held(names) == expected(sources, SYSTEMD)
+    service = succeed("rpm", "-qlp", rpms["pyzram-service"])
+    assert {"/etc/conf.d/zram", "/usr/lib/systemd/system/zram.service"} <= set(service.split())
+    for name in ("pyzram", "python3-pyzram"):
+        assert "/etc/" not in succeed("rpm", "-qlp", rpms[name])
+        assert "systemd" not in succeed("rpm", "-qlp", rpms[name])
+
+
+@pytest.mark.slow
+def test_configuration_is_kept_by_an_upgrade(rpms: dict[str, Path]) -> None:
+    marked = succeed("rpm", "-qp", "--configfiles", rpms["pyzram-service"]).split()
+    assert "/etc/conf.d/zram" in marked
+    flags = succeed(
+        "rpm", "-qp", "--qf", "[%{FILENAMES} %{FILEFLAGS:fflags}\n]", rpms["pyzram-service"]
+    )
+    assert "/etc/conf.d/zram cn" in flags
+
+
+@pytest.mark.slow
+def test_rpmlint_has_nothing_to_say(rpms: dict[str, Path], recipes: Path) -> None:
+    needs(rpmlint="rpmlint")
+    config = ["-c", HERE / "rpmlint.toml", "-r", TREE / "packaging/rpm/pyzram.rpmlintrc"]
+    said = succeed("rpmlint", *config, recipes / "pyzram.spec", *rpms.values())
+    assert re.search(r"\b0 errors, 0 warnings", said), said
+
+
+@pytest.mark.slow
+def test_rpms_install_upgrade_and_go(
+    rpms: dict[str, Path], throwaway: Callable[..., str], version: str
+) -> None:
+    packages = " ".join(str(path) for path in rpms.values())
+    answer = throwaway(
+        f"rpm --initdb; rpm -i --nodeps {packages}; zram_stats --version; "
+        "ls /etc/systemd/system/*.wants | grep zram || echo off; "
+        "echo ZRAM_SIZE_0=1G >>/etc/conf.d/zram; "
+        f"rpm -U --force --nodeps {packages}; tail -n 1 /etc/conf.d/zram; "
+        "rpm -V --nodeps pyzram python3-pyzram || :; "
+        "rpm -e --nodeps pyzram python3-pyzram pyzram-service 2>&1; "
+        "find /etc /usr -xdev -name '*zram*' ! -name 'zramctl*'"
+    )
+    # Debian's rpm says each time what it thinks of being used on Debian.
+    assert [line for line in answer.splitlines() if not line.startswith("rpm: ")] == [
+        f"zram_stats (pyzram) {version}",
+        "off",
+        "ZRAM_SIZE_0=1G",
+        "warning: /etc/conf.d/zram saved as /etc/conf.d/zram.rpmsave",
+        "/etc/conf.d/zram.rpmsave",
+    ]
+
+
+def test_the_spec_is_read_as_opensuses_too(recipes: Path) -> None:
+    needs(rpmspec="rpm")
+    suse = ["--load", HERE / "rpm_macros", "--define", "suse_version 1600"]
+    text = succeed("rpmspec", "--parse", *suse, recipes / "pyzram.spec")
+    assert "%service" not in text
+    assert text.count("%pre service") == 1
+
+
+@pytest.mark.long
+def test_rpmbuild_runs_the_tests(recipes: Path) -> None:
+    needs(rpmbuild="rpm")
+    rpmbuild(recipes)
+
+
+# ---- Arch Linux ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may reach, unlike pytest's."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+def makepkg(recipes: Path, folder: Path, *options: str) -> Path:
+    """Build the package as an ordinary user; its path."""
+    needs(makepkg="makepkg", bsdtar="libarchive-tools")
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to become an ordinary user whose home is the test's")
+    place = folder / "makepkg"
+    (place / "bin").mkdir(parents=True)
+    (place / "bin/python").symlink_to("/usr/bin/python3")
+    for name in ("PKGBUILD", next(recipes.glob("*.tar.gz")).name):
+        shutil.copy2(recipes / name, place)
+    succeed("chown", "-R", "65534:65534", place)
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    path = f"{place}/bin:/usr/bin:/bin"
+    environment = {**DEBIANS_PYTHON, "PATH": path, "HOME": str(place), "LC_ALL": "C.UTF-8"}
+    succeed(*nobody, "makepkg", "--nodeps", *options, cwd=place, env=environment)
+    (package,) = place.glob("*.pkg.tar*")
+    return package
+
+
+@pytest.mark.slow
+def test_makepkg_builds_it_with_every_file(
+    recipes: Path, open_folder: Path, sources: list[str], version: str
+) -> None:
+    package = makepkg(recipes, open_folder, "--nocheck")
+    assert held(succeed("bsdtar", "-tf", package).splitlines()) == expected(sources, SYSTEMD)
+    info = succeed("bsdtar", "-xOf", package, ".PKGINFO")
+    assert f"pkgver = {version}-1\n" in info
+    backed_up = set(re.findall(r"^backup = (.*)$", info, re.M))
+    assert backed_up == {n for n in expected(sources) if n.startswith("etc/")}
+
+
+@pytest.mark.long
+def test_makepkg_runs_the_tests(recipes: Path, open_folder: Path) -> None:
+    makepkg(recipes, open_folder)
+
+
+# ---- Alpine --------------------------------------------------------------------------------------
+
+# abuild's own: every one of these has to be there, and each function is called in its order.
+ALPINE = """
+set -e
+. ./APKBUILD
+for name in pkgname pkgver pkgrel pkgdesc url arch license source sha512sums; do
+	eval "value=\\$$name"
+	[ -n "$value" ] || { echo "no $name"; exit 1; }
+done
+[ ${#pkgdesc} -lt 128 ]
+case $pkgdesc in *.) exit 1;; esac
+echo "$sha512sums" | sed '/^$/d' | sha512sum -c
+tar -xzf "pyzram-$pkgver.tar.gz"
+pkgdir=$PWD/pkg
+cd "pyzram-$pkgver"
+build
+package
+"""
+
+
+@pytest.mark.slow
+def test_alpines_recipe_builds_in_busybox(
+    recipes: Path, tmp_path: Path, sources: list[str]
+) -> None:
+    needs(busybox="busybox-static")
+    for name in ("APKBUILD", next(recipes.glob("*.tar.gz")).name):
+        shutil.copy2(recipes / name, tmp_path)
+    environment = {**os.environ, **DEBIANS_PYTHON}
+    # For gpep517, which Debian has not.
+    environment["PATH"] += f":{Path(sys.executable).parent}"
+    succeed("busybox", "sh", "-c", ALPINE, cwd=tmp_path, env=environment)
+    assert held(files_below(tmp_path / "pkg")) == expected(sources, OPENRC)
+
+
+def test_shellcheck_takes_the_recipes_in_shell(recipes: Path) -> None:
+    # SC2034: variables that the tool reads; SC2154: those that it sets; SC2148: no first line;
+    # SC2164: both tools stop where a command fails.
+    ignore = "--exclude=SC2034,SC2154,SC2148,SC2164"
+    for name, dialect in {"APKBUILD": "sh", "PKGBUILD": "bash"}.items():
+        done = run("shellcheck", f"--shell={dialect}", ignore, recipes / name)
+        assert (done.returncode, done.stdout) == (0, "")
+
+
+# ---- Nix -----------------------------------------------------------------------------------------
+
+# Stand-ins for what nixpkgs gives; what is asked of them that they have not is an error.
+NIX_PACKAGE = """
+let
+  names = list: builtins.listToAttrs (map (name: { inherit name; value = name; }) list);
+  lib.makeBinPath = builtins.concatStringsSep ":";
+  lib.licenses.mit = "MIT";
+  lib.platforms.linux = [ "x86_64-linux" ];
+in import ./package.nix (names [ "pkg-config" "lz4" "zstd" "zlib" "kmod" "util-linux" "e2fsprogs" ]
+  // {
+    inherit lib;
+    fetchurl = { url, sha256 }: url;
+    python3Packages = names [ "cffi" "setuptools" "hypothesis" "pytestCheckHook" ]
+      // { buildPythonApplication = given: given; };
+  })
+"""
+NIX_MODULE = """
+let
+  lib = rec {
+    mkEnableOption = text: text; mkOption = given: given;
+    mkIf = wanted: set: if wanted then set else {};
+    types = { package = 1; int = 1; str = 1; either = a: b: 1; attrsOf = a: 1; };
+    literalExpression = text: text; escapeShellArg = text: "'${text}'";
+    concatStrings = builtins.concatStringsSep "";
+    mapAttrsToList = f: set: map (name: f name set.${name}) (builtins.attrNames set);
+  };
+  module = enable: import ./module.nix {
+    inherit lib;
+    pkgs.callPackage = path: given: "pyzram";
+    config.services.pyzram = { inherit enable; package = "pyzram"; settings.ZRAM_SIZE_0 = "1G"; };
+    config.zramSwap.enable = true;
+  };
+in { off = (module false).config; on = (module true).config; }
+"""
+
+
+def nix(folder: Path, expression: str) -> str:
+    """What an expression is, in JSON."""
+    needs(**{"nix-instantiate": "nix-bin"})
+    state = {f"NIX_{name}_DIR": str(folder / "nix") for name in ("STATE", "LOG", "STORE")}
+    options = ["--eval", "--strict", "--json", "--store", "dummy://", "--readonly-mode"]
+    done = subprocess.run(
+        ["nix-instantiate", *options, "-E", expression],
+        cwd=folder,
+        env={**os.environ, **state},
+        text=True,
+        check=False,
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_nixs_package_evaluates(recipes: Path, version: str) -> None:
+    given = json.loads(nix(recipes, NIX_PACKAGE))
+    assert given["version"] == version
+    assert given["src"].endswith(f"/v{version}/pyzram-{version}.tar.gz")
+    assert given["dependencies"] == ["cffi"]
+
+
+def test_nixs_module_is_off_until_enabled(recipes: Path) -> None:
+    states = json.loads(nix(recipes, NIX_MODULE))
+    assert states["off"] == {}
+    assert states["on"]["environment"]["etc"]["conf.d/zram"]["text"] == "ZRAM_SIZE_0='1G'\n"
+    assert states["on"]["systemd"]["services"]["zram"]["wantedBy"] == ["swap.target"]
+    # Two makers of swap are one too many.
+    assert [x["assertion"] for x in states["on"]["assertions"]] == [False]
