@@ -168,6 +168,16 @@ _pyzram() {
 	"pyzram recompress --timeout")
 		return
 		;;
+	"pyzram tend --config" | "pyzram tend -c")
+		mapfile -t COMPREPLY < <(compgen -f -- "$current")
+		return
+		;;
+	"pyzram tend --budget")
+		return
+		;;
+	"pyzram tend --record")
+		return
+		;;
 	"pyzram bench --pid" | "pyzram bench -p")
 		return
 		;;
@@ -229,7 +239,7 @@ _pyzram() {
 		if [[ $current == -* ]]; then
 			mapfile -t COMPREPLY < <(compgen -W "--help --version -h -V -c --config" -- "$current")
 		else
-			mapfile -t COMPREPLY < <(compgen -W "start stop reload restart status info check plan import estimate doctor writeback recompress bench help" -- "$current")
+			mapfile -t COMPREPLY < <(compgen -W "start stop reload restart status info check plan import estimate doctor writeback recompress tend bench help" -- "$current")
 		fi
 		;;
 	"pyzram start")
@@ -301,6 +311,13 @@ _pyzram() {
 	"pyzram recompress")
 		if [[ $current == -* ]]; then
 			mapfile -t COMPREPLY < <(compgen -W "--type -t --algorithm -a --priority -p --threshold --max-pages --compact --age --timeout --json --quiet -q --help -h --version -V" -- "$current")
+		else
+			mapfile -t COMPREPLY < <(compgen -W "$(_pyzram_devices)" -- "$current")
+		fi
+		;;
+	"pyzram tend")
+		if [[ $current == -* ]]; then
+			mapfile -t COMPREPLY < <(compgen -W "--config -c --budget --once --dry-run -n --status --record --json --quiet -q --help -h --version -V" -- "$current")
 		else
 			mapfile -t COMPREPLY < <(compgen -W "$(_pyzram_devices)" -- "$current")
 		fi

@@ -133,6 +133,18 @@ complete -c pyzram -n 'contains -- (__pyzram_command) recompress' -s q -l quiet 
 complete -c pyzram -n 'contains -- (__pyzram_command) recompress' -s h -l help -d 'show this help'
 complete -c pyzram -n 'contains -- (__pyzram_command) recompress' -s V -l version -d 'show the version'
 complete -c pyzram -n 'contains -- (__pyzram_command) recompress' -a "(ls /sys/block | string match 'zram*')"
+complete -c pyzram -n 'not __pyzram_command >/dev/null' -a tend -d 'recompress and write back by itself, within a budget, when it helps'
+complete -c pyzram -n 'contains -- (__pyzram_command) tend' -s c -l config -r -F -d 'tend the devices of this configuration (default /etc/conf.d/zram)'
+complete -c pyzram -n 'contains -- (__pyzram_command) tend' -l budget -x -d 'write at most so much to a medium in any 24 hours'
+complete -c pyzram -n 'contains -- (__pyzram_command) tend' -l once -d 'look and act once, for cron'
+complete -c pyzram -n 'contains -- (__pyzram_command) tend' -s n -l dry-run -d 'show what is seen, and what would be done and why'
+complete -c pyzram -n 'contains -- (__pyzram_command) tend' -l status -d 'show what a running daemon saw and did last'
+complete -c pyzram -n 'contains -- (__pyzram_command) tend' -l record -x -d 'add a line on the machine to a file each minute'
+complete -c pyzram -n 'contains -- (__pyzram_command) tend' -l json -d 'print JSON'
+complete -c pyzram -n 'contains -- (__pyzram_command) tend' -s q -l quiet -d 'print warnings and errors only'
+complete -c pyzram -n 'contains -- (__pyzram_command) tend' -s h -l help -d 'show this help'
+complete -c pyzram -n 'contains -- (__pyzram_command) tend' -s V -l version -d 'show the version'
+complete -c pyzram -n 'contains -- (__pyzram_command) tend' -a "(ls /sys/block | string match 'zram*')"
 complete -c pyzram -n 'not __pyzram_command >/dev/null' -a bench -d 'ratio and speed of the algorithms at their levels, on your own data'
 complete -c pyzram -n 'contains -- (__pyzram_command) bench' -s p -l pid -x -d 'memory of these processes'
 complete -c pyzram -n 'contains -- (__pyzram_command) bench' -l name -x -d 'memory of processes of this name and their children'

@@ -15,7 +15,7 @@ from stat import S_ISBLK, S_ISFIFO, S_ISSOCK
 
 from ..errors import InvalidValueError, from_errno
 from ..kernel.opened import resolve
-from ..units import DIGITS_MAX, format_size
+from ..units import DIGITS_MAX, format_size, parse_size
 from .device_config import DEFAULT_FSTYPE, DEFAULT_PRIORITY, Choice, DeviceConfig
 from .shell_assignments import read_assignments
 from .size_expression import evaluate_size
@@ -62,11 +62,23 @@ class ConfigError(InvalidValueError):
 class Config:
     """A whole file."""
 
-    __slots__ = ("devices", "load_on_start", "path", "unload_on_stop", "warnings")
+    __slots__ = (
+        "devices",
+        "load_on_start",
+        "path",
+        "tend",
+        "tend_budget",
+        "unload_on_stop",
+        "warnings",
+    )
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.load_on_start = True
+        self.tend = True
+        """Whether pyzram tend may do anything."""
+        self.tend_budget: int | None = None
+        """Bytes to a medium in any 24 hours; ``None`` leaves it to the medium."""
         self.unload_on_stop = False
         self.devices: tuple[DeviceConfig, ...] = ()
         self.warnings: list[str] = []
@@ -151,6 +163,8 @@ class _Parser:
                 self.problems.append((entry.line, f"{entry.name}: {err}"))
         count = self.count()
         self.config.load_on_start = self.setting("LOAD_ON_START", True)
+        self.config.tend = self.setting("TEND", True)
+        self.config.tend_budget = self.setting("TEND_BUDGET", None)
         self.config.unload_on_stop = self.setting("UNLOAD_ON_STOP", False)
         self.config.devices = tuple(self.desired(index, count) for index in range(count))
         points = [desired.mount_point for desired in self.config.devices if desired.mount_point]
@@ -316,6 +330,9 @@ class _Parser:
 
     def mem_limit(self, text: str) -> int:
         return _page_up(self.size(text))
+
+    def plain_size(self, text: str) -> int:
+        return parse_size(text)
 
     def yes_no(self, text: str) -> bool:
         return _yes_no(text)
@@ -536,6 +553,8 @@ def _params(words: list[str]) -> tuple[int | None, str | None, int | None]:
 
 GLOBALS: dict[str, Callable[[_Parser, str], Any]] = {
     "LOAD_ON_START": _Parser.yes_no,
+    "TEND": _Parser.yes_no,
+    "TEND_BUDGET": _Parser.plain_size,
     "UNLOAD_ON_STOP": _Parser.yes_no,
     "NUM_DEVICES": _Parser.devices_count,
     "SWAPON_OPTS": _Parser.swapon_options,

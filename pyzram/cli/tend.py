@@ -1,0 +1,360 @@
+# SPDX-License-Identifier: MIT
+"""``pyzram tend``: recompress and write back by itself, within a budget, when it helps."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from ..config.parser import DEFAULT_PATH, read_config
+from ..errors import ZramError, ZramOSError
+from ..kernel.sysfs import Sysfs, device_number
+from ..service.registry import DEFAULT_DIRECTORY, Registry
+from ..tend.ledger import Ledger
+from ..tend.machine import Clocks, read_clock
+from ..tend.policy import DEFAULTS, Settings
+from ..tend.tender import RECOMPRESS_SECONDS, STEP_SECONDS, Report, Tender
+from ..units import format_size, parse_size
+from .options import DEVICE, FILE, Command, Option, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ..device.zram import Zram
+    from ..tend.actions import Action, Recompress
+    from ..tend.observation import Observation
+
+LEDGER = "/var/lib/pyzram"
+STATUS = "tend.json"
+
+COMMAND = Command(
+    "pyzram tend",
+    "Keep cold pages of zram devices cheap: recompress them and write them back, within a budget, "
+    "when memory is short.",
+    (
+        Option(
+            "c",
+            "config",
+            "FILE",
+            f"tend the devices of this configuration (default {DEFAULT_PATH})",
+            values=FILE,
+            default=DEFAULT_PATH,
+        ),
+        Option("", "budget", "SIZE", "write at most so much to a medium in any 24 hours",
+               convert=parse_size),
+        Option("", "once", "", "look and act once, for cron"),
+        Option("n", "dry-run", "", "show what is seen, and what would be done and why"),
+        Option("", "status", "", "show what a running daemon saw and did last"),
+        Option("", "record", "FILE", "add a line on the machine to a file each minute"),
+        Option("", "json", "", "print JSON"),
+        Option("q", "quiet", "", "print warnings and errors only"),
+    ),
+    operands="[DEVICE...]",
+    takes=DEVICE,
+    count=(0, None),
+    notes="The budget is 256 MiB for memory cards and USB, 4 GiB for disks, 1 GiB where the medium "
+    "is not known.",
+)  # fmt: skip
+
+
+class Worker:
+    """Moves pages with the same code as the commands writeback and recompress."""
+
+    def write_pages(self, device: Zram, ranges: Sequence[tuple[int, int]], limit: int) -> None:
+        """Write these pages."""
+        from ..postprocess.writeback import write_back_pages
+
+        write_back_pages(device, ranges, limit=limit, timeout=STEP_SECONDS)
+
+    def write_idle(self, device: Zram, huge: bool, limit: int) -> None:
+        """Write pages that are marked idle."""
+        from ..postprocess.writeback import write_back
+
+        write_back(device, "huge_idle" if huge else "idle", limit=limit, timeout=STEP_SECONDS)
+
+    def recompress(self, device: Zram, action: Recompress, age: int, seconds: float) -> None:
+        """Recompress pages of that age; where ages are not known, those that are marked."""
+        import contextlib
+
+        from ..errors import UnsupportedError
+        from ..postprocess.recompression import recompress_pages
+
+        with contextlib.suppress(UnsupportedError):
+            device.mark_idle(age)
+        recompress_pages(
+            device,
+            "huge_idle" if action.huge else "idle",
+            threshold=action.threshold,
+            timeout=min(seconds, RECOMPRESS_SECONDS),
+        )
+
+
+def main(argv: list[str]) -> int:
+    """Run the command."""
+    options = COMMAND.arguments(argv)
+    if options is None:
+        return 0
+    if sum(map(bool, (options.once, options.dry_run, options.status, options.record))) > 1:
+        raise UsageError("--once, --dry-run, --status and --record exclude each other")
+    sysfs = Sysfs(os.environ.get("PYZRAM_ROOT", "/"))
+    run = os.environ.get("PYZRAM_RUN", DEFAULT_DIRECTORY)
+    if options.status:
+        return show_status(run, options.json)
+    if options.record:
+        return record(sysfs, options.record)
+    numbers = [device_number(word) for word in options.operands]
+
+    def devices() -> list[int]:
+        if numbers:
+            return numbers
+        registry = Registry(options.config, directory=run, sysfs=sysfs)
+        registry.load()
+        return [device.number for device in registry.records if device.ready]
+
+    settings, budget = (DEFAULTS, None) if numbers else configured(options.config)
+    clocks = Clocks()
+    ledger, share = open_ledger(sysfs, clocks, run)
+    tender = Tender(
+        sysfs,
+        devices,
+        Worker(),
+        ledger,
+        clocks=clocks,
+        settings=settings,
+        budget=options.budget or budget,
+        share=share,
+        at_once=options.once or options.dry_run,
+        warn=warn,
+    )
+
+    def reload() -> None:
+        if numbers:
+            return
+        try:
+            tender.settings, budget = configured(options.config)
+            tender.budget = options.budget or budget
+        except ZramError as err:
+            warn(f"{err}; the settings from before stay")
+
+    try:
+        if options.dry_run:
+            seen, decision = tender.decide()
+            return show(Report(seen, decision, 0, 0), options.json)
+        if options.once:
+            report = tender.round()
+            tender.ledger.save()
+            return 0 if options.quiet else show(report, options.json, done=True)
+        return stay(tender, sysfs, run, options.quiet, reload)
+    finally:
+        tender.close()
+
+
+def configured(path: str) -> tuple[Settings, int | None]:
+    """What the file says of tending: whether at all, and the budget."""
+    config = read_config(path, ram=1 << 30, cpus=1)
+    return Settings(config.tend, config.tend), config.tend_budget
+
+
+def open_ledger(sysfs: Sysfs, clocks: Clocks, run: str) -> tuple[Ledger, float]:
+    """The ledger in /var, or in /run with half the budget where /var cannot be written."""
+    clock = read_clock(sysfs, clocks)
+    folder = os.environ.get("PYZRAM_STATE", LEDGER)
+    try:
+        ledger = Ledger(folder, clock)
+        ledger.save()
+        return ledger, 1.0
+    except ZramOSError as err:
+        warn(f"{err}; keeping it in {run}, which a reboot empties, with half the budget")
+    ledger = Ledger(run, clock)
+    ledger.save()
+    return ledger, 0.5
+
+
+def stay(tender: Tender, sysfs: Sysfs, run: str, quiet: bool, reload: Callable[[], None]) -> int:
+    """The daemon: until SIGTERM or Ctrl-C."""
+    from ..tend.waiting import Waiting, notify
+
+    with Waiting(sysfs) as waiting:
+        tender.stopping = lambda: waiting.stop
+        notify("READY=1\nSTATUS=Tending")
+        trigger, mode = "", ""
+        while not waiting.stop:
+            if waiting.reload:
+                waiting.reload = False
+                reload()
+            report = tender.round(trigger)
+            keep_status(report, run)
+            state = report.decision.state
+            if not quiet and (report.decision.actions or state.mode != mode):
+                print(line(report), flush=True)
+            mode = state.mode
+            notify("WATCHDOG=1")
+            trigger = waiting.wait(state.wake)
+    notify("STOPPING=1")
+    tender.ledger.save()
+    return 0
+
+
+# ---- what is shown -------------------------------------------------------------------------------
+
+
+def warn(text: str) -> None:
+    """A line for the log."""
+    print(f"pyzram: warning: {text}", file=sys.stderr, flush=True)
+
+
+def line(report: Report) -> str:
+    """One round, for the log."""
+    state = report.decision.state
+    text = f"{state.mode}, pressure {state.pressure:.2f}"
+    if report.decision.actions:
+        text += f": {format_size(report.written)} written, {format_size(abs(report.freed))} "
+        text += "freed" if report.freed >= 0 else "more in use"
+    return "; ".join([text, *report.decision.reasons])
+
+
+def plain(report: Report) -> dict[str, object]:
+    """A round as plain values: sizes in bytes, times in seconds."""
+    decision = report.decision
+    return {
+        "mode": decision.state.mode,
+        "pressure": round(decision.state.pressure, 4),
+        "actions": [
+            {"action": type(action).__name__, **action._asdict()} for action in decision.actions
+        ],
+        "reasons": list(decision.reasons),
+        "written": report.written,
+        "freed": report.freed,
+        "seen": seen_values(report.seen),
+        "wake": decision.state.wake,
+    }
+
+
+def seen_values(seen: Observation) -> dict[str, object]:
+    """What was seen; what JSON has no word for is left out."""
+    values = seen._asdict()
+    values["devices"] = [device._asdict() for device in seen.devices]
+    return {key: value for key, value in values.items() if value not in (float("-inf"),)}
+
+
+def show(report: Report, as_json: bool, done: bool = False) -> int:
+    """Everything that was seen, and what was or would be done."""
+    if as_json:
+        print(json.dumps(plain(report), indent=2))
+        return 0
+    seen = report.seen
+    print(f"memory: {format_size(seen.available)} of {format_size(seen.total)} available")
+    if seen.some10 is None:
+        print("pressure: this kernel tells none (psi=1)")
+    else:
+        print(f"pressure: {seen.some10:.2f} % of 10 s, {seen.some300:.2f} % of 300 s")
+    if seen.battery is not None:
+        print(f"battery: {seen.battery:.0f} %, being used up")
+    for device in seen.devices:
+        print(
+            f"{device.name}: {format_size(device.orig_data_size)} stored in "
+            f"{format_size(device.mem_used_total)} of memory"
+        )
+        if device.budget:
+            print(
+                f"{device.name}: {format_size(device.left)} of {format_size(device.budget)} left "
+                f"to write in 24 hours, {format_size(device.free)} free on the backing device"
+            )
+        else:
+            print(f"{device.name}: no backing device")
+        if not device.recompression:
+            print(f"{device.name}: no recompression algorithm")
+    if not seen.devices:
+        print("no device to tend")
+    print(line(report) if done else f"state: {line(report)}")
+    for action in report.decision.actions if not done else ():
+        print(f"would do: {describe(action)}")
+    return 0
+
+
+def describe(action: Action) -> str:
+    """An action for people."""
+    from ..tend.actions import Recompress, WriteBack
+
+    if isinstance(action, WriteBack):
+        pages = "pages kept raw" if action.huge else "pages"
+        return (
+            f"{action.device}: write up to {format_size(action.limit)} of {pages} not used for "
+            f"{action.floor / 3600:.1f} h, the oldest first"
+        )
+    if isinstance(action, Recompress):
+        pages = "pages kept raw" if action.huge else "pages"
+        return f"{action.device}: recompress {pages} not used for {action.age / 60:.0f} min"
+    return f"{action.device}: compact the pool"
+
+
+def keep_status(report: Report, run: str) -> None:
+    """Leave the round for --status."""
+    path = os.path.join(run, STATUS)
+    try:
+        os.makedirs(run, mode=0o755, exist_ok=True)
+        with open(f"{path}.new", "w", encoding="utf-8") as file:
+            json.dump({"pid": os.getpid(), **plain(report)}, file)
+        os.replace(f"{path}.new", path)
+    except OSError:
+        pass  # for people only: no reason to stop
+
+
+def show_status(run: str, as_json: bool) -> int:
+    """What the daemon did last; status 3 if none runs."""
+    try:
+        with open(os.path.join(run, STATUS), encoding="utf-8") as file:
+            found = json.load(file)
+        os.kill(found["pid"], 0)
+    except (OSError, ValueError, KeyError):
+        print("pyzram tend is not running", file=sys.stderr)
+        return 3
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return 0
+    print(f"{found['mode']}, pressure {found['pressure']:.2f}, process {found['pid']}")
+    for device in found["seen"]["devices"]:
+        print(
+            f"{device['name']}: {format_size(device['mem_used_total'])} of memory, "
+            f"{format_size(device['left'])} of {format_size(device['budget'])} left to write"
+        )
+    for reason in found["reasons"]:
+        print(reason)
+    return 0
+
+
+def record(sysfs: Sysfs, path: str) -> int:
+    """A line of JSON a minute on this machine and its devices, until it is ended."""
+    import contextlib
+    import time
+
+    from ..device.zram import devices
+    from ..tend.machine import read_counters, read_memory, read_pressure
+
+    counters = ("pswpin", "pswpout", "workingset_refault_anon", "workingset_refault_file")
+    with open(path, "a", encoding="utf-8") as file, contextlib.suppress(KeyboardInterrupt):
+        while True:
+            memory = read_pressure(sysfs, "memory")
+            total, available = read_memory(sysfs)
+            found = read_counters(sysfs)
+            row: dict[str, object] = {
+                "time": int(time.time()),
+                "total": total,
+                "available": available,
+                "some_total": memory.total if memory else None,
+                "vmstat": [found.get(name, 0) for name in counters],
+            }
+            for device in devices(sysfs=sysfs):
+                try:
+                    row[device.name] = [
+                        device.read("mm_stat").split(),
+                        device.read("bd_stat").split() if device.has("bd_stat") else [],
+                    ]
+                except ZramError:
+                    continue
+            file.write(json.dumps(row, separators=(",", ":")) + "\n")
+            file.flush()
+            time.sleep(60)
+    return 0

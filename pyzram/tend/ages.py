@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""When pages were last used, kept beyond recompression, which makes the kernel forget it.
+
+Two bytes a page, in units of 64 s since boot, in pieces of 4096 pages that hold anything.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING
+
+from ..device.block_state import FLAGS, slots
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..device.zram import Zram
+
+PIECE = 4096
+UNIT = 64
+SAME, GONE, HUGE = FLAGS["same"], FLAGS["written_back"], FLAGS["huge"]
+
+
+class Ages:
+    """The pages of one device, by their places.
+
+    Synchronization: one thread at a time.
+    """
+
+    def __init__(self, began: float) -> None:
+        self._pieces: dict[int, array[int]] = {}
+        self._began = began
+        """CLOCK_BOOTTIME when it began to keep them: what it does not know is as young."""
+
+    def remember(self, device: Zram) -> None:
+        """Take note of the times that the kernel knows now; before each recompression."""
+        for place, accessed, _flags in slots(device):
+            if accessed:
+                piece = self._pieces.get(place // PIECE)
+                if piece is None:
+                    piece = self._pieces[place // PIECE] = array("H", bytes(2 * PIECE))
+                piece[place % PIECE] = min(0xFFFF, accessed // (UNIT * 1_000_000) + 1)
+
+    def used(self, place: int, accessed: int) -> float:
+        """When a page was last used at the latest, in seconds of CLOCK_BOOTTIME."""
+        if accessed:
+            return accessed / 1e6
+        piece = self._pieces.get(place // PIECE)
+        unit = piece[place % PIECE] if piece else 0
+        return float(unit * UNIT) if unit else self._began
+
+    def candidates(
+        self, device: Zram, now: float, floor: float, oldest: float, pages: int, huge: bool
+    ) -> list[tuple[int, int]]:
+        """Ranges of at most so many pages not used for ``floor`` seconds, the oldest first.
+
+        ``now`` is CLOCK_BOOTTIME. Ages from ``oldest`` on are as good as each other, then those
+        above half of that, and so on down to the floor.
+        """
+        steps = list(_ladder(oldest, floor))
+        found: list[array[int]] = [array("Q") for _ in steps]
+        for place, accessed, flags in slots(device):
+            if flags & (SAME | GONE) or (huge and not flags & HUGE):
+                continue
+            age = now - self.used(place, accessed)
+            for step, least in enumerate(steps):
+                if age >= least:
+                    if len(found[step]) < pages:
+                        found[step].append(place)
+                    break
+        chosen: list[int] = []
+        for places in found:
+            chosen += sorted(places[: pages - len(chosen)])
+        return list(_ranges(chosen))
+
+
+def _ladder(oldest: float, floor: float) -> Iterator[float]:
+    age = max(oldest, floor)
+    while age > floor:
+        yield age
+        age = max(floor, age / 2)
+    yield floor
+
+
+def _ranges(places: list[int]) -> Iterator[tuple[int, int]]:
+    """Ranges of neighbours, in the order given."""
+    first = last = -1
+    for place in places:
+        if first >= 0 and place == last + 1:
+            last = place
+            continue
+        if first >= 0:
+            yield first, last
+        first = last = place
+    if first >= 0:
+        yield first, last

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""What a backing device lies on: how much may be written to it in a day, and what tells it apart.
+
+A loop device lies on what holds its file, a partition or mapping on the disks below it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from ..kernel.sysfs import Sysfs, read_text
+
+MIB = 1 << 20
+GIB = 1 << 30
+BUDGETS = {"card": 256 * MIB, "usb": 256 * MIB, "unknown": GIB, "disk": 4 * GIB}
+"""Bytes in any 24 hours, by class, unless the configuration says otherwise."""
+GENTLE = ("card", "usb")
+
+
+class Medium(NamedTuple):
+    """A physical disk."""
+
+    key: str
+    """What tells it from others, on this machine and through reboots; without blanks."""
+    kind: str
+    """``card`` (MMC), ``usb``, ``disk`` (SATA, NVMe, virtio) or ``unknown``."""
+    name: str
+
+    @property
+    def budget(self) -> int:
+        """Bytes that it is given in any 24 hours."""
+        return BUDGETS[self.kind]
+
+
+def medium_of(sysfs: Sysfs, backing: str) -> Medium:
+    """Find the medium of a backing device, given its node."""
+    name = _disk(sysfs, os.path.basename(os.path.realpath(backing)), 8)
+    directory = sysfs.path("sys/block", name)
+    where = os.path.realpath(directory)
+    if name.startswith("mmcblk"):
+        kind = "card"
+    elif "/usb" in where:
+        kind = "usb"
+    elif name.startswith(("sd", "nvme", "vd", "xvd", "hd")):
+        kind = "disk"
+    else:
+        kind = "unknown"
+    for attribute in ("wwid", "device/wwid", "device/cid", "device/serial", "serial"):
+        word = "_".join(_read(f"{directory}/{attribute}").split())
+        if word:
+            return Medium(word, kind, name)
+    return Medium(f"{name}:{_read(f'{directory}/size').strip()}", kind, name)
+
+
+def _disk(sysfs: Sysfs, name: str, depth: int) -> str:
+    """The disk below a partition, a mapping or a loop device; the name itself if there is none."""
+    directory = sysfs.path("sys/class/block", name)
+    if depth == 0 or not name:
+        return name
+    if file := _read(f"{directory}/loop/backing_file").strip():
+        try:
+            device = os.stat(sysfs.root + file).st_dev
+        except OSError:
+            return name
+        below = os.path.realpath(sysfs.path(f"sys/dev/block/{os.major(device)}:{os.minor(device)}"))
+        return _disk(sysfs, os.path.basename(below), depth - 1) if os.path.isdir(below) else name
+    try:
+        below_names = sorted(os.listdir(f"{directory}/slaves"))
+    except OSError:
+        below_names = []
+    if below_names:
+        return _disk(sysfs, below_names[0], depth - 1)
+    if os.path.exists(f"{directory}/partition"):
+        return os.path.basename(os.path.dirname(os.path.realpath(directory)))
+    return name
+
+
+def _read(path: str) -> str:
+    try:
+        return read_text(path)
+    except OSError:
+        return ""

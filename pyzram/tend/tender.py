@@ -1,0 +1,420 @@
+# SPDX-License-Identifier: MIT
+"""Looks at the machine, asks the policy, and does what it says: one step at a time."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from ..device.block_state import path_of
+from ..device.zram import Zram
+from ..errors import DeviceBusyError, DeviceNotFoundError, UnsupportedError, ZramError
+from ..kernel.parse import BD_UNIT
+from .actions import Compact, Recompress, WriteBack
+from .ages import Ages
+from .ledger import HOUR, Ledger
+from .machine import PAGE, Clocks, read_battery, read_clock, read_counters, read_memory
+from .machine import read_pressure as pressure_of
+from .medium import GENTLE, Medium, medium_of
+from .observation import DeviceObserved, Observation
+from .policy import DEFAULTS, Decision, Settings, decide, enough
+from .state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ..kernel.sysfs import Sysfs
+
+MIB = 1 << 20
+PIECE = 1024
+"""Pages a step."""
+STEP_SECONDS = 0.5
+RECOMPRESS_SECONDS = 5.0
+CHUNK_LEAST = 16 * MIB
+READ_COST = {"card": 900e-6, "usb": 900e-6, "unknown": 500e-6, "disk": 150e-6}
+"""Seconds that a page takes to come back from a medium, about."""
+SWAP_IN = 15e-6
+"""And from memory, with the slower algorithms."""
+SLEEP_WINDOW = 48 * HOUR
+
+
+class Worker(Protocol):
+    """What moves pages: :mod:`pyzram.postprocess`, or a test's own."""
+
+    def write_pages(self, device: Zram, ranges: Sequence[tuple[int, int]], limit: int) -> None:
+        """Write these pages, at most so many bytes and about half a second."""
+
+    def write_idle(self, device: Zram, huge: bool, limit: int) -> None:
+        """Write pages that are marked idle."""
+
+    def recompress(self, device: Zram, action: Recompress, age: int, seconds: float) -> None:
+        """Recompress pages of that age."""
+
+
+class _Tended:
+    """What is known of one device from look to look."""
+
+    def __init__(self, device: Zram, key: str, boottime: float) -> None:
+        self.device = device
+        self.key = key
+        self.ages = Ages(boottime)
+        self.medium: Medium | None = None
+        self.backing: str | None = None
+        self.free_total = 0
+        self.limit: int | None = None
+        """The device's own writeback_limit when it was last seen."""
+        self.gain: float | None = None
+        self.compacted: float | None = None
+        self.failed = False
+        self.marked: float | None = None
+        """When all pages were marked, where the kernel does not know ages."""
+        self.tells_ages = os.access(path_of(device), os.R_OK)
+
+
+class Report(NamedTuple):
+    """One round, for the log and for ``--status``."""
+
+    seen: Observation
+    decision: Decision
+    written: int
+    """Bytes to media."""
+    freed: int
+    """Bytes of memory."""
+
+
+class Tender:
+    """Tends the devices that ``devices`` names: their numbers, asked anew at each look.
+
+    Synchronization: one thread.
+    """
+
+    def __init__(
+        self,
+        sysfs: Sysfs,
+        devices: Callable[[], Sequence[int]],
+        worker: Worker,
+        ledger: Ledger,
+        *,
+        clocks: Clocks | None = None,
+        settings: Settings = DEFAULTS,
+        budget: int | None = None,
+        share: float = 1.0,
+        at_once: bool = False,
+        warn: Callable[[str], object] = print,
+    ) -> None:
+        self.sysfs = sysfs
+        self.devices = devices
+        self.worker = worker
+        self.ledger = ledger
+        self.clocks = clocks or Clocks()
+        self.settings = settings
+        self.budget = budget
+        """Bytes in any 24 hours; ``None`` leaves it to the medium."""
+        self.share = share
+        """Of the budget: half of it where the ledger will not outlive a reboot."""
+        self.warn = warn
+        self.state = State()
+        self.stopping: Callable[[], bool] = lambda: False
+        self._known: dict[str, _Tended] = {}
+        self._started = -math.inf if at_once else self.clocks.awake()
+        self._asleep = self.clocks.boottime() - self.clocks.awake()
+        self._sleeps: list[tuple[float, float]] = []
+        self._resumed = -math.inf
+        self._counters: tuple[float, int] | None = None
+
+    # ---- looking ---------------------------------------------------------------------------------
+
+    def look(self, trigger: str = "") -> Observation:
+        """See how things are."""
+        now = self.clocks.awake()
+        self._notice_sleep(now)
+        self.ledger.advance(read_clock(self.sysfs, self.clocks))
+        total, available = read_memory(self.sysfs)
+        memory = pressure_of(self.sysfs, "memory")
+        io, cpu = pressure_of(self.sysfs, "io"), pressure_of(self.sysfs, "cpu")
+        tended = self._enumerate()
+        found = tuple(seen for one in tended if (seen := self._look_at(one)) is not None)
+        counters = read_counters(self.sysfs)
+        flash = sum(seen.bd_reads // PAGE for seen in found)
+        waited = max(0, counters.get("pswpin", 0) - flash) * SWAP_IN
+        for one in tended:
+            if one.medium is not None:
+                reads = next((s.bd_reads for s in found if s.key == one.key), 0)
+                waited += reads / PAGE * READ_COST[one.medium.kind]
+        return Observation(
+            now,
+            total,
+            available,
+            some10=memory and memory.some10,
+            some300=memory and memory.some300,
+            full10=memory and memory.full10,
+            io_full10=io and io.full10,
+            cpu_some10=cpu and cpu.some10,
+            stalled=memory.total if memory else 0.0,
+            waited=waited,
+            scanning=self._scanning(now, counters),
+            trigger=trigger,
+            battery=read_battery(self.sysfs),
+            started=self._started,
+            resumed=self._resumed,
+            devices=found,
+        )
+
+    def _notice_sleep(self, now: float) -> None:
+        asleep = self.clocks.boottime() - now
+        if asleep > self._asleep + 1.0:
+            self._resumed = now
+            self._sleeps.append((now, asleep - self._asleep))
+        self._asleep = asleep
+        self._sleeps = [(at, length) for at, length in self._sleeps if at > now - SLEEP_WINDOW]
+
+    def _slept(self) -> float:
+        """Seconds asleep that may lie within a page's age: the kernel counts them, we do not."""
+        return sum(length for _, length in self._sleeps)
+
+    def _scanning(self, now: float, counters: dict[str, int]) -> float:
+        count = counters.get("pgscan_direct", 0) + counters.get("workingset_refault_anon", 0)
+        before, self._counters = self._counters, (now, count)
+        if before is None or now <= before[0]:
+            return 0.0
+        return max(0, count - before[1]) / (now - before[0])
+
+    def close(self) -> None:
+        """Give up the handles of devices."""
+        for one in self._known.values():
+            one.device.close()
+        self._known = {}
+
+    def _enumerate(self) -> list[_Tended]:
+        """The devices that are there now; a number that somebody else has got is another."""
+        before = {one.device.number: one for one in self._known.values()}
+        found = []
+        for number in self.devices():
+            known = before.pop(number, None)
+            if known is not None:
+                # The handle is of this very device: it answers no more when that is gone.
+                try:
+                    known.device.read("disksize")
+                    found.append(known)
+                    continue
+                except DeviceNotFoundError:
+                    known.device.close()
+            try:
+                device = Zram(number, sysfs=self.sysfs)
+            except DeviceNotFoundError:
+                continue
+            try:
+                key = device.read("diskseq")
+            except UnsupportedError:
+                key = device.name  # before 5.15
+            found.append(_Tended(device, key, self.clocks.boottime()))
+        for one in before.values():
+            one.device.close()
+        self._known = {one.key: one for one in found}
+        return found
+
+    def _look_at(self, one: _Tended) -> DeviceObserved | None:
+        device = one.device
+        try:
+            if not device.read_disksize():
+                return None
+            mm = device.read_mm_stat()
+            backing = device.read_backing_dev() if device.has("backing_dev") else None
+            recompression = device.has("recompress") and bool(device.read_recomp_algorithms())
+            written = reads = free = left = budget = 0
+            own_limit, limit_changed = None, False
+            if backing is not None:
+                if backing != one.backing:
+                    one.backing, one.medium = backing, medium_of(self.sysfs, backing)
+                    one.free_total = self._size(backing)
+                assert one.medium is not None
+                bd = device.read_bd_stat()
+                written, reads = (bd.bd_writes or 0) * BD_UNIT, (bd.bd_reads or 0) * BD_UNIT
+                free = max(0, one.free_total - (bd.bd_count or 0) * BD_UNIT)
+                self.ledger.observe(one.medium.key, one.key, written)
+                budget = int((self.budget or one.medium.budget) * self.share)
+                left = self.ledger.left(one.medium.key, budget)
+                if device.read_writeback_limit_enable():
+                    own_limit = device.read_writeback_limit() * BD_UNIT
+                    # Less is what was written under it; more was set by somebody.
+                    limit_changed = one.limit is not None and own_limit > one.limit
+                one.limit = own_limit
+        except DeviceNotFoundError:
+            return None
+        seen = DeviceObserved(
+            device.name,
+            one.key,
+            mm.orig_data_size or 0,
+            mm.compr_data_size or 0,
+            mm.mem_used_total or 0,
+            mm.mem_limit or 0,
+            mm.huge_pages or 0,
+            free,
+            budget,
+            left,
+            own_limit,
+            gentle=one.medium is not None and one.medium.kind in GENTLE,
+            bd_reads=reads,
+            ages=one.tells_ages,
+            recompression=recompression,
+            gain=one.gain,
+            compacted=one.compacted,
+            failed=one.failed,
+            limit_changed=limit_changed,
+        )
+        one.gain = one.compacted = None
+        one.failed = False
+        return seen
+
+    def _size(self, backing: str) -> int:
+        name = os.path.basename(os.path.realpath(backing))
+        try:
+            return int(self.sysfs.read(f"sys/class/block/{name}/size")) * 512
+        except (OSError, ValueError):
+            return 0
+
+    # ---- acting ----------------------------------------------------------------------------------
+
+    def decide(self, trigger: str = "") -> tuple[Observation, Decision]:
+        """Look and ask the policy; nothing is done and nothing remembered."""
+        seen = self.look(trigger)
+        return seen, decide(seen, self.state, self.settings)
+
+    def round(self, trigger: str = "") -> Report:
+        """Look, ask the policy, and do it."""
+        seen, decision = self.decide(trigger)
+        self.state = decision.state
+        by_name = {one.device.name: one for one in self._known.values()}
+        used = sum(device.mem_used_total for device in seen.devices)
+        written = 0
+        spent: dict[str, int] = {}
+        for action in decision.actions:
+            one = by_name.get(action.device)
+            if one is None or self.stopping():
+                continue
+            try:
+                if isinstance(action, WriteBack):
+                    limit = action.limit - spent.get(action.device, 0)
+                    done = self._write_back(one, action, limit)
+                    spent[action.device] = spent.get(action.device, 0) + done
+                    written += done
+                elif isinstance(action, Recompress):
+                    self._recompress(one, action)
+                else:
+                    self._compact(one, action)
+            except DeviceNotFoundError:
+                continue  # it went meanwhile
+            except DeviceBusyError:
+                continue  # somebody else writes or recompresses
+            except ZramError as err:
+                one.failed = True
+                self.warn(str(err))
+        after = sum(self._used(by_name[d.name]) for d in seen.devices) if written or spent else used
+        return Report(seen, decision, written, used - after)
+
+    def _used(self, one: _Tended) -> int:
+        try:
+            return one.device.read_mm_stat().mem_used_total or 0
+        except ZramError:
+            return 0
+
+    def _write_back(self, one: _Tended, action: WriteBack, limit: int) -> int:
+        """Write up to ``limit`` bytes, charged before they are written; bytes written."""
+        medium = one.medium
+        if medium is None or limit < PAGE:
+            return 0
+        floor = action.floor + self._slept()
+        pieces = self._pieces(one, action, floor, limit)
+        budget = int((self.budget or medium.budget) * self.share)
+        chunk = action.step or max(CHUNK_LEAST, budget // 64)
+        begun = at = self._written(one)
+        for piece in pieces:
+            left = min(limit - (at - begun), self.ledger.left(medium.key, budget), chunk)
+            if left < PAGE or self.stopping() or self._at_ease():
+                break
+            self.ledger.reserve(medium.key, one.key, at, left)
+            try:
+                if piece:
+                    self.worker.write_pages(one.device, piece, left)
+                else:
+                    self.worker.write_idle(one.device, action.huge, left)
+            finally:
+                before, at = at, self._written(one)
+                self.ledger.settle(medium.key, one.key, at)
+            if not piece and at == before:
+                break
+        self.ledger.save()
+        if one.limit is not None:
+            one.limit = one.device.read_writeback_limit() * BD_UNIT
+        return at - begun
+
+    def _pieces(
+        self, one: _Tended, action: WriteBack, floor: float, limit: int
+    ) -> list[list[tuple[int, int]]]:
+        """Steps: ranges of places; an empty one means the pages that are marked idle."""
+        now = self.clocks.boottime()
+        if one.tells_ages:
+            oldest = action.oldest + self._slept()
+            ranges = one.ages.candidates(one.device, now, floor, oldest, limit // PAGE, action.huge)
+            return _cut(ranges)
+        steps: list[list[tuple[int, int]]] = [[] for _ in range(limit // (PIECE * PAGE) + 1)]
+        recompresses = one.device.has("recompress") and one.device.read_recomp_algorithms()
+        if not recompresses and floor < now - 2:
+            try:
+                one.device.mark_idle(int(floor))
+                return steps
+            except UnsupportedError:
+                pass
+        # Marks are all there is: they go when a page is used, or recompressed.
+        if one.marked is not None and self.clocks.awake() - one.marked >= action.floor:
+            if not action.huge:
+                one.marked = None
+            return steps
+        if one.marked is None:
+            one.device.mark_idle()
+            one.marked = self.clocks.awake()
+        return []
+
+    def _at_ease(self) -> bool:
+        memory = pressure_of(self.sysfs, "memory")
+        total, available = read_memory(self.sysfs)
+        now = self.clocks.awake()
+        some10 = memory.some10 if memory else None
+        calm = self.state.mode == "calm"
+        return not calm and enough(Observation(now, total, available, some10=some10))
+
+    def _written(self, one: _Tended) -> int:
+        return (one.device.read_bd_stat().bd_writes or 0) * BD_UNIT
+
+    def _recompress(self, one: _Tended, action: Recompress) -> None:
+        before = self._used(one)
+        if one.tells_ages:
+            one.ages.remember(one.device)
+        age = int(action.age + self._slept())
+        if age < self.clocks.boottime() - 2:
+            self.worker.recompress(one.device, action, age, min(action.seconds, RECOMPRESS_SECONDS))
+            after = self._used(one)
+            one.gain = (before - after) / before if before else 0.0
+
+    def _compact(self, one: _Tended, _action: Compact) -> None:
+        before = self._used(one)
+        one.device.compact()
+        one.compacted = (before - self._used(one)) / before if before else 0.0
+
+
+def _cut(ranges: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+    """Ranges in steps of so many pages."""
+    pieces: list[list[tuple[int, int]]] = []
+    piece: list[tuple[int, int]] = []
+    room = PIECE
+    for first, last in ranges:
+        while first <= last:
+            end = min(last, first + room - 1)
+            piece.append((first, end))
+            room -= end - first + 1
+            first = end + 1
+            if room == 0:
+                pieces.append(piece)
+                piece, room = [], PIECE
+    return [*pieces, piece] if piece else pieces

@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: MIT
+"""The daemon's looks and steps on made-up machines, with clocks and a worker of the test's own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from fake_roots import Machine
+
+from pyzram.cli import pyzram as command
+from pyzram.errors import ZramOSError
+from pyzram.kernel.sysfs import Sysfs
+from pyzram.tend.actions import WriteBack
+from pyzram.tend.ledger import Ledger
+from pyzram.tend.machine import Clocks, parse_pressure, read_battery, read_clock
+from pyzram.tend.medium import medium_of
+from pyzram.tend.tender import Tender
+
+MIB = 1 << 20
+HOUR = 3600.0
+PSI = (
+    "some avg10={} avg60=0.00 avg300={} total={}\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n"
+)
+
+
+class Watch(Clocks):
+    """Clocks that a test sets."""
+
+    def __init__(self) -> None:
+        self.now, self.asleep = 1e6, 0.0
+
+    def awake(self) -> float:
+        return self.now
+
+    def boottime(self) -> float:
+        return self.now + self.asleep
+
+    def wall(self) -> float:
+        return 1.7e9 + self.boottime()
+
+
+class Writer:
+    """Writes what it is told into bd_stat, as the kernel would."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.steps: list[tuple[list[tuple[int, int]], int]] = []
+        self.error: ZramOSError | None = None
+
+    def write_pages(self, device, ranges, limit):
+        if self.error:
+            raise self.error
+        self.steps.append((list(ranges), limit))
+        pages = min(limit // 4096, sum(last - first + 1 for first, last in ranges))
+        count, reads, writes = map(int, self.machine.attribute("bd_stat").read_text().split())
+        self.machine.attribute("bd_stat").write_text(f"{count + pages} {reads} {writes + pages}\n")
+
+    def write_idle(self, device, huge, limit):
+        raise AssertionError("ages are known here")
+
+    def recompress(self, device, action, age, seconds):
+        pass
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """A device of 7.x with a card behind it, and ten thousand pages, every one two days old."""
+    found = Machine(tmp_path, "vm-7.x-multi")
+    disk = tmp_path / "sys/devices/mmc0/block/mmcblk0"
+    (disk / "mmcblk0p3").mkdir(parents=True)
+    (disk / "mmcblk0p3/partition").write_text("3\n")
+    (disk / "mmcblk0p3/size").write_text(f"{8 << 21}\n")
+    (disk / "device").mkdir()
+    (disk / "device/cid").write_text("1b534d30\n")
+    for folder, name, target in (
+        ("sys/class/block", "mmcblk0p3", disk / "mmcblk0p3"),
+        ("sys/class/block", "mmcblk0", disk),
+        ("sys/block", "mmcblk0", disk),
+    ):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / name).symlink_to(target)
+    found.attribute("backing_dev").write_text("/dev/mmcblk0p3\n")
+    found.attribute("bd_stat").write_text("0 0 0\n")
+    found.attribute("writeback_limit_enable").write_text("0\n")
+    found.attribute("recomp_algorithm").write_text("")
+    old = "".join(f"{place:12} {800000:12}.000000 ......\n" for place in range(10000))
+    young = "".join(f"{place:12} {999999:12}.000000 ......\n" for place in range(10000, 12000))
+    debug = tmp_path / "sys/kernel/debug/zram/zram0"
+    debug.mkdir(parents=True, exist_ok=True)
+    (debug / "block_state").write_text(old + young)
+    (tmp_path / "proc/pressure").mkdir(parents=True)
+    (tmp_path / "proc/vmstat").write_text("pswpin 0\n")
+    press(tmp_path, 0.0)
+    return found
+
+
+def press(root: Path, some300: float, total: int = 0, available: int = 1 << 20) -> None:
+    for name in ("memory", "io", "cpu"):
+        (root / "proc/pressure" / name).write_text(PSI.format("0.00", some300, total))
+    (root / "proc/meminfo").write_text(
+        f"MemTotal:        4194304 kB\nMemFree: 1 kB\nMemAvailable:    {available} kB\n"
+    )
+
+
+def tender(machine: Machine, watch: Watch, at_once: bool = True) -> tuple[Tender, Writer]:
+    sysfs = Sysfs(str(machine.root))
+    ledger = Ledger(str(machine.root / "var"), read_clock(sysfs, watch))
+    writer = Writer(machine)
+    made = Tender(sysfs, lambda: [0], writer, ledger, clocks=watch, at_once=at_once, warn=print)
+    OPEN.append(made)
+    return made, writer
+
+
+OPEN: list[Tender] = []
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    while OPEN:
+        OPEN.pop().close()
+
+
+def test_calm_round_writes_what_is_two_days_old_within_an_eighth_of_the_budget(machine):
+    tending, writer = tender(machine, Watch())
+    report = tending.round()
+    assert report.decision.state.mode == "calm"
+    assert report.written == 32 * MIB  # of 256 MiB for a card
+    pages = {page for ranges, _ in writer.steps for first, last in ranges
+             for page in range(first, last + 1)}  # fmt: skip
+    assert max(pages) < 10000  # none that is young
+    assert tending.ledger.left("1b534d30", 256 * MIB) == 224 * MIB
+    assert tending.round().written == 0
+
+
+def test_medium_is_found_below_a_partition_and_has_its_budget(machine):
+    found = medium_of(Sysfs(str(machine.root)), "/dev/mmcblk0p3")
+    assert found == ("1b534d30", "card", "mmcblk0")
+
+
+def test_never_more_than_the_budget_in_a_day_whatever_the_pressure(machine):
+    watch = Watch()
+    tending, _ = tender(machine, watch)
+    tending.budget = 64 * MIB
+    total = 0
+    for turn in range(60):
+        press(machine.root, 90.0, total=turn * 10_000_000, available=1000)
+        total += tending.round("some").written
+        watch.now += 61
+    assert 60 * MIB <= total <= 64 * MIB
+
+
+def test_sleep_makes_no_page_older_and_holds_for_two_minutes(machine):
+    watch = Watch()
+    watch.now = 800000 + 47 * HOUR
+    tending, writer = tender(machine, watch)
+    tending.look()
+    watch.now += 60
+    watch.asleep += 10 * HOUR
+    assert tending.round().decision.reasons == ("just resumed",)
+    watch.now += 120
+    tending.round()
+    assert writer.steps == []  # 47 hours awake, and more only by the clock
+    watch.now += 61 * 60
+    tending.round()
+    assert writer.steps
+
+
+def test_start_holds_and_battery_holds(machine):
+    watch = Watch()
+    tending, writer = tender(machine, watch, at_once=False)
+    assert tending.round().decision.reasons == ("just started",)
+    watch.now += 300
+    battery(machine.root, "BAT0", 15)
+    assert tending.round().decision.reasons == ("battery at 15 %",)
+    assert writer.steps == []
+
+
+def battery(root: Path, name: str, percent: int, status: str = "Discharging", scope: str = ""):
+    folder = root / "sys/class/power_supply" / name
+    folder.mkdir(parents=True)
+    (folder / "type").write_text("Battery\n")
+    (folder / "status").write_text(status + "\n")
+    (folder / "capacity").write_text(f"{percent}\n")
+    if scope:
+        (folder / "scope").write_text(scope + "\n")
+
+
+def test_battery_of_a_mouse_and_a_charging_one_do_not_count(tmp_path):
+    sysfs = Sysfs(str(tmp_path))
+    assert read_battery(sysfs) is None
+    battery(tmp_path, "mouse", 5, scope="Device")
+    battery(tmp_path, "BAT0", 9, status="Charging")
+    assert read_battery(sysfs) is None
+    battery(tmp_path, "BAT1", 70)
+    battery(tmp_path, "BAT2", 60)
+    assert read_battery(sysfs) == 60
+
+
+def test_failing_medium_is_charged_for_nothing_and_left_alone(machine, capsys):
+    watch = Watch()
+    tending, writer = tender(machine, watch)
+    writer.error = ZramOSError(5, "zram0: write back: Input/output error", None)
+    assert tending.round().written == 0
+    assert "Input/output error" in capsys.readouterr().out
+    assert tending.ledger.written("1b534d30") == 0
+    watch.now += HOUR
+    decision = tending.round().decision
+    assert decision.reasons == ("zram0: held for 60 s more",)
+
+
+def test_limit_of_somebody_else_is_kept_and_a_raised_one_holds(machine):
+    watch = Watch()
+    machine.attribute("writeback_limit_enable").write_text("1\n")
+    machine.attribute("writeback_limit").write_text("2048\n")  # 8 MiB
+    tending, _ = tender(machine, watch)
+    assert tending.round().written == 8 * MIB
+    machine.attribute("writeback_limit").write_text("4096\n")
+    watch.now += HOUR
+    assert tending.round().decision.reasons == ("zram0: held for 3600 s more",)
+
+
+def test_device_that_goes_is_no_error(machine):
+    tending, _ = tender(machine, Watch())
+    tending.devices = lambda: [7]
+    report = tending.round()
+    assert report.seen.devices == () and report.decision.actions == ()
+
+
+def test_stop_is_heeded_between_steps(machine):
+    tending, writer = tender(machine, Watch())
+    tending.stopping = lambda: len(writer.steps) >= 2
+    assert tending.round().written == 8 * MIB
+    assert tending.ledger.written("1b534d30") == 8 * MIB
+
+
+def test_pages_recompressed_keep_their_age(machine):
+    """The kernel forgets it: all their times are 0 then, which must not make them old."""
+    watch = Watch()
+    tending, _ = tender(machine, watch)
+    tending.look()
+    (one,) = tending._known.values()
+    one.ages.remember(one.device)
+    state = machine.root / "sys/kernel/debug/zram/zram0/block_state"
+    state.write_text("".join(f"{place:12} {0:12}.000000 ....r.\n" for place in range(13000)))
+    action = WriteBack("zram0", 48 * HOUR, 1 << 30, 48 * HOUR)
+    pieces = tending._pieces(one, action, action.floor, 1 << 30)
+    places = {p for piece in pieces for a, b in piece for p in range(a, b + 1)}
+    assert places == set(range(10000))  # the young ones, and those never seen before, are not old
+
+
+def test_pressure_text():
+    found = parse_pressure(PSI.format("1.50", "0.25", 2_500_000))
+    assert (found.some10, found.some300, found.total) == (1.5, 0.25, 2.5)
+
+
+def test_dry_run_says_what_it_sees_and_writes_nothing(machine, monkeypatch, capsys):
+    monkeypatch.setenv("PYZRAM_ROOT", str(machine.root))
+    monkeypatch.setenv("PYZRAM_RUN", str(machine.root / "run/pyzram"))
+    monkeypatch.setenv("PYZRAM_STATE", str(machine.root / "var"))
+    before = machine.attribute("bd_stat").read_text()
+    assert command.main(["tend", "--dry-run", "zram0"]) == 0
+    out = capsys.readouterr().out
+    assert "memory: 1G of 4G available" in out
+    assert "left to write in 24 hours" in out
+    assert command.main(["tend", "--dry-run", "--json", "zram0"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["mode"] == "calm" and found["seen"]["devices"][0]["budget"] == 256 * MIB
+    assert machine.attribute("bd_stat").read_text() == before
+    assert command.main(["tend", "--status"]) == 3
