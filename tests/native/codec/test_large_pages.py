@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+"""Pages of 16 and 64 KiB, held against what Debian's 6.12 with such pages stored of them.
+
+tests/data/large-pages.json has per algorithm/LEVEL/PAGE SIZE what each page of
+``vectors.large_pages`` made compr_data_size grow: arm64 with 16 KiB, ppc64le with 64 KiB.
+"""
+
+import ctypes
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import vectors
+
+import pyzram
+
+KERNEL = json.loads((Path(__file__).parents[2] / "data/large-pages.json").read_text())
+ZSTD = ctypes.CDLL("libzstd.so.1").ZSTD_versionNumber()
+
+
+def ours(key):
+    """What a device with pages of that size would store."""
+    algorithm, level, size = key.split("/")
+    page_size = int(size)
+    huge = pyzram.PoolModel(page_size=page_size, word_size=8, chain=(8, "waste")).huge_class_size
+    data = b"".join(vectors.large_pages(page_size))
+    lengths = pyzram.page_sizes(data, algorithm, level=int(level), page_size=page_size)
+    return [page_size if length >= huge else length for length in lengths]
+
+
+@pytest.mark.parametrize("key", [key for key in KERNEL if key.startswith(("deflate", "lz4/"))])
+def test_every_page_is_the_kernels(key):
+    assert ours(key) == KERNEL[key]
+
+
+@pytest.mark.parametrize("key", [key for key in KERNEL if key.startswith("zstd/")])
+def test_zstd_is_the_kernels_where_libzstd_is_of_its_generation(key):
+    made = ours(key)
+    assert abs(sum(made) / sum(KERNEL[key]) - 1) < 0.003
+    level = int(key.split("/")[1])
+    if 10502 <= ZSTD <= 10505 and level in (3, 9):
+        assert made == KERNEL[key]
+
+
+@pytest.mark.skipif(sys.byteorder != "little", reason="liblz4 hashes as the machine orders bytes")
+@pytest.mark.parametrize("key", [key for key in KERNEL if key.startswith("lz4hc/")])
+def test_lz4hc_is_within_1_percent(key):
+    assert abs(sum(ours(key)) / sum(KERNEL[key]) - 1) < 0.01
