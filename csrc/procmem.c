@@ -145,7 +145,9 @@ int pyzram_procmem_create(int proc_fd, int method, struct pyzram_procmem **ret)
 		err = err == -ENOENT ? -ESRCH : err;
 	} else if (method != PYZRAM_SCAN_PAGEMAP)
 		err = scan_probe(pm);
-	if (method == PYZRAM_SCAN_AUTO && (err == -ENOTTY || err == -EINVAL)) {
+	/* ENOSYS is what emulators of system calls say. */
+	if (method == PYZRAM_SCAN_AUTO &&
+	    (err == -ENOTTY || err == -EINVAL || err == -ENOSYS)) {
 		pm->method = PYZRAM_SCAN_PAGEMAP;
 		err = 0;
 	}
