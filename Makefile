@@ -12,11 +12,11 @@ CC      ?= cc
 CFLAGS_STRICT := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wcast-qual -Wshadow -Wundef \
 	-Wpointer-arith -Wstrict-prototypes -Wvla -Werror -O2
 
-.PHONY: help run check build deps docs lint unit native kernel vm packaging fleet dashboard dist pypi deb sanitize fuzz faults bench clean \
-	install-config install-openrc install-systemd
+.PHONY: help run check build deps docs lint unit native kernel vm arches arches-short packaging fleet dashboard dist pypi deb \
+	sanitize fuzz faults bench clean install-config install-openrc install-systemd
 
 help:
-	@sed -n 's/^# `/`/p' Makefile; echo "Rings: unit native kernel vm packaging fleet. More: docs lint dist pypi deb sanitize fuzz bench clean."
+	@sed -n 's/^# `/`/p' Makefile; echo "Rings: unit native kernel vm arches packaging fleet. More: docs lint dist pypi deb sanitize fuzz bench clean."
 
 $(VENV)/.ready: pyproject.toml tools/setup
 	sh tools/setup $(PYTHON) $(VENV)
@@ -57,6 +57,13 @@ $(VENV)/bin/vng: | deps
 # Once .cache/vm holds the kernels this needs no network.
 vm: build $(VENV)/bin/vng
 	$(PYTEST) -s tests/$@
+
+# This tree on six other processors, by qemu-user. Takes an hour; arches-short: parts of it on two.
+arches: build
+	$(PYTEST) -s tests/arches -m long
+
+arches-short: build
+	$(PYTEST) -s tests/arches -m "not long"
 
 # Takes minutes: every package is built with its tests. make check leaves out those marked long.
 packaging: build
@@ -131,4 +138,4 @@ check: lint docs $(VENV)/bin/vng $(VENV)/.grafana
 	tests/fuzz/run
 	$(PYTEST) -m "not long" tests/packaging
 	$(PYTEST) tests/fleet
-	$(PYTEST) -s tests/vm
+	$(PYTEST) -s tests/vm -m "not long"

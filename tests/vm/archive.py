@@ -54,8 +54,10 @@ def run(
 class Archive:
     """Some suites of Debian's archive, through an apt that shares nothing with the machine's."""
 
-    def __init__(self, suites: tuple[str, ...]) -> None:
-        self.folder = cache() / "apt" / "+".join(suites)
+    def __init__(self, suites: tuple[str, ...], architecture: str = "amd64") -> None:
+        foreign = () if architecture == "amd64" else (architecture,)
+        self.folder = cache() / "apt" / "+".join([*suites, *foreign])
+        self.architecture = architecture
         self.suites = suites
         self.updated = False
 
@@ -70,6 +72,8 @@ class Archive:
             "Dir::Cache": self.folder,
             "APT::Sandbox::User": "root",
             "Acquire::Languages": "none",
+            "APT::Architecture": self.architecture,
+            "APT::Architectures": self.architecture,
         }
         return [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
 

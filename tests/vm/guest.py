@@ -93,17 +93,27 @@ class Guest:
         home = cache() / "home"
         home.mkdir(parents=True, exist_ok=True)
         path = f"{Path(boot).parent}:/usr/sbin:/sbin:{os.environ.get('PATH', '/usr/bin:/bin')}"
+        self.start([*command, "--", f"sh {script}"], {"HOME": str(home), "PATH": path})
+
+    @classmethod
+    def of(cls, command: list[str], folder: Path) -> Guest:
+        """Another way to boot: a whole command line of QEMU."""
+        guest = cls.__new__(cls)
+        guest.console = folder / "console.log"
+        guest.start(command, {})
+        return guest
+
+    def start(self, command: list[str], environment: dict[str, str]) -> None:
         with self.console.open("wb") as console:
             self.process = subprocess.Popen(
-                [*command, "--", f"sh {script}"],
+                command,
                 cwd=TREE,
-                env={**os.environ, "HOME": str(home), "PATH": path},
+                env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-
         Guest.running.add(self)
 
     @classmethod

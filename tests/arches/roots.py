@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""Roots of other processors: Debian's packages unpacked by mmdebstrap, run by qemu-user.
+
+Nothing in them is configured, so making one runs no foreign program: it takes the time of the
+download. The cache is .cache/arches in the tree, or PYZRAM_ARCHES_CACHE; what is there is used as
+it is, without the network.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from vm.archive import TREE, UnavailableError, mirror, run
+
+PACKAGES = (
+    "base-files bash coreutils dash findutils grep gzip libc-bin mount procps sed tar util-linux "
+    "gcc libc6-dev make pkg-config liblz4-dev libzstd-dev zlib1g-dev "
+    "python3 python3-dev python3-cffi python3-setuptools python3-wheel "
+    "python3-pytest python3-hypothesis python3-prometheus-client"
+)
+GUEST = "e2fsprogs kmod busybox-static"
+
+
+@dataclass(frozen=True)
+class Arch:
+    """A processor as Debian and qemu-user call it, and the suite that has all of its packages."""
+
+    name: str
+    suite: str
+    emulator: str = ""  # none: this machine's own processor runs it
+    short: bool = False  # also part of ``make check``
+    packages: str = ""  # what guests of tests/vm need besides
+
+
+ARCHES = (
+    Arch("armhf", "trixie", "arm", short=True),
+    Arch("s390x", "bookworm", "s390x", short=True),
+    Arch("arm64", "trixie", "aarch64", packages=GUEST),
+    Arch("i386", "trixie"),
+    Arch("riscv64", "trixie", "riscv64"),
+    Arch("ppc64el", "bookworm", "ppc64le", packages=GUEST),
+)
+
+
+def cache() -> Path:
+    return Path(os.environ.get("PYZRAM_ARCHES_CACHE") or TREE / ".cache/arches").resolve()
+
+
+def enter(root: Path, arch: Arch, out: Path, *command: str) -> list[str]:
+    """The command line that runs ``command`` in a root, the tree at /tree and ``out`` at /out."""
+    binfmt = f"/usr/lib/binfmt.d/qemu-{arch.emulator}.conf" if arch.emulator else "none"
+    return ["sh", f"{TREE}/tests/arches/enter", str(root), binfmt, str(TREE), str(out), *command]
+
+
+def make_root(arch: Arch) -> Path:
+    """The root, from the cache or made."""
+    root = cache() / arch.name
+    if os.geteuid() != 0:
+        raise UnavailableError("roots of other processors are entered by root")
+    if arch.emulator and not Path(f"/usr/lib/binfmt.d/qemu-{arch.emulator}.conf").exists():
+        raise UnavailableError(f"needs qemu-{arch.emulator} (Debian: qemu-user-static)")
+    if not root.exists():
+        unfinished = root.with_name(root.name + ".part")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        root.parent.mkdir(parents=True, exist_ok=True)
+        run(
+            *("mmdebstrap", "--variant=extract", f"--architectures={arch.name}"),
+            f"--include={','.join([*PACKAGES.split(), *arch.packages.split()])}",
+            *(arch.suite, unfinished, mirror()),
+            failure=UnavailableError,
+        )
+        # Which of these are links to /usr is a matter of the suite.
+        for name in ("bin", "sbin", "lib", "lib64"):
+            if (unfinished / "usr" / name).exists() and not (unfinished / name).exists():
+                (unfinished / name).symlink_to(f"usr/{name}")
+        unfinished.rename(root)
+    return root

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""In a guest: write pages one by one and compare what each added with what was predicted.
+
+Reads /out/pages, writes /out/report.json; pages have the size of the running kernel's.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import subprocess
+
+import pyzram
+
+PAGE = mmap.PAGESIZE
+LEVELS = {"deflate": (None, 1, 3, 4, 9), "zstd": (None, 9), "lz4": (None,), "lz4hc": (None,)}
+
+
+def stored(device: pyzram.Zram, pages: list[bytes]) -> list[int]:
+    """What each page made compr_data_size grow."""
+    growth = []
+    buffer = mmap.mmap(-1, PAGE)
+    fd = os.open(device.node, os.O_RDWR | os.O_DIRECT)
+    try:
+        before = 0
+        for number, page in enumerate(pages):
+            buffer[:] = page
+            assert os.pwrite(fd, buffer, number * PAGE) == PAGE
+            now = device.read_mm_stat().compr_data_size
+            growth.append(now - before)
+            before = now
+    finally:
+        os.close(fd)
+    return growth
+
+
+def compare(device: pyzram.Zram, data: bytes, name: str, level: int | None) -> dict[str, object]:
+    pages = [data[at : at + PAGE] for at in range(0, len(data), PAGE)]
+    device.configure(disksize=len(data), algorithm=pyzram.Algorithm(name, level=level))
+    model = pyzram.PoolModel()
+    kernel = stored(device, pages)
+    ours = [
+        PAGE if length >= model.huge_class_size else length
+        for length in pyzram.page_sizes(data, name, level=level)
+    ]
+    row = {
+        "algorithm": name,
+        "level": level,
+        "kernel": kernel,
+        "ours": ours,
+        "used": device.read_mm_stat().mem_used_total,
+        "model": model.store(ours).mem_used_total,
+        "model_of_kernels": model.store(kernel).mem_used_total,
+    }
+    device.reset()
+    return row
+
+
+def swap(device: pyzram.Zram) -> str:
+    """The area's size as the kernel sees it, and what zram_stats says meanwhile."""
+    device.configure(disksize=1024 * PAGE, algorithm="lz4")
+    subprocess.run(["mkswap", device.node], check=True, capture_output=True)
+    subprocess.run(["swapon", device.node], check=True)
+    try:
+        with open("/proc/swaps") as file:
+            size = file.read().split("\n")[1].split()[2]
+        shown = subprocess.run(["zram_stats"], check=True, capture_output=True, text=True).stdout
+        assert device.name in shown, shown
+    finally:
+        subprocess.run(["swapoff", device.node], check=True)
+        device.reset()
+    return size
+
+
+def main() -> None:
+    with open("/out/pages", "rb") as file:
+        data = file.read()
+    device = pyzram.Zram.add()
+    try:
+        rows = [compare(device, data, name, level) for name in LEVELS for level in LEVELS[name]]
+        swap_kib = swap(device)
+    finally:
+        device.remove()
+    with open("/out/report.json", "w") as file:
+        json.dump(
+            {"release": os.uname().release, "page": PAGE, "swap": swap_kib, "rows": rows}, file
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: MIT
+"""Kernels with pages of 16 and 64 KiB: every page adds what was predicted, the pool takes it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import vectors
+from vm.archive import cache
+from vm.foreign import MACHINES, boot
+from vm.ring import DEADLINE
+
+EXACT = {"deflate", "lz4"}
+
+
+def pages(size: int) -> bytes:
+    """Thirty made pages, and some of this machine's programs and modules."""
+    data = b"".join(vectors.large_pages(size))
+    for path in (Path("/bin/sh"), Path(os.__file__), Path("/bin/busybox")):
+        if path.exists():
+            found = path.read_bytes()
+            data += found[: min(len(found) // size, 15) * size]
+    return data
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.name)
+def test_every_page_adds_what_was_predicted(machine):
+    folder = cache() / "results" / machine.name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / "pages").write_bytes(pages(machine.page_size))
+    guest = boot(machine, folder, "python3 -IB tests/vm/large_pages.py >/out/log 2>&1\n")
+    assert guest.wait(DEADLINE), f"hung past {DEADLINE:.0f} s:\n{guest.last_words()}"
+    report = folder / "report.json"
+    log = folder / "log"
+    assert report.exists(), log.read_text() if log.exists() else guest.last_words()
+    seen = json.loads(report.read_text())
+    assert seen["page"] == machine.page_size
+    assert int(seen["swap"]) == 1023 * machine.page_size // 1024
+    for row in seen["rows"]:
+        kernel, ours = row["kernel"], row["ours"]
+        wrong = sum(a != b for a, b in zip(kernel, ours, strict=True))
+        name = f"{row['algorithm']} level {row['level'] or 'default'}"
+        error = sum(ours) / sum(kernel) - 1
+        print(f"{machine.name} {name}: {wrong} of {len(kernel)} wrong, {error:+.3%} in sum")
+        assert row["model_of_kernels"] == row["used"], name
+        if row["algorithm"] in EXACT:
+            assert wrong == 0, name
+            assert row["model"] == row["used"], name
+        # zstd and lz4hc are the library's, of whichever generation it is.
+        assert abs(error) < (0.005 if row["algorithm"] == "zstd" else 0.01), name
