@@ -125,6 +125,11 @@ sanitize: build
 faults: build
 	$(PY) -I tests/faults/walk.py $(FAULTS)
 
+# Real programs, estimated and paged out for real: the table of docs/estimate-truth.md.
+.PHONY: live
+live: build
+	$(PY) -I tests/live/run.py docs/estimate-truth.md
+
 # FUZZ_SECONDS=3600 for a long run.
 fuzz: deps
 	tests/fuzz/run

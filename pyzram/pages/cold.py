@@ -240,7 +240,7 @@ class Watch:
                 rows.append(ProcessSegment(owner, view.start_time, view.pages, view.pid))
             if item.ranges:
                 try:
-                    pages, _, _ = object_pages(item)
+                    pages = object_pages(item).pages
                 except OSError:
                     continue  # it is gone
                 rows.append(ObjectSegment(item, pages))

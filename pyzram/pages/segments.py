@@ -140,3 +140,22 @@ class ObjectSegment:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+class ZeroSegment:
+    """Pages that are allocated but hold nothing yet: reading them would make them used."""
+
+    __slots__ = ("owner", "pages")
+
+    def __init__(self, owner: Owner, pages: int) -> None:
+        self.owner = owner
+        self.pages = pages
+
+    def read(self, ranks: array[int], out: memoryview) -> Sequence[bool]:
+        """See :class:`Segment`."""
+        size = len(ranks) * os.sysconf("SC_PAGE_SIZE")
+        out[:size] = bytes(size)
+        return [True] * len(ranks)
+
+    def close(self) -> None:
+        """Nothing is open."""

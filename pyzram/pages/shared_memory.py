@@ -135,6 +135,8 @@ class ObjectPages(NamedTuple):
     pages: _native.PageSet
     swapped: int
     locked: int
+    reserved: int
+    """allocated, but never written to: zeros, once they go to swap"""
 
 
 def object_pages(shared: SharedObject) -> ObjectPages:
@@ -145,7 +147,7 @@ def object_pages(shared: SharedObject) -> ObjectPages:
         status = os.fstat(fd)
         size = -(-status.st_size // page_size)
         pages = _native.PageSet()
-        locked = resident = elsewhere = covered = 0
+        locked = elsewhere = covered = 0
         at = 0
         for start, end in joined(shared.ranges):
             elsewhere += _resident(fd, at, min(start, size))
@@ -156,12 +158,45 @@ def object_pages(shared: SharedObject) -> ObjectPages:
                 locked += _clear(found, low, shared.locked)
                 pages.add_resident(low, found)
         elsewhere += _resident(fd, at, size)
+        # st_blocks counts the pages in swap too.
+        allocated = status.st_blocks * 512 // page_size
+        missing = _missing(fd, allocated, len(pages) + locked + elsewhere)
     finally:
         os.close(fd)
     resident = len(pages) + locked
-    # st_blocks counts the pages in swap too.
-    swapped = max(0, status.st_blocks * 512 // page_size - resident - elsewhere)
-    return ObjectPages(pages, min(swapped, covered - resident), locked)
+    return ObjectPages(
+        pages,
+        min(missing.swapped, covered - resident),
+        locked,
+        0 if shared.locked else min(missing.reserved, covered - resident),
+    )
+
+
+class _Missing(NamedTuple):
+    """Pages that mincore(2) does not show."""
+
+    swapped: int
+    reserved: int
+
+
+def _missing(fd: int, allocated: int, resident: int) -> _Missing:
+    """Of the allocated pages those in swap, and those that fallocate(2) got and nobody used yet.
+
+    To a search for data the latter are holes; swap counts them in once they are zeros there.
+    """
+    if allocated <= resident:
+        return _Missing(0, 0)
+    page_size = os.sysconf("SC_PAGE_SIZE")
+    data = at = 0
+    try:
+        while True:
+            start = os.lseek(fd, at, os.SEEK_DATA)
+            at = os.lseek(fd, start, os.SEEK_HOLE)
+            data += -(-at // page_size) - start // page_size
+    except OSError as err:
+        if err.errno != errno.ENXIO:  # that is the end
+            return _Missing(allocated - resident, 0)
+    return _Missing(max(0, data - resident), max(0, allocated - max(data, resident)))
 
 
 def _resident(fd: int, start: int, end: int) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..errors import ZramOSError, from_errno
 from . import procmem
 from .core_dump import core_segments
-from .segments import FileSegment, ObjectSegment, Owner, ProcessSegment
+from .segments import FileSegment, ObjectSegment, Owner, ProcessSegment, ZeroSegment
 from .shared_memory import SharedMemory, object_pages
 
 if TYPE_CHECKING:
@@ -238,7 +238,7 @@ def _add_shared(
         if not item.ranges:
             continue
         try:
-            pages, swapped, locked = object_pages(item)
+            pages, swapped, locked, reserved = object_pages(item)
         except OSError:
             source.skip(CLOSED_OBJECTS)
             continue
@@ -246,6 +246,8 @@ def _add_shared(
         source.leave_out(procmem.LOCKED, locked)
         if len(pages):
             source.segments.append(ObjectSegment(item, pages))
+        if reserved:
+            source.segments.append(ZeroSegment(Owner(0, item.name, procmem.SHARED), reserved))
 
 
 # ---- files ---------------------------------------------------------------------------------------

@@ -94,6 +94,14 @@ for i in range(1, 4096, 2):
 ready()
 """
 
+RESERVED = """
+fd = os.memfd_create("reserved")
+os.posix_fallocate(fd, 0, 16 << 20)
+s = mmap.mmap(fd, 16 << 20)
+fill(s, range(0, 2048))
+ready()
+"""
+
 MERGED = """
 m = private(16 << 20, 12)  # MADV_MERGEABLE
 def text(i, seed):

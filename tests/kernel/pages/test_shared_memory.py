@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""Shared memory that no page table shows: unmapped, in swap, or hidden without privilege."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import mmap
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from kernel.conftest import OwnDevice
+from kernel.memory_cgroup import WHY_NOT
+from kernel.programs import FORKS, GIVEN_UP, SHARED, group
+
+from pyzram.pages.sources import open_processes, open_system
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+COUNT = 1000
+
+
+@pytest.fixture
+def in_memory() -> Path:
+    path = Path("/dev/shm") / f"pyzram-test-{os.getpid()}"
+    path.write_bytes(os.urandom(PAGE // 2) * 2 * COUNT)
+    yield path
+    path.unlink()
+
+
+@pytest.fixture
+def segment() -> int:
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.shmat.restype = ctypes.c_void_p
+    number = libc.shmget(0, COUNT * PAGE, 0o1600)
+    assert number >= 0
+    address = libc.shmat(number, None, 0)
+    ctypes.memset(address, 7, COUNT * PAGE)
+    libc.shmdt(ctypes.c_void_p(address))
+    yield number
+    libc.shmctl(number, 0, None)
+
+
+def shared_pages(name: str) -> int:
+    with open_system() as source:
+        return sum(s.pages for s in source.segments if s.owner.name == name)
+
+
+def test_a_file_in_memory_that_nobody_maps_counts_for_the_system(in_memory: Path) -> None:
+    before = in_memory.stat()
+    assert shared_pages(str(in_memory)) == COUNT
+    assert in_memory.stat().st_atime_ns == before.st_atime_ns
+    with open(in_memory, "rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as m:
+        assert sum(m[i * PAGE] >= 0 for i in range(0, COUNT, 2)) == COUNT // 2
+        assert shared_pages(str(in_memory)) == COUNT  # mapped and half touched: the same
+
+
+def test_a_segment_that_nobody_has_attached_counts_for_the_system(segment: int) -> None:
+    forced = Path("/proc/sys/kernel/shm_rmid_forced").read_text().strip() != "0"
+    found = shared_pages(f"System V segment {segment}")
+    assert found == (0 if forced else COUNT)
+    assert f" {segment} " in Path("/proc/sysvipc/shm").read_text().replace("\n", " ")
+
+
+@pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
+def test_what_is_in_swap_already_counts_as_such(zram_device: OwnDevice) -> None:
+    zram_device.write("disksize", "256M")
+    subprocess.run(["mkswap", zram_device.node], check=True, capture_output=True)
+    for body, children in ((SHARED, 1), (FORKS, 6)):
+        with group(body, "swapped", children) as cgroup:
+            with open_processes(cgroup.pids()) as source:
+                there = source.pages
+            subprocess.run(["swapon", "-p", "32000", zram_device.node], check=True)
+            try:
+                cgroup.empty()
+                before = cgroup.usage
+                with open_processes(cgroup.pids()) as source:
+                    assert source.pages < 0.05 * there
+                    assert abs(source.pages + source.swapped - there) <= 0.005 * there
+                # What is in swap was not brought in by looking.
+                assert cgroup.usage - before < 1 << 18
+            finally:
+                subprocess.run(["swapoff", zram_device.node], check=True)
+
+
+# What is imported must be so before the privilege to read it is gone.
+UNPRIVILEGED = """
+import json, os, sys, zlib
+from pyzram.pages.estimate import estimate_pages
+from pyzram.pages.sources import open_processes
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+with open_processes(map(int, sys.argv[1:])) as source:
+    found = estimate_pages(source, ["lz4"], full=True, timing=False)
+    print(json.dumps(found.to_dict()))
+"""
+
+
+@pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
+@pytest.mark.parametrize(
+    ("body", "children", "tolerance"), [(FORKS, 6, 0.01), (SHARED, 1, 0.01), (GIVEN_UP, 0, 0.01)]
+)
+def test_without_privilege_it_comes_near_and_says_so(
+    body: str, children: int, tolerance: float
+) -> None:
+    drop = "os.setgroups([]); os.setgid(65534); os.setuid(65534)\nlibc.prctl(4, 1, 0, 0, 0)\n"
+    with group(drop + body, "nobody", children) as cgroup:
+        with open_processes(cgroup.pids()) as source:
+            truth = source.pages
+        before = cgroup.usage
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", UNPRIVILEGED, *map(str, cgroup.pids())],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        assert cgroup.usage - before < 1 << 19
+    said = json.loads(done.stdout)
+    assert abs(said["pages"] - truth) <= tolerance * truth
+    assert said["exact"] is False

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+"""Processes as people name them: children of this test, found by each way."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pyzram.cli import pyzram as command
+from pyzram.errors import ZramOSError
+from pyzram.pages import selection
+
+SLEEPER = """
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(15, sys.argv[1].encode(), 0, 0, 0)
+if os.fork() == 0:
+    ctypes.CDLL(None).prctl(15, b"some worker", 0, 0, 0)
+    sys.stdin.read()
+    os._exit(0)
+print("ready", flush=True)
+sys.stdin.read()
+os.wait()
+"""
+
+
+@contextlib.contextmanager
+def sleeper(name):
+    """A process of this name with one child of another; yields both numbers, ascending."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLEEPER, name],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout.readline() == "ready\n"
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        deadline = time.monotonic() + 10
+        while not children.read_text() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        yield sorted([process.pid, int(children.read_text())])
+    finally:
+        process.stdin.close()
+        process.wait()
+        process.stdout.close()
+
+
+@pytest.mark.parametrize("name", ["zr-plain", "zr (odd) ) 1 S", "zr\x1cline"])
+def test_a_name_finds_the_process_and_its_children(name):
+    with sleeper(name) as pids:
+        assert selection.by_name(name) == pids
+    assert selection.by_name(name) == []
+
+
+def test_a_user_is_found_by_name_and_number():
+    import pwd
+
+    with sleeper("zr-user") as pids:
+        for user in (str(os.getuid()), pwd.getpwuid(os.getuid()).pw_name):
+            assert set(pids) <= set(selection.by_user(user))
+        assert not set(pids) & set(selection.by_user("12345678"))
+    with pytest.raises(ZramOSError, match="user nobody-at-all: look up"):
+        selection.by_user("nobody-at-all")
+
+
+@pytest.mark.parametrize(
+    ("group", "choose", "words", "others"),
+    [
+        (
+            "/system.slice/postgresql.service",
+            "by_unit",
+            ["postgresql", "postgresql.service"],
+            ["ql"],
+        ),
+        ("/openrc.nginx", "by_unit", ["nginx"], ["openrc"]),
+        ("/a/b/c", "by_cgroup", ["/a/b/c", "a/b", "/a/"], ["/a/b/cc", "/a/b/c/d", "b"]),
+        (
+            f"/system.slice/docker-{'ab12' * 16}.scope",
+            "by_container",
+            ["ab12ab12ab12", "ab12" * 16],
+            ["ab1", "12ab"],
+        ),
+        (f"/docker/{'cd34' * 16}", "by_container", ["cd34cd34cd34"], ["docker2"]),
+        (f"/machine.slice/libpod-{'ef56' * 16}.scope/container", "by_container", ["ef56ef56"], []),
+        ("/lxc.payload.web1/init.scope", "by_container", ["web1"], ["web"]),
+        ("/machine.slice/machine-web2.scope", "by_container", ["web2"], ["web"]),
+    ],
+)
+def test_cgroups_tell_units_and_containers(monkeypatch, group, choose, words, others):
+    monkeypatch.setattr(selection, "table", lambda: {7: selection.Row(7, 1, "x"), 8: None})
+    monkeypatch.setattr(selection, "cgroups", lambda pid: {group if pid == 7 else "/other", "/"})
+    found = getattr(selection, choose)
+    assert [found(word) for word in words] == [[7]] * len(words)
+    assert [found(word) for word in others] == [[]] * len(others)
+
+
+def test_the_command_names_what_was_chosen_not_every_number(capsys):
+    with sleeper("zr-command"):
+        words = ["estimate", "--name", "zr-command", "-a", "lz4", "--no-timing"]
+        assert command.main(words) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("zr-command: 2 processes: ")
+    assert "RAM freed with lz4: " in said
+    assert "some worker" in said
+    assert command.main(["estimate", "--name", "zr-command"]) == 1
+    assert "--name zr-command" in capsys.readouterr().err
