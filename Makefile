@@ -76,8 +76,13 @@ $(VENV)/.grafana: | deps
 dashboard: $(VENV)/.grafana
 	$(PY) -I tools/dashboard.py
 
+# For the role's tests; apart, since it brings many packages.
+.cache/fleet/ansible/.ready:
+	-mkdir -p .cache/fleet && $(PYTHON) -m venv .cache/fleet/ansible && \
+		.cache/fleet/ansible/bin/pip install --quiet --disable-pip-version-check ansible-core ansible-lint && touch $@
+
 # Textfiles through Debian's node_exporter and Prometheus, on loopback, in less than a minute.
-fleet: build $(VENV)/.grafana
+fleet: build $(VENV)/.grafana .cache/fleet/ansible/.ready
 	$(PYTEST) tests/$@
 
 # The release tarball, its wheel, and the recipes of packaging/ for it; the digest goes into the
