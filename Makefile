@@ -12,11 +12,11 @@ CC      ?= cc
 CFLAGS_STRICT := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wcast-qual -Wshadow -Wundef \
 	-Wpointer-arith -Wstrict-prototypes -Wvla -Werror -O2
 
-.PHONY: help run check build deps docs lint unit native kernel vm arches arches-short packaging fleet dashboard dist pypi deb \
+.PHONY: help run check build deps docs lint unit native kernel peers vm arches arches-short packaging fleet dashboard dist pypi deb \
 	sanitize fuzz faults bench clean install-config install-openrc install-systemd
 
 help:
-	@sed -n 's/^# `/`/p' Makefile; echo "Rings: unit native kernel vm arches packaging fleet. More: docs lint dist pypi deb sanitize fuzz bench clean."
+	@sed -n 's/^# `/`/p' Makefile; echo "Rings: unit native kernel peers vm arches packaging fleet. More: docs lint dist pypi deb sanitize fuzz bench clean."
 
 $(VENV)/.ready: pyproject.toml tools/setup
 	sh tools/setup $(PYTHON) $(VENV)
@@ -49,6 +49,10 @@ docs: build
 
 unit native kernel: build
 	$(PYTEST) tests/$@
+
+# zram-generator's own program beside pyzram import, over thousands of files.
+peers: build
+	PYZRAM_PEER_EXAMPLES=$${PYZRAM_PEER_EXAMPLES:-2000} $(PYTEST) -s tests/peers
 
 # Where it cannot be had, the VM ring skips and says so.
 $(VENV)/bin/vng: | deps
@@ -142,7 +146,7 @@ fuzz: deps
 # With root and a driver this run is meant to test the kernel: it fails if it tested nothing.
 check: export PYZRAM_REQUIRE_KERNEL := $(shell [ "$$(id -u)" = 0 ] && [ -d /sys/class/zram-control ] && echo 1)
 check: lint docs $(VENV)/bin/vng $(VENV)/.grafana
-	$(PYTEST) tests/unit tests/native
+	$(PYTEST) tests/unit tests/native tests/peers
 	$(PYTEST) tests/kernel
 	tests/native/sanitize $(PY)
 	tests/fuzz/run

@@ -60,6 +60,10 @@ def parse_size(
             raise InvalidValueError(f"size {text!r}: a percentage means nothing here, give bytes")
         unit, divisor = (total if isinstance(total, int) else total()), 100
     else:
+        if found := scientific(word):
+            raise InvalidValueError(
+                f"size {text!r}: write scientific notation ({found}) out, or with a suffix like 1G"
+            )
         digits = word.rstrip("KMGTPEkmgtpeBbi")
         number = _number(digits.rstrip())
         unit, divisor = _unit(word[len(digits) :].upper(), bare_unit), 1
@@ -72,6 +76,22 @@ def parse_size(
     if value > U64_MAX:
         raise InvalidValueError(f"size {text!r}: beyond 2^64-1 bytes")
     return value
+
+
+def scientific(text: str) -> str:
+    """Return what in a text is a number such as ``1e+09``, or nothing.
+
+    Its ``e`` would pass for the suffix of 1024^6 otherwise.
+    """
+    for at, char in enumerate(text):
+        if char in "eE" and at and (text[at - 1].isdigit() or text[at - 1] == "."):
+            rest = text[at + 1 :]
+            digits = rest[1:] if rest[:1] in ("+", "-") else rest
+            if digits[:1].isdigit():
+                before = text[:at].rstrip("0123456789.")
+                tail = digits.lstrip("0123456789")
+                return text[len(before) : len(text) - len(tail)]
+    return ""
 
 
 def _unit(suffix: str, bare_unit: int) -> int:

@@ -8,7 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from ..config.parser import DEFAULT_PATH
+from ..config.layers import DEFAULT_PATH
 from ..doctor.checks import CHECKS, Finding, examine, to_dict
 from ..doctor.snapshot import Snapshot, take_snapshot
 from ..errors import ZramError

@@ -3,36 +3,73 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
-from ..config.importer import import_text
+from ..config.importer import import_files
 from ..errors import from_errno
 from .options import FILE, Command
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+MANY = 1000
 COMMAND = Command(
     "pyzram import",
-    "Print what /etc/conf.d/zram would be for zram-init's conf.d file or zram-generator.conf; what "
-    "cannot be carried over is said on standard error.",
+    "Print what /etc/conf.d/zram would be for the files of another tool: zram-generator, "
+    "zram-init, zram-tools, zramen, systemd-swap, armbian, DietPi or zram-config. A folder stands "
+    "for its *.conf, - for standard input. What cannot be carried over is said on standard error.",
     (),
-    operands="FILE",
+    operands="FILE...",
     takes=FILE,
-    count=(1, 1),
+    count=(1, MANY),
 )
 
 
 def main(argv: list[str]) -> int:
-    """Print the equivalent of a file."""
+    """Print the equivalent of files."""
     options = COMMAND.arguments(argv)
     if options is None:
         return 0
-    (path,) = options.operands
-    try:
-        with open(path, encoding="utf-8-sig", errors="surrogateescape") as file:
-            text = file.read()
-    except OSError as err:
-        raise from_errno(err.errno or 0, f"{path}: read", path) from err
-    found = import_text(text, path)
+    found = import_files([(path, _text(path)) for path in gather(options.operands)])
     print(found.text(), end="")
     for reason in found.lost:
         print(f"pyzram import: not carried over: {reason}", file=sys.stderr)
     return 0
+
+
+def gather(operands: Sequence[str]) -> list[str]:
+    """Return the files to read, in the order in which zram-generator lets later ones override.
+
+    Files come first, then the drop-ins of folders and of ``FILE.d`` beside each, by name; of two
+    of one name the one in the later folder counts.
+    """
+    files: list[str] = []
+    drop_ins: dict[str, str] = {}
+    for operand in operands:
+        folder = operand
+        if not os.path.isdir(operand):
+            files.append(operand)
+            folder = f"{operand}.d"
+            if operand == "-" or not os.path.isdir(folder):
+                continue
+        try:
+            names = os.listdir(folder)
+        except OSError as err:
+            raise from_errno(err.errno or 0, f"{folder}: read", folder) from err
+        for name in names:
+            if name.endswith(".conf"):
+                drop_ins[name] = os.path.join(folder, name)
+    return files + [drop_ins[name] for name in sorted(drop_ins)]
+
+
+def _text(path: str) -> str:
+    try:
+        if path == "-":
+            return sys.stdin.buffer.read().decode("utf-8-sig", "surrogateescape")
+        with open(path, encoding="utf-8-sig", errors="surrogateescape") as file:
+            return file.read()
+    except OSError as err:
+        raise from_errno(err.errno or 0, f"{path}: read", path) from err

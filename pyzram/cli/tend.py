@@ -8,7 +8,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from ..config.parser import DEFAULT_PATH, read_config
+from ..config.layers import DEFAULT_PATH
+from ..config.parser import read_config
 from ..errors import ZramError, ZramOSError
 from ..kernel.sysfs import Sysfs, device_number
 from ..service.registry import DEFAULT_DIRECTORY, Registry

@@ -1,23 +1,26 @@
 # SPDX-License-Identifier: MIT
 """Sizes as the configuration gives them: ``512M``, ``50%``, ``min(ram/2, 4G)``.
 
-A small evaluator of its own: numbers with suffixes, ``ram`` and ``cpus``, ``+ - * /``,
-parentheses, ``min`` and ``max``. Exact, in whole numbers; nothing is ever executed.
+A small evaluator of its own: numbers with suffixes, ``ram`` and ``cpus``, ``+ - * / ^``,
+comparisons (1 or 0), parentheses and functions. Exact, in whole numbers, but for ``log`` and roots;
+nothing is ever executed.
 """
 
 from __future__ import annotations
 
 from ..errors import InvalidValueError
-from ..units import U64_MAX, parse_size
+from ..units import U64_MAX, parse_size, scientific
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     Ratio = tuple[int, int]  # numerator, denominator > 0
 
 BARE_UNIT = 1024
-MAX_LENGTH = 200  # bounds the nesting too
+MAX_LENGTH = 400  # bounds the nesting too
+POWER_BITS = 4096  # of an exact power; beyond, it is a floating point number
+COMPARISONS = ("<=", ">=", "==", "!=", "<", ">")
 
 
 def evaluate_size(text: str, *, ram: int, cpus: int) -> int:
@@ -34,7 +37,12 @@ def evaluate_size(text: str, *, ram: int, cpus: int) -> int:
         raise InvalidValueError(f"longer than {MAX_LENGTH} characters")
     if word.replace(".", "", 1).isdigit():
         return parse_size(word, bare_unit=BARE_UNIT)
-    numerator, denominator = _ExpressionParser(word, {"ram": ram, "cpus": cpus}).whole()
+    if found := scientific(word):
+        raise InvalidValueError(f"{found!r}: no scientific notation, use a suffix like 1G")
+    try:
+        numerator, denominator = _ExpressionParser(word, {"ram": ram, "cpus": cpus}).whole()
+    except (OverflowError, RecursionError) as err:
+        raise InvalidValueError(f"{text!r} is out of range") from err
     value = numerator // denominator
     if not 0 <= value <= U64_MAX:
         raise InvalidValueError(f"{text!r} is {value} bytes: not between 0 and 2^64-1")
@@ -51,7 +59,7 @@ class _ExpressionParser:
         self.next = 0
 
     def whole(self) -> Ratio:
-        value = self.sum()
+        value = self.comparison()
         if self.next < len(self.words):
             raise self.wrong()
         return value
@@ -70,6 +78,23 @@ class _ExpressionParser:
             f"{self.text!r} is no size: {what} (a size is like 512M, 50% or min(ram/2, 4G))"
         )
 
+    def comparison(self) -> Ratio:
+        left = self.sum()
+        while self.peek() in COMPARISONS:
+            operator = self.take()
+            right = self.sum()
+            difference = left[0] * right[1] - right[0] * left[1]
+            true = {
+                "<": difference < 0,
+                "<=": difference <= 0,
+                "==": difference == 0,
+                "!=": difference != 0,
+                ">=": difference >= 0,
+                ">": difference > 0,
+            }[operator]
+            left = int(true), 1
+        return left
+
     def sum(self) -> Ratio:
         left = self.product()
         while self.peek() in ("+", "-"):
@@ -79,35 +104,46 @@ class _ExpressionParser:
         return left
 
     def product(self) -> Ratio:
-        left = self.value()
+        left = self.negative()
         while self.peek() in ("*", "/"):
             operator = self.take()
-            top, bottom = self.value()
-            if operator == "/":
-                if top == 0:
-                    raise InvalidValueError(f"{self.text!r} divides by zero")
-                top, bottom = (bottom, top) if top > 0 else (-bottom, -top)
-            left = left[0] * top, left[1] * bottom
+            right = self.negative()
+            left = _times(left, right) if operator == "*" else _over(left, right, self.text)
         return left
+
+    def negative(self) -> Ratio:
+        if self.peek() != "-":
+            return self.power()
+        self.take()
+        top, bottom = self.negative()
+        return -top, bottom
+
+    def power(self) -> Ratio:
+        base = self.value()
+        if self.peek() != "^":
+            return base
+        self.take()
+        return _power(base, self.negative(), self.text)
 
     def value(self) -> Ratio:
         word = self.peek()
         if word == "(":
             values = self.list()
             if len(values) > 1:
-                raise InvalidValueError(f"{self.text!r} is no size: a comma outside min and max")
+                raise InvalidValueError(f"{self.text!r} is no size: a comma outside a function")
             return values[0]
-        if word in ("min", "max"):
+        if word in FUNCTIONS:
             self.take()
             if self.peek() != "(":
                 raise self.wrong()
             values = self.list()
-            chosen = values[0]
-            for value in values[1:]:
-                smaller = value[0] * chosen[1] < chosen[0] * value[1]
-                if smaller == (word == "min"):
-                    chosen = value
-            return chosen
+            least, most, function = FUNCTIONS[word]
+            if not least <= len(values) <= most:
+                raise InvalidValueError(f"{self.text!r}: {word} takes not {len(values)} values")
+            try:
+                return function(values)
+            except ArithmeticError as err:
+                raise InvalidValueError(f"{self.text!r}: {word}: {err}") from err
         if word in self.names:
             self.take()
             return self.names[word], 1
@@ -118,10 +154,10 @@ class _ExpressionParser:
     def list(self) -> list[Ratio]:
         """Take ``( value, ... )``."""
         self.take()
-        values = [self.sum()]
+        values = [self.comparison()]
         while self.peek() == ",":
             self.take()
-            values.append(self.sum())
+            values.append(self.comparison())
         if self.peek() != ")":
             raise self.wrong()
         self.take()
@@ -142,6 +178,93 @@ class _ExpressionParser:
         return int(whole + fraction) * unit, 10 ** len(fraction) * divisor
 
 
+# ---- arithmetic --------------------------------------------------------------------------------
+
+
+def _times(left: Ratio, right: Ratio) -> Ratio:
+    return left[0] * right[0], left[1] * right[1]
+
+
+def _over(left: Ratio, right: Ratio, text: str) -> Ratio:
+    top, bottom = right
+    if top == 0:
+        raise InvalidValueError(f"{text!r} divides by zero")
+    return _times(left, (bottom, top) if top > 0 else (-bottom, -top))
+
+
+def _power(base: Ratio, exponent: Ratio, text: str) -> Ratio:
+    top, bottom = exponent
+    times = top // bottom
+    bits = max(abs(base[0]), base[1]).bit_length()
+    if times * bottom != top or abs(times) * bits > POWER_BITS:
+        value = _float(base) ** _float(exponent) if base[0] or top >= 0 else float("inf")
+        if isinstance(value, complex) or value in (float("inf"), float("-inf")):
+            raise InvalidValueError(f"{text!r}: a power that is no number")
+        return value.as_integer_ratio()
+    result = base[0] ** abs(times), base[1] ** abs(times)
+    return result if times >= 0 else _over((1, 1), result, text)
+
+
+def _float(value: Ratio) -> float:
+    return value[0] / value[1]
+
+
+def _rounded(value: Ratio) -> int:
+    """To the nearest whole number, halves away from zero."""
+    size = (2 * abs(value[0]) + value[1]) // (2 * value[1])
+    return size if value[0] >= 0 else -size
+
+
+def _cut(value: Ratio) -> int:
+    size = abs(value[0]) // value[1]
+    return size if value[0] >= 0 else -size
+
+
+def _least(values: list[Ratio], sign: int = 1) -> Ratio:
+    chosen = values[0]
+    for value in values[1:]:
+        if sign * value[0] * chosen[1] < sign * chosen[0] * value[1]:
+            chosen = value
+    return chosen
+
+
+def _logarithm(values: list[Ratio]) -> Ratio:
+    """``log(x)`` to the base of 10, or ``log(base, x)``."""
+    from math import log, log10
+
+    value = _float(values[-1])
+    try:
+        result = log10(value) if len(values) == 1 else log(value, _float(values[0]))
+    except ValueError as err:
+        raise ArithmeticError("not of a number above 0") from err
+    return result.as_integer_ratio()
+
+
+def _remainder(values: list[Ratio]) -> Ratio:
+    """What dividing leaves, with the sign of what was divided."""
+    left, right = values
+    if right[0] == 0:
+        raise ArithmeticError("divides by zero")
+    whole = _cut(_over(left, right, ""))
+    return left[0] * right[1] - whole * right[0] * left[1], left[1] * right[1]
+
+
+MANY = 100
+FUNCTIONS: dict[str, tuple[int, int, Callable[[list[Ratio]], Ratio]]] = {
+    "min": (1, MANY, _least),
+    "max": (1, MANY, lambda values: _least(values, -1)),
+    "abs": (1, 1, lambda values: (abs(values[0][0]), values[0][1])),
+    "int": (1, 1, lambda values: (_cut(values[0]), 1)),
+    "floor": (1, 1, lambda values: (values[0][0] // values[0][1], 1)),
+    "ceil": (1, 1, lambda values: (-(-values[0][0] // values[0][1]), 1)),
+    "mib": (1, 1, lambda values: (values[0][0] // values[0][1] >> 20 << 20, 1)),
+    "round": (1, 1, lambda values: (_rounded(values[0]), 1)),
+    "mod": (2, 2, _remainder),
+    "log": (1, 2, _logarithm),
+    "if": (3, 3, lambda values: values[1] if values[0][0] else values[2]),
+}
+
+
 def _words(text: str) -> list[str]:
     words: list[str] = []
     word = ""
@@ -152,6 +275,8 @@ def _words(text: str) -> list[str]:
         if word:
             words.append(word)
             word = ""
-        if not char.isspace():
+        if char == "=" and words and words[-1] in ("<", ">", "=", "!"):
+            words[-1] += char
+        elif not char.isspace():
             words.append(char)
     return words

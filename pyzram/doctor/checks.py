@@ -11,7 +11,7 @@ import shlex
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..config.parser import DEFAULT_PATH
+from ..config.layers import DEFAULT_PATH
 from ..limits import PAGE_SIZE, SWAP_PRIORITY_MAX
 from ..units import format_size
 

@@ -8,7 +8,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..config.parser import DEFAULT_PATH, Config, ConfigError, read_config
+from ..config.layers import DEFAULT_PATH
+from ..config.parser import Config, ConfigError, read_config
 from ..device.features import Features, features
 from ..device.zram import Zram
 from ..errors import DeviceNotFoundError, UnsupportedError

@@ -161,7 +161,7 @@ class Executor:
     def desired(self, step: Step) -> DeviceConfig:
         """Return what the file wants of a step's device."""
         assert self.config is not None
-        desired = self.config.devices[step.index]
+        desired = self.config.device(step.index)
         return desired.without_backing() if step.args.get("bridge") else desired
 
     def number(self, step: Step) -> int:

@@ -8,9 +8,9 @@ No I/O: a plan depends on a :class:`~pyzram.config.parser.Config` and a
 
 from __future__ import annotations
 
-from ..config.parser import PAGE_SIZE, TABLE_BYTES_PER_PAGE
+from ..limits import PAGE_SIZE, TABLE_BYTES_PER_PAGE
 from ..units import format_size
-from .diff import LIVE, NEW_DEVICE, differences
+from .diff import LIVE, NEW_DEVICE, differences, settings_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,14 +43,40 @@ class Step:
 class Plan:
     """Steps in order, and what is to be said about them."""
 
-    __slots__ = ("changes", "refusals", "steps", "warnings")
+    __slots__ = ("changes", "config", "refusals", "steps", "warnings")
 
     def __init__(self) -> None:
+        self.config: Config | None = None
+        """What it is planned for."""
         self.steps: list[Step] = []
         self.changes: list[Difference] = []
         self.warnings: list[str] = []
         self.refusals: list[str] = []
         """Why nothing of this will be done; empty when it can be."""
+
+    def devices(self) -> list[dict[str, Any]]:
+        """Return what is asked for, and for each value that was set the file and line."""
+        found: list[dict[str, Any]] = []
+        if self.config is None:
+            return found
+        for desired in self.config.devices:
+            sources = {
+                name: place
+                for name, place in self.config.sources.items()
+                if name.rpartition("_")[2] == str(desired.index)
+            }
+            found.append(
+                {
+                    "device": desired.index,
+                    "settings": {
+                        **settings_of(desired),
+                        "disksize": desired.disksize,
+                        "mem_limit": desired.mem_limit,
+                    },
+                    "sources": sources,
+                }
+            )
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON."""
@@ -59,6 +85,7 @@ class Plan:
                 {"action": step.action, "device": step.index, "text": step.text}
                 for step in self.steps
             ],
+            "devices": self.devices(),
             "changes": [
                 {
                     "device": change.index,
@@ -153,6 +180,7 @@ def plan_stop(config: Config | None, machine: ObservedSystem) -> Plan:
 
 def _begin(config: Config, machine: ObservedSystem) -> Plan:
     plan = Plan()
+    plan.config = config
     plan.warnings += config.warnings
     if machine.container and not (machine.driver and machine.writable):
         plan.refusals.append(
@@ -379,5 +407,5 @@ def _take_down(plan: Plan, device: ObservedDevice) -> None:
 
 def _beyond(config: Config, machine: ObservedSystem) -> list[ObservedDevice]:
     """Return our devices that the file no longer has."""
-    count = len(config.devices)
-    return [d for d in machine.devices if d.index is not None and d.index >= count]
+    wanted = {desired.index for desired in config.devices}
+    return [d for d in machine.devices if d.index is not None and d.index not in wanted]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 
-from ..config.parser import DEFAULT_PATH, Config, ConfigError, read_config
+from ..config.layers import DEFAULT_PATH
+from ..config.parser import Config, ConfigError, read_config
 from ..errors import ZramError, ZramOSError
 from ..kernel.sysfs import Sysfs
 from ..limits import total_memory

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 from ..algorithm import Algorithm
-from ..config.parser import DEFAULT_ALGORITHMS, owner_ids
+from ..config.values import DEFAULT_ALGORITHMS, KERNELS_OWN, owner_ids
 from ..device.backing_attach import check_backing
 from ..device.lifecycle import MEM_LIMIT, wait_until
 from ..device.mounting import Folder, Held, Mounted, run_mount, unmount
@@ -215,6 +215,8 @@ class Configure(Action):
         """Return the first algorithm that this kernel has."""
         offered = device.read_algorithms()
         for choice in choices:
+            if choice.name == KERNELS_OWN:
+                return None
             if choice.name in offered:
                 if choice.dictionary:
                     _readable(choice.dictionary)
@@ -492,7 +494,7 @@ class Ready(Action):
         if not self.step.args.get("bridge"):
             return ""
         assert self.run.config is not None
-        place = self.run.config.devices[self.step.index].backing_dev
+        place = self.run.config.device(self.step.index).backing_dev
         return f"{self.name}: carries on without {place} (pyzram reload tries again)"
 
 

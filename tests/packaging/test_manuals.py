@@ -13,7 +13,7 @@ import pytest
 
 from pyzram.cli.pyzram import COMMANDS
 from pyzram.cli.service import OPTIONS
-from pyzram.config import parser
+from pyzram.config import device_config, values
 
 from .conftest import TREE, run, succeed
 
@@ -70,7 +70,7 @@ def test_the_manual_says_which_commands_take_an_option(option: str) -> None:
 
 
 def test_the_manual_has_every_command() -> None:
-    named = set(re.findall(r"^\.It Cm (\w+)(?: Ar FILE)?$", manual("pyzram.8"), re.M))
+    named = set(re.findall(r"^\.It Cm (\w+)(?: Ar FILE[ .]*)?$", manual("pyzram.8"), re.M))
     elsewhere = set(re.findall(r"^\.Xr pyzram-(\w+) 8", manual("pyzram.8"), re.M))
     assert named | elsewhere == set(COMMANDS)
     assert all((TREE / f"man/pyzram-{name}.8").exists() for name in elsewhere)
@@ -78,16 +78,16 @@ def test_the_manual_has_every_command() -> None:
 
 def test_the_manual_has_exactly_the_variables_of_the_configuration() -> None:
     named = set(re.findall(r"^\.It Ev ([A-Z_]+)$", manual("zram.conf.5"), re.M))
-    assert named == {*parser.GLOBALS, *(f"{stem}_N" for stem in parser.PER_DEVICE)}
+    assert named == {*values.GLOBALS, *(f"{stem}_N" for stem in values.PER_DEVICE)}
 
 
 def test_the_defaults_in_the_manual_are_the_defaults() -> None:
     text = manual("zram.conf.5")
-    assert f"Default\n.Ql {parser.DEFAULT_SIZE}\n" in text
-    assert f".Ql {parser.DEFAULT_ALGORITHMS} ," in text
-    assert f"Default {parser.DEFAULT_PRIORITY}." in text
-    assert f"Default {parser.DEFAULT_FSTYPE}." in text
-    assert f".Ql {' '.join(parser.DEFAULT_MKFS_OPTIONS['ext4'])} :" in text
+    assert f"Default\n.Ql {values.DEFAULT_SIZE}\n" in text
+    assert f".Ql {values.DEFAULT_ALGORITHMS} ," in text
+    assert f"Default {device_config.DEFAULT_PRIORITY}." in text
+    assert f"Default {device_config.DEFAULT_FSTYPE}." in text
+    assert f".Ql {' '.join(values.DEFAULT_MKFS_OPTIONS['ext4'])} :" in text
 
 
 @pytest.mark.parametrize("name", MANUALS)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -64,7 +65,6 @@ def test_output_that_goes_nowhere_is_one_line_and_a_failure(root: Path, words: l
         ["status", "--pretend"],
         ["plan", "-c"],
         ["import"],
-        ["import", "a", "b"],
         ["nothing"],
         [],
     ],
@@ -149,12 +149,31 @@ def test_status_of_nothing_is_3_and_names_what_is_missing(
     assert capsys.readouterr().out == "device 0 missing swap\n"
 
 
+def test_import_merges_a_file_with_its_drop_ins_and_reads_standard_input(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = tmp_path / "zram-generator.conf"
+    theirs.write_text("[zram0]\nzram-size = 64\nswap-priority = 3\n")
+    (tmp_path / "zram-generator.conf.d").mkdir()
+    (tmp_path / "zram-generator.conf.d/10.conf").write_text("[zram0]\nzram-size = 5\n")
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more/10.conf").write_text("[zram0]\nzram-size = 6\n")
+    (tmp_path / "more/05.conf").write_text("[zram0]\nswap-priority = 9\nzram-size = 1\n")
+    assert main(["import", str(theirs), str(tmp_path / "more")]) == 0
+    out = capsys.readouterr().out
+    assert 'ZRAM_SIZE_0="6M"\n' in out
+    assert 'ZRAM_PRIORITY_0="9"\n' in out
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"[zram0]\nzram-size = 7\n")))
+    assert main(["import", "-"]) == 0
+    assert 'ZRAM_SIZE_0="7M"\n' in capsys.readouterr().out
+
+
 def test_import_prints_a_file_and_tells_what_is_lost(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     theirs = tmp_path / "zram-generator.conf"
-    theirs.write_text("[zram0]\nzram-size = ram / 2\nhost-memory-limit = 1000\n")
+    theirs.write_text("[zram0]\nzram-size = ram / 2\nswap-prio = 5\n")
     assert main(["import", str(theirs)]) == 0
     said = capsys.readouterr()
-    assert 'ZRAM_SIZE_0="ram/2"\n' in said.out
-    assert "not carried over: zram0: host-memory-limit" in said.err
+    assert 'ZRAM_SIZE_0="mib(ram)/2"\n' in said.out
+    assert "not carried over: line 3: zram0: swap-prio: not known" in said.err

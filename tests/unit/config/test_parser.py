@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyzram.config import parser
+from pyzram.config import layers, values
 from pyzram.config.parser import Config, ConfigError, parse_config, read_config
 from pyzram.config.shell_assignments import read_assignments
 from pyzram.errors import ZramOSError
@@ -193,7 +193,7 @@ def test_an_unknown_variable_comes_with_a_suggestion(name: str, meant: str) -> N
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("ZRAM_SIZE_0=0", "too small"),
+        ("ZRAM_SIZE_0=4095B", "too small"),
         ("ZRAM_SIZE_0=16E", "2^64-1"),
         ("ZRAM_SIZE_0=16EiB", "2^64-1"),
         ("ZRAM_SIZE_0=8E", "for the table alone"),
@@ -210,7 +210,7 @@ def test_an_unknown_variable_comes_with_a_suggestion(name: str, meant: str) -> N
         ("SWAPON_OPTS='--all'", "cannot be taken"),
         ("ZRAM_PRIORITY_0=32768", "-1 to 32767"),
         ("ZRAM_DISCARD_0=sometimes", "none once pages both"),
-        ("ZRAM_LABEL_0=seventeen-letters!", "no label"),
+        ("ZRAM_LABEL_0=seventeen-letters!", "too long: swap takes 16 bytes"),
         ("ZRAM_ALGORITHM_0='zstd(level=x)'", "whole number"),
         ("ZRAM_ALGORITHM_0='zstd(leve=3)'", "parameters are"),
         ("ZRAM_ALGORITHM_0='lz4 zstd(level=23)'", "ZRAM_ALGORITHM_0: zstd has no level 23"),
@@ -347,7 +347,7 @@ def test_no_text_makes_the_reader_fail(text: str) -> None:
 def test_every_variable_is_in_the_example_file() -> None:
     example = Path(__file__).parents[3] / "initscripts/openrc/zram.confd"
     text = example.read_text()
-    for name in [*parser.GLOBALS, *(f"{stem}_0" for stem in parser.PER_DEVICE)]:
+    for name in [*values.GLOBALS, *(f"{stem}_0" for stem in values.PER_DEVICE)]:
         assert f"{name}=" in text, name
 
 
@@ -355,7 +355,8 @@ def test_without_a_file_in_its_place_the_defaults_apply(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = str(tmp_path / "zram")
-    monkeypatch.setattr(parser, "DEFAULT_PATH", path)
+    monkeypatch.setattr(layers, "DEFAULT_PATH", path)
+    monkeypatch.setattr(layers, "VENDOR_PATH", f"{tmp_path}/vendor")
     found = read_config(path, ram=RAM, cpus=4)
     assert [desired.what for desired in found.devices] == ["swap"]
     assert found.warnings == [f"{path}: there is no such file, the defaults apply"]
@@ -501,3 +502,104 @@ def test_an_owner_that_is_not_there_is_told_at_once(tmp_path: Path, owner: str, 
 def test_owners_that_are_there(tmp_path: Path, owner: str) -> None:
     config = read(tmp_path, f"ZRAM_MOUNT_0=/a\nZRAM_OWNER_0={owner}\n".encode())
     assert config.devices[0].owner == owner
+
+
+# ---- where the files are -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(layers, "DEFAULT_PATH", f"{tmp_path}/etc")
+    monkeypatch.setattr(layers, "VENDOR_PATH", f"{tmp_path}/usr")
+    (tmp_path / "etc.d").mkdir()
+    (tmp_path / "usr.d").mkdir()
+    return tmp_path
+
+
+def test_the_administrators_files_override_the_distributions(places: Path) -> None:
+    (places / "usr").write_text("ZRAM_SIZE_0=1G\nZRAM_PRIORITY_0=1\nZRAM_LABEL_0=vendor\n")
+    (places / "usr.d/90-x.conf").write_text("ZRAM_PRIORITY_0=2\nZRAM_DISCARD_0=once\n")
+    (places / "etc").write_text("# mine\nZRAM_PRIORITY_0=3\n")
+    (places / "etc.d/10-a.conf").write_text("ZRAM_LABEL_0=mine\n")
+    (places / "etc.d/.hidden.conf").write_text("nonsense\n")
+    (places / "etc.d/notes.txt").write_text("nonsense\n")
+    found = read_config(f"{places}/etc", ram=RAM, cpus=4)
+    (device,) = found.devices
+    assert (device.disksize, device.priority, device.label) == (1 << 30, 3, "mine")
+    assert found.sources == {
+        "ZRAM_SIZE_0": f"{places}/usr:1",
+        "ZRAM_DISCARD_0": f"{places}/usr.d/90-x.conf:2",
+        "ZRAM_PRIORITY_0": f"{places}/etc:2",
+        "ZRAM_LABEL_0": f"{places}/etc.d/10-a.conf:1",
+    }
+    assert found.warnings == []  # overriding is what they are for
+
+
+def test_an_empty_value_takes_the_distributions_back(places: Path) -> None:
+    (places / "usr").write_text("ZRAM_PRIORITY_0=1\n")
+    (places / "etc").write_text("ZRAM_PRIORITY_0=\n")
+    found = read_config(f"{places}/etc", ram=RAM, cpus=4)
+    assert (found.devices[0].priority, found.sources) == (100, {})
+
+
+def test_a_drop_in_of_the_same_name_takes_the_place_of_the_packages(places: Path) -> None:
+    (places / "usr.d/50-a.conf").write_text("ZRAM_PRIORITY_0=2\n")
+    (places / "etc.d/50-a.conf").symlink_to("/dev/null")
+    found = read_config(f"{places}/etc", ram=RAM, cpus=4)
+    assert found.devices[0].priority == 100
+
+
+def test_a_named_file_has_its_own_drop_ins_and_no_others(places: Path) -> None:
+    (places / "usr").write_text("ZRAM_PRIORITY_0=1\n")
+    (places / "own").write_text("ZRAM_SIZE_0=64M\n")
+    (places / "own.d").mkdir()
+    (places / "own.d/a.conf").write_text("ZRAM_SIZE_0=bad\n")
+    with pytest.raises(ConfigError) as caught:
+        read_config(f"{places}/own", ram=RAM, cpus=4)
+    assert caught.value.problems[0].startswith(f"{places}/own.d/a.conf:1: ZRAM_SIZE_0: ")
+
+
+# ---- what fits together --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("ZRAM_MOUNT_0=/x\nZRAM_FSTYPE_0=xfs\nZRAM_LABEL_0=thirteen-long", "xfs takes 12 bytes"),
+        ("ZRAM_MOUNT_0=/x\nZRAM_LABEL_0=seventeen-letters!", "ext4 takes 16 bytes"),
+        ("ZRAM_MOUNT_0=/x\nZRAM_MKFS_OPTS_0='-b 1024'", "blocks of 1024 bytes"),
+        ("ZRAM_MOUNT_0=/x\nZRAM_MKFS_OPTS_0='-m 0 -b1024'", "blocks of 1024 bytes"),
+        ("ZRAM_ALGORITHM_0='kernel zstd'", "nothing can follow it"),
+        ("ZRAM_ALGORITHM_0='kernel(level=3)'", "takes no parameters"),
+        ("ZRAM_ALGORITHM_0=kernel\nZRAM_PARAMS_0=level=3", "needs an algorithm by name"),
+        ("ZRAM_RECOMP_ALGORITHM_0=kernel", "ZRAM_ALGORITHM alone"),
+        ("ZRAM_MEM_LIMIT_0=8.4e+06K", "'8.4e+06'"),
+        ("ZRAM_MEM_LIMIT_0=1e+09", "'1e+09'"),
+        ("ZRAM_SIZE_0='min(1e9, ram)'", "'1e9'"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_says_why(text: str, words: str) -> None:
+    (problem,) = problems(text)
+    assert words in problem
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("ZRAM_SIZE_0=16000M\nZRAM_MEM_LIMIT_0=8M", "8M for a device of 15.6G"),
+        ("ZRAM_SIZE_0=100G", "100G in 8G of memory"),
+        ("ZRAM_SIZE_0=0", "no such device here, its size is 0"),
+        ("ZRAM_HOST_MEMORY_LIMIT_0=4G", "no such device here, this machine has 8G"),
+    ],
+)
+def test_what_hardly_makes_sense_is_said(text: str, words: str) -> None:
+    (warning,) = parse_config(text, "zram", ram=8 << 30, cpus=4).warnings
+    assert words in warning
+
+
+def test_a_device_can_be_left_out_between_others() -> None:
+    config = parse_config("ZRAM_SIZE_0=1G\nZRAM_SIZE_1=0\nZRAM_SIZE_2=2G", ram=8 << 30, cpus=4)
+    assert [device.index for device in config.devices] == [0, 2]
+    assert config.device(2).disksize == 2 << 30
+    with pytest.raises(KeyError):
+        config.device(1)

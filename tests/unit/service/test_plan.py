@@ -468,7 +468,7 @@ def test_mount_words_ask_for_discard_once() -> None:
 
 
 def test_start_is_content_with_a_device_that_is_being_written_back() -> None:
-    config = conf("ZRAM_SIZE_0=1G\nZRAM_MEM_LIMIT_0=1M")
+    config = conf("ZRAM_SIZE_0=1G\nZRAM_MEM_LIMIT_0=100M")
     plan = plan_start(config, machine(running(config, busy=True, mem_limit=0)))
     assert (plan.steps, plan.refusals, plan.warnings) == ([], [], [])
 

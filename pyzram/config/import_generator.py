@@ -1,0 +1,330 @@
+# SPDX-License-Identifier: MIT
+"""zram-generator's configuration: its main file with its drop-ins."""
+
+from __future__ import annotations
+
+import math
+import os
+
+from ..errors import InvalidValueError
+from ..limits import SWAP_PRIORITY_MAX as PRIORITY_MAX
+from .generator_expression import (
+    UnknownNameError,
+    UntranslatableError,
+    check_syntax,
+    translate,
+)
+from .generator_file import read_entries
+from .imported import Imported, RefusedFileError, is_number, with_fallback
+from .values import MAX_SECONDARIES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .imported import Source
+
+    Section = dict[str, tuple[str, str]]  # key to value and place
+
+TOOL = "zram-generator"
+FSTYPE = "ext2"
+DEFAULT_FRACTION = "0.5"
+GENERATORS_SIZE = "min(mib(ram)/2, 4096M)"
+KEYS = (
+    *("host-memory-limit", "memory-limit", "zram-size", "zram-resident-limit"),
+    *("compression-algorithm", "writeback-device", "swap-priority", "mount-point", "fs-type"),
+    *("options", "zram-fraction", "max-zram-size"),
+)
+# Parameters of an algorithm by their names there, and of the recompression that it is for.
+PARAMETERS = {"level": "level", "dict": "dict", "dictionary": "dict"}
+# What these would become belongs beside the configuration's variables of such a policy.
+NO_POLICY = "when to recompress is not carried over"
+RECOMPRESSION = ("type", "threshold", "max_pages", "algo", "priority")
+
+
+def looks_like(text: str) -> bool:
+    """Whether a file is one of zram-generator."""
+    lines = [line.strip() for line in text.removeprefix("\ufeff").split("\n")]
+    return any(
+        (line.startswith("[") and line[1:].lstrip().startswith("zram")) or line.startswith("set!")
+        for line in lines
+    )
+
+
+def translated(sources: Sequence[Source]) -> Imported:
+    """Translate the files, later ones overriding the keys of earlier ones.
+
+    Raises:
+        RefusedFileError: zram-generator makes no device of them either.
+    """
+    found = Imported(", ".join(path for path, _ in sources), TOOL)
+    sections: dict[int, Section] = {}
+    commands: dict[str, str] = {}
+    for path, text in sources:
+        prefix = f"{path}:" if len(sources) > 1 else "line "
+        _read(found, text, path, prefix, sections, commands)
+    used = 0
+    for number in sorted(sections):
+        device = _Device(found, number, used, sections[number], commands)
+        if device.translate():
+            used += 1
+    found.count(used)
+    return found
+
+
+def _read(
+    found: Imported,
+    text: str,
+    path: str,
+    prefix: str,
+    sections: dict[int, Section],
+    commands: dict[str, str],
+) -> None:
+    for entry in read_entries(text, path):
+        place = f"{prefix}{entry.line}"
+        number = _number(entry.section)
+        if entry.section is None:
+            if entry.key.startswith("set!"):
+                commands[entry.key[4:].strip()] = place
+                found.lose(place, f"{entry.key}: the output of a command, which is not run here")
+            else:
+                found.lose(place, f"{entry.key}: outside of a device's section")
+        elif number is None:
+            if not entry.key:
+                found.lose(place, f"section [{entry.section}]: not one of a device")
+        elif not entry.key:
+            sections.setdefault(number, {})
+        elif entry.key in KEYS:
+            if why := _wrong(entry.key, entry.value):
+                raise _refused(f"{place}: zram{number}: {entry.key}", why)
+            # Two names of one thing.
+            key = "host-memory-limit" if entry.key == "memory-limit" else entry.key
+            sections[number][key] = entry.value, f"{place}: zram{number}: {entry.key}"
+        else:
+            found.lose(place, f"zram{number}: {entry.key}: not known to {TOOL}")
+
+
+def _number(section: str | None) -> int | None:
+    digits = (section or "").removeprefix("zram")
+    plain = section != digits and is_number(digits) and str(int(digits)) == digits
+    return int(digits) if plain else None
+
+
+def _refused(place: str, why: str) -> RefusedFileError:
+    return RefusedFileError(f"{place}: {why}, and {TOOL} makes no device at all then")
+
+
+def _wrong(key: str, value: str) -> str:
+    """Say what the generator refuses of a value, even one that another would override."""
+    if key in ("host-memory-limit", "memory-limit", "max-zram-size"):
+        if value != "none" and not is_number(value.removeprefix("+")):
+            return f"{value!r} is neither a whole number nor none"
+    elif key == "swap-priority":
+        digits = value[1:] if value[:1] in ("+", "-") else value
+        if not is_number(digits) or not -1 <= int(value) <= PRIORITY_MAX:
+            return f"{value!r} is no number from -1 to {PRIORITY_MAX}"
+    elif key == "zram-fraction":
+        if _fraction(value) is None:
+            return f"{value!r} is no number"
+    elif key in ("zram-size", "zram-resident-limit"):
+        try:
+            check_syntax(value)
+        except InvalidValueError as err:
+            return str(err)
+    elif key in ("mount-point", "writeback-device"):
+        if not value.startswith("/"):
+            return f"{value!r} is not absolute"
+        if key == "mount-point" and ".." in value.split("/"):
+            return f"{value!r} has a .."
+    return ""
+
+
+def _fraction(text: str) -> float | None:
+    """A number as the generator reads one, which may be infinite or none (nan)."""
+    word = text.lower()
+    plain = word.lstrip("+-") in ("inf", "infinity", "nan") or not word.strip("+-.0123456789e")
+    try:
+        return float(word) if plain else None
+    except ValueError:
+        return None
+
+
+class _Device:
+    def __init__(
+        self, found: Imported, number: int, index: int, section: Section, commands: dict[str, str]
+    ) -> None:
+        self.found = found
+        self.number = number
+        self.index = index
+        self.section = section
+        self.commands = commands
+
+    def text(self, key: str, default: str = "") -> str:
+        return self.section.get(key, (default, ""))[0]
+
+    def place(self, key: str) -> str:
+        return self.section.get(key, ("", ""))[1]
+
+    def add(self, name: str, value: str) -> None:
+        self.found.add(f"{name}_{self.index}", value)
+
+    def lose(self, key: str, why: str) -> None:
+        self.found.lose(self.place(key) or f"zram{self.number}", why)
+
+    def refuse(self, key: str, why: str) -> RefusedFileError:
+        return _refused(self.place(key), why)
+
+    def translate(self) -> bool:
+        """Add the variables of the device; false when there is none to make."""
+        before, lost = len(self.found.lines), len(self.found.lost)
+        point, fstype = self.mount_point(), self.text("fs-type")
+        limit = self.text("host-memory-limit", "none")
+        size = self.size()
+        resident = self.expression("zram-resident-limit", "")
+        why, key = "", ""
+        if not point and "fs-type" in self.section and fstype != "swap":
+            key, why = (
+                "fs-type",
+                f"{fstype or 'nothing'} without mount-point: used by nobody",
+            )
+        elif point and "fs-type" in self.section and not fstype:
+            key, why = "fs-type", "no file system by an empty name"
+        elif point and fstype == "swap":
+            key, why = "fs-type", "swap cannot be mounted"
+        elif not size:
+            key, why = "zram-fraction", "no device can be infinite"
+        elif size == "0":
+            key, why = "zram-size", "a size of 0 is no device"
+        if why:
+            del self.found.lines[before:], self.found.lost[lost:]
+            self.lose(key, f"{why}, left out")
+            return False
+        if self.index != self.number:
+            self.found.lose(f"zram{self.number}", f"it is device {self.index} now")
+        self.add("ZRAM_SIZE", size)
+        if limit != "none":
+            self.add("ZRAM_HOST_MEMORY_LIMIT", f"{int(limit)}M")
+        self.add("ZRAM_MEM_LIMIT", "" if resident == "0" else resident)
+        self.algorithms()
+        self.add("ZRAM_BACKING_DEV", self.text("writeback-device"))
+        self.use(point, fstype)
+        return True
+
+    def mount_point(self) -> str:
+        point = self.text("mount-point")
+        if " #" in point or " ;" in point:
+            self.lose("mount-point", f"no remark: what follows is part of the path {point!r}")
+        return os.path.normpath("/" + point.lstrip("/")) if point else ""
+
+    def size(self) -> str:
+        """The old keys win over the newer one; without any, the default of every device."""
+        if "zram-fraction" not in self.section and "max-zram-size" not in self.section:
+            return self.expression("zram-size", GENERATORS_SIZE)
+        if "zram-size" in self.section:
+            self.lose("zram-size", "overridden by zram-fraction or max-zram-size")
+        text = self.text("zram-fraction", DEFAULT_FRACTION)
+        most = self.text("max-zram-size", "none")
+        fraction = _fraction(text)
+        assert fraction is not None
+        if not fraction >= 0:
+            raise self.refuse("zram-fraction", f"{text!r} is no size")
+        if fraction == math.inf:
+            return ""
+        part = f"mib(mib(ram)*{fraction:.17f}".rstrip("0").rstrip(".") + ")"
+        return part if most == "none" else f"min({part}, {int(most)}M)"
+
+    def expression(self, key: str, default: str) -> str:
+        if key not in self.section:
+            return default
+        text = self.text(key)
+        try:
+            return translate(text)
+        except UnknownNameError as err:
+            if err.name not in self.commands:
+                return self.bad(key, f"{text!r}: {err}", default)
+            why = f"{err.name!r} is set by the command of {self.commands[err.name]}"
+        except UntranslatableError as err:
+            why = f"{text!r}: {err}"
+        except InvalidValueError as err:
+            return self.bad(key, str(err), default)
+        self.lose(key, f"{why}; taken instead: {default or 'no limit'}")
+        return default
+
+    def bad(self, key: str, why: str, default: str) -> str:
+        """Refuse an expression, which the generator does not look at on hosts that are too big."""
+        if self.text("host-memory-limit", "none") == "none":
+            raise self.refuse(key, why)
+        self.lose(key, f"{why}, and {TOOL} makes no device where it comes to that")
+        return default
+
+    def algorithms(self) -> None:
+        """``lzo-rle zstd(level=3) (type=idle)``: the first is primary, the others recompress."""
+        key = "compression-algorithm"
+        text = self.text(key)
+        names: list[str] = []
+        for word in text.split():
+            name, bracket, rest = word.partition("(")
+            plain = all(char.isalnum() or char in "-_" for char in name)
+            if name.startswith("#"):
+                break  # what the kernel does not take is left; in effect it is a remark
+            if not name:
+                # Here a policy's variables belong, once the configuration has them.
+                self.lose(key, f"{word}: {NO_POLICY}")
+            elif not plain or (bracket and not rest.endswith(")")):
+                self.lose(key, f"{word!r} is no algorithm")
+            elif len(names) > MAX_SECONDARIES:
+                self.lose(key, f"{word}: {MAX_SECONDARIES} recompress at most")
+            else:
+                names.append(name + self.parameters(name, rest[:-1], len(names)))
+        self.add("ZRAM_ALGORITHM", with_fallback(names[0] if names else ""))
+        self.add("ZRAM_RECOMP_ALGORITHM", " ".join(names[1:]))
+
+    def parameters(self, name: str, text: str, position: int) -> str:
+        from .device_config import Choice
+        from .values import params_of, wrong_level
+
+        key = "compression-algorithm"
+        taken: list[str] = []
+        for word in filter(None, text.split(",")):
+            left, _, value = word.partition("=")
+            if left == "priority" and position and value == str(position):
+                continue  # what its place says already
+            ours = f"{PARAMETERS.get(left, left)}={value}"
+            if left in RECOMPRESSION:
+                self.lose(
+                    key, f"{name}: {word}: when to recompress is no part of the configuration"
+                )
+                continue
+            try:
+                why = wrong_level(Choice(name, *params_of([ours])))
+            except InvalidValueError as err:
+                why = str(err)
+            if why:
+                self.lose(key, f"{name}: {word}: {why}")
+            else:
+                taken.append(ours)
+        return f"({','.join(taken)})" if taken else ""
+
+    def use(self, point: str, fstype: str) -> None:
+        options = self.text("options", "discard").split(",")
+        discard = [word for word in options if word.split("=")[0] == "discard"]
+        others = [word for word in options if word and word not in discard and word != "defaults"]
+        if not point:
+            self.add("ZRAM_PRIORITY", str(int(self.text("swap-priority", "100"))))
+            policy = discard[-1].partition("=")[2] or "both" if discard else "none"
+            if policy not in ("none", "both", "once", "pages"):
+                self.lose("options", f"{discard[-1]!r} is no policy")
+                policy = "both"
+            self.add("ZRAM_DISCARD", policy)
+            for word in others:
+                self.lose("options", f"{word}: no such option for swap here")
+            return
+        others += [word for word in discard if word != "discard"]  # such as btrfs's async
+        discard = [word for word in discard if word == "discard"]
+        self.add("ZRAM_MOUNT", point)
+        self.add("ZRAM_FSTYPE", fstype or FSTYPE)
+        self.add("ZRAM_DISCARD", "yes" if discard else "no")
+        for word in [word for word in others if word.startswith("X-mount.mode=")]:
+            others.remove(word)
+            self.add("ZRAM_MODE", word.partition("=")[2])
+        self.add("ZRAM_MOUNT_OPTS", ",".join(others))

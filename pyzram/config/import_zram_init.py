@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: MIT
+"""zram-init's conf.d file, which Gentoo and Alpine have."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from ..limits import PAGE_SIZE
+from .imported import Imported, is_number, with_fallback
+from .shell_assignments import read_assignments
+from .values import DEFAULT_MKFS_OPTIONS, MAX_DEVICES, label_max
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    Device = dict[str, tuple[int, str]]  # stem to line and value
+
+TOOL = "zram-init"
+PRIORITY = "16383"
+MKSWAP_LABEL = 15  # bytes that mkswap leaves of one
+SAME = {"back": "ZRAM_BACKING_DEV"}
+MOUNT = {"opts": "ZRAM_MOUNT_OPTS", "mode": "ZRAM_MODE", "owgr": "ZRAM_OWNER"}
+EXT = {"blck": "-b", "irat": "-i", "inod": "-N"}
+LOST = {
+    "maxs": "the number of streams has had no effect since Linux 4.7",
+    "icmp": "writes incompressible pages back at start, when there are none",
+    "idle": "marks pages idle at start, when there are none",
+    "uuid": "pyzram sets no UUID",
+    "args": "it is shell code",
+}
+STEMS = (
+    *("type", "size", "mlim", "wlim", "flag", "notr", "algo", "para", "labl"),
+    *SAME,
+    *MOUNT,
+    *EXT,
+    *LOST,
+)
+GLOBALS = ("num_devices", "load_on_start", "unload_on_stop")
+
+# A share of the memory as published files have it: what awk is to print of which table.
+FREE = re.compile(
+    r"^(?:LC_ALL=\w+\s+|LANG=\w+\s+)?free\s+-(?P<unit>m|-mebi|k|b|g)\s*\|\s*"
+    r"awk\s+'\s*/\^?Mem:?/\s*\{\s*print\s*(?P<print>.+?);?\s*\}\s*'$"
+)
+MEMINFO = re.compile(
+    r"^(?:awk\s+'\s*/\^?MemTotal:?/\s*\{\s*print\s*(?P<print>.+?);?\s*\}\s*'\s+/proc/meminfo"
+    r"|grep\s+'?\^?MemTotal:?'?\s+/proc/meminfo\s*\|\s*"
+    r"awk\s+'\s*\{\s*print\s*(?P<print2>.+?);?\s*\}\s*')$"
+)
+SHARE = re.compile(r"^(?P<int>int\s*)?\(?\s*\$2(?P<rest>(?:\s*[*/]\s*\d+(?:\.\d+)?)*)\s*\)?$")
+UNITS = {"m": "1M", "-mebi": "1M", "k": "1K", "b": "1B", "g": "1G"}
+
+
+def translated(text: str, path: str) -> Imported | None:
+    """Translate the file; ``None`` where it is not zram-init's."""
+    found = Imported(path, TOOL)
+    values = _values(found, text)
+    if not any(name.rstrip("0123456789") in STEMS or name in GLOBALS for name in values):
+        return None
+    for ours, theirs in (("LOAD_ON_START", "load_on_start"), ("UNLOAD_ON_STOP", "unload_on_stop")):
+        found.add(ours, values.pop(theirs, (0, ""))[1])
+    line, count = values.pop("num_devices", (0, ""))
+    if not count:
+        found.lose(line, "without num_devices, zram-init makes no device")
+    elif not is_number(count) or int(count) > MAX_DEVICES:
+        found.lose(line, f"num_devices: {count[:20]!r} is no number of devices, so it makes none")
+        count = ""
+    devices: dict[int, Device] = {}
+    for name, (line, value) in values.items():
+        stem = name.rstrip("0123456789")
+        if name.startswith("rc_"):
+            found.add(name, value)
+        elif stem in STEMS and is_number(name[len(stem) :]):
+            devices.setdefault(int(name[len(stem) :]), {})[stem] = line, value
+        else:
+            found.lose(line, f"{name}: no variable of {TOOL}")
+    used = 0
+    for number in range(int(count or "0")):
+        used += _Device(found, number, used, devices.get(number, {})).translate()
+    found.count(used)
+    return found
+
+
+def _values(found: Imported, text: str) -> dict[str, tuple[int, str]]:
+    """Take the assignments, the later counting; a command that gives a size stays as it is."""
+    entries, refused = read_assignments(text)
+    in_order = [(entry.line, entry.name, entry.value.strip()) for entry in entries]
+    raw = text.split("\n")
+    for problem in refused:
+        words = raw[problem.line - 1] if problem.line <= len(raw) else ""
+        name, equals, value = words.strip().removeprefix("export ").partition("=")
+        if equals and re.fullmatch(r"size\d+", name):
+            in_order.append((problem.line, name, value))
+        else:
+            found.lose(problem.line, problem.reason)
+    return {name: (line, value) for line, name, value in sorted(in_order)}
+
+
+def share_of_memory(command: str) -> str:
+    """Return the size that a command for MiB of memory gives, or nothing if it is another."""
+    word = re.sub(r"\s+#[^'\"`]*$", "", command).strip().strip('"')
+    for opening, closing in (("`", "`"), ("$(", ")")):
+        if word.startswith(opening) and word.endswith(closing):
+            word = word[len(opening) : -len(closing)].strip().replace("\\$", "$")
+            break
+    else:
+        return ""
+    unit, match = "1K", MEMINFO.match(word)
+    if match is None:
+        match = FREE.match(word)
+        unit = UNITS[match["unit"]] if match else ""
+    if match is None:
+        return ""
+    printed = match["print"] or match.groupdict().get("print2") or ""
+    share = SHARE.match(printed.strip())
+    if share is None:
+        return ""
+    rest = re.sub(r"\s", "", share["rest"])
+    # What is printed counts as MiB; a shell takes whole numbers only.
+    whole = re.fullmatch(r"/(\d+)", rest)
+    if unit == "1M" and whole:
+        return f"mib(ram/{whole[1]})"
+    return f"int(int(ram/{unit}){rest})*1M"
+
+
+class _Device:
+    def __init__(self, found: Imported, number: int, index: int, values: Device) -> None:
+        self.found = found
+        self.number = number
+        self.index = index
+        self.values = values
+
+    def get(self, stem: str) -> str:
+        return self.values.get(stem, (0, ""))[1]
+
+    def add(self, name: str, value: str) -> None:
+        self.found.add(f"{name}_{self.index}", value)
+
+    def lose(self, stem: str, why: str) -> None:
+        line = self.values.get(stem, (0, ""))[0]
+        self.found.lose(line, f"{stem}{self.number}: {why}")
+
+    def translate(self) -> bool:
+        """Add the variables of the device; false when there is none to make."""
+        kind, size = self.get("type"), self.get("size")
+        if kind == "-":
+            self.lose("type", "it is made but not used (-), left out")
+            return False
+        if kind != "swap" and not kind.startswith("/"):
+            self.lose("type", f"type {kind!r} makes none" if kind else "without a type it is none")
+            return False
+        if is_number(size) and int(size):
+            ours = f"{int(size)}M"
+        elif ours := share_of_memory(size):
+            pass
+        elif size[:1] in ("`", "$", '"'):
+            self.lose("size", "a command, which is not run; taken instead: our default")
+            from .values import DEFAULT_SIZE
+
+            ours = DEFAULT_SIZE
+        else:
+            self.lose("size", f"size {size!r} makes none")
+            return False
+        if self.index != self.number:
+            self.found.lose("", f"device {self.number}: it is device {self.index} now")
+        self.add("ZRAM_SIZE", ours)
+        self.algorithm()
+        swap = kind == "swap"
+        fstype = "swap" if swap else self.get("flag") or "ext4"
+        if not swap:
+            self.add("ZRAM_MOUNT", kind)
+        for stem, name in SAME.items():
+            self.add(name, self.get(stem))
+        self.label(fstype)
+        if limit := self.get("mlim"):
+            self.add("ZRAM_MEM_LIMIT", f"{limit}M")
+        if is_number(self.get("wlim")):
+            self.add("ZRAM_WRITEBACK_LIMIT", f"{int(self.get('wlim')) * 4}K")
+        discard = not self.get("notr")
+        if swap:
+            flag = self.get("flag")
+            self.add("ZRAM_PRIORITY", "-1" if flag == "-" else flag or PRIORITY)
+            self.add("ZRAM_DISCARD", "both" if discard else "none")
+        else:
+            self.add("ZRAM_FSTYPE", fstype)
+            self.add("ZRAM_DISCARD", "yes" if discard else "no")
+            for stem, name in MOUNT.items():
+                self.add(name, self.get(stem))
+            self.mkfs(fstype)
+        for stem, reason in LOST.items():
+            if self.get(stem):
+                self.lose(stem, reason)
+        return True
+
+    def algorithm(self) -> None:
+        """The parameters are handed to the kernel, where algo= may stand too."""
+        name = self.get("algo")
+        words = []
+        for word in self.get("para").replace(",", " ").split():
+            key, _, value = word.partition("=")
+            if key == "algo":
+                name = name or value
+                if value != name:
+                    self.lose("para", f"{word}: the device has {name}")
+            else:
+                words.append(word)
+        if words and not name:
+            self.lose("para", "parameters without an algorithm")
+            words = []
+        # An algorithm that the kernel lacks is warned about, and the kernel's own stays.
+        self.add("ZRAM_ALGORITHM", with_fallback(name))
+        self.add("ZRAM_PARAMS", " ".join(words))
+
+    def label(self, fstype: str) -> None:
+        """Cut as mkswap and mkfs do."""
+        label = self.get("labl")
+        data, most = os.fsencode(label), MKSWAP_LABEL if fstype == "swap" else label_max(fstype)
+        if len(data) > most:
+            label = data[:most].decode(errors="ignore")
+            self.lose(
+                "labl", f"{self.get('labl')!r} is cut to {label!r}, {fstype} takes {most} bytes"
+            )
+        self.add("ZRAM_LABEL", label)
+
+    def mkfs(self, fstype: str) -> None:
+        extra = []
+        for stem, option in EXT.items():
+            value = self.get(stem)
+            if not value or not fstype.startswith("ext"):
+                continue
+            if stem == "blck" and is_number(value) and int(value) < PAGE_SIZE:
+                self.lose(stem, f"blocks of {value} bytes: mkfs fails, zram has {PAGE_SIZE}")
+            else:
+                extra.append(f"{option} {value}")
+        if extra:
+            default = DEFAULT_MKFS_OPTIONS.get(fstype, ())
+            self.add("ZRAM_MKFS_OPTS", " ".join([*default, *extra]))

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: MIT
+"""zram-config's /etc/ztab: one row a device."""
+
+from __future__ import annotations
+
+from ..errors import InvalidValueError
+from ..units import parse_size
+from .imported import Imported, with_fallback
+
+TOOL = "zram-config"
+KINDS = ("swap", "dir", "log")
+MIN_COLUMNS = 4
+DEFAULT_PRIORITY = "75"
+
+
+def translated(text: str, path: str) -> Imported | None:
+    """Translate a ztab; ``None`` where it is none."""
+    rows = [(number, line.split()) for number, line in enumerate(text.split("\n"), 1)]
+    rows = [(number, words) for number, words in rows if words and not words[0].startswith("#")]
+    if not rows or any(words[0] not in KINDS or "=" in words[0] for _, words in rows):
+        return None
+    found = Imported(path, TOOL)
+    index = 0
+    for number, words in rows:
+        kind = words[0]
+        if kind != "swap":
+            what = words[4] if len(words) > MIN_COLUMNS else kind
+            # An overlay that starts with what the directory holds and writes it back at the end.
+            found.lose(number, f"{what}: a directory that keeps its contents has no equivalent")
+        elif len(words) < MIN_COLUMNS:
+            found.lose(number, f"{kind}: a row has at least {MIN_COLUMNS} columns")
+        else:
+            index += _swap(found, number, index, words)
+    found.count(index)
+    return found
+
+
+def _swap(found: Imported, number: int, index: int, words: list[str]) -> bool:
+    _, algorithm, limit, size, *rest = words
+    try:
+        if not parse_size(size):
+            raise InvalidValueError("a size of 0 makes no device")
+        parse_size(limit)
+    except InvalidValueError as err:
+        found.lose(number, f"swap: {err}")
+        return False
+    found.add(f"ZRAM_SIZE_{index}", size if not size.isdigit() else f"{size}B")
+    found.add(f"ZRAM_ALGORITHM_{index}", with_fallback(algorithm))
+    if parse_size(limit):
+        found.add(f"ZRAM_MEM_LIMIT_{index}", limit if not limit.isdigit() else f"{limit}B")
+    found.add(f"ZRAM_PRIORITY_{index}", rest[0] if rest else DEFAULT_PRIORITY)
+    for name, value in zip(("page-cluster", "swappiness"), rest[1:], strict=False):
+        found.lose(number, f"vm.{name} = {value}: for /etc/sysctl.d")
+    return True

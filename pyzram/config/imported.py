@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""What another tool's file becomes: variables of the configuration, and what has no equivalent."""
+
+from __future__ import annotations
+
+from ..errors import InvalidValueError
+from ..units import U64_MAX
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    Source = tuple[str, str]  # path, text
+
+NUMBER_MAX = 20  # digits; all of 64 bits
+
+
+class RefusedFileError(InvalidValueError):
+    """The other tool does not take its file either; the message names the line and the reason."""
+
+
+class Imported:
+    """The equivalent of foreign files."""
+
+    def __init__(self, source: str, tool: str) -> None:
+        self.source = source
+        self.tool = tool
+        self.lines: list[tuple[str, str]] = []
+        """Variables and values, in order."""
+        self.lost: list[str] = []
+        """What could not be carried over, and why; each names its line."""
+
+    def add(self, name: str, value: str) -> None:
+        """Set a variable; an empty value sets nothing."""
+        if value:
+            self.lines.append((name, value))
+
+    def lose(self, line: int | str, what: str) -> None:
+        """Say what of a line (or another place) is not carried over."""
+        place = f"line {line}: " if isinstance(line, int) and line else f"{line}: " if line else ""
+        self.lost.append(place + what)
+
+    def count(self, devices: int) -> None:
+        """Say how many devices there are."""
+        self.lines.insert(0, ("NUM_DEVICES", str(devices)))
+
+    def text(self) -> str:
+        """Return the file to write."""
+        lines = [f"# Translated by pyzram import from {self.tool}'s {_one_line(self.source)}."]
+        lines += [f"# Not carried over: {_one_line(reason)}" for reason in self.lost]
+        lines += [f"{name}={_quoted(value)}" for name, value in self.lines]
+        return "\n".join(lines) + "\n"
+
+
+def is_number(digits: str) -> bool:
+    """Whether a text is a whole number of 64 bits, in plain digits."""
+    plain = digits.isascii() and digits.isdigit() and len(digits) <= NUMBER_MAX
+    return plain and int(digits) <= U64_MAX
+
+
+def with_fallback(algorithm: str) -> str:
+    """Return the list for an algorithm whose lack the other tool only warns about."""
+    return f"{algorithm} kernel" if algorithm else "kernel"
+
+
+def _one_line(text: str) -> str:
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def _quoted(value: str) -> str:
+    return '"' + "".join(f"\\{char}" if char in '\\"$`' else char for char in value) + '"'

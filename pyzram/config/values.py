@@ -1,0 +1,338 @@
+# SPDX-License-Identifier: MIT
+# ruff: noqa: D102, D103 - named for what they make of a text
+"""The values of the configuration's variables, from text to what they mean."""
+
+from __future__ import annotations
+
+import os
+
+from ..errors import InvalidValueError
+from ..limits import PAGE_SIZE, SWAP_LABEL_MAX, TABLE_BYTES_PER_PAGE
+from ..limits import SWAP_PRIORITY_MAX as PRIORITY_MAX
+from ..units import DIGITS_MAX, format_size, parse_size
+from .device_config import Choice
+from .size_expression import evaluate_size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+DEFAULT_SIZE = "min(ram/2, 4G)"
+# zram is for those who want more memory for some of their CPU, so the densest comes first. Where
+# the latency of a page fault matters more, name lz4 or lzo-rle first: faster, but less dense.
+DEFAULT_ALGORITHMS = "zstd lz4 lzo-rle lzo"
+ALGORITHMS = ("lzo", "lzo-rle", "lz4", "lz4hc", "zstd", "deflate", "842")
+# A journal protects from a power cut, which takes all of a zram device anyway.
+DEFAULT_MKFS_OPTIONS = {"ext4": ("-O", "^has_journal", "-m", "0"), "ext2": ("-m", "0")}
+STICKY = ("/tmp", "/var/tmp")
+
+ID_MAX = 0xFFFFFFFE
+ID_DIGITS_MAX = 10
+MAX_DEVICES = 256
+MAX_SECONDARIES = 3
+# Bytes of a label, by file system.
+LABEL_MAX = {"swap": SWAP_LABEL_MAX, "xfs": 12, "vfat": 11, "exfat": 15, "btrfs": 255, "f2fs": 255}
+LABEL_MAX_EXT = 16
+MIN_PAGES = 10  # mkswap's minimum
+
+KERNELS_OWN = "kernel"
+"""Stands in a list of algorithms for the one that the kernel takes by itself."""
+DISCARD = ("none", "once", "pages", "both")
+
+
+class Values:
+    """Turns a variable's text into its value.
+
+    ``ram`` in bytes is what ``%`` and ``ram`` mean. ``here`` says that the file is for this
+    machine: owners must exist.
+    """
+
+    def __init__(self, ram: int, cpus: int, here: bool) -> None:
+        self.ram = ram
+        self.cpus = cpus
+        self.here = here
+
+    def size(self, text: str) -> int:
+        return evaluate_size(text, ram=self.ram, cpus=self.cpus)
+
+    def disksize(self, text: str) -> int:
+        size = self.size(text)
+        if size == 0:
+            return 0
+        if size < MIN_PAGES * PAGE_SIZE:
+            raise InvalidValueError(
+                f"{text!r} is {size} bytes, too small for a device ({bare_number(text)})"
+            )
+        table = size // PAGE_SIZE * TABLE_BYTES_PER_PAGE
+        if table > self.ram // 2:
+            raise InvalidValueError(
+                f"{text!r} is {format_size(size)}: the kernel would take {format_size(table)} of "
+                f"this machine's {format_size(self.ram)} at once, for the table alone"
+            )
+        return page_up(size)
+
+    def mem_limit(self, text: str) -> int:
+        return page_up(self.size(text))
+
+    def plain_size(self, text: str) -> int:
+        return parse_size(text)
+
+    def yes_no(self, text: str) -> bool:
+        return is_yes(text)
+
+    def devices_count(self, text: str) -> int:
+        return whole(text, 0, MAX_DEVICES)
+
+    def swapon_options(self, text: str) -> dict[str, Any]:
+        return swapon_settings(text)
+
+    def choices(self, text: str) -> tuple[Choice, ...]:
+        return choices(text)
+
+    def secondaries(self, text: str) -> tuple[Choice, ...]:
+        entries = choices(text)
+        if len(entries) > MAX_SECONDARIES:
+            raise InvalidValueError(f"more than {MAX_SECONDARIES} algorithms")
+        if any(entry.name == KERNELS_OWN for entry in entries):
+            raise InvalidValueError(f"{KERNELS_OWN!r} is for ZRAM_ALGORITHM alone")
+        return entries
+
+    def params(self, text: str) -> tuple[int | None, str | None, int | None]:
+        return params_of(text.split())
+
+    def priority(self, text: str) -> int:
+        return whole(text, -1, PRIORITY_MAX)
+
+    def discard(self, text: str) -> str:
+        word = text.strip().lower()
+        if word in DISCARD:
+            return word
+        return "both" if is_yes(word, f", or one of {' '.join(DISCARD)}") else "none"
+
+    def label(self, text: str) -> str:
+        if not text.isprintable():
+            raise InvalidValueError(f"{text!r} is no label: not printable")
+        return text
+
+    def path(self, text: str) -> str:
+        if not os.path.isabs(text) or not text.isprintable():
+            raise InvalidValueError(f"{text!r} is no absolute path")
+        # Two leading slashes are the one thing that normpath keeps.
+        return os.path.normpath("/" + text.lstrip("/"))
+
+    def memory(self, text: str) -> int | None:
+        """A size of the machine's memory, or ``none``."""
+        return None if text.strip() == "none" else self.size(text)
+
+    def writeback_limit(self, text: str) -> int:
+        return self.size(text) // 4096
+
+    def word(self, text: str) -> str:
+        if not all(char.isalnum() or char in "-_." for char in text) or text.startswith("-"):
+            raise InvalidValueError(f"{text!r} is no name")
+        return text
+
+    def words(self, text: str) -> tuple[str, ...]:
+        words = text.split()
+        if any(char in text for char in "'\"\\"):
+            import shlex
+
+            try:
+                words = shlex.split(text)
+            except ValueError as err:
+                raise InvalidValueError(f"{text!r}: {err}") from err
+        if not all(word.isprintable() for word in words):
+            raise InvalidValueError(f"{text!r}: not printable")
+        return tuple(words)
+
+    def mount_options(self, text: str) -> str:
+        word = text.strip().removeprefix("-o").strip()
+        if len(word.split()) != 1 or not word.isprintable():
+            raise InvalidValueError(f"{text!r}: separate mount options by commas")
+        return word
+
+    def mode(self, text: str) -> int:
+        word = text.strip()
+        # int() alone also takes 0o17, 1_7 and +7.
+        if len(word) > 5 or word.strip("01234567") or int(word, 8) > 0o7777:
+            raise InvalidValueError(f"{text!r} is no mode such as 1777")
+        return int(word, 8)
+
+    def owner(self, text: str) -> str:
+        word = text.strip()
+        wrong = not word.isprintable() or any(char in " ," for char in word)
+        if wrong or word.count(":") > 1:
+            raise InvalidValueError(f"{text!r} is no owner such as user:group")
+        if self.here:
+            owner_ids(word)
+        return word
+
+
+def label_max(kind: str) -> int:
+    """How many bytes of label swap or a file system takes."""
+    return LABEL_MAX.get(kind, LABEL_MAX_EXT)
+
+
+def owner_ids(text: str) -> tuple[int, int]:
+    """Turn ``user:group``, by name or number, into ids; -1 leaves one as it is.
+
+    Raises:
+        InvalidValueError: this machine has no such user or group.
+    """
+    import grp
+    import pwd
+
+    user, _, group = text.partition(":")
+    try:
+        uid = -1 if not user else _id(user) if user.isdecimal() else pwd.getpwnam(user).pw_uid
+    except KeyError as err:
+        raise InvalidValueError(f"no user {user!r} on this machine") from err
+    try:
+        gid = -1 if not group else _id(group) if group.isdecimal() else grp.getgrnam(group).gr_gid
+    except KeyError as err:
+        raise InvalidValueError(f"no group {group!r} on this machine") from err
+    return uid, gid
+
+
+def _id(digits: str) -> int:
+    """Turn digits into a user's or group's number: 32 bits, of which all ones mean none."""
+    if len(digits) > ID_DIGITS_MAX or int(digits) > ID_MAX:
+        shown = digits if len(digits) <= 20 else f"{digits[:20]}..."
+        raise InvalidValueError(f"{shown} is no number of a user or group (0 to {ID_MAX})")
+    return int(digits)
+
+
+def bare_number(text: str) -> str:
+    """Say what a number without a suffix is: what most sizes that are too small come from."""
+    if text.strip().replace(".", "", 1).isalnum():
+        return "a bare number is KiB"
+    return "within an expression a bare number is bytes: give it a suffix such as M"
+
+
+def page_up(size: int) -> int:
+    """Round as the kernel does, so that what it tells back compares equal."""
+    return -(-size // PAGE_SIZE) * PAGE_SIZE
+
+
+def is_yes(text: str, more: str = "") -> bool:
+    word = text.strip().lower()
+    if word in ("yes", "true", "on", "1"):
+        return True
+    if word in ("no", "false", "off", "0"):
+        return False
+    raise InvalidValueError(f"{text!r} is neither yes nor no{more}")
+
+
+def whole(text: str, lowest: int, highest: int) -> int:
+    word = text.strip()
+    digits = word.removeprefix("-")
+    number = digits.isascii() and digits.isdigit() and len(digits) <= DIGITS_MAX
+    if not number or not lowest <= int(word) <= highest:
+        raise InvalidValueError(f"{text!r} is no whole number from {lowest} to {highest}")
+    return int(word)
+
+
+def swapon_settings(text: str) -> dict[str, Any]:
+    """Take the options of swapon(8) that say how to swap: priority and discard."""
+    options: dict[str, Any] = {}
+    words = text.replace("=", " ").split()
+    while words:
+        word = words.pop(0)
+        if word in ("-p", "--priority") and words:
+            options["priority"] = whole(words.pop(0), -1, PRIORITY_MAX)
+        elif word.startswith("-p") and word[2:].isdigit():
+            options["priority"] = whole(word[2:], -1, PRIORITY_MAX)
+        elif word in ("-d", "--discard"):
+            options["discard"] = words.pop(0) if words and words[0] in DISCARD else "both"
+        else:
+            raise InvalidValueError(
+                f"{word!r} cannot be taken, only -p PRIORITY and --discard[=POLICY]"
+            )
+    return options
+
+
+def choices(text: str) -> tuple[Choice, ...]:
+    """Take a list such as ``zstd(level=3) lz4``."""
+    found = []
+    for word in text.replace(", ", ",").split():
+        name, bracket, rest = word.partition("(")
+        if not name or not all(char.isalnum() or char in "-_" for char in name):
+            raise InvalidValueError(
+                f"{word!r}: not a valid algorithm name (separate names by blanks)"
+            )
+        if bracket and not rest.endswith(")"):
+            raise InvalidValueError(f"{word!r}: the ( is never closed")
+        found.append(Choice(name, *params_of(rest[:-1].split(",") if bracket else [])))
+    for choice in found[:-1]:
+        if choice.name == KERNELS_OWN:
+            raise InvalidValueError(f"{KERNELS_OWN!r} is always there, so nothing can follow it")
+    if found and found[-1].name == KERNELS_OWN and str(found[-1]) != KERNELS_OWN:
+        raise InvalidValueError(f"{KERNELS_OWN!r} takes no parameters, name the algorithm")
+    return tuple(found)
+
+
+def wrong_level(choice: Choice) -> str:
+    """Say what is wrong with a level; kernels up to 7.2 take another without a word."""
+    if choice.level is None or choice.name not in ALGORITHMS:
+        return ""
+    from .._native import codec_levels
+
+    try:
+        low, high = codec_levels(choice.name)
+    except OSError:
+        return f"{choice.name} has no levels"
+    if low <= choice.level <= high:
+        return ""
+    return f"{choice.name} has no level {choice.level}, only {low} to {high}"
+
+
+def params_of(words: list[str]) -> tuple[int | None, str | None, int | None]:
+    """Take ``level=3 dict=/path deflate.winbits=-12``; the kernel ignores what it does not know."""
+    level = dictionary = winbits = None
+    for word in filter(None, words):
+        key, _, value = word.partition("=")
+        if key == "level":
+            level = whole(value, -(1 << 31), (1 << 31) - 1)
+        elif key == "deflate.winbits":
+            winbits = whole(value, -15, 15)
+            if abs(winbits) < 9:
+                raise InvalidValueError(f"{word!r}: -15 to -9, or 9 to 15 with a zlib header")
+        elif key == "dict":
+            if not os.path.isabs(value) or '"' in value:
+                raise InvalidValueError(f"dictionary {value!r} is no absolute path")
+            dictionary = value
+        else:
+            raise InvalidValueError(f"{word!r}: parameters are level=, dict= and deflate.winbits=")
+    return level, dictionary, winbits
+
+
+GLOBALS: dict[str, Callable[[Values, str], Any]] = {
+    "LOAD_ON_START": Values.yes_no,
+    "TEND": Values.yes_no,
+    "TEND_BUDGET": Values.plain_size,
+    "UNLOAD_ON_STOP": Values.yes_no,
+    "NUM_DEVICES": Values.devices_count,
+    "SWAPON_OPTS": Values.swapon_options,
+}
+PER_DEVICE: dict[str, Callable[[Values, str], Any]] = {
+    "ZRAM_SIZE": Values.disksize,
+    "ZRAM_HOST_MEMORY_LIMIT": Values.memory,
+    "ZRAM_ALGORITHM": Values.choices,
+    "ZRAM_PARAMS": Values.params,
+    "ZRAM_RECOMP_ALGORITHM": Values.secondaries,
+    "ZRAM_MEM_LIMIT": Values.mem_limit,
+    "ZRAM_PRIORITY": Values.priority,
+    "ZRAM_DISCARD": Values.discard,
+    "ZRAM_LABEL": Values.label,
+    "ZRAM_BACKING_DEV": Values.path,
+    "ZRAM_WRITEBACK_LIMIT": Values.writeback_limit,
+    "ZRAM_MOUNT": Values.path,
+    "ZRAM_FSTYPE": Values.word,
+    "ZRAM_MKFS_OPTS": Values.words,
+    "ZRAM_MOUNT_OPTS": Values.mount_options,
+    "ZRAM_MODE": Values.mode,
+    "ZRAM_OWNER": Values.owner,
+}
+FILE_SYSTEM_ONLY = ("ZRAM_FSTYPE", "ZRAM_MKFS_OPTS", "ZRAM_MOUNT_OPTS", "ZRAM_MODE", "ZRAM_OWNER")
+SWAP_ONLY = ("ZRAM_PRIORITY",)

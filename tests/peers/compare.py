@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: MIT
+"""What zram-generator makes of a file beside what pyzram makes of its import, value by value."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from pyzram.config.imported import Imported, RefusedFileError
+from pyzram.config.importer import import_files
+from pyzram.config.parser import Config, ConfigError, parse_config
+
+from .generator import Device, Root
+
+PAGE = 4096
+MAIN = "/etc/systemd/zram-generator.conf"
+# Each value to the keys whose being named on standard error tells of a difference.
+KEYS = {
+    "use": ("mount-point", "fs-type"),
+    "disksize": ("zram-size", "zram-fraction", "max-zram-size"),
+    "mem_limit": ("zram-resident-limit",),
+    "algorithm": ("compression-algorithm",),
+    "parameters": ("compression-algorithm",),
+    "recompression": ("compression-algorithm",),
+    "backing_dev": ("writeback-device",),
+    "fstype": ("fs-type",),
+    "priority": ("swap-priority",),
+    "options": ("options",),
+}
+
+
+@dataclass
+class Count:
+    """How many values were compared, and how that came out."""
+
+    files: int = 0
+    values: int = 0
+    equal: int = 0
+    told: int = 0
+    different: list[str] = field(default_factory=list)
+
+    def add(self, other: Count) -> None:
+        self.files += other.files
+        self.values += other.values
+        self.equal += other.equal
+        self.told += other.told
+        self.different += other.different
+
+    def __str__(self) -> str:
+        return (
+            f"files {self.files}, values compared {self.values}, equal {self.equal}, "
+            f"told {self.told}, different {len(self.different)}"
+        )
+
+    def value(self, name: str, theirs: object, ours: object, told: list[str]) -> None:
+        self.values += 1
+        if theirs == ours:
+            self.equal += 1
+        elif any(key in line for key in KEYS.get(name, ()) for line in told):
+            self.told += 1
+        else:
+            self.different.append(f"{name}: theirs {theirs!r}, ours {ours!r}")
+
+
+def compare(root: Root, files: str | dict[str, str], ram_kib: int = 8 << 20) -> Count:
+    """Let both make what they make of a configuration."""
+    if isinstance(files, str):
+        files = {MAIN: files}
+    answer = root.ask(files, ram_kib)
+    count = Count(files=len(files))
+    refused = found = config = None
+    try:
+        found = import_files(list(files.items()))
+        config = parse_config(found.text(), "ours", ram=ram_kib << 10, cpus=4)
+    except (RefusedFileError, ConfigError) as err:
+        refused = err
+    if answer.status or refused is not None:
+        count.values += 1
+        if answer.status and refused is not None:
+            count.equal += 1
+        elif isinstance(refused, ConfigError):
+            count.told += 1  # what it would start with is refused, with the reason
+        else:
+            count.different.append(f"theirs {answer.said[-200:]!r}, ours {refused!r}")
+        return count
+    assert found is not None and config is not None
+    theirs = sorted(answer.devices.values(), key=lambda device: device.number)
+    _devices(count, root, theirs, found, config)
+    return count
+
+
+def _devices(
+    count: Count, root: Root, theirs: list[Device], found: Imported, config: Config
+) -> None:
+    told = found.lost
+    less = any(word in line for word in ("left out", "not one of a device") for line in told)
+    # One that is left out at the import, with a word, is no difference to be told again.
+    count.value("devices", len(theirs), len(theirs) if less else len(config.devices), told)
+    if len(theirs) != len(config.devices):
+        return
+    for device, ours in zip(theirs, config.devices, strict=True):
+        written, _ = root.set_up(device.number)
+        swap = device.unit.endswith(".swap")
+        unit = _settings(device.units[device.unit])
+        count.value("use", "swap" if swap else unit["Where"], ours.what, told)
+        count.value("disksize", _page_up(written["disksize"]), ours.disksize, told)
+        count.value("mem_limit", _page_up(written.get("mem_limit", "0")), ours.mem_limit, told)
+        named = [choice for choice in ours.algorithms if choice.name != "kernel"]
+        first = named[0] if named else None
+        count.value(
+            "algorithm", written.get("comp_algorithm", ""), first.name if first else "", told
+        )
+        words = dict(
+            word.split("=", 1)
+            for word in written.get("algorithm_params", "").split()
+            if "=" in word
+        )
+        theirs_params = words.get("level"), words.get("dictionary", words.get("dict"))
+        level = first.level if first else None
+        our_params = None if level is None else str(level), first.dictionary if first else None
+        count.value("parameters", theirs_params, our_params, told)
+        recompression = re.findall(r"algo=(.+?) priority=\d", written.get("recomp_algorithm", ""))
+        remark = [at for at, name in enumerate(recompression) if name.startswith("#")]
+        # The kernel takes nothing of a remark, which the generator hands to it all the same.
+        recompression = recompression[: remark[0]] if remark else recompression
+        count.value(
+            "recompression", recompression, [choice.name for choice in ours.recompression], told
+        )
+        count.value("backing_dev", written.get("backing_dev", ""), ours.backing_dev or "", told)
+        options = {
+            word for word in unit.get("Options", "").split(",") if word not in ("", "defaults")
+        }
+        if swap:
+            count.value("priority", unit["Priority"], str(ours.priority), told)
+            policy = {"none": set(), "both": {"discard"}}.get(
+                ours.discard, {f"discard={ours.discard}"}
+            )
+            count.value("options", options, policy, told)
+        else:
+            if made := root.made():
+                count.value("fstype", made, ours.fstype, told)
+            mine = {word for word in ours.mount_options.split(",") if word}
+            mine |= {"discard"} if ours.discard == "both" else set()
+            mine |= {f"X-mount.mode={ours.mode:o}"} if ours.mode is not None else set()
+            if unit["Where"] in ("/tmp", "/var/tmp"):
+                mine.discard("X-mount.mode=1777")  # what systemd's own tmp.mount has
+            count.value("options", options, mine, told)
+
+
+def _settings(unit: str) -> dict[str, str]:
+    lines = [line.partition("=") for line in unit.split("\n") if "=" in line]
+    return {key: value for key, _, value in lines}
+
+
+def _page_up(text: str) -> int:
+    return -(-int(text) // PAGE) * PAGE

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: MIT
+"""zram-generator's own program judges what pyzram makes of its files."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pyzram.config.importer import import_files
+from pyzram.config.parser import parse_config
+
+from .compare import MAIN, Count, compare
+from .files import EXPRESSIONS, FILES, SETS
+from .generator import Root
+
+EXAMPLES = int(os.environ.get("PYZRAM_PEER_EXAMPLES", "300"))
+BIN = Path(sys.executable).parent
+
+
+@pytest.mark.parametrize("text", FILES)
+def test_a_file_means_what_it_means_to_the_generator(root: Root, total: Count, text: str) -> None:
+    found = compare(root, text)
+    total.add(found)
+    assert found.values
+    assert found.different == []
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_an_expression_means_the_same(root: Root, total: Count, expression: str) -> None:
+    for ram_kib in (8 << 20, 1_983_412):
+        found = compare(root, f"[zram0]\nzram-size = {expression}\n", ram_kib)
+        total.add(found)
+        assert found.different == []
+
+
+def test_the_release_before_agrees(old_root: Root, total: Count) -> None:
+    """Debian bookworm's, which evaluates with the same rules."""
+    for expression in EXPRESSIONS[::4]:
+        found = compare(old_root, f"[zram0]\nzram-size = {expression}\nswap-priority = 7\n")
+        total.add(found)
+        assert found.different == [], expression
+
+
+@pytest.mark.parametrize("files", SETS, ids=range(len(SETS)))
+def test_files_are_merged_as_the_generator_merges_them(
+    root: Root, total: Count, tmp_path: Path, files: dict[str, str]
+) -> None:
+    """The command is given the places; the order is its business."""
+    from pyzram.cli.import_config import gather
+
+    answer = root.ask(files)
+    for name, text in files.items():
+        path = tmp_path / name.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    # From the weakest place to the strongest, a main file first.
+    places = [f"{tmp_path}{place}" for place in ("/usr/lib", "/usr/local/lib", "/etc", "/run")]
+    operands = [
+        path
+        for place in places
+        for path in (f"{place}/systemd/zram-generator.conf.d",)
+        if Path(path).is_dir()
+    ]
+    operands.insert(0, f"{tmp_path}{MAIN}")
+    ordered = gather(operands)
+    assert {path.removeprefix(str(tmp_path)) for path in ordered} <= set(files)
+    found = Count(files=len(files))
+    imported = import_files([(path, Path(path).read_text()) for path in ordered])
+    config = parse_config(imported.text(), ram=8 << 30, cpus=4)
+    theirs = [(d.number, d.megabytes) for d in answer.devices.values()]
+    ours = [(d.index, d.disksize >> 20) for d in config.devices]
+    found.value("devices", sorted(theirs), ours, [])
+    for device in answer.devices.values():
+        priority = device.units[device.unit].partition("Priority=")[2].split("\n")[0]
+        found.value("priority", priority, str(config.device(device.number).priority), [])
+    total.add(found)
+    assert found.different == []
+
+
+@pytest.mark.parametrize("text", [text for text in FILES if "zstd" in text][:6])
+def test_the_commands_say_the_same(root: Root, total: Count, tmp_path: Path, text: str) -> None:
+    """From the file through ``import`` to ``start --pretend --json``, on this machine's memory."""
+    meminfo = Path("/proc/meminfo").read_text()
+    answer = root.ask(text, int(meminfo.split()[1]))
+    file, config = tmp_path / "theirs", tmp_path / "zram"
+    file.write_text(text)
+    with config.open("w") as output:
+        imported = subprocess.run(
+            [BIN / "pyzram", "import", file],
+            stdout=output,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+    planned = subprocess.run(
+        [BIN / "pyzram", "start", "--pretend", "--json", "-c", config],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYZRAM_RUN": str(tmp_path / "run")},
+    )
+    devices = json.loads(planned.stdout)["devices"]
+    found = Count(files=1)
+    found.value("devices", len(answer.devices), len(devices), imported.stderr.split("\n"))
+    for device, ours in zip(answer.devices.values(), devices, strict=False):
+        written, _ = root.set_up(device.number)
+        size = -(-int(written["disksize"]) // 4096) * 4096
+        found.value("disksize", size, ours["settings"]["disksize"], [])
+        name = written.get("comp_algorithm", "kernel")
+        assert ours["settings"]["algorithms"].split()[0].partition("(")[0] == name
+        assert all(str(config) in place for place in ours["sources"].values())
+    total.add(found)
+    assert found.different == []
+
+
+# ---- generated ---------------------------------------------------------------------------------
+
+NUMBERS = st.one_of(
+    st.integers(0, 20000).map(str),
+    st.sampled_from([".5", "0.25", "64.", "1e3", "1.5e2", "4K", "2k", "0.001G", "3", "0"]),
+)
+
+
+def _expressions() -> st.SearchStrategy[str]:
+    def larger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+        blanks = st.sampled_from(["", " "])
+        return st.one_of(
+            st.tuples(inner, blanks, st.sampled_from("+-*/"), blanks, inner).map("".join),
+            st.tuples(inner, st.sampled_from([" < ", ">=", " == ", "!=", "&&", " || "]), inner).map(
+                "".join
+            ),
+            st.tuples(st.sampled_from(["min", "max"]), st.lists(inner, min_size=1, max_size=3)).map(
+                lambda x: f"{x[0]}({', '.join(x[1])})"
+            ),
+            st.tuples(st.sampled_from(["int", "round", "floor", "ceil", "abs", "sign"]), inner).map(
+                lambda x: f"{x[0]}({x[1]})"
+            ),
+            inner.map(lambda x: f"({x})"),
+            inner.map(lambda x: f"[{x}]"),
+            inner.map(lambda x: f"-{x}"),
+            st.tuples(inner, st.sampled_from(["%7", "^2", "%ram", "^.5"])).map("".join),
+        )
+
+    return st.recursive(st.one_of(NUMBERS, st.just("ram")), larger, max_leaves=6)
+
+
+VALUES = {
+    "zram-size": _expressions(),
+    "zram-resident-limit": st.sampled_from(["0", "ram/4", "512", "min(ram/8, 100)", "0.5", "bad"]),
+    "host-memory-limit": st.sampled_from(["none", "4096", "8192", "+9000", "65536", "1.5", ""]),
+    "memory-limit": st.sampled_from(["none", "100", "65536"]),
+    "zram-fraction": st.sampled_from(["0.5", "1.0", ".25", "1e-1", "+2", "-1", "x", "0"]),
+    "max-zram-size": st.sampled_from(["none", "100", "4096", "+7", "1.5"]),
+    "compression-algorithm": st.sampled_from(
+        [
+            *("zstd", "lz4", "lzo-rle zstd", '"zstd"', "", "zstd(level=3)", "lz4 zstd(level=3)"),
+            *("zstd(level=9,dictionary=/d) lz4", "lz4 (type=idle)", "zstd #lzo", "a b c d e"),
+            *("zstd(level=99)", "lz4 zstd(level=3,priority=1) lzo"),
+        ]
+    ),
+    "writeback-device": st.sampled_from(["/dev/sdz", "sdz", "/dev/disk/by-label/x y"]),
+    "swap-priority": st.sampled_from(["100", "+5", "-1", "32767", "32768", "-2", "x", " 7 ", "0"]),
+    "mount-point": st.sampled_from(["/a", "/a/./b", "/a//b/", "/a/../b", "a", "'/a b'", "/tmp"]),
+    "fs-type": st.sampled_from(["ext4", "swap", "xfs", "btrfs", "none", ""]),
+    "options": st.sampled_from(
+        ["discard", "", "discard=once", "noatime,discard", "X-mount.mode=1777", "defaults", "ro"]
+    ),
+    "unknown": st.just("1"),
+}
+SECTION = st.lists(
+    st.sampled_from(sorted(VALUES)).flatmap(lambda key: st.tuples(st.just(key), VALUES[key])),
+    max_size=5,
+)
+SPELLING = st.sampled_from(["{0}={1}", "{0} = {1}", "  {0}\t=  {1}  ", "{0}: {1}", "{0} = \\\n{1}"])
+
+
+@st.composite
+def configurations(draw: st.DrawFn) -> str:
+    lines = [draw(st.sampled_from(["", "# remark", "; remark", "x = 1"]))]
+    for number in draw(st.lists(st.integers(0, 3), min_size=1, max_size=3)):
+        lines.append(draw(st.sampled_from(["[zram{}]", "[ zram{} ]"])).format(number))
+        for key, value in draw(SECTION):
+            lines.append(draw(SPELLING).format(key, value))
+    return "\n".join(lines) + draw(st.sampled_from(["", "\n"]))
+
+
+@given(text=configurations(), ram_kib=st.sampled_from([8 << 20, 524_288, 1_983_412, 65_812_340]))
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    database=None,
+    derandomize="PYZRAM_PEER_EXAMPLES" not in os.environ,
+)
+def test_a_generated_file_means_the_same(root: Root, total: Count, text: str, ram_kib: int) -> None:
+    found = compare(root, text, ram_kib)
+    total.add(found)
+    assert found.different == [], text

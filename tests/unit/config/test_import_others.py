@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: MIT
+"""The files of smaller tools; each tool's meaning is in docs/migration.md."""
+
+from __future__ import annotations
+
+import pytest
+
+from pyzram.config.importer import import_files, import_text
+from pyzram.config.parser import Config, parse_config
+from pyzram.errors import InvalidValueError
+
+MIB = 1 << 20
+RAM = 8 << 30
+DIETPI = "AUTO_SETUP_SWAPFILE_LOCATION=zram\n"
+
+
+def translated(text: str) -> tuple[Config, list[str]]:
+    found = import_text(text, "theirs")
+    return parse_config(found.text(), "ours", ram=RAM, cpus=4), found.lost
+
+
+@pytest.mark.parametrize(
+    ("text", "size", "algorithms", "priority"),
+    [
+        # zram-tools: PERCENT wins over SIZE in MiB.
+        ("#ALGO=lz4\n#PERCENT=50\n#SIZE=256\n#PRIORITY=100\n", 256 * MIB, "lz4", 100),
+        ("ALGO=zstd\nPERCENT=60\nSIZE=512\nPRIORITY=5\n", 5153960756, "zstd", 5),
+        ("SIZE=512\n", 512 * MIB, "lz4", 100),
+        # zramen: a percentage, at most so many MiB.
+        ("export ZRAM_COMP_ALGORITHM='zstd'\nexport ZRAM_SIZE=100\n", 4096 * MIB, "zstd", 32767),
+        ("ZRAM_COMP_ALGORITHM=lz4\nZRAM_SIZE=25\nZRAM_PRIORITY=7\n", RAM // 4, "lz4", 7),
+        # systemd-swap.
+        ("zram_enabled=1\nzram_size=$(( RAM_SIZE / 4 ))\nzram_alg=zstd\n", RAM // 4, "zstd", 32767),
+        ("zram_enabled=1\nzram_size=$((RAM_SIZE/8))\nzram_prio=9\n", RAM // 8, "lz4", 9),
+        # DietPi.
+        (f"{DIETPI}AUTO_SETUP_SWAPFILE_SIZE=1\n", RAM // 2, "kernel", -1),
+        (
+            "AUTO_SETUP_SWAPFILE_SIZE=512\nAUTO_SETUP_SWAPFILE_LOCATION=zram\n",
+            512 * MIB,
+            "kernel",
+            -1,
+        ),
+        # zram-config.
+        ("# type alg\nswap\tlzo-rle\t250M\t750M\t75\n", 750 * MIB, "lzo-rle", 75),
+    ],
+)
+def test_one_device_of_swap(text: str, size: int, algorithms: str, priority: int) -> None:
+    config, _ = translated(text)
+    (device,) = config.devices
+    assert device.is_swap
+    assert device.disksize == -(-size // 4096) * 4096
+    assert str(device.algorithms[0]) == algorithms
+    assert device.priority == priority
+
+
+def test_armbian_has_swap_and_tmp() -> None:
+    config, lost = translated("ENABLED=true\nZRAM_PERCENTAGE=50\nSWAP_ALGORITHM=lz4\n")
+    swap, tmp = config.devices
+    assert (swap.disksize, swap.mem_limit, swap.priority) == (RAM // 2, RAM // 2, 5)
+    assert (tmp.mount_point, tmp.disksize, tmp.mode) == ("/tmp", RAM // 2, 0o777)
+    assert lost == []
+    assert translated("ENABLED=false\nZRAM_PERCENTAGE=50\n")[0].devices == ()
+
+
+def test_zram_configs_directories_that_keep_their_contents_are_told() -> None:
+    config, lost = translated(
+        "swap lzo-rle 250M 750M 75 0 150\nlog lzo-rle 50M 150M /var/log /log.bind\nswap lz4 0 1G\n"
+    )
+    assert [device.mem_limit for device in config.devices] == [250 * MIB, 0]
+    assert lost == [
+        "line 1: vm.page-cluster = 0: for /etc/sysctl.d",
+        "line 1: vm.swappiness = 150: for /etc/sysctl.d",
+        "line 2: /var/log: a directory that keeps its contents has no equivalent",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("PERCENT=fifty\n", "line 1: PERCENT"),
+        ("ALGO=lz4\nOTHER=1\n", "line 2: OTHER: has no equivalent"),
+        ("zram_enabled=0\nzram_alg=lz4\n", "line 1: zram_enabled is not 1"),
+        ("zram_enabled=1\nzram_count=${NCPU}\n", "line 2: zram_count"),
+        ("zram_enabled=1\nswapfc_enabled=1\n", "line 2: swapfc_enabled"),
+        ("AUTO_SETUP_SWAPFILE_LOCATION=/var/swap\n", "line 1: swap in /var/swap: no zram"),
+        ("ZRAM_COMP_ALGORITHM=lz4\nZRAM_STREAMS=4\n", "line 2: ZRAM_STREAMS"),
+        ("swap lz4 0 what\n", "line 1: swap: size 'what'"),
+    ],
+)
+def test_what_has_no_equivalent_is_said_with_its_line(text: str, told: str) -> None:
+    assert any(line.startswith(told) for line in import_text(text, "x").lost)
+
+
+@pytest.mark.parametrize(
+    ("text", "tool"),
+    [
+        ('_zram_fraction="1/2"\n', "zram-swap"),
+        ("ALGORITHM=zstd\nFRACTION=1.0\nPRIORITY=5\n", "zramd"),
+        ("MEM_FACTOR=50\n", "zram-swap-config"),
+    ],
+)
+def test_a_file_that_cannot_be_taken_is_named(text: str, tool: str) -> None:
+    with pytest.raises(InvalidValueError, match=f"looks like {tool}'s file"):
+        import_text(text, "theirs")
+
+
+@pytest.mark.parametrize("text", ["", "a=b\n", "just words\n", "[Unit]\nx=y\n"])
+def test_some_other_file_is_refused(text: str) -> None:
+    with pytest.raises(InvalidValueError, match="not a file of"):
+        import_text(text, "theirs")
+
+
+def test_several_files_are_the_generators_alone() -> None:
+    with pytest.raises(InvalidValueError, match="several files"):
+        import_files([("a", "PERCENT=5\n"), ("b", "PERCENT=6\n")])
+
+
+def test_what_our_own_rules_refuse_is_pointed_out() -> None:
+    found = import_text("PRIORITY=99999\n", "x")
+    assert found.lost == [
+        "needs a look: ZRAM_PRIORITY_0: '99999' is no whole number from -1 to 32767"
+    ]
