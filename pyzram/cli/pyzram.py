@@ -146,6 +146,8 @@ def complain(line: str) -> None:
 
 def flush() -> None:
     """Write what was printed; what nobody can read is lost, and changes no status."""
+    if sys.stdout is None:
+        return
     try:
         sys.stdout.flush()
     except OSError:
@@ -164,15 +166,17 @@ def _lead_nowhere(fd: int) -> None:
 
 
 def _open_standard_files() -> None:
-    """Where a standard file is closed, what is opened next would be taken for it."""
+    """Where a standard file is closed, what is opened next would be taken for it.
+
+    Standard input and output stay closed for Python, so that who asks for them is told; only
+    messages, which nobody can hear, go nowhere.
+    """
     if None not in (sys.stdin, sys.stdout, sys.stderr):
         return
     while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(fd)
-    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115 - for good
-    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
-    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115 - for good
 
 
 if __name__ == "__main__":
