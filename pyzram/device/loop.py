@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import os
 import time
-from struct import pack_into, unpack_from
 
 CONTROL = "/dev/loop-control"
 LOOP_CTL_GET_FREE = 0x4C82
@@ -36,6 +35,7 @@ def attach(file: int) -> tuple[str, int, bool]:
         OSError: what the kernel says; ENOENT without loop devices.
     """
     from fcntl import ioctl
+    from struct import pack_into  # not loaded by a start without a file
 
     path = os.readlink(f"/proc/self/fd/{file}")
     control = os.open(CONTROL, os.O_RDWR | os.O_CLOEXEC)
@@ -69,6 +69,7 @@ def attach(file: int) -> tuple[str, int, bool]:
 def is_behind(node: str, path: str, status: os.stat_result) -> bool:
     """Whether a file is the one behind a loop device, given what sysfs says is."""
     from fcntl import ioctl
+    from struct import unpack_from
 
     info = bytearray(INFO_BYTES)
     try:

@@ -107,7 +107,7 @@ def _number(text: str | None) -> int | None:
 def _mount_options(tree: Sysfs) -> dict[str, frozenset[str]]:
     """Per mount and per file system; discard is one of the latter."""
     found = {}
-    for line in tree.read("proc/self/mountinfo").splitlines():
+    for line in tree.read("proc/self/mountinfo").split("\n"):
         head, _, tail = line.partition(" - ")
         own, theirs = head.split(" "), tail.split(" ")
         if len(own) > 5 and len(theirs) > 2:
@@ -125,7 +125,7 @@ def _resume_device(tree: Sysfs) -> str | None:
             uevent = read_text(tree.path("sys/dev/block", number, "uevent"))
         except OSError:
             return None
-        for line in uevent.splitlines():
+        for line in uevent.split("\n"):
             if line.startswith("DEVNAME="):
                 return line.removeprefix("DEVNAME=")
     for word in (_text(tree, "proc/cmdline") or "").split():

@@ -9,6 +9,7 @@ import os
 import shutil
 import struct
 import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -294,3 +295,44 @@ def test_an_initialised_device_takes_none(zram, loop):
     with pytest.raises(DeviceBusyError, match="reset it first") as caught:
         zram.set_backing_dev(loop)
     assert caught.value.errno == errno.EBUSY
+
+
+def test_a_backing_file_that_is_exchanged_while_it_is_attached(tmp_path):
+    """A user exchanging a folder and a link: the file that was checked, or none, is attached."""
+    theirs, victim = tmp_path / "theirs", tmp_path / "victim"
+    for folder in (theirs / "real", victim):
+        folder.mkdir(parents=True)
+        (folder / "image").write_bytes(bytes(SIZE))
+    (victim / "image").write_bytes(b"not yours" * 1000)
+    (theirs / "link").symlink_to(victim)
+    for path in (theirs, theirs / "real", theirs / "link"):
+        os.chown(path, 65534, 65534, follow_symlinks=False)
+    code = (
+        "import ctypes, sys\nlibc = ctypes.CDLL(None)\na, b = (x.encode() for x in sys.argv[1:])\n"
+        "while True: libc.renameat2(-100, a, -100, b, 2)"
+    )
+    words = [sys.executable, "-Ic", code, str(theirs / "real"), str(theirs / "link")]
+    outcomes = set()
+    with subprocess.Popen(words) as exchange:
+        try:
+            for _ in range(60):
+                try:
+                    made = backing_attach.attach_backing(theirs / "real" / "image", force=True)
+                except OSError as err:
+                    outcomes.add(err.errno)
+                    continue
+                file = os.open(made.device, os.O_RDONLY)
+                try:
+                    assert (
+                        backing_attach.loop.is_behind(made.device, "/", (victim / "image").stat())
+                        is False
+                    )
+                finally:
+                    os.close(file)
+                    backing_attach.release_backing(made)
+                outcomes.add(0)
+        finally:
+            exchange.kill()
+    assert outcomes <= {0, errno.ELOOP, errno.ENOENT, errno.ENOTDIR}
+    assert "trusted.pyzram.backing" not in os.listxattr(victim / "image")
+    assert (victim / "image").read_bytes() == b"not yours" * 1000
