@@ -12,7 +12,7 @@ CC      ?= cc
 CFLAGS_STRICT := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wcast-qual -Wshadow -Wundef \
 	-Wpointer-arith -Wstrict-prototypes -Wvla -Werror -O2
 
-.PHONY: help run check build deps docs lint unit native kernel peers vm arches arches-short packaging fleet dashboard dist pypi deb \
+.PHONY: help run check build deps docs lint typed unit native kernel peers vm arches arches-short packaging fleet dashboard dist pypi deb \
 	sanitize fuzz faults bench clean install-config install-openrc install-systemd
 
 help:
@@ -42,6 +42,14 @@ lint: deps
 	$(VENV)/bin/shellcheck $$(grep --exclude-dir=__pycache__ -rlE '^#!(/bin/sh|/sbin/openrc-run)' .ci initscripts packaging tests tools)
 	for file in csrc/*.c csrc/codec/*.c; do case $$file in csrc/_pyzram.c) ;; *) \
 		$(CC) $(CFLAGS_STRICT) -Icsrc -c "$$file" -o /dev/null || exit 1;; esac; done
+
+# Types, as a user's checker sees them in the installed package: the examples strictly, and every
+# public name by pyright, where that can be had.
+typed: build
+	cd examples && ../$(VENV)/bin/mypy --strict --config-file= \
+		--python-executable ../$(VENV)/bin/python --cache-dir ../.mypy_cache/examples *.py
+	-[ -x $(VENV)/bin/pyright ] || $(PY) -m pip install --quiet --disable-pip-version-check 'pyright[nodejs]'
+	$(PY) -I tools/typed.py
 
 # The documentation as a site, in build/docs; a warning is an error.
 docs: build
@@ -145,7 +153,7 @@ fuzz: deps
 
 # With root and a driver this run is meant to test the kernel: it fails if it tested nothing.
 check: export PYZRAM_REQUIRE_KERNEL := $(shell [ "$$(id -u)" = 0 ] && [ -d /sys/class/zram-control ] && echo 1)
-check: lint docs $(VENV)/bin/vng $(VENV)/.grafana
+check: lint typed docs $(VENV)/bin/vng $(VENV)/.grafana
 	$(PYTEST) tests/unit tests/native tests/peers
 	$(PYTEST) tests/kernel
 	tests/native/sanitize $(PY)

@@ -22,7 +22,7 @@ NAMES = ("lzo", "lzo-rle", "lz4")
 
 def matches(number: int, name: str, pages: bytes, huge: int) -> int:
     """Return how many pages grew the device as predicted; the device is reset afterwards."""
-    predicted = pyzram.page_sizes(pages, name, page_size=PAGE)
+    predicted = pyzram.compressed_sizes(pages, name, page_size=PAGE)
     device = pyzram.Zram(number)
     device.configure(disksize=len(pages), algorithm=name)
     good = before = 0

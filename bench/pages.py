@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The page engine beside what one would write without it, as ratios of one run.
 
-1. One thread of page_sizes() against a plain C loop (plain_loop.c) over the same code or library.
-   Processor time, so that other work on the machine does not count.
+1. One thread of compressed_sizes() against a plain C loop (plain_loop.c) over the same code or
+   library. Processor time, so that other work on the machine does not count.
 2. The same-filled test against memcmp with a page of zeros, on pages that are all zero.
 3. Two threads against one. Wall time: the machine should have nothing else to do.
 4. Two threads of lzo, lz4 and zstd against Python loops over python-lzo, python-lz4 and zstandard
@@ -91,13 +91,13 @@ def compare(ours, theirs, clock, rounds: int = ROUNDS) -> tuple[float, float, fl
 
 
 def one_thread(pages: bytes, library: ctypes.CDLL) -> None:
-    print("one thread of page_sizes() against a plain C loop (processor time)")
+    print("one thread of compressed_sizes() against a plain C loop (processor time)")
     count = len(pages) // PAGE
     for name in pyzram.algorithms():
         expected = library.plain_loop(name.encode(), pages, count)
-        assert expected == sum(pyzram.page_sizes(pages, name)), name
+        assert expected == sum(pyzram.compressed_sizes(pages, name)), name
         ratio, ours, _ = compare(
-            lambda name=name: pyzram.page_sizes(pages, name, threads=1),
+            lambda name=name: pyzram.compressed_sizes(pages, name, threads=1),
             lambda name=name: library.plain_loop(name.encode(), pages, count),
             time.thread_time,
         )
@@ -116,7 +116,7 @@ def same_filled(library: ctypes.CDLL) -> None:
 def zero_speed(pages: bytes, repeats: int, library: ctypes.CDLL) -> tuple[float, float]:
     def ours() -> None:
         for _ in range(repeats):
-            pyzram.page_sizes(pages, "lzo", threads=1)
+            pyzram.compressed_sizes(pages, "lzo", threads=1)
 
     def theirs() -> None:
         for _ in range(repeats):
@@ -130,8 +130,8 @@ def two_threads(pages: bytes) -> None:
     print("two threads against one (wall time)")
     for name in pyzram.algorithms():
         ratio, ours, _ = compare(
-            lambda name=name: pyzram.page_sizes(pages, name, threads=2),
-            lambda name=name: pyzram.page_sizes(pages, name, threads=1),
+            lambda name=name: pyzram.compressed_sizes(pages, name, threads=2),
+            lambda name=name: pyzram.compressed_sizes(pages, name, threads=1),
             time.perf_counter,
             5,
         )
@@ -161,7 +161,7 @@ def python_loops(pages: bytes) -> None:
 
     def ours() -> None:
         for name in ("lz4", "zstd", "lzo"):
-            pyzram.page_sizes(pages, name, threads=2)
+            pyzram.compressed_sizes(pages, name, threads=2)
 
     def in_two_threads() -> None:
         with ThreadPoolExecutor(2) as pool:

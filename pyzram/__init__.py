@@ -1,50 +1,86 @@
 # SPDX-License-Identifier: MIT
 """Toolkit for zram, Linux's compressed RAM block device.
 
-Names are loaded when they are first used, so that ``import pyzram`` costs next to nothing.
+What is listed in ``__all__`` is public, as RELEASING.md promises; everything else may change. Names
+are loaded when they are first used, so that ``import pyzram`` costs next to nothing.
 """
 
 from ._version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .algorithm import Algorithm
-    from .device.features import Features, features
-    from .device.stats import BdStat, BlockStat, DebugStat, IoStat, MmStat, Stats
-    from .device.zram import Zram, devices
-    from .errors import (
-        AccessError,
-        BlockedError,
-        DeviceBusyError,
-        DeviceNotFoundError,
-        InvalidValueError,
-        NotZramError,
-        OverwriteError,
-        UnsupportedError,
-        ZramError,
-        ZramOSError,
-    )
-    from .kernel.parse import SwapArea
-    from .kernel.sysfs import Sysfs
-    from .pages.codec import (
-        algorithms,
-        analyse,
-        compress_page,
-        decompress_page,
-        page_sizes,
-    )
-    from .pages.estimate import Estimate, estimate_pages
-    from .pages.zsmalloc import PoolModel, PoolStats
-    from .postprocess.bounded_steps import PostprocessResult
-    from .postprocess.recompression import recompress_pages
-    from .postprocess.writeback import write_back, write_back_pages
-    from .units import format_size, parse_size
+    from .algorithm import Algorithm as Algorithm
+    from .config.parser import ConfigError as ConfigError
+    from .device import block_state as block_state
+    from .device.block_state import BlockState as BlockState
+    from .device.block_state import slots as slots
+    from .device.features import Features as Features
+    from .device.features import features as features
+    from .device.stats import BdStat as BdStat
+    from .device.stats import BlockStat as BlockStat
+    from .device.stats import DebugStat as DebugStat
+    from .device.stats import IoStat as IoStat
+    from .device.stats import MmStat as MmStat
+    from .device.stats import Stats as Stats
+    from .device.stats import StatsChange as StatsChange
+    from .device.zram import DeviceList as DeviceList
+    from .device.zram import Zram as Zram
+    from .device.zram import devices as devices
+    from .doctor.checks import Finding as Finding
+    from .doctor.checks import diagnose as diagnose
+    from .errors import AccessError as AccessError
+    from .errors import BlockedError as BlockedError
+    from .errors import DeviceBusyError as DeviceBusyError
+    from .errors import DeviceNotFoundError as DeviceNotFoundError
+    from .errors import InvalidValueError as InvalidValueError
+    from .errors import NotZramError as NotZramError
+    from .errors import OverwriteError as OverwriteError
+    from .errors import UnsupportedError as UnsupportedError
+    from .errors import ZramError as ZramError
+    from .errors import ZramOSError as ZramOSError
+    from .kernel.parse import SwapArea as SwapArea
+    from .kernel.sysfs import Sysfs as Sysfs
+    from .pages.benchmark import BenchResult as BenchResult
+    from .pages.codec import algorithms as algorithms
+    from .pages.codec import analyse as analyse
+    from .pages.codec import compress_page as compress_page
+    from .pages.codec import compressed_sizes as compressed_sizes
+    from .pages.codec import decompress_page as decompress_page
+    from .pages.estimate import AlgorithmEstimate as AlgorithmEstimate
+    from .pages.estimate import Estimate as Estimate
+    from .pages.estimate import Recommendation as Recommendation
+    from .pages.estimate import estimate_pages as estimate_pages
+    from .pages.question import bench as bench
+    from .pages.question import estimate as estimate
+    from .pages.question import recommend as recommend
+    from .pages.sampling import Interval as Interval
+    from .pages.sources import Source as Source
+    from .pages.sources import Stream as Stream
+    from .pages.sources import open_files as open_files
+    from .pages.sources import open_processes as open_processes
+    from .pages.sources import open_stream as open_stream
+    from .pages.sources import open_system as open_system
+    from .pages.zsmalloc import PoolModel as PoolModel
+    from .pages.zsmalloc import PoolStats as PoolStats
+    from .postprocess.bounded_steps import PostprocessResult as PostprocessResult
+    from .postprocess.recompression import recompress_pages as recompress_pages
+    from .postprocess.writeback import writeback_pages as writeback_pages
+    from .postprocess.writeback import writeback_ranges as writeback_ranges
+    from .service.diff import Difference as Difference
+    from .service.plan import Plan as Plan
+    from .service.plan import Step as Step
+    from .service.service import RefusedError as RefusedError
+    from .service.service import Service as Service
+    from .service.service import StepError as StepError
+    from .units import format_size as format_size
+    from .units import parse_size as parse_size
 
 # Public name to the module that defines it.
 _HOME = {
-    "Zram": "device.zram",
-    "devices": "device.zram",
     "Algorithm": "algorithm",
+    "ConfigError": "config.parser",
+    "BlockState": "device.block_state",
+    "slots": "device.block_state",
     "Features": "device.features",
     "features": "device.features",
     "BdStat": "device.stats",
@@ -53,8 +89,12 @@ _HOME = {
     "IoStat": "device.stats",
     "MmStat": "device.stats",
     "Stats": "device.stats",
-    "SwapArea": "kernel.parse",
-    "Sysfs": "kernel.sysfs",
+    "StatsChange": "device.stats",
+    "DeviceList": "device.zram",
+    "Zram": "device.zram",
+    "devices": "device.zram",
+    "Finding": "doctor.checks",
+    "diagnose": "doctor.checks",
     "AccessError": "errors",
     "BlockedError": "errors",
     "DeviceBusyError": "errors",
@@ -65,19 +105,40 @@ _HOME = {
     "UnsupportedError": "errors",
     "ZramError": "errors",
     "ZramOSError": "errors",
-    "Estimate": "pages.estimate",
-    "estimate_pages": "pages.estimate",
-    "PoolModel": "pages.zsmalloc",
-    "PoolStats": "pages.zsmalloc",
+    "SwapArea": "kernel.parse",
+    "Sysfs": "kernel.sysfs",
+    "BenchResult": "pages.benchmark",
     "algorithms": "pages.codec",
     "analyse": "pages.codec",
     "compress_page": "pages.codec",
+    "compressed_sizes": "pages.codec",
     "decompress_page": "pages.codec",
-    "page_sizes": "pages.codec",
+    "AlgorithmEstimate": "pages.estimate",
+    "Estimate": "pages.estimate",
+    "Recommendation": "pages.estimate",
+    "estimate_pages": "pages.estimate",
+    "bench": "pages.question",
+    "estimate": "pages.question",
+    "recommend": "pages.question",
+    "Interval": "pages.sampling",
+    "Source": "pages.sources",
+    "Stream": "pages.sources",
+    "open_files": "pages.sources",
+    "open_processes": "pages.sources",
+    "open_stream": "pages.sources",
+    "open_system": "pages.sources",
+    "PoolModel": "pages.zsmalloc",
+    "PoolStats": "pages.zsmalloc",
     "PostprocessResult": "postprocess.bounded_steps",
     "recompress_pages": "postprocess.recompression",
-    "write_back": "postprocess.writeback",
-    "write_back_pages": "postprocess.writeback",
+    "writeback_pages": "postprocess.writeback",
+    "writeback_ranges": "postprocess.writeback",
+    "Difference": "service.diff",
+    "Plan": "service.plan",
+    "Step": "service.plan",
+    "RefusedError": "service.service",
+    "Service": "service.service",
+    "StepError": "service.service",
     "format_size": "units",
     "parse_size": "units",
 }
@@ -89,21 +150,94 @@ _FORMER = {
     "Run": "PostprocessResult",
     "StoreFigures": "PoolStats",
     "capabilities": "features",
+    "page_sizes": "compressed_sizes",
+    "write_back": "writeback_pages",
+    "write_back_pages": "writeback_ranges",
 }
 
-__all__ = ["__version__", *_HOME]
+# Type checkers want to see every name here.
+__all__ = [
+    "__version__",
+    "Algorithm",
+    "ConfigError",
+    "BlockState",
+    "slots",
+    "Features",
+    "features",
+    "BdStat",
+    "BlockStat",
+    "DebugStat",
+    "IoStat",
+    "MmStat",
+    "Stats",
+    "StatsChange",
+    "DeviceList",
+    "Zram",
+    "devices",
+    "Finding",
+    "diagnose",
+    "AccessError",
+    "BlockedError",
+    "DeviceBusyError",
+    "DeviceNotFoundError",
+    "InvalidValueError",
+    "NotZramError",
+    "OverwriteError",
+    "UnsupportedError",
+    "ZramError",
+    "ZramOSError",
+    "SwapArea",
+    "Sysfs",
+    "BenchResult",
+    "algorithms",
+    "analyse",
+    "compress_page",
+    "compressed_sizes",
+    "decompress_page",
+    "AlgorithmEstimate",
+    "Estimate",
+    "Recommendation",
+    "estimate_pages",
+    "bench",
+    "estimate",
+    "recommend",
+    "Interval",
+    "Source",
+    "Stream",
+    "open_files",
+    "open_processes",
+    "open_stream",
+    "open_system",
+    "PoolModel",
+    "PoolStats",
+    "PostprocessResult",
+    "recompress_pages",
+    "writeback_pages",
+    "writeback_ranges",
+    "Difference",
+    "Plan",
+    "Step",
+    "RefusedError",
+    "Service",
+    "StepError",
+    "format_size",
+    "parse_size",
+]
 
+if not TYPE_CHECKING:
 
-def __getattr__(name: str) -> object:
-    name = _FORMER.get(name, name)
-    home = _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+    def __getattr__(name: str) -> object:
+        from importlib import import_module
 
-    value = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
+        if name == "block_state":
+            return import_module(f"{__name__}.device.block_state")
+        public = _FORMER.get(name, name)
+        home = _HOME.get(public)
+        if home is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{__name__}.{home}"), public)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -16,7 +16,7 @@ class ZramError(Exception):
 
     def append(self, text: str) -> None:
         """Add to the message what went wrong after, such as undoing what had been done."""
-        self.args = (f"{self}; {text}", *self.args[1:])
+        object.__setattr__(self, "args", (f"{self}; {text}", *self.args[1:]))
 
 
 class ZramOSError(ZramError, OSError):
@@ -28,7 +28,8 @@ class ZramOSError(ZramError, OSError):
 
     def __init__(self, code: int, message: str, filename: str | None = None) -> None:
         OSError.__init__(self, code, message, filename)
-        self.message = message
+        self.message: str = message
+        """What ``str()`` gives."""
 
     def __str__(self) -> str:
         return self.message

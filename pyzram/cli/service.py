@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from ..service.observed import ObservedSystem
     from ..service.plan import Plan
+    from ..service.service import Goal
 
 # status, as the Linux Standard Base has it.
 STOPPED = 3
@@ -124,12 +125,13 @@ def _change(call: Call) -> int:
     if call.answered:
         return 0
     if call.pretend:
-        return _show_plan(call, call.command)
+        goal: Goal = call.command  # type: ignore[assignment]
+        return _show_plan(call, goal)
     interruption.take_note()
     done: Plan = _reach(getattr(call.service, call.command))
     if call.json:
         try:
-            _print_json(done.to_dict())
+            _print_json(done.as_dict())
         except OSError:
             drop_output()
     flush()
@@ -203,10 +205,10 @@ def check(argv: list[str]) -> int:
     return 1 if problems else 0
 
 
-def _show_plan(call: Call, goal: str) -> int:
+def _show_plan(call: Call, goal: Goal) -> int:
     shown = call.service.plan(goal)
     if call.json:
-        _print_json(shown.to_dict())
+        _print_json(shown.as_dict())
     else:
         _print_plan(shown)
     return 1 if shown.refusals else 0

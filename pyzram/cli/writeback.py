@@ -7,7 +7,7 @@ from .. import interruption
 from ..device.backing import WRITEBACK_TYPES
 from ..device.zram import Zram
 from ..postprocess.bounded_steps import PAGE_SIZE
-from ..postprocess.writeback import remaining_budget, write_back, write_back_pages
+from ..postprocess.writeback import remaining_budget, writeback_pages, writeback_ranges
 from ..units import format_size, parse_size
 from .options import DEVICE, Command, Option, UsageError, whole
 from .postprocess_report import COMMON, progress, report, sysfs
@@ -77,11 +77,11 @@ def main(argv: list[str]) -> int:
         progress(options.quiet, lambda done: f"{format_size(done)} written") as show,
     ):
         if options.pages:
-            run = write_back_pages(
+            run = writeback_ranges(
                 device, options.pages, limit=limit, timeout=options.timeout, progress=show
             )
         else:
-            run = write_back(
+            run = writeback_pages(
                 device,
                 options.type or "idle",
                 age=options.age,

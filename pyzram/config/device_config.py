@@ -3,38 +3,11 @@
 
 from __future__ import annotations
 
+from ..algorithm import Algorithm
+
+Choice = Algorithm  # what the parser calls one entry of a list
 DEFAULT_PRIORITY = 100
 DEFAULT_FSTYPE = "ext4"
-
-
-class Choice:
-    """An algorithm with its parameters, as the file names it: ``zstd(level=3)``."""
-
-    __slots__ = ("dictionary", "level", "name", "winbits")
-
-    def __init__(
-        self,
-        name: str,
-        level: int | None = None,
-        dictionary: str | None = None,
-        winbits: int | None = None,
-    ) -> None:
-        self.name = name
-        self.level = level
-        self.dictionary = dictionary
-        self.winbits = winbits
-
-    def __str__(self) -> str:
-        words = [
-            f"{key}={value}"
-            for key, value in (
-                ("level", self.level),
-                ("dict", self.dictionary),
-                ("deflate.winbits", self.winbits),
-            )
-            if value is not None
-        ]
-        return f"{self.name}({','.join(words)})" if words else self.name
 
 
 class DeviceConfig:
@@ -63,15 +36,15 @@ class DeviceConfig:
     )
 
     def __init__(self, index: int, disksize: int) -> None:
-        self.index = index
-        self.disksize = disksize
-        self.algorithms: tuple[Choice, ...] = ()
+        self.index: int = index
+        self.disksize: int = disksize
+        self.algorithms: tuple[Algorithm, ...] = ()
         """In order of preference; empty leaves it to the kernel."""
-        self.recompression: tuple[Choice, ...] = ()
-        self.mem_limit = 0
+        self.recompression: tuple[Algorithm, ...] = ()
+        self.mem_limit: int = 0
         """Bytes of memory; 0 is no limit."""
-        self.priority = DEFAULT_PRIORITY
-        self.discard = "none"
+        self.priority: int = DEFAULT_PRIORITY
+        self.discard: str = "none"
         self.label: str | None = None
         """``None`` is the device's own name."""
         self.backing_dev: str | None = None
@@ -79,9 +52,9 @@ class DeviceConfig:
         """In units of 4096 bytes."""
         self.mount_point: str | None = None
         """``None`` for a swap device."""
-        self.fstype = DEFAULT_FSTYPE
+        self.fstype: str = DEFAULT_FSTYPE
         self.mkfs_options: tuple[str, ...] = ()
-        self.mount_options = ""
+        self.mount_options: str = ""
         self.mode: int | None = None
         self.owner: str | None = None
 

@@ -35,7 +35,7 @@ Up to 6.12 a page loses ``huge`` when it is written back, 7.x keeps it.
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class BlockState:
     """Counts over all stored pages."""
 
     slots: int
@@ -73,7 +73,7 @@ def slots(device: Handle) -> Iterator[tuple[int, int, int]]:
         yield from zip(indexes, times, flags, strict=True)
 
 
-def summary(device: Handle) -> Summary:
+def summary(device: Handle) -> BlockState:
     """Count the stored pages by flag and age.
 
     Raises:
@@ -82,7 +82,7 @@ def summary(device: Handle) -> Summary:
     counts = _native.BlockCounts(time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000)
     for text, rest in _chunks(device):
         rest.append(text[counts.add(text) :])
-    return Summary(counts.slots, counts.flags(), tuple(counts.ages()))
+    return BlockState(counts.slots, counts.flags(), tuple(counts.ages()))
 
 
 def _chunks(device: Handle) -> Iterator[tuple[bytes, list[bytes]]]:

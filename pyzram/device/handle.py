@@ -68,9 +68,9 @@ class Handle:
         self._files: dict[str, _native.NumberFile] = {}
         self._guarded: bool | None = None
         self._process = _forks
-        self.sysfs = sysfs or Sysfs()
+        self.sysfs: Sysfs = sysfs or Sysfs()
         """Where its files are."""
-        self.number = device_number(device)
+        self.number: int = device_number(device)
         """The N of ``zramN``."""
         directory = self.path
         try:

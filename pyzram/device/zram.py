@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from ..algorithm import Algorithm
     from ..kernel.parse import SwapArea
-    from .block_state import Summary
+    from .block_state import BlockState
     from .kinds import Discard, RecompressType, WritebackType
     from .stats import BdStat, BlockStat, DebugStat, IoStat, MmStat, Stats
 
@@ -675,7 +675,7 @@ class Zram(Handle):
 
         return BlockStat._of(self.read_numbers("stat"))
 
-    def read_block_state(self) -> Summary:
+    def read_block_state(self) -> BlockState:
         """Count the stored pages by flag and age (debugfs's ``block_state``).
 
         :func:`pyzram.slots` goes through them one by one.

@@ -18,6 +18,7 @@ from ..units import format_size
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from ..kernel.sysfs import Sysfs
     from .snapshot import Snapshot
 
 # Below this a share says nothing: an almost empty device shows odd ratios.
@@ -47,6 +48,18 @@ class Finding:
 def examine(snapshot: Snapshot) -> list[Finding]:
     """Do all checks."""
     return [finding for check in CHECKS.values() for finding in check(snapshot)]
+
+
+def diagnose(*, sysfs: Sysfs | None = None, config_path: str = DEFAULT_PATH) -> list[Finding]:
+    """Look at the machine and return what is wrong or wasteful; empty when nothing is.
+
+    Raises:
+        UnsupportedError: no zram driver is loaded.
+        ZramOSError: what cannot be read.
+    """
+    from .snapshot import take_snapshot
+
+    return examine(take_snapshot(sysfs=sysfs, config_path=config_path))
 
 
 # ---- checks --------------------------------------------------------------------------------------

@@ -55,7 +55,8 @@ class Sysfs:
     __slots__ = ("root",)
 
     def __init__(self, root: str = "/") -> None:
-        self.root = root.rstrip("/")
+        self.root: str = root.rstrip("/")
+        """Without a slash at its end; empty for ``/``."""
 
     def __repr__(self) -> str:
         return f"Sysfs({self.root or '/'!r})"

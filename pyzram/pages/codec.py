@@ -98,7 +98,7 @@ def decompress_page(
             ) from err
 
 
-def page_sizes(
+def compressed_sizes(
     buffer: Buffer,
     algorithm: str,
     *,
@@ -125,6 +125,9 @@ def page_sizes(
     return _sizes(buffer, codec, threads)
 
 
+page_sizes = compressed_sizes  # as it was called before 1.0
+
+
 def analyse(
     buffer: Buffer,
     algorithms: str | Iterable[str],
@@ -139,7 +142,7 @@ def analyse(
     running one, with pages of ``page_size`` bytes if that is given.
 
     Raises:
-        InvalidValueError: as for :func:`page_sizes`.
+        InvalidValueError: as for :func:`compressed_sizes`.
         TypeError: ``buffer`` is no buffer.
     """
     store = store or PoolModel(page_size=page_size)

@@ -7,6 +7,7 @@ import errno
 import os
 import stat
 from typing import TYPE_CHECKING
+from warnings import warn
 
 from ..errors import ZramOSError, from_errno
 from . import procmem
@@ -53,6 +54,8 @@ class Source:
         self.file_backed = 0
         self.proportional = 0
         self.by_page_table = 0
+        self.closed: bool = False
+        """Whether :meth:`close` was called."""
         self._fds: list[int] = []
 
     @property
@@ -77,6 +80,7 @@ class Source:
 
     def close(self) -> None:
         """Let go of files and processes."""
+        self.closed = True
         for segment in self.segments:
             segment.close()
         while self._fds:
@@ -88,6 +92,11 @@ class Source:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    def __del__(self) -> None:
+        if not getattr(self, "closed", True) and (self._fds or self.segments):
+            warn(f"source {self.label!r} was never closed", ResourceWarning, stacklevel=2)
+            self.close()
+
 
 class Stream:
     """Standard input, or another descriptor that can be read only once.
@@ -98,8 +107,8 @@ class Stream:
 
     def __init__(self, fd: int, label: str, page_size: int | None = None) -> None:
         self.label = label
-        self.page_size = page_size or os.sysconf("SC_PAGE_SIZE")
-        self.pages = 0
+        self.page_size: int = page_size or os.sysconf("SC_PAGE_SIZE")
+        self.pages: int = 0
         self.swapped = 0
         self.skipped: dict[str, int] = {}
         self.left_out: dict[str, int] = {}
@@ -276,7 +285,9 @@ def _add_file(source: Source, path: str) -> None:
     fd = source.keep_open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
     mode = os.fstat(fd).st_mode
     if stat.S_ISDIR(mode):
-        raise from_errno(errno.EISDIR, f"{path}: read", path)
+        raise from_errno(
+            errno.EISDIR, f"{path}: read", path, remedy="name the files that are in it"
+        )
     if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
         raise from_errno(
             errno.ESPIPE, f"{path}: read", path, remedy="pass a stream on standard input"

@@ -90,9 +90,9 @@ class PoolModel:
         word_size: int | None = None,
         chain: Chain | tuple[int, str] | None = None,
     ) -> None:
-        self.page_size = running_page_size() if page_size is None else page_size
-        self.word_size = word_size or machine_word_size()
-        self.chain = Chain(*chain) if chain else running_chain()
+        self.page_size: int = running_page_size() if page_size is None else page_size
+        self.word_size: int = word_size or machine_word_size()
+        self.chain: Chain = Chain(*chain) if chain else running_chain()
         try:
             self._zs = _native.Zsmalloc(
                 self.page_size, self.word_size, self.chain.size, RULES[self.chain.rule]
@@ -104,8 +104,8 @@ class PoolModel:
                 f"{self.chain.rule!r} (pages 4096, 16384, 65536; words 4, 8; chains 4..16; "
                 "rules percent, waste)"
             ) from err
-        self.huge_class_size = self._zs.huge_size()
-        self.classes = tuple(self._classes())
+        self.huge_class_size: int = self._zs.huge_size()
+        self.classes: tuple[SizeClass, ...] = tuple(self._classes())
 
     def _classes(self) -> Iterable[SizeClass]:
         first = 1

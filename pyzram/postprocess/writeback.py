@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Progress = Callable[[int], object]
 
 
-def write_back(
+def writeback_pages(
     device: Zram,
     type: str = "idle",
     *,
@@ -67,7 +67,7 @@ def write_back(
     return _run(device, sizer, limit, progress, [lambda: device.writeback(type)])
 
 
-def write_back_pages(
+def writeback_ranges(
     device: Zram,
     ranges: Iterable[tuple[int, int]],
     *,
@@ -78,7 +78,7 @@ def write_back_pages(
     """Write pages by their places to the backing device: ranges ``(first, last)``.
 
     Pages that are not stored, same-filled or there already are passed over. The rest as
-    :func:`write_back`.
+    :func:`writeback_pages`.
     """
     wanted = list(ranges)
     sizer = StepSizer(timeout)
@@ -92,6 +92,9 @@ def write_back_pages(
                 at = end + 1
 
     return _run(device, sizer, limit, progress, commands())
+
+
+write_back, write_back_pages = writeback_pages, writeback_ranges  # before 1.0
 
 
 def mark_idle(device: Zram, age: int, *, timeout: float | None = None) -> bool:

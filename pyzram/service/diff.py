@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from .. import value
 from ..kernel.parse import BD_UNIT
 from ..units import format_size
 
@@ -40,20 +41,29 @@ OPPOSITES = {
 }
 
 
-class Difference:
+class Difference(value.Value):
     """A difference between a running device and the file; sizes are whole numbers, in bytes."""
 
-    __slots__ = ("field", "have", "index", "name", "needs", "want")
+    _fields = ("index", "name", "field", "have", "want", "needs")
+    __slots__ = _fields
+
+    index: int
+    """Which device of the file."""
+    name: str
+    """``zramN``."""
+    field: str
+    """What differs, as the file's variables name it."""
+    have: str | int | None
+    """What runs."""
+    want: str | int | None
+    """What the file says."""
+    needs: str
+    """``live``, ``new mount`` or ``new device``: what a change takes."""
 
     def __init__(
         self, index: int, name: str, field: str, have: Value, want: Value, needs: str
     ) -> None:
-        self.index = index
-        self.name = name
-        self.field = field
-        self.have = have
-        self.want = want
-        self.needs = needs
+        self._set(index, name, field, have, want, needs)
 
     def __str__(self) -> str:
         have, want = _text(self.have), _text(self.want)

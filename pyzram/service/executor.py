@@ -9,6 +9,8 @@ heeded before each step and where a step waits, never while undoing.
 
 from __future__ import annotations
 
+from errno import ENODEV
+
 from .. import interruption
 from ..device.zram import Zram
 from ..errors import DeviceNotFoundError, ZramError, from_errno
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from .plan import Plan, Step
     from .registry import RegisteredDevice, Registry
 
-ENODEV = 19
 TAKE_DOWN = ("swapoff", "umount", "remove")
 
 

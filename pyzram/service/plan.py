@@ -8,12 +8,14 @@ No I/O: a plan depends on a :class:`~pyzram.config.parser.Config` and a
 
 from __future__ import annotations
 
-from ..limits import PAGE_SIZE, TABLE_BYTES_PER_PAGE
+from ..errors import InvalidValueError
+from ..limits import PAGE_SIZE, SWAP_PRIORITY_MAX, TABLE_BYTES_PER_PAGE
 from ..units import format_size
 from .diff import LIVE, NEW_DEVICE, differences, settings_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from ..config.device_config import DeviceConfig
@@ -26,33 +28,65 @@ RESERVE = 16 << 20
 
 
 class Step:
-    """One thing to do, for one device of the file (or -1)."""
+    """One thing to do, for one device of the file."""
 
     __slots__ = ("action", "args", "index", "text")
 
     def __init__(self, action: str, index: int, text: str, **args: Any) -> None:
-        self.action = action
-        self.index = index
-        self.text = text
-        self.args = args
+        self.action: str = action
+        """What is done, in a word."""
+        self.index: int = index
+        """Which device of the file; -1 for the machine."""
+        self.text: str = text
+        """What is done, for people."""
+        self.args: dict[str, Any] = args
+
+    def __str__(self) -> str:
+        return self.text if self.index < 0 else f"device {self.index}: {self.text}"
 
     def __repr__(self) -> str:
         return f"<Step {self.action} {self.index} {self.text!r}>"
 
+    def is_like(self, other: Step) -> bool:
+        """Whether it does the same; how many pages a swapoff will move may be another number."""
+        return (self.action, self.index, self.args) == (other.action, other.index, other.args)
+
 
 class Plan:
-    """Steps in order, and what is to be said about them."""
+    """Steps in order, and what is to be said about them; ``str()`` is a line for each step."""
 
-    __slots__ = ("changes", "config", "refusals", "steps", "warnings")
+    __slots__ = ("_carry_out", "changes", "config", "refusals", "steps", "warnings")
 
     def __init__(self) -> None:
         self.config: Config | None = None
         """What it is planned for."""
         self.steps: list[Step] = []
+        """What is to be done, in this order; empty when nothing is."""
         self.changes: list[Difference] = []
+        """How the running devices differ from the file."""
         self.warnings: list[str] = []
+        """What looks wrong, but hinders nothing."""
         self.refusals: list[str] = []
         """Why nothing of this will be done; empty when it can be."""
+        self._carry_out: Callable[[], None] | None = None
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.steps))
+
+    def apply(self) -> None:
+        """Do exactly these steps, once.
+
+        Raises:
+            RefusedError: it cannot be done, or the machine or the file has changed since the plan
+                was made; nothing was done.
+            StepError: a step failed; what this run made is undone.
+            InvalidValueError: nobody can carry it out: :meth:`pyzram.Service.plan` did not make
+                it, or it was applied already.
+        """
+        carry_out, self._carry_out = self._carry_out, None
+        if carry_out is None:
+            raise InvalidValueError("this plan cannot be applied (again): make one with plan()")
+        carry_out()
 
     def devices(self) -> list[dict[str, Any]]:
         """Return what is asked for, and for each value that was set the file and line."""
@@ -79,6 +113,10 @@ class Plan:
         return found
 
     def to_dict(self) -> dict[str, Any]:
+        """Return what :meth:`as_dict` does."""
+        return self.as_dict()
+
+    def as_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON."""
         return {
             "steps": [
@@ -341,7 +379,7 @@ def _replace(
             f"{old.name}: {format_size(area.used)} are swapped out to it, the new device, memory "
             f"and other swap can take {format_size(max(room, 0))}"
         )
-    priority = min(max(desired.priority, area.priority + 1), 32767)
+    priority = min(max(desired.priority, area.priority + 1), SWAP_PRIORITY_MAX)
     bridged = desired.backing_dev and desired.backing_dev == old.settings.get("backing_dev")
     if bridged:
         plan.steps += _new_device(desired.without_backing(), priority, bridge=True)

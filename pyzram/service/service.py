@@ -10,10 +10,11 @@ import os
 
 from ..config.layers import DEFAULT_PATH
 from ..config.parser import Config, ConfigError, read_config
-from ..errors import ZramError, ZramOSError
+from ..errors import InvalidValueError, ZramError, ZramOSError
 from ..kernel.sysfs import Sysfs
 from ..limits import total_memory
 from . import plan as planner
+from .diff import settings_of
 from .executor import Executor, StepError
 from .observe import observe
 from .plan import Plan
@@ -22,9 +23,13 @@ from .registry import DEFAULT_DIRECTORY, Registry
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Literal, TypeAlias
 
     from .observed import ObservedSystem
 
+    Goal: TypeAlias = Literal["start", "stop", "reload"]
+
+GOALS: tuple[Goal, ...] = ("start", "stop", "reload")
 __all__ = ["RefusedError", "Service", "StepError"]
 
 
@@ -47,9 +52,11 @@ class Service:
         tell: Callable[[str], None] = lambda line: None,
         warn: Callable[[str], None] = lambda line: None,
     ) -> None:
-        self.path = path
-        self.sysfs = sysfs or Sysfs()
-        self.registry = Registry(path, directory=directory, sysfs=self.sysfs)
+        self.path: str = path
+        """The configuration file."""
+        self.sysfs: Sysfs = sysfs or Sysfs()
+        """Where the kernel's files are."""
+        self.registry: Registry = Registry(path, directory=directory, sysfs=self.sysfs)
         self.tell = tell
         self.warn = warn
 
@@ -63,11 +70,23 @@ class Service:
         """
         return read_config(self.path, ram=total_memory(), cpus=os.cpu_count() or 1)
 
-    def plan(self, goal: str) -> Plan:
-        """Return what ``start``, ``stop`` or ``reload`` would do now; changes nothing."""
+    def plan(self, goal: Goal) -> Plan:
+        """Return what ``start``, ``stop`` or ``reload`` would do now; changes nothing.
+
+        :meth:`Plan.apply` of what is returned does exactly that, or refuses.
+
+        Raises:
+            InvalidValueError: another goal.
+            ConfigError: the file is wrong.
+        """
+        if goal not in GOALS:
+            raise InvalidValueError(f"goal {goal!r}: not one of {', '.join(GOALS)}")
         config = self._config_for(goal)
         self.registry.load()
-        return _make_plan(goal, config, observe(self.registry))
+        plan = _make_plan(goal, config, observe(self.registry))
+        seen = self._seen(config)
+        plan._carry_out = lambda: self._apply(plan, goal, seen)
+        return plan
 
     def start(self) -> Plan:
         """Set up what is missing.
@@ -115,19 +134,39 @@ class Service:
                 self.warn(line)
             return None
 
-    def _reach(self, goal: str) -> Plan:
+    def _reach(self, goal: Goal) -> Plan:
         config = self._config_for(goal)
         with self.registry:
             plan = _make_plan(goal, config, observe(self.registry))
-            for warning in plan.warnings:
-                self.warn(warning)
-            if plan.refusals:
-                raise RefusedError("\n".join(plan.refusals))
-            run = Executor(
-                self.registry, config, keep=goal != "start", tell=self.tell, warn=self.warn
-            )
-            run.carry_out(plan)
+            self._carry_out(plan, goal, config)
         return plan
+
+    def _apply(self, plan: Plan, goal: Goal, seen: object) -> None:
+        config = self._config_for(goal)
+        with self.registry:
+            now = _make_plan(goal, config, observe(self.registry))
+            same = len(now.steps) == len(plan.steps) and all(
+                new.is_like(old) for new, old in zip(now.steps, plan.steps, strict=True)
+            )
+            if not same or self._seen(config) != seen:
+                raise RefusedError(
+                    f"{self.path}: the file or the machine has changed since the plan was made: "
+                    "make a new one"
+                )
+            self._carry_out(now, goal, config)
+
+    def _carry_out(self, plan: Plan, goal: Goal, config: Config | None) -> None:
+        for warning in plan.warnings:
+            self.warn(warning)
+        if plan.refusals:
+            raise RefusedError("\n".join(plan.refusals))
+        run = Executor(self.registry, config, keep=goal != "start", tell=self.tell, warn=self.warn)
+        run.carry_out(plan)
+
+    def _seen(self, config: Config | None) -> object:
+        """Return what steps are silent about: which devices the numbers mean, and the file."""
+        ours = [(record.number, record.diskseq) for record in self.registry.records]
+        return ours, config and [settings_of(desired) for desired in config.devices]
 
 
 def _make_plan(goal: str, config: Config | None, machine: ObservedSystem) -> Plan:

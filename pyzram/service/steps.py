@@ -9,8 +9,8 @@ it looks at what is there and takes back what this step has made, no more.
 from __future__ import annotations
 
 import os
+from errno import EBUSY, EINVAL, ENOENT
 
-from ..algorithm import Algorithm
 from ..config.values import DEFAULT_ALGORITHMS, KERNELS_OWN, owner_ids
 from ..device.backing_attach import check_backing
 from ..device.lifecycle import MEM_LIMIT, wait_until
@@ -25,13 +25,13 @@ from .diff import mount_words, remount_words, settings_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..config.device_config import Choice, DeviceConfig
+    from ..algorithm import Algorithm
+    from ..config.device_config import DeviceConfig
     from ..device.zram import Zram
     from ..kernel.parse import Mount as MountLine
     from .executor import Executor
     from .plan import Step
 
-EINVAL, ENOENT, EBUSY = 22, 2, 16
 LABEL_OPTION = {"f2fs": "-l", "vfat": "-n", "exfat": "-L", "btrfs": "-L", "xfs": "-L"}
 
 
@@ -204,14 +204,14 @@ class Configure(Action):
             device.configure(
                 disksize=desired.disksize,
                 algorithm=choice,
-                recompression=[_algorithm(entry) for entry in desired.recompression],
+                recompression=desired.recompression,
                 backing_dev=desired.backing_dev,
                 mem_limit=desired.mem_limit or None,
                 writeback_limit=desired.writeback_limit,
             )
         self.run.chosen[self.step.index] = choice.name if choice else "the kernel's algorithm"
 
-    def choose(self, device: Zram, choices: tuple[Choice, ...]) -> Algorithm | None:
+    def choose(self, device: Zram, choices: tuple[Algorithm, ...]) -> Algorithm | None:
         """Return the first algorithm that this kernel has."""
         offered = device.read_algorithms()
         for choice in choices:
@@ -220,7 +220,7 @@ class Configure(Action):
             if choice.name in offered:
                 if choice.dictionary:
                     _readable(choice.dictionary)
-                return _algorithm(choice)
+                return choice
         wanted = " ".join(map(str, choices))
         if wanted == DEFAULT_ALGORITHMS:
             return None
@@ -228,10 +228,6 @@ class Configure(Action):
             EINVAL,
             f"this kernel has none of the algorithms {wanted} (it has: {' '.join(offered)})",
         )
-
-
-def _algorithm(choice: Choice) -> Algorithm:
-    return Algorithm(choice.name, choice.level, choice.dictionary, choice.winbits)
 
 
 def _readable(path: str) -> None:

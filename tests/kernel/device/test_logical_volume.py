@@ -82,7 +82,7 @@ def test_pages_go_to_the_volume_and_come_back(zram, zram_device, image):
     assert zram.read_backing_file() is None
     pages = [noise(number) for number in range(100)]
     store(zram_device, pages)
-    run_of_it = pyzram.write_back(zram, "huge")
+    run_of_it = pyzram.writeback_pages(zram, "huge")
     assert run_of_it.pages_written == 100
     assert zram.read_bd_stat().bd_count == 100 * PAGE // 4096
     assert load(zram_device, 100) == pages

@@ -86,7 +86,7 @@ def test_every_page_adds_exactly_what_was_predicted(device, name):
     if name in ("lz4hc", "zstd"):
         pytest.skip(f"{name} is the library's, and equal only where the kernel's is its like")
     data = corpus()
-    predicted = pyzram.page_sizes(data, name, page_size=PAGE)
+    predicted = pyzram.compressed_sizes(data, name, page_size=PAGE)
     device.configure(disksize=len(data), algorithm=name)
     pairs = list(zip(stored(device, data), expected(predicted), strict=True))
     wrong = [(index, *pair) for index, pair in enumerate(pairs) if pair[0] != pair[1]]
@@ -105,7 +105,9 @@ def configured_lz4(device: pyzram.Zram, disksize: int, **params) -> None:
 def test_lz4_is_exact_at_another_acceleration(device):
     data = corpus()[: 1500 * PAGE]
     configured_lz4(device, len(data), level=7)
-    assert stored(device, data) == expected(pyzram.page_sizes(data, "lz4", level=7, page_size=PAGE))
+    assert stored(device, data) == expected(
+        pyzram.compressed_sizes(data, "lz4", level=7, page_size=PAGE)
+    )
 
 
 @pytest.mark.parametrize("length", [5000, 65536])
@@ -115,7 +117,7 @@ def test_lz4_with_a_dictionary_is_the_kernels_but_for_the_last_probe(device, tmp
     dictionary = data[-length:]
     (tmp_path / "dictionary").write_bytes(dictionary)
     configured_lz4(device, len(data), dictionary=str(tmp_path / "dictionary"))
-    ours = expected(pyzram.page_sizes(data, "lz4", dictionary=dictionary, page_size=PAGE))
+    ours = expected(pyzram.compressed_sizes(data, "lz4", dictionary=dictionary, page_size=PAGE))
     kernels = stored(device, data)
     near = [a - b for a, b in zip(kernels, ours, strict=True) if a != PAGE]
     assert near.count(0) >= 0.9 * len(near)

@@ -13,7 +13,7 @@ import pytest
 
 from pyzram import _native
 from pyzram.pages import procmem
-from pyzram.pages.codec import page_sizes
+from pyzram.pages.codec import compressed_sizes
 from pyzram.pages.estimate import estimate_pages
 from pyzram.pages.segments import Owner, ProcessSegment
 from pyzram.pages.sources import open_processes
@@ -121,7 +121,7 @@ def test_a_freshly_filled_device_is_as_the_model_says(zram_device, algorithm):
         view.release()
     store = PoolModel()
     assert mm_stat(zram_device) == expected(
-        store.store(page_sizes(data, algorithm, page_size=PAGE))
+        store.store(compressed_sizes(data, algorithm, page_size=PAGE))
     )
 
 
@@ -135,7 +135,7 @@ def test_the_huge_size_is_where_the_kernel_stops_compressing(zram_device, algori
         rng.randbytes(cut) + bytes(PAGE - cut)
         for cut in range(store.huge_class_size - 400, store.huge_class_size + 40, 3)
     )
-    lengths = page_sizes(data, algorithm, page_size=PAGE)
+    lengths = compressed_sizes(data, algorithm, page_size=PAGE)
     assert min(lengths) < store.huge_class_size <= max(lengths)
     with mmap.mmap(-1, PAGE) as memory, direct(zram_device.node) as fd:
         before = 0

@@ -87,8 +87,8 @@ def test_lz4_becomes_zstd_9_and_every_page_reads_back(stored):
 def test_it_does_what_the_store_model_says(stored):
     pages = b"".join(real_pages(PAGES))
     model = PoolModel(chain=running_chain())
-    first = pyzram.page_sizes(pages, "lz4")
-    after = model.store(model.recompress(first, pyzram.page_sizes(pages, "zstd", level=9)))
+    first = pyzram.compressed_sizes(pages, "lz4")
+    after = model.store(model.recompress(first, pyzram.compressed_sizes(pages, "zstd", level=9)))
     run = recompression.recompress_pages(stored, compact=True)
     assert run.mm_after.compr_data_size == pytest.approx(after.compr_data_size, rel=0.01)
     assert run.mm_after.mem_used_total == pytest.approx(after.mem_used_total, rel=0.01)

@@ -93,7 +93,7 @@ def counts(zram: pyzram.Zram) -> tuple[int, int]:
 def test_huge_pages_move_and_all_pages_read_back(filled):
     huge = filled.read_mm_stat().huge_pages
     assert huge == PAGES // 3
-    run = writeback.write_back(filled, "huge")
+    run = writeback.writeback_pages(filled, "huge")
     assert (run.stopped, run.pages_written, run.mm_after.huge_pages) == (None, huge, 0)
     assert run.compressed_freed == huge * PAGE
     assert run.memory_freed == huge * PAGE
@@ -102,9 +102,9 @@ def test_huge_pages_move_and_all_pages_read_back(filled):
 
 
 def test_marked_pages_move_and_all_pages_read_back(filled):
-    assert writeback.write_back(filled, "idle").pages_written == 0
+    assert writeback.writeback_pages(filled, "idle").pages_written == 0
     filled.mark_idle()
-    run = writeback.write_back(filled, "idle")
+    run = writeback.writeback_pages(filled, "idle")
     assert run.pages_written == PAGES // 3 * 2
     assert run.mm_after.compr_data_size == 0
     assert load(filled.node, PAGES) == content(PAGES)
@@ -113,19 +113,19 @@ def test_marked_pages_move_and_all_pages_read_back(filled):
 def test_pages_used_after_the_mark_stay(filled):
     filled.mark_idle()
     load(filled.node, 150)
-    assert writeback.write_back(filled, "idle").pages_written == 100
+    assert writeback.writeback_pages(filled, "idle").pages_written == 100
 
 
 def test_huge_idle_pages_are_both(filled):
     filled.mark_idle()
     load(filled.node, 150)
-    assert writeback.write_back(filled, "huge_idle").pages_written == 50
+    assert writeback.writeback_pages(filled, "huge_idle").pages_written == 50
 
 
 def test_pages_not_used_for_a_while_move_on_every_kernel(filled):
     """By age where the kernel tracks it, else by marking and waiting."""
     time.sleep(3.1)
-    run = writeback.write_back(filled, age=2)
+    run = writeback.writeback_pages(filled, age=2)
     assert run.pages_written == PAGES // 3 * 2
     assert run.stopped is None
 
@@ -141,25 +141,25 @@ def test_marking_and_waiting_where_ages_are_not_tracked(filled, monkeypatch):
 
     monkeypatch.setattr(pyzram.Zram, "mark_idle", without_ages)
     monkeypatch.setattr(writeback.time, "sleep", lambda _seconds: load(filled.node, 3))
-    assert writeback.write_back(filled, age=60).pages_written == PAGES // 3 * 2 - 2
+    assert writeback.writeback_pages(filled, age=60).pages_written == PAGES // 3 * 2 - 2
 
 
 def test_ranges_of_pages_move_on_every_kernel(filled):
-    run = writeback.write_back_pages(filled, [(0, 29), (150, 150), (298, 299)])
+    run = writeback.writeback_ranges(filled, [(0, 29), (150, 150), (298, 299)])
     assert run.pages_written == 20 + 0 + 2
     assert load(filled.node, PAGES) == content(PAGES)
 
 
 def test_pages_beyond_the_end_are_refused(filled):
     last = filled.read_disksize() // PAGE - 1
-    writeback.write_back_pages(filled, [(last, last)])
+    writeback.writeback_ranges(filled, [(last, last)])
     with pytest.raises(pyzram.InvalidValueError, match=f"0-{last}"):
-        writeback.write_back_pages(filled, [(last, last + 1)])
+        writeback.writeback_ranges(filled, [(last, last + 1)])
 
 
 def test_incompressible_is_known_or_said_to_be_unknown(filled):
     try:
-        run = writeback.write_back(filled, "incompressible")
+        run = writeback.writeback_pages(filled, "incompressible")
     except pyzram.UnsupportedError as err:
         assert err.errno == errno.EINVAL
         assert "does not know the type" in str(err)
@@ -173,7 +173,7 @@ def test_incompressible_is_known_or_said_to_be_unknown(filled):
 @pytest.mark.parametrize(("limit", "pages"), [(0, 0), (10 * PAGE, 10), ("200K", 204800 // PAGE)])
 def test_a_run_s_limit_holds_and_leaves_no_trace(filled, limit, pages):
     filled.set_writeback_limit(1234)
-    run = writeback.write_back(filled, "huge", limit=limit)
+    run = writeback.writeback_pages(filled, "huge", limit=limit)
     assert (run.stopped, run.pages_written) == ("limit", pages)
     assert filled.read_writeback_limit() == 1234
     assert not filled.read_writeback_limit_enable()
@@ -185,14 +185,14 @@ def test_the_device_s_own_limit_holds_over_several_steps(filled, monkeypatch):
     monkeypatch.setattr("pyzram.postprocess.bounded_steps.FIRST_STEP", 7)
     filled.set_writeback_limit(50 * units)
     filled.set_writeback_limit_enable(True)
-    run = writeback.write_back(filled, "huge", limit=20 * PAGE)
+    run = writeback.writeback_pages(filled, "huge", limit=20 * PAGE)
     assert (run.stopped, run.pages_written) == ("limit", 20)
     assert writeback.remaining_budget(filled) == 30 * PAGE
-    run = writeback.write_back(filled, "huge")
+    run = writeback.writeback_pages(filled, "huge")
     assert (run.stopped, run.pages_written) == ("limit", 30)
     assert filled.read_writeback_limit() == 0
     assert filled.read_writeback_limit_enable()
-    assert writeback.write_back(filled, "huge").pages_written == 0
+    assert writeback.writeback_pages(filled, "huge").pages_written == 0
 
 
 def test_many_small_steps_move_the_same(filled, monkeypatch):
@@ -201,7 +201,7 @@ def test_many_small_steps_move_the_same(filled, monkeypatch):
         "pyzram.postprocess.bounded_steps.StepSizer.step", lambda sizer: contextlib.nullcontext()
     )
     seen = []
-    run = writeback.write_back(filled, "huge", progress=seen.append)
+    run = writeback.writeback_pages(filled, "huge", progress=seen.append)
     assert run.pages_written == PAGES // 3
     assert seen == sorted(seen)
     assert seen[-1] == PAGES // 3 * PAGE
@@ -209,7 +209,7 @@ def test_many_small_steps_move_the_same(filled, monkeypatch):
 
 
 def test_a_deadline_stops_between_two_steps(filled, monkeypatch):
-    run = writeback.write_back(filled, "huge", timeout=0)
+    run = writeback.writeback_pages(filled, "huge", timeout=0)
     assert (run.stopped, run.pages_written) == ("timeout", 0)
 
 
@@ -221,7 +221,7 @@ def test_an_interrupt_leaves_limits_and_pages_as_they_should_be(filled, monkeypa
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        writeback.write_back(filled, "huge", progress=interrupt)
+        writeback.writeback_pages(filled, "huge", progress=interrupt)
     assert counts(filled) == (5, 5)
     assert (filled.read_writeback_limit(), filled.read_writeback_limit_enable()) == (99, False)
     assert load(filled.node, PAGES) == content(PAGES)
@@ -244,12 +244,12 @@ def test_a_limit_lent_when_killed_is_put_right_by_the_next_run(filled, monkeypat
                 os.kill(os.getpid(), signal.SIGKILL)
 
             pyzram.Zram.writeback = killed
-            writeback.write_back(filled, "huge")
+            writeback.writeback_pages(filled, "huge")
         finally:
             os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
     assert (filled.read_writeback_limit(), filled.read_writeback_limit_enable()) == (0, True)
-    run = writeback.write_back(filled, "huge")
+    run = writeback.writeback_pages(filled, "huge")
     assert (run.pages_written, run.stopped) == ((55, "limit") if own else (95, None))
     assert (filled.read_writeback_limit(), filled.read_writeback_limit_enable()) == (0, bool(own))
     assert load(filled.node, PAGES) == content(PAGES)
@@ -264,7 +264,7 @@ def test_a_full_backing_device_stops_the_run_and_loses_nothing(zram_device, tmp_
             stream.truncate(64 * PAGE)
         zram.configure(disksize="16M", backing_dev=file)
         store(zram.node, content(PAGES))
-        run = writeback.write_back(zram, "huge")
+        run = writeback.writeback_pages(zram, "huge")
         assert run.stopped == "full"
         assert run.pages_written in (63, 64)  # older kernels leave the first block exclusive
         assert load(zram.node, PAGES) == content(PAGES)
@@ -278,11 +278,11 @@ def test_a_device_without_a_store_is_refused(zram_device):
         if not zram.has("writeback"):
             pytest.skip("this kernel has no writeback")
         with pytest.raises(pyzram.ZramOSError, match="not initialised") as caught:
-            writeback.write_back(zram)
+            writeback.writeback_pages(zram)
         assert caught.value.errno == errno.EINVAL
         zram.configure(disksize="16M")
         with pytest.raises(pyzram.ZramOSError, match="no backing device") as missing:
-            writeback.write_back(zram)
+            writeback.writeback_pages(zram)
         assert missing.value.errno == errno.ENODEV
 
 
@@ -293,7 +293,7 @@ def test_a_second_run_waits_or_is_refused(filled):
         exclusive(filled, StepSizer(None)),
         pytest.raises(pyzram.DeviceBusyError, match="another writeback") as caught,
     ):
-        writeback.write_back(filled, "huge", timeout=0)
+        writeback.writeback_pages(filled, "huge", timeout=0)
     assert caught.value.errno == errno.EBUSY
 
 
@@ -303,7 +303,7 @@ def test_a_kernel_without_writeback_is_said_so(zram_device):
             pytest.skip("this kernel has it")
         zram.configure(disksize="16M")
         with pytest.raises(pyzram.UnsupportedError, match="no attribute backing_dev"):
-            writeback.write_back(zram)
+            writeback.writeback_pages(zram)
 
 
 # ---- the command ---------------------------------------------------------------------------------
@@ -345,7 +345,7 @@ def test_idle_pages_of_a_process_move_and_its_memory_is_intact(backed):
     stored = backed.read_mm_stat()
     assert stored.orig_data_size >= len(memory)
     backed.mark_idle()
-    run = writeback.write_back(backed, "idle")
+    run = writeback.writeback_pages(backed, "idle")
     assert run.pages_written == stored.orig_data_size // PAGE - stored.same_pages
     model = model_of(pages, backed)
     assert run.memory_freed == pytest.approx(model, rel=0.01)
@@ -357,5 +357,5 @@ def test_idle_pages_of_a_process_move_and_its_memory_is_intact(backed):
 
 def model_of(pages: list[bytes], zram: pyzram.Zram) -> int:
     """Bytes of memory that the pages take in a pool, by the store model."""
-    lengths = pyzram.page_sizes(b"".join(pages), zram.read_comp_algorithm())
+    lengths = pyzram.compressed_sizes(b"".join(pages), zram.read_comp_algorithm())
     return PoolModel(chain=running_chain()).store(lengths).mem_used_total

@@ -124,7 +124,7 @@ def test_pages_of_a_wrong_size_are_refused(algorithm, size):
 
 def test_an_unknown_algorithm_names_those_there_are():
     with pytest.raises(pyzram.InvalidValueError, match=r"lz5.*lzo-rle lzo lz4 lz4hc zstd"):
-        pyzram.page_sizes(PAGE, "lz5")
+        pyzram.compressed_sizes(PAGE, "lz5")
 
 
 def test_an_empty_dictionary_is_refused():
@@ -142,7 +142,7 @@ def test_calls_with_the_same_parameters_share_one_context():
     pages_module._codec.cache_clear()
     for _ in range(5):
         pyzram.compress_page(PAGE, "zstd", level=2)
-        pyzram.page_sizes(PAGE, "zstd", level=2)
+        pyzram.compressed_sizes(PAGE, "zstd", level=2)
     codec = pages_module._codec("zstd", 4096, 2, None, None)
     assert pages_module._codec.cache_info().misses == 1
     assert len(codec._idle) == 1
@@ -181,7 +181,7 @@ def released_memoryview():
 CALLS = {
     "compress_page": lambda buffer: pyzram.compress_page(buffer, "lzo"),
     "decompress_page": lambda buffer: pyzram.decompress_page(buffer, "lzo"),
-    "page_sizes": lambda buffer: pyzram.page_sizes(buffer, "lzo"),
+    "compressed_sizes": lambda buffer: pyzram.compressed_sizes(buffer, "lzo"),
     "analyse": lambda buffer: pyzram.analyse(buffer, ["lzo"]),
     "dictionary": lambda buffer: pyzram.compress_page(PAGE, "zstd", dictionary=buffer),
 }
@@ -221,9 +221,9 @@ def test_buffers_can_be_closed_afterwards(call):
 
 def test_a_buffer_that_is_no_number_of_pages_is_refused():
     with pytest.raises(pyzram.InvalidValueError, match="4097 bytes: no whole number of pages"):
-        pyzram.page_sizes(bytes(4097), "lzo")
+        pyzram.compressed_sizes(bytes(4097), "lzo")
     with pytest.raises(pyzram.InvalidValueError, match="16384"):
-        pyzram.page_sizes(bytes(4096), "lzo", page_size=16384)
+        pyzram.compressed_sizes(bytes(4096), "lzo", page_size=16384)
 
 
 # ---- same-filled -------------------------------------------------------------------------------
@@ -270,35 +270,35 @@ def test_page_sizes_are_those_of_single_pages(algorithm, page_size):
     if page_size == 4096:
         single[-2] = single[-3] = 0  # and the two of CORPUS
         single[list(vectors.pages()).index("zerotail/10/0")] = 0
-    assert pyzram.page_sizes(corpus, algorithm, page_size=page_size).tolist() == single
+    assert pyzram.compressed_sizes(corpus, algorithm, page_size=page_size).tolist() == single
 
 
 def test_no_pages_have_no_sizes():
-    assert pyzram.page_sizes(b"", "lzo") == array("I")
+    assert pyzram.compressed_sizes(b"", "lzo") == array("I")
 
 
 @every_algorithm
 @pytest.mark.parametrize("threads", [None, 2, 7])
 def test_threads_change_nothing(algorithm, threads):
     corpus = CORPUS * 60
-    one = pyzram.page_sizes(corpus, algorithm, threads=1)
-    assert pyzram.page_sizes(corpus, algorithm, threads=threads) == one
+    one = pyzram.compressed_sizes(corpus, algorithm, threads=1)
+    assert pyzram.compressed_sizes(corpus, algorithm, threads=threads) == one
 
 
 @pytest.mark.parametrize("threads", [0, -1, 1.5, "2"])
 def test_threads_must_be_a_positive_number(threads):
     with pytest.raises(pyzram.InvalidValueError, match="threads"):
-        pyzram.page_sizes(CORPUS, "lzo", threads=threads)
+        pyzram.compressed_sizes(CORPUS, "lzo", threads=threads)
 
 
 def test_callers_in_many_threads_do_not_disturb_each_other():
-    expected = {name: pyzram.page_sizes(CORPUS, name) for name in ALGORITHMS}
+    expected = {name: pyzram.compressed_sizes(CORPUS, name) for name in ALGORITHMS}
     wrong = []
 
     def call():
         for _ in range(20):
             for name in ALGORITHMS:
-                if pyzram.page_sizes(CORPUS, name) != expected[name]:
+                if pyzram.compressed_sizes(CORPUS, name) != expected[name]:
                     wrong.append(name)
 
     callers = [threading.Thread(target=call) for _ in range(4)]
@@ -323,7 +323,7 @@ def test_ctrl_c_stops_all_threads_between_chunks(threads, monkeypatch):
     monkeypatch.setattr(_native.Codec, "sizes", interrupted)
     buffer = bytearray(PAGE * 256 * 64)
     with pytest.raises(KeyboardInterrupt):
-        pyzram.page_sizes(buffer, "deflate", threads=threads)
+        pyzram.compressed_sizes(buffer, "deflate", threads=threads)
     assert 1 <= len(done) < 64
     assert [thread for thread in threading.enumerate() if thread.name == "pyzram"] == []
     gc.collect()
@@ -342,7 +342,7 @@ def test_an_error_in_one_thread_reaches_the_caller(here, monkeypatch):
 
     monkeypatch.setattr(_native.Codec, "sizes", fail)
     with pytest.raises(pyzram.ZramOSError, match="compress") as caught:
-        pyzram.page_sizes(PAGE * 256 * 8, "lzo", threads=2)
+        pyzram.compressed_sizes(PAGE * 256 * 8, "lzo", threads=2)
     assert caught.value.errno == errno.ENOMEM
     assert [thread for thread in threading.enumerate() if thread.name == "pyzram"] == []
 
@@ -364,7 +364,7 @@ def test_analyse_gives_the_kernels_figures():
     figures = pyzram.analyse(CORPUS, ["lzo", "zstd"], store=pyzram.PoolModel(chain=(8, "waste")))
     assert list(figures) == ["lzo", "zstd"]
     for name, row in figures.items():
-        lengths = pyzram.page_sizes(CORPUS, name)
+        lengths = pyzram.compressed_sizes(CORPUS, name)
         assert row.pages == len(lengths)
         assert row.orig_data_size == len(CORPUS)
         assert row.same_pages == 3
@@ -414,7 +414,7 @@ def test_nothing_leaks(algorithm):
         for _ in range(10):
             pyzram.compress_page(PAGE, algorithm, **how)
             pyzram.decompress_page(good, algorithm)
-            pyzram.page_sizes(CORPUS, algorithm)
+            pyzram.compressed_sizes(CORPUS, algorithm)
             with pytest.raises(pyzram.InvalidValueError):
                 pyzram.decompress_page(b"", algorithm)
             with pytest.raises(pyzram.InvalidValueError):
@@ -442,14 +442,14 @@ def test_nothing_leaks(algorithm):
 )
 def test_a_parameter_of_another_type_is_named(arguments, named):
     with pytest.raises(pyzram.InvalidValueError, match=re.escape(named)):
-        pyzram.page_sizes(bytes(4096), **arguments)
+        pyzram.compressed_sizes(bytes(4096), **arguments)
 
 
 @pytest.mark.parametrize("size", [4096, 16384, 65536])
 def test_pages_have_the_running_kernels_size_wherever_none_is_given(monkeypatch, size):
     monkeypatch.setattr("os.sysconf", lambda name: {"SC_PAGE_SIZE": size}[name])
     data = vectors.page("half/70") * 32
-    assert len(pyzram.page_sizes(data, "lzo", threads=1)) == len(data) // size
+    assert len(pyzram.compressed_sizes(data, "lzo", threads=1)) == len(data) // size
     assert pyzram.analyse(data, "lzo", threads=1)["lzo"].page_size == size
     assert pyzram.PoolModel().page_size == size
     packed = pyzram.compress_page(data[:size], "lzo")

@@ -121,7 +121,7 @@ def kernel(tmp_path):
 
 def test_many_steps_write_everything_and_put_the_limit_back(kernel):
     seen: list[int] = []
-    run = writeback.write_back(kernel, progress=seen.append)
+    run = writeback.writeback_pages(kernel, progress=seen.append)
     assert (run.pages_written, run.stopped, kernel.idle) == (5000, None, 0)
     assert (kernel.limit, kernel.enabled) == (77, False)
     assert seen[0] == 1024 * PAGE
@@ -130,16 +130,16 @@ def test_many_steps_write_everything_and_put_the_limit_back(kernel):
 
 def test_the_device_s_own_limit_is_charged(kernel):
     kernel.limit, kernel.enabled = 3000 * UNITS, True
-    run = writeback.write_back(kernel, limit=1500 * PAGE)
+    run = writeback.writeback_pages(kernel, limit=1500 * PAGE)
     assert (run.pages_written, run.stopped) == (1500, "limit")
     assert (kernel.limit, kernel.enabled) == (1500 * UNITS, True)
-    assert writeback.write_back(kernel).pages_written == 1500
+    assert writeback.writeback_pages(kernel).pages_written == 1500
     assert (kernel.limit, kernel.enabled) == (0, True)
 
 
 def test_a_full_store_stops_the_run(kernel):
     kernel.room = 1100
-    run = writeback.write_back(kernel)
+    run = writeback.writeback_pages(kernel)
     assert (run.pages_written, run.stopped) == (1100, "full")
     assert (kernel.limit, kernel.enabled) == (77, False)
 
@@ -147,14 +147,14 @@ def test_a_full_store_stops_the_run(kernel):
 def test_a_failing_store_is_an_error_and_the_limit_is_put_back(kernel):
     kernel.trouble = [errno.EIO]
     with pytest.raises(OSError) as caught:
-        writeback.write_back(kernel)
+        writeback.writeback_pages(kernel)
     assert caught.value.errno == errno.EIO
     assert (kernel.limit, kernel.enabled) == (77, False)
 
 
 def test_somebody_else_s_run_is_waited_for(kernel):
     kernel.trouble = [errno.EAGAIN, errno.EAGAIN]
-    assert writeback.write_back(kernel).pages_written == 5000
+    assert writeback.writeback_pages(kernel).pages_written == 5000
 
 
 def test_an_interrupt_puts_the_limit_back(kernel, monkeypatch):
@@ -164,7 +164,7 @@ def test_an_interrupt_puts_the_limit_back(kernel, monkeypatch):
     monkeypatch.setattr(kernel, "writeback", interrupted)
     kernel.limit, kernel.enabled = 9 * UNITS, True
     with pytest.raises(KeyboardInterrupt):
-        writeback.write_back(kernel)
+        writeback.writeback_pages(kernel)
     assert (kernel.limit, kernel.enabled) == (9 * UNITS, True)
 
 
@@ -200,11 +200,11 @@ def test_a_limit_lent_when_killed_is_put_right_by_the_next_run(tmp_path, limit, 
         with pytest.MonkeyPatch.context() as patched:
             kill_after(acts, kernel, patched)
             try:
-                writeback.write_back(kernel)
+                writeback.writeback_pages(kernel)
                 ended = True
             except KilledError:
                 acts += 1
-        writeback.write_back(kernel, limit=0)
+        writeback.writeback_pages(kernel, limit=0)
         assert kernel.enabled == enabled
         assert kernel.limit // UNITS + (kernel.written if enabled else 0) == limit
         assert not list(tmp_path.rglob("*.limit"))
@@ -215,9 +215,9 @@ def test_a_limit_set_by_somebody_after_the_kill_stays(kernel, monkeypatch):
     with monkeypatch.context() as patched:
         kill_after(4, kernel, patched)
         with pytest.raises(KilledError):
-            writeback.write_back(kernel)
+            writeback.writeback_pages(kernel)
     kernel.limit = 5000 * UNITS
-    writeback.write_back(kernel, limit=0)
+    writeback.writeback_pages(kernel, limit=0)
     assert (kernel.limit, kernel.enabled) == (5000 * UNITS, True)
 
 
@@ -227,40 +227,40 @@ def test_the_record_of_a_device_that_had_the_number_before_is_not_used(kernel, m
     with monkeypatch.context() as patched:
         kill_after(4, kernel, patched)
         with pytest.raises(KilledError):
-            writeback.write_back(kernel)
+            writeback.writeback_pages(kernel)
     diskseq.write_text("6\n")
     kernel.limit, kernel.enabled = 12 * UNITS, True
-    writeback.write_back(kernel, limit=0)
+    writeback.writeback_pages(kernel, limit=0)
     assert (kernel.limit, kernel.enabled) == (12 * UNITS, True)
 
 
 def test_no_time_is_enough_for_nothing(kernel):
-    run = writeback.write_back(kernel, timeout=0)
+    run = writeback.writeback_pages(kernel, timeout=0)
     assert (run.pages_written, run.stopped, kernel.calls) == (0, "timeout", 0)
 
 
 def test_waiting_for_idle_pages_ends_at_the_deadline(kernel, monkeypatch):
     waited: list[float] = []
     monkeypatch.setattr("time.sleep", waited.append)
-    assert writeback.write_back(kernel, age=60, timeout=5).stopped == "timeout"
+    assert writeback.writeback_pages(kernel, age=60, timeout=5).stopped == "timeout"
     assert (waited, kernel.written) == ([5], 0)
-    assert writeback.write_back(kernel, age=60).pages_written == 5000
+    assert writeback.writeback_pages(kernel, age=60).pages_written == 5000
     assert waited[1:] == [60]
 
 
 def test_an_age_of_huge_pages_is_refused(kernel):
     with pytest.raises(InvalidValueError, match="no meaning"):
-        writeback.write_back(kernel, "huge", age=60)
+        writeback.writeback_pages(kernel, "huge", age=60)
     with pytest.raises(InvalidValueError, match="not one of idle"):
-        writeback.write_back(kernel, "all")
+        writeback.writeback_pages(kernel, "all")
 
 
 def test_one_run_at_a_time(kernel):
     def within(_written: int) -> None:
         with pytest.raises(DeviceBusyError, match="under way"):
-            writeback.write_back(kernel, timeout=0)
+            writeback.writeback_pages(kernel, timeout=0)
 
-    assert writeback.write_back(kernel, progress=within).pages_written == 5000
+    assert writeback.writeback_pages(kernel, progress=within).pages_written == 5000
 
 
 def test_recompression_gets_beyond_pages_tried_in_vain(tmp_path, monkeypatch):
@@ -347,7 +347,7 @@ def test_a_signal_ends_a_run_between_two_steps(kernel, number):
 
 
 def test_the_report_shows_before_and_after(kernel):
-    run = writeback.write_back(kernel, limit="4M")
+    run = writeback.writeback_pages(kernel, limit="4M")
     text = postprocess_report.table("zram9", run)
     assert f"written: {(4 << 20) // PAGE} pages, 4M" in text
     assert "stopped early: the limit is reached" in text

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: MIT
+"""Show what a reload of a configuration would do, ask, and do exactly that.
+
+Usage: reload_service.py [FILE] [--yes]
+"""
+
+from __future__ import annotations
+
+import sys
+
+import pyzram
+
+
+def main(path: str = "/etc/conf.d/zram", *words: str) -> int:
+    """Return 1 if nothing could be done."""
+    service = pyzram.Service(path, tell=print, warn=lambda line: print(f"warning: {line}"))
+    try:
+        plan = service.plan("reload")
+        print(str(plan) or "nothing to do")
+        if not plan.steps or "--yes" in words or input("Do it? [y/N] ") == "y":
+            plan.apply()
+    except pyzram.ConfigError as err:
+        print(*err.problems, sep="\n", file=sys.stderr)
+        return 1
+    except pyzram.ZramError as err:
+        print(err, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MIT
+"""Show what goes in and out of the zram devices, a line each second.
+
+Usage: watch_rates.py [COUNT] [SECONDS]
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import pyzram
+
+
+def main(count: str = "10", seconds: str = "1") -> int:
+    """Print rates of every device that was there at the start."""
+    with pyzram.devices() as devices:
+        before = [device.stats() for device in devices]
+        for _ in range(int(count)):
+            time.sleep(float(seconds))
+            now = [device.stats() for device in devices]
+            for new, old in zip(now, before, strict=True):
+                change = new - old
+                print(
+                    f"{change.name}: {change.reads_per_second:.0f} reads/s, "
+                    f"{change.writes_per_second:.0f} writes/s, "
+                    f"{change.mm_stat.mem_used_total:+d} bytes of memory"
+                )
+            before = now
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""The questions that people ask before they set zram up, each as one call."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from ..algorithm import Algorithm, as_algorithms
+from ..errors import InvalidValueError
+from ..limits import total_memory
+from .benchmark import PRECISION as BENCH_PRECISION
+from .benchmark import BenchResult, bench_pages, read_sample
+from .estimate import Estimate, Recommendation, estimate_pages
+from .estimate import recommend as recommend_for
+from .sampling import PRECISION
+from .sources import Source, open_files, open_processes, open_system
+from .zsmalloc import PoolModel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import TypeAlias
+
+    Algorithms: TypeAlias = str | Algorithm | Iterable[str | Algorithm] | None
+    Paths: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | None
+
+
+def estimate(
+    *,
+    pids: int | Iterable[int] | None = None,
+    files: Paths = None,
+    system: bool = False,
+    algorithms: Algorithms = None,
+    precision: float = PRECISION,
+    full: bool = False,
+    timing: bool = True,
+    threads: int | None = None,
+    seed: int | None = None,
+) -> Estimate:
+    """Estimate what zram would make of processes, of files, or of the whole system.
+
+    Exactly one of ``pids``, ``files`` (core dumps and block devices too) and ``system`` is given.
+    ``algorithms`` are by default all of the page engine. ``precision`` bounds the half width of the
+    ratio's 95 % interval, 0.01 being one percentage point; ``full`` reads every page. Times are a
+    single core's, in microseconds a page.
+
+    Raises:
+        InvalidValueError: not exactly one source, no such algorithm or level.
+        AccessError: none of the processes may be looked at.
+        ZramOSError: what opening gave.
+    """
+    with open_source(pids=pids, files=files, system=system) as source:
+        return estimate_pages(
+            source,
+            labels(algorithms),
+            precision=precision,
+            full=full,
+            timing=timing,
+            threads=threads,
+            seed=seed,
+        )
+
+
+def recommend(
+    estimate: Estimate, *, ram: int | None = None, offered: str | Iterable[str] | None = None
+) -> Recommendation | None:
+    """Choose an algorithm and a disksize for a machine with ``ram`` bytes, by default this one's.
+
+    ``offered`` are the algorithms of its kernel (``device.read_algorithms()``), by default all that
+    were estimated. ``None`` without pages or algorithms, or where nothing was timed.
+    """
+    names = [offered] if isinstance(offered, str) else offered
+    return recommend_for(estimate, total_memory() if ram is None else ram, names)
+
+
+def bench(
+    *,
+    pids: int | Iterable[int] | None = None,
+    files: Paths = None,
+    system: bool = False,
+    algorithms: Algorithms = None,
+    precision: float = BENCH_PRECISION,
+    full: bool = False,
+    seed: int | None = None,
+) -> list[BenchResult]:
+    """Measure ratio and speed of algorithms at their levels, on the sources of :func:`estimate`.
+
+    Raises:
+        As :func:`estimate`.
+    """
+    with open_source(pids=pids, files=files, system=system) as source:
+        pages = read_sample(source, precision=precision, full=full, seed=seed)
+        return bench_pages(pages, labels(algorithms), store=PoolModel(page_size=source.page_size))
+
+
+def open_source(
+    *, pids: int | Iterable[int] | None = None, files: Paths = None, system: bool = False
+) -> Source:
+    """Open the one source that is given."""
+    if (pids is not None) + (files is not None) + bool(system) != 1:
+        raise InvalidValueError("give one of pids, files and system")
+    if pids is not None:
+        return open_processes([pids] if isinstance(pids, int) else pids)
+    if files is not None:
+        paths = [files] if isinstance(files, (str, os.PathLike)) else files
+        return open_files([os.fspath(path) for path in paths])
+    return open_system()
+
+
+def labels(algorithms: Algorithms) -> list[str] | None:
+    """Return algorithms as the estimate names them, ``NAME:LEVEL``."""
+    if algorithms is None:
+        return None
+    return [algorithm.label for algorithm in as_algorithms(algorithms)]
