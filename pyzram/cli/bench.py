@@ -104,7 +104,7 @@ def main(argv: list[str]) -> int:
     if options.json:
         import json
 
-        say(json.dumps([row.to_dict() for row in rows], indent=2))
+        say(json.dumps([row.as_dict() for row in rows], indent=2))
     else:
         say(f"{label}: measured on {len(pages) // page_size} pages ({format_size(len(pages))})")
         if skipped:

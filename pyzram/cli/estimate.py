@@ -124,7 +124,7 @@ def main(argv: list[str]) -> int:
     if options.json:
         import json
 
-        say(json.dumps(result.to_dict(), indent=2))
+        say(json.dumps(result.as_dict(), indent=2))
     else:
         say(report(result, ram, offered()))
     if options.plot:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .. import _native
+from ..algorithm import Algorithm, as_algorithms
 from .codec import algorithms as all_algorithms
 from .codec import page_sizes
 from .estimate import parse_algorithm
@@ -62,7 +63,7 @@ class BenchResult:
         """``zstd:9``, or the name alone where there are no levels."""
         return self.name if self.level is None else f"{self.name}:{self.level}"
 
-    def to_dict(self) -> dict[str, object]:
+    def as_dict(self) -> dict[str, object]:
         """Plain values; speeds in bytes a second, ``None`` where nothing was measured."""
         return {
             "algorithm": self.name,
@@ -79,15 +80,17 @@ class BenchResult:
         }
 
 
-def candidates(algorithms: Iterable[str] | None = None) -> list[tuple[str, int | None]]:
+def candidates(
+    algorithms: str | Algorithm | Iterable[str | Algorithm] | None = None,
+) -> list[tuple[str, int | None]]:
     """Algorithms with levels: each level in :data:`LEVELS` unless one is given as ``NAME:LEVEL``.
 
     Raises:
         InvalidValueError: no such algorithm.
     """
     found: list[tuple[str, int | None]] = []
-    for text in all_algorithms() if algorithms is None else algorithms:
-        name, level = parse_algorithm(text)
+    for entry in as_algorithms(all_algorithms() if algorithms is None else algorithms):
+        name, level = parse_algorithm(entry)
         if level is None and name in LEVELS:
             found += [(name, level) for level in LEVELS[name]]
         else:
@@ -107,7 +110,7 @@ def read_sample(
 
 def bench_pages(
     pages: bytearray,
-    algorithms: Iterable[str] | None = None,
+    algorithms: str | Algorithm | Iterable[str | Algorithm] | None = None,
     *,
     store: PoolModel | None = None,
     threads: int | None = None,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import _native
+from ..algorithm import Algorithm, as_algorithm, as_algorithms
 from ..errors import InvalidValueError
 from ..units import format_size
 from .codec import algorithms as all_algorithms
@@ -105,7 +106,7 @@ class Estimate:
     parts: tuple[PartEstimate, ...] = ()
     """largest first"""
 
-    def to_dict(self) -> dict[str, object]:
+    def as_dict(self) -> dict[str, object]:
         """Plain values under the kernel's names; ``ratio`` is compr_data_size / orig_data_size."""
         return {
             "source": self.source,
@@ -154,19 +155,20 @@ class Estimate:
         }
 
 
-def parse_algorithm(text: str) -> tuple[str, int | None]:
-    """Take apart ``NAME`` or ``NAME:LEVEL``.
+def parse_algorithm(text: str | Algorithm) -> tuple[str, int | None]:
+    """Take apart an algorithm: its name and level.
 
     Raises:
-        InvalidValueError: no such algorithm, or the level is no number.
+        InvalidValueError: no such algorithm, or parameters other than a level.
     """
-    name, colon, level = text.partition(":")
-    if name not in all_algorithms():
-        raise InvalidValueError(f"algorithm {name!r}: not one of {' '.join(all_algorithms())}")
-    try:
-        return name, int(level) if colon else None
-    except ValueError as err:
-        raise InvalidValueError(f"algorithm {text!r}: {level!r} is no level") from err
+    algorithm = as_algorithm(text)
+    if algorithm.name not in all_algorithms():
+        raise InvalidValueError(
+            f"algorithm {algorithm.name!r}: not one of {' '.join(all_algorithms())}"
+        )
+    if algorithm.dictionary is not None or algorithm.winbits is not None:
+        raise InvalidValueError(f"algorithm {text!s}: only a level can be estimated")
+    return algorithm.name, algorithm.level
 
 
 @dataclass(slots=True)
@@ -188,7 +190,7 @@ class _Tally:
 
 def estimate_pages(
     source: Source | Stream,
-    algorithms: Iterable[str] | None = None,
+    algorithms: str | Algorithm | Iterable[str | Algorithm] | None = None,
     *,
     store: PoolModel | None = None,
     precision: float = PRECISION,
@@ -215,8 +217,8 @@ def estimate_pages(
         )
     empty = store.store([])
     tallies = {}
-    for text in all_algorithms() if algorithms is None else algorithms:
-        tallies[text] = _Tally(*parse_algorithm(text), empty)
+    for entry in as_algorithms(all_algorithms() if algorithms is None else algorithms):
+        tallies[entry.label] = _Tally(*parse_algorithm(entry), empty)
     sample = Sample(source, precision=precision, full=full, seed=seed)
     blocks = array("Q")
     zeros = 0

@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from ..algorithm import Algorithm, as_algorithms
 from ..errors import InvalidValueError
 from ..limits import total_memory
 from .benchmark import PRECISION as BENCH_PRECISION
@@ -20,6 +19,8 @@ from .zsmalloc import PoolModel
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import TypeAlias
+
+    from ..algorithm import Algorithm
 
     Algorithms: TypeAlias = str | Algorithm | Iterable[str | Algorithm] | None
     Paths: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | None
@@ -52,7 +53,7 @@ def estimate(
     with open_source(pids=pids, files=files, system=system) as source:
         return estimate_pages(
             source,
-            labels(algorithms),
+            algorithms,
             precision=precision,
             full=full,
             timing=timing,
@@ -90,7 +91,7 @@ def bench(
     """
     with open_source(pids=pids, files=files, system=system) as source:
         pages = read_sample(source, precision=precision, full=full, seed=seed)
-        return bench_pages(pages, labels(algorithms), store=PoolModel(page_size=source.page_size))
+        return bench_pages(pages, algorithms, store=PoolModel(page_size=source.page_size))
 
 
 def open_source(
@@ -105,10 +106,3 @@ def open_source(
         paths = [files] if isinstance(files, (str, os.PathLike)) else files
         return open_files([os.fspath(path) for path in paths])
     return open_system()
-
-
-def labels(algorithms: Algorithms) -> list[str] | None:
-    """Return algorithms as the estimate names them, ``NAME:LEVEL``."""
-    if algorithms is None:
-        return None
-    return [algorithm.label for algorithm in as_algorithms(algorithms)]

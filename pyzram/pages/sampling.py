@@ -85,6 +85,8 @@ class Sample:
         full: bool = False,
         seed: int | None = None,
     ) -> None:
+        if isinstance(source, Source) and source.closed:
+            raise InvalidValueError(f"{source.label}: the source is closed")
         self.source = source
         self.wave_size = 2 * -(-sample_size(precision) // (2 * WAVES))
         self.wanted = WAVES * self.wave_size

@@ -93,7 +93,7 @@ class Source:
         self.close()
 
     def __del__(self) -> None:
-        if not getattr(self, "closed", True) and (self._fds or self.segments):
+        if getattr(self, "_fds", None):
             warn(f"source {self.label!r} was never closed", ResourceWarning, stacklevel=2)
             self.close()
 

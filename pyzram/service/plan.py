@@ -112,10 +112,6 @@ class Plan:
             )
         return found
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return what :meth:`as_dict` does."""
-        return self.as_dict()
-
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON."""
         return {

@@ -62,7 +62,7 @@ def test_nothing_to_compress_has_no_speed():
     [row] = benchmark.bench_pages(bytearray(), ["lz4:1"], threads=1)
     assert (row.compress, row.memory_share, row.figures.ratio) == (0, None, None)
     assert row.speedup is None
-    assert row.to_dict()["compress_speed"] is row.to_dict()["speedup"] is None
+    assert row.as_dict()["compress_speed"] is row.as_dict()["speedup"] is None
 
 
 def test_where_nothing_was_measured_no_figure_is_shown(tmp_path, capsys):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import pyzram
 from pyzram.cli import estimate as command
 from pyzram.cli import pyzram as dispatcher
 from pyzram.config import parser
@@ -353,7 +354,7 @@ def test_a_process_that_is_gone_at_once_has_no_figures(pages):
     assert result.sampled == 0
     assert result.lost > 0
     assert "nothing to compress" in command.report(result, 8 << 30, None)
-    figures = result.to_dict()["algorithms"][FAST]
+    figures = result.as_dict()["algorithms"][FAST]
     assert figures["ratio"] is figures["ratio_low"] is figures["ratio_high"] is None
     assert estimate.historic_block(result, FAST)["orig_data_size"] == 0
 
@@ -509,3 +510,42 @@ def test_without_matplotlib_the_plot_says_what_to_install(capsys, monkeypatch):
     assert dispatcher.main(["estimate", __file__, "--plot", "x.png"]) == 1
     assert "pyzram[plot]" in capsys.readouterr().err
     assert not Path("x.png").exists()
+
+
+# ---- the questions that people ask ---------------------------------------------------------------
+
+
+def test_every_form_of_an_algorithm_means_the_same(tmp_path):
+    file = tmp_path / "pages"
+    file.write_bytes(bytes(4096) + os.urandom(4096) + b"pyzram! " * 512)
+    forms = ["zstd:3", "zstd(level=3)", pyzram.Algorithm("zstd", level=3), ["zstd:3"]]
+    found = [pyzram.estimate(files=file, algorithms=form, timing=False) for form in forms]
+    assert {tuple(one.algorithms) for one in found} == {("zstd:3",)}
+    assert len({one.algorithms["zstd:3"].figures for one in found}) == 1
+
+
+def test_one_source_is_given_and_no_more(tmp_path):
+    for wrong in ({}, {"pids": 1, "system": True}, {"files": "/etc/passwd", "pids": [1]}):
+        with pytest.raises(pyzram.InvalidValueError, match="give one of pids, files and system"):
+            pyzram.estimate(**wrong)
+    with pytest.raises(OSError, match="name the files that are in it"):
+        pyzram.estimate(files=tmp_path)
+
+
+def test_memory_is_recommended_for(tmp_path):
+    file = tmp_path / "pages"
+    file.write_bytes(b"".join(bytes([i]) * 64 for i in range(256)) * 16)
+    chosen = pyzram.recommend(pyzram.estimate(files=file), ram=1 << 30, offered="lz4")
+    assert chosen.algorithm == "lz4"
+    assert 0 < chosen.disksize <= 2 << 30
+
+
+def test_a_source_that_is_dropped_open_says_so_and_a_closed_one_is_refused(tmp_path):
+    file = tmp_path / "pages"
+    file.write_bytes(bytes(8192))
+    with pytest.warns(ResourceWarning, match="was never closed"):
+        pyzram.open_files([str(file)])
+    with pyzram.open_files([str(file)]) as source:
+        pass
+    with pytest.raises(pyzram.InvalidValueError, match="the source is closed"):
+        pyzram.estimate_pages(source, "lz4")

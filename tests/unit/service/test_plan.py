@@ -390,7 +390,7 @@ def test_a_reload_counts_what_comes_back_from_the_backing_device(backing: str) -
 
 def test_a_plan_is_plain_json() -> None:
     plan = plan_reload(conf("ZRAM_SIZE_0=2G"), machine(running(conf()), zswap=True))
-    document = json.loads(json.dumps(plan.to_dict()))
+    document = json.loads(json.dumps(plan.as_dict()))
     assert document["steps"][0] == {"action": "add", "device": 0, "text": "add a device"}
     assert document["changes"] == [
         {
