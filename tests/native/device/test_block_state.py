@@ -124,7 +124,7 @@ def test_ages_double_from_bucket_to_bucket():
     counts.add(line(9, now // 1_000_000 + 5, 0, 0).encode())  # used since the clock was read
     assert counts.ages()[:6] == [3, 2, 1, 2, 1, 0]
     assert sum(counts.ages()) == 9
-    summary = block_state.Summary(9, counts.flags(), tuple(counts.ages()))
+    summary = block_state.BlockState(9, counts.flags(), tuple(counts.ages()))
     assert [summary.older_than(age) for age in (0, 1, 2, 4, 8, 16)] == [9, 6, 4, 3, 1, 0]
 
 
