@@ -61,8 +61,8 @@ class ConfigError(InvalidValueError):
 
     def __init__(self, problems: list[str], warnings: Sequence[str] = ()) -> None:
         super().__init__("\n".join(problems))
-        self.problems = problems
-        self.warnings = list(warnings)
+        self.problems: list[str] = problems
+        self.warnings: list[str] = list(warnings)
         """What alone would have been taken, but looks wrong too."""
 
 
@@ -81,13 +81,13 @@ class Config:
     )
 
     def __init__(self, path: str) -> None:
-        self.path = path
-        self.load_on_start = True
-        self.tend = True
+        self.path: str = path
+        self.load_on_start: bool = True
+        self.tend: bool = True
         """Whether pyzram tend may do anything."""
         self.tend_budget: int | None = None
         """Bytes to a medium in any 24 hours; ``None`` leaves it to the medium."""
-        self.unload_on_stop = False
+        self.unload_on_stop: bool = False
         self.devices: tuple[DeviceConfig, ...] = ()
         """In order of their numbers, which may have gaps: a device can be left out."""
         self.sources: dict[str, str] = {}

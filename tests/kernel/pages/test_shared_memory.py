@@ -93,7 +93,7 @@ from pyzram.pages.sources import open_processes
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 with open_processes(map(int, sys.argv[1:])) as source:
     found = estimate_pages(source, ["lz4"], full=True, timing=False)
-    print(json.dumps(found.to_dict()))
+    print(json.dumps(found.as_dict()))
 """
 
 
