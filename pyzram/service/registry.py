@@ -32,10 +32,10 @@ class RegisteredDevice:
     __slots__ = ("diskseq", "index", "number", "ready", "settings")
 
     def __init__(self, index: int, number: int, diskseq: str, ready: bool = False) -> None:
-        self.index = index
-        self.number = number
-        self.diskseq = diskseq
-        self.ready = ready
+        self.index: int = index
+        self.number: int = number
+        self.diskseq: str = diskseq
+        self.ready: bool = ready
         self.settings: dict[str, str] = {}
         """What was asked for and the kernel does not tell back."""
 
@@ -49,14 +49,14 @@ class Registry:
     def __init__(
         self, config_path: str, *, directory: str = DEFAULT_DIRECTORY, sysfs: Sysfs | None = None
     ) -> None:
-        self.sysfs = sysfs or Sysfs()
-        self.directory = directory
+        self.sysfs: Sysfs = sysfs or Sysfs()
+        self.directory: str = directory
         # As sysfs writes names that hold a slash; no two paths have one name.
         name = os.path.abspath(config_path).strip("/")
         for character, instead in (("%", "%25"), ("!", "%21"), ("/", "!")):
             name = name.replace(character, instead)
-        self.path = f"{directory}/services/{name}"
-        self.adding = f"{directory}/adding/{name}"
+        self.path: str = f"{directory}/services/{name}"
+        self.adding: str = f"{directory}/adding/{name}"
         self.records: list[RegisteredDevice] = []
         self._lock = -1
 
