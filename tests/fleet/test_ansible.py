@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The role, played on this machine in a mount namespace with an /etc and a /run of its own.
 
-The service manager is Debian's ``service`` with a script that calls pyzram; the devices are real.
+The service manager is what Ansible takes here, ``service`` or ``rc-service``, with
+a script that calls pyzram and says of the status what OpenRC says too; the devices are real.
 Ansible is taken from .cache/fleet/ansible, which ``make fleet`` fills.
 """
 
@@ -29,7 +30,10 @@ INIT = """#!/bin/sh
 # Default-Stop: 0 1 6
 ### END INIT INFO
 echo "$1" >>/run/calls
-case $1 in start|stop|reload|restart|status) exec pyzram "$1" ;; esac
+case $1 in
+start|stop|reload|restart) exec pyzram "$1" ;;
+status) exec pyzram status && echo " * status: started" ;;
+esac
 """
 SESSION = """
 set -e
@@ -87,7 +91,7 @@ def played(tmp_path_factory) -> Path:
     here = tmp_path_factory.mktemp("ansible")
     # service(8) leaves a script with a PATH of its own.
     pyzram = Path(sys.executable).parent / "pyzram"
-    (here / "init").write_text(INIT.replace("exec pyzram", f"exec {pyzram}"))
+    (here / "init").write_text(INIT.replace("exec pyzram", str(pyzram)))
     (here / "site.yml").write_text(PLAYBOOK)
     done = subprocess.run(
         ["unshare", "-m", "sh", "-c", SESSION],
