@@ -141,9 +141,10 @@ class Tend(Policy):
     def wake(self, machine: Machine) -> float:
         decision = decide(self.observe(machine), self.state)
         self.state = decision.state
+        spent = 0.0
         for action in decision.actions:
             if isinstance(action, WriteBack):
-                self.write_back(machine, action)
+                spent += self.write_back(machine, action, action.limit - spent)
             elif isinstance(action, Recompress):
                 machine.recompress(
                     action.age,
@@ -199,14 +200,15 @@ class Tend(Policy):
             ),
         )
 
-    def write_back(self, machine: Machine, action: WriteBack) -> None:
-        """Oldest first."""
-        age, left = action.oldest, action.limit
+    def write_back(self, machine: Machine, action: WriteBack, limit: float) -> float:
+        """Oldest first; the bytes written."""
+        age, left = action.oldest, limit
         while left > 0 and not enough(self.observe(machine)):
             left -= machine.write_back(age, left, huge=action.huge, keeps=True)
             if age <= action.floor:
                 break
             age = max(action.floor, age / 2)
+        return limit - left
 
 
 POLICIES = {

@@ -9,7 +9,8 @@ from typing import NamedTuple
 class WriteBack(NamedTuple):
     """Write pages not used for ``floor`` seconds, the oldest first, until ``limit`` is used up.
 
-    Those from ``oldest`` on come first; then the age is halved until it is at the floor.
+    Those from ``oldest`` on come first; then the age is halved until it is at the floor. All
+    for one device in one decision share the limit.
     """
 
     device: str
