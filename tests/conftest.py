@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 from collections.abc import Iterator
 
@@ -18,7 +19,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 with contextlib.suppress(ImportError):
     from hypothesis import settings
 
-    settings.register_profile("pyzram", deadline=None)
+    # An emulated processor takes thirty times as long for each.
+    examples = 10 if os.environ.get("PYZRAM_EMULATED") else settings().max_examples
+    settings.register_profile("pyzram", deadline=None, max_examples=examples)
     settings.load_profile("pyzram")
 
 

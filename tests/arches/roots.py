@@ -49,10 +49,16 @@ def cache() -> Path:
     return Path(os.environ.get("PYZRAM_ARCHES_CACHE") or TREE / ".cache/arches").resolve()
 
 
-def enter(root: Path, arch: Arch, out: Path, *command: str) -> list[str]:
-    """The command line that runs ``command`` in a root, the tree at /tree and ``out`` at /out."""
+def snapshot(folder: Path) -> Path:
+    """A copy of the tree: what is built and what is tested are one, whatever is edited."""
+    skipped = shutil.ignore_patterns(".git", ".venv", ".cache", ".tox", "build", "__pycache__")
+    return Path(shutil.copytree(TREE, folder / "tree", ignore=skipped))
+
+
+def enter(root: Path, arch: Arch, tree: Path, out: Path, *command: str) -> list[str]:
+    """The command line that runs ``command`` in a root, a tree at /tree and ``out`` at /out."""
     binfmt = f"/usr/lib/binfmt.d/qemu-{arch.emulator}.conf" if arch.emulator else "none"
-    return ["sh", f"{TREE}/tests/arches/enter", str(root), binfmt, str(TREE), str(out), *command]
+    return ["sh", f"{TREE}/tests/arches/enter", str(root), binfmt, str(tree), str(out), *command]
 
 
 def make_root(arch: Arch) -> Path:

@@ -17,7 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 from arches.differences import OPTIONS
-from arches.roots import ARCHES, Arch, cache, enter, make_root
+from arches.roots import ARCHES, Arch, cache, enter, make_root, snapshot
 from vm.archive import TREE, UnavailableError
 
 SHORT = [
@@ -43,12 +43,13 @@ def run_tests(arch: Arch, tests: list[str]) -> tuple[dict[str, int], str]:
     out = cache() / "results" / arch.name
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
+    tree = snapshot(out)
     start = time.monotonic()
     with (out / "log").open("wb") as log:
 
         def inside(*command: str) -> int:
             return subprocess.run(
-                enter(root, arch, out, *command),
+                enter(root, arch, tree, out, *command),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

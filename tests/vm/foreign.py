@@ -14,9 +14,9 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from arches.roots import ARCHES, Arch, enter, make_root
+from arches.roots import ARCHES, Arch, enter, make_root, snapshot
 
-from .archive import TREE, Archive, UnavailableError, cache, release_of, run
+from .archive import Archive, UnavailableError, cache, release_of, run
 from .guest import Guest
 
 
@@ -136,10 +136,10 @@ def share(name: str, path: Path, *, writable: bool = False) -> tuple[str, ...]:
     )
 
 
-def build(arch: Arch, root: Path, out: Path) -> None:
-    """This tree, built in the root by qemu-user."""
+def build(arch: Arch, root: Path, tree: Path, out: Path) -> None:
+    """The tree, built in the root by qemu-user."""
     done = subprocess.run(
-        enter(root, arch, out, "sh", "tests/arches/build"),
+        enter(root, arch, tree, out, "sh", "tests/arches/build"),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -157,7 +157,8 @@ def boot(machine: Machine, folder: Path, work: str) -> Guest:
     (arch,) = (arch for arch in ARCHES if arch.name == machine.arch)
     root = make_root(arch)
     kernel_root = kernel(machine)
-    build(arch, root, folder)
+    tree = snapshot(folder)
+    build(arch, root, tree, folder)
     (python,) = (root / "usr/lib").glob("python3.*")
     script = (
         "export PATH=/out/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp LC_ALL=C.UTF-8\n"
@@ -175,6 +176,6 @@ def boot(machine: Machine, folder: Path, work: str) -> Guest:
         *share("root", root),
         *share("out", folder, writable=True),
         *share("modules", kernel_root / "lib/modules"),
-        *share("tree", TREE),
+        *share("tree", tree),
     ]
     return Guest.of(command, folder)
