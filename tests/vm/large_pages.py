@@ -66,7 +66,7 @@ def swap(device: pyzram.Zram) -> str:
         with open("/proc/swaps") as file:
             size = file.read().split("\n")[1].split()[2]
         shown = subprocess.run(["zram_stats"], check=True, capture_output=True, text=True).stdout
-        assert device.name in shown, shown
+        assert f" {1023 * PAGE}\n" in shown.partition("swap_size:")[2], shown
     finally:
         subprocess.run(["swapoff", device.node], check=True)
         device.reset()
