@@ -438,11 +438,11 @@ def manual() -> str:
 
 
 def test_the_manual_page_tells_of_every_figure_what_the_table_has():
-    page = manual().partition(".SH FIGURES")[2].partition(".SH METRICS")[0]
+    page = manual().partition(".Sh FIGURES")[2].partition(".Sh METRICS")[0]
     # An entry is one or several names, then "(unit, file; HEADING)".
     entries = {}
-    for names, facts in re.findall(r"((?:^\.B [a-z_]+\n(?:\.TQ\n)?)+)\(([^)]*)\)", page, re.M):
-        for name in re.findall(r"\.B ([a-z_]+)", names):
+    for names, facts in re.findall(r"((?:^\.It Cm [a-z_]+\n)+)\(([^)]*)\)", page, re.M):
+        for name in re.findall(r"Cm ([a-z_]+)", names):
             entries[name] = facts
     assert set(entries) == {column.name for column in zram_stats.stats_columns.COLUMNS}
     for column in zram_stats.stats_columns.COLUMNS:
