@@ -44,7 +44,7 @@ def run_program(
     ``descriptors`` are open in the program too, under the same numbers: above 2.
 
     Raises:
-        ZramOSError: it is missing (ENOENT), or can not be run.
+        ZramOSError: it is missing (ENOENT), or cannot be run.
         ProgramError: it failed; its own words are kept.
         Ended: a signal was noted meanwhile, whether or not the program got through.
     """

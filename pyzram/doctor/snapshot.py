@@ -14,7 +14,8 @@ from ..device.features import Features, features
 from ..device.zram import Zram
 from ..errors import DeviceNotFoundError, UnsupportedError
 from ..kernel.parse import SwapArea, parse_swaps, unescape
-from ..kernel.sysfs import Sysfs, read_text
+from ..kernel.sysfs import Sysfs
+from ..kernel.system import resume_device, zswap_enabled
 from ..limits import total_memory
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def take_snapshot(*, sysfs: Sysfs | None = None, config_path: str = DEFAULT_PATH
         devices=tuple(stats),
         swaps=tuple(parse_swaps(_text(tree, "proc/swaps") or "")),
         mount_options=_mount_options(tree),
-        zswap=_text(tree, "sys/module/zswap/parameters/enabled") == "Y",
+        zswap=zswap_enabled(tree),
         resume=_resume_device(tree),
         page_cluster=_number(_text(tree, "proc/sys/vm/page-cluster")),
         memory=total_memory(),
@@ -118,16 +119,9 @@ def _mount_options(tree: Sysfs) -> dict[str, frozenset[str]]:
 
 
 def _resume_device(tree: Sysfs) -> str | None:
-    """The device of /sys/power/resume, or else of the kernel command line."""
-    number = _text(tree, "sys/power/resume")
-    if number and number != "0:0":
-        try:
-            uevent = read_text(tree.path("sys/dev/block", number, "uevent"))
-        except OSError:
-            return None
-        for line in uevent.split("\n"):
-            if line.startswith("DEVNAME="):
-                return line.removeprefix("DEVNAME=")
+    """The device that the kernel resumes from, or else the one its command line names."""
+    if device := resume_device(tree):
+        return device
     for word in (_text(tree, "proc/cmdline") or "").split():
         if word.startswith("resume=/dev/"):
             return word.removeprefix("resume=/dev/")

@@ -10,6 +10,7 @@ from ..errors import from_errno
 from ..kernel import holders
 from ..kernel.parse import BD_UNIT, parse_mounts, parse_swaps
 from ..kernel.sysfs import Sysfs, read_text
+from ..kernel.system import resume_device, zswap_enabled
 from .observed import ObservedDevice, ObservedSystem
 
 TYPE_CHECKING = False
@@ -29,7 +30,7 @@ def observe(registry: Registry) -> ObservedSystem:
     """Take a snapshot; ``registry`` must have been loaded.
 
     Raises:
-        ZramOSError: /sys or /proc can not be read.
+        ZramOSError: /sys or /proc cannot be read.
     """
     sysfs = registry.sysfs
     areas = parse_swaps(_read(sysfs, "proc/swaps"))  # a kernel without swap has none
@@ -57,8 +58,8 @@ def observe(registry: Registry) -> ObservedSystem:
         areas=areas,
         devices=devices.values(),
         mounted=[point for points in mounts.values() for point in points],
-        zswap=_text(sysfs, "sys/module/zswap/parameters/enabled") == "Y",
-        resume=_resume(sysfs),
+        zswap=zswap_enabled(sysfs),
+        resume=resumed if (resumed := resume_device(sysfs) or "").startswith("zram") else "",
     )
 
 
@@ -129,18 +130,6 @@ def container(sysfs: Sysfs) -> str:
         return ""
     kinds = [word.partition("=")[2] for word in environment if word.startswith("container=")]
     return kinds[0] if kinds else ""
-
-
-def _resume(sysfs: Sysfs) -> str:
-    """Return the zram device that the kernel is to resume from, or nothing."""
-    number = _text(sysfs, "sys/power/resume")
-    if number in ("", "0:0"):
-        return ""
-    try:
-        name = os.path.basename(os.readlink(sysfs.path("sys/dev/block", number)))
-    except OSError:
-        return ""
-    return name if name.startswith("zram") else ""
 
 
 def _read(sysfs: Sysfs, path: str) -> str:

@@ -44,10 +44,9 @@ def options_in(text: str) -> list[str]:
 
 
 def options_described(name: str) -> set[str]:
-    """The options that head a paragraph of a page, which may be mdoc or man."""
+    """The options that head a paragraph of a page."""
     text = manual(name)
-    heads = re.findall(r"^\.It (Fl .*)|^\.TP\n\.BI?R? (\"?-.*)", text, re.M)
-    words = "\n".join("".join(head) for head in heads)
+    words = "\n".join(re.findall(r"^\.It (Fl .*)", text, re.M))
     return set(options_in(words.replace("Fl Fl ", "--").replace("Fl ", "-")))
 
 
