@@ -60,7 +60,7 @@ def run_tests(arch: Arch, tests: list[str]) -> tuple[dict[str, int], str]:
             raise UnavailableError(
                 f"{arch.name}: cannot enter its root: {(out / 'log').read_text()[-300:]}"
             )
-        built = inside("sh", "tests/arches/build")
+        built = inside("sh", "tests/arches/build.sh")
         assert built == 0, (out / "log").read_text()[-3000:]
         options = [word for option in OPTIONS for word in ("--deselect", option)]
         inside(

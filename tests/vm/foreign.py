@@ -139,7 +139,7 @@ def share(name: str, path: Path, *, writable: bool = False) -> tuple[str, ...]:
 def build(arch: Arch, root: Path, tree: Path, out: Path) -> None:
     """The tree, built in the root by qemu-user."""
     done = subprocess.run(
-        enter(root, arch, tree, out, "sh", "tests/arches/build"),
+        enter(root, arch, tree, out, "sh", "tests/arches/build.sh"),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
