@@ -11,7 +11,7 @@ import pytest
 # Data, prose, and files whose readers take no comment.
 NO_COMMENT = re.compile(
     r"""(\.(md|json|txt|bin)|MANIFEST\.in|Manifest|LICENSE|py\.typed
-    |tests/data/sysfs/.*|repo_name|\.git\w+|packaging/debian/(copyright|.*format|.*\.(NEWS|install)))$""",
+    |tests/data/sysfs/.*|repo_name|\.git\w+|packaging/debian/(copyright|.*format|.*\.(NEWS|install|examples)))$""",
     re.X,
 )
 GENTOO = "# Distributed under the terms of the GNU General Public License v2\n"
