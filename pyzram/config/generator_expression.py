@@ -23,7 +23,7 @@ FUNCTIONS: dict[str, tuple[int, int, Callable[..., float]]] = {
     "ceil": (1, 1, math.ceil),
     "floor": (1, 1, math.floor),
     "abs": (1, 1, abs),
-    "sign": (1, 1, lambda x: (x > 0) - (x < 0)),
+    "sign": (1, 1, lambda x: math.copysign(1, x)),
     "log": (1, 2, lambda a, b=None: math.log10(a) if b is None else math.log(b, a)),
     "round": (1, 2, lambda a, b=None: _round(a) if b is None else _round(b / a) * a),
     "min": (1, 99, lambda *values: min(values)),
@@ -341,7 +341,7 @@ def _number_of(node: Node) -> tuple[str, int]:
         unit = f"({words[0]})"
         return f"round(({words[1]})/{unit})*{unit}", LEVELS["*"]
     if kind == "sign":
-        return f"if(({words[0]}) > 0, 1, if(({words[0]}) < 0, -1, 0))", 9
+        return f"if(({words[0]}) < 0, -1, 1)", 9
     if kind == "!":
         return f"if({words[0]}, 0, 1)", 9
     if kind == "&&":

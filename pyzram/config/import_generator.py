@@ -20,7 +20,7 @@ from .values import MAX_SECONDARIES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from .imported import Source
 
@@ -65,7 +65,7 @@ def translated(sources: Sequence[Source]) -> Imported:
         _read(found, text, path, prefix, sections, commands)
     used = 0
     for number in sorted(sections):
-        device = _Device(found, number, used, sections[number], commands)
+        device = _Device(found, number, used, sections[number], commands, list(sections.values()))
         if device.translate():
             used += 1
     found.count(used)
@@ -124,8 +124,9 @@ def _wrong(key: str, value: str) -> str:
         if not is_number(digits) or not -1 <= int(value) <= PRIORITY_MAX:
             return f"{value!r} is no number from -1 to {PRIORITY_MAX}"
     elif key == "zram-fraction":
-        if _fraction(value) is None:
-            return f"{value!r} is no number"
+        fraction = _fraction(value)
+        if fraction is None or not fraction >= 0:
+            return f"{value!r} is no size"
     elif key in ("zram-size", "zram-resident-limit"):
         try:
             check_syntax(value)
@@ -151,13 +152,20 @@ def _fraction(text: str) -> float | None:
 
 class _Device:
     def __init__(
-        self, found: Imported, number: int, index: int, section: Section, commands: dict[str, str]
+        self,
+        found: Imported,
+        number: int,
+        index: int,
+        section: Section,
+        commands: dict[str, str],
+        sections: Iterable[Section],
     ) -> None:
         self.found = found
         self.number = number
         self.index = index
         self.section = section
         self.commands = commands
+        self.sections = sections
 
     def text(self, key: str, default: str = "") -> str:
         return self.section.get(key, (default, ""))[0]
@@ -176,7 +184,6 @@ class _Device:
 
     def translate(self) -> bool:
         """Add the variables of the device; false when there is none to make."""
-        before, lost = len(self.found.lines), len(self.found.lost)
         point, fstype = self.mount_point(), self.text("fs-type")
         limit = self.text("host-memory-limit", "none")
         size = self.size()
@@ -196,7 +203,10 @@ class _Device:
         elif size == "0":
             key, why = "zram-size", "a size of 0 is no device"
         if why:
-            del self.found.lines[before:], self.found.lost[lost:]
+            if point and self.shared(point):
+                why += f" ({TOOL} makes no device where another is mounted on {point} too)"
+            if "-" in size + resident:  # and so may not be one everywhere
+                why += f" ({TOOL} makes no device where its size is below 0)"
             self.lose(key, f"{why}, left out")
             return False
         if self.index != self.number:
@@ -209,6 +219,11 @@ class _Device:
         self.add("ZRAM_BACKING_DEV", self.text("writeback-device"))
         self.use(point, fstype)
         return True
+
+    def shared(self, point: str) -> bool:
+        """Whether another section has the same mount point."""
+        others = (section.get("mount-point", ("", ""))[0] for section in self.sections)
+        return sum(os.path.normpath(other) == point for other in others if other) > 1
 
     def mount_point(self) -> str:
         point = self.text("mount-point")
@@ -225,9 +240,6 @@ class _Device:
         text = self.text("zram-fraction", DEFAULT_FRACTION)
         most = self.text("max-zram-size", "none")
         fraction = _fraction(text)
-        assert fraction is not None
-        if not fraction >= 0:
-            raise self.refuse("zram-fraction", f"{text!r} is no size")
         if fraction == math.inf:
             return ""
         part = f"mib(mib(ram)*{fraction:.17f}".rstrip("0").rstrip(".") + ")"

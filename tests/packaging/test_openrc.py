@@ -218,7 +218,7 @@ def test_a_started_service_without_its_device_does_not_call_itself_fine(
 
 @needs_openrc
 def test_a_broken_file_is_found_before_anything_is_stopped(machine: ObservedSystem) -> None:
-    machine.conf("zram", "ZRAM_SIZE_0=0\n")
+    machine.conf("zram", "ZRAM_SIZE_0=1\n")
     failed = machine.rc("zram", "start")
     assert failed.returncode == 1
     assert "/etc/conf.d/zram:1: ZRAM_SIZE_0: " in failed.stdout

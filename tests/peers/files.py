@@ -4,6 +4,12 @@
 from __future__ import annotations
 
 FILES = [
+    "[zram0]\nzram-size=5+sign(0)\n",
+    "[zram0]\nzram-size=5+sign(ram-ram)\n",
+    "[zram0]\nzram-fraction=-1\nzram-fraction=0.5\n",
+    "[zram0]\nfs-type=ext4\nzram-size=-int(ram)\n",
+    "[zram0]\nhost-memory-limit=8192\nzram-resident-limit=bad\n",
+    "[zram0]\nmount-point=/a/./b\n[zram1]\nfs-type=swap\nmount-point=/a/b\n",
     "[zram0]\n\n",
     "[zram0]\nzram-fraction = 1.0\n",
     "[zram0]\nzram-size = 64\nzram-fraction=0.5\n",

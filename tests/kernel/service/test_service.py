@@ -170,7 +170,7 @@ def test_pretend_changes_nothing(box: Box) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("ZRAM_SIZE_0=0", "too small"),
+        ("ZRAM_SIZE_0=4095B", "too small"),
         ("ZRAM_SIZE_0=16EiB", "2^64-1"),
         ("ZRAM_SIZE_0=2E", "table alone"),
         ("ZRAM_SIZ_0=64M", "did you mean ZRAM_SIZE_0"),
