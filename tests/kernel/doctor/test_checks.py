@@ -39,7 +39,7 @@ def zram(zram_device):
 @pytest.fixture
 def small(monkeypatch):
     """Shares are judged of less data, which is stored sooner."""
-    monkeypatch.setattr(checks, "ENOUGH", 1 << 20)
+    monkeypatch.setattr(checks, "STORED_BYTES_JUDGED", 1 << 20)
 
 
 def found(check: str, device: str | None, config: str = "/nowhere/zram") -> list[Finding]:
@@ -167,7 +167,8 @@ def test_an_algorithm_that_this_kernel_does_not_have(zram, tmp_path):
         pytest.skip("this kernel has every algorithm")
     config = tmp_path / "zram"
     config.write_text(f"ZRAM_SIZE_0=64M\nZRAM_ALGORITHM_0={lost}\n")
-    (finding,) = found("algorithm", "zram0", str(config))
+    (finding,) = found("algorithm", None, str(config))
+    assert f"{config}: device 0 asks for {lost}" in finding.what
     assert finding.figure == f"comp_algorithm offers: {' '.join(has)}"
     config.write_text(f"ZRAM_SIZE_0=64M\nZRAM_ALGORITHM_0={has[0]}\n")
     assert found("algorithm", "zram0", str(config)) == []
