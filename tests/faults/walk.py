@@ -38,6 +38,8 @@ NOT_FOR = {"mmap": ("EIO", "ENOMEM", "ENOSPC", "EINTR")}
 ERRORS = ("EIO", "ENOMEM", "ENOSPC", "EINTR")
 SIGNALS = ("SIGTERM", "SIGKILL")
 # Before it has opened this, a command is nothing but the interpreter's start.
+# What Python says when the fault met the loading of one of its modules.
+INTERPRETER = ("ImportError", "ModuleNotFoundError")
 BEGINS = {"zram_stats": "sys/block", "estimate": "/meminfo"}
 
 
@@ -144,9 +146,13 @@ class Bed:
 
     def judge(self, point: Point, done: subprocess.CompletedProcess[str]) -> Iterator[str]:
         if "Traceback" in done.stderr or "Exception ignored" in done.stderr:
+            if done.stderr.rstrip().split("\n")[-1].startswith(INTERPRETER):
+                return  # a module of Python itself could not be loaded
             yield f"a traceback: {done.stderr.strip()[-600:]}"
         if point.fault == "SIGKILL":
             return
+        if point.command in BEGINS and done.returncode == -15:
+            return  # they only read, so a signal may end them anywhere
         if done.returncode not in (0, 1, 128 + 15):
             yield f"status {done.returncode}: {done.stderr[-300:]}"
         if done.returncode and not done.stderr.strip() and point.call not in ("write", "dup2"):

@@ -13,6 +13,8 @@ import pytest
 
 import pyzram
 
+pytestmark = pytest.mark.slow  # an emulated guest takes minutes for it
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 STRICT = [sys.executable, "-X", "dev", "-W", "error", "-I"]
 

@@ -11,10 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from kernel.conftest import OwnDevice
 
 from pyzram.pages import cold
 from pyzram.pages.estimate import estimate_pages
+
+pytestmark = pytest.mark.slow  # an emulated guest takes minutes for it
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 MIB = 1 << 20

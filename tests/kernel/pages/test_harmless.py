@@ -13,7 +13,8 @@ from kernel.programs import FORKS, GIVEN_UP, HOLES, MERGED, group
 
 from pyzram.cli.estimate import main
 
-pytestmark = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
+# Slow: an emulated guest takes minutes for each.
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)]
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 MIB = 1 << 20

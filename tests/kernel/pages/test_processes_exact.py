@@ -16,7 +16,8 @@ from kernel.programs import FORKS, GIVEN_UP, HOLES, LOCKED, RESERVED, SHARED, ZE
 from pyzram.pages.estimate import estimate_pages
 from pyzram.pages.sources import open_processes
 
-pytestmark = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
+# Slow: an emulated guest takes minutes for each.
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)]
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 

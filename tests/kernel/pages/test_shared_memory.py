@@ -18,6 +18,8 @@ from kernel.programs import FORKS, GIVEN_UP, SHARED, group
 
 from pyzram.pages.sources import open_processes, open_system
 
+pytestmark = pytest.mark.slow  # an emulated guest takes minutes for it
+
 PAGE = os.sysconf("SC_PAGE_SIZE")
 COUNT = 1000
 

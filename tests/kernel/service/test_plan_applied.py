@@ -7,6 +7,8 @@ import pytest
 
 import pyzram
 
+pytestmark = pytest.mark.slow  # an emulated guest takes minutes for it
+
 
 @pytest.fixture
 def service(box):
