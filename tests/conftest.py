@@ -10,10 +10,12 @@ from collections.abc import Iterator
 
 import pytest
 
-# A shell starts background jobs with SIGINT ignored, and children inherit that. Tests of what
-# Ctrl-C does need what a terminal gives.
+# A shell starts background jobs with SIGINT ignored, nohup does so with SIGHUP, and children
+# inherit that. Tests of what they do need what a terminal gives.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # How long one example takes says nothing where others use the machine, or under a sanitizer.
 with contextlib.suppress(ImportError):
