@@ -23,7 +23,7 @@ from vm.guest import Guest, load_driver
 from vm.kernels import Kernel
 
 # Seconds for a boot and the ring; emulation is slow, and slower on a busy machine.
-DEADLINE = float(os.environ.get("PYZRAM_VM_DEADLINE", "900"))
+DEADLINE = float(os.environ.get("PYZRAM_VM_DEADLINE", "1800"))
 # What fewer tests would mean: a ring that skipped what it was to prove.
 AT_LEAST = 100
 OPTIONS = "-Im pytest -p no:cacheprovider -p no:hypothesispytest --durations=20"
