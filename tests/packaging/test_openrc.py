@@ -103,7 +103,7 @@ class ObservedSystem:
     def state(self) -> list[str]:
         """Names of the devices that are recorded and there."""
         names = []
-        for path in (self.run / "pyzram").glob("*"):
+        for path in (self.run / "pyzram/services").glob("*"):
             for line in path.read_text().splitlines():
                 if (
                     line.startswith("device ")
