@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import _native
-from ..errors import ZramOSError, from_errno
+from ..errors import from_errno
 from . import procmem
 from .segments import ObjectSegment, Owner, ProcessSegment
 from .shared_memory import SharedMemory, object_pages
@@ -184,50 +184,33 @@ class Watch:
         shared = SharedMemory()
         coldest: dict[tuple[str, int], float] = {}
         for watched in self._watched:
+            process = watched.process
             use = None if look is None else watched.looks[look]
+            last = watched.looks[-1] if watched.looks else {}
             try:
-                process = procmem.process_pages(
-                    watched.process.pid, devices=devices, sightings=procmem.Sightings()
-                )
-                if process.start_time != watched.process.start_time:
-                    continue
-                self._add_private(source, watched.process, use, devices, sightings)
-                shared.add_process(process)
-            except (OSError, ZramOSError):
+                mappings = list(procmem.parse_maps(process.read("maps")))
+                kinds = [procmem.swappable_kind(mapping, devices) for mapping in mappings]
+                private = [
+                    (mapping, 1.0 if use is None else _cold(use, mapping.start))
+                    for mapping, kind in zip(mappings, kinds, strict=True)
+                    if kind == procmem.ANON or (kind == procmem.SHMEM and mapping.perms[3] == "p")
+                ]
+                _add_private(source, process, private, sightings)
+                theirs = [
+                    (mapping, mapping.start in last and last[mapping.start].locked)
+                    for mapping, kind in zip(mappings, kinds, strict=True)
+                    if kind == procmem.SHMEM
+                ]
+                shared.add_mappings(process, theirs)
+            except OSError:
                 continue  # it has exited
             source.processes += 1
-            for mapping, _locked in process.shared:
+            for mapping, _locked in theirs:
                 key = (mapping.dev, mapping.inode)
                 cold = 1.0 if use is None else _cold(use, mapping.start)
                 coldest[key] = min(cold, coldest.get(key, 1.0))
         self._add_shared(source, shared, coldest)
         return source
-
-    def _add_private(
-        self,
-        source: Source,
-        process: procmem.Process,
-        use: dict[int, Use] | None,
-        devices: procmem.MemoryDevices,
-        sightings: procmem.Sightings,
-    ) -> None:
-        memory = _native.ProcMem(process.fd)
-        parts: dict[str, _native.PageSet] = {}
-        try:
-            for mapping in procmem.parse_maps(process.read("maps")):
-                kind = procmem.swappable_kind(mapping, devices)
-                if kind is None or (kind == procmem.SHMEM and mapping.perms[3] == "s"):
-                    continue
-                cold = 1.0 if use is None else _cold(use, mapping.start)
-                if cold <= 0.0:
-                    continue
-                _collect(memory, mapping, cold, parts, sightings)
-        finally:
-            memory.close()
-        for part, pages in parts.items():
-            if len(pages):
-                owner = Owner(process.pid, process.name, part)
-                source.segments.append(ProcessSegment(owner, process.start_time, pages))
 
     def _add_shared(
         self, source: Source, shared: SharedMemory, coldest: dict[tuple[str, int], float]
@@ -266,24 +249,35 @@ def _cold(use: dict[int, Use], start: int) -> float:
     return use[start].cold if start in use else 0.0
 
 
-def _collect(
-    memory: _native.ProcMem,
-    mapping: Mapping,
-    cold: float,
-    parts: dict[str, _native.PageSet],
+def _add_private(
+    source: Source,
+    process: procmem.Process,
+    private: Iterable[tuple[Mapping, float]],
     sightings: procmem.Sightings,
 ) -> None:
-    pages = parts.setdefault(procmem.part_of(mapping), _native.PageSet())
-    memory.collect(
-        mapping.start,
-        mapping.end,
-        procmem.ANON,
-        pages,
-        seen=sightings.frames,
-        slots=sightings.slots,
-        flags=_native.WALK_THIN,
-        weight=round(cold * _native.WEIGHT_ONE),
-    )
+    """Add of each mapping the share that is given with it."""
+    memory = _native.ProcMem(process.fd)
+    parts: dict[str, _native.PageSet] = {}
+    try:
+        for mapping, cold in private:
+            if cold <= 0.0:
+                continue
+            memory.collect(
+                mapping.start,
+                mapping.end,
+                procmem.ANON,
+                parts.setdefault(procmem.part_of(mapping), _native.PageSet()),
+                seen=sightings.frames,
+                slots=sightings.slots,
+                flags=_native.WALK_THIN,
+                weight=round(cold * _native.WEIGHT_ONE),
+            )
+    finally:
+        memory.close()
+    for part, pages in parts.items():
+        if len(pages):
+            owner = Owner(process.pid, process.name, part)
+            source.segments.append(ProcessSegment(owner, process.start_time, pages))
 
 
 class Thinned:

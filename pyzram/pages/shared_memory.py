@@ -18,7 +18,7 @@ from ..kernel.sysfs import read_text
 from . import procmem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from .procmem import Mapping, ProcessPages
 
@@ -249,10 +249,20 @@ class SharedMemory:
         try:
             with procmem.Process(found.pid) as process:
                 if process.start_time == found.start_time:
-                    for mapping, locked in found.shared:
-                        self._add(process, mapping, locked)
+                    self.add_mappings(process, found.shared)
         except OSError:
             pass
+
+    def add_mappings(
+        self, process: procmem.Process, shared: Iterable[tuple[Mapping, bool]]
+    ) -> None:
+        """Add mappings of a process, each with whether it is locked.
+
+        Raises:
+            OSError: it has exited.
+        """
+        for mapping, locked in shared:
+            self._add(process, mapping, locked)
 
     def _add(self, process: procmem.Process, mapping: Mapping, locked: bool) -> None:
         page_size = os.sysconf("SC_PAGE_SIZE")
