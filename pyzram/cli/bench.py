@@ -15,11 +15,11 @@ from ..pages.benchmark import (
     candidates,
     read_sample,
 )
-from ..pages.codec import algorithms as all_algorithms
 from ..pages.zsmalloc import PoolModel
 from ..units import format_size
-from .options import ALGORITHMS, FILE, Command, Option, UsageError
+from .options import FILE, Command, Option, UsageError
 from .source_arguments import (
+    ALGORITHM_OPTION,
     SOURCES,
     SOURCES_ARE,
     algorithm_names,
@@ -43,15 +43,7 @@ COMMAND = Command(
     "processes, of files, core dumps, block devices or this system.",
     (
         *source_options(PRECISION),
-        Option(
-            "a",
-            "algorithm",
-            "NAME[:LEVEL][,...]",
-            f"algorithms to try (default {' '.join(all_algorithms())})",
-            values=ALGORITHMS,
-            repeat=True,
-            default=[],
-        ),
+        ALGORITHM_OPTION,
         Option("", "json", "", "print JSON, speeds in bytes a second"),
         Option(
             "",

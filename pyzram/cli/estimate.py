@@ -8,7 +8,6 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidValueError, ZramError
-from ..pages.codec import algorithms as all_algorithms
 from ..pages.estimate import (
     AlgorithmEstimate,
     Estimate,
@@ -24,8 +23,9 @@ from ..pages.zsmalloc import Chain, PoolModel, running_chain
 from ..units import format_size, parse_size
 from .durations import durations
 from .estimate_owners import owners_report
-from .options import ALGORITHMS, FILE, Command, Option, UsageError, whole
+from .options import FILE, Command, Option, UsageError, whole
 from .source_arguments import (
+    ALGORITHM_OPTION,
     SOURCES,
     SOURCES_ARE,
     algorithm_names,
@@ -48,15 +48,7 @@ COMMAND = Command(
     "devices, or of this whole system.",
     (
         *source_options(),
-        Option(
-            "a",
-            "algorithm",
-            "NAME[:LEVEL][,...]",
-            f"algorithms to try (default {' '.join(all_algorithms())})",
-            values=ALGORITHMS,
-            repeat=True,
-            default=[],
-        ),
+        ALGORITHM_OPTION,
         Option(
             "",
             "chain",

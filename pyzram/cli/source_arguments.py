@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ..errors import from_errno
+from ..pages.codec import algorithms
 from ..pages.sampling import PRECISION
 from ..pages.sources import Source, Stream, open_files, open_processes, open_stream, open_system
-from .options import Option, UsageError, positive, whole
+from .options import ALGORITHMS, Option, UsageError, positive, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,6 +64,17 @@ def source_options(precision: float = PRECISION) -> tuple[Option, ...]:
         Option("", "threads", "N", "for compressing (default: all processors)", convert=positive),
         Option("", "seed", "N", "draw the same sample again", convert=whole),
     )
+
+
+ALGORITHM_OPTION = Option(
+    "a",
+    "algorithm",
+    "NAME[:LEVEL][,...]",
+    f"algorithms to try (default {' '.join(algorithms())})",
+    values=ALGORITHMS,
+    repeat=True,
+    default=[],
+)
 
 
 def points(text: str) -> float:

@@ -30,22 +30,19 @@ CLOSED_OBJECTS = "objects of shared memory that are gone or cannot be opened"
 HIDDEN = (UNREADABLE, CLOSED_SEGMENTS, CLOSED_OBJECTS)
 
 
-class Source:
-    """Where pages come from: rows of pages, and what was left out on the way to them.
+class _Account:
+    """What is told of a source beside its pages.
 
-    ``pages`` is how many there are, ``swapped`` how many more are in swap already, ``left_out``
-    how many by reason could not go to swap. ``skipped`` counts by reason what could not be looked
-    at. Of ``processes`` many processes ``pss`` and ``file_backed`` are the bytes of their share of
-    all memory and of files. ``proportional`` private pages count by share, not by frame, and of
-    ``by_page_table`` objects of shared memory only what page tables show.
-
-    Synchronization: one thread at a time.
+    ``swapped`` is how many more pages are in swap already, ``left_out`` how many by reason could
+    not go to swap. ``skipped`` counts by reason what could not be looked at. Of ``processes`` many
+    processes ``pss`` and ``file_backed`` are the bytes of their share of all memory and of files.
+    ``proportional`` private pages count by share, not by frame, and of ``by_page_table`` objects
+    of shared memory only what page tables show.
     """
 
     def __init__(self, label: str, page_size: int) -> None:
         self.label = label
-        self.page_size = page_size
-        self.segments: list[Segment] = []
+        self.page_size: int = page_size
         self.swapped = 0
         self.skipped: dict[str, int] = {}
         self.left_out: dict[str, int] = {}
@@ -54,6 +51,19 @@ class Source:
         self.file_backed = 0
         self.proportional = 0
         self.by_page_table = 0
+
+
+class Source(_Account):
+    """Where pages come from: rows of pages, and what was left out on the way to them.
+
+    ``pages`` is how many there are.
+
+    Synchronization: one thread at a time.
+    """
+
+    def __init__(self, label: str, page_size: int) -> None:
+        super().__init__(label, page_size)
+        self.segments: list[Segment] = []
         self.closed: bool = False
         """Whether :meth:`close` was called."""
         self._fds: list[int] = []
@@ -98,7 +108,7 @@ class Source:
             self.close()
 
 
-class Stream:
+class Stream(_Account):
     """Standard input, or another descriptor that can be read only once.
 
     How long it is shows at its end, so its sample is a plain random one, drawn on the way
@@ -106,17 +116,8 @@ class Stream:
     """
 
     def __init__(self, fd: int, label: str, page_size: int | None = None) -> None:
-        self.label = label
-        self.page_size: int = page_size or os.sysconf("SC_PAGE_SIZE")
+        super().__init__(label, page_size or os.sysconf("SC_PAGE_SIZE"))
         self.pages: int = 0
-        self.swapped = 0
-        self.skipped: dict[str, int] = {}
-        self.left_out: dict[str, int] = {}
-        self.processes = 0
-        self.pss = 0
-        self.file_backed = 0
-        self.proportional = 0
-        self.by_page_table = 0
         self._fd = fd
 
     def close(self) -> None:
