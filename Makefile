@@ -160,4 +160,4 @@ check: lint typed docs $(VENV)/bin/vng $(VENV)/.grafana
 	tests/fuzz/run
 	$(PYTEST) -m "not long" tests/packaging
 	$(PYTEST) tests/fleet
-	$(PYTEST) -s tests/vm -m "not long" -k "not matrix"
+	$(PYTEST) -s tests/vm -m "not long"
