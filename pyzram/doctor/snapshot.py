@@ -13,7 +13,7 @@ from ..config.parser import Config, ConfigError, read_config
 from ..device.features import Features, features
 from ..device.zram import Zram
 from ..errors import DeviceNotFoundError, UnsupportedError
-from ..kernel.parse import SwapArea, parse_swaps, unescape
+from ..kernel.parse import SwapArea, parse_mountinfo, parse_swaps
 from ..kernel.sysfs import Sysfs
 from ..kernel.system import resume_device, zswap_enabled
 from ..limits import total_memory
@@ -108,13 +108,11 @@ def _number(text: str | None) -> int | None:
 def _mount_options(tree: Sysfs) -> dict[str, frozenset[str]]:
     """Per mount and per file system; discard is one of the latter."""
     found = {}
-    for line in tree.read("proc/self/mountinfo").split("\n"):
-        head, _, tail = line.partition(" - ")
-        own, theirs = head.split(" "), tail.split(" ")
-        if len(own) > 5 and len(theirs) > 2:
-            name = os.path.basename(os.path.realpath(unescape(theirs[1])))
-            if name.startswith("zram"):
-                found[name] = frozenset([*own[5].split(","), *theirs[2].split(",")])
+    for mount in parse_mountinfo(tree.read("proc/self/mountinfo")):
+        name = os.path.basename(os.path.realpath(mount.source))
+        if name.startswith("zram"):
+            options = f"{mount.options},{mount.super_options}"
+            found[name] = frozenset(options.split(","))
     return found
 
 

@@ -150,15 +150,37 @@ def parse_swaps(text: str) -> list[SwapArea]:
 
 
 class Mount:
-    """One line of mountinfo: ``number`` is ``major:minor``, ``options`` those of the mount."""
+    """One line of mountinfo: ``number`` is ``major:minor``, ``options`` those of the mount.
 
-    __slots__ = ("fstype", "id", "number", "options", "point", "source")
+    ``root`` is what of the file system is mounted, ``super_options`` are the file system's.
+    """
+
+    __slots__ = (
+        "fstype",
+        "id",
+        "number",
+        "options",
+        "point",
+        "root",
+        "source",
+        "super_options",
+    )
 
     def __init__(
-        self, id: int, number: str, point: str, options: str, fstype: str, source: str
+        self,
+        id: int,
+        number: str,
+        point: str,
+        options: str,
+        fstype: str,
+        source: str,
+        root: str = "/",
+        super_options: str = "",
     ) -> None:
         self.id = id
         self.number = number
+        self.root = root
+        self.super_options = super_options
         self.point = point
         self.options = options
         self.fstype = fstype
@@ -178,10 +200,18 @@ def parse_mountinfo(text: str) -> list[Mount]:
             continue
         # Any number of optional fields end in a dash of their own.
         dash = words.index("-", 6) if "-" in words[6:] else len(words)
-        fstype, source = (*words[dash + 1 : dash + 3], "", "")[:2]
-        options = words[5] if len(words) > 5 else ""
+        fstype, source, super_options = (*words[dash + 1 : dash + 4], "", "", "")[:3]
         found.append(
-            Mount(int(words[0]), words[2], unescape(words[4]), options, fstype, unescape(source))
+            Mount(
+                int(words[0]),
+                words[2],
+                unescape(words[4]),
+                words[5] if len(words) > 5 else "",
+                fstype,
+                unescape(source),
+                unescape(words[3]),
+                super_options,
+            )
         )
     return found
 
@@ -192,8 +222,3 @@ def parse_mounts(text: str) -> dict[str, list[str]]:
     for mount in parse_mountinfo(text):
         mounts.setdefault(mount.number, []).append(mount.point)
     return mounts
-
-
-def parse_mount_list(text: str) -> list[tuple[str, str]]:
-    """``/proc/self/mountinfo``: device number and mount point, in the order of mounting."""
-    return [(mount.number, mount.point) for mount in parse_mountinfo(text)]

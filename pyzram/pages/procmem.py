@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .. import _native
 from ..errors import ZramOSError, from_errno
+from ..kernel.parse import parse_mountinfo
 from ..kernel.sysfs import read_text
 
 if TYPE_CHECKING:
@@ -181,13 +182,11 @@ class MemoryDevices(NamedTuple):
         """Look at the mounts; shared memory without a mount is found by making some."""
         shmem, huge = set(), set()
         try:
-            for line in read_text("/proc/self/mountinfo").split("\n"):
-                left, _, right = line.partition(" - ")
-                kind = right.split(" ", 1)[0]
-                if kind in ("tmpfs", "devtmpfs"):
-                    shmem.add(_dev(left.split(" ")[2]))
-                elif kind == "hugetlbfs":
-                    huge.add(_dev(left.split(" ")[2]))
+            for mount in parse_mountinfo(read_text("/proc/self/mountinfo")):
+                if mount.fstype in ("tmpfs", "devtmpfs"):
+                    shmem.add(mapped_number(mount.number))
+                elif mount.fstype == "hugetlbfs":
+                    huge.add(mapped_number(mount.number))
         except OSError:
             pass  # without mounts to see, memory without a mount is still found
         try:
@@ -205,7 +204,8 @@ def device_text(number: int) -> str:
     return f"{os.major(number):02x}:{os.minor(number):02x}"
 
 
-def _dev(decimal: str) -> str:
+def mapped_number(decimal: str) -> str:
+    """A device number of mountinfo as maps writes it."""
     major, _, minor = decimal.partition(":")
     return f"{int(major):02x}:{int(minor):02x}"
 

@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import from_errno
+from ..kernel.parse import parse_mountinfo
 from ..kernel.sysfs import read_text
 from . import procmem
 
@@ -148,12 +149,10 @@ def cgroups(pid: int) -> set[str]:
 
 def _unmounted(path: str) -> str:
     """A path below a mount of a hierarchy, as the hierarchy has it."""
-    for line in read_text("/proc/self/mountinfo").split("\n"):
-        left, _, right = line.partition(" - ")
-        if right.startswith(("cgroup ", "cgroup2 ")):
-            words = left.split(" ")
-            if path == words[4] or path.startswith(words[4] + "/"):
-                return words[3] + path[len(words[4]) :]
+    for mount in parse_mountinfo(read_text("/proc/self/mountinfo")):
+        inside = path == mount.point or path.startswith(mount.point + "/")
+        if inside and mount.fstype in ("cgroup", "cgroup2"):
+            return mount.root + path[len(mount.point) :]
     return path
 
 

@@ -14,6 +14,7 @@ import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import _native
+from ..kernel.parse import parse_mountinfo
 from ..kernel.sysfs import read_text
 from . import procmem
 
@@ -379,7 +380,7 @@ def _last_detach_destroys() -> bool:
 # ---- tmpfs ---------------------------------------------------------------------------------------
 
 
-class Mount(NamedTuple):
+class TmpfsMount(NamedTuple):
     """A mount of tmpfs: where it is reached from here, and its device number as in maps."""
 
     path: str
@@ -387,29 +388,21 @@ class Mount(NamedTuple):
     unswappable: bool
 
 
-def tmpfs_mounts(pid: str = "self", root: str = "") -> list[Mount]:
+def tmpfs_mounts(pid: str = "self", root: str = "") -> list[TmpfsMount]:
     """Mounts of tmpfs that a process sees; none if that cannot be told."""
     try:
-        text = read_text(f"/proc/{pid}/mountinfo")
+        mounts = parse_mountinfo(read_text(f"/proc/{pid}/mountinfo"))
     except OSError:
         return []
-    found = []
-    for line in text.split("\n"):
-        left, _, right = line.partition(" - ")
-        words, kind = left.split(" "), right.split(" ")
-        if kind[0] not in ("tmpfs", "devtmpfs"):
-            continue
-        major, _, minor = words[2].partition(":")
-        options = kind[2].split(",") if len(kind) > 2 else []
-        path = root + _unescaped(words[4])
-        found.append(Mount(path, f"{int(major):02x}:{int(minor):02x}", "noswap" in options))
-    return found
-
-
-def _unescaped(text: str) -> str:
-    """Take back the octal escapes of mountinfo."""
-    first, *rest = text.split("\\")
-    return first + "".join(chr(int(part[:3], 8)) + part[3:] for part in rest)
+    return [
+        TmpfsMount(
+            root + mount.point,
+            procmem.mapped_number(mount.number),
+            "noswap" in mount.super_options.split(","),
+        )
+        for mount in mounts
+        if mount.fstype in ("tmpfs", "devtmpfs")
+    ]
 
 
 def tmpfs_files(pids: list[int]) -> Iterator[tuple[str, os.stat_result]]:
@@ -431,7 +424,7 @@ def tmpfs_files(pids: list[int]) -> Iterator[tuple[str, os.stat_result]]:
                 yield from _files(mount)
 
 
-def _is_on(mount: Mount) -> bool:
+def _is_on(mount: TmpfsMount) -> bool:
     """Whether the mount is what its path leads to, and not hidden below another."""
     try:
         return procmem.device_text(os.stat(mount.path).st_dev) == mount.dev
@@ -439,7 +432,7 @@ def _is_on(mount: Mount) -> bool:
         return False
 
 
-def _files(mount: Mount) -> Iterator[tuple[str, os.stat_result]]:
+def _files(mount: TmpfsMount) -> Iterator[tuple[str, os.stat_result]]:
     waiting = [mount.path]
     while waiting:
         folder = waiting.pop()
