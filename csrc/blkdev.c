@@ -13,11 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/* From 5.15 on, and not in older headers. */
-#ifndef BLKGETDISKSEQ
-#define BLKGETDISKSEQ _IOR(0x12, 128, uint64_t)
-#endif
-
 enum {
 	LOCK_PAUSE_MS = 10,
 	/* swapon(2)'s finer discard flags, which no installed header names. */
@@ -90,20 +85,6 @@ int pyzram_blkdev_size(int fd, uint64_t *ret)
 	if (!err)
 		*ret = size;
 	return err;
-}
-
-int pyzram_blkdev_diskseq(int fd, uint64_t *ret)
-{
-	uint64_t seq;
-	struct stat st;
-
-	if (ioctl(fd, BLKGETDISKSEQ, &seq) == 0) {
-		*ret = seq;
-		return 0;
-	}
-	if (errno != ENOTTY && errno != EINVAL)
-		return -errno;
-	return fstat(fd, &st) == 0 && S_ISBLK(st.st_mode) ? -EOPNOTSUPP : -ENOTBLK;
 }
 
 int pyzram_blkdev_block_size(int fd, uint32_t *ret)

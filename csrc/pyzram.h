@@ -60,9 +60,6 @@ int pyzram_blkdev_open(const char *path, int writable, unsigned int wait_ms);
 /* Size in bytes; -ENOTBLK if fd is no block device. */
 int pyzram_blkdev_size(int fd, uint64_t *ret);
 
-/* The number that no other device gets while the kernel runs; -EOPNOTSUPP before 5.15. */
-int pyzram_blkdev_diskseq(int fd, uint64_t *ret);
-
 /* Whether nobody uses a block device: opened as by pyzram_blkdev_open, and closed again. */
 int pyzram_blkdev_unused(const char *path, unsigned int wait_ms);
 

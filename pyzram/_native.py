@@ -103,12 +103,6 @@ def blkdev_unused(path: str, *, wait_ms: int = 0) -> None:
     check(lib.pyzram_blkdev_unused(os.fsencode(path), wait_ms), path)
 
 
-def blkdev_diskseq(fd: int) -> int:
-    seq = ffi.new("uint64_t *")
-    check(lib.pyzram_blkdev_diskseq(fd, seq))
-    return int(seq[0])
-
-
 def blkdev_size(fd: int) -> int:
     size = ffi.new("uint64_t *")
     check(lib.pyzram_blkdev_size(fd, size))

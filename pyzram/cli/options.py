@@ -17,7 +17,6 @@ DEVICE = "device"
 ALGORITHM = "algorithm"
 ALGORITHMS = "algorithms"
 COLUMNS = "columns"
-CONFIGURATION = "configuration"
 
 
 class UsageError(Exception):

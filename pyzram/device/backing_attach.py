@@ -178,19 +178,6 @@ def backing_file(device: str, *, sysfs: Sysfs | None = None) -> str | None:
     return text.removesuffix("\n")
 
 
-def signatures(path: str) -> list[str]:
-    """Name what a device or file holds by the signatures on it, those of lost halves included.
-
-    Raises:
-        ZramError: wipefs is missing or could not look.
-    """
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        return _signatures(path, fd)
-    finally:
-        os.close(fd)
-
-
 def _signatures(text: str, fd: int) -> list[str]:
     found = []
     step = f"backing device {text}: look for signatures"

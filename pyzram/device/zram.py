@@ -715,7 +715,3 @@ class Zram(Handle):
             if name == "swap_area":
                 return self.read_swap_area
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
-
-def _ms(seconds: float) -> int:
-    return round(seconds * 1000)

@@ -132,11 +132,6 @@ class Ledger:
         self.media[medium].pending.pop(device, None)
         self.observe(medium, device, written)
 
-    def forget(self, devices: set[str]) -> None:
-        """Drop what is remembered of devices other than these, which are gone."""
-        for account in self.media.values():
-            account.seen = {key: value for key, value in account.seen.items() if key in devices}
-
     def _charge(self, account: Account, size: int) -> None:
         if size > 0:
             account.bins[self._hour()] = account.bins.get(self._hour(), 0) + size

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-CALM, TIGHT, PRESSED, CHOKED, HELD = MODES = ("calm", "tight", "pressed", "choked", "held")
+CALM, TIGHT, PRESSED, CHOKED, HELD = ("calm", "tight", "pressed", "choked", "held")
 
 
 class DeviceState(NamedTuple):
