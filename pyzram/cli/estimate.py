@@ -8,6 +8,8 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidValueError, ZramError
+from ..kernel.parse import parse_meminfo
+from ..kernel.sysfs import Sysfs
 from ..pages.estimate import (
     AlgorithmEstimate,
     Estimate,
@@ -172,8 +174,7 @@ def estimated(options: Any) -> tuple[Estimate, int]:
 
 def memory_size() -> int:
     """Bytes of memory of this machine: MemTotal of ``/proc/meminfo``."""
-    with open("/proc/meminfo", "rb") as file:
-        return int(file.readline().split()[1]) * 1024
+    return parse_meminfo(Sysfs().read("proc/meminfo"))["MemTotal"]
 
 
 def offered() -> tuple[str, ...] | None:

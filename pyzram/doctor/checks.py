@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..config.layers import DEFAULT_PATH
-from ..limits import PAGE_SIZE, SWAP_PRIORITY_MAX
+from ..limits import PAGE_SIZE, SWAP_PRIORITY_MAX, TABLE_BYTES_PER_PAGE
 from ..units import format_size
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ STORED_BYTES_JUDGED = 16 << 20
 HUGE_SHARE = 0.5
 MEMORY_SHARE = 0.9
 SCATTERED = 1.3
-SLOT_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +309,7 @@ def scattered(snapshot: Snapshot) -> Iterator[Finding]:
 def oversized(snapshot: Snapshot) -> Iterator[Finding]:
     """The table of slots is allocated whole, however little is stored."""
     for stats in snapshot.devices:
-        table = stats.disksize // PAGE_SIZE * SLOT_BYTES
+        table = stats.disksize // PAGE_SIZE * TABLE_BYTES_PER_PAGE
         if snapshot.memory and stats.disksize > 4 * snapshot.memory:
             yield Finding(
                 "disksize",
@@ -327,7 +326,7 @@ def unused(snapshot: Snapshot) -> Iterator[Finding]:
     for stats in snapshot.devices:
         if stats.swap or stats.mount_points or stats.stat.write_ios:
             continue
-        table = stats.disksize // PAGE_SIZE * SLOT_BYTES
+        table = stats.disksize // PAGE_SIZE * TABLE_BYTES_PER_PAGE
         yield Finding(
             "unused",
             stats.name,

@@ -222,3 +222,9 @@ def parse_mounts(text: str) -> dict[str, list[str]]:
     for mount in parse_mountinfo(text):
         mounts.setdefault(mount.number, []).append(mount.point)
     return mounts
+
+
+def parse_meminfo(text: str) -> dict[str, int]:
+    """``/proc/meminfo`` (proc(5)): the figures that are in kB, as bytes."""
+    rows = (line.split() for line in text.split("\n"))
+    return {words[0][:-1]: int(words[1]) * 1024 for words in rows if words[2:] == ["kB"]}

@@ -19,11 +19,12 @@ from ..errors import ZramError, from_errno
 from ..kernel import state_files
 from ..kernel.parse import BD_UNIT
 from ..kernel.sysfs import read_text
+from ..limits import PAGE_SIZE
 
 if TYPE_CHECKING:
     from ..device.zram import Zram
 
-UNITS_PER_PAGE = os.sysconf("SC_PAGE_SIZE") // BD_UNIT
+UNITS_PER_PAGE = PAGE_SIZE // BD_UNIT
 
 
 class LimitOverride(NamedTuple):

@@ -8,7 +8,7 @@ import os
 
 from ..errors import from_errno
 from ..kernel import holders
-from ..kernel.parse import BD_UNIT, parse_mounts, parse_swaps
+from ..kernel.parse import BD_UNIT, parse_meminfo, parse_mounts, parse_swaps
 from ..kernel.sysfs import Sysfs, read_text
 from ..kernel.system import resume_device, zswap_enabled
 from .observed import ObservedDevice, ObservedSystem
@@ -113,10 +113,7 @@ def _used_otherwise(device: ObservedDevice, memory: dict[str, str]) -> bool:
 
 def mem_available(sysfs: Sysfs) -> int:
     """Return MemAvailable of /proc/meminfo, in bytes."""
-    for line in _read(sysfs, "proc/meminfo").split("\n"):
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    return 0
+    return parse_meminfo(_read(sysfs, "proc/meminfo")).get("MemAvailable", 0)
 
 
 def container(sysfs: Sysfs) -> str:

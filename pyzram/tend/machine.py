@@ -7,10 +7,9 @@ import os
 import time
 from typing import NamedTuple
 
+from ..kernel.parse import parse_meminfo
 from ..kernel.sysfs import Sysfs
 from .ledger import Clock
-
-PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Clocks:
@@ -64,11 +63,7 @@ def read_pressure(sysfs: Sysfs, resource: str) -> Pressure | None:
 
 def read_memory(sysfs: Sysfs) -> tuple[int, int]:
     """MemTotal and MemAvailable in bytes."""
-    found = {}
-    for line in sysfs.read("proc/meminfo").split("\n"):
-        name, _, rest = line.partition(":")
-        if name in ("MemTotal", "MemAvailable"):
-            found[name] = int(rest.split()[0]) * 1024
+    found = parse_meminfo(sysfs.read("proc/meminfo"))
     return found["MemTotal"], found["MemAvailable"]
 
 

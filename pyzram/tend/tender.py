@@ -11,10 +11,11 @@ from ..device.block_state import path_of
 from ..device.zram import Zram
 from ..errors import DeviceBusyError, DeviceNotFoundError, UnsupportedError, ZramError
 from ..kernel.parse import BD_UNIT
+from ..limits import PAGE_SIZE
 from .actions import Compact, Recompress, WriteBack
 from .ages import Ages
 from .ledger import HOUR, Ledger
-from .machine import PAGE, Clocks, read_battery, read_clock, read_counters, read_memory
+from .machine import Clocks, read_battery, read_clock, read_counters, read_memory
 from .machine import read_pressure as pressure_of
 from .medium import GENTLE, Medium, medium_of
 from .observation import DeviceObserved, Observation
@@ -136,12 +137,12 @@ class Tender:
         tended = self._enumerate()
         found = tuple(seen for one in tended if (seen := self._look_at(one)) is not None)
         counters = read_counters(self.sysfs)
-        flash = sum(seen.bd_reads // PAGE for seen in found)
+        flash = sum(seen.bd_reads // PAGE_SIZE for seen in found)
         waited = max(0, counters.get("pswpin", 0) - flash) * SWAP_IN
         for one in tended:
             if one.medium is not None:
                 reads = next((s.bd_reads for s in found if s.key == one.key), 0)
-                waited += reads / PAGE * READ_COST[one.medium.kind]
+                waited += reads / PAGE_SIZE * READ_COST[one.medium.kind]
         return Observation(
             now,
             total,
@@ -322,7 +323,7 @@ class Tender:
     def _write_back(self, one: _Tended, action: WriteBack, limit: int) -> int:
         """Write up to ``limit`` bytes, charged before they are written; bytes written."""
         medium = one.medium
-        if medium is None or limit < PAGE:
+        if medium is None or limit < PAGE_SIZE:
             return 0
         floor = action.floor + self._slept()
         pieces = self._pieces(one, action, floor, limit)
@@ -331,7 +332,7 @@ class Tender:
         begun = at = self._written(one)
         for piece in pieces:
             left = min(limit - (at - begun), self.ledger.left(medium.key, budget), chunk)
-            if left < PAGE or self.stopping() or self._at_ease():
+            if left < PAGE_SIZE or self.stopping() or self._at_ease():
                 break
             self.ledger.reserve(medium.key, one.key, at, left)
             try:
@@ -356,9 +357,11 @@ class Tender:
         now = self.clocks.boottime()
         if one.tells_ages:
             oldest = action.oldest + self._slept()
-            ranges = one.ages.candidates(one.device, now, floor, oldest, limit // PAGE, action.huge)
+            ranges = one.ages.candidates(
+                one.device, now, floor, oldest, limit // PAGE_SIZE, action.huge
+            )
             return _cut(ranges)
-        steps: list[list[tuple[int, int]]] = [[] for _ in range(limit // (PIECE * PAGE) + 1)]
+        steps: list[list[tuple[int, int]]] = [[] for _ in range(limit // (PIECE * PAGE_SIZE) + 1)]
         recompresses = one.device.has("recompress") and one.device.read_recomp_algorithms()
         if not recompresses and floor < now - 2:
             try:
