@@ -15,6 +15,7 @@ from ..config.values import DEFAULT_ALGORITHMS, KERNELS_OWN, owner_ids
 from ..device.backing_attach import check_backing
 from ..device.lifecycle import MEM_LIMIT, wait_until
 from ..device.mounting import Folder, Held, Mounted, run_mount, unmount
+from ..device.uses import LABEL_OPTION
 from ..errors import DeviceNotFoundError, UnsupportedError, from_errno
 from ..external import ProgramError, run_program
 from ..kernel import holders
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from ..kernel.parse import Mount as MountLine
     from .executor import Executor
     from .plan import Step
-
-LABEL_OPTION = {"f2fs": "-l", "vfat": "-n", "exfat": "-L", "btrfs": "-L", "xfs": "-L"}
 
 
 def made_for(step: Step) -> tuple[int, bool]:
@@ -290,19 +289,13 @@ class Mkfs(Action):
     """Make a file system, which goes with the device."""
 
     def do(self) -> None:
-        desired, name = self.desired, self.name
-        words = [f"mkfs.{desired.fstype}"]
-        if desired.fstype.startswith("ext"):
-            words += ["-q", "-L", desired.label or name]
-        elif desired.fstype in LABEL_OPTION:
-            words += [LABEL_OPTION[desired.fstype], desired.label or name]
+        desired = self.desired
         with self.held() as device:
-            run_program(
-                f"{name}: make a file system",
-                *words,
-                *desired.mkfs_options,
-                device.node,
-                package="its programs",
+            label = desired.label or device.name
+            device.mkfs(
+                desired.fstype,
+                label=label if desired.fstype in LABEL_OPTION else None,
+                options=desired.mkfs_options,
             )
 
 
