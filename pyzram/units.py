@@ -123,3 +123,11 @@ def format_size(value: int) -> str:
     return (
         f"{whole}{SUFFIXES[power - 1]}" if tenth == 0 else f"{whole}.{tenth}{SUFFIXES[power - 1]}"
     )
+
+
+def format_seconds(seconds: float) -> str:
+    """A time for people, such as ``30 s``, ``2.5 min`` or ``1 h``."""
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"

@@ -13,7 +13,7 @@ from ..pages import cold
 from ..pages.estimate import conf_d, estimate_pages, recommend
 from ..pages.procmem import all_processes
 from ..pages.zsmalloc import PoolModel
-from ..units import format_size
+from ..units import format_seconds, format_size
 from .options import UsageError
 from .source_arguments import algorithm_names, chosen_processes, say, skipped_line
 
@@ -86,7 +86,7 @@ def _others() -> list[int]:
 
 def _announce(label: str, looks: list[float]) -> None:
     print(
-        f"watching {label} for {_time(looks[-1])}; this clears the referenced bits of its pages "
+        f"watching {label} for {format_seconds(looks[-1])}; this clears the referenced bits of its pages "
         "once and changes nothing else",
         file=sys.stderr,
     )
@@ -95,19 +95,12 @@ def _announce(label: str, looks: list[float]) -> None:
 def _progress() -> Callable[[float], None] | None:
     if not sys.stderr.isatty():
         return None
-    return lambda passed: print(f"\r{_time(passed)} ", end="", file=sys.stderr, flush=True)
+    return lambda passed: print(f"\r{format_seconds(passed)} ", end="", file=sys.stderr, flush=True)
 
 
 def _clear() -> None:
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr)
-
-
-def _time(seconds: float) -> str:
-    for unit, size in (("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds:.3g} s"
 
 
 def gained(look: Look, algorithm: AlgorithmEstimate) -> int:
@@ -169,7 +162,7 @@ def report(
     for look in looks:
         share = look.age.cold_bytes / total if total else 0.0
         lines.append(
-            f"  for {_time(look.age.seconds):>8}: {format_size(look.age.cold_bytes):>7} "
+            f"  for {format_seconds(look.age.seconds):>8}: {format_size(look.age.cold_bytes):>7} "
             f"({share:.0%}), {look.age.returns:.0f} pages a minute were touched again"
         )
     if skipped:
@@ -249,7 +242,7 @@ def advice(look: Look, algorithm: AlgorithmEstimate, ram: int) -> list[str]:
 def commented(look: Look, algorithm: AlgorithmEstimate, reason: str) -> list[str]:
     """Why the lines of the configuration are what they are."""
     return [
-        f"# {format_size(look.age.cold_bytes)} was not touched for {_time(look.age.seconds)}; "
+        f"# {format_size(look.age.cold_bytes)} was not touched for {format_seconds(look.age.seconds)}; "
         "a quarter more leaves room for growth.",
         f"# {algorithm.label} {reason}.",
     ]

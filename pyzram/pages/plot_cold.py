@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..units import format_size
+from ..units import format_seconds, format_size
 from .plot import INK, STORED, TOUCHED, bare, check_plot, matplotlib, save, short
 
 if TYPE_CHECKING:
@@ -54,16 +54,10 @@ def plot_cold(ages: Sequence[tuple[float, int, Estimate]], source: str, path: st
                     bbox={"facecolor": "#ffffff", "edgecolor": "none", "pad": 1.5},
                 )
         below = [base + height for base, height in zip(below, heights, strict=True)]
-    axis.set_xticks(list(bars), [_seconds(seconds) for seconds, _, _ in ages])
+    axis.set_xticks(list(bars), [format_seconds(seconds) for seconds, _, _ in ages])
     axis.set_xlabel("not touched for")
     axis.set_ylabel("MiB")
     bare(axis)
     axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     axis.set_title(f"{short(source)}: cold memory", color=INK)
     save(figure, path)
-
-
-def _seconds(seconds: float) -> str:
-    if seconds >= 3600:
-        return f"{seconds / 3600:.3g} h"
-    return f"{seconds / 60:.3g} min" if seconds >= 60 else f"{seconds:.3g} s"
