@@ -86,8 +86,8 @@ def _others() -> list[int]:
 
 def _announce(label: str, looks: list[float]) -> None:
     print(
-        f"watching {label} for {format_seconds(looks[-1])}; this clears the referenced bits of its pages "
-        "once and changes nothing else",
+        f"watching {label} for {format_seconds(looks[-1])}; this clears the referenced bits of "
+        "its pages once and changes nothing else",
         file=sys.stderr,
     )
 
@@ -242,7 +242,7 @@ def advice(look: Look, algorithm: AlgorithmEstimate, ram: int) -> list[str]:
 def commented(look: Look, algorithm: AlgorithmEstimate, reason: str) -> list[str]:
     """Why the lines of the configuration are what they are."""
     return [
-        f"# {format_size(look.age.cold_bytes)} was not touched for {format_seconds(look.age.seconds)}; "
-        "a quarter more leaves room for growth.",
+        f"# {format_size(look.age.cold_bytes)} was not touched for "
+        f"{format_seconds(look.age.seconds)}; a quarter more leaves room for growth.",
         f"# {algorithm.label} {reason}.",
     ]
