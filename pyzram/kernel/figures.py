@@ -241,8 +241,12 @@ FIGURES = (
     Figure("comp_ratio", "", FACTOR, GAUGE, "orig_data_size / mem_used_total", "", _comp_ratio),
 )
 BY_NAME = {figure.name: figure for figure in FIGURES}
+_OF_FILE: dict[str, tuple[str, ...]] = {}
+for _figure in FIGURES:
+    if _figure.derive is None:
+        _OF_FILE[_figure.source] = (*_OF_FILE.get(_figure.source, ()), _figure.name)
 
 
 def of_file(file: str) -> tuple[str, ...]:
     """The kernel's names of what one of its files tells, in the order of that file."""
-    return tuple(f.name for f in FIGURES if f.source == file and f.derive is None)
+    return _OF_FILE.get(file, ())
