@@ -4,12 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/btrfs.h>
 #include <linux/fs.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/swap.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -137,4 +139,14 @@ int pyzram_swapoff(const char *path)
 int pyzram_umount(const char *path)
 {
 	return umount2(path, UMOUNT_NOFOLLOW) == 0 ? 0 : -errno;
+}
+
+int pyzram_btrfs_uuid(int fd, uint8_t *ret)
+{
+	struct btrfs_ioctl_fs_info_args info = { 0 };
+
+	if (ioctl(fd, BTRFS_IOC_FS_INFO, &info) < 0)
+		return -errno;
+	memcpy(ret, info.fsid, BTRFS_FSID_SIZE);
+	return 0;
 }

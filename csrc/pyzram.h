@@ -88,6 +88,9 @@ int pyzram_swapoff(const char *path);
 /* umount2(2) of what is mounted there, which must be no symbolic link; -EBUSY while it is in use. */
 int pyzram_umount(const char *path);
 
+/* The UUID (16 bytes) of the btrfs that an open file or folder is on; -ENOTTY on any other. */
+int pyzram_btrfs_uuid(int fd, uint8_t *ret);
+
 /* ---- codec: one page in, its compressed form out ---------------------------------------------- */
 
 enum pyzram_limits {

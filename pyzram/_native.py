@@ -143,6 +143,14 @@ def umount(path: str) -> None:
     check(lib.pyzram_umount(os.fsencode(path)), path)
 
 
+def btrfs_uuid(fd: int) -> str:
+    """Return the UUID of the btrfs that ``fd`` is on; OSError ENOTTY on any other file system."""
+    found = ffi.new("uint8_t[16]")
+    check(lib.pyzram_btrfs_uuid(fd, found), None)
+    digits = bytes(ffi.buffer(found)).hex()
+    return "-".join(digits[a:b] for a, b in ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32)))
+
+
 # ---- codec and pages ---------------------------------------------------------------------------
 
 LEVEL_DEFAULT = lib.PYZRAM_LEVEL_DEFAULT

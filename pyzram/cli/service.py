@@ -249,6 +249,8 @@ def status(argv: list[str]) -> int:
                 words += [f"size {format_size(row['disksize'])}", row["algorithm"] or "-"]
                 if row["used"] is not None:
                     words += [f"used {format_size(row['used'])}", f"priority {row['priority']}"]
+            if row["also_mounted"]:
+                words.append(f"(by others also mounted on {' '.join(row['also_mounted'])})")
             print(quote(" ".join(words)))
     if running == len(rows) and (rows or config is not None):
         return 0
@@ -264,8 +266,9 @@ def _rows(config: Config | None, machine: ObservedSystem) -> list[dict[str, Any]
             {
                 "device": device.index,
                 "name": device.name,
-                "state": "running" if device.in_use and device.ready else "incomplete",
+                "state": "running" if device.running and device.ready else "incomplete",
                 "what": "swap" if device.area else " ".join(device.mounts),
+                "also_mounted": list(device.others),
                 "disksize": device.disksize,
                 "algorithm": device.algorithm,
                 "used": device.area.used if device.area else None,
@@ -282,6 +285,7 @@ def _rows(config: Config | None, machine: ObservedSystem) -> list[dict[str, Any]
                     "name": None,
                     "state": "missing",
                     "what": desired.what,
+                    "also_mounted": [],
                     "disksize": desired.disksize,
                     "algorithm": None,
                     "used": None,

@@ -23,8 +23,14 @@ DEFAULT_SIZE = "min(ram/2, 4G)"
 # the latency of a page fault matters more, name lz4 or lzo-rle first: faster, but less dense.
 DEFAULT_ALGORITHMS = "zstd lz4 lzo-rle lzo"
 ALGORITHMS = ("lzo", "lzo-rle", "lz4", "lz4hc", "zstd", "deflate", "842")
-# A journal protects from a power cut, which takes all of a zram device anyway.
-DEFAULT_MKFS_OPTIONS = {"ext4": ("-O", "^has_journal", "-m", "0"), "ext2": ("-m", "0")}
+# A journal protects from a power cut, which takes all of a zram device anyway, and a second copy
+# of metadata from bad sectors, which memory does not have.
+DEFAULT_MKFS_OPTIONS = {
+    "ext4": ("-O", "^has_journal", "-m", "0"),
+    "ext3": ("-m", "0"),
+    "ext2": ("-m", "0"),
+    "btrfs": ("-m", "single"),
+}
 STICKY = ("/tmp", "/var/tmp")
 
 ID_MAX = 0xFFFFFFFE

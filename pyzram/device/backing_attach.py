@@ -22,7 +22,7 @@ from ..errors import (
 from ..external import run_program
 from ..kernel import holders
 from ..kernel.opened import fd_path, open_path
-from ..kernel.parse import parse_mounts, parse_swaps
+from ..kernel.parse import parse_mountinfo, parse_swaps
 from ..kernel.sysfs import Sysfs, read_text
 from ..text import quote
 from ..units import parse_size
@@ -206,12 +206,12 @@ def _device_users(tree: Sysfs, path: str, fd: int) -> list[str]:
     """Who uses a block device or, of a whole disk, one of its partitions."""
     found = []
     rdev = os.fstat(fd).st_rdev
-    mounts = parse_mounts(tree.read("proc/self/mountinfo"))
+    mounts = holders.mounts_by_device(tree, parse_mountinfo(tree.read("proc/self/mountinfo")))
     swaps = holders.swap_areas(tree)
     directory = tree.path("sys/dev/block", _number(rdev))
     for number, name in _with_partitions(directory, rdev, path):
         on = "" if number == _number(rdev) else f"{name} "
-        found += [f"{on}mounted on {quote(point)}" for point in mounts.get(number, [])]
+        found += [f"{on}mounted on {quote(mount.point)}" for mount in mounts.get(number, [])]
         if holders.device_name(tree, number) in swaps:
             found.append(f"{on}active swap")
         above = tree.path("sys/dev/block", number, "holders")

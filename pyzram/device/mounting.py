@@ -185,11 +185,25 @@ def unmount(sysfs: Sysfs, name: str, point: str) -> None:
         os.close(parent)
 
 
+def _is_on(sysfs: Sysfs, name: str, mount: Mount, fd: int) -> bool:
+    """Whether an open file is on a device, of which mountinfo may have told a path alone."""
+    if mount.fstype != "btrfs":
+        return True
+    from ..kernel import btrfs
+
+    file = os.open(fd_path(fd), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        uuid = _native.btrfs_uuid(file)
+    finally:
+        os.close(file)
+    return holders.device_number(sysfs, name) in btrfs.filesystems(sysfs).get(uuid, ())
+
+
 def _ours(sysfs: Sysfs, name: str, point: str, fd: int) -> Mount:
     number = mount_id(fd)
     mounts = {mount.id: mount for mount in parse_mountinfo(sysfs.read("proc/self/mountinfo"))}
     ours = {mount.id for mount in holders.mounts(sysfs, name)}
-    if number in ours:
+    if number in ours and _is_on(sysfs, name, mounts[number], fd):
         return mounts[number]
     other = mounts.get(number)
     what = f"{quote(other.source)} ({quote(other.fstype)})" if other else "something else"

@@ -13,13 +13,17 @@ from ..config.parser import Config, ConfigError, read_config
 from ..device.features import Features, features
 from ..device.zram import Zram
 from ..errors import DeviceNotFoundError, UnsupportedError
+from ..kernel import holders
 from ..kernel.parse import SwapArea, parse_mountinfo, parse_swaps
 from ..kernel.sysfs import Sysfs
 from ..kernel.system import resume_device, zswap_enabled
 from ..limits import total_memory
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..device.stats import Stats
+    from ..kernel.parse import Mount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +37,8 @@ class Snapshot:
     """All active swap areas, zram or not."""
     mount_options: dict[str, frozenset[str]] | None = None
     """Device name to the options it is mounted with, of mounted devices."""
+    file_systems: dict[str, str] | None = None
+    """Device name to its file system, of mounted devices."""
     zswap: bool = False
     """zswap is enabled."""
     resume: str | None = None
@@ -71,11 +77,17 @@ def take_snapshot(*, sysfs: Sysfs | None = None, config_path: str = DEFAULT_PATH
                     stats.append(device.stats())
         except DeviceNotFoundError:
             continue  # removed since it was listed
+    mounted = list(_mounted(tree))
     return Snapshot(
         features=features(sysfs=tree),
         devices=tuple(stats),
         swaps=tuple(parse_swaps(_text(tree, "proc/swaps") or "")),
-        mount_options=_mount_options(tree),
+        # Per mount and per file system; discard is one of the latter.
+        mount_options={
+            name: frozenset(f"{mount.options},{mount.super_options}".split(","))
+            for name, mount in mounted
+        },
+        file_systems={name: mount.fstype for name, mount in mounted},
         zswap=zswap_enabled(tree),
         resume=_resume_device(tree),
         page_cluster=_number(_text(tree, "proc/sys/vm/page-cluster")),
@@ -105,15 +117,13 @@ def _number(text: str | None) -> int | None:
     return int(text) if text and text.isdigit() else None
 
 
-def _mount_options(tree: Sysfs) -> dict[str, frozenset[str]]:
-    """Per mount and per file system; discard is one of the latter."""
-    found = {}
-    for mount in parse_mountinfo(tree.read("proc/self/mountinfo")):
-        name = os.path.basename(os.path.realpath(mount.source))
-        if name.startswith("zram"):
-            options = f"{mount.options},{mount.super_options}"
-            found[name] = frozenset(options.split(","))
-    return found
+def _mounted(tree: Sysfs) -> Iterator[tuple[str, Mount]]:
+    """Mounted devices, by name."""
+    table = parse_mountinfo(tree.read("proc/self/mountinfo"))
+    mounts = holders.mounts_by_device(tree, table)
+    for name in (f"zram{number}" for number in tree.numbers()):
+        for mount in mounts.get(_text(tree, f"sys/block/{name}/dev") or "", []):
+            yield name, mount
 
 
 def _resume_device(tree: Sysfs) -> str | None:

@@ -185,12 +185,17 @@ class AttributeReader:
         """Where a device is mounted in this mount namespace (/proc/self/mountinfo)."""
         if self._mounts is None:
             try:
-                mounts = parse.parse_mounts(self.sysfs.read("proc/self/mountinfo"))
+                table = parse.parse_mountinfo(self.sysfs.read("proc/self/mountinfo"))
+                mounts = holders.mounts_by_device(self.sysfs, table)
             except OSError:
                 mounts = {}  # a /proc that is not mounted
             # All zram devices have one major number: mostly none of them is mounted.
             major = (device["dev"] or "").partition(":")[0] + ":"
-            self._mounts = {dev: at for dev, at in mounts.items() if dev.startswith(major)}
+            self._mounts = {
+                dev: [mount.point for mount in at]
+                for dev, at in mounts.items()
+                if dev.startswith(major)
+            }
         return self._mounts.get(device["dev"], []) if self._mounts else []
 
     def block_size(self, path: str | None) -> int | None:

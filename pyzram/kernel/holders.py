@@ -8,7 +8,7 @@ from stat import S_ISBLK
 
 from ..errors import from_errno
 from ..text import quote
-from .parse import parse_mountinfo, parse_mounts, parse_swaps
+from .parse import parse_mountinfo, parse_swaps
 from .sysfs import Sysfs, read_text
 
 TYPE_CHECKING = False
@@ -73,19 +73,61 @@ def swap_area(sysfs: Sysfs, name: str) -> SwapArea | None:
     return swap_areas(sysfs).get(name)
 
 
+def mounts_by_device(sysfs: Sysfs, mounts: Iterable[Mount]) -> dict[str, list[Mount]]:
+    """Return mounts by the number ``major:minor`` of the device that they are on, in their order.
+
+    One that is on several devices (btrfs) is with each of them.
+    """
+    found: dict[str, list[Mount]] = {}
+    known = None
+    for mount in mounts:
+        numbers: tuple[str, ...] = (mount.number,)
+        if mount.fstype == "btrfs" and mount.number.startswith("0:"):
+            from . import btrfs
+
+            if known is None:
+                known = btrfs.filesystems(sysfs)
+            numbers = btrfs.devices(sysfs, mount, known)
+        for number in numbers:
+            found.setdefault(number, []).append(mount)
+    return found
+
+
+def spread_from(mount: Mount, origin: Mount, table: dict[int, Mount]) -> bool:
+    """Whether a mount is there because ``origin`` is: what it is on, is mounted there too.
+
+    Where folders are mounted twice and shared, what is mounted below one appears below the other,
+    and goes with it. ``table`` has all mounts by their ``id``.
+    """
+    above, below = table.get(origin.parent), table.get(mount.parent)
+    if above is None or below is None or above is below or mount.root != origin.root:
+        return False
+    groups = {peer.rpartition(":")[2] for peer in above.peers if peer.startswith("shared:")}
+    return any(peer.rpartition(":")[2] in groups for peer in below.peers)
+
+
+def device_number(sysfs: Sysfs, name: str) -> str:
+    """Return the number ``major:minor`` of a block device.
+
+    Raises:
+        DeviceNotFoundError: it is gone.
+    """
+    path = sysfs.block(name) + "/dev"
+    try:
+        return read_text(path).strip()
+    except OSError as err:
+        raise from_errno(err.errno or 0, f"{name}: read dev", path) from err
+
+
 def mounts(sysfs: Sysfs, name: str) -> list[Mount]:
     """Return the mounts of device ``name`` in this mount namespace, in the order of their making.
 
     Raises:
         DeviceNotFoundError: the device is gone.
     """
-    path = sysfs.block(name) + "/dev"
-    try:
-        number = read_text(path).strip()
-    except OSError as err:
-        raise from_errno(err.errno or 0, f"{name}: read dev", path) from err
-    found = parse_mountinfo(sysfs.read("proc/self/mountinfo"))
-    return [mount for mount in found if mount.number == number]
+    number = device_number(sysfs, name)
+    table = parse_mountinfo(sysfs.read("proc/self/mountinfo"))
+    return mounts_by_device(sysfs, table).get(number, [])
 
 
 def mount_points(sysfs: Sysfs, name: str) -> list[str]:
@@ -133,7 +175,21 @@ def claims(sysfs: Sysfs, name: str) -> list[str]:
     holders = sysfs.block(name) + "/holders"
     if os.path.isdir(holders):
         phrases += [f"held by {holder}" for holder in os.listdir(holders)]
+    if not phrases:
+        phrases += _btrfs(sysfs, name)
     return phrases
+
+
+def _btrfs(sysfs: Sysfs, name: str) -> list[str]:
+    """Say of which btrfs a device is a part whose mounts do not show it."""
+    from .btrfs import filesystems
+
+    try:
+        number = read_text(sysfs.block(name) + "/dev").strip()
+        known = filesystems(sysfs)
+    except OSError:
+        return []
+    return [f"part of the btrfs {uuid}" for uuid, numbers in known.items() if number in numbers]
 
 
 def mounted_elsewhere(sysfs: Sysfs, name: str) -> list[str]:
@@ -150,11 +206,14 @@ def mounted_elsewhere(sysfs: Sysfs, name: str) -> list[str]:
             if namespace in seen:
                 continue
             seen.add(namespace)
-            points = parse_mounts(sysfs.read(f"proc/{pid}/mountinfo")).get(number, [])
+            table = parse_mountinfo(sysfs.read(f"proc/{pid}/mountinfo"))
+            there = mounts_by_device(sysfs, table).get(number, [])
             who = _who(sysfs, pid)
         except OSError:
             continue  # gone, or not ours to look at
-        found += [f"mounted on {quote(point)} in the mount namespace of {who}" for point in points]
+        found += [
+            f"mounted on {quote(mount.point)} in the mount namespace of {who}" for mount in there
+        ]
     return found
 
 

@@ -153,6 +153,8 @@ class Mount:
     """One line of mountinfo: ``number`` is ``major:minor``, ``options`` those of the mount.
 
     ``root`` is what of the file system is mounted, ``super_options`` are the file system's.
+    ``parent`` is the ``id`` of the mount that it is on; ``peers`` are the groups, as ``shared:2``
+    and ``master:1``, between which mounts spread.
     """
 
     __slots__ = (
@@ -160,6 +162,8 @@ class Mount:
         "id",
         "number",
         "options",
+        "parent",
+        "peers",
         "point",
         "root",
         "source",
@@ -176,8 +180,12 @@ class Mount:
         source: str,
         root: str = "/",
         super_options: str = "",
+        parent: int = 0,
+        peers: tuple[str, ...] = (),
     ) -> None:
         self.id = id
+        self.parent = parent
+        self.peers = peers
         self.number = number
         self.root = root
         self.super_options = super_options
@@ -211,17 +219,11 @@ def parse_mountinfo(text: str) -> list[Mount]:
                 unescape(source),
                 unescape(words[3]),
                 super_options,
+                int(words[1]),
+                tuple(words[6:dash]),
             )
         )
     return found
-
-
-def parse_mounts(text: str) -> dict[str, list[str]]:
-    """``/proc/self/mountinfo`` (proc(5)): device number ``major:minor`` to its mount points."""
-    mounts: dict[str, list[str]] = {}
-    for mount in parse_mountinfo(text):
-        mounts.setdefault(mount.number, []).append(mount.point)
-    return mounts
 
 
 def parse_meminfo(text: str) -> dict[str, int]:

@@ -39,6 +39,10 @@ OPPOSITES = {
         ("async", "defaults", "dev", "diratime", "exec", "nodiscard", "rw", "suid"), ""
     ),
 }
+# What of a file system is mounted, which stays as long as it is mounted.
+ROOTS = ("subvol", "subvolid")
+# XFS takes any option of a remount, and heeds few but the kernel's own.
+LIVE_ON_XFS = {"inode32", "inode64", *OPPOSITES} - {"discard", "nodiscard"}
 
 
 class Difference(value.Value):
@@ -122,7 +126,7 @@ def differences(desired: DeviceConfig, device: ObservedDevice) -> list[Differenc
         compare("mkfs_options", have.get("mkfs_options", ""), want["mkfs_options"], NEW_DEVICE)
         have_mount = mount_words(have.get("mount_options", ""), have.get("discard", ""))
         want_mount = mount_words(desired.mount_options, desired.discard)
-        live = remount_words(have_mount, want_mount) is not None
+        live = remount_words(have_mount, want_mount, want["fstype"]) is not None
         compare("mount_options", have_mount, want_mount, LIVE if live else NEW_MOUNT)
         compare("mode", have.get("mode", ""), want["mode"], LIVE)
         compare("owner", have.get("owner", ""), want["owner"], LIVE)
@@ -160,8 +164,12 @@ def mount_words(options: str, discard: str) -> str:
     return ",".join(words)
 
 
-def remount_words(have: str, want: str) -> list[str] | None:
-    """Return the options to remount with; ``None`` where one that is to go would stay."""
+def remount_words(have: str, want: str, fstype: str = "ext4") -> list[str] | None:
+    """Return the options to remount with; ``None`` where they would not do what they say."""
+    changed = {*have.split(","), *want.split(",")} - ({*have.split(",")} & {*want.split(",")})
+    for word in filter(None, changed):
+        if word.partition("=")[0] in ROOTS or (fstype == "xfs" and word not in LIVE_ON_XFS):
+            return None
     wanted = want.split(",") if want else []
     keys = [word.partition("=")[0] for word in wanted]
     dropped = []

@@ -8,14 +8,14 @@ import os
 
 from ..errors import from_errno
 from ..kernel import holders
-from ..kernel.parse import BD_UNIT, parse_meminfo, parse_mounts, parse_swaps
+from ..kernel.parse import BD_UNIT, parse_meminfo, parse_mountinfo, parse_swaps
 from ..kernel.sysfs import Sysfs, read_text
 from ..kernel.system import resume_device, zswap_enabled
 from .observed import ObservedDevice, ObservedSystem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..kernel.parse import SwapArea
+    from ..kernel.parse import Mount, SwapArea
     from .registry import Registry
 
 CONTAINER_FILES = {
@@ -34,7 +34,8 @@ def observe(registry: Registry) -> ObservedSystem:
     """
     sysfs = registry.sysfs
     areas = parse_swaps(_read(sysfs, "proc/swaps"))  # a kernel without swap has none
-    mounts = parse_mounts(_read(sysfs, "proc/self/mountinfo"))
+    table = parse_mountinfo(_read(sysfs, "proc/self/mountinfo"))
+    mounts = holders.mounts_by_device(sysfs, table)
     by_name = holders.areas_by_name(sysfs, areas)
     ours = [registered.number for registered in registry.records]
     # Our own in the order in which they were made.
@@ -50,6 +51,9 @@ def observe(registry: Registry) -> ObservedSystem:
             devices[number] = device
     if registry.records:
         _look_closely(registry, devices)
+        for record in registry.records:
+            if (device := devices.get(record.number)) and device.index is not None:
+                _tell_apart(device, mounts.get(_dev(sysfs, record.number), []), table)
     return ObservedSystem(
         driver=driver,
         writable=writable,
@@ -57,24 +61,44 @@ def observe(registry: Registry) -> ObservedSystem:
         available=mem_available(sysfs),
         areas=areas,
         devices=devices.values(),
-        mounted=[point for points in mounts.values() for point in points],
+        mounted=[mount.point for mount in table],
         zswap=zswap_enabled(sysfs),
         resume=resumed if (resumed := resume_device(sysfs) or "").startswith("zram") else "",
     )
 
 
 def _look(
-    sysfs: Sysfs, number: int, areas: dict[str, SwapArea], mounts: dict[str, list[str]]
+    sysfs: Sysfs, number: int, areas: dict[str, SwapArea], mounts: dict[str, list[Mount]]
 ) -> ObservedDevice | None:
-    base = f"sys/block/zram{number}"
-    disksize, dev = _read(sysfs, f"{base}/disksize"), _read(sysfs, f"{base}/dev")
+    disksize = _read(sysfs, f"sys/block/zram{number}/disksize")
     if not disksize:
         return None
     return ObservedDevice(
         number,
         disksize=int(disksize),
         area=areas.get(f"zram{number}"),
-        mounts=tuple(mounts.get(dev, [])),
+        mounts=tuple(mount.point for mount in mounts.get(_dev(sysfs, number), [])),
+    )
+
+
+def _dev(sysfs: Sysfs, number: int) -> str:
+    return _read(sysfs, f"sys/block/zram{number}/dev")
+
+
+def _tell_apart(device: ObservedDevice, mounts: list[Mount], table: list[Mount]) -> None:
+    """Tell what we mounted from what others did with the same device."""
+    point = device.settings.get("mount_point")
+    # The oldest at its place; a later one was bound over it.
+    ours = next((mount for mount in mounts if mount.point == point), None)
+    if ours is None:
+        device.mounts, device.others = (), device.mounts
+        return
+    by_id = {mount.id: mount for mount in table}
+    device.mounts = (ours.point,)
+    device.others = tuple(
+        mount.point
+        for mount in mounts
+        if mount is not ours and not holders.spread_from(mount, ours, by_id)
     )
 
 

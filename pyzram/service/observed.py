@@ -25,6 +25,7 @@ class ObservedDevice:
         "mem_used",
         "mounts",
         "number",
+        "others",
         "ready",
         "recompression",
         "settings",
@@ -44,6 +45,7 @@ class ObservedDevice:
         backed: int = 0,
         area: SwapArea | None = None,
         mounts: tuple[str, ...] = (),
+        others: tuple[str, ...] = (),
         settings: dict[str, str] | None = None,
         elsewhere: str = "",
         busy: bool = False,
@@ -66,6 +68,9 @@ class ObservedDevice:
         """What was written back and lies on the backing device, before compression."""
         self.area = area
         self.mounts = mounts
+        """Where it is mounted; of a device of ours, where we mounted it."""
+        self.others = others
+        """Where somebody else has mounted a device of ours: bound, a subvolume, or anew."""
         self.settings = settings or {}
         """What the kernel does not tell back, as it was asked for (:func:`settings_of`)."""
 
@@ -79,12 +84,18 @@ class ObservedDevice:
         """What it is used for, for people."""
         if self.area:
             return f"swap with priority {self.area.priority}"
-        return f"mounted on {' '.join(self.mounts)}" if self.mounts else "not in use"
+        points = (*self.mounts, *self.others)
+        return f"mounted on {' '.join(points)}" if points else "not in use"
+
+    @property
+    def running(self) -> bool:
+        """Whether it is swap, or mounted where it is to be."""
+        return self.area is not None or bool(self.mounts)
 
     @property
     def in_use(self) -> bool:
-        """Whether it is swap or mounted."""
-        return self.area is not None or bool(self.mounts)
+        """Whether it is swap or mounted, by whomever."""
+        return self.running or bool(self.others)
 
 
 class ObservedSystem:

@@ -284,9 +284,9 @@ def _start_device(plan: Plan, machine: ObservedSystem, desired: DeviceConfig) ->
         return
     if current.ready or current.settings:
         plan.changes += differences(desired, current)
-    if not current.in_use and desired.mount_point:
+    if not current.running and desired.mount_point:
         plan.steps.append(_mount(desired, current))
-    if not current.ready or not current.in_use:
+    if not current.ready or not current.running:
         if desired.mount_point and current.mounts:
             plan.steps.append(_permissions(desired, current))
         # What was asked for stays remembered, so that a difference to the file still shows.
@@ -426,6 +426,11 @@ def _refuse_busy(plan: Plan, device: ObservedDevice) -> None:
 def _take_down(plan: Plan, device: ObservedDevice) -> None:
     if device.busy:
         _refuse_busy(plan, device)
+    if device.others:
+        plan.refusals.append(
+            f"{device.name}: is mounted on {' '.join(device.others)} too, which pyzram did not do: "
+            "unmount that first"
+        )
     index = -1 if device.index is None else device.index
     number = device.number
     if device.area:

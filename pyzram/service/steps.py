@@ -9,7 +9,7 @@ it looks at what is there and takes back what this step has made, no more.
 from __future__ import annotations
 
 import os
-from errno import EBUSY, EINVAL, ENOENT
+from errno import EBUSY, EINVAL, ENOENT, EOPNOTSUPP
 
 from ..config.values import DEFAULT_ALGORITHMS, KERNELS_OWN, owner_ids
 from ..device.backing_attach import check_backing
@@ -349,6 +349,10 @@ class Umount(Action):
         unmount(self.run.sysfs, self.name, self.step.args["point"])
 
 
+# Options that mountinfo spells as they were given.
+TOLD_BACK = ("discard", "nodev", "noexec", "nosuid", "noatime", "nodiratime", "ro", "sync")
+
+
 class MountOptions(Action):
     """Change mount options of a mounted file system."""
 
@@ -365,10 +369,24 @@ class MountOptions(Action):
         point = self.desired.mount_point or ""
         with self.held() as device, Mounted(self.run.sysfs, self.name, point) as root:
             # With both given, mount(8) looks nowhere for options: what is on stays by being named.
-            words = remount_words(have, want) or []
+            words = remount_words(have, want, self.desired.fstype) or []
             options = ",".join(["remount", root.mount.options, *words])
             step = f"{self.name}: change mount options"
             run_mount(step, ["-o", options], device.node, root)
+            now = next(mount for mount in self.mounts() if mount.id == root.mount.id)
+        # Some file systems take any option and do nothing of it.
+        done = f"{now.options},{now.super_options}".split(",")
+        if missed := [word for word in want.split(",") if word in TOLD_BACK and word not in done]:
+            raise UnsupportedError(
+                EOPNOTSUPP,
+                f"{step}: {self.desired.fstype} took {','.join(missed)} and did not do it: "
+                "unmount it, then start",
+                point,
+            )
+
+    def mounts(self) -> list[MountLine]:
+        """Return where the device is mounted."""
+        return holders.mounts(self.run.sysfs, self.name)
 
 
 class Permissions(Action):

@@ -102,5 +102,9 @@ def test_mounts_with_escaped_names():
         "36 35 252:1 / /mnt/a\\040b\\134c rw,noatime shared:1 - ext4 /dev/zram1 rw\n"
         "37 35 252:1 / /mnt/again rw - ext4 /dev/zram1 rw\n"
     )
-    assert parse.parse_mounts(text) == {"252:1": ["/mnt/a b\\c", "/mnt/again"]}
-    assert parse.parse_mounts("36 35 252:1 / /mnt\n36 35 252:2 /\n") == {"252:1": ["/mnt"]}
+    first, second = parse.parse_mountinfo(text)
+    assert (first.number, first.point) == ("252:1", "/mnt/a b\\c")
+    assert (first.id, first.parent, first.peers) == (36, 35, ("shared:1",))
+    assert (second.point, second.peers, second.super_options) == ("/mnt/again", (), "rw")
+    (short,) = parse.parse_mountinfo("36 35 252:1 / /mnt\n36 35 252:2 /\n")
+    assert (short.number, short.point, short.peers) == ("252:1", "/mnt", ())

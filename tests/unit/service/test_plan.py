@@ -443,6 +443,44 @@ def test_remounting_takes_back_what_is_no_longer_wanted(
     assert remount_words(have, want) == words
 
 
+@pytest.mark.parametrize(
+    ("fstype", "have", "want", "live"),
+    [
+        ("btrfs", "", "subvol=a", False),
+        ("btrfs", "subvol=a,noatime", "subvol=a", True),
+        ("btrfs", "compress=zstd", "compress=lzo", True),
+        ("xfs", "", "discard", False),
+        ("xfs", "discard", "", False),
+        ("xfs", "discard", "discard,noatime", True),
+        ("xfs", "", "largeio", False),
+        ("xfs", "", "inode32", True),
+    ],
+)
+def test_what_a_file_system_does_not_change_while_it_is_mounted(
+    fstype: str, have: str, want: str, live: bool
+) -> None:
+    assert (remount_words(have, want, fstype) is not None) is live
+
+
+def bound_elsewhere(text: str) -> ObservedDevice:
+    device = running(conf(text))
+    device.others = ("/elsewhere",)
+    return device
+
+
+def test_a_mount_of_others_is_not_undone() -> None:
+    text = "ZRAM_MOUNT_0=/srv"
+    seen = machine(bound_elsewhere(text), mounted={"/srv", "/elsewhere"})
+    plan = plan_stop(conf(text), seen)
+    assert plan.refusals == [
+        "zram5: is mounted on /elsewhere too, which pyzram did not do: unmount that first"
+    ]
+    assert plan_start(conf(text), seen).steps == []
+    # Ours is gone: it is mounted again, on the same device.
+    seen.devices[0].mounts = ()
+    assert [step.action for step in plan_start(conf(text), seen).steps] == ["mount", "ready"]
+
+
 def test_mount_options_that_only_a_new_mount_drops_are_refused() -> None:
     before = conf("ZRAM_MOUNT_0=/srv\nZRAM_MOUNT_OPTS_0=data=writeback")
     plan = plan_reload(conf("ZRAM_MOUNT_0=/srv"), machine(running(before), mounted={"/srv"}))

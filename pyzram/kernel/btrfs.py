@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""Which devices a mounted btrfs is on.
+
+It may have several, so mountinfo tells an anonymous number (``0:39``), and as source one device by
+whatever path it was found. Neither says which: a mount is on a device where its source leads to one
+that the kernel lists with it (``/sys/fs/btrfs/UUID/devices``).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from stat import S_ISBLK
+
+from .sysfs import read_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .parse import Mount
+    from .sysfs import Sysfs
+
+FOLDER = "sys/fs/btrfs"
+
+
+def filesystems(sysfs: Sysfs) -> dict[str, tuple[str, ...]]:
+    """Return the UUID of each mounted btrfs, and the numbers ``major:minor`` of its devices."""
+    found = {}
+    for uuid in _names(sysfs.path(FOLDER)):
+        # Beside them there is what this kernel's btrfs can do, which has no devices.
+        folder = sysfs.path(FOLDER, uuid, "devices")
+        numbers = [_text(f"{folder}/{name}/dev") for name in _names(folder)]
+        if numbers:
+            found[uuid] = tuple(filter(None, numbers))
+    return found
+
+
+def devices(sysfs: Sysfs, mount: Mount, known: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the numbers of the devices that a mount is on; none where that cannot be told.
+
+    ``known`` is what :func:`filesystems` gave.
+    """
+    source = _source(sysfs, mount.source)
+    return next((numbers for numbers in known.values() if source in numbers), ())
+
+
+def _source(sysfs: Sysfs, path: str) -> str:
+    try:
+        status = os.stat(sysfs.path(path.removeprefix("/")))
+        if S_ISBLK(status.st_mode):
+            return f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}"
+    except OSError:
+        pass  # the root of another mount namespace, or a node that is gone
+    folder, _, name = path.rpartition("/")
+    return _text(sysfs.path("sys/class/block", name, "dev")) if folder == "/dev" else ""
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError as err:
+        if err.errno in (errno.ENOENT, errno.ENOTDIR):
+            return []
+        raise
+
+
+def _text(path: str) -> str:
+    try:
+        return read_text(path).strip()
+    except OSError as err:
+        if err.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENODEV):
+            return ""
+        raise
