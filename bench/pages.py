@@ -3,7 +3,8 @@
 
 1. One thread of compressed_sizes() against a plain C loop (plain_loop.c) over the same code or
    library. Processor time, so that other work on the machine does not count.
-2. The same-filled test against memcmp with a page of zeros, on pages that are all zero.
+2. The same-filled test against memcmp with a page of zeros, on pages that are all zero: by itself,
+   and as compressed_sizes() with the call from Python.
 3. Two threads against one. Wall time: the machine should have nothing else to do.
 4. Two threads of lzo, lz4 and zstd against Python loops over python-lzo, python-lz4 and zstandard
    on the same pages (``pip install lz4 zstandard python-lzo``), in one thread and in two.
@@ -29,6 +30,7 @@ from pathlib import Path
 import pyzram
 
 ROUNDS = 9
+SHORT_ROUNDS = 41  # of what takes a few milliseconds
 PAGE = 4096
 MIB = 1 << 20
 ROOT = Path(__file__).resolve().parent.parent
@@ -60,14 +62,16 @@ def plain_library() -> ctypes.CDLL:
     )
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/plain.so"
-        sources = [ROOT / "bench/plain_loop.c", *sorted((ROOT / "csrc").glob("codec*.c"))]
+        sources = [ROOT / "bench/plain_loop.c", ROOT / "csrc/pages.c"]
+        sources += sorted((ROOT / "csrc/codec").glob("*.c"))
         command = ["cc", *flags, "-std=c11", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", path]
         command += [f"-I{ROOT / 'csrc'}", *map(str, sources), *shlex.split(libraries.stdout)]
         subprocess.run(command, check=True)
         library = ctypes.CDLL(path)
     library.plain_loop.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_size_t]
-    library.zero_loop.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
-    library.plain_loop.restype = library.zero_loop.restype = ctypes.c_size_t
+    library.zero_loop.argtypes = library.same_loop.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
+    for function in (library.plain_loop, library.zero_loop, library.same_loop):
+        function.restype = ctypes.c_size_t
     return library
 
 
@@ -106,24 +110,26 @@ def one_thread(pages: bytes, library: ctypes.CDLL) -> None:
 
 def same_filled(library: ctypes.CDLL) -> None:
     print("same-filled test against memcmp with zeros (processor time)")
+    print("           the test   compressed_sizes()")
     for size, repeats in ((MIB, 256), (16 * MIB, 16), (256 * MIB, 1)):
         pages = bytes(bytearray(b"x") * size).replace(b"x", b"\0")  # memory of its own
-        assert library.zero_loop(pages, size // PAGE) == size // PAGE
-        ratio, speed = zero_speed(pages, repeats, library)
-        print(f"  {size // MIB:3} MiB  {ratio:5.2f} x   {speed:7.2f} GB/s")
+        count = size // PAGE
+        assert library.zero_loop(pages, count) == library.same_loop(pages, count) == count
 
+        def repeated(call, *arguments, times=repeats, **options):
+            def loop() -> None:
+                for _ in range(times):
+                    call(*arguments, **options)
 
-def zero_speed(pages: bytes, repeats: int, library: ctypes.CDLL) -> tuple[float, float]:
-    def ours() -> None:
-        for _ in range(repeats):
-            pyzram.compressed_sizes(pages, "lzo", threads=1)
+            return loop
 
-    def theirs() -> None:
-        for _ in range(repeats):
-            library.zero_loop(pages, len(pages) // PAGE)
-
-    ratio, seconds, _ = compare(ours, theirs, time.thread_time)
-    return ratio, len(pages) * repeats / seconds / 1e9
+        theirs = repeated(library.zero_loop, pages, count)
+        test = repeated(library.same_loop, pages, count)
+        whole = repeated(pyzram.compressed_sizes, pages, "lzo", threads=1)
+        ratio, seconds, _ = compare(test, theirs, time.thread_time, SHORT_ROUNDS)
+        called, _, _ = compare(whole, theirs, time.thread_time, SHORT_ROUNDS)
+        speed = size * repeats / seconds / 1e9
+        print(f"  {size // MIB:3} MiB  {ratio:6.2f} x   {called:8.2f} x   {speed:7.2f} GB/s")
 
 
 def two_threads(pages: bytes) -> None:

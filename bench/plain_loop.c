@@ -91,6 +91,17 @@ size_t plain_loop(const char *algorithm, const uint8_t *pages, size_t count)
 	return loop_own(algorithm, pages, count, out);
 }
 
+/* How many pages are same-filled, by our test. */
+size_t same_loop(const uint8_t *pages, size_t count);
+size_t same_loop(const uint8_t *pages, size_t count)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < count; i++)
+		sum += (size_t)pyzram_page_same_filled(pages + i * PAGE, PAGE, 8);
+	return sum;
+}
+
 /* How many pages are zero, by memcmp against a page of zeros. */
 size_t zero_loop(const uint8_t *pages, size_t count);
 size_t zero_loop(const uint8_t *pages, size_t count)

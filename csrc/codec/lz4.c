@@ -182,6 +182,9 @@ static inline ptrdiff_t get_length(const uint8_t **ip, const uint8_t *end, size_
 
 	if (nibble != RUN_MASK)
 		return (ptrdiff_t)length;
+	/* What does not compress at all has a length of a word or two. */
+	for (; end - *ip >= 8 && load_le64(*ip) == ~0ull; *ip += 8)
+		length += 8 * 255;
 	do {
 		if (*ip == end)
 			return -1;
@@ -223,10 +226,22 @@ static int lz4_decompress(struct pyzram_context *context, struct codec_request *
 			op += literals;
 			ip += literals + 3;
 			distance = load_le16(ip - 2);
-			if (count == RUN_MASK || distance < 8 || distance > (size_t)(op - out))
+			if (distance - 1 >= (size_t)(op - out))
 				goto match;
-			m = op - distance;
-			memcpy(op, m, 8);
+			if (count == RUN_MASK) {
+				if (*ip == 255 || out_end - op < RUN_MASK + MATCH_MIN + 254 + 32)
+					goto match;
+				count += *ip++ + MATCH_MIN;
+				op = copy_match_roomy(op, distance, (size_t)count);
+				continue;
+			}
+			if (distance < 8) {
+				store_le64(op, short_pattern(op, distance));
+				m = op - short_repeat[distance];
+			} else {
+				m = op - distance;
+				memcpy(op, m, 8);
+			}
 			memcpy(op + 8, m + 8, 8);
 			memcpy(op + 16, m + 16, 2);
 			op += count + MATCH_MIN;
@@ -235,7 +250,7 @@ static int lz4_decompress(struct pyzram_context *context, struct codec_request *
 		count = get_length(&ip, end, token >> 4);
 		if (count < 0 || end - ip < count || out_end - op < count)
 			return -EBADMSG;
-		if (end - ip >= count + 16 && out_end - op >= count + 16)
+		if (count <= 64 && end - ip >= count + 16 && out_end - op >= count + 16)
 			copy16(op, ip, (size_t)count);
 		else
 			memcpy(op, ip, (size_t)count);

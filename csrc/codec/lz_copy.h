@@ -17,26 +17,76 @@ static inline void copy16(uint8_t *dst, const uint8_t *src, size_t len)
 	} while (dst < end);
 }
 
-/*
- * Write len bytes at op that repeat what lies distance bytes before it, as decompressors do: the
- * two may overlap. Writes nothing at limit or beyond. Returns op + len, which is not past limit.
- */
-static inline uint8_t *copy_match(uint8_t *op, size_t distance, size_t len, const uint8_t *limit)
+/* A distance below eight: eight bytes that repeat what lies so far before op. */
+static inline uint64_t short_pattern(const uint8_t *op, size_t distance)
 {
-	/* Eight bytes of a short pattern, and how far behind them it repeats, at least eight. */
-	static const uint64_t pattern[8] = {
+	static const uint64_t ones[8] = {
 		0, 0x0101010101010101, 0x0001000100010001, 0x0001000001000001,
 		0x0000000100000001, 0x0000010000000001, 0x0001000000000001, 0x0100000000000001,
 	};
-	static const uint8_t longer[8] = { 0, 8, 8, 9, 8, 10, 12, 14 };
+
+	return (load_le64(op - distance) & ~0ull >> (64 - 8 * distance)) * ones[distance];
+}
+
+/* How far behind eight such bytes they repeat, at least eight. */
+static const uint8_t short_repeat[8] = { 0, 8, 8, 9, 8, 10, 12, 14 };
+
+/*
+ * Write len bytes at op that repeat what lies distance bytes before it, as decompressors do: the
+ * two may overlap. Writes up to 32 bytes more.
+ */
+static inline uint8_t *copy_match_roomy(uint8_t *op, size_t distance, size_t len)
+{
+	const uint8_t *m = op - distance;
+	uint8_t *end = op + len;
+
+	if (distance < 8) {
+		uint64_t word = short_pattern(op, distance);
+
+		/* Eight bytes that repeat as they are need not be read back. */
+		if (short_repeat[distance] == 8) {
+			do {
+				store_le64(op, word);
+				store_le64(op + 8, word);
+				store_le64(op + 16, word);
+				store_le64(op + 24, word);
+				op += 32;
+			} while (op < end);
+			return end;
+		}
+		store_le64(op, word);
+		op += 8;
+		m = op - short_repeat[distance];
+	}
+	if (op - m >= 16) {
+		do {
+			memcpy(op, m, 16);
+			memcpy(op + 16, m + 16, 16);
+			op += 32;
+			m += 32;
+		} while (op < end);
+		return end;
+	}
+	do {
+		memcpy(op, m, 8);
+		memcpy(op + 8, m + 8, 8);
+		op += 16;
+		m += 16;
+	} while (op < end);
+	return end;
+}
+
+/* The same where less room may be left: writes nothing at limit or beyond. */
+static inline uint8_t *copy_match(uint8_t *op, size_t distance, size_t len, const uint8_t *limit)
+{
 	const uint8_t *m = op - distance;
 	uint8_t *end = op + len;
 
 	if (distance < 8 && limit - op >= 8) {
-		uint64_t word = (load_le64(m) & ~0ull >> (64 - 8 * distance)) * pattern[distance];
+		uint64_t word = short_pattern(op, distance);
 
 		/* Eight bytes that repeat as they are need not be read back. */
-		if (longer[distance] == 8 && limit - end >= 16) {
+		if (short_repeat[distance] == 8 && limit - end >= 16) {
 			do {
 				store_le64(op, word);
 				store_le64(op + 8, word);
@@ -48,7 +98,7 @@ static inline uint8_t *copy_match(uint8_t *op, size_t distance, size_t len, cons
 		op += 8;
 		if (op >= end)
 			return end;
-		m = op - longer[distance];
+		m = op - short_repeat[distance];
 	}
 	if (limit - end >= 16) {
 		if (op - m >= 16) {
