@@ -5,10 +5,9 @@ What is listed in ``__all__`` is public, as RELEASING.md promises; everything el
 are loaded when they are first used, so that ``import pyzram`` costs next to nothing.
 """
 
-from ._version import __version__
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ._version import __version__ as __version__
     from .algorithm import Algorithm as Algorithm
     from .config.parser import ConfigError as ConfigError
     from .device import block_state as block_state
@@ -77,6 +76,7 @@ if TYPE_CHECKING:
 
 # Public name to the module that defines it.
 _HOME = {
+    "__version__": "_version",
     "Algorithm": "algorithm",
     "ConfigError": "config.parser",
     "BlockState": "device.block_state",
@@ -227,15 +227,14 @@ __all__ = [
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
+        public = _FORMER.get(name, name)
+        home = "device.block_state" if name == "block_state" else _HOME.get(public)
+        if home is None:  # every "from .. import MODULE" asks here first, and must not pay
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module
 
-        if name == "block_state":
-            return import_module(f"{__name__}.device.block_state")
-        public = _FORMER.get(name, name)
-        home = _HOME.get(public)
-        if home is None:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(import_module(f"{__name__}.{home}"), public)
+        module = import_module(f"{__name__}.{home}")
+        value = module if name == "block_state" else getattr(module, public)
         globals()[name] = value
         return value
 

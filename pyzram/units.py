@@ -32,6 +32,13 @@ def _number(digits: str) -> tuple[int, int] | None:
     return int(whole + fraction), 10 ** len(fraction)
 
 
+def check_count(what: str, value: int, lowest: int = 0) -> int:
+    """Refuse what is no whole number from ``lowest`` up, such as a path."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
+        raise InvalidValueError(f"{what} {value!r}: not a whole number from {lowest} up")
+    return value
+
+
 def parse_size(
     text: str | int, *, total: int | Callable[[], int] | None = None, bare_unit: int = 1
 ) -> int:

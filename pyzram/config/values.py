@@ -9,9 +9,8 @@ import os
 from ..errors import InvalidValueError
 from ..limits import PAGE_SIZE, SWAP_LABEL_MAX, TABLE_BYTES_PER_PAGE
 from ..limits import SWAP_PRIORITY_MAX as PRIORITY_MAX
-from ..units import DIGITS_MAX, format_size, parse_size
+from ..units import DIGITS_MAX, SUFFIXES, format_size, parse_size
 from .device_config import Choice
-from .size_expression import evaluate_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,6 +59,10 @@ class Values:
         self.here = here
 
     def size(self, text: str) -> int:
+        if text[-1:] in SUFFIXES and text[:-1].isascii() and text[:-1].isdigit():
+            return parse_size(text)  # nothing to evaluate
+        from .size_expression import evaluate_size
+
         return evaluate_size(text, ram=self.ram, cpus=self.cpus)
 
     def disksize(self, text: str) -> int:

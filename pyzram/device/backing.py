@@ -8,19 +8,13 @@ import os
 
 from ..errors import InvalidValueError, UnsupportedError, ZramOSError
 from ..limits import PAGE_SIZE
+from ..units import check_count
 from .backing_attach import absolute, attach_backing, release_backing
 from .kinds import WRITEBACK_TYPES as WRITEBACK_TYPES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .zram import Zram
-
-
-def check_count(what: str, value: int, lowest: int = 0) -> int:
-    """Refuse what is no whole number from ``lowest`` up, such as a path."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
-        raise InvalidValueError(f"{what} {value!r}: not a whole number from {lowest} up")
-    return value
 
 
 def set_backing_dev(device: Zram, path: str | os.PathLike[str], force: bool) -> None:

@@ -17,11 +17,10 @@ from ..errors import (
     from_errno,
 )
 from ..kernel import holders
-from ..kernel.parse import BLOCK_STAT, MM_STAT, parse_algorithms
+from ..kernel.parse import parse_algorithms, parse_block_stat, parse_mm_stat
 from ..limits import ALGORITHM_PRIORITY_MAX, PAGE_SIZE, total_memory
-from ..units import U64_MAX, parse_size
+from ..units import U64_MAX, check_count, parse_size
 from .algorithms import choose_algorithm
-from .backing import check_count
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
     Algorithms = str | Algorithm | Iterable[str | Algorithm]
 
 NODE_TIMEOUT_SECONDS = 10.0
-WRITE_IOS = BLOCK_STAT.index("write_ios")
-MEM_LIMIT = MM_STAT.index("mem_limit")
 # Settings that outlive a reset: the algorithm up to 6.11, the others always.
 KEPT_BY_RESET = (
     "comp_algorithm",
@@ -167,10 +164,15 @@ def page_up(size: int) -> int:
     return -(-size // PAGE_SIZE) * PAGE_SIZE
 
 
+def mem_limit(device: Handle) -> int:
+    """Return the limit of a device's memory, in bytes; 0 is none."""
+    return parse_mm_stat(device.read("mm_stat"))["mem_limit"] or 0
+
+
 def start_over(device: Zram) -> None:
     """Reset, unless that would destroy something: the start of a configuration."""
     refuse_claimed(device, "configure")
-    if device.read_disksize() and device.read_numbers("stat")[WRITE_IOS]:
+    if device.read_disksize() and parse_block_stat(device.read("stat"))["write_ios"]:
         raise DeviceBusyError(
             errno.EBUSY,
             f"{device.name}: configure: already initialised and written to, reset it first",

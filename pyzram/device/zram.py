@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """A zram device: its life from hot_add to hot_remove, and everything in between.
 
-What takes more than a few lines is done in the modules beside this one. Statistics are imported
-when they are asked for: they take longer to load than setting a device up takes.
+What takes more than a few lines is done in the modules beside this one. What not every device has
+(statistics asked for, a file system, a backing device) is imported when it is needed: it takes
+longer to load than setting a device up takes.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from ..errors import (
 from ..kernel import holders
 from ..kernel.parse import parse_algorithms, parse_recomp_algorithms
 from ..kernel.sysfs import Sysfs
-from . import algorithms, backing, lifecycle, uses
-from .backing_attach import backing_file
+from ..units import check_count
+from . import algorithms, lifecycle, swap
 from .handle import BUSY_RETRY_SECONDS, Handle
 
 TYPE_CHECKING = False
@@ -150,7 +151,10 @@ class Zram(Handle):
         self._dir()
         try:
             if release and not self.removed():
-                uses.release(self)
+                if self.read_swap_area() is not None:
+                    self.swapoff()
+                if self.read_mount_points():
+                    self.umount()
             lifecycle.refuse_claimed(self, "remove")
             lifecycle.hot_remove(self, timeout)
         except DeviceNotFoundError:
@@ -267,7 +271,7 @@ class Zram(Handle):
         self.write_verified(
             "mem_limit",
             wanted,
-            lambda: self.read_numbers("mm_stat")[lifecycle.MEM_LIMIT],
+            lambda: lifecycle.mem_limit(self),
             lambda got: got == lifecycle.page_up(wanted),
         )
 
@@ -444,6 +448,8 @@ class Zram(Handle):
             UnsupportedError: this kernel has no writeback.
         """
         device = self.read_backing_dev()
+        from .backing_attach import backing_file
+
         return None if device is None else backing_file(device, sysfs=self.sysfs)
 
     def set_backing_dev(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
@@ -461,6 +467,8 @@ class Zram(Handle):
                 itself, or what opening it gave.
             UnsupportedError: this kernel has no writeback.
         """
+        from . import backing
+
         backing.set_backing_dev(self, path, force)
 
     def read_writeback_limit(self) -> int:
@@ -472,7 +480,7 @@ class Zram(Handle):
 
         It counts only once it is enabled (:meth:`set_writeback_limit_enable`). Survives a reset.
         """
-        backing.check_count("writeback_limit", units)
+        check_count("writeback_limit", units)
         # Less is no error: 7.x rounds down to whole pages, and a running writeback uses it up.
         self.write_verified(
             "writeback_limit", units, self.read_writeback_limit, lambda got: got <= units
@@ -492,7 +500,7 @@ class Zram(Handle):
 
     def set_writeback_batch_size(self, requests: int) -> None:
         """Set how many requests writeback keeps in flight; each takes one page of memory (7.x)."""
-        backing.check_count("writeback_batch_size", requests, 1)
+        check_count("writeback_batch_size", requests, 1)
         self._set_number("writeback_batch_size", requests)
 
     def read_compressed_writeback(self) -> bool:
@@ -516,7 +524,7 @@ class Zram(Handle):
         if age is None:
             self.write("idle", "all", step="mark pages idle")
             return
-        backing.check_count("idle age", age)
+        check_count("idle age", age)
         try:
             self.write("idle", age, step=f"mark pages idle for {age} s")
         except ZramOSError as err:
@@ -550,6 +558,8 @@ class Zram(Handle):
             ZramOSError: ENODEV no backing device, EIO the limit is used up or a write failed,
                 ENOSPC it is full, EAGAIN another run is under way (6.12), EINVAL not initialised.
         """
+        from . import backing
+
         backing.writeback(self, type, page_index, page_indexes)
 
     # ---- swap and file systems -----------------------------------------------------------------
@@ -565,7 +575,7 @@ class Zram(Handle):
             DeviceBusyError: mounted, swap or open exclusively elsewhere (EBUSY).
             ZramError: mkswap is missing or failed; its own words are kept.
         """
-        uses.mkswap(self, label, uuid)
+        swap.mkswap(self, label, uuid)
 
     def swapon(self, *, priority: int = -1, discard: Discard | None = None) -> None:
         """Start swapping on the device (swapon(2)).
@@ -578,7 +588,7 @@ class Zram(Handle):
             DeviceBusyError: it is swap already (EBUSY).
             ZramOSError: EINVAL without a swap signature, EPERM without privilege.
         """
-        uses.swapon(self, priority, discard)
+        swap.swapon(self, priority, discard)
 
     def swapoff(self) -> None:
         """Stop swapping on the device (swapoff(2)); its pages return to memory first.
@@ -586,7 +596,7 @@ class Zram(Handle):
         Raises:
             ZramOSError: ENOMEM memory cannot take the pages, EINVAL it is no swap, EPERM.
         """
-        uses.swapoff(self)
+        swap.swapoff(self)
 
     def mkfs(
         self, fstype: str = "ext4", *, label: str | None = None, options: Sequence[str] = ()
@@ -599,7 +609,9 @@ class Zram(Handle):
             DeviceBusyError: mounted, swap or open exclusively elsewhere (EBUSY).
             ZramError: the program is missing or failed; its own words are kept.
         """
-        uses.mkfs(self, fstype, label, options)
+        from . import file_system
+
+        file_system.mkfs(self, fstype, label, options)
 
     def mount(
         self, point: str | os.PathLike[str], *, fstype: str = "ext4", options: str = ""
@@ -610,7 +622,9 @@ class Zram(Handle):
             ZramOSError: ``point`` is no directory (ENOENT, ENOTDIR).
             ZramError: mount failed; its own words are kept.
         """
-        uses.mount(self, point, fstype, options)
+        from . import file_system
+
+        file_system.mount(self, point, fstype, options)
 
     def read_mount_points(self) -> tuple[str, ...]:
         """Return where the device is mounted in this mount namespace."""
@@ -623,7 +637,9 @@ class Zram(Handle):
             DeviceBusyError: something else is mounted over it (EBUSY).
             ZramError: umount failed; its own words are kept.
         """
-        uses.umount(self)
+        from . import file_system
+
+        file_system.umount(self)
 
     # ---- statistics ----------------------------------------------------------------------------
 

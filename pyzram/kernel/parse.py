@@ -12,47 +12,43 @@ from __future__ import annotations
 from ..limits import BD_UNIT as BD_UNIT
 from ..limits import SECTOR_SIZE as SECTOR_SIZE
 from ..value import Value
-from .figures import of_file
-
-MM_STAT = of_file("mm_stat")
-IO_STAT = of_file("io_stat")
-BD_STAT = of_file("bd_stat")
-DEBUG_STAT = of_file("debug_stat")
-BLOCK_STAT = of_file("stat")
 
 Values = dict[str, "int | None"]
 
 
-def named(numbers: list[int], names: tuple[str, ...]) -> Values:
-    """Give numbers their names; a name without a number is ``None``."""
+def _figures(words: list[str], file: str) -> Values:
+    """Give the numbers of a file their names; a name without a number is ``None``."""
+    from .figures import of_file  # the table is not needed where a device is just set up
+
+    names = of_file(file)
     figures: Values = dict.fromkeys(names)
-    figures.update(zip(names, numbers, strict=False))
+    figures.update(zip(names, map(int, words), strict=False))
     return figures
 
 
 def parse_mm_stat(text: str) -> Values:
-    """``/sys/block/zramN/mm_stat``: sizes in bytes, the others count pages (:data:`MM_STAT`)."""
-    return named([int(word) for word in text.split()], MM_STAT)
+    """``/sys/block/zramN/mm_stat``: sizes in bytes, the others count pages."""
+    return _figures(text.split(), "mm_stat")
 
 
 def parse_io_stat(text: str) -> Values:
     """``/sys/block/zramN/io_stat``: counts of requests, ``notify_free`` of pages."""
-    return named([int(word) for word in text.split()], IO_STAT)
+    return _figures(text.split(), "io_stat")
 
 
 def parse_bd_stat(text: str) -> Values:
     """``/sys/block/zramN/bd_stat``: all three in units of 4096 bytes."""
-    return named([int(word) for word in text.split()], BD_STAT)
+    return _figures(text.split(), "bd_stat")
 
 
 def parse_debug_stat(text: str) -> Values:
     """``/sys/block/zramN/debug_stat``: a version line, then counts of events."""
-    return named([int(word) for word in text.partition("\n")[2].split()], DEBUG_STAT)
+    return _figures(text.partition("\n")[2].split(), "debug_stat")
 
 
 def parse_block_stat(text: str) -> Values:
     """``/sys/block/*/stat`` (Documentation/block/stat.rst): sectors of 512 bytes, milliseconds."""
-    return named([int(word) for word in text.split()], BLOCK_STAT)
+    return _figures(text.split(), "stat")
 
 
 def parse_algorithms(text: str) -> tuple[str | None, tuple[str, ...]]:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from .. import value
-from ..kernel.parse import BD_UNIT
+from ..limits import BD_UNIT
 from ..units import format_size
 
 TYPE_CHECKING = False

@@ -41,6 +41,15 @@ watch: Callable[[str, Step], None] = _nothing
 """Called with ``before`` or ``after`` and the step: for whoever follows a run, or breaks it."""
 
 
+def kind_of(step: Step) -> type[Action]:
+    """Return what does a step."""
+    if step.action in STEPS:
+        return STEPS[step.action]
+    from .mount_steps import MOUNT_STEPS  # swap alone starts without them
+
+    return MOUNT_STEPS[step.action]
+
+
 class Executor:
     """One plan being carried out."""
 
@@ -102,7 +111,7 @@ class Executor:
     def _do(self, step: Step) -> None:
         watch("before", step)
         interruption.check()
-        action = STEPS[step.action](self, step)
+        action = kind_of(step)(self, step)
         self.begun.append(action)
         action.do()
         if not action.can_undo:

@@ -9,27 +9,22 @@ it looks at what is there and takes back what this step has made, no more.
 from __future__ import annotations
 
 import os
-from errno import EBUSY, EINVAL, ENOENT, EOPNOTSUPP
+from errno import EINVAL, ENOENT
 
-from ..config.values import DEFAULT_ALGORITHMS, KERNELS_OWN, owner_ids
-from ..device.backing_attach import check_backing
-from ..device.lifecycle import MEM_LIMIT, wait_until
-from ..device.mounting import Folder, Held, Mounted, run_mount, unmount
-from ..device.uses import LABEL_OPTION
+from ..config.values import DEFAULT_ALGORITHMS, KERNELS_OWN
+from ..device.held import Held
+from ..device.lifecycle import mem_limit, wait_until
 from ..errors import DeviceNotFoundError, UnsupportedError, from_errno
 from ..external import ProgramError, run_program
 from ..kernel import holders
-from ..kernel.opened import is_mount_root
-from ..text import quote
 from ..units import format_size
-from .diff import mount_words, remount_words, settings_of
+from .diff import settings_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..algorithm import Algorithm
     from ..config.device_config import DeviceConfig
     from ..device.zram import Zram
-    from ..kernel.parse import Mount as MountLine
     from .executor import Executor
     from .plan import Step
 
@@ -197,6 +192,8 @@ class Configure(Action):
     def do(self) -> None:
         desired = self.desired
         if desired.backing_dev:
+            from ..device.backing_attach import check_backing
+
             check_backing(desired.backing_dev, sysfs=self.run.sysfs)
         with self.device() as device:
             choice = self.choose(device, desired.algorithms)
@@ -282,152 +279,6 @@ def _swapoff(action: Action) -> None:
         device.swapoff()
 
 
-# ---- file systems --------------------------------------------------------------------------------
-
-
-class Mkfs(Action):
-    """Make a file system, which goes with the device."""
-
-    def do(self) -> None:
-        desired = self.desired
-        with self.held() as device:
-            label = desired.label or device.name
-            device.mkfs(
-                desired.fstype,
-                label=label if desired.fstype in LABEL_OPTION else None,
-                options=desired.mkfs_options,
-            )
-
-
-class Mount(Action):
-    """Mount a device."""
-
-    before: frozenset[int] | None = None
-
-    def do(self) -> None:
-        desired, name = self.desired, self.name
-        point = desired.mount_point or ""
-        options = mount_words(desired.mount_options, desired.discard)
-        words = ["-t", desired.fstype, *(["-o", options] if options else [])]
-        with self.held() as device, Folder(name, point) as folder:
-            if is_mount_root(folder.fd):
-                raise from_errno(
-                    EBUSY,
-                    f"{name}: mount on {quote(point)}",
-                    point,
-                    remedy="something else is mounted there, unmount it first",
-                )
-            self.before = frozenset(mount.id for mount in self.mounts())
-            # By its descriptor: whatever becomes of the path, this folder was looked at.
-            run_mount(f"{name}: mount", words, device.node, folder)
-        have, new = self.run.record(self.step).settings, settings_of(desired)
-        have.update(mount_options=new["mount_options"], discard=new["discard"])
-
-    def mounts(self) -> list[MountLine]:
-        """Return where the device is mounted."""
-        return holders.mounts(self.run.sysfs, self.name)
-
-    @property
-    def undoing(self) -> str:
-        return f"unmount {quote(self.desired.mount_point or '')}"
-
-    def undo(self) -> None:
-        if self.before is None:
-            return
-        # What this step has made, and no other mount of the device or of the place.
-        for mount in reversed(self.mounts()):
-            if mount.id not in self.before:
-                unmount(self.run.sysfs, self.name, mount.point)
-
-
-class Umount(Action):
-    """Unmount a device from one place."""
-
-    can_undo = False
-
-    def do(self) -> None:
-        unmount(self.run.sysfs, self.name, self.step.args["point"])
-
-
-# Options that mountinfo spells as they were given.
-TOLD_BACK = ("discard", "nodev", "noexec", "nosuid", "noatime", "nodiratime", "ro", "sync")
-
-
-class MountOptions(Action):
-    """Change mount options of a mounted file system."""
-
-    def do(self) -> None:
-        self.remount(self.step.args["have"], self.step.args["want"])
-
-    undoing = "put mount options back"
-
-    def undo(self) -> None:
-        self.remount(self.step.args["want"], self.step.args["have"])
-
-    def remount(self, have: str, want: str) -> None:
-        """Change from one list of options to another."""
-        point = self.desired.mount_point or ""
-        with self.held() as device, Mounted(self.run.sysfs, self.name, point) as root:
-            # With both given, mount(8) looks nowhere for options: what is on stays by being named.
-            words = remount_words(have, want, self.desired.fstype) or []
-            options = ",".join(["remount", root.mount.options, *words])
-            step = f"{self.name}: change mount options"
-            run_mount(step, ["-o", options], device.node, root)
-            now = next(mount for mount in self.mounts() if mount.id == root.mount.id)
-        # Some file systems take any option and do nothing of it.
-        done = f"{now.options},{now.super_options}".split(",")
-        if missed := [word for word in want.split(",") if word in TOLD_BACK and word not in done]:
-            raise UnsupportedError(
-                EOPNOTSUPP,
-                f"{step}: {self.desired.fstype} took {','.join(missed)} and did not do it: "
-                "unmount it, then start",
-                point,
-            )
-
-    def mounts(self) -> list[MountLine]:
-        """Return where the device is mounted."""
-        return holders.mounts(self.run.sysfs, self.name)
-
-
-class Permissions(Action):
-    """Set mode and owner of what is mounted."""
-
-    before: os.stat_result | None = None
-
-    def do(self) -> None:
-        desired = self.desired
-        # A setting that the file no longer has goes back to what mkfs made.
-        had = self.run.record(self.step).settings
-        owner = desired.owner or ("0:0" if had.get("owner") else "")
-        mode = desired.mode if desired.mode is not None else 0o755 if had.get("mode") else None
-        uid, gid = owner_ids(owner) if owner else (-1, -1)
-        with self.mounted() as root:
-            self.before = os.stat(root.path)
-            _give(root.path, uid, gid, mode)
-
-    def mounted(self) -> Mounted:
-        """Open what is mounted there: ours, or an error."""
-        return Mounted(self.run.sysfs, self.name, self.desired.mount_point or "")
-
-    @property
-    def undoing(self) -> str:
-        return f"put mode and owner of {quote(self.desired.mount_point or '')} back"
-
-    def undo(self) -> None:
-        if self.before is not None:
-            with self.mounted() as root:
-                before = self.before
-                _give(root.path, before.st_uid, before.st_gid, before.st_mode & 0o7777)
-
-
-def _give(path: str, uid: int, gid: int, mode: int | None) -> None:
-    """Give an open folder an owner and a mode; -1 and ``None`` leave them."""
-    if uid >= 0 or gid >= 0:
-        os.chown(path, uid, gid)
-    if mode is not None:
-        os.chmod(path, mode)  # after chown, which clears setuid and setgid
-
-
 # ---- live changes --------------------------------------------------------------------------------
 
 
@@ -438,7 +289,7 @@ class MemLimit(Action):
 
     def do(self) -> None:
         with self.device() as device:
-            self.before = device.read_numbers("mm_stat")[MEM_LIMIT]
+            self.before = mem_limit(device)
             device.set_mem_limit(self.desired.mem_limit)
 
     undoing = "put mem_limit back"
@@ -514,11 +365,6 @@ STEPS: dict[str, type[Action]] = {
     "mkswap": Mkswap,
     "swapon": Swapon,
     "swapoff": Swapoff,
-    "mkfs": Mkfs,
-    "mount": Mount,
-    "umount": Umount,
-    "mount_options": MountOptions,
-    "permissions": Permissions,
     "mem_limit": MemLimit,
     "writeback_limit": WritebackLimit,
     "ready": Ready,

@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from pyzram.kernel import parse
+from pyzram.kernel.figures import of_file
 
 COMMAND = (
     sys.executable,
@@ -55,7 +55,7 @@ def block(text: str) -> dict[str, str]:
 
 
 def test_all_agree(filled):
-    raw = dict(zip(parse.MM_STAT, map(int, filled.read("mm_stat").split()), strict=False))
+    raw = dict(zip(of_file("mm_stat"), map(int, filled.read("mm_stat").split()), strict=False))
     assert (raw["same_pages"], raw["huge_pages"]) == (10, 7)
     shown = block(run(filled.node))
     (data,) = json.loads(run("-J", filled.name))["zram_stats"]

@@ -23,14 +23,14 @@ from pyzram import (
     SwapArea,
     UnsupportedError,
 )
-from pyzram.kernel import parse
+from pyzram.kernel.figures import of_file
 
 KINDS = [
-    (MmStat, parse.MM_STAT),
-    (IoStat, parse.IO_STAT),
-    (BdStat, parse.BD_STAT),
-    (DebugStat, parse.DEBUG_STAT),
-    (BlockStat, parse.BLOCK_STAT),
+    (MmStat, of_file("mm_stat")),
+    (IoStat, of_file("io_stat")),
+    (BdStat, of_file("bd_stat")),
+    (DebugStat, of_file("debug_stat")),
+    (BlockStat, of_file("stat")),
 ]
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from pyzram.kernel import parse
+from pyzram.kernel.figures import of_file
 
 
 def test_mm_stat_of_today():
@@ -25,12 +26,12 @@ def test_mm_stat_of_today():
 
 def test_fields_an_old_kernel_lacks_are_none_and_unknown_new_ones_are_passed_over():
     assert parse.parse_mm_stat("1 2 3 4 5 6 7\n")["huge_pages"] is None
-    assert list(parse.parse_mm_stat("1 2 3 4 5 6 7 8 9 10 11\n")) == list(parse.MM_STAT)
+    assert list(parse.parse_mm_stat("1 2 3 4 5 6 7 8 9 10 11\n")) == list(of_file("mm_stat"))
 
 
 def test_io_stat_with_the_unpadded_constant_of_6_12():
     text = "       0        2 0     8192\n"
-    assert parse.parse_io_stat(text) == dict(zip(parse.IO_STAT, (0, 2, 0, 8192), strict=True))
+    assert parse.parse_io_stat(text) == dict(zip(of_file("io_stat"), (0, 2, 0, 8192), strict=True))
 
 
 def test_debug_stat_passes_over_its_version_line():

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+"""A device as a file system: made, mounted, unmounted."""
+
+from __future__ import annotations
+
+import os
+
+from ..errors import InvalidValueError, ZramError
+from ..external import run_program
+from ..kernel import holders
+from .held import Held
+from .mounting import Folder, run_mount, unmount
+from .swap import refuse_used
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .zram import Zram
+
+LABEL_OPTION = {
+    "btrfs": "-L",
+    "exfat": "-L",
+    "ext2": "-L",
+    "ext3": "-L",
+    "ext4": "-L",
+    "f2fs": "-l",
+    "vfat": "-n",
+    "xfs": "-L",
+}
+
+
+def mkfs(device: Zram, fstype: str, label: str | None, options: Sequence[str]) -> None:
+    """Make a file system (:meth:`pyzram.Zram.mkfs`)."""
+    if not fstype or not all(char.isalnum() or char in "-_." for char in fstype):
+        raise InvalidValueError(f"{device.name}: file system {fstype!r}: not a name")
+    refuse_used(device, "make a file system")
+    words = [f"mkfs.{fstype}"]
+    if fstype.startswith("ext"):
+        words.append("-q")
+    if label is not None:
+        if fstype not in LABEL_OPTION:
+            raise InvalidValueError(f"{device.name}: file system {fstype!r}: takes no label here")
+        words += [LABEL_OPTION[fstype], label]
+    step = f"{device.name}: make a file system"
+    with Held(device):
+        run_program(step, *words, *options, device.node, package="its programs")
+
+
+def mount(device: Zram, point: str | os.PathLike[str], fstype: str, options: str) -> None:
+    """Mount the file system (:meth:`pyzram.Zram.mount`)."""
+    where = os.path.abspath(os.fspath(point))
+    words = ["-t", fstype, *(["-o", options] if options else [])]
+    with Folder(device.name, where) as folder, Held(device):
+        run_mount(f"{device.name}: mount", words, device.node, folder)
+
+
+def umount(device: Zram) -> None:
+    """Unmount it wherever it is mounted, the latest first.
+
+    Raises:
+        DeviceBusyError: something else is mounted over it (EBUSY).
+        ZramError: the words of umount; the other places are unmounted all the same.
+    """
+    failures: list[ZramError] = []
+    for point in reversed(holders.mount_points(device.sysfs, device.name)):
+        if point not in holders.mount_points(device.sysfs, device.name):
+            continue  # gone with another, where mounts are shared
+        try:
+            unmount(device.sysfs, device.name, point)
+        except ZramError as err:
+            failures.append(err)
+    if failures:
+        raise failures[0]

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""A device held by its open node: its name cannot become another's in the meantime."""
+
+from __future__ import annotations
+
+import errno
+import os
+from stat import S_IFBLK
+
+from ..errors import DeviceNotFoundError, ZramError, from_errno
+from ..kernel.opened import fd_path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .zram import Zram
+
+
+class Held:
+    """A context in which nobody can take a device away, for whoever calls it by its name.
+
+    Raises:
+        DeviceNotFoundError: another device has its name by now (ENODEV).
+        ZramOSError: the node cannot be opened.
+    """
+
+    def __init__(self, device: Zram, *, close: bool = False) -> None:
+        self.device = device
+        self.fd = -1
+        self._close = close
+
+    @property
+    def path(self) -> str:
+        """A path to just this device, for this process."""
+        return fd_path(self.fd)
+
+    def __enter__(self) -> Zram:
+        device = self.device
+        try:
+            # From here on hot_remove says EBUSY.
+            self.fd = _open_node(device)
+            rdev = os.fstat(self.fd).st_rdev
+            same = f"{os.major(rdev)}:{os.minor(rdev)}" == device.read("dev")
+            if not same or device.removed():
+                raise DeviceNotFoundError(
+                    errno.ENODEV,
+                    f"{device.name}: the device is gone, its node is another's",
+                    device.node,
+                )
+        except BaseException as err:
+            self.__exit__()
+            if isinstance(err, OSError) and not isinstance(err, ZramError):
+                raise from_errno(err.errno or 0, f"{device.name}: open", device.node) from err
+            raise
+        return device
+
+    def __exit__(self, *_exc: object) -> None:
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
+        if self._close:
+            self.device.close()
+
+
+def _open_node(device: Zram) -> int:
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        return os.open(device.node, flags)
+    except FileNotFoundError:
+        # Somebody has removed the node: the device is reached by another for a moment.
+        major, _, minor = device.read("dev").partition(":")
+        node = f"{device.sysfs.dev}/.{device.name}.{os.getpid()}"
+        os.mknod(node, S_IFBLK | 0o600, os.makedev(int(major), int(minor)))
+        try:
+            return os.open(node, flags)
+        finally:
+            os.unlink(node)
