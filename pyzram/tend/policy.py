@@ -48,8 +48,11 @@ SOME10 = 20.0
 SOME300 = 0.05
 SCARCE, SCARCE_RANGE, SCARCE_MOST = 0.10, 0.08, 0.3
 """Little memory alone, of all: nobody waits for it yet."""
-POOL, POOL_RANGE, POOL_MOST = 0.25, 1.0, 0.08
-"""A pool that takes much of the memory: what grows in it is found before it presses."""
+POOL, POOL_RANGE, POOL_MOST = 0.20, 0.45, 0.16
+"""A pool that takes much of the memory: what grows in it is found before it presses.
+
+Not where pages come back slowly and wear their medium out: there it has to press first.
+"""
 
 REGRET_HIGH, REGRET_LOW = 0.08, 0.05
 REGRET_LEAST = 256 * MIB
@@ -159,8 +162,8 @@ def _pressure(seen: Observation) -> float:
     pressure = 0.0
     if seen.total:
         pressure = min(SCARCE_MOST, (SCARCE - seen.available / seen.total) / SCARCE_RANGE)
-        pools = sum(device.mem_used_total for device in seen.devices) / seen.total
-        pressure = max(pressure, min(POOL_MOST, (pools - POOL) / POOL_RANGE))
+        pools = sum(device.mem_used_total for device in seen.devices if not device.gentle)
+        pressure = max(pressure, min(POOL_MOST, (pools / seen.total - POOL) / POOL_RANGE))
     if seen.some10 is not None:
         pressure = max(pressure, seen.some10 / SOME10)
     elif seen.scanning:

@@ -79,7 +79,7 @@ def machine(**changes: object) -> Observation:
         "zram0", "7", 3 * GIB, GIB, GIB, free=8 * GIB, budget=GIB, left=GIB, recompression=True
     )
     seen = Observation(
-        now=1e6, total=4 * GIB, available=2 * GIB, some10=0.0, some300=0.0, full10=0.0,
+        now=1e6, total=8 * GIB, available=4 * GIB, some10=0.0, some300=0.0, full10=0.0,
         io_full10=0.0, cpu_some10=0.0, devices=(device,),
     )  # fmt: skip
     own = {key: changes.pop(key) for key in list(changes) if key in DeviceObserved._fields}
@@ -288,3 +288,12 @@ def test_enough_is_only_said_at_ease(seen):
     assume(seen.total > 0)
     if enough(seen):
         assert (seen.some10 or 0) < 0.1 and seen.available > seen.total / 5
+
+
+def test_a_pool_that_grows_lowers_the_age_before_anybody_waits_but_not_on_a_card():
+    pressure = [
+        decide(machine(total=GIB * 100 // share), State()).state.pressure for share in (15, 25, 40)
+    ]
+    assert pressure[0] == 0.0 < pressure[1] < pressure[2] < 0.3
+    seen = machine(total=GIB * 100 // 40, gentle=True)
+    assert decide(seen, State()).state.mode == CALM
