@@ -8,7 +8,8 @@ day that somebody waited for memory, MiB a day to flash, the share of it that ca
 often more was written in 24 hours than the policy promises (summed up).
 
 `tend` has mmd's budget, 1 GiB in any 24 hours; `tend_4gib` has what a SATA or NVMe medium is given.
-The policy was tuned on seeds from 500000 on. Needs a C compiler, and matplotlib for --plot.
+The policy was tuned on seeds from 500000 on. With --replay the machines are drawn to fit a record
+of a real one instead. Needs a C compiler, and matplotlib for --plot.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import json
 import sys
 import time
 
-from simulator import fleet, traces
+from simulator import fleet, replay, traces
 from simulator.policies import POLICIES
 
 MIB = 1 << 20
@@ -34,6 +35,9 @@ def arguments() -> argparse.ArgumentParser:
         "--first", type=int, default=1, metavar="SEED", help="the first (default 1)"
     )
     parser.add_argument("--days", type=int, default=2, metavar="N", help="of each run (default 2)")
+    parser.add_argument(
+        "--replay", metavar="FILE", help="machines that fit what pyzram tend --record wrote"
+    )
     parser.add_argument("--traces", nargs="+", choices=traces.TRACES, default=list(traces.TRACES))
     parser.add_argument("--policies", nargs="+", choices=POLICIES, default=list(POLICIES))
     parser.add_argument("--kills", type=int, default=0, metavar="N", help="restarts in each run")
@@ -46,6 +50,10 @@ def main() -> int:
     """Run the fleet and print what came of it."""
     options = arguments().parse_args()
     began = time.monotonic()
+    if options.replay:
+        rows = replay.load(options.replay)
+        traces.TRACES["replay"] = lambda chance, _days: replay.draw(rows, chance)
+        options.traces, options.days = ["replay"], rows[-1]["at"] / fleet.DAY
     jobs = [
         fleet.Job(name, seed, tuple(options.policies), options.days, options.kills)
         for name in options.traces
@@ -64,7 +72,9 @@ def main() -> int:
     else:
         print(table(found))
         runs = len(jobs) * len(options.policies)
-        print(f"{runs} runs of {options.days} days in {time.monotonic() - began:.0f} s")
+        print(f"{runs} runs of {options.days:.3g} days in {time.monotonic() - began:.0f} s")
+        if options.replay and (real := replay.stalled(rows)) is not None:
+            print(f"stall that was recorded: {real:.1f} s a day")
     return 0
 
 

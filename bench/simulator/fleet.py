@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import statistics
@@ -66,7 +67,7 @@ class Job(NamedTuple):
     trace: str
     seed: int
     policies: tuple[str, ...]
-    days: int
+    days: float
     kills: int
 
 
@@ -83,7 +84,8 @@ def fleet(jobs: list[Job]) -> dict[str, dict[str, list[Outcome]]]:
     library()  # compiled once, before there are many
     found: dict[str, dict[str, list[Outcome]]] = {}
     workers = len(os.sched_getaffinity(0))
-    with ProcessPoolExecutor(workers) as pool:
+    # Forked: a recording that is replayed is a trace of this process only.
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("fork")) as pool:
         for job, outcomes in zip(jobs, pool.map(do, jobs, chunksize=4), strict=True):
             for name, outcome in outcomes.items():
                 found.setdefault(job.trace, {}).setdefault(name, []).append(outcome)

@@ -56,7 +56,7 @@ struct machine {
 	struct unit *unit;
 	struct cluster *cluster;
 	double *last; /* when a unit in RAM was used; NEVER for others */
-	const double *activity, *charge, *suspend_at, *suspend_for;
+	const double *activity, *charge, *suspend_at, *suspend_for, *extra;
 };
 
 static double uniform(uint64_t *chance)
@@ -219,7 +219,7 @@ static void work(struct machine *m, struct cluster *c)
 
 static double room(const struct machine *m)
 {
-	return m->ram - m->base - m->resident * PAGE - m->used;
+	return m->ram - m->base - scheduled(m, m->extra) - m->resident * PAGE - m->used;
 }
 
 /* The unit in RAM that was not used for longest. */

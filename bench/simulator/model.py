@@ -66,6 +66,9 @@ _FIGURES = (
 )
 
 
+SCHEDULES = ("activity", "charge", "suspend_at", "suspend_for", "extra")
+
+
 class _Machine(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_double) for name in _SETTINGS.split()),
@@ -75,7 +78,7 @@ class _Machine(ctypes.Structure):
         ("unit", ctypes.POINTER(_Unit)),
         ("cluster", ctypes.POINTER(_Cluster)),
         ("last", ctypes.POINTER(ctypes.c_double)),
-        *((name, ctypes.c_void_p) for name in ["activity", "charge", "suspend_at", "suspend_for"]),
+        *((name, ctypes.c_void_p) for name in SCHEDULES),
     )
 
 
@@ -130,7 +133,13 @@ class Machine:
         self._last = (ctypes.c_double * len(units))()
         self._schedules = [
             array.array("d", values or [0.0])
-            for values in (trace.activity, trace.charge, trace.suspend_at, trace.suspend_for)
+            for values in (
+                trace.activity,
+                trace.charge,
+                trace.suspend_at,
+                trace.suspend_for,
+                trace.extra or [0.0] * len(trace.activity),
+            )
         ]
         medium = MEDIA[trace.medium]
         self.m = _Machine(
@@ -156,9 +165,7 @@ class Machine:
             cluster=self._clusters,
             last=self._last,
         )
-        for name, values in zip(
-            ("activity", "charge", "suspend_at", "suspend_for"), self._schedules, strict=True
-        ):
+        for name, values in zip(SCHEDULES, self._schedules, strict=True):
             setattr(self.m, name, values.buffer_info()[0])
         self._at = ctypes.byref(self.m)
         self._c.machine_prepare(self._at)

@@ -45,6 +45,8 @@ class Trace:
     charge: list[float] = field(default_factory=list)
     suspend_at: list[float] = field(default_factory=list)
     suspend_for: list[float] = field(default_factory=list)
+    extra: list[float] = field(default_factory=list)
+    """Memory beyond ``base`` that comes and goes and is not swapped; empty for none."""
 
     @property
     def pages(self) -> int:

@@ -45,7 +45,7 @@ COMMAND = Command(
         ),
         Option("", "budget", "SIZE", "write at most so much to a medium in any 24 hours",
                convert=parse_size),
-        Option("", "once", "", "look and act once, for cron"),
+        Option("", "once", "", "look and act once, for cron; with --record, add one line"),
         Option("n", "dry-run", "", "show what is seen, and what would be done and why"),
         Option("", "status", "", "show what a running daemon saw and did last"),
         Option("", "record", "FILE", "add a line on the machine to a file each minute"),
@@ -97,14 +97,15 @@ def main(argv: list[str]) -> int:
     options = COMMAND.arguments(argv)
     if options is None:
         return 0
-    if sum(map(bool, (options.once, options.dry_run, options.status, options.record))) > 1:
-        raise UsageError("--once, --dry-run, --status and --record exclude each other")
+    once = options.once and not options.record
+    if sum(map(bool, (once, options.dry_run, options.status, options.record))) > 1:
+        raise UsageError("--dry-run, --status, --record and --once exclude each other")
     sysfs = Sysfs(os.environ.get("PYZRAM_ROOT", "/"))
     run = os.environ.get("PYZRAM_RUN", DEFAULT_DIRECTORY)
     if options.status:
         return show_status(run, options.json)
     if options.record:
-        return record(sysfs, options.record)
+        return record(sysfs, options.record, options.once)
     numbers = [device_number(word) for word in options.operands]
 
     def devices() -> list[int]:
@@ -326,36 +327,20 @@ def show_status(run: str, as_json: bool) -> int:
     return 0
 
 
-def record(sysfs: Sysfs, path: str) -> int:
+def record(sysfs: Sysfs, path: str, once: bool) -> int:
     """A line of JSON a minute on this machine and its devices, until it is ended."""
-    import contextlib
     import time
+    from itertools import count
 
-    from ..device.zram import devices
-    from ..tend.machine import read_counters, read_memory, read_pressure
+    from ..tend.recording import AGES_EVERY, MINUTE, append, row
 
-    counters = ("pswpin", "pswpout", "workingset_refault_anon", "workingset_refault_file")
-    with open(path, "a", encoding="utf-8") as file, contextlib.suppress(KeyboardInterrupt):
-        while True:
-            memory = read_pressure(sysfs, "memory")
-            total, available = read_memory(sysfs)
-            found = read_counters(sysfs)
-            row: dict[str, object] = {
-                "time": int(time.time()),
-                "total": total,
-                "available": available,
-                "some_total": memory.total if memory else None,
-                "vmstat": [found.get(name, 0) for name in counters],
-            }
-            for device in devices(sysfs=sysfs):
-                try:
-                    row[device.name] = [
-                        device.read("mm_stat").split(),
-                        device.read("bd_stat").split() if device.has("bd_stat") else [],
-                    ]
-                except ZramError:
-                    continue
-            file.write(json.dumps(row, separators=(",", ":")) + "\n")
-            file.flush()
-            time.sleep(60)
+    clocks = Clocks()
+    try:
+        for number in count():
+            append(path, row(sysfs, clocks, number % AGES_EVERY == 0))
+            if once:
+                break
+            time.sleep(MINUTE)
+    except KeyboardInterrupt:
+        pass
     return 0

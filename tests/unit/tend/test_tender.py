@@ -270,3 +270,23 @@ def test_dry_run_says_what_it_sees_and_writes_nothing(machine, monkeypatch, caps
     assert found["mode"] == "calm" and found["seen"]["devices"][0]["budget"] == 256 * MIB
     assert machine.attribute("bd_stat").read_text() == before
     assert command.main(["tend", "--status"]) == 3
+
+
+def test_record_adds_a_line_of_what_the_bench_can_replay(machine: Machine, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYZRAM_ROOT", str(machine.root))
+    path = tmp_path / "recording"
+    for _ in range(2):
+        assert command.main(["tend", "--record", str(path), "--once"]) == 0
+    first, second = map(json.loads, path.read_text().split("\n")[:2])
+    assert first["v"] == 1 and first["awake"] <= second["awake"]
+    assert first["total"] > first["available"] > 0
+    device = first["devices"]["zram0"]
+    assert len(device["memory"]) == 4 and device["medium"] == "card"
+    assert sum(device["ages"]) == 12000
+    assert len(path.read_bytes()) < 2 * 700
+
+
+def test_a_recording_that_cannot_be_kept_is_an_error(machine, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PYZRAM_ROOT", str(machine.root))
+    assert command.main(["tend", "--record", str(tmp_path / "no/such"), "--once"]) == 1
+    assert "no/such" in capsys.readouterr().err

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""A machine's memory as a line of JSON a minute: small enough to send, enough to be replayed.
+
+The format is described in pyzram-tend(8); ``bench/tend.py --replay FILE`` runs all policies on it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from typing import TYPE_CHECKING
+
+from ..device.block_state import summary
+from ..device.zram import devices
+from ..errors import ZramError, from_errno
+from ..kernel.parse import BD_UNIT
+from .machine import Clocks, read_battery, read_counters, read_memory, read_pressure
+from .medium import medium_of
+
+if TYPE_CHECKING:
+    from ..device.zram import Zram
+    from ..kernel.sysfs import Sysfs
+
+VERSION = 1
+COUNTERS = ("pswpin", "pswpout", "workingset_refault_anon", "workingset_refault_file")
+MINUTE = 60.0
+AGES_EVERY = 10
+"""Minutes between two counts of all pages by age: they cost a moment of a processor."""
+
+
+def row(sysfs: Sysfs, clocks: Clocks, ages: bool = True) -> dict[str, object]:
+    """What the machine is like now."""
+    total, available = read_memory(sysfs)
+    memory = read_pressure(sysfs, "memory")
+    counters = read_counters(sysfs)
+    awake = clocks.awake()
+    found = {}
+    for device in devices(sysfs=sysfs):
+        with device:
+            if seen := _device(sysfs, device, ages):
+                found[device.name] = seen
+    return {
+        "v": VERSION,
+        "time": int(clocks.wall()),
+        "awake": round(awake),
+        "asleep": round(clocks.boottime() - awake),
+        "total": total,
+        "available": available,
+        "stalled": memory and round(memory.total, 3),
+        "battery": read_battery(sysfs),
+        "pages": [counters.get(name, 0) for name in COUNTERS],
+        "devices": found,
+    }
+
+
+def _device(sysfs: Sysfs, device: Zram, ages: bool) -> dict[str, object]:
+    """One device: bytes, and pages by age; nothing of one that is not set up or has gone."""
+    try:
+        if not device.read_disksize():
+            return {}
+        mm = device.read_mm_stat()
+        found: dict[str, object] = {
+            "memory": [mm.orig_data_size, mm.compr_data_size, mm.mem_used_total, mm.huge_pages]
+        }
+        backing = device.read_backing_dev() if device.has("backing_dev") else None
+        if backing is not None:
+            bd = device.read_bd_stat()
+            found["flash"] = [
+                (count or 0) * BD_UNIT for count in (bd.bd_count, bd.bd_reads, bd.bd_writes)
+            ]
+            found["medium"] = medium_of(sysfs, backing).kind
+    except ZramError:
+        return {}
+    if ages:
+        # No debugfs here, or not root: the rest is worth having.
+        with contextlib.suppress(ZramError):
+            found["ages"] = list(summary(device).ages)
+    return found
+
+
+def append(path: str, line: dict[str, object]) -> None:
+    """Add a line to a file, whole or not at all.
+
+    Raises:
+        ZramOSError: what the system answered.
+    """
+    data = (json.dumps(line, separators=(",", ":")) + "\n").encode()
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            os.write(fd, data)
+        finally:
+            os.close(fd)
+    except OSError as err:
+        raise from_errno(err.errno or 0, f"{path}: add a line", path) from err
