@@ -9,20 +9,26 @@ import sys
 from pathlib import Path
 
 import pytest
+from kernel.box import IN_GUEST
 
 pytestmark = pytest.mark.slow  # each point starts five processes
 
 WALK = Path(__file__).parents[2] / "faults" / "walk.py"
+EVERY = "1511" if IN_GUEST else "211"  # emulated, a point takes many seconds
 
 
-@pytest.mark.parametrize("command", ["start", "stop", "reload", "zram_stats"])
+@pytest.mark.parametrize(
+    "command", ["start", "stop", "reload", "writeback", "recompress", "zram_stats", "estimate"]
+)
 def test_a_fault_at_some_system_calls(command: str) -> None:
     if shutil.which("strace") is None:
         pytest.skip("needs strace")
-    words = [sys.executable, "-I", str(WALK), command, "--every", "311", "--offset", "7"]
+    words = [sys.executable, "-I", str(WALK), command, "--every", EVERY, "--offset", "7"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     (line,) = done.stdout.splitlines()
+    if "skipped: " in line:
+        pytest.skip(line.partition("skipped: ")[2])
     assert line.startswith(f"{command}: ")
     assert line.endswith(" 0 failures")
-    assert not line.startswith(f"{command}: 0 of")
+    assert not line.startswith(f"{command}: 0 points")

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyzram.errors import ZramOSError
+from pyzram.errors import AccessError, ZramOSError
 from pyzram.tend.ledger import FILE, Clock, Ledger
 
 MIB = 1 << 20
@@ -227,3 +227,24 @@ def _with_path(text: str) -> str:
 
     root = os.path.dirname(os.path.dirname(pyzram.__file__))
     return f"import sys; sys.path.insert(0, {root!r})\n{text}"
+
+
+@pytest.mark.parametrize("name", [FILE, FILE + ".new"])
+def test_a_link_in_the_place_of_the_ledger_is_not_followed(tmp_path, name):
+    victim = tmp_path / "victim"
+    victim.write_text("not yours")
+    folder = tmp_path / "state"
+    folder.mkdir()
+    (folder / name).symlink_to(victim)
+    with pytest.raises(ZramOSError) as caught:
+        Ledger(str(folder), START).save()
+    assert caught.value.errno == errno.ELOOP
+    assert victim.read_text() == "not yours"
+
+
+def test_a_folder_that_others_can_write_is_no_place_for_a_ledger(tmp_path):
+    folder = tmp_path / "state"
+    folder.mkdir()
+    folder.chmod(0o777)
+    with pytest.raises(AccessError, match="can be written by others"):
+        Ledger(str(folder), START).save()
