@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from ..config.layers import DEFAULT_PATH
 from ..config.parser import read_config
-from ..errors import ZramError, ZramOSError
+from ..errors import ZramError, ZramOSError, from_errno
+from ..kernel import state_files
 from ..kernel.sysfs import Sysfs, device_number
 from ..service.registry import DEFAULT_DIRECTORY, Registry
 from ..tend.ledger import Ledger
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from ..tend.observation import Observation
 
 LEDGER = "/var/lib/pyzram"
-STATUS = "tend.json"
+STATUS = "tend/status.json"
 
 COMMAND = Command(
     "pyzram tend",
@@ -294,22 +296,20 @@ def describe(action: Action) -> str:
 
 def keep_status(report: Report, run: str) -> None:
     """Leave the round for --status."""
-    path = os.path.join(run, STATUS)
-    try:
-        os.makedirs(run, mode=0o755, exist_ok=True)
-        with open(f"{path}.new", "w", encoding="utf-8") as file:
-            json.dump({"pid": os.getpid(), **plain(report)}, file)
-        os.replace(f"{path}.new", path)
-    except OSError:
-        pass  # for people only: no reason to stop
+    text = json.dumps({"pid": os.getpid(), **plain(report)})
+    with contextlib.suppress(OSError):  # for people only: no reason to stop
+        state_files.write_file(os.path.join(run, STATUS), text)
 
 
 def show_status(run: str, as_json: bool) -> int:
     """What the daemon did last; status 3 if none runs."""
     try:
-        with open(os.path.join(run, STATUS), encoding="utf-8") as file:
-            found = json.load(file)
+        found = json.loads(state_files.read_file(os.path.join(run, STATUS)) or "{}")
         os.kill(found["pid"], 0)
+    except PermissionError as err:
+        raise from_errno(
+            err.errno or 0, "read what the daemon did", run, remedy="only root may"
+        ) from err
     except (OSError, ValueError, KeyError):
         print("pyzram tend is not running", file=sys.stderr)
         return 3

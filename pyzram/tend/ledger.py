@@ -14,7 +14,8 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from ..errors import from_errno
+from ..errors import ZramError, from_errno
+from ..kernel import state_files
 
 HOUR = 3600
 HOURS = 25
@@ -171,8 +172,8 @@ class Ledger:
         temporary = f"{self.path}.new"
         folder = os.path.dirname(self.path)
         try:
-            os.makedirs(folder, mode=0o755, exist_ok=True)
-            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+            state_files.make_directory(folder)
+            fd = state_files.open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             try:
                 data = memoryview(("\n".join(lines) + "\n").encode())
                 while data:
@@ -186,19 +187,19 @@ class Ledger:
                 os.fsync(fd)
             finally:
                 os.close(fd)
+        except ZramError:
+            raise
         except OSError as err:
             raise from_errno(err.errno or 0, f"{self.path}: keep the ledger", self.path) from err
 
     def _load(self) -> None:
         try:
-            with open(self.path, encoding="utf-8") as file:
-                text = file.read()
-        except FileNotFoundError:
-            return
+            text = state_files.read_file(self.path)
+        except ZramError:
+            raise
         except OSError as err:
             raise from_errno(err.errno or 0, f"{self.path}: read the ledger", self.path) from err
-        except UnicodeDecodeError:
-            self.blocked = HOURS * HOUR
+        if text is None:
             return
         now = self.clock
         try:
