@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .errors import DeviceBusyError as DeviceBusyError
     from .errors import DeviceNotFoundError as DeviceNotFoundError
     from .errors import InvalidValueError as InvalidValueError
+    from .errors import NotFoundError as NotFoundError
     from .errors import NotZramError as NotZramError
     from .errors import OverwriteError as OverwriteError
     from .errors import UnsupportedError as UnsupportedError
@@ -100,6 +101,7 @@ _HOME = {
     "DeviceBusyError": "errors",
     "DeviceNotFoundError": "errors",
     "InvalidValueError": "errors",
+    "NotFoundError": "errors",
     "NotZramError": "errors",
     "OverwriteError": "errors",
     "UnsupportedError": "errors",
@@ -181,6 +183,7 @@ __all__ = [
     "DeviceBusyError",
     "DeviceNotFoundError",
     "InvalidValueError",
+    "NotFoundError",
     "NotZramError",
     "OverwriteError",
     "UnsupportedError",

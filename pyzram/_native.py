@@ -7,6 +7,8 @@ from __future__ import annotations
 import errno
 import os
 
+from .limits import PAGE_SIZE
+
 try:
     from ._pyzram import ffi, lib
 except ModuleNotFoundError as err:
@@ -440,7 +442,7 @@ class ProcMem:
         # pages is filled from its start; the bytes say for each address whether it was read
         wanted = ffi.from_buffer("uint64_t[]", addresses)
         out = ffi.from_buffer("uint8_t[]", pages, require_writable=True)
-        if len(out) < len(wanted) * os.sysconf("SC_PAGE_SIZE"):
+        if len(out) < len(wanted) * PAGE_SIZE:
             check(-errno.EINVAL)
         flags = ffi.new("uint8_t[]", max(1, len(wanted)))
         done = check(lib.pyzram_procmem_read(self._open(), wanted, len(wanted), out, flags))
@@ -461,7 +463,7 @@ def shmem_read(fd: int, numbers: Buffer, pages: Buffer) -> tuple[int, bytes]:
     # As ProcMem.read.
     wanted = ffi.from_buffer("uint64_t[]", numbers)
     out = ffi.from_buffer("uint8_t[]", pages, require_writable=True)
-    if len(out) < len(wanted) * os.sysconf("SC_PAGE_SIZE"):
+    if len(out) < len(wanted) * PAGE_SIZE:
         check(-errno.EINVAL)
     flags = ffi.new("uint8_t[]", max(1, len(wanted)))
     done = check(lib.pyzram_shmem_read(fd, wanted, len(wanted), out, flags))

@@ -39,8 +39,12 @@ class ZramOSError(ZramError, OSError):
         self.message += f"; {text}"
 
 
-class DeviceNotFoundError(ZramOSError, FileNotFoundError):
-    """There is no such device, or it vanished (ENOENT, ENODEV)."""
+class NotFoundError(ZramOSError, FileNotFoundError):
+    """A file or folder is not there (ENOENT); of a device see :class:`DeviceNotFoundError`."""
+
+
+class DeviceNotFoundError(NotFoundError):
+    """There is no such zram device, or it vanished (ENOENT, ENODEV)."""
 
 
 class NotZramError(ZramOSError):
@@ -72,9 +76,7 @@ class InvalidValueError(ZramError, ValueError):
 
 
 _CLASSES: dict[int, type[ZramOSError]] = {
-    errno.ENOENT: DeviceNotFoundError,
-    errno.ENODEV: DeviceNotFoundError,
-    errno.ENXIO: DeviceNotFoundError,
+    errno.ENOENT: NotFoundError,
     errno.EBUSY: DeviceBusyError,
     errno.EEXIST: OverwriteError,
     errno.EACCES: AccessError,
@@ -86,12 +88,20 @@ _CLASSES: dict[int, type[ZramOSError]] = {
 }
 
 
-def from_errno(code: int, what: str, path: str | None = None, *, remedy: str = "") -> ZramOSError:
+_GONE = (errno.ENOENT, errno.ENODEV, errno.ENXIO)
+
+
+def from_errno(
+    code: int, what: str, path: str | None = None, *, remedy: str = "", of_device: bool = False
+) -> ZramOSError:
     """Make the exception for an errno.
 
     ``what`` names device and step ("zram1: set disksize"); the cause is added from the errno.
+    ``of_device`` says that what is not there is a zram device.
     """
     text = f"{what}: {os.strerror(code)}"
     if remedy:
         text += f" ({remedy})"
+    if of_device and code in _GONE:
+        return DeviceNotFoundError(code, text, path)
     return _CLASSES.get(code, ZramOSError)(code, text, path)

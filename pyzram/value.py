@@ -6,8 +6,11 @@ Setting a device up, or printing a line of figures, is done before :mod:`datacla
 
 from __future__ import annotations
 
+from .errors import InvalidValueError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, ClassVar, NoReturn, Self, TypeVar
 
     K = TypeVar("K")
@@ -16,7 +19,58 @@ else:
     K = V = object
 
 
-class Value:
+class Record:
+    """What goes through JSON and comes back: dataclasses and :class:`Value` alike.
+
+    ``_takes_back`` makes of what JSON has of a field what the class wants there.
+    """
+
+    __slots__ = ()
+    _takes_back: ClassVar[dict[str, Callable[[Any], Any]]] = {}
+
+    @classmethod
+    def _names(cls) -> tuple[str, ...]:
+        return tuple(cls.__dataclass_fields__)  # type: ignore[attr-defined]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as plain values, for JSON; :meth:`from_dict` takes them back."""
+        return {name: plain(getattr(self, name)) for name in self._names()}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Take back what :meth:`as_dict` gave, also after a way through JSON.
+
+        What this version does not know is passed over.
+
+        Raises:
+            InvalidValueError: it is something else.
+        """
+        try:
+            if not isinstance(values, dict):
+                raise TypeError(f"{values!r} is no dictionary")
+            found = {name: values[name] for name in cls._names() if name in values}
+            for name, restore in cls._takes_back.items():
+                if found.get(name) is not None:
+                    found[name] = restore(found[name])
+            return cls(**found)
+        except (TypeError, ValueError, AttributeError, KeyError) as err:
+            raise InvalidValueError(f"{cls.__name__}: not what as_dict() gives ({err})") from err
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON has it: dictionaries with keys of text, lists, and what is neither."""
+    if isinstance(value, Record):
+        return value.as_dict()
+    if hasattr(value, "_asdict"):  # a tuple with names
+        value = value._asdict()
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [plain(item) for item in value]
+    return value
+
+
+class Value(Record):
     """``_fields`` are named in the order that ``__init__`` takes them; equal if all are.
 
     Synchronization: none needed, immutable.
@@ -28,6 +82,14 @@ class Value:
     def _set(self, *values: object) -> None:
         for name, value in zip(self._fields, values, strict=True):
             object.__setattr__(self, name, value)
+
+    def _keep(self, name: str, value: object) -> None:
+        """Set what follows from the fields."""
+        object.__setattr__(self, name, value)
+
+    @classmethod
+    def _names(cls) -> tuple[str, ...]:
+        return cls._fields
 
     def _values(self) -> tuple[object, ...]:
         return tuple(getattr(self, name) for name in self._fields)
@@ -52,10 +114,6 @@ class Value:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self._values()
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the fields by name, for JSON; the class takes them back as arguments."""
-        return dict(zip(self._fields, self._values(), strict=True))
 
 
 class FrozenDict(dict["K", "V"]):

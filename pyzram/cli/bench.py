@@ -96,7 +96,9 @@ def main(argv: list[str]) -> int:
     if options.json:
         import json
 
-        say(json.dumps([row.as_dict() for row in rows], indent=2))
+        from .json_documents import of_bench
+
+        say(json.dumps([of_bench(row) for row in rows], indent=2))
     else:
         say(f"{label}: measured on {len(pages) // page_size} pages ({format_size(len(pages))})")
         if skipped:

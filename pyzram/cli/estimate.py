@@ -8,8 +8,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidValueError, ZramError
-from ..kernel.parse import parse_meminfo
-from ..kernel.sysfs import Sysfs
+from ..limits import total_memory
 from ..pages.estimate import (
     AlgorithmEstimate,
     Estimate,
@@ -118,7 +117,9 @@ def main(argv: list[str]) -> int:
     if options.json:
         import json
 
-        say(json.dumps(result.as_dict(), indent=2))
+        from .json_documents import of_estimate
+
+        say(json.dumps(of_estimate(result), indent=2))
     else:
         say(report(result, ram, offered()))
     if options.plot:
@@ -137,7 +138,7 @@ def machine_to_be(options: Any) -> tuple[Chain, int]:
         from ..pages.plot import check_plot
 
         check_plot(options.plot)
-    ram: int = memory_size() if options.ram is None else options.ram
+    ram: int = total_memory() if options.ram is None else options.ram
     if ram < 1 << 20:
         raise UsageError(f"--ram: {format_size(ram)}: no machine has so little memory")
     return chain, ram
@@ -170,11 +171,6 @@ def estimated(options: Any) -> tuple[Estimate, int]:
     except InvalidValueError as err:
         raise UsageError(str(err)) from None
     return result, ram
-
-
-def memory_size() -> int:
-    """Bytes of memory of this machine: MemTotal of ``/proc/meminfo``."""
-    return parse_meminfo(Sysfs().read("proc/meminfo"))["MemTotal"]
 
 
 def offered() -> tuple[str, ...] | None:

@@ -15,7 +15,7 @@ from ..pages.sources import Source, Stream, open_files, open_processes, open_str
 from .options import ALGORITHMS, Option, UsageError, positive, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from .options import Arguments
 
@@ -159,7 +159,7 @@ def standard_input(page_size: int | None = None) -> Source | Stream:
     return open_stream(sys.stdin.fileno(), page_size=page_size)
 
 
-def skipped_line(skipped: dict[str, int]) -> str:
+def skipped_line(skipped: Mapping[str, int]) -> str:
     """What was left out on the way to the pages, and how often; empty if nothing was."""
     parts = [f"{count} {reason}" for reason, count in sorted(skipped.items())]
     return "skipped: " + "; ".join(parts) if parts else ""

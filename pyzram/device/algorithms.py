@@ -6,7 +6,7 @@ from __future__ import annotations
 import errno
 import time
 
-from ..algorithm import Algorithm, as_algorithms
+from ..algorithm import Algorithm, as_algorithm, as_algorithms
 from ..errors import InvalidValueError, UnsupportedError, ZramOSError
 from ..limits import ALGORITHM_PRIORITY_MAX
 from .kinds import RECOMPRESS_TYPES as RECOMPRESS_TYPES
@@ -62,7 +62,7 @@ def recompress(
     type: str | None,
     threshold: int | None,
     max_pages: int | None,
-    algorithm: str | None,
+    algorithm: str | Algorithm | None,
     priority: int | None,
 ) -> None:
     """Give one recompress command, the same on every kernel (:meth:`pyzram.Zram.recompress`)."""
@@ -89,8 +89,25 @@ def recompress(
         time.sleep(0.05)
 
 
-def find_priority(device: Zram, algorithm: str | None, priority: int | None) -> int:
+def name_of(algorithm: str | Algorithm, attribute: str) -> str:
+    """Return the name alone, for an attribute that takes no parameters.
+
+    Raises:
+        InvalidValueError: it has parameters, which would be lost.
+    """
+    wanted = as_algorithm(algorithm)
+    if wanted.params():
+        raise InvalidValueError(
+            f"{attribute} {wanted}: it takes a name alone (parameters: set_algorithm_params, or "
+            "all at once: configure)"
+        )
+    return wanted.name
+
+
+def find_priority(device: Zram, algorithm: str | Algorithm | None, priority: int | None) -> int:
     """Return the priority of a configured secondary algorithm, by default that of priority 1."""
+    if algorithm is not None:
+        algorithm = as_algorithm(algorithm).name
     configured = device.read_recomp_algorithms()
     if priority is not None:
         check_priority(priority, 1)

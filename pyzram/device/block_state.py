@@ -11,11 +11,12 @@ from __future__ import annotations
 import errno
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .. import _native
 from ..errors import DeviceNotFoundError, UnsupportedError, ZramOSError, from_errno
+from ..value import FrozenDict, Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,15 +36,24 @@ Up to 6.12 a page loses ``huge`` when it is written back, 7.x keeps it.
 
 
 @dataclass(frozen=True, slots=True)
-class BlockState:
-    """Counts over all stored pages."""
+class BlockState(Record):
+    """Counts over all stored pages. Two are equal if the counts are, whenever they were taken."""
+
+    _takes_back = {"flags": FrozenDict, "ages": tuple}  # noqa: RUF012
 
     slots: int
     """Stored pages."""
     flags: dict[str, int]
-    """How many pages have each flag."""
+    """How many pages have each flag, by its name (:data:`FLAGS`)."""
     ages: tuple[int, ...]
     """How many pages were not used for less than 1 s, 1 s, 2..3 s, 4..7 s and so on."""
+    time: float = field(default=0.0, compare=False)
+    """When counting began, in seconds since 1970 by the clock on the wall, for records."""
+    monotonic: float = field(default=0.0, compare=False)
+    """When counting began, in seconds of CLOCK_MONOTONIC, for intervals; lost with a reboot."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "flags", FrozenDict(self.flags))
 
     def older_than(self, seconds: int) -> int:
         """Pages not used for so many seconds; exact for 1 and the other powers of two."""
@@ -79,10 +89,11 @@ def summary(device: Handle) -> BlockState:
     Raises:
         As :func:`slots`.
     """
+    began, monotonic = time.time(), time.monotonic()
     counts = _native.BlockCounts(time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000)
     for text, rest in _chunks(device):
         rest.append(text[counts.add(text) :])
-    return BlockState(counts.slots, counts.flags(), tuple(counts.ages()))
+    return BlockState(counts.slots, counts.flags(), tuple(counts.ages()), began, monotonic)
 
 
 def _chunks(device: Handle) -> Iterator[tuple[bytes, list[bytes]]]:

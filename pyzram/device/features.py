@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from ..errors import DeviceNotFoundError
 from ..kernel.parse import parse_algorithms
 from ..kernel.sysfs import Sysfs, read_text
+from ..value import Record
 from .zram import Zram
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Features:
+class Features(Record):
     """What the kernel offers. ``None`` means that it cannot be told without a device."""
+
+    _takes_back = {"algorithms": tuple}  # noqa: RUF012
 
     driver: bool
     """A zram driver is loaded or built in."""

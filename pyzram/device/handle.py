@@ -79,7 +79,8 @@ class Handle:
             why = "no such device" if self.sysfs.has_driver() else "no zram driver is loaded"
             raise DeviceNotFoundError(errno.ENOENT, f"{self.name}: {why}", directory) from err
         except OSError as err:
-            raise from_errno(err.errno or 0, f"{self.name}: open", directory) from err
+            code = err.errno or 0
+            raise from_errno(code, f"{self.name}: open", directory, of_device=True) from err
 
     @property
     def name(self) -> str:

@@ -49,7 +49,9 @@ class Held:
         except BaseException as err:
             self.__exit__()
             if isinstance(err, OSError) and not isinstance(err, ZramError):
-                raise from_errno(err.errno or 0, f"{device.name}: open", device.node) from err
+                code = err.errno or 0
+                what = f"{device.name}: open"
+                raise from_errno(code, what, device.node, of_device=True) from err
             raise
         return device
 

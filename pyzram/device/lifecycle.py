@@ -69,7 +69,7 @@ def hot_remove(device: Zram, timeout: float) -> None:
     while True:
         # Before each attempt: the number may have changed hands while we waited.
         if device.removed():
-            raise from_errno(errno.ENODEV, f"{device.name}: remove", device.path)
+            raise from_errno(errno.ENODEV, f"{device.name}: remove", device.path, of_device=True)
         try:
             _native.attr_write(path, str(device.number))
             return
@@ -78,7 +78,11 @@ def hot_remove(device: Zram, timeout: float) -> None:
             if not busy or time.monotonic() >= deadline:
                 remedy = device._busy("reset") if busy else ""
                 raise from_errno(
-                    err.errno or 0, f"{device.name}: remove", device.path, remedy=remedy
+                    err.errno or 0,
+                    f"{device.name}: remove",
+                    device.path,
+                    remedy=remedy,
+                    of_device=True,
                 ) from err
         interruption.pause(pause)
         pause = min(pause * 2, 0.25)

@@ -10,23 +10,24 @@ from __future__ import annotations
 import errno
 import os
 import time
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import InvalidValueError, UnsupportedError, from_errno
 from ..kernel import figures, parse
 from ..kernel.sysfs import read_text
 from ..limits import BD_UNIT, SECTOR_SIZE
-from ..value import FrozenDict
+from ..value import FrozenDict, Record
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Self
 
     from .handle import Handle
     from .zram import Zram
 
 
-class _Figures:
+class _Figures(Record):
     """What the numbers of a kernel file have in common, in the order of the fields.
 
     The generated ``__init__`` of a frozen dataclass sets each field by a call of its own; a
@@ -51,7 +52,7 @@ class _Figures:
         return self
 
     def as_dict(self) -> dict[str, int]:
-        """Return the figures by name, for JSON; the class takes them back as arguments."""
+        """Return the figures by name, for JSON; :meth:`from_dict` takes them back."""
         return dict(self.__dict__)
 
     def _minus(self, before: Self) -> Self:
@@ -238,14 +239,29 @@ class BlockStat(_Figures):
         return self.write_sectors * SECTOR_SIZE
 
 
+_PARTS: dict[str, Callable[[Any], Any]] = {
+    "mm_stat": MmStat.from_dict,
+    "io_stat": IoStat.from_dict,
+    "bd_stat": BdStat.from_dict,
+    "debug_stat": DebugStat.from_dict,
+    "stat": BlockStat.from_dict,
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stats:
+class Stats(Record):
     """Everything the kernel tells about one device, taken in one go (but not atomically).
 
     Two are equal if all figures are, whenever they were taken. ``now - before`` gives a
     :class:`StatsChange`, with rates.
     """
 
+    _takes_back = {  # noqa: RUF012
+        **_PARTS,
+        "recomp_algorithms": lambda found: {int(k): v for k, v in found.items()},
+        "swap": parse.SwapArea.from_dict,
+        "mount_points": tuple,
+    }
     name: str
     """``zramN``."""
     disksize: int
@@ -297,34 +313,6 @@ class Stats:
             return NotImplemented
         return StatsChange._between(before, self)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON; :meth:`from_dict` takes them back."""
-        found = asdict(self)
-        found["mount_points"] = list(self.mount_points)
-        found["swap"] = None if self.swap is None else self.swap.as_dict()
-        if self.recomp_algorithms is not None:
-            found["recomp_algorithms"] = {str(k): v for k, v in self.recomp_algorithms.items()}
-        return found
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Stats:
-        """Take back what :meth:`as_dict` gave, also after a way through JSON.
-
-        Raises:
-            InvalidValueError: it is something else.
-        """
-        try:
-            found = dict(values)
-            for name, kind in _PARTS.items():
-                found[name] = None if found[name] is None else kind(**found[name])
-            recompression = found["recomp_algorithms"]
-            if recompression is not None:
-                found["recomp_algorithms"] = {int(k): v for k, v in recompression.items()}
-            found["mount_points"] = tuple(found["mount_points"])
-            return cls(**found)
-        except (KeyError, TypeError, ValueError, AttributeError) as err:
-            raise InvalidValueError(f"statistics: not what as_dict() gives ({err!r})") from err
-
     @classmethod
     def _of_device(cls, device: Zram) -> Stats:
         writeback = device.has("bd_stat")
@@ -348,23 +336,14 @@ class Stats:
         )
 
 
-_PARTS: dict[str, Any] = {
-    "mm_stat": MmStat,
-    "io_stat": IoStat,
-    "bd_stat": BdStat,
-    "debug_stat": DebugStat,
-    "stat": BlockStat,
-    "swap": parse.SwapArea,
-}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StatsChange:
+class StatsChange(Record):
     """What changed between two snapshots of a device; figures are differences, which may be < 0.
 
     Rates are per second, and 0 for two snapshots of the same moment.
     """
 
+    _takes_back = _PARTS
     name: str
     """``zramN``."""
     seconds: float
@@ -403,10 +382,6 @@ class StatsChange:
     def written_bytes_per_second(self) -> float:
         """Bytes written to the device, before compression."""
         return self.rate(self.stat.written_bytes)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON."""
-        return asdict(self)
 
     @classmethod
     def _between(cls, before: Stats, now: Stats) -> StatsChange:

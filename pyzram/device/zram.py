@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import os
 
-from ..algorithm import check_name, params_words
+from ..algorithm import params_words
 from ..errors import (
     AccessError,
     DeviceNotFoundError,
@@ -306,7 +306,7 @@ class Zram(Handle):
         """Return the algorithms this kernel offers, in its order."""
         return parse_algorithms(self.read("comp_algorithm"))[1]
 
-    def set_comp_algorithm(self, name: str) -> None:
+    def set_comp_algorithm(self, algorithm: str | Algorithm) -> None:
         """Select the algorithm, before the device is initialised, and read it back.
 
         On 7.3 this resets the parameters of the primary algorithm: set those afterwards
@@ -315,9 +315,9 @@ class Zram(Handle):
         Raises:
             UnsupportedError: this kernel lacks the algorithm (EINVAL); names those it has.
             DeviceBusyError: already initialised (EBUSY).
-            InvalidValueError: what can be no name.
+            InvalidValueError: what can be no name, or has parameters.
         """
-        check_name(name)
+        name = algorithms.name_of(algorithm, f"{self.name}: comp_algorithm")
         try:
             self.write_verified(
                 "comp_algorithm", name, self.read_comp_algorithm, lambda got: got == name
@@ -335,18 +335,18 @@ class Zram(Handle):
         """
         return parse_recomp_algorithms(self.read("recomp_algorithm"))
 
-    def set_recomp_algorithm(self, name: str, *, priority: int = 1) -> None:
+    def set_recomp_algorithm(self, algorithm: str | Algorithm, *, priority: int = 1) -> None:
         """Configure a secondary algorithm, before the device is initialised, and read it back.
 
         Only a reset takes one away again.
 
         Raises:
             UnsupportedError: no recompression, or no such algorithm in this kernel.
-            InvalidValueError: priority outside 1..3.
+            InvalidValueError: priority outside 1..3, or an algorithm with parameters.
             DeviceBusyError: already initialised (EBUSY).
         """
         algorithms.check_priority(priority, 1)
-        check_name(name)
+        name = algorithms.name_of(algorithm, f"{self.name}: recomp_algorithm")
         try:
             self.write_verified(
                 "recomp_algorithm",
@@ -392,15 +392,15 @@ class Zram(Handle):
         *,
         threshold: int | None = None,
         max_pages: int | None = None,
-        algorithm: str | None = None,
+        algorithm: str | Algorithm | None = None,
         priority: int | None = None,
     ) -> None:
         """Recompress stored pages with one secondary algorithm now (``recompress``, 6.2).
 
         ``type`` is ``idle``, ``huge``, ``huge_idle`` or ``None`` for all; ``threshold`` (bytes)
         skips smaller objects; ``max_pages`` bounds the work. The algorithm is the one with
-        ``priority``, or with the name ``algorithm``, or the one with priority 1. Returns when the
-        kernel is done.
+        ``priority``, or the one of ``algorithm``'s name (with the parameters that the device has
+        for it), or the one with priority 1. Returns when the kernel is done.
 
         The same on every kernel: 6.12 would try all secondary algorithms in turn if none were
         named, take an unknown type for all pages, do nothing for a priority without algorithm,
@@ -420,7 +420,7 @@ class Zram(Handle):
         algorithms.recompress(self, type, threshold, max_pages, algorithm, priority)
 
     def find_recomp_priority(
-        self, algorithm: str | None = None, priority: int | None = None
+        self, algorithm: str | Algorithm | None = None, priority: int | None = None
     ) -> int:
         """Return the priority of the secondary algorithm that :meth:`recompress` would use.
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..config.layers import DEFAULT_PATH
 from ..limits import PAGE_SIZE, SWAP_PRIORITY_MAX, TABLE_BYTES_PER_PAGE
 from ..units import format_size
+from ..value import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +30,7 @@ SCATTERED = 1.3
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Record):
     """One thing to mend."""
 
     check: str

@@ -116,7 +116,7 @@ def device_number(sysfs: Sysfs, name: str) -> str:
     try:
         return read_text(path).strip()
     except OSError as err:
-        raise from_errno(err.errno or 0, f"{name}: read dev", path) from err
+        raise from_errno(err.errno or 0, f"{name}: read dev", path, of_device=True) from err
 
 
 def mounts(sysfs: Sysfs, name: str) -> list[Mount]:

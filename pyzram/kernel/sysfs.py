@@ -129,7 +129,7 @@ def device_number(spec: int | str | os.PathLike[str]) -> int:
     try:
         mode = os.stat(text).st_mode
     except OSError as err:
-        raise from_errno(err.errno or 0, f"{text}: open device", text) from err
+        raise from_errno(err.errno or 0, f"{text}: open device", text, of_device=True) from err
     if not S_ISBLK(mode):
         raise NotZramError(errno.ENOTBLK, f"{text}: not a block device", text)
     raise NotZramError(errno.EINVAL, f"{text}: not a zram device", text)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from .. import _native
 from ..algorithm import Algorithm, as_algorithms
+from ..value import Record
 from .codec import algorithms as all_algorithms
 from .codec import page_sizes
 from .estimate import parse_algorithm
@@ -37,47 +38,37 @@ LEVELS = {
 
 
 @dataclass(frozen=True, slots=True)
-class BenchResult:
-    """One algorithm at one level.
+class BenchResult(Record):
+    """One algorithm at one level."""
 
-    Speeds are bytes of pages a second, without same-filled ones; 0 where nothing was measured
-    because there are no others.
-    """
+    _takes_back = {"figures": PoolStats.from_dict}  # noqa: RUF012
 
     name: str
+    """The kernel's name of the algorithm."""
     level: int | None
+    """``None`` is the kernel's default."""
     figures: PoolStats
-    """of the pages that were looked at"""
+    """What a pool would hold of the pages that were looked at."""
     compress: float
+    """Bytes of pages compressed a second by one processor, without same-filled pages; 0 where
+    there are no others."""
     decompress: float
+    """Bytes of pages decompressed a second by one processor; 0 as above."""
     compress_threads: float
-    """the same with all threads together"""
+    """Bytes of pages compressed a second by all threads together; 0 as above."""
     threads: int
+    """How many threads those were."""
     speedup: float | None
-    """all threads against one, both by the clock on the wall; ``None`` as above"""
+    """All threads against one, both by the clock on the wall: times as fast; ``None`` where nothing
+    was measured."""
     memory_share: float | None
-    """mem_used_total / orig_data_size of a device with much of such memory"""
+    """``mem_used_total / orig_data_size`` of a device with much of such memory; ``None`` without
+    pages."""
 
     @property
     def label(self) -> str:
         """``zstd:9``, or the name alone where there are no levels."""
         return self.name if self.level is None else f"{self.name}:{self.level}"
-
-    def as_dict(self) -> dict[str, object]:
-        """Plain values; speeds in bytes a second, ``None`` where nothing was measured."""
-        return {
-            "algorithm": self.name,
-            "level": self.level,
-            "ratio": self.figures.ratio,
-            "memory_share": self.memory_share,
-            "orig_data_size": self.figures.orig_data_size,
-            "compr_data_size": self.figures.compr_data_size,
-            "compress_speed": round(self.compress) or None,
-            "decompress_speed": round(self.decompress) or None,
-            "compress_speed_threads": round(self.compress_threads) or None,
-            "threads": self.threads,
-            "speedup": self.speedup,
-        }
 
 
 def candidates(

@@ -11,12 +11,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from .. import _native
+from ..algorithm import as_algorithm, as_algorithms
 from ..errors import InvalidValueError, from_errno
-from .zsmalloc import PoolModel, machine_word_size, running_page_size
+from ..limits import PAGE_SIZE
+from .zsmalloc import PoolModel, machine_word_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ..algorithm import Algorithm
     from .zsmalloc import PoolStats
 
     # typing cannot name "anything with the buffer protocol" before Python 3.12.
@@ -40,7 +43,7 @@ def algorithms() -> tuple[str, ...]:
 
 def compress_page(
     page: Buffer,
-    algorithm: str,
+    algorithm: str | Algorithm,
     *,
     level: int | None = None,
     dictionary: Buffer | None = None,
@@ -48,9 +51,10 @@ def compress_page(
 ) -> bytes:
     """Compress one page as zram does.
 
-    The page is 4096, 16384 or 65536 bytes in any object with the buffer protocol. ``level``,
-    ``dictionary`` and ``winbits`` are those of ``algorithm_params``; ``None`` is the kernel's
-    default. The result may be longer than the page: zram then keeps the page itself.
+    The page is 4096, 16384 or 65536 bytes in any object with the buffer protocol. ``algorithm`` is
+    taken in any form (:class:`pyzram.Algorithm`), or has ``level``, ``dictionary`` (the bytes) and
+    ``winbits`` beside it; ``None`` is the kernel's default. The result may be longer than the page:
+    zram then keeps the page itself.
 
     Raises:
         InvalidValueError: another size, no such algorithm, or a parameter that the newest kernel
@@ -58,7 +62,7 @@ def compress_page(
         TypeError: ``page`` is no buffer.
     """
     with _pin(page, "page") as data:
-        codec = _codec(algorithm, len(data), level, winbits, _dictionary(dictionary))
+        codec = _codec_of(algorithm, len(data), level, winbits, dictionary)
         try:
             return codec.compress(data)
         except OSError as err:
@@ -67,7 +71,7 @@ def compress_page(
 
 def decompress_page(
     data: Buffer,
-    algorithm: str,
+    algorithm: str | Algorithm,
     *,
     page_size: int | None = None,
     level: int | None = None,
@@ -85,8 +89,8 @@ def decompress_page(
             :func:`compress_page`.
         TypeError: ``data`` is no buffer.
     """
-    page_size = running_page_size() if page_size is None else page_size
-    codec = _codec(algorithm, page_size, level, winbits, _dictionary(dictionary))
+    page_size = PAGE_SIZE if page_size is None else page_size
+    codec = _codec_of(algorithm, page_size, level, winbits, dictionary)
     with _pin(data, "data") as pinned:
         try:
             return codec.decompress(pinned)
@@ -100,7 +104,7 @@ def decompress_page(
 
 def compressed_sizes(
     buffer: Buffer,
-    algorithm: str,
+    algorithm: str | Algorithm,
     *,
     level: int | None = None,
     dictionary: Buffer | None = None,
@@ -120,8 +124,8 @@ def compressed_sizes(
             :func:`compress_page`.
         TypeError: ``buffer`` is no buffer.
     """
-    page_size = running_page_size() if page_size is None else page_size
-    codec = _codec(algorithm, page_size, level, winbits, _dictionary(dictionary))
+    page_size = PAGE_SIZE if page_size is None else page_size
+    codec = _codec_of(algorithm, page_size, level, winbits, dictionary)
     return _sizes(buffer, codec, threads)
 
 
@@ -130,7 +134,7 @@ page_sizes = compressed_sizes  # as it was called before 1.0
 
 def analyse(
     buffer: Buffer,
-    algorithms: str | Iterable[str],
+    algorithms: str | Algorithm | Iterable[str | Algorithm],
     *,
     page_size: int | None = None,
     threads: int | None = None,
@@ -138,8 +142,8 @@ def analyse(
 ) -> dict[str, PoolStats]:
     """Return for each algorithm what ``mm_stat`` would show with ``buffer`` on a fresh device.
 
-    The algorithms have their default parameters. ``store`` is the kernel to be: by default the
-    running one, with pages of ``page_size`` bytes if that is given.
+    The keys are ``label`` of the algorithms: ``"zstd"``, ``"zstd:3"``. ``store`` is the kernel to
+    be: by default the running one, with pages of ``page_size`` bytes if that is given.
 
     Raises:
         InvalidValueError: as for :func:`compressed_sizes`.
@@ -150,12 +154,49 @@ def analyse(
         page_size = store.page_size
     elif store.page_size != page_size:
         raise InvalidValueError(f"page size {page_size}: the store has {store.page_size}")
-    names = [algorithms] if isinstance(algorithms, str) else list(algorithms)
-    codecs = {name: _codec(name, page_size, None, None, None) for name in names}
+    wanted = {algorithm.label: algorithm for algorithm in as_algorithms(algorithms)}
+    codecs = {
+        name: _codec_of(algorithm, page_size, None, None, None)
+        for name, algorithm in wanted.items()
+    }
     return {name: store.store(_sizes(buffer, codec, threads)) for name, codec in codecs.items()}
 
 
 # ---- parameters ----------------------------------------------------------------------------------
+
+
+def _codec_of(
+    algorithm: str | Algorithm,
+    page_size: int,
+    level: int | None,
+    winbits: int | None,
+    dictionary: Buffer | None,
+) -> _native.Codec:
+    # Once a page: what is a name alone takes the cheap way.
+    if type(algorithm) is str and ":" not in algorithm and "(" not in algorithm:
+        return _codec(algorithm, page_size, level, winbits, _dictionary(dictionary))
+    wanted = as_algorithm(algorithm)
+    beside = {"level": level, "winbits": winbits, "dictionary": dictionary}
+    twice = [key for key, value in beside.items() if None not in (value, getattr(wanted, key))]
+    if twice:
+        raise InvalidValueError(f"{wanted}: {' and '.join(twice)} is given twice")
+    if wanted.dictionary is not None:
+        dictionary = _read_dictionary(wanted.dictionary)
+    return _codec(
+        wanted.name,
+        page_size,
+        wanted.level if level is None else level,
+        wanted.winbits if winbits is None else winbits,
+        _dictionary(dictionary),
+    )
+
+
+def _read_dictionary(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as err:
+        raise from_errno(err.errno or 0, f"dictionary {path}: read", path) from err
 
 
 def _dictionary(dictionary: Buffer | None) -> bytes | None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .. import _native
 from ..errors import from_errno
+from ..limits import PAGE_SIZE
 from . import procmem
 from .segments import ObjectSegment, Owner, ProcessSegment
 from .shared_memory import SharedMemory, object_pages
@@ -177,7 +178,7 @@ class Watch:
 
     def _source(self, look: int | None) -> Source:
         """The pages that were cold at one look; all of them for ``None``."""
-        source = Source(self.label, os.sysconf("SC_PAGE_SIZE"))
+        source = Source(self.label, PAGE_SIZE)
         source.skipped = dict(self.skipped)
         devices = procmem.MemoryDevices.of_this_system()
         sightings = procmem.Sightings()

@@ -8,6 +8,7 @@ would show. The memory it really takes is mem_used_total.
 from __future__ import annotations
 
 import math
+import time
 from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,16 +17,18 @@ from .. import _native
 from ..algorithm import Algorithm, as_algorithm, as_algorithms
 from ..errors import InvalidValueError
 from ..units import format_size
+from ..value import FrozenDict, Record
 from .codec import algorithms as all_algorithms
 from .codec import page_sizes
 from .sampling import PRECISION, Interval, Sample, interval
+from .segments import Owner
 from .sources import HIDDEN, Source
 from .zsmalloc import PoolModel, PoolStats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any
 
-    from .segments import Owner
     from .sources import Stream
 
 TIMED_PAGES = 600
@@ -38,24 +41,37 @@ LARGE_PAGES = 1 << 22
 
 
 @dataclass(frozen=True, slots=True)
-class AlgorithmEstimate:
-    """One algorithm's part of an :class:`Estimate`. Times are microseconds per page, one core."""
+class AlgorithmEstimate(Record):
+    """One algorithm's part of an :class:`Estimate`."""
+
+    _takes_back = {  # noqa: RUF012
+        "figures": PoolStats.from_dict,
+        "ratio": Interval.from_dict,
+        "memory": Interval.from_dict,
+    }
 
     name: str
+    """The kernel's name of the algorithm."""
     level: int | None
+    """``None`` is the kernel's default."""
     figures: PoolStats
-    """of all pages of the source"""
+    """What a pool would hold of all pages of the source."""
     ratio: Interval
+    """``compr_data_size / orig_data_size``, lower is better, with its 95 % bounds."""
     compress_us: float | None
+    """Microseconds that one processor compresses a page, the median; ``None`` where no page was
+    compressed."""
     compress_us_p99: float | None
+    """Microseconds that 99 of 100 pages are compressed within; ``None`` as above."""
     decompress_us: float | None
+    """Microseconds that one processor decompresses a page, the median; ``None`` as above."""
     decompress_us_p99: float | None
-    """``None`` where no page was compressed"""
+    """Microseconds that 99 of 100 pages are decompressed within; ``None`` as above."""
     memory_share: float | None
-    """mem_used_total / orig_data_size of a large device that is full of such pages; ``None``
+    """``mem_used_total / orig_data_size`` of a large device that is full of such pages; ``None``
     without pages. In a small one, zspages that are not full weigh more."""
     memory: Interval | None = None
-    """mem_used_total of all pages in bytes, with its 95 % bounds; ``None`` without pages"""
+    """``mem_used_total`` of all pages in bytes, with its 95 % bounds; ``None`` without pages."""
 
     @property
     def label(self) -> str:
@@ -67,92 +83,78 @@ class PartEstimate(NamedTuple):
     """Memory of one owner: a process's heap, an object of shared memory, a file."""
 
     owner: Owner
+    """Whose it is."""
     pages: int
+    """Pages that it has."""
     sampled: int
-    memory: dict[str, int]
-    """bytes that zram takes for it, by algorithm; of what was not sampled as of the average"""
+    """Pages of them that were looked at."""
+    memory: Mapping[str, int]
+    """Bytes that zram takes for it, by algorithm; of what was not sampled as of the average."""
+
+
+def _part(found: dict[str, Any]) -> PartEstimate:
+    return PartEstimate(
+        Owner(**found["owner"]), found["pages"], found["sampled"], FrozenDict(found["memory"])
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
-    """What was looked at, and what every algorithm makes of it. Counts are pages."""
+class Estimate(Record):
+    """What was looked at, and what every algorithm makes of it.
+
+    Two are equal if all figures are, whenever they were made.
+    """
+
+    _takes_back = {  # noqa: RUF012
+        "store": PoolModel.from_dict,
+        "algorithms": lambda found: {k: AlgorithmEstimate.from_dict(v) for k, v in found.items()},
+        "parts": lambda found: tuple(map(_part, found)),
+    }
 
     source: str
+    """What was looked at, for people."""
     store: PoolModel
+    """The kernel that is to be."""
     pages: int
+    """Pages that the source has."""
     sampled: int
+    """Pages of them that were looked at."""
     swapped: int
+    """Pages of them that are in swap now."""
     lost: int
-    """pages that were drawn but gone when they were to be read"""
+    """Pages that were drawn but gone when they were to be read."""
     census: bool
-    """every page was read, nothing is extrapolated"""
-    skipped: dict[str, int]
-    algorithms: dict[str, AlgorithmEstimate]
+    """Every page was read, nothing is extrapolated."""
+    skipped: Mapping[str, int]
+    """What could not be looked at, by reason: how many of it."""
+    algorithms: Mapping[str, AlgorithmEstimate]
+    """By name, and level if one was asked for: ``zstd:9``."""
     zero_pages: int = 0
-    """same-filled pages of zeros, which swap keeps itself since Linux 6.12"""
-    left_out: dict[str, int] = field(default_factory=dict)
-    """pages that never go to swap, by reason"""
+    """Same-filled pages of zeros, which swap keeps itself since Linux 6.12."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Pages that never go to swap, by reason."""
     exact: bool = False
-    """a census, and nothing was hidden or shared with others in a way that cannot be told"""
+    """A census, and nothing was hidden or shared with others in a way that cannot be told."""
     by_share: int = 0
-    """private pages that processes share, counted by share (PSS), not by frame"""
+    """Private pages that processes share, counted by share (PSS), not by frame."""
     by_page_table: int = 0
-    """objects of shared memory of which only what page tables show was counted"""
+    """Objects of shared memory of which only what page tables show was counted."""
     processes: int = 0
+    """How many processes were looked at."""
     pss: int = 0
-    """bytes: all memory of the processes, what is shared divided by those that share it"""
+    """Bytes: all memory of the processes, what is shared divided by those that share it."""
     file_backed: int = 0
-    """bytes of that which belong to files"""
+    """Bytes of that which belong to files."""
     parts: tuple[PartEstimate, ...] = ()
-    """largest first"""
+    """By owner, largest first."""
+    time: float = field(default=0.0, compare=False)
+    """When looking began, in seconds since 1970 by the clock on the wall, for records."""
+    monotonic: float = field(default=0.0, compare=False)
+    """When looking began, in seconds of CLOCK_MONOTONIC, for intervals; lost with a reboot."""
 
-    def as_dict(self) -> dict[str, object]:
-        """Plain values under the kernel's names; ``ratio`` is compr_data_size / orig_data_size."""
-        return {
-            "source": self.source,
-            "page_size": self.store.page_size,
-            "pages": self.pages,
-            "sampled": self.sampled,
-            "swapped": self.swapped,
-            "lost": self.lost,
-            "skipped": self.skipped,
-            "exact": self.exact,
-            "zero_pages": self.zero_pages,
-            "left_out": self.left_out,
-            "processes": self.processes,
-            "pss": self.pss,
-            "file_backed": self.file_backed,
-            "parts": [
-                {
-                    "pid": part.owner.pid or None,
-                    "name": part.owner.name,
-                    "part": part.owner.part,
-                    "pages": part.pages,
-                    "sampled": part.sampled,
-                    "mem_used": part.memory,
-                }
-                for part in self.parts
-            ],
-            "algorithms": {
-                label: {
-                    "orig_data_size": a.figures.orig_data_size,
-                    "compr_data_size": a.figures.compr_data_size,
-                    "mem_used_total": a.figures.mem_used_total,
-                    "mem_used_low": round(a.memory.low) if a.memory else None,
-                    "mem_used_high": round(a.memory.high) if a.memory else None,
-                    "same_pages": a.figures.same_pages,
-                    "huge_pages": a.figures.huge_pages,
-                    "ratio": a.ratio.mean if a.figures.pages else None,
-                    "ratio_low": a.ratio.low if a.figures.pages else None,
-                    "ratio_high": a.ratio.high if a.figures.pages else None,
-                    "compress_us": a.compress_us,
-                    "compress_us_p99": a.compress_us_p99,
-                    "decompress_us": a.decompress_us,
-                    "decompress_us_p99": a.decompress_us_p99,
-                }
-                for label, a in self.algorithms.items()
-            },
-        }
+    def __post_init__(self) -> None:
+        for name in ("skipped", "algorithms", "left_out"):
+            object.__setattr__(self, name, FrozenDict(getattr(self, name)))
 
 
 def parse_algorithm(text: str | Algorithm) -> tuple[str, int | None]:
@@ -210,6 +212,7 @@ def estimate_pages(
     Raises:
         InvalidValueError: no such algorithm or level, or a precision that cannot be met.
     """
+    began, monotonic = time.time(), time.monotonic()
     store = store or PoolModel(page_size=source.page_size)
     if store.page_size != source.page_size:
         raise InvalidValueError(
@@ -285,6 +288,8 @@ def estimate_pages(
         pss=source.pss,
         file_backed=source.file_backed,
         parts=_parts(source, tallies, found) if isinstance(source, Source) else (),
+        time=began,
+        monotonic=monotonic,
     )
 
 
@@ -324,7 +329,7 @@ def _parts(
             taken, sampled = tally.parts.get(owner, (0.0, 0.0))
             share = taken / sampled if sampled else found[label].memory_share or 0.0
             memory[label] = round(share * count * source.page_size)
-        parts.append(PartEstimate(owner, count, int(sampled), memory))
+        parts.append(PartEstimate(owner, count, int(sampled), FrozenDict(memory)))
     return tuple(parts)
 
 
@@ -411,12 +416,15 @@ def _quantiles(ns: list[int]) -> tuple[float, float] | tuple[None, None]:
 
 
 @dataclass(frozen=True, slots=True)
-class Recommendation:
-    """An algorithm, why, and how large a device should be (bytes)."""
+class Recommendation(Record):
+    """An algorithm, why, and how large a device should be."""
 
     algorithm: str
+    """Its name, and level if one was asked for: ``zstd:9``."""
     reason: str
+    """Why, for people."""
     disksize: int
+    """Bytes."""
 
 
 def holds(estimate: AlgorithmEstimate, ram: int) -> int | None:

@@ -17,6 +17,7 @@ from .. import _native
 from ..errors import ZramOSError, from_errno
 from ..kernel.parse import parse_mountinfo
 from ..kernel.sysfs import read_text
+from ..limits import PAGE_SIZE
 
 if TYPE_CHECKING:
     from array import array
@@ -311,7 +312,7 @@ class _Details(NamedTuple):
 
 def _details(process: Process) -> dict[int, _Details]:
     found: dict[int, _Details] = {}
-    size = os.sysconf("SC_PAGE_SIZE") // 1024
+    size = PAGE_SIZE // 1024
     start = in_use = freed = 0
     for line in process.read("smaps").split("\n"):
         if line.startswith(("Rss:", "Swap:")):
@@ -340,7 +341,6 @@ class _Walk:
         self._memory = memory
         self._devices = devices
         self._sightings = sightings
-        self._page_size = os.sysconf("SC_PAGE_SIZE")
         self._known: dict[int, _Details] | None = None
         self._flags = 0
         self._weight = 0
@@ -374,7 +374,7 @@ class _Walk:
                 shared += counts.shared
         found.proportional = shared
         own = present - shared
-        worth = (sums.pss_anon / self._page_size - own) / shared if shared else 0
+        worth = (sums.pss_anon / PAGE_SIZE - own) / shared if shared else 0
         return int(min(1.0, max(0.0, worth)) * _native.WEIGHT_ONE)
 
     def _is_private(self, mapping: Mapping) -> bool:
@@ -452,11 +452,10 @@ class ProcessReader:
         OSError: ESRCH, it has exited.
     """
 
-    __slots__ = ("_memory", "_page_size", "pid")
+    __slots__ = ("_memory", "pid")
 
     def __init__(self, pid: int, start_time: int, *, method: str = "auto") -> None:
         self.pid = pid
-        self._page_size = os.sysconf("SC_PAGE_SIZE")
         with Process(pid) as process:
             if process.start_time != start_time:
                 raise OSError(errno.ESRCH, os.strerror(errno.ESRCH))
@@ -468,7 +467,7 @@ class ProcessReader:
 
     def read(self, numbers: array[int], out: memoryview) -> list[bool]:
         """Read pages by their numbers, one behind the other; says which could be read."""
-        size = self._page_size
+        size = PAGE_SIZE
         for i, number in enumerate(numbers):
             numbers[i] = number * size
         _, flags = self._memory.read(numbers, out)

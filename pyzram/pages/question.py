@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidValueError
@@ -17,6 +16,7 @@ from .sources import Source, open_files, open_processes, open_system
 from .zsmalloc import PoolModel
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable
     from typing import TypeAlias
 
@@ -101,8 +101,7 @@ def open_source(
     if (pids is not None) + (files is not None) + bool(system) != 1:
         raise InvalidValueError("give one of pids, files and system")
     if pids is not None:
-        return open_processes([pids] if isinstance(pids, int) else pids)
+        return open_processes(pids)
     if files is not None:
-        paths = [files] if isinstance(files, (str, os.PathLike)) else files
-        return open_files([os.fspath(path) for path in paths])
+        return open_files(files)
     return open_system()

@@ -44,11 +44,30 @@ class Batch(NamedTuple):
 
 
 class Interval(NamedTuple):
-    """A mean and the bounds of its 95 % confidence interval."""
+    """A mean and the bounds of its 95 % confidence interval, in the unit of what has them."""
 
     mean: float
+    """The value that is most likely."""
     low: float
+    """The lower bound."""
     high: float
+    """The upper bound."""
+
+    def as_dict(self) -> dict[str, float]:
+        """Return the three by name, for JSON; :meth:`from_dict` takes them back."""
+        return self._asdict()
+
+    @classmethod
+    def from_dict(cls, values: dict[str, float]) -> Interval:
+        """Take back what :meth:`as_dict` gave.
+
+        Raises:
+            InvalidValueError: it is something else.
+        """
+        try:
+            return cls(values["mean"], values["low"], values["high"])
+        except (TypeError, KeyError) as err:
+            raise InvalidValueError(f"Interval: not what as_dict() gives ({err})") from err
 
 
 def sample_size(precision: float) -> int:

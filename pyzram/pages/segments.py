@@ -8,6 +8,7 @@ from array import array
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from .. import _native
+from ..limits import PAGE_SIZE
 from . import procmem
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ class ZeroSegment:
 
     def read(self, ranks: array[int], out: memoryview) -> Sequence[bool]:
         """See :class:`Segment`."""
-        size = len(ranks) * os.sysconf("SC_PAGE_SIZE")
+        size = len(ranks) * PAGE_SIZE
         out[:size] = bytes(size)
         return [True] * len(ranks)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from .. import _native
 from ..kernel.parse import parse_mountinfo
 from ..kernel.sysfs import read_text
+from ..limits import PAGE_SIZE
 from . import procmem
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class SharedObject:
 
     def look(self, process: procmem.Process, mapping: Mapping, locked: bool) -> int:
         """Add what the page table of one process shows; returns pages that are locked."""
-        page_size = os.sysconf("SC_PAGE_SIZE")
+        page_size = PAGE_SIZE
         pages = _native.PageSet()
         memory = _native.ProcMem(process.fd)
         try:
@@ -142,7 +143,7 @@ class ObjectPages(NamedTuple):
 
 def object_pages(shared: SharedObject) -> ObjectPages:
     """Ask the object itself; raises the OSError of opening it."""
-    page_size = os.sysconf("SC_PAGE_SIZE")
+    page_size = PAGE_SIZE
     fd = shared.open()
     try:
         status = os.fstat(fd)
@@ -187,7 +188,7 @@ def _missing(fd: int, allocated: int, resident: int) -> _Missing:
     """
     if allocated <= resident:
         return _Missing(0, 0)
-    page_size = os.sysconf("SC_PAGE_SIZE")
+    page_size = PAGE_SIZE
     data = at = 0
     try:
         while True:
@@ -266,7 +267,7 @@ class SharedMemory:
             self._add(process, mapping, locked)
 
     def _add(self, process: procmem.Process, mapping: Mapping, locked: bool) -> None:
-        page_size = os.sysconf("SC_PAGE_SIZE")
+        page_size = PAGE_SIZE
         key = mapping.dev, mapping.inode
         shared = self.objects.get(key)
         if shared is None:
@@ -319,7 +320,7 @@ class SharedMemory:
     ) -> None:
         shared = self.objects[key] = SharedObject(key, name)
         shared.places.append(place)
-        whole = 0, -(-size // os.sysconf("SC_PAGE_SIZE"))
+        whole = 0, -(-size // PAGE_SIZE)
         shared.ranges.append(whole)
         if self.stays(key):
             shared.locked.append(whole)

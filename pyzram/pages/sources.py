@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 from warnings import warn
 
 from ..errors import ZramOSError, from_errno
+from ..limits import PAGE_SIZE
 from . import procmem
 from .core_dump import core_segments
 from .segments import FileSegment, ObjectSegment, Owner, ProcessSegment, ZeroSegment
 from .shared_memory import SharedMemory, object_pages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
+    from typing import NoReturn
 
     from .segments import Segment
 
@@ -41,7 +43,7 @@ class _Account:
     """
 
     def __init__(self, label: str, page_size: int) -> None:
-        self.label = label
+        self.label: str = label
         self.page_size: int = page_size
         self.swapped = 0
         self.skipped: dict[str, int] = {}
@@ -51,6 +53,12 @@ class _Account:
         self.file_backed = 0
         self.proportional = 0
         self.by_page_table = 0
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        raise TypeError(
+            f"source {self.label!r}: it holds open files and cannot be copied or pickled: "
+            "pass what it was opened from, and open it there"
+        )
 
 
 class Source(_Account):
@@ -116,7 +124,7 @@ class Stream(_Account):
     """
 
     def __init__(self, fd: int, label: str, page_size: int | None = None) -> None:
-        super().__init__(label, page_size or os.sysconf("SC_PAGE_SIZE"))
+        super().__init__(label, page_size or PAGE_SIZE)
         self.pages: int = 0
         self._fd = fd
 
@@ -152,8 +160,8 @@ class Stream(_Account):
 # ---- processes -----------------------------------------------------------------------------------
 
 
-def open_processes(pids: Iterable[int], label: str = "") -> Source:
-    """Open the swappable memory of these processes; memory they share counts once.
+def open_processes(pids: int | Iterable[int], label: str = "") -> Source:
+    """Open the swappable memory of a process or several; memory they share counts once.
 
     Those that cannot be looked at are skipped and counted, as long as one is left. Pages that a
     fork left shared count once, by frame, where the caller may see frames; else each process
@@ -163,8 +171,8 @@ def open_processes(pids: Iterable[int], label: str = "") -> Source:
         AccessError: none of them may be looked at (what the first one gave).
         ZramOSError: ESRCH, none of them is there, or they are the kernel's own.
     """
-    numbers = list(dict.fromkeys(pids))
-    source = Source(label or _label(numbers), os.sysconf("SC_PAGE_SIZE"))
+    numbers = list(dict.fromkeys([pids] if isinstance(pids, int) else pids))
+    source = Source(label or _label(numbers), PAGE_SIZE)
     found, failures = _look_at(source, numbers)
     if not found:
         raise failures[0] if failures else from_errno(errno.ESRCH, f"{source.label}: look at")
@@ -183,7 +191,7 @@ def open_system() -> Source:
 
     Files of tmpfs and System V segments that nobody maps belong to it.
     """
-    source = Source("system", os.sysconf("SC_PAGE_SIZE"))
+    source = Source("system", PAGE_SIZE)
     found, _ = _look_at(source, [pid for pid in procmem.all_processes() if pid != os.getpid()])
     shared = SharedMemory()
     _add_shared(source, found, shared, [process.pid for process in found])
@@ -263,15 +271,26 @@ def _add_shared(
 # ---- files ---------------------------------------------------------------------------------------
 
 
-def open_files(paths: Sequence[str], *, page_size: int | None = None) -> Source:
-    """Open files, core dumps and block devices as one source.
+def open_files(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    *,
+    page_size: int | None = None,
+) -> Source:
+    """Open a file, a core dump or a block device, or several of them as one source.
 
-    Of an ELF core dump the memory segments count, of other files everything. Raises the
-    OSError subclasses of :mod:`pyzram.errors`.
+    Of an ELF core dump the memory segments count, of other files everything.
+
+    Raises:
+        NotFoundError: one is not there (ENOENT).
+        AccessError: one may not be read.
+        ZramOSError: EISDIR a folder, ESPIPE a pipe, or what opening and reading gave.
     """
-    source = Source(" ".join(paths), page_size or os.sysconf("SC_PAGE_SIZE"))
+    if isinstance(paths, (str, os.PathLike)):
+        paths = [paths]
+    names = [os.fspath(path) for path in paths]
+    source = Source(" ".join(names), page_size or PAGE_SIZE)
     try:
-        for path in paths:
+        for path in names:
             _add_file(source, path)
     except OSError as err:
         source.close()
@@ -310,7 +329,7 @@ def open_stream(
 ) -> Stream | Source:
     """Open a descriptor; a regular file on it is sampled where it lies."""
     if stat.S_ISREG(os.fstat(fd).st_mode):
-        source = Source(label, page_size or os.sysconf("SC_PAGE_SIZE"))
+        source = Source(label, page_size or PAGE_SIZE)
         _add_ranges(source, fd, core_segments(fd))
         return source
     return Stream(fd, label, page_size)

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import _native
 from ..errors import InvalidValueError
+from ..limits import PAGE_SIZE
+from ..value import Record, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,18 +52,27 @@ class SizeClass(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class PoolStats:
-    """What ``mm_stat`` would show, named as there; sizes in bytes."""
+class PoolStats(Record):
+    """What ``mm_stat`` would show, named as there."""
+
+    _takes_back = {"objects": tuple}  # noqa: RUF012
 
     page_size: int
+    """Bytes of a page."""
     pages: int
+    """Pages stored, same-filled ones included."""
     orig_data_size: int
+    """Bytes stored, uncompressed; same-filled pages included."""
     compr_data_size: int
+    """Bytes of the stored objects; an incompressible page counts whole, a same-filled one 0."""
     mem_used_total: int
+    """Bytes of memory that the pool takes, allocator overhead included."""
     same_pages: int
+    """Pages stored as one repeated word; they take no memory of the pool."""
     huge_pages: int
+    """Pages stored uncompressed."""
     objects: tuple[int, ...]
-    """how many objects each class holds, in the order of :attr:`PoolModel.classes`"""
+    """How many objects each class holds, in the order of :attr:`PoolModel.classes`."""
 
     @property
     def memory_ratio(self) -> float | None:
@@ -79,7 +90,7 @@ class PoolStats:
         return self.compr_data_size / self.orig_data_size if self.orig_data_size else None
 
 
-class PoolModel:
+class PoolModel(Value):
     """A freshly filled zram device of a given kernel, as a model.
 
     Without arguments it is the running kernel's. ``chain`` is the zspage limit and rule,
@@ -91,7 +102,21 @@ class PoolModel:
     Synchronization: immutable, any thread may use it.
     """
 
-    __slots__ = ("_zs", "chain", "classes", "huge_class_size", "page_size", "word_size")
+    _takes_back = {"chain": lambda found: Chain(**found)}  # noqa: RUF012
+    _fields = ("page_size", "word_size", "chain")
+    __slots__ = (*_fields, "_zs", "classes", "huge_class_size")
+    _zs: _native.Zsmalloc
+
+    page_size: int
+    """Bytes of a page."""
+    word_size: int
+    """Bytes of the kernel's machine word."""
+    chain: Chain
+    """How many pages a zspage may have, and the rule that chooses."""
+    huge_class_size: int
+    """Bytes from which on a page is stored uncompressed."""
+    classes: tuple[SizeClass, ...]
+    """The size classes, by ascending size."""
 
     def __init__(
         self,
@@ -100,22 +125,24 @@ class PoolModel:
         word_size: int | None = None,
         chain: Chain | tuple[int, str] | None = None,
     ) -> None:
-        self.page_size: int = running_page_size() if page_size is None else page_size
-        self.word_size: int = word_size or machine_word_size()
-        self.chain: Chain = Chain(*chain) if chain else running_chain()
+        page_size = PAGE_SIZE if page_size is None else page_size
+        word_size = word_size or machine_word_size()
+        chain = Chain(*chain) if chain else running_chain()
         try:
-            self._zs = _native.Zsmalloc(
-                self.page_size, self.word_size, self.chain.size, RULES[self.chain.rule]
-            )
+            zs = _native.Zsmalloc(page_size, word_size, chain.size, RULES[chain.rule])
         except (OSError, KeyError, OverflowError) as err:
             raise InvalidValueError(
-                f"page store: no kernel has pages of {self.page_size} bytes, words of "
-                f"{self.word_size} bytes and chains of {self.chain.size} pages by the rule "
-                f"{self.chain.rule!r} (pages 4096, 16384, 65536; words 4, 8; chains 4..16; "
-                "rules percent, waste)"
+                f"page store: no kernel has pages of {page_size} bytes, words of {word_size} bytes "
+                f"and chains of {chain.size} pages by the rule {chain.rule!r} (pages 4096, 16384, "
+                "65536; words 4, 8; chains 4..16; rules percent, waste)"
             ) from err
-        self.huge_class_size: int = self._zs.huge_size()
-        self.classes: tuple[SizeClass, ...] = tuple(self._classes())
+        self._set(page_size, word_size, chain)
+        self._keep("_zs", zs)
+        self._keep("huge_class_size", zs.huge_size())
+        self._keep("classes", tuple(self._classes()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).from_dict, (self.as_dict(),)
 
     def _classes(self) -> Iterable[SizeClass]:
         first = 1
@@ -265,11 +292,6 @@ def _lengths(lengths: Sequence[int]) -> Any:
         return array("I", lengths)
     except (TypeError, OverflowError) as err:
         raise InvalidValueError(f"compressed lengths: {err}") from err
-
-
-def running_page_size() -> int:
-    """Bytes of the running kernel's pages."""
-    return os.sysconf("SC_PAGE_SIZE")
 
 
 def machine_word_size() -> int:

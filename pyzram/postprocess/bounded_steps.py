@@ -11,38 +11,56 @@ import contextlib
 import errno
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ..device.stats import BdStat, MmStat
 from ..errors import DeviceBusyError, InvalidValueError, ZramError, from_errno
 from ..kernel import state_files
 from ..limits import BD_UNIT
 from ..limits import PAGE_SIZE as PAGE_SIZE
+from ..value import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Literal, TypeAlias
 
-    from ..device.stats import BdStat, MmStat
     from ..device.zram import Zram
+
+    Stopped: TypeAlias = Literal["timeout", "limit", "full"]
 
 FIRST_STEP = 1024
 STEP_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PostprocessResult:
+class PostprocessResult(Record):
     """What a run did: the device's figures before and after, and why it ended."""
 
+    _takes_back = {  # noqa: RUF012
+        "mm_before": MmStat.from_dict,
+        "mm_after": MmStat.from_dict,
+        "bd_before": BdStat.from_dict,
+        "bd_after": BdStat.from_dict,
+    }
+
     mm_before: MmStat
+    """Memory when the run began."""
     mm_after: MmStat
+    """Memory when it ended."""
     bd_before: BdStat | None
-    """``None`` where the kernel has no writeback."""
+    """The backing device when the run began; ``None`` where the kernel has no writeback."""
     bd_after: BdStat | None
+    """The backing device when it ended; ``None`` as above."""
     seconds: float
-    """How long it took, by the clock on the wall."""
-    stopped: str | None
+    """How long it took, in seconds of the monotonic clock."""
+    stopped: Stopped | None
     """Why it ended before all was done: ``"timeout"``, ``"limit"`` (this run's, or the device's
     own), ``"full"`` (the backing device); else ``None``."""
+    time: float = field(default=0.0, compare=False)
+    """When it began, in seconds since 1970 by the clock on the wall, for records."""
+    monotonic: float = field(default=0.0, compare=False)
+    """When it began, in seconds of CLOCK_MONOTONIC, for intervals; lost with a reboot."""
 
     @property
     def pages_written(self) -> int:
@@ -54,17 +72,17 @@ class PostprocessResult:
         """Bytes written to the backing device."""
         if self.bd_before is None or self.bd_after is None:
             return 0
-        return ((self.bd_after.bd_writes or 0) - (self.bd_before.bd_writes or 0)) * BD_UNIT
+        return (self.bd_after.bd_writes - self.bd_before.bd_writes) * BD_UNIT
 
     @property
     def memory_freed(self) -> int:
         """Bytes of memory that the pool takes less; negative if it grew meanwhile."""
-        return (self.mm_before.mem_used_total or 0) - (self.mm_after.mem_used_total or 0)
+        return self.mm_before.mem_used_total - self.mm_after.mem_used_total
 
     @property
     def compressed_freed(self) -> int:
         """Bytes that the stored objects are less."""
-        return (self.mm_before.compr_data_size or 0) - (self.mm_after.compr_data_size or 0)
+        return self.mm_before.compr_data_size - self.mm_after.compr_data_size
 
 
 class StepSizer:
@@ -74,6 +92,7 @@ class StepSizer:
         if timeout is not None and timeout < 0:
             raise InvalidValueError(f"timeout {timeout!r}: negative")
         self.pages = FIRST_STEP
+        self.time = time.time()
         self.began = time.monotonic()
         self._end = None if timeout is None else self.began + timeout
 
@@ -138,7 +157,7 @@ class Baseline:
         self._mm = device.read_mm_stat()
         self._bd = self._bd_stat()
 
-    def result(self, sizer: StepSizer, stopped: str | None) -> PostprocessResult:
+    def result(self, sizer: StepSizer, stopped: Stopped | None) -> PostprocessResult:
         """Read the figures again."""
         return PostprocessResult(
             mm_before=self._mm,
@@ -147,6 +166,8 @@ class Baseline:
             bd_after=self._bd_stat(),
             seconds=sizer.seconds,
             stopped=stopped,
+            time=sizer.time,
+            monotonic=sizer.began,
         )
 
     def _bd_stat(self) -> BdStat | None:

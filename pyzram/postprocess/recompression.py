@@ -14,8 +14,10 @@ from .writeback import mark_idle
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..algorithm import Algorithm
     from ..device.kinds import RecompressType
     from ..device.zram import Zram
+    from .bounded_steps import Stopped
 
 
 def recompress_pages(
@@ -24,7 +26,7 @@ def recompress_pages(
     *,
     age: int | None = None,
     threshold: int | None = None,
-    algorithm: str | None = None,
+    algorithm: str | Algorithm | None = None,
     priority: int | None = None,
     max_pages: int | None = None,
     timeout: float | None = None,
@@ -35,7 +37,8 @@ def recompress_pages(
 
     ``type`` is ``idle``, ``huge``, ``huge_idle`` or ``None`` for all. With ``age`` (seconds),
     pages are marked idle first (:func:`pyzram.postprocess.writeback.mark_idle`). ``max_pages``
-    bounds how many are tried, whether or not that helps them. ``timeout`` is in seconds.
+    bounds how many are tried, whether or not that helps them. ``algorithm`` is one of the device's
+    secondary ones, by its name or as :class:`Algorithm`. ``timeout`` is in seconds.
     ``compact`` packs the pool afterwards, for objects that were replaced may leave holes.
     ``progress`` is called with the pages tried so far: at most that many, for the kernel does not
     tell.
@@ -58,11 +61,11 @@ def recompress_pages(
     with exclusive(device, sizer):
         baseline = Baseline(device)
         tried = 0
-        stopped = None
+        stopped: Stopped | None = None
         while stopped is None:
             interruption.check()
             now = device.read_mm_stat()
-            stored = (now.orig_data_size or 0) // PAGE_SIZE
+            stored = (now.orig_data_size) // PAGE_SIZE
             if stored == 0:
                 break
             if sizer.over:

@@ -24,14 +24,16 @@ from .limit_override import UNITS_PER_PAGE, apply, recover, restore
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from ..device.kinds import WritebackType
     from ..device.zram import Zram
+    from .bounded_steps import Stopped
 
     Progress = Callable[[int], object]
 
 
 def writeback_pages(
     device: Zram,
-    type: str = "idle",
+    type: WritebackType = "idle",
     *,
     age: int | None = None,
     limit: int | str | None = None,
@@ -145,7 +147,7 @@ def _step_by_step(
     allowed: int | None,
     progress: Progress | None,
     commands: Iterable[Callable[[], object]],
-) -> str | None:
+) -> Stopped | None:
     """Do all commands, each as often as it takes; why that ended early."""
     written = 0
     for command in commands:
@@ -169,12 +171,13 @@ def _step_by_step(
 
 def _lend(
     device: Zram, pages: int, command: Callable[[], object], sizer: StepSizer
-) -> tuple[int, str | None, bool]:
+) -> tuple[int, Stopped | None, bool]:
     """Do one command within so many pages: pages written, why to stop, whether it got through."""
     override = apply(device, pages)
     if override.granted == 0:
         return 0, "limit", False
-    stopped, done = None, False
+    stopped: Stopped | None = None
+    done = False
     try:
         stopped, done = _patiently(command, sizer)
     except ZramOSError as err:
@@ -184,7 +187,7 @@ def _lend(
     return restore(device, override), stopped, done
 
 
-def _patiently(command: Callable[[], object], sizer: StepSizer) -> tuple[str | None, bool]:
+def _patiently(command: Callable[[], object], sizer: StepSizer) -> tuple[Stopped | None, bool]:
     """Do it, waiting for other runs where the kernel would not (6.12)."""
     while True:
         try:

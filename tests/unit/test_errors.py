@@ -15,8 +15,8 @@ from pyzram.errors import from_errno
 @pytest.mark.parametrize(
     ("code", "own", "builtin"),
     [
-        (errno.ENOENT, pyzram.DeviceNotFoundError, FileNotFoundError),
-        (errno.ENODEV, pyzram.DeviceNotFoundError, FileNotFoundError),
+        (errno.ENOENT, pyzram.NotFoundError, FileNotFoundError),
+        (errno.ENODEV, pyzram.ZramOSError, OSError),
         (errno.EBUSY, pyzram.DeviceBusyError, OSError),
         (errno.EACCES, pyzram.AccessError, PermissionError),
         (errno.EPERM, pyzram.AccessError, PermissionError),
@@ -34,6 +34,22 @@ def test_an_errno_becomes_its_class_and_is_kept(code, own, builtin):
     assert err.filename == "/sys/block/zram1/x"
     assert str(err).startswith("zram1: do it: ")
     assert str(err).endswith("(try again)")
+
+
+@pytest.mark.parametrize("code", [errno.ENOENT, errno.ENODEV, errno.ENXIO])
+def test_a_device_that_is_not_there_is_told_from_a_file(code):
+    err = from_errno(code, "zram1: remove", of_device=True)
+    assert type(err) is pyzram.DeviceNotFoundError
+    assert isinstance(err, pyzram.NotFoundError)
+    assert type(from_errno(errno.EBUSY, "zram1: remove", of_device=True)) is pyzram.DeviceBusyError
+
+
+def test_a_file_that_is_not_there_is_no_device(tmp_path):
+    for ask in (pyzram.open_files, lambda path: pyzram.Service(str(path)).read_config()):
+        with pytest.raises(pyzram.NotFoundError) as caught:
+            ask(tmp_path / "missing")
+        assert not isinstance(caught.value, pyzram.DeviceNotFoundError)
+        assert caught.value.errno == errno.ENOENT
 
 
 def test_every_public_name_can_be_loaded():

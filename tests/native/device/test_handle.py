@@ -79,7 +79,7 @@ def test_without_a_driver_that_is_what_it_says(tmp_path):
 
 
 def test_a_missing_sys_is_one_clear_error(tmp_path):
-    with pytest.raises(pyzram.DeviceNotFoundError, match="list devices"):
+    with pytest.raises(pyzram.NotFoundError, match="list devices"):
         pyzram.devices(sysfs=pyzram.Sysfs(str(tmp_path)))
 
 
@@ -314,8 +314,13 @@ def test_handles_in_threads_read_side_by_side(tree):
 def test_what_is_no_single_algorithm_is_refused_by_name(tree):
     with pyzram.Zram(3, sysfs=tree) as device:
         for wrong in (["zstd"], None, 3):
-            with pytest.raises(pyzram.InvalidValueError, match="not a name"):
+            with pytest.raises(pyzram.InvalidValueError, match="not one algorithm"):
                 device.set_comp_algorithm(wrong)
+        for wrong in ("zstd:3", "zstd(level=3)", pyzram.Algorithm("zstd", level=3)):
+            with pytest.raises(pyzram.InvalidValueError, match="takes a name alone"):
+                device.set_comp_algorithm(wrong)
+            with pytest.raises(pyzram.InvalidValueError, match="takes a name alone"):
+                device.set_recomp_algorithm(wrong)
         with pytest.raises(pyzram.InvalidValueError, match="neither one nor a list"):
             device.configure(disksize="1M", algorithm=3)
         with pytest.raises(pyzram.UnsupportedError, match="no algorithm 'zstd or l'"):

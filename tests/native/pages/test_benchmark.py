@@ -13,6 +13,7 @@ import pytest
 from pyzram.cli import bench as command
 from pyzram.cli import pyzram as dispatcher
 from pyzram.cli import zram_stats
+from pyzram.cli.json_documents import of_bench
 from pyzram.cli.options import UsageError
 from pyzram.errors import InvalidValueError
 from pyzram.pages import benchmark
@@ -62,7 +63,7 @@ def test_nothing_to_compress_has_no_speed():
     [row] = benchmark.bench_pages(bytearray(), ["lz4:1"], threads=1)
     assert (row.compress, row.memory_share, row.figures.ratio) == (0, None, None)
     assert row.speedup is None
-    assert row.as_dict()["compress_speed"] is row.as_dict()["speedup"] is None
+    assert of_bench(row)["compress_speed"] is of_bench(row)["speedup"] is None
 
 
 def test_where_nothing_was_measured_no_figure_is_shown(tmp_path, capsys):

@@ -447,7 +447,8 @@ def test_a_parameter_of_another_type_is_named(arguments, named):
 
 @pytest.mark.parametrize("size", [4096, 16384, 65536])
 def test_pages_have_the_running_kernels_size_wherever_none_is_given(monkeypatch, size):
-    monkeypatch.setattr("os.sysconf", lambda name: {"SC_PAGE_SIZE": size}[name])
+    for module in ("codec", "zsmalloc"):
+        monkeypatch.setattr(f"pyzram.pages.{module}.PAGE_SIZE", size)
     data = vectors.page("half/70") * 32
     assert len(pyzram.compressed_sizes(data, "lzo", threads=1)) == len(data) // size
     assert pyzram.analyse(data, "lzo", threads=1)["lzo"].page_size == size

@@ -15,6 +15,7 @@ import pytest
 import pyzram
 from pyzram.cli import estimate as command
 from pyzram.cli import pyzram as dispatcher
+from pyzram.cli.json_documents import of_estimate
 from pyzram.config import parser
 from pyzram.errors import InvalidValueError
 from pyzram.pages import estimate
@@ -354,7 +355,7 @@ def test_a_process_that_is_gone_at_once_has_no_figures(pages):
     assert result.sampled == 0
     assert result.lost > 0
     assert "nothing to compress" in command.report(result, 8 << 30, None)
-    figures = result.as_dict()["algorithms"][FAST]
+    figures = of_estimate(result)["algorithms"][FAST]
     assert figures["ratio"] is figures["ratio_low"] is figures["ratio_high"] is None
     assert estimate.historic_block(result, FAST)["orig_data_size"] == 0
 

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: MIT
+"""What commands print with ``--json``: fewer figures than ``as_dict()`` has, and derived ones.
+
+Sizes are bytes; ``ratio`` is compr_data_size / orig_data_size, as everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..pages.benchmark import BenchResult
+    from ..pages.estimate import Estimate
+
+
+def of_estimate(estimate: Estimate) -> dict[str, object]:
+    """What ``pyzram estimate --json`` prints."""
+    return {
+        "source": estimate.source,
+        "page_size": estimate.store.page_size,
+        "pages": estimate.pages,
+        "sampled": estimate.sampled,
+        "swapped": estimate.swapped,
+        "lost": estimate.lost,
+        "skipped": estimate.skipped,
+        "exact": estimate.exact,
+        "zero_pages": estimate.zero_pages,
+        "left_out": estimate.left_out,
+        "processes": estimate.processes,
+        "pss": estimate.pss,
+        "file_backed": estimate.file_backed,
+        "parts": [
+            {
+                "pid": part.owner.pid or None,
+                "name": part.owner.name,
+                "part": part.owner.part,
+                "pages": part.pages,
+                "sampled": part.sampled,
+                "mem_used": part.memory,
+            }
+            for part in estimate.parts
+        ],
+        "algorithms": {
+            label: {
+                "orig_data_size": a.figures.orig_data_size,
+                "compr_data_size": a.figures.compr_data_size,
+                "mem_used_total": a.figures.mem_used_total,
+                "mem_used_low": round(a.memory.low) if a.memory else None,
+                "mem_used_high": round(a.memory.high) if a.memory else None,
+                "same_pages": a.figures.same_pages,
+                "huge_pages": a.figures.huge_pages,
+                "ratio": a.ratio.mean if a.figures.pages else None,
+                "ratio_low": a.ratio.low if a.figures.pages else None,
+                "ratio_high": a.ratio.high if a.figures.pages else None,
+                "compress_us": a.compress_us,
+                "compress_us_p99": a.compress_us_p99,
+                "decompress_us": a.decompress_us,
+                "decompress_us_p99": a.decompress_us_p99,
+            }
+            for label, a in estimate.algorithms.items()
+        },
+    }
+
+
+def of_bench(result: BenchResult) -> dict[str, object]:
+    """What ``pyzram bench --json`` prints of each; speeds are bytes a second, ``None`` if none."""
+    return {
+        "algorithm": result.name,
+        "level": result.level,
+        "ratio": result.figures.compression_ratio,
+        "memory_share": result.memory_share,
+        "orig_data_size": result.figures.orig_data_size,
+        "compr_data_size": result.figures.compr_data_size,
+        "compress_speed": round(result.compress) or None,
+        "decompress_speed": round(result.decompress) or None,
+        "compress_speed_threads": round(result.compress_threads) or None,
+        "threads": result.threads,
+        "speedup": result.speedup,
+    }

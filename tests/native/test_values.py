@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: MIT
+"""Every result of the API is a value: frozen, comparable, hashable, through JSON and back."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import inspect
+import json
+import pickle
+import random
+import time
+
+import pytest
+
+import pyzram
+
+PAGE = 4096
+MEMORY = pyzram.MmStat(orig_data_size=8 * PAGE, compr_data_size=9000, mem_used_total=12288)
+BACKING = pyzram.BdStat(bd_count=3, bd_writes=3)
+
+
+def estimate() -> pyzram.Estimate:
+    chance = random.Random(1)
+    kinds = [bytes(PAGE), chance.randbytes(1000) + bytes(PAGE - 1000), chance.randbytes(PAGE)]
+    path = ESTIMATED[0]
+    path.write_bytes(b"".join(chance.choice(kinds) for _ in range(64)))
+    return pyzram.estimate(files=path, algorithms=["lzo-rle", "zstd:3"], seed=1)
+
+
+ESTIMATED: list = []
+
+
+def values() -> dict[type, object]:
+    """One of each, with figures that are not all alike."""
+    found = estimate()
+    part = found.algorithms["zstd:3"]
+    stats = pyzram.Stats(
+        name="zram7",
+        disksize=1 << 20,
+        comp_algorithm="lzo-rle",
+        recomp_algorithms={1: "zstd", 2: None},
+        mm_stat=MEMORY,
+        io_stat=pyzram.IoStat(failed_writes=1),
+        bd_stat=BACKING,
+        debug_stat=pyzram.DebugStat(miss_free=2),
+        stat=pyzram.BlockStat(read_ios=5),
+        backing_dev="/dev/loop3",
+        swap=pyzram.SwapArea("/dev/zram7", "partition", 1 << 20, 4096, 100),
+        mount_points=("/a", "/b"),
+        diskseq=9,
+        time=time.time(),
+        monotonic=time.monotonic(),
+    )
+    made = [
+        stats,
+        stats - dataclasses.replace(stats, monotonic=stats.monotonic - 2),
+        stats.mm_stat,
+        stats.io_stat,
+        stats.bd_stat,
+        stats.debug_stat,
+        stats.stat,
+        stats.swap,
+        pyzram.Algorithm("zstd", level=3, dictionary="/a/b"),
+        pyzram.BlockState(5, {"huge": 2, "idle": 1}, (1, 0, 4), time=1.5, monotonic=2.5),
+        pyzram.Features(
+            driver=True,
+            hot_add=True,
+            algorithms=("lzo-rle", "zstd"),
+            default_algorithm="lzo-rle",
+            writeback=True,
+            writeback_batch=False,
+            compressed_writeback=False,
+            recompression=None,
+            algorithm_params=True,
+            memory_tracking=None,
+            idle_age=False,
+            pool_classes=None,
+            psi=True,
+        ),
+        pyzram.PostprocessResult(
+            mm_before=MEMORY,
+            mm_after=pyzram.MmStat(orig_data_size=PAGE),
+            bd_before=BACKING,
+            bd_after=None,
+            seconds=0.25,
+            stopped="limit",
+            time=3.5,
+            monotonic=4.5,
+        ),
+        pyzram.Finding("zswap", "zram7", "what", "figure", "remedy"),
+        pyzram.Difference(0, "zram7", "disksize", 1 << 20, 1 << 21, "new device"),
+        found,
+        part,
+        part.ratio,
+        part.figures,
+        pyzram.PoolModel(page_size=16384, word_size=8, chain=(8, "waste")),
+        pyzram.recommend(found, ram=8 << 30),
+        pyzram.bench(files=ESTIMATED[0], algorithms="zstd:3")[0],
+    ]
+    return {type(value): value for value in made}
+
+
+# What is no value: handles, what holds open files, and what acts.
+OTHERS = {"DeviceList", "Zram", "Source", "Stream", "Service", "Sysfs", "Plan", "Step"}
+
+
+@pytest.fixture(scope="module")
+def all_values(tmp_path_factory):
+    ESTIMATED[:] = [tmp_path_factory.mktemp("values") / "data"]
+    return values()
+
+
+def test_none_is_forgotten(all_values):
+    public = {
+        name
+        for name in pyzram.__all__
+        if inspect.isclass(getattr(pyzram, name))
+        and not issubclass(getattr(pyzram, name), BaseException)
+    }
+    assert public - OTHERS == {kind.__name__ for kind in all_values}
+
+
+def test_they_go_through_json_and_come_back(all_values):
+    for kind, value in all_values.items():
+        text = json.dumps(value.as_dict())
+        back = kind.from_dict(json.loads(text))
+        assert back == value, kind
+        assert type(back) is kind
+        assert hash(back) == hash(value), kind
+        assert json.dumps(back.as_dict()) == text, kind
+        if hasattr(value, "time"):
+            assert (back.time, back.monotonic) == (value.time, value.monotonic), kind
+            assert value.time > 0
+
+
+def test_what_a_later_release_adds_is_passed_over(all_values):
+    for kind, value in all_values.items():
+        assert kind.from_dict({**value.as_dict(), "added_in_2031": 5}) == value
+
+
+def test_what_is_something_else_is_refused(all_values):
+    for kind in all_values:
+        for wrong in (5, None, "text", []):
+            with pytest.raises(pyzram.InvalidValueError):
+                kind.from_dict(wrong)
+
+
+def test_they_are_copied_and_pickled(all_values):
+    for kind, value in all_values.items():
+        for other in (copy.copy(value), copy.deepcopy(value), pickle.loads(pickle.dumps(value))):
+            assert other == value, kind
+
+
+def test_they_are_frozen(all_values):
+    for value in all_values.values():
+        name = next(iter(value.as_dict()))
+        with pytest.raises(AttributeError):
+            setattr(value, name, None)
+
+
+def test_the_moment_does_not_count(all_values):
+    for kind in (pyzram.Stats, pyzram.BlockState, pyzram.PostprocessResult, pyzram.Estimate):
+        value = all_values[kind]
+        assert dataclasses.replace(value, time=0.0, monotonic=0.0) == value
+
+
+def test_a_source_is_no_value(tmp_path):
+    path = tmp_path / "data"
+    path.write_bytes(bytes(PAGE))
+    with (
+        pyzram.open_files(path) as source,
+        path.open("rb") as file,
+        pyzram.open_stream(file.fileno()) as stream,
+    ):
+        for other in (source, stream):
+            for refuse in (copy.copy, copy.deepcopy, pickle.dumps):
+                with pytest.raises(TypeError, match="open it there"):
+                    refuse(other)
+
+
+def test_one_path_is_not_a_list_of_letters(tmp_path):
+    path = tmp_path / "data"
+    path.write_bytes(bytes(3 * PAGE))
+    for given in (path, str(path), [path], (str(path),)):
+        with pyzram.open_files(given) as source:
+            assert source.pages * source.page_size == 3 * PAGE
+            assert source.label == str(path)
+
+
+@pytest.mark.parametrize(
+    "form", ["zstd:3", "zstd(level=3)", pyzram.Algorithm("zstd", level=3)], ids=str
+)
+def test_codecs_take_an_algorithm_in_every_form(form):
+    page = bytes(random.Random(2).choices(range(20), k=PAGE))
+    packed = pyzram.compress_page(page, "zstd", level=3)
+    assert pyzram.compress_page(page, form) == packed
+    assert pyzram.decompress_page(packed, form, page_size=PAGE) == page
+    assert list(pyzram.compressed_sizes(page, form, page_size=PAGE)) == [len(packed)]
+    assert list(pyzram.analyse(page, [form, "lzo"], page_size=PAGE)) == ["zstd:3", "lzo"]
+    with pytest.raises(pyzram.InvalidValueError, match="level is given twice"):
+        pyzram.compress_page(page, form, level=4)
+
+
+def test_codecs_read_the_dictionary_that_an_algorithm_names(tmp_path):
+    page = bytes(random.Random(3).choices(range(200), k=PAGE))
+    path = tmp_path / "dictionary"
+    path.write_bytes(page)
+    algorithm = pyzram.Algorithm("zstd", dictionary=path)
+    packed = pyzram.compress_page(page, algorithm)
+    assert packed == pyzram.compress_page(page, "zstd", dictionary=path.read_bytes())
+    assert len(packed) < len(pyzram.compress_page(page, "zstd")) / 4
+    assert pyzram.decompress_page(packed, str(algorithm), page_size=PAGE) == page
+    path.unlink()
+    with pytest.raises(pyzram.NotFoundError, match="dictionary"):
+        pyzram.compress_page(page, algorithm)
