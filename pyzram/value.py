@@ -94,6 +94,10 @@ class Value(Record):
     def _values(self) -> tuple[object, ...]:
         return tuple(getattr(self, name) for name in self._fields)
 
+    def replace(self, **changes: Any) -> Self:
+        """Return one that differs in these fields."""
+        return type(self)(**{**dict(zip(self._fields, self._values(), strict=True)), **changes})
+
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"{type(self).__name__} is frozen: {name} cannot be set")
 

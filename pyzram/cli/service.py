@@ -189,7 +189,7 @@ def check(argv: list[str]) -> int:
     problems: list[str] = []
     warnings: list[str] = []
     try:
-        warnings = call.service.read_config().warnings
+        warnings = list(call.service.read_config().warnings)
     except ConfigError as err:
         problems, warnings = err.problems, err.warnings
     if call.json:

@@ -4,59 +4,120 @@
 from __future__ import annotations
 
 from ..algorithm import Algorithm
+from ..value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, ClassVar
 
 Choice = Algorithm  # what the parser calls one entry of a list
 DEFAULT_PRIORITY = 100
 DEFAULT_FSTYPE = "ext4"
 
 
-class DeviceConfig:
-    """One device that the file asks for. Sizes in bytes, rounded up to pages.
+def _algorithms(found: list[dict[str, Any]]) -> tuple[Algorithm, ...]:
+    return tuple(map(Algorithm.from_dict, found))
 
-    Synchronization: none needed, nobody changes one after it was read.
-    """
 
-    __slots__ = (
-        "algorithms",
-        "backing_dev",
-        "discard",
-        "disksize",
-        "fstype",
+class DeviceConfig(Value):
+    """One device that the file asks for; to change something, :meth:`replace` makes another."""
+
+    _fields = (
         "index",
-        "label",
-        "mem_limit",
-        "mkfs_options",
-        "mode",
-        "mount_options",
-        "mount_point",
-        "owner",
-        "priority",
+        "disksize",
+        "algorithms",
         "recompression",
+        "mem_limit",
+        "priority",
+        "discard",
+        "label",
+        "backing_dev",
         "writeback_limit",
+        "mount_point",
+        "fstype",
+        "mkfs_options",
+        "mount_options",
+        "mode",
+        "owner",
     )
+    __slots__ = _fields
+    _takes_back: ClassVar[dict[str, Callable[[Any], Any]]] = {
+        "algorithms": _algorithms,
+        "recompression": _algorithms,
+        "mkfs_options": tuple,
+    }
 
-    def __init__(self, index: int, disksize: int) -> None:
-        self.index: int = index
-        self.disksize: int = disksize
-        self.algorithms: tuple[Algorithm, ...] = ()
-        """In order of preference; empty leaves it to the kernel."""
-        self.recompression: tuple[Algorithm, ...] = ()
-        self.mem_limit: int = 0
-        """Bytes of memory; 0 is no limit."""
-        self.priority: int = DEFAULT_PRIORITY
-        self.discard: str = "none"
-        self.label: str | None = None
-        """``None`` is the device's own name."""
-        self.backing_dev: str | None = None
-        self.writeback_limit: int | None = None
-        """In units of 4096 bytes."""
-        self.mount_point: str | None = None
-        """``None`` for a swap device."""
-        self.fstype: str = DEFAULT_FSTYPE
-        self.mkfs_options: tuple[str, ...] = ()
-        self.mount_options: str = ""
-        self.mode: int | None = None
-        self.owner: str | None = None
+    index: int
+    """The N of its variables."""
+    disksize: int
+    """Bytes, whole pages."""
+    algorithms: tuple[Algorithm, ...]
+    """In order of preference; empty leaves it to the kernel."""
+    recompression: tuple[Algorithm, ...]
+    """The secondary algorithms by priority, from 1."""
+    mem_limit: int
+    """Bytes of memory, whole pages; 0 is no limit."""
+    priority: int
+    """Of the swap area."""
+    discard: str
+    """``none``, ``once``, ``pages`` or ``both``."""
+    label: str | None
+    """``None`` is the device's own name."""
+    backing_dev: str | None
+    """Path of what is written back to."""
+    writeback_limit: int | None
+    """In units of 4096 bytes; ``None`` is no limit."""
+    mount_point: str | None
+    """``None`` for a swap device."""
+    fstype: str
+    """What the file system is, where it is mounted."""
+    mkfs_options: tuple[str, ...]
+    """Words for mkfs(8)."""
+    mount_options: str
+    """As mount(8) takes them."""
+    mode: int | None
+    """Of the root of the file system; ``None`` leaves it."""
+    owner: str | None
+    """``USER[:GROUP]`` of the root of the file system; ``None`` leaves it."""
+
+    def __init__(
+        self,
+        index: int,
+        disksize: int,
+        algorithms: tuple[Algorithm, ...] = (),
+        recompression: tuple[Algorithm, ...] = (),
+        mem_limit: int = 0,
+        priority: int = DEFAULT_PRIORITY,
+        discard: str = "none",
+        label: str | None = None,
+        backing_dev: str | None = None,
+        writeback_limit: int | None = None,
+        mount_point: str | None = None,
+        fstype: str = DEFAULT_FSTYPE,
+        mkfs_options: tuple[str, ...] = (),
+        mount_options: str = "",
+        mode: int | None = None,
+        owner: str | None = None,
+    ) -> None:
+        self._set(
+            index,
+            disksize,
+            algorithms,
+            recompression,
+            mem_limit,
+            priority,
+            discard,
+            label,
+            backing_dev,
+            writeback_limit,
+            mount_point,
+            fstype,
+            mkfs_options,
+            mount_options,
+            mode,
+            owner,
+        )
 
     @property
     def is_swap(self) -> bool:
@@ -70,8 +131,4 @@ class DeviceConfig:
 
     def without_backing(self) -> DeviceConfig:
         """Return the same device without what it writes back to."""
-        from copy import copy
-
-        other = copy(self)
-        other.backing_dev = other.writeback_limit = None
-        return other
+        return self.replace(backing_dev=None, writeback_limit=None)

@@ -15,6 +15,7 @@ from ..errors import InvalidValueError
 from ..kernel.opened import resolve
 from ..limits import PAGE_SIZE
 from ..units import DIGITS_MAX, format_size
+from ..value import FrozenDict, Value
 from .device_config import DEFAULT_FSTYPE, DEFAULT_PRIORITY, Choice, DeviceConfig
 from .layers import DEFAULT_PATH, read_layers
 from .shell_assignments import read_assignments
@@ -40,9 +41,10 @@ from .values import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Any
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, ClassVar
 
+    from ..algorithm import Algorithm
     from .layers import Layer
 
     Place = tuple[int, int]  # which of the files, which of its lines; line 0 is the whole file
@@ -66,33 +68,63 @@ class ConfigError(InvalidValueError):
         """What alone would have been taken, but looks wrong too."""
 
 
-class Config:
+class Config(Value):
     """All that the files ask for."""
 
-    __slots__ = (
+    _fields = (
+        "path",
         "devices",
         "load_on_start",
-        "path",
-        "sources",
+        "unload_on_stop",
         "tend",
         "tend_budget",
-        "unload_on_stop",
+        "sources",
         "warnings",
     )
+    __slots__ = _fields
+    _takes_back: ClassVar[dict[str, Callable[[Any], Any]]] = {
+        "devices": lambda found: tuple(map(DeviceConfig.from_dict, found)),
+        "warnings": tuple,
+    }
 
-    def __init__(self, path: str) -> None:
-        self.path: str = path
-        self.load_on_start: bool = True
-        self.tend: bool = True
-        """Whether pyzram tend may do anything."""
-        self.tend_budget: int | None = None
-        """Bytes to a medium in any 24 hours; ``None`` leaves it to the medium."""
-        self.unload_on_stop: bool = False
-        self.devices: tuple[DeviceConfig, ...] = ()
-        """In order of their numbers, which may have gaps: a device can be left out."""
-        self.sources: dict[str, str] = {}
-        """Variable to ``file:line`` of the value that counts; what is not there is the default."""
-        self.warnings: list[str] = []
+    path: str
+    """The first of the files."""
+    devices: tuple[DeviceConfig, ...]
+    """In order of their numbers, which may have gaps: a device can be left out."""
+    load_on_start: bool
+    """Whether start loads the driver."""
+    unload_on_stop: bool
+    """Whether stop unloads it."""
+    tend: bool
+    """Whether pyzram tend may do anything."""
+    tend_budget: int | None
+    """Bytes to a medium in any 24 hours; ``None`` leaves it to the medium."""
+    sources: Mapping[str, str]
+    """Variable to ``file:line`` of the value that counts; what is not there is the default."""
+    warnings: tuple[str, ...]
+    """What looks wrong, a line each."""
+
+    def __init__(
+        self,
+        path: str,
+        devices: tuple[DeviceConfig, ...] = (),
+        load_on_start: bool = True,
+        unload_on_stop: bool = False,
+        tend: bool = True,
+        tend_budget: int | None = None,
+        sources: Mapping[str, str] = FrozenDict(),
+        warnings: tuple[str, ...] = (),
+    ) -> None:
+        self._set(
+            path,
+            devices,
+            load_on_start,
+            unload_on_stop,
+            tend,
+            tend_budget,
+            FrozenDict(sources),
+            warnings,
+        )
 
     def device(self, index: int) -> DeviceConfig:
         """Return the device of a number.
@@ -116,7 +148,8 @@ def read_config(path: str, *, ram: int, cpus: int) -> Config:
     layers, missing = read_layers(path)
     config = _Parser(path, Values(ram, cpus, True)).parse(layers)
     if missing:
-        config.warnings.append(f"{path}: there is no such file, the defaults apply")
+        none = f"{path}: there is no such file, the defaults apply"
+        config = config.replace(warnings=(*config.warnings, none))
     return config
 
 
@@ -140,7 +173,9 @@ def parse_config(
 
 class _Parser:
     def __init__(self, path: str, values: Values) -> None:
-        self.config = Config(path)
+        self.path = path
+        self.sources: dict[str, str] = {}
+        self.warnings: list[str] = []
         self.values = values
         self.resolve = resolve if values.here else os.path.normpath
         self.paths: list[str] = []
@@ -153,17 +188,21 @@ class _Parser:
             self.paths.append(path)
             self.read(number, text)
         count = self.count()
-        self.config.load_on_start = self.setting("LOAD_ON_START", True)
-        self.config.tend = self.setting("TEND", True)
-        self.config.tend_budget = self.setting("TEND_BUDGET", None)
-        self.config.unload_on_stop = self.setting("UNLOAD_ON_STOP", False)
-        desired = [self.desired(index, count) for index in range(count)]
-        self.config.devices = tuple(device for device in desired if device is not None)
-        self.twice()
+        devices = tuple(filter(None, (self.desired(index, count) for index in range(count))))
+        self.twice(devices)
         if self.problems:
             problems = [self.where(place) + reason for place, reason in sorted(self.problems)]
-            raise ConfigError(problems, self.config.warnings)
-        return self.config
+            raise ConfigError(problems, self.warnings)
+        return Config(
+            self.path,
+            devices,
+            load_on_start=self.setting("LOAD_ON_START", True),
+            unload_on_stop=self.setting("UNLOAD_ON_STOP", False),
+            tend=self.setting("TEND", True),
+            tend_budget=self.setting("TEND_BUDGET", None),
+            sources=self.sources,
+            warnings=tuple(self.warnings),
+        )
 
     def read(self, number: int, text: str) -> None:
         """Take one file; it overrides those before it."""
@@ -180,9 +219,8 @@ class _Parser:
             except InvalidValueError as err:
                 self.problems.append((place, f"{entry.name}: {err}"))
 
-    def twice(self) -> None:
+    def twice(self, devices: Sequence[DeviceConfig]) -> None:
         """Refuse what two devices cannot share."""
-        devices = self.config.devices
         points = [desired.mount_point for desired in devices if desired.mount_point]
         for point in _repeated(points):
             self.problems.append((NOWHERE, f"two devices are to be mounted on {point}"))
@@ -207,11 +245,11 @@ class _Parser:
         return text
 
     def warn(self, place: Place, reason: str) -> None:
-        self.config.warnings.append(self.where(place) + reason)
+        self.warnings.append(self.where(place) + reason)
 
     def where(self, place: Place) -> str:
         number, line = place
-        path = self.paths[number] if number >= 0 else self.config.path
+        path = self.paths[number] if number >= 0 else self.path
         return f"{path}:{line}: " if line else f"{path}: "
 
     def setting(self, name: str, default: Any) -> Any:
@@ -222,12 +260,12 @@ class _Parser:
         if name.startswith(("rc_", "RC_")):
             return  # OpenRC's own, such as rc_need
         # Empty means unset, as it does to a shell's ${NAME:-default}.
-        self.config.sources.pop(name, None)
+        self.sources.pop(name, None)
         if name in GLOBALS:
             self.globals.pop(name, None)
             if value.strip():
                 self.globals[name] = place, GLOBALS[name](self.values, value)
-                self.config.sources[name] = self.where(place)[:-2]
+                self.sources[name] = self.where(place)[:-2]
             return
         stem, _, digits = name.rpartition("_")
         if stem in PER_DEVICE and digits.isascii() and digits.isdigit():
@@ -238,7 +276,7 @@ class _Parser:
             settings.pop(stem, None)
             if value.strip():
                 settings[stem] = place, PER_DEVICE[stem](self.values, value)
-                self.config.sources[name] = self.where(place)[:-2]
+                self.sources[name] = self.where(place)[:-2]
             return
         raise InvalidValueError(f"no such variable{suggestion(name)}")
 
@@ -274,24 +312,30 @@ class _Parser:
         if self.left_out(index):
             return None
         swapon: dict[str, Any] = self.setting("SWAPON_OPTS", {})
-        desired = DeviceConfig(index, get("ZRAM_SIZE") or self.default_size(count))
-        self.algorithms(desired)
-        desired.mem_limit = get("ZRAM_MEM_LIMIT", 0)
-        desired.priority = get("ZRAM_PRIORITY", swapon.get("priority", DEFAULT_PRIORITY))
-        desired.label = get("ZRAM_LABEL")
-        desired.backing_dev = get("ZRAM_BACKING_DEV")
-        desired.writeback_limit = get("ZRAM_WRITEBACK_LIMIT")
+        algorithms, recompression = self.algorithms(index)
         point = get("ZRAM_MOUNT")
-        # As the kernel will tell it back.
-        desired.mount_point = self.resolve(point) if point else None
-        desired.fstype = get("ZRAM_FSTYPE", DEFAULT_FSTYPE)
-        desired.mkfs_options = get("ZRAM_MKFS_OPTS", DEFAULT_MKFS_OPTIONS.get(desired.fstype, ()))
-        desired.mount_options = get("ZRAM_MOUNT_OPTS", "")
-        desired.mode = get("ZRAM_MODE", 0o1777 if point in STICKY else None)
-        desired.owner = get("ZRAM_OWNER")
+        fstype = get("ZRAM_FSTYPE", DEFAULT_FSTYPE)
         # A file system's freed blocks stay stored until they are discarded; swap tells anyway.
-        default_discard = swapon.get("discard", "none") if desired.is_swap else "both"
-        desired.discard = get("ZRAM_DISCARD", default_discard)
+        default_discard = "both" if point else swapon.get("discard", "none")
+        desired = DeviceConfig(
+            index,
+            get("ZRAM_SIZE") or self.default_size(count),
+            algorithms=algorithms,
+            recompression=recompression,
+            mem_limit=get("ZRAM_MEM_LIMIT", 0),
+            priority=get("ZRAM_PRIORITY", swapon.get("priority", DEFAULT_PRIORITY)),
+            discard=get("ZRAM_DISCARD", default_discard),
+            label=get("ZRAM_LABEL"),
+            backing_dev=get("ZRAM_BACKING_DEV"),
+            writeback_limit=get("ZRAM_WRITEBACK_LIMIT"),
+            # As the kernel will tell it back.
+            mount_point=self.resolve(point) if point else None,
+            fstype=fstype,
+            mkfs_options=get("ZRAM_MKFS_OPTS", DEFAULT_MKFS_OPTIONS.get(fstype, ())),
+            mount_options=get("ZRAM_MOUNT_OPTS", ""),
+            mode=get("ZRAM_MODE", 0o1777 if point in STICKY else None),
+            owner=get("ZRAM_OWNER"),
+        )
         self.fits_together(desired)
         return desired
 
@@ -308,10 +352,10 @@ class _Parser:
             self.warn(self.place(index, stem), f"{stem}_{index}: no such device here, {why}")
         return bool(why)
 
-    def algorithms(self, desired: DeviceConfig) -> None:
-        index = desired.index
-        desired.algorithms = self.get(index, "ZRAM_ALGORITHM") or choices(DEFAULT_ALGORITHMS)
-        desired.recompression = self.get(index, "ZRAM_RECOMP_ALGORITHM", ())
+    def algorithms(self, index: int) -> tuple[tuple[Algorithm, ...], tuple[Algorithm, ...]]:
+        """Return the algorithms of a device, and those of recompression."""
+        algorithms = self.get(index, "ZRAM_ALGORITHM") or choices(DEFAULT_ALGORITHMS)
+        recompression = self.get(index, "ZRAM_RECOMP_ALGORITHM", ())
         for stem in ("ZRAM_ALGORITHM", "ZRAM_RECOMP_ALGORITHM"):
             for choice in self.get(index, stem, ()):
                 if choice.name not in (*ALGORITHMS, KERNELS_OWN):
@@ -323,21 +367,22 @@ class _Parser:
                     )
         if params := self.get(index, "ZRAM_PARAMS"):
             # Levels mean something else to each algorithm, so they belong to the first alone.
-            first = desired.algorithms[0].name
+            first = algorithms[0].name
             if first == KERNELS_OWN:
                 self.problem(
                     index, "ZRAM_PARAMS", f"needs an algorithm by name in ZRAM_ALGORITHM_{index}"
                 )
-            desired.algorithms = (Choice(first, *params), *desired.algorithms[1:])
+            algorithms = (Choice(first, *params), *algorithms[1:])
         given = {
             "ZRAM_ALGORITHM": self.get(index, "ZRAM_ALGORITHM", ()),
-            "ZRAM_PARAMS": desired.algorithms[:1] if params else (),
-            "ZRAM_RECOMP_ALGORITHM": desired.recompression,
+            "ZRAM_PARAMS": algorithms[:1] if params else (),
+            "ZRAM_RECOMP_ALGORITHM": recompression,
         }
         for stem, entries in given.items():
             for choice in entries:
                 if why := wrong_level(choice):
                     self.problem(index, stem, why)
+        return algorithms, recompression
 
     def fits_together(self, desired: DeviceConfig) -> None:
         """Refuse values that contradict each other, and say which hardly make sense together."""

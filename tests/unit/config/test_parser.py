@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
 from pathlib import Path
@@ -359,7 +360,7 @@ def test_without_a_file_in_its_place_the_defaults_apply(
     monkeypatch.setattr(layers, "VENDOR_PATH", f"{tmp_path}/vendor")
     found = read_config(path, ram=RAM, cpus=4)
     assert [desired.what for desired in found.devices] == ["swap"]
-    assert found.warnings == [f"{path}: there is no such file, the defaults apply"]
+    assert found.warnings == (f"{path}: there is no such file, the defaults apply",)
 
 
 def test_a_backing_device_can_not_serve_two() -> None:
@@ -395,7 +396,7 @@ def test_a_table_of_half_the_memory_is_the_largest() -> None:
 
 
 def test_settings_up_to_num_devices_are_no_warning() -> None:
-    assert parse("NUM_DEVICES=2\nZRAM_SIZE_1=1M\n").warnings == []
+    assert parse("NUM_DEVICES=2\nZRAM_SIZE_1=1M\n").warnings == ()
 
 
 @pytest.mark.parametrize("mode", ["0o17", "1_7", "+7", "-0", "8", "17777"])
@@ -445,7 +446,7 @@ def test_a_comment_may_be_in_any_encoding(tmp_path: Path) -> None:
 def test_a_variable_that_is_set_twice_is_warned_about() -> None:
     config = parse("ZRAM_SIZE_0=64M\nZRAM_PRIORITY_0=1\nZRAM_SIZE_0=32M\n")
     assert config.devices[0].disksize == 32 << 20
-    assert config.warnings == [f"{config.path}:3: ZRAM_SIZE_0: overrides line 1"]
+    assert config.warnings == (f"{config.path}:3: ZRAM_SIZE_0: overrides line 1",)
 
 
 @pytest.mark.parametrize(
@@ -532,7 +533,7 @@ def test_the_administrators_files_override_the_distributions(places: Path) -> No
         "ZRAM_PRIORITY_0": f"{places}/etc:2",
         "ZRAM_LABEL_0": f"{places}/etc.d/10-a.conf:1",
     }
-    assert found.warnings == []  # overriding is what they are for
+    assert found.warnings == ()  # overriding is what they are for
 
 
 def test_an_empty_value_takes_the_distributions_back(places: Path) -> None:
@@ -603,3 +604,21 @@ def test_a_device_can_be_left_out_between_others() -> None:
     assert config.device(2).disksize == 2 << 30
     with pytest.raises(KeyError):
         config.device(1)
+
+
+def test_a_configuration_is_a_value():
+    text = "ZRAM_SIZE_0=1G\nZRAM_ALGORITHM_0='zstd(level=3) lz4'\nZRAM_MOUNT_1=/a\nZRAM_SIZE_1=2G\n"
+    config = parse(text)
+    assert parse(text) == config
+    assert hash(parse(text)) == hash(config)
+    assert parse(text + "ZRAM_LABEL_0=x\n") != config
+    for value in (config, config.devices[0]):
+        with pytest.raises(AttributeError, match="frozen"):
+            value.path = value.index = 5
+        back = type(value).from_dict(json.loads(json.dumps(value.as_dict())))
+        assert back == value
+    with pytest.raises(TypeError, match="frozen"):
+        config.sources["ZRAM_SIZE_0"] = "mine:1"
+    smaller = config.devices[0].replace(disksize=1 << 20)
+    assert (smaller.disksize, smaller.algorithms) == (1 << 20, config.devices[0].algorithms)
+    assert config.devices[0].disksize == 1 << 30
