@@ -10,6 +10,8 @@ from __future__ import annotations
 import errno
 import os
 
+from .text import quote
+
 
 class ZramError(Exception):
     """Base of all errors of pyzram."""
@@ -23,10 +25,11 @@ class ZramOSError(ZramError, OSError):
     """The kernel refused; ``errno``, ``strerror`` and ``filename`` tell what and where.
 
     ``str()`` is one line that names the device or file, the step, the cause and, where there
-    is one, the remedy.
+    is one, the remedy; what is not printable in it is escaped.
     """
 
     def __init__(self, code: int, message: str, filename: str | None = None) -> None:
+        message = quote(message)  # it may hold names that others have chosen
         OSError.__init__(self, code, message, filename)
         self.message: str = message
         """What ``str()`` gives."""
@@ -36,7 +39,7 @@ class ZramOSError(ZramError, OSError):
 
     def append(self, text: str) -> None:
         """Add to the message what went wrong after."""
-        self.message += f"; {text}"
+        self.message += f"; {quote(text)}"
 
 
 class NotFoundError(ZramOSError, FileNotFoundError):

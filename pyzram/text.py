@@ -13,6 +13,16 @@ def quote(text: str) -> str:
     return text if text.isprintable() else "".join(map(_shown, text))
 
 
+def quote_lines(text: str) -> str:
+    """Do the same to each line of a text, which stays a text of lines."""
+    return "\n".join(map(quote, text.split("\n")))
+
+
+def short(text: str, most: int = 300) -> str:
+    """Return so much of a text that a line of it can be read."""
+    return text if len(text) <= most else f"{text[: most // 2]}...{text[-most // 2 :]}"
+
+
 def _shown(character: str) -> str:
     if character.isprintable():
         return character

@@ -16,6 +16,7 @@ from ..pages.benchmark import (
     read_sample,
 )
 from ..pages.zsmalloc import PoolModel
+from ..text import quote
 from ..units import format_size
 from .options import FILE, Command, Option, UsageError
 from .source_arguments import (
@@ -100,7 +101,8 @@ def main(argv: list[str]) -> int:
 
         say(json.dumps([of_bench(row) for row in rows], indent=2))
     else:
-        say(f"{label}: measured on {len(pages) // page_size} pages ({format_size(len(pages))})")
+        size = format_size(len(pages))
+        say(f"{quote(label)}: measured on {len(pages) // page_size} pages ({size})")
         if skipped:
             say(skipped)
         say("")

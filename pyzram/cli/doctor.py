@@ -13,6 +13,7 @@ from ..doctor.checks import CHECKS, Finding, examine, to_dict
 from ..doctor.snapshot import Snapshot, take_snapshot
 from ..errors import ZramError
 from ..kernel.sysfs import Sysfs
+from ..text import quote
 from ..units import format_size
 from .options import FILE, Command, Option, UsageError
 
@@ -86,7 +87,7 @@ def _textfile(path: str, config: str) -> int:
             family.add(int(code in found), labels(check=code))
     except ZramError as err:
         success = False
-        print(f"pyzram doctor: {err}", file=sys.stderr)
+        print(quote(f"pyzram doctor: {err}"), file=sys.stderr)
     write_textfile(path, text_format([family, *scrape("doctor", success)]))
     return NOTHING
 
@@ -99,9 +100,9 @@ def text(snapshot: Snapshot, findings: list[Finding]) -> str:
     for number, finding in enumerate(findings, 1):
         who = f"{finding.device}: " if finding.device else ""
         lines += [
-            f"{number}. {who}{finding.what} [{finding.check}]",
-            f"   figure: {finding.figure}",
-            f"   remedy: {finding.remedy}",
+            quote(f"{number}. {who}{finding.what} [{finding.check}]"),
+            quote(f"   figure: {finding.figure}"),
+            quote(f"   remedy: {finding.remedy}"),
         ]
     if not findings:
         lines.append("nothing to mend")
@@ -136,4 +137,4 @@ def uses(stats: Stats) -> str:
     words += [f"mounted on {point}" for point in stats.mount_points]
     stored, used = stats.mm_stat.orig_data_size or 0, stats.mm_stat.mem_used_total or 0
     words.append(f"{format_size(stored)} in {format_size(used)} of {format_size(stats.disksize)}")
-    return f"{stats.name}: {', '.join(words)}"
+    return quote(f"{stats.name}: {', '.join(words)}")

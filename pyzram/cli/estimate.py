@@ -21,6 +21,7 @@ from ..pages.estimate import (
     zram_generator,
 )
 from ..pages.zsmalloc import Chain, PoolModel, running_chain
+from ..text import quote
 from ..units import format_size, parse_size
 from .durations import durations
 from .estimate_owners import owners_report
@@ -212,7 +213,7 @@ def report(result: Estimate, ram: int, names: Sequence[str] | None) -> str:
 def _head(result: Estimate) -> str:
     size = format_size(result.pages * result.store.page_size)
     sampled = "all read" if result.census else f"{result.sampled} sampled"
-    text = f"{result.source}: {size} in {_pages(result.pages)}, {sampled}"
+    text = f"{quote(result.source)}: {size} in {_pages(result.pages)}, {sampled}"
     if result.swapped:
         text += f"; {format_size(result.swapped * result.store.page_size)} more is in swap already"
     return text

@@ -13,6 +13,7 @@ from ..pages import cold
 from ..pages.estimate import conf_d, estimate_pages, recommend
 from ..pages.procmem import all_processes
 from ..pages.zsmalloc import PoolModel
+from ..text import quote
 from ..units import format_seconds, format_size
 from .options import UsageError
 from .source_arguments import algorithm_names, chosen_processes, say, skipped_line
@@ -86,8 +87,8 @@ def _others() -> list[int]:
 
 def _announce(label: str, looks: list[float]) -> None:
     print(
-        f"watching {label} for {format_seconds(looks[-1])}; this clears the referenced bits of "
-        "its pages once and changes nothing else",
+        f"watching {quote(label)} for {format_seconds(looks[-1])}; this clears the referenced bits "
+        "of its pages once and changes nothing else",
         file=sys.stderr,
     )
 

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..text import quote
 from ..units import format_size
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _by_process(result: Estimate, label: str) -> list[Row]:
     rows = []
     for (pid, name), parts in owners.items():
         shown = f"{pid} {name}" if pid else f"shared {name}"
-        rows.append(_sum(_printable(shown), parts, result, label))
+        rows.append(_sum(quote(shown)[:50], parts, result, label))
     rows.sort(key=lambda row: -row.freed)
     if len(rows) > ROWS:
         rest = rows[ROWS - 1 :]
@@ -99,12 +99,6 @@ def _by_process(result: Estimate, label: str) -> list[Row]:
             Row(f"{len(rest)} others", sum(r.size for r in rest), sum(r.taken for r in rest))
         ]
     return rows
-
-
-def _printable(name: str) -> str:
-    """A name that others chose, without what would move the cursor."""
-    text = os.fsencode(name).decode("utf-8", "replace")
-    return "".join(c if c.isprintable() else "?" for c in text)[:50]
 
 
 def _sum(name: str, parts: Iterable[PartEstimate], result: Estimate, label: str) -> Row:

@@ -7,7 +7,9 @@ import os
 import sys
 
 from ..config.importer import import_files
+from ..config.layers import read_file, remedy
 from ..errors import from_errno
+from ..text import quote
 from .options import FILE, Command
 
 TYPE_CHECKING = False
@@ -36,7 +38,7 @@ def main(argv: list[str]) -> int:
     found = import_files([(path, _text(path)) for path in gather(options.operands)])
     print(found.text(), end="")
     for reason in found.lost:
-        print(f"pyzram import: not carried over: {reason}", file=sys.stderr)
+        print(quote(f"pyzram import: not carried over: {reason}"), file=sys.stderr)
     return 0
 
 
@@ -69,7 +71,6 @@ def _text(path: str) -> str:
     try:
         if path == "-":
             return sys.stdin.buffer.read().decode("utf-8-sig", "surrogateescape")
-        with open(path, encoding="utf-8-sig", errors="surrogateescape") as file:
-            return file.read()
+        return read_file(path).removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     except OSError as err:
-        raise from_errno(err.errno or 0, f"{path}: read", path) from err
+        raise from_errno(err.errno or 0, f"{path}: read", path, remedy=remedy(err)) from err

@@ -201,7 +201,7 @@ def check(argv: list[str]) -> int:
         for problem in problems:
             complain(f"pyzram: {problem}")
         if not problems and not warnings and not call.quiet:
-            print(f"{call.service.path}: nothing wrong")
+            print(quote(f"{call.service.path}: nothing wrong"))
     return 1 if problems else 0
 
 
@@ -218,7 +218,8 @@ def _print_plan(shown: Plan) -> None:
     for warning in shown.warnings:
         _warn(warning)
     for change in shown.changes:
-        print(f"{change} ({'live' if change.needs == 'live' else 'needs a ' + change.needs})")
+        needs = "live" if change.needs == "live" else f"needs a {change.needs}"
+        print(quote(f"{change} ({needs})"))
     for number, step in enumerate(shown.steps, 1):
         who = f"device {step.index}: " if step.index >= 0 else ""
         print(f"{number:3}. {quote(who + step.text)}")

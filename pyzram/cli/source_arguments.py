@@ -12,6 +12,7 @@ from ..errors import from_errno
 from ..pages.codec import algorithms
 from ..pages.sampling import PRECISION
 from ..pages.sources import Source, Stream, open_files, open_processes, open_stream, open_system
+from ..text import quote_lines
 from .options import ALGORITHMS, Option, UsageError, positive, whole
 
 if TYPE_CHECKING:
@@ -166,10 +167,13 @@ def skipped_line(skipped: Mapping[str, int]) -> str:
 
 
 def say(text: str) -> None:
-    """Print what was asked for; where nobody can read it, that is an error."""
+    """Print lines that were asked for; where nobody can read them, that is an error.
+
+    Names in them that others have chosen must be quoted if they could hold a line's end.
+    """
     if sys.stdout is None:
         raise from_errno(errno.EBADF, "standard output: write", remedy="it is closed")
-    print(text)
+    print(quote_lines(text))
 
 
 @contextmanager

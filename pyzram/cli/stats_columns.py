@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from ..kernel import figures
 from ..kernel.figures import BYTES, PERCENT, TEXT
+from ..text import quote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -130,13 +131,6 @@ def choose(words: str) -> tuple[Column, ...]:
     return tuple(chosen)
 
 
-def printable(text: str) -> str:
-    """Text that stays on its line: what cannot be printed is escaped."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
 def text(value: Any) -> str:
     """A value in one line: a list with commas, recompression as ``#priority algorithm``."""
     if isinstance(value, int):
@@ -147,7 +141,7 @@ def text(value: Any) -> str:
         value = [f"#{priority} {name}" for priority, name in value.items()] or ["none"]
     if isinstance(value, list):
         value = ", ".join(value) or None
-    return "-" if value is None else printable(value)
+    return "-" if value is None else quote(value)
 
 
 def block(row: Sequence[Any]) -> str:
@@ -163,7 +157,7 @@ def block(row: Sequence[Any]) -> str:
         elif column.unit == PERCENT:
             lines.append(_line(column.name, f"{value} %"))
         elif isinstance(value, list):
-            lines += [_line(column.name, printable(place)) for place in value]
+            lines += [_line(column.name, quote(place)) for place in value]
         else:
             lines.append(_line(column.name, text(value)))
     return "".join(lines)

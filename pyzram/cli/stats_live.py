@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 
+from ..text import quote
 from ..units import format_size
 from . import stats_columns
 from .options import UsageError, is_number
@@ -279,7 +280,7 @@ class Screen:
         self.bars = BARS if "utf" in (sys.stdout.encoding or "").lower() else ASCII_BARS
         self.notes: list[str] = []
         # Standard error is most likely this very terminal.
-        collection.tell = lambda message: self.notes.append(stats_columns.printable(str(message)))
+        collection.tell = lambda message: self.notes.append(quote(str(message)))
         self._paused = False
         self._saved: list[Any] = []
 

@@ -19,6 +19,7 @@ from ..tend.ledger import Ledger
 from ..tend.machine import Clocks, read_clock
 from ..tend.policy import DEFAULTS, Settings
 from ..tend.tender import RECOMPRESS_SECONDS, STEP_SECONDS, Report, Tender
+from ..text import quote
 from ..units import format_size, parse_size
 from .options import DEVICE, FILE, Command, Option, UsageError
 
@@ -206,7 +207,7 @@ def stay(tender: Tender, sysfs: Sysfs, run: str, quiet: bool, reload: Callable[[
 
 def warn(text: str) -> None:
     """A line for the log."""
-    print(f"pyzram: warning: {text}", file=sys.stderr, flush=True)
+    print(quote(f"pyzram: warning: {text}"), file=sys.stderr, flush=True)
 
 
 def line(report: Report) -> str:
@@ -323,7 +324,7 @@ def show_status(run: str, as_json: bool) -> int:
             f"{format_size(device['left'])} of {format_size(device['budget'])} left to write"
         )
     for reason in found["reasons"]:
-        print(reason)
+        print(quote(reason))
     return 0
 
 

@@ -12,6 +12,7 @@ import sys
 from ..errors import ZramError
 from ..kernel.attributes import AttributeReader, Attributes
 from ..kernel.sysfs import Sysfs, device_number
+from ..text import quote
 from . import stats_columns
 from .options import ALGORITHM, COLUMNS, FILE, Option, UsageError, describe, parse
 
@@ -286,7 +287,7 @@ def complain(message: object) -> None:
     if sys.stderr is not None:
         if sys.stdout is not None:
             sys.stdout.flush()
-        sys.stderr.write(f"{PROGRAM}: {stats_columns.printable(str(message))}\n")
+        sys.stderr.write(f"{PROGRAM}: {quote(str(message))}\n")
 
 
 if __name__ == "__main__":

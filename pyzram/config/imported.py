@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from ..errors import InvalidValueError
+from ..text import quote
 from ..units import U64_MAX
 
 TYPE_CHECKING = False
@@ -44,8 +45,8 @@ class Imported:
 
     def text(self) -> str:
         """Return the file to write."""
-        lines = [f"# Translated by pyzram import from {self.tool}'s {_one_line(self.source)}."]
-        lines += [f"# Not carried over: {_one_line(reason)}" for reason in self.lost]
+        lines = [f"# Translated by pyzram import from {self.tool}'s {quote(self.source)}."]
+        lines += [f"# Not carried over: {quote(reason)}" for reason in self.lost]
         lines += [f"{name}={_quoted(value)}" for name, value in self.lines]
         return "\n".join(lines) + "\n"
 
@@ -59,10 +60,6 @@ def is_number(digits: str) -> bool:
 def with_fallback(algorithm: str) -> str:
     """Return the list for an algorithm whose lack the other tool only warns about."""
     return f"{algorithm} kernel" if algorithm else "kernel"
-
-
-def _one_line(text: str) -> str:
-    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def _quoted(value: str) -> str:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 DEFAULT_PATH = "/etc/conf.d/zram"
 VENDOR_PATH = "/usr/lib/pyzram/zram.conf"
+TEXT_MAX = 1 << 20
+"""Characters of a file; no configuration is longer."""
 
 
 def read_layers(path: str) -> tuple[list[Layer], bool]:
@@ -64,16 +66,27 @@ def _drop_ins(path: str) -> list[str]:
 
 def _text(path: str, *, may_lack: bool = False) -> str | None:
     try:
-        return _read(path)
+        return read_file(path)
     except OSError as err:
         # As OpenRC takes a service without its conf.d file. Any other path was meant to be there.
         if may_lack and err.errno == errno.ENOENT:
             return None
-        raise from_errno(err.errno or 0, f"{path}: read the configuration", path) from err
+        raise from_errno(
+            err.errno or 0, f"{path}: read the configuration", path, remedy=remedy(err)
+        ) from err
 
 
-def _read(path: str) -> str:
-    """Read a file, or another that ends: a pipe without a writer must not hold a boot up."""
+def remedy(err: OSError) -> str:
+    """Say what is meant by what :func:`read_file` raised of itself."""
+    return "name a file of text" if err.errno in (errno.EINVAL, errno.EFBIG) else ""
+
+
+def read_file(path: str) -> str:
+    """Read a file of text, or another that ends soon: nothing else must hold a boot up.
+
+    Raises:
+        OSError: EINVAL a pipe, a socket, a block device; EFBIG it goes on and on.
+    """
     with open(
         os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC),
         encoding="utf-8",
@@ -83,4 +96,7 @@ def _read(path: str) -> str:
         mode = os.fstat(file.fileno()).st_mode
         if S_ISFIFO(mode) or S_ISSOCK(mode) or S_ISBLK(mode):
             raise OSError(errno.EINVAL, "not a file", path)
-        return file.read()
+        text = file.read(TEXT_MAX + 1)
+    if len(text) > TEXT_MAX:
+        raise OSError(errno.EFBIG, "too long", path)
+    return text

@@ -14,6 +14,7 @@ import os
 from ..errors import InvalidValueError
 from ..kernel.opened import resolve
 from ..limits import PAGE_SIZE
+from ..text import short
 from ..units import DIGITS_MAX, format_size
 from ..value import FrozenDict, Value
 from .device_config import DEFAULT_FSTYPE, DEFAULT_PRIORITY, Choice, DeviceConfig
@@ -217,7 +218,7 @@ class _Parser:
             try:
                 self.assign(place, entry.name, entry.value)
             except InvalidValueError as err:
-                self.problems.append((place, f"{entry.name}: {err}"))
+                self.problems.append((place, f"{short(entry.name)}: {short(str(err))}"))
 
     def twice(self, devices: Sequence[DeviceConfig]) -> None:
         """Refuse what two devices cannot share."""

@@ -54,7 +54,7 @@ def test_derived_figures_are_those_of_the_api(orig, compr, used):
         ({}, "none"),
         ({1: "zstd", 3: "lz4"}, "#1 zstd, #3 lz4"),
         ([], "-"),
-        (["/a", "/b\n"], "/a, /b\\n"),
+        (["/a", "/b\n"], "/a, /b\\x0a"),
     ],
 )
 def test_values_as_text(value, text):

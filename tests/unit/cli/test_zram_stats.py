@@ -146,7 +146,7 @@ def test_swap_and_mount_points(machine, capsys):
 def test_what_can_not_be_printed_stays_on_its_line(machine, capsys):
     machine("6.18").mount("/mnt/a\\012b\\033c")
     assert zram_stats.main(["zram0"]) == 0
-    assert capsys.readouterr().out.endswith("/mnt/a\\nb\\x1bc\n")
+    assert capsys.readouterr().out.endswith("/mnt/a\\x0ab\\x1bc\n")
 
 
 # ---- tables --------------------------------------------------------------------------------------
