@@ -40,7 +40,9 @@ def attach(file: int) -> tuple[str, int, bool]:
     path = os.readlink(f"/proc/self/fd/{file}")
     control = os.open(CONTROL, os.O_RDWR | os.O_CLOEXEC)
     try:
-        for flags in (AUTOCLEAR | DIRECT_IO, AUTOCLEAR):
+        # Linux 6.1 takes the flag for a file that cannot do it, and then every write is EIO.
+        direct = (AUTOCLEAR | DIRECT_IO,) if _can_go_directly(file) else ()
+        for flags in (*direct, AUTOCLEAR):
             config = bytearray(CONFIG_BYTES)
             pack_into("=I", config, 0, file)
             pack_into("=I", config, FLAGS, flags)
@@ -99,6 +101,15 @@ def _open_node(device: str) -> int:
             if time.monotonic() > deadline:
                 raise
         time.sleep(0.005)
+
+
+def _can_go_directly(file: int) -> bool:
+    """Whether the file system does direct I/O; opening is where every kernel checks that."""
+    try:
+        os.close(os.open(f"/proc/self/fd/{file}", os.O_RDWR | os.O_DIRECT | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
 
 
 def _is_direct(device: str) -> bool:
