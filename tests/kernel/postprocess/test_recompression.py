@@ -7,6 +7,7 @@ import contextlib
 import errno
 import mmap
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -128,9 +129,26 @@ def test_only_huge_pages(stored):
 
 
 def test_small_objects_are_left_alone(stored):
-    over = recompression.recompress_pages(stored, threshold=3000)
+    """Data of its own: half of its objects are above the threshold by far, half below."""
+    rng = random.Random(1)
+    letters = bytes(range(64))
+    pages = [
+        (bytes(rng.choices(letters, k=length)) + bytes(PAGE))[:PAGE]
+        for length in (PAGE * 3 // 4, PAGE * 3 // 8)
+        for _ in range(PAGES // 2)
+    ]
+    large, small = b"".join(pages[: PAGES // 2]), b"".join(pages[PAGES // 2 :])
+    threshold = PAGE * 5 // 8
+    store(stored.node, pages)
+    lz4 = [pyzram.compressed_sizes(data, "lz4") for data in (large, small)]
+    zstd = [pyzram.compressed_sizes(data, "zstd", level=9) for data in (large, small)]
+    assert min(lz4[0]) > threshold > max(lz4[1])
+    over = recompression.recompress_pages(stored, threshold=threshold)
+    assert over.mm_before.compr_data_size == sum(lz4[0]) + sum(lz4[1])
+    assert over.compressed_freed == pytest.approx(sum(lz4[0]) - sum(zstd[0]), rel=0.02)
     rest = recompression.recompress_pages(stored)
-    assert over.compressed_freed < rest.compressed_freed
+    assert rest.compressed_freed == pytest.approx(sum(lz4[1]) - sum(zstd[1]), rel=0.02)
+    assert load(stored.node, PAGES) == b"".join(pages)
 
 
 def test_a_threshold_of_a_page_is_einval(stored):
