@@ -8,6 +8,7 @@ and nothing of the guest tells systemd that it runs in a container, where zram.s
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ mkdir $root; mount -t tmpfs none $root; mkdir $root/upper $root/work $root/all
 mount -t overlay -o lowerdir=/,upperdir=$root/upper,workdir=$root/work none $root/all || exit
 cd $root/all
 mount --rbind /sys sys; mount --rbind /dev dev; mount -t tmpfs none run
-mkdir run/out; mount --bind {folder} run/out
+mkdir run/out run/tree; mount --bind {folder} run/out; mount --bind {tree} run/tree
 unshare --pid --mount --fork --kill-child chroot . sh -e /run/out/boot.sh
 ls /sys/block | grep zram >{folder}/left
 """
@@ -37,8 +38,10 @@ rm -f /.dockerenv
 mkdir -p /etc/conf.d /usr/local/bin
 echo ZRAM_SIZE_0=64M >/etc/conf.d/zram
 printf 'ZRAM_SIZE_0=32M\\nZRAM_MOUNT_0=/tmp\\n' >/etc/conf.d/zram.tmp
-ln -s {pyzram} /usr/local/bin/pyzram
-cp {units}/zram*.service /etc/systemd/system
+# Not by its own path: the tree may lie below /tmp, which is mounted over.
+printf '#!/bin/sh\\nexec /run/tree/{python} -I /run/tree/{pyzram} "$@"\\n' >/usr/local/bin/pyzram
+chmod 755 /usr/local/bin/pyzram
+cp /run/tree/initscripts/systemd/zram*.service /etc/systemd/system
 # systemd's own tmpfs on /tmp, which comes after swap.target, finds the place taken.
 [ ! -e /usr/share/systemd/tmp.mount ] || cp /usr/share/systemd/tmp.mount /etc/systemd/system
 cat >/etc/systemd/system/trial.target <<-END
@@ -101,10 +104,10 @@ def folder() -> Path:
 def test_the_units_boot_reload_stop_fail_and_go_down_with_the_machine(folder):
     if not Path("/lib/systemd/systemd").exists():
         raise UnavailableError("needs systemd")
-    pyzram, units = program("pyzram"), TREE / "initscripts/systemd"
+    python, pyzram = (Path(p).relative_to(TREE) for p in (sys.executable, program("pyzram")))
     script = folder / "guest.sh"
-    script.write_text(GUEST.format(driver=load_driver(()), folder=folder))
-    (folder / "boot.sh").write_text(BOOT.format(pyzram=pyzram, units=units))
+    script.write_text(GUEST.format(driver=load_driver(()), folder=folder, tree=TREE))
+    (folder / "boot.sh").write_text(BOOT.format(python=python, pyzram=pyzram))
     (folder / "trial.sh").write_text(TRIAL)
     guest = Guest(kernel_image(KERNEL), script, folder)
     assert guest.wait(SECONDS), guest.last_words()
