@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import ClassVar
 
+from . import programs
 from .archive import TREE, Image, UnavailableError, cache
 
 QEMU = "qemu-system-x86_64"
@@ -54,7 +55,7 @@ def has_kvm() -> bool:
 
 def load_driver(modules: tuple[Path, ...]) -> str:
     """Shell lines that load zram without devices, the kernel's own or a rebuilt one."""
-    lines = ["modprobe -a loop dm-mod"]
+    lines = [programs.mount(), "modprobe -a loop dm-mod"]
     for module in modules:
         # What it needs of the kernel's own; what it needs of ours is loaded by now.
         lines += [
@@ -87,6 +88,7 @@ class Guest:
         ]
         if not has_kvm():
             command.append("--disable-kvm")
+        command.append(f"--qemu-opts={programs.qemu_options()}")
         for disk in disks:
             command += ["--disk", str(disk)]
         # virtme-ng writes a configuration file below HOME and runs its own tools from PATH.
