@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """When pages were last used, kept beyond recompression, which makes the kernel forget it.
 
-Two bytes a page, in units of 64 s since boot, in pieces of 4096 pages that hold anything.
+Two bytes a page, in units of 64 s since boot, in pieces of 4096 pages that hold anything. Two bytes
+go round in 48 days: of the times that a number may stand for, the latest that has been is meant,
+so that a page may be taken for younger than it is, but never for older.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 PIECE = 4096
 UNIT = 64
+TURN = 0xFFFF
+"""Units until the numbers begin again; 0 is for what is not known."""
 SAME, GONE, HUGE = FLAGS["same"], FLAGS["written_back"], FLAGS["huge"]
 
 
@@ -39,15 +43,18 @@ class Ages:
                 piece = self._pieces.get(place // PIECE)
                 if piece is None:
                     piece = self._pieces[place // PIECE] = array("H", bytes(2 * PIECE))
-                piece[place % PIECE] = min(0xFFFF, accessed // (UNIT * 1_000_000) + 1)
+                piece[place % PIECE] = _number(accessed // (UNIT * 1_000_000) + 1)
 
-    def used(self, place: int, accessed: int) -> float:
-        """When a page was last used at the latest, in seconds of CLOCK_BOOTTIME."""
+    def used(self, place: int, accessed: int, now: float) -> float:
+        """When a page was last used at the latest, in seconds of CLOCK_BOOTTIME, as ``now``."""
         if accessed:
             return accessed / 1e6
         piece = self._pieces.get(place // PIECE)
-        unit = piece[place % PIECE] if piece else 0
-        return float(unit * UNIT) if unit else self._began
+        number = piece[place % PIECE] if piece else 0
+        if not number:
+            return self._began
+        units = int(now // UNIT) + 1
+        return float((units - (_number(units) - number) % TURN) * UNIT)
 
     def candidates(
         self, device: Zram, now: float, floor: float, oldest: float, pages: int, huge: bool
@@ -62,7 +69,7 @@ class Ages:
         for place, accessed, flags in slots(device):
             if flags & (SAME | GONE) or (huge and not flags & HUGE):
                 continue
-            age = now - self.used(place, accessed)
+            age = now - self.used(place, accessed, now)
             for step, least in enumerate(steps):
                 if age >= least:
                     if len(found[step]) < pages:
@@ -72,6 +79,10 @@ class Ages:
         for places in found:
             chosen += sorted(places[: pages - len(chosen)])
         return list(_ranges(chosen))
+
+
+def _number(units: int) -> int:
+    return (units - 1) % TURN + 1
 
 
 def _ladder(oldest: float, floor: float) -> Iterator[float]:

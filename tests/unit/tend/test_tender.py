@@ -251,6 +251,34 @@ def test_pages_recompressed_keep_their_age(machine):
     assert places == set(range(10000))  # the young ones, and those never seen before, are not old
 
 
+def test_ages_are_kept_however_long_the_machine_runs(machine):
+    """Two bytes hold 48 days: a page of the fiftieth day is no older than it is."""
+    tending, _ = tender(machine, Watch())
+    tending.look()
+    (one,) = tending._known.values()
+    day = 24 * HOUR
+    state = machine.root / "sys/kernel/debug/zram/zram0/block_state"
+    times = {0: 60 * day, 1: 60 * day - 3 * HOUR, 2: 58 * day}
+
+    def write(forgotten: bool) -> None:
+        state.write_text(
+            "".join(
+                f"{place:12} {0 if forgotten else int(at):12}.000000 ......\n"
+                for place, at in times.items()
+            )
+        )
+
+    write(forgotten=False)
+    one.ages.remember(one.device)
+    write(forgotten=True)
+    now = 60.0 * day + 60
+    for floor, old in ((day, [2]), (2 * HOUR, [1, 2]), (200, [1, 2])):
+        ranges = one.ages.candidates(one.device, now, floor, floor, 99, huge=False)
+        assert [p for a, b in ranges for p in range(a, b + 1)] == old
+    # Older than the numbers reach: taken for younger, not for older.
+    assert now + 50 * day - one.ages.used(2, 0, now + 50 * day) < 4 * day
+
+
 def test_pressure_text():
     found = parse_pressure(PSI.format("1.50", "0.25", 2_500_000))
     assert (found.some10, found.some300, found.total) == (1.5, 0.25, 2.5)
