@@ -12,7 +12,7 @@ from vm.archive import UnavailableError, kernel_image
 from vm.guest import Guest
 from vm.kernels import KERNELS, Kernel
 from vm.module import rebuilt_modules
-from vm.ring import compile_tests, run_ring
+from vm.ring import PART, WHOLE, compile_tests, run_ring
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,6 +25,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         chosen = [k for k in KERNELS if only in (None, k.name, f"vm-{k.name}")]
         if not chosen:
             raise pytest.UsageError(f"no kernel {only}: {' '.join(k.name for k in KERNELS)}")
+        parts = metafunc.definition.get_closest_marker("part")
+        if parts:
+            chosen = [k for k in chosen if k.name in parts.args]
         metafunc.parametrize("kernel", chosen, ids=lambda kernel: kernel.name)
 
 
@@ -39,14 +42,21 @@ def kernel_of(item: pytest.Item) -> Kernel | None:
 
 @pytest.fixture(scope="session", autouse=True)
 def rings(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[str]]]:
-    """The runs of all chosen kernels, one for each processor at a time."""
-    chosen = list(filter(None, map(kernel_of, request.session.items)))
+    """The runs of all chosen kernels, one for each processor at a time.
+
+    Whole where that is asked for, else the part that ``make check`` has time for.
+    """
+    chosen: dict[Kernel, tuple[str, ...]] = {}
+    for item in request.session.items:
+        kernel = kernel_of(item)
+        if kernel and chosen.get(kernel) != WHOLE:
+            chosen[kernel] = PART if item.get_closest_marker("part") else WHOLE
     runs: dict[str, Future[str]] = {}
     if chosen:
         compile_tests()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         # Those at the end of the list have the most to test: not to be left alone at the end.
-        for kernel in reversed(chosen):
+        for kernel, tests in reversed(chosen.items()):
             try:
                 # One after the other: kernels share what is fetched.
                 image = kernel_image(kernel) if kernel.suites else None
@@ -55,7 +65,7 @@ def rings(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[str]]]:
                 runs[kernel.name] = Future()
                 runs[kernel.name].set_exception(err)
             else:
-                runs[kernel.name] = pool.submit(run_ring, kernel, image, modules)
+                runs[kernel.name] = pool.submit(run_ring, kernel, image, modules, tests)
         yield runs
         Guest.cut_all()
         pool.shutdown(cancel_futures=True)
