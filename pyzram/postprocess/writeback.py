@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
     Progress = Callable[[int], object]
 
+MOST_RANGES = 64
+"""Of pages, in one step."""
+
 
 def writeback_pages(
     device: Zram,
@@ -85,13 +88,26 @@ def writeback_ranges(
     wanted = list(ranges)
     sizer = StepSizer(timeout)
 
+    def write(batch: list[tuple[int, int]]) -> None:
+        for pages in batch:
+            device.writeback(page_indexes=pages)
+
     def commands() -> Iterator[Callable[[], object]]:
+        # Several short ranges within one loan of the limit, which costs more than they do.
+        batch: list[tuple[int, int]] = []
+        room = sizer.pages
         for low, high in wanted:
             at = low
             while at <= high:
-                end = min(high, at + sizer.pages - 1)
-                yield partial(device.writeback, page_indexes=(at, end))
+                end = min(high, at + room - 1)
+                batch.append((at, end))
+                room -= end - at + 1
                 at = end + 1
+                if room == 0 or len(batch) == MOST_RANGES:
+                    yield partial(write, batch)
+                    batch, room = [], sizer.pages
+        if batch:
+            yield partial(write, batch)
 
     return _run(device, sizer, limit, progress, commands())
 

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from ..kernel.sysfs import Sysfs
 
 MIB = 1 << 20
-PIECE = 1024
-"""Pages a step."""
+PIECE, RANGES = 1024, 64
+"""Pages a step, and ranges of pages: single ones take longer."""
 STEP_SECONDS = 0.5
 RECOMPRESS_SECONDS = 5.0
 CHUNK_LEAST = 16 * MIB
@@ -417,7 +417,7 @@ def _cut(ranges: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
             piece.append((first, end))
             room -= end - first + 1
             first = end + 1
-            if room == 0:
+            if room == 0 or len(piece) == RANGES:
                 pieces.append(piece)
                 piece, room = [], PIECE
     return [*pieces, piece] if piece else pieces
