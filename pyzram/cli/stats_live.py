@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 
+from .. import interruption
 from ..text import quote
 from ..units import format_size
 from . import stats_columns
@@ -289,16 +290,19 @@ class Screen:
         wake, woken = os.pipe()
         for fd in (wake, woken):
             os.set_blocking(fd, False)
-        # select() returns on these; the handlers themselves do nothing.
+        # select() returns on these; the handlers themselves do nothing, or take note.
         signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
         for number in (signal.SIGWINCH, signal.SIGCONT):
             signal.signal(number, lambda *_: None)
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, _end)
+        interruption.take_note()
         signal.signal(signal.SIGTSTP, self._note_pause)
-        self._enter()
         try:
+            self._enter()
             return self._loop(wake)
+        except interruption.Ended as end:
+            if end.code != 128 + signal.SIGINT:
+                raise
+            return 0
         finally:
             self._leave()
             for note in self.notes:
@@ -312,13 +316,13 @@ class Screen:
             if not self.watch.devices and collection.operands:
                 return collection.status
             due = max(due + self.seconds, time.monotonic())
-            self._draw()
+            self._draw(wake)
             while (left := due - time.monotonic()) > 0:
                 ready = select.select([wake, 0] if self.keys else [wake], [], [], left)[0]
                 if wake in ready:
                     os.read(wake, 64)
                     self._pause_if_told()
-                    self._draw()
+                    self._draw(wake)
                 if 0 in ready:
                     pressed = os.read(0, 64)
                     if b"q" in pressed or b"Q" in pressed:
@@ -326,7 +330,12 @@ class Screen:
                     # End of input: the terminal is gone, or nobody types any more.
                     self.keys = bool(pressed)
 
-    def _draw(self) -> None:
+    def _draw(self, wake: int) -> None:
+        # A terminal that is stopped (Ctrl-S) takes nothing, and a write would wait for it.
+        while not select.select([wake], [1], [])[1]:
+            os.read(wake, 64)
+            interruption.check()
+        interruption.check()
         width, height = os.get_terminal_size(1)
         title = f"zram_stats, q quits; every {self.seconds:g} s, {time.strftime('%F %T')}"
         drawn = picture(
@@ -353,12 +362,15 @@ class Screen:
         sys.stdout.flush()
 
     def _leave(self) -> None:
-        sys.stdout.write(LEAVE)
-        sys.stdout.flush()
+        takes = bool(select.select([], [1], [], 0)[1])
+        if takes:
+            sys.stdout.write(LEAVE)
+            sys.stdout.flush()
         if self._saved:
             import termios
 
-            termios.tcsetattr(0, termios.TCSADRAIN, self._saved)
+            when = termios.TCSADRAIN if takes else termios.TCSANOW
+            termios.tcsetattr(0, when, self._saved)
 
     def _note_pause(self, _number: int, _frame: object) -> None:
         # Not here: it may be in the middle of writing.
@@ -374,7 +386,3 @@ class Screen:
         os.kill(os.getpid(), signal.SIGTSTP)
         signal.signal(signal.SIGTSTP, self._note_pause)
         self._enter()
-
-
-def _end(number: int, _frame: object) -> None:
-    raise SystemExit(128 + number)

@@ -221,7 +221,7 @@ def test_what_is_no_configuration_is_refused_at_once(box: Box, what: str, comman
 
 
 @pytest.mark.parametrize("digits", ["9" * 20, "9" * 5000])
-@pytest.mark.parametrize("name", ["OWNER", "SIZE", "MEM_LIMIT", "MODE", "PRIORITY", "ALGORITHM"])
+@pytest.mark.parametrize("name", ["OWNER", "SIZE", "MEM_LIMIT", "MODE", "PRIORITY"])
 def test_numbers_without_end_are_told_by_check(box: Box, name: str, digits: str) -> None:
     point = box.directory / "point"
     mount = "" if name == "PRIORITY" else f"ZRAM_MOUNT_0={point}\n"

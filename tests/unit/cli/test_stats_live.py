@@ -7,6 +7,7 @@ import codecs
 import fcntl
 import os
 import pty
+import random
 import select
 import signal
 import struct
@@ -176,8 +177,10 @@ class Terminal:
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
-        os.close(self.master)
-        os.close(self.slave)
+        if self.master >= 0:
+            os.close(self.master)
+            os.close(self.slave)
+        self.master = -1
 
 
 @pytest.fixture
@@ -217,6 +220,42 @@ def test_a_signal_to_end_leaves_the_terminal_as_before(tmp_path, terminal):
     assert shown.ended() == 128 + signal.SIGTERM
     assert termios.tcgetattr(shown.slave) == shown.before
     assert shown.seen.endswith(stats_live.LEAVE)
+
+
+def test_signals_at_random_moments_leave_the_terminal_as_before(tmp_path, terminal):
+    Machine(tmp_path, "vm-6.1")
+    chance = random.Random(4)
+    entered = 0
+    for turn in range(40):
+        shown = terminal("-w0.1")
+        if turn % 2:
+            shown.until(lambda text: stats_live.ENTER in text)
+        end = time.monotonic() + chance.random() * (0.03 if turn % 2 else 0.2)
+        while time.monotonic() < end:
+            shown.pump(0.001)
+        number = chance.choice([signal.SIGTERM, signal.SIGINT])
+        shown.process.send_signal(number)
+        status = shown.ended()
+        assert termios.tcgetattr(shown.slave) == shown.before
+        assert "Traceback" not in shown.seen or stats_live.ENTER not in shown.seen
+        if stats_live.ENTER in shown.seen:
+            entered += 1
+            assert shown.seen.endswith(stats_live.LEAVE)
+            assert status == (0 if number == signal.SIGINT else 128 + number)
+        shown.close()
+    assert entered >= 20
+
+
+def test_a_stopped_terminal_does_not_keep_it_from_ending(tmp_path, terminal):
+    Machine(tmp_path, "vm-6.1")
+    shown = terminal("-w0.1", "zram0")
+    shown.until(lambda text: "zram0" in text)
+    termios.tcflow(shown.slave, termios.TCOOFF)  # as Ctrl-S does
+    time.sleep(0.2)
+    shown.process.send_signal(signal.SIGTERM)
+    assert shown.process.wait(10) == 128 + signal.SIGTERM
+    assert termios.tcgetattr(shown.slave) == shown.before
+    termios.tcflow(shown.slave, termios.TCOON)
 
 
 def test_another_size_is_drawn_at_once(tmp_path, terminal):
