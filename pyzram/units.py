@@ -132,6 +132,11 @@ def format_size(value: int) -> str:
     )
 
 
+def format_count(count: int, one: str, more: str = "") -> str:
+    """A count with its noun, ``1 page`` or ``2 pages``; ``more`` where an ``s`` does not do."""
+    return f"{count} {one if count == 1 else more or one + 's'}"
+
+
 def format_seconds(seconds: float) -> str:
     """A time for people, such as ``30 s``, ``2.5 min`` or ``1 h``."""
     for unit, size in (("h", 3600), ("min", 60)):

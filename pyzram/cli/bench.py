@@ -17,7 +17,7 @@ from ..pages.benchmark import (
 )
 from ..pages.zsmalloc import PoolModel
 from ..text import quote
-from ..units import format_size
+from ..units import format_count, format_size
 from .options import FILE, Command, Option, UsageError
 from .source_arguments import (
     ALGORITHM_OPTION,
@@ -101,8 +101,8 @@ def main(argv: list[str]) -> int:
 
         say(json.dumps([of_bench(row) for row in rows], indent=2))
     else:
-        size = format_size(len(pages))
-        say(f"{quote(label)}: measured on {len(pages) // page_size} pages ({size})")
+        size, count = format_size(len(pages)), format_count(len(pages) // page_size, "page")
+        say(f"{quote(label)}: measured on {count} ({size})")
         if skipped:
             say(skipped)
         say("")

@@ -22,7 +22,7 @@ from ..pages.estimate import (
 )
 from ..pages.zsmalloc import Chain, PoolModel, running_chain
 from ..text import quote
-from ..units import format_size, parse_size
+from ..units import format_count, format_size, parse_size
 from .durations import durations
 from .estimate_owners import owners_report
 from .options import FILE, Command, Option, UsageError, whole
@@ -190,7 +190,7 @@ def report(result: Estimate, ram: int, names: Sequence[str] | None) -> str:
     if result.skipped:
         lines.append(skipped_line(result.skipped))
     if result.lost:
-        lines.append(f"gone before they could be read: {_pages(result.lost)}")
+        lines.append(f"gone before they could be read: {format_count(result.lost, 'page')}")
     if not result.pages or not result.sampled:
         return "\n".join([*lines, "There is nothing to compress."])
     lines += _gaps(result)
@@ -213,7 +213,7 @@ def report(result: Estimate, ram: int, names: Sequence[str] | None) -> str:
 def _head(result: Estimate) -> str:
     size = format_size(result.pages * result.store.page_size)
     sampled = "all read" if result.census else f"{result.sampled} sampled"
-    text = f"{quote(result.source)}: {size} in {_pages(result.pages)}, {sampled}"
+    text = f"{quote(result.source)}: {size} in {format_count(result.pages, 'page')}, {sampled}"
     if result.swapped:
         text += f"; {format_size(result.swapped * result.store.page_size)} more is in swap already"
     return text
@@ -236,19 +236,15 @@ def _gaps(result: Estimate) -> list[str]:
     lines = []
     if result.by_share:
         lines.append(
-            f"{_pages(result.by_share)} that several processes map count by share (PSS): "
-            "only root sees which are the same"
+            "pages that several processes map count by share (PSS), as only root sees which are "
+            f"the same: {result.by_share}"
         )
     if result.by_page_table:
         lines.append(
-            f"{result.by_page_table} objects of shared memory seen through page tables only: "
-            "what is in swap, or untouched by these processes, is missing"
+            "shared memory seen through page tables alone, so that what is in swap, or untouched "
+            f"by these processes, is missing: {format_count(result.by_page_table, 'object')}"
         )
     return lines
-
-
-def _pages(count: int) -> str:
-    return "1 page" if count == 1 else f"{count} pages"
 
 
 def _table(result: Estimate) -> list[str]:

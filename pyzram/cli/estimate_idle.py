@@ -164,7 +164,7 @@ def report(
         share = look.age.cold_bytes / total if total else 0.0
         lines.append(
             f"  for {format_seconds(look.age.seconds):>8}: {format_size(look.age.cold_bytes):>7} "
-            f"({share:.0%}), {look.age.returns:.0f} pages a minute were touched again"
+            f"({share:.0%}), pages touched again a minute: {look.age.returns:.0f}"
         )
     if skipped:
         lines.append(skipped_line(skipped))
@@ -232,8 +232,9 @@ def advice(look: Look, algorithm: AlgorithmEstimate, ram: int) -> list[str]:
         )
     elif look.age.returns / gib > SELDOM:
         lines.append(
-            f"Writeback would free {format_size(held)}, but {look.age.returns:.0f} pages a minute "
-            "come back: watch for longer (--idle 1h) before you decide."
+            f"Writeback would free {format_size(held)}, but too much comes back "
+            f"(pages a minute: {look.age.returns:.0f}): watch for longer (--idle 1h) "
+            "before you decide."
         )
     else:
         lines.append(f"Writeback would free {format_size(held)} more, and little of it comes back.")

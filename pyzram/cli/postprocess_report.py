@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..kernel.sysfs import Sysfs
 from ..postprocess.bounded_steps import PAGE_SIZE
-from ..units import format_size
+from ..units import format_count, format_size
 from .durations import duration
 from .options import Option
 
@@ -116,7 +116,8 @@ def table(name: str, run: PostprocessResult) -> str:
     freed = run.memory_freed
     summary = f"{'memory freed' if freed >= 0 else 'memory grown'}: {format_size(abs(freed))}"
     if run.bytes_written:
-        summary += f", written: {run.pages_written} pages, {format_size(run.bytes_written)}"
+        written = format_count(run.pages_written, "page")
+        summary += f", written: {written}, {format_size(run.bytes_written)}"
     lines.append(f"{summary}, in {run.seconds:.1f} s")
     if run.stopped:
         lines.append(f"stopped early: {STOPPED[run.stopped]}")

@@ -13,6 +13,7 @@ from ..pages.codec import algorithms
 from ..pages.sampling import PRECISION
 from ..pages.sources import Source, Stream, open_files, open_processes, open_stream, open_system
 from ..text import quote_lines
+from ..units import format_count
 from .options import ALGORITHMS, Option, UsageError, positive, whole
 
 if TYPE_CHECKING:
@@ -149,8 +150,7 @@ def _selected(options: Arguments) -> tuple[list[int], str]:
                 raise from_errno(errno.ESRCH, f"--{kind} {word}: look at")
             pids += found
             names.append(word)
-    count = len(set(pids))
-    return pids, f"{', '.join(names)}: {count} process{'es' * (count > 1)}"
+    return pids, f"{', '.join(names)}: {format_count(len(set(pids)), 'process', 'processes')}"
 
 
 def standard_input(page_size: int | None = None) -> Source | Stream:
@@ -162,7 +162,8 @@ def standard_input(page_size: int | None = None) -> Source | Stream:
 
 def skipped_line(skipped: Mapping[str, int]) -> str:
     """What was left out on the way to the pages, and how often; empty if nothing was."""
-    parts = [f"{count} {reason}" for reason, count in sorted(skipped.items())]
+    # The count comes last, so that a reason reads well with any number.
+    parts = [f"{reason} ({count})" for reason, count in sorted(skipped.items())]
     return "skipped: " + "; ".join(parts) if parts else ""
 
 

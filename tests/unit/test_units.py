@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyzram import InvalidValueError, format_size, parse_size
+from pyzram.units import format_count
 
 
 @pytest.mark.parametrize(
@@ -116,3 +117,17 @@ def test_any_text_gives_a_size_or_the_one_error(text):
         assert parse_size(text) >= 0
     except InvalidValueError as err:
         assert "\n" not in str(err) or "\n" in text
+
+
+@pytest.mark.parametrize(
+    ("count", "nouns", "expected"),
+    [
+        (0, ("page",), "0 pages"),
+        (1, ("page",), "1 page"),
+        (2, ("page",), "2 pages"),
+        (1, ("process", "processes"), "1 process"),
+        (2, ("process", "processes"), "2 processes"),
+    ],
+)
+def test_counts(count, nouns, expected):
+    assert format_count(count, *nouns) == expected

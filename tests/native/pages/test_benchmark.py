@@ -178,12 +178,12 @@ def test_a_process_that_is_gone_is_said_to_be_left_out(capsys):
     ended.wait()
     mine, gone = os.getpid(), ended.pid
     assert zram_stats.main(["--estimate=lz4", f"pid:{gone}", f"pid:{mine}"]) == 0
-    assert "1 kernel threads and exited processes" in capsys.readouterr().err
+    assert "kernel threads and exited processes (1)" in capsys.readouterr().err
     assert zram_stats.main(["--estimate=lz4", f"pid:{mine}"]) == 0
     assert capsys.readouterr().err == ""
     words = ["-a", "lz4", "--precision", "50", "--pid", str(mine), str(gone)]
     assert command.main(words) == 0
-    assert "skipped: 1 kernel threads and exited processes" in capsys.readouterr().out
+    assert "skipped: kernel threads and exited processes (1)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

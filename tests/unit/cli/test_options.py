@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import runpy
+import sys
+
 import pytest
 
 from pyzram.cli import pyzram
@@ -72,6 +75,16 @@ def test_help_comes_before_what_is_missing(word: str, capsys: pytest.CaptureFixt
 
 def test_every_command_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert LINE.arguments(["-V"]) is None
+    assert capsys.readouterr().out.startswith("pyzram 1.")
+
+
+def test_the_package_runs_as_the_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["pyzram", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("pyzram", run_name="__main__")
+    assert ended.value.code == 0
     assert capsys.readouterr().out.startswith("pyzram 1.")
 
 
