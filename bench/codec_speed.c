@@ -4,7 +4,7 @@
  * lzo1x_1_15_compress and liblz4's LZ4_compress_fast, and their decompressors against the libraries';
  * or all our algorithms against themselves as they were before.
  *
- * codec_speed OURS BEFORE FILE PAGES KIND...: OURS and BEFORE are shared objects of csrc/codec, BEFORE
+ * codec_speed OURS BEFORE ALGORITHM FILE PAGES KIND...: ALGORITHM is - for all of them. OURS and BEFORE are shared objects of csrc/codec, BEFORE
  * is - for the libraries. FILE holds PAGES pages of each kind, one kind after the other. Both sides
  * take turns within each round; printed is the median of the rounds' ratios, theirs divided by ours:
  * above 1 we are faster.
@@ -14,6 +14,7 @@
 #include <dlfcn.h>
 #include <lz4.h>
 #include <lzo/lzo1x.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -236,9 +237,17 @@ static void race_all(const char *name, const char *against, struct runner *ours,
 	race("all", ours, theirs, corpus->pages, corpus->count * corpus->each);
 }
 
-static void race_libraries(struct runner *ours, struct runner *theirs, const struct corpus *corpus)
+static bool wanted(const char *chosen, const char *name)
+{
+	return strcmp(chosen, "-") == 0 || strcmp(chosen, name) == 0;
+}
+
+static void race_libraries(const char *chosen, struct runner *ours, struct runner *theirs,
+			   const struct corpus *corpus)
 {
 	for (size_t i = 0; i < sizeof(libraries) / sizeof(libraries[0]); i++) {
+		if (!wanted(chosen, libraries[i].name))
+			continue;
 		build_choose(&now, libraries[i].name);
 		theirs->compress = libraries[i].compress;
 		theirs->decompress = libraries[i].decompress;
@@ -247,13 +256,16 @@ static void race_libraries(struct runner *ours, struct runner *theirs, const str
 	}
 }
 
-static void race_before(struct runner *ours, struct runner *theirs, const struct corpus *corpus)
+static void race_before(const char *chosen, struct runner *ours, struct runner *theirs,
+			const struct corpus *corpus)
 {
 	const char *name;
 
 	theirs->compress = before_compress;
 	theirs->decompress = before_decompress;
 	for (int i = 0; (name = now.codec_name(i)); i++) {
+		if (!wanted(chosen, name))
+			continue;
 		build_choose(&now, name);
 		build_choose(&before, name);
 		race_all(name, "itself before", ours, theirs, corpus);
@@ -264,16 +276,16 @@ static void race_before(struct runner *ours, struct runner *theirs, const struct
 
 int main(int argc, char **argv)
 {
-	struct corpus corpus = { .kinds = argv + 5, .count = argc > 5 ? (size_t)argc - 5 : 0 };
+	struct corpus corpus = { .kinds = argv + 6, .count = argc > 6 ? (size_t)argc - 6 : 0 };
 	struct runner ours = { .compress = ours_compress, .decompress = ours_decompress }, theirs = { 0 };
 	size_t count;
 	FILE *file;
 
 	if (!corpus.count)
 		return 2;
-	corpus.each = strtoul(argv[4], NULL, 10);
+	corpus.each = strtoul(argv[5], NULL, 10);
 	count = corpus.count * corpus.each;
-	file = fopen(argv[3], "rb");
+	file = fopen(argv[4], "rb");
 	corpus.pages = malloc(count * PAGE);
 	ours.packed = malloc(count * SLOT);
 	theirs.packed = malloc(count * SLOT);
@@ -286,10 +298,10 @@ int main(int argc, char **argv)
 	fclose(file);
 	build_load(&now, argv[1]);
 	if (strcmp(argv[2], "-") == 0) {
-		race_libraries(&ours, &theirs, &corpus);
+		race_libraries(argv[3], &ours, &theirs, &corpus);
 	} else {
 		build_load(&before, argv[2]);
-		race_before(&ours, &theirs, &corpus);
+		race_before(argv[3], &ours, &theirs, &corpus);
 	}
 	return 0;
 }

@@ -2,7 +2,8 @@
 """Own codecs on a mixed corpus, as ratios of one run: builds and runs codec_speed.c.
 
 Against liblzo2 and liblz4; with --before REVISION all algorithms against themselves as they were
-then. --kind: this one only, may be repeated. Other arguments are words for the compiler.
+then. --algorithm: this one only; --kind: this one only, may be repeated. Other arguments are words
+for the compiler.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ def main() -> int:
     """Print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--before", metavar="REVISION")
+    parser.add_argument("--algorithm", default="-")
     parser.add_argument("--kind", action="append", choices=KINDS)
     options, words = parser.parse_known_args()
     kinds = options.kind or KINDS
@@ -55,7 +57,8 @@ def main() -> int:
         command += [str(ROOT / "bench/codec_speed.c"), "-llzo2", "-llz4", "-o", str(program)]
         subprocess.run(command, check=True)
         pages.write_bytes(b"".join(corpus.make(kind, PAGES) for kind in kinds))
-        subprocess.run([program, ours, before, pages, str(PAGES), *kinds], check=True)
+        arguments = [ours, before, options.algorithm, pages, str(PAGES), *kinds]
+        subprocess.run([program, *arguments], check=True)
     return 0
 
 

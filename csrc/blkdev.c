@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The device node: exclusive opening, ioctls, and swap on it. */
+#include "io.h"
 #include "pyzram.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <linux/btrfs.h>
 #include <linux/fs.h>
 #include <sys/file.h>
@@ -13,11 +12,11 @@
 #include <sys/swap.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
+enum { LOCK_PAUSE_MS = 10 };
+
+/* swapon(2)'s finer discard flags, which no installed header names. */
 enum {
-	LOCK_PAUSE_MS = 10,
-	/* swapon(2)'s finer discard flags, which no installed header names. */
 	DISCARD_ONCE_FLAG = 0x20000,
 	DISCARD_PAGES_FLAG = 0x40000,
 };
@@ -38,16 +37,13 @@ static int lock_within(int fd, unsigned int wait_ms)
 	}
 }
 
-int pyzram_blkdev_open(const char *path, int writable, unsigned int wait_ms)
+int pyzram_blkdev_open(const char *path, bool writable, unsigned int wait_ms)
 {
 	struct stat st;
-	int err, fd;
+	int err, fd = io_open(AT_FDCWD, path, (writable ? O_RDWR : O_RDONLY) | O_EXCL);
 
-	do {
-		fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_EXCL | O_CLOEXEC);
-	} while (fd < 0 && errno == EINTR);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (fstat(fd, &st) < 0)
 		err = -errno;
 	else if (!S_ISBLK(st.st_mode))
@@ -63,7 +59,7 @@ int pyzram_blkdev_open(const char *path, int writable, unsigned int wait_ms)
 
 int pyzram_blkdev_unused(const char *path, unsigned int wait_ms)
 {
-	int fd = pyzram_blkdev_open(path, 0, wait_ms);
+	int fd = pyzram_blkdev_open(path, false, wait_ms);
 
 	if (fd < 0)
 		return fd;

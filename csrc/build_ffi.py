@@ -48,9 +48,8 @@ def pkg_config(option: str) -> list[str]:
 
 
 def declarations() -> str:
-    """The marked region of the public header: the cdef and the header cannot drift apart."""
-    text = (HERE / "pyzram.h").read_text(encoding="utf-8")
-    return text.split("/* cffi: begin */")[1].split("/* cffi: end */")[0]
+    """The header itself: the cdef and what C is compiled with cannot drift apart."""
+    return (HERE / "pyzram_api.h").read_text(encoding="utf-8")
 
 
 ffibuilder = cffi.FFI()

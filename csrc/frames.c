@@ -3,31 +3,20 @@
 #define _FILE_OFFSET_BITS 64
 
 #include "frames.h"
-
-#include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
+#include "io.h"
 
 enum { LARGE_MAX = 512 };	/* frames that are searched for the head of a large page */
 
 int frames_open(void)
 {
-	int fd;
-
-	do {
-		fd = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
-	} while (fd < 0 && errno == EINTR);
-	return fd < 0 ? -errno : fd;
+	return io_open(AT_FDCWD, "/proc/kpageflags", O_RDONLY);
 }
 
 /* How many entries could be read. */
 static size_t entries_read(int fd, uint64_t frame, uint64_t *ret, size_t count)
 {
-	ssize_t n;
+	int64_t n = io_read(fd, ret, count * sizeof(*ret), frame * sizeof(*ret));
 
-	do {
-		n = pread(fd, ret, count * sizeof(*ret), (off_t)(frame * sizeof(*ret)));
-	} while (n < 0 && errno == EINTR);
 	return n < 0 ? 0 : (size_t)n / sizeof(*ret);
 }
 

@@ -3,6 +3,7 @@
 #ifndef PYZRAM_FRAMES_H
 #define PYZRAM_FRAMES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,7 +27,7 @@ int frames_open(void);
 uint64_t frame_flags(int fd, uint64_t frame);
 
 /* Memory that its owner gave up by MADV_FREE: dropped when memory is short, never swapped. */
-static inline int frame_lazily_freed(uint64_t flags)
+static inline bool frame_lazily_freed(uint64_t flags)
 {
 	return (flags & (FRAME_ANON | FRAME_SWAPBACKED)) == FRAME_ANON;
 }

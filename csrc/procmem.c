@@ -3,15 +3,13 @@
 #define _FILE_OFFSET_BITS 64	/* addresses are offsets of /proc/PID/mem, also on 32 bit */
 
 #include "frames.h"
+#include "io.h"
 #include "pageset.h"
 #include "pyzram.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 /*
  * PAGEMAP_SCAN came with Linux 6.7, younger than the headers of many systems. Layout and numbers are
@@ -28,13 +26,17 @@ struct scan_arg {
 
 #define SCAN_IOCTL	_IOWR('f', 16, struct scan_arg)
 
+/* Categories of PAGEMAP_SCAN. */
 enum {
 	CATEGORY_FILE = 1 << 2,
 	CATEGORY_PRESENT = 1 << 3,
 	CATEGORY_SWAPPED = 1 << 4,
 	CATEGORY_ZERO = 1 << 5,
 	CATEGORY_GUARD = 1 << 8,	/* 6.15 and later */
+};
 
+/* So many are handled at a time. */
+enum {
 	REGIONS = 1024,
 	ENTRIES = 4096,
 	RUN_MAX = 512,			/* pages that are looked at again and read at a time */
@@ -59,31 +61,21 @@ struct pyzram_procmem {
 	uint64_t carry;			/* of shares of pages, see take_by_weight() */
 };
 
-static int proc_open(int proc_fd, const char *name)
-{
-	int fd;
-
-	do {
-		fd = openat(proc_fd, name, O_RDONLY | O_CLOEXEC);
-	} while (fd < 0 && errno == EINTR);
-	return fd < 0 ? -errno : fd;
-}
-
 /* The frame of zeros that a read of untouched memory gives; 0 if this process may not know it. */
 static uint64_t zero_frame_find(uint64_t page_size)
 {
 	uint64_t entry = 0;
-	int fd = proc_open(AT_FDCWD, "/proc/self/pagemap");
+	int fd = io_open(AT_FDCWD, "/proc/self/pagemap", O_RDONLY);
 	volatile uint8_t *page;
 
 	if (fd < 0)
 		return 0;
 	page = mmap(NULL, page_size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (page != MAP_FAILED) {
-		off_t at = (off_t)((uintptr_t)page / page_size * sizeof(entry));
+		uint64_t at = (uintptr_t)page / page_size * sizeof(entry);
 
 		(void)page[0];
-		if (pread(fd, &entry, sizeof(entry), at) != sizeof(entry))
+		if (io_read(fd, &entry, sizeof(entry), at) != sizeof(entry))
 			entry = 0;
 		munmap((void *)(uintptr_t)page, page_size);
 	}
@@ -137,8 +129,8 @@ int pyzram_procmem_create(int proc_fd, int method, struct pyzram_procmem **ret)
 	pm->method = method;
 	pm->page_size = (uint64_t)sysconf(_SC_PAGESIZE);
 	/* Both keep to the memory of this very process, whatever becomes of its number. */
-	pm->pagemap = proc_open(proc_fd, "pagemap");
-	pm->mem = proc_open(proc_fd, "mem");
+	pm->pagemap = io_open(proc_fd, "pagemap", O_RDONLY);
+	pm->mem = io_open(proc_fd, "mem", O_RDONLY);
 	pm->flags = frames_open();
 	if (pm->pagemap < 0 || pm->mem < 0) {
 		err = pm->pagemap < 0 ? pm->pagemap : pm->mem;
@@ -185,13 +177,10 @@ static int64_t entries_read(const struct pyzram_procmem *pm, uint64_t start, uin
 			    uint64_t count)
 {
 	size_t wanted = (size_t)(count < ENTRIES ? count : ENTRIES);
-	ssize_t n;
+	int64_t n = io_read(pm->pagemap, ret, wanted * sizeof(*ret),
+			    start / pm->page_size * sizeof(*ret));
 
-	do {
-		n = pread(pm->pagemap, ret, wanted * sizeof(*ret),
-			  (off_t)(start / pm->page_size * sizeof(*ret)));
-	} while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : (int64_t)((size_t)n / sizeof(*ret));
+	return n < 0 ? n : n / (int64_t)sizeof(*ret);
 }
 
 /* What a walk does with each entry of a page in memory or in swap. */
@@ -200,12 +189,12 @@ struct walker {
 	const struct pyzram_walk *walk;
 	struct pyzram_seen *seen, *slots;
 	struct pyzram_pageset *set;
-	uint64_t *counts;
+	struct pyzram_page_counts *counts;
 };
 
 static int keep(struct walker *self, uint64_t address)
 {
-	self->counts[PYZRAM_COUNT_PRESENT]++;
+	self->counts->present++;
 	return self->set ? pageset_append(self->set, address / self->pm->page_size) : 0;
 }
 
@@ -219,7 +208,10 @@ static int take_swapped(struct walker *self, uint64_t entry)
 		before = seen_before(self->slots, slot);
 	if (before < 0)
 		return before;
-	self->counts[before ? PYZRAM_COUNT_AGAIN : PYZRAM_COUNT_SWAPPED]++;
+	if (before)
+		self->counts->again++;
+	else
+		self->counts->swapped++;
 	return 0;
 }
 
@@ -230,7 +222,7 @@ static int take_by_weight(struct walker *self, uint64_t address)
 
 	pm->carry += self->walk->weight;
 	if (pm->carry < PYZRAM_WEIGHT_ONE) {
-		self->counts[PYZRAM_COUNT_AGAIN]++;
+		self->counts->again++;
 		return 0;
 	}
 	pm->carry -= PYZRAM_WEIGHT_ONE;
@@ -248,9 +240,9 @@ static int take_shmem(struct walker *self, uint64_t address)
 	if (before < 0)
 		return before;
 	if (before)
-		self->counts[PYZRAM_COUNT_AGAIN]++;
+		self->counts->again++;
 	else if (walk->flags & PYZRAM_WALK_LOCKED)
-		self->counts[PYZRAM_COUNT_LOCKED]++;
+		self->counts->locked++;
 	else
 		return keep(self, address);
 	return 0;
@@ -259,17 +251,17 @@ static int take_shmem(struct walker *self, uint64_t address)
 static int take_anon(struct walker *self, uint64_t address, uint64_t entry)
 {
 	uint64_t frame = entry & ENTRY_FRAME, flags = 0;
-	int shared = !(entry & ENTRY_EXCLUSIVE);
+	bool shared = !(entry & ENTRY_EXCLUSIVE);
 	int before = 0;
 
 	if (shared) {
-		self->counts[PYZRAM_COUNT_SHARED]++;
+		self->counts->shared++;
 		if (frame && self->seen)
 			before = seen_before(self->seen, frame);
 		if (before < 0)
 			return before;
 		if (before) {
-			self->counts[PYZRAM_COUNT_AGAIN]++;
+			self->counts->again++;
 			return 0;
 		}
 	}
@@ -278,11 +270,11 @@ static int take_anon(struct walker *self, uint64_t address, uint64_t entry)
 	if (flags & FRAME_ZERO)
 		return 0;
 	if ((self->walk->flags & PYZRAM_WALK_LOCKED) || (flags & (FRAME_MLOCKED | FRAME_UNEVICTABLE))) {
-		self->counts[PYZRAM_COUNT_LOCKED]++;
+		self->counts->locked++;
 		return 0;
 	}
 	if (frame_lazily_freed(flags)) {
-		self->counts[PYZRAM_COUNT_FREED]++;
+		self->counts->freed++;
 		return 0;
 	}
 	if ((shared && !frame) || (self->walk->flags & PYZRAM_WALK_THIN))
@@ -293,7 +285,7 @@ static int take_anon(struct walker *self, uint64_t address, uint64_t entry)
 static int take(struct walker *self, uint64_t address, uint64_t entry)
 {
 	struct pyzram_procmem *pm = self->pm;
-	int anon = self->walk->kind == PYZRAM_PAGES_ANON;
+	bool anon = self->walk->kind == PYZRAM_PAGES_ANON;
 
 	if (!(entry & (ENTRY_PRESENT | ENTRY_SWAPPED)))
 		return 0;
@@ -396,7 +388,7 @@ static int walk_pagemap(struct walker *self)
 
 int pyzram_procmem_collect(struct pyzram_procmem *pm, const struct pyzram_walk *walk,
 			   struct pyzram_seen *seen, struct pyzram_seen *slots,
-			   struct pyzram_pageset *set, uint64_t *ret)
+			   struct pyzram_pageset *set, struct pyzram_page_counts *ret)
 {
 	struct walker walker = {
 		.pm = pm, .walk = walk, .seen = seen, .slots = slots, .set = set, .counts = ret,
@@ -408,7 +400,7 @@ int pyzram_procmem_collect(struct pyzram_procmem *pm, const struct pyzram_walk *
 	return pm->method == PYZRAM_SCAN_IOCTL ? walk_scan(&walker) : walk_pagemap(&walker);
 }
 
-int pyzram_procmem_shows_frames(const struct pyzram_procmem *pm)
+bool pyzram_procmem_shows_frames(const struct pyzram_procmem *pm)
 {
 	return pm->flags >= 0 && pm->zero_frame != 0;
 }
@@ -440,18 +432,7 @@ static void pages_there(const struct pyzram_procmem *pm, uint64_t start, size_t 
  */
 static size_t pages_read(const struct pyzram_procmem *pm, uint64_t start, size_t count, uint8_t *dst)
 {
-	size_t size = count * pm->page_size, done = 0;
-
-	while (done < size) {
-		ssize_t n = pread(pm->mem, dst + done, size - done, (off_t)(start + done));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		done += (size_t)n;
-	}
-	return done / pm->page_size;
+	return io_read_whole(pm->mem, dst, count * pm->page_size, start) / pm->page_size;
 }
 
 int64_t pyzram_procmem_read(struct pyzram_procmem *pm, const uint64_t *addresses, size_t count,

@@ -2,16 +2,14 @@
 /* Shared memory as an object: files of tmpfs and segments of System V, whoever maps them. */
 #define _FILE_OFFSET_BITS 64
 
+#include "io.h"
 #include "pyzram.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
-#include <unistd.h>
 
 enum { RUN_MAX = 512 };		/* pages that are looked at again and read at a time */
 
@@ -35,17 +33,8 @@ int pyzram_shmem_resident(int fd, uint64_t first, size_t count, uint8_t *ret)
 /* Whole pages that could be read: the end of a file is filled up with zeros. */
 static size_t pages_read(int fd, uint64_t first, size_t count, size_t page_size, uint8_t *dst)
 {
-	size_t size = count * page_size, done = 0;
+	size_t done = io_read_whole(fd, dst, count * page_size, first * page_size);
 
-	while (done < size) {
-		ssize_t n = pread(fd, dst + done, size - done, (off_t)(first * page_size + done));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		done += (size_t)n;
-	}
 	if (done % page_size) {
 		size_t rest = page_size - done % page_size;
 
@@ -105,8 +94,7 @@ int pyzram_shm_open(int id)
 	if (end) {
 		snprintf(path, sizeof(path), "/proc/self/map_files/%" PRIxPTR "-%" PRIxPTR,
 			 (uintptr_t)map, end);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		fd = fd < 0 ? -errno : fd;
+		fd = io_open(AT_FDCWD, path, O_RDONLY);
 	}
 	shmdt(map);
 	return fd;

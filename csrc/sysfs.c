@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Attributes of the kernel: whole reads, single writes. */
+#include "io.h"
 #include "pyzram.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
+#include <stdbool.h>
 #include <time.h>
-#include <unistd.h>
 
 enum {
 	ATTR_MAX = 4096,	/* sysfs hands over one page at most */
@@ -14,45 +12,22 @@ enum {
 	PAUSE_MAX_MS = 250,
 };
 
-static int attr_open(int dirfd, const char *name, int flags)
-{
-	int fd;
-
-	do {
-		fd = openat(dirfd, name, flags | O_CLOEXEC);
-	} while (fd < 0 && errno == EINTR);
-	return fd < 0 ? -errno : fd;
-}
-
-/* One read(2) from the start: the kernel makes the text anew for each read at offset 0. */
-static int64_t fd_read(int fd, char *buf, size_t cap)
-{
-	ssize_t n;
-
-	do {
-		n = pread(fd, buf, cap, 0);
-	} while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : n;
-}
-
 int64_t pyzram_attr_read(int dirfd, const char *name, char *buf, size_t cap)
 {
 	int64_t n;
-	int fd = attr_open(dirfd, name, O_RDONLY);
+	int fd = io_open(dirfd, name, O_RDONLY);
 
 	if (fd < 0)
 		return fd;
-	n = fd_read(fd, buf, cap);
+	/* In one go from the start: the kernel makes the text anew for each read at offset 0. */
+	n = io_read(fd, buf, cap, 0);
 	if (n == (int64_t)cap) {
 		/* Full to the brim: is there more? */
-		ssize_t rest;
 		char more;
+		int64_t rest = io_read(fd, &more, 1, cap);
 
-		do {
-			rest = pread(fd, &more, 1, n);
-		} while (rest < 0 && errno == EINTR);
 		if (rest)
-			n = rest < 0 ? -errno : -EOVERFLOW;
+			n = rest < 0 ? rest : -EOVERFLOW;
 	}
 	close(fd);
 	return n;
@@ -60,20 +35,16 @@ int64_t pyzram_attr_read(int dirfd, const char *name, char *buf, size_t cap)
 
 static int attr_write_once(int dirfd, const char *name, const char *buf, size_t len)
 {
-	ssize_t n;
-	int err, fd = attr_open(dirfd, name, O_WRONLY);
+	int64_t n;
+	int fd = io_open(dirfd, name, O_WRONLY);
 
 	if (fd < 0)
 		return fd;
-	do {
-		n = write(fd, buf, len);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0)
-		err = -errno;
-	else
-		err = (size_t)n == len ? 0 : -EIO;
+	n = io_write(fd, buf, len);
 	close(fd);
-	return err;
+	if (n < 0)
+		return (int)n;
+	return (size_t)n == len ? 0 : -EIO;
 }
 
 int pyzram_attr_write(int dirfd, const char *name, const char *buf, size_t len, unsigned int retry_ms)
@@ -101,42 +72,43 @@ int pyzram_attr_write(int dirfd, const char *name, const char *buf, size_t len, 
 	}
 }
 
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\n' || c == '\t';
+}
+
 static int numbers_parse(const char *text, size_t len, uint64_t *ret, int cap)
 {
-	size_t i = 0;
+	const char *at = text, *end = text + len;
 	int count = 0;
 
 	for (;;) {
-		uint64_t value = 0;
+		int err;
 
-		while (i < len && (text[i] == ' ' || text[i] == '\n' || text[i] == '\t'))
-			i++;
-		if (i == len || count == cap)
+		while (at < end && is_space(*at))
+			at++;
+		if (at == end || count == cap)
 			return count;
-		for (; i < len && text[i] >= '0' && text[i] <= '9'; i++) {
-			uint64_t digit = (uint64_t)(text[i] - '0');
-
-			if (value > (UINT64_MAX - digit) / 10)
-				return -ERANGE;
-			value = value * 10 + digit;
-		}
-		if (i < len && text[i] != ' ' && text[i] != '\n' && text[i] != '\t')
+		err = io_digits(&at, end, &ret[count]);
+		if (err)
+			return err;
+		if (at < end && !is_space(*at))
 			return -EINVAL;
-		ret[count++] = value;
+		count++;
 	}
 }
 
 int pyzram_fd_read_numbers(int fd, uint64_t *ret, int cap)
 {
 	char buf[ATTR_MAX];
-	int64_t n = fd_read(fd, buf, sizeof(buf));
+	int64_t n = io_read(fd, buf, sizeof(buf), 0);
 
 	return n < 0 ? (int)n : numbers_parse(buf, (size_t)n, ret, cap);
 }
 
 int pyzram_attr_read_numbers(int dirfd, const char *name, uint64_t *ret, int cap)
 {
-	int count, fd = attr_open(dirfd, name, O_RDONLY);
+	int count, fd = io_open(dirfd, name, O_RDONLY);
 
 	if (fd < 0)
 		return fd;

@@ -11,13 +11,6 @@ enum {
 	CANDIDATES_MAX = STEPS + 1,
 };
 
-struct size_class {
-	uint32_t index;			/* number of the candidate, the class number in debugfs */
-	uint32_t size;			/* bytes of an object, handle included */
-	uint32_t pages;			/* pages of a zspage */
-	uint32_t objects;		/* objects of a zspage */
-};
-
 struct pyzram_zsmalloc {
 	uint32_t page_size;
 	uint32_t handle;		/* bytes: one machine word in front of each object */
@@ -25,7 +18,7 @@ struct pyzram_zsmalloc {
 	uint32_t candidates;
 	uint32_t huge_size;
 	uint32_t count;
-	struct size_class classes[CANDIDATES_MAX];	/* ascending */
+	struct pyzram_size_class classes[CANDIDATES_MAX];	/* ascending */
 	uint16_t home[CANDIDATES_MAX];	/* candidate to position in classes */
 };
 
@@ -73,12 +66,12 @@ static uint32_t pages_by_percent(uint32_t page_size, uint32_t size, uint32_t cha
 
 static void classes_make(struct pyzram_zsmalloc *zs, uint32_t chain, int rule)
 {
-	struct size_class kept[CANDIDATES_MAX];
+	struct pyzram_size_class kept[CANDIDATES_MAX];
 	uint32_t count = 0;
 
 	/* From the largest down: a candidate that packs like its larger neighbour becomes its alias. */
 	for (uint32_t i = zs->candidates; i-- > 0;) {
-		struct size_class c = { .index = i, .size = candidate_size(zs, i) };
+		struct pyzram_size_class c = { .number = i, .size = candidate_size(zs, i) };
 
 		c.pages = rule == PYZRAM_CHAIN_BY_PERCENT ? pages_by_percent(zs->page_size, c.size, chain)
 							  : pages_by_waste(zs->page_size, c.size, chain);
@@ -151,17 +144,11 @@ int pyzram_zsmalloc_position(const struct pyzram_zsmalloc *zs, uint32_t length)
 	return (int)position(zs, length);
 }
 
-int pyzram_zsmalloc_class(const struct pyzram_zsmalloc *zs, int at, uint32_t *ret)
+int pyzram_zsmalloc_class(const struct pyzram_zsmalloc *zs, int at, struct pyzram_size_class *ret)
 {
-	const struct size_class *c;
-
 	if (at < 0 || (uint32_t)at >= zs->count)
 		return -ERANGE;
-	c = &zs->classes[at];
-	ret[0] = c->index;
-	ret[1] = c->size;
-	ret[2] = c->pages;
-	ret[3] = c->objects;
+	*ret = zs->classes[at];
 	return 0;
 }
 
@@ -172,7 +159,7 @@ static uint32_t stored_length(const struct pyzram_zsmalloc *zs, uint32_t length)
 }
 
 void pyzram_zsmalloc_store(const struct pyzram_zsmalloc *zs, const uint32_t *lengths, size_t count,
-			   uint64_t *objects, uint64_t *ret)
+			   struct pyzram_pool *ret)
 {
 	uint64_t compr = 0, same = 0, huge = 0;
 
@@ -187,11 +174,11 @@ void pyzram_zsmalloc_store(const struct pyzram_zsmalloc *zs, const uint32_t *len
 		if (stored == zs->page_size)
 			huge++;
 		compr += stored;
-		objects[position(zs, stored)]++;
+		ret->objects[position(zs, stored)]++;
 	}
-	ret[0] += compr;
-	ret[1] += same;
-	ret[2] += huge;
+	ret->compr_data_size += compr;
+	ret->same_pages += same;
+	ret->huge_pages += huge;
 }
 
 int64_t pyzram_zsmalloc_recompress(const struct pyzram_zsmalloc *zs, const uint32_t *first,

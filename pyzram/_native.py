@@ -287,9 +287,9 @@ class Zsmalloc:
     def classes(self) -> list[tuple[int, int, int, int]]:
         # (number, object size, pages of a zspage, objects of a zspage), ascending
         rows: list[tuple[int, int, int, int]] = []
-        ret = ffi.new("uint32_t[4]")
+        ret: Any = ffi.new("struct pyzram_size_class *")
         while lib.pyzram_zsmalloc_class(self._zs, len(rows), ret) == 0:
-            rows.append((int(ret[0]), int(ret[1]), int(ret[2]), int(ret[3])))
+            rows.append((ret.number, ret.size, ret.pages, ret.objects))
         return rows
 
     def position(self, length: int) -> int:
@@ -297,12 +297,11 @@ class Zsmalloc:
 
     def store(self, lengths: Buffer) -> tuple[list[int], int, int, int]:
         # objects per class, then compr_data_size, same_pages, huge_pages
-        objects = ffi.new("uint64_t[]", lib.PYZRAM_CLASSES_MAX)
-        ret = ffi.new("uint64_t[3]")
+        ret: Any = ffi.new("struct pyzram_pool *")
         data = ffi.from_buffer("uint32_t[]", lengths)
-        lib.pyzram_zsmalloc_store(self._zs, data, len(data), objects, ret)
-        counts: list[int] = ffi.unpack(objects, lib.PYZRAM_CLASSES_MAX)  # type: ignore[assignment]
-        return counts, int(ret[0]), int(ret[1]), int(ret[2])
+        lib.pyzram_zsmalloc_store(self._zs, data, len(data), ret)
+        counts: list[int] = ffi.unpack(ret.objects, lib.PYZRAM_CLASSES_MAX)  # type: ignore[assignment]
+        return counts, ret.compr_data_size, ret.same_pages, ret.huge_pages
 
     def recompress(self, first: Buffer, second: Buffer, threshold: int, ret: Buffer) -> int:
         # ret is filled with the lengths afterwards; all three are of one size
@@ -421,9 +420,9 @@ class ProcMem:
         first: int = 0,
         seen_max: int = U64_MAX,
     ) -> list[int]:
-        # The counts, in the order of the COUNT_ numbers.
+        # The counts, in the order of struct pyzram_page_counts.
         walk = ffi.new("struct pyzram_walk *", [start, end, seen_max, first, weight, kind, flags])
-        counts = ffi.new("uint64_t[]", lib.PYZRAM_COUNTS)
+        ret: Any = ffi.new("struct pyzram_page_counts *")
         null = ffi.NULL
         check(
             lib.pyzram_procmem_collect(
@@ -432,11 +431,10 @@ class ProcMem:
                 null if seen is None else seen.pointer,
                 null if slots is None else slots.pointer,
                 null if pages is None else pages.pointer,
-                counts,
+                ret,
             )
         )
-        found: list[int] = ffi.unpack(counts, lib.PYZRAM_COUNTS)  # type: ignore[assignment]
-        return found
+        return [ret.present, ret.swapped, ret.again, ret.freed, ret.locked, ret.shared]
 
     def read(self, addresses: Buffer, pages: Buffer) -> tuple[int, bytes]:
         # pages is filled from its start; the bytes say for each address whether it was read
@@ -525,38 +523,34 @@ def block_state_parse(text: bytes) -> tuple[list[int], list[int], bytes, int]:
     # (indexes, microseconds, flags, bytes used) of all whole lines
     cap = len(text) // BLOCK_LINE_MIN + 1
     indexes, times = ffi.new("uint64_t[]", cap), ffi.new("uint64_t[]", cap)
-    flags, used = ffi.new("uint8_t[]", cap), ffi.new("size_t *")
-    data = ffi.from_buffer(text)
-    count = lib.pyzram_block_state_parse(data, len(text), cap, indexes, times, flags, used)
+    flags = ffi.new("uint8_t[]", cap)
+    lines: Any = ffi.new("struct pyzram_block_lines *", [indexes, times, flags, 0])
+    count = lib.pyzram_block_state_parse(ffi.from_buffer(text), len(text), cap, lines)
     check(count)
     numbers: list[int] = ffi.unpack(indexes, count)  # type: ignore[assignment]
     accessed: list[int] = ffi.unpack(times, count)  # type: ignore[assignment]
-    return numbers, accessed, bytes(ffi.buffer(flags, count)), int(used[0])
+    return numbers, accessed, bytes(ffi.buffer(flags, count)), lines.used
 
 
 class BlockCounts:
     """Sums over any number of lines. Synchronization: one thread at a time."""
 
-    __slots__ = ("_ages", "_flags", "_now", "slots")
+    __slots__ = ("_counts", "_now", "slots")
 
     def __init__(self, now: int) -> None:
         self.slots = 0
         self._now = now
-        self._flags = ffi.new("uint64_t[]", len(BLOCK_FLAGS))
-        self._ages = ffi.new("uint64_t[]", lib.PYZRAM_AGE_BUCKETS)
+        self._counts: Any = ffi.new("struct pyzram_block_counts *")
 
     def add(self, text: bytes) -> int:
         # Returns the bytes used: what is behind them is the start of a line.
-        used = ffi.new("size_t *")
+        counts = self._counts
         data = ffi.from_buffer(text)
-        self.slots += check(
-            lib.pyzram_block_state_count(data, len(text), self._now, self._flags, self._ages, used)
-        )
-        return int(used[0])
+        self.slots += check(lib.pyzram_block_state_count(data, len(text), self._now, counts))
+        return int(counts.used)
 
     def flags(self) -> dict[str, int]:
-        return dict(zip(BLOCK_FLAGS, ffi.unpack(self._flags, len(BLOCK_FLAGS)), strict=True))
+        return dict(zip(BLOCK_FLAGS, self._counts.flags, strict=True))
 
     def ages(self) -> list[int]:
-        counts: list[int] = ffi.unpack(self._ages, lib.PYZRAM_AGE_BUCKETS)  # type: ignore[assignment]
-        return counts
+        return list(self._counts.ages)

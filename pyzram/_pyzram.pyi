@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# The extension as cffi builds it from csrc/pyzram.h; a test holds the two together.
+# The extension as cffi builds it from csrc/pyzram_api.h; a test holds the two together.
 from typing import Any, final
 
 import _cffi_backend
@@ -14,8 +14,6 @@ class _Lib:
     PYZRAM_DISCARD_ONCE: int
     PYZRAM_DISCARD_PAGES: int
     PYZRAM_LEVEL_DEFAULT: int
-    PYZRAM_PAGE_MIN: int
-    PYZRAM_PAGE_MAX: int
     PYZRAM_SCAN_AUTO: int
     PYZRAM_SCAN_IOCTL: int
     PYZRAM_SCAN_PAGEMAP: int
@@ -25,17 +23,8 @@ class _Lib:
     PYZRAM_WALK_FRAMES: int
     PYZRAM_WALK_THIN: int
     PYZRAM_WEIGHT_ONE: int
-    PYZRAM_COUNT_PRESENT: int
-    PYZRAM_COUNT_SWAPPED: int
-    PYZRAM_COUNT_AGAIN: int
-    PYZRAM_COUNT_FREED: int
-    PYZRAM_COUNT_LOCKED: int
-    PYZRAM_COUNT_SHARED: int
-    PYZRAM_COUNTS: int
     PYZRAM_CHAIN_BY_PERCENT: int
     PYZRAM_CHAIN_BY_WASTE: int
-    PYZRAM_CHAIN_MIN: int
-    PYZRAM_CHAIN_MAX: int
     PYZRAM_CLASSES_MAX: int
     PYZRAM_BLOCK_SAME: int
     PYZRAM_BLOCK_WRITTEN_BACK: int
@@ -43,6 +32,7 @@ class _Lib:
     PYZRAM_BLOCK_IDLE: int
     PYZRAM_BLOCK_RECOMPRESSED: int
     PYZRAM_BLOCK_INCOMPRESSIBLE: int
+    PYZRAM_BLOCK_FLAGS: int
     PYZRAM_AGE_BUCKETS: int
 
     # sysfs
@@ -55,7 +45,7 @@ class _Lib:
     ) -> int: ...
     def pyzram_fd_read_numbers(self, fd: int, ret: _CData, cap: int, /) -> int: ...
     # blkdev
-    def pyzram_blkdev_open(self, path: bytes, writable: int, wait_ms: int, /) -> int: ...
+    def pyzram_blkdev_open(self, path: bytes, writable: bool, wait_ms: int, /) -> int: ...
     def pyzram_blkdev_size(self, fd: int, ret: _CData, /) -> int: ...
     def pyzram_blkdev_unused(self, path: bytes, wait_ms: int, /) -> int: ...
     def pyzram_blkdev_block_size(self, fd: int, ret: _CData, /) -> int: ...
@@ -102,7 +92,7 @@ class _Lib:
     def pyzram_zsmalloc_class(self, zs: _CData, at: int, ret: _CData, /) -> int: ...
     def pyzram_zsmalloc_position(self, zs: _CData, length: int, /) -> int: ...
     def pyzram_zsmalloc_store(
-        self, zs: _CData, lengths: _CData, count: int, objects: _CData, ret: _CData, /
+        self, zs: _CData, lengths: _CData, count: int, ret: _CData, /
     ) -> None: ...
     def pyzram_zsmalloc_recompress(
         self,
@@ -118,7 +108,7 @@ class _Lib:
     def pyzram_procmem_create(self, proc_fd: int, method: int, ret: _CData, /) -> int: ...
     def pyzram_procmem_destroy(self, pm: _CData, /) -> None: ...
     def pyzram_procmem_method(self, pm: _CData, /) -> int: ...
-    def pyzram_procmem_shows_frames(self, pm: _CData, /) -> int: ...
+    def pyzram_procmem_shows_frames(self, pm: _CData, /) -> bool: ...
     def pyzram_procmem_collect(
         self,
         pm: _CData,
@@ -152,27 +142,8 @@ class _Lib:
     ) -> int: ...
     def pyzram_shm_open(self, id: int, /) -> int: ...
     # block_state
-    def pyzram_block_state_parse(
-        self,
-        text: _CData,
-        len: int,
-        cap: int,
-        ret_index: _CData,
-        ret_time: _CData,
-        ret_flags: _CData,
-        ret_used: _CData,
-        /,
-    ) -> int: ...
-    def pyzram_block_state_count(
-        self,
-        text: _CData,
-        len: int,
-        now: int,
-        ret_flags: _CData,
-        ret_ages: _CData,
-        ret_used: _CData,
-        /,
-    ) -> int: ...
+    def pyzram_block_state_parse(self, text: _CData, len: int, cap: int, ret: _CData, /) -> int: ...
+    def pyzram_block_state_count(self, text: _CData, len: int, now: int, ret: _CData, /) -> int: ...
     # timing
     def pyzram_pages_time(
         self,

@@ -8,33 +8,40 @@
  * its ring, so it reaches as many units back as the ring has slots, seen from the start of the block.
  */
 #include "codec.h"
+#include "endian.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-	BLOCK = 8,
+enum { BLOCK = 8 };	/* bytes */
 
-	TEMPLATE_BITS = 5,
+/* Codes of templates. */
+enum {
 	TEMPLATE_LITERAL = 0x00,	/* the last that is tried: always possible */
 	TEMPLATE_REPEAT = 0x1b,
 	TEMPLATE_ZEROS = 0x1c,
 	TEMPLATE_END = 0x1e,
 	TEMPLATES = 32,
+};
 
+/* Bits of what is written. */
+enum {
+	TEMPLATE_BITS = 5,
 	REPEAT_BITS = 6,
-	REPEAT_MAX = 1 << REPEAT_BITS,
-
 	CRC_BITS = 32,
-
 	REF8_BITS = 8,
 	REF4_BITS = 9,
 	REF2_BITS = 8,
-	RING_MAX = 1 << REF4_BITS,
+};
 
-	/* The units of a block, in the order of their bits in a mask. */
+enum {
+	REPEAT_MAX = 1 << REPEAT_BITS,
+	RING_MAX = 1 << REF4_BITS,
+};
+
+/* The units of a block, in the order of their bits in a mask. */
+enum {
 	UNIT8 = 0,
 	UNIT4 = 1,	/* and 2 */
 	UNIT2 = 3,	/* to 6 */
@@ -108,7 +115,7 @@ struct choice {
 	uint8_t bits[4];
 };
 
-struct state_842 {
+struct sw842_state {
 	uint32_t base;
 	/* The open tables have twice as many entries as a page has units. */
 	uint32_t mask8, mask4;
@@ -126,7 +133,7 @@ static unsigned int operand_size(enum operand operand)
 	return operand == D8 || operand == I8 ? 8 : operand == D4 || operand == I4 ? 4 : 2;
 }
 
-static int operand_is_reference(enum operand operand)
+static bool operand_is_reference(enum operand operand)
 {
 	return operand >= I8;
 }
@@ -183,7 +190,7 @@ static struct choice as_choice(const struct template *template)
 	return choice;
 }
 
-static void make_choices(struct state_842 *state)
+static void make_choices(struct sw842_state *state)
 {
 	size_t count = sizeof(templates) / sizeof(templates[0]);
 
@@ -199,7 +206,7 @@ static void make_choices(struct state_842 *state)
 }
 
 /* CRC-32 with the polynomial 04C11DB7, highest bit first; crc[k] is that of a byte k bytes before. */
-static void make_crc(struct state_842 *state)
+static void make_crc(struct sw842_state *state)
 {
 	for (uint32_t byte = 0; byte < 256; byte++) {
 		uint32_t crc = byte << 24;
@@ -226,10 +233,10 @@ static unsigned int bits_of(uint32_t mask)
 	return bits;
 }
 
-static int context_init_842(struct pyzram_context *context)
+static int sw842_context_init(struct pyzram_context *context)
 {
 	size_t page_size = context->params->page_size;
-	struct state_842 *state = calloc(1, sizeof(*state));
+	struct sw842_state *state = calloc(1, sizeof(*state));
 
 	if (!state)
 		return -ENOMEM;
@@ -249,9 +256,9 @@ static int context_init_842(struct pyzram_context *context)
 	return 0;
 }
 
-static void context_deinit_842(struct pyzram_context *context)
+static void sw842_context_deinit(struct pyzram_context *context)
 {
-	struct state_842 *state = context->state;
+	struct sw842_state *state = context->state;
 
 	if (!state)
 		return;
@@ -261,21 +268,7 @@ static void context_deinit_842(struct pyzram_context *context)
 	free(state);
 }
 
-static inline uint64_t load_be64(const uint8_t *p)
-{
-	uint64_t value;
-
-	memcpy(&value, p, sizeof(value));
-	return be64toh(value);
-}
-
-static inline void store_be64(uint8_t *p, uint64_t value)
-{
-	value = htobe64(value);
-	memcpy(p, &value, sizeof(value));
-}
-
-static uint32_t page_crc(const struct state_842 *state, const uint8_t *page, size_t len)
+static uint32_t page_crc(const struct sw842_state *state, const uint8_t *page, size_t len)
 {
 	uint32_t crc = 0;
 
@@ -313,7 +306,7 @@ static inline void put(struct writer *writer, uint64_t value, unsigned int bits)
 	writer->fill = sum;
 }
 
-static uint32_t *find8(struct state_842 *state, uint64_t value)
+static uint32_t *find8(struct sw842_state *state, uint64_t value)
 {
 	uint32_t i = (uint32_t)((value * 0x9e3779b97f4a7c15) >> state->shift8);
 	struct entry8 *entry;
@@ -328,7 +321,7 @@ static uint32_t *find8(struct state_842 *state, uint64_t value)
 	return &entry->stamp;
 }
 
-static uint32_t *find4(struct state_842 *state, uint32_t value)
+static uint32_t *find4(struct sw842_state *state, uint32_t value)
 {
 	uint32_t i = (value * 0x9e3779b1u) >> state->shift4;
 	struct entry4 *entry;
@@ -344,7 +337,7 @@ static uint32_t *find4(struct state_842 *state, uint32_t value)
 }
 
 /* Where the stamps of the block's units are. Entries are never moved within a page. */
-static void find(struct state_842 *state, uint64_t block, uint32_t *stamps[UNITS])
+static void find(struct sw842_state *state, uint64_t block, uint32_t *stamps[UNITS])
 {
 	stamps[UNIT8] = find8(state, block);
 	stamps[UNIT4] = find4(state, (uint32_t)(block >> 32));
@@ -412,7 +405,7 @@ static void put_repeats(struct writer *writer, unsigned int *repeats)
 }
 
 /* A stamp must never be as large as the base of a later page, nor wrap. */
-static void next_base(struct state_842 *state, size_t page_size)
+static void next_base(struct sw842_state *state, size_t page_size)
 {
 	uint32_t span = (uint32_t)page_size / 2 + RING_MAX + 1;
 
@@ -427,7 +420,7 @@ static void next_base(struct state_842 *state, size_t page_size)
 }
 
 /* `dst` has room for two pages: a block takes at most 80 of its 64 bits. */
-static size_t compress_page(struct state_842 *state, const uint8_t *page, size_t page_size,
+static size_t page_compress(struct sw842_state *state, const uint8_t *page, size_t page_size,
 			    uint8_t *dst)
 {
 	struct writer writer = { .at = dst };
@@ -463,9 +456,9 @@ static size_t compress_page(struct state_842 *state, const uint8_t *page, size_t
 	return (size_t)(writer.at - dst);
 }
 
-static int compress_842(struct pyzram_context *context, struct codec_request *request)
+static int sw842_compress(struct pyzram_context *context, struct codec_request *request)
 {
-	request->dst_len = compress_page(context->state, request->src, request->src_len, request->dst);
+	request->dst_len = page_compress(context->state, request->src, request->src_len, request->dst);
 	return 0;
 }
 
@@ -475,7 +468,7 @@ struct reader {
 	const uint8_t *at, *end;	/* whole words */
 	uint64_t word;		/* from the top; zeros below */
 	unsigned int left;	/* bits in it, 0..63 */
-	int failed;		/* more was asked for than there is */
+	bool failed;		/* more was asked for than there is */
 };
 
 static uint64_t take(struct reader *reader, unsigned int bits)
@@ -490,7 +483,7 @@ static uint64_t take(struct reader *reader, unsigned int bits)
 		return value;
 	}
 	if (reader->at == reader->end) {
-		reader->failed = 1;
+		reader->failed = true;
 		return 0;
 	}
 	next = load_be64(reader->at);
@@ -545,7 +538,7 @@ static int take_block(struct reader *reader, const struct template *template, ui
 }
 
 /* Make blocks up to the end mark. Returns how many, or -EBADMSG. */
-static int64_t take_blocks(const struct state_842 *state, struct reader *reader, uint8_t *page,
+static int64_t take_blocks(const struct sw842_state *state, struct reader *reader, uint8_t *page,
 			   size_t blocks)
 {
 	size_t number = 0;
@@ -573,9 +566,9 @@ static int64_t take_blocks(const struct state_842 *state, struct reader *reader,
 	return -EBADMSG;
 }
 
-static int decompress_842(struct pyzram_context *context, struct codec_request *request)
+static int sw842_decompress(struct pyzram_context *context, struct codec_request *request)
 {
-	const struct state_842 *state = context->state;
+	const struct sw842_state *state = context->state;
 	struct reader reader = { .at = request->src, .end = request->src + request->src_len };
 	size_t page_size = request->dst_cap;
 	int64_t blocks;
@@ -596,8 +589,8 @@ static int decompress_842(struct pyzram_context *context, struct codec_request *
 
 const struct codec_ops pyzram_codec_842 = {
 	.name = "842",
-	.context_init = context_init_842,
-	.context_deinit = context_deinit_842,
-	.compress = compress_842,
-	.decompress = decompress_842,
+	.context_init = sw842_context_init,
+	.context_deinit = sw842_context_deinit,
+	.compress = sw842_compress,
+	.decompress = sw842_decompress,
 };

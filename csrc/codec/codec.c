@@ -34,7 +34,7 @@ const char *pyzram_codec_name(int index)
 	return codecs[index]->name;
 }
 
-static int has_levels(const struct codec_ops *ops)
+static bool has_levels(const struct codec_ops *ops)
 {
 	return ops->level_min != ops->level_max;
 }
@@ -66,17 +66,16 @@ static int params_judge(struct pyzram_params *params)
 {
 	const struct codec_ops *ops = params->ops;
 
-	if (params->level != PYZRAM_LEVEL_DEFAULT) {
-		if (!has_levels(ops))
-			return -EOPNOTSUPP;
-		if (params->level < ops->level_min || params->level > ops->level_max)
-			return -EINVAL;
-	}
-	if (ops->params_init)
-		return ops->params_init(params);
-	if (params->winbits != PYZRAM_LEVEL_DEFAULT || params->dict)
+	if (params->level == PYZRAM_LEVEL_DEFAULT)
+		params->level = ops->level_default;
+	else if (!has_levels(ops))
 		return -EOPNOTSUPP;
-	return 0;
+	else if (params->level < ops->level_min || params->level > ops->level_max)
+		return -EINVAL;
+	if ((params->winbits != PYZRAM_LEVEL_DEFAULT && !ops->takes_winbits) ||
+	    (params->dict && !ops->takes_dict))
+		return -EOPNOTSUPP;
+	return ops->params_init ? ops->params_init(params) : 0;
 }
 
 int pyzram_params_create(const char *algorithm, size_t page_size, int32_t level, int32_t winbits,
@@ -153,7 +152,7 @@ int64_t pyzram_page_compress(struct pyzram_context *context, const void *src, si
 			     void *dst, size_t dst_cap)
 {
 	size_t page_size = context->params->page_size;
-	int roomy = dst_cap >= 2 * page_size;
+	bool roomy = dst_cap >= 2 * page_size;
 	struct codec_request request = {
 		.src = src, .src_len = src_len,
 		.dst = roomy ? dst : context->scratch, .dst_cap = 2 * page_size,

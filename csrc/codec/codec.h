@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a compression algorithm is made of. One C file per algorithm (NAME.c), each exporting
- * one const struct codec_ops; one line in the table of codec.c.
+ * one const struct codec_ops; one line in the table of codec.c. What fills a codec_ops is called
+ * NAME_hook, as in lz4_context_init; 842, which no name can begin with, is sw842 as in the kernel.
  *
  * Three kinds of state, kept apart by type:
- *  - codec_params: what was configured. Immutable once created, shared by all contexts;
+ *  - pyzram_params: what was configured. Immutable once created, shared by all contexts;
  *  - pyzram_context: scratch memory. Never used by two threads at once;
  *  - codec_request: one page on its way, on the caller's stack.
  */
@@ -13,12 +14,14 @@
 
 #include "pyzram.h"
 
+#include <stdbool.h>
+
 struct codec_ops;
 
 struct pyzram_params {
 	const struct codec_ops *ops;
 	size_t page_size;
-	int32_t level;		/* never PYZRAM_LEVEL_DEFAULT once params_init has run */
+	int32_t level;		/* never PYZRAM_LEVEL_DEFAULT once it is created */
 	int32_t winbits;
 	uint8_t *dict;		/* own copy, NULL without a dictionary */
 	size_t dict_len;
@@ -44,10 +47,13 @@ struct codec_ops {
 	const char *name;
 	int32_t level_min;	/* both 0: has no levels */
 	int32_t level_max;
+	int32_t level_default;
+	bool takes_winbits;
+	bool takes_dict;
 
 	/*
-	 * Judge the values (the level is in range already), fill in defaults, prepare what contexts
-	 * share. NULL: takes no parameters.
+	 * Judge the values (the level is there and in range, nothing is there that is not taken),
+	 * prepare what contexts share. NULL: there is nothing to do.
 	 */
 	int (*params_init)(struct pyzram_params *params);
 	void (*params_deinit)(struct pyzram_params *params);

@@ -14,12 +14,19 @@
 #include "deflate_encoder.h"
 #include "endian.h"
 
+/* What is taken. */
 enum {
+	LEVEL_MIN = -1,
 	LEVEL_DEFAULT = Z_DEFAULT_COMPRESSION,
 	LEVEL_STORED = 0,
+	LEVEL_MAX = 9,
 	WINBITS_DEFAULT = -11,	/* a 2 KiB window, raw: no header, no checksum */
-	STORED_MAX = 65535,	/* bytes of a block that is stored as it is */
-	HEADER = 2,		/* bytes of zlib's header, with a positive winbits */
+};
+
+/* Bytes of the format. */
+enum {
+	STORED_MAX = 65535,	/* of a block that is stored as it is */
+	HEADER = 2,		/* of zlib, with a positive winbits */
 	CHECKSUM = 4,
 };
 
@@ -32,10 +39,6 @@ static int deflate_params_init(struct pyzram_params *params)
 {
 	int32_t window;
 
-	if (params->dict)
-		return -EOPNOTSUPP;
-	if (params->level == PYZRAM_LEVEL_DEFAULT)
-		params->level = LEVEL_DEFAULT;
 	if (params->winbits == PYZRAM_LEVEL_DEFAULT)
 		params->winbits = WINBITS_DEFAULT;
 	window = params->winbits;
@@ -116,8 +119,7 @@ static void put_checksum(uint8_t *dst, const struct codec_request *request)
 {
 	uLong sum = adler32(adler32(0, Z_NULL, 0), request->src, (uInt)request->src_len);
 
-	for (int i = 0; i < CHECKSUM; i++)
-		dst[i] = (uint8_t)(sum >> (24 - 8 * i));
+	store_be32(dst, (uint32_t)sum);
 }
 
 static int deflate_compress(struct pyzram_context *context, struct codec_request *request)
@@ -170,8 +172,10 @@ static int deflate_decompress(struct pyzram_context *context, struct codec_reque
 
 const struct codec_ops pyzram_codec_deflate = {
 	.name = "deflate",
-	.level_min = -1,
-	.level_max = 9,
+	.level_min = LEVEL_MIN,
+	.level_max = LEVEL_MAX,
+	.level_default = LEVEL_DEFAULT,
+	.takes_winbits = true,
 	.params_init = deflate_params_init,
 	.context_init = deflate_context_init,
 	.context_deinit = deflate_context_deinit,

@@ -12,7 +12,12 @@ enum {
 	END_OF_BLOCK = 256,
 	LENGTH_CODES = 19,	/* of the code that code lengths are written in */
 	LENGTH_CODE_MAX = 7,	/* bits */
-	STORED = 0, FIXED = 1, DYNAMIC = 2,
+};
+
+/* The forms of a block, as its header says them. */
+enum { STORED = 0, FIXED = 1, DYNAMIC = 2 };
+
+enum {
 	WORTH_A_LOOK = 4096,	/* symbols, between two looks at whether the block should end */
 };
 
@@ -63,7 +68,7 @@ void pyzram_deflate_block_begin(struct deflate_block *block, size_t start)
  * Whether it is worth closing already: few matches, and by a rough guess, without a code of its
  * own for anything, half the size.
  */
-static int worth_closing(const struct deflate_block *block, size_t len)
+static bool worth_closing(const struct deflate_block *block, size_t len)
 {
 	size_t bits = 8 * block->count;
 
@@ -72,11 +77,11 @@ static int worth_closing(const struct deflate_block *block, size_t len)
 	return block->matches < block->count / 2 && bits / 8 < len / 2;
 }
 
-int pyzram_deflate_block_full(const struct deflate_block *block, int level, size_t place)
+bool pyzram_deflate_block_full(const struct deflate_block *block, int level, size_t place)
 {
 	if (block->count % WORTH_A_LOOK == 0 && level > 2 &&
 	    worth_closing(block, place - block->start))
-		return 1;
+		return true;
 	return block->count == DEFLATE_SYMBOLS_MAX;
 }
 
@@ -184,7 +189,7 @@ static inline void put_out(struct deflate_bits *bits, uint64_t value, unsigned i
 	drain(bits);
 }
 
-static int has_room(const struct deflate_bits *bits, size_t bytes)
+static bool has_room(const struct deflate_bits *bits, size_t bytes)
 {
 	return (size_t)(bits->end - bits->out) >= bytes + 2 * sizeof(bits->held);
 }
@@ -237,7 +242,7 @@ static void put_symbols(struct deflate_bits *bits, const struct deflate_block *b
 	put_out(bits, literals->words[END_OF_BLOCK], literals->bits[END_OF_BLOCK]);
 }
 
-static int put_stored(struct deflate_bits *bits, const uint8_t *bytes, size_t len, int last)
+static int put_stored(struct deflate_bits *bits, const uint8_t *bytes, size_t len, bool last)
 {
 	if (!has_room(bits, len + 5))
 		return -ENOSPC;
@@ -290,7 +295,7 @@ static void weigh(const struct deflate_block *block, const struct deflate_code *
 }
 
 int pyzram_deflate_block_end(struct deflate_block *block, const uint8_t *bytes, size_t len,
-			     int last, struct deflate_bits *bits)
+			     bool last, struct deflate_bits *bits)
 {
 	struct deflate_code literals, distances;
 	struct lengths lengths;

@@ -2,6 +2,7 @@
 /* Prefix codes, joined in the order that the kernel's zlib joins them in. */
 #include "deflate_code.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 enum { NODES = 2 * DEFLATE_CODE_SYMBOLS };
@@ -19,7 +20,7 @@ struct tree {
 };
 
 /* Of equal weights the shallower counts as the lighter one; the first of two that are alike. */
-static inline int lighter(const struct tree *tree, unsigned int a, unsigned int b)
+static inline bool lighter(const struct tree *tree, unsigned int a, unsigned int b)
 {
 	return tree->weight[a] < tree->weight[b] ||
 	       (tree->weight[a] == tree->weight[b] && tree->depth[a] <= tree->depth[b]);

@@ -9,14 +9,20 @@
 #ifndef PYZRAM_DEFLATE_ENCODER_H
 #define PYZRAM_DEFLATE_ENCODER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+/* What memory level 8 means. */
+enum {
+	DEFLATE_HASH_BITS = 15,
+	DEFLATE_SYMBOLS_MAX = 16383,	/* of a block */
+};
+
+/* The format. */
 enum {
 	DEFLATE_MATCH_MIN = 3,
 	DEFLATE_MATCH_MAX = 258,
-	DEFLATE_HASH_BITS = 15,		/* memory level 8 */
-	DEFLATE_SYMBOLS_MAX = 16383,	/* of a block, likewise */
 	DEFLATE_LITERALS = 286,		/* 256 bytes, the end, 29 codes of lengths */
 	DEFLATE_DISTANCES = 30,
 };
@@ -67,14 +73,14 @@ void pyzram_deflate_block_begin(struct deflate_block *block, size_t start);
  * Whether the block ends here: it is full, or from level 3 on every 4096 symbols found worth
  * closing. place is where the search stands.
  */
-int pyzram_deflate_block_full(const struct deflate_block *block, int level, size_t place);
+bool pyzram_deflate_block_full(const struct deflate_block *block, int level, size_t place);
 
 /*
  * Write the block as is shortest, and the next begins. bytes: what the symbols stand for, where
  * those may still be stored as they are, else NULL.
  */
 int pyzram_deflate_block_end(struct deflate_block *block, const uint8_t *bytes, size_t len,
-			     int last, struct deflate_bits *bits);
+			     bool last, struct deflate_bits *bits);
 int pyzram_deflate_flush(struct deflate_bits *bits);
 
 /* The code of a length less DEFLATE_MATCH_MIN, counted from 257. */

@@ -103,7 +103,7 @@ static inline size_t common(const uint8_t *a, const uint8_t *b, size_t max)
 }
 
 /* Whether a place that was found may be copied from at all. */
-static inline int reachable(const struct walk *walk, size_t place, size_t from)
+static inline bool reachable(const struct walk *walk, size_t place, size_t from)
 {
 	return from > walk->base && place - from <= walk->reach;
 }
@@ -146,7 +146,7 @@ static size_t search(const struct walk *walk, size_t place, size_t candidate, si
 	return best;
 }
 
-static int block_close(struct walk *walk, size_t place, int last)
+static int block_close(struct walk *walk, size_t place, bool last)
 {
 	struct deflate_block *block = &walk->encoder->block;
 	/* What the window has lost cannot be stored. */
@@ -166,7 +166,7 @@ static int walk_greedily(struct walk *walk)
 
 	while (place < walk->len && !err) {
 		size_t before = 0, from = 0, len = DEFLATE_MATCH_MIN - 1;
-		int full;
+		bool full;
 
 		window_fill(walk, place);
 		if (walk->len - place >= DEFLATE_MATCH_MIN)
@@ -185,9 +185,9 @@ static int walk_greedily(struct walk *walk)
 			place++;
 		}
 		if (full)
-			err = block_close(walk, place, 0);
+			err = block_close(walk, place, false);
 	}
-	return err ? err : block_close(walk, place, 1);
+	return err ? err : block_close(walk, place, true);
 }
 
 /* Levels 4 to 9: a match waits for one byte, whether a longer one begins there. */
@@ -195,7 +195,7 @@ static int walk_lazily(struct walk *walk)
 {
 	struct deflate_block *block = &walk->encoder->block;
 	size_t place = 0, len = DEFLATE_MATCH_MIN - 1, from = 0;
-	int waiting = 0;	/* the byte before place is no symbol yet */
+	bool waiting = false;	/* the byte before place is no symbol yet */
 	int err = 0;
 
 	while (place < walk->len && !err) {
@@ -212,29 +212,29 @@ static int walk_lazily(struct walk *walk)
 		}
 		if (waiting_len >= DEFLATE_MATCH_MIN && len <= waiting_len) {
 			size_t end = place - 1 + waiting_len;
-			int full;
+			bool full;
 
 			deflate_match(block, place - 1 - waiting_from, waiting_len);
 			full = pyzram_deflate_block_full(block, walk->encoder->level, place);
 			insert_inside(walk, place + 1, end);
 			place = end;
 			len = DEFLATE_MATCH_MIN - 1;
-			waiting = 0;
+			waiting = false;
 			if (full)
-				err = block_close(walk, place, 0);
+				err = block_close(walk, place, false);
 		} else {
 			if (waiting) {
 				deflate_literal(block, walk->page[place - 1]);
 				if (pyzram_deflate_block_full(block, walk->encoder->level, place))
-					err = block_close(walk, place, 0);
+					err = block_close(walk, place, false);
 			}
-			waiting = 1;
+			waiting = true;
 			place++;
 		}
 	}
 	if (waiting)
 		deflate_literal(block, walk->page[place - 1]);
-	return err ? err : block_close(walk, place, 1);
+	return err ? err : block_close(walk, place, true);
 }
 
 struct deflate_encoder *pyzram_deflate_create(int level, unsigned int window_bits)

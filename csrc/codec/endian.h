@@ -3,6 +3,7 @@
 #ifndef PYZRAM_ENDIAN_H
 #define PYZRAM_ENDIAN_H
 
+#include <endian.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -12,10 +13,7 @@ static inline uint16_t load_le16(const uint8_t *p)
 	uint16_t value;
 
 	memcpy(&value, p, sizeof(value));
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	value = __builtin_bswap16(value);
-#endif
-	return value;
+	return le16toh(value);
 }
 
 static inline uint32_t load_le32(const uint8_t *p)
@@ -23,10 +21,7 @@ static inline uint32_t load_le32(const uint8_t *p)
 	uint32_t value;
 
 	memcpy(&value, p, sizeof(value));
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	value = __builtin_bswap32(value);
-#endif
-	return value;
+	return le32toh(value);
 }
 
 static inline uint64_t load_le64(const uint8_t *p)
@@ -34,31 +29,46 @@ static inline uint64_t load_le64(const uint8_t *p)
 	uint64_t value;
 
 	memcpy(&value, p, sizeof(value));
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	value = __builtin_bswap64(value);
-#endif
-	return value;
+	return le64toh(value);
 }
 
+static inline uint64_t load_be64(const uint8_t *p)
+{
+	uint64_t value;
+
+	memcpy(&value, p, sizeof(value));
+	return be64toh(value);
+}
+
+/* Of a value that has more bits the lowest are stored. */
 static inline void store_le16(uint8_t *p, uint32_t value)
 {
-	p[0] = (uint8_t)value;
-	p[1] = (uint8_t)(value >> 8);
+	uint16_t ordered = htole16((uint16_t)value);
+
+	memcpy(p, &ordered, sizeof(ordered));
 }
 
 static inline void store_le32(uint8_t *p, uint32_t value)
 {
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	value = __builtin_bswap32(value);
-#endif
+	value = htole32(value);
 	memcpy(p, &value, sizeof(value));
 }
 
 static inline void store_le64(uint8_t *p, uint64_t value)
 {
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	value = __builtin_bswap64(value);
-#endif
+	value = htole64(value);
+	memcpy(p, &value, sizeof(value));
+}
+
+static inline void store_be32(uint8_t *p, uint32_t value)
+{
+	value = htobe32(value);
+	memcpy(p, &value, sizeof(value));
+}
+
+static inline void store_be64(uint8_t *p, uint64_t value)
+{
+	value = htobe64(value);
 	memcpy(p, &value, sizeof(value));
 }
 

@@ -18,10 +18,6 @@ enum {
 
 static int lz4hc_params_init(struct pyzram_params *params)
 {
-	if (params->winbits != PYZRAM_LEVEL_DEFAULT)
-		return -EOPNOTSUPP;
-	if (params->level == PYZRAM_LEVEL_DEFAULT)
-		params->level = LEVEL_DEFAULT;
 	return params->dict_len > DICT_MAX ? -EINVAL : 0;
 }
 
@@ -91,6 +87,8 @@ const struct codec_ops pyzram_codec_lz4hc = {
 	.name = "lz4hc",
 	.level_min = LEVEL_MIN,
 	.level_max = LEVEL_MAX,
+	.level_default = LEVEL_DEFAULT,
+	.takes_dict = true,
 	.params_init = lz4hc_params_init,
 	.context_init = lz4hc_context_init,
 	.context_deinit = lz4hc_context_deinit,

@@ -33,8 +33,9 @@ static const uint8_t short_repeat[8] = { 0, 8, 8, 9, 8, 10, 12, 14 };
 
 /*
  * Write len bytes at op that repeat what lies distance bytes before it, as decompressors do: the
- * two may overlap. Writes up to 32 bytes more.
+ * two may overlap. Writes up to ROOMY bytes more.
  */
+enum { ROOMY = 32 };
 static inline uint8_t *copy_match_roomy(uint8_t *op, size_t distance, size_t len)
 {
 	const uint8_t *m = op - distance;

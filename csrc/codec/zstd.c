@@ -36,7 +36,7 @@ struct zstd_state {
  * so. For smaller ones the plain call is the faster one.
  */
 #if ZSTD_VERSION_NUMBER >= 10501
-static int has_rows(const struct pyzram_params *params)
+static bool has_rows(const struct pyzram_params *params)
 {
 	/* Before 1.5.1 the values meant something else. */
 	return params->page_size + params->dict_len > 16384 && ZSTD_versionNumber() >= 10501;
@@ -47,10 +47,10 @@ static size_t search_as_the_kernel(ZSTD_CCtx_params *params)
 	return ZSTD_CCtxParams_setParameter(params, ZSTD_c_useRowMatchFinder, ZSTD_ps_disable);
 }
 #else
-static int has_rows(const struct pyzram_params *params)
+static bool has_rows(const struct pyzram_params *params)
 {
 	(void)params;
-	return 0;
+	return false;
 }
 
 static size_t search_as_the_kernel(ZSTD_CCtx_params *params)
@@ -85,10 +85,6 @@ static int zstd_params_init(struct pyzram_params *params)
 {
 	struct zstd_prepared *prepared;
 
-	if (params->winbits != PYZRAM_LEVEL_DEFAULT)
-		return -EOPNOTSUPP;
-	if (params->level == PYZRAM_LEVEL_DEFAULT)
-		params->level = LEVEL_DEFAULT;
 	if (!params->dict)
 		return 0;
 	prepared = calloc(1, sizeof(*prepared));
@@ -209,6 +205,8 @@ const struct codec_ops pyzram_codec_zstd = {
 	.name = "zstd",
 	.level_min = LEVEL_MIN,
 	.level_max = LEVEL_MAX,
+	.level_default = LEVEL_DEFAULT,
+	.takes_dict = true,
 	.params_init = zstd_params_init,
 	.params_deinit = zstd_params_deinit,
 	.context_init = zstd_context_init,

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* System calls that a signal interrupts are repeated, and decimal digits. Internal to the C library. */
+#ifndef PYZRAM_IO_H
+#define PYZRAM_IO_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <unistd.h>
+
+/* A descriptor that programs do not inherit, or -errno. */
+static inline int io_open(int dirfd, const char *path, int flags)
+{
+	int fd;
+
+	do {
+		fd = openat(dirfd, path, flags | O_CLOEXEC);
+	} while (fd < 0 && errno == EINTR);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Bytes of one pread(2), or -errno. */
+static inline int64_t io_read(int fd, void *buf, size_t len, uint64_t offset)
+{
+	ssize_t n;
+
+	do {
+		n = pread(fd, buf, len, (off_t)offset);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+/* Bytes up to len, fewer only where the file ends or cannot be read on. */
+static inline size_t io_read_whole(int fd, void *buf, size_t len, uint64_t offset)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		int64_t n = io_read(fd, (char *)buf + done, len - done, offset + done);
+
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	return done;
+}
+
+/* Bytes of one write(2), or -errno. */
+static inline int64_t io_write(int fd, const void *buf, size_t len)
+{
+	ssize_t n;
+
+	do {
+		n = write(fd, buf, len);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+/*
+ * The number that begins at *at, which is behind it afterwards. -EINVAL if there is no digit, -ERANGE
+ * for more than 64 bits.
+ */
+static inline int io_digits(const char **at, const char *end, uint64_t *ret)
+{
+	const char *p = *at;
+	uint64_t value = 0;
+
+	for (; p < end && *p >= '0' && *p <= '9'; p++) {
+		uint64_t digit = (uint64_t)(*p - '0');
+
+		if (value > (UINT64_MAX - digit) / 10) {
+			*at = p;
+			return -ERANGE;
+		}
+		value = value * 10 + digit;
+	}
+	if (p == *at)
+		return -EINVAL;
+	*at = p;
+	*ret = value;
+	return 0;
+}
+
+#endif /* PYZRAM_IO_H */

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What Python sees of the C library: pyzram.h includes it, and cffi reads it whole. Plain
+ * declarations, enums, structs and numbers only; conventions are in pyzram.h.
+ */
+
+
+/* ---- sysfs: attributes of the kernel ---------------------------------------------------------- */
+
+/*
+ * Read the attribute `name` below the directory `dirfd` (AT_FDCWD for a path) whole, in one read(2).
+ * Returns the number of bytes, at most `cap`; -EOVERFLOW if the text did not fit. `buf` is not
+ * terminated. Interrupted reads are repeated.
+ */
+int64_t pyzram_attr_read(int dirfd, const char *name, char *buf, size_t cap);
+
+/*
+ * Write `len` bytes to the attribute in exactly one write(2), for each write is a command of its own.
+ * -EINVAL for zero bytes (the kernel would never see them), -E2BIG for more than 4096 (the kernel
+ * would take the first page for all of it), -EIO if the kernel took only a part.
+ * With retry_ms > 0, EBUSY is tried again with growing pauses until so many milliseconds have
+ * passed: a udev probe holds a device for moments only.
+ */
+int pyzram_attr_write(int dirfd, const char *name, const char *buf, size_t len, unsigned int retry_ms);
+
+/*
+ * Read an attribute that holds numbers parted by white space (mm_stat, io_stat, bd_stat, stat).
+ * Returns how many numbers were stored in `ret`, at most `cap`; more in the file are passed over.
+ * -EINVAL if something in it is not a number, -ERANGE if one does not fit.
+ */
+int pyzram_attr_read_numbers(int dirfd, const char *name, uint64_t *ret, int cap);
+
+/* The same from an attribute that is open already, from its start: pread(2), no open, no close. */
+int pyzram_fd_read_numbers(int fd, uint64_t *ret, int cap);
+
+/* ---- blkdev: the device node ------------------------------------------------------------------ */
+
+/*
+ * Open a block device exclusively (O_EXCL: -EBUSY while it is mounted, swap or claimed) and take the
+ * lock that udev respects (flock; -EWOULDBLOCK after wait_ms). Returns the descriptor.
+ */
+int pyzram_blkdev_open(const char *path, bool writable, unsigned int wait_ms);
+
+/* Size in bytes; -ENOTBLK if fd is no block device. */
+int pyzram_blkdev_size(int fd, uint64_t *ret);
+
+/* Whether nobody uses a block device: opened as by pyzram_blkdev_open, and closed again. */
+int pyzram_blkdev_unused(const char *path, unsigned int wait_ms);
+
+/* Logical block size in bytes. */
+int pyzram_blkdev_block_size(int fd, uint32_t *ret);
+
+/* Discard a range in bytes, aligned to whole pages of the device. */
+int pyzram_blkdev_discard(int fd, uint64_t start, uint64_t length);
+
+/* Write back what the page cache holds of the device and drop it. */
+int pyzram_blkdev_flush(int fd);
+
+/*
+ * swapon(2) and swapoff(2). priority -1 leaves the order to the kernel, 0..32767 sets it. discard is
+ * a sum of enum pyzram_discard.
+ */
+enum pyzram_discard {
+	PYZRAM_DISCARD_NONE = 0,
+	PYZRAM_DISCARD_ONCE = 1,
+	PYZRAM_DISCARD_PAGES = 2,
+};
+
+int pyzram_swapon(const char *path, int priority, int discard);
+int pyzram_swapoff(const char *path);
+
+/* umount2(2) of what is mounted there, which must be no symbolic link; -EBUSY while it is in use. */
+int pyzram_umount(const char *path);
+
+/* The UUID (16 bytes) of the btrfs that an open file or folder is on; -ENOTTY on any other. */
+int pyzram_btrfs_uuid(int fd, uint8_t *ret);
+
+/* ---- codec: one page in, its compressed form out ---------------------------------------------- */
+
+#define PYZRAM_LEVEL_DEFAULT -2147483647	/* "the kernel's default": no level of any algorithm */
+
+struct pyzram_params;	/* immutable: may be shared by any number of contexts and threads */
+struct pyzram_context;	/* scratch memory: one thread at a time */
+
+/* Names in the kernel's order; NULL past the last one. */
+const char *pyzram_codec_name(int index);
+
+/* The lowest and the highest level; -ENOENT: unknown algorithm, -EOPNOTSUPP: it has no levels. */
+int pyzram_codec_levels(const char *algorithm, int32_t *ret_min, int32_t *ret_max);
+
+/*
+ * What comp_algorithm and algorithm_params would set. page_size is 4096, 16384 or 65536. level and
+ * winbits may be PYZRAM_LEVEL_DEFAULT. The dictionary is copied. -ENOENT for a name that is no
+ * algorithm, -EINVAL for a value the newest kernel refuses, -EOPNOTSUPP for a level, window or
+ * dictionary where the algorithm has none, -ENOMEM.
+ */
+int pyzram_params_create(const char *algorithm, size_t page_size, int32_t level, int32_t winbits,
+			 const void *dict, size_t dict_len, struct pyzram_params **ret);
+void pyzram_params_destroy(struct pyzram_params *params);
+
+/* The params must outlive the last use of the context; they may be destroyed in any order. */
+int pyzram_context_create(const struct pyzram_params *params, struct pyzram_context **ret);
+void pyzram_context_destroy(struct pyzram_context *context);
+
+/*
+ * Compress exactly one page. Returns the length; two pages of room are always enough. -ENOSPC if
+ * dst_cap was too small (what dst holds then is undefined), -EINVAL if src_len is no page.
+ */
+int64_t pyzram_page_compress(struct pyzram_context *context, const void *src, size_t src_len,
+			     void *dst, size_t dst_cap);
+
+/*
+ * Decompress into exactly one page. Returns the page size; -EBADMSG if src is not the compressed
+ * form of one page. src may be any bytes whatever: nothing outside the two buffers is touched and
+ * the time is bounded by the size of both. dst may be partly written on failure.
+ */
+int64_t pyzram_page_decompress(struct pyzram_context *context, const void *src, size_t src_len,
+			       void *dst, size_t dst_cap);
+
+/* ---- pages: many at once ---------------------------------------------------------------------- */
+
+/*
+ * Does the page repeat one machine word of word_size bytes (4 or 8, the kernel's) from start to end?
+ * 1 or 0; -EINVAL for another word size or a page that is no multiple of it.
+ */
+int pyzram_page_same_filled(const void *page, size_t page_size, size_t word_size);
+
+/*
+ * What zram would store of `count` consecutive pages: ret[i] is the compressed length of page i in
+ * bytes, before the huge test, and 0 if the page is same-filled. 0 or -errno; on failure the lengths
+ * before the failing page have been stored.
+ */
+int pyzram_pages_sizes(struct pyzram_context *context, const void *pages, size_t count,
+		       size_t word_size, uint32_t *ret);
+
+/* ---- zsmalloc: what a pool makes of compressed lengths ---------------------------------------- */
+
+/* How many pages a zspage has. */
+enum pyzram_chain_rule {
+	PYZRAM_CHAIN_BY_PERCENT = 0,	/* up to Linux 6.2 */
+	PYZRAM_CHAIN_BY_WASTE = 1,	/* Linux 6.3 and later */
+};
+
+#define PYZRAM_CLASSES_MAX 257
+
+struct pyzram_size_class {
+	uint32_t number;		/* in debugfs */
+	uint32_t size;			/* bytes of an object, with its handle */
+	uint32_t pages;			/* of a zspage */
+	uint32_t objects;		/* of a zspage */
+};
+
+/* What a pool holds: its figures in mm_stat, and objects by class in ascending order. */
+struct pyzram_pool {
+	uint64_t compr_data_size;	/* bytes */
+	uint64_t same_pages;
+	uint64_t huge_pages;
+	uint64_t objects[PYZRAM_CLASSES_MAX];
+};
+
+struct pyzram_zsmalloc;	/* the size classes of one kernel: immutable, shared by any threads */
+
+/*
+ * The classes of a kernel with pages of page_size (4096, 16384, 65536), machine words of word_size
+ * (4, 8), at most chain_size pages in a zspage (4..16) and one of the two rules above. -EINVAL for
+ * anything else, -ENOMEM.
+ */
+int pyzram_zsmalloc_create(size_t page_size, int word_size, int chain_size, int rule,
+			   struct pyzram_zsmalloc **ret);
+void pyzram_zsmalloc_destroy(struct pyzram_zsmalloc *zs);
+
+/* Pages that compress to this many bytes or more are kept raw. */
+uint32_t pyzram_zsmalloc_huge_size(const struct pyzram_zsmalloc *zs);
+
+/* The class at this place in ascending order. -ERANGE past the last class. */
+int pyzram_zsmalloc_class(const struct pyzram_zsmalloc *zs, int at, struct pyzram_size_class *ret);
+
+/* Where an object of `length` bytes (1..page_size) goes: its class in ascending order, or -EINVAL. */
+int pyzram_zsmalloc_position(const struct pyzram_zsmalloc *zs, uint32_t length);
+
+/* Store pages whose compressed lengths are given; 0 is a same-filled page. Adds to what ret holds. */
+void pyzram_zsmalloc_store(const struct pyzram_zsmalloc *zs, const uint32_t *lengths, size_t count,
+			   struct pyzram_pool *ret);
+
+/*
+ * Recompress pages stored with lengths `first` by an algorithm that makes `second` of them: ret gets
+ * the length each page has afterwards (it may be `first` itself). threshold 0 means none. Returns how
+ * many pages changed, -EINVAL for a threshold that is not below the huge size.
+ */
+int64_t pyzram_zsmalloc_recompress(const struct pyzram_zsmalloc *zs, const uint32_t *first,
+				   const uint32_t *second, size_t count, uint32_t threshold,
+				   uint32_t *ret);
+
+/* ---- procmem: pages of a process -------------------------------------------------------------- */
+
+enum pyzram_scan {
+	PYZRAM_SCAN_AUTO = 0,
+	PYZRAM_SCAN_IOCTL = 1,		/* PAGEMAP_SCAN, Linux 6.7 and later */
+	PYZRAM_SCAN_PAGEMAP = 2,	/* entries of /proc/PID/pagemap */
+};
+
+enum pyzram_pages {
+	PYZRAM_PAGES_ANON = 0,		/* private memory: pages that belong to no file */
+	PYZRAM_PAGES_SHMEM = 1,		/* shared memory: all pages of the mapping */
+};
+
+struct pyzram_procmem;	/* the memory of one process: one thread at a time */
+
+/*
+ * Begin to look at a process, given a descriptor of its /proc/PID. -ESRCH if there is none, -EACCES if the caller may not look,
+ * -ENOTTY if PYZRAM_SCAN_IOCTL was asked for and this kernel lacks it. The process is not stopped.
+ */
+int pyzram_procmem_create(int proc_fd, int method, struct pyzram_procmem **ret);
+void pyzram_procmem_destroy(struct pyzram_procmem *pm);
+
+/* The method in use: never PYZRAM_SCAN_AUTO. */
+int pyzram_procmem_method(const struct pyzram_procmem *pm);
+
+/* Does the kernel tell this process the numbers of frames, and what they are used for? */
+bool pyzram_procmem_shows_frames(const struct pyzram_procmem *pm);
+
+enum pyzram_walk_flags {
+	PYZRAM_WALK_LOCKED = 1,		/* the mapping is locked: its pages stay in memory */
+	PYZRAM_WALK_FRAMES = 2,		/* ask about every frame: some were given up or are locked */
+	PYZRAM_WALK_THIN = 4,		/* the weight is that of every page: some were given up */
+};
+
+struct pyzram_page_counts {
+	uint64_t present;		/* in memory and could go to swap: these are put into the set */
+	uint64_t swapped;		/* in swap already */
+	uint64_t again;			/* seen before, or where frames are hidden another's share */
+	uint64_t freed;			/* given up by MADV_FREE: dropped, never swapped */
+	uint64_t locked;		/* in memory */
+	uint64_t shared;		/* private pages that several processes map, before all that */
+};
+
+#define PYZRAM_WEIGHT_ONE 4294967296
+
+struct pyzram_walk {
+	uint64_t start, end;		/* addresses of page boundaries */
+	uint64_t seen_max;		/* entries in use at most; PYZRAM_SCAN_PAGEMAP stops there */
+	uint64_t first;			/* PYZRAM_PAGES_SHMEM: number in the object of the page at start */
+	uint64_t weight;		/* of a shared page whose frame is hidden: up to PYZRAM_WEIGHT_ONE */
+	int32_t kind;			/* enum pyzram_pages */
+	int32_t flags;			/* enum pyzram_walk_flags */
+};
+
+/* Ascending page numbers (addresses divided by the page size). One thread at a time. */
+struct pyzram_pageset;
+int pyzram_pageset_create(struct pyzram_pageset **ret);
+void pyzram_pageset_destroy(struct pyzram_pageset *set);
+uint64_t pyzram_pageset_pages(const struct pyzram_pageset *set);
+
+/* Add the pages from `first` on whose byte, as mincore(2) gives it, is odd. -ENOMEM, -EINVAL. */
+int pyzram_pageset_add_resident(struct pyzram_pageset *set, uint64_t first, const uint8_t *resident,
+				size_t count);
+
+/* The numbers at these places: ranks ascend from 0. -EINVAL if they do not or are past the end. */
+int pyzram_pageset_select(const struct pyzram_pageset *set, const uint64_t *ranks, size_t count,
+			  uint64_t *ret);
+
+/* Numbers that were seen before: of frames, of slots of swap, of pages of an object. */
+struct pyzram_seen;
+int pyzram_seen_create(struct pyzram_seen **ret);
+void pyzram_seen_destroy(struct pyzram_seen *seen);
+
+/* Add numbers; ret[i] is 1 for those that were there before. -ENOMEM. */
+int pyzram_seen_add(struct pyzram_seen *seen, const uint64_t *numbers, size_t count, uint8_t *ret);
+
+/*
+ * Go through the pages of a mapping that are in memory or in swap, add what could go to swap to `set`
+ * (or NULL) and to the counts in `ret`. Private memory that several processes
+ * map counts once for each `seen`, by its frame, slots of swap for each `slots`; shared memory by its
+ * place in the object. Guard pages and the kernel's shared page of zeros are nobody's.
+ * PYZRAM_SCAN_PAGEMAP walks holes too.
+ */
+int pyzram_procmem_collect(struct pyzram_procmem *pm, const struct pyzram_walk *walk,
+			   struct pyzram_seen *seen, struct pyzram_seen *slots,
+			   struct pyzram_pageset *set, struct pyzram_page_counts *ret);
+
+/*
+ * Read whole pages at the addresses into dst, one behind the other. Returns how many could be read;
+ * ret[i] is 1 if page i was, else 0 and there is no place for it in dst.
+ */
+int64_t pyzram_procmem_read(struct pyzram_procmem *pm, const uint64_t *addresses, size_t count,
+			    uint8_t *dst, uint8_t *ret);
+
+/* ---- shmem: shared memory as an object, whoever maps it ---------------------------------------- */
+
+/*
+ * Which of `count` pages from number `first` on of a tmpfs file are in memory: the bytes of ret are
+ * odd for those. -errno of mmap(2) or mincore(2).
+ */
+int pyzram_shmem_resident(int fd, uint64_t first, size_t count, uint8_t *ret);
+
+/*
+ * Read whole pages by their numbers into dst, one behind the other, as long as they are in memory:
+ * ret and the result are those of pyzram_procmem_read.
+ */
+int64_t pyzram_shmem_read(int fd, const uint64_t *pages, size_t count, uint8_t *dst, uint8_t *ret);
+
+/*
+ * A descriptor, for reading, of a segment of System V shared memory, which is attached for a moment.
+ * -errno: of shmat(2), or -EPERM where the caller may not open mappings. Not to be called where
+ * kernel.shm_rmid_forced is on, for there the last to detach destroys the segment.
+ */
+int pyzram_shm_open(int id);
+
+/* ---- timing ----------------------------------------------------------------------------------- */
+
+/*
+ * Compress and decompress pages one by one and tell how many nanoseconds of processor time each took,
+ * at most 2^32-1.
+ */
+int pyzram_pages_time(struct pyzram_context *context, const void *pages, size_t count,
+		      uint32_t *compress_ns, uint32_t *decompress_ns);
+
+/* ---- block_state: what debugfs says of each stored page --------------------------------------- */
+
+enum pyzram_block_flags {
+	PYZRAM_BLOCK_SAME = 1,
+	PYZRAM_BLOCK_WRITTEN_BACK = 2,
+	PYZRAM_BLOCK_HUGE = 4,
+	PYZRAM_BLOCK_IDLE = 8,
+	PYZRAM_BLOCK_RECOMPRESSED = 16,		/* 6.2 */
+	PYZRAM_BLOCK_INCOMPRESSIBLE = 32,	/* 6.2 */
+};
+
+#define PYZRAM_BLOCK_FLAGS 6
+#define PYZRAM_AGE_BUCKETS 33
+
+/* Room for lines, one place of each array for each; and the bytes of text that they took. */
+struct pyzram_block_lines {
+	uint64_t *index;		/* of the slot */
+	uint64_t *time;			/* of its last access, in microseconds of the boot clock */
+	uint8_t *flags;			/* sum of enum pyzram_block_flags */
+	size_t used;
+};
+
+struct pyzram_block_counts {
+	uint64_t flags[PYZRAM_BLOCK_FLAGS];	/* in the order of enum pyzram_block_flags */
+	uint64_t ages[PYZRAM_AGE_BUCKETS];	/* below one second, then 1, 2..3, 4..7 seconds and so on */
+	size_t used;				/* bytes of the text of the last call */
+};
+
+/*
+ * Parse whole lines, at most cap. Returns how many; what is left of the text is the start of a line.
+ * -EINVAL for a line of another form, -ERANGE for a number too large; the results are then partly
+ * written. text may be any bytes whatever.
+ */
+int64_t pyzram_block_state_parse(const char *text, size_t len, size_t cap,
+				 struct pyzram_block_lines *ret);
+
+/* The same, only counted: adds to what ret holds, with ages up to `now`. */
+int64_t pyzram_block_state_count(const char *text, size_t len, uint64_t now,
+				 struct pyzram_block_counts *ret);
