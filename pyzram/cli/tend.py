@@ -18,7 +18,7 @@ from ..service.registry import DEFAULT_DIRECTORY, Registry
 from ..tend.ledger import Ledger
 from ..tend.machine import Clocks, read_clock
 from ..tend.policy import DEFAULTS, Settings
-from ..tend.tender import RECOMPRESS_SECONDS, STEP_SECONDS, Report, Tender
+from ..tend.tender import PATIENCE_SECONDS, RECOMPRESS_SECONDS, Report, Tender
 from ..text import quote
 from ..units import format_size, parse_size
 from .options import DEVICE, FILE, Command, Option, UsageError
@@ -70,13 +70,13 @@ class Worker:
         """Write these pages."""
         from ..postprocess.writeback import write_back_pages
 
-        write_back_pages(device, ranges, limit=limit, timeout=STEP_SECONDS)
+        write_back_pages(device, ranges, limit=limit, timeout=PATIENCE_SECONDS)
 
     def write_idle(self, device: Zram, huge: bool, limit: int) -> None:
         """Write pages that are marked idle."""
         from ..postprocess.writeback import write_back
 
-        write_back(device, "huge_idle" if huge else "idle", limit=limit, timeout=STEP_SECONDS)
+        write_back(device, "huge_idle" if huge else "idle", limit=limit, timeout=PATIENCE_SECONDS)
 
     def recompress(self, device: Zram, action: Recompress, age: int, seconds: float) -> None:
         """Recompress pages of that age; where ages are not known, those that are marked."""

@@ -23,14 +23,19 @@ from .policy import DEFAULTS, Decision, Settings, decide, enough
 from .state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ..kernel.sysfs import Sysfs
 
 MIB = 1 << 20
 PIECE, RANGES = 1024, 64
-"""Pages a step, and ranges of pages: single ones take longer."""
+"""Pages a step at most, and ranges of pages: single ones take longer."""
+PIECE_FIRST, PIECE_LEAST = 256, 16
 STEP_SECONDS = 0.5
+"""How long a step is to take: its size follows the time that the last ones took."""
+PATIENCE_SECONDS = 5.0
+"""What a step may take at most. With no more than the above one that merely began slowly would
+end before it had written anything, and so would the next."""
 RECOMPRESS_SECONDS = 5.0
 CHUNK_LEAST = 16 * MIB
 READ_COST = {"card": 900e-6, "usb": 900e-6, "unknown": 500e-6, "disk": 150e-6}
@@ -44,7 +49,7 @@ class Worker(Protocol):
     """What moves pages: :mod:`pyzram.postprocess`, or a test's own."""
 
     def write_pages(self, device: Zram, ranges: Sequence[tuple[int, int]], limit: int) -> None:
-        """Write these pages, at most so many bytes and about half a second."""
+        """Write these pages, at most so many bytes."""
 
     def write_idle(self, device: Zram, huge: bool, limit: int) -> None:
         """Write pages that are marked idle."""
@@ -71,6 +76,15 @@ class _Tended:
         self.marked: float | None = None
         """When all pages were marked, where the kernel does not know ages."""
         self.tells_ages = os.access(path_of(device), os.R_OK)
+        self.piece = PIECE_FIRST
+        """Pages of the next step."""
+
+    def took(self, seconds: float) -> None:
+        """Size the next step by the time that one took."""
+        if seconds > STEP_SECONDS:
+            self.piece = max(PIECE_LEAST, self.piece // 2)
+        elif seconds < STEP_SECONDS / 2:
+            self.piece = min(PIECE, self.piece * 2)
 
 
 class Report(NamedTuple):
@@ -335,12 +349,14 @@ class Tender:
             if left < PAGE_SIZE or self.stopping() or self._at_ease():
                 break
             self.ledger.reserve(medium.key, one.key, at, left)
+            began = self.clocks.awake()
             try:
                 if piece:
                     self.worker.write_pages(one.device, piece, left)
                 else:
                     self.worker.write_idle(one.device, action.huge, left)
             finally:
+                one.took(self.clocks.awake() - began)
                 before, at = at, self._written(one)
                 self.ledger.settle(medium.key, one.key, at)
             if not piece and at == before:
@@ -352,7 +368,7 @@ class Tender:
 
     def _pieces(
         self, one: _Tended, action: WriteBack, floor: float, limit: int
-    ) -> list[list[tuple[int, int]]]:
+    ) -> Iterable[list[tuple[int, int]]]:
         """Steps: ranges of places; an empty one means the pages that are marked idle."""
         now = self.clocks.boottime()
         if one.tells_ages:
@@ -360,7 +376,7 @@ class Tender:
             ranges = one.ages.candidates(
                 one.device, now, floor, oldest, limit // PAGE_SIZE, action.huge
             )
-            return _cut(ranges)
+            return _cut(ranges, one)
         steps: list[list[tuple[int, int]]] = [[] for _ in range(limit // (PIECE * PAGE_SIZE) + 1)]
         recompresses = one.device.has("recompress") and one.device.read_recomp_algorithms()
         if not recompresses and floor < now - 2:
@@ -406,11 +422,10 @@ class Tender:
         one.compacted = (before - self._used(one)) / before if before else 0.0
 
 
-def _cut(ranges: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
-    """Ranges in steps of so many pages."""
-    pieces: list[list[tuple[int, int]]] = []
+def _cut(ranges: list[tuple[int, int]], one: _Tended) -> Iterator[list[tuple[int, int]]]:
+    """Ranges in steps of as many pages as are wanted by then."""
     piece: list[tuple[int, int]] = []
-    room = PIECE
+    room = one.piece
     for first, last in ranges:
         while first <= last:
             end = min(last, first + room - 1)
@@ -418,6 +433,7 @@ def _cut(ranges: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
             room -= end - first + 1
             first = end + 1
             if room == 0 or len(piece) == RANGES:
-                pieces.append(piece)
-                piece, room = [], PIECE
-    return [*pieces, piece] if piece else pieces
+                yield piece
+                piece, room = [], one.piece
+    if piece:
+        yield piece

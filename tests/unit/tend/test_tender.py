@@ -232,8 +232,25 @@ def test_device_that_goes_is_no_error(machine):
 def test_stop_is_heeded_between_steps(machine):
     tending, writer = tender(machine, Watch())
     tending.stopping = lambda: len(writer.steps) >= 2
-    assert tending.round().written == 8 * MIB
-    assert tending.ledger.written("1b534d30") == 8 * MIB
+    # The second step is twice the first, which was done at once.
+    assert tending.round().written == 3 * MIB
+    assert tending.ledger.written("1b534d30") == 3 * MIB
+
+
+def test_steps_follow_the_time_they_take(machine):
+    watch = Watch()
+    tending, writer = tender(machine, watch)
+    write, seconds = writer.write_pages, [2.0, 2.0, 0.3, 0.1, 0.1]
+
+    def slowly(device, ranges, limit):
+        write(device, ranges, limit)
+        watch.now += seconds.pop(0)
+
+    writer.write_pages = slowly
+    tending.stopping = lambda: not seconds
+    tending.round()
+    sizes = [sum(last - first + 1 for first, last in ranges) for ranges, _ in writer.steps]
+    assert sizes == [256, 128, 64, 64, 128]
 
 
 def test_pages_recompressed_keep_their_age(machine):
