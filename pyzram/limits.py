@@ -21,6 +21,11 @@ TABLE_BYTES_PER_PAGE = 16
 """What the kernel takes at once for each page of disksize, whether it is used or not."""
 
 
+def page_up(size: int) -> int:
+    """Round bytes up to whole pages, as the kernel does with disksize and mem_limit."""
+    return -(-size // PAGE_SIZE) * PAGE_SIZE
+
+
 def total_memory() -> int:
     """Return the machine's memory in bytes, which percentages are of."""
     return os.sysconf("SC_PHYS_PAGES") * PAGE_SIZE

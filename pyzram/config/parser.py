@@ -13,7 +13,7 @@ import os
 
 from ..errors import InvalidValueError
 from ..kernel.opened import resolve
-from ..limits import PAGE_SIZE
+from ..limits import PAGE_SIZE, page_up
 from ..text import short
 from ..units import DIGITS_MAX, format_size
 from ..value import FrozenDict, Value
@@ -36,7 +36,6 @@ from .values import (
     Values,
     choices,
     label_max,
-    page_up,
     wrong_level,
 )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 
 from ..errors import InvalidValueError
-from ..limits import PAGE_SIZE, SWAP_LABEL_MAX, TABLE_BYTES_PER_PAGE
+from ..limits import PAGE_SIZE, SWAP_LABEL_MAX, TABLE_BYTES_PER_PAGE, page_up
 from ..limits import SWAP_PRIORITY_MAX as PRIORITY_MAX
 from ..units import DIGITS_MAX, SUFFIXES, format_size, parse_size
 from .device_config import Choice
@@ -217,11 +217,6 @@ def bare_number(text: str) -> str:
     if text.strip().replace(".", "", 1).isalnum():
         return "a bare number is KiB"
     return "within an expression a bare number is bytes: give it a suffix such as M"
-
-
-def page_up(size: int) -> int:
-    """Round as the kernel does, so that what it tells back compares equal."""
-    return -(-size // PAGE_SIZE) * PAGE_SIZE
 
 
 def is_yes(text: str, more: str = "") -> bool:

@@ -163,11 +163,6 @@ def size_of(device: Handle, size: int | str, what: str) -> int:
     return wanted
 
 
-def page_up(size: int) -> int:
-    """Round as the kernel does."""
-    return -(-size // PAGE_SIZE) * PAGE_SIZE
-
-
 def mem_limit(device: Handle) -> int:
     """Return the limit of a device's memory, in bytes; 0 is none."""
     return parse_mm_stat(device.read("mm_stat"))["mem_limit"] or 0

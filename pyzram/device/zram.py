@@ -22,6 +22,7 @@ from ..errors import (
 from ..kernel import holders
 from ..kernel.parse import parse_algorithms, parse_recomp_algorithms
 from ..kernel.sysfs import Sysfs
+from ..limits import page_up
 from ..units import check_count
 from . import algorithms, lifecycle, swap
 from .handle import BUSY_RETRY_SECONDS, Handle
@@ -249,7 +250,7 @@ class Zram(Handle):
         self.require_uninitialised("set disksize")
         try:
             self.write_verified(
-                "disksize", wanted, self.read_disksize, lambda got: got == lifecycle.page_up(wanted)
+                "disksize", wanted, self.read_disksize, lambda got: got == page_up(wanted)
             )
         except AccessError:
             raise  # the kernel never saw it, and would not let us reset either
@@ -272,7 +273,7 @@ class Zram(Handle):
             "mem_limit",
             wanted,
             lambda: lifecycle.mem_limit(self),
-            lambda got: got == lifecycle.page_up(wanted),
+            lambda got: got == page_up(wanted),
         )
 
     def reset_mem_used_max(self) -> None:
