@@ -51,7 +51,7 @@ class DeviceNotFoundError(NotFoundError):
 
 
 class NotZramError(ZramOSError):
-    """The device exists but is no zram device (ENOTBLK, ENOTTY or EINVAL)."""
+    """The device exists but is not a zram device (ENOTBLK, ENOTTY or EINVAL)."""
 
 
 class DeviceBusyError(ZramOSError):
@@ -75,7 +75,7 @@ class BlockedError(ZramOSError, TimeoutError):
 
 
 class InvalidValueError(ZramError, ValueError):
-    """A value that cannot be meant; refused before the kernel saw it."""
+    """An invalid value; refused before the kernel saw it."""
 
 
 _CLASSES: dict[int, type[ZramOSError]] = {

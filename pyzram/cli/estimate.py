@@ -149,7 +149,7 @@ def estimated(options: Any) -> tuple[Estimate, int]:
     """Do what the options say; gives the result and the machine's memory.
 
     Raises:
-        UsageError: a value that cannot be meant.
+        UsageError: an invalid value.
         ZramError: a source cannot be read.
     """
     try:

@@ -20,7 +20,7 @@ def textfile(options: Any, estimated: Callable[[], Estimate]) -> int:
     """Write the metrics, whatever could be read; returns the exit status.
 
     Raises:
-        UsageError: other output is asked for too, or a value cannot be meant.
+        UsageError: other output is asked for too, or a value is invalid.
         ZramError: the file cannot be written.
     """
     for other in ("json", "plot", "idle"):

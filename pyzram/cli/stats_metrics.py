@@ -79,7 +79,7 @@ def families(devices: Sequence[Attributes]) -> list[Family]:
 
 
 def _words(devices: Sequence[Attributes]) -> list[Family]:
-    """What is no number: 1, with the words in labels."""
+    """What is not a number: 1, with its words in labels."""
     algorithm = Family(
         "zram_comp_algorithm",
         INFO,

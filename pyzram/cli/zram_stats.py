@@ -278,7 +278,7 @@ def write(text: str) -> None:
     try:
         sys.stdout.write(text)
     except UnicodeEncodeError as err:
-        # A mount point may have letters that the terminal has not.
+        # A mount point may have letters that the terminal cannot show.
         sys.stdout.write(text.encode(err.encoding, "backslashreplace").decode(err.encoding))
 
 

@@ -105,7 +105,7 @@ class _Reader:
     def wrong(self) -> InvalidValueError:
         rest = self.text[self.at :]
         what = f"{rest!r} is not expected" if rest else "it ends too early"
-        return InvalidValueError(f"{self.text!r} is no size: {what}")
+        return InvalidValueError(f"{self.text!r} is not a size: {what}")
 
     def char(self) -> str:
         return self.text[self.at : self.at + 1]
@@ -192,7 +192,8 @@ class _Reader:
         try:
             return ("number", (), float(word) if "e" in word.lower() else float(f"{word}e{power}"))
         except ValueError:
-            raise InvalidValueError(f"{self.text!r} is no size: {word!r} is no number") from None
+            why = f"{self.text!r} is not a size: {word!r} is not a number"
+            raise InvalidValueError(why) from None
 
     def digits(self, more: str) -> None:
         while (char := self.char()) and ((char.isascii() and char.isdigit()) or char in more):
@@ -225,7 +226,7 @@ class _Reader:
         least, most, _ = FUNCTIONS[name]
         if not least <= len(values) <= most:
             raise InvalidValueError(
-                f"{self.text!r} is no size: {name} takes not {len(values)} values"
+                f"{self.text!r} is not a size: {name} does not take {len(values)} values"
             )
         return (name, tuple(values), 0.0)
 

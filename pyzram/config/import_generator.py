@@ -122,11 +122,11 @@ def _wrong(key: str, value: str) -> str:
     elif key == "swap-priority":
         digits = value[1:] if value[:1] in ("+", "-") else value
         if not is_number(digits) or not -1 <= int(value) <= PRIORITY_MAX:
-            return f"{value!r} is no number from -1 to {PRIORITY_MAX}"
+            return f"{value!r} is not a number from -1 to {PRIORITY_MAX}"
     elif key == "zram-fraction":
         fraction = _fraction(value)
         if fraction is None or not fraction >= 0:
-            return f"{value!r} is no size"
+            return f"{value!r} is not a size"
     elif key in ("zram-size", "zram-resident-limit"):
         try:
             check_syntax(value)
@@ -283,7 +283,7 @@ class _Device:
                 # Here a policy's variables belong, once the configuration has them.
                 self.lose(key, f"{word}: {NO_POLICY}")
             elif not plain or (bracket and not rest.endswith(")")):
-                self.lose(key, f"{word!r} is no algorithm")
+                self.lose(key, f"{word!r} is not an algorithm")
             elif len(names) > MAX_SECONDARIES:
                 self.lose(key, f"{word}: {MAX_SECONDARIES} recompress at most")
             else:

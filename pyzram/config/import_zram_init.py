@@ -63,7 +63,7 @@ def translated(text: str, path: str) -> Imported | None:
     if not count:
         found.lose(line, "without num_devices, zram-init makes no device")
     elif not is_number(count) or int(count) > MAX_DEVICES:
-        found.lose(line, f"num_devices: {count[:20]!r} is no number of devices, so it makes none")
+        found.lose(line, f"num_devices: {count[:20]!r} does not count devices, so it makes none")
         count = ""
     devices: dict[int, Device] = {}
     for name, (line, value) in values.items():

@@ -328,7 +328,7 @@ class _Parser:
             label=get("ZRAM_LABEL"),
             backing_dev=get("ZRAM_BACKING_DEV"),
             writeback_limit=get("ZRAM_WRITEBACK_LIMIT"),
-            # As the kernel will tell it back.
+            # As the kernel will report it.
             mount_point=self.resolve(point) if point else None,
             fstype=fstype,
             mkfs_options=get("ZRAM_MKFS_OPTS", DEFAULT_MKFS_OPTIONS.get(fstype, ())),

@@ -114,7 +114,8 @@ class _AssignmentParser:
             if name and after in (" ", "\t") and rest[len(name) :].lstrip().startswith("="):
                 raise RefusedError(line, f"{name}: no blanks around '=' in shell syntax")
             raise RefusedError(
-                line, f"{rest!r} is no assignment: this file holds NAME=value lines and no commands"
+                line,
+                f"{rest!r} is not an assignment: this file holds NAME=value lines and no commands",
             )
         self.take()
         value = self.value(name, line)

@@ -75,7 +75,7 @@ class _ExpressionParser:
     def wrong(self) -> InvalidValueError:
         what = f"{self.peek()!r} is not expected here" if self.peek() else "it ends too early"
         return InvalidValueError(
-            f"{self.text!r} is no size: {what} (a size is like 512M, 50% or min(ram/2, 4G))"
+            f"{self.text!r} is not a size: {what} (a size is like 512M, 50% or min(ram/2, 4G))"
         )
 
     def comparison(self) -> Ratio:
@@ -130,7 +130,7 @@ class _ExpressionParser:
         if word == "(":
             values = self.list()
             if len(values) > 1:
-                raise InvalidValueError(f"{self.text!r} is no size: a comma outside a function")
+                raise InvalidValueError(f"{self.text!r} is not a size: a comma outside a function")
             return values[0]
         if word in FUNCTIONS:
             self.take()
@@ -139,7 +139,7 @@ class _ExpressionParser:
             values = self.list()
             least, most, function = FUNCTIONS[word]
             if not least <= len(values) <= most:
-                raise InvalidValueError(f"{self.text!r}: {word} takes not {len(values)} values")
+                raise InvalidValueError(f"{self.text!r}: {word} does not take {len(values)} values")
             try:
                 return function(values)
             except ArithmeticError as err:
@@ -168,7 +168,7 @@ class _ExpressionParser:
         whole, dot, fraction = digits.partition(".")
         if not (whole + fraction).isdigit() or (dot and not (whole and fraction)):
             remedy = f" (write 0{word})" if not whole and fraction.isdigit() else ""
-            raise InvalidValueError(f"{self.text!r}: {word!r} is no number{remedy}")
+            raise InvalidValueError(f"{self.text!r}: {word!r} is not a number{remedy}")
         suffix = word[len(digits) :]
         if suffix == "%":
             unit, divisor = self.names["ram"], 100
@@ -199,7 +199,7 @@ def _power(base: Ratio, exponent: Ratio, text: str) -> Ratio:
     if times * bottom != top or abs(times) * bits > POWER_BITS:
         value = _float(base) ** _float(exponent) if base[0] or top >= 0 else float("inf")
         if isinstance(value, complex) or value in (float("inf"), float("-inf")):
-            raise InvalidValueError(f"{text!r}: a power that is no number")
+            raise InvalidValueError(f"{text!r}: a power that is not a number")
         return value.as_integer_ratio()
     result = base[0] ** abs(times), base[1] ** abs(times)
     return result if times >= 0 else _over((1, 1), result, text)

@@ -121,12 +121,12 @@ class Values:
 
     def label(self, text: str) -> str:
         if not text.isprintable():
-            raise InvalidValueError(f"{text!r} is no label: not printable")
+            raise InvalidValueError(f"{text!r} is not a label: not printable")
         return text
 
     def path(self, text: str) -> str:
         if not os.path.isabs(text) or not text.isprintable():
-            raise InvalidValueError(f"{text!r} is no absolute path")
+            raise InvalidValueError(f"{text!r} is not an absolute path")
         # Two leading slashes are the one thing that normpath keeps.
         return os.path.normpath("/" + text.lstrip("/"))
 
@@ -139,7 +139,7 @@ class Values:
 
     def word(self, text: str) -> str:
         if not all(char.isalnum() or char in "-_." for char in text) or text.startswith("-"):
-            raise InvalidValueError(f"{text!r} is no name")
+            raise InvalidValueError(f"{text!r} is not a name")
         return text
 
     def words(self, text: str) -> tuple[str, ...]:
@@ -208,7 +208,7 @@ def _id(digits: str) -> int:
     """Turn digits into a user's or group's number: 32 bits, of which all ones mean none."""
     if len(digits) > ID_DIGITS_MAX or int(digits) > ID_MAX:
         shown = digits if len(digits) <= 20 else f"{digits[:20]}..."
-        raise InvalidValueError(f"{shown} is no number of a user or group (0 to {ID_MAX})")
+        raise InvalidValueError(f"{shown} is not a number of a user or group (0 to {ID_MAX})")
     return int(digits)
 
 
@@ -304,7 +304,7 @@ def params_of(words: list[str]) -> tuple[int | None, str | None, int | None]:
                 raise InvalidValueError(f"{word!r}: -15 to -9, or 9 to 15 with a zlib header")
         elif key == "dict":
             if not os.path.isabs(value) or '"' in value:
-                raise InvalidValueError(f"dictionary {value!r} is no absolute path")
+                raise InvalidValueError(f"dictionary {value!r} is not an absolute path")
             dictionary = value
         else:
             raise InvalidValueError(f"{word!r}: parameters are level=, dict= and deflate.winbits=")

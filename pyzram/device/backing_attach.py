@@ -103,7 +103,10 @@ def _check(text: str, fd: int, force: bool, tree: Sysfs) -> None:
         used = _file_users(tree, status)
     else:
         raise from_errno(
-            errno.ENOTBLK, f"backing device {text}", text, remedy="nor is it a regular file"
+            errno.ENOTBLK,
+            f"backing device {text}",
+            text,
+            remedy="give a block device or a regular file",
         )
     if used:
         raise DeviceBusyError(

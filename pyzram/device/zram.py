@@ -209,7 +209,7 @@ class Zram(Handle):
         Raises:
             DeviceBusyError: initialised and written to, or in use (EBUSY).
             OverwriteError: ``backing_dev`` holds something (EEXIST).
-            InvalidValueError: a value that cannot be meant; nothing was changed.
+            InvalidValueError: an invalid value; nothing was changed.
             UnsupportedError: this kernel lacks something that was asked for.
             ZramOSError: what the kernel answered to the step that failed.
         """
@@ -372,7 +372,7 @@ class Zram(Handle):
         """Set all parameters of one priority (``algorithm_params``, 6.12), 0 being the primary.
 
         What is not given returns to its default. The kernel judges values only when disksize is
-        set, and does not tell them back. Refused here on an initialised device: 6.12 to 6.18
+        set, and does not report them. Refused here on an initialised device: 6.12 to 6.18
         accept it there and free the dictionary that the compressor still uses.
 
         Raises:
@@ -412,7 +412,7 @@ class Zram(Handle):
         :func:`pyzram.recompress_pages` does it in steps that can be stopped.
 
         Raises:
-            InvalidValueError: a type, priority or number that cannot be meant, or an algorithm
+            InvalidValueError: an invalid type, priority or number, or an algorithm
                 that is not configured.
             UnsupportedError: this kernel has no recompression.
             ZramOSError: what the kernel answered (EINVAL not initialised, or a threshold that
@@ -595,7 +595,7 @@ class Zram(Handle):
         """Stop swapping on the device (swapoff(2)); its pages return to memory first.
 
         Raises:
-            ZramOSError: ENOMEM memory cannot take the pages, EINVAL it is no swap, EPERM.
+            ZramOSError: ENOMEM memory cannot take the pages, EINVAL it is not swap, EPERM.
         """
         swap.swapoff(self)
 
@@ -620,7 +620,7 @@ class Zram(Handle):
         """Mount the file system on a directory, with options as mount(8) takes them.
 
         Raises:
-            ZramOSError: ``point`` is no directory (ENOENT, ENOTDIR).
+            ZramOSError: ``point`` is not a directory (ENOENT, ENOTDIR).
             ZramError: mount failed; its own words are kept.
         """
         from . import file_system

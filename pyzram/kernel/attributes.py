@@ -134,7 +134,7 @@ class AttributeReader:
         self._swaps: dict[str, parse.SwapArea] | None = None
         self._mounts: dict[str, list[str]] | None = None
         self._waits: bool | None = None
-        self._helper: ForkedReader | None = None
+        self._forked: ForkedReader | None = None
         self._stuck: dict[str, ForkedReader] = {}
 
     def refresh(self) -> None:
@@ -143,9 +143,9 @@ class AttributeReader:
 
     def close(self) -> None:
         """End the child that reads, if there is one."""
-        if self._helper is not None:
-            self._helper.close()
-            self._helper = None
+        if self._forked is not None:
+            self._forked.close()
+            self._forked = None
 
     def read(self, device: Attributes, file: str) -> str | None:
         """Read an attribute; ``None`` where this kernel has none of that name.
@@ -220,13 +220,13 @@ class AttributeReader:
             if not stuck.ended():
                 raise TimeoutError
             del self._stuck[name]
-        if self._helper is None:
+        if self._forked is None:
             from .forked_reader import ForkedReader
 
-            self._helper = ForkedReader()
+            self._forked = ForkedReader()
         try:
-            return self._helper.read(path, PATIENCE_SECONDS).decode("utf-8", "surrogateescape")
+            return self._forked.read(path, PATIENCE_SECONDS).decode("utf-8", "surrogateescape")
         except TimeoutError:
-            self._helper.leave()
-            self._stuck[name], self._helper = self._helper, None
+            self._forked.leave()
+            self._stuck[name], self._forked = self._forked, None
             raise

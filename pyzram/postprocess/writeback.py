@@ -93,7 +93,7 @@ def writeback_ranges(
             device.writeback(page_indexes=pages)
 
     def commands() -> Iterator[Callable[[], object]]:
-        # Several short ranges within one loan of the limit, which costs more than they do.
+        # Several short ranges within one override of the limit, which costs more than they do.
         batch: list[tuple[int, int]] = []
         room = sizer.pages
         for low, high in wanted:

@@ -128,11 +128,11 @@ def _look_closely(registry: Registry, devices: dict[int, ObservedDevice]) -> Non
         reader.close()
 
 
-def _used_otherwise(device: ObservedDevice, memory: dict[str, str]) -> bool:
+def _used_otherwise(device: ObservedDevice, settings: dict[str, str]) -> bool:
     """Whether somebody has taken a device of ours and made something else of it."""
-    if int(memory.get("disksize", 0)) not in (0, device.disksize) and device.disksize:
+    if int(settings.get("disksize", 0)) not in (0, device.disksize) and device.disksize:
         return True
-    return bool(device.area if memory.get("mount_point") else memory and device.mounts)
+    return bool(device.area if settings.get("mount_point") else settings and device.mounts)
 
 
 def mem_available(sysfs: Sysfs) -> int:

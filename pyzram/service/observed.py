@@ -72,7 +72,7 @@ class ObservedDevice:
         self.others = others
         """Where somebody else has mounted a device of ours: bound, a subvolume, or anew."""
         self.settings = settings or {}
-        """What the kernel does not tell back, as it was asked for (:func:`settings_of`)."""
+        """What the kernel does not report, as it was asked for (:func:`settings_of`)."""
 
     @property
     def name(self) -> str:

@@ -37,7 +37,7 @@ class RegisteredDevice:
         self.diskseq: str = diskseq
         self.ready: bool = ready
         self.settings: dict[str, str] = {}
-        """What was asked for and the kernel does not tell back."""
+        """What was asked for and the kernel does not report."""
 
 
 class Registry:

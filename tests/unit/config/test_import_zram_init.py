@@ -156,7 +156,7 @@ def test_algorithms_and_parameters(lines: str, algorithms: list[str]) -> None:
         ("uuid0=1234", "uuid0"),
         ("args0='-v'", "shell code"),
         ("unknown=1", "no variable of zram-init"),
-        ("echo hello", "no assignment"),
+        ("echo hello", "not an assignment"),
     ],
 )
 def test_what_has_no_equivalent_is_said_with_its_line(line: str, words: str) -> None:

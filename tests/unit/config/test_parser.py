@@ -302,7 +302,7 @@ def test_assignments_mean_what_they_mean_to_a_shell(text: str, tmp_path: Path) -
         ("A = 1", 1, "no blanks around '='"),
         ("A=1 rm -rf x", 1, "no commands"),
         ("if true; then", 1, "no commands"),
-        ("1A=2", 1, "no assignment"),
+        ("1A=2", 1, "not an assignment"),
         ("A=~/x", 1, "'~'"),
         (". /etc/other", 1, "no commands"),
         ("A=$'x'", 1, "shells differ"),
@@ -477,7 +477,7 @@ def test_two_links_to_one_place_are_one_place(tmp_path: Path) -> None:
 
 
 def test_a_size_without_its_zero_says_how_to_write_it() -> None:
-    with pytest.raises(ConfigError, match=r"'.5G' is no number \(write 0.5G\)"):
+    with pytest.raises(ConfigError, match=r"'.5G' is not a number \(write 0.5G\)"):
         parse("ZRAM_SIZE_0=.5G")
 
 
