@@ -56,6 +56,19 @@ def take_note() -> None:
             signal(number, _note)
 
 
+def ignore() -> None:
+    """From now on nothing: all is done, and what is left of the process is to tell of it.
+
+    Python gives signals back to the kernel's default while it ends, and one that comes then would
+    make a failure of what was done.
+    """
+    if _Notes.taking:
+        from _signal import SIG_IGN, signal
+
+        for number in ENDING:
+            signal(number, SIG_IGN)
+
+
 def _note(number: int, _frame: FrameType | None) -> None:
     _Notes.number = _Notes.number or number
     _end_child()

@@ -53,11 +53,21 @@ def main(argv: list[str] | None = None) -> int:
 
     Some commands have more to tell by it; their manual pages say so.
     """
+    if argv is not None:
+        return _main(argv)
+    try:
+        return _main(sys.argv[1:])
+    finally:
+        # This process ends now; where a command had reason to note signals, this is loaded.
+        if interruption := sys.modules.get("pyzram.interruption"):
+            interruption.ignore()
+
+
+def _main(argv: list[str]) -> int:
     from ..errors import ZramError
     from .options import UsageError
 
     _open_standard_files()
-    argv = sys.argv[1:] if argv is None else argv
     leading, argv = _leading(argv)
     name = argv[0] if argv and argv[0] in COMMANDS else ""
     program = f"pyzram {name}".rstrip()

@@ -131,7 +131,8 @@ def judge(box: Box, command: str, status: int, said: str) -> None:
     """After a SIGTERM what was said is what is."""
     numbers = box.numbers()
     if status == -signal.SIGTERM:
-        assert not said, "before it could take note of anything"
+        assert "ended" not in said, "what had something to say ends by a status"
+        assert bool(numbers) == (command != "start"), "before it could take note of anything"
         return
     if command == "start":
         assert bool(numbers) == (status == 0), said

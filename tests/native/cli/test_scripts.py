@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""The installed scripts: what the environment says of Python is not honoured by root."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[3] / "scripts" / "pyzram"
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+THEIRS = "raise SystemExit('of somebody else')\n"
+
+
+def put(folder: Path) -> None:
+    for module in ("pyzram", "cffi", "json"):
+        (folder / module).mkdir(parents=True)
+        (folder / module / "__init__.py").write_text(THEIRS)
+
+
+@pytest.mark.parametrize("name", ["pyzram", "zram_stats"])
+def test_a_path_is_not_searched(tmp_path, name):
+    script = Path(sys.executable).with_name(name)
+    if not script.exists():
+        pytest.skip("the scripts are not beside this Python")
+    put(tmp_path)
+    done = subprocess.run(
+        [script, "--version"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "pyzram" in done.stdout
+
+
+@pytest.mark.parametrize("owner", [0, 65534])
+def test_the_home_of_another_user_is_not_searched(tmp_path, owner):
+    """With the Python below this one's environment, which has no pyzram, only that home has."""
+    python = str(vars(sys)["_base_executable"])
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    tell = "import site; print(site.ENABLE_USER_SITE, site.USER_SITE)"
+    enabled, _, home = subprocess.check_output([python, "-c", tell], env=env, text=True).partition(
+        " "
+    )
+    if enabled != "True" or not SCRIPT.exists():
+        pytest.skip("this Python has no packages of users, or the tree is not here")
+    put(Path(home.strip()))
+    os.chown(home.strip(), owner, owner)
+    done = subprocess.run(
+        [python, SCRIPT, "--version"], env=env, capture_output=True, text=True, check=False
+    )
+    assert ("of somebody else" in done.stderr) == (owner == 0), "root's own is honoured"
