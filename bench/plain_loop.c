@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What bench/pages.py measures page_sizes() against: a loop over the pages, one call for each, as the
+ * What bench/pages.py measures compressed_sizes() against: a loop over the pages, one call for each, as the
  * manuals of the libraries show it; pyzram's own algorithms by their own code. Returns the sum of the
  * lengths, 0 if something failed.
  */

@@ -28,7 +28,7 @@ def main() -> int:
     pairs: list[tuple[int, int]] = []
     for kind, share in SHARES.items():
         data = corpus.make(kind, share * PAGES)
-        pairs += zip(*(pyzram.page_sizes(data, name) for name in ALGORITHMS), strict=True)
+        pairs += zip(*(pyzram.compressed_sizes(data, name) for name in ALGORITHMS), strict=True)
     FILE.write_text(json.dumps({"algorithms": ALGORITHMS, "lengths": pairs}) + "\n")
     for place, name in enumerate(ALGORITHMS):
         lengths = [pair[place] for pair in pairs]

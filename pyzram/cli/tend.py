@@ -68,15 +68,17 @@ class Worker:
 
     def write_pages(self, device: Zram, ranges: Sequence[tuple[int, int]], limit: int) -> None:
         """Write these pages."""
-        from ..postprocess.writeback import write_back_pages
+        from ..postprocess.writeback import writeback_ranges
 
-        write_back_pages(device, ranges, limit=limit, timeout=PATIENCE_SECONDS)
+        writeback_ranges(device, ranges, limit=limit, timeout=PATIENCE_SECONDS)
 
     def write_idle(self, device: Zram, huge: bool, limit: int) -> None:
         """Write pages that are marked idle."""
-        from ..postprocess.writeback import write_back
+        from ..postprocess.writeback import writeback_pages
 
-        write_back(device, "huge_idle" if huge else "idle", limit=limit, timeout=PATIENCE_SECONDS)
+        writeback_pages(
+            device, "huge_idle" if huge else "idle", limit=limit, timeout=PATIENCE_SECONDS
+        )
 
     def recompress(self, device: Zram, action: Recompress, age: int, seconds: float) -> None:
         """Recompress pages of that age; where ages are not known, those that are marked."""

@@ -12,7 +12,7 @@ from .. import _native
 from ..algorithm import Algorithm, as_algorithms
 from ..value import Record
 from .codec import algorithms as all_algorithms
-from .codec import page_sizes
+from .codec import compressed_sizes
 from .estimate import parse_algorithm
 from .sampling import Sample
 from .zsmalloc import PoolModel, PoolStats
@@ -126,7 +126,7 @@ def bench_pages(
     rows = []
     wanted = candidates(algorithms)
     for i, (name, level) in enumerate(wanted):
-        figures = store.store(page_sizes(pages, name, level=level, page_size=size))
+        figures = store.store(compressed_sizes(pages, name, level=level, page_size=size))
         much = store.scale(figures, PAGES_OF_A_FULL_POOL)
         compress_ns, decompress_ns = _native.time_pages(name, level, size, work)
         compress = _speed(work, sum(compress_ns) / 1e9)
@@ -163,7 +163,7 @@ def _walls(
     for _ in range(3 if quick else 1):
         for count in (1, threads):
             start = time.perf_counter()
-            page_sizes(work, name, level=level, page_size=size, threads=count)
+            compressed_sizes(work, name, level=level, page_size=size, threads=count)
             walls.append(max(time.perf_counter() - start, 1e-9))
     return min(walls[::2]), min(walls[1::2])
 

@@ -129,9 +129,6 @@ def compressed_sizes(
     return _sizes(buffer, codec, threads)
 
 
-page_sizes = compressed_sizes  # as it was called before 1.0
-
-
 def analyse(
     buffer: Buffer,
     algorithms: str | Algorithm | Iterable[str | Algorithm],

@@ -19,7 +19,7 @@ from ..errors import InvalidValueError
 from ..units import format_size
 from ..value import FrozenDict, Record
 from .codec import algorithms as all_algorithms
-from .codec import page_sizes
+from .codec import compressed_sizes
 from .sampling import PRECISION, Interval, Sample, interval
 from .segments import Owner
 from .sources import HIDDEN, Source
@@ -239,7 +239,7 @@ def estimate_pages(
         timed = _timed_pages(batch.pages, sample, store) if timing else bytearray()
         lengths: Sequence[int] = ()
         for tally in tallies.values():
-            lengths = page_sizes(
+            lengths = compressed_sizes(
                 batch.pages,
                 tally.name,
                 level=tally.level,

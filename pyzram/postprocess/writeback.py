@@ -112,9 +112,6 @@ def writeback_ranges(
     return _run(device, sizer, limit, progress, commands())
 
 
-write_back, write_back_pages = writeback_pages, writeback_ranges  # before 1.0
-
-
 def mark_idle(device: Zram, age: int, *, timeout: float | None = None) -> bool:
     """Mark pages idle that were not used for ``age`` seconds.
 

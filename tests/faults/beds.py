@@ -52,7 +52,7 @@ class Bed:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=600,
         )
 
     def prepare(self) -> None:
@@ -248,7 +248,10 @@ BEDS: dict[str, type[Bed]] = {
 
 def why_not(command: str) -> str:
     """Why this kernel cannot do a command, or nothing."""
-    features = pyzram.features()
+    if BEDS[command] is not PostprocessBed:
+        return ""
+    with pyzram.Zram.add() as device:
+        features = pyzram.features(device)
     if command == "writeback" and not features.writeback:
         return "this kernel has no writeback"
     if command == "recompress" and not features.recompression:

@@ -42,7 +42,7 @@ def compare(device: pyzram.Zram, data: bytes, name: str, level: int | None) -> d
     kernel = stored(device, pages)
     ours = [
         PAGE if length >= model.huge_class_size else length
-        for length in pyzram.page_sizes(data, name, level=level)
+        for length in pyzram.compressed_sizes(data, name, level=level)
     ]
     row = {
         "algorithm": name,

@@ -25,7 +25,7 @@ def ours(key):
     page_size = int(size)
     huge = pyzram.PoolModel(page_size=page_size, word_size=8, chain=(8, "waste")).huge_class_size
     data = b"".join(vectors.large_pages(page_size))
-    lengths = pyzram.page_sizes(data, algorithm, level=int(level), page_size=page_size)
+    lengths = pyzram.compressed_sizes(data, algorithm, level=int(level), page_size=page_size)
     return [page_size if length >= huge else length for length in lengths]
 
 

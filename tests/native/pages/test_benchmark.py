@@ -17,7 +17,7 @@ from pyzram.cli.json_documents import of_bench
 from pyzram.cli.options import UsageError
 from pyzram.errors import InvalidValueError
 from pyzram.pages import benchmark
-from pyzram.pages.codec import algorithms, page_sizes
+from pyzram.pages.codec import algorithms, compressed_sizes
 from pyzram.pages.zsmalloc import PoolModel, PoolStats
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -51,7 +51,7 @@ def test_figures_are_those_of_the_pages(corpus):
     assert [row.label for row in rows] == ["lz4:1", "zstd:3"]
     assert told == [(1, 2), (2, 2)]
     for row in rows:
-        lengths = page_sizes(data, row.name, level=row.level, page_size=PAGE)
+        lengths = compressed_sizes(data, row.name, level=row.level, page_size=PAGE)
         assert row.figures == PoolModel().store(lengths)
         assert row.figures.same_pages == 10
         assert min(row.compress, row.decompress, row.compress_threads, row.speedup) > 0
@@ -129,7 +129,7 @@ def test_the_plot_names_algorithms_and_levels(corpus, tmp_path):
 def test_the_historic_block_shows_a_device_that_is_not_there(corpus, capsys):
     assert zram_stats.main(["--estimate=lz4", str(corpus)]) == 0
     lines = dict(line.split(":", 1) for line in capsys.readouterr().out.splitlines())
-    figures = PoolModel().store(page_sizes(corpus.read_bytes(), "lz4", page_size=PAGE))
+    figures = PoolModel().store(compressed_sizes(corpus.read_bytes(), "lz4", page_size=PAGE))
     assert list(lines)[:11] == [
         "disksize",
         "num_reads",

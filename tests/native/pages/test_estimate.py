@@ -19,7 +19,7 @@ from pyzram.cli.json_documents import of_estimate
 from pyzram.config import parser
 from pyzram.errors import InvalidValueError
 from pyzram.pages import estimate
-from pyzram.pages.codec import algorithms, page_sizes
+from pyzram.pages.codec import algorithms, compressed_sizes
 from pyzram.pages.sampling import Interval
 from pyzram.pages.segments import Owner
 from pyzram.pages.sources import Source, open_files
@@ -58,7 +58,7 @@ def corpus(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def truth(corpus):
-    return STORE.store(page_sizes(corpus.read_bytes(), FAST))
+    return STORE.store(compressed_sizes(corpus.read_bytes(), FAST))
 
 
 def run(corpus, **options):

@@ -338,7 +338,7 @@ def test_a_signal_ends_a_run_between_two_steps(kernel, number):
     interruption.take_note()
     try:
         with pytest.raises(SystemExit) as caught:
-            writeback.write_back(kernel, progress=lambda _: os.kill(os.getpid(), number))
+            writeback.writeback_pages(kernel, progress=lambda _: os.kill(os.getpid(), number))
     finally:
         interruption._Notes.number, interruption._Notes.taking = 0, False
     assert caught.value.code == 128 + number
