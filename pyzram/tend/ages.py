@@ -23,6 +23,7 @@ UNIT = 64
 TURN = 0xFFFF
 """Units until the numbers begin again; 0 is for what is not known."""
 SAME, GONE, HUGE = FLAGS["same"], FLAGS["written_back"], FLAGS["huge"]
+TRIED = SAME | GONE | FLAGS["recompressed"] | FLAGS["incompressible"]
 
 
 class Ages:
@@ -36,14 +37,21 @@ class Ages:
         self._began = began
         """CLOCK_BOOTTIME when it began to keep them: what it does not know is as young."""
 
-    def remember(self, device: Zram) -> None:
-        """Take note of the times that the kernel knows now; before each recompression."""
-        for place, accessed, _flags in slots(device):
+    def remember(self, device: Zram, since: float = 0.0, huge: bool = False) -> int:
+        """Take note of the times that the kernel knows now; before each recompression.
+
+        Returns how many pages were not used since then (CLOCK_BOOTTIME) and were never tried.
+        """
+        untried = 0
+        for place, accessed, flags in slots(device):
             if accessed:
+                if accessed / 1e6 <= since and not flags & TRIED and (flags & HUGE or not huge):
+                    untried += 1
                 piece = self._pieces.get(place // PIECE)
                 if piece is None:
                     piece = self._pieces[place // PIECE] = array("H", bytes(2 * PIECE))
                 piece[place % PIECE] = _number(accessed // (UNIT * 1_000_000) + 1)
+        return untried
 
     def used(self, place: int, accessed: int, now: float) -> float:
         """When a page was last used at the latest, in seconds of CLOCK_BOOTTIME, as ``now``."""

@@ -408,9 +408,11 @@ class Tender:
 
     def _recompress(self, one: _Tended, action: Recompress) -> None:
         before = self._used(one)
-        if one.tells_ages:
-            one.ages.remember(one.device)
         age = int(action.age + self._slept())
+        since = self.clocks.boottime() - age
+        # That nothing is old enough yet says nothing about what there is to gain.
+        if one.tells_ages and not one.ages.remember(one.device, since, action.huge):
+            return
         if age < self.clocks.boottime() - 2:
             self.worker.recompress(one.device, action, age, min(action.seconds, RECOMPRESS_SECONDS))
             after = self._used(one)

@@ -12,7 +12,7 @@ from fake_roots import Machine
 from pyzram.cli import pyzram as command
 from pyzram.errors import ZramOSError
 from pyzram.kernel.sysfs import Sysfs
-from pyzram.tend.actions import WriteBack
+from pyzram.tend.actions import Recompress, WriteBack
 from pyzram.tend.ledger import Ledger
 from pyzram.tend.machine import Clocks, parse_pressure, read_battery, read_clock
 from pyzram.tend.medium import medium_of
@@ -266,6 +266,24 @@ def test_pages_recompressed_keep_their_age(machine):
     pieces = tending._pieces(one, action, action.floor, 1 << 30)
     places = {p for piece in pieces for a, b in piece for p in range(a, b + 1)}
     assert places == set(range(10000))  # the young ones, and those never seen before, are not old
+
+
+def test_recompression_of_nothing_is_no_poor_recompression(machine):
+    watch = Watch()
+    tending, writer = tender(machine, watch)
+    tending.look()
+    (one,) = tending._known.values()
+    tried = []
+    writer.recompress = lambda device, action, age, seconds: tried.append(age)
+    # 10000 pages of 800000 s, 2000 of 999999 s.
+    for now, age, times in ((800000.0, 1200.0, 0), (802000.0, 1200.0, 1), (802000.0, 9000.0, 1)):
+        watch.now = now
+        tending._recompress(one, Recompress("zram0", age, 1024, 5.0))
+        assert len(tried) == times
+        assert (one.gain is None) == (times == 0)
+    one.gain = None
+    tending._recompress(one, Recompress("zram0", 1200.0, 1024, 5.0, huge=True))
+    assert one.gain is None and len(tried) == 1  # none is kept raw
 
 
 def test_ages_are_kept_however_long_the_machine_runs(machine):
