@@ -24,7 +24,7 @@ import pyzram
 from pyzram import _native
 from pyzram.postprocess import recompression, writeback
 
-KILLS = 15
+KILLS = 10
 OWN = 100_000
 UNITS = PAGE // 4096
 
