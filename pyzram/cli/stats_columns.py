@@ -81,6 +81,7 @@ TODAY = (
     "comp_ratio",
     "mount_point",
     "bd_size",
+    "fill",
 )
 # The block layer's file comes last, for those who want all of it.
 COLUMNS = tuple(
@@ -88,8 +89,8 @@ COLUMNS = tuple(
 )
 BY_NAME = {column.name: column for column in COLUMNS}
 HISTORIC = tuple(BY_NAME[name] for name in ELEVEN)
-# comp_ratio says the same as avg_compr_ratio and mem_overhead.
-MODERN = tuple(BY_NAME[name] for name in TODAY if name != "comp_ratio")
+# comp_ratio says the same as avg_compr_ratio and mem_overhead, fill the same as others.
+MODERN = tuple(BY_NAME[name] for name in TODAY if name not in ("comp_ratio", "fill"))
 BLOCK = HISTORIC + MODERN
 DEFAULT = tuple(
     BY_NAME[name]

@@ -17,6 +17,8 @@ from .. import interruption
 from ..text import quote
 from ..units import format_size
 from . import stats_columns
+from .bars import ASCII_BARS, BARS, graph
+from .device_history import Watch, Watched, rate
 from .options import UsageError, is_number
 from .zram_stats import Collection, check, complain, write
 
@@ -25,20 +27,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
-    from ..kernel.attributes import Attributes
-
 SHORTEST, LONGEST = 0.1, 86400.0
-HISTORY = 1000  # steps kept; more than any terminal is wide
 LEAST_GRAPH = 3
-BARS = " ▁▂▃▄▅▆▇█"
-ASCII_BARS = " .:-=+*%#"
 ENTER = "\x1b[?1049h\x1b[?25l"  # the other screen, no cursor
 LEAVE = "\x1b[?25h\x1b[?1049l"
 HOME_POSITION, CLEAR_LINE, CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 
 READ = tuple(
     stats_columns.BY_NAME[name]
-    for name in (*(c.name for c in stats_columns.DEFAULT), "read_ios", "write_ios", "notify_free")
+    for name in (
+        *(column.name for column in stats_columns.DEFAULT),
+        "fill",
+        "read_ios",
+        "write_ios",
+        "notify_free",
+    )
 )
 # Heading, width, and rank: on a narrow terminal the highest rank is dropped first (0 stays).
 SHOWN = (
@@ -49,6 +52,7 @@ SHOWN = (
     ("COMPR", 6, 4),
     ("TOTAL", 6, 2),
     ("RATIO", 6, 3),
+    ("FILL", 4, 3),
     ("READ/s", 8, 5),
     ("WRITE/s", 8, 5),
     ("FREE/s", 8, 6),
@@ -89,86 +93,34 @@ def interval(text: str) -> float:
     return float(text)
 
 
-class Watched:
-    """What is known of one device over time."""
-
-    __slots__ = ("figures", "memory", "rates", "ratio", "seen")
-
-    def __init__(self) -> None:
-        self.figures: Attributes | None = None
-        self.seen = 0.0
-        self.rates: dict[str, float] = {}
-        self.memory: list[float] = []
-        self.ratio: list[float] = []
-
-    def step(self, figures: Attributes, now: float) -> None:
-        """Take in new figures, read at ``now`` (seconds of a steady clock)."""
-        for key in ("read_ios", "write_ios", "notify_free"):
-            old = None if self.figures is None else self.figures[key]
-            new = figures[key]
-            if old is None or new is None or now <= self.seen:
-                self.rates.pop(key, None)
-            else:
-                # After a reset counters start again: then all of them is new.
-                self.rates[key] = (new - old if new >= old else new) / (now - self.seen)
-        self.figures, self.seen = figures, now
-        for history, value in (
-            (self.memory, figures["mem_used_total"]),
-            (self.ratio, stats_columns.BY_NAME["comp_ratio"].get(figures)),
-        ):
-            history.append(value or 0)
-            del history[:-HISTORY]
-
-    def cells(self) -> tuple[str, ...]:
-        """The cells of :data:`SHOWN`."""
-        figures = self.figures
-        assert figures is not None
-        texts = {
-            column.heading: stats_columns.cell(column, column.get(figures), False)
-            for column in stats_columns.DEFAULT
-        }
-        ratio = stats_columns.BY_NAME["comp_ratio"].get(figures)
-        return (
-            str(figures["name"]),
-            texts["ALGORITHM"],
-            texts["DISKSIZE"],
-            texts["DATA"],
-            texts["COMPR"],
-            texts["TOTAL"],
-            "-" if ratio is None else f"{ratio:.2f}",
-            *(rate(self.rates.get(key)) for key in ("read_ios", "write_ios", "notify_free")),
-            texts["SWAP-USED"],
-            texts["MOUNTPOINT"],
-        )
-
-
-def rate(value: float | None) -> str:
-    """A rate per second in few characters."""
-    if value is None:
-        return "-"
-    return f"{value:.1f}" if 0 < value < 10 else f"{value:.0f}"
-
-
-class Watch:
-    """The devices and their history."""
-
-    def __init__(self, collection: Collection) -> None:
-        self.collection = collection
-        self.devices: dict[str, Watched] = {}
-
-    def step(self) -> None:
-        """Read once more; a device that is gone is forgotten."""
-        found = self.collection.read(READ)
-        now = time.monotonic()
-        seen = {figures["name"]: figures for figures, _ in found}
-        self.devices = {name: self.devices.get(name) or Watched() for name in seen}
-        for name, figures in seen.items():
-            self.devices[name].step(figures, now)
+def cells_of(device: Watched) -> tuple[str, ...]:
+    """The cells of :data:`SHOWN`."""
+    figures = device.figures
+    assert figures is not None
+    texts = {
+        column.heading: stats_columns.cell(column, column.get(figures), False)
+        for column in stats_columns.DEFAULT
+    }
+    ratio = stats_columns.BY_NAME["comp_ratio"].get(figures)
+    fill = stats_columns.BY_NAME["fill"].get(figures)
+    return (
+        str(figures["name"]),
+        texts["ALGORITHM"],
+        texts["DISKSIZE"],
+        texts["DATA"],
+        texts["COMPR"],
+        texts["TOTAL"],
+        "-" if ratio is None else f"{ratio:.2f}",
+        "-" if fill is None else f"{fill}%",
+        *(rate(device.rates.get(key)) for key in ("read_ios", "write_ios", "notify_free")),
+        texts["SWAP-USED"],
+        texts["MOUNTPOINT"],
+    )
 
 
 def lines(collection: Collection, seconds: float) -> int:
     """One line for each device and step; ends when the reader has gone."""
-    watch = Watch(collection)
+    watch = Watch(collection, READ)
     write(f"TIME     {layout([heading for heading, _, _ in SHOWN], SHOWN)}\n")
     sys.stdout.flush()
     for _ in beats(seconds):
@@ -177,7 +129,7 @@ def lines(collection: Collection, seconds: float) -> int:
             return collection.status
         clock = time.strftime("%H:%M:%S")
         for device in watch.devices.values():
-            write(f"{clock} {layout(list(device.cells()), SHOWN)}\n")
+            write(f"{clock} {layout(list(cells_of(device)), SHOWN)}\n")
         sys.stdout.flush()
     return 0
 
@@ -207,20 +159,6 @@ def layout(cells: list[str], shown: tuple[tuple[str, int, int], ...]) -> str:
     ).rstrip()
 
 
-def graph(history: list[float], width: int, height: int, bars: str = BARS) -> list[str]:
-    """A picture of the last ``width`` values, ``height`` lines high, zero at its foot."""
-    values = history[-width:]
-    top = max(values, default=0)
-    steps = len(bars) - 1
-    levels = [round(value * height * steps / top) if top else 0 for value in values]
-    # What is there at all shows, however little it is.
-    levels = [max(level, 1) if value else 0 for level, value in zip(levels, values, strict=True)]
-    return [
-        "".join(bars[min(max(level - row * steps, 0), steps)] for level in levels).rjust(width)
-        for row in reversed(range(height))
-    ]
-
-
 def picture(
     watch: Watch,
     width: int,
@@ -234,10 +172,16 @@ def picture(
     shown = fitting(width)
     indexes = [SHOWN.index(column) for column in shown]
     out = [title, layout([column[0] for column in shown], shown)]
-    for device in watch.devices.values():
-        cells = device.cells()
+    # What would fall off the screen is counted, so that nobody takes the rest for all.
+    devices = list(watch.devices.values())
+    room = height - len(out) - len(notes)
+    count = len(devices) if len(devices) <= room else max(room - 1, 0)
+    for device in devices[:count]:
+        cells = cells_of(device)
         out.append(layout([cells[index] for index in indexes], shown))
-    if not watch.devices:
+    if count < len(devices):
+        out.append(f"{len(devices) - count} more")
+    if not devices:
         out.append("no configured device")
     out += notes
     out.extend(graphs(watch, width, height - len(out), bars))
@@ -275,7 +219,7 @@ class Screen:
     """The picture on a terminal, and the keys."""
 
     def __init__(self, collection: Collection, seconds: float) -> None:
-        self.watch = Watch(collection)
+        self.watch = Watch(collection, READ)
         self.seconds = seconds
         self.keys = sys.stdin.isatty() if sys.stdin is not None else False
         self.bars = BARS if "utf" in (sys.stdout.encoding or "").lower() else ASCII_BARS

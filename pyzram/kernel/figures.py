@@ -97,6 +97,22 @@ def _comp_ratio(values: Mapping[str, Any]) -> float | None:
     return comp_ratio(values["orig_data_size"], values["mem_used_total"])
 
 
+def fill(*parts: tuple[int | None, int | None]) -> int | None:
+    """Whole percent of whichever of several (part, whole) is nearest to its end."""
+    return max(
+        (share for part, whole in parts if (share := percent(part, whole)) is not None),
+        default=None,
+    )
+
+
+def _fill(values: Mapping[str, Any]) -> int | None:
+    return fill(
+        (values["orig_data_size"], values["disksize"]),
+        (values["mem_used_total"], values["mem_limit"]),
+        (values["swap_used"], values["swap_size"]),
+    )
+
+
 def _limit(values: Mapping[str, Any]) -> int | None:
     # The kernel keeps a number here while nothing is limited.
     limit: int | None = values["writeback_limit"]
@@ -239,6 +255,7 @@ FIGURES = (
         _mem_overhead,
     ),
     Figure("comp_ratio", "", FACTOR, GAUGE, "orig_data_size / mem_used_total", "", _comp_ratio),
+    Figure("fill", "", PERCENT, GAUGE, "of disksize, mem_limit or swap: the fullest", "", _fill),
 )
 BY_NAME = {figure.name: figure for figure in FIGURES}
 _OF_FILE: dict[str, tuple[str, ...]] = {}

@@ -9,6 +9,7 @@ import os
 import pty
 import random
 import select
+import shutil
 import signal
 import struct
 import subprocess
@@ -20,7 +21,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from fake_roots import Machine
 
-from pyzram.cli import stats_live, zram_stats
+from pyzram.cli import bars, device_history, stats_live, zram_stats
 
 COMMAND = (
     sys.executable,
@@ -38,7 +39,7 @@ def figures(**known: object) -> dict[str, object]:
 
 
 def test_rates_are_per_second_and_there_from_the_second_step_on():
-    watched = stats_live.Watched()
+    watched = device_history.Watched()
     watched.step(figures(read_ios=100, write_ios=7), 10.0)
     assert watched.rates == {}
     watched.step(figures(read_ios=150, write_ios=7), 12.5)
@@ -46,14 +47,14 @@ def test_rates_are_per_second_and_there_from_the_second_step_on():
 
 
 def test_a_reset_starts_counters_again_and_is_no_negative_rate():
-    watched = stats_live.Watched()
+    watched = device_history.Watched()
     watched.step(figures(read_ios=1000), 1.0)
     watched.step(figures(read_ios=6), 3.0)
     assert watched.rates["read_ios"] == 3
 
 
 def test_a_figure_that_is_missing_once_has_no_rate():
-    watched = stats_live.Watched()
+    watched = device_history.Watched()
     watched.step(figures(), 1.0)
     watched.step(figures(notify_free=None), 2.0)
     assert "notify_free" not in watched.rates
@@ -62,23 +63,23 @@ def test_a_figure_that_is_missing_once_has_no_rate():
 
 
 def test_history_is_bounded():
-    watched = stats_live.Watched()
-    for step in range(stats_live.HISTORY + 10):
+    watched = device_history.Watched()
+    for step in range(device_history.HISTORY + 10):
         watched.step(figures(mem_used_total=step), float(step))
-    assert len(watched.memory) == len(watched.ratio) == stats_live.HISTORY
-    assert watched.memory[-1] == stats_live.HISTORY + 9
+    assert len(watched.memory) == len(watched.ratio) == device_history.HISTORY
+    assert watched.memory[-1] == device_history.HISTORY + 9
 
 
 def test_a_graph_is_as_wide_and_high_as_told_and_new_values_come_from_the_right():
-    assert stats_live.graph([0, 4, 8], 5, 1) == ["   ▄█"]
-    assert stats_live.graph([1, 8, 16], 3, 2) == ["  █", "▁██"]
-    assert stats_live.graph([0, 0], 3, 2) == ["   ", "   "]
-    assert stats_live.graph([8, 8, 8], 2, 1) == ["██"]
-    assert stats_live.graph([8, 0, 4], 3, 1, stats_live.ASCII_BARS) == ["# ="]
+    assert bars.graph([0, 4, 8], 5, 1) == ["   ▄█"]
+    assert bars.graph([1, 8, 16], 3, 2) == ["  █", "▁██"]
+    assert bars.graph([0, 0], 3, 2) == ["   ", "   "]
+    assert bars.graph([8, 8, 8], 2, 1) == ["██"]
+    assert bars.graph([8, 0, 4], 3, 1, bars.ASCII_BARS) == ["# ="]
 
 
 def test_little_is_not_nothing():
-    assert stats_live.graph([1, 1e9], 2, 1) == ["▁█"]
+    assert bars.graph([1, 1e9], 2, 1) == ["▁█"]
 
 
 @pytest.mark.parametrize("width", [1, 10, 20, 40, 60, 80, 100, 200])
@@ -97,7 +98,7 @@ def test_every_column_fits_somewhere():
 def test_the_picture_never_exceeds_the_terminal(tmp_path, monkeypatch, size):
     monkeypatch.setenv("PYZRAM_ROOT", str(tmp_path))
     Machine(tmp_path, "vm-7.x-multi").add(1)
-    view = stats_live.Watch(zram_stats.Collection([]))
+    view = device_history.Watch(zram_stats.Collection([]), stats_live.READ)
     for _ in range(3):
         view.step()
     drawn = stats_live.picture(view, *size, "title", notes=["a note"])
@@ -110,6 +111,60 @@ def test_the_picture_never_exceeds_the_terminal(tmp_path, monkeypatch, size):
         assert "a note" in drawn
         assert any(line.startswith("zram0 TOTAL now 2.1M") for line in drawn)
     assert any("█" in line for line in drawn) == (size[1] >= 12)
+
+
+def watch_of(tmp_path, monkeypatch, devices: int) -> device_history.Watch:
+    monkeypatch.setenv("PYZRAM_ROOT", str(tmp_path))
+    here = Machine(tmp_path, "vm-6.1")
+    for number in range(1, devices):
+        here.add(number)
+    view = device_history.Watch(zram_stats.Collection([]), stats_live.READ)
+    view.step()
+    view.collection.reader.close()
+    return view
+
+
+@pytest.mark.parametrize("height", range(1, 16))
+def test_every_device_is_shown_or_counted(tmp_path, monkeypatch, height):
+    view = watch_of(tmp_path, monkeypatch, 9)
+    drawn = stats_live.picture(view, 80, height, "title", notes=["a note"])
+    rows = [line for line in drawn if line.startswith("zram") and "TOTAL now" not in line]
+    more = [int(line.split()[0]) for line in drawn if line.endswith(" more")]
+    assert len(drawn) <= height
+    if height >= 4:
+        assert len(rows) + sum(more) == 9
+        assert "a note" in drawn
+
+
+def test_the_fill_is_of_whatever_is_nearest_to_its_end(tmp_path, monkeypatch):
+    def fill() -> str:
+        here = device_history.Watch(zram_stats.Collection([]), stats_live.READ)
+        here.step()
+        cells = stats_live.cells_of(here.devices["zram0"])
+        return dict(zip((column[0] for column in stats_live.SHOWN), cells, strict=True))["FILL"]
+
+    monkeypatch.setenv("PYZRAM_ROOT", str(tmp_path))
+    machine = Machine(tmp_path, "vm-6.1")
+    assert fill() == "25%"  # 16846848 of 64 MiB
+    machine.swap("/dev/zram0 partition 65532 32766 100")
+    assert fill() == "50%"
+    numbers = machine.attribute("mm_stat").read_text().split()
+    numbers[3] = "2500000"  # mem_limit, of which 2252800 are used
+    machine.attribute("mm_stat").write_text(" ".join(numbers) + "\n")
+    assert fill() == "90%"
+
+
+def test_another_device_of_the_same_number_has_a_history_of_its_own(tmp_path, monkeypatch):
+    view = watch_of(tmp_path, monkeypatch, 1)
+    view.step()
+    assert len(view.devices["zram0"].memory) == 2
+    folder = tmp_path / "sys/block/zram0"
+    shutil.copytree(folder, tmp_path / "other")
+    shutil.rmtree(folder)
+    (tmp_path / "other").rename(folder)
+    view.step()
+    assert len(view.devices["zram0"].memory) == 1
+    assert view.devices["zram0"].rates == {}
 
 
 def test_an_interval():
@@ -374,7 +429,7 @@ def test_into_a_pipe_a_device_that_is_none_ends_it(tmp_path, monkeypatch, capsys
 def test_a_failure_that_lasts_is_told_once(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PYZRAM_ROOT", str(tmp_path))
     Machine(tmp_path, "vm-6.1").attribute("io_stat").write_text("what?\n")
-    view = stats_live.Watch(zram_stats.Collection(["zram0"]))
+    view = device_history.Watch(zram_stats.Collection(["zram0"]), stats_live.READ)
     for _ in range(3):
         view.step()
     assert capsys.readouterr().err.count("io_stat") == 1

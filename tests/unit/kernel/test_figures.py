@@ -52,6 +52,12 @@ def test_help_fits_a_line_of_help_and_a_sentence():
         assert not figure.help.endswith(".")
 
 
+def test_the_fill_of_nothing_is_none_and_of_several_the_most():
+    assert figures.fill((0, 0), (5, None), (None, 7)) is None
+    assert figures.fill((1, 4), (0, 0)) == 25
+    assert figures.fill((1, 4), (99, 100), (1, 2)) == 99
+
+
 def test_every_figure_can_be_read():
     for figure in figures.FIGURES:
         if figure.derive is None and figure.name != "name":

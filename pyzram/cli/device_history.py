@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+"""Devices over time, for the views: figures, rates per second, and how they were before."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from . import stats_columns
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import ClassVar
+
+    from ..kernel.attributes import Attributes
+    from .zram_stats import Collection, Wanted
+
+HISTORY = 1000  # steps kept; more than any terminal is wide
+
+
+class Watched:
+    """What is known of one device over time."""
+
+    __slots__ = ("figures", "identity", "memory", "rates", "ratio", "seen")
+
+    counters: ClassVar[tuple[str, ...]] = ("read_ios", "write_ios", "notify_free")
+    """What has a rate."""
+
+    def __init__(self, identity: int = 0) -> None:
+        self.figures: Attributes | None = None
+        self.identity = identity
+        self.seen = 0.0
+        self.rates: dict[str, float] = {}
+        self.memory: list[float] = []
+        self.ratio: list[float] = []
+
+    def step(self, figures: Attributes, now: float) -> None:
+        """Take in new figures, read at ``now`` (seconds of a steady clock)."""
+        for key in self.counters:
+            old = None if self.figures is None else self.figures[key]
+            new = figures[key]
+            if old is None or new is None or now <= self.seen:
+                self.rates.pop(key, None)
+            else:
+                # After a reset counters start again: then all of them is new.
+                self.rates[key] = (new - old if new >= old else new) / (now - self.seen)
+        self.figures, self.seen = figures, now
+        self.keep(self.memory, figures["mem_used_total"])
+        self.keep(self.ratio, stats_columns.BY_NAME["comp_ratio"].get(figures))
+
+    def keep(self, history: list[float], value: float | None) -> None:
+        """Add to a history, which forgets what is old."""
+        history.append(value or 0)
+        del history[:-HISTORY]
+
+
+class Watch:
+    """The devices and their history."""
+
+    kind: ClassVar[type[Watched]] = Watched
+
+    def __init__(self, collection: Collection, wanted: Wanted) -> None:
+        self.collection = collection
+        self.wanted = wanted
+        self.devices: dict[str, Watched] = {}
+
+    def step(self) -> None:
+        """Read once more; a device that is gone is forgotten."""
+        found = self.collection.read(self.wanted)
+        now = time.monotonic()
+        seen: dict[str, Watched] = {}
+        for figures, _ in found:
+            name = figures["name"]
+            try:
+                # The number is given again after hot_remove, its folder is another one then.
+                identity = os.stat(figures.path).st_ino
+            except OSError:
+                continue
+            known = self.devices.get(name)
+            if known is None or known.identity != identity:
+                known = self.kind(identity)
+            known.step(figures, now)
+            seen[name] = known
+        self.devices = seen
+
+
+def rate(value: float | None) -> str:
+    """A rate per second in few characters."""
+    if value is None:
+        return "-"
+    return f"{value:.1f}" if 0 < value < 10 else f"{value:.0f}"
