@@ -168,6 +168,13 @@ _pyzram() {
 	"pyzram recompress --timeout")
 		return
 		;;
+	"pyzram top --delay" | "pyzram top -d")
+		return
+		;;
+	"pyzram top --sort" | "pyzram top -s")
+		mapfile -t COMPREPLY < <(compgen -W "name algorithm disksize data compr total ratio fill read/s write/s free/s backed mountpoint" -- "$current")
+		return
+		;;
 	"pyzram tend --config" | "pyzram tend -c")
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return
@@ -218,7 +225,7 @@ _pyzram() {
 		return
 		;;
 	"zram_stats  --output" | "zram_stats  -o")
-		mapfile -t COMPREPLY < <(compgen -W "$(_pyzram_list "$current" NAME DISKSIZE NUM-READS NUM-WRITES INVALID-IO NOTIFY-FREE ZERO-PAGES DATA COMPR TOTAL AVG-COMPR-RATIO MEM-OVERHEAD ALGORITHM RECOMP-ALGORITHM STREAMS SAME-PAGES HUGE-PAGES HUGE-PAGES-SINCE MEM-LIMIT MEM-USED-MAX PAGES-COMPACTED FAILED-READS FAILED-WRITES WRITESTALL MISS-FREE BACKING-DEV BD-COUNT BD-READS BD-WRITES WRITEBACK-LIMIT SWAP-SIZE SWAP-USED SWAP-PRIORITY COMP-RATIO MOUNTPOINT BD-SIZE READ-IOS READ-MERGES READ-SECTORS READ-TICKS WRITE-IOS WRITE-MERGES WRITE-SECTORS WRITE-TICKS IN-FLIGHT IO-TICKS TIME-IN-QUEUE DISCARD-IOS DISCARD-MERGES DISCARD-SECTORS DISCARD-TICKS FLUSH-IOS FLUSH-TICKS)" -- "$current")
+		mapfile -t COMPREPLY < <(compgen -W "$(_pyzram_list "$current" NAME DISKSIZE NUM-READS NUM-WRITES INVALID-IO NOTIFY-FREE ZERO-PAGES DATA COMPR TOTAL AVG-COMPR-RATIO MEM-OVERHEAD ALGORITHM RECOMP-ALGORITHM STREAMS SAME-PAGES HUGE-PAGES HUGE-PAGES-SINCE MEM-LIMIT MEM-USED-MAX PAGES-COMPACTED FAILED-READS FAILED-WRITES WRITESTALL MISS-FREE BACKING-DEV BD-COUNT BD-READS BD-WRITES WRITEBACK-LIMIT SWAP-SIZE SWAP-USED SWAP-PRIORITY COMP-RATIO MOUNTPOINT BD-SIZE FILL READ-IOS READ-MERGES READ-SECTORS READ-TICKS WRITE-IOS WRITE-MERGES WRITE-SECTORS WRITE-TICKS IN-FLIGHT IO-TICKS TIME-IN-QUEUE DISCARD-IOS DISCARD-MERGES DISCARD-SECTORS DISCARD-TICKS FLUSH-IOS FLUSH-TICKS)" -- "$current")
 		return
 		;;
 	"zram_stats  --textfile")
@@ -239,7 +246,7 @@ _pyzram() {
 		if [[ $current == -* ]]; then
 			mapfile -t COMPREPLY < <(compgen -W "--help --version -h -V -c --config" -- "$current")
 		else
-			mapfile -t COMPREPLY < <(compgen -W "start stop reload restart status info check plan import estimate doctor writeback recompress tend bench help" -- "$current")
+			mapfile -t COMPREPLY < <(compgen -W "start stop reload restart status info check plan import estimate doctor writeback recompress top tend bench help" -- "$current")
 		fi
 		;;
 	"pyzram start")
@@ -311,6 +318,13 @@ _pyzram() {
 	"pyzram recompress")
 		if [[ $current == -* ]]; then
 			mapfile -t COMPREPLY < <(compgen -W "--type -t --algorithm -a --priority -p --threshold --max-pages --compact --age --timeout --json --quiet -q --help -h --version -V" -- "$current")
+		else
+			mapfile -t COMPREPLY < <(compgen -W "$(_pyzram_devices)" -- "$current")
+		fi
+		;;
+	"pyzram top")
+		if [[ $current == -* ]]; then
+			mapfile -t COMPREPLY < <(compgen -W "--delay -d --sort -s --reverse -r --help -h --version -V" -- "$current")
 		else
 			mapfile -t COMPREPLY < <(compgen -W "$(_pyzram_devices)" -- "$current")
 		fi

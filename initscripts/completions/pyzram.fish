@@ -133,10 +133,17 @@ complete -c pyzram -n 'contains -- (__pyzram_command) recompress' -s q -l quiet 
 complete -c pyzram -n 'contains -- (__pyzram_command) recompress' -s h -l help -d 'show this help'
 complete -c pyzram -n 'contains -- (__pyzram_command) recompress' -s V -l version -d 'show the version'
 complete -c pyzram -n 'contains -- (__pyzram_command) recompress' -a "(ls /sys/block | string match 'zram*')"
+complete -c pyzram -n 'not __pyzram_command >/dev/null' -a top -d 'the devices live: how full, what comes and goes, memory pressure'
+complete -c pyzram -n 'contains -- (__pyzram_command) top' -s d -l delay -x -d 'look every SECONDS (1)'
+complete -c pyzram -n 'contains -- (__pyzram_command) top' -s s -l sort -x -a 'name algorithm disksize data compr total ratio fill read/s write/s free/s backed mountpoint' -d 'sort by COLUMN (name)'
+complete -c pyzram -n 'contains -- (__pyzram_command) top' -s r -l reverse -d 'sort the other way round'
+complete -c pyzram -n 'contains -- (__pyzram_command) top' -s h -l help -d 'show this help'
+complete -c pyzram -n 'contains -- (__pyzram_command) top' -s V -l version -d 'show the version'
+complete -c pyzram -n 'contains -- (__pyzram_command) top' -a "(ls /sys/block | string match 'zram*')"
 complete -c pyzram -n 'not __pyzram_command >/dev/null' -a tend -d 'recompress and write back by itself, within a budget, when it helps'
 complete -c pyzram -n 'contains -- (__pyzram_command) tend' -s c -l config -r -F -d 'tend the devices of this configuration (default /etc/conf.d/zram)'
 complete -c pyzram -n 'contains -- (__pyzram_command) tend' -l budget -x -d 'write at most so much to a medium in any 24 hours'
-complete -c pyzram -n 'contains -- (__pyzram_command) tend' -l once -d 'look and act once, for cron'
+complete -c pyzram -n 'contains -- (__pyzram_command) tend' -l once -d 'look and act once, for cron; with --record, add one line'
 complete -c pyzram -n 'contains -- (__pyzram_command) tend' -s n -l dry-run -d 'show what is seen, and what would be done and why'
 complete -c pyzram -n 'contains -- (__pyzram_command) tend' -l status -d 'show what a running daemon saw and did last'
 complete -c pyzram -n 'contains -- (__pyzram_command) tend' -l record -x -d 'add a line on the machine to a file each minute'

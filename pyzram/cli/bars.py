@@ -5,8 +5,8 @@ from __future__ import annotations
 
 BARS = " ▁▂▃▄▅▆▇█"
 ASCII_BARS = " .:-=+*%#"
-PARTS = " ▏▎▍▌▋▊▉█"
-ASCII_PARTS = "  ----##"
+LINE = "━╸─"  # whole, half, and what is not full
+ASCII_LINE = "#--"
 
 
 def graph(history: list[float], width: int, height: int, bars: str = BARS) -> list[str]:
@@ -14,24 +14,26 @@ def graph(history: list[float], width: int, height: int, bars: str = BARS) -> li
     values = history[-width:]
     top = max(values, default=0)
     steps = len(bars) - 1
-    levels = [round(value * height * steps / top) if top else 0 for value in values]
+    scale = height * steps / top if top else 0
     # What is there at all shows, however little it is.
-    levels = [max(level, 1) if value else 0 for level, value in zip(levels, values, strict=True)]
-    return [
-        "".join(bars[min(max(level - row * steps, 0), steps)] for level in levels).rjust(width)
-        for row in reversed(range(height))
-    ]
+    levels = [(round(value * scale) or 1) if value else 0 for value in values]
+    # Whole columns are put side by side: a view draws this each second.
+    column = {
+        level: [bars[min(max(level - row * steps, 0), steps)] for row in reversed(range(height))]
+        for level in set(levels)
+    }
+    rows = zip(*(column[level] for level in levels), strict=True) if levels else [()] * height
+    return ["".join(row).rjust(width) for row in rows]
 
 
-def bar(share: float, width: int, parts: str = PARTS) -> tuple[str, str]:
-    """What of a bar ``width`` wide is full, and the blanks behind it.
+def bar(share: float, width: int, line: str = LINE) -> tuple[str, str]:
+    """What of a bar ``width`` wide is full, and the rest of it.
 
     What is there at all shows, and what is not whole is not drawn so.
     """
-    steps = len(parts) - 1
-    eighths = round(min(max(share, 0.0), 1.0) * width * steps)
+    whole, half, rest = tuple(line)
+    halves = round(min(max(share, 0.0), 1.0) * width * 2)
     if 0 < share < 1:
-        eighths = min(max(eighths, 1), width * steps - 1)
-    whole, part = divmod(eighths, steps)
-    full = parts[-1] * whole + (parts[part] if part else "")
-    return full, " " * (width - len(full))
+        halves = min(max(halves, 1), width * 2 - 1)
+    full = whole * (halves // 2) + half * (halves % 2)
+    return full, rest * (width - len(full))

@@ -45,12 +45,15 @@ class Watched:
                 # After a reset counters start again: then all of them is new.
                 self.rates[key] = (new - old if new >= old else new) / (now - self.seen)
         self.figures, self.seen = figures, now
-        self.keep(self.memory, figures["mem_used_total"])
-        self.keep(self.ratio, stats_columns.BY_NAME["comp_ratio"].get(figures))
+        memory = figures["mem_used_total"]
+        # What the kernel did not tell this time is not nothing.
+        ratio = None if memory is None else stats_columns.BY_NAME["comp_ratio"].get(figures) or 0
+        self.keep(self.memory, memory)
+        self.keep(self.ratio, ratio)
 
     def keep(self, history: list[float], value: float | None) -> None:
-        """Add to a history, which forgets what is old."""
-        history.append(value or 0)
+        """Add to a history, which forgets what is old; without a value it stays where it was."""
+        history.append(value if value is not None else history[-1] if history else 0)
         del history[:-HISTORY]
 
 

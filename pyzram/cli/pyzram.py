@@ -25,6 +25,7 @@ COMMANDS = {
     "doctor": ("doctor", "what is wrong or wasteful in the running set-up, and what mends it"),
     "writeback": ("writeback", "write pages to the backing device now, and say what moved"),
     "recompress": ("recompress", "recompress pages with a secondary algorithm now"),
+    "top": ("top.command", "the devices live: how full, what comes and goes, memory pressure"),
     "tend": ("tend", "recompress and write back by itself, within a budget, when it helps"),
     "bench": ("bench", "ratio and speed of the algorithms at their levels, on your own data"),
 }

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from ..config.layers import DEFAULT_PATH
 from ..config.parser import read_config
 from ..errors import ZramError, ZramOSError, from_errno
-from ..kernel import state_files
 from ..kernel.sysfs import Sysfs, device_number
 from ..service.registry import DEFAULT_DIRECTORY, Registry
 from ..tend.ledger import Ledger
 from ..tend.machine import Clocks, read_clock
 from ..tend.policy import DEFAULTS, Settings
+from ..tend.status import read_status, write_status
 from ..tend.tender import PATIENCE_SECONDS, RECOMPRESS_SECONDS, Report, Tender
 from ..text import quote
 from ..units import format_size, parse_size
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from ..tend.observation import Observation
 
 LEDGER = "/var/lib/pyzram"
-STATUS = "tend/status.json"
 
 COMMAND = Command(
     "pyzram tend",
@@ -82,7 +81,6 @@ class Worker:
 
     def recompress(self, device: Zram, action: Recompress, age: int, seconds: float) -> None:
         """Recompress pages of that age; where ages are not known, those that are marked."""
-        import contextlib
 
         from ..errors import UnsupportedError
         from ..postprocess.recompression import recompress_pages
@@ -192,7 +190,7 @@ def stay(tender: Tender, sysfs: Sysfs, run: str, quiet: bool, reload: Callable[[
                 waiting.reload = False
                 reload()
             report = tender.round(trigger)
-            keep_status(report, run)
+            write_status(run, plain(report))
             state = report.decision.state
             if not quiet and (report.decision.actions or state.mode != mode):
                 print(line(report), flush=True)
@@ -297,23 +295,15 @@ def describe(action: Action) -> str:
     return f"{action.device}: compact the pool"
 
 
-def keep_status(report: Report, run: str) -> None:
-    """Leave the round for --status."""
-    text = json.dumps({"pid": os.getpid(), **plain(report)})
-    with contextlib.suppress(OSError):  # for people only: no reason to stop
-        state_files.write_file(os.path.join(run, STATUS), text)
-
-
 def show_status(run: str, as_json: bool) -> int:
     """What the daemon did last; status 3 if none runs."""
     try:
-        found = json.loads(state_files.read_file(os.path.join(run, STATUS)) or "{}")
-        os.kill(found["pid"], 0)
+        found = read_status(run)
     except PermissionError as err:
         raise from_errno(
             err.errno or 0, "read what the daemon did", run, remedy="only root may"
         ) from err
-    except (OSError, ValueError, KeyError):
+    if found is None:
         print("pyzram tend is not running", file=sys.stderr)
         return 3
     if as_json:

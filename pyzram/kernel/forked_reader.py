@@ -13,6 +13,7 @@ import os
 import select
 
 HEAD = 8  # errno and length of an answer, four bytes each
+ANSWER = 65536  # bytes at most of one read
 SIGKILL = 9  # the signal module is slow to load
 
 
@@ -49,22 +50,22 @@ class ForkedReader:
             os.write(self._requests, os.fsencode(path) + b"\n")
         except BrokenPipeError:
             raise TimeoutError(errno.ETIMEDOUT, "the reading child ended") from None
-        head = self._receive(HEAD, seconds)
-        data = self._receive(int.from_bytes(head[4:], "little"), seconds)
+        answer = self._receive(seconds)
         self._waiting = False
-        code = int.from_bytes(head[:4], "little")
+        code = int.from_bytes(answer[:4], "little")
         if code:
             raise OSError(code, os.strerror(code), path)
-        return data
+        return answer[HEAD:]
 
-    def _receive(self, size: int, seconds: float) -> bytes:
+    def _receive(self, seconds: float) -> bytes:
+        """An answer, which mostly comes in one piece."""
         poll = select.poll()
         poll.register(self._answers, select.POLLIN)
         data = b""
-        while len(data) < size:
+        while len(data) < HEAD or len(data) < HEAD + int.from_bytes(data[4:HEAD], "little"):
             if not poll.poll(seconds * 1000):
                 raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
-            chunk = os.read(self._answers, size - len(data))
+            chunk = os.read(self._answers, ANSWER)
             if not chunk:
                 raise TimeoutError(errno.ETIMEDOUT, "the reading child ended")
             data += chunk
@@ -103,15 +104,16 @@ def _serve(requests: int, answers: int) -> None:
     while True:
         path = b""
         while not path.endswith(b"\n"):
-            byte = os.read(0, 1)
-            if not byte:
+            # One request at a time is under way, so this is never more than its line.
+            chunk = os.read(0, 4096)
+            if not chunk:
                 return
-            path += byte
+            path += chunk
         code, data = 0, b""
         try:
             fd = os.open(path[:-1], os.O_RDONLY)
             try:
-                data = os.read(fd, 65536)
+                data = os.read(fd, ANSWER)
             finally:
                 os.close(fd)
         except OSError as err:

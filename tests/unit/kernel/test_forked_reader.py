@@ -30,7 +30,7 @@ def test_closing_does_not_wait_for_a_child_that_still_reads(tmp_path, monkeypatc
     os.mkfifo(tmp_path / "held")
     helper = ForkedReader()
 
-    def ctrl_c(size: int, seconds: float) -> bytes:
+    def ctrl_c(_seconds: float) -> bytes:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(ForkedReader, "_receive", staticmethod(ctrl_c))

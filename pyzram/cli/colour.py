@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: MIT
+"""Where a figure is good or bad, and how a terminal shows that.
+
+Colour only repeats what is said in words or numbers. It is for terminals; NO_COLOR
+(https://no-color.org/), CLICOLOR and CLICOLOR_FORCE (https://bixense.com/clicolors/) decide
+before that.
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
+
+GOOD, WARN, BAD, STRONG = "good", "warn", "bad", "strong"
+SGR = {GOOD: "32", WARN: "33", BAD: "1;31", STRONG: "1"}
+
+FILL_WARN, FILL_BAD = 75, 90
+# Data of a byte of memory: below the last the device hardly saves anything.
+RATIO_GOOD, RATIO_WARN, RATIO_BAD = 2.0, 1.5, 1.1
+
+
+def of_fill(percent: float | None) -> str:
+    """What a fill percentage means."""
+    if percent is None or percent < FILL_WARN:
+        return ""
+    return BAD if percent >= FILL_BAD else WARN
+
+
+def of_ratio(ratio: float | None) -> str:
+    """What orig_data_size / mem_used_total means; nothing for an empty device."""
+    if not ratio or RATIO_WARN <= ratio < RATIO_GOOD:
+        return ""
+    if ratio >= RATIO_GOOD:
+        return GOOD
+    return BAD if ratio < RATIO_BAD else WARN
+
+
+def wanted(stream: TextIO | None) -> bool:
+    """Whether what is printed there may have colour."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("CLICOLOR_FORCE", "0") not in ("", "0"):
+        return True
+    if os.environ.get("CLICOLOR") == "0" or os.environ.get("TERM", "dumb") == "dumb":
+        return False
+    return stream is not None and stream.isatty()
+
+
+def paint(text: str, role: str) -> str:
+    """Text in the colour of a role; without a role it stays."""
+    return f"\x1b[{SGR[role]}m{text}\x1b[m" if role else text

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""``pyzram top``: the devices live, with bars, rates, history, pressure and what tend does."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from ...errors import UnsupportedError, ZramError
+from ...kernel.state_files import DEFAULT_DIRECTORY
+from ...kernel.sysfs import device_number
+from ..options import DEVICE, Command, Option, UsageError, is_number
+from .parts import SORTS
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+SHORTEST, LONGEST = 0.1, 3600.0
+
+
+def seconds(text: str) -> float:
+    """Seconds between two looks."""
+    if not is_number(text) or not SHORTEST <= float(text) <= LONGEST:
+        raise ValueError(f"{text}: not from {SHORTEST:g} to {LONGEST:g} seconds")
+    return float(text)
+
+
+COMMAND = Command(
+    "pyzram top",
+    "Show zram devices live: how full they are, what comes and goes, memory pressure, and what "
+    "pyzram tend does.",
+    (
+        Option("d", "delay", "SECONDS", "look every SECONDS (1)", convert=seconds, default=1.0),
+        Option("s", "sort", "COLUMN", "sort by COLUMN (name)", values=tuple(SORTS), default="name"),
+        Option("r", "reverse", "", "sort the other way round"),
+    ),
+    operands="[DEVICE...]",
+    takes=DEVICE,
+    count=(0, None),
+    notes="Needs textual (pip install 'pyzram[top]'); zram_stats -w does without. Keys are "
+    "explained by ? in the view.",
+)
+
+
+def main(argv: list[str]) -> int:
+    """Run the command."""
+    options = COMMAND.arguments(argv)
+    if options is None:
+        return 0
+    for word in options.operands:
+        device_number(word)
+    # textual draws on standard error.
+    for name, stream in (("input", sys.stdin), ("output", sys.stdout), ("error", sys.stderr)):
+        if stream is None or not stream.isatty():
+            raise UsageError(f"standard {name} is not a terminal; zram_stats -w needs none")
+    from .. import colour
+
+    if not colour.wanted(sys.stdout):
+        os.environ["NO_COLOR"] = "1"  # the one of these variables that textual knows
+    view = load()
+    from .look import Looker
+
+    looker = Looker(options.operands, os.environ.get("PYZRAM_RUN", DEFAULT_DIRECTORY))
+    try:
+        looker.look()
+        if looker.over:
+            raise ZramError(looker.notes[-1])
+        app = view.Top(looker, options.delay, SORTS[options.sort], options.reverse)
+        app.run()
+    finally:
+        looker.close()
+    if app.message:
+        raise ZramError(app.message)
+    return app.return_code or 0
+
+
+def load() -> ModuleType:
+    """Load what shows it.
+
+    Raises:
+        UnsupportedError: textual is not installed, or too old.
+    """
+    try:
+        from . import app_view
+    except ImportError as err:
+        if (err.name or "").partition(".")[0] != "textual":
+            raise
+        raise UnsupportedError(
+            errno.EOPNOTSUPP,
+            "textual 1.0 or newer is not installed (pip install 'pyzram[top]'); "
+            "zram_stats -w needs none",
+        ) from err
+    return app_view

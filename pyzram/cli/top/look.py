@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: MIT
+"""One look at the machine: devices, memory, pressure, and what pyzram tend says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ...kernel.figures import BY_NAME, SWAPS
+from ...kernel.sysfs import Sysfs
+from ...tend.machine import Pressure, read_memory, read_pressure
+from ...tend.status import read_status
+from ...text import quote
+from ..device_history import Watch, Watched
+from ..stats_columns import COLUMNS
+from ..zram_stats import Collection
+
+if TYPE_CHECKING:
+    from typing import ClassVar
+
+    from ...kernel.attributes import Attributes
+
+RESOURCES = ("memory", "io", "cpu")
+
+
+class Device(Watched):
+    """A device over time, with the history of its requests."""
+
+    __slots__ = ("reads", "writes")
+
+    counters: ClassVar[tuple[str, ...]] = (*Watched.counters, "bd_reads", "bd_writes")
+
+    def __init__(self, identity: int = 0) -> None:
+        super().__init__(identity)
+        self.reads: list[float] = []
+        self.writes: list[float] = []
+
+    def step(self, figures: Attributes, now: float) -> None:
+        """Take in new figures, and keep what was not read again."""
+        # Another size: it was reset since, and may be set up otherwise.
+        if self.figures is not None and self.figures["disksize"] == figures["disksize"]:
+            for key, value in self.figures.items():
+                figures.setdefault(key, value)
+        super().step(figures, now)
+        self.keep(self.reads, self.rates.get("read_ios", 0))
+        self.keep(self.writes, self.rates.get("write_ios", 0))
+
+    @property
+    def known(self) -> Attributes:
+        """The figures; there are some from the first look on."""
+        assert self.figures is not None
+        return self.figures
+
+    @property
+    def name(self) -> str:
+        """``zramN``."""
+        return str(self.known["name"])
+
+
+# What changes by itself all the time. The rest is what somebody sets: looked at less often, as
+# a read may need another process on kernels where it may hang.
+LIVE = tuple(
+    column
+    for column in COLUMNS
+    if BY_NAME[column.name].source in ("mm_stat", "stat", "io_stat", "bd_stat", SWAPS)
+)
+SELDOM = 10  # looks
+
+
+class Devices(Watch):
+    """The devices of the view."""
+
+    kind: ClassVar[type[Watched]] = Device
+
+    def __init__(self, collection: Collection) -> None:
+        super().__init__(collection, COLUMNS)
+        self._looks = 0
+
+    def step(self) -> None:
+        """Read what is live, and now and then the rest."""
+        self.wanted = LIVE if self._looks % SELDOM else COLUMNS
+        self._looks += 1
+        super().step()
+        for device in self.devices.values():
+            if device.figures is not None and "comp_algorithm" not in device.figures:
+                # A new one. Nothing is left to be read by whoever shows it.
+                for column in COLUMNS:
+                    column.get(device.figures)
+
+
+class Look(NamedTuple):
+    """What was seen."""
+
+    devices: tuple[Device, ...] = ()
+    """By number."""
+    total: int = 0
+    """MemTotal in bytes; 0 where it cannot be told."""
+    available: int = 0
+    """MemAvailable in bytes."""
+    pressure: dict[str, Pressure | None] = {}  # noqa: RUF012 - never changed
+    """Of memory, io and cpu; ``None`` where the kernel tells none."""
+    tend: dict[str, Any] | str | None = None
+    """What ``pyzram tend --status --json`` prints, or why it cannot be told; ``None`` where no
+    daemon runs."""
+    notes: tuple[str, ...] = ()
+    """What could not be read."""
+
+
+class Looker:
+    """Looks at the machine.
+
+    Synchronization: one thread at a time, which need not be the one that shows.
+    """
+
+    def __init__(self, operands: list[str], run: str) -> None:
+        self.collection = Collection(operands)
+        self.collection.tell = self._note
+        self.watch = Devices(self.collection)
+        self.sysfs: Sysfs = self.collection.reader.sysfs
+        self.run = run
+        self.notes: list[str] = []
+
+    def look(self) -> Look:
+        """Read everything once."""
+        self.watch.step()
+        try:
+            total, available = read_memory(self.sysfs)
+        except (OSError, KeyError):
+            total = available = 0
+        devices = [device for device in self.watch.devices.values() if isinstance(device, Device)]
+        return Look(
+            tuple(devices),
+            total,
+            available,
+            {resource: read_pressure(self.sysfs, resource) for resource in RESOURCES},
+            self._tend(),
+            tuple(self.notes[-2:]),
+        )
+
+    def _tend(self) -> dict[str, Any] | str | None:
+        try:
+            return read_status(self.run)
+        except PermissionError:
+            return "only root may see it"
+
+    @property
+    def over(self) -> bool:
+        """Whether all devices that were asked for are gone."""
+        return bool(self.collection.operands) and not self.watch.devices
+
+    def close(self) -> None:
+        """End the child that reads, if there is one."""
+        self.collection.reader.close()
+
+    def _note(self, message: object) -> None:
+        self.notes.append(quote(str(message)))

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+"""Make the pictures of the documentation: pyzram top, on a made-up machine.
+
+    python tools/pictures.py
+
+Look at them before they are committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import re
+import sys
+import tempfile
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from pyzram.cli import device_history
+from pyzram.cli.top import app_view
+from pyzram.cli.top.look import Looker
+from pyzram.cli.top.parts import SORTS
+
+TREE = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(TREE / "tests"))
+top_machine = import_module("unit.cli.top_machine")
+
+STEPS = 70
+PAGE = 4096
+LICENCE = "<!-- SPDX-License-Identifier: MIT -->\n"
+REASONS = ["zram0: 96M not used for 6 h may be written to the backing device, the oldest first"]
+
+
+def live_through(here: Any, step: int) -> None:
+    """What happens to the devices of an afternoon: one fills and empties, one is full."""
+    wave = 1 + math.sin(step / 9) * 0.4 + (step % 7) * 0.02
+    for device, (data, ratio) in enumerate(((1.3e9 * wave, 3.4), (190e6, 1.05), (6e8, 2.6))):
+        memory = int(data / (ratio + math.sin(step / 5) * 0.3))
+        for place, value in enumerate((int(data), int(memory * 0.96), memory)):
+            top_machine.set_number(here, device, "mm_stat", place, value // PAGE * PAGE)
+        reads = int(900 * (1 + math.sin(step / 3)) * (device == 0) * (step % 5 > 1))
+        for place, value in ((0, reads), (4, reads // 3 + 40 * device)):
+            old = int(here.attribute("stat", device).read_text().split()[place])
+            top_machine.set_number(here, device, "stat", place, old + value)
+
+
+def top(path: Path) -> None:
+    """The overview, 80 columns wide."""
+
+    async def run() -> str:
+        here = top_machine.make(root)
+        for device, size in enumerate((4 << 30, 1 << 30, 2 << 30)):
+            here.attribute("disksize", device).write_text(f"{size}\n")
+        top_machine.set_number(here, 1, "mm_stat", 3, 200_000_000)
+        here.swap("/dev/zram0 partition 4194300 1500000 100")
+        (root / "sys/class/block/loop7/size").write_text(f"{2 << 21}\n")
+        top_machine.set_number(here, 0, "bd_stat", 0, 60_000)
+        top_machine.tend(root, "tight", REASONS)
+        live_through(here, 0)
+        looker = Looker([], str(root))
+        # The clock of the looks, so that a rate is of a second.
+        clock = iter(range(1, 10_000))
+        device_history.time = SimpleNamespace(monotonic=lambda: next(clock))
+        app = app_view.Top(looker, 30.0, SORTS["name"], False)
+        async with app.run_test(size=(80, 24)) as pilot:
+            for step in range(1, STEPS):
+                live_through(here, step)
+                app._wake.set()
+                await pilot.pause(0.02)
+            await pilot.pause(0.1)
+            return str(app.export_screenshot())
+
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        os.environ["PYZRAM_ROOT"] = folder
+        app_view.Top.said = "every 1 s  16:04:12"
+        picture = asyncio.run(run())
+    # No fonts from elsewhere: a page that is read must not tell others so.
+    picture = re.sub(r"@font-face \{.*?\}\n", "", picture, flags=re.S)
+    picture = picture.replace("Fira Code", "DejaVu Sans Mono").replace(
+        "<svg ", LICENCE + "<svg ", 1
+    )
+    path.write_text(re.sub(r"[ \t]+$", "", picture, flags=re.M).rstrip() + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    top(TREE / "docs/top.svg")
