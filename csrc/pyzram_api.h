@@ -88,6 +88,9 @@ const char *pyzram_codec_name(int index);
 /* The lowest and the highest level; -ENOENT: unknown algorithm, -EOPNOTSUPP: it has no levels. */
 int pyzram_codec_levels(const char *algorithm, int32_t *ret_min, int32_t *ret_max);
 
+/* The release of libzstd that zstd is compressed by, as one number: 10507 is 1.5.7. */
+unsigned int pyzram_zstd_version(void);
+
 /*
  * What comp_algorithm and algorithm_params would set. page_size is 4096, 16384 or 65536. level and
  * winbits may be PYZRAM_LEVEL_DEFAULT. The dictionary is copied. -ENOENT for a name that is no

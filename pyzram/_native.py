@@ -178,6 +178,11 @@ def codec_levels(algorithm: str) -> tuple[int, int]:
     return int(ret[0]), int(ret[1])
 
 
+def zstd_version() -> tuple[int, int, int]:
+    number = lib.pyzram_zstd_version()
+    return number // 10000, number // 100 % 100, number % 100
+
+
 def same_filled(page: Buffer, word_size: int) -> bool:
     with pin(page) as data:
         return bool(check(lib.pyzram_page_same_filled(data, len(data), word_size)))

@@ -201,6 +201,11 @@ static int zstd_decompress(struct pyzram_context *context, struct codec_request 
 	return 0;
 }
 
+unsigned int pyzram_zstd_version(void)
+{
+	return ZSTD_versionNumber();
+}
+
 const struct codec_ops pyzram_codec_zstd = {
 	.name = "zstd",
 	.level_min = LEVEL_MIN,

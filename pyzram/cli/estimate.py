@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidValueError, ZramError
 from ..limits import total_memory
+from ..pages.codec import LENGTH_BOUNDS, zstd_release
 from ..pages.estimate import (
     AlgorithmEstimate,
     Estimate,
@@ -219,7 +220,9 @@ def _head(result: Estimate) -> str:
     return text
 
 
-def _bounds(result: Estimate, text: str) -> str:
+def _bounds(result: Estimate, a: AlgorithmEstimate, text: str) -> str:
+    if a.name in LENGTH_BOUNDS:
+        return text
     if result.exact:
         return "exact"
     return "of what is seen" if result.census else text
@@ -247,6 +250,19 @@ def _gaps(result: Estimate) -> list[str]:
     return lines
 
 
+def _libraries(result: Estimate) -> list[str]:
+    """Whose lengths those are that a library of this machine makes, not the kernel's own code."""
+    lines = []
+    names = {a.name for a in result.algorithms.values()}
+    if "zstd" in names:
+        version, kernel = zstd_release()
+        whose = f"as Linux {kernel} has it" if kernel else "of no kernel's generation"
+        lines.append(f"(zstd by libzstd {version}, {whose}: on other kernels single pages differ)")
+    if "lz4hc" in names:
+        lines.append("(lz4hc by liblz4: the bounds hold what the kernel's may differ)")
+    return lines
+
+
 def _table(result: Estimate) -> list[str]:
     head = (
         "algorithm",
@@ -266,9 +282,9 @@ def _table(result: Estimate) -> list[str]:
             (
                 a.label,
                 f"{a.ratio.mean:.1%}",
-                _bounds(result, f"{a.ratio.low:.1%} - {a.ratio.high:.1%}"),
+                _bounds(result, a, f"{a.ratio.low:.1%} - {a.ratio.high:.1%}"),
                 format_size(a.figures.mem_used_total),
-                _bounds(result, _sizes(a)),
+                _bounds(result, a, _sizes(a)),
                 f"{a.figures.same_pages / pages:.1%}",
                 f"{a.figures.huge_pages / pages:.1%}",
                 _time(a.compress_us, a.compress_us_p99),
@@ -283,7 +299,7 @@ def _table(result: Estimate) -> list[str]:
         lines.append("  ".join(cells))
     if any(a.compress_us is not None for a in result.algorithms.values()):
         lines.append("(times: median and 99th percentile of a page on one core)")
-    return lines
+    return lines + _libraries(result)
 
 
 def _time(median: float | None, p99: float | None) -> str:

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 PAGE_SIZES = (4096, 16384, 65536)
 
+# Between which factors of ours the kernel's lengths are, in the sum of any pages: liblz4 looks for
+# repeated patterns, which the kernel's lz4hc does not, and stops later (tests/native/codec).
+LENGTH_BOUNDS = {"lz4hc": (0.996, 1.025)}
+
 _WORD_SIZE = machine_word_size()
 
 # Between two chunks Ctrl-C is heard. Threads share out smaller ones, so that none waits long for
@@ -39,6 +43,19 @@ _ZERO = array("I", [0])
 def algorithms() -> tuple[str, ...]:
     """Return the algorithms of the page engine, in the kernel's order."""
     return tuple(_native.codec_names())
+
+
+def zstd_release() -> tuple[str, str | None]:
+    """Return libzstd's version, and the kernel whose pages it makes to the byte.
+
+    That is ``"6.12"`` or ``"7.x"``, or ``None`` for a library of neither generation: single pages
+    then differ.
+    """
+    version = _native.zstd_version()
+    kernel = (
+        "6.12" if (1, 5, 2) <= version <= (1, 5, 5) else "7.x" if version == (1, 5, 7) else None
+    )
+    return ".".join(map(str, version)), kernel
 
 
 def compress_page(

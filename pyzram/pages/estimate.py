@@ -18,8 +18,8 @@ from ..algorithm import Algorithm, as_algorithm, as_algorithms
 from ..errors import InvalidValueError
 from ..units import format_size
 from ..value import FrozenDict, Record
+from .codec import LENGTH_BOUNDS, compressed_sizes
 from .codec import algorithms as all_algorithms
-from .codec import compressed_sizes
 from .sampling import PRECISION, Interval, Sample, interval
 from .segments import Owner
 from .sources import HIDDEN, Source
@@ -365,6 +365,11 @@ def _finish(
         lost = sample.lost / (sample.lost + sample.taken)
         ratio = _with_lost(ratio, lost)
         memory = _with_lost(memory, lost, figures.orig_data_size)
+    if tally.name in LENGTH_BOUNDS:
+        low, high = LENGTH_BOUNDS[tally.name]
+        ratio = Interval(ratio.mean, ratio.low * low, ratio.high * high)
+        most = max(memory.high, float(figures.orig_data_size))
+        memory = Interval(memory.mean, memory.low * low, min(memory.high * high, most))
     compress, compress_p99 = _quantiles(tally.compress_ns)
     decompress, decompress_p99 = _quantiles(tally.decompress_ns)
     return AlgorithmEstimate(

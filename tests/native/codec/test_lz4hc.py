@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pyzram
+from pyzram.pages.codec import LENGTH_BOUNDS
 
 PAGE = vectors.page("half/70")
 
@@ -28,6 +29,21 @@ def test_the_sum_of_sizes_is_within_4_permille_of_the_kernels(level):
     ours = sum(length for length, _ in compressed(level).values())
     kernel = sum(length for length, _ in vectors.kernel(f"lz4hc/{level}").values())
     assert 0.996 <= ours / kernel <= 1
+
+
+@pytest.mark.parametrize("level", [1, 3, 9, 12, 16])
+def test_the_bounds_of_an_estimate_hold_the_kernels_lengths(level):
+    low, high = LENGTH_BOUNDS["lz4hc"]
+    kernel = vectors.kernel(f"lz4hc/{level}")
+    ours = compressed(level)
+    # A page of a few dozen bytes takes the smallest class in either case.
+    pages = [name for name in ours if ours[name][0] > 100]
+    assert len(pages) > 15
+    for name in pages:
+        assert low <= kernel[name][0] / ours[name][0] <= high, name
+    # Not so wide that they would hold anything.
+    if level == 9:
+        assert max(kernel[name][0] / ours[name][0] for name in pages) > 1.02
 
 
 def test_default_is_level_9():

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pyzram
+from pyzram.pages.codec import zstd_release
 
 PAGE = vectors.page("half/70")
 
@@ -201,3 +202,19 @@ def test_only_one_whole_frame_is_taken(data):
 def test_a_frame_of_another_page_size_is_not_taken():
     with pytest.raises(pyzram.InvalidValueError):
         pyzram.decompress_page(FRAME, "zstd", page_size=16384)
+
+
+@pytest.mark.parametrize(
+    ("version", "kernel"),
+    [
+        ((1, 5, 1), None),
+        ((1, 5, 2), "6.12"),
+        ((1, 5, 5), "6.12"),
+        ((1, 5, 6), None),
+        ((1, 5, 7), "7.x"),
+        ((1, 6, 0), None),
+    ],
+)
+def test_a_release_of_libzstd_stands_for_a_kernel(monkeypatch, version, kernel):
+    monkeypatch.setattr("pyzram._native.zstd_version", lambda: version)
+    assert zstd_release() == (".".join(map(str, version)), kernel)

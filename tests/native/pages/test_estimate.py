@@ -550,3 +550,18 @@ def test_a_source_that_is_dropped_open_says_so_and_a_closed_one_is_refused(tmp_p
         pass
     with pytest.raises(pyzram.InvalidValueError, match="the source is closed"):
         pyzram.estimate_pages(source, "lz4")
+
+
+def test_lz4hc_is_never_exact_and_libraries_are_named(tmp_path):
+    rng = random.Random(7)
+    path = tmp_path / "pages"
+    path.write_bytes(b"".join(rng.randbytes(100) * 41 for _ in range(64))[: 64 * 4096])
+    with open_files([path]) as source:
+        result = estimate.estimate_pages(source, ["lzo", "lz4hc", "zstd"], full=True, timing=False)
+    text = command.report(result, 1 << 30, None)
+    rows = {line.split()[0]: line for line in text.split("\n") if line.startswith(("lz", "zstd"))}
+    assert "exact" in rows["lzo"] and "exact" not in rows["lz4hc"]
+    found = result.algorithms["lz4hc"]
+    assert found.ratio.low < found.ratio.mean < found.ratio.high == found.ratio.mean * 1.025
+    assert found.memory.low < found.figures.mem_used_total < found.memory.high
+    assert re.search(r"^\(zstd by libzstd 1\.\d+\.\d+, (as Linux|of no kernel)", text, re.M)
