@@ -98,7 +98,7 @@ def opened(options: Arguments) -> Iterator[Source | Stream]:
     files = options.operands
     chosen = _check_kinds(options)
     if "-" in files and len(files) > 1:
-        raise UsageError("standard input cannot be put together with files")
+        raise UsageError("standard input cannot be combined with files")
     page_size = None if options.page_size is None else int(options.page_size)
     source: Source | Stream
     if files == ["-"]:

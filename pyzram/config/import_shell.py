@@ -68,7 +68,7 @@ def _take(found: Imported, values: Values, name: str, default: str = "") -> str:
     if is_number(value):
         return str(int(value))
     taken = f", taken instead: {default}" if default else ""
-    found.lose(line, f"{name}: {value!r} is no whole number{taken}")
+    found.lose(line, f"{name}: {value!r} is not a whole number{taken}")
     return default
 
 

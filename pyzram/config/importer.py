@@ -50,7 +50,7 @@ def _translated(sources: Sequence[Source]) -> Imported:
         return import_generator.translated(sources)
     if len(sources) != 1:
         names = " ".join(path for path, _ in sources)
-        raise InvalidValueError(f"{names}: several files can only be of zram-generator")
+        raise InvalidValueError(f"{names}: several files can only be zram-generator's")
     path, text = sources[0]
     tools = (import_ztab.translated, import_zram_init.translated, import_shell.translated)
     for translated in tools:

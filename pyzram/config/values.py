@@ -165,14 +165,14 @@ class Values:
         word = text.strip()
         # int() alone also takes 0o17, 1_7 and +7.
         if len(word) > 5 or word.strip("01234567") or int(word, 8) > 0o7777:
-            raise InvalidValueError(f"{text!r} is no mode such as 1777")
+            raise InvalidValueError(f"{text!r} is not a mode such as 1777")
         return int(word, 8)
 
     def owner(self, text: str) -> str:
         word = text.strip()
         wrong = not word.isprintable() or any(char in " ," for char in word)
         if wrong or word.count(":") > 1:
-            raise InvalidValueError(f"{text!r} is no owner such as user:group")
+            raise InvalidValueError(f"{text!r} is not an owner such as user:group")
         if self.here:
             owner_ids(word)
         return word
@@ -233,7 +233,7 @@ def whole(text: str, lowest: int, highest: int) -> int:
     digits = word.removeprefix("-")
     number = digits.isascii() and digits.isdigit() and len(digits) <= DIGITS_MAX
     if not number or not lowest <= int(word) <= highest:
-        raise InvalidValueError(f"{text!r} is no whole number from {lowest} to {highest}")
+        raise InvalidValueError(f"{text!r} is not a whole number from {lowest} to {highest}")
     return int(word)
 
 

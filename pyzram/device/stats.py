@@ -388,7 +388,7 @@ class StatsChange(Record):
         if (before.name, before.diskseq) != (now.name, now.diskseq):
             raise InvalidValueError(f"{now.name} - {before.name}: not the same device")
         if now.monotonic < before.monotonic:
-            raise InvalidValueError(f"{now.name}: the earlier snapshot is to be subtracted")
+            raise InvalidValueError(f"{now.name}: subtract the earlier snapshot from the later")
         differences: dict[str, Any] = {}
         for part in fields(cls)[2:]:
             new, old = getattr(now, part.name), getattr(before, part.name)

@@ -167,7 +167,7 @@ def analyse(
     if page_size is None:
         page_size = store.page_size
     elif store.page_size != page_size:
-        raise InvalidValueError(f"page size {page_size}: the store has {store.page_size}")
+        raise InvalidValueError(f"page size {page_size}: the pool model has {store.page_size}")
     wanted = {algorithm.label: algorithm for algorithm in as_algorithms(algorithms)}
     codecs = {
         name: _codec_of(algorithm, page_size, None, None, None)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The page store: what zram and its zsmalloc pool make of compressed lengths.
+"""The pool model: what zram and its zsmalloc pool make of compressed lengths.
 
 A length of 0 stands for a same-filled page, which takes no memory. Any other length is what the
 compressor made of one page; from the huge size on, the page itself is kept instead.
@@ -132,7 +132,7 @@ class PoolModel(Value):
             zs = _native.Zsmalloc(page_size, word_size, chain.size, RULES[chain.rule])
         except (OSError, KeyError, OverflowError) as err:
             raise InvalidValueError(
-                f"page store: no kernel has pages of {page_size} bytes, words of {word_size} bytes "
+                f"pool model: no kernel has pages of {page_size} bytes, words of {word_size} bytes "
                 f"and chains of {chain.size} pages by the rule {chain.rule!r} (pages 4096, 16384, "
                 "65536; words 4, 8; chains 4..16; rules percent, waste)"
             ) from err

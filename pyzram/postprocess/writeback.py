@@ -63,7 +63,7 @@ def writeback_pages(
     if type not in WRITEBACK_TYPES:
         raise InvalidValueError(f"writeback type {type!r}: not one of {', '.join(WRITEBACK_TYPES)}")
     if age is not None and "idle" not in type:
-        raise InvalidValueError(f"an age is of no meaning for {type} pages")
+        raise InvalidValueError(f"an age means nothing for {type} pages")
     sizer = StepSizer(timeout)
     if age is not None:
         _refuse_unbacked(device)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The model of the page store against the real one: same pages, same figures."""
+"""The pool model against the real pool: same pages, same figures."""
 
 import contextlib
 import mmap

@@ -118,5 +118,5 @@ def test_several_files_are_the_generators_alone() -> None:
 def test_what_our_own_rules_refuse_is_pointed_out() -> None:
     found = import_text("PRIORITY=99999\n", "x")
     assert found.lost == [
-        "needs a look: ZRAM_PRIORITY_0: '99999' is no whole number from -1 to 32767"
+        "needs a look: ZRAM_PRIORITY_0: '99999' is not a whole number from -1 to 32767"
     ]

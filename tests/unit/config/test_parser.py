@@ -377,7 +377,7 @@ def test_a_number_of_thousands_of_digits_is_refused(name: str) -> None:
 
 def test_the_last_of_every_range_is_in_it() -> None:
     assert len(parse("NUM_DEVICES=256\n").devices) == 256
-    assert "no whole number" in problems("NUM_DEVICES=257\n")[0]
+    assert "not a whole number" in problems("NUM_DEVICES=257\n")[0]
     assert parse("ZRAM_SIZE_255=1M\n").devices[-1].index == 255
     assert "numbered 0 to 255" in problems("ZRAM_SIZE_256=1M\n")[0]
     assert parse("ZRAM_PRIORITY_0=-1\n").devices[0].priority == -1
@@ -385,8 +385,8 @@ def test_the_last_of_every_range_is_in_it() -> None:
     assert "-2" in problems("SWAPON_OPTS='-p -2'\n")[0]
     mount = "ZRAM_MOUNT_0=/x\nZRAM_MODE_0="
     assert parse(mount + "07777\n").devices[0].mode == 0o7777
-    assert "is no mode" in problems(mount + "10000\n")[0]
-    assert "is no mode" in problems(mount + "007777\n")[0]
+    assert "is not a mode" in problems(mount + "10000\n")[0]
+    assert "is not a mode" in problems(mount + "007777\n")[0]
 
 
 def test_a_table_of_half_the_memory_is_the_largest() -> None:
@@ -401,7 +401,7 @@ def test_settings_up_to_num_devices_are_no_warning() -> None:
 
 @pytest.mark.parametrize("mode", ["0o17", "1_7", "+7", "-0", "8", "17777"])
 def test_a_mode_is_octal_digits_alone(mode: str) -> None:
-    assert "is no mode" in problems(f"ZRAM_MOUNT_0=/x\nZRAM_MODE_0={mode}\n")[0]
+    assert "is not a mode" in problems(f"ZRAM_MOUNT_0=/x\nZRAM_MODE_0={mode}\n")[0]
 
 
 # ---- files as they come ------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The page store model against the tables of the kernel's documentation."""
+"""The pool model against the tables of the kernel's documentation."""
 
 import gzip
 import itertools
