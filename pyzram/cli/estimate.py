@@ -70,7 +70,7 @@ COMMAND = Command(
             "",
             "idle",
             "[TIME,...]",
-            "watch processes: how much is not touched for so long (default 5m; 30s,2m,10m)",
+            "watch processes: how much is not touched for this long (default 5m; 30s,2m,10m)",
             convert=durations,
         ),
         Option("", "no-timing", "", "do not measure times"),

@@ -33,10 +33,10 @@ COMMON = (
         "",
         "age",
         "TIME",
-        "mark pages idle first that were not used for so long (90, 15m, 2h, 1d)",
+        "first mark as idle pages not used for this long (90, 15m, 2h, 1d)",
         convert=duration,
     ),
-    Option("", "timeout", "TIME", "stop after so long, between two steps", convert=duration),
+    Option("", "timeout", "TIME", "stop after this time, between two steps", convert=duration),
     Option("", "json", "", "print JSON, sizes in bytes"),
     Option("q", "quiet", "", "print errors only"),
 )

@@ -20,7 +20,7 @@ COMMANDS = {
     "info": ("service:info", "statistics of every zram device"),
     "check": ("service:check", "everything that is wrong with the configuration"),
     "plan": ("service:plan", "what reload would change, and what each change needs"),
-    "import": ("import_config", "zram-init's or zram-generator's configuration as one of pyzram"),
+    "import": ("import_config", "the configuration of another tool as one of pyzram"),
     "estimate": ("estimate", "what zram would make of processes, files or this whole system"),
     "doctor": ("doctor", "what is wrong or wasteful in the running set-up, and what mends it"),
     "writeback": ("writeback", "write pages to the backing device now, and say what moved"),

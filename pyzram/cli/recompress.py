@@ -25,7 +25,7 @@ COMMAND = Command(
         Option("a", "algorithm", "NAME", "the algorithm, by its name", values=ALGORITHM),
         Option("p", "priority", "N", "the algorithm, by its priority (default 1)", convert=whole),
         Option("", "threshold", "BYTES", "leave pages that are smaller already", convert=whole),
-        Option("", "max-pages", "N", "try at most so many pages", convert=whole),
+        Option("", "max-pages", "N", "try at most this many pages", convert=whole),
         Option("", "compact", "", "pack the pool afterwards, which frees the holes"),
         *COMMON,
     ),
