@@ -42,7 +42,7 @@ class ForkedReader:
         """Have the child read ``path`` (an absolute path without a newline) whole.
 
         Raises:
-            TimeoutError: no answer within ``seconds``; the helper is of no more use.
+            TimeoutError: no answer within ``seconds``; the child is of no more use.
             OSError: the kernel's answer.
         """
         self._waiting = True

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The overlay: both ebuilds are emerged for real into an alternate root, used there and unmerged.
 
-Runs with the harness that lies beside a checkout of the project's workplace. GENTOO_REPO names a
+Runs with a harness that is not part of this tree, where it lies beside it. GENTOO_REPO names a
 Gentoo repository whose eclasses are to be used instead of the harness's stand-ins.
 """
 
