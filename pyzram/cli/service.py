@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..service.observed import ObservedSystem
+    from ..service.obstacles import Obstacle
     from ..service.plan import Plan
     from ..service.service import Goal
 
@@ -188,30 +189,57 @@ def check(argv: list[str]) -> int:
         return 0
     problems: list[str] = []
     warnings: list[str] = []
+    obstacles: list[Obstacle] = []
+    config: Config | None = None
     try:
-        warnings = list(call.service.read_config().warnings)
+        config = call.service.read_config()
+        warnings = list(config.warnings)
+        # For services the file alone: one device that cannot be had must not cost the others.
+        if not call.quiet:
+            obstacles = call.service.obstacles()
     except ConfigError as err:
         problems, warnings = err.problems, err.warnings
     if call.json:
-        _print_json({"path": call.service.path, "problems": problems, "warnings": warnings})
+        found = [obstacle.as_dict() for obstacle in obstacles]
+        _print_json(
+            {
+                "path": call.service.path,
+                "problems": problems,
+                "warnings": warnings,
+                "obstacles": found,
+                "sources": config.sources if config else {},
+            }
+        )
     else:
         # With problems nothing is started that would warn by itself.
         for warning in warnings if problems or not call.quiet else []:
             _warn(warning)
+        for obstacle in obstacles:
+            if obstacle.fatal:
+                complain(f"pyzram: {obstacle}")
+            else:
+                _warn(str(obstacle))
         for problem in problems:
             complain(f"pyzram: {problem}")
-        if not problems and not warnings and not call.quiet:
+        if not problems and not warnings and not obstacles and not call.quiet:
             print(quote(f"{call.service.path}: nothing wrong"))
-    return 1 if problems else 0
+        for line in config.told() if config and not call.quiet else []:
+            print(quote(line))
+    return 1 if problems or any(obstacle.fatal for obstacle in obstacles) else 0
 
 
 def _show_plan(call: Call, goal: Goal) -> int:
     shown = call.service.plan(goal)
+    obstacles = [] if goal == "stop" else call.service.obstacles()
     if call.json:
-        _print_json(shown.as_dict())
+        found = {"obstacles": [obstacle.as_dict() for obstacle in obstacles]}
+        _print_json({**shown.as_dict(), **found})
     else:
+        for obstacle in obstacles:
+            _warn(str(obstacle))
         _print_plan(shown)
-    return 1 if shown.refusals else 0
+    hindered = any(obstacle.fatal for obstacle in obstacles)
+    return 1 if shown.refusals or shown.left_out or hindered else 0
 
 
 def _print_plan(shown: Plan) -> None:
@@ -223,9 +251,14 @@ def _print_plan(shown: Plan) -> None:
     for number, step in enumerate(shown.steps, 1):
         who = f"device {step.index}: " if step.index >= 0 else ""
         print(f"{number:3}. {quote(who + step.text)}")
+    for _index, why in shown.left_out:
+        print(quote(f"left out: {why}"))
     for refusal in shown.refusals:
         print(quote(f"refused: {refusal}"))
-    if not (shown.steps or shown.refusals):
+    if shown.config and shown.steps:
+        for line in shown.config.told({step.index for step in shown.steps}):
+            print(quote(line))
+    if not (shown.steps or shown.refusals or shown.left_out):
         print("nothing to do")
 
 

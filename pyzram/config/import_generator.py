@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 TOOL = "zram-generator"
 FSTYPE = "ext2"
 DEFAULT_FRACTION = "0.5"
-GENERATORS_SIZE = "min(mib(ram)/2, 4096M)"
+GENERATORS_SIZE = "min(mib(ram)/2, 4G)"
 KEYS = (
     *("host-memory-limit", "memory-limit", "zram-size", "zram-resident-limit"),
     *("compression-algorithm", "writeback-device", "swap-priority", "mount-point", "fs-type"),

@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     Source = tuple[str, str]  # path, text
 
+SIZES = ("ZRAM_SIZE", "ZRAM_MEM_LIMIT", "ZRAM_HOST_MEMORY_LIMIT")
 NUMBER_MAX = 20  # digits; all of 64 bits
 
 
@@ -32,7 +33,7 @@ class Imported:
     def add(self, name: str, value: str) -> None:
         """Set a variable; an empty value sets nothing."""
         if value:
-            self.lines.append((name, value))
+            self.lines.append((name, in_gibibytes(value) if name.startswith(SIZES) else value))
 
     def lose(self, line: int | str, what: str) -> None:
         """Say what of a line (or another place) is not carried over."""
@@ -49,6 +50,17 @@ class Imported:
         lines += [f"# Not carried over: {quote(reason)}" for reason in self.lost]
         lines += [f"{name}={_quoted(value)}" for name, value in self.lines]
         return "\n".join(lines) + "\n"
+
+
+def in_gibibytes(text: str) -> str:
+    """Write ``1024M`` as pyzram prints it, ``1G``; parts of other numbers stay."""
+    import re
+
+    def shorter(found: re.Match[str]) -> str:
+        mebibytes = int(found[1])
+        return f"{mebibytes // 1024}G" if mebibytes and mebibytes % 1024 == 0 else found[0]
+
+    return re.sub(r"(?<![\w.])(\d{1,20})M(?!\w)", shorter, text)
 
 
 def is_number(digits: str) -> bool:

@@ -30,6 +30,7 @@ from .values import (
     KERNELS_OWN,
     MAX_DEVICES,
     MIN_PAGES,
+    MIN_SIZES,
     PER_DEVICE,
     STICKY,
     SWAP_ONLY,
@@ -41,7 +42,7 @@ from .values import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
     from typing import Any, ClassVar
 
     from ..algorithm import Algorithm
@@ -79,6 +80,8 @@ class Config(Value):
         "tend",
         "tend_budget",
         "sources",
+        "texts",
+        "all_or_nothing",
         "warnings",
     )
     __slots__ = _fields
@@ -101,6 +104,10 @@ class Config(Value):
     """Bytes to a medium in any 24 hours; ``None`` leaves it to the medium."""
     sources: Mapping[str, str]
     """Variable to ``file:line`` of the value that counts; what is not there is the default."""
+    texts: Mapping[str, str]
+    """Variable to its value as it is written there."""
+    all_or_nothing: bool
+    """Whether a start undoes all devices when one fails."""
     warnings: tuple[str, ...]
     """What looks wrong, a line each."""
 
@@ -113,6 +120,8 @@ class Config(Value):
         tend: bool = True,
         tend_budget: int | None = None,
         sources: Mapping[str, str] = FrozenDict(),
+        texts: Mapping[str, str] = FrozenDict(),
+        all_or_nothing: bool = False,
         warnings: tuple[str, ...] = (),
     ) -> None:
         self._set(
@@ -123,8 +132,22 @@ class Config(Value):
             tend,
             tend_budget,
             FrozenDict(sources),
+            FrozenDict(texts),
+            all_or_nothing,
             warnings,
         )
+
+    def told(self, indexes: Container[int] | None = None) -> list[str]:
+        """Return a line for each value that was set: what, and in which line of which file.
+
+        ``indexes`` are the devices to tell of, with what is for all devices; ``None`` for all.
+        """
+        lines = []
+        for name, place in self.sources.items():
+            digits = name.rpartition("_")[2]
+            if indexes is None or not digits.isdigit() or int(digits) in indexes:
+                lines.append(f"{name}={self.texts.get(name, '')} ({place})")
+        return lines
 
     def device(self, index: int) -> DeviceConfig:
         """Return the device of a number.
@@ -175,6 +198,7 @@ class _Parser:
     def __init__(self, path: str, values: Values) -> None:
         self.path = path
         self.sources: dict[str, str] = {}
+        self.texts: dict[str, str] = {}
         self.warnings: list[str] = []
         self.values = values
         self.resolve = resolve if values.here else os.path.normpath
@@ -190,6 +214,7 @@ class _Parser:
         count = self.count()
         devices = tuple(filter(None, (self.desired(index, count) for index in range(count))))
         self.twice(devices)
+        self.altogether(devices)
         if self.problems:
             problems = [self.where(place) + reason for place, reason in sorted(self.problems)]
             raise ConfigError(problems, self.warnings)
@@ -201,6 +226,8 @@ class _Parser:
             tend=self.setting("TEND", True),
             tend_budget=self.setting("TEND_BUDGET", None),
             sources=self.sources,
+            texts=self.texts,
+            all_or_nothing=self.setting("ALL_OR_NOTHING", False),
             warnings=tuple(self.warnings),
         )
 
@@ -227,6 +254,17 @@ class _Parser:
         backing = [self.resolve(desired.backing_dev) for desired in devices if desired.backing_dev]
         for path in _repeated(backing):
             self.problems.append((NOWHERE, f"two devices are to write back to {path}"))
+
+    def altogether(self, devices: Sequence[DeviceConfig]) -> None:
+        """Say where devices that are fine one by one are too much for the memory."""
+        unlimited = [device.disksize for device in devices if not device.mem_limit]
+        total, most = sum(unlimited), SIZE_TIMES_RAM * self.values.ram
+        if len(unlimited) > 1 and total > most >= max(unlimited):
+            self.warn(
+                NOWHERE,
+                f"devices of {format_size(total)} in all in {format_size(self.values.ram)} of "
+                "memory: memory is full long before they are",
+            )
 
     def plain(self, number: int, text: str) -> str:
         """Return the text as it was meant, and say what a shell would stumble over."""
@@ -265,7 +303,7 @@ class _Parser:
             self.globals.pop(name, None)
             if value.strip():
                 self.globals[name] = place, GLOBALS[name](self.values, value)
-                self.sources[name] = self.where(place)[:-2]
+                self.set_by(place, name, value)
             return
         stem, _, digits = name.rpartition("_")
         if stem in PER_DEVICE and digits.isascii() and digits.isdigit():
@@ -276,7 +314,7 @@ class _Parser:
             settings.pop(stem, None)
             if value.strip():
                 settings[stem] = place, PER_DEVICE[stem](self.values, value)
-                self.sources[name] = self.where(place)[:-2]
+                self.set_by(place, name, value)
             return
         raise InvalidValueError(f"no such variable{suggestion(name)}")
 
@@ -291,6 +329,11 @@ class _Parser:
                 f"NUM_DEVICES is {count}, what is set for devices from {count} up is not used",
             )
         return int(count)
+
+    def set_by(self, place: Place, name: str, value: str) -> None:
+        """Remember which line set a variable."""
+        self.sources[name] = self.where(place)[:-2]
+        self.texts[name] = value
 
     # ---- one device ----------------------------------------------------------------------------
 
@@ -408,6 +451,14 @@ class _Parser:
                 index,
                 "ZRAM_MKFS_OPTS",
                 f"blocks of {block} bytes: zram has none smaller than {PAGE_SIZE}",
+            )
+        least = 0 if desired.is_swap else MIN_SIZES.get(desired.fstype, 0)
+        if desired.disksize < least:
+            # No error: earlier versions of their programs took less.
+            self.warn(
+                self.place(index, "ZRAM_SIZE"),
+                f"ZRAM_SIZE_{index}: {format_size(desired.disksize)}: mkfs.{desired.fstype} takes "
+                f"no less than {format_size(least)}",
             )
         if 0 < desired.mem_limit < desired.disksize // MEM_LIMIT_PART:
             self.warn(

@@ -30,6 +30,8 @@ DEFAULT_MKFS_OPTIONS = {
     "ext2": ("-m", "0"),
     "btrfs": ("-m", "single"),
 }
+# What mkfs takes at least, of btrfs with its default options here.
+MIN_SIZES = {"xfs": 300 << 20, "btrfs": 45 << 20, "f2fs": 52 << 20}
 STICKY = ("/tmp", "/var/tmp")
 
 ID_MAX = 0xFFFFFFFE
@@ -312,6 +314,7 @@ def params_of(words: list[str]) -> tuple[int | None, str | None, int | None]:
 
 
 GLOBALS: dict[str, Callable[[Values, str], Any]] = {
+    "ALL_OR_NOTHING": Values.yes_no,
     "LOAD_ON_START": Values.yes_no,
     "TEND": Values.yes_no,
     "TEND_BUDGET": Values.plain_size,

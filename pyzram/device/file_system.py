@@ -6,9 +6,9 @@ from __future__ import annotations
 import os
 
 from ..errors import InvalidValueError, ZramError
-from ..external import run_program
 from ..kernel import holders
 from .held import Held
+from .making import make
 from .mounting import Folder, run_mount, unmount
 from .swap import refuse_used
 
@@ -28,6 +28,17 @@ LABEL_OPTION = {
     "vfat": "-n",
     "xfs": "-L",
 }
+# Debian's, which others mostly call so too.
+MKFS_PACKAGES = {
+    "btrfs": "btrfs-progs",
+    "exfat": "exfatprogs",
+    "ext2": "e2fsprogs",
+    "ext3": "e2fsprogs",
+    "ext4": "e2fsprogs",
+    "f2fs": "f2fs-tools",
+    "vfat": "dosfstools",
+    "xfs": "xfsprogs",
+}
 
 
 def mkfs(device: Zram, fstype: str, label: str | None, options: Sequence[str]) -> None:
@@ -42,9 +53,8 @@ def mkfs(device: Zram, fstype: str, label: str | None, options: Sequence[str]) -
         if fstype not in LABEL_OPTION:
             raise InvalidValueError(f"{device.name}: file system {fstype!r}: takes no label here")
         words += [LABEL_OPTION[fstype], label]
-    step = f"{device.name}: make a file system"
-    with Held(device):
-        run_program(step, *words, *options, device.node, package="its programs")
+    package = MKFS_PACKAGES.get(fstype, "its programs")
+    make(device, "make a file system", [*words, *options], package)
 
 
 def mount(device: Zram, point: str | os.PathLike[str], fstype: str, options: str) -> None:

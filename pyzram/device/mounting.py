@@ -100,6 +100,7 @@ def unmount(sysfs: Sysfs, name: str, point: str) -> None:
     """
     above, _, leaf = point.rpartition("/")
     step = f"{name}: unmount {quote(point)}"
+    ours = None
     try:
         # By the folder above: a descriptor of the mount itself would keep it busy.
         parent = open_path(above or "/", os.O_PATH | os.O_DIRECTORY)
@@ -109,14 +110,18 @@ def unmount(sysfs: Sysfs, name: str, point: str) -> None:
         here = f"{fd_path(parent)}/{leaf}"
         top = os.open(leaf, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
         try:
-            _ours(sysfs, name, point, top)
+            ours = _ours(sysfs, name, point, top)
         finally:
             os.close(top)
         _native.umount(here)
     except DeviceBusyError:
         raise
     except OSError as err:
-        remedy = "files on it are open" if err.errno == errno.EBUSY else ""
+        remedy = ""
+        if err.errno == errno.EBUSY and ours is not None:
+            from ..kernel.mount_users import mount_users
+
+            remedy = mount_users(sysfs, ours) or "files on it are open"
         raise from_errno(err.errno or 0, step, point, remedy=remedy) from err
     finally:
         os.close(parent)

@@ -8,11 +8,11 @@ import os
 
 from .. import _native, interruption
 from ..errors import DeviceBusyError, InvalidValueError, ZramError, from_errno
-from ..external import run_program
 from ..kernel import holders
 from ..limits import SWAP_LABEL_MAX, SWAP_PRIORITY_MAX
 from .held import Held
 from .kinds import DISCARD
+from .making import make
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,8 +35,7 @@ def mkswap(device: Zram, label: str | None, uuid: str | None) -> None:
         command += ["--label", label]
     if uuid is not None:
         command += ["--uuid", uuid]
-    with Held(device):
-        run_program(f"{device.name}: make a swap signature", *command, device.node)
+    make(device, "make a swap signature", command)
 
 
 def swapon(device: Zram, priority: int, discard: str | None) -> None:

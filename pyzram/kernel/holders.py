@@ -146,13 +146,18 @@ def openers(sysfs: Sysfs, name: str) -> list[str]:
         directory = sysfs.path("proc", pid, "fd")
         try:
             if any(_leads_to(f"{directory}/{fd}", name) for fd in os.listdir(directory)):
-                found.append(_who(sysfs, pid))
+                found.append(process_name(sysfs, pid))
         except OSError:
             continue  # gone, or not ours to look at
     return found
 
 
-def _who(sysfs: Sysfs, pid: str) -> str:
+def process_name(sysfs: Sysfs, pid: str) -> str:
+    """Return ``comm[pid]`` of a process.
+
+    Raises:
+        OSError: it is gone.
+    """
     return f"{quote(sysfs.read(f'proc/{pid}/comm').removesuffix(chr(10)))}[{pid}]"
 
 
@@ -208,7 +213,7 @@ def mounted_elsewhere(sysfs: Sysfs, name: str) -> list[str]:
             seen.add(namespace)
             table = parse_mountinfo(sysfs.read(f"proc/{pid}/mountinfo"))
             there = mounts_by_device(sysfs, table).get(number, [])
-            who = _who(sysfs, pid)
+            who = process_name(sysfs, pid)
         except OSError:
             continue  # gone, or not ours to look at
         found += [

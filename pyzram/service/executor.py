@@ -2,9 +2,10 @@
 """Carry one plan out, step by step, and undo it where that fails.
 
 What a step does and what undoes it stand side by side in :mod:`pyzram.service.steps`. When a step
-fails, all that this run has made is undone in reverse; what ran before stays as it was. A plan
-that only takes down goes on with the other devices and tells all failures at the end. Signals are
-heeded before each step and where a step waits, never while undoing.
+fails, what this run has made of its device is undone in reverse, and the run goes on with the other
+devices: what works is worth having. All failures are told at the end. Where the file says
+ALL_OR_NOTHING=yes, a start undoes everything that it made and ends. Signals, too, undo all that a
+start has made; they are heeded before each step and where a step waits, never while undoing.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from .plan import Plan, Step
     from .registry import RegisteredDevice, Registry
 
-TAKE_DOWN = ("swapoff", "umount", "remove")
+TAKE_DOWN = ("swapoff", "umount", "remove", "unload")
 
 
 class StepError(ZramError):
@@ -59,13 +60,16 @@ class Executor:
         config: Config | None,
         *,
         keep: bool,
+        together: bool = False,
         tell: Callable[[str], None],
         warn: Callable[[str], None],
     ) -> None:
         self.registry = registry
         self.config = config
         self.keep = keep
-        """Devices that are complete stay when a later one fails."""
+        """Devices that are complete stay when a signal ends the run."""
+        self.together = together
+        """The failure of one device undoes the others too."""
         self.tell = tell
         self.warn = warn
         self.begun: list[Action] = []
@@ -86,26 +90,30 @@ class Executor:
             StepError: one failed; what could be undone is.
             Ended: a signal was heeded; what could be undone is, and what is has been told.
         """
-        # One device that cannot be taken down is no reason to leave the others.
-        go_on = all(step.action in (*TAKE_DOWN, "unload") for step in plan.steps)
         failures: list[str] = []
-        failed: set[int | None] = set()
+        failed: set[object] = set()
+        only_down = all(step.action in TAKE_DOWN for step in plan.steps)
         for step in plan.steps:
-            if failed and (step.args.get("number") in failed or step.action == "unload"):
+            # Where a device is replaced, the old and the new one are one entry of the file.
+            whose = step.args.get("number") if only_down else step.index
+            if failed and (step.action == "unload" or whose in failed):
                 continue
             try:
                 self._do(step)
             except (ZramError, OSError) as err:
-                if not go_on:
-                    why = "; ".join([self._why(step, err), *self.roll_back()])
-                    raise StepError(why) from err
-                failures.append(self._why(step, err))
-                failed.add(step.args.get("number"))
-                self.begun.clear()
+                all_fail = not only_down and (self.together or step.index < 0)
+                undone = self.roll_back(None if all_fail else step.index)
+                failures.append("; ".join([self._why(step, err), *undone]))
+                failed.add(whose)
+                if all_fail:
+                    break
             except BaseException as err:
                 self.warn(f"{_who(step)}{step.text}: {'; '.join(self._ended(err))}")
                 raise
         if failures:
+            if not self.kept and all(action.step.index < 0 for action in self.begun):
+                # Nothing stays, so neither does the module.
+                failures[-1] = "; ".join([failures[-1], *self.roll_back()])
             raise StepError("\n".join(failures))
 
     def _do(self, step: Step) -> None:
@@ -127,18 +135,23 @@ class Executor:
         self.kept += len(self.begun)
         self.begun.clear()
 
-    def roll_back(self) -> list[str]:
-        """Undo everything that does not stay, newest first; return what could not be."""
+    def roll_back(self, index: int | None = None) -> list[str]:
+        """Undo what does not stay, newest first; return what could not be.
+
+        ``index`` is the entry of the file of whose device; ``None`` for all.
+        """
         failed = []
+        theirs = [action for action in self.begun if index in (None, action.step.index)]
+        self.begun = [action for action in self.begun if action not in theirs]
         with interruption.held():
-            while self.begun:
-                action = self.begun.pop()
+            for action in reversed(theirs):
                 try:
                     action.undo()
                 except (ZramError, OSError) as err:
                     failed.append(f"undoing failed too: {action.undoing}: {_words(err)}")
             for line in self.left:
                 self.warn(line)
+            self.left = []
         return failed
 
     def _ended(self, err: BaseException) -> list[str]:

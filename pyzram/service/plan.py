@@ -55,7 +55,7 @@ class Step:
 class Plan:
     """Steps in order, and what is to be said about them; ``str()`` is a line for each step."""
 
-    __slots__ = ("_carry_out", "changes", "config", "refusals", "steps", "warnings")
+    __slots__ = ("_carry_out", "changes", "config", "left_out", "refusals", "steps", "warnings")
 
     def __init__(self) -> None:
         self.config: Config | None = None
@@ -68,6 +68,8 @@ class Plan:
         """What looks wrong, but hinders nothing."""
         self.refusals: list[str] = []
         """Why nothing of this will be done; empty when it can be."""
+        self.left_out: list[tuple[int, str]] = []
+        """Devices of the file that will not be set up, and why; the others will."""
         self._carry_out: Callable[[], None] | None = None
 
     def __str__(self) -> str:
@@ -79,7 +81,7 @@ class Plan:
         Raises:
             RefusedError: it cannot be done, or the machine or the file has changed since the plan
                 was made; nothing was done.
-            StepError: a step failed; what this run made is undone.
+            StepError: a device failed; what this run made of it is undone.
             InvalidValueError: nobody can carry it out: :meth:`pyzram.Service.plan` did not make
                 it, or it was applied already.
         """
@@ -133,6 +135,7 @@ class Plan:
             ],
             "warnings": list(self.warnings),
             "refusals": list(self.refusals),
+            "left_out": [{"device": index, "why": why} for index, why in self.left_out],
         }
 
 
@@ -143,7 +146,14 @@ def plan_start(config: Config, machine: ObservedSystem) -> Plan:
     """Plan to set up what is missing; devices that run are left as they are."""
     plan = _begin(config, machine)
     for desired in config.devices:
+        begun, refused = len(plan.steps), len(plan.refusals)
         _start_device(plan, machine, desired)
+        if plan.refusals[refused:] and not config.all_or_nothing:
+            # The others need not suffer.
+            plan.left_out += [
+                (desired.index, _of_device(desired.index, why)) for why in plan.refusals[refused:]
+            ]
+            del plan.refusals[refused:], plan.steps[begun:]
     for device in _beyond(config, machine):
         plan.warnings.append(
             f"{device.name}: is no longer in {config.path} (pyzram reload takes it down)"
@@ -207,6 +217,10 @@ def plan_stop(config: Config | None, machine: ObservedSystem) -> Plan:
         else:
             plan.steps.append(Step("unload", -1, "unload the zram module"))
     return plan
+
+
+def _of_device(index: int, why: str) -> str:
+    return why if why.startswith("device ") else f"device {index}: {why}"
 
 
 # ---- parts -------------------------------------------------------------------------------------

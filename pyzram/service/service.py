@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
     from .observed import ObservedSystem
+    from .obstacles import Obstacle
 
     Goal: TypeAlias = Literal["start", "stop", "reload"]
 
@@ -94,7 +95,8 @@ class Service:
         Raises:
             ConfigError: the file is wrong.
             RefusedError: it cannot be done; nothing was.
-            StepError: a step failed; what this run made is undone.
+            StepError: a device failed and what this run made of it is undone; the others are set
+                up all the same, unless the file says ALL_OR_NOTHING.
         """
         return self._reach("start")
 
@@ -114,6 +116,16 @@ class Service:
             As :meth:`start`.
         """
         return self._reach("reload")
+
+    def obstacles(self) -> list[Obstacle]:
+        """Return what of this machine stands against the file. Changes nothing.
+
+        Raises:
+            ConfigError: the file is wrong.
+        """
+        from .obstacles import find_obstacles
+
+        return find_obstacles(self.read_config(), self.registry)
 
     def look(self) -> tuple[Config | None, ObservedSystem]:
         """Return the file, if it can be read, and the machine."""
@@ -160,8 +172,25 @@ class Service:
             self.warn(warning)
         if plan.refusals:
             raise RefusedError("\n".join(plan.refusals))
-        run = Executor(self.registry, config, keep=goal != "start", tell=self.tell, warn=self.warn)
-        run.carry_out(plan)
+        if plan.left_out and all(step.index < 0 for step in plan.steps):
+            raise RefusedError("\n".join(why for _index, why in plan.left_out))
+        run = Executor(
+            self.registry,
+            config,
+            keep=goal != "start",
+            together=config is not None and config.all_or_nothing,
+            tell=self.tell,
+            warn=self.warn,
+        )
+        left_out = [why for _index, why in plan.left_out]
+        try:
+            run.carry_out(plan)
+        except StepError as err:
+            if left_out:
+                raise StepError("\n".join([*left_out, str(err)])) from err
+            raise
+        if left_out:
+            raise StepError("\n".join(left_out))
 
     def _seen(self, config: Config | None) -> object:
         """Return what steps are silent about: which devices the numbers mean, and the file."""

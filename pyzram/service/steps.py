@@ -196,37 +196,67 @@ class Configure(Action):
 
             check_backing(desired.backing_dev, sysfs=self.run.sysfs)
         with self.device() as device:
-            choice = self.choose(device, desired.algorithms)
+            choice = first_offered(desired.algorithms, device.read_algorithms())
+            if choice and choice.dictionary:
+                readable(choice.dictionary)
+            writeback = desired.backing_dev is not None and self.offered(
+                device, "backing_dev", "a backing device", "CONFIG_ZRAM_WRITEBACK"
+            )
             device.configure(
                 disksize=desired.disksize,
                 algorithm=choice,
-                recompression=desired.recompression,
-                backing_dev=desired.backing_dev,
+                recompression=self.secondaries(device, desired.recompression),
+                backing_dev=desired.backing_dev if writeback else None,
                 mem_limit=desired.mem_limit or None,
-                writeback_limit=desired.writeback_limit,
+                writeback_limit=desired.writeback_limit if writeback else None,
             )
         self.run.chosen[self.step.index] = choice.name if choice else "the kernel's algorithm"
 
-    def choose(self, device: Zram, choices: tuple[Algorithm, ...]) -> Algorithm | None:
-        """Return the first algorithm that this kernel has."""
+    def offered(self, device: Zram, attribute: str, what: str, option: str) -> bool:
+        """Whether this kernel can do what makes a device better, and warn where it cannot."""
+        if device.has(attribute):
+            return True
+        self.warn(f"this kernel has no attribute {attribute} ({option}): set up without {what}")
+        return False
+
+    def secondaries(self, device: Zram, choices: tuple[Algorithm, ...]) -> tuple[Algorithm, ...]:
+        """Return what recompression can be set up with: a device without it is worth having."""
+        if not choices or not self.offered(
+            device, "recomp_algorithm", "recompression", "CONFIG_ZRAM_MULTI_COMP"
+        ):
+            return ()
         offered = device.read_algorithms()
         for choice in choices:
-            if choice.name == KERNELS_OWN:
-                return None
-            if choice.name in offered:
-                if choice.dictionary:
-                    _readable(choice.dictionary)
-                return choice
-        wanted = " ".join(map(str, choices))
-        if wanted == DEFAULT_ALGORITHMS:
+            if choice.name not in offered:
+                self.warn(f"this kernel has no algorithm {choice.name}: set up without it")
+        return tuple(choice for choice in choices if choice.name in offered)
+
+    def warn(self, why: str) -> None:
+        """Warn of what this device lacks."""
+        self.run.warn(f"device {self.step.index}: {self.name}: {why}")
+
+
+def first_offered(choices: tuple[Algorithm, ...], offered: tuple[str, ...]) -> Algorithm | None:
+    """Return the first algorithm that this kernel has; ``None`` leaves it to the kernel.
+
+    Raises:
+        UnsupportedError: it has none of them.
+    """
+    for choice in choices:
+        if choice.name == KERNELS_OWN:
             return None
-        raise UnsupportedError(
-            EINVAL,
-            f"this kernel has none of the algorithms {wanted} (it has: {' '.join(offered)})",
-        )
+        if choice.name in offered:
+            return choice
+    wanted = " ".join(map(str, choices))
+    if wanted == DEFAULT_ALGORITHMS:
+        return None
+    raise UnsupportedError(
+        EINVAL,
+        f"this kernel has none of the algorithms {wanted} (it has: {' '.join(offered)})",
+    )
 
 
-def _readable(path: str) -> None:
+def readable(path: str) -> None:
     """Refuse a dictionary that is not there, to which kernels up to 7.2 say just EINVAL."""
     try:
         os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))

@@ -98,17 +98,6 @@ def test_a_dictionary_that_is_not_there(box: Box) -> None:
     assert box.numbers() == []
 
 
-def test_what_this_kernel_was_built_without_is_named(
-    box: Box, add_zram: Callable[[], OwnDevice]
-) -> None:
-    if (add_zram().sysfs / "recomp_algorithm").exists():
-        pytest.skip("this kernel was built with it")
-    box.write(SMALL + "ZRAM_RECOMP_ALGORITHM_0=lzo\n")
-    stderr = box.fails("start")
-    assert "this kernel has no attribute recomp_algorithm (CONFIG_ZRAM_MULTI_COMP)" in stderr
-    assert box.numbers() == []
-
-
 def test_an_algorithm_that_is_gone(box: Box) -> None:
     box.write(SMALL + "ZRAM_ALGORITHM_0='nosuch other'\n")
     done = box.pyzram("start")
@@ -143,7 +132,9 @@ def test_the_third_of_four_devices_failing(box: Box, step: str) -> None:
     assert done.returncode == 1
     line = done.stderr.splitlines()[-1]
     assert line.startswith("pyzram start: device 2: ")
-    assert box.numbers() == []
+    assert len(box.numbers()) == 3
+    assert all(row["state"] == "running" for row in box.rows() if row["device"] != 2)
+    box.fine("stop")
     assert not swaps_left(before)
 
 

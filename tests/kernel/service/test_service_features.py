@@ -176,16 +176,6 @@ def test_a_backing_device_that_holds_something_is_refused(box: Box, zram_device)
     assert image.read_bytes() == before
 
 
-def test_a_backing_device_where_the_kernel_has_none(box: Box, zram_device) -> None:
-    if (zram_device.sysfs / "backing_dev").exists():
-        pytest.skip("this kernel has backing_dev")
-    image = box.directory / "image"
-    image.write_bytes(bytes(16 << 20))
-    box.write(SMALL + f"ZRAM_BACKING_DEV_0={image}\n")
-    assert "backing_dev" in box.fails("start")
-    assert box.numbers() == []
-
-
 def test_recompression_algorithms_are_set_up(box: Box, zram_device) -> None:
     if not (zram_device.sysfs / "recomp_algorithm").exists():
         pytest.skip("this kernel has no recompression (CONFIG_ZRAM_MULTI_COMP)")
@@ -198,11 +188,3 @@ def test_recompression_algorithms_are_set_up(box: Box, zram_device) -> None:
     (row,) = box.rows()
     assert row["state"] == "running"
     box.fine("stop")
-
-
-def test_recompression_where_the_kernel_has_none(box: Box, zram_device) -> None:
-    if (zram_device.sysfs / "recomp_algorithm").exists():
-        pytest.skip("this kernel has recompression")
-    box.write(SMALL + "ZRAM_RECOMP_ALGORITHM_0=zstd\n")
-    assert "recomp_algorithm" in box.fails("start")
-    assert box.numbers() == []

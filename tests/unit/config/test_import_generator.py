@@ -7,7 +7,7 @@ import contextlib
 
 import pytest
 
-from pyzram.config.imported import RefusedFileError
+from pyzram.config.imported import RefusedFileError, in_gibibytes
 from pyzram.config.importer import import_files, import_text
 from pyzram.config.parser import Config, parse_config
 
@@ -61,8 +61,8 @@ def test_a_file_means_the_same() -> None:
     [
         ("512", "512M"),
         ("ram / 2", "mib(ram)/2"),
-        ("min(ram / 2, 4096)", "min(mib(ram)/2, 4096M)"),
-        ("(ram - 1024) / 2", "(mib(ram) - 1024M)/2"),
+        ("min(ram / 2, 4096)", "min(mib(ram)/2, 4G)"),
+        ("(ram - 1024) / 2", "(mib(ram) - 1G)/2"),
         ("8K", "8000M"),
         ('"ram * 0.33"', "mib(ram)*0.33"),
         ("log(ram)", "log(int(ram/1M))*1M"),
@@ -136,7 +136,7 @@ def test_the_output_of_a_command_is_not_had() -> None:
     assert lost == [
         "line 1: set!x: the output of a command, which is not run here",
         "line 3: zram0: zram-size: 'x' is set by the command of line 1; "
-        "taken instead: min(mib(ram)/2, 4096M)",
+        "taken instead: min(mib(ram)/2, 4G)",
     ]
     assert config.devices[0].disksize == 4096 * MIB
 
@@ -182,3 +182,20 @@ def test_digits_that_are_no_number_harm_nothing(digits: str) -> None:
     ):
         with contextlib.suppress(RefusedFileError):
             assert import_text(text, "foreign").lost
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("1024M", "1G"),
+        ("min(ram/2, 4096M)", "min(ram/2, 4G)"),
+        ("1536M", "1536M"),
+        ("0M", "0M"),
+        ("2.1024M", "2.1024M"),
+        ("a1024M", "a1024M"),
+        ("1024MB", "1024MB"),
+        ("(ram - 1024M)/2048M", "(ram - 1G)/2G"),
+    ],
+)
+def test_a_size_is_written_as_it_is_printed(text, wanted):
+    assert in_gibibytes(text) == wanted

@@ -177,7 +177,11 @@ def test_somebody_elses_device_is_never_in_a_plan() -> None:
         ("", {"driver": False, "container": "docker"}, "container (docker)"),
         ("", {"writable": False, "container": "lxc"}, "container (lxc)"),
         ("", {"writable": False}, "read-only"),
-        ("ZRAM_MOUNT_0=/tmp", {"mounted": {"/tmp"}}, "mounted on /tmp already"),
+        (
+            "ZRAM_MOUNT_0=/tmp\nALL_OR_NOTHING=yes",
+            {"mounted": {"/tmp"}},
+            "mounted on /tmp already",
+        ),
     ],
 )
 def test_start_is_refused_with_the_reason(text: str, more: dict[str, object], words: str) -> None:
@@ -462,6 +466,19 @@ def test_what_a_file_system_does_not_change_while_it_is_mounted(
     assert (remount_words(have, want, fstype) is not None) is live
 
 
+def test_a_device_that_cannot_be_is_left_out_and_the_others_are_planned() -> None:
+    text = "ZRAM_SIZE_0=64M\nZRAM_MOUNT_1=/tmp\nZRAM_SIZE_2=64M"
+    plan = plan_start(conf(text), machine(mounted={"/tmp"}))
+    assert plan.refusals == []
+    assert plan.left_out == [
+        (1, "device 1: something else is mounted on /tmp already, unmount it first")
+    ]
+    assert {step.index for step in plan.steps} == {0, 2}
+    assert plan.as_dict()["left_out"] == [{"device": 1, "why": plan.left_out[0][1]}]
+    # A reload is done as a whole, or refused.
+    assert plan_reload(conf(text), machine(mounted={"/tmp"})).refusals != []
+
+
 def bound_elsewhere(text: str) -> ObservedDevice:
     device = running(conf(text))
     device.others = ("/elsewhere",)
@@ -548,6 +565,8 @@ def test_somebody_elses_device_is_named_and_left_alone() -> None:
 
 def test_a_table_that_memory_has_no_room_for_is_refused() -> None:
     plan = plan_start(conf("ZRAM_SIZE_0=8G"), machine(available=16 * MIB))
-    (refusal,) = plan.refusals
-    assert refusal.startswith("device 0: the table of 8G takes 32M of memory at once, only 16M")
-    assert not plan_start(conf("ZRAM_SIZE_0=4G"), machine(available=16 * MIB)).refusals
+    ((index, why),) = plan.left_out
+    assert index == 0
+    assert why.startswith("device 0: the table of 8G takes 32M of memory at once, only 16M")
+    assert plan.steps == []
+    assert not plan_start(conf("ZRAM_SIZE_0=4G"), machine(available=16 * MIB)).left_out

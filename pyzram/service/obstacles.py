@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: MIT
+"""What of this machine stands against a configuration, found by looking alone.
+
+A start finds the same by trying. Here it is said before, with the line that asks for it, and of
+what runs already nothing is said.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ..device.backing_attach import check_backing
+from ..device.features import features
+from ..device.file_system import MKFS_PACKAGES
+from ..device.mounting import Folder
+from ..errors import AccessError, ZramError
+from ..external import find
+from ..value import Value
+from .steps import first_offered, readable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from ..config.device_config import DeviceConfig
+    from ..config.parser import Config
+    from ..device.features import Features
+    from ..kernel.sysfs import Sysfs
+    from .registry import Registry
+
+    Found = tuple[str, str, bool]  # a variable without its number, why, whether it is fatal
+
+
+class Obstacle(Value):
+    """Something that this machine lacks, for one device of the file."""
+
+    _fields = ("index", "variable", "place", "why", "fatal")
+    __slots__ = _fields
+
+    index: int
+    """Which device of the file."""
+    variable: str
+    """What of the file asks for it, such as ``ZRAM_FSTYPE_1``."""
+    place: str
+    """``file:line`` of that, or the file where it is a default."""
+    why: str
+    """What stands against it."""
+    fatal: bool
+    """The device cannot be set up; otherwise it is set up without."""
+
+    def __init__(self, index: int, variable: str, place: str, why: str, fatal: bool) -> None:
+        self._set(index, variable, place, why, fatal)
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.variable}: {self.why}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON."""
+        fields = {name: getattr(self, name) for name in self._fields}
+        return {"device": fields.pop("index"), **fields}
+
+
+def find_obstacles(config: Config, registry: Registry) -> list[Obstacle]:
+    """Look at the kernel, the programs and the folders for all devices that do not run yet."""
+    try:
+        registry.load()
+        running = {record.index for record in registry.records if record.ready}
+    except AccessError:
+        running = set()  # not root's
+    sysfs = registry.sysfs
+    try:
+        kernel = features(sysfs=sysfs)
+    except ZramError:
+        kernel = None  # the device that was looked at has gone; nothing can be told
+    found = []
+    for desired in config.devices:
+        if desired.index in running:
+            continue
+        for stem, why, fatal in _of_device(desired, kernel, sysfs):
+            variable = f"{stem}_{desired.index}"
+            place = config.sources.get(variable, config.path)
+            found.append(Obstacle(desired.index, variable, place, why, fatal))
+    return found
+
+
+def _of_device(desired: DeviceConfig, kernel: Features | None, sysfs: Sysfs) -> Iterator[Found]:
+    yield from _algorithms(desired, kernel)
+    yield from _recompression(desired, kernel)
+    if desired.backing_dev:
+        yield from _backing(desired.backing_dev, kernel, sysfs)
+    if desired.is_swap:
+        yield from _program("ZRAM_SIZE", "mkswap")
+    else:
+        yield from _file_system(desired, sysfs)
+
+
+def _algorithms(desired: DeviceConfig, kernel: Features | None) -> Iterator[Found]:
+    if kernel is None or kernel.algorithms is None:
+        return  # without a device nobody can tell
+    try:
+        choice = first_offered(desired.algorithms, kernel.algorithms)
+        if choice and choice.dictionary:
+            readable(choice.dictionary)
+    except ZramError as err:
+        yield "ZRAM_ALGORITHM", str(err), True
+        return
+    if choice and choice.params() and kernel.algorithm_params is False:
+        yield "ZRAM_ALGORITHM", f"this kernel takes no parameters of {choice.name}", True
+
+
+def _recompression(desired: DeviceConfig, kernel: Features | None) -> Iterator[Found]:
+    if not desired.recompression or kernel is None:
+        return
+    if kernel.recompression is False:
+        why = "this kernel has no recompression (CONFIG_ZRAM_MULTI_COMP): set up without"
+        yield "ZRAM_RECOMP_ALGORITHM", why, False
+        return
+    for choice in desired.recompression:
+        if kernel.algorithms is not None and choice.name not in kernel.algorithms:
+            why = f"this kernel has no algorithm {choice.name}: set up without it"
+            yield "ZRAM_RECOMP_ALGORITHM", why, False
+
+
+def _backing(path: str, kernel: Features | None, sysfs: Sysfs) -> Iterator[Found]:
+    try:
+        check_backing(path, sysfs=sysfs)
+    except ZramError as err:
+        yield "ZRAM_BACKING_DEV", str(err), True
+        return
+    if kernel and kernel.writeback is False:
+        why = "this kernel has no writeback (CONFIG_ZRAM_WRITEBACK): set up without"
+        yield "ZRAM_BACKING_DEV", why, False
+
+
+def _program(stem: str, name: str, package: str = "util-linux") -> Iterator[Found]:
+    if find(name) is None:
+        yield stem, f"{name} is missing (install {package})", True
+
+
+def _file_system(desired: DeviceConfig, sysfs: Sysfs) -> Iterator[Found]:
+    fstype, point = desired.fstype, desired.mount_point or ""
+    package = MKFS_PACKAGES.get(fstype, "its programs")
+    yield from _program("ZRAM_FSTYPE", f"mkfs.{fstype}", package)
+    yield from _program("ZRAM_MOUNT", "mount")
+    if not _kernel_has(fstype, sysfs):
+        why = f"this kernel has no file system {fstype}, neither built in nor as a module"
+        yield "ZRAM_FSTYPE", why, True
+    try:
+        with Folder("", point):
+            pass
+    except ZramError as err:
+        yield "ZRAM_MOUNT", str(err).removeprefix(": "), True
+
+
+def _kernel_has(fstype: str, sysfs: Sysfs) -> bool:
+    """Whether the kernel has a file system or could load it; what cannot be told, it has."""
+    try:
+        known = sysfs.read("proc/filesystems").split("\n")
+    except OSError:
+        return True
+    if any(line.rpartition("\t")[2] == fstype for line in known):
+        return True
+    # An alias is what the kernel loads by.
+    folder = sysfs.path("lib/modules", os.uname().release)
+    for name in ("modules.alias", "modules.builtin.alias"):
+        try:
+            with open(f"{folder}/{name}", encoding="utf-8", errors="replace") as file:
+                if any(line.split()[1:2] == [f"fs-{fstype}"] for line in file):
+                    return True
+        except OSError:
+            continue
+    return False

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT
+"""What is imported fresh from another tool's own example starts. Only sizes and places are ours."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from kernel.box import Box, swaps
+
+# The settings of the file that zram-init installs, in our words: two devices of four are asked for.
+ZRAM_INIT = """
+load_on_start=yes
+num_devices=2
+type0=swap
+size0=512
+algo0=zstd
+labl0=zram_swap
+type1={point}
+flag1=ext4
+size1=2048
+blck1=1024 # mkfs has refused this since e2fsprogs 1.47
+opts1="strictatime,nosuid,nodev,noexec"
+mode1=1777
+algo1=zstd
+para1="level=3"
+labl1=tmp_dir
+type2=/var/tmp
+flag2=ext2
+size2=1024
+"""
+# As zram-generator's example: with the older keys, and the newer one.
+FRACTION = """
+[zram0]
+host-memory-limit = none
+zram-fraction = 0.10
+max-zram-size = 512
+compression-algorithm = lzo-rle
+"""
+EXPRESSION = """
+[zram0]
+host-memory-limit = none
+zram-size = min(ram / 10, 2048)
+compression-algorithm = lzo-rle zstd(level=3) (type=idle)
+swap-priority = 100
+
+[zram1]
+mount-point = {point}
+zram-size = 64
+fs-type = ext4
+options = rw,nosuid,nodev,X-mount.mode=1777
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "devices"),
+    [(ZRAM_INIT, 2), (FRACTION, 1), (EXPRESSION, 2)],
+    ids=["zram-init", "generator, fraction", "generator, expression"],
+)
+def test_a_fresh_import_starts(box: Box, text: str, devices: int) -> None:
+    point = box.directory / "tmp"
+    point.mkdir()
+    theirs = box.directory / "theirs"
+    theirs.write_text(text.format(point=point))
+    command = [sys.executable, "-Im", "pyzram.cli.pyzram", "import", theirs]
+    imported = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    # Its size is the machine's or gibibytes, and this machine has other work.
+    lines = imported.splitlines()
+    for number, line in enumerate(lines):
+        name = line.partition("=")[0]
+        if name.startswith("ZRAM_SIZE_"):
+            lines[number] = f"{name}=64M"
+        elif name.startswith("ZRAM_PRIORITY_"):
+            lines[number] = f"{name}=1"
+    if not any(line.startswith("ZRAM_PRIORITY_") for line in lines):
+        lines.append("ZRAM_PRIORITY_0=1")
+    box.write("\n".join(lines) + "\n")
+    checked = box.pyzram("check")
+    assert checked.returncode == 0, checked.stderr
+    box.fine("start")
+    assert [row["state"] for row in box.rows()] == ["running"] * devices
+    assert sum(f"/dev/zram{number}" in swaps() for number in box.numbers()) == 1
+    if devices == 2:
+        assert point.is_mount()
+        assert point.stat().st_mode & 0o7777 == 0o1777
+        (line,) = [x for x in Path("/proc/self/mounts").read_text().splitlines() if str(point) in x]
+        assert {"nosuid", "nodev"} <= set(line.split()[3].split(","))
+    if text is ZRAM_INIT:
+        named = subprocess.run(
+            [
+                "blkid",
+                "-p",
+                "-o",
+                "value",
+                "-s",
+                "LABEL",
+                *(f"/dev/zram{n}" for n in box.numbers()),
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert named.stdout.split() == ["zram_swap", "tmp_dir"]
+    assert box.fine("start") == ""
+    box.fine("stop")
+    assert not point.is_mount()
