@@ -185,6 +185,10 @@ _pyzram() {
 	"pyzram tend --record")
 		return
 		;;
+	"pyzram tend --textfile")
+		mapfile -t COMPREPLY < <(compgen -f -- "$current")
+		return
+		;;
 	"pyzram bench --pid" | "pyzram bench -p")
 		return
 		;;
@@ -331,7 +335,7 @@ _pyzram() {
 		;;
 	"pyzram tend")
 		if [[ $current == -* ]]; then
-			mapfile -t COMPREPLY < <(compgen -W "--config -c --budget --once --dry-run -n --status --record --json --quiet -q --help -h --version -V" -- "$current")
+			mapfile -t COMPREPLY < <(compgen -W "--config -c --budget --once --dry-run -n --status --record --textfile --json --quiet -q --help -h --version -V" -- "$current")
 		else
 			mapfile -t COMPREPLY < <(compgen -W "$(_pyzram_devices)" -- "$current")
 		fi

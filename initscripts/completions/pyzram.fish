@@ -147,6 +147,7 @@ complete -c pyzram -n 'contains -- (__pyzram_command) tend' -l once -d 'look and
 complete -c pyzram -n 'contains -- (__pyzram_command) tend' -s n -l dry-run -d 'show what is seen, and what would be done and why'
 complete -c pyzram -n 'contains -- (__pyzram_command) tend' -l status -d 'show what a running daemon saw and did last'
 complete -c pyzram -n 'contains -- (__pyzram_command) tend' -l record -x -d 'add a line on the machine to a file each minute'
+complete -c pyzram -n 'contains -- (__pyzram_command) tend' -l textfile -r -F -d 'write what a running daemon saw last into FILE, for node_exporter\'s textfile collector'
 complete -c pyzram -n 'contains -- (__pyzram_command) tend' -l json -d 'print JSON'
 complete -c pyzram -n 'contains -- (__pyzram_command) tend' -s q -l quiet -d 'print warnings and errors only'
 complete -c pyzram -n 'contains -- (__pyzram_command) tend' -s h -l help -d 'show this help'

@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..config.layers import DEFAULT_PATH
 from ..config.parser import read_config
@@ -51,6 +51,8 @@ COMMAND = Command(
         Option("n", "dry-run", "", "show what is seen, and what would be done and why"),
         Option("", "status", "", "show what a running daemon saw and did last"),
         Option("", "record", "FILE", "add a line on the machine to a file each minute"),
+        Option("", "textfile", "FILE", "write what a running daemon saw last into FILE, for "
+               "node_exporter's textfile collector", values=FILE),
         Option("", "json", "", "print JSON"),
         Option("q", "quiet", "", "print warnings and errors only"),
     ),
@@ -101,12 +103,17 @@ def main(argv: list[str]) -> int:
     if options is None:
         return 0
     once = options.once and not options.record
-    if sum(map(bool, (once, options.dry_run, options.status, options.record))) > 1:
-        raise UsageError("--dry-run, --status, --record and --once exclude each other")
+    ways = (once, options.dry_run, options.status, options.record, options.textfile)
+    if sum(map(bool, ways)) > 1:
+        raise UsageError("--dry-run, --status, --record, --textfile and --once exclude each other")
     sysfs = Sysfs(os.environ.get("PYZRAM_ROOT", "/"))
     run = os.environ.get("PYZRAM_RUN", DEFAULT_DIRECTORY)
     if options.status:
         return show_status(run, options.json)
+    if options.textfile:
+        from .tend_textfile import textfile
+
+        return textfile(options.textfile, read_status(run))
     if options.record:
         return record(sysfs, options.record, options.once)
     numbers = [device_number(word) for word in options.operands]

@@ -27,6 +27,8 @@ STORED_BYTES_JUDGED = 16 << 20
 HUGE_SHARE = 0.5
 MEMORY_SHARE = 0.9
 SCATTERED = 1.3
+TENDED_WITHIN = 2 * 3600.0
+"""It looks each minute as a daemon, and from cron at least each hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,28 @@ def backing_never_used(snapshot: Snapshot) -> Iterator[Finding]:
                 f"its backing device {stats.backing_dev} was never used",
                 f"bd_stat counts 0 writes, with {format_size(stored)} compressed in memory",
                 f"pyzram writeback {stats.name} {which} (regularly, for example from cron)",
+            )
+
+
+def nobody_tends(snapshot: Snapshot) -> Iterator[Finding]:
+    """What is configured for cold pages is used by a daemon or a cron job only."""
+    if snapshot.config is None or not snapshot.config.tend:
+        return
+    if snapshot.tended is not None and snapshot.tended <= TENDED_WITHIN:
+        return
+    last = "never" if snapshot.tended is None else f"{snapshot.tended / 3600:.0f} h ago"
+    for stats in snapshot.devices:
+        has = ["a backing device"] if stats.backing_dev else []
+        has += ["a recompression algorithm"] if stats.recomp_algorithms else []
+        if has and (stats.mm_stat.compr_data_size or 0) >= STORED_BYTES_JUDGED:
+            yield Finding(
+                "tend",
+                stats.name,
+                f"it has {' and '.join(has)}, but nothing makes use of it by itself",
+                f"pyzram tend last looked: {last}",
+                "systemctl enable --now zram-tend (OpenRC: rc-update add zram-tend && rc-service "
+                "zram-tend start; without a daemon: pyzram tend --once from cron; not wanted: "
+                'TEND="no")',
             )
 
 
@@ -351,6 +375,7 @@ CHECKS: dict[str, Callable[[Snapshot], Iterator[Finding]]] = {
     "zswap": zswap_in_front,
     "priority": swap_order,
     "writeback": backing_never_used,
+    "tend": nobody_tends,
     "huge": huge_pages_dominate,
     "no-gain": no_gain,
     "scattered": scattered,

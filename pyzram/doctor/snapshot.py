@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,8 @@ class Snapshot:
     """The configuration file, where there is one that is right."""
     config_error: str | None = None
     """What is wrong with it."""
+    tended: float | None = None
+    """Seconds since ``pyzram tend`` last looked, as a daemon or from cron; ``None``: never."""
 
 
 def take_snapshot(*, sysfs: Sysfs | None = None, config_path: str = DEFAULT_PATH) -> Snapshot:
@@ -94,6 +97,7 @@ def take_snapshot(*, sysfs: Sysfs | None = None, config_path: str = DEFAULT_PATH
         memory=total_memory(),
         config=config,
         config_error=config_error,
+        tended=_tended(tree),
     )
 
 
@@ -104,6 +108,23 @@ def _config(path: str) -> tuple[Config | None, str | None]:
         return read_config(path, ram=total_memory(), cpus=os.cpu_count() or 1), None
     except ConfigError as err:
         return None, str(err)
+
+
+def _tended(tree: Sysfs) -> float | None:
+    """By the files that it leaves; a clock that jumped counts for nothing."""
+    folders = (
+        (os.environ.get("PYZRAM_RUN", "/run/pyzram"), "tend.json"),
+        (os.environ.get("PYZRAM_STATE", "/var/lib/pyzram"), "ledger"),
+    )
+    found = []
+    for folder, name in folders:
+        try:
+            found.append(time.time() - os.stat(f"{tree.root}{folder}/{name}").st_mtime)
+        except PermissionError:
+            return 0.0  # not for us to know, so no reason to complain
+        except OSError:
+            continue
+    return min((max(0.0, age) for age in found), default=None)
 
 
 def _text(tree: Sysfs, path: str) -> str | None:

@@ -15,7 +15,7 @@ import pytest
 from fake_roots import Machine
 from fleet.programs import TREE
 
-from pyzram.cli import doctor, zram_stats
+from pyzram.cli import doctor, tend_textfile, zram_stats
 
 MONITORING = TREE / "monitoring"
 HEADING = re.compile(r"^#+ (Zram\w+)$", re.M)
@@ -61,6 +61,14 @@ def test_check_metrics_of_a_doctor(tmp_path, monkeypatch, promtool):
     check_metrics(promtool, (tmp_path / "doctor.prom").read_text())
 
 
+def test_check_metrics_of_tend(tmp_path, promtool):
+    devices = [{"name": f"zram{n}", "budget": n, "left": 1, "free": 0} for n in (0, 1)]
+    status = {"mode": "held", "pressure": 0.25, "seen": {"devices": devices}}
+    for seen in (None, status):
+        tend_textfile.textfile(str(tmp_path / "tend.prom"), seen)
+        check_metrics(promtool, (tmp_path / "tend.prom").read_text())
+
+
 def test_rules_and_alerts(promtool):
     for words in (("check", "rules", "rules.yml", "alerts.yml"), ("test", "rules", "tests.yml")):
         done = subprocess.run(
@@ -100,7 +108,11 @@ def test_every_metric_that_rules_alerts_and_dashboard_ask_for_exists(tmp_path, m
     here.block("loop7", 800)
     monkeypatch.setenv("PYZRAM_ROOT", str(tmp_path / "root"))
     doctor.main(["--textfile", str(tmp_path / "doctor.prom")])
-    text = printed("--prometheus") + (tmp_path / "doctor.prom").read_text()
+    device = {"name": "zram0", "budget": 9, "left": 8, "free": 7}
+    status = {"mode": "calm", "pressure": 0.5, "seen": {"devices": [device]}}
+    tend_textfile.textfile(str(tmp_path / "tend.prom"), status)
+    text = printed("--prometheus")
+    text += "".join((tmp_path / f"{name}.prom").read_text() for name in ("doctor", "tend"))
     assert asked - {"zram_stats"} <= set(re.findall(r"^\w+", text, re.M))
 
 

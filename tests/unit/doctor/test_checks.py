@@ -87,6 +87,13 @@ def config(text: str) -> Snapshot:
     return replace(PICTURE, config=parse_config(text, ram=2048 * M, cpus=2))
 
 
+def tended(ago: float | None, text: str = "ZRAM_SIZE_0=1G\n", **changes: object) -> Snapshot:
+    """A device with a second algorithm, tended so many seconds ago."""
+    parsed = parse_config(text, ram=2048 * M, cpus=2)
+    given = {"recomp_algorithms": {1: "zstd"}, **changes}
+    return replace(with_device(**given), config=parsed, tended=ago)
+
+
 def test_a_good_set_up_has_no_findings():
     assert examine(PICTURE) == []
 
@@ -136,6 +143,8 @@ SICK = [
         "0 writes",
         "writeback zram0 --age 1h",
     ),
+    ("tend", tended(None), "last looked: never", "enable --now zram-tend"),
+    ("tend", tended(7300.0), "last looked: 2 h ago", "pyzram tend --once"),
     (
         "priority",
         replace(PICTURE, swaps=(SWAP, SwapArea("/dev/sda2", "partition", 1, 0, 200))),
@@ -248,6 +257,10 @@ def test_a_finding_has_its_figure_and_its_remedy(check, snapshot, figure, remedy
         with_device(disksize=8 << 30),
         with_device(mm_stat=MmStat(), io_stat=IoStat(), bd_stat=None),
         replace(PICTURE, devices=()),
+        tended(60.0),
+        tended(None, 'ZRAM_SIZE_0=1G\nTEND="no"\n'),
+        tended(None, recomp_algorithms={}),
+        replace(tended(None), config=None),
     ],
 )
 def test_the_nearest_that_is_right_is_left_alone(snapshot):

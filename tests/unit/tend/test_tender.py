@@ -10,6 +10,7 @@ import pytest
 from fake_roots import Machine
 
 from pyzram.cli import pyzram as command
+from pyzram.cli.tend import keep_status
 from pyzram.errors import ZramOSError
 from pyzram.kernel.sysfs import Sysfs
 from pyzram.tend.actions import Recompress, WriteBack
@@ -353,3 +354,32 @@ def test_a_recording_that_cannot_be_kept_is_an_error(machine, tmp_path, monkeypa
     monkeypatch.setenv("PYZRAM_ROOT", str(machine.root))
     assert command.main(["tend", "--record", str(tmp_path / "no/such"), "--once"]) == 1
     assert "no/such" in capsys.readouterr().err
+
+
+def textfile(tmp_path: Path) -> dict[tuple[str, str], float]:
+    path = tmp_path / "tend.prom"
+    assert command.main(["tend", "--textfile", str(path)]) == 0
+    parser = pytest.importorskip("prometheus_client.parser")
+    return {
+        (s.name, "".join(s.labels.get(key, "") for key in ("mode", "device"))): s.value
+        for family in parser.text_string_to_metric_families(path.read_text())
+        for s in family.samples
+    }
+
+
+def test_a_textfile_has_what_the_daemon_saw_last(machine: Machine, tmp_path, monkeypatch):
+    run = tmp_path / "run/pyzram"
+    monkeypatch.setenv("PYZRAM_RUN", str(run))
+    assert textfile(tmp_path)["zram_tend_up", ""] == 0
+    keep_status(tender(machine, Watch())[0].round(), str(run))
+    found = textfile(tmp_path)
+    assert found["zram_tend_up", ""] == found["zram_scrape_success", ""] == 1
+    assert {mode for (name, mode), value in found.items() if "mode" in name and value} == {"calm"}
+    assert found["zram_tend_budget_bytes", "zram0"] == 256 * MIB
+    assert found["zram_tend_budget_left_bytes", "zram0"] == 256 * MIB  # before the round
+    assert found["zram_tend_pressure_ratio", ""] == 0
+    status = json.loads((run / "tend.json").read_text())
+    (run / "tend.json").write_text(json.dumps({**status, "seen": None}))
+    assert textfile(tmp_path)["zram_scrape_success", ""] == 0
+    (run / "tend.json").write_text(json.dumps({**status, "pid": 1 << 22}))
+    assert textfile(tmp_path)["zram_tend_up", ""] == 0

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""``pyzram tend --textfile``: what the daemon saw last, for node_exporter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..metrics import GAUGE, Family, labels, scrape, text_format, write_textfile
+from ..tend.state import CALM, CHOKED, HELD, PRESSED, TIGHT
+
+
+def textfile(path: str, status: dict[str, Any] | None) -> int:
+    """Write it, also if no daemon runs: then that is all it says.
+
+    Raises:
+        ZramError: the file cannot be written.
+    """
+    up = Family("zram_tend_up", GAUGE, "whether pyzram tend runs")
+    up.add(int(status is not None))
+    found, success = [up], True
+    if status is not None:
+        try:
+            found += _figures(status)
+        except (KeyError, TypeError, AttributeError):
+            success = False  # of another version of pyzram
+    write_textfile(path, text_format([*found, *scrape("tend", success)]))
+    return 0
+
+
+def _figures(status: dict[str, Any]) -> list[Family]:
+    mode = Family("zram_tend_mode", GAUGE, "whether pyzram tend takes the machine for such")
+    for name in (CALM, TIGHT, PRESSED, CHOKED, HELD):
+        mode.add(int(status["mode"] == name), labels(mode=name))
+    pressure = Family(
+        "zram_tend_pressure", GAUGE, "shortage of memory as pyzram tend sees it, 0 to 1", "ratio"
+    )
+    pressure.add(float(status["pressure"]))
+    budget = Family(
+        "zram_tend_budget",
+        GAUGE,
+        "what may be written to the medium in any 24 hours",
+        "bytes",
+    )
+    left = Family("zram_tend_budget_left", GAUGE, "what is left of it now", "bytes")
+    free = Family("zram_tend_backing_free", GAUGE, "what is free on the backing device", "bytes")
+    for device in status["seen"]["devices"]:
+        if device["budget"]:
+            name = labels(device=device["name"])
+            budget.add(device["budget"], name)
+            left.add(device["left"], name)
+            free.add(device["free"], name)
+    return [mode, pressure, budget, left, free]
