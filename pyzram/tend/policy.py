@@ -29,6 +29,8 @@ FADE = 1800.0
 LEAST = 4 * MIB
 """Not worth a round below."""
 CHOKED_STEP = 4 * MIB
+TIGHT_PACE = 12
+"""Of the budget a round while tight, at half pressure: one part in so many."""
 CALM_SHARE = 8
 """Of the budget, in calm: one part in so many."""
 AFTER_START, AFTER_RESUME = 300.0, 120.0
@@ -320,7 +322,7 @@ def allowance(seen: Observation, mode: str, pressure: float, device: DeviceObser
     if mode == CALM:
         pace = left - (budget - budget // CALM_SHARE)
     elif mode == TIGHT:
-        pace = int(budget / 24 * (0.5 + pressure))
+        pace = int(budget / TIGHT_PACE * (0.5 + pressure))
     else:
         pace = budget // 8
     bounds = [pace, left, device.free - device.free // 100]
