@@ -212,6 +212,73 @@ def test_failing_medium_is_charged_for_nothing_and_left_alone(machine, capsys):
     assert decision.reasons == ("zram0: held for 60 s more",)
 
 
+def second(machine: Machine, backing: str, key: str) -> None:
+    """Another device as old and as full, on a medium of its own."""
+    machine.add(1)
+    machine.attribute("diskseq", 1).write_text("99\n")
+    machine.attribute("backing_dev", 1).write_text(f"/dev/{backing}\n")
+    disk = machine.root / f"sys/devices/card2/block/{backing}"
+    (disk / "device").mkdir(parents=True)
+    (disk / "size").write_text(f"{8 << 21}\n")
+    (disk / "device/cid").write_text(f"{key}\n")
+    for folder in ("sys/class/block", "sys/block"):
+        (machine.root / folder / backing).symlink_to(disk)
+    debug = machine.root / "sys/kernel/debug/zram/zram1"
+    debug.mkdir()
+    (debug / "block_state").write_text(
+        (machine.root / "sys/kernel/debug/zram/zram0/block_state").read_text()
+    )
+
+
+def test_of_two_devices_the_one_that_is_full_is_no_matter_to_the_other(machine):
+    second(machine, "mmcblk1", "abc")
+    machine.attribute("bd_stat", 1).write_text(f"{2 << 20} 0 {2 << 20}\n")
+    watch = Watch()
+    tending, writer = tender(machine, watch)
+    tending.devices = lambda: [0, 1]
+    report = tending.round()
+    assert [seen.free > 0 for seen in report.seen.devices] == [True, False]
+    # Half of the pools' memory, so half of what calm allows.
+    assert report.written == 16 * MIB and {a.device for a in report.decision.actions} == {"zram0"}
+    assert tending.ledger.written("abc") == 8 << 30  # by others, and charged
+
+
+def test_of_two_media_the_one_that_fails_is_left_alone_and_the_other_goes_on(machine, capsys):
+    second(machine, "mmcblk1", "abc")
+    watch = Watch()
+    tending, writer = tender(machine, watch)
+    tending.devices = lambda: [0, 1]
+    write = writer.write_pages
+
+    def fail(device, ranges, limit):
+        if device.number == 1:
+            raise ZramOSError(5, "zram1: write back: Input/output error", None)
+        write(device, ranges, limit)
+
+    writer.write_pages = fail
+    assert tending.round().written == 16 * MIB
+    assert "zram1: write back: Input/output error" in capsys.readouterr().out
+    assert tending.ledger.written("abc") == 0
+    assert tending.ledger.written("1b534d30") == 16 * MIB
+    watch.now += HOUR
+    report = tending.round()
+    assert report.decision.reasons[0].startswith("zram1: held for ")
+    assert {action.device for action in report.decision.actions} == {"zram0"}
+
+
+def test_a_number_that_another_device_has_got_is_another_account(machine):
+    watch = Watch()
+    tending, _ = tender(machine, watch)
+    tending.round()
+    before = tending.ledger.written("1b534d30")
+    machine.attribute("diskseq").write_text("1234\n")
+    machine.attribute("bd_stat").write_text("0 0 0\n")
+    watch.now += 60
+    tending.close()  # its descriptors answer no more once it is gone
+    assert tending.look().devices[0].key == "1234"
+    assert tending.ledger.written("1b534d30") == before > 0
+
+
 def test_limit_of_somebody_else_is_kept_and_a_raised_one_holds(machine):
     watch = Watch()
     machine.attribute("writeback_limit_enable").write_text("1\n")

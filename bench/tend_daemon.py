@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+"""What pyzram tend costs: decisions a second, processor time when calm, memory.
+
+The machine that it looks at is a captured tree of tests/data/sysfs with one device. Memory is PSS
+(/proc/PID/smaps_rollup) once it waits, beside that of an interpreter that only sleeps; what both
+share with other programs counts in part, so run it where no other Python runs, or read the
+private part. Processor time is that of a look, of which there is one a minute when calm.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+TREE = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TREE / "tests"))
+
+from fake_roots import Machine  # noqa: E402
+
+from pyzram.tend.observation import DeviceObserved, Observation  # noqa: E402
+from pyzram.tend.policy import LOOK, decide  # noqa: E402
+from pyzram.tend.state import State  # noqa: E402
+
+MIB = 1 << 20
+GIB = 1 << 30
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def decisions() -> float:
+    """Decisions a second, in the median of rounds, over machines from calm to choked."""
+    device = DeviceObserved(
+        "zram0", "7", 3 * GIB, GIB, GIB, free=8 * GIB, budget=GIB, left=GIB, recompression=True
+    )
+    seen = [
+        Observation(
+            1e6 + 60.0 * n, 8 * GIB, (n % 8) * GIB // 2, some10=n % 30, some300=n % 7 / 10,
+            full10=n % 15, io_full10=0.0, cpu_some10=0.0, stalled=n / 10, devices=(device,),
+        )
+        for n in range(2000)
+    ]  # fmt: skip
+    rates = []
+    for _ in range(15):
+        state = State()
+        began = time.process_time()
+        for one in seen:
+            state = decide(one, state).state
+        rates.append(len(seen) / (time.process_time() - began))
+    return statistics.median(rates)
+
+
+def machine(folder: Path) -> Path:
+    """A root with a device and the files of /proc that the daemon looks at."""
+    here = Machine(folder / "root", "vm-7.x-multi")
+    proc = here.root / "proc"
+    for name in ("memory", "io", "cpu"):
+        (proc / "pressure").mkdir(exist_ok=True)
+        kinds = ("some", "full")
+        (proc / "pressure" / name).write_text(
+            "".join(f"{kind} avg10=0.00 avg60=0.00 avg300=0.00 total=0\n" for kind in kinds)
+        )
+    for name in ("meminfo", "vmstat"):
+        (proc / name).write_text(Path("/proc", name).read_text())
+    return here.root
+
+
+def environment(folder: Path, root: Path) -> dict[str, str]:
+    """The daemon's, with all that it keeps in a folder of ours."""
+    names = {"PYZRAM_ROOT": root, "PYZRAM_RUN": folder / "run", "PYZRAM_STATE": folder / "state"}
+    return {**os.environ, **{name: str(path) for name, path in names.items()}}
+
+
+def memory(pid: int) -> tuple[float, float]:
+    """MiB of PSS, and of it what is nobody else's."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().split("\n")
+    found = {words[0]: int(words[1]) for words in map(str.split, lines) if words[1:2] != ["0"]
+             and len(words) == 3}  # fmt: skip
+    private = found.get("Private_Clean:", 0) + found.get("Private_Dirty:", 0)
+    return found["Pss:"] / 1024, private / 1024
+
+
+def resident(words: list[str], env: dict[str, str], ready: str = "") -> tuple[float, float]:
+    """Memory of a program once it waits."""
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen([sys.executable, *words], env=env, stdout=quiet, stderr=quiet) as child:
+        try:
+            deadline = time.monotonic() + 30
+            while ready and not os.path.exists(ready):
+                if child.poll() is not None or time.monotonic() > deadline:
+                    raise SystemExit("pyzram tend does not run")
+                time.sleep(0.05)
+            time.sleep(1.5)
+            return memory(child.pid)
+        finally:
+            child.send_signal(signal.SIGTERM)
+
+
+LOOKS = """
+import json, sys, time
+from pyzram.kernel.sysfs import Sysfs
+from pyzram.cli.tend import Worker, keep_status, open_ledger
+from pyzram.tend.machine import Clocks
+from pyzram.tend.tender import Tender
+sysfs, run = Sysfs(sys.argv[1]), sys.argv[2]
+clocks = Clocks()
+tender = Tender(sysfs, lambda: [0], Worker(), open_ledger(sysfs, clocks, run)[0], clocks=clocks)
+found = []
+for _ in range(200):
+    began = time.process_time()
+    keep_status(tender.round(), run)
+    found.append(time.process_time() - began)
+tender.close()
+print(json.dumps(sorted(found)[100]))
+"""
+
+
+def main() -> int:
+    """Measure and print."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        root = machine(folder)
+        env = environment(folder, root)
+        words = [sys.executable, "-Ic", LOOKS, str(root), str(folder / "run")]
+        look = json.loads(subprocess.run(words, env=env, check=True, capture_output=True).stdout)
+        code = "import sys; from pyzram.cli.pyzram import main; sys.exit(main())"
+        (folder / "run/tend.json").unlink()
+        tend = resident(["-Ic", code, "tend", "zram0"], env, ready=str(folder / "run/tend.json"))
+        alone = resident(["-Ic", "import time; time.sleep(60)"], env)
+    print(f"decisions a second        {decisions():10.0f}   (goal 20000)")
+    print(f"a look, ms                {1000 * look:10.3f}")
+    print(f"of a processor, calm, %   {100 * look / LOOK:10.4f}   (goal 0.1)")
+    for text, (pss, private) in (("pyzram tend", tend), ("python, sleeping", alone)):
+        print(f"{text:16} MiB PSS  {pss:10.1f}   (private {private:.1f})")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
