@@ -234,7 +234,7 @@ def test_of_two_devices_the_one_that_is_full_is_no_matter_to_the_other(machine):
     second(machine, "mmcblk1", "abc")
     machine.attribute("bd_stat", 1).write_text(f"{2 << 20} 0 {2 << 20}\n")
     watch = Watch()
-    tending, writer = tender(machine, watch)
+    tending, _ = tender(machine, watch)
     tending.devices = lambda: [0, 1]
     report = tending.round()
     assert [seen.free > 0 for seen in report.seen.devices] == [True, False]
