@@ -24,6 +24,7 @@ sys.path.insert(0, str(TREE / "tests"))
 
 from fake_roots import Machine  # noqa: E402
 
+from pyzram.cli.tend import STATUS  # noqa: E402
 from pyzram.tend.observation import DeviceObserved, Observation  # noqa: E402
 from pyzram.tend.policy import LOOK, decide  # noqa: E402
 from pyzram.tend.state import State  # noqa: E402
@@ -129,8 +130,8 @@ def main() -> int:
         words = [sys.executable, "-Ic", LOOKS, str(root), str(folder / "run")]
         look = json.loads(subprocess.run(words, env=env, check=True, capture_output=True).stdout)
         code = "import sys; from pyzram.cli.pyzram import main; sys.exit(main())"
-        (folder / "run/tend.json").unlink()
-        tend = resident(["-Ic", code, "tend", "zram0"], env, ready=str(folder / "run/tend.json"))
+        (folder / "run" / STATUS).unlink()
+        tend = resident(["-Ic", code, "tend", "zram0"], env, ready=str(folder / "run" / STATUS))
         alone = resident(["-Ic", "import time; time.sleep(60)"], env)
     print(f"decisions a second        {decisions():10.0f}   (goal 20000)")
     print(f"a look, ms                {1000 * look:10.3f}")

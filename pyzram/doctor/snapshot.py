@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from ..kernel.parse import Mount
 
 
+# What pyzram tend leaves in its folders.
+TEND_STATUS, TEND_LEDGER = "tend/status.json", "ledger"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """All that the checks look at."""
@@ -113,8 +117,8 @@ def _config(path: str) -> tuple[Config | None, str | None]:
 def _tended(tree: Sysfs) -> float | None:
     """By the files that it leaves; a clock that jumped counts for nothing."""
     folders = (
-        (os.environ.get("PYZRAM_RUN", "/run/pyzram"), "tend.json"),
-        (os.environ.get("PYZRAM_STATE", "/var/lib/pyzram"), "ledger"),
+        (os.environ.get("PYZRAM_RUN", "/run/pyzram"), TEND_STATUS),
+        (os.environ.get("PYZRAM_STATE", "/var/lib/pyzram"), TEND_LEDGER),
     )
     found = []
     for folder, name in folders:

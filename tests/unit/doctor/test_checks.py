@@ -6,21 +6,25 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import pytest
 
 from pyzram.cli import doctor as command
-from pyzram.cli import pyzram
+from pyzram.cli import pyzram, tend
 from pyzram.config.parser import parse_config
 from pyzram.device.features import Features
 from pyzram.device.stats import BdStat, BlockStat, DebugStat, IoStat, MmStat, Stats
-from pyzram.doctor import checks
+from pyzram.doctor import checks, snapshot
 from pyzram.doctor.checks import examine
 from pyzram.doctor.snapshot import Snapshot
 from pyzram.kernel.parse import SwapArea
+from pyzram.kernel.sysfs import Sysfs
+from pyzram.tend import ledger
 
 M = 1 << 20
 KERNEL = Features(
@@ -428,3 +432,19 @@ def test_a_textfile_without_a_driver_has_no_check(tmp_path, monkeypatch, capsys)
     assert found["zram_scrape_success", "doctor"] == 0
     assert not any(name == "zram_doctor_finding" for name, _ in found)
     assert "no zram driver is loaded" in capsys.readouterr().err
+
+
+def test_that_it_is_tended_is_seen_by_what_tend_leaves(tmp_path, monkeypatch):
+    assert snapshot.TEND_STATUS == tend.STATUS
+    assert snapshot.TEND_LEDGER == ledger.FILE
+    monkeypatch.setenv("PYZRAM_RUN", "/run")
+    monkeypatch.setenv("PYZRAM_STATE", "/var")
+    root = Sysfs(str(tmp_path))
+    assert snapshot._tended(root) is None
+    for path, ago in (("var/ledger", 5000), ("run/tend/status.json", 30)):
+        file = tmp_path / path
+        file.parent.mkdir(parents=True)
+        file.touch()
+        then = time.time() - ago
+        os.utime(file, (then, then))
+        assert snapshot._tended(root) == pytest.approx(ago, abs=20)

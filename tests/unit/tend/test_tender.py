@@ -10,7 +10,7 @@ import pytest
 from fake_roots import Machine
 
 from pyzram.cli import pyzram as command
-from pyzram.cli.tend import keep_status
+from pyzram.cli.tend import STATUS, keep_status
 from pyzram.errors import ZramOSError
 from pyzram.kernel.sysfs import Sysfs
 from pyzram.tend.actions import Recompress, WriteBack
@@ -435,7 +435,7 @@ def textfile(tmp_path: Path) -> dict[tuple[str, str], float]:
 
 
 def test_a_textfile_has_what_the_daemon_saw_last(machine: Machine, tmp_path, monkeypatch):
-    run = tmp_path / "run/pyzram"
+    run = tmp_path / "run"
     monkeypatch.setenv("PYZRAM_RUN", str(run))
     assert textfile(tmp_path)["zram_tend_up", ""] == 0
     keep_status(tender(machine, Watch())[0].round(), str(run))
@@ -445,8 +445,8 @@ def test_a_textfile_has_what_the_daemon_saw_last(machine: Machine, tmp_path, mon
     assert found["zram_tend_budget_bytes", "zram0"] == 256 * MIB
     assert found["zram_tend_budget_left_bytes", "zram0"] == 256 * MIB  # before the round
     assert found["zram_tend_pressure_ratio", ""] == 0
-    status = json.loads((run / "tend.json").read_text())
-    (run / "tend.json").write_text(json.dumps({**status, "seen": None}))
+    status = json.loads((run / STATUS).read_text())
+    (run / STATUS).write_text(json.dumps({**status, "seen": None}))
     assert textfile(tmp_path)["zram_scrape_success", ""] == 0
-    (run / "tend.json").write_text(json.dumps({**status, "pid": 1 << 22}))
+    (run / STATUS).write_text(json.dumps({**status, "pid": 1 << 22}))
     assert textfile(tmp_path)["zram_tend_up", ""] == 0
