@@ -24,10 +24,10 @@ sys.path.insert(0, str(TREE / "tests"))
 
 from fake_roots import Machine  # noqa: E402
 
-from pyzram.cli.tend import STATUS  # noqa: E402
 from pyzram.tend.observation import DeviceObserved, Observation  # noqa: E402
 from pyzram.tend.policy import LOOK, decide  # noqa: E402
 from pyzram.tend.state import State  # noqa: E402
+from pyzram.tend.status import NAME  # noqa: E402
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -105,8 +105,9 @@ def resident(words: list[str], env: dict[str, str], ready: str = "") -> tuple[fl
 LOOKS = """
 import json, sys, time
 from pyzram.kernel.sysfs import Sysfs
-from pyzram.cli.tend import Worker, keep_status, open_ledger
+from pyzram.cli.tend import Worker, open_ledger, plain
 from pyzram.tend.machine import Clocks
+from pyzram.tend.status import write_status
 from pyzram.tend.tender import Tender
 sysfs, run = Sysfs(sys.argv[1]), sys.argv[2]
 clocks = Clocks()
@@ -114,7 +115,7 @@ tender = Tender(sysfs, lambda: [0], Worker(), open_ledger(sysfs, clocks, run)[0]
 found = []
 for _ in range(200):
     began = time.process_time()
-    keep_status(tender.round(), run)
+    write_status(run, plain(tender.round()))
     found.append(time.process_time() - began)
 tender.close()
 print(json.dumps(sorted(found)[100]))
@@ -130,8 +131,8 @@ def main() -> int:
         words = [sys.executable, "-Ic", LOOKS, str(root), str(folder / "run")]
         look = json.loads(subprocess.run(words, env=env, check=True, capture_output=True).stdout)
         code = "import sys; from pyzram.cli.pyzram import main; sys.exit(main())"
-        (folder / "run" / STATUS).unlink()
-        tend = resident(["-Ic", code, "tend", "zram0"], env, ready=str(folder / "run" / STATUS))
+        (folder / "run" / NAME).unlink()
+        tend = resident(["-Ic", code, "tend", "zram0"], env, ready=str(folder / "run" / NAME))
         alone = resident(["-Ic", "import time; time.sleep(60)"], env)
     print(f"decisions a second        {decisions():10.0f}   (goal 20000)")
     print(f"a look, ms                {1000 * look:10.3f}")

@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..config.layers import DEFAULT_PATH
 from ..config.parser import read_config
@@ -113,7 +113,7 @@ def main(argv: list[str]) -> int:
     if options.textfile:
         from .tend_textfile import textfile
 
-        return textfile(options.textfile, read_status(run))
+        return textfile(options.textfile, run)
     if options.record:
         return record(sysfs, options.record, options.once)
     numbers = [device_number(word) for word in options.operands]

@@ -7,22 +7,24 @@ from typing import Any
 
 from ..metrics import GAUGE, Family, labels, scrape, text_format, write_textfile
 from ..tend.state import CALM, CHOKED, HELD, PRESSED, TIGHT
+from ..tend.status import read_status
 
 
-def textfile(path: str, status: dict[str, Any] | None) -> int:
+def textfile(path: str, run: str) -> int:
     """Write it, also if no daemon runs: then that is all it says.
 
     Raises:
         ZramError: the file cannot be written.
     """
     up = Family("zram_tend_up", GAUGE, "whether pyzram tend runs")
-    up.add(int(status is not None))
     found, success = [up], True
-    if status is not None:
-        try:
+    try:
+        status = read_status(run)
+        up.add(int(status is not None))
+        if status is not None:
             found += _figures(status)
-        except (KeyError, TypeError, AttributeError):
-            success = False  # of another version of pyzram
+    except (PermissionError, KeyError, TypeError, AttributeError):
+        success = False  # not for this user, or of another version of pyzram
     write_textfile(path, text_format([*found, *scrape("tend", success)]))
     return 0
 

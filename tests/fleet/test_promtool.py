@@ -61,11 +61,12 @@ def test_check_metrics_of_a_doctor(tmp_path, monkeypatch, promtool):
     check_metrics(promtool, (tmp_path / "doctor.prom").read_text())
 
 
-def test_check_metrics_of_tend(tmp_path, promtool):
+def test_check_metrics_of_tend(tmp_path, monkeypatch, promtool):
     devices = [{"name": f"zram{n}", "budget": n, "left": 1, "free": 0} for n in (0, 1)]
     status = {"mode": "held", "pressure": 0.25, "seen": {"devices": devices}}
     for seen in (None, status):
-        tend_textfile.textfile(str(tmp_path / "tend.prom"), seen)
+        monkeypatch.setattr(tend_textfile, "read_status", lambda run, seen=seen: seen)
+        tend_textfile.textfile(str(tmp_path / "tend.prom"), str(tmp_path))
         check_metrics(promtool, (tmp_path / "tend.prom").read_text())
 
 
@@ -110,7 +111,8 @@ def test_every_metric_that_rules_alerts_and_dashboard_ask_for_exists(tmp_path, m
     doctor.main(["--textfile", str(tmp_path / "doctor.prom")])
     device = {"name": "zram0", "budget": 9, "left": 8, "free": 7}
     status = {"mode": "calm", "pressure": 0.5, "seen": {"devices": [device]}}
-    tend_textfile.textfile(str(tmp_path / "tend.prom"), status)
+    monkeypatch.setattr(tend_textfile, "read_status", lambda run: status)
+    tend_textfile.textfile(str(tmp_path / "tend.prom"), str(tmp_path))
     text = printed("--prometheus")
     text += "".join((tmp_path / f"{name}.prom").read_text() for name in ("doctor", "tend"))
     assert asked - {"zram_stats"} <= set(re.findall(r"^\w+", text, re.M))

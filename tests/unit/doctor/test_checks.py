@@ -15,7 +15,7 @@ from dataclasses import replace
 import pytest
 
 from pyzram.cli import doctor as command
-from pyzram.cli import pyzram, tend
+from pyzram.cli import pyzram
 from pyzram.config.parser import parse_config
 from pyzram.device.features import Features
 from pyzram.device.stats import BdStat, BlockStat, DebugStat, IoStat, MmStat, Stats
@@ -24,7 +24,7 @@ from pyzram.doctor.checks import examine
 from pyzram.doctor.snapshot import Snapshot
 from pyzram.kernel.parse import SwapArea
 from pyzram.kernel.sysfs import Sysfs
-from pyzram.tend import ledger
+from pyzram.tend import ledger, status
 
 M = 1 << 20
 KERNEL = Features(
@@ -435,7 +435,7 @@ def test_a_textfile_without_a_driver_has_no_check(tmp_path, monkeypatch, capsys)
 
 
 def test_that_it_is_tended_is_seen_by_what_tend_leaves(tmp_path, monkeypatch):
-    assert snapshot.TEND_STATUS == tend.STATUS
+    assert snapshot.TEND_STATUS == status.NAME
     assert snapshot.TEND_LEDGER == ledger.FILE
     monkeypatch.setenv("PYZRAM_RUN", "/run")
     monkeypatch.setenv("PYZRAM_STATE", "/var")

@@ -10,13 +10,14 @@ import pytest
 from fake_roots import Machine
 
 from pyzram.cli import pyzram as command
-from pyzram.cli.tend import STATUS, keep_status
+from pyzram.cli.tend import plain
 from pyzram.errors import ZramOSError
 from pyzram.kernel.sysfs import Sysfs
 from pyzram.tend.actions import Recompress, WriteBack
 from pyzram.tend.ledger import Ledger
 from pyzram.tend.machine import Clocks, parse_pressure, read_battery, read_clock
 from pyzram.tend.medium import medium_of
+from pyzram.tend.status import NAME, write_status
 from pyzram.tend.tender import Tender
 
 MIB = 1 << 20
@@ -438,15 +439,15 @@ def test_a_textfile_has_what_the_daemon_saw_last(machine: Machine, tmp_path, mon
     run = tmp_path / "run"
     monkeypatch.setenv("PYZRAM_RUN", str(run))
     assert textfile(tmp_path)["zram_tend_up", ""] == 0
-    keep_status(tender(machine, Watch())[0].round(), str(run))
+    write_status(str(run), plain(tender(machine, Watch())[0].round()))
     found = textfile(tmp_path)
     assert found["zram_tend_up", ""] == found["zram_scrape_success", ""] == 1
     assert {mode for (name, mode), value in found.items() if "mode" in name and value} == {"calm"}
     assert found["zram_tend_budget_bytes", "zram0"] == 256 * MIB
     assert found["zram_tend_budget_left_bytes", "zram0"] == 256 * MIB  # before the round
     assert found["zram_tend_pressure_ratio", ""] == 0
-    status = json.loads((run / STATUS).read_text())
-    (run / STATUS).write_text(json.dumps({**status, "seen": None}))
+    status = json.loads((run / NAME).read_text())
+    (run / NAME).write_text(json.dumps({**status, "seen": None}))
     assert textfile(tmp_path)["zram_scrape_success", ""] == 0
-    (run / STATUS).write_text(json.dumps({**status, "pid": 1 << 22}))
+    (run / NAME).write_text(json.dumps({**status, "pid": 1 << 22}))
     assert textfile(tmp_path)["zram_tend_up", ""] == 0
