@@ -73,6 +73,25 @@ def swap(device: pyzram.Zram) -> str:
     return size
 
 
+def service() -> list[str]:
+    """start, reload and stop: what /proc/swaps holds after each."""
+
+    def areas() -> str:
+        with open("/proc/swaps") as file:
+            return " ".join(line.split()[2] for line in file.read().split("\n")[1:-1])
+
+    found = []
+    for words, pages in (("start", 1024), ("reload", 2048), ("stop", 2048)):
+        with open("/tmp/zram", "w") as file:
+            file.write(f"ZRAM_SIZE_0={pages * PAGE // 1024}K\nZRAM_PRIORITY_0=5\n")
+        done = subprocess.run(
+            ["pyzram", "-c", "/tmp/zram", words], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        found.append(areas())
+    return found
+
+
 def main() -> None:
     with open("/out/pages", "rb") as file:
         data = file.read()
@@ -82,10 +101,10 @@ def main() -> None:
         swap_kib = swap(device)
     finally:
         device.remove()
+    areas = service()
     with open("/out/report.json", "w") as file:
-        json.dump(
-            {"release": os.uname().release, "page": PAGE, "swap": swap_kib, "rows": rows}, file
-        )
+        report = {"release": os.uname().release, "page": PAGE, "rows": rows}
+        json.dump({**report, "swap": swap_kib, "service": areas}, file)
 
 
 if __name__ == "__main__":

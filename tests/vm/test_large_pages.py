@@ -42,6 +42,8 @@ def test_every_page_adds_what_was_predicted(machine):
     seen = json.loads(report.read_text())
     assert seen["page"] == machine.page_size
     assert int(seen["swap"]) == 1023 * machine.page_size // 1024
+    sizes = [pages * machine.page_size // 1024 for pages in (1023, 2047)]
+    assert seen["service"] == [str(sizes[0]), str(sizes[1]), ""]
     for row in seen["rows"]:
         kernel, ours = row["kernel"], row["ours"]
         wrong = sum(a != b for a, b in zip(kernel, ours, strict=True))
