@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+"""``pyzram tend`` on real kernels: what it does to pages, to media and to limits.
+
+Floors are seconds here: on a machine with other work an emulated guest is too slow for them.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+
+import pytest
+from vm.archive import TREE, cache, kernel_image
+from vm.guest import Guest, load_driver
+from vm.kernels import KERNELS
+from vm.module import rebuilt_modules
+from vm.ring import DEADLINE
+
+M = 1 << 20
+TRIALS = ("cold", "ages", "hog", "calm", "kills", "changes", "media")
+
+
+def report_of(name: str, trials: tuple[str, ...], kills: int) -> dict:
+    """What the trials saw on this kernel."""
+    (kernel,) = (kernel for kernel in KERNELS if kernel.name == name)
+    image = kernel_image(kernel)
+    modules = rebuilt_modules(kernel, image) if kernel.rebuilt else ()
+    folder = cache() / "results" / f"tend-{name}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    disk = folder / "disk"
+    with disk.open("wb") as file:
+        file.truncate(64 * M)
+    script = folder / "guest.sh"
+    script.write_text(
+        f"cd {TREE}\n{load_driver(modules)}\n"
+        f"{sys.executable} -I tests/vm/tend_trial.py {folder} {kills} {' '.join(trials)} "
+        f">{folder}/log 2>&1\n"
+    )
+    guest = Guest(image, script, folder, disks=(disk,))
+    ended = guest.wait(DEADLINE)
+    report = folder / "report.json"
+    said = (folder / "log").read_text() if (folder / "log").exists() else ""
+    assert report.exists(), said + guest.last_words()
+    found = json.loads(report.read_text())
+    for trial in trials:
+        assert trial in found, f"{trial}: {'crashed' if ended else 'hung'}\n{guest.last_words()}"
+        assert "failed" not in found[trial], (
+            f"{trial}: {found[trial]['failed']}{found[trial]['log']}"
+        )
+        assert "Traceback" not in found[trial]["log"], found[trial]["log"]
+    return found
+
+
+def judge(name: str, found: dict) -> None:
+    """Hold what was seen against what is promised."""
+    print(f"{name} ({found['release']}):")
+    multi = name.endswith("-multi")
+    if cold := found.get("cold"):
+        print(
+            f"  cold: {cold['count']} pages written, {cold['reads']} came back, "
+            f"{cold['first']} -> {cold['recompressed']} bytes recompressed"
+        )
+        assert cold["equal"] == [True, True]
+        assert cold["count"] == cold["writes"] == cold["kept"]
+        # Every page of the process was read once, and nothing else.
+        assert cold["reads"] == cold["pages"]
+        assert multi == (cold["recompressed"] is not None)
+    if ages := found.get("ages"):
+        print(
+            f"  ages: {ages['gone']} of {ages['pages']} written, the youngest "
+            f"{ages['youngest']:.1f} s after its last use; "
+            f"of {ages['forgotten']} the kernel had forgotten it"
+        )
+        assert ages["early"] == []
+        assert ages["late"] == []
+        assert ages["equal"]
+        assert (ages["forgotten"] > 0) == multi
+    if hog := found.get("hog"):
+        print(f"  hog: first byte {hog['reaction']:.2f} s after the trigger")
+        assert hog["before"] == 0
+        assert hog["writes"] > 0
+        assert hog["equal"]
+        # How fast is for an idle machine to say; without a trigger it would be ten minutes.
+        assert hog["reaction"] < 300
+    if calm := found.get("calm"):
+        print(f"  calm: {calm['processor']:.2%} of a processor, ten times too often")
+        assert (calm["writes"], calm["same"]) == (0, True)
+    if kills := found.get("kills"):
+        print(
+            f"  kills: {kills['kills']}, {kills['within']} of them within a step; "
+            f"{kills['killed'] / M:.1f} of {kills['budget'] / M:.0f} MiB written"
+        )
+        assert kills["within"] > 0
+        assert 0 < kills["killed"] <= kills["budget"]
+        own, left, expected = kills["limit"]
+        assert (left, kills["enabled"]) == (expected, True), own
+    if changes := found.get("changes"):
+        assert all(alive for *_, alive in changes["steps"]), changes["steps"]
+    if media := found.get("media"):
+        full, broken, well = media["count"]
+        print(f"  media: {full}, {broken}, {well} pages on the full, the failing and the good one")
+        assert media["alive"]
+        assert media["equal"] == [True, True, True]
+        assert (broken, well) == (0, 1024)
+        assert media["failures"] > 0
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["6.1", "6.12-multi", "7.x-multi"])
+def test_the_daemon_keeps_its_promises(name):
+    judge(name, report_of(name, TRIALS, kills=200))
