@@ -12,7 +12,7 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import TextIO
+    from typing import Any, TextIO
 
 GOOD, WARN, BAD, STRONG = "good", "warn", "bad", "strong"
 SGR = {GOOD: "32", WARN: "33", BAD: "1;31", STRONG: "1"}
@@ -52,3 +52,14 @@ def wanted(stream: TextIO | None) -> bool:
 def paint(text: str, role: str) -> str:
     """Text in the colour of a role; without a role it stays."""
     return f"\x1b[{SGR[role]}m{text}\x1b[m" if role else text
+
+
+def paint_figure(name: str, value: Any, text: str) -> str:
+    """A figure as it is written, in the colour of what it means."""
+    if name == "fill":
+        return paint(text, of_fill(value))
+    if name == "comp_ratio":
+        return paint(text, of_ratio(value))
+    if name in ("failed_reads", "failed_writes") and value:
+        return paint(text, BAD)
+    return text

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # 2, could not look or could not say, is what pyzram makes of an exception of ours.
 NOTHING, FINDINGS = 0, 1
+# Checks whose finding can cost data or the next start; what the others find costs memory or time.
+WRONG = frozenset({"failed-writes", "hibernation", "config", "algorithm"})
 
 
 COMMAND = Command(
@@ -65,7 +67,9 @@ def main(argv: list[str]) -> int:
     if options.json:
         print(json.dumps(to_dict(snapshot, findings), indent=2))
     else:
-        print(text(snapshot, findings), end="")
+        from . import colour
+
+        print(text(snapshot, findings, coloured=colour.wanted(sys.stdout)), end="")
     return FINDINGS if findings else NOTHING
 
 
@@ -92,20 +96,33 @@ def _textfile(path: str, config: str) -> int:
     return NOTHING
 
 
-def text(snapshot: Snapshot, findings: list[Finding]) -> str:
+def text(snapshot: Snapshot, findings: list[Finding], *, coloured: bool = False) -> str:
     """The report for people."""
+    from . import colour
+
+    def paint(text: str, role: str) -> str:
+        return colour.paint(text, role) if coloured else text
+
     lines = [*offers(snapshot), ""]
     lines += [uses(stats) for stats in snapshot.devices] or ["no zram device is in use"]
     lines.append("")
-    for number, finding in enumerate(findings, 1):
+    # What is wrong comes first, in the order of the checks.
+    ordered = sorted(findings, key=lambda finding: finding.check not in WRONG)
+    severity = ""
+    for number, finding in enumerate(ordered, 1):
+        role = colour.BAD if finding.check in WRONG else colour.WARN
+        word = "wrong:" if finding.check in WRONG else "wasteful:"
+        if word != severity:
+            severity = word
+            lines.append(paint(word, role))
         who = f"{finding.device}: " if finding.device else ""
         lines += [
-            quote(f"{number}. {who}{finding.what} [{finding.check}]"),
+            paint(quote(f"{number}. {who}{finding.what} [{finding.check}]"), role),
             quote(f"   figure: {finding.figure}"),
             quote(f"   remedy: {finding.remedy}"),
         ]
     if not findings:
-        lines.append("nothing to mend")
+        lines.append(paint("nothing to mend", colour.GOOD))
     return "\n".join(lines) + "\n"
 
 

@@ -13,7 +13,7 @@ from ..text import quote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
 
@@ -189,8 +189,13 @@ def table(
     exact: bool = False,
     headings: bool = True,
     raw: bool = False,
+    paint: Callable[[str, Any, str], str] | None = None,
 ) -> str:
-    """A line for each row of values; ``raw`` is one blank between cells and none in them."""
+    """A line for each row of values; ``raw`` is one blank between cells and none in them.
+
+    ``paint`` gives a cell its colour, by the figure's name, its value and the text.
+    """
+    rows = list(rows)
     lines = [
         [cell(column, value, exact) for column, value in zip(columns, row, strict=True)]
         for row in rows
@@ -202,8 +207,15 @@ def table(
     if raw:
         return "".join(" ".join(c.replace(" ", "\\x20") for c in line) + "\n" for line in lines)
     widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
-    form = " ".join(
+    forms = [
         f"{{:{'>' if column.right else '<'}{width}}}"
         for column, width in zip(columns, widths, strict=True)
-    )
+    ]
+    if paint is not None:
+        first = len(lines) - len(rows)
+        for line, row in zip(lines[first:], rows, strict=True):
+            for at, (column, value) in enumerate(zip(columns, row, strict=True)):
+                # Padded before: what steers the terminal has no width.
+                line[at] = paint(column.name, value, forms[at].format(line[at]))
+    form = " ".join(forms)
     return "".join(form.format(*line).rstrip() + "\n" for line in lines)

@@ -148,7 +148,18 @@ def formatter(given: dict[str, str]) -> tuple[Wanted, Callable[[Devices], str]]:
         exact="bytes" in given,
         headings="noheadings" not in given,
         raw="raw" in given,
+        paint=painter(),
     )
+
+
+def painter() -> Callable[[str, Any, str], str] | None:
+    """What colours cells; ``None`` where nothing is to be coloured, which is found out cheaply."""
+    on_terminal = sys.stdout is not None and sys.stdout.isatty()
+    if not on_terminal and "CLICOLOR_FORCE" not in os.environ:
+        return None
+    from . import colour
+
+    return colour.paint_figure if colour.wanted(sys.stdout) else None
 
 
 def check(given: dict[str, str]) -> None:

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""Colour: only where it is wanted, and never alone."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import subprocess
+import sys
+
+import pytest
+from fake_roots import Machine
+
+STATS = "import sys; from pyzram.cli.zram_stats import main; sys.exit(main())"
+DOCTOR = "import sys; from pyzram.cli.pyzram import main; sys.exit(main(['doctor']))"
+SWITCHES = ("NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TERM")
+
+
+def on(terminal: bool, code: str, root: str, *words: str, **environment: str) -> str:
+    """What a command prints, on a terminal or into a pipe."""
+    plain = {name: value for name, value in os.environ.items() if name not in SWITCHES}
+    command = [sys.executable, "-Ic", code, *words]
+    known = {**plain, "PYZRAM_ROOT": root, **environment}
+    if not terminal:
+        return subprocess.run(
+            command, env=known, capture_output=True, text=True, check=False
+        ).stdout
+    master, slave = pty.openpty()
+    with subprocess.Popen(command, env=known, stdout=slave, stderr=slave) as process:
+        os.close(slave)
+        said = b""
+        try:
+            while chunk := os.read(master, 65536):
+                said += chunk
+        except OSError:
+            pass  # the other end is closed
+        os.close(master)
+        process.wait(timeout=60)
+    return said.decode().replace("\r", "")
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\x1b\[[\d;]*m", "", text)
+
+
+@pytest.mark.parametrize(
+    ("terminal", "environment", "coloured"),
+    [
+        (True, {"TERM": "xterm"}, True),
+        (True, {"TERM": "xterm", "CLICOLOR": "1", "NO_COLOR": ""}, True),
+        (True, {"TERM": "xterm", "NO_COLOR": "1"}, False),
+        (True, {"TERM": "xterm", "CLICOLOR": "0"}, False),
+        (True, {"TERM": "dumb"}, False),
+        (True, {}, False),
+        (False, {"TERM": "xterm"}, False),
+        (False, {"TERM": "xterm", "CLICOLOR_FORCE": "1"}, True),
+        (False, {"TERM": "xterm", "CLICOLOR_FORCE": "0"}, False),
+        (False, {"CLICOLOR_FORCE": "1", "NO_COLOR": "1"}, False),
+    ],
+)
+def test_a_table_has_colour_where_it_is_wanted_and_says_the_same_without(
+    tmp_path, terminal, environment, coloured
+):
+    Machine(tmp_path, "vm-6.1")
+    words = ("-o", "name,comp_ratio,fill,failed_writes")
+    shown = on(terminal, STATS, str(tmp_path), *words, **environment)
+    assert ("\x1b[32m" in shown) == coloured  # the ratio, 7.48
+    assert ("\x1b[1;31m" in shown) == coloured  # writes that failed
+    assert plain(shown) == on(False, STATS, str(tmp_path), *words)
+
+
+def test_columns_stay_under_their_headings(tmp_path):
+    Machine(tmp_path, "vm-6.1")
+    shown = plain(on(False, STATS, str(tmp_path), "-o", "fill,comp_ratio", CLICOLOR_FORCE="1"))
+    assert len({len(line) for line in shown.splitlines()}) == 1
+
+
+def test_json_and_raw_and_lines_have_none(tmp_path):
+    Machine(tmp_path, "vm-6.1")
+    for words in (["--json"], [], ["--prometheus"], ["--raw", "-o", "fill,comp_ratio"]):
+        assert "\x1b" not in on(False, STATS, str(tmp_path), *words, CLICOLOR_FORCE="1")
+
+
+def test_the_doctor_says_in_words_what_its_colours_mean(tmp_path):
+    Machine(tmp_path, "vm-6.1")  # two of its writes failed
+    shown = on(True, DOCTOR, str(tmp_path), TERM="xterm")
+    assert re.search(r"\x1b\[1;31mwrong:\x1b\[m\n\x1b\[1;31m1\. zram0: .*\[failed-writes\]", shown)
+    said = on(False, DOCTOR, str(tmp_path), TERM="xterm")
+    assert "\x1b" not in said
+    assert said == plain(shown)
+    assert "\nwrong:\n1. zram0: " in said
