@@ -9,7 +9,7 @@ PY     := $(VENV)/bin/python
 PYTEST := $(PY) -Im pytest
 
 CC      ?= cc
-CFLAGS_STRICT := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wcast-qual -Wshadow -Wundef \
+CFLAGS_STRICT := -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Wall -Wextra -Wcast-qual -Wshadow -Wundef \
 	-Wpointer-arith -Wstrict-prototypes -Wvla -Werror -O2
 
 .PHONY: help run check build deps docs lint typed unit native kernel peers vm arches arches-short packaging fleet dashboard dist pypi deb \

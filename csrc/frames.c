@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* What the kernel tells of the frames of memory: /proc/kpageflags. */
-#define _FILE_OFFSET_BITS 64
-
 #include "frames.h"
 #include "io.h"
 

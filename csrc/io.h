@@ -6,7 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <unistd.h>
+
+/* Addresses are offsets of /proc/PID/mem, and devices are larger than 4 GiB, also on 32 bit. */
+_Static_assert(sizeof(off_t) == 8, "compile with -D_FILE_OFFSET_BITS=64");
 
 /* A descriptor that programs do not inherit, or -errno. */
 static inline int io_open(int dirfd, const char *path, int flags)

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Memory of a process: which of its pages could go to swap, and reading some of them. */
-#define _FILE_OFFSET_BITS 64	/* addresses are offsets of /proc/PID/mem, also on 32 bit */
-
 #include "frames.h"
 #include "io.h"
 #include "pageset.h"

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Shared memory as an object: files of tmpfs and segments of System V, whoever maps them. */
-#define _FILE_OFFSET_BITS 64
-
 #include "io.h"
 #include "pyzram.h"
 

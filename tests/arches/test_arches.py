@@ -23,6 +23,7 @@ from vm.archive import TREE, UnavailableError
 SHORT = [
     "tests/native/codec",
     "tests/native/pages/test_zsmalloc.py",
+    "tests/native/test_wide_numbers.py",
     "tests/unit/kernel/test_parse.py",
     "tests/unit/kernel/test_figures.py",
     "tests/unit/pages/test_zsmalloc.py",
