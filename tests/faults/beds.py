@@ -150,8 +150,8 @@ class ReadingBed(Bed):
 
     def __init__(self, directory: Path, command: str) -> None:
         super().__init__(directory, command)
-        self.begins = "sys/block" if command == "zram_stats" else "/meminfo"
         self.watched = subprocess.Popen(["sleep", "infinity"]) if command == "estimate" else None
+        self.begins = f"/proc/{self.watched.pid}" if self.watched else "sys/block"
 
     def words(self) -> list[str]:
         if self.command == "zram_stats":
