@@ -39,9 +39,13 @@ mkdir -p /etc/conf.d /usr/local/bin
 echo ZRAM_SIZE_0=64M >/etc/conf.d/zram
 printf 'ZRAM_SIZE_0=32M\\nZRAM_MOUNT_0=/tmp\\n' >/etc/conf.d/zram.tmp
 # Not by its own path: the tree may lie below /tmp, which is mounted over.
-printf '#!/bin/sh\\nexec /run/tree/{python} -I /run/tree/{pyzram} "$@"\\n' >/usr/local/bin/pyzram
+printf '#!/bin/sh\\nexec {tree}/{python} -I {tree}/{pyzram} "$@"\\n' >/usr/local/bin/pyzram
 chmod 755 /usr/local/bin/pyzram
-cp /run/tree/initscripts/systemd/zram*.service /etc/systemd/system
+cp {tree}/initscripts/systemd/zram*.service /etc/systemd/system
+for unit in zram zram@; do
+	mkdir /etc/systemd/system/$unit.service.d
+	printf '[Unit]\\nRequiresMountsFor={tree}\\n' >/etc/systemd/system/$unit.service.d/tree.conf
+done
 # systemd's own tmpfs on /tmp, which comes after swap.target, finds the place taken.
 [ ! -e /usr/share/systemd/tmp.mount ] || cp /usr/share/systemd/tmp.mount /etc/systemd/system
 cat >/etc/systemd/system/trial.target <<-END
@@ -105,9 +109,10 @@ def test_the_units_boot_reload_stop_fail_and_go_down_with_the_machine(folder):
     if not Path("/lib/systemd/systemd").exists():
         raise UnavailableError("needs systemd")
     python, pyzram = (Path(p).relative_to(TREE) for p in (sys.executable, program("pyzram")))
+    tree = "/run/tree" if TREE.is_relative_to("/tmp") else str(TREE)
     script = folder / "guest.sh"
     script.write_text(GUEST.format(driver=load_driver(()), folder=folder, tree=TREE))
-    (folder / "boot.sh").write_text(BOOT.format(python=python, pyzram=pyzram))
+    (folder / "boot.sh").write_text(BOOT.format(python=python, pyzram=pyzram, tree=tree))
     (folder / "trial.sh").write_text(TRIAL)
     guest = Guest(kernel_image(KERNEL), script, folder)
     assert guest.wait(SECONDS), guest.last_words()
