@@ -145,7 +145,7 @@ class Table(Shown, ScrollView, can_focus=True):
         at = event.y + round(self.scroll_offset.y) - 1
         if at >= len(self.devices):
             return
-        if at == self.cursor and event.chain == 2:
+        if at == self.cursor and getattr(event, "chain", 1) == 2:  # not in 1.0
             self.action_open()
         else:
             self._put(at)
