@@ -39,7 +39,7 @@ class DeviceObserved(NamedTuple):
     recompression: bool = False
     """A second algorithm is configured."""
     gain: float | None = None
-    """Share of the pool's memory that the last recompression freed, once, after it."""
+    """Share of what the recompressed pages took that this freed, once, after it."""
     compacted: float | None = None
     """Share that the last compaction freed, once, after it."""
     failed: bool = False

@@ -7,7 +7,7 @@ import math
 import os
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from ..device.block_state import path_of
+from ..device.block_state import path_of, summary
 from ..device.zram import Zram
 from ..errors import DeviceBusyError, DeviceNotFoundError, UnsupportedError, ZramError
 from ..kernel.parse import BD_UNIT
@@ -25,6 +25,7 @@ from .state import State
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from ..device.stats import MmStat
     from ..kernel.sysfs import Sysfs
 
 MIB = 1 << 20
@@ -407,21 +408,48 @@ class Tender:
         return (one.device.read_bd_stat().bd_writes or 0) * BD_UNIT
 
     def _recompress(self, one: _Tended, action: Recompress) -> None:
-        before = self._used(one)
         age = int(action.age + self._slept())
         since = self.clocks.boottime() - age
         # That nothing is old enough yet says nothing about what there is to gain.
         if one.tells_ages and not one.ages.remember(one.device, since, action.huge):
             return
         if age < self.clocks.boottime() - 2:
+            before, tried = one.device.read_mm_stat(), _tried(one)
             self.worker.recompress(one.device, action, age, min(action.seconds, RECOMPRESS_SECONDS))
-            after = self._used(one)
-            one.gain = (before - after) / before if before else 0.0
+            now_tried = _tried(one)
+            if tried is not None and now_tried is not None:
+                tried = max(0, now_tried - tried)
+            found = gain(before, one.device.read_mm_stat(), tried, action.huge)
+            if found is not None and found > (one.gain or -math.inf):
+                one.gain = found
 
     def _compact(self, one: _Tended, _action: Compact) -> None:
         before = self._used(one)
         one.device.compact()
         one.compacted = (before - self._used(one)) / before if before else 0.0
+
+
+def _tried(one: _Tended) -> int | None:
+    """How many pages have been recompressed or were found not to be; ``None``: cannot be told."""
+    if not one.tells_ages:
+        return None
+    flags = summary(one.device).flags
+    return flags.get("recompressed", 0) + flags.get("incompressible", 0)
+
+
+def gain(before: MmStat, after: MmStat, tried: int | None, huge: bool) -> float | None:
+    """Share of what ``tried`` pages took that recompression has freed; ``None`` of no pages.
+
+    Of what these took, not of the pool: a few cold pages of a large pool may be worth it. And by
+    the objects: the pool gives memory back when whole zspages are empty, or by compaction.
+    """
+    kept = before.orig_data_size // PAGE_SIZE - before.same_pages
+    if tried is None:
+        tried, huge = kept, False
+    if not tried or not kept or not before.compr_data_size:
+        return None
+    took = tried * (PAGE_SIZE if huge else before.compr_data_size / kept)
+    return (before.compr_data_size - after.compr_data_size) / took
 
 
 def _cut(ranges: list[tuple[int, int]], one: _Tended) -> Iterator[list[tuple[int, int]]]:

@@ -337,22 +337,53 @@ def test_pages_recompressed_keep_their_age(machine):
     assert places == set(range(10000))  # the young ones, and those never seen before, are not old
 
 
+def recompressing(machine, writer, pages, freed):
+    """Let so many pages be recompressed, which frees so many bytes of their objects."""
+    calls = []
+
+    def recompress(device, action, age, seconds):
+        calls.append(age)
+        state = machine.root / "sys/kernel/debug/zram/zram0/block_state"
+        lines = state.read_text().split("\n")
+        done = [line.replace("......", "....r.") for line in lines[:pages]]
+        state.write_text("\n".join(done + lines[pages:]))
+        mm = machine.attribute("mm_stat").read_text().split()
+        mm[1] = str(int(mm[1]) - freed)
+        machine.attribute("mm_stat").write_text(" ".join(mm) + "\n")
+
+    writer.recompress = recompress
+    return calls
+
+
 def test_recompression_of_nothing_is_no_poor_recompression(machine):
     watch = Watch()
     tending, writer = tender(machine, watch)
     tending.look()
     (one,) = tending._known.values()
-    tried = []
-    writer.recompress = lambda device, action, age, seconds: tried.append(age)
+    calls = recompressing(machine, writer, 0, 0)
     # 10000 pages of 800000 s, 2000 of 999999 s.
     for now, age, times in ((800000.0, 1200.0, 0), (802000.0, 1200.0, 1), (802000.0, 9000.0, 1)):
         watch.now = now
         tending._recompress(one, Recompress("zram0", age, 1024, 5.0))
-        assert len(tried) == times
-        assert (one.gain is None) == (times == 0)
-    one.gain = None
+        assert len(calls) == times
+        assert one.gain is None  # none was tried: the small ones are left alone
     tending._recompress(one, Recompress("zram0", 1200.0, 1024, 5.0, huge=True))
-    assert one.gain is None and len(tried) == 1  # none is kept raw
+    assert one.gain is None and len(calls) == 1  # none is kept raw
+
+
+def test_what_recompression_gains_is_of_what_it_took(machine):
+    """A few cold pages of a large pool are worth it by what they took, not by the pool."""
+    watch = Watch()
+    tending, writer = tender(machine, watch)
+    tending.look()
+    (one,) = tending._known.values()
+    mm = one.device.read_mm_stat()
+    mean = mm.compr_data_size / (mm.orig_data_size // 4096 - mm.same_pages)
+    recompressing(machine, writer, 20, int(20 * mean / 4))
+    watch.now = 802000.0
+    tending._recompress(one, Recompress("zram0", 1200.0, 1024, 5.0))
+    assert one.gain == pytest.approx(0.25, abs=0.01)
+    assert one.gain * 20 * mean < 0.05 * mm.mem_used_total  # which the pool does not notice
 
 
 def test_ages_are_kept_however_long_the_machine_runs(machine):
