@@ -15,6 +15,7 @@ from kernel.box import Box, Bystander, forked, swaps
 from kernel.conftest import OwnDevice, add_device, drop_device
 
 import pyzram
+from pyzram.kernel import holders
 
 Done = subprocess.CompletedProcess[str]
 TERMINATED = 128 + 15
@@ -116,11 +117,21 @@ class ServiceBed(Bed):
             if done.returncode == 0 and self.status() != 0:
                 yield f"status 0, but not all runs: {done.stderr}"
             if done.returncode and numbers and "undoing" not in done.stderr:
-                yield f"failed, devices left and nothing said of it: {done.stderr}"
+                yield from self.judge_left(numbers, done)
         if self.command == "stop" and done.returncode == 0 and numbers:
             yield "status 0, but devices are left"
         if self.command == "reload" and not any("/dev/zram" in path for path in swaps()):
             yield "without swap"
+
+    def judge_left(self, numbers: list[int], done: Done) -> Iterator[str]:
+        """A device that failed is undone alone; the other stays if it is complete."""
+        if done.returncode == TERMINATED and "stays" not in done.stderr:
+            yield f"ended, devices left and nothing said of it: {done.stderr}"
+        if len(numbers) == 2 and done.returncode != TERMINATED:
+            yield f"failed, and both devices are there: {done.stderr}"
+        for number in numbers:
+            if not holders.claims(pyzram.Sysfs(), f"zram{number}"):
+                yield f"failed, and zram{number} is left half made: {done.stderr}"
 
     def heal(self) -> Iterator[str]:
         healed = self.run(*self.arguments("reload" if self.command == "reload" else "start"))
