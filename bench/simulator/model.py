@@ -207,7 +207,11 @@ class Machine:
         huge: bool = False,
         keeps: bool = False,
     ) -> float:
-        """Recompress what is at least so old; return the bytes of memory freed."""
+        """Recompress what is at least so old; return the bytes of memory freed.
+
+        Kernels also refuse what would not be stored in less than the threshold; this does not,
+        in favour of the peers, whose threshold is 1024.
+        """
         before = self.m.used
         self._c.machine_recompress(
             self._at,

@@ -148,7 +148,7 @@ class Tend(Policy):
             elif isinstance(action, Recompress):
                 machine.recompress(
                     action.age,
-                    action.threshold,
+                    0,
                     action.seconds / 40e-6,
                     huge=action.huge,
                     keeps=True,

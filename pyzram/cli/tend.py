@@ -92,7 +92,6 @@ class Worker:
         recompress_pages(
             device,
             "huge_idle" if action.huge else "idle",
-            threshold=action.threshold,
             timeout=min(seconds, RECOMPRESS_SECONDS),
         )
 

@@ -399,9 +399,10 @@ class Zram(Handle):
         """Recompress stored pages with one secondary algorithm now (``recompress``, 6.2).
 
         ``type`` is ``idle``, ``huge``, ``huge_idle`` or ``None`` for all; ``threshold`` (bytes)
-        skips smaller objects; ``max_pages`` bounds the work. The algorithm is the one with
-        ``priority``, or the one of ``algorithm``'s name (with the parameters that the device has
-        for it), or the one with priority 1. Returns when the kernel is done.
+        skips smaller objects and refuses results that are not below it; ``max_pages`` bounds the
+        work. The algorithm is the one with ``priority``, or the one of ``algorithm``'s name (with
+        the parameters that the device has for it), or the one with priority 1. Returns when the
+        kernel is done.
 
         The same on every kernel: 6.12 would try all secondary algorithms in turn if none were
         named, take an unknown type for all pages, do nothing for a priority without algorithm,

@@ -28,8 +28,6 @@ class Recompress(NamedTuple):
 
     device: str
     age: float
-    threshold: int
-    """Leave alone what is stored in fewer bytes."""
     seconds: float
     """Processor time at most."""
     huge: bool = False

@@ -64,7 +64,6 @@ RECOMPRESS_AGE = 1200.0, 6 * HOUR
 RECOMPRESS_SHARE = 0.02
 """Of one processor."""
 RECOMPRESS_GAIN = 0.05
-THRESHOLD = 1024
 
 
 class Settings(NamedTuple):
@@ -377,9 +376,9 @@ def _recompress(
         return state
     age = min(RECOMPRESS_AGE[1], max(RECOMPRESS_AGE[0], floor / 4))
     seconds = RECOMPRESS_SHARE * every
-    actions.append(Recompress(device.name, age, THRESHOLD, seconds, True))
+    actions.append(Recompress(device.name, age, seconds, True))
     if device.ages or not device.gentle:
-        actions.append(Recompress(device.name, age, THRESHOLD, seconds))
+        actions.append(Recompress(device.name, age, seconds))
     return state._replace(recompressed=seen.now)
 
 

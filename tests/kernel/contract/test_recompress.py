@@ -87,6 +87,14 @@ def test_pages_below_the_threshold_are_left_alone(multi):
     assert ["r" in marks for _, marks in sorted(flags(multi).items())] == [False, True]
 
 
+def test_what_would_not_be_below_the_threshold_is_refused(multi):
+    """So a threshold is no lower bound of what is worth the work, but of the result too."""
+    store(multi, [dense(1), dense(2)])
+    multi.write("recompress", "threshold=1024")
+    assert all("r" not in marks for marks in flags(multi).values())
+    assert compressed_size(multi) > 2 * 1024
+
+
 def test_max_pages_bounds_one_run(multi):
     need(multi, "recompress")
     store(multi, [dense(number) for number in range(6)])

@@ -25,7 +25,7 @@ from . import top_machine
 pytest.importorskip("textual", minversion="8.0.0", reason="needs textual 8")
 
 from pyzram.cli.top import app_view, device_view, table_view
-from pyzram.cli.top.look import Looker
+from pyzram.cli.top.look import Look, Looker
 from pyzram.cli.top.parts import SORTS
 
 SNAPSHOTS = Path(__file__).parents[2] / "data/top"
@@ -54,10 +54,29 @@ def show(
         looker = Looker(list(operands), str(root))
         app = app_view.Top(looker, delay, SORTS["name"], False)
 
+        shown = 0
+        show_it = app._show
+
+        def count(look: Look) -> None:
+            nonlocal shown
+            show_it(look)
+            shown += 1
+
+        app._show = count  # type: ignore[method-assign]
+
+        async def looked(times: int) -> None:
+            """Wait until so many looks have been shown."""
+            for _ in range(1000):
+                if shown >= times or app.paused or not app.is_running:
+                    return
+                await pilot.pause(0.01)
+            raise AssertionError(f"{shown} looks, not {times}")
+
         async def step() -> top_machine.Picture:
             """Look once more and give the picture."""
+            before = shown
             app._wake.set()
-            await pilot.pause(0.05)
+            await looked(before + 1)
             await settled()
             return picture()
 
@@ -70,6 +89,7 @@ def show(
 
         try:
             async with app.run_test(size=size) as pilot:
+                await looked(1)
                 await step()
                 await act(app, pilot, step, picture)
         finally:

@@ -364,10 +364,10 @@ def test_recompression_of_nothing_is_no_poor_recompression(machine):
     # 10000 pages of 800000 s, 2000 of 999999 s.
     for now, age, times in ((800000.0, 1200.0, 0), (802000.0, 1200.0, 1), (802000.0, 9000.0, 1)):
         watch.now = now
-        tending._recompress(one, Recompress("zram0", age, 1024, 5.0))
+        tending._recompress(one, Recompress("zram0", age, 5.0))
         assert len(calls) == times
         assert one.gain is None  # none was tried: the small ones are left alone
-    tending._recompress(one, Recompress("zram0", 1200.0, 1024, 5.0, huge=True))
+    tending._recompress(one, Recompress("zram0", 1200.0, 5.0, huge=True))
     assert one.gain is None and len(calls) == 1  # none is kept raw
 
 
@@ -381,7 +381,7 @@ def test_what_recompression_gains_is_of_what_it_took(machine):
     mean = mm.compr_data_size / (mm.orig_data_size // 4096 - mm.same_pages)
     recompressing(machine, writer, 20, int(20 * mean / 4))
     watch.now = 802000.0
-    tending._recompress(one, Recompress("zram0", 1200.0, 1024, 5.0))
+    tending._recompress(one, Recompress("zram0", 1200.0, 5.0))
     assert one.gain == pytest.approx(0.25, abs=0.01)
     assert one.gain * 20 * mean < 0.05 * mm.mem_used_total  # which the pool does not notice
 
