@@ -39,6 +39,7 @@ lint: deps
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	! git grep -nE '^(<{7}|>{7}) ' 2>/dev/null # what a merge leaves
 	$(VENV)/bin/shellcheck $$(grep --exclude-dir=__pycache__ -rlE '^#!(/bin/sh|/sbin/openrc-run)' .ci initscripts packaging tests tools)
 	for file in csrc/*.c csrc/codec/*.c; do case $$file in csrc/_pyzram.c) ;; *) \
 		$(CC) $(CFLAGS_STRICT) -Icsrc -c "$$file" -o /dev/null || exit 1;; esac; done
