@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Lines on the screen, of which only those are drawn again that have changed.
 
-Measured (bench/top.py): textual's own table and texts draw all of themselves at each change and
-take several times as long, more than the view may cost.
+textual's own table and texts draw all of themselves at each change, which would be most of what
+the view costs (bench/top.py tells that).
 """
 
 from __future__ import annotations
