@@ -29,6 +29,7 @@ import pyzram.tend.policy as policy
 import pyzram.tend.tender as tender
 from pyzram.cli import tend
 from pyzram.tend.machine import read_pressure
+from pyzram.tend.status import read_status
 
 PAGE = mmap.PAGESIZE
 M = 1 << 20
@@ -422,11 +423,8 @@ def trial_changes(_kills: int) -> dict[str, object]:
         run(sys.executable, "-Im", "pyzram", *words, "-c", str(config))
 
     def seen() -> list[str]:
-        try:
-            status = json.loads(Path("/run/pyzram/tend.json").read_text())
-        except (OSError, ValueError):
-            return []
-        return [device["name"] for device in status["seen"]["devices"]]
+        status = read_status("/run/pyzram")
+        return [device["name"] for device in status["seen"]["devices"]] if status else []
 
     steps = []
     config.write_text(wanted.format("32M"))
@@ -475,7 +473,8 @@ def trial_media(_kills: int) -> dict[str, object]:
         os.truncate(image, size)
         loops.append(run("losetup", "-f", "--show", str(image)).strip())
     table = f"0 {16 * M // 512} flakey {loops[1]} 0 0 1 1 error_writes"
-    run("dmsetup", "create", "broken", "--table", table)
+    run("dmsetup", "create", "--noudevsync", "broken", "--table", table)
+    run("dmsetup", "mknodes", "broken")  # nobody else makes them here
     with contextlib.ExitStack() as stack:
         devices = [
             stack.enter_context(backed(backing, recompression=False))
