@@ -79,6 +79,5 @@ python_install_all() {
 
 pkg_postinst() {
 	optfeature "progress bars" dev-python/rich
-	optfeature "pyzram top, the live view" dev-python/textual
 	optfeature "ext4 file systems on zram devices" sys-fs/e2fsprogs
 }
