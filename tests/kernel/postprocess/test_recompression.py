@@ -234,5 +234,6 @@ def test_the_command_says_what_it_brought(stored):
         [*command, "--algorithm", "zstd"], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert "memory freed" in done.stdout
+    # Whole zspages come free, or new ones are begun: which of both, the data decides.
+    assert "memory freed: " in done.stdout or "memory grown: " in done.stdout
     assert recompression.recompress_pages(stored).compressed_freed == 0
