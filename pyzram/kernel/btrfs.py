@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import errno
 import os
-from stat import S_ISBLK
 
+from .holders import node_number
 from .sysfs import read_text
 
 TYPE_CHECKING = False
@@ -45,9 +45,8 @@ def devices(sysfs: Sysfs, mount: Mount, known: dict[str, tuple[str, ...]]) -> tu
 
 def _source(sysfs: Sysfs, path: str) -> str:
     try:
-        status = os.stat(sysfs.path(path.removeprefix("/")))
-        if S_ISBLK(status.st_mode):
-            return f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}"
+        if number := node_number(sysfs, path):
+            return number
     except OSError:
         pass  # the root of another mount namespace, or a node that is gone
     folder, _, name = path.rpartition("/")

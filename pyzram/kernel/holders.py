@@ -45,9 +45,8 @@ def area_device(sysfs: Sysfs, area: SwapArea) -> str:
         return ""
     path = area.path
     try:
-        status = os.stat(sysfs.path(path.removeprefix("/")))
-        if S_ISBLK(status.st_mode):
-            return device_name(sysfs, f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}")
+        if number := node_number(sysfs, path):
+            return device_name(sysfs, number)
     except OSError:
         pass
     name = path.removesuffix(DELETED).rpartition("/")[2]
@@ -57,6 +56,18 @@ def area_device(sysfs: Sysfs, area: SwapArea) -> str:
         except OSError:
             pass
     return name
+
+
+def node_number(sysfs: Sysfs, path: str) -> str:
+    """Return the number ``major:minor`` of a block device by its node; empty for another file.
+
+    Raises:
+        OSError: there is none.
+    """
+    status = os.stat(sysfs.path(path.removeprefix("/")))
+    if not S_ISBLK(status.st_mode):
+        return ""
+    return f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}"
 
 
 def device_name(sysfs: Sysfs, number: str) -> str:
@@ -190,7 +201,7 @@ def _btrfs(sysfs: Sysfs, name: str) -> list[str]:
     from .btrfs import filesystems
 
     try:
-        number = read_text(sysfs.block(name) + "/dev").strip()
+        number = device_number(sysfs, name)
         known = filesystems(sysfs)
     except OSError:
         return []
@@ -201,7 +212,7 @@ def mounted_elsewhere(sysfs: Sysfs, name: str) -> list[str]:
     """Return mounts of other mount namespaces, as far as the caller may look."""
     found: list[str] = []
     try:
-        number = read_text(sysfs.block(name) + "/dev").strip()
+        number = device_number(sysfs, name)
         seen = {os.readlink(sysfs.path("proc/self/ns/mnt"))}
     except OSError:
         return found

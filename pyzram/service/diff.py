@@ -166,8 +166,7 @@ def mount_words(options: str, discard: str) -> str:
 
 def remount_words(have: str, want: str, fstype: str = "ext4") -> list[str] | None:
     """Return the options to remount with; ``None`` where they would not do what they say."""
-    changed = {*have.split(","), *want.split(",")} - ({*have.split(",")} & {*want.split(",")})
-    for word in filter(None, changed):
+    for word in filter(None, {*have.split(",")} ^ {*want.split(",")}):
         if word.partition("=")[0] in ROOTS or (fstype == "xfs" and word not in LIVE_ON_XFS):
             return None
     wanted = want.split(",") if want else []

@@ -22,6 +22,14 @@ if TYPE_CHECKING:
     from ..kernel.parse import Mount as MountLine
 
 
+class MountAction(Action):
+    """A step that looks at where its device is mounted."""
+
+    def mounts(self) -> list[MountLine]:
+        """Return where the device is mounted."""
+        return holders.mounts(self.run.sysfs, self.name)
+
+
 class Mkfs(Action):
     """Make a file system, which goes with the device."""
 
@@ -36,7 +44,7 @@ class Mkfs(Action):
             )
 
 
-class Mount(Action):
+class Mount(MountAction):
     """Mount a device."""
 
     before: frozenset[int] | None = None
@@ -59,10 +67,6 @@ class Mount(Action):
             run_mount(f"{name}: mount", words, device.node, folder)
         have, new = self.run.record(self.step).settings, settings_of(desired)
         have.update(mount_options=new["mount_options"], discard=new["discard"])
-
-    def mounts(self) -> list[MountLine]:
-        """Return where the device is mounted."""
-        return holders.mounts(self.run.sysfs, self.name)
 
     @property
     def undoing(self) -> str:
@@ -90,7 +94,7 @@ class Umount(Action):
 TOLD_BACK = ("discard", "nodev", "noexec", "nosuid", "noatime", "nodiratime", "ro", "sync")
 
 
-class MountOptions(Action):
+class MountOptions(MountAction):
     """Change mount options of a mounted file system."""
 
     def do(self) -> None:
@@ -120,10 +124,6 @@ class MountOptions(Action):
                 "unmount it, then start",
                 point,
             )
-
-    def mounts(self) -> list[MountLine]:
-        """Return where the device is mounted."""
-        return holders.mounts(self.run.sysfs, self.name)
 
 
 class Permissions(Action):

@@ -44,8 +44,9 @@ def observe(registry: Registry) -> ObservedSystem:
     driver = sysfs.has_driver()
     writable = not driver or not os.statvfs(sysfs.control).f_flag & os.ST_RDONLY
     devices = {}
+    on = {number: mounts.get(_dev(sysfs, number), []) for number in ours + others}
     for number in ours + others:
-        device = _look(sysfs, number, by_name, mounts)
+        device = _look(sysfs, number, by_name, on[number])
         if device is not None:  # else it has gone since it was listed
             device.elsewhere = elsewhere.get(number, "")
             devices[number] = device
@@ -53,7 +54,7 @@ def observe(registry: Registry) -> ObservedSystem:
         _look_closely(registry, devices)
         for record in registry.records:
             if (device := devices.get(record.number)) and device.index is not None:
-                _tell_apart(device, mounts.get(_dev(sysfs, record.number), []), table)
+                _tell_apart(device, on[record.number], table)
     return ObservedSystem(
         driver=driver,
         writable=writable,
@@ -68,7 +69,7 @@ def observe(registry: Registry) -> ObservedSystem:
 
 
 def _look(
-    sysfs: Sysfs, number: int, areas: dict[str, SwapArea], mounts: dict[str, list[Mount]]
+    sysfs: Sysfs, number: int, areas: dict[str, SwapArea], mounts: list[Mount]
 ) -> ObservedDevice | None:
     disksize = _read(sysfs, f"sys/block/zram{number}/disksize")
     if not disksize:
@@ -77,7 +78,7 @@ def _look(
         number,
         disksize=int(disksize),
         area=areas.get(f"zram{number}"),
-        mounts=tuple(mount.point for mount in mounts.get(_dev(sysfs, number), [])),
+        mounts=tuple(mount.point for mount in mounts),
     )
 
 
