@@ -65,7 +65,7 @@ def recompress_pages(
         while stopped is None:
             interruption.check()
             now = device.read_mm_stat()
-            stored = (now.orig_data_size) // PAGE_SIZE
+            stored = now.orig_data_size // PAGE_SIZE
             if stored == 0:
                 break
             if sizer.over:

@@ -414,13 +414,12 @@ class Tender:
         if one.tells_ages and not one.ages.remember(one.device, since, action.huge):
             return
         if age < self.clocks.boottime() - 2:
-            before, tried = one.device.read_mm_stat(), _tried(one)
+            before = one.device.read_mm_stat()
+            tried = _tried(one.device) if one.tells_ages else 0
             self.worker.recompress(one.device, action, age, min(action.seconds, RECOMPRESS_SECONDS))
-            now_tried = _tried(one)
-            if tried is not None and now_tried is not None:
-                tried = max(0, now_tried - tried)
-            found = gain(before, one.device.read_mm_stat(), tried, action.huge)
-            if found is not None and found > (one.gain or -math.inf):
+            now = max(0, _tried(one.device) - tried) if one.tells_ages else None
+            found = gain(before, one.device.read_mm_stat(), now, action.huge)
+            if found is not None and (one.gain is None or found > one.gain):
                 one.gain = found
 
     def _compact(self, one: _Tended, _action: Compact) -> None:
@@ -429,16 +428,16 @@ class Tender:
         one.compacted = (before - self._used(one)) / before if before else 0.0
 
 
-def _tried(one: _Tended) -> int | None:
-    """How many pages have been recompressed or were found not to be; ``None``: cannot be told."""
-    if not one.tells_ages:
-        return None
-    flags = summary(one.device).flags
+def _tried(device: Zram) -> int:
+    """How many pages have been recompressed, or were found to gain nothing by it."""
+    flags = summary(device).flags
     return flags.get("recompressed", 0) + flags.get("incompressible", 0)
 
 
 def gain(before: MmStat, after: MmStat, tried: int | None, huge: bool) -> float | None:
     """Share of what ``tried`` pages took that recompression has freed; ``None`` of no pages.
+
+    Where it cannot be told how many (``None``), it is of all.
 
     Of what these took, not of the pool: a few cold pages of a large pool may be worth it. And by
     the objects: the pool gives memory back when whole zspages are empty, or by compaction.
