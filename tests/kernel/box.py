@@ -69,6 +69,19 @@ class Box:
     def write(self, text: str) -> None:
         self.conf.write_text(text)
 
+    def let_run_take_nothing(self, how: str) -> None:
+        """Make the file system of the run directory ``full`` or ``read-only``."""
+        if how == "full":
+            for size in (4096, 1):
+                try:
+                    with (self.run_dir / f"fill{size}").open("wb", buffering=0) as file:
+                        while file.write(bytes(size)):
+                            pass
+                except OSError:
+                    pass
+        else:
+            subprocess.run(["mount", "-o", "remount,ro", self.run_dir], check=True)
+
     def numbers(self) -> list[int]:
         """Numbers of the devices that are recorded and there."""
         state = Registry(str(self.conf), directory=str(self.run_dir))

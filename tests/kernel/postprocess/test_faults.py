@@ -30,18 +30,11 @@ UNITS = PAGE // 4096
 
 
 @pytest.fixture
-def limited(zram_device, tmp_path):
+def limited(backed):
     """A device with a file behind it and an administrator's limit."""
-    with pyzram.Zram(zram_device.number) as zram:
-        if not zram.has("writeback"):
-            pytest.skip("this kernel has no writeback")
-        file = tmp_path / "backing"
-        with file.open("wb") as stream:
-            stream.truncate(16 << 20)
-        zram.configure(disksize="16M", backing_dev=file)
-        zram.set_writeback_limit(OWN)
-        zram.set_writeback_limit_enable(True)
-        yield zram
+    backed.set_writeback_limit(OWN)
+    backed.set_writeback_limit_enable(True)
+    return backed
 
 
 @pytest.fixture

@@ -62,19 +62,6 @@ def load(node: str, count: int) -> list[bytes]:
 
 
 @pytest.fixture
-def backed(zram_device, tmp_path):
-    """A device with a file behind it."""
-    with pyzram.Zram(zram_device.number) as zram:
-        if not zram.has("writeback"):
-            pytest.skip("this kernel has no writeback")
-        file = tmp_path / "backing"
-        with file.open("wb") as stream:
-            stream.truncate(16 << 20)
-        zram.configure(disksize="16M", backing_dev=file)
-        yield zram
-
-
-@pytest.fixture
 def filled(backed):
     """The same with pages of three kinds stored."""
     store(backed.node, content(PAGES))

@@ -418,16 +418,7 @@ def test_stop_takes_all_down_though_nothing_can_be_noted(box: Box, how: str) -> 
         box.write(TWO)
         box.fine("start")
         both = box.numbers()
-        if how == "full":
-            for size in (4096, 1):
-                try:
-                    with (box.run_dir / f"fill{size}").open("wb", buffering=0) as file:
-                        while file.write(bytes(size)):
-                            pass
-                except OSError:
-                    pass
-        else:
-            subprocess.run(["mount", "-o", "remount,ro", box.run_dir], check=True)
+        box.let_run_take_nothing(how)
         done = box.pyzram("stop")
         assert not any(f"/dev/zram{number}" in swaps() for number in both), done.stderr
         assert not any(Path(f"/sys/block/zram{number}").exists() for number in both)

@@ -156,16 +156,7 @@ def test_a_run_directory_that_takes_nothing(box: Box, how: str, command: str) ->
             box.fine("start")
             box.write("ZRAM_SIZE_0=96M\nZRAM_PRIORITY_0=1\n")
         before = box.known()
-        if how == "full":
-            for size in (4096, 1):
-                try:
-                    with (box.run_dir / f"fill{size}").open("wb", buffering=0) as file:
-                        while file.write(bytes(size)):
-                            pass
-                except OSError:
-                    pass
-        else:
-            subprocess.run(["mount", "-o", "remount,ro", box.run_dir], check=True)
+        box.let_run_take_nothing(how)
         done = box.pyzram(command)
         if command == "status":
             assert done.returncode in (0, 1), done.stderr
