@@ -89,6 +89,11 @@ class Shown(_Widget):
             self._styles_of[""] = self.rich_style
         return self._styles_of[role]
 
+    def notify_style_update(self) -> None:
+        """Another theme: the styles are looked up again."""
+        super().notify_style_update()
+        self._styles_of = None
+
 
 class Lines(Shown, Widget):
     """Lines of :mod:`pyzram.cli.top.parts`; a longer one is cut at the edge."""
@@ -111,8 +116,3 @@ class Lines(Shown, Widget):
     def render_line(self, y: int) -> Strip:
         """One line, as the compositor wants it."""
         return self.strip(self.lines[y] if y < len(self.lines) else (), self.size.width)
-
-    def notify_style_update(self) -> None:
-        """Another theme: the styles are looked up again."""
-        super().notify_style_update()
-        self._styles_of = None

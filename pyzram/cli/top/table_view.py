@@ -115,11 +115,6 @@ class Table(Shown, ScrollView, can_focus=True):
             return Strip(list(Segment.apply_style(strip, post_style=cursor)), strip.cell_length)
         return strip
 
-    def notify_style_update(self) -> None:
-        """Another theme: the styles are looked up again."""
-        super().notify_style_update()
-        self._styles_of = None
-
     # ---- keys and mouse --------------------------------------------------------------------------
 
     def action_move(self, by: int) -> None:
