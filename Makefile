@@ -71,7 +71,7 @@ $(VENV)/bin/vng: | deps
 vm: build $(VENV)/bin/vng
 	$(PYTEST) -s tests/$@
 
-# This tree on six other processors, by qemu-user. Takes an hour; arches-short: parts of it on two.
+# This tree on six other processors, by qemu-user; arches-short: parts of it on two, in minutes.
 arches: build
 	$(PYTEST) -s tests/arches -m long
 
@@ -161,4 +161,5 @@ check: lint typed docs $(VENV)/bin/vng $(VENV)/.grafana
 	tests/fuzz/run
 	$(PYTEST) -m "not long" tests/packaging
 	$(PYTEST) tests/fleet
+	$(PYTEST) -s tests/arches -m "not long"
 	$(PYTEST) -s tests/vm -m "not long"

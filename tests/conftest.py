@@ -37,3 +37,13 @@ def signals_as_they_were() -> Iterator[None]:
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture
+def nobody() -> int:
+    """The number of a user who is not root, where root may become one."""
+    with open("/proc/self/uid_map") as file:
+        maps = [list(map(int, line.split())) for line in file.read().split("\n")[:-1]]
+    if os.geteuid() != 0 or not any(first <= 65534 < first + count for first, _, count in maps):
+        pytest.skip("needs root, in a user name space that has other users")
+    return 65534

@@ -16,8 +16,8 @@ from pathlib import Path
 from vm.archive import TREE, UnavailableError, mirror, run
 
 PACKAGES = (
-    "base-files bash coreutils dash findutils grep gzip libc-bin mount procps sed tar util-linux "
-    "gcc libc6-dev make pkg-config liblz4-dev libzstd-dev zlib1g-dev "
+    "base-files base-passwd bash coreutils dash findutils grep gzip libc-bin mount procps sed tar "
+    "util-linux gcc libc6-dev make pkg-config liblz4-dev libzstd-dev zlib1g-dev "
     "python3 python3-dev python3-cffi python3-setuptools python3-wheel "
     "python3-pytest python3-hypothesis python3-prometheus-client"
 )
@@ -82,5 +82,10 @@ def make_root(arch: Arch) -> Path:
         for name in ("bin", "sbin", "lib", "lib64"):
             if (unfinished / "usr" / name).exists() and not (unfinished / name).exists():
                 (unfinished / name).symlink_to(f"usr/{name}")
+        # What configuring would have made, and the tests ask for: users, and a compiler's name.
+        for name in ("passwd", "group"):
+            master = unfinished / f"usr/share/base-passwd/{name}.master"
+            shutil.copy(master, unfinished / "etc" / name)
+        (unfinished / "usr/bin/cc").symlink_to("gcc")
         unfinished.rename(root)
     return root

@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: MIT
-"""Kernels with pages of 16 and 64 KiB: every page adds what was predicted, the pool takes it."""
+"""Kernels with pages of 16 and 64 KiB: every page adds what was predicted, the pool takes it, and
+the kernel ring passes.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 from pathlib import Path
 
 import pytest
 import vectors
 from vm.archive import cache
-from vm.foreign import MACHINES, boot
-from vm.ring import DEADLINE
+from vm.foreign import MACHINES, Machine, boot
+from vm.ring import AT_LEAST, DEADLINE, OPTIONS, WHOLE, executed
 
 EXACT = {"deflate", "lz4"}
 
@@ -27,18 +30,50 @@ def pages(size: int) -> bytes:
     return data
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.name)
-def test_every_page_adds_what_was_predicted(machine):
-    folder = cache() / "results" / machine.name
+each_machine = pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.name)
+
+
+def run(machine: Machine, folder: Path, work: str) -> None:
+    guest = boot(machine, folder, work)
+    assert guest.wait(DEADLINE), f"hung past {DEADLINE:.0f} s:\n{guest.last_words()}"
+
+
+def fresh(name: str) -> Path:
+    folder = cache() / "results" / name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.mark.long
+@each_machine
+def test_the_kernel_ring_passes(machine):
+    folder = fresh(f"{machine.name}-ring")
+    options = shlex.join([*OPTIONS.split(), "-m", "not slow", "--junitxml=/out/junit.xml", *WHOLE])
+    run(
+        machine,
+        folder,
+        "modprobe -a loop dm-mod\nexport PYZRAM_IN_GUEST=1 PYZRAM_REQUIRE_KERNEL=1 "
+        "HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis\n"
+        f"python3 -B {options} >/out/pytest.log 2>&1\necho $? >/out/status\n",
+    )
+    log = folder / "pytest.log"
+    report = log.read_text()[-4000:] if log.exists() else "nothing ran"
+    assert (folder / "status").exists(), report
+    assert (folder / "status").read_text() == "0\n", report
+    assert executed(folder) >= AT_LEAST, report
+    print(f"{machine.name}: {executed(folder)} kernel tests")
+
+
+@pytest.mark.long
+@each_machine
+def test_every_page_adds_what_was_predicted(machine):
+    folder = fresh(machine.name)
     (folder / "pages").write_bytes(pages(machine.page_size))
-    guest = boot(machine, folder, "python3 -IB tests/vm/large_pages.py >/out/log 2>&1\n")
-    assert guest.wait(DEADLINE), f"hung past {DEADLINE:.0f} s:\n{guest.last_words()}"
+    run(machine, folder, "python3 -IB tests/vm/large_pages.py >/out/log 2>&1\n")
     report = folder / "report.json"
     log = folder / "log"
-    assert report.exists(), log.read_text() if log.exists() else guest.last_words()
+    assert report.exists(), log.read_text() if log.exists() else "nothing ran"
     seen = json.loads(report.read_text())
     assert seen["page"] == machine.page_size
     assert int(seen["swap"]) == 1023 * machine.page_size // 1024

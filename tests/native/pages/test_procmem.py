@@ -363,13 +363,12 @@ def test_a_kernel_thread_is_esrch():
     assert caught.value.errno == errno.ESRCH
 
 
-@needs_root
-def test_another_users_process_is_an_access_error():
-    code = """
+def test_another_users_process_is_an_access_error(nobody):
+    code = f"""
 import os, sys
 from pyzram.pages import procmem
 from pyzram.errors import AccessError
-os.setgroups([]); os.setgid(65534); os.setuid(65534)
+os.setgroups([]); os.setgid({nobody}); os.setuid({nobody})
 try:
     procmem.process_pages(int(sys.argv[1]))
 except AccessError as err:
