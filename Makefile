@@ -40,7 +40,7 @@ lint: deps
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	! git grep -nE '^(<{7}|>{7}) ' 2>/dev/null # what a merge leaves
-	$(VENV)/bin/shellcheck $$(grep --exclude-dir=__pycache__ -rlE '^#!(/bin/sh|/sbin/openrc-run)' .ci initscripts packaging tests tools)
+	$(VENV)/bin/shellcheck $$(grep --exclude-dir=__pycache__ -rlE '^#!(/bin/sh|/sbin/openrc-run)' .ci initscripts monitoring packaging tests tools)
 	for file in csrc/*.c csrc/codec/*.c; do case $$file in csrc/_pyzram.c) ;; *) \
 		$(CC) $(CFLAGS_STRICT) -Icsrc -c "$$file" -o /dev/null || exit 1;; esac; done
 
@@ -94,8 +94,13 @@ dashboard: $(VENV)/.grafana
 	-mkdir -p .cache/fleet && $(PYTHON) -m venv .cache/fleet/ansible && \
 		.cache/fleet/ansible/bin/pip install --quiet --disable-pip-version-check ansible-core ansible-lint && touch $@
 
-# Textfiles through Debian's node_exporter and Prometheus, on loopback, in less than a minute.
-fleet: build $(VENV)/.grafana .cache/fleet/ansible/.ready
+.cache/fleet/salt/.ready:
+	-mkdir -p .cache/fleet && $(PYTHON) -m venv .cache/fleet/salt && \
+		.cache/fleet/salt/bin/pip install --quiet --disable-pip-version-check salt && touch $@
+
+# Textfiles through Debian's node_exporter and Prometheus, other collectors, and configuration
+# management, each by the program itself, on loopback, in some minutes.
+fleet: build $(VENV)/.grafana .cache/fleet/ansible/.ready .cache/fleet/salt/.ready
 	$(PYTEST) tests/$@
 
 # The release tarball, its wheel, and the recipes of packaging/ for it; the digest goes into the

@@ -1,57 +1,60 @@
 # SPDX-License-Identifier: MIT
-"""What Prometheus needs for a fleet: series, samples, memory, and the time of each query and rule.
+"""What Prometheus needs for a fleet: series, samples, memory, processor, each panel and rule.
 
 Machines are simulated: their textfiles are made from the captured trees of tests/data/sysfs by
-zram_stats and pyzram doctor, and their figures walk at random. One server hands all of them out,
-each as a target of its own, to a Prometheus of Debian with monitoring/'s rules and alerts.
+zram_stats, pyzram doctor and a pyzram tend at work, and their figures walk at random; of one in
+fifty the doctor finds what it finds on the tree, of the others nothing. One server hands all of
+them out, each as a target of its own, to a Prometheus of Debian with the rules and alerts of
+monitoring/.
 
-    bench/fleet.py --machines 100 1000 10000
+    bench/fleet.py --machines 100 1000 10000 --extrapolate 50000
 
-Both run on this machine, so the figures are those of a Prometheus that has to share it.
+Both run on this machine, so the figures are those of a Prometheus that has to share it. A panel is
+asked for 360 points, as many as six hours have at one a minute.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import multiprocessing
 import os
 import random
 import re
+import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 TREE = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TREE / "tests"))
 
 from fake_roots import Machine  # noqa: E402
-from fleet.programs import Prometheus, expressions, free_port  # noqa: E402
+from fleet.programs import Prometheus, free_port, get, panels  # noqa: E402
+from fleet.textfiles import COLLECTORS, write_all  # noqa: E402
 
 MONITORING = TREE / "monitoring"
 KERNELS = ("vm-6.1", "vm-6.12", "6.18", "vm-7.x-multi")
 # Of these a figure is a bound or a constant, and does not walk.
-FIXED = re.compile(r"size|limit|priority|_info|success|page_size|finding|swap_size")
+FIXED = re.compile(r"size_bytes|limit|priority|_info|success|finding|tend_|_up|error")
+POINTS = 360
+PATIENCE = 600  # seconds for a query; above ten it is asked once, not three times
+UNWELL = 50
+# What grows with the fleet, and is fitted by a line over it.
+GROWING = ("series", "samples_per_second", "memory_mib", "cpu_percent", "rules_s", "alerts_s")
 
 
-def textfile(folder: Path, kernel: str) -> str:
-    """Both files of a machine like a captured one, and what node_exporter says of them."""
-    here = Machine(folder / kernel, kernel)
+def textfiles(folder: Path, kernel: str) -> str:
+    """All files of a machine like a captured one, as node_exporter merges them."""
+    here = Machine(folder / "root", kernel)
     here.swap("/dev/zram0 partition 65532 1468 100")
-    here.block("loop7", 4096)
-    env = {**os.environ, "PYZRAM_ROOT": str(here.root)}
-    text = ""
-    for name, words in (("zram_stats", []), ("pyzram", ["doctor"])):
-        file = folder / f"{kernel}-{name}.prom"
-        code = f"import sys; from pyzram.cli.{name} import main; sys.exit(main())"
-        subprocess.run(
-            [sys.executable, "-Ic", code, *words, "--textfile", file], env=env, check=True
-        )
-        text += file.read_text()
-    merged = "".join(dict.fromkeys(text.splitlines(keepends=True)))
+    here.block("loop7", 1 << 21)
+    texts = write_all(here, folder)
+    merged = "".join(dict.fromkeys("".join(texts.values()).splitlines(keepends=True)))
     return merged + "node_textfile_scrape_error 0\n"
 
 
@@ -60,32 +63,39 @@ class Machines:
 
     def __init__(self, texts: list[str], seed: int) -> None:
         self.random = random.Random(seed)
-        self.lines = [
-            [line.rpartition(" ")[::2] for line in text.splitlines() if line[0] != "#"]
-            for text in texts
-        ]
-        self.heads = [
-            "".join(line + "\n" for line in text.splitlines() if line[0] == "#") for text in texts
-        ]
+        self.kinds = []
+        for text in texts:
+            lines = text.splitlines()
+            samples = [line.rpartition(" ")[::2] for line in lines if line[0] != "#"]
+            names = [name for name, _ in samples]
+            head = "".join(line + "\n" for line in lines if line[0] == "#")
+            self.kinds.append((head, names, [float(value) for _, value in samples]))
         self.values: dict[int, list[float]] = {}
+
+    def start(self, number: int) -> list[float]:
+        """The figures of a machine that is seen for the first time."""
+        _, names, captured = self.kinds[number % len(self.kinds)]
+        well = number % UNWELL != 0
+        return [0.0 if well and "finding" in n else v for n, v in zip(names, captured, strict=True)]
 
     def metrics(self, number: int) -> str:
         """The text of one machine, now."""
-        lines = self.lines[number % len(self.lines)]
+        head, names, captured = self.kinds[number % len(self.kinds)]
         values = self.values.get(number)
         if values is None:
-            values = self.values[number] = [float(value) for _, value in lines]
+            values = self.values[number] = self.start(number)
         now = int(time.time())
-        out = [
-            self.heads[number % len(self.lines)],
-            f'node_textfile_mtime_seconds{{file="/textfiles/zram.prom"}} {now}\n'
-            f'node_textfile_mtime_seconds{{file="/textfiles/zram-doctor.prom"}} {now}\n',
-        ]
-        for at, (name, _) in enumerate(lines):
-            if "_total" in name:
+        out = [head]
+        for name in COLLECTORS:
+            out.append(f'node_textfile_mtime_seconds{{file="/textfiles/{name}.prom"}} {now}\n')
+        for at, name in enumerate(names):
+            if "failed" in name:
+                pass
+            elif "_total" in name:
                 values[at] += int(self.random.expovariate(1 / 4096))
             elif not FIXED.search(name):
-                values[at] = int(values[at] * self.random.uniform(0.98, 1.02))
+                walked = values[at] * self.random.uniform(0.98, 1.02)
+                values[at] = int(min(max(walked, captured[at] / 2), captured[at] * 1.5))
             out.append(f"{name} {values[at]:.17g}\n")
         return "".join(out)
 
@@ -131,18 +141,16 @@ def configuration(folder: Path, port: int, count: int, interval: int) -> Path:
     return path
 
 
-def value(text: str, name: str) -> float:
+def own(prometheus: Prometheus, name: str) -> float:
     """One of Prometheus' own metrics."""
-    found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.M)
+    found = re.search(rf"^{re.escape(name)} (\S+)$", get(prometheus.url + "/metrics"), re.M)
     if found is None:
         raise SystemExit(f"Prometheus does not tell {name}")
     return float(found[1])
 
 
-def measure(count: int, texts: list[str], interval: int, rounds: int) -> None:
-    """Print a table of one fleet."""
-    from fleet.programs import get
-
+def measure(count: int, texts: list[str], interval: int, rounds: int) -> dict[str, Any]:
+    """One fleet: what was seen in the last half of the rounds, and each panel asked for once."""
     with tempfile.TemporaryDirectory() as top:
         folder = Path(top)
         port = free_port()
@@ -150,57 +158,124 @@ def measure(count: int, texts: list[str], interval: int, rounds: int) -> None:
         server.start()
         config = configuration(folder, port, count, interval)
         try:
-            with Prometheus(config, folder / "data", folder / "log") as prometheus:
+            patient = f"--query.timeout={PATIENCE}s"
+            with Prometheus(config, folder / "data", folder / "log", patient) as prometheus:
                 prometheus.wait("/-/ready")
-                time.sleep(interval * rounds)
-                up = prometheus.query("sum(up)")
-                own = get(prometheus.url + "/metrics")
-                samples = prometheus.query("sum(scrape_samples_scraped)")
-                status = Path(f"/proc/{prometheus.process.pid}/status").read_text()
-                memory = int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]
-                series = value(own, "prometheus_tsdb_head_series")
-                print(f"{count} machines, scraped every {interval} s, after {rounds} rounds:")
-                print(f"  up                     {float(up[0]['value'][1]):12.0f}")
-                print(f"  series                 {series:12.0f}  ({series / count:.0f} a machine)")
-                print(f"  samples a second       {float(samples[0]['value'][1]) / interval:12.0f}")
-                each = memory * 1024 / series
-                print(f"  resident memory        {memory:12.0f} MiB ({each:.1f} KiB a series)")
-                for group in prometheus.api("rules")["groups"]:
-                    print(f"  rules {group['name']:<16} {group['evaluationTime'] * 1e3:12.1f} ms")
-                times = {}
-                for expression in expressions(MONITORING / "dashboard.json"):
-                    runs = []
-                    for _ in range(3):
-                        started = time.perf_counter()
-                        now = time.time()
-                        prometheus.api(
-                            "query_range",
-                            query=expression,
-                            start=str(now - interval * rounds),
-                            end=str(now),
-                            step=str(interval),
-                        )
-                        runs.append(time.perf_counter() - started)
-                    times[expression] = statistics.median(runs)
-                print(f"  panels, together       {sum(times.values()) * 1e3:12.1f} ms")
-                for expression, seconds in sorted(times.items(), key=lambda x: -x[1])[:3]:
-                    print(f"  {seconds * 1e3:8.1f} ms  {expression[:78]}")
+                time.sleep(interval * rounds / 2)
+                started, cpu = time.monotonic(), own(prometheus, "process_cpu_seconds_total")
+                time.sleep(interval * rounds / 2)
+                cpu = own(prometheus, "process_cpu_seconds_total") - cpu
+                cpu /= time.monotonic() - started
+                return look(prometheus, interval, rounds, {"machines": count, "cpu": cpu})
         finally:
             server.terminate()
             server.join()
 
 
+def look(
+    prometheus: Prometheus, interval: int, rounds: int, found: dict[str, Any]
+) -> dict[str, Any]:
+    """What is known of it now."""
+    scraped = prometheus.query("sum(scrape_samples_scraped)")[0]["value"][1]
+    found.update(
+        up=int(float(prometheus.query("sum(up)")[0]["value"][1])),
+        series=int(own(prometheus, "prometheus_tsdb_head_series")),
+        samples_per_second=float(scraped) / interval,
+        memory_mib=own(prometheus, "process_resident_memory_bytes") / (1 << 20),
+        cpu_percent=100 * found.pop("cpu"),
+        load=os.getloadavg()[0],
+    )
+    rules = [rule for group in prometheus.api("rules")["groups"] for rule in group["rules"]]
+    found["rules"] = {rule["name"]: rule["evaluationTime"] for rule in rules}
+    for key, kind in (("rules_s", "recording"), ("alerts_s", "alerting")):
+        found[key] = sum(rule["evaluationTime"] for rule in rules if rule["type"] == kind)
+    window = interval * rounds
+    found["panels"] = {}
+    for title, expressions in panels(MONITORING / "dashboard.json").items():
+        runs = []
+        for _ in range(3):
+            started, now = time.perf_counter(), time.time()
+            for expression, instant in expressions:
+                if instant:
+                    prometheus.api("query", PATIENCE, query=expression)
+                else:
+                    span = {"start": str(now - window), "end": str(now)}
+                    step = str(window / POINTS)
+                    prometheus.api("query_range", PATIENCE, query=expression, step=step, **span)
+            runs.append(time.perf_counter() - started)
+            if runs[-1] > 10:
+                break
+        found["panels"][title] = statistics.median(runs)
+    return found
+
+
+def line(points: list[dict[str, Any]], key: str) -> tuple[float, float]:
+    """What there is without a machine, and what each adds: by least squares of relative errors."""
+    weights = [1 / p["machines"] ** 2 for p in points]
+    total = sum(weights)
+    x = sum(w * p["machines"] for w, p in zip(weights, points, strict=True)) / total
+    y = sum(w * p[key] for w, p in zip(weights, points, strict=True)) / total
+    above = sum(
+        w * (p["machines"] - x) * (p[key] - y) for w, p in zip(weights, points, strict=True)
+    )
+    each = above / sum(w * (p["machines"] - x) ** 2 for w, p in zip(weights, points, strict=True))
+    return y - each * x, each
+
+
+def show(points: list[dict[str, Any]], counts: list[int]) -> None:
+    """The tables of docs/fleet.md."""
+    print(
+        "| machines | series | samples/s | memory | processor | recording rules | alerts | load |"
+    )
+    print(
+        "|---------:|-------:|----------:|-------:|----------:|----------------:|-------:|-----:|"
+    )
+
+    def row(p: dict[str, Any], name: str) -> None:
+        print(
+            f"| {name} | {p['series']:,.0f} | {p['samples_per_second']:,.0f} "
+            f"| {p['memory_mib']:,.0f} MiB | {p['cpu_percent']:.1f} % | {p['rules_s']:.3f} s "
+            f"| {p['alerts_s']:.3f} s | {p.get('load', '')} |".replace(",", " ")
+        )
+
+    for point in points:
+        row({**point, "load": f"{point['load']:.1f}"}, f"{point['machines']:,}".replace(",", " "))
+    for count in counts:
+        fitted = {}
+        for key in GROWING:
+            at_none, each = line(points, key)
+            fitted[key] = at_none + each * count
+        row(fitted, f"{count:,} (line)".replace(",", " "))
+    for what in ("panels", "rules"):
+        heads = [f"{point['machines']:,}".replace(",", " ") for point in points]
+        print(f"\n| {what[:-1]} | {' | '.join(heads)} |\n|---{'|--:' * len(points)}|")
+        for name in points[0][what]:
+            times = (f"{point[what][name] * 1e3:,.1f}".replace(",", " ") for point in points)
+            print(f"| {name} | {' | '.join(times)} |")
+
+
 def main() -> int:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--machines", type=int, nargs="+", default=[100, 1000])
-    parser.add_argument("--interval", type=int, default=15, help="seconds between scrapes")
+    parser.add_argument("--machines", type=int, nargs="*", default=[])
+    parser.add_argument("--interval", type=int, default=60, help="seconds between scrapes")
     parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--extrapolate", type=int, nargs="*", default=[], metavar="MACHINES")
+    parser.add_argument("--json", type=Path, help="keep what was measured in this file")
+    parser.add_argument("--read", type=Path, help="begin with what was kept in this file")
     given = parser.parse_args()
+    points = json.loads(given.read.read_text()) if given.read else []
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a connection for each machine
     with tempfile.TemporaryDirectory() as top:
-        texts = [textfile(Path(top), kernel) for kernel in KERNELS]
+        texts = [textfiles(Path(top) / kernel, kernel) for kernel in KERNELS]
     for count in given.machines:
-        measure(count, texts, given.interval, given.rounds)
+        points.append(measure(count, texts, given.interval, given.rounds))
+        if points[-1]["up"] != count:
+            print(f"only {points[-1]['up']} of {count} machines answered", file=sys.stderr)
+        if given.json:
+            given.json.write_text(json.dumps(points, indent=1))
+    show(points, given.extrapolate)
     return 0
 
 

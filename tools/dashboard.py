@@ -193,6 +193,35 @@ def build() -> dashboard.Dashboard:
                 (worst(f"instance_device:zram_write_amplification:ratio_rate1h{OF}"), NAME),
             )
         )
+        .with_row(dashboard.Row("pyzram tend"))
+        .with_panel(
+            graph(
+                "Budget left, the least",
+                "percentunit",
+                "Of what may be written to a medium in 24 hours; at 0 nothing is written back.",
+                (
+                    f"bottomk({MOST}, zram_tend_budget_left_bytes{OF}"
+                    f" / (zram_tend_budget_bytes{OF} > 0))",
+                    NAME,
+                ),
+            )
+        )
+        .with_panel(
+            graph(
+                "Machines by mode",
+                "none",
+                "What the daemons take their machines for.",
+                (f"count by (mode) (zram_tend_mode{OF} == 1)", "{{mode}}"),
+            )
+        )
+        .with_panel(
+            graph(
+                "Shortage of memory",
+                "none",
+                "As the daemons see it, 0 to 1.",
+                (worst(f"zram_tend_pressure_ratio{OF}"), "{{instance}}"),
+            )
+        )
         .with_row(dashboard.Row("Health"))
         .with_panel(
             graph(

@@ -69,8 +69,8 @@ def free_port() -> int:
         return int(listening.getsockname()[1])
 
 
-def get(url: str) -> str:
-    with OPENER.open(url, timeout=30) as answer:
+def get(url: str, timeout: float = 30) -> str:
+    with OPENER.open(url, timeout=timeout) as answer:
         return str(answer.read().decode())
 
 
@@ -140,9 +140,9 @@ class Prometheus(Server):
             ],
         )
 
-    def api(self, path: str, **arguments: str) -> Any:
+    def api(self, path: str, timeout: float = 30, **arguments: str) -> Any:
         query = "?" + urllib.parse.urlencode(arguments) if arguments else ""
-        answer = json.loads(get(f"{self.url}/api/v1/{path}{query}"))
+        answer = json.loads(get(f"{self.url}/api/v1/{path}{query}", timeout))
         assert answer["status"] == "success", answer
         return answer["data"]
 
@@ -151,13 +151,19 @@ class Prometheus(Server):
         return result
 
 
-def expressions(dashboard: Path) -> list[str]:
-    """Every query of a dashboard, with its variables filled in."""
-    found = []
+def panels(dashboard: Path) -> dict[str, list[tuple[str, bool]]]:
+    """Queries of each panel, with its variables filled in, and whether each is for one moment."""
+    found: dict[str, list[tuple[str, bool]]] = {}
     for panel in json.loads(dashboard.read_text())["panels"]:
         for target in panel.get("targets", []):
             text = target["expr"]
             for variable, value in {"$job": ".*", "$instance": ".*"}.items():
                 text = text.replace(variable, value)
-            found.append(text.replace("$__rate_interval", "5m"))
+            text = text.replace("$__rate_interval", "5m")
+            found.setdefault(panel["title"], []).append((text, bool(target.get("instant"))))
     return found
+
+
+def expressions(dashboard: Path) -> list[str]:
+    """Every query of a dashboard."""
+    return [text for queries in panels(dashboard).values() for text, _ in queries]

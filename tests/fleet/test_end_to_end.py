@@ -11,8 +11,6 @@ import contextlib
 import os
 import re
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +19,7 @@ from typing import Any
 import pytest
 from fake_roots import Machine, fill
 from fleet.programs import TREE, Prometheus, UnavailableError, expressions, node_exporter
+from fleet.textfiles import command, tending
 
 from pyzram.cli import stats_metrics
 from pyzram.kernel import figures
@@ -42,12 +41,6 @@ TROUBLES = {
 M = 1 << 20
 
 
-def command(name: str, *words: str | Path, root: Path | None = None) -> None:
-    code = f"import sys; from pyzram.cli.{name} import main; sys.exit(main())"
-    env = {**os.environ, **({"PYZRAM_ROOT": str(root)} if root else {})}
-    subprocess.run([sys.executable, "-Ic", code, *words], check=True, env=env)
-
-
 @contextlib.contextmanager
 def own_device() -> Iterator[str | None]:
     """A device of the test, with 4 MiB of data; ``None`` where this user may not have one."""
@@ -66,7 +59,10 @@ def own_device() -> Iterator[str | None]:
 
 
 class Troubled:
-    """A machine that has everything an alert is for."""
+    """A machine that has everything an alert is for, on zram0; zram1 has used up its limit.
+
+    zram0 has not, but a pyzram tend at work on it has no budget to speak of.
+    """
 
     def __init__(self, folder: Path, textfiles: Path) -> None:
         self.textfiles = textfiles
@@ -77,18 +73,25 @@ class Troubled:
         numbers = (40 * M, 20 * M, 21 * M, 22 * M, 21 * M, 0, 3, 4000, 4000)
         self.set("mm_stat", numbers)
         self.set("bd_stat", (95, 34, 56))
-        here.attribute("writeback_limit").write_text("0\n")
         here.attribute("writeback_limit_enable").write_text("1\n")
+        here.add(1)
+        here.attribute("writeback_limit", 1).write_text("0\n")
         for path, text in (("sys/module/zswap/parameters/enabled", "Y\n"), ("proc/cmdline", "\n")):
             file = here.root / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
-        command("pyzram", "doctor", "--textfile", textfiles / "zram-doctor.prom", root=here.root)
+        self.write("pyzram", "doctor", "--textfile", textfiles / "zram-doctor.prom")
         command(
             "pyzram", "estimate", "--textfile", textfiles / "zram-estimate.prom", folder / "none"
         )
         os.utime(textfiles / "zram-estimate.prom", (1, 1))
+        with tending(here, folder / "tend", "1M") as environment:
+            tend = textfiles / "zram-tend.prom"
+            command("pyzram", "tend", "--textfile", tend, **environment)
         self.turn = 0
+
+    def write(self, name: str, *words: str | Path) -> None:
+        command(name, *words, PYZRAM_ROOT=str(self.here.root))
 
     def set(self, name: str, numbers: tuple[int, ...]) -> None:
         file = self.here.attribute(name)
@@ -100,14 +103,17 @@ class Troubled:
         self.set("io_stat", (self.turn, self.turn, 0, 8192))
         self.set("bd_stat", (95, 34, 56 + self.turn))
         self.set("stat", tuple(n * (self.turn + 1) for n in (223, 0, 1784, 1, 8928, 0, 71424, 20)))
-        command("zram_stats", "--textfile", self.textfiles / "zram.prom", root=self.here.root)
+        self.write("zram_stats", "--textfile", self.textfiles / "zram.prom")
 
 
 class Fleet:
-    def __init__(self, prometheus: Prometheus, device: str | None, troubled: Troubled) -> None:
+    def __init__(
+        self, prometheus: Prometheus, device: str | None, troubled: Troubled, well: Path
+    ) -> None:
         self.prometheus = prometheus
         self.device = device
         self.troubled = troubled
+        self.well = well
 
     def until(self, holds: Callable[[], bool], seconds: float = 60) -> None:
         """Let the troubled machine work until something holds."""
@@ -136,7 +142,9 @@ def fleet(tmp_path_factory) -> Iterator[Fleet]:
             command("zram_stats", "--textfile", folders["well"] / "zram.prom", device)
         else:
             tree = Machine(top / "well", "6.18").root
-            command("zram_stats", "--textfile", folders["well"] / "zram.prom", root=tree)
+            command(
+                "zram_stats", "--textfile", folders["well"] / "zram.prom", PYZRAM_ROOT=str(tree)
+            )
         troubled = Troubled(top / "troubled", folders["troubled"])
         troubled.work()
         try:
@@ -162,7 +170,7 @@ def fleet(tmp_path_factory) -> Iterator[Fleet]:
         prometheus = Prometheus(config, top / "data", top / "prometheus.log")
         stack.enter_context(prometheus)
         prometheus.wait("/-/ready")
-        yield Fleet(prometheus, device, troubled)
+        yield Fleet(prometheus, device, troubled, folders["well"])
     shutil.rmtree(top / "data", ignore_errors=True)
 
 
@@ -171,7 +179,7 @@ def instances(samples: list[dict[str, Any]]) -> set[str]:
 
 
 def test_both_machines_are_scraped_without_an_error(fleet):
-    fleet.until(lambda: len(fleet.prometheus.query("zram_disksize_bytes")) == 2)
+    fleet.until(lambda: len(fleet.prometheus.query("zram_disksize_bytes")) == 3)
     for target in fleet.prometheus.api("targets")["activeTargets"]:
         assert (target["health"], target["lastError"]) == ("up", "")
     errors = fleet.prometheus.query("node_textfile_scrape_error")
@@ -222,8 +230,36 @@ def test_alerts_fire_for_the_troubled_machine_alone(fleet):
     assert {instance for _, instance in firing()} == {"troubled"}
 
 
+def test_a_budget_is_used_up_by_the_kernels_limit_and_by_that_of_tend(fleet):
+    alert = 'ALERTS{alertname="ZramWritebackBudgetUsedUp",alertstate="firing"}'
+
+    def devices() -> set[str]:
+        return {sample["metric"]["device"] for sample in fleet.prometheus.query(alert)}
+
+    fleet.until(lambda: devices() == {"zram0", "zram1"})
+    (left,) = fleet.prometheus.query("zram_tend_budget_left_bytes")
+    assert left["metric"]["device"] == "zram0" and int(left["value"][1]) < 1 * M
+
+
 @pytest.mark.parametrize("expression", expressions(MONITORING / "dashboard.json"))
 def test_each_query_of_the_dashboard_has_data(fleet, expression):
     fleet.until(lambda: bool(fleet.prometheus.query(expression)))
     for sample in fleet.prometheus.query(expression):
         assert sample["value"][1] != "NaN"
+
+
+def test_a_device_that_is_gone_does_not_stay(fleet):
+    troubled = fleet.troubled
+    there = 'zram_disksize_bytes{device="zram2"}'
+    troubled.here.add(2)
+    fleet.until(lambda: bool(fleet.prometheus.query(there)))
+    shutil.rmtree(troubled.here.root / "sys/block/zram2")
+    fleet.until(lambda: not fleet.prometheus.query(there))
+    assert "troubled" in instances(fleet.prometheus.query("zram_disksize_bytes"))
+
+
+def test_without_the_driver_nothing_stays_and_the_file_says_so(fleet, tmp_path):
+    command("zram_stats", "--textfile", fleet.well / "zram.prom", PYZRAM_ROOT=str(tmp_path))
+    fleet.until(lambda: "well" not in instances(fleet.prometheus.query("zram_disksize_bytes")))
+    success = fleet.prometheus.query('zram_scrape_success{instance="well",collector="zram_stats"}')
+    assert [sample["value"][1] for sample in success] == ["0"]
