@@ -62,6 +62,19 @@ int pageset_append(struct pyzram_pageset *set, uint64_t page)
 	return 0;
 }
 
+void pageset_trim(struct pyzram_pageset *set)
+{
+	struct pageset_chunk *chunks;
+
+	if (set->count == set->room || !set->count)
+		return;
+	chunks = realloc(set->chunks, set->count * sizeof(*chunks));
+	if (chunks) {
+		set->chunks = chunks;
+		set->room = set->count;
+	}
+}
+
 int pyzram_pageset_add_resident(struct pyzram_pageset *set, uint64_t first, const uint8_t *resident,
 				size_t count)
 {

@@ -6,6 +6,7 @@
 #include "pyzram.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
@@ -39,6 +40,9 @@ enum {
 	ENTRIES = 4096,
 	RUN_MAX = 512,			/* pages that are looked at again and read at a time */
 };
+
+/* Walks with less than this between them are gone through by one call. */
+#define GAP_MAX	(1ull << 30)
 
 /* Bits of an entry of /proc/PID/pagemap. */
 #define ENTRY_PRESENT	(1ull << 63)
@@ -114,10 +118,47 @@ static int scan_probe(struct pyzram_procmem *pm)
 	return err < 0 ? err : 0;
 }
 
+static void process_close(struct pyzram_procmem *pm)
+{
+	if (pm->pagemap >= 0)
+		close(pm->pagemap);
+	if (pm->mem >= 0)
+		close(pm->mem);
+	pm->pagemap = pm->mem = -1;
+}
+
+int pyzram_procmem_turn(struct pyzram_procmem *pm, int proc_fd)
+{
+	int err = 0;
+
+	process_close(pm);
+	/* Both keep to the memory of this very process, whatever becomes of its number. */
+	pm->pagemap = io_open(proc_fd, "pagemap", O_RDONLY);
+	pm->mem = io_open(proc_fd, "mem", O_RDONLY);
+	if (pm->pagemap < 0 || pm->mem < 0) {
+		err = pm->pagemap < 0 ? pm->pagemap : pm->mem;
+		err = err == -ENOENT ? -ESRCH : err;
+	} else if (pm->method == PYZRAM_SCAN_AUTO || (pm->method == PYZRAM_SCAN_IOCTL && !pm->avoid)) {
+		err = scan_probe(pm);
+		/* ENOSYS is what emulators of system calls say. */
+		if (!err)
+			pm->method = PYZRAM_SCAN_IOCTL;
+		else if (pm->method == PYZRAM_SCAN_AUTO &&
+			 (err == -ENOTTY || err == -EINVAL || err == -ENOSYS)) {
+			pm->method = PYZRAM_SCAN_PAGEMAP;
+			err = 0;
+		}
+	}
+	if (err)
+		process_close(pm);
+	pm->carry = 0;
+	return err;
+}
+
 int pyzram_procmem_create(int proc_fd, int method, struct pyzram_procmem **ret)
 {
 	struct pyzram_procmem *pm;
-	int err = 0;
+	int err;
 
 	if (method < PYZRAM_SCAN_AUTO || method > PYZRAM_SCAN_PAGEMAP)
 		return -EINVAL;
@@ -126,28 +167,14 @@ int pyzram_procmem_create(int proc_fd, int method, struct pyzram_procmem **ret)
 		return -ENOMEM;
 	pm->method = method;
 	pm->page_size = (uint64_t)sysconf(_SC_PAGESIZE);
-	/* Both keep to the memory of this very process, whatever becomes of its number. */
-	pm->pagemap = io_open(proc_fd, "pagemap", O_RDONLY);
-	pm->mem = io_open(proc_fd, "mem", O_RDONLY);
+	pm->pagemap = pm->mem = -1;
 	pm->flags = frames_open();
-	if (pm->pagemap < 0 || pm->mem < 0) {
-		err = pm->pagemap < 0 ? pm->pagemap : pm->mem;
-		err = err == -ENOENT ? -ESRCH : err;
-	} else if (method != PYZRAM_SCAN_PAGEMAP)
-		err = scan_probe(pm);
-	/* ENOSYS is what emulators of system calls say. */
-	if (method == PYZRAM_SCAN_AUTO &&
-	    (err == -ENOTTY || err == -EINVAL || err == -ENOSYS)) {
-		pm->method = PYZRAM_SCAN_PAGEMAP;
-		err = 0;
-	}
+	err = pyzram_procmem_turn(pm, proc_fd);
 	if (err) {
 		pyzram_procmem_destroy(pm);
 		return err;
 	}
 	pm->zero_frame = zero_frame_find(pm->page_size);
-	if (pm->method == PYZRAM_SCAN_AUTO)
-		pm->method = PYZRAM_SCAN_IOCTL;
 	*ret = pm;
 	return 0;
 }
@@ -156,10 +183,7 @@ void pyzram_procmem_destroy(struct pyzram_procmem *pm)
 {
 	if (!pm)
 		return;
-	if (pm->pagemap >= 0)
-		close(pm->pagemap);
-	if (pm->mem >= 0)
-		close(pm->mem);
+	process_close(pm);
 	if (pm->flags >= 0)
 		close(pm->flags);
 	free(pm);
@@ -184,16 +208,18 @@ static int64_t entries_read(const struct pyzram_procmem *pm, uint64_t start, uin
 /* What a walk does with each entry of a page in memory or in swap. */
 struct walker {
 	struct pyzram_procmem *pm;
-	const struct pyzram_walk *walk;
 	struct pyzram_seen *seen, *slots;
-	struct pyzram_pageset *set;
+	struct pyzram_pageset *const *sets;
+	const struct pyzram_walk *walk;	/* the one that entries belong to */
 	struct pyzram_page_counts *counts;
 };
 
 static int keep(struct walker *self, uint64_t address)
 {
 	self->counts->present++;
-	return self->set ? pageset_append(self->set, address / self->pm->page_size) : 0;
+	if (self->walk->set < 0)
+		return 0;
+	return pageset_append(self->sets[self->walk->set], address / self->pm->page_size);
 }
 
 static int take_swapped(struct walker *self, uint64_t entry)
@@ -317,17 +343,37 @@ static int take_region(struct walker *self, uint64_t start, uint64_t end)
 	return 0;
 }
 
-static int walk_scan(struct walker *self)
+/* A region may lie across several walks, and across what is not to be walked. */
+static int share_out(struct walker *self, const struct pyzram_walk *end, uint64_t from, uint64_t to)
 {
-	const struct pyzram_procmem *pm = self->pm;
-	struct scan_region *regions = malloc(REGIONS * sizeof(*regions));
-	uint64_t start = self->walk->start, end = self->walk->end;
-	uint64_t avoid = pm->avoid | (self->walk->kind == PYZRAM_PAGES_ANON ? CATEGORY_FILE : 0);
 	int err = 0;
 
-	if (!regions)
-		return -ENOMEM;
-	while (start < end && !err) {
+	while (!err) {
+		uint64_t low, high;
+
+		while (self->walk->end <= from && self->walk + 1 < end) {
+			self->walk++;
+			self->counts++;
+		}
+		low = from > self->walk->start ? from : self->walk->start;
+		high = to < self->walk->end ? to : self->walk->end;
+		if (low >= high)
+			break;
+		err = take_region(self, low, high);
+		from = high;
+	}
+	return err;
+}
+
+/* Walks of one kind up to `last`, in one go. */
+static int walk_scan(struct walker *self, const struct pyzram_walk *last)
+{
+	const struct pyzram_procmem *pm = self->pm;
+	struct scan_region regions[REGIONS];
+	uint64_t start = self->walk->start, end = last->end;
+	uint64_t avoid = pm->avoid | (self->walk->kind == PYZRAM_PAGES_ANON ? CATEGORY_FILE : 0);
+
+	while (start < end) {
 		uint64_t next;
 		struct scan_arg arg = {
 			.size = sizeof(arg), .start = start, .end = end,
@@ -338,12 +384,14 @@ static int walk_scan(struct walker *self)
 		};
 		int count = scan_ioctl(pm->pagemap, &arg);
 
-		if (count < 0) {
-			err = count;
-			break;
+		if (count < 0)
+			return count;
+		for (int i = 0; i < count; i++) {
+			int err = share_out(self, last + 1, regions[i].start, regions[i].end);
+
+			if (err)
+				return err;
 		}
-		for (int i = 0; i < count && !err; i++)
-			err = take_region(self, regions[i].start, regions[i].end);
 		/*
 		 * Of more regions than fit the kernel's own buffer (512 on 6.18) walk_end is where that
 		 * was full first, though regions far beyond it came back.
@@ -355,8 +403,7 @@ static int walk_scan(struct walker *self)
 			break;
 		start = next;
 	}
-	free(regions);
-	return err;
+	return 0;
 }
 
 static int walk_pagemap(struct walker *self)
@@ -384,18 +431,53 @@ static int walk_pagemap(struct walker *self)
 	return 0;
 }
 
-int pyzram_procmem_collect(struct pyzram_procmem *pm, const struct pyzram_walk *walk,
-			   struct pyzram_seen *seen, struct pyzram_seen *slots,
-			   struct pyzram_pageset *set, struct pyzram_page_counts *ret)
+/* How many walks from the first on can be gone through in one go. */
+static size_t group_of(const struct pyzram_walk *walks, size_t count)
 {
-	struct walker walker = {
-		.pm = pm, .walk = walk, .seen = seen, .slots = slots, .set = set, .counts = ret,
-	};
+	size_t n = 1;
 
-	if (walk->start % pm->page_size || walk->end % pm->page_size || walk->start > walk->end ||
-	    walk->weight > PYZRAM_WEIGHT_ONE)
-		return -EINVAL;
-	return pm->method == PYZRAM_SCAN_IOCTL ? walk_scan(&walker) : walk_pagemap(&walker);
+	while (n < count && walks[n].kind == walks->kind && walks[n].start >= walks[n - 1].end &&
+	       walks[n].start - walks[n - 1].end < GAP_MAX)
+		n++;
+	return n;
+}
+
+static bool walk_is_valid(const struct pyzram_walk *walk, uint64_t page_size, size_t set_count)
+{
+	return walk->start % page_size == 0 && walk->end % page_size == 0 &&
+	       walk->start <= walk->end && walk->weight <= PYZRAM_WEIGHT_ONE &&
+	       (walk->set < 0 || (size_t)walk->set < set_count);
+}
+
+int pyzram_procmem_collect(struct pyzram_procmem *pm, const struct pyzram_walk *walks, size_t count,
+			   struct pyzram_seen *seen, struct pyzram_seen *slots,
+			   struct pyzram_pageset *const *sets, size_t set_count,
+			   struct pyzram_page_counts *ret)
+{
+	struct walker walker = {.pm = pm, .seen = seen, .slots = slots, .sets = sets};
+	size_t group;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!walk_is_valid(&walks[i], pm->page_size, set_count))
+			return -EINVAL;
+	}
+	memset(ret, 0, count * sizeof(*ret));
+	for (size_t at = 0; at < count; at += group) {
+		int err;
+
+		group = pm->method == PYZRAM_SCAN_IOCTL ? group_of(walks + at, count - at) : 1;
+		walker.walk = walks + at;
+		walker.counts = ret + at;
+		if (pm->method == PYZRAM_SCAN_IOCTL)
+			err = walk_scan(&walker, walks + at + group - 1);
+		else
+			err = walk_pagemap(&walker);
+		if (err)
+			return err;
+	}
+	for (size_t i = 0; i < set_count; i++)
+		pageset_trim(sets[i]);
+	return 0;
 }
 
 bool pyzram_procmem_shows_frames(const struct pyzram_procmem *pm)

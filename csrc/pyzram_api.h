@@ -216,6 +216,12 @@ struct pyzram_procmem;	/* the memory of one process: one thread at a time */
 int pyzram_procmem_create(int proc_fd, int method, struct pyzram_procmem **ret);
 void pyzram_procmem_destroy(struct pyzram_procmem *pm);
 
+/*
+ * Let go of that process and look at another, which costs less than beginning anew. After an error,
+ * which is one of those above, there is no process to look at, and this may be called again.
+ */
+int pyzram_procmem_turn(struct pyzram_procmem *pm, int proc_fd);
+
 /* The method in use: never PYZRAM_SCAN_AUTO. */
 int pyzram_procmem_method(const struct pyzram_procmem *pm);
 
@@ -246,6 +252,7 @@ struct pyzram_walk {
 	uint64_t weight;		/* of a shared page whose frame is hidden: up to PYZRAM_WEIGHT_ONE */
 	int32_t kind;			/* enum pyzram_pages */
 	int32_t flags;			/* enum pyzram_walk_flags */
+	int32_t set;			/* place of the set in `sets`; negative for counts only */
 };
 
 /* Ascending page numbers (addresses divided by the page size). One thread at a time. */
@@ -271,15 +278,16 @@ void pyzram_seen_destroy(struct pyzram_seen *seen);
 int pyzram_seen_add(struct pyzram_seen *seen, const uint64_t *numbers, size_t count, uint8_t *ret);
 
 /*
- * Go through the pages of a mapping that are in memory or in swap, add what could go to swap to `set`
- * (or NULL) and to the counts in `ret`. Private memory that several processes
+ * Go through the pages of mappings that are in memory or in swap, add what could go to swap to the
+ * set of each and to its counts, ret[i] for walks[i]. Private memory that several processes
  * map counts once for each `seen`, by its frame, slots of swap for each `slots`; shared memory by its
  * place in the object. Guard pages and the kernel's shared page of zeros are nobody's.
- * PYZRAM_SCAN_PAGEMAP walks holes too.
+ * Ascending walks of one kind cost least. PYZRAM_SCAN_PAGEMAP walks holes too.
  */
-int pyzram_procmem_collect(struct pyzram_procmem *pm, const struct pyzram_walk *walk,
+int pyzram_procmem_collect(struct pyzram_procmem *pm, const struct pyzram_walk *walks, size_t count,
 			   struct pyzram_seen *seen, struct pyzram_seen *slots,
-			   struct pyzram_pageset *set, struct pyzram_page_counts *ret);
+			   struct pyzram_pageset *const *sets, size_t set_count,
+			   struct pyzram_page_counts *ret);
 
 /*
  * Read whole pages at the addresses into dst, one behind the other. Returns how many could be read;

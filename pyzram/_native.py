@@ -379,6 +379,22 @@ WEIGHT_ONE = lib.PYZRAM_WEIGHT_ONE
 PAGES_ANON = lib.PYZRAM_PAGES_ANON
 PAGES_SHMEM = lib.PYZRAM_PAGES_SHMEM
 U64_MAX = (1 << 64) - 1
+COUNTS = 6
+
+
+def walk(
+    start: int,
+    end: int,
+    kind: int,
+    *,
+    pages: int = -1,
+    flags: int = 0,
+    weight: int = 0,
+    first: int = 0,
+    seen_max: int = U64_MAX,
+) -> tuple[int, ...]:
+    # A mapping to be walked, with the place of its set (none: only the counts are wanted).
+    return start, end, seen_max, first, weight, kind, flags, pages
 
 
 class ProcMem:
@@ -411,35 +427,36 @@ class ProcMem:
     def shows_frames(self) -> bool:
         return bool(lib.pyzram_procmem_shows_frames(self._open()))
 
+    def turn(self, proc_fd: int) -> None:
+        # To another process; what the kernel can do was found out before.
+        check(lib.pyzram_procmem_turn(self._open(), proc_fd))
+
     def collect(
         self,
-        start: int,
-        end: int,
-        kind: int,
-        pages: PageSet | None,
+        walks: list[tuple[int, ...]],
+        sets: list[PageSet],
         *,
         seen: Seen | None = None,
         slots: Seen | None = None,
-        flags: int = 0,
-        weight: int = 0,
-        first: int = 0,
-        seen_max: int = U64_MAX,
-    ) -> list[int]:
-        # The counts, in the order of struct pyzram_page_counts.
-        walk = ffi.new("struct pyzram_walk *", [start, end, seen_max, first, weight, kind, flags])
-        ret: Any = ffi.new("struct pyzram_page_counts *")
+    ) -> list[list[int]]:
+        # Walks are those of walk(); the counts of each, in the order of struct pyzram_page_counts.
+        count = len(walks)
         null = ffi.NULL
+        ret = ffi.new("struct pyzram_page_counts[]", max(1, count))
         check(
             lib.pyzram_procmem_collect(
                 self._open(),
-                walk,
+                ffi.new("struct pyzram_walk[]", walks),
+                count,
                 null if seen is None else seen.pointer,
                 null if slots is None else slots.pointer,
-                null if pages is None else pages.pointer,
+                ffi.new("struct pyzram_pageset *[]", [pages.pointer for pages in sets]),
+                len(sets),
                 ret,
             )
         )
-        return [ret.present, ret.swapped, ret.again, ret.freed, ret.locked, ret.shared]
+        numbers = memoryview(ffi.buffer(ret)).cast("Q").tolist()
+        return [numbers[at : at + COUNTS] for at in range(0, count * COUNTS, COUNTS)]
 
     def read(self, addresses: Buffer, pages: Buffer) -> tuple[int, bytes]:
         # pages is filled from its start; the bytes say for each address whether it was read

@@ -108,15 +108,18 @@ class _Lib:
     # procmem
     def pyzram_procmem_create(self, proc_fd: int, method: int, ret: _CData, /) -> int: ...
     def pyzram_procmem_destroy(self, pm: _CData, /) -> None: ...
+    def pyzram_procmem_turn(self, pm: _CData, proc_fd: int, /) -> int: ...
     def pyzram_procmem_method(self, pm: _CData, /) -> int: ...
     def pyzram_procmem_shows_frames(self, pm: _CData, /) -> bool: ...
     def pyzram_procmem_collect(
         self,
         pm: _CData,
-        walk: _CData,
+        walks: _CData,
+        count: int,
         seen: _CData,
         slots: _CData,
-        set: _CData,
+        sets: _CData,
+        set_count: int,
         ret: _CData,
         /,
     ) -> int: ...

@@ -126,6 +126,8 @@ class FrozenDict(dict["K", "V"]):
     Synchronization: none needed, immutable.
     """
 
+    __slots__ = ()
+
     def _refuse(self, *_args: object, **_kwargs: object) -> NoReturn:
         raise TypeError("this is frozen: make a dict of it to change it")
 

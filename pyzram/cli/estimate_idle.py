@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..pages import cold
 from ..pages.estimate import conf_d, estimate_pages, recommend
-from ..pages.procmem import all_processes
+from ..pages.process import all_processes
 from ..pages.zsmalloc import PoolModel
 from ..text import quote
 from ..units import format_seconds, format_size

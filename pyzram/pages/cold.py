@@ -17,16 +17,19 @@ from typing import TYPE_CHECKING, NamedTuple
 from .. import _native
 from ..errors import from_errno
 from ..limits import PAGE_SIZE
-from . import procmem
+from .mappings import ANON, SHARED, SHMEM, parse_maps
+from .process import Process
+from .procmem import Looker
 from .segments import ObjectSegment, Owner, ProcessSegment
-from .shared_memory import SharedMemory, object_pages
+from .shared_memory import SharedMemory
+from .shared_object import object_pages
 from .sources import GONE, UNREADABLE, Source
 
 if TYPE_CHECKING:
     from array import array
     from collections.abc import Callable, Iterable, Sequence
 
-    from .procmem import Mapping
+    from .mappings import Mapping
     from .segments import Segment
 
 
@@ -73,7 +76,7 @@ def _bytes(figures: str, name: str) -> int:
 class _Watched:
     """One process, and how much of each of its mappings was cold at each look."""
 
-    def __init__(self, process: procmem.Process) -> None:
+    def __init__(self, process: Process) -> None:
         self.process = process
         self.looks: list[dict[int, Use]] = []
 
@@ -131,7 +134,7 @@ class Watch:
             raise from_errno(code, f"{label or 'processes'}: watch their memory", remedy=remedy)
 
     def _begin(self, pid: int) -> None:
-        process = procmem.Process(pid)
+        process = Process(pid)
         watched = _Watched(process)
         try:
             if process.is_kernel:
@@ -180,8 +183,7 @@ class Watch:
         """The pages that were cold at one look; all of them for ``None``."""
         source = Source(self.label, PAGE_SIZE)
         source.skipped = dict(self.skipped)
-        devices = procmem.MemoryDevices.of_this_system()
-        sightings = procmem.Sightings()
+        looker = Looker()
         shared = SharedMemory()
         coldest: dict[tuple[str, int], float] = {}
         for watched in self._watched:
@@ -189,19 +191,17 @@ class Watch:
             use = None if look is None else watched.looks[look]
             last = watched.looks[-1] if watched.looks else {}
             try:
-                mappings = list(procmem.parse_maps(process.read("maps")))
-                kinds = [procmem.swappable_kind(mapping, devices) for mapping in mappings]
-                private = [
-                    (mapping, 1.0 if use is None else _cold(use, mapping.start))
-                    for mapping, kind in zip(mappings, kinds, strict=True)
-                    if kind == procmem.ANON or (kind == procmem.SHMEM and mapping.perms[3] == "p")
-                ]
-                _add_private(source, process, private, sightings)
-                theirs = [
-                    (mapping, mapping.start in last and last[mapping.start].locked)
-                    for mapping, kind in zip(mappings, kinds, strict=True)
-                    if kind == procmem.SHMEM
-                ]
+                memory = looker.memory(process)
+                private, theirs = [], []
+                for mapping in parse_maps(process.read("maps")):
+                    kind, part = looker.kinds.of(mapping.perms, mapping.dev, mapping.path)
+                    if kind == SHMEM:
+                        locked = mapping.start in last and last[mapping.start].locked
+                        theirs.append((mapping, locked))
+                    if kind == ANON or (kind == SHMEM and mapping.perms[3] == "p"):
+                        cold = 1.0 if use is None else _cold(use, mapping.start)
+                        private.append((mapping, part, cold))
+                _add_private(source, process, looker, memory, private)
                 shared.add_mappings(process, theirs)
             except OSError:
                 continue  # it has exited
@@ -220,7 +220,7 @@ class Watch:
             cold = coldest.get(key, 1.0)
             rows: list[Segment] = []
             for view in item.views:
-                owner = Owner(0, item.name, procmem.SHARED)
+                owner = Owner(0, item.name, SHARED)
                 rows.append(ProcessSegment(owner, view.start_time, view.pages, view.pid))
             if item.ranges:
                 try:
@@ -252,33 +252,31 @@ def _cold(use: dict[int, Use], start: int) -> float:
 
 def _add_private(
     source: Source,
-    process: procmem.Process,
-    private: Iterable[tuple[Mapping, float]],
-    sightings: procmem.Sightings,
+    process: Process,
+    looker: Looker,
+    memory: _native.ProcMem,
+    private: Iterable[tuple[Mapping, str, float]],
 ) -> None:
     """Add of each mapping the share that is given with it."""
-    memory = _native.ProcMem(process.fd)
-    parts: dict[str, _native.PageSet] = {}
-    try:
-        for mapping, cold in private:
-            if cold <= 0.0:
-                continue
-            memory.collect(
-                mapping.start,
-                mapping.end,
-                procmem.ANON,
-                parts.setdefault(procmem.part_of(mapping), _native.PageSet()),
-                seen=sightings.frames,
-                slots=sightings.slots,
-                flags=_native.WALK_THIN,
-                weight=round(cold * _native.WEIGHT_ONE),
-            )
-    finally:
-        memory.close()
-    for part, pages in parts.items():
-        if len(pages):
+    parts: dict[str, int] = {}
+    walks = [
+        _native.walk(
+            mapping.start,
+            mapping.end,
+            ANON,
+            pages=parts.setdefault(part, len(parts)),
+            flags=_native.WALK_THIN,
+            weight=round(cold * _native.WEIGHT_ONE),
+        )
+        for mapping, part, cold in private
+        if cold > 0.0
+    ]
+    sets = [_native.PageSet() for _ in parts]
+    looker.collect(memory, walks, sets)
+    for part, at in parts.items():
+        if len(sets[at]):
             owner = Owner(process.pid, process.name, part)
-            source.segments.append(ProcessSegment(owner, process.start_time, pages))
+            source.segments.append(ProcessSegment(owner, process.start_time, sets[at]))
 
 
 class Thinned:

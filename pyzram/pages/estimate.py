@@ -26,9 +26,10 @@ from .sources import HIDDEN, Source
 from .zsmalloc import PoolModel, PoolStats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
+    from .segments import Segment
     from .sources import Stream
 
 TIMED_PAGES = 600
@@ -184,10 +185,10 @@ class _Tally:
     """share of a page that each page of a sample takes in compr_data_size"""
     costs: array[float] = field(default_factory=lambda: array("d"))
     """and in the pool, if all its zspages are full"""
-    parts: dict[Owner, list[float]] = field(default_factory=dict)
-    """the sum of these shares and their count"""
-    compress_ns: list[int] = field(default_factory=list)
-    decompress_ns: list[int] = field(default_factory=list)
+    parts: array[float] = field(default_factory=lambda: array("d"))
+    """the sum of these shares, by owner"""
+    compress_ns: array[int] = field(default_factory=lambda: array("Q"))
+    decompress_ns: array[int] = field(default_factory=lambda: array("Q"))
 
 
 def estimate_pages(
@@ -222,6 +223,9 @@ def estimate_pages(
     tallies = {}
     for entry in as_algorithms(all_algorithms() if algorithms is None else algorithms):
         tallies[entry.label] = _Tally(*parse_algorithm(entry), empty)
+    owners = _Owners(source.segments if isinstance(source, Source) else ())
+    for tally in tallies.values():
+        tally.parts = array("d", bytes(8 * len(owners.pages)))
     sample = Sample(source, precision=precision, full=full, seed=seed)
     blocks = array("Q")
     zeros = 0
@@ -249,9 +253,7 @@ def estimate_pages(
             tally.figures = store.join(tally.figures, store.store(lengths))
             taken = array("d", map(costs.__getitem__, lengths))
             if batch.owner:
-                part = tally.parts.setdefault(batch.owner, [0.0, 0])
-                part[0] += math.fsum(taken)
-                part[1] += len(taken)
+                tally.parts[owners[batch.owner]] += math.fsum(taken)
             if not sample.census:
                 tally.values.extend(map(values.__getitem__, lengths))
                 tally.costs += taken
@@ -259,8 +261,10 @@ def estimate_pages(
                 compress, decompress = _native.time_pages(
                     tally.name, tally.level, store.page_size, timed
                 )
-                tally.compress_ns += compress
-                tally.decompress_ns += decompress
+                tally.compress_ns.extend(compress)
+                tally.decompress_ns.extend(decompress)
+        if batch.owner:
+            owners.sampled[owners[batch.owner]] += len(lengths)
         zeros += _zeros(batch.pages, lengths, store.page_size)
         if not sample.census:
             blocks += batch.blocks
@@ -287,7 +291,7 @@ def estimate_pages(
         processes=source.processes,
         pss=source.pss,
         file_backed=source.file_backed,
-        parts=_parts(source, tallies, found) if isinstance(source, Source) else (),
+        parts=_parts(owners, tallies, found, source.page_size),
         time=began,
         monotonic=monotonic,
     )
@@ -316,21 +320,52 @@ def _zeros(pages: memoryview, lengths: Sequence[int], page_size: int) -> int:
     return zeros
 
 
+class _Owners:
+    """Whose the pages are: the place of each owner, its pages, and those that were looked at."""
+
+    def __init__(self, segments: Iterable[Segment]) -> None:
+        self._places: dict[Owner, int] = {}
+        self.pages = array("Q")
+        for segment in segments:
+            at = self._places.setdefault(segment.owner, len(self.pages))
+            if at == len(self.pages):
+                self.pages.append(0)
+            self.pages[at] += segment.pages
+        self.sampled = array("Q", bytes(8 * len(self.pages)))
+
+    def __getitem__(self, owner: Owner) -> int:
+        return self._places[owner]
+
+    def __iter__(self) -> Iterator[tuple[Owner, int]]:
+        return iter(sorted(self._places.items(), key=lambda item: -self.pages[item[1]]))
+
+
 def _parts(
-    source: Source, tallies: dict[str, _Tally], found: dict[str, AlgorithmEstimate]
+    owners: _Owners,
+    tallies: dict[str, _Tally],
+    found: dict[str, AlgorithmEstimate],
+    page_size: int,
 ) -> tuple[PartEstimate, ...]:
-    pages: dict[Owner, int] = {}
-    for segment in source.segments:
-        pages[segment.owner] = pages.get(segment.owner, 0) + segment.pages
     parts = []
-    for owner, count in sorted(pages.items(), key=lambda item: -item[1]):
-        memory, sampled = {}, 0.0
-        for label, tally in tallies.items():
-            taken, sampled = tally.parts.get(owner, (0.0, 0.0))
-            share = taken / sampled if sampled else found[label].memory_share or 0.0
-            memory[label] = round(share * count * source.page_size)
-        parts.append(PartEstimate(owner, count, int(sampled), FrozenDict(memory)))
+    # Of a thousand small processes most were not looked at, and as many pages are as many bytes.
+    average: dict[int, FrozenDict[str, int]] = {}
+    for owner, at in owners:
+        pages, sampled = owners.pages[at], owners.sampled[at]
+        memory = None if sampled else average.get(pages)
+        if memory is None:
+            memory = FrozenDict(
+                (label, round(_share_of(tally, at, sampled, found[label]) * pages * page_size))
+                for label, tally in tallies.items()
+            )
+        if not sampled:
+            average[pages] = memory
+        parts.append(PartEstimate(owner, pages, sampled, memory))
     return tuple(parts)
+
+
+def _share_of(tally: _Tally, at: int, sampled: int, all_pages: AlgorithmEstimate) -> float:
+    """What a page of an owner takes, as a share of a page."""
+    return tally.parts[at] / sampled if sampled else all_pages.memory_share or 0.0
 
 
 def _timed_pages(pages: memoryview, sample: Sample, store: PoolModel) -> bytearray:
@@ -409,11 +444,11 @@ def _memory_share(figures: PoolStats) -> float | None:
     return figures.mem_used_total / figures.orig_data_size if figures.orig_data_size else None
 
 
-def _quantiles(ns: list[int]) -> tuple[float, float] | tuple[None, None]:
+def _quantiles(times: array[int]) -> tuple[float, float] | tuple[None, None]:
     """Median and 99th percentile in microseconds."""
-    if not ns:
+    if not times:
         return None, None
-    ns = sorted(ns)
+    ns = sorted(times)
     return ns[len(ns) // 2] / 1000, ns[min(len(ns) - 1, len(ns) * 99 // 100)] / 1000
 
 

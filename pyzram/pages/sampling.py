@@ -29,7 +29,7 @@ PRECISION = 0.01
 Z_95 = 2.1
 # What none of n pages shows may yet be true of 3 / n of all pages.
 MISSED = 3.0
-BATCH_BYTES = 1 << 20
+BATCH_BYTES = 1 << 18
 WAVES = 5
 
 

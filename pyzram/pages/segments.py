@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from .. import _native
 from ..limits import PAGE_SIZE
-from . import procmem
+from .mappings import SHARED
+from .process import ProcessReader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .shared_memory import SharedObject
+    from .shared_object import SharedObject
 
 
 class Owner(NamedTuple):
@@ -96,13 +97,13 @@ class ProcessSegment:
         self.pages = len(pages)
         self._pages = pages
         self._process = pid or owner.pid, start_time
-        self._reader: procmem.ProcessReader | None = None
+        self._reader: ProcessReader | None = None
 
     def read(self, ranks: array[int], out: memoryview) -> Sequence[bool]:
         """See :class:`Segment`; pages that were freed or swapped out meanwhile are not there."""
         try:
             if self._reader is None:
-                self._reader = procmem.ProcessReader(*self._process)
+                self._reader = ProcessReader(*self._process)
             return self._reader.read(_numbers(self._pages, ranks), out)
         except OSError:
             return [False] * len(ranks)  # it has exited, or it is no longer ours to look at
@@ -120,7 +121,7 @@ class ObjectSegment:
     __slots__ = ("_fd", "_object", "_pages", "owner", "pages")
 
     def __init__(self, shared: SharedObject, pages: _native.PageSet) -> None:
-        self.owner = Owner(0, shared.name, procmem.SHARED)
+        self.owner = Owner(0, shared.name, SHARED)
         self.pages = len(pages)
         self._object = shared
         self._pages = pages

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..errors import from_errno
 from ..kernel.parse import parse_mountinfo
 from ..kernel.sysfs import read_text
-from . import procmem
+from .process import Process, all_processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -34,11 +34,11 @@ class Row(NamedTuple):
 def table() -> dict[int, Row]:
     """All processes with memory of their own, without this one; those that exit are not in it."""
     rows = {}
-    for pid in procmem.all_processes():
+    for pid in all_processes():
         if pid == os.getpid():
             continue
         try:
-            with procmem.Process(pid) as process:
+            with Process(pid) as process:
                 if not process.is_kernel:
                     rows[pid] = Row(pid, process.parent, process.name)
         except OSError:

@@ -13,8 +13,11 @@ from ..errors import ZramOSError, from_errno
 from ..limits import PAGE_SIZE
 from . import procmem
 from .core_dump import core_segments
+from .mappings import SHARED
+from .process import all_processes
 from .segments import FileSegment, ObjectSegment, Owner, ProcessSegment, ZeroSegment
-from .shared_memory import SharedMemory, object_pages
+from .shared_memory import SharedMemory
+from .shared_object import object_pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -173,10 +176,11 @@ def open_processes(pids: int | Iterable[int], label: str = "") -> Source:
     """
     numbers = list(dict.fromkeys([pids] if isinstance(pids, int) else pids))
     source = Source(label or _label(numbers), PAGE_SIZE)
-    found, failures = _look_at(source, numbers)
-    if not found:
-        raise failures[0] if failures else from_errno(errno.ESRCH, f"{source.label}: look at")
-    _add_shared(source, found, SharedMemory())
+    shared = SharedMemory()
+    _, failure = _look_at(source, numbers, shared)
+    if not source.processes:
+        raise failure or from_errno(errno.ESRCH, f"{source.label}: look at")
+    _add_shared(source, shared)
     return source
 
 
@@ -192,34 +196,39 @@ def open_system() -> Source:
     Files of tmpfs and System V segments that nobody maps belong to it.
     """
     source = Source("system", PAGE_SIZE)
-    found, _ = _look_at(source, [pid for pid in procmem.all_processes() if pid != os.getpid()])
     shared = SharedMemory()
-    _add_shared(source, found, shared, [process.pid for process in found])
+    pids, _ = _look_at(source, [pid for pid in all_processes() if pid != os.getpid()], shared)
+    source.skip(CLOSED_SEGMENTS, shared.add_unmapped(pids))
+    _add_shared(source, shared)
     return source
 
 
 def _look_at(
-    source: Source, pids: Iterable[int]
-) -> tuple[list[procmem.ProcessPages], list[ZramOSError]]:
-    """Add the private pages of these processes; those that exit or may not be read are skipped."""
-    devices = procmem.MemoryDevices.of_this_system()
-    sightings = procmem.Sightings()
-    found, failures = [], []
-    for pid in pids:
-        try:
-            process = procmem.process_pages(pid, devices=devices, sightings=sightings)
-        except ZramOSError as err:
-            if err.errno in (errno.EACCES, errno.EPERM):
-                source.skip(UNREADABLE)
-            elif err.errno == errno.ESRCH:
-                source.skip(GONE)
-            else:
-                raise
-            failures.append(err)
-            continue
-        found.append(process)
-        _add_private(source, process)
-    return found, failures
+    source: Source, pids: Iterable[int], shared: SharedMemory
+) -> tuple[list[int], ZramOSError | None]:
+    """Add the private pages of these processes; those that exit or may not be read are skipped.
+
+    Returns those that were looked at, and why the first other one was not.
+    """
+    found: list[int] = []
+    failure: ZramOSError | None = None
+    with procmem.Looker() as looker:
+        for pid in pids:
+            try:
+                process = looker.pages(pid)
+            except ZramOSError as err:
+                if err.errno in (errno.EACCES, errno.EPERM):
+                    source.skip(UNREADABLE)
+                elif err.errno == errno.ESRCH:
+                    source.skip(GONE)
+                else:
+                    raise
+                failure = failure or err
+                continue
+            found.append(pid)
+            _add_private(source, process)
+            shared.add_process(process)
+    return found, failure
 
 
 def _add_private(source: Source, process: procmem.ProcessPages) -> None:
@@ -236,20 +245,11 @@ def _add_private(source: Source, process: procmem.ProcessPages) -> None:
         source.segments.append(ProcessSegment(owner, process.start_time, pages))
 
 
-def _add_shared(
-    source: Source,
-    found: list[procmem.ProcessPages],
-    shared: SharedMemory,
-    everywhere: list[int] | None = None,
-) -> None:
-    for process in found:
-        shared.add_process(process)
-    if everywhere is not None:
-        source.skip(CLOSED_SEGMENTS, shared.add_unmapped(everywhere))
+def _add_shared(source: Source, shared: SharedMemory) -> None:
     source.leave_out(procmem.LOCKED, shared.locked)
     for item in shared.objects.values():
         for view in item.views:
-            owner = Owner(0, item.name, procmem.SHARED)
+            owner = Owner(0, item.name, SHARED)
             source.segments.append(ProcessSegment(owner, view.start_time, view.pages, view.pid))
         if item.views:
             source.by_page_table += 1
@@ -265,7 +265,7 @@ def _add_shared(
         if len(pages):
             source.segments.append(ObjectSegment(item, pages))
         if reserved:
-            source.segments.append(ZeroSegment(Owner(0, item.name, procmem.SHARED), reserved))
+            source.segments.append(ZeroSegment(Owner(0, item.name, SHARED), reserved))
 
 
 # ---- files ---------------------------------------------------------------------------------------

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from pyzram import _native
-from pyzram.pages import procmem
 from pyzram.pages.codec import compressed_sizes
 from pyzram.pages.estimate import estimate_pages
+from pyzram.pages.mappings import ANON, HEAP
+from pyzram.pages.process import Process
 from pyzram.pages.segments import Owner, ProcessSegment
 from pyzram.pages.sources import open_processes
 from pyzram.pages.zsmalloc import PoolModel
@@ -183,10 +184,10 @@ def test_memory_paged_out_by_a_process_takes_what_was_estimated(zram_device, alg
             end = address + path.stat().st_size
             with open_processes([child.pid]) as source:
                 pages = _native.PageSet()
-                with procmem.Process(child.pid) as process:
+                with Process(child.pid) as process:
                     memory = _native.ProcMem(process.fd)
-                    memory.collect(address, end, procmem.ANON, pages)
-                    owner = Owner(process.pid, process.name, procmem.HEAP)
+                    memory.collect([_native.walk(address, end, ANON, pages=0)], [pages])
+                    owner = Owner(process.pid, process.name, HEAP)
                     source.segments = [ProcessSegment(owner, process.start_time, pages)]
                 assert len(pages) == PAGED_OUT
                 found = estimate_pages(source, [algorithm], full=True, timing=False)

@@ -16,7 +16,8 @@ import pytest
 
 from pyzram import _native
 from pyzram.errors import ZramOSError
-from pyzram.pages import procmem
+from pyzram.pages import mappings, procmem
+from pyzram.pages.process import Process, ProcessReader
 from pyzram.pages.sampling import Sample
 from pyzram.pages.sources import open_processes
 
@@ -24,14 +25,15 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def opened(pid, method="auto"):
-    with procmem.Process(pid) as process:
+    with Process(pid) as process:
         return _native.ProcMem(process.fd, method)
 
 
-def collected(memory, start, pages, kind=procmem.ANON, **options):
+def collected(memory, start, pages, kind=mappings.ANON, *, seen=None, slots=None, **options):
     """Addresses of the pages found, and the counts."""
     found = _native.PageSet()
-    counts = procmem.Counts(*memory.collect(start, start + pages * PAGE, kind, found, **options))
+    walk = _native.walk(start, start + pages * PAGE, kind, pages=0, **options)
+    counts = procmem.Counts(*memory.collect([walk], [found], seen=seen, slots=slots)[0])
     numbers = array("Q", bytes(8 * len(found)))
     found.select(array("Q", range(len(found))), numbers)
     assert counts.present == len(found)
@@ -132,7 +134,7 @@ answer = [address(m)]
 """
     with child(body) as (pid, [start]):
         memory = opened(pid, method)
-        found, _ = collected(memory, start, 2 * runs, procmem.SHMEM)
+        found, _ = collected(memory, start, 2 * runs, mappings.SHMEM)
         assert found == list(range(start, start + 2 * runs * PAGE, 2 * PAGE))
         memory.close()
 
@@ -186,8 +188,8 @@ answer = [address(s), address(d), int(shared.split("-")[0], 16), address(w)]
         pages = procmem.process_pages(pid, method=method)
         assert {s, d} == {mapping.start for mapping, _ in pages.shared}
         memory = opened(pid, method)
-        assert len(collected(memory, s, 40, procmem.SHMEM)[0]) == 20
-        assert len(collected(memory, d, 16, procmem.SHMEM)[0]) == 16
+        assert len(collected(memory, s, 40, mappings.SHMEM)[0]) == 20
+        assert len(collected(memory, d, 16, mappings.SHMEM)[0]) == 16
         assert collected(memory, w, 8)[0] == [w, w + 5 * PAGE]
         assert collected(memory, r, 8)[0] == []
         memory.close()
@@ -226,7 +228,7 @@ answer = [address(m)]
         assert touched(memory, start, 8) == (8, 0)
         memory.close()
         pages = procmem.process_pages(pid, method=method)
-        reader = procmem.ProcessReader(pid, pages.start_time, method=method)
+        reader = ProcessReader(pid, pages.start_time, method=method)
         data = bytearray(4 * PAGE)
         gone = array("Q", [start, 1 << 46, start + PAGE, start + 7 * PAGE])
         numbers = array("Q", [address // PAGE for address in gone])
@@ -328,9 +330,100 @@ def test_numbers_seen_before_are_told_from_new_ones():
 def test_a_walk_over_half_a_page_is_einval():
     memory = opened(os.getpid())
     with pytest.raises(OSError) as caught:
-        memory.collect(1, PAGE, procmem.ANON, None)
+        memory.collect([_native.walk(1, PAGE, mappings.ANON)], [])
     assert caught.value.errno == errno.EINVAL
     memory.close()
+
+
+SCATTERED = """
+parts = []
+for i in range(6):
+    m = mmap.mmap(-1, 40 * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    libc.madvise(ctypes.c_void_p(address(m)), ctypes.c_size_t(40 * PAGE), 15)
+    for at in range(i, 40, i + 1):
+        m[at * PAGE] = 1
+    parts.append(m)
+answer = sorted(map(address, parts))
+"""
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_mappings_walked_together_are_as_walked_alone(method):
+    with child(SCATTERED) as (pid, starts):
+        memory = opened(pid, method)
+        # Mappings that touch, gaps that hold pages of others, and an order that is not theirs.
+        rows = [(start, start + 30 * PAGE) for start in starts]
+        rows += [(starts[2] + 30 * PAGE, starts[2] + 40 * PAGE), (starts[0], starts[0] + PAGE)]
+        walks = [
+            _native.walk(low, high, mappings.ANON, pages=i) for i, (low, high) in enumerate(rows)
+        ]
+        sets = [_native.PageSet() for _ in walks]
+        together = memory.collect(walks, sets)
+        for (low, high), counts, pages in zip(rows, together, sets, strict=True):
+            found, alone = collected(memory, low, (high - low) // PAGE)
+            assert procmem.Counts(*counts) == alone
+            numbers = array("Q", bytes(8 * len(pages)))
+            pages.select(array("Q", range(len(pages))), numbers)
+            assert [number * PAGE for number in numbers] == found
+        assert sum(counts[0] for counts in together) > 60
+        memory.close()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_one_reader_turns_from_process_to_process(method):
+    with child(SPARSE) as (pid, [start]), child(SPARSE) as (other, [theirs]):
+        memory = opened(pid, method)
+        gone = os.open("/proc/self/fd", os.O_RDONLY)
+        with pytest.raises(OSError) as caught:
+            memory.turn(gone)
+        os.close(gone)
+        assert caught.value.errno == errno.ESRCH
+        with pytest.raises(OSError) as caught:
+            touched(memory, start, 1000)
+        assert caught.value.errno == errno.EBADF
+        for number, address in ((other, theirs), (pid, start)):
+            with Process(number) as process:
+                memory.turn(process.fd)
+            assert touched(memory, address, 1000) == (334, 0)
+            assert memory.method() == method
+        memory.close()
+
+
+CONTAINED = """
+import subprocess
+CLONE_NEWNS = 0x20000
+assert libc.unshare(CLONE_NEWNS) == 0, os.strerror(ctypes.get_errno())
+subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+subprocess.run(["mount", "-t", "tmpfs", "pyzram-test", "/mnt"], check=True)
+with open("/mnt/file", "w+b") as file:
+    file.truncate(64 * PAGE)
+    m = mmap.mmap(file.fileno(), 64 * PAGE)
+for i in range(48):
+    m[i * PAGE] = 1
+answer = [os.stat("/mnt").st_dev]
+"""
+
+
+@needs_root
+def test_shared_memory_of_a_mount_that_only_a_container_has():
+    try:
+        with child(CONTAINED) as (pid, numbers):
+            assert numbers, "the child could not mount"
+            device = mappings.device_text(numbers[0])
+            assert device not in mappings.MemoryDevices.of_this_system().shmem
+            with open_processes([pid]) as source:
+                shared = [s for s in source.segments if s.owner.part == mappings.SHARED]
+                assert sum(segment.pages for segment in shared) == 48
+                assert not source.by_page_table
+    except AssertionError:
+        if not can_mount():
+            pytest.skip("needs to mount in a name space of its own")
+        raise
+
+
+def can_mount():
+    command = ["unshare", "--mount", "mount", "-t", "tmpfs", "pyzram-test", "/mnt"]
+    return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 
 def test_a_process_that_is_gone_is_esrch():
@@ -342,7 +435,7 @@ def test_a_process_that_is_gone_is_esrch():
     assert caught.value.errno == errno.ESRCH
     assert str(pid) in str(caught.value)
     with pytest.raises(OSError) as caught:
-        procmem.ProcessReader(pid, pages.start_time)
+        ProcessReader(pid, pages.start_time)
     assert caught.value.errno in (errno.ESRCH, errno.ENOENT)
     numbers = array("Q", [0])
     pages.parts["heap"].select(array("Q", [0]), numbers)
@@ -353,7 +446,7 @@ def test_a_process_that_is_gone_is_esrch():
 def test_a_kernel_thread_is_esrch():
     kthreadd = 2
     try:
-        with procmem.Process(kthreadd) as process:
+        with Process(kthreadd) as process:
             if not process.is_kernel:
                 pytest.skip("no kernel threads to see here")
     except OSError:
@@ -430,7 +523,7 @@ def test_of_several_processes_those_that_are_gone_are_skipped_and_counted():
 
 
 def test_maps_lines_are_sorted_by_what_can_be_swapped():
-    devices = procmem.MemoryDevices(frozenset({"00:01", "00:1f"}), frozenset({"00:0f"}))
+    devices = mappings.MemoryDevices(frozenset({"00:01", "00:1f"}), frozenset({"00:0f"}))
     text = """\
 55e0c0000000-55e0c0001000 rw-p 00000000 00:00 0                          [heap]
 7f0000000000-7f0000001000 rw-p 00000000 00:00 0
@@ -449,9 +542,11 @@ def test_maps_lines_are_sorted_by_what_can_be_swapped():
 7f000000d000-7f000000e000 r--p 00000000 00:00 0                          [vvar]
 7f000000e000-7f000000f000 rw-s 00000000 00:0e 3                          anon_inode:[perf_event]
 """
-    kinds = [procmem.swappable_kind(m, devices) for m in procmem.parse_maps(text)]
-    a, s = procmem.ANON, procmem.SHMEM
+    kinds = [
+        mappings.swappable_kind(m.perms, m.dev, m.path, devices) for m in mappings.parse_maps(text)
+    ]
+    a, s = mappings.ANON, mappings.SHMEM
     assert kinds == [a, a, a, a, None, s, s, s, a, s, s, None, None, None, None, None]
-    last = list(procmem.parse_maps(text))[2]
+    last = list(mappings.parse_maps(text))[2]
     assert last.path == "[anon:name with blanks]"
     assert (last.start, last.end) == (0x7F0000001000, 0x7F0000002000)

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""`pyzram estimate` and a look of `estimate --idle` at many small processes: time and memory.
+
+    python bench/processes.py [--processes 1000] [--rounds 5]
+
+Starts so many `sleep`s and looks at them. Printed are processor time and peak memory of the whole
+command, and time of its parts in this process: looking at all processes, the sample, and for --idle
+clearing the referenced bits and one pass over all mappings. Beside them, by turns, stands what the
+kernel takes to hand over smaps_rollup and smaps of these processes to a program that does nothing
+with them: this machine's own measure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from pyzram.pages.cold import Watch
+from pyzram.pages.estimate import estimate_pages
+from pyzram.pages.sources import open_processes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+COMMAND = [sys.executable, "-Im", "pyzram.cli.pyzram", "estimate"]
+
+
+def command(*options: str) -> tuple[float, float]:
+    """Processor seconds and peak memory in MiB of one estimate."""
+    child = subprocess.Popen([*COMMAND, *options], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise SystemExit(f"estimate failed: {child.returncode}")
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def handed_over(pids: list[int], name: str) -> None:
+    """Read a file of every process."""
+    for pid in pids:
+        with open(f"/proc/{pid}/{name}", "rb", buffering=0) as file:
+            while file.read(1 << 16):
+                pass
+
+
+def seconds(what: Callable[[], object]) -> float:
+    """Processor seconds of this process."""
+    start = time.process_time()
+    what()
+    return time.process_time() - start
+
+
+def look_and_sample(pids: list[int]) -> tuple[float, float]:
+    """Both parts of an estimate."""
+    start = time.process_time()
+    with open_processes(pids) as source:
+        looked = time.process_time() - start
+        return looked, seconds(lambda: estimate_pages(source))
+
+
+def passes(pids: list[int]) -> tuple[float, float]:
+    """Clearing the bits, and a look, of --idle."""
+    start = time.process_time()
+    with Watch(pids) as watch:
+        cleared = time.process_time() - start
+        return cleared, seconds(watch.look)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--processes", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    sleepers = [subprocess.Popen(["sleep", "3600"]) for _ in range(options.processes)]
+    pids = [sleeper.pid for sleeper in sleepers]
+    words = ["--pid", *map(str, pids)]
+    rows: dict[str, list[float]] = {}
+    peaks: list[float] = []
+    try:
+        time.sleep(1)
+        for _ in range(options.rounds):
+            whole, peak = command(*words)
+            peaks.append(peak)
+            one, _ = command("-a", "lz4", "--no-timing", *words)
+            looked, sampled = look_and_sample(pids)
+            cleared, passed = passes(pids)
+            rollups, smaps = (
+                seconds(lambda name=name: handed_over(pids, name))
+                for name in ("smaps_rollup", "smaps")
+            )
+            for name, value in (
+                ("estimate, all algorithms, timed", whole),
+                ("estimate -a lz4 --no-timing", one),
+                ("  looking at all processes", looked),
+                ("  the sample, all algorithms, timed", sampled),
+                ("--idle: clearing the bits", cleared),
+                ("--idle: a look", passed),
+                ("the kernel hands over smaps_rollup", rollups),
+                ("the kernel hands over smaps", smaps),
+            ):
+                rows.setdefault(name, []).append(value)
+    finally:
+        for sleeper in sleepers:
+            sleeper.kill()
+        for sleeper in sleepers:
+            sleeper.wait()
+    print(f"{len(sleepers)} sleeping processes; processor seconds, median of {options.rounds}:")
+    for name, values in rows.items():
+        print(f"{name:42} {statistics.median(values):6.2f} (best {min(values):.2f})")
+    print(f"peak memory of the whole command: {max(peaks):.1f} MiB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: MIT
+"""Mappings of a process: ``/proc/PID/maps``, and which of them hold what could go to swap.
+
+See proc_pid_maps(5).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from .. import _native
+from ..kernel.parse import parse_mountinfo
+from ..kernel.sysfs import read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .process import Process
+
+    Words = tuple[str, str, str, str, str, str, str]
+
+ANON = _native.PAGES_ANON
+SHMEM = _native.PAGES_SHMEM
+
+# What private memory is for, as far as its mapping tells.
+HEAP = "heap"
+STACK = "stack"
+DATA = "data"
+SHARED = "shared"
+
+KNOWN_MAX = 4096
+LINE = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) (\S+) ([0-9a-f]+) (\S+) (\d+) *(.*)$", re.MULTILINE)
+
+
+class Mapping(NamedTuple):
+    """One line of ``/proc/PID/maps``; addresses in bytes."""
+
+    start: int
+    end: int
+    perms: str
+    offset: int
+    dev: str
+    inode: int
+    path: str
+
+
+def parse_maps(text: str) -> list[Mapping]:
+    """``/proc/PID/maps``, line by line. Only a newline ends one: names may hold the rest."""
+    return [mapping_of(words) for words in words_of_maps(text)]
+
+
+def words_of_maps(text: str) -> list[Words]:
+    """The same, each still in words: start, end, perms, offset, dev, inode, path."""
+    found: list[Words] = LINE.findall(text)
+    return found
+
+
+def mapping_of(words: Words) -> Mapping:
+    """A mapping from the words of its line."""
+    start, end, perms, offset, dev, inode, path = words
+    return Mapping(int(start, 16), int(end, 16), perms, int(offset, 16), dev, int(inode), path)
+
+
+class MemoryDevices:
+    """Device numbers, as maps writes them, of file systems that live in memory."""
+
+    def __init__(self, shmem: Iterable[str] = (), huge: Iterable[str] = ()) -> None:
+        self.shmem = set(shmem)
+        self.huge = set(huge)
+        self._spaces: set[str] = set()
+
+    @classmethod
+    def of_this_system(cls) -> MemoryDevices:
+        """Look at the mounts; shared memory without a mount is found by making some."""
+        found = cls()
+        found.see("/proc/self")
+        try:
+            fd = os.memfd_create("pyzram", os.MFD_CLOEXEC)
+        except OSError:
+            return found
+        found.shmem.add(device_text(os.fstat(fd).st_dev))
+        os.close(fd)
+        return found
+
+    def see(self, folder: str, dir_fd: int | None = None) -> bool:
+        """Look at the mounts of a process, in a container others than here; are they new ones?
+
+        The process is given by its folder of /proc.
+        """
+        try:
+            space = os.readlink(f"{folder}/ns/mnt", dir_fd=dir_fd)
+            if space in self._spaces:
+                return False
+            mounts = parse_mountinfo(read_text(f"{folder}/mountinfo", dir_fd=dir_fd))
+        except OSError:
+            return False  # without mounts to see, memory without a mount is still found
+        self._spaces.add(space)
+        for mount in mounts:
+            if mount.fstype in ("tmpfs", "devtmpfs"):
+                self.shmem.add(mapped_number(mount.number))
+            elif mount.fstype == "hugetlbfs":
+                self.huge.add(mapped_number(mount.number))
+        return True
+
+
+def device_text(number: int) -> str:
+    """A device number of stat(2) as maps writes it."""
+    return f"{os.major(number):02x}:{os.minor(number):02x}"
+
+
+def mapped_number(decimal: str) -> str:
+    """A device number of mountinfo as maps writes it."""
+    major, _, minor = decimal.partition(":")
+    return f"{int(major):02x}:{int(minor):02x}"
+
+
+def swappable_kind(perms: str, dev: str, path: str, devices: MemoryDevices) -> int | None:
+    """:data:`ANON`, :data:`SHMEM`, or ``None`` for what never goes to swap.
+
+    A private mapping of a file is ``ANON``: the pages that were written to are. One of shared
+    memory is ``SHMEM``, and has such pages too.
+    """
+    if path.startswith(("[v", "anon_inode:", "socket:", "/anon_hugepage", "/sys/", "/proc/")):
+        return None
+    if dev in devices.huge:
+        return None
+    if dev in devices.shmem and not path.startswith("/dev/zero"):
+        if path.startswith("/dev/") and not path.startswith("/dev/shm/"):
+            return None
+        return SHMEM
+    if path.startswith("/dev/zero"):
+        return SHMEM if perms[3] == "s" else ANON
+    if path.startswith("/dev/") or perms[3] == "s":
+        return None
+    return ANON
+
+
+def part_of(path: str) -> str:
+    """:data:`HEAP`, :data:`STACK`, or :data:`DATA` for changed pages of a file."""
+    if not path or path.startswith(("[heap", "[anon", "/dev/zero")):
+        return HEAP
+    return STACK if path.startswith("[stack") else DATA
+
+
+class Kinds:
+    """Kind and part of mappings: those of libraries come again in every process.
+
+    Of mappings of a process only after :meth:`turn` to it.
+    """
+
+    def __init__(self, devices: MemoryDevices) -> None:
+        self._devices = devices
+        self._known: dict[tuple[str, str, str], tuple[int | None, str]] = {}
+
+    def turn(self, process: Process) -> None:
+        """Get to know what is mounted for a process."""
+        if self._devices.see(".", process.fd):
+            self._known.clear()
+
+    def of(self, perms: str, dev: str, path: str) -> tuple[int | None, str]:
+        """:func:`swappable_kind` and :func:`part_of`."""
+        key = perms[3], dev, path
+        found = self._known.get(key)
+        if found is None:
+            if len(self._known) >= KNOWN_MAX:
+                self._known.clear()  # names are chosen by programs
+            kind = swappable_kind(perms, dev, path, self._devices)
+            found = self._known[key] = kind, part_of(path)
+        return found

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""A process, held from the first look to the last read, whoever gets its number later."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+from .. import _native
+from ..kernel.sysfs import read_text
+from ..limits import PAGE_SIZE
+
+if TYPE_CHECKING:
+    from array import array
+
+PF_KTHREAD = 0x00200000
+
+
+class Process:
+    """A process, held by a descriptor: whoever gets its number later is another one.
+
+    Raises:
+        OSError: ENOENT or ESRCH, there is none.
+    """
+
+    __slots__ = ("fd", "is_kernel", "name", "parent", "pid", "start_time")
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.fd = os.open(f"/proc/{pid}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            text = self.read("stat")
+        except OSError:
+            self.close()
+            raise
+        # The name in brackets may hold anything, so count from behind it.
+        head, _, tail = text.rpartition(")")
+        words = tail.split()
+        self.name = head.partition("(")[2]
+        self.parent = int(words[1])
+        self.is_kernel = bool(int(words[6]) & PF_KTHREAD)
+        self.start_time = int(words[19])
+
+    def read(self, name: str) -> str:
+        """Read one of its files."""
+        return read_text(name, dir_fd=self.fd)
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+class ProcessReader:
+    """Reads single pages of a process that was counted before.
+
+    Synchronization: one thread at a time.
+
+    Raises:
+        OSError: ESRCH, it has exited.
+    """
+
+    __slots__ = ("_memory", "pid")
+
+    def __init__(self, pid: int, start_time: int, *, method: str = "auto") -> None:
+        self.pid = pid
+        with Process(pid) as process:
+            if process.start_time != start_time:
+                raise OSError(errno.ESRCH, os.strerror(errno.ESRCH))
+            self._memory = _native.ProcMem(process.fd, method)
+
+    def close(self) -> None:
+        """Let go of the process."""
+        self._memory.close()
+
+    def read(self, numbers: array[int], out: memoryview) -> list[bool]:
+        """Read pages by their numbers, one behind the other; says which could be read."""
+        size = PAGE_SIZE
+        for i, number in enumerate(numbers):
+            numbers[i] = number * size
+        _, flags = self._memory.read(numbers, out)
+        return [flag == 1 for flag in flags]
+
+
+def all_processes() -> list[int]:
+    """Process numbers of ``/proc``, ascending."""
+    return sorted(int(name) for name in os.listdir("/proc") if name.isdigit())

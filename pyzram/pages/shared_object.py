@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: MIT
+"""One object of shared memory, wherever it can be opened, and which of its pages are in memory."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from .. import _native
+from ..limits import PAGE_SIZE
+from .mappings import SHMEM, device_text
+from .process import Process
+from .procmem import Counts
+
+if TYPE_CHECKING:
+    from .mappings import Mapping
+
+STEP = 1 << 16  # pages that are asked about at a time
+NO_ATIME = os.O_RDONLY | os.O_CLOEXEC | os.O_NOATIME | os.O_NONBLOCK
+
+
+class MappedAt(NamedTuple):
+    """Where a process maps an object."""
+
+    pid: int
+    start_time: int
+    start: int
+    end: int
+
+    def open(self) -> int:
+        """Open the object itself."""
+        with Process(self.pid) as process:
+            if process.start_time != self.start_time:
+                raise OSError(errno.ESRCH, os.strerror(errno.ESRCH))
+            name = f"map_files/{self.start:x}-{self.end:x}"
+            return os.open(name, NO_ATIME, dir_fd=process.fd)
+
+
+class FileAt(NamedTuple):
+    """Where a file of tmpfs lies."""
+
+    path: str
+
+    def open(self) -> int:
+        """Open the file."""
+        return os.open(self.path, NO_ATIME | os.O_NOFOLLOW)
+
+
+class SystemV(NamedTuple):
+    """A segment of System V shared memory that nobody has attached."""
+
+    number: int
+
+    def open(self) -> int:
+        """Open it; attaching to it for that shows in its times."""
+        return _native.shm_open(self.number)
+
+
+class Seen(NamedTuple):
+    """Pages of an object that one process's page table shows, and no other's did before."""
+
+    pid: int
+    start_time: int
+    pages: _native.PageSet
+
+
+class SharedObject:
+    """One object. Ranges are pairs of page numbers, the second behind the last page."""
+
+    __slots__ = ("_seen", "key", "locked", "name", "places", "ranges", "views")
+
+    def __init__(self, key: tuple[str, int], name: str) -> None:
+        self.key = key
+        self.name = name
+        self.places: list[MappedAt | FileAt | SystemV] = []
+        self.ranges: list[tuple[int, int]] = []
+        self.locked: list[tuple[int, int]] = []
+        self.views: list[Seen] = []
+        self._seen: _native.Seen | None = None
+
+    def open(self) -> int:
+        """Open it where it still is, and make sure that it is the same one.
+
+        Raises:
+            OSError: of the last place that was tried; ENOENT without any.
+        """
+        failure = OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+        for place in self.places:
+            try:
+                fd = place.open()
+            except OSError as err:
+                failure = err
+                continue
+            status = os.fstat(fd)
+            if (device_text(status.st_dev), status.st_ino) == self.key:
+                return fd
+            os.close(fd)
+        raise failure
+
+    def look(
+        self, process: Process, memory: _native.ProcMem, mapping: Mapping, locked: bool
+    ) -> int:
+        """Add what the page table of one process shows; returns pages that are locked."""
+        pages = _native.PageSet()
+        walk = _native.walk(
+            mapping.start,
+            mapping.end,
+            SHMEM,
+            pages=0,
+            flags=_native.WALK_LOCKED if locked else 0,
+            first=mapping.offset // PAGE_SIZE,
+        )
+        if self._seen is None:
+            self._seen = _native.Seen()
+        counts = Counts(*memory.collect([walk], [pages], seen=self._seen)[0])
+        if len(pages):
+            self.views.append(Seen(process.pid, process.start_time, pages))
+        return counts.locked
+
+
+class ObjectPages(NamedTuple):
+    """What of an object could go to swap."""
+
+    pages: _native.PageSet
+    swapped: int
+    locked: int
+    reserved: int
+    """allocated, but never written to: zeros, once they go to swap"""
+
+
+def object_pages(shared: SharedObject) -> ObjectPages:
+    """Ask the object itself; raises the OSError of opening it."""
+    page_size = PAGE_SIZE
+    fd = shared.open()
+    try:
+        status = os.fstat(fd)
+        size = -(-status.st_size // page_size)
+        pages = _native.PageSet()
+        locked = elsewhere = covered = 0
+        at = 0
+        for start, end in joined(shared.ranges):
+            elsewhere += _resident(fd, at, min(start, size))
+            at = min(end, size)
+            covered += max(0, at - start)
+            for low in range(start, at, STEP):
+                found = _native.shmem_resident(fd, low, min(STEP, at - low))
+                locked += _clear(found, low, shared.locked)
+                pages.add_resident(low, found)
+        elsewhere += _resident(fd, at, size)
+        # st_blocks counts the pages in swap too.
+        allocated = status.st_blocks * 512 // page_size
+        missing = _missing(fd, allocated, len(pages) + locked + elsewhere)
+    finally:
+        os.close(fd)
+    resident = len(pages) + locked
+    return ObjectPages(
+        pages,
+        min(missing.swapped, covered - resident),
+        locked,
+        0 if shared.locked else min(missing.reserved, covered - resident),
+    )
+
+
+class _Missing(NamedTuple):
+    """Pages that mincore(2) does not show."""
+
+    swapped: int
+    reserved: int
+
+
+def _missing(fd: int, allocated: int, resident: int) -> _Missing:
+    """Of the allocated pages those in swap, and those that fallocate(2) got and nobody used yet.
+
+    To a search for data the latter are holes; swap counts them in once they are zeros there.
+    """
+    if allocated <= resident:
+        return _Missing(0, 0)
+    page_size = PAGE_SIZE
+    data = at = 0
+    try:
+        while True:
+            start = os.lseek(fd, at, os.SEEK_DATA)
+            at = os.lseek(fd, start, os.SEEK_HOLE)
+            data += -(-at // page_size) - start // page_size
+    except OSError as err:
+        if err.errno != errno.ENXIO:  # that is the end
+            return _Missing(allocated - resident, 0)
+    return _Missing(max(0, data - resident), max(0, allocated - max(data, resident)))
+
+
+def _resident(fd: int, start: int, end: int) -> int:
+    if start >= end:
+        return 0
+    return sum(
+        _native.shmem_resident(fd, low, min(STEP, end - low)).translate(ODD).count(1)
+        for low in range(start, end, STEP)
+    )
+
+
+ODD = bytes(i & 1 for i in range(256))
+
+
+def _clear(found: bytearray, first: int, ranges: list[tuple[int, int]]) -> int:
+    """Leave out the pages of locked ranges; returns how many of them are in memory."""
+    cleared = 0
+    if not ranges:
+        return cleared
+    for start, end in joined(ranges):
+        low, high = max(0, start - first), min(len(found), end - first)
+        if low < high:
+            cleared += found[low:high].translate(ODD).count(1)
+            found[low:high] = bytes(high - low)
+    return cleared
+
+
+def joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same ranges ascending, without overlaps."""
+    out: list[tuple[int, int]] = []
+    for start, end in sorted(ranges):
+        if out and start <= out[-1][1]:
+            out[-1] = (out[-1][0], max(end, out[-1][1]))
+        else:
+            out.append((start, end))
+    return out

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+"""Segments of System V shared memory, as the kernel lists them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..kernel.sysfs import read_text
+
+SHM_LOCKED = 0o2000
+
+
+class Segment(NamedTuple):
+    """A line of ``/proc/sysvipc/shm``; sizes in bytes."""
+
+    number: int
+    locked: bool
+    size: int
+    attached: int
+    in_memory: int
+    swapped: int
+
+
+def segments(path: str = "/proc/sysvipc/shm") -> list[Segment]:
+    """System V segments of this IPC namespace; none where the kernel has them not."""
+    try:
+        lines = read_text(path).split("\n")
+    except OSError:
+        return []
+    columns = {name: i for i, name in enumerate(lines[0].split())}
+    found = []
+    for words in map(str.split, lines[1:]):
+        if words:
+            found.append(
+                Segment(
+                    int(words[columns["shmid"]]),
+                    bool(int(words[columns["perms"]], 8) & SHM_LOCKED),
+                    *(int(words[columns[name]]) for name in ("size", "nattch", "rss", "swap")),
+                )
+            )
+    return found
+
+
+def last_detach_destroys() -> bool:
+    """Whether who lets go of a segment last takes it away (kernel.shm_rmid_forced)."""
+    try:
+        return read_text("/proc/sys/kernel/shm_rmid_forced").strip() != "0"
+    except OSError:
+        return True
