@@ -203,7 +203,7 @@ class Tend(Policy):
     def write_back(self, machine: Machine, action: WriteBack, limit: float) -> float:
         """Oldest first; the bytes written."""
         age, left = action.oldest, limit
-        while left > 0 and not enough(self.observe(machine)):
+        while left > 0 and (action.whole or not enough(self.observe(machine))):
             left -= machine.write_back(age, left, huge=action.huge, keeps=True)
             if age <= action.floor:
                 break

@@ -173,9 +173,13 @@ def release_backing(store: BackingStore) -> None:
 
 def backing_file(device: str, *, sysfs: Sysfs | None = None) -> str | None:
     """Return the file behind a loop device, or ``None`` for another kind of device."""
-    name = os.path.basename(os.path.realpath(device))
+    tree = sysfs or Sysfs()
+    return _loop_file(tree, holders.block_name(tree, device))
+
+
+def _loop_file(tree: Sysfs, name: str) -> str | None:
     try:
-        text = read_text((sysfs or Sysfs()).block(name) + "/loop/backing_file")
+        text = read_text(tree.block(name) + "/loop/backing_file")
     except OSError:
         return None
     return text.removesuffix("\n")
@@ -275,7 +279,7 @@ def _file_users(tree: Sysfs, status: os.stat_result) -> list[str]:
             continue  # removed since: another file than the one that was found by its path
     block = tree.path("sys/block")
     for name in sorted(os.listdir(block)):
-        file = backing_file(name, sysfs=tree) if name.startswith("loop") else None
+        file = _loop_file(tree, name) if name.startswith("loop") else None
         if file is not None and loop.is_behind(f"{tree.dev}/{name}", file, status):
             users_of = holders.claims(tree, name)
             users_of += [f"backing device of {zram}" for zram in _zrams_on(tree, _dev(tree, name))]

@@ -203,11 +203,10 @@ class AttributeReader:
         if path in (None, "none"):
             return None
         try:
-            return (
-                int(self.sysfs.read(f"sys/class/block/{os.path.basename(path)}/size")) * SECTOR_SIZE
-            )
+            name = holders.block_name(self.sysfs, path)
+            return int(self.sysfs.read(f"sys/class/block/{name}/size")) * SECTOR_SIZE
         except (OSError, ValueError):
-            return None  # a file of an older kernel's text, or a device of another name
+            return None  # a file of an older kernel's text, or a node that is gone
 
     def _readers_wait(self, device: Attributes) -> bool:
         if self._waits is None:

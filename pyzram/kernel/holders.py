@@ -36,14 +36,16 @@ def areas_by_name(sysfs: Sysfs, areas: Iterable[SwapArea]) -> dict[str, SwapArea
 
 
 def area_device(sysfs: Sysfs, area: SwapArea) -> str:
-    """Return the name of the device that a swap area is on; empty for a file.
+    """Return the name of the device that a swap area is on; empty for a file."""
+    return block_name(sysfs, area.path) if area.type == "partition" else ""
 
-    The kernel tells the path by which the node was found, which may be any: another folder, a
-    node that was removed since, the root of another mount namespace.
+
+def block_name(sysfs: Sysfs, path: str) -> str:
+    """Return the kernel's name of a block device by the path that the kernel tells of its node.
+
+    That may be any: a mapping's own name, another folder, a node that was removed since, the root
+    of another mount namespace.
     """
-    if area.type != "partition":
-        return ""
-    path = area.path
     try:
         if number := node_number(sysfs, path):
             return device_name(sysfs, number)

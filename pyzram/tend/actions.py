@@ -21,6 +21,8 @@ class WriteBack(NamedTuple):
     """Only pages that did not compress: they free most memory for what is written."""
     step: int = 0
     """Bytes at a time at most; 0 leaves it to the time that a step takes."""
+    whole: bool = False
+    """Not to be ended early when memory is no longer short."""
 
 
 class Recompress(NamedTuple):

@@ -46,6 +46,8 @@ class DeviceObserved(NamedTuple):
     """Writing back has failed since the last look."""
     limit_changed: bool = False
     """Somebody else has set writeback_limit since the last look."""
+    medium: str = ""
+    """What its backing device lies on: devices on the same one share the budget."""
 
 
 class Observation(NamedTuple):

@@ -90,6 +90,8 @@ def decide(seen: Observation, state: State, settings: Settings = DEFAULTS) -> De
     ``state`` is that of the decision before, or a fresh one.
     """
     ours, ours300 = _own_part(seen, state)
+    # Before that is left out: who waits for pages that come back is not at ease either.
+    at_ease = enough(seen)
     seen = _foreign(seen, ours, ours300)
     pressure = max(_pressure(seen), state.pressure * _fade(seen.now - state.now))
     devices = _remembered(seen, state.devices)
@@ -101,7 +103,7 @@ def decide(seen: Observation, state: State, settings: Settings = DEFAULTS) -> De
     actions: list[Action] = []
     reasons: list[str] = [held] if held else []
     if due:
-        devices = _round(seen, mode, pressure, devices, settings, actions, reasons)
+        devices = _round(seen, mode, pressure, at_ease, devices, settings, actions, reasons)
     wake = LOOK if held or due else max(1.0, min(LOOK, ROUNDS[mode] - since))
     return Decision(
         tuple(actions),
@@ -265,13 +267,16 @@ def _round(
     seen: Observation,
     mode: str,
     pressure: float,
+    at_ease: bool,
     states: tuple[DeviceState, ...],
     settings: Settings,
     actions: list[Action],
     reasons: list[str],
 ) -> tuple[DeviceState, ...]:
     """One round over all devices; what it leaves to remember."""
-    pools = sum(device.mem_used_total for device in seen.devices) or 1
+    pools: dict[str, int] = {}
+    for device in seen.devices:
+        pools[device.medium] = pools.get(device.medium, 0) + device.mem_used_total
     after = []
     for device, state in zip(seen.devices, states, strict=True):
         if seen.now < state.held_until:
@@ -281,8 +286,10 @@ def _round(
         state = _judge(device, state, seen.now)
         floor = OLDEST if mode == CALM else age_floor(pressure, state.caution)
         if settings.writeback and device.free:
-            share = device.mem_used_total / pools
-            _write_back(seen, mode, pressure, device, floor, share, actions, reasons)
+            share = device.mem_used_total / (pools[device.medium] or 1)
+            # Pressure that is over asks for no more than calm does, and for no less.
+            paces = (CALM, OLDEST) if at_ease and mode != CHOKED else (mode, floor)
+            _write_back(seen, paces[0], pressure, device, paces[1], share, actions, reasons)
         if settings.recompression and device.recompression:
             state = _recompress(seen, mode, pressure, device, state, floor, actions, reasons)
         _compact(device, state, seen.now, actions)
@@ -312,19 +319,21 @@ def _judge(device: DeviceObserved, state: DeviceState, now: float) -> DeviceStat
     return state._replace(judged=now, reads=device.bd_reads, came_back=came_back, caution=caution)
 
 
-def allowance(seen: Observation, mode: str, pressure: float, device: DeviceObserved) -> int:
-    """Bytes that may be written to the medium of a device in this round."""
+def allowance(
+    seen: Observation, mode: str, pressure: float, device: DeviceObserved, share: float = 1.0
+) -> int:
+    """Bytes that a device may write in this round, given its share of what its medium may take."""
     budget, left = device.budget, device.left
     if seen.battery is not None:
         left -= budget // 2
         budget //= 2
-    if mode == CALM:
-        pace = left - (budget - budget // CALM_SHARE)
-    elif mode == TIGHT:
-        pace = int(budget / TIGHT_PACE * (0.5 + pressure))
-    else:
-        pace = budget // 8
-    bounds = [pace, left, device.free - device.free // 100]
+    # What calm allows is allowed whenever memory is shorter than that.
+    pace = left - (budget - budget // CALM_SHARE)
+    if mode == TIGHT:
+        pace = max(pace, int(budget / TIGHT_PACE * (0.5 + pressure)))
+    elif mode != CALM:
+        pace = max(pace, budget // 8)
+    bounds = [int(min(pace, left) * share), device.free - device.free // 100]
     if device.own_limit is not None:
         bounds.append(device.own_limit)
     return max(0, min(bounds))
@@ -340,19 +349,20 @@ def _write_back(
     actions: list[Action],
     reasons: list[str],
 ) -> None:
-    limit = int(allowance(seen, mode, pressure, device) * share)
+    limit = allowance(seen, mode, pressure, device, share)
     if limit < LEAST:
         reasons.append(f"{device.name}: {max(0, device.left) // MIB} MiB left of its budget")
         return
     huge_floor = max(HUGE_FLOOR, floor / HUGE_SHARE)
+    whole = mode == CALM
     if mode == CHOKED:
         if (seen.io_full10 or 0.0) > 20.0:
             reasons.append(f"{device.name}: the medium is choked as well")
             return
         actions.append(WriteBack(device.name, huge_floor, limit, OLDEST, True, CHOKED_STEP))
         return
-    actions.append(WriteBack(device.name, huge_floor, limit, OLDEST, True))
-    actions.append(WriteBack(device.name, floor, limit, OLDEST))
+    actions.append(WriteBack(device.name, huge_floor, limit, OLDEST, True, whole=whole))
+    actions.append(WriteBack(device.name, floor, limit, OLDEST, whole=whole))
 
 
 def _recompress(

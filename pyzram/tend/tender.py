@@ -17,7 +17,7 @@ from .ages import Ages
 from .ledger import HOUR, Ledger
 from .machine import Clocks, read_battery, read_clock, read_counters, read_memory
 from .machine import read_pressure as pressure_of
-from .medium import GENTLE, Medium, medium_of
+from .medium import GENTLE, Medium, medium_of, size_of
 from .observation import DeviceObserved, Observation
 from .policy import DEFAULTS, Decision, Settings, decide, enough
 from .state import State
@@ -243,7 +243,7 @@ class Tender:
             if backing is not None:
                 if backing != one.backing:
                     one.backing, one.medium = backing, medium_of(self.sysfs, backing)
-                    one.free_total = self._size(backing)
+                    one.free_total = size_of(self.sysfs, backing)
                 assert one.medium is not None
                 bd = device.read_bd_stat()
                 written, reads = (bd.bd_writes or 0) * BD_UNIT, (bd.bd_reads or 0) * BD_UNIT
@@ -278,17 +278,11 @@ class Tender:
             compacted=one.compacted,
             failed=one.failed,
             limit_changed=limit_changed,
+            medium="" if one.medium is None else one.medium.key,
         )
         one.gain = one.compacted = None
         one.failed = False
         return seen
-
-    def _size(self, backing: str) -> int:
-        name = os.path.basename(os.path.realpath(backing))
-        try:
-            return int(self.sysfs.read(f"sys/class/block/{name}/size")) * 512
-        except (OSError, ValueError):
-            return 0
 
     # ---- acting ----------------------------------------------------------------------------------
 
@@ -347,7 +341,7 @@ class Tender:
         begun = at = self._written(one)
         for piece in pieces:
             left = min(limit - (at - begun), self.ledger.left(medium.key, budget), chunk)
-            if left < PAGE_SIZE or self.stopping() or self._at_ease():
+            if left < PAGE_SIZE or self.stopping() or (not action.whole and self._at_ease()):
                 break
             self.ledger.reserve(medium.key, one.key, at, left)
             began = self.clocks.awake()
@@ -399,10 +393,8 @@ class Tender:
     def _at_ease(self) -> bool:
         memory = pressure_of(self.sysfs, "memory")
         total, available = read_memory(self.sysfs)
-        now = self.clocks.awake()
         some10 = memory.some10 if memory else None
-        calm = self.state.mode == "calm"
-        return not calm and enough(Observation(now, total, available, some10=some10))
+        return enough(Observation(self.clocks.awake(), total, available, some10=some10))
 
     def _written(self, one: _Tended) -> int:
         return (one.device.read_bd_stat().bd_writes or 0) * BD_UNIT

@@ -149,8 +149,11 @@ def test_never_more_than_the_budget_in_any_day(looks, budget):
         assert sum(size for when, size in log if when > now - 24 * HOUR) <= budget
 
 
-@given(observations, percent, percent, percent, percent, sizes)
-@settings(max_examples=150, deadline=None)
+shares = st.sampled_from([0.0, 0.003, 0.05, 0.09]) | st.floats(0, 6) | percent
+
+
+@given(observations | st.just(machine()), shares, shares, shares, shares, sizes)
+@settings(max_examples=300, deadline=None)
 def test_more_pressure_never_means_less(seen, some10, more10, some300, more300, less):
     """Short of choking, where only little steps are taken."""
     calm = seen._replace(
@@ -177,6 +180,30 @@ def test_calm_machine_is_left_alone_but_for_what_is_two_days_old():
     assert floors == [OLDEST]
     assert written(decision) == GIB // 8
     assert decide(machine(now=1e6 + 60), decision.state).actions == ()
+
+
+def test_pressure_that_is_over_leaves_what_calm_does():
+    """It fades within hours; as long as nobody waits, no younger page is worth a write."""
+    decision = decide(machine(some300=2.0), State())
+    assert decision.state.mode == TIGHT and decision.state.pressure == 1.0
+    writes = [action for action in decision.actions if isinstance(action, WriteBack)]
+    assert [action.floor for action in writes if not action.huge] == [OLDEST]
+    assert all(action.whole for action in writes) and written(decision) == GIB // 8
+    waiting = decide(machine(some300=2.0, some10=0.5), State())
+    writes = [action for action in waiting.actions if isinstance(action, WriteBack)]
+    assert min(action.floor for action in writes) < 3 * HOUR
+    assert not any(action.whole for action in writes)
+
+
+def test_devices_share_the_budget_of_a_medium_and_no_other():
+    (one,) = machine().devices
+    for media, share in ((("a", "a"), 2), (("a", "b"), 1)):
+        devices = tuple(
+            one._replace(name=f"zram{n}", key=f"{n}", medium=medium)
+            for n, medium in enumerate(media)
+        )
+        decision = decide(machine()._replace(devices=devices), State())
+        assert written(decision) == 2 * (GIB // 8 // share)
 
 
 def test_pressure_from_pages_that_come_back_from_flash_is_no_reason_to_write_more():
