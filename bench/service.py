@@ -2,7 +2,7 @@
 """How long `pyzram start` takes next to the same steps by hand, and what a reload costs.
 
 Root and zram are needed; only devices that are made here are used. Run it with the interpreter
-that has pyzram installed: python -I bench/service.py [start] [reload]
+that has pyzram installed: python bench/service.py [start] [reload]
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import mmap
 import os
 import random
-import shutil
 import statistics
 import subprocess
 import sys
@@ -19,6 +18,9 @@ import threading
 import time
 from pathlib import Path
 
+from installed import NOTHING, PYTHON, command
+
+PYZRAM = command("pyzram")
 PAIRS = 25
 SIZE = "256M"
 ALGORITHMS = "lzo-rle", "lz4"
@@ -37,37 +39,60 @@ echo $number > "$1"
 """
 
 
-def pyzram() -> str:
-    """The installed command next to this interpreter, else the one in PATH."""
-    beside = Path(sys.executable).parent / "pyzram"
-    return str(beside) if beside.exists() else shutil.which("pyzram") or "pyzram"
-
-
 def timed(command: list[str], env: dict[str, str] | None = None) -> float:
     before = time.perf_counter()
     subprocess.run(command, check=True, env=env)
     return time.perf_counter() - before
 
 
+# The same steps by a script that does nothing else: what Python can at best. The kernel's own
+# swapon() is within reach of ctypes alone, so util-linux's program does that.
+BY_PYTHON = f"""
+import os, sys
+def spawn(*command):
+    os.waitpid(os.posix_spawnp(command[0], command, os.environ), 0)
+def write(name, value):
+    with open(f"/sys/block/zram{{number}}/{{name}}", "w") as file:
+        file.write(value)
+number = int(open("/sys/class/zram-control/hot_add").read())
+node = f"/dev/zram{{number}}"
+write("comp_algorithm", "{ALGORITHMS[1]}")
+write("disksize", "{SIZE}")
+spawn("mkswap", "--quiet", "--label", f"zram{{number}}", node)
+spawn("swapon", "--priority", "1", node)
+open(sys.argv[1], "w").write(str(number))
+"""
+
+
 def bench_start(directory: Path) -> None:
     conf, number = directory / "zram", directory / "number"
     conf.write_text(f"ZRAM_SIZE_0={SIZE}\nZRAM_ALGORITHM_0={ALGORITHMS[1]}\nZRAM_PRIORITY_0=1\n")
     env = {**os.environ, "PYZRAM_RUN": str(directory / "run")}
-    hand, ours, floor = [], [], []
+    times: dict[str, list[float]] = {"hand": [], "ours": [], "script": [], "nothing": []}
     for _ in range(PAIRS):
-        hand.append(timed(["sh", "-c", BY_HAND, "sh", str(number)]))
-        made = number.read_text().strip()
-        subprocess.run(["swapoff", f"/dev/zram{made}"], check=True)
-        Path(f"/sys/block/zram{made}/reset").write_text("1")
-        Path("/sys/class/zram-control/hot_remove").write_text(made)
-        ours.append(timed([pyzram(), "-c", str(conf), "start", "-q"], env))
-        subprocess.run([pyzram(), "-c", str(conf), "stop", "-q"], check=True, env=env)
-        floor.append(timed([sys.executable, "-c", "pass"]))
-    ratio = statistics.median(a / b for a, b in zip(ours, hand, strict=True))
-    print(f"by hand (zramctl, mkswap, swapon)  {statistics.median(hand) * 1e3:8.1f} ms")
-    print(f"pyzram start                       {statistics.median(ours) * 1e3:8.1f} ms")
-    print(f"  of which the bare interpreter    {statistics.median(floor) * 1e3:8.1f} ms")
-    print(f"ratio, median of {PAIRS} pairs          {ratio:8.2f}    (at most 3)")
+        times["hand"].append(timed(["sh", "-c", BY_HAND, "sh", str(number)]))
+        remove(number.read_text().strip())
+        times["ours"].append(timed([*PYZRAM, "-c", str(conf), "start", "-q"], env))
+        subprocess.run([*PYZRAM, "-c", str(conf), "stop", "-q"], check=True, env=env)
+        times["script"].append(timed([PYTHON, "-I", "-c", BY_PYTHON, str(number)]))
+        remove(number.read_text().strip())
+        times["nothing"].append(timed(NOTHING))
+    for name, what in (
+        ("hand", "by hand (zramctl, mkswap, swapon)"),
+        ("ours", "pyzram start"),
+        ("script", "the same steps by a bare script"),
+        ("nothing", "the interpreter alone"),
+    ):
+        ratio = statistics.median(a / b for a, b in zip(times[name], times["hand"], strict=True))
+        print(f"{what:<34} {statistics.median(times[name]) * 1e3:8.1f} ms   {ratio:.2f} x by hand")
+    ratio = statistics.median(a / b for a, b in zip(times["ours"], times["script"], strict=True))
+    print(f"pyzram start, of the bare script   {ratio:8.2f}      (medians of {PAIRS} rounds)")
+
+
+def remove(made: str) -> None:
+    subprocess.run(["swapoff", f"/dev/zram{made}"], check=True)
+    Path(f"/sys/block/zram{made}/reset").write_text("1")
+    Path("/sys/class/zram-control/hot_remove").write_text(made)
 
 
 def fill(memory: mmap.mmap) -> None:
@@ -134,7 +159,7 @@ def bench_reload(directory: Path) -> None:
     env = {**os.environ, "PYZRAM_RUN": str(directory / "run")}
     text = "ZRAM_SIZE_0=1536M\nZRAM_PRIORITY_0=32000\nZRAM_ALGORITHM_0={}\n"
     conf.write_text(text.format(ALGORITHMS[0]))
-    subprocess.run([pyzram(), "-c", str(conf), "start", "-q"], check=True, env=env)
+    subprocess.run([*PYZRAM, "-c", str(conf), "start", "-q"], check=True, env=env)
     try:
         memory = mmap.mmap(-1, RELOAD_BYTES)
         fill(memory)
@@ -152,7 +177,7 @@ def bench_reload(directory: Path) -> None:
         conf.write_text(text.format(ALGORITHMS[1]))
         watch = Watch()
         watch.start()
-        seconds = timed([pyzram(), "-c", str(conf), "reload", "-q"], env)
+        seconds = timed([*PYZRAM, "-c", str(conf), "reload", "-q"], env)
         watch.done = True
         watch.join()
         toucher.stdin.write(b"x")
@@ -170,7 +195,7 @@ def bench_reload(directory: Path) -> None:
         print(f"the process that touched its pages: exit status {status}, {told} rounds")
         print(f"pages that were lost               {wrong:8}")
     finally:
-        subprocess.run([pyzram(), "-c", str(conf), "stop", "-q"], check=True, env=env)
+        subprocess.run([*PYZRAM, "-c", str(conf), "stop", "-q"], check=True, env=env)
 
 
 def main() -> None:

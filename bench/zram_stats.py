@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """How fast zram_stats is, as ratios measured side by side in one run.
 
-* one device, whole process: against the start of the interpreter alone (/usr/bin/python3 -I);
+* one device, whole process: against the start of the interpreter alone (python3 -I -c pass);
 * many devices, whole process: against zramctl --output-all plus that start;
 * a watch at one-second steps: processor time as a share of one core.
 
@@ -21,19 +21,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pyzram
+import installed
 
-PYTHON = "/usr/bin/python3"
-START = [PYTHON, "-I", "-c", "pass"]
-# What pip's wrapper of the command does, under the interpreter that is the floor.
-SITE = Path(pyzram.__file__).parent.parent
-COMMAND = [
-    PYTHON,
-    "-I",
-    "-c",
-    f"import sys; sys.path.insert(0, {str(SITE)!r}); "
-    "from pyzram.cli.zram_stats import main; sys.exit(main())",
-]
+COMMAND = installed.command("zram_stats")
 CONTROL = Path("/sys/class/zram-control")
 
 
@@ -135,14 +125,18 @@ def main() -> int:
         return 1
     with devices(1) as (node,):
         print("one device:")
-        commands = {"start": START, "zram_stats": [*COMMAND, node]}
+        commands = {
+            "start": installed.NOTHING,
+            "zram_stats": [*COMMAND, node],
+            "zram_stats --prometheus": [*COMMAND, "--prometheus", node],
+        }
         show(alternate(commands, given.rounds), ["start"])
         print(f"watch at one-second steps, {given.steps} s on a terminal:")
         print(f"  {watch_share(node, given.steps) * 100:.3f} % of one core")
     with devices(given.devices) as nodes:
         print(f"{len(nodes)} devices:")
         commands = {
-            "start": START,
+            "start": installed.NOTHING,
             "zramctl": ["zramctl", "--output-all"],
             "zram_stats": [*COMMAND, *nodes],
             "zram_stats --output-all": [*COMMAND, "--output-all", *nodes],

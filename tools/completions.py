@@ -21,7 +21,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "initscripts/completions"
 HEAD = (
     "# SPDX-License-Identifier: MIT\n# Made by tools/completions.py from the tables of options.\n"
 )
-COLUMNS = [column.heading for column in stats_columns.COLUMNS]
+COLUMNS = [stats_columns.heading(column) for column in stats_columns.COLUMNS]
 
 
 class Line:
@@ -44,8 +44,8 @@ def lines() -> list[Line]:
         else:
             command = import_module(f"pyzram.cli.{module}").COMMAND
         found.append(Line(name, text, command.options, command.takes))
-    text = "statistics of zram devices"
-    return [*found, Line("", text, zram_stats.OPTIONS, options.DEVICE)]
+    stats = zram_stats.COMMAND
+    return [*found, Line("", "statistics of zram devices", stats.options, stats.takes)]
 
 
 def words_of(option: Option) -> tuple[str, list[str]]:

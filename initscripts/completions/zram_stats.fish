@@ -13,6 +13,6 @@ complete -c zram_stats -l openmetrics -d 'print metrics as OpenMetrics'
 complete -c zram_stats -l textfile -r -F -d 'write metrics into FILE, for node_exporter\'s textfile collector'
 complete -c zram_stats -s w -l watch -d 'show it live, every SECONDS (1)'
 complete -c zram_stats -l estimate -d 'print what a device would hold: operands are files, -, pid:NUMBER or system'
-complete -c zram_stats -s h -l help -d 'print this'
-complete -c zram_stats -s V -l version -d 'print the version'
+complete -c zram_stats -s h -l help -d 'show this help'
+complete -c zram_stats -s V -l version -d 'show the version'
 complete -c zram_stats -a "(ls /sys/block | string match 'zram*')"

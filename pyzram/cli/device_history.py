@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import time
 
-from . import stats_columns
+from ..kernel.figures import BY_NAME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Watched:
         self.figures, self.seen = figures, now
         memory = figures["mem_used_total"]
         # What the kernel did not tell this time is not nothing.
-        ratio = None if memory is None else stats_columns.BY_NAME["comp_ratio"].get(figures) or 0
+        ratio = None if memory is None else BY_NAME["comp_ratio"].of(figures) or 0
         self.keep(self.memory, memory)
         self.keep(self.ratio, ratio)
 

@@ -29,13 +29,11 @@ class Option:
     ``values`` are the words that it takes, or one of the kinds above. ``convert`` makes a value of
     a word and raises :class:`ValueError` for a wrong one. With ``repeat`` the option may be given
     several times, with ``many`` it also takes several words at once; both make a list.
-    ``handler`` is a module whose ``main`` takes over the whole command when the option is given.
     """
 
     __slots__ = (
         "convert",
         "default",
-        "handler",
         "help",
         "long",
         "many",
@@ -57,7 +55,6 @@ class Option:
         repeat: bool = False,
         many: bool = False,
         default: Any = None,
-        handler: str = "",
     ) -> None:
         self.short = short
         self.long = long
@@ -68,7 +65,6 @@ class Option:
         self.repeat = repeat or many
         self.many = many
         self.default = default
-        self.handler = handler
 
     @property
     def optional(self) -> bool:
@@ -83,11 +79,16 @@ VERSION = Option("V", "version", "", "show the version")
 class Arguments:
     """What a command line gave: an attribute for each long option (``-`` is ``_``), and operands.
 
-    Options without a value are true or false; of others it is the value, or the option's default.
+    Options without a value are true or false; of others it is the value, or the option's default,
+    and ``()`` for one whose value may be left out and was. ``given`` has the long names of the
+    options that were there, in their order.
     """
 
-    def __init__(self, values: dict[str, Any], operands: list[str]) -> None:
+    def __init__(
+        self, values: dict[str, Any], operands: list[str], given: tuple[str, ...] = ()
+    ) -> None:
         self.operands = operands
+        self.given = given
         vars(self).update(values)
 
     def __getattr__(self, name: str) -> Any:
@@ -98,10 +99,10 @@ class Command:
     """A command line: its name, what it does, its options and what operands it takes.
 
     ``operands`` is how the usage writes them, ``takes`` their kind, ``count`` the least and the
-    most of them (``None``: any number).
+    most of them (``None``: any number). ``lists`` makes what the help has at its end.
     """
 
-    __slots__ = ("count", "name", "notes", "operands", "options", "takes", "text")
+    __slots__ = ("count", "lists", "name", "notes", "operands", "options", "takes", "text")
 
     def __init__(
         self,
@@ -113,6 +114,7 @@ class Command:
         takes: str = "",
         count: tuple[int, int | None] = (0, 0),
         notes: str = "",
+        lists: Callable[[], str] | None = None,
     ) -> None:
         self.name = name
         self.text = text
@@ -121,6 +123,7 @@ class Command:
         self.takes = takes
         self.count = count
         self.notes = notes
+        self.lists = lists
 
     def arguments(self, argv: list[str]) -> Arguments | None:
         """Read the words; ``None`` if they asked for the help or the version, which is printed.
@@ -135,7 +138,8 @@ class Command:
         if "version" in given:
             from .._version import __version__
 
-            print(f"{self.name} {__version__}" if " " not in self.name else f"pyzram {__version__}")
+            package = "pyzram" if " " in self.name else f"{self.name} (pyzram)"
+            print(f"{package} {__version__}")
             return None
         least, most = self.count
         if len(operands) < least:
@@ -143,7 +147,7 @@ class Command:
         if most is not None and len(operands) > most:
             raise UsageError(f"unexpected {operands[most]}")
         values = {option.long.replace("-", "_"): _typed(option, given) for option in self.options}
-        return Arguments(values, operands)
+        return Arguments(values, operands, tuple(given))
 
     def usage(self) -> str:
         """The help text."""
@@ -153,6 +157,8 @@ class Command:
         parts = [head, textwrap.fill(self.text, 80), "options:\n" + describe(self.options).rstrip()]
         if self.notes:
             parts.append(textwrap.fill(self.notes, 80))
+        if self.lists is not None:
+            parts.append(self.lists().rstrip())
         return "\n\n".join(parts) + "\n"
 
 
@@ -201,20 +207,12 @@ def positive(text: str) -> int:
     return whole(text)
 
 
-def parse(options: Iterable[Option], words: list[str]) -> tuple[dict[str, str], list[str]]:
-    """Split words into options (long name to value, empty without one) and operands.
+def _collect(options: Iterable[Option], words: list[str]) -> tuple[dict[str, list[str]], list[str]]:
+    """Split words into options (long name to values, empty without one) and operands.
 
     Short options may be joined, long ones cut as long as they stay clear, ``--`` ends them. A
     value that may be left out is the next word only if that is a number.
-
-    Raises:
-        UsageError: an unknown option, a value too many or too few.
     """
-    given, operands = _collect(options, words)
-    return {name: values[-1] for name, values in given.items()}, operands
-
-
-def _collect(options: Iterable[Option], words: list[str]) -> tuple[dict[str, list[str]], list[str]]:
     operands: list[str] = []
     given: dict[str, list[str]] = {}
     for option, value in _scan(tuple(options), words, operands):

@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 
-from ..text import quote
+from .output import complain, drop_output, flush, leave, open_standard_files
 
 # Name to the module below pyzram.cli that has it (with the function, where that is not main), and
 # what it does.
@@ -68,7 +67,7 @@ def _main(argv: list[str]) -> int:
     from ..errors import ZramError
     from .options import UsageError
 
-    _open_standard_files()
+    open_standard_files()
     leading, argv = _leading(argv)
     name = argv[0] if argv and argv[0] in COMMANDS else ""
     program = f"pyzram {name}".rstrip()
@@ -147,48 +146,5 @@ def _fail(status: int, *lines: str) -> int:
     return status
 
 
-def complain(line: str) -> None:
-    """Print a line for people to standard error; one that nobody can read is lost."""
-    try:
-        print(quote(line), file=sys.stderr)
-    except OSError:
-        _lead_nowhere(sys.stderr.fileno())
-
-
-def flush() -> None:
-    """Write what was printed; what nobody can read is lost, and changes no status."""
-    if sys.stdout is None:
-        return
-    try:
-        sys.stdout.flush()
-    except OSError:
-        drop_output()
-
-
-def drop_output() -> None:
-    """What is still buffered for standard output must not fail once more at exit."""
-    _lead_nowhere(1)
-
-
-def _lead_nowhere(fd: int) -> None:
-    null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-    os.dup2(null, fd)
-    os.close(null)
-
-
-def _open_standard_files() -> None:
-    """Where a standard file is closed, what is opened next would be taken for it.
-
-    Standard input and output stay closed for Python, so that who asks for them is told; only
-    messages, which nobody can hear, go nowhere.
-    """
-    if None not in (sys.stdin, sys.stdout, sys.stderr):
-        return
-    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass
-    os.close(fd)
-    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115 - for good
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -14,7 +14,8 @@ from ..service.service import Service
 from ..text import quote
 from ..units import format_size
 from .options import FILE, Command, Option
-from .pyzram import COMMANDS, complain, drop_output, flush
+from .output import complain, drop_output, flush
+from .pyzram import COMMANDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Columns: which figures are shown in which order, and how they are written.
+"""Columns: which figures are shown in which order, under which heading, and how they are written.
 
 The block, the table and JSON all take their figures from here; what a figure is stands in
 :mod:`pyzram.kernel.figures`.
@@ -7,8 +7,7 @@ The block, the table and JSON all take their figures from here; what a figure is
 
 from __future__ import annotations
 
-from ..kernel import figures
-from ..kernel.figures import BYTES, PERCENT, TEXT
+from ..kernel.figures import BY_NAME, BYTES, PERCENT, TEXT, Figure, of_file
 from ..text import quote
 
 TYPE_CHECKING = False
@@ -17,22 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class Column:
-    """A figure that can be shown; ``name`` is the key in blocks and JSON."""
-
-    __slots__ = ("get", "heading", "help", "name", "right", "unit")
-
-    def __init__(self, figure: figures.Figure) -> None:
-        name = figure.name
-        self.name = name
-        self.heading = HEADINGS.get(name) or name.upper().replace("_", "-")
-        self.unit = figure.unit
-        self.help = figure.help
-        self.right = figure.unit != TEXT
-        self.get = figure.of
-
-
-# Where it is not the name.
+# Headings that are not the name.
 HEADINGS = {
     "orig_data_size": "DATA",
     "compr_data_size": "COMPR",
@@ -84,10 +68,7 @@ TODAY = (
     "fill",
 )
 # The block layer's file comes last, for those who want all of it.
-COLUMNS = tuple(
-    Column(figures.BY_NAME[name]) for name in ("name", *ELEVEN, *TODAY, *figures.of_file("stat"))
-)
-BY_NAME = {column.name: column for column in COLUMNS}
+COLUMNS = tuple(BY_NAME[name] for name in ("name", *ELEVEN, *TODAY, *of_file("stat")))
 HISTORIC = tuple(BY_NAME[name] for name in ELEVEN)
 # comp_ratio says the same as avg_compr_ratio and mem_overhead, fill the same as others.
 MODERN = tuple(BY_NAME[name] for name in TODAY if name not in ("comp_ratio", "fill"))
@@ -110,7 +91,12 @@ DEFAULT = tuple(
 ALIASES = {"MEM-USED": "mem_used_max", "MIGRATED": "pages_compacted"}
 
 
-def choose(words: str) -> tuple[Column, ...]:
+def heading(column: Figure) -> str:
+    """What stands above the values of a figure."""
+    return HEADINGS.get(column.name) or column.name.upper().replace("_", "-")
+
+
+def choose(words: str) -> tuple[Figure, ...]:
     """Columns of a list such as ``name,DATA`` or ``+same_pages``.
 
     The latter are added to the default ones, as far as they are not among them.
@@ -118,7 +104,7 @@ def choose(words: str) -> tuple[Column, ...]:
     Raises:
         ValueError: an unknown column; its message is the word.
     """
-    known = {column.heading: column for column in COLUMNS}
+    known = {heading(column): column for column in COLUMNS}
     chosen = []
     for word in words.removeprefix("+").split(","):
         key = word.strip().upper().replace("_", "-")
@@ -168,7 +154,7 @@ def _line(key: str, value: str) -> str:
     return f"{key + ':':<18}{value:>20}\n"
 
 
-def cell(column: Column, value: Any, exact: bool) -> str:
+def cell(column: Figure, value: Any, exact: bool) -> str:
     """One cell of a table: sizes for people, or in bytes if ``exact``."""
     if value is None:
         return "-"
@@ -184,7 +170,7 @@ def cell(column: Column, value: Any, exact: bool) -> str:
 
 def table(
     rows: Iterable[Sequence[Any]],
-    columns: tuple[Column, ...],
+    columns: tuple[Figure, ...],
     *,
     exact: bool = False,
     headings: bool = True,
@@ -203,12 +189,12 @@ def table(
     if not lines:
         return ""
     if headings:
-        lines.insert(0, [column.heading for column in columns])
+        lines.insert(0, [heading(column) for column in columns])
     if raw:
         return "".join(" ".join(c.replace(" ", "\\x20") for c in line) + "\n" for line in lines)
     widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
     forms = [
-        f"{{:{'>' if column.right else '<'}{width}}}"
+        f"{{:{'<' if column.unit == TEXT else '>'}{width}}}"
         for column, width in zip(columns, widths, strict=True)
     ]
     if paint is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..device.features import features
 from ..errors import InvalidValueError
+from ..kernel.figures import BY_NAME
 from ..pages.estimate import estimate_pages, historic_block
 from ..pages.sources import (
     GONE,
@@ -24,6 +25,7 @@ from .source_arguments import progress_bar, say, skipped_line, standard_input
 
 if TYPE_CHECKING:
     from ..kernel.attributes import Attributes
+    from .options import Arguments
 
 # The default of kernels whose default cannot be seen.
 ALGORITHM = "lzo-rle"
@@ -36,17 +38,18 @@ class Wanted(dict[str, Any]):
         return None
 
 
-def main(given: dict[str, str], operands: list[str]) -> int:
+def main(options: Arguments) -> int:
     """Run the option.
 
     Raises:
         UsageError: other options, no such algorithm, or sources that do not go together.
         ZramError: a source cannot be read.
     """
-    others = sorted(set(given) - {"estimate"})
+    operands = options.operands
+    others = sorted(set(options.given) - {"estimate"})
     if others:
         raise UsageError(f"--estimate and --{others[0]} exclude each other")
-    algorithm = given["estimate"] or features().default_algorithm or ALGORITHM
+    algorithm = options.estimate or features().default_algorithm or ALGORITHM
     try:
         with open_operands(operands) as source, progress_bar("estimating") as progress:
             result = estimate_pages(source, [algorithm], timing=False, progress=progress)
@@ -62,10 +65,10 @@ def main(given: dict[str, str], operands: list[str]) -> int:
     figures = cast("Attributes", Wanted({now.get(key, key): block[key] for key in block}))
     known = (
         *stats_columns.HISTORIC,
-        stats_columns.BY_NAME["comp_algorithm"],
-        stats_columns.BY_NAME["huge_pages"],
+        BY_NAME["comp_algorithm"],
+        BY_NAME["huge_pages"],
     )
-    row = [column.get(figures) if column in known else None for column in stats_columns.BLOCK]
+    row = [column.of(figures) if column in known else None for column in stats_columns.BLOCK]
     say(stats_columns.block(row).removesuffix("\n"))
     return 0
 

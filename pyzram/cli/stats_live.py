@@ -14,6 +14,7 @@ import sys
 import time
 
 from .. import interruption
+from ..kernel.figures import BY_NAME
 from ..text import quote
 from ..units import format_size
 from . import stats_columns
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
+    from .options import Arguments
+
 SHORTEST, LONGEST = 0.1, 86400.0
 LEAST_GRAPH = 3
 ENTER = "\x1b[?1049h\x1b[?25l"  # the other screen, no cursor
@@ -34,7 +37,7 @@ LEAVE = "\x1b[?25h\x1b[?1049l"
 HOME_POSITION, CLEAR_LINE, CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 
 READ = tuple(
-    stats_columns.BY_NAME[name]
+    BY_NAME[name]
     for name in (
         *(column.name for column in stats_columns.DEFAULT),
         "fill",
@@ -62,14 +65,14 @@ SHOWN = (
 LEFT_ALIGNED = ("NAME", "ALGORITHM", "MOUNTPOINT")
 
 
-def main(given: dict[str, str], operands: list[str]) -> int:
+def main(options: Arguments) -> int:
     """Watch the devices until q, Ctrl-C or a closed pipe; returns the exit status."""
-    check(given)
-    if "bytes" in given:
+    check(options)
+    if options.bytes:
         raise UsageError("--bytes and --watch exclude each other")
-    seconds = interval(given["watch"])
+    seconds = interval(options.watch or "")
     write("")  # fails where there is nothing to write to
-    collection = Collection(operands)
+    collection = Collection(options.operands)
     try:
         if sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":
             return Screen(collection, seconds).run()
@@ -98,11 +101,11 @@ def cells_of(device: Watched) -> tuple[str, ...]:
     figures = device.figures
     assert figures is not None
     texts = {
-        column.heading: stats_columns.cell(column, column.get(figures), False)
+        stats_columns.heading(column): stats_columns.cell(column, column.of(figures), False)
         for column in stats_columns.DEFAULT
     }
-    ratio = stats_columns.BY_NAME["comp_ratio"].get(figures)
-    fill = stats_columns.BY_NAME["fill"].get(figures)
+    ratio = BY_NAME["comp_ratio"].of(figures)
+    fill = BY_NAME["fill"].of(figures)
     return (
         str(figures["name"]),
         texts["ALGORITHM"],

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..kernel.attributes import Attributes
+    from .options import Arguments
 
 COLLECTOR = "zram_stats"
 # The kernel's unit to the base unit, and what one of the former is in the latter.
@@ -29,7 +30,7 @@ NUMBERS = tuple(f for f in figures.FIGURES if f.metric and f.kind != INFO)
 WORDS = {f.name: f for f in figures.FIGURES if f.metric and f.kind == INFO}
 
 
-def main(given: dict[str, str], operands: list[str]) -> int:
+def main(options: Arguments) -> int:
     """Print or write the metrics; returns the exit status.
 
     A textfile is written whatever can be read, and says so itself: it must not go stale, and
@@ -39,14 +40,14 @@ def main(given: dict[str, str], operands: list[str]) -> int:
         UsageError: the options contradict each other.
         ZramError: the textfile cannot be written; or /sys not be read, without one.
     """
-    check(given)
-    collection = Collection(operands)
+    check(options)
+    collection = Collection(options.operands)
     devices: list[Attributes] = []
     try:
         # All, before any of it is shown: a device that vanishes has no samples, not half of them.
         devices = [values for values, _ in collection.read(stats_columns.COLUMNS)]
     except ZramError as err:
-        if "textfile" not in given:
+        if options.textfile is None:
             raise
         collection.fail(str(err))
     finally:
@@ -54,10 +55,10 @@ def main(given: dict[str, str], operands: list[str]) -> int:
     page = Family("zram_page_size", GAUGE, "size of a page, in which the kernel counts", "bytes")
     page.add(PAGE_SIZE)
     all_of_it = [*families(devices), page, *metrics.scrape(COLLECTOR, collection.status == 0)]
-    if "textfile" in given:
-        metrics.write_textfile(given["textfile"], metrics.text_format(all_of_it))
+    if options.textfile is not None:
+        metrics.write_textfile(options.textfile, metrics.text_format(all_of_it))
         return 0
-    text = metrics.openmetrics if "openmetrics" in given else metrics.text_format
+    text = metrics.openmetrics if options.openmetrics else metrics.text_format
     write(text(all_of_it))
     return collection.status
 

@@ -12,69 +12,83 @@ import sys
 from ..errors import ZramError
 from ..kernel.attributes import AttributeReader, Attributes
 from ..kernel.sysfs import Sysfs, device_number
-from ..text import quote
-from . import stats_columns
-from .options import ALGORITHM, COLUMNS, FILE, Option, UsageError, describe, parse
+from . import output, stats_columns
+from .options import ALGORITHM, COLUMNS, DEVICE, FILE, Command, Option, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    Wanted = tuple[stats_columns.Column, ...]
+    from ..kernel.figures import Figure
+    from .options import Arguments
+
+    Wanted = tuple[Figure, ...]
     Devices = list[tuple[Attributes, list[Any]]]  # figures of each, and the wanted ones in order
 
 PROGRAM = "zram_stats"
 FAILED, WRONG_USAGE = 1, 2
-OPTIONS = (
-    Option("b", "bytes", "", "print sizes in bytes, not for people"),
-    Option("n", "noheadings", "", "print a table without its headings"),
-    Option(
-        "o",
-        "output",
-        "COLUMNS",
-        "print a table of these columns, +COLUMNS of more columns",
-        values=COLUMNS,
+
+
+def columns_help() -> str:
+    """What the help has of each column."""
+    known = (
+        f"  {stats_columns.heading(column):<18} {column.help}"
+        f"{f' ({column.unit})' if column.unit else ''}"
+        for column in stats_columns.COLUMNS
+    )
+    return "columns:\n" + "\n".join(known)
+
+
+COMMAND = Command(
+    PROGRAM,
+    "Print what zram devices hold and what it costs; all configured ones if none is given.",
+    (
+        Option("b", "bytes", "", "print sizes in bytes, not for people"),
+        Option("n", "noheadings", "", "print a table without its headings"),
+        Option(
+            "o",
+            "output",
+            "COLUMNS",
+            "print a table of these columns, +COLUMNS of more columns",
+            values=COLUMNS,
+        ),
+        Option("", "output-all", "", "print a table of all columns"),
+        Option("", "raw", "", "print a table with one blank between cells"),
+        Option("J", "json", "", "print JSON"),
+        Option("", "prometheus", "", "print metrics in Prometheus's text format"),
+        Option("", "openmetrics", "", "print metrics as OpenMetrics"),
+        Option(
+            "",
+            "textfile",
+            "FILE",
+            "write metrics into FILE, for node_exporter's textfile collector",
+            values=FILE,
+        ),
+        Option("w", "watch", "[SECONDS]", "show it live, every SECONDS (1)"),
+        Option(
+            "",
+            "estimate",
+            "[ALGORITHM]",
+            "print what a device would hold: operands are files, -, pid:NUMBER or system",
+            values=ALGORITHM,
+        ),
     ),
-    Option("", "output-all", "", "print a table of all columns"),
-    Option("", "raw", "", "print a table with one blank between cells"),
-    Option("J", "json", "", "print JSON"),
-    Option(
-        "",
-        "prometheus",
-        "",
-        "print metrics in Prometheus's text format",
-        handler="pyzram.cli.stats_metrics",
-    ),
-    Option(
-        "", "openmetrics", "", "print metrics as OpenMetrics", handler="pyzram.cli.stats_metrics"
-    ),
-    Option(
-        "",
-        "textfile",
-        "FILE",
-        "write metrics into FILE, for node_exporter's textfile collector",
-        values=FILE,
-        handler="pyzram.cli.stats_metrics",
-    ),
-    Option(
-        "w",
-        "watch",
-        "[SECONDS]",
-        "show it live, every SECONDS (1)",
-        handler="pyzram.cli.stats_live",
-    ),
-    Option(
-        "",
-        "estimate",
-        "[ALGORITHM]",
-        "print what a device would hold: operands are files, -, pid:NUMBER or system",
-        values=ALGORITHM,
-        handler="pyzram.cli.stats_estimate",
-    ),
-    Option("h", "help", "", "print this"),
-    Option("V", "version", "", "print the version"),
+    operands="[DEVICE...]",
+    takes=DEVICE,
+    count=(0, None),
+    notes="A DEVICE is zram0, /dev/zram0, 0 or a link to the device. Exit status: 0 done, "
+    f"{FAILED} something failed, {WRONG_USAGE} wrong usage. See {PROGRAM}(8).",
+    lists=columns_help,
 )
+# What takes over the whole command, in modules that others need not wait for.
+ELSEWHERE = {
+    "prometheus": "stats_metrics",
+    "openmetrics": "stats_metrics",
+    "textfile": "stats_metrics",
+    "watch": "stats_live",
+    "estimate": "stats_estimate",
+}
 # At most one of these says what comes out.
 FORMS = ("json", "prometheus", "openmetrics", "textfile", "watch")
 OF_TABLES = ("noheadings", "output", "output-all", "raw")
@@ -82,13 +96,14 @@ OF_TABLES = ("noheadings", "output", "output-all", "raw")
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns the exit status: 0 done, 1 failed, 2 wrong usage."""
+    output.open_standard_files()
     try:
         status = run(sys.argv[1:] if argv is None else argv)
         if sys.stdout is not None:
             sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read has enough. What is still buffered must not fail once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        output.drop_output()
         return FAILED
     except UsageError as err:
         complain(f"{err} (see {PROGRAM} --help)")
@@ -98,7 +113,7 @@ def main(argv: list[str] | None = None) -> int:
         return FAILED
     except OSError as err:
         # As above, and before anything is flushed again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        output.drop_output()
         complain(f"write: {err.strerror}")
         return FAILED
     except KeyboardInterrupt:
@@ -108,46 +123,40 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(words: list[str]) -> int:
     """Do what the words say; errors are exceptions."""
-    given, operands = parse(OPTIONS, words)
-    if "help" in given:
-        write(usage())
+    options = COMMAND.arguments(words)
+    if options is None:
         return 0
-    if "version" in given:
-        from .._version import __version__
-
-        write(f"{PROGRAM} (pyzram) {__version__}\n")
-        return 0
-    for option in OPTIONS:
-        if option.handler and option.long in given:
+    for name in options.given:
+        if name in ELSEWHERE:
             # importlib and what it imports would take longer than the metrics.
-            module = __import__(option.handler, fromlist=["main"])
-            return int(module.main(given, operands))
-    return Collection(operands).show(*formatter(given))
+            module = __import__(f"pyzram.cli.{ELSEWHERE[name]}", fromlist=["main"])
+            return int(module.main(options))
+    return Collection(options.operands).show(*formatter(options))
 
 
-def formatter(given: dict[str, str]) -> tuple[Wanted, Callable[[Devices], str]]:
+def formatter(options: Arguments) -> tuple[Wanted, Callable[[Devices], str]]:
     """The columns to read, and the function that turns devices into text.
 
     Raises:
         UsageError: the options contradict each other, or an unknown column.
     """
-    check(given)
-    chosen = selection(given)
-    if "json" in given:
+    check(options)
+    chosen = selection(options)
+    if options.json:
         every = chosen or stats_columns.COLUMNS
         names = [column.name for column in every]
         return every, lambda devices: json_text(
             [dict(zip(names, row, strict=True)) for _, row in devices]
         )
-    if not any(name in given for name in OF_TABLES):
+    if not any(name in options.given for name in OF_TABLES):
         return stats_columns.BLOCK, blocks
     shown = chosen or stats_columns.DEFAULT
     return shown, lambda devices: stats_columns.table(
         [row for _, row in devices],
         shown,
-        exact="bytes" in given,
-        headings="noheadings" not in given,
-        raw="raw" in given,
+        exact=options.bytes,
+        headings=not options.noheadings,
+        raw=options.raw,
         paint=painter(),
     )
 
@@ -162,24 +171,24 @@ def painter() -> Callable[[str, Any, str], str] | None:
     return colour.paint_figure if colour.wanted(sys.stdout) else None
 
 
-def check(given: dict[str, str]) -> None:
+def check(options: Arguments) -> None:
     """Refuse options that contradict each other."""
-    forms = [name for name in FORMS if name in given]
+    forms = [name for name in FORMS if name in options.given]
     if len(forms) > 1:
         raise UsageError(f"--{forms[0]} and --{forms[1]} exclude each other")
     for name in OF_TABLES:
-        if name in given and forms and (forms[0] != "json" or "output" not in name):
+        if name in options.given and forms and (forms[0] != "json" or "output" not in name):
             raise UsageError(f"--{name} and --{forms[0]} exclude each other")
 
 
-def selection(given: dict[str, str]) -> tuple[stats_columns.Column, ...] | None:
+def selection(options: Arguments) -> Wanted | None:
     """The columns chosen, or ``None`` for the usual ones."""
-    if "output-all" in given:
+    if options.output_all:
         return stats_columns.COLUMNS
-    if "output" not in given:
+    if options.output is None:
         return None
     try:
-        return stats_columns.choose(given["output"])
+        return stats_columns.choose(options.output)
     except ValueError as err:
         raise UsageError(f"unknown column {err}") from None
 
@@ -218,7 +227,7 @@ class Collection:
                 continue
             try:
                 # All before any is shown: a device that vanishes shows nothing instead of half.
-                row = [column.get(figures) for column in wanted]
+                row = [column.of(figures) for column in wanted]
             except ZramError as err:
                 self.fail(str(err))
                 continue
@@ -266,22 +275,6 @@ def json_text(devices: list[dict[str, Any]]) -> str:
     return json.dumps({"zram_stats": devices}, indent=3) + "\n"
 
 
-def usage() -> str:
-    """The help text."""
-    known = "".join(
-        f"  {column.heading:<18} {column.help}{f' ({column.unit})' if column.unit else ''}\n"
-        for column in stats_columns.COLUMNS
-    )
-    return (
-        f"Usage: {PROGRAM} [OPTION]... [DEVICE]...\n"
-        "Print what zram devices hold and what it costs; all configured ones if none is given.\n"
-        "DEVICE is zram0, /dev/zram0, 0 or a link to the device.\n\n"
-        f"{describe(OPTIONS)}\nColumns:\n{known}\n"
-        f"Exit status: 0 done, {FAILED} something failed, {WRONG_USAGE} wrong usage.\n"
-        f"See {PROGRAM}(8).\n"
-    )
-
-
 def write(text: str) -> None:
     """Print, also where standard output is closed."""
     if sys.stdout is None:
@@ -294,12 +287,11 @@ def write(text: str) -> None:
 
 
 def complain(message: object) -> None:
-    """One line on standard error."""
-    if sys.stderr is not None:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-        sys.stderr.write(f"{PROGRAM}: {quote(str(message))}\n")
+    """One line on standard error, after what was printed before."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    output.complain(f"{PROGRAM}: {message}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    output.leave(main())

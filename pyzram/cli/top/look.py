@@ -84,7 +84,7 @@ class Devices(Watch):
             if device.figures is not None and "comp_algorithm" not in device.figures:
                 # A new one. Nothing is left to be read by whoever shows it.
                 for column in COLUMNS:
-                    column.get(device.figures)
+                    column.of(device.figures)
 
 
 class Look(NamedTuple):

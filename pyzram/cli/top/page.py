@@ -69,7 +69,7 @@ def figures(device: Device, width: int) -> list[Line]:
     """Every figure by the kernel's name, in as many columns as fit."""
     found: list[tuple[str, str]] = []
     for column in stats_columns.COLUMNS[1:]:
-        value = column.get(device.known)
+        value = column.of(device.known)
         if value is not None and column.name not in ("num_reads", "num_writes", "zero_pages"):
             found.append((column.name, stats_columns.cell(column, value, False)))
     count = max(1, (width + 2) // (FIGURE + 2))

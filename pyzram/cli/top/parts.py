@@ -11,6 +11,7 @@ import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ...kernel.figures import BY_NAME
 from ...limits import BD_UNIT
 from ...text import quote
 from ...units import format_size
@@ -137,13 +138,13 @@ class Column(NamedTuple):
 
 
 def _figure(name: str) -> Callable[[Device], Any]:
-    get = stats_columns.BY_NAME[name].get
+    get = BY_NAME[name].of
     return lambda device: get(device.known)
 
 
 def _plain(name: str) -> Callable[[Device], Line]:
-    column = stats_columns.BY_NAME[name]
-    return lambda device: ((stats_columns.cell(column, column.get(device.known), False), ""),)
+    column = BY_NAME[name]
+    return lambda device: ((stats_columns.cell(column, column.of(device.known), False), ""),)
 
 
 def _rate(name: str) -> tuple[Callable[[Device], Any], Callable[[Device], Line]]:

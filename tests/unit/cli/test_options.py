@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import runpy
+import subprocess
 import sys
 
 import pytest
@@ -78,14 +78,11 @@ def test_every_command_tells_its_version(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().out.startswith("pyzram 1.")
 
 
-def test_the_package_runs_as_the_command(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["pyzram", "--version"])
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_module("pyzram", run_name="__main__")
-    assert ended.value.code == 0
-    assert capsys.readouterr().out.startswith("pyzram 1.")
+def test_the_package_runs_as_the_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-Im", "pyzram", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("pyzram 1.")
 
 
 def test_help_of_a_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -107,3 +104,54 @@ def test_no_command_is_one_line(
 ) -> None:
     assert pyzram.main(words) == 2
     assert capsys.readouterr().err == line
+
+
+# ---- how words are read --------------------------------------------------------------------------
+
+SWITCHES = Command(
+    "try",
+    "Try words.",
+    (
+        Option("a", "all", "", ""),
+        Option("n", "name", "NAME", ""),
+        Option("w", "watch", "[SECONDS]", ""),
+    ),
+    count=(0, None),
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "given", "operands"),
+    [
+        ("-a x", {"all": True}, ["x"]),
+        ("x -an y z", {"all": True, "name": "y"}, ["x", "z"]),
+        ("-anfoo", {"all": True, "name": "foo"}, []),
+        ("--name=x=y --al", {"name": "x=y", "all": True}, []),
+        ("--name --all", {"name": "--all"}, []),
+        ("--name=", {"name": ""}, []),
+        ("-n x -n y", {"name": "y"}, []),
+        ("-w 2 x", {"watch": "2"}, ["x"]),
+        ("-w0.5 -", {"watch": "0.5"}, ["-"]),
+        ("-w zram2", {"watch": ()}, ["zram2"]),
+        ("--watch=3 4", {"watch": "3"}, ["4"]),
+        ("-a -- -n --", {"all": True}, ["-n", "--"]),
+    ],
+)
+def test_words(words: str, given: dict[str, object], operands: list[str]) -> None:
+    read = SWITCHES.arguments(words.split())
+    assert read is not None
+    assert {name: getattr(read, name) for name in read.given} == given
+    assert tuple(given) == read.given
+    assert read.operands == operands
+
+
+@pytest.mark.parametrize("words", ["-b", "--all=1", "--name", "-n", "--nothing"])
+def test_wrong_words(words: str) -> None:
+    with pytest.raises(UsageError, match=words.lstrip("-").partition("=")[0]):
+        SWITCHES.arguments([words])
+
+
+def test_lists_stand_at_the_end_of_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    line = Command("try", "Try.", (), notes="A note.", lists=lambda: "things:\n  one\n")
+    assert line.arguments(["--help"]) is None
+    assert capsys.readouterr().out.endswith("\n\nA note.\n\nthings:\n  one\n")

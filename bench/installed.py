@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+"""The commands as a distribution installs them: under /usr/bin/python3, which is then the floor.
+
+The scripts and the package are those of the environment that runs the bench.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pyzram
+
+SITE = Path(pyzram.__file__).parent.parent
+SCRIPTS = Path(sys.executable).parent
+
+
+def _interpreter() -> str:
+    """The system's Python, where the extension was built for it; else the one that runs this."""
+    system = "/usr/bin/python3"
+    if Path(system).exists():
+        load = f"import sys; sys.path.insert(0, {str(SITE)!r}); import pyzram._native"
+        if not subprocess.run([system, "-Ic", load], capture_output=True, check=False).returncode:
+            return system
+    return sys.executable
+
+
+PYTHON = _interpreter()
+NOTHING = [PYTHON, "-I", "-c", "pass"]
+"""What starting the interpreter alone takes."""
+
+
+def command(name: str) -> list[str]:
+    """Return how a script is run.
+
+    exec() compiles it as the interpreter compiles a script; compile() would set up ast first.
+    """
+    script = str(SCRIPTS / name)
+    code = f"import sys; sys.path.insert(0, {str(SITE)!r}); exec(open({script!r}, 'rb').read())"
+    return [PYTHON, "-I", "-c", code]
