@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import sys
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from ..config.layers import DEFAULT_PATH
 from ..config.parser import read_config
 from ..errors import ZramError, ZramOSError, from_errno
+from ..kernel import state_files
 from ..kernel.sysfs import Sysfs, device_number
 from ..service.registry import DEFAULT_DIRECTORY, Registry
 from ..tend.ledger import Ledger
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from ..tend.observation import Observation
 
 LEDGER = "/var/lib/pyzram"
+ONCE_PATIENCE = 60.0
+"""Seconds that --once waits for another one to end."""
 
 COMMAND = Command(
     "pyzram tend",
@@ -126,7 +130,9 @@ def main(argv: list[str]) -> int:
 
     settings, budget = (DEFAULTS, None) if numbers else configured(options.config)
     clocks = Clocks()
-    ledger, share = open_ledger(sysfs, clocks, run)
+    # Looking takes part in nothing: who is at work may be within a step.
+    lock = -1 if options.dry_run else alone(run, ONCE_PATIENCE if once else 0.0)
+    ledger, share = open_ledger(sysfs, clocks, run, look=options.dry_run)
     tender = Tender(
         sysfs,
         devices,
@@ -160,6 +166,29 @@ def main(argv: list[str]) -> int:
         return stay(tender, sysfs, run, options.quiet, reload)
     finally:
         tender.close()
+        if lock >= 0:
+            os.close(lock)
+
+
+def alone(run: str, seconds: float) -> int:
+    """Be the only one that tends, for all share one ledger: a descriptor that keeps others out.
+
+    Raises:
+        ZramOSError: EBUSY another one is at work, and was for so many seconds.
+    """
+    path = os.path.join(run, "locks/tend")
+    try:
+        return state_files.lock(path, seconds)
+    except ZramError:
+        raise
+    except OSError as err:
+        busy = isinstance(err, BlockingIOError)
+        raise from_errno(
+            errno.EBUSY if busy else err.errno or 0,
+            "another pyzram tend is at work" if busy else f"{path}: take the lock",
+            path,
+            remedy="pyzram tend --status shows it" if busy else "",
+        ) from err
 
 
 def configured(path: str) -> tuple[Settings, int | None]:
@@ -168,18 +197,25 @@ def configured(path: str) -> tuple[Settings, int | None]:
     return Settings(config.tend, config.tend), config.tend_budget
 
 
-def open_ledger(sysfs: Sysfs, clocks: Clocks, run: str) -> tuple[Ledger, float]:
-    """The ledger in /var, or in /run with half the budget where /var cannot be written."""
+def open_ledger(
+    sysfs: Sysfs, clocks: Clocks, run: str, *, look: bool = False
+) -> tuple[Ledger, float]:
+    """The ledger in /var, or in /run with half the budget where /var cannot be written.
+
+    With ``look`` it is only read.
+    """
     clock = read_clock(sysfs, clocks)
     folder = os.environ.get("PYZRAM_STATE", LEDGER)
     try:
         ledger = Ledger(folder, clock)
-        ledger.save()
+        if not look:
+            ledger.save()
         return ledger, 1.0
     except ZramOSError as err:
         warn(f"{err}; keeping it in {run}, which a reboot empties, with half the budget")
     ledger = Ledger(run, clock)
-    ledger.save()
+    if not look:
+        ledger.save()
     return ledger, 0.5
 
 

@@ -457,6 +457,30 @@ def test_dry_run_says_what_it_sees_and_writes_nothing(machine, monkeypatch, caps
     assert command.main(["tend", "--status"]) == 3
 
 
+def test_only_one_tends_and_looking_disturbs_nobody(machine, monkeypatch, capsys):
+    """All share one ledger: two would each think the budget theirs."""
+    from pyzram.cli import tend
+
+    run, state = machine.root / "run/pyzram", machine.root / "var"
+    monkeypatch.setenv("PYZRAM_ROOT", str(machine.root))
+    monkeypatch.setenv("PYZRAM_RUN", str(run))
+    monkeypatch.setenv("PYZRAM_STATE", str(state))
+    monkeypatch.setattr(tend, "ONCE_PATIENCE", 0.0)
+    held = tend.alone(str(run), 0.0)
+    # Within a step of another's: 64 MiB are charged that are not in its bd_writes yet.
+    ledger = Ledger(str(state), read_clock(Sysfs(str(machine.root)), Clocks()))
+    ledger.reserve("1b534d30", "99", 0, 64 * MIB)
+    before = (state / "ledger").read_bytes()
+    for words in (["tend", "--once", "zram0"], ["tend", "zram0"]):
+        assert command.main(words) == 1
+        assert "another pyzram tend is at work" in capsys.readouterr().err
+    assert command.main(["tend", "--dry-run", "--json", "zram0"]) == 0
+    assert json.loads(capsys.readouterr().out)["seen"]["devices"][0]["left"] <= 192 * MIB
+    assert (state / "ledger").read_bytes() == before
+    os.close(held)
+    assert command.main(["tend", "--once", "--quiet", "zram0"]) == 0
+
+
 def test_record_adds_a_line_of_what_the_bench_can_replay(machine: Machine, tmp_path, monkeypatch):
     monkeypatch.setenv("PYZRAM_ROOT", str(machine.root))
     path = tmp_path / "recording"
