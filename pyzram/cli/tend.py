@@ -16,9 +16,12 @@ from ..errors import ZramError, ZramOSError, from_errno
 from ..kernel import state_files
 from ..kernel.sysfs import Sysfs, device_number
 from ..service.registry import DEFAULT_DIRECTORY, Registry
+from ..tend import reclaim
 from ..tend.ledger import Ledger
 from ..tend.machine import Clocks, read_clock
 from ..tend.policy import DEFAULTS, Settings
+from ..tend.reclaim import Reclaimer
+from ..tend.state import HELD
 from ..tend.status import read_status, write_status
 from ..tend.tender import PATIENCE_SECONDS, RECOMPRESS_SECONDS, Report, Tender
 from ..text import quote
@@ -128,7 +131,7 @@ def main(argv: list[str]) -> int:
         registry.load()
         return [device.number for device in registry.records if device.ready]
 
-    settings, budget = (DEFAULTS, None) if numbers else configured(options.config)
+    settings, budget, groups = (DEFAULTS, None, ()) if numbers else configured(options.config)
     clocks = Clocks()
     # Looking takes part in nothing: who is at work may be within a step.
     lock = -1 if options.dry_run else alone(run, ONCE_PATIENCE if once else 0.0)
@@ -145,12 +148,14 @@ def main(argv: list[str]) -> int:
         at_once=options.once or options.dry_run,
         warn=warn,
     )
+    reclaimer = Reclaimer(sysfs, warn)
+    reclaimer.names = groups
 
     def reload() -> None:
         if numbers:
             return
         try:
-            tender.settings, budget = configured(options.config)
+            tender.settings, budget, reclaimer.names = configured(options.config)
             tender.budget = options.budget or budget
         except ZramError as err:
             warn(f"{err}; the settings from before stay")
@@ -158,12 +163,12 @@ def main(argv: list[str]) -> int:
     try:
         if options.dry_run:
             seen, decision = tender.decide()
-            return show(Report(seen, decision, 0, 0), options.json)
+            return show(Report(seen, decision, 0, 0), options.json, groups=reclaimer)
         if options.once:
             report = tender.round()
             tender.ledger.save()
             return 0 if options.quiet else show(report, options.json, done=True)
-        return stay(tender, sysfs, run, options.quiet, reload)
+        return stay(tender, reclaimer, sysfs, run, options.quiet, reload)
     finally:
         tender.close()
         if lock >= 0:
@@ -191,10 +196,11 @@ def alone(run: str, seconds: float) -> int:
         ) from err
 
 
-def configured(path: str) -> tuple[Settings, int | None]:
-    """What the file says of tending: whether at all, and the budget."""
+def configured(path: str) -> tuple[Settings, int | None, tuple[str, ...]]:
+    """What the file says of tending: whether at all, the budget, and control groups to reclaim."""
     config = read_config(path, ram=1 << 30, cpus=1)
-    return Settings(config.tend, config.tend), config.tend_budget
+    groups = config.tend_reclaim if config.tend else ()
+    return Settings(config.tend, config.tend), config.tend_budget, groups
 
 
 def open_ledger(
@@ -219,26 +225,40 @@ def open_ledger(
     return ledger, 0.5
 
 
-def stay(tender: Tender, sysfs: Sysfs, run: str, quiet: bool, reload: Callable[[], None]) -> int:
+def stay(
+    tender: Tender,
+    reclaimer: Reclaimer,
+    sysfs: Sysfs,
+    run: str,
+    quiet: bool,
+    reload: Callable[[], None],
+) -> int:
     """The daemon: until SIGTERM or Ctrl-C."""
     from ..tend.waiting import Waiting, notify
 
+    clock = tender.clocks.awake
     with Waiting(sysfs) as waiting:
         tender.stopping = lambda: waiting.stop
         notify("READY=1\nSTATUS=Tending")
-        trigger, mode = "", ""
+        trigger, mode, due = "", "", clock()
         while not waiting.stop:
             if waiting.reload:
                 waiting.reload = False
                 reload()
-            report = tender.round(trigger)
-            write_status(run, plain(report))
-            state = report.decision.state
-            if not quiet and (report.decision.actions or state.mode != mode):
-                print(line(report), flush=True)
-            mode = state.mode
+                due = clock()
+            if trigger or clock() >= due:
+                report = tender.round(trigger)
+                state = report.decision.state
+                due = clock() + state.wake
+                if not quiet and (report.decision.actions or state.mode != mode):
+                    print(line(report), flush=True)
+                mode = state.mode
+                write_status(run, {**plain(report), **reclaimed(reclaimer)})
+            if reclaimer.names and mode != HELD:
+                reclaimer.step()
             notify("WATCHDOG=1")
-            trigger = waiting.wait(state.wake)
+            rest = max(0.0, due - clock())
+            trigger = waiting.wait(min(rest, reclaim.EVERY) if reclaimer.names else rest)
     notify("STOPPING=1")
     tender.ledger.save()
     return 0
@@ -286,7 +306,15 @@ def seen_values(seen: Observation) -> dict[str, object]:
     return {key: value for key, value in values.items() if value not in (float("-inf"),)}
 
 
-def show(report: Report, as_json: bool, done: bool = False) -> int:
+def reclaimed(reclaimer: Reclaimer) -> dict[str, object]:
+    """What control groups were asked for since the daemon began; nothing if there are none."""
+    if not reclaimer.names:
+        return {}
+    asked = {name: reclaimer.asked.get(name, 0) for name in reclaimer.names}
+    return {"reclaim": {"asked": asked, "reason": reclaimer.reason}}
+
+
+def show(report: Report, as_json: bool, done: bool = False, groups: Reclaimer | None = None) -> int:
     """Everything that was seen, and what was or would be done."""
     if as_json:
         print(json.dumps(plain(report), indent=2))
@@ -318,6 +346,13 @@ def show(report: Report, as_json: bool, done: bool = False) -> int:
     print(line(report) if done else f"state: {line(report)}")
     for action in report.decision.actions if not done else ():
         print(f"would do: {describe(action)}")
+    if groups is not None and groups.names:
+        system, found = groups.look()
+        if reason := reclaim.refusal(system):
+            print(f"control groups are left alone: {reason}")
+        for group in found:
+            size = format_size(0 if reason else reclaim.wanted(group))
+            print(f"{quote(group.name)}: {format_size(group.current)}, would ask for {size}")
     return 0
 
 
@@ -359,6 +394,11 @@ def show_status(run: str, as_json: bool) -> int:
         )
     for reason in found["reasons"]:
         print(quote(reason))
+    if groups := found.get("reclaim"):
+        for name, size in groups["asked"].items():
+            print(f"{quote(name)}: asked for {format_size(size)} of idle memory")
+        if groups["reason"]:
+            print(quote(f"control groups are left alone: {groups['reason']}"))
     return 0
 
 

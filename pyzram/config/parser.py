@@ -79,6 +79,7 @@ class Config(Value):
         "unload_on_stop",
         "tend",
         "tend_budget",
+        "tend_reclaim",
         "sources",
         "texts",
         "all_or_nothing",
@@ -88,6 +89,7 @@ class Config(Value):
     _takes_back: ClassVar[dict[str, Callable[[Any], Any]]] = {
         "devices": lambda found: tuple(map(DeviceConfig.from_dict, found)),
         "warnings": tuple,
+        "tend_reclaim": tuple,
     }
 
     path: str
@@ -102,6 +104,8 @@ class Config(Value):
     """Whether pyzram tend may do anything."""
     tend_budget: int | None
     """Bytes to a medium in any 24 hours; ``None`` leaves it to the medium."""
+    tend_reclaim: tuple[str, ...]
+    """Control groups whose idle memory pyzram tend sends to swap, as paths below the root."""
     sources: Mapping[str, str]
     """Variable to ``file:line`` of the value that counts; what is not there is the default."""
     texts: Mapping[str, str]
@@ -119,6 +123,7 @@ class Config(Value):
         unload_on_stop: bool = False,
         tend: bool = True,
         tend_budget: int | None = None,
+        tend_reclaim: tuple[str, ...] = (),
         sources: Mapping[str, str] = FrozenDict(),
         texts: Mapping[str, str] = FrozenDict(),
         all_or_nothing: bool = False,
@@ -131,6 +136,7 @@ class Config(Value):
             unload_on_stop,
             tend,
             tend_budget,
+            tend_reclaim,
             FrozenDict(sources),
             FrozenDict(texts),
             all_or_nothing,
@@ -225,6 +231,7 @@ class _Parser:
             unload_on_stop=self.setting("UNLOAD_ON_STOP", False),
             tend=self.setting("TEND", True),
             tend_budget=self.setting("TEND_BUDGET", None),
+            tend_reclaim=self.setting("TEND_RECLAIM", ()),
             sources=self.sources,
             texts=self.texts,
             all_or_nothing=self.setting("ALL_OR_NOTHING", False),

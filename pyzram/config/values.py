@@ -92,6 +92,14 @@ class Values:
     def yes_no(self, text: str) -> bool:
         return is_yes(text)
 
+    def control_groups(self, text: str) -> tuple[str, ...]:
+        """Paths below the root of the hierarchy, also with a slash before them."""
+        names = tuple(dict.fromkeys(word.strip("/") for word in self.words(text)))
+        for name in names:
+            if not name or any(part in ("", ".", "..") for part in name.split("/")):
+                raise InvalidValueError(f"{text!r}: not control groups such as user.slice")
+        return names
+
     def devices_count(self, text: str) -> int:
         return whole(text, 0, MAX_DEVICES)
 
@@ -318,6 +326,7 @@ GLOBALS: dict[str, Callable[[Values, str], Any]] = {
     "LOAD_ON_START": Values.yes_no,
     "TEND": Values.yes_no,
     "TEND_BUDGET": Values.plain_size,
+    "TEND_RECLAIM": Values.control_groups,
     "UNLOAD_ON_STOP": Values.yes_no,
     "NUM_DEVICES": Values.devices_count,
     "SWAPON_OPTS": Values.swapon_options,

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: MIT
+"""Idle memory of named control groups goes to swap before anybody is short of it.
+
+The rule is senpai's: every few seconds a small share of what a group holds is asked for, less the
+longer its own processes wait for memory, and nothing once that is a thousandth of the time. What is
+idle leaves, what is used comes back and ends it.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..kernel.holders import swap_areas
+from .machine import parse_pressure, read_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..kernel.sysfs import Sysfs
+
+MIB = 1 << 20
+EVERY = 6.0
+"""Seconds between two requests."""
+SHARE = 0.0005
+"""Of what a group holds, while none of its processes waits."""
+WAITING = 0.1
+"""Percent of the time that one of them waits, from which on nothing is asked for."""
+MOST = 64 * MIB
+LEAST = 4096
+SWAP_USED, AVAILABLE = 0.75, 0.5
+"""More of zram's swap in use, or more memory available, than these shares: nothing is."""
+
+
+class Group(NamedTuple):
+    """A control group at one moment, sizes in bytes."""
+
+    name: str
+    current: int
+    protected: float
+    """``memory.low`` or ``memory.min``, the larger: below it the group is left alone."""
+    some10: float | None
+    """Percent of the last 10 s that one of its processes waited; ``None`` without pressure."""
+
+
+class System(NamedTuple):
+    """What of the machine matters here, in bytes."""
+
+    total: int
+    available: int
+    swap: int
+    """Of zram's swap areas."""
+    swap_used: int
+    damon: bool
+    """DAMON_RECLAIM does the same already."""
+
+
+def wanted(group: Group) -> int:
+    """Bytes to ask a group for now; 0 for nothing, also where its pressure is not known."""
+    if group.some10 is None:
+        return 0
+    size = group.current * SHARE * max(0.0, 1.0 - group.some10 / WAITING)
+    size = min(size, MOST, group.current - group.protected)
+    return int(size) if size >= LEAST else 0
+
+
+def refusal(system: System) -> str:
+    """Why no group is to be asked now; empty if they may be."""
+    if system.damon:
+        return "DAMON_RECLAIM is on"
+    if not system.swap:
+        return "no swap on zram"
+    if system.swap_used > SWAP_USED * system.swap:
+        return f"more than {SWAP_USED:.0%} of the swap on zram is used"
+    if system.available > AVAILABLE * system.total:
+        return f"more than {AVAILABLE:.0%} of memory is available"
+    return ""
+
+
+class Reclaimer:
+    """Asks the kernel, and says once what it cannot ask.
+
+    Synchronization: one thread.
+    """
+
+    def __init__(self, sysfs: Sysfs, warn: Callable[[str], object]) -> None:
+        self.sysfs = sysfs
+        self.warn = warn
+        self.names: tuple[str, ...] = ()
+        """Control groups, as paths below the root of the hierarchy."""
+        self.asked: dict[str, int] = {}
+        """Bytes that each was asked for so far."""
+        self.reason = ""
+        """Why none was, the last time."""
+        self._told: set[tuple[str, str]] = set()
+
+    def look(self) -> tuple[System, list[Group]]:
+        """See how things are; a group that is not there now is left out."""
+        total, available = read_memory(self.sysfs)
+        areas = [area for name, area in swap_areas(self.sysfs).items() if name.startswith("zram")]
+        system = System(
+            total,
+            available,
+            sum(area.size for area in areas),
+            sum(area.used for area in areas),
+            self._read("sys/module/damon_reclaim/parameters/enabled").strip() == "Y",
+        )
+        return system, [group for name in self.names if (group := self._group(name)) is not None]
+
+    def step(self) -> None:
+        """Ask each group once for what the rule says."""
+        system, groups = self.look()
+        self.reason = refusal(system)
+        for group in groups if not self.reason else ():
+            if size := wanted(group):
+                self._ask(group.name, size)
+
+    def _ask(self, name: str, size: int) -> None:
+        from .._native import attr_write
+
+        try:
+            attr_write(self.sysfs.path(_place(name, "memory.reclaim")), str(size))
+        except OSError as err:
+            if err.errno == errno.EINTR or not os.path.isdir(self.sysfs.path(_place(name))):
+                return
+            if err.errno == errno.ENOENT:
+                self._tell(name, "no memory.reclaim (Linux 5.19)")
+                return
+            if err.errno != errno.EAGAIN:  # which means that there was less
+                self._tell(name, f"ask for memory: {err.strerror}")
+                return
+        self.asked[name] = self.asked.get(name, 0) + size
+
+    def _group(self, name: str) -> Group | None:
+        if not os.path.isdir(self.sysfs.path(_place(name))):
+            return None
+        try:
+            current = int(self.sysfs.read(_place(name, "memory.current")))
+        except (OSError, ValueError):
+            self._tell(name, "no memory.current: not of cgroup v2, or without memory controller")
+            return None
+        try:
+            some10 = parse_pressure(self.sysfs.read(_place(name, "memory.pressure"))).some10
+        except (OSError, KeyError, ValueError):
+            some10 = None
+            self._tell(name, "the kernel tells no pressure of it (psi=1)")
+        limits = [self._read(_place(name, f"memory.{kind}")) for kind in ("low", "min")]
+        return Group(name, current, max(map(_size, limits)), some10)
+
+    def _tell(self, name: str, text: str) -> None:
+        if (name, text) not in self._told:
+            self._told.add((name, text))
+            self.warn(f"control group {name}: {text}")
+
+    def _read(self, path: str) -> str:
+        try:
+            return self.sysfs.read(path)
+        except OSError:
+            return ""
+
+
+def _place(name: str, file: str = "") -> str:
+    return f"sys/fs/cgroup/{name}/{file}"
+
+
+def _size(text: str) -> float:
+    word = text.strip()
+    return math.inf if word == "max" else float(word or 0)
