@@ -29,6 +29,7 @@ def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
         (tmp_path / unit.name).write_text(text)
     units = [tmp_path / "zram.service", tmp_path / "zram@swap.service"]
     units.append(tmp_path / "zram-tend.service")
+    units += [tmp_path / "zram-tend-once.service", tmp_path / "zram-tend-once.timer"]
     units += [tmp_path / "zram-textfile.service", tmp_path / "zram-textfile.timer"]
     done = run("systemd-analyze", "verify", "--man=no", *units)
     assert (done.returncode, done.stdout) == (0, "")
@@ -45,6 +46,21 @@ def test_both_units_differ_in_the_file_alone() -> None:
     each = (UNITS / "zram@.service").read_text().splitlines()[3:]
     same = [line.replace(" --config /etc/conf.d/zram.%i", "").replace(" (%i)", "") for line in each]
     assert one == same
+
+
+def test_tending_once_is_as_confined_as_the_daemon() -> None:
+    """Each line of the daemon's sandbox is one of the other's too."""
+    daemon, once = (
+        {
+            line
+            for line in (UNITS / f"{name}.service").read_text().splitlines()
+            if "=" in line and not line.startswith("#")
+        }
+        for name in ("zram-tend", "zram-tend-once")
+    )
+    others = ("Description", "Type", "Exec", "Restart=", "RestartSec", "Watchdog", "WantedBy")
+    assert not {line for line in daemon - once if not line.startswith(others)}
+    assert "ExecStart=pyzram tend --once --quiet" in once
 
 
 def test_sysctls_are_recommended_and_not_set() -> None:
