@@ -71,6 +71,11 @@ $(VENV)/bin/vng: | deps
 vm: build $(VENV)/bin/vng
 	$(PYTEST) -s tests/$@
 
+# pyzram tend killed two hundred times and cut off from power, on three kernels. Takes an hour.
+.PHONY: kills
+kills: build $(VENV)/bin/vng
+	PYZRAM_KILLS=$${PYZRAM_KILLS:-200} $(PYTEST) -s tests/vm/test_tend.py tests/vm/test_tend_powercut.py -k "killed or power"
+
 # This tree on six other processors, by qemu-user; arches-short: parts of it on two, in minutes.
 arches: build
 	$(PYTEST) -s tests/arches -m long

@@ -26,6 +26,7 @@ from pathlib import Path
 import pyzram
 import pyzram.tend.ages as ages
 import pyzram.tend.policy as policy
+import pyzram.tend.reclaim as reclaim
 import pyzram.tend.tender as tender
 from pyzram.cli import tend
 from pyzram.kernel.sysfs import Sysfs
@@ -74,7 +75,7 @@ class Daemon:
                 os.dup2(fd, 1)
                 os.dup2(fd, 2)
                 for name, value in constants.items():
-                    for module in (policy, tender, ages):
+                    for module in (policy, tender, ages, reclaim):
                         if hasattr(module, name):
                             setattr(module, name, value)
                 # Ages in units of 64 s are too coarse for floors of seconds.
@@ -309,15 +310,26 @@ def trial_ages(_kills: int) -> dict[str, object]:
     }  # fmt: skip
 
 
-def trial_hog(_kills: int) -> dict[str, object]:
-    """Memory gets short in a memory cgroup: from the trigger to the first byte on the medium."""
-    backing = disk(64 * M)
-    sectors = Path("/sys/block") / backing.rpartition("/")[2] / "stat"
-    cgroup = Path("/sys/fs/cgroup/hog")
+def control_group(name: str) -> Path:
+    """One of that name, with the memory controller."""
+    cgroup = Path("/sys/fs/cgroup") / name
     if not Path("/sys/fs/cgroup/cgroup.controllers").exists():
         run("mount", "-t", "cgroup2", "none", "/sys/fs/cgroup")
     Path("/sys/fs/cgroup/cgroup.subtree_control").write_text("+memory")
     cgroup.mkdir()
+    return cgroup
+
+
+def remove_group(cgroup: Path) -> None:
+    until(lambda: not (cgroup / "cgroup.procs").read_text(), 10, f"{cgroup} is empty")
+    cgroup.rmdir()
+
+
+def trial_hog(_kills: int) -> dict[str, object]:
+    """Memory gets short in a memory cgroup: from the trigger to the first byte on the medium."""
+    backing = disk(64 * M)
+    sectors = Path("/sys/block") / backing.rpartition("/")[2] / "stat"
+    cgroup = control_group("hog")
     constants = {**AT_ONCE, "OLDEST": 1e9, "FLOOR": 8.0, "FLOOR_PRESSED": 8.0, "HUGE_FLOOR": 8.0}
     # Calm looks once in a long time here: what happens, happens by the trigger.
     constants |= {"LOOK": 600.0, "ROUNDS": {**policy.ROUNDS, "pressed": 1.0, "choked": 1.0}}
@@ -357,9 +369,63 @@ def trial_hog(_kills: int) -> dict[str, object]:
         writes = bd(device)[2]
         whole = get(device, 16384, 1024) == noise(1024, 3)
         run("swapoff", device.node)
-    until(lambda: not (cgroup / "cgroup.procs").read_text(), 10, "the hog is gone")
-    cgroup.rmdir()
+    remove_group(cgroup)
     return {"before": quiet, "reaction": reaction, "writes": writes, "equal": whole}
+
+
+class Sleeper:
+    """A process in a control group of its own that holds memory and does not use it."""
+
+    SIZE = 8 * M
+
+    def __init__(self, cgroup: Path) -> None:
+        self.cgroup = cgroup
+        self._ask, ask = os.pipe()
+        answer, self._answer = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            (cgroup / "cgroup.procs").write_text(str(os.getpid()))
+            memory = mmap.mmap(-1, self.SIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+            memory[:] = os.urandom(self.SIZE)
+            digest = hashlib.sha256(memory).digest()
+            os.write(self._answer, b"!")
+            os.read(self._ask, 1)
+            os.write(self._answer, b"=" if hashlib.sha256(memory).digest() == digest else b"#")
+            os._exit(0)
+        self._ask, self._answer = ask, answer
+        assert os.read(self._answer, 1) == b"!"
+
+    def swapped(self) -> int:
+        return int((self.cgroup / "memory.swap.current").read_text())
+
+    def unchanged(self) -> bool:
+        """Have it use its memory once more, and end."""
+        os.write(self._ask, b"?")
+        same = os.read(self._answer, 1) == b"="
+        os.waitpid(self.pid, 0)
+        return same
+
+
+def trial_reclaim(_kills: int) -> dict[str, object]:
+    """Idle memory of a named control group goes to swap, and of no other, nor below memory.low."""
+    groups = {name: control_group(name) for name in ("named", "kept", "other")}
+    (groups["kept"] / "memory.low").write_text("max")
+    config = FOLDER / "zram"
+    config.write_text('ZRAM_SIZE_0=16M\nTEND_RECLAIM="/named kept gone"\n')
+    hasty = {**AT_ONCE, "EVERY": 0.5, "SHARE": 0.05, "AVAILABLE": 2.0}
+    with pyzram.Zram.add() as device:
+        device.configure(disksize="128M", algorithm="lz4")
+        run("mkswap", device.node)
+        run("swapon", "-p", "32000", device.node)
+        sleepers = {name: Sleeper(cgroup) for name, cgroup in groups.items()}
+        with daemon("-c", str(config), **hasty):
+            until(lambda: sleepers["named"].swapped() >= Sleeper.SIZE // 2, 200, "it is swapped")
+        swapped = {name: sleeper.swapped() for name, sleeper in sleepers.items()}
+        equal = [sleeper.unchanged() for sleeper in sleepers.values()]
+        run("swapoff", device.node)
+    for cgroup in groups.values():
+        remove_group(cgroup)
+    return {"swapped": swapped, "equal": equal}
 
 
 def trial_calm(_kills: int) -> dict[str, object]:
@@ -388,10 +454,11 @@ def trial_calm(_kills: int) -> dict[str, object]:
 
 def trial_kills(kills: int) -> dict[str, object]:
     """SIGKILL at random moments of writing: the budget holds, limits are put right."""
-    budget, pages = 96 * M, 1024
+    budget, pages = kills * M // 2, 1024
     constants = {
         **AT_ONCE, "OLDEST": 0.5, "FLOOR": 0.5, "FLOOR_PRESSED": 0.5, "HUGE_FLOOR": 0.5,
-        "ROUNDS": dict.fromkeys(policy.ROUNDS, 0.0), "LOOK": 0.1, "PIECE": 64, "CHUNK_LEAST": M,
+        "ROUNDS": dict.fromkeys(policy.ROUNDS, 0.0), "LOOK": 0.1, "PIECE": 64,
+        "CHUNK_LEAST": M // 4,
     }  # fmt: skip
     rng = random.Random(5)
     own = 1 << 30 >> 12
@@ -399,19 +466,31 @@ def trial_kills(kills: int) -> dict[str, object]:
         device.set_writeback_limit(own)
         device.set_writeback_limit_enable(True)
         within = 0
+        spent = False
         limits = Path("/run/pyzram/limits") / device.name
         for number in range(kills):
             put(device, 0, noise(64, number) * (pages // 64))
             time.sleep(0.5)
             running = Daemon(device.name, "--budget", str(budget), **constants)
-            before, end = bd(device)[2], time.monotonic() + 60
+            before, end = bd(device)[2], time.monotonic() + (3 if spent else 60)
             while bd(device)[2] == before and time.monotonic() < end:
                 time.sleep(0.005)
+            # Whatever is left of the budget then, it is less than a step.
+            spent = spent or bd(device)[2] == before
             time.sleep(rng.uniform(0, 1.0))
             assert running.end(signal.SIGKILL) == -signal.SIGKILL, "the daemon had ended"
             within += limits.exists()
             assert bd(device)[2] * PAGE <= budget, "over the budget"
             assert before <= bd(device)[2]
+        # Undisturbed at last, it stops by itself: what is left then is less than a step.
+        running = Daemon(device.name, "--budget", str(budget), **constants)
+        last, since = -1, time.monotonic()
+        while time.monotonic() - since < 15:
+            put(device, 0, noise(64, kills := kills + 1) * (pages // 64))
+            time.sleep(2)
+            if bd(device)[2] != last:
+                last, since = bd(device)[2], time.monotonic()
+        assert running.end(signal.SIGKILL) == -signal.SIGKILL, "the daemon had ended"
         killed = bd(device)[2]
         # The next run puts the limit right, whoever does it.
         put(device, pages, noise(64, 7))
@@ -421,8 +500,9 @@ def trial_kills(kills: int) -> dict[str, object]:
         left = device.read_writeback_limit()
         enabled = device.read_writeback_limit_enable()
     return {
-        "kills": kills, "within": within, "killed": killed * PAGE, "writes": writes * PAGE,
-        "budget": budget, "limit": [own, left, own - writes * (PAGE // 4096)], "enabled": enabled,
+        "kills": number + 1, "within": within, "killed": killed * PAGE,
+        "writes": writes * PAGE, "budget": budget, "enabled": enabled,
+        "limit": [own, left, own - writes * (PAGE // 4096)],
     }  # fmt: skip
 
 
