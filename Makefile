@@ -128,12 +128,16 @@ deb: deps
 # to be enabled; manual pages and completions are in the wheel.
 SYSCONFDIR ?= /etc
 UNITDIR    ?= /usr/lib/systemd/system
+# Where pyzram looks for the distribution's defaults: not to be changed here alone.
+VENDORDIR  := /usr/lib/pyzram
 
+# Without /etc/conf.d/zram.d, which is the administrator's to make: Portage takes no folder in conf.d.
 install-config:
 	install -d $(DESTDIR)$(SYSCONFDIR)/conf.d
 	for file in initscripts/openrc/*.confd; do \
 		install -m 644 $$file $(DESTDIR)$(SYSCONFDIR)/conf.d/$$(basename $$file .confd) || exit 1; done
 	install -D -m 644 -t $(DESTDIR)$(SYSCONFDIR)/sysctl.d initscripts/sysctl.d/*
+	install -D -m 644 -t $(DESTDIR)$(VENDORDIR) initscripts/vendor/*
 
 install-openrc:
 	install -d $(DESTDIR)$(SYSCONFDIR)/init.d

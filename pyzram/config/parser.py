@@ -175,11 +175,20 @@ def read_config(path: str, *, ram: int, cpus: int) -> Config:
         ConfigError: something in it is wrong.
     """
     layers, missing = read_layers(path)
-    config = _Parser(path, Values(ram, cpus, True)).parse(layers)
+    config = parse_layers(layers, path, ram=ram, cpus=cpus)
     if missing:
         none = f"{path}: there is no such file, the defaults apply"
         config = config.replace(warnings=(*config.warnings, none))
     return config
+
+
+def parse_layers(layers: Sequence[Layer], path: str, *, ram: int, cpus: int) -> Config:
+    """Turn the files that :func:`~pyzram.config.layers.read_layers` found into what they ask for.
+
+    Raises:
+        ConfigError: something in them is wrong.
+    """
+    return _Parser(path, Values(ram, cpus, True)).parse(layers)
 
 
 def parse_config(

@@ -9,14 +9,14 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..config.layers import DEFAULT_PATH
-from ..config.parser import Config, ConfigError, read_config
+from ..config.layers import DEFAULT_PATH, read_layers
+from ..config.parser import Config, ConfigError, parse_layers
 from ..device.features import Features, features
 from ..device.zram import Zram
-from ..errors import DeviceNotFoundError, UnsupportedError
+from ..errors import DeviceNotFoundError, UnsupportedError, from_errno
 from ..kernel import holders
 from ..kernel.parse import SwapArea, parse_mountinfo, parse_swaps
-from ..kernel.sysfs import Sysfs
+from ..kernel.sysfs import Sysfs, read_if_there
 from ..kernel.system import resume_device, zswap_enabled
 from ..limits import total_memory
 
@@ -73,9 +73,7 @@ def take_snapshot(*, sysfs: Sysfs | None = None, config_path: str = DEFAULT_PATH
         raise UnsupportedError(
             errno.ENOENT, "no zram driver is loaded (modprobe zram)", tree.control
         )
-    config, config_error = _config(
-        tree.root + config_path if config_path.startswith("/") else config_path
-    )
+    config, config_error = _config(tree, config_path)
     stats = []
     for number in tree.numbers():
         try:
@@ -105,13 +103,18 @@ def take_snapshot(*, sysfs: Sysfs | None = None, config_path: str = DEFAULT_PATH
     )
 
 
-def _config(path: str) -> tuple[Config | None, str | None]:
-    if not os.path.exists(path):
-        return None, None
+def _config(tree: Sysfs, path: str) -> tuple[Config | None, str | None]:
+    """Read the files, whichever there are; none at all is no configuration."""
+    where = tree.root + path if path.startswith("/") else path
     try:
-        return read_config(path, ram=total_memory(), cpus=os.cpu_count() or 1), None
+        layers, none = read_layers(where)
+        if none:
+            return None, None
+        return parse_layers(layers, where, ram=total_memory(), cpus=os.cpu_count() or 1), None
     except ConfigError as err:
         return None, str(err)
+    except FileNotFoundError:
+        return None, None
 
 
 def _tended(tree: Sysfs) -> float | None:
@@ -122,20 +125,21 @@ def _tended(tree: Sysfs) -> float | None:
     )
     found = []
     for folder, name in folders:
+        path = f"{tree.root}{folder}/{name}"
         try:
-            found.append(time.time() - os.stat(f"{tree.root}{folder}/{name}").st_mtime)
+            found.append(time.time() - os.stat(path).st_mtime)
         except PermissionError:
             return 0.0  # not for us to know, so no reason to complain
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             continue
+        except OSError as err:
+            raise from_errno(err.errno or 0, f"{path}: look", path) from err
     return min((max(0.0, age) for age in found), default=None)
 
 
 def _text(tree: Sysfs, path: str) -> str | None:
-    try:
-        return tree.read(path).strip()
-    except OSError:
-        return None
+    text = read_if_there(tree.path(path))
+    return None if text is None else text.strip()
 
 
 def _number(text: str | None) -> int | None:

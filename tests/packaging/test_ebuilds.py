@@ -91,6 +91,7 @@ def test_the_release_emerges_and_works(emerge) -> None:
         *("--run", "pyzram --version"),
         *("--expect", "/etc/init.d/zram"),
         *("--expect", "/etc/conf.d/zram"),
+        *("--expect", "/usr/lib/pyzram/zram.conf"),
         *("--expect", "/usr/lib/systemd/system/zram@.service"),
         *("--expect", "/usr/share/man/man8/zram_stats.8*"),
         *("--expect", "/usr/share/bash-completion/completions/zram_stats.bash"),

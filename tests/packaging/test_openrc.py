@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,7 @@ class ObservedSystem:
         self.directory = directory
         self.shell = shell
         self.run = directory / "run"
+        self.vendor = directory / "vendor"
         for name in ("init.d", "conf.d", "runlevels/boot", "root-etc"):
             (directory / name).mkdir(parents=True)
         for name in RC_DIRECTORIES:
@@ -93,6 +95,13 @@ class ObservedSystem:
             binds.append(f"mkdir -p /etc/{name}; mount --bind {self.directory}/{name} /etc/{name}")
         if self.shell == "busybox":
             binds.append(f"mount --bind {shutil.which('busybox')} /bin/sh")
+        if self.vendor.exists():
+            # The machine's own /usr/lib with a folder more.
+            over = f"lowerdir=/usr/lib,upperdir={etc}/upper,workdir={etc}/work"
+            binds.append(
+                f"mount -t tmpfs none {etc}; mkdir {etc}/upper {etc}/work; mount -t overlay none "
+                f"-o {over} /usr/lib; cp -a {self.vendor} /usr/lib/pyzram"
+            )
         binds.append(f"cat {self.directory}/rc.conf > /etc/rc.conf")
         binds.append(f"mount --bind {self.run} /run")
         return run("unshare", "-m", "bash", "-ec", "\n".join([*binds, "set +e", script]))
@@ -143,8 +152,9 @@ def test_script_and_configuration_are_posix_shell(shell: str) -> None:
 
 
 def test_the_shipped_configuration_says_nothing_but_comments() -> None:
-    lines = CONFD.read_text().splitlines()
-    assert all(not line or line.startswith("#") for line in lines)
+    for path in (CONFD, TREE / "initscripts/vendor/zram.conf"):
+        lines = path.read_text().splitlines()
+        assert all(not line or line.startswith("#") for line in lines)
 
 
 def test_every_default_in_the_shipped_configuration_is_the_default(tmp_path: Path) -> None:
@@ -289,6 +299,37 @@ def test_a_service_for_one_device_has_its_own_file_and_comes_before_bootmisc(
     assert before.count("Setting up zram devices") == 1, lines
     assert bootmisc
     assert after.count("Setting up zram devices") == 1, lines
+
+
+@needs_openrc
+@pytest.mark.parametrize("place", ["conf.d/zram.d", "vendor", "vendor/zram.conf.d"])
+def test_a_drop_in_that_mounts_on_tmp_brings_the_service_before_bootmisc(
+    machine: ObservedSystem, place: str
+) -> None:
+    folder = machine.directory / place
+    folder.mkdir(parents=True)
+    (machine.directory / "runlevels/boot/zram").symlink_to("/etc/init.d/zram")
+    text = "ZRAM_SIZE_1=64M\nZRAM_MOUNT_1=/tmp\n"
+    (folder / "zram.conf").write_text(text)
+    status = "rc-service zram status; rc-service zram stop && echo stopped"
+    lines = machine.sh(f"openrc boot; {status}").stdout
+    assert "running /tmp size 64M" in lines
+    assert lines.rstrip().endswith("stopped")
+    before, bootmisc, _ = lines.partition("started bootmisc\n")
+    assert bootmisc
+    assert "Setting up zram devices" in before, lines
+    # A changed file changes the order; that of a package when it is told to look: OpenRC 0.45 reads
+    # which files there are outside of /etc and does not look at them.
+    update = "-u " if place.startswith("vendor") else ""
+    order = (
+        f"RC_SVCNAME=test /lib/rc/bin/rc-depend {update}zram >/dev/null; "
+        "sed -n '/service=.zram/,$s/.*_i\\(before\\|after\\)_.*=/\\1 /p' /run/openrc/deptree"
+    )
+    assert "before 'bootmisc'" in machine.sh(order).stdout
+    changed = folder / "zram.conf"
+    changed.write_text("".join(f"#{line}" for line in text.splitlines(True)))
+    os.utime(changed, (time.time() + 5,) * 2)
+    assert "after 'bootmisc'" in machine.sh(order).stdout
 
 
 @needs_openrc

@@ -29,6 +29,7 @@ PLACES = {
     rf"{COMPLETIONS}/(.*\.fish)": r"usr/share/fish/vendor_completions.d/\1",
     r"initscripts/openrc/(.*)\.confd": r"etc/conf.d/\1",
     r"initscripts/sysctl\.d/(.*)": r"etc/sysctl.d/\1",
+    r"initscripts/vendor/(.*)": r"usr/lib/pyzram/\1",
 }
 SYSTEMD = {r"initscripts/systemd/(.*)": r"usr/lib/systemd/system/\1"}
 OPENRC = {

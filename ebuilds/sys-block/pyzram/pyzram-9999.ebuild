@@ -70,6 +70,9 @@ python_install_all() {
 		newconfd "${file}" "$(basename "${file}" .confd)"
 	done
 	systemd_dounit initscripts/systemd/*
+	# where the distribution's defaults are looked for, whatever the prefix of libraries
+	insinto /usr/lib/pyzram
+	doins initscripts/vendor/*
 	# nothing in it is active: the administrator takes from it
 	insinto /etc/sysctl.d
 	doins initscripts/sysctl.d/*
