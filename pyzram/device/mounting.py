@@ -22,6 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Self
 
+    from ..kernel.opened import MadeFolder
     from ..kernel.parse import Mount
     from ..kernel.sysfs import Sysfs
 
@@ -34,14 +35,16 @@ REMEDIES = {
 class Folder:
     """The folder that a device is to be mounted on, open (O_PATH) within the context.
 
+    With a list for ``made`` it is made, and what is above it, where it is not there.
+
     Raises:
         ZramOSError: it is not there, no folder, or reached by a link that others can change.
     """
 
-    def __init__(self, name: str, point: str) -> None:
+    def __init__(self, name: str, point: str, *, made: list[MadeFolder] | None = None) -> None:
         self.point = point
         try:
-            self.fd = open_path(point, os.O_PATH | os.O_DIRECTORY)
+            self.fd = open_path(point, os.O_PATH | os.O_DIRECTORY, made=made)
         except OSError as err:
             code = err.errno or 0
             raise from_errno(

@@ -13,14 +13,19 @@ from stat import S_ISLNK, S_ISVTX
 
 from .sysfs import read_text
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    MadeFolder = tuple[str, int, int]  # path, st_dev, st_ino
+
 LINKS_MAX = 40  # as many as the kernel follows
 
 
-def open_path(path: str, flags: int = os.O_PATH) -> int:
+def open_path(path: str, flags: int = os.O_PATH, *, made: list[MadeFolder] | None = None) -> int:
     """Open an absolute path; of symbolic links only those that nobody but root can change.
 
     Every folder on the way is opened from the one before it. A link counts if it and its folder
-    belong to root (or to who runs this), and others may not replace it.
+    belong to root (or to who runs this), and others may not replace it. With a list for ``made``,
+    folders that are not there are made and added to it.
 
     Raises:
         OSError: ELOOP for a link of somebody else's, or what the kernel says.
@@ -31,7 +36,7 @@ def open_path(path: str, flags: int = os.O_PATH) -> int:
     try:
         while names:
             name = names.pop()
-            found = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+            found = _open_in(folder, name, made)
             status = os.fstat(found)
             if not S_ISLNK(status.st_mode):
                 folder, found = found, folder
@@ -56,6 +61,43 @@ def open_path(path: str, flags: int = os.O_PATH) -> int:
     finally:
         if folder >= 0:
             os.close(folder)
+
+
+def _open_in(folder: int, name: str, made: list[MadeFolder] | None) -> int:
+    flags = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(name, flags, dir_fd=folder)
+    except FileNotFoundError:
+        if made is None:
+            raise
+    os.mkdir(name, 0o755, dir_fd=folder)
+    found = os.open(name, flags, dir_fd=folder)
+    status = os.fstat(found)
+    made.append((os.readlink(fd_path(found)), status.st_dev, status.st_ino))
+    return found
+
+
+def remove_made(made: list[MadeFolder]) -> None:
+    """Remove what :func:`open_path` has made, the newest first, as far as it is empty.
+
+    Raises:
+        OSError: one cannot be removed, and not because somebody else has put something there.
+    """
+    for path, device, inode in reversed(made):
+        above, _, name = path.rpartition("/")
+        try:
+            parent = open_path(above or "/", os.O_PATH | os.O_DIRECTORY)
+        except FileNotFoundError:
+            continue
+        try:
+            status = os.stat(name, dir_fd=parent, follow_symlinks=False)
+            if (status.st_dev, status.st_ino) == (device, inode):
+                os.rmdir(name, dir_fd=parent)
+        except OSError as err:
+            if err.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EBUSY):
+                raise
+        finally:
+            os.close(parent)
 
 
 def _ours_alone(folder: os.stat_result, link: os.stat_result) -> bool:

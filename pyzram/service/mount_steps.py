@@ -12,14 +12,17 @@ from ..device.file_system import LABEL_OPTION
 from ..device.mounting import Folder, Mounted, run_mount, unmount
 from ..errors import UnsupportedError, from_errno
 from ..kernel import holders
-from ..kernel.opened import is_mount_root
+from ..kernel.opened import is_mount_root, remove_made
 from ..text import quote
 from .diff import mount_words, remount_words, settings_of
 from .steps import Action
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..kernel.opened import MadeFolder
     from ..kernel.parse import Mount as MountLine
+    from .executor import Executor
+    from .plan import Step
 
 
 class MountAction(Action):
@@ -45,16 +48,20 @@ class Mkfs(Action):
 
 
 class Mount(MountAction):
-    """Mount a device."""
+    """Mount a device, on a folder that is made where there is none."""
 
     before: frozenset[int] | None = None
+
+    def __init__(self, run: Executor, step: Step) -> None:
+        super().__init__(run, step)
+        self.made: list[MadeFolder] = []
 
     def do(self) -> None:
         desired, name = self.desired, self.name
         point = desired.mount_point or ""
         options = mount_words(desired.mount_options, desired.discard)
         words = ["-t", desired.fstype, *(["-o", options] if options else [])]
-        with self.held() as device, Folder(name, point) as folder:
+        with self.held() as device, Folder(name, point, made=self.made) as folder:
             if is_mount_root(folder.fd):
                 raise from_errno(
                     EBUSY,
@@ -73,12 +80,11 @@ class Mount(MountAction):
         return f"unmount {quote(self.desired.mount_point or '')}"
 
     def undo(self) -> None:
-        if self.before is None:
-            return
         # What this step has made, and no other mount of the device or of the place.
-        for mount in reversed(self.mounts()):
-            if mount.id not in self.before:
+        for mount in reversed(self.mounts() if self.before is not None else []):
+            if mount.id not in (self.before or ()):
                 unmount(self.run.sysfs, self.name, mount.point)
+        remove_made(self.made)
 
 
 class Umount(Action):

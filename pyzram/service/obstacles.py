@@ -7,14 +7,16 @@ what runs already nothing is said.
 
 from __future__ import annotations
 
+import errno
 import os
 
 from ..device.backing_attach import check_backing
 from ..device.features import features
 from ..device.file_system import MKFS_PACKAGES
 from ..device.mounting import Folder
-from ..errors import AccessError, ZramError
+from ..errors import AccessError, ZramError, ZramOSError
 from ..external import find
+from ..text import quote
 from ..value import Value
 from .steps import first_offered, readable
 
@@ -149,8 +151,12 @@ def _file_system(desired: DeviceConfig, sysfs: Sysfs) -> Iterator[Found]:
     try:
         with Folder("", point):
             pass
-    except ZramError as err:
-        yield "ZRAM_MOUNT", str(err).removeprefix(": "), True
+    except ZramOSError as err:
+        if err.errno == errno.ENOENT:
+            why = f"{quote(point)}: there is no such directory: start makes it"
+            yield "ZRAM_MOUNT", why, False
+        else:
+            yield "ZRAM_MOUNT", str(err).removeprefix(": "), True
 
 
 def _kernel_has(fstype: str, sysfs: Sysfs) -> bool:
@@ -168,6 +174,8 @@ def _kernel_has(fstype: str, sysfs: Sysfs) -> bool:
             with open(f"{folder}/{name}", encoding="utf-8", errors="replace") as file:
                 if any(line.split()[1:2] == [f"fs-{fstype}"] for line in file):
                     return True
-        except OSError:
+        except FileNotFoundError:
             continue
+        except OSError:
+            return True
     return False

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import stat
 import subprocess
 from dataclasses import dataclass, field
 from functools import cache
@@ -171,12 +172,21 @@ class Root:
                         device.units[str(path.relative_to(self.folder / "out"))] = answer_units
         return answer
 
-    def set_up(self, number: int) -> tuple[dict[str, str], str]:
-        """What the peer writes to the device's attributes, in a run after :meth:`ask`."""
+    def set_up(self, number: int, **special: tuple[int, int] | None) -> tuple[dict[str, str], str]:
+        """What the peer writes to the device's attributes, in a run after :meth:`ask`.
+
+        ``special`` are attributes that a kernel has not (``None``), or in whose place is a device.
+        """
         block = self.folder / f"sys/block/zram{number}"
+        if special:
+            shutil.rmtree(block, ignore_errors=True)
         block.mkdir(parents=True, exist_ok=True)
+        for name, device in special.items():
+            if device is not None:
+                os.mknod(block / name, stat.S_IFCHR | 0o666, os.makedev(*device))
+                (block / name).chmod(0o666)
         pipes = {}
-        for name in ATTRIBUTES:
+        for name in set(ATTRIBUTES) - set(special):
             if not (block / name).exists():
                 os.mkfifo(block / name)
             (block / name).chmod(0o666)
@@ -192,4 +202,6 @@ class Root:
         finally:
             for pipe in pipes.values():
                 os.close(pipe)
+            for name in special:
+                (block / name).unlink(missing_ok=True)
         return written, done.stderr

@@ -120,6 +120,54 @@ def test_the_commands_say_the_same(root: Root, total: Count, tmp_path: Path, tex
     assert found.different == []
 
 
+# ---- what the kernel lacks ---------------------------------------------------------------------
+
+# As the kernel's files: a write to the first is EINVAL, to the second ENOSPC.
+EINVAL, ENOSPC = (10, 237), (1, 7)
+
+
+@pytest.mark.parametrize(
+    ("keys", "lacks", "comes_up"),
+    [
+        ("compression-algorithm = nosuch", {"comp_algorithm": EINVAL}, True),
+        ("compression-algorithm = nosuch", {"comp_algorithm": ENOSPC}, False),
+        ("compression-algorithm = lz4 nosuch", {"recomp_algorithm": EINVAL}, True),
+        ("compression-algorithm = lz4 nosuch", {"recomp_algorithm": None}, True),
+        ("writeback-device = /dev/sdz", {"backing_dev": None}, True),
+        ("writeback-device = /dev/sdz", {"backing_dev": EINVAL}, False),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else None,
+)
+def test_what_the_kernel_lacks(
+    root: Root, tmp_path: Path, keys: str, lacks: dict[str, tuple[int, int] | None], comes_up: bool
+) -> None:
+    """Which of it costs the peer its device; ours is judged by the plan that the import makes."""
+    if os.geteuid():
+        pytest.skip("needs root, for device nodes")
+    text = f"[zram0]\nzram-size = 64\n{keys}\n"
+    assert root.ask(text).devices
+    written, said = root.set_up(0, **lacks)
+    assert ("disksize" in written) is comes_up, said
+    config = parse_config(import_files([(MAIN, text)]).text(), ram=8 << 30, cpus=4)
+    (ours,) = config.devices
+    if "comp_algorithm" in lacks and comes_up:
+        from pyzram.service.steps import first_offered
+
+        assert first_offered(ours.algorithms, ("lzo-rle", "lz4")) is None, "left to the kernel"
+    # test_one_bad_device shows the others on a real kernel.
+    assert bool(ours.recompression) is ("recomp_algorithm" in lacks)
+    assert bool(ours.backing_dev) is ("backing_dev" in lacks)
+
+
+def test_a_backing_device_that_is_not_there_is_waited_for(root: Root) -> None:
+    """So the peer's device does not come up without it: nor does ours."""
+    answer = root.ask("[zram0]\nzram-size = 64\nwriteback-device = /dev/sdz\n")
+    (bindings,) = [
+        text for name, text in answer.devices[0].units.items() if name.endswith("bindings.conf")
+    ]
+    assert "BindsTo=dev-%i.swap dev-sdz.device" in bindings
+
+
 # ---- generated ---------------------------------------------------------------------------------
 
 NUMBERS = st.one_of(

@@ -74,14 +74,32 @@ def test_swapon_refused(box: Box) -> None:
     assert box.numbers() == []
 
 
-def test_mkfs_missing_and_mount_point_missing(box: Box) -> None:
+def test_mkfs_missing_and_no_folder_for_a_mount_point(box: Box) -> None:
     box.write(f"ZRAM_SIZE_0=64M\nZRAM_MOUNT_0={box.directory}/none\nZRAM_FSTYPE_0=nosuchfs\n")
     assert "mkfs.nosuchfs is missing" in box.fails("start")
-    box.write(f"ZRAM_SIZE_0=64M\nZRAM_MOUNT_0={box.directory}/none\n")
-    said = box.fails("start")
-    assert f"mount on {box.directory}/none: No such file" in said
-    assert "make the directory first" in said
+    box.write(f"ZRAM_SIZE_0=64M\nZRAM_MOUNT_0={box.conf}/none\n")
+    assert f"mount on {box.conf}/none: Not a directory" in box.fails("start")
     assert box.numbers() == []
+    assert not (box.directory / "none").exists()
+
+
+def test_folders_made_for_a_mount_go_with_it_when_the_start_fails(box: Box) -> None:
+    """Those that have become somebody else's stay."""
+    where, real = box.directory / "a/b/c", "exec /bin/mount"
+    box.write(f"ZRAM_SIZE_0=64M\nZRAM_MOUNT_0={where}\n")
+    path = programs(box, mount="echo no luck >&2; exit 1")
+    assert "no luck" in box.fails("start", PATH=f"{path}:{os.environ['PATH']}")
+    assert not (box.directory / "a").exists()
+    script = f"mkdir {box.directory}/a/theirs; echo no luck >&2; exit 1"
+    (Path(path) / "mount").write_text(f"#!/bin/sh\n{script}\n")
+    assert "no luck" in box.fails("start", PATH=f"{path}:{os.environ['PATH']}")
+    assert [found.name for found in (box.directory / "a").iterdir()] == ["theirs"]
+    (Path(path) / "mount").write_text(f'#!/bin/sh\n{real} "$@"\n')
+    box.fine("start", PATH=f"{path}:{os.environ['PATH']}")
+    assert where.is_mount()
+    assert (where.parent.stat().st_mode & 0o7777, where.parent.stat().st_uid) == (0o755, 0)
+    box.fine("stop")
+    assert where.is_dir() and not where.is_mount()
 
 
 def test_how_to_use_a_program_is_not_why_it_failed(box: Box) -> None:
@@ -141,7 +159,7 @@ def test_the_third_of_four_devices_failing(box: Box, step: str) -> None:
 def test_a_fourth_device_failing_leaves_those_that_ran_before(box: Box) -> None:
     box.fine("start")
     before = box.numbers()
-    box.write(SMALL + f"ZRAM_SIZE_1=64M\nZRAM_MOUNT_1={box.directory}/none\n")
+    box.write(SMALL + f"ZRAM_SIZE_1=64M\nZRAM_MOUNT_1={box.conf}\n")
     assert "device 1: " in box.fails("start")
     assert box.numbers() == before
     assert f"/dev/zram{before[0]}" in swaps()

@@ -45,8 +45,9 @@ def no_file_system(box: Box) -> tuple[str, str, dict[str, str]]:
 
 
 def no_folder(box: Box) -> tuple[str, str, dict[str, str]]:
-    text = f"ZRAM_SIZE_1=64M\nZRAM_MOUNT_1={box.directory}/none\n"
-    return text, "none: No such file or directory (make the directory first)", {}
+    (box.directory / "file").touch()
+    text = f"ZRAM_SIZE_1=64M\nZRAM_MOUNT_1={box.directory}/file/none\n"
+    return text, "file/none: Not a directory", {}
 
 
 def no_algorithm(_box: Box) -> tuple[str, str, dict[str, str]]:
@@ -135,7 +136,7 @@ def test_check_plan_and_start_agree(
 
 
 def test_all_or_nothing(box: Box) -> None:
-    box.write(GOOD + f"ZRAM_SIZE_1=64M\nZRAM_MOUNT_1={box.directory}/none\nALL_OR_NOTHING=yes\n")
+    box.write(GOOD + f"ZRAM_SIZE_1=64M\nZRAM_MOUNT_1={box.conf}\nALL_OR_NOTHING=yes\n")
     before = set(swaps())
     assert "device 1: " in box.fails("start")
     assert box.numbers() == []
@@ -144,15 +145,14 @@ def test_all_or_nothing(box: Box) -> None:
     box.write(SMALL)
     box.fine("start")
     known = box.known()
-    box.write(SMALL + f"ZRAM_SIZE_1=64M\nZRAM_MOUNT_1={box.directory}/none\nALL_OR_NOTHING=yes\n")
+    box.write(SMALL + f"ZRAM_SIZE_1=64M\nZRAM_MOUNT_1={box.conf}\nALL_OR_NOTHING=yes\n")
     assert "device 1: " in box.fails("start")
     assert box.known() == known
 
 
 def test_all_fail_and_each_is_told(box: Box) -> None:
     box.write(
-        "ZRAM_SIZE_0=64M\nZRAM_ALGORITHM_0=nosuch\n"
-        f"ZRAM_SIZE_1=64M\nZRAM_MOUNT_1={box.directory}/none\n"
+        f"ZRAM_SIZE_0=64M\nZRAM_ALGORITHM_0=nosuch\nZRAM_SIZE_1=64M\nZRAM_MOUNT_1={box.conf}\n"
     )
     done = box.pyzram("start")
     assert done.returncode == 1
