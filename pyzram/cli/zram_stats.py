@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from ..errors import ZramError
+from ..errors import DeviceNotFoundError, ZramError
 from ..kernel.attributes import AttributeReader, Attributes
 from ..kernel.sysfs import Sysfs, device_number
 from . import output, stats_columns
@@ -220,7 +220,8 @@ class Collection:
                 figures = Attributes(self.reader, number)
                 disksize = figures["disksize"]
             except ZramError as err:
-                if self.operands:
+                # Of all devices, one may have gone since they were listed.
+                if self.operands or not isinstance(err, DeviceNotFoundError):
                     self.fail(str(err))
                 continue
             if disksize == 0 and not self.operands:

@@ -23,7 +23,7 @@ from ..external import run_program
 from ..kernel import holders
 from ..kernel.opened import fd_path, open_path
 from ..kernel.parse import parse_mountinfo, parse_swaps
-from ..kernel.sysfs import Sysfs, read_text
+from ..kernel.sysfs import Sysfs, is_there, read_if_there, read_text
 from ..text import quote
 from ..units import parse_size
 from . import loop
@@ -172,17 +172,18 @@ def release_backing(store: BackingStore) -> None:
 
 
 def backing_file(device: str, *, sysfs: Sysfs | None = None) -> str | None:
-    """Return the file behind a loop device, or ``None`` for another kind of device."""
+    """Return the file behind a loop device, or ``None`` for another kind of device.
+
+    Raises:
+        ZramOSError: that cannot be told.
+    """
     tree = sysfs or Sysfs()
     return _loop_file(tree, holders.block_name(tree, device))
 
 
 def _loop_file(tree: Sysfs, name: str) -> str | None:
-    try:
-        text = read_text(tree.block(name) + "/loop/backing_file")
-    except OSError:
-        return None
-    return text.removesuffix("\n")
+    text = read_if_there(tree.block(name) + "/loop/backing_file")
+    return None if text is None else text.removesuffix("\n")
 
 
 def _signatures(text: str, fd: int) -> list[str]:
@@ -222,7 +223,7 @@ def _device_users(tree: Sysfs, path: str, fd: int) -> list[str]:
         if holders.device_name(tree, number) in swaps:
             found.append(f"{on}active swap")
         above = tree.path("sys/dev/block", number, "holders")
-        if os.path.isdir(above):
+        if is_there(above):
             found += [f"{on}held by {holder}" for holder in os.listdir(above)]
     found += [f"backing device of {name}" for name in _zrams_on(tree, _number(rdev))]
     if not found:
@@ -239,12 +240,8 @@ def _device_users(tree: Sysfs, path: str, fd: int) -> list[str]:
 def _with_partitions(directory: str, rdev: int, path: str) -> list[tuple[str, str]]:
     """Numbers and names of a device and its partitions."""
     found = [(_number(rdev), path)]
-    try:
-        names = os.listdir(directory)
-    except OSError:
-        return found
-    for name in names:
-        if os.path.exists(f"{directory}/{name}/partition"):
+    for name in os.listdir(directory) if is_there(directory) else ():
+        if is_there(f"{directory}/{name}/partition"):
             found.append((read_text(f"{directory}/{name}/dev").strip(), name))
     return found
 
@@ -275,7 +272,7 @@ def _file_users(tree: Sysfs, status: os.stat_result) -> list[str]:
         try:
             if os.path.samestat(os.stat(area.path), status):
                 found.append("active swap")
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             continue  # removed since: another file than the one that was found by its path
     block = tree.path("sys/block")
     for name in sorted(os.listdir(block)):

@@ -80,11 +80,10 @@ def is_behind(node: str, path: str, status: os.stat_result) -> bool:
             ioctl(fd, LOOP_GET_STATUS64, info)
         finally:
             os.close(fd)
-    except OSError:
-        try:
-            return os.path.samestat(os.stat(path), status)
-        except OSError:
-            return False
+    except OSError as err:
+        if err.errno in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
+            return False  # nothing is, any more
+        return os.path.samestat(os.stat(path), status)
     device, inode = unpack_from("=QQ", info)
     major, minor = os.major(status.st_dev), os.minor(status.st_dev)
     # As the kernel writes device numbers for user space.

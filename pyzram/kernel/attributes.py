@@ -15,14 +15,16 @@ from ..errors import DeviceNotFoundError
 from ..limits import SECTOR_SIZE
 from . import holders, parse
 from .figures import BY_NAME, of_file
-from .sysfs import Sysfs, read_text, readers_wait
+from .sysfs import Sysfs, is_there, read_if_there, read_text, readers_wait
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, TypeVar
 
     from .forked_reader import ForkedReader
+
+    T = TypeVar("T")
 
 PATIENCE_SECONDS = 2.0
 # Reads of these never wait for a running writeback or recompression.
@@ -72,7 +74,7 @@ class Attributes(dict[str, "Any"]):
         self._troubles: list[str] = []
         self._waiting: list[str] = []
         self.path = reader.sysfs.block(name)
-        if not os.path.isdir(self.path):
+        if not is_there(self.path):
             why = "no such device" if reader.sysfs.has_driver() else "no zram driver is loaded"
             raise DeviceNotFoundError(errno.ENOENT, f"{name}: {why}", self.path)
 
@@ -94,16 +96,27 @@ class Attributes(dict[str, "Any"]):
 
     def __missing__(self, key: str) -> Any:
         if key in SWAP:
-            area = self._reader.swaps().get(self["name"])
+            area = (self._table("proc/swaps", self._reader.swaps) or {}).get(self["name"])
             values = (None,) * 3 if area is None else (area.size, area.used, area.priority)
             self.update(zip(SWAP, values, strict=True))
         elif key == "mount_points":
-            self[key] = self._reader.mount_points(self)
+            points = self._table("proc/self/mountinfo", lambda: self._reader.mount_points(self))
+            self[key] = points or []
         elif key == "bd_size":
             self[key] = self._reader.block_size(self["backing_dev"])
         else:
             self._load(BY_NAME[key].source if key in BY_NAME else key)
         return self[key]
+
+    def _table(self, path: str, read: Callable[[], T]) -> T | None:
+        """Look into a table of the system; that it cannot be read is told."""
+        try:
+            return read()
+        except OSError as err:
+            trouble = f"{path}: {os.strerror(err.errno or 0)}"
+            if trouble not in self._troubles:
+                self._troubles.append(trouble)
+            return None
 
     def _load(self, file: str) -> None:
         try:
@@ -165,7 +178,7 @@ class AttributeReader:
         except OSError as err:
             if err.errno not in (errno.ENOENT, errno.ENODEV):
                 raise
-            if not os.path.isdir(device.path):
+            if not is_there(device.path):
                 raise DeviceNotFoundError(
                     err.errno, f"{device['name']}: the device is gone", path
                 ) from err
@@ -175,20 +188,15 @@ class AttributeReader:
     def swaps(self) -> dict[str, parse.SwapArea]:
         """Swap areas by the name of their device (/proc/swaps)."""
         if self._swaps is None:
-            try:
-                self._swaps = holders.swap_areas(self.sysfs)
-            except OSError:
-                self._swaps = {}  # a /proc that may not be read
+            self._swaps = holders.swap_areas(self.sysfs)
         return self._swaps
 
     def mount_points(self, device: Attributes) -> list[str]:
         """Where a device is mounted in this mount namespace (/proc/self/mountinfo)."""
         if self._mounts is None:
-            try:
-                table = parse.parse_mountinfo(self.sysfs.read("proc/self/mountinfo"))
-                mounts = holders.mounts_by_device(self.sysfs, table)
-            except OSError:
-                mounts = {}  # a /proc that is not mounted
+            text = read_if_there(self.sysfs.path("proc/self/mountinfo")) or ""
+            table = parse.parse_mountinfo(text)
+            mounts = holders.mounts_by_device(self.sysfs, table)
             # All zram devices have one major number: mostly none of them is mounted.
             major = (device["dev"] or "").partition(":")[0] + ":"
             self._mounts = {

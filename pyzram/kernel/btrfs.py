@@ -8,11 +8,10 @@ that the kernel lists with it (``/sys/fs/btrfs/UUID/devices``).
 
 from __future__ import annotations
 
-import errno
 import os
 
 from .holders import node_number
-from .sysfs import read_text
+from .sysfs import GONE, read_if_there
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,15 +56,10 @@ def _names(folder: str) -> list[str]:
     try:
         return os.listdir(folder)
     except OSError as err:
-        if err.errno in (errno.ENOENT, errno.ENOTDIR):
+        if err.errno in GONE:
             return []
         raise
 
 
 def _text(path: str) -> str:
-    try:
-        return read_text(path).strip()
-    except OSError as err:
-        if err.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENODEV):
-            return ""
-        raise
+    return (read_if_there(path) or "").strip()

@@ -6,10 +6,10 @@ from __future__ import annotations
 import os
 from stat import S_ISBLK
 
-from ..errors import from_errno
+from ..errors import DeviceNotFoundError, from_errno
 from ..text import quote
 from .parse import parse_mountinfo, parse_swaps
-from .sysfs import Sysfs, read_text
+from .sysfs import Sysfs, is_there, read_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def claims(sysfs: Sysfs, name: str) -> list[str]:
         phrases.append("active swap")
     phrases += [f"mounted on {quote(point)}" for point in mount_points(sysfs, name)]
     holders = sysfs.block(name) + "/holders"
-    if os.path.isdir(holders):
+    if is_there(holders):
         phrases += [f"held by {holder}" for holder in os.listdir(holders)]
     if not phrases:
         phrases += _btrfs(sysfs, name)
@@ -204,9 +204,9 @@ def _btrfs(sysfs: Sysfs, name: str) -> list[str]:
 
     try:
         number = device_number(sysfs, name)
-        known = filesystems(sysfs)
-    except OSError:
+    except DeviceNotFoundError:
         return []
+    known = filesystems(sysfs)
     return [f"part of the btrfs {uuid}" for uuid, numbers in known.items() if number in numbers]
 
 

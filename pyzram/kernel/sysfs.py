@@ -14,6 +14,8 @@ from stat import S_ISBLK
 from ..errors import InvalidValueError, NotZramError, from_errno
 
 READ_SIZE = 65536
+# What says that something is not there, or no longer: any other error tells nothing.
+GONE = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ESRCH)
 # Longer than any device's number, and below what the interpreter refuses to convert.
 DIGITS_MAX = 10
 
@@ -32,6 +34,35 @@ def read_text(path: str, *, dir_fd: int | None = None) -> str:
     return text.decode("utf-8", "surrogateescape")
 
 
+def read_if_there(path: str) -> str | None:
+    """Read a file that not every kernel has, or that may have gone; ``None`` if so.
+
+    Raises:
+        ZramOSError: it is there and cannot be read, which tells nothing.
+    """
+    try:
+        return read_text(path)
+    except OSError as err:
+        if err.errno in GONE:
+            return None
+        raise from_errno(err.errno or 0, f"{path}: read", path) from err
+
+
+def is_there(path: str) -> bool:
+    """Whether a path leads to something.
+
+    Raises:
+        ZramOSError: that cannot be told (:func:`os.path.exists` would say no).
+    """
+    try:
+        os.stat(path)
+    except OSError as err:
+        if err.errno in GONE:
+            return False
+        raise from_errno(err.errno or 0, f"{path}: look", path) from err
+    return True
+
+
 def readers_wait(device: str) -> bool:
     """Whether this kernel may hold up who reads figures of a device, given its directory.
 
@@ -39,11 +70,9 @@ def readers_wait(device: str) -> bool:
     writeback_batch_size, or, built without writeback, recompress alone. So do older ones that let
     readers pass, but they (up to 6.14) have max_comp_streams; between the two nobody has looked.
     """
-    if os.path.exists(f"{device}/writeback_batch_size"):
+    if is_there(f"{device}/writeback_batch_size"):
         return True
-    return os.path.exists(f"{device}/recompress") and not os.path.exists(
-        f"{device}/max_comp_streams"
-    )
+    return is_there(f"{device}/recompress") and not is_there(f"{device}/max_comp_streams")
 
 
 class Sysfs:
@@ -80,8 +109,12 @@ class Sysfs:
         return self.path("dev")
 
     def has_driver(self) -> bool:
-        """Whether a zram driver is loaded or built in."""
-        return os.path.isdir(self.control)
+        """Whether a zram driver is loaded or built in.
+
+        Raises:
+            ZramOSError: that cannot be told.
+        """
+        return is_there(self.control)
 
     def numbers(self) -> list[int]:
         """Numbers of all zram devices, ascending; empty without a driver.

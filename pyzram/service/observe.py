@@ -3,20 +3,24 @@
 
 from __future__ import annotations
 
-import errno
 import os
 
-from ..errors import from_errno
+from ..errors import AccessError, ZramOSError
 from ..kernel import holders
 from ..kernel.parse import BD_UNIT, parse_meminfo, parse_mountinfo, parse_swaps
-from ..kernel.sysfs import Sysfs, read_text
+from ..kernel.sysfs import Sysfs, is_there, read_if_there
 from ..kernel.system import resume_device, zswap_enabled
 from .observed import ObservedDevice, ObservedSystem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
     from ..kernel.parse import Mount, SwapArea
     from .registry import Registry
+
+    T = TypeVar("T")
 
 CONTAINER_FILES = {
     "run/systemd/container": "",
@@ -55,6 +59,7 @@ def observe(registry: Registry) -> ObservedSystem:
         for record in registry.records:
             if (device := devices.get(record.number)) and device.index is not None:
                 _tell_apart(device, on[record.number], table)
+    resumed = _warned_of(resume_device, sysfs, None) or ""
     return ObservedSystem(
         driver=driver,
         writable=writable,
@@ -63,8 +68,8 @@ def observe(registry: Registry) -> ObservedSystem:
         areas=areas,
         devices=devices.values(),
         mounted=[mount.point for mount in table],
-        zswap=zswap_enabled(sysfs),
-        resume=resumed if (resumed := resume_device(sysfs) or "").startswith("zram") else "",
+        zswap=_warned_of(zswap_enabled, sysfs, False),
+        resume=resumed if resumed.startswith("zram") else "",
     )
 
 
@@ -144,12 +149,12 @@ def mem_available(sysfs: Sysfs) -> int:
 def container(sysfs: Sysfs) -> str:
     """Return what kind of container this is; empty for none, or one that does not show."""
     for path, kind in CONTAINER_FILES.items():
-        if os.path.exists(sysfs.path(path)):
-            return kind or _text(sysfs, path)
+        if is_there(sysfs.path(path)):
+            return kind or _read(sysfs, path)
     try:
-        environment = sysfs.read("proc/1/environ").split("\0")
-    except OSError:
-        return ""
+        environment = _read(sysfs, "proc/1/environ").split("\0")
+    except AccessError:
+        return ""  # root's alone to know
     kinds = [word.partition("=")[2] for word in environment if word.startswith("container=")]
     return kinds[0] if kinds else ""
 
@@ -160,17 +165,12 @@ def _read(sysfs: Sysfs, path: str) -> str:
     Raises:
         ZramOSError: it is there and cannot be read, which tells nothing.
     """
-    try:
-        return read_text(sysfs.path(path)).strip(" \n")
-    except OSError as err:
-        if err.errno in (errno.ENOENT, errno.ENODEV, errno.ESRCH):
-            return ""
-        raise from_errno(err.errno or 0, f"{sysfs.path(path)}: read", sysfs.path(path)) from err
+    return (read_if_there(sysfs.path(path)) or "").strip(" \n")
 
 
-def _text(sysfs: Sysfs, path: str) -> str:
-    """Read what only warnings are made of; empty if it cannot be read."""
+def _warned_of(look: Callable[[Sysfs], T], sysfs: Sysfs, otherwise: T) -> T:
+    """Look at what only warnings are made of: that it cannot be told hinders nothing."""
     try:
-        return read_text(sysfs.path(path)).strip()
-    except OSError:
-        return ""
+        return look(sysfs)
+    except ZramOSError:
+        return otherwise

@@ -113,8 +113,10 @@ class Registry:
         found: dict[int, str] = {}
         try:
             names = os.listdir(os.path.dirname(self.path))
-        except OSError:
+        except FileNotFoundError:
             return found
+        except OSError as err:
+            raise self._unkept(err) from err
         for name in names:
             path = "/" + name.replace("!", "/").replace("%21", "!").replace("%25", "%")
             other = Registry(path, directory=self.directory, sysfs=self.sysfs)

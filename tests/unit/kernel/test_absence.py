@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: MIT
+"""An error is no absence: what is there and cannot be read is told, wherever it is looked for.
+
+A folder in the place of a file, a file in that of a link and a link to itself cannot be read by
+root either.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pyzram.cli import zram_stats
+from pyzram.device.backing_attach import backing_file
+from pyzram.device.loop import is_behind
+from pyzram.doctor.snapshot import take_snapshot
+from pyzram.errors import ZramOSError
+from pyzram.kernel import holders
+from pyzram.kernel.attributes import AttributeReader, Attributes
+from pyzram.kernel.sysfs import Sysfs, is_there, read_if_there
+from pyzram.kernel.system import resume_device, zswap_enabled
+from pyzram.service import obstacles
+from pyzram.service.observe import container, observe
+from pyzram.service.registry import Registry
+
+
+def put(root: Path, path: str, text: str) -> None:
+    place = root / path
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(text)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A machine with one device."""
+    for name, text in {
+        "sys/class/zram-control/hot_add": "",
+        "sys/block/zram3/disksize": "4096\n",
+        "sys/block/zram3/dev": "252:3\n",
+        "sys/block/zram3/stat": " ".join("0" * 17) + "\n",
+        "sys/block/zram3/mm_stat": "0 0 0 0 0 0 0 0 0\n",
+        "sys/block/zram3/io_stat": "0 0 0 0\n",
+        "sys/block/zram3/comp_algorithm": "[lz4]\n",
+        "proc/meminfo": "MemTotal: 1 kB\nMemAvailable: 1 kB\n",
+        "proc/self/mountinfo": "",
+        "proc/swaps": "Filename Type Size Used Priority\n",
+    }.items():
+        put(tmp_path, name, text)
+    return tmp_path
+
+
+def spoil(root: Path, path: str, kind: str) -> None:
+    place = root / path
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if place.is_file():
+        place.unlink()
+    if kind == "folder":
+        place.mkdir()
+    elif kind == "file":
+        place.touch()
+    else:
+        place.symlink_to(place.name)
+
+
+Look = Callable[[Path], object]
+# What looks, where, what is in its place, and the answer where it is not there.
+LOOKS: dict[str, tuple[Look, str, str, object]] = {
+    "text": (lambda root: read_if_there(f"{root}/x"), "x", "folder", None),
+    "path": (lambda root: is_there(f"{root}/x"), "x", "loop", False),
+    "driver": (lambda root: Sysfs(str(root / "no")).has_driver(), "no/sys/class", "loop", False),
+    "zswap": (
+        lambda root: zswap_enabled(Sysfs(str(root))),
+        "sys/module/zswap/parameters/enabled",
+        "folder",
+        False,
+    ),
+    "resume": (lambda root: resume_device(Sysfs(str(root))), "sys/power/resume", "folder", None),
+    "swaps": (lambda root: holders.swap_areas(Sysfs(str(root))), "proc/swaps", "folder", {}),
+    "holders": (
+        lambda root: holders.claims(Sysfs(str(root)), "zram3"),
+        "sys/block/zram3/holders",
+        "loop",
+        [],
+    ),
+    "btrfs": (
+        lambda root: holders.claims(Sysfs(str(root)), "zram3"),
+        "sys/fs/btrfs/1234/devices/zram3/dev",
+        "folder",
+        [],
+    ),
+    "loop": (
+        lambda root: backing_file("loop5", sysfs=Sysfs(str(root))),
+        "sys/block/loop5/loop/backing_file",
+        "folder",
+        None,
+    ),
+    "page-cluster": (
+        lambda root: take_snapshot(sysfs=Sysfs(str(root))).page_cluster,
+        "proc/sys/vm/page-cluster",
+        "folder",
+        None,
+    ),
+    "tend": (
+        lambda root: take_snapshot(sysfs=Sysfs(str(root))).tended,
+        "run/pyzram/tend/status.json",
+        "loop",
+        None,
+    ),
+    "config": (
+        lambda root: take_snapshot(sysfs=Sysfs(str(root))).config,
+        "etc/conf.d/zram",
+        "folder",
+        None,
+    ),
+    "container": (
+        lambda root: container(Sysfs(str(root))),
+        "run/systemd/container",
+        "loop",
+        "",
+    ),
+    "others": (
+        lambda root: Registry(
+            "/etc/conf.d/zram", directory=f"{root}/run", sysfs=Sysfs(str(root))
+        ).read_elsewhere(),
+        "run/services",
+        "loop",
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", LOOKS)
+def test_what_cannot_be_read_is_told(root: Path, what: str) -> None:
+    look, path, kind, absent = LOOKS[what]
+    assert look(root) == absent
+    spoil(root, path, kind)
+    with pytest.raises(OSError) as caught:
+        look(root)
+    assert caught.value.errno in (errno.EISDIR, errno.ELOOP)
+
+
+def test_a_resume_device_that_cannot_be_read(root: Path) -> None:
+    put(root, "sys/power/resume", "252:3\n")
+    assert resume_device(Sysfs(str(root))) is None
+    spoil(root, "sys/dev/block/252:3", "file")
+    with pytest.raises(ZramOSError) as caught:
+        resume_device(Sysfs(str(root)))
+    assert caught.value.errno == errno.EINVAL
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "absent"),
+    [("proc/swaps", "swap_size", None), ("proc/self/mountinfo", "mount_points", [])],
+)
+def test_a_figure_that_cannot_be_told_is_a_trouble(
+    root: Path,
+    path: str,
+    key: str,
+    absent: object,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (root / path).unlink()
+    figures = Attributes(AttributeReader(Sysfs(str(root))), 3)
+    assert (figures[key], figures.troubles) == (absent, [])
+    spoil(root, path, "folder")
+    figures = Attributes(AttributeReader(Sysfs(str(root))), 3)
+    assert (figures[key], figures.troubles) == (absent, [f"{path}: Is a directory"])
+    monkeypatch.setenv("PYZRAM_ROOT", str(root))
+    assert zram_stats.main(["--json"]) == 1
+    said = capsys.readouterr()
+    assert f"zram3: {path}: Is a directory" in said.err
+    assert "4096" in said.out, "all the same"
+
+
+def test_what_only_warnings_are_made_of_hinders_no_start(root: Path) -> None:
+    spoil(root, "sys/module/zswap/parameters/enabled", "folder")
+    spoil(root, "sys/power/resume", "folder")
+    registry = Registry("/etc/conf.d/zram", directory=f"{root}/run", sysfs=Sysfs(str(root)))
+    seen = observe(registry)
+    assert (seen.zswap, seen.resume) == (False, "")
+
+
+def test_a_file_system_is_taken_to_be_had_where_that_cannot_be_told(root: Path) -> None:
+    put(root, "proc/filesystems", "\text4\n")
+    sysfs = Sysfs(str(root))
+    assert not obstacles._kernel_has("xfs", sysfs)
+    spoil(root, f"lib/modules/{os.uname().release}/modules.alias", "folder")
+    assert obstacles._kernel_has("xfs", sysfs)
+
+
+def test_a_loop_device_that_does_not_say_what_is_behind_it(tmp_path: Path) -> None:
+    file, node = tmp_path / "file", tmp_path / "node"
+    file.touch()
+    status = file.stat()
+    assert not is_behind(str(node), str(file), status), "no such device any more"
+    node.touch()  # which takes no ioctl of loop devices
+    assert is_behind(str(node), str(file), status), "by its path then"
+    with pytest.raises(FileNotFoundError):
+        is_behind(str(node), str(tmp_path / "moved"), status)
