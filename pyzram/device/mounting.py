@@ -59,8 +59,12 @@ class Folder:
 
     @property
     def path(self) -> str:
-        """A path to just this folder, for this process and programs that inherit ``fd``."""
-        return fd_path(self.fd)
+        """A path to just this folder, for this process and programs that inherit ``fd``.
+
+        It ends in the folder itself: mount(8) of util-linux 2.39 and newer calls move_mount(2),
+        which does not follow a link at the end.
+        """
+        return f"{fd_path(self.fd)}/."
 
 
 class Mounted(Folder):
