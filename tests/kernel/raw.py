@@ -73,7 +73,7 @@ def same(byte: int = 0xA5) -> bytes:
 
 def text(number: int = 0) -> bytes:
     """A page that every algorithm makes much smaller."""
-    return (f"line {number} of a page that compresses\n" * 200).encode()[:PAGE]
+    return (f"line {number} of a page that compresses\n" * (PAGE // 20)).encode()[:PAGE]
 
 
 def noise(number: int = 0) -> bytes:

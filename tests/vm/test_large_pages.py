@@ -53,7 +53,7 @@ def test_the_kernel_ring_passes(machine):
     run(
         machine,
         folder,
-        "modprobe -a loop dm-mod\nexport PYZRAM_IN_GUEST=1 PYZRAM_REQUIRE_KERNEL=1 "
+        "modprobe -a loop dm-mod ext4\nexport PYZRAM_IN_GUEST=1 PYZRAM_REQUIRE_KERNEL=1 "
         "HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis\n"
         f"python3 -B {options} >/out/pytest.log 2>&1\necho $? >/out/status\n",
     )

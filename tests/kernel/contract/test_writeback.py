@@ -57,15 +57,15 @@ def bare(add_loop, zram_device):
 
 @pytest.fixture
 def backed(add_loop, bare):
-    """An initialised device with 8 MiB to write back to."""
-    bare.write("backing_dev", add_loop(8 * M))
-    bare.write("disksize", "16M")
+    """An initialised device with 2048 pages to write back to."""
+    bare.write("backing_dev", add_loop(2048 * PAGE))
+    bare.write("disksize", str(4096 * PAGE))
     return bare
 
 
 def counted(device) -> tuple[int, int, int]:
     """Pages now on the backing device, reads, writes."""
-    now, reads, writes = numbers(device, "bd_stat")
+    now, reads, writes = (count * 4096 // PAGE for count in numbers(device, "bd_stat"))
     return now, reads, writes
 
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import mmap
+
 import pytest
 
 import pyzram
@@ -16,6 +18,6 @@ def backed(zram_device, tmp_path):
             pytest.skip("this kernel has no writeback")
         file = tmp_path / "backing"
         with file.open("wb") as stream:
-            stream.truncate(16 << 20)
-        zram.configure(disksize="16M", backing_dev=file)
+            stream.truncate(4096 * mmap.PAGESIZE)
+        zram.configure(disksize=4096 * mmap.PAGESIZE, backing_dev=file)
         yield zram

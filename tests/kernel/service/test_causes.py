@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from kernel.box import Box
+from kernel.raw import PAGE
 
 import pyzram
 from pyzram.external import ProgramError
@@ -22,21 +23,21 @@ def test_a_mem_limit_too_small_for_what_mkfs_writes_is_named(box: Box, what: str
     at = box.directory / "at"
     at.mkdir()
     mount = f"ZRAM_MOUNT_0={at}\n" if what == "ext4" else "ZRAM_PRIORITY_0=1\n"
-    box.write(f"ZRAM_SIZE_0=64M\nZRAM_MEM_LIMIT_0=4K\n{mount}")
+    box.write(f"ZRAM_SIZE_0=64M\nZRAM_MEM_LIMIT_0={PAGE // 1024}K\n{mount}")
     done = box.pyzram("start")
     if what == "swap" and done.returncode == 0:
         pytest.skip("a signature fits into one page of memory here")
     assert done.returncode == 1
     line = done.stderr.splitlines()[-1]
     assert "the kernel refused " in line
-    assert ": mem_limit 4K is too small" in line
+    assert f": mem_limit {PAGE // 1024}K is too small" in line
     assert box.numbers() == []
 
 
 def test_writes_that_a_program_does_not_look_at(zram_device, tmp_path: Path, monkeypatch) -> None:
     """mkfs that ends well although nothing of it is there."""
     zram_device.write("disksize", "16M")
-    zram_device.write("mem_limit", "4K")
+    zram_device.write("mem_limit", str(PAGE))
     # Incompressible pages, and no look at what became of them.
     program = tmp_path / "mkfs.careless"
     program.write_text(
@@ -49,7 +50,7 @@ def test_writes_that_a_program_does_not_look_at(zram_device, tmp_path: Path, mon
         with pytest.raises(pyzram.ZramOSError) as caught:
             device.mkfs("careless")
         assert caught.value.errno == errno.EIO
-        assert "mem_limit 4K is too small" in str(caught.value)
+        assert f"mem_limit {PAGE // 1024}K is too small" in str(caught.value)
         device.set_mem_limit(0)
         device.mkfs("careless")
         program.write_text("#!/bin/sh\necho other trouble >&2\nexit 1\n")
