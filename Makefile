@@ -152,7 +152,7 @@ install-systemd:
 sanitize: build
 	tests/native/sanitize $(PY)
 
-# One fault at every system call of the commands, on real devices; takes two hours. FAULTS='--every
+# One fault at every system call of the commands, on real devices; takes an hour or two. FAULTS='--every
 # 50' for a part of them. In a mount namespace of its own, so that no other keeps what it mounts.
 faults: build
 	unshare --mount $(PY) -I tests/faults/walk.py $(FAULTS)

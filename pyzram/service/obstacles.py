@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 
+from ..config.values import KERNELS_OWN
 from ..device.backing_attach import check_backing
 from ..device.features import features
 from ..device.file_system import MKFS_PACKAGES
@@ -79,6 +80,13 @@ def find_obstacles(config: Config, registry: Registry) -> list[Obstacle]:
     for desired in config.devices:
         if desired.index in running:
             continue
+        untold = kernel is None or kernel.algorithms is None
+        names = [choice.name for choice in desired.algorithms]
+        if untold and KERNELS_OWN not in names:
+            variable = f"ZRAM_ALGORITHM_{desired.index}"
+            if place := config.sources.get(variable):  # the default needs none of them
+                why = "not compared: without any zram device the kernel does not tell what it has"
+                found.append(Obstacle(desired.index, variable, place, why, False))
         for stem, why, fatal in _of_device(desired, kernel, sysfs):
             variable = f"{stem}_{desired.index}"
             place = config.sources.get(variable, config.path)
