@@ -76,7 +76,8 @@ vm: build $(VENV)/bin/vng
 kills: build $(VENV)/bin/vng
 	PYZRAM_KILLS=$${PYZRAM_KILLS:-200} $(PYTEST) -s tests/vm/test_tend.py tests/vm/test_tend_powercut.py -k "killed or power"
 
-# This tree on six other processors, by qemu-user; arches-short: parts of it on two, in minutes.
+# This tree on six other processors, by qemu-user, and on this one with Debian sid's Python and
+# compiler; arches-short: parts of it on two, in minutes.
 arches: build
 	$(PYTEST) -s tests/arches -m long
 

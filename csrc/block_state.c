@@ -5,7 +5,7 @@
 
 enum { MICROSECONDS = 1000000 };
 
-static const char flag_letters[PYZRAM_BLOCK_FLAGS] = "swhirn";
+static const char flag_letters[PYZRAM_BLOCK_FLAGS] = { 's', 'w', 'h', 'i', 'r', 'n' };
 
 struct cursor {
 	const char *at;
