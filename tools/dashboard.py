@@ -156,7 +156,7 @@ def build() -> dashboard.Dashboard:
                 "Swap used",
                 "percentunit",
                 "Slots in use; not data stored in zram.",
-                (worst(f"zram_swap_used_bytes{OF} / (zram_swap_size_bytes{OF} > 0)"), NAME),
+                (worst(f"instance_device:zram_swap_used:ratio{OF}"), NAME),
             )
         )
         .with_panel(
@@ -199,11 +199,7 @@ def build() -> dashboard.Dashboard:
                 "Budget left, the least",
                 "percentunit",
                 "Of what may be written to a medium in 24 hours; at 0 nothing is written back.",
-                (
-                    f"bottomk({MOST}, zram_tend_budget_left_bytes{OF}"
-                    f" / (zram_tend_budget_bytes{OF} > 0))",
-                    NAME,
-                ),
+                (f"bottomk({MOST}, instance_device:zram_tend_budget_left:ratio{OF})", NAME),
             )
         )
         .with_panel(
@@ -211,7 +207,7 @@ def build() -> dashboard.Dashboard:
                 "Machines by mode",
                 "none",
                 "What the daemons take their machines for.",
-                (f"count by (mode) (zram_tend_mode{OF} == 1)", "{{mode}}"),
+                ('sum by (mode) (job_mode:zram_tend_mode:sum{job=~"$job"})', "{{mode}}"),
             )
         )
         .with_panel(

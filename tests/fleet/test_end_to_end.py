@@ -214,7 +214,7 @@ def test_rules_load_and_record(fleet):
     groups = fleet.prometheus.api("rules")["groups"]
     rules = [rule for group in groups for rule in group["rules"]]
     recorded = [rule["name"] for rule in rules if rule["type"] == "recording"]
-    assert len(recorded) == 10
+    assert len(recorded) == 13
     for name in recorded:
         fleet.until(lambda name=name: bool(fleet.prometheus.query(name)))
     groups = fleet.prometheus.api("rules")["groups"]
