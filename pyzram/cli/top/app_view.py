@@ -222,6 +222,7 @@ class Top(App[None]):
         """Look, show, wait; beats that were missed are left out."""
         due = time.monotonic()
         while True:
+            self._wake.clear()  # before the look: a key pressed meanwhile is not lost
             if not self.paused:
                 look = await asyncio.to_thread(self.looker.look)
                 if self.looker.over:
@@ -230,7 +231,6 @@ class Top(App[None]):
                     return
                 self._show(look)
             due = max(due + self.delay, time.monotonic())
-            self._wake.clear()
             try:
                 await asyncio.wait_for(self._wake.wait(), max(due - time.monotonic(), 0.001))
                 due = time.monotonic()

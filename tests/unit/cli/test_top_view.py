@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -239,6 +240,34 @@ def test_pause_holds_what_is_shown(root):
         assert "38.1M" in (await step()).line("zram0")
 
     show(root, act)
+
+
+def test_a_key_pressed_during_a_look_is_not_lost(root, monkeypatch):
+    here = top_machine.make(root, 1)
+    real, begun, go_on = Looker.look, threading.Event(), threading.Event()
+
+    async def act(app, pilot, step, picture):
+        def slow(looker):
+            look = real(looker)
+            begun.set()
+            go_on.wait(10)
+            return look
+
+        monkeypatch.setattr(Looker, "look", slow)
+        app._wake.set()
+        while not begun.is_set():
+            await pilot.pause(0.01)
+        top_machine.set_number(here, 0, "mm_stat", 0, 40_000_000)
+        await pilot.press("plus")  # the next look is half an hour away, but for this
+        monkeypatch.setattr(Looker, "look", real)
+        go_on.set()
+        for _ in range(50):
+            await pilot.pause(0.01)
+            if "38.1M" in picture().line("zram0"):
+                return
+        raise AssertionError("the key was lost")
+
+    show(root, act, delay=3600.0)
 
 
 def test_plus_and_minus_change_the_pace(root):
