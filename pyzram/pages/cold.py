@@ -221,7 +221,9 @@ class Watch:
             rows: list[Segment] = []
             for view in item.views:
                 owner = Owner(0, item.name, SHARED)
-                rows.append(ProcessSegment(owner, view.start_time, view.pages, view.pid))
+                rows.append(
+                    ProcessSegment(owner, view.start_time, view.pages, source.reader, view.pid)
+                )
             if item.ranges:
                 try:
                     pages = object_pages(item).pages
@@ -276,7 +278,9 @@ def _add_private(
     for part, at in parts.items():
         if len(sets[at]):
             owner = Owner(process.pid, process.name, part)
-            source.segments.append(ProcessSegment(owner, process.start_time, sets[at]))
+            source.segments.append(
+                ProcessSegment(owner, process.start_time, sets[at], source.reader)
+            )
 
 
 class Thinned:

@@ -252,8 +252,10 @@ def estimate_pages(
             )
             tally.figures = store.join(tally.figures, store.store(lengths))
             taken = array("d", map(costs.__getitem__, lengths))
-            if batch.owner:
-                tally.parts[owners[batch.owner]] += math.fsum(taken)
+            at = 0
+            for owner, count in batch.owners:
+                tally.parts[owners[owner]] += math.fsum(taken[at : at + count])
+                at += count
             if not sample.census:
                 tally.values.extend(map(values.__getitem__, lengths))
                 tally.costs += taken
@@ -263,8 +265,8 @@ def estimate_pages(
                 )
                 tally.compress_ns.extend(compress)
                 tally.decompress_ns.extend(decompress)
-        if batch.owner:
-            owners.sampled[owners[batch.owner]] += len(lengths)
+        for owner, count in batch.owners:
+            owners.sampled[owners[owner]] += count
         zeros += _zeros(batch.pages, lengths, store.page_size)
         if not sample.census:
             blocks += batch.blocks

@@ -60,33 +60,54 @@ class Process:
 
 
 class ProcessReader:
-    """Reads single pages of a process that was counted before.
+    """Reads single pages of processes that were counted before, one process after the other.
 
     Synchronization: one thread at a time.
-
-    Raises:
-        OSError: ESRCH, it has exited.
     """
 
-    __slots__ = ("_memory", "pid")
+    __slots__ = ("_at", "_memory", "_method")
 
-    def __init__(self, pid: int, start_time: int, *, method: str = "auto") -> None:
-        self.pid = pid
+    def __init__(self, method: str = "auto") -> None:
+        self._at: tuple[int, int] | None = None
+        self._memory: _native.ProcMem | None = None
+        self._method = method
+
+    def close(self) -> None:
+        """Let go of the process that was read last."""
+        self._at = None
+        if self._memory is not None:
+            self._memory.close()
+            self._memory = None
+
+    def turn(self, pid: int, start_time: int) -> _native.ProcMem:
+        """Turn to a process.
+
+        Raises:
+            OSError: ESRCH, it has exited.
+        """
+        if self._memory is not None and self._at == (pid, start_time):
+            return self._memory
+        self._at = None
         with Process(pid) as process:
             if process.start_time != start_time:
                 raise OSError(errno.ESRCH, os.strerror(errno.ESRCH))
-            self._memory = _native.ProcMem(process.fd, method)
+            if self._memory is None:
+                self._memory = _native.ProcMem(process.fd, self._method)
+            else:
+                self._memory.turn(process.fd)
+        self._at = pid, start_time
+        return self._memory
 
-    def close(self) -> None:
-        """Let go of the process."""
-        self._memory.close()
+    def read(self, pid: int, start_time: int, numbers: array[int], out: memoryview) -> list[bool]:
+        """Read pages by their numbers, one behind the other; says which could be read.
 
-    def read(self, numbers: array[int], out: memoryview) -> list[bool]:
-        """Read pages by their numbers, one behind the other; says which could be read."""
-        size = PAGE_SIZE
+        Raises:
+            OSError: ESRCH, the process has exited.
+        """
+        memory = self.turn(pid, start_time)
         for i, number in enumerate(numbers):
-            numbers[i] = number * size
-        _, flags = self._memory.read(numbers, out)
+            numbers[i] = number * PAGE_SIZE
+        _, flags = memory.read(numbers, out)
         return [flag == 1 for flag in flags]
 
 

@@ -19,7 +19,7 @@ from ..errors import InvalidValueError
 from .sources import Source, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from .segments import Owner, Segment
 
@@ -39,8 +39,16 @@ class Batch(NamedTuple):
     pages: memoryview
     blocks: array[int]
     """for each page the block that it was drawn from"""
-    owner: Owner | None = None
-    """whose memory it is; ``None`` of a stream"""
+    owners: tuple[tuple[Owner, int], ...] = ()
+    """whose memory the pages are, one owner after the other, with their count; none of a stream"""
+
+
+class _Piece(NamedTuple):
+    """Pages of one segment that are wanted, and the block that each was drawn from."""
+
+    segment: Segment
+    ranks: array[int]
+    blocks: array[int]
 
 
 class Interval(NamedTuple):
@@ -130,7 +138,7 @@ class Sample:
         if isinstance(self.source, Stream):
             batches = self._stream(self.source, buffer)
         elif self.census:
-            batches = self._all(self.source, buffer)
+            batches = self._filled(self._all(self.source), buffer)
         else:
             batches = self._drawn(self.source, buffer)
         for batch in batches:
@@ -138,50 +146,55 @@ class Sample:
             if batch.blocks:
                 yield batch
 
-    def _all(self, source: Source, buffer: memoryview) -> Iterator[Batch]:
-        step = len(buffer) // source.page_size
+    def _all(self, source: Source) -> Iterator[_Piece]:
+        step = BATCH_BYTES // source.page_size or 1
         for segment in source.segments:
             for first in range(0, segment.pages, step):
                 ranks = array("Q", range(first, min(first + step, segment.pages)))
-                yield self._read(source, segment, ranks, ranks, buffer)
+                yield _Piece(segment, ranks, ranks)
             segment.close()
 
     def _drawn(self, source: Source, buffer: memoryview) -> Iterator[Batch]:
         for wave in range(WAVES):
             if wave and self.enough and self.enough():
                 return
-            yield from self._wave(source, buffer, self._places(source.pages, wave))
+            yield from self._filled(self._wave(source, self._places(source.pages, wave)), buffer)
 
-    def _wave(
-        self, source: Source, buffer: memoryview, places: list[tuple[int, int]]
-    ) -> Iterator[Batch]:
-        step = len(buffer) // source.page_size
+    def _wave(self, source: Source, places: list[tuple[int, int]]) -> Iterator[_Piece]:
         at = first = 0
         for segment in source.segments:
             end = at
             while end < len(places) and places[end][0] < first + segment.pages:
                 end += 1
-            for low in range(at, end, step):
-                part = places[low : min(low + step, end)]
-                ranks = array("Q", [rank - first for rank, _ in part])
-                blocks = array("Q", [block for _, block in part])
-                yield self._read(source, segment, ranks, blocks, buffer)
-            segment.close()
+            if end > at:
+                ranks = array("Q", [rank - first for rank, _ in places[at:end]])
+                yield _Piece(segment, ranks, array("Q", [block for _, block in places[at:end]]))
+                segment.close()
             at = end
             first += segment.pages
 
-    def _read(
-        self,
-        source: Source,
-        segment: Segment,
-        ranks: array[int],
-        blocks: array[int],
-        buffer: memoryview,
-    ) -> Batch:
-        there = segment.read(ranks, buffer)
-        got = array("Q", [b for b, ok in zip(blocks, there, strict=True) if ok])
-        self.lost += len(ranks) - len(got)
-        return Batch(buffer[: len(got) * source.page_size], got, segment.owner)
+    def _filled(self, pieces: Iterable[_Piece], buffer: memoryview) -> Iterator[Batch]:
+        """Read pieces one behind the other: a thousand processes may have a page or two each."""
+        size = self.source.page_size
+        room, blocks = len(buffer) // size, array("Q")
+        owners: list[tuple[Owner, int]] = []
+        for piece in pieces:
+            done = 0
+            while done < len(piece.ranks):
+                ranks = piece.ranks[done : done + room - len(blocks)]
+                there = piece.segment.read(ranks, buffer[len(blocks) * size :])
+                names = piece.blocks[done : done + len(ranks)]
+                got = array("Q", [name for name, ok in zip(names, there, strict=True) if ok])
+                self.lost += len(ranks) - len(got)
+                done += len(ranks)
+                if got:
+                    owners.append((piece.segment.owner, len(got)))
+                    blocks += got
+                if len(blocks) == room:
+                    yield Batch(buffer, blocks, tuple(owners))
+                    blocks, owners = array("Q"), []
+        if blocks:
+            yield Batch(buffer[: len(blocks) * size], blocks, tuple(owners))
 
     def _places(self, pages: int, wave: int) -> list[tuple[int, int]]:
         """Draw two places of each block, as (place, block), ascending by place."""

@@ -88,31 +88,33 @@ def _numbers(pages: _native.PageSet, ranks: array[int]) -> array[int]:
 
 
 class ProcessSegment:
-    """Pages in memory of one process."""
+    """Pages in memory of one process; what reads them may be shared with others."""
 
     __slots__ = ("_pages", "_process", "_reader", "owner", "pages")
 
-    def __init__(self, owner: Owner, start_time: int, pages: _native.PageSet, pid: int = 0) -> None:
+    def __init__(
+        self,
+        owner: Owner,
+        start_time: int,
+        pages: _native.PageSet,
+        reader: ProcessReader,
+        pid: int = 0,
+    ) -> None:
         self.owner = owner
         self.pages = len(pages)
         self._pages = pages
         self._process = pid or owner.pid, start_time
-        self._reader: ProcessReader | None = None
+        self._reader = reader
 
     def read(self, ranks: array[int], out: memoryview) -> Sequence[bool]:
         """See :class:`Segment`; pages that were freed or swapped out meanwhile are not there."""
         try:
-            if self._reader is None:
-                self._reader = ProcessReader(*self._process)
-            return self._reader.read(_numbers(self._pages, ranks), out)
+            return self._reader.read(*self._process, _numbers(self._pages, ranks), out)
         except OSError:
             return [False] * len(ranks)  # it has exited, or it is no longer ours to look at
 
     def close(self) -> None:
-        """Let go of the process."""
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
+        """The reader belongs to the source."""
 
 
 class ObjectSegment:

@@ -14,7 +14,7 @@ from ..limits import PAGE_SIZE
 from . import procmem
 from .core_dump import core_segments
 from .mappings import SHARED
-from .process import all_processes
+from .process import ProcessReader, all_processes
 from .segments import FileSegment, ObjectSegment, Owner, ProcessSegment, ZeroSegment
 from .shared_memory import SharedMemory
 from .shared_object import object_pages
@@ -77,6 +77,8 @@ class Source(_Account):
         self.segments: list[Segment] = []
         self.closed: bool = False
         """Whether :meth:`close` was called."""
+        self.reader = ProcessReader()
+        """what reads the processes of the segments"""
         self._fds: list[int] = []
 
     @property
@@ -104,6 +106,7 @@ class Source(_Account):
         self.closed = True
         for segment in self.segments:
             segment.close()
+        self.reader.close()
         while self._fds:
             os.close(self._fds.pop())
 
@@ -242,7 +245,7 @@ def _add_private(source: Source, process: procmem.ProcessPages) -> None:
         source.leave_out(reason, count)
     for part, pages in process.parts.items():
         owner = Owner(process.pid, process.name, part)
-        source.segments.append(ProcessSegment(owner, process.start_time, pages))
+        source.segments.append(ProcessSegment(owner, process.start_time, pages, source.reader))
 
 
 def _add_shared(source: Source, shared: SharedMemory) -> None:
@@ -250,7 +253,9 @@ def _add_shared(source: Source, shared: SharedMemory) -> None:
     for item in shared.objects.values():
         for view in item.views:
             owner = Owner(0, item.name, SHARED)
-            source.segments.append(ProcessSegment(owner, view.start_time, view.pages, view.pid))
+            source.segments.append(
+                ProcessSegment(owner, view.start_time, view.pages, source.reader, view.pid)
+            )
         if item.views:
             source.by_page_table += 1
         if not item.ranges:

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -45,6 +48,26 @@ def test_nobody_is_killed_where_memory_is_short() -> None:
         assert cgroup.pids() == alive
         assert len(alive) == 7
         cgroup.limit(1 << 30)  # ending, they write to what they share
+
+
+@pytest.mark.parametrize("options", [["--system"], ["--full", "--pid"]])
+def test_who_looks_needs_little_memory(options: list[str]) -> None:
+    with group(FORKS, "looked-at", 6) as cgroup:
+        caller = MemoryCgroup("caller")
+        try:
+            caller.limit(24 * MIB)
+            if "--pid" in options:
+                options = [*options, *map(str, cgroup.pids())]
+            done = subprocess.run(
+                [sys.executable, "-Im", "pyzram", "estimate", "--json", "--no-timing", *options],
+                check=True,
+                stdout=subprocess.PIPE,
+                preexec_fn=caller.enter,
+            )
+            assert json.loads(done.stdout)["pages"] > 8192
+            assert caller.killed() == 0
+        finally:
+            caller.end()
 
 
 def test_merged_pages_stay_merged() -> None:

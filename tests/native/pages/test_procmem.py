@@ -228,11 +228,16 @@ answer = [address(m)]
         assert touched(memory, start, 8) == (8, 0)
         memory.close()
         pages = procmem.process_pages(pid, method=method)
-        reader = ProcessReader(pid, pages.start_time, method=method)
+        reader = ProcessReader(method)
         data = bytearray(4 * PAGE)
         gone = array("Q", [start, 1 << 46, start + PAGE, start + 7 * PAGE])
         numbers = array("Q", [address // PAGE for address in gone])
-        assert reader.read(numbers, memoryview(data)) == [True, False, True, True]
+        assert reader.read(pid, pages.start_time, numbers, memoryview(data)) == [
+            True,
+            False,
+            True,
+            True,
+        ]
         assert data == b"12345678" * (3 * PAGE // 8) + bytes(PAGE)
         reader.close()
 
@@ -435,7 +440,7 @@ def test_a_process_that_is_gone_is_esrch():
     assert caught.value.errno == errno.ESRCH
     assert str(pid) in str(caught.value)
     with pytest.raises(OSError) as caught:
-        ProcessReader(pid, pages.start_time)
+        ProcessReader().turn(pid, pages.start_time)
     assert caught.value.errno in (errno.ESRCH, errno.ENOENT)
     numbers = array("Q", [0])
     pages.parts["heap"].select(array("Q", [0]), numbers)
