@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -76,6 +77,7 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the sleepers end too
     sleepers = [subprocess.Popen(["sleep", "3600"]) for _ in range(options.processes)]
     pids = [sleeper.pid for sleeper in sleepers]
     words = ["--pid", *map(str, pids)]
