@@ -204,7 +204,7 @@ def ask(
     started, cpu = time.monotonic(), own(prometheus, CPU)
     turns = 0
     # Its own clock of processor time goes by hundredths.
-    while turns < 10 and own(prometheus, CPU) - cpu < 1:
+    while not turns or (turns < 10 and own(prometheus, CPU) - cpu < 1):
         turns += 1
         for expression, instant in queries:
             if instant:
