@@ -61,6 +61,8 @@ REGRET_LEAST = 256 * MIB
 CAUTION_UP, CAUTION_DOWN, CAUTION_MOST = 1.3, 1.1, 8.0
 
 RECOMPRESS_AGE = 1200.0, 6 * HOUR
+RECOMPRESS_EVERY, RECOMPRESS_SOON = HOUR, 900.0
+"""Seconds between two, and where memory is short."""
 RECOMPRESS_SHARE = 0.02
 """Of one processor."""
 RECOMPRESS_GAIN = 0.05
@@ -375,7 +377,8 @@ def _recompress(
     actions: list[Action],
     reasons: list[str],
 ) -> DeviceState:
-    every = max(900.0 if pressure > 0.3 else HOUR, state.recompress_pause)
+    every = RECOMPRESS_SOON if pressure > 0.3 else RECOMPRESS_EVERY
+    every = max(every, state.recompress_pause)
     since = seen.now - state.recompressed
     if since < every - 1.0:
         return state

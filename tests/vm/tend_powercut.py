@@ -12,13 +12,15 @@ import sys
 import time
 from pathlib import Path
 
-from tend_trial import AT_ONCE, PAGE, Daemon, M, bd, noise, put
-
 import pyzram
 from pyzram.kernel.sysfs import Sysfs
 from pyzram.tend.ledger import Ledger
 from pyzram.tend.machine import Clocks, read_clock
 from pyzram.tend.medium import medium_of
+
+sys.path.insert(0, str(Path(__file__).parent))  # which -I leaves out
+
+from tend_trial import AT_ONCE, PAGE, Daemon, M, bd, noise, put
 
 BACKING = "/dev/vda2"
 QUIET = 20.0

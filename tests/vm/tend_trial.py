@@ -53,6 +53,8 @@ AT_ONCE = {
     "HUGE_FLOOR": FLOOR,
     "HUGE_SHARE": 1.0,
     "HOUR": 3.0,
+    "RECOMPRESS_EVERY": 3.0,
+    "RECOMPRESS_SOON": 3.0,
     "RECOMPRESS_AGE": (3.0, 3.0),
     "RECOMPRESS_SHARE": 9.0,
     "CALM_SHARE": 1,

@@ -2,7 +2,7 @@
 """zram-tend.service as shipped, under a systemd that runs as process 1 in a guest.
 
 Its sandbox, its capabilities (none), what it tells systemd and what systemd does about it; only the
-policy's hours are made seconds, and the watchdog is less patient.
+policy's hours are made seconds, the watchdog is less patient, and homes can be read.
 """
 
 from __future__ import annotations
@@ -36,8 +36,13 @@ for unit in zram zram-tend; do
 	mkdir /etc/systemd/system/$unit.service.d
 	printf '[Unit]\\nRequiresMountsFor={tree}\\n' >/etc/systemd/system/$unit.service.d/tree.conf
 done
+# It does not wait for all of a machine's start, which takes minutes here. And this Python may be in
+# somebody's home, which the service does not see.
 cat >/etc/systemd/system/zram-tend.service.d/hurry.conf <<-END
+	[Unit]
+	DefaultDependencies=no
 	[Service]
+	ProtectHome=read-only
 	ExecStart=
 	ExecStart={tree}/{python} -I {tree}/tests/vm/tend_service.py daemon tend
 	WatchdogSec=40s
