@@ -133,6 +133,8 @@ def plot(found: dict, path: str) -> None:
                 markerfacecolor=None if own else "none",
                 markersize=8,
                 label=name,
+                clip_on=False,  # what writes nothing lies on the edge
+                zorder=3,
             )
         panel.set_yscale("log")
         panel.set_xscale("symlog", linthresh=10)
