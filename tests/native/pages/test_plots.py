@@ -74,3 +74,4 @@ def test_cold_memory_is_stacked_to_all_of_it(
 
 def test_marks_tell_algorithms_apart_without_colour() -> None:
     assert len({mark for _, mark, _ in plot.MARKS.values()}) == len(plot.MARKS)
+    assert len({dashes for _, _, dashes in plot.MARKS.values()}) == len(plot.MARKS)
