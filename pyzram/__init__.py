@@ -145,18 +145,6 @@ _HOME = {
     "parse_size": "units",
 }
 
-# What scripts written before 1.0 call some of them.
-_FORMER = {
-    "Capabilities": "Features",
-    "PageStore": "PoolModel",
-    "Run": "PostprocessResult",
-    "StoreFigures": "PoolStats",
-    "capabilities": "features",
-    "page_sizes": "compressed_sizes",
-    "write_back": "writeback_pages",
-    "write_back_pages": "writeback_ranges",
-}
-
 # Type checkers want to see every name here.
 __all__ = [
     "__version__",
@@ -230,14 +218,13 @@ __all__ = [
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        public = _FORMER.get(name, name)
-        home = "device.block_state" if name == "block_state" else _HOME.get(public)
+        home = "device.block_state" if name == "block_state" else _HOME.get(name)
         if home is None:  # every "from .. import MODULE" asks here first, and must not pay
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module
 
         module = import_module(f"{__name__}.{home}")
-        value = module if name == "block_state" else getattr(module, public)
+        value = module if name == "block_state" else getattr(module, name)
         globals()[name] = value
         return value
 

@@ -1,9 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""Bounds and units that the kernel and its tools set, each in one place."""
+"""Bounds, units and words that the kernel and its tools set, each in one place."""
 
 from __future__ import annotations
 
 import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal, TypeAlias
+
+    RecompressType: TypeAlias = Literal["idle", "huge", "huge_idle"]
+    WritebackType: TypeAlias = Literal["idle", "huge", "huge_idle", "incompressible"]
+    Discard: TypeAlias = Literal["once", "pages", "both"]
 
 PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 """Bytes of a page of this machine."""
@@ -19,6 +27,13 @@ ALGORITHM_PRIORITY_MAX = 3
 """Highest priority of a secondary algorithm; the primary one has 0."""
 TABLE_BYTES_PER_PAGE = 16
 """What the kernel takes at once for each page of disksize, whether it is used or not."""
+
+RECOMPRESS_TYPES: tuple[RecompressType, ...] = ("idle", "huge", "huge_idle")
+"""What :meth:`pyzram.Zram.recompress` takes; ``None`` for all pages."""
+WRITEBACK_TYPES: tuple[WritebackType, ...] = ("idle", "huge", "huge_idle", "incompressible")
+"""What :meth:`pyzram.Zram.writeback` takes."""
+DISCARD: tuple[Discard, ...] = ("once", "pages", "both")
+"""What :meth:`pyzram.Zram.swapon` takes; ``None`` for no discarding."""
 
 
 def page_up(size: int) -> int:

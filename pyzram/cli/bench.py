@@ -135,7 +135,7 @@ def table(rows: Sequence[BenchResult]) -> list[str]:
             (
                 "*" if row.label in best else "",
                 row.label,
-                "-" if figures.ratio is None else f"{figures.ratio:.1%}",
+                "-" if figures.compression_ratio is None else f"{figures.compression_ratio:.1%}",
                 "-" if row.memory_share is None else f"{row.memory_share:.1%}",
                 _speed(row.compress),
                 _speed(row.decompress),

@@ -9,7 +9,7 @@ import time
 from ..algorithm import Algorithm, as_algorithm, as_algorithms
 from ..errors import InvalidValueError, UnsupportedError, ZramOSError
 from ..limits import ALGORITHM_PRIORITY_MAX
-from .kinds import RECOMPRESS_TYPES as RECOMPRESS_TYPES
+from ..limits import RECOMPRESS_TYPES as RECOMPRESS_TYPES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

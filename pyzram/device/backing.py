@@ -8,9 +8,9 @@ import os
 
 from ..errors import InvalidValueError, UnsupportedError, ZramOSError
 from ..limits import PAGE_SIZE
+from ..limits import WRITEBACK_TYPES as WRITEBACK_TYPES
 from ..units import check_count
 from .backing_attach import absolute, attach_backing, release_backing
-from .kinds import WRITEBACK_TYPES as WRITEBACK_TYPES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,8 +7,7 @@ import os
 
 from ..errors import InvalidValueError, ZramError
 from ..kernel import holders
-from .held import Held
-from .making import make
+from .held import Held, make
 from .mounting import Folder, run_mount, unmount
 from .swap import refuse_used
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""A device held by its open node: its name cannot become another's in the meantime."""
+"""A device held by its open node, and programs that write a signature or a file system to it.
+
+Its name cannot become another's in the meantime.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,14 @@ import os
 from stat import S_IFBLK
 
 from ..errors import DeviceNotFoundError, ZramError, from_errno
+from ..external import ProgramError, run_program
 from ..kernel.opened import fd_path
+from ..kernel.parse import parse_io_stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .zram import Zram
 
 
@@ -76,3 +83,42 @@ def _open_node(device: Zram) -> int:
             return os.open(node, flags)
         finally:
             os.unlink(node)
+
+
+# ---- programs that write to it -------------------------------------------------------------------
+
+
+def make(device: Zram, step: str, command: Sequence[str], package: str = "util-linux") -> None:
+    """Run a program that writes to a device, and name the cause where writes were refused.
+
+    Programs say "Input/output error", or nothing where they do not look.
+
+    Raises:
+        ProgramError: it failed.
+        ZramOSError: it did not, but writes did (EIO).
+    """
+    before = device.read("io_stat")
+    try:
+        with Held(device):
+            run_program(f"{device.name}: {step}", *command, device.node, package=package)
+    except ProgramError as err:
+        if why := _refused(device, before):
+            err.append(why)
+        raise
+    if why := _refused(device, before):
+        raise from_errno(errno.EIO, f"{device.name}: {step}", device.node, remedy=why)
+
+
+def _refused(device: Zram, before: str) -> str:
+    after = device.read("io_stat")
+    if after == before:
+        return ""
+    failed, had = (parse_io_stat(text)["failed_writes"] or 0 for text in (after, before))
+    if failed <= had:
+        return ""
+    from ..units import format_size
+    from .lifecycle import mem_limit
+
+    limit = mem_limit(device)
+    cause = f"mem_limit {format_size(limit)} is too small" if limit else "memory is short"
+    return f"the kernel refused {failed - had} writes: {cause}"

@@ -9,10 +9,8 @@ import os
 from .. import _native, interruption
 from ..errors import DeviceBusyError, InvalidValueError, ZramError, from_errno
 from ..kernel import holders
-from ..limits import SWAP_LABEL_MAX, SWAP_PRIORITY_MAX
-from .held import Held
-from .kinds import DISCARD
-from .making import make
+from ..limits import DISCARD, SWAP_LABEL_MAX, SWAP_PRIORITY_MAX
+from .held import Held, make
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from ..algorithm import Algorithm
     from ..kernel.parse import SwapArea
+    from ..limits import Discard, RecompressType, WritebackType
     from .block_state import BlockState
-    from .kinds import Discard, RecompressType, WritebackType
     from .stats import BdStat, BlockStat, DebugStat, IoStat, MmStat, Stats
 
 

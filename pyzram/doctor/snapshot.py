@@ -16,8 +16,7 @@ from ..device.zram import Zram
 from ..errors import DeviceNotFoundError, UnsupportedError, from_errno
 from ..kernel import holders
 from ..kernel.parse import SwapArea, parse_mountinfo, parse_swaps
-from ..kernel.sysfs import Sysfs, read_if_there
-from ..kernel.system import resume_device, zswap_enabled
+from ..kernel.sysfs import Sysfs, read_if_there, resume_device, zswap_enabled
 from ..limits import total_memory
 
 if TYPE_CHECKING:

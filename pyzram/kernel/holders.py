@@ -200,6 +200,8 @@ def claims(sysfs: Sysfs, name: str) -> list[str]:
 
 def _btrfs(sysfs: Sysfs, name: str) -> list[str]:
     """Say of which btrfs a device is a part whose mounts do not show it."""
+    if not os.path.isdir(sysfs.path("sys/fs/btrfs")):
+        return []  # this kernel has none, and who starts swap need not wait for its module
     from .btrfs import filesystems
 
     try:

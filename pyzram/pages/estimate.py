@@ -392,7 +392,7 @@ def _finish(
 ) -> AlgorithmEstimate:
     pages = sample.source.pages
     if sample.census:
-        mean = tally.figures.ratio or 0.0
+        mean = tally.figures.compression_ratio or 0.0
         ratio = Interval(mean, mean, mean)
     else:
         ratio = bounds(tally.values)

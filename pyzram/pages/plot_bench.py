@@ -24,7 +24,7 @@ def plot_bench(rows: Sequence[BenchResult], source: str, path: str) -> None:
             colour, mark, dashes = MARKS.get(name, (INK, ".", "-"))
             own = [row for row in rows if row.name == name]
             x = [getattr(row, title) / (1 << 20) for row in own]
-            y = [100 * (row.figures.ratio or 0) for row in own]
+            y = [100 * (row.figures.compression_ratio or 0) for row in own]
             axis.plot(
                 x,
                 y,
@@ -64,7 +64,7 @@ def _frontier(axis: Any, rows: Sequence[BenchResult], title: str) -> None:
     """A line along what no other beats in both, in ratio and in this speed."""
     points = sorted(
         (
-            (getattr(row, title) / (1 << 20), 100 * (row.figures.ratio or 0))
+            (getattr(row, title) / (1 << 20), 100 * (row.figures.compression_ratio or 0))
             for row in rows
             if getattr(row, title)
         ),

@@ -80,11 +80,6 @@ class PoolStats(Record):
         return self.mem_used_total / self.orig_data_size if self.orig_data_size else None
 
     @property
-    def ratio(self) -> float | None:
-        """The former name of :attr:`compression_ratio`."""
-        return self.compression_ratio
-
-    @property
     def compression_ratio(self) -> float | None:
         """compr_data_size / orig_data_size; ``None`` without pages."""
         return self.compr_data_size / self.orig_data_size if self.orig_data_size else None

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..algorithm import Algorithm
-    from ..device.kinds import RecompressType
     from ..device.zram import Zram
+    from ..limits import RecompressType
     from .bounded_steps import Stopped
 
 

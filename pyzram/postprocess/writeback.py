@@ -24,8 +24,8 @@ from .limit_override import UNITS_PER_PAGE, apply, recover, restore
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from ..device.kinds import WritebackType
     from ..device.zram import Zram
+    from ..limits import WritebackType
     from .bounded_steps import Stopped
 
     Progress = Callable[[int], object]

@@ -8,8 +8,7 @@ import os
 from ..errors import AccessError, ZramOSError
 from ..kernel import holders
 from ..kernel.parse import BD_UNIT, parse_meminfo, parse_mountinfo, parse_swaps
-from ..kernel.sysfs import Sysfs, is_there, read_if_there
-from ..kernel.system import resume_device, zswap_enabled
+from ..kernel.sysfs import Sysfs, is_there, read_if_there, resume_device, zswap_enabled
 from .observed import ObservedDevice, ObservedSystem
 
 TYPE_CHECKING = False

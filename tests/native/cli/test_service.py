@@ -177,3 +177,43 @@ def test_import_prints_a_file_and_tells_what_is_lost(
     said = capsys.readouterr()
     assert 'ZRAM_SIZE_0="mib(ram)/2"\n' in said.out
     assert "not carried over: line 3: zram0: swap-prio: not known" in said.err
+
+
+# ---- what a start costs --------------------------------------------------------------------------
+
+# Beside what the interpreter itself loads. Each module costs about a hundredth of its start, so one
+# more wants a reason.
+LOADED = """
+    __future__ _cffi_backend errno fcntl pyzram pyzram._native pyzram._pyzram pyzram.algorithm
+    pyzram.cli pyzram.cli.options pyzram.cli.output pyzram.cli.pyzram pyzram.cli.service
+    pyzram.config pyzram.config.device_config pyzram.config.layers pyzram.config.parser
+    pyzram.config.shell_assignments pyzram.config.values pyzram.device pyzram.device.algorithms
+    pyzram.device.handle pyzram.device.held pyzram.device.lifecycle pyzram.device.swap
+    pyzram.device.zram pyzram.errors pyzram.external pyzram.interruption pyzram.kernel
+    pyzram.kernel.holders pyzram.kernel.opened pyzram.kernel.parse pyzram.kernel.state_files
+    pyzram.kernel.sysfs pyzram.limits pyzram.service pyzram.service.diff pyzram.service.executor
+    pyzram.service.observe pyzram.service.observed pyzram.service.plan pyzram.service.registry
+    pyzram.service.service pyzram.service.steps pyzram.text pyzram.units pyzram.value
+"""
+
+
+def test_a_start_loads_this_and_nothing_else(root: Path, conf: Path) -> None:
+    boot = root / "proc/sys/kernel/random/boot_id"
+    boot.parent.mkdir(parents=True)
+    boot.write_text("d608c2d3-bf58-4f81-a648-07fa198781ff\n")
+    code = (
+        "import gc, os, stat, sys, time; before = set(sys.modules)\n"
+        "from pyzram.cli.pyzram import main\n"
+        f"status = main(['-c', {str(conf)!r}, 'start', '-q'])\n"
+        "print(*sorted(m for m in set(sys.modules) - before if '.lib' not in m)); sys.exit(status)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-ISc", f"import sys; sys.path[:0] = {sys.path!r}; {code}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    # It comes as far as the driver, which this machine only looks as if it had.
+    assert done.returncode == 1
+    assert "add a zram device" in done.stderr
+    assert done.stdout.splitlines()[-1].split() == LOADED.split()

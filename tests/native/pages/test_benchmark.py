@@ -55,13 +55,15 @@ def test_figures_are_those_of_the_pages(corpus):
         assert row.figures == PoolModel().store(lengths)
         assert row.figures.same_pages == 10
         assert min(row.compress, row.decompress, row.compress_threads, row.speedup) > 0
-        assert row.figures.ratio <= row.memory_share < row.figures.ratio * 1.2
+        assert (
+            row.figures.compression_ratio <= row.memory_share < row.figures.compression_ratio * 1.2
+        )
     assert rows[1].figures.compr_data_size < rows[0].figures.compr_data_size
 
 
 def test_nothing_to_compress_has_no_speed():
     [row] = benchmark.bench_pages(bytearray(), ["lz4:1"], threads=1)
-    assert (row.compress, row.memory_share, row.figures.ratio) == (0, None, None)
+    assert (row.compress, row.memory_share, row.figures.compression_ratio) == (0, None, None)
     assert row.speedup is None
     assert of_bench(row)["compress_speed"] is of_bench(row)["speedup"] is None
 

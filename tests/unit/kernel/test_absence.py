@@ -21,8 +21,7 @@ from pyzram.doctor.snapshot import take_snapshot
 from pyzram.errors import ZramOSError
 from pyzram.kernel import holders
 from pyzram.kernel.attributes import AttributeReader, Attributes
-from pyzram.kernel.sysfs import Sysfs, is_there, read_if_there
-from pyzram.kernel.system import resume_device, zswap_enabled
+from pyzram.kernel.sysfs import Sysfs, is_there, read_if_there, resume_device, zswap_enabled
 from pyzram.service import obstacles
 from pyzram.service.observe import container, observe
 from pyzram.service.registry import Registry

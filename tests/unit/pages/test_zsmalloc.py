@@ -98,8 +98,8 @@ def test_two_parts_joined_are_the_whole(one, other):
 
 
 def test_an_empty_store_has_no_ratio():
-    assert STORE.store([]).ratio is None
-    assert STORE.store([0]).ratio == 0
+    assert STORE.store([]).compression_ratio is None
+    assert STORE.store([0]).compression_ratio == 0
 
 
 def test_scaling_counts_whole_zspages():
@@ -112,7 +112,7 @@ def test_scaling_counts_whole_zspages():
     assert full * 4096 <= scaled.mem_used_total < (full + 60) * 4096
     assert (scaled.pages, scaled.same_pages, scaled.huge_pages) == (512, 128, 128)
     assert scaled.compr_data_size == 128 * sample.compr_data_size
-    assert scaled.ratio == sample.ratio
+    assert scaled.compression_ratio == sample.compression_ratio
     assert STORE.scale(STORE.store([]), 5).pages == 0
     assert STORE.scale(sample, 4) == sample
 
