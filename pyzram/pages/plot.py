@@ -13,7 +13,7 @@ from ..errors import InvalidValueError, UnsupportedError, from_errno
 # Colours that stay apart for colour-blind eyes and in print.
 STORED = "#3b6ea8"
 TOUCHED = "#8fb9a8"
-RAW = "#c8553d"
+RAW = "#4d4d4d"
 INK = "#333333"
 PALE = "#d9d9d9"
 ENDINGS = (".png", ".svg", ".pdf")
