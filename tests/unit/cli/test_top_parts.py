@@ -9,14 +9,13 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from unit.cli import top_machine
 
 from pyzram.cli import bars, colour
 from pyzram.cli.top import look, parts
 from pyzram.kernel.figures import BY_NAME
 from pyzram.text import quote
 from pyzram.units import format_size
-
-from . import top_machine
 
 COMMAND = [
     sys.executable,

@@ -19,8 +19,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-
-from . import top_machine
+from unit.cli import top_machine
 
 # Older ones work, but draw some letters otherwise.
 pytest.importorskip("textual", minversion="8.0.0", reason="needs textual 8")
