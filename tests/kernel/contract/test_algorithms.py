@@ -25,7 +25,9 @@ from kernel.raw import (
 def repetitive(number: int) -> bytes:
     """A page with many matches to choose from: more effort finds better ones."""
     source = noise(number)
-    return b"".join(source[start % 512 : start % 512 + 24] for start in range(0, 65536, 379))[:PAGE]
+    return b"".join(source[start % 512 : start % 512 + 24] for start in range(0, 16 * PAGE, 379))[
+        :PAGE
+    ]
 
 
 def fresh_sizes(device, *settings: tuple[str, str]) -> int:

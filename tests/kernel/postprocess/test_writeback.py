@@ -32,7 +32,8 @@ def content(count: int, seed: int = 1) -> list[bytes]:
     for number in range(count):
         kind = number % 3
         if kind == 0:
-            pages.append(bytes([number % 256]) * PAGE)
+            # Not zeros, which swap keeps itself since 6.12.
+            pages.append(bytes([number % 255 + 1]) * PAGE)
         elif kind == 1:
             noise = chance.randbytes(PAGE // 4)
             pages.append((noise + f"page {number} ".encode() * PAGE)[:PAGE])
