@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..pages.codec import zstd_release
+
 if TYPE_CHECKING:
     from ..pages.benchmark import BenchResult
     from ..pages.estimate import Estimate
 
 
 def of_estimate(estimate: Estimate) -> dict[str, object]:
-    """What ``pyzram estimate --json`` prints."""
+    """What ``pyzram estimate --json`` prints; ``libzstd`` is ``None`` where no zstd is tried."""
+    tried = {algorithm.name for algorithm in estimate.algorithms.values()}
+    libzstd = dict(zip(("version", "kernel"), zstd_release(), strict=True))
     return {
         "source": estimate.source,
         "page_size": estimate.store.page_size,
@@ -59,6 +63,7 @@ def of_estimate(estimate: Estimate) -> dict[str, object]:
             }
             for label, a in estimate.algorithms.items()
         },
+        "libzstd": libzstd if "zstd" in tried else None,
     }
 
 

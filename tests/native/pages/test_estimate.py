@@ -19,7 +19,7 @@ from pyzram.cli.json_documents import of_estimate
 from pyzram.config import parser
 from pyzram.errors import InvalidValueError
 from pyzram.pages import estimate
-from pyzram.pages.codec import algorithms, compressed_sizes
+from pyzram.pages.codec import algorithms, compressed_sizes, zstd_release
 from pyzram.pages.sampling import Interval
 from pyzram.pages.segments import Owner
 from pyzram.pages.sources import Source, open_files
@@ -271,6 +271,13 @@ def test_json_has_the_kernels_names(corpus, truth, capsys):
     assert found["ratio_low"] == found["ratio"] == found["ratio_high"] == truth.compression_ratio
     for key in ("mem_used_total", "huge_pages", "compress_us", "decompress_us"):
         assert found[key] > 0
+    assert said["libzstd"] is None
+
+
+def test_json_names_the_library_of_zstd(capsys):
+    assert command.main([__file__, "-a", "zstd:1", "--json"]) == 0
+    version, kernel = zstd_release()
+    assert json.loads(capsys.readouterr().out)["libzstd"] == {"version": version, "kernel": kernel}
 
 
 def test_the_report_says_what_it_means(corpus, capsys):
