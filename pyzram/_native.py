@@ -329,7 +329,7 @@ class PageSet:
     def __init__(self) -> None:
         ret = ffi.new("struct pyzram_pageset **")
         check(lib.pyzram_pageset_create(ret))
-        self.pointer = ffi.gc(ret[0], lib.pyzram_pageset_destroy)
+        self.pointer: Any = ffi.gc(ret[0], lib.pyzram_pageset_destroy)
 
     def __len__(self) -> int:
         return int(lib.pyzram_pageset_pages(self.pointer))
@@ -355,7 +355,7 @@ class Seen:
     def __init__(self) -> None:
         ret = ffi.new("struct pyzram_seen **")
         check(lib.pyzram_seen_create(ret))
-        self.pointer = ffi.gc(ret[0], lib.pyzram_seen_destroy)
+        self.pointer: Any = ffi.gc(ret[0], lib.pyzram_seen_destroy)
 
     def add(self, numbers: Buffer) -> bytes:
         # A byte for each number: 1 if it was there before

@@ -77,7 +77,7 @@ class Source(_Account):
         self.segments: list[Segment] = []
         self.closed: bool = False
         """Whether :meth:`close` was called."""
-        self.reader = ProcessReader()
+        self.reader: ProcessReader = ProcessReader()
         """what reads the processes of the segments"""
         self._fds: list[int] = []
 
