@@ -218,16 +218,13 @@ def ask(
 
 
 def line(points: list[dict[str, Any]], key: str) -> tuple[float, float]:
-    """What there is without a machine, and what each adds: by least squares of relative errors."""
-    weights = [1 / p["machines"] ** 2 for p in points]
-    total = sum(weights)
-    x = sum(w * p["machines"] for w, p in zip(weights, points, strict=True)) / total
-    y = sum(w * p[key] for w, p in zip(weights, points, strict=True)) / total
-    above = sum(
-        w * (p["machines"] - x) * (p[key] - y) for w, p in zip(weights, points, strict=True)
-    )
-    each = above / sum(w * (p["machines"] - x) ** 2 for w, p in zip(weights, points, strict=True))
-    return y - each * x, each
+    """What there is without a machine, and what each adds, by the two largest fleets measured.
+
+    Rules take more for a machine the more machines there are, so smaller fleets say too little.
+    """
+    small, large = sorted(points, key=lambda p: p["machines"])[-2:]
+    each = (large[key] - small[key]) / (large["machines"] - small["machines"])
+    return large[key] - each * large["machines"], each
 
 
 def show(points: list[dict[str, Any]], counts: list[int]) -> None:

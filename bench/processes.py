@@ -78,12 +78,14 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the sleepers end too
-    sleepers = [subprocess.Popen(["sleep", "3600"]) for _ in range(options.processes)]
-    pids = [sleeper.pid for sleeper in sleepers]
-    words = ["--pid", *map(str, pids)]
+    sleepers: list[subprocess.Popen[bytes]] = []
     rows: dict[str, list[float]] = {}
     peaks: list[float] = []
     try:
+        for _ in range(options.processes):
+            sleepers.append(subprocess.Popen(["sleep", "3600"]))
+        pids = [sleeper.pid for sleeper in sleepers]
+        words = ["--pid", *map(str, pids)]
         time.sleep(1)
         for _ in range(options.rounds):
             whole, peak = command(*words)

@@ -379,7 +379,7 @@ WEIGHT_ONE = lib.PYZRAM_WEIGHT_ONE
 PAGES_ANON = lib.PYZRAM_PAGES_ANON
 PAGES_SHMEM = lib.PYZRAM_PAGES_SHMEM
 U64_MAX = (1 << 64) - 1
-COUNTS = 6
+COUNTS = ffi.sizeof("struct pyzram_page_counts") // 8
 
 
 def walk(

@@ -11,6 +11,6 @@ while :; do
 			kind = $1 ~ /_total$/ && $1 !~ /_seconds_/ ? "derive" : "gauge"
 			sub(/^zram_/, "", $1)
 			print "PUTVAL \"" host "/zram-" $3 "/" kind "-" $1 "\" interval=" interval " N:" $4
-		}'
+		}' || exit # nobody reads it any more
 	sleep "$interval"
 done

@@ -61,9 +61,9 @@ def leave(status: int) -> NoReturn:
 
     The kernel takes a process apart at once; the interpreter frees object after object first, which
     takes a fifth as long as its start. In development mode (``-X dev``) it may: so it finds what
-    was left open.
+    was left open. And it must where matplotlib has a temporary folder to remove.
     """
     flush()
-    if sys.flags.dev_mode:
+    if sys.flags.dev_mode or "matplotlib" in sys.modules:
         sys.exit(status)
     os._exit(status)

@@ -63,7 +63,7 @@ def source_options(precision: float = PRECISION) -> tuple[Option, ...]:
             "of the machine to be, for files (default: this machine's)",
             values=PAGE_SIZES,
         ),
-        Option("", "threads", "N", "for compressing (default: all processors)", convert=positive),
+        Option("", "threads", "N", "for compressing", convert=positive),
         Option("", "seed", "N", "draw the same sample again", convert=whole),
     )
 

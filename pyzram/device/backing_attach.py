@@ -268,12 +268,14 @@ def _zrams_on(tree: Sysfs, number: str) -> list[str]:
 def _file_users(tree: Sysfs, status: os.stat_result) -> list[str]:
     """Who uses a file: by what it is, for its name may have changed since."""
     found = []
-    for area in parse_swaps(tree.read("proc/swaps")):
+    for area in parse_swaps(read_if_there(tree.path("proc/swaps")) or ""):
         try:
             if os.path.samestat(os.stat(area.path), status):
                 found.append("active swap")
         except (FileNotFoundError, NotADirectoryError):
             continue  # removed since: another file than the one that was found by its path
+        except OSError as err:
+            raise from_errno(err.errno or 0, f"{area.path}: look, since it is swap") from err
     block = tree.path("sys/block")
     for name in sorted(os.listdir(block)):
         file = _loop_file(tree, name) if name.startswith("loop") else None

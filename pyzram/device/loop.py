@@ -11,6 +11,8 @@ import errno
 import os
 import time
 
+from ..errors import from_errno
+
 CONTROL = "/dev/loop-control"
 LOOP_CTL_GET_FREE = 0x4C82
 LOOP_CONFIGURE = 0x4C0A
@@ -83,7 +85,12 @@ def is_behind(node: str, path: str, status: os.stat_result) -> bool:
     except OSError as err:
         if err.errno in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
             return False  # nothing is, any more
-        return os.path.samestat(os.stat(path), status)
+        try:
+            return os.path.samestat(os.stat(path), status)
+        except (FileNotFoundError, NotADirectoryError):
+            return False  # removed since: another file than the one that was found by its path
+        except OSError as err:
+            raise from_errno(err.errno or 0, f"{node}: look at the file behind it", path) from err
     device, inode = unpack_from("=QQ", info)
     major, minor = os.major(status.st_dev), os.minor(status.st_dev)
     # As the kernel writes device numbers for user space.

@@ -112,8 +112,9 @@ def _config(tree: Sysfs, path: str) -> tuple[Config | None, str | None]:
         return parse_layers(layers, where, ram=total_memory(), cpus=os.cpu_count() or 1), None
     except ConfigError as err:
         return None, str(err)
-    except FileNotFoundError:
-        return None, None
+    except FileNotFoundError as err:
+        # A drop-in that leads nowhere is an error, and every command of the service fails for it.
+        return None, None if err.filename == where else str(err)
 
 
 def _tended(tree: Sysfs) -> float | None:

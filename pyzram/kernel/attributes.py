@@ -113,7 +113,9 @@ class Attributes(dict[str, "Any"]):
         try:
             return read()
         except OSError as err:
-            trouble = f"{path}: {os.strerror(err.errno or 0)}"
+            # Which may be another file that it takes.
+            where = (err.filename or path).removeprefix(self._reader.sysfs.root).lstrip("/")
+            trouble = f"{where}: {os.strerror(err.errno or 0)}"
             if trouble not in self._troubles:
                 self._troubles.append(trouble)
             return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
-from stat import S_ISLNK, S_ISVTX
+from stat import S_ISDIR, S_ISLNK, S_ISVTX
 
 from .sysfs import read_text
 
@@ -70,10 +70,15 @@ def _open_in(folder: int, name: str, made: list[MadeFolder] | None) -> int:
     except FileNotFoundError:
         if made is None:
             raise
-    os.mkdir(name, 0o755, dir_fd=folder)
+    try:
+        os.mkdir(name, 0o755, dir_fd=folder)
+    except FileExistsError:
+        return os.open(name, flags, dir_fd=folder)  # somebody else was faster
     found = os.open(name, flags, dir_fd=folder)
     status = os.fstat(found)
     made.append((os.readlink(fd_path(found)), status.st_dev, status.st_ino))
+    if S_ISDIR(status.st_mode):
+        os.chmod(fd_path(found), 0o755)  # whatever the umask
     return found
 
 

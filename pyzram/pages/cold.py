@@ -124,8 +124,7 @@ class Watch:
                 self._begin(pid)
             except OSError as err:
                 failures.append(err)
-                hidden = err.errno in (errno.EACCES, errno.EPERM)
-                self._skip(UNREADABLE if hidden else GONE)
+                self._skip(_why_left_out(err))
         if failures and not self._watched:
             first = failures[0]
             remedy = "not yours; run as root" if os.geteuid() else ""
@@ -157,9 +156,9 @@ class Watch:
             try:
                 watched.look()
                 left.append(watched)
-            except OSError:
+            except OSError as err:
+                self._skip(_why_left_out(err))
                 watched.process.close()
-                self._skip(GONE)
         self._watched = left
         return self._seconds[-1]
 
@@ -183,33 +182,34 @@ class Watch:
         """The pages that were cold at one look; all of them for ``None``."""
         source = Source(self.label, PAGE_SIZE)
         source.skipped = dict(self.skipped)
-        looker = Looker()
         shared = SharedMemory()
         coldest: dict[tuple[str, int], float] = {}
-        for watched in self._watched:
-            process = watched.process
-            use = None if look is None else watched.looks[look]
-            last = watched.looks[-1] if watched.looks else {}
-            try:
-                memory = looker.memory(process)
-                private, theirs = [], []
-                for mapping in parse_maps(process.read("maps")):
-                    kind, part = looker.kinds.of(mapping.perms, mapping.dev, mapping.path)
-                    if kind == SHMEM:
-                        locked = mapping.start in last and last[mapping.start].locked
-                        theirs.append((mapping, locked))
-                    if kind == ANON or (kind == SHMEM and mapping.perms[3] == "p"):
-                        cold = 1.0 if use is None else _cold(use, mapping.start)
-                        private.append((mapping, part, cold))
-                _add_private(source, process, looker, memory, private)
-                shared.add_mappings(process, theirs)
-            except OSError:
-                continue  # it has exited
-            source.processes += 1
-            for mapping, _locked in theirs:
-                key = (mapping.dev, mapping.inode)
-                cold = 1.0 if use is None else _cold(use, mapping.start)
-                coldest[key] = min(cold, coldest.get(key, 1.0))
+        with Looker() as looker:
+            for watched in self._watched:
+                process = watched.process
+                use = None if look is None else watched.looks[look]
+                last = watched.looks[-1] if watched.looks else {}
+                try:
+                    memory = looker.memory(process)
+                    private, theirs = [], []
+                    for mapping in parse_maps(process.read("maps")):
+                        kind, part = looker.kinds.of(mapping.perms, mapping.dev, mapping.path)
+                        if kind == SHMEM:
+                            locked = mapping.start in last and last[mapping.start].locked
+                            theirs.append((mapping, locked))
+                        if kind == ANON or (kind == SHMEM and mapping.perms[3] == "p"):
+                            cold = 1.0 if use is None else _cold(use, mapping.start)
+                            private.append((mapping, part, cold))
+                    _add_private(source, process, looker, memory, private)
+                    shared.add_mappings(process, theirs)
+                except OSError as err:
+                    source.skip(_why_left_out(err))
+                    continue
+                source.processes += 1
+                for mapping, _locked in theirs:
+                    key = (mapping.dev, mapping.inode)
+                    cold = 1.0 if use is None else _cold(use, mapping.start)
+                    coldest[key] = min(cold, coldest.get(key, 1.0))
         self._add_shared(source, shared, coldest)
         return source
 
@@ -245,6 +245,15 @@ class Watch:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def _why_left_out(err: OSError) -> str:
+    """The reason to go on without a process; what is wrong with this one is raised."""
+    if err.errno in (errno.EACCES, errno.EPERM):
+        return UNREADABLE
+    if err.errno in (errno.ENOENT, errno.ESRCH):
+        return GONE
+    raise err
 
 
 def _cold(use: dict[int, Use], start: int) -> float:

@@ -207,8 +207,9 @@ def estimate_pages(
 
     ``algorithms`` are names, ``NAME:LEVEL`` for a level, by default all. ``precision`` bounds the
     half width of the ratio's 95 % interval; ``full`` reads all pages instead of a sample. ``store``
-    is the kernel to be, by default the running one. ``threads`` is for compressing, times are
-    always a single core's. ``progress`` is told pages done and expected.
+    is the kernel to be, by default the running one. ``threads`` is for compressing, by default one
+    for each processor if ``full``, else one; times are always a single core's. ``progress`` is told
+    pages done and expected.
 
     Raises:
         InvalidValueError: no such algorithm or level, or a precision that cannot be met.
@@ -226,7 +227,7 @@ def estimate_pages(
     owners = _Owners(source.segments if isinstance(source, Source) else ())
     for tally in tallies.values():
         tally.parts = array("d", bytes(8 * len(owners.pages)))
-    sample = Sample(source, precision=precision, full=full, seed=seed)
+    sample = Sample(source, precision=precision, full=full, seed=seed, threads=threads)
     blocks = array("Q")
     zeros = 0
     values, costs = _shares(store)
@@ -248,7 +249,7 @@ def estimate_pages(
                 tally.name,
                 level=tally.level,
                 page_size=store.page_size,
-                threads=threads,
+                threads=sample.threads,
             )
             tally.figures = store.join(tally.figures, store.store(lengths))
             taken = array("d", map(costs.__getitem__, lengths))

@@ -11,6 +11,7 @@ the precision asked for, not on the memory: 16 GiB cost what 256 MiB cost.
 from __future__ import annotations
 
 import math
+import os
 import random
 from array import array
 from typing import TYPE_CHECKING, NamedTuple
@@ -29,7 +30,9 @@ PRECISION = 0.01
 Z_95 = 2.1
 # What none of n pages shows may yet be true of 3 / n of all pages.
 MISSED = 3.0
+# For one thread: with more, each gets as much.
 BATCH_BYTES = 1 << 18
+THREADS_MAX = 64
 WAVES = 5
 
 
@@ -101,6 +104,9 @@ class Sample:
     Either ``census`` (every page is read) or up to WAVES times two pages of each of many blocks of
     equal size. Between the waves ``enough`` is asked whether to go on, if it is set.
 
+    ``threads`` is how many are to compress a batch, which is of a size to be shared among them; by
+    default one, or one for each processor where ``full``.
+
     Synchronization: one thread at a time.
     """
 
@@ -111,6 +117,7 @@ class Sample:
         precision: float = PRECISION,
         full: bool = False,
         seed: int | None = None,
+        threads: int | None = None,
     ) -> None:
         if isinstance(source, Source) and source.closed:
             raise InvalidValueError(f"{source.label}: the source is closed")
@@ -124,6 +131,9 @@ class Sample:
         self._random = random.Random(seed)
         # A sample of half of all pages saves little, and blocks of three pages are no blocks.
         self.census = full or (isinstance(source, Source) and source.pages <= 2 * self.wanted)
+        # A sample is soon compressed; all pages may be many.
+        self.threads: int = threads or (len(os.sched_getaffinity(0)) if full else 1)
+        self._batch_bytes = BATCH_BYTES * min(self.threads, THREADS_MAX)
 
     @property
     def expected(self) -> int | None:
@@ -134,7 +144,7 @@ class Sample:
 
     def __iter__(self) -> Iterator[Batch]:
         size = self.source.page_size
-        buffer = memoryview(bytearray(max(1, BATCH_BYTES // size) * size))
+        buffer = memoryview(bytearray(max(1, self._batch_bytes // size) * size))
         if isinstance(self.source, Stream):
             batches = self._stream(self.source, buffer)
         elif self.census:
@@ -147,7 +157,7 @@ class Sample:
                 yield batch
 
     def _all(self, source: Source) -> Iterator[_Piece]:
-        step = BATCH_BYTES // source.page_size or 1
+        step = self._batch_bytes // source.page_size or 1
         for segment in source.segments:
             for first in range(0, segment.pages, step):
                 ranks = array("Q", range(first, min(first + step, segment.pages)))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Other collectors than Prometheus, each itself: every figure of two devices arrives in it."""
+"""Other collectors than Prometheus, each itself: the figures of two devices arrive in it."""
 
 from __future__ import annotations
 

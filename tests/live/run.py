@@ -215,7 +215,7 @@ def main(words: list[str]) -> int:
         text = target.read_text()
         head, _, rest = text.partition("<!-- table -->\n")
         _, _, tail = rest.partition("<!-- end -->")
-        release = f"Linux {os.uname().release}, {time.strftime('%Y-%m-%d')}:\n\n"
+        release = f"Linux {os.uname().release.partition('-')[0]}, {time.strftime('%Y-%m-%d')}:\n\n"
         target.write_text(f"{head}<!-- table -->\n{release}{table(rows)}<!-- end -->{tail}")
     return int(failed or any("NO" in row for row in rows))
 

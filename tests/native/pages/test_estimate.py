@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Estimates of known contents, and what the command says about them."""
 
+import contextlib
 import json
 import os
 import pty
@@ -18,11 +19,11 @@ from pyzram.cli import pyzram as dispatcher
 from pyzram.cli.json_documents import of_estimate
 from pyzram.config import parser
 from pyzram.errors import InvalidValueError
-from pyzram.pages import estimate
+from pyzram.pages import codec, estimate
 from pyzram.pages.codec import algorithms, compressed_sizes, zstd_release
 from pyzram.pages.sampling import Interval
 from pyzram.pages.segments import Owner
-from pyzram.pages.sources import Source, open_files
+from pyzram.pages.sources import Source, open_files, open_processes
 from pyzram.pages.zsmalloc import PoolModel, PoolStats
 
 PAGE = 4096
@@ -254,6 +255,55 @@ def test_the_histogram_holds_every_page(truth, corpus):
     assert sum(counts) == 24_000
     assert counts[0] == truth.same_pages
     assert counts[16] >= truth.huge_pages > 0
+
+
+@pytest.mark.parametrize(
+    ("full", "threads", "sharing"), [(True, 3, 3), (True, 1, 1), (False, None, 1), (False, 2, 2)]
+)
+def test_as_many_threads_compress_as_were_asked_for(tmp_path, monkeypatch, full, threads, sharing):
+    seen = [1]
+
+    def share(*args):
+        seen.append(args[-1])
+        real(*args)
+
+    real = codec._share
+    monkeypatch.setattr(codec, "_share", share)
+    (tmp_path / "file").write_bytes(random.Random(1).randbytes(1 << 20) * 8)
+    with open_files([str(tmp_path / "file")]) as source:
+        estimate.estimate_pages(source, [FAST], full=full, threads=threads, timing=False)
+    assert max(seen) == sharing
+
+
+def test_each_process_has_its_own_share_of_a_batch_that_many_fill():
+    """One of zeros and one of noise, both far smaller than a batch."""
+    code = (
+        "import mmap, os, sys\n"
+        "memory = mmap.mmap(-1, 40 * mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)\n"
+        "memory.write({data})\nprint(flush=True)\nsys.stdin.read()\n"
+    )
+    what = {"noise": "os.urandom(len(memory))", "one": "bytes([1]) * len(memory)"}
+    pipe = subprocess.PIPE
+    with contextlib.ExitStack() as stack:
+        pids = {}
+        for name, data in what.items():
+            command_line = [sys.executable, "-Ic", code.format(data=data)]
+            child = stack.enter_context(subprocess.Popen(command_line, stdin=pipe, stdout=pipe))
+            stack.callback(child.stdin.close)
+            child.stdout.readline()
+            pids[name] = child.pid
+        with open_processes(pids.values()) as source:
+            result = estimate.estimate_pages(source, [FAST], full=True, timing=False)
+    used = {
+        name: sum(part.memory[FAST] for part in result.parts if part.owner.pid == pid)
+        for name, pid in pids.items()
+    }
+    pages = {
+        name: sum(part.pages for part in result.parts if part.owner.pid == pid)
+        for name, pid in pids.items()
+    }
+    assert abs(pages["noise"] - pages["one"]) < 40, "but for that they are alike"
+    assert 30 * PAGE < used["noise"] - used["one"] < 50 * PAGE
 
 
 # ---- the command ---------------------------------------------------------------------------------

@@ -142,6 +142,15 @@ def test_what_cannot_be_read_is_told(root: Path, what: str) -> None:
     assert caught.value.errno in (errno.EISDIR, errno.ELOOP)
 
 
+def test_a_drop_in_that_leads_nowhere_is_no_absent_configuration(root: Path) -> None:
+    put(root, "etc/conf.d/zram", "ZRAM_SIZE_0=64M\n")
+    (root / "etc/conf.d/zram.d").mkdir()
+    (root / "etc/conf.d/zram.d/10-more.conf").symlink_to("nowhere")
+    snapshot = take_snapshot(sysfs=Sysfs(str(root)))
+    assert snapshot.config is None
+    assert "10-more.conf" in (snapshot.config_error or "")
+
+
 def test_a_resume_device_that_cannot_be_read(root: Path) -> None:
     put(root, "sys/power/resume", "252:3\n")
     assert resume_device(Sysfs(str(root))) is None
@@ -199,5 +208,9 @@ def test_a_loop_device_that_does_not_say_what_is_behind_it(tmp_path: Path) -> No
     assert not is_behind(str(node), str(file), status), "no such device any more"
     node.touch()  # which takes no ioctl of loop devices
     assert is_behind(str(node), str(file), status), "by its path then"
-    with pytest.raises(FileNotFoundError):
-        is_behind(str(node), str(tmp_path / "moved"), status)
+    assert not is_behind(str(node), str(tmp_path / "moved"), status), "removed since"
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    with pytest.raises(ZramOSError, match="look at the file behind it") as caught:
+        is_behind(str(node), str(loop), status)
+    assert caught.value.errno == errno.ELOOP
