@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import errno
 import math
-import os
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..errors import ZramOSError
 from ..kernel.holders import swap_areas
+from ..kernel.sysfs import is_there, read_if_there
 from .machine import parse_pressure, read_memory
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ SHARE = 0.0005
 """Of what a group holds, while none of its processes waits."""
 WAITING = 0.1
 """Percent of the time that one of them waits, from which on nothing is asked for."""
+DAMON = "sys/module/damon_reclaim/parameters/enabled"
 MOST = 64 * MIB
 LEAST = 4096
 SWAP_USED, AVAILABLE = 0.75, 0.5
@@ -53,8 +55,8 @@ class System(NamedTuple):
     swap: int
     """Of zram's swap areas."""
     swap_used: int
-    damon: bool
-    """DAMON_RECLAIM does the same already."""
+    damon: bool | None
+    """DAMON_RECLAIM does the same already; ``None`` if that cannot be told."""
 
 
 def wanted(group: Group) -> int:
@@ -68,6 +70,8 @@ def wanted(group: Group) -> int:
 
 def refusal(system: System) -> str:
     """Why no group is to be asked now; empty if they may be."""
+    if system.damon is None:
+        return "whether DAMON_RECLAIM is on cannot be told"
     if system.damon:
         return "DAMON_RECLAIM is on"
     if not system.swap:
@@ -94,10 +98,13 @@ class Reclaimer:
         """Bytes that each was asked for so far."""
         self.reason = ""
         """Why none was, the last time."""
-        self._told: set[tuple[str, str]] = set()
+        self.left_out: dict[str, str] = {}
+        """Groups that were not looked at the last time, and why."""
+        self.stopping: Callable[[], bool] = lambda: False
+        self._told: set[str] = set()
 
     def look(self) -> tuple[System, list[Group]]:
-        """See how things are; a group that is not there now is left out."""
+        """See how things are; a group that is not there now, or cannot be judged, is left out."""
         total, available = read_memory(self.sysfs)
         areas = [area for name, area in swap_areas(self.sysfs).items() if name.startswith("zram")]
         system = System(
@@ -105,15 +112,18 @@ class Reclaimer:
             available,
             sum(area.size for area in areas),
             sum(area.used for area in areas),
-            self._read("sys/module/damon_reclaim/parameters/enabled").strip() == "Y",
+            self._damon(),
         )
+        self.left_out = {}
         return system, [group for name in self.names if (group := self._group(name)) is not None]
 
     def step(self) -> None:
-        """Ask each group once for what the rule says."""
+        """Ask each group once for what the rule says, until we are to stop."""
         system, groups = self.look()
         self.reason = refusal(system)
         for group in groups if not self.reason else ():
+            if self.stopping():
+                return
             if size := wanted(group):
                 self._ask(group.name, size)
 
@@ -123,7 +133,7 @@ class Reclaimer:
         try:
             attr_write(self.sysfs.path(_place(name, "memory.reclaim")), str(size))
         except OSError as err:
-            if err.errno == errno.EINTR or not os.path.isdir(self.sysfs.path(_place(name))):
+            if not self._is_there(name):
                 return
             if err.errno == errno.ENOENT:
                 self._tell(name, "no memory.reclaim (Linux 5.19)")
@@ -133,32 +143,64 @@ class Reclaimer:
                 return
         self.asked[name] = self.asked.get(name, 0) + size
 
+    def _damon(self) -> bool | None:
+        try:
+            return (read_if_there(self.sysfs.path(DAMON)) or "").strip() == "Y"
+        except ZramOSError as err:
+            self._warn_once(str(err))
+            return None
+
     def _group(self, name: str) -> Group | None:
-        if not os.path.isdir(self.sysfs.path(_place(name))):
-            return None
         try:
-            current = int(self.sysfs.read(_place(name, "memory.current")))
-        except (OSError, ValueError):
-            self._tell(name, "no memory.current: not of cgroup v2, or without memory controller")
-            return None
+            current = self._read(name, "current")
+            pressure = self._pressure(name)
+            # What cannot be read may protect all that it holds.
+            limits = [_size(self._read(name, kind) or "") for kind in ("low", "min")]
+            if not is_there(self.sysfs.path(_place(name))):
+                self.left_out[name] = "no such control group now"
+            elif current is None:
+                self._leave_out(name, "no memory.current: not of cgroup v2, or without memory "
+                                      "controller")  # fmt: skip
+            else:
+                if pressure is None:
+                    self._tell(name, "the kernel tells no pressure of it (psi=1)")
+                return Group(name, int(current), max(limits), pressure)
+        except ZramOSError as err:
+            self._leave_out(name, str(err))
+        except (KeyError, ValueError) as err:
+            self._leave_out(name, f"what its files hold is not understood: {err}")
+        return None
+
+    def _pressure(self, name: str) -> float | None:
         try:
-            some10 = parse_pressure(self.sysfs.read(_place(name, "memory.pressure"))).some10
-        except (OSError, KeyError, ValueError):
-            some10 = None
-            self._tell(name, "the kernel tells no pressure of it (psi=1)")
-        limits = [self._read(_place(name, f"memory.{kind}")) for kind in ("low", "min")]
-        return Group(name, current, max(map(_size, limits)), some10)
+            text = self._read(name, "pressure")
+        except ZramOSError as err:
+            if err.errno == errno.EOPNOTSUPP:  # there, but psi is off
+                return None
+            raise
+        return None if text is None else parse_pressure(text).some10
+
+    def _read(self, name: str, kind: str) -> str | None:
+        return read_if_there(self.sysfs.path(_place(name, f"memory.{kind}")))
+
+    def _is_there(self, name: str) -> bool:
+        try:
+            return is_there(self.sysfs.path(_place(name)))
+        except ZramOSError as err:
+            self._tell(name, str(err))
+            return False
+
+    def _leave_out(self, name: str, why: str) -> None:
+        self.left_out[name] = why
+        self._tell(name, why)
 
     def _tell(self, name: str, text: str) -> None:
-        if (name, text) not in self._told:
-            self._told.add((name, text))
-            self.warn(f"control group {name}: {text}")
+        self._warn_once(f"control group {name}: {text}")
 
-    def _read(self, path: str) -> str:
-        try:
-            return self.sysfs.read(path)
-        except OSError:
-            return ""
+    def _warn_once(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            self.warn(text)
 
 
 def _place(name: str, file: str = "") -> str:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,7 @@ def test_the_rule_at_single_points():
     [
         ({}, ""),
         ({"damon": True}, "DAMON_RECLAIM is on"),
+        ({"damon": None}, "whether DAMON_RECLAIM is on cannot be told"),
         ({"swap": 0}, "no swap on zram"),
         ({"swap_used": 1.6 * GIB}, "more than 75% of the swap on zram is used"),
         ({"available": 2.1 * GIB}, "more than 50% of memory is available"),
@@ -117,7 +119,7 @@ def test_what_cannot_be_asked_is_told_once(tmp_path, monkeypatch):
     reclaimer = Reclaimer(sysfs, told.append)
     reclaimer.names = ("user.slice", "v1")
 
-    numbers = [errno.EAGAIN, errno.EINTR, errno.EACCES, errno.EACCES, errno.ENOENT]
+    numbers = [errno.EAGAIN, errno.EACCES, errno.EACCES, errno.ENOENT]
 
     def write(path, value):
         raise OSError(numbers.pop(0), "no", path)
@@ -131,6 +133,86 @@ def test_what_cannot_be_asked_is_told_once(tmp_path, monkeypatch):
         "control group user.slice: no memory.reclaim (Linux 5.19)",
     ]
     assert reclaimer.asked["user.slice"] == 2 * GIB // 2000  # EAGAIN: as much as there was
+
+
+def unreadable(monkeypatch, code: int, *ends: str) -> None:
+    """Let files with these ends answer an errno, whoever asks."""
+    real = os.open
+
+    def refuse(path, *words, **named):
+        if str(path).endswith(ends):
+            raise OSError(code, os.strerror(code), path)
+        return real(path, *words, **named)
+
+    monkeypatch.setattr(os, "open", refuse)
+
+
+@pytest.mark.parametrize("kind", ["low", "min", "current", "pressure"])
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EMFILE, errno.ENOMEM])
+def test_a_group_that_cannot_be_read_is_not_taken_for_another(tmp_path, monkeypatch, kind, code):
+    """Neither for one without protection, nor for one of cgroup v1, nor for one without psi."""
+    told: list[str] = []
+    reclaimer = Reclaimer(machine(tmp_path), told.append)
+    reclaimer.names = ("user.slice",)
+    with monkeypatch.context() as patch:
+        unreadable(patch, code, f"user.slice/memory.{kind}")
+        reclaimer.step()
+        reclaimer.step()
+    (line,) = told
+    assert line.endswith(f"memory.{kind}: read: {os.strerror(code)}")
+    assert reclaimer.asked == {} and list(reclaimer.left_out) == ["user.slice"]
+    reclaimer.step()
+    assert reclaimer.asked and reclaimer.left_out == {} and told == [line]
+
+
+def test_a_group_that_is_gone_or_tells_no_pressure_is_no_error(tmp_path, monkeypatch):
+    told: list[str] = []
+    reclaimer = Reclaimer(machine(tmp_path), told.append)
+    reclaimer.names = ("gone", "user.slice")
+    unreadable(monkeypatch, errno.EOPNOTSUPP, "memory.pressure")  # psi=0
+    reclaimer.step()
+    assert reclaimer.left_out == {"gone": "no such control group now"} and reclaimer.asked == {}
+    assert told == ["control group user.slice: the kernel tells no pressure of it (psi=1)"]
+
+
+def test_a_folder_that_cannot_be_looked_at_is_not_taken_for_gone(tmp_path, monkeypatch):
+    """By a file in its place: what is asked of below it gives ENOTDIR; a loop gives ELOOP."""
+    folder = tmp_path / "sys/fs/cgroup"
+    told: list[str] = []
+    reclaimer = Reclaimer(machine(tmp_path), told.append)
+    (folder / "loop").symlink_to("loop")
+    (folder / "file").write_text("")
+    reclaimer.names = ("loop", "file/below")
+    reclaimer.step()
+    assert reclaimer.left_out["file/below"] == "no such control group now"
+    (line,) = told
+    assert os.strerror(errno.ELOOP) in line
+
+
+def test_whether_damon_reclaims_is_not_guessed(tmp_path, monkeypatch):
+    told: list[str] = []
+    reclaimer = Reclaimer(machine(tmp_path), told.append)
+    reclaimer.names = ("user.slice",)
+    enabled = tmp_path / "sys/module/damon_reclaim/parameters/enabled"
+    enabled.parent.mkdir(parents=True)
+    enabled.write_text("Y\n")
+    with monkeypatch.context() as patch:
+        unreadable(patch, errno.EACCES, "damon_reclaim/parameters/enabled")
+        reclaimer.step()
+        reclaimer.step()
+    assert reclaimer.reason == "whether DAMON_RECLAIM is on cannot be told"
+    assert len(told) == 1 and told[0].endswith(os.strerror(errno.EACCES))
+    reclaimer.step()
+    assert reclaimer.reason == "DAMON_RECLAIM is on" and reclaimer.asked == {}
+
+
+def test_a_stop_is_heeded_between_groups(tmp_path):
+    reclaimer = Reclaimer(machine(tmp_path), print)
+    group(tmp_path, "system.slice", GIB)
+    reclaimer.names = ("user.slice", "system.slice")
+    reclaimer.stopping = lambda: bool(reclaimer.asked)
+    reclaimer.step()
+    assert list(reclaimer.asked) == ["user.slice"]
 
 
 def test_the_configuration_names_groups(tmp_path):
