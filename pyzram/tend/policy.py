@@ -328,13 +328,14 @@ def allowance(
     budget, left = device.budget, device.left
     if seen.battery is not None:
         left -= budget // 2
-        budget //= 2
-    # What calm allows is allowed whenever memory is shorter than that.
-    pace = left - (budget - budget // CALM_SHARE)
-    if mode == TIGHT:
-        pace = max(pace, int(budget / TIGHT_PACE * (0.5 + pressure)))
-    elif mode != CALM:
-        pace = max(pace, budget // 8)
+        budget -= budget // 2
+    pace = budget // CALM_SHARE
+    if mode in (CALM, TIGHT):
+        calm = pace - (budget - left)
+        # What calm allows is allowed whenever memory is shorter than that; pressed and choked
+        # machines may have as much in each round, whatever was written before.
+        tight = int(budget / TIGHT_PACE * (0.5 + pressure)) if mode == TIGHT else calm
+        pace = max(calm, tight)
     bounds = [int(min(pace, left) * share), device.free - device.free // 100]
     if device.own_limit is not None:
         bounds.append(device.own_limit)
@@ -353,7 +354,7 @@ def _write_back(
 ) -> None:
     limit = allowance(seen, mode, pressure, device, share)
     if limit < LEAST:
-        reasons.append(f"{device.name}: {max(0, device.left) // MIB} MiB left of its budget")
+        reasons.append(f"{device.name}: {_why_not(device)}")
         return
     huge_floor = max(HUGE_FLOOR, floor / HUGE_SHARE)
     whole = mode == CALM
@@ -365,6 +366,18 @@ def _write_back(
         return
     actions.append(WriteBack(device.name, huge_floor, limit, OLDEST, True, whole=whole))
     actions.append(WriteBack(device.name, floor, limit, OLDEST, whole=whole))
+
+
+def _why_not(device: DeviceObserved) -> str:
+    """What keeps a device from writing: the smallest of its bounds, or else the pace."""
+    budget = f"{max(0, device.left) // MIB} MiB left of its budget"
+    if device.left < LEAST:
+        return budget
+    if device.own_limit is not None and device.own_limit < LEAST:
+        return f"{device.own_limit // MIB} MiB left of its writeback_limit"
+    if device.free - device.free // 100 < LEAST:
+        return f"{device.free // MIB} MiB free on its backing device"
+    return f"enough written for now, {budget}"
 
 
 def _recompress(

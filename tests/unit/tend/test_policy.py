@@ -232,6 +232,35 @@ def test_choked_machine_takes_little_steps_and_none_on_a_choked_medium():
     assert not written(decision)
 
 
+@given(devices, st.none() | percent, st.floats(0, 1))
+def test_calm_is_never_allowed_more_than_tight_nor_tight_more_than_pressed(device, battery, some):
+    """Whatever was written before: what calm leaves of its part is the part at most."""
+    seen = machine(battery=battery)
+    one, two, three = (allowance(seen, mode, some, device) for mode in (CALM, TIGHT, PRESSED))
+    assert one <= two <= three <= device.budget // 8
+    if battery is None:
+        free = device.free - device.free // 100
+        own = free if device.own_limit is None else device.own_limit
+        assert three == min(device.budget // 8, device.left, free, own)
+    elif device.left <= device.budget // 2:
+        assert three == 0
+
+
+def test_what_keeps_from_writing_is_told():
+    """By the bound that is in the way: the budget only if little is left of it."""
+    spent = machine(left=GIB - GIB // 8)
+    for seen, reason in (
+        (spent, "enough written for now, 896 MiB left of its budget"),
+        (machine(left=3 * MIB), "3 MiB left of its budget"),
+        (machine(left=-5), "0 MiB left of its budget"),
+        (machine(own_limit=MIB), "1 MiB left of its writeback_limit"),
+        (machine(free=2 * MIB), "2 MiB free on its backing device"),
+    ):
+        decision = decide(seen, State())
+        assert written(decision) == 0 and decision.reasons == (f"zram0: {reason}",)
+    assert decide(machine(), State()).reasons == ()
+
+
 def test_battery_holds_until_it_is_well_charged():
     low = decide(machine(battery=20.0), State())
     assert low.state.mode == HELD and low.reasons == ("battery at 20 %",)
