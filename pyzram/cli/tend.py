@@ -14,7 +14,7 @@ from ..config.layers import DEFAULT_PATH
 from ..config.parser import read_config
 from ..errors import ZramError, ZramOSError, from_errno
 from ..kernel import state_files
-from ..kernel.sysfs import Sysfs, device_number
+from ..kernel.sysfs import Sysfs, device_number, is_there
 from ..service.registry import DEFAULT_DIRECTORY, Registry
 from ..tend import reclaim
 from ..tend.ledger import Ledger
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from ..tend.observation import Observation
 
 LEDGER = "/var/lib/pyzram"
-ONCE_PATIENCE = 60.0
-"""Seconds that --once waits for another one to end."""
+PATIENCE, ONCE_PATIENCE = 10.0, 60.0
+"""Seconds that the daemon waits for another one to end, which may be cron's, and --once does."""
 
 COMMAND = Command(
     "pyzram tend",
@@ -134,7 +134,7 @@ def main(argv: list[str]) -> int:
     settings, budget, groups = (DEFAULTS, None, ()) if numbers else configured(options.config)
     clocks = Clocks()
     # Looking takes part in nothing: who is at work may be within a step.
-    lock = -1 if options.dry_run else alone(run, ONCE_PATIENCE if once else 0.0)
+    lock = -1 if options.dry_run else alone(run, ONCE_PATIENCE if once else PATIENCE)
     ledger, share = open_ledger(sysfs, clocks, run, look=options.dry_run)
     tender = Tender(
         sysfs,
@@ -208,21 +208,40 @@ def open_ledger(
 ) -> tuple[Ledger, float]:
     """The ledger in /var, or in /run with half the budget where /var cannot be written.
 
-    With ``look`` it is only read.
+    With ``look`` it is only read, from where a daemon would keep it.
     """
     clock = read_clock(sysfs, clocks)
     folder = os.environ.get("PYZRAM_STATE", LEDGER)
     try:
+        if look:
+            refuse_unwritable(folder)
         ledger = Ledger(folder, clock)
         if not look:
             ledger.save()
         return ledger, 1.0
     except ZramOSError as err:
-        warn(f"{err}; keeping it in {run}, which a reboot empties, with half the budget")
+        keeping = "a daemon keeps it" if look else "keeping it"
+        warn(f"{err}; {keeping} in {run}, which a reboot empties, with half the budget")
     ledger = Ledger(run, clock)
     if not look:
         ledger.save()
     return ledger, 0.5
+
+
+def refuse_unwritable(folder: str) -> None:
+    """Tell what root would be told that writes there, as far as looking can.
+
+    Raises:
+        ZramOSError: EROFS the file system is read-only; EACCES not even root may.
+    """
+    at = os.path.abspath(folder)
+    while not is_there(at):
+        at = os.path.dirname(at)
+    # Others than root may hardly ever, which says nothing of the daemon.
+    read_only = os.statvfs(at).f_flag & os.ST_RDONLY
+    if read_only or (os.geteuid() == 0 and not os.access(at, os.W_OK)):
+        code = errno.EROFS if read_only else errno.EACCES
+        raise from_errno(code, f"{folder}: keep the ledger", folder)
 
 
 def stay(

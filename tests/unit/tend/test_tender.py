@@ -466,6 +466,7 @@ def test_only_one_tends_and_looking_disturbs_nobody(machine, monkeypatch, capsys
     monkeypatch.setenv("PYZRAM_RUN", str(run))
     monkeypatch.setenv("PYZRAM_STATE", str(state))
     monkeypatch.setattr(tend, "ONCE_PATIENCE", 0.0)
+    monkeypatch.setattr(tend, "PATIENCE", 0.0)
     held = tend.alone(str(run), 0.0)
     # Within a step of another's: 64 MiB are charged that are not in its bd_writes yet.
     ledger = Ledger(str(state), read_clock(Sysfs(str(machine.root)), Clocks()))
@@ -479,6 +480,60 @@ def test_only_one_tends_and_looking_disturbs_nobody(machine, monkeypatch, capsys
     assert (state / "ledger").read_bytes() == before
     os.close(held)
     assert command.main(["tend", "--once", "--quiet", "zram0"]) == 0
+
+
+def test_a_daemon_waits_for_what_cron_has_begun(machine, monkeypatch, capsys):
+    waits = []
+
+    def busy(_path, seconds):
+        waits.append(seconds)
+        raise BlockingIOError
+
+    monkeypatch.setenv("PYZRAM_ROOT", str(machine.root))
+    monkeypatch.setattr("pyzram.kernel.state_files.lock", busy)
+    for words in (["tend", "zram0"], ["tend", "--once", "zram0"]):
+        assert command.main(words) == 1
+        assert "another pyzram tend is at work" in capsys.readouterr().err
+    daemon, once = waits
+    assert 3 <= daemon < once
+
+
+@pytest.mark.parametrize("read_only", [True, False], ids=["read-only", "immutable"])
+def test_a_look_reads_the_ledger_that_a_daemon_keeps(machine, monkeypatch, capsys, read_only):
+    """Where /var takes no file that is the one in /run, with half the budget."""
+    run, state = machine.root / "run/pyzram", machine.root / "var/lib/pyzram"
+    (machine.root / "var").mkdir(mode=0o755)
+    monkeypatch.setenv("PYZRAM_ROOT", str(machine.root))
+    monkeypatch.setenv("PYZRAM_RUN", str(run))
+    monkeypatch.setenv("PYZRAM_STATE", str(state))
+
+    def look() -> dict[str, object]:
+        assert command.main(["tend", "--dry-run", "--json", "zram0"]) == 0
+        return json.loads(capsys.readouterr().out)["seen"]["devices"][0]
+
+    clock = read_clock(Sysfs(str(machine.root)), Clocks())
+    Ledger(str(run), clock).reserve("1b534d30", "99", 0, 64 * MIB)
+    found = look()
+    assert (found["budget"], found["left"]) == (256 * MIB, 256 * MIB)
+    if read_only:
+        real = os.statvfs
+
+        def statvfs(path):
+            found = real(path)
+            if str(path) != str(machine.root / "var"):
+                return found
+            return os.statvfs_result((*found[:8], found.f_flag | os.ST_RDONLY, found[9]))
+
+        monkeypatch.setattr(os, "statvfs", statvfs)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 0)
+        monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    assert command.main(["tend", "--dry-run", "--json", "zram0"]) == 0
+    out, err = capsys.readouterr()
+    found = json.loads(out)["seen"]["devices"][0]
+    assert (found["budget"], found["left"]) == (128 * MIB, 64 * MIB)
+    assert f"a daemon keeps it in {run}" in err and "keeping it" not in err
+    assert not state.exists()
 
 
 def test_record_adds_a_line_of_what_the_bench_can_replay(machine: Machine, tmp_path, monkeypatch):
