@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import math
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ from ..tend.tender import PATIENCE_SECONDS, RECOMPRESS_SECONDS, Report, Tender
 from ..text import quote
 from ..units import format_size, parse_size
 from .options import DEVICE, FILE, Command, Option, UsageError
+from .tend_reclaim import Plan, reclaimed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -163,7 +165,8 @@ def main(argv: list[str]) -> int:
     try:
         if options.dry_run:
             seen, decision = tender.decide()
-            return show(Report(seen, decision, 0, 0), options.json, groups=reclaimer)
+            plan = Plan(reclaimer, decision.state.mode == HELD) if groups else None
+            return show(Report(seen, decision, 0, 0), options.json, plan=plan)
         if options.once:
             report = tender.round()
             tender.ledger.save()
@@ -257,9 +260,9 @@ def stay(
 
     clock = tender.clocks.awake
     with Waiting(sysfs) as waiting:
-        tender.stopping = lambda: waiting.stop
+        tender.stopping = reclaimer.stopping = lambda: waiting.stop
         notify("READY=1\nSTATUS=Tending")
-        trigger, mode, due = "", "", clock()
+        trigger, mode, due, asked = "", "", clock(), -math.inf
         while not waiting.stop:
             if waiting.reload:
                 waiting.reload = False
@@ -273,11 +276,15 @@ def stay(
                     print(line(report), flush=True)
                 mode = state.mode
                 write_status(run, {**plain(report), **reclaimed(reclaimer)})
+            wake = due
             if reclaimer.names and mode != HELD:
-                reclaimer.step()
+                # Pressure and signals wake us more often, which is no reason to ask more often.
+                if clock() >= asked + reclaim.EVERY:
+                    asked = clock()
+                    reclaimer.step()
+                wake = min(due, asked + reclaim.EVERY)
             notify("WATCHDOG=1")
-            rest = max(0.0, due - clock())
-            trigger = waiting.wait(min(rest, reclaim.EVERY) if reclaimer.names else rest)
+            trigger = waiting.wait(max(0.0, wake - clock()))
     notify("STOPPING=1")
     tender.ledger.save()
     return 0
@@ -325,18 +332,11 @@ def seen_values(seen: Observation) -> dict[str, object]:
     return {key: value for key, value in values.items() if value not in (float("-inf"),)}
 
 
-def reclaimed(reclaimer: Reclaimer) -> dict[str, object]:
-    """What control groups were asked for since the daemon began; nothing if there are none."""
-    if not reclaimer.names:
-        return {}
-    asked = {name: reclaimer.asked.get(name, 0) for name in reclaimer.names}
-    return {"reclaim": {"asked": asked, "reason": reclaimer.reason}}
-
-
-def show(report: Report, as_json: bool, done: bool = False, groups: Reclaimer | None = None) -> int:
+def show(report: Report, as_json: bool, done: bool = False, plan: Plan | None = None) -> int:
     """Everything that was seen, and what was or would be done."""
     if as_json:
-        print(json.dumps(plain(report), indent=2))
+        planned = {} if plan is None else {"reclaim": plan.plain()}
+        print(json.dumps({**plain(report), **planned}, indent=2))
         return 0
     seen = report.seen
     print(f"memory: {format_size(seen.available)} of {format_size(seen.total)} available")
@@ -365,13 +365,8 @@ def show(report: Report, as_json: bool, done: bool = False, groups: Reclaimer | 
     print(line(report) if done else f"state: {line(report)}")
     for action in report.decision.actions if not done else ():
         print(f"would do: {describe(action)}")
-    if groups is not None and groups.names:
-        system, found = groups.look()
-        if reason := reclaim.refusal(system):
-            print(f"control groups are left alone: {reason}")
-        for group in found:
-            size = format_size(0 if reason else reclaim.wanted(group))
-            print(f"{quote(group.name)}: {format_size(group.current)}, would ask for {size}")
+    for text in plan.lines() if plan is not None else ():
+        print(text)
     return 0
 
 

@@ -4,18 +4,28 @@
 from __future__ import annotations
 
 import errno
+import itertools
+import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pyzram import _native
-from pyzram.cli.tend import configured, reclaimed
+from pyzram.cli import pyzram as command
+from pyzram.cli import tend
+from pyzram.cli.tend import configured
+from pyzram.cli.tend_reclaim import Plan, reclaimed
 from pyzram.config.parser import ConfigError, parse_config
 from pyzram.kernel.sysfs import Sysfs
-from pyzram.tend.reclaim import MIB, MOST, Group, Reclaimer, System, refusal, wanted
+from pyzram.tend.policy import Decision
+from pyzram.tend.reclaim import EVERY, MIB, MOST, Group, Reclaimer, System, refusal, wanted
+from pyzram.tend.state import CALM, HELD, State
+from pyzram.tend.tender import Report
+from pyzram.units import format_size
 
 GIB = 1 << 30
 AT_WORK = System(4 * GIB, GIB, 2 * GIB, GIB, damon=False)
@@ -213,6 +223,113 @@ def test_a_stop_is_heeded_between_groups(tmp_path):
     reclaimer.stopping = lambda: bool(reclaimer.asked)
     reclaimer.step()
     assert list(reclaimer.asked) == ["user.slice"]
+
+
+class Day:
+    """A daemon's day: a clock that its waits move on, and what wakes it before their end."""
+
+    def __init__(self, root: Path, monkeypatch, modes: list[str], wakes: list[float]) -> None:
+        self.now = 1000.0
+        self.stop = self.reload = False
+        self.steps: list[float] = []
+        self.rounds: list[float] = []
+        self.wakes = wakes
+        self.modes = modes
+        self.clocks = SimpleNamespace(awake=lambda: self.now)
+        self.ledger = SimpleNamespace(save=lambda: None)
+        self.reclaimer = Reclaimer(machine(root), print)
+        self.reclaimer.names = ("user.slice",)
+        self.reclaimer.step = lambda: self.steps.append(self.now)
+        monkeypatch.setattr("pyzram.tend.waiting.Waiting", lambda _sysfs: self)
+        monkeypatch.setattr(tend, "write_status", lambda _run, values: values)
+        monkeypatch.setattr(tend, "plain", lambda _report: {})
+        tend.stay(self, self.reclaimer, self.reclaimer.sysfs, "", True, lambda: None)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        pass
+
+    def round(self, _trigger: str = "") -> Report:
+        self.rounds.append(self.now)
+        mode = self.modes.pop(0) if len(self.modes) > 1 else self.modes[0]
+        decision = Decision((), State(mode=mode, wake=60.0), ())
+        return Report(None, decision, 0, 0)
+
+    def wait(self, seconds: float) -> str:
+        """Until pressure comes, or to the end of the time."""
+        assert seconds > 0, "it does not wait"
+        early = self.wakes.pop(0) if self.wakes else seconds
+        self.now += min(early, seconds)
+        self.stop = self.now >= 1300.0
+        return "some" if early < seconds else ""
+
+
+@pytest.mark.parametrize("early", [[], [0.5] * 30, [0.5, 6.0, 2.0, 5.5] * 20])
+def test_groups_are_asked_every_six_seconds_whatever_wakes_the_daemon(tmp_path, monkeypatch, early):
+    day = Day(tmp_path, monkeypatch, [CALM], list(early))
+    gaps = [after - before for before, after in itertools.pairwise(day.steps)]
+    assert set(gaps) == {EVERY} and len(day.steps) == 50
+    assert len(day.rounds) >= 5
+
+
+def test_nobody_is_asked_and_the_daemon_sleeps_while_it_holds_still(tmp_path, monkeypatch):
+    day = Day(tmp_path, monkeypatch, [CALM, HELD, HELD, CALM], [])
+    assert day.rounds == [1000.0, 1060.0, 1120.0, 1180.0, 1240.0]
+    assert not [at for at in day.steps if 1060.0 <= at < 1180.0]
+    assert len(day.steps) == 10 + 20
+
+
+def test_a_plan_says_what_would_be_asked_and_of_whom_not(tmp_path):
+    reclaimer = Reclaimer(machine(tmp_path), print)
+    group(tmp_path, "kept", GIB, low="max\n")
+    reclaimer.names = ("gone", "user.slice", "kept")
+    plan = Plan(reclaimer, held=False)
+    size = 2 * GIB // 2000
+    assert plan.lines() == [
+        "gone: no such control group now",
+        f"user.slice: 2G, would ask for {format_size(size)}",
+        "kept: 1G, would ask for 0B",
+    ]
+    assert json.loads(json.dumps(plan.plain(), allow_nan=False)) == {
+        "reason": "",
+        "groups": {
+            "user.slice": {"current": 2 * GIB, "protected": 0, "some10": 0.0, "would_ask": size},
+            "kept": {"current": GIB, "protected": None, "some10": 0.0, "would_ask": 0},
+        },
+        "left_out": {"gone": "no such control group now"},
+    }
+    held = Plan(reclaimer, held=True)
+    assert held.lines()[0] == "control groups are left alone: the daemon holds still"
+    assert set(held.sizes.values()) == {0} and held.plain()["reason"]
+
+
+@pytest.mark.parametrize("battery", [10, 90])
+def test_a_look_at_the_machine_has_its_groups(tmp_path, monkeypatch, capsys, battery):
+    machine(tmp_path)
+    (tmp_path / "proc/vmstat").write_text("pswpin 0\n")
+    supply = tmp_path / "sys/class/power_supply/BAT0"
+    supply.mkdir(parents=True)
+    for name, word in (("type", "Battery"), ("status", "Discharging"), ("capacity", battery)):
+        (supply / name).write_text(f"{word}\n")
+    config = tmp_path / "zram"
+    config.write_text('TEND_RECLAIM="user.slice gone"\n')
+    for name in ("ROOT", "RUN", "STATE"):
+        folder = tmp_path / {"ROOT": "", "RUN": "run/pyzram", "STATE": "var"}[name]
+        monkeypatch.setenv(f"PYZRAM_{name}", str(folder))
+    assert command.main(["tend", "--dry-run", "--json", "--config", str(config)]) == 0
+    found = json.loads(capsys.readouterr().out)["reclaim"]
+    assert found["left_out"] == {"gone": "no such control group now"}
+    asked = found["groups"]["user.slice"]["would_ask"]
+    assert command.main(["tend", "--dry-run", "--config", str(config)]) == 0
+    out = capsys.readouterr().out
+    assert "gone: no such control group now\n" in out
+    if battery == 10:
+        assert asked == 0 and "control groups are left alone: the daemon holds still\n" in out
+    else:
+        assert asked == 2 * GIB // 2000 and "left alone" not in out
+    assert (tmp_path / "sys/fs/cgroup/user.slice/memory.reclaim").read_text() == ""
 
 
 def test_the_configuration_names_groups(tmp_path):
