@@ -23,7 +23,8 @@ UNIT = 64
 TURN = 0xFFFF
 """Units until the numbers begin again; 0 is for what is not known."""
 SAME, GONE, HUGE = FLAGS["same"], FLAGS["written_back"], FLAGS["huge"]
-TRIED = SAME | GONE | FLAGS["recompressed"] | FLAGS["incompressible"]
+DONE = FLAGS["recompressed"] | FLAGS["incompressible"]
+TRIED = SAME | GONE | DONE
 
 
 class Ages:
@@ -37,13 +38,16 @@ class Ages:
         self._began = began
         """CLOCK_BOOTTIME when it began to keep them: what it does not know is as young."""
 
-    def remember(self, device: Zram, since: float = 0.0, huge: bool = False) -> int:
+    def remember(self, device: Zram, since: float = 0.0, huge: bool = False) -> tuple[int, int]:
         """Take note of the times that the kernel knows now; before each recompression.
 
-        Returns how many pages were not used since then (CLOCK_BOOTTIME) and were never tried.
+        Returns how many pages were not used since then (CLOCK_BOOTTIME) and were never tried, and
+        how many flags there are of those that were: recompressed, or found to gain nothing by it.
         """
-        untried = 0
+        untried = tried = 0
         for place, accessed, flags in slots(device):
+            if flags & DONE:
+                tried += 2 if flags & DONE == DONE else 1
             if accessed:
                 if accessed / 1e6 <= since and not flags & TRIED and (flags & HUGE or not huge):
                     untried += 1
@@ -51,7 +55,7 @@ class Ages:
                 if piece is None:
                     piece = self._pieces[place // PIECE] = array("H", bytes(2 * PIECE))
                 piece[place % PIECE] = _number(accessed // (UNIT * 1_000_000) + 1)
-        return untried
+        return untried, tried
 
     def used(self, place: int, accessed: int, now: float) -> float:
         """When a page was last used at the latest, in seconds of CLOCK_BOOTTIME, as ``now``."""

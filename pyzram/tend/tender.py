@@ -402,12 +402,14 @@ class Tender:
     def _recompress(self, one: _Tended, action: Recompress) -> None:
         age = int(action.age + self._slept())
         since = self.clocks.boottime() - age
-        # That nothing is old enough yet says nothing about what there is to gain.
-        if one.tells_ages and not one.ages.remember(one.device, since, action.huge):
-            return
+        tried = 0
+        if one.tells_ages:
+            # That nothing is old enough yet says nothing about what there is to gain.
+            untried, tried = one.ages.remember(one.device, since, action.huge)
+            if not untried:
+                return
         if age < self.clocks.boottime() - 2:
             before = one.device.read_mm_stat()
-            tried = _tried(one.device) if one.tells_ages else 0
             self.worker.recompress(one.device, action, age, min(action.seconds, RECOMPRESS_SECONDS))
             now = max(0, _tried(one.device) - tried) if one.tells_ages else None
             found = gain(before, one.device.read_mm_stat(), now, action.huge)

@@ -13,6 +13,7 @@ from fake_roots import Machine
 
 from pyzram.cli import pyzram as command
 from pyzram.cli.tend import plain
+from pyzram.device import block_state
 from pyzram.errors import ZramOSError
 from pyzram.kernel.sysfs import Sysfs
 from pyzram.tend.actions import Recompress, WriteBack
@@ -20,7 +21,7 @@ from pyzram.tend.ledger import Ledger
 from pyzram.tend.machine import Clocks, parse_pressure, read_battery, read_clock
 from pyzram.tend.medium import medium_of, size_of
 from pyzram.tend.status import NAME, write_status
-from pyzram.tend.tender import Tender
+from pyzram.tend.tender import Tender, gain
 
 MIB = 1 << 20
 HOUR = 3600.0
@@ -406,6 +407,26 @@ def test_what_recompression_gains_is_of_what_it_took(machine):
     tending._recompress(one, Recompress("zram0", 1200.0, 5.0))
     assert one.gain == pytest.approx(0.25, abs=0.01)
     assert one.gain * 20 * mean < 0.05 * mm.mem_used_total  # which the pool does not notice
+
+
+def test_recompression_reads_the_pages_once_before_and_once_after(machine, monkeypatch):
+    """The kernel takes a lock for each page that it tells of."""
+    watch = Watch()
+    tending, writer = tender(machine, watch)
+    tending.look()
+    (one,) = tending._known.values()
+    state = machine.root / "sys/kernel/debug/zram/zram0/block_state"
+    # One page of before has both flags: each is counted before, and after.
+    lines = state.read_text().replace("......", "....rn", 1)
+    state.write_text(lines.replace("......", "....r.", 1))
+    recompressing(machine, writer, 22, 100_000)
+    reads, real = [], block_state._chunks
+    monkeypatch.setattr(block_state, "_chunks", lambda device: reads.append(device) or real(device))
+    watch.now = 802000.0
+    mm = one.device.read_mm_stat()
+    tending._recompress(one, Recompress("zram0", 1200.0, 5.0))
+    assert len(reads) == 2
+    assert one.gain == gain(mm, one.device.read_mm_stat(), 20, False)
 
 
 def test_ages_are_kept_however_long_the_machine_runs(machine):
