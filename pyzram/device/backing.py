@@ -16,6 +16,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .zram import Zram
 
+RANGES_MOST = 64
+"""Of pages, in one step of writeback: single pages take longer than a range of as many."""
+
 
 def set_backing_dev(device: Zram, path: str | os.PathLike[str], force: bool) -> None:
     """Attach a block device or a file (:meth:`pyzram.Zram.set_backing_dev`)."""

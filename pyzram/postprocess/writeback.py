@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import interruption
-from ..device.backing import WRITEBACK_TYPES
+from ..device.backing import RANGES_MOST, WRITEBACK_TYPES
 from ..errors import InvalidValueError, UnsupportedError, ZramOSError, from_errno
 from ..kernel.parse import BD_UNIT
 from ..units import parse_size
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from .bounded_steps import Stopped
 
     Progress = Callable[[int], object]
-
-MOST_RANGES = 64
-"""Of pages, in one step."""
 
 
 def writeback_pages(
@@ -103,7 +100,7 @@ def writeback_ranges(
                 batch.append((at, end))
                 room -= end - at + 1
                 at = end + 1
-                if room == 0 or len(batch) == MOST_RANGES:
+                if room == 0 or len(batch) == RANGES_MOST:
                     yield partial(write, batch)
                     batch, room = [], sizer.pages
         if batch:

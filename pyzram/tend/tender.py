@@ -7,6 +7,7 @@ import math
 import os
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from ..device.backing import RANGES_MOST
 from ..device.block_state import path_of, summary
 from ..device.zram import Zram
 from ..errors import DeviceBusyError, DeviceNotFoundError, UnsupportedError, ZramError
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from ..kernel.sysfs import Sysfs
 
 MIB = 1 << 20
-PIECE, RANGES = 1024, 64
-"""Pages a step at most, and ranges of pages: single ones take longer."""
+PIECE = 1024
+"""Pages a step at most."""
 PIECE_FIRST, PIECE_LEAST = 256, 16
 STEP_SECONDS = 0.5
 """How long a step is to take: its size follows the time that the last ones took."""
@@ -455,7 +456,7 @@ def _cut(ranges: list[tuple[int, int]], one: _Tended) -> Iterator[list[tuple[int
             piece.append((first, end))
             room -= end - first + 1
             first = end + 1
-            if room == 0 or len(piece) == RANGES:
+            if room == 0 or len(piece) == RANGES_MOST:
                 yield piece
                 piece, room = [], one.piece
     if piece:
