@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def of_estimate(estimate: Estimate) -> dict[str, object]:
     """What ``pyzram estimate --json`` prints; ``libzstd`` is ``None`` where no zstd is tried."""
     tried = {algorithm.name for algorithm in estimate.algorithms.values()}
-    libzstd = dict(zip(("version", "kernel"), zstd_release(), strict=True))
+    version, kernel = zstd_release()
     return {
         "source": estimate.source,
         "page_size": estimate.store.page_size,
@@ -63,7 +63,7 @@ def of_estimate(estimate: Estimate) -> dict[str, object]:
             }
             for label, a in estimate.algorithms.items()
         },
-        "libzstd": libzstd if "zstd" in tried else None,
+        "libzstd": {"version": version, "kernel": kernel} if "zstd" in tried else None,
     }
 
 

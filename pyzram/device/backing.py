@@ -14,6 +14,8 @@ from .backing_attach import absolute, attach_backing, release_backing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
     from .zram import Zram
 
 RANGES_MOST = 64
@@ -86,3 +88,25 @@ def _write_range(device: Zram, low: int, high: int) -> None:
             device.takes_ranges = False
     for index in range(low, high + 1):
         device.write("writeback", f"page_index={index}", step=f"write back page {index}")
+
+
+def in_steps(
+    ranges: Iterable[tuple[int, int]], pages: Callable[[], int]
+) -> Iterator[list[tuple[int, int]]]:
+    """Cut ranges of pages, ``(first, last)``, into steps of as many pages as are wanted by then.
+
+    Several short ones make one step, at most :data:`RANGES_MOST`.
+    """
+    step: list[tuple[int, int]] = []
+    room = pages()
+    for first, last in ranges:
+        while first <= last:
+            end = min(last, first + room - 1)
+            step.append((first, end))
+            room -= end - first + 1
+            first = end + 1
+            if room == 0 or len(step) == RANGES_MOST:
+                yield step
+                step, room = [], pages()
+    if step:
+        yield step

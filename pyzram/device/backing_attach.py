@@ -23,7 +23,7 @@ from ..external import run_program
 from ..kernel import holders
 from ..kernel.opened import fd_path, open_path
 from ..kernel.parse import parse_mountinfo, parse_swaps
-from ..kernel.sysfs import Sysfs, is_there, read_if_there, read_text
+from ..kernel.sysfs import Sysfs, is_there, read_if_there, read_text, read_value
 from ..text import quote
 from ..units import parse_size
 from . import loop
@@ -268,14 +268,9 @@ def _zrams_on(tree: Sysfs, number: str) -> list[str]:
 def _file_users(tree: Sysfs, status: os.stat_result) -> list[str]:
     """Who uses a file: by what it is, for its name may have changed since."""
     found = []
-    for area in parse_swaps(read_if_there(tree.path("proc/swaps")) or ""):
-        try:
-            if os.path.samestat(os.stat(area.path), status):
-                found.append("active swap")
-        except (FileNotFoundError, NotADirectoryError):
-            continue  # removed since: another file than the one that was found by its path
-        except OSError as err:
-            raise from_errno(err.errno or 0, f"{area.path}: look, since it is swap") from err
+    for area in parse_swaps(read_value(tree.path("proc/swaps"))):
+        if loop.leads_to(area.path, status, f"{area.path}: look, since it is swap"):
+            found.append("active swap")
     block = tree.path("sys/block")
     for name in sorted(os.listdir(block)):
         file = _loop_file(tree, name) if name.startswith("loop") else None

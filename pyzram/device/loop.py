@@ -85,17 +85,26 @@ def is_behind(node: str, path: str, status: os.stat_result) -> bool:
     except OSError as err:
         if err.errno in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
             return False  # nothing is, any more
-        try:
-            return os.path.samestat(os.stat(path), status)
-        except (FileNotFoundError, NotADirectoryError):
-            return False  # removed since: another file than the one that was found by its path
-        except OSError as err:
-            raise from_errno(err.errno or 0, f"{node}: look at the file behind it", path) from err
+        return leads_to(path, status, f"{node}: look at the file behind it")
     device, inode = unpack_from("=QQ", info)
     major, minor = os.major(status.st_dev), os.minor(status.st_dev)
     # As the kernel writes device numbers for user space.
     encoded = (minor & 0xFF) | (major << 8) | ((minor & ~0xFF) << 12)
     return (int(device), int(inode)) == (encoded, status.st_ino)
+
+
+def leads_to(path: str, status: os.stat_result, what: str) -> bool:
+    """Whether a path that the kernel tells still leads to a file.
+
+    Raises:
+        ZramOSError: that cannot be told; ``what`` is what was to be done.
+    """
+    try:
+        return os.path.samestat(os.stat(path), status)
+    except (FileNotFoundError, NotADirectoryError):
+        return False  # removed since: another file than the one that was found by its path
+    except OSError as err:
+        raise from_errno(err.errno or 0, what, path) from err
 
 
 def _open_node(device: str) -> int:

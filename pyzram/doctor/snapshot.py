@@ -16,7 +16,7 @@ from ..device.zram import Zram
 from ..errors import DeviceNotFoundError, UnsupportedError, from_errno
 from ..kernel import holders
 from ..kernel.parse import SwapArea, parse_mountinfo, parse_swaps
-from ..kernel.sysfs import Sysfs, read_if_there, resume_device, zswap_enabled
+from ..kernel.sysfs import Sysfs, read_value, resume_device, zswap_enabled
 from ..limits import total_memory
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def take_snapshot(*, sysfs: Sysfs | None = None, config_path: str = DEFAULT_PATH
     return Snapshot(
         features=features(sysfs=tree),
         devices=tuple(stats),
-        swaps=tuple(parse_swaps(_text(tree, "proc/swaps") or "")),
+        swaps=tuple(parse_swaps(read_value(tree.path("proc/swaps")))),
         # Per mount and per file system; discard is one of the latter.
         mount_options={
             name: frozenset(f"{mount.options},{mount.super_options}".split(","))
@@ -94,7 +94,7 @@ def take_snapshot(*, sysfs: Sysfs | None = None, config_path: str = DEFAULT_PATH
         file_systems={name: mount.fstype for name, mount in mounted},
         zswap=zswap_enabled(tree),
         resume=_resume_device(tree),
-        page_cluster=_number(_text(tree, "proc/sys/vm/page-cluster")),
+        page_cluster=_number(read_value(tree.path("proc/sys/vm/page-cluster"))),
         memory=total_memory(),
         config=config,
         config_error=config_error,
@@ -137,13 +137,8 @@ def _tended(tree: Sysfs) -> float | None:
     return min((max(0.0, age) for age in found), default=None)
 
 
-def _text(tree: Sysfs, path: str) -> str | None:
-    text = read_if_there(tree.path(path))
-    return None if text is None else text.strip()
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isdigit() else None
+def _number(text: str) -> int | None:
+    return int(text) if text.isdigit() else None
 
 
 def _mounted(tree: Sysfs) -> Iterator[tuple[str, Mount]]:
@@ -151,7 +146,7 @@ def _mounted(tree: Sysfs) -> Iterator[tuple[str, Mount]]:
     table = parse_mountinfo(tree.read("proc/self/mountinfo"))
     mounts = holders.mounts_by_device(tree, table)
     for name in (f"zram{number}" for number in tree.numbers()):
-        for mount in mounts.get(_text(tree, f"sys/block/{name}/dev") or "", []):
+        for mount in mounts.get(read_value(tree.path(f"sys/block/{name}/dev")), []):
             yield name, mount
 
 
@@ -159,7 +154,7 @@ def _resume_device(tree: Sysfs) -> str | None:
     """The device that the kernel resumes from, or else the one its command line names."""
     if device := resume_device(tree):
         return device
-    for word in (_text(tree, "proc/cmdline") or "").split():
+    for word in read_value(tree.path("proc/cmdline")).split():
         if word.startswith("resume=/dev/"):
             return word.removeprefix("resume=/dev/")
     return None

@@ -12,7 +12,6 @@ import errno
 import os
 
 from ..errors import DeviceNotFoundError
-from ..limits import SECTOR_SIZE
 from . import holders, parse
 from .figures import BY_NAME, of_file
 from .sysfs import Sysfs, is_there, read_if_there, read_text, readers_wait
@@ -103,7 +102,9 @@ class Attributes(dict[str, "Any"]):
             points = self._table("proc/self/mountinfo", lambda: self._reader.mount_points(self))
             self[key] = points or []
         elif key == "bd_size":
-            self[key] = self._reader.block_size(self["backing_dev"])
+            backing, sysfs = self["backing_dev"], self._reader.sysfs
+            there = backing not in (None, "none")
+            self[key] = holders.block_size(sysfs, backing) if there else None
         else:
             self._load(BY_NAME[key].source if key in BY_NAME else key)
         return self[key]
@@ -207,16 +208,6 @@ class AttributeReader:
                 if dev.startswith(major)
             }
         return self._mounts.get(device["dev"], []) if self._mounts else []
-
-    def block_size(self, path: str | None) -> int | None:
-        """Bytes of a block device (/sys/class/block); ``None`` where that cannot be told."""
-        if path in (None, "none"):
-            return None
-        try:
-            name = holders.block_name(self.sysfs, path)
-            return int(self.sysfs.read(f"sys/class/block/{name}/size")) * SECTOR_SIZE
-        except (OSError, ValueError):
-            return None  # a file of an older kernel's text, or a node that is gone
 
     def _readers_wait(self, device: Attributes) -> bool:
         if self._waits is None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 from .holders import node_number
-from .sysfs import GONE, read_if_there
+from .sysfs import GONE, read_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def filesystems(sysfs: Sysfs) -> dict[str, tuple[str, ...]]:
     for uuid in _names(sysfs.path(FOLDER)):
         # Beside them there is what this kernel's btrfs can do, which has no devices.
         folder = sysfs.path(FOLDER, uuid, "devices")
-        numbers = [_text(f"{folder}/{name}/dev") for name in _names(folder)]
+        numbers = [read_value(f"{folder}/{name}/dev") for name in _names(folder)]
         if numbers:
             found[uuid] = tuple(filter(None, numbers))
     return found
@@ -49,7 +49,7 @@ def _source(sysfs: Sysfs, path: str) -> str:
     except OSError:
         pass  # the root of another mount namespace, or a node that is gone
     folder, _, name = path.rpartition("/")
-    return _text(sysfs.path("sys/class/block", name, "dev")) if folder == "/dev" else ""
+    return read_value(sysfs.path("sys/class/block", name, "dev")) if folder == "/dev" else ""
 
 
 def _names(folder: str) -> list[str]:
@@ -59,7 +59,3 @@ def _names(folder: str) -> list[str]:
         if err.errno in GONE:
             return []
         raise
-
-
-def _text(path: str) -> str:
-    return (read_if_there(path) or "").strip()

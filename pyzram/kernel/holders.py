@@ -7,6 +7,7 @@ import os
 from stat import S_ISBLK
 
 from ..errors import DeviceNotFoundError, from_errno
+from ..limits import SECTOR_SIZE
 from ..text import quote
 from .parse import parse_mountinfo, parse_swaps
 from .sysfs import Sysfs, is_there, read_text
@@ -70,6 +71,18 @@ def node_number(sysfs: Sysfs, path: str) -> str:
     if not S_ISBLK(status.st_mode):
         return ""
     return f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}"
+
+
+def block_size(sysfs: Sysfs, path: str) -> int | None:
+    """Return the bytes of a block device by the path of its node; ``None`` if that is not told.
+
+    So it is for a file, which an older kernel's text may name, and for a node that is gone.
+    """
+    try:
+        name = block_name(sysfs, path)
+        return int(sysfs.read(f"sys/class/block/{name}/size")) * SECTOR_SIZE
+    except (OSError, ValueError):
+        return None
 
 
 def device_name(sysfs: Sysfs, number: str) -> str:
@@ -200,7 +213,7 @@ def claims(sysfs: Sysfs, name: str) -> list[str]:
 
 def _btrfs(sysfs: Sysfs, name: str) -> list[str]:
     """Say of which btrfs a device is a part whose mounts do not show it."""
-    if not os.path.isdir(sysfs.path("sys/fs/btrfs")):
+    if not is_there(sysfs.path("sys/fs/btrfs")):
         return []  # this kernel has none, and who starts swap need not wait for its module
     from .btrfs import filesystems
 

@@ -48,6 +48,15 @@ def read_if_there(path: str) -> str | None:
         raise from_errno(err.errno or 0, f"{path}: read", path) from err
 
 
+def read_value(path: str) -> str:
+    """Read a value or a table, without blanks about it; empty where there is no such file.
+
+    Raises:
+        ZramOSError: it is there and cannot be read, which tells nothing.
+    """
+    return (read_if_there(path) or "").strip(" \n")
+
+
 def is_there(path: str) -> bool:
     """Whether a path leads to something.
 
@@ -142,7 +151,7 @@ def zswap_enabled(tree: Sysfs) -> bool:
     Raises:
         ZramOSError: that cannot be told.
     """
-    return _text(tree, "sys/module/zswap/parameters/enabled") == "Y"
+    return read_value(tree.path("sys/module/zswap/parameters/enabled")) == "Y"
 
 
 def resume_device(tree: Sysfs) -> str | None:
@@ -151,7 +160,7 @@ def resume_device(tree: Sysfs) -> str | None:
     Raises:
         ZramOSError: that cannot be told.
     """
-    number = _text(tree, "sys/power/resume")
+    number = read_value(tree.path("sys/power/resume"))
     if number in ("", "0:0"):
         return None
     path = tree.path("sys/dev/block", number)
@@ -161,10 +170,6 @@ def resume_device(tree: Sysfs) -> str | None:
         if err.errno in GONE:
             return None
         raise from_errno(err.errno or 0, f"{path}: read", path) from err
-
-
-def _text(tree: Sysfs, path: str) -> str:
-    return (read_if_there(tree.path(path)) or "").strip()
 
 
 def device_number(spec: int | str | os.PathLike[str]) -> int:

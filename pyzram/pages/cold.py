@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from .. import _native
 from ..errors import from_errno
 from ..limits import PAGE_SIZE
-from .mappings import ANON, SHARED, SHMEM, parse_maps
+from .mappings import ANON, SHMEM, parse_maps
 from .process import Process
 from .procmem import Looker
 from .segments import ObjectSegment, Owner, ProcessSegment
 from .shared_memory import SharedMemory
 from .shared_object import object_pages
-from .sources import GONE, UNREADABLE, Source
+from .sources import Source, seen_segments, why_left_out
 
 if TYPE_CHECKING:
     from array import array
@@ -124,7 +124,7 @@ class Watch:
                 self._begin(pid)
             except OSError as err:
                 failures.append(err)
-                self._skip(_why_left_out(err))
+                self._skip(why_left_out(err))
         if failures and not self._watched:
             first = failures[0]
             remedy = "not yours; run as root" if os.geteuid() else ""
@@ -157,7 +157,7 @@ class Watch:
                 watched.look()
                 left.append(watched)
             except OSError as err:
-                self._skip(_why_left_out(err))
+                self._skip(why_left_out(err))
                 watched.process.close()
         self._watched = left
         return self._seconds[-1]
@@ -203,7 +203,7 @@ class Watch:
                     _add_private(source, process, looker, memory, private)
                     shared.add_mappings(process, theirs)
                 except OSError as err:
-                    source.skip(_why_left_out(err))
+                    source.skip(why_left_out(err))
                     continue
                 source.processes += 1
                 for mapping, _locked in theirs:
@@ -218,12 +218,7 @@ class Watch:
     ) -> None:
         for key, item in shared.objects.items():
             cold = coldest.get(key, 1.0)
-            rows: list[Segment] = []
-            for view in item.views:
-                owner = Owner(0, item.name, SHARED)
-                rows.append(
-                    ProcessSegment(owner, view.start_time, view.pages, source.reader, view.pid)
-                )
+            rows = seen_segments(source, item)
             if item.ranges:
                 try:
                     pages = object_pages(item).pages
@@ -245,15 +240,6 @@ class Watch:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-
-def _why_left_out(err: OSError) -> str:
-    """The reason to go on without a process; what is wrong with this one is raised."""
-    if err.errno in (errno.EACCES, errno.EPERM):
-        return UNREADABLE
-    if err.errno in (errno.ENOENT, errno.ESRCH):
-        return GONE
-    raise err
 
 
 def _cold(use: dict[int, Use], start: int) -> float:

@@ -76,12 +76,8 @@ class MemoryDevices:
         """Look at the mounts; shared memory without a mount is found by making some."""
         found = cls()
         found.see("/proc/self")
-        try:
-            fd = os.memfd_create("pyzram", os.MFD_CLOEXEC)
-        except OSError:
-            return found
-        found.shmem.add(device_text(os.fstat(fd).st_dev))
-        os.close(fd)
+        if internal := internal_device():
+            found.shmem.add(internal)
         return found
 
     def see(self, folder: str, dir_fd: int | None = None) -> bool:
@@ -103,6 +99,17 @@ class MemoryDevices:
             elif mount.fstype == "hugetlbfs":
                 self.huge.add(mapped_number(mount.number))
         return True
+
+
+def internal_device() -> str | None:
+    """The device number of shared memory that no mount shows; ``None`` where none can be made."""
+    try:
+        fd = os.memfd_create("pyzram", os.MFD_CLOEXEC)
+    except OSError:
+        return None
+    number = os.fstat(fd).st_dev
+    os.close(fd)
+    return device_text(number)
 
 
 def device_text(number: int) -> str:

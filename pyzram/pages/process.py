@@ -59,6 +59,20 @@ class Process:
         self.close()
 
 
+def turned(
+    memory: _native.ProcMem | None, process: Process, method: str = "auto"
+) -> _native.ProcMem:
+    """The memory of a process; what has looked at another turns to it, which costs less.
+
+    Raises:
+        OSError: ESRCH, it has exited, or EACCES, it may not be looked at.
+    """
+    if memory is None:
+        return _native.ProcMem(process.fd, method)
+    memory.turn(process.fd)
+    return memory
+
+
 class ProcessReader:
     """Reads single pages of processes that were counted before, one process after the other.
 
@@ -91,10 +105,7 @@ class ProcessReader:
         with Process(pid) as process:
             if process.start_time != start_time:
                 raise OSError(errno.ESRCH, os.strerror(errno.ESRCH))
-            if self._memory is None:
-                self._memory = _native.ProcMem(process.fd, self._method)
-            else:
-                self._memory.turn(process.fd)
+            self._memory = turned(self._memory, process, self._method)
         self._at = pid, start_time
         return self._memory
 

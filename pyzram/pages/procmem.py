@@ -18,7 +18,7 @@ from .. import _native
 from ..errors import ZramOSError, from_errno
 from ..limits import PAGE_SIZE
 from .mappings import ANON, SHMEM, Kinds, MemoryDevices, mapping_of, words_of_maps
-from .process import Process
+from .process import Process, turned
 
 if TYPE_CHECKING:
     from .mappings import Mapping, Words
@@ -107,10 +107,7 @@ class Looker:
         Raises:
             OSError: ESRCH, it has exited, or EACCES, it may not be looked at.
         """
-        if self._memory is None:
-            self._memory = _native.ProcMem(process.fd, self._method)
-        else:
-            self._memory.turn(process.fd)
+        self._memory = turned(self._memory, process, self._method)
         self.kinds.turn(process)
         return self._memory
 
@@ -304,8 +301,15 @@ class _Walk:
 
     def _walk(self, item: _Private, pages: int, flags: int, weight: int) -> tuple[int, ...]:
         details = self._known.get(item.start) if self._known else None
-        limit = details.in_use if details else _native.U64_MAX
-        return (item.start, item.end, limit, 0, weight, ANON, flags, pages)
+        return _native.walk(
+            item.start,
+            item.end,
+            ANON,
+            pages=pages,
+            flags=flags,
+            weight=weight,
+            seen_max=details.in_use if details else _native.U64_MAX,
+        )
 
 
 class _Private(NamedTuple):

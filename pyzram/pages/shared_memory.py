@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from .. import _native
 from ..limits import PAGE_SIZE
-from .mappings import device_text
-from .process import Process
+from .mappings import device_text, internal_device
+from .process import Process, turned
 from .shared_object import FileAt, MappedAt, SharedObject, SystemV
 from .system_v import last_detach_destroys, segments
 from .tmpfs import tmpfs_files, tmpfs_mounts
@@ -35,7 +35,7 @@ class SharedMemory:
         """pages that page tables showed to be locked"""
         self._segments = {segment.number: segment for segment in segments()}
         self._unswappable = {mount.dev for mount in tmpfs_mounts() if mount.unswappable}
-        self._internal = internal_device()
+        self._internal = internal_device() or "00:01"
         self._memory: _native.ProcMem | None = None
         self._looked_at = -1
 
@@ -85,11 +85,9 @@ class SharedMemory:
         self.locked += shared.look(process, self._memory_of(process), mapping, locked)
 
     def _memory_of(self, process: Process) -> _native.ProcMem:
-        if self._memory is None:
-            self._memory = _native.ProcMem(process.fd)
-        elif self._looked_at != process.fd:
-            self._memory.turn(process.fd)
-        self._looked_at = process.fd
+        if self._memory is None or self._looked_at != process.fd:
+            self._memory = turned(self._memory, process)
+            self._looked_at = process.fd
         return self._memory
 
     def stays(self, key: tuple[str, int]) -> bool:
@@ -126,14 +124,3 @@ class SharedMemory:
         shared.ranges.append(whole)
         if self.stays(key):
             shared.locked.append(whole)
-
-
-def internal_device() -> str:
-    """The device number of shared memory that no mount shows."""
-    try:
-        fd = os.memfd_create("pyzram", os.MFD_CLOEXEC)
-    except OSError:
-        return "00:01"
-    number = os.fstat(fd).st_dev
-    os.close(fd)
-    return device_text(number)

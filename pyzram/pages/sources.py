@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from .segments import Segment
+    from .shared_object import SharedObject
 
 # Why processes are skipped.
 UNREADABLE = "unreadable processes"
@@ -220,18 +221,22 @@ def _look_at(
             try:
                 process = looker.pages(pid)
             except ZramOSError as err:
-                if err.errno in (errno.EACCES, errno.EPERM):
-                    source.skip(UNREADABLE)
-                elif err.errno == errno.ESRCH:
-                    source.skip(GONE)
-                else:
-                    raise
+                source.skip(why_left_out(err))
                 failure = failure or err
                 continue
             found.append(pid)
             _add_private(source, process)
             shared.add_process(process)
     return found, failure
+
+
+def why_left_out(err: OSError) -> str:
+    """The reason to go on without a process; an error that is none of these is raised."""
+    if err.errno in (errno.EACCES, errno.EPERM):
+        return UNREADABLE
+    if err.errno in (errno.ENOENT, errno.ESRCH):
+        return GONE
+    raise err
 
 
 def _add_private(source: Source, process: procmem.ProcessPages) -> None:
@@ -248,14 +253,19 @@ def _add_private(source: Source, process: procmem.ProcessPages) -> None:
         source.segments.append(ProcessSegment(owner, process.start_time, pages, source.reader))
 
 
+def seen_segments(source: Source, item: SharedObject) -> list[Segment]:
+    """The pages of an object that only page tables show, each by one of its processes."""
+    owner = Owner(0, item.name, SHARED)
+    return [
+        ProcessSegment(owner, view.start_time, view.pages, source.reader, view.pid)
+        for view in item.views
+    ]
+
+
 def _add_shared(source: Source, shared: SharedMemory) -> None:
     source.leave_out(procmem.LOCKED, shared.locked)
     for item in shared.objects.values():
-        for view in item.views:
-            owner = Owner(0, item.name, SHARED)
-            source.segments.append(
-                ProcessSegment(owner, view.start_time, view.pages, source.reader, view.pid)
-            )
+        source.segments += seen_segments(source, item)
         if item.views:
             source.by_page_table += 1
         if not item.ranges:

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import interruption
-from ..device.backing import RANGES_MOST, WRITEBACK_TYPES
+from ..device.backing import WRITEBACK_TYPES, in_steps
 from ..errors import InvalidValueError, UnsupportedError, ZramOSError, from_errno
 from ..kernel.parse import BD_UNIT
 from ..units import parse_size
@@ -22,7 +22,7 @@ from .bounded_steps import PAGE_SIZE, Baseline, PostprocessResult, StepSizer, ex
 from .limit_override import UNITS_PER_PAGE, apply, recover, restore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from ..device.zram import Zram
     from ..limits import WritebackType
@@ -89,24 +89,9 @@ def writeback_ranges(
         for pages in batch:
             device.writeback(page_indexes=pages)
 
-    def commands() -> Iterator[Callable[[], object]]:
-        # Several short ranges within one override of the limit, which costs more than they do.
-        batch: list[tuple[int, int]] = []
-        room = sizer.pages
-        for low, high in wanted:
-            at = low
-            while at <= high:
-                end = min(high, at + room - 1)
-                batch.append((at, end))
-                room -= end - at + 1
-                at = end + 1
-                if room == 0 or len(batch) == RANGES_MOST:
-                    yield partial(write, batch)
-                    batch, room = [], sizer.pages
-        if batch:
-            yield partial(write, batch)
-
-    return _run(device, sizer, limit, progress, commands())
+    # Several short ranges within one override of the limit, which costs more than they do.
+    steps = (partial(write, batch) for batch in in_steps(wanted, lambda: sizer.pages))
+    return _run(device, sizer, limit, progress, steps)
 
 
 def mark_idle(device: Zram, age: int, *, timeout: float | None = None) -> bool:

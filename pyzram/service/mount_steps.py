@@ -81,9 +81,10 @@ class Mount(MountAction):
 
     def undo(self) -> None:
         # What this step has made, and no other mount of the device or of the place.
-        for mount in reversed(self.mounts() if self.before is not None else []):
-            if mount.id not in (self.before or ()):
-                unmount(self.run.sysfs, self.name, mount.point)
+        if self.before is not None:
+            for mount in reversed(self.mounts()):
+                if mount.id not in self.before:
+                    unmount(self.run.sysfs, self.name, mount.point)
         remove_made(self.made)
 
 

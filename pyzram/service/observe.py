@@ -8,7 +8,7 @@ import os
 from ..errors import AccessError, ZramOSError
 from ..kernel import holders
 from ..kernel.parse import BD_UNIT, parse_meminfo, parse_mountinfo, parse_swaps
-from ..kernel.sysfs import Sysfs, is_there, read_if_there, resume_device, zswap_enabled
+from ..kernel.sysfs import Sysfs, is_there, read_value, resume_device, zswap_enabled
 from .observed import ObservedDevice, ObservedSystem
 
 TYPE_CHECKING = False
@@ -36,8 +36,8 @@ def observe(registry: Registry) -> ObservedSystem:
         ZramOSError: /sys or /proc cannot be read.
     """
     sysfs = registry.sysfs
-    areas = parse_swaps(_read(sysfs, "proc/swaps"))  # a kernel without swap has none
-    table = parse_mountinfo(_read(sysfs, "proc/self/mountinfo"))
+    areas = parse_swaps(read_value(sysfs.path("proc/swaps")))  # a kernel without swap has none
+    table = parse_mountinfo(read_value(sysfs.path("proc/self/mountinfo")))
     mounts = holders.mounts_by_device(sysfs, table)
     by_name = holders.areas_by_name(sysfs, areas)
     ours = [registered.number for registered in registry.records]
@@ -75,7 +75,7 @@ def observe(registry: Registry) -> ObservedSystem:
 def _look(
     sysfs: Sysfs, number: int, areas: dict[str, SwapArea], mounts: list[Mount]
 ) -> ObservedDevice | None:
-    disksize = _read(sysfs, f"sys/block/zram{number}/disksize")
+    disksize = read_value(sysfs.path(f"sys/block/zram{number}/disksize"))
     if not disksize:
         return None
     return ObservedDevice(
@@ -87,7 +87,7 @@ def _look(
 
 
 def _dev(sysfs: Sysfs, number: int) -> str:
-    return _read(sysfs, f"sys/block/zram{number}/dev")
+    return read_value(sysfs.path(f"sys/block/zram{number}/dev"))
 
 
 def _tell_apart(device: ObservedDevice, mounts: list[Mount], table: list[Mount]) -> None:
@@ -142,29 +142,20 @@ def _used_otherwise(device: ObservedDevice, settings: dict[str, str]) -> bool:
 
 def mem_available(sysfs: Sysfs) -> int:
     """Return MemAvailable of /proc/meminfo, in bytes."""
-    return parse_meminfo(_read(sysfs, "proc/meminfo")).get("MemAvailable", 0)
+    return parse_meminfo(read_value(sysfs.path("proc/meminfo"))).get("MemAvailable", 0)
 
 
 def container(sysfs: Sysfs) -> str:
     """Return what kind of container this is; empty for none, or one that does not show."""
     for path, kind in CONTAINER_FILES.items():
         if is_there(sysfs.path(path)):
-            return kind or _read(sysfs, path)
+            return kind or read_value(sysfs.path(path))
     try:
-        environment = _read(sysfs, "proc/1/environ").split("\0")
+        environment = read_value(sysfs.path("proc/1/environ")).split("\0")
     except AccessError:
         return ""  # root's alone to know
     kinds = [word.partition("=")[2] for word in environment if word.startswith("container=")]
     return kinds[0] if kinds else ""
-
-
-def _read(sysfs: Sysfs, path: str) -> str:
-    """Read a file that is not there on every kernel or may have gone; empty if so.
-
-    Raises:
-        ZramOSError: it is there and cannot be read, which tells nothing.
-    """
-    return (read_if_there(sysfs.path(path)) or "").strip(" \n")
 
 
 def _warned_of(look: Callable[[Sysfs], T], sysfs: Sysfs, otherwise: T) -> T:

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from ..kernel.holders import block_name
 from ..kernel.sysfs import Sysfs, read_text
-from ..limits import SECTOR_SIZE
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -53,15 +52,6 @@ def medium_of(sysfs: Sysfs, backing: str) -> Medium:
         if word:
             return Medium(word, kind, name)
     return Medium(f"{name}:{_read(f'{directory}/size').strip()}", kind, name)
-
-
-def size_of(sysfs: Sysfs, backing: str) -> int:
-    """Bytes of a backing device, given its node; 0 if it cannot be told."""
-    try:
-        name = block_name(sysfs, backing)
-        return int(read_text(sysfs.path("sys/class/block", name, "size"))) * SECTOR_SIZE
-    except (OSError, ValueError):
-        return 0
 
 
 def _disk(sysfs: Sysfs, name: str, depth: int) -> str:

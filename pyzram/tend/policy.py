@@ -290,8 +290,8 @@ def _round(
         if settings.writeback and device.free:
             share = device.mem_used_total / (pools[device.medium] or 1)
             # Pressure that is over asks for no more than calm does, and for no less.
-            paces = (CALM, OLDEST) if at_ease and mode != CHOKED else (mode, floor)
-            _write_back(seen, paces[0], pressure, device, paces[1], share, actions, reasons)
+            pace, least = (CALM, OLDEST) if at_ease and mode != CHOKED else (mode, floor)
+            _write_back(seen, pace, pressure, device, least, share, actions, reasons)
         if settings.recompression and device.recompression:
             state = _recompress(seen, mode, pressure, device, state, floor, actions, reasons)
         _compact(device, state, seen.now, actions)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import ZramOSError
 from ..kernel.holders import swap_areas
-from ..kernel.sysfs import is_there, read_if_there
+from ..kernel.sysfs import is_there, read_if_there, read_value
 from .machine import parse_pressure, read_memory
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class Reclaimer:
 
     def _damon(self) -> bool | None:
         try:
-            return (read_if_there(self.sysfs.path(DAMON)) or "").strip() == "Y"
+            return read_value(self.sysfs.path(DAMON)) == "Y"
         except ZramOSError as err:
             self._warn_once(str(err))
             return None

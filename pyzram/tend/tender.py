@@ -7,10 +7,11 @@ import math
 import os
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from ..device.backing import RANGES_MOST
+from ..device.backing import in_steps
 from ..device.block_state import path_of, summary
 from ..device.zram import Zram
 from ..errors import DeviceBusyError, DeviceNotFoundError, UnsupportedError, ZramError
+from ..kernel.holders import block_size
 from ..kernel.parse import BD_UNIT
 from ..limits import PAGE_SIZE
 from .actions import Compact, Recompress, WriteBack
@@ -18,13 +19,13 @@ from .ages import Ages
 from .ledger import HOUR, Ledger
 from .machine import Clocks, read_battery, read_clock, read_counters, read_memory
 from .machine import read_pressure as pressure_of
-from .medium import GENTLE, Medium, medium_of, size_of
+from .medium import GENTLE, Medium, medium_of
 from .observation import DeviceObserved, Observation
 from .policy import DEFAULTS, Decision, Settings, decide, enough
 from .state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from ..device.stats import MmStat
     from ..kernel.sysfs import Sysfs
@@ -244,7 +245,7 @@ class Tender:
             if backing is not None:
                 if backing != one.backing:
                     one.backing, one.medium = backing, medium_of(self.sysfs, backing)
-                    one.free_total = size_of(self.sysfs, backing)
+                    one.free_total = block_size(self.sysfs, backing) or 0
                 assert one.medium is not None
                 bd = device.read_bd_stat()
                 written, reads = (bd.bd_writes or 0) * BD_UNIT, (bd.bd_reads or 0) * BD_UNIT
@@ -372,7 +373,7 @@ class Tender:
             ranges = one.ages.candidates(
                 one.device, now, floor, oldest, limit // PAGE_SIZE, action.huge
             )
-            return _cut(ranges, one)
+            return in_steps(ranges, lambda: one.piece)
         steps: list[list[tuple[int, int]]] = [[] for _ in range(limit // (PIECE * PAGE_SIZE) + 1)]
         recompresses = one.device.has("recompress") and one.device.read_recomp_algorithms()
         if not recompresses and floor < now - 2:
@@ -444,20 +445,3 @@ def gain(before: MmStat, after: MmStat, tried: int | None, huge: bool) -> float 
         return None
     took = tried * (PAGE_SIZE if huge else before.compr_data_size / kept)
     return (before.compr_data_size - after.compr_data_size) / took
-
-
-def _cut(ranges: list[tuple[int, int]], one: _Tended) -> Iterator[list[tuple[int, int]]]:
-    """Ranges in steps of as many pages as are wanted by then."""
-    piece: list[tuple[int, int]] = []
-    room = one.piece
-    for first, last in ranges:
-        while first <= last:
-            end = min(last, first + room - 1)
-            piece.append((first, end))
-            room -= end - first + 1
-            first = end + 1
-            if room == 0 or len(piece) == RANGES_MOST:
-                yield piece
-                piece, room = [], one.piece
-    if piece:
-        yield piece

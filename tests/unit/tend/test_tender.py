@@ -15,11 +15,12 @@ from pyzram.cli import pyzram as command
 from pyzram.cli.tend import plain
 from pyzram.device import block_state
 from pyzram.errors import ZramOSError
+from pyzram.kernel.holders import block_size
 from pyzram.kernel.sysfs import Sysfs
 from pyzram.tend.actions import Recompress, WriteBack
 from pyzram.tend.ledger import Ledger
 from pyzram.tend.machine import Clocks, parse_pressure, read_battery, read_clock
-from pyzram.tend.medium import medium_of, size_of
+from pyzram.tend.medium import medium_of
 from pyzram.tend.status import NAME, write_status
 from pyzram.tend.tender import Tender, gain
 
@@ -162,7 +163,7 @@ def test_a_mapping_is_known_by_its_number_whatever_its_node_is_called(machine, t
     (tmp_path / "sys/dev/block/254:7").symlink_to(mapping)
     (tmp_path / "sys/class/block/dm-7").symlink_to(mapping)
     sysfs = Sysfs(str(tmp_path))
-    assert size_of(sysfs, "/dev/mapper/cache") == MIB
+    assert block_size(sysfs, "/dev/mapper/cache") == MIB
     assert medium_of(sysfs, "/dev/mapper/cache") == ("1b534d30", "card", "mmcblk0")
 
 
