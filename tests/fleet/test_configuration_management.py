@@ -8,7 +8,6 @@ check is the real one and everything else of it leaves a line; the service is a 
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -16,6 +15,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from fake_nixpkgs import LIB, evaluate
 from fleet.programs import TREE, cache
 from fleet.throwaway import session
 
@@ -191,22 +191,15 @@ run("pyzram", "check", "--quiet")
     assert checked["status"] == 0, checked["said"]
 
 
-# Stand-ins for what nixpkgs gives the module; "system" is what the recipe says.
+# "system" is what the recipe says.
 NIX = """
 let
-  lib = rec {
-    mkEnableOption = text: text; mkOption = given: given;
-    mkIf = wanted: set: if wanted then set else {};
-    types = { package = 1; int = 1; str = 1; either = a: b: 1; attrsOf = a: 1; };
-    literalExpression = text: text; escapeShellArg = text: "'${text}'";
-    concatStrings = builtins.concatStringsSep "";
-    mapAttrsToList = f: set: map (name: f name set.${name}) (builtins.attrNames set);
-  };
+  lib = @LIB@;
   system = import ./pyzram/recipe.nix;
   config.services.pyzram = { package = "pyzram"; } // system.services.pyzram;
   module = import (builtins.head system.imports) { inherit lib config; pkgs = {}; };
 in (module.config).environment.etc."conf.d/zram".text
-"""
+""".replace("@LIB@", LIB)
 
 
 def test_nixos(tmp_path):
@@ -216,18 +209,7 @@ def test_nixos(tmp_path):
     (tmp_path / "pyzram/pyzram").mkdir(parents=True)
     (tmp_path / "pyzram/recipe.nix").write_text(RECIPES["nix"])
     shutil.copy(TREE / "packaging/nix/module.nix", tmp_path / "pyzram/pyzram/module.nix")
-    state = {f"NIX_{name}_DIR": str(tmp_path / "nix") for name in ("STATE", "LOG", "STORE")}
-    options = ["--eval", "--strict", "--json", "--store", "dummy://"]
-    done = subprocess.run(
-        ["nix-instantiate", *options, "-E", NIX],
-        cwd=tmp_path,
-        env={**os.environ, **state},
-        text=True,
-        check=False,
-        capture_output=True,
-    )
-    assert done.returncode == 0, done.stderr
     file = tmp_path / "zram"
-    file.write_text(json.loads(done.stdout))
+    file.write_text(json.loads(evaluate(tmp_path, NIX)))
     assert file.read_text() == "ZRAM_ALGORITHM_0='zstd lz4'\nZRAM_SIZE_0='min(ram/2, 8G)'\n"
     subprocess.run([BIN / "pyzram", "check", "--config", file], check=True)

@@ -7,13 +7,13 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from fake_nixpkgs import LIB, evaluate
 
 from .conftest import TREE, run, succeed
 
@@ -316,14 +316,7 @@ in import ./package.nix (names [ "pkg-config" "lz4" "zstd" "zlib" "kmod" "util-l
 """
 NIX_MODULE = """
 let
-  lib = rec {
-    mkEnableOption = text: text; mkOption = given: given;
-    mkIf = wanted: set: if wanted then set else {};
-    types = { package = 1; int = 1; str = 1; either = a: b: 1; attrsOf = a: 1; };
-    literalExpression = text: text; escapeShellArg = text: "'${text}'";
-    concatStrings = builtins.concatStringsSep "";
-    mapAttrsToList = f: set: map (name: f name set.${name}) (builtins.attrNames set);
-  };
+  lib = @LIB@;
   module = enable: import ./module.nix {
     inherit lib;
     pkgs.callPackage = path: given: "pyzram";
@@ -331,24 +324,13 @@ let
     config.zramSwap.enable = true;
   };
 in { off = (module false).config; on = (module true).config; }
-"""
+""".replace("@LIB@", LIB)
 
 
 def nix(folder: Path, expression: str) -> str:
     """What an expression is, in JSON."""
     needs(**{"nix-instantiate": "nix-bin"})
-    state = {f"NIX_{name}_DIR": str(folder / "nix") for name in ("STATE", "LOG", "STORE")}
-    options = ["--eval", "--strict", "--json", "--store", "dummy://", "--readonly-mode"]
-    done = subprocess.run(
-        ["nix-instantiate", *options, "-E", expression],
-        cwd=folder,
-        env={**os.environ, **state},
-        text=True,
-        check=False,
-        capture_output=True,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return evaluate(folder, expression)
 
 
 def test_nixs_package_evaluates(recipes: Path, version: str) -> None:

@@ -37,6 +37,14 @@ def cache() -> Path:
     return Path(os.environ.get("PYZRAM_VM_CACHE") or TREE / ".cache/vm").resolve()
 
 
+def results(name: str) -> Path:
+    """An empty folder for what a run brings back; it stays there afterwards."""
+    path = cache() / "results" / name
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    return path
+
+
 def run(
     *command: str | Path, cwd: Path | None = None, failure: type[Exception] = RuntimeError
 ) -> str:

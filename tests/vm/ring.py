@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 import time
@@ -18,7 +17,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
-from vm.archive import TREE, Image, cache
+from vm.archive import TREE, Image, results
 from vm.guest import Guest, load_driver
 from vm.kernels import Kernel
 
@@ -90,9 +89,7 @@ def run_ring(
     kernel: Kernel, image: Image | None, modules: tuple[Path, ...], tests: tuple[str, ...]
 ) -> str:
     """One kernel's ring; the line that tells what ran."""
-    folder = cache() / "results" / kernel.name
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder = results(kernel.name)
     start = time.monotonic()
     if image:
         run_in_guest(kernel, folder, image, guest_script(folder, modules, tests))

@@ -15,8 +15,11 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))  # which -I leaves out
+
+from tend_hurry import hurry, until
 
 CONFIG = Path("/etc/conf.d/zram")
 UNIT = "zram-tend.service"
@@ -26,29 +29,16 @@ SIZE = 4 << 20
 
 def daemon(words: list[str]) -> int:
     """``pyzram WORD...`` with floors of seconds, and deaf to pressure: emulation is slow."""
-    import pyzram.tend.ages as ages
     import pyzram.tend.policy as policy
-    import pyzram.tend.tender as tender
     from pyzram.cli import pyzram as command
 
-    for name, value in {
+    constants = {
         "AFTER_START": 0.0, "LOOK": 1.0, "ROUNDS": dict.fromkeys(policy.ROUNDS, 1.0),
         "OLDEST": 5.0, "FLOOR": 5.0, "FLOOR_PRESSED": 5.0, "HUGE_FLOOR": 5.0, "HUGE_SHARE": 1.0,
         "CALM_SHARE": 1, "LEAST": 0,
-    }.items():  # fmt: skip
-        assert hasattr(policy, name)
-        setattr(policy, name, value)
-    ages.UNIT = 1
-    tender.pressure_of = lambda _sysfs, _kind: None
+    }  # fmt: skip
+    hurry(constants, lambda _sysfs, _kind: None)
     return command.main(words)
-
-
-def until(done: Callable[[], object], seconds: float, what: str) -> None:
-    began = time.monotonic()
-    while not done():
-        if time.monotonic() - began > seconds:
-            raise AssertionError(f"not within {seconds:.0f} s: {what}")
-        time.sleep(0.3)
 
 
 def systemctl(*words: str) -> str:

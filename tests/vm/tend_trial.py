@@ -20,18 +20,19 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyzram
-import pyzram.tend.ages as ages
-import pyzram.tend.policy as policy
-import pyzram.tend.reclaim as reclaim
-import pyzram.tend.tender as tender
 from pyzram.cli import tend
 from pyzram.kernel.sysfs import Sysfs
+from pyzram.tend import policy
 from pyzram.tend.machine import read_pressure
 from pyzram.tend.status import read_status
+
+sys.path.insert(0, str(Path(__file__).parent))  # which -I leaves out
+
+from tend_hurry import hurry, until
 
 PAGE = mmap.PAGESIZE
 M = 1 << 20
@@ -76,15 +77,10 @@ class Daemon:
                 fd = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
                 os.dup2(fd, 1)
                 os.dup2(fd, 2)
-                for name, value in constants.items():
-                    for module in (policy, tender, ages, reclaim):
-                        if hasattr(module, name):
-                            setattr(module, name, value)
-                # Ages in units of 64 s are too coarse for floors of seconds.
-                ages.UNIT = 1
                 # The processor of an emulated guest is always busy: no reason here.
-                tender.pressure_of = lambda sysfs, kind: (
-                    None if kind == "cpu" else read_pressure(sysfs, kind)
+                hurry(
+                    constants,
+                    lambda sysfs, kind: None if kind == "cpu" else read_pressure(sysfs, kind),
                 )
                 status = tend.main(list(words))
             except BaseException:
@@ -111,16 +107,6 @@ def daemon(*words: str, **constants: object) -> Iterator[Daemon]:
     finally:
         status = running.end()
     assert status == 0, f"the daemon ended with {status}"
-
-
-def until(done: Callable[[], bool], seconds: float, what: str) -> float:
-    """Wait for something; how long it took."""
-    began = time.monotonic()
-    while not done():
-        if time.monotonic() - began > seconds:
-            raise AssertionError(f"not within {seconds:.0f} s: {what}")
-        time.sleep(0.2)
-    return time.monotonic() - began
 
 
 def quiet() -> None:

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
-from vm.archive import cache, kernel_image
+from vm.archive import kernel_image, results
 from vm.guest import Guest
 from vm.kernels import KERNELS
 
@@ -16,10 +15,7 @@ from vm.kernels import KERNELS
 
 @pytest.fixture
 def folder() -> Path:
-    path = cache() / "results/guest"
-    shutil.rmtree(path, ignore_errors=True)
-    path.mkdir(parents=True)
-    return path
+    return results("guest")
 
 
 def boot(folder: Path, work: str) -> Guest:

@@ -8,12 +8,11 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import shutil
 from pathlib import Path
 
 import pytest
 import vectors
-from vm.archive import cache
+from vm.archive import results
 from vm.foreign import MACHINES, Machine, boot
 from vm.ring import AT_LEAST, DEADLINE, OPTIONS, WHOLE, executed
 
@@ -38,17 +37,10 @@ def run(machine: Machine, folder: Path, work: str) -> None:
     assert guest.wait(DEADLINE), f"hung past {DEADLINE:.0f} s:\n{guest.last_words()}"
 
 
-def fresh(name: str) -> Path:
-    folder = cache() / "results" / name
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
-
-
 @pytest.mark.long
 @each_machine
 def test_the_kernel_ring_passes(machine):
-    folder = fresh(f"{machine.name}-ring")
+    folder = results(f"{machine.name}-ring")
     options = shlex.join([*OPTIONS.split(), "-m", "not slow", "--junitxml=/out/junit.xml", *WHOLE])
     run(
         machine,
@@ -68,7 +60,7 @@ def test_the_kernel_ring_passes(machine):
 @pytest.mark.long
 @each_machine
 def test_every_page_adds_what_was_predicted(machine):
-    folder = fresh(machine.name)
+    folder = results(machine.name)
     (folder / "pages").write_bytes(pages(machine.page_size))
     run(machine, folder, "python3 -IB tests/vm/large_pages.py >/out/log 2>&1\n")
     report = folder / "report.json"

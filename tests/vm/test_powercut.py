@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import random
-import shutil
 import struct
 import time
 from pathlib import Path
 
 import pytest
-from vm.archive import TREE, cache, kernel_image
+from vm.archive import TREE, kernel_image, results
 from vm.guest import Guest, load_driver, program
 from vm.kernels import KERNELS
 
@@ -84,10 +83,7 @@ def outside(disk: Path) -> str:
 
 @pytest.fixture
 def folder(request: pytest.FixtureRequest) -> Path:
-    path = cache() / "results" / request.node.name
-    shutil.rmtree(path, ignore_errors=True)
-    path.mkdir(parents=True)
-    return path
+    return results(request.node.name)
 
 
 def boot(folder: Path, kernel_name: str, work: str) -> Guest:

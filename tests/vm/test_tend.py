@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 
 import pytest
-from vm.archive import TREE, cache, kernel_image
+from vm.archive import TREE, kernel_image, results
 from vm.guest import Guest, load_driver
 from vm.kernels import KERNELS
 from vm.module import rebuilt_modules
@@ -28,9 +27,7 @@ def report_of(name: str, trials: tuple[str, ...], kills: int) -> dict:
     (kernel,) = (kernel for kernel in KERNELS if kernel.name == name)
     image = kernel_image(kernel)
     modules = rebuilt_modules(kernel, image) if kernel.rebuilt else ()
-    folder = cache() / "results" / f"tend-{name}"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder = results(f"tend-{name}")
     disk = folder / "disk"
     with disk.open("wb") as file:
         file.truncate(64 * M)

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 import sys
 import time
 from pathlib import Path
 
 import pytest
-from vm.archive import TREE, cache, kernel_image, run
+from vm.archive import TREE, kernel_image, results, run
 from vm.guest import Guest, load_driver
 from vm.kernels import KERNELS
 from vm.test_powercut import BOOT_SECONDS, make_disk, outside
@@ -41,10 +40,7 @@ PYZRAM_STATE=/run/ledger {python} -I tests/vm/tend_powercut.py {folder} {budget}
 
 @pytest.fixture
 def folder(request: pytest.FixtureRequest) -> Path:
-    path = cache() / "results/tend-powercut"
-    shutil.rmtree(path, ignore_errors=True)
-    path.mkdir(parents=True)
-    return path
+    return results("tend-powercut")
 
 
 def boot(folder: Path) -> Guest:

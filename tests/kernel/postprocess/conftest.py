@@ -9,15 +9,27 @@ import pytest
 
 import pyzram
 
+PAGES = 4096
+
 
 @pytest.fixture
-def backed(zram_device, tmp_path):
-    """A device with a file behind it."""
+def back(zram_device, tmp_path):
+    """A function that puts a file of so many pages behind a device of PAGES."""
     with pyzram.Zram(zram_device.number) as zram:
         if not zram.has("writeback"):
             pytest.skip("this kernel has no writeback")
-        file = tmp_path / "backing"
-        with file.open("wb") as stream:
-            stream.truncate(4096 * mmap.PAGESIZE)
-        zram.configure(disksize=4096 * mmap.PAGESIZE, backing_dev=file)
-        yield zram
+
+        def back(pages: int) -> pyzram.Zram:
+            file = tmp_path / "backing"
+            with file.open("wb") as stream:
+                stream.truncate(pages * mmap.PAGESIZE)
+            zram.configure(disksize=PAGES * mmap.PAGESIZE, backing_dev=file)
+            return zram
+
+        yield back
+
+
+@pytest.fixture
+def backed(back):
+    """A device with a file behind it that has room for all of it."""
+    return back(PAGES)

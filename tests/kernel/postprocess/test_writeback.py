@@ -244,19 +244,13 @@ def test_a_limit_lent_when_killed_is_put_right_by_the_next_run(filled, monkeypat
     assert load(filled.node, PAGES) == content(PAGES)
 
 
-def test_a_full_backing_device_stops_the_run_and_loses_nothing(zram_device, tmp_path):
-    with pyzram.Zram(zram_device.number) as zram:
-        if not zram.has("writeback"):
-            pytest.skip("this kernel has no writeback")
-        file = tmp_path / "small"
-        with file.open("wb") as stream:
-            stream.truncate(64 * PAGE)
-        zram.configure(disksize="16M", backing_dev=file)
-        store(zram.node, content(PAGES))
-        run = writeback.writeback_pages(zram, "huge")
-        assert run.stopped == "full"
-        assert run.pages_written in (63, 64)  # older kernels leave the first block exclusive
-        assert load(zram.node, PAGES) == content(PAGES)
+def test_a_full_backing_device_stops_the_run_and_loses_nothing(back):
+    zram = back(64)
+    store(zram.node, content(PAGES))
+    run = writeback.writeback_pages(zram, "huge")
+    assert run.stopped == "full"
+    assert run.pages_written in (63, 64)  # older kernels leave the first block exclusive
+    assert load(zram.node, PAGES) == content(PAGES)
 
 
 # ---- refusals ------------------------------------------------------------------------------------

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MIT
+"""The policy's hours made seconds, in this process; and waiting for what comes of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pyzram.tend import ages, policy, reclaim, tender
+
+MODULES = policy, tender, ages, reclaim
+
+
+def hurry(constants: Mapping[str, object], pressure: Callable[..., Any]) -> None:
+    """Give constants of the daemon other values, and let it ask for pressure elsewhere."""
+    for name, value in constants.items():
+        having = [module for module in MODULES if hasattr(module, name)]
+        assert having, f"nothing of {name} is left in pyzram.tend"
+        for module in having:
+            setattr(module, name, value)
+    # Ages in units of 64 s are too coarse for floors of seconds.
+    ages.UNIT = 1
+    tender.pressure_of = pressure
+
+
+def until(done: Callable[[], object], seconds: float, what: str) -> float:
+    """Wait for something; how long it took."""
+    began = time.monotonic()
+    while not done():
+        if time.monotonic() - began > seconds:
+            raise AssertionError(f"not within {seconds:.0f} s: {what}")
+        time.sleep(0.2)
+    return time.monotonic() - began
