@@ -13,7 +13,7 @@ CFLAGS_STRICT := -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Wall -Wextra -Wc
 	-Wpointer-arith -Wstrict-prototypes -Wvla -Werror -O2
 
 .PHONY: help run check build deps docs lint typed unit native kernel peers vm arches arches-short packaging fleet dashboard dist pypi deb \
-	sanitize fuzz faults bench clean install-config install-openrc install-systemd
+	sanitize fuzz faults bench clean install-config install-vendor install-openrc install-systemd
 
 help:
 	@sed -n 's/^# `/`/p' Makefile; echo "Rings: unit native kernel peers vm arches packaging fleet. More: docs lint dist pypi deb sanitize fuzz bench clean."
@@ -129,15 +129,18 @@ deb: deps
 # to be enabled; manual pages and completions are in the wheel.
 SYSCONFDIR ?= /etc
 UNITDIR    ?= /usr/lib/systemd/system
-# Where pyzram looks for the distribution's defaults: not to be changed here alone.
+# Where pyzram looks for the distribution's defaults: who changes it changes pyzram/config/layers.py
+# too, as Nix's package does.
 VENDORDIR  := /usr/lib/pyzram
 
 # Without /etc/conf.d/zram.d, which is the administrator's to make: Portage takes no folder in conf.d.
-install-config:
+install-config: install-vendor
 	install -d $(DESTDIR)$(SYSCONFDIR)/conf.d
 	for file in initscripts/openrc/*.confd; do \
 		install -m 644 $$file $(DESTDIR)$(SYSCONFDIR)/conf.d/$$(basename $$file .confd) || exit 1; done
 	install -D -m 644 -t $(DESTDIR)$(SYSCONFDIR)/sysctl.d initscripts/sysctl.d/*
+
+install-vendor:
 	install -D -m 644 -t $(DESTDIR)$(VENDORDIR) initscripts/vendor/*
 
 install-openrc:

@@ -8,6 +8,7 @@
   lz4,
   zstd,
   zlib,
+  coreutils,
   kmod,
   util-linux,
   e2fsprogs,
@@ -46,11 +47,20 @@ python3Packages.buildPythonApplication rec {
     }"
   ];
 
-  # The units, for the module beside this file.
+  # There is no /usr/lib: the defaults of the distribution are those beside the package.
+  postPatch = ''
+    substituteInPlace pyzram/config/layers.py man/zram.conf.5 initscripts/vendor/zram.conf \
+      --replace-fail /usr/lib/pyzram $out/lib/pyzram
+  '';
+
+  # The defaults, and the units for the module beside this file.
   postInstall = ''
+    make install-vendor VENDORDIR=$out/lib/pyzram
     make install-systemd UNITDIR=$out/lib/systemd/system
     substituteInPlace $out/lib/systemd/system/*.service \
-      --replace-quiet "=pyzram " "=$out/bin/pyzram "
+      --replace-quiet "=pyzram " "=$out/bin/pyzram " \
+      --replace-quiet "=zram_stats " "=$out/bin/zram_stats " \
+      --replace-quiet "=kill " "=${coreutils}/bin/kill "
   '';
 
   # The rings left out test a kernel, virtual machines and this packaging.

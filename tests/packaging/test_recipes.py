@@ -302,11 +302,12 @@ def test_shellcheck_takes_the_recipes_in_shell(recipes: Path) -> None:
 # Stand-ins for what nixpkgs gives; what is asked of them that they have not is an error.
 NIX_PACKAGE = """
 let
+  pkg = [ "pkg-config" "lz4" "zstd" "zlib" ];
   names = list: builtins.listToAttrs (map (name: { inherit name; value = name; }) list);
   lib.makeBinPath = builtins.concatStringsSep ":";
   lib.licenses.mit = "MIT";
   lib.platforms.linux = [ "x86_64-linux" ];
-in import ./package.nix (names [ "pkg-config" "lz4" "zstd" "zlib" "kmod" "util-linux" "e2fsprogs" ]
+in import ./package.nix (names (pkg ++ [ "coreutils" "kmod" "util-linux" "e2fsprogs" ])
   // {
     inherit lib;
     fetchurl = { url, sha256 }: url;
@@ -338,6 +339,49 @@ def test_nixs_package_evaluates(recipes: Path, version: str) -> None:
     assert given["version"] == version
     assert given["src"].endswith(f"/v{version}/pyzram-{version}.tar.gz")
     assert given["dependencies"] == ["cffi"]
+
+
+# stdenv's, as far as the package uses it: --replace-fail wants the text in every file.
+SUBSTITUTE = """
+substituteInPlace() {
+	local file files=()
+	while [ "${1#--}" = "$1" ]; do files+=("$1"); shift; done
+	while [ $# -gt 0 ]; do
+		for file in "${files[@]}"; do
+			[ "$1" = --replace-quiet ] || grep -qF -e "$2" "$file" || exit 1
+			sed -i "s|$2|$3|g" "$file"
+		done
+		shift 3
+	done
+}
+"""
+
+
+def test_nixs_package_finds_its_defaults_and_units_name_its_commands(
+    recipes: Path, sdist: Path, tmp_path: Path, sources: list[str]
+) -> None:
+    phases = json.loads(nix(recipes, NIX_PACKAGE))
+    succeed("tar", "-xzf", sdist, "--strip-components=1", cwd=tmp_path)
+    out = tmp_path / "out"
+    steps = f"set -e\n{SUBSTITUTE}\n{phases['postPatch']}\n{phases['postInstall']}"
+    succeed("bash", "-c", steps, cwd=tmp_path, env={**os.environ, "out": str(out)})
+    wanted = expected(sources, SYSTEMD)
+    parts = "usr/lib/systemd", "usr/lib/pyzram"
+    assert set(files_below(out)) == {n.removeprefix("usr/") for n in wanted if n.startswith(parts)}
+    found = "from pyzram.config.layers import VENDOR_PATH; print(VENDOR_PATH)"
+    path = succeed(sys.executable, "-c", found, cwd=tmp_path).strip()
+    assert Path(path) == out / "lib/pyzram/zram.conf"
+    assert Path(path).is_file()
+    assert path in (tmp_path / "man/zram.conf.5").read_text()
+    started = [
+        line.partition("=")[2]
+        for unit in (out / "lib/systemd/system").glob("*.service")
+        for line in unit.read_text().split("\n")
+        if line.startswith("Exec")
+    ]
+    assert len(started) > 8
+    commands = {f"{out}/bin/pyzram", f"{out}/bin/zram_stats", "coreutils/bin/kill"}
+    assert {line.split()[0] for line in started} == commands
 
 
 def test_nixs_module_is_off_until_enabled(recipes: Path) -> None:
