@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 # udev's probe of a new or rewritten device lasts well under a second (KERNEL: any opener makes
 # reset and hot_remove fail with EBUSY).
 BUSY_RETRY_SECONDS = 5.0
-READ_TIMEOUT_SECONDS = 10.0
 # What a kernel is built with that has these.
 NEEDS_CONFIG = {
     "backing_dev": "CONFIG_ZRAM_WRITEBACK",
@@ -274,18 +273,26 @@ class Handle:
         if self._guarded is None:
             self._guarded = readers_wait(self.path)
         try:
-            return _within(READ_TIMEOUT_SECONDS, call) if self._guarded else call()
+            return self._ask_patiently(name, call) if self._guarded else call()
+        except ZramOSError:
+            raise
+        except OSError as err:
+            raise self._error(err, name, f"read {name}") from err
+
+    def _ask_patiently(self, name: str, call: Callable[[], T]) -> T:
+        from ..kernel import held_reads
+
+        try:
+            return held_reads.read_in_thread(call, held_reads.LIBRARY_SECONDS)
         except TimeoutError as err:
             # The stuck thread may still fill the buffer of an open file: leave it that one.
             self._files.pop(name, None)
             raise BlockedError(
                 errno.ETIMEDOUT,
-                f"{self.name}: read {name}: no answer within {READ_TIMEOUT_SECONDS:g} s "
-                "(the kernel makes readers wait while writeback or recompression runs)",
+                f"{self.name}: read {name}: no answer within {held_reads.LIBRARY_SECONDS:g} s "
+                f"({held_reads.WHY})",
                 f"{self.path}/{name}",
             ) from err
-        except OSError as err:
-            raise self._error(err, name, f"read {name}") from err
 
     # ---- errors --------------------------------------------------------------------------------
 
@@ -333,29 +340,3 @@ class Handle:
             return _native.attr_read("disksize", self._dir()) != "0\n"
         except OSError:
             return False
-
-
-def _within(seconds: float, call: Callable[[], T]) -> T:
-    """Call in a helper thread and wait at most so long; a stuck thread is left behind.
-
-    A read the kernel holds up cannot be interrupted, not even by a signal.
-    """
-    from threading import Thread
-
-    outcome: list[T] = []
-    failure: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            outcome.append(call())
-        except BaseException as err:
-            failure.append(err)
-
-    thread = Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if failure:
-        raise failure[0]
-    if not outcome:
-        raise TimeoutError
-    return outcome[0]

@@ -21,11 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TypeVar
 
-    from .forked_reader import ForkedReader
+    from .held_reads import ForkedReader
 
     T = TypeVar("T")
 
-PATIENCE_SECONDS = 2.0
 # Reads of these never wait for a running writeback or recompression.
 PROMPT = ("disksize", "stat", "dev")
 
@@ -87,11 +86,10 @@ class Attributes(dict[str, "Any"]):
         """What could not be read, and why."""
         if not self._waiting:
             return self._troubles
-        return [
-            *self._troubles,
-            f"{', '.join(self._waiting)}: no answer within {PATIENCE_SECONDS:g} s "
-            "(the kernel makes readers wait while writeback or recompression runs)",
-        ]
+        from .held_reads import COMMAND_SECONDS, WHY
+
+        held = f"{', '.join(self._waiting)}: no answer within {COMMAND_SECONDS:g} s ({WHY})"
+        return [*self._troubles, held]
 
     def __missing__(self, key: str) -> Any:
         if key in SWAP:
@@ -220,13 +218,14 @@ class AttributeReader:
             if not stuck.ended():
                 raise TimeoutError
             del self._stuck[name]
-        if self._forked is None:
-            from .forked_reader import ForkedReader
+        from . import held_reads
 
-            self._forked = ForkedReader()
+        if self._forked is None:
+            self._forked = held_reads.ForkedReader()
         try:
-            return self._forked.read(path, PATIENCE_SECONDS).decode("utf-8", "surrogateescape")
+            text = self._forked.read(path, held_reads.COMMAND_SECONDS)
         except TimeoutError:
             self._forked.leave()
             self._stuck[name], self._forked = self._forked, None
             raise
+        return text.decode("utf-8", "surrogateescape")

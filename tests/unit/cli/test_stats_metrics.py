@@ -15,7 +15,7 @@ from fake_roots import Machine
 
 from pyzram import AccessError, __version__, metrics
 from pyzram.cli import pyzram, stats_metrics, zram_stats
-from pyzram.kernel import attributes, figures
+from pyzram.kernel import attributes, figures, held_reads
 
 openmetrics_parser = pytest.importorskip("prometheus_client.openmetrics.parser")
 text_parser = pytest.importorskip("prometheus_client.parser")
@@ -253,14 +253,14 @@ def test_without_sysfs(textfile):
 
 
 def test_a_device_that_is_held_up_tells_the_rest(tmp_path, textfile, monkeypatch):
-    monkeypatch.setattr(attributes, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(held_reads, "COMMAND_SECONDS", 0.2)
     Machine(tmp_path / "root", "vm-7.x-multi").hold_up("mm_stat")
     text, err = textfile()
     found = samples(text, "--prometheus")
     assert success(text) == 0
     assert found["zram_disksize_bytes", "zram0"] == 67108864
     assert ("zram_mem_used_bytes", "zram0") not in found
-    assert err.startswith("zram_stats: zram0: mm_stat, ")
+    assert err.startswith("zram_stats: zram0: mm_stat")
     assert "no answer within" in err
 
 

@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""Reads that the kernel may hold up, done by a child that can be left behind.
+"""The one rule for reads that the kernel may hold up.
 
 From 7.x on, reading mm_stat and others waits in the kernel until a running writeback or
-recompression ends. Such a wait cannot be interrupted, and a process with a thread in it cannot
-end either: so it is a process of its own that waits.
+recompression ends (:func:`pyzram.kernel.sysfs.readers_wait` says where). No signal interrupts that
+wait. So whoever asks never waits by itself: somebody else does, for a time that is set here, and is
+left behind when it is over. Which somebody depends on whose process it is:
+
+* a command lets a forked child read (:class:`ForkedReader`), for no process ends while one of its
+  threads is held up, and a command has to end. It prints what it has and says what is missing.
+* the library must not fork the program that uses it and lets a thread read
+  (:func:`read_in_thread`). It raises BlockedError, which ends more than a missing figure does, so
+  it has more patience.
 """
 
 from __future__ import annotations
@@ -12,6 +19,17 @@ import errno
 import os
 import select
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
+COMMAND_SECONDS = 2.0
+LIBRARY_SECONDS = 10.0
+WHY = "the kernel makes readers wait while writeback or recompression runs"
+"""What is said of a read that was given up."""
 HEAD = 8  # errno and length of an answer, four bytes each
 ANSWER = 65536  # bytes at most of one read
 SIGKILL = 9  # the signal module is slow to load
@@ -119,3 +137,30 @@ def _serve(requests: int, answers: int) -> None:
         except OSError as err:
             code = err.errno or errno.EIO
         os.write(1, code.to_bytes(4, "little") + len(data).to_bytes(4, "little") + data)
+
+
+def read_in_thread(call: Callable[[], T], seconds: float) -> T:
+    """Have a thread do one read, and leave it behind if it takes longer.
+
+    Raises:
+        TimeoutError: no answer within ``seconds``.
+    """
+    from threading import Thread
+
+    outcome: list[T] = []
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(call())
+        except BaseException as err:
+            failure.append(err)
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if failure:
+        raise failure[0]
+    if not outcome:
+        raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+    return outcome[0]

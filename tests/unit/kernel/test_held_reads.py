@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The child that reads what the kernel may hold up."""
+"""Reads that the kernel holds up: by a child that is left behind, and by a thread."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from pyzram.kernel.forked_reader import ForkedReader
+from pyzram.kernel.held_reads import ForkedReader, read_in_thread
 
 
 def test_a_file_is_read_whole_and_errors_keep_their_errno(tmp_path):
@@ -47,3 +47,15 @@ def test_a_child_that_was_killed_is_no_answer_and_no_broken_pipe(tmp_path):
     with pytest.raises(TimeoutError, match="ended"):
         helper.read(f"{tmp_path}/a", 5)
     assert helper.ended()
+
+
+def test_a_thread_reads_in_time_or_is_left_behind(tmp_path):
+    (tmp_path / "a").write_text("x")
+    assert read_in_thread((tmp_path / "a").read_text, 60) == "x"
+    with pytest.raises(FileNotFoundError):
+        read_in_thread((tmp_path / "b").read_text, 60)
+    os.mkfifo(tmp_path / "held")
+    with pytest.raises(TimeoutError) as caught:
+        read_in_thread((tmp_path / "held").read_text, 0.05)
+    assert caught.value.errno == errno.ETIMEDOUT
+    os.close(os.open(tmp_path / "held", os.O_RDWR | os.O_NONBLOCK))  # lets the thread go
