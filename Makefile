@@ -59,7 +59,8 @@ docs: build
 unit native kernel: build
 	$(PYTEST) tests/$@
 
-# zram-generator's own program beside pyzram import, over thousands of files.
+# Other tools' own programs beside pyzram import, zram-generator's over thousands of files. Those of
+# zram-init, zramen and others from checkouts in the folder PYZRAM_PEER_SCRIPTS.
 peers: build
 	PYZRAM_PEER_EXAMPLES=$${PYZRAM_PEER_EXAMPLES:-2000} $(PYTEST) -s tests/peers
 

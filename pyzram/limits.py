@@ -21,8 +21,8 @@ SECTOR_SIZE = 512
 """Bytes of the unit that ``stat`` counts in."""
 SWAP_PRIORITY_MAX = 32767
 """Highest priority of a swap area (swapon(2)); -1 leaves it to the kernel."""
-SWAP_LABEL_MAX = 16
-"""Bytes of a swap label (mkswap(8))."""
+SWAP_LABEL_MAX = 15
+"""Bytes of a swap label that mkswap(8) writes; it cuts a longer one."""
 ALGORITHM_PRIORITY_MAX = 3
 """Highest priority of a secondary algorithm; the primary one has 0."""
 TABLE_BYTES_PER_PAGE = 16

@@ -10,8 +10,11 @@ from __future__ import annotations
 import re
 
 from ..errors import InvalidValueError
+from ..limits import SWAP_PRIORITY_MAX
+from ..units import parse_size
 from .imported import Imported, is_number, with_fallback
 from .shell_assignments import read_assignments
+from .values import ALGORITHMS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
     Values = dict[str, tuple[int, str]]  # variable to its line and value
 
+YES = ("yes", "y", "1", "true")
 # Variables that only this tool's file has.
 NAMED = {
     "zram-swap": ("_zram_fraction", "_zram_algorithm", "_zram_fixedsize"),
@@ -90,13 +94,23 @@ def _zram_tools(found: Imported, values: Values) -> None:
 
 
 def _zramen(found: Imported, values: Values) -> None:
-    """One device: a percentage of the memory, at most so many MiB."""
-    percent = _take(found, values, "ZRAM_SIZE", "25")
-    most = _take(found, values, "ZRAM_MAX_SIZE", "4096")
+    """One device: a percentage of the memory in whole MiB, at most so many MiB.
+
+    What is out of range is brought into it.
+    """
+    percent = min(int(_take(found, values, "ZRAM_SIZE", "25")) or 25, 100)
+    most = int(_take(found, values, "ZRAM_MAX_SIZE", "4096")) or 4096
+    line, name = values.get("ZRAM_COMP_ALGORITHM", (0, ""))
+    algorithm = _word(values, "ZRAM_COMP_ALGORITHM", "lz4")
+    if algorithm not in ALGORITHMS:
+        found.lose(line, f"ZRAM_COMP_ALGORITHM: {name!r} is not known to zramen, which takes lz4")
+        algorithm = "lz4"
     found.count(1)
-    found.add("ZRAM_SIZE_0", f"min({percent}%, {most}M)")
-    found.add("ZRAM_ALGORITHM_0", _word(values, "ZRAM_COMP_ALGORITHM", "lz4"))
-    found.add("ZRAM_PRIORITY_0", _take(found, values, "ZRAM_PRIORITY", "32767"))
+    # Rounded to the nearest there.
+    found.add("ZRAM_SIZE_0", f"min(mib(mib(ram)*{percent}/100 + 512K), {most}M)")
+    found.add("ZRAM_ALGORITHM_0", algorithm)
+    priority = int(_take(found, values, "ZRAM_PRIORITY", str(SWAP_PRIORITY_MAX)))
+    found.add("ZRAM_PRIORITY_0", str(min(priority, SWAP_PRIORITY_MAX)))
     discard = _word(values, "ZRAMEN_SWAPON_DISCARD", "true")
     found.add("ZRAM_DISCARD_0", "both" if discard in ("true", "yes", "1") else "none")
     values.pop("ZRAMEN_QUIET", None)
@@ -104,45 +118,56 @@ def _zramen(found: Imported, values: Values) -> None:
 
 
 def _systemd_swap(found: Imported, values: Values) -> None:
-    """zram_count devices of zram_size bytes, as arithmetic of a shell, where it is enabled."""
+    """One device of zram_size bytes, as arithmetic of a shell, where it is enabled."""
     line, enabled = values.pop("zram_enabled", (0, "0"))
     for name in [name for name in values if name.startswith(("zswap_", "swapfc_", "swapd_"))]:
         at, value = values.pop(name)
-        if value and name.endswith("enabled") and value != "0":
+        if value and name.endswith("enabled") and _bare(value).lower() in YES:
             found.lose(at, f"{name}: swap other than zram")
-    names = ("zram_size", "zram_count", "zram_alg", "zram_prio")
-    if enabled != "1":
+    if _bare(enabled).lower() not in YES:
         found.lose(line, "zram_enabled is not 1: no device")
-        for name in (*names, "zram_streams"):
+        for name in ("zram_size", "zram_count", "zram_alg", "zram_prio", "zram_streams"):
             values.pop(name, None)
         found.count(0)
         return
     _streams(found, values, "zram_streams")
     at, text = values.pop("zram_size", (0, "$((RAM_SIZE/4))"))
-    match = re.fullmatch(r"\$?\(*\s*\$?\{?RAM_SIZE\}?\s*(?:/\s*(\d+))?\s*\)*", text.strip("\"'"))
-    size = ""
-    if is_number(text):
-        size = f"{int(text)}B"
-    elif match:
-        size = f"ram/{match[1]}" if match[1] else "ram"
-    else:
+    size = _of_ram_size(_bare(text))
+    if not size:
         found.lose(at, f"zram_size: {text!r} is not understood, taken instead: ram/4")
         size = "ram/4"
-    at, text = values.pop("zram_count", (0, "1"))
-    count = int(text) if is_number(text) and 0 < int(text) <= 32 else 1
-    if not is_number(text):
-        found.lose(at, f"zram_count: {text!r}: one device serves all processors since Linux 4.7")
-    elif count != int(text):
-        found.lose(at, f"zram_count: {text!r} devices, taken instead: 1")
-    algorithm, priority = (
-        _word(values, "zram_alg", "lz4"),
-        _take(found, values, "zram_prio", "32767"),
-    )
-    found.count(count)
-    for index in range(count):
-        found.add(f"ZRAM_SIZE_{index}", f"({size})/{count}" if count > 1 else size)
-        found.add(f"ZRAM_ALGORITHM_{index}", with_fallback(algorithm))
-        found.add(f"ZRAM_PRIORITY_{index}", priority)
+    at, text = values.pop("zram_count", (0, ""))
+    if text:
+        found.lose(at, f"zram_count: {text!r}: of one device on kernels newer than 4.7")
+    found.count(1)
+    found.add("ZRAM_SIZE_0", size)
+    # Its start fails where the kernel lacks the algorithm.
+    found.add("ZRAM_ALGORITHM_0", _bare(_word(values, "zram_alg", "zstd")))
+    at, text = values.pop("zram_prio", (0, ""))
+    values["zram_prio"] = at, _bare(text)
+    found.add("ZRAM_PRIORITY_0", _take(found, values, "zram_prio", str(SWAP_PRIORITY_MAX)))
+    found.add("ZRAM_DISCARD_0", "both")
+
+
+def _bare(text: str) -> str:
+    """A value that a shell was to echo: without the remark after it, and its quotes."""
+    return re.sub(r"(^|\s)#.*", "", text).strip().strip("\"'")
+
+
+def _of_ram_size(text: str) -> str:
+    """The size that ``$((RAM_SIZE*2/3))`` is; nothing for another command."""
+    if is_number(text):
+        return f"{int(text)}B"
+    inner = re.fullmatch(r"\$\(\((.*)\)\)|(\$\{?RAM_SIZE\}?)", text)
+    if inner is None:
+        return ""
+    words = re.sub(r"\$\{?RAM_SIZE\}?", "RAM_SIZE", inner[1] or inner[2]).replace(" ", "")
+    # Of whole numbers, each division cut: nowhere but at the end, or only multiplied after it.
+    match = re.fullmatch(r"RAM_SIZE(\*\d{1,9})?(/\d{1,9})?|RAM_SIZE(/\d{1,9})(\*\d{1,9})", words)
+    if match is None or re.search(r"/0+\b", words):
+        return ""
+    first, second, cut, times = (part or "" for part in match.groups())
+    return f"int(ram{cut}){times}" if cut else f"ram{first}{second}"
 
 
 def _armbian(found: Imported, values: Values) -> None:
@@ -155,10 +180,14 @@ def _armbian(found: Imported, values: Values) -> None:
     percent = _take(found, values, "ZRAM_PERCENTAGE", "50")
     limit = _take(found, values, "MEM_LIMIT_PERCENTAGE", "50")
     algorithm = _word(values, "SWAP_ALGORITHM", "lzo")
-    tmp = _word(values, "TMP_ALGORITHM", algorithm)
+    tmp = _word(values, "TMP_ALGORITHM")
     backing = _word(values, "ZRAM_BACKING_DEV")
     # Older files have neither of these; then both are made.
     swap, wants_tmp = _word(values, "SWAP", "true"), _word(values, "TMP", "true")
+    priority = _take(found, values, "SWAP_PRIORITY", "5")
+    tmp_at, tmp_size = values.pop("TMP_SIZE", (0, ""))
+    # Its lzo is lzo-rle where the kernel has that; a /tmp of its own choice is what it says.
+    preferred = "lzo-rle lzo" if algorithm == "lzo" else algorithm
     if enabled != "true":
         found.lose(line, "ENABLED is not true: no device")
         found.count(0)
@@ -167,33 +196,40 @@ def _armbian(found: Imported, values: Values) -> None:
     if swap == "true":
         found.add("ZRAM_SIZE_0", f"{percent}%")
         found.add("ZRAM_MEM_LIMIT_0", f"{limit}%")
-        found.add("ZRAM_ALGORITHM_0", with_fallback(algorithm))
+        found.add("ZRAM_ALGORITHM_0", with_fallback(preferred))
         found.add("ZRAM_BACKING_DEV_0", backing)
-        found.add("ZRAM_PRIORITY_0", "5")
+        found.add("ZRAM_PRIORITY_0", priority)
         index = 1
     if wants_tmp == "true":
-        found.add(f"ZRAM_SIZE_{index}", "50%")
-        found.add(f"ZRAM_ALGORITHM_{index}", with_fallback(tmp))
+        try:
+            bytes_of_tmp = parse_size(tmp_size) if tmp_size else 0
+        except InvalidValueError as err:
+            found.lose(tmp_at, f"TMP_SIZE: {err}, taken instead: 50%")
+            tmp_size, bytes_of_tmp = "", 0
+        found.add(
+            f"ZRAM_SIZE_{index}", f"{bytes_of_tmp}B" if tmp_size.isdigit() else tmp_size or "50%"
+        )
+        found.add(f"ZRAM_ALGORITHM_{index}", with_fallback(tmp or preferred))
         found.add(f"ZRAM_MOUNT_{index}", "/tmp")
         found.add(f"ZRAM_MOUNT_OPTS_{index}", "nosuid")
-        found.add(f"ZRAM_MODE_{index}", "777")
+        found.add(f"ZRAM_MODE_{index}", "1777")
         found.add(f"ZRAM_LABEL_{index}", "tmp")
         index += 1
     found.count(index)
 
 
 def _dietpi(found: Imported, values: Values) -> None:
-    """dietpi.txt: 0 is none, 1 half of the memory, more so many MiB."""
+    """dietpi.txt: 0 is none, 1 half of the memory in whole MiB, more so many MiB."""
     line, place = values.pop("AUTO_SETUP_SWAPFILE_LOCATION", (0, "/var/swap"))
     size = _take(found, values, "AUTO_SETUP_SWAPFILE_SIZE", "1")
     values.clear()  # all the rest of the system's settings
-    if place != "zram" or size == "0":
+    if place not in ("zram", "zram0", "/dev/zram0") or size == "0":
         what = "a size of 0" if size == "0" else f"swap in {place}"
         found.lose(line, f"{what}: no zram")
         found.count(0)
         return
     found.count(1)
-    found.add("ZRAM_SIZE_0", "50%" if size == "1" else f"{size}M")
+    found.add("ZRAM_SIZE_0", "mib(ram/2)" if size == "1" else f"{size}M")
     found.add("ZRAM_ALGORITHM_0", "kernel")
     found.add("ZRAM_PRIORITY_0", "-1")
 
@@ -207,7 +243,10 @@ def _streams(found: Imported, values: Values, name: str) -> None:
 TOOLS: tuple[tuple[str, tuple[str, ...], Callable[[Imported, Values], None]], ...] = (
     (
         "armbian",
-        ("ZRAM_PERCENTAGE", "SWAP_ALGORITHM", "MEM_LIMIT_PERCENTAGE", "RAMLOG_ALGORITHM"),
+        (
+            *("ZRAM_PERCENTAGE", "SWAP_ALGORITHM", "MEM_LIMIT_PERCENTAGE", "RAMLOG_ALGORITHM"),
+            *("TMP_ALGORITHM", "TMP_SIZE"),
+        ),
         _armbian,
     ),
     ("DietPi", ("AUTO_SETUP_SWAPFILE_LOCATION", "AUTO_SETUP_SWAPFILE_SIZE"), _dietpi),

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 TOOL = "zram-init"
 PRIORITY = "16383"
-MKSWAP_LABEL = 15  # bytes that mkswap leaves of one
 SAME = {"back": "ZRAM_BACKING_DEV"}
 MOUNT = {"opts": "ZRAM_MOUNT_OPTS", "mode": "ZRAM_MODE", "owgr": "ZRAM_OWNER"}
+FILE_SYSTEMS = ("ext2", "ext4", "btrfs", "xfs")
 EXT = {"blck": "-b", "irat": "-i", "inod": "-N"}
 LOST = {
     "maxs": "the number of streams has had no effect since Linux 4.7",
@@ -161,12 +161,15 @@ class _Device:
         else:
             self.lose("size", f"size {size!r} makes none")
             return False
+        swap = kind == "swap"
+        fstype = "swap" if swap else self.get("flag") or "ext4"
+        if not swap and fstype not in FILE_SYSTEMS:
+            self.lose("flag", f"{TOOL} makes no file system {fstype}, left out")
+            return False
         if self.index != self.number:
             self.found.lose("", f"device {self.number}: it is device {self.index} now")
         self.add("ZRAM_SIZE", ours)
         self.algorithm()
-        swap = kind == "swap"
-        fstype = "swap" if swap else self.get("flag") or "ext4"
         if not swap:
             self.add("ZRAM_MOUNT", kind)
         for stem, name in SAME.items():
@@ -183,7 +186,8 @@ class _Device:
             self.add("ZRAM_DISCARD", "both" if discard else "none")
         else:
             self.add("ZRAM_FSTYPE", fstype)
-            self.add("ZRAM_DISCARD", "yes" if discard else "no")
+            # Others are mounted without.
+            self.add("ZRAM_DISCARD", "yes" if discard and fstype == "ext4" else "no")
             for stem, name in MOUNT.items():
                 self.add(name, self.get(stem))
             self.mkfs(fstype)
@@ -207,14 +211,15 @@ class _Device:
         if words and not name:
             self.lose("para", "parameters without an algorithm")
             words = []
-        # An algorithm that the kernel lacks is warned about, and the kernel's own stays.
-        self.add("ZRAM_ALGORITHM", with_fallback(name))
+        # zramctl fails for one that the kernel lacks; with a backing device there is no zramctl but
+        # a warning, and the kernel's own stays.
+        self.add("ZRAM_ALGORITHM", name if name and not self.get("back") else with_fallback(name))
         self.add("ZRAM_PARAMS", " ".join(words))
 
     def label(self, fstype: str) -> None:
         """Cut as mkswap and mkfs do."""
         label = self.get("labl")
-        data, most = os.fsencode(label), MKSWAP_LABEL if fstype == "swap" else label_max(fstype)
+        data, most = os.fsencode(label), label_max(fstype)
         if len(data) > most:
             label = data[:most].decode(errors="ignore")
             self.lose(

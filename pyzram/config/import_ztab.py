@@ -5,12 +5,11 @@ from __future__ import annotations
 
 from ..errors import InvalidValueError
 from ..units import parse_size
-from .imported import Imported, with_fallback
+from .imported import Imported
 
 TOOL = "zram-config"
 KINDS = ("swap", "dir", "log")
 MIN_COLUMNS = 4
-DEFAULT_PRIORITY = "75"
 
 
 def translated(text: str, path: str) -> Imported | None:
@@ -27,8 +26,10 @@ def translated(text: str, path: str) -> Imported | None:
             what = words[4] if len(words) > MIN_COLUMNS else kind
             # An overlay that starts with what the directory holds and writes it back at the end.
             found.lose(number, f"{what}: a directory that keeps its contents has no equivalent")
-        elif len(words) < MIN_COLUMNS:
-            found.lose(number, f"{kind}: a row has at least {MIN_COLUMNS} columns")
+        elif len(words) <= MIN_COLUMNS:
+            found.lose(number, f"{kind}: without a priority it is not used")
+        elif index:
+            found.lose(number, f"{kind}: one there is already, so {TOOL} leaves this out")
         else:
             index += _swap(found, number, index, words)
     found.count(index)
@@ -36,7 +37,7 @@ def translated(text: str, path: str) -> Imported | None:
 
 
 def _swap(found: Imported, number: int, index: int, words: list[str]) -> bool:
-    _, algorithm, limit, size, *rest = words
+    _, algorithm, limit, size, priority, *rest = words
     try:
         if not parse_size(size):
             raise InvalidValueError("a size of 0 makes no device")
@@ -45,10 +46,11 @@ def _swap(found: Imported, number: int, index: int, words: list[str]) -> bool:
         found.lose(number, f"swap: {err}")
         return False
     found.add(f"ZRAM_SIZE_{index}", size if not size.isdigit() else f"{size}B")
-    found.add(f"ZRAM_ALGORITHM_{index}", with_fallback(algorithm))
+    # Its start fails where the kernel lacks the algorithm.
+    found.add(f"ZRAM_ALGORITHM_{index}", algorithm)
     if parse_size(limit):
         found.add(f"ZRAM_MEM_LIMIT_{index}", limit if not limit.isdigit() else f"{limit}B")
-    found.add(f"ZRAM_PRIORITY_{index}", rest[0] if rest else DEFAULT_PRIORITY)
-    for name, value in zip(("page-cluster", "swappiness"), rest[1:], strict=False):
+    found.add(f"ZRAM_PRIORITY_{index}", priority)
+    for name, value in zip(("page-cluster", "swappiness"), rest, strict=False):
         found.lose(number, f"vm.{name} = {value}: for /etc/sysctl.d")
     return True

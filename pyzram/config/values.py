@@ -39,7 +39,7 @@ ID_DIGITS_MAX = 10
 MAX_DEVICES = 256
 MAX_SECONDARIES = 3
 # Bytes of a label, by file system.
-LABEL_MAX = {"swap": SWAP_LABEL_MAX, "xfs": 12, "vfat": 11, "exfat": 15, "btrfs": 255, "f2fs": 255}
+LABEL_MAX = {"swap": SWAP_LABEL_MAX, "xfs": 12, "vfat": 11, "exfat": 11, "btrfs": 254, "f2fs": 255}
 LABEL_MAX_EXT = 16
 MIN_PAGES = 10  # mkswap's minimum
 

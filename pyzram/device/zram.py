@@ -571,7 +571,7 @@ class Zram(Handle):
         return holders.swap_area(self.sysfs, self.name)
 
     def mkswap(self, *, label: str | None = None, uuid: str | None = None) -> None:
-        """Write a swap signature with util-linux's mkswap; ``label`` is at most 16 bytes.
+        """Write a swap signature with util-linux's mkswap; ``label`` is at most 15 bytes.
 
         Raises:
             DeviceBusyError: mounted, swap or open exclusively elsewhere (EBUSY).

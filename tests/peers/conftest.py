@@ -49,4 +49,4 @@ def total() -> Iterator[Count]:
     """All that was compared; printed at the end, for ``make peers``."""
     yield TOTAL
     if TOTAL.files:
-        print(f"\nzram-generator and pyzram import: {TOTAL}")
+        print(f"\nOther tools and pyzram import: {TOTAL}")

@@ -31,8 +31,11 @@ def translated(text: str) -> tuple[Config, list[str]]:
         ("ZRAM_COMP_ALGORITHM=lz4\nZRAM_SIZE=25\nZRAM_PRIORITY=7\n", RAM // 4, "lz4", 7),
         # systemd-swap.
         ("zram_enabled=1\nzram_size=$(( RAM_SIZE / 4 ))\nzram_alg=zstd\n", RAM // 4, "zstd", 32767),
-        ("zram_enabled=1\nzram_size=$((RAM_SIZE/8))\nzram_prio=9\n", RAM // 8, "lz4", 9),
+        ("zram_enabled=1\nzram_size=$((RAM_SIZE/8))\nzram_prio=9\n", RAM // 8, "zstd", 9),
+        ("zram_enabled=yes\nzram_size=$(( RAM_SIZE * 3 / 4 )) # x\n", RAM * 3 // 4, "zstd", 32767),
+        ("ZRAM_COMP_ALGORITHM=zstd\nZRAM_SIZE=0\nZRAM_MAX_SIZE=0\n", RAM // 4, "zstd", 32767),
         # DietPi.
+        ("AUTO_SETUP_SWAPFILE_LOCATION=/dev/zram0\n", RAM // 2, "kernel", -1),
         (f"{DIETPI}AUTO_SETUP_SWAPFILE_SIZE=1\n", RAM // 2, "kernel", -1),
         (
             "AUTO_SETUP_SWAPFILE_SIZE=512\nAUTO_SETUP_SWAPFILE_LOCATION=zram\n",
@@ -54,23 +57,32 @@ def test_one_device_of_swap(text: str, size: int, algorithms: str, priority: int
 
 
 def test_armbian_has_swap_and_tmp() -> None:
-    config, lost = translated("ENABLED=true\nZRAM_PERCENTAGE=50\nSWAP_ALGORITHM=lz4\n")
+    config, lost = translated(
+        "ENABLED=true\nZRAM_PERCENTAGE=50\nSWAP_ALGORITHM=lz4\nSWAP_PRIORITY=6\n"
+    )
     swap, tmp = config.devices
-    assert (swap.disksize, swap.mem_limit, swap.priority) == (RAM // 2, RAM // 2, 5)
-    assert (tmp.mount_point, tmp.disksize, tmp.mode) == ("/tmp", RAM // 2, 0o777)
+    assert (swap.disksize, swap.mem_limit, swap.priority) == (RAM // 2, RAM // 2, 6)
+    assert (tmp.mount_point, tmp.disksize, tmp.mode) == ("/tmp", RAM // 2, 0o1777)
     assert lost == []
     assert translated("ENABLED=false\nZRAM_PERCENTAGE=50\n")[0].devices == ()
+    (only,) = translated("ENABLED=true\nSWAP=false\nTMP_SIZE=500M\nTMP_ALGORITHM=zstd\n")[0].devices
+    assert (only.disksize, str(only.algorithms[0])) == (500 * MIB, "zstd")
+    swap, _ = translated("ENABLED=true\nSWAP_ALGORITHM=lzo\n")[0].devices
+    assert list(map(str, swap.algorithms)) == ["lzo-rle", "lzo", "kernel"]
 
 
 def test_zram_configs_directories_that_keep_their_contents_are_told() -> None:
     config, lost = translated(
-        "swap lzo-rle 250M 750M 75 0 150\nlog lzo-rle 50M 150M /var/log /log.bind\nswap lz4 0 1G\n"
+        "swap lzo-rle 250M 750M 75 0 150\nlog lzo-rle 50M 150M /var/log /log.bind\n"
+        "swap lz4 0 1G\nswap lz4 0 1G 5\n"
     )
-    assert [device.mem_limit for device in config.devices] == [250 * MIB, 0]
+    assert [device.mem_limit for device in config.devices] == [250 * MIB]
     assert lost == [
         "line 1: vm.page-cluster = 0: for /etc/sysctl.d",
         "line 1: vm.swappiness = 150: for /etc/sysctl.d",
         "line 2: /var/log: a directory that keeps its contents has no equivalent",
+        "line 3: swap: without a priority it is not used",
+        "line 4: swap: one there is already, so zram-config leaves this out",
     ]
 
 
@@ -84,7 +96,9 @@ def test_zram_configs_directories_that_keep_their_contents_are_told() -> None:
         ("zram_enabled=1\nswapfc_enabled=1\n", "line 2: swapfc_enabled"),
         ("AUTO_SETUP_SWAPFILE_LOCATION=/var/swap\n", "line 1: swap in /var/swap: no zram"),
         ("ZRAM_COMP_ALGORITHM=lz4\nZRAM_STREAMS=4\n", "line 2: ZRAM_STREAMS"),
-        ("swap lz4 0 what\n", "line 1: swap: size 'what'"),
+        ("ZRAM_COMP_ALGORITHM=nosuch\n", "line 1: ZRAM_COMP_ALGORITHM: 'nosuch' is not known"),
+        ("zram_enabled=1\nzram_size=`free`\n", "line 2: zram_size: '`free`' is not understood"),
+        ("swap lz4 0 what 5\n", "line 1: swap: size 'what'"),
     ],
 )
 def test_what_has_no_equivalent_is_said_with_its_line(text: str, told: str) -> None:

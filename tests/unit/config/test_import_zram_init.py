@@ -55,12 +55,12 @@ def test_its_own_file_means_the_same() -> None:
     assert (config.load_on_start, config.unload_on_stop) == (True, True)
     swap, mount = config.devices
     assert (swap.disksize, swap.mem_limit, swap.priority) == (512 * MIB, 0, 16383)
-    assert list(map(str, swap.algorithms)) == ["zstd", "kernel"]
+    assert list(map(str, swap.algorithms)) == ["zstd"]
     assert (swap.label, swap.discard) == ("zram_swap", "both")
     assert (mount.mount_point, mount.fstype, mount.disksize) == ("/tmp", "ext4", 2048 * MIB)
     assert (mount.mode, mount.label) == (0o1777, "tmp_dir")
     assert mount.mount_options == "strictatime,nosuid,nodev,noexec"
-    assert list(map(str, mount.algorithms)) == ["zstd(level=3)", "kernel"]
+    assert list(map(str, mount.algorithms)) == ["zstd(level=3)"]
     assert mount.mkfs_options == ("-O", "^has_journal", "-m", "0")
     assert lost == ["line 18: blck1: blocks of 1024 bytes: mkfs fails, zram has 4096"]
 
@@ -138,8 +138,10 @@ def test_a_label_is_cut_as_the_programs_cut_it(kind: str, fstype: str, kept: int
 @pytest.mark.parametrize(
     ("lines", "algorithms"),
     [
-        ('algo0=zstd\npara0="algo=zstd level=3"', ["zstd(level=3)", "kernel"]),
-        ('para0="algo=lz4 level=3"', ["lz4(level=3)", "kernel"]),
+        ('algo0=zstd\npara0="algo=zstd level=3"', ["zstd(level=3)"]),
+        ('para0="algo=lz4 level=3"', ["lz4(level=3)"]),
+        # With a backing device its zramctl is not called, and what the kernel lacks is a warning.
+        ("algo0=zstd\nback0=/dev/sdz1", ["zstd", "kernel"]),
         ("para0=level=3", ["kernel"]),
         ("", ["kernel"]),
     ],
@@ -170,6 +172,20 @@ def test_the_priority_discard_and_writeback_limit_are_understood() -> None:
     (device,) = translated(f"{SWAP}flag0=-\nnotr0=y\nback0=/dev/sdb1\nwlim0=256\n")[0].devices
     assert (device.priority, device.discard) == (-1, "none")
     assert device.writeback_limit == 256
+
+
+@pytest.mark.parametrize(
+    ("fstype", "discard"), [("ext4", "both"), ("ext2", "none"), ("xfs", "none"), ("btrfs", "none")]
+)
+def test_only_ext4_is_mounted_with_discard(fstype: str, discard: str) -> None:
+    text = f"num_devices=1\ntype0=/srv\nsize0=512\nflag0={fstype}\n"
+    assert translated(text)[0].devices[0].discard == discard
+
+
+def test_a_file_system_that_zram_init_has_not_is_left_out() -> None:
+    config, lost = translated("num_devices=1\ntype0=/srv\nsize0=64\nflag0=f2fs\n")
+    assert config.devices == ()
+    assert lost == ["line 4: flag0: zram-init makes no file system f2fs, left out"]
 
 
 def test_a_device_that_is_skipped_moves_the_others_up() -> None:

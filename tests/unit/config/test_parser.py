@@ -211,7 +211,7 @@ def test_an_unknown_variable_comes_with_a_suggestion(name: str, meant: str) -> N
         ("SWAPON_OPTS='--all'", "cannot be taken"),
         ("ZRAM_PRIORITY_0=32768", "-1 to 32767"),
         ("ZRAM_DISCARD_0=sometimes", "none once pages both"),
-        ("ZRAM_LABEL_0=seventeen-letters!", "too long: swap takes 16 bytes"),
+        ("ZRAM_LABEL_0=sixteen-letters!", "too long: swap takes 15 bytes"),
         ("ZRAM_ALGORITHM_0='zstd(level=x)'", "whole number"),
         ("ZRAM_ALGORITHM_0='zstd(leve=3)'", "parameters are"),
         ("ZRAM_ALGORITHM_0='lz4 zstd(level=23)'", "ZRAM_ALGORITHM_0: zstd has no level 23"),
