@@ -320,11 +320,11 @@ int pyzram_shm_open(int id);
 /* ---- timing ----------------------------------------------------------------------------------- */
 
 /*
- * Compress and decompress pages one by one and tell how many nanoseconds of processor time each took,
- * at most 2^32-1.
+ * pyzram_pages_sizes, and how many nanoseconds of processor time each page took to compress and to
+ * decompress, at most 2^32-1; 0 for a same-filled one.
  */
 int pyzram_pages_time(struct pyzram_context *context, const void *pages, size_t count,
-		      uint32_t *compress_ns, uint32_t *decompress_ns);
+		      size_t word_size, uint32_t *sizes, uint32_t *compress_ns, uint32_t *decompress_ns);
 
 /* ---- block_state: what debugfs says of each stored page --------------------------------------- */
 

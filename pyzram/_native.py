@@ -257,6 +257,19 @@ class Codec:
         self._idle.append(context)
         check(error)
 
+    def time(self, pages: Buffer, word_size: int, ret: tuple[array[int], ...]) -> None:
+        # ret: uint32_t of each page: the length, nanoseconds to compress, and to decompress it
+        lengths, compress, decompress = (ffi.from_buffer("uint32_t[]", n, True) for n in ret)
+        count = len(lengths)
+        if not len(compress) == len(decompress) == count <= len(pages) // self.page_size:
+            check(-errno.EINVAL)
+        context = self._take()
+        error = lib.pyzram_pages_time(
+            context.handle, pages, count, word_size, lengths, compress, decompress
+        )
+        self._idle.append(context)
+        check(error)
+
 
 class _Context:
     # Scratch memory for one thread at a time, and room for what it makes of a page.
@@ -492,40 +505,6 @@ def shmem_read(fd: int, numbers: Buffer, pages: Buffer) -> tuple[int, bytes]:
 
 def shm_open(number: int) -> int:
     return check(lib.pyzram_shm_open(number))
-
-
-# ---- timing ------------------------------------------------------------------------------------
-
-
-def time_pages(
-    algorithm: str, level: int | None, page_size: int, pages: Buffer
-) -> tuple[list[int], list[int]]:
-    # Nanoseconds to compress and to decompress each page.
-    data = ffi.from_buffer("uint8_t[]", pages)
-    count = len(data) // page_size
-    params = ffi.new("struct pyzram_params **")
-    context = ffi.new("struct pyzram_context **")
-    chosen = lib.PYZRAM_LEVEL_DEFAULT if level is None else level
-    check(
-        lib.pyzram_params_create(
-            algorithm.encode(),
-            page_size,
-            chosen,
-            lib.PYZRAM_LEVEL_DEFAULT,
-            ffi.NULL,
-            0,
-            params,
-        )
-    )
-    try:
-        check(lib.pyzram_context_create(params[0], context))
-        compress = ffi.new("uint32_t[]", max(1, count))
-        decompress = ffi.new("uint32_t[]", max(1, count))
-        check(lib.pyzram_pages_time(context[0], data, count, compress, decompress))
-    finally:
-        lib.pyzram_context_destroy(context[0])
-        lib.pyzram_params_destroy(params[0])
-    return list(ffi.unpack(compress, count)), list(ffi.unpack(decompress, count))
 
 
 # ---- block_state -------------------------------------------------------------------------------

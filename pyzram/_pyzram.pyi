@@ -154,6 +154,8 @@ class _Lib:
         context: _CData,
         pages: _CData,
         count: int,
+        word_size: int,
+        sizes: _CData,
         compress_ns: _CData,
         decompress_ns: _CData,
         /,

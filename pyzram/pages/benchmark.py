@@ -12,7 +12,7 @@ from .. import _native
 from ..algorithm import Algorithm, as_algorithms
 from ..value import Record
 from .codec import algorithms as all_algorithms
-from .codec import compressed_sizes
+from .codec import compressed_sizes, timed_sizes
 from .estimate import parse_algorithm
 from .sampling import Sample
 from .zsmalloc import PoolModel, PoolStats
@@ -126,9 +126,9 @@ def bench_pages(
     rows = []
     wanted = candidates(algorithms)
     for i, (name, level) in enumerate(wanted):
-        figures = store.store(compressed_sizes(pages, name, level=level, page_size=size))
+        lengths, compress_ns, decompress_ns = timed_sizes(pages, name, level=level, page_size=size)
+        figures = store.store(lengths)
         much = store.scale(figures, PAGES_OF_A_FULL_POOL)
-        compress_ns, decompress_ns = _native.time_pages(name, level, size, work)
         compress = _speed(work, sum(compress_ns) / 1e9)
         speedup = None
         if work:

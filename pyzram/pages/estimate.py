@@ -11,14 +11,14 @@ import math
 import time
 from array import array
 from dataclasses import dataclass, field
+from itertools import compress as chosen
 from typing import TYPE_CHECKING, NamedTuple
 
-from .. import _native
 from ..algorithm import Algorithm, as_algorithm, as_algorithms
 from ..errors import InvalidValueError
 from ..units import format_size
 from ..value import FrozenDict, Record
-from .codec import LENGTH_BOUNDS, compressed_sizes
+from .codec import LENGTH_BOUNDS, compressed_sizes, timed_sizes
 from .codec import algorithms as all_algorithms
 from .sampling import PRECISION, Interval, Sample, interval
 from .segments import Owner
@@ -187,8 +187,23 @@ class _Tally:
     """and in the pool, if all its zspages are full"""
     parts: array[float] = field(default_factory=lambda: array("d"))
     """the sum of these shares, by owner"""
-    compress_ns: array[int] = field(default_factory=lambda: array("Q"))
-    decompress_ns: array[int] = field(default_factory=lambda: array("Q"))
+    compress_ns: list[int] = field(default_factory=list)
+    decompress_ns: list[int] = field(default_factory=list)
+
+    def measure(self, pages: memoryview, page_size: int, threads: int, timed: int) -> array[int]:
+        """What pages compress to; the first ones are timed."""
+        end = timed * page_size
+        rest = compressed_sizes(
+            pages[end:], self.name, level=self.level, page_size=page_size, threads=threads
+        )
+        if not timed:
+            return rest
+        first, compress, decompress = timed_sizes(
+            pages[:end], self.name, level=self.level, page_size=page_size
+        )
+        self.compress_ns += chosen(compress, first)
+        self.decompress_ns += chosen(decompress, first)
+        return first + rest
 
 
 def estimate_pages(
@@ -241,16 +256,10 @@ def estimate_pages(
 
     sample.enough = enough
     for batch in sample:
-        timed = _timed_pages(batch.pages, sample, store) if timing else bytearray()
+        timed = _timed_pages(len(batch.blocks), sample) if timing else 0
         lengths: Sequence[int] = ()
         for tally in tallies.values():
-            lengths = compressed_sizes(
-                batch.pages,
-                tally.name,
-                level=tally.level,
-                page_size=store.page_size,
-                threads=sample.threads,
-            )
+            lengths = tally.measure(batch.pages, store.page_size, sample.threads, timed)
             tally.figures = store.join(tally.figures, store.store(lengths))
             taken = array("d", map(costs.__getitem__, lengths))
             at = 0
@@ -260,12 +269,6 @@ def estimate_pages(
             if not sample.census:
                 tally.values.extend(map(values.__getitem__, lengths))
                 tally.costs += taken
-            if timed:
-                compress, decompress = _native.time_pages(
-                    tally.name, tally.level, store.page_size, timed
-                )
-                tally.compress_ns.extend(compress)
-                tally.decompress_ns.extend(decompress)
         for owner, count in batch.owners:
             owners.sampled[owners[owner]] += count
         zeros += _zeros(batch.pages, lengths, store.page_size)
@@ -371,21 +374,12 @@ def _share_of(tally: _Tally, at: int, sampled: int, all_pages: AlgorithmEstimate
     return tally.parts[at] / sampled if sampled else all_pages.memory_share or 0.0
 
 
-def _timed_pages(pages: memoryview, sample: Sample, store: PoolModel) -> bytearray:
-    """Copy some pages that are not same-filled: those of the first wave are TIMED_PAGES or so."""
-    page_size = store.page_size
-    count = len(pages) // page_size
-    expected = sample.source.pages if sample.census else sample.wave_size
+def _timed_pages(count: int, sample: Sample) -> int:
+    """How many of so many pages are timed: TIMED_PAGES or so of the first wave, or of all."""
     if not sample.census and sample.taken > sample.wave_size:
-        return bytearray()
-    quota = -(-TIMED_PAGES * count // max(expected, TIMED_PAGES))
-    step = max(1, count // max(1, quota))
-    timed = bytearray()
-    for at in range(0, count, step):
-        page = pages[at * page_size : (at + 1) * page_size]
-        if not _native.same_filled(page, store.word_size):
-            timed += page
-    return timed
+        return 0
+    expected = sample.source.pages if sample.census else sample.wave_size
+    return min(count, -(-TIMED_PAGES * count // max(expected, 1)))
 
 
 def _finish(
@@ -447,7 +441,7 @@ def _memory_share(figures: PoolStats) -> float | None:
     return figures.mem_used_total / figures.orig_data_size if figures.orig_data_size else None
 
 
-def _quantiles(times: array[int]) -> tuple[float, float] | tuple[None, None]:
+def _quantiles(times: list[int]) -> tuple[float, float] | tuple[None, None]:
     """Median and 99th percentile in microseconds."""
     if not times:
         return None, None
