@@ -237,8 +237,11 @@ class _Walk:
 
     def _sort_out(self, lines: list[Words], found: ProcessPages) -> list[_Private]:
         """Note what is shared; returns what has private pages."""
-        private = []
+        private: list[_Private] = []
         kind_of = self._looker.kinds.of
+        # A library's mappings lie one behind the other: unless one of them is special they are
+        # walked as one.
+        joined = "", ""
         for words in lines:
             start, end, perms, _, dev, _, path = words
             kind, part = kind_of(perms, dev, path)
@@ -247,7 +250,12 @@ class _Walk:
                 details = self._known.get(mapping.start)
                 found.shared.append((mapping, bool(details and details.locked)))
             if kind == ANON or (kind == SHMEM and perms[3] == "p"):
-                private.append(_Private(int(start, 16), int(end, 16), perms, part))
+                guard = perms.startswith("---")
+                if joined == (start, part) and not guard:
+                    private[-1] = _Private(private[-1].start, int(end, 16), part, guard)
+                else:
+                    private.append(_Private(int(start, 16), int(end, 16), part, guard))
+                joined = ("", "") if guard or self._known else (end, part)
             elif kind is None:
                 found.skipped += path.startswith(("[v", "/dev/", "anon_inode:"))
         return private
@@ -294,7 +302,7 @@ class _Walk:
                 _add(found.swapped, part, swapped)
                 _add(found.left_out, LOCKED, locked)
                 _add(found.left_out, LAZILY_FREED, given_up + freed.get(at, 0))
-            elif private[at].perms.startswith("---"):
+            elif private[at].guard:
                 found.skipped += 1
         found.proportional += sum(freed.values())
         found.parts = {part: sets[at] for part, at in parts.items() if len(sets[at])}
@@ -313,12 +321,12 @@ class _Walk:
 
 
 class _Private(NamedTuple):
-    """A mapping with private pages."""
+    """A mapping with private pages, or some of a kind without a gap."""
 
     start: int
     end: int
-    perms: str
     part: str
+    guard: bool
 
 
 def _is_sparse(words: Words) -> bool:
