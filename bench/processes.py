@@ -28,17 +28,30 @@ from pyzram.pages.sources import open_processes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-COMMAND = [sys.executable, "-Im", "pyzram.cli.pyzram", "estimate"]
+# The peak that wait4 tells is at least this program's own, which forks: so it is asked inside.
+COMMAND = """
+import re, sys
+from pyzram.cli.pyzram import main
+status = main(["estimate", *sys.argv[1:]])
+print(re.search(r"VmHWM:\\s*(\\d+)", open("/proc/self/status").read())[1], file=sys.stderr)
+sys.exit(status)
+"""
 
 
 def command(*options: str) -> tuple[float, float]:
     """Processor seconds and peak memory in MiB of one estimate."""
-    child = subprocess.Popen([*COMMAND, *options], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
+    with subprocess.Popen(
+        [sys.executable, "-Ic", COMMAND, *options],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    ) as child:
+        assert child.stderr
+        peak = child.stderr.read().split()
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
         raise SystemExit(f"estimate failed: {child.returncode}")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    return usage.ru_utime + usage.ru_stime, int(peak[-1]) / 1024
 
 
 def handed_over(pids: list[int], name: str) -> None:
