@@ -34,6 +34,14 @@ SELECTIONS = {
     "unit": "processes of this unit of systemd or service of OpenRC",
     "container": "processes of this container, by its name or the start of its id",
 }
+# What helps who names none.
+NAMED_AS = {
+    "name": "names are those that ps shows, of 15 bytes at most",
+    "user": "this user runs no process",
+    "cgroup": "paths are as in /proc/PID/cgroup",
+    "unit": "systemctl status or rc-status shows the names of those that run",
+    "container": "docker and podman name its cgroup by its id, which docker ps or podman ps shows",
+}
 
 
 def source_options(precision: float = PRECISION) -> tuple[Option, ...]:
@@ -147,7 +155,7 @@ def _selected(options: Arguments) -> tuple[list[int], str]:
         for word in getattr(options, kind):
             found = choose(word)
             if not found:
-                raise from_errno(errno.ESRCH, f"--{kind} {word}: look at")
+                raise from_errno(errno.ESRCH, f"--{kind} {word}: look at", remedy=NAMED_AS[kind])
             pids += found
             names.append(word)
     return pids, f"{', '.join(names)}: {format_count(len(set(pids)), 'process', 'processes')}"

@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 
 # What container engines put around an identity to name its cgroup.
 CONTAINER = re.compile(
-    r"(?:docker|libpod|crio|cri-containerd|machine|lxc\.payload)[-.](?P<id>.+?)(?:\.scope)?$"
+    r"(?:(?:docker|libpod|crio|cri-containerd|machine|lxc\.payload)[-.]|systemd-nspawn@)"
+    r"(?P<id>.+?)(?:\.scope|\.service)?$"
 )
+# How systemd writes what may not stand in the name of a unit.
+ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
 SHORTEST_ID = 4
 
 
@@ -131,7 +134,7 @@ def by_container(identity: str) -> list[int]:
 
     def is_its(part: str) -> bool:
         match = CONTAINER.match(part)
-        name = match["id"] if match else part
+        name = ESCAPED.sub(lambda byte: chr(int(byte[1], 16)), match["id"]) if match else part
         return name == identity or (
             len(identity) >= SHORTEST_ID and len(name) == 64 and name.startswith(identity)
         )

@@ -88,6 +88,8 @@ def test_a_user_is_found_by_name_and_number():
         (f"/machine.slice/libpod-{'ef56' * 16}.scope/container", "by_container", ["ef56ef56"], []),
         ("/lxc.payload.web1/init.scope", "by_container", ["web1"], ["web"]),
         ("/machine.slice/machine-web2.scope", "by_container", ["web2"], ["web"]),
+        (r"/machine.slice/machine-my\x2dbox.scope", "by_container", ["my-box"], ["my"]),
+        ("/machine.slice/systemd-nspawn@web3.service/payload", "by_container", ["web3"], ["web"]),
     ],
 )
 def test_cgroups_tell_units_and_containers(monkeypatch, group, choose, words, others):
