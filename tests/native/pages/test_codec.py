@@ -273,6 +273,25 @@ def test_page_sizes_are_those_of_single_pages(algorithm, page_size):
     assert pyzram.compressed_sizes(corpus, algorithm, page_size=page_size).tolist() == single
 
 
+@every_algorithm
+def test_pages_that_are_timed_have_the_same_sizes(algorithm):
+    sizes, compress, decompress = pages_module.timed_sizes(CORPUS, algorithm, page_size=4096)
+    assert sizes == pyzram.compressed_sizes(CORPUS, algorithm, page_size=4096)
+    assert 0 in sizes
+    same = [at for at, size in enumerate(sizes) if not size]
+    assert [compress[at] for at in same] == [decompress[at] for at in same] == [0] * len(same)
+    # A clock may be coarse, but not so coarse that nothing takes time.
+    assert sum(compress) > 0 < sum(decompress)
+
+
+def test_times_need_room_for_each_page():
+    codec = _native.Codec("lz4", 4096)
+    for ret in ((1, 1, 2), (2, 1, 1), (2, 2, 2)):
+        with pytest.raises(OSError) as failed:
+            codec.time(bytes(4096), 8, tuple(array("I", bytes(4 * n)) for n in ret))
+        assert failed.value.errno == errno.EINVAL
+
+
 def test_no_pages_have_no_sizes():
     assert pyzram.compressed_sizes(b"", "lzo") == array("I")
 
