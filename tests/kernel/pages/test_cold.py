@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -129,7 +130,9 @@ def test_what_is_cold_is_gained_and_what_comes_back_is_read(zram_device: OwnDevi
         predicted = found.pages * PAGE - found.algorithms["lz4"].figures.mem_used_total
         # What the interpreter holds was not paged out: it is in the one and not in the other.
         spare = still * PAGE
-        print(f"gain: {predicted} measured, {gained} real; returns: {returned:.0f}, {back} real")
+        row = {"gain": predicted, "gained": gained, "spare": spare}
+        row |= {"returns": round(returned), "returned": back}
+        print(f"measured cold {json.dumps(row)}")  # tests/vm/test_estimate_truth.py
         assert gained * 0.98 <= predicted <= gained * 1.02 + spare
         assert abs(returned - back) <= 0.1 * back
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -80,7 +81,9 @@ def test_what_is_estimated_is_paged_out(
         real = paged_out(cgroup, zram_device)
     pages = real["orig_data_size"] // PAGE + real["zeros"]
     figures = found.algorithms["lz4"].figures
-    print(found.pages, pages, figures.compr_data_size, real["compr_data_size"])
+    said = {"pages": found.pages, "compr": figures.compr_data_size, "used": figures.mem_used_total}
+    sizes = {"out": pages, "stored": real["compr_data_size"], "took": real["mem_used_total"]}
+    print(f"measured pages {json.dumps({**said, **sizes})}")  # tests/vm/test_estimate_truth.py
     assert abs(found.pages - pages) <= 0.005 * pages
     assert abs(figures.compr_data_size - real["compr_data_size"]) <= 0.005 * real["compr_data_size"]
     # The pool holds the page that mkswap wrote, and zspages that are not full.
