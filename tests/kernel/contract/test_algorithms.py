@@ -162,7 +162,7 @@ def test_a_dictionary_makes_pages_like_it_smaller(tunable, tmp_path):
     if "zstd" not in algorithms(tunable):
         pytest.skip("this kernel has no zstd")
     path = tmp_path / "dictionary"
-    path.write_bytes(text(1) + text(2))
+    path.write_bytes(repetitive(0) + text(1))
     without = fresh_sizes(tunable, ("comp_algorithm", "zstd"))
     chosen = ("algorithm_params", f"algo=zstd dict={path}")
     assert fresh_sizes(tunable, ("comp_algorithm", "zstd"), chosen) < without
