@@ -90,14 +90,14 @@ class Worker:
             device, "huge_idle" if huge else "idle", limit=limit, timeout=PATIENCE_SECONDS
         )
 
-    def recompress(self, device: Zram, action: Recompress, age: int, seconds: float) -> None:
+    def recompress(self, device: Zram, action: Recompress, age: int | None, seconds: float) -> None:
         """Recompress pages of that age; where ages are not known, those that are marked."""
-
         from ..errors import UnsupportedError
         from ..postprocess.recompression import recompress_pages
 
-        with contextlib.suppress(UnsupportedError):
-            device.mark_idle(age)
+        if age is not None:
+            with contextlib.suppress(UnsupportedError):
+                device.mark_idle(age)
         recompress_pages(
             device,
             "huge_idle" if action.huge else "idle",

@@ -8,6 +8,7 @@ is read.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import time
@@ -19,13 +20,15 @@ from ..errors import DeviceNotFoundError, UnsupportedError, ZramOSError, from_er
 from ..value import FrozenDict, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from .handle import Handle
 
 # The file's offset counts slots, and a buffer of one line or less reads as the end of the file.
-# So: large buffers, one read after the other, and never a seek.
+# So: buffers of more than that, and offsets that are places.
 READ_SIZE = 1 << 18
+LINE_MOST = 64
+"""Bytes of a line at most: 40 of them with six flags."""
 
 
 FLAGS = _native.BLOCK_FLAGS
@@ -83,6 +86,24 @@ def slots(device: Handle) -> Iterator[tuple[int, int, int]]:
         yield from zip(indexes, times, flags, strict=True)
 
 
+def slots_within(
+    device: Handle, ranges: Iterable[tuple[int, int]]
+) -> Iterator[tuple[int, int, int]]:
+    """As :func:`slots`, of the places in these ranges, ``(first, last)``, only.
+
+    It costs what they are, not what the device is.
+    """
+    with _opened(device) as fd:
+        for first, last in ranges:
+            while first <= last:
+                text = _text_at(fd, LINE_MOST * (last - first + 2), first)
+                indexes, times, flags, _ = _native.block_state_parse(text)
+                for slot in zip(indexes, times, flags, strict=True):
+                    if slot[0] <= last:
+                        yield slot
+                first = max(first, indexes[-1]) + 1 if indexes else last + 1
+
+
 def summary(device: Handle) -> BlockState:
     """Count the stored pages by flag and age.
 
@@ -98,6 +119,22 @@ def summary(device: Handle) -> BlockState:
 
 def _chunks(device: Handle) -> Iterator[tuple[bytes, list[bytes]]]:
     """Give text, and a list for what was left over of it, which comes again before the next."""
+    with _opened(device) as fd:
+        rest: list[bytes] = []
+        while chunk := os.read(fd, READ_SIZE):
+            text = rest.pop() + chunk if rest else chunk
+            yield text, rest
+        if rest and rest[0]:
+            raise OSError(errno.EINVAL, "it ends within a line")
+
+
+def _text_at(fd: int, size: int, place: int) -> bytes:
+    return os.pread(fd, size, place)
+
+
+@contextlib.contextmanager
+def _opened(device: Handle) -> Iterator[int]:
+    """The file; what the system answers to a read of it is an error that names the device."""
     path = path_of(device)
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -106,12 +143,7 @@ def _chunks(device: Handle) -> Iterator[tuple[bytes, list[bytes]]]:
     except OSError as err:
         raise from_errno(err.errno or 0, f"{device.name}: read block_state", path) from err
     try:
-        rest: list[bytes] = []
-        while chunk := os.read(fd, READ_SIZE):
-            text = rest.pop() + chunk if rest else chunk
-            yield text, rest
-        if rest and rest[0]:
-            raise OSError(errno.EINVAL, "it ends within a line")
+        yield fd
     except OSError as err:
         raise ZramOSError(
             err.errno or 0, f"{device.name}: read block_state: {err.strerror}", path

@@ -3,7 +3,8 @@
 
 Two bytes a page, in units of 64 s since boot, in pieces of 4096 pages that hold anything. Two bytes
 go round in 48 days: of the times that a number may stand for, the latest that has been is meant,
-so that a page may be taken for younger than it is, but never for older.
+so that a page may be taken for younger than it is, but never for older. Times of the kernel may
+be cut to whole seconds (7.x), and are rounded up here for the same reason.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING
 
-from ..device.block_state import FLAGS, slots
+from ..device.block_state import FLAGS, slots, slots_within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ..device.zram import Zram
 
@@ -60,7 +61,7 @@ class Ages:
     def used(self, place: int, accessed: int, now: float) -> float:
         """When a page was last used at the latest, in seconds of CLOCK_BOOTTIME, as ``now``."""
         if accessed:
-            return accessed / 1e6
+            return accessed // 1_000_000 + 1.0
         piece = self._pieces.get(place // PIECE)
         number = piece[place % PIECE] if piece else 0
         if not number:
@@ -92,6 +93,24 @@ class Ages:
             chosen += sorted(places[: pages - len(chosen)])
         return list(_ranges(chosen))
 
+    def still(
+        self, device: Zram, ranges: Iterable[tuple[int, int]], now: float, floor: float, huge: bool
+    ) -> list[tuple[int, int]]:
+        """What of these :meth:`candidates` is as it was found: not used, freed or stored anew.
+
+        ``now`` is the time of then. A round may take minutes, and goes by places: what is in one
+        when its turn comes may have been stored a moment ago.
+        """
+        return list(
+            _ranges(
+                place
+                for place, accessed, flags in slots_within(device, ranges)
+                if not flags & (SAME | GONE)
+                and (not huge or flags & HUGE)
+                and now - self.used(place, accessed, now) >= floor
+            )
+        )
+
 
 def _number(units: int) -> int:
     return (units - 1) % TURN + 1
@@ -105,7 +124,7 @@ def _ladder(oldest: float, floor: float) -> Iterator[float]:
     yield floor
 
 
-def _ranges(places: list[int]) -> Iterator[tuple[int, int]]:
+def _ranges(places: Iterable[int]) -> Iterator[tuple[int, int]]:
     """Ranges of neighbours, in the order given."""
     first = last = -1
     for place in places:

@@ -57,8 +57,8 @@ class Worker(Protocol):
     def write_idle(self, device: Zram, huge: bool, limit: int) -> None:
         """Write pages that are marked idle."""
 
-    def recompress(self, device: Zram, action: Recompress, age: int, seconds: float) -> None:
-        """Recompress pages of that age."""
+    def recompress(self, device: Zram, action: Recompress, age: int | None, seconds: float) -> None:
+        """Recompress pages of that age; ``None`` leaves it to the marks that there are."""
 
 
 class _Tended:
@@ -181,10 +181,12 @@ class Tender:
 
     def _notice_sleep(self, now: float) -> None:
         asleep = self.clocks.boottime() - now
-        if asleep > self._asleep + 1.0:
-            self._resumed = now
+        if asleep > self._asleep:
+            # Anything between the two readings looks like a short sleep, and holds nothing up.
+            if asleep > self._asleep + 1.0:
+                self._resumed = now
             self._sleeps.append((now, asleep - self._asleep))
-        self._asleep = asleep
+            self._asleep = asleep
         self._sleeps = [(at, length) for at, length in self._sleeps if at > now - SLEEP_WINDOW]
 
     def _slept(self) -> float:
@@ -301,6 +303,7 @@ class Tender:
         used = sum(device.mem_used_total for device in seen.devices)
         written = 0
         spent: dict[str, int] = {}
+        writes = {act.device for act in decision.actions if isinstance(act, WriteBack)}
         for action in decision.actions:
             one = by_name.get(action.device)
             if one is None or self.stopping():
@@ -312,7 +315,7 @@ class Tender:
                     spent[action.device] = spent.get(action.device, 0) + done
                     written += done
                 elif isinstance(action, Recompress):
-                    self._recompress(one, action)
+                    self._recompress(one, action, action.device in writes)
                 else:
                     self._compact(one, action)
             except DeviceNotFoundError:
@@ -336,8 +339,7 @@ class Tender:
         medium = one.medium
         if medium is None or limit < PAGE_SIZE:
             return 0
-        floor = action.floor + self._slept()
-        pieces = self._pieces(one, action, floor, limit)
+        pieces = self._pieces(one, action, limit)
         budget = int((self.budget or medium.budget) * self.share)
         chunk = action.step or max(CHUNK_LEAST, budget // 64)
         begun = at = self._written(one)
@@ -364,29 +366,34 @@ class Tender:
         return at - begun
 
     def _pieces(
-        self, one: _Tended, action: WriteBack, floor: float, limit: int
+        self, one: _Tended, action: WriteBack, limit: int
     ) -> Iterable[list[tuple[int, int]]]:
         """Steps: ranges of places; an empty one means the pages that are marked idle."""
         now = self.clocks.boottime()
+        self._notice_sleep(self.clocks.awake())  # what was slept since the look
+        slept = self._slept()
+        floor = action.floor + slept
         if one.tells_ages:
-            oldest = action.oldest + self._slept()
             ranges = one.ages.candidates(
-                one.device, now, floor, oldest, limit // PAGE_SIZE, action.huge
+                one.device, now, floor, action.oldest + slept, limit // PAGE_SIZE, action.huge
             )
-            return in_steps(ranges, lambda: one.piece)
-        steps: list[list[tuple[int, int]]] = [[] for _ in range(limit // (PIECE * PAGE_SIZE) + 1)]
+            steps = in_steps(ranges, lambda: one.piece)
+            found = (one.ages.still(one.device, step, now, floor, action.huge) for step in steps)
+            return (step for step in found if step)
+        marked: list[list[tuple[int, int]]] = [[] for _ in range(limit // (PIECE * PAGE_SIZE) + 1)]
         recompresses = one.device.has("recompress") and one.device.read_recomp_algorithms()
-        if not recompresses and floor < now - 2:
+        # Kernels with parameters take marks of a younger age away again; before, they would stay.
+        if not recompresses and one.device.has("algorithm_params") and floor < now - 4:
             try:
-                one.device.mark_idle(int(floor))
-                return steps
+                one.device.mark_idle(_at_least(floor))
+                return marked
             except UnsupportedError:
                 pass
         # Marks are all there is: they go when a page is used, or recompressed.
         if one.marked is not None and self.clocks.awake() - one.marked >= action.floor:
             if not action.huge:
                 one.marked = None
-            return steps
+            return marked
         if one.marked is None:
             one.device.mark_idle()
             one.marked = self.clocks.awake()
@@ -401,10 +408,16 @@ class Tender:
     def _written(self, one: _Tended) -> int:
         return (one.device.read_bd_stat().bd_writes or 0) * BD_UNIT
 
-    def _recompress(self, one: _Tended, action: Recompress) -> None:
-        age = int(action.age + self._slept())
+    def _recompress(self, one: _Tended, action: Recompress, writes: bool = False) -> None:
+        age = _at_least(action.age + self._slept())
         since = self.clocks.boottime() - age
         tried = 0
+        marks = False
+        if not one.tells_ages and one.medium is not None:
+            # Marks by this age among those that writing waits for would make pages older.
+            if writes and one.marked is not None:
+                return
+            marks, one.marked = writes, None
         if one.tells_ages:
             # That nothing is old enough yet says nothing about what there is to gain.
             untried, tried = one.ages.remember(one.device, since, action.huge)
@@ -412,7 +425,12 @@ class Tender:
                 return
         if age < self.clocks.boottime() - 2:
             before = one.device.read_mm_stat()
-            self.worker.recompress(one.device, action, age, min(action.seconds, RECOMPRESS_SECONDS))
+            self.worker.recompress(
+                one.device,
+                action,
+                None if marks else age,
+                min(action.seconds, RECOMPRESS_SECONDS),
+            )
             now = max(0, _tried(one.device) - tried) if one.tells_ages else None
             found = gain(before, one.device.read_mm_stat(), now, action.huge)
             if found is not None and (one.gain is None or found > one.gain):
@@ -422,6 +440,11 @@ class Tender:
         before = self._used(one)
         one.device.compact()
         one.compacted = (before - self._used(one)) / before if before else 0.0
+
+
+def _at_least(age: float) -> int:
+    """What to give a kernel that counts in whole seconds, cut off, for pages of this age."""
+    return math.ceil(age) + 1
 
 
 def _tried(device: Zram) -> int:

@@ -26,7 +26,7 @@ from pathlib import Path
 import pyzram
 from pyzram.cli import tend
 from pyzram.kernel.sysfs import Sysfs
-from pyzram.tend import policy
+from pyzram.tend import policy, tender
 from pyzram.tend.machine import read_pressure
 from pyzram.tend.status import read_status
 
@@ -244,6 +244,20 @@ def trial_cold(_kills: int) -> dict[str, object]:
 
 def trial_ages(_kills: int) -> dict[str, object]:
     """No page is written that was used within the floor, whatever the kernel says of its age."""
+    return ages_seen(device_seen=True)
+
+
+def trial_unseen(_kills: int) -> dict[str, object]:
+    """The same where the daemon has no block_state, as on kernels that only know ages."""
+    real = tender.path_of
+    tender.path_of = lambda device: real(device) + ".none"
+    try:
+        return ages_seen(device_seen=False)
+    finally:
+        tender.path_of = real
+
+
+def ages_seen(device_seen: bool) -> dict[str, object]:
     pages = 128
     with backed(disk(64 * M)) as device:
         used: dict[int, float] = {}

@@ -36,6 +36,29 @@ def test_every_slot_is_seen_once_over_many_reads(zram, zram_device):
     assert [slot[0] for slot in state.slots(zram)] == list(range(COUNT))
     summary = state.summary(zram)
     assert summary.slots == summary.flags["same"] == sum(summary.ages) == COUNT
+    # Ranges anywhere, in any order, and beyond what one read holds.
+    ranges = [(9_000, 9_000), (15_990, 15_999), (0, 11_999), (7, 6)]
+    places = [place for first, last in ranges for place in range(first, last + 1)]
+    assert [slot[0] for slot in state.slots_within(zram, ranges)] == places
+
+
+def test_a_range_gives_the_stored_ones_of_it_and_no_more(zram, zram_device):
+    block_state(zram_device)
+    zram.configure(disksize="16M")
+    store(zram_device, [noise(1), same(), text(1)], first=100)
+    store(zram_device, [noise(2)], first=4000)
+    whole = {slot[0]: slot[2] for slot in state.slots(zram)}
+    assert set(whole) == {100, 101, 102, 4000}
+    for ranges, places in (
+        ([(0, 99)], []),
+        ([(0, 101)], [100, 101]),
+        ([(102, 3999), (100, 100)], [102, 100]),
+        ([(103, 4095)], [4000]),
+        ([(4001, 4095)], []),
+    ):
+        assert [slot[0::2] for slot in state.slots_within(zram, ranges)] == [
+            (place, whole[place]) for place in places
+        ]
 
 
 def test_flags_and_ages_are_the_pages_own(zram, zram_device):

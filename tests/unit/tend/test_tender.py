@@ -14,6 +14,7 @@ from fake_roots import Machine
 from pyzram.cli import pyzram as command
 from pyzram.cli.tend import plain
 from pyzram.device import block_state
+from pyzram.device.zram import Zram
 from pyzram.errors import ZramOSError
 from pyzram.kernel.holders import block_size
 from pyzram.kernel.sysfs import Sysfs
@@ -123,6 +124,18 @@ OPEN: list[Tender] = []
 
 
 @pytest.fixture(autouse=True)
+def offsets_are_places(monkeypatch):
+    """As in the kernel's block_state; a made-up one is a file of bytes."""
+
+    def text_at(fd: int, size: int, place: int) -> bytes:
+        lines = os.pread(fd, 1 << 24, 0).splitlines(keepends=True)
+        left = [line for line in lines if int(line.split()[0]) >= place]
+        return b"".join(left[: size // 40])
+
+    monkeypatch.setattr(block_state, "_text_at", text_at)
+
+
+@pytest.fixture(autouse=True)
 def closed():
     yield
     while OPEN:
@@ -177,6 +190,144 @@ def test_never_more_than_the_budget_in_a_day_whatever_the_pressure(machine):
         total += tending.round("some").written
         watch.now += 61
     assert 60 * MIB <= total <= 64 * MIB
+
+
+@pytest.mark.parametrize("age", [48 * HOUR, 48 * HOUR + 0.5, 48 * HOUR + 1])
+def test_times_cut_to_whole_seconds_make_no_page_older(machine, age):
+    """7.x shows 800000 for a page that was used at 800000.993."""
+    watch = Watch()
+    watch.now = 800000 + age
+    tending, writer = tender(machine, watch)
+    tending.round()
+    assert bool(writer.steps) == (age >= 48 * HOUR + 1)
+
+
+def used_meanwhile(machine: Machine, places: range, flags: str = "......") -> None:
+    state = machine.root / "sys/kernel/debug/zram/zram0/block_state"
+    lines = state.read_text().split("\n")
+    for place in places:
+        lines[place] = f"{place:12} {1000000:12}.000000 {flags}"
+    state.write_text("\n".join(line for line in lines if line))
+
+
+def test_what_is_used_while_a_round_goes_on_is_not_written(machine):
+    """Pages are written by place: what is there by then may be another, a moment old."""
+    tending, writer = tender(machine, Watch())
+    write = writer.write_pages
+
+    def slowly(device, ranges, limit):
+        write(device, ranges, limit)
+        if len(writer.steps) == 1:
+            used_meanwhile(machine, range(300, 500))
+
+    writer.write_pages = slowly
+    tending.round()
+    ranges = [piece for step, _ in writer.steps for piece in step]
+    pages = [page for first, last in ranges for page in range(first, last + 1)]
+    assert len(pages) > 2000 and len(set(pages)) == len(pages)
+    assert not set(pages) & set(range(300, 500))
+
+
+def test_a_step_with_nothing_left_of_it_ends_no_round(machine):
+    tending, writer = tender(machine, Watch())
+    write = writer.write_pages
+
+    def slowly(device, ranges, limit):
+        write(device, ranges, limit)
+        if len(writer.steps) == 1:
+            used_meanwhile(machine, range(256, 2000))
+
+    writer.write_pages = slowly
+    assert tending.round().written > 4 * MIB
+    assert all(first >= 2000 for step, _ in writer.steps[1:] for first, _ in step)
+
+
+def test_sleep_between_the_look_and_the_act_makes_no_page_older(machine):
+    watch = Watch()
+    watch.now = 800000 + 47 * HOUR
+    tending, _ = tender(machine, watch)
+    tending.look()
+    (one,) = tending._known.values()
+    action = WriteBack("zram0", 48 * HOUR, 1 << 30, 48 * HOUR)
+    watch.asleep += 10 * HOUR
+    assert list(tending._pieces(one, action, 1 << 30)) == []
+
+
+def test_many_short_sleeps_are_a_long_one(machine):
+    watch = Watch()
+    watch.now = 800000 + 48 * HOUR - 100
+    tending, _ = tender(machine, watch)
+    for _ in range(200):
+        watch.now += 0.1
+        watch.asleep += 0.9
+        tending.look()
+    (one,) = tending._known.values()
+    action = WriteBack("zram0", 48 * HOUR, 1 << 30, 48 * HOUR)
+    assert watch.boottime() - 800000 > 48 * HOUR + 90
+    assert list(tending._pieces(one, action, 1 << 30)) == []
+
+
+class Marks:
+    """The marks of a device without block_state: when each was set, by the age it was for."""
+
+    def __init__(self, machine, monkeypatch, recompression: bool, clears: bool = True) -> None:
+        self.asked: list[int | None] = []
+        (machine.root / "sys/kernel/debug/zram/zram0/block_state").unlink()
+        machine.attribute("recomp_algorithm").write_text("#1: [zstd]\n" if recompression else "")
+        if not clears:
+            machine.attribute("algorithm_params").unlink()
+        monkeypatch.setattr(Zram, "mark_idle", lambda _device, age=None: self.asked.append(age))
+
+
+def test_without_block_state_ages_are_rounded_up_for_the_kernel(machine, monkeypatch):
+    marks = Marks(machine, monkeypatch, recompression=False)
+    tending, _ = tender(machine, Watch())
+    tending.look()
+    (one,) = tending._known.values()
+    assert not one.tells_ages
+    assert list(tending._pieces(one, WriteBack("zram0", 7200.25, MIB, 7200.25), MIB)) == [[]]
+    assert marks.asked == [7202]
+
+
+def test_where_marks_stay_a_younger_age_leaves_none_for_an_older_one(machine, monkeypatch):
+    """6.1 takes no mark away by an age: those for pages kept raw would stand for all."""
+    marks = Marks(machine, monkeypatch, recompression=False, clears=False)
+    watch = Watch()
+    tending, _ = tender(machine, watch)
+    tending.look()
+    (one,) = tending._known.values()
+    huge = WriteBack("zram0", 3 * HOUR, MIB, 48 * HOUR, huge=True)
+    every = WriteBack("zram0", 24 * HOUR, MIB, 48 * HOUR)
+    written = []
+    for hour in range(30):
+        for action in (huge, every):
+            if list(tending._pieces(one, action, MIB)):
+                written.append((hour, action.huge))
+        watch.now += HOUR
+    assert set(marks.asked) == {None}
+    assert written[0] == (3, True) and written[-4:-2] == [(24, True), (24, False)]
+    assert [hour for hour, huge in written if not huge] == [24]
+
+
+def test_without_block_state_recompression_marks_nothing_that_writing_takes(machine, monkeypatch):
+    marks = Marks(machine, monkeypatch, recompression=True)
+    watch = Watch()
+    tending, writer = tender(machine, watch)
+    ages = []
+    writer.recompress = lambda _device, _action, age, _seconds: ages.append(age)
+    tending.look()
+    (one,) = tending._known.values()
+    write = WriteBack("zram0", 24 * HOUR, MIB, 48 * HOUR)
+    recompress = Recompress("zram0", 6 * HOUR, 5.0)
+    for hour in range(25):
+        found = list(tending._pieces(one, write, MIB))
+        tending._recompress(one, recompress, writes=True)
+        assert bool(found) == bool(ages) == (hour == 24)
+        watch.now += HOUR
+    assert ages == [None] and marks.asked == [None]  # of those that were marked for writing
+    # Nothing may be written: then by its own age, and all is marked anew when that is over.
+    tending._recompress(one, recompress)
+    assert ages == [None, 6 * 3600 + 1] and one.marked is None
 
 
 def test_sleep_makes_no_page_older_and_holds_for_two_minutes(machine):
@@ -356,7 +507,7 @@ def test_pages_recompressed_keep_their_age(machine):
     state = machine.root / "sys/kernel/debug/zram/zram0/block_state"
     state.write_text("".join(f"{place:12} {0:12}.000000 ....r.\n" for place in range(13000)))
     action = WriteBack("zram0", 48 * HOUR, 1 << 30, 48 * HOUR)
-    pieces = tending._pieces(one, action, action.floor, 1 << 30)
+    pieces = tending._pieces(one, action, 1 << 30)
     places = {p for piece in pieces for a, b in piece for p in range(a, b + 1)}
     assert places == set(range(10000))  # the young ones, and those never seen before, are not old
 
