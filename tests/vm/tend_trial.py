@@ -244,22 +244,34 @@ def trial_cold(_kills: int) -> dict[str, object]:
 
 def trial_ages(_kills: int) -> dict[str, object]:
     """No page is written that was used within the floor, whatever the kernel says of its age."""
-    return ages_seen(device_seen=True)
+    return written_by_age(recompression=True)
 
 
 def trial_unseen(_kills: int) -> dict[str, object]:
-    """The same where the daemon has no block_state, as on kernels that only know ages."""
+    """The same without block_state for the daemon, as kernels are that only mark by age."""
+    with no_block_state():
+        return written_by_age(recompression=False)
+
+
+def trial_marked(_kills: int) -> dict[str, object]:
+    """And with recompression, when only marks of the daemon's own tell anything."""
+    with no_block_state():
+        return written_by_age(recompression=True)
+
+
+@contextlib.contextmanager
+def no_block_state() -> Iterator[None]:
     real = tender.path_of
     tender.path_of = lambda device: real(device) + ".none"
     try:
-        return ages_seen(device_seen=False)
+        yield
     finally:
         tender.path_of = real
 
 
-def ages_seen(device_seen: bool) -> dict[str, object]:
+def written_by_age(recompression: bool) -> dict[str, object]:
     pages = 128
-    with backed(disk(64 * M)) as device:
+    with backed(disk(64 * M), recompression=recompression) as device:
         used: dict[int, float] = {}
         content = noise(3 * pages, 2)
 
