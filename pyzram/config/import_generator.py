@@ -37,8 +37,7 @@ KEYS = (
 )
 # Parameters of an algorithm by their names there, and of the recompression that it is for.
 PARAMETERS = {"level": "level", "dict": "dict", "dictionary": "dict"}
-# What these would become belongs beside the configuration's variables of such a policy.
-NO_POLICY = "when to recompress is not carried over"
+WHEN = "pyzram tend decides when to recompress, and which pages (TEND)"
 RECOMPRESSION = ("type", "threshold", "max_pages", "algo", "priority")
 
 
@@ -280,8 +279,7 @@ class _Device:
             if name.startswith("#"):
                 break  # what the kernel does not take is left; in effect it is a remark
             if not name:
-                # Here a policy's variables belong, once the configuration has them.
-                self.lose(key, f"{word}: {NO_POLICY}")
+                self.lose(key, f"{word}: {WHEN}")
             elif not plain or (bracket and not rest.endswith(")")):
                 self.lose(key, f"{word!r} is not an algorithm")
             elif len(names) > MAX_SECONDARIES:
@@ -303,9 +301,7 @@ class _Device:
                 continue  # what its place says already
             ours = f"{PARAMETERS.get(left, left)}={value}"
             if left in RECOMPRESSION:
-                self.lose(
-                    key, f"{name}: {word}: when to recompress is no part of the configuration"
-                )
+                self.lose(key, f"{name}: {word}: {WHEN}")
                 continue
             try:
                 why = wrong_level(Choice(name, *params_of([ours])))

@@ -23,8 +23,8 @@ FILE_SYSTEMS = ("ext2", "ext4", "btrfs", "xfs")
 EXT = {"blck": "-b", "irat": "-i", "inod": "-N"}
 LOST = {
     "maxs": "the number of streams has had no effect since Linux 4.7",
-    "icmp": "writes incompressible pages back at start, when there are none",
-    "idle": "marks pages idle at start, when there are none",
+    "icmp": "at start, when it writes, there are no such pages; pyzram tend does it later (TEND)",
+    "idle": "at start, when it marks, there are no pages; pyzram tend goes by their ages (TEND)",
     "uuid": "pyzram sets no UUID",
     "args": "it is shell code",
 }

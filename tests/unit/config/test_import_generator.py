@@ -52,7 +52,8 @@ def test_a_file_means_the_same() -> None:
     assert list(map(str, mount.algorithms)) == ["kernel"]
     assert (mount.mount_options, mount.mode, mount.discard) == ("noatime", 0o1777, "both")
     assert lost == [
-        "line 5: zram0: compression-algorithm: (type=idle): when to recompress is not carried over"
+        "line 5: zram0: compression-algorithm: (type=idle): "
+        "pyzram tend decides when to recompress, and which pages (TEND)"
     ]
 
 
