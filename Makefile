@@ -149,6 +149,7 @@ install-openrc:
 	for file in initscripts/openrc/*.initd; do \
 		install -m 755 $$file $(DESTDIR)$(SYSCONFDIR)/init.d/$$(basename $$file .initd) || exit 1; done
 	install -D -m 644 -t $(DESTDIR)$(SYSCONFDIR)/cron.d initscripts/cron/*
+	install -D -m 644 -t $(DESTDIR)$(SYSCONFDIR)/logrotate.d initscripts/logrotate.d/*
 
 install-systemd:
 	install -D -m 644 -t $(DESTDIR)$(UNITDIR) initscripts/systemd/*

@@ -19,7 +19,7 @@ TOOLS = "$debs/python3-pyzram_*.deb $debs/pyzram_*.deb"
 SERVICE = "$debs/pyzram-service_*.deb"
 INSTALL = "apt-get -qq -y --no-install-recommends install"
 PURGE = "apt-get -qq -y purge python3-pyzram pyzram pyzram-service >>/run/log 2>&1"
-NOTHING_LEFT = "find /etc /usr /lib /var/lib -xdev -name '*zram*' ! -name 'zramctl*'"
+NOTHING_LEFT = "find /etc /usr /lib /var/lib /var/log -xdev -name '*zram*' ! -name 'zramctl*'"
 NAMES = "commands device service"
 DRIVER = Path("/sys/class/zram-control").exists()
 needs_driver = pytest.mark.skipif(not DRIVER, reason="needs a zram driver")
@@ -99,12 +99,17 @@ def test_what_was_removed_keeps_its_configuration_until_purged(fresh) -> None:
     answer = fresh(
         f"{INSTALL} {TOOLS} {SERVICE} >/run/log 2>&1; "
         "echo ZRAM_SIZE_0=1G >>/etc/conf.d/zram; "
+        # What the daemon makes, and logrotate of its log.
+        "mkdir -p /var/lib/pyzram; echo kept >/var/lib/pyzram/ledger; "
+        "touch /var/log/zram-tend.log /var/log/zram-tend.log.1.gz; "
         "apt-get -qq -y remove python3-pyzram >>/run/log 2>&1; "
+        "cat /var/lib/pyzram/ledger; ls /var/log | grep zram; "
         "tail -n 1 /etc/conf.d/zram; find /usr /lib -name '*zram*.service'; "
         f"{INSTALL} {TOOLS} {SERVICE} >>/run/log 2>&1; "
         f"tail -n 1 /etc/conf.d/zram; {PURGE}; {NOTHING_LEFT}"
     )
-    assert answer.splitlines() == ["ZRAM_SIZE_0=1G"] * 2
+    log = ["zram-tend.log", "zram-tend.log.1.gz"]
+    assert answer.splitlines() == ["kept", *log, "ZRAM_SIZE_0=1G", "ZRAM_SIZE_0=1G"]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ from .conftest import TREE
 from .test_openrc import ObservedSystem, needs_openrc
 
 SCRIPT = TREE / "initscripts/openrc/zram-tend.initd"
+LOGROTATE = TREE / "initscripts/logrotate.d/zram-tend"
 
 
 def until(done: Callable[[], object], what: str, seconds: float = 90.0) -> None:
@@ -95,6 +97,26 @@ def test_it_looks_reloads_is_started_again_and_stops(machine: Tending) -> None:
     time.sleep(1)
     assert machine.pid() == second and not machine.alive()
     assert "pyzram ledger" in (machine.directory / "state/ledger").read_text()
+
+
+@needs_openrc
+@pytest.mark.skipif(not shutil.which("logrotate"), reason="needs logrotate")
+def test_its_log_goes_on_after_logrotate_as_shipped(machine: Tending) -> None:
+    """supervise-daemon keeps it open: what is written later has to come to the new one."""
+    rules = machine.directory / "logrotate"
+    rules.write_text(LOGROTATE.read_text().replace("/var/log/zram-tend.log", str(machine.log)))
+    assert machine.rc("zram-tend", "start").returncode == 0
+    until(machine.alive, "no status of it")
+    until(lambda: "held" in machine.log.read_text(), "no line of the first round")
+    rotated = machine.sh(f"logrotate -f -s {machine.directory}/rotated {rules}")
+    assert rotated.returncode == 0, rotated.stdout
+    assert "held" in gzip.decompress((machine.directory / "log.1.gz").read_bytes()).decode()
+    assert machine.log.read_text() == ""
+    machine.conf("zram", "ZRAM_SIZ_0=1M\n")
+    machine.rc("zram-tend", "reload")
+    until(lambda: "ZRAM_SIZ_0" in machine.log.read_text(), "nothing more in the log")
+    assert "\0" not in machine.log.read_text()
+    assert machine.alive()
 
 
 def test_the_script_passes_shellcheck() -> None:

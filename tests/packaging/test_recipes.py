@@ -35,6 +35,7 @@ SYSTEMD = {r"initscripts/systemd/(.*)": r"usr/lib/systemd/system/\1"}
 OPENRC = {
     r"initscripts/openrc/(.*)\.initd": r"etc/init.d/\1",
     r"initscripts/cron/(.*)": r"etc/cron.d/\1",
+    r"initscripts/logrotate\.d/(.*)": r"etc/logrotate.d/\1",
 }
 # Licences, documents, what a package says of itself and what Python makes are not compared.
 OTHER = re.compile(

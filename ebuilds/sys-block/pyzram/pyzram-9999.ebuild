@@ -78,6 +78,8 @@ python_install_all() {
 	doins initscripts/sysctl.d/*
 	insinto /etc/cron.d
 	doins initscripts/cron/*
+	insinto /etc/logrotate.d
+	doins initscripts/logrotate.d/*
 }
 
 pkg_postinst() {
