@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..config.layers import DEFAULT_PATH
 from ..config.parser import read_config
-from ..errors import ZramError, ZramOSError, from_errno
+from ..errors import UnsupportedError, ZramError, ZramOSError, from_errno
 from ..kernel import state_files
 from ..kernel.sysfs import Sysfs, device_number, is_there
 from ..service.registry import DEFAULT_DIRECTORY, Registry
@@ -76,29 +76,28 @@ COMMAND = Command(
 class Worker:
     """Moves pages with the same code as the commands writeback and recompress."""
 
+    def __init__(self) -> None:
+        # Now, for when memory is short these would be read in the place of what is waited for.
+        from ..postprocess import recompression, writeback
+
+        self._recompression, self._writeback = recompression, writeback
+
     def write_pages(self, device: Zram, ranges: Sequence[tuple[int, int]], limit: int) -> None:
         """Write these pages."""
-        from ..postprocess.writeback import writeback_ranges
-
-        writeback_ranges(device, ranges, limit=limit, timeout=PATIENCE_SECONDS)
+        self._writeback.writeback_ranges(device, ranges, limit=limit, timeout=PATIENCE_SECONDS)
 
     def write_idle(self, device: Zram, huge: bool, limit: int) -> None:
         """Write pages that are marked idle."""
-        from ..postprocess.writeback import writeback_pages
-
-        writeback_pages(
+        self._writeback.writeback_pages(
             device, "huge_idle" if huge else "idle", limit=limit, timeout=PATIENCE_SECONDS
         )
 
     def recompress(self, device: Zram, action: Recompress, age: int | None, seconds: float) -> None:
         """Recompress pages of that age; where ages are not known, those that are marked."""
-        from ..errors import UnsupportedError
-        from ..postprocess.recompression import recompress_pages
-
         if age is not None:
             with contextlib.suppress(UnsupportedError):
                 device.mark_idle(age)
-        recompress_pages(
+        self._recompression.recompress_pages(
             device,
             "huge_idle" if action.huge else "idle",
             timeout=min(seconds, RECOMPRESS_SECONDS),

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyzram
@@ -356,7 +356,7 @@ def trial_hog(_kills: int) -> dict[str, object]:
         os.write(trigger, b"some 100000 2000000\0")
         poll = select.poll()
         poll.register(trigger, select.POLLPRI)
-        with daemon(device.name, **constants):
+        with stages() as at, daemon(device.name, **constants):
             time.sleep(12)
             quiet = bd(device)[2]
             idle = int(sectors.read_text().split()[6])
@@ -376,6 +376,7 @@ def trial_hog(_kills: int) -> dict[str, object]:
                     assert time.monotonic() - fired < 300, "nothing was written"
                     time.sleep(0.02)
                 reaction = time.monotonic() - fired
+                within = {what: when - fired for what, when in at().items() if when >= fired - 5}
             finally:
                 os.kill(hog, signal.SIGKILL)
                 os.waitpid(hog, 0)
@@ -384,7 +385,41 @@ def trial_hog(_kills: int) -> dict[str, object]:
         whole = get(device, 16384, 1024) == noise(1024, 3)
         run("swapoff", device.node)
     remove_group(cgroup)
-    return {"before": quiet, "reaction": reaction, "writes": writes, "equal": whole}
+    return {
+        "before": quiet, "reaction": reaction, "within": within, "writes": writes, "equal": whole,
+    }  # fmt: skip
+
+
+@contextlib.contextmanager
+def stages() -> Iterator[Callable[[], dict[str, float]]]:
+    """A daemon begun within says when it woke, had decided, and asked for its first write."""
+    path = FOLDER / "stages"
+    steps = ((tender.Tender, "round"), (tender.Tender, "_write_back"), (tend.Worker, "write_pages"))
+    real = [getattr(owner, name) for owner, name in steps]
+
+    def telling(function: Callable[..., object], name: str) -> Callable[..., object]:
+        def told(*words: object) -> object:
+            with path.open("a") as file:
+                file.write(f"{name} {time.monotonic()}\n")
+            return function(*words)
+
+        return told
+
+    def at() -> dict[str, float]:
+        found: dict[str, float] = {}
+        for line in path.read_text().splitlines():
+            name, when = line.split()
+            if name != "round" or "_write_back" not in found:
+                found[name] = float(when) if name == "round" else found.get(name, float(when))
+        return found
+
+    for (owner, name), function in zip(steps, real, strict=True):
+        setattr(owner, name, telling(function, name))
+    try:
+        yield at
+    finally:
+        for (owner, name), function in zip(steps, real, strict=True):
+            setattr(owner, name, function)
 
 
 class Sleeper:

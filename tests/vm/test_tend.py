@@ -79,7 +79,8 @@ def judge(name: str, found: dict) -> None:
             # Without block_state nothing is recompressed that is still to be written.
             assert (ages["forgotten"] > 0) == (multi and trial == "ages")
     if hog := found.get("hog"):
-        print(f"  hog: first byte {hog['reaction']:.2f} s after the trigger")
+        within = ", ".join(f"{name} {seconds:.2f}" for name, seconds in hog["within"].items())
+        print(f"  hog: first byte {hog['reaction']:.2f} s after the trigger; {within}")
         assert hog["before"] == 0
         assert hog["writes"] > 0
         assert hog["equal"]
