@@ -79,8 +79,10 @@ class Ages:
         """
         steps = list(_ladder(oldest, floor))
         found: list[array[int]] = [array("Q") for _ in steps]
+        # Most pages are young when memory is short, and somebody waits.
+        latest = int((now - floor) * 1e6)
         for place, accessed, flags in slots(device):
-            if flags & (SAME | GONE) or (huge and not flags & HUGE):
+            if accessed > latest or flags & (SAME | GONE) or (huge and not flags & HUGE):
                 continue
             age = now - self.used(place, accessed, now)
             for step, least in enumerate(steps):
