@@ -9,8 +9,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._version import __version__ as __version__
     from .algorithm import Algorithm as Algorithm
+    from .config.device_config import DeviceConfig as DeviceConfig
+    from .config.parser import Config as Config
     from .config.parser import ConfigError as ConfigError
-    from .device import block_state as block_state
+    from .device.block_state import SLOT_FLAGS as SLOT_FLAGS
     from .device.block_state import BlockState as BlockState
     from .device.block_state import slots as slots
     from .device.features import Features as Features
@@ -48,25 +50,30 @@ if TYPE_CHECKING:
     from .pages.codec import decompress_page as decompress_page
     from .pages.estimate import AlgorithmEstimate as AlgorithmEstimate
     from .pages.estimate import Estimate as Estimate
+    from .pages.estimate import PartEstimate as PartEstimate
     from .pages.estimate import Recommendation as Recommendation
     from .pages.estimate import estimate_pages as estimate_pages
     from .pages.question import bench as bench
     from .pages.question import estimate as estimate
     from .pages.question import recommend as recommend
     from .pages.sampling import Interval as Interval
+    from .pages.segments import Owner as Owner
     from .pages.sources import Source as Source
     from .pages.sources import Stream as Stream
     from .pages.sources import open_files as open_files
     from .pages.sources import open_processes as open_processes
     from .pages.sources import open_stream as open_stream
     from .pages.sources import open_system as open_system
+    from .pages.zsmalloc import Chain as Chain
     from .pages.zsmalloc import PoolModel as PoolModel
     from .pages.zsmalloc import PoolStats as PoolStats
+    from .pages.zsmalloc import SizeClass as SizeClass
     from .postprocess.bounded_steps import PostprocessResult as PostprocessResult
     from .postprocess.recompression import recompress_pages as recompress_pages
     from .postprocess.writeback import writeback_pages as writeback_pages
     from .postprocess.writeback import writeback_ranges as writeback_ranges
     from .service.diff import Difference as Difference
+    from .service.obstacles import Obstacle as Obstacle
     from .service.plan import Plan as Plan
     from .service.plan import Step as Step
     from .service.service import RefusedError as RefusedError
@@ -79,7 +86,10 @@ if TYPE_CHECKING:
 _HOME = {
     "__version__": "_version",
     "Algorithm": "algorithm",
+    "Config": "config.parser",
+    "DeviceConfig": "config.device_config",
     "ConfigError": "config.parser",
+    "SLOT_FLAGS": "device.block_state",
     "BlockState": "device.block_state",
     "slots": "device.block_state",
     "Features": "device.features",
@@ -117,25 +127,30 @@ _HOME = {
     "decompress_page": "pages.codec",
     "AlgorithmEstimate": "pages.estimate",
     "Estimate": "pages.estimate",
+    "PartEstimate": "pages.estimate",
     "Recommendation": "pages.estimate",
     "estimate_pages": "pages.estimate",
     "bench": "pages.question",
     "estimate": "pages.question",
     "recommend": "pages.question",
     "Interval": "pages.sampling",
+    "Owner": "pages.segments",
     "Source": "pages.sources",
     "Stream": "pages.sources",
     "open_files": "pages.sources",
     "open_processes": "pages.sources",
     "open_stream": "pages.sources",
     "open_system": "pages.sources",
+    "Chain": "pages.zsmalloc",
     "PoolModel": "pages.zsmalloc",
+    "SizeClass": "pages.zsmalloc",
     "PoolStats": "pages.zsmalloc",
     "PostprocessResult": "postprocess.bounded_steps",
     "recompress_pages": "postprocess.recompression",
     "writeback_pages": "postprocess.writeback",
     "writeback_ranges": "postprocess.writeback",
     "Difference": "service.diff",
+    "Obstacle": "service.obstacles",
     "Plan": "service.plan",
     "Step": "service.plan",
     "RefusedError": "service.service",
@@ -149,7 +164,10 @@ _HOME = {
 __all__ = [
     "__version__",
     "Algorithm",
+    "Config",
+    "DeviceConfig",
     "ConfigError",
+    "SLOT_FLAGS",
     "BlockState",
     "slots",
     "Features",
@@ -187,25 +205,30 @@ __all__ = [
     "decompress_page",
     "AlgorithmEstimate",
     "Estimate",
+    "PartEstimate",
     "Recommendation",
     "estimate_pages",
     "bench",
     "estimate",
     "recommend",
     "Interval",
+    "Owner",
     "Source",
     "Stream",
     "open_files",
     "open_processes",
     "open_stream",
     "open_system",
+    "Chain",
     "PoolModel",
+    "SizeClass",
     "PoolStats",
     "PostprocessResult",
     "recompress_pages",
     "writeback_pages",
     "writeback_ranges",
     "Difference",
+    "Obstacle",
     "Plan",
     "Step",
     "RefusedError",
@@ -218,13 +241,12 @@ __all__ = [
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        home = "device.block_state" if name == "block_state" else _HOME.get(name)
+        home = _HOME.get(name)
         if home is None:  # every "from .. import MODULE" asks here first, and must not pay
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module
 
-        module = import_module(f"{__name__}.{home}")
-        value = module if name == "block_state" else getattr(module, name)
+        value = getattr(import_module(f"{__name__}.{home}"), name)
         globals()[name] = value
         return value
 

@@ -16,7 +16,7 @@ from .text import quote
 class ZramError(Exception):
     """Base of all errors of pyzram."""
 
-    def append(self, text: str) -> None:
+    def _append(self, text: str) -> None:
         """Add to the message what went wrong after, such as undoing what had been done."""
         object.__setattr__(self, "args", (f"{self}; {text}", *self.args[1:]))
 
@@ -37,7 +37,7 @@ class ZramOSError(ZramError, OSError):
     def __str__(self) -> str:
         return self.message
 
-    def append(self, text: str) -> None:
+    def _append(self, text: str) -> None:
         """Add to the message what went wrong after."""
         self.message += f"; {quote(text)}"
 

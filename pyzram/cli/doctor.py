@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ..config.layers import DEFAULT_PATH
-from ..doctor.checks import CHECKS, Finding, examine, to_dict
+from ..doctor.checks import CHECKS, Finding, examine
 from ..doctor.snapshot import Snapshot, take_snapshot
 from ..errors import ZramError
 from ..kernel.sysfs import Sysfs
@@ -65,7 +65,9 @@ def main(argv: list[str]) -> int:
     snapshot = _look(options.config)
     findings = examine(snapshot)
     if options.json:
-        print(json.dumps(to_dict(snapshot, findings), indent=2))
+        from .json_documents import of_doctor
+
+        print(json.dumps(of_doctor(snapshot, findings), indent=2))
     else:
         from . import colour
 

@@ -71,7 +71,9 @@ def main(options: Arguments, chain: Chain, ram: int, offered: Sequence[str] | No
                 )
             found.append(Look(age, estimate))
     if options.json:
-        say(json.dumps(to_dict(label, total, watch.skipped, found), indent=2))
+        from .json_documents import of_idle
+
+        say(json.dumps(of_idle(label, total, watch.skipped, found), indent=2))
     else:
         say(report(total, watch.skipped, found, ram, offered))
     if options.plot:
@@ -112,42 +114,6 @@ def gained(look: Look, algorithm: AlgorithmEstimate) -> int:
 def stall(look: Look, microseconds: float | None) -> float | None:
     """Milliseconds a minute that programs wait for pages that come back."""
     return None if microseconds is None else look.age.returns * microseconds / 1000
-
-
-def to_dict(
-    label: str, total: int, skipped: dict[str, int], looks: Sequence[Look]
-) -> dict[str, object]:
-    """Plain values; sizes are bytes, ``cold_bytes`` those of the longest age."""
-    last = looks[-1]
-    times = last.estimate.algorithms
-    return {
-        "source": label,
-        "swappable_bytes": total,
-        "cold_bytes": last.age.cold_bytes,
-        "skipped": skipped,
-        "ages": [
-            {
-                "seconds": round(look.age.seconds, 3),
-                "cold_bytes": look.age.cold_bytes,
-                "returns_per_minute": look.age.returns,
-                "algorithms": {
-                    name: {
-                        "cold_bytes": look.age.cold_bytes,
-                        "compr_data_size": a.figures.compr_data_size,
-                        "mem_used_total": a.figures.mem_used_total,
-                        "memory_gained": gained(look, a),
-                        "ratio": a.ratio.mean if a.figures.pages else None,
-                        "ratio_low": a.ratio.low if a.figures.pages else None,
-                        "ratio_high": a.ratio.high if a.figures.pages else None,
-                        "stall_ms_per_minute": stall(look, times[name].decompress_us),
-                        "stall_ms_per_minute_p99": stall(look, times[name].decompress_us_p99),
-                    }
-                    for name, a in look.estimate.algorithms.items()
-                },
-            }
-            for look in looks
-        ],
-    }
 
 
 def report(

@@ -8,15 +8,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..pages.codec import zstd_release
-
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..doctor.checks import Finding
+    from ..doctor.snapshot import Snapshot
     from ..pages.benchmark import BenchResult
     from ..pages.estimate import Estimate
+    from ..service.obstacles import Obstacle
+    from .estimate_idle import Look
 
 
 def of_estimate(estimate: Estimate) -> dict[str, object]:
     """What ``pyzram estimate --json`` prints; ``libzstd`` is ``None`` where no zstd is tried."""
+    from ..pages.codec import zstd_release
+
     tried = {algorithm.name for algorithm in estimate.algorithms.values()}
     version, kernel = zstd_release()
     return {
@@ -82,3 +88,67 @@ def of_bench(result: BenchResult) -> dict[str, object]:
         "threads": result.threads,
         "speedup": result.speedup,
     }
+
+
+def of_idle(
+    label: str, total: int, skipped: dict[str, int], looks: Sequence[Look]
+) -> dict[str, object]:
+    """What ``pyzram estimate --idle --json`` prints; the first ``cold_bytes`` is the last age's."""
+    from .estimate_idle import gained, stall
+
+    last = looks[-1]
+    times = last.estimate.algorithms
+    return {
+        "source": label,
+        "swappable_bytes": total,
+        "cold_bytes": last.age.cold_bytes,
+        "skipped": skipped,
+        "ages": [
+            {
+                "seconds": round(look.age.seconds, 3),
+                "cold_bytes": look.age.cold_bytes,
+                "returns_per_minute": look.age.returns,
+                "algorithms": {
+                    name: {
+                        "cold_bytes": look.age.cold_bytes,
+                        "compr_data_size": a.figures.compr_data_size,
+                        "mem_used_total": a.figures.mem_used_total,
+                        "memory_gained": gained(look, a),
+                        "ratio": a.ratio.mean if a.figures.pages else None,
+                        "ratio_low": a.ratio.low if a.figures.pages else None,
+                        "ratio_high": a.ratio.high if a.figures.pages else None,
+                        "stall_ms_per_minute": stall(look, times[name].decompress_us),
+                        "stall_ms_per_minute_p99": stall(look, times[name].decompress_us_p99),
+                    }
+                    for name, a in look.estimate.algorithms.items()
+                },
+            }
+            for look in looks
+        ],
+    }
+
+
+def of_doctor(snapshot: Snapshot, findings: Sequence[Finding]) -> dict[str, object]:
+    """What ``pyzram doctor --json`` prints."""
+    return {
+        "kernel": snapshot.features.as_dict(),
+        "devices": [
+            {
+                "name": stats.name,
+                "disksize": stats.disksize,
+                "comp_algorithm": stats.comp_algorithm,
+                "recomp_algorithms": stats.recomp_algorithms,
+                "backing_dev": stats.backing_dev,
+                "swap": stats.swap is not None,
+                "mount_points": list(stats.mount_points),
+            }
+            for stats in snapshot.devices
+        ],
+        "findings": [finding.as_dict() for finding in findings],
+    }
+
+
+def of_obstacle(obstacle: Obstacle) -> dict[str, object]:
+    """What ``pyzram check --json`` and ``pyzram plan --json`` print of each."""
+    fields = obstacle.as_dict()
+    return {"device": fields.pop("index"), **fields}

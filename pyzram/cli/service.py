@@ -201,7 +201,9 @@ def check(argv: list[str]) -> int:
     except ConfigError as err:
         problems, warnings = err.problems, err.warnings
     if call.json:
-        found = [obstacle.as_dict() for obstacle in obstacles]
+        from .json_documents import of_obstacle
+
+        found = [of_obstacle(obstacle) for obstacle in obstacles]
         _print_json(
             {
                 "path": call.service.path,
@@ -224,7 +226,7 @@ def check(argv: list[str]) -> int:
             complain(f"pyzram: {problem}")
         if not problems and not warnings and not obstacles and not call.quiet:
             print(quote(f"{call.service.path}: nothing wrong"))
-        for line in config.told() if config and not call.quiet else []:
+        for line in config._told() if config and not call.quiet else []:
             print(quote(line))
     return 1 if problems or any(obstacle.fatal for obstacle in obstacles) else 0
 
@@ -233,7 +235,9 @@ def _show_plan(call: Call, goal: Goal) -> int:
     shown = call.service.plan(goal)
     obstacles = [] if goal == "stop" else call.service.obstacles()
     if call.json:
-        found = {"obstacles": [obstacle.as_dict() for obstacle in obstacles]}
+        from .json_documents import of_obstacle
+
+        found = {"obstacles": [of_obstacle(obstacle) for obstacle in obstacles]}
         _print_json({**shown.as_dict(), **found})
     else:
         for obstacle in obstacles:
@@ -257,7 +261,7 @@ def _print_plan(shown: Plan) -> None:
     for refusal in shown.refusals:
         print(quote(f"refused: {refusal}"))
     if shown.config and shown.steps:
-        for line in shown.config.told({step.index for step in shown.steps}):
+        for line in shown.config._told({step.index for step in shown.steps}):
             print(quote(line))
     if not (shown.steps or shown.refusals or shown.left_out):
         print("nothing to do")
@@ -268,7 +272,7 @@ def status(argv: list[str]) -> int:
     call = Call("status", argv)
     if call.answered:
         return 0
-    config, machine = call.service.look()
+    config, machine = call.service._look()
     rows = _rows(config, machine)
     running = sum(row["state"] == "running" for row in rows)
     if call.json:

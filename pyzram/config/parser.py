@@ -143,7 +143,7 @@ class Config(Value):
             warnings,
         )
 
-    def told(self, indexes: Container[int] | None = None) -> list[str]:
+    def _told(self, indexes: Container[int] | None = None) -> list[str]:
         """Return a line for each value that was set: what, and in which line of which file.
 
         ``indexes`` are the devices to tell of, with what is for all devices; ``None`` for all.

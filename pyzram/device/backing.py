@@ -27,7 +27,7 @@ def set_backing_dev(device: Zram, path: str | os.PathLike[str], force: bool) -> 
     step = f"set backing_dev to {absolute(path)}"
     if not device.has("backing_dev"):
         device.read("backing_dev")  # raises with the reason
-    device.require_uninitialised(step)
+    device._require_uninitialised(step)
     store = attach_backing(path, force=force, sysfs=device.sysfs)
 
     def attached(found: str | None) -> bool:
@@ -77,15 +77,15 @@ def _write_range(device: Zram, low: int, high: int) -> None:
         raise InvalidValueError(
             f"{device.name}: write back pages {low}-{high}: the device has pages 0-{pages - 1}"
         )
-    if low < high and device.takes_ranges is not False:
+    if low < high and device._takes_ranges is not False:
         try:
             device.write("writeback", f"page_indexes={low}-{high}", step=f"write back {low}-{high}")
-            device.takes_ranges = True
+            device._takes_ranges = True
             return
         except ZramOSError as err:
-            if err.errno != errno.EINVAL or device.takes_ranges or not pages:
+            if err.errno != errno.EINVAL or device._takes_ranges or not pages:
                 raise
-            device.takes_ranges = False
+            device._takes_ranges = False
     for index in range(low, high + 1):
         device.write("writeback", f"page_index={index}", step=f"write back page {index}")
 

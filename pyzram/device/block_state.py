@@ -20,9 +20,9 @@ from ..errors import DeviceNotFoundError, UnsupportedError, ZramOSError, from_er
 from ..value import FrozenDict, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from .handle import Handle
+    from .zram import Zram
 
 # The file's offset counts slots, and a buffer of one line or less reads as the end of the file.
 # So: buffers of more than that, and offsets that are places.
@@ -31,8 +31,10 @@ LINE_MOST = 64
 """Bytes of a line at most: 40 of them with six flags."""
 
 
-FLAGS = _native.BLOCK_FLAGS
-"""Name to value: same, written_back, huge, idle, and from 6.2 recompressed, incompressible.
+SLOT_FLAGS: Mapping[str, int] = FrozenDict(_native.BLOCK_FLAGS)
+"""Name to value of each flag that :func:`slots` tells of a page.
+
+They are same, written_back, huge, idle, and from 6.2 recompressed and incompressible.
 
 Up to 6.12 a page loses ``huge`` when it is written back, 7.x keeps it.
 """
@@ -47,7 +49,7 @@ class BlockState(Record):
     slots: int
     """Stored pages."""
     flags: dict[str, int]
-    """How many pages have each flag, by its name (:data:`FLAGS`)."""
+    """How many pages have each flag, by its name (:data:`SLOT_FLAGS`)."""
     ages: tuple[int, ...]
     """How many pages were not used for less than 1 s, 1 s, 2..3 s, 4..7 s and so on."""
     time: float = field(default=0.0, compare=False)
@@ -63,17 +65,17 @@ class BlockState(Record):
         return sum(self.ages[seconds.bit_length() :] if seconds > 0 else self.ages)
 
 
-def path_of(device: Handle) -> str:
+def path_of(device: Zram) -> str:
     """Path of the device's file."""
     return device.sysfs.path("sys/kernel/debug/zram", device.name, "block_state")
 
 
-def slots(device: Handle) -> Iterator[tuple[int, int, int]]:
+def slots(device: Zram) -> Iterator[tuple[int, int, int]]:
     """Go through the stored pages by ascending place: ``(place, accessed, flags)``.
 
     The place counts pages from the start of the device. ``accessed`` is when the page was last
     used, in microseconds of CLOCK_BOOTTIME (whole seconds on 7.x), ``flags`` a sum of values of
-    :data:`FLAGS`.
+    :data:`SLOT_FLAGS`.
 
     Raises:
         UnsupportedError: the kernel has no block_state, or debugfs is not mounted.
@@ -86,9 +88,7 @@ def slots(device: Handle) -> Iterator[tuple[int, int, int]]:
         yield from zip(indexes, times, flags, strict=True)
 
 
-def slots_within(
-    device: Handle, ranges: Iterable[tuple[int, int]]
-) -> Iterator[tuple[int, int, int]]:
+def slots_within(device: Zram, ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int, int]]:
     """As :func:`slots`, of the places in these ranges, ``(first, last)``, only.
 
     It costs what they are, not what the device is.
@@ -104,7 +104,7 @@ def slots_within(
                 first = max(first, indexes[-1]) + 1 if indexes else last + 1
 
 
-def summary(device: Handle) -> BlockState:
+def summary(device: Zram) -> BlockState:
     """Count the stored pages by flag and age.
 
     Raises:
@@ -117,7 +117,7 @@ def summary(device: Handle) -> BlockState:
     return BlockState(counts.slots, counts.flags(), tuple(counts.ages()), began, monotonic)
 
 
-def _chunks(device: Handle) -> Iterator[tuple[bytes, list[bytes]]]:
+def _chunks(device: Zram) -> Iterator[tuple[bytes, list[bytes]]]:
     """Give text, and a list for what was left over of it, which comes again before the next."""
     with _opened(device) as fd:
         rest: list[bytes] = []
@@ -133,7 +133,7 @@ def _text_at(fd: int, size: int, place: int) -> bytes:
 
 
 @contextlib.contextmanager
-def _opened(device: Handle) -> Iterator[int]:
+def _opened(device: Zram) -> Iterator[int]:
     """The file; what the system answers to a read of it is an error that names the device."""
     path = path_of(device)
     try:
@@ -152,7 +152,7 @@ def _opened(device: Handle) -> Iterator[int]:
         os.close(fd)
 
 
-def _missing(device: Handle, path: str) -> ZramOSError:
+def _missing(device: Zram, path: str) -> ZramOSError:
     if not os.path.isdir(device.path):
         return DeviceNotFoundError(errno.ENOENT, f"{device.name}: the device is gone", path)
     why = "this kernel has no block_state (CONFIG_ZRAM_MEMORY_TRACKING)"

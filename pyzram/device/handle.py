@@ -140,18 +140,15 @@ class Handle:
 
     # ---- attributes ----------------------------------------------------------------------------
 
-    def read_diskseq(self) -> int | None:
-        """Return the number that no other device gets while the kernel runs; ``None`` before 5.15.
+    def read_diskseq(self) -> int:
+        """Return the number that no other device gets while the kernel runs.
 
         Raises:
             DeviceNotFoundError: the device was removed.
+            UnsupportedError: this kernel has no ``diskseq`` (before 5.15).
         """
         try:
             return int(read_text("diskseq", dir_fd=self._dir()))
-        except FileNotFoundError as err:
-            if self.removed():
-                raise self._error(err, "diskseq", "read diskseq") from err
-            return None
         except OSError as err:
             raise self._error(err, "diskseq", "read diskseq") from err
 
@@ -237,7 +234,7 @@ class Handle:
         """Return the size the device offers, in bytes (``disksize``); 0 before initialisation."""
         return int(self.read("disksize"))
 
-    def require_uninitialised(self, step: str) -> None:
+    def _require_uninitialised(self, step: str) -> None:
         """Refuse ``step`` on a device that has a disksize.
 
         Raises:

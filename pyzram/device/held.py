@@ -103,7 +103,7 @@ def make(device: Zram, step: str, command: Sequence[str], package: str = "util-l
             run_program(f"{device.name}: {step}", *command, device.node, package=package)
     except ProgramError as err:
         if why := _refused(device, before):
-            err.append(why)
+            err._append(why)
         raise
     if why := _refused(device, before):
         raise from_errno(errno.EIO, f"{device.name}: {step}", device.node, remedy=why)

@@ -215,7 +215,7 @@ def undo(error: BaseException, action: Callable[[], None]) -> None:
         if not isinstance(error, ZramError):
             error.add_note(text)
         elif text not in str(error):
-            error.append(text)
+            error._append(text)
 
 
 def wait_until(condition: Callable[[], bool], path: str) -> None:

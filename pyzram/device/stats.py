@@ -286,8 +286,8 @@ class Stats(Record):
     """The swap area on the device (/proc/swaps); ``None`` without one."""
     mount_points: tuple[str, ...]
     """Where it is mounted, in this mount namespace."""
-    diskseq: int | None = None
-    """What no other device had or will have until the machine reboots; ``None`` before 5.15."""
+    diskseq: int
+    """What no other device had or will have until the machine reboots."""
     time: float = field(default=0.0, compare=False)
     """When it was taken, in seconds since 1970 by the clock on the wall, for records."""
     monotonic: float = field(default=0.0, compare=False)
@@ -315,7 +315,6 @@ class Stats(Record):
 
     @classmethod
     def _of_device(cls, device: Zram) -> Stats:
-        writeback = device.has("bd_stat")
         recompression = device.has("recomp_algorithm")
         return cls(
             time=time.time(),
@@ -327,10 +326,10 @@ class Stats(Record):
             recomp_algorithms=device.read_recomp_algorithms() if recompression else None,
             mm_stat=device.read_mm_stat(),
             io_stat=device.read_io_stat(),
-            bd_stat=device.read_bd_stat() if writeback else None,
+            bd_stat=device.read_bd_stat() if device.has("bd_stat") else None,
             debug_stat=device.read_debug_stat() if device.has("debug_stat") else None,
             stat=device.read_stat(),
-            backing_dev=device.read_backing_dev() if writeback else None,
+            backing_dev=device.read_backing_dev() if device.has("backing_dev") else None,
             swap=device.read_swap_area(),
             mount_points=device.read_mount_points(),
         )

@@ -85,7 +85,7 @@ class Zram(Handle):
     Synchronization: one thread at a time for each handle; any number of handles.
     """
 
-    takes_ranges: bool | None = None
+    _takes_ranges: bool | None = None
     """Whether this kernel knows ``page_indexes=LOW-HIGH``; ``None`` until it was tried."""
     _owned = False
 
@@ -247,7 +247,7 @@ class Zram(Handle):
         wanted = lifecycle.size_of(self, size, "disksize")
         if not wanted:
             raise InvalidValueError(f"{self.name}: disksize 0: use reset to take a device back")
-        self.require_uninitialised("set disksize")
+        self._require_uninitialised("set disksize")
         try:
             self.write_verified(
                 "disksize", wanted, self.read_disksize, lambda got: got == page_up(wanted)
@@ -383,7 +383,7 @@ class Zram(Handle):
         """
         algorithms.check_priority(priority, 0)
         words = params_words(level, dictionary, winbits)
-        self.require_uninitialised("set algorithm_params")
+        self._require_uninitialised("set algorithm_params")
         text = f"priority={priority} {words}".rstrip()
         self.write("algorithm_params", text, step=f"set algorithm_params {text}")
 

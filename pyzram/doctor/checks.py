@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import shlex
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..config.layers import DEFAULT_PATH
 from ..limits import PAGE_SIZE, SWAP_PRIORITY_MAX, TABLE_BYTES_PER_PAGE
@@ -384,23 +384,3 @@ CHECKS: dict[str, Callable[[Snapshot], Iterator[Finding]]] = {
     "disksize": oversized,
     "unused": unused,
 }
-
-
-def to_dict(snapshot: Snapshot, findings: list[Finding]) -> dict[str, Any]:
-    """All of it as plain values, for JSON."""
-    return {
-        "kernel": asdict(snapshot.features),
-        "devices": [
-            {
-                "name": stats.name,
-                "disksize": stats.disksize,
-                "comp_algorithm": stats.comp_algorithm,
-                "recomp_algorithms": stats.recomp_algorithms,
-                "backing_dev": stats.backing_dev,
-                "swap": stats.swap is not None,
-                "mount_points": list(stats.mount_points),
-            }
-            for stats in snapshot.devices
-        ],
-        "findings": [asdict(finding) for finding in findings],
-    }

@@ -92,8 +92,8 @@ class Sysfs:
 
     __slots__ = ("root",)
 
-    def __init__(self, root: str = "/") -> None:
-        self.root: str = root.rstrip("/")
+    def __init__(self, root: str | os.PathLike[str] = "/") -> None:
+        self.root: str = os.fspath(root).rstrip("/")
         """Without a slash at its end; empty for ``/``."""
 
     def __repr__(self) -> str:

@@ -19,11 +19,11 @@ from .zsmalloc import PoolModel, machine_word_size
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    # collections.abc has it from Python 3.12 on; every type checker knows it by this name.
+    from typing_extensions import Buffer
+
     from ..algorithm import Algorithm
     from .zsmalloc import PoolStats
-
-    # typing cannot name "anything with the buffer protocol" before Python 3.12.
-    Buffer = Any
 
 PAGE_SIZES = (4096, 16384, 65536)
 

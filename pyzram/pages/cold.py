@@ -203,7 +203,7 @@ class Watch:
                     _add_private(source, process, looker, memory, private)
                     shared.add_mappings(process, theirs)
                 except OSError as err:
-                    source.skip(why_left_out(err))
+                    source._skip(why_left_out(err))
                     continue
                 source.processes += 1
                 for mapping, _locked in theirs:
@@ -228,7 +228,7 @@ class Watch:
             for row in rows:
                 thinned = Thinned(row, round(row.pages * cold))
                 if thinned.pages:
-                    source.segments.append(thinned)
+                    source._segments.append(thinned)
 
     def close(self) -> None:
         """Let go of the processes."""
@@ -273,8 +273,8 @@ def _add_private(
     for part, at in parts.items():
         if len(sets[at]):
             owner = Owner(process.pid, process.name, part)
-            source.segments.append(
-                ProcessSegment(owner, process.start_time, sets[at], source.reader)
+            source._segments.append(
+                ProcessSegment(owner, process.start_time, sets[at], source._reader)
             )
 
 

@@ -12,7 +12,7 @@ import time
 from array import array
 from dataclasses import dataclass, field
 from itertools import compress as chosen
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ..algorithm import Algorithm, as_algorithm, as_algorithms
 from ..errors import InvalidValueError
@@ -27,7 +27,6 @@ from .zsmalloc import PoolModel, PoolStats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from typing import Any
 
     from .segments import Segment
     from .sources import Stream
@@ -80,8 +79,11 @@ class AlgorithmEstimate(Record):
         return self.name if self.level is None else f"{self.name}:{self.level}"
 
 
-class PartEstimate(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class PartEstimate(Record):
     """Memory of one owner: a process's heap, an object of shared memory, a file."""
+
+    _takes_back = {"owner": Owner.from_dict, "memory": FrozenDict}  # noqa: RUF012
 
     owner: Owner
     """Whose it is."""
@@ -91,12 +93,6 @@ class PartEstimate(NamedTuple):
     """Pages of them that were looked at."""
     memory: Mapping[str, int]
     """Bytes that zram takes for it, by algorithm; of what was not sampled as of the average."""
-
-
-def _part(found: dict[str, Any]) -> PartEstimate:
-    return PartEstimate(
-        Owner(**found["owner"]), found["pages"], found["sampled"], FrozenDict(found["memory"])
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +105,7 @@ class Estimate(Record):
     _takes_back = {  # noqa: RUF012
         "store": PoolModel.from_dict,
         "algorithms": lambda found: {k: AlgorithmEstimate.from_dict(v) for k, v in found.items()},
-        "parts": lambda found: tuple(map(_part, found)),
+        "parts": lambda found: tuple(map(PartEstimate.from_dict, found)),
     }
 
     source: str
@@ -239,7 +235,7 @@ def estimate_pages(
     tallies = {}
     for entry in as_algorithms(all_algorithms() if algorithms is None else algorithms):
         tallies[entry.label] = _Tally(*parse_algorithm(entry), empty)
-    owners = _Owners(source.segments if isinstance(source, Source) else ())
+    owners = _Owners(source._segments if isinstance(source, Source) else ())
     for tally in tallies.values():
         tally.parts = array("d", bytes(8 * len(owners.pages)))
     sample = Sample(source, precision=precision, full=full, seed=seed, threads=threads)

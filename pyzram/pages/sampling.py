@@ -158,7 +158,7 @@ class Sample:
 
     def _all(self, source: Source) -> Iterator[_Piece]:
         step = self._batch_bytes // source.page_size or 1
-        for segment in source.segments:
+        for segment in source._segments:
             for first in range(0, segment.pages, step):
                 ranks = array("Q", range(first, min(first + step, segment.pages)))
                 yield _Piece(segment, ranks, ranks)
@@ -172,7 +172,7 @@ class Sample:
 
     def _wave(self, source: Source, places: list[tuple[int, int]]) -> Iterator[_Piece]:
         at = first = 0
-        for segment in source.segments:
+        for segment in source._segments:
             end = at
             while end < len(places) and places[end][0] < first + segment.pages:
                 end += 1
@@ -222,7 +222,7 @@ class Sample:
     def _stream(self, stream: Stream, buffer: memoryview) -> Iterator[Batch]:
         size = stream.page_size
         if self.full:
-            for count in stream.chunks(buffer):
+            for count in stream._chunks(buffer):
                 first = stream.pages - count
                 yield Batch(buffer[: count * size], array("Q", range(first, stream.pages)))
             self.census = True
@@ -242,7 +242,7 @@ class Sample:
         kept = bytearray()
         weight = 1.0
         following = wanted - 1
-        for count in stream.chunks(buffer):
+        for count in stream._chunks(buffer):
             first = stream.pages - count
             fill = max(0, min(wanted - first, count))
             kept += buffer[: fill * size]

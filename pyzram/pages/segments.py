@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import os
 from array import array
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from .. import _native
 from ..limits import PAGE_SIZE
+from ..value import Record
 from .mappings import SHARED
 from .process import ProcessReader
 
@@ -18,13 +20,16 @@ if TYPE_CHECKING:
     from .shared_object import SharedObject
 
 
-class Owner(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Owner(Record):
     """Whose memory it is: a process, or with ``pid`` 0 an object of shared memory, or a file."""
 
     pid: int
+    """Number of the process; 0 of what belongs to no single one."""
     name: str
+    """Of the program, the object or the file."""
     part: str
-    """``heap``, ``stack``, ``data`` (changed pages of files), ``shared``, or ``file``"""
+    """``heap``, ``stack``, ``data`` (changed pages of files), ``shared``, or ``file``."""
 
 
 class Segment(Protocol):

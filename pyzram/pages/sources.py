@@ -75,29 +75,29 @@ class Source(_Account):
 
     def __init__(self, label: str, page_size: int) -> None:
         super().__init__(label, page_size)
-        self.segments: list[Segment] = []
+        self._segments: list[Segment] = []
         self.closed: bool = False
         """Whether :meth:`close` was called."""
-        self.reader: ProcessReader = ProcessReader()
+        self._reader: ProcessReader = ProcessReader()
         """what reads the processes of the segments"""
         self._fds: list[int] = []
 
     @property
     def pages(self) -> int:
         """Pages that are there to be read."""
-        return sum(segment.pages for segment in self.segments)
+        return sum(segment.pages for segment in self._segments)
 
-    def skip(self, reason: str, count: int = 1) -> None:
+    def _skip(self, reason: str, count: int = 1) -> None:
         """Count what was left out."""
         if count:
             self.skipped[reason] = self.skipped.get(reason, 0) + count
 
-    def leave_out(self, reason: str, count: int) -> None:
+    def _leave_out(self, reason: str, count: int) -> None:
         """Count pages that stay where they are."""
         if count:
             self.left_out[reason] = self.left_out.get(reason, 0) + count
 
-    def keep_open(self, fd: int) -> int:
+    def _keep_open(self, fd: int) -> int:
         """Close a descriptor together with the source."""
         self._fds.append(fd)
         return fd
@@ -105,9 +105,9 @@ class Source(_Account):
     def close(self) -> None:
         """Let go of files and processes."""
         self.closed = True
-        for segment in self.segments:
+        for segment in self._segments:
             segment.close()
-        self.reader.close()
+        self._reader.close()
         while self._fds:
             os.close(self._fds.pop())
 
@@ -144,7 +144,7 @@ class Stream(_Account):
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def chunks(self, out: memoryview) -> Iterator[int]:
+    def _chunks(self, out: memoryview) -> Iterator[int]:
         """Fill ``out`` again and again; yields how many pages it holds now."""
         size = self.page_size
         while True:
@@ -202,7 +202,7 @@ def open_system() -> Source:
     source = Source("system", PAGE_SIZE)
     shared = SharedMemory()
     pids, _ = _look_at(source, [pid for pid in all_processes() if pid != os.getpid()], shared)
-    source.skip(CLOSED_SEGMENTS, shared.add_unmapped(pids))
+    source._skip(CLOSED_SEGMENTS, shared.add_unmapped(pids))
     _add_shared(source, shared)
     return source
 
@@ -221,7 +221,7 @@ def _look_at(
             try:
                 process = looker.pages(pid)
             except ZramOSError as err:
-                source.skip(why_left_out(err))
+                source._skip(why_left_out(err))
                 failure = failure or err
                 continue
             found.append(pid)
@@ -245,27 +245,27 @@ def _add_private(source: Source, process: procmem.ProcessPages) -> None:
     source.file_backed += process.rollup.pss_file
     source.proportional += process.proportional
     source.swapped += sum(process.swapped.values())
-    source.skip("mappings of devices, the kernel, or guards", process.skipped)
+    source._skip("mappings of devices, the kernel, or guards", process.skipped)
     for reason, count in process.left_out.items():
-        source.leave_out(reason, count)
+        source._leave_out(reason, count)
     for part, pages in process.parts.items():
         owner = Owner(process.pid, process.name, part)
-        source.segments.append(ProcessSegment(owner, process.start_time, pages, source.reader))
+        source._segments.append(ProcessSegment(owner, process.start_time, pages, source._reader))
 
 
 def seen_segments(source: Source, item: SharedObject) -> list[Segment]:
     """The pages of an object that only page tables show, each by one of its processes."""
     owner = Owner(0, item.name, SHARED)
     return [
-        ProcessSegment(owner, view.start_time, view.pages, source.reader, view.pid)
+        ProcessSegment(owner, view.start_time, view.pages, source._reader, view.pid)
         for view in item.views
     ]
 
 
 def _add_shared(source: Source, shared: SharedMemory) -> None:
-    source.leave_out(procmem.LOCKED, shared.locked)
+    source._leave_out(procmem.LOCKED, shared.locked)
     for item in shared.objects.values():
-        source.segments += seen_segments(source, item)
+        source._segments += seen_segments(source, item)
         if item.views:
             source.by_page_table += 1
         if not item.ranges:
@@ -273,14 +273,14 @@ def _add_shared(source: Source, shared: SharedMemory) -> None:
         try:
             pages, swapped, locked, reserved = object_pages(item)
         except OSError:
-            source.skip(CLOSED_OBJECTS)
+            source._skip(CLOSED_OBJECTS)
             continue
         source.swapped += swapped
-        source.leave_out(procmem.LOCKED, locked)
+        source._leave_out(procmem.LOCKED, locked)
         if len(pages):
-            source.segments.append(ObjectSegment(item, pages))
+            source._segments.append(ObjectSegment(item, pages))
         if reserved:
-            source.segments.append(ZeroSegment(Owner(0, item.name, SHARED), reserved))
+            source._segments.append(ZeroSegment(Owner(0, item.name, SHARED), reserved))
 
 
 # ---- files ---------------------------------------------------------------------------------------
@@ -317,7 +317,7 @@ def open_files(
 
 def _add_file(source: Source, path: str) -> None:
     # A pipe that nobody writes to is to be refused, not waited for.
-    fd = source.keep_open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
+    fd = source._keep_open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
     mode = os.fstat(fd).st_mode
     if stat.S_ISDIR(mode):
         raise from_errno(
@@ -336,7 +336,7 @@ def _add_ranges(source: Source, fd: int, ranges: list[tuple[int, int]] | None) -
     for offset, length in ranges if ranges is not None else [(0, size)]:
         length = min(length, size - offset)
         if length > 0:
-            source.segments.append(FileSegment(fd, offset, length, source.page_size, source.label))
+            source._segments.append(FileSegment(fd, offset, length, source.page_size, source.label))
 
 
 def open_stream(

@@ -11,7 +11,7 @@ import math
 import os
 from array import array
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from .. import _native
 from ..errors import InvalidValueError
@@ -27,28 +27,32 @@ NEAR = 4  # classes to each side that tell how likely one is that a sample misse
 RULES = {"percent": _native.CHAIN_BY_PERCENT, "waste": _native.CHAIN_BY_WASTE}
 
 
-class Chain(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Chain(Record):
     """How a kernel packs objects: at most ``size`` pages in a zspage, and the rule that chooses."""
 
     size: int
-    rule: str  # "percent" up to Linux 6.2, "waste" from 6.3 on
+    """Pages of a zspage, at most: CONFIG_ZSMALLOC_CHAIN_SIZE."""
+    rule: str
+    """``percent`` up to Linux 6.2, ``waste`` from 6.3 on."""
 
 
-class SizeClass(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SizeClass(Record):
     """One size class of a pool."""
 
     number: int
-    """its number in ``/sys/kernel/debug/zsmalloc/zramN/classes``"""
+    """Its number in ``/sys/kernel/debug/zsmalloc/zramN/classes``."""
     size: int
-    """bytes of an object, its handle included"""
+    """Bytes of an object, its handle included."""
     pages: int
-    """pages of a zspage"""
+    """Pages of a zspage."""
     objects: int
-    """objects of a zspage"""
+    """Objects of a zspage."""
     first: int
-    """shortest length that lands here, in bytes"""
+    """Shortest length that lands here, in bytes."""
     last: int
-    """longest length that lands here, in bytes"""
+    """Longest length that lands here, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,7 @@ class PoolModel(Value):
     Synchronization: immutable, any thread may use it.
     """
 
-    _takes_back = {"chain": lambda found: Chain(**found)}  # noqa: RUF012
+    _takes_back = {"chain": Chain.from_dict}  # noqa: RUF012
     _fields = ("page_size", "word_size", "chain")
     __slots__ = (*_fields, "_zs", "classes", "huge_class_size")
     _zs: _native.Zsmalloc
@@ -122,7 +126,10 @@ class PoolModel(Value):
     ) -> None:
         page_size = PAGE_SIZE if page_size is None else page_size
         word_size = word_size or machine_word_size()
-        chain = Chain(*chain) if chain else running_chain()
+        if chain is None:
+            chain = running_chain()
+        elif not isinstance(chain, Chain):
+            chain = Chain(*chain)
         try:
             zs = _native.Zsmalloc(page_size, word_size, chain.size, RULES[chain.rule])
         except (OSError, KeyError, OverflowError) as err:
@@ -150,7 +157,7 @@ class PoolModel(Value):
     def __repr__(self) -> str:
         return (
             f"PoolModel(page_size={self.page_size}, word_size={self.word_size}, "
-            f"chain={tuple(self.chain)})"
+            f"chain={self.chain!r})"
         )
 
     def class_of(self, length: int) -> SizeClass:

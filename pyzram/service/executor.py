@@ -205,7 +205,7 @@ class Executor:
         device = Zram(number, sysfs=self.sysfs)
         try:
             # Through the handle, which stays with the device that it was opened for.
-            found = str(device.read_diskseq() or "-")
+            found = str(device.read_diskseq())
         except BaseException:
             device.close()
             raise

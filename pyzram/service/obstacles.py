@@ -24,7 +24,6 @@ from .steps import first_offered, readable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
 
     from ..config.device_config import DeviceConfig
     from ..config.parser import Config
@@ -57,11 +56,6 @@ class Obstacle(Value):
 
     def __str__(self) -> str:
         return f"{self.place}: {self.variable}: {self.why}"
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON."""
-        fields = {name: getattr(self, name) for name in self._fields}
-        return {"device": fields.pop("index"), **fields}
 
 
 def find_obstacles(config: Config, registry: Registry) -> list[Obstacle]:

@@ -57,9 +57,9 @@ class Service:
         """The configuration file."""
         self.sysfs: Sysfs = sysfs or Sysfs()
         """Where the kernel's files are."""
-        self.registry: Registry = Registry(path, directory=directory, sysfs=self.sysfs)
-        self.tell = tell
-        self.warn = warn
+        self._registry: Registry = Registry(path, directory=directory, sysfs=self.sysfs)
+        self._tell = tell
+        self._warn = warn
 
     # ---- goals ---------------------------------------------------------------------------------
 
@@ -83,8 +83,8 @@ class Service:
         if goal not in GOALS:
             raise InvalidValueError(f"goal {goal!r}: not one of {', '.join(GOALS)}")
         config = self._config_for(goal)
-        self.registry.load()
-        plan = _make_plan(goal, config, observe(self.registry))
+        self._registry.load()
+        plan = _make_plan(goal, config, observe(self._registry))
         seen = self._seen(config)
         plan._carry_out = lambda: self._apply(plan, goal, seen)
         return plan
@@ -125,12 +125,12 @@ class Service:
         """
         from .obstacles import find_obstacles
 
-        return find_obstacles(self.read_config(), self.registry)
+        return find_obstacles(self.read_config(), self._registry)
 
-    def look(self) -> tuple[Config | None, ObservedSystem]:
+    def _look(self) -> tuple[Config | None, ObservedSystem]:
         """Return the file, if it can be read, and the machine."""
-        self.registry.load()
-        return self._config_for("stop"), observe(self.registry)
+        self._registry.load()
+        return self._config_for("stop"), observe(self._registry)
 
     def _config_for(self, goal: str) -> Config | None:
         try:
@@ -138,25 +138,25 @@ class Service:
         except (ConfigError, ZramOSError) as err:
             if isinstance(err, ConfigError):
                 for line in err.warnings:
-                    self.warn(line)
+                    self._warn(line)
             # A broken or missing file must not keep devices from being stopped.
             if goal != "stop":
                 raise
             for line in str(err).split("\n"):
-                self.warn(line)
+                self._warn(line)
             return None
 
     def _reach(self, goal: Goal) -> Plan:
         config = self._config_for(goal)
-        with self.registry:
-            plan = _make_plan(goal, config, observe(self.registry))
+        with self._registry:
+            plan = _make_plan(goal, config, observe(self._registry))
             self._carry_out(plan, goal, config)
         return plan
 
     def _apply(self, plan: Plan, goal: Goal, seen: object) -> None:
         config = self._config_for(goal)
-        with self.registry:
-            now = _make_plan(goal, config, observe(self.registry))
+        with self._registry:
+            now = _make_plan(goal, config, observe(self._registry))
             same = len(now.steps) == len(plan.steps) and all(
                 new.is_like(old) for new, old in zip(now.steps, plan.steps, strict=True)
             )
@@ -169,18 +169,18 @@ class Service:
 
     def _carry_out(self, plan: Plan, goal: Goal, config: Config | None) -> None:
         for warning in plan.warnings:
-            self.warn(warning)
+            self._warn(warning)
         if plan.refusals:
             raise RefusedError("\n".join(plan.refusals))
         if plan.left_out and all(step.index < 0 for step in plan.steps):
             raise RefusedError("\n".join(why for _index, why in plan.left_out))
         run = Executor(
-            self.registry,
+            self._registry,
             config,
             keep=goal != "start",
             together=config is not None and config.all_or_nothing,
-            tell=self.tell,
-            warn=self.warn,
+            tell=self._tell,
+            warn=self._warn,
         )
         left_out = [why for _index, why in plan.left_out]
         try:
@@ -194,7 +194,7 @@ class Service:
 
     def _seen(self, config: Config | None) -> object:
         """Return what steps are silent about: which devices the numbers mean, and the file."""
-        ours = [(record.number, record.diskseq) for record in self.registry.records]
+        ours = [(record.number, record.diskseq) for record in self._registry.records]
         return ours, config and [settings_of(desired) for desired in config.devices]
 
 

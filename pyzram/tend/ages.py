@@ -12,7 +12,7 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING
 
-from ..device.block_state import FLAGS, slots, slots_within
+from ..device.block_state import SLOT_FLAGS, slots, slots_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,8 +23,8 @@ PIECE = 4096
 UNIT = 64
 TURN = 0xFFFF
 """Units until the numbers begin again; 0 is for what is not known."""
-SAME, GONE, HUGE = FLAGS["same"], FLAGS["written_back"], FLAGS["huge"]
-DONE = FLAGS["recompressed"] | FLAGS["incompressible"]
+SAME, GONE, HUGE = SLOT_FLAGS["same"], SLOT_FLAGS["written_back"], SLOT_FLAGS["huge"]
+DONE = SLOT_FLAGS["recompressed"] | SLOT_FLAGS["incompressible"]
 TRIED = SAME | GONE | DONE
 
 

@@ -67,7 +67,7 @@ def test_flags_and_ages_are_the_pages_own(zram, zram_device):
     pages = [same(), text(1), noise(1), text(2)]
     store(zram_device, pages)
     store(zram_device, [noise(2)], first=100)
-    flags = state.FLAGS
+    flags = state.SLOT_FLAGS
     huge = flags["huge"]
     found = {place: marks for place, _, marks in state.slots(zram)}
     assert found == {0: flags["same"], 1: 0, 2: huge, 3: 0, 100: huge}

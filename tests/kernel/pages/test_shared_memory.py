@@ -47,7 +47,7 @@ def segment() -> int:
 
 def shared_pages(name: str) -> int:
     with open_system() as source:
-        return sum(s.pages for s in source.segments if s.owner.name == name)
+        return sum(s.pages for s in source._segments if s.owner.name == name)
 
 
 def test_a_file_in_memory_that_nobody_maps_counts_for_the_system(in_memory: Path) -> None:

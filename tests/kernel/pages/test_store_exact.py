@@ -188,8 +188,8 @@ def test_memory_paged_out_by_a_process_takes_what_was_estimated(zram_device, alg
                     memory = _native.ProcMem(process.fd)
                     memory.collect([_native.walk(address, end, ANON, pages=0)], [pages])
                     owner = Owner(process.pid, process.name, HEAP)
-                    source.segments = [
-                        ProcessSegment(owner, process.start_time, pages, source.reader)
+                    source._segments = [
+                        ProcessSegment(owner, process.start_time, pages, source._reader)
                     ]
                 assert len(pages) == PAGED_OUT
                 found = estimate_pages(source, [algorithm], full=True, timing=False)

@@ -398,7 +398,7 @@ class Leaving:
 @pytest.mark.parametrize("pages", [1000, 100_000])
 def test_pages_that_were_gone_widen_the_bounds(pages):
     source = Source("leaving", PAGE)
-    source.segments.append(Leaving(pages, pages * 9 // 10))
+    source._segments.append(Leaving(pages, pages * 9 // 10))
     result = estimate.estimate_pages(source, [FAST], store=STORE, timing=False)
     lost = result.lost / (result.lost + result.sampled)
     assert 0.08 < lost < 0.12
@@ -412,7 +412,7 @@ def test_pages_that_were_gone_widen_the_bounds(pages):
 @pytest.mark.parametrize("pages", [1, 1000, 100_000])
 def test_a_process_that_is_gone_at_once_has_no_figures(pages):
     source = Source("leaving", PAGE)
-    source.segments.append(Leaving(pages, 0))
+    source._segments.append(Leaving(pages, 0))
     result = estimate.estimate_pages(source, [FAST], store=STORE)
     assert result.sampled == 0
     assert result.lost > 0

@@ -194,7 +194,7 @@ answer = [address(s), address(d), int(shared.split("-")[0], 16), address(w)]
         assert collected(memory, r, 8)[0] == []
         memory.close()
         with contextlib.closing(open_processes([pid])) as source:
-            shared = sum(x.pages for x in source.segments if x.owner.part == "shared")
+            shared = sum(x.pages for x in source._segments if x.owner.part == "shared")
             assert shared == 20 + 16
 
 
@@ -417,7 +417,7 @@ def test_shared_memory_of_a_mount_that_only_a_container_has():
             device = mappings.device_text(numbers[0])
             assert device not in mappings.MemoryDevices.of_this_system().shmem
             with open_processes([pid]) as source:
-                shared = [s for s in source.segments if s.owner.part == mappings.SHARED]
+                shared = [s for s in source._segments if s.owner.part == mappings.SHARED]
                 assert sum(segment.pages for segment in shared) == 48
                 assert not source.by_page_table
     except AssertionError:

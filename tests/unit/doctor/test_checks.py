@@ -16,6 +16,7 @@ import pytest
 
 from pyzram.cli import doctor as command
 from pyzram.cli import pyzram
+from pyzram.cli.json_documents import of_doctor
 from pyzram.config.parser import parse_config
 from pyzram.device.features import Features
 from pyzram.device.stats import BdStat, BlockStat, DebugStat, IoStat, MmStat, Stats
@@ -46,6 +47,7 @@ SWAP = SwapArea("/dev/zram0", "partition", 1024 * M, 200 * M, 100)
 DISK = SwapArea("/dev/sda2", "partition", 4096 * M, 0, -2)
 GOOD = Stats(
     name="zram0",
+    diskseq=1,
     disksize=1024 * M,
     comp_algorithm="lz4",
     recomp_algorithms={},
@@ -302,7 +304,7 @@ def test_every_check_has_findings_of_its_code_alone():
 
 def test_json_has_all_of_it():
     snapshot = replace(PICTURE, page_cluster=3)
-    value = json.loads(json.dumps(checks.to_dict(snapshot, examine(snapshot))))
+    value = json.loads(json.dumps(of_doctor(snapshot, examine(snapshot))))
     assert value["kernel"]["algorithms"] == ["lz4", "zstd"]
     assert value["devices"][0]["name"] == "zram0"
     assert value["findings"][0]["check"] == "page-cluster"
@@ -329,6 +331,7 @@ def tree(tmp_path, monkeypatch):
         "io_stat": "0 0 0 0\n",
         "stat": "1 0 8 0 5 0 40 0 0 0 0 0 0 0 0 0 0\n",
         "dev": "252:3\n",
+        "diskseq": "7\n",
     }.items():
         put(f"{device}/{name}", text)
     put("proc/swaps", "Filename Type Size Used Priority\n/dev/zram3 partition 262140 0 100\n")

@@ -40,6 +40,7 @@ def root(tmp_path: Path) -> Path:
         "sys/class/zram-control/hot_add": "",
         "sys/block/zram3/disksize": "4096\n",
         "sys/block/zram3/dev": "252:3\n",
+        "sys/block/zram3/diskseq": "7\n",
         "sys/block/zram3/stat": " ".join("0" * 17) + "\n",
         "sys/block/zram3/mm_stat": "0 0 0 0 0 0 0 0 0\n",
         "sys/block/zram3/io_stat": "0 0 0 0\n",

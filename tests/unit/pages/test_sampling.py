@@ -43,7 +43,7 @@ class Numbers:
 def numbers(*counts, missing=()):
     source = Source("numbers", PAGE)
     for count in counts:
-        source.segments.append(Numbers(count, missing, source.pages))
+        source._segments.append(Numbers(count, missing, source.pages))
     return source
 
 
@@ -183,7 +183,7 @@ def test_two_different_pages_come_from_each_block_in_order():
         assert wave == sorted(set(wave))
     assert all(blocks.count(b) == 2 for b in set(blocks))
     assert not sample.census
-    assert source.segments[0].closed
+    assert source._segments[0].closed
 
 
 def test_every_page_has_the_same_chance():

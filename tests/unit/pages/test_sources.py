@@ -120,7 +120,7 @@ def open_from(path):
     """The file on a descriptor, which the source closes with itself."""
     fd = os.open(path, os.O_RDONLY)
     source = open_stream(fd, page_size=PAGE)
-    source.keep_open(fd)
+    source._keep_open(fd)
     return source
 
 
