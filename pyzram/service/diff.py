@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 from .. import value
+from ..config.device_config import DeviceConfig
 from ..limits import BD_UNIT
 from ..units import format_size
+from .registered import field_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..config.device_config import DeviceConfig
+    from typing import Any
+
+    from ..algorithm import Algorithm
     from .observed import ObservedDevice
 
     Value = str | int | None
@@ -39,6 +43,8 @@ OPPOSITES = {
         ("async", "defaults", "dev", "diratime", "exec", "nodiscard", "rw", "suid"), ""
     ),
 }
+# Fields that people see with a unit.
+SIZES = ("disksize", "mem_limit", "writeback_limit")
 # What of a file system is mounted, which stays as long as it is mounted.
 ROOTS = ("subvol", "subvolid")
 # XFS takes any option of a remount, and heeds few but the kernel's own.
@@ -80,79 +86,60 @@ def _text(value: Value) -> str:
     return format_size(value) if isinstance(value, int) else value or "none"
 
 
-def settings_of(desired: DeviceConfig) -> dict[str, str]:
-    """Return what is remembered of a desired device, because the kernel does not report it."""
-    return {
-        "disksize": str(desired.disksize),
-        "algorithms": " ".join(map(str, desired.algorithms)),
-        "recompression": " ".join(map(str, desired.recompression)),
-        "backing_dev": desired.backing_dev or "",
-        "label": desired.label or "",
-        "discard": desired.discard,
-        "writeback_limit": "" if desired.writeback_limit is None else str(desired.writeback_limit),
-        "mount_point": desired.mount_point or "",
-        "fstype": desired.fstype if desired.mount_point else "",
-        "mkfs_options": " ".join(desired.mkfs_options) if desired.mount_point else "",
-        "mount_options": desired.mount_options,
-        "mode": "" if desired.mode is None else f"{desired.mode:o}",
-        "owner": desired.owner or "",
-        "priority": str(desired.priority) if desired.is_swap else "",
-    }
-
-
 def differences(desired: DeviceConfig, device: ObservedDevice) -> list[Difference]:
     """Compare a device in use with what the file says."""
     found = []
 
-    def compare(field: str, have: Value, want: Value, needs: str) -> None:
-        if have != want:
-            found.append(Difference(desired.index, device.name, field, have, want, needs))
+    def shown(field: str, value: Any) -> Value:
+        return value if field in SIZES else field_text(field, value)
 
-    want = settings_of(desired)
-    have = device.settings
-    compare("disksize", device.disksize, desired.disksize, NEW_DEVICE)
+    def compare(field: str, needs: str, have: object, want: object) -> None:
+        if have != want:
+            old, new = shown(field, have), shown(field, want)
+            found.append(Difference(desired.index, device.name, field, old, new, needs))
+
+    def compare_settings(*fields: str, needs: str = NEW_DEVICE) -> None:
+        for field in fields:
+            compare(field, needs, getattr(have, field), getattr(desired, field))
+
+    have = device.settings or DeviceConfig(desired.index, 0)
+    compare("disksize", NEW_DEVICE, device.disksize, desired.disksize)
     # A fallback is no difference: the same list would choose the same again.
-    if not _chooses_the_same(have.get("algorithms", ""), want["algorithms"], device.algorithm):
-        compare("algorithms", have.get("algorithms", ""), want["algorithms"], NEW_DEVICE)
-    compare("recompression", have.get("recompression", ""), want["recompression"], NEW_DEVICE)
-    compare("backing_dev", have.get("backing_dev", ""), want["backing_dev"], NEW_DEVICE)
-    compare("mount_point", have.get("mount_point", ""), want["mount_point"], NEW_DEVICE)
-    compare("label", have.get("label", ""), want["label"], NEW_DEVICE)
+    if not _chooses_the_same(have.algorithms, desired.algorithms, device.algorithm):
+        compare_settings("algorithms")
+    compare_settings("recompression", "backing_dev", "mount_point", "label")
     if desired.is_swap:
-        compare("priority", have.get("priority", ""), want["priority"], NEW_DEVICE)
-        compare("discard", have.get("discard", ""), want["discard"], NEW_DEVICE)
+        compare_settings("priority", "discard")
     else:
-        compare("fstype", have.get("fstype", ""), want["fstype"], NEW_DEVICE)
-        compare("mkfs_options", have.get("mkfs_options", ""), want["mkfs_options"], NEW_DEVICE)
-        have_mount = mount_words(have.get("mount_options", ""), have.get("discard", ""))
+        compare_settings("fstype", "mkfs_options")
+        have_mount = mount_words(have.mount_options, have.discard)
         want_mount = mount_words(desired.mount_options, desired.discard)
-        live = remount_words(have_mount, want_mount, want["fstype"]) is not None
-        compare("mount_options", have_mount, want_mount, LIVE if live else NEW_MOUNT)
-        compare("mode", have.get("mode", ""), want["mode"], LIVE)
-        compare("owner", have.get("owner", ""), want["owner"], LIVE)
+        live = remount_words(have_mount, want_mount, desired.fstype) is not None
+        compare("mount_options", LIVE if live else NEW_MOUNT, have_mount, want_mount)
+        compare_settings("mode", "owner", needs=LIVE)
     if not device.busy:
-        compare("mem_limit", device.mem_limit, desired.mem_limit, LIVE)
-    limit = have.get("writeback_limit", "")
-    compare("writeback_limit", _limit(limit), _limit(want["writeback_limit"]), LIVE)
+        compare("mem_limit", LIVE, device.mem_limit, desired.mem_limit)
+    compare("writeback_limit", LIVE, _limit(have.writeback_limit), _limit(desired.writeback_limit))
     return found
 
 
-def _limit(units: str) -> int | None:
-    return int(units) * BD_UNIT if units else None
+def _limit(units: int | None) -> int | None:
+    return None if units is None else units * BD_UNIT
 
 
-def _chooses_the_same(have: str, want: str, algorithm: str | None) -> bool:
+def _chooses_the_same(
+    have: tuple[Algorithm, ...], want: tuple[Algorithm, ...], algorithm: str | None
+) -> bool:
     """Whether another list of algorithms, too, leads to the one that runs, as far as is known.
 
     What comes before it in the list that it was chosen from is not in this kernel.
     """
     missing = set()
-    for word in have.split():
-        name = word.partition("(")[0]
-        if name == algorithm:
-            others = (other for other in want.split() if other.partition("(")[0] not in missing)
-            return next(others, "") == word
-        missing.add(name)
+    for choice in have:
+        if choice.name == algorithm:
+            others = (other for other in want if other.name not in missing)
+            return next(others, None) == choice
+        missing.add(choice.name)
     return False  # the kernel's own, or unknown
 
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from ..config.parser import Config
     from ..kernel.sysfs import Sysfs
     from .plan import Plan, Step
-    from .registry import RegisteredDevice, Registry
+    from .registered import RegisteredDevice
+    from .registry import Registry
 
 TAKE_DOWN = ("swapoff", "umount", "remove", "unload")
 

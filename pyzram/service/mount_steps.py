@@ -14,7 +14,7 @@ from ..errors import UnsupportedError, from_errno
 from ..kernel import holders
 from ..kernel.opened import is_mount_root, remove_made
 from ..text import quote
-from .diff import mount_words, remount_words, settings_of
+from .diff import mount_words, remount_words
 from .steps import Action
 
 TYPE_CHECKING = False
@@ -72,8 +72,10 @@ class Mount(MountAction):
             self.before = frozenset(mount.id for mount in self.mounts())
             # By its descriptor: whatever becomes of the path, this folder was looked at.
             run_mount(f"{name}: mount", words, device.node, folder)
-        have, new = self.run.record(self.step).settings, settings_of(desired)
-        have.update(mount_options=new["mount_options"], discard=new["discard"])
+        record = self.run.record(self.step)
+        record.settings = (record.settings or desired).replace(
+            mount_options=desired.mount_options, discard=desired.discard
+        )
 
     @property
     def undoing(self) -> str:
@@ -141,9 +143,9 @@ class Permissions(Action):
     def do(self) -> None:
         desired = self.desired
         # A setting that the file no longer has goes back to what mkfs made.
-        had = self.run.record(self.step).settings
-        owner = desired.owner or ("0:0" if had.get("owner") else "")
-        mode = desired.mode if desired.mode is not None else 0o755 if had.get("mode") else None
+        had = self.run.record(self.step).settings or desired
+        owner = desired.owner or ("0:0" if had.owner else "")
+        mode = 0o755 if desired.mode is None and had.mode is not None else desired.mode
         uid, gid = owner_ids(owner) if owner else (-1, -1)
         with self.mounted() as root:
             self.before = os.stat(root.path)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
+    from ..config.device_config import DeviceConfig
     from ..kernel.parse import Mount, SwapArea
     from .registry import Registry
 
@@ -92,7 +93,7 @@ def _dev(sysfs: Sysfs, number: int) -> str:
 
 def _tell_apart(device: ObservedDevice, mounts: list[Mount], table: list[Mount]) -> None:
     """Tell what we mounted from what others did with the same device."""
-    point = device.settings.get("mount_point")
+    point = device.settings and device.settings.mount_point
     # The oldest at its place; a later one was bound over it.
     ours = next((mount for mount in mounts if mount.point == point), None)
     if ours is None:
@@ -126,18 +127,20 @@ def _look_closely(registry: Registry, devices: dict[int, ObservedDevice]) -> Non
             device.recompression = tuple(str(recompression[key]) for key in sorted(recompression))
             device.mem_used = figures["mem_used_total"] or 0
             device.mem_limit = figures["mem_limit"] or 0
-            if registered.settings.get("backing_dev"):
+            if device.settings and device.settings.backing_dev:
                 device.backed = (figures["bd_count"] or 0) * BD_UNIT
             device.busy = figures.waiting
     finally:
         reader.close()
 
 
-def _used_otherwise(device: ObservedDevice, settings: dict[str, str]) -> bool:
+def _used_otherwise(device: ObservedDevice, settings: DeviceConfig | None) -> bool:
     """Whether somebody has taken a device of ours and made something else of it."""
-    if int(settings.get("disksize", 0)) not in (0, device.disksize) and device.disksize:
+    if settings is None:
+        return False
+    if settings.disksize not in (0, device.disksize) and device.disksize:
         return True
-    return bool(device.area if settings.get("mount_point") else settings and device.mounts)
+    return bool(device.mounts if settings.is_swap else device.area)
 
 
 def mem_available(sysfs: Sysfs) -> int:

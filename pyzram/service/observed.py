@@ -7,6 +7,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ..config.device_config import DeviceConfig
     from ..kernel.parse import SwapArea
 
 
@@ -46,7 +47,7 @@ class ObservedDevice:
         area: SwapArea | None = None,
         mounts: tuple[str, ...] = (),
         others: tuple[str, ...] = (),
-        settings: dict[str, str] | None = None,
+        settings: DeviceConfig | None = None,
         elsewhere: str = "",
         busy: bool = False,
     ) -> None:
@@ -71,8 +72,8 @@ class ObservedDevice:
         """Where it is mounted; of a device of ours, where we mounted it."""
         self.others = others
         """Where somebody else has mounted a device of ours: bound, a subvolume, or anew."""
-        self.settings = settings or {}
-        """What the kernel does not report, as it was asked for (:func:`settings_of`)."""
+        self.settings = settings
+        """What was asked for, for what the kernel does not report; ``None`` if that is unknown."""
 
     @property
     def name(self) -> str:

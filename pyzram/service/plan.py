@@ -11,7 +11,8 @@ from __future__ import annotations
 from ..errors import InvalidValueError
 from ..limits import PAGE_SIZE, SWAP_PRIORITY_MAX, TABLE_BYTES_PER_PAGE
 from ..units import format_size
-from .diff import LIVE, NEW_DEVICE, differences, settings_of
+from .diff import LIVE, NEW_DEVICE, differences
+from .registered import settings_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class Plan:
                 {
                     "device": desired.index,
                     "settings": {
-                        **settings_of(desired),
+                        **settings_text(desired),
                         "disksize": desired.disksize,
                         "mem_limit": desired.mem_limit,
                     },
@@ -390,7 +391,8 @@ def _replace(
             f"and other swap can take {format_size(max(room, 0))}"
         )
     priority = min(max(desired.priority, area.priority + 1), SWAP_PRIORITY_MAX)
-    bridged = desired.backing_dev and desired.backing_dev == old.settings.get("backing_dev")
+    had = old.settings and old.settings.backing_dev
+    bridged = desired.backing_dev and desired.backing_dev == had
     if bridged:
         plan.steps += _new_device(desired.without_backing(), priority, bridge=True)
         _take_down(plan, old)

@@ -10,34 +10,23 @@ from __future__ import annotations
 import errno
 import os
 
-from ..errors import DeviceBusyError, ZramError, ZramOSError, from_errno
+from ..errors import DeviceBusyError, InvalidValueError, ZramError, ZramOSError, from_errno
 from ..kernel import state_files
 from ..kernel.state_files import DEFAULT_DIRECTORY
 from ..kernel.sysfs import Sysfs, read_text
+from .registered import RegisteredDevice, devices_of, lines_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["DEFAULT_DIRECTORY", "RegisteredDevice", "Registry"]
+    from ..config.device_config import DeviceConfig
+
+__all__ = ["DEFAULT_DIRECTORY", "Registry"]
 
 LOCK_SECONDS = 90.0
 ADDING_BYTES = 128  # a boot id, an index, a number and a diskseq
 BORN_SECONDS = 2.0  # hot_add takes about 1 ms
-
-
-class RegisteredDevice:
-    """One device of ours."""
-
-    __slots__ = ("diskseq", "index", "number", "ready", "settings")
-
-    def __init__(self, index: int, number: int, diskseq: str, ready: bool = False) -> None:
-        self.index: int = index
-        self.number: int = number
-        self.diskseq: str = diskseq
-        self.ready: bool = ready
-        self.settings: dict[str, str] = {}
-        """What was asked for and the kernel does not report."""
 
 
 class Registry:
@@ -96,8 +85,8 @@ class Registry:
         lines = _lines(self.path)
         if lines and lines[0] == f"boot {self._boot()}":
             try:
-                self._parse(lines[1:])
-            except ValueError as err:
+                self.records = devices_of(lines[1:])
+            except (ValueError, InvalidValueError) as err:
                 # To guess which devices are ours would be worse than to do nothing.
                 raise ZramError(
                     f"{self.path}: read the record: it is damaged (remove the file, and the "
@@ -128,19 +117,6 @@ class Registry:
                 continue  # damaged: its own commands say so
             found.update((record.number, path) for record in other.records)
         return found
-
-    def _parse(self, lines: list[str]) -> None:
-        for line in lines:
-            if line.startswith(" ") and self.records:
-                key, _, value = line[1:].partition(" ")
-                self.records[-1].settings[key] = _unescape(value)
-                continue
-            word, index, number, diskseq, ready = line.split(" ")
-            if word != "device" or ready not in ("ready", "begun"):
-                raise ValueError(line)
-            self.records.append(
-                RegisteredDevice(int(index), int(number), diskseq, ready == "ready")
-            )
 
     def _finish_adding(self) -> None:
         """Take up the device that was added just before a killed process could record it."""
@@ -215,11 +191,7 @@ class Registry:
 
     def save(self) -> None:
         """Write the record, at once or not at all."""
-        lines = [f"boot {self._boot()}"]
-        for record in self.records:
-            ready = "ready" if record.ready else "begun"
-            lines.append(f"device {record.index} {record.number} {record.diskseq} {ready}")
-            lines += [f" {key} {_escape(value)}" for key, value in record.settings.items() if value]
+        lines = [f"boot {self._boot()}", *lines_of(self.records)]
         try:
             state_files.write_file(self.path, "\n".join(lines) + "\n")
             # What was being added is in the record now; the number may be another's tomorrow.
@@ -234,7 +206,7 @@ class Registry:
         remedy = "root only" if err.errno in (errno.EACCES, errno.EPERM) else ""
         return from_errno(err.errno or 0, f"{self.path}: keep the record", self.path, remedy=remedy)
 
-    def add_device(self, index: int, settings: dict[str, str]) -> RegisteredDevice:
+    def add_device(self, index: int, settings: DeviceConfig) -> RegisteredDevice:
         """Make a device (hot_add) and record it, with no moment in which it is unknown.
 
         ``settings`` is what it is meant to become.
@@ -319,15 +291,6 @@ def _read_into(source: int, target: int, offset: int) -> None:
         page[0] = page[0]  # in memory and writable from here on: no fault can fail in the call
         if not os.preadv(source, [rest], 0):
             raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-
-def _escape(value: str) -> str:
-    """Keep a value on one line."""
-    return value.replace("%", "%25").replace("\n", "%0a")
-
-
-def _unescape(value: str) -> str:
-    return value.replace("%0a", "\n").replace("%25", "%")
 
 
 def _lines(path: str) -> list[str]:

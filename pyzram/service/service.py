@@ -14,7 +14,6 @@ from ..errors import InvalidValueError, ZramError, ZramOSError
 from ..kernel.sysfs import Sysfs
 from ..limits import total_memory
 from . import plan as planner
-from .diff import settings_of
 from .executor import Executor, StepError
 from .observe import observe
 from .plan import Plan
@@ -195,7 +194,7 @@ class Service:
     def _seen(self, config: Config | None) -> object:
         """Return what steps are silent about: which devices the numbers mean, and the file."""
         ours = [(record.number, record.diskseq) for record in self._registry.records]
-        return ours, config and [settings_of(desired) for desired in config.devices]
+        return ours, config and config.devices
 
 
 def _make_plan(goal: str, config: Config | None, machine: ObservedSystem) -> Plan:

@@ -18,7 +18,6 @@ from ..errors import DeviceNotFoundError, UnsupportedError, from_errno
 from ..external import ProgramError, run_program
 from ..kernel import holders
 from ..units import format_size
-from .diff import settings_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -147,7 +146,7 @@ class Add(Action):
         run = self.run
         if not run.sysfs.has_driver():
             raise UnsupportedError(ENOENT, "no zram driver is loaded", run.sysfs.control)
-        number = run.registry.add_device(self.step.index, settings_of(self.desired)).number
+        number = run.registry.add_device(self.step.index, self.desired).number
         run.made[made_for(self.step)] = number
         node = f"{run.sysfs.dev}/zram{number}"
         wait_until(lambda: os.path.exists(node), node)
@@ -370,7 +369,7 @@ class Ready(Action):
         new = not record.ready and "number" not in step.args
         record.ready = True
         if step.args.get("remember"):
-            record.settings = settings_of(desired)
+            record.settings = desired
         run.registry.save()
         if new and not step.args.get("bridge"):
             size = format_size(desired.disksize)

@@ -128,10 +128,11 @@ def test_a_stop_that_is_terminated_says_what_is(box: Box) -> None:
 
 ADD = """
 import sys
+from pyzram.config.device_config import DeviceConfig
 from pyzram.service.registry import Registry
 with Registry(sys.argv[1], directory=sys.argv[2]) as state:
     print(flush=True)
-    state.add_device(0, {})
+    state.add_device(0, DeviceConfig(0, 1 << 20))
     sys.stdin.read()
 """
 

@@ -9,7 +9,7 @@ import pytest
 
 from pyzram.config.parser import Config, parse_config
 from pyzram.kernel.parse import SwapArea
-from pyzram.service.diff import mount_words, remount_words, settings_of
+from pyzram.service.diff import mount_words, remount_words
 from pyzram.service.observed import ObservedDevice, ObservedSystem
 from pyzram.service.plan import Plan, plan_reload, plan_start, plan_stop
 
@@ -40,7 +40,7 @@ def running(
         mem_used=used // 4,
         area=area,
         mounts=(desired.mount_point,) if desired.mount_point else (),
-        settings=settings_of(desired),
+        settings=desired,
     )
     for name, value in changed.items():
         setattr(device, name, value)
@@ -367,7 +367,7 @@ def test_a_bridge_takes_the_pages_while_the_backing_device_changes_hands() -> No
 def test_start_goes_on_with_the_bridge_of_a_killed_reload() -> None:
     config = conf("ZRAM_SIZE_0=1G\nZRAM_BACKING_DEV_0=/dev/sdb")
     old = running(config, number=5)
-    bridge = running(config, number=6, settings=settings_of(config.devices[0].without_backing()))
+    bridge = running(config, number=6, settings=config.devices[0].without_backing())
     new = running(config, number=7, ready=False)
     begun = running(config, number=7, area=None, ready=False)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pyzram.config.device_config import DeviceConfig
 from pyzram.errors import ZramError, ZramOSError
 from pyzram.kernel.sysfs import Sysfs
 from pyzram.service.registry import Registry
@@ -31,10 +32,10 @@ def state(tmp_path: Path) -> Registry:
 
 def test_a_device_that_is_added_is_recorded(state: Registry) -> None:
     with state:
-        assert state.add_device(0, {"disksize": "4096"}).number == 7
+        assert state.add_device(0, DeviceConfig(0, 4096)).number == 7
     state.load()
     assert [record.number for record in state.records] == [7]
-    assert state.records[0].settings == {"disksize": "4096"}, "known before it is configured"
+    assert state.records[0].settings == DeviceConfig(0, 4096), "known before it is configured"
     assert not os.path.exists(state.adding), "the number may be another's tomorrow"
 
 
@@ -44,7 +45,7 @@ def test_what_hot_add_says_is_not_hidden(state: Registry, monkeypatch: pytest.Mo
 
     monkeypatch.setattr("pyzram.service.registry.os.preadv", refuse)
     with state, pytest.raises(ZramOSError) as caught:
-        state.add_device(0, {})
+        state.add_device(0, DeviceConfig(0, 4096))
     assert caught.value.errno == errno.ENOMEM
 
 
@@ -125,14 +126,14 @@ def test_what_we_keep_is_ours_alone_whatever_the_umask(state: Registry, mask: in
     before = os.umask(mask)
     try:
         with state:
-            state.add_device(0, {"label": "two\nlines %0a"})
+            state.add_device(0, DeviceConfig(0, 4096, label="two\nlines %0a"))
     finally:
         os.umask(before)
     for path in Path(state.directory).rglob("*"):
         wanted = 0o755 if path.is_dir() else 0o600
         assert path.stat().st_mode & 0o7777 == wanted, path
     state.load()
-    assert state.records[0].settings == {"label": "two\nlines %0a"}
+    assert state.records[0].settings == DeviceConfig(0, 4096, label="two\nlines %0a")
 
 
 @pytest.mark.parametrize("what", ["mode", "link", "fifo", "folder"])
@@ -140,7 +141,7 @@ def test_a_record_that_others_could_have_written_is_not_believed(
     state: Registry, what: str
 ) -> None:
     with state:
-        state.add_device(0, {})
+        state.add_device(0, DeviceConfig(0, 4096))
     path = Path(state.path)
     if what == "mode":
         path.chmod(0o622)
@@ -164,7 +165,7 @@ def test_what_cannot_be_read_is_not_gone(
     state: Registry, monkeypatch: pytest.MonkeyPatch, code: int, path: str
 ) -> None:
     with state:
-        state.add_device(0, {})
+        state.add_device(0, DeviceConfig(0, 4096))
     real = os.open
 
     def refuse(name: str, *words: object, **more: object) -> int:
