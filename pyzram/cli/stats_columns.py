@@ -39,7 +39,7 @@ ELEVEN = (
     "avg_compr_ratio",
     "mem_overhead",
 )
-# What today's kernels tell: new ones come at the end.
+# What today's kernels tell.
 TODAY = (
     "comp_algorithm",
     "recomp_algorithm",
@@ -68,10 +68,13 @@ TODAY = (
     "fill",
 )
 # The block layer's file comes last, for those who want all of it.
-COLUMNS = tuple(BY_NAME[name] for name in ("name", *ELEVEN, *TODAY, *of_file("stat")))
+LAST = of_file("stat")
+# Figures that have no place above, as one that a new kernel has brought.
+NEW = tuple(name for name in BY_NAME if name not in ("name", *ELEVEN, *TODAY, *LAST))
+COLUMNS = tuple(BY_NAME[name] for name in ("name", *ELEVEN, *TODAY, *NEW, *LAST))
 HISTORIC = tuple(BY_NAME[name] for name in ELEVEN)
 # comp_ratio says the same as avg_compr_ratio and mem_overhead, fill the same as others.
-MODERN = tuple(BY_NAME[name] for name in TODAY if name not in ("comp_ratio", "fill"))
+MODERN = tuple(BY_NAME[name] for name in (*TODAY, *NEW) if name not in ("comp_ratio", "fill"))
 BLOCK = HISTORIC + MODERN
 DEFAULT = tuple(
     BY_NAME[name]

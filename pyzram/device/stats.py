@@ -32,6 +32,8 @@ class _Figures(Record):
 
     The generated ``__init__`` of a frozen dataclass sets each field by a call of its own; a
     reader in a loop feels that, so :meth:`_of` does without.
+
+    What Linux 6.1 does not have comes last, with ``None`` as its default.
     """
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
@@ -43,25 +45,40 @@ class _Figures(Record):
         self = cls.__new__(cls)
         names = cls.__dataclass_fields__
         if len(numbers) < len(names):
-            raise UnsupportedError(
-                errno.EOPNOTSUPP,
-                f"{cls._file}: {len(numbers)} figures where Linux 6.1 has {len(names)}: "
-                "this kernel is too old",
-            )
+            self.__dict__.update(cls._newer(len(numbers)))
         self.__dict__.update(zip(names, numbers, strict=False))
         return self
 
-    def as_dict(self) -> dict[str, int]:
+    @classmethod
+    def _newer(cls, count: int) -> dict[str, None]:
+        """Return the figures that a kernel with ``count`` of them does not have."""
+        every = cls.__dataclass_fields__
+        needed = sum(figure.default is not None for figure in every.values())
+        if count < needed:
+            raise UnsupportedError(
+                errno.EOPNOTSUPP,
+                f"{cls._file}: {count} figures where Linux 6.1 has {needed}: this kernel is too "
+                "old",
+            )
+        return dict.fromkeys([*every][count:])
+
+    def as_dict(self) -> dict[str, int | None]:
         """Return the figures by name, for JSON; :meth:`from_dict` takes them back."""
         return dict(self.__dict__)
 
     def _minus(self, before: Self) -> Self:
         return type(self)(
-            **{name: value - getattr(before, name) for name, value in self.__dict__.items()}
+            **{
+                name: None if None in (now, then) else now - then
+                for name, now in self.__dict__.items()
+                for then in (getattr(before, name),)
+            }
         )
 
     def _restarted(self, before: Self) -> bool:
-        return any(getattr(self, name) < getattr(before, name) for name in self._counters)
+        return any(
+            (getattr(self, name) or 0) < (getattr(before, name) or 0) for name in self._counters
+        )
 
 
 def _ratio(part: int, whole: int) -> float | None:

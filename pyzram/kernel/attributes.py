@@ -13,7 +13,7 @@ import os
 
 from ..errors import DeviceNotFoundError
 from . import holders, parse
-from .figures import BY_NAME, of_file
+from .figures import BY_NAME, TEXT, of_file
 from .sysfs import Sysfs, is_there, read_if_there, read_text, readers_wait
 
 TYPE_CHECKING = False
@@ -37,9 +37,9 @@ def _word(key: str) -> Callable[[str], dict[str, Any]]:
     return lambda text: {key: text.removesuffix("\n")}
 
 
-# File below the device to the parser of what it tells.
+# File below the device to the parser of what it tells. One that tells a single figure of the table
+# has none: the figure's unit says whether that is a number.
 PARSERS: dict[str, Callable[[str], dict[str, Any]]] = {
-    "disksize": _int("disksize"),
     "stat": parse.parse_block_stat,
     "mm_stat": parse.parse_mm_stat,
     "io_stat": parse.parse_io_stat,
@@ -47,12 +47,20 @@ PARSERS: dict[str, Callable[[str], dict[str, Any]]] = {
     "debug_stat": parse.parse_debug_stat,
     "comp_algorithm": lambda text: {"comp_algorithm": parse.parse_algorithms(text)[0]},
     "recomp_algorithm": lambda text: {"recomp_algorithm": parse.parse_recomp_algorithms(text)},
-    "max_comp_streams": _int("max_comp_streams"),
-    "backing_dev": _word("backing_dev"),
     "writeback_limit": _int("writeback_limit"),
     "writeback_limit_enable": _int("writeback_limit_enable"),
     "dev": _word("dev"),
 }
+
+
+def parser_of(file: str) -> Callable[[str], dict[str, Any]]:
+    """Return what takes a file below the device apart."""
+    if file in PARSERS:
+        return PARSERS[file]
+    (name,) = of_file(file)
+    return _word(name) if BY_NAME[name].unit == TEXT else _int(name)
+
+
 SWAP = ("swap_size", "swap_used", "swap_priority")
 
 
@@ -123,7 +131,7 @@ class Attributes(dict[str, "Any"]):
         try:
             text = self._reader.read(self, file)
             if text is not None:
-                self.update(PARSERS[file](text))
+                self.update(parser_of(file)(text))
                 return
         except DeviceNotFoundError:
             raise
