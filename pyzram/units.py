@@ -132,6 +132,22 @@ def format_size(value: int) -> str:
     )
 
 
+def shortest_size(text: str) -> str:
+    """Write a size as it is printed elsewhere, ``1G`` for ``1024M``, where that says the same.
+
+    Expressions, percentages and numbers without a suffix stay as they are.
+    """
+    word = text.strip()
+    if not word or word[-1] not in SUFFIXES + SUFFIXES.lower() + "Bb":
+        return text
+    try:
+        value = parse_size(word)
+    except InvalidValueError:
+        return text
+    short = format_size(value)
+    return short if parse_size(short) == value else text
+
+
 def format_count(count: int, one: str, more: str = "") -> str:
     """A count with its noun, ``1 page`` or ``2 pages``; ``more`` where an ``s`` does not do."""
     return f"{count} {one if count == 1 else more or one + 's'}"

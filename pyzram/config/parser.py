@@ -15,7 +15,7 @@ from ..errors import InvalidValueError
 from ..kernel.opened import resolve
 from ..limits import PAGE_SIZE, page_up
 from ..text import short
-from ..units import DIGITS_MAX, format_size
+from ..units import DIGITS_MAX, format_size, shortest_size
 from ..value import FrozenDict, Value
 from .device_config import DEFAULT_FSTYPE, DEFAULT_PRIORITY, Choice, DeviceConfig
 from .layers import DEFAULT_PATH, read_layers
@@ -57,6 +57,10 @@ MIB = 1 << 20
 MEM_LIMIT_PART = 16
 # Beyond this, even data that compress well fill the memory first.
 SIZE_TIMES_RAM = 4
+SIZES = (
+    *("ZRAM_SIZE_", "ZRAM_MEM_LIMIT_", "ZRAM_HOST_MEMORY_LIMIT_", "ZRAM_WRITEBACK_LIMIT_"),
+    "TEND_BUDGET",
+)
 
 
 class ConfigError(InvalidValueError):
@@ -146,13 +150,18 @@ class Config(Value):
     def _told(self, indexes: Container[int] | None = None) -> list[str]:
         """Return a line for each value that was set: what, and in which line of which file.
 
+        A size is written as all that is printed: ``1G``, also where the file has ``1024M``.
+
         ``indexes`` are the devices to tell of, with what is for all devices; ``None`` for all.
         """
         lines = []
         for name, place in self.sources.items():
             digits = name.rpartition("_")[2]
             if indexes is None or not digits.isdigit() or int(digits) in indexes:
-                lines.append(f"{name}={self.texts.get(name, '')} ({place})")
+                text = self.texts.get(name, "")
+                if name.startswith(SIZES):
+                    text = shortest_size(text)
+                lines.append(f"{name}={text} ({place})")
         return lines
 
     def device(self, index: int) -> DeviceConfig:

@@ -10,7 +10,7 @@ from ..errors import DeviceNotFoundError, from_errno
 from ..limits import SECTOR_SIZE
 from ..text import quote
 from .parse import parse_mountinfo, parse_swaps
-from .sysfs import Sysfs, is_there, read_text
+from .sysfs import Sysfs, is_there, pass_over, read_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -173,8 +173,8 @@ def openers(sysfs: Sysfs, name: str) -> list[str]:
         try:
             if any(_leads_to(f"{directory}/{fd}", name) for fd in os.listdir(directory)):
                 found.append(process_name(sysfs, pid))
-        except OSError:
-            continue  # gone, or not ours to look at
+        except OSError as err:
+            pass_over(err)
     return found
 
 
@@ -226,13 +226,17 @@ def _btrfs(sysfs: Sysfs, name: str) -> list[str]:
 
 
 def mounted_elsewhere(sysfs: Sysfs, name: str) -> list[str]:
-    """Return mounts of other mount namespaces, as far as the caller may look."""
+    """Return mounts of other mount namespaces, as far as the caller may look.
+
+    Raises:
+        ZramOSError: a look at a process failed that is there and may be looked at.
+    """
     found: list[str] = []
     try:
         number = device_number(sysfs, name)
         seen = {os.readlink(sysfs.path("proc/self/ns/mnt"))}
-    except OSError:
-        return found
+    except (DeviceNotFoundError, FileNotFoundError):
+        return found  # no device, or a kernel without such namespaces
     for pid in filter(str.isdigit, os.listdir(sysfs.path("proc"))):
         try:
             namespace = os.readlink(sysfs.path("proc", pid, "ns/mnt"))
@@ -242,8 +246,13 @@ def mounted_elsewhere(sysfs: Sysfs, name: str) -> list[str]:
             table = parse_mountinfo(sysfs.read(f"proc/{pid}/mountinfo"))
             there = mounts_by_device(sysfs, table).get(number, [])
             who = process_name(sysfs, pid)
-        except OSError:
-            continue  # gone, or not ours to look at
+        except OSError as err:
+            try:
+                pass_over(err)
+            except OSError:
+                what = f"{name}: look whether process {pid} has it mounted"
+                raise from_errno(err.errno or 0, what, err.filename) from err
+            continue
         found += [
             f"mounted on {quote(mount.point)} in the mount namespace of {who}" for mount in there
         ]
@@ -251,7 +260,19 @@ def mounted_elsewhere(sysfs: Sysfs, name: str) -> list[str]:
 
 
 def describe(sysfs: Sysfs, name: str) -> str:
-    """Return one phrase that names every user found, or the empty string."""
-    phrases = claims(sysfs, name) + mounted_elsewhere(sysfs, name)
-    phrases += [f"open in {process}" for process in openers(sysfs, name)]
+    """Return one phrase that names every user found, or the empty string.
+
+    It explains what the kernel has refused, so that something cannot be read is said in it and
+    takes the place of nothing.
+    """
+    phrases: list[str] = []
+    for look in (claims, mounted_elsewhere, _open_in):
+        try:
+            phrases += look(sysfs, name)
+        except OSError as err:
+            phrases.append(f"more cannot be told: {err.strerror or err}")
     return ", ".join(phrases)
+
+
+def _open_in(sysfs: Sysfs, name: str) -> list[str]:
+    return [f"open in {process}" for process in openers(sysfs, name)]

@@ -20,6 +20,17 @@ GONE = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ESRCH)
 DIGITS_MAX = 10
 
 
+def pass_over(err: OSError) -> None:
+    """Go on without a process that has exited, or that is not ours to look at.
+
+    Raises:
+        OSError: the same, if it is another one, which tells nothing of the process.
+    """
+    # EINVAL is what the tables of mounts answer of one that is about to exit.
+    if err.errno not in (*GONE, errno.EINVAL, errno.EACCES, errno.EPERM):
+        raise err
+
+
 def read_text(path: str, *, dir_fd: int | None = None) -> str:
     """Read a kernel file whole; the OSError is the kernel's own."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=dir_fd)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .. import _native
 from ..kernel.parse import parse_mountinfo
-from ..kernel.sysfs import read_text
+from ..kernel.sysfs import pass_over, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -90,7 +90,8 @@ class MemoryDevices:
             if space in self._spaces:
                 return False
             mounts = parse_mountinfo(read_text(f"{folder}/mountinfo", dir_fd=dir_fd))
-        except OSError:
+        except OSError as err:
+            pass_over(err)
             return False  # without mounts to see, memory without a mount is still found
         self._spaces.add(space)
         for mount in mounts:

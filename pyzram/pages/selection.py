@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import from_errno
 from ..kernel.parse import parse_mountinfo
-from ..kernel.sysfs import read_text
+from ..kernel.sysfs import pass_over, read_text
 from .process import Process, all_processes
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def table() -> dict[int, Row]:
             with Process(pid) as process:
                 if not process.is_kernel:
                     rows[pid] = Row(pid, process.parent, process.name)
-        except OSError:
-            continue
+        except OSError as err:
+            pass_over(err)
     return rows
 
 
@@ -78,7 +78,8 @@ def _is_called(row: Row, name: str) -> bool:
         return False
     try:
         return os.path.basename(os.readlink(f"/proc/{row.pid}/exe")) == name
-    except OSError:
+    except OSError as err:
+        pass_over(err)
         return False
 
 
@@ -165,6 +166,6 @@ def _those(chosen: Callable[[int], bool]) -> list[int]:
         try:
             if chosen(pid):
                 found.append(pid)
-        except OSError:
-            continue  # it has exited
+        except OSError as err:
+            pass_over(err)
     return found

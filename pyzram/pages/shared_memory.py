@@ -12,6 +12,7 @@ import os
 from typing import TYPE_CHECKING
 
 from .. import _native
+from ..kernel.sysfs import pass_over
 from ..limits import PAGE_SIZE
 from .mappings import device_text, internal_device
 from .process import Process, turned
@@ -47,8 +48,8 @@ class SharedMemory:
             with Process(found.pid) as process:
                 if process.start_time == found.start_time:
                     self.add_mappings(process, found.shared)
-        except OSError:
-            pass
+        except OSError as err:
+            pass_over(err)
 
     def add_mappings(self, process: Process, shared: Iterable[tuple[Mapping, bool]]) -> None:
         """Add mappings of a process, each with whether it is locked.

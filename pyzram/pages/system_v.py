@@ -25,7 +25,7 @@ def segments(path: str = "/proc/sysvipc/shm") -> list[Segment]:
     """System V segments of this IPC namespace; none where the kernel has them not."""
     try:
         lines = read_text(path).split("\n")
-    except OSError:
+    except FileNotFoundError:
         return []
     columns = {name: i for i, name in enumerate(lines[0].split())}
     found = []
@@ -45,5 +45,5 @@ def last_detach_destroys() -> bool:
     """Whether who lets go of a segment last takes it away (kernel.shm_rmid_forced)."""
     try:
         return read_text("/proc/sys/kernel/shm_rmid_forced").strip() != "0"
-    except OSError:
+    except FileNotFoundError:
         return True

@@ -8,7 +8,7 @@ import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..kernel.parse import parse_mountinfo
-from ..kernel.sysfs import read_text
+from ..kernel.sysfs import pass_over, read_text
 from .mappings import device_text, mapped_number
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ def tmpfs_mounts(pid: str = "self", root: str = "") -> list[TmpfsMount]:
     """Mounts of tmpfs that a process sees; none if that cannot be told."""
     try:
         mounts = parse_mountinfo(read_text(f"/proc/{pid}/mountinfo"))
-    except OSError:
+    except OSError as err:
+        pass_over(err)
         return []
     return [
         TmpfsMount(
@@ -48,7 +49,8 @@ def tmpfs_files(pids: list[int]) -> Iterator[tuple[str, os.stat_result]]:
     for pid, root in views:
         try:
             space = os.readlink(f"/proc/{pid}/ns/mnt")
-        except OSError:
+        except OSError as err:
+            pass_over(err)
             continue
         if space in spaces:
             continue

@@ -536,6 +536,21 @@ def test_the_administrators_files_override_the_distributions(places: Path) -> No
     assert found.warnings == ()  # overriding is what they are for
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["ZRAM_SIZE_0", "ZRAM_MEM_LIMIT_0", "ZRAM_HOST_MEMORY_LIMIT_0", "TEND_BUDGET"],
+)
+@pytest.mark.parametrize("size", ["1024M", "1G", "1GiB", "1048576K", "1024m", "1073741824B"])
+def test_a_size_is_told_alike_however_it_is_written(name: str, size: str) -> None:
+    assert parse(f"{name}={size}\n").told() == [f"{name}=1G (zram:1)"]
+
+
+@pytest.mark.parametrize("size", ["50%", "min(ram/2, 1024M)", "1048576", "1000MB", "ram", "1.33G"])
+def test_what_has_no_shorter_size_is_told_as_it_is_written(size: str) -> None:
+    (line,) = parse(f'ZRAM_MEM_LIMIT_0="{size}"\n').told()
+    assert line == f"ZRAM_MEM_LIMIT_0={size} (zram:1)"
+
+
 def test_an_empty_value_takes_the_distributions_back(places: Path) -> None:
     (places / "usr").write_text("ZRAM_PRIORITY_0=1\n")
     (places / "etc").write_text("ZRAM_PRIORITY_0=\n")

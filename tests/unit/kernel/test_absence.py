@@ -21,7 +21,16 @@ from pyzram.doctor.snapshot import take_snapshot
 from pyzram.errors import ZramOSError
 from pyzram.kernel import holders
 from pyzram.kernel.attributes import AttributeReader, Attributes
-from pyzram.kernel.sysfs import Sysfs, is_there, read_if_there, resume_device, zswap_enabled
+from pyzram.kernel.sysfs import (
+    Sysfs,
+    is_there,
+    pass_over,
+    read_if_there,
+    resume_device,
+    zswap_enabled,
+)
+from pyzram.pages import mappings, selection, tmpfs
+from pyzram.pages.system_v import segments
 from pyzram.service import obstacles
 from pyzram.service.observe import container, observe
 from pyzram.service.registry import Registry
@@ -47,9 +56,15 @@ def root(tmp_path: Path) -> Path:
         "sys/block/zram3/comp_algorithm": "[lz4]\n",
         "proc/meminfo": "MemTotal: 1 kB\nMemAvailable: 1 kB\n",
         "proc/self/mountinfo": "",
+        "proc/self/ns/mnt": "",
+        "proc/8/ns/mnt": "",
+        "proc/8/comm": "other\n",
         "proc/swaps": "Filename Type Size Used Priority\n",
     }.items():
         put(tmp_path, name, text)
+    for pid, space in (("self", 1), ("8", 2)):
+        (tmp_path / f"proc/{pid}/ns/mnt").unlink()
+        (tmp_path / f"proc/{pid}/ns/mnt").symlink_to(f"mnt:[{space}]")
     return tmp_path
 
 
@@ -92,6 +107,19 @@ LOOKS: dict[str, tuple[Look, str, str, object]] = {
         "folder",
         [],
     ),
+    "mounts of others": (
+        lambda root: holders.mounted_elsewhere(Sysfs(str(root)), "zram3"),
+        "proc/8/mountinfo",
+        "folder",
+        [],
+    ),
+    "who has it open": (
+        lambda root: holders.openers(Sysfs(str(root)), "zram3"),
+        "proc/7/fd",
+        "loop",
+        [],
+    ),
+    "segments of System V": (lambda root: segments(f"{root}/shm"), "shm", "folder", []),
     "loop": (
         lambda root: backing_file("loop5", sysfs=Sysfs(str(root))),
         "sys/block/loop5/loop/backing_file",
@@ -133,6 +161,38 @@ LOOKS: dict[str, tuple[Look, str, str, object]] = {
 }
 
 
+def test_a_process_that_exits_or_is_not_ours_is_passed_over() -> None:
+    for code in (errno.ENOENT, errno.ESRCH, errno.EINVAL, errno.EACCES, errno.EPERM):
+        pass_over(OSError(code, ""))
+    for code in (errno.EIO, errno.ENOMEM, errno.EMFILE, errno.EINTR):
+        with pytest.raises(OSError) as caught:
+            pass_over(OSError(code, ""))
+        assert caught.value.errno == code
+
+
+@pytest.mark.parametrize("call", ["table", "tmpfs_mounts", "see"])
+@pytest.mark.parametrize("code", [errno.EIO, errno.ESRCH])
+def test_a_process_that_cannot_be_read_is_not_one_that_has_gone(
+    monkeypatch: pytest.MonkeyPatch, call: str, code: int
+) -> None:
+    def fails(*_words: object, **_more: object) -> str:
+        raise OSError(code, os.strerror(code))
+
+    look: dict[str, tuple[object, str, Callable[[], object], object]] = {
+        "table": (selection, "Process", selection.table, {}),
+        "tmpfs_mounts": (tmpfs, "read_text", tmpfs.tmpfs_mounts, []),
+        "see": (mappings, "read_text", lambda: mappings.MemoryDevices().see("/proc/self"), False),
+    }
+    module, name, ask, nothing = look[call]
+    monkeypatch.setattr(module, name, fails)
+    if code == errno.ESRCH:
+        assert ask() == nothing
+    else:
+        with pytest.raises(OSError) as caught:
+            ask()
+        assert caught.value.errno == code
+
+
 @pytest.mark.parametrize("what", LOOKS)
 def test_what_cannot_be_read_is_told(root: Path, what: str) -> None:
     look, path, kind, absent = LOOKS[what]
@@ -141,6 +201,16 @@ def test_what_cannot_be_read_is_told(root: Path, what: str) -> None:
     with pytest.raises(OSError) as caught:
         look(root)
     assert caught.value.errno in (errno.EISDIR, errno.ELOOP)
+
+
+def test_what_cannot_be_told_of_a_busy_device_hides_no_refusal(root: Path) -> None:
+    put(root, "proc/swaps", "Filename Type Size Used Priority\n/dev/zram3 partition 4 0 5\n")
+    assert holders.describe(Sysfs(str(root)), "zram3") == "active swap"
+    spoil(root, "proc/8/mountinfo", "folder")
+    said = holders.describe(Sysfs(str(root)), "zram3")
+    assert said.startswith("active swap, more cannot be told: ")
+    assert "process 8" in said
+    assert said.endswith("Is a directory")
 
 
 def test_a_drop_in_that_leads_nowhere_is_no_absent_configuration(root: Path) -> None:
