@@ -15,6 +15,12 @@ from .conftest import TREE, run, succeed
 
 pytestmark = pytest.mark.slow
 NEEDED = {"dpkg-checkbuilddeps": "dpkg-dev", "lintian": "lintian"}
+# What root is not to run: installers write the scripts' first line anew, without -I.
+THEIRS = (
+    "mkdir -p /run/theirs; for name in pyzram json cffi; do "
+    "echo 'raise SystemExit(\"of somebody else\")' >/run/theirs/$name.py; done; "
+    "export PYTHONPATH=/run/theirs; "
+)
 TOOLS = "$debs/python3-pyzram_*.deb $debs/pyzram_*.deb"
 SERVICE = "$debs/pyzram-service_*.deb"
 INSTALL = "apt-get -qq -y --no-install-recommends install"
@@ -68,14 +74,15 @@ def test_lintian_has_nothing_to_say(built: Path) -> None:
     assert succeed("lintian", *options, changes, env=environment) == ""
 
 
-def test_the_tools_alone_start_nothing(fresh, version: str) -> None:
+def test_the_tools_alone_start_nothing_and_run_no_code_of_others(fresh, version: str) -> None:
     answer = fresh(
         f"{INSTALL} {TOOLS} >/run/log 2>&1; "
         "zram_stats --version; pyzram --version; python3 -c 'import pyzram._native'; "
+        f"{THEIRS}zram_stats --version; pyzram --version; unset PYTHONPATH; rm -r /run/theirs; "
         "find /etc -name '*zram*'; find /lib/systemd /usr/lib/systemd -name '*zram*.service'; "
         f"{PURGE}; {NOTHING_LEFT}"
     )
-    assert answer.splitlines() == [f"zram_stats (pyzram) {version}", f"pyzram {version}"]
+    assert answer.splitlines() == 2 * [f"zram_stats (pyzram) {version}", f"pyzram {version}"]
 
 
 def test_all_of_it_installs_runs_and_purges_leaving_nothing(on_machine) -> None:

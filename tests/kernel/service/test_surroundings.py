@@ -7,11 +7,12 @@ import os
 import resource
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from kernel.box import SMALL, Box, diskseq
+from kernel.box import SMALL, Box, checked, diskseq, forked
 from kernel.conftest import OwnDevice, drop_device
 from kernel.memory_cgroup import WHY_NOT, MemoryCgroup
 
@@ -143,6 +144,41 @@ def test_clocks_that_jump_between_commands(box: Box, jump: int) -> None:
     assert box.numbers() != [number]
     assert box.run(*words, *box.command("status")).returncode == 0
     box.fine("stop")
+    assert box.numbers() == []
+
+
+def clocks_jump(by: float) -> None:
+    """From now on each look at a clock of this process is so many seconds past the one before."""
+    passed = 0.0
+
+    def jumping(clock: Callable[[], float]) -> Callable[[], float]:
+        def look() -> float:
+            nonlocal passed
+            passed += by
+            return clock() + passed
+
+        return look
+
+    time.monotonic = jumping(time.monotonic)
+    time.time = jumping(time.time)
+
+
+@pytest.mark.parametrize("by", [10_000_000, -10_000_000, 31])
+def test_clocks_that_jump_within_a_command(box: Box, by: float) -> None:
+    """As after a suspend between two instructions, or where somebody sets the time."""
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = ["-c", str(box.conf), *words]
+        return checked(forked(command, box.env, lambda: clocks_jump(by)))
+
+    assert run("start").returncode == 0
+    assert run("status").returncode == 0
+    box.write("ZRAM_SIZE_0=96M\nZRAM_PRIORITY_0=1\n")
+    done = run("reload")
+    assert done.returncode == 0, done.stderr
+    assert [row["disksize"] for row in box.rows()] == [96 << 20]
+    done = run("stop")
+    assert done.returncode == 0, done.stderr
     assert box.numbers() == []
 
 
