@@ -166,7 +166,7 @@ for i in range(20):
 def test_shared_memory_counts_and_files_do_not(method):
     # Not a file of ours: temporary folders are often in memory, where files do count.
     maps = Path("/proc/self/maps").read_text().split("\n")
-    # An upgrade may have taken one away meanwhile.
+    # What another test loaded, or an upgrade replaced, is gone from its folder.
     mapped = {line.split()[-1] for line in maps if ".so" in line and "(deleted)" not in line}
     name = max(mapped, key=os.path.getsize)
     body = f"""
