@@ -164,13 +164,19 @@ def test_pip_installs_it_where_there_is_no_compiler(
         "! command -v cc gcc pkg-config; cd /run; python3 -m venv venv; "
         "venv/bin/pip --isolated install --quiet --no-index --find-links /mnt pyzram; "
         "PATH=/run/venv/bin:$PATH; zram_stats --version; "
+        # pip writes the script's first line anew, without -I; root runs no code of others still.
+        "head -1 /run/venv/bin/pyzram; mkdir theirs; "
+        "echo 'raise SystemExit(1)' | tee theirs/pyzram.py >theirs/cffi.py; "
+        "PYTHONPATH=/run/theirs pyzram --version; "
         "pyzram estimate --json /bin/sh >/dev/null; "
         "python -c 'import pyzram._native; print(open(\"/proc/self/maps\").read())' | "
         "grep -oE '/[^ ]*lib(lz4|zstd)[^ ]*' | sort -u; ls venv/share/man/man8/zram_stats.8",
         root=bare_root,
         shared=wheels,
     )
-    said, lz4, zstd, manual = answer.splitlines()
+    said, first_line, again, lz4, zstd, manual = answer.splitlines()
+    assert first_line == "#!/run/venv/bin/python3"
+    assert again == f"pyzram {version}"
     assert said == f"zram_stats (pyzram) {version}"
     assert "/pyzram.libs/liblz4" in lz4
     assert "/pyzram.libs/libzstd" in zstd
