@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import stat
 import subprocess
 from pathlib import Path
+
+from vm.archive import UnavailableError
 
 from .generator import NOBODY, tool
 
@@ -116,9 +117,8 @@ class ScriptRoot:
         enter = self.folder.with_suffix(".enter")
         enter.write_text(ENTER.format(root=self.folder, links=links, command=command))
         enter.chmod(0o644)
-        drop = [tool("setpriv"), f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
         return subprocess.run(
-            [*(drop if os.geteuid() == 0 else ()), tool("unshare"), "-r", "-m", "sh", str(enter)],
+            [*as_nobody(), "sh", str(enter)],
             capture_output=True,
             text=True,
             errors="replace",
@@ -227,9 +227,17 @@ TAKE = {
 }
 
 
-def can_enter() -> str:
-    """Why a script cannot be run apart from this machine, or nothing."""
-    if shutil.which("unshare") is None:
-        return "needs unshare"
-    done = subprocess.run(["unshare", "-r", "-m", "true"], capture_output=True, check=False)
-    return done.stderr.decode(errors="replace").strip() if done.returncode else ""
+def can_enter(folder: Path) -> str:
+    """Why a script in a folder cannot be run apart from this machine, or nothing."""
+    try:
+        command = [*as_nobody(), "ls", str(folder)]
+    except UnavailableError as err:
+        return str(err)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stderr.strip() if done.returncode else ""
+
+
+def as_nobody() -> list[str]:
+    """What goes before a command that is to be root of a namespace and nobody outside."""
+    drop = [tool("setpriv"), f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    return [*(drop if os.geteuid() == 0 else ()), tool("unshare"), "-r", "-m"]

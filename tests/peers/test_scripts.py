@@ -268,7 +268,7 @@ def place() -> Iterator[Path]:
 
 def ask(name: str, folder: Path, text: str) -> list[Settings]:
     """What the tool makes of a file."""
-    if why := can_enter():
+    if why := can_enter(folder):
         pytest.skip(f"no namespace for it: {why}")
     if os.geteuid() and name != "zram-tools":
         pytest.skip("needs root, for device nodes")
@@ -354,7 +354,7 @@ def test_a_share_of_the_memory_is_what_free_and_awk_make_of_it(
     total: Count, place: Path, command: str
 ) -> None:
     """Of zram-init's size, by the programs that such a command calls."""
-    if why := can_enter():
+    if why := can_enter(place):
         pytest.skip(f"no namespace for it: {why}")
     script = f"size0={command}\necho $size0\n"
     root = ScriptRoot(place / "root", {"peer/share": script}, RAM_KIB)
