@@ -9,6 +9,9 @@ monitoring/.
 
     bench/fleet.py --machines 100 1000 10000 --extrapolate 50000
 
+With ``--only`` machines have the metrics of that name alone, and what asks for others is left out:
+a fleet too large to be scraped whole beside other work can still be asked a few questions.
+
 Both run on this machine, so the figures are those of a Prometheus that has to share it. A panel is
 asked for 360 points, as many as six hours have at one a minute. Time is the processor's, as
 Prometheus counts its own, so other work on the machine does not show in it.
@@ -48,14 +51,15 @@ UNWELL = 50
 GROWING = ("series", "samples_per_second", "memory_mib", "cpu_percent", "rules_s", "alerts_s")
 
 
-def textfiles(folder: Path, kernel: str) -> str:
+def textfiles(folder: Path, kernel: str, only: re.Pattern[str]) -> str:
     """All files of a machine like a captured one, as node_exporter merges them."""
     here = Machine(folder / "root", kernel)
     here.swap("/dev/zram0 partition 65532 1468 100")
     here.block("loop7", 1 << 21)
     texts = write_all(here, folder)
-    merged = "".join(dict.fromkeys("".join(texts.values()).splitlines(keepends=True)))
-    return merged + "node_textfile_scrape_error 0\n"
+    lines = dict.fromkeys("".join(texts.values()).splitlines(keepends=True))
+    kept = [line for line in lines if only.search(re.sub("^# (HELP|TYPE) ", "", line))]
+    return "".join(kept) + "node_textfile_scrape_error 0\n"
 
 
 class Machines:
@@ -149,7 +153,9 @@ def own(prometheus: Prometheus, name: str) -> float:
     return float(found[1])
 
 
-def measure(count: int, texts: list[str], interval: int, rounds: int) -> dict[str, Any]:
+def measure(
+    count: int, texts: list[str], interval: int, rounds: int, only: re.Pattern[str]
+) -> dict[str, Any]:
     """One fleet: what was seen in the last half of the rounds, and each panel asked for once."""
     with tempfile.TemporaryDirectory() as top:
         folder = Path(top)
@@ -166,14 +172,19 @@ def measure(count: int, texts: list[str], interval: int, rounds: int) -> dict[st
                 time.sleep(interval * rounds / 2)
                 cpu = own(prometheus, CPU) - cpu
                 cpu /= time.monotonic() - started
-                return look(prometheus, interval, rounds, {"machines": count, "cpu": cpu})
+                found = {"machines": count, "cpu": cpu}
+                return look(prometheus, interval, rounds, found, only)
         finally:
             server.terminate()
             server.join()
 
 
 def look(
-    prometheus: Prometheus, interval: int, rounds: int, found: dict[str, Any]
+    prometheus: Prometheus,
+    interval: int,
+    rounds: int,
+    found: dict[str, Any],
+    only: re.Pattern[str],
 ) -> dict[str, Any]:
     """What is known of it now."""
     scraped = prometheus.query("sum(scrape_samples_scraped)")[0]["value"][1]
@@ -185,6 +196,8 @@ def look(
         cpu_percent=100 * found.pop("cpu"),
     )
     rules = [rule for group in prometheus.api("rules")["groups"] for rule in group["rules"]]
+    recorded = {rule["name"]: rule["query"] for rule in rules if rule["type"] == "recording"}
+    rules = [rule for rule in rules if answered(rule["query"], recorded, only)]
     instants = {rule["name"]: [(rule["query"], True)] for rule in rules}
     span = interval * rounds
     background = found["cpu_percent"] / 100
@@ -192,9 +205,22 @@ def look(
     for key, kind in (("rules_s", "recording"), ("alerts_s", "alerting")):
         of_kind = [rule["name"] for rule in rules if rule["type"] == kind]
         found[key] = sum(found["rules"][name] for name in of_kind)
-    shown = panels(MONITORING / "dashboard.json")
+    shown = {
+        name: queries
+        for name, queries in panels(MONITORING / "dashboard.json").items()
+        if all(answered(query, recorded, only) for query, _ in queries)
+    }
     found["panels"] = {n: ask(prometheus, q, span, background) for n, q in shown.items()}
     return found
+
+
+def answered(query: str, recorded: dict[str, str], only: re.Pattern[str]) -> bool:
+    """Whether all metrics that a query asks for are there."""
+    for name in re.findall(r"[\w:]*zram_[\w:]*", query):
+        there = answered(recorded[name], recorded, only) if name in recorded else only.search(name)
+        if not there:
+            return False
+    return True
 
 
 def ask(
@@ -262,6 +288,7 @@ def main() -> int:
     parser.add_argument("--interval", type=int, default=60, help="seconds between scrapes")
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--extrapolate", type=int, nargs="*", default=[], metavar="MACHINES")
+    parser.add_argument("--only", type=re.compile, default="", metavar="REGEX")
     parser.add_argument("--json", type=Path, help="keep what was measured in this file")
     parser.add_argument("--read", type=Path, help="begin with what was kept in this file")
     given = parser.parse_args()
@@ -269,9 +296,9 @@ def main() -> int:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a connection for each machine
     with tempfile.TemporaryDirectory() as top:
-        texts = [textfiles(Path(top) / kernel, kernel) for kernel in KERNELS]
+        texts = [textfiles(Path(top) / kernel, kernel, given.only) for kernel in KERNELS]
     for count in given.machines:
-        points.append(measure(count, texts, given.interval, given.rounds))
+        points.append(measure(count, texts, given.interval, given.rounds, given.only))
         if points[-1]["up"] != count:
             print(f"only {points[-1]['up']} of {count} machines answered", file=sys.stderr)
         if given.json:

@@ -236,6 +236,83 @@ daemon.wait()
             assert row[key] == want.get((name, device))
 
 
+def test_zabbix_makes_items_of_it(folder):
+    """Its proxy asks the agent, and takes the text apart with the JSONPaths of docs/collectors.md.
+
+    The proxy does what the server does with a value; the items, which a frontend would make, are
+    written into its database.
+    """
+    page = (TREE / "docs/collectors.md").read_text()
+    discovery, prototype = re.findall(r"`(\$\.zram_stats[^`]*)`", page)
+    assert "{#ZRAM}" in prototype and "mem_used_total" in prototype
+    paths = [discovery]
+    for device in ("zram0", "zram1"):
+        for key in ZABBIX.values():
+            paths.append(prototype.replace("{#ZRAM}", device).replace("mem_used_total", key))
+    (folder / "shared/paths.json").write_text(json.dumps(paths))
+    shared = session(
+        folder,
+        ("zabbix-agent", "zabbix-proxy-sqlite3"),
+        INSTALL
+        + """
+import gzip, sqlite3
+(OUT / "agentd.conf").write_text(
+    "Server=127.0.0.1\\nListenIP=127.0.0.1\\nLogFile=/mnt/log\\nPidFile=/run/agent.pid\\nAllowRoot=1\\n"
+    "Include=/mnt/monitoring/zabbix/zram.conf\\n")
+(OUT / "proxy.conf").write_text(
+    "ProxyMode=1\\nServer=127.0.0.1\\nHostname=proxy\\nListenIP=127.0.0.1\\nAllowRoot=1\\n"
+    "DBName=/run/proxy.db\\nLogFile=/mnt/proxy.log\\nPidFile=/run/proxy.pid\\nSocketDir=/run\\n"
+    "StartPollers=1\\nStartPingers=0\\nStartTrappers=1\\n")
+database = sqlite3.connect("/run/proxy.db")
+with gzip.open("/usr/share/zabbix-proxy-sqlite3/schema.sql.gz", "rt") as file:
+    database.executescript(file.read())
+
+def add(table, **row):
+    marks = ", ".join("?" * len(row))
+    database.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", [*row.values()])
+
+add("hosts", hostid=1, host="here", name="here", status=0)
+add("interface", interfaceid=1, hostid=1, main=1, type=1)
+text, number, agent, dependent, jsonpath, discovery_rule = 4, 3, 0, 18, 12, 1
+add("items", itemid=1, hostid=1, interfaceid=1, type=agent, key_="zram.stats", name="zram.stats",
+    value_type=text, delay="1s", history="0", trends="0")
+add("item_rtdata", itemid=1)
+for at, path in enumerate(json.loads((OUT / "paths.json").read_text()), 2):
+    add("items", itemid=at, hostid=1, type=dependent, key_=f"k{at}", name=f"k{at}", master_itemid=1,
+        value_type=text if at == 2 else number, flags=discovery_rule if at == 2 else 0)
+    add("item_rtdata", itemid=at)
+    add("item_preproc", item_preprocid=at, itemid=at, step=1, type=jsonpath, params=path)
+database.commit()
+agent = subprocess.Popen(["zabbix_agentd", "-f", "-c", "/mnt/agentd.conf"])
+proxy = subprocess.Popen(["zabbix_proxy", "-f", "-c", "/mnt/proxy.conf"])
+
+def values():
+    rows = database.execute("SELECT itemid, value, state FROM proxy_history ORDER BY id").fetchall()
+    found = {item: (value, state) for item, value, state in rows}
+    (OUT / "history.json").write_text(json.dumps(found))
+    return {2, 4, 6} <= set(found)
+
+try:
+    until(values)
+finally:
+    for daemon in (proxy, agent):
+        daemon.terminate()
+        daemon.wait()
+values()
+""",
+    )
+    found = json.loads((shared / "history.json").read_text())
+    assert [row["name"] for row in json.loads(found["2"][0])] == ["zram0", "zram1"]
+    want = expected(folder)
+    items = [(device, name) for device in ("zram0", "zram1") for name in ZABBIX]
+    for at, (device, name) in enumerate(items, 3):
+        value, state = found.get(str(at), (None, None))
+        if (name, device) in want:
+            assert (float(value), state) == (want[name, device], 0), (name, device)
+        else:  # not there, which JSON says as null
+            assert state != 0, (name, device)
+
+
 def test_telegraf():
     """It is not to be had from Debian; its configuration is at least the TOML that it reads."""
     (given,) = tomllib.loads((MONITORING / "telegraf/zram.conf").read_text())["inputs"]["exec"]

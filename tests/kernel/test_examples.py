@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -45,6 +46,22 @@ def zram():
         with open(device.node, "wb") as file:
             file.write(os.urandom(1 << 20))
         yield device
+
+
+def test_the_readme_shows_what_runs(tmp_path):
+    text = (EXAMPLES.parent / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S)
+    script = tmp_path / "shown.py"
+    script.write_text(block.replace("1.5G", "64M"))
+    with pyzram.devices() as found:
+        before = [device.name for device in found]
+    done = subprocess.run(
+        [*STRICT, script], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert float(done.stdout) >= 0
+    with pyzram.devices() as found:
+        assert before == [device.name for device in found]
 
 
 def test_a_monitoring_check_names_the_fullest_device(zram):
