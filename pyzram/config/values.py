@@ -38,6 +38,7 @@ ID_MAX = 0xFFFFFFFE
 ID_DIGITS_MAX = 10
 MAX_DEVICES = 256
 MAX_SECONDARIES = 3
+LEVELS = -(1 << 31), (1 << 31) - 1  # what the kernel can read
 # Bytes of a label, by file system.
 LABEL_MAX = {"swap": SWAP_LABEL_MAX, "xfs": 12, "vfat": 11, "exfat": 11, "btrfs": 254, "f2fs": 255}
 LABEL_MAX_EXT = 16
@@ -267,17 +268,23 @@ def swapon_settings(text: str) -> dict[str, Any]:
 
 
 def choices(text: str) -> tuple[Choice, ...]:
-    """Take a list such as ``zstd(level=3) lz4``."""
+    """Take a list such as ``zstd(level=3) lz4``, or ``zstd:3 lz4``."""
     found = []
     for word in text.replace(", ", ",").split():
         name, bracket, rest = word.partition("(")
+        name, colon, level = name.partition(":")
         if not name or not all(char.isalnum() or char in "-_" for char in name):
             raise InvalidValueError(
                 f"{word!r}: not a valid algorithm name (separate names by blanks)"
             )
         if bracket and not rest.endswith(")"):
             raise InvalidValueError(f"{word!r}: the ( is never closed")
-        found.append(Choice(name, *params_of(rest[:-1].split(",") if bracket else [])))
+        if colon:
+            if bracket:
+                raise InvalidValueError(f"{word!r}: a level stands behind : or in the brackets")
+            found.append(Choice(name, whole(level, *LEVELS)))
+        else:
+            found.append(Choice(name, *params_of(rest[:-1].split(",") if bracket else [])))
     for choice in found[:-1]:
         if choice.name == KERNELS_OWN:
             raise InvalidValueError(f"{KERNELS_OWN!r} is always there, so nothing can follow it")
@@ -307,7 +314,7 @@ def params_of(words: list[str]) -> tuple[int | None, str | None, int | None]:
     for word in filter(None, words):
         key, _, value = word.partition("=")
         if key == "level":
-            level = whole(value, -(1 << 31), (1 << 31) - 1)
+            level = whole(value, *LEVELS)
         elif key == "deflate.winbits":
             winbits = whole(value, -15, 15)
             if abs(winbits) < 9:

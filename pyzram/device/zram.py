@@ -620,6 +620,9 @@ class Zram(Handle):
     ) -> None:
         """Mount the file system on a directory, with options as mount(8) takes them.
 
+        What is written to it shows in the device's figures when the page cache writes it out
+        (sync(1)).
+
         Raises:
             ZramOSError: ``point`` is not a directory (ENOENT, ENOTDIR).
             ZramError: mount failed; its own words are kept.

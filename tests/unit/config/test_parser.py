@@ -165,6 +165,15 @@ def test_an_empty_value_is_the_default() -> None:
     assert len(parse("NUM_DEVICES=3\nNUM_DEVICES=\n").devices) == 1
 
 
+def test_a_level_is_written_as_everywhere() -> None:
+    short = parse("ZRAM_ALGORITHM_0='zstd:3 lz4'\nZRAM_RECOMP_ALGORITHM_0=zstd:-5").devices[0]
+    long = parse(
+        "ZRAM_ALGORITHM_0='zstd(level=3) lz4'\nZRAM_RECOMP_ALGORITHM_0='zstd(level=-5)'"
+    ).devices[0]
+    assert short == long
+    assert short.algorithms[0].label == "zstd:3"
+
+
 # ---- wrong -------------------------------------------------------------------------------------
 
 
@@ -221,6 +230,11 @@ def test_an_unknown_variable_comes_with_a_suggestion(name: str, meant: str) -> N
         ("ZRAM_ALGORITHM_0='deflate(deflate.winbits=8)'", "-15 to -9"),
         ("ZRAM_ALGORITHM_0='zstd(level=3'", "never closed"),
         ("ZRAM_ALGORITHM_0='a/b'", "not a valid algorithm name"),
+        ("ZRAM_ALGORITHM_0='lz4 zstd:23'", "ZRAM_ALGORITHM_0: zstd has no level 23"),
+        ("ZRAM_ALGORITHM_0='zstd:'", "whole number"),
+        ("ZRAM_ALGORITHM_0='zstd:3,lz4'", "whole number"),
+        ("ZRAM_ALGORITHM_0=':3'", "not a valid algorithm name"),
+        ("ZRAM_ALGORITHM_0='zstd:3(level=4)'", "behind : or in the brackets"),
         ("ZRAM_PARAMS_0='dict=relative'", "absolute"),
         ("ZRAM_RECOMP_ALGORITHM_0='a b c d'", "more than 3"),
         ("ZRAM_BACKING_DEV_0=sdb1", "absolute"),
@@ -542,12 +556,12 @@ def test_the_administrators_files_override_the_distributions(places: Path) -> No
 )
 @pytest.mark.parametrize("size", ["1024M", "1G", "1GiB", "1048576K", "1024m", "1073741824B"])
 def test_a_size_is_told_alike_however_it_is_written(name: str, size: str) -> None:
-    assert parse(f"{name}={size}\n").told() == [f"{name}=1G (zram:1)"]
+    assert parse(f"{name}={size}\n")._told() == [f"{name}=1G (zram:1)"]
 
 
 @pytest.mark.parametrize("size", ["50%", "min(ram/2, 1024M)", "1048576", "1000MB", "ram", "1.33G"])
 def test_what_has_no_shorter_size_is_told_as_it_is_written(size: str) -> None:
-    (line,) = parse(f'ZRAM_MEM_LIMIT_0="{size}"\n').told()
+    (line,) = parse(f'ZRAM_MEM_LIMIT_0="{size}"\n')._told()
     assert line == f"ZRAM_MEM_LIMIT_0={size} (zram:1)"
 
 
