@@ -275,7 +275,7 @@ def _file_users(tree: Sysfs, status: os.stat_result) -> list[str]:
     for name in sorted(os.listdir(block)):
         file = _loop_file(tree, name) if name.startswith("loop") else None
         if file is not None and loop.is_behind(f"{tree.dev}/{name}", file, status):
-            users_of = holders.claims(tree, name)
+            users_of = holders.lasting(tree, name)
             users_of += [f"backing device of {zram}" for zram in _zrams_on(tree, _dev(tree, name))]
             found.append(f"behind {name}{''.join(', ' + user for user in users_of)}")
     return found

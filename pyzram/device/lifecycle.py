@@ -182,12 +182,12 @@ def start_over(device: Zram) -> None:
 
 def refuse_claimed(device: Handle, step: str) -> None:
     """Fail at once when something lasting uses the device, where waiting would not help."""
-    claims = [] if device.removed() else holders.claims(device.sysfs, device.name)
-    if claims:
+    users = [] if device.removed() else holders.lasting(device.sysfs, device.name)
+    if users:
         raise DeviceBusyError(
             errno.EBUSY,
             f"{device.name}: {step}: {os.strerror(errno.EBUSY)} "
-            f"({', '.join(claims)}; swapoff, umount or remove(release=True) first)",
+            f"({', '.join(users)}; swapoff, umount or remove(release=True) first)",
             device.path,
         )
 

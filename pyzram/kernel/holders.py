@@ -197,7 +197,7 @@ def _leads_to(link: str, name: str) -> bool:
     return last == name and not folder.endswith("/virtual/block")  # sysfs, as of our own handle
 
 
-def claims(sysfs: Sysfs, name: str) -> list[str]:
+def lasting(sysfs: Sysfs, name: str) -> list[str]:
     """Return lasting users, each as a phrase: swap, mounts, device-mapper and the like."""
     phrases = []
     if swap_area(sysfs, name):
@@ -266,7 +266,7 @@ def describe(sysfs: Sysfs, name: str) -> str:
     takes the place of nothing.
     """
     phrases: list[str] = []
-    for look in (claims, mounted_elsewhere, _open_in):
+    for look in (lasting, mounted_elsewhere, _open_in):
         try:
             phrases += look(sysfs, name)
         except OSError as err:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # Percentage points that the ratio may be off; the pages are held in memory meanwhile.
 PRECISION = 0.03
 # Threads share out megabytes: what is fast is repeated until there are enough of them.
-_SHARE = 1 << 20
+_THREAD_BYTES = 1 << 20
 QUICK_BYTES_PER_SECOND = 50e6
 PAGES_OF_A_FULL_POOL = 10_000_000
 # Levels worth looking at: what differs from its neighbours. The kernel's default is among them.
@@ -158,7 +158,7 @@ def _walls(
     """Seconds on the wall of one thread and of all, by turns, the best of a few."""
     quick = speed > QUICK_BYTES_PER_SECOND
     if quick:
-        work = work * max(1, 16 * threads * _SHARE // max(1, len(work)))
+        work = work * max(1, 16 * threads * _THREAD_BYTES // max(1, len(work)))
     walls = []
     for _ in range(3 if quick else 1):
         for count in (1, threads):

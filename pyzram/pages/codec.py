@@ -36,7 +36,7 @@ _WORD_SIZE = machine_word_size()
 # Between two chunks Ctrl-C is heard. Threads share out smaller ones, so that none waits long for
 # the last of another.
 _CHUNK = 1 << 20
-_SHARE = 256 << 10
+_THREAD_BYTES = 256 << 10
 _ZERO = array("I", [0])
 
 
@@ -308,13 +308,13 @@ def _sizes(buffer: Buffer, codec: _native.Codec, threads: int | None) -> array[i
             )
         ret = _ZERO * pages
         threads = _threads(threads, length)
-        step = (_SHARE if threads > 1 else _CHUNK) // codec.page_size
+        step = (_THREAD_BYTES if threads > 1 else _CHUNK) // codec.page_size
         if pages <= step:
             _chunk(data, codec, ret, 0, pages)
             return ret
     todo = deque(range(0, pages, step))
     if threads > 1:
-        _share(buffer, codec, ret, todo, step, min(threads, len(todo)))
+        _in_threads(buffer, codec, ret, todo, step, min(threads, len(todo)))
     else:
         _work(buffer, codec, ret, todo, step)
     return ret
@@ -356,7 +356,7 @@ def _chunk(data: Any, codec: _native.Codec, ret: array[int], first: int, count: 
         raise from_errno(err.errno or 0, "compress pages") from err
 
 
-def _share(
+def _in_threads(
     buffer: Buffer,
     codec: _native.Codec,
     ret: array[int],

@@ -144,7 +144,7 @@ class Looker:
                 code = errno.ESRCH
             if code in (errno.EACCES, errno.EPERM):
                 remedy = (
-                    "not yours; run as root" if os.geteuid() else "it has privileges that you lack"
+                    "not yours; run as root" if os.geteuid() else "it has privileges that we do not"
                 )
             raise from_errno(code, what, f"/proc/{pid}", remedy=remedy) from err
 
@@ -228,7 +228,7 @@ class _Walk:
         if sums.lazily_freed and found.by_frame:
             flags = _native.WALK_FRAMES
         if not found.by_frame:
-            weight = self._share(private, sums, found)
+            weight = self._weight_of(private, sums, found)
         self._collect(private, found, weight, flags)
         if not found.by_frame and sums.swap:
             share = sums.swap_pss / sums.swap
@@ -260,7 +260,7 @@ class _Walk:
                 found.skipped += path.startswith(("[v", "/dev/", "anon_inode:"))
         return private
 
-    def _share(self, private: list[_Private], sums: Rollup, found: ProcessPages) -> int:
+    def _weight_of(self, private: list[_Private], sums: Rollup, found: ProcessPages) -> int:
         """What a page that others map too is worth, in parts of WEIGHT_ONE."""
         counts = self._count(private)
         shared = sum(count.shared for count in counts)

@@ -130,7 +130,7 @@ class ServiceBed(Bed):
         if len(numbers) == 2 and done.returncode != TERMINATED:
             yield f"failed, and both devices are there: {done.stderr}"
         for number in numbers:
-            if not holders.claims(pyzram.Sysfs(), f"zram{number}"):
+            if not holders.lasting(pyzram.Sysfs(), f"zram{number}"):
                 yield f"failed, and zram{number} is left half made: {done.stderr}"
 
     def heal(self) -> Iterator[str]:

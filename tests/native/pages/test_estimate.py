@@ -267,8 +267,8 @@ def test_as_many_threads_compress_as_were_asked_for(tmp_path, monkeypatch, full,
         seen.append(args[-1])
         real(*args)
 
-    real = codec._share
-    monkeypatch.setattr(codec, "_share", share)
+    real = codec._in_threads
+    monkeypatch.setattr(codec, "_in_threads", share)
     (tmp_path / "file").write_bytes(random.Random(1).randbytes(1 << 20) * 8)
     with open_files([str(tmp_path / "file")]) as source:
         estimate.estimate_pages(source, [FAST], full=full, threads=threads, timing=False)

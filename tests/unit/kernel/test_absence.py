@@ -96,13 +96,13 @@ LOOKS: dict[str, tuple[Look, str, str, object]] = {
     "resume": (lambda root: resume_device(Sysfs(str(root))), "sys/power/resume", "folder", None),
     "swaps": (lambda root: holders.swap_areas(Sysfs(str(root))), "proc/swaps", "folder", {}),
     "holders": (
-        lambda root: holders.claims(Sysfs(str(root)), "zram3"),
+        lambda root: holders.lasting(Sysfs(str(root)), "zram3"),
         "sys/block/zram3/holders",
         "loop",
         [],
     ),
     "btrfs": (
-        lambda root: holders.claims(Sysfs(str(root)), "zram3"),
+        lambda root: holders.lasting(Sysfs(str(root)), "zram3"),
         "sys/fs/btrfs/1234/devices/zram3/dev",
         "folder",
         [],
