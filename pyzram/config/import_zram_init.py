@@ -211,9 +211,9 @@ class _Device:
         if words and not name:
             self.lose("para", "parameters without an algorithm")
             words = []
-        # zramctl fails for one that the kernel lacks; with a backing device there is no zramctl but
-        # a warning, and the kernel's own stays.
-        self.add("ZRAM_ALGORITHM", name if name and not self.get("back") else with_fallback(name))
+        # One that the kernel lacks is a failure by zramctl; without that, and with a backing
+        # device, it is a warning, and the kernel's own stays.
+        self.add("ZRAM_ALGORITHM", with_fallback(name))
         self.add("ZRAM_PARAMS", " ".join(words))
 
     def label(self, fstype: str) -> None:

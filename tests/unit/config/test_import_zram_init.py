@@ -55,12 +55,12 @@ def test_its_own_file_means_the_same() -> None:
     assert (config.load_on_start, config.unload_on_stop) == (True, True)
     swap, mount = config.devices
     assert (swap.disksize, swap.mem_limit, swap.priority) == (512 * MIB, 0, 16383)
-    assert list(map(str, swap.algorithms)) == ["zstd"]
+    assert list(map(str, swap.algorithms)) == ["zstd", "kernel"]
     assert (swap.label, swap.discard) == ("zram_swap", "both")
     assert (mount.mount_point, mount.fstype, mount.disksize) == ("/tmp", "ext4", 2048 * MIB)
     assert (mount.mode, mount.label) == (0o1777, "tmp_dir")
     assert mount.mount_options == "strictatime,nosuid,nodev,noexec"
-    assert list(map(str, mount.algorithms)) == ["zstd(level=3)"]
+    assert list(map(str, mount.algorithms)) == ["zstd(level=3)", "kernel"]
     assert mount.mkfs_options == ("-O", "^has_journal", "-m", "0")
     assert lost == ["line 18: blck1: blocks of 1024 bytes: mkfs fails, zram has 4096"]
 
@@ -138,10 +138,8 @@ def test_a_label_is_cut_as_the_programs_cut_it(kind: str, fstype: str, kept: int
 @pytest.mark.parametrize(
     ("lines", "algorithms"),
     [
-        ('algo0=zstd\npara0="algo=zstd level=3"', ["zstd(level=3)"]),
-        ('para0="algo=lz4 level=3"', ["lz4(level=3)"]),
-        # With a backing device its zramctl is not called, and what the kernel lacks is a warning.
-        ("algo0=zstd\nback0=/dev/sdz1", ["zstd", "kernel"]),
+        ('algo0=zstd\npara0="algo=zstd level=3"', ["zstd(level=3)", "kernel"]),
+        ('para0="algo=lz4 level=3"', ["lz4(level=3)", "kernel"]),
         ("para0=level=3", ["kernel"]),
         ("", ["kernel"]),
     ],
