@@ -18,8 +18,8 @@ from pyzram.service.registered import (
     settings_text,
 )
 
-TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), min_size=1)
-WORD = st.text(st.characters(exclude_categories=("C", "Z"), include_characters=" %"))
+TEXT = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0"), min_size=1)
+WORD = st.text(st.characters(blacklist_categories=("C", "Z"), whitelist_characters=" %"))
 ALGORITHM = st.builds(
     Algorithm,
     st.sampled_from(("zstd", "lzo-rle", "842")),
