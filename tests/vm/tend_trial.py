@@ -550,8 +550,8 @@ def trial_kills(kills: int) -> dict[str, object]:
         left = device.read_writeback_limit()
         enabled = device.read_writeback_limit_enable()
     return {
-        "kills": number + 1, "chunk": max(M // 4, budget // 64), "within": within, "killed": killed * PAGE,
-        "writes": writes * PAGE, "budget": budget, "enabled": enabled,
+        "kills": number + 1, "within": within, "chunk": max(M // 4, budget // 64),
+        "killed": killed * PAGE, "writes": writes * PAGE, "budget": budget, "enabled": enabled,
         "limit": [own, left, own - writes * (PAGE // 4096)],
     }  # fmt: skip
 
