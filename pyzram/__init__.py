@@ -51,11 +51,11 @@ if TYPE_CHECKING:
     from .pages.estimate import AlgorithmEstimate as AlgorithmEstimate
     from .pages.estimate import Estimate as Estimate
     from .pages.estimate import PartEstimate as PartEstimate
-    from .pages.estimate import Recommendation as Recommendation
     from .pages.estimate import estimate_pages as estimate_pages
     from .pages.question import bench as bench
     from .pages.question import estimate as estimate
     from .pages.question import recommend as recommend
+    from .pages.recommend import Recommendation as Recommendation
     from .pages.sampling import Interval as Interval
     from .pages.segments import Owner as Owner
     from .pages.sources import Source as Source
@@ -128,7 +128,7 @@ _HOME = {
     "AlgorithmEstimate": "pages.estimate",
     "Estimate": "pages.estimate",
     "PartEstimate": "pages.estimate",
-    "Recommendation": "pages.estimate",
+    "Recommendation": "pages.recommend",
     "estimate_pages": "pages.estimate",
     "bench": "pages.question",
     "estimate": "pages.question",

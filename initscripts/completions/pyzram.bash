@@ -110,6 +110,10 @@ _pyzram() {
 	"pyzram estimate --ram")
 		return
 		;;
+	"pyzram estimate --record")
+		mapfile -t COMPREPLY < <(compgen -f -- "$current")
+		return
+		;;
 	"pyzram estimate --textfile")
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return
@@ -302,7 +306,7 @@ _pyzram() {
 		;;
 	"pyzram estimate")
 		if [[ $current == -* ]]; then
-			mapfile -t COMPREPLY < <(compgen -W "--pid -p --name --user --cgroup --unit --container --system --full --precision --page-size --threads --seed --algorithm -a --chain --ram --idle --no-timing --json --textfile --plot --help -h --version -V" -- "$current")
+			mapfile -t COMPREPLY < <(compgen -W "--pid -p --name --user --cgroup --unit --container --system --full --precision --page-size --threads --seed --algorithm -a --chain --ram --idle --watch --record --no-timing --json --textfile --plot --help -h --version -V" -- "$current")
 		else
 			mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		fi

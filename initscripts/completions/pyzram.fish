@@ -93,6 +93,8 @@ complete -c pyzram -n 'contains -- (__pyzram_command) estimate' -s a -l algorith
 complete -c pyzram -n 'contains -- (__pyzram_command) estimate' -l chain -x -d 'CONFIG_ZSMALLOC_CHAIN_SIZE of the kernel to be (default: this kernel\'s)'
 complete -c pyzram -n 'contains -- (__pyzram_command) estimate' -l ram -x -d 'memory of the machine to be (default: this machine\'s)'
 complete -c pyzram -n 'contains -- (__pyzram_command) estimate' -l idle -d 'watch processes: how much is not touched for this long (default 5m; 30s,2m,10m)'
+complete -c pyzram -n 'contains -- (__pyzram_command) estimate' -l watch -d 'with --idle: again and again, a line each time, until Ctrl-C'
+complete -c pyzram -n 'contains -- (__pyzram_command) estimate' -l record -r -F -d 'with --watch: add lines as of pyzram tend --record, as if zram held what is cold'
 complete -c pyzram -n 'contains -- (__pyzram_command) estimate' -l no-timing -d 'do not measure times'
 complete -c pyzram -n 'contains -- (__pyzram_command) estimate' -l json -d 'print JSON, sizes in bytes'
 complete -c pyzram -n 'contains -- (__pyzram_command) estimate' -l textfile -r -F -d 'write it into FILE, for node_exporter\'s textfile collector'

@@ -10,17 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InvalidValueError, ZramError
 from ..limits import total_memory
 from ..pages.codec import LENGTH_BOUNDS, zstd_release
-from ..pages.estimate import (
-    AlgorithmEstimate,
-    Estimate,
-    Recommendation,
-    conf_d,
-    estimate_pages,
-    holds,
-    recommend,
-    size_histogram,
-    zram_generator,
-)
+from ..pages.estimate import AlgorithmEstimate, Estimate, estimate_pages, size_histogram
+from ..pages.recommend import Recommendation, conf_d, holds, recommend, zram_generator
 from ..pages.zsmalloc import Chain, PoolModel, running_chain
 from ..text import quote
 from ..units import format_count, format_size, parse_size
@@ -73,6 +64,14 @@ COMMAND = Command(
             "watch processes: how much is not touched for this long (default 5m; 30s,2m,10m)",
             convert=durations,
         ),
+        Option("", "watch", "", "with --idle: again and again, a line each time, until Ctrl-C"),
+        Option(
+            "",
+            "record",
+            "FILE",
+            "with --watch: add lines as of pyzram tend --record, as if zram held what is cold",
+            values=FILE,
+        ),
         Option("", "no-timing", "", "do not measure times"),
         Option("", "json", "", "print JSON, sizes in bytes"),
         Option(
@@ -104,6 +103,10 @@ def main(argv: list[str]) -> int:
     options = COMMAND.arguments(argv)
     if options is None:
         return 0
+    if options.watch and (options.idle is None or options.plot or options.textfile):
+        raise UsageError("--watch is for --idle, and draws no --plot")
+    if options.record and not options.watch:
+        raise UsageError("--record is for --watch")
     if options.textfile:
         from .estimate_textfile import textfile
 

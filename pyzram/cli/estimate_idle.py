@@ -10,8 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..pages import cold
-from ..pages.estimate import conf_d, estimate_pages, recommend
+from ..pages.estimate import estimate_pages
 from ..pages.process import all_processes
+from ..pages.recommend import conf_d, recommend
 from ..pages.zsmalloc import PoolModel
 from ..text import quote
 from ..units import format_seconds, format_size
@@ -40,47 +41,76 @@ class Look(NamedTuple):
     estimate: Estimate
 
 
+class Looked(NamedTuple):
+    """What one time of watching gave."""
+
+    label: str
+    """What was watched, for people."""
+    total: int
+    """Bytes that could go to swap."""
+    skipped: dict[str, int]
+    """What could not be looked at, by reason: how many of it."""
+    looks: list[Look]
+    """By age, ascending."""
+
+
 def main(options: Arguments, chain: Chain, ram: int, offered: Sequence[str] | None) -> int:
     """Watch, then tell."""
     if options.operands or options.page_size is not None:
         raise UsageError("--idle is for processes: files have no age")
+    if options.watch:
+        from .estimate_watch import main as keep_watching
+
+        return keep_watching(options, chain, ram, offered)
+    names = list(dict.fromkeys(algorithm_names(options)))
+    label, total, skipped, found = watched(
+        options, chain, names, timing=not options.no_timing, quiet=options.json
+    )
+    if options.json:
+        from .json_documents import of_idle
+
+        say(json.dumps(of_idle(label, total, skipped, found), indent=2))
+    else:
+        say(report(total, skipped, found, ram, offered))
+    if options.plot:
+        from ..pages.plot_cold import plot_cold
+
+        plot_cold([(look.age.seconds, total, look.estimate) for look in found], label, options.plot)
+    return 0
+
+
+def watched(
+    options: Arguments, chain: Chain, names: Sequence[str], *, timing: bool, quiet: bool
+) -> Looked:
+    """Watch once, as long as the options say; ``names`` are algorithms, none for all."""
     pids, label = chosen_processes(options) or (_others(), "system")
     looks = [*options.idle] if options.idle else [*DEFAULT_SECONDS]
     # Returns are counted between two looks; a first one halfway gives them for the first age.
     seconds = [looks[0] / 2, *looks]
-    if not options.json:
+    if not quiet:
         _announce(label, looks)
     with cold.watch(pids, seconds, label=label, progress=_progress()) as watch:
         _clear()
         everything = watch.everything()
         total = everything.pages * everything.page_size
         everything.close()
-        ages = watch.ages()[1:]
+        halfway, *ages = watch.ages()
+        halfway.source.close()
         found = []
         for age in ages:
             with age.source as source:
                 estimate = estimate_pages(
                     source,
-                    list(dict.fromkeys(algorithm_names(options))) or None,
+                    names or None,
                     store=PoolModel(page_size=source.page_size, chain=chain),
                     precision=options.precision / 100,
                     full=options.full,
-                    timing=not options.no_timing and age is ages[-1],
+                    timing=timing and age is ages[-1],
                     threads=options.threads,
                     seed=options.seed,
                 )
             found.append(Look(age, estimate))
-    if options.json:
-        from .json_documents import of_idle
-
-        say(json.dumps(of_idle(label, total, watch.skipped, found), indent=2))
-    else:
-        say(report(total, watch.skipped, found, ram, offered))
-    if options.plot:
-        from ..pages.plot_cold import plot_cold
-
-        plot_cold([(look.age.seconds, total, look.estimate) for look in found], label, options.plot)
-    return 0
+        return Looked(label, total, watch.skipped, found)
 
 
 def _others() -> list[int]:

@@ -9,8 +9,9 @@ from ..errors import InvalidValueError
 from ..limits import total_memory
 from .benchmark import PRECISION as BENCH_PRECISION
 from .benchmark import BenchResult, bench_pages, read_sample
-from .estimate import Estimate, Recommendation, estimate_pages
-from .estimate import recommend as recommend_for
+from .estimate import Estimate, estimate_pages
+from .recommend import Recommendation
+from .recommend import recommend as recommend_for
 from .sampling import PRECISION
 from .sources import Source, open_files, open_processes, open_system
 from .zsmalloc import PoolModel

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from pyzram.cli.estimate_idle import Look
+from pyzram.cli.estimate_watch import ages
 from pyzram.cli.pyzram import main
+from pyzram.limits import PAGE_SIZE
+from pyzram.pages.cold import Age
+from pyzram.pages.segments import Owner, ZeroSegment
+from pyzram.pages.sources import Source
+from pyzram.units import parse_size
 
 SLEEPER = (
     "import mmap, sys, time; area = mmap.mmap(-1, 8 << 20, 34); area.write(b'ab' * (4 << 20)); "
@@ -62,7 +70,15 @@ def test_text_says_what_it_does_and_what_to_configure(
 
 @pytest.mark.parametrize(
     "words",
-    [["--idle", "2m,1m"], ["--idle=0"], ["--idle", "1", __file__], ["--idle=x"]],
+    [
+        ["--idle", "2m,1m"],
+        ["--idle=0"],
+        ["--idle", "1", __file__],
+        ["--idle=x"],
+        ["--watch"],
+        ["--watch", "--idle", "1", "--plot", "x.svg"],
+        ["--record", "x", "--idle", "1"],
+    ],
     ids=" ".join,
 )
 def test_wrong_usage_is_one_line(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,3 +89,69 @@ def test_wrong_usage_is_one_line(words: list[str], capsys: pytest.CaptureFixture
 def test_no_such_process_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["estimate", "--pid", "4194303", "--idle", "1"]) == 1
     assert "No such process" in capsys.readouterr().err
+
+
+def watching(*words: str) -> subprocess.Popen[str]:
+    program = "import sys; from pyzram.cli.pyzram import main; sys.exit(main())"
+    return subprocess.Popen(
+        [sys.executable, "-Ic", program, "estimate", "--watch", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_watching_goes_on_until_it_is_ended(sleeper: int, tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    words = ["--pid", str(sleeper), "--idle", "1,2", "--no-timing", "-a", "lz4,zstd"]
+    with watching(*words, "--record", str(trace)) as view:
+        assert view.stdout and view.stderr
+        over, columns, *lines = [view.stdout.readline() for _ in range(4)]
+        view.send_signal(signal.SIGINT)
+        assert view.wait(60) == 130
+        assert "clears the referenced bits" in view.stderr.read()
+    assert "cold for" in over
+    assert columns.split() == ["all", "1s", "2s", "zstd", "gained", "back/min", "ms/min"]
+    for line in lines:
+        _, whole, first, last, takes, gained, _, waiting = line.split()
+        sizes = [parse_size(text) for text in (whole, first, last, takes, gained)]
+        assert sizes[0] >= sizes[1] >= sizes[2] >= 8 << 20 > sizes[3]
+        assert sizes[4] <= sizes[2]
+        assert waiting == "-"
+    rows = [json.loads(line) for line in trace.read_text().split("\n")[:-1]]
+    assert len(rows) >= 2
+    for row in rows:
+        held, small, pool, _ = row["devices"]["estimate"]["memory"]
+        assert held >= 8 << 20 > small
+        assert pool < held
+        ages = row["devices"]["estimate"]["ages"]
+        assert sum(ages) >= held // PAGE_SIZE
+        assert ages[:1] == [0] and max(ages) == ages[2]  # two seconds or three
+
+
+def test_watching_prints_json_a_line_each_time(sleeper: int) -> None:
+    words = ["--pid", str(sleeper), "--idle", "1", "--no-timing", "-a", "lz4", "--json"]
+    with watching(*words) as view:
+        assert view.stdout
+        rows = [json.loads(view.stdout.readline()) for _ in range(2)]
+        view.send_signal(signal.SIGINT)
+        assert view.wait(60) == 130
+    assert rows[0]["time"] < rows[1]["time"]
+    assert all(row["cold_bytes"] >= 8 << 20 for row in rows)
+
+
+def test_pages_are_recorded_by_the_longest_time_they_were_cold() -> None:
+    looks = [
+        Look(Age(seconds, source(pages), returns), None)  # type: ignore[arg-type]
+        for seconds, pages, returns in ((60.0, 5000, 40.0), (300.0, 3000, 20.0))
+    ]
+    counts = ages(looks)
+    assert sum(counts) == 5000
+    assert counts[(300).bit_length()] == 3000
+    assert counts[(60).bit_length()] == 2000
+
+
+def source(pages: int) -> Source:
+    found = Source("made up", PAGE_SIZE)
+    found._segments = [ZeroSegment(Owner(0, "x", "heap"), pages)]
+    return found

@@ -19,7 +19,7 @@ from pyzram.cli import pyzram as dispatcher
 from pyzram.cli.json_documents import of_estimate
 from pyzram.config import parser
 from pyzram.errors import InvalidValueError
-from pyzram.pages import codec, estimate
+from pyzram.pages import codec, estimate, recommend
 from pyzram.pages.codec import algorithms, compressed_sizes, zstd_release
 from pyzram.pages.sampling import Interval
 from pyzram.pages.segments import Owner
@@ -121,7 +121,7 @@ def test_same_filled_memory_has_no_times_and_takes_nothing(tmp_path):
     assert found.figures.same_pages == 50
     assert (found.figures.mem_used_total, found.ratio.mean) == (0, 0)
     assert found.compress_us is None
-    assert estimate.holds(found, 1 << 30) is None
+    assert recommend.holds(found, 1 << 30) is None
 
 
 def test_progress_is_told_and_ends_at_all(corpus):
@@ -193,18 +193,18 @@ LZ4 = made_up("lz4", 2_000_000, 2.0)
     ],
 )
 def test_a_slower_algorithm_must_earn_it(others, offered, best):
-    found = estimate.recommend(of(*others, LZ4), 8 << 30, offered)
+    found = recommend.recommend(of(*others, LZ4), 8 << 30, offered)
     assert found.algorithm == best
     assert "%" in found.reason
 
 
 def test_the_device_fits_half_of_the_memory_and_no_more_than_twice_it():
-    half = estimate.recommend(of(LZ4), 16 << 30)
+    half = recommend.recommend(of(LZ4), 16 << 30)
     assert half.disksize == 16 << 30  # 8 GiB hold 2.048 times as much, down to whole GiB
-    small = estimate.recommend(of(made_up("lz4", 100_000, 1.0)), 512 << 20)
+    small = recommend.recommend(of(made_up("lz4", 100_000, 1.0)), 512 << 20)
     assert small.disksize == 1 << 30
-    assert estimate.recommend(of(), 1 << 30) is None
-    assert estimate.recommend(of(LZ4), 1 << 30, ["842"]) is None
+    assert recommend.recommend(of(), 1 << 30) is None
+    assert recommend.recommend(of(LZ4), 1 << 30, ["842"]) is None
 
 
 def test_what_a_few_pages_mean_is_not_blurred_by_zspages_that_are_not_full(tmp_path):
@@ -212,7 +212,7 @@ def test_what_a_few_pages_mean_is_not_blurred_by_zspages_that_are_not_full(tmp_p
     few.write_bytes(b"".join(bytes([i]) * 2048 + bytes(range(256)) * 8 for i in range(50)))
     with open_files([str(few)]) as source:
         found = estimate.estimate_pages(source, [FAST], store=STORE).algorithms[FAST]
-    many = estimate.holds(found, 1 << 30) / (1 << 30)
+    many = recommend.holds(found, 1 << 30) / (1 << 30)
     assert 1 / found.figures.compression_ratio / many < 1.2
     assert (
         found.figures.mem_used_total / found.figures.orig_data_size
@@ -221,13 +221,13 @@ def test_what_a_few_pages_mean_is_not_blurred_by_zspages_that_are_not_full(tmp_p
 
 
 def test_snippets_are_ready_to_use():
-    found = estimate.Recommendation("zstd:3", "...", 12 << 30)
-    read = parser.parse_config(estimate.conf_d(found), ram=16 << 30, cpus=2)
+    found = recommend.Recommendation("zstd:3", "...", 12 << 30)
+    read = parser.parse_config(recommend.conf_d(found), ram=16 << 30, cpus=2)
     [wish] = read.devices
     [choice] = wish.algorithms
     assert (wish.disksize, choice.name, choice.level) == (12 << 30, "zstd", 3)
     assert not read.warnings
-    assert estimate.zram_generator(found) == (
+    assert recommend.zram_generator(found) == (
         "[zram0]\nzram-size = 12288\ncompression-algorithm = zstd(level=3)\n"
     )
 
@@ -337,7 +337,7 @@ def test_the_report_says_what_it_means(corpus, capsys):
         result = estimate.estimate_pages(source, [FAST, "lzo"], full=True, timing=False)
     amounts = re.search(r"8G of RAM holds about (.*)G of this with lz4, (.*)G with lzo\.", said)
     for found, name in zip(amounts.groups(), (FAST, "lzo"), strict=True):
-        expected = estimate.holds(result.algorithms[name], 8 << 30) / (1 << 30)
+        expected = recommend.holds(result.algorithms[name], 8 << 30) / (1 << 30)
         assert abs(float(found) / expected - 1) < 0.05
     assert "24000 pages" in said
     assert "same-filled" in said

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: MIT
+"""``pyzram estimate --idle --watch``: cold memory again and again, as a curve and as a recording.
+
+The recording is one of ``pyzram tend --record``, of this machine as it would be if zram held what
+is cold: so all policies can be tried on it before there is a device (bench/tend.py --replay).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..kernel.sysfs import Sysfs
+from ..pages.recommend import recommend
+from ..text import quote
+from ..units import format_seconds, format_size
+from .estimate_idle import gained, stall, watched
+from .json_documents import of_idle
+from .source_arguments import algorithm_names, say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..pages.estimate import AlgorithmEstimate
+    from ..pages.zsmalloc import Chain
+    from .estimate_idle import Look, Looked
+    from .options import Arguments
+
+HEADINGS_EVERY = 20
+LEAST_AGES = 2  # places for ages of less than a second, and of one
+
+
+class Times(NamedTuple):
+    """Microseconds to decompress a page, measured once."""
+
+    median: float | None
+    p99: float | None
+
+
+def main(options: Arguments, chain: Chain, ram: int, offered: Sequence[str] | None) -> int:
+    """Watch until somebody ends it."""
+    names = list(dict.fromkeys(algorithm_names(options)))
+    name, times, came_back = "", Times(None, None), 0.0
+    rounds = 0
+    while True:
+        first = not rounds
+        now = watched(
+            options,
+            chain,
+            names if first or options.json else [name],
+            timing=not options.no_timing and (first or options.json),
+            quiet=options.json or not first,
+        )
+        last = now.looks[-1]
+        if first:
+            best = recommend(last.estimate, ram, offered)
+            # Without times nothing can be recommended; the smallest is as good as any.
+            name = best.algorithm if best else _smallest(last)
+            shown = last.estimate.algorithms[name]
+            times = Times(shown.decompress_us, shown.decompress_us_p99)
+        shown = last.estimate.algorithms[name]
+        came_back += last.age.returns * last.age.seconds / 60
+        if options.json:
+            said = of_idle(now.label, now.total, now.skipped, now.looks)
+            say(json.dumps({"time": round(time.time(), 3), **said}, separators=(",", ":")))
+        else:
+            if rounds % HEADINGS_EVERY == 0:
+                say(headings(now, name))
+            say(line(now, shown, times))
+        if options.record:
+            from ..tend.recording import append
+
+            append(options.record, recorded(now, shown, round(came_back)))
+        rounds += 1
+
+
+def _smallest(look: Look) -> str:
+    found = look.estimate.algorithms.values()
+    return min(found, key=lambda a: a.figures.mem_used_total).label
+
+
+def headings(now: Looked, name: str) -> str:
+    """What the columns are: bytes, pages that came back a minute, and the wait for them."""
+    times = (format_seconds(round(look.age.seconds, 1)).replace(" ", "") for look in now.looks)
+    ages = "".join(f" {text:>8}" for text in times)
+    text = f"{'':8} {'all':>7}{ages} {quote(name):>8} {'gained':>7} {'back/min':>8} {'ms/min':>8}"
+    return f"{'':16} {'cold for':>8}\n{text}"
+
+
+def line(now: Looked, shown: AlgorithmEstimate, times: Times) -> str:
+    """One round: all that could swap, cold by age, what of it zram takes and what is gained."""
+    last = now.looks[-1]
+    ages = "".join(f" {format_size(look.age.cold_bytes):>8}" for look in now.looks)
+    waiting = stall(last, times.median)
+    return (
+        f"{time.strftime('%H:%M:%S')} {format_size(now.total):>7}{ages} "
+        f"{format_size(shown.figures.mem_used_total):>8} "
+        f"{format_size(max(0, gained(last, shown))):>7} {last.age.returns:>8.0f} "
+        + (f"{'-':>8}" if waiting is None else f"{waiting:>8.2f}")
+    )
+
+
+def recorded(now: Looked, shown: AlgorithmEstimate, came_back: int) -> dict[str, object]:
+    """The machine as a recording has it, if zram held what is cold at the last look.
+
+    What came back meanwhile counts as swapped in.
+    """
+    from ..tend.machine import Clocks
+    from ..tend.recording import row
+
+    found = row(Sysfs(os.environ.get("PYZRAM_ROOT", "/")), Clocks(), ages=False)
+    figures, last = shown.figures, now.looks[-1]
+    available, pages, devices = found["available"], found["pages"], found["devices"]
+    assert isinstance(available, int)
+    assert isinstance(pages, list)
+    assert isinstance(devices, dict)
+    found["available"] = available + max(0, gained(last, shown))
+    found["pages"] = [pages[0] + came_back, *pages[1:]]
+    memory = [figures.orig_data_size, figures.compr_data_size, figures.mem_used_total]
+    estimate = {"memory": [*memory, figures.huge_pages], "ages": ages(now.looks)}
+    found["devices"] = {**devices, "estimate": estimate}
+    return found
+
+
+def ages(looks: Sequence[Look]) -> list[int]:
+    """Pages by how long they were not touched: less than 1 s, 1 s, 2 to 3, 4 to 7 and so on."""
+    counts = [0] * max(LEAST_AGES, int(looks[-1].age.seconds).bit_length() + 1)
+    longer = 0
+    for look in reversed(looks):
+        pages = look.age.source.pages
+        # More may be cold later than before: of what is new since, or was locked.
+        counts[int(look.age.seconds).bit_length()] += max(0, pages - longer)
+        longer = max(longer, pages)
+    return counts

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+"""What an estimate means for a machine: how much it holds, which algorithm, how large a device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..units import format_size
+from ..value import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .estimate import AlgorithmEstimate, Estimate
+
+# About what it takes to read a page from flash: a page fault that costs more gains nothing.
+SLOW_US = 100.0
+# A slower algorithm must save at least this share of the faster one's memory.
+WORTH = 0.10
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation(Record):
+    """An algorithm, why, and how large a device should be."""
+
+    algorithm: str
+    """Its name, and level if one was asked for: ``zstd:9``."""
+    reason: str
+    """Why, for people."""
+    disksize: int
+    """Bytes."""
+
+
+def holds(estimate: AlgorithmEstimate, ram: int) -> int | None:
+    """How many bytes of such memory ``ram`` bytes hold; ``None`` if all pages are same-filled."""
+    return int(ram / estimate.memory_share) if estimate.memory_share else None
+
+
+def recommend(
+    estimate: Estimate, ram: int, offered: Iterable[str] | None = None
+) -> Recommendation | None:
+    """Choose an algorithm for a machine with ``ram`` bytes; ``None`` without pages or algorithms.
+
+    ``offered`` are those of its kernel. From the fastest on, a slower one is taken if it saves a
+    tenth of the memory and decompresses faster than flash is read.
+    """
+    offered = None if offered is None else set(offered)
+    timed = [
+        (a.compress_us + a.decompress_us, a)
+        for a in estimate.algorithms.values()
+        if a.compress_us is not None
+        and a.decompress_us is not None
+        and (offered is None or a.name in offered)
+    ]
+    if not timed:
+        return None
+    timed.sort(key=lambda pair: pair[0])
+    fastest = best = timed[0][1]
+    for _, other in timed[1:]:
+        if _saves(other, best) >= WORTH and (other.decompress_us or 0) <= SLOW_US:
+            best = other
+    return Recommendation(best.label, _reason(best, fastest), _disksize(best, ram))
+
+
+def _saves(slower: AlgorithmEstimate, faster: AlgorithmEstimate) -> float:
+    """The share of the faster algorithm's memory that the slower one saves."""
+    return 1 - (slower.memory_share or 0.0) / faster.memory_share if faster.memory_share else 0.0
+
+
+def _reason(best: AlgorithmEstimate, fastest: AlgorithmEstimate) -> str:
+    share = best.memory_share or 0.0
+    text = f"takes {share:.0%} of the memory"
+    if best is fastest:
+        text += ", and no slower algorithm saves a tenth of that"
+    else:
+        text += (
+            f", {_saves(best, fastest):.0%} less than {fastest.label}, for "
+            f"{(best.decompress_us or 0) - (fastest.decompress_us or 0):.1f} microseconds more "
+            "per page read back"
+        )
+    if share > 0.8:
+        text += "; this memory hardly compresses, so zram will gain little"
+    return text
+
+
+def _disksize(best: AlgorithmEstimate, ram: int) -> int:
+    """As much as fits half of the memory, but no more than twice the memory."""
+    size = min(holds(best, ram // 2) or 2 * ram, 2 * ram)
+    step = 1 << 30 if size >= 8 << 30 else 64 << 20
+    return max(step, size // step * step)
+
+
+def conf_d(recommendation: Recommendation) -> str:
+    """Lines for /etc/conf.d/zram."""
+    name, _, level = recommendation.algorithm.partition(":")
+    lines = [f'ZRAM_SIZE_0="{format_size(recommendation.disksize)}"', f'ZRAM_ALGORITHM_0="{name}"']
+    if level:
+        lines.append(f'ZRAM_PARAMS_0="level={level}"')
+    return "\n".join(lines) + "\n"
+
+
+def zram_generator(recommendation: Recommendation) -> str:
+    """Text for zram-generator.conf(5), where sizes count MiB."""
+    name, _, level = recommendation.algorithm.partition(":")
+    algorithm = f"{name}(level={level})" if level else name
+    return (
+        f"[zram0]\nzram-size = {recommendation.disksize >> 20}\n"
+        f"compression-algorithm = {algorithm}\n"
+    )

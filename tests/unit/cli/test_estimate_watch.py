@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+"""What ``pyzram estimate --watch --record`` writes is what tend's bench replays."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import random
+from pathlib import Path
+
+import pytest
+from fake_roots import Machine
+
+from pyzram.cli import estimate_watch
+from pyzram.cli.estimate_idle import Look, Looked
+from pyzram.limits import PAGE_SIZE
+from pyzram.pages.cold import Age
+from pyzram.pages.estimate import AlgorithmEstimate, Estimate
+from pyzram.pages.sampling import Interval
+from pyzram.pages.segments import Owner, ZeroSegment
+from pyzram.pages.sources import Source
+from pyzram.pages.zsmalloc import PoolModel, PoolStats
+
+GIB = 1 << 30
+COLD = 200_000  # pages that were cold for five minutes
+TAKES = COLD * PAGE_SIZE // 4
+
+
+def cold(pages: int) -> Source:
+    source = Source("made up", PAGE_SIZE)
+    source._segments = [ZeroSegment(Owner(0, "x", "heap"), pages)]
+    return source
+
+
+def looked() -> Looked:
+    data = COLD * PAGE_SIZE
+    figures = PoolStats(PAGE_SIZE, COLD, data, TAKES - 100, TAKES, 0, 7, ())
+    ratio = Interval(0.25, 0.25, 0.25)
+    lz4 = AlgorithmEstimate("lz4", None, figures, ratio, None, None, None, None, 0.25)
+    store = PoolModel(page_size=PAGE_SIZE)
+    found = Estimate("x", store, COLD, COLD, 0, 0, True, {}, {"lz4": lz4})
+    looks = [
+        Look(Age(60.0, cold(COLD + 50_000), 100.0), found),
+        Look(Age(300.0, cold(COLD), 30.0), found),
+    ]
+    return Looked("x", GIB, {}, looks)
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    made = Machine(tmp_path / "root", "vm-7.x-multi")
+    proc = tmp_path / "root/proc"
+    (proc / "meminfo").write_text("MemTotal: 4194304 kB\nMemAvailable: 1048576 kB\n")
+    (proc / "vmstat").write_text("pswpin 1000\npswpout 5\n")
+    monkeypatch.setenv("PYZRAM_ROOT", str(made.root))
+    return made
+
+
+def test_the_machine_is_recorded_as_if_zram_held_what_is_cold(machine: Machine) -> None:
+    row = estimate_watch.recorded(looked(), looked().looks[-1].estimate.algorithms["lz4"], 42)
+    assert row["total"] == 4 * GIB
+    assert row["available"] == GIB + COLD * PAGE_SIZE - TAKES
+    assert row["pages"] == [1042, 5, 0, 0]
+    made_up = row["devices"]["estimate"]  # type: ignore[index]
+    assert made_up["memory"] == [COLD * PAGE_SIZE, TAKES - 100, TAKES, 7]
+    assert made_up["ages"][(300).bit_length()] == COLD
+    assert made_up["ages"][(60).bit_length()] == 50_000
+    assert sum(made_up["ages"]) == COLD + 50_000
+
+
+def test_the_bench_replays_it(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[3] / "bench"))
+    replay = importlib.import_module("simulator.replay")
+    file = tmp_path / "recording"
+    came_back = 0
+    with file.open("w") as lines:
+        for minute in range(0, 60, 5):
+            now = looked()
+            came_back += 150
+            row = estimate_watch.recorded(now, now.looks[-1].estimate.algorithms["lz4"], came_back)
+            lines.write(json.dumps({**row, "awake": 60 * minute, "asleep": 0}) + "\n")
+    rows = replay.load(str(file))
+    trace = replay.draw(rows, random.Random(1))
+    assert trace.ram == 4 * GIB
+    # A quarter of a page is what pages take, and all that is cold is there to be swapped.
+    assert sum(size for _, size, _ in trace.units) / len(trace.units) < 0.4 * PAGE_SIZE
+    assert replay.stored(rows[0]) >= COLD * PAGE_SIZE
+    assert max(trace.activity) > 0
