@@ -41,7 +41,7 @@ AFTER_LIMIT = HOUR
 # Ages. Below two to three hours nearly all comes back; without need nothing younger than two days
 # is worth a write. Tuned with bench/tend.py, as all from here on.
 OLDEST = 48 * HOUR
-FLOOR, FLOOR_PRESSED = 24 * HOUR, 8400.0
+FLOOR, FLOOR_PRESSED = 24 * HOUR, 3 * HOUR
 HUGE_FLOOR, HUGE_SHARE = 3 * HOUR, 1.4
 """Pages kept raw free most memory for a write, but are often of short use."""
 
