@@ -239,14 +239,14 @@ static int take_swapped(struct walker *self, uint64_t entry)
 	return 0;
 }
 
-/* A page that several map. Where frames are hidden, the share that is this process's own is kept. */
-static int take_by_weight(struct walker *self, uint64_t address)
+/* One of pages of which only a share, the weight, is kept; `rest` counts the others. */
+static int take_by_weight(struct walker *self, uint64_t address, uint64_t *rest)
 {
 	struct pyzram_procmem *pm = self->pm;
 
 	pm->carry += self->walk->weight;
 	if (pm->carry < PYZRAM_WEIGHT_ONE) {
-		self->counts->again++;
+		(*rest)++;
 		return 0;
 	}
 	pm->carry -= PYZRAM_WEIGHT_ONE;
@@ -297,12 +297,11 @@ static int take_anon(struct walker *self, uint64_t address, uint64_t entry)
 		self->counts->locked++;
 		return 0;
 	}
-	if (frame_lazily_freed(flags)) {
-		self->counts->freed++;
-		return 0;
-	}
+	/* Without that flag nothing of the mapping is given up any more: it was written to again. */
+	if ((self->walk->flags & PYZRAM_WALK_FRAMES) && frame_lazily_freed(flags))
+		return take_by_weight(self, address, &self->counts->freed);
 	if ((shared && !frame) || (self->walk->flags & PYZRAM_WALK_THIN))
-		return take_by_weight(self, address);
+		return take_by_weight(self, address, &self->counts->again);
 	return keep(self, address);
 }
 
@@ -489,7 +488,8 @@ bool pyzram_procmem_shows_frames(const struct pyzram_procmem *pm)
  * Which of `count` pages from `start` on are there to be read. A page that is not in memory would be
  * faulted in, and one that its owner gave up would look used: both are left alone.
  */
-static void pages_there(const struct pyzram_procmem *pm, uint64_t start, size_t count, uint8_t *ret)
+static void pages_there(const struct pyzram_procmem *pm, uint64_t start, size_t count, bool freed,
+			uint8_t *ret)
 {
 	uint64_t entries[ENTRIES];
 	int64_t n = entries_read(pm, start, entries, count);
@@ -498,10 +498,10 @@ static void pages_there(const struct pyzram_procmem *pm, uint64_t start, size_t 
 	for (size_t i = 0; i < count; i++) {
 		uint64_t frame;
 
-		ret[i] = i < got && (entries[i] & ENTRY_PRESENT);
+		ret[i] = i < got && (entries[i] & ENTRY_PRESENT) ? PYZRAM_READ_DONE : PYZRAM_READ_GONE;
 		frame = ret[i] ? entries[i] & ENTRY_FRAME : 0;
-		if (frame && frame_lazily_freed(frame_flags(pm->flags, frame)))
-			ret[i] = 0;
+		if (frame && !freed && frame_lazily_freed(frame_flags(pm->flags, frame)))
+			ret[i] = PYZRAM_READ_FREED;
 	}
 }
 
@@ -516,7 +516,7 @@ static size_t pages_read(const struct pyzram_procmem *pm, uint64_t start, size_t
 }
 
 int64_t pyzram_procmem_read(struct pyzram_procmem *pm, const uint64_t *addresses, size_t count,
-			    uint8_t *dst, uint8_t *ret)
+			    bool freed, uint8_t *dst, uint8_t *ret)
 {
 	size_t at = 0, done = 0;
 
@@ -526,16 +526,16 @@ int64_t pyzram_procmem_read(struct pyzram_procmem *pm, const uint64_t *addresses
 		while (run < RUN_MAX && at + run < count &&
 		       addresses[at + run] == addresses[at] + run * pm->page_size)
 			run++;
-		pages_there(pm, addresses[at], run, ret + at);
+		pages_there(pm, addresses[at], run, freed, ret + at);
 		for (size_t i = 0; i < run;) {
 			size_t there = 0, got;
 
-			while (i + there < run && ret[at + i + there])
+			while (i + there < run && ret[at + i + there] == PYZRAM_READ_DONE)
 				there++;
 			got = pages_read(pm, addresses[at + i], there, dst + done * pm->page_size);
 			done += got;
 			if (got < there)
-				ret[at + i + got] = 0;
+				ret[at + i + got] = PYZRAM_READ_GONE;
 			i += got < there ? got + 1 : there + 1;
 		}
 		at += run;

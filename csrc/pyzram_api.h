@@ -230,7 +230,7 @@ bool pyzram_procmem_shows_frames(const struct pyzram_procmem *pm);
 
 enum pyzram_walk_flags {
 	PYZRAM_WALK_LOCKED = 1,		/* the mapping is locked: its pages stay in memory */
-	PYZRAM_WALK_FRAMES = 2,		/* ask about every frame: some were given up or are locked */
+	PYZRAM_WALK_FRAMES = 2,		/* ask about every frame: some were given up by MADV_FREE */
 	PYZRAM_WALK_THIN = 4,		/* the weight is that of every page: some were given up */
 };
 
@@ -249,7 +249,11 @@ struct pyzram_walk {
 	uint64_t start, end;		/* addresses of page boundaries */
 	uint64_t seen_max;		/* entries in use at most; PYZRAM_SCAN_PAGEMAP stops there */
 	uint64_t first;			/* PYZRAM_PAGES_SHMEM: number in the object of the page at start */
-	uint64_t weight;		/* of a shared page whose frame is hidden: up to PYZRAM_WEIGHT_ONE */
+	/*
+	 * Up to PYZRAM_WEIGHT_ONE: of a shared page whose frame is hidden, and with PYZRAM_WALK_FRAMES
+	 * of one whose frame was given up, and which may have been written to since.
+	 */
+	uint64_t weight;
 	int32_t kind;			/* enum pyzram_pages */
 	int32_t flags;			/* enum pyzram_walk_flags */
 	int32_t set;			/* place of the set in `sets`; negative for counts only */
@@ -289,12 +293,19 @@ int pyzram_procmem_collect(struct pyzram_procmem *pm, const struct pyzram_walk *
 			   struct pyzram_pageset *const *sets, size_t set_count,
 			   struct pyzram_page_counts *ret);
 
+enum pyzram_read {
+	PYZRAM_READ_GONE,
+	PYZRAM_READ_DONE,
+	PYZRAM_READ_FREED,		/* it may be given up by MADV_FREE: left alone */
+};
+
 /*
- * Read whole pages at the addresses into dst, one behind the other. Returns how many could be read;
- * ret[i] is 1 if page i was, else 0 and there is no place for it in dst.
+ * Read whole pages at the addresses into dst, one behind the other; with `freed` those too that may
+ * be given up. Returns how many could be read; ret[i] is what became of page i, and only those that
+ * are PYZRAM_READ_DONE have a place in dst.
  */
 int64_t pyzram_procmem_read(struct pyzram_procmem *pm, const uint64_t *addresses, size_t count,
-			    uint8_t *dst, uint8_t *ret);
+			    bool freed, uint8_t *dst, uint8_t *ret);
 
 /* ---- shmem: shared memory as an object, whoever maps it ---------------------------------------- */
 

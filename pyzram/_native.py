@@ -387,6 +387,8 @@ SCAN_METHODS = {
 }
 WALK_LOCKED = lib.PYZRAM_WALK_LOCKED
 WALK_FRAMES = lib.PYZRAM_WALK_FRAMES
+READ_DONE = lib.PYZRAM_READ_DONE
+READ_FREED = lib.PYZRAM_READ_FREED
 WALK_THIN = lib.PYZRAM_WALK_THIN
 WEIGHT_ONE = lib.PYZRAM_WEIGHT_ONE
 PAGES_ANON = lib.PYZRAM_PAGES_ANON
@@ -471,14 +473,14 @@ class ProcMem:
         numbers = memoryview(ffi.buffer(ret)).cast("Q").tolist()
         return [numbers[at : at + COUNTS] for at in range(0, count * COUNTS, COUNTS)]
 
-    def read(self, addresses: Buffer, pages: Buffer) -> tuple[int, bytes]:
-        # pages is filled from its start; the bytes say for each address whether it was read
+    def read(self, addresses: Buffer, pages: Buffer, freed: bool = False) -> tuple[int, bytes]:
+        # pages is filled from its start; the bytes say what became of each address (READ_...)
         wanted = ffi.from_buffer("uint64_t[]", addresses)
         out = ffi.from_buffer("uint8_t[]", pages, require_writable=True)
         if len(out) < len(wanted) * PAGE_SIZE:
             check(-errno.EINVAL)
         flags = ffi.new("uint8_t[]", max(1, len(wanted)))
-        done = check(lib.pyzram_procmem_read(self._open(), wanted, len(wanted), out, flags))
+        done = check(lib.pyzram_procmem_read(self._open(), wanted, len(wanted), freed, out, flags))
         return done, bytes(ffi.buffer(flags, len(wanted)))
 
 

@@ -22,6 +22,8 @@ class _Lib:
     PYZRAM_WALK_LOCKED: int
     PYZRAM_WALK_FRAMES: int
     PYZRAM_WALK_THIN: int
+    PYZRAM_READ_DONE: int
+    PYZRAM_READ_FREED: int
     PYZRAM_WEIGHT_ONE: int
     PYZRAM_CHAIN_BY_PERCENT: int
     PYZRAM_CHAIN_BY_WASTE: int
@@ -124,7 +126,7 @@ class _Lib:
         /,
     ) -> int: ...
     def pyzram_procmem_read(
-        self, pm: _CData, addresses: _CData, count: int, dst: _CData, ret: _CData, /
+        self, pm: _CData, addresses: _CData, count: int, freed: bool, dst: _CData, ret: _CData, /
     ) -> int: ...
     # pageset
     def pyzram_pageset_create(self, ret: _CData, /) -> int: ...

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from .. import _native
 from ..kernel.sysfs import read_text
 from ..limits import PAGE_SIZE
+from .rollup import rollup
 
 if TYPE_CHECKING:
     from array import array
@@ -79,10 +80,11 @@ class ProcessReader:
     Synchronization: one thread at a time.
     """
 
-    __slots__ = ("_at", "_memory", "_method")
+    __slots__ = ("_at", "_gives_up", "_memory", "_method")
 
     def __init__(self, method: str = "auto") -> None:
         self._at: tuple[int, int] | None = None
+        self._gives_up: bool | None = None
         self._memory: _native.ProcMem | None = None
         self._method = method
 
@@ -106,11 +108,14 @@ class ProcessReader:
             if process.start_time != start_time:
                 raise OSError(errno.ESRCH, os.strerror(errno.ESRCH))
             self._memory = turned(self._memory, process, self._method)
-        self._at = pid, start_time
+        self._at, self._gives_up = (pid, start_time), None
         return self._memory
 
     def read(self, pid: int, start_time: int, numbers: array[int], out: memoryview) -> list[bool]:
         """Read pages by their numbers, one behind the other; says which could be read.
+
+        Frames that were given up by MADV_FREE and written to again look like those that were not:
+        they are read only where the whole process has none that it gave up.
 
         Raises:
             OSError: ESRCH, the process has exited.
@@ -119,7 +124,17 @@ class ProcessReader:
         for i, number in enumerate(numbers):
             numbers[i] = number * PAGE_SIZE
         _, flags = memory.read(numbers, out)
-        return [flag == 1 for flag in flags]
+        if _native.READ_FREED in flags and not self._has_given_up(pid, start_time):
+            _, flags = memory.read(numbers, out, freed=True)
+        return [flag == _native.READ_DONE for flag in flags]
+
+    def _has_given_up(self, pid: int, start_time: int) -> bool:
+        if self._gives_up is None:
+            with Process(pid) as process:
+                # Of a number that is another's by now nothing is known, so nothing is touched.
+                other = process.start_time != start_time
+                self._gives_up = other or rollup(process).lazily_freed > 0
+        return self._gives_up
 
 
 def all_processes() -> list[int]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,6 +18,7 @@ from ..errors import ZramOSError, from_errno
 from ..limits import PAGE_SIZE
 from .mappings import ANON, SHMEM, Kinds, MemoryDevices, mapping_of, words_of_maps
 from .process import Process, turned
+from .rollup import Rollup, rollup
 
 if TYPE_CHECKING:
     from .mappings import Mapping, Words
@@ -30,18 +30,6 @@ SPARSE = 1 << 30
 # Why pages stay where they are.
 LOCKED = "locked"
 LAZILY_FREED = "lazily freed"
-
-
-class Rollup(NamedTuple):
-    """Sums of ``/proc/PID/smaps_rollup``, bytes: what each page is worth divided by its sharers."""
-
-    pss: int
-    pss_anon: int
-    pss_file: int
-    swap: int
-    swap_pss: int
-    lazily_freed: int
-    locked: int
 
 
 class Counts(NamedTuple):
@@ -167,16 +155,6 @@ def process_pages(pid: int, *, method: str = "auto") -> ProcessPages:
         return looker.pages(pid)
 
 
-ROLLUP = re.compile(r"^(\w+): +(\d+) kB$", re.MULTILINE)
-
-
-def rollup(process: Process) -> Rollup:
-    """Read ``/proc/PID/smaps_rollup``; a figure that this kernel does not give is 0."""
-    found = dict(ROLLUP.findall(process.read("smaps_rollup")))
-    names = ("Pss", "Pss_Anon", "Pss_File", "Swap", "SwapPss", "LazyFree", "Locked")
-    return Rollup(*(int(found.get(name, 0)) * 1024 for name in names))
-
-
 class _Details(NamedTuple):
     """What ``/proc/PID/smaps`` says of one mapping; pages, but for ``locked``."""
 
@@ -219,17 +197,13 @@ class _Walk:
         lines = words_of_maps(process.read("maps"))
         if (
             sums.locked
-            or (sums.lazily_freed and not found.by_frame)
+            or sums.lazily_freed
             or (self._memory.method() == "pagemap" and any(map(_is_sparse, lines)))
         ):
             self._known = _details(process)
         private = self._sort_out(lines, found)
-        weight = flags = 0
-        if sums.lazily_freed and found.by_frame:
-            flags = _native.WALK_FRAMES
-        if not found.by_frame:
-            weight = self._weight_of(private, sums, found)
-        self._collect(private, found, weight, flags)
+        weight = 0 if found.by_frame else self._weight_of(private, sums, found)
+        self._collect(private, found, weight)
         if not found.by_frame and sums.swap:
             share = sums.swap_pss / sums.swap
             found.swapped = {part: round(n * share) for part, n in found.swapped.items()}
@@ -269,23 +243,29 @@ class _Walk:
         worth = (sums.pss_anon / PAGE_SIZE - own) / shared if shared else 0
         return int(min(1.0, max(0.0, worth)) * _native.WEIGHT_ONE)
 
-    def _count(self, private: list[_Private]) -> list[Counts]:
+    def _count(
+        self, private: list[_Private], flags: int = 0, weight: int = _native.WEIGHT_ONE
+    ) -> list[Counts]:
         """Count without regard to what was seen before."""
-        walks = [self._walk(item, -1, 0, _native.WEIGHT_ONE) for item in private]
+        walks = [self._walk(item, -1, flags, weight) for item in private]
         return [Counts(*counts) for counts in self._memory.collect(walks, [])]
 
-    def _collect(
-        self, private: list[_Private], found: ProcessPages, weight: int, flags: int
-    ) -> None:
+    def _collect(self, private: list[_Private], found: ProcessPages, weight: int) -> None:
         parts: dict[str, int] = {}
         freed: dict[int, int] = {}
         walks: list[tuple[int, ...]] = []
         for item in private:
-            its_flags, its_weight = flags, weight
+            its_flags, its_weight = 0, weight
             if details := self._known.get(item.start):
                 if details.locked:
                     its_flags |= _native.WALK_LOCKED
-                if details.lazily_freed and not found.by_frame:
+                if details.lazily_freed and found.by_frame:
+                    # Which of these frames were written to again is hidden: it is not in pagemap.
+                    its_flags |= _native.WALK_FRAMES
+                    marked = max(1, self._count([item], its_flags, 0)[0].freed)
+                    again = max(0.0, 1 - details.lazily_freed / marked)
+                    its_weight = int(again * _native.WEIGHT_ONE)
+                elif details.lazily_freed:
                     # Which of them were given up is hidden: as many others stand for the rest.
                     freed[len(walks)] = details.lazily_freed
                     whole = max(1, self._count([item])[0].present)

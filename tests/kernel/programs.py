@@ -84,6 +84,9 @@ for i in range(2048):
 advise(m, 8, 8 << 20)  # MADV_FREE
 ready()
 """
+# Written to again after that: all of it, and half of it.
+USED_AGAIN = GIVEN_UP.replace("ready()", "fill(m, range(2048), 2)\nready()")
+HALF_AGAIN = GIVEN_UP.replace("ready()", "fill(m, range(0, 2048, 2), 2)\nready()")
 
 ZEROS = """
 m = private(16 << 20)
