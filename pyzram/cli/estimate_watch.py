@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,7 +17,7 @@ from ..kernel.sysfs import Sysfs
 from ..pages.recommend import recommend
 from ..text import quote
 from ..units import format_seconds, format_size
-from .estimate_idle import gained, stall, watched
+from .estimate_idle import DEFAULT_SECONDS, gained, stall, watched
 from .json_documents import of_idle
 from .source_arguments import algorithm_names, say
 
@@ -67,12 +68,13 @@ def main(options: Arguments, chain: Chain, ram: int, offered: Sequence[str] | No
             say(json.dumps({"time": round(time.time(), 3), **said}, separators=(",", ":")))
         else:
             if rounds % HEADINGS_EVERY == 0:
-                say(headings(now, name))
+                say(headings(options.idle or DEFAULT_SECONDS, name))
             say(line(now, shown, times))
         if options.record:
             from ..tend.recording import append
 
             append(options.record, recorded(now, shown, round(came_back)))
+        sys.stdout.flush()  # whoever reads along through a pipe waits for this line
         rounds += 1
 
 
@@ -81,9 +83,9 @@ def _smallest(look: Look) -> str:
     return min(found, key=lambda a: a.figures.mem_used_total).label
 
 
-def headings(now: Looked, name: str) -> str:
+def headings(idle: Sequence[float], name: str) -> str:
     """What the columns are: bytes, pages that came back a minute, and the wait for them."""
-    times = (format_seconds(round(look.age.seconds, 1)).replace(" ", "") for look in now.looks)
+    times = (format_seconds(seconds).replace(" ", "") for seconds in idle)
     ages = "".join(f" {text:>8}" for text in times)
     text = f"{'':8} {'all':>7}{ages} {quote(name):>8} {'gained':>7} {'back/min':>8} {'ms/min':>8}"
     return f"{'':16} {'cold for':>8}\n{text}"
