@@ -22,6 +22,7 @@ class _Lib:
     PYZRAM_WALK_LOCKED: int
     PYZRAM_WALK_FRAMES: int
     PYZRAM_WALK_THIN: int
+    PYZRAM_READ_GONE: int
     PYZRAM_READ_DONE: int
     PYZRAM_READ_FREED: int
     PYZRAM_WEIGHT_ONE: int
