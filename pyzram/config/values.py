@@ -42,6 +42,8 @@ LEVELS = -(1 << 31), (1 << 31) - 1  # what the kernel can read
 # Bytes of a label, by file system.
 LABEL_MAX = {"swap": SWAP_LABEL_MAX, "xfs": 12, "vfat": 11, "exfat": 11, "btrfs": 254, "f2fs": 255}
 LABEL_MAX_EXT = 16
+# These take the option of a remount and do nothing of it.
+DISCARD_AT_MOUNT = ("exfat", "vfat", "xfs")
 MIN_PAGES = 10  # mkswap's minimum
 
 KERNELS_OWN = "kernel"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..config.layers import DEFAULT_PATH
+from ..config.values import DISCARD_AT_MOUNT
 from ..limits import PAGE_SIZE, SWAP_PRIORITY_MAX, TABLE_BYTES_PER_PAGE
 from ..units import format_size
 from ..value import Record
@@ -117,8 +118,7 @@ def mounted_without_discard(snapshot: Snapshot) -> Iterator[Finding]:
         stored = stats.mm_stat.orig_data_size or 0
         point = shlex.quote(stats.mount_points[0])
         mount = f"mount -o remount,discard {point}"
-        if (snapshot.file_systems or {}).get(stats.name) == "xfs":
-            # Which takes the option of a remount and does nothing of it.
+        if (snapshot.file_systems or {}).get(stats.name) in DISCARD_AT_MOUNT:
             mount = f"umount {point} && mount -o discard /dev/{stats.name} {point}"
         yield Finding(
             "discard",

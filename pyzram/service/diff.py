@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from .. import value
 from ..config.device_config import DeviceConfig
+from ..config.values import DISCARD_AT_MOUNT
 from ..limits import BD_UNIT
 from ..units import format_size
 from .registered import field_text
@@ -48,7 +49,7 @@ SIZES = ("disksize", "mem_limit", "writeback_limit")
 # What of a file system is mounted, which stays as long as it is mounted.
 ROOTS = ("subvol", "subvolid")
 # XFS takes any option of a remount, and heeds few but the kernel's own.
-LIVE_ON_XFS = {"inode32", "inode64", *OPPOSITES} - {"discard", "nodiscard"}
+LIVE_ON_XFS = {"inode32", "inode64", *OPPOSITES}
 
 
 class Difference(value.Value):
@@ -154,7 +155,12 @@ def mount_words(options: str, discard: str) -> str:
 def remount_words(have: str, want: str, fstype: str = "ext4") -> list[str] | None:
     """Return the options to remount with; ``None`` where they would not do what they say."""
     for word in filter(None, {*have.split(",")} ^ {*want.split(",")}):
-        if word.partition("=")[0] in ROOTS or (fstype == "xfs" and word not in LIVE_ON_XFS):
+        key = word.partition("=")[0]
+        if (
+            key in ROOTS
+            or (key in ("discard", "nodiscard") and fstype in DISCARD_AT_MOUNT)
+            or (fstype == "xfs" and word not in LIVE_ON_XFS)
+        ):
             return None
     wanted = want.split(",") if want else []
     keys = [word.partition("=")[0] for word in wanted]

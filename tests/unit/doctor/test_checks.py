@@ -202,6 +202,20 @@ SICK = [
         "mounted on /two words",
         "mount -o remount,discard '/two words' && fstrim '/two words'",
     ),
+    *(
+        (
+            "discard",
+            replace(
+                PICTURE,
+                devices=(MOUNTED,),
+                mount_options={"zram0": frozenset({"rw"})},
+                file_systems={"zram0": fstype},
+            ),
+            "mounted on /var/tmp",
+            "umount /var/tmp && mount -o discard /dev/zram0 /var/tmp && fstrim /var/tmp",
+        )
+        for fstype in ("exfat", "vfat", "xfs")
+    ),
     ("page-cluster", replace(PICTURE, page_cluster=3), "is 3", "vm.page-cluster=0"),
     (
         "algorithm",
