@@ -16,6 +16,8 @@ echo ZRAM_SIZE_0=64M >/etc/conf.d/zram
 printf 'ZRAM_SIZE_0=32M\\nZRAM_MOUNT_0=/tmp\\n' >/etc/conf.d/zram.tmp
 # systemd's own tmpfs on /tmp, which comes after swap.target, finds the place taken.
 [ ! -e /usr/share/systemd/tmp.mount ] || cp /usr/share/systemd/tmp.mount /etc/systemd/system
+printf '[Service]\\nStandardError=append:/run/out/unit.log\\n' \\
+	>/etc/systemd/system/zram.service.d/log.conf
 cat >/etc/systemd/system/trial.target <<-END
 	[Unit]
 	DefaultDependencies=no
@@ -48,6 +50,22 @@ zram start zram
 zram is-failed zram
 echo ZRAM_SIZE_0=32M >/etc/conf.d/zram
 zram start zram
+# One device that cannot be had: the unit has failed, says which, and the others stay.
+zram stop zram
+printf 'NUM_DEVICES=2\\nZRAM_SIZE_0=32M\\nZRAM_SIZE_1=64M\\nZRAM_ALGORITHM_1=nosuch\\n' \\
+	>/etc/conf.d/zram
+zram start zram
+zram is-failed zram
+say $(systemctl show -P Result -P ExecMainStatus zram)
+zram is-active swap.target
+# A stop of what has failed does nothing, by systemd's rules; the command does.
+zram stop zram
+pyzram stop >&2; say "pyzram stop $?"
+zram start zram
+# Once it can be had, a start adds it and touches nothing else.
+sed -i /nosuch/d /etc/conf.d/zram
+zram start zram
+zram is-active zram
 # They are stopped on the way down.
 systemctl --no-block poweroff
 """
@@ -60,7 +78,18 @@ is-active 3
 start 1
 is-failed 0
 start 0 32764 100
+stop 0
+start 1 32764 100
+is-failed 0 32764 100
+exit-code 1 32764 100
+is-active 0 32764 100
+stop 0 32764 100
+pyzram stop 0
+start 1 32764 100
+start 0 32764 100 65532 100
+is-active 0 32764 100 65532 100
 """
+LEFT_OUT = "pyzram start: device 1: "
 
 
 @pytest.fixture
@@ -73,5 +102,8 @@ def test_the_units_boot_reload_stop_fail_and_go_down_with_the_machine(folder):
     guest = boot(folder, BOOT, ("zram", "zram@"), ("zram.service", "zram@tmp.service"))
     assert guest.wait(SECONDS), guest.last_words()
     assert (folder / "said").read_text() == EXPECTED, guest.last_words()
+    told = [x for x in (folder / "unit.log").read_text().split("\n") if x.startswith(LEFT_OUT)]
+    assert len(told) == 2, told
+    assert "none of the algorithms nosuch" in told[0]
     # A machine that went down in order: both units have taken their devices with them.
     assert (folder / "left").read_text() == "", guest.last_words()

@@ -85,6 +85,46 @@ def test_a_module_that_is_missing(unloaded: Box) -> None:
 
 
 @pytest.fixture
+def unsettled_clock() -> Iterator[None]:
+    """The time of day jumps by ten years to and fro, forty times a second."""
+    over = threading.Event()
+    began, at = time.monotonic(), time.time()
+
+    def jump() -> None:
+        forth = True
+        while not over.wait(0.025):
+            years = 10 if forth else 0
+            now = at + time.monotonic() - began
+            time.clock_settime(time.CLOCK_REALTIME, now + years * 365 * 86400)
+            forth = not forth
+
+    worker = threading.Thread(target=jump)
+    worker.start()
+    try:
+        yield
+    finally:
+        over.set()
+        worker.join()
+        time.clock_settime(time.CLOCK_REALTIME, at + time.monotonic() - began)
+
+
+@pytest.mark.vm_only
+def test_a_time_of_day_that_jumps_within_commands(box: Box, unsettled_clock: None) -> None:
+    for size in ("64M", "32M"):
+        box.write(f"ZRAM_SIZE_0={size}\nZRAM_PRIORITY_0=1\n")
+        box.fine("start")
+        assert box.pyzram("status").returncode == 0
+        box.write(f"ZRAM_SIZE_0={size}\nZRAM_PRIORITY_0=2\nZRAM_MEM_LIMIT_0=16M\n")
+        box.fine("reload")
+        (number,) = box.numbers()
+        stats = [sys.executable, "-Im", "pyzram.cli.zram_stats", "--json"]
+        shown = subprocess.run(stats, check=True, capture_output=True, text=True).stdout
+        assert f'"zram{number}"' in shown
+        box.fine("stop")
+        assert box.numbers() == []
+
+
+@pytest.fixture
 def strict_memory() -> Iterator[None]:
     """A kernel that promises no more than it has, which leaves none for a swapoff."""
     files = [Path("/proc/sys/vm") / f"overcommit_{name}" for name in ("kbytes", "memory")]
