@@ -39,7 +39,7 @@ PYZRAM_STATE=/run/ledger {python} -I tests/vm/tend_powercut.py {folder} {budget}
 
 
 @pytest.fixture
-def folder(request: pytest.FixtureRequest) -> Path:
+def folder() -> Path:
     return results("tend-powercut")
 
 

@@ -202,11 +202,11 @@ def test_times_cut_to_whole_seconds_make_no_page_older(machine, age):
     assert bool(writer.steps) == (age >= 48 * HOUR + 1)
 
 
-def used_meanwhile(machine: Machine, places: range, flags: str = "......") -> None:
+def used_meanwhile(machine: Machine, places: range) -> None:
     state = machine.root / "sys/kernel/debug/zram/zram0/block_state"
     lines = state.read_text().split("\n")
     for place in places:
-        lines[place] = f"{place:12} {1000000:12}.000000 {flags}"
+        lines[place] = f"{place:12} {1000000:12}.000000 ......"
     state.write_text("\n".join(line for line in lines if line))
 
 
