@@ -104,7 +104,7 @@ def main(argv: list[str]) -> int:
     if options is None:
         return 0
     if options.watch and (options.idle is None or options.plot or options.textfile):
-        raise UsageError("--watch is for --idle, and draws no --plot")
+        raise UsageError("--watch is for --idle, without --plot or --textfile")
     if options.record and not options.watch:
         raise UsageError("--record is for --watch")
     if options.textfile:

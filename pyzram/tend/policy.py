@@ -38,7 +38,7 @@ BATTERY_LOW = 20.0
 AFTER_ERROR, AFTER_ERROR_MOST = 60.0, DAY
 AFTER_LIMIT = HOUR
 
-# Ages. Below two to three hours nearly all comes back; without need nothing younger than two days
+# Ages. Below three hours nearly all comes back; without need nothing younger than two days
 # is worth a write. Tuned with bench/tend.py, as all from here on.
 OLDEST = 48 * HOUR
 FLOOR, FLOOR_PRESSED = 24 * HOUR, 3 * HOUR

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -12,13 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from pyzram.cli.estimate_idle import Look
-from pyzram.cli.estimate_watch import ages
 from pyzram.cli.pyzram import main
 from pyzram.limits import PAGE_SIZE
-from pyzram.pages.cold import Age
-from pyzram.pages.segments import Owner, ZeroSegment
-from pyzram.pages.sources import Source
 from pyzram.units import parse_size
 
 SLEEPER = (
@@ -91,14 +87,19 @@ def test_no_such_process_is_an_error(capsys: pytest.CaptureFixture[str]) -> None
     assert "No such process" in capsys.readouterr().err
 
 
-def watching(*words: str) -> subprocess.Popen[str]:
+@contextlib.contextmanager
+def watching(*words: str) -> Iterator[subprocess.Popen[str]]:
     program = "import sys; from pyzram.cli.pyzram import main; sys.exit(main())"
-    return subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-Ic", program, "estimate", "--watch", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
+    ) as view:
+        try:
+            yield view
+        finally:
+            view.kill()
 
 
 def test_watching_goes_on_until_it_is_ended(sleeper: int, tmp_path: Path) -> None:
@@ -138,20 +139,3 @@ def test_watching_prints_json_a_line_each_time(sleeper: int) -> None:
         assert view.wait(60) == 130
     assert rows[0]["time"] < rows[1]["time"]
     assert all(row["cold_bytes"] >= 8 << 20 for row in rows)
-
-
-def test_pages_are_recorded_by_the_longest_time_they_were_cold() -> None:
-    looks = [
-        Look(Age(seconds, source(pages), returns), None)  # type: ignore[arg-type]
-        for seconds, pages, returns in ((60.0, 5000, 40.0), (300.0, 3000, 20.0))
-    ]
-    counts = ages(looks)
-    assert sum(counts) == 5000
-    assert counts[(300).bit_length()] == 3000
-    assert counts[(60).bit_length()] == 2000
-
-
-def source(pages: int) -> Source:
-    found = Source("made up", PAGE_SIZE)
-    found._segments = [ZeroSegment(Owner(0, "x", "heap"), pages)]
-    return found

@@ -56,6 +56,17 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     return made
 
 
+def test_pages_are_recorded_by_the_longest_time_they_were_cold() -> None:
+    looks = [
+        Look(Age(seconds, cold(pages), returns), None)  # type: ignore[arg-type]
+        for seconds, pages, returns in ((60.0, 5000, 40.0), (300.0, 3000, 20.0))
+    ]
+    counts = estimate_watch.ages(looks)
+    assert sum(counts) == 5000
+    assert counts[(300).bit_length()] == 3000
+    assert counts[(60).bit_length()] == 2000
+
+
 def test_the_machine_is_recorded_as_if_zram_held_what_is_cold(machine: Machine) -> None:
     row = estimate_watch.recorded(looked(), looked().looks[-1].estimate.algorithms["lz4"], 42)
     assert row["total"] == 4 * GIB
