@@ -297,7 +297,7 @@ static int take_anon(struct walker *self, uint64_t address, uint64_t entry)
 		self->counts->locked++;
 		return 0;
 	}
-	/* Without that flag nothing of the mapping is given up any more: it was written to again. */
+	/* Without PYZRAM_WALK_FRAMES smaps tells of none: all that was given up was written to again. */
 	if ((self->walk->flags & PYZRAM_WALK_FRAMES) && frame_lazily_freed(flags))
 		return take_by_weight(self, address, &self->counts->freed);
 	if ((shared && !frame) || (self->walk->flags & PYZRAM_WALK_THIN))

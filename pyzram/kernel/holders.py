@@ -229,7 +229,7 @@ def mounted_elsewhere(sysfs: Sysfs, name: str) -> list[str]:
     """Return mounts of other mount namespaces, as far as the caller may look.
 
     Raises:
-        ZramOSError: a look at a process failed that is there and may be looked at.
+        OSError: a look at a process failed that is there and may be looked at.
     """
     found: list[str] = []
     try:
@@ -262,15 +262,14 @@ def mounted_elsewhere(sysfs: Sysfs, name: str) -> list[str]:
 def describe(sysfs: Sysfs, name: str) -> str:
     """Return one phrase that names every user found, or the empty string.
 
-    It explains what the kernel has refused, so that something cannot be read is said in it and
-    takes the place of nothing.
+    It explains what the kernel has refused: a look that failed is told of in it.
     """
     phrases: list[str] = []
     for look in (lasting, mounted_elsewhere, _open_in):
         try:
             phrases += look(sysfs, name)
         except OSError as err:
-            phrases.append(f"more cannot be told: {err.strerror or err}")
+            phrases.append(f"who else uses it cannot be told: {err.strerror or err}")
     return ", ".join(phrases)
 
 

@@ -40,6 +40,9 @@ def read_text(path: str, *, dir_fd: int | None = None) -> str:
         while chunk and (len(chunk) == READ_SIZE or not path.startswith("/sys")):
             chunk = os.read(fd, READ_SIZE)
             text += chunk
+    except OSError as err:
+        err.filename = path  # which read(2) does not know
+        raise
     finally:
         os.close(fd)
     return text.decode("utf-8", "surrogateescape")

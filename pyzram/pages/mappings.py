@@ -6,11 +6,13 @@ See proc_pid_maps(5).
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import _native
+from ..errors import from_errno
 from ..kernel.parse import parse_mountinfo
 from ..kernel.sysfs import pass_over, read_text
 
@@ -103,14 +105,21 @@ class MemoryDevices:
 
 
 def internal_device() -> str | None:
-    """The device number of shared memory that no mount shows; ``None`` where none can be made."""
+    """The device number of shared memory that no mount shows; ``None`` where none can be made.
+
+    Raises:
+        ZramOSError: this process may make no more files (EMFILE, ENFILE, ENOMEM).
+    """
     try:
         fd = os.memfd_create("pyzram", os.MFD_CLOEXEC)
-    except OSError:
-        return None
-    number = os.fstat(fd).st_dev
-    os.close(fd)
-    return device_text(number)
+    except OSError as err:
+        if err.errno in (errno.ENOSYS, errno.EPERM, errno.EACCES):
+            return None  # a kernel without it, or a filter of system calls
+        raise from_errno(err.errno or 0, "make an object of shared memory to look at") from err
+    try:
+        return device_text(os.fstat(fd).st_dev)
+    finally:
+        os.close(fd)
 
 
 def device_text(number: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from typing import TYPE_CHECKING
 
 from .. import _native
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from array import array
 
 PF_KTHREAD = 0x00200000
+ASK_AGAIN_SECONDS = 1.0
 
 
 class Process:
@@ -80,11 +82,12 @@ class ProcessReader:
     Synchronization: one thread at a time.
     """
 
-    __slots__ = ("_at", "_gives_up", "_memory", "_method")
+    __slots__ = ("_asked", "_at", "_gives_up", "_memory", "_method")
 
     def __init__(self, method: str = "auto") -> None:
         self._at: tuple[int, int] | None = None
         self._gives_up: bool | None = None
+        self._asked = 0.0
         self._memory: _native.ProcMem | None = None
         self._method = method
 
@@ -129,11 +132,15 @@ class ProcessReader:
         return [flag == _native.READ_DONE for flag in flags]
 
     def _has_given_up(self, pid: int, start_time: int) -> bool:
-        if self._gives_up is None:
-            with Process(pid) as process:
-                # Of a number that is another's by now nothing is known, so nothing is touched.
-                other = process.start_time != start_time
-                self._gives_up = other or rollup(process).lazily_freed > 0
+        # It may give up more at any moment, and to ask costs a walk of all its memory.
+        if self._gives_up is None or time.monotonic() - self._asked > ASK_AGAIN_SECONDS:
+            self._asked = time.monotonic()
+            try:
+                with Process(pid) as process:
+                    other = process.start_time != start_time
+                    self._gives_up = other or rollup(process).lazily_freed > 0
+            except OSError:
+                self._gives_up = True  # nothing is known of it, so nothing is touched
         return self._gives_up
 
 

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 # What container engines put around an identity to name its cgroup.
 CONTAINER = re.compile(
-    r"(?:(?:docker|libpod|crio|cri-containerd|machine|lxc\.payload)[-.]|systemd-nspawn@)"
-    r"(?P<id>.+?)(?:\.scope|\.service)?$"
+    r"(?:docker|libpod|crio|cri-containerd|machine|lxc\.payload)[-.](?P<id>.+?)(?:\.scope)?$"
+    r"|systemd-nspawn@(?P<machine>.+?)\.service$"
 )
-# How systemd writes what may not stand in the name of a unit.
-ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
+# How systemd writes bytes that may not stand in the name of a unit.
+ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 SHORTEST_ID = 4
 
 
@@ -79,7 +79,9 @@ def _is_called(row: Row, name: str) -> bool:
     try:
         return os.path.basename(os.readlink(f"/proc/{row.pid}/exe")) == name
     except OSError as err:
-        pass_over(err)
+        # A path may be longer than the kernel tells; then it is known by its first 15 bytes only.
+        if err.errno != errno.ENAMETOOLONG:
+            pass_over(err)
         return False
 
 
@@ -135,7 +137,7 @@ def by_container(identity: str) -> list[int]:
 
     def is_its(part: str) -> bool:
         match = CONTAINER.match(part)
-        name = ESCAPED.sub(lambda byte: chr(int(byte[1], 16)), match["id"]) if match else part
+        name = _unescaped(match["id"] or match["machine"]) if match else part
         return name == identity or (
             len(identity) >= SHORTEST_ID and len(name) == 64 and name.startswith(identity)
         )
@@ -143,6 +145,11 @@ def by_container(identity: str) -> list[int]:
     return _those(
         lambda pid: any(is_its(part) for group in cgroups(pid) for part in group.split("/"))
     )
+
+
+def _unescaped(name: str) -> str:
+    bare = ESCAPED.sub(lambda byte: bytes([int(byte[1], 16)]), os.fsencode(name))
+    return os.fsdecode(bare)
 
 
 def cgroups(pid: int) -> set[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 
-from ..errors import DeviceBusyError, InvalidValueError, ZramError, ZramOSError, from_errno
+from ..errors import DeviceBusyError, ZramError, ZramOSError, from_errno
 from ..kernel import state_files
 from ..kernel.state_files import DEFAULT_DIRECTORY
 from ..kernel.sysfs import Sysfs, read_text
@@ -86,7 +86,7 @@ class Registry:
         if lines and lines[0] == f"boot {self._boot()}":
             try:
                 self.records = devices_of(lines[1:])
-            except (ValueError, InvalidValueError) as err:
+            except ValueError as err:
                 # To guess which devices are ours would be worse than to do nothing.
                 raise ZramError(
                     f"{self.path}: read the record: it is damaged (remove the file, and the "

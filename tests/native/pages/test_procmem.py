@@ -529,6 +529,48 @@ def test_of_several_processes_those_that_are_gone_are_skipped_and_counted():
     assert caught.value.errno == errno.ESRCH
 
 
+@pytest.mark.parametrize(("code", "none"), [(errno.ENOSYS, True), (errno.EMFILE, False)])
+def test_only_a_kernel_without_memfd_has_no_device_of_its_own(monkeypatch, code, none):
+    def refuse(name, flags):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "memfd_create", refuse)
+    if none:
+        assert mappings.internal_device() is None
+        return
+    with pytest.raises(ZramOSError) as caught:
+        mappings.internal_device()
+    assert caught.value.errno == code
+
+
+@pytest.mark.parametrize("asked", ["freed", "fails", "none"])
+def test_pages_marked_as_given_up_are_read_where_none_is(monkeypatch, asked):
+    """And a process that cannot be asked loses none of the others."""
+
+    class Marked:
+        def read(self, numbers, out, freed=False):
+            done = [1, 2 if not freed else 1] * (len(numbers) // 2)
+            return sum(x == 1 for x in done), bytes(done)
+
+        def close(self):
+            pass
+
+    def rollup(process):
+        if asked == "fails":
+            raise OSError(errno.ESRCH, os.strerror(errno.ESRCH))
+        return procmem.Rollup(0, 0, 0, 0, 0, 4096 if asked == "freed" else 0, 0)
+
+    monkeypatch.setattr("pyzram.pages.process.rollup", rollup)
+    monkeypatch.setattr("pyzram.pages.process.turned", lambda *args: Marked())
+    with Process(os.getpid()) as process:
+        start_time = process.start_time
+    reader = ProcessReader()
+    numbers = array("Q", range(8))
+    there = reader.read(os.getpid(), start_time, numbers, memoryview(bytearray(8 * PAGE)))
+    reader.close()
+    assert there == ([True] * 8 if asked == "none" else [True, False] * 4)
+
+
 def test_maps_lines_are_sorted_by_what_can_be_swapped():
     devices = mappings.MemoryDevices(frozenset({"00:01", "00:1f"}), frozenset({"00:0f"}))
     text = """\

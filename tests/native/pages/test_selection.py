@@ -2,6 +2,7 @@
 """Processes as people name them: children of this test, found by each way."""
 
 import contextlib
+import errno
 import os
 import subprocess
 import sys
@@ -56,6 +57,14 @@ def test_a_name_finds_the_process_and_its_children(name):
     assert selection.by_name(name) == []
 
 
+def test_a_program_whose_path_the_kernel_cannot_tell_is_not_called_so(monkeypatch):
+    def readlink(path):
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), path)
+
+    monkeypatch.setattr(os, "readlink", readlink)
+    assert not selection._is_called(selection.Row(7, 1, "x" * 15), "x" * 20)
+
+
 def test_a_user_is_found_by_name_and_number():
     import pwd
 
@@ -89,7 +98,10 @@ def test_a_user_is_found_by_name_and_number():
         ("/lxc.payload.web1/init.scope", "by_container", ["web1"], ["web"]),
         ("/machine.slice/machine-web2.scope", "by_container", ["web2"], ["web"]),
         (r"/machine.slice/machine-my\x2dbox.scope", "by_container", ["my-box"], ["my"]),
+        (r"/machine.slice/machine-caf\xc3\xa9.scope", "by_container", ["café"], ["caf"]),
         ("/machine.slice/systemd-nspawn@web3.service/payload", "by_container", ["web3"], ["web"]),
+        ("/system.slice/docker-registry.service", "by_unit", ["docker-registry"], []),
+        ("/system.slice/docker-registry.service", "by_container", [], ["registry"]),
     ],
 )
 def test_cgroups_tell_units_and_containers(monkeypatch, group, choose, words, others):
