@@ -91,7 +91,9 @@ def slots(device: Zram) -> Iterator[tuple[int, int, int]]:
 def slots_within(device: Zram, ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int, int]]:
     """As :func:`slots`, of the places in these ranges, ``(first, last)``, only.
 
-    It costs what they are, not what the device is.
+    Each range is a read of its own, and the kernel goes on from its first place until the buffer
+    has as many lines as the range may have, or the device ends: it is cheap where most places hold
+    pages, and in the worst case, of few pages on a large device, goes through the rest of it.
     """
     with _opened(device) as fd:
         for first, last in ranges:
