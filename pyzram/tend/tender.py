@@ -46,6 +46,8 @@ READ_COST = {"card": 900e-6, "usb": 900e-6, "unknown": 500e-6, "disk": 150e-6}
 SWAP_IN = 15e-6
 """And from memory, with the slower algorithms."""
 SLEEP_WINDOW = 48 * HOUR
+CLOCKS_APART = 0.01
+"""Seconds at most between clocks that are read for one time."""
 
 
 class Worker(Protocol):
@@ -136,7 +138,7 @@ class Tender:
         self.stopping: Callable[[], bool] = lambda: False
         self._known: dict[str, _Tended] = {}
         self._started = -math.inf if at_once else self.clocks.awake()
-        self._asleep = self.clocks.boottime() - self.clocks.awake()
+        self._asleep = self._time_asleep()
         self._sleeps: list[tuple[float, float]] = []
         self._resumed = -math.inf
         self._counters: tuple[float, int] | None = None
@@ -146,7 +148,7 @@ class Tender:
     def look(self, trigger: str = "") -> Observation:
         """See how things are."""
         now = self.clocks.awake()
-        self._notice_sleep(now)
+        self._notice_sleep()
         self.ledger.advance(read_clock(self.sysfs, self.clocks))
         total, available = read_memory(self.sysfs)
         memory = pressure_of(self.sysfs, "memory")
@@ -179,10 +181,19 @@ class Tender:
             devices=found,
         )
 
-    def _notice_sleep(self, now: float) -> None:
-        asleep = self.clocks.boottime() - now
+    def _time_asleep(self) -> float:
+        """Seconds asleep since boot, never too many: what is held up is not asleep."""
+        while True:
+            before = self.clocks.awake()
+            boottime = self.clocks.boottime()
+            after = self.clocks.awake()
+            if after - before < CLOCKS_APART:
+                return boottime - after
+
+    def _notice_sleep(self) -> None:
+        asleep, now = self._time_asleep(), self.clocks.awake()
         if asleep > self._asleep:
-            # Anything between the two readings looks like a short sleep, and holds nothing up.
+            # What lay between two clocks looks like a short sleep, and holds nothing up.
             if asleep > self._asleep + 1.0:
                 self._resumed = now
             self._sleeps.append((now, asleep - self._asleep))
@@ -370,7 +381,7 @@ class Tender:
     ) -> Iterable[list[tuple[int, int]]]:
         """Steps: ranges of places; an empty one means the pages that are marked idle."""
         now = self.clocks.boottime()
-        self._notice_sleep(self.clocks.awake())  # what was slept since the look
+        self._notice_sleep()  # what was slept since the look
         slept = self._slept()
         floor = action.floor + slept
         if one.tells_ages:

@@ -267,6 +267,25 @@ def test_many_short_sleeps_are_a_long_one(machine):
     assert list(tending._pieces(one, action, 1 << 30)) == []
 
 
+def test_a_hold_up_between_two_clocks_is_no_sleep(machine, monkeypatch):
+    """What was taken for sleep once would be missing from every real one after it."""
+    watch = Watch()
+    watch.now = 800000 + 47 * HOUR
+    tending, _ = tender(machine, watch)
+    real, held = watch.boottime, [3000.0]
+
+    def boottime():
+        watch.now += held.pop() if held else 0.0
+        return real()
+
+    monkeypatch.setattr(watch, "boottime", boottime)
+    tending.look()
+    assert tending._slept() == 0 and tending._resumed < 0
+    watch.asleep += 2000
+    tending.look()
+    assert tending._slept() == 2000
+
+
 class Marks:
     """The marks of a device without block_state: when each was set, by the age it was for."""
 
