@@ -393,8 +393,9 @@ class Tender:
             return (step for step in found if step)
         marked: list[list[tuple[int, int]]] = [[] for _ in range(limit // (PIECE * PAGE_SIZE) + 1)]
         recompresses = one.device.has("recompress") and one.device.read_recomp_algorithms()
-        # Kernels with parameters take marks of a younger age away again; before, they would stay.
-        if not recompresses and one.device.has("algorithm_params") and floor < now - 4:
+        # An age takes marks of younger pages away again, but not in 6.1, nor surely in all of 6.12:
+        # there, marks for one floor would stand for an older one too. This attribute is of later.
+        if not recompresses and one.device.has("writeback_batch_size") and floor < now - 4:
             try:
                 one.device.mark_idle(_at_least(floor))
                 return marked
