@@ -80,6 +80,8 @@ class _Tended:
         self.failed = False
         self.marked: float | None = None
         """When all pages were marked, where the kernel does not know ages."""
+        self.aged = False
+        """Whether this round wrote by those marks, and what is left of them may be recompressed."""
         self.tells_ages = os.access(path_of(device), os.R_OK)
         self.piece = PIECE_FIRST
         """Pages of the next step."""
@@ -296,7 +298,7 @@ class Tender:
             medium="" if one.medium is None else one.medium.key,
         )
         one.gain = one.compacted = None
-        one.failed = False
+        one.failed = one.aged = False
         return seen
 
     # ---- acting ----------------------------------------------------------------------------------
@@ -404,7 +406,7 @@ class Tender:
         # Marks are all there is: they go when a page is used, or recompressed.
         if one.marked is not None and self.clocks.awake() - one.marked >= action.floor:
             if not action.huge:
-                one.marked = None
+                one.marked, one.aged = None, True
             return marked
         if one.marked is None:
             one.device.mark_idle()
@@ -429,7 +431,7 @@ class Tender:
             # Marks by this age among those that writing waits for would make pages older.
             if writes and one.marked is not None:
                 return
-            marks, one.marked = writes, None
+            marks, one.marked = writes and one.aged, None
         if one.tells_ages:
             # That nothing is old enough yet says nothing about what there is to gain.
             untried, tried = one.ages.remember(one.device, since, action.huge)

@@ -15,7 +15,7 @@ from pyzram.cli import pyzram as command
 from pyzram.cli.tend import plain
 from pyzram.device import block_state
 from pyzram.device.zram import Zram
-from pyzram.errors import ZramOSError
+from pyzram.errors import DeviceBusyError, ZramOSError
 from pyzram.kernel.holders import block_size
 from pyzram.kernel.sysfs import Sysfs
 from pyzram.tend.actions import Recompress, WriteBack
@@ -350,6 +350,26 @@ def test_without_block_state_recompression_marks_nothing_that_writing_takes(mach
     # Nothing may be written: then by its own age, and all is marked anew when that is over.
     tending._recompress(one, recompress)
     assert ages == [None, 6 * 3600 + 1] and one.marked is None
+
+
+def test_recompression_goes_by_marks_only_where_some_were_set(machine, monkeypatch):
+    """Else it would find none to recompress, and the policy take that for a poor gain."""
+    Marks(machine, monkeypatch, recompression=True)
+    tending, writer = tender(machine, Watch())
+    ages = []
+    writer.recompress = lambda _device, _action, age, _seconds: ages.append(age)
+
+    def busy(_device, _age=None):
+        raise DeviceBusyError(16, "zram0: idle: Device or resource busy", None)
+
+    monkeypatch.setattr(Zram, "mark_idle", busy)
+    seen, decision = tending.decide()
+    actions = (WriteBack("zram0", 24 * HOUR, MIB, 48 * HOUR), Recompress("zram0", 6 * HOUR, 5.0))
+    monkeypatch.setattr(
+        tending, "decide", lambda _trigger: (seen, decision._replace(actions=actions))
+    )
+    tending.round()
+    assert ages == [6 * 3600 + 1]
 
 
 def test_sleep_makes_no_page_older_and_holds_for_two_minutes(machine):
