@@ -149,8 +149,8 @@ class Tender:
 
     def look(self, trigger: str = "") -> Observation:
         """See how things are."""
-        now = self.clocks.awake()
         self._notice_sleep()
+        now = self.clocks.awake()
         self.ledger.advance(read_clock(self.sysfs, self.clocks))
         total, available = read_memory(self.sysfs)
         memory = pressure_of(self.sysfs, "memory")
@@ -314,19 +314,15 @@ class Tender:
         self.state = decision.state
         by_name = {one.device.name: one for one in self._known.values()}
         used = sum(device.mem_used_total for device in seen.devices)
-        written = 0
         spent: dict[str, int] = {}
         writes = {act.device for act in decision.actions if isinstance(act, WriteBack)}
         for action in decision.actions:
             one = by_name.get(action.device)
-            if one is None or self.stopping():
+            if one is None or one.failed or self.stopping():
                 continue
             try:
                 if isinstance(action, WriteBack):
-                    limit = action.limit - spent.get(action.device, 0)
-                    done = self._write_back(one, action, limit)
-                    spent[action.device] = spent.get(action.device, 0) + done
-                    written += done
+                    self._write_back(one, action, spent)
                 elif isinstance(action, Recompress):
                     self._recompress(one, action, action.device in writes)
                 else:
@@ -338,8 +334,8 @@ class Tender:
             except ZramError as err:
                 one.failed = True
                 self.warn(str(err))
-        after = sum(self._used(by_name[d.name]) for d in seen.devices) if written or spent else used
-        return Report(seen, decision, written, used - after)
+        after = sum(self._used(by_name[d.name]) for d in seen.devices) if spent else used
+        return Report(seen, decision, sum(spent.values()), used - after)
 
     def _used(self, one: _Tended) -> int:
         try:
@@ -347,36 +343,42 @@ class Tender:
         except ZramError:
             return 0
 
-    def _write_back(self, one: _Tended, action: WriteBack, limit: int) -> int:
-        """Write up to ``limit`` bytes, charged before they are written; bytes written."""
+    def _write_back(self, one: _Tended, action: WriteBack, spent: dict[str, int]) -> None:
+        """Write what ``spent``, bytes by device, leaves; charged before it is written.
+
+        What was written is in ``spent`` afterwards, whatever ends this.
+        """
         medium = one.medium
+        limit = action.limit - spent.get(action.device, 0)
         if medium is None or limit < PAGE_SIZE:
-            return 0
+            return
         pieces = self._pieces(one, action, limit)
         budget = int((self.budget or medium.budget) * self.share)
         chunk = action.step or max(CHUNK_LEAST, budget // 64)
         begun = at = self._written(one)
-        for piece in pieces:
-            left = min(limit - (at - begun), self.ledger.left(medium.key, budget), chunk)
-            if left < PAGE_SIZE or self.stopping() or (not action.whole and self._at_ease()):
-                break
-            self.ledger.reserve(medium.key, one.key, at, left)
-            began = self.clocks.awake()
-            try:
-                if piece:
-                    self.worker.write_pages(one.device, piece, left)
-                else:
-                    self.worker.write_idle(one.device, action.huge, left)
-            finally:
-                one.took(self.clocks.awake() - began)
-                before, at = at, self._written(one)
-                self.ledger.settle(medium.key, one.key, at)
-            if not piece and at == before:
-                break
-        self.ledger.save()
-        if one.limit is not None:
-            one.limit = one.device.read_writeback_limit() * BD_UNIT
-        return at - begun
+        try:
+            for piece in pieces:
+                left = min(limit - (at - begun), self.ledger.left(medium.key, budget), chunk)
+                if left < PAGE_SIZE or self.stopping() or (not action.whole and self._at_ease()):
+                    break
+                self.ledger.reserve(medium.key, one.key, at, left)
+                began = self.clocks.awake()
+                try:
+                    if piece:
+                        self.worker.write_pages(one.device, piece, left)
+                    else:
+                        self.worker.write_idle(one.device, action.huge, left)
+                finally:
+                    one.took(self.clocks.awake() - began)
+                    before, at = at, self._written(one)
+                    self.ledger.settle(medium.key, one.key, at)
+                if not piece and at == before:
+                    break
+        finally:
+            spent[action.device] = spent.get(action.device, 0) + at - begun
+            self.ledger.save()
+            if one.limit is not None:
+                one.limit = one.device.read_writeback_limit() * BD_UNIT
 
     def _pieces(
         self, one: _Tended, action: WriteBack, limit: int

@@ -431,6 +431,44 @@ def test_failing_medium_is_charged_for_nothing_and_left_alone(machine, capsys):
     assert decision.reasons == ("zram0: held for 60 s more",)
 
 
+@pytest.mark.parametrize("busy", [False, True])
+def test_an_error_between_two_steps_is_no_second_allowance(machine, monkeypatch, busy):
+    """What was written before it is reported, kept and off what the round may still write."""
+    watch = Watch()
+    machine.attribute("writeback_limit_enable").write_text("1\n")
+    machine.attribute("writeback_limit").write_text("1000000\n")
+    tending, writer = tender(machine, watch)
+    tending.look()
+    (one,) = tending._known.values()
+    still, error = one.ages.still, DeviceBusyError if busy else ZramOSError
+    seen, decision = tending.decide()
+    action = WriteBack("zram0", 3 * HOUR, 4 * MIB, 48 * HOUR, whole=True)
+    decision = decision._replace(actions=(action, action))
+    monkeypatch.setattr(tending, "decide", lambda _trigger: (seen, decision))
+
+    def fails_once(*args):
+        if writer.steps and one.ages.still is fails_once:
+            one.ages.still = still
+            raise error(5, "zram0: read block_state: Input/output error", None)
+        return still(*args)
+
+    one.ages.still = fails_once
+    write = writer.write_pages
+
+    def charged(device, ranges, limit):
+        write(device, ranges, limit)
+        machine.attribute("writeback_limit").write_text("5000\n")
+
+    writer.write_pages = charged
+    report = tending.round()
+    total = int(machine.attribute("bd_stat").read_text().split()[2]) * 4096
+    assert report.written == total == (4 * MIB if busy else MIB)
+    assert one.failed is not busy
+    assert one.limit == 5000 * 4096
+    kept = Ledger(str(machine.root / "var"), read_clock(Sysfs(str(machine.root)), watch))
+    assert kept.written("1b534d30") == total
+
+
 def second(machine: Machine, backing: str, key: str) -> None:
     """Another device as old and as full, on a medium of its own."""
     machine.add(1)
