@@ -174,7 +174,7 @@ fuzz: deps
 
 # With root and a driver this run is meant to test the kernel: it fails if it tested nothing.
 check: export PYZRAM_REQUIRE_KERNEL := $(shell [ "$$(id -u)" = 0 ] && [ -d /sys/class/zram-control ] && echo 1)
-check: lint typed docs $(VENV)/bin/vng $(VENV)/.grafana
+check: lint typed docs $(VENV)/bin/vng $(VENV)/.grafana .cache/fleet/ansible/.ready .cache/fleet/salt/.ready
 	$(PYTEST) tests/unit tests/native tests/peers
 	$(PYTEST) tests/kernel
 	tests/native/sanitize $(PY)

@@ -116,7 +116,7 @@ def build() -> dashboard.Dashboard:
         )
         .with_panel(
             graph(
-                "Machines by algorithm",
+                "Devices by algorithm",
                 "none",
                 "Devices that compress with each.",
                 (

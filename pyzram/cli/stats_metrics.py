@@ -98,6 +98,7 @@ def _words(devices: Sequence[Attributes]) -> list[Family]:
                 algorithm.add(1, labels(device=name, priority=str(priority), algorithm=word))
         if device["backing_dev"] not in (None, "none"):
             backing.add(1, labels(device=name, path=device["backing_dev"]))
-        for point in dict.fromkeys(device["mount_points"]):
-            mount.add(1, labels(device=name, mount_point=point))
+        # Two that differ in bytes that are not UTF-8 look alike, and a series may come once only.
+        for label in {labels(device=name, mount_point=x): 0 for x in device["mount_points"]}:
+            mount.add(1, label)
     return [algorithm, backing, mount]

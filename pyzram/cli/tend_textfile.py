@@ -23,7 +23,7 @@ def textfile(path: str, run: str) -> int:
         up.add(int(status is not None))
         if status is not None:
             found += _figures(status)
-    except (PermissionError, KeyError, TypeError, AttributeError):
+    except (PermissionError, KeyError, TypeError, ValueError, AttributeError):
         success = False  # not for this user, or of another version of pyzram
     write_textfile(path, text_format([*found, *scrape("tend", success)]))
     return 0
@@ -48,7 +48,7 @@ def _figures(status: dict[str, Any]) -> list[Family]:
     for device in status["seen"]["devices"]:
         if device["budget"]:
             name = labels(device=device["name"])
-            budget.add(device["budget"], name)
-            left.add(device["left"], name)
-            free.add(device["free"], name)
+            budget.add(int(device["budget"]), name)
+            left.add(int(device["left"]), name)
+            free.add(int(device["free"]), name)
     return [mode, pressure, budget, left, free]

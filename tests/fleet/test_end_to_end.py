@@ -84,7 +84,10 @@ class Troubled:
         command(
             "pyzram", "estimate", "--textfile", textfiles / "zram-estimate.prom", folder / "none"
         )
+        # A survey may be old; one that was written by the minute, and is no longer, may not.
         os.utime(textfiles / "zram-estimate.prom", (1, 1))
+        (textfiles / "zram-old.prom").write_text("")
+        os.utime(textfiles / "zram-old.prom", (1, 1))
         with tending(here, folder / "tend", "1M") as environment:
             tend = textfiles / "zram-tend.prom"
             command("pyzram", "tend", "--textfile", tend, **environment)

@@ -186,6 +186,16 @@ def test_labels_with_every_byte_that_a_path_can_have(tmp_path, output, form):
     assert mount[0].labels["mount_point"] == '/"\\\n {}é'
 
 
+def test_mount_points_that_look_alike_are_one_series(tmp_path, output):
+    here = Machine(tmp_path, "vm-7.x-multi")
+    here.mount("/a+")
+    table = here.root / "proc/self/mountinfo"
+    line = table.read_bytes().split(b"\n")[-2] + b"\n"
+    table.write_bytes(line.replace(b"+", b"\xff") + line.replace(b"+", b"\xfe"))
+    mount = families(output("--prometheus"), "--prometheus")["zram_mount_info"].samples
+    assert [sample.labels["mount_point"] for sample in mount] == ["/a\ufffd"]
+
+
 def test_algorithms_by_priority(tmp_path, output):
     Machine(tmp_path, "vm-7.x-multi")
     found = families(output("--openmetrics"))["zram_comp_algorithm"].samples

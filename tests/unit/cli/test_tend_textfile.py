@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+"""``pyzram tend --textfile``, whatever a daemon of another version has left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pyzram.cli import tend_textfile
+
+DEVICE = {"name": "zram0", "budget": 9, "left": 8, "free": 7}
+STATUS = {"mode": "calm", "pressure": 0.5, "seen": {"devices": [DEVICE]}}
+
+
+def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: dict[str, Any]) -> list[str]:
+    monkeypatch.setattr(tend_textfile, "read_status", lambda run: status)
+    path = tmp_path / "tend.prom"
+    assert tend_textfile.textfile(str(path), str(tmp_path)) == 0
+    return [line for line in path.read_text().split("\n") if line and line[0] != "#"]
+
+
+def test_a_daemon_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = written(tmp_path, monkeypatch, STATUS)
+    assert 'zram_tend_budget_left_bytes{device="zram0"} 8' in lines
+    assert 'zram_scrape_success{collector="tend"} 1' in lines
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"pressure": "much"},
+        {"pressure": None},
+        {"seen": {"devices": [{**DEVICE, "left": None}]}},
+        {"seen": {"devices": [{**DEVICE, "left": "all"}]}},
+        {"seen": {"devices": [{"name": "zram0", "budget": 9}]}},
+        {"seen": []},
+        {"seen": None},
+    ],
+    ids=str,
+)
+def test_what_another_version_says_otherwise_is_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: dict[str, Any]
+) -> None:
+    lines = written(tmp_path, monkeypatch, {**STATUS, **other})
+    assert lines[:2] == ["zram_tend_up 1", 'zram_scrape_success{collector="tend"} 0']
+    assert len(lines) == 3
