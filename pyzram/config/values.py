@@ -295,6 +295,13 @@ def choices(text: str) -> tuple[Choice, ...]:
     return tuple(found)
 
 
+def kernels_own_will_do(choices: tuple[Choice, ...]) -> bool:
+    """Whether a kernel that has none of these is left to take its own algorithm."""
+    if not choices or " ".join(map(str, choices)) == DEFAULT_ALGORITHMS:
+        return True
+    return any(choice.name == KERNELS_OWN for choice in choices)
+
+
 def wrong_level(choice: Choice) -> str:
     """Say what is wrong with a level; kernels up to 7.2 take another without a word."""
     if choice.level is None or choice.name not in ALGORITHMS:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..config.layers import DEFAULT_PATH
-from ..config.values import DISCARD_AT_MOUNT
+from ..config.values import DISCARD_AT_MOUNT, kernels_own_will_do
 from ..limits import PAGE_SIZE, SWAP_PRIORITY_MAX, TABLE_BYTES_PER_PAGE
 from ..units import format_size
 from ..value import Record
@@ -258,7 +258,8 @@ def lost_algorithm(snapshot: Snapshot) -> Iterator[Finding]:
         return
     for desired in snapshot.config.devices:
         names = [choice.name for choice in desired.algorithms]
-        if names and not any(name in has for name in names):
+        lacking = not any(name in has for name in names)
+        if lacking and not kernels_own_will_do(desired.algorithms):
             yield _lost(snapshot, desired.index, names, has)
         for choice in desired.recompression:
             if choice.name not in has:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from errno import EINVAL, ENOENT
 
-from ..config.values import DEFAULT_ALGORITHMS, KERNELS_OWN
+from ..config.values import kernels_own_will_do
 from ..device.held import Held
 from ..device.lifecycle import mem_limit, wait_until
 from ..errors import DeviceNotFoundError, UnsupportedError, from_errno
@@ -242,13 +242,11 @@ def first_offered(choices: tuple[Algorithm, ...], offered: tuple[str, ...]) -> A
         UnsupportedError: it has none of them.
     """
     for choice in choices:
-        if choice.name == KERNELS_OWN:
-            return None
         if choice.name in offered:
             return choice
-    wanted = " ".join(map(str, choices))
-    if wanted == DEFAULT_ALGORITHMS:
+    if kernels_own_will_do(choices):
         return None
+    wanted = " ".join(map(str, choices))
     raise UnsupportedError(
         EINVAL,
         f"this kernel has none of the algorithms {wanted} (it has: {' '.join(offered)})",

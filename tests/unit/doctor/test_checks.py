@@ -297,6 +297,14 @@ def test_the_report_names_what_is_there_and_what_to_mend():
     assert "nothing to mend" in command.text(PICTURE, [])
 
 
+@pytest.mark.parametrize("algorithms", ["kernel", "lzo kernel", "zstd(level=3) kernel", ""])
+def test_a_list_that_ends_in_the_kernels_own_algorithm_lacks_nothing(algorithms):
+    """Nor does the default, ``zstd lz4 lzo-rle lzo``, of which a kernel may have none."""
+    snapshot = config(f"ZRAM_SIZE_0=1G\nZRAM_ALGORITHM_0='{algorithms}'\n")
+    snapshot = replace(snapshot, features=replace(KERNEL, algorithms=("842",)))
+    assert [finding for finding in examine(snapshot) if finding.check == "algorithm"] == []
+
+
 def test_every_check_has_findings_of_its_code_alone():
     tree = ast.parse(inspect.getsource(checks))
     codes = {
