@@ -19,7 +19,7 @@ from ..errors import AccessError, ZramError, ZramOSError
 from ..external import find
 from ..text import quote
 from ..value import Value
-from .steps import first_offered, readable
+from .steps import first_offered, left_to_kernel, readable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,6 +109,8 @@ def _algorithms(desired: DeviceConfig, kernel: Features | None) -> Iterator[Foun
     except ZramError as err:
         yield "ZRAM_ALGORITHM", str(err), True
         return
+    if choice is None and (why := left_to_kernel(desired.algorithms)):
+        yield "ZRAM_ALGORITHM", why, False
     if choice and choice.params() and kernel.algorithm_params is False:
         yield "ZRAM_ALGORITHM", f"this kernel takes no parameters of {choice.name}", True
 

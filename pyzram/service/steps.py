@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from errno import EINVAL, ENOENT
 
-from ..config.values import kernels_own_will_do
+from ..config.values import KERNELS_OWN, kernels_own_will_do
 from ..device.held import Held
 from ..device.lifecycle import mem_limit, wait_until
 from ..errors import DeviceNotFoundError, UnsupportedError, from_errno
@@ -198,6 +198,8 @@ class Configure(Action):
             choice = first_offered(desired.algorithms, device.read_algorithms())
             if choice and choice.dictionary:
                 readable(choice.dictionary)
+            if choice is None and (why := left_to_kernel(desired.algorithms)):
+                self.warn(why)
             writeback = desired.backing_dev is not None and self.offered(
                 device, "backing_dev", "a backing device", "CONFIG_ZRAM_WRITEBACK"
             )
@@ -251,6 +253,17 @@ def first_offered(choices: tuple[Algorithm, ...], offered: tuple[str, ...]) -> A
         EINVAL,
         f"this kernel has none of the algorithms {wanted} (it has: {' '.join(offered)})",
     )
+
+
+def left_to_kernel(choices: tuple[Algorithm, ...]) -> str:
+    """Say what is not had where the kernel's own is taken in place of algorithms by name."""
+    named = [choice for choice in choices if choice.name != KERNELS_OWN]
+    if not named or len(named) == len(choices):
+        return ""
+    names = " or ".join(choice.name for choice in named)
+    params = " ".join(words for choice in named if (words := choice.params()))
+    without = f", without {params}" if params else ""
+    return f"this kernel has no {names}: its own algorithm is taken{without}"
 
 
 def readable(path: str) -> None:
