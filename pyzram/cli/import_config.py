@@ -46,25 +46,37 @@ def gather(operands: Sequence[str]) -> list[str]:
     """Return the files to read, in the order in which zram-generator lets later ones override.
 
     Files come first, then the drop-ins of folders and of ``FILE.d`` beside each, by name; of two
-    of one name the one in the later folder counts.
+    of one name the one in the later folder counts. A file in a folder that has a ``FILE.d`` beside
+    it is none of the drop-ins, but a file with drop-ins of its own.
     """
     files: list[str] = []
     drop_ins: dict[str, str] = {}
     for operand in operands:
-        folder = operand
-        if not os.path.isdir(operand):
+        folders = []
+        if os.path.isdir(operand):
+            folders.append(operand)
+        else:
             files.append(operand)
-            folder = f"{operand}.d"
-            if operand == "-" or not os.path.isdir(folder):
-                continue
-        try:
-            names = os.listdir(folder)
-        except OSError as err:
-            raise from_errno(err.errno or 0, f"{folder}: read", folder) from err
-        for name in names:
-            if name.endswith(".conf"):
-                drop_ins[name] = os.path.join(folder, name)
+            if operand != "-" and os.path.isdir(f"{operand}.d"):
+                folders.append(f"{operand}.d")
+        for folder in folders:
+            for name in sorted(_listed(folder)):
+                path = os.path.join(folder, name)
+                if not name.endswith(".conf"):
+                    continue
+                if folder == operand and os.path.isdir(f"{path}.d"):
+                    files.append(path)
+                    folders.append(f"{path}.d")
+                else:
+                    drop_ins[name] = path
     return files + [drop_ins[name] for name in sorted(drop_ins)]
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError as err:
+        raise from_errno(err.errno or 0, f"{folder}: read", folder) from err
 
 
 def _text(path: str) -> str:

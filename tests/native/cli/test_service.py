@@ -168,6 +168,19 @@ def test_import_merges_a_file_with_its_drop_ins_and_reads_standard_input(
     assert 'ZRAM_SIZE_0="7M"\n' in capsys.readouterr().out
 
 
+def test_import_of_a_folder_takes_the_drop_ins_of_the_files_in_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "zram-generator.conf").write_text("[zram0]\nzram-size = 64\nswap-priority = 3\n")
+    (tmp_path / "zram-generator.conf.d").mkdir()
+    (tmp_path / "zram-generator.conf.d/10.conf").write_text("[zram0]\nzram-size = 5\n")
+    for operand in (tmp_path, tmp_path / "zram-generator.conf"):
+        assert main(["import", str(operand)]) == 0
+        out = capsys.readouterr().out
+        assert 'ZRAM_SIZE_0="5M"\n' in out
+        assert 'ZRAM_PRIORITY_0="3"\n' in out
+
+
 def test_import_prints_a_file_and_tells_what_is_lost(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
