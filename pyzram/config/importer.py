@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Other tools' files as a configuration of pyzram; which tool it is shows in the file.
 
-Each tool's rules are in a file of its own, ``import_*.py``; what none of them takes, but is known,
-is named (:mod:`pyzram.config.import_named`).
+Each tool's rules are in a file of its own, ``import_*.py``.
 """
 
 from __future__ import annotations
