@@ -16,7 +16,7 @@ from .generator_expression import (
 )
 from .generator_file import read_entries
 from .imported import Imported, RefusedFileError, is_number, with_fallback
-from .values import MAX_SECONDARIES
+from .values import KERNELS_OWN, MAX_SECONDARIES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -282,6 +282,9 @@ class _Device:
                 self.lose(key, f"{word}: {WHEN}")
             elif not plain or (bracket and not rest.endswith(")")):
                 self.lose(key, f"{word!r} is not an algorithm")
+            elif name == KERNELS_OWN:
+                self.lose(key, f"{word}: no kernel has an algorithm of that name")
+                names = names or [""]  # what follows recompresses all the same
             elif len(names) > MAX_SECONDARIES:
                 self.lose(key, f"{word}: {MAX_SECONDARIES} recompress at most")
             else:

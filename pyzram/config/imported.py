@@ -6,6 +6,7 @@ from __future__ import annotations
 from ..errors import InvalidValueError
 from ..text import quote
 from ..units import U64_MAX
+from .values import KERNELS_OWN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def is_number(digits: str) -> bool:
 
 def with_fallback(algorithm: str) -> str:
     """Return the list for an algorithm whose lack the other tool only warns about."""
-    return f"{algorithm} kernel" if algorithm else "kernel"
+    return f"{algorithm} {KERNELS_OWN}" if algorithm not in ("", KERNELS_OWN) else KERNELS_OWN
 
 
 def _quoted(value: str) -> str:

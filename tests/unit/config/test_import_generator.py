@@ -132,6 +132,27 @@ def test_what_has_no_equivalent_is_said_with_its_line(line: str, words: str) -> 
     assert len(config.devices) == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "algorithms", "recompression"),
+    [
+        ("zstd kernel", ["zstd", "kernel"], []),
+        ("zstd kernel(level=3) lz4", ["zstd", "kernel"], ["lz4"]),
+        ("kernel zstd", ["kernel"], ["zstd"]),
+        ("kernel", ["kernel"], []),
+    ],
+)
+def test_the_word_kernel_is_no_algorithm(
+    text: str, algorithms: list[str], recompression: list[str]
+) -> None:
+    """It is one of our words alone."""
+    config, lost = translated(f"[zram0]\ncompression-algorithm = {text}\n")
+    (device,) = config.devices
+    assert list(map(str, device.algorithms)) == algorithms
+    assert list(map(str, device.recompression)) == recompression
+    (line,) = lost
+    assert line.startswith("line 2: zram0: compression-algorithm: kernel")
+
+
 def test_the_output_of_a_command_is_not_had() -> None:
     config, lost = translated("set!x = echo 64\n[zram0]\nzram-size = x\n")
     assert lost == [

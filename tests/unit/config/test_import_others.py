@@ -124,6 +124,15 @@ def test_some_other_file_is_refused(text: str) -> None:
         import_text(text, "theirs")
 
 
+@pytest.mark.parametrize(
+    "text", ["ALGO=kernel\nPERCENT=50\n", "num_devices=1\ntype0=swap\nsize0=64\nalgo0=kernel\n"]
+)
+def test_the_word_kernel_is_no_algorithm(text: str) -> None:
+    """Their kernel lacks one of that name, and takes its own: what the word means here."""
+    (device,) = translated(text)[0].devices
+    assert list(map(str, device.algorithms)) == ["kernel"]
+
+
 def test_several_files_are_the_generators_alone() -> None:
     with pytest.raises(InvalidValueError, match="several files"):
         import_files([("a", "PERCENT=5\n"), ("b", "PERCENT=6\n")])
