@@ -172,8 +172,11 @@ class _Device:
     def place(self, key: str) -> str:
         return self.section.get(key, ("", ""))[1]
 
-    def add(self, name: str, value: str) -> None:
-        self.found.add(f"{name}_{self.index}", value)
+    def add(self, name: str, value: str, key: str = "") -> None:
+        variable = f"{name}_{self.index}"
+        self.found.add(variable, value)
+        if place := self.place(key):
+            self.found.places[variable] = place
 
     def lose(self, key: str, why: str) -> None:
         self.found.lose(self.place(key) or f"zram{self.number}", why)
@@ -210,12 +213,13 @@ class _Device:
             return False
         if self.index != self.number:
             self.found.lose(f"zram{self.number}", f"it is device {self.index} now")
-        self.add("ZRAM_SIZE", size)
+        old = (key for key in ("zram-fraction", "max-zram-size") if key in self.section)
+        self.add("ZRAM_SIZE", size, next(old, "zram-size"))
         if limit != "none":
             self.add("ZRAM_HOST_MEMORY_LIMIT", f"{int(limit)}M")
-        self.add("ZRAM_MEM_LIMIT", "" if resident == "0" else resident)
+        self.add("ZRAM_MEM_LIMIT", "" if resident == "0" else resident, "zram-resident-limit")
         self.algorithms()
-        self.add("ZRAM_BACKING_DEV", self.text("writeback-device"))
+        self.add("ZRAM_BACKING_DEV", self.text("writeback-device"), "writeback-device")
         self.use(point, fstype)
         return True
 
@@ -289,8 +293,8 @@ class _Device:
                 self.lose(key, f"{word}: {MAX_SECONDARIES} recompress at most")
             else:
                 names.append(name + self.parameters(name, rest[:-1], len(names)))
-        self.add("ZRAM_ALGORITHM", with_fallback(names[0] if names else ""))
-        self.add("ZRAM_RECOMP_ALGORITHM", " ".join(names[1:]))
+        self.add("ZRAM_ALGORITHM", with_fallback(names[0] if names else ""), key)
+        self.add("ZRAM_RECOMP_ALGORITHM", " ".join(names[1:]), key)
 
     def parameters(self, name: str, text: str, position: int) -> str:
         from .device_config import Choice
@@ -332,10 +336,10 @@ class _Device:
             return
         others += [word for word in discard if word != "discard"]  # such as btrfs's async
         discard = [word for word in discard if word == "discard"]
-        self.add("ZRAM_MOUNT", point)
-        self.add("ZRAM_FSTYPE", fstype or FSTYPE)
+        self.add("ZRAM_MOUNT", point, "mount-point")
+        self.add("ZRAM_FSTYPE", fstype or FSTYPE, "fs-type")
         self.add("ZRAM_DISCARD", "yes" if discard else "no")
         for word in [word for word in others if word.startswith("X-mount.mode=")]:
             others.remove(word)
             self.add("ZRAM_MODE", word.partition("=")[2])
-        self.add("ZRAM_MOUNT_OPTS", ",".join(others))
+        self.add("ZRAM_MOUNT_OPTS", ",".join(others), "options")

@@ -28,6 +28,8 @@ class Imported:
         self.tool = tool
         self.lines: list[tuple[str, str]] = []
         """Variables and values, in order."""
+        self.places: dict[str, str] = {}
+        """Where a variable is from, such as ``line 2: zram0: zram-size``, where that is known."""
         self.lost: list[str] = []
         """What could not be carried over, and why; each names its line."""
 

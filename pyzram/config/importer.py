@@ -40,7 +40,9 @@ def import_files(sources: Sequence[Source]) -> Imported:
         parse_config(found.text(), found.source, ram=8 * GIB, cpus=4)
     except ConfigError as err:
         # The foreign tool is laxer; nobody should find out at boot.
-        found.lost += [f"needs a look: {problem.split(': ', 1)[1]}" for problem in err.problems]
+        for problem in err.problems:
+            what = problem.split(": ", 1)[1]
+            found.lose(found.places.get(what.partition(": ")[0], ""), f"needs a look: {what}")
     return found
 
 

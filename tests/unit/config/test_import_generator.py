@@ -153,6 +153,13 @@ def test_the_word_kernel_is_no_algorithm(
     assert line.startswith("line 2: zram0: compression-algorithm: kernel")
 
 
+def test_what_comes_to_no_size_is_said_with_its_line() -> None:
+    found = import_text("[zram0]\nzram-size = ram/0\n", "theirs")
+    (line,) = found.lost
+    assert line.startswith("line 2: zram0: zram-size: needs a look: ZRAM_SIZE_0: ")
+    assert "divides by zero" in line
+
+
 def test_the_output_of_a_command_is_not_had() -> None:
     config, lost = translated("set!x = echo 64\n[zram0]\nzram-size = x\n")
     assert lost == [
