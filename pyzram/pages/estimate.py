@@ -8,11 +8,13 @@ would show. The memory it really takes is mem_used_total.
 from __future__ import annotations
 
 import math
+import random
 import time
 from array import array
 from dataclasses import dataclass, field
 from itertools import compress as chosen
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..algorithm import Algorithm, as_algorithm, as_algorithms
 from ..errors import InvalidValueError
@@ -165,6 +167,14 @@ def parse_algorithm(text: str | Algorithm) -> tuple[str, int | None]:
     return algorithm.name, algorithm.level
 
 
+class _Pages(NamedTuple):
+    """The pages of a batch: those that are timed with their places, ascending, and the others."""
+
+    places: Sequence[int]
+    timed: bytes
+    others: memoryview | bytes
+
+
 @dataclass(slots=True)
 class _Tally:
     """One algorithm's sums on the way."""
@@ -181,20 +191,22 @@ class _Tally:
     compress_ns: list[int] = field(default_factory=list)
     decompress_ns: list[int] = field(default_factory=list)
 
-    def measure(self, pages: memoryview, page_size: int, threads: int, timed: int) -> array[int]:
-        """What pages compress to; the first ones are timed."""
-        end = timed * page_size
-        rest = compressed_sizes(
-            pages[end:], self.name, level=self.level, page_size=page_size, threads=threads
+    def measure(self, pages: _Pages, page_size: int, threads: int) -> array[int]:
+        """What pages compress to, in their order."""
+        lengths = compressed_sizes(
+            pages.others, self.name, level=self.level, page_size=page_size, threads=threads
         )
-        if not timed:
-            return rest
-        first, compress, decompress = timed_sizes(
-            pages[:end], self.name, level=self.level, page_size=page_size
+        if not pages.places:
+            return lengths
+        timed, compress, decompress = timed_sizes(
+            pages.timed, self.name, level=self.level, page_size=page_size
         )
-        self.compress_ns += chosen(compress, first)
-        self.decompress_ns += chosen(decompress, first)
-        return first + rest
+        self.compress_ns += chosen(compress, timed)
+        self.decompress_ns += chosen(decompress, timed)
+        # From the first place on, each is where it was once those before it are back.
+        for place, length in zip(pages.places, timed, strict=True):
+            lengths.insert(place, length)
+        return lengths
 
 
 def estimate_pages(
@@ -234,6 +246,8 @@ def estimate_pages(
     for tally in tallies.values():
         tally.parts = array("d", bytes(8 * len(owners.pages)))
     sample = Sample(source, precision=precision, full=full, seed=seed, threads=threads)
+    # Not the sample's: what is drawn does not depend on what is timed.
+    timer = random.Random(seed)
     blocks = array("Q")
     zeros = 0
     values, costs = _shares(store)
@@ -247,10 +261,11 @@ def estimate_pages(
 
     sample.enough = enough
     for batch in sample:
-        timed = _timed_pages(len(batch.blocks), sample) if timing else 0
+        places = _timed_places(len(batch.blocks), sample, timer) if timing else ()
+        pages = _split(batch.pages, places, store.page_size)
         lengths: Sequence[int] = ()
         for tally in tallies.values():
-            lengths = tally.measure(batch.pages, store.page_size, sample.threads, timed)
+            lengths = tally.measure(pages, store.page_size, sample.threads)
             tally.figures = store.join(tally.figures, store.store(lengths))
             taken = array("d", map(costs.__getitem__, lengths))
             at = 0
@@ -365,12 +380,27 @@ def _share_of(tally: _Tally, at: int, sampled: int, all_pages: AlgorithmEstimate
     return tally.parts[at] / sampled if sampled else all_pages.memory_share or 0.0
 
 
-def _timed_pages(count: int, sample: Sample) -> int:
-    """How many of so many pages are timed: TIMED_PAGES or so of the first wave, or of all."""
+def _timed_places(count: int, sample: Sample, timer: random.Random) -> Sequence[int]:
+    """Which of so many pages are timed: TIMED_PAGES or so of the first wave, or of all.
+
+    One is drawn from each of as many equal parts: what repeats itself, as records of a file do, is
+    not met at the same place each time.
+    """
     if not sample.census and sample.taken > sample.wave_size:
-        return 0
+        return ()
     expected = sample.source.pages if sample.census else sample.wave_size
-    return min(count, -(-TIMED_PAGES * count // max(expected, 1)))
+    timed = min(count, -(-TIMED_PAGES * count // max(expected, 1)))
+    return [timer.randrange(i * count // timed, (i + 1) * count // timed) for i in range(timed)]
+
+
+def _split(pages: memoryview, places: Sequence[int], page_size: int) -> _Pages:
+    """Take apart what is timed and what is not, so that each page is compressed once."""
+    if not places:
+        return _Pages((), b"", pages)
+    timed = b"".join(pages[at * page_size : (at + 1) * page_size] for at in places)
+    ends = pairwise((-1, *places, len(pages) // page_size))
+    others = b"".join(pages[(at + 1) * page_size : end * page_size] for at, end in ends)
+    return _Pages(places, timed, others)
 
 
 def _finish(

@@ -115,6 +115,62 @@ def test_times_are_measured_and_median_is_below_the_99th_percentile(corpus):
     assert untimed.compress_us is None
 
 
+@pytest.fixture
+def records(tmp_path):
+    """64 MiB in records of 256 KiB: a header of zeros, a page of ones, numbered pages of words."""
+    rng = random.Random(2)
+    words = [page_of("words", rng)[4:] for _ in range(59)]
+    body = b"".join(at.to_bytes(4, "little") + page for at, page in enumerate(words, 5))
+    (tmp_path / "records").write_bytes((bytes(4 * PAGE) + b"\xff" * PAGE + body) * 256)
+    return tmp_path / "records"
+
+
+def test_times_are_those_of_all_pages_not_of_the_heads_of_records(records, monkeypatch):
+    timed, others = [], []
+
+    def spy(buffer, *args, **options):
+        timed.extend(bytes(buffer[at : at + 4]) for at in range(0, len(buffer), PAGE))
+        return codec.timed_sizes(buffer, *args, **options)
+
+    def count(buffer, *args, **options):
+        others.append(len(buffer) // PAGE)
+        return codec.compressed_sizes(buffer, *args, **options)
+
+    monkeypatch.setattr(estimate, "timed_sizes", spy)
+    monkeypatch.setattr(estimate, "compressed_sizes", count)
+    with open_files([str(records)], page_size=PAGE) as source:
+        found = estimate.estimate_pages(source, [FAST], store=STORE, threads=1, seed=1)
+    assert found.census
+    assert found.algorithms[FAST].compress_us > 0
+    assert recommend.recommend(found, 1 << 30, [FAST]).algorithm == FAST
+    # Three of the 64 pages of a batch, which are the pages of a record, and each of them once.
+    assert (len(timed), sum(others)) == (3 * 256, 61 * 256)
+    assert len(set(timed)) == 61  # zeros, ones, and all of the 59 others
+    again = list(timed)
+    timed.clear()
+    with open_files([str(records)], page_size=PAGE) as source:
+        estimate.estimate_pages(source, [FAST], store=STORE, threads=1, seed=1)
+    assert timed == again
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_lengths_stay_with_their_pages_where_some_are_timed(records, threads, monkeypatch):
+    lengths = []
+    measure = estimate._Tally.measure
+
+    def spy(*args):
+        lengths.extend(measure(*args))
+        return lengths[-len(args[1].places) - len(args[1].others) // PAGE :]
+
+    monkeypatch.setattr(estimate._Tally, "measure", spy)
+    content = records.read_bytes()[: 1003 * PAGE]
+    records.write_bytes(content)
+    found = run(records, full=True, threads=threads)
+    assert found.algorithms[FAST].compress_us
+    assert lengths == list(compressed_sizes(content, FAST, page_size=PAGE))
+    assert found.zero_pages == 4 * 16
+
+
 def test_same_filled_memory_has_no_times_and_takes_nothing(tmp_path):
     (tmp_path / "zeros").write_bytes(bytes(50 * PAGE))
     found = run(tmp_path / "zeros").algorithms[FAST]
