@@ -46,29 +46,27 @@ def main(options: Arguments, chain: Chain, ram: int, offered: Sequence[str] | No
     name, times, came_back = "", Times(None, None), 0.0
     rounds = 0
     while True:
-        first = not rounds
+        choosing = not name
         now = watched(
             options,
             chain,
-            names if first or options.json else [name],
-            timing=not options.no_timing and (first or options.json),
-            quiet=options.json or not first,
+            names if choosing or options.json else [name],
+            timing=not options.no_timing and (choosing or options.json),
+            quiet=bool(options.json or rounds),
         )
         last = now.looks[-1]
-        if first:
-            best = recommend(last.estimate, ram, offered)
-            # Without times nothing can be recommended; the smallest is as good as any.
-            name = best.algorithm if best else _smallest(last)
-            shown = last.estimate.algorithms[name]
+        if choosing:
+            name = choice(last, ram, offered, timing=not options.no_timing)
+        shown = last.estimate.algorithms[name] if name else _smallest(last)
+        if choosing:
             times = Times(shown.decompress_us, shown.decompress_us_p99)
-        shown = last.estimate.algorithms[name]
         came_back += last.age.returns * last.age.seconds / 60
         if options.json:
             said = of_idle(now.label, now.total, now.skipped, now.looks)
             say(json.dumps({"time": round(time.time(), 3), **said}, separators=(",", ":")))
         else:
-            if rounds % HEADINGS_EVERY == 0:
-                say(headings(options.idle or DEFAULT_SECONDS, name))
+            if rounds % HEADINGS_EVERY == 0 or (choosing and name):
+                say(headings(options.idle or DEFAULT_SECONDS, name or "takes"))
             say(line(now, shown, times))
         if options.record:
             from ..tend.recording import append
@@ -78,9 +76,19 @@ def main(options: Arguments, chain: Chain, ram: int, offered: Sequence[str] | No
         rounds += 1
 
 
-def _smallest(look: Look) -> str:
+def choice(look: Look, ram: int, offered: Sequence[str] | None, *, timing: bool) -> str:
+    """The algorithm to show from now on; none while what is cold does not tell them apart."""
+    if best := recommend(look.estimate, ram, offered):
+        return best.algorithm
+    # Without times, or of what the kernel lacks, none is recommended: the smallest is good enough.
+    smallest = _smallest(look)
+    differ = smallest.decompress_us is not None if timing else smallest.figures.mem_used_total
+    return smallest.label if differ else ""
+
+
+def _smallest(look: Look) -> AlgorithmEstimate:
     found = look.estimate.algorithms.values()
-    return min(found, key=lambda a: a.figures.mem_used_total).label
+    return min(found, key=lambda a: a.figures.mem_used_total)
 
 
 def headings(idle: Sequence[float], name: str) -> str:

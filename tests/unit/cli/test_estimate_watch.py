@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from fake_roots import Machine
 
-from pyzram.cli import estimate_watch
+from pyzram.cli import estimate, estimate_watch
 from pyzram.cli.estimate_idle import Look, Looked
 from pyzram.limits import PAGE_SIZE
 from pyzram.pages.cold import Age
@@ -99,3 +99,77 @@ def test_the_bench_replays_it(
     assert sum(size for _, size, _ in trace.units) / len(trace.units) < 0.4 * PAGE_SIZE
     assert replay.stored(rows[0]) >= COLD * PAGE_SIZE
     assert max(trace.activity) > 0
+
+
+def estimated(name: str, takes: int, micros: float | None) -> AlgorithmEstimate:
+    figures = PoolStats(
+        PAGE_SIZE, COLD, COLD * PAGE_SIZE, takes, takes, 0 if takes else COLD, 0, ()
+    )
+    share = takes / figures.orig_data_size
+    ratio = Interval(share, share, share)
+    return AlgorithmEstimate(name, None, figures, ratio, micros, micros, micros, micros, share)
+
+
+class Rounds:
+    """Rounds of watching as they are told beforehand: by algorithm what it takes and needs."""
+
+    def __init__(self, *rounds: dict[str, tuple[int, float]]) -> None:
+        self.rounds = iter(rounds)
+        self.asked: list[tuple[tuple[str, ...], bool]] = []
+
+    def __call__(
+        self, options: object, chain: object, names: list[str], *, timing: bool, quiet: bool
+    ) -> Looked:
+        self.asked.append((tuple(names), timing))
+        try:
+            told = next(self.rounds)
+        except StopIteration:
+            raise KeyboardInterrupt from None
+        found = {
+            name: estimated(name, takes, micros if timing and takes else None)
+            for name, (takes, micros) in told.items()
+            if name in (names or told)
+        }
+        store = PoolModel(page_size=PAGE_SIZE)
+        whole = Estimate("x", store, COLD, COLD, 0, 0, True, {}, found)
+        return Looked("x", GIB, {}, [Look(Age(60.0, cold(COLD), 100.0), whole)])
+
+
+def watch(monkeypatch: pytest.MonkeyPatch, rounds: Rounds, *words: str) -> None:
+    monkeypatch.setattr(estimate_watch, "watched", rounds)
+    options = estimate.COMMAND.arguments(["--watch", "--idle", "60", *words])
+    assert options
+    with pytest.raises(KeyboardInterrupt):
+        estimate_watch.main(options, (8, "waste"), 4 * GIB, ["lzo", "lz4", "zstd"])
+
+
+NOTHING = {"lzo": (0, 1.0), "lz4": (0, 1.0), "zstd": (0, 1.0)}
+MUCH = {"lzo": (TAKES, 3.0), "lz4": (TAKES, 1.0), "zstd": (TAKES // 2, 5.0)}
+
+
+@pytest.mark.parametrize(("words", "timing"), [((), True), (("--no-timing",), False)])
+def test_the_algorithm_is_chosen_once_something_is_cold(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    timing: bool,
+) -> None:
+    rounds = Rounds(NOTHING, NOTHING, MUCH, MUCH, NOTHING)
+    watch(monkeypatch, rounds, *words)
+    assert rounds.asked == [((), timing)] * 3 + [(("zstd",), False)] * 3
+    lines = [line.split() for line in capsys.readouterr().out.split("\n")[:-1]]
+    over, columns, *first = lines[:4]
+    again, named, *then = lines[4:]
+    assert over == again == ["cold", "for"]
+    assert [columns[2], named[2]] == ["takes", "zstd"]
+    assert [line[-1] for line in first] == ["-", "-"]
+    assert [line[-1] for line in then] == (["0.50"] * 3 if timing else ["-"] * 3)
+
+
+def test_what_the_kernel_lacks_is_chosen_by_size(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rounds = Rounds({"842": (TAKES, 3.0), "lz4hc": (TAKES // 2, 1.0)}, {"lz4hc": (TAKES, 1.0)})
+    watch(monkeypatch, rounds, "-a", "842,lz4hc")
+    assert rounds.asked == [(("842", "lz4hc"), True)] + [(("lz4hc",), False)] * 2
+    assert capsys.readouterr().out.split("\n")[1].split()[2] == "lz4hc"
