@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from fake_roots import Machine
 
 from pyzram.cli import estimate, estimate_watch
 from pyzram.cli.estimate_idle import Look, Looked
+from pyzram.errors import ZramOSError
 from pyzram.limits import PAGE_SIZE
 from pyzram.pages.cold import Age
 from pyzram.pages.estimate import AlgorithmEstimate, Estimate
@@ -173,3 +176,26 @@ def test_what_the_kernel_lacks_is_chosen_by_size(
     watch(monkeypatch, rounds, "-a", "842,lz4hc")
     assert rounds.asked == [(("842", "lz4hc"), True)] + [(("lz4hc",), False)] * 2
     assert capsys.readouterr().out.split("\n")[1].split()[2] == "lz4hc"
+
+
+def test_a_recording_that_cannot_be_written_fails_before_watching(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    rounds = Rounds(MUCH)
+    monkeypatch.setattr(estimate_watch, "watched", rounds)
+    words = ["--watch", "--idle", "60", "--record", str(tmp_path)]
+    with pytest.raises(ZramOSError, match=re.escape(f"{tmp_path}: add a line")) as caught:
+        estimate_watch.main(estimate.COMMAND.arguments(words), (8, "waste"), GIB, None)
+    assert caught.value.errno == errno.EISDIR
+    assert not rounds.asked
+
+
+def test_a_recording_is_there_from_the_start_and_keeps_what_it_holds(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fresh, kept = tmp_path / "fresh", tmp_path / "kept"
+    watch(monkeypatch, Rounds(), "--record", str(fresh))
+    assert fresh.read_bytes() == b""
+    kept.write_text("{}\n")
+    watch(monkeypatch, Rounds(MUCH), "--record", str(kept))
+    assert [bool(json.loads(line)) for line in kept.read_text().split("\n")[:-1]] == [False, True]
