@@ -10,9 +10,10 @@ from .errors import InvalidValueError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any, ClassVar, NoReturn, Self, TypeVar
 
+    T = TypeVar("T")
     K = TypeVar("K")
     V = TypeVar("V")
 else:
@@ -68,6 +69,20 @@ def plain(value: Any) -> Any:
     if isinstance(value, (tuple, list)):
         return [plain(item) for item in value]
     return value
+
+
+def as_tuple(what: str, values: Iterable[T]) -> tuple[T, ...]:
+    """Take a list of any kind.
+
+    Raises:
+        InvalidValueError: it is none, or a text, which would be a list of its letters.
+    """
+    try:
+        if not isinstance(values, (str, bytes)):
+            return tuple(values)
+    except TypeError:
+        pass
+    raise InvalidValueError(f"{what} {values!r}: not a list: for a single one write [{values!r}]")
 
 
 class Value(Record):

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from ..algorithm import Algorithm
-from ..value import Value
+from ..algorithm import Algorithm, as_algorithms
+from ..value import Value, as_tuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any, ClassVar
 
 Choice = Algorithm  # what the parser calls one entry of a list
@@ -85,8 +85,8 @@ class DeviceConfig(Value):
         self,
         index: int,
         disksize: int,
-        algorithms: tuple[Algorithm, ...] = (),
-        recompression: tuple[Algorithm, ...] = (),
+        algorithms: str | Algorithm | Iterable[str | Algorithm] = (),
+        recompression: str | Algorithm | Iterable[str | Algorithm] = (),
         mem_limit: int = 0,
         priority: int = DEFAULT_PRIORITY,
         discard: str = "none",
@@ -95,7 +95,7 @@ class DeviceConfig(Value):
         writeback_limit: int | None = None,
         mount_point: str | None = None,
         fstype: str = DEFAULT_FSTYPE,
-        mkfs_options: tuple[str, ...] = (),
+        mkfs_options: Iterable[str] = (),
         mount_options: str = "",
         mode: int | None = None,
         owner: str | None = None,
@@ -103,8 +103,8 @@ class DeviceConfig(Value):
         self._set(
             index,
             disksize,
-            algorithms,
-            recompression,
+            as_algorithms(algorithms),
+            as_algorithms(recompression),
             mem_limit,
             priority,
             discard,
@@ -113,7 +113,7 @@ class DeviceConfig(Value):
             writeback_limit,
             mount_point,
             fstype,
-            mkfs_options,
+            as_tuple("mkfs_options", mkfs_options),
             mount_options,
             mode,
             owner,

@@ -16,7 +16,7 @@ from ..kernel.opened import resolve
 from ..limits import PAGE_SIZE, page_up
 from ..text import short
 from ..units import DIGITS_MAX, format_size, shortest_size
-from ..value import FrozenDict, Value
+from ..value import FrozenDict, Value, as_tuple
 from .device_config import DEFAULT_FSTYPE, DEFAULT_PRIORITY, Choice, DeviceConfig
 from .layers import DEFAULT_PATH, read_layers
 from .shell_assignments import read_assignments
@@ -42,7 +42,7 @@ from .values import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
     from typing import Any, ClassVar
 
     from ..algorithm import Algorithm
@@ -122,29 +122,29 @@ class Config(Value):
     def __init__(
         self,
         path: str,
-        devices: tuple[DeviceConfig, ...] = (),
+        devices: Iterable[DeviceConfig] = (),
         load_on_start: bool = True,
         unload_on_stop: bool = False,
         tend: bool = True,
         tend_budget: int | None = None,
-        tend_reclaim: tuple[str, ...] = (),
+        tend_reclaim: Iterable[str] = (),
         sources: Mapping[str, str] = FrozenDict(),
         texts: Mapping[str, str] = FrozenDict(),
         all_or_nothing: bool = False,
-        warnings: tuple[str, ...] = (),
+        warnings: Iterable[str] = (),
     ) -> None:
         self._set(
             path,
-            devices,
+            as_tuple("devices", devices),
             load_on_start,
             unload_on_stop,
             tend,
             tend_budget,
-            tend_reclaim,
+            as_tuple("tend_reclaim", tend_reclaim),
             FrozenDict(sources),
             FrozenDict(texts),
             all_or_nothing,
-            warnings,
+            as_tuple("warnings", warnings),
         )
 
     def _told(self, indexes: Container[int] | None = None) -> list[str]:

@@ -7,6 +7,7 @@ import os
 
 from ..errors import InvalidValueError, ZramError
 from ..kernel import holders
+from ..value import as_tuple
 from .held import Held, make
 from .mounting import Folder, run_mount, unmount
 from .swap import refuse_used
@@ -44,6 +45,7 @@ def mkfs(device: Zram, fstype: str, label: str | None, options: Sequence[str]) -
     """Make a file system (:meth:`pyzram.Zram.mkfs`)."""
     if not fstype or not all(char.isalnum() or char in "-_." for char in fstype):
         raise InvalidValueError(f"{device.name}: file system {fstype!r}: not a name")
+    given = as_tuple(f"{device.name}: options", options)
     refuse_used(device, "make a file system")
     words = [f"mkfs.{fstype}"]
     if fstype.startswith("ext"):
@@ -53,7 +55,7 @@ def mkfs(device: Zram, fstype: str, label: str | None, options: Sequence[str]) -
             raise InvalidValueError(f"{device.name}: file system {fstype!r}: takes no label here")
         words += [LABEL_OPTION[fstype], label]
     package = MKFS_PACKAGES.get(fstype, "its programs")
-    make(device, "make a file system", [*words, *options], package)
+    make(device, "make a file system", [*words, *given], package)
 
 
 def mount(device: Zram, point: str | os.PathLike[str], fstype: str, options: str) -> None:

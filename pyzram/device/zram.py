@@ -608,6 +608,7 @@ class Zram(Handle):
         A journal is of no use in memory: ``mkfs("ext4", options=["-O", "^has_journal"])``.
 
         Raises:
+            InvalidValueError: ``options`` is no list, or ``fstype`` no name.
             DeviceBusyError: mounted, swap or open exclusively elsewhere (EBUSY).
             ZramError: the program is missing or failed; its own words are kept.
         """

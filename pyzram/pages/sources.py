@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import errno
+import operator
 import os
 import stat
 from typing import TYPE_CHECKING
 from warnings import warn
 
-from ..errors import ZramOSError, from_errno
+from ..errors import InvalidValueError, ZramOSError, from_errno
 from ..limits import PAGE_SIZE
 from . import procmem
 from .core_dump import core_segments
@@ -175,10 +176,11 @@ def open_processes(pids: int | Iterable[int], label: str = "") -> Source:
     counts its share of them (PSS).
 
     Raises:
+        InvalidValueError: one is no whole number.
         AccessError: none of them may be looked at (what the first one gave).
         ZramOSError: ESRCH, none of them is there, or they are the kernel's own.
     """
-    numbers = list(dict.fromkeys([pids] if isinstance(pids, int) else pids))
+    numbers = _numbers(pids)
     source = Source(label or _label(numbers), PAGE_SIZE)
     shared = SharedMemory()
     _, failure = _look_at(source, numbers, shared)
@@ -186,6 +188,21 @@ def open_processes(pids: int | Iterable[int], label: str = "") -> Source:
         raise failure or from_errno(errno.ESRCH, f"{source.label}: look at")
     _add_shared(source, shared)
     return source
+
+
+def _numbers(pids: int | Iterable[int]) -> list[int]:
+    """Process numbers, each once; the letters of a text are none."""
+    several = hasattr(pids, "__iter__") and not isinstance(pids, (str, bytes))
+    return list(dict.fromkeys(map(_number, pids if several else [pids])))  # type: ignore[arg-type]
+
+
+def _number(pid: int) -> int:
+    try:
+        if not isinstance(pid, bool):
+            return operator.index(pid)
+    except TypeError:
+        pass
+    raise InvalidValueError(f"process {pid!r}: pass its number, such as 12, or a list of numbers")
 
 
 def _label(numbers: list[int]) -> str:

@@ -195,6 +195,47 @@ def test_one_path_is_not_a_list_of_letters(tmp_path):
             assert source.label == str(path)
 
 
+@pytest.mark.parametrize("wrong", ["12", b"12", ["1", "2"], True, 1.0, [None]], ids=repr)
+def test_a_text_is_not_a_list_of_processes(wrong):
+    for ask in (pyzram.open_processes, lambda pids: pyzram.estimate(pids=pids)):
+        with pytest.raises(pyzram.InvalidValueError, match="pass its number, such as 12"):
+            ask(wrong)
+
+
+def test_settings_take_lists_in_every_form_and_keep_values():
+    plain = pyzram.DeviceConfig(
+        0,
+        1 << 20,
+        algorithms=(pyzram.Algorithm("zstd", level=3), pyzram.Algorithm("lz4")),
+        recompression=(pyzram.Algorithm("lz4"),),
+        mkfs_options=("-O", "extent"),
+    )
+    given = pyzram.DeviceConfig(
+        0,
+        1 << 20,
+        algorithms=["zstd:3", "lz4"],
+        recompression="lz4",
+        mkfs_options=iter(["-O", "extent"]),
+    )
+    assert given == plain
+    assert hash(given) == hash(plain)
+    assert given.replace(recompression=["lz4"]) == plain
+    whole = pyzram.Config("zram", [given], tend_reclaim=["a.slice"], warnings=["odd"])
+    assert whole == pyzram.Config("zram", (plain,), tend_reclaim=("a.slice",), warnings=("odd",))
+    assert hash(whole) == hash(whole.replace())
+    for refused in (
+        lambda: pyzram.DeviceConfig(0, 1 << 20, mkfs_options="-q"),
+        lambda: pyzram.DeviceConfig(0, 1 << 20, mkfs_options=5),
+        lambda: pyzram.Config("zram", tend_reclaim="a.slice"),
+        lambda: pyzram.Config("zram", warnings="odd"),
+        lambda: pyzram.Config("zram", plain),
+    ):
+        with pytest.raises(pyzram.InvalidValueError, match="not a list: for a single one"):
+            refused()
+    with pytest.raises(pyzram.InvalidValueError, match="not a name"):
+        pyzram.DeviceConfig(0, 1 << 20, algorithms="lz4 zstd")
+
+
 @pytest.mark.parametrize(
     "form", ["zstd:3", "zstd(level=3)", pyzram.Algorithm("zstd", level=3)], ids=str
 )

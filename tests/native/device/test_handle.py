@@ -324,3 +324,12 @@ def test_what_is_no_single_algorithm_is_refused_by_name(tree):
             device.configure(disksize="1M", algorithm=3)
         with pytest.raises(pyzram.UnsupportedError, match="no algorithm 'zstd or l'"):
             device.configure(disksize="1M", algorithm=["zstd", "l"])
+
+
+def test_options_of_a_file_system_are_a_list(tree):
+    refused = r"zram3: options '-q': .* \['-q'\]"
+    with (
+        pyzram.Zram(3, sysfs=tree) as device,
+        pytest.raises(pyzram.InvalidValueError, match=refused),
+    ):
+        device.mkfs(options="-q")
