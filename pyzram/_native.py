@@ -38,6 +38,21 @@ def check(code: int, path: str | None = None) -> int:
     return code
 
 
+# ---- fork -------------------------------------------------------------------------------------
+
+# How often this process is a child: descriptors that were opened when there were fewer are the
+# parent's, and their numbers may have been given away since.
+forks = 0
+
+
+def _forked() -> None:
+    global forks
+    forks += 1
+
+
+os.register_at_fork(after_in_child=_forked)
+
+
 # ---- sysfs -------------------------------------------------------------------------------------
 
 AT_FDCWD = -100
@@ -429,6 +444,12 @@ class ProcMem:
         pm, self._pm = self._pm, None
         if pm is not None:
             ffi.release(pm)
+
+    def abandon(self) -> None:
+        # After a fork: its descriptors are the parent's, so it is not destroyed.
+        pm, self._pm = self._pm, None
+        if pm is not None:
+            ffi.gc(pm, None)
 
     def _open(self) -> Any:
         if self._pm is None:

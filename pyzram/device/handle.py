@@ -40,17 +40,6 @@ NEEDS_CONFIG = {
 NEEDS_DISKSIZE = ("compact", "idle", "writeback", "recompress")
 
 
-_forks = 0
-
-
-def _forked() -> None:
-    global _forks
-    _forks += 1
-
-
-os.register_at_fork(after_in_child=_forked)
-
-
 class Handle:
     """One zram device, by number, name (``"zram1"``) or node (``"/dev/zram1"``).
 
@@ -66,7 +55,7 @@ class Handle:
         self._fd = -1
         self._files: dict[str, _native.NumberFile] = {}
         self._guarded: bool | None = None
-        self._process = _forks
+        self._process = _native.forks
         self.sysfs: Sysfs = sysfs or Sysfs()
         """Where its files are."""
         self.number: int = device_number(device)
@@ -115,7 +104,7 @@ class Handle:
         # Taken first: whatever comes in between, no descriptor is closed twice.
         fd, self._fd = self._fd, -1
         files, self._files = self._files, {}
-        if self._process != _forks:
+        if self._process != _native.forks:
             # A child may have closed the descriptors of its parent and given the numbers away.
             for file in files.values():
                 file.abandon()
@@ -128,7 +117,7 @@ class Handle:
     def __del__(self) -> None:
         if getattr(self, "_fd", -1) < 0:
             return
-        if self._process == _forks:
+        if self._process == _native.forks:
             warn(f"{self!r} was never closed", ResourceWarning, stacklevel=2, source=self)
         self.close()
 
@@ -177,7 +166,7 @@ class Handle:
             As :meth:`read`.
         """
         file = self._files.get(name)
-        if file is None or self._guarded is not False or self._process != _forks:
+        if file is None or self._guarded is not False or self._process != _native.forks:
             return self._ask(name, lambda: self._number_file(name).read())
         try:
             return file.read()
@@ -251,7 +240,7 @@ class Handle:
     def _dir(self) -> int:
         if self._fd < 0:
             raise InvalidValueError(f"{self.name}: the handle is closed")
-        if self._process != _forks:
+        if self._process != _native.forks:
             raise InvalidValueError(
                 f"{self.name}: the handle is that of the process before fork: "
                 f"open {self.name!r} anew in this one"

@@ -224,7 +224,7 @@ class Watch:
                     pages = object_pages(item).pages
                 except OSError:
                     continue  # it is gone
-                rows.append(ObjectSegment(item, pages))
+                rows.append(ObjectSegment(item, pages, source._fds))
             for row in rows:
                 thinned = Thinned(row, round(row.pages * cold))
                 if thinned.pages:

@@ -98,6 +98,18 @@ class ProcessReader:
             self._memory.close()
             self._memory = None
 
+    def abandon(self) -> None:
+        """Forget it without closing: after a fork its descriptors are the parent's."""
+        self._at = None
+        if self._memory is not None:
+            self._memory.abandon()
+            self._memory = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a process is held."""
+        return self._memory is not None
+
     def turn(self, pid: int, start_time: int) -> _native.ProcMem:
         """Turn to a process.
 

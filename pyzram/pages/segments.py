@@ -123,32 +123,35 @@ class ProcessSegment:
 
 
 class ObjectSegment:
-    """Pages in memory of an object of shared memory."""
+    """Pages in memory of an object of shared memory, opened when they are first read.
 
-    __slots__ = ("_fd", "_object", "_pages", "owner", "pages")
+    ``fds`` is the source's, which closes what stands in it.
+    """
 
-    def __init__(self, shared: SharedObject, pages: _native.PageSet) -> None:
+    __slots__ = ("_fd", "_fds", "_object", "_pages", "owner", "pages")
+
+    def __init__(self, shared: SharedObject, pages: _native.PageSet, fds: list[int]) -> None:
         self.owner = Owner(0, shared.name, SHARED)
         self.pages = len(pages)
         self._object = shared
         self._pages = pages
         self._fd = -1
+        self._fds = fds
 
     def read(self, ranks: array[int], out: memoryview) -> Sequence[bool]:
         """See :class:`Segment`; pages that were freed or swapped out meanwhile are not there."""
         try:
             if self._fd < 0:
                 self._fd = self._object.open()
+                self._fds.append(self._fd)
             _, flags = _native.shmem_read(self._fd, _numbers(self._pages, ranks), out)
         except OSError:
             return [False] * len(ranks)  # nobody has it any more
         return [flag == 1 for flag in flags]
 
     def close(self) -> None:
-        """Let go of the object."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        """The descriptor belongs to the source."""
+        self._fd = -1
 
 
 class ZeroSegment:

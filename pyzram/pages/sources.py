@@ -10,6 +10,7 @@ import stat
 from typing import TYPE_CHECKING
 from warnings import warn
 
+from .. import _native
 from ..errors import InvalidValueError, ZramOSError, from_errno
 from ..limits import PAGE_SIZE
 from . import procmem
@@ -69,7 +70,8 @@ class _Account:
 class Source(_Account):
     """Where pages come from: rows of pages, and what was left out on the way to them.
 
-    ``pages`` is how many there are.
+    ``pages`` is how many there are. A source belongs to the process that opened it: a child of a
+    fork closes nothing of it. One that is dropped open gives a ResourceWarning.
 
     Synchronization: one thread at a time.
     """
@@ -81,6 +83,7 @@ class Source(_Account):
         """Whether :meth:`close` was called."""
         self._reader: ProcessReader = ProcessReader()
         """what reads the processes of the segments"""
+        self._process = _native.forks
         self._fds: list[int] = []
 
     @property
@@ -108,6 +111,11 @@ class Source(_Account):
         self.closed = True
         for segment in self._segments:
             segment.close()
+        if self._process != _native.forks:
+            # A child may have closed the descriptors of its parent and given the numbers away.
+            self._reader.abandon()
+            self._fds.clear()
+            return
         self._reader.close()
         while self._fds:
             os.close(self._fds.pop())
@@ -119,9 +127,12 @@ class Source(_Account):
         self.close()
 
     def __del__(self) -> None:
-        if getattr(self, "_fds", None):
+        fds = getattr(self, "_fds", None)
+        if fds is None or not (fds or self._reader.is_open):
+            return
+        if self._process == _native.forks:
             warn(f"source {self.label!r} was never closed", ResourceWarning, stacklevel=2)
-            self.close()
+        self.close()
 
 
 class Stream(_Account):
@@ -295,7 +306,7 @@ def _add_shared(source: Source, shared: SharedMemory) -> None:
         source.swapped += swapped
         source._leave_out(procmem.LOCKED, locked)
         if len(pages):
-            source._segments.append(ObjectSegment(item, pages))
+            source._segments.append(ObjectSegment(item, pages, source._fds))
         if reserved:
             source._segments.append(ZeroSegment(Owner(0, item.name, SHARED), reserved))
 

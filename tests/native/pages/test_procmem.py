@@ -4,11 +4,13 @@
 import contextlib
 import ctypes
 import errno
+import gc
 import os
 import random
 import re
 import subprocess
 import sys
+import warnings
 from array import array
 from pathlib import Path
 
@@ -599,3 +601,77 @@ def test_maps_lines_are_sorted_by_what_can_be_swapped():
     last = list(mappings.parse_maps(text))[2]
     assert last.path == "[anon:name with blanks]"
     assert (last.start, last.end) == (0x7F0000001000, 0x7F0000002000)
+
+
+# ---- what a source holds -------------------------------------------------------------------------
+
+
+OWN = """
+own = mmap.mmap(-1, 64 * PAGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+own[:] = os.urandom(64 * PAGE)
+answer = []
+"""
+SHARED = """
+kept = mmap.mmap(-1, 64 * PAGE)
+kept[:] = os.urandom(64 * PAGE)
+"""
+
+
+def descriptors():
+    names = os.listdir("/proc/self/fd")  # one of them is this listing's own
+    return {int(name) for name in names if os.path.exists(f"/proc/self/fd/{name}")}
+
+
+@contextlib.contextmanager
+def read_source(body):
+    """A source of a process that was read, and the descriptors it holds."""
+    with child(body) as (pid, _):
+        before = descriptors()
+        source = open_processes([pid])
+        for _ in Sample(source, full=True):
+            pass
+        held = descriptors() - before
+        assert held
+        found = [source]
+        del source
+        try:
+            yield found, held
+        finally:
+            for source in found:
+                source.close()
+
+
+@pytest.mark.parametrize("body", [OWN, SHARED + OWN], ids=["own", "shared"])
+def test_a_source_of_processes_that_is_dropped_open_says_so_and_closes(body):
+    with read_source(body) as (found, held):
+        with pytest.warns(ResourceWarning, match="process .* was never closed"):
+            found.clear()
+            gc.collect()
+        assert not held & descriptors()
+    with read_source(body) as (found, held):
+        found[0].close()
+        assert not held & descriptors()
+
+
+@pytest.mark.parametrize("how", ["closed", "dropped"])
+def test_a_child_of_a_fork_closes_nothing_of_a_source(how):
+    with read_source(SHARED + OWN) as (found, held):
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                # As a daemon does: the numbers are somebody else's from here on.
+                null = os.open("/dev/null", os.O_RDONLY)
+                for fd in held:
+                    os.dup2(null, fd)
+                with warnings.catch_warnings(record=True) as said:
+                    warnings.simplefilter("always")
+                    if how == "closed":
+                        found[0].close()
+                    found.clear()
+                    gc.collect()
+                status = 0 if held <= descriptors() and not said else 2
+            finally:
+                os._exit(status)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        assert held <= descriptors()
