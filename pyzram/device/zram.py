@@ -730,10 +730,3 @@ class Zram(Handle):
 
     def _set_number(self, name: str, value: int) -> None:
         self.write_verified(name, value, lambda: int(self.read(name)), lambda got: got == value)
-
-    if not TYPE_CHECKING:
-        # What scripts written before 1.0 call them.
-        def __getattr__(self, name: str) -> object:
-            if name == "swap_area":
-                return self.read_swap_area
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
