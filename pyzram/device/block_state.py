@@ -48,7 +48,7 @@ class BlockState(Record):
 
     slots: int
     """Stored pages."""
-    flags: dict[str, int]
+    flags: Mapping[str, int]
     """How many pages have each flag, by its name (:data:`SLOT_FLAGS`)."""
     ages: tuple[int, ...]
     """How many pages were not used for less than 1 s, 1 s, 2..3 s, 4..7 s and so on."""

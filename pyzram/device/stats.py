@@ -20,7 +20,7 @@ from ..limits import BD_UNIT, SECTOR_SIZE
 from ..value import FrozenDict, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Self
 
     from .handle import Handle
@@ -285,7 +285,7 @@ class Stats(Record):
     """Bytes the device offers, uncompressed; 0 before it is initialised. Not memory in use."""
     comp_algorithm: str | None
     """The selected algorithm; ``None`` if the kernel marks none."""
-    recomp_algorithms: dict[int, str | None] | None
+    recomp_algorithms: Mapping[int, str | None] | None
     """Priority to algorithm, read only; ``None`` where the kernel has no recompression."""
     mm_stat: MmStat
     """Memory."""
