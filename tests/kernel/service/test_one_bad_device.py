@@ -257,6 +257,22 @@ def test_a_recompression_algorithm_that_the_kernel_lacks(box: Box, zram_device) 
     box.fine("stop")
 
 
+def test_the_kernels_own_algorithm_in_place_of_one_that_it_lacks(box: Box, zram_device) -> None:
+    lacks = next(
+        (x for x in ("zstd", "lz4hc", "842") if x not in zram_device.read("comp_algorithm")),
+        "nosuch",
+    )
+    box.write(SMALL + f"ZRAM_ALGORITHM_0='{lacks} kernel'\n")
+    why = f"this kernel has no {lacks}: its own algorithm is taken"
+    for command in (("check",), ("start", "--pretend"), ("start",)):
+        done = box.pyzram(*command)
+        assert done.returncode == 0, done.stderr
+        assert why in done.stderr
+    assert box.fine("reload") == ""
+    box.fine("stop")
+    assert box.numbers() == []
+
+
 # ---- what mkfs takes ---------------------------------------------------------------------------
 
 
