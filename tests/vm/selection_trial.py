@@ -37,7 +37,9 @@ def below(folder: Path) -> list[int]:
 
 
 def ask(*command: str | Path) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
+    assert done.returncode == 0, command  # what it says of that is in the log
+    return done.stdout.strip()
 
 
 def of_unit(unit: str) -> list[int]:
@@ -62,6 +64,9 @@ def main(folder: Path) -> None:
     machine = f"{os.uname().machine}-linux-gnu"
     os.environ["LD_LIBRARY_PATH"] = f"{ENGINES}/usr/lib/{machine}"
     os.environ["PATH"] += f":{ENGINES}/usr/bin:{ENGINES}/usr/sbin:/usr/sbin:/sbin"
+    # conmon starts the runtime without that variable.
+    Path("/etc/ld.so.conf.d/engines.conf").write_text(f"{ENGINES}/usr/lib/{machine}\n")
+    ask("ldconfig")
     (BOX / "bin").mkdir(parents=True)
     for name in ("etc", "dev", "proc", "sys", "tmp", "usr", "var", "run"):
         (BOX / name).mkdir()
@@ -87,9 +92,9 @@ def main(folder: Path) -> None:
     subprocess.Popen(["systemd-run", "--scope", "--unit=borrowed", "sleep", "3600"])
     until("scope", lambda: of_unit("borrowed.scope"))
     compare("unit", "borrowed.scope", of_unit("borrowed.scope"))
-    compare("unit", "borrowed", of_unit("borrowed.scope"))
 
     ask("systemctl", "start", "dbus.service")
+    Path("/var/lib/containers").mkdir(exist_ok=True)
     ask("mount", "-t", "tmpfs", "none", "/var/lib/containers")
     options = ["--root=/run/pods", "--runroot=/run/pods.run", "--storage-driver=vfs"]
     options += [f"--runtime={ENGINES}/usr/bin/crun", f"--conmon={ENGINES}/usr/bin/conmon"]
@@ -103,11 +108,6 @@ def main(folder: Path) -> None:
         compare("container", identity[:12], descendants(pid))
 
     nspawn = [f"{ENGINES}/usr/bin/systemd-nspawn", "-q", "--register=no", "-D", BOX]
-    for name in ("box", "my-box"):
-        subprocess.Popen([*nspawn, f"--machine={name}", *work], stdin=subprocess.DEVNULL)
-        until(name, lambda name=name: len(chosen_or_none("container", name)) >= 3)
-        scope = f"machine-{name.replace('-', chr(92) + 'x2d')}.scope"
-        compare("container", name, of_unit(scope))
     unit = Path("/run/systemd/system/systemd-nspawn@third.service")
     command = " ".join(map(str, [*nspawn, "--keep-unit", "--machine=third", "/bin/sleep 3600"]))
     unit.write_text(
@@ -119,13 +119,6 @@ def main(folder: Path) -> None:
     until("nspawn", lambda: len(of_unit(unit.name)) >= 2)
     compare("container", "third", of_unit(unit.name))
     (folder / "found").write_text(json.dumps(found))
-
-
-def chosen_or_none(kind: str, name: str) -> list[int]:
-    try:
-        return chosen(kind, name)
-    except (SystemExit, ValueError):
-        return []
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ PACKAGES = ["podman", "conmon", "crun", "libyajl2", "libsubid4", "systemd-contai
 PACKAGES += ["golang-github-containers-common", "golang-github-containers-image"]
 
 BOOT = """\
+# It walks all of /var, which is this machine's own, seen through an emulator.
+ln -s /dev/null /etc/systemd/system/systemd-tmpfiles-setup.service
 cat >/etc/systemd/system/kitchen@.service <<-END
 	[Unit]
 	DefaultDependencies=no
@@ -99,4 +101,4 @@ def test_units_and_containers_are_chosen_by_name():
         print(way, chosen, theirs)
         assert theirs, way
         assert chosen == theirs, way
-    assert len(found) == 14, report
+    assert len(found) == 11, report
