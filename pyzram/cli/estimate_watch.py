@@ -13,7 +13,6 @@ import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..errors import from_errno
 from ..kernel.sysfs import Sysfs
 from ..pages.recommend import recommend
 from ..text import quote
@@ -47,7 +46,9 @@ def main(options: Arguments, chain: Chain, ram: int, offered: Sequence[str] | No
     name, times, came_back = "", Times(None, None), 0.0
     rounds = 0
     if options.record:
-        _touch(options.record)
+        from ..tend.recording import append
+
+        append(options.record)  # what is wrong with the file is told now, not after the first round
     while True:
         choosing = not name
         now = watched(
@@ -72,19 +73,9 @@ def main(options: Arguments, chain: Chain, ram: int, offered: Sequence[str] | No
                 say(headings(options.idle or DEFAULT_SECONDS, name or "takes"))
             say(line(now, shown, times))
         if options.record:
-            from ..tend.recording import append
-
             append(options.record, recorded(now, shown, round(came_back)))
         sys.stdout.flush()  # whoever reads along through a pipe waits for this line
         rounds += 1
-
-
-def _touch(path: str) -> None:
-    """See that lines can be added to a file before hours are spent on the first one."""
-    try:
-        os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644))
-    except OSError as err:
-        raise from_errno(err.errno or 0, f"{path}: add a line", path) from err
 
 
 def choice(look: Look, ram: int, offered: Sequence[str] | None, *, timing: bool) -> str:

@@ -79,13 +79,13 @@ def _device(sysfs: Sysfs, device: Zram, ages: bool) -> dict[str, object]:
     return found
 
 
-def append(path: str, line: dict[str, object]) -> None:
-    """Add a line to a file, whole or not at all.
+def append(path: str, *lines: dict[str, object]) -> None:
+    """Add lines to a file, all or none; without any it is made if it is not there.
 
     Raises:
         ZramOSError: what the system answered.
     """
-    data = (json.dumps(line, separators=(",", ":")) + "\n").encode()
+    data = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines).encode()
     try:
         fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:

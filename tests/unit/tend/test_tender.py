@@ -210,17 +210,21 @@ def used_meanwhile(machine: Machine, places: range) -> None:
     state.write_text("\n".join(line for line in lines if line))
 
 
-def test_what_is_used_while_a_round_goes_on_is_not_written(machine):
-    """Pages are written by place: what is there by then may be another, a moment old."""
-    tending, writer = tender(machine, Watch())
+def used_after_the_first_step(machine, writer, places: range) -> None:
     write = writer.write_pages
 
     def slowly(device, ranges, limit):
         write(device, ranges, limit)
         if len(writer.steps) == 1:
-            used_meanwhile(machine, range(300, 500))
+            used_meanwhile(machine, places)
 
     writer.write_pages = slowly
+
+
+def test_what_is_used_while_a_round_goes_on_is_not_written(machine):
+    """Pages are written by place: what is there by then may be another, a moment old."""
+    tending, writer = tender(machine, Watch())
+    used_after_the_first_step(machine, writer, range(300, 500))
     tending.round()
     ranges = [piece for step, _ in writer.steps for piece in step]
     pages = [page for first, last in ranges for page in range(first, last + 1)]
@@ -230,14 +234,7 @@ def test_what_is_used_while_a_round_goes_on_is_not_written(machine):
 
 def test_a_step_with_nothing_left_of_it_ends_no_round(machine):
     tending, writer = tender(machine, Watch())
-    write = writer.write_pages
-
-    def slowly(device, ranges, limit):
-        write(device, ranges, limit)
-        if len(writer.steps) == 1:
-            used_meanwhile(machine, range(256, 2000))
-
-    writer.write_pages = slowly
+    used_after_the_first_step(machine, writer, range(256, 2000))
     assert tending.round().written > 4 * MIB
     assert all(first >= 2000 for step, _ in writer.steps[1:] for first, _ in step)
 
