@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from pyzram.pages.cold import Watch
 from pyzram.pages.estimate import estimate_pages
-from pyzram.pages.sources import open_processes
+from pyzram.pages.process_sources import open_processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -52,6 +52,10 @@ if TYPE_CHECKING:
     from .pages.estimate import Estimate as Estimate
     from .pages.estimate import PartEstimate as PartEstimate
     from .pages.estimate import estimate_pages as estimate_pages
+    from .pages.file_sources import open_files as open_files
+    from .pages.file_sources import open_stream as open_stream
+    from .pages.process_sources import open_processes as open_processes
+    from .pages.process_sources import open_system as open_system
     from .pages.question import bench as bench
     from .pages.question import estimate as estimate
     from .pages.question import recommend as recommend
@@ -60,10 +64,6 @@ if TYPE_CHECKING:
     from .pages.segments import Owner as Owner
     from .pages.sources import Source as Source
     from .pages.sources import Stream as Stream
-    from .pages.sources import open_files as open_files
-    from .pages.sources import open_processes as open_processes
-    from .pages.sources import open_stream as open_stream
-    from .pages.sources import open_system as open_system
     from .pages.zsmalloc import Chain as Chain
     from .pages.zsmalloc import PoolModel as PoolModel
     from .pages.zsmalloc import PoolStats as PoolStats
@@ -137,10 +137,10 @@ _HOME = {
     "Owner": "pages.segments",
     "Source": "pages.sources",
     "Stream": "pages.sources",
-    "open_files": "pages.sources",
-    "open_processes": "pages.sources",
-    "open_stream": "pages.sources",
-    "open_system": "pages.sources",
+    "open_files": "pages.file_sources",
+    "open_processes": "pages.process_sources",
+    "open_stream": "pages.file_sources",
+    "open_system": "pages.process_sources",
     "Chain": "pages.zsmalloc",
     "PoolModel": "pages.zsmalloc",
     "SizeClass": "pages.zsmalloc",

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from ..errors import from_errno
 from ..pages.codec import algorithms
+from ..pages.file_sources import open_files, open_stream
+from ..pages.process_sources import open_processes, open_system
 from ..pages.sampling import PRECISION
-from ..pages.sources import Source, Stream, open_files, open_processes, open_stream, open_system
+from ..pages.sources import Source, Stream
 from ..text import quote_lines
 from ..units import format_count
 from .options import ALGORITHMS, Option, UsageError, positive, whole

@@ -10,15 +10,9 @@ from ..device.features import features
 from ..errors import InvalidValueError
 from ..kernel.figures import BY_NAME
 from ..pages.estimate import estimate_pages, historic_block
-from ..pages.sources import (
-    GONE,
-    UNREADABLE,
-    Source,
-    Stream,
-    open_files,
-    open_processes,
-    open_system,
-)
+from ..pages.file_sources import open_files
+from ..pages.process_sources import open_processes, open_system
+from ..pages.sources import GONE, UNREADABLE, Source, Stream
 from . import stats_columns
 from .options import UsageError
 from .source_arguments import progress_bar, say, skipped_line, standard_input

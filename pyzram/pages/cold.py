@@ -19,11 +19,12 @@ from ..errors import from_errno
 from ..limits import PAGE_SIZE
 from .mappings import ANON, SHMEM, parse_maps
 from .process import Process
+from .process_sources import seen_segments, why_left_out
 from .procmem import Looker
 from .segments import ObjectSegment, Owner, ProcessSegment
 from .shared_memory import SharedMemory
 from .shared_object import object_pages
-from .sources import Source, seen_segments, why_left_out
+from .sources import Source
 
 if TYPE_CHECKING:
     from array import array

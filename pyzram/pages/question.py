@@ -10,10 +10,12 @@ from ..limits import total_memory
 from .benchmark import PRECISION as BENCH_PRECISION
 from .benchmark import BenchResult, bench_pages, read_sample
 from .estimate import Estimate, estimate_pages
+from .file_sources import open_files
+from .process_sources import open_processes, open_system
 from .recommend import Recommendation
 from .recommend import recommend as recommend_for
 from .sampling import PRECISION
-from .sources import Source, open_files, open_processes, open_system
+from .sources import Source
 from .zsmalloc import PoolModel
 
 if TYPE_CHECKING:

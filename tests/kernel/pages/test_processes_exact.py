@@ -26,7 +26,7 @@ from kernel.programs import (
 )
 
 from pyzram.pages.estimate import estimate_pages
-from pyzram.pages.sources import open_processes
+from pyzram.pages.process_sources import open_processes
 
 # Slow: an emulated guest takes minutes for each.
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)]

@@ -16,7 +16,7 @@ from kernel.conftest import OwnDevice
 from kernel.memory_cgroup import WHY_NOT
 from kernel.programs import FORKS, GIVEN_UP, SHARED, group
 
-from pyzram.pages.sources import open_processes, open_system
+from pyzram.pages.process_sources import open_processes, open_system
 
 pytestmark = pytest.mark.slow  # an emulated guest takes minutes for it
 
@@ -91,7 +91,7 @@ def test_what_is_in_swap_already_counts_as_such(zram_device: OwnDevice) -> None:
 UNPRIVILEGED = """
 import json, os, sys, threading, zlib
 from pyzram.pages.estimate import estimate_pages
-from pyzram.pages.sources import open_processes
+from pyzram.pages.process_sources import open_processes
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 with open_processes(map(int, sys.argv[1:])) as source:
     found = estimate_pages(source, ["lz4"], full=True, timing=False)

@@ -16,8 +16,8 @@ from pyzram.pages.codec import compressed_sizes
 from pyzram.pages.estimate import estimate_pages
 from pyzram.pages.mappings import ANON, HEAP
 from pyzram.pages.process import Process
+from pyzram.pages.process_sources import open_processes
 from pyzram.pages.segments import Owner, ProcessSegment
-from pyzram.pages.sources import open_processes
 from pyzram.pages.zsmalloc import PoolModel
 
 PAGE = os.sysconf("SC_PAGE_SIZE")

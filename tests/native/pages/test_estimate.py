@@ -21,9 +21,11 @@ from pyzram.config import parser
 from pyzram.errors import InvalidValueError
 from pyzram.pages import codec, estimate, recommend
 from pyzram.pages.codec import algorithms, compressed_sizes, zstd_release
+from pyzram.pages.file_sources import open_files
+from pyzram.pages.process_sources import open_processes
 from pyzram.pages.sampling import Interval
 from pyzram.pages.segments import Owner
-from pyzram.pages.sources import Source, open_files, open_processes
+from pyzram.pages.sources import Source
 from pyzram.pages.zsmalloc import PoolModel, PoolStats
 
 PAGE = 4096

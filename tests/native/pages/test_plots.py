@@ -10,7 +10,7 @@ import pytest
 
 from pyzram.pages import plot, plot_bench, plot_cold, plot_estimate
 from pyzram.pages.estimate import Estimate, estimate_pages
-from pyzram.pages.sources import open_files
+from pyzram.pages.file_sources import open_files
 
 pytest.importorskip("matplotlib")
 

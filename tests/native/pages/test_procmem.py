@@ -20,8 +20,8 @@ from pyzram import _native
 from pyzram.errors import ZramOSError
 from pyzram.pages import mappings, procmem
 from pyzram.pages.process import Process, ProcessReader
+from pyzram.pages.process_sources import open_processes
 from pyzram.pages.sampling import Sample
-from pyzram.pages.sources import open_processes
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 

@@ -10,9 +10,10 @@ import threading
 import pytest
 
 from pyzram.errors import InvalidValueError
+from pyzram.pages.file_sources import open_stream
 from pyzram.pages.sampling import Interval, Sample, interval, sample_size
 from pyzram.pages.segments import Owner
-from pyzram.pages.sources import Source, open_stream
+from pyzram.pages.sources import Source
 
 PAGE = 4096
 

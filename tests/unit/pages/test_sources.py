@@ -8,8 +8,8 @@ import pytest
 
 from pyzram.errors import ZramOSError
 from pyzram.pages.core_dump import core_segments
+from pyzram.pages.file_sources import open_files, open_stream
 from pyzram.pages.sampling import Sample
-from pyzram.pages.sources import open_files, open_stream
 
 PAGE = 4096
 

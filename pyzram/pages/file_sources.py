@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+"""Files, core dumps, block devices and streams as a source."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from ..errors import ZramOSError, from_errno
+from ..limits import PAGE_SIZE
+from .core_dump import core_segments
+from .segments import FileSegment
+from .sources import Source, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def open_files(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    *,
+    page_size: int | None = None,
+) -> Source:
+    """Open a file, a core dump or a block device, or several of them as one source.
+
+    Of an ELF core dump the memory segments count, of other files everything.
+
+    Raises:
+        NotFoundError: one is not there (ENOENT).
+        AccessError: one may not be read.
+        ZramOSError: EISDIR a folder, ESPIPE a pipe, or what opening and reading gave.
+    """
+    if isinstance(paths, (str, os.PathLike)):
+        paths = [paths]
+    names = [os.fspath(path) for path in paths]
+    source = Source(" ".join(names), page_size or PAGE_SIZE)
+    try:
+        for path in names:
+            _add_file(source, path)
+    except OSError as err:
+        source.close()
+        if isinstance(err, ZramOSError):
+            raise
+        raise from_errno(err.errno or errno.EIO, f"{path}: read", path) from err
+    return source
+
+
+def _add_file(source: Source, path: str) -> None:
+    # A pipe that nobody writes to is to be refused, not waited for.
+    fd = source._keep_open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
+    mode = os.fstat(fd).st_mode
+    if stat.S_ISDIR(mode):
+        raise from_errno(
+            errno.EISDIR, f"{path}: read", path, remedy="name the files that are in it"
+        )
+    if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
+        raise from_errno(
+            errno.ESPIPE, f"{path}: read", path, remedy="pass a stream on standard input"
+        )
+    _add_ranges(source, fd, core_segments(fd) if stat.S_ISREG(mode) else None)
+
+
+def _add_ranges(source: Source, fd: int, ranges: list[tuple[int, int]] | None) -> None:
+    """Add (offset, length) of a file, as far as it reaches; all of it by default."""
+    size = os.lseek(fd, 0, os.SEEK_END)
+    for offset, length in ranges if ranges is not None else [(0, size)]:
+        length = min(length, size - offset)
+        if length > 0:
+            source._segments.append(FileSegment(fd, offset, length, source.page_size, source.label))
+
+
+def open_stream(
+    fd: int, label: str = "standard input", *, page_size: int | None = None
+) -> Stream | Source:
+    """Open a descriptor; a regular file on it is sampled where it lies."""
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        source = Source(label, page_size or PAGE_SIZE)
+        _add_ranges(source, fd, core_segments(fd))
+        return source
+    return Stream(fd, label, page_size)

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: MIT
+"""Memory of processes, or of the whole system, as a source: what they share counts once."""
+
+from __future__ import annotations
+
+import errno
+import operator
+import os
+from typing import TYPE_CHECKING
+
+from ..errors import InvalidValueError, ZramOSError, from_errno
+from ..limits import PAGE_SIZE
+from . import procmem
+from .mappings import SHARED
+from .process import all_processes
+from .segments import ObjectSegment, Owner, ProcessSegment, ZeroSegment
+from .shared_memory import SharedMemory
+from .shared_object import object_pages
+from .sources import CLOSED_OBJECTS, CLOSED_SEGMENTS, GONE, UNREADABLE, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .segments import Segment
+    from .shared_object import SharedObject
+
+
+def open_processes(pids: int | Iterable[int], label: str = "") -> Source:
+    """Open the swappable memory of a process or several; memory they share counts once.
+
+    Those that cannot be looked at are skipped and counted, as long as one is left. Pages that a
+    fork left shared count once, by frame, where the caller may see frames; else each process
+    counts its share of them (PSS).
+
+    Raises:
+        InvalidValueError: one is no whole number.
+        AccessError: none of them may be looked at (what the first one gave).
+        ZramOSError: ESRCH, none of them is there, or they are the kernel's own.
+    """
+    numbers = _numbers(pids)
+    source = Source(label or _label(numbers), PAGE_SIZE)
+    shared = SharedMemory()
+    _, failure = _look_at(source, numbers, shared)
+    if not source.processes:
+        raise failure or from_errno(errno.ESRCH, f"{source.label}: look at")
+    _add_shared(source, shared)
+    return source
+
+
+def _numbers(pids: int | Iterable[int]) -> list[int]:
+    """Process numbers, each once; the letters of a text are none."""
+    several = hasattr(pids, "__iter__") and not isinstance(pids, (str, bytes))
+    return list(dict.fromkeys(map(_number, pids if several else [pids])))  # type: ignore[arg-type]
+
+
+def _number(pid: int) -> int:
+    try:
+        if not isinstance(pid, bool):
+            return operator.index(pid)
+    except TypeError:
+        pass
+    raise InvalidValueError(f"process {pid!r}: pass its number, such as 12, or a list of numbers")
+
+
+def _label(numbers: list[int]) -> str:
+    if len(numbers) > 4:
+        return f"{len(numbers)} processes"
+    return "process" + " ".join(["es" * (len(numbers) > 1), *map(str, numbers)])
+
+
+def open_system() -> Source:
+    """Open the memory of all processes that the caller may look at, except this one.
+
+    Files of tmpfs and System V segments that nobody maps belong to it.
+    """
+    source = Source("system", PAGE_SIZE)
+    shared = SharedMemory()
+    pids, _ = _look_at(source, [pid for pid in all_processes() if pid != os.getpid()], shared)
+    source._skip(CLOSED_SEGMENTS, shared.add_unmapped(pids))
+    _add_shared(source, shared)
+    return source
+
+
+def _look_at(
+    source: Source, pids: Iterable[int], shared: SharedMemory
+) -> tuple[list[int], ZramOSError | None]:
+    """Add the private pages of these processes; those that exit or may not be read are skipped.
+
+    Returns those that were looked at, and why the first other one was not.
+    """
+    found: list[int] = []
+    failure: ZramOSError | None = None
+    with procmem.Looker() as looker:
+        for pid in pids:
+            try:
+                process = looker.pages(pid)
+            except ZramOSError as err:
+                source._skip(why_left_out(err))
+                failure = failure or err
+                continue
+            found.append(pid)
+            _add_private(source, process)
+            shared.add_process(process)
+    return found, failure
+
+
+def why_left_out(err: OSError) -> str:
+    """The reason to go on without a process; an error that is none of these is raised."""
+    if err.errno in (errno.EACCES, errno.EPERM):
+        return UNREADABLE
+    if err.errno in (errno.ENOENT, errno.ESRCH):
+        return GONE
+    raise err
+
+
+def _add_private(source: Source, process: procmem.ProcessPages) -> None:
+    source.processes += 1
+    source.pss += process.rollup.pss
+    source.file_backed += process.rollup.pss_file
+    source.proportional += process.proportional
+    source.swapped += sum(process.swapped.values())
+    source._skip("mappings of devices, the kernel, or guards", process.skipped)
+    for reason, count in process.left_out.items():
+        source._leave_out(reason, count)
+    for part, pages in process.parts.items():
+        owner = Owner(process.pid, process.name, part)
+        source._segments.append(ProcessSegment(owner, process.start_time, pages, source._reader))
+
+
+def seen_segments(source: Source, item: SharedObject) -> list[Segment]:
+    """The pages of an object that only page tables show, each by one of its processes."""
+    owner = Owner(0, item.name, SHARED)
+    return [
+        ProcessSegment(owner, view.start_time, view.pages, source._reader, view.pid)
+        for view in item.views
+    ]
+
+
+def _add_shared(source: Source, shared: SharedMemory) -> None:
+    source._leave_out(procmem.LOCKED, shared.locked)
+    for item in shared.objects.values():
+        source._segments += seen_segments(source, item)
+        if item.views:
+            source.by_page_table += 1
+        if not item.ranges:
+            continue
+        try:
+            pages, swapped, locked, reserved = object_pages(item)
+        except OSError:
+            source._skip(CLOSED_OBJECTS)
+            continue
+        source.swapped += swapped
+        source._leave_out(procmem.LOCKED, locked)
+        if len(pages):
+            source._segments.append(ObjectSegment(item, pages, source._fds))
+        if reserved:
+            source._segments.append(ZeroSegment(Owner(0, item.name, SHARED), reserved))
