@@ -9,6 +9,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from effort import effort
 
 # A shell starts background jobs with SIGINT ignored, nohup does so with SIGHUP, and children
 # inherit that. Tests of what they do need what a terminal gives.
@@ -21,8 +22,7 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 with contextlib.suppress(ImportError):
     from hypothesis import settings
 
-    # An emulated processor takes thirty times as long for each.
-    examples = 10 if os.environ.get("PYZRAM_EMULATED") else settings().max_examples
+    examples = effort(settings().max_examples)
     # Where a change is judged, the same examples each time; elsewhere new ones are looked for.
     judged = "CI" in os.environ
     settings.register_profile("pyzram", deadline=None, max_examples=examples, derandomize=judged)

@@ -6,6 +6,7 @@ import zlib
 
 import pytest
 import vectors
+from effort import effort
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -101,7 +102,7 @@ def test_bytes_are_the_kernels():
 
 
 @pytest.mark.slow
-@settings(max_examples=60)
+@settings(max_examples=effort(60))
 @given(pages(), st.sampled_from([4096, 16384]))
 def test_bytes_are_those_of_the_format_described(data, page_size):
     page = (data * (1 + page_size // max(len(data), 1)))[:page_size].ljust(page_size, b"\0")

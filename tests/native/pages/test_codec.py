@@ -15,6 +15,7 @@ from array import array
 
 import pytest
 import vectors
+from effort import effort
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -91,7 +92,7 @@ def test_any_bytes_give_a_page_or_an_error(algorithm, data):
 
 
 @every_algorithm
-@settings(max_examples=50)
+@settings(max_examples=effort(50))
 @given(st.data())
 def test_spliced_pages_give_a_page_or_an_error(algorithm, data):
     good = pyzram.compress_page(PAGE, algorithm)

@@ -8,6 +8,7 @@ import random
 import threading
 
 import pytest
+from effort import effort
 
 from pyzram.errors import InvalidValueError
 from pyzram.pages.file_sources import open_stream
@@ -99,7 +100,8 @@ def test_the_true_ratio_lies_inside_the_interval_93_times_of_100(name, stops):
     values = CORPORA[name](random.Random(1))
     truth = sum(values) / N
     inside, halves, squares = 0, [], []
-    for seed in range(200):
+    rounds = effort(200)
+    for seed in range(rounds):
         sample = Sample(numbers(N // 4, N // 2, N // 4), precision=0.03, seed=seed)
         found, blocks = [], []
 
@@ -120,13 +122,13 @@ def test_the_true_ratio_lies_inside_the_interval_93_times_of_100(name, stops):
         inside += got.low <= truth <= got.high
         halves.append((got.high - got.low) / 2)
         squares.append((got.mean - truth) ** 2)
-    off = max((sum(squares) / 200) ** 0.5, 1e-9)
-    print(
-        f"{name}: {inside} of 200 inside, half width {sum(halves) / 200 / off:.2f} times the error"
-    )
-    assert inside >= 186
-    if name in ("clustered", "coins", "halves at both ends", "two kinds in runs"):
-        assert sum(halves) / 200 < 2.4 * off  # no wider than it must be
+    off = max((sum(squares) / rounds) ** 0.5, 1e-9)
+    half = sum(halves) / rounds
+    print(f"{name}: {inside} of {rounds} inside, half width {half / off:.2f} times the error")
+    assert inside >= 0.93 * rounds
+    # Twenty errors tell too little of how far errors go.
+    if rounds == 200 and name in ("clustered", "coins", "halves at both ends", "two kinds in runs"):
+        assert half < 2.4 * off  # no wider than it must be
 
 
 def test_it_stops_when_there_is_enough():

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 
+from effort import effort
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -97,7 +98,7 @@ def written(decision) -> int:
 
 
 @given(observations, observations)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=effort(150), deadline=None)
 def test_same_input_gives_same_output(first, second):
     one = decide(second, decide(first, State()).state)
     other = decide(second, decide(first, State()).state)
@@ -105,7 +106,7 @@ def test_same_input_gives_same_output(first, second):
 
 
 @given(st.lists(observations, min_size=1, max_size=12))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=effort(150), deadline=None)
 def test_nothing_happens_while_held_and_never_more_than_is_left(seen):
     state = State()
     for observation in sorted(seen, key=lambda one: one.now):
@@ -129,7 +130,7 @@ def test_nothing_happens_while_held_and_never_more_than_is_left(seen):
     st.lists(st.tuples(st.floats(30, 3 * HOUR), percent, sizes, st.booleans()), max_size=150),
     st.integers(16 * MIB, 8 * GIB),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=effort(60), deadline=None)
 def test_never_more_than_the_budget_in_any_day(looks, budget):
     """With a ledger that tells what is left, and a machine that writes all that it may."""
     now, state, log = 1e6, State(), []
@@ -153,7 +154,7 @@ shares = st.sampled_from([0.0, 0.003, 0.05, 0.09]) | st.floats(0, 6) | percent
 
 
 @given(observations | st.just(machine()), shares, shares, shares, shares, sizes)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=effort(300), deadline=None)
 def test_more_pressure_never_means_less(seen, some10, more10, some300, more300, less):
     """Short of choking, where only little steps are taken."""
     calm = seen._replace(
