@@ -4,17 +4,16 @@
 from __future__ import annotations
 
 import errno
-import os
 from array import array
-from collections import deque
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .. import _native
-from ..algorithm import as_algorithm, as_algorithms
+from ..algorithm import as_algorithms
 from ..errors import InvalidValueError, from_errno
 from ..limits import PAGE_SIZE
-from .zsmalloc import PoolModel, machine_word_size
+from .batches import WORD_SIZE, ZERO, sizes_of
+from .codec_parameters import codec_of, pinned
+from .zsmalloc import PoolModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,19 +24,9 @@ if TYPE_CHECKING:
     from ..algorithm import Algorithm
     from .zsmalloc import PoolStats
 
-PAGE_SIZES = (4096, 16384, 65536)
-
 # Between which factors of ours the kernel's lengths are, in the sum of any pages: liblz4 looks for
 # repeated patterns, which the kernel's lz4hc does not, and stops later (tests/native/codec).
 LENGTH_BOUNDS = {"lz4hc": (0.996, 1.025)}
-
-_WORD_SIZE = machine_word_size()
-
-# Between two chunks Ctrl-C is heard. Threads share out smaller ones, so that none waits long for
-# the last of another.
-_CHUNK = 1 << 20
-_THREAD_BYTES = 256 << 10
-_ZERO = array("I", [0])
 
 
 def algorithms() -> tuple[str, ...]:
@@ -78,8 +67,8 @@ def compress_page(
             refuses; the message names what there is.
         TypeError: ``page`` is no buffer.
     """
-    with _pin(page, "page") as data:
-        codec = _codec_of(algorithm, len(data), level, winbits, dictionary)
+    with pinned(page, "page") as data:
+        codec = codec_of(algorithm, len(data), level, winbits, dictionary)
         try:
             return codec.compress(data)
         except OSError as err:
@@ -107,15 +96,15 @@ def decompress_page(
         TypeError: ``data`` is no buffer.
     """
     page_size = PAGE_SIZE if page_size is None else page_size
-    codec = _codec_of(algorithm, page_size, level, winbits, dictionary)
-    with _pin(data, "data") as pinned:
+    codec = codec_of(algorithm, page_size, level, winbits, dictionary)
+    with pinned(data, "data") as held:
         try:
-            return codec.decompress(pinned)
+            return codec.decompress(held)
         except OSError as err:
             if err.errno != errno.EBADMSG:
                 raise from_errno(err.errno or 0, f"{algorithm}: decompress") from err
             raise InvalidValueError(
-                f"{algorithm}: {len(pinned)} bytes are not a compressed page of {page_size} bytes"
+                f"{algorithm}: {len(held)} bytes are not a compressed page of {page_size} bytes"
             ) from err
 
 
@@ -142,8 +131,8 @@ def compressed_sizes(
         TypeError: ``buffer`` is no buffer.
     """
     page_size = PAGE_SIZE if page_size is None else page_size
-    codec = _codec_of(algorithm, page_size, level, winbits, dictionary)
-    return _sizes(buffer, codec, threads)
+    codec = codec_of(algorithm, page_size, level, winbits, dictionary)
+    return sizes_of(buffer, codec, threads)
 
 
 def timed_sizes(
@@ -154,12 +143,12 @@ def timed_sizes(
     Beside the lengths that is nanoseconds of processor time to compress and to decompress; both are
     0 for a same-filled page.
     """
-    codec = _codec_of(algorithm, page_size or PAGE_SIZE, level, None, None)
-    with _pin(buffer, "buffer") as data:
+    codec = codec_of(algorithm, page_size or PAGE_SIZE, level, None, None)
+    with pinned(buffer, "buffer") as data:
         pages = len(data) // codec.page_size
-        ret = _ZERO * pages, _ZERO * pages, _ZERO * pages
+        ret = ZERO * pages, ZERO * pages, ZERO * pages
         try:
-            codec.time(data, _WORD_SIZE, ret)
+            codec.time(data, WORD_SIZE, ret)
         except OSError as err:
             raise from_errno(err.errno or 0, "compress pages") from err
     return ret
@@ -189,203 +178,6 @@ def analyse(
         raise InvalidValueError(f"page size {page_size}: the pool model has {store.page_size}")
     wanted = {algorithm.label: algorithm for algorithm in as_algorithms(algorithms)}
     codecs = {
-        name: _codec_of(algorithm, page_size, None, None, None)
-        for name, algorithm in wanted.items()
+        name: codec_of(algorithm, page_size, None, None, None) for name, algorithm in wanted.items()
     }
-    return {name: store.store(_sizes(buffer, codec, threads)) for name, codec in codecs.items()}
-
-
-# ---- parameters ----------------------------------------------------------------------------------
-
-
-def _codec_of(
-    algorithm: str | Algorithm,
-    page_size: int,
-    level: int | None,
-    winbits: int | None,
-    dictionary: Buffer | None,
-) -> _native.Codec:
-    # Once a page: what is a name alone takes the cheap way.
-    if type(algorithm) is str and ":" not in algorithm and "(" not in algorithm:
-        return _codec(algorithm, page_size, level, winbits, _dictionary(dictionary))
-    wanted = as_algorithm(algorithm)
-    beside = {"level": level, "winbits": winbits, "dictionary": dictionary}
-    twice = [key for key, value in beside.items() if None not in (value, getattr(wanted, key))]
-    if twice:
-        raise InvalidValueError(f"{wanted}: {' and '.join(twice)} is given twice")
-    if wanted.dictionary is not None:
-        dictionary = _read_dictionary(wanted.dictionary)
-    return _codec(
-        wanted.name,
-        page_size,
-        wanted.level if level is None else level,
-        wanted.winbits if winbits is None else winbits,
-        _dictionary(dictionary),
-    )
-
-
-def _read_dictionary(path: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError as err:
-        raise from_errno(err.errno or 0, f"dictionary {path}: read", path) from err
-
-
-def _dictionary(dictionary: Buffer | None) -> bytes | None:
-    if dictionary is None or type(dictionary) is bytes:
-        return dictionary
-    with _pin(dictionary, "dictionary") as pinned:
-        return _native.pinned_bytes(pinned)
-
-
-@lru_cache(maxsize=32, typed=True)
-def _codec(
-    algorithm: str,
-    page_size: int,
-    level: int | None,
-    winbits: int | None,
-    dictionary: bytes | None,
-) -> _native.Codec:
-    """Make the codec once; its contexts are kept for the next call."""
-    names = algorithms()
-    if algorithm not in names:
-        raise InvalidValueError(f"algorithm {algorithm!r}: not one of {' '.join(names)}")
-    if not isinstance(page_size, int) or page_size not in PAGE_SIZES:
-        raise InvalidValueError(f"page of {page_size!r} bytes: not one of 4096, 16384, 65536")
-    if dictionary is not None and not dictionary:
-        raise InvalidValueError(f"{algorithm}: the dictionary is empty")
-    _check_level(algorithm, level)
-    if winbits is not None and not isinstance(winbits, int):
-        raise InvalidValueError(f"{algorithm}: winbits {winbits!r}: not a whole number")
-    try:
-        return _native.Codec(algorithm, page_size, level, winbits, dictionary)
-    except OverflowError as err:
-        raise InvalidValueError(f"{algorithm}: {err}") from err
-    except OSError as err:
-        if err.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
-            raise from_errno(err.errno or 0, f"{algorithm}: prepare") from err
-        refused = []
-        if dictionary is not None:
-            refused.append(f"a dictionary of {len(dictionary)} bytes")
-        if winbits is not None:
-            refused.append(f"winbits {winbits}")
-            if err.errno == errno.EINVAL:
-                refused[-1] += " (only -15..-9 and 9..15)"
-        raise InvalidValueError(f"{algorithm}: does not take {' and '.join(refused)}") from err
-
-
-def _check_level(algorithm: str, level: int | None) -> None:
-    if level is None:
-        return
-    try:
-        low, high = _native.codec_levels(algorithm)
-    except OSError as err:
-        raise InvalidValueError(f"{algorithm}: level {level}: it has no levels") from err
-    if not isinstance(level, int) or not low <= level <= high:
-        raise InvalidValueError(f"{algorithm}: level {level!r}: not in {low}..{high}")
-
-
-# ---- batches -------------------------------------------------------------------------------------
-
-
-def _pin(buffer: Buffer, what: str) -> Any:
-    try:
-        return _native.pin(buffer)
-    except (ValueError, BufferError) as err:  # closed mmap, released memoryview, not contiguous
-        raise InvalidValueError(f"{what}: {err}") from err
-    except TypeError as err:
-        raise TypeError(f"{what}: {type(buffer).__name__} is no buffer of bytes") from err
-
-
-def _sizes(buffer: Buffer, codec: _native.Codec, threads: int | None) -> array[int]:
-    with _pin(buffer, "buffer") as data:
-        length = len(data)
-        pages, rest = divmod(length, codec.page_size)
-        if rest:
-            raise InvalidValueError(
-                f"buffer of {length} bytes: no whole number of pages of {codec.page_size} bytes"
-            )
-        ret = _ZERO * pages
-        threads = _threads(threads, length)
-        step = (_THREAD_BYTES if threads > 1 else _CHUNK) // codec.page_size
-        if pages <= step:
-            _chunk(data, codec, ret, 0, pages)
-            return ret
-    todo = deque(range(0, pages, step))
-    if threads > 1:
-        _in_threads(buffer, codec, ret, todo, step, min(threads, len(todo)))
-    else:
-        _work(buffer, codec, ret, todo, step)
-    return ret
-
-
-def _threads(threads: int | None, length: int) -> int:
-    if threads is None:
-        # Starting a thread is not worth it for a few chunks.
-        return len(os.sched_getaffinity(0)) if length >= 4 * _CHUNK else 1
-    if not isinstance(threads, int) or threads < 1:
-        raise InvalidValueError(f"threads {threads!r}: not a positive number")
-    return threads
-
-
-def _work(
-    buffer: Buffer, codec: _native.Codec, ret: array[int], todo: deque[int], step: int
-) -> None:
-    """Take chunks until none is left, or until another thread failed and cleared them.
-
-    Each thread holds the buffer itself: it must not go while the thread is in C, whatever becomes
-    of the others.
-    """
-    try:
-        with _pin(buffer, "buffer") as data:
-            while todo:
-                try:
-                    first = todo.popleft()
-                except IndexError:
-                    return
-                _chunk(data, codec, ret, first, min(step, len(ret) - first))
-    finally:
-        todo.clear()
-
-
-def _chunk(data: Any, codec: _native.Codec, ret: array[int], first: int, count: int) -> None:
-    try:
-        codec.sizes(data, first, count, _WORD_SIZE, ret)
-    except OSError as err:
-        raise from_errno(err.errno or 0, "compress pages") from err
-
-
-def _in_threads(
-    buffer: Buffer,
-    codec: _native.Codec,
-    ret: array[int],
-    todo: deque[int],
-    step: int,
-    threads: int,
-) -> None:
-    """Let threads share the work; the caller's is one of them: it hears Ctrl-C between chunks."""
-    # Not a ThreadPoolExecutor: its import takes as long as thousands of pages.
-    from threading import Thread
-
-    failures: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            _work(buffer, codec, ret, todo, step)
-        except BaseException as err:
-            failures.append(err)
-
-    others = [Thread(target=work, name="pyzram") for _ in range(threads - 1)]
-    started: list[Thread] = []
-    try:
-        for other in others:
-            other.start()
-            started.append(other)
-        _work(buffer, codec, ret, todo, step)
-    finally:
-        todo.clear()
-        for other in started:
-            other.join()
-    if failures:
-        raise failures[0]
+    return {name: store.store(sizes_of(buffer, codec, threads)) for name, codec in codecs.items()}

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 import pyzram
 from pyzram import _native
 from pyzram.pages import codec as pages_module
+from pyzram.pages import codec_parameters
 
 ALGORITHMS = pyzram.algorithms()
 PAGE = vectors.page("half/70")
@@ -42,7 +43,7 @@ def test_algorithms_are_in_the_kernels_order():
 
 
 @every_algorithm
-@pytest.mark.parametrize("page_size", pages_module.PAGE_SIZES)
+@pytest.mark.parametrize("page_size", codec_parameters.PAGE_SIZES)
 def test_pages_of_all_kinds_come_back(algorithm, page_size):
     for page in vectors.pages().values():
         page = (page * 16)[:page_size]
@@ -140,12 +141,12 @@ def test_a_dictionary_may_be_any_buffer():
 
 
 def test_calls_with_the_same_parameters_share_one_context():
-    pages_module._codec.cache_clear()
+    codec_parameters._codec.cache_clear()
     for _ in range(5):
         pyzram.compress_page(PAGE, "zstd", level=2)
         pyzram.compressed_sizes(PAGE, "zstd", level=2)
-    codec = pages_module._codec("zstd", 4096, 2, None, None)
-    assert pages_module._codec.cache_info().misses == 1
+    codec = codec_parameters._codec("zstd", 4096, 2, None, None)
+    assert codec_parameters._codec.cache_info().misses == 1
     assert len(codec._idle) == 1
 
 
@@ -230,7 +231,7 @@ def test_a_buffer_that_is_no_number_of_pages_is_refused():
 # ---- same-filled -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("page_size", pages_module.PAGE_SIZES)
+@pytest.mark.parametrize("page_size", codec_parameters.PAGE_SIZES)
 @pytest.mark.parametrize("word_size", [4, 8])
 def test_same_filled_pages_repeat_one_machine_word(page_size, word_size):
     word = b"abcdefgh"[:word_size]
@@ -260,7 +261,7 @@ def test_same_filled_of_what_is_no_page_is_einval(size, word):
 
 
 @every_algorithm
-@pytest.mark.parametrize("page_size", pages_module.PAGE_SIZES)
+@pytest.mark.parametrize("page_size", codec_parameters.PAGE_SIZES)
 def test_page_sizes_are_those_of_single_pages(algorithm, page_size):
     corpus = CORPUS[: len(CORPUS) // page_size * page_size] + bytes(page_size)
     single = [
@@ -429,7 +430,7 @@ def test_nothing_leaks(algorithm):
     dictionaries = {"lz4", "lz4hc", "zstd"}
 
     def churn():
-        pages_module._codec.cache_clear()
+        codec_parameters._codec.cache_clear()
         how = {"dictionary": PAGE * 8} if algorithm in dictionaries else {}
         for _ in range(10):
             pyzram.compress_page(PAGE, algorithm, **how)

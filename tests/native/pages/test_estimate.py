@@ -20,7 +20,7 @@ from pyzram.cli import pyzram as dispatcher
 from pyzram.cli.json_documents import of_estimate
 from pyzram.config import parser
 from pyzram.errors import InvalidValueError
-from pyzram.pages import codec, estimate, recommend
+from pyzram.pages import batches, codec, estimate, recommend
 from pyzram.pages.codec import algorithms, compressed_sizes, zstd_release
 from pyzram.pages.file_sources import open_files
 from pyzram.pages.process_sources import open_processes
@@ -328,8 +328,8 @@ def test_as_many_threads_compress_as_were_asked_for(tmp_path, monkeypatch, full,
         seen.append(args[-1])
         real(*args)
 
-    real = codec._in_threads
-    monkeypatch.setattr(codec, "_in_threads", share)
+    real = batches._in_threads
+    monkeypatch.setattr(batches, "_in_threads", share)
     (tmp_path / "file").write_bytes(random.Random(1).randbytes(1 << 20) * 8)
     with open_files([str(tmp_path / "file")]) as source:
         estimate.estimate_pages(source, [FAST], full=full, threads=threads, timing=False)

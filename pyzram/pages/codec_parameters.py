@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: MIT
+"""Codecs by what they are asked for with: name, level, window, dictionary. Made once and kept."""
+
+from __future__ import annotations
+
+import errno
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from .. import _native
+from ..algorithm import as_algorithm
+from ..errors import InvalidValueError, from_errno
+
+if TYPE_CHECKING:
+    # collections.abc has it from Python 3.12 on; every type checker knows it by this name.
+    from typing_extensions import Buffer
+
+    from ..algorithm import Algorithm
+
+PAGE_SIZES = (4096, 16384, 65536)
+
+
+def codec_of(
+    algorithm: str | Algorithm,
+    page_size: int,
+    level: int | None,
+    winbits: int | None,
+    dictionary: Buffer | None,
+) -> _native.Codec:
+    """What compresses so; raises InvalidValueError for what no kernel takes."""
+    # Once a page: what is a name alone takes the cheap way.
+    if type(algorithm) is str and ":" not in algorithm and "(" not in algorithm:
+        return _codec(algorithm, page_size, level, winbits, _dictionary(dictionary))
+    wanted = as_algorithm(algorithm)
+    beside = {"level": level, "winbits": winbits, "dictionary": dictionary}
+    twice = [key for key, value in beside.items() if None not in (value, getattr(wanted, key))]
+    if twice:
+        raise InvalidValueError(f"{wanted}: {' and '.join(twice)} is given twice")
+    if wanted.dictionary is not None:
+        dictionary = _read_dictionary(wanted.dictionary)
+    return _codec(
+        wanted.name,
+        page_size,
+        wanted.level if level is None else level,
+        wanted.winbits if winbits is None else winbits,
+        _dictionary(dictionary),
+    )
+
+
+def _read_dictionary(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as err:
+        raise from_errno(err.errno or 0, f"dictionary {path}: read", path) from err
+
+
+def _dictionary(dictionary: Buffer | None) -> bytes | None:
+    if dictionary is None or type(dictionary) is bytes:
+        return dictionary
+    with pinned(dictionary, "dictionary") as data:
+        return _native.pinned_bytes(data)
+
+
+@lru_cache(maxsize=32, typed=True)
+def _codec(
+    algorithm: str,
+    page_size: int,
+    level: int | None,
+    winbits: int | None,
+    dictionary: bytes | None,
+) -> _native.Codec:
+    """Make the codec once; its contexts are kept for the next call."""
+    names = _native.codec_names()
+    if algorithm not in names:
+        raise InvalidValueError(f"algorithm {algorithm!r}: not one of {' '.join(names)}")
+    if not isinstance(page_size, int) or page_size not in PAGE_SIZES:
+        raise InvalidValueError(f"page of {page_size!r} bytes: not one of 4096, 16384, 65536")
+    if dictionary is not None and not dictionary:
+        raise InvalidValueError(f"{algorithm}: the dictionary is empty")
+    _check_level(algorithm, level)
+    if winbits is not None and not isinstance(winbits, int):
+        raise InvalidValueError(f"{algorithm}: winbits {winbits!r}: not a whole number")
+    try:
+        return _native.Codec(algorithm, page_size, level, winbits, dictionary)
+    except OverflowError as err:
+        raise InvalidValueError(f"{algorithm}: {err}") from err
+    except OSError as err:
+        if err.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
+            raise from_errno(err.errno or 0, f"{algorithm}: prepare") from err
+        refused = []
+        if dictionary is not None:
+            refused.append(f"a dictionary of {len(dictionary)} bytes")
+        if winbits is not None:
+            refused.append(f"winbits {winbits}")
+            if err.errno == errno.EINVAL:
+                refused[-1] += " (only -15..-9 and 9..15)"
+        raise InvalidValueError(f"{algorithm}: does not take {' and '.join(refused)}") from err
+
+
+def _check_level(algorithm: str, level: int | None) -> None:
+    if level is None:
+        return
+    try:
+        low, high = _native.codec_levels(algorithm)
+    except OSError as err:
+        raise InvalidValueError(f"{algorithm}: level {level}: it has no levels") from err
+    if not isinstance(level, int) or not low <= level <= high:
+        raise InvalidValueError(f"{algorithm}: level {level!r}: not in {low}..{high}")
+
+
+def pinned(buffer: Buffer, what: str) -> Any:
+    """The bytes of a buffer, for C, as long as the context manager holds them.
+
+    Raises:
+        InvalidValueError: it is closed or not in one piece.
+        TypeError: it is no buffer.
+    """
+    try:
+        return _native.pin(buffer)
+    except (ValueError, BufferError) as err:  # closed mmap, released memoryview, not contiguous
+        raise InvalidValueError(f"{what}: {err}") from err
+    except TypeError as err:
+        raise TypeError(f"{what}: {type(buffer).__name__} is no buffer of bytes") from err
