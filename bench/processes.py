@@ -22,7 +22,7 @@ import time
 from typing import TYPE_CHECKING
 
 from pyzram.pages.cold import Watch
-from pyzram.pages.estimate import estimate_pages
+from pyzram.pages.estimator import estimate_pages
 from pyzram.pages.process_sources import open_processes
 
 if TYPE_CHECKING:

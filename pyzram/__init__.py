@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from .pages.estimate import AlgorithmEstimate as AlgorithmEstimate
     from .pages.estimate import Estimate as Estimate
     from .pages.estimate import PartEstimate as PartEstimate
-    from .pages.estimate import estimate_pages as estimate_pages
+    from .pages.estimator import estimate_pages as estimate_pages
     from .pages.file_sources import open_files as open_files
     from .pages.file_sources import open_stream as open_stream
     from .pages.process_sources import open_processes as open_processes
@@ -129,7 +129,7 @@ _HOME = {
     "Estimate": "pages.estimate",
     "PartEstimate": "pages.estimate",
     "Recommendation": "pages.recommend",
-    "estimate_pages": "pages.estimate",
+    "estimate_pages": "pages.estimator",
     "bench": "pages.question",
     "estimate": "pages.question",
     "recommend": "pages.question",

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InvalidValueError, ZramError
 from ..limits import total_memory
 from ..pages.codec import LENGTH_BOUNDS, zstd_release
-from ..pages.estimate import AlgorithmEstimate, Estimate, estimate_pages, size_histogram
+from ..pages.estimate import AlgorithmEstimate, Estimate, size_histogram
+from ..pages.estimator import estimate_pages
 from ..pages.recommend import Recommendation, conf_d, holds, recommend, zram_generator
 from ..pages.zsmalloc import Chain, PoolModel, running_chain
 from ..text import quote

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..pages import cold
-from ..pages.estimate import estimate_pages
+from ..pages.estimator import estimate_pages
 from ..pages.process import all_processes
 from ..pages.recommend import conf_d, recommend
 from ..pages.zsmalloc import PoolModel

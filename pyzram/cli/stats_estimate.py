@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 from ..device.features import features
 from ..errors import InvalidValueError
 from ..kernel.figures import BY_NAME
-from ..pages.estimate import estimate_pages, historic_block
+from ..pages.estimate import historic_block
+from ..pages.estimator import estimate_pages
 from ..pages.file_sources import open_files
 from ..pages.process_sources import open_processes, open_system
 from ..pages.sources import GONE, UNREADABLE, Source, Stream

@@ -13,7 +13,7 @@ from ..algorithm import Algorithm, as_algorithms
 from ..value import Record
 from .codec import algorithms as all_algorithms
 from .codec import compressed_sizes, timed_sizes
-from .estimate import parse_algorithm
+from .estimator import parse_algorithm
 from .sampling import Sample
 from .zsmalloc import PoolModel, PoolStats
 

@@ -9,7 +9,8 @@ from ..errors import InvalidValueError
 from ..limits import total_memory
 from .benchmark import PRECISION as BENCH_PRECISION
 from .benchmark import BenchResult, bench_pages, read_sample
-from .estimate import Estimate, estimate_pages
+from .estimate import Estimate
+from .estimator import estimate_pages
 from .file_sources import open_files
 from .process_sources import open_processes, open_system
 from .recommend import Recommendation

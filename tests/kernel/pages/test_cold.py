@@ -16,7 +16,7 @@ import pytest
 from kernel.conftest import OwnDevice
 
 from pyzram.pages import cold
-from pyzram.pages.estimate import estimate_pages
+from pyzram.pages.estimator import estimate_pages
 
 pytestmark = pytest.mark.slow  # an emulated guest takes minutes for it
 

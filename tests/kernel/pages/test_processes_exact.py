@@ -25,7 +25,7 @@ from kernel.programs import (
     group,
 )
 
-from pyzram.pages.estimate import estimate_pages
+from pyzram.pages.estimator import estimate_pages
 from pyzram.pages.process_sources import open_processes
 
 # Slow: an emulated guest takes minutes for each.

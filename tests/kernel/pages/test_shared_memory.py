@@ -90,7 +90,7 @@ def test_what_is_in_swap_already_counts_as_such(zram_device: OwnDevice) -> None:
 # What is imported must be so before the privilege to read it is gone.
 UNPRIVILEGED = """
 import json, os, sys, threading, zlib
-from pyzram.pages.estimate import estimate_pages
+from pyzram.pages.estimator import estimate_pages
 from pyzram.pages.process_sources import open_processes
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 with open_processes(map(int, sys.argv[1:])) as source:

@@ -13,7 +13,7 @@ import pytest
 
 from pyzram import _native
 from pyzram.pages.codec import compressed_sizes
-from pyzram.pages.estimate import estimate_pages
+from pyzram.pages.estimator import estimate_pages
 from pyzram.pages.mappings import ANON, HEAP
 from pyzram.pages.process import Process
 from pyzram.pages.process_sources import open_processes

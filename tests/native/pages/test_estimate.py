@@ -20,7 +20,7 @@ from pyzram.cli import pyzram as dispatcher
 from pyzram.cli.json_documents import of_estimate
 from pyzram.config import parser
 from pyzram.errors import InvalidValueError
-from pyzram.pages import batches, codec, estimate, recommend
+from pyzram.pages import batches, codec, estimate, estimator, recommend, tally
 from pyzram.pages.codec import algorithms, compressed_sizes, zstd_release
 from pyzram.pages.file_sources import open_files
 from pyzram.pages.process_sources import open_processes
@@ -67,7 +67,7 @@ def truth(corpus):
 
 def run(corpus, **options):
     with open_files([str(corpus)], page_size=PAGE) as source:
-        return estimate.estimate_pages(source, [FAST], store=STORE, **options)
+        return estimator.estimate_pages(source, [FAST], store=STORE, **options)
 
 
 def test_a_full_estimate_is_the_truth(corpus, truth):
@@ -141,10 +141,10 @@ def test_times_are_those_of_all_pages_not_of_the_heads_of_records(records, monke
         others.append(len(buffer) // PAGE)
         return codec.compressed_sizes(buffer, *args, **options)
 
-    monkeypatch.setattr(estimate, "timed_sizes", spy)
-    monkeypatch.setattr(estimate, "compressed_sizes", count)
+    monkeypatch.setattr(tally, "timed_sizes", spy)
+    monkeypatch.setattr(tally, "compressed_sizes", count)
     with open_files([str(records)], page_size=PAGE) as source:
-        found = estimate.estimate_pages(source, [FAST], store=STORE, threads=1, seed=1)
+        found = estimator.estimate_pages(source, [FAST], store=STORE, threads=1, seed=1)
     assert found.census
     assert found.algorithms[FAST].compress_us > 0
     assert recommend.recommend(found, 1 << 30, [FAST]).algorithm == FAST
@@ -154,20 +154,20 @@ def test_times_are_those_of_all_pages_not_of_the_heads_of_records(records, monke
     again = list(timed)
     timed.clear()
     with open_files([str(records)], page_size=PAGE) as source:
-        estimate.estimate_pages(source, [FAST], store=STORE, threads=1, seed=1)
+        estimator.estimate_pages(source, [FAST], store=STORE, threads=1, seed=1)
     assert timed == again
 
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_lengths_stay_with_their_pages_where_some_are_timed(records, threads, monkeypatch):
     lengths = []
-    measure = estimate._Tally.measure
+    measure = tally.Tally.measure
 
     def spy(*args):
         lengths.extend(measure(*args))
         return lengths[-len(args[1].places) - len(args[1].others) // PAGE :]
 
-    monkeypatch.setattr(estimate._Tally, "measure", spy)
+    monkeypatch.setattr(tally.Tally, "measure", spy)
     content = records.read_bytes()[: 1003 * PAGE]
     records.write_bytes(content)
     found = run(records, full=True, threads=threads)
@@ -195,12 +195,12 @@ def test_progress_is_told_and_ends_at_all(corpus):
 @pytest.mark.parametrize("name", ["zstd99", "", "lz4:x", "lz4:"])
 def test_an_algorithm_that_is_none_is_refused(name):
     with pytest.raises(InvalidValueError):
-        estimate.parse_algorithm(name)
+        estimator.parse_algorithm(name)
 
 
 def test_levels_are_given_behind_a_colon():
-    assert estimate.parse_algorithm("lz4:3") == ("lz4", 3)
-    assert estimate.parse_algorithm("lz4") == ("lz4", None)
+    assert estimator.parse_algorithm("lz4:3") == ("lz4", 3)
+    assert estimator.parse_algorithm("lz4") == ("lz4", None)
 
 
 def test_a_store_of_another_page_size_is_refused(corpus):
@@ -208,7 +208,7 @@ def test_a_store_of_another_page_size_is_refused(corpus):
         open_files([str(corpus)], page_size=16384) as source,
         pytest.raises(InvalidValueError, match="16384"),
     ):
-        estimate.estimate_pages(source, [FAST], store=STORE)
+        estimator.estimate_pages(source, [FAST], store=STORE)
 
 
 # ---- recommending --------------------------------------------------------------------------------
@@ -272,7 +272,7 @@ def test_what_a_few_pages_mean_is_not_blurred_by_zspages_that_are_not_full(tmp_p
     few = tmp_path / "few"
     few.write_bytes(b"".join(bytes([i]) * 2048 + bytes(range(256)) * 8 for i in range(50)))
     with open_files([str(few)]) as source:
-        found = estimate.estimate_pages(source, [FAST], store=STORE).algorithms[FAST]
+        found = estimator.estimate_pages(source, [FAST], store=STORE).algorithms[FAST]
     many = recommend.holds(found, 1 << 30) / (1 << 30)
     assert 1 / found.figures.compression_ratio / many < 1.2
     assert (
@@ -332,7 +332,7 @@ def test_as_many_threads_compress_as_were_asked_for(tmp_path, monkeypatch, full,
     monkeypatch.setattr(batches, "_in_threads", share)
     (tmp_path / "file").write_bytes(random.Random(1).randbytes(1 << 20) * 8)
     with open_files([str(tmp_path / "file")]) as source:
-        estimate.estimate_pages(source, [FAST], full=full, threads=threads, timing=False)
+        estimator.estimate_pages(source, [FAST], full=full, threads=threads, timing=False)
     assert max(seen) == sharing
 
 
@@ -354,7 +354,7 @@ def test_each_process_has_its_own_share_of_a_batch_that_many_fill():
             child.stdout.readline()
             pids[name] = child.pid
         with open_processes(pids.values()) as source:
-            result = estimate.estimate_pages(source, [FAST], full=True, timing=False)
+            result = estimator.estimate_pages(source, [FAST], full=True, timing=False)
     used = {
         name: sum(part.memory[FAST] for part in result.parts if part.owner.pid == pid)
         for name, pid in pids.items()
@@ -395,7 +395,7 @@ def test_the_report_says_what_it_means(corpus, capsys):
     assert command.main([str(corpus), "-a", f"{FAST},lzo", "--ram", "8G"]) == 0
     said = capsys.readouterr().out
     with open_files([str(corpus)]) as source:
-        result = estimate.estimate_pages(source, [FAST, "lzo"], full=True, timing=False)
+        result = estimator.estimate_pages(source, [FAST, "lzo"], full=True, timing=False)
     amounts = re.search(r"8G of RAM holds about (.*)G of this with lz4, (.*)G with lzo\.", said)
     for found, name in zip(amounts.groups(), (FAST, "lzo"), strict=True):
         expected = recommend.holds(result.algorithms[name], 8 << 30) / (1 << 30)
@@ -460,7 +460,7 @@ class Leaving:
 def test_pages_that_were_gone_widen_the_bounds(pages):
     source = Source("leaving", PAGE)
     source._segments.append(Leaving(pages, pages * 9 // 10))
-    result = estimate.estimate_pages(source, [FAST], store=STORE, timing=False)
+    result = estimator.estimate_pages(source, [FAST], store=STORE, timing=False)
     lost = result.lost / (result.lost + result.sampled)
     assert 0.08 < lost < 0.12
     assert not result.census
@@ -474,7 +474,7 @@ def test_pages_that_were_gone_widen_the_bounds(pages):
 def test_a_process_that_is_gone_at_once_has_no_figures(pages):
     source = Source("leaving", PAGE)
     source._segments.append(Leaving(pages, 0))
-    result = estimate.estimate_pages(source, [FAST], store=STORE)
+    result = estimator.estimate_pages(source, [FAST], store=STORE)
     assert result.sampled == 0
     assert result.lost > 0
     assert "nothing to compress" in command.report(result, 8 << 30, None)
@@ -680,7 +680,7 @@ def test_lz4hc_is_never_exact_and_libraries_are_named(tmp_path):
     path = tmp_path / "pages"
     path.write_bytes(b"".join(rng.randbytes(100) * 41 for _ in range(64))[: 64 * 4096])
     with open_files([path]) as source:
-        result = estimate.estimate_pages(source, ["lzo", "lz4hc", "zstd"], full=True, timing=False)
+        result = estimator.estimate_pages(source, ["lzo", "lz4hc", "zstd"], full=True, timing=False)
     text = command.report(result, 1 << 30, None)
     rows = {line.split()[0]: line for line in text.split("\n") if line.startswith(("lz", "zstd"))}
     assert "exact" in rows["lzo"] and "exact" not in rows["lz4hc"]

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from pyzram.pages import plot, plot_bench, plot_cold, plot_estimate
-from pyzram.pages.estimate import Estimate, estimate_pages
+from pyzram.pages.estimate import Estimate
+from pyzram.pages.estimator import estimate_pages
 from pyzram.pages.file_sources import open_files
 
 pytest.importorskip("matplotlib")

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: MIT
+"""The way from pages to an estimate: sampled, compressed, counted."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from array import array
+from typing import TYPE_CHECKING
+
+from ..algorithm import Algorithm, as_algorithm, as_algorithms
+from ..errors import InvalidValueError
+from .codec import algorithms as all_algorithms
+from .estimate import Estimate
+from .estimate_parts import Owners, parts_of
+from .sampling import PRECISION, Interval, Sample, interval
+from .sources import HIDDEN, Source
+from .tally import Tally, finish, shares, split, timed_places
+from .zsmalloc import PoolModel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from .sources import Stream
+
+
+def parse_algorithm(text: str | Algorithm) -> tuple[str, int | None]:
+    """Take apart an algorithm: its name and level.
+
+    Raises:
+        InvalidValueError: no such algorithm, or parameters other than a level.
+    """
+    algorithm = as_algorithm(text)
+    if algorithm.name not in all_algorithms():
+        raise InvalidValueError(
+            f"algorithm {algorithm.name!r}: not one of {' '.join(all_algorithms())}"
+        )
+    if algorithm.dictionary is not None or algorithm.winbits is not None:
+        raise InvalidValueError(f"algorithm {text!s}: only a level can be estimated")
+    return algorithm.name, algorithm.level
+
+
+def estimate_pages(
+    source: Source | Stream,
+    algorithms: str | Algorithm | Iterable[str | Algorithm] | None = None,
+    *,
+    store: PoolModel | None = None,
+    precision: float = PRECISION,
+    full: bool = False,
+    timing: bool = True,
+    threads: int | None = None,
+    seed: int | None = None,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> Estimate:
+    """Estimate what a fresh device would hold of ``source``.
+
+    ``algorithms`` are names, ``NAME:LEVEL`` for a level, by default all. ``precision`` bounds the
+    half width of the ratio's 95 % interval; ``full`` reads all pages instead of a sample. ``store``
+    is the kernel to be, by default the running one. ``threads`` is for compressing, by default one
+    for each processor if ``full``, else one; times are always a single core's. ``progress`` is told
+    pages done and expected.
+
+    Raises:
+        InvalidValueError: no such algorithm or level, or a precision that cannot be met.
+    """
+    began, monotonic = time.time(), time.monotonic()
+    store = store or PoolModel(page_size=source.page_size)
+    if store.page_size != source.page_size:
+        raise InvalidValueError(
+            f"page size {store.page_size}: the pages of {source.label} have {source.page_size}"
+        )
+    empty = store.store([])
+    tallies = {}
+    for entry in as_algorithms(all_algorithms() if algorithms is None else algorithms):
+        tallies[entry.label] = Tally(*parse_algorithm(entry), empty)
+    owners = Owners(source._segments if isinstance(source, Source) else ())
+    for tally in tallies.values():
+        tally.parts = array("d", bytes(8 * len(owners.pages)))
+    sample = Sample(source, precision=precision, full=full, seed=seed, threads=threads)
+    # Not the sample's: what is drawn does not depend on what is timed.
+    timer = random.Random(seed)
+    blocks = array("Q")
+    zeros = 0
+    values, costs = shares(store)
+
+    def bounds(shares: array[float]) -> Interval:
+        return interval(shares, blocks, source.pages, wave_size=sample.wave_size)
+
+    def enough() -> bool:
+        ratios = [bounds(tally.values) for tally in tallies.values()]
+        return all(max(r.high - r.mean, r.mean - r.low) <= precision for r in ratios)
+
+    sample.enough = enough
+    for batch in sample:
+        places = timed_places(len(batch.blocks), sample, timer) if timing else ()
+        pages = split(batch.pages, places, store.page_size)
+        lengths: Sequence[int] = ()
+        for tally in tallies.values():
+            lengths = tally.measure(pages, store.page_size, sample.threads)
+            tally.figures = store.join(tally.figures, store.store(lengths))
+            taken = array("d", map(costs.__getitem__, lengths))
+            at = 0
+            for owner, count in batch.owners:
+                tally.parts[owners[owner]] += math.fsum(taken[at : at + count])
+                at += count
+            if not sample.census:
+                tally.values.extend(map(values.__getitem__, lengths))
+                tally.costs += taken
+        for owner, count in batch.owners:
+            owners.sampled[owners[owner]] += count
+        zeros += _zeros(batch.pages, lengths, store.page_size)
+        if not sample.census:
+            blocks += batch.blocks
+        if progress:
+            progress(sample.taken, sample.expected)
+    found = {label: finish(tally, store, sample, bounds) for label, tally in tallies.items()}
+    whole = sample.census and not sample.lost
+    hidden = source.proportional or source.by_page_table or set(source.skipped) & set(HIDDEN)
+    return Estimate(
+        source=source.label,
+        store=store,
+        pages=source.pages,
+        sampled=sample.taken,
+        swapped=source.swapped,
+        lost=sample.lost,
+        census=whole,
+        skipped=dict(source.skipped),
+        algorithms=found,
+        zero_pages=round(zeros * source.pages / sample.taken) if sample.taken else 0,
+        left_out=dict(source.left_out),
+        exact=whole and not hidden,
+        by_share=source.proportional,
+        by_page_table=source.by_page_table,
+        processes=source.processes,
+        pss=source.pss,
+        file_backed=source.file_backed,
+        parts=parts_of(owners, tallies, found, source.page_size),
+        time=began,
+        monotonic=monotonic,
+    )
+
+
+def _zeros(pages: memoryview, lengths: Sequence[int], page_size: int) -> int:
+    """How many of the same-filled pages (length 0) are zeros: their first word tells."""
+    zeros = 0
+    for at, length in enumerate(lengths):
+        if not length and not any(pages[at * page_size : at * page_size + 8]):
+            zeros += 1
+    return zeros
