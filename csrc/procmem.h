@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* The memory of a process as its files share it. Internal to the C library. */
+#ifndef PYZRAM_PROCMEM_H
+#define PYZRAM_PROCMEM_H
+
+#include "pyzram.h"
+
+/* Entries of pagemap that are handled at a time. */
+enum { ENTRIES = 4096 };
+
+/* Bits of an entry of /proc/PID/pagemap. */
+#define ENTRY_PRESENT	(1ull << 63)
+#define ENTRY_SWAPPED	(1ull << 62)
+#define ENTRY_FILE	(1ull << 61)
+#define ENTRY_GUARD	(1ull << 58)
+#define ENTRY_EXCLUSIVE	(1ull << 56)	/* mapped here and nowhere else */
+#define ENTRY_FRAME	((1ull << 55) - 1)
+
+struct pyzram_procmem {
+	int pagemap;
+	int mem;
+	int flags;			/* of frames; negative where the kernel does not show them */
+	int method;
+	uint64_t page_size;
+	uint64_t avoid;			/* categories of PAGEMAP_SCAN that are never wanted */
+	uint64_t zero_frame;		/* the shared page of zeros, 0 where the kernel hides frames */
+	uint64_t carry;			/* of shares of pages, see take_by_weight() */
+};
+
+/* Entries of pagemap from an address on: how many could be read, or -errno. */
+int64_t procmem_entries(const struct pyzram_procmem *pm, uint64_t start, uint64_t *ret,
+			uint64_t count);
+
+/* A run of pages that PAGEMAP_SCAN found. */
+struct scan_region {
+	uint64_t start, end, categories;
+};
+
+/* Does this kernel scan, and does it know the guard category? 0 or -errno; notes what to avoid. */
+int procmem_scan_probe(struct pyzram_procmem *pm);
+
+/*
+ * Runs of pages in memory or in swap, only private ones with `anon`: how many were found, at most
+ * `room`, or -errno. next is where to go on.
+ */
+int procmem_scan(const struct pyzram_procmem *pm, uint64_t start, uint64_t end, bool anon,
+		 struct scan_region *ret, size_t room, uint64_t *next);
+
+#endif /* PYZRAM_PROCMEM_H */
