@@ -16,6 +16,7 @@ from effort import effort
 
 import pyzram
 from pyzram.cli import estimate as command
+from pyzram.cli import estimate_report
 from pyzram.cli import pyzram as dispatcher
 from pyzram.cli.json_documents import of_estimate
 from pyzram.config import parser
@@ -477,7 +478,7 @@ def test_a_process_that_is_gone_at_once_has_no_figures(pages):
     result = estimator.estimate_pages(source, [FAST], store=STORE)
     assert result.sampled == 0
     assert result.lost > 0
-    assert "nothing to compress" in command.report(result, 8 << 30, None)
+    assert "nothing to compress" in estimate_report.report(result, 8 << 30, None)
     figures = of_estimate(result)["algorithms"][FAST]
     assert figures["ratio"] is figures["ratio_low"] is figures["ratio_high"] is None
     assert estimate.historic_block(result, FAST)["orig_data_size"] == 0
@@ -681,7 +682,7 @@ def test_lz4hc_is_never_exact_and_libraries_are_named(tmp_path):
     path.write_bytes(b"".join(rng.randbytes(100) * 41 for _ in range(64))[: 64 * 4096])
     with open_files([path]) as source:
         result = estimator.estimate_pages(source, ["lzo", "lz4hc", "zstd"], full=True, timing=False)
-    text = command.report(result, 1 << 30, None)
+    text = estimate_report.report(result, 1 << 30, None)
     rows = {line.split()[0]: line for line in text.split("\n") if line.startswith(("lz", "zstd"))}
     assert "exact" in rows["lzo"] and "exact" not in rows["lz4hc"]
     found = result.algorithms["lz4hc"]

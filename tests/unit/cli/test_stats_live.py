@@ -22,7 +22,7 @@ import pytest
 from effort import effort
 from fake_roots import Machine
 
-from pyzram.cli import bars, device_history, stats_live, zram_stats
+from pyzram.cli import bars, device_history, live_picture, live_screen, stats_live, zram_stats
 
 COMMAND = (
     sys.executable,
@@ -85,24 +85,24 @@ def test_little_is_not_nothing():
 
 @pytest.mark.parametrize("width", [1, 10, 20, 40, 60, 80, 100, 200])
 def test_columns_that_do_not_fit_are_left_out_and_the_name_never(width):
-    shown = stats_live.fitting(width)
+    shown = live_picture.fitting(width)
     assert shown[0][0] == "NAME"
     assert len(shown) == 1 or sum(column[1] + 1 for column in shown) - 1 <= width
-    assert len(stats_live.fitting(width + 12)) >= len(shown)
+    assert len(live_picture.fitting(width + 12)) >= len(shown)
 
 
 def test_every_column_fits_somewhere():
-    assert stats_live.fitting(200) == stats_live.SHOWN
+    assert live_picture.fitting(200) == live_picture.SHOWN
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 2), (20, 5), (40, 12), (80, 24), (300, 100)])
 def test_the_picture_never_exceeds_the_terminal(tmp_path, monkeypatch, size):
     monkeypatch.setenv("PYZRAM_ROOT", str(tmp_path))
     Machine(tmp_path, "vm-7.x-multi").add(1)
-    view = device_history.Watch(zram_stats.Collection([]), stats_live.READ)
+    view = device_history.Watch(zram_stats.Collection([]), live_picture.READ)
     for _ in range(3):
         view.step()
-    drawn = stats_live.picture(view, *size, "title", notes=["a note"])
+    drawn = live_picture.picture(view, *size, "title", notes=["a note"])
     view.collection.reader.close()
     assert len(drawn) <= size[1]
     assert all(len(line) <= size[0] for line in drawn)
@@ -119,7 +119,7 @@ def watch_of(tmp_path, monkeypatch, devices: int) -> device_history.Watch:
     here = Machine(tmp_path, "vm-6.1")
     for number in range(1, devices):
         here.add(number)
-    view = device_history.Watch(zram_stats.Collection([]), stats_live.READ)
+    view = device_history.Watch(zram_stats.Collection([]), live_picture.READ)
     view.step()
     view.collection.reader.close()
     return view
@@ -128,7 +128,7 @@ def watch_of(tmp_path, monkeypatch, devices: int) -> device_history.Watch:
 @pytest.mark.parametrize("height", range(1, 16))
 def test_every_device_is_shown_or_counted(tmp_path, monkeypatch, height):
     view = watch_of(tmp_path, monkeypatch, 9)
-    drawn = stats_live.picture(view, 80, height, "title", notes=["a note"])
+    drawn = live_picture.picture(view, 80, height, "title", notes=["a note"])
     rows = [line for line in drawn if line.startswith("zram") and "TOTAL now" not in line]
     more = [int(line.split()[0]) for line in drawn if line.endswith(" more")]
     assert len(drawn) <= height
@@ -139,10 +139,10 @@ def test_every_device_is_shown_or_counted(tmp_path, monkeypatch, height):
 
 def test_the_fill_is_of_whatever_is_nearest_to_its_end(tmp_path, monkeypatch):
     def fill() -> str:
-        here = device_history.Watch(zram_stats.Collection([]), stats_live.READ)
+        here = device_history.Watch(zram_stats.Collection([]), live_picture.READ)
         here.step()
-        cells = stats_live.cells_of(here.devices["zram0"])
-        return dict(zip((column[0] for column in stats_live.SHOWN), cells, strict=True))["FILL"]
+        cells = live_picture.cells_of(here.devices["zram0"])
+        return dict(zip((column[0] for column in live_picture.SHOWN), cells, strict=True))["FILL"]
 
     monkeypatch.setenv("PYZRAM_ROOT", str(tmp_path))
     machine = Machine(tmp_path, "vm-6.1")
@@ -261,8 +261,8 @@ def test_it_shows_and_ends_with_the_terminal_as_before(tmp_path, terminal, key):
     os.write(shown.master, key.encode())
     assert shown.ended() == 0
     assert termios.tcgetattr(shown.slave) == shown.before
-    assert shown.seen.startswith(stats_live.ENTER)
-    assert shown.seen.endswith(stats_live.LEAVE)
+    assert shown.seen.startswith(live_screen.ENTER)
+    assert shown.seen.endswith(live_screen.LEAVE)
     assert "Traceback" not in shown.seen
     assert "16.1M" in shown.seen
     assert "█" in shown.seen
@@ -275,7 +275,7 @@ def test_a_signal_to_end_leaves_the_terminal_as_before(tmp_path, terminal):
     shown.process.send_signal(signal.SIGTERM)
     assert shown.ended() == 128 + signal.SIGTERM
     assert termios.tcgetattr(shown.slave) == shown.before
-    assert shown.seen.endswith(stats_live.LEAVE)
+    assert shown.seen.endswith(live_screen.LEAVE)
 
 
 def test_signals_at_random_moments_leave_the_terminal_as_before(tmp_path, terminal):
@@ -286,7 +286,7 @@ def test_signals_at_random_moments_leave_the_terminal_as_before(tmp_path, termin
     for turn in range(rounds):
         shown = terminal("-w0.1")
         if turn % 2:
-            shown.until(lambda text: stats_live.ENTER in text)
+            shown.until(lambda text: live_screen.ENTER in text)
         end = time.monotonic() + chance.random() * (0.03 if turn % 2 else 0.2)
         while time.monotonic() < end:
             shown.pump(0.001)
@@ -294,10 +294,10 @@ def test_signals_at_random_moments_leave_the_terminal_as_before(tmp_path, termin
         shown.process.send_signal(number)
         status = shown.ended()
         assert termios.tcgetattr(shown.slave) == shown.before
-        assert "Traceback" not in shown.seen or stats_live.ENTER not in shown.seen
-        if stats_live.ENTER in shown.seen:
+        assert "Traceback" not in shown.seen or live_screen.ENTER not in shown.seen
+        if live_screen.ENTER in shown.seen:
             entered += 1
-            assert shown.seen.endswith(stats_live.LEAVE)
+            assert shown.seen.endswith(live_screen.LEAVE)
             assert status == (0 if number == signal.SIGINT else 128 + number)
         shown.close()
     assert entered >= rounds / 2
@@ -318,9 +318,9 @@ def test_a_stopped_terminal_does_not_keep_it_from_ending(tmp_path, terminal):
 def test_another_size_is_drawn_at_once(tmp_path, terminal):
     Machine(tmp_path, "vm-6.1")
     shown = terminal("-w60", "zram0")
-    shown.until(lambda text: "COMPR" in text and stats_live.CLEAR_BELOW in text)
+    shown.until(lambda text: "COMPR" in text and live_screen.CLEAR_BELOW in text)
     shown.resize(30, 8)
-    drawn = shown.until(lambda text: stats_live.CLEAR_BELOW in text)
+    drawn = shown.until(lambda text: live_screen.CLEAR_BELOW in text)
     assert "DATA" in drawn
     assert "COMPR" not in drawn
     os.write(shown.master, b"q")
@@ -338,7 +338,7 @@ def test_stopped_and_continued(tmp_path, terminal):
     assert termios.tcgetattr(shown.slave) == shown.before
     os.write(shown.master, b"\n")
     drawn = shown.until(lambda text: "zram0" in text)
-    assert stats_live.ENTER in drawn
+    assert live_screen.ENTER in drawn
     os.write(shown.master, b"q")
     shown.until(lambda text: "ended 0" in text)
     assert shown.ended() == 0
@@ -350,7 +350,7 @@ def test_a_device_that_goes_ends_the_view_with_a_word(tmp_path, terminal):
     shown.until(lambda text: "zram0" in text)
     here.attribute("").rename(tmp_path / "gone")
     assert shown.ended() == 1
-    _, after = shown.seen.split(stats_live.LEAVE)
+    _, after = shown.seen.split(live_screen.LEAVE)
     assert after.strip() == "zram_stats: zram0: no such device"
 
 
@@ -371,7 +371,7 @@ def test_a_terminal_without_its_letters_gets_plain_ones(tmp_path, terminal):
     # Not isolated, or the interpreter would not look at the variable.
     command = (COMMAND[0], "-c", COMMAND[2])
     shown = terminal("-w0.1", command=command, PYTHONIOENCODING="ascii")
-    shown.until(lambda text: "RATIO now" in text and stats_live.CLEAR_BELOW in text)
+    shown.until(lambda text: "RATIO now" in text and live_screen.CLEAR_BELOW in text)
     shown.resize(200, 24)
     shown.until(lambda text: "/mnt/\\xc3" in text)
     assert shown.seen.isascii()
@@ -398,7 +398,7 @@ def test_into_a_pipe_there_is_a_line_for_each_step(tmp_path):
     rest, errors = process.communicate(timeout=20)
     assert process.returncode == 0
     assert errors == ""
-    assert lines[0].split() == ["TIME", *(column[0] for column in stats_live.SHOWN)]
+    assert lines[0].split() == ["TIME", *(column[0] for column in live_picture.SHOWN)]
     for line in (*lines[1:], *rest.splitlines()):
         assert line.split()[1:7] == ["zram0", "lzo-rle", "64M", "16.1M", "2M", "2.1M"]
         assert "\x1b" not in line
@@ -431,7 +431,7 @@ def test_into_a_pipe_a_device_that_is_none_ends_it(tmp_path, monkeypatch, capsys
 def test_a_failure_that_lasts_is_told_once(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PYZRAM_ROOT", str(tmp_path))
     Machine(tmp_path, "vm-6.1").attribute("io_stat").write_text("what?\n")
-    view = device_history.Watch(zram_stats.Collection(["zram0"]), stats_live.READ)
+    view = device_history.Watch(zram_stats.Collection(["zram0"]), live_picture.READ)
     for _ in range(3):
         view.step()
     assert capsys.readouterr().err.count("io_stat") == 1

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: MIT
+"""What ``pyzram estimate`` says to people."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from typing import TYPE_CHECKING
+
+from ..pages.codec import LENGTH_BOUNDS, zstd_release
+from ..pages.estimate import AlgorithmEstimate, Estimate, size_histogram
+from ..pages.recommend import Recommendation, conf_d, holds, recommend, zram_generator
+from ..text import quote
+from ..units import format_count, format_size
+from .estimate_owners import owners_report
+from .source_arguments import skipped_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+BAR = 40
+
+
+def report(result: Estimate, ram: int, names: Sequence[str] | None) -> str:
+    """All that is said about an estimate, as text for people."""
+    lines = [_head(result)]
+    if result.skipped:
+        lines.append(skipped_line(result.skipped))
+    if result.lost:
+        lines.append(f"gone before they could be read: {format_count(result.lost, 'page')}")
+    if not result.pages or not result.sampled:
+        return "\n".join([*lines, "There is nothing to compress."])
+    lines += _gaps(result)
+    lines += ["", *_table(result)]
+    best = recommend(result, ram, names)
+    shown = (
+        result.algorithms[best.algorithm] if best else next(iter(result.algorithms.values()), None)
+    )
+    if shown and result.processes:
+        lines += ["", *owners_report(result, shown)]
+    if shown:
+        lines += ["", f"Stored sizes with {shown.label}, share of the pages:"]
+        lines += _histogram(result, shown)
+        lines += ["", *_meaning(result, ram)]
+    if best:
+        lines += ["", *_advice(best, names)]
+    return "\n".join(lines)
+
+
+def _head(result: Estimate) -> str:
+    size = format_size(result.pages * result.store.page_size)
+    sampled = "all read" if result.census else f"{result.sampled} sampled"
+    text = f"{quote(result.source)}: {size} in {format_count(result.pages, 'page')}, {sampled}"
+    if result.swapped:
+        text += f"; {format_size(result.swapped * result.store.page_size)} more is in swap already"
+    return text
+
+
+def _bounds(result: Estimate, a: AlgorithmEstimate, text: str) -> str:
+    if a.name in LENGTH_BOUNDS:
+        return text
+    if result.exact:
+        return "exact"
+    return "of what is seen" if result.census else text
+
+
+def _sizes(a: AlgorithmEstimate) -> str:
+    return (
+        f"{format_size(int(a.memory.low))} - {format_size(int(a.memory.high))}" if a.memory else "-"
+    )
+
+
+def _gaps(result: Estimate) -> list[str]:
+    """What this caller cannot tell, so that nobody takes the figures for more than they are."""
+    lines = []
+    if result.by_share:
+        lines.append(
+            "pages that several processes map count by share (PSS), as only root sees which are "
+            f"the same: {result.by_share}"
+        )
+    if result.by_page_table:
+        lines.append(
+            "shared memory seen through page tables alone, so that what is in swap, or untouched "
+            f"by these processes, is missing: {format_count(result.by_page_table, 'object')}"
+        )
+    return lines
+
+
+def _libraries(result: Estimate) -> list[str]:
+    """Whose lengths those are that a library of this machine makes, not the kernel's own code."""
+    lines = []
+    names = {a.name for a in result.algorithms.values()}
+    if "zstd" in names:
+        version, kernel = zstd_release()
+        whose = f"as Linux {kernel} has it" if kernel else "of no kernel's generation"
+        lines.append(f"(zstd by libzstd {version}, {whose}: on other kernels single pages differ)")
+    if "lz4hc" in names:
+        lines.append("(lz4hc by liblz4: the bounds hold what the kernel's may differ)")
+    return lines
+
+
+def _table(result: Estimate) -> list[str]:
+    head = (
+        "algorithm",
+        "ratio",
+        "95 % bounds",
+        "memory",
+        "95 % bounds",
+        "same",
+        "raw",
+        "compress us",
+        "decompress us",
+    )
+    rows = [head]
+    for a in result.algorithms.values():
+        pages = a.figures.pages
+        rows.append(
+            (
+                a.label,
+                f"{a.ratio.mean:.1%}",
+                _bounds(result, a, f"{a.ratio.low:.1%} - {a.ratio.high:.1%}"),
+                format_size(a.figures.mem_used_total),
+                _bounds(result, a, _sizes(a)),
+                f"{a.figures.same_pages / pages:.1%}",
+                f"{a.figures.huge_pages / pages:.1%}",
+                _time(a.compress_us, a.compress_us_p99),
+                _time(a.decompress_us, a.decompress_us_p99),
+            )
+        )
+    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+    lines = []
+    for row in rows:
+        cells = [row[0].ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        lines.append("  ".join(cells))
+    if any(a.compress_us is not None for a in result.algorithms.values()):
+        lines.append("(times: median and 99th percentile of a page on one core)")
+    return lines + _libraries(result)
+
+
+def _time(median: float | None, p99: float | None) -> str:
+    return "-" if median is None or p99 is None else f"{median:.1f} {p99:7.1f}"
+
+
+def _histogram(result: Estimate, a: AlgorithmEstimate) -> list[str]:
+    bins = 16
+    counts = size_histogram(a, result.store, bins)
+    raw = a.figures.huge_pages
+    step = result.store.page_size // bins
+    rows = [("same-filled", counts[0])]
+    rows += [
+        (f"{i * step + 1}-{(i + 1) * step}", count - (raw if i == bins - 1 else 0))
+        for i, count in enumerate(counts[1:])
+    ]
+    rows.append(("kept raw", raw))
+    encoding = getattr(sys.stdout, "encoding", None) or ""
+    block = "█" if "utf" in encoding.lower() else "#"
+    most = max(count for _, count in rows) or 1
+    width = max(len(name) for name, _ in rows)
+    return [
+        f"{name:>{width}} {count / result.pages:6.1%} {block * round(count * BAR / most)}".rstrip()
+        for name, count in rows
+    ]
+
+
+def _meaning(result: Estimate, ram: int) -> list[str]:
+    amounts = {a.label: holds(a, ram) for a in result.algorithms.values()}
+    known = [f"{format_size(n)} with {name}" for name, n in amounts.items() if n is not None]
+    if not known:
+        return ["All of this takes no memory: every page is same-filled."]
+    known[0] = known[0].replace(" with ", " of this with ", 1)
+    return textwrap.wrap(f"{format_size(ram)} of RAM holds about {', '.join(known)}.", 100)
+
+
+def _advice(best: Recommendation, names: Sequence[str] | None) -> list[str]:
+    among = f"of what this kernel offers ({' '.join(names)}), " if names else ""
+    return [
+        f"Recommended: {among}{best.algorithm}: it {best.reason}.",
+        "",
+        "/etc/conf.d/zram:",
+        *("    " + line for line in conf_d(best).splitlines()),
+        "/etc/systemd/zram-generator.conf:",
+        *("    " + line for line in zram_generator(best).splitlines()),
+    ]
