@@ -21,17 +21,16 @@ from .mappings import ANON, SHMEM, parse_maps
 from .process import Process
 from .process_sources import seen_segments, why_left_out
 from .procmem import Looker
-from .segments import ObjectSegment, Owner, ProcessSegment
+from .segments import ObjectSegment, Owner, ProcessSegment, Thinned
 from .shared_memory import SharedMemory
 from .shared_object import object_pages
+from .smaps import parse_smaps
 from .sources import Source
 
 if TYPE_CHECKING:
-    from array import array
     from collections.abc import Callable, Iterable, Sequence
 
     from .mappings import Mapping
-    from .segments import Segment
 
 
 class Use(NamedTuple):
@@ -52,26 +51,10 @@ class Use(NamedTuple):
 
 def parse_use(text: str) -> dict[int, Use]:
     """``/proc/PID/smaps``: the start of each mapping to how it was used."""
-    found: dict[int, Use] = {}
-    body, *pieces = text.split("\nVmFlags:")  # what a mapping ends with
-    for piece in pieces:
-        flags, _, rest = piece.partition("\n")
-        head, _, figures = body.partition("\n")
-        found[int(head.partition("-")[0], 16)] = Use(
-            _bytes(figures, "Rss:"),
-            _bytes(figures, "\nReferenced:"),
-            "lo" in flags.split(" "),
-        )
-        body = rest
-    return found
-
-
-def _bytes(figures: str, name: str) -> int:
-    at = figures.find(name)
-    if at < 0:
-        return 0
-    at += len(name)
-    return int(figures[at : figures.index(" kB", at)]) * 1024
+    return {
+        start: Use(resident, referenced, locked)
+        for start, locked, (resident, referenced) in parse_smaps(text, "Rss:", "Referenced:")
+    }
 
 
 class _Watched:
@@ -277,27 +260,6 @@ def _add_private(
             source._segments.append(
                 ProcessSegment(owner, process.start_time, sets[at], source._reader)
             )
-
-
-class Thinned:
-    """Some pages of a row, evenly spread over it, that stand for as many of them."""
-
-    __slots__ = ("_row", "owner", "pages")
-
-    def __init__(self, row: Segment, pages: int) -> None:
-        self._row = row
-        self.owner = row.owner
-        self.pages = min(pages, row.pages)
-
-    def read(self, ranks: array[int], out: memoryview) -> Sequence[bool]:
-        """See :class:`~pyzram.pages.segments.Segment`."""
-        for index, rank in enumerate(ranks):
-            ranks[index] = rank * self._row.pages // self.pages
-        return self._row.read(ranks, out)
-
-    def close(self) -> None:
-        """Let go of the row."""
-        self._row.close()
 
 
 def watch(

@@ -19,6 +19,7 @@ from ..limits import PAGE_SIZE
 from .mappings import ANON, SHMEM, Kinds, MemoryDevices, mapping_of, words_of_maps
 from .process import Process, turned
 from .rollup import Rollup, rollup
+from .smaps import parse_smaps
 
 if TYPE_CHECKING:
     from .mappings import Mapping, Words
@@ -164,20 +165,11 @@ class _Details(NamedTuple):
 
 
 def _details(process: Process) -> dict[int, _Details]:
-    found: dict[int, _Details] = {}
-    size = PAGE_SIZE // 1024
-    start = in_use = freed = 0
-    for line in process.read("smaps").split("\n"):
-        if line.startswith(("Rss:", "Swap:")):
-            in_use += int(line.split()[1]) // size
-        elif line.startswith("LazyFree:"):
-            freed = int(line.split()[1]) // size
-        elif line.startswith("VmFlags:"):
-            found[start] = _Details(in_use, freed, "lo" in line.split())
-            in_use = freed = 0
-        elif line and not line.split(None, 1)[0].endswith(":"):
-            start = int(line.partition("-")[0], 16)
-    return found
+    found = parse_smaps(process.read("smaps"), "Rss:", "LazyFree:", "Swap:")
+    return {
+        start: _Details((resident + swapped) // PAGE_SIZE, freed // PAGE_SIZE, locked)
+        for start, locked, (resident, freed, swapped) in found
+    }
 
 
 class _Walk:

@@ -171,3 +171,24 @@ class ZeroSegment:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+class Thinned:
+    """Some pages of a row, evenly spread over it, that stand for as many of them."""
+
+    __slots__ = ("_row", "owner", "pages")
+
+    def __init__(self, row: Segment, pages: int) -> None:
+        self._row = row
+        self.owner = row.owner
+        self.pages = min(pages, row.pages)
+
+    def read(self, ranks: array[int], out: memoryview) -> Sequence[bool]:
+        """See :class:`Segment`."""
+        for index, rank in enumerate(ranks):
+            ranks[index] = rank * self._row.pages // self.pages
+        return self._row.read(ranks, out)
+
+    def close(self) -> None:
+        """Let go of the row."""
+        self._row.close()

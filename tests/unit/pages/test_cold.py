@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyzram.cli.durations import durations
-from pyzram.pages.cold import Thinned, Use, parse_use
-from pyzram.pages.segments import Owner
+from pyzram.pages.cold import Use, parse_use
+from pyzram.pages.segments import Owner, Thinned
 
 BLOCK = """{start:08x}-{end:08x} rw-p 00000000 00:00 0 {path}
 Size:                 32 kB

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MIT
+"""``/proc/PID/smaps``: what the kernel counts of each mapping. See proc_pid_smaps(5)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def parse_smaps(text: str, *names: str) -> Iterator[tuple[int, bool, list[int]]]:
+    """Yield of each mapping where it starts, whether it is locked, and these figures in bytes.
+
+    ``names`` are with their colon, in any order: ``Rss:``. What a kernel does not tell is 0.
+    """
+    wanted = ["\n" + name for name in names]
+    body, *pieces = text.split("\nVmFlags:")  # what a mapping ends with
+    for piece in pieces:
+        flags, _, rest = piece.partition("\n")
+        yield (
+            int(body[: body.index("-")], 16),
+            "lo" in flags.split(" "),
+            [_bytes(body, name) for name in wanted],
+        )
+        body = rest
+
+
+def _bytes(figures: str, name: str) -> int:
+    at = figures.find(name)
+    if at < 0:
+        return 0
+    at += len(name)
+    return int(figures[at : figures.index(" kB", at)]) * 1024
