@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 READ_SIZE = 1 << 18
 LINE_MOST = 64
 """Bytes of a line at most: 40 of them with six flags."""
+MOST_AT_ONCE = 4096
+"""Places that one read of a part may span."""
+GAP_MOST = 32
+"""Places between two ranges that are read rather than passed over: another read costs more."""
 
 
 SLOT_FLAGS: Mapping[str, int] = FrozenDict(_native.BLOCK_FLAGS)
@@ -91,19 +95,38 @@ def slots(device: Zram) -> Iterator[tuple[int, int, int]]:
 def slots_within(device: Zram, ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int, int]]:
     """As :func:`slots`, of the places in these ranges, ``(first, last)``, only.
 
-    Each range is a read of its own, and the kernel goes on from its first place until the buffer
-    has as many lines as the range may have, or the device ends: it is cheap where most places hold
-    pages, and in the worst case, of few pages on a large device, goes through the rest of it.
+    Neighbours are one read. The kernel goes on from the first place until the buffer has as many
+    lines as there may be, or the device ends: it is cheap where most places hold pages, and in
+    the worst case, of few pages on a large device, goes through the rest of it.
     """
     with _opened(device) as fd:
-        for first, last in ranges:
+        for places in _neighbours(ranges):
+            first, last = min(places), max(places)
             while first <= last:
                 text = _text_at(fd, LINE_MOST * (last - first + 2), first)
                 indexes, times, flags, _ = _native.block_state_parse(text)
                 for slot in zip(indexes, times, flags, strict=True):
-                    if slot[0] <= last:
+                    if slot[0] in places:
                         yield slot
                 first = max(first, indexes[-1]) + 1 if indexes else last + 1
+
+
+def _neighbours(ranges: Iterable[tuple[int, int]]) -> Iterator[set[int]]:
+    """The places of ranges that are read at once: each close behind the one before."""
+    places: set[int] = set()
+    start = end = 0
+    for first, last in ranges:
+        for at in range(first, last + 1, MOST_AT_ONCE):
+            to = min(last, at + MOST_AT_ONCE - 1)
+            if places and (not end < at <= end + GAP_MOST or to - start >= MOST_AT_ONCE):
+                yield places
+                places = set()
+            if not places:
+                start = at
+            places.update(range(at, to + 1))
+            end = to
+    if places:
+        yield places
 
 
 def summary(device: Zram) -> BlockState:

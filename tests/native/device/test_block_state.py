@@ -170,3 +170,47 @@ def test_a_kernel_without_it_is_said_so(tmp_path):
     handle = SimpleNamespace(sysfs=Sysfs(str(tmp_path)), name="zram7", path=str(tmp_path))
     with pytest.raises(UnsupportedError, match="CONFIG_ZRAM_MEMORY_TRACKING"):
         block_state.summary(handle)
+
+
+class Parts:
+    """Reads of a made-up file whose offsets are places, as the kernel's are."""
+
+    def __init__(self, places: set[int]) -> None:
+        self.places = sorted(places)
+        self.reads = 0
+
+    def text_at(self, _fd: int, size: int, place: int) -> bytes:
+        self.reads += 1
+        left = [other for other in self.places if other >= place]
+        return "".join(line(other, other, 0, 0) for other in left[: size // 40]).encode()
+
+
+RANGES = st.lists(
+    st.tuples(st.integers(0, 9000), st.integers(-1, 5000)).map(lambda r: (r[0], r[0] + r[1])),
+    max_size=6,
+)
+
+
+@given(st.sets(st.integers(0, 9000), max_size=300), RANGES)
+def test_parts_give_what_is_stored_of_each_range_in_the_order_asked(tmp_path_factory, stored, ask):
+    parts = Parts(stored)
+    made = device(tmp_path_factory.mktemp("parts"), b"")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(block_state, "_text_at", parts.text_at)
+        found = [slot[0] for slot in block_state.slots_within(made, ask)]
+    assert found == [
+        place for first, last in ask for place in parts.places if first <= place <= last
+    ]
+
+
+def test_neighbours_are_one_read(tmp_path, monkeypatch):
+    parts = Parts(set(range(20_000)))
+    monkeypatch.setattr(block_state, "_text_at", parts.text_at)
+    made = device(tmp_path, b"")
+    every_second = [(place, place) for place in range(0, 1000, 2)]
+    found = [slot[0] for slot in block_state.slots_within(made, every_second)]
+    assert (found, parts.reads) == (list(range(0, 1000, 2)), 1)
+    parts.reads = 0
+    far = [(0, 0), (5000, 5000), (10_000, 10_000)]
+    assert [slot[0] for slot in block_state.slots_within(made, far)] == [0, 5000, 10_000]
+    assert parts.reads == 3
