@@ -143,6 +143,22 @@ class Guest:
             time.sleep(0.05)
         return True
 
+    def waited(self) -> float:
+        """Seconds that its processor was to run, and this machine had none for it.
+
+        Of the thread that ran most, which is that one (Documentation/scheduler/sched-stats.rst).
+        """
+        most = (0, 0)
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                _, _, words = stat.read_text().rpartition(") ")
+                if int(words.split()[2]) != self.process.pid:  # the process group
+                    continue
+                for thread in stat.parent.glob("task/*/schedstat"):
+                    ran, waited, _ = map(int, thread.read_text().split())
+                    most = max(most, (ran, waited))
+        return most[1] / 1e9
+
     def cut_power(self) -> None:
         """Kill QEMU without a word to the kernel inside."""
         with contextlib.suppress(ProcessLookupError):

@@ -27,6 +27,8 @@ import pyzram
 from pyzram.cli import tend
 from pyzram.kernel.sysfs import Sysfs
 from pyzram.tend import policy, tender
+from pyzram.tend.ages import Ages
+from pyzram.tend.ledger import Ledger
 from pyzram.tend.machine import read_pressure
 from pyzram.tend.status import read_status
 
@@ -372,10 +374,12 @@ def trial_hog(_kills: int) -> dict[str, object]:
             try:
                 assert poll.poll(60_000), "the hog raised no pressure"
                 fired = time.monotonic()
+                (FOLDER / "fired").touch()
                 while int(sectors.read_text().split()[6]) == idle:
                     assert time.monotonic() - fired < 300, "nothing was written"
                     time.sleep(0.02)
                 reaction = time.monotonic() - fired
+                (FOLDER / "written").touch()
                 within = {what: when - fired for what, when in at().items()}
             finally:
                 os.kill(hog, signal.SIGKILL)
@@ -394,7 +398,14 @@ def trial_hog(_kills: int) -> dict[str, object]:
 def stages() -> Iterator[Callable[[], dict[str, float]]]:
     """A daemon begun within says when it woke, had decided, and asked for its first write."""
     path = FOLDER / "stages"
-    steps = ((tender.Tender, "round"), (tender.Tender, "_write_back"), (tend.Worker, "write_pages"))
+    steps = (
+        (tender.Tender, "round"),
+        (tender.Tender, "_write_back"),
+        (Ages, "candidates"),
+        (Ages, "still"),
+        (Ledger, "reserve"),
+        (tend.Worker, "write_pages"),
+    )
     real = [getattr(owner, name) for owner, name in steps]
 
     def telling(function: Callable[..., object], name: str) -> Callable[..., object]:
