@@ -15,7 +15,7 @@ def main(*pids: str) -> int:
     """Print what each algorithm would make of the memory, and which to take."""
     result = pyzram.estimate(pids=map(int, pids), algorithms=["lzo-rle", "lz4", "zstd", "zstd:9"])
     for label, figures in result.algorithms.items():
-        ratio = figures.ratio
+        ratio = figures.compression_ratio
         print(f"{label:8} {ratio.mean:6.1%} ({ratio.low:.1%} to {ratio.high:.1%})")
     choice = pyzram.recommend(result)
     if choice is None:

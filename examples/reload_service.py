@@ -16,7 +16,7 @@ def main(path: str = "/etc/conf.d/zram", *words: str) -> int:
     service = pyzram.Service(path, tell=print, warn=lambda line: print(f"warning: {line}"))
     try:
         plan = service.plan("reload")
-        print(str(plan) or "nothing to do")
+        print(plan)
         if not plan.steps or "--yes" in words or input("Do it? [y/N] ") == "y":
             plan.apply()
     except pyzram.ConfigError as err:

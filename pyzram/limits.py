@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     RecompressType: TypeAlias = Literal["idle", "huge", "huge_idle"]
     WritebackType: TypeAlias = Literal["idle", "huge", "huge_idle", "incompressible"]
     Discard: TypeAlias = Literal["once", "pages", "both"]
+    DiscardPolicy: TypeAlias = Literal["none", "once", "pages", "both"]
 
 PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 """Bytes of a page of this machine."""

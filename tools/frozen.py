@@ -41,6 +41,21 @@ sys.path.insert(0, str(TREE / "tests"))
 
 from fake_roots import Machine  # noqa: E402
 
+# Short names in annotations: words or kinds of values, and the module that says which.
+ALIASES = {
+    "Algorithms": "pages.question",
+    "Buffer": "pages.codec",
+    "Discard": "limits",
+    "DiscardPolicy": "limits",
+    "Goal": "service.service",
+    "Needs": "service.diff",
+    "Paths": "pages.question",
+    "Progress": "postprocess.writeback",
+    "RecompressType": "limits",
+    "Stopped": "postprocess.bounded_steps",
+    "Value": "service.diff",
+    "WritebackType": "limits",
+}
 # Those of every result.
 RECORD = {"as_dict", "from_dict", "replace"}
 KERNEL = "vm-7.x-multi"
@@ -141,6 +156,18 @@ def python() -> Iterator[str]:
             yield f"{name}: {kind}"
 
 
+def aliases() -> Iterator[str]:
+    """What the short names in annotations stand for."""
+    for name, home in ALIASES.items():
+        source = inspect.getsource(import_module(f"pyzram.{home}"))
+        match = re.search(rf"^    {name}(?:: TypeAlias)? = (.*)$", source, re.M)
+        if match:
+            yield f"{name}: {match[1]}"
+        else:  # Python's own
+            assert re.search(rf"^    from typing_extensions import {name}$", source, re.M), name
+            yield f"{name}: typing_extensions.{name}"
+
+
 # ---- commands and what they print ----------------------------------------------------------------
 
 
@@ -232,6 +259,7 @@ def services() -> Iterator[str]:
 
 SECTIONS = {
     "Python": python,
+    "Words and kinds of values in these": aliases,
     "Commands": commands,
     "Columns of zram_stats": columns,
     "JSON of zram_stats": json_keys,

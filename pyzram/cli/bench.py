@@ -136,10 +136,10 @@ def table(rows: Sequence[BenchResult]) -> list[str]:
                 "*" if row.label in best else "",
                 row.label,
                 "-" if figures.compression_ratio is None else f"{figures.compression_ratio:.1%}",
-                "-" if row.memory_share is None else f"{row.memory_share:.1%}",
-                _speed(row.compress),
-                _speed(row.decompress),
-                _speed(row.compress_threads),
+                "-" if row.memory_ratio is None else f"{row.memory_ratio:.1%}",
+                _speed(row.compress_bytes_per_second),
+                _speed(row.decompress_bytes_per_second),
+                _speed(row.compress_threads_bytes_per_second),
                 "-" if row.speedup is None else f"{row.speedup:.2f}",
             )
         )

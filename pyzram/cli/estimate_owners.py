@@ -105,7 +105,7 @@ def _sum(name: str, parts: Iterable[PartEstimate], result: Estimate, label: str)
     pages = taken = 0
     for part in parts:
         pages += part.pages
-        taken += part.memory[label]
+        taken += part.mem_used_total[label]
     return Row(name, pages * result.store.page_size, taken)
 
 

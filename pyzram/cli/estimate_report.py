@@ -66,7 +66,9 @@ def _bounds(result: Estimate, a: AlgorithmEstimate, text: str) -> str:
 
 def _sizes(a: AlgorithmEstimate) -> str:
     return (
-        f"{format_size(int(a.memory.low))} - {format_size(int(a.memory.high))}" if a.memory else "-"
+        f"{format_size(int(a.mem_used_total.low))} - {format_size(int(a.mem_used_total.high))}"
+        if a.mem_used_total
+        else "-"
     )
 
 
@@ -117,8 +119,10 @@ def _table(result: Estimate) -> list[str]:
         rows.append(
             (
                 a.label,
-                f"{a.ratio.mean:.1%}",
-                _bounds(result, a, f"{a.ratio.low:.1%} - {a.ratio.high:.1%}"),
+                f"{a.compression_ratio.mean:.1%}",
+                _bounds(
+                    result, a, f"{a.compression_ratio.low:.1%} - {a.compression_ratio.high:.1%}"
+                ),
                 format_size(a.figures.mem_used_total),
                 _bounds(result, a, _sizes(a)),
                 f"{a.figures.same_pages / pages:.1%}",

@@ -48,9 +48,17 @@ def families(result: Estimate) -> list[Family]:
         ),
         Family("zram_estimate_same_pages", GAUGE, "pages of one repeated word"),
         Family("zram_estimate_huge_pages", GAUGE, "pages that do not compress"),
-        Family("zram_estimate_ratio", GAUGE, "compressed of uncompressed, smaller is better"),
-        Family("zram_estimate_ratio_lower_bound", GAUGE, "lower 95 % bound of the ratio"),
-        Family("zram_estimate_ratio_upper_bound", GAUGE, "upper 95 % bound of the ratio"),
+        Family(
+            "zram_estimate_compression_ratio",
+            GAUGE,
+            "compressed of uncompressed, smaller is better",
+        ),
+        Family(
+            "zram_estimate_compression_ratio_lower_bound", GAUGE, "lower 95 % bound of the ratio"
+        ),
+        Family(
+            "zram_estimate_compression_ratio_upper_bound", GAUGE, "upper 95 % bound of the ratio"
+        ),
     )
     for label, a in result.algorithms.items():
         of = labels(algorithm=label)
@@ -59,7 +67,7 @@ def families(result: Estimate) -> list[Family]:
         same.add(a.figures.same_pages, of)
         huge.add(a.figures.huge_pages, of)
         if a.figures.pages:
-            ratio.add(a.ratio.mean, of)
-            low.add(a.ratio.low, of)
-            high.add(a.ratio.high, of)
+            ratio.add(a.compression_ratio.mean, of)
+            low.add(a.compression_ratio.low, of)
+            high.add(a.compression_ratio.high, of)
     return [data, *of_algorithms]

@@ -46,7 +46,7 @@ def of_estimate(estimate: Estimate) -> dict[str, object]:
                 "part": part.owner.part,
                 "pages": part.pages,
                 "sampled": part.sampled,
-                "mem_used": part.memory,
+                "mem_used_total": part.mem_used_total,
             }
             for part in estimate.parts
         ],
@@ -55,13 +55,13 @@ def of_estimate(estimate: Estimate) -> dict[str, object]:
                 "orig_data_size": a.figures.orig_data_size,
                 "compr_data_size": a.figures.compr_data_size,
                 "mem_used_total": a.figures.mem_used_total,
-                "mem_used_low": round(a.memory.low) if a.memory else None,
-                "mem_used_high": round(a.memory.high) if a.memory else None,
+                "mem_used_total_low": round(a.mem_used_total.low) if a.mem_used_total else None,
+                "mem_used_total_high": round(a.mem_used_total.high) if a.mem_used_total else None,
                 "same_pages": a.figures.same_pages,
                 "huge_pages": a.figures.huge_pages,
-                "ratio": a.ratio.mean if a.figures.pages else None,
-                "ratio_low": a.ratio.low if a.figures.pages else None,
-                "ratio_high": a.ratio.high if a.figures.pages else None,
+                "compression_ratio": a.compression_ratio.mean if a.figures.pages else None,
+                "compression_ratio_low": a.compression_ratio.low if a.figures.pages else None,
+                "compression_ratio_high": a.compression_ratio.high if a.figures.pages else None,
                 "compress_us": a.compress_us,
                 "compress_us_p99": a.compress_us_p99,
                 "decompress_us": a.decompress_us,
@@ -78,13 +78,14 @@ def of_bench(result: BenchResult) -> dict[str, object]:
     return {
         "algorithm": result.name,
         "level": result.level,
-        "ratio": result.figures.compression_ratio,
-        "memory_share": result.memory_share,
+        "compression_ratio": result.figures.compression_ratio,
+        "memory_ratio": result.memory_ratio,
         "orig_data_size": result.figures.orig_data_size,
         "compr_data_size": result.figures.compr_data_size,
-        "compress_speed": round(result.compress) or None,
-        "decompress_speed": round(result.decompress) or None,
-        "compress_speed_threads": round(result.compress_threads) or None,
+        "compress_bytes_per_second": round(result.compress_bytes_per_second) or None,
+        "decompress_bytes_per_second": round(result.decompress_bytes_per_second) or None,
+        "compress_threads_bytes_per_second": round(result.compress_threads_bytes_per_second)
+        or None,
         "threads": result.threads,
         "speedup": result.speedup,
     }
@@ -114,9 +115,13 @@ def of_idle(
                         "compr_data_size": a.figures.compr_data_size,
                         "mem_used_total": a.figures.mem_used_total,
                         "memory_gained": gained(look, a),
-                        "ratio": a.ratio.mean if a.figures.pages else None,
-                        "ratio_low": a.ratio.low if a.figures.pages else None,
-                        "ratio_high": a.ratio.high if a.figures.pages else None,
+                        "compression_ratio": a.compression_ratio.mean if a.figures.pages else None,
+                        "compression_ratio_low": a.compression_ratio.low
+                        if a.figures.pages
+                        else None,
+                        "compression_ratio_high": a.compression_ratio.high
+                        if a.figures.pages
+                        else None,
                         "stall_ms_per_minute": stall(look, times[name].decompress_us),
                         "stall_ms_per_minute_p99": stall(look, times[name].decompress_us_p99),
                     }

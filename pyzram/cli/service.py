@@ -250,21 +250,11 @@ def _show_plan(call: Call, goal: Goal) -> int:
 def _print_plan(shown: Plan) -> None:
     for warning in shown.warnings:
         _warn(warning)
-    for change in shown.changes:
-        needs = "live" if change.needs == "live" else f"needs a {change.needs}"
-        print(quote(f"{change} ({needs})"))
-    for number, step in enumerate(shown.steps, 1):
-        who = f"device {step.index}: " if step.index >= 0 else ""
-        print(f"{number:3}. {quote(who + step.text)}")
-    for _index, why in shown.left_out:
-        print(quote(f"left out: {why}"))
-    for refusal in shown.refusals:
-        print(quote(f"refused: {refusal}"))
+    for line in shown._lines():
+        print(quote(line))
     if shown.config and shown.steps:
         for line in shown.config._told({step.index for step in shown.steps}):
             print(quote(line))
-    if not (shown.steps or shown.refusals or shown.left_out):
-        print("nothing to do")
 
 
 def status(argv: list[str]) -> int:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any, ClassVar
 
+    from ..limits import DiscardPolicy
+
 Choice = Algorithm  # what the parser calls one entry of a list
 DEFAULT_PRIORITY = 100
 DEFAULT_FSTYPE = "ext4"
@@ -60,7 +62,7 @@ class DeviceConfig(Value):
     """Bytes of memory, whole pages; 0 is no limit."""
     priority: int
     """Of the swap area."""
-    discard: str
+    discard: DiscardPolicy
     """``none``, ``once``, ``pages`` or ``both``."""
     label: str | None
     """``None`` is the device's own name."""
@@ -89,7 +91,7 @@ class DeviceConfig(Value):
         recompression: str | Algorithm | Iterable[str | Algorithm] = (),
         mem_limit: int = 0,
         priority: int = DEFAULT_PRIORITY,
-        discard: str = "none",
+        discard: DiscardPolicy = "none",
         label: str | None = None,
         backing_dev: str | None = None,
         writeback_limit: int | None = None,

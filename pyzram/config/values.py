@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 
 from ..errors import InvalidValueError
+from ..limits import DISCARD as SWAP_DISCARD
 from ..limits import PAGE_SIZE, SWAP_LABEL_MAX, TABLE_BYTES_PER_PAGE, page_up
 from ..limits import SWAP_PRIORITY_MAX as PRIORITY_MAX
 from ..units import DIGITS_MAX, SUFFIXES, format_size, parse_size
@@ -16,6 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+    from ..limits import DiscardPolicy
 
 DEFAULT_SIZE = "min(ram/2, 4G)"
 # zram is for those who want more memory for some of their CPU, so the densest comes first. Where
@@ -48,7 +51,7 @@ MIN_PAGES = 10  # mkswap's minimum
 
 KERNELS_OWN = "kernel"
 """Stands in a list of algorithms for the one that the kernel takes by itself."""
-DISCARD = ("none", "once", "pages", "both")
+DISCARD: tuple[DiscardPolicy, ...] = ("none", *SWAP_DISCARD)
 
 
 class Values:
@@ -126,10 +129,11 @@ class Values:
     def priority(self, text: str) -> int:
         return whole(text, -1, PRIORITY_MAX)
 
-    def discard(self, text: str) -> str:
+    def discard(self, text: str) -> DiscardPolicy:
         word = text.strip().lower()
-        if word in DISCARD:
-            return word
+        for policy in DISCARD:
+            if word == policy:
+                return policy
         return "both" if is_yes(word, f", or one of {' '.join(DISCARD)}") else "none"
 
     def label(self, text: str) -> str:

@@ -34,7 +34,7 @@ def set_backing_dev(device: Zram, path: str | os.PathLike[str], force: bool) -> 
         return found is not None and os.stat(found).st_rdev == os.stat(store.device).st_rdev
 
     try:
-        device.write_verified(
+        device._write_verified(
             "backing_dev", store.device, device.read_backing_dev, attached, step=step
         )
     finally:

@@ -194,7 +194,7 @@ class Handle:
         except OSError as err:
             raise self._error(err, name, step or f"write {text} to {name}") from err
 
-    def write_verified(
+    def _write_verified(
         self,
         name: str,
         value: str | int,

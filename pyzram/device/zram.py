@@ -249,7 +249,7 @@ class Zram(Handle):
             raise InvalidValueError(f"{self.name}: disksize 0: use reset to take a device back")
         self._require_uninitialised("set disksize")
         try:
-            self.write_verified(
+            self._write_verified(
                 "disksize", wanted, self.read_disksize, lambda got: got == page_up(wanted)
             )
         except AccessError:
@@ -269,7 +269,7 @@ class Zram(Handle):
         if not self.read_disksize():  # mm_stat is all zeros until then
             self.write("mem_limit", wanted, step=f"set mem_limit to {wanted}")
             return
-        self.write_verified(
+        self._write_verified(
             "mem_limit",
             wanted,
             lambda: lifecycle.mem_limit(self),
@@ -320,7 +320,7 @@ class Zram(Handle):
         """
         name = algorithms.name_of(algorithm, f"{self.name}: comp_algorithm")
         try:
-            self.write_verified(
+            self._write_verified(
                 "comp_algorithm", name, self.read_comp_algorithm, lambda got: got == name
             )
         except ZramOSError as err:
@@ -349,7 +349,7 @@ class Zram(Handle):
         algorithms.check_priority(priority, 1)
         name = algorithms.name_of(algorithm, f"{self.name}: recomp_algorithm")
         try:
-            self.write_verified(
+            self._write_verified(
                 "recomp_algorithm",
                 f"algo={name} priority={priority}",
                 lambda: self.read_recomp_algorithms().get(priority),
@@ -484,7 +484,7 @@ class Zram(Handle):
         """
         check_count("writeback_limit", units)
         # Less is no error: 7.x rounds down to whole pages, and a running writeback uses it up.
-        self.write_verified(
+        self._write_verified(
             "writeback_limit", units, self.read_writeback_limit, lambda got: got <= units
         )
 
@@ -729,4 +729,4 @@ class Zram(Handle):
     # ---- helpers -------------------------------------------------------------------------------
 
     def _set_number(self, name: str, value: int) -> None:
-        self.write_verified(name, value, lambda: int(self.read(name)), lambda got: got == value)
+        self._write_verified(name, value, lambda: int(self.read(name)), lambda got: got == value)

@@ -49,19 +49,19 @@ class BenchResult(Record):
     """``None`` is the kernel's default."""
     figures: PoolStats
     """What a pool would hold of the pages that were looked at."""
-    compress: float
+    compress_bytes_per_second: float
     """Bytes of pages compressed a second by one processor, without same-filled pages; 0 where
     there are no others."""
-    decompress: float
+    decompress_bytes_per_second: float
     """Bytes of pages decompressed a second by one processor; 0 as above."""
-    compress_threads: float
+    compress_threads_bytes_per_second: float
     """Bytes of pages compressed a second by all threads together; 0 as above."""
     threads: int
     """How many threads those were."""
     speedup: float | None
     """All threads against one, both by the clock on the wall: times as fast; ``None`` where nothing
     was measured."""
-    memory_share: float | None
+    memory_ratio: float | None
     """``mem_used_total / orig_data_size`` of a device with much of such memory; ``None`` without
     pages."""
 
@@ -175,7 +175,10 @@ def _speed(work: bytearray, seconds: float) -> float:
 def best_of(rows: list[BenchResult]) -> list[BenchResult]:
     """Those that no other beats in both ratio and speed of compressing, fastest first."""
     best: list[BenchResult] = []
-    for row in sorted(rows, key=lambda r: (-r.compress, r.figures.compr_data_size)):
+    fastest = sorted(
+        rows, key=lambda row: (-row.compress_bytes_per_second, row.figures.compr_data_size)
+    )
+    for row in fastest:
         if not best or row.figures.compr_data_size < best[-1].figures.compr_data_size:
             best.append(row)
     return best

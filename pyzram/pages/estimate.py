@@ -25,8 +25,8 @@ class AlgorithmEstimate(Record):
 
     _takes_back = {  # noqa: RUF012
         "figures": PoolStats.from_dict,
-        "ratio": Interval.from_dict,
-        "memory": Interval.from_dict,
+        "compression_ratio": Interval.from_dict,
+        "mem_used_total": Interval.from_dict,
     }
 
     name: str
@@ -35,7 +35,7 @@ class AlgorithmEstimate(Record):
     """``None`` is the kernel's default."""
     figures: PoolStats
     """What a pool would hold of all pages of the source."""
-    ratio: Interval
+    compression_ratio: Interval
     """``compr_data_size / orig_data_size``, lower is better, with its 95 % bounds."""
     compress_us: float | None
     """Microseconds that one processor compresses a page, the median; ``None`` where no page was
@@ -46,10 +46,10 @@ class AlgorithmEstimate(Record):
     """Microseconds that one processor decompresses a page, the median; ``None`` as above."""
     decompress_us_p99: float | None
     """Microseconds that 99 of 100 pages are decompressed within; ``None`` as above."""
-    memory_share: float | None
+    memory_ratio: float | None
     """``mem_used_total / orig_data_size`` of a large device that is full of such pages; ``None``
     without pages. In a small one, zspages that are not full weigh more."""
-    memory: Interval | None = None
+    mem_used_total: Interval | None = None
     """``mem_used_total`` of all pages in bytes, with its 95 % bounds; ``None`` without pages."""
 
     @property
@@ -62,7 +62,7 @@ class AlgorithmEstimate(Record):
 class PartEstimate(Record):
     """Memory of one owner: a process's heap, an object of shared memory, a file."""
 
-    _takes_back = {"owner": Owner.from_dict, "memory": FrozenDict}  # noqa: RUF012
+    _takes_back = {"owner": Owner.from_dict, "mem_used_total": FrozenDict}  # noqa: RUF012
 
     owner: Owner
     """Whose it is."""
@@ -70,7 +70,7 @@ class PartEstimate(Record):
     """Pages that it has."""
     sampled: int
     """Pages of them that were looked at."""
-    memory: Mapping[str, int]
+    mem_used_total: Mapping[str, int]
     """Bytes that zram takes for it, by algorithm; of what was not sampled as of the average."""
 
 

@@ -63,4 +63,4 @@ def parts_of(
 
 def _share_of(tally: Tally, at: int, sampled: int, all_pages: AlgorithmEstimate) -> float:
     """What a page of an owner takes, as a share of a page."""
-    return tally.parts[at] / sampled if sampled else all_pages.memory_share or 0.0
+    return tally.parts[at] / sampled if sampled else all_pages.memory_ratio or 0.0

@@ -116,7 +116,7 @@ def estimate_pages(
             progress(sample.taken, sample.expected)
     found = {label: finish(tally, store, sample, bounds) for label, tally in tallies.items()}
     whole = sample.census and not sample.lost
-    hidden = source.proportional or source.by_page_table or set(source.skipped) & set(HIDDEN)
+    hidden = source.by_share or source.by_page_table or set(source.skipped) & set(HIDDEN)
     return Estimate(
         source=source.label,
         store=store,
@@ -130,7 +130,7 @@ def estimate_pages(
         zero_pages=round(zeros * source.pages / sample.taken) if sample.taken else 0,
         left_out=dict(source.left_out),
         exact=whole and not hidden,
-        by_share=source.proportional,
+        by_share=source.by_share,
         by_page_table=source.by_page_table,
         processes=source.processes,
         pss=source.pss,

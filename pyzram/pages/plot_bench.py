@@ -19,11 +19,12 @@ def plot_bench(rows: Sequence[BenchResult], source: str, path: str) -> None:
     figure = matplotlib("figure").Figure(figsize=(12, 5.4), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     for axis, title in ((left, "compress"), (right, "decompress")):
+        speed = f"{title}_bytes_per_second"
         labels: list[tuple[float, float, str, str]] = []
         for name in dict.fromkeys(row.name for row in rows):
             colour, mark, dashes = MARKS.get(name, (INK, ".", "-"))
             own = [row for row in rows if row.name == name]
-            x = [getattr(row, title) / (1 << 20) for row in own]
+            x = [getattr(row, speed) / (1 << 20) for row in own]
             y = [100 * (row.figures.compression_ratio or 0) for row in own]
             axis.plot(
                 x,
@@ -41,7 +42,7 @@ def plot_bench(rows: Sequence[BenchResult], source: str, path: str) -> None:
                 for row, at_x, at_y in zip(own, x, y, strict=True)
                 if row.level is not None
             ]
-        if any(row.compress for row in rows):  # else nothing was measured
+        if any(row.compress_bytes_per_second for row in rows):  # else nothing was measured
             axis.set_xscale("log")
             ticker = matplotlib("ticker")
             axis.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
@@ -50,7 +51,7 @@ def plot_bench(rows: Sequence[BenchResult], source: str, path: str) -> None:
         _write_levels(figure, axis, labels)
         axis.set_xlabel(f"{title}: MiB of pages per second, one core (faster to the right)")
         axis.grid(which="major", color=PALE, linewidth=0.6)
-        _frontier(axis, rows, title)
+        _frontier(axis, rows, speed)
         bare(axis)
     left.set_ylabel("compr_data_size / orig_data_size (%), smaller is better")
     right.legend(frameon=False, fontsize=9)
@@ -60,20 +61,23 @@ def plot_bench(rows: Sequence[BenchResult], source: str, path: str) -> None:
     save(figure, path)
 
 
-def _frontier(axis: Any, rows: Sequence[BenchResult], title: str) -> None:
+def _frontier(axis: Any, rows: Sequence[BenchResult], speed: str) -> None:
     """A line along what no other beats in both, in ratio and in this speed."""
     points = sorted(
         (
-            (getattr(row, title) / (1 << 20), 100 * (row.figures.compression_ratio or 0))
+            (
+                getattr(row, speed) / (1 << 20),
+                100 * (row.figures.compression_ratio or 0),
+            )
             for row in rows
-            if getattr(row, title)
+            if getattr(row, speed)
         ),
         reverse=True,
     )
     best: list[tuple[float, float]] = []
-    for speed, ratio in points:
+    for fast, ratio in points:
         if not best or ratio < best[-1][1]:
-            best.append((speed, ratio))
+            best.append((fast, ratio))
     if len(best) > 1:
         axis.plot(
             *zip(*best, strict=True),

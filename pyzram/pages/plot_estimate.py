@@ -117,7 +117,7 @@ def cumulative(algorithm: AlgorithmEstimate, store: PoolModel) -> tuple[list[int
 
 
 def _label(estimate: Estimate, algorithm: AlgorithmEstimate) -> str:
-    ratio = algorithm.ratio
+    ratio = algorithm.compression_ratio
     bounds = "" if estimate.census else f" ({100 * ratio.low:.1f}-{100 * ratio.high:.1f})"
     times = (
         ""

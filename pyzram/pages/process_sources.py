@@ -117,7 +117,7 @@ def _add_private(source: Source, process: procmem.ProcessPages) -> None:
     source.processes += 1
     source.pss += process.rollup.pss
     source.file_backed += process.rollup.pss_file
-    source.proportional += process.proportional
+    source.by_share += process.proportional
     source.swapped += sum(process.swapped.values())
     source._skip("mappings of devices, the kernel, or guards", process.skipped)
     for reason, count in process.left_out.items():

@@ -34,7 +34,7 @@ class Recommendation(Record):
 
 def holds(estimate: AlgorithmEstimate, ram: int) -> int | None:
     """How many bytes of such memory ``ram`` bytes hold; ``None`` if all pages are same-filled."""
-    return int(ram / estimate.memory_share) if estimate.memory_share else None
+    return int(ram / estimate.memory_ratio) if estimate.memory_ratio else None
 
 
 def recommend(
@@ -65,11 +65,11 @@ def recommend(
 
 def _saves(slower: AlgorithmEstimate, faster: AlgorithmEstimate) -> float:
     """The share of the faster algorithm's memory that the slower one saves."""
-    return 1 - (slower.memory_share or 0.0) / faster.memory_share if faster.memory_share else 0.0
+    return 1 - (slower.memory_ratio or 0.0) / faster.memory_ratio if faster.memory_ratio else 0.0
 
 
 def _reason(best: AlgorithmEstimate, fastest: AlgorithmEstimate) -> str:
-    share = best.memory_share or 0.0
+    share = best.memory_ratio or 0.0
     text = f"takes {share:.0%} of the memory"
     if best is fastest:
         text += ", and no slower algorithm saves a tenth of that"

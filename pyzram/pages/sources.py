@@ -31,26 +31,29 @@ HIDDEN = (UNREADABLE, CLOSED_SEGMENTS, CLOSED_OBJECTS)
 
 
 class _Account:
-    """What is told of a source beside its pages.
-
-    ``swapped`` is how many more pages are in swap already, ``left_out`` how many by reason could
-    not go to swap. ``skipped`` counts by reason what could not be looked at. Of ``processes`` many
-    processes ``pss`` and ``file_backed`` are the bytes of their share of all memory and of files.
-    ``proportional`` private pages count by share, not by frame, and of ``by_page_table`` objects
-    of shared memory only what page tables show.
-    """
+    """What is told of a source beside its pages; an estimate takes it over by the same names."""
 
     def __init__(self, label: str, page_size: int) -> None:
         self.label: str = label
+        """What it is, for people."""
         self.page_size: int = page_size
-        self.swapped = 0
+        """Bytes of a page."""
+        self.swapped: int = 0
+        """Pages beside these that are in swap already."""
         self.skipped: dict[str, int] = {}
+        """What could not be looked at, by reason: how many of it."""
         self.left_out: dict[str, int] = {}
-        self.processes = 0
-        self.pss = 0
-        self.file_backed = 0
-        self.proportional = 0
-        self.by_page_table = 0
+        """Pages that never go to swap, by reason."""
+        self.processes: int = 0
+        """How many processes were looked at."""
+        self.pss: int = 0
+        """Bytes: all memory of the processes, what is shared divided by those that share it."""
+        self.file_backed: int = 0
+        """Bytes of that which belong to files."""
+        self.by_share: int = 0
+        """Private pages that processes share, counted by share (PSS), not by frame."""
+        self.by_page_table: int = 0
+        """Objects of shared memory of which only what page tables show was counted."""
 
     def __reduce_ex__(self, _protocol: object) -> NoReturn:
         raise TypeError(
@@ -62,7 +65,7 @@ class _Account:
 class Source(_Account):
     """Where pages come from: rows of pages, and what was left out on the way to them.
 
-    ``pages`` is how many there are. A source belongs to the process that opened it: a child of a
+    A source belongs to the process that opened it: a child of a
     fork closes nothing of it. One that is dropped open gives a ResourceWarning.
 
     Synchronization: one thread at a time.
@@ -73,8 +76,7 @@ class Source(_Account):
         self._segments: list[Segment] = []
         self.closed: bool = False
         """Whether :meth:`close` was called."""
-        self._reader: ProcessReader = ProcessReader()
-        """what reads the processes of the segments"""
+        self._reader = ProcessReader()  # of the processes of the segments
         self._process = _native.forks
         self._fds: list[int] = []
 
@@ -137,6 +139,7 @@ class Stream(_Account):
     def __init__(self, fd: int, label: str, page_size: int | None = None) -> None:
         super().__init__(label, page_size or PAGE_SIZE)
         self.pages: int = 0
+        """Pages that were read so far."""
         self._fd = fd
 
     def close(self) -> None:

@@ -136,7 +136,7 @@ def finish(
         compress_p99,
         decompress,
         decompress_p99,
-        _memory_share(store.scale(tally.figures, LARGE_PAGES)),
+        _memory_ratio(store.scale(tally.figures, LARGE_PAGES)),
         memory if tally.figures.pages else None,
     )
 
@@ -160,7 +160,7 @@ def _with_lost(bounds: Interval, share: float, whole: float = 1.0) -> Interval:
     return Interval(bounds.mean, bounds.low * (1 - share), high)
 
 
-def _memory_share(figures: PoolStats) -> float | None:
+def _memory_ratio(figures: PoolStats) -> float | None:
     return figures.mem_used_total / figures.orig_data_size if figures.orig_data_size else None
 
 

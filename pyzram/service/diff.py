@@ -12,17 +12,18 @@ from .registered import field_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Literal, TypeAlias
 
     from ..algorithm import Algorithm
     from .observed import ObservedDevice
 
     Value = str | int | None
+    Needs: TypeAlias = Literal["live", "new mount", "new device"]
 
 # What a change of a running device needs.
-LIVE = "live"
-NEW_DEVICE = "new device"
-NEW_MOUNT = "new mount"
+LIVE: Needs = "live"
+NEW_DEVICE: Needs = "new device"
+NEW_MOUNT: Needs = "new mount"
 # What takes a mount option back. Remounting keeps all that it is not told to drop, and most
 # options of file systems have nothing that drops them.
 OPPOSITES = {
@@ -68,13 +69,17 @@ class Difference(value.Value):
     """What runs."""
     want: str | int | None
     """What the file says."""
-    needs: str
+    needs: Needs
     """``live``, ``new mount`` or ``new device``: what a change takes."""
 
     def __init__(
-        self, index: int, name: str, field: str, have: Value, want: Value, needs: str
+        self, index: int, name: str, field: str, have: Value, want: Value, needs: Needs
     ) -> None:
         self._set(index, name, field, have, want, needs)
+
+    def _needs(self) -> str:
+        """What a change takes, for people."""
+        return "live" if self.needs == LIVE else f"needs a {self.needs}"
 
     def __str__(self) -> str:
         have, want = _text(self.have), _text(self.want)
@@ -94,12 +99,12 @@ def differences(desired: DeviceConfig, device: ObservedDevice) -> list[Differenc
     def shown(field: str, value: Any) -> Value:
         return value if field in SIZES else field_text(field, value)
 
-    def compare(field: str, needs: str, have: object, want: object) -> None:
+    def compare(field: str, needs: Needs, have: object, want: object) -> None:
         if have != want:
             old, new = shown(field, have), shown(field, want)
             found.append(Difference(desired.index, device.name, field, old, new, needs))
 
-    def compare_settings(*fields: str, needs: str = NEW_DEVICE) -> None:
+    def compare_settings(*fields: str, needs: Needs = NEW_DEVICE) -> None:
         for field in fields:
             compare(field, needs, getattr(have, field), getattr(desired, field))
 

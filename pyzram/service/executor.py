@@ -96,7 +96,7 @@ class Executor:
         only_down = all(step.action in TAKE_DOWN for step in plan.steps)
         for step in plan.steps:
             # Where a device is replaced, the old and the new one are one entry of the file.
-            whose = step.args.get("number") if only_down else step.index
+            whose = step._args.get("number") if only_down else step.index
             if failed and (step.action == "unload" or whose in failed):
                 continue
             try:
@@ -186,11 +186,11 @@ class Executor:
         """Return what the file wants of a step's device."""
         assert self.config is not None
         desired = self.config.device(step.index)
-        return desired.without_backing() if step.args.get("bridge") else desired
+        return desired.without_backing() if step._args.get("bridge") else desired
 
     def number(self, step: Step) -> int:
         """Return the number of a step's device."""
-        number: int | None = step.args.get("number")
+        number: int | None = step._args.get("number")
         return self.made[made_for(step)] if number is None else number
 
     def record(self, step: Step) -> RegisteredDevice:

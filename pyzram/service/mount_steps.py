@@ -96,7 +96,7 @@ class Umount(Action):
     can_undo = False
 
     def do(self) -> None:
-        unmount(self.run.sysfs, self.name, self.step.args["point"])
+        unmount(self.run.sysfs, self.name, self.step._args["point"])
 
 
 # Options that mountinfo spells as they were given.
@@ -107,12 +107,12 @@ class MountOptions(MountAction):
     """Change mount options of a mounted file system."""
 
     def do(self) -> None:
-        self.remount(self.step.args["have"], self.step.args["want"])
+        self.remount(self.step._args["have"], self.step._args["want"])
 
     undoing = "put mount options back"
 
     def undo(self) -> None:
-        self.remount(self.step.args["want"], self.step.args["have"])
+        self.remount(self.step._args["want"], self.step._args["have"])
 
     def remount(self, have: str, want: str) -> None:
         """Change from one list of options to another."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from ..errors import InvalidValueError
 from ..limits import PAGE_SIZE, SWAP_PRIORITY_MAX, TABLE_BYTES_PER_PAGE
-from ..units import format_size
+from ..units import format_count, format_size
 from .diff import LIVE, NEW_DEVICE, differences
 from .registered import settings_text
 
@@ -31,7 +31,7 @@ RESERVE = 16 << 20
 class Step:
     """One thing to do, for one device of the file."""
 
-    __slots__ = ("action", "args", "index", "text")
+    __slots__ = ("_args", "action", "index", "text")
 
     def __init__(self, action: str, index: int, text: str, **args: Any) -> None:
         self.action: str = action
@@ -40,7 +40,7 @@ class Step:
         """Which device of the file; -1 for the machine."""
         self.text: str = text
         """What is done, for people."""
-        self.args: dict[str, Any] = args
+        self._args = args
 
     def __str__(self) -> str:
         return self.text if self.index < 0 else f"device {self.index}: {self.text}"
@@ -48,13 +48,13 @@ class Step:
     def __repr__(self) -> str:
         return f"<Step {self.action} {self.index} {self.text!r}>"
 
-    def is_like(self, other: Step) -> bool:
+    def _is_like(self, other: Step) -> bool:
         """Whether it does the same; how many pages a swapoff will move may be another number."""
-        return (self.action, self.index, self.args) == (other.action, other.index, other.args)
+        return (self.action, self.index, self._args) == (other.action, other.index, other._args)
 
 
 class Plan:
-    """Steps in order, and what is to be said about them; ``str()`` is a line for each step."""
+    """Steps in order, and what is to be said about them; ``str()`` tells all of it in lines."""
 
     __slots__ = ("_carry_out", "changes", "config", "left_out", "refusals", "steps", "warnings")
 
@@ -74,7 +74,24 @@ class Plan:
         self._carry_out: Callable[[], None] | None = None
 
     def __str__(self) -> str:
-        return "\n".join(map(str, self.steps))
+        return "\n".join([*(f"warning: {warning}" for warning in self.warnings), *self._lines()])
+
+    def __repr__(self) -> str:
+        counts = [format_count(len(self.steps), "step")]
+        counts += [format_count(len(self.changes), "change")] if self.changes else []
+        counts += [format_count(len(self.warnings), "warning")] if self.warnings else []
+        counts += [format_count(len(self.refusals), "refusal")] if self.refusals else []
+        counts += [f"{len(self.left_out)} left out"] if self.left_out else []
+        return f"<Plan {', '.join(counts)}>"
+
+    def _lines(self) -> list[str]:
+        """All but the warnings, which are told apart."""
+        lines = [f"{change} ({change._needs()})" for change in self.changes]
+        lines += [f"{number:3}. {step}" for number, step in enumerate(self.steps, 1)]
+        lines += [f"left out: {why}" for _index, why in self.left_out]
+        lines += [f"refused: {refusal}" for refusal in self.refusals]
+        hindered = self.refusals or self.left_out
+        return lines if self.steps or hindered else [*lines, "nothing to do"]
 
     def apply(self) -> None:
         """Do exactly these steps, once.
@@ -329,7 +346,7 @@ def _new_device(desired: DeviceConfig, priority: int, *, bridge: bool = False) -
     steps.append(Step("ready", index, "note that it is complete"))
     if bridge:
         for step in steps:
-            step.args["bridge"] = True
+            step._args["bridge"] = True
     return steps
 
 

@@ -157,7 +157,7 @@ class Service:
         with self._registry:
             now = _make_plan(goal, config, observe(self._registry))
             same = len(now.steps) == len(plan.steps) and all(
-                new.is_like(old) for new, old in zip(now.steps, plan.steps, strict=True)
+                new._is_like(old) for new, old in zip(now.steps, plan.steps, strict=True)
             )
             if not same or self._seen(config) != seen:
                 raise RefusedError(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 def made_for(step: Step) -> tuple[int, bool]:
     """Return the entry of the file that a step is for, and whether for its bridge."""
-    return step.index, bool(step.args.get("bridge"))
+    return step.index, bool(step._args.get("bridge"))
 
 
 class Action:
@@ -171,7 +171,7 @@ class Remove(Action):
         unkept = _remove(self.run, number)
         if unkept:
             self.run.warn(f"zram{number} is removed, but still recorded: {unkept}")
-        if not self.step.args.get("bridge"):
+        if not self.step._args.get("bridge"):
             self.run.tell(f"zram{number}: removed")
 
 
@@ -292,8 +292,8 @@ class Swapon(Action):
         discard = self.desired.discard
         with self.held() as device:
             device.swapon(
-                priority=self.step.args["priority"],
-                discard=None if discard == "none" else discard,  # type: ignore[arg-type]
+                priority=self.step._args["priority"],
+                discard=None if discard == "none" else discard,
             )
 
     @property
@@ -377,19 +377,19 @@ class Ready(Action):
     def do(self) -> None:
         run, step, number = self.run, self.step, self.number
         desired, record = self.desired, run.registry.record(number)
-        new = not record.ready and "number" not in step.args
+        new = not record.ready and "number" not in step._args
         record.ready = True
-        if step.args.get("remember"):
+        if step._args.get("remember"):
             record.settings = desired
         run.registry.save()
-        if new and not step.args.get("bridge"):
+        if new and not step._args.get("bridge"):
             size = format_size(desired.disksize)
             run.tell(f"zram{number}: {desired.what}, {size}, {run.chosen[step.index]}")
 
     @property
     def left(self) -> str:
         # A bridge stays where its successor cannot be made: it has the pages.
-        if not self.step.args.get("bridge"):
+        if not self.step._args.get("bridge"):
             return ""
         assert self.run.config is not None
         place = self.run.config.device(self.step.index).backing_dev

@@ -181,7 +181,8 @@ def measure(name: str) -> tuple[str, ...]:
         f"{off(all_read['compr_data_size'], real.compr):+.3%}",
         f"{low:.2f} - {high:.2f} MiB",
         "yes" if holds else "NO",
-        f"{(one['mem_used_low'] or 0) / mib:.2f} - {(one['mem_used_high'] or 0) / mib:.2f} MiB",
+        " - ".join(f"{(one['mem_used_total_' + end] or 0) / mib:.2f}" for end in ("low", "high"))
+        + " MiB",
         f"{real.used / mib:.2f} MiB",
         f"{growth / mib:+.2f} MiB",
         str(killed),

@@ -95,7 +95,7 @@ def values() -> dict[type, object]:
         pyzram.Difference(0, "zram7", "disksize", 1 << 20, 1 << 21, "new device"),
         found,
         part,
-        part.ratio,
+        part.compression_ratio,
         found.parts[0],
         found.parts[0].owner,
         part.figures,

@@ -113,5 +113,5 @@ def test_pages_given_up_and_half_of_them_used_again(zram_device: OwnDevice) -> N
         real = paged_out(cgroup, zram_device)
     pages = real["orig_data_size"] // PAGE + real["zeros"]
     assert abs(found.pages - pages) <= 0.005 * pages
-    ratio = found.algorithms["lz4"].ratio
+    ratio = found.algorithms["lz4"].compression_ratio
     assert ratio.low <= real["compr_data_size"] / (pages * PAGE) <= ratio.high

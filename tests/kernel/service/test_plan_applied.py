@@ -17,10 +17,9 @@ def service(box):
 
 def test_exactly_the_plan_is_done(box, service):
     plan = service.plan("start")
-    assert str(plan).splitlines()[:2] == [
-        "device 0: add a device",
-        next(str(step) for step in plan.steps if step.action == "configure"),
-    ]
+    configure = next(str(step) for step in plan.steps if step.action == "configure")
+    lines = [line for line in str(plan).split("\n") if not line.startswith("warning: ")]
+    assert lines[:2] == ["  1. device 0: add a device", f"  2. {configure}"]
     assert box.numbers() == []
     plan.apply()
     assert len(box.numbers()) == 1
@@ -30,7 +29,52 @@ def test_exactly_the_plan_is_done(box, service):
     assert [step.action for step in stop.steps] == ["swapoff", "remove"]
     stop.apply()
     assert box.numbers() == []
-    service.plan("stop").apply()  # nothing to do is done at once
+    nothing = service.plan("stop")
+    assert (str(nothing), repr(nothing)) == ("nothing to do", "<Plan 0 steps>")
+    nothing.apply()  # is done at once
+
+
+def test_exactly_the_planned_reload_is_done(box, service):
+    """A change of a running device, and a new device in the place of another that is in use."""
+    box.fine("start")
+    (number,) = box.numbers()
+    box.write("ZRAM_SIZE_0=64M\nZRAM_PRIORITY_0=1\nZRAM_MEM_LIMIT_0=32M\n")
+    plan = service.plan("reload")
+    assert f"zram{number}: mem_limit 0B -> 32M (live)" in str(plan).split("\n")
+    plan.apply()
+    assert box.numbers() == [number]
+    with pyzram.Zram(number) as device:
+        assert device.read_mm_stat().mem_limit == 32 << 20
+    box.write("ZRAM_SIZE_0=128M\n")
+    plan = service.plan("reload")
+    assert "(needs a new device)" in str(plan)
+    plan.apply()
+    (second,) = box.numbers()
+    with pyzram.Zram(second) as device:
+        assert device.read_disksize() == 128 << 20
+        assert device.read_swap_area() is not None
+    assert service.plan("reload").steps == []
+
+
+def test_a_reload_for_another_machine_is_refused(box, service):
+    """Between the plan and its application somebody else has reloaded, or taken swap off."""
+    box.fine("start")
+    box.write("ZRAM_SIZE_0=128M\n")
+    plan = service.plan("reload")
+    box.fine("reload")
+    before = box.known()
+    with pytest.raises(pyzram.RefusedError, match="changed since the plan was made"):
+        plan.apply()
+    assert box.known() == before
+    box.write("ZRAM_SIZE_0=64M\n")
+    plan = service.plan("reload")
+    (number,) = box.numbers()
+    with pyzram.Zram(number) as device:
+        device.swapoff()
+        with pytest.raises(pyzram.RefusedError, match="changed since the plan was made"):
+            plan.apply()
+        assert device.read_disksize() == 128 << 20
+        assert box.known() == before
 
 
 def test_a_plan_for_another_machine_is_refused(box, service):

@@ -34,9 +34,9 @@ def test_it_has_the_figures_of_json(tmp_path, capsys):
         "zram_estimate_mem_used_bytes": "mem_used_total",
         "zram_estimate_same_pages": "same_pages",
         "zram_estimate_huge_pages": "huge_pages",
-        "zram_estimate_ratio": "ratio",
-        "zram_estimate_ratio_lower_bound": "ratio_low",
-        "zram_estimate_ratio_upper_bound": "ratio_high",
+        "zram_estimate_compression_ratio": "compression_ratio",
+        "zram_estimate_compression_ratio_lower_bound": "compression_ratio_low",
+        "zram_estimate_compression_ratio_upper_bound": "compression_ratio_high",
     }.items():
         values = {s.labels["algorithm"]: s.value for s in found[name].samples}
         assert values == {label: told[label][key] for label in ("lz4", "zstd:3")}, name
@@ -48,10 +48,10 @@ def test_it_has_the_figures_of_json(tmp_path, capsys):
 
 def test_a_source_that_cannot_be_read_is_no_success_and_leaves_nothing_stale(tmp_path, capsys):
     path = tmp_path / "estimate.prom"
-    path.write_text('zram_estimate_ratio{algorithm="lz4"} 1\n')
+    path.write_text('zram_estimate_compression_ratio{algorithm="lz4"} 1\n')
     assert pyzram.main(["estimate", "--textfile", str(path), str(tmp_path / "none")]) == 0
     found = families(path)
-    assert "zram_estimate_ratio" not in found
+    assert "zram_estimate_compression_ratio" not in found
     assert found["zram_scrape_success"].samples[0].value == 0
     assert "No such file or directory" in capsys.readouterr().err
 

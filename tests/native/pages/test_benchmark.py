@@ -54,18 +54,30 @@ def test_figures_are_those_of_the_pages(corpus):
         lengths = compressed_sizes(data, row.name, level=row.level, page_size=PAGE)
         assert row.figures == PoolModel().store(lengths)
         assert row.figures.same_pages == 10
-        assert min(row.compress, row.decompress, row.compress_threads, row.speedup) > 0
         assert (
-            row.figures.compression_ratio <= row.memory_share < row.figures.compression_ratio * 1.2
+            min(
+                row.compress_bytes_per_second,
+                row.decompress_bytes_per_second,
+                row.compress_threads_bytes_per_second,
+                row.speedup,
+            )
+            > 0
+        )
+        assert (
+            row.figures.compression_ratio <= row.memory_ratio < row.figures.compression_ratio * 1.2
         )
     assert rows[1].figures.compr_data_size < rows[0].figures.compr_data_size
 
 
 def test_nothing_to_compress_has_no_speed():
     [row] = benchmark.bench_pages(bytearray(), ["lz4:1"], threads=1)
-    assert (row.compress, row.memory_share, row.figures.compression_ratio) == (0, None, None)
+    assert (row.compress_bytes_per_second, row.memory_ratio, row.figures.compression_ratio) == (
+        0,
+        None,
+        None,
+    )
     assert row.speedup is None
-    assert of_bench(row)["compress_speed"] is of_bench(row)["speedup"] is None
+    assert of_bench(row)["compress_bytes_per_second"] is of_bench(row)["speedup"] is None
 
 
 def test_where_nothing_was_measured_no_figure_is_shown(tmp_path, capsys):
@@ -108,7 +120,7 @@ def test_the_command_prints_a_table_and_json(corpus, capsys):
     assert command.main([str(corpus), "-a", "zstd:1", "--json"]) == 0
     [row] = json.loads(capsys.readouterr().out)
     assert (row["algorithm"], row["level"]) == ("zstd", 1)
-    assert row["ratio"] == row["compr_data_size"] / row["orig_data_size"]
+    assert row["compression_ratio"] == row["compr_data_size"] / row["orig_data_size"]
 
 
 def test_wrong_algorithms_are_a_usage_error(corpus):

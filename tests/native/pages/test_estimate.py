@@ -77,7 +77,7 @@ def test_a_full_estimate_is_the_truth(corpus, truth):
     assert (result.pages, result.sampled, result.lost) == (24_000, 24_000, 0)
     found = result.algorithms[FAST]
     assert found.figures == truth
-    assert found.ratio == Interval(
+    assert found.compression_ratio == Interval(
         truth.compression_ratio, truth.compression_ratio, truth.compression_ratio
     )
 
@@ -87,12 +87,12 @@ def test_a_sample_comes_near_the_truth(corpus, truth):
     found = result.algorithms[FAST]
     assert not result.census
     assert 1000 < result.sampled < 11_000
-    assert found.ratio.low < truth.compression_ratio < found.ratio.high
-    assert found.ratio.high - found.ratio.low < 0.0228
+    assert found.compression_ratio.low < truth.compression_ratio < found.compression_ratio.high
+    assert found.compression_ratio.high - found.compression_ratio.low < 0.0228
     assert abs(found.figures.mem_used_total / truth.mem_used_total - 1) < 0.03
     assert abs(found.figures.same_pages / truth.same_pages - 1) < 0.05
     assert found.figures.orig_data_size == 24_000 * PAGE
-    assert abs(found.figures.compression_ratio - found.ratio.mean) < 1e-6
+    assert abs(found.figures.compression_ratio - found.compression_ratio.mean) < 1e-6
 
 
 def test_real_samples_hold_the_truth_93_times_of_100(corpus, truth):
@@ -101,9 +101,11 @@ def test_real_samples_hold_the_truth_93_times_of_100(corpus, truth):
     rounds = effort(200)
     for seed in range(rounds):
         found = run(corpus, seed=seed, precision=0.05, timing=False).algorithms[FAST]
-        ratios += found.ratio.low <= truth.compression_ratio <= found.ratio.high
-        memories += found.memory.low <= truth.mem_used_total <= found.memory.high
-        errors.append((found.ratio.high - found.ratio.low) / 2)
+        ratios += (
+            found.compression_ratio.low <= truth.compression_ratio <= found.compression_ratio.high
+        )
+        memories += found.mem_used_total.low <= truth.mem_used_total <= found.mem_used_total.high
+        errors.append((found.compression_ratio.high - found.compression_ratio.low) / 2)
         used.append(found.figures.mem_used_total / truth.mem_used_total - 1)
     lean = sum(used) / rounds
     print(f"inside: ratio {ratios}, memory {memories} of {rounds}; memory leans {lean:+.3%}")
@@ -181,7 +183,7 @@ def test_same_filled_memory_has_no_times_and_takes_nothing(tmp_path):
     (tmp_path / "zeros").write_bytes(bytes(50 * PAGE))
     found = run(tmp_path / "zeros").algorithms[FAST]
     assert found.figures.same_pages == 50
-    assert (found.figures.mem_used_total, found.ratio.mean) == (0, 0)
+    assert (found.figures.mem_used_total, found.compression_ratio.mean) == (0, 0)
     assert found.compress_us is None
     assert recommend.holds(found, 1 << 30) is None
 
@@ -357,7 +359,7 @@ def test_each_process_has_its_own_share_of_a_batch_that_many_fill():
         with open_processes(pids.values()) as source:
             result = estimator.estimate_pages(source, [FAST], full=True, timing=False)
     used = {
-        name: sum(part.memory[FAST] for part in result.parts if part.owner.pid == pid)
+        name: sum(part.mem_used_total[FAST] for part in result.parts if part.owner.pid == pid)
         for name, pid in pids.items()
     }
     pages = {
@@ -380,7 +382,12 @@ def test_json_has_the_kernels_names(corpus, truth, capsys):
     assert found["orig_data_size"] == truth.orig_data_size
     assert found["compr_data_size"] == truth.compr_data_size
     assert found["same_pages"] == truth.same_pages
-    assert found["ratio_low"] == found["ratio"] == found["ratio_high"] == truth.compression_ratio
+    assert (
+        found["compression_ratio_low"]
+        == found["compression_ratio"]
+        == found["compression_ratio_high"]
+        == truth.compression_ratio
+    )
     for key in ("mem_used_total", "huge_pages", "compress_us", "decompress_us"):
         assert found[key] > 0
     assert said["libzstd"] is None
@@ -435,9 +442,20 @@ def test_figures_at_the_edges_make_sense(tmp_path, capsys, content, says):
     assert figures["orig_data_size"] == pages * PAGE
     assert figures["mem_used_total"] >= figures["compr_data_size"]
     if pages:
-        assert 0 <= figures["ratio_low"] <= figures["ratio"] <= figures["ratio_high"] <= 1
+        assert (
+            0
+            <= figures["compression_ratio_low"]
+            <= figures["compression_ratio"]
+            <= figures["compression_ratio_high"]
+            <= 1
+        )
     else:
-        assert figures["ratio"] is figures["ratio_low"] is figures["ratio_high"] is None
+        assert (
+            figures["compression_ratio"]
+            is figures["compression_ratio_low"]
+            is figures["compression_ratio_high"]
+            is None
+        )
 
 
 class Leaving:
@@ -465,7 +483,7 @@ def test_pages_that_were_gone_widen_the_bounds(pages):
     lost = result.lost / (result.lost + result.sampled)
     assert 0.08 < lost < 0.12
     assert not result.census
-    ratio = result.algorithms[FAST].ratio
+    ratio = result.algorithms[FAST].compression_ratio
     assert ratio.mean == 1
     assert 0.88 < ratio.low <= 1 - lost  # they may have been zeros
     assert ratio.high == pytest.approx(1)
@@ -480,7 +498,12 @@ def test_a_process_that_is_gone_at_once_has_no_figures(pages):
     assert result.lost > 0
     assert "nothing to compress" in estimate_report.report(result, 8 << 30, None)
     figures = of_estimate(result)["algorithms"][FAST]
-    assert figures["ratio"] is figures["ratio_low"] is figures["ratio_high"] is None
+    assert (
+        figures["compression_ratio"]
+        is figures["compression_ratio_low"]
+        is figures["compression_ratio_high"]
+        is None
+    )
     assert estimate.historic_block(result, FAST)["orig_data_size"] == 0
 
 
@@ -507,7 +530,7 @@ def test_own_child_is_estimated(capsys):
     assert status == 0
     said = json.loads(capsys.readouterr().out)
     assert said["pages"] * os.sysconf("SC_PAGE_SIZE") > 5_000_000
-    assert said["algorithms"][FAST]["ratio"] < 0.5
+    assert said["algorithms"][FAST]["compression_ratio"] < 0.5
 
 
 @pytest.mark.parametrize(
@@ -686,6 +709,11 @@ def test_lz4hc_is_never_exact_and_libraries_are_named(tmp_path):
     rows = {line.split()[0]: line for line in text.split("\n") if line.startswith(("lz", "zstd"))}
     assert "exact" in rows["lzo"] and "exact" not in rows["lz4hc"]
     found = result.algorithms["lz4hc"]
-    assert found.ratio.low < found.ratio.mean < found.ratio.high == found.ratio.mean * 1.025
-    assert found.memory.low < found.figures.mem_used_total < found.memory.high
+    assert (
+        found.compression_ratio.low
+        < found.compression_ratio.mean
+        < found.compression_ratio.high
+        == found.compression_ratio.mean * 1.025
+    )
+    assert found.mem_used_total.low < found.figures.mem_used_total < found.mem_used_total.high
     assert re.search(r"^\(zstd by libzstd 1\.\d+\.\d+, (as Linux|of no kernel)", text, re.M)

@@ -129,7 +129,7 @@ def test_start_finishes_a_reload_that_was_killed_while_draining() -> None:
     config = conf()
     old, new = running(config), running(config, number=6)
     plan = plan_start(config, machine(old, new))
-    assert [(step.action, step.args["number"]) for step in plan.steps] == [
+    assert [(step.action, step._args["number"]) for step in plan.steps] == [
         ("swapoff", 5),
         ("remove", 5),
     ]
@@ -139,7 +139,7 @@ def test_start_takes_away_the_new_device_of_a_reload_that_was_killed_early() -> 
     config = conf()
     old, new = running(config), running(config, number=6, ready=False, area=None)
     plan = plan_start(config, machine(old, new))
-    assert [(step.action, step.args["number"]) for step in plan.steps] == [("remove", 6)]
+    assert [(step.action, step._args["number"]) for step in plan.steps] == [("remove", 6)]
 
 
 def test_start_mounts_an_unmounted_file_system_again_and_keeps_what_it_holds() -> None:
@@ -164,7 +164,7 @@ def test_somebody_elses_device_is_never_in_a_plan() -> None:
         plan_reload(config, machine(foreign)),
         plan_stop(config, machine(foreign)),
     ):
-        assert all(step.args.get("number") != 0 for step in plan.steps)
+        assert all(step._args.get("number") != 0 for step in plan.steps)
     assert plan_stop(config, machine(foreign)).warnings == [
         "zram stays loaded: zram0 is in use by others"
     ]
@@ -222,7 +222,7 @@ def test_a_swap_file_with_a_lower_priority_is_nothing_to_warn_about() -> None:
 def test_stop_takes_devices_down_in_reverse() -> None:
     config = conf("NUM_DEVICES=2\nZRAM_MOUNT_1=/srv")
     plan = plan_stop(config, machine(running(config, 0), running(config, 1, 6)))
-    assert [(step.action, step.args["number"]) for step in plan.steps] == [
+    assert [(step.action, step._args["number"]) for step in plan.steps] == [
         ("umount", 6),
         ("remove", 6),
         ("swapoff", 5),
@@ -276,13 +276,13 @@ def test_a_new_swap_device_comes_up_before_the_old_one_is_drained(line: str) -> 
     plan = plan_reload(conf(f"ZRAM_SIZE_0=1G\n{line}"), machine(old))
     assert actions(plan) == NEW_SWAP + GONE_SWAP
     swapon = plan.steps[3]
-    assert swapon.args["priority"] > 100
+    assert swapon._args["priority"] > 100
     assert {change.needs for change in plan.changes} == {"new device"}
 
 
 def test_the_priority_is_the_files_where_that_is_higher_already() -> None:
     plan = plan_reload(conf("ZRAM_SIZE_0=1G\nZRAM_PRIORITY_0=200"), machine(running(conf())))
-    assert plan.steps[3].args["priority"] == 200
+    assert plan.steps[3]._args["priority"] == 200
 
 
 def test_a_raised_priority_is_no_difference_afterwards() -> None:
@@ -324,7 +324,7 @@ def test_reload_never_throws_away_a_file_system() -> None:
 def test_reload_takes_down_what_the_file_no_longer_has() -> None:
     before = conf("NUM_DEVICES=2\nZRAM_SIZE_0=1G\nZRAM_SIZE_1=1G")
     plan = plan_reload(conf(), machine(running(before, 0), running(before, 1, 6)))
-    assert [(step.action, step.args["number"]) for step in plan.steps] == [
+    assert [(step.action, step._args["number"]) for step in plan.steps] == [
         ("swapoff", 6),
         ("remove", 6),
     ]
@@ -355,10 +355,10 @@ def test_a_bridge_takes_the_pages_while_the_backing_device_changes_hands() -> No
     plan = plan_reload(after, machine(running(before)))
     assert plan.refusals == []
     assert actions(plan) == NEW_SWAP + GONE_SWAP + NEW_SWAP + GONE_SWAP
-    bridge = [bool(step.args.get("bridge")) for step in plan.steps]
+    bridge = [bool(step._args.get("bridge")) for step in plan.steps]
     assert bridge == [True] * 5 + [False] * 2 + [False] * 5 + [True] * 2
-    assert [step.args["number"] for step in plan.steps[5:7]] == [5, 5]
-    assert [plan.steps[at].args["priority"] for at in (3, 10)] == [101, 101]
+    assert [step._args["number"] for step in plan.steps[5:7]] == [5, 5]
+    assert [plan.steps[at]._args["priority"] for at in (3, 10)] == [101, 101]
     desired = after.devices[0].without_backing()
     assert (desired.backing_dev, desired.writeback_limit, desired.disksize) == (None, None, 2 * GIB)
     assert after.devices[0].backing_dev == "/dev/sdb"
@@ -372,7 +372,7 @@ def test_start_goes_on_with_the_bridge_of_a_killed_reload() -> None:
     begun = running(config, number=7, area=None, ready=False)
 
     def numbers(plan: Plan) -> list[tuple[str, object]]:
-        return [(step.action, step.args.get("number")) for step in plan.steps]
+        return [(step.action, step._args.get("number")) for step in plan.steps]
 
     plan = plan_start(config, machine(old, bridge))
     assert numbers(plan) == [("swapoff", 5), ("remove", 5)]
