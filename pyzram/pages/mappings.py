@@ -71,7 +71,7 @@ class MemoryDevices:
     def __init__(self, shmem: Iterable[str] = (), huge: Iterable[str] = ()) -> None:
         self.shmem = set(shmem)
         self.huge = set(huge)
-        self._spaces: set[str] = set()
+        self._seen: set[tuple[str, str]] = set()
 
     @classmethod
     def of_this_system(cls) -> MemoryDevices:
@@ -85,17 +85,21 @@ class MemoryDevices:
     def see(self, folder: str, dir_fd: int | None = None) -> bool:
         """Look at the mounts of a process, in a container others than here; are they new ones?
 
-        The process is given by its folder of /proc.
+        The process is given by its folder of /proc. Which mounts it is shown depends on its root
+        too: one that was put into a folder (chroot) sees none of those outside.
         """
         try:
-            space = os.readlink(f"{folder}/ns/mnt", dir_fd=dir_fd)
-            if space in self._spaces:
+            view = (
+                os.readlink(f"{folder}/ns/mnt", dir_fd=dir_fd),
+                os.readlink(f"{folder}/root", dir_fd=dir_fd),
+            )
+            if view in self._seen:
                 return False
             mounts = parse_mountinfo(read_text(f"{folder}/mountinfo", dir_fd=dir_fd))
         except OSError as err:
             pass_over(err)
             return False  # without mounts to see, memory without a mount is still found
-        self._spaces.add(space)
+        self._seen.add(view)
         for mount in mounts:
             if mount.fstype in ("tmpfs", "devtmpfs"):
                 self.shmem.add(mapped_number(mount.number))

@@ -430,6 +430,38 @@ def test_shared_memory_of_a_mount_that_only_a_container_has():
         raise
 
 
+IN_A_FOLDER = (
+    CONTAINED
+    + """
+read_end, write_end = os.pipe()
+inside = os.fork()
+if not inside:
+    os.chroot("/usr")
+    os.write(write_end, b"x")
+    os.close(write_end)
+    sys.stdin.read()
+    os._exit(0)
+os.read(read_end, 1)
+answer = [inside]
+"""
+)
+
+
+@needs_root
+def test_what_a_process_in_a_folder_is_not_shown_is_seen_through_others():
+    try:
+        with child(IN_A_FOLDER) as (pid, numbers):
+            assert numbers, "the child could not mount"
+            # Both are of one name space; the first is shown the mounts below its root only.
+            with open_processes([numbers[0], pid]) as source:
+                shared = [s for s in source._segments if s.owner.part == mappings.SHARED]
+                assert sum(segment.pages for segment in shared) == 48
+    except AssertionError:
+        if not can_mount():
+            pytest.skip("needs to mount in a name space of its own")
+        raise
+
+
 def can_mount():
     command = ["unshare", "--mount", "mount", "-t", "tmpfs", "pyzram-test", "/mnt"]
     return subprocess.run(command, check=False, capture_output=True).returncode == 0
