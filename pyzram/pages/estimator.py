@@ -85,7 +85,7 @@ def estimate_pages(
     values, costs = shares(store)
 
     def bounds(shares: array[float]) -> Interval:
-        return interval(shares, blocks, source.pages, wave_size=sample.wave_size)
+        return interval(shares, blocks, sample.pages, wave_size=sample.wave_size)
 
     def enough() -> bool:
         ratios = [bounds(tally.values) for tally in tallies.values()]
@@ -95,20 +95,21 @@ def estimate_pages(
     for batch in sample:
         places = timed_places(len(batch.blocks), sample, timer) if timing else ()
         pages = split(batch.pages, places, store.page_size)
+        whose = [(owners[owner], count) for owner, count in batch.owners]
         lengths: Sequence[int] = ()
         for tally in tallies.values():
             lengths = tally.measure(pages, store.page_size, sample.threads)
-            tally.figures = store.join(tally.figures, store.store(lengths))
+            tally.keep(lengths, store)
             taken = array("d", map(costs.__getitem__, lengths))
             at = 0
-            for owner, count in batch.owners:
-                tally.parts[owners[owner]] += math.fsum(taken[at : at + count])
+            for place, count in whose:
+                tally.parts[place] += taken[at] if count == 1 else math.fsum(taken[at : at + count])
                 at += count
             if not sample.census:
                 tally.values.extend(map(values.__getitem__, lengths))
                 tally.costs += taken
-        for owner, count in batch.owners:
-            owners.sampled[owners[owner]] += count
+        for place, count in whose:
+            owners.sampled[place] += count
         zeros += _zeros(batch.pages, lengths, store.page_size)
         if not sample.census:
             blocks += batch.blocks
@@ -120,14 +121,14 @@ def estimate_pages(
     return Estimate(
         source=source.label,
         store=store,
-        pages=source.pages,
+        pages=sample.pages,
         sampled=sample.taken,
         swapped=source.swapped,
         lost=sample.lost,
         census=whole,
         skipped=dict(source.skipped),
         algorithms=found,
-        zero_pages=round(zeros * source.pages / sample.taken) if sample.taken else 0,
+        zero_pages=round(zeros * sample.pages / sample.taken) if sample.taken else 0,
         left_out=dict(source.left_out),
         exact=whole and not hidden,
         by_share=source.by_share,

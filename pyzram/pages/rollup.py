@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, NamedTuple
+
+from .smaps import figure
 
 if TYPE_CHECKING:
     from .process import Process
 
-ROLLUP = re.compile(r"^(\w+): +(\d+) kB$", re.MULTILINE)
+NAMES = ("Pss", "Pss_Anon", "Pss_File", "Swap", "SwapPss", "LazyFree", "Locked")
 
 
 class Rollup(NamedTuple):
@@ -26,6 +27,5 @@ class Rollup(NamedTuple):
 
 def rollup(process: Process) -> Rollup:
     """Read ``/proc/PID/smaps_rollup``; a figure that this kernel does not give is 0."""
-    found = dict(ROLLUP.findall(process.read("smaps_rollup")))
-    names = ("Pss", "Pss_Anon", "Pss_File", "Swap", "SwapPss", "LazyFree", "Locked")
-    return Rollup(*(int(found.get(name, 0)) * 1024 for name in names))
+    text = process.read("smaps_rollup")
+    return Rollup(*(figure(text, f"\n{name}:") for name in NAMES))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 PRECISION = 0.01
 # Of a known error 1.96 would be enough. This one is estimated, and looking at it to stop takes some
-# of the 95 % too: with 2.0, 95 of 100 samples or more hold the truth of each corpus in tests/unit/pages.
+# of the 95 % too: with 2.0, 95 of 100 samples or more hold the truth (tests/unit/pages).
 Z_95 = 2.0
 # What none of n pages shows may yet be true of 3 / n of all pages.
 MISSED = 3.0
@@ -127,20 +127,27 @@ class Sample:
         self.enough: Callable[[], bool] | None = None
         self.full = full
         self.taken = 0
+        # Once: thousands of processes have tens of thousands of segments.
+        self._known = source.pages if isinstance(source, Source) else None
         self.lost = 0
         self._random = random.Random(seed)
         # A sample of half of all pages saves little, and blocks of three pages are no blocks.
-        self.census = full or (isinstance(source, Source) and source.pages <= 2 * self.wanted)
+        self.census = full or (self._known is not None and self._known <= 2 * self.wanted)
         # A sample is soon compressed; all pages may be many.
         self.threads: int = threads or (len(os.sched_getaffinity(0)) if full else 1)
         self._batch_bytes = BATCH_BYTES * min(self.threads, THREADS_MAX)
+
+    @property
+    def pages(self) -> int:
+        """Pages that the source has; of a stream those that have passed."""
+        return self.source.pages if self._known is None else self._known
 
     @property
     def expected(self) -> int | None:
         """How many pages iterating will bring at most, if that is known."""
         if isinstance(self.source, Stream):
             return None
-        return self.source.pages if self.census else self.wanted
+        return self._known if self.census else self.wanted
 
     def __iter__(self) -> Iterator[Batch]:
         size = self.source.page_size
@@ -168,7 +175,7 @@ class Sample:
         for wave in range(WAVES):
             if wave and self.enough and self.enough():
                 return
-            yield from self._filled(self._wave(source, self._places(source.pages, wave)), buffer)
+            yield from self._filled(self._wave(source, self._places(self.pages, wave)), buffer)
 
     def _wave(self, source: Source, places: list[tuple[int, int]]) -> Iterator[_Piece]:
         at = first = 0

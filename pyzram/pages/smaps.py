@@ -21,12 +21,13 @@ def parse_smaps(text: str, *names: str) -> Iterator[tuple[int, bool, list[int]]]
         yield (
             int(body[: body.index("-")], 16),
             "lo" in flags.split(" "),
-            [_bytes(body, name) for name in wanted],
+            [figure(body, name) for name in wanted],
         )
         body = rest
 
 
-def _bytes(figures: str, name: str) -> int:
+def figure(figures: str, name: str) -> int:
+    """Bytes behind a name, which is with the line's end before it; 0 if it is not there."""
     at = figures.find(name)
     if at < 0:
         return 0

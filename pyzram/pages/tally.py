@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 TIMED_PAGES = 600
 # Of a device so large that zspages which are not full do not count.
 LARGE_PAGES = 1 << 22
+# Lengths are put into the model of the pool many at a time: it has hundreds of classes.
+KEPT_MAX = 1 << 14
 
 
 class Pages(NamedTuple):
@@ -40,6 +42,8 @@ class Tally:
     name: str
     level: int | None
     figures: PoolStats
+    lengths: array[int] = field(default_factory=lambda: array("I"))
+    """those that are not in the figures yet"""
     values: array[float] = field(default_factory=lambda: array("d"))
     """share of a page that each page of a sample takes in compr_data_size"""
     costs: array[float] = field(default_factory=lambda: array("d"))
@@ -48,6 +52,18 @@ class Tally:
     """the sum of these shares, by owner"""
     compress_ns: list[int] = field(default_factory=list)
     decompress_ns: list[int] = field(default_factory=list)
+
+    def keep(self, lengths: array[int], store: PoolModel) -> None:
+        """Count what pages compress to."""
+        self.lengths += lengths
+        if len(self.lengths) > KEPT_MAX:
+            self.count(store)
+
+    def count(self, store: PoolModel) -> None:
+        """Bring the figures up to date."""
+        if self.lengths:
+            self.figures = store.join(self.figures, store.store(self.lengths))
+            self.lengths = array("I")
 
     def measure(self, pages: Pages, page_size: int, threads: int) -> array[int]:
         """What pages compress to, in their order."""
@@ -75,7 +91,7 @@ def timed_places(count: int, sample: Sample, timer: random.Random) -> Sequence[i
     """
     if not sample.census and sample.taken > sample.wave_size:
         return ()
-    expected = sample.source.pages if sample.census else sample.wave_size
+    expected = sample.pages if sample.census else sample.wave_size
     timed = min(count, -(-TIMED_PAGES * count // max(expected, 1)))
     return [timer.randrange(i * count // timed, (i + 1) * count // timed) for i in range(timed)]
 
@@ -108,7 +124,8 @@ def finish(
     tally: Tally, store: PoolModel, sample: Sample, bounds: Callable[[array[float]], Interval]
 ) -> AlgorithmEstimate:
     """What the sums of a sample say of all pages."""
-    pages = sample.source.pages
+    pages = sample.pages
+    tally.count(store)
     if sample.census:
         mean = tally.figures.compression_ratio or 0.0
         ratio = Interval(mean, mean, mean)

@@ -9,6 +9,7 @@ import random
 import re
 import subprocess
 import sys
+from array import array
 from pathlib import Path
 
 import pytest
@@ -163,7 +164,7 @@ def test_times_are_those_of_all_pages_not_of_the_heads_of_records(records, monke
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_lengths_stay_with_their_pages_where_some_are_timed(records, threads, monkeypatch):
-    lengths = []
+    lengths = array("I")
     measure = tally.Tally.measure
 
     def spy(*args):
@@ -579,7 +580,7 @@ def test_standard_input_is_a_source(corpus):
     assert cat.wait() == 0
     said = json.loads(done.stdout)
     assert said["pages"] == 24_000
-    assert 11_000 < said["sampled"] < 11_200
+    assert 10_000 < said["sampled"] < 10_200
     assert done.stderr == ""
 
 
