@@ -81,18 +81,18 @@ def remedy(err: OSError) -> str:
     return "name a file of text" if err.errno in (errno.EINVAL, errno.EFBIG) else ""
 
 
+def _opened(path: str, _flags: int) -> int:
+    return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
 def read_file(path: str) -> str:
     """Read a file of text, or another that ends soon: nothing else must hold a boot up.
 
     Raises:
         OSError: EINVAL a pipe, a socket, a block device; EFBIG it goes on and on.
     """
-    with open(
-        os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC),
-        encoding="utf-8",
-        errors="surrogateescape",
-        newline="",
-    ) as file:
+    # An opener's descriptor is open()'s own: of one given, none closes a folder's.
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="", opener=_opened) as file:
         mode = os.fstat(file.fileno()).st_mode
         if S_ISFIFO(mode) or S_ISSOCK(mode) or S_ISBLK(mode):
             raise OSError(errno.EINVAL, "not a file", path)

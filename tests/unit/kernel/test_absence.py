@@ -198,9 +198,11 @@ def test_what_cannot_be_read_is_told(root: Path, what: str) -> None:
     look, path, kind, absent = LOOKS[what]
     assert look(root) == absent
     spoil(root, path, kind)
+    before = os.listdir("/proc/self/fd")
     with pytest.raises(OSError) as caught:
         look(root)
     assert caught.value.errno in (errno.EISDIR, errno.ELOOP)
+    assert os.listdir("/proc/self/fd") == before
 
 
 def test_what_cannot_be_told_of_a_busy_device_hides_no_refusal(root: Path) -> None:
