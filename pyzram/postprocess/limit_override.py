@@ -15,10 +15,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..device.key import key_of
 from ..errors import ZramError, from_errno
 from ..kernel import state_files
 from ..kernel.parse import BD_UNIT
-from ..kernel.sysfs import read_text
+from ..kernel.sysfs import read_value
 from ..limits import PAGE_SIZE
 
 if TYPE_CHECKING:
@@ -97,13 +98,8 @@ def _path(device: Zram) -> str:
 
 def _identity(device: Zram) -> str:
     """What tells this device from others that had or get its number."""
-    words = []
-    for path in (device.sysfs.path("proc/sys/kernel/random/boot_id"), f"{device.path}/diskseq"):
-        try:
-            words.append(read_text(path).strip())
-        except FileNotFoundError:
-            words.append("-")  # diskseq is from 5.15
-    return " ".join(words)
+    boot = read_value(device.sysfs.path("proc/sys/kernel/random/boot_id")) or "-"
+    return f"{boot} {key_of(device)}"
 
 
 def _write_down(device: Zram, override: LimitOverride) -> None:

@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: MIT
 """When pages were last used, kept beyond recompression, which makes the kernel forget it.
 
-Two bytes a page, in units of 64 s since boot, in pieces of 4096 pages that hold anything. Two bytes
-go round in 48 days: of the times that a number may stand for, the latest that has been is meant,
-so that a page may be taken for younger than it is, but never for older. Times of the kernel may
-be cut to whole seconds (7.x), and are rounded up here for the same reason.
+Two bytes a page, in units of 64 s since boot, in pieces of 4096 pages that hold anything. Fifteen
+bits go round in 24 days: of the times that a number may stand for, the latest that has been is
+meant, so that a page may be taken for younger than it is, but never for older. Times of the kernel
+may be cut to whole seconds (7.x), and are rounded up here for the same reason.
+
+What was noted stands only if our own recompression made the kernel forget, right after it was
+noted. A page that somebody else has recompressed is as young as when that was seen first, for it
+may have been stored just before. Only one that we recompressed, and that was then stored anew and
+recompressed by somebody else, all between two of our own runs, keeps its former time: nothing that
+the kernel tells is different then.
 """
 
 from __future__ import annotations
@@ -15,14 +21,16 @@ from typing import TYPE_CHECKING
 from ..device.block_state import SLOT_FLAGS, slots, slots_within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from ..device.zram import Zram
 
 PIECE = 4096
 UNIT = 64
-TURN = 0xFFFF
+TURN = 0x7FFF
 """Units until the numbers begin again; 0 is for what is not known."""
+KEPT = 0x8000
+"""That the kernel has forgotten it by our doing, and the number counts in its place."""
 SAME, GONE, HUGE = SLOT_FLAGS["same"], SLOT_FLAGS["written_back"], SLOT_FLAGS["huge"]
 DONE = SLOT_FLAGS["recompressed"] | SLOT_FLAGS["incompressible"]
 TRIED = SAME | GONE | DONE
@@ -34,29 +42,47 @@ class Ages:
     Synchronization: one thread at a time.
     """
 
-    def __init__(self, began: float) -> None:
+    def __init__(self) -> None:
         self._pieces: dict[int, array[int]] = {}
-        self._began = began
-        """CLOCK_BOOTTIME when it began to keep them: what it does not know is as young."""
 
-    def remember(self, device: Zram, since: float = 0.0, huge: bool = False) -> tuple[int, int]:
+    def remember(
+        self, device: Zram, clock: Callable[[], float], since: float = 0.0, huge: bool = False
+    ) -> tuple[int, int]:
         """Take note of the times that the kernel knows now; before each recompression.
 
-        Returns how many pages were not used since then (CLOCK_BOOTTIME) and were never tried, and
-        how many flags there are of those that were: recompressed, or found to gain nothing by it.
+        ``clock`` and ``since`` are CLOCK_BOOTTIME. Returns how many pages were not used since then
+        and were never tried, and how many flags there are of those that were: recompressed, or
+        found to gain nothing by it.
         """
         untried = tried = 0
         for place, accessed, flags in slots(device):
             if flags & DONE:
                 tried += 2 if flags & DONE == DONE else 1
+            piece = self._pieces.get(place // PIECE)
+            if piece is None:
+                piece = self._pieces[place // PIECE] = array("H", bytes(2 * PIECE))
             if accessed:
                 if accessed / 1e6 <= since and not flags & TRIED and (flags & HUGE or not huge):
                     untried += 1
-                piece = self._pieces.get(place // PIECE)
-                if piece is None:
-                    piece = self._pieces[place // PIECE] = array("H", bytes(2 * PIECE))
                 piece[place % PIECE] = _number(accessed // (UNIT * 1_000_000) + 1)
+            elif not piece[place % PIECE] & KEPT:
+                piece[place % PIECE] = KEPT | _number(int(clock() // UNIT) + 1)
         return untried, tried
+
+    def keep(self, device: Zram) -> int:
+        """Let stand what was noted of pages that the kernel has forgotten; after recompression.
+
+        Returns how many flags there are now, as :meth:`remember`.
+        """
+        tried = 0
+        for place, accessed, flags in slots(device):
+            if flags & DONE:
+                tried += 2 if flags & DONE == DONE else 1
+            if not accessed:
+                piece = self._pieces.get(place // PIECE)
+                if piece is not None and piece[place % PIECE]:
+                    piece[place % PIECE] |= KEPT
+        return tried
 
     def used(self, place: int, accessed: int, now: float) -> float:
         """When a page was last used at the latest, in seconds of CLOCK_BOOTTIME, as ``now``."""
@@ -64,10 +90,10 @@ class Ages:
             return accessed // 1_000_000 + 1.0
         piece = self._pieces.get(place // PIECE)
         number = piece[place % PIECE] if piece else 0
-        if not number:
-            return self._began
+        if not number & KEPT:
+            return now
         units = int(now // UNIT) + 1
-        return float((units - (_number(units) - number) % TURN) * UNIT)
+        return float((units - (_number(units) - (number & TURN)) % TURN) * UNIT)
 
     def candidates(
         self, device: Zram, now: float, floor: float, oldest: float, pages: int, huge: bool

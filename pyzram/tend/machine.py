@@ -8,8 +8,10 @@ import time
 from typing import NamedTuple
 
 from ..kernel.parse import parse_meminfo
-from ..kernel.sysfs import Sysfs
+from ..kernel.sysfs import Sysfs, read_value
 from .ledger import Clock
+
+BOOT_ID = "proc/sys/kernel/random/boot_id"
 
 
 class Clocks:
@@ -73,36 +75,51 @@ def read_counters(sysfs: Sysfs) -> dict[str, int]:
     return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2}
 
 
-def read_battery(sysfs: Sysfs) -> float | None:
-    """Percent of the emptiest battery of the machine that is being used up; ``None`` on mains."""
+class Battery(NamedTuple):
+    """What the machine runs on."""
+
+    percent: float | None = None
+    """Of the emptiest battery that is being used up; ``None`` on mains."""
+    error: str = ""
+    """Why that cannot be told."""
+
+
+def read_battery(sysfs: Sysfs) -> Battery:
+    """Look at the batteries of the machine (Documentation/ABI/testing/sysfs-class-power)."""
     folder = sysfs.path("sys/class/power_supply")
+    percent = None
+    at = folder
     try:
-        names = os.listdir(folder)
-    except OSError:
-        return None
-    found = []
-    for name in names:
+        for name in sorted(os.listdir(folder)):
 
-        def word(attribute: str, supply: str = name) -> str:
-            try:
-                return sysfs.read(f"sys/class/power_supply/{supply}/{attribute}").strip()
-            except OSError:
-                return ""
+            def word(attribute: str, supply: str = name) -> str:
+                nonlocal at
+                at = f"{folder}/{supply}/{attribute}"
+                return read_value(at)
 
-        # scope Device is a mouse's or a headset's own.
-        if word("type") == "Battery" and word("scope") != "Device":
-            capacity = word("capacity")
-            if word("status") == "Discharging" and capacity.isdigit():
-                found.append(float(capacity))
-    return min(found, default=None)
+            # scope Device is a mouse's or a headset's own.
+            if word("type") != "Battery" or word("scope") == "Device":
+                continue
+            if word("status") == "Discharging":
+                capacity = word("capacity")
+                if not capacity.isdecimal():
+                    return Battery(error=f"{at}: no percentage")
+                percent = min(float(capacity), 100.0 if percent is None else percent)
+    except FileNotFoundError:
+        pass
+    except OSError as err:
+        return Battery(error=f"{at}: {os.strerror(err.errno or 0)}")
+    return Battery(percent)
 
 
-def read_clock(sysfs: Sysfs, clocks: Clocks) -> Clock:
-    """The time for the ledger."""
-    try:
-        boot = sysfs.read("proc/sys/kernel/random/boot_id").strip()
-    except OSError:
-        boot = "unknown"
+def read_clock(sysfs: Sysfs, clocks: Clocks, boot: str = "") -> Clock:
+    """The time for the ledger; ``boot`` is what it was before, for it stays while this runs.
+
+    Raises:
+        ZramOSError: the kernel does not say which start of the machine this is.
+    """
+    # Where it has no such number, no start is taken for another one.
+    boot = boot or read_value(sysfs.path(BOOT_ID)) or f"unknown-{os.urandom(8).hex()}"
     trusted = any(
         os.path.exists(sysfs.path(path))
         for path in ("sys/class/rtc/rtc0", "run/systemd/timesync/synchronized")

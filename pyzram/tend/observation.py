@@ -74,6 +74,8 @@ class Observation(NamedTuple):
     """``some`` or ``full`` if a PSI trigger fired since the last look."""
     battery: float | None = None
     """Percent, while it is being used up; ``None`` on mains."""
+    battery_error: str = ""
+    """Why it cannot be told whether one is being used up, or how full it is."""
     started: float = -math.inf
     """When this daemon began."""
     resumed: float = -math.inf

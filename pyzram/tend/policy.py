@@ -187,6 +187,8 @@ def _fade(seconds: float) -> float:
 
 def _held(seen: Observation, state: State) -> tuple[str, bool]:
     """Why nothing may be done, or an empty text; and whether the battery is low."""
+    if seen.battery_error:
+        return f"the battery cannot be read: {seen.battery_error}", state.low_battery
     low = seen.battery is not None and seen.battery <= BATTERY_LOW * (
         1.2 if state.low_battery else 1.0
     )

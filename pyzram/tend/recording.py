@@ -48,7 +48,7 @@ def row(sysfs: Sysfs, clocks: Clocks, ages: bool = True) -> dict[str, object]:
         "total": total,
         "available": available,
         "stalled": memory and round(memory.total, 3),
-        "battery": read_battery(sysfs),
+        "battery": read_battery(sysfs).percent,
         "pages": [counters.get(name, 0) for name in COUNTERS],
         "devices": found,
     }

@@ -8,7 +8,8 @@ import os
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ..device.backing import in_steps
-from ..device.block_state import path_of, summary
+from ..device.block_state import path_of
+from ..device.key import key_of
 from ..device.zram import Zram
 from ..errors import DeviceBusyError, DeviceNotFoundError, UnsupportedError, ZramError
 from ..kernel.holders import block_size
@@ -66,10 +67,10 @@ class Worker(Protocol):
 class _Tended:
     """What is known of one device from look to look."""
 
-    def __init__(self, device: Zram, key: str, boottime: float) -> None:
+    def __init__(self, device: Zram, key: str) -> None:
         self.device = device
         self.key = key
-        self.ages = Ages(boottime)
+        self.ages = Ages()
         self.medium: Medium | None = None
         self.backing: str | None = None
         self.free_total = 0
@@ -151,12 +152,13 @@ class Tender:
         """See how things are."""
         self._notice_sleep()
         now = self.clocks.awake()
-        self.ledger.advance(read_clock(self.sysfs, self.clocks))
+        self.ledger.advance(read_clock(self.sysfs, self.clocks, self.ledger.clock.boot))
         total, available = read_memory(self.sysfs)
         memory = pressure_of(self.sysfs, "memory")
         io, cpu = pressure_of(self.sysfs, "io"), pressure_of(self.sysfs, "cpu")
         tended = self._enumerate()
         found = tuple(seen for one in tended if (seen := self._look_at(one)) is not None)
+        battery = read_battery(self.sysfs)
         counters = read_counters(self.sysfs)
         flash = sum(seen.bd_reads // PAGE_SIZE for seen in found)
         waited = max(0, counters.get("pswpin", 0) - flash) * SWAP_IN
@@ -177,7 +179,8 @@ class Tender:
             waited=waited,
             scanning=self._scanning(now, counters),
             trigger=trigger,
-            battery=read_battery(self.sysfs),
+            battery=battery.percent,
+            battery_error=battery.error,
             started=self._started,
             resumed=self._resumed,
             devices=found,
@@ -237,11 +240,7 @@ class Tender:
                 device = Zram(number, sysfs=self.sysfs)
             except DeviceNotFoundError:
                 continue
-            try:
-                key = device.read("diskseq")
-            except UnsupportedError:
-                key = device.name  # before 5.15
-            found.append(_Tended(device, key, self.clocks.boottime()))
+            found.append(_Tended(device, key_of(device)))
         for one in before.values():
             one.device.close()
         self._known = {one.key: one for one in found}
@@ -436,7 +435,7 @@ class Tender:
             marks, one.marked = writes and one.aged, None
         if one.tells_ages:
             # That nothing is old enough yet says nothing about what there is to gain.
-            untried, tried = one.ages.remember(one.device, since, action.huge)
+            untried, tried = one.ages.remember(one.device, self.clocks.boottime, since, action.huge)
             if not untried:
                 return
         if age < self.clocks.boottime() - 2:
@@ -447,7 +446,7 @@ class Tender:
                 None if marks else age,
                 min(action.seconds, RECOMPRESS_SECONDS),
             )
-            now = max(0, _tried(one.device) - tried) if one.tells_ages else None
+            now = max(0, one.ages.keep(one.device) - tried) if one.tells_ages else None
             found = gain(before, one.device.read_mm_stat(), now, action.huge)
             if found is not None and (one.gain is None or found > one.gain):
                 one.gain = found
@@ -461,12 +460,6 @@ class Tender:
 def _at_least(age: float) -> int:
     """What to give a kernel that counts in whole seconds, cut off, for pages of this age."""
     return math.ceil(age) + 1
-
-
-def _tried(device: Zram) -> int:
-    """How many pages have been recompressed, or were found to gain nothing by it."""
-    flags = summary(device).flags
-    return flags.get("recompressed", 0) + flags.get("incompressible", 0)
 
 
 def gain(before: MmStat, after: MmStat, tried: int | None, huge: bool) -> float | None:

@@ -7,7 +7,6 @@ import errno
 import os
 import signal
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -34,6 +33,7 @@ class Kernel:
     def __init__(self, path: str, *, idle: int = 0, small: int = 0) -> None:
         self.path = path
         self.sysfs = Sysfs(path)
+        self.diskseq = 5
         self.idle = idle
         self.written = 0
         self.room = 1 << 30
@@ -43,6 +43,9 @@ class Kernel:
         # Pages that recompression makes smaller, by their place, and those it tries in vain.
         self.stored = list(range(1000))
         self.gains = {place for place in range(1000) if place >= 1000 - small}
+
+    def read_diskseq(self) -> int:
+        return self.diskseq
 
     def read_disksize(self) -> int:
         return 1 << 30
@@ -222,13 +225,11 @@ def test_a_limit_set_by_somebody_after_the_kill_stays(kernel, monkeypatch):
 
 
 def test_the_record_of_a_device_that_had_the_number_before_is_not_used(kernel, monkeypatch):
-    diskseq = Path(kernel.path, "diskseq")
-    diskseq.write_text("5\n")
     with monkeypatch.context() as patched:
         kill_after(4, kernel, patched)
         with pytest.raises(KilledError):
             writeback.writeback_pages(kernel)
-    diskseq.write_text("6\n")
+    kernel.diskseq = 6
     kernel.limit, kernel.enabled = 12 * UNITS, True
     writeback.writeback_pages(kernel, limit=0)
     assert (kernel.limit, kernel.enabled) == (12 * UNITS, True)

@@ -66,6 +66,7 @@ observations = st.builds(
     scanning=st.floats(0, 1e5),
     trigger=st.sampled_from(["", "some", "full"]),
     battery=st.none() | percent,
+    battery_error=st.sampled_from(["", "", "BAT0/capacity: Input/output error"]),
     started=st.floats(0, 1e7),
     resumed=st.floats(0, 1e7) | st.just(-math.inf),
     devices=st.lists(devices, max_size=3).map(
@@ -160,7 +161,7 @@ def test_more_pressure_never_means_less(seen, some10, more10, some300, more300, 
     calm = seen._replace(
         some10=min(some10, more10), some300=min(some300, more300), full10=0.0, trigger="",
         available=max(seen.available, less), waited=0.0, stalled=0.0, started=-math.inf,
-        resumed=-math.inf, battery=None,
+        resumed=-math.inf, battery=None, battery_error="",
     )  # fmt: skip
     hard = calm._replace(
         some10=max(some10, more10), some300=max(some300, more300),
@@ -268,6 +269,15 @@ def test_battery_holds_until_it_is_well_charged():
     assert decide(machine(battery=23.9), low.state).state.mode == HELD
     assert decide(machine(battery=24.1), low.state).state.mode == CALM
     assert decide(machine(battery=None), low.state).state.mode == CALM
+
+
+def test_a_battery_that_cannot_be_read_holds_and_is_told():
+    unread = machine(battery_error="BAT0/status: Input/output error")
+    held = decide(unread, State(low_battery=True))
+    assert (held.state.mode, held.actions) == (HELD, ())
+    assert held.reasons == ("the battery cannot be read: BAT0/status: Input/output error",)
+    assert held.state.low_battery  # which is left as it was
+    assert decide(machine(battery=24.1), held.state).state.mode == CALM
 
 
 def test_battery_halves_the_budget_and_calm_recompression_waits():

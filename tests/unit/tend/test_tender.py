@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -407,13 +408,70 @@ def battery(root: Path, name: str, percent: int, status: str = "Discharging", sc
 
 def test_battery_of_a_mouse_and_a_charging_one_do_not_count(tmp_path):
     sysfs = Sysfs(str(tmp_path))
-    assert read_battery(sysfs) is None
+    assert read_battery(sysfs) == (None, "")
     battery(tmp_path, "mouse", 5, scope="Device")
     battery(tmp_path, "BAT0", 9, status="Charging")
-    assert read_battery(sysfs) is None
+    assert read_battery(sysfs) == (None, "")
     battery(tmp_path, "BAT1", 70)
     battery(tmp_path, "BAT2", 60)
-    assert read_battery(sysfs) == 60
+    assert read_battery(sysfs) == (60, "")
+
+
+@pytest.mark.parametrize("attribute", ["type", "scope", "status", "capacity", ""])
+def test_a_battery_that_cannot_be_read_is_no_mains(machine, monkeypatch, attribute):
+    tending, writer = tender(machine, Watch())
+    battery(machine.root, "BAT0", 90)
+    at = str(machine.root / "sys/class/power_supply" / (f"BAT0/{attribute}" if attribute else ""))
+    name = "open" if attribute else "listdir"
+    real = getattr(os, name)
+
+    def fails(path, *words, **more):
+        if str(path).rstrip("/") == at.rstrip("/"):
+            raise OSError(errno.EIO, "Input/output error", path)
+        return real(path, *words, **more)
+
+    monkeypatch.setattr(os, name, fails)
+    report = tending.round()
+    at = at.rstrip("/")
+    assert report.decision.reasons == (f"the battery cannot be read: {at}: Input/output error",)
+    assert report.decision.state.mode == "held"
+    monkeypatch.undo()
+    if attribute != "scope":
+        # And what one that is used up does not tell is not taken for a full one, or an empty one.
+        (machine.root / "sys/class/power_supply/BAT0/capacity").write_text("\n")
+        assert tending.round().decision.reasons[0].endswith("BAT0/capacity: no percentage")
+    assert writer.steps == []
+
+
+def test_which_start_of_the_machine_this_is_must_be_told(machine, monkeypatch):
+    sysfs, boot = Sysfs(str(machine.root)), machine.root / "proc/sys/kernel/random/boot_id"
+    real = os.open
+
+    def fails(path, *words, **more):
+        if str(path) == str(boot):
+            raise OSError(errno.EIO, "Input/output error", path)
+        return real(path, *words, **more)
+
+    boot.parent.mkdir(parents=True, exist_ok=True)
+    boot.write_text("1-2\n")
+    assert read_clock(sysfs, Watch()).boot == "1-2"
+    monkeypatch.setattr(os, "open", fails)
+    with pytest.raises(ZramOSError, match="boot_id") as caught:
+        read_clock(sysfs, Watch())
+    assert caught.value.errno == errno.EIO
+    assert read_clock(sysfs, Watch(), "1-2").boot == "1-2"  # it is known by then
+    monkeypatch.undo()
+    boot.unlink()
+    # Where there is none, no two starts are the same: all is charged again.
+    assert read_clock(sysfs, Watch()).boot != read_clock(sysfs, Watch()).boot
+
+
+def test_before_5_15_a_device_is_known_by_its_directory(machine):
+    machine.attribute("diskseq").unlink()
+    tending, _ = tender(machine, Watch())
+    (seen,) = tending.look().devices
+    directory = os.stat(machine.root / "sys/block/zram0")
+    assert seen.key == f"ino-{directory.st_ino}"
 
 
 def test_failing_medium_is_charged_for_nothing_and_left_alone(machine, capsys):
@@ -580,13 +638,59 @@ def test_pages_recompressed_keep_their_age(machine):
     tending, _ = tender(machine, watch)
     tending.look()
     (one,) = tending._known.values()
-    one.ages.remember(one.device)
+    one.ages.remember(one.device, watch.boottime)
     state = machine.root / "sys/kernel/debug/zram/zram0/block_state"
     state.write_text("".join(f"{place:12} {0:12}.000000 ....r.\n" for place in range(13000)))
+    one.ages.keep(one.device)
     action = WriteBack("zram0", 48 * HOUR, 1 << 30, 48 * HOUR)
     pieces = tending._pieces(one, action, 1 << 30)
     places = {p for piece in pieces for a, b in piece for p in range(a, b + 1)}
     assert places == set(range(10000))  # the young ones, and those never seen before, are not old
+
+
+def test_pages_that_somebody_else_recompressed_are_as_young_as_when_that_is_seen(machine):
+    """They may have been stored just before, and what was noted is of what was there then."""
+    watch = Watch()
+    tending, _ = tender(machine, watch)
+    tending.look()
+    (one,) = tending._known.values()
+    state = machine.root / "sys/kernel/debug/zram/zram0/block_state"
+
+    def old(floor: float) -> int:
+        now = watch.boottime()
+        ranges = one.ages.candidates(one.device, now, floor, floor, 1 << 20, huge=False)
+        return sum(last - first + 1 for first, last in ranges)
+
+    one.ages.remember(one.device, watch.boottime)
+    assert old(48 * HOUR) == 10000
+    state.write_text("".join(f"{place:12} {0:12}.000000 ....r.\n" for place in range(13000)))
+    assert old(60.0) == 0
+    watch.now += HOUR
+    one.ages.remember(one.device, watch.boottime)  # before a recompression that finds nothing
+    one.ages.keep(one.device)
+    assert old(60.0) == 0
+    watch.now += 3 * HOUR
+    one.ages.remember(one.device, watch.boottime)
+    assert (old(3 * HOUR - 128), old(3 * HOUR + 1)) == (13000, 0)
+
+
+def test_pages_used_since_they_were_recompressed_lose_what_was_kept(machine):
+    watch = Watch()
+    tending, _ = tender(machine, watch)
+    tending.look()
+    (one,) = tending._known.values()
+    state = machine.root / "sys/kernel/debug/zram/zram0/block_state"
+    forgotten = f"{0:12} {0:12}.000000 ....r.\n"
+    one.ages.remember(one.device, watch.boottime)
+    state.write_text(forgotten)
+    one.ages.keep(one.device)
+    assert one.ages.used(0, 0, watch.boottime()) == pytest.approx(800000, abs=64)
+    state.write_text(f"{0:12} {999990:12}.000000 ......\n")
+    one.ages.remember(one.device, watch.boottime)
+    state.write_text(forgotten)
+    assert one.ages.used(0, 0, watch.boottime()) == watch.boottime()
+    one.ages.keep(one.device)
+    assert one.ages.used(0, 0, watch.boottime()) >= 999990
 
 
 def recompressing(machine, writer, pages, freed):
@@ -659,8 +763,8 @@ def test_recompression_reads_the_pages_once_before_and_once_after(machine, monke
 
 
 def test_ages_are_kept_however_long_the_machine_runs(machine):
-    """Two bytes hold 48 days: a page of the fiftieth day is no older than it is."""
-    tending, _ = tender(machine, Watch())
+    """The numbers hold 24 days: a page of the fiftieth day is no older than it is."""
+    tending, _ = tender(machine, watch := Watch())
     tending.look()
     (one,) = tending._known.values()
     day = 24 * HOUR
@@ -676,8 +780,9 @@ def test_ages_are_kept_however_long_the_machine_runs(machine):
         )
 
     write(forgotten=False)
-    one.ages.remember(one.device)
+    one.ages.remember(one.device, watch.boottime)
     write(forgotten=True)
+    one.ages.keep(one.device)
     now = 60.0 * day + 60
     for floor, old in ((day, [2]), (2 * HOUR, [1, 2]), (200, [1, 2])):
         ranges = one.ages.candidates(one.device, now, floor, floor, 99, huge=False)
