@@ -4,16 +4,16 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import dataclass, field
-
-from pyzram.config.imported import Imported, RefusedFileError
-from pyzram.config.importer import import_files
-from pyzram.config.parser import Config, ConfigError, parse_config
+from pathlib import Path
 
 from .generator import Device, Root
+from .planned import Planned, plan
 
 PAGE = 4096
 MAIN = "/etc/systemd/zram-generator.conf"
+PLACES = ("/usr/lib", "/usr/local/lib", "/etc", "/run")
 # What the import says of an expression that is in the way of some hosts only: not of those that
 # host-memory-limit excludes.
 LATER = "makes no device where "
@@ -66,43 +66,49 @@ class Count:
 
 
 def compare(root: Root, files: str | dict[str, str], ram_kib: int = 8 << 20) -> Count:
-    """Let both make what they make of a configuration."""
+    """Let both make what they make of a configuration: ours by its commands."""
     if isinstance(files, str):
         files = {MAIN: files}
     answer = root.ask(files, ram_kib)
+    ours = plan(root.ours, _operands(root.ours, files), ram_kib << 10)
     count = Count(files=len(files))
-    refused = found = config = None
-    try:
-        found = import_files(list(files.items()))
-        config = parse_config(found.text(), "ours", ram=ram_kib << 10, cpus=4)
-    except (RefusedFileError, ConfigError) as err:
-        refused = err
-    if answer.status or refused is not None:
+    if answer.status or ours.devices is None:
         count.values += 1
-        said = found.lost if found is not None else []
-        if answer.status and refused is not None:
+        refused = ours.devices is None
+        if answer.status and refused:
             count.equal += 1
-        elif isinstance(refused, ConfigError) or any(LATER in line for line in said):
+        elif not ours.imported and (refused or any(LATER in line for line in ours.told)):
             count.told += 1  # what it would start with is refused or named, with the reason
         else:
-            count.different.append(f"theirs {answer.said[-200:]!r}, ours {refused!r}")
+            count.different.append(f"theirs {answer.said[-200:]!r}, ours {ours.told!r}")
         return count
-    assert found is not None and config is not None
     theirs = sorted(answer.devices.values(), key=lambda device: device.number)
-    _devices(count, root, theirs, found, config)
+    _devices(count, root, theirs, ours)
     return count
 
 
-def _devices(
-    count: Count, root: Root, theirs: list[Device], found: Imported, config: Config
-) -> None:
-    told = found.lost
+def _operands(folder: Path, files: dict[str, str]) -> list[str]:
+    """Lay the files out; the command is given the places, and the order is its business."""
+    base = folder / "theirs"
+    shutil.rmtree(base, ignore_errors=True)
+    for name, text in files.items():
+        path = base / name.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    # From the weakest place to the strongest, a main file first.
+    drop_ins = [f"{base}{place}/systemd/zram-generator.conf.d" for place in PLACES]
+    return [f"{base}{MAIN}", *(path for path in drop_ins if Path(path).is_dir())]
+
+
+def _devices(count: Count, root: Root, theirs: list[Device], found: Planned) -> None:
+    told = found.told
     less = any(word in line for word in ("left out", "not one of a device") for line in told)
+    assert found.devices is not None
     # One that is left out at the import, with a word, is no difference to be told again.
-    count.value("devices", len(theirs), len(theirs) if less else len(config.devices), told)
-    if len(theirs) != len(config.devices):
+    count.value("devices", len(theirs), len(theirs) if less else len(found.devices), told)
+    if len(theirs) != len(found.devices):
         return
-    for device, ours in zip(theirs, config.devices, strict=True):
+    for device, ours in zip(theirs, found.devices, strict=True):
         written, _ = root.set_up(device.number)
         swap = device.unit.endswith(".swap")
         unit = _settings(device.units[device.unit])
@@ -132,7 +138,9 @@ def _devices(
         )
         count.value("backing_dev", written.get("backing_dev", ""), ours.backing_dev or "", told)
         options = {
-            word for word in unit.get("Options", "").split(",") if word not in ("", "defaults")
+            re.sub(r"^(X-mount\.mode=)0+(?=\d)", r"\1", word)  # of octal digits
+            for word in unit.get("Options", "").split(",")
+            if word not in ("", "defaults")
         }
         if swap:
             count.value("priority", unit["Priority"], str(ours.priority), told)

@@ -151,6 +151,42 @@ compression-algorithm = 'lz4'
 zram-size = 16
 compression-algorithm = zstd
 """,
+    "[zram0]\nmemory-limit=none\nhost-memory-limit=100\n",
+    "[zram0]\nhost-memory-limit=100\nmemory-limit=none\n",
+    "[zram0]\nhost-memory-limit=7000\n[zram1]\nhost-memory-limit=9000\nzram-size=96\n",
+    "[zram0]\nzram-size=64\nzram-resident-limit=128\n",
+    "[zram0]\nzram-size=64\nzram-resident-limit=min(ram/100, 16.7)\n",
+    "[zram0]\nzram-size=64\nzram-resident-limit=-1\n",
+    "[zram0]\nzram-size=64\nswap-priority=0\noptions=discard=once\n",
+    "[zram0]\nzram-size=64\nswap-priority=32767\noptions=defaults\n",
+    "[zram0]\nzram-size=64\nswap-priority=-0\n",
+    "[zram0]\ncompression-algorithm=deflate lz4hc lzo 842 zstd\nzram-size=32\n",
+    "[zram0]\ncompression-algorithm=lz4hc(level=12)\nzram-size=32\n",
+    "[zram0]\ncompression-algorithm=lz4(level=99999999999)\nzram-size=32\n",
+    "[zram0]\ncompression-algorithm=zstd(level=3\nzram-size=32\n",
+    "[zram0]\ncompression-algorithm = zstd(), lz4\nzram-size=32\n",
+    "[zram0]\ncompression-algorithm = ZSTD\nzram-size=32\n",
+    "[zram0]\ncompression-algorithm = kernel lz4\nzram-size=32\n",
+    "[zram0]\nmount-point=/srv/été\nfs-type=ext4\nzram-size=32\n",
+    "[zram0]\nmount-point=/srv/50%\nzram-size=32\n",
+    '[zram0]\nmount-point=/srv/$x"y\nzram-size=32\n',
+    "[zram0]\nmount-point=//srv\nzram-size=32\n",
+    "[zram0]\nmount-point=/srv/.\nzram-size=32\n[zram1]\nmount-point=/srv2\nzram-size=33\n",
+    "[zram0]\nmount-point=/srv\noptions=X-mount.mode=0750,nosuid,,nodev\nzram-size=32\n",
+    "[zram0]\nmount-point=/srv\noptions=X-mount.mode=u+rwx\nzram-size=32\n",
+    "[zram0]\nmount-point=/srv\nfs-type=xfs\noptions=discard\nzram-size=400\n",
+    "[zram0]\nmount-point=/srv\nfs-type=f2fs\noptions=nodiscard\nzram-size=400\n",
+    "[zram0]\nmount-point=/srv\nswap-priority=5\nzram-size=32\n",
+    "[zram0]\nfs-type=swap\nswap-priority=5\nzram-size=32\n",
+    "[zram0]\nwriteback-device=/dev/disk/by-partlabel/spare\nzram-size=32\n",
+    "[zram0]\nwriteback-device=/dev/sdz\n[zram1]\nwriteback-device=/dev/sdy\nzram-size=7\n",
+    """# memory of a laptop
+[zram0]
+zram-size = ram < 2048 && ram || (ram - 2048) / 2 + 2048
+swap-priority = 180
+compression-algorithm = lz4 zstd(level=10) (type=huge)
+writeback-device = /dev/nvme9n1p9
+""",
 ]
 
 EXPRESSIONS = [

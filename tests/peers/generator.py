@@ -81,6 +81,8 @@ class Root:
     def __init__(self, folder: Path, suite: str = SUITES[0]) -> None:
         self.folder = folder
         self.suite = suite
+        self.ours = folder.with_name(f"{folder.name}-ours")
+        self.ours.mkdir()
         source = package(suite)
         loader = next(source.glob("**/lib/*/ld-linux*.so.*"), None)
         program = next(source.glob("**/system-generators/zram-generator"), None)
