@@ -92,7 +92,7 @@ def _read(
             if not entry.key:
                 found.lose(place, f"section [{entry.section}]: not one of a device")
         elif not entry.key:
-            sections.setdefault(number, {})
+            sections.setdefault(number, {"": ("", f"{place}: zram{number}")})
         elif entry.key in KEYS:
             if why := _wrong(entry.key, entry.value):
                 raise _refused(f"{place}: zram{number}: {entry.key}", why)
@@ -160,6 +160,7 @@ class _Device:
         sections: Iterable[Section],
     ) -> None:
         self.found = found
+        found.read = {key: place for key, (_, place) in section.items()}
         self.number = number
         self.index = index
         self.section = section
@@ -173,13 +174,10 @@ class _Device:
         return self.section.get(key, ("", ""))[1]
 
     def add(self, name: str, value: str, key: str = "") -> None:
-        variable = f"{name}_{self.index}"
-        self.found.add(variable, value)
-        if place := self.place(key):
-            self.found.places[variable] = place
+        self.found.add(f"{name}_{self.index}", value, key)
 
     def lose(self, key: str, why: str) -> None:
-        self.found.lose(self.place(key) or f"zram{self.number}", why)
+        self.found.lose(self.place(key) or self.place(""), why)
 
     def refuse(self, key: str, why: str) -> RefusedFileError:
         return _refused(self.place(key), why)
@@ -212,11 +210,11 @@ class _Device:
             self.lose(key, f"{why}, left out")
             return False
         if self.index != self.number:
-            self.found.lose(f"zram{self.number}", f"it is device {self.index} now")
+            self.lose("", f"it is device {self.index} now")
         old = (key for key in ("zram-fraction", "max-zram-size") if key in self.section)
         self.add("ZRAM_SIZE", size, next(old, "zram-size"))
         if limit != "none":
-            self.add("ZRAM_HOST_MEMORY_LIMIT", f"{int(limit)}M")
+            self.add("ZRAM_HOST_MEMORY_LIMIT", f"{int(limit)}M", "host-memory-limit")
         self.add("ZRAM_MEM_LIMIT", "" if resident == "0" else resident, "zram-resident-limit")
         self.algorithms()
         self.add("ZRAM_BACKING_DEV", self.text("writeback-device"), "writeback-device")
@@ -325,12 +323,13 @@ class _Device:
         discard = [word for word in options if word.split("=")[0] == "discard"]
         others = [word for word in options if word and word not in discard and word != "defaults"]
         if not point:
-            self.add("ZRAM_PRIORITY", str(int(self.text("swap-priority", "100"))))
+            priority = str(int(self.text("swap-priority", "100")))
+            self.add("ZRAM_PRIORITY", priority, "swap-priority")
             policy = discard[-1].partition("=")[2] or "both" if discard else "none"
             if policy not in ("none", "both", "once", "pages"):
                 self.lose("options", f"{discard[-1]!r} is no policy")
                 policy = "both"
-            self.add("ZRAM_DISCARD", policy)
+            self.add("ZRAM_DISCARD", policy, "options")
             for word in others:
                 self.lose("options", f"{word}: no such option for swap here")
             return
@@ -338,8 +337,8 @@ class _Device:
         discard = [word for word in discard if word == "discard"]
         self.add("ZRAM_MOUNT", point, "mount-point")
         self.add("ZRAM_FSTYPE", fstype or FSTYPE, "fs-type")
-        self.add("ZRAM_DISCARD", "yes" if discard else "no")
+        self.add("ZRAM_DISCARD", "yes" if discard else "no", "options")
         for word in [word for word in others if word.startswith("X-mount.mode=")]:
             others.remove(word)
-            self.add("ZRAM_MODE", word.partition("=")[2])
+            self.add("ZRAM_MODE", word.partition("=")[2], "options")
         self.add("ZRAM_MOUNT_OPTS", ",".join(others), "options")

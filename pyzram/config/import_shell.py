@@ -47,6 +47,7 @@ def translated(text: str, path: str) -> Imported | None:
         name, equals, value = line.removeprefix("export ").partition("=")
         if equals and name.isidentifier():
             values[name] = (problem.line, value.strip())
+    lines = {name: line for name, (line, _) in values.items()}
     for tool, known in NAMED.items():
         if any(name in values for name in known):
             raise InvalidValueError(f"{path}: looks like {tool}'s file, which cannot be imported")
@@ -56,6 +57,7 @@ def translated(text: str, path: str) -> Imported | None:
         for tool, variables, translate in TOOLS:
             if any(name in names for name in variables):
                 found = Imported(path, tool)
+                found.read = {name: f"line {line}: {name}" for name, line in lines.items()}
                 translate(found, values)
                 for name, (at, value) in values.items():
                     if value:
@@ -87,10 +89,10 @@ def _zram_tools(found: Imported, values: Values) -> None:
     """One device; PERCENT of the memory wins over SIZE in MiB."""
     percent, size = _take(found, values, "PERCENT"), _take(found, values, "SIZE", "256")
     found.count(1)
-    found.add("ZRAM_SIZE_0", f"{percent}%" if percent else f"{size}M")
+    found.add("ZRAM_SIZE_0", f"{percent}%" if percent else f"{size}M", "PERCENT", "SIZE")
     # Its start fails where the kernel lacks the algorithm.
-    found.add("ZRAM_ALGORITHM_0", _word(values, "ALGO", "lz4"))
-    found.add("ZRAM_PRIORITY_0", _take(found, values, "PRIORITY", "100"))
+    found.add("ZRAM_ALGORITHM_0", _word(values, "ALGO", "lz4"), "ALGO")
+    found.add("ZRAM_PRIORITY_0", _take(found, values, "PRIORITY", "100"), "PRIORITY")
 
 
 def _zramen(found: Imported, values: Values) -> None:
@@ -107,10 +109,11 @@ def _zramen(found: Imported, values: Values) -> None:
         algorithm = "lz4"
     found.count(1)
     # Rounded to the nearest there.
-    found.add("ZRAM_SIZE_0", f"min(mib(mib(ram)*{percent}/100 + 512K), {most}M)")
-    found.add("ZRAM_ALGORITHM_0", algorithm)
+    size = f"min(mib(mib(ram)*{percent}/100 + 512K), {most}M)"
+    found.add("ZRAM_SIZE_0", size, "ZRAM_SIZE", "ZRAM_MAX_SIZE")
+    found.add("ZRAM_ALGORITHM_0", algorithm, "ZRAM_COMP_ALGORITHM")
     priority = int(_take(found, values, "ZRAM_PRIORITY", str(SWAP_PRIORITY_MAX)))
-    found.add("ZRAM_PRIORITY_0", str(min(priority, SWAP_PRIORITY_MAX)))
+    found.add("ZRAM_PRIORITY_0", str(min(priority, SWAP_PRIORITY_MAX)), "ZRAM_PRIORITY")
     discard = _word(values, "ZRAMEN_SWAPON_DISCARD", "true")
     found.add("ZRAM_DISCARD_0", "both" if discard in ("true", "yes", "1") else "none")
     values.pop("ZRAMEN_QUIET", None)
@@ -140,12 +143,13 @@ def _systemd_swap(found: Imported, values: Values) -> None:
     if text:
         found.lose(at, f"zram_count: {text!r}: of one device on kernels newer than 4.7")
     found.count(1)
-    found.add("ZRAM_SIZE_0", size)
+    found.add("ZRAM_SIZE_0", size, "zram_size")
     # Its start fails where the kernel lacks the algorithm.
-    found.add("ZRAM_ALGORITHM_0", _bare(_word(values, "zram_alg", "zstd")))
+    found.add("ZRAM_ALGORITHM_0", _bare(_word(values, "zram_alg", "zstd")), "zram_alg")
     at, text = values.pop("zram_prio", (0, ""))
     values["zram_prio"] = at, _bare(text)
-    found.add("ZRAM_PRIORITY_0", _take(found, values, "zram_prio", str(SWAP_PRIORITY_MAX)))
+    priority = _take(found, values, "zram_prio", str(SWAP_PRIORITY_MAX))
+    found.add("ZRAM_PRIORITY_0", priority, "zram_prio")
     found.add("ZRAM_DISCARD_0", "both")
 
 
@@ -194,11 +198,11 @@ def _armbian(found: Imported, values: Values) -> None:
         return
     index = 0
     if swap == "true":
-        found.add("ZRAM_SIZE_0", f"{percent}%")
-        found.add("ZRAM_MEM_LIMIT_0", f"{limit}%")
-        found.add("ZRAM_ALGORITHM_0", with_fallback(preferred))
-        found.add("ZRAM_BACKING_DEV_0", backing)
-        found.add("ZRAM_PRIORITY_0", priority)
+        found.add("ZRAM_SIZE_0", f"{percent}%", "ZRAM_PERCENTAGE")
+        found.add("ZRAM_MEM_LIMIT_0", f"{limit}%", "MEM_LIMIT_PERCENTAGE")
+        found.add("ZRAM_ALGORITHM_0", with_fallback(preferred), "SWAP_ALGORITHM")
+        found.add("ZRAM_BACKING_DEV_0", backing, "ZRAM_BACKING_DEV")
+        found.add("ZRAM_PRIORITY_0", priority, "SWAP_PRIORITY")
         index = 1
     if wants_tmp == "true":
         try:
@@ -206,10 +210,10 @@ def _armbian(found: Imported, values: Values) -> None:
         except InvalidValueError as err:
             found.lose(tmp_at, f"TMP_SIZE: {err}, taken instead: 50%")
             tmp_size, bytes_of_tmp = "", 0
-        found.add(
-            f"ZRAM_SIZE_{index}", f"{bytes_of_tmp}B" if tmp_size.isdigit() else tmp_size or "50%"
-        )
-        found.add(f"ZRAM_ALGORITHM_{index}", with_fallback(tmp or preferred))
+        size = f"{bytes_of_tmp}B" if tmp_size.isdigit() else tmp_size or "50%"
+        found.add(f"ZRAM_SIZE_{index}", size, "TMP_SIZE")
+        named = with_fallback(tmp or preferred)
+        found.add(f"ZRAM_ALGORITHM_{index}", named, "TMP_ALGORITHM", "SWAP_ALGORITHM")
         found.add(f"ZRAM_MOUNT_{index}", "/tmp")
         found.add(f"ZRAM_MOUNT_OPTS_{index}", "nosuid")
         found.add(f"ZRAM_MODE_{index}", "1777")
@@ -229,7 +233,8 @@ def _dietpi(found: Imported, values: Values) -> None:
         found.count(0)
         return
     found.count(1)
-    found.add("ZRAM_SIZE_0", "mib(ram/2)" if size == "1" else f"{size}M")
+    size = "mib(ram/2)" if size == "1" else f"{size}M"
+    found.add("ZRAM_SIZE_0", size, "AUTO_SETUP_SWAPFILE_SIZE")
     found.add("ZRAM_ALGORITHM_0", "kernel")
     found.add("ZRAM_PRIORITY_0", "-1")
 

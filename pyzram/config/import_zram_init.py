@@ -55,10 +55,11 @@ def translated(text: str, path: str) -> Imported | None:
     """Translate the file; ``None`` where it is not zram-init's."""
     found = Imported(path, TOOL)
     values = _values(found, text)
+    found.read = {name: f"line {line}: {name}" for name, (line, _) in values.items()}
     if not any(name.rstrip("0123456789") in STEMS or name in GLOBALS for name in values):
         return None
     for ours, theirs in (("LOAD_ON_START", "load_on_start"), ("UNLOAD_ON_STOP", "unload_on_stop")):
-        found.add(ours, values.pop(theirs, (0, ""))[1])
+        found.add(ours, values.pop(theirs, (0, ""))[1], theirs)
     line, count = values.pop("num_devices", (0, ""))
     if not count:
         found.lose(line, "without num_devices, zram-init makes no device")
@@ -66,17 +67,18 @@ def translated(text: str, path: str) -> Imported | None:
         found.lose(line, f"num_devices: {count[:20]!r} does not count devices, so it makes none")
         count = ""
     devices: dict[int, Device] = {}
-    for name, (line, value) in values.items():
+    for name, (at, value) in values.items():
         stem = name.rstrip("0123456789")
         if name.startswith("rc_"):
-            found.add(name, value)
+            found.add(name, value, name)
         elif stem in STEMS and is_number(name[len(stem) :]):
-            devices.setdefault(int(name[len(stem) :]), {})[stem] = line, value
+            devices.setdefault(int(name[len(stem) :]), {})[stem] = at, value
         else:
-            found.lose(line, f"{name}: no variable of {TOOL}")
+            found.lose(at, f"{name}: no variable of {TOOL}")
     used = 0
     for number in range(int(count or "0")):
-        used += _Device(found, number, used, devices.get(number, {})).translate()
+        device = _Device(found, number, used, devices.get(number, {}), line)
+        used += device.translate()
     found.count(used)
     return found
 
@@ -124,21 +126,26 @@ def share_of_memory(command: str) -> str:
 
 
 class _Device:
-    def __init__(self, found: Imported, number: int, index: int, values: Device) -> None:
+    def __init__(
+        self, found: Imported, number: int, index: int, values: Device, counted: int
+    ) -> None:
         self.found = found
         self.number = number
         self.index = index
         self.values = values
+        self.first = min(values.values(), default=(counted, ""))
 
     def get(self, stem: str) -> str:
         return self.values.get(stem, (0, ""))[1]
 
-    def add(self, name: str, value: str) -> None:
-        self.found.add(f"{name}_{self.index}", value)
+    def add(self, name: str, value: str, *stems: str) -> None:
+        keys = (f"{stem}{self.number}" for stem in stems)
+        self.found.add(f"{name}_{self.index}", value, *keys)
 
     def lose(self, stem: str, why: str) -> None:
-        line = self.values.get(stem, (0, ""))[0]
-        self.found.lose(line, f"{stem}{self.number}: {why}")
+        # What is missing is missing among the others of the device.
+        line = self.values.get(stem, self.first)[0]
+        self.found.lose(line, f"{stem or 'device '}{self.number}: {why}")
 
     def translate(self) -> bool:
         """Add the variables of the device; false when there is none to make."""
@@ -167,29 +174,29 @@ class _Device:
             self.lose("flag", f"{TOOL} makes no file system {fstype}, left out")
             return False
         if self.index != self.number:
-            self.found.lose("", f"device {self.number}: it is device {self.index} now")
-        self.add("ZRAM_SIZE", ours)
+            self.lose("", f"it is device {self.index} now")
+        self.add("ZRAM_SIZE", ours, "size")
         self.algorithm()
         if not swap:
-            self.add("ZRAM_MOUNT", kind)
+            self.add("ZRAM_MOUNT", kind, "type")
         for stem, name in SAME.items():
-            self.add(name, self.get(stem))
+            self.add(name, self.get(stem), stem)
         self.label(fstype)
         if limit := self.get("mlim"):
-            self.add("ZRAM_MEM_LIMIT", f"{limit}M")
+            self.add("ZRAM_MEM_LIMIT", f"{limit}M", "mlim")
         if is_number(self.get("wlim")):
-            self.add("ZRAM_WRITEBACK_LIMIT", f"{int(self.get('wlim')) * 4}K")
+            self.add("ZRAM_WRITEBACK_LIMIT", f"{int(self.get('wlim')) * 4}K", "wlim")
         discard = not self.get("notr")
         if swap:
             flag = self.get("flag")
-            self.add("ZRAM_PRIORITY", "-1" if flag == "-" else flag or PRIORITY)
-            self.add("ZRAM_DISCARD", "both" if discard else "none")
+            self.add("ZRAM_PRIORITY", "-1" if flag == "-" else flag or PRIORITY, "flag")
+            self.add("ZRAM_DISCARD", "both" if discard else "none", "notr")
         else:
-            self.add("ZRAM_FSTYPE", fstype)
+            self.add("ZRAM_FSTYPE", fstype, "flag")
             # Others are mounted without.
-            self.add("ZRAM_DISCARD", "yes" if discard and fstype == "ext4" else "no")
+            self.add("ZRAM_DISCARD", "yes" if discard and fstype == "ext4" else "no", "notr")
             for stem, name in MOUNT.items():
-                self.add(name, self.get(stem))
+                self.add(name, self.get(stem), stem)
             self.mkfs(fstype)
         for stem, reason in LOST.items():
             if self.get(stem):
@@ -213,8 +220,8 @@ class _Device:
             words = []
         # One that the kernel lacks is a failure by zramctl; without that, and with a backing
         # device, it is a warning, and the kernel's own stays.
-        self.add("ZRAM_ALGORITHM", with_fallback(name))
-        self.add("ZRAM_PARAMS", " ".join(words))
+        self.add("ZRAM_ALGORITHM", with_fallback(name), "algo", "para")
+        self.add("ZRAM_PARAMS", " ".join(words), "para")
 
     def label(self, fstype: str) -> None:
         """Cut as mkswap and mkfs do."""
@@ -225,7 +232,7 @@ class _Device:
             self.lose(
                 "labl", f"{self.get('labl')!r} is cut to {label!r}, {fstype} takes {most} bytes"
             )
-        self.add("ZRAM_LABEL", label)
+        self.add("ZRAM_LABEL", label, "labl")
 
     def mkfs(self, fstype: str) -> None:
         extra = []
@@ -239,4 +246,4 @@ class _Device:
                 extra.append(f"{option} {value}")
         if extra:
             default = DEFAULT_MKFS_OPTIONS.get(fstype, ())
-            self.add("ZRAM_MKFS_OPTS", " ".join([*default, *extra]))
+            self.add("ZRAM_MKFS_OPTS", " ".join([*default, *extra]), *EXT)

@@ -45,12 +45,13 @@ def _swap(found: Imported, number: int, index: int, words: list[str]) -> bool:
     except InvalidValueError as err:
         found.lose(number, f"swap: {err}")
         return False
-    found.add(f"ZRAM_SIZE_{index}", size if not size.isdigit() else f"{size}B")
+    found.read = {"swap": f"line {number}: swap"}
+    found.add(f"ZRAM_SIZE_{index}", size if not size.isdigit() else f"{size}B", "swap")
     # Its start fails where the kernel lacks the algorithm.
-    found.add(f"ZRAM_ALGORITHM_{index}", algorithm)
+    found.add(f"ZRAM_ALGORITHM_{index}", algorithm, "swap")
     if parse_size(limit):
-        found.add(f"ZRAM_MEM_LIMIT_{index}", limit if not limit.isdigit() else f"{limit}B")
-    found.add(f"ZRAM_PRIORITY_{index}", priority)
+        found.add(f"ZRAM_MEM_LIMIT_{index}", limit if not limit.isdigit() else f"{limit}B", "swap")
+    found.add(f"ZRAM_PRIORITY_{index}", priority, "swap")
     for name, value in zip(("page-cluster", "swappiness"), rest, strict=False):
         found.lose(number, f"vm.{name} = {value}: for /etc/sysctl.d")
     return True

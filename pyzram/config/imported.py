@@ -28,15 +28,19 @@ class Imported:
         self.tool = tool
         self.lines: list[tuple[str, str]] = []
         """Variables and values, in order."""
+        self.read: dict[str, str] = {}
+        """Where what was read stands, by its name there: ``line 2: zram0: zram-size``."""
         self.places: dict[str, str] = {}
-        """Where a variable is from, such as ``line 2: zram0: zram-size``, where that is known."""
+        """The same by the variable that it became."""
         self.lost: list[str] = []
         """What could not be carried over, and why; each names its line."""
 
-    def add(self, name: str, value: str) -> None:
-        """Set a variable; an empty value sets nothing."""
+    def add(self, name: str, value: str, *keys: str) -> None:
+        """Set a variable from what has these names there; an empty value sets nothing."""
         if value:
             self.lines.append((name, in_gibibytes(value) if name.startswith(SIZES) else value))
+            if places := [self.read[key] for key in keys if key in self.read]:
+                self.places[name] = places[0]
 
     def lose(self, line: int | str, what: str) -> None:
         """Say what of a line (or another place) is not carried over."""

@@ -228,3 +228,30 @@ def test_digits_that_are_no_number_harm_nothing(digits: str) -> None:
 )
 def test_a_size_is_written_as_it_is_printed(text, wanted):
     assert in_gibibytes(text) == wanted
+
+
+# A value of each key that the generator takes and pyzram's own rules refuse.
+NEEDS_A_LOOK = [
+    ("zram-size = ram*100000", "zram-size", "ZRAM_SIZE"),
+    ("zram-fraction = 100000", "zram-fraction", "ZRAM_SIZE"),
+    ("zram-resident-limit = ram/0", "zram-resident-limit", "ZRAM_MEM_LIMIT"),
+    ("host-memory-limit = 18446744073709551615", "host-memory-limit", "ZRAM_HOST_MEMORY_LIMIT"),
+    ("writeback-device = /dev/a\tb", "writeback-device", "ZRAM_BACKING_DEV"),
+    ("mount-point = /a\tb", "mount-point", "ZRAM_MOUNT"),
+    ("mount-point = /x\nfs-type = a/b", "fs-type", "ZRAM_FSTYPE"),
+    ("mount-point = /x\noptions = a b", "options", "ZRAM_MOUNT_OPTS"),
+    ("mount-point = /x\noptions = X-mount.mode=rwx", "options", "ZRAM_MODE"),
+]
+
+
+@pytest.mark.parametrize(("keys", "key", "variable"), NEEDS_A_LOOK)
+def test_what_needs_a_look_names_the_line_of_each_key(keys: str, key: str, variable: str) -> None:
+    said = import_text(f"[zram0]\n{keys}\n", "x").lost
+    line = 2 + keys.count("\n")
+    place = f"line {line}: zram0: {key}: needs a look: {variable}_0: "
+    assert any(words.startswith(place) for words in said), said
+
+
+def test_a_device_that_gets_another_number_names_its_section() -> None:
+    said = import_text("# x\n[zram3]\nzram-size = 64\n", "x").lost
+    assert said == ["line 2: zram3: it is device 0 now"]

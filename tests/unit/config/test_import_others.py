@@ -141,5 +141,52 @@ def test_several_files_are_the_generators_alone() -> None:
 def test_what_our_own_rules_refuse_is_pointed_out() -> None:
     found = import_text("PRIORITY=99999\n", "x")
     assert found.lost == [
-        "needs a look: ZRAM_PRIORITY_0: '99999' is not a whole number from -1 to 32767"
+        "line 1: PRIORITY: needs a look: "
+        "ZRAM_PRIORITY_0: '99999' is not a whole number from -1 to 32767"
     ]
+
+
+# Of each tool, values that pyzram's own rules refuse; what is named is the line and the name there.
+WRONG = {
+    "zram-tools": ("# x\nPERCENT=50\nALGO=a/b\n", "line 3: ALGO: "),
+    "zramen": ("ZRAM_COMP_ALGORITHM=lz4\nZRAM_MAX_SIZE=1\nZRAM_SIZE=0x\n", "line 3: ZRAM_SIZE: "),
+    "systemd-swap": ("zram_enabled=1\nzram_prio=99999\n", "line 2: zram_prio: "),
+    "armbian": ("ENABLED=true\nTMP_SIZE=1K\n", "line 2: TMP_SIZE: "),
+    "armbian, backing": (
+        "ENABLED=true\nZRAM_PERCENTAGE=9\nZRAM_BACKING_DEV=sda\n",
+        "line 3: ZRAM_BACKING_DEV: ",
+    ),
+    "DietPi": (
+        "AUTO_SETUP_SWAPFILE_LOCATION=zram\nAUTO_SETUP_SWAPFILE_SIZE=999999999\n",
+        "line 2: AUTO_SETUP_SWAPFILE_SIZE: ",
+    ),
+    "zram-config": ("# x\nswap lz4 0 512M 99999\n", "line 2: swap: "),
+}
+# zram-init's, one wrong value each in the last line.
+WRONG_OF_ZRAM_INIT = [
+    ("type0=swap", "size0=99999999999"),
+    ("type0=swap", "mlim0=x"),
+    ("type0=swap", "flag0=99999"),
+    ("type0=swap", "algo0=a/b"),
+    ("type0=swap\nalgo0=zstd", "para0=level=x"),
+    ("type0=swap", "back0=sda"),
+    ("type0=swap", "labl0='a\tb'"),
+    ("type0=/x", "mode0=888"),
+    ("type0=/x", "owgr0=a:b:c"),
+    ("type0=/x", "opts0='a b'"),
+    ("load_on_start=1", "unload_on_stop=perhaps"),
+]
+
+
+@pytest.mark.parametrize(("text", "place"), WRONG.values(), ids=WRONG)
+def test_what_needs_a_look_names_the_line(text: str, place: str) -> None:
+    said = import_text(text, "x").lost
+    assert any(line.startswith(place) for line in said), said
+
+
+@pytest.mark.parametrize(("others", "wrong"), WRONG_OF_ZRAM_INIT)
+def test_what_needs_a_look_of_zram_init_names_the_line(others: str, wrong: str) -> None:
+    text = f"num_devices=1\nsize0=64\n{others}\n{wrong}\n"
+    place = f"line {len(text.splitlines())}: {wrong.partition('=')[0]}: needs a look: "
+    said = import_text(text, "x").lost
+    assert any(line.startswith(place) for line in said), said

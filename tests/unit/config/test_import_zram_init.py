@@ -190,7 +190,7 @@ def test_a_device_that_is_skipped_moves_the_others_up() -> None:
     config, lost = translated("num_devices=2\ntype0=swap\nsize0=0\ntype1=/srv\nsize1=64\n")
     (desired,) = config.devices
     assert desired.mount_point == "/srv"
-    assert "device 1: it is device 0 now" in lost
+    assert "line 4: device 1: it is device 0 now" in lost
 
 
 @pytest.mark.parametrize("digits", ["²", "9" * 5000])
@@ -201,3 +201,16 @@ def test_digits_that_are_no_number_are_not_carried_over(digits: str) -> None:
         f"{SWAP}size{'9' * 5000}=1\n",
     ):
         assert import_text(text, "foreign").lost
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("num_devices=1\nsize0=64\n", "line 2: type0: without a type it is none"),
+        ("x=1\nnum_devices=1\n", "line 2: type0: without a type it is none"),
+        ("num_devices=1\nlabl0=x\ntype0=/x\n", "line 2: size0: size '' makes none"),
+        ("num_devices=2\ntype1=swap\nsize1=64\n", "line 2: device 1: it is device 0 now"),
+    ],
+)
+def test_what_is_missing_or_moved_is_said_with_a_line(text: str, said: str) -> None:
+    assert said in import_text(text, "x").lost
