@@ -67,10 +67,7 @@ def parse_size(
             raise InvalidValueError(f"size {text!r}: a percentage means nothing here, give bytes")
         unit, divisor = (total if isinstance(total, int) else total()), 100
     else:
-        if found := scientific(word):
-            raise InvalidValueError(
-                f"size {text!r}: write scientific notation ({found}) out, or with a suffix like 1G"
-            )
+        refuse_scientific(word)
         digits = word.rstrip("KMGTPEkmgtpeBbi")
         number = _number(digits.rstrip())
         unit, divisor = _unit(word[len(digits) :].upper(), bare_unit), 1
@@ -85,10 +82,11 @@ def parse_size(
     return value
 
 
-def scientific(text: str) -> str:
-    """Return what in a text is a number such as ``1e+09``, or nothing.
+def refuse_scientific(text: str) -> None:
+    """Refuse a number such as ``1e+09``: its ``e`` would pass for the suffix of 1024^6.
 
-    Its ``e`` would pass for the suffix of 1024^6 otherwise.
+    Raises:
+        InvalidValueError: the text has one.
     """
     for at, char in enumerate(text):
         if char in "eE" and at and (text[at - 1].isdigit() or text[at - 1] == "."):
@@ -97,8 +95,10 @@ def scientific(text: str) -> str:
             if digits[:1].isdigit():
                 before = text[:at].rstrip("0123456789.")
                 tail = digits.lstrip("0123456789")
-                return text[len(before) : len(text) - len(tail)]
-    return ""
+                found = text[len(before) : len(text) - len(tail)]
+                raise InvalidValueError(
+                    f"size {text!r}: no scientific notation ({found}), use a suffix like 1G"
+                )
 
 
 def _unit(suffix: str, bare_unit: int) -> int:

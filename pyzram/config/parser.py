@@ -34,6 +34,7 @@ from .values import (
     PER_DEVICE,
     STICKY,
     SWAP_ONLY,
+    TESTED,
     Values,
     choices,
     label_max,
@@ -470,21 +471,8 @@ class _Parser:
             self.problem(
                 index, "ZRAM_LABEL", f"{desired.label!r} is too long: {kind} takes {most} bytes"
             )
-        block = _block_size(desired)
-        if block is not None and block < PAGE_SIZE:
-            self.problem(
-                index,
-                "ZRAM_MKFS_OPTS",
-                f"blocks of {block} bytes: zram has none smaller than {PAGE_SIZE}",
-            )
-        least = 0 if desired.is_swap else MIN_SIZES.get(desired.fstype, 0)
-        if desired.disksize < least:
-            # No error: earlier versions of their programs took less.
-            self.warn(
-                self.place(index, "ZRAM_SIZE"),
-                f"ZRAM_SIZE_{index}: {format_size(desired.disksize)}: mkfs.{desired.fstype} takes "
-                f"no less than {format_size(least)}",
-            )
+        if not desired.is_swap:
+            self.file_system(desired)
         if 0 < desired.mem_limit < desired.disksize // MEM_LIMIT_PART:
             self.warn(
                 self.place(index, "ZRAM_MEM_LIMIT"),
@@ -498,21 +486,45 @@ class _Parser:
                 f"{format_size(self.values.ram)} of memory: memory is full long before it is",
             )
 
+    def file_system(self, desired: DeviceConfig) -> None:
+        """Compare what mkfs is asked for with what it takes of zram."""
+        index, fstype = desired.index, desired.fstype
+        if fstype not in TESTED:
+            self.warn(
+                self.place(index, "ZRAM_FSTYPE"),
+                f"ZRAM_FSTYPE_{index}: {fstype} is not tested with pyzram, only "
+                f"{' '.join(TESTED)} are",
+            )
+        if self.get(index, "ZRAM_MKFS_OPTS"):
+            self.blocks(desired)
+        least = MIN_SIZES.get(fstype, 0)
+        if desired.disksize < least:
+            # No error: earlier versions of their programs took less.
+            self.warn(
+                self.place(index, "ZRAM_SIZE"),
+                f"ZRAM_SIZE_{index}: {format_size(desired.disksize)}: mkfs.{fstype} takes "
+                f"no less than {format_size(least)}",
+            )
+
+    def blocks(self, desired: DeviceConfig) -> None:
+        """Compare the blocks that mkfs is asked for with those of zram and of the kernel."""
+        from .block_size import OF_KERNEL, block_sizes
+
+        index, fstype = desired.index, desired.fstype
+        for option, block in block_sizes(fstype, desired.mkfs_options):
+            if block < PAGE_SIZE:
+                why = f"blocks of {block} bytes: zram has none smaller than {PAGE_SIZE}"
+                self.problem(index, "ZRAM_MKFS_OPTS", why)
+            elif block > PAGE_SIZE and option == OF_KERNEL.get(fstype):
+                self.warn(
+                    self.place(index, "ZRAM_MKFS_OPTS"),
+                    f"ZRAM_MKFS_OPTS_{index}: blocks of {block} bytes: few kernels mount {fstype} "
+                    f"with blocks larger than a page ({PAGE_SIZE})",
+                )
+
     def default_size(self, count: int) -> int:
         size = self.values.size(DEFAULT_SIZE) // max(count, 1)
         return page_up(max(size, MIN_PAGES * PAGE_SIZE))
-
-
-def _block_size(desired: DeviceConfig) -> int | None:
-    """The size of blocks that mkfs of an ext file system is told; ``None`` for its own choice."""
-    if desired.is_swap or not desired.fstype.startswith("ext"):
-        return None
-    words = list(desired.mkfs_options)
-    for word, following in zip(words, [*words[1:], ""], strict=True):
-        digits = following if word == "-b" else word[2:] if word.startswith("-b") else ""
-        if digits.isascii() and digits.isdigit():
-            return int(digits[:DIGITS_MAX])
-    return None
 
 
 def _repeated(paths: list[str]) -> list[str]:

@@ -9,7 +9,7 @@ nothing is ever executed.
 from __future__ import annotations
 
 from ..errors import InvalidValueError
-from ..units import U64_MAX, parse_size, scientific
+from ..units import U64_MAX, parse_size, refuse_scientific
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ def evaluate_size(text: str, *, ram: int, cpus: int) -> int:
         raise InvalidValueError(f"longer than {MAX_LENGTH} characters")
     if word.replace(".", "", 1).isdigit():
         return parse_size(word, bare_unit=BARE_UNIT)
-    if found := scientific(word):
-        raise InvalidValueError(f"{found!r}: no scientific notation, use a suffix like 1G")
+    refuse_scientific(word)
     try:
         numerator, denominator = _ExpressionParser(word, {"ram": ram, "cpus": cpus}).whole()
     except (OverflowError, RecursionError) as err:

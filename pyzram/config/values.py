@@ -45,6 +45,8 @@ LEVELS = -(1 << 31), (1 << 31) - 1  # what the kernel can read
 # Bytes of a label, by file system.
 LABEL_MAX = {"swap": SWAP_LABEL_MAX, "xfs": 12, "vfat": 11, "exfat": 11, "btrfs": 254, "f2fs": 255}
 LABEL_MAX_EXT = 16
+# File systems whose whole life is tested, from mkfs to undo in the middle.
+TESTED = ("ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "exfat", "vfat")
 # These take the option of a remount and do nothing of it.
 DISCARD_AT_MOUNT = ("exfat", "vfat", "xfs")
 MIN_PAGES = 10  # mkswap's minimum

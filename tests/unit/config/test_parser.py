@@ -603,9 +603,11 @@ def test_a_named_file_has_its_own_drop_ins_and_no_others(places: Path) -> None:
         ("ZRAM_ALGORITHM_0='kernel(level=3)'", "takes no parameters"),
         ("ZRAM_ALGORITHM_0=kernel\nZRAM_PARAMS_0=level=3", "needs an algorithm by name"),
         ("ZRAM_RECOMP_ALGORITHM_0=kernel", "ZRAM_ALGORITHM alone"),
-        ("ZRAM_MEM_LIMIT_0=8.4e+06K", "'8.4e+06'"),
-        ("ZRAM_MEM_LIMIT_0=1e+09", "'1e+09'"),
-        ("ZRAM_SIZE_0='min(1e9, ram)'", "'1e9'"),
+        ("ZRAM_MOUNT_0=/x\nZRAM_MKFS_OPTS_0='-b 1k'", "blocks of 1024 bytes"),
+        ("ZRAM_MEM_LIMIT_0=8.4e+06K", "size '8.4e+06K': no scientific notation (8.4e+06), use a"),
+        ("ZRAM_MEM_LIMIT_0=1e+09", "size '1e+09': no scientific notation (1e+09), use a"),
+        ("ZRAM_SIZE_0='min(1e9, ram)'", "size 'min(1e9, ram)': no scientific notation (1e9), use"),
+        ("TEND_BUDGET=1e9", "size '1e9': no scientific notation (1e9), use a suffix like 1G"),
     ],
 )
 def test_what_cannot_be_is_refused_and_says_why(text: str, words: str) -> None:
@@ -618,6 +620,12 @@ def test_what_cannot_be_is_refused_and_says_why(text: str, words: str) -> None:
     [
         ("ZRAM_SIZE_0=16000M\nZRAM_MEM_LIMIT_0=8M", "8M for a device of 15.6G"),
         ("ZRAM_SIZE_0=100G", "100G in 8G of memory"),
+        ("ZRAM_MOUNT_0=/x\nZRAM_FSTYPE_0=jfs", ":2: ZRAM_FSTYPE_0: jfs is not tested with pyzram"),
+        ("ZRAM_MOUNT_0=/x\nZRAM_MKFS_OPTS_0='-b 8192'", ":2: ZRAM_MKFS_OPTS_0: blocks of 8192"),
+        (
+            "ZRAM_MOUNT_0=/x\nZRAM_SIZE_0=1G\nZRAM_FSTYPE_0=xfs\nZRAM_MKFS_OPTS_0='-b log=13'",
+            ":4: ZRAM_MKFS_OPTS_0: blocks of 8192 bytes: few kernels mount xfs",
+        ),
         ("ZRAM_SIZE_0=0", "no such device here, its size is 0"),
         ("ZRAM_HOST_MEMORY_LIMIT_0=4G", "no such device here, this machine has 8G"),
     ],

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+"""The sizes of blocks that mkfs is told, as each file system's mkfs spells them."""
+
+from __future__ import annotations
+
+from ..units import DIGITS_MAX
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+# Options whose value is a size below which mkfs fails where it is less than the device's sectors.
+# What else is of that kind is taken by the programs, which then use more (mkfs.vfat -S), or is in
+# blocks itself.
+OPTIONS = {
+    "ext2": ("-b",),
+    "ext3": ("-b",),
+    "ext4": ("-b",),
+    "xfs": ("-b", "-s"),
+    "btrfs": ("-s", "--sectorsize", "-n", "--nodesize"),
+    "exfat": ("-c", "--cluster-size"),
+}
+# Those that say of how many bytes the kernel's blocks of it are.
+OF_KERNEL = {"ext2": "-b", "ext3": "-b", "ext4": "-b", "xfs": "-b", "btrfs": "-s"}
+SAME = {"--sectorsize": "-s", "--nodesize": "-n", "--cluster-size": "-c"}
+SUFFIXES = {"k": 1 << 10, "m": 1 << 20}
+
+
+def block_sizes(fstype: str, options: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """Yield each size of blocks in words of mkfs: the option and bytes."""
+    known = OPTIONS.get(fstype, ())
+    for word, following in zip(options, [*options[1:], ""], strict=True):
+        for option in known:
+            rest = word[len(option) :]
+            if not word.startswith(option) or (
+                option.startswith("--") and rest[:1] not in ("", "=")
+            ):
+                continue
+            value = rest.removeprefix("=") if rest else following
+            for part in value.split(",") if fstype == "xfs" else [value]:
+                if (size := _size(fstype, part)) is not None:
+                    yield SAME.get(option, option), size
+
+
+def _size(fstype: str, text: str) -> int | None:
+    """Bytes; ``None`` for what is something else, such as the program's own choice."""
+    name, equals, value = text.partition("=")
+    if fstype == "xfs":
+        if not equals or name not in ("size", "log"):
+            return None
+        if name == "log":
+            return 1 << int(value) if _is_number(value) and int(value) < 64 else None
+        text = value
+    unit = SUFFIXES.get(text[-1:].lower(), 0)
+    digits = text[:-1] if unit else text
+    return int(digits) * (unit or 1) if _is_number(digits) else None
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX
