@@ -12,7 +12,15 @@ from vm.systemd_guest import boot
 SECONDS = 600.0
 
 BOOT = """\
-echo ZRAM_SIZE_0=64M >/etc/conf.d/zram
+# At boot there is no /etc/conf.d/zram: the distribution's file, one of its packages' and the
+# administrator's drop-in say it all, and a mask puts another package's out of effect.
+mkdir -p /usr/lib/pyzram/zram.conf.d /etc/conf.d/zram.d
+rm -f /etc/conf.d/zram
+printf 'ZRAM_SIZE_0=16M\\nZRAM_PRIORITY_0=77\\n' >/usr/lib/pyzram/zram.conf
+echo ZRAM_SIZE_0=64M >/usr/lib/pyzram/zram.conf.d/50-package.conf
+echo ZRAM_SIZE_0=wrong >/usr/lib/pyzram/zram.conf.d/60-other.conf
+ln -s /dev/null /etc/conf.d/zram.d/60-other.conf
+echo ZRAM_PRIORITY_0=78 >/etc/conf.d/zram.d/10-here.conf
 printf 'ZRAM_SIZE_0=32M\\nZRAM_MOUNT_0=/tmp\\n' >/etc/conf.d/zram.tmp
 # systemd's own tmpfs on /tmp, which comes after swap.target, finds the place taken.
 [ ! -e /usr/share/systemd/tmp.mount ] || cp /usr/share/systemd/tmp.mount /etc/systemd/system
@@ -40,6 +48,8 @@ set -x
 say() { echo "$@" $(tail -n +2 /proc/swaps | cut -c 10- | tr -s ' \\t' ' ' | cut -d ' ' -f 3,5); }
 zram() { systemctl "$@" >&2; say "$1 $?"; }
 zram is-active zram zram@tmp
+pyzram check
+rm -r /usr/lib/pyzram /etc/conf.d/zram.d
 say "tmp $(stat -fc %T /tmp) $(stat -c %a /tmp)"
 echo ZRAM_SIZE_0=96M >/etc/conf.d/zram
 zram reload zram
@@ -70,9 +80,12 @@ zram is-active zram
 systemctl --no-block poweroff
 """
 EXPECTED = """\
-is-active 0 65532 100
-tmp ext2/ext3 1777 65532 100
-reload 0 98300 101
+is-active 0 65532 78
+/etc/conf.d/zram: nothing wrong
+ZRAM_SIZE_0=64M (/usr/lib/pyzram/zram.conf.d/50-package.conf:1)
+ZRAM_PRIORITY_0=78 (/etc/conf.d/zram.d/10-here.conf:1)
+tmp ext2/ext3 1777 65532 78
+reload 0 98300 100
 stop 0
 is-active 3
 start 1
