@@ -130,6 +130,8 @@ deb: deps
 # to be enabled; manual pages and completions are in the wheel.
 SYSCONFDIR ?= /etc
 UNITDIR    ?= /usr/lib/systemd/system
+# Where the distribution's node_exporter looks for textfiles; docs/fleet.md has who looks where.
+TEXTFILEDIR ?= /var/lib/prometheus/node-exporter
 # Where pyzram looks for the distribution's defaults: who changes it changes pyzram/config/layers.py
 # too, as Nix's package does.
 VENDORDIR  := /usr/lib/pyzram
@@ -149,10 +151,14 @@ install-openrc:
 	for file in initscripts/openrc/*.initd; do \
 		install -m 755 $$file $(DESTDIR)$(SYSCONFDIR)/init.d/$$(basename $$file .initd) || exit 1; done
 	install -D -m 644 -t $(DESTDIR)$(SYSCONFDIR)/cron.d initscripts/cron/*
+	sed -i 's|^DIRECTORY=.*|DIRECTORY=$(TEXTFILEDIR)|' $(DESTDIR)$(SYSCONFDIR)/cron.d/zram-textfile
 	install -D -m 644 -t $(DESTDIR)$(SYSCONFDIR)/logrotate.d initscripts/logrotate.d/*
 
 install-systemd:
 	install -D -m 644 -t $(DESTDIR)$(UNITDIR) initscripts/systemd/*
+	sed -i -e 's|^Environment=DIRECTORY=.*|Environment=DIRECTORY=$(TEXTFILEDIR)|' \
+		-e 's|^ReadWritePaths=.*|ReadWritePaths=-/var/lib -$(TEXTFILEDIR)|' \
+		$(DESTDIR)$(UNITDIR)/zram-textfile.service
 
 # The native tests once more, under AddressSanitizer and UndefinedBehaviorSanitizer.
 sanitize: build

@@ -11,6 +11,7 @@ https://prometheus.io/docs/specs/om/open_metrics_spec/
 from __future__ import annotations
 
 import os
+from errno import ENOENT
 from stat import S_ISREG
 
 from ._version import __version__
@@ -118,4 +119,7 @@ def write_textfile(path: str, text: str) -> None:
             os.unlink(new)
             raise
     except OSError as err:
-        raise from_errno(err.errno or 0, f"{path}: write metrics", path) from err
+        remedy = ""
+        if err.errno == ENOENT and not os.path.lexists(folder):
+            remedy = f"there is no {folder}; node_exporter's is its --collector.textfile.directory"
+        raise from_errno(err.errno or 0, f"{path}: write metrics", path, remedy=remedy) from err

@@ -11,7 +11,8 @@ from pathlib import Path
 LIB = """rec {
     mkEnableOption = text: text; mkOption = given: given;
     mkIf = wanted: set: if wanted then set else {};
-    types = { package = 1; int = 1; str = 1; either = a: b: 1; attrsOf = a: 1; };
+    types = { package = 1; int = 1; str = 1; either = a: b: 1; attrsOf = a: 1; nullOr = a: 1; };
+    optional = wanted: x: if wanted then [ x ] else [];
     literalExpression = text: text; escapeShellArg = text: "'${text}'";
     concatStrings = builtins.concatStringsSep "";
     mapAttrsToList = f: set: map (name: f name set.${name}) (builtins.attrNames set);

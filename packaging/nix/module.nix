@@ -30,6 +30,17 @@ in
       };
       description = "Lines of {file}`/etc/conf.d/zram`, see {manpage}`zram.conf(5)`.";
     };
+
+    textfileDirectory = lib.mkOption {
+      type = lib.types.nullOr lib.types.str;
+      default = null;
+      example = "/var/lib/prometheus-node-exporter-text-files";
+      description = ''
+        Where figures for node_exporter are written each minute: the directory that
+        {option}`services.prometheus.exporters.node.extraFlags` gives it with
+        `--collector.textfile.directory`. Null writes none.
+      '';
+    };
   };
 
   config = lib.mkIf cfg.enable {
@@ -46,5 +57,10 @@ in
     systemd.packages = [ cfg.package ];
     # Units from packages are not enabled by their own [Install] section on NixOS.
     systemd.services.zram.wantedBy = [ "swap.target" ];
+    systemd.timers.zram-textfile.wantedBy = lib.optional (cfg.textfileDirectory != null) "timers.target";
+    systemd.services.zram-textfile = lib.mkIf (cfg.textfileDirectory != null) {
+      environment.DIRECTORY = cfg.textfileDirectory;
+      serviceConfig.ReadWritePaths = [ cfg.textfileDirectory ];
+    };
   };
 }

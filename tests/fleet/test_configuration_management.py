@@ -196,7 +196,8 @@ NIX = """
 let
   lib = @LIB@;
   system = import ./pyzram/recipe.nix;
-  config.services.pyzram = { package = "pyzram"; } // system.services.pyzram;
+  config.services.pyzram = { package = "pyzram"; textfileDirectory = null; }
+    // system.services.pyzram;
   module = import (builtins.head system.imports) { inherit lib config; pkgs = {}; };
 in (module.config).environment.etc."conf.d/zram".text
 """.replace("@LIB@", LIB)

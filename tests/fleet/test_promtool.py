@@ -131,3 +131,14 @@ def test_the_dashboard_has_numbered_panels_and_a_query_in_each():
     panels = json.loads((MONITORING / "dashboard.json").read_text())["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
     assert all(panel.get("targets") for panel in panels if panel["type"] != "row")
+
+
+def test_debians_node_exporter_looks_where_the_service_writes(promtool):
+    """Its built-in default, since its service gives it no other."""
+    node_exporter = promtool.with_name("prometheus-node-exporter")
+    told = subprocess.run([node_exporter, "--help"], capture_output=True, text=True, check=False)
+    (folder,) = re.findall(r'--collector\.textfile\.directory="([^"]+)"', told.stdout + told.stderr)
+    unit = (TREE / "initscripts/systemd/zram-textfile.service").read_text()
+    assert f"Environment=DIRECTORY={folder}\n" in unit
+    defaults = promtool.parents[2] / "etc/default/prometheus-node-exporter"
+    assert re.search(r'^ARGS=""$', defaults.read_text(), re.M)

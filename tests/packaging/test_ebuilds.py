@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import TREE, run, succeed
+from .textfile_directories import UNIT
 
 HARNESS = TREE.parent / "shared/gentoo/emerge-harness.sh"
 OVERLAY = TREE / "ebuilds"
@@ -26,6 +27,7 @@ elif os.geteuid() != 0:
     NO_HARNESS = "the emerge harness needs root"
 elif run("unshare", "-m", "true").returncode != 0:
     NO_HARNESS = "the emerge harness needs `unshare -m`"
+UNIT_DIRECTORY = "Environment=DIRECTORY=/var/lib/node_exporter/textfile_collector"
 SERVICE = TREE / "tests/packaging/openrc_service.sh"
 NO_SERVICE = ""
 if not Path("/sys/class/zram-control").exists():
@@ -89,6 +91,9 @@ def test_the_release_emerges_and_works(emerge) -> None:
         *("--run", '$EPYTHON -c "import pyzram._native"'),
         *("--run", "zram_stats --version"),
         *("--run", "pyzram --version"),
+        # Gentoo's node_exporter looks elsewhere under OpenRC than under systemd.
+        *("--run", "grep -x DIRECTORY=/var/lib/node_exporter /etc/cron.d/zram-textfile"),
+        *("--run", f"grep -x {UNIT_DIRECTORY} /usr/lib/{UNIT}"),
         *("--expect", "/etc/init.d/zram"),
         *("--expect", "/etc/conf.d/zram"),
         *("--expect", "/usr/lib/pyzram/zram.conf"),

@@ -16,6 +16,7 @@ import pytest
 from fake_nixpkgs import LIB, evaluate
 
 from .conftest import TREE, run, succeed
+from .textfile_directories import DEBIAN, UNIT, below, of_unit
 
 HERE = TREE / "tests/packaging"
 DEBIANS_PYTHON = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEB_PYTHON_INSTALL_LAYOUT": "deb"}
@@ -141,6 +142,11 @@ def test_rpms_hold_every_file_once(rpms: dict[str, Path], sources: list[str]) ->
         names += [line.split(" /", 1)[1].split(" -> ")[0] for line in listed if line[0] != "d"]
     assert len(names) == len(set(names))
     assert held(names) == expected(sources, SYSTEMD)
+    unit = succeed(
+        *("sh", "-c", f"rpm2cpio $1 | cpio -i --to-stdout --quiet '*/{UNIT}'", "sh"),
+        rpms["pyzram-service"],
+    )
+    assert of_unit(unit) == DEBIAN
     service = succeed("rpm", "-qlp", rpms["pyzram-service"])
     assert {"/etc/conf.d/zram", "/usr/lib/systemd/system/zram.service"} <= set(service.split())
     for name in ("pyzram", "python3-pyzram"):
@@ -243,6 +249,7 @@ def test_makepkg_builds_it_with_every_file(
 ) -> None:
     package = makepkg(recipes, open_folder, "--nocheck")
     assert held(succeed("bsdtar", "-tf", package).splitlines()) == expected(sources, SYSTEMD)
+    assert of_unit(succeed("bsdtar", "-xOf", package, f"usr/lib/{UNIT}")) == DEBIAN
     info = succeed("bsdtar", "-xOf", package, ".PKGINFO")
     assert f"pkgver = {version}-1\n" in info
     backed_up = set(re.findall(r"^backup = (.*)$", info, re.M))
@@ -287,6 +294,7 @@ def test_alpines_recipe_builds_in_busybox(
     environment["PATH"] += f":{Path(sys.executable).parent}"
     succeed("busybox", "sh", "-c", ALPINE, cwd=tmp_path, env=environment)
     assert held(files_below(tmp_path / "pkg")) == expected(sources, OPENRC)
+    assert below(tmp_path / "pkg") == {"cron": DEBIAN}
 
 
 def test_shellcheck_takes_the_recipes_in_shell(recipes: Path) -> None:
@@ -319,13 +327,18 @@ in import ./package.nix (names (pkg ++ [ "coreutils" "kmod" "util-linux" "e2fspr
 NIX_MODULE = """
 let
   lib = @LIB@;
-  module = enable: import ./module.nix {
+  module = enable: textfileDirectory: import ./module.nix {
     inherit lib;
     pkgs.callPackage = path: given: "pyzram";
-    config.services.pyzram = { inherit enable; package = "pyzram"; settings.ZRAM_SIZE_0 = "1G"; };
+    config.services.pyzram = {
+      inherit enable textfileDirectory; package = "pyzram"; settings.ZRAM_SIZE_0 = "1G";
+    };
     config.zramSwap.enable = true;
   };
-in { off = (module false).config; on = (module true).config; }
+in {
+  off = (module false null).config; on = (module true null).config;
+  figures = (module true "/srv/text").config;
+}
 """.replace("@LIB@", LIB)
 
 
@@ -390,5 +403,13 @@ def test_nixs_module_is_off_until_enabled(recipes: Path) -> None:
     assert states["off"] == {}
     assert states["on"]["environment"]["etc"]["conf.d/zram"]["text"] == "ZRAM_SIZE_0='1G'\n"
     assert states["on"]["systemd"]["services"]["zram"]["wantedBy"] == ["swap.target"]
+    timer, service = (states["on"]["systemd"][x]["zram-textfile"] for x in ("timers", "services"))
+    assert (timer, service) == ({"wantedBy": []}, {})
+    systemd = states["figures"]["systemd"]
+    assert systemd["timers"]["zram-textfile"]["wantedBy"] == ["timers.target"]
+    assert systemd["services"]["zram-textfile"] == {
+        "environment": {"DIRECTORY": "/srv/text"},
+        "serviceConfig": {"ReadWritePaths": ["/srv/text"]},
+    }
     # Two makers of swap are one too many.
     assert [x["assertion"] for x in states["on"]["assertions"]] == [False]

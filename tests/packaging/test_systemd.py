@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import TREE, run
+from .conftest import TREE, run, succeed
+from .textfile_directories import DEBIAN, below
 
 UNITS = TREE / "initscripts/systemd"
 # Any of these gives a service a mount namespace, in which its mounts and swap areas would be lost.
@@ -67,3 +68,10 @@ def test_sysctls_are_recommended_and_not_set() -> None:
     lines = (TREE / "initscripts/sysctl.d/zram.conf").read_text().splitlines()
     assert all(not line or line.startswith("#") for line in lines)
     assert "#vm.page-cluster = 0" in lines
+
+
+@pytest.mark.parametrize("directory", [DEBIAN, "/srv/a-b_c/text"])
+def test_textfiles_go_where_the_distribution_says(tmp_path: Path, directory: str) -> None:
+    told = () if directory == DEBIAN else (f"TEXTFILEDIR={directory}",)
+    succeed("make", "-C", TREE, "install-openrc", "install-systemd", f"DESTDIR={tmp_path}", *told)
+    assert below(tmp_path) == {"cron": directory, "systemd": directory}

@@ -80,6 +80,13 @@ python_install_all() {
 	doins initscripts/cron/*
 	insinto /etc/logrotate.d
 	doins initscripts/logrotate.d/*
+	# where app-metrics/node_exporter looks, under OpenRC by its conf.d, under systemd by its sysconfig
+	local textfiles=/var/lib/node_exporter
+	sed -i -e "s|^DIRECTORY=.*|DIRECTORY=${textfiles}|" "${ED}"/etc/cron.d/zram-textfile || die
+	textfiles+=/textfile_collector
+	sed -i -e "s|^Environment=DIRECTORY=.*|Environment=DIRECTORY=${textfiles}|" \
+		-e "s|^ReadWritePaths=.*|ReadWritePaths=-/var/lib -${textfiles}|" \
+		"${D}$(systemd_get_systemunitdir)"/zram-textfile.service || die
 }
 
 pkg_postinst() {

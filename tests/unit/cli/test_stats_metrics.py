@@ -313,7 +313,7 @@ def test_a_textfile_behind_a_link(tmp_path, monkeypatch):
     [
         ("folder", "not a regular file"),
         ("pipe", "not a regular file"),
-        ("none/zram.prom", "No such file or directory"),
+        ("none/zram.prom", "No such file or directory (there is no "),
         ("full", "not a regular file"),
     ],
 )

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+"""Where the parts of the service that are installed below a folder write their textfiles."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DEBIAN = "/var/lib/prometheus/node-exporter"
+CRON = "etc/cron.d/zram-textfile"
+UNIT = "systemd/system/zram-textfile.service"
+
+
+def of_cron(text: str) -> str:
+    """What the file for cron is told, if it uses that and nothing else."""
+    (told,) = re.findall(r"^DIRECTORY=(/\S+)$", text, re.M)
+    written = re.findall(r'--textfile "([^"]*)/zram\S*\.prom"', text)
+    assert written == ["$DIRECTORY"] * 3
+    return str(told)
+
+
+def of_unit(text: str) -> str:
+    """What the service is told, if it may write there and uses that and nothing else."""
+    (told,) = re.findall(r"^Environment=DIRECTORY=(/\S+)$", text, re.M)
+    written = re.findall(r"--textfile (\S+)/zram\S*\.prom$", text, re.M)
+    assert written == ["${DIRECTORY}"] * 3
+    assert f"ReadWritePaths=-/var/lib -{told}\n" in text
+    return str(told)
+
+
+def below(folder: Path) -> dict[str, str]:
+    """Both, as far as they are there."""
+    found = {}
+    if (folder / CRON).exists():
+        found["cron"] = of_cron((folder / CRON).read_text())
+    for unit in folder.rglob(UNIT):
+        found["systemd"] = of_unit(unit.read_text())
+    return found
