@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: MIT
+"""Every collector's textfile of a machine whose devices are held up or go, in promtool's eyes.
+
+The file must be written, soon, say what is so and nothing else; a device of Linux 7.x that is
+written back makes whoever reads it wait.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from fake_roots import Machine
+from fleet.textfiles import tending, words
+
+from pyzram.cli import doctor
+from pyzram.doctor import snapshot
+from pyzram.doctor.checks import CHECKS
+
+SECONDS = 30.0  # all of zram-textfile.service has 50
+KERNEL = "vm-7.x-multi"
+
+
+@pytest.fixture
+def here(tmp_path) -> Machine:
+    machine = Machine(tmp_path / "root", KERNEL)
+    machine.add(1)
+    return machine
+
+
+class Written:
+    """A textfile, and what its command said of it."""
+
+    def __init__(self, promtool: Path, path: Path, errors: str) -> None:
+        self.text = path.read_text()
+        self.errors = errors
+        self.lines = [line for line in self.text.split("\n") if line and line[0] != "#"]
+        done = subprocess.run(
+            [promtool, "check", "metrics"],
+            input=self.text,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+    def success(self) -> int:
+        (found,) = re.findall(r"^zram_scrape_success\{.*\} (\d)$", self.text, re.M)
+        return int(found)
+
+
+@pytest.fixture
+def write(tmp_path, promtool, here):
+    """Let a command write its textfile over an old one; it has to end by itself, with 0."""
+
+    def run(name: str, *arguments: str | Path, **environment: str) -> Written:
+        path = tmp_path / f"{name}.prom"
+        path.write_text("zram_phantom 1\n")
+        done = subprocess.run(
+            [*words("zram_stats" if name == "zram_stats" else "pyzram"), *arguments]
+            + ["--textfile", path],
+            env={**os.environ, "PYZRAM_ROOT": str(here.root), **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+        )
+        assert (done.returncode, done.stdout) == (0, ""), done.stderr
+        return Written(promtool, path, done.stderr)
+
+    return run
+
+
+def test_zram_stats_of_a_device_that_is_held_up(here, write):
+    here.hold_up("mm_stat")
+    written = write("zram_stats")
+    assert written.success() == 0
+    assert 'zram_disksize_bytes{device="zram0"} 67108864' in written.lines
+    assert not [x for x in written.lines if "mem_used" in x and "zram0" in x]
+    assert [x for x in written.lines if "mem_used" in x and "zram1" in x]
+    assert written.errors.count("\n") == 1 and "zram0: mm_stat" in written.errors
+
+
+@pytest.mark.parametrize("name", ["mm_stat", "comp_algorithm", "bd_stat", "disksize"])
+def test_doctor_of_a_device_that_is_held_up_says_no_finding_for_an_absent_one(here, write, name):
+    here.hold_up(name)
+    written = write("doctor", "doctor")
+    assert written.success() == 0
+    assert not [x for x in written.lines if "finding" in x]
+    assert written.errors.count("\n") == 1
+    assert "zram0" in written.errors and name in written.errors
+
+
+def test_doctor_of_a_device_that_vanishes_looks_at_the_others(
+    here, tmp_path, promtool, monkeypatch, capsys
+):
+    """Between the list of devices and the first look at one of them."""
+    monkeypatch.setenv("PYZRAM_ROOT", str(here.root))
+    real = snapshot.Zram
+
+    def vanish(number: int, **options: object) -> object:
+        if number == 0:
+            here.attribute("").rename(here.root / "gone")
+        return real(number, **options)
+
+    monkeypatch.setattr(snapshot, "Zram", vanish)
+    path = tmp_path / "doctor.prom"
+    assert doctor.main(["--textfile", str(path)]) == 0
+    written = Written(promtool, path, capsys.readouterr().err)
+    assert (here.root / "gone").is_dir()
+    assert (written.success(), written.errors) == (1, "")
+    told = re.findall(r'^zram_doctor_finding\{check="(.*)"\} [01]$', written.text, re.M)
+    assert sorted(told) == sorted(CHECKS)
+
+
+def test_estimate_of_a_process_that_is_gone(write):
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        pass
+    written = write("estimate", "estimate", "--no-timing", "--pid", str(process.pid))
+    assert written.success() == 0
+    assert not [x for x in written.lines if "estimate_" in x]
+    assert written.errors.count("\n") == 1 and str(process.pid) in written.errors
+
+
+def test_estimate_of_a_process_that_ends_meanwhile(write):
+    """Killed while it is read: no half of an answer, and a file all the same."""
+    code = "import os, time; x = os.urandom(1 << 26); print(flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        threading.Timer(0.5, process.kill).start()
+        written = write("estimate", "estimate", "--no-timing", "--full", "--pid", str(process.pid))
+    assert written.success() == 0
+    assert not [x for x in written.lines if "estimate_" in x]
+    assert written.errors.count("\n") == 1
+
+
+def test_tend_while_the_daemons_device_is_held_up_and_after_it_is_gone(here, tmp_path, write):
+    with tending(here, tmp_path, "1M") as environment:
+        assert write("tend", "tend", **environment).success() == 1
+        here.hold_up("mm_stat")
+        started = time.monotonic()
+        held = write("tend", "tend", **environment)
+        assert time.monotonic() - started < SECONDS / 2
+        assert held.success() == 1 and "zram_tend_up 1" in held.lines
+        shutil.rmtree(here.attribute(""))
+        gone = write("tend", "tend", **environment)
+        assert gone.success() == 1
+    stopped = write("tend", "tend", **environment)
+    assert stopped.lines[0] == "zram_tend_up 0"
+    assert stopped.success() == 1
+    assert not [x for x in stopped.lines if "device=" in x]
