@@ -15,7 +15,50 @@ BASE = (
     "and mem are what it sees; the whole form on i386, which nothing emulates, runs it"
 )
 
-EVERY = {f"{STDIN}[<&--words{number}]": CLOSED for number in range(3)}
+MEMORY = (
+    "the emulator keeps a table of every page of a mapping, so that 8 TiB of nothing take 20 GiB "
+    "of the machine's memory"
+)
+ORDER = "the emulator hands pagemap through in this machine's order of bytes: no page seems there"
+
+EVERY = {
+    **{f"{STDIN}[<&--words{number}]": CLOSED for number in range(3)},
+    f"{PROCMEM}::test_terabytes_of_nothing_cost_little": MEMORY,
+}
+# All that look for pages of a process.
+PAGEMAP = {
+    PROCMEM: """
+        test_touched_private_pages_are_found_and_read[pagemap]
+        test_many_runs_of_pages_are_found_once
+        test_shared_memory_counts_and_files_do_not[pagemap]
+        test_the_page_of_zeros_is_nobodys[pagemap]
+        test_memory_that_its_owner_may_not_read_is_read_nevertheless[pagemap]
+        test_mappings_walked_together_are_as_walked_alone[pagemap]
+        test_one_reader_turns_from_process_to_process[pagemap]
+        test_a_process_that_is_gone_is_esrch
+        test_own_memory_is_readable_without_privilege
+        test_batch_after_batch_every_page_of_a_process_is_read_once
+        test_of_several_processes_those_that_are_gone_are_skipped_and_counted
+        test_a_source_of_processes_that_is_dropped_open_says_so_and_closes
+        test_a_child_of_a_fork_closes_nothing_of_a_source
+    """,
+    "tests/native/pages/test_maps_names.py": """
+        test_memory_is_what_it_is_whatever_a_mapped_file_is_called
+    """,
+    "tests/native/pages/test_estimate.py": """
+        test_each_process_has_its_own_share_of_a_batch_that_many_fill
+        test_own_child_is_estimated
+    """,
+    "tests/native/cli/test_estimate_idle.py": """
+        test_json_has_cold_bytes_in_all_and_by_age
+        test_watching_goes_on_until_it_is_ended
+        test_watching_prints_json_a_line_each_time
+    """,
+    "tests/native/pages/test_selection.py": """
+        test_the_command_names_what_was_chosen_not_every_number
+    """,
+    "tests/native/test_examples.py": "test_an_algorithm_is_chosen_for_a_running_program",
+}
 OF_ONE = {
     "arm": {
         "tests/native/test_wide_numbers.py::test_pages_of_an_object_beyond_4_gib": (
@@ -27,6 +70,9 @@ OF_ONE = {
         f"{PROCMEM}::test_shared_memory_counts_and_files_do_not[pagemap]": BASE,
         f"{PROCMEM}::test_memory_that_its_owner_may_not_read_is_read_nevertheless[pagemap]": BASE,
         f"{PROCMEM}::test_own_memory_is_readable_without_privilege": BASE,
+    },
+    "s390x": {
+        f"{path}::{name}": ORDER for path, names in PAGEMAP.items() for name in names.split()
     },
 }
 
