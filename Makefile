@@ -52,9 +52,10 @@ typed: build
 	-[ -x $(VENV)/bin/pyright ] || $(PY) -m pip install --quiet --disable-pip-version-check 'pyright[nodejs]'
 	$(PY) -I tools/typed.py
 
-# The documentation as a site, in build/docs; a warning is an error.
+# The documentation as a site, in build/docs; a warning is an error, and so is a field not shown.
 docs: build
-	$(PY) -Im sphinx -W --keep-going -q -b html docs build/docs
+	$(PY) -Im sphinx -E -W --keep-going -q -b html docs build/docs
+	$(PY) -I tools/shown.py
 
 unit native kernel: build
 	$(PYTEST) tests/$@

@@ -21,6 +21,29 @@ autodoc_typehints_format = "short"
 # Types of the standard library and of the border have no page here to link to.
 nitpicky = False
 
+
+words: dict[str, list[str]] = {}
+
+
+def before_napoleon(_app, what, name, _kind, _options, lines):
+    """What help() shows below a class's own words stands with each field here."""
+    if what == "class" and "Fields:" in lines:
+        del lines[lines.index("Fields:") :]
+    words[name] = list(lines)
+
+
+def after_napoleon(_app, what, name, _kind, _options, lines):
+    """It takes what is before a colon for a type, and half of the sentence is lost."""
+    if what in ("attribute", "property", "data"):
+        lines[:] = words[name]
+
+
+def setup(app):
+    """Before and after napoleon takes the lines apart."""
+    app.connect("autodoc-process-docstring", before_napoleon, priority=100)
+    app.connect("autodoc-process-docstring", after_napoleon, priority=900)
+
+
 html_theme = "furo"
 html_title = f"pyzram {release}"
 html_static_path: list[str] = []

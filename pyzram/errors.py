@@ -24,8 +24,8 @@ class ZramError(Exception):
 class ZramOSError(ZramError, OSError):
     """The kernel refused; ``errno``, ``strerror`` and ``filename`` tell what and where.
 
-    ``str()`` is one line that names the device or file, the step, the cause and, where there
-    is one, the remedy; what is not printable in it is escaped.
+    ``str()`` and ``message`` are one line that names the device or file, the step, the cause and,
+    where there is one, the remedy; what is not printable in it is escaped.
     """
 
     def __init__(self, code: int, message: str, filename: str | None = None) -> None:

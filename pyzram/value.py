@@ -20,6 +20,26 @@ else:
     K = V = object
 
 
+class _Words:
+    """The words of a class: its own, and those of its fields, once somebody asks for them."""
+
+    __slots__ = ("own",)
+
+    def __init__(self, own: str | None) -> None:
+        self.own = own
+
+    def __get__(self, _instance: object, kind: type) -> str | None:
+        from .field_docs import with_fields
+
+        return with_fields(kind, self.own)
+
+
+def documented(kind: type[T]) -> type[T]:
+    """Let ``help()`` show what stands below each field of a class."""
+    kind.__doc__ = _Words(kind.__doc__)  # type: ignore[assignment]
+    return kind
+
+
 class Record:
     """What goes through JSON and comes back: dataclasses and :class:`Value` alike.
 
@@ -93,6 +113,10 @@ class Value(Record):
 
     _fields: ClassVar[tuple[str, ...]] = ()
     __slots__ = _fields
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        documented(cls)
 
     def _set(self, *values: object) -> None:
         for name, value in zip(self._fields, values, strict=True):

@@ -8,7 +8,6 @@ lost ones a new first number of the version.
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import difflib
 import inspect
@@ -17,7 +16,6 @@ import os
 import re
 import sys
 import tempfile
-import textwrap
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +26,7 @@ from pyzram.cli import pyzram as command
 from pyzram.cli.service import command_line
 from pyzram.config.values import GLOBALS, PER_DEVICE
 from pyzram.doctor.checks import CHECKS
+from pyzram.field_docs import own_fields
 from pyzram.kernel.figures import FIGURES
 
 if TYPE_CHECKING:
@@ -97,19 +96,6 @@ def signature(function: Callable[..., object]) -> str:
     return f"({', '.join(words)}){back}"
 
 
-def attributes(kind: type) -> Iterator[tuple[str, str]]:
-    """Names with a type in the body of a class, or set by its ``__init__``."""
-    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
-    assert isinstance(tree, ast.ClassDef)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.AnnAssign):
-            target = node.target
-            if isinstance(target, ast.Name) and node in tree.body:
-                yield target.id, ast.unparse(node.annotation)
-            elif isinstance(target, ast.Attribute) and ast.unparse(target.value) == "self":
-                yield target.attr, ast.unparse(node.annotation)
-
-
 def members(name: str, kind: type) -> Iterator[str]:
     """Lines for what a class has, its own and of its private bases."""
     exception = issubclass(kind, BaseException)
@@ -118,9 +104,8 @@ def members(name: str, kind: type) -> Iterator[str]:
             continue
         if exception and base is not kind and base.__name__ in pyzram.__all__:
             continue  # listed there
-        for attribute, kind_of in attributes(base):
-            if not attribute.startswith("_"):
-                yield f"{name}.{attribute}: {kind_of}"
+        for field in own_fields(base):
+            yield f"{name}.{field.name}: {field.kind}"
         for attribute, value in vars(base).items():
             if attribute.startswith("_") or attribute in RECORD:
                 continue

@@ -51,37 +51,39 @@ class DeviceConfig(Value):
     }
 
     index: int
-    """The N of its variables."""
+    """The N of its variables, such as ``ZRAM_SIZE_N``."""
     disksize: int
-    """Bytes, whole pages."""
+    """Bytes that it offers, whole pages (``ZRAM_SIZE_N``)."""
     algorithms: tuple[Algorithm, ...]
-    """In order of preference; empty leaves it to the kernel."""
+    """In order of preference (``ZRAM_ALGORITHM_N``, ``ZRAM_PARAMS_N``); empty leaves it to the
+    kernel."""
     recompression: tuple[Algorithm, ...]
-    """The secondary algorithms by priority, from 1."""
+    """The secondary algorithms by priority, from 1 (``ZRAM_RECOMP_ALGORITHM_N``)."""
     mem_limit: int
-    """Bytes of memory, whole pages; 0 is no limit."""
+    """Bytes of memory, whole pages (``ZRAM_MEM_LIMIT_N``); 0 is no limit."""
     priority: int
-    """Of the swap area."""
+    """Of the swap area, -1 to 32767, the highest is used first (``ZRAM_PRIORITY_N``)."""
     discard: DiscardPolicy
-    """``none``, ``once``, ``pages`` or ``both``."""
+    """``none``, ``once``, ``pages`` or ``both``, as swapon(8) means them; of a file system ``none``
+    or ``both`` (``ZRAM_DISCARD_N``)."""
     label: str | None
-    """``None`` is the device's own name."""
+    """Of the swap area or file system (``ZRAM_LABEL_N``); ``None`` is the device's own name."""
     backing_dev: str | None
-    """Path of what is written back to."""
+    """Path of what is written back to (``ZRAM_BACKING_DEV_N``); ``None`` without."""
     writeback_limit: int | None
-    """In units of 4096 bytes; ``None`` is no limit."""
+    """In units of 4096 bytes (``ZRAM_WRITEBACK_LIMIT_N``); ``None`` is no limit."""
     mount_point: str | None
-    """``None`` for a swap device."""
+    """Absolute path (``ZRAM_MOUNT_N``); ``None`` for a swap device."""
     fstype: str
-    """What the file system is, where it is mounted."""
+    """What the file system is, where there is a mount point (``ZRAM_FSTYPE_N``)."""
     mkfs_options: tuple[str, ...]
-    """Words for mkfs(8)."""
+    """Words for mkfs(8) (``ZRAM_MKFS_OPTS_N``)."""
     mount_options: str
-    """As mount(8) takes them."""
+    """As mount(8) takes them (``ZRAM_MOUNT_OPTS_N``)."""
     mode: int | None
-    """Of the root of the file system; ``None`` leaves it."""
+    """Permission bits of the root of the file system (``ZRAM_MODE_N``); ``None`` leaves them."""
     owner: str | None
-    """``USER[:GROUP]`` of the root of the file system; ``None`` leaves it."""
+    """``USER[:GROUP]`` of the root of the file system (``ZRAM_OWNER_N``); ``None`` leaves it."""
 
     def __init__(
         self,

@@ -16,7 +16,7 @@ from ..kernel.opened import resolve
 from ..limits import PAGE_SIZE, page_up
 from ..text import short
 from ..units import DIGITS_MAX, format_size, shortest_size
-from ..value import FrozenDict, Value, as_tuple
+from ..value import FrozenDict, Value, as_tuple, documented
 from .device_config import DEFAULT_FSTYPE, DEFAULT_PRIORITY, Choice, DeviceConfig
 from .layers import DEFAULT_PATH, read_layers
 from .shell_assignments import read_assignments
@@ -64,12 +64,14 @@ SIZES = (
 )
 
 
+@documented
 class ConfigError(InvalidValueError):
     """The files cannot be taken; :attr:`problems` has all reasons, one line each."""
 
     def __init__(self, problems: list[str], warnings: Sequence[str] = ()) -> None:
         super().__init__("\n".join(problems))
         self.problems: list[str] = problems
+        """Every reason, a line each, with its file and line."""
         self.warnings: list[str] = list(warnings)
         """What alone would have been taken, but looks wrong too."""
 
@@ -102,21 +104,22 @@ class Config(Value):
     devices: tuple[DeviceConfig, ...]
     """In order of their numbers, which may have gaps: a device can be left out."""
     load_on_start: bool
-    """Whether start loads the driver."""
+    """Whether start loads the driver (``LOAD_ON_START``)."""
     unload_on_stop: bool
-    """Whether stop unloads it."""
+    """Whether stop unloads it (``UNLOAD_ON_STOP``)."""
     tend: bool
-    """Whether pyzram tend may do anything."""
+    """Whether pyzram tend may do anything (``TEND``)."""
     tend_budget: int | None
-    """Bytes to a medium in any 24 hours; ``None`` leaves it to the medium."""
+    """Bytes to a medium in any 24 hours (``TEND_BUDGET``); ``None`` leaves it to the medium."""
     tend_reclaim: tuple[str, ...]
-    """Control groups whose idle memory pyzram tend sends to swap, as paths below the root."""
+    """Control groups whose idle memory pyzram tend sends to swap, as paths below the root
+    (``TEND_RECLAIM``)."""
     sources: Mapping[str, str]
     """Variable to ``file:line`` of the value that counts; what is not there is the default."""
     texts: Mapping[str, str]
     """Variable to its value as it is written there."""
     all_or_nothing: bool
-    """Whether a start undoes all devices when one fails."""
+    """Whether a start undoes all devices when one fails (``ALL_OR_NOTHING``)."""
     warnings: tuple[str, ...]
     """What looks wrong, a line each."""
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from .. import _native
 from ..errors import DeviceNotFoundError, UnsupportedError, ZramOSError, from_errno
-from ..value import FrozenDict, Record
+from ..value import FrozenDict, Record, documented
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -44,6 +44,7 @@ Up to 6.12 a page loses ``huge`` when it is written back, 7.x keeps it.
 """
 
 
+@documented
 @dataclass(frozen=True, slots=True)
 class BlockState(Record):
     """Counts over all stored pages. Two are equal if the counts are, whenever they were taken."""

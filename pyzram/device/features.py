@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from ..errors import DeviceNotFoundError
 from ..kernel.parse import parse_algorithms
 from ..kernel.sysfs import Sysfs, read_text
-from ..value import Record
+from ..value import Record, documented
 from .zram import Zram
 
 
+@documented
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Features(Record):
     """What the kernel offers. ``None`` means that it cannot be told without a device."""

@@ -17,7 +17,7 @@ from ..errors import InvalidValueError, UnsupportedError, from_errno
 from ..kernel import figures, parse
 from ..kernel.sysfs import read_text
 from ..limits import BD_UNIT, SECTOR_SIZE
-from ..value import FrozenDict, Record
+from ..value import FrozenDict, Record, documented
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -85,6 +85,7 @@ def _ratio(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
+@documented
 @dataclass(frozen=True, kw_only=True)
 class MmStat(_Figures):
     """``/sys/block/zramN/mm_stat`` (Documentation/admin-guide/blockdev/zram.rst).
@@ -135,6 +136,7 @@ class MmStat(_Figures):
         return figures.mem_overhead(self.mem_used_total, self.compr_data_size)
 
 
+@documented
 @dataclass(frozen=True, kw_only=True)
 class IoStat(_Figures):
     """``/sys/block/zramN/io_stat``: counts since initialisation."""
@@ -143,15 +145,16 @@ class IoStat(_Figures):
     _counters = ("failed_reads", "failed_writes", "notify_free")
 
     failed_reads: int = 0
-    """Requests."""
+    """Requests to read that failed."""
     failed_writes: int = 0
-    """Requests, those refused by ``mem_limit`` included."""
+    """Requests to write that failed, those refused by ``mem_limit`` included."""
     invalid_io: int = 0
     """Requests not aligned to a page; constant 0 since 6.12."""
     notify_free: int = 0
     """Pages freed by swap-slot notification or discard."""
 
 
+@documented
 @dataclass(frozen=True, kw_only=True)
 class BdStat(_Figures):
     """``/sys/block/zramN/bd_stat``: the backing device, in units of 4096 bytes (5.1)."""
@@ -160,11 +163,11 @@ class BdStat(_Figures):
     _counters = ("bd_reads", "bd_writes")
 
     bd_count: int = 0
-    """Units on the backing device now."""
+    """Units of 4096 bytes on the backing device now."""
     bd_reads: int = 0
-    """Units read from it since initialisation."""
+    """Units of 4096 bytes read from it since initialisation."""
     bd_writes: int = 0
-    """Units written to it since initialisation: its wear."""
+    """Units of 4096 bytes written to it since initialisation: its wear."""
 
     @property
     def bd_count_bytes(self) -> int:
@@ -182,6 +185,7 @@ class BdStat(_Figures):
         return self.bd_writes * BD_UNIT
 
 
+@documented
 @dataclass(frozen=True, kw_only=True)
 class DebugStat(_Figures):
     """``/sys/block/zramN/debug_stat``: no promise of stability by the kernel (4.8)."""
@@ -190,9 +194,9 @@ class DebugStat(_Figures):
     _counters = ("writestall", "miss_free")
 
     writestall: int = 0
-    """Stores that had to wait for memory; constant 0 on newer kernels."""
+    """Events: stores that had to wait for memory; constant 0 on newer kernels."""
     miss_free: int = 0
-    """Slots that could not be freed because they were locked."""
+    """Events: slots that could not be freed because they were locked."""
 
     @classmethod
     def _read(cls, device: Handle) -> DebugStat:
@@ -200,6 +204,7 @@ class DebugStat(_Figures):
         return cls._of([value for value in figures.values() if value is not None])
 
 
+@documented
 @dataclass(frozen=True, kw_only=True)
 class BlockStat(_Figures):
     """``/sys/block/zramN/stat`` (Documentation/block/stat.rst).
@@ -265,6 +270,7 @@ _PARTS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+@documented
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stats(Record):
     """Everything the kernel tells about one device, taken in one go (but not atomically).
@@ -280,31 +286,33 @@ class Stats(Record):
         "mount_points": tuple,
     }
     name: str
-    """``zramN``."""
+    """``zramN``, the kernel's name."""
     disksize: int
-    """Bytes the device offers, uncompressed; 0 before it is initialised. Not memory in use."""
+    """Bytes that the device offers, uncompressed (``disksize``); 0 before it is initialised. Not
+    memory in use."""
     comp_algorithm: str | None
-    """The selected algorithm; ``None`` if the kernel marks none."""
+    """The selected algorithm (``comp_algorithm``); ``None`` if the kernel marks none."""
     recomp_algorithms: Mapping[int, str | None] | None
-    """Priority to algorithm, read only; ``None`` where the kernel has no recompression."""
+    """Priority to algorithm, read only (``recomp_algorithm``); ``None`` where the kernel has no
+    recompression."""
     mm_stat: MmStat
-    """Memory."""
+    """Memory (``mm_stat``)."""
     io_stat: IoStat
-    """Failures, and slots freed."""
+    """Failures, and slots freed (``io_stat``)."""
     bd_stat: BdStat | None
-    """The backing device; ``None`` where the kernel has no writeback."""
+    """The backing device (``bd_stat``); ``None`` where the kernel has no writeback."""
     debug_stat: DebugStat | None
-    """``None`` where the kernel has no such file."""
+    """Events (``debug_stat``); ``None`` where the kernel has no such file."""
     stat: BlockStat
-    """Requests."""
+    """Requests of the block layer (``stat``)."""
     backing_dev: str | None
-    """Path, or ``None`` without one (or where the kernel has no writeback)."""
+    """Path (``backing_dev``); ``None`` without one, or where the kernel has no writeback."""
     swap: parse.SwapArea | None
     """The swap area on the device (/proc/swaps); ``None`` without one."""
     mount_points: tuple[str, ...]
-    """Where it is mounted, in this mount namespace."""
+    """Where it is mounted, in this mount namespace (/proc/self/mountinfo)."""
     diskseq: int
-    """What no other device had or will have until the machine reboots."""
+    """What no other device had or will have until the machine reboots (``diskseq``)."""
     time: float = field(default=0.0, compare=False)
     """When it was taken, in seconds since 1970 by the clock on the wall, for records."""
     monotonic: float = field(default=0.0, compare=False)
@@ -352,6 +360,7 @@ class Stats(Record):
         )
 
 
+@documented
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatsChange(Record):
     """What changed between two snapshots of a device; figures are differences, which may be < 0.
@@ -363,7 +372,7 @@ class StatsChange(Record):
     name: str
     """``zramN``."""
     seconds: float
-    """Between the two, by the monotonic clock."""
+    """Seconds between the two, by the monotonic clock."""
     mm_stat: MmStat
     """Differences of the figures."""
     io_stat: IoStat

@@ -24,6 +24,7 @@ from ..kernel.parse import parse_algorithms, parse_recomp_algorithms
 from ..kernel.sysfs import Sysfs
 from ..limits import page_up
 from ..units import check_count
+from ..value import documented
 from . import algorithms, lifecycle, swap
 from .handle import BUSY_RETRY_SECONDS, Handle
 
@@ -72,6 +73,7 @@ def devices(*, sysfs: Sysfs | None = None) -> DeviceList:
     return found
 
 
+@documented
 class Zram(Handle):
     """A zram device.
 

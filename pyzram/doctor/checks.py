@@ -15,7 +15,7 @@ from ..config.layers import DEFAULT_PATH
 from ..config.values import DISCARD_AT_MOUNT, kernels_own_will_do
 from ..limits import PAGE_SIZE, SWAP_PRIORITY_MAX, TABLE_BYTES_PER_PAGE
 from ..units import format_size
-from ..value import Record
+from ..value import Record, documented
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,6 +32,7 @@ TENDED_WITHIN = 2 * 3600.0
 """It looks each minute as a daemon, and from cron at least each hour."""
 
 
+@documented
 @dataclass(frozen=True, slots=True)
 class Finding(Record):
     """One thing to mend."""

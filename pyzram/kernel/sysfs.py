@@ -12,6 +12,7 @@ import os
 from stat import S_ISBLK
 
 from ..errors import InvalidValueError, NotZramError, from_errno
+from ..value import documented
 
 READ_SIZE = 65536
 # What says that something is not there, or no longer: any other error tells nothing.
@@ -98,6 +99,7 @@ def readers_wait(device: str) -> bool:
     return is_there(f"{device}/recompress") and not is_there(f"{device}/max_comp_streams")
 
 
+@documented
 class Sysfs:
     """The kernel's files below a root directory: ``/``, or a captured tree in tests.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .. import _native
 from ..algorithm import Algorithm, as_algorithms
-from ..value import Record
+from ..value import Record, documented
 from .codec import algorithms as all_algorithms
 from .codec import compressed_sizes, timed_sizes
 from .estimator import parse_algorithm
@@ -37,6 +37,7 @@ LEVELS = {
 }
 
 
+@documented
 @dataclass(frozen=True, slots=True)
 class BenchResult(Record):
     """One algorithm at one level."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..value import FrozenDict, Record
+from ..value import FrozenDict, Record, documented
 from .sampling import Interval
 from .segments import Owner
 from .zsmalloc import PoolModel, PoolStats
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+@documented
 @dataclass(frozen=True, slots=True)
 class AlgorithmEstimate(Record):
     """One algorithm's part of an :class:`Estimate`."""
@@ -58,6 +59,7 @@ class AlgorithmEstimate(Record):
         return self.name if self.level is None else f"{self.name}:{self.level}"
 
 
+@documented
 @dataclass(frozen=True, slots=True)
 class PartEstimate(Record):
     """Memory of one owner: a process's heap, an object of shared memory, a file."""
@@ -74,6 +76,7 @@ class PartEstimate(Record):
     """Bytes that zram takes for it, by algorithm; of what was not sampled as of the average."""
 
 
+@documented
 @dataclass(frozen=True, slots=True)
 class Estimate(Record):
     """What was looked at, and what every algorithm makes of it.

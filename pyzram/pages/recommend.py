@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..units import format_size
-from ..value import Record
+from ..value import Record, documented
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,6 +20,7 @@ SLOW_US = 100.0
 WORTH = 0.10
 
 
+@documented
 @dataclass(frozen=True, slots=True)
 class Recommendation(Record):
     """An algorithm, why, and how large a device should be."""

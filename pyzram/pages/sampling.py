@@ -17,6 +17,7 @@ from array import array
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InvalidValueError
+from ..value import documented
 from .sources import Source, Stream
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class _Piece(NamedTuple):
     blocks: array[int]
 
 
+@documented
 class Interval(NamedTuple):
     """A mean and the bounds of its 95 % confidence interval, in the unit of what has them."""
 

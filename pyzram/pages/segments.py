@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from .. import _native
 from ..limits import PAGE_SIZE
-from ..value import Record
+from ..value import Record, documented
 from .mappings import SHARED
 from .process import ProcessReader
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .shared_object import SharedObject
 
 
+@documented
 @dataclass(frozen=True, slots=True)
 class Owner(Record):
     """Whose memory it is: a process, or with ``pid`` 0 an object of shared memory, or a file."""

@@ -12,13 +12,13 @@ from warnings import warn
 
 from .. import _native
 from ..limits import PAGE_SIZE
+from ..value import documented
 from .process import ProcessReader
+from .segments import Segment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import NoReturn
-
-    from .segments import Segment
 
 # Why processes are skipped.
 UNREADABLE = "unreadable processes"
@@ -33,27 +33,38 @@ HIDDEN = (UNREADABLE, CLOSED_SEGMENTS, CLOSED_OBJECTS)
 class _Account:
     """What is told of a source beside its pages; an estimate takes it over by the same names."""
 
+    label: str
+    """What it is, for people."""
+    page_size: int
+    """Bytes of a page."""
+    swapped: int
+    """Pages beside these that are in swap already."""
+    skipped: dict[str, int]
+    """What could not be looked at, by reason: how many of it."""
+    left_out: dict[str, int]
+    """Pages that never go to swap, by reason."""
+    processes: int
+    """How many processes were looked at."""
+    pss: int
+    """Bytes: all memory of the processes, what is shared divided by those that share it."""
+    file_backed: int
+    """Bytes of that which belong to files."""
+    by_share: int
+    """Private pages that processes share, counted by share (PSS), not by frame."""
+    by_page_table: int
+    """Objects of shared memory of which only what page tables show was counted."""
+
     def __init__(self, label: str, page_size: int) -> None:
-        self.label: str = label
-        """What it is, for people."""
-        self.page_size: int = page_size
-        """Bytes of a page."""
-        self.swapped: int = 0
-        """Pages beside these that are in swap already."""
-        self.skipped: dict[str, int] = {}
-        """What could not be looked at, by reason: how many of it."""
-        self.left_out: dict[str, int] = {}
-        """Pages that never go to swap, by reason."""
-        self.processes: int = 0
-        """How many processes were looked at."""
-        self.pss: int = 0
-        """Bytes: all memory of the processes, what is shared divided by those that share it."""
-        self.file_backed: int = 0
-        """Bytes of that which belong to files."""
-        self.by_share: int = 0
-        """Private pages that processes share, counted by share (PSS), not by frame."""
-        self.by_page_table: int = 0
-        """Objects of shared memory of which only what page tables show was counted."""
+        self.label = label
+        self.page_size = page_size
+        self.swapped = 0
+        self.skipped = {}
+        self.left_out = {}
+        self.processes = 0
+        self.pss = 0
+        self.file_backed = 0
+        self.by_share = 0
+        self.by_page_table = 0
 
     def __reduce_ex__(self, _protocol: object) -> NoReturn:
         raise TypeError(
@@ -62,6 +73,7 @@ class _Account:
         )
 
 
+@documented
 class Source(_Account):
     """Where pages come from: rows of pages, and what was left out on the way to them.
 
@@ -129,6 +141,7 @@ class Source(_Account):
         self.close()
 
 
+@documented
 class Stream(_Account):
     """Standard input, or another descriptor that can be read only once.
 

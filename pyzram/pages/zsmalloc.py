@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from .. import _native
 from ..errors import InvalidValueError
 from ..limits import PAGE_SIZE
-from ..value import Record, Value
+from ..value import Record, Value, documented
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,6 +27,7 @@ NEAR = 4  # classes to each side that tell how likely one is that a sample misse
 RULES = {"percent": _native.CHAIN_BY_PERCENT, "waste": _native.CHAIN_BY_WASTE}
 
 
+@documented
 @dataclass(frozen=True, slots=True)
 class Chain(Record):
     """How a kernel packs objects: at most ``size`` pages in a zspage, and the rule that chooses."""
@@ -37,6 +38,7 @@ class Chain(Record):
     """``percent`` up to Linux 6.2, ``waste`` from 6.3 on."""
 
 
+@documented
 @dataclass(frozen=True, slots=True)
 class SizeClass(Record):
     """One size class of a pool."""
@@ -55,6 +57,7 @@ class SizeClass(Record):
     """Longest length that lands here, in bytes."""
 
 
+@documented
 @dataclass(frozen=True, slots=True)
 class PoolStats(Record):
     """What ``mm_stat`` would show, named as there."""

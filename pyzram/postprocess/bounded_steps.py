@@ -19,7 +19,7 @@ from ..errors import DeviceBusyError, InvalidValueError, ZramError, from_errno
 from ..kernel import state_files
 from ..limits import BD_UNIT
 from ..limits import PAGE_SIZE as PAGE_SIZE
-from ..value import Record
+from ..value import Record, documented
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +33,7 @@ FIRST_STEP = 1024
 STEP_SECONDS = 0.5
 
 
+@documented
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostprocessResult(Record):
     """What a run did: the device's figures before and after, and why it ended."""

@@ -66,9 +66,9 @@ class Difference(value.Value):
     field: str
     """What differs, as the file's variables name it."""
     have: str | int | None
-    """What runs."""
+    """What runs; a size is in bytes."""
     want: str | int | None
-    """What the file says."""
+    """What the file says; a size is in bytes."""
     needs: Needs
     """``live``, ``new mount`` or ``new device``: what a change takes."""
 

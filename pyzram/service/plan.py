@@ -11,6 +11,7 @@ from __future__ import annotations
 from ..errors import InvalidValueError
 from ..limits import PAGE_SIZE, SWAP_PRIORITY_MAX, TABLE_BYTES_PER_PAGE
 from ..units import format_count, format_size
+from ..value import documented
 from .diff import LIVE, NEW_DEVICE, differences
 from .registered import settings_text
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 RESERVE = 16 << 20
 
 
+@documented
 class Step:
     """One thing to do, for one device of the file."""
 
@@ -53,6 +55,7 @@ class Step:
         return (self.action, self.index, self._args) == (other.action, other.index, other._args)
 
 
+@documented
 class Plan:
     """Steps in order, and what is to be said about them; ``str()`` tells all of it in lines."""
 

@@ -13,6 +13,7 @@ from ..config.parser import Config, ConfigError, read_config
 from ..errors import InvalidValueError, ZramError, ZramOSError
 from ..kernel.sysfs import Sysfs
 from ..limits import total_memory
+from ..value import documented
 from . import plan as planner
 from .executor import Executor, StepError
 from .observe import observe
@@ -37,6 +38,7 @@ class RefusedError(ZramError):
     """Nothing was done, and why."""
 
 
+@documented
 class Service:
     """The devices of one configuration file.
 

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""Whether the site in build/docs shows every field of every public class: its type and its words.
+
+Prints what is missing. Sphinx itself is silent about a field that it does not find.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pyzram
+from pyzram.field_docs import Field, own_fields
+
+PAGE = Path(__file__).resolve().parents[1] / "build/docs/api.html"
+
+
+class Entries(HTMLParser):
+    """The text from each signature to the next, by its name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[str, str] = {}
+        self._name = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """A signature begins."""
+        if tag == "dt":
+            self._name = dict(attrs).get("id") or ""
+            self.found[self._name] = ""
+
+    def handle_data(self, data: str) -> None:
+        """What is shown of the last one."""
+        self.found[self._name] = self.found.get(self._name, "") + data
+
+
+def plain(text: str) -> str:
+    """Words alone: how they are set, and where lines end, differs."""
+    text = re.sub(r":\w+:`[~.!]?([^`<]*)`", r"\1", text)
+    return re.sub(r"[^\w]+", " ", text).strip()
+
+
+def own_and_private(kind: type) -> list[Field]:
+    """Without those of public classes that it is made from, which are shown there."""
+    return [
+        field
+        for base in kind.__mro__
+        if base is kind or (base.__name__ not in pyzram.__all__ and base.__module__[:6] == "pyzram")
+        for field in own_fields(base)
+    ]
+
+
+def main() -> int:
+    """1 if any field is not shown."""
+    entries = Entries()
+    entries.feed(PAGE.read_text())
+    missing = count = 0
+    for name in pyzram.__all__:
+        kind = getattr(pyzram, name)
+        for field in own_and_private(kind) if inspect.isclass(kind) else ():
+            module = "pyzram.errors" if kind.__module__ == "pyzram.errors" else "pyzram"
+            shown = plain(entries.found.get(f"{module}.{name}.{field.name}", ""))
+            wanted = plain(f"{field.name}: {field.kind}"), plain(field.text)
+            count += 1
+            if not (shown.startswith(wanted[0]) and wanted[1] in shown):
+                missing += 1
+                print(f"{name}.{field.name}: {field.kind}: {field.text!r}: shown is {shown!r}")
+    print(f"fields that the site shows with type and words: {count - missing} of {count}")
+    return int(missing or not count)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
