@@ -5,7 +5,8 @@
 
 A made-up machine's devices change all their figures before every look, so every line of the
 picture does too. Printed are the processor time of the whole command after its start, per second,
-and what is left of that if the screen is not drawn (the pace of zram_stats -w for comparison).
+and by its side that of a bare textual application that shows as much other text once a second: what
+the library takes by itself on this machine and under its load. zram_stats -w is there to compare.
 """
 
 from __future__ import annotations
@@ -33,6 +34,29 @@ PRESSURE = (
     "some avg10={:.2f} avg60=0.00 avg300=0.01 total=1\n"
     "full avg10={:.2f} avg60=0.00 avg300=0.00 total=1\n"
 )
+
+# As many lines as a screen has, all of them new once a second, in one widget and nothing else.
+BARE = """
+import random, sys
+from textual.app import App
+from textual.widgets import Static
+
+class Bare(App):
+    def compose(self):
+        yield Static(markup=False)
+
+    def on_mount(self):
+        self.set_interval({delay}, self.show)
+        self.show()
+
+    def show(self):
+        width, height = self.size
+        numbers = [str(random.randrange(10**6)) for _ in range(width * height)]
+        lines = (" ".join(numbers[i : i + width // 7]) for i in range(height - 2))
+        self.query_one(Static).update("\\n".join(lines))
+
+Bare().run()
+"""
 
 
 def machine(root: Path, devices: int) -> Machine:
@@ -131,6 +155,7 @@ def main() -> int:
     for name, command, changing in (
         ("pyzram top, all changes", [*python, top, "top", "-d", str(options.delay)], True),
         ("pyzram top, nothing changes", [*python, top, "top", "-d", str(options.delay)], False),
+        ("a bare textual application", [*python, BARE.format(delay=options.delay)], False),
         ("zram_stats -w, all changes", [*python, live, f"-w{options.delay}"], True),
     ):
         share, drawn = measure(command, options, changing)
