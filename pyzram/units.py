@@ -132,6 +132,15 @@ def format_size(value: int) -> str:
     )
 
 
+def format_fine_size(value: int) -> str:
+    """As :func:`format_size`, with two decimals below ten: for sizes that are to be compared."""
+    power = min((value.bit_length() - 1) // 10, len(SUFFIXES))
+    share = value / 1024 ** max(power, 0)
+    if power < 1 or share >= 9.995:
+        return format_size(value)
+    return f"{share:.2f}{SUFFIXES[power - 1]}"
+
+
 def shortest_size(text: str) -> str:
     """Write a size as it is printed elsewhere, ``1G`` for ``1024M``, where that says the same.
 

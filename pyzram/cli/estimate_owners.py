@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..text import quote
-from ..units import format_size
+from ..units import format_count, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -91,14 +91,17 @@ def _by_process(result: Estimate, label: str) -> list[Row]:
     rows = []
     for (pid, name), parts in owners.items():
         shown = f"{pid} {name}" if pid else f"shared {name}"
-        rows.append(_sum(quote(shown)[:50], parts, result, label))
-    rows.sort(key=lambda row: -row.freed)
-    if len(rows) > ROWS:
-        rest = rows[ROWS - 1 :]
-        rows[ROWS - 1 :] = [
-            Row(f"{len(rest)} others", sum(r.size for r in rest), sum(r.taken for r in rest))
-        ]
-    return rows
+        rows.append((pid, _sum(quote(shown)[:50], parts, result, label)))
+    rows.sort(key=lambda row: -row[1].freed)
+    if len(rows) <= ROWS:
+        return [row for _, row in rows]
+    rest = rows[ROWS - 1 :]
+    shared = sum(not pid for pid, _ in rest)
+    names = [f"{len(rest) - shared} more"] if shared < len(rest) else []
+    if shared:
+        names.append(f"{format_count(shared, 'object')} of shared memory")
+    size, taken = (sum(sizes) for sizes in zip(*(row[1:] for _, row in rest), strict=True))
+    return [*(row for _, row in rows[: ROWS - 1]), Row(", ".join(names), size, taken)]
 
 
 def _sum(name: str, parts: Iterable[PartEstimate], result: Estimate, label: str) -> Row:

@@ -11,7 +11,7 @@ from ..pages.codec import LENGTH_BOUNDS, zstd_release
 from ..pages.estimate import AlgorithmEstimate, Estimate, size_histogram
 from ..pages.recommend import Recommendation, conf_d, holds, recommend, zram_generator
 from ..text import quote
-from ..units import format_count, format_size
+from ..units import format_count, format_fine_size, format_size
 from .estimate_owners import owners_report
 from .source_arguments import skipped_line
 
@@ -66,7 +66,7 @@ def _bounds(result: Estimate, a: AlgorithmEstimate, text: str) -> str:
 
 def _sizes(a: AlgorithmEstimate) -> str:
     return (
-        f"{format_size(int(a.mem_used_total.low))} - {format_size(int(a.mem_used_total.high))}"
+        " - ".join(format_fine_size(round(n)) for n in a.mem_used_total[1:])
         if a.mem_used_total
         else "-"
     )
@@ -123,7 +123,7 @@ def _table(result: Estimate) -> list[str]:
                 _bounds(
                     result, a, f"{a.compression_ratio.low:.1%} - {a.compression_ratio.high:.1%}"
                 ),
-                format_size(a.figures.mem_used_total),
+                format_fine_size(a.figures.mem_used_total),
                 _bounds(result, a, _sizes(a)),
                 f"{a.figures.same_pages / pages:.1%}",
                 f"{a.figures.huge_pages / pages:.1%}",

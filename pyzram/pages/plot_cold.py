@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..units import format_seconds, format_size
+from ..units import format_fine_size, format_seconds
 from .plot import INK, STORED, TOUCHED, bare, check_plot, matplotlib, save, short
 
 if TYPE_CHECKING:
@@ -14,8 +14,15 @@ if TYPE_CHECKING:
     from .estimate import Estimate
 
 
+def smallest(estimate: Estimate) -> str:
+    """The algorithm that takes least; none of an estimate of nothing."""
+    taken = {k: a.figures.mem_used_total for k, a in estimate.algorithms.items()}
+    return min(taken, key=lambda label: taken[label], default="")
+
+
 def plot_cold(ages: Sequence[tuple[float, int, Estimate]], source: str, path: str) -> None:
-    """Draw how much memory was not touched for how long, and what zram would make of it.
+    """Draw how much memory was not touched for how long, and what zram would make of it, with the
+    algorithm that takes least in the end.
 
     ``ages`` are (seconds, bytes that could go to swap, estimate of what was cold), ascending.
 
@@ -25,30 +32,28 @@ def plot_cold(ages: Sequence[tuple[float, int, Estimate]], source: str, path: st
     check_plot(path)
     figure = matplotlib("figure").Figure(figsize=(8, 4.6), layout="constrained")
     axis = figure.subplots()
-    smallest = [
-        min((a.figures.mem_used_total for a in e.algorithms.values()), default=0)
-        for _, _, e in ages
-    ]
+    best = smallest(ages[-1][2])
+    stored = [e.algorithms[best].figures.mem_used_total if best else 0 for _, _, e in ages]
     cold = [e.pages * e.store.page_size for _, _, e in ages]
     hot = [total - c for (_, total, _), c in zip(ages, cold, strict=True)]
-    gained = [max(0, c - s) for c, s in zip(cold, smallest, strict=True)]
+    gained = [max(0, c - s) for c, s in zip(cold, stored, strict=True)]
     bars = range(len(ages))
-    mib = 1 << 20
+    unit, name = (1 << 30, "GiB") if ages[0][1] >= 2 << 30 else (1 << 20, "MiB")
     below = [0.0] * len(ages)
     rows = (
         ("touched", hot, TOUCHED, ""),
-        ("cold, in zram", smallest, STORED, "//"),
+        (f"cold, in zram with {best}", stored, STORED, "//"),
         ("cold, memory gained", gained, "#ffffff", "."),
     )
     for label, amounts, colour, hatch in rows:
-        heights = [amount / mib for amount in amounts]
+        heights = [amount / unit for amount in amounts]
         axis.bar(bars, heights, 0.7, below, label=label, color=colour, hatch=hatch, edgecolor=INK)
         for x, (height, base) in enumerate(zip(heights, below, strict=True)):
-            if height > 0.06 * max(1.0, ages[0][1] / mib):
+            if height > 0.06 * ages[0][1] / unit:
                 axis.text(
                     x,
                     base + height / 2,
-                    format_size(amounts[x]),
+                    format_fine_size(amounts[x]),
                     ha="center",
                     va="center",
                     bbox={"facecolor": "#ffffff", "edgecolor": "none", "pad": 1.5},
@@ -56,8 +61,8 @@ def plot_cold(ages: Sequence[tuple[float, int, Estimate]], source: str, path: st
         below = [base + height for base, height in zip(below, heights, strict=True)]
     axis.set_xticks(list(bars), [format_seconds(seconds) for seconds, _, _ in ages])
     axis.set_xlabel("not touched for")
-    axis.set_ylabel("MiB")
+    axis.set_ylabel(name)
     bare(axis)
     axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
-    axis.set_title(f"{short(source)}: cold memory", color=INK)
+    axis.set_title(f"cold memory of {short(source)}", color=INK)
     save(figure, path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..units import format_size
+from ..units import format_fine_size, format_size
 from .plot import INK, MARKS, PALE, RAW, bare, check_plot, matplotlib, save, short
 
 if TYPE_CHECKING:
@@ -124,5 +124,5 @@ def _label(estimate: Estimate, algorithm: AlgorithmEstimate) -> str:
         if algorithm.compress_us is None or algorithm.decompress_us is None
         else f", {algorithm.compress_us:.1f} / {algorithm.decompress_us:.1f} µs"
     )
-    memory = format_size(algorithm.figures.mem_used_total)
+    memory = format_fine_size(algorithm.figures.mem_used_total)
     return f"{algorithm.label}: {100 * ratio.mean:.1f}{bounds} %, {memory}{times}"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyzram import InvalidValueError, format_size, parse_size
-from pyzram.units import format_count
+from pyzram.units import format_count, format_fine_size
 
 
 @pytest.mark.parametrize(
@@ -131,3 +131,21 @@ def test_any_text_gives_a_size_or_the_one_error(text):
 )
 def test_counts(count, nouns, expected):
     assert format_count(count, *nouns) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0B"),
+        (1023, "1023B"),
+        (1024, "1.00K"),
+        (1995 << 20, "1.95G"),
+        (9 << 30, "9.00G"),
+        ((10 << 30) - 1, "10G"),
+        (10 << 30, "10G"),
+        (1023 << 20, "1023M"),
+        ((1 << 30) - 1, "1G"),
+    ],
+)
+def test_sizes_that_are_compared_have_two_decimals_below_ten(value: int, text: str) -> None:
+    assert format_fine_size(value) == text

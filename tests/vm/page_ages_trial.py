@@ -3,10 +3,11 @@
 
     python page_ages_trial.py
 
-Runs as root in a guest, for it changes what the whole kernel does. A program has three mappings: one is touched all the
-time, one never, and of the third every other stretch is. What it touches cannot be compressed, what
-it does not touch can. Each method is asked after some seconds how much is cold; for those that name
-addresses, how much of that is true, and what a sample of it compresses to. The last line is JSON.
+Runs as root in a guest, for it changes what the whole kernel does. A program has three mappings:
+one is touched all the time, one never, and of the third every other stretch is. What it touches
+cannot be compressed, what it does not touch can. Each method is asked after a minute how much is
+cold; for those that name addresses, how much of that is true, and what a sample of it compresses
+to. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -142,7 +143,7 @@ def by_generations(pid: int, truth: list[tuple[int, int]]) -> dict[str, float]:
     group.mkdir(exist_ok=True)
     # Its pages belong to the group that it was in when they came: so another one is started in it.
     (group / "cgroup.procs").write_text(str(os.getpid()))
-    with program(STRETCH) as (pid, _):
+    with program(STRETCH) as (_pid, _):
         (CGROUPS / "cgroup.procs").write_text(str(os.getpid()))
         number, first = generations("/trial")
         GENERATIONS.write_text(f"+ {number} 0 {max(first)} 1 1")
