@@ -105,7 +105,9 @@ def resident(words: list[str], env: dict[str, str], ready: str = "") -> tuple[fl
 LOOKS = """
 import json, sys, time
 from pyzram.kernel.sysfs import Sysfs
-from pyzram.cli.tend import Worker, open_ledger, plain
+from pyzram.cli.tend_ledger import open_ledger
+from pyzram.cli.tend_report import plain
+from pyzram.cli.tend_worker import Worker
 from pyzram.tend.machine import Clocks
 from pyzram.tend.status import write_status
 from pyzram.tend.tender import Tender

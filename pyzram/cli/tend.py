@@ -3,41 +3,36 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import json
 import math
 import os
-import sys
 from typing import TYPE_CHECKING
 
 from ..config.layers import DEFAULT_PATH
 from ..config.parser import read_config
-from ..errors import UnsupportedError, ZramError, ZramOSError, from_errno
+from ..errors import ZramError, from_errno
 from ..kernel import state_files
-from ..kernel.sysfs import Sysfs, device_number, is_there
+from ..kernel.sysfs import Sysfs, device_number
 from ..service.registry import DEFAULT_DIRECTORY, Registry
 from ..tend import reclaim
-from ..tend.ledger import Ledger
-from ..tend.machine import Clocks, read_clock
-from ..tend.policy import DEFAULTS, Settings
+from ..tend.machine import Clocks
+from ..tend.policy import DEFAULTS
 from ..tend.reclaim import Reclaimer
+from ..tend.rounds import Settings
 from ..tend.state import HELD
-from ..tend.status import read_status, write_status
-from ..tend.tender import PATIENCE_SECONDS, RECOMPRESS_SECONDS, Report, Tender
-from ..text import quote
-from ..units import format_size, parse_size
+from ..tend.status import write_status
+from ..tend.tender import Report, Tender
+from ..units import parse_size
 from .options import DEVICE, FILE, Command, Option, UsageError
+from .tend_ledger import open_ledger
 from .tend_reclaim import Plan, reclaimed
+from .tend_report import line, plain, show, show_status, warn
+from .tend_worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from ..device.zram import Zram
-    from ..tend.actions import Action, Recompress
-    from ..tend.observation import Observation
 
-LEDGER = "/var/lib/pyzram"
 PATIENCE, ONCE_PATIENCE = 10.0, 60.0
 """Seconds that the daemon waits for another one to end, which may be cron's, and --once does."""
 
@@ -71,37 +66,6 @@ COMMAND = Command(
     notes="The budget is 256 MiB for memory cards and USB, 4 GiB for disks, 1 GiB where the medium "
     "is not known.",
 )  # fmt: skip
-
-
-class Worker:
-    """Moves pages with the same code as the commands writeback and recompress."""
-
-    def __init__(self) -> None:
-        # Now, for when memory is short these would be read in the place of what is waited for.
-        from ..postprocess import recompression, writeback
-
-        self._recompression, self._writeback = recompression, writeback
-
-    def write_pages(self, device: Zram, ranges: Sequence[tuple[int, int]], limit: int) -> None:
-        """Write these pages."""
-        self._writeback.writeback_ranges(device, ranges, limit=limit, timeout=PATIENCE_SECONDS)
-
-    def write_idle(self, device: Zram, huge: bool, limit: int) -> None:
-        """Write pages that are marked idle."""
-        self._writeback.writeback_pages(
-            device, "huge_idle" if huge else "idle", limit=limit, timeout=PATIENCE_SECONDS
-        )
-
-    def recompress(self, device: Zram, action: Recompress, age: int | None, seconds: float) -> None:
-        """Recompress pages of that age; where ages are not known, those that are marked."""
-        if age is not None:
-            with contextlib.suppress(UnsupportedError):
-                device.mark_idle(age)
-        self._recompression.recompress_pages(
-            device,
-            "huge_idle" if action.huge else "idle",
-            timeout=min(seconds, RECOMPRESS_SECONDS),
-        )
 
 
 def main(argv: list[str]) -> int:
@@ -205,47 +169,6 @@ def configured(path: str) -> tuple[Settings, int | None, tuple[str, ...]]:
     return Settings(config.tend, config.tend), config.tend_budget, groups
 
 
-def open_ledger(
-    sysfs: Sysfs, clocks: Clocks, run: str, *, look: bool = False
-) -> tuple[Ledger, float]:
-    """The ledger in /var, or in /run with half the budget where /var cannot be written.
-
-    With ``look`` it is only read, from where a daemon would keep it.
-    """
-    clock = read_clock(sysfs, clocks)
-    folder = os.environ.get("PYZRAM_STATE", LEDGER)
-    try:
-        if look:
-            refuse_unwritable(folder)
-        ledger = Ledger(folder, clock)
-        if not look:
-            ledger.save()
-        return ledger, 1.0
-    except ZramOSError as err:
-        keeping = "a daemon keeps it" if look else "keeping it"
-        warn(f"{err}; {keeping} in {run}, which a reboot empties, with half the budget")
-    ledger = Ledger(run, clock)
-    if not look:
-        ledger.save()
-    return ledger, 0.5
-
-
-def refuse_unwritable(folder: str) -> None:
-    """Tell what root would be told that writes there, as far as looking can.
-
-    Raises:
-        ZramOSError: EROFS the file system is read-only; EACCES not even root may.
-    """
-    at = os.path.abspath(folder)
-    while not is_there(at):
-        at = os.path.dirname(at)
-    # Others than root may hardly ever, which says nothing of the daemon.
-    read_only = os.statvfs(at).f_flag & os.ST_RDONLY
-    if read_only or (os.geteuid() == 0 and not os.access(at, os.W_OK)):
-        code = errno.EROFS if read_only else errno.EACCES
-        raise from_errno(code, f"{folder}: keep the ledger", folder)
-
-
 def stay(
     tender: Tender,
     reclaimer: Reclaimer,
@@ -286,132 +209,6 @@ def stay(
             trigger = waiting.wait(max(0.0, wake - clock()))
     notify("STOPPING=1")
     tender.ledger.save()
-    return 0
-
-
-# ---- what is shown -------------------------------------------------------------------------------
-
-
-def warn(text: str) -> None:
-    """A line for the log."""
-    print(quote(f"pyzram: warning: {text}"), file=sys.stderr, flush=True)
-
-
-def line(report: Report) -> str:
-    """One round, for the log."""
-    state = report.decision.state
-    text = f"{state.mode}, pressure {state.pressure:.2f}"
-    if report.decision.actions:
-        text += f": {format_size(report.written)} written, {format_size(abs(report.freed))} "
-        text += "freed" if report.freed >= 0 else "more in use"
-    return "; ".join([text, *report.decision.reasons])
-
-
-def plain(report: Report) -> dict[str, object]:
-    """A round as plain values: sizes in bytes, times in seconds."""
-    decision = report.decision
-    return {
-        "mode": decision.state.mode,
-        "pressure": round(decision.state.pressure, 4),
-        "actions": [
-            {"action": type(action).__name__, **action._asdict()} for action in decision.actions
-        ],
-        "reasons": list(decision.reasons),
-        "written": report.written,
-        "freed": report.freed,
-        "seen": seen_values(report.seen),
-        "wake": decision.state.wake,
-    }
-
-
-def seen_values(seen: Observation) -> dict[str, object]:
-    """What was seen; what JSON has no word for is left out."""
-    values = seen._asdict()
-    values["devices"] = [device._asdict() for device in seen.devices]
-    return {key: value for key, value in values.items() if value not in (float("-inf"),)}
-
-
-def show(report: Report, as_json: bool, done: bool = False, plan: Plan | None = None) -> int:
-    """Everything that was seen, and what was or would be done."""
-    if as_json:
-        planned = {} if plan is None else {"reclaim": plan.plain()}
-        print(json.dumps({**plain(report), **planned}, indent=2))
-        return 0
-    seen = report.seen
-    print(f"memory: {format_size(seen.available)} of {format_size(seen.total)} available")
-    if seen.some10 is None:
-        print("pressure: this kernel tells none (psi=1)")
-    else:
-        print(f"pressure: {seen.some10:.2f} % of 10 s, {seen.some300:.2f} % of 300 s")
-    if seen.battery is not None:
-        print(f"battery: {seen.battery:.0f} %, being used up")
-    for device in seen.devices:
-        print(
-            f"{device.name}: {format_size(device.orig_data_size)} stored in "
-            f"{format_size(device.mem_used_total)} of memory"
-        )
-        if device.budget:
-            print(
-                f"{device.name}: {format_size(device.left)} of {format_size(device.budget)} left "
-                f"to write in 24 hours, {format_size(device.free)} free on the backing device"
-            )
-        else:
-            print(f"{device.name}: no backing device")
-        if not device.recompression:
-            print(f"{device.name}: no recompression algorithm")
-    if not seen.devices:
-        print("no device to tend")
-    print(line(report) if done else f"state: {line(report)}")
-    for action in report.decision.actions if not done else ():
-        print(f"would do: {describe(action)}")
-    for text in plan.lines() if plan is not None else ():
-        print(text)
-    return 0
-
-
-def describe(action: Action) -> str:
-    """An action for people."""
-    from ..tend.actions import Recompress, WriteBack
-
-    if isinstance(action, WriteBack):
-        pages = "pages kept raw" if action.huge else "pages"
-        return (
-            f"{action.device}: write up to {format_size(action.limit)} of {pages} not used for "
-            f"{action.floor / 3600:.1f} h, the oldest first"
-        )
-    if isinstance(action, Recompress):
-        pages = "pages kept raw" if action.huge else "pages"
-        return f"{action.device}: recompress {pages} not used for {action.age / 60:.0f} min"
-    return f"{action.device}: compact the pool"
-
-
-def show_status(run: str, as_json: bool) -> int:
-    """What the daemon did last; status 3 if none runs."""
-    try:
-        found = read_status(run)
-    except PermissionError as err:
-        raise from_errno(
-            err.errno or 0, "read what the daemon did", run, remedy="only root may"
-        ) from err
-    if found is None:
-        print("pyzram tend is not running", file=sys.stderr)
-        return 3
-    if as_json:
-        print(json.dumps(found, indent=2))
-        return 0
-    print(f"{found['mode']}, pressure {found['pressure']:.2f}, process {found['pid']}")
-    for device in found["seen"]["devices"]:
-        print(
-            f"{device['name']}: {format_size(device['mem_used_total'])} of memory, "
-            f"{format_size(device['left'])} of {format_size(device['budget'])} left to write"
-        )
-    for reason in found["reasons"]:
-        print(quote(reason))
-    if groups := found.get("reclaim"):
-        for name, size in groups["asked"].items():
-            print(f"{quote(name)}: asked for {format_size(size)} of idle memory")
-        if groups["reason"]:
-            print(quote(f"control groups are left alone: {groups['reason']}"))
     return 0
 
 

@@ -22,7 +22,8 @@ from .machine import Clocks, read_battery, read_clock, read_counters, read_memor
 from .machine import read_pressure as pressure_of
 from .medium import GENTLE, Medium, medium_of
 from .observation import DeviceObserved, Observation
-from .policy import DEFAULTS, Decision, Settings, decide, enough
+from .policy import DEFAULTS, Decision, decide, enough
+from .rounds import Settings
 from .state import State
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pyzram.tend import ages, policy, reclaim, tender
+from pyzram.tend import ages, modes, policy, pressure, reclaim, rounds, tender
 
-MODULES = policy, tender, ages, reclaim
+MODULES = policy, pressure, modes, rounds, tender, ages, reclaim
 
 
-def hurry(constants: Mapping[str, object], pressure: Callable[..., Any]) -> None:
+def hurry(constants: Mapping[str, object], pressure_of: Callable[..., Any]) -> None:
     """Give constants of the daemon other values, and let it ask for pressure elsewhere."""
     for name, value in constants.items():
         having = [module for module in MODULES if hasattr(module, name)]
@@ -21,7 +21,7 @@ def hurry(constants: Mapping[str, object], pressure: Callable[..., Any]) -> None
             setattr(module, name, value)
     # Ages in units of 64 s are too coarse for floors of seconds.
     ages.UNIT = 1
-    tender.pressure_of = pressure
+    tender.pressure_of = pressure_of
 
 
 def until(done: Callable[[], object], seconds: float, what: str) -> float:

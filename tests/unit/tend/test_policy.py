@@ -10,16 +10,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pyzram.tend.actions import Compact, Recompress, WriteBack
+from pyzram.tend.modes import AFTER_START
 from pyzram.tend.observation import DeviceObserved, Observation
-from pyzram.tend.policy import (
-    AFTER_START,
-    OLDEST,
-    Settings,
-    age_floor,
-    allowance,
-    decide,
-    enough,
-)
+from pyzram.tend.policy import decide, enough
+from pyzram.tend.rounds import OLDEST, Settings, age_floor, allowance
 from pyzram.tend.state import CALM, CHOKED, HELD, PRESSED, TIGHT, State
 
 MIB = 1 << 20

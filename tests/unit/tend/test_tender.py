@@ -13,7 +13,7 @@ import pytest
 from fake_roots import Machine
 
 from pyzram.cli import pyzram as command
-from pyzram.cli.tend import plain
+from pyzram.cli.tend_report import plain
 from pyzram.device import block_state
 from pyzram.device.zram import Zram
 from pyzram.errors import DeviceBusyError, ZramOSError

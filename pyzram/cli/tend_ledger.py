@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+"""Where the ledger is kept, and what the budget is there."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+from ..errors import ZramOSError, from_errno
+from ..kernel.sysfs import is_there
+from ..tend.ledger import Ledger
+from ..tend.machine import read_clock
+from .tend_report import warn
+
+if TYPE_CHECKING:
+    from ..kernel.sysfs import Sysfs
+    from ..tend.machine import Clocks
+
+LEDGER = "/var/lib/pyzram"
+
+
+def open_ledger(
+    sysfs: Sysfs, clocks: Clocks, run: str, *, look: bool = False
+) -> tuple[Ledger, float]:
+    """The ledger in /var, or in /run with half the budget where /var cannot be written.
+
+    With ``look`` it is only read, from where a daemon would keep it.
+    """
+    clock = read_clock(sysfs, clocks)
+    folder = os.environ.get("PYZRAM_STATE", LEDGER)
+    try:
+        if look:
+            refuse_unwritable(folder)
+        ledger = Ledger(folder, clock)
+        if not look:
+            ledger.save()
+        return ledger, 1.0
+    except ZramOSError as err:
+        keeping = "a daemon keeps it" if look else "keeping it"
+        warn(f"{err}; {keeping} in {run}, which a reboot empties, with half the budget")
+    ledger = Ledger(run, clock)
+    if not look:
+        ledger.save()
+    return ledger, 0.5
+
+
+def refuse_unwritable(folder: str) -> None:
+    """Tell what root would be told that writes there, as far as looking can.
+
+    Raises:
+        ZramOSError: EROFS the file system is read-only; EACCES not even root may.
+    """
+    at = os.path.abspath(folder)
+    while not is_there(at):
+        at = os.path.dirname(at)
+    # Others than root may hardly ever, which says nothing of the daemon.
+    read_only = os.statvfs(at).f_flag & os.ST_RDONLY
+    if read_only or (os.geteuid() == 0 and not os.access(at, os.W_OK)):
+        code = errno.EROFS if read_only else errno.EACCES
+        raise from_errno(code, f"{folder}: keep the ledger", folder)

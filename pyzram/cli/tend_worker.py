@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: MIT
+"""What moves pages for ``pyzram tend``."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from ..errors import UnsupportedError
+from ..tend.tender import PATIENCE_SECONDS, RECOMPRESS_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..device.zram import Zram
+    from ..tend.actions import Recompress
+
+
+class Worker:
+    """Moves pages with the same code as the commands writeback and recompress."""
+
+    def __init__(self) -> None:
+        # Now, for when memory is short these would be read in the place of what is waited for.
+        from ..postprocess import recompression, writeback
+
+        self._recompression, self._writeback = recompression, writeback
+
+    def write_pages(self, device: Zram, ranges: Sequence[tuple[int, int]], limit: int) -> None:
+        """Write these pages."""
+        self._writeback.writeback_ranges(device, ranges, limit=limit, timeout=PATIENCE_SECONDS)
+
+    def write_idle(self, device: Zram, huge: bool, limit: int) -> None:
+        """Write pages that are marked idle."""
+        self._writeback.writeback_pages(
+            device, "huge_idle" if huge else "idle", limit=limit, timeout=PATIENCE_SECONDS
+        )
+
+    def recompress(self, device: Zram, action: Recompress, age: int | None, seconds: float) -> None:
+        """Recompress pages of that age; where ages are not known, those that are marked."""
+        if age is not None:
+            with contextlib.suppress(UnsupportedError):
+                device.mark_idle(age)
+        self._recompression.recompress_pages(
+            device,
+            "huge_idle" if action.huge else "idle",
+            timeout=min(seconds, RECOMPRESS_SECONDS),
+        )

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+"""What state the machine is in: how it is entered and left, and what holds everything."""
+
+from __future__ import annotations
+
+import math
+
+from .observation import Observation
+from .state import CALM, CHOKED, PRESSED, TIGHT, State
+
+QUIET = 60.0
+"""Seconds of little pressure that end being pressed or choked."""
+AFTER_START, AFTER_RESUME = 300.0, 120.0
+BATTERY_LOW = 20.0
+
+
+def held(seen: Observation, state: State) -> tuple[str, bool]:
+    """Why nothing may be done, or an empty text; and whether the battery is low."""
+    if seen.battery_error:
+        return f"the battery cannot be read: {seen.battery_error}", state.low_battery
+    low = seen.battery is not None and seen.battery <= BATTERY_LOW * (
+        1.2 if state.low_battery else 1.0
+    )
+    if low:
+        return f"battery at {seen.battery:.0f} %", True
+    if seen.now < seen.started + AFTER_START:
+        return "just started", False
+    if seen.now < seen.resumed + AFTER_RESUME:
+        return "just resumed", False
+    return "", False
+
+
+def quiet_since(seen: Observation, state: State) -> float:
+    """Since when the pressure is below what keeps a machine pressed, or choked."""
+    if state.mode == CHOKED:
+        loud = seen.trigger == "full" or (seen.full10 or 0.0) >= 2.0
+    else:
+        loud = bool(seen.trigger) or (seen.some10 or 0.0) >= 1.0
+    if loud:
+        return math.inf
+    return min(seen.now, state.quiet_since)
+
+
+def mode_of(seen: Observation, state: State, pressure: float, since: float) -> str:
+    """The state by what is seen; quiet ``since`` then (:func:`quiet_since`)."""
+    quiet = seen.now - since >= QUIET
+    if seen.trigger == "full" or (seen.full10 or 0.0) >= 10.0:
+        return CHOKED
+    if state.mode == CHOKED and not quiet:
+        return CHOKED
+    if seen.trigger or (seen.some10 or 0.0) >= 5.0:
+        return PRESSED
+    if state.mode in (PRESSED, CHOKED) and not quiet:
+        return PRESSED
+    if pressure >= (0.04 if state.mode == TIGHT else 0.05):
+        return TIGHT
+    return CALM
