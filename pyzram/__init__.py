@@ -9,9 +9,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._version import __version__ as __version__
     from .algorithm import Algorithm as Algorithm
+    from .config.config import Config as Config
+    from .config.config import ConfigError as ConfigError
     from .config.device_config import DeviceConfig as DeviceConfig
-    from .config.parser import Config as Config
-    from .config.parser import ConfigError as ConfigError
     from .device.block_state import SLOT_FLAGS as SLOT_FLAGS
     from .device.block_state import BlockState as BlockState
     from .device.block_state import slots as slots
@@ -86,9 +86,9 @@ if TYPE_CHECKING:
 _HOME = {
     "__version__": "_version",
     "Algorithm": "algorithm",
-    "Config": "config.parser",
+    "Config": "config.config",
     "DeviceConfig": "config.device_config",
-    "ConfigError": "config.parser",
+    "ConfigError": "config.config",
     "SLOT_FLAGS": "device.block_state",
     "BlockState": "device.block_state",
     "slots": "device.block_state",

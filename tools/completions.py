@@ -15,7 +15,7 @@ from pathlib import Path
 from pyzram.cli import options, pyzram, stats_columns, zram_stats
 from pyzram.cli.options import Option
 from pyzram.cli.service import command_line
-from pyzram.config.parser import ALGORITHMS
+from pyzram.config.values import ALGORITHMS
 
 FOLDER = Path(__file__).resolve().parents[1] / "initscripts/completions"
 HEAD = (

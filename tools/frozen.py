@@ -24,7 +24,7 @@ import pyzram
 from pyzram.cli import doctor, estimate, stats_columns, tend_textfile, zram_stats
 from pyzram.cli import pyzram as command
 from pyzram.cli.service import command_line
-from pyzram.config.values import GLOBALS, PER_DEVICE
+from pyzram.config.variables import GLOBALS, PER_DEVICE
 from pyzram.doctor.checks import CHECKS
 from pyzram.field_docs import own_fields
 from pyzram.kernel.figures import FIGURES
@@ -47,7 +47,7 @@ ALIASES = {
     "Discard": "limits",
     "DiscardPolicy": "limits",
     "Goal": "service.service",
-    "Needs": "service.diff",
+    "Needs": "config.variables",
     "Paths": "pages.question",
     "Progress": "postprocess.writeback",
     "RecompressType": "limits",

@@ -6,8 +6,8 @@ from __future__ import annotations
 import os
 
 from .. import interruption
+from ..config.config import Config, ConfigError
 from ..config.layers import DEFAULT_PATH
-from ..config.parser import Config, ConfigError
 from ..kernel.sysfs import Sysfs
 from ..service.registry import DEFAULT_DIRECTORY
 from ..service.service import Service

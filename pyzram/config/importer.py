@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from ..errors import InvalidValueError
 from . import import_generator, import_shell, import_zram_init, import_ztab
-from .parser import ConfigError, parse_config
+from .config import ConfigError
+from .parser import parse_config
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -15,9 +15,10 @@ from ..errors import InvalidValueError
 from ..kernel.opened import resolve
 from ..limits import PAGE_SIZE, page_up
 from ..text import short
-from ..units import DIGITS_MAX, format_size, shortest_size
-from ..value import FrozenDict, Value, as_tuple, documented
-from .device_config import DEFAULT_FSTYPE, DEFAULT_PRIORITY, Choice, DeviceConfig
+from ..units import DIGITS_MAX, format_size
+from .config import Config, ConfigError
+from .consistency import collisions, contradictions, doubts, doubts_of_all
+from .device_config import DEFAULT_FSTYPE, Choice, DeviceConfig
 from .layers import DEFAULT_PATH, read_layers
 from .shell_assignments import read_assignments
 from .values import (
@@ -25,26 +26,20 @@ from .values import (
     DEFAULT_ALGORITHMS,
     DEFAULT_MKFS_OPTIONS,
     DEFAULT_SIZE,
-    FILE_SYSTEM_ONLY,
-    GLOBALS,
     KERNELS_OWN,
     MAX_DEVICES,
     MIN_PAGES,
-    MIN_SIZES,
-    PER_DEVICE,
     STICKY,
-    SWAP_ONLY,
-    TESTED,
     Values,
     choices,
-    label_max,
     wrong_level,
 )
+from .variables import GLOBALS, PER_DEVICE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-    from typing import Any, ClassVar
+    from collections.abc import Sequence
+    from typing import Any
 
     from ..algorithm import Algorithm
     from .layers import Layer
@@ -53,131 +48,6 @@ if TYPE_CHECKING:
 
 NOWHERE = (-1, 0)
 MIB = 1 << 20
-# More than data compress by, in a device that is full: with less memory than this part of its
-# size, writes fail long before.
-MEM_LIMIT_PART = 16
-# Beyond this, even data that compress well fill the memory first.
-SIZE_TIMES_RAM = 4
-SIZES = (
-    *("ZRAM_SIZE_", "ZRAM_MEM_LIMIT_", "ZRAM_HOST_MEMORY_LIMIT_", "ZRAM_WRITEBACK_LIMIT_"),
-    "TEND_BUDGET",
-)
-
-
-@documented
-class ConfigError(InvalidValueError):
-    """The files cannot be taken; :attr:`problems` has all reasons, one line each."""
-
-    def __init__(self, problems: list[str], warnings: Sequence[str] = ()) -> None:
-        super().__init__("\n".join(problems))
-        self.problems: list[str] = problems
-        """Every reason, a line each, with its file and line."""
-        self.warnings: list[str] = list(warnings)
-        """What alone would have been taken, but looks wrong too."""
-
-
-class Config(Value):
-    """All that the files ask for."""
-
-    _fields = (
-        "path",
-        "devices",
-        "load_on_start",
-        "unload_on_stop",
-        "tend",
-        "tend_budget",
-        "tend_reclaim",
-        "sources",
-        "texts",
-        "all_or_nothing",
-        "warnings",
-    )
-    __slots__ = _fields
-    _takes_back: ClassVar[dict[str, Callable[[Any], Any]]] = {
-        "devices": lambda found: tuple(map(DeviceConfig.from_dict, found)),
-        "warnings": tuple,
-        "tend_reclaim": tuple,
-    }
-
-    path: str
-    """The first of the files."""
-    devices: tuple[DeviceConfig, ...]
-    """In order of their numbers, which may have gaps: a device can be left out."""
-    load_on_start: bool
-    """Whether start loads the driver (``LOAD_ON_START``)."""
-    unload_on_stop: bool
-    """Whether stop unloads it (``UNLOAD_ON_STOP``)."""
-    tend: bool
-    """Whether pyzram tend may do anything (``TEND``)."""
-    tend_budget: int | None
-    """Bytes to a medium in any 24 hours (``TEND_BUDGET``); ``None`` leaves it to the medium."""
-    tend_reclaim: tuple[str, ...]
-    """Control groups whose idle memory pyzram tend sends to swap, as paths below the root
-    (``TEND_RECLAIM``)."""
-    sources: Mapping[str, str]
-    """Variable to ``file:line`` of the value that counts; what is not there is the default."""
-    texts: Mapping[str, str]
-    """Variable to its value as it is written there."""
-    all_or_nothing: bool
-    """Whether a start undoes all devices when one fails (``ALL_OR_NOTHING``)."""
-    warnings: tuple[str, ...]
-    """What looks wrong, a line each."""
-
-    def __init__(
-        self,
-        path: str,
-        devices: Iterable[DeviceConfig] = (),
-        load_on_start: bool = True,
-        unload_on_stop: bool = False,
-        tend: bool = True,
-        tend_budget: int | None = None,
-        tend_reclaim: Iterable[str] = (),
-        sources: Mapping[str, str] = FrozenDict(),
-        texts: Mapping[str, str] = FrozenDict(),
-        all_or_nothing: bool = False,
-        warnings: Iterable[str] = (),
-    ) -> None:
-        self._set(
-            path,
-            as_tuple("devices", devices),
-            load_on_start,
-            unload_on_stop,
-            tend,
-            tend_budget,
-            as_tuple("tend_reclaim", tend_reclaim),
-            FrozenDict(sources),
-            FrozenDict(texts),
-            all_or_nothing,
-            as_tuple("warnings", warnings),
-        )
-
-    def _told(self, indexes: Container[int] | None = None) -> list[str]:
-        """Return a line for each value that was set: what, and in which line of which file.
-
-        A size is written as all that is printed: ``1G``, also where the file has ``1024M``.
-
-        ``indexes`` are the devices to tell of, with what is for all devices; ``None`` for all.
-        """
-        lines = []
-        for name, place in self.sources.items():
-            digits = name.rpartition("_")[2]
-            if indexes is None or not digits.isdigit() or int(digits) in indexes:
-                text = self.texts.get(name, "")
-                if name.startswith(SIZES):
-                    text = shortest_size(text)
-                lines.append(f"{name}={text} ({place})")
-        return lines
-
-    def device(self, index: int) -> DeviceConfig:
-        """Return the device of a number.
-
-        Raises:
-            KeyError: the files ask for none.
-        """
-        for device in self.devices:
-            if device.index == index:
-                return device
-        raise KeyError(index)
 
 
 def read_config(path: str, *, ram: int, cpus: int) -> Config:
@@ -241,28 +111,28 @@ class _Parser:
             self.read(number, text)
         count = self.count()
         devices = tuple(filter(None, (self.desired(index, count) for index in range(count))))
-        self.twice(devices)
-        self.altogether(devices)
+        self.problems += [(NOWHERE, why) for why in collisions(devices, self.resolve)]
+        for why in doubts_of_all(devices, self.values.ram):
+            self.warn(NOWHERE, why)
         if self.problems:
             problems = [self.where(place) + reason for place, reason in sorted(self.problems)]
             raise ConfigError(problems, self.warnings)
         return Config(
             self.path,
             devices,
-            load_on_start=self.setting("LOAD_ON_START", True),
-            unload_on_stop=self.setting("UNLOAD_ON_STOP", False),
-            tend=self.setting("TEND", True),
-            tend_budget=self.setting("TEND_BUDGET", None),
-            tend_reclaim=self.setting("TEND_RECLAIM", ()),
             sources=self.sources,
             texts=self.texts,
-            all_or_nothing=self.setting("ALL_OR_NOTHING", False),
             warnings=tuple(self.warnings),
+            **{
+                row.field: self.globals[name][1]
+                for name, row in GLOBALS.items()
+                if row.field and name in self.globals
+            },
         )
 
     def read(self, number: int, text: str) -> None:
         """Take one file; it overrides those before it."""
-        found, refused = read_assignments(self.plain(number, text))
+        found, refused = read_assignments(self.cleaned(number, text))
         self.problems += [((number, problem.line), problem.reason) for problem in refused]
         lines: dict[str, int] = {}
         for entry in found:
@@ -275,28 +145,8 @@ class _Parser:
             except InvalidValueError as err:
                 self.problems.append((place, f"{short(entry.name)}: {short(str(err))}"))
 
-    def twice(self, devices: Sequence[DeviceConfig]) -> None:
-        """Refuse what two devices cannot share."""
-        points = [desired.mount_point for desired in devices if desired.mount_point]
-        for point in _repeated(points):
-            self.problems.append((NOWHERE, f"two devices are to be mounted on {point}"))
-        backing = [self.resolve(desired.backing_dev) for desired in devices if desired.backing_dev]
-        for path in _repeated(backing):
-            self.problems.append((NOWHERE, f"two devices are to write back to {path}"))
-
-    def altogether(self, devices: Sequence[DeviceConfig]) -> None:
-        """Say where devices that are fine one by one are too much for the memory."""
-        unlimited = [device.disksize for device in devices if not device.mem_limit]
-        total, most = sum(unlimited), SIZE_TIMES_RAM * self.values.ram
-        if len(unlimited) > 1 and total > most >= max(unlimited):
-            self.warn(
-                NOWHERE,
-                f"devices of {format_size(total)} in all in {format_size(self.values.ram)} of "
-                "memory: memory is full long before they are",
-            )
-
-    def plain(self, number: int, text: str) -> str:
-        """Return the text as it was meant, and say what a shell would stumble over."""
+    def cleaned(self, number: int, text: str) -> str:
+        """Return the text without a byte order mark and CRs; say what a shell stumbles over."""
         if "\0" in text:
             place = self.where((number, 0))
             raise ConfigError([f"{place}it holds NUL bytes, so it is not text in UTF-8"])
@@ -319,7 +169,7 @@ class _Parser:
         path = self.paths[number] if number >= 0 else self.path
         return f"{path}:{line}: " if line else f"{path}: "
 
-    def setting(self, name: str, default: Any) -> Any:
+    def setting(self, name: str, default: Any = None) -> Any:
         return self.globals.get(name, (NOWHERE, default))[1]
 
     def assign(self, place: Place, name: str, value: str) -> None:
@@ -331,7 +181,7 @@ class _Parser:
         if name in GLOBALS:
             self.globals.pop(name, None)
             if value.strip():
-                self.globals[name] = place, GLOBALS[name](self.values, value)
+                self.globals[name] = place, GLOBALS[name].take(self.values, value)
                 self.set_by(place, name, value)
             return
         stem, _, digits = name.rpartition("_")
@@ -342,10 +192,12 @@ class _Parser:
             settings = self.devices.setdefault(index, {})
             settings.pop(stem, None)
             if value.strip():
-                settings[stem] = place, PER_DEVICE[stem](self.values, value)
+                settings[stem] = place, PER_DEVICE[stem].take(self.values, value)
                 self.set_by(place, name, value)
             return
-        raise InvalidValueError(f"no such variable{suggestion(name)}")
+        from . import suggestion
+
+        raise InvalidValueError(f"no such variable{suggestion.of_variable(name)}")
 
     def count(self) -> int:
         highest = max((index for index, set_ in self.devices.items() if set_), default=0) + 1
@@ -377,38 +229,34 @@ class _Parser:
 
     def desired(self, index: int, count: int) -> DeviceConfig | None:
         """Put one device together; ``None`` where there is to be none on this machine."""
-
-        def get(stem: str, default: Any = None) -> Any:
-            return self.get(index, stem, default)
-
         if self.left_out(index):
             return None
+        set_ = self.devices.get(index, {})
+        # What is not set has the default of DeviceConfig, or one that depends on the rest.
+        asked = {
+            row.field: set_[name][1]
+            for name, row in PER_DEVICE.items()
+            if row.field and name in set_
+        }
         swapon: dict[str, Any] = self.setting("SWAPON_OPTS", {})
-        algorithms, recompression = self.algorithms(index)
-        point = get("ZRAM_MOUNT")
-        fstype = get("ZRAM_FSTYPE", DEFAULT_FSTYPE)
+        point = asked.get("mount_point")
+        if "disksize" not in asked:
+            asked["disksize"] = self.default_size(count)
+        asked["algorithms"], asked["recompression"] = self.algorithms(index)
+        if "priority" in swapon:
+            asked.setdefault("priority", swapon["priority"])
         # A file system's freed blocks stay stored until they are discarded; swap tells anyway.
-        default_discard = "both" if point else swapon.get("discard", "none")
-        desired = DeviceConfig(
-            index,
-            get("ZRAM_SIZE") or self.default_size(count),
-            algorithms=algorithms,
-            recompression=recompression,
-            mem_limit=get("ZRAM_MEM_LIMIT", 0),
-            priority=get("ZRAM_PRIORITY", swapon.get("priority", DEFAULT_PRIORITY)),
-            discard=get("ZRAM_DISCARD", default_discard),
-            label=get("ZRAM_LABEL"),
-            backing_dev=get("ZRAM_BACKING_DEV"),
-            writeback_limit=get("ZRAM_WRITEBACK_LIMIT"),
-            # As the kernel will report it.
-            mount_point=self.resolve(point) if point else None,
-            fstype=fstype,
-            mkfs_options=get("ZRAM_MKFS_OPTS", DEFAULT_MKFS_OPTIONS.get(fstype, ())),
-            mount_options=get("ZRAM_MOUNT_OPTS", ""),
-            mode=get("ZRAM_MODE", 0o1777 if point in STICKY else None),
-            owner=get("ZRAM_OWNER"),
-        )
-        self.fits_together(desired)
+        asked.setdefault("discard", "both" if point else swapon.get("discard", "none"))
+        if point:
+            asked["mount_point"] = self.resolve(point)  # as the kernel will report it
+        fstype = asked.setdefault("fstype", DEFAULT_FSTYPE)
+        asked.setdefault("mkfs_options", DEFAULT_MKFS_OPTIONS.get(fstype, ()))
+        asked.setdefault("mode", 0o1777 if point in STICKY else None)
+        desired = DeviceConfig(index, **asked)
+        for name, why in contradictions(desired, set_):
+            self.problem(index, name, why)
+        for name, why in doubts(desired, set_, self.values.ram):
+            self.warn(self.place(index, name), f"{name}_{index}: {why}")
         return desired
 
     def left_out(self, index: int) -> bool:
@@ -431,11 +279,13 @@ class _Parser:
         for stem in ("ZRAM_ALGORITHM", "ZRAM_RECOMP_ALGORITHM"):
             for choice in self.get(index, stem, ()):
                 if choice.name not in (*ALGORITHMS, KERNELS_OWN):
+                    from .suggestion import nearest
+
                     # No error: up to 6.11 it could be any of the kernel's crypto modules.
                     self.warn(
                         self.place(index, stem),
                         f"{stem}_{index}: no zram is known to have {choice.name!r}"
-                        + _meant(choice.name.lower(), ALGORITHMS),
+                        + nearest(choice.name.lower(), ALGORITHMS),
                     )
         if params := self.get(index, "ZRAM_PARAMS"):
             # Levels mean something else to each algorithm, so they belong to the first alone.
@@ -456,97 +306,6 @@ class _Parser:
                     self.problem(index, stem, why)
         return algorithms, recompression
 
-    def fits_together(self, desired: DeviceConfig) -> None:
-        """Refuse values that contradict each other, and say which hardly make sense together."""
-        index = desired.index
-        settings = self.devices.get(index, {})
-        for stem in FILE_SYSTEM_ONLY if desired.is_swap else SWAP_ONLY:
-            if stem in settings:
-                why = f"needs ZRAM_MOUNT_{index}" if desired.is_swap else "is for swap only"
-                self.problem(index, stem, why)
-        if not desired.is_swap and desired.discard not in ("none", "both"):
-            self.problem(index, "ZRAM_DISCARD", "yes or no for a file system")
-        if desired.writeback_limit is not None and not desired.backing_dev:
-            self.problem(index, "ZRAM_WRITEBACK_LIMIT", f"needs ZRAM_BACKING_DEV_{index}")
-        kind = "swap" if desired.is_swap else desired.fstype
-        most = label_max(kind)
-        if desired.label and len(os.fsencode(desired.label)) > most:
-            self.problem(
-                index, "ZRAM_LABEL", f"{desired.label!r} is too long: {kind} takes {most} bytes"
-            )
-        if not desired.is_swap:
-            self.file_system(desired)
-        if 0 < desired.mem_limit < desired.disksize // MEM_LIMIT_PART:
-            self.warn(
-                self.place(index, "ZRAM_MEM_LIMIT"),
-                f"ZRAM_MEM_LIMIT_{index}: {format_size(desired.mem_limit)} for a device of "
-                f"{format_size(desired.disksize)}: writes fail long before it is full",
-            )
-        elif not desired.mem_limit and desired.disksize > SIZE_TIMES_RAM * self.values.ram:
-            self.warn(
-                self.place(index, "ZRAM_SIZE"),
-                f"ZRAM_SIZE_{index}: {format_size(desired.disksize)} in "
-                f"{format_size(self.values.ram)} of memory: memory is full long before it is",
-            )
-
-    def file_system(self, desired: DeviceConfig) -> None:
-        """Compare what mkfs is asked for with what it takes of zram."""
-        index, fstype = desired.index, desired.fstype
-        if fstype not in TESTED:
-            self.warn(
-                self.place(index, "ZRAM_FSTYPE"),
-                f"ZRAM_FSTYPE_{index}: {fstype} is not tested with pyzram, only "
-                f"{' '.join(TESTED)} are",
-            )
-        if self.get(index, "ZRAM_MKFS_OPTS"):
-            self.blocks(desired)
-        least = MIN_SIZES.get(fstype, 0)
-        if desired.disksize < least:
-            # No error: earlier versions of their programs took less.
-            self.warn(
-                self.place(index, "ZRAM_SIZE"),
-                f"ZRAM_SIZE_{index}: {format_size(desired.disksize)}: mkfs.{fstype} takes "
-                f"no less than {format_size(least)}",
-            )
-
-    def blocks(self, desired: DeviceConfig) -> None:
-        """Compare the blocks that mkfs is asked for with those of zram and of the kernel."""
-        from .block_size import OF_KERNEL, block_sizes
-
-        index, fstype = desired.index, desired.fstype
-        for option, block in block_sizes(fstype, desired.mkfs_options):
-            if block < PAGE_SIZE:
-                why = f"blocks of {block} bytes: zram has none smaller than {PAGE_SIZE}"
-                self.problem(index, "ZRAM_MKFS_OPTS", why)
-            elif block > PAGE_SIZE and option == OF_KERNEL.get(fstype):
-                self.warn(
-                    self.place(index, "ZRAM_MKFS_OPTS"),
-                    f"ZRAM_MKFS_OPTS_{index}: blocks of {block} bytes: few kernels mount {fstype} "
-                    f"with blocks larger than a page ({PAGE_SIZE})",
-                )
-
     def default_size(self, count: int) -> int:
         size = self.values.size(DEFAULT_SIZE) // max(count, 1)
         return page_up(max(size, MIN_PAGES * PAGE_SIZE))
-
-
-def _repeated(paths: list[str]) -> list[str]:
-    return sorted({path for path in paths if paths.count(path) > 1})
-
-
-def suggestion(name: str) -> str:
-    """Say what an unknown variable may have been meant for, or nothing."""
-    if name in PER_DEVICE:
-        return f" (did you mean {name}_0?)"
-    if name.rstrip("0123456789") in ("type", "size", "mlim", "algo", "flag", "back"):
-        return " (this looks like zram-init's file: pyzram import translates it)"
-    digits = name.rpartition("_")[2]
-    tail = f"_{digits}" if digits.isdigit() else "_0"
-    return _meant(name.upper(), [*GLOBALS, *(key + tail for key in PER_DEVICE)])
-
-
-def _meant(word: str, known: Sequence[str]) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f" (did you mean {close[0]}?)" if close else ""

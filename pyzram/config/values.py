@@ -15,7 +15,6 @@ from .device_config import Choice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from ..limits import DiscardPolicy
@@ -341,36 +340,3 @@ def params_of(words: list[str]) -> tuple[int | None, str | None, int | None]:
         else:
             raise InvalidValueError(f"{word!r}: parameters are level=, dict= and deflate.winbits=")
     return level, dictionary, winbits
-
-
-GLOBALS: dict[str, Callable[[Values, str], Any]] = {
-    "ALL_OR_NOTHING": Values.yes_no,
-    "LOAD_ON_START": Values.yes_no,
-    "TEND": Values.yes_no,
-    "TEND_BUDGET": Values.plain_size,
-    "TEND_RECLAIM": Values.control_groups,
-    "UNLOAD_ON_STOP": Values.yes_no,
-    "NUM_DEVICES": Values.devices_count,
-    "SWAPON_OPTS": Values.swapon_options,
-}
-PER_DEVICE: dict[str, Callable[[Values, str], Any]] = {
-    "ZRAM_SIZE": Values.disksize,
-    "ZRAM_HOST_MEMORY_LIMIT": Values.memory,
-    "ZRAM_ALGORITHM": Values.choices,
-    "ZRAM_PARAMS": Values.params,
-    "ZRAM_RECOMP_ALGORITHM": Values.secondaries,
-    "ZRAM_MEM_LIMIT": Values.mem_limit,
-    "ZRAM_PRIORITY": Values.priority,
-    "ZRAM_DISCARD": Values.discard,
-    "ZRAM_LABEL": Values.label,
-    "ZRAM_BACKING_DEV": Values.path,
-    "ZRAM_WRITEBACK_LIMIT": Values.writeback_limit,
-    "ZRAM_MOUNT": Values.path,
-    "ZRAM_FSTYPE": Values.word,
-    "ZRAM_MKFS_OPTS": Values.words,
-    "ZRAM_MOUNT_OPTS": Values.mount_options,
-    "ZRAM_MODE": Values.mode,
-    "ZRAM_OWNER": Values.owner,
-}
-FILE_SYSTEM_ONLY = ("ZRAM_FSTYPE", "ZRAM_MKFS_OPTS", "ZRAM_MOUNT_OPTS", "ZRAM_MODE", "ZRAM_OWNER")
-SWAP_ONLY = ("ZRAM_PRIORITY",)

@@ -9,8 +9,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..config.config import Config, ConfigError
 from ..config.layers import DEFAULT_PATH, read_layers
-from ..config.parser import Config, ConfigError, parse_layers
+from ..config.parser import parse_layers
 from ..device.features import Features, features
 from ..device.zram import Zram
 from ..errors import DeviceNotFoundError, UnsupportedError, from_errno

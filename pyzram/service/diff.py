@@ -6,24 +6,25 @@ from __future__ import annotations
 from .. import value
 from ..config.device_config import DeviceConfig
 from ..config.values import DISCARD_AT_MOUNT
+from ..config.variables import FIELDS, FILE_SYSTEM, LIVE, NEW_DEVICE, NEW_MOUNT, SWAP
 from ..limits import BD_UNIT
 from ..units import format_size
-from .registered import field_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Literal, TypeAlias
+    from typing import Any
 
     from ..algorithm import Algorithm
+    from ..config.variables import Needs
     from .observed import ObservedDevice
 
     Value = str | int | None
-    Needs: TypeAlias = Literal["live", "new mount", "new device"]
 
-# What a change of a running device needs.
-LIVE: Needs = "live"
-NEW_DEVICE: Needs = "new device"
-NEW_MOUNT: Needs = "new mount"
+# Fields that are compared in a way of their own.
+UNLIKE_OTHERS = (
+    *("disksize", "algorithms", "mem_limit", "writeback_limit"),
+    *("discard", "mount_options"),  # of a file system, both are options to mount with
+)
 # What takes a mount option back. Remounting keeps all that it is not told to drop, and most
 # options of file systems have nothing that drops them.
 OPPOSITES = {
@@ -45,8 +46,6 @@ OPPOSITES = {
         ("async", "defaults", "dev", "diratime", "exec", "nodiscard", "rw", "suid"), ""
     ),
 }
-# Fields that people see with a unit.
-SIZES = ("disksize", "mem_limit", "writeback_limit")
 # What of a file system is mounted, which stays as long as it is mounted.
 ROOTS = ("subvol", "subvolid")
 # XFS takes any option of a remount, and heeds few but the kernel's own.
@@ -97,32 +96,35 @@ def differences(desired: DeviceConfig, device: ObservedDevice) -> list[Differenc
     found = []
 
     def shown(field: str, value: Any) -> Value:
-        return value if field in SIZES else field_text(field, value)
+        row = FIELDS[field]
+        return value if row.is_size else row.show(value)
 
     def compare(field: str, needs: Needs, have: object, want: object) -> None:
         if have != want:
             old, new = shown(field, have), shown(field, want)
             found.append(Difference(desired.index, device.name, field, old, new, needs))
 
-    def compare_settings(*fields: str, needs: Needs = NEW_DEVICE) -> None:
-        for field in fields:
-            compare(field, needs, getattr(have, field), getattr(desired, field))
+    def compare_settings(needs: Needs) -> None:
+        for field, row in FIELDS.items():
+            if row.needs == needs and row.of != others and field not in UNLIKE_OTHERS:
+                compare(field, needs, getattr(have, field), getattr(desired, field))
 
     have = device.settings or DeviceConfig(desired.index, 0)
+    others = FILE_SYSTEM if desired.is_swap else SWAP
     compare("disksize", NEW_DEVICE, device.disksize, desired.disksize)
     # A fallback is no difference: the same list would choose the same again.
     if not _chooses_the_same(have.algorithms, desired.algorithms, device.algorithm):
-        compare_settings("algorithms")
-    compare_settings("recompression", "backing_dev", "mount_point", "label")
+        compare("algorithms", NEW_DEVICE, have.algorithms, desired.algorithms)
+    compare_settings(NEW_DEVICE)
     if desired.is_swap:
-        compare_settings("priority", "discard")
+        compare("discard", NEW_DEVICE, have.discard, desired.discard)
     else:
-        compare_settings("fstype", "mkfs_options")
         have_mount = mount_words(have.mount_options, have.discard)
         want_mount = mount_words(desired.mount_options, desired.discard)
         live = remount_words(have_mount, want_mount, desired.fstype) is not None
         compare("mount_options", LIVE if live else NEW_MOUNT, have_mount, want_mount)
-        compare_settings("mode", "owner", needs=LIVE)
+    compare_settings(NEW_MOUNT)
+    compare_settings(LIVE)
     if not device.busy:
         compare("mem_limit", LIVE, device.mem_limit, desired.mem_limit)
     compare("writeback_limit", LIVE, _limit(have.writeback_limit), _limit(desired.writeback_limit))

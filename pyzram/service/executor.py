@@ -21,8 +21,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..config.config import Config
     from ..config.device_config import DeviceConfig
-    from ..config.parser import Config
     from ..kernel.sysfs import Sysfs
     from .plan import Plan, Step
     from .registered import RegisteredDevice

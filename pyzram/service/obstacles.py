@@ -25,8 +25,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..config.config import Config
     from ..config.device_config import DeviceConfig
-    from ..config.parser import Config
     from ..device.features import Features
     from ..kernel.sysfs import Sysfs
     from .registry import Registry

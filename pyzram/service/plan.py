@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: MIT
 """Compare what is asked for with the running devices: a list of steps, nothing is done here.
 
-No I/O: a plan depends on a :class:`~pyzram.config.parser.Config` and a
+No I/O: a plan depends on a :class:`~pyzram.config.config.Config` and a
 :class:`~pyzram.service.observed.ObservedSystem` alone, both plain values.
 :mod:`pyzram.service.observe` looks, :mod:`pyzram.service.service` carries steps out.
 """
 
 from __future__ import annotations
 
+from ..config.variables import LIVE, NEW_DEVICE
 from ..errors import InvalidValueError
 from ..limits import PAGE_SIZE, SWAP_PRIORITY_MAX, TABLE_BYTES_PER_PAGE
 from ..units import format_count, format_size
 from ..value import documented
-from .diff import LIVE, NEW_DEVICE, differences
+from .diff import differences
 from .registered import settings_text
 
 TYPE_CHECKING = False
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from ..config.config import Config
     from ..config.device_config import DeviceConfig
-    from ..config.parser import Config
     from .diff import Difference
     from .observed import ObservedDevice, ObservedSystem
 

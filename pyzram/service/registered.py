@@ -2,18 +2,21 @@
 """One device of ours, and the lines that the record has of it.
 
 This is the only place where settings are text: what is written here is read here, and everybody
-else has a :class:`DeviceConfig`.
+else has a :class:`DeviceConfig`. How a field becomes text and a value again says its row in
+:mod:`pyzram.config.variables`.
 """
 
 from __future__ import annotations
 
-from ..algorithm import Algorithm
 from ..config.device_config import DeviceConfig
+from ..config.variables import FIELDS, FILE_SYSTEM, SWAP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from typing import Any
+
+    from ..config.variables import Variable
 
 
 class RegisteredDevice:
@@ -30,66 +33,27 @@ class RegisteredDevice:
         """What was asked for, as far as the kernel does not report it (no ``mem_limit``)."""
 
 
-def _algorithms(text: str) -> tuple[Algorithm, ...]:
-    return tuple(map(Algorithm.parse, text.split()))
-
-
-def _pack(words: tuple[str, ...]) -> str:
-    """Write words of mkfs, which may be quoted in the file: with blanks in them, or empty."""
-    return " ".join(word.replace("%", "%25").replace(" ", "%20") or "%00" for word in words)
-
-
-def _unpack(text: str) -> tuple[str, ...]:
-    return tuple(
-        word.replace("%00", "").replace("%20", " ").replace("%25", "%") for word in text.split(" ")
-    )
-
-
-# Field to what takes its text back.
-TAKES_BACK: dict[str, Callable[[str], Any]] = {
-    "disksize": int,
-    "algorithms": _algorithms,
-    "recompression": _algorithms,
-    "backing_dev": str,
-    "label": str,
-    "discard": str,
-    "writeback_limit": int,
-    "mount_point": str,
-    "fstype": str,
-    "mkfs_options": _unpack,
-    "mount_options": str,
-    "mode": lambda text: int(text, 8),
-    "owner": str,
-    "priority": int,
-}
-OF_FILE_SYSTEMS = ("fstype", "mkfs_options")
-OF_SWAP = ("priority",)
-
-
-def field_text(name: str, value: object) -> str:
-    """Return a field's value as text; empty for none."""
-    if value is None:
-        return ""
-    if isinstance(value, tuple):
-        return " ".join(map(str, value))
-    return f"{value:o}" if name == "mode" else str(value)
+# What is recorded: all but what the kernel reports.
+RECORDED = {field: row for field, row in FIELDS.items() if row.restore}
 
 
 def settings_text(settings: DeviceConfig) -> dict[str, str]:
     """Return the text of each field; empty for what is not set, or is not this device's."""
-    foreign = OF_FILE_SYSTEMS if settings.is_swap else OF_SWAP
     return {
-        name: "" if name in foreign else field_text(name, getattr(settings, name))
-        for name in TAKES_BACK
+        field: "" if _foreign(row, settings) else row.show(getattr(settings, field))
+        for field, row in RECORDED.items()
     }
 
 
+def _foreign(row: Variable, settings: DeviceConfig) -> bool:
+    return row.of == (FILE_SYSTEM if settings.is_swap else SWAP)
+
+
 def _written(settings: DeviceConfig) -> Iterator[str]:
-    for name, text in settings_text(settings).items():
-        if name == "mkfs_options" and not settings.is_swap:
-            text = _pack(settings.mkfs_options)
+    for field, row in RECORDED.items():
+        text = "" if _foreign(row, settings) else row.record(getattr(settings, field))
         if text:
-            yield f" {name} {_escape(text)}"
+            yield f" {field} {_escape(text)}"
 
 
 def lines_of(records: Iterable[RegisteredDevice]) -> Iterator[str]:
@@ -112,9 +76,10 @@ def devices_of(lines: list[str]) -> list[RegisteredDevice]:
     found: list[tuple[RegisteredDevice, dict[str, Any]]] = []
     for line in lines:
         if line.startswith(" ") and found:
-            name, _, text = line[1:].partition(" ")
-            if name in TAKES_BACK:
-                found[-1][1][name] = TAKES_BACK[name](_unescape(text))
+            field, _, text = line[1:].partition(" ")
+            row = RECORDED.get(field)
+            if row and row.restore:
+                found[-1][1][field] = row.restore(_unescape(text))
             continue
         word, index, number, diskseq, ready = line.split(" ")
         if word != "device" or ready not in ("ready", "begun"):

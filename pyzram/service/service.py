@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 
+from ..config.config import Config, ConfigError
 from ..config.layers import DEFAULT_PATH
-from ..config.parser import Config, ConfigError, read_config
+from ..config.parser import read_config
 from ..errors import InvalidValueError, ZramError, ZramOSError
 from ..kernel.sysfs import Sysfs
 from ..limits import total_memory

@@ -13,7 +13,7 @@ import pytest
 
 from pyzram.cli.pyzram import COMMANDS
 from pyzram.cli.service import OPTIONS
-from pyzram.config import device_config, values
+from pyzram.config import device_config, values, variables
 from pyzram.doctor.checks import CHECKS
 
 from .conftest import TREE, run, succeed
@@ -80,7 +80,7 @@ def test_the_manual_has_every_command() -> None:
 
 def test_the_manual_has_exactly_the_variables_of_the_configuration() -> None:
     named = set(re.findall(r"^\.It Ev ([A-Z_]+)$", manual("zram.conf.5"), re.M))
-    assert named == {*values.GLOBALS, *(f"{stem}_N" for stem in values.PER_DEVICE)}
+    assert named == {*variables.GLOBALS, *(f"{stem}_N" for stem in variables.PER_DEVICE)}
 
 
 def test_the_defaults_in_the_manual_are_the_defaults() -> None:

@@ -20,7 +20,7 @@ from unittest import mock
 
 from pyzram.cli import pyzram as command
 from pyzram.config.device_config import DeviceConfig
-from pyzram.service.registered import TAKES_BACK
+from pyzram.config.variables import FIELDS
 
 CPUS = 4
 FAILED = 1
@@ -74,7 +74,7 @@ def _device(row: dict[str, Any], config: str) -> DeviceConfig:
         text = Path(config).read_text(errors="surrogateescape").split("\n")[int(line) - 1]
         assert text.startswith(f"{name}=")
     settings = {
-        name: TAKES_BACK[name](str(text)) if name in TAKES_BACK else text
+        name: restore(str(text)) if (restore := FIELDS[name].restore) else text
         for name, text in row["settings"].items()
         if text not in ("", None)
     }

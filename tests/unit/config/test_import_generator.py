@@ -7,9 +7,10 @@ import contextlib
 
 import pytest
 
+from pyzram.config.config import Config
 from pyzram.config.imported import RefusedFileError, in_gibibytes
 from pyzram.config.importer import import_files, import_text
-from pyzram.config.parser import Config, parse_config
+from pyzram.config.parser import parse_config
 
 MIB = 1 << 20
 RAM = 8 << 30

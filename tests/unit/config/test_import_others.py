@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import pytest
 
+from pyzram.config.config import Config
 from pyzram.config.importer import import_files, import_text
-from pyzram.config.parser import Config, parse_config
+from pyzram.config.parser import parse_config
 from pyzram.errors import InvalidValueError
 
 MIB = 1 << 20

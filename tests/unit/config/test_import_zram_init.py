@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import pytest
 
+from pyzram.config.config import Config
 from pyzram.config.importer import import_text
-from pyzram.config.parser import Config, parse_config
+from pyzram.config.parser import parse_config
 
 MIB = 1 << 20
 RAM = 8 << 30

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyzram.config import layers, values
-from pyzram.config.parser import Config, ConfigError, parse_config, read_config
+from pyzram.config import layers, variables
+from pyzram.config.config import Config, ConfigError
+from pyzram.config.parser import parse_config, read_config
 from pyzram.config.shell_assignments import read_assignments
 from pyzram.errors import ZramOSError
 
@@ -362,7 +363,7 @@ def test_no_text_makes_the_reader_fail(text: str) -> None:
 def test_every_variable_is_in_the_example_file() -> None:
     example = Path(__file__).parents[3] / "initscripts/openrc/zram.confd"
     text = example.read_text()
-    for name in [*values.GLOBALS, *(f"{stem}_0" for stem in values.PER_DEVICE)]:
+    for name in [*variables.GLOBALS, *(f"{stem}_0" for stem in variables.PER_DEVICE)]:
         assert f"{name}=" in text, name
 
 

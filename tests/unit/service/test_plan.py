@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from pyzram.config.parser import Config, parse_config
+from pyzram.config.config import Config
+from pyzram.config.parser import parse_config
 from pyzram.kernel.parse import SwapArea
 from pyzram.service.diff import mount_words, remount_words
 from pyzram.service.observed import ObservedDevice, ObservedSystem

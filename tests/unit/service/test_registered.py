@@ -11,7 +11,7 @@ from pyzram import Algorithm, InvalidValueError
 from pyzram.config.device_config import DeviceConfig
 from pyzram.config.parser import parse_config
 from pyzram.service.registered import (
-    TAKES_BACK,
+    RECORDED,
     RegisteredDevice,
     devices_of,
     lines_of,
@@ -78,8 +78,8 @@ def test_what_a_file_says_comes_back_but_for_what_the_kernel_reports() -> None:
 
 
 def test_every_field_is_written_or_reported_by_the_kernel() -> None:
-    assert {*DeviceConfig._fields} - {*TAKES_BACK} == {"index", "mem_limit"}
-    assert list(settings_text(DeviceConfig(0, 4096))) == list(TAKES_BACK)
+    assert {*DeviceConfig._fields} - {*RECORDED} == {"index", "mem_limit"}
+    assert list(settings_text(DeviceConfig(0, 4096))) == list(RECORDED)
 
 
 @pytest.mark.parametrize(

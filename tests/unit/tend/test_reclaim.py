@@ -19,7 +19,8 @@ from pyzram.cli import pyzram as command
 from pyzram.cli import tend
 from pyzram.cli.tend import configured
 from pyzram.cli.tend_reclaim import Plan, reclaimed
-from pyzram.config.parser import ConfigError, parse_config
+from pyzram.config.config import ConfigError
+from pyzram.config.parser import parse_config
 from pyzram.kernel.sysfs import Sysfs
 from pyzram.tend.policy import Decision
 from pyzram.tend.reclaim import EVERY, MIB, MOST, Group, Reclaimer, System, refusal, wanted

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: MIT
+"""All that a configuration asks for, as values; :mod:`pyzram.config.parser` makes them of files."""
+
+from __future__ import annotations
+
+from ..errors import InvalidValueError
+from ..units import shortest_size
+from ..value import FrozenDict, Value, as_tuple, documented
+from .device_config import DeviceConfig
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+    from typing import Any, ClassVar
+
+
+@documented
+class ConfigError(InvalidValueError):
+    """The files cannot be taken; :attr:`problems` has all reasons, one line each."""
+
+    def __init__(self, problems: list[str], warnings: Sequence[str] = ()) -> None:
+        super().__init__("\n".join(problems))
+        self.problems: list[str] = problems
+        """Every reason, a line each, with its file and line."""
+        self.warnings: list[str] = list(warnings)
+        """What alone would have been taken, but looks wrong too."""
+
+
+class Config(Value):
+    """All that the files ask for."""
+
+    _fields = (
+        "path",
+        "devices",
+        "load_on_start",
+        "unload_on_stop",
+        "tend",
+        "tend_budget",
+        "tend_reclaim",
+        "sources",
+        "texts",
+        "all_or_nothing",
+        "warnings",
+    )
+    __slots__ = _fields
+    _takes_back: ClassVar[dict[str, Callable[[Any], Any]]] = {
+        "devices": lambda found: tuple(map(DeviceConfig.from_dict, found)),
+        "warnings": tuple,
+        "tend_reclaim": tuple,
+    }
+
+    path: str
+    """The first of the files."""
+    devices: tuple[DeviceConfig, ...]
+    """In order of their numbers, which may have gaps: a device can be left out."""
+    load_on_start: bool
+    """Whether start loads the driver (``LOAD_ON_START``)."""
+    unload_on_stop: bool
+    """Whether stop unloads it (``UNLOAD_ON_STOP``)."""
+    tend: bool
+    """Whether pyzram tend may do anything (``TEND``)."""
+    tend_budget: int | None
+    """Bytes to a medium in any 24 hours (``TEND_BUDGET``); ``None`` leaves it to the medium."""
+    tend_reclaim: tuple[str, ...]
+    """Control groups whose idle memory pyzram tend sends to swap, as paths below the root
+    (``TEND_RECLAIM``)."""
+    sources: Mapping[str, str]
+    """Variable to ``file:line`` of the value that counts; what is not there is the default."""
+    texts: Mapping[str, str]
+    """Variable to its value as it is written there."""
+    all_or_nothing: bool
+    """Whether a start undoes all devices when one fails (``ALL_OR_NOTHING``)."""
+    warnings: tuple[str, ...]
+    """What looks wrong, a line each."""
+
+    def __init__(
+        self,
+        path: str,
+        devices: Iterable[DeviceConfig] = (),
+        load_on_start: bool = True,
+        unload_on_stop: bool = False,
+        tend: bool = True,
+        tend_budget: int | None = None,
+        tend_reclaim: Iterable[str] = (),
+        sources: Mapping[str, str] = FrozenDict(),
+        texts: Mapping[str, str] = FrozenDict(),
+        all_or_nothing: bool = False,
+        warnings: Iterable[str] = (),
+    ) -> None:
+        self._set(
+            path,
+            as_tuple("devices", devices),
+            load_on_start,
+            unload_on_stop,
+            tend,
+            tend_budget,
+            as_tuple("tend_reclaim", tend_reclaim),
+            FrozenDict(sources),
+            FrozenDict(texts),
+            all_or_nothing,
+            as_tuple("warnings", warnings),
+        )
+
+    def _told(self, indexes: Container[int] | None = None) -> list[str]:
+        """Return a line for each value that was set: what, and in which line of which file.
+
+        A size is written as all that is printed: ``1G``, also where the file has ``1024M``.
+
+        ``indexes`` are the devices to tell of, with what is for all devices; ``None`` for all.
+        """
+        from .variables import GLOBALS, PER_DEVICE
+
+        lines = []
+        for name, place in self.sources.items():
+            stem, _, digits = name.rpartition("_")
+            if indexes is None or not digits.isdigit() or int(digits) in indexes:
+                text = self.texts.get(name, "")
+                row = GLOBALS.get(name) or PER_DEVICE.get(stem)
+                if row and row.is_size:
+                    text = shortest_size(text)
+                lines.append(f"{name}={text} ({place})")
+        return lines
+
+    def device(self, index: int) -> DeviceConfig:
+        """Return the device of a number.
+
+        Raises:
+            KeyError: the files ask for none.
+        """
+        for device in self.devices:
+            if device.index == index:
+                return device
+        raise KeyError(index)
