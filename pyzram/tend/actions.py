@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""What the policy can ask for. Sizes in bytes, ages and times in seconds awake."""
+"""What the policy can ask for, and who does it. Sizes in bytes, ages and times in seconds awake."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..device.zram import Zram
 
 
 class WriteBack(NamedTuple):
@@ -43,3 +48,16 @@ class Compact(NamedTuple):
 
 
 Action = WriteBack | Recompress | Compact
+
+
+class Worker(Protocol):
+    """What moves pages: :mod:`pyzram.postprocess`, or a test's own."""
+
+    def write_pages(self, device: Zram, ranges: Sequence[tuple[int, int]], limit: int) -> None:
+        """Write these pages, at most so many bytes."""
+
+    def write_idle(self, device: Zram, huge: bool, limit: int) -> None:
+        """Write pages that are marked idle."""
+
+    def recompress(self, device: Zram, action: Recompress, age: int | None, seconds: float) -> None:
+        """Recompress pages of that age; ``None`` leaves it to the marks that there are."""

@@ -4,27 +4,25 @@
 from __future__ import annotations
 
 import math
-import os
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..device.backing import in_steps
-from ..device.block_state import path_of
 from ..device.key import key_of
 from ..device.zram import Zram
 from ..errors import DeviceBusyError, DeviceNotFoundError, UnsupportedError, ZramError
-from ..kernel.holders import block_size
 from ..kernel.parse import BD_UNIT
 from ..limits import PAGE_SIZE
-from .actions import Compact, Recompress, WriteBack
-from .ages import Ages
-from .ledger import HOUR, Ledger
+from .actions import Compact, Recompress, Worker, WriteBack
+from .ledger import Ledger
 from .machine import Clocks, read_battery, read_clock, read_counters, read_memory
 from .machine import read_pressure as pressure_of
-from .medium import GENTLE, Medium, medium_of
-from .observation import DeviceObserved, Observation
+from .medium import Medium
+from .observation import Observation
 from .policy import DEFAULTS, Decision, decide, enough
 from .rounds import Settings
+from .sleeps import Sleeps
 from .state import State
+from .tended import PIECE, Tended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -33,11 +31,6 @@ if TYPE_CHECKING:
     from ..kernel.sysfs import Sysfs
 
 MIB = 1 << 20
-PIECE = 1024
-"""Pages a step at most."""
-PIECE_FIRST, PIECE_LEAST = 256, 16
-STEP_SECONDS = 0.5
-"""How long a step is to take: its size follows the time that the last ones took."""
 PATIENCE_SECONDS = 5.0
 """What a step may take at most. With no more than the above one that merely began slowly would
 end before it had written anything, and so would the next."""
@@ -47,53 +40,6 @@ READ_COST = {"card": 900e-6, "usb": 900e-6, "unknown": 500e-6, "disk": 150e-6}
 """Seconds that a page takes to come back from a medium, about."""
 SWAP_IN = 15e-6
 """And from memory, with the slower algorithms."""
-SLEEP_WINDOW = 48 * HOUR
-CLOCKS_APART = 0.01
-"""Seconds at most between clocks that are read for one time."""
-
-
-class Worker(Protocol):
-    """What moves pages: :mod:`pyzram.postprocess`, or a test's own."""
-
-    def write_pages(self, device: Zram, ranges: Sequence[tuple[int, int]], limit: int) -> None:
-        """Write these pages, at most so many bytes."""
-
-    def write_idle(self, device: Zram, huge: bool, limit: int) -> None:
-        """Write pages that are marked idle."""
-
-    def recompress(self, device: Zram, action: Recompress, age: int | None, seconds: float) -> None:
-        """Recompress pages of that age; ``None`` leaves it to the marks that there are."""
-
-
-class _Tended:
-    """What is known of one device from look to look."""
-
-    def __init__(self, device: Zram, key: str) -> None:
-        self.device = device
-        self.key = key
-        self.ages = Ages()
-        self.medium: Medium | None = None
-        self.backing: str | None = None
-        self.free_total = 0
-        self.limit: int | None = None
-        """The device's own writeback_limit when it was last seen."""
-        self.gain: float | None = None
-        self.compacted: float | None = None
-        self.failed = False
-        self.marked: float | None = None
-        """When all pages were marked, where the kernel does not know ages."""
-        self.aged = False
-        """Whether this round wrote by those marks, and what is left of them may be recompressed."""
-        self.tells_ages = os.access(path_of(device), os.R_OK)
-        self.piece = PIECE_FIRST
-        """Pages of the next step."""
-
-    def took(self, seconds: float) -> None:
-        """Size the next step by the time that one took."""
-        if seconds > STEP_SECONDS:
-            self.piece = max(PIECE_LEAST, self.piece // 2)
-        elif seconds < STEP_SECONDS / 2:
-            self.piece = min(PIECE, self.piece * 2)
 
 
 class Report(NamedTuple):
@@ -140,25 +86,24 @@ class Tender:
         self.warn = warn
         self.state = State()
         self.stopping: Callable[[], bool] = lambda: False
-        self._known: dict[str, _Tended] = {}
+        self._known: dict[str, Tended] = {}
         self._started = -math.inf if at_once else self.clocks.awake()
-        self._asleep = self._time_asleep()
-        self._sleeps: list[tuple[float, float]] = []
-        self._resumed = -math.inf
+        self.sleeps = Sleeps(self.clocks)
         self._counters: tuple[float, int] | None = None
 
     # ---- looking ---------------------------------------------------------------------------------
 
     def look(self, trigger: str = "") -> Observation:
         """See how things are."""
-        self._notice_sleep()
+        self.sleeps.notice()
         now = self.clocks.awake()
         self.ledger.advance(read_clock(self.sysfs, self.clocks, self.ledger.clock.boot))
         total, available = read_memory(self.sysfs)
         memory = pressure_of(self.sysfs, "memory")
         io, cpu = pressure_of(self.sysfs, "io"), pressure_of(self.sysfs, "cpu")
         tended = self._enumerate()
-        found = tuple(seen for one in tended if (seen := self._look_at(one)) is not None)
+        looks = (one.look(self.sysfs, self.ledger, self._budget) for one in tended)
+        found = tuple(seen for seen in looks if seen is not None)
         battery = read_battery(self.sysfs)
         counters = read_counters(self.sysfs)
         flash = sum(seen.bd_reads // PAGE_SIZE for seen in found)
@@ -183,32 +128,9 @@ class Tender:
             battery=battery.percent,
             battery_error=battery.error,
             started=self._started,
-            resumed=self._resumed,
+            resumed=self.sleeps.resumed,
             devices=found,
         )
-
-    def _time_asleep(self) -> float:
-        """Seconds asleep since boot, never too many: what is held up is not asleep."""
-        while True:
-            before = self.clocks.awake()
-            boottime = self.clocks.boottime()
-            after = self.clocks.awake()
-            if after - before < CLOCKS_APART:
-                return boottime - after
-
-    def _notice_sleep(self) -> None:
-        asleep, now = self._time_asleep(), self.clocks.awake()
-        if asleep > self._asleep:
-            # What lay between two clocks looks like a short sleep, and holds nothing up.
-            if asleep > self._asleep + 1.0:
-                self._resumed = now
-            self._sleeps.append((now, asleep - self._asleep))
-            self._asleep = asleep
-        self._sleeps = [(at, length) for at, length in self._sleeps if at > now - SLEEP_WINDOW]
-
-    def _slept(self) -> float:
-        """Seconds asleep that may lie within a page's age: the kernel counts them, we do not."""
-        return sum(length for _, length in self._sleeps)
 
     def _scanning(self, now: float, counters: dict[str, int]) -> float:
         count = counters.get("pgscan_direct", 0) + counters.get("workingset_refault_anon", 0)
@@ -217,13 +139,16 @@ class Tender:
             return 0.0
         return max(0, count - before[1]) / (now - before[0])
 
+    def _budget(self, medium: Medium) -> int:
+        return int((self.budget or medium.budget) * self.share)
+
     def close(self) -> None:
         """Give up the handles of devices."""
         for one in self._known.values():
             one.device.close()
         self._known = {}
 
-    def _enumerate(self) -> list[_Tended]:
+    def _enumerate(self) -> list[Tended]:
         """The devices that are there now; a number that somebody else has got is another."""
         before = {one.device.number: one for one in self._known.values()}
         found = []
@@ -241,65 +166,16 @@ class Tender:
                 device = Zram(number, sysfs=self.sysfs)
             except DeviceNotFoundError:
                 continue
-            found.append(_Tended(device, key_of(device)))
+            try:
+                found.append(Tended(device, key_of(device)))
+            except BaseException as err:
+                device.close()
+                if not isinstance(err, DeviceNotFoundError):
+                    raise
         for one in before.values():
             one.device.close()
         self._known = {one.key: one for one in found}
         return found
-
-    def _look_at(self, one: _Tended) -> DeviceObserved | None:
-        device = one.device
-        try:
-            if not device.read_disksize():
-                return None
-            mm = device.read_mm_stat()
-            backing = device.read_backing_dev() if device.has("backing_dev") else None
-            recompression = device.has("recompress") and bool(device.read_recomp_algorithms())
-            written = reads = free = left = budget = 0
-            own_limit, limit_changed = None, False
-            if backing is not None:
-                if backing != one.backing:
-                    one.backing, one.medium = backing, medium_of(self.sysfs, backing)
-                    one.free_total = block_size(self.sysfs, backing) or 0
-                assert one.medium is not None
-                bd = device.read_bd_stat()
-                written, reads = (bd.bd_writes or 0) * BD_UNIT, (bd.bd_reads or 0) * BD_UNIT
-                free = max(0, one.free_total - (bd.bd_count or 0) * BD_UNIT)
-                self.ledger.observe(one.medium.key, one.key, written)
-                budget = int((self.budget or one.medium.budget) * self.share)
-                left = self.ledger.left(one.medium.key, budget)
-                if device.read_writeback_limit_enable():
-                    own_limit = device.read_writeback_limit() * BD_UNIT
-                    # Less is what was written under it; more was set by somebody.
-                    limit_changed = one.limit is not None and own_limit > one.limit
-                one.limit = own_limit
-        except DeviceNotFoundError:
-            return None
-        seen = DeviceObserved(
-            device.name,
-            one.key,
-            mm.orig_data_size or 0,
-            mm.compr_data_size or 0,
-            mm.mem_used_total or 0,
-            mm.mem_limit or 0,
-            mm.huge_pages or 0,
-            free,
-            budget,
-            left,
-            own_limit,
-            gentle=one.medium is not None and one.medium.kind in GENTLE,
-            bd_reads=reads,
-            ages=one.tells_ages,
-            recompression=recompression,
-            gain=one.gain,
-            compacted=one.compacted,
-            failed=one.failed,
-            limit_changed=limit_changed,
-            medium="" if one.medium is None else one.medium.key,
-        )
-        one.gain = one.compacted = None
-        one.failed = one.aged = False
-        return seen
 
     # ---- acting ----------------------------------------------------------------------------------
 
@@ -337,13 +213,13 @@ class Tender:
         after = sum(self._used(by_name[d.name]) for d in seen.devices) if spent else used
         return Report(seen, decision, sum(spent.values()), used - after)
 
-    def _used(self, one: _Tended) -> int:
+    def _used(self, one: Tended) -> int:
         try:
             return one.device.read_mm_stat().mem_used_total or 0
         except ZramError:
             return 0
 
-    def _write_back(self, one: _Tended, action: WriteBack, spent: dict[str, int]) -> None:
+    def _write_back(self, one: Tended, action: WriteBack, spent: dict[str, int]) -> None:
         """Write what ``spent``, bytes by device, leaves; charged before it is written.
 
         What was written is in ``spent`` afterwards, whatever ends this.
@@ -353,7 +229,7 @@ class Tender:
         if medium is None or limit < PAGE_SIZE:
             return
         pieces = self._pieces(one, action, limit)
-        budget = int((self.budget or medium.budget) * self.share)
+        budget = self._budget(medium)
         chunk = action.step or max(CHUNK_LEAST, budget // 64)
         begun = at = self._written(one)
         try:
@@ -381,12 +257,12 @@ class Tender:
                 one.limit = one.device.read_writeback_limit() * BD_UNIT
 
     def _pieces(
-        self, one: _Tended, action: WriteBack, limit: int
+        self, one: Tended, action: WriteBack, limit: int
     ) -> Iterable[list[tuple[int, int]]]:
         """Steps: ranges of places; an empty one means the pages that are marked idle."""
         now = self.clocks.boottime()
-        self._notice_sleep()  # what was slept since the look
-        slept = self._slept()
+        self.sleeps.notice()  # what was slept since the look
+        slept = self.sleeps.slept
         floor = action.floor + slept
         if one.tells_ages:
             ranges = one.ages.candidates(
@@ -421,11 +297,11 @@ class Tender:
         some10 = memory.some10 if memory else None
         return enough(Observation(self.clocks.awake(), total, available, some10=some10))
 
-    def _written(self, one: _Tended) -> int:
+    def _written(self, one: Tended) -> int:
         return (one.device.read_bd_stat().bd_writes or 0) * BD_UNIT
 
-    def _recompress(self, one: _Tended, action: Recompress, writes: bool = False) -> None:
-        age = _at_least(action.age + self._slept())
+    def _recompress(self, one: Tended, action: Recompress, writes: bool = False) -> None:
+        age = _at_least(action.age + self.sleeps.slept)
         since = self.clocks.boottime() - age
         tried = 0
         marks = False
@@ -452,7 +328,7 @@ class Tender:
             if found is not None and (one.gain is None or found > one.gain):
                 one.gain = found
 
-    def _compact(self, one: _Tended, _action: Compact) -> None:
+    def _compact(self, one: Tended, _action: Compact) -> None:
         before = self._used(one)
         one.device.compact()
         one.compacted = (before - self._used(one)) / before if before else 0.0

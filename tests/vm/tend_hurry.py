@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pyzram.tend import ages, modes, policy, pressure, reclaim, rounds, tender
+from pyzram.tend import ages, modes, policy, pressure, reclaim, rounds, sleeps, tended, tender
 
-MODULES = policy, pressure, modes, rounds, tender, ages, reclaim
+MODULES = policy, pressure, modes, rounds, sleeps, tended, tender, ages, reclaim
 
 
 def hurry(constants: Mapping[str, object], pressure_of: Callable[..., Any]) -> None:

@@ -26,7 +26,7 @@ from pathlib import Path
 import pyzram
 from pyzram.cli import tend
 from pyzram.kernel.sysfs import Sysfs
-from pyzram.tend import policy, tender
+from pyzram.tend import policy, tended, tender
 from pyzram.tend.ages import Ages
 from pyzram.tend.ledger import Ledger
 from pyzram.tend.machine import read_pressure
@@ -263,12 +263,12 @@ def trial_marked(_kills: int) -> dict[str, object]:
 
 @contextlib.contextmanager
 def no_block_state() -> Iterator[None]:
-    real = tender.path_of
-    tender.path_of = lambda device: real(device) + ".none"
+    real = tended.path_of
+    tended.path_of = lambda device: real(device) + ".none"
     try:
         yield
     finally:
-        tender.path_of = real
+        tended.path_of = real
 
 
 def written_by_age(recompression: bool) -> dict[str, object]:

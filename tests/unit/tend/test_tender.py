@@ -278,10 +278,10 @@ def test_a_hold_up_between_two_clocks_is_no_sleep(machine, monkeypatch):
 
     monkeypatch.setattr(watch, "boottime", boottime)
     tending.look()
-    assert tending._slept() == 0 and tending._resumed < 0
+    assert tending.sleeps.slept == 0 and tending.sleeps.resumed < 0
     watch.asleep += 2000
     tending.look()
-    assert tending._slept() == 2000
+    assert tending.sleeps.slept == 2000
 
 
 class Marks:

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: MIT
+"""A device that is tended: what is known of it from look to look."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from ..device.block_state import path_of
+from ..errors import DeviceNotFoundError
+from ..kernel.holders import block_size
+from ..kernel.parse import BD_UNIT
+from .ages import Ages
+from .medium import GENTLE, Medium, medium_of
+from .observation import DeviceObserved
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..device.zram import Zram
+    from ..kernel.sysfs import Sysfs
+    from .ledger import Ledger
+
+PIECE = 1024
+"""Pages a step at most."""
+PIECE_FIRST, PIECE_LEAST = 256, 16
+STEP_SECONDS = 0.5
+"""How long a step is to take: its size follows the time that the last ones took."""
+
+
+class Tended:
+    """One device, by its handle.
+
+    Synchronization: one thread.
+    """
+
+    def __init__(self, device: Zram, key: str) -> None:
+        self.device = device
+        self.key = key
+        self.ages = Ages()
+        self.medium: Medium | None = None
+        self.backing: str | None = None
+        self.free_total = 0
+        self.limit: int | None = None
+        """The device's own writeback_limit when it was last seen."""
+        self.gain: float | None = None
+        self.compacted: float | None = None
+        self.failed = False
+        self.marked: float | None = None
+        """When all pages were marked, where the kernel does not know ages."""
+        self.aged = False
+        """Whether this round wrote by those marks, and what is left of them may be recompressed."""
+        self.tells_ages = os.access(path_of(device), os.R_OK)
+        self.piece = PIECE_FIRST
+        """Pages of the next step."""
+
+    def took(self, seconds: float) -> None:
+        """Size the next step by the time that one took."""
+        if seconds > STEP_SECONDS:
+            self.piece = max(PIECE_LEAST, self.piece // 2)
+        elif seconds < STEP_SECONDS / 2:
+            self.piece = min(PIECE, self.piece * 2)
+
+    def look(
+        self, sysfs: Sysfs, ledger: Ledger, budget_of: Callable[[Medium], int]
+    ) -> DeviceObserved | None:
+        """See how it is, and charge what it has written; ``None`` if it is not set up or gone."""
+        device = self.device
+        try:
+            if not device.read_disksize():
+                return None
+            mm = device.read_mm_stat()
+            backing = device.read_backing_dev() if device.has("backing_dev") else None
+            recompression = device.has("recompress") and bool(device.read_recomp_algorithms())
+            written = reads = free = left = budget = 0
+            own_limit, limit_changed = None, False
+            if backing is not None:
+                if backing != self.backing:
+                    self.backing, self.medium = backing, medium_of(sysfs, backing)
+                    self.free_total = block_size(sysfs, backing) or 0
+                assert self.medium is not None
+                bd = device.read_bd_stat()
+                written, reads = (bd.bd_writes or 0) * BD_UNIT, (bd.bd_reads or 0) * BD_UNIT
+                free = max(0, self.free_total - (bd.bd_count or 0) * BD_UNIT)
+                ledger.observe(self.medium.key, self.key, written)
+                budget = budget_of(self.medium)
+                left = ledger.left(self.medium.key, budget)
+                if device.read_writeback_limit_enable():
+                    own_limit = device.read_writeback_limit() * BD_UNIT
+                    # Less is what was written under it; more was set by somebody.
+                    limit_changed = self.limit is not None and own_limit > self.limit
+                self.limit = own_limit
+        except DeviceNotFoundError:
+            return None
+        seen = DeviceObserved(
+            device.name,
+            self.key,
+            mm.orig_data_size or 0,
+            mm.compr_data_size or 0,
+            mm.mem_used_total or 0,
+            mm.mem_limit or 0,
+            mm.huge_pages or 0,
+            free,
+            budget,
+            left,
+            own_limit,
+            gentle=self.medium is not None and self.medium.kind in GENTLE,
+            bd_reads=reads,
+            ages=self.tells_ages,
+            recompression=recompression,
+            gain=self.gain,
+            compacted=self.compacted,
+            failed=self.failed,
+            limit_changed=limit_changed,
+            medium="" if self.medium is None else self.medium.key,
+        )
+        self.gain = self.compacted = None
+        self.failed = self.aged = False
+        return seen
