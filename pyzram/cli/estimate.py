@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidValueError, ZramError
@@ -14,6 +15,7 @@ from ..units import format_size, parse_size
 from .durations import durations
 from .estimate_report import report
 from .options import FILE, Command, Option, UsageError, whole
+from .output import terminal_width
 from .source_arguments import (
     ALGORITHM_OPTION,
     SOURCES,
@@ -118,7 +120,8 @@ def main(argv: list[str]) -> int:
 
         say(json.dumps(of_estimate(result), indent=2))
     else:
-        say(report(result, ram, offered()))
+        wide = sys.stdout is not None and sys.stdout.isatty()
+        say(report(result, ram, offered(), terminal_width(100) if wide else None))
     if options.plot:
         from ..pages.plot_estimate import plot_estimate
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..text import quote
-from ..units import format_count, format_size
+from ..units import format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ..pages.estimate import AlgorithmEstimate, Estimate, PartEstimate
 
 ROWS = 10
+NAME, LEAST_NAME = 50, 12  # columns of a name
+FIGURES = 30  # and of the sizes behind it
 KINDS = {
     "heap": "heap",
     "stack": "stacks",
@@ -35,7 +37,9 @@ class Row(NamedTuple):
         return self.size - self.taken
 
 
-def owners_report(result: Estimate, shown: AlgorithmEstimate) -> list[str]:
+def owners_report(
+    result: Estimate, shown: AlgorithmEstimate, width: int | None = None
+) -> list[str]:
     """What of the processes' memory becomes free with one algorithm, and what does not."""
     size = result.pages * result.store.page_size
     taken = shown.figures.mem_used_total
@@ -45,7 +49,7 @@ def owners_report(result: Estimate, shown: AlgorithmEstimate) -> list[str]:
     ]
     lines += _stays(result)
     lines += ["", *_rows("by kind", _by_kind(result, shown.label))]
-    lines += ["", *_rows("by process", _by_process(result, shown.label))]
+    lines += ["", *_rows("by process", _by_process(result, shown.label, width))]
     return lines
 
 
@@ -84,24 +88,24 @@ def _by_kind(result: Estimate, label: str) -> list[Row]:
     ]
 
 
-def _by_process(result: Estimate, label: str) -> list[Row]:
+def _by_process(result: Estimate, label: str, width: int | None) -> list[Row]:
+    longest = NAME if width is None else max(LEAST_NAME, min(NAME, width - FIGURES))
     owners: dict[tuple[int, str], list[PartEstimate]] = {}
     for part in result.parts:
         owners.setdefault((part.owner.pid, part.owner.name), []).append(part)
     rows = []
     for (pid, name), parts in owners.items():
         shown = f"{pid} {name}" if pid else f"shared {name}"
-        rows.append((pid, _sum(quote(shown)[:50], parts, result, label)))
+        rows.append((pid, _sum(quote(shown)[:longest], parts, result, label)))
     rows.sort(key=lambda row: -row[1].freed)
     if len(rows) <= ROWS:
         return [row for _, row in rows]
     rest = rows[ROWS - 1 :]
     shared = sum(not pid for pid, _ in rest)
-    names = [f"{len(rest) - shared} more"] if shared < len(rest) else []
-    if shared:
-        names.append(f"{format_count(shared, 'object')} of shared memory")
+    counts = (len(rest) - shared, "more"), (shared, "shared")
+    name = ", ".join(f"{count} {what}" for count, what in counts if count)
     size, taken = (sum(sizes) for sizes in zip(*(row[1:] for _, row in rest), strict=True))
-    return [*(row for _, row in rows[: ROWS - 1]), Row(", ".join(names), size, taken)]
+    return [*(row for _, row in rows[: ROWS - 1]), Row(name, size, taken)]
 
 
 def _sum(name: str, parts: Iterable[PartEstimate], result: Estimate, label: str) -> Row:

@@ -19,32 +19,57 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 BAR = 40
+LABEL = 20  # columns before a bar
+LEAST = 40  # no terminal is narrower
 
 
-def report(result: Estimate, ram: int, names: Sequence[str] | None) -> str:
-    """All that is said about an estimate, as text for people."""
+def report(
+    result: Estimate, ram: int, names: Sequence[str] | None, width: int | None = None
+) -> str:
+    """All that is said about an estimate, as text for people; in so many columns if that is given.
+
+    Nothing is cut off: a table that is too wide goes on below itself.
+    """
+    lines = _report(result, ram, names, width)
+    if width is None:
+        return "\n".join(lines)
+    shown: list[str] = []
+    for line in lines:
+        # What has columns or is indented has two blanks in a row. The rest may be broken anywhere.
+        if "  " in line or len(line) <= width:
+            shown.append(line)
+        else:
+            shown += textwrap.wrap(
+                line, max(width, LEAST), break_long_words=False, break_on_hyphens=False
+            )
+    return "\n".join(shown)
+
+
+def _report(
+    result: Estimate, ram: int, names: Sequence[str] | None, width: int | None
+) -> list[str]:
     lines = [_head(result)]
     if result.skipped:
         lines.append(skipped_line(result.skipped))
     if result.lost:
         lines.append(f"gone before they could be read: {format_count(result.lost, 'page')}")
     if not result.pages or not result.sampled:
-        return "\n".join([*lines, "There is nothing to compress."])
+        return [*lines, "There is nothing to compress."]
     lines += _gaps(result)
-    lines += ["", *_table(result)]
+    lines += ["", *_table(result, width)]
     best = recommend(result, ram, names)
     shown = (
         result.algorithms[best.algorithm] if best else next(iter(result.algorithms.values()), None)
     )
     if shown and result.processes:
-        lines += ["", *owners_report(result, shown)]
+        lines += ["", *owners_report(result, shown, width)]
     if shown:
         lines += ["", f"Stored sizes with {shown.label}, share of the pages:"]
-        lines += _histogram(result, shown)
-        lines += ["", *_meaning(result, ram)]
+        lines += _histogram(result, shown, min(BAR, max(width or BAR + LABEL, LEAST) - LABEL))
+        lines += ["", *_meaning(result, ram, width or 100)]
     if best:
         lines += ["", *_advice(best, names)]
-    return "\n".join(lines)
+    return lines
 
 
 def _head(result: Estimate) -> str:
@@ -101,7 +126,7 @@ def _libraries(result: Estimate) -> list[str]:
     return lines
 
 
-def _table(result: Estimate) -> list[str]:
+def _table(result: Estimate, width: int | None) -> list[str]:
     head = (
         "algorithm",
         "ratio",
@@ -131,22 +156,33 @@ def _table(result: Estimate) -> list[str]:
                 _time(a.decompress_us, a.decompress_us_p99),
             )
         )
-    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    lines = []
-    for row in rows:
-        cells = [row[0].ljust(widths[0])]
-        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        lines.append("  ".join(cells))
+    lines = _laid_out(rows, width)
     if any(a.compress_us is not None for a in result.algorithms.values()):
         lines.append("(times: median and 99th percentile of a page on one core)")
     return lines + _libraries(result)
+
+
+def _laid_out(rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
+    """Rows of cells in columns; those that do not fit stand below, behind the first one again."""
+    first, *columns = (
+        [cell.rjust(max(map(len, column))) for cell in column] for column in zip(*rows, strict=True)
+    )
+    names = [cell.strip().ljust(len(cell)) for cell in first]
+    lines: list[str] = []
+    block = names
+    for column in columns:
+        if width is not None and block is not names and len(block[0] + column[0]) + 2 > width:
+            lines += [*block, ""]
+            block = names
+        block = [f"{line}  {cell}" for line, cell in zip(block, column, strict=True)]
+    return lines + block
 
 
 def _time(median: float | None, p99: float | None) -> str:
     return "-" if median is None or p99 is None else f"{median:.1f} {p99:7.1f}"
 
 
-def _histogram(result: Estimate, a: AlgorithmEstimate) -> list[str]:
+def _histogram(result: Estimate, a: AlgorithmEstimate, longest: int) -> list[str]:
     bins = 16
     counts = size_histogram(a, result.store, bins)
     raw = a.figures.huge_pages
@@ -160,20 +196,21 @@ def _histogram(result: Estimate, a: AlgorithmEstimate) -> list[str]:
     encoding = getattr(sys.stdout, "encoding", None) or ""
     block = "█" if "utf" in encoding.lower() else "#"
     most = max(count for _, count in rows) or 1
-    width = max(len(name) for name, _ in rows)
+    wide = max(len(name) for name, _ in rows)
+    bars = [block * round(count * longest / most) for _, count in rows]
     return [
-        f"{name:>{width}} {count / result.pages:6.1%} {block * round(count * BAR / most)}".rstrip()
-        for name, count in rows
+        f"{name:>{wide}} {count / result.pages:6.1%} {bar}".rstrip()
+        for (name, count), bar in zip(rows, bars, strict=True)
     ]
 
 
-def _meaning(result: Estimate, ram: int) -> list[str]:
+def _meaning(result: Estimate, ram: int, width: int) -> list[str]:
     amounts = {a.label: holds(a, ram) for a in result.algorithms.values()}
     known = [f"{format_size(n)} with {name}" for name, n in amounts.items() if n is not None]
     if not known:
         return ["All of this takes no memory: every page is same-filled."]
     known[0] = known[0].replace(" with ", " of this with ", 1)
-    return textwrap.wrap(f"{format_size(ram)} of RAM holds about {', '.join(known)}.", 100)
+    return textwrap.wrap(f"{format_size(ram)} of RAM holds about {', '.join(known)}.", width)
 
 
 def _advice(best: Recommendation, names: Sequence[str] | None) -> list[str]:

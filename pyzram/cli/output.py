@@ -21,6 +21,20 @@ def complain(line: str) -> None:
         _lead_nowhere(sys.stderr.fileno())
 
 
+def terminal_width(otherwise: int) -> int:
+    """Columns for what is printed, by COLUMNS or the terminal; ``otherwise`` where none tells."""
+    try:
+        said = int(os.environ.get("COLUMNS", ""))
+    except ValueError:
+        said = 0
+    if said > 0:
+        return said
+    try:
+        return os.get_terminal_size(1).columns or otherwise
+    except OSError:
+        return otherwise
+
+
 def flush() -> None:
     """Write what was printed; what nobody can read is lost, and changes no status."""
     if sys.stdout is None:

@@ -2,13 +2,16 @@
 """Estimates of known contents, and what the command says about them."""
 
 import contextlib
+import fcntl
 import json
 import os
 import pty
 import random
 import re
+import struct
 import subprocess
 import sys
+import termios
 from array import array
 from pathlib import Path
 
@@ -718,3 +721,37 @@ def test_lz4hc_is_never_exact_and_libraries_are_named(tmp_path):
     )
     assert found.mem_used_total.low < found.figures.mem_used_total < found.mem_used_total.high
     assert re.search(r"^\(zstd by libzstd 1\.\d+\.\d+, (as Linux|of no kernel)", text, re.M)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_on_a_narrow_terminal_tables_go_on_below_themselves(width):
+    with open_processes([os.getpid(), os.getppid()], "a label of many words " * 5) as source:
+        result = estimator.estimate_pages(source, store=STORE, seed=1)
+    wide = estimate_report.report(result, 8 << 30, None)
+    narrow = estimate_report.report(result, 8 << 30, None, width)
+    # A table is as wide as its widest column, and a configuration as its file has it.
+    lines = [line for line in narrow.split("\n") if not line.startswith("    ")]
+    assert all(len(line) <= max(width, 60) for line in lines)
+    words = [sorted(set(text.replace("█", "").split())) for text in (narrow, wide)]
+    assert words[0] == words[1]
+
+
+def test_the_width_is_asked_for_where_there_is_one(monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    code = "import sys; from pyzram.cli.output import terminal_width; sys.exit(terminal_width(7))"
+
+    def width(output, **environment):
+        # Given whole: a library may have put COLUMNS into ours.
+        environment = {**os.environ, **environment}
+        words = [sys.executable, "-Ic", code]
+        return subprocess.run(words, stdout=output, env=environment, check=False).returncode
+
+    ours, theirs = pty.openpty()
+    try:
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 61, 0, 0))
+        assert width(theirs) == width(theirs, COLUMNS="x") == 61
+        assert width(theirs, COLUMNS="33") == 33
+        assert width(subprocess.DEVNULL) == 7
+    finally:
+        os.close(ours)
+        os.close(theirs)
