@@ -98,7 +98,7 @@ class NumberFile:
             os.close(fd)
 
     def abandon(self) -> None:
-        # The number is no longer this file's: after a fork it may have been given away.
+        # After a fork the number may belong to another file.
         self._fd = -1
 
     def __del__(self) -> None:
@@ -172,7 +172,7 @@ def btrfs_uuid(fd: int) -> str:
 
 LEVEL_DEFAULT = lib.PYZRAM_LEVEL_DEFAULT
 
-# Hold the bytes of a buffer still, where they lie: a context manager with a length.
+# Pins the bytes of a buffer in place: a context manager with a length.
 pin = ffi.from_buffer
 
 
@@ -204,7 +204,7 @@ def same_filled(page: Buffer, word_size: int) -> bool:
 
 
 class Codec:
-    """An algorithm with its parameters, and contexts at rest for whoever needs one.
+    """An algorithm with its parameters, and idle contexts for whoever needs one.
 
     Synchronization: any thread may use it; each call takes a context of its own.
     """
@@ -423,7 +423,7 @@ def walk(
     first: int = 0,
     seen_max: int = U64_MAX,
 ) -> tuple[int, ...]:
-    # A mapping to be walked, with the place of its set (none: only the counts are wanted).
+    # A mapping to walk, with the index of its set (none: only the counts are wanted).
     return start, end, seen_max, first, weight, kind, flags, pages
 
 
@@ -464,7 +464,7 @@ class ProcMem:
         return bool(lib.pyzram_procmem_shows_frames(self._open()))
 
     def turn(self, proc_fd: int) -> None:
-        # To another process; what the kernel can do was found out before.
+        # Switches to another process; what the kernel can do is known already.
         check(lib.pyzram_procmem_turn(self._open(), proc_fd))
 
     def collect(
@@ -567,7 +567,7 @@ class BlockCounts:
         self._counts: Any = ffi.new("struct pyzram_block_counts *")
 
     def add(self, text: bytes) -> int:
-        # Returns the bytes used: what is behind them is the start of a line.
+        # Returns the bytes used: what follows them is the start of a line.
         counts = self._counts
         data = ffi.from_buffer(text)
         self.slots += check(lib.pyzram_block_state_count(data, len(text), self._now, counts))

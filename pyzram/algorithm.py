@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""An algorithm with its parameters, in every form that people write one."""
+"""An algorithm with its parameters, in every form in which people write it."""
 
 from __future__ import annotations
 
@@ -114,9 +114,9 @@ def as_algorithms(value: str | Algorithm | Iterable[str | Algorithm]) -> tuple[A
 
 
 def check_name(name: str) -> str:
-    """Refuse what can be no algorithm's name.
+    """Refuse what cannot be an algorithm's name.
 
-    6.12 to 6.18 take a name with two newlines, then know no selected algorithm any more.
+    6.12 to 6.18 accept a name with two newlines, and have no selected algorithm from then on.
     """
     plain = isinstance(name, str) and name.isascii()
     if not plain or not name or not all(char.isalnum() or char in "-_." for char in name):
@@ -130,7 +130,7 @@ def params_words(
     """Words for ``algorithm_params``.
 
     Raises:
-        InvalidValueError: no numbers of 32 bits, or a path that cannot be passed.
+        InvalidValueError: not numbers of 32 bits, or a path that cannot be passed on.
     """
     words = []
     if level is not None:

@@ -17,7 +17,7 @@ class ZramError(Exception):
     """Base of all errors of pyzram."""
 
     def _append(self, text: str) -> None:
-        """Add to the message what went wrong after, such as undoing what had been done."""
+        """Add what went wrong afterwards to the message, such as a failed undo."""
         object.__setattr__(self, "args", (f"{self}; {text}", *self.args[1:]))
 
 
@@ -25,7 +25,7 @@ class ZramOSError(ZramError, OSError):
     """The kernel refused; ``errno``, ``strerror`` and ``filename`` tell what and where.
 
     ``str()`` and ``message`` are one line that names the device or file, the step, the cause and,
-    where there is one, the remedy; what is not printable in it is escaped.
+    where there is one, the remedy; unprintable characters in it are escaped.
     """
 
     def __init__(self, code: int, message: str, filename: str | None = None) -> None:
@@ -38,7 +38,7 @@ class ZramOSError(ZramError, OSError):
         return self.message
 
     def _append(self, text: str) -> None:
-        """Add to the message what went wrong after."""
+        """Add what went wrong afterwards to the message."""
         self.message += f"; {quote(text)}"
 
 
@@ -100,7 +100,7 @@ def from_errno(
     """Make the exception for an errno.
 
     ``what`` names device and step ("zram1: set disksize"); the cause is added from the errno.
-    ``of_device`` says that what is not there is a zram device.
+    With ``of_device`` it is a zram device that is not there.
     """
     text = f"{what}: {os.strerror(code)}"
     if remedy:

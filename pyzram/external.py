@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Run other packages' programs; :mod:`subprocess` would cost as much time as they take."""
+"""Run other packages' programs; loading :mod:`subprocess` would take as long as they do."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def run_program(
 ) -> str:
     """Run a program to its end and return what it printed.
 
-    ``step`` says in an error what was tried, ``package`` where the program comes from.
+    An error names ``step``, what was tried, and ``package``, where the program comes from.
     ``descriptors`` are open in the program too, under the same numbers: above 2.
 
     Raises:
         ZramOSError: it is missing (ENOENT), or cannot be run.
-        ProgramError: it failed; its own words are kept.
+        ProgramError: it failed; the message has what it said.
         Ended: a signal was noted meanwhile, whether or not the program got through.
     """
     path = find(command[0])
@@ -53,7 +53,7 @@ def run_program(
         raise ZramOSError(
             errno.ENOENT, f"{step}: {command[0]} is missing (install {package})", command[0]
         )
-    # Files in memory, for a pipe could fill up.
+    # Files in memory, because a pipe could fill up.
     output = errors = -1
     try:
         output = os.memfd_create("output", os.MFD_CLOEXEC)
@@ -68,7 +68,8 @@ def run_program(
                 (os.POSIX_SPAWN_DUP2, errors, 2),
                 *((os.POSIX_SPAWN_DUP2, fd, fd) for fd in descriptors),
             ],
-            # A terminal's Ctrl-C reaches the program too: what undoes work is left alone.
+            # Ctrl-C in a terminal reaches the program too; one that undoes work must not be ended
+            # by it.
             setsigmask=interruption.ENDING if interruption.being_held() else (),
         )
         status = interruption.wait_for(pid)
@@ -82,7 +83,7 @@ def run_program(
                 os.close(fd)
     interruption.check()
     if status != 0:
-        # How to use a program is not why it failed.
+        # A usage message does not say why it failed.
         words = " ".join(said.partition("\nUsage:")[0].split()) or f"exit status {status}"
         raise ProgramError(f"{step}: {quote(words)}", status)
     return text

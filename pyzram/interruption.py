@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Signals that end a command, taken at chosen points only.
 
-Once :func:`take_note` was called, SIGTERM, Ctrl-C and a hang-up are noted, nothing else: no
-instruction is torn from the next one. Work asks at the points where it can stop (:func:`check`),
-and :func:`pause` wakes up for a signal. What undoes work holds signals off (:class:`held`).
-Programs that never call :func:`take_note` keep their own handlers.
+Once :func:`take_note` was called, SIGTERM, Ctrl-C and a hang-up are only noted, so that they tear
+nothing apart. Work asks for them at the points where it can stop (:func:`check`), and :func:`pause`
+wakes up for a signal. What undoes work holds signals off (:class:`held`). Programs that never call
+:func:`take_note` keep their own handlers.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ ENDING = (15, 2, 1)
 
 
 class Ended(SystemExit):
-    """A signal was heeded; the exit status is 128 and its number.
+    """A signal was heeded; the exit status is 128 plus its number.
 
-    ``told`` says that somebody was told already what became of the work.
+    ``told`` says that what became of the work was reported already.
     """
 
     def __init__(self, number: int) -> None:
@@ -33,19 +33,19 @@ class Ended(SystemExit):
 
 
 class _Notes:
-    """What this process knows of its signals."""
+    """What this process knows about its signals."""
 
     number = 0
     """The first one that was noted."""
     held = 0
-    """How many want to be left alone."""
+    """How many :class:`held` contexts are open."""
     child = 0
     """The program that this process waits for, which a signal ends."""
     taking = False
 
 
 def take_note() -> None:
-    """From now on note SIGTERM, SIGINT and SIGHUP; those that are ignored stay so."""
+    """From now on note SIGTERM, SIGINT and SIGHUP; ignored ones stay ignored."""
     # signal itself is made of this and enum, which takes as long as the rest of a start.
     from _signal import SIG_IGN, getsignal, signal  # type: ignore[import-not-found]
 
@@ -57,7 +57,7 @@ def take_note() -> None:
 
 
 def ignore() -> None:
-    """From now on nothing: all is done, and what is left of the process is to tell of it.
+    """Ignore signals from now on: all work is done, and only reporting it is left.
 
     Python gives signals back to the kernel's default while it ends, and one that comes then would
     make a failure of what was done.
@@ -75,7 +75,7 @@ def _note(number: int, _frame: FrameType | None) -> None:
 
 
 def _end_child() -> None:
-    # It may have ended, but is not reaped as long as it is named here: the number is its own.
+    # It may have ended, but is not reaped while it is named here, so the number is still its own.
     if _Notes.child and not _Notes.held:
         os.kill(_Notes.child, SIGTERM)
 
@@ -88,7 +88,7 @@ def wait_for(pid: int) -> int:
             _end_child()
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     except BaseException:
-        # A handler of somebody else's: what undoes this step must not meet a program still at work.
+        # Another handler raised: what undoes this step must not find the program still at work.
         os.kill(pid, SIGTERM)
         os.waitpid(pid, 0)
         raise
@@ -101,14 +101,14 @@ def check() -> None:
     """Heed a signal that was noted: the caller has reached a point where it can stop.
 
     Raises:
-        Ended: one was, and nobody holds signals off.
+        Ended: a signal was noted, and nothing holds signals off.
     """
     if _Notes.number and not _Notes.held:
         raise Ended(_Notes.number)
 
 
 def pause(seconds: float) -> None:
-    """Sleep, but not beyond a signal.
+    """Sleep until the time is over or a signal comes.
 
     Raises:
         Ended: as :func:`check`.
@@ -130,7 +130,7 @@ def pause(seconds: float) -> None:
     before = set_wakeup_fd(writer)
     try:
         check()
-        # Any signal ends the wait, also one that nobody notes: then the rest is slept.
+        # Any signal ends the wait, even one that is not noted: then sleep the rest.
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             if select([reader], [], [], left)[0]:
@@ -143,12 +143,12 @@ def pause(seconds: float) -> None:
 
 
 def being_held() -> bool:
-    """Whether somebody holds signals off."""
+    """Whether signals are held off."""
     return bool(_Notes.held)
 
 
 class held:  # noqa: N801 - used as a statement, like contextlib's
-    """A context in which signals are noted and not heeded: for what undoes work."""
+    """A context in which signals are noted but not heeded, for undoing work."""
 
     def __enter__(self) -> Self:
         _Notes.held += 1

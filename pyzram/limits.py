@@ -27,7 +27,7 @@ SWAP_LABEL_MAX = 15
 ALGORITHM_PRIORITY_MAX = 3
 """Highest priority of a secondary algorithm; the primary one has 0."""
 TABLE_BYTES_PER_PAGE = 16
-"""What the kernel takes at once for each page of disksize, whether it is used or not."""
+"""Bytes that the kernel allocates at once for each page of disksize, used or not."""
 
 RECOMPRESS_TYPES: tuple[RecompressType, ...] = ("idle", "huge", "huge_idle")
 """What :meth:`pyzram.Zram.recompress` takes; ``None`` for all pages."""
@@ -43,5 +43,5 @@ def page_up(size: int) -> int:
 
 
 def total_memory() -> int:
-    """Return the machine's memory in bytes, which percentages are of."""
+    """Return the machine's memory in bytes, of which sizes in percent are a share."""
     return os.sysconf("SC_PHYS_PAGES") * PAGE_SIZE

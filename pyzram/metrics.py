@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 GAUGE, COUNTER, INFO = "gauge", "counter", "info"
-# What a sample of each kind adds to the name of its family.
+# What a sample of each kind appends to the name of its family.
 SUFFIX = {GAUGE: "", COUNTER: "_total", INFO: "_info"}
 TEXTFILE_MODE = 0o644
 
@@ -57,9 +57,9 @@ def escape(text: str) -> str:
 
 
 def scrape(collector: str, success: bool) -> list[Family]:
-    """Say of the metrics themselves whether they are whole, and of what program.
+    """Return metrics about the metrics: whether they are complete, and which version wrote them.
 
-    ``collector`` keeps apart what several textfiles of one machine say.
+    ``collector`` keeps several textfiles of one machine apart.
     """
     of = labels(collector=collector)
     whole = Family("zram_scrape_success", GAUGE, "whether everything asked for could be read")
@@ -94,17 +94,17 @@ def openmetrics(families: Iterable[Family]) -> str:
 
 
 def write_textfile(path: str, text: str) -> None:
-    """Put text into a file so that a reader sees all of the old or all of the new one.
+    """Replace a file's text so that a reader sees either all of the old or all of the new one.
 
-    Mode 0644, for a node_exporter that is another user.
+    Mode 0644, so that node_exporter may run as another user.
 
     Raises:
-        InvalidValueError: the path is there and no regular file; that is left alone.
+        InvalidValueError: the path exists and is not a regular file; it is left alone.
         ZramOSError: what the system answered.
     """
     path = os.path.realpath(path)
     folder, name = os.path.split(path)
-    # node_exporter takes *.prom only, so nobody reads this one.
+    # node_exporter reads only *.prom, so it ignores this one.
     new = os.path.join(folder, f".{name}.{os.getpid()}.new")
     try:
         if os.path.lexists(path) and not S_ISREG(os.lstat(path).st_mode):

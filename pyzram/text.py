@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: MIT
-"""Text that others have chosen: names of processes, files, labels, words of other programs."""
+"""Text that others have chosen: names of processes, files and labels, output of programs."""
 
 from __future__ import annotations
 
 
 def quote(text: str) -> str:
-    r"""Return text that is safe to print: what is no printable character is escaped (``\x1b``).
+    r"""Return text that is safe to print: unprintable characters are escaped (``\x1b``).
 
-    A process may call itself what it likes, and what it likes may steer the terminal of whoever
-    reads of it. Bytes that are no UTF-8 are escaped as such.
+    A process may choose any name, and one with control characters could take over the terminal that
+    shows it. Bytes that are not UTF-8 are escaped as bytes.
     """
     return text if text.isprintable() else "".join(map(_shown, text))
 
 
 def quote_lines(text: str) -> str:
-    """Do the same to each line of a text, which stays a text of lines."""
+    """Do the same to each line of a text; its newlines stay."""
     return "\n".join(map(quote, text.split("\n")))
 
 
 def short(text: str, most: int = 300) -> str:
-    """Return so much of a text that a line of it can be read."""
+    """Return a text cut to what can be read in one line."""
     return text if len(text) <= most else f"{text[: most // 2]}...{text[-most // 2 :]}"
 
 

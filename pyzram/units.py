@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from .errors import InvalidValueError
 
-# Not from typing: this module is on the path of commands that must start fast.
+# Not from typing: commands that must start fast import this module.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SUFFIXES = "KMGTPE"
 U64_MAX = (1 << 64) - 1
-# More than any size needs, and below what the interpreter refuses to convert.
+# More than any size needs, and fewer than the interpreter refuses to convert.
 DIGITS_MAX = 1000
 
 
@@ -33,7 +33,7 @@ def _number(digits: str) -> tuple[int, int] | None:
 
 
 def check_count(what: str, value: int, lowest: int = 0) -> int:
-    """Refuse what is no whole number from ``lowest`` up, such as a path."""
+    """Refuse what is not a whole number from ``lowest`` up, such as a path."""
     if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
         raise InvalidValueError(f"{what} {value!r}: not a whole number from {lowest} up")
     return value
@@ -102,7 +102,7 @@ def refuse_scientific(text: str) -> None:
 
 
 def _unit(suffix: str, bare_unit: int) -> int:
-    """Bytes of one unit; 0 for a suffix that is none."""
+    """Bytes of one unit; 0 for an unknown suffix."""
     if not suffix:
         return bare_unit
     if suffix == "B":
@@ -116,7 +116,7 @@ def _unit(suffix: str, bare_unit: int) -> int:
 
 
 def format_size(value: int) -> str:
-    """Write bytes as zramctl does: one letter, one decimal where it tells something (``1.5G``).
+    """Write bytes as zramctl does: one letter, and one decimal unless it is 0 (``1.5G``).
 
     Rounded half up at one decimal; 0 is ``0B``.
     """
@@ -142,7 +142,7 @@ def format_fine_size(value: int) -> str:
 
 
 def shortest_size(text: str) -> str:
-    """Write a size as it is printed elsewhere, ``1G`` for ``1024M``, where that says the same.
+    """Write a size as it is printed elsewhere, ``1G`` for ``1024M``, if that is exact.
 
     Expressions, percentages and numbers without a suffix stay as they are.
     """
@@ -158,12 +158,12 @@ def shortest_size(text: str) -> str:
 
 
 def format_count(count: int, one: str, more: str = "") -> str:
-    """A count with its noun, ``1 page`` or ``2 pages``; ``more`` where an ``s`` does not do."""
+    """A count with its noun, ``1 page`` or ``2 pages``; ``more`` is an irregular plural."""
     return f"{count} {one if count == 1 else more or one + 's'}"
 
 
 def format_seconds(seconds: float) -> str:
-    """A time for people, such as ``30 s``, ``2.5 min`` or ``1 h``."""
+    """A time in readable form, such as ``30 s``, ``2.5 min`` or ``1 h``."""
     for unit, size in (("h", 3600), ("min", 60)):
         if seconds >= size:
             return f"{seconds / size:.3g} {unit}"

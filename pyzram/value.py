@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Small values that nobody changes: what dataclasses are for, without the time they take to load.
+"""Small immutable values: what dataclasses are for, without the time they take to load.
 
-Setting a device up, or printing a line of figures, is done before :mod:`dataclasses` is imported.
+A device is set up, or a line of figures printed, in less time than :mod:`dataclasses` takes to
+import.
 """
 
 from __future__ import annotations
@@ -41,9 +42,9 @@ def documented(kind: type[T]) -> type[T]:
 
 
 class Record:
-    """What goes through JSON and comes back: dataclasses and :class:`Value` alike.
+    """What can be written as JSON and read back: dataclasses and :class:`Value` alike.
 
-    ``_takes_back`` makes of what JSON has of a field what the class wants there.
+    ``_takes_back`` turns a field's JSON value into what the class wants.
     """
 
     __slots__ = ()
@@ -59,16 +60,16 @@ class Record:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Take back what :meth:`as_dict` gave, also after a way through JSON.
+        """Take back what :meth:`as_dict` gave, also after it was written as JSON and read again.
 
-        What this version does not know is passed over.
+        Unknown fields are ignored.
 
         Raises:
-            InvalidValueError: it is something else.
+            InvalidValueError: it is not what :meth:`as_dict` gives.
         """
         try:
             if not isinstance(values, dict):
-                raise TypeError(f"{values!r} is no dictionary")
+                raise TypeError(f"{values!r} is not a dictionary")
             found = {name: values[name] for name in cls._names() if name in values}
             for name, restore in cls._takes_back.items():
                 if found.get(name) is not None:
@@ -79,7 +80,7 @@ class Record:
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON has it: dictionaries with keys of text, lists, and what is neither."""
+    """Return a value in JSON's types: dictionaries with text as keys, lists, and scalars."""
     if isinstance(value, Record):
         return value.as_dict()
     if hasattr(value, "_asdict"):  # a tuple with names
@@ -95,7 +96,7 @@ def as_tuple(what: str, values: Iterable[T]) -> tuple[T, ...]:
     """Take a list of any kind.
 
     Raises:
-        InvalidValueError: it is none, or a text, which would be a list of its letters.
+        InvalidValueError: it is not a list, or it is text, which would be a list of its letters.
     """
     try:
         if not isinstance(values, (str, bytes)):
@@ -106,7 +107,7 @@ def as_tuple(what: str, values: Iterable[T]) -> tuple[T, ...]:
 
 
 class Value(Record):
-    """``_fields`` are named in the order that ``__init__`` takes them; equal if all are.
+    """``_fields`` are in the order of ``__init__``'s parameters; equal if all fields are.
 
     Synchronization: none needed, immutable.
     """
@@ -160,7 +161,7 @@ class Value(Record):
 
 
 class FrozenDict(dict["K", "V"]):
-    """A dictionary that nobody changes, so that it can be compared and hashed with what holds it.
+    """An immutable dictionary, so that it can be compared and hashed with the value that has it.
 
     Synchronization: none needed, immutable.
     """
@@ -168,7 +169,7 @@ class FrozenDict(dict["K", "V"]):
     __slots__ = ()
 
     def _refuse(self, *_args: object, **_kwargs: object) -> NoReturn:
-        raise TypeError("this is frozen: make a dict of it to change it")
+        raise TypeError("this is frozen: make a dict of it and change that")
 
     __setitem__ = __delitem__ = clear = pop = popitem = setdefault = update = _refuse
     __ior__ = _refuse

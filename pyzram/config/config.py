@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @documented
 class ConfigError(InvalidValueError):
-    """The files cannot be taken; :attr:`problems` has all reasons, one line each."""
+    """The files are not valid; :attr:`problems` has all reasons, one line each."""
 
     def __init__(self, problems: list[str], warnings: Sequence[str] = ()) -> None:
         super().__init__("\n".join(problems))
         self.problems: list[str] = problems
         """Every reason, a line each, with its file and line."""
         self.warnings: list[str] = list(warnings)
-        """What alone would have been taken, but looks wrong too."""
+        """What is valid, but looks wrong."""
 
 
 class Config(Value):
@@ -65,9 +65,9 @@ class Config(Value):
     """Control groups whose idle memory pyzram tend sends to swap, as paths below the root
     (``TEND_RECLAIM``)."""
     sources: Mapping[str, str]
-    """Variable to ``file:line`` of the value that counts; what is not there is the default."""
+    """Variable to ``file:line`` of the value that counts; one that is missing has its default."""
     texts: Mapping[str, str]
-    """Variable to its value as it is written there."""
+    """Variable to its value as the file has it."""
     all_or_nothing: bool
     """Whether a start undoes all devices when one fails (``ALL_OR_NOTHING``)."""
     warnings: tuple[str, ...]
@@ -104,9 +104,10 @@ class Config(Value):
     def _told(self, indexes: Container[int] | None = None) -> list[str]:
         """Return a line for each value that was set: what, and in which line of which file.
 
-        A size is written as all that is printed: ``1G``, also where the file has ``1024M``.
+        A size is written like everything that is printed: ``1G``, also where the file has
+        ``1024M``.
 
-        ``indexes`` are the devices to tell of, with what is for all devices; ``None`` for all.
+        ``indexes`` selects devices; what is for all devices is always included. ``None`` is all.
         """
         from .variables import GLOBALS, PER_DEVICE
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Which values of a configuration contradict each other, and which hardly make sense together.
 
-Each is right alone; what is wrong with one alone is said where its text is read.
+Each of them is right by itself; values that are wrong by themselves are refused when their text is
+read.
 """
 
 from __future__ import annotations

@@ -125,7 +125,7 @@ class DeviceConfig(Value):
 
     @property
     def is_swap(self) -> bool:
-        """Whether it is swap, and not a file system."""
+        """Whether it is swap, not a file system."""
         return self.mount_point is None
 
     @property
@@ -134,5 +134,5 @@ class DeviceConfig(Value):
         return self.mount_point or "swap"
 
     def without_backing(self) -> DeviceConfig:
-        """Return the same device without what it writes back to."""
+        """Return the same device without its backing device."""
         return self.replace(backing_dev=None, writeback_limit=None)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = {"k": 3, "K": 3, "M": 6, "G": 9, "T": 12, "m": -3, "u": -6, "µ": -6, "n": -9, "p": -12}
 COMPARISONS = ("==", "!=", "<=", ">=", "<", ">")
-# Their numbers of values, and what they are of numbers alone. Only what ours has too can be
-# applied to the memory.
+# How many values they take, and what they make of plain numbers. Only functions that ours has too
+# can be applied to the memory.
 FUNCTIONS: dict[str, tuple[int, int, Callable[..., float]]] = {
     "int": (1, 1, math.trunc),
     "ceil": (1, 1, math.ceil),
@@ -36,7 +36,7 @@ FUNCTIONS: dict[str, tuple[int, int, Callable[..., float]]] = {
         for name in (word, f"a{word}", f"{word}h", f"a{word}h")
     },
 }
-# As strongly as ours bind.
+# The binding strength of our own operators.
 LEVELS = {"<": 0, "+": 1, "-": 1, "*": 2, "/": 2, "negative": 3, "^": 4}
 OURS = ("int", "ceil", "floor", "abs")
 TIMES_MIB = "*1M"
@@ -58,7 +58,7 @@ def check_syntax(text: str) -> None:
     """Refuse what the generator refuses on reading, whether it needs the value or not.
 
     Raises:
-        InvalidValueError: it is no expression.
+        InvalidValueError: it is not an expression.
     """
     _Reader(text).whole()
 
@@ -69,7 +69,7 @@ def translate(text: str) -> str:
     Raises:
         UnknownNameError: a variable that a command would have set.
         UntranslatableError: the generator knows it, the configuration has no equivalent.
-        InvalidValueError: the generator does not take it either.
+        InvalidValueError: the generator refuses it too.
     """
     reader = _Reader(text)
     node = _fold(reader.whole())
@@ -235,7 +235,7 @@ class _Reader:
 
 
 def _fold(node: Node) -> Node:
-    """Work out what does not depend on the memory."""
+    """Evaluate what does not depend on the memory."""
     kind, parts, _ = node
     if kind in ("number", "ram"):
         return node
@@ -288,7 +288,7 @@ def _round(value: float) -> float:
 
 
 def _bytes(node: Node) -> str:
-    """An expression in bytes, as plain as it can be."""
+    """An expression in bytes, as simple as possible."""
     plain = _scaled(node)
     if plain is not None:
         return plain[0]
@@ -300,7 +300,7 @@ def _scaled(node: Node) -> tuple[str, int] | None:
     """Where all of it scales with the unit: the same in bytes, and how strongly it binds."""
     kind, parts, value = node
     if kind == "ram":
-        return "mib(ram)", 9  # it knows no parts of a MiB
+        return "mib(ram)", 9  # it rounds to whole MiB
     if kind == "number":
         if not 0 <= value < math.inf:
             return None
@@ -372,7 +372,7 @@ def _joined(left: tuple[str, int], operator: str, right: tuple[str, int]) -> tup
 
 
 def _digits(value: float) -> str:
-    """A number that is not negative, without an exponent."""
+    """A number from 0 up, without an exponent."""
     if not math.isfinite(value):
         raise UntranslatableError("it is not finite")
     if value == int(value):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""zram-generator's files: sections of keys, as its reader takes them."""
+"""zram-generator's files: sections of keys, as its own reader parses them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def read_entries(text: str, path: str) -> Iterator[Entry]:
     """Yield the entries of a file in order; a section is announced by an entry without a key.
 
     Raises:
-        RefusedFileError: the generator does not take the file.
+        RefusedFileError: the generator refuses the file.
     """
     reader = _Reader(text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n"), path)
     section: str | None = None
@@ -63,7 +63,7 @@ class _Reader:
         return self.text[self.at : self.at + 1]
 
     def next_line(self) -> bool:
-        """Go to the next line that is neither empty nor a remark."""
+        """Go to the next line that is neither empty nor a comment."""
         while char := self.peek():
             if char.isspace():
                 self.at += 1

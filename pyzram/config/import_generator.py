@@ -114,7 +114,7 @@ def _refused(place: str, why: str) -> RefusedFileError:
 
 
 def _wrong(key: str, value: str) -> str:
-    """Say what the generator refuses of a value, even one that another would override."""
+    """Return why the generator refuses a value, even one that another would override."""
     if key in ("host-memory-limit", "memory-limit", "max-zram-size"):
         if value != "none" and not is_number(value.removeprefix("+")):
             return f"{value!r} is neither a whole number nor none"
@@ -140,7 +140,7 @@ def _wrong(key: str, value: str) -> str:
 
 
 def _fraction(text: str) -> float | None:
-    """A number as the generator reads one, which may be infinite or none (nan)."""
+    """A number as the generator reads one, which may be infinite or nan."""
     word = text.lower()
     plain = word.lstrip("+-") in ("inf", "infinity", "nan") or not word.strip("+-.0123456789e")
     try:

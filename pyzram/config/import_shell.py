@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Small tools' files of shell variables: zram-tools, zramen, systemd-swap, armbian, DietPi.
 
-Which tool it is shows in its variables. Files of tools that are known and cannot be taken are
-named.
+Which tool it is shows in its variables. Files of known tools that cannot be imported are named.
 """
 
 from __future__ import annotations
@@ -34,10 +33,10 @@ NAMED = {
 
 
 def translated(text: str, path: str) -> Imported | None:
-    """Translate the file of whichever tool it is of; ``None`` where it is of none.
+    """Translate the file of one of these tools; ``None`` where it is not one.
 
     Raises:
-        InvalidValueError: it is of a tool whose files cannot be taken; says which.
+        InvalidValueError: it belongs to a tool whose files cannot be imported; says which.
     """
     entries, refused = read_assignments(text)
     values = {entry.name: (entry.line, entry.value.strip()) for entry in entries}
@@ -51,7 +50,7 @@ def translated(text: str, path: str) -> Imported | None:
     for tool, known in NAMED.items():
         if any(name in values for name in known):
             raise InvalidValueError(f"{path}: looks like {tool}'s file, which cannot be imported")
-    # In remarks too: a shipped file may have nothing else.
+    # In comments too: a shipped file may have nothing else.
     remarks = set(re.findall(r"^#\s*([A-Za-z_]\w*)=", text, re.M))
     for names in (values.keys(), remarks):
         for tool, variables, translate in TOOLS:
@@ -98,7 +97,7 @@ def _zram_tools(found: Imported, values: Values) -> None:
 def _zramen(found: Imported, values: Values) -> None:
     """One device: a percentage of the memory in whole MiB, at most so many MiB.
 
-    What is out of range is brought into it.
+    A value out of range becomes the nearest one in it.
     """
     percent = min(int(_take(found, values, "ZRAM_SIZE", "25")) or 25, 100)
     most = int(_take(found, values, "ZRAM_MAX_SIZE", "4096")) or 4096
@@ -121,7 +120,7 @@ def _zramen(found: Imported, values: Values) -> None:
 
 
 def _systemd_swap(found: Imported, values: Values) -> None:
-    """One device of zram_size bytes, as arithmetic of a shell, where it is enabled."""
+    """One device of zram_size bytes, in shell arithmetic, where it is enabled."""
     line, enabled = values.pop("zram_enabled", (0, "0"))
     for name in [name for name in values if name.startswith(("zswap_", "swapfc_", "swapd_"))]:
         at, value = values.pop(name)
@@ -154,7 +153,7 @@ def _systemd_swap(found: Imported, values: Values) -> None:
 
 
 def _bare(text: str) -> str:
-    """A value that a shell was to echo: without the remark after it, and its quotes."""
+    """A value that a shell was to echo: without quotes and the comment after it."""
     return re.sub(r"(^|\s)#.*", "", text).strip().strip("\"'")
 
 
@@ -166,7 +165,8 @@ def _of_ram_size(text: str) -> str:
     if inner is None:
         return ""
     words = re.sub(r"\$\{?RAM_SIZE\}?", "RAM_SIZE", inner[1] or inner[2]).replace(" ", "")
-    # Of whole numbers, each division cut: nowhere but at the end, or only multiplied after it.
+    # A shell divides whole numbers and cuts the result, so a division may only come last, or be
+    # followed by nothing but a multiplication.
     match = re.fullmatch(r"RAM_SIZE(\*\d{1,9})?(/\d{1,9})?|RAM_SIZE(/\d{1,9})(\*\d{1,9})", words)
     if match is None or re.search(r"/0+\b", words):
         return ""

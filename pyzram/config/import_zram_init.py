@@ -37,7 +37,7 @@ STEMS = (
 )
 GLOBALS = ("num_devices", "load_on_start", "unload_on_stop")
 
-# A share of the memory as published files have it: what awk is to print of which table.
+# A share of the memory as published files compute it: what awk prints, and of which table.
 FREE = re.compile(
     r"^(?:LC_ALL=\w+\s+|LANG=\w+\s+)?free\s+-(?P<unit>m|-mebi|k|b|g)\s*\|\s*"
     r"awk\s+'\s*/\^?Mem:?/\s*\{\s*print\s*(?P<print>.+?);?\s*\}\s*'$"
@@ -84,7 +84,7 @@ def translated(text: str, path: str) -> Imported | None:
 
 
 def _values(found: Imported, text: str) -> dict[str, tuple[int, str]]:
-    """Take the assignments, the later counting; a command that gives a size stays as it is."""
+    """Take the assignments; the last counts, and a command that gives a size stays as it is."""
     entries, refused = read_assignments(text)
     in_order = [(entry.line, entry.name, entry.value.strip()) for entry in entries]
     raw = text.split("\n")
@@ -193,7 +193,7 @@ class _Device:
             self.add("ZRAM_DISCARD", "both" if discard else "none", "notr")
         else:
             self.add("ZRAM_FSTYPE", fstype, "flag")
-            # Others are mounted without.
+            # Other file systems are mounted without it.
             self.add("ZRAM_DISCARD", "yes" if discard and fstype == "ext4" else "no", "notr")
             for stem, name in MOUNT.items():
                 self.add(name, self.get(stem), stem)

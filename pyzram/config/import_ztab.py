@@ -13,7 +13,7 @@ MIN_COLUMNS = 4
 
 
 def translated(text: str, path: str) -> Imported | None:
-    """Translate a ztab; ``None`` where it is none."""
+    """Translate a ztab; ``None`` where the text is not one."""
     rows = [(number, line.split()) for number, line in enumerate(text.split("\n"), 1)]
     rows = [(number, words) for number, words in rows if words and not words[0].startswith("#")]
     if not rows or any(words[0] not in KINDS or "=" in words[0] for _, words in rows):

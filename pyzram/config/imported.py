@@ -17,7 +17,7 @@ NUMBER_MAX = 20  # digits; all of 64 bits
 
 
 class RefusedFileError(InvalidValueError):
-    """The other tool does not take its file either; the message names the line and the reason."""
+    """The other tool refuses its file too; the message names the line and the reason."""
 
 
 class Imported:
@@ -43,12 +43,12 @@ class Imported:
                 self.places[name] = places[0]
 
     def lose(self, line: int | str, what: str) -> None:
-        """Say what of a line (or another place) is not carried over."""
+        """Note what a line (or another place) has that is not carried over."""
         place = f"line {line}: " if isinstance(line, int) and line else f"{line}: " if line else ""
         self.lost.append(place + what)
 
     def count(self, devices: int) -> None:
-        """Say how many devices there are."""
+        """Set how many devices there are."""
         self.lines.insert(0, ("NUM_DEVICES", str(devices)))
 
     def text(self) -> str:
@@ -77,7 +77,7 @@ def is_number(digits: str) -> bool:
 
 
 def with_fallback(algorithm: str) -> str:
-    """Return the list for an algorithm whose lack the other tool only warns about."""
+    """Return the list for an algorithm where the other tool only warns if the kernel lacks it."""
     return f"{algorithm} {KERNELS_OWN}" if algorithm not in ("", KERNELS_OWN) else KERNELS_OWN
 
 

@@ -24,8 +24,8 @@ def import_text(text: str, source: str) -> Imported:
     """Translate one file.
 
     Raises:
-        RefusedFileError: the tool that it is for takes it no more than we do.
-        InvalidValueError: it is no file of a known tool.
+        RefusedFileError: the tool that it is for refuses it too.
+        InvalidValueError: it is not a file of a known tool.
     """
     return import_files([(source, text)])
 
@@ -40,7 +40,7 @@ def import_files(sources: Sequence[Source]) -> Imported:
     try:
         parse_config(found.text(), found.source, ram=8 * GIB, cpus=4)
     except ConfigError as err:
-        # The foreign tool is laxer; nobody should find out at boot.
+        # The other tool is laxer; nobody should find that out at boot.
         for problem in err.problems:
             what = problem.split(": ", 1)[1]
             found.lose(found.places.get(what.partition(": ")[0], ""), f"needs a look: {what}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where the configuration's files live, and which of them counts.
+"""Where the configuration's files live, and which of them count.
 
 From the weakest to the strongest, a variable in a later one overriding an earlier one's:
 
@@ -7,7 +7,7 @@ From the weakest to the strongest, a variable in a later one overriding an earli
 2. ``/usr/lib/pyzram/zram.conf.d/*.conf``, those of its packages, by name;
 3. ``/etc/conf.d/zram``, the administrator's;
 4. ``/etc/conf.d/zram.d/*.conf``, by name. One that has the name of a file in 2 takes its place,
-   so an empty one or a link to ``/dev/null`` puts that out of effect.
+   so an empty file or a link to ``/dev/null`` disables that.
 
 A file that was named on the command line stands alone with ``FILE.d/*.conf``.
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 DEFAULT_PATH = "/etc/conf.d/zram"
 VENDOR_PATH = "/usr/lib/pyzram/zram.conf"
 TEXT_MAX = 1 << 20
-"""Characters of a file; no configuration is longer."""
+"""The most characters that a file may have."""
 
 
 def read_layers(path: str) -> tuple[list[Layer], bool]:
@@ -68,7 +68,8 @@ def _text(path: str, *, may_lack: bool = False) -> str | None:
     try:
         return read_file(path)
     except OSError as err:
-        # As OpenRC takes a service without its conf.d file. Any other path was meant to be there.
+        # As with OpenRC, where a service may have no conf.d file. Any other path is expected to
+        # exist.
         if may_lack and err.errno == errno.ENOENT:
             return None
         raise from_errno(
@@ -77,7 +78,7 @@ def _text(path: str, *, may_lack: bool = False) -> str | None:
 
 
 def remedy(err: OSError) -> str:
-    """Say what is meant by what :func:`read_file` raised of itself."""
+    """Explain an errno that :func:`read_file` raised by itself."""
     return "name a file of text" if err.errno in (errno.EINVAL, errno.EFBIG) else ""
 
 
@@ -86,7 +87,7 @@ def _opened(path: str, _flags: int) -> int:
 
 
 def read_file(path: str) -> str:
-    """Read a file of text, or another that ends soon: nothing else must hold a boot up.
+    """Read a file of text, or another that ends soon, so that nothing can hold up the boot.
 
     Raises:
         OSError: EINVAL a pipe, a socket, a block device; EFBIG it goes on and on.

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from ..algorithm import Algorithm
     from .layers import Layer
 
-    Place = tuple[int, int]  # which of the files, which of its lines; line 0 is the whole file
+    Place = tuple[int, int]  # number of the file and of its line; line 0 is the whole file
 
 NOWHERE = (-1, 0)
 MIB = 1 << 20
@@ -84,10 +84,10 @@ def parse_config(
 ) -> Config:
     """Turn a file's text into what it asks for; ``ram`` in bytes is what ``%`` and ``ram`` mean.
 
-    ``here`` says that it is for this machine: links are followed, and owners must exist.
+    With ``here`` it is for this machine: links are followed, and owners must exist.
 
     Raises:
-        ConfigError: something in it is wrong; says everything that is.
+        ConfigError: something in it is wrong; the message has every problem.
     """
     return _Parser(path, Values(ram, cpus, here)).parse([(path, text)])
 
@@ -149,7 +149,7 @@ class _Parser:
         """Return the text without a byte order mark and CRs; say what a shell stumbles over."""
         if "\0" in text:
             place = self.where((number, 0))
-            raise ConfigError([f"{place}it holds NUL bytes, so it is not text in UTF-8"])
+            raise ConfigError([f"{place}it has NUL bytes, so it is not UTF-8 text"])
         if text.startswith("\ufeff"):
             self.problems.append(
                 ((number, 1), "begins with a byte order mark: save it without one")
@@ -228,7 +228,7 @@ class _Parser:
         self.problems.append((self.place(index, stem), f"{stem}_{index}: {why}"))
 
     def desired(self, index: int, count: int) -> DeviceConfig | None:
-        """Put one device together; ``None`` where there is to be none on this machine."""
+        """Put one device together; ``None`` where this machine is to have none."""
         if self.left_out(index):
             return None
         set_ = self.devices.get(index, {})
@@ -245,7 +245,8 @@ class _Parser:
         asked["algorithms"], asked["recompression"] = self.algorithms(index)
         if "priority" in swapon:
             asked.setdefault("priority", swapon["priority"])
-        # A file system's freed blocks stay stored until they are discarded; swap tells anyway.
+        # A file system's freed blocks stay stored until they are discarded; swap frees its slots
+        # anyway.
         asked.setdefault("discard", "both" if point else swapon.get("discard", "none"))
         if point:
             asked["mount_point"] = self.resolve(point)  # as the kernel will report it
@@ -260,7 +261,7 @@ class _Parser:
         return desired
 
     def left_out(self, index: int) -> bool:
-        """Whether the file asks for no device of this number on this machine, and say so."""
+        """Whether the file wants no device of this number on this machine; if so, warn."""
         limit = self.get(index, "ZRAM_HOST_MEMORY_LIMIT")
         why = ""
         if limit is not None and self.values.ram // MIB > limit // MIB:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Read assignments in shell syntax, without a shell: nothing is ever executed.
+"""Assignments in shell syntax, read without a shell: nothing is ever executed.
 
-Understood is what a shell makes of ``NAME=value`` lines: single and double quotes, backslashes,
+What a shell makes of ``NAME=value`` lines is understood: single and double quotes, backslashes,
 comments, blank lines, continued lines, ``export``, and ``$NAME`` of a variable set earlier in the
 same file. Whatever would run something is reported, with its line, and skipped.
 """
@@ -28,7 +28,7 @@ class Assignment:
 
 
 class RefusedError(Exception):
-    """What cannot be taken: a line number and a reason."""
+    """What was refused: a line number and a reason."""
 
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(line, reason)
@@ -37,7 +37,7 @@ class RefusedError(Exception):
 
 
 def read_assignments(text: str) -> tuple[list[Assignment], list[RefusedError]]:
-    """Return the assignments in order, and all that cannot be taken."""
+    """Return the assignments in order, and everything that was refused."""
     reader = _AssignmentParser(text)
     refused: list[RefusedError] = []
     while reader.skip_between():
@@ -123,7 +123,7 @@ class _AssignmentParser:
         self.found.append(Assignment(line, name, value))
 
     def exports(self, start: int) -> bool:
-        """Whether ``start`` is on a line of ``export NAME``, which changes nothing here."""
+        """Whether the line at ``start`` is ``export NAME``, which changes nothing here."""
         return self.text[:start].rpartition("\n")[2].split()[:1] == ["export"]
 
     def value(self, name: str, line: int) -> str:

@@ -2,8 +2,8 @@
 """Sizes as the configuration gives them: ``512M``, ``50%``, ``min(ram/2, 4G)``.
 
 A small evaluator of its own: numbers with suffixes, ``ram`` and ``cpus``, ``+ - * / ^``,
-comparisons (1 or 0), parentheses and functions. Exact, in whole numbers, but for ``log`` and roots;
-nothing is ever executed.
+comparisons (1 or 0), parentheses and functions. Exact, in whole numbers, except for ``log`` and
+roots; nothing is ever executed.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     Ratio = tuple[int, int]  # numerator, denominator > 0
 
 BARE_UNIT = 1024
-MAX_LENGTH = 400  # bounds the nesting too
-POWER_BITS = 4096  # of an exact power; beyond, it is a floating point number
+MAX_LENGTH = 400  # limits the nesting too
+POWER_BITS = 4096  # of an exact power; a larger one is a floating point number
 COMPARISONS = ("<=", ">=", "==", "!=", "<", ">")
 
 
@@ -172,7 +172,7 @@ class _ExpressionParser:
         if suffix == "%":
             unit, divisor = self.names["ram"], 100
         else:
-            # The table of suffixes has one home.
+            # The suffixes are in units.py alone.
             unit, divisor = parse_size(f"1{suffix}"), 1
         return int(whole + fraction) * unit, 10 ** len(fraction) * divisor
 
@@ -240,7 +240,7 @@ def _logarithm(values: list[Ratio]) -> Ratio:
 
 
 def _remainder(values: list[Ratio]) -> Ratio:
-    """What dividing leaves, with the sign of what was divided."""
+    """The remainder of a division, with the sign of the dividend."""
     left, right = values
     if right[0] == 0:
         raise ArithmeticError("divides by zero")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # ruff: noqa: D102, D103 - named for what they make of a text
-"""The values of the configuration's variables, from text to what they mean."""
+"""The values of the configuration's variables: what their text means."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DEFAULT_MKFS_OPTIONS = {
     "ext2": ("-m", "0"),
     "btrfs": ("-m", "single"),
 }
-# What mkfs takes at least, of btrfs with its default options here.
+# The smallest device that mkfs takes; for btrfs with our default options.
 MIN_SIZES = {"xfs": 300 << 20, "btrfs": 45 << 20, "f2fs": 52 << 20}
 STICKY = ("/tmp", "/var/tmp")
 
@@ -46,20 +46,20 @@ LABEL_MAX = {"swap": SWAP_LABEL_MAX, "xfs": 12, "vfat": 11, "exfat": 11, "btrfs"
 LABEL_MAX_EXT = 16
 # File systems whose whole life is tested, from mkfs to undo in the middle.
 TESTED = ("ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "exfat", "vfat")
-# These take the option of a remount and do nothing of it.
+# These accept the option on a remount and do nothing.
 DISCARD_AT_MOUNT = ("exfat", "vfat", "xfs")
 MIN_PAGES = 10  # mkswap's minimum
 
 KERNELS_OWN = "kernel"
-"""Stands in a list of algorithms for the one that the kernel takes by itself."""
+"""Stands in a list of algorithms for the kernel's own default."""
 DISCARD: tuple[DiscardPolicy, ...] = ("none", *SWAP_DISCARD)
 
 
 class Values:
     """Turns a variable's text into its value.
 
-    ``ram`` in bytes is what ``%`` and ``ram`` mean. ``here`` says that the file is for this
-    machine: owners must exist.
+    ``ram`` in bytes is what ``%`` and ``ram`` mean. With ``here`` the file is for this machine:
+    owners must exist.
     """
 
     def __init__(self, ram: int, cpus: int, here: bool) -> None:
@@ -197,7 +197,7 @@ class Values:
 
 
 def label_max(kind: str) -> int:
-    """How many bytes of label swap or a file system takes."""
+    """How many bytes the label of swap or of a file system may have."""
     return LABEL_MAX.get(kind, LABEL_MAX_EXT)
 
 
@@ -223,7 +223,7 @@ def owner_ids(text: str) -> tuple[int, int]:
 
 
 def _id(digits: str) -> int:
-    """Turn digits into a user's or group's number: 32 bits, of which all ones mean none."""
+    """Turn digits into the number of a user or group: 32 bits, where all ones mean none."""
     if len(digits) > ID_DIGITS_MAX or int(digits) > ID_MAX:
         shown = digits if len(digits) <= 20 else f"{digits[:20]}..."
         raise InvalidValueError(f"{shown} is not a number of a user or group (0 to {ID_MAX})")
@@ -231,7 +231,7 @@ def _id(digits: str) -> int:
 
 
 def bare_number(text: str) -> str:
-    """Say what a number without a suffix is: what most sizes that are too small come from."""
+    """Explain a number without a suffix, the usual cause of sizes that are too small."""
     if text.strip().replace(".", "", 1).isalnum():
         return "a bare number is KiB"
     return "within an expression a bare number is bytes: give it a suffix such as M"
@@ -301,14 +301,14 @@ def choices(text: str) -> tuple[Choice, ...]:
 
 
 def kernels_own_will_do(choices: tuple[Choice, ...]) -> bool:
-    """Whether a kernel that has none of these is left to take its own algorithm."""
+    """Whether a kernel that has none of these may use its own default."""
     if not choices or " ".join(map(str, choices)) == DEFAULT_ALGORITHMS:
         return True
     return any(choice.name == KERNELS_OWN for choice in choices)
 
 
 def wrong_level(choice: Choice) -> str:
-    """Say what is wrong with a level; kernels up to 7.2 take another without a word."""
+    """Say what is wrong with a level; kernels up to 7.2 silently use another one."""
     if choice.level is None or choice.name not in ALGORITHMS:
         return ""
     from .._native import codec_levels

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .zram import Zram
 
-# How long a run of somebody else's is waited for where the kernel does not wait itself (6.12).
+# How long to wait for another process's run where the kernel does not wait itself (6.12).
 RUN_RETRY_SECONDS = 60.0
 
 
@@ -28,7 +28,7 @@ def choose_algorithm(
 
     Raises:
         UnsupportedError: it has none of them (EINVAL); names those it has.
-        InvalidValueError: none is named.
+        InvalidValueError: the list is empty.
     """
     preferences = as_algorithms(wanted)
     offered = device.read_algorithms()
@@ -41,7 +41,7 @@ def choose_algorithm(
 
 
 def no_algorithm(device: Zram, name: str) -> UnsupportedError:
-    """Make the error that names what there is instead."""
+    """Make the error that names the algorithms this kernel has."""
     return UnsupportedError(
         errno.EINVAL,
         f"{device.name}: this kernel has no algorithm {name!r} "
@@ -51,7 +51,7 @@ def no_algorithm(device: Zram, name: str) -> UnsupportedError:
 
 
 def check_priority(priority: int, lowest: int) -> int:
-    """Refuse what is no priority of an algorithm; 0 is the primary one."""
+    """Refuse what is not the priority of an algorithm; 0 is the primary one."""
     if not isinstance(priority, int) or not lowest <= priority <= ALGORITHM_PRIORITY_MAX:
         raise InvalidValueError(f"priority {priority!r}: not in {lowest}..{ALGORITHM_PRIORITY_MAX}")
     return priority

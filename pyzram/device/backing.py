@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .zram import Zram
 
 RANGES_MOST = 64
-"""Of pages, in one step of writeback: single pages take longer than a range of as many."""
+"""Ranges of pages in one step of writeback: many short ones take longer than a long one."""
 
 
 def set_backing_dev(device: Zram, path: str | os.PathLike[str], force: bool) -> None:
@@ -93,9 +93,9 @@ def _write_range(device: Zram, low: int, high: int) -> None:
 def in_steps(
     ranges: Iterable[tuple[int, int]], pages: Callable[[], int]
 ) -> Iterator[list[tuple[int, int]]]:
-    """Cut ranges of pages, ``(first, last)``, into steps of as many pages as are wanted by then.
+    """Cut ranges of pages, ``(first, last)``, into steps of as many pages as wanted at that moment.
 
-    Several short ones make one step, at most :data:`RANGES_MOST`.
+    Several short ranges make one step, at most :data:`RANGES_MOST`.
     """
     step: list[tuple[int, int]] = []
     room = pages()

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Where written-back pages go: a partition, a logical volume or a file, safe to overwrite.
 
-Nothing is overwritten unasked. What is in use is always refused; what holds something (any
-signature that wipefs(8) knows, or a file with data that is not ours) is refused without force.
-What was looked at is what is attached: one descriptor goes from the check to the loop device.
+Nothing is overwritten unasked. A device or file in use is always refused; one that holds something
+(any signature that wipefs(8) knows, or a file with data that is not ours) is refused without force.
+What was checked is what is attached: one descriptor goes from the check to the loop device.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from ..text import quote
 from ..units import parse_size
 from . import loop
 
-# On a file that we made: its data is scratch, also after a crash. Only root can set it.
+# Marks a file that we made, whose data is scratch even after a crash. Only root can set it.
 MARK = "trusted.pyzram.backing"
 READ_SIZE = 1 << 20
 
 
 class BackingStore:
-    """A store that is ready: ``path`` as it was named, ``device`` for the kernel.
+    """A backing device that is ready: ``path`` as it was named, ``device`` for the kernel.
 
-    ``loop`` says that the device is a loop device of ours, ``direct`` that this goes past the
-    page cache. A loop device is there until :func:`release_backing` or the end of the process,
-    then for as long as zram holds it.
+    ``loop`` says that it is a loop device of ours, ``direct`` that this bypasses the page cache. A
+    loop device stays until :func:`release_backing` or the end of the process, and after that as
+    long as zram holds it.
     """
 
     __slots__ = ("_fd", "device", "direct", "loop", "path")
@@ -67,21 +67,21 @@ def check_backing(
 ) -> None:
     """Refuse a block device or file that may not be overwritten. Changes nothing.
 
-    ``force`` overrides what the path holds, but not that it is in use.
+    ``force`` overwrites what the path holds, but never what is in use.
 
     Raises:
         DeviceBusyError: mounted, swap, or claimed by somebody (EBUSY); says by whom.
         OverwriteError: it holds something (EEXIST); says what.
-        ZramOSError: ENOENT and others when looking, ENOTBLK for neither device nor file, ELOOP
-            for a symbolic link on the way that others than root can change.
-        InvalidValueError: no absolute path.
+        ZramOSError: ENOENT and others when looking, ENOTBLK for neither device nor file, ELOOP for
+        a symbolic link on the way that users other than root can change.
+        InvalidValueError: not an absolute path.
     """
     text = absolute(path)
     os.close(_open_checked(text, force, sysfs or Sysfs()))
 
 
 def _open_checked(text: str, force: bool, tree: Sysfs) -> int:
-    """Open for reading what may be overwritten."""
+    """Open a device or file for reading, if it may be overwritten."""
     try:
         fd = open_path(text, os.O_RDONLY | os.O_NONBLOCK)
     except OSError as err:
@@ -133,14 +133,14 @@ def attach_backing(
     force: bool = False,
     sysfs: Sysfs | None = None,
 ) -> BackingStore:
-    """Check the path and make a block device of it; a file gets a loop device.
+    """Check the path and return a block device for it; a file gets a loop device.
 
     ``size`` (bytes or a size) makes a file that does not exist yet, with its blocks reserved.
     Hand ``device`` to the kernel, then release: a loop device stays for as long as zram holds
     it, and goes with the reset of the zram device, whatever becomes of this process.
 
     Raises:
-        As :func:`check_backing`, and ZramOSError where no loop device can be had.
+        As :func:`check_backing`, and ZramOSError where no loop device is to be had.
     """
     text = absolute(path)
     if size is not None and not os.path.lexists(text):
@@ -148,7 +148,7 @@ def attach_backing(
     fd = _open_checked(text, force, sysfs or Sysfs())
     try:
         if S_ISBLK(os.fstat(fd).st_mode):
-            # Where the links on the way led, which were root's.
+            # Where the links on the way led; all were root's.
             return BackingStore(text, os.readlink(fd_path(fd)), loop=False)
         try:
             file = os.open(fd_path(fd), os.O_RDWR | os.O_CLOEXEC)
@@ -167,7 +167,7 @@ def attach_backing(
 
 
 def release_backing(store: BackingStore) -> None:
-    """Let go of a store: its loop device goes as soon as zram no longer holds it."""
+    """Release it: its loop device goes as soon as zram no longer holds it."""
     store.close()
 
 
@@ -200,7 +200,7 @@ def _signatures(text: str, fd: int) -> list[str]:
 
 
 def absolute(path: str | os.PathLike[str]) -> str:
-    """Return the path as text; the kernel would take a relative one from elsewhere."""
+    """Return the path as text; for the kernel, a relative path would start elsewhere."""
     text = os.fspath(path)
     if not os.path.isabs(text):
         raise InvalidValueError(f"backing device {text!r}: give an absolute path")
@@ -211,7 +211,7 @@ def absolute(path: str | os.PathLike[str]) -> str:
 
 
 def _device_users(tree: Sysfs, path: str, fd: int) -> list[str]:
-    """Who uses a block device or, of a whole disk, one of its partitions."""
+    """Who uses a block device, or a partition of it."""
     found = []
     rdev = os.fstat(fd).st_rdev
     mounts = holders.mounts_by_device(tree, parse_mountinfo(tree.read("proc/self/mountinfo")))
@@ -228,7 +228,7 @@ def _device_users(tree: Sysfs, path: str, fd: int) -> list[str]:
     found += [f"backing device of {name}" for name in _zrams_on(tree, _number(rdev))]
     if not found:
         try:
-            # What no list shows (btrfs, RAID, another name space) shows here.
+            # Users that no list shows (btrfs, RAID, another namespace) show here.
             os.close(os.open(fd_path(fd), os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC))
         except OSError as err:
             if err.errno != errno.EBUSY:
@@ -257,7 +257,7 @@ def _zrams_on(tree: Sysfs, number: str) -> list[str]:
                 backing = Attributes(reader, zram)["backing_dev"]
             except DeviceNotFoundError:
                 continue
-            # Nothing is told, too, where a writeback makes readers wait; opening shows it then.
+            # A writeback that keeps readers waiting gives nothing either; then opening it tells.
             if backing and backing != "none" and _device_number(backing) == number:
                 found.append(f"zram{zram}")
     finally:
@@ -266,7 +266,7 @@ def _zrams_on(tree: Sysfs, number: str) -> list[str]:
 
 
 def _file_users(tree: Sysfs, status: os.stat_result) -> list[str]:
-    """Who uses a file: by what it is, for its name may have changed since."""
+    """Who uses a file: by its identity, because its name may have changed."""
     found = []
     for area in parse_swaps(read_value(tree.path("proc/swaps"))):
         if loop.leads_to(area.path, status, f"{area.path}: look, since it is swap"):
@@ -301,7 +301,7 @@ def _device_number(path: str) -> str | None:
 
 
 def _make_file(path: str, size: int) -> None:
-    """Make a file with all its blocks, or none at all."""
+    """Make a file with all its blocks reserved, or no file at all."""
     above, _, name = path.rpartition("/")
     folder = fd = -1
     made = False
@@ -326,7 +326,7 @@ def _make_file(path: str, size: int) -> None:
 
 
 def _mark(fd: int) -> None:
-    # Without attributes there, its data will have to be forced after a crash.
+    # A file system without attributes: after a crash, reusing the file takes force.
     from contextlib import suppress
 
     with suppress(OSError):
@@ -342,7 +342,7 @@ def _is_marked(fd: int) -> bool:
 
 
 def _has_data(path: str, fd: int) -> bool:
-    """Whether anything but zeros is in a file; holes are passed over."""
+    """Whether a file has anything but zeros; holes are skipped."""
     at = 0
     try:
         while True:

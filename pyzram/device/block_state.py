@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the kernel knows of each stored page: debugfs's ``block_state``.
+"""What the kernel knows about each stored page: ``block_state`` in debugfs.
 
 ``/sys/kernel/debug/zram/zramN/block_state`` (CONFIG_ZRAM_MEMORY_TRACKING, root only). Memory
 use is constant however large the device is. The file is no snapshot: pages come and go while it
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from .zram import Zram
 
 # The file's offset counts slots, and a buffer of one line or less reads as the end of the file.
-# So: buffers of more than that, and offsets that are places.
+# Hence longer buffers, and offsets that are places.
 READ_SIZE = 1 << 18
 LINE_MOST = 64
-"""Bytes of a line at most: 40 of them with six flags."""
+"""The most bytes of a line; with six flags it has 40."""
 MOST_AT_ONCE = 4096
 """Places that one read of a part may span."""
 GAP_MOST = 32
@@ -36,7 +36,7 @@ GAP_MOST = 32
 
 
 SLOT_FLAGS: Mapping[str, int] = FrozenDict(_native.BLOCK_FLAGS)
-"""Name to value of each flag that :func:`slots` tells of a page.
+"""Name to value of each flag that :func:`slots` gives for a page.
 
 They are same, written_back, huge, idle, and from 6.2 recompressed and incompressible.
 
@@ -56,9 +56,9 @@ class BlockState(Record):
     flags: Mapping[str, int]
     """How many pages have each flag, by its name (:data:`SLOT_FLAGS`)."""
     ages: tuple[int, ...]
-    """How many pages were not used for less than 1 s, 1 s, 2..3 s, 4..7 s and so on."""
+    """How many pages were last used less than 1 s, 1 s, 2..3 s, 4..7 s ago, and so on."""
     time: float = field(default=0.0, compare=False)
-    """When counting began, in seconds since 1970 by the clock on the wall, for records."""
+    """When counting began, in seconds since 1970 by the wall clock, for records."""
     monotonic: float = field(default=0.0, compare=False)
     """When counting began, in seconds of CLOCK_MONOTONIC, for intervals; lost with a reboot."""
 
@@ -66,7 +66,7 @@ class BlockState(Record):
         object.__setattr__(self, "flags", FrozenDict(self.flags))
 
     def older_than(self, seconds: int) -> int:
-        """Pages not used for so many seconds; exact for 1 and the other powers of two."""
+        """Pages not used for so many seconds; exact for powers of two."""
         return sum(self.ages[seconds.bit_length() :] if seconds > 0 else self.ages)
 
 
@@ -76,10 +76,10 @@ def path_of(device: Zram) -> str:
 
 
 def slots(device: Zram) -> Iterator[tuple[int, int, int]]:
-    """Go through the stored pages by ascending place: ``(place, accessed, flags)``.
+    """Yield ``(place, accessed, flags)`` of each stored page, by ascending place.
 
     The place counts pages from the start of the device. ``accessed`` is when the page was last
-    used, in microseconds of CLOCK_BOOTTIME (whole seconds on 7.x), ``flags`` a sum of values of
+    used, in microseconds of CLOCK_BOOTTIME (whole seconds on 7.x), ``flags`` is a sum of values of
     :data:`SLOT_FLAGS`.
 
     Raises:

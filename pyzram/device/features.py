@@ -93,7 +93,7 @@ def _look(tree: Sysfs, handle: Zram | None) -> Features:
         algorithm_params=has("algorithm_params"),
         memory_tracking=_tracking(tree, handle),
         idle_age=_idle_age(tree, handle),
-        # Not the device's own directory there, which comes only with its pool.
+        # Not the device's own directory there, which appears only with its pool.
         pool_classes=_debugfs(tree, handle, "zsmalloc"),
         psi=_psi(tree),
     )
@@ -106,7 +106,7 @@ def _debugfs(tree: Sysfs, handle: Zram | None, place: str) -> bool | None:
     try:
         mounted = bool(os.listdir(debugfs))
     except OSError:
-        return None  # not ours to look at
+        return None  # this user may not look
     return os.path.exists(f"{debugfs}/{place}") if mounted else None
 
 
@@ -115,7 +115,7 @@ def _tracking(tree: Sysfs, handle: Zram | None) -> bool | None:
 
 
 def _idle_age(tree: Sysfs, handle: Zram | None) -> bool | None:
-    """Tell from the kernel's configuration, for trying it out would change marks."""
+    """Look it up in the kernel's configuration, because trying it would change marks."""
     for path in ("proc/config.gz", f"boot/config-{os.uname().release}"):
         try:
             with open(tree.path(path), "rb") as file:

@@ -28,7 +28,7 @@ LABEL_OPTION = {
     "vfat": "-n",
     "xfs": "-L",
 }
-# Debian's, which others mostly call so too.
+# Debian's packages; most distributions use the same names.
 MKFS_PACKAGES = {
     "btrfs": "btrfs-progs",
     "exfat": "exfatprogs",
@@ -76,7 +76,7 @@ def umount(device: Zram) -> None:
     failures: list[ZramError] = []
     for point in reversed(holders.mount_points(device.sysfs, device.name)):
         if point not in holders.mount_points(device.sysfs, device.name):
-            continue  # gone with another, where mounts are shared
+            continue  # gone with another one, where mounts are shared
         try:
             unmount(device.sysfs, device.name, point)
         except ZramError as err:

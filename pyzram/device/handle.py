@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""The handle of one device: which it is, and how its attributes are read and written."""
+"""The handle of one device: its identity, and how its attributes are read and written."""
 
 from __future__ import annotations
 
 import errno
 import os
-from _warnings import warn  # the module warnings would take longer to load than all of this
+from _warnings import warn  # loading the module warnings would take longer than all of this
 
 from .. import _native
 from ..errors import (
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 # udev's probe of a new or rewritten device lasts well under a second (KERNEL: any opener makes
 # reset and hot_remove fail with EBUSY).
 BUSY_RETRY_SECONDS = 5.0
-# What a kernel is built with that has these.
+# The option that a kernel needs for these.
 NEEDS_CONFIG = {
     "backing_dev": "CONFIG_ZRAM_WRITEBACK",
     "recomp_algorithm": "CONFIG_ZRAM_MULTI_COMP",
     "recompress": "CONFIG_ZRAM_MULTI_COMP",
     "writeback": "CONFIG_ZRAM_WRITEBACK",
 }
-# What answers EINVAL as long as the device holds nothing.
+# These answer EINVAL until the device is initialised.
 NEEDS_DISKSIZE = ("compact", "idle", "writeback", "recompress")
 
 
@@ -44,9 +44,9 @@ class Handle:
     """One zram device, by number, name (``"zram1"``) or node (``"/dev/zram1"``).
 
     The handle is bound to the device that exists now: when that device is removed, every method
-    raises DeviceNotFoundError, also if another one has taken its number since. It belongs to the
-    process that made it and cannot be copied or pickled: pass :attr:`name` to others. Closing
-    twice is fine; one that is dropped open gives a ResourceWarning.
+    raises DeviceNotFoundError, even if another device has its number now. It belongs to the process
+    that made it and cannot be copied or pickled: pass :attr:`name` to others. Closing twice is
+    fine; one that is dropped open gives a ResourceWarning.
 
     Synchronization: one thread at a time for each handle; any number of handles.
     """
@@ -101,11 +101,12 @@ class Handle:
 
     def close(self) -> None:
         """Let go of the handle; the device stays as it is."""
-        # Taken first: whatever comes in between, no descriptor is closed twice.
+        # Taken out first: whatever interrupts this, no descriptor is closed twice.
         fd, self._fd = self._fd, -1
         files, self._files = self._files, {}
         if self._process != _native.forks:
-            # A child may have closed the descriptors of its parent and given the numbers away.
+            # A child may have closed its parent's descriptors, and their numbers may be others'
+            # now.
             for file in files.values():
                 file.abandon()
             return
@@ -130,7 +131,7 @@ class Handle:
     # ---- attributes ----------------------------------------------------------------------------
 
     def read_diskseq(self) -> int:
-        """Return the number that no other device gets while the kernel runs.
+        """Return the number that no other device gets until a reboot.
 
         Raises:
             DeviceNotFoundError: the device was removed.
@@ -176,12 +177,12 @@ class Handle:
     def write(self, name: str, value: str | int, *, step: str = "", timeout: float = 0) -> None:
         """Write ``value`` to the attribute ``name`` in one write.
 
-        ``step`` says in an error what was tried; EBUSY is tried again for ``timeout`` seconds.
+        An error names ``step`` as what was tried; EBUSY is retried for ``timeout`` seconds.
 
         Raises:
             UnsupportedError: this kernel has no such attribute.
             DeviceNotFoundError: the device was removed.
-            InvalidValueError: nothing to write; the kernel would never see it.
+            InvalidValueError: ``value`` is empty; the kernel would never see it.
             ZramOSError: what the kernel answered, with its errno.
         """
         text = str(value)
@@ -203,11 +204,11 @@ class Handle:
         *,
         step: str = "",
     ) -> None:
-        """Write an attribute, read back what the kernel made of it, and compare.
+        """Write an attribute, read it back, and compare.
 
         Raises:
-            ZramOSError: EIO, the kernel has something else than what ``accept`` takes; and what
-                :meth:`write` raises.
+            ZramOSError: EIO, the kernel has a value that ``accept`` does not take; also what
+            :meth:`write` raises.
         """
         step = step or f"set {name} to {value}"
         self.write(name, value, step=step)
@@ -287,7 +288,7 @@ class Handle:
         code = err.errno or errno.EIO
         path = f"{self.path}/{name}"
         if code in (errno.ENOENT, errno.ENODEV):
-            # Also what some writes answer, about a path or a backing device.
+            # Some writes answer this too, about a path or a backing device.
             if self.removed():
                 return DeviceNotFoundError(code, f"{self.name}: {step}: the device is gone", path)
             if not self.has(name):
@@ -305,7 +306,7 @@ class Handle:
         return from_errno(code, f"{self.name}: {step}", path, remedy=remedy)
 
     def removed(self) -> bool:
-        """Whether the device is gone, also if another has its number by now."""
+        """Whether the device is gone, even if another has its number now."""
         try:
             return not os.path.samestat(os.fstat(self._fd), os.stat(self.path))
         except (FileNotFoundError, NotADirectoryError):

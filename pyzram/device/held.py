@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A device held by its open node, and programs that write a signature or a file system to it.
 
-Its name cannot become another's in the meantime.
+Meanwhile its name cannot become that of another device.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class Held:
-    """A context in which nobody can take a device away, for whoever calls it by its name.
+    """A context in which nobody can remove a device, for programs that are given its name.
 
     Raises:
-        DeviceNotFoundError: another device has its name by now (ENODEV).
+        DeviceNotFoundError: another device has its name now (ENODEV).
         ZramOSError: the node cannot be opened.
     """
 
@@ -37,7 +37,7 @@ class Held:
 
     @property
     def path(self) -> str:
-        """A path to just this device, for this process."""
+        """A path to this very device, for this process."""
         return fd_path(self.fd)
 
     def __enter__(self) -> Zram:
@@ -75,7 +75,7 @@ def _open_node(device: Zram) -> int:
     try:
         return os.open(device.node, flags)
     except FileNotFoundError:
-        # Somebody has removed the node: the device is reached by another for a moment.
+        # Somebody has removed the node: reach the device through a temporary one.
         major, _, minor = device.read("dev").partition(":")
         node = f"{device.sysfs.dev}/.{device.name}.{os.getpid()}"
         os.mknod(node, S_IFBLK | 0o600, os.makedev(int(major), int(minor)))
@@ -89,13 +89,13 @@ def _open_node(device: Zram) -> int:
 
 
 def make(device: Zram, step: str, command: Sequence[str], package: str = "util-linux") -> None:
-    """Run a program that writes to a device, and name the cause where writes were refused.
+    """Run a program that writes to a device, and name the cause if writes were refused.
 
-    Programs say "Input/output error", or nothing where they do not look.
+    Programs say "Input/output error", or nothing if they do not check.
 
     Raises:
         ProgramError: it failed.
-        ZramOSError: it did not, but writes did (EIO).
+        ZramOSError: it did not fail, but writes did (EIO).
     """
     before = device.read("io_stat")
     try:

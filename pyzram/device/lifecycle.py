@@ -57,17 +57,17 @@ def hot_add(sysfs: Sysfs) -> int:
 
 
 def hot_remove(device: Zram, timeout: float) -> None:
-    """Remove a device, waiting for mere openers to let go of it.
+    """Remove a device, waiting for those that only have it open.
 
     Raises:
-        DeviceNotFoundError: it is gone; its number may be another's.
+        DeviceNotFoundError: it is gone; its number may belong to another device.
         DeviceBusyError: somebody keeps it open (EBUSY); says who.
     """
     path = f"{device.sysfs.control}/hot_remove"
     deadline = time.monotonic() + timeout
     pause = 0.005
     while True:
-        # Before each attempt: the number may have changed hands while we waited.
+        # Before each attempt: another device may have got the number while we waited.
         if device.removed():
             raise from_errno(errno.ENODEV, f"{device.name}: remove", device.path, of_device=True)
         try:
@@ -101,7 +101,7 @@ def configure(
     writeback_batch_size: int | None,
     force: bool,
 ) -> Algorithm | None:
-    """Set the device up (:meth:`pyzram.Zram.configure`); return the algorithm it was told."""
+    """Set the device up (:meth:`pyzram.Zram.configure`); return the algorithm that was chosen."""
     preferences = None if algorithm is None else as_algorithms(algorithm)
     secondary = as_algorithms(recompression)
     if len(secondary) > ALGORITHM_PRIORITY_MAX:
@@ -158,7 +158,7 @@ def size_of(device: Handle, size: int | str, what: str) -> int:
     except InvalidValueError as err:
         raise InvalidValueError(f"{device.name}: {what}: {err}") from err
     if wanted > U64_MAX - PAGE_SIZE:
-        # The kernel rounds up to whole pages: this becomes 0, a limit that is none.
+        # The kernel rounds up to whole pages: this becomes 0, which means no limit.
         raise InvalidValueError(f"{device.name}: {what}: {wanted} rounds up to 2^64 bytes")
     return wanted
 
@@ -169,7 +169,7 @@ def mem_limit(device: Handle) -> int:
 
 
 def start_over(device: Zram) -> None:
-    """Reset, unless that would destroy something: the start of a configuration."""
+    """Reset before a configuration, unless that would destroy something."""
     refuse_claimed(device, "configure")
     if device.read_disksize() and parse_block_stat(device.read("stat"))["write_ios"]:
         raise DeviceBusyError(
@@ -181,7 +181,7 @@ def start_over(device: Zram) -> None:
 
 
 def refuse_claimed(device: Handle, step: str) -> None:
-    """Fail at once when something lasting uses the device, where waiting would not help."""
+    """Fail at once if the device has a lasting user: waiting would not help."""
     users = [] if device.removed() else holders.lasting(device.sysfs, device.name)
     if users:
         raise DeviceBusyError(
@@ -193,13 +193,13 @@ def refuse_claimed(device: Handle, step: str) -> None:
 
 
 def _read_setting(device: Handle, name: str) -> str:
-    """Read an attribute in the form that it is written in."""
+    """Read an attribute in the form in which it is written."""
     text = device.read(name)
     return (parse_algorithms(text)[0] or "") if name == "comp_algorithm" else text
 
 
 def _put_back(device: Zram, kept: dict[str, str]) -> None:
-    """Reset, and restore what a reset does not take back."""
+    """Reset, and restore what a reset keeps."""
     device.reset()
     for name, value in kept.items():
         if _read_setting(device, name) != value:
@@ -207,7 +207,7 @@ def _put_back(device: Zram, kept: dict[str, str]) -> None:
 
 
 def undo(error: BaseException, action: Callable[[], None]) -> None:
-    """Undo after ``error``, which stays what is told first, whatever comes of the undoing."""
+    """Undo after ``error``, which comes first in the message even if undoing fails."""
     try:
         action()
     except ZramError as err:
@@ -219,7 +219,7 @@ def undo(error: BaseException, action: Callable[[], None]) -> None:
 
 
 def wait_until(condition: Callable[[], bool], path: str) -> None:
-    """Wait for a file of the kernel's or of udev's making.
+    """Wait for a file that the kernel or udev makes.
 
     Raises:
         BlockedError: it did not come in :data:`NODE_TIMEOUT_SECONDS` (ETIMEDOUT).

@@ -29,7 +29,7 @@ NODE_TIMEOUT_SECONDS = 10.0
 
 
 def attach(file: int) -> tuple[str, int, bool]:
-    """Attach an open file; return the device's path, a descriptor, and whether it goes directly.
+    """Attach an open file; return the device's path, a descriptor, and whether I/O is direct.
 
     The device goes with its last user: close the descriptor once another has it open.
 
@@ -42,7 +42,7 @@ def attach(file: int) -> tuple[str, int, bool]:
     path = os.readlink(f"/proc/self/fd/{file}")
     control = os.open(CONTROL, os.O_RDWR | os.O_CLOEXEC)
     try:
-        # Linux 6.1 takes the flag for a file that cannot do it, and then every write is EIO.
+        # Linux 6.1 accepts the flag even for a file without direct I/O; every write is EIO then.
         direct = (AUTOCLEAR | DIRECT_IO,) if _can_go_directly(file) else ()
         for flags in (*direct, AUTOCLEAR):
             config = bytearray(CONFIG_BYTES)
@@ -61,17 +61,17 @@ def attach(file: int) -> tuple[str, int, bool]:
                     if not isinstance(err, OSError):
                         raise
                     if err.errno == errno.EBUSY:
-                        continue  # somebody else was faster
+                        continue  # another process took it first
                     if err.errno != errno.EINVAL or not flags & DIRECT_IO:
                         raise
-                break  # no direct I/O here: better through the page cache than not at all
+                break  # no direct I/O here: the page cache is better than nothing
         raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), CONTROL)
     finally:
         os.close(control)
 
 
 def is_behind(node: str, path: str, status: os.stat_result) -> bool:
-    """Whether a file is the one behind a loop device, given what sysfs says is."""
+    """Whether a file is the one behind a loop device, given the path in sysfs."""
     from fcntl import ioctl
     from struct import unpack_from
 
@@ -88,21 +88,21 @@ def is_behind(node: str, path: str, status: os.stat_result) -> bool:
         return leads_to(path, status, f"{node}: look at the file behind it")
     device, inode = unpack_from("=QQ", info)
     major, minor = os.major(status.st_dev), os.minor(status.st_dev)
-    # As the kernel writes device numbers for user space.
+    # The kernel's encoding of device numbers for user space.
     encoded = (minor & 0xFF) | (major << 8) | ((minor & ~0xFF) << 12)
     return (int(device), int(inode)) == (encoded, status.st_ino)
 
 
 def leads_to(path: str, status: os.stat_result, what: str) -> bool:
-    """Whether a path that the kernel tells still leads to a file.
+    """Whether a path that the kernel shows still leads to this file.
 
     Raises:
-        ZramOSError: that cannot be told; ``what`` is what was to be done.
+        ZramOSError: that cannot be found out; the message names ``what`` was tried.
     """
     try:
         return os.path.samestat(os.stat(path), status)
     except (FileNotFoundError, NotADirectoryError):
-        return False  # removed since: another file than the one that was found by its path
+        return False  # removed since: this path leads to another file
     except OSError as err:
         raise from_errno(err.errno or 0, what, path) from err
 

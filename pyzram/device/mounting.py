@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A device by its node, folders that we mount on and what is mounted there: by descriptor.
+"""Devices, folders to mount on and mounts, all held by descriptor.
 
 A user who owns a folder on the way may put a link in its place at any moment, and anybody with
 the right to mount may cover what we have mounted.
@@ -35,10 +35,11 @@ REMEDIES = {
 class Folder:
     """The folder that a device is to be mounted on, open (O_PATH) within the context.
 
-    With a list for ``made`` it is made, and what is above it, where it is not there.
+    With a list for ``made``, missing folders are made and added to it.
 
     Raises:
-        ZramOSError: it is not there, no folder, or reached by a link that others can change.
+        ZramOSError: it does not exist, is not a folder, or is reached by a link that others can
+        change.
     """
 
     def __init__(self, name: str, point: str, *, made: list[MadeFolder] | None = None) -> None:
@@ -59,7 +60,7 @@ class Folder:
 
     @property
     def path(self) -> str:
-        """A path to just this folder, for this process and programs that inherit ``fd``.
+        """A path to this very folder, for this process and programs that inherit ``fd``.
 
         It ends in the folder itself: mount(8) of util-linux 2.39 and newer calls move_mount(2),
         which does not follow a link at the end.
@@ -85,7 +86,7 @@ class Mounted(Folder):
 
 
 def run_mount(step: str, words: list[str], node: str, folder: Folder) -> None:
-    """Run mount(8) on an open folder: whatever becomes of its path, it is the one looked at.
+    """Run mount(8) on an open folder: the one that was checked, whatever becomes of its path.
 
     Raises:
         ProgramError: it failed; its own words are kept.
@@ -109,7 +110,7 @@ def unmount(sysfs: Sysfs, name: str, point: str) -> None:
     step = f"{name}: unmount {quote(point)}"
     ours = None
     try:
-        # By the folder above: a descriptor of the mount itself would keep it busy.
+        # Through the folder above it: a descriptor of the mount itself would keep it busy.
         parent = open_path(above or "/", os.O_PATH | os.O_DIRECTORY)
     except OSError as err:
         raise from_errno(err.errno or 0, step, point) from err
@@ -135,7 +136,7 @@ def unmount(sysfs: Sysfs, name: str, point: str) -> None:
 
 
 def _is_on(sysfs: Sysfs, name: str, mount: Mount, fd: int) -> bool:
-    """Whether an open file is on a device, of which mountinfo may have told a path alone."""
+    """Whether an open file is on a device that mountinfo may name only by path."""
     if mount.fstype != "btrfs":
         return True
     from ..kernel import btrfs

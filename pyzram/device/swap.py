@@ -25,8 +25,8 @@ def mkswap(device: Zram, label: str | None, uuid: str | None) -> None:
         raise InvalidValueError(
             f"{device.name}: label {label!r}: longer than {SWAP_LABEL_MAX} bytes"
         )
-    # Exclusive and locked: nobody uses it, and udev looks only when the signature is there.
-    # mkswap opens the node itself, for which O_EXCL of ours must be gone again.
+    # Exclusive and locked: nobody uses it, and udev probes it only with its signature.
+    # mkswap opens the node itself, so our O_EXCL must be gone by then.
     refuse_used(device, "make a swap signature")
     command = ["mkswap"]
     if label is not None:
@@ -69,7 +69,7 @@ def swapoff(device: Zram) -> None:
                     _native.swapoff(held.path)
                     return
                 except InterruptedError:
-                    # By a signal that ends nothing: a debugger, Ctrl-Z. Or one that does.
+                    # A signal that ends nothing (a debugger, Ctrl-Z), or one that does.
                     interruption.check()
     except ZramError:
         raise
@@ -88,10 +88,10 @@ def refuse_used(device: Zram, step: str) -> None:
     """Refuse a device that somebody uses or has locked.
 
     Raises:
-        DeviceBusyError: somebody does (EBUSY); says who.
+        DeviceBusyError: it is used or locked (EBUSY); says by whom.
     """
     try:
-        # Opened and closed by one call: nothing comes between that would leave it open.
+        # Opened and closed in one call, so that nothing in between can leave it open.
         _native.blkdev_unused(device.node, wait_ms=round(LOCK_SECONDS * 1000))
     except OSError as err:
         code = errno.EBUSY if err.errno == errno.EWOULDBLOCK else err.errno or 0

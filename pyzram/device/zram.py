@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A zram device: its life from hot_add to hot_remove, and everything in between.
 
-What takes more than a few lines is done in the modules beside this one. What not every device has
+Longer methods are implemented in the modules beside this one. What not every device has
 (statistics asked for, a file system, a backing device) is imported when it is needed: it takes
 longer to load than setting a device up takes.
 """
@@ -143,12 +143,12 @@ class Zram(Handle):
         """Remove the device with all it holds (``hot_remove``), and close the handle.
 
         ``release`` swaps it off and unmounts it first; without, a device in such use is refused.
-        ``missing_ok`` takes one that is gone already for removed.
+        With ``missing_ok`` a device that is gone already is no error.
 
         Raises:
-            DeviceBusyError: in use (EBUSY); says by whom. Mere openers, such as udev's probe,
-                are waited for ``timeout`` seconds, swap and mounts are not.
-            DeviceNotFoundError: already gone.
+            DeviceBusyError: in use (EBUSY); says by whom. Those that only have it open, such as
+            udev's probe, get ``timeout`` seconds; swap and mounts do not. DeviceNotFoundError:
+            already gone.
             ZramError: it could not be swapped off or unmounted.
         """
         self._dir()
@@ -202,11 +202,11 @@ class Zram(Handle):
 
         Below a file system, make ``disksize`` the quota and set no ``mem_limit``: a device at its
         ``mem_limit`` fails writes that the page cache has long confirmed, so programs, ``dd`` and
-        ``sync`` end well and the data is lost. A full file system says so at once (ENOSPC).
+        ``sync`` succeed and the data is lost. A full file system says so at once (ENOSPC).
 
-        When a step fails, all is undone: the device is reset and what a reset keeps is put back.
-        A device that an earlier, killed attempt left half made is reset first; one that has ever
-        been written to, or is in use, is refused.
+        When a step fails, everything is undone: the device is reset, and settings that survive a
+        reset are restored. A device that an earlier, killed attempt left half made is reset first;
+        one that has ever been written to, or is in use, is refused.
 
         Raises:
             DeviceBusyError: initialised and written to, or in use (EBUSY).
@@ -239,7 +239,7 @@ class Zram(Handle):
 
         Rounded up to the page size. The kernel takes 16 to 24 bytes of memory for each page at
         once. When this fails, the device is reset before the error is raised: newer kernels have
-        lost its configuration by then and may crash or use another algorithm if one goes on.
+        lost its configuration by then, and may crash or use another algorithm if it is used on.
 
         Raises:
             InvalidValueError: no size, or 0.
@@ -255,7 +255,7 @@ class Zram(Handle):
                 "disksize", wanted, self.read_disksize, lambda got: got == page_up(wanted)
             )
         except AccessError:
-            raise  # the kernel never saw it, and would not let us reset either
+            raise  # the kernel never saw it, and would refuse a reset too
         except ZramOSError as err:
             lifecycle.undo(err, self.reset)
             raise
@@ -318,7 +318,7 @@ class Zram(Handle):
         Raises:
             UnsupportedError: this kernel lacks the algorithm (EINVAL); names those it has.
             DeviceBusyError: already initialised (EBUSY).
-            InvalidValueError: what can be no name, or has parameters.
+            InvalidValueError: not a possible name, or one with parameters.
         """
         name = algorithms.name_of(algorithm, f"{self.name}: comp_algorithm")
         try:
@@ -380,7 +380,7 @@ class Zram(Handle):
         Raises:
             DeviceBusyError: already initialised (EBUSY).
             UnsupportedError: this kernel takes no parameters.
-            InvalidValueError: priority outside 0..3, or a path that cannot be passed.
+            InvalidValueError: priority outside 0..3, or a path that cannot be passed on.
             ZramOSError: the dictionary cannot be read (EINVAL up to 7.2, the real errno in 7.3).
         """
         algorithms.check_priority(priority, 0)
@@ -409,7 +409,7 @@ class Zram(Handle):
         The same on every kernel: 6.12 would try all secondary algorithms in turn if none were
         named, take an unknown type for all pages, do nothing for a priority without algorithm,
         and give EAGAIN at once while another run is under way, where 7.x waits. Here one
-        algorithm is always named, the rest is refused, and EAGAIN is waited for a minute.
+        algorithm is always named, the rest is refused, and EAGAIN is retried for a minute.
 
         A page is replaced only if it falls into a smaller size class (:class:`PoolModel`).
         :func:`pyzram.recompress_pages` does it in steps that can be stopped.
@@ -446,7 +446,7 @@ class Zram(Handle):
         return None if path == "none" else path
 
     def read_backing_file(self) -> str | None:
-        """Return the file behind the backing device, ``None`` where that is no loop device.
+        """Return the file behind the backing device, ``None`` if that is not a loop device.
 
         Raises:
             UnsupportedError: this kernel has no writeback.
@@ -485,7 +485,8 @@ class Zram(Handle):
         It counts only once it is enabled (:meth:`set_writeback_limit_enable`). Survives a reset.
         """
         check_count("writeback_limit", units)
-        # Less is no error: 7.x rounds down to whole pages, and a running writeback uses it up.
+        # A smaller value is right: 7.x rounds down to whole pages, and a running writeback uses it
+        # up.
         self._write_verified(
             "writeback_limit", units, self.read_writeback_limit, lambda got: got <= units
         )
@@ -610,7 +611,7 @@ class Zram(Handle):
         A journal is of no use in memory: ``mkfs("ext4", options=["-O", "^has_journal"])``.
 
         Raises:
-            InvalidValueError: ``options`` is no list, or ``fstype`` no name.
+            InvalidValueError: ``options`` is not a list, or ``fstype`` not a name.
             DeviceBusyError: mounted, swap or open exclusively elsewhere (EBUSY).
             ZramError: the program is missing or failed; its own words are kept.
         """

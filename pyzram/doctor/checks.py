@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from ..kernel.sysfs import Sysfs
     from .snapshot import Snapshot
 
-# Below this a share says nothing: an almost empty device shows odd ratios.
+# Ratios of an almost empty device mean nothing.
 STORED_BYTES_JUDGED = 16 << 20
 HUGE_SHARE = 0.5
 MEMORY_SHARE = 0.9
 SCATTERED = 1.3
 TENDED_WITHIN = 2 * 3600.0
-"""It looks each minute as a daemon, and from cron at least each hour."""
+"""It looks every minute as a daemon, and from cron at least every hour."""
 
 
 @documented
 @dataclass(frozen=True, slots=True)
 class Finding(Record):
-    """One thing to mend."""
+    """One thing to put right."""
 
     check: str
     """Code of the check, a key of :data:`CHECKS`."""
@@ -46,7 +46,7 @@ class Finding(Record):
     figure: str
     """The figure that shows it, and where it is from."""
     remedy: str
-    """A command, or what else mends it."""
+    """A command, or what else helps."""
 
 
 def examine(snapshot: Snapshot) -> list[Finding]:
@@ -156,7 +156,7 @@ def huge_pages_dominate(snapshot: Snapshot) -> Iterator[Finding]:
 
 def backing_never_used(snapshot: Snapshot) -> Iterator[Finding]:
     """Nothing goes to a backing device by itself: somebody must ask the kernel."""
-    # Where ages are not tracked, --age would wait for so long.
+    # Where ages are not tracked, --age would wait that long.
     which = "--age 1h" if snapshot.features.idle_age else "--mark"
     for stats in snapshot.devices:
         bd = stats.bd_stat
@@ -205,12 +205,12 @@ def swap_order(snapshot: Snapshot) -> Iterator[Finding]:
         paths = " ".join(area.path for area in ahead)
         when = "before" if first > stats.swap.priority else "as much as to"
         figures = [f"{area.path} {area.priority}" for area in ahead]
-        # Not the path in /proc/swaps, which may be that of another mount namespace.
+        # Not the path in /proc/swaps, which may belong to another mount namespace.
         node = f"/dev/{stats.name}"
         if first < SWAP_PRIORITY_MAX:
             moves = [(node, max(100, first + 1))]
         else:
-            # There is nothing above it.
+            # No priority is higher.
             moves = [(area.path, 99) for area in ahead]
             if stats.swap.priority < 100:
                 moves.append((node, 100))
@@ -240,7 +240,7 @@ def read_ahead(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def wrong_config(snapshot: Snapshot) -> Iterator[Finding]:
-    """At the next start the service would refuse it."""
+    """The service would refuse it at the next start."""
     if snapshot.config_error:
         first, *more = snapshot.config_error.splitlines()
         yield Finding(
@@ -269,7 +269,7 @@ def lost_algorithm(snapshot: Snapshot) -> Iterator[Finding]:
 
 def _lost(snapshot: Snapshot, index: int, names: list[str], has: tuple[str, ...]) -> Finding:
     path = snapshot.config.path if snapshot.config else DEFAULT_PATH
-    # From 6.12 on the driver has algorithms of its own, before they were the crypto API's.
+    # From 6.12 on the driver has its own algorithms; before, they were the crypto API's.
     own = snapshot.features.algorithm_params is not False
     option = "CONFIG_ZRAM_BACKEND_" if own else "CONFIG_CRYPTO_"
     return Finding(
@@ -303,7 +303,7 @@ def refused_writes(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def no_gain(snapshot: Snapshot) -> Iterator[Finding]:
-    """A pool that takes what is stored in it, and the table on top."""
+    """The pool takes as much as it stores, and the table comes on top."""
     for stats in snapshot.devices:
         mm = stats.mm_stat
         stored = (mm.orig_data_size or 0) - (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""All that the doctor looks at, read once."""
+"""Everything that the doctor looks at, read once."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from ..kernel.parse import Mount
 
 
-# What pyzram tend leaves in its folders.
+# Files that pyzram tend leaves in its folders.
 TEND_STATUS, TEND_LEDGER = "tend/status.json", "ledger"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """All that the checks look at."""
+    """Everything that the checks look at."""
 
     features: Features
     devices: tuple[Stats, ...] = ()
@@ -53,9 +53,9 @@ class Snapshot:
     memory: int = 0
     """Bytes of the machine's memory."""
     config: Config | None = None
-    """The configuration file, where there is one that is right."""
+    """The configuration, where there is a valid one."""
     config_error: str | None = None
-    """What is wrong with it."""
+    """What is wrong with the configuration."""
     tended: float | None = None
     """Seconds since ``pyzram tend`` last looked, as a daemon or from cron; ``None``: never."""
 
@@ -66,7 +66,7 @@ def take_snapshot(*, sysfs: Sysfs | None = None, config_path: str = DEFAULT_PATH
     Raises:
         UnsupportedError: no zram driver is loaded.
         BlockedError: the kernel did not answer in time (7.x, while writeback runs).
-        ZramOSError: what else cannot be read.
+        ZramOSError: something else cannot be read.
     """
     tree = sysfs or Sysfs()
     if not tree.has_driver():
@@ -104,7 +104,7 @@ def take_snapshot(*, sysfs: Sysfs | None = None, config_path: str = DEFAULT_PATH
 
 
 def _config(tree: Sysfs, path: str) -> tuple[Config | None, str | None]:
-    """Read the files, whichever there are; none at all is no configuration."""
+    """Read the files that there are; ``None`` if there are none."""
     where = tree.root + path if path.startswith("/") else path
     try:
         layers, none = read_layers(where)
@@ -114,12 +114,13 @@ def _config(tree: Sysfs, path: str) -> tuple[Config | None, str | None]:
     except ConfigError as err:
         return None, str(err)
     except FileNotFoundError as err:
-        # A drop-in that leads nowhere is an error, and every command of the service fails for it.
+        # A drop-in that is a dangling link is an error that makes every command of the service
+        # fail.
         return None, None if err.filename == where else str(err)
 
 
 def _tended(tree: Sysfs) -> float | None:
-    """By the files that it leaves; a clock that jumped counts for nothing."""
+    """Judge by the files that it leaves; ignore a clock that jumped."""
     folders = (
         (os.environ.get("PYZRAM_RUN", "/run/pyzram"), TEND_STATUS),
         (os.environ.get("PYZRAM_STATE", "/var/lib/pyzram"), TEND_LEDGER),
@@ -130,7 +131,7 @@ def _tended(tree: Sysfs) -> float | None:
         try:
             found.append(time.time() - os.stat(path).st_mtime)
         except PermissionError:
-            return 0.0  # not for us to know, so no reason to complain
+            return 0.0  # this user may not know, so do not complain
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as err:

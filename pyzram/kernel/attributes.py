@@ -37,8 +37,8 @@ def _word(key: str) -> Callable[[str], dict[str, Any]]:
     return lambda text: {key: text.removesuffix("\n")}
 
 
-# File below the device to the parser of what it tells. One that tells a single figure of the table
-# has none: the figure's unit says whether that is a number.
+# File of a device to its parser. A file of a single figure has none: the figure's unit says whether
+# it is a number.
 PARSERS: dict[str, Callable[[str], dict[str, Any]]] = {
     "stat": parse.parse_block_stat,
     "mm_stat": parse.parse_mm_stat,
@@ -54,7 +54,7 @@ PARSERS: dict[str, Callable[[str], dict[str, Any]]] = {
 
 
 def parser_of(file: str) -> Callable[[str], dict[str, Any]]:
-    """Return what takes a file below the device apart."""
+    """Return the parser of a file of the device."""
     if file in PARSERS:
         return PARSERS[file]
     (name,) = of_file(file)
@@ -65,7 +65,7 @@ SWAP = ("swap_size", "swap_used", "swap_priority")
 
 
 class Attributes(dict[str, "Any"]):
-    """Figures of one device; ``None`` for one this kernel lacks or did not tell.
+    """Figures of one device; ``None`` for what this kernel lacks or did not answer.
 
     Keys are the names in :data:`~pyzram.kernel.figures.FIGURES` that are not derived, and
     ``mount_points``, ``dev`` and ``writeback_limit_enable``, which others are derived from.
@@ -116,11 +116,11 @@ class Attributes(dict[str, "Any"]):
         return self[key]
 
     def _table(self, path: str, read: Callable[[], T]) -> T | None:
-        """Look into a table of the system; that it cannot be read is told."""
+        """Look into a table of the system; if it cannot be read, note that."""
         try:
             return read()
         except OSError as err:
-            # Which may be another file that it takes.
+            # Its parser may read another file too.
             where = (err.filename or path).removeprefix(self._reader.sysfs.root).lstrip("/")
             trouble = f"{where}: {os.strerror(err.errno or 0)}"
             if trouble not in self._troubles:
@@ -140,7 +140,7 @@ class Attributes(dict[str, "Any"]):
         except OSError as err:
             self._troubles.append(f"{file}: {err.strerror}")
         except ValueError:
-            self._troubles.append(f"{file}: not what a zram driver writes")
+            self._troubles.append(f"{file}: not in the format of a zram driver")
         self.update(dict.fromkeys(of_file(file) or (file,)))
 
 
@@ -174,7 +174,7 @@ class AttributeReader:
 
         Raises:
             DeviceNotFoundError: the device is gone.
-            TimeoutError: the kernel makes readers wait.
+            TimeoutError: the kernel keeps readers waiting.
             OSError: what the kernel answered.
         """
         if file in self._absent:

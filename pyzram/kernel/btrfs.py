@@ -25,7 +25,7 @@ def filesystems(sysfs: Sysfs) -> dict[str, tuple[str, ...]]:
     """Return the UUID of each mounted btrfs, and the numbers ``major:minor`` of its devices."""
     found = {}
     for uuid in _names(sysfs.path(FOLDER)):
-        # Beside them there is what this kernel's btrfs can do, which has no devices.
+        # The folder of features beside them has no devices.
         folder = sysfs.path(FOLDER, uuid, "devices")
         numbers = [read_value(f"{folder}/{name}/dev") for name in _names(folder)]
         if numbers:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The one table of figures: what can be told of a device, in which unit, and where it is from.
+"""The one table of figures: what is known of a device, in which unit, and from which file.
 
 Parsers, columns, JSON, metrics and help take their names and meanings from here; the snapshots
 of :mod:`pyzram.device.stats` and zram_stats(8) are tested against it. Rows of one kernel file
@@ -19,7 +19,7 @@ BYTES, PAGES, REQUESTS, EVENTS = "bytes", "pages", "requests", "events"
 BD_UNITS, SECTORS, MILLISECONDS = "units of 4096 bytes", "units of 512 bytes", "milliseconds"
 PERCENT, FACTOR, STREAMS, PRIORITY, TEXT = "percent", "factor", "streams", "priority", ""
 
-# A counter never falls while a device stays configured; what is known has a value of words.
+# A counter never falls while a device stays configured; info has text as its value.
 GAUGE, COUNTER, INFO = "gauge", "counter", "info"
 
 SWAPS, MOUNTS, BLOCK = "/proc/swaps", "/proc/self/mountinfo", "/sys/class/block"
@@ -98,7 +98,7 @@ def _comp_ratio(values: Mapping[str, Any]) -> float | None:
 
 
 def fill(*parts: tuple[int | None, int | None]) -> int | None:
-    """Whole percent of whichever of several (part, whole) is nearest to its end."""
+    """Whole percent of the fullest of several (part, whole)."""
     return max(
         (share for part, whole in parts if (share := percent(part, whole)) is not None),
         default=None,
@@ -265,5 +265,5 @@ for _figure in FIGURES:
 
 
 def of_file(file: str) -> tuple[str, ...]:
-    """The kernel's names of what one of its files tells, in the order of that file."""
+    """The kernel's names of the figures in one of its files, in that file's order."""
     return _OF_FILE.get(file, ())

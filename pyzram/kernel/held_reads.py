@@ -3,14 +3,15 @@
 
 From 7.x on, reading mm_stat and others waits in the kernel until a running writeback or
 recompression ends (:func:`pyzram.kernel.sysfs.readers_wait` says where). No signal interrupts that
-wait. So whoever asks never waits by itself: somebody else does, for a time that is set here, and is
-left behind when it is over. Which somebody depends on whose process it is:
+wait. So the asker never waits itself: a helper does, for a fixed time, and is left behind when that
+is over. Which helper depends on whose process it is:
 
-* a command lets a forked child read (:class:`ForkedReader`), for no process ends while one of its
-  threads is held up, and a command has to end. It prints what it has and says what is missing.
+* a command lets a forked child read (:class:`ForkedReader`), because no process can end while one
+  of its threads is held up, and a command has to end. It prints what it has and says what is
+  missing.
 * the library must not fork the program that uses it and lets a thread read
-  (:func:`read_in_thread`). It raises BlockedError, which ends more than a missing figure does, so
-  it has more patience.
+  (:func:`read_in_thread`). It raises BlockedError, which costs the caller more than a missing
+  figure, so it waits longer.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 COMMAND_SECONDS = 2.0
 LIBRARY_SECONDS = 10.0
-WHY = "the kernel makes readers wait while writeback or recompression runs"
-"""What is said of a read that was given up."""
+WHY = "the kernel keeps readers waiting while writeback or recompression runs"
+"""Why a read was given up, for messages."""
 HEAD = 8  # errno and length of an answer, four bytes each
 ANSWER = 65536  # bytes at most of one read
 SIGKILL = 9  # the signal module is slow to load
@@ -60,7 +61,7 @@ class ForkedReader:
         """Have the child read ``path`` (an absolute path without a newline) whole.
 
         Raises:
-            TimeoutError: no answer within ``seconds``; the child is of no more use.
+            TimeoutError: no answer within ``seconds``; the child cannot be used any more.
             OSError: the kernel's answer.
         """
         self._waiting = True
@@ -76,7 +77,7 @@ class ForkedReader:
         return answer[HEAD:]
 
     def _receive(self, seconds: float) -> bytes:
-        """An answer, which mostly comes in one piece."""
+        """Return the answer, which usually comes in one piece."""
         poll = select.poll()
         poll.register(self._answers, select.POLLIN)
         data = b""
@@ -114,7 +115,8 @@ class ForkedReader:
 
 def _serve(requests: int, answers: int) -> None:
     """Answer requests until there are no more; the child's whole life."""
-    # A child that hangs must hold nothing of its parent: no pipe somebody reads, no directory.
+    # A child that hangs must keep nothing of its parent open: no pipe that somebody reads, no
+    # directory.
     os.dup2(requests, 0)
     os.dup2(answers, 1)
     os.closerange(2, os.sysconf("SC_OPEN_MAX"))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .parse import Mount, SwapArea
 
-# What the kernel adds to the path of what has none any more.
+# The kernel adds this to the path of a file that was removed.
 DELETED = " (deleted)"
 
 
@@ -42,7 +42,7 @@ def area_device(sysfs: Sysfs, area: SwapArea) -> str:
 
 
 def block_name(sysfs: Sysfs, path: str) -> str:
-    """Return the kernel's name of a block device by the path that the kernel tells of its node.
+    """Return the kernel's name of a block device, given the kernel's path of its node.
 
     That may be any: a mapping's own name, another folder, a node that was removed since, the root
     of another mount namespace.
@@ -74,7 +74,7 @@ def node_number(sysfs: Sysfs, path: str) -> str:
 
 
 def block_size(sysfs: Sysfs, path: str) -> int | None:
-    """Return the bytes of a block device by the path of its node; ``None`` if that is not told.
+    """Return the size of a block device in bytes, given its node; ``None`` if it is unknown.
 
     So it is for a file, which an older kernel's text may name, and for a node that is gone.
     """
@@ -120,7 +120,7 @@ def mounts_by_device(sysfs: Sysfs, mounts: Iterable[Mount]) -> dict[str, list[Mo
 
 
 def spread_from(mount: Mount, origin: Mount, table: dict[int, Mount]) -> bool:
-    """Whether a mount is there because ``origin`` is: what it is on, is mounted there too.
+    """Whether a mount is a copy of ``origin``: what it is on is mounted there too.
 
     Where folders are mounted twice and shared, what is mounted below one appears below the other,
     and goes with it. ``table`` has all mounts by their ``id``.
@@ -212,9 +212,9 @@ def lasting(sysfs: Sysfs, name: str) -> list[str]:
 
 
 def _btrfs(sysfs: Sysfs, name: str) -> list[str]:
-    """Say of which btrfs a device is a part whose mounts do not show it."""
+    """Name the btrfs that a device is part of, where its mounts do not show that."""
     if not is_there(sysfs.path("sys/fs/btrfs")):
-        return []  # this kernel has none, and who starts swap need not wait for its module
+        return []  # this kernel has none, and starting swap should not wait for its module
     from .btrfs import filesystems
 
     try:
@@ -229,7 +229,7 @@ def mounted_elsewhere(sysfs: Sysfs, name: str) -> list[str]:
     """Return mounts of other mount namespaces, as far as the caller may look.
 
     Raises:
-        OSError: a look at a process failed that is there and may be looked at.
+        OSError: a process is there and may be looked at, but that failed.
     """
     found: list[str] = []
     try:
@@ -262,14 +262,14 @@ def mounted_elsewhere(sysfs: Sysfs, name: str) -> list[str]:
 def describe(sysfs: Sysfs, name: str) -> str:
     """Return one phrase that names every user found, or the empty string.
 
-    It explains what the kernel has refused: a look that failed is told of in it.
+    It explains a refusal by the kernel; if the search itself fails, it says so.
     """
     phrases: list[str] = []
     for look in (lasting, mounted_elsewhere, _open_in):
         try:
             phrases += look(sysfs, name)
         except OSError as err:
-            phrases.append(f"who else uses it cannot be told: {err.strerror or err}")
+            phrases.append(f"cannot tell who else uses it: {err.strerror or err}")
     return ", ".join(phrases)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .parse import Mount
     from .sysfs import Sysfs
 
-NAMED = 5  # more would be no line for people
+NAMED = 5  # more would not fit in a line
 
 
 def mount_users(sysfs: Sysfs, mount: Mount) -> str:
@@ -55,12 +55,12 @@ def _processes(sysfs: Sysfs, mount: Mount) -> Iterator[str]:
 
 
 def _uses(sysfs: Sysfs, proc: str, mount: Mount) -> bool:
-    # By the number of the mount, which is its own; a path may be of another, or of another root.
+    # By the mount's own number; a path may belong to another mount, or another root.
     tag = f"\nmnt_id:\t{mount.id}\n"
     for fd in _names(sysfs.path(proc, "fdinfo")):
         if tag in _text(sysfs, f"{proc}/fdinfo/{fd}"):
             return True
-    # What the kernel tells by a path alone.
+    # What the kernel names only by path.
     for link in ("cwd", "root", "exe"):
         if _is_below(_link(sysfs.path(proc, link)), mount.point):
             return True

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A path is no identity: what is opened once stays the same, whatever becomes of its name.
+"""A path is not an identity: what was opened once stays the same, whatever becomes of its name.
 
 Root works here beside users who own folders on the way to what it works on, and who may put a
 symbolic link in the place of a folder between any two system calls.
@@ -56,7 +56,7 @@ def open_path(path: str, flags: int = os.O_PATH, *, made: list[MadeFolder] | Non
                 os.close(folder)
                 folder = -1
                 folder = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        # Opened anew by its descriptor: what it is cannot change, how it is opened may.
+        # Reopened through its descriptor: the same file, with other flags.
         return os.open(f"/proc/self/fd/{folder}", flags | os.O_CLOEXEC)
     finally:
         if folder >= 0:
@@ -73,7 +73,7 @@ def _open_in(folder: int, name: str, made: list[MadeFolder] | None) -> int:
     try:
         os.mkdir(name, 0o755, dir_fd=folder)
     except FileExistsError:
-        return os.open(name, flags, dir_fd=folder)  # somebody else was faster
+        return os.open(name, flags, dir_fd=folder)  # made by another process meanwhile
     found = os.open(name, flags, dir_fd=folder)
     status = os.fstat(found)
     made.append((os.readlink(fd_path(found)), status.st_dev, status.st_ino))
@@ -86,7 +86,8 @@ def remove_made(made: list[MadeFolder]) -> None:
     """Remove what :func:`open_path` has made, the newest first, as far as it is empty.
 
     Raises:
-        OSError: one cannot be removed, and not because somebody else has put something there.
+        OSError: one cannot be removed, for another reason than that somebody has put something
+        there.
     """
     for path, device, inode in reversed(made):
         above, _, name = path.rpartition("/")
@@ -115,7 +116,7 @@ def _ours_alone(folder: os.stat_result, link: os.stat_result) -> bool:
 def resolve(path: str) -> str:
     """Return an absolute path without the symbolic links that :func:`open_path` follows.
 
-    Others stay in it, and what cannot be looked at is taken as it is.
+    Other links stay in it, and what cannot be looked at stays as it is.
     """
     names = [name for name in reversed(os.path.abspath(path).split("/")) if name]
     done, links = "", 0
@@ -142,7 +143,7 @@ def resolve(path: str) -> str:
 
 
 def fd_path(fd: int) -> str:
-    """Return a path by which the kernel, and programs that inherit it, find what is open."""
+    """Return a path to an open file, for the kernel and for programs that inherit it."""
     return f"/proc/self/fd/{fd}"
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Text of the kernel's files into plain values: one parser per file, no I/O.
+"""Turn the text of the kernel's files into plain values: one parser per file, no I/O.
 
 Kernels add fields at the end of a line, so every parser takes more fields than it knows, and
 gives ``None`` for those this kernel does not have yet. Numbers are the kernel's, unscaled.
@@ -17,7 +17,7 @@ Values = dict[str, "int | None"]
 
 
 def _figures(words: list[str], file: str) -> Values:
-    """Give the numbers of a file their names; a name without a number is ``None``."""
+    """Name the numbers of a file; a name without a number is ``None``."""
     from .figures import of_file  # the table is not needed where a device is just set up
 
     names = of_file(file)
@@ -113,7 +113,7 @@ class SwapArea(Value):
     __slots__ = _fields
 
     path: str
-    """As swapon was given it, which may be a link to the node."""
+    """As it was given to swapon, possibly a link to the node."""
     type: str
     """``partition`` (any block device) or ``file``."""
     size: int
@@ -121,7 +121,7 @@ class SwapArea(Value):
     used: int
     """Bytes."""
     priority: int
-    """Higher is used first; negative ones the kernel gave itself."""
+    """Higher is used first; the kernel itself chose negative ones."""
 
     def __init__(self, path: str, type: str, size: int, used: int, priority: int) -> None:
         self._set(path, type, size, used, priority)

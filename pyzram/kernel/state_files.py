@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Our own files below /run/pyzram: one folder a purpose, nobody else's to read, write or lock.
+"""Our own files below /run/pyzram, which nobody else reads, writes or locks.
 
-Folders are 0755 and files 0600 whatever the umask. What belongs to somebody else, or could have
-been written by others, is refused: it decides what root takes down.
+Each purpose has a folder. Folders are 0755 and files 0600 whatever the umask. A file that belongs
+to somebody else, or that others could have written, is refused, because it decides what root takes
+down.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def make_directory(path: str) -> None:
     """Make a folder, and those above it that are missing; refuse one that is not ours alone.
 
     Raises:
-        AccessError: it is a link, somebody else's, or writable by others.
+        AccessError: it is a link, belongs to somebody else, or is writable by others.
         OSError: what the kernel says.
     """
     try:
@@ -45,7 +46,7 @@ def open_file(path: str, flags: int) -> int:
     """Open a file of ours, 0600 if this makes it.
 
     Raises:
-        AccessError: it is no plain file, somebody else's, or writable by others.
+        AccessError: it is not a regular file, belongs to somebody else, or is writable by others.
         OSError: what the kernel says.
     """
     fd = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
@@ -80,7 +81,7 @@ def read_file(path: str) -> str | None:
 
 
 def write_file(path: str, text: str) -> None:
-    """Write a file of ours, at once or not at all, by way of a folder for what is unfinished.
+    """Replace a file of ours atomically; what is unfinished stays in a folder of its own.
 
     Raises:
         As :func:`open_file`.
@@ -100,10 +101,10 @@ def write_file(path: str, text: str) -> None:
 
 
 def lock(path: str, seconds: float | None) -> int:
-    """Take a lock for as long as the returned descriptor is open; a dead process has none.
+    """Take a lock, held while the returned descriptor is open; it ends with the process.
 
     Raises:
-        BlockingIOError: somebody else held it all the time.
+        BlockingIOError: another process held it all the time.
         Ended: a signal came while waiting.
         As :func:`open_file`.
     """
@@ -116,7 +117,7 @@ def lock(path: str, seconds: float | None) -> int:
     except OSError as err:
         if err.errno != errno.EROFS:
             raise
-        fd = open_file(path, os.O_RDONLY)  # what was started can be stopped all the same
+        fd = open_file(path, os.O_RDONLY)  # so that what was started can be stopped
     try:
         deadline = None if seconds is None else time.monotonic() + seconds
         pause = 0.005
@@ -137,7 +138,7 @@ def lock(path: str, seconds: float | None) -> int:
 def _refuse_foreign(status: os.stat_result, path: str, kind: Callable[[int], bool]) -> None:
     mode = status.st_mode
     if not kind(mode):
-        why = "is not what it should be"
+        why = "is not a file or folder as it should be"
     elif status.st_uid not in (0, os.geteuid()):
         why = f"belongs to user {status.st_uid}"
     elif mode & 0o022:

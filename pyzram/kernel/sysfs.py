@@ -15,7 +15,7 @@ from ..errors import InvalidValueError, NotZramError, from_errno
 from ..value import documented
 
 READ_SIZE = 65536
-# What says that something is not there, or no longer: any other error tells nothing.
+# These say that something is not there, or no longer; any other error says nothing about that.
 GONE = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ESRCH)
 # Longer than any device's number, and below what the interpreter refuses to convert.
 DIGITS_MAX = 10
@@ -25,9 +25,9 @@ def pass_over(err: OSError) -> None:
     """Go on without a process that has exited, or that is not ours to look at.
 
     Raises:
-        OSError: the same, if it is another one, which tells nothing of the process.
+        OSError: any other error, which says nothing about the process.
     """
-    # EINVAL is what the tables of mounts answer of one that is about to exit.
+    # The tables of mounts answer EINVAL for a process that is about to exit.
     if err.errno not in (*GONE, errno.EINVAL, errno.EACCES, errno.EPERM):
         raise err
 
@@ -37,7 +37,7 @@ def read_text(path: str, *, dir_fd: int | None = None) -> str:
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=dir_fd)
     try:
         text = chunk = os.read(fd, READ_SIZE)
-        # sysfs hands all over at once, but /proc may need several reads.
+        # One read is enough in sysfs, but /proc may need several.
         while chunk and (len(chunk) == READ_SIZE or not path.startswith("/sys")):
             chunk = os.read(fd, READ_SIZE)
             text += chunk
@@ -64,7 +64,7 @@ def read_if_there(path: str) -> str | None:
 
 
 def read_value(path: str) -> str:
-    """Read a value or a table, without blanks about it; empty where there is no such file.
+    """Read a value or a table, stripped of blanks; empty where there is no such file.
 
     Raises:
         ZramOSError: it is there and cannot be read, which tells nothing.
@@ -92,7 +92,8 @@ def readers_wait(device: str) -> bool:
 
     From 7.x on they wait while writeback or recompression runs. Those kernels have
     writeback_batch_size, or, built without writeback, recompress alone. So do older ones that let
-    readers pass, but they (up to 6.14) have max_comp_streams; between the two nobody has looked.
+    readers pass, but they (up to 6.14) have max_comp_streams; versions between the two were not
+    tested.
     """
     if is_there(f"{device}/writeback_batch_size"):
         return True
@@ -103,7 +104,7 @@ def readers_wait(device: str) -> bool:
 class Sysfs:
     """The kernel's files below a root directory: ``/``, or a captured tree in tests.
 
-    Synchronization: none needed, it holds nothing but paths.
+    Synchronization: none needed, it has only paths.
     """
 
     __slots__ = ("root",)
@@ -192,7 +193,7 @@ def device_number(spec: int | str | os.PathLike[str]) -> int:
     """Turn ``1``, ``"1"``, ``"zram1"``, ``"/dev/zram1"`` or a link to it into the number.
 
     Raises:
-        InvalidValueError: no way to name a device.
+        InvalidValueError: not a way to name a device.
         DeviceNotFoundError: the path does not exist (ENOENT).
         NotZramError: the path is something else (ENOTBLK), or another block device (EINVAL).
     """

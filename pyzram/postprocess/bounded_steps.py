@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A run over stored pages in bounded steps: what it moved, and when it must stop.
 
-The kernel cannot be interrupted within one command, so a run gives it small ones, whose size
-follows the time they take.
+A command cannot be interrupted in the kernel, so a run gives small ones, sized by the time they
+take.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class PostprocessResult(Record):
     """Why it ended before all was done: ``"timeout"``, ``"limit"`` (this run's, or the device's
     own), ``"full"`` (the backing device); else ``None``."""
     time: float = field(default=0.0, compare=False)
-    """When it began, in seconds since 1970 by the clock on the wall, for records."""
+    """When it began, in seconds since 1970 by the wall clock, for records."""
     monotonic: float = field(default=0.0, compare=False)
     """When it began, in seconds of CLOCK_MONOTONIC, for intervals; lost with a reboot."""
 
@@ -77,12 +77,12 @@ class PostprocessResult(Record):
 
     @property
     def memory_freed(self) -> int:
-        """Bytes of memory that the pool takes less; negative if it grew meanwhile."""
+        """Bytes by which the pool shrank; negative if it grew meanwhile."""
         return self.mm_before.mem_used_total - self.mm_after.mem_used_total
 
     @property
     def compressed_freed(self) -> int:
-        """Bytes that the stored objects are less."""
+        """Bytes by which the stored objects shrank."""
         return self.mm_before.compr_data_size - self.mm_after.compr_data_size
 
 
@@ -125,14 +125,14 @@ class StepSizer:
 
 @contextlib.contextmanager
 def exclusive(device: Zram, sizer: StepSizer) -> Iterator[None]:
-    """Keep other runs of pyzram off the device; they wait until their deadline.
+    """Keep other runs of pyzram off the device; they wait, until their deadline.
 
     Raises:
         DeviceBusyError: another run went on until the deadline (EBUSY).
     """
     path = device.sysfs.path("run/pyzram/locks", device.name)
     try:
-        # A file that is root's alone: anybody may open a folder of sysfs, and hold a lock on it.
+        # A file of root's alone: anybody may open a folder of sysfs and hold a lock on it.
         fd = state_files.lock(path, sizer.left())
     except BlockingIOError as err:
         raise DeviceBusyError(
@@ -151,7 +151,7 @@ def exclusive(device: Zram, sizer: StepSizer) -> Iterator[None]:
 
 
 class Baseline:
-    """The figures at the start, to make a :class:`PostprocessResult` of at the end."""
+    """The figures at the start, for the :class:`PostprocessResult` at the end."""
 
     def __init__(self, device: Zram) -> None:
         self._device = device

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""The budget that one step of writeback is granted, given back even after SIGKILL.
+"""The budget of one step of writeback, given back even after SIGKILL.
 
-``writeback_limit`` is all that ends a command of the kernel early, so a step sets its own. What
-the device had before is written down first, in /run/pyzram: if the process is killed within the
-step, the next run finds that and puts it right before it begins.
+Only ``writeback_limit`` ends a command early, so a step sets its own. What the device had before is
+written down first, in /run/pyzram: if the process is killed within the step, the next run finds
+that and restores the limit before it begins.
 
-Apply and recover with the device locked
-(:func:`pyzram.postprocess.bounded_steps.exclusive`): a record under a lock of ours is a dead
-process's.
+Apply and recover with the device locked (:func:`pyzram.postprocess.bounded_steps.exclusive`): a
+record found while we hold the lock was left by a dead process.
 """
 
 from __future__ import annotations
@@ -36,11 +35,11 @@ class LimitOverride(NamedTuple):
     """Whether its own limit counts."""
     granted: int
     charged: bool = False
-    """``own`` is already less what was used."""
+    """``own`` is the rest, after what was used."""
 
 
 def apply(device: Zram, pages: int) -> LimitOverride:
-    """Let the next command write at most so many pages; less if the device's own limit is."""
+    """Let the next command write at most so many pages, within the device's own limit."""
     limited = device.read_writeback_limit_enable()
     own = device.read_writeback_limit()
     granted = pages * UNITS_PER_PAGE
@@ -64,7 +63,7 @@ def restore(device: Zram, override: LimitOverride) -> int:
 
 
 def recover(device: Zram) -> None:
-    """Put right what a killed process left."""
+    """Restore the limit that a killed process left changed."""
     override = _recorded(device)
     if override is None:
         return
@@ -72,7 +71,7 @@ def recover(device: Zram) -> None:
     if left <= override.granted:
         _put_back(device, _charged(override, left))
     else:
-        # Nothing was granted yet, or somebody has set another limit since.
+        # No budget was set yet, or somebody has set another limit since.
         os.unlink(_path(device))
 
 
@@ -97,7 +96,7 @@ def _path(device: Zram) -> str:
 
 
 def _identity(device: Zram) -> str:
-    """What tells this device from others that had or get its number."""
+    """What distinguishes this device from others that had or will have its number."""
     boot = read_value(device.sysfs.path("proc/sys/kernel/random/boot_id")) or "-"
     return f"{boot} {key_of(device)}"
 

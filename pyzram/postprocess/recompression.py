@@ -39,9 +39,9 @@ def recompress_pages(
     pages are marked idle first (:func:`pyzram.postprocess.writeback.mark_idle`). ``max_pages``
     bounds how many are tried, whether or not that helps them. ``algorithm`` is one of the device's
     secondary ones, by its name or as :class:`Algorithm`. ``timeout`` is in seconds.
-    ``compact`` packs the pool afterwards, for objects that were replaced may leave holes.
-    ``progress`` is called with the pages tried so far: at most that many, for the kernel does not
-    tell.
+    ``compact`` packs the pool afterwards, because replaced objects may leave holes.
+    ``progress`` is called with an upper bound of the pages tried so far; the kernel does not report
+    them.
 
     Raises:
         InvalidValueError: see :meth:`Zram.recompress`.
@@ -50,7 +50,7 @@ def recompress_pages(
         ZramOSError: EINVAL not initialised.
     """
     sizer = StepSizer(timeout)
-    device.read_recomp_algorithms()  # a kernel without them is said first
+    device.read_recomp_algorithms()  # raises first where this kernel has none
     if not device.read_disksize():
         raise from_errno(
             errno.EINVAL, f"{device.name}: recompress", device.path, remedy="not initialised"

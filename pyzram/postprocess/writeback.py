@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Write pages back for real: chosen, counted, within a budget and a deadline.
+"""Write pages back within a budget and a deadline, and count them.
 
-The kernel's ``writeback`` runs until it is done. A run here lends the device a small budget for
-each command (``writeback_limit``) and puts the device's own back right after it, less what was
+The kernel's ``writeback`` runs until it is done. A run here gives the device a small budget for
+each command (``writeback_limit``) and restores the device's own right after it, less what was
 written (:mod:`pyzram.postprocess.limit_override`). So it can stop between commands, and a limit of
 the administrator's still holds.
 """
@@ -42,16 +42,16 @@ def writeback_pages(
 ) -> PostprocessResult:
     """Write all pages of one kind to the backing device.
 
-    ``type`` is ``idle``, ``huge``, ``huge_idle`` or ``incompressible``. With ``age``, pages are
-    first marked idle that were not used for so many seconds (:func:`mark_idle`); without, those
-    that carry the mark from earlier are meant. ``limit`` bounds this run, in bytes or as a size;
+    ``type`` is ``idle``, ``huge``, ``huge_idle`` or ``incompressible``. With ``age``, pages that
+    were not used for so many seconds are first marked idle (:func:`mark_idle`); without it, pages
+    that are marked already are written. ``limit`` bounds this run, in bytes or as a size;
     ``timeout`` in seconds. ``progress`` is called with the bytes written so far.
 
     An interrupt (any exception) is heeded between two commands of the kernel, which last about
-    half a second; what was written stays written and the device's own limit is as it should be.
+    half a second; what was written stays written, and the device's own limit is restored.
 
     Raises:
-        InvalidValueError: an unknown type, or an age for a type that has nothing to do with it.
+        InvalidValueError: an unknown type, or an age for a type that takes none.
         UnsupportedError: no writeback in this kernel, or not of this type.
         DeviceBusyError: another run went on until the deadline.
         ZramOSError: ENODEV no backing device, EINVAL not initialised, EIO the backing device
@@ -77,9 +77,9 @@ def writeback_ranges(
     timeout: float | None = None,
     progress: Progress | None = None,
 ) -> PostprocessResult:
-    """Write pages by their places to the backing device: ranges ``(first, last)``.
+    """Write ranges of places, ``(first, last)``, to the backing device.
 
-    Pages that are not stored, same-filled or there already are passed over. The rest as
+    Pages that are not stored, same-filled or written back already are skipped. Otherwise as
     :func:`writeback_pages`.
     """
     wanted = list(ranges)
@@ -89,7 +89,7 @@ def writeback_ranges(
         for pages in batch:
             device.writeback(page_indexes=pages)
 
-    # Several short ranges within one override of the limit, which costs more than they do.
+    # Several short ranges share one override of the limit, which costs more than they do.
     steps = (partial(write, batch) for batch in in_steps(wanted, lambda: sizer.pages))
     return _run(device, sizer, limit, progress, steps)
 
@@ -97,9 +97,9 @@ def writeback_ranges(
 def mark_idle(device: Zram, age: int, *, timeout: float | None = None) -> bool:
     """Mark pages idle that were not used for ``age`` seconds.
 
-    Where the kernel does not know when pages were used, all are marked and so much time is
-    waited: use takes the mark away. Returns ``False`` if ``timeout`` was shorter than that; the
-    marks then stand, but say less.
+    Where the kernel does not track access times, mark all of them and wait that long: using a page
+    clears its mark. Returns ``False`` if ``timeout`` was shorter than that; the marks then stand,
+    but say less.
     """
     try:
         device.mark_idle(age)
@@ -143,7 +143,7 @@ def _step_by_step(
     progress: Progress | None,
     commands: Iterable[Callable[[], object]],
 ) -> Stopped | None:
-    """Do all commands, each as often as it takes; why that ended early."""
+    """Give all commands, each as often as needed; return why that ended early."""
     written = 0
     for command in commands:
         done = False
@@ -167,7 +167,7 @@ def _step_by_step(
 def _lend(
     device: Zram, pages: int, command: Callable[[], object], sizer: StepSizer
 ) -> tuple[int, Stopped | None, bool]:
-    """Do one command within so many pages: pages written, why to stop, whether it got through."""
+    """Give one command within a budget; return pages written, why to stop, whether it finished."""
     override = apply(device, pages)
     if override.granted == 0:
         return 0, "limit", False
@@ -176,14 +176,14 @@ def _lend(
     try:
         stopped, done = _patiently(command, sizer)
     except ZramOSError as err:
-        # The kernel says EIO both for a failed write and for a budget that is used up.
+        # EIO means either a failed write or that the budget is used up.
         if err.errno != errno.EIO or device.read_writeback_limit() >= UNITS_PER_PAGE:
             raise
     return restore(device, override), stopped, done
 
 
 def _patiently(command: Callable[[], object], sizer: StepSizer) -> tuple[Stopped | None, bool]:
-    """Do it, waiting for other runs where the kernel would not (6.12)."""
+    """Give the command, waiting for other runs where the kernel would not (6.12)."""
     while True:
         try:
             command()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How a running device differs from what is asked for, and what a change of it needs."""
+"""How a running device differs from the configuration, and what changing it takes."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ UNLIKE_OTHERS = (
     *("disksize", "algorithms", "mem_limit", "writeback_limit"),
     *("discard", "mount_options"),  # of a file system, both are options to mount with
 )
-# What takes a mount option back. Remounting keeps all that it is not told to drop, and most
-# options of file systems have nothing that drops them.
+# The option that undoes another. A remount keeps every option that is not undone, and most options
+# of file systems have no opposite.
 OPPOSITES = {
     "atime": "relatime",
     "discard": "nodiscard",
@@ -41,14 +41,14 @@ OPPOSITES = {
     "ro": "rw",
     "strictatime": "relatime",
     "sync": "async",
-    # Nothing but the default, or for programs.
+    # These are defaults, or for programs.
     **dict.fromkeys(
         ("async", "defaults", "dev", "diratime", "exec", "nodiscard", "rw", "suid"), ""
     ),
 }
-# What of a file system is mounted, which stays as long as it is mounted.
+# Which part of a file system is mounted: fixed as long as it is mounted.
 ROOTS = ("subvol", "subvolid")
-# XFS takes any option of a remount, and heeds few but the kernel's own.
+# XFS accepts any option on a remount, and heeds few but the kernel's own.
 LIVE_ON_XFS = {"inode32", "inode64", *OPPOSITES}
 
 
@@ -63,7 +63,7 @@ class Difference(value.Value):
     name: str
     """``zramN``."""
     field: str
-    """What differs, as the file's variables name it."""
+    """The field of :class:`~pyzram.DeviceConfig` that differs."""
     have: str | int | None
     """What runs; a size is in bytes."""
     want: str | int | None
@@ -82,7 +82,7 @@ class Difference(value.Value):
 
     def __str__(self) -> str:
         have, want = _text(self.have), _text(self.want)
-        if have == want:  # two sizes that differ have to look different
+        if have == want:  # sizes that differ must look different
             have, want = str(self.have), str(self.want)
         return f"{self.name}: {self.field} {have} -> {want}"
 
@@ -112,7 +112,7 @@ def differences(desired: DeviceConfig, device: ObservedDevice) -> list[Differenc
     have = device.settings or DeviceConfig(desired.index, 0)
     others = FILE_SYSTEM if desired.is_swap else SWAP
     compare("disksize", NEW_DEVICE, device.disksize, desired.disksize)
-    # A fallback is no difference: the same list would choose the same again.
+    # A fallback is not a difference: the same list would choose the same again.
     if not _chooses_the_same(have.algorithms, desired.algorithms, device.algorithm):
         compare("algorithms", NEW_DEVICE, have.algorithms, desired.algorithms)
     compare_settings(NEW_DEVICE)
@@ -138,9 +138,9 @@ def _limit(units: int | None) -> int | None:
 def _chooses_the_same(
     have: tuple[Algorithm, ...], want: tuple[Algorithm, ...], algorithm: str | None
 ) -> bool:
-    """Whether another list of algorithms, too, leads to the one that runs, as far as is known.
+    """Whether another list of algorithms would also choose the running one, as far as is known.
 
-    What comes before it in the list that it was chosen from is not in this kernel.
+    This kernel lacks those before it in the list from which it was chosen.
     """
     missing = set()
     for choice in have:
@@ -160,7 +160,7 @@ def mount_words(options: str, discard: str) -> str:
 
 
 def remount_words(have: str, want: str, fstype: str = "ext4") -> list[str] | None:
-    """Return the options to remount with; ``None`` where they would not do what they say."""
+    """Return the options to remount with; ``None`` where a remount cannot apply them."""
     for word in filter(None, {*have.split(",")} ^ {*want.split(",")}):
         key = word.partition("=")[0]
         if (
@@ -179,5 +179,5 @@ def remount_words(have: str, want: str, fstype: str = "ext4") -> list[str] | Non
         if word not in OPPOSITES:
             return None
         dropped.append(OPPOSITES[word])
-    # What is wanted comes last: the last one counts.
+    # The wanted options come last, because the last one counts.
     return [*filter(None, dropped), *wanted]

@@ -2,10 +2,10 @@
 """Carry one plan out, step by step, and undo it where that fails.
 
 What a step does and what undoes it stand side by side in :mod:`pyzram.service.steps`. When a step
-fails, what this run has made of its device is undone in reverse, and the run goes on with the other
-devices: what works is worth having. All failures are told at the end. Where the file says
-ALL_OR_NOTHING=yes, a start undoes everything that it made and ends. Signals, too, undo all that a
-start has made; they are heeded before each step and where a step waits, never while undoing.
+fails, what this run did to its device is undone in reverse, and the run goes on with the other
+devices, which are worth having. All failures are reported at the end. With ALL_OR_NOTHING=yes in
+the file, a start undoes everything and ends. A signal undoes everything too; they are heeded before
+each step and where a step waits, never while undoing.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ def _nothing(_moment: str, _step: Step) -> None:
 
 
 watch: Callable[[str, Step], None] = _nothing
-"""Called with ``before`` or ``after`` and the step: for whoever follows a run, or breaks it."""
+"""Called with ``before`` or ``after`` and the step: tests follow a run with it, or break it."""
 
 
 def kind_of(step: Step) -> type[Action]:
-    """Return what does a step."""
+    """Return the action of a step."""
     if step.action in STEPS:
         return STEPS[step.action]
     from .mount_steps import MOUNT_STEPS  # swap alone starts without them
@@ -70,32 +70,32 @@ class Executor:
         self.keep = keep
         """Devices that are complete stay when a signal ends the run."""
         self.together = together
-        """The failure of one device undoes the others too."""
+        """Whether the failure of one device undoes the others too."""
         self.tell = tell
         self.warn = warn
         self.begun: list[Action] = []
-        """What is to be undone when the run fails, the one that failed included."""
+        """What to undo when the run fails, including the step that failed."""
         self.kept = 0
         """How many steps are done and stay."""
         self.left: list[str] = []
-        """What is to be said of what stays when the run fails."""
+        """What to report about what stays when the run fails."""
         self.made: dict[tuple[int, bool], int] = {}
-        """Entry of the file, and whether as a bridge, to the number of the device made for it."""
+        """Entry of the file, and whether as a bridge, to the number of its new device."""
         self.chosen: dict[int, str] = {}
-        """Entry of the file to the algorithm that its new device has."""
+        """Entry of the file to the algorithm of its new device."""
 
     def carry_out(self, plan: Plan) -> None:
         """Do all steps.
 
         Raises:
             StepError: one failed; what could be undone is.
-            Ended: a signal was heeded; what could be undone is, and what is has been told.
+            Ended: a signal was heeded; what could be undone is undone, and that was reported.
         """
         failures: list[str] = []
         failed: set[object] = set()
         only_down = all(step.action in TAKE_DOWN for step in plan.steps)
         for step in plan.steps:
-            # Where a device is replaced, the old and the new one are one entry of the file.
+            # When a device is replaced, the old and the new one are the same entry of the file.
             whose = step._args.get("number") if only_down else step.index
             if failed and (step.action == "unload" or whose in failed):
                 continue
@@ -132,14 +132,14 @@ class Executor:
         watch("after", step)
 
     def complete(self) -> None:
-        """Note that what was done up to here stays, whatever comes."""
+        """Note that what was done so far stays, whatever happens."""
         self.kept += len(self.begun)
         self.begun.clear()
 
     def roll_back(self, index: int | None = None) -> list[str]:
         """Undo what does not stay, newest first; return what could not be.
 
-        ``index`` is the entry of the file of whose device; ``None`` for all.
+        ``index`` is the device's entry of the file; ``None`` for all.
         """
         failed = []
         theirs = [action for action in self.begun if index in (None, action.step.index)]
@@ -156,7 +156,7 @@ class Executor:
         return failed
 
     def _ended(self, err: BaseException) -> list[str]:
-        """Undo, and say in words what became of the work."""
+        """Undo, and return a phrase about what became of the work."""
         undone = any(action.can_undo for action in self.begun)
         said = ["ended by a signal", *self.roll_back()]
         if undone and len(said) == 1:
@@ -183,7 +183,7 @@ class Executor:
         return self.registry.sysfs
 
     def desired(self, step: Step) -> DeviceConfig:
-        """Return what the file wants of a step's device."""
+        """Return the configuration of a step's device."""
         assert self.config is not None
         desired = self.config.device(step.index)
         return desired.without_backing() if step._args.get("bridge") else desired
@@ -194,18 +194,18 @@ class Executor:
         return self.made[made_for(step)] if number is None else number
 
     def record(self, step: Step) -> RegisteredDevice:
-        """Return what is recorded of a step's device."""
+        """Return the record of a step's device."""
         return self.registry.record(self.number(step))
 
     def device(self, number: int) -> Zram:
         """Return a handle of a device of ours.
 
         Raises:
-            DeviceNotFoundError: it is gone, or its number is another's by now (ENODEV).
+            DeviceNotFoundError: it is gone, or its number belongs to another device now (ENODEV).
         """
         device = Zram(number, sysfs=self.sysfs)
         try:
-            # Through the handle, which stays with the device that it was opened for.
+            # Asked through the handle, which is bound to the device that it was opened for.
             found = str(device.read_diskseq())
         except BaseException:
             device.close()
@@ -213,7 +213,9 @@ class Executor:
         if found != self.registry.record(number).diskseq:
             device.close()
             raise DeviceNotFoundError(
-                ENODEV, f"zram{number}: the device is gone, and its number is another's", None
+                ENODEV,
+                f"zram{number}: the device is gone, and its number belongs to another one",
+                None,
             )
         return device
 

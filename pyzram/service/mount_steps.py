@@ -34,7 +34,7 @@ class MountAction(Action):
 
 
 class Mkfs(Action):
-    """Make a file system, which goes with the device."""
+    """Make a file system, which disappears with the device."""
 
     def do(self) -> None:
         desired = self.desired
@@ -48,7 +48,7 @@ class Mkfs(Action):
 
 
 class Mount(MountAction):
-    """Mount a device, on a folder that is made where there is none."""
+    """Mount a device, on a folder that is made if it is missing."""
 
     before: frozenset[int] | None = None
 
@@ -70,7 +70,7 @@ class Mount(MountAction):
                     remedy="something else is mounted there, unmount it first",
                 )
             self.before = frozenset(mount.id for mount in self.mounts())
-            # By its descriptor: whatever becomes of the path, this folder was looked at.
+            # By descriptor: it is the folder that was checked, whatever becomes of the path.
             run_mount(f"{name}: mount", words, device.node, folder)
         record = self.run.record(self.step)
         record.settings = (record.settings or desired).replace(
@@ -82,7 +82,7 @@ class Mount(MountAction):
         return f"unmount {quote(self.desired.mount_point or '')}"
 
     def undo(self) -> None:
-        # What this step has made, and no other mount of the device or of the place.
+        # Only the mount that this step made, no other of the device or the place.
         if self.before is not None:
             for mount in reversed(self.mounts()):
                 if mount.id not in self.before:
@@ -99,7 +99,7 @@ class Umount(Action):
         unmount(self.run.sysfs, self.name, self.step._args["point"])
 
 
-# Options that mountinfo spells as they were given.
+# Options that mountinfo shows as they were given.
 TOLD_BACK = ("discard", "nodev", "noexec", "nosuid", "noatime", "nodiratime", "ro", "sync")
 
 
@@ -118,18 +118,18 @@ class MountOptions(MountAction):
         """Change from one list of options to another."""
         point = self.desired.mount_point or ""
         with self.held() as device, Mounted(self.run.sysfs, self.name, point) as root:
-            # With both given, mount(8) looks nowhere for options: what is on stays by being named.
+            # Given both, mount(8) looks up no options, so those in effect must be named to stay.
             words = remount_words(have, want, self.desired.fstype) or []
             options = ",".join(["remount", root.mount.options, *words])
             step = f"{self.name}: change mount options"
             run_mount(step, ["-o", options], device.node, root)
             now = next(mount for mount in self.mounts() if mount.id == root.mount.id)
-        # Some file systems take any option and do nothing of it.
+        # Some file systems accept any option and do nothing.
         done = f"{now.options},{now.super_options}".split(",")
         if missed := [word for word in want.split(",") if word in TOLD_BACK and word not in done]:
             raise UnsupportedError(
                 EOPNOTSUPP,
-                f"{step}: {self.desired.fstype} took {','.join(missed)} and did not do it: "
+                f"{step}: {self.desired.fstype} accepted {','.join(missed)} without effect: "
                 "unmount it, then start",
                 point,
             )
@@ -142,7 +142,7 @@ class Permissions(Action):
 
     def do(self) -> None:
         desired = self.desired
-        # A setting that the file no longer has goes back to what mkfs made.
+        # A setting that the file no longer has goes back to mkfs's default.
         had = self.run.record(self.step).settings or desired
         owner = desired.owner or ("0:0" if had.owner else "")
         mode = 0o755 if desired.mode is None and had.mode is not None else desired.mode
@@ -152,7 +152,7 @@ class Permissions(Action):
             _give(root.path, uid, gid, mode)
 
     def mounted(self) -> Mounted:
-        """Open what is mounted there: ours, or an error."""
+        """Open the root of our mount; an error if another one is mounted there."""
         return Mounted(self.run.sysfs, self.name, self.desired.mount_point or "")
 
     @property

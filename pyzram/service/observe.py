@@ -51,7 +51,7 @@ def observe(registry: Registry) -> ObservedSystem:
     on = {number: mounts.get(_dev(sysfs, number), []) for number in ours + others}
     for number in ours + others:
         device = _look(sysfs, number, by_name, on[number])
-        if device is not None:  # else it has gone since it was listed
+        if device is not None:  # otherwise it has gone since it was listed
             device.elsewhere = elsewhere.get(number, "")
             devices[number] = device
     if registry.records:
@@ -92,9 +92,9 @@ def _dev(sysfs: Sysfs, number: int) -> str:
 
 
 def _tell_apart(device: ObservedDevice, mounts: list[Mount], table: list[Mount]) -> None:
-    """Tell what we mounted from what others did with the same device."""
+    """Separate our mounts from those that others made of the same device."""
     point = device.settings and device.settings.mount_point
-    # The oldest at its place; a later one was bound over it.
+    # The oldest mount at its place; a later one was bound over it.
     ours = next((mount for mount in mounts if mount.point == point), None)
     if ours is None:
         device.mounts, device.others = (), device.mounts
@@ -109,7 +109,7 @@ def _tell_apart(device: ObservedDevice, mounts: list[Mount], table: list[Mount])
 
 
 def _look_closely(registry: Registry, devices: dict[int, ObservedDevice]) -> None:
-    """Add what concerns our own devices alone; some of it the kernel may hold back."""
+    """Add what matters for our own devices only; the kernel may keep us waiting for some of it."""
     from ..kernel.attributes import AttributeReader, Attributes
 
     reader = AttributeReader(registry.sysfs)
@@ -135,7 +135,7 @@ def _look_closely(registry: Registry, devices: dict[int, ObservedDevice]) -> Non
 
 
 def _used_otherwise(device: ObservedDevice, settings: DeviceConfig | None) -> bool:
-    """Whether somebody has taken a device of ours and made something else of it."""
+    """Whether somebody has made something else of a device of ours."""
     if settings is None:
         return False
     if settings.disksize not in (0, device.disksize) and device.disksize:
@@ -149,20 +149,20 @@ def mem_available(sysfs: Sysfs) -> int:
 
 
 def container(sysfs: Sysfs) -> str:
-    """Return what kind of container this is; empty for none, or one that does not show."""
+    """Return what kind of container this is; empty for none, or an unknown one."""
     for path, kind in CONTAINER_FILES.items():
         if is_there(sysfs.path(path)):
             return kind or read_value(sysfs.path(path))
     try:
         environment = read_value(sysfs.path("proc/1/environ")).split("\0")
     except AccessError:
-        return ""  # root's alone to know
+        return ""  # only root can read this
     kinds = [word.partition("=")[2] for word in environment if word.startswith("container=")]
     return kinds[0] if kinds else ""
 
 
 def _warned_of(look: Callable[[Sysfs], T], sysfs: Sysfs, otherwise: T) -> T:
-    """Look at what only warnings are made of: that it cannot be told hinders nothing."""
+    """Look at what only warnings need: if that fails, go on without it."""
     try:
         return look(sysfs)
     except ZramOSError:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the planner knows of a machine: plain values, filled in by :mod:`pyzram.service.observe`."""
+"""What the planner knows about a machine: plain values from :mod:`pyzram.service.observe`."""
 
 from __future__ import annotations
 
@@ -57,23 +57,23 @@ class ObservedDevice:
         self.elsewhere = elsewhere
         """Which other file of ours it belongs to, if one."""
         self.busy = busy
-        """A writeback or recompression holds up whoever asks for its figures."""
+        """A writeback or recompression keeps readers of its figures waiting."""
         self.ready = ready
-        """It was set up completely."""
+        """Whether it was set up completely."""
         self.disksize = disksize
         self.algorithm = algorithm
         self.recompression = recompression
         self.mem_limit = mem_limit
         self.mem_used = mem_used
         self.backed = backed
-        """What was written back and lies on the backing device, before compression."""
+        """Bytes on the backing device, before compression."""
         self.area = area
         self.mounts = mounts
         """Where it is mounted; of a device of ours, where we mounted it."""
         self.others = others
-        """Where somebody else has mounted a device of ours: bound, a subvolume, or anew."""
+        """Where somebody else has mounted a device of ours: bound, a subvolume, or once more."""
         self.settings = settings
-        """What was asked for, for what the kernel does not report; ``None`` if that is unknown."""
+        """The recorded settings, which the kernel does not report; ``None`` if unknown."""
 
     @property
     def name(self) -> str:
@@ -82,7 +82,7 @@ class ObservedDevice:
 
     @property
     def what(self) -> str:
-        """What it is used for, for people."""
+        """What it is used for, in words."""
         if self.area:
             return f"swap with priority {self.area.priority}"
         points = (*self.mounts, *self.others)
@@ -90,17 +90,17 @@ class ObservedDevice:
 
     @property
     def running(self) -> bool:
-        """Whether it is swap, or mounted where it is to be."""
+        """Whether it is active swap, or mounted where we mounted it."""
         return self.area is not None or bool(self.mounts)
 
     @property
     def in_use(self) -> bool:
-        """Whether it is swap or mounted, by whomever."""
+        """Whether it is active swap or mounted, no matter by whom."""
         return self.running or bool(self.others)
 
 
 class ObservedSystem:
-    """What the planner needs to know of a machine. Sizes in bytes."""
+    """What the planner needs to know about a machine. Sizes in bytes."""
 
     __slots__ = (
         "areas",
@@ -137,12 +137,12 @@ class ObservedSystem:
         """MemAvailable."""
         self.areas = tuple(areas)
         self.devices = tuple(devices)
-        """In the order in which they were made, for our own."""
+        """Our own devices are in the order in which they were made."""
         self.mounted = frozenset(mounted)
         """All mount points."""
         self.zswap = zswap
         self.resume = resume
-        """zram device that the kernel is told to resume from; empty for none."""
+        """The zram device that the kernel would resume from; empty for none."""
 
     def own(self, index: int) -> list[ObservedDevice]:
         """Return our devices for one entry of the file, oldest first."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What of this machine stands against a configuration, found by looking alone.
+"""What this machine lacks for a configuration, found by looking alone.
 
-A start finds the same by trying. Here it is said before, with the line that asks for it, and of
-what runs already nothing is said.
+A start finds the same by trying. Here it is reported beforehand, with the line that asks for it.
+Devices that already run are skipped.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ..kernel.sysfs import Sysfs
     from .registry import Registry
 
-    Found = tuple[str, str, bool]  # a variable without its number, why, whether it is fatal
+    Found = tuple[str, str, bool]  # variable without its number, reason, whether it is fatal
 
 
 class Obstacle(Value):
@@ -43,11 +43,11 @@ class Obstacle(Value):
     index: int
     """Which device of the file."""
     variable: str
-    """What of the file asks for it, such as ``ZRAM_FSTYPE_1``."""
+    """The variable that asks for it, such as ``ZRAM_FSTYPE_1``."""
     place: str
-    """``file:line`` of that, or the file where it is a default."""
+    """``file:line`` of that, or just the file for a default."""
     why: str
-    """What stands against it."""
+    """What is missing."""
     fatal: bool
     """The device cannot be set up; otherwise it is set up without."""
 
@@ -69,7 +69,7 @@ def find_obstacles(config: Config, registry: Registry) -> list[Obstacle]:
     try:
         kernel = features(sysfs=sysfs)
     except ZramError:
-        kernel = None  # the device that was looked at has gone; nothing can be told
+        kernel = None  # the device that was looked at has gone, so nothing is known
     found = []
     for desired in config.devices:
         if desired.index in running:
@@ -78,8 +78,8 @@ def find_obstacles(config: Config, registry: Registry) -> list[Obstacle]:
         names = [choice.name for choice in desired.algorithms]
         if untold and KERNELS_OWN not in names:
             variable = f"ZRAM_ALGORITHM_{desired.index}"
-            if place := config.sources.get(variable):  # the default needs none of them
-                why = "not compared: without any zram device the kernel does not tell what it has"
+            if place := config.sources.get(variable):  # the default needs none of this
+                why = "not checked: without a zram device the kernel does not say what it has"
                 found.append(Obstacle(desired.index, variable, place, why, False))
         for stem, why, fatal in _of_device(desired, kernel, sysfs):
             variable = f"{stem}_{desired.index}"
@@ -101,7 +101,7 @@ def _of_device(desired: DeviceConfig, kernel: Features | None, sysfs: Sysfs) -> 
 
 def _algorithms(desired: DeviceConfig, kernel: Features | None) -> Iterator[Found]:
     if kernel is None or kernel.algorithms is None:
-        return  # without a device nobody can tell
+        return  # unknown without a device
     try:
         choice = first_offered(desired.algorithms, kernel.algorithms)
         if choice and choice.dictionary:
@@ -164,14 +164,14 @@ def _file_system(desired: DeviceConfig, sysfs: Sysfs) -> Iterator[Found]:
 
 
 def _kernel_has(fstype: str, sysfs: Sysfs) -> bool:
-    """Whether the kernel has a file system or could load it; what cannot be told, it has."""
+    """Whether the kernel has a file system or could load it; true if that is unknown."""
     try:
         known = sysfs.read("proc/filesystems").split("\n")
     except OSError:
         return True
     if any(line.rpartition("\t")[2] == fstype for line in known):
         return True
-    # An alias is what the kernel loads by.
+    # The kernel loads a file system by this alias.
     folder = sysfs.path("lib/modules", os.uname().release)
     for name in ("modules.alias", "modules.builtin.alias"):
         try:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Compare what is asked for with the running devices: a list of steps, nothing is done here.
+"""Compare the configuration with the running devices: the result is a list of steps.
 
-No I/O: a plan depends on a :class:`~pyzram.config.config.Config` and a
-:class:`~pyzram.service.observed.ObservedSystem` alone, both plain values.
+Nothing is done here, and there is no I/O: a plan depends on a :class:`~pyzram.config.config.Config`
+and a :class:`~pyzram.service.observed.ObservedSystem` alone, both plain values.
 :mod:`pyzram.service.observe` looks, :mod:`pyzram.service.service` carries steps out.
 """
 
@@ -38,11 +38,11 @@ class Step:
 
     def __init__(self, action: str, index: int, text: str, **args: Any) -> None:
         self.action: str = action
-        """What is done, in a word."""
+        """The kind of step, a key of the tables of actions."""
         self.index: int = index
         """Which device of the file; -1 for the machine."""
         self.text: str = text
-        """What is done, for people."""
+        """What is done, in words."""
         self._args = args
 
     def __str__(self) -> str:
@@ -52,7 +52,7 @@ class Step:
         return f"<Step {self.action} {self.index} {self.text!r}>"
 
     def _is_like(self, other: Step) -> bool:
-        """Whether it does the same; how many pages a swapoff will move may be another number."""
+        """Whether it does the same; the number of pages that a swapoff moves may differ."""
         return (self.action, self.index, self._args) == (other.action, other.index, other._args)
 
 
@@ -64,17 +64,17 @@ class Plan:
 
     def __init__(self) -> None:
         self.config: Config | None = None
-        """What it is planned for."""
+        """The configuration that it is for."""
         self.steps: list[Step] = []
-        """What is to be done, in this order; empty when nothing is."""
+        """What to do, in this order; empty if there is nothing to do."""
         self.changes: list[Difference] = []
         """How the running devices differ from the file."""
         self.warnings: list[str] = []
-        """What looks wrong, but hinders nothing."""
+        """What looks wrong, but prevents nothing."""
         self.refusals: list[str] = []
-        """Why nothing of this will be done; empty when it can be."""
+        """Why none of this can be done; empty if it can be."""
         self.left_out: list[tuple[int, str]] = []
-        """Devices of the file that will not be set up, and why; the others will."""
+        """Devices of the file that will not be set up, each with the reason; the others will."""
         self._carry_out: Callable[[], None] | None = None
 
     def __str__(self) -> str:
@@ -113,7 +113,7 @@ class Plan:
         carry_out()
 
     def devices(self) -> list[dict[str, Any]]:
-        """Return what is asked for, and for each value that was set the file and line."""
+        """Return the settings of each device, with file and line of each value that was set."""
         found: list[dict[str, Any]] = []
         if self.config is None:
             return found
@@ -171,7 +171,7 @@ def plan_start(config: Config, machine: ObservedSystem) -> Plan:
         begun, refused = len(plan.steps), len(plan.refusals)
         _start_device(plan, machine, desired)
         if plan.refusals[refused:] and not config.all_or_nothing:
-            # The others need not suffer.
+            # The other devices are set up all the same.
             plan.left_out += [
                 (desired.index, _of_device(desired.index, why)) for why in plan.refusals[refused:]
             ]
@@ -195,7 +195,7 @@ def plan_reload(config: Config, machine: ObservedSystem) -> Plan:
         _start_device(plan, machine, desired)
         changes = plan.changes[before:]
         if current is not None and current.busy:
-            _refuse_busy(plan, current)  # not even the differences can be told
+            _refuse_busy(plan, current)  # not even the differences are known
             continue
         if current is None or not changes:
             continue
@@ -225,7 +225,7 @@ def plan_reload(config: Config, machine: ObservedSystem) -> Plan:
 
 
 def plan_stop(config: Config | None, machine: ObservedSystem) -> Plan:
-    """Plan to take down every device of ours; unreadable files do not keep one from stopping."""
+    """Plan to take down every device of ours; that works even if the files cannot be read."""
     plan = Plan()
     own = [device for device in machine.devices if device.index is not None]
     _refuse_stop(plan, machine, own)
@@ -299,7 +299,7 @@ def _start_device(plan: Plan, machine: ObservedSystem, desired: DeviceConfig) ->
     own = machine.own(desired.index)
     used = [device for device in own if device.in_use]
     current = used[-1] if used else None
-    # Others are what a killed start or reload has left.
+    # Further ones were left by a killed start or reload.
     for device in own:
         if device is current:
             continue
@@ -325,7 +325,7 @@ def _start_device(plan: Plan, machine: ObservedSystem, desired: DeviceConfig) ->
     if not current.ready or not current.running:
         if desired.mount_point and current.mounts:
             plan.steps.append(_permissions(desired, current))
-        # What was asked for stays remembered, so that a difference to the file still shows.
+        # The recorded settings stay, so that a difference from the file still shows.
         plan.steps.append(_ready(desired, current, remember=False))
 
 
@@ -390,8 +390,8 @@ def _replace(
 ) -> None:
     """Plan a new device first, at a higher priority, and the old one drained after.
 
-    What one device writes back to no other can have. Where both are to have the same, a device
-    without it, the bridge, takes the pages until the old one is gone and the new one is there.
+    Two devices cannot have the same backing device. Where both want it, a device without it, the
+    bridge, takes the pages until the old one is gone and the new one is there.
     """
     area = old.area
     assert area is not None

@@ -30,7 +30,7 @@ class RegisteredDevice:
         self.diskseq: str = diskseq
         self.ready: bool = ready
         self.settings: DeviceConfig | None = None
-        """What was asked for, as far as the kernel does not report it (no ``mem_limit``)."""
+        """The configuration, except for what the kernel reports (``mem_limit``)."""
 
 
 # What is recorded: all but what the kernel reports.
@@ -57,7 +57,7 @@ def _written(settings: DeviceConfig) -> Iterator[str]:
 
 
 def lines_of(records: Iterable[RegisteredDevice]) -> Iterator[str]:
-    """Yield what is written of devices, line by line."""
+    """Yield the lines of the record for these devices."""
     for record in records:
         ready = "ready" if record.ready else "begun"
         yield f"device {record.index} {record.number} {record.diskseq} {ready}"
@@ -68,10 +68,10 @@ def lines_of(records: Iterable[RegisteredDevice]) -> Iterator[str]:
 def devices_of(lines: list[str]) -> list[RegisteredDevice]:
     """Take back what :func:`lines_of` gave.
 
-    A field that this version does not know is passed over.
+    Unknown fields are skipped.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: these are other lines.
     """
     found: list[tuple[RegisteredDevice, dict[str, Any]]] = []
     for line in lines:

@@ -2,7 +2,7 @@
 """Which devices are ours: a record in /run/pyzram that survives being killed at any point.
 
 A device is known by its number together with ``diskseq``, which the kernel never gives out twice
-while it runs: a number that somebody else has got meanwhile is not taken for ours.
+while it runs: so a number that another device has got meanwhile is not mistaken for ours.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Registry:
     ) -> None:
         self.sysfs: Sysfs = sysfs or Sysfs()
         self.directory: str = directory
-        # As sysfs writes names that hold a slash; no two paths have one name.
+        # As sysfs writes names with a slash; no two paths share a name.
         name = os.path.abspath(config_path).strip("/")
         for character, instead in (("%", "%25"), ("!", "%21"), ("/", "!")):
             name = name.replace(character, instead)
@@ -75,7 +75,7 @@ class Registry:
         os.close(fd)
 
     def load(self) -> None:
-        """Read the record; what was recorded before a reboot, or is gone, does not count.
+        """Read the record; devices recorded before a reboot, or gone since, do not count.
 
         Raises:
             ZramOSError: it, or what the kernel says of the devices, cannot be read.
@@ -87,10 +87,10 @@ class Registry:
             try:
                 self.records = devices_of(lines[1:])
             except ValueError as err:
-                # To guess which devices are ours would be worse than to do nothing.
+                # Guessing which devices are ours would be worse than doing nothing.
                 raise ZramError(
                     f"{self.path}: read the record: it is damaged (remove the file, and the "
-                    "devices that it stood for with zramctl --reset)"
+                    "devices that it listed with zramctl --reset)"
                 ) from err
         self.records = [
             record for record in self.records if record.diskseq == self.diskseq(record.number)
@@ -114,7 +114,7 @@ class Registry:
             try:
                 other.load()
             except ZramError:
-                continue  # damaged: its own commands say so
+                continue  # damaged: commands for that configuration report it
             found.update((record.number, path) for record in other.records)
         return found
 
@@ -134,11 +134,11 @@ class Registry:
             return
         if len(words) == 4:
             if words[3] != diskseq:
-                return  # the number is another's by now
+                return  # the number belongs to another device now
         elif not self._born_then(number):
             return
         try:
-            # Unlike initstate, this never waits for a writeback of whose device it may be.
+            # Unlike initstate, this never waits for a writeback, whosever device it is.
             untouched = read_text(self.sysfs.block(f"zram{number}") + "/disksize").strip() == "0"
         except (FileNotFoundError, ProcessLookupError):
             return
@@ -148,10 +148,10 @@ class Registry:
             self.records.append(RegisteredDevice(index, number, diskseq))
 
     def _born_then(self, number: int) -> bool:
-        """Whether the node was made when we last wrote that we were adding a device.
+        """Whether the node dates from when we last wrote that we were adding a device.
 
-        For a process that was killed between the kernel's making of the device and its telling
-        which; a number may have changed hands since.
+        That is for a process killed after the kernel made the device and before it said which;
+        another device may have got the number since.
         """
         try:
             node = os.stat(f"{self.sysfs.dev}/zram{number}")
@@ -163,7 +163,7 @@ class Registry:
         return -0.1 <= node.st_mtime - written.st_mtime <= BORN_SECONDS
 
     def diskseq(self, number: int) -> str:
-        """Return what tells this device from others that had or get its number; empty if gone.
+        """Return what distinguishes this device from others with its number; empty if it is gone.
 
         Raises:
             ZramOSError: the kernel does not say, which does not mean that it is gone.
@@ -194,7 +194,7 @@ class Registry:
         lines = [f"boot {self._boot()}", *lines_of(self.records)]
         try:
             state_files.write_file(self.path, "\n".join(lines) + "\n")
-            # What was being added is in the record now; the number may be another's tomorrow.
+            # The new device is in the record now; its number may later belong to another one.
             if os.path.lexists(self.adding):
                 os.unlink(self.adding)
         except ZramError:
@@ -207,9 +207,9 @@ class Registry:
         return from_errno(err.errno or 0, f"{self.path}: keep the record", self.path, remedy=remedy)
 
     def add_device(self, index: int, settings: DeviceConfig) -> RegisteredDevice:
-        """Make a device (hot_add) and record it, with no moment in which it is unknown.
+        """Make a device (hot_add) and record it, without a moment in which it is unknown.
 
-        ``settings`` is what it is meant to become.
+        ``settings`` is what it is going to be.
 
         The kernel writes the number straight into a file of ours, within the very call that
         makes the device, so not even SIGKILL comes between the two.
@@ -256,7 +256,7 @@ class Registry:
     def drop(self, number: int) -> str:
         """Forget a device that is gone; return why the file could not be written, or nothing.
 
-        The file may go on naming it: the kernel gives its diskseq to no other device.
+        Then the file still names it, which does no harm: its diskseq is never given out again.
         """
         self.records = [record for record in self.records if record.number != number]
         try:
@@ -270,25 +270,25 @@ class Registry:
         return next(record for record in self.records if record.number == number)
 
     def _boot(self) -> str:
-        """Return what tells this boot from others."""
+        """Return what distinguishes this boot from others."""
         path = "proc/sys/kernel/random/boot_id"
         try:
             return self.sysfs.read(path).strip()
         except OSError as err:
             raise from_errno(
-                err.errno or 0, f"{self.path}: tell this boot from others", self.sysfs.path(path)
+                err.errno or 0, f"{self.path}: read the boot id", self.sysfs.path(path)
             ) from err
 
 
 def _read_into(source: int, target: int, offset: int) -> None:
     """Read ``source`` once, from its start, straight into the file ``target``.
 
-    A mapping, for sendfile(2) reads first, and drops what it read when a signal has come.
+    Through a mapping: sendfile(2) reads first, and drops what it has read if a signal comes.
     """
     from mmap import mmap
 
     with mmap(target, ADDING_BYTES) as page, memoryview(page) as whole, whole[offset:] as rest:
-        page[0] = page[0]  # in memory and writable from here on: no fault can fail in the call
+        page[0] = page[0]  # in memory and writable from now on: no fault can fail in the call
         if not os.preadv(source, [rest], 0):
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Start, stop and reload the devices of one configuration: goals, and how one is reached.
+"""Start, stop and reload the devices of one configuration.
 
-What is to be done is :mod:`pyzram.service.plan`'s, doing it :mod:`pyzram.service.executor`'s.
+:mod:`pyzram.service.plan` decides what to do, :mod:`pyzram.service.executor` does it.
 """
 
 from __future__ import annotations
@@ -36,14 +36,15 @@ __all__ = ["RefusedError", "Service", "StepError"]
 
 
 class RefusedError(ZramError):
-    """Nothing was done, and why."""
+    """Nothing was done; the message says why."""
 
 
 @documented
 class Service:
     """The devices of one configuration file.
 
-    ``tell`` is given a line for each device that was set up or taken down, ``warn`` warnings.
+    ``tell`` is called with a line for each device that was set up or taken down, ``warn`` with
+    warnings.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class Service:
     def plan(self, goal: Goal) -> Plan:
         """Return what ``start``, ``stop`` or ``reload`` would do now; changes nothing.
 
-        :meth:`Plan.apply` of what is returned does exactly that, or refuses.
+        :meth:`Plan.apply` of the plan does exactly that, or refuses.
 
         Raises:
             InvalidValueError: another goal.
@@ -103,10 +104,10 @@ class Service:
         return self._reach("start")
 
     def stop(self) -> Plan:
-        """Take down what is ours, after checking that memory can take the pages back.
+        """Take down our devices, after checking that memory can take their pages back.
 
         Raises:
-            RefusedError: memory cannot.
+            RefusedError: memory cannot take them.
             StepError: a step failed; what could not be taken down stays recorded.
         """
         return self._reach("stop")
@@ -120,7 +121,7 @@ class Service:
         return self._reach("reload")
 
     def obstacles(self) -> list[Obstacle]:
-        """Return what of this machine stands against the file. Changes nothing.
+        """Return what this machine lacks for the file. Changes nothing.
 
         Raises:
             ConfigError: the file is wrong.
@@ -141,7 +142,7 @@ class Service:
             if isinstance(err, ConfigError):
                 for line in err.warnings:
                     self._warn(line)
-            # A broken or missing file must not keep devices from being stopped.
+            # A broken or missing file must not prevent a stop.
             if goal != "stop":
                 raise
             for line in str(err).split("\n"):
@@ -195,7 +196,7 @@ class Service:
             raise StepError("\n".join(left_out))
 
     def _seen(self, config: Config | None) -> object:
-        """Return what steps are silent about: which devices the numbers mean, and the file."""
+        """Return what the steps do not say: which devices the numbers mean, and the file."""
         ours = [(record.number, record.diskseq) for record in self._registry.records]
         return ours, config and config.devices
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 # ruff: noqa: D102 - what do and undo are is told once, by Action
-"""What the steps of a plan do, each with what undoes it beside it.
+"""What the steps of a plan do, and beside that what undoes it.
 
-``undo`` is called for every step that was begun, also for one that failed or was ended half-way:
-it looks at what is there and takes back what this step has made, no more.
+``undo`` is called for every step that was begun, even one that failed or was ended half-way: it
+looks at what there is and removes what this step made, no more.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Action:
     """One step of a plan in one run."""
 
     can_undo = True
-    """False for what stays as it is: what was taken down, what was noted."""
+    """False for what is not undone: taking something down, noting something."""
     completes = False
     """True for the step after which a device is complete."""
 
@@ -47,7 +47,7 @@ class Action:
 
     @property
     def desired(self) -> DeviceConfig:
-        """What the file wants of the device."""
+        """The configuration of the device."""
         return self.run.desired(self.step)
 
     @property
@@ -61,21 +61,21 @@ class Action:
         return f"zram{self.number}"
 
     def device(self) -> Zram:
-        """Return a handle of the device, which is surely ours."""
+        """Return a handle of the device, after making sure that it is ours."""
         return self.run.device(self.number)
 
     def held(self) -> Held:
-        """Return the device with its node open, so that its number stays its own."""
+        """Return the device with its node open, so that it keeps its number."""
         return Held(self.device(), close=True)
 
     @property
     def undoing(self) -> str:
-        """What :meth:`undo` does, for people."""
+        """What :meth:`undo` does, in words."""
         return self.step.text
 
     @property
     def left(self) -> str:
-        """What is to be said when the run fails after this step, which stays."""
+        """What to report if the run fails after this step, which stays."""
         return ""
 
     def do(self) -> None:
@@ -124,7 +124,7 @@ def _unload(run: Executor) -> None:
     sysfs = run.sysfs
     if not os.path.exists(sysfs.path("sys/module/zram/initstate")):
         return  # built in
-    # The kernel would take devices along that somebody has set up since the plan was made.
+    # The kernel would remove devices that somebody has set up since the plan was made.
     for number in sysfs.numbers():
         if sysfs.read(f"sys/block/zram{number}/disksize").strip() != "0":
             run.warn(f"zram stays loaded: zram{number} is in use by others")
@@ -154,7 +154,7 @@ class Add(Action):
     undoing = "remove the new device"
 
     def undo(self) -> None:
-        # Also one that was added and could not be recorded.
+        # Even one that was added but could not be recorded.
         self.run.registry.load()
         for record in list(self.run.registry.records):
             if record.index == self.step.index and record.diskseq not in self.known:
@@ -214,14 +214,14 @@ class Configure(Action):
         self.run.chosen[self.step.index] = choice.name if choice else "the kernel's algorithm"
 
     def offered(self, device: Zram, attribute: str, what: str, option: str) -> bool:
-        """Whether this kernel can do what makes a device better, and warn where it cannot."""
+        """Whether this kernel has an optional feature; warn if it has not."""
         if device.has(attribute):
             return True
         self.warn(f"this kernel has no attribute {attribute} ({option}): set up without {what}")
         return False
 
     def secondaries(self, device: Zram, choices: tuple[Algorithm, ...]) -> tuple[Algorithm, ...]:
-        """Return what recompression can be set up with: a device without it is worth having."""
+        """Return the usable secondary algorithms: a device without them is still worth having."""
         if not choices or not self.offered(
             device, "recomp_algorithm", "recompression", "CONFIG_ZRAM_MULTI_COMP"
         ):
@@ -256,18 +256,18 @@ def first_offered(choices: tuple[Algorithm, ...], offered: tuple[str, ...]) -> A
 
 
 def left_to_kernel(choices: tuple[Algorithm, ...]) -> str:
-    """Say what is not had where the kernel's own is taken in place of algorithms by name."""
+    """Return what is missing where the kernel's default replaces the named algorithms."""
     named = [choice for choice in choices if choice.name != KERNELS_OWN]
     if not named or len(named) == len(choices):
         return ""
     names = " or ".join(choice.name for choice in named)
     params = " ".join(words for choice in named if (words := choice.params()))
     without = f", without {params}" if params else ""
-    return f"this kernel has no {names}: its own algorithm is taken{without}"
+    return f"this kernel has no {names}: its own default is used{without}"
 
 
 def readable(path: str) -> None:
-    """Refuse a dictionary that is not there, to which kernels up to 7.2 say just EINVAL."""
+    """Refuse a missing dictionary, for which kernels up to 7.2 give just EINVAL."""
     try:
         os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
     except OSError as err:
@@ -278,7 +278,7 @@ def readable(path: str) -> None:
 
 
 class Mkswap(Action):
-    """Make a swap signature, which goes with the device."""
+    """Make a swap signature, which disappears with the device."""
 
     def do(self) -> None:
         with self.held() as device:
@@ -388,7 +388,7 @@ class Ready(Action):
 
     @property
     def left(self) -> str:
-        # A bridge stays where its successor cannot be made: it has the pages.
+        # A bridge stays if its successor cannot be made, because it has the pages.
         if not self.step._args.get("bridge"):
             return ""
         assert self.run.config is not None

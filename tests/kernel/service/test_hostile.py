@@ -198,7 +198,8 @@ def test_a_number_that_changes_hands_within_a_run(box: Box) -> None:
     theirs = OwnDevice(first)
     try:
         assert done.returncode == 1
-        assert f"zram{first}: the device is gone, and its number is another's" in done.stderr
+        why = "the device is gone, and its number belongs to another one"
+        assert f"zram{first}: {why}" in done.stderr
         assert f"/dev/zram{first}" in swaps()
         assert theirs.read("disksize") == f"{16 << 20}\n"
         assert not Path(f"/sys/block/zram{second}").exists(), "the other one is taken down"

@@ -263,7 +263,7 @@ def test_the_kernels_own_algorithm_in_place_of_one_that_it_lacks(box: Box, zram_
         "nosuch",
     )
     box.write(SMALL + f"ZRAM_ALGORITHM_0='{lacks} kernel'\n")
-    why = f"this kernel has no {lacks}: its own algorithm is taken"
+    why = f"this kernel has no {lacks}: its own default is used"
     for command in (("check",), ("start", "--pretend"), ("start",)):
         done = box.pyzram(*command)
         assert done.returncode == 0, done.stderr

@@ -321,7 +321,7 @@ def test_a_file_that_makes_no_sense_leaves_the_rest(machine, capsys):
     machine("vm-6.1").attribute("io_stat").write_text("what?\n")
     assert zram_stats.main(["zram0"]) == 1
     out, err = failed(capsys)
-    assert "zram0: io_stat: not what a zram driver writes" in err
+    assert "zram0: io_stat: not in the format of a zram driver" in err
     assert values(out)["orig_data_size"] == "16846848"
 
 

@@ -440,7 +440,7 @@ def test_lines_of_another_system_are_taken_with_a_warning(tmp_path: Path) -> Non
     ("data", "words"),
     [
         (b"\xef\xbb\xbfZRAM_SIZE_0=64M\n", ":1: begins with a byte order mark"),
-        ("ZRAM_SIZE_0=64M\n".encode("utf-16"), ": it holds NUL bytes"),
+        ("ZRAM_SIZE_0=64M\n".encode("utf-16"), ": it has NUL bytes"),
         (b"ZRAM_LABEL_0=gr\xf6\xdfe\n", ":1: ZRAM_LABEL_0: "),
         (b"ZRAM_MOUNT_0=/a\nZRAM_MOUNT_OPTS_0=x=\xf6\n", ":2: ZRAM_MOUNT_OPTS_0: "),
         (b"ZRAM_MOUNT_0=/a\nZRAM_OWNER_0=\xf6\n", ":2: ZRAM_OWNER_0: "),

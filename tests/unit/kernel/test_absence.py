@@ -210,7 +210,7 @@ def test_what_cannot_be_told_of_a_busy_device_hides_no_refusal(root: Path) -> No
     assert holders.describe(Sysfs(str(root)), "zram3") == "active swap"
     spoil(root, "proc/8/mountinfo", "folder")
     said = holders.describe(Sysfs(str(root)), "zram3")
-    assert said.startswith("active swap, who else uses it cannot be told: ")
+    assert said.startswith("active swap, cannot tell who else uses it: ")
     assert "process 8" in said
     assert said.endswith("Is a directory")
 

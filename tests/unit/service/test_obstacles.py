@@ -26,8 +26,8 @@ def test_algorithms_that_nobody_can_compare_are_told(
     found = [str(obstacle) for obstacle in find_obstacles(config, registry) if not obstacle.fatal]
     assert found == (
         [
-            "/zram:1: ZRAM_ALGORITHM_0: not compared: without any zram device the kernel does not "
-            "tell what it has"
+            "/zram:1: ZRAM_ALGORITHM_0: not checked: without a zram device the kernel does not say "
+            "what it has"
         ]
         if told
         else []
@@ -41,14 +41,14 @@ def test_algorithms_that_nobody_can_compare_are_told(
         ("lz4 kernel", ""),
         ("zstd(level=3) lz4 kernel", ""),
         ("", ""),  # the default names what it likes best
-        ("zstd kernel", "this kernel has no zstd: its own algorithm is taken"),
+        ("zstd kernel", "this kernel has no zstd: its own default is used"),
         (
             "zstd(level=3) kernel",
-            "this kernel has no zstd: its own algorithm is taken, without level=3",
+            "this kernel has no zstd: its own default is used, without level=3",
         ),
         (
             "zstd:3 842 kernel",
-            "this kernel has no zstd or 842: its own algorithm is taken, without level=3",
+            "this kernel has no zstd or 842: its own default is used, without level=3",
         ),
     ],
 )
