@@ -46,7 +46,7 @@ def open_ledger(
 
 
 def refuse_unwritable(folder: str) -> None:
-    """Tell what root would be told that writes there, as far as looking can.
+    """Refuse a folder where writing would fail, as far as looking can tell.
 
     Raises:
         ZramOSError: EROFS the file system is read-only; EACCES not even root may.
@@ -54,7 +54,7 @@ def refuse_unwritable(folder: str) -> None:
     at = os.path.abspath(folder)
     while not is_there(at):
         at = os.path.dirname(at)
-    # Others than root may hardly ever, which says nothing of the daemon.
+    # That others than root may not write there says nothing of the daemon.
     read_only = os.statvfs(at).f_flag & os.ST_RDONLY
     if read_only or (os.geteuid() == 0 and not os.access(at, os.W_OK)):
         code = errno.EROFS if read_only else errno.EACCES

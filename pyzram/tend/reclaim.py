@@ -2,8 +2,8 @@
 """Idle memory of named control groups goes to swap before anybody is short of it.
 
 The rule is senpai's: every few seconds a small share of what a group holds is asked for, less the
-longer its own processes wait for memory, and nothing once that is a thousandth of the time. What is
-idle leaves, what is used comes back and ends it.
+longer its own processes wait for memory, and nothing once they wait for a thousandth of the time.
+What is idle leaves; what is used comes back, and that ends it.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ EVERY = 6.0
 SHARE = 0.0005
 """Of what a group holds, while none of its processes waits."""
 WAITING = 0.1
-"""Percent of the time that one of them waits, from which on nothing is asked for."""
+"""Percent of the time that one of them waits at which nothing is asked for any more."""
 DAMON = "sys/module/damon_reclaim/parameters/enabled"
 MOST = 64 * MIB
 LEAST = 4096
 SWAP_USED, AVAILABLE = 0.75, 0.5
-"""More of zram's swap in use, or more memory available, than these shares: nothing is."""
+"""Nothing is asked for while more of zram's swap is used, or more memory available, than this."""
 
 
 class Group(NamedTuple):

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 MIB = 1 << 20
 PATIENCE_SECONDS = 5.0
-"""What a step may take at most. With no more than the above one that merely began slowly would
-end before it had written anything, and so would the next."""
+"""What a step may take at most. With no more than :data:`~pyzram.tend.tended.STEP_SECONDS`, one
+that merely began slowly would end before it had written anything, and so would the next."""
 RECOMPRESS_SECONDS = 5.0
 CHUNK_LEAST = 16 * MIB
 READ_COST = {"card": 900e-6, "usb": 900e-6, "unknown": 500e-6, "disk": 150e-6}
