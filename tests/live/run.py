@@ -48,6 +48,8 @@ COLUMNS = (
     "all read in",
     "right afterwards",
 )
+# A page is not wide enough for all of them: the second table begins with the program again.
+FIRST = 8
 
 
 class Truth(NamedTuple):
@@ -193,9 +195,10 @@ def measure(name: str) -> tuple[str, ...]:
 
 
 def table(rows: list[tuple[str, ...]]) -> str:
-    """As Markdown."""
+    """As Markdown: how much there is, and below it what a sample said and what looking did."""
     lines = [COLUMNS, tuple("---" for _ in COLUMNS), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    tables = [line[:FIRST] for line in lines], [(line[0], *line[FIRST:]) for line in lines]
+    return "\n".join("".join(f"| {' | '.join(line)} |\n" for line in part) for part in tables)
 
 
 def main(words: list[str]) -> int:
