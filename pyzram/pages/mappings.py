@@ -71,7 +71,7 @@ class MemoryDevices:
     def __init__(self, shmem: Iterable[str] = (), huge: Iterable[str] = ()) -> None:
         self.shmem = set(shmem)
         self.huge = set(huge)
-        self._seen: set[tuple[str, str]] = set()
+        self._seen: set[tuple[str, str, int, int]] = set()
 
     @classmethod
     def of_this_system(cls) -> MemoryDevices:
@@ -89,9 +89,13 @@ class MemoryDevices:
         too: one that was put into a folder (chroot) sees none of those outside.
         """
         try:
+            root = os.stat(f"{folder}/root/.", dir_fd=dir_fd)
             view = (
                 os.readlink(f"{folder}/ns/mnt", dir_fd=dir_fd),
+                # Its name is as the caller sees it: all that is not below the caller's root is "/".
                 os.readlink(f"{folder}/root", dir_fd=dir_fd),
+                root.st_dev,
+                root.st_ino,
             )
             if view in self._seen:
                 return False

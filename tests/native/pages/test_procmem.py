@@ -462,6 +462,27 @@ def test_what_a_process_in_a_folder_is_not_shown_is_seen_through_others():
         raise
 
 
+LOOKS_OUT = """
+import os, sys
+from pyzram.pages.mappings import MemoryDevices
+outside, proc = str(os.getppid()), os.open("/proc", os.O_RDONLY)
+os.chroot("/usr")
+devices = MemoryDevices()
+assert devices.see("self", dir_fd=proc)
+before = set(devices.shmem)
+assert devices.see(outside, dir_fd=proc), "all roots are told as / to one who is in a folder"
+assert devices.shmem > before
+assert not devices.see(outside, dir_fd=proc)
+"""
+
+
+@needs_root
+def test_a_caller_in_a_folder_tells_its_root_from_those_outside():
+    if not mappings.MemoryDevices.of_this_system().shmem:
+        pytest.skip("no file system in memory is mounted here")
+    subprocess.run([sys.executable, "-Ic", LOOKS_OUT], check=True, timeout=60)
+
+
 def can_mount():
     command = ["unshare", "--mount", "mount", "-t", "tmpfs", "pyzram-test", "/mnt"]
     return subprocess.run(command, check=False, capture_output=True).returncode == 0
