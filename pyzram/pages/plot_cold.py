@@ -14,15 +14,17 @@ if TYPE_CHECKING:
     from .estimate import Estimate
 
 
-def smallest(estimate: Estimate) -> str:
-    """The algorithm that takes least; none of an estimate of nothing."""
-    taken = {k: a.figures.mem_used_total for k, a in estimate.algorithms.items()}
-    return min(taken, key=lambda label: taken[label], default="")
+def smallest(estimates: Sequence[Estimate]) -> str:
+    """The algorithm that takes least of the last that has pages; ``""`` where none has."""
+    for estimate in reversed(estimates):
+        taken = {k: a.figures.mem_used_total for k, a in estimate.algorithms.items()}
+        if estimate.pages and taken:
+            return min(taken, key=lambda label: taken[label])
+    return ""
 
 
 def plot_cold(ages: Sequence[tuple[float, int, Estimate]], source: str, path: str) -> None:
-    """Draw how much memory was not touched for how long, and what zram would make of it, with the
-    algorithm that takes least in the end.
+    """Draw how much memory was not touched for how long, and what zram would make of it.
 
     ``ages`` are (seconds, bytes that could go to swap, estimate of what was cold), ascending.
 
@@ -32,7 +34,7 @@ def plot_cold(ages: Sequence[tuple[float, int, Estimate]], source: str, path: st
     check_plot(path)
     figure = matplotlib("figure").Figure(figsize=(8, 4.6), layout="constrained")
     axis = figure.subplots()
-    best = smallest(ages[-1][2])
+    best = smallest([estimate for _, _, estimate in ages])
     stored = [e.algorithms[best].figures.mem_used_total if best else 0 for _, _, e in ages]
     cold = [e.pages * e.store.page_size for _, _, e in ages]
     hot = [total - c for (_, total, _), c in zip(ages, cold, strict=True)]
@@ -42,7 +44,7 @@ def plot_cold(ages: Sequence[tuple[float, int, Estimate]], source: str, path: st
     below = [0.0] * len(ages)
     rows = (
         ("touched", hot, TOUCHED, ""),
-        (f"cold, in zram with {best}", stored, STORED, "//"),
+        (f"cold, in zram with {best}" if best else "cold, in zram", stored, STORED, "//"),
         ("cold, memory gained", gained, "#ffffff", "."),
     )
     for label, amounts, colour, hatch in rows:

@@ -75,6 +75,20 @@ def test_cold_memory_is_stacked_to_all_of_it(
     assert axis.get_ylabel() == "MiB"
 
 
+def test_cold_memory_is_drawn_with_what_takes_least_of_the_oldest_that_is_cold(
+    estimate: Estimate, drawn: list[Any], tmp_path: Path
+) -> None:
+    (tmp_path / "empty").touch()
+    with open_files([str(tmp_path / "empty")], page_size=4096) as source:
+        none = estimate_pages(source, ["lz4", "zstd"], full=True, timing=False)
+    for ages, label in (
+        ([(30.0, 1 << 20, estimate), (600.0, 1 << 20, none)], "cold, in zram with zstd"),
+        ([(30.0, 1 << 20, none)], "cold, in zram"),
+    ):
+        plot_cold.plot_cold(ages, "test", str(tmp_path / "x.png"))
+        assert drawn[-1].axes[0].containers[1].get_label() == label
+
+
 def test_marks_tell_algorithms_apart_without_colour() -> None:
     assert len({mark for _, mark, _ in plot.MARKS.values()}) == len(plot.MARKS)
     assert len({dashes for _, _, dashes in plot.MARKS.values()}) == len(plot.MARKS)
