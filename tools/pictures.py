@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Make the pictures of the documentation: pyzram top, on a made-up machine.
+"""Make the pictures of the documentation: pyzram top on a made-up machine, estimate on this one.
 
     python tools/pictures.py
 
@@ -12,6 +12,7 @@ import asyncio
 import math
 import os
 import re
+import subprocess
 import sys
 import tempfile
 from importlib import import_module
@@ -78,6 +79,20 @@ def top(path: Path) -> None:
         os.environ["PYZRAM_ROOT"] = folder
         app_view.Top.said = "every 1 s  16:04:12"
         picture = asyncio.run(run())
+    write(picture, path)
+
+
+def estimate(path: Path) -> None:
+    """All memory of this machine; another picture each time."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / path.name
+        command = ["estimate", "--system", "--plot", str(made)]
+        subprocess.run([sys.executable, "-Im", "pyzram", *command], check=True)
+        write(made.read_text(encoding="utf-8"), path)
+
+
+def write(picture: str, path: Path) -> None:
+    """As the tree wants its files: with a licence, and no line that ends in blanks."""
     # No fonts from elsewhere: a page that is read must not tell others so.
     picture = re.sub(r"@font-face \{.*?\}\n", "", picture, flags=re.S)
     picture = picture.replace("Fira Code", "DejaVu Sans Mono").replace(
@@ -87,4 +102,5 @@ def top(path: Path) -> None:
 
 
 if __name__ == "__main__":
+    estimate(TREE / "docs/estimate.svg")
     top(TREE / "docs/top.svg")

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import InvalidValueError, ZramError
 from ..limits import total_memory
@@ -26,9 +26,6 @@ from .source_arguments import (
     say,
     source_options,
 )
-
-if TYPE_CHECKING:
-    pass
 
 COMMAND = Command(
     "pyzram estimate",
