@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The role, played on this machine in a mount namespace with an /etc and a /run of its own.
+"""The role installs Debian's packages of this tree, by apt, and starts their service under OpenRC.
 
-The service manager is what Ansible takes here, ``service`` or ``rc-service``, with
-a script that calls pyzram and says of the status what OpenRC says too; the devices are real.
-Ansible is taken from .cache/fleet/ansible, which ``make fleet`` fills.
+In a view of this machine that is gone afterwards; the devices are real. Ansible is taken from
+.cache/fleet/ansible, which ``make fleet`` fills. tests/vm has the role under systemd.
 """
 
 from __future__ import annotations
@@ -13,53 +12,16 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from fleet.debs import repository
 from fleet.programs import TREE, cache
+from fleet.throwaway import session
 
 ROLE = TREE / "packaging/ansible"
 ANSIBLE = cache() / "ansible/bin"
-INIT = """#!/bin/sh
-### BEGIN INIT INFO
-# Provides: zram
-# Required-Start:
-# Required-Stop:
-# Default-Start: 2 3 4 5
-# Default-Stop: 0 1 6
-### END INIT INFO
-echo "$1" >>/run/calls
-case $1 in
-start|stop|reload|restart) exec pyzram "$1" ;;
-status) exec pyzram status && echo " * status: started" ;;
-esac
-"""
-SESSION = """
-set -e
-mount -t tmpfs -o mode=0755 tmpfs /run
-mkdir /run/etc /run/work
-mount -t overlay -o lowerdir=/etc,upperdir=/run/etc,workdir=/run/work overlay /etc
-rm -rf /etc/conf.d/zram
-install -m 755 "$HERE/init" /etc/init.d/zram
-trap 'pyzram stop --quiet' EXIT
-play() {
-	name=$1; shift
-	status=0
-	ansible-playbook -i localhost, -c local "$HERE/site.yml" "$@" >"$HERE/$name" 2>&1 || status=$?
-	echo "status $status" >>"$HERE/$name"
-	: >/run/calls.new; [ ! -e /run/calls ] || mv /run/calls /run/calls.new
-	cp /run/calls.new "$HERE/$name.calls"
-	[ ! -e /etc/conf.d/zram ] || cp /etc/conf.d/zram "$HERE/$name.conf"
-	pyzram status --json >"$HERE/$name.json" || :
-}
-play first-check --check --diff -e size=16M
-play first -e size=16M
-play again -e size=16M
-play change-check --check --diff -e size=32M
-play change -e size=32M
-play wrong -e size=lots
-"""
+SECONDS = 1200
 PLAYBOOK = """
 - hosts: all
   gather_facts: true
@@ -68,8 +30,67 @@ PLAYBOOK = """
   roles:
     - role: pyzram
       vars:
-        pyzram_packages: []
         pyzram_settings: {ZRAM_SIZE_0: "{{ size }}", ZRAM_ALGORITHM_0: zstd lz4 lzo-rle}
+        pyzram_textfile: true
+"""
+CODE = """
+import shutil
+for old in pathlib.Path("/etc/apt").glob("sources.list*"):
+    shutil.rmtree(old) if old.is_dir() else old.unlink()
+pathlib.Path("/etc/apt/sources.list").write_text("deb [trusted=yes] file:/mnt/repo ./\\n")
+shutil.rmtree("/var/lib/apt/lists")
+subprocess.run(["apt-get", "update"], check=True)
+# What OpenRC leaves behind when it boots.
+for state in ("daemons exclusive failed hotplugged inactive options scheduled started starting "
+        "stopping tmp wasinactive").split():
+    os.makedirs("/run/openrc/" + state)
+pathlib.Path("/run/openrc/softlevel").touch()
+CONF, CRON = pathlib.Path("/etc/conf.d/zram"), pathlib.Path("/etc/cron.d/zram-textfile")
+found = {}
+# Whoever ends the session from outside ends it before it has cleaned up.
+deadline = time.monotonic() + SECONDS
+
+def said(*words):
+    try:
+        return subprocess.run(words, capture_output=True, text=True).stdout
+    except FileNotFoundError:
+        return ""
+
+def play(name, *options, **variables):
+    done = subprocess.run(
+        [ANSIBLE / "ansible-playbook", "-i", "localhost,", "-c", "local", "/mnt/site.yml",
+            "-e", json.dumps(variables), *options],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        timeout=deadline - time.monotonic())
+    found[name] = {
+        "status": done.returncode,
+        "said": done.stdout,
+        "file": CONF.read_text() if CONF.exists() else None,
+        "cron": CRON.read_text() if CRON.exists() else None,
+        "installed": said("dpkg-query", "-Wf", "${db:Status-Abbrev} ${Package}\\n", "*pyzram*"),
+        "enabled": "zram" in said("rc-update", "show").split(),
+        "service": said("rc-service", "zram", "status"),
+        "sizes": [row["disksize"] for row in json.loads(said("pyzram", "status", "--json") or "[]")
+            if row["state"] == "running"],
+        "directory": pathlib.Path("/srv/textfiles").is_dir(),
+    }
+    (OUT / "found.json").write_text(json.dumps(found))
+
+os.environ.update(ANSIBLE_ROLES_PATH=ROLES, ANSIBLE_NOCOLOR="1", HOME="/root", LC_ALL="C.UTF-8",
+    PATH=f"{ANSIBLE}:/usr/sbin:/usr/bin:/sbin:/bin")
+here = {"pyzram_service_mgr": "openrc"}
+there = {"pyzram_textfile_directory": "/srv/textfiles", **here}
+try:
+    play("nothing", "--check", "--diff", size="16M", **here)
+    play("first", size="16M", **here)
+    play("again", size="16M", **here)
+    play("check", "--check", "--diff", size="32M", **there)
+    play("change", size="32M", **there)
+    play("wrong", size="lots", **there)
+    play("foreign", size="64M")
+finally:
+    subprocess.run(["rc-service", "zram", "stop"])
+    (OUT / "left").write_text(said("pyzram", "status", "--json"))
 """
 
 
@@ -81,89 +102,98 @@ def ansible(name: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory) -> Path:
+def plays(tmp_path_factory) -> dict[str, dict]:
+    """What each play said and left, by its name."""
     ansible("ansible-playbook")
     if os.geteuid() != 0 or not Path("/sys/class/zram-control").is_dir():
         pytest.skip("needs root and a zram driver")
-    for program in ("unshare", "service", "update-rc.d"):
-        if not shutil.which(program):
-            pytest.skip(f"needs {program}")
-    here = tmp_path_factory.mktemp("ansible")
-    # service(8) leaves a script with a PATH of its own.
-    pyzram = Path(sys.executable).parent / "pyzram"
-    (here / "init").write_text(INIT.replace("exec pyzram", str(pyzram)))
-    (here / "site.yml").write_text(PLAYBOOK)
-    done = subprocess.run(
-        ["unshare", "-m", "sh", "-c", SESSION],
-        env={
-            **os.environ,
-            "HERE": str(here),
-            "HOME": str(here),
-            "ANSIBLE_ROLES_PATH": str(ROLE / "roles"),
-            "ANSIBLE_NOCOLOR": "1",
-            "PATH": f"{ANSIBLE}:{Path(sys.executable).parent}:{os.environ['PATH']}",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=400,
+    if not shutil.which("rc-service"):
+        pytest.skip("needs OpenRC (Debian: openrc)")
+    folder = tmp_path_factory.mktemp("ansible")
+    repository(folder / "shared/repo")
+    (folder / "shared/site.yml").write_text(PLAYBOOK)
+    given = f"ANSIBLE, ROLES = pathlib.Path({str(ANSIBLE)!r}), {str(ROLE / 'roles')!r}\n"
+    given += f"SECONDS = {SECONDS}\n"
+    shared = session(folder, (), given + CODE, seconds=SECONDS + 120)
+    rows = json.loads((shared / "left").read_text())
+    assert [row["state"] for row in rows] == ["missing"], "it is not stopped"
+    return json.loads((shared / "found.json").read_text())
+
+
+def left(play: dict) -> dict:
+    """The machine after it; what the service says has how much is used just now."""
+    return {key: play[key] for key in play if key not in ("said", "status", "service")}
+
+
+def changed(play: dict) -> int:
+    assert play["status"] == 0, play["said"]
+    return int(re.search(r"changed=(\d+)", play["said"])[1])
+
+
+def test_check_mode_of_what_is_not_installed_says_what_would_be_done_and_does_nothing(plays):
+    play = plays["nothing"]
+    assert changed(play)
+    assert "ZRAM_SIZE_0=" in play["said"]
+    assert "ii" not in play["installed"]
+    assert (play["file"], play["cron"], play["sizes"]) == (None, None, [])
+
+
+def test_the_first_run_installs_enables_and_starts_it(plays):
+    play = plays["first"]
+    assert changed(play)
+    installed = sorted(
+        line.split()[1] for line in play["installed"].split("\n") if line[:2] == "ii"
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return here
+    assert installed == ["python3-pyzram", "pyzram", "pyzram-service"]
+    assert play["enabled"] and "started" in play["service"]
+    assert play["sizes"] == [16 << 20]
 
 
-def changed(played: Path, name: str) -> int:
-    text = (played / name).read_text()
-    assert text.endswith("status 0\n"), text
-    return int(re.search(r"changed=(\d+)", text)[1])
+def test_the_second_run_changes_nothing_and_reloads_nothing(plays):
+    assert changed(plays["again"]) == 0
+    assert "RUNNING HANDLER" not in plays["again"]["said"]
+    assert left(plays["again"]) == left(plays["first"])
 
 
-def size(played: Path, name: str) -> list[int]:
-    rows = json.loads((played / f"{name}.json").read_text())
-    return [row["disksize"] for row in rows if row["state"] == "running"]
+def test_check_mode_of_a_change_has_diff_and_plan(plays):
+    play = plays["check"]
+    assert changed(play)
+    assert re.search(r"^-ZRAM_SIZE_0=.?16M", play["said"], re.M)
+    assert re.search(r"^\+ZRAM_SIZE_0=.?32M", play["said"], re.M)
+    plan = play["said"].partition("Show what would be done")[2]
+    assert "33554432" in plan or "32M" in plan
+    assert left(play) == left(plays["first"])
 
 
-def test_check_mode_says_what_would_be_done_and_does_nothing(played):
-    assert changed(played, "first-check")
-    text = (played / "first-check").read_text()
-    assert '+ZRAM_SIZE_0="16M"' in text or "+ZRAM_SIZE_0=16M" in text
-    assert "swap on with priority" in text
-    assert not (played / "first-check.conf").exists()
-    assert size(played, "first-check") == []
+def test_a_change_is_a_reload(plays):
+    play = plays["change"]
+    assert changed(play)
+    assert "RUNNING HANDLER [pyzram : Reload zram]" in play["said"]
+    assert play["sizes"] == [32 << 20]
 
 
-def test_the_first_run_starts_it(played):
-    assert changed(played, "first")
-    assert size(played, "first") == [16 << 20]
+def test_a_wrong_setting_is_refused_before_anything_is_touched(plays):
+    play = plays["wrong"]
+    assert play["status"] == 2
+    assert "ZRAM_SIZE_0" in play["said"]
+    assert left(play) == left(plays["change"])
 
 
-def test_the_second_run_changes_nothing(played):
-    assert changed(played, "again") == 0
-    assert "reload" not in (played / "again.calls").read_text()
+def test_where_nobody_could_start_the_service_one_line_says_so(plays):
+    play = plays["foreign"]
+    assert play["status"] == 2
+    told = [line for line in play["said"].split("\n") if '"msg"' in line]
+    assert len(told) == 1
+    assert "pyzram has services for systemd and OpenRC, and this machine has " in told[0]
+    assert left(play) == left(plays["change"])
 
 
-def test_check_mode_of_a_change_has_diff_and_plan(played):
-    assert changed(played, "change-check")
-    text = (played / "change-check").read_text()
-    assert re.search(r"^-ZRAM_SIZE_0=.?16M", text, re.M)
-    assert re.search(r"^\+ZRAM_SIZE_0=.?32M", text, re.M)
-    assert "Show what would be done" in text
-    assert "33554432" in text or "32M" in text.partition("Show what would be done")[2]
-    assert size(played, "change-check") == [16 << 20]
-
-
-def test_a_change_is_a_reload(played):
-    assert changed(played, "change")
-    assert "reload" in (played / "change.calls").read_text().split()
-    assert size(played, "change") == [32 << 20]
-
-
-def test_a_wrong_setting_is_refused_before_anything_is_touched(played):
-    text = (played / "wrong").read_text()
-    assert "ZRAM_SIZE_0" in text
-    assert "status 2\n" in text
-    assert (played / "wrong.conf").read_text() == (played / "change.conf").read_text()
-    assert size(played, "wrong") == [32 << 20]
+def test_textfiles_are_written_where_the_package_or_the_variable_says(plays):
+    assert "\n* * * * * root { zram_stats " in plays["first"]["cron"]
+    assert "\nDIRECTORY=/var/lib/prometheus/node-exporter\n" in plays["first"]["cron"]
+    assert "\nDIRECTORY=/srv/textfiles\n" in plays["change"]["cron"]
+    assert (plays["first"]["directory"], plays["change"]["directory"]) == (False, True)
+    assert "+DIRECTORY=/srv/textfiles" in plays["check"]["said"]
 
 
 def test_ansible_lint_finds_nothing():

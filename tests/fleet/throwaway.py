@@ -77,7 +77,9 @@ def debs(*packages: str) -> Path:
     return folder
 
 
-def session(folder: Path, packages: tuple[str, ...], code: str) -> Path:
+def session(
+    folder: Path, packages: tuple[str, ...], code: str, *, seconds: float = SECONDS
+) -> Path:
     """Run Python code in such a view; gives the folder that it knows as OUT.
 
     Skips where packages or the view cannot be had.
@@ -101,7 +103,7 @@ def session(folder: Path, packages: tuple[str, ...], code: str) -> Path:
         capture_output=True,
         text=True,
         check=False,
-        timeout=SECONDS,
+        timeout=seconds,
     )
     log = (shared / "dpkg.log").read_text() if (shared / "dpkg.log").exists() else ""
     assert done.returncode == 0, log[-2000:] + done.stdout + done.stderr
