@@ -2,7 +2,7 @@
 """The role installs Debian's packages of this tree, by apt, and starts their service under OpenRC.
 
 In a view of this machine that is gone afterwards; the devices are real. Ansible is taken from
-.cache/fleet/ansible, which ``make fleet`` fills. tests/vm has the role under systemd.
+.cache/fleet/ansible, which ``make fleet`` fills.
 """
 
 from __future__ import annotations
