@@ -103,7 +103,7 @@ complete -c pyzram -n 'contains -- (__pyzram_command) estimate' -s h -l help -d 
 complete -c pyzram -n 'contains -- (__pyzram_command) estimate' -s V -l version -d 'show the version'
 complete -c pyzram -n 'contains -- (__pyzram_command) estimate' -F
 complete -c pyzram -n 'not __pyzram_command >/dev/null' -a doctor -d 'what is wrong or wasteful in the running set-up, and what mends it'
-complete -c pyzram -n 'contains -- (__pyzram_command) doctor' -s c -l config -r -F -d 'configuration to hold against (default /etc/conf.d/zram)'
+complete -c pyzram -n 'contains -- (__pyzram_command) doctor' -s c -l config -r -F -d 'configuration to compare with (default /etc/conf.d/zram)'
 complete -c pyzram -n 'contains -- (__pyzram_command) doctor' -l json -d 'print JSON'
 complete -c pyzram -n 'contains -- (__pyzram_command) doctor' -l textfile -r -F -d 'write the findings into FILE, for node_exporter\'s textfile collector'
 complete -c pyzram -n 'contains -- (__pyzram_command) doctor' -s h -l help -d 'show this help'

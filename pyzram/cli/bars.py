@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Bars and graphs of characters."""
+"""Bars and graphs made of characters."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def graph(history: list[float], width: int, height: int, bars: str = BARS) -> li
     top = max(values, default=0)
     steps = len(bars) - 1
     scale = height * steps / top if top else 0
-    # What is there at all shows, however little it is.
+    # Any value above zero is visible, however small.
     levels = [(round(value * scale) or 1) if value else 0 for value in values]
-    # Whole columns are put side by side: a view draws this each second.
+    # Columns are made whole and joined, because a view draws this every second.
     column = {
         level: [bars[min(max(level - row * steps, 0), steps)] for row in reversed(range(height))]
         for level in set(levels)
@@ -27,9 +27,9 @@ def graph(history: list[float], width: int, height: int, bars: str = BARS) -> li
 
 
 def bar(share: float, width: int, line: str = LINE) -> tuple[str, str]:
-    """What of a bar ``width`` wide is full, and the rest of it.
+    """Return the full part of a bar ``width`` wide, and its rest.
 
-    What is there at all shows, and what is not whole is not drawn so.
+    Any value above zero is visible, and only a whole one fills the bar.
     """
     whole, half, rest = tuple(line)
     halves = round(min(max(share, 0.0), 1.0) * width * 2)

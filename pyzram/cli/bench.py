@@ -40,7 +40,7 @@ MIB = 1 << 20
 _LEVELS = "; ".join(f"{name} {' '.join(map(str, each))}" for name, each in LEVELS.items())
 COMMAND = Command(
     "pyzram bench",
-    "Measure all algorithms, at each level that makes a difference, on a sample of the memory of "
+    "Measure all algorithms, at every level that makes a difference, on a sample of the memory of "
     "processes, of files, core dumps, block devices or this system.",
     (
         *source_options(PRECISION),

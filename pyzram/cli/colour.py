@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Where a figure is good or bad, and how a terminal shows that.
+"""Which figures are good or bad, and how a terminal shows that.
 
-Colour only repeats what is said in words or numbers. It is for terminals; NO_COLOR
-(https://no-color.org/), CLICOLOR and CLICOLOR_FORCE (https://bixense.com/clicolors/) decide
-before that.
+Colour only repeats what words or numbers say. It is for terminals; NO_COLOR
+(https://no-color.org/), CLICOLOR and CLICOLOR_FORCE (https://bixense.com/clicolors/) decide before
+that.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ GOOD, WARN, BAD, STRONG = "good", "warn", "bad", "strong"
 SGR = {GOOD: "32", WARN: "33", BAD: "1;31", STRONG: "1"}
 
 FILL_WARN, FILL_BAD = 75, 90
-# Data of a byte of memory: below the last the device hardly saves anything.
+# Bytes of data in a byte of memory; below the last value the device saves hardly anything.
 RATIO_GOOD, RATIO_WARN, RATIO_BAD = 2.0, 1.5, 1.1
 
 
 def of_fill(percent: float | None) -> str:
-    """What a fill percentage means."""
+    """Return the role of a fill percentage."""
     if percent is None or percent < FILL_WARN:
         return ""
     return BAD if percent >= FILL_BAD else WARN
 
 
 def of_ratio(ratio: float | None) -> str:
-    """What orig_data_size / mem_used_total means; nothing for an empty device."""
+    """Return the role of orig_data_size / mem_used_total; empty for an empty device."""
     if not ratio or RATIO_WARN <= ratio < RATIO_GOOD:
         return ""
     if ratio >= RATIO_GOOD:
@@ -39,7 +39,7 @@ def of_ratio(ratio: float | None) -> str:
 
 
 def wanted(stream: TextIO | None) -> bool:
-    """Whether what is printed there may have colour."""
+    """Whether output to this file may have colour."""
     if os.environ.get("NO_COLOR"):
         return False
     if os.environ.get("CLICOLOR_FORCE", "0") not in ("", "0"):
@@ -50,12 +50,12 @@ def wanted(stream: TextIO | None) -> bool:
 
 
 def paint(text: str, role: str) -> str:
-    """Text in the colour of a role; without a role it stays."""
+    """Return text in the colour of a role; unchanged without one."""
     return f"\x1b[{SGR[role]}m{text}\x1b[m" if role else text
 
 
 def paint_figure(name: str, value: Any, text: str) -> str:
-    """A figure as it is written, in the colour of what it means."""
+    """Return a figure's text in the colour of its meaning."""
     if name == "fill":
         return paint(text, of_fill(value))
     if name == "comp_ratio":

@@ -19,12 +19,12 @@ HISTORY = 1000  # steps kept; more than any terminal is wide
 
 
 class Watched:
-    """What is known of one device over time."""
+    """One device over time."""
 
     __slots__ = ("figures", "identity", "memory", "rates", "ratio", "seen")
 
     counters: ClassVar[tuple[str, ...]] = ("read_ios", "write_ios", "notify_free")
-    """What has a rate."""
+    """The figures that have a rate."""
 
     def __init__(self, identity: int = 0) -> None:
         self.figures: Attributes | None = None
@@ -42,17 +42,17 @@ class Watched:
             if old is None or new is None or now <= self.seen:
                 self.rates.pop(key, None)
             else:
-                # After a reset counters start again: then all of them is new.
+                # After a reset the counters start from 0 again, so all they count is new.
                 self.rates[key] = (new - old if new >= old else new) / (now - self.seen)
         self.figures, self.seen = figures, now
         memory = figures["mem_used_total"]
-        # What the kernel did not tell this time is not nothing.
+        # A figure that the kernel did not answer this time is not 0.
         ratio = None if memory is None else BY_NAME["comp_ratio"].of(figures) or 0
         self.keep(self.memory, memory)
         self.keep(self.ratio, ratio)
 
     def keep(self, history: list[float], value: float | None) -> None:
-        """Add to a history, which forgets what is old; without a value it stays where it was."""
+        """Add to a history, which drops old values; without a value, repeat the last one."""
         history.append(value if value is not None else history[-1] if history else 0)
         del history[:-HISTORY]
 
@@ -75,7 +75,7 @@ class Watch:
         for figures, _ in found:
             name = figures["name"]
             try:
-                # The number is given again after hot_remove, its folder is another one then.
+                # After hot_remove the number is given out again, with another folder.
                 identity = os.stat(figures.path).st_ino
             except OSError:
                 continue

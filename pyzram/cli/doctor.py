@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""``pyzram doctor``: what the kernel offers, what is used, and what should be mended."""
+"""``pyzram doctor``: what the kernel offers, what is used, and what should be changed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # 2, could not look or could not say, is what pyzram makes of an exception of ours.
 NOTHING, FINDINGS = 0, 1
-# Checks whose finding can cost data or the next start; what the others find costs memory or time.
+# What these checks find can cost data or the next start; the others only memory or time.
 WRONG = frozenset({"failed-writes", "hibernation", "config", "algorithm"})
 
 
@@ -35,7 +35,7 @@ COMMAND = Command(
             "c",
             "config",
             "FILE",
-            f"configuration to hold against (default {DEFAULT_PATH})",
+            f"configuration to compare with (default {DEFAULT_PATH})",
             values=FILE,
             default=DEFAULT_PATH,
         ),
@@ -80,7 +80,7 @@ def _look(config: str) -> Snapshot:
 
 
 def _textfile(path: str, config: str) -> int:
-    """Write a 0 or 1 for each check; none where the machine could not be looked at."""
+    """Write a 0 or 1 for each check; no samples if the machine could not be looked at."""
     from ..metrics import GAUGE, Family, labels, scrape, text_format, write_textfile
 
     family = Family(
@@ -129,7 +129,7 @@ def text(snapshot: Snapshot, findings: list[Finding], *, coloured: bool = False)
 
 
 def offers(snapshot: Snapshot) -> list[str]:
-    """What the kernel has; ``?`` where that cannot be told."""
+    """What the kernel has; ``?`` where that is unknown."""
     kernel = snapshot.features
     answers = {True: "yes", False: "no", None: "?"}
     rows = {
@@ -146,7 +146,7 @@ def offers(snapshot: Snapshot) -> list[str]:
 
 
 def uses(stats: Stats) -> str:
-    """One line on a device."""
+    """One line about a device."""
     words = [stats.comp_algorithm or "no algorithm selected"]
     words += [f"{name} at priority {at}" for at, name in (stats.recomp_algorithms or {}).items()]
     if stats.backing_dev:

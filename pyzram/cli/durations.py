@@ -15,7 +15,7 @@ def duration(text: str) -> int:
 
 
 def durations(text: str) -> tuple[float, ...]:
-    """Several times with commas between, each longer than the one before."""
+    """Several times separated by commas, each longer than the one before."""
     found = tuple(float(duration(word)) for word in text.split(","))
     if found[0] <= 0 or list(found) != sorted(set(found)):
         raise ValueError(f"{text!r}: each time must be longer than the one before")

@@ -127,7 +127,7 @@ def main(argv: list[str]) -> int:
 
 
 def machine_to_be(options: Any) -> tuple[Chain, int]:
-    """The rule for zspages, and the bytes of memory; a plot that cannot be made is refused too."""
+    """Return the rule for zspages and the bytes of memory; refuse an impossible plot too."""
     chain = running_chain()
     if options.chain is not None:
         chain = Chain(options.chain, "waste")
@@ -142,7 +142,7 @@ def machine_to_be(options: Any) -> tuple[Chain, int]:
 
 
 def estimated(options: Any) -> tuple[Estimate, int]:
-    """Do what the options say; gives the result and the machine's memory.
+    """Do what the options say; return the result and the machine's memory.
 
     Raises:
         UsageError: an invalid value.
@@ -171,7 +171,7 @@ def estimated(options: Any) -> tuple[Estimate, int]:
 
 
 def offered() -> tuple[str, ...] | None:
-    """Algorithms of this kernel's driver; ``None`` where they cannot be told."""
+    """Algorithms of this kernel's driver; ``None`` where they are unknown."""
     from ..device.features import features
 
     try:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from .options import Arguments
 
 DEFAULT_SECONDS = (300.0,)
-# Writeback is worth a thought from this share of the machine's memory on, and only for pages that
-# seldom come back (a minute, for each GiB of them).
+# Writeback is worth considering from this share of the machine's memory on, and only if few pages
+# come back (in a minute, for each GiB of them).
 WORTH_SHARE = 0.05
 SELDOM = 600.0
 RECOMPRESSION_SAVES = 0.10
@@ -42,14 +42,14 @@ class Look(NamedTuple):
 
 
 class Looked(NamedTuple):
-    """What one time of watching gave."""
+    """What watching gave."""
 
     label: str
-    """What was watched, for people."""
+    """What was watched, in words."""
     total: int
     """Bytes that could go to swap."""
     skipped: dict[str, int]
-    """What could not be looked at, by reason: how many of it."""
+    """How much could not be looked at, by reason."""
     looks: list[Look]
     """By age, ascending."""
 
@@ -82,7 +82,7 @@ def main(options: Arguments, chain: Chain, ram: int, offered: Sequence[str] | No
 def watched(
     options: Arguments, chain: Chain, names: Sequence[str], *, timing: bool, quiet: bool
 ) -> Looked:
-    """Watch once, as long as the options say; ``names`` are algorithms, none for all."""
+    """Watch once, as long as the options say; ``names`` are the algorithms, empty for all."""
     pids, label = chosen_processes(options) or (_others(), "system")
     looks = [*options.idle] if options.idle else [*DEFAULT_SECONDS]
     # Returns are counted between two looks; a first one halfway gives them for the first age.
@@ -142,7 +142,7 @@ def gained(look: Look, algorithm: AlgorithmEstimate) -> int:
 
 
 def stall(look: Look, microseconds: float | None) -> float | None:
-    """Milliseconds a minute that programs wait for pages that come back."""
+    """Milliseconds in a minute that programs wait for pages that come back."""
     return None if microseconds is None else look.age.returns * microseconds / 1000
 
 
@@ -153,7 +153,7 @@ def report(
     ram: int,
     offered: Sequence[str] | None,
 ) -> str:
-    """All that is said, as text for people."""
+    """The report of watching."""
     last = looks[-1]
     lines = [f"{format_size(total)} could go to swap; of this was not touched"]
     for look in looks:
@@ -179,7 +179,7 @@ def report(
 
 
 def table(look: Look) -> list[str]:
-    """What each algorithm makes of what is cold, and what comes back costs."""
+    """What each algorithm makes of cold memory, and what returning pages cost."""
     rows = [("algorithm", "takes", "gained", "waiting, ms a minute", "at the 99th percentile")]
     for name, a in look.estimate.algorithms.items():
         typical, rare = stall(look, a.decompress_us), stall(look, a.decompress_us_p99)
@@ -238,7 +238,7 @@ def advice(look: Look, algorithm: AlgorithmEstimate, ram: int) -> list[str]:
 
 
 def commented(look: Look, algorithm: AlgorithmEstimate, reason: str) -> list[str]:
-    """Why the lines of the configuration are what they are."""
+    """The reason for the lines of the configuration."""
     return [
         f"# {format_size(look.age.cold_bytes)} was not touched for "
         f"{format_seconds(look.age.seconds)}; a quarter more leaves room for growth.",

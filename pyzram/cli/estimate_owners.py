@@ -40,7 +40,7 @@ class Row(NamedTuple):
 def owners_report(
     result: Estimate, shown: AlgorithmEstimate, width: int | None = None
 ) -> list[str]:
-    """What of the processes' memory becomes free with one algorithm, and what does not."""
+    """How much of the processes' memory one algorithm frees, and what stays."""
     size = result.pages * result.store.page_size
     taken = shown.figures.mem_used_total
     lines = [
@@ -70,7 +70,7 @@ def _stays(result: Estimate) -> list[str]:
 
 
 def _swap_keeps_zeros() -> bool:
-    """Whether this kernel's swap does (Linux 6.12): then it counts them."""
+    """Whether this kernel's swap keeps zero pages itself (Linux 6.12): then it counts them."""
     try:
         with open("/proc/vmstat", "rb") as file:
             return b"\nswpout_zero " in file.read()

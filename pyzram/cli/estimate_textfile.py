@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def textfile(options: Any, estimated: Callable[[], Estimate]) -> int:
-    """Write the metrics, whatever could be read; returns the exit status.
+    """Write the metrics, whatever could be read; return the exit status.
 
     Raises:
         UsageError: other output is asked for too, or a value is invalid.

@@ -41,14 +41,14 @@ class Times(NamedTuple):
 
 
 def main(options: Arguments, chain: Chain, ram: int, offered: Sequence[str] | None) -> int:
-    """Watch until somebody ends it."""
+    """Watch until it is ended."""
     names = list(dict.fromkeys(algorithm_names(options)))
     name, times, came_back = "", Times(None, None), 0.0
     rounds = 0
     if options.record:
         from ..tend.recording import append
 
-        append(options.record)  # what is wrong with the file is told now, not after the first round
+        append(options.record)  # an unusable file is an error now, not after the first round
     while True:
         choosing = not name
         now = watched(
@@ -74,15 +74,15 @@ def main(options: Arguments, chain: Chain, ram: int, offered: Sequence[str] | No
             say(line(now, shown, times))
         if options.record:
             append(options.record, recorded(now, shown, round(came_back)))
-        sys.stdout.flush()  # whoever reads along through a pipe waits for this line
+        sys.stdout.flush()  # a reader at the other end of a pipe waits for this line
         rounds += 1
 
 
 def choice(look: Look, ram: int, offered: Sequence[str] | None, *, timing: bool) -> str:
-    """The algorithm to show from now on; none while what is cold does not tell them apart."""
+    """The algorithm to show from now on; none while the cold memory does not distinguish them."""
     if best := recommend(look.estimate, ram, offered):
         return best.algorithm
-    # Without times, or of what the kernel lacks, none is recommended: the smallest is good enough.
+    # None is recommended without times, or if the kernel lacks it: the smallest is good enough.
     smallest = _smallest(look)
     differ = smallest.decompress_us is not None if timing else smallest.figures.mem_used_total
     return smallest.label if differ else ""
@@ -94,7 +94,7 @@ def _smallest(look: Look) -> AlgorithmEstimate:
 
 
 def headings(idle: Sequence[float], name: str) -> str:
-    """What the columns are: bytes, pages that came back a minute, and the wait for them."""
+    """The headings: bytes, pages that came back in a minute, and the wait for them."""
     times = (format_seconds(seconds).replace(" ", "") for seconds in idle)
     ages = "".join(f" {text:>8}" for text in times)
     text = f"{'':8} {'all':>7}{ages} {quote(name):>8} {'gained':>7} {'back/min':>8} {'ms/min':>8}"
@@ -115,9 +115,9 @@ def line(now: Looked, shown: AlgorithmEstimate, times: Times) -> str:
 
 
 def recorded(now: Looked, shown: AlgorithmEstimate, came_back: int) -> dict[str, object]:
-    """The machine as a recording has it, if zram held what is cold at the last look.
+    """A recording's line on this machine, as if zram held what was cold at the last look.
 
-    What came back meanwhile counts as swapped in.
+    Pages that came back meanwhile count as swapped in.
     """
     from ..tend.machine import Clocks
     from ..tend.recording import row
@@ -142,7 +142,7 @@ def ages(looks: Sequence[Look]) -> list[int]:
     longer = 0
     for look in reversed(looks):
         pages = look.age.source.pages
-        # More may be cold later than before: of what is new since, or was locked.
+        # More may be cold at a later look: new memory, or memory that was locked.
         counts[int(look.age.seconds).bit_length()] += max(0, pages - longer)
         longer = max(longer, pages)
     return counts

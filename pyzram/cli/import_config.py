@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""``pyzram import FILE``: another tool's configuration as one of pyzram."""
+"""``pyzram import FILE``: another tool's configuration translated into one of pyzram."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def gather(operands: Sequence[str]) -> list[str]:
     """Return the files to read, in the order in which zram-generator lets later ones override.
 
     Files come first, then the drop-ins of folders and of ``FILE.d`` beside each, by name; of two
-    of one name the one in the later folder counts. A file in a folder that has a ``FILE.d`` beside
-    it is none of the drop-ins, but a file with drop-ins of its own.
+    with the same name the one in the later folder counts. A file in a folder with a ``FILE.d``
+    beside it is not a drop-in, but a file with its own drop-ins.
     """
     files: list[str] = []
     drop_ins: dict[str, str] = {}

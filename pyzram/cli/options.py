@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Command lines from one table: it parses, makes the help and the errors, and the completions.
+"""Command lines from one table: parsing, help, errors and completions.
 
 Not argparse: that alone takes as long as the interpreter's start.
 """
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
-# Kinds of values that are looked up when they are completed; see tools/completions.py.
+# Kinds of values that completion looks up; see tools/completions.py.
 FILE = "file"
 DEVICE = "device"
 ALGORITHM = "algorithm"
@@ -20,14 +20,14 @@ COLUMNS = "columns"
 
 
 class UsageError(Exception):
-    """The command line makes no sense; the message says why."""
+    """The command line is wrong; the message says why."""
 
 
 class Option:
     """One option: ``metavar`` names its value, in brackets if it may be left out.
 
-    ``values`` are the words that it takes, or one of the kinds above. ``convert`` makes a value of
-    a word and raises :class:`ValueError` for a wrong one. With ``repeat`` the option may be given
+    ``values`` are the words that it takes, or one of the kinds above. ``convert`` turns a word into
+    a value and raises :class:`ValueError` for a wrong one. With ``repeat`` the option may be given
     several times, with ``many`` it also takes several words at once; both make a list.
     """
 
@@ -79,9 +79,9 @@ VERSION = Option("V", "version", "", "show the version")
 class Arguments:
     """What a command line gave: an attribute for each long option (``-`` is ``_``), and operands.
 
-    Options without a value are true or false; of others it is the value, or the option's default,
-    and ``()`` for one whose value may be left out and was. ``given`` has the long names of the
-    options that were there, in their order.
+    An option without a value is true or false; any other is its value or default, or ``()`` if the
+    value may be left out and was. ``given`` has the long names of the options that were there, in
+    their order.
     """
 
     def __init__(
@@ -98,8 +98,8 @@ class Arguments:
 class Command:
     """A command line: its name, what it does, its options and what operands it takes.
 
-    ``operands`` is how the usage writes them, ``takes`` their kind, ``count`` the least and the
-    most of them (``None``: any number). ``lists`` makes what the help has at its end.
+    ``operands`` is how the usage shows them, ``takes`` their kind, ``count`` the least and the most
+    of them (``None``: any number). ``lists`` returns the end of the help.
     """
 
     __slots__ = ("count", "lists", "name", "notes", "operands", "options", "takes", "text")
@@ -126,10 +126,10 @@ class Command:
         self.lists = lists
 
     def arguments(self, argv: list[str]) -> Arguments | None:
-        """Read the words; ``None`` if they asked for the help or the version, which is printed.
+        """Read the words; ``None`` if they ask for the help or the version, which is printed.
 
         Raises:
-            UsageError: the words make no sense.
+            UsageError: the words are wrong.
         """
         given, operands = _collect(self.options, argv)
         if "help" in given:
@@ -210,8 +210,8 @@ def positive(text: str) -> int:
 def _collect(options: Iterable[Option], words: list[str]) -> tuple[dict[str, list[str]], list[str]]:
     """Split words into options (long name to values, empty without one) and operands.
 
-    Short options may be joined, long ones cut as long as they stay clear, ``--`` ends them. A
-    value that may be left out is the next word only if that is a number.
+    Short options may be joined, long ones abbreviated as long as they stay unambiguous, and ``--``
+    ends the options. An optional value is the next word only if that is a number.
     """
     operands: list[str] = []
     given: dict[str, list[str]] = {}
@@ -276,7 +276,7 @@ def _meant(word: str, known: Sequence[str], dashes: str = "") -> str:
 
 
 def closest(word: str, known: Sequence[str]) -> str:
-    """The known word that may have been meant, or nothing."""
+    """Return the known word that may have been meant, or nothing."""
     from difflib import get_close_matches
 
     return next(iter(get_close_matches(word, known, 1)), "")
@@ -304,7 +304,7 @@ def _fits(option: Option, word: str) -> bool:
 
 
 def describe(options: Iterable[Option]) -> str:
-    """The option part of a help text."""
+    """Return the part of the help that lists the options."""
     lines = []
     for option in options:
         long = "--" + option.long

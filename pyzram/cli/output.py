@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a command prints, and how it ends: what nobody can read changes neither work nor status."""
+"""How a command prints and ends: output that is lost changes neither work nor status."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def complain(line: str) -> None:
-    """Print a line for people to standard error; one that nobody can read is lost."""
+    """Print a line to standard error; if nobody can read it, it is lost."""
     try:
         print(quote(line), file=sys.stderr)
     except OSError:
@@ -36,7 +36,7 @@ def terminal_width(otherwise: int) -> int:
 
 
 def flush() -> None:
-    """Write what was printed; what nobody can read is lost, and changes no status."""
+    """Write what was printed; if nobody can read it, it is lost, and the status stays."""
     if sys.stdout is None:
         return
     try:
@@ -46,7 +46,7 @@ def flush() -> None:
 
 
 def drop_output() -> None:
-    """What is still buffered for standard output must not fail once more at exit."""
+    """Keep what is still buffered for standard output from failing again at exit."""
     _lead_nowhere(1)
 
 
@@ -57,10 +57,10 @@ def _lead_nowhere(fd: int) -> None:
 
 
 def open_standard_files() -> None:
-    """Where a standard file is closed, what is opened next would be taken for it.
+    """Fill the place of a closed standard file, which the next opened file would take.
 
-    Standard input and output stay closed for Python, so that who asks for them is told; only
-    messages, which nobody can hear, go nowhere.
+    Standard input and output stay closed for Python, so that using them is an error; messages,
+    which nobody could read, go nowhere.
     """
     if None not in (sys.stdin, sys.stdout, sys.stderr):
         return
@@ -71,11 +71,11 @@ def open_standard_files() -> None:
 
 
 def leave(status: int) -> NoReturn:
-    """End this process with what its command returned.
+    """End this process with the status of its command.
 
-    The kernel takes a process apart at once; the interpreter frees object after object first, which
-    takes a fifth as long as its start. In development mode (``-X dev``) it may: so it finds what
-    was left open. And it must where matplotlib has a temporary folder to remove.
+    The kernel cleans up at once; the interpreter first frees object after object, which takes a
+    fifth as long as its start. In development mode (``-X dev``) it does, to find what was left
+    open, and also where matplotlib has a temporary folder to remove.
     """
     flush()
     if sys.flags.dev_mode or "matplotlib" in sys.modules:

@@ -43,13 +43,13 @@ COMMON = (
 
 
 def sysfs() -> Sysfs:
-    """Where the kernel's files are: for tests and chroots, elsewhere than below /."""
+    """Where the kernel's files are: below /, or elsewhere for tests and chroots."""
     return Sysfs(os.environ.get("PYZRAM_ROOT", "/"))
 
 
 @contextmanager
 def progress(quiet: bool, text: Callable[[int], str]) -> Iterator[Callable[[int], None] | None]:
-    """A line on a terminal that follows the run; it is gone afterwards."""
+    """A line of progress on a terminal, removed at the end."""
     if quiet or not sys.stderr.isatty():
         yield None
         return
@@ -77,7 +77,7 @@ def report(name: str, run: PostprocessResult, *, as_json: bool, quiet: bool) -> 
 
 
 def figures(run: PostprocessResult) -> dict[str, object]:
-    """The run as plain values: sizes in bytes, counts of pages."""
+    """The result as plain values: sizes in bytes, counts of pages."""
     mm_before, mm_after = vars(run.mm_before), vars(run.mm_after)
     found: dict[str, object] = {
         "mm_stat": {name: [mm_before[name], mm_after[name]] for name in mm_before},
@@ -95,7 +95,7 @@ def figures(run: PostprocessResult) -> dict[str, object]:
 
 
 def table(name: str, run: PostprocessResult) -> str:
-    """The run for people."""
+    """The result as lines of text."""
     before, after = run.mm_before, run.mm_after
     rows: list[tuple[str, int | None, int | None, Callable[[int], str]]] = [
         ("stored", before.orig_data_size, after.orig_data_size, format_size),

@@ -29,7 +29,7 @@ COMMANDS = {
     "bench": ("bench", "ratio and speed of the algorithms at their levels, on your own data"),
 }
 
-# The exit status of a failure, for a command whose 1 is an answer.
+# The exit status of a failure, for commands where 1 is an answer.
 FAILURE = {"doctor": 2}
 
 
@@ -58,7 +58,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return _main(sys.argv[1:])
     finally:
-        # This process ends now; where a command had reason to note signals, this is loaded.
+        # This process ends now; the module is loaded if a command notes signals.
         if interruption := sys.modules.get("pyzram.interruption"):
             interruption.ignore()
 
@@ -81,7 +81,7 @@ def _main(argv: list[str]) -> int:
     except ZramError as err:
         return _fail(failure, *(f"{program}: {line}" for line in str(err).split("\n")))
     except BrokenPipeError:
-        # Whoever read has enough.
+        # The reader has enough.
         drop_output()
         return failure
     except OSError as err:
@@ -99,16 +99,16 @@ def run(name: str, argv: list[str]) -> int:
     """Load a command's module and run it; errors are exceptions."""
     module, _, function = COMMANDS[name][0].partition(":")
     if module == "service":
-        # These are over before there is garbage; looking for it takes a tenth of their time.
+        # These end before there is garbage to collect; looking for it takes a tenth of their time.
         gc.freeze()
         gc.disable()
-    # importlib and what it imports would take longer than many a command.
+    # importlib and its imports would take longer than many a command.
     loaded = __import__(f"pyzram.cli.{module}", fromlist=["main"])
     return int(getattr(loaded, function or "main")(argv))
 
 
 def explain(argv: list[str]) -> int:
-    """Answer what is no command: a question about them, or a mistake."""
+    """Answer words that are not a command: a question about commands, or a mistake."""
     if argv[:1] == ["help"] and argv[1:2]:
         if argv[1] in COMMANDS:
             return run(argv[1], ["--help"])
@@ -131,7 +131,7 @@ def explain(argv: list[str]) -> int:
 
 
 def _leading(argv: list[str]) -> tuple[list[str], list[str]]:
-    """Split off a ``--config FILE`` that stands before the command."""
+    """Split off a ``--config FILE`` before the command."""
     if argv[:1] in (["-c"], ["--config"]):
         return argv[:2], argv[2:]
     if argv and argv[0].startswith("--config="):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""``pyzram recompress``: recompress pages of a device with a secondary algorithm now."""
+"""``pyzram recompress``: recompress a device's pages with a secondary algorithm now."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""check, plan, start, stop, reload, restart, status and info."""
+"""The commands check, plan, start, stop, reload, restart, status and info."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..service.plan import Plan
     from ..service.service import Goal
 
-# status, as the Linux Standard Base has it.
+# Exit statuses of status, as in the Linux Standard Base.
 STOPPED = 3
 
 CONFIG = Option(
@@ -41,7 +41,7 @@ CONFIG = Option(
 JSON = Option("", "json", "", "print JSON")
 PRETEND = Option("p", "pretend", "", "show what would be done, and do nothing")
 QUIET = Option("q", "quiet", "", "print nothing but warnings and errors")
-# For services: start, which they call next, warns by itself.
+# For services: start, which they call next, warns itself.
 ERRORS_ONLY = Option("q", "quiet", "", "print nothing but errors")
 # What each command takes.
 OPTIONS: dict[str, tuple[Option, ...]] = {
@@ -68,7 +68,7 @@ class Call:
     def __init__(self, command: str, argv: list[str]) -> None:
         options = command_line(command).arguments(argv)
         self.answered = options is None
-        """Whether the words asked for the help or the version only."""
+        """Whether the words only asked for the help or the version."""
         self.command = command
         self.json = getattr(options, "json", False)
         self.pretend = getattr(options, "pretend", False)
@@ -88,7 +88,7 @@ def _nothing(_line: str) -> None:
 
 
 def _tell(line: str) -> None:
-    """Print, if somebody listens: what is told never changes what is done."""
+    """Print if possible: output never changes what is done."""
     try:
         print(quote(line), flush=True)
     except OSError:
@@ -114,7 +114,7 @@ def start(argv: list[str]) -> int:
 
 
 def stop(argv: list[str]) -> int:
-    """Take down what is ours."""
+    """Take down our devices."""
     return _change(Call("stop", argv))
 
 
@@ -150,7 +150,7 @@ def _reach(goal: Callable[[], Plan]) -> Plan:
 
 
 def restart(argv: list[str]) -> int:
-    """Stop and start; a broken file does not leave a stopped service."""
+    """Stop and start; a broken file is refused before anything is stopped."""
     call = Call("restart", argv)
     if call.answered:
         return 0
@@ -195,7 +195,7 @@ def check(argv: list[str]) -> int:
     try:
         config = call.service.read_config()
         warnings = list(config.warnings)
-        # For services the file alone: one device that cannot be had must not cost the others.
+        # For services only the file counts: one impossible device must not cost the others.
         if not call.quiet:
             obstacles = call.service.obstacles()
     except ConfigError as err:
@@ -214,7 +214,7 @@ def check(argv: list[str]) -> int:
             }
         )
     else:
-        # With problems nothing is started that would warn by itself.
+        # With problems there is no start that would warn itself.
         for warning in warnings if problems or not call.quiet else []:
             _warn(warning)
         for obstacle in obstacles:
@@ -258,7 +258,7 @@ def _print_plan(shown: Plan) -> None:
 
 
 def status(argv: list[str]) -> int:
-    """Show our devices; 0 all run, 3 none does, 1 some do."""
+    """Show our devices; the status is 0 if all run, 3 if none does, 1 if some do."""
     call = Call("status", argv)
     if call.answered:
         return 0
@@ -270,7 +270,7 @@ def status(argv: list[str]) -> int:
     else:
         for device in machine.devices:
             if device.busy:
-                _warn(f"{device.name}: figures are held back by a writeback or recompression")
+                _warn(f"{device.name}: a writeback or recompression holds up its figures")
         for row in rows:
             words = [row["name"] or f"device {row['device']}", row["state"]]
             words += [row["what"]] if row["what"] else []

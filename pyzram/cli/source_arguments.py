@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Arguments that name memory to look at, and the bar that shows how far it is."""
+"""Arguments that name memory to look at, and the progress bar."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from .options import Arguments
 
-# What a source is, for the commands that take some as operands.
+# What a SOURCE is, for commands with such operands.
 SOURCES = "[SOURCE...]"
 SOURCES_ARE = (
     "A SOURCE is a file, a core dump (its memory counts) or a block device; - is standard input."
@@ -36,7 +36,7 @@ SELECTIONS = {
     "unit": "processes of this unit of systemd or service of OpenRC",
     "container": "processes of this container, by its name or the start of its id",
 }
-# What helps who names none.
+# What may help if none was found.
 NAMED_AS = {
     "name": "names are those that ps shows, of 15 bytes at most",
     "user": "this user runs no process",
@@ -47,7 +47,7 @@ NAMED_AS = {
 
 
 def source_options(precision: float = PRECISION) -> tuple[Option, ...]:
-    """The options that say what to look at (--pid, --name and so on) and how closely."""
+    """The options for what to look at (--pid, --name and so on) and how closely."""
     return (
         Option(
             "p", "pid", "PID", "memory of these processes", many=True, convert=whole, default=[]
@@ -126,7 +126,7 @@ def opened(options: Arguments) -> Iterator[Source | Stream]:
 
 
 def _check_kinds(options: Arguments) -> bool:
-    """Whether processes are chosen; refuses several kinds at once."""
+    """Whether processes are chosen; refuse several kinds at once."""
     chosen = bool(options.pid) or any(getattr(options, name) for name in SELECTIONS)
     if sum([bool(options.operands), chosen, options.system]) > 1:
         raise UsageError("give files, processes or --system, not several kinds at once")
@@ -164,23 +164,23 @@ def _selected(options: Arguments) -> tuple[list[int], str]:
 
 
 def standard_input(page_size: int | None = None) -> Source | Stream:
-    """Open it; where it is closed, that is an error."""
+    """Open standard input; raise an error if it is closed."""
     if sys.stdin is None:
         raise from_errno(errno.EBADF, "standard input: read", remedy="it is closed")
     return open_stream(sys.stdin.fileno(), page_size=page_size)
 
 
 def skipped_line(skipped: Mapping[str, int]) -> str:
-    """What was left out on the way to the pages, and how often; empty if nothing was."""
+    """Say what was left out on the way to the pages, and how often; empty if nothing was."""
     # The count comes last, so that a reason reads well with any number.
     parts = [f"{reason} ({count})" for reason, count in sorted(skipped.items())]
     return "skipped: " + "; ".join(parts) if parts else ""
 
 
 def say(text: str) -> None:
-    """Print lines that were asked for; where nobody can read them, that is an error.
+    """Print lines that were asked for; raise an error if they cannot be written.
 
-    Names in them that others have chosen must be quoted if they could hold a line's end.
+    Names in them that others have chosen must be quoted if they might have a newline.
     """
     if sys.stdout is None:
         raise from_errno(errno.EBADF, "standard output: write", remedy="it is closed")
@@ -191,7 +191,7 @@ def say(text: str) -> None:
 def progress_bar(
     text: str, unit: str = "pages"
 ) -> Iterator[Callable[[int, int | None], None] | None]:
-    """Give a function that moves a bar on standard error; ``None`` where nobody watches."""
+    """Return a function that moves a bar on standard error; ``None`` if that is not a terminal."""
     if not sys.stderr.isatty():
         yield None
         return

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Columns: which figures are shown in which order, under which heading, and how they are written.
+"""Which figures are shown, in which order, under which headings, and how they are written.
 
-The block, the table and JSON all take their figures from here; what a figure is stands in
-:mod:`pyzram.kernel.figures`.
+The block, the table and JSON take their figures from here; :mod:`pyzram.kernel.figures` says what
+each figure is.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-# Headings that are not the name.
+# Headings that differ from the name.
 HEADINGS = {
     "orig_data_size": "DATA",
     "compr_data_size": "COMPR",
@@ -25,7 +25,7 @@ HEADINGS = {
     "max_comp_streams": "STREAMS",
     "mount_point": "MOUNTPOINT",
 }
-# The historic eleven, in their order.
+# The eleven historic figures, in their order.
 ELEVEN = (
     "disksize",
     "num_reads",
@@ -39,7 +39,7 @@ ELEVEN = (
     "avg_compr_ratio",
     "mem_overhead",
 )
-# What today's kernels tell.
+# What today's kernels add.
 TODAY = (
     "comp_algorithm",
     "recomp_algorithm",
@@ -69,7 +69,7 @@ TODAY = (
 )
 # The block layer's file comes last, for those who want all of it.
 LAST = of_file("stat")
-# Figures that have no place above, as one that a new kernel has brought.
+# Figures without a place above, such as one of a new kernel.
 NEW = tuple(name for name in BY_NAME if name not in ("name", *ELEVEN, *TODAY, *LAST))
 COLUMNS = tuple(BY_NAME[name] for name in ("name", *ELEVEN, *TODAY, *NEW, *LAST))
 HISTORIC = tuple(BY_NAME[name] for name in ELEVEN)
@@ -95,14 +95,14 @@ ALIASES = {"MEM-USED": "mem_used_max", "MIGRATED": "pages_compacted"}
 
 
 def heading(column: Figure) -> str:
-    """What stands above the values of a figure."""
+    """The heading of a figure."""
     return HEADINGS.get(column.name) or column.name.upper().replace("_", "-")
 
 
 def choose(words: str) -> tuple[Figure, ...]:
     """Columns of a list such as ``name,DATA`` or ``+same_pages``.
 
-    The latter are added to the default ones, as far as they are not among them.
+    The latter are added to the default ones, unless they are among them.
 
     Raises:
         ValueError: an unknown column; its message is the word.
@@ -116,7 +116,7 @@ def choose(words: str) -> tuple[Figure, ...]:
             raise ValueError(word)
         chosen.append(column)
     if words.startswith("+"):
-        # Added to, not repeated: a program that takes cells by their heading wants one of each.
+        # None is repeated: a program that looks cells up by heading needs one of each.
         return tuple(dict.fromkeys((*DEFAULT, *chosen)))
     return tuple(chosen)
 
@@ -137,7 +137,7 @@ def text(value: Any) -> str:
 def block(row: Sequence[Any]) -> str:
     """The values of :data:`BLOCK` as lines: the historic ones, then those that are known.
 
-    Plain numbers, bytes where it is bytes.
+    Plain numbers; sizes are in bytes.
     """
     lines = []
     for column, value in zip(BLOCK, row, strict=True):
@@ -162,7 +162,7 @@ def cell(column: Figure, value: Any, exact: bool) -> str:
     if value is None:
         return "-"
     if column.unit == BYTES and not exact:
-        # Only here: whoever wants lines or metrics does not wait for it.
+        # Imported here, because lines and metrics do not need it.
         from ..units import format_size
 
         return format_size(value)
@@ -204,7 +204,7 @@ def table(
         first = len(lines) - len(rows)
         for line, row in zip(lines[first:], rows, strict=True):
             for at, (column, value) in enumerate(zip(columns, row, strict=True)):
-                # Padded before: what steers the terminal has no width.
+                # Padded before colouring: escape sequences have no width.
                 line[at] = paint(column.name, value, forms[at].format(line[at]))
     form = " ".join(forms)
     return "".join(form.format(*line).rstrip() + "\n" for line in lines)

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from ..kernel.attributes import Attributes
     from .options import Arguments
 
-# The default of kernels whose default cannot be seen.
+# Where the kernel's own default is unknown.
 ALGORITHM = "lzo-rle"
 
 
 class Wanted(dict[str, Any]):
-    """Attributes of a device; what only a real one has is ``None``."""
+    """Attributes of a device; those that only a real one has are ``None``."""
 
     def __missing__(self, key: str) -> None:
         return None
@@ -50,12 +50,12 @@ def main(options: Arguments) -> int:
             result = estimate_pages(source, [algorithm], timing=False, progress=progress)
     except InvalidValueError as err:
         raise UsageError(str(err)) from None
-    # The block has no room for it, and whoever named a process wants to know.
+    # The block has no room for it, but who named a process wants to know.
     left_out = {r: n for r, n in result.skipped.items() if r in (UNREADABLE, GONE)}
     if left_out and operands not in ([], ["system"]) and sys.stderr is not None:
         print(f"zram_stats: {skipped_line(left_out)}", file=sys.stderr)
     block = historic_block(result, algorithm)
-    # The kernel's names of today for what the block calls by its old ones.
+    # Today's names of the kernel for figures that the block has under old ones.
     now = {"num_reads": "read_ios", "num_writes": "write_ios", "zero_pages": "same_pages"}
     figures = cast("Attributes", Wanted({now.get(key, key): block[key] for key in block}))
     known = (

@@ -31,20 +31,21 @@ WORDS = {f.name: f for f in figures.FIGURES if f.metric and f.kind == INFO}
 
 
 def main(options: Arguments) -> int:
-    """Print or write the metrics; returns the exit status.
+    """Print or write the metrics; return the exit status.
 
-    A textfile is written whatever can be read, and says so itself: it must not go stale, and
-    what is gone must not stay in it.
+    A textfile is written whatever can be read, and says whether it is complete: it must not go
+    stale, and a device that is gone must not stay in it.
 
     Raises:
         UsageError: the options contradict each other.
-        ZramError: the textfile cannot be written; or /sys not be read, without one.
+        ZramError: the textfile cannot be written; without one, /sys cannot be read.
     """
     check(options)
     collection = Collection(options.operands)
     devices: list[Attributes] = []
     try:
-        # All, before any of it is shown: a device that vanishes has no samples, not half of them.
+        # Read everything before showing any: a device that vanishes has no samples, not half of
+        # them.
         devices = [values for values, _ in collection.read(stats_columns.COLUMNS)]
     except ZramError as err:
         if options.textfile is None:
@@ -64,7 +65,7 @@ def main(options: Arguments) -> int:
 
 
 def families(devices: Sequence[Attributes]) -> list[Family]:
-    """All figures of devices, in bytes and seconds; one that is not there has no sample."""
+    """All figures of devices, in bytes and seconds; a missing one has no sample."""
     found = []
     of = [labels(device=device["name"]) for device in devices]
     for figure in NUMBERS:

@@ -98,7 +98,7 @@ def main(argv: list[str]) -> int:
 
     settings, budget, groups = (DEFAULTS, None, ()) if numbers else configured(options.config)
     clocks = Clocks()
-    # Looking takes part in nothing: who is at work may be within a step.
+    # Looking takes no lock: the daemon at work may be within a step.
     lock = -1 if options.dry_run else alone(run, ONCE_PATIENCE if once else PATIENCE)
     ledger, share = open_ledger(sysfs, clocks, run, look=options.dry_run)
     tender = Tender(

@@ -14,7 +14,7 @@ from .postprocess_report import COMMON, progress, report, sysfs
 
 
 def ranges(text: str) -> list[tuple[int, int]]:
-    """``5``, ``0-99`` or several with commas between, as ``(first, last)``."""
+    """``5``, ``0-99`` or several separated by commas, as ``(first, last)``."""
     found = []
     for word in text.split(","):
         low, dash, high = word.partition("-")

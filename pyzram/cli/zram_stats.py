@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """zram_stats: what zram devices hold and what it costs.
 
-This must be done soon after the interpreter is there: only what a call needs is imported.
+It must take little longer than starting the interpreter, so a call imports only what it needs.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from .options import Arguments
 
     Wanted = tuple[Figure, ...]
-    Devices = list[tuple[Attributes, list[Any]]]  # figures of each, and the wanted ones in order
+    Devices = list[tuple[Attributes, list[Any]]]  # all figures, and the wanted ones in order
 
 PROGRAM = "zram_stats"
 FAILED, WRONG_USAGE = 1, 2
 
 
 def columns_help() -> str:
-    """What the help has of each column."""
+    """The help on each column."""
     known = (
         f"  {stats_columns.heading(column):<18} {column.help}"
         f"{f' ({column.unit})' if column.unit else ''}"
@@ -81,7 +81,7 @@ COMMAND = Command(
     f"{FAILED} something failed, {WRONG_USAGE} wrong usage. See {PROGRAM}(8).",
     lists=columns_help,
 )
-# What takes over the whole command, in modules that others need not wait for.
+# Options that take over the whole command, in modules that the others do not load.
 ELSEWHERE = {
     "prometheus": "stats_metrics",
     "openmetrics": "stats_metrics",
@@ -89,20 +89,20 @@ ELSEWHERE = {
     "watch": "stats_live",
     "estimate": "stats_estimate",
 }
-# At most one of these says what comes out.
+# At most one of these chooses the output.
 FORMS = ("json", "prometheus", "openmetrics", "textfile", "watch")
 OF_TABLES = ("noheadings", "output", "output-all", "raw")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; returns the exit status: 0 done, 1 failed, 2 wrong usage."""
+    """Run the command; return the exit status: 0 done, 1 failed, 2 wrong usage."""
     output.open_standard_files()
     try:
         status = run(sys.argv[1:] if argv is None else argv)
         if sys.stdout is not None:
             sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read has enough. What is still buffered must not fail once more at exit.
+        # The reader has enough. What is still buffered must not fail again at exit.
         output.drop_output()
         return FAILED
     except UsageError as err:
@@ -128,7 +128,7 @@ def run(words: list[str]) -> int:
         return 0
     for name in options.given:
         if name in ELSEWHERE:
-            # importlib and what it imports would take longer than the metrics.
+            # importlib and its imports would take longer than the metrics.
             module = __import__(f"pyzram.cli.{ELSEWHERE[name]}", fromlist=["main"])
             return int(module.main(options))
     return Collection(options.operands).show(*formatter(options))
@@ -162,7 +162,7 @@ def formatter(options: Arguments) -> tuple[Wanted, Callable[[Devices], str]]:
 
 
 def painter() -> Callable[[str, Any, str], str] | None:
-    """What colours cells; ``None`` where nothing is to be coloured, which is found out cheaply."""
+    """Return a function that colours cells; ``None`` without colour, decided cheaply."""
     on_terminal = sys.stdout is not None and sys.stdout.isatty()
     if not on_terminal and "CLICOLOR_FORCE" not in os.environ:
         return None
@@ -182,7 +182,7 @@ def check(options: Arguments) -> None:
 
 
 def selection(options: Arguments) -> Wanted | None:
-    """The columns chosen, or ``None`` for the usual ones."""
+    """The chosen columns, or ``None`` for the default ones."""
     if options.output_all:
         return stats_columns.COLUMNS
     if options.output is None:
@@ -194,7 +194,7 @@ def selection(options: Arguments) -> Wanted | None:
 
 
 class Collection:
-    """The devices asked for, read one after the other; trouble with one leaves the others."""
+    """Read the devices asked for, one after the other; an error with one leaves the others."""
 
     def __init__(self, operands: list[str]) -> None:
         self.operands = operands
@@ -204,7 +204,7 @@ class Collection:
         self._told: set[str] = set()
 
     def show(self, wanted: Wanted, text_of: Callable[[Devices], str]) -> int:
-        """Print all devices; returns the exit status."""
+        """Print all devices; return the exit status."""
         try:
             write(text_of(self.read(wanted)))
         finally:
@@ -220,14 +220,15 @@ class Collection:
                 figures = Attributes(self.reader, number)
                 disksize = figures["disksize"]
             except ZramError as err:
-                # Of all devices, one may have gone since they were listed.
+                # If all are shown, one may have gone since they were listed.
                 if self.operands or not isinstance(err, DeviceNotFoundError):
                     self.fail(str(err))
                 continue
             if disksize == 0 and not self.operands:
                 continue
             try:
-                # All before any is shown: a device that vanishes shows nothing instead of half.
+                # Read all before any is shown: a device that vanishes shows nothing, not half of
+                # it.
                 row = [column.of(figures) for column in wanted]
             except ZramError as err:
                 self.fail(str(err))
@@ -270,20 +271,20 @@ def blocks(devices: Devices) -> str:
 
 
 def json_text(devices: list[dict[str, Any]]) -> str:
-    """JSON of devices: one object with a list, as util-linux's commands write it."""
+    """Devices as JSON: one object with a list, like util-linux's commands."""
     import json
 
     return json.dumps({"zram_stats": devices}, indent=3) + "\n"
 
 
 def write(text: str) -> None:
-    """Print, also where standard output is closed."""
+    """Print; raise an error if standard output is closed."""
     if sys.stdout is None:
         raise ZramError("standard output is closed")
     try:
         sys.stdout.write(text)
     except UnicodeEncodeError as err:
-        # A mount point may have letters that the terminal cannot show.
+        # A mount point may have characters that the terminal's encoding lacks.
         sys.stdout.write(text.encode(err.encoding, "backslashreplace").decode(err.encoding))
 
 

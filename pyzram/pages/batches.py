@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 WORD_SIZE = machine_word_size()
 ZERO = array("I", [0])
-# Between two chunks Ctrl-C is heard. Threads share out smaller ones, so that none waits long for
-# the last of another.
+# Ctrl-C is noticed between two chunks. Threads share smaller ones, so that none waits long for the
+# last of another.
 _CHUNK = 1 << 20
 _THREAD_BYTES = 256 << 10
 
@@ -33,7 +33,7 @@ def sizes_of(buffer: Buffer, codec: _native.Codec, threads: int | None) -> array
         pages, rest = divmod(length, codec.page_size)
         if rest:
             raise InvalidValueError(
-                f"buffer of {length} bytes: no whole number of pages of {codec.page_size} bytes"
+                f"buffer of {length} bytes: not a whole number of pages of {codec.page_size} bytes"
             )
         ret = ZERO * pages
         threads = _threads(threads, length)
@@ -63,8 +63,8 @@ def _work(
 ) -> None:
     """Take chunks until none is left, or until another thread failed and cleared them.
 
-    Each thread holds the buffer itself: it must not go while the thread is in C, whatever becomes
-    of the others.
+    Each thread holds the buffer itself: it must stay while the thread is in C, whatever becomes of
+    the others.
     """
     try:
         with pinned(buffer, "buffer") as data:
@@ -93,7 +93,7 @@ def _in_threads(
     step: int,
     threads: int,
 ) -> None:
-    """Let threads share the work; the caller's is one of them: it hears Ctrl-C between chunks."""
+    """Let threads share the work; the caller's is one of them and notices Ctrl-C between chunks."""
     # Not a ThreadPoolExecutor: its import takes as long as thousands of pages.
     from threading import Thread
 

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 # Percentage points that the ratio may be off; the pages are held in memory meanwhile.
 PRECISION = 0.03
-# Threads share out megabytes: what is fast is repeated until there are enough of them.
+# Threads share megabytes, so fast algorithms repeat the pages until there are enough.
 _THREAD_BYTES = 1 << 20
 QUICK_BYTES_PER_SECOND = 50e6
 PAGES_OF_A_FULL_POOL = 10_000_000
-# Levels worth looking at: what differs from its neighbours. The kernel's default is among them.
+# Levels worth looking at, which differ from their neighbours. The kernel's default is among them.
 LEVELS = {
     "lz4": (1, 2, 4, 8, 16),
     "lz4hc": (1, 3, 6, 9, 16),
@@ -156,7 +156,7 @@ def bench_pages(
 def _walls(
     work: bytearray, name: str, level: int | None, size: int, threads: int, speed: float
 ) -> tuple[float, float]:
-    """Seconds on the wall of one thread and of all, by turns, the best of a few."""
+    """Wall time in seconds of one thread and of all, in turns, the best of a few."""
     quick = speed > QUICK_BYTES_PER_SECOND
     if quick:
         work = work * max(1, 16 * threads * _THREAD_BYTES // max(1, len(work)))

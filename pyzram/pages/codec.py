@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..algorithm import Algorithm
     from .zsmalloc import PoolStats
 
-# Between which factors of ours the kernel's lengths are, in the sum of any pages: liblz4 looks for
+# The kernel's lengths, summed over any pages, are between these factors of ours: liblz4 looks for
 # repeated patterns, which the kernel's lz4hc does not, and stops later (tests/native/codec).
 LENGTH_BOUNDS = {"lz4hc": (0.996, 1.025)}
 
@@ -37,8 +37,8 @@ def algorithms() -> tuple[str, ...]:
 def zstd_release() -> tuple[str, str | None]:
     """Return libzstd's version, and the kernel whose pages it makes to the byte.
 
-    That is ``"6.12"`` or ``"7.x"``, or ``None`` for a library of neither generation: single pages
-    then differ.
+    That is ``"6.12"`` or ``"7.x"``, or ``None`` for a library of neither generation: then single
+    pages differ.
     """
     version = _native.zstd_version()
     kernel = (
@@ -65,7 +65,7 @@ def compress_page(
     Raises:
         InvalidValueError: another size, no such algorithm, or a parameter that the newest kernel
             refuses; the message names what there is.
-        TypeError: ``page`` is no buffer.
+        TypeError: ``page`` is not a buffer.
     """
     with pinned(page, "page") as data:
         codec = codec_of(algorithm, len(data), level, winbits, dictionary)
@@ -84,7 +84,7 @@ def decompress_page(
     dictionary: Buffer | None = None,
     winbits: int | None = None,
 ) -> bytes:
-    """Restore the page of ``page_size`` bytes that :func:`compress_page` made ``data`` of.
+    """Restore the page of ``page_size`` bytes from which :func:`compress_page` made ``data``.
 
     By default pages have the size that they have on the running kernel.
     The parameters are those it was compressed with. ``data`` may come from anywhere: what is not
@@ -93,7 +93,7 @@ def decompress_page(
     Raises:
         InvalidValueError: ``data`` is damaged (errno EBADMSG in ``__cause__``), or as for
             :func:`compress_page`.
-        TypeError: ``data`` is no buffer.
+        TypeError: ``data`` is not a buffer.
     """
     page_size = PAGE_SIZE if page_size is None else page_size
     codec = codec_of(algorithm, page_size, level, winbits, dictionary)
@@ -126,9 +126,9 @@ def compressed_sizes(
     within about a megabyte of pages.
 
     Raises:
-        InvalidValueError: the buffer is no whole number of pages or closed, or as for
+        InvalidValueError: the buffer is not a whole number of pages or closed, or as for
             :func:`compress_page`.
-        TypeError: ``buffer`` is no buffer.
+        TypeError: ``buffer`` is not a buffer.
     """
     page_size = PAGE_SIZE if page_size is None else page_size
     codec = codec_of(algorithm, page_size, level, winbits, dictionary)
@@ -169,7 +169,7 @@ def analyse(
 
     Raises:
         InvalidValueError: as for :func:`compressed_sizes`.
-        TypeError: ``buffer`` is no buffer.
+        TypeError: ``buffer`` is not a buffer.
     """
     store = store or PoolModel(page_size=page_size)
     if page_size is None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Codecs by what they are asked for with: name, level, window, dictionary. Made once and kept."""
+"""Codecs by name, level, window and dictionary; each is made once and kept."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def codec_of(
     winbits: int | None,
     dictionary: Buffer | None,
 ) -> _native.Codec:
-    """What compresses so; raises InvalidValueError for what no kernel takes."""
-    # Once a page: what is a name alone takes the cheap way.
+    """Return the codec; raise InvalidValueError for parameters that no kernel takes."""
+    # Called for every page: a name alone takes the cheap way.
     if type(algorithm) is str and ":" not in algorithm and "(" not in algorithm:
         return _codec(algorithm, page_size, level, winbits, _dictionary(dictionary))
     wanted = as_algorithm(algorithm)
@@ -114,11 +114,11 @@ def pinned(buffer: Buffer, what: str) -> Any:
 
     Raises:
         InvalidValueError: it is closed or not in one piece.
-        TypeError: it is no buffer.
+        TypeError: it is not a buffer.
     """
     try:
         return _native.pin(buffer)
     except (ValueError, BufferError) as err:  # closed mmap, released memoryview, not contiguous
         raise InvalidValueError(f"{what}: {err}") from err
     except TypeError as err:
-        raise TypeError(f"{what}: {type(buffer).__name__} is no buffer of bytes") from err
+        raise TypeError(f"{what}: {type(buffer).__name__} is not a buffer of bytes") from err

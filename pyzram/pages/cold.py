@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Cold memory: how much of processes nobody touches for a while, mapping by mapping.
+"""Cold memory: how much of processes stays untouched for a while, mapping by mapping.
 
 The kernel notes in the page table which pages were touched. Writing ``1`` to
-``/proc/PID/clear_refs`` takes these notes away, and ``Referenced`` in ``/proc/PID/smaps`` counts
-those that came back (Documentation/filesystems/proc.rst). Nothing else changes for the process;
-the kernel, which reads the same notes when memory is short, knows a little less for a moment.
+``/proc/PID/clear_refs`` clears these notes, and ``Referenced`` in ``/proc/PID/smaps`` counts those
+that came back (Documentation/filesystems/proc.rst). Nothing else changes for the process; the
+kernel, which reads the same notes when memory is short, knows a little less for a while.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class Use(NamedTuple):
-    """What smaps says of the use of a mapping, in bytes."""
+    """What smaps says about the use of a mapping, in bytes."""
 
     resident: int
     referenced: int
@@ -43,7 +43,7 @@ class Use(NamedTuple):
 
     @property
     def cold(self) -> float:
-        """The share of it that was not touched."""
+        """The share of it that stayed untouched."""
         if self.locked or not self.resident:
             return 0.0
         return 1.0 - min(self.referenced, self.resident) / self.resident
@@ -76,7 +76,7 @@ class _Watched:
 
 
 class Age(NamedTuple):
-    """How much was not touched for so long."""
+    """How much stayed untouched for so long."""
 
     seconds: float
     source: Source
@@ -91,7 +91,7 @@ class Age(NamedTuple):
 
 
 class Watch:
-    """Watches processes over a time; as a context manager it lets go of them at the end.
+    """Watches processes for a while; as a context manager it releases them at the end.
 
     Synchronization: one thread at a time.
     """
@@ -227,7 +227,7 @@ class Watch:
 
 
 def _cold(use: dict[int, Use], start: int) -> float:
-    # A mapping that was not there yet is new, and so touched.
+    # A mapping that did not exist yet is new, and therefore touched.
     return use[start].cold if start in use else 0.0
 
 

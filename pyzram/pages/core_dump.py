@@ -7,7 +7,7 @@ import errno
 import os
 import struct
 
-# A process has 65530 mappings by default; more than this are no true dump.
+# A process has at most 65530 mappings by default; a file with more than this is not a dump.
 SEGMENTS_MAX = 1 << 20
 
 

@@ -91,9 +91,9 @@ class Estimate(Record):
     }
 
     source: str
-    """What was looked at, for people."""
+    """What was looked at, in words."""
     store: PoolModel
-    """The kernel that is to be."""
+    """The kernel that the estimate is for."""
     pages: int
     """Pages that the source has."""
     sampled: int
@@ -101,11 +101,11 @@ class Estimate(Record):
     swapped: int
     """Pages of them that are in swap now."""
     lost: int
-    """Pages that were drawn but gone when they were to be read."""
+    """Pages that were drawn, but gone before they could be read."""
     census: bool
     """Every page was read, nothing is extrapolated."""
     skipped: Mapping[str, int]
-    """What could not be looked at, by reason: how many of it."""
+    """How much could not be looked at, by reason."""
     algorithms: Mapping[str, AlgorithmEstimate]
     """By name, and level if one was asked for: ``zstd:9``."""
     zero_pages: int = 0
@@ -113,7 +113,7 @@ class Estimate(Record):
     left_out: Mapping[str, int] = field(default_factory=dict)
     """Pages that never go to swap, by reason."""
     exact: bool = False
-    """A census, and nothing was hidden or shared with others in a way that cannot be told."""
+    """Every page was read, and none was hidden, or shared with others in an unknown way."""
     by_share: int = 0
     """Private pages that processes share, counted by share (PSS), not by frame."""
     by_page_table: int = 0
@@ -127,7 +127,7 @@ class Estimate(Record):
     parts: tuple[PartEstimate, ...] = ()
     """By owner, largest first."""
     time: float = field(default=0.0, compare=False)
-    """When looking began, in seconds since 1970 by the clock on the wall, for records."""
+    """When looking began, in seconds since 1970 by the wall clock, for records."""
     monotonic: float = field(default=0.0, compare=False)
     """When looking began, in seconds of CLOCK_MONOTONIC, for intervals; lost with a reboot."""
 

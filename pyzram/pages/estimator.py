@@ -58,8 +58,8 @@ def estimate_pages(
     ``algorithms`` are names, ``NAME:LEVEL`` for a level, by default all. ``precision`` bounds the
     half width of the ratio's 95 % interval; ``full`` reads all pages instead of a sample. ``store``
     is the kernel to be, by default the running one. ``threads`` is for compressing, by default one
-    for each processor if ``full``, else one; times are always a single core's. ``progress`` is told
-    pages done and expected.
+    for each processor if ``full``, else one; times are always a single core's. ``progress`` is
+    called with the pages done and expected.
 
     Raises:
         InvalidValueError: no such algorithm or level, or a precision that cannot be met.
@@ -78,7 +78,7 @@ def estimate_pages(
     for tally in tallies.values():
         tally.parts = array("d", bytes(8 * len(owners.pages)))
     sample = Sample(source, precision=precision, full=full, seed=seed, threads=threads)
-    # Not the sample's: what is drawn does not depend on what is timed.
+    # Not the sample's generator, so that what is drawn does not depend on what is timed.
     timer = random.Random(seed)
     blocks = array("Q")
     zeros = 0

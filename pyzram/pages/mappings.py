@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ANON = _native.PAGES_ANON
 SHMEM = _native.PAGES_SHMEM
 
-# What private memory is for, as far as its mapping tells.
+# What private memory is used for, as far as its mapping shows.
 HEAP = "heap"
 STACK = "stack"
 DATA = "data"
@@ -49,7 +49,7 @@ class Mapping(NamedTuple):
 
 
 def parse_maps(text: str) -> list[Mapping]:
-    """``/proc/PID/maps``, line by line. Only a newline ends one: names may hold the rest."""
+    """``/proc/PID/maps``, line by line. Only a newline ends a line: names may have the rest."""
     return [mapping_of(words) for words in words_of_maps(text)]
 
 
@@ -131,12 +131,12 @@ def internal_device() -> str | None:
 
 
 def device_text(number: int) -> str:
-    """A device number of stat(2) as maps writes it."""
+    """A device number from stat(2) as maps writes it."""
     return f"{os.major(number):02x}:{os.minor(number):02x}"
 
 
 def mapped_number(decimal: str) -> str:
-    """A device number of mountinfo as maps writes it."""
+    """A device number from mountinfo as maps writes it."""
     major, _, minor = decimal.partition(":")
     return f"{int(major):02x}:{int(minor):02x}"
 
@@ -180,7 +180,7 @@ class Kinds:
         self._known: dict[tuple[str, str, str], tuple[int | None, str]] = {}
 
     def turn(self, process: Process) -> None:
-        """Get to know what is mounted for a process."""
+        """Learn what is mounted for a process."""
         if self._devices.see(".", process.fd):
             self._known.clear()
 

@@ -40,7 +40,7 @@ def matplotlib(name: str) -> Any:
 
 
 def check_plot(path: str) -> None:
-    """Refuse a plot that could not be written, before the long work of which it is the end.
+    """Refuse a plot that could not be written, before the long work that it would show.
 
     Raises:
         UnsupportedError: matplotlib is not installed.
@@ -57,7 +57,7 @@ def check_plot(path: str) -> None:
 
 
 def save(figure: Any, path: str) -> None:
-    """Write the file; what that gives is a ZramOSError."""
+    """Write the file; raise ZramOSError if that fails."""
     try:
         figure.savefig(path, dpi=150)
     except OSError as err:
@@ -65,12 +65,12 @@ def save(figure: Any, path: str) -> None:
 
 
 def bare(axis: Any) -> None:
-    """No frame where nothing is read off."""
+    """Remove the sides of the frame without an axis."""
     axis.tick_params(colors=INK, labelsize=9)
     for edge in ("top", "right"):
         axis.spines[edge].set_visible(False)
 
 
 def short(source: str) -> str:
-    """A source as a title can hold it."""
+    """A source's name, shortened for a title."""
     return source if len(source) < 60 else os.path.basename(source)

@@ -21,7 +21,7 @@ ASK_AGAIN_SECONDS = 1.0
 
 
 class Process:
-    """A process, held by a descriptor: whoever gets its number later is another one.
+    """A process, held by a descriptor, so that a later one with its number is not mistaken for it.
 
     Raises:
         OSError: ENOENT or ESRCH, there is none.
@@ -37,7 +37,7 @@ class Process:
         except OSError:
             self.close()
             raise
-        # The name in brackets may hold anything, so count from behind it.
+        # The name in brackets may have anything in it, so count from its end.
         head, _, tail = text.rpartition(")")
         words = tail.split()
         self.name = head.partition("(")[2]
@@ -65,7 +65,7 @@ class Process:
 def turned(
     memory: _native.ProcMem | None, process: Process, method: str = "auto"
 ) -> _native.ProcMem:
-    """The memory of a process; what has looked at another turns to it, which costs less.
+    """The memory of a process; an existing reader switches to it, which costs less.
 
     Raises:
         OSError: ESRCH, it has exited, or EACCES, it may not be looked at.
@@ -92,7 +92,7 @@ class ProcessReader:
         self._method = method
 
     def close(self) -> None:
-        """Let go of the process that was read last."""
+        """Release the process that was read last."""
         self._at = None
         if self._memory is not None:
             self._memory.close()
@@ -144,7 +144,7 @@ class ProcessReader:
         return [flag == _native.READ_DONE for flag in flags]
 
     def _has_given_up(self, pid: int, start_time: int) -> bool:
-        # It may give up more at any moment, and to ask costs a walk of all its memory.
+        # It may give up more at any moment, and asking costs a walk of all its memory.
         if self._gives_up is None or time.monotonic() - self._asked > ASK_AGAIN_SECONDS:
             self._asked = time.monotonic()
             try:
@@ -152,7 +152,7 @@ class ProcessReader:
                     other = process.start_time != start_time
                     self._gives_up = other or rollup(process).lazily_freed > 0
             except OSError:
-                self._gives_up = True  # nothing is known of it, so nothing is touched
+                self._gives_up = True  # unknown, so nothing is touched
         return self._gives_up
 
 

@@ -33,7 +33,7 @@ def open_processes(pids: int | Iterable[int], label: str = "") -> Source:
     counts its share of them (PSS).
 
     Raises:
-        InvalidValueError: one is no whole number.
+        InvalidValueError: one is not a whole number.
         AccessError: none of them may be looked at (what the first one gave).
         ZramOSError: ESRCH, none of them is there, or they are the kernel's own.
     """
@@ -48,7 +48,7 @@ def open_processes(pids: int | Iterable[int], label: str = "") -> Source:
 
 
 def _numbers(pids: int | Iterable[int]) -> list[int]:
-    """Process numbers, each once; the letters of a text are none."""
+    """Process numbers, each once; text is refused, whose letters would be a list."""
     several = hasattr(pids, "__iter__") and not isinstance(pids, (str, bytes))
     return list(dict.fromkeys(map(_number, pids if several else [pids])))  # type: ignore[arg-type]
 
@@ -105,7 +105,7 @@ def _look_at(
 
 
 def why_left_out(err: OSError) -> str:
-    """The reason to go on without a process; an error that is none of these is raised."""
+    """Return the reason to go on without a process; raise any other error."""
     if err.errno in (errno.EACCES, errno.EPERM):
         return UNREADABLE
     if err.errno in (errno.ENOENT, errno.ESRCH):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Memory of a process that could go to swap: private (anonymous) pages, and what it shares.
 
-Pages of files are never swapped and the kernel's page of zeros is nobody's, so neither counts; nor
-does what is locked in memory or was given up. Nothing here stops or changes a process. See
+Pages of files are never swapped and the kernel's page of zeros belongs to nobody, so neither
+counts; nor does memory that is locked or was given up. Nothing here stops or changes a process. See
 proc_pid_maps(5), proc_pid_smaps(5) and Documentation/admin-guide/mm/pagemap.rst.
 """
 
@@ -34,7 +34,7 @@ LAZILY_FREED = "lazily freed"
 
 
 class Counts(NamedTuple):
-    """What a walk found, pages."""
+    """What a walk found, in pages."""
 
     present: int
     swapped: int
@@ -46,7 +46,7 @@ class Counts(NamedTuple):
 
 @dataclass(slots=True)
 class ProcessPages:
-    """What of a process could go to swap, and was not counted with another before. Pages."""
+    """What a process adds to what could go to swap, in pages."""
 
     pid: int
     start_time: int
@@ -138,7 +138,7 @@ class Looker:
             raise from_errno(code, what, f"/proc/{pid}", remedy=remedy) from err
 
     def close(self) -> None:
-        """Let go of the process that was looked at last."""
+        """Release the process that was looked at last."""
         if self._memory is not None:
             self._memory.close()
             self._memory = None
@@ -157,7 +157,7 @@ def process_pages(pid: int, *, method: str = "auto") -> ProcessPages:
 
 
 class _Details(NamedTuple):
-    """What ``/proc/PID/smaps`` says of one mapping; pages, but for ``locked``."""
+    """What ``/proc/PID/smaps`` says about one mapping, in pages except for ``locked``."""
 
     in_use: int
     lazily_freed: int
@@ -205,8 +205,7 @@ class _Walk:
         """Note what is shared; returns what has private pages."""
         private: list[_Private] = []
         kind_of = self._looker.kinds.of
-        # A library's mappings lie one behind the other: unless one of them is special they are
-        # walked as one.
+        # A library's mappings are adjacent: unless one of them is special they are walked as one.
         joined = "", ""
         for words in lines:
             start, end, perms, _, dev, _, path = words

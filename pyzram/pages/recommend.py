@@ -28,7 +28,7 @@ class Recommendation(Record):
     algorithm: str
     """Its name, and level if one was asked for: ``zstd:9``."""
     reason: str
-    """Why, for people."""
+    """Why, in words."""
     disksize: int
     """Bytes."""
 

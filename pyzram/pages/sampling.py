@@ -29,9 +29,9 @@ PRECISION = 0.01
 # Of a known error 1.96 would be enough. This one is estimated, and looking at it to stop takes some
 # of the 95 % too: with 2.0, 95 of 100 samples or more hold the truth (tests/unit/pages).
 Z_95 = 2.0
-# What none of n pages shows may yet be true of 3 / n of all pages.
+# What no page of n shows may still be true of 3 / n of all pages (the rule of three).
 MISSED = 3.0
-# For one thread: with more, each gets as much.
+# For one thread; with more, each gets as much.
 BATCH_BYTES = 1 << 18
 THREADS_MAX = 64
 WAVES = 5
@@ -274,7 +274,7 @@ def interval(
     census: bool = False,
     wave_size: int | None = None,
 ) -> Interval:
-    """Mean of values between 0 and 1, one per page, with its 95 % confidence interval.
+    """The mean of values between 0 and 1, one per page, with its 95 % confidence interval.
 
     ``blocks`` names the block of each value; the differences inside blocks give the error. Where
     no block has two values, it is a plain random sample. ``population`` counts all pages, of

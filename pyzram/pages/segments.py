@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rows of pages that are read in one way: of a file, a process, or an object of shared memory."""
+"""Rows of pages that are read in the same way: of a file, a process, or shared memory."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Owner(Record):
     """Whose memory it is: a process, or with ``pid`` 0 an object of shared memory, or a file."""
 
     pid: int
-    """Number of the process; 0 of what belongs to no single one."""
+    """Number of the process; 0 for memory that belongs to no single one."""
     name: str
     """Of the program, the object or the file."""
     part: str
@@ -34,19 +34,19 @@ class Owner(Record):
 
 
 class Segment(Protocol):
-    """A row of pages that are read in one way."""
+    """A row of pages that are read in the same way."""
 
     pages: int
     owner: Owner
 
     def read(self, ranks: array[int], out: memoryview) -> Sequence[bool]:
-        """Read the pages at these ascending places into ``out``, one behind the other.
+        """Read the pages at these ascending places into ``out``, one after the other.
 
-        Says for each whether it was there; a page that was not takes no room in ``out``.
+        Return for each whether it was there; a missing page takes no room in ``out``.
         """
 
     def close(self) -> None:
-        """Let go of what is open."""
+        """Close what is open."""
 
 
 class FileSegment:

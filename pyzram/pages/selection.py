@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Processes as people name them: by number, name, user, cgroup, unit or container."""
+"""Processes chosen by number, name, user, cgroup, unit or container."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .process import Process, all_processes
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-# What container engines put around an identity to name its cgroup.
+# What container engines put around an ID to name its cgroup.
 CONTAINER = re.compile(
     r"(?:docker|libpod|crio|cri-containerd|machine|lxc\.payload)[-.](?P<id>.+?)(?:\.scope)?$"
     r"|systemd-nspawn@(?P<machine>.+?)\.service$"
@@ -35,7 +35,7 @@ class Row(NamedTuple):
 
 
 def table() -> dict[int, Row]:
-    """All processes with memory of their own, without this one; those that exit are not in it."""
+    """All processes with memory of their own, except this one and those that exit meanwhile."""
     rows = {}
     for pid in all_processes():
         if pid == os.getpid():
@@ -133,7 +133,7 @@ def by_unit(unit: str) -> list[int]:
 
 
 def by_container(identity: str) -> list[int]:
-    """Processes of a container, by its name or the start of its number, as its cgroup has it."""
+    """Processes of a container, by its name or the start of its ID, as in its cgroup's name."""
 
     def is_its(part: str) -> bool:
         match = CONTAINER.match(part)

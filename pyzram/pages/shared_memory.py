@@ -92,7 +92,7 @@ class SharedMemory:
         return self._memory
 
     def stays(self, key: tuple[str, int]) -> bool:
-        """Whether an object is kept out of swap as a whole."""
+        """Whether a whole object is kept out of swap."""
         dev, inode = key
         if dev == self._internal and inode in self._segments:
             return self._segments[inode].locked

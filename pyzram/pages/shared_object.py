@@ -120,7 +120,7 @@ class SharedObject:
 
 
 class ObjectPages(NamedTuple):
-    """What of an object could go to swap."""
+    """The part of an object that could go to swap."""
 
     pages: _native.PageSet
     swapped: int

@@ -31,16 +31,16 @@ HIDDEN = (UNREADABLE, CLOSED_SEGMENTS, CLOSED_OBJECTS)
 
 
 class _Account:
-    """What is told of a source beside its pages; an estimate takes it over by the same names."""
+    """Facts about a source beside its pages; an estimate has them under the same names."""
 
     label: str
-    """What it is, for people."""
+    """What it is, in words."""
     page_size: int
     """Bytes of a page."""
     swapped: int
     """Pages beside these that are in swap already."""
     skipped: dict[str, int]
-    """What could not be looked at, by reason: how many of it."""
+    """How much could not be looked at, by reason."""
     left_out: dict[str, int]
     """Pages that never go to swap, by reason."""
     processes: int
@@ -118,7 +118,8 @@ class Source(_Account):
         for segment in self._segments:
             segment.close()
         if self._process != _native.forks:
-            # A child may have closed the descriptors of its parent and given the numbers away.
+            # A child may have closed its parent's descriptors, and their numbers may be others'
+            # now.
             self._reader.abandon()
             self._fds.clear()
             return
@@ -145,7 +146,7 @@ class Source(_Account):
 class Stream(_Account):
     """Standard input, or another descriptor that can be read only once.
 
-    How long it is shows at its end, so its sample is a plain random one, drawn on the way
+    Its length is unknown until its end, so its sample is a plain random one, drawn on the way
     (a reservoir), and held in memory.
     """
 

@@ -22,7 +22,7 @@ class Segment(NamedTuple):
 
 
 def segments(path: str = "/proc/sysvipc/shm") -> list[Segment]:
-    """System V segments of this IPC namespace; none where the kernel has them not."""
+    """System V segments of this IPC namespace; none if the kernel does not support them."""
     try:
         lines = read_text(path).split("\n")
     except FileNotFoundError:
@@ -42,7 +42,7 @@ def segments(path: str = "/proc/sysvipc/shm") -> list[Segment]:
 
 
 def last_detach_destroys() -> bool:
-    """Whether who lets go of a segment last takes it away (kernel.shm_rmid_forced)."""
+    """Whether a segment is removed when its last user detaches (kernel.shm_rmid_forced)."""
     try:
         return read_text("/proc/sys/kernel/shm_rmid_forced").strip() != "0"
     except FileNotFoundError:

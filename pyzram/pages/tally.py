@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One algorithm's sums on the way to an estimate, and the figures they come to."""
+"""One algorithm's sums on the way to an estimate, and the figures that they yield."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .zsmalloc import PoolModel, PoolStats
 
 TIMED_PAGES = 600
-# Of a device so large that zspages which are not full do not count.
+# Of a device so large that zspages that are not full do not matter.
 LARGE_PAGES = 1 << 22
 # Lengths are put into the model of the pool many at a time: it has hundreds of classes.
 KEPT_MAX = 1 << 14
@@ -123,7 +123,7 @@ def shares(store: PoolModel) -> tuple[list[float], list[float]]:
 def finish(
     tally: Tally, store: PoolModel, sample: Sample, bounds: Callable[[array[float]], Interval]
 ) -> AlgorithmEstimate:
-    """What the sums of a sample say of all pages."""
+    """What the sums of a sample say about all pages."""
     pages = sample.pages
     tally.count(store)
     if sample.census:

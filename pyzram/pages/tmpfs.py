@@ -24,7 +24,7 @@ class TmpfsMount(NamedTuple):
 
 
 def tmpfs_mounts(pid: str = "self", root: str = "") -> list[TmpfsMount]:
-    """Mounts of tmpfs that a process sees; none if that cannot be told."""
+    """Mounts of tmpfs that a process sees; none if that is unknown."""
     try:
         mounts = parse_mountinfo(read_text(f"/proc/{pid}/mountinfo"))
     except OSError as err:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The pool model: what zram and its zsmalloc pool make of compressed lengths.
+"""The pool model: how zram and its zsmalloc pool store pages of given compressed lengths.
 
 A length of 0 stands for a same-filled page, which takes no memory. Any other length is what the
 compressor made of one page; from the huge size on, the page itself is kept instead.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CHAIN_SIZE_DEFAULT = 8
 CHAIN_SIZE_OLD = 4
-NEAR = 4  # classes to each side that tell how likely one is that a sample misses
+NEAR = 4  # neighbours on each side that show how likely a class is that a sample misses
 RULES = {"percent": _native.CHAIN_BY_PERCENT, "waste": _native.CHAIN_BY_WASTE}
 
 
@@ -99,7 +99,7 @@ class PoolModel(Value):
     ``word_size`` the bytes of a machine word (4 or 8).
 
     Raises:
-        InvalidValueError: no kernel is like that.
+        InvalidValueError: no such kernel exists.
 
     Synchronization: immutable, any thread may use it.
     """
@@ -195,8 +195,8 @@ class PoolModel(Value):
     def scale(self, figures: PoolStats, pages: int) -> PoolStats:
         """What ``pages`` pages like those of a sample would give.
 
-        Zspages are counted whole, so mem_used_total is no multiple of the sample's: what is to be
-        expected of it includes classes that the sample happens to miss (:func:`zspages_lost`).
+        Zspages are counted whole, so mem_used_total is not a multiple of the sample's: the expected
+        value includes classes that the sample happens to miss (:func:`zspages_lost`).
         """
         if not figures.pages:
             return self._figures(figures.objects, 0, 0, 0, 0)
@@ -236,7 +236,7 @@ class PoolModel(Value):
     def recompress(
         self, lengths: Sequence[int], second: Sequence[int], *, threshold: int = 0
     ) -> array[int]:
-        """Lengths after recompression by an algorithm that makes ``second`` of the same pages.
+        """Lengths after recompression by an algorithm that compresses the same pages to ``second``.
 
         As the kernel has it, a page changes only if its size class falls. Pages stored below
         ``threshold`` bytes are left alone, and a result that is not below it is not taken.
@@ -290,7 +290,7 @@ def _last_zspage_empty(expected: float, capacity: int) -> float:
 
 
 def _lengths(lengths: Sequence[int]) -> Any:
-    """Give C an array of 32-bit lengths; one that is there already is not copied."""
+    """Return an array of 32-bit lengths for C; an existing one is not copied."""
     if isinstance(lengths, array) and lengths.typecode == "I":
         return lengths
     try:
@@ -302,7 +302,7 @@ def _lengths(lengths: Sequence[int]) -> Any:
 def machine_word_size() -> int:
     """Bytes of the kernel's machine word; a 32-bit program may run on a 64-bit kernel."""
     machine = os.uname().machine
-    # armv8l is what a 64-bit kernel says to a 32-bit program.
+    # A 64-bit kernel tells a 32-bit program armv8l.
     return 8 if "64" in machine or machine in ("s390x", "alpha", "armv8l", "armv8b") else 4
 
 

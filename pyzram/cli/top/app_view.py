@@ -120,7 +120,7 @@ class MainScreen(Screen[None]):
         self.table.focus()
 
     def on_resize(self) -> None:
-        """Fit all into the window."""
+        """Fit everything into the window."""
         self.draw()
 
     def feed(self, look: Look) -> None:
@@ -200,7 +200,7 @@ class Top(App[None]):
 
     @property
     def said(self) -> str:
-        """What stands at the right of the title."""
+        """The text at the right of the title."""
         often = "paused" if self.paused else f"every {self.delay:g} s"
         return f"{often}  {time.strftime('%H:%M:%S')}"
 
@@ -238,7 +238,7 @@ class Top(App[None]):
                 pass
 
     def _show(self, look: Look) -> None:
-        # Only what can be seen is drawn; the list below a page is fed for when it comes back.
+        # Only what is visible is drawn; the list below a page is updated for its return.
         for screen in self.screen_stack:
             if screen is self.screen and isinstance(screen, (MainScreen, DeviceScreen)):
                 screen.feed(look)
@@ -255,7 +255,7 @@ class Top(App[None]):
         self._redraw()
 
     def action_faster(self, factor: float) -> None:
-        """Look more or less often."""
+        """Update more or less often."""
         self.delay = min(max(self.delay * factor, SHORTEST), LONGEST)
         self._redraw()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Lines on the screen, of which only those are drawn again that have changed.
+"""Lines on the screen, of which only changed ones are drawn again.
 
 textual's own table and texts draw all of themselves at each change, which would be most of what
 the view costs (bench/top.py tells that).
@@ -35,7 +35,7 @@ COMPONENTS = {f"lines--{role}" for role in ROLES}
 
 
 def css_of(widget: str) -> str:
-    """What a class of widgets says of its roles."""
+    """Component classes for the roles."""
     return "".join(f"{widget} .lines--{role} {{ {rules} }}\n" for role, rules in ROLES.items())
 
 
@@ -47,7 +47,7 @@ else:
 
 
 class Shown(_Widget):
-    """What a widget of lines has beside being a widget: the lines, and their styles."""
+    """The lines of a widget, and their styles."""
 
     lines: Sequence[Line] = ()
     _styles_of: dict[str, Style] | None = None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One look at the machine: devices, memory, pressure, and what pyzram tend says."""
+"""Reading the machine once: devices, memory, pressure, and what pyzram tend says."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class Device(Watched):
         self.writes: list[float] = []
 
     def step(self, figures: Attributes, now: float) -> None:
-        """Take in new figures, and keep what was not read again."""
-        # Another size: it was reset since, and may be set up otherwise.
+        """Add new figures, and keep those that were not read again."""
+        # Another size: it was reset since, and may be set up differently.
         if self.figures is not None and self.figures["disksize"] == figures["disksize"]:
             for key, value in self.figures.items():
                 figures.setdefault(key, value)
@@ -56,8 +56,8 @@ class Device(Watched):
         return str(self.known["name"])
 
 
-# What changes by itself all the time. The rest is what somebody sets: looked at less often, as
-# a read may need another process on kernels where it may hang.
+# These change all the time. The others are settings, which are read less often, because on some
+# kernels a read may hang and needs another process.
 LIVE = tuple(
     column
     for column in COLUMNS
@@ -76,13 +76,13 @@ class Devices(Watch):
         self._looks = 0
 
     def step(self) -> None:
-        """Read what is live, and now and then the rest."""
+        """Read the live figures, and now and then the others."""
         self.wanted = LIVE if self._looks % SELDOM else COLUMNS
         self._looks += 1
         super().step()
         for device in self.devices.values():
             if device.figures is not None and "comp_algorithm" not in device.figures:
-                # A new one. Nothing is left to be read by whoever shows it.
+                # A new one: read everything, so that showing it reads nothing.
                 for column in COLUMNS:
                     column.of(device.figures)
 
@@ -93,7 +93,7 @@ class Look(NamedTuple):
     devices: tuple[Device, ...] = ()
     """By number."""
     total: int = 0
-    """MemTotal in bytes; 0 where it cannot be told."""
+    """MemTotal in bytes; 0 if it is unknown."""
     available: int = 0
     """MemAvailable in bytes."""
     pressure: dict[str, Pressure | None] = {}  # noqa: RUF012 - never changed
@@ -144,7 +144,7 @@ class Looker:
 
     @property
     def over(self) -> bool:
-        """Whether all devices that were asked for are gone."""
+        """Whether all requested devices are gone."""
         return bool(self.collection.operands) and not self.watch.devices
 
     def close(self) -> None:

@@ -25,7 +25,7 @@ FIGURE = 30  # columns of a figure and its value
 
 
 class Inside(NamedTuple):
-    """What debugfs tells of a device, or why it does not."""
+    """What debugfs says about a device, or why it does not."""
 
     classes: list[dict[str, int]] | str = ""
     ages: BlockState | str = ""
@@ -85,7 +85,7 @@ def figures(device: Device, width: int) -> list[Line]:
 
 
 def classes(inside: Inside | None, width: int) -> list[Line]:
-    """Where the pool's memory is: the classes that have any, the largest share first."""
+    """Where the pool's memory is: the classes that use any, the largest share first."""
     known = "being read" if inside is None else inside.classes
     if isinstance(known, str):
         return _why(known, width)
@@ -106,7 +106,7 @@ def classes(inside: Inside | None, width: int) -> list[Line]:
 
 
 def ages(inside: Inside | None, width: int) -> list[Line]:
-    """How many stored pages were not used for how long."""
+    """How many stored pages were unused for how long."""
     state = "being read" if inside is None else inside.ages
     if isinstance(state, str):
         return _why(state, width)
@@ -134,7 +134,7 @@ def _span_of(bucket: int) -> str:
 
 
 def _why(reason: str, width: int) -> list[Line]:
-    """Why there is nothing, over as many lines as that takes."""
+    """Why there is nothing, in as many lines as needed."""
     import textwrap
 
     return [((line, "label"),) for line in textwrap.wrap(quote(reason), width)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the view is made of, as plain values: a line is a row of texts, each with a role.
+"""The parts of the view as plain values: a line is a row of texts, each with a role.
 
 Roles are "" (text), "label", "head", "full", "second" and "rest" (of bars), "mark", and those of
 :mod:`pyzram.cli.colour`.
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
 Span = tuple[str, str]
 Line = tuple[Span, ...]
 
-LABEL = 9  # columns that the words at the left take
+LABEL = 9  # width of the words at the left
 VALUES = 20  # and the figures behind a graph
 HIGHEST = 2  # lines of a graph
 REASONS = 2  # of tend, in the overview
 
 
 def letters() -> tuple[str, str]:
-    """Letters for graphs and for bars that standard output has."""
+    """Characters for graphs and bars that standard output can show."""
     whole = "utf" in (getattr(sys.stdout, "encoding", None) or "utf-8").lower()
     return (BARS, LINE) if whole else (ASCII_BARS, ASCII_LINE)
 
 
 def width_of(line: Line) -> int:
-    """Columns of a line."""
+    """The width of a line in columns."""
     return sum(len(text) for text, _ in line)
 
 
@@ -51,7 +51,7 @@ def spread(left: Line, right: Line, width: int) -> Line:
 
 
 def cut(text: str, width: int) -> str:
-    """Text in so many columns, with an ellipsis where something is left out."""
+    """Text in so many columns, with an ellipsis if it is cut."""
     if len(text) <= width:
         return text
     return text[: max(width - 1, 0)] + "…" if width > 0 else ""
@@ -63,7 +63,7 @@ def labelled(label: str, *spans: Span) -> Line:
 
 
 def bar_line(label: str, part: float, whole: float, text: str, width: int, role: str = "") -> Line:
-    """A bar with its word before and its figures behind it."""
+    """A bar with a word before it and figures after it."""
     room = width - LABEL - 1 - 26
     words = cut(text, width - LABEL - 1 - max(room, 4))
     full, rest = bar(part / whole if whole else 0.0, max(room, 4), letters()[1])
@@ -92,7 +92,7 @@ def overview(look: Look, width: int, title: str, right: str) -> list[Line]:
 
 
 def pressure_line(look: Look) -> Line:
-    """Share of the last ten seconds in which somebody waited for something."""
+    """Share of the last ten seconds in which a task waited."""
     spans: list[Span] = []
     for resource, found in look.pressure.items():
         if found is not None:
@@ -114,7 +114,7 @@ def tend_lines(status: dict[str, Any] | str | None, width: int) -> list[Line]:
 
 
 def tend_reasons(status: dict[str, Any] | str | None) -> list[str]:
-    """Its last reasons, safe to print."""
+    """The daemon's last reasons, safe to print."""
     found = status.get("reasons") if isinstance(status, dict) else None
     return [quote(str(reason)) for reason in found] if isinstance(found, list) else []
 
@@ -210,7 +210,7 @@ def fitting(width: int) -> tuple[Column, ...]:
 
 
 def ordered(devices: Sequence[Device], column: Column, reverse: bool) -> list[Device]:
-    """Sorted by a column; what has no value comes last in either direction."""
+    """Sort by a column; devices without a value come last in either direction."""
     keys = [(column.key(device), device) for device in devices]
     known = sorted(
         (pair for pair in keys if pair[0] is not None), key=lambda pair: pair[0], reverse=reverse
@@ -233,7 +233,7 @@ def row(device: Device, columns: Sequence[Column]) -> Line:
 
 
 def joined(spans: Sequence[Span]) -> Line:
-    """The same with as few texts as possible: each of them costs when it is drawn."""
+    """The same with as few texts as possible, because each costs time when it is drawn."""
     out: list[Span] = []
     for text, role in spans:
         if out and out[-1][1] == role:
@@ -254,7 +254,7 @@ def headings(columns: Sequence[Column], by: Column, reverse: bool) -> Line:
 
 
 def column_at(columns: Sequence[Column], x: int) -> Column | None:
-    """The column whose heading is at a place."""
+    """The column whose heading is at this place."""
     at = 0
     for column in columns:
         if at <= x <= at + column.width:
@@ -278,7 +278,7 @@ def about(device: Device) -> str:
 
 
 def bars(device: Device, total: int, width: int) -> list[Line]:
-    """Its bars: pool, limit, data, swap and backing device, as far as there are such."""
+    """Its bars: pool, limit, data, swap and backing device, those that it has."""
     known = device.known
     memory, data = known["mem_used_total"] or 0, known["orig_data_size"] or 0
     rows = [("pool", memory, total, "of memory", False)]
@@ -312,7 +312,7 @@ def histories(device: Device, width: int, room: int, highest: int = HIGHEST) -> 
     for at, (label, history, form) in enumerate(wanted[: max(count, 0)]):
         seen = history[-columns:]
         *above, last = graph(seen, columns, height, letters()[0])
-        # Two colours by turns, so that graphs above one another stay apart.
+        # Two alternating colours keep graphs above one another apart.
         role = "full" if at % 2 == 0 else "second"
         lines += [labelled("", (picture, role)) for picture in above]
         figures = cut(f" {form(seen[-1])}, max {form(max(seen))}", VALUES)

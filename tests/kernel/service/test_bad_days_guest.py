@@ -215,7 +215,7 @@ def test_a_writeback_that_takes_long(box: Box, frozen: Path, zram_device: OwnDev
         assert status.stdout.startswith(f"zram{number} running swap size 16M ")
         assert box.fine("start") == ""
         # These kernels let nobody look meanwhile, let alone take the device away.
-        assert "figures are held back by a writeback or recompression\n" in status.stderr
+        assert "a writeback or recompression holds up its figures\n" in status.stderr
         for command in ("stop", "reload"):
             assert box.fails(command) == (
                 f"pyzram {command}: zram{number}: a writeback or recompression is under way "
