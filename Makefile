@@ -44,13 +44,14 @@ lint: deps
 	for file in csrc/*.c csrc/codec/*.c; do case $$file in csrc/_pyzram.c) ;; *) \
 		$(CC) $(CFLAGS_STRICT) -Icsrc -c "$$file" -o /dev/null || exit 1;; esac; done
 
-# Types, as a user's checker sees them in the installed package: the examples strictly, and every
-# public name by pyright, where that can be had.
+# Types, as a user's checker sees them in the installed package: the examples strictly, every public
+# name by pyright, where that can be had, mistakes that both must report, and what an editor shows.
 typed: build
 	cd examples && ../$(VENV)/bin/mypy --strict --config-file= \
 		--python-executable ../$(VENV)/bin/python --cache-dir ../.mypy_cache/examples *.py
 	-[ -x $(VENV)/bin/pyright ] || $(PY) -m pip install --quiet --disable-pip-version-check 'pyright[nodejs]'
 	$(PY) -I tools/typed.py
+	$(PY) -I tools/hovered.py
 
 # The documentation as a site, in build/docs; a warning is an error, and so is a field not shown.
 docs: build

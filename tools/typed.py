@@ -1,55 +1,122 @@
 # SPDX-License-Identifier: MIT
-"""Ask pyright whether the installed package tells the type of every public name and its members.
+"""What type checkers tell users of the installed package.
 
-What pyright counts is every module without an underscore; here only the names of ``__all__`` count,
-and what belongs to them. Prints those that are not known, and the share that is.
+pyright is asked for the type of every public name and its members: it counts every module without
+an underscore, here only the names of ``__all__`` count, and what belongs to them. Then mypy and
+pyright read tests/types/mistakes.py, and must report each line that is marked there and no other.
+
+Where pyright cannot be had, its part is skipped; with PYZRAM_REQUIRE_PYRIGHT=1 that is a failure.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
+from typing import Any
 
 import pyzram
 
+MISTAKES = Path(__file__).resolve().parents[1] / "tests/types/mistakes.py"
+BIN = os.path.dirname(sys.executable)
 
-def main() -> int:
-    """1 if any public name has no known type."""
-    pyright = os.path.join(os.path.dirname(sys.executable), "pyright")
-    if not os.path.exists(pyright):
-        print("skipped: no pyright here (pip install 'pyright[nodejs]')")
-        return 0
-    command = [pyright, "--verifytypes", "pyzram", "--ignoreexternal", "--outputjson"]
-    path = f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"
-    with tempfile.TemporaryDirectory() as elsewhere:  # not the source tree
-        done = subprocess.run(
-            command,
-            cwd=elsewhere,
-            env={**os.environ, "PATH": path},
-            capture_output=True,
-            check=False,
-            text=True,
-        )
+
+class NoPyrightError(Exception):
+    """It cannot be had here."""
+
+
+def run(*command: str, folder: str) -> subprocess.CompletedProcess[str]:
+    """Run a program of this environment elsewhere than in the source tree."""
+    path = f"{BIN}:{os.environ['PATH']}"
+    return subprocess.run(
+        [f"{BIN}/{command[0]}", *command[1:]],
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+
+
+def pyright(*words: str, folder: str) -> dict[str, Any]:
+    """What it says, as JSON.
+
+    Raises:
+        NoPyrightError: nothing.
+    """
+    if not os.path.exists(f"{BIN}/pyright"):
+        raise NoPyrightError("no pyright here (pip install 'pyright[nodejs]')")
+    done = run("pyright", *words, "--outputjson", folder=folder)
     if not done.stdout.lstrip().startswith("{"):
-        print(f"skipped: pyright does not run here: {(done.stdout + done.stderr).strip()[-200:]}")
-        return 0
-    symbols = json.loads(done.stdout)["typeCompleteness"]["symbols"]
+        said = (done.stdout + done.stderr).strip()[-200:]
+        raise NoPyrightError(f"pyright does not run here: {said}")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def unknown_types(folder: str) -> int:
+    """Print which public names have no known type, and return how many."""
+    symbols = pyright("--verifytypes", "pyzram", "--ignoreexternal", folder=folder)
     roots = tuple(
         f"pyzram.{home}.{name}"
         for name, home in vars(pyzram)["_HOME"].items()
         if name in pyzram.__all__
     )
-    public = [s for s in symbols if s["name"].startswith(roots)]
+    public = [s for s in symbols["typeCompleteness"]["symbols"] if s["name"].startswith(roots)]
     unknown = [s for s in public if not s["isTypeKnown"] or s["isTypeAmbiguous"]]
     for symbol in unknown:
         for diagnostic in symbol["diagnostics"]:
             print(f"{symbol['name']}: {diagnostic['message'].splitlines()[0]}")
     known = len(public) - len(unknown)
     print(f"public names and their members with a known type: {known} of {len(public)}")
-    return 0 if public and not unknown else 1
+    return len(unknown) if public else 1
+
+
+def compare(checker: str, reported: set[int]) -> int:
+    """Print which lines it should have reported, or should not, and return how many."""
+    lines = MISTAKES.read_text().split("\n")
+    marked = {at for at, line in enumerate(lines, 1) if "# mistake: " in line}
+    for at in sorted(marked ^ reported):
+        what = "reports no mistake" if at in marked else "reports a mistake that is none"
+        print(f"{checker} {what}: {MISTAKES.name}:{at}: {lines[at - 1].strip()}")
+    print(f"mistakes that {checker} reports: {len(marked & reported)} of {len(marked)}")
+    return len(marked ^ reported) if marked else 1
+
+
+def by_mypy(folder: str) -> set[int]:
+    """Lines that mypy, as strict as it can be, reports."""
+    done = run("mypy", "--strict", "--config-file=", MISTAKES.name, folder=folder)
+    return {int(at) for at in re.findall(rf"^{MISTAKES.name}:(\d+): error:", done.stdout, re.M)}
+
+
+def by_pyright(folder: str) -> set[int]:
+    """Lines that pyright reports."""
+    found = pyright("--pythonpath", sys.executable, MISTAKES.name, folder=folder)
+    return {
+        diagnostic["range"]["start"]["line"] + 1
+        for diagnostic in found["generalDiagnostics"]
+        if diagnostic["severity"] == "error"
+    }
+
+
+def main() -> int:
+    """1 if a checker is silent where it should speak."""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(MISTAKES, folder)
+        wrong = compare("mypy", by_mypy(folder))
+        try:
+            wrong += unknown_types(folder)
+            wrong += compare("pyright", by_pyright(folder))
+        except NoPyrightError as err:
+            required = os.environ.get("PYZRAM_REQUIRE_PYRIGHT") == "1"
+            print(f"{'required, but' if required else 'skipped:'} {err}")
+            wrong += required
+    return int(wrong > 0)
 
 
 if __name__ == "__main__":

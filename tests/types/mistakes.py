@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+"""Mistakes of users: ``make typed`` fails if mypy or pyright is silent about a marked line.
+
+Or if one complains about another. Nothing here is ever run.
+"""
+
+from __future__ import annotations
+
+import pyzram
+from pyzram import devises  # mistake: a name that is not there
+
+
+def of_a_device(device: pyzram.Zram) -> None:
+    device.writeback("idle")
+    device.writeback("idel")  # mistake: a word that is none
+    device.writeback(page_indexes=(1, 2, 3))  # mistake: a range is two numbers
+    device.recompress("huge_idle", threshold=3000)
+    device.recompress("incompressible")  # mistake: a word of writeback
+    device.swapon(discard="pages")
+    device.swapon(discard="all")  # mistake: a word that is none
+    device.swapon(1)  # mistake: priority is passed by name
+    device.configure(disksize="1.5G", algorithm=["zstd:3", pyzram.Algorithm("lz4")])
+    device.configure(disksize=1.5)  # mistake: a size is bytes or text
+    device.configure(disksize="1G", algoritm="lz4")  # mistake: the name of a parameter
+    device.read_mmstat()  # mistake: the name of a method
+    device.mkfs("ext4", options=["-O", "^has_journal"])
+    device._write_verified("disksize", "1")  # mistake: not public, and more is missing
+
+
+def of_snapshots(device: pyzram.Zram) -> None:
+    stats = device.stats()
+    print(stats.mm_stat.orig_data_size + 1, stats.diskseq + 1, stats.disksize // 2)
+    print(stats.mm_stat.orig_data_sise)  # mistake: the name of a figure
+    stats.disksize = 0  # mistake: frozen
+    print(stats.bd_stat.bd_count)  # mistake: None where the kernel has no writeback
+    if stats.bd_stat is not None:
+        print(stats.bd_stat.bd_count + 1)
+    print(stats.mm_stat.compression_ratio + 1)  # mistake: None of an empty device
+    change: pyzram.StatsChange = stats - stats
+    print(change.rate(change.stat.write_ios) + 1.0)
+    print(stats + stats)  # mistake: there is no sum of two
+
+
+def of_a_service(service: pyzram.Service) -> None:
+    service.plan("reload").apply()
+    service.plan("restart")  # mistake: a goal that is none
+    pyzram.DeviceConfig(0, 1 << 20, discard="both")
+    pyzram.DeviceConfig(0, 1 << 20, discard="yes")  # mistake: a word of the file's
+    pyzram.Difference(0, "zram0", "disksize", 1, 2, "reboot")  # mistake: a word that is none
+    for change in service.plan("start").changes:
+        if change.needs == "live":
+            print(change.index + 1)
+
+
+def of_pages(source: pyzram.Source) -> None:
+    pyzram.estimate_pages(source, "zstd:9", seed=1)
+    pyzram.estimate_pages("/etc/passwd")  # mistake: what was not opened
+    pyzram.estimate(pids="12")  # mistake: numbers
+    pyzram.estimate(file="core")  # mistake: the name of a parameter
+    pyzram.open_processes([1, 2]).close()
+    pyzram.open_processes("12")  # mistake: numbers
+    found = pyzram.estimate(files=["core"])
+    print(found.algorithms["lz4"].compression_ratio.mean + 1, found.skipped["x"] + 1)
+    print(found.algorithms["lz4"].ratio)  # mistake: the name of a figure
+    found.algorithms["lz4"] = found.algorithms["zstd"]  # mistake: frozen
+    print(pyzram.recommend(found).algorithm)  # mistake: None without pages
+    print(devises, pyzram.Zran)  # mistake: a name that is not there
+    pyzram.compress_page("text", "lz4")  # mistake: pages are bytes
