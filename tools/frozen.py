@@ -12,22 +12,37 @@ import contextlib
 import difflib
 import inspect
 import io
+import json
 import os
 import re
 import sys
 import tempfile
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pyzram
-from pyzram.cli import doctor, estimate, stats_columns, tend_textfile, zram_stats
+from pyzram.cli import (
+    bench,
+    doctor,
+    estimate,
+    json_documents,
+    postprocess_report,
+    service,
+    stats_columns,
+    tend_reclaim,
+    tend_report,
+    tend_textfile,
+    zram_stats,
+)
 from pyzram.cli import pyzram as command
-from pyzram.cli.service import command_line
 from pyzram.config.variables import GLOBALS, PER_DEVICE
 from pyzram.doctor.checks import CHECKS
 from pyzram.field_docs import own_fields
 from pyzram.kernel.figures import FIGURES
+from pyzram.tend.actions import Compact, Recompress, WriteBack
+from pyzram.tend.observation import DeviceObserved, Observation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -170,7 +185,7 @@ def commands() -> Iterator[str]:
     for name, (home, _) in sorted(command.COMMANDS.items()):
         module = home.partition(":")[0]
         if module == "service":
-            line = command_line(name)
+            line = service.command_line(name)
         else:
             line = import_module(f"pyzram.cli.{module}").COMMAND
         yield f"pyzram {name} {line.operands}".rstrip()
@@ -187,6 +202,99 @@ def columns() -> Iterator[str]:
 def json_keys() -> Iterator[str]:
     """What ``zram_stats --json --output-all`` says of a device."""
     yield from (f"{figure.name}: {figure.unit or 'text'}" for figure in FIGURES)
+
+
+# Dictionaries whose keys are names of the moment: of algorithms, reasons, variables, groups.
+BY_NAME = {
+    "algorithms",
+    "groups",
+    "left_out",
+    "mem_used_total",
+    "recomp_algorithms",
+    "skipped",
+    "sources",
+}
+
+
+def keys(value: object, path: str = "") -> Iterator[str]:
+    """Where everything stands in a document; ``[]`` is each of a list, ``.*`` each by its name."""
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            yield from keys(item, f"{path}[]")
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            step = "*" if path.rpartition(".")[2] in BY_NAME else name
+            yield f"{path}.{step}".lstrip(".")
+            yield from keys(item, f"{path}.{step}".lstrip("."))
+
+
+def printed(call: Callable[[list[str]], object], *words: str) -> Any:
+    """What a command prints with ``--json``."""
+    with (
+        contextlib.redirect_stdout(io.StringIO()) as out,
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        call([*words, "--json"])
+    return json.loads(out.getvalue())
+
+
+def tended() -> dict[str, object]:
+    """What ``pyzram tend --dry-run --json`` prints of a machine where there is all to do."""
+    empty: Any = [None] * len(DeviceObserved._fields)
+    seen = Observation(0, 0, 0, started=0, resumed=0, devices=(DeviceObserved(*empty),))
+    report: Any = SimpleNamespace(
+        decision=SimpleNamespace(
+            state=SimpleNamespace(mode="calm", pressure=0.0, wake=0.0),
+            actions=[WriteBack("", 0, 0, 0), Recompress("", 0, 0), Compact("")],
+            reasons=[""],
+        ),
+        written=0,
+        freed=0,
+        seen=seen,
+    )
+    group = SimpleNamespace(current=0, protected=0, some10=0.0)
+    groups: Any = SimpleNamespace(
+        reason="", groups={"user.slice": group}, sizes={"user.slice": 0}, left_out={"gone": "why"}
+    )
+    return {**tend_report.plain(report), "reclaim": tend_reclaim.Plan.plain(groups)}
+
+
+def documents() -> Iterator[str]:
+    """What other commands print with ``--json``: each key once, in the order of the document."""
+    with tempfile.TemporaryDirectory() as top:
+        here = Machine(Path(top) / "root", KERNEL)
+        os.environ.update(PYZRAM_ROOT=str(here.root), PYZRAM_RUN=f"{top}/run")
+        file, config = f"{top}/data", f"{top}/zram"
+        Path(file).write_bytes(os.urandom(8192))
+        Path(config).write_text("ZRAM_SIZE_0=64M\nZRAM_FSTYPE_0=nofs\nZRAM_MOUNT_0=/nowhere\n")
+        found = pyzram.estimate(files=file, algorithms="zstd", full=True)
+        age = SimpleNamespace(seconds=1.0, cold_bytes=8192, returns=1.0)
+        idle = json_documents.of_idle("x", 1, {}, [SimpleNamespace(age=age, estimate=found)])
+        plan = pyzram.Plan()
+        plan.steps, plan.left_out = [pyzram.Step("add", 0, "add a device")], [(0, "why")]
+        plan.changes = [pyzram.Difference(0, "zram0", "disksize", 1, 2, "new device")]
+        plan.config = pyzram.Config(config, [pyzram.DeviceConfig(0, 4096)])
+        obstacle = pyzram.Obstacle(0, "ZRAM_SIZE_0", "zram:1", "why", True)
+        obstacles = {"obstacles": [json_documents.of_obstacle(obstacle)]}
+        mm, bd = pyzram.MmStat(), pyzram.BdStat()
+        result = pyzram.PostprocessResult(
+            mm_before=mm, mm_after=mm, bd_before=bd, bd_after=bd, seconds=0.0, stopped=None
+        )
+        moved = {"device": "zram0", **postprocess_report.figures(result)}
+        said = {
+            "bench": printed(bench.main, file, "-a", "lz4:1"),
+            "check": {**printed(service.check, "-c", config), **obstacles},
+            "doctor": printed(doctor.main, "-c", config),
+            "estimate": printed(estimate.main, file, "-a", "zstd"),
+            "estimate --idle": idle,
+            "plan": {**plan.as_dict(), **obstacles},
+            "start, stop, reload": plan.as_dict(),
+            "status": printed(service.status, "-c", config),
+            "tend": tended(),
+            "writeback, recompress": moved,
+        }
+    for name, document in said.items():
+        yield from (f"{name}: {key}" for key in dict.fromkeys(keys(document)))
 
 
 def checks() -> Iterator[str]:
@@ -248,6 +356,7 @@ SECTIONS = {
     "Commands": commands,
     "Columns of zram_stats": columns,
     "JSON of zram_stats": json_keys,
+    "JSON of the other commands": documents,
     "Checks of pyzram doctor": checks,
     "Metrics": metrics,
     "Variables of /etc/conf.d/zram": variables,
