@@ -46,28 +46,34 @@ class Ages:
         self._pieces: dict[int, array[int]] = {}
 
     def remember(
-        self, device: Zram, clock: Callable[[], float], since: float = 0.0, huge: bool = False
-    ) -> tuple[int, int]:
+        self, device: Zram, clock: Callable[[], float], since: float = 0.0
+    ) -> tuple[int, int, int]:
         """Take note of the times that the kernel knows now; before each recompression.
 
         ``clock`` and ``since`` are CLOCK_BOOTTIME. Returns how many pages were not used since then
-        and were never tried, and how many flags there are of those that were: recompressed, or
-        found to gain nothing by it.
+        and were never tried, how many of them are huge, and how many flags there are of those that
+        were: recompressed, or found to gain nothing by it.
         """
-        untried = tried = 0
+        untried = huge = tried = 0
+        unit, latest = UNIT * 1_000_000, since * 1e6
+        number, piece = -1, self._pieces.get(-1)
         for place, accessed, flags in slots(device):
             if flags & DONE:
                 tried += 2 if flags & DONE == DONE else 1
-            piece = self._pieces.get(place // PIECE)
-            if piece is None:
-                piece = self._pieces[place // PIECE] = array("H", bytes(2 * PIECE))
+            if place // PIECE != number or piece is None:
+                number = place // PIECE
+                piece = self._pieces.get(number)
+                if piece is None:
+                    piece = self._pieces[number] = array("H", bytes(2 * PIECE))
             if accessed:
-                if accessed / 1e6 <= since and not flags & TRIED and (flags & HUGE or not huge):
+                if accessed <= latest and not flags & TRIED:
                     untried += 1
-                piece[place % PIECE] = _number(accessed // (UNIT * 1_000_000) + 1)
+                    if flags & HUGE:
+                        huge += 1
+                piece[place % PIECE] = accessed // unit % TURN + 1  # the next unit: rounded up
             elif not piece[place % PIECE] & KEPT:
                 piece[place % PIECE] = KEPT | _number(int(clock() // UNIT) + 1)
-        return untried, tried
+        return untried, huge, tried
 
     def keep(self, device: Zram) -> int:
         """Let stand what was noted of pages that the kernel has forgotten; after recompression.
@@ -110,12 +116,15 @@ class Ages:
         for place, accessed, flags in slots(device):
             if accessed > latest or flags & (SAME | GONE) or (huge and not flags & HUGE):
                 continue
-            age = now - self.used(place, accessed, now)
+            used = accessed // 1_000_000 + 1.0 if accessed else self.used(place, 0, now)
+            age = now - used
             for step, least in enumerate(steps):
                 if age >= least:
                     if len(found[step]) < pages:
                         found[step].append(place)
                     break
+            if len(found[0]) == pages:
+                break  # none is better than these
         chosen: list[int] = []
         for places in found:
             chosen += sorted(places[: pages - len(chosen)])

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,8 @@ PIECE_FIRST, PIECE_LEAST = 256, 16
 STEP_SECONDS = 0.5
 """How long a step is to take: its size follows the time that the last ones took."""
 
+NOTHING: tuple[float, tuple[int, int, int]] = (math.inf, (0, 0, 0))
+
 
 class Tended:
     """One device, by its handle.
@@ -50,6 +53,9 @@ class Tended:
         """When all pages were marked, where the kernel does not know ages."""
         self.aged = False
         """Whether this round wrote by those marks, and what is left of them may be recompressed."""
+        self.remembered = NOTHING
+        """What :meth:`Ages.remember` found last, and the time it was asked for, until pages are
+        recompressed."""
         self.tells_ages = os.access(path_of(device), os.R_OK)
         self.piece = PIECE_FIRST
         """Pages of the next step."""

@@ -22,7 +22,7 @@ from .policy import DEFAULTS, Decision, decide, enough
 from .rounds import Settings
 from .sleeps import Sleeps
 from .state import State
-from .tended import PIECE, Tended
+from .tended import NOTHING, PIECE, Tended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -35,6 +35,8 @@ PATIENCE_SECONDS = 5.0
 """What a step may take at most. With no more than :data:`~pyzram.tend.tended.STEP_SECONDS`, one
 that merely began slowly would end before it had written anything, and so would the next."""
 RECOMPRESS_SECONDS = 5.0
+SAME_TIME = 10.0
+"""Seconds within which two recompressions may go by the times of pages as read for the first."""
 CHUNK_LEAST = 16 * MIB
 READ_COST = {"card": 900e-6, "usb": 900e-6, "unknown": 500e-6, "disk": 150e-6}
 """Seconds that a page takes to come back from a medium, about."""
@@ -312,9 +314,14 @@ class Tender:
             marks, one.marked = writes and one.aged, None
         if one.tells_ages:
             # That nothing is old enough yet says nothing about what there is to gain.
-            untried, tried = one.ages.remember(one.device, self.clocks.boottime, since, action.huge)
-            if not untried:
+            at, counts = one.remembered
+            if not at <= since < at + SAME_TIME:
+                counts = one.ages.remember(one.device, self.clocks.boottime, since)
+            untried, huge, tried = counts
+            one.remembered = since, counts
+            if not (huge if action.huge else untried):
                 return
+            one.remembered = NOTHING
         if age < self.clocks.boottime() - 2:
             before = one.device.read_mm_stat()
             self.worker.recompress(

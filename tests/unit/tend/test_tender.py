@@ -762,6 +762,43 @@ def test_recompression_reads_the_pages_once_before_and_once_after(machine, monke
     assert one.gain == gain(mm, one.device.read_mm_stat(), 20, False)
 
 
+def test_pages_are_read_once_where_the_huge_ones_need_nothing(machine, monkeypatch):
+    watch = Watch()
+    tending, writer = tender(machine, watch)
+    tending.look()
+    (one,) = tending._known.values()
+    calls = recompressing(machine, writer, 20, 100_000)
+    reads, real = [], block_state._chunks
+    monkeypatch.setattr(block_state, "_chunks", lambda device: reads.append(device) or real(device))
+    watch.now = 802000.0
+    tending._recompress(one, Recompress("zram0", 1200.0, 5.0, huge=True))
+    assert (len(reads), len(calls)) == (1, 0)
+    tending._recompress(one, Recompress("zram0", 1200.0, 5.0))
+    assert (len(reads), len(calls)) == (2, 1)  # and once more after it
+    tending._recompress(one, Recompress("zram0", 1200.0, 5.0))
+    assert len(reads) == 4  # what was read before a recompression is of no use after it
+
+
+def test_pages_are_read_only_until_there_are_enough_of_the_oldest(machine, monkeypatch):
+    tending, _ = tender(machine, Watch())
+    tending.look()
+    (one,) = tending._known.values()
+    texts, real = [], block_state._chunks
+
+    def chunks(device):
+        for text, rest in real(device):
+            texts.append(text)
+            yield text, rest
+
+    monkeypatch.setattr(block_state, "_chunks", chunks)
+    for oldest, pages, read in ((48 * HOUR, 100, 1), (48 * HOUR, 20_000, 2), (96 * HOUR, 100, 2)):
+        texts.clear()
+        ranges = one.ages.candidates(one.device, 1e6, 48 * HOUR, oldest, pages, huge=False)
+        # All are 55 hours old: of some that are older, more may come.
+        assert ranges == [(0, min(pages, 10_000) - 1)]
+        assert len(texts) == read
+
+
 def test_ages_are_kept_however_long_the_machine_runs(machine):
     """The numbers hold 24 days: a page of the fiftieth day is no older than it is."""
     tending, _ = tender(machine, watch := Watch())
