@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""Ages kept beyond recompression: no page is taken for older than it is, whatever happens to it."""
+
+from __future__ import annotations
+
+import pytest
+from effort import effort
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pyzram.tend import ages
+from pyzram.tend.ages import KEPT, Ages
+
+PLACES = 4
+RECOMPRESSED = ages.SLOT_FLAGS["recompressed"]
+
+
+class Kernel:
+    """Pages, and what block_state tells of them: whole seconds, and nothing after recompression."""
+
+    def __init__(self) -> None:
+        self.now = 1000.5
+        self.stored = dict.fromkeys(range(PLACES), self.now)
+        self.told = dict.fromkeys(range(PLACES), int(self.now))
+        self.ages = Ages()
+        self.blind: set[int] = set()
+        """Pages of which nothing tells that they were stored anew, as the module says."""
+        self.changed: set[int] = set()
+        """Those stored since the times were read."""
+
+    def slots(self, _device: object) -> list[tuple[int, int, int]]:
+        return [
+            (place, told * 1_000_000, 0 if told else RECOMPRESSED)
+            for place, told in self.told.items()
+        ]
+
+    def clock(self) -> float:
+        return self.now
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    def store(self, place: int) -> None:
+        self.stored[place], self.told[place] = self.now, int(self.now)
+        self.changed.add(place)
+        self.blind.discard(place)
+
+    def somebody_recompresses(self, place: int) -> None:
+        piece = self.ages._pieces.get(0)
+        if place in self.changed and piece and piece[place] & KEPT:
+            self.blind.add(place)
+        self.told[place] = 0
+
+    def read(self) -> None:
+        self.ages.remember(None, self.clock)
+        self.changed -= {place for place, told in self.told.items() if told}
+
+    def recompress(self, places: set[int]) -> None:
+        self.read()
+        self.told.update(dict.fromkeys(places, 0))
+        self.ages.keep(None)
+
+
+EVENTS = st.one_of(
+    st.tuples(st.just("wait"), st.sampled_from([0.4, 1.0, 63.0, 65.0, 4000.0, 3e6])),
+    st.tuples(st.just("store"), st.integers(0, PLACES - 1)),
+    st.tuples(st.just("somebody_recompresses"), st.integers(0, PLACES - 1)),
+    st.tuples(st.just("read")),
+    st.tuples(st.just("recompress"), st.sets(st.integers(0, PLACES - 1))),
+)
+
+
+@given(st.lists(EVENTS, max_size=40))
+@settings(max_examples=effort(200), deadline=None)
+def test_no_page_is_taken_for_older_than_it_is(events):
+    kernel = Kernel()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ages, "slots", kernel.slots)
+        for name, *words in events:
+            getattr(kernel, name)(*words)
+            for place in set(range(PLACES)) - kernel.blind:
+                used = kernel.ages.used(place, kernel.told[place] * 1_000_000, kernel.now)
+                assert used >= kernel.stored[place], (name, place)
+
+
+def test_a_page_that_nobody_uses_gets_older():
+    kernel = Kernel()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ages, "slots", kernel.slots)
+        kernel.recompress({0, 1})
+        kernel.somebody_recompresses(2)
+        kernel.wait(1000.0)
+        kernel.recompress({3})
+        kernel.wait(1000.0)
+        found = [kernel.ages.used(place, kernel.told[place], kernel.now) for place in range(PLACES)]
+    assert found == pytest.approx([1000, 1000, 2000, 1000], abs=2 * ages.UNIT)
