@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Loads and stores at any address, in the byte order that compressed formats are written in. */
+/* Loads and stores at any address, most in the byte order that compressed formats are written in. */
 #ifndef PYZRAM_ENDIAN_H
 #define PYZRAM_ENDIAN_H
 
@@ -14,6 +14,15 @@ static inline uint16_t load_le16(const uint8_t *p)
 
 	memcpy(&value, p, sizeof(value));
 	return le16toh(value);
+}
+
+/* As the processor orders bytes. */
+static inline uint32_t load_native32(const uint8_t *p)
+{
+	uint32_t value;
+
+	memcpy(&value, p, sizeof(value));
+	return value;
 }
 
 static inline uint32_t load_le32(const uint8_t *p)

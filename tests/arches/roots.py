@@ -37,7 +37,7 @@ class Arch:
 
 ARCHES = (
     Arch("armhf", "trixie", "arm", short=True),
-    Arch("s390x", "bookworm", "s390x", short=True),
+    Arch("s390x", "bookworm", "s390x", short=True, packages=GUEST),
     Arch("arm64", "trixie", "aarch64", packages=GUEST),
     Arch("i386", "trixie"),
     Arch("riscv64", "trixie", "riscv64"),

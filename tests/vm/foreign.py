@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Debian's kernels with larger pages, booted in QEMU on a root of their processor.
+"""Debian's kernels with larger pages or big endian, booted in QEMU on a root of their processor.
 
 The root is that of tests/arches, read through 9p under an overlay; the initial RAM file system is
 a static busybox and the modules that 9p needs.
@@ -22,7 +22,7 @@ from .guest import Guest
 
 @dataclass(frozen=True)
 class Machine:
-    """A kernel with larger pages, and the machine that QEMU makes for it."""
+    """A kernel of another processor, and the machine that QEMU makes for it."""
 
     name: str
     page_size: int
@@ -32,6 +32,7 @@ class Machine:
     qemu: tuple[str, ...]
     console: str
     image: str
+    bus: str = "pci"
 
 
 MACHINES = (
@@ -47,6 +48,11 @@ MACHINES = (
             "pseries,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,cap-ccf-assist=off",
         ),
         *("hvc0", "vmlinux"),
+    ),
+    Machine(
+        *("6.12-s390x", 4096, "s390x", "bookworm-backports", "linux-image-s390x"),
+        ("qemu-system-s390x", "-M", "s390-ccw-virtio", "-cpu", "max"),
+        *("ttysclp0", "vmlinuz", "ccw"),
     ),
 )
 
@@ -128,11 +134,11 @@ def initial_ram(machine: Machine, kernel_root: Path, root: Path, folder: Path) -
     return target
 
 
-def share(name: str, path: Path, *, writable: bool = False) -> tuple[str, ...]:
+def share(bus: str, name: str, path: Path, *, writable: bool = False) -> tuple[str, ...]:
     mode = "" if writable else ",readonly=on"
     return (
         *("-fsdev", f"local,id={name},path={path},security_model=none,multidevs=remap{mode}"),
-        *("-device", f"virtio-9p-pci,fsdev={name},mount_tag={name}"),
+        *("-device", f"virtio-9p-{bus},fsdev={name},mount_tag={name}"),
     )
 
 
@@ -152,10 +158,12 @@ def boot(machine: Machine, folder: Path, work: str) -> Guest:
     """The guest at work: shell lines that find the tree at /tree and ``folder`` at /out."""
     if not shutil.which(machine.qemu[0]) or not shutil.which("busybox"):
         raise UnavailableError(
-            f"needs {machine.qemu[0]} and busybox (Debian: qemu-system-arm, -ppc)"
+            f"needs {machine.qemu[0]} and busybox (Debian: qemu-system-arm, -ppc, -misc)"
         )
     (arch,) = (arch for arch in ARCHES if arch.name == machine.arch)
     root = make_root(arch)
+    if not (root / "bin/busybox").exists():
+        raise UnavailableError(f"{root} is from before guests were booted on it: remove it")
     kernel_root = kernel(machine)
     tree = snapshot(folder)
     build(arch, root, tree, folder)
@@ -173,9 +181,9 @@ def boot(machine: Machine, folder: Path, work: str) -> Guest:
         *("-kernel", str(kernel_root / f"boot/{machine.image}-{release}")),
         *("-initrd", str(initial_ram(machine, kernel_root, root, folder))),
         *("-append", f"console={machine.console} panic=-1 oops=panic quiet"),
-        *share("root", root),
-        *share("out", folder, writable=True),
-        *share("modules", kernel_root / "lib/modules"),
-        *share("tree", tree),
+        *share(machine.bus, "root", root),
+        *share(machine.bus, "out", folder, writable=True),
+        *share(machine.bus, "modules", kernel_root / "lib/modules"),
+        *share(machine.bus, "tree", tree),
     ]
     return Guest.of(command, folder)

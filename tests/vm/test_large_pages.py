@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Kernels with pages of 16 and 64 KiB: every page adds what was predicted, the pool takes it, and
-the kernel ring passes.
+"""Kernels with pages of 16 and 64 KiB, and one that is big endian: every page adds what was
+predicted, the pool takes it, and the kernel ring passes.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import vectors
+from arches.differences import OF_ONE
 from vm.archive import results
 from vm.foreign import MACHINES, Machine, boot
 from vm.ring import AT_LEAST, DEADLINE, OPTIONS, WHOLE, executed
@@ -33,7 +34,7 @@ each_machine = pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: 
 
 
 def run(machine: Machine, folder: Path, work: str) -> None:
-    guest = boot(machine, folder, work)
+    guest = boot(machine, folder, f"export HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis\n{work}")
     assert guest.wait(DEADLINE), f"hung past {DEADLINE:.0f} s:\n{guest.last_words()}"
 
 
@@ -45,8 +46,7 @@ def test_the_kernel_ring_passes(machine):
     run(
         machine,
         folder,
-        "modprobe -a loop dm-mod ext4\nexport PYZRAM_IN_GUEST=1 PYZRAM_REQUIRE_KERNEL=1 "
-        "HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis\n"
+        "modprobe -a loop dm-mod ext4\nexport PYZRAM_IN_GUEST=1 PYZRAM_REQUIRE_KERNEL=1\n"
         f"python3 -B {options} >/out/pytest.log 2>&1\necho $? >/out/status\n",
     )
     log = folder / "pytest.log"
@@ -55,6 +55,18 @@ def test_the_kernel_ring_passes(machine):
     assert (folder / "status").read_text() == "0\n", report
     assert executed(folder) >= AT_LEAST, report
     print(f"{machine.name}: {executed(folder)} kernel tests")
+
+
+@pytest.mark.long
+def test_what_an_emulated_program_cannot_see_is_seen_on_a_big_endian_kernel():
+    (machine,) = (machine for machine in MACHINES if machine.arch == "s390x")
+    folder = results(f"{machine.name}-pagemap")
+    options = shlex.join([*OPTIONS.split(), "--junitxml=/out/junit.xml", *OF_ONE["s390x"]])
+    run(machine, folder, f"python3 -B {options} >/out/pytest.log 2>&1\necho $? >/out/status\n")
+    report = (folder / "pytest.log").read_text()[-4000:]
+    assert (folder / "status").read_text() == "0\n", report
+    assert executed(folder) >= len(OF_ONE["s390x"]), report
+    print(f"{machine.name}: {executed(folder)} tests")
 
 
 @pytest.mark.long
