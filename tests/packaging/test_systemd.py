@@ -75,3 +75,29 @@ def test_textfiles_go_where_the_distribution_says(tmp_path: Path, directory: str
     told = () if directory == DEBIAN else (f"TEXTFILEDIR={directory}",)
     succeed("make", "-C", TREE, "install-openrc", "install-systemd", f"DESTDIR={tmp_path}", *told)
     assert below(tmp_path) == {"cron": directory, "systemd": directory}
+
+
+def test_the_documentation_says_where_each_package_writes_textfiles() -> None:
+    """Its table, against what the recipe gives to make or writes into the files."""
+    ebuild, spec = "ebuilds/sys-block/pyzram/pyzram-9999.ebuild", "packaging/rpm/pyzram.spec"
+    recipes = {
+        "Debian, Ubuntu": "packaging/debian/rules",
+        "Fedora, EPEL": spec,
+        "Gentoo, OpenRC": ebuild,
+        "Gentoo, systemd": ebuild,
+        "NixOS": "packaging/nix/module.nix",
+        "openSUSE": spec,
+        "Arch": "packaging/arch/PKGBUILD",
+        "Alpine": "packaging/alpine/APKBUILD",
+    }
+    rows = re.findall(
+        r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", (TREE / "docs/fleet.md").read_text(), re.M
+    )
+    told = {name: (there, ours) for name, there, ours in rows if name in recipes}
+    assert set(told) == set(recipes)
+    for name, (there, ours) in told.items():
+        said = re.findall(r"`([^`]+)`", there if ours == "the same" else ours)
+        text = (TREE / recipes[name]).read_text().replace("%{_sharedstatedir}", "/var/lib")
+        text = text.replace("textfiles+=/", "textfiles=/var/lib/node_exporter/")
+        directory = said[0].removeprefix("services.pyzram.")
+        assert re.search(rf"(=| ){re.escape(directory)}( |$)", text, re.M), name
