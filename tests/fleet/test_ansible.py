@@ -196,6 +196,26 @@ def test_textfiles_are_written_where_the_package_or_the_variable_says(plays):
     assert "+DIRECTORY=/srv/textfiles" in plays["check"]["said"]
 
 
+def test_the_packages_that_have_the_service_are_those_of_the_recipes():
+    """By Ansible's name of the distribution's family, and the recipe's own line."""
+    defaults = (ROLE / "roles/pyzram/defaults/main.yml").read_text()
+    told = dict(re.findall(r"^  (\w+): \[(.*)\]$", defaults, re.M))
+    recipes = {
+        "Alpine": ("alpine/APKBUILD", "\t$pkgname-openrc\n", "pyzram, pyzram-openrc"),
+        "Debian": ("debian/control", "\nPackage: pyzram-service\n", "pyzram, pyzram-service"),
+        "Gentoo": (
+            "../ebuilds/sys-block/pyzram/pyzram-9999.ebuild",
+            "newinitd",
+            "sys-block/pyzram",
+        ),
+        "RedHat": ("rpm/pyzram.spec", "\n%files service\n", "pyzram, pyzram-service"),
+        "Suse": ("rpm/pyzram.spec", "\n%files service\n", "pyzram, pyzram-service"),
+    }
+    assert told == {family: packages for family, (_, _, packages) in recipes.items()}
+    for recipe, line, _ in recipes.values():
+        assert line in (TREE / "packaging" / recipe).read_text()
+
+
 def test_ansible_lint_finds_nothing():
     done = subprocess.run(
         [ansible("ansible-lint"), "--offline", "--nocolor", "--profile", "production"],
