@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from .kernel.parse import SwapArea as SwapArea
     from .kernel.sysfs import Sysfs as Sysfs
     from .pages.benchmark import BenchResult as BenchResult
+    from .pages.chain import Chain as Chain
     from .pages.codec import algorithms as algorithms
     from .pages.codec import analyse as analyse
     from .pages.codec import compress_page as compress_page
@@ -64,7 +65,6 @@ if TYPE_CHECKING:
     from .pages.segments import Owner as Owner
     from .pages.sources import Source as Source
     from .pages.sources import Stream as Stream
-    from .pages.zsmalloc import Chain as Chain
     from .pages.zsmalloc import PoolModel as PoolModel
     from .pages.zsmalloc import PoolStats as PoolStats
     from .pages.zsmalloc import SizeClass as SizeClass
@@ -141,7 +141,7 @@ _HOME = {
     "open_processes": "pages.process_sources",
     "open_stream": "pages.file_sources",
     "open_system": "pages.process_sources",
-    "Chain": "pages.zsmalloc",
+    "Chain": "pages.chain",
     "PoolModel": "pages.zsmalloc",
     "SizeClass": "pages.zsmalloc",
     "PoolStats": "pages.zsmalloc",

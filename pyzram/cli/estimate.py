@@ -8,9 +8,10 @@ from typing import Any
 
 from ..errors import InvalidValueError, ZramError
 from ..limits import total_memory
+from ..pages.chain import Chain, running_chain
 from ..pages.estimate import Estimate
 from ..pages.estimator import estimate_pages
-from ..pages.zsmalloc import Chain, PoolModel, running_chain
+from ..pages.zsmalloc import PoolModel
 from ..units import format_size, parse_size
 from .durations import durations
 from .estimate_report import report

@@ -22,8 +22,8 @@ from .source_arguments import algorithm_names, chosen_processes, say, skipped_li
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ..pages.chain import Chain
     from ..pages.estimate import AlgorithmEstimate, Estimate
-    from ..pages.zsmalloc import Chain
     from .options import Arguments
 
 DEFAULT_SECONDS = (300.0,)

@@ -24,8 +24,8 @@ from .source_arguments import algorithm_names, say
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..pages.chain import Chain
     from ..pages.estimate import AlgorithmEstimate
-    from ..pages.zsmalloc import Chain
     from .estimate_idle import Look, Looked
     from .options import Arguments
 

@@ -9,8 +9,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidValueError, from_errno
+from .chain import machine_word_size
 from .codec_parameters import pinned
-from .zsmalloc import machine_word_size
 
 if TYPE_CHECKING:
     # collections.abc has it from Python 3.12 on; every type checker knows it by this name.

@@ -21,6 +21,7 @@ from .sources import CLOSED_OBJECTS, CLOSED_SEGMENTS, GONE, UNREADABLE, Source
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from .process_pages import ProcessPages
     from .segments import Segment
     from .shared_object import SharedObject
 
@@ -113,7 +114,7 @@ def why_left_out(err: OSError) -> str:
     raise err
 
 
-def _add_private(source: Source, process: procmem.ProcessPages) -> None:
+def _add_private(source: Source, process: ProcessPages) -> None:
     source.processes += 1
     source.pss += process.rollup.pss
     source.file_backed += process.rollup.pss_file

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import _native
@@ -18,11 +17,12 @@ from ..errors import ZramOSError, from_errno
 from ..limits import PAGE_SIZE
 from .mappings import ANON, SHMEM, Kinds, MemoryDevices, mapping_of, words_of_maps
 from .process import Process, turned
+from .process_pages import Counts, ProcessPages
 from .rollup import Rollup, rollup
 from .smaps import parse_smaps
 
 if TYPE_CHECKING:
-    from .mappings import Mapping, Words
+    from .mappings import Words
 
 # The walk of pagemap costs 8 bytes of reading for each page of a hole; beyond this many bytes of
 # mapping it pays to ask the kernel first how many pages there are.
@@ -31,45 +31,6 @@ SPARSE = 1 << 30
 # Why pages stay where they are.
 LOCKED = "locked"
 LAZILY_FREED = "lazily freed"
-
-
-class Counts(NamedTuple):
-    """What a walk found, in pages."""
-
-    present: int
-    swapped: int
-    again: int
-    freed: int
-    locked: int
-    shared: int
-
-
-@dataclass(slots=True)
-class ProcessPages:
-    """What a process adds to what could go to swap, in pages."""
-
-    pid: int
-    start_time: int
-    name: str
-    rollup: Rollup
-    parts: dict[str, _native.PageSet] = field(default_factory=dict)
-    """private pages in memory, by :data:`HEAP`, :data:`STACK` and :data:`DATA`"""
-    swapped: dict[str, int] = field(default_factory=dict)
-    left_out: dict[str, int] = field(default_factory=dict)
-    """pages that stay in memory or vanish, by :data:`LOCKED` and :data:`LAZILY_FREED`"""
-    shared: list[tuple[Mapping, bool]] = field(default_factory=list)
-    """mappings of shared memory, and whether they are locked"""
-    skipped: int = 0
-    """mappings that hold memory of devices or of the kernel, or guard others"""
-    by_frame: bool = False
-    """shared pages count by frame; else by this process's share of them"""
-    proportional: int = 0
-    """private pages that it shares, where they count by share"""
-
-    @property
-    def present(self) -> int:
-        """Private pages in memory."""
-        return sum(len(pages) for pages in self.parts.values())
 
 
 class Looker:

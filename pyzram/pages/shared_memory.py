@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .mappings import Mapping
-    from .procmem import ProcessPages
+    from .process_pages import ProcessPages
 
 
 class SharedMemory:

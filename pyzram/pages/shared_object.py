@@ -11,7 +11,7 @@ from .. import _native
 from ..limits import PAGE_SIZE
 from .mappings import SHMEM, device_text
 from .process import Process
-from .procmem import Counts
+from .process_pages import Counts
 
 if TYPE_CHECKING:
     from .mappings import Mapping

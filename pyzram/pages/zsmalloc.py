@@ -8,7 +8,6 @@ compressor made of one page; from the huge size on, the page itself is kept inst
 from __future__ import annotations
 
 import math
-import os
 from array import array
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -17,25 +16,13 @@ from .. import _native
 from ..errors import InvalidValueError
 from ..limits import PAGE_SIZE
 from ..value import Record, Value, documented
+from .chain import Chain, machine_word_size, running_chain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-CHAIN_SIZE_DEFAULT = 8
-CHAIN_SIZE_OLD = 4
 NEAR = 4  # neighbours on each side that show how likely a class is that a sample misses
 RULES = {"percent": _native.CHAIN_BY_PERCENT, "waste": _native.CHAIN_BY_WASTE}
-
-
-@documented
-@dataclass(frozen=True, slots=True)
-class Chain(Record):
-    """How a kernel packs objects: at most ``size`` pages in a zspage, and the rule that chooses."""
-
-    size: int
-    """Pages of a zspage, at most: CONFIG_ZSMALLOC_CHAIN_SIZE."""
-    rule: str
-    """``percent`` up to Linux 6.2, ``waste`` from 6.3 on."""
 
 
 @documented
@@ -297,80 +284,3 @@ def _lengths(lengths: Sequence[int]) -> Any:
         return array("I", lengths)
     except (TypeError, OverflowError) as err:
         raise InvalidValueError(f"compressed lengths: {err}") from err
-
-
-def machine_word_size() -> int:
-    """Bytes of the kernel's machine word; a 32-bit program may run on a 64-bit kernel."""
-    machine = os.uname().machine
-    # A 64-bit kernel tells a 32-bit program armv8l.
-    return 8 if "64" in machine or machine in ("s390x", "alpha", "armv8l", "armv8b") else 4
-
-
-def running_chain(root: str = "/", release: str | None = None) -> Chain:
-    """Find how the running kernel chains pages.
-
-    Up to Linux 6.2 it is fixed. From 6.3 on it is ``CONFIG_ZSMALLOC_CHAIN_SIZE``, looked for in
-    ``/proc/config.gz`` and where distributions keep the configuration, then in zsmalloc's debugfs
-    files; where neither can be read, the kernel's default.
-    """
-    release = release or os.uname().release
-    if _version(release) < (6, 3):
-        return Chain(CHAIN_SIZE_OLD, "percent")
-    size = _configured_chain(root, release) or _debugfs_chain(root) or CHAIN_SIZE_DEFAULT
-    return Chain(size, "waste")
-
-
-def _version(release: str) -> tuple[int, int]:
-    major, _, rest = release.partition(".")
-    digits = "".join(c if c.isdigit() else " " for c in rest).split()
-    try:
-        return int(major), int(digits[0])
-    except (ValueError, IndexError):
-        return 6, 3
-
-
-def _configured_chain(root: str, release: str) -> int | None:
-    for name in (
-        "proc/config.gz",
-        f"boot/config-{release}",
-        f"lib/modules/{release}/config",
-        f"lib/modules/{release}/build/.config",
-    ):
-        for line in _lines(os.path.join(root, name)):
-            key, _, value = line.partition(b"=")
-            if key == b"CONFIG_ZSMALLOC_CHAIN_SIZE":
-                return int(value)
-    return None
-
-
-def _debugfs_chain(root: str) -> int | None:
-    # The last column but one is pages_per_zspage, and some class uses the whole chain.
-    folder = os.path.join(root, "sys/kernel/debug/zsmalloc")
-    try:
-        pools = os.listdir(folder)
-    except OSError:
-        return None
-    longest = 0
-    for pool in pools:
-        for line in _lines(os.path.join(folder, pool, "classes")):
-            words = line.split()
-            if len(words) > 2 and words[0].isdigit() and words[-2].isdigit():
-                longest = max(longest, int(words[-2]))
-    return longest if longest >= CHAIN_SIZE_OLD else None
-
-
-def _lines(path: str) -> list[bytes]:
-    """Lines of a file that may be compressed; none if it cannot be read."""
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-    except OSError:
-        return []
-    if path.endswith(".gz"):
-        import zlib
-
-        try:
-            data = zlib.decompress(data, 31)
-        except zlib.error:
-            return []
-    return data.split(b"\n")

@@ -163,7 +163,8 @@ def measure(name: str) -> tuple[str, ...]:
         shutil.rmtree(folder, ignore_errors=True)
     one, all_read = sampled["algorithms"][ALGORITHM], full["algorithms"][ALGORITHM]
     low, high = (
-        (one[f"ratio_{end}"] or 0) * one["orig_data_size"] / (1 << 20) for end in ("low", "high")
+        (one[f"compression_ratio_{end}"] or 0) * one["orig_data_size"] / (1 << 20)
+        for end in ("low", "high")
     )
     mib = 1 << 20
     near = abs(off(all_read["compr_data_size"], real.compr)) <= 0.005

@@ -17,7 +17,8 @@ import time
 import pytest
 
 import pyzram
-from pyzram.pages.zsmalloc import PoolModel, running_chain
+from pyzram.pages.chain import running_chain
+from pyzram.pages.zsmalloc import PoolModel
 from pyzram.postprocess import writeback
 
 PAGE = mmap.PAGESIZE

@@ -20,6 +20,7 @@ from pyzram import _native
 from pyzram.errors import ZramOSError
 from pyzram.pages import mappings, procmem
 from pyzram.pages.process import Process, ProcessReader
+from pyzram.pages.process_pages import Counts
 from pyzram.pages.process_sources import open_processes
 from pyzram.pages.sampling import Sample
 
@@ -35,7 +36,7 @@ def collected(memory, start, pages, kind=mappings.ANON, *, seen=None, slots=None
     """Addresses of the pages found, and the counts."""
     found = _native.PageSet()
     walk = _native.walk(start, start + pages * PAGE, kind, pages=0, **options)
-    counts = procmem.Counts(*memory.collect([walk], [found], seen=seen, slots=slots)[0])
+    counts = Counts(*memory.collect([walk], [found], seen=seen, slots=slots)[0])
     numbers = array("Q", bytes(8 * len(found)))
     found.select(array("Q", range(len(found))), numbers)
     assert counts.present == len(found)
@@ -370,7 +371,7 @@ def test_mappings_walked_together_are_as_walked_alone(method):
         together = memory.collect(walks, sets)
         for (low, high), counts, pages in zip(rows, together, sets, strict=True):
             found, alone = collected(memory, low, (high - low) // PAGE)
-            assert procmem.Counts(*counts) == alone
+            assert Counts(*counts) == alone
             numbers = array("Q", bytes(8 * len(pages)))
             pages.select(array("Q", range(len(pages))), numbers)
             assert [number * PAGE for number in numbers] == found

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyzram.errors import InvalidValueError
-from pyzram.pages.zsmalloc import Chain, PoolModel, SizeClass, running_chain
+from pyzram.pages.chain import Chain, running_chain
+from pyzram.pages.zsmalloc import PoolModel, SizeClass
 
 TABLE = Path(__file__).parents[2] / "data" / "size-classes.txt"
 

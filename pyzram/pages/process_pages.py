@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""What was found of a process: how many of its pages could go to swap, and which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from .. import _native
+from .rollup import Rollup
+
+if TYPE_CHECKING:
+    from .mappings import Mapping
+
+
+class Counts(NamedTuple):
+    """What a walk found, in pages."""
+
+    present: int
+    swapped: int
+    again: int
+    freed: int
+    locked: int
+    shared: int
+
+
+@dataclass(slots=True)
+class ProcessPages:
+    """What a process adds to what could go to swap, in pages."""
+
+    pid: int
+    start_time: int
+    name: str
+    rollup: Rollup
+    parts: dict[str, _native.PageSet] = field(default_factory=dict)
+    """private pages in memory, by :data:`HEAP`, :data:`STACK` and :data:`DATA`"""
+    swapped: dict[str, int] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
+    """pages that stay in memory or vanish, by :data:`LOCKED` and :data:`LAZILY_FREED`"""
+    shared: list[tuple[Mapping, bool]] = field(default_factory=list)
+    """mappings of shared memory, and whether they are locked"""
+    skipped: int = 0
+    """mappings that hold memory of devices or of the kernel, or guard others"""
+    by_frame: bool = False
+    """shared pages count by frame; else by this process's share of them"""
+    proportional: int = 0
+    """private pages that it shares, where they count by share"""
+
+    @property
+    def present(self) -> int:
+        """Private pages in memory."""
+        return sum(len(pages) for pages in self.parts.values())
