@@ -13,7 +13,6 @@ from ..errors import InvalidValueError
 from ..limits import PAGE_SIZE, SWAP_PRIORITY_MAX, TABLE_BYTES_PER_PAGE
 from ..units import format_count, format_size
 from ..value import documented
-from .diff import differences
 from .registered import settings_text
 
 TYPE_CHECKING = False
@@ -319,6 +318,8 @@ def _start_device(plan: Plan, machine: ObservedSystem, desired: DeviceConfig) ->
         _refuse_table(plan, machine, desired)
         return
     if current.ready or current.settings:
+        from .diff import differences  # a first start has nothing to compare
+
         plan.changes += differences(desired, current)
     if not current.running and desired.mount_point:
         plan.steps.append(_mount(desired, current))

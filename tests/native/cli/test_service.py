@@ -205,7 +205,7 @@ LOADED = """
     pyzram.device.held pyzram.device.lifecycle pyzram.device.swap pyzram.device.zram pyzram.errors
     pyzram.external pyzram.interruption pyzram.kernel pyzram.kernel.holders pyzram.kernel.opened
     pyzram.kernel.parse pyzram.kernel.state_files pyzram.kernel.sysfs pyzram.limits pyzram.service
-    pyzram.service.diff pyzram.service.executor pyzram.service.observe pyzram.service.observed
+    pyzram.service.executor pyzram.service.observe pyzram.service.observed
     pyzram.service.plan pyzram.service.registered pyzram.service.registry pyzram.service.service
     pyzram.service.steps pyzram.text pyzram.units pyzram.value
 """
