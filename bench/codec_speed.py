@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Own codecs on a mixed corpus, as ratios of one run: builds and runs codec_speed.c.
+"""Our codecs on a mixed corpus, as ratios of one run: builds and runs codec_speed.c.
 
 Against liblzo2 and liblz4; with --before REVISION all algorithms against themselves as they were
 then. --algorithm: this one only; --kind: this one only, may be repeated. Other arguments are words

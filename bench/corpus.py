@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Pages of eight kinds, as they are found in memory; made anew from this machine's files."""
+"""Pages of eight kinds, like those in memory; made anew from this machine's files."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _structures(chance: random.Random) -> bytes:
 
 
 def _sound(count: int, chance: random.Random) -> bytes:
-    """Return two voices of 16 bits a sample, with a little noise."""
+    """Return two voices in 16-bit samples, with a little noise."""
     samples = array.array("h")
     pitch = 0.01
     for at in range(count * PAGE // 2):

@@ -40,7 +40,7 @@ sys.stdin.read()
 
 
 def make(mib: int) -> subprocess.Popen[str]:
-    """A process with so much memory, filled."""
+    """A process with this much memory, filled."""
     process = subprocess.Popen(
         [sys.executable, "-c", CHILD.format(mib=mib)],
         stdin=subprocess.PIPE,
@@ -53,7 +53,7 @@ def make(mib: int) -> subprocess.Popen[str]:
 
 
 def measure(pid: int) -> tuple[float, float]:
-    """Seconds on the wall, and peak memory in MiB, of one estimate."""
+    """Wall time in seconds, and peak memory in MiB, of one estimate."""
     start = time.perf_counter()
     child = subprocess.Popen([*COMMAND, "--pid", str(pid)], stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)

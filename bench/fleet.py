@@ -47,7 +47,7 @@ POINTS = 360
 SETTLING = 10  # intervals, at most, until every machine has answered
 PATIENCE = 600  # seconds for a query
 CPU = "process_cpu_seconds_total"
-# What grows with the fleet, and is fitted by a line over it.
+# These grow with the fleet, and a line is fitted to them.
 GROWING = ("series", "samples_per_second", "memory_mib", "cpu_percent", "rules_s", "alerts_s")
 
 
@@ -212,7 +212,7 @@ def ask(prometheus: Prometheus, queries: list[tuple[str, bool]], now: float, spa
 def line(points: list[dict[str, Any]], key: str) -> tuple[float, float]:
     """What there is without a machine, and what each adds, by the two largest fleets measured.
 
-    Rules take more for a machine the more machines there are, so smaller fleets say too little.
+    The cost of rules for a machine grows with the fleet, so smaller fleets would say too little.
     """
     small, large = sorted(points, key=lambda p: p["machines"])[-2:]
     each = (large[key] - small[key]) / (large["machines"] - small["machines"])

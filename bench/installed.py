@@ -28,7 +28,7 @@ def _interpreter() -> str:
 
 PYTHON = _interpreter()
 NOTHING = [PYTHON, "-I", "-c", "pass"]
-"""What starting the interpreter alone takes."""
+"""A start of the interpreter alone."""
 
 
 def command(name: str) -> list[str]:

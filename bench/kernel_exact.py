@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The running kernel as judge: writes pages of eight kinds one by one to a zram device of its own.
+"""The running kernel as the judge: writes pages of eight kinds one by one to a zram device.
 
 Each page must make compr_data_size grow by the length that was predicted: 0 for a same-filled page,
 a whole page from the huge threshold on. Prints matches per kind and algorithm. Needs root.

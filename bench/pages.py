@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The page engine beside what one would write without it, as ratios of one run.
+"""The page engine against what one would write without it, as ratios of one run.
 
 1. One thread of compressed_sizes() against a plain C loop (plain_loop.c) over the same code or
    library. Processor time, so that other work on the machine does not count.
@@ -39,7 +39,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def corpus(size: int) -> bytes:
     """Programs, text, structures and noise: what is in memory, as far as files have it.
 
-    Without same-filled pages, for plain loops do not look for them.
+    Without same-filled pages, because plain loops do not look for them.
     """
     library = Path(sysconfig.get_path("stdlib"))
     text = b"".join(path.read_bytes() for path in sorted(library.glob("*.py")))

@@ -28,7 +28,7 @@ from pyzram.pages.process_sources import open_processes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# The peak that wait4 tells is at least this program's own, which forks: so it is asked inside.
+# The peak from wait4 is at least that of this program, which forks, so the child reports its own.
 COMMAND = """
 import re, sys
 from pyzram.cli.pyzram import main

@@ -2,7 +2,7 @@
 """Reading mm_stat: the API against opening, reading and splitting the file in plain Python.
 
 Both give nine integers; the API gives them as a frozen MmStat. Rounds alternate, and the ratio
-is the median of the rounds' ratios. Needs one zram device, of anybody's.
+is the median of the rounds' ratios. Needs one zram device, no matter whose.
 """
 
 from __future__ import annotations

@@ -45,8 +45,8 @@ def timed(command: list[str], env: dict[str, str] | None = None) -> float:
     return time.perf_counter() - before
 
 
-# The same steps by a script that does nothing else: what Python can at best. The kernel's own
-# swapon() is within reach of ctypes alone, so util-linux's program does that.
+# The same steps by a script that does nothing else: the best that Python can do. Only ctypes could
+# call the kernel's swapon(), so util-linux's program does that.
 BY_PYTHON = f"""
 import os, sys
 def spawn(*command):
@@ -130,7 +130,7 @@ class Watch(threading.Thread):
             time.sleep(0.002)
 
 
-# A process that touches its pages all the while, and tells how many it found right.
+# A process that touches its pages all the time, and reports how many were right.
 TOUCHER = """
 import mmap, os, sys
 size, page = int(sys.argv[1]), os.sysconf("SC_PAGE_SIZE")

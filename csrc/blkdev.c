@@ -67,7 +67,7 @@ int pyzram_blkdev_unused(const char *path, unsigned int wait_ms)
 	return 0;
 }
 
-/* The ioctl of something that is no block device says ENOTTY; the caller asked about a block device. */
+/* ENOTTY: this is not a block device, which is what the caller wants to know. */
 static int blkdev_ioctl(int fd, unsigned long request, void *arg)
 {
 	if (ioctl(fd, request, arg) == 0)
@@ -119,7 +119,7 @@ int pyzram_swapon(const char *path, int priority, int discard)
 		flags |= SWAP_FLAG_PREFER | priority;
 	if (discard)
 		flags |= SWAP_FLAG_DISCARD;
-	/* Both kinds are what the bare flag means. */
+	/* The flag alone means both kinds. */
 	if (discard == PYZRAM_DISCARD_ONCE)
 		flags |= DISCARD_ONCE_FLAG;
 	else if (discard == PYZRAM_DISCARD_PAGES)

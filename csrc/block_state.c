@@ -39,7 +39,7 @@ static int read_time(struct cursor *c, uint64_t *ret)
 	return 0;
 }
 
-/* Flags stand in fixed places, a point where one is not set; newer kernels have more places. */
+/* Each flag has its place, with a point if it is not set; newer kernels have more places. */
 static int read_flags(struct cursor *c, uint8_t *ret)
 {
 	int place = 0;
@@ -81,7 +81,7 @@ int64_t pyzram_block_state_parse(const char *text, size_t len, size_t cap,
 	while ((size_t)lines < cap) {
 		int error = read_line(&c, &ret->index[lines], &ret->time[lines], &ret->flags[lines]);
 
-		/* What ends within a line is the next call's, whatever it looks like so far. */
+		/* An incomplete line is left to the next call, whatever it looks like so far. */
 		if (c.at == c.end)
 			break;
 		if (error)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the kernel tells of the frames of memory: /proc/kpageflags. */
+/* What the kernel says about the frames of memory: /proc/kpageflags. */
 #include "frames.h"
 #include "io.h"
 

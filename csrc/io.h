@@ -34,7 +34,7 @@ static inline int64_t io_read(int fd, void *buf, size_t len, uint64_t offset)
 	return n < 0 ? -errno : n;
 }
 
-/* Bytes up to len, fewer only where the file ends or cannot be read on. */
+/* Reads len bytes; fewer only at the end of the file or before an error. */
 static inline size_t io_read_whole(int fd, void *buf, size_t len, uint64_t offset)
 {
 	size_t done = 0;

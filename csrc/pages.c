@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Many pages at once: which are same-filled, and what the others compress to. */
+/* Many pages at once: which are same-filled, and the compressed lengths of the others. */
 #include "codec/codec.h"
 
 #include <errno.h>

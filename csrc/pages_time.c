@@ -8,7 +8,7 @@
 
 enum { TRIES = 16 };
 
-/* The thread's own time: what other work takes from the processor is not the algorithm's. */
+/* The thread's own time, which other work on the processor does not count towards. */
 static uint64_t now_ns(void)
 {
 	struct timespec now;
@@ -17,7 +17,7 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* What asking for the time takes by itself. */
+/* How long reading the clock takes. */
 static uint64_t clock_ns(void)
 {
 	uint64_t least = UINT64_MAX;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sets of page numbers: ascending ones that are found by their place, and those seen before. */
+/* Sets of page numbers: ascending ones, found by their place, and numbers seen before. */
 #include "pageset.h"
 #include "pyzram.h"
 
@@ -115,7 +115,7 @@ int pyzram_pageset_select(const struct pyzram_pageset *set, const uint64_t *rank
 
 		if (ranks[i] >= set->pages || (i && ranks[i] <= ranks[i - 1]))
 			return -EINVAL;
-		/* Most often it is in the same chunk as the one before or in the next. */
+		/* It is usually in the same chunk as the one before, or in the next. */
 		if (at + 1 < end && set->chunks[at + 1].before <= ranks[i]) {
 			at++;
 			while (end - at > 1) {

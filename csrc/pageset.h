@@ -24,10 +24,10 @@ struct pyzram_pageset {
 /* Add a number that is greater than all before. -ENOMEM, -EINVAL if it is not. */
 int pageset_append(struct pyzram_pageset *set, uint64_t page);
 
-/* Give back what room was taken for numbers that did not come. */
+/* Free the room that was reserved for numbers that did not come. */
 void pageset_trim(struct pyzram_pageset *set);
 
-/* Of numbers in any order: which was there before? */
+/* Numbers in any order: which of them was there before? */
 struct pyzram_seen {
 	struct seen_chunk *chunks;
 	uint32_t *table;		/* place in chunks + 1, hashed by number; 0 is free */

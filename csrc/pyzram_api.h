@@ -30,7 +30,7 @@ int pyzram_attr_write(int dirfd, const char *name, const char *buf, size_t len, 
  */
 int pyzram_attr_read_numbers(int dirfd, const char *name, uint64_t *ret, int cap);
 
-/* The same from an attribute that is open already, from its start: pread(2), no open, no close. */
+/* The same from an open attribute, from its start: pread(2), no open, no close. */
 int pyzram_fd_read_numbers(int fd, uint64_t *ret, int cap);
 
 /* ---- blkdev: the device node ------------------------------------------------------------------ */
@@ -41,10 +41,10 @@ int pyzram_fd_read_numbers(int fd, uint64_t *ret, int cap);
  */
 int pyzram_blkdev_open(const char *path, bool writable, unsigned int wait_ms);
 
-/* Size in bytes; -ENOTBLK if fd is no block device. */
+/* Size in bytes; -ENOTBLK if fd is not a block device. */
 int pyzram_blkdev_size(int fd, uint64_t *ret);
 
-/* Whether nobody uses a block device: opened as by pyzram_blkdev_open, and closed again. */
+/* Whether a block device is unused: opened as by pyzram_blkdev_open, and closed again. */
 int pyzram_blkdev_unused(const char *path, unsigned int wait_ms);
 
 /* Logical block size in bytes. */
@@ -53,7 +53,7 @@ int pyzram_blkdev_block_size(int fd, uint32_t *ret);
 /* Discard a range in bytes, aligned to whole pages of the device. */
 int pyzram_blkdev_discard(int fd, uint64_t start, uint64_t length);
 
-/* Write back what the page cache holds of the device and drop it. */
+/* Write the device's pages in the page cache back, and drop them. */
 int pyzram_blkdev_flush(int fd);
 
 /*
@@ -69,7 +69,7 @@ enum pyzram_discard {
 int pyzram_swapon(const char *path, int priority, int discard);
 int pyzram_swapoff(const char *path);
 
-/* umount2(2) of what is mounted there, which must be no symbolic link; -EBUSY while it is in use. */
+/* umount2(2) of a mount point, which must not be a symbolic link; -EBUSY while it is in use. */
 int pyzram_umount(const char *path);
 
 /* The UUID (16 bytes) of the btrfs that an open file or folder is on; -ENOTTY on any other. */
@@ -88,7 +88,7 @@ const char *pyzram_codec_name(int index);
 /* The lowest and the highest level; -ENOENT: unknown algorithm, -EOPNOTSUPP: it has no levels. */
 int pyzram_codec_levels(const char *algorithm, int32_t *ret_min, int32_t *ret_max);
 
-/* The release of libzstd that zstd is compressed by, as one number: 10507 is 1.5.7. */
+/* The release of libzstd that compresses zstd, as one number: 10507 is 1.5.7. */
 unsigned int pyzram_zstd_version(void);
 
 /*
@@ -225,7 +225,7 @@ int pyzram_procmem_turn(struct pyzram_procmem *pm, int proc_fd);
 /* The method in use: never PYZRAM_SCAN_AUTO. */
 int pyzram_procmem_method(const struct pyzram_procmem *pm);
 
-/* Does the kernel tell this process the numbers of frames, and what they are used for? */
+/* Does the kernel show this process the numbers of frames, and their use? */
 bool pyzram_procmem_shows_frames(const struct pyzram_procmem *pm);
 
 enum pyzram_walk_flags {
@@ -273,7 +273,7 @@ int pyzram_pageset_add_resident(struct pyzram_pageset *set, uint64_t first, cons
 int pyzram_pageset_select(const struct pyzram_pageset *set, const uint64_t *ranks, size_t count,
 			  uint64_t *ret);
 
-/* Numbers that were seen before: of frames, of slots of swap, of pages of an object. */
+/* Numbers seen before: of frames, swap slots, or pages of an object. */
 struct pyzram_seen;
 int pyzram_seen_create(struct pyzram_seen **ret);
 void pyzram_seen_destroy(struct pyzram_seen *seen);

@@ -7,7 +7,7 @@
 #include <time.h>
 
 enum {
-	ATTR_MAX = 4096,	/* sysfs hands over one page at most */
+	ATTR_MAX = 4096,	/* sysfs gives one page at most */
 	PAUSE_FIRST_MS = 5,
 	PAUSE_MAX_MS = 250,
 };
@@ -22,7 +22,7 @@ int64_t pyzram_attr_read(int dirfd, const char *name, char *buf, size_t cap)
 	/* In one go from the start: the kernel makes the text anew for each read at offset 0. */
 	n = io_read(fd, buf, cap, 0);
 	if (n == (int64_t)cap) {
-		/* Full to the brim: is there more? */
+		/* The buffer is full: is there more? */
 		char more;
 		int64_t rest = io_read(fd, &more, 1, cap);
 

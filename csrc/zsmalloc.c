@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The page store: what becomes of compressed lengths inside a zsmalloc pool. */
+/* The pool model: how a zsmalloc pool stores pages of given compressed lengths. */
 #include "pyzram.h"
 
 #include <errno.h>
@@ -131,7 +131,7 @@ static uint32_t position(const struct pyzram_zsmalloc *zs, uint32_t length)
 
 	if (bytes > SIZE_MIN)
 		index = (bytes - SIZE_MIN + zs->step - 1) / zs->step;
-	/* A raw page fits the last class although the handle does not: it is kept elsewhere. */
+	/* A raw page fits into the last class without its handle, which is kept elsewhere. */
 	if (index >= zs->candidates)
 		index = zs->candidates - 1;
 	return zs->home[index];
@@ -152,7 +152,7 @@ int pyzram_zsmalloc_class(const struct pyzram_zsmalloc *zs, int at, struct pyzra
 	return 0;
 }
 
-/* What zram keeps of a page that compressed to `length`. */
+/* Bytes that zram stores of a page that compressed to `length`. */
 static uint32_t stored_length(const struct pyzram_zsmalloc *zs, uint32_t length)
 {
 	return length >= zs->huge_size ? zs->page_size : length;

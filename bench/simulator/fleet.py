@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Many runs on all processors: each trace and seed under each policy, and what came of it."""
+"""Many runs on all processors: each trace and seed under each policy, and the outcomes."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Outcome(NamedTuple):
     """Of one run."""
 
     stall_seconds: float
-    """That somebody waited for memory, in a day."""
+    """Seconds in a day in which a task waited for memory."""
     flash_bytes_per_day: float
     regret: float
     """Bytes that came back from flash for each byte written to it."""
     violations: int
-    """Writes after which more was written in the last 24 h than the policy promises."""
+    """Writes that exceeded what the policy promises for any 24 hours."""
 
 
 def run(trace: traces.Trace, policy: Policy, days: float, kills: tuple[float, ...] = ()) -> Outcome:
@@ -93,7 +93,7 @@ def fleet(jobs: list[Job]) -> dict[str, dict[str, list[Outcome]]]:
 
 
 def medians(outcomes: list[Outcome]) -> dict[str, float]:
-    """The middle of each figure over the seeds; violations are summed up, for one is too many."""
+    """The median of each figure over the seeds; violations are summed, because one is too many."""
     return {
         "stall_seconds": statistics.median(o.stall_seconds for o in outcomes),
         "flash_bytes_per_day": statistics.median(o.flash_bytes_per_day for o in outcomes),

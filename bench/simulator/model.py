@@ -22,7 +22,7 @@ NO_LIMIT = 1e18
 
 
 class Medium(NamedTuple):
-    """What a backing device costs: seconds for a page read at random, bytes written a second."""
+    """The speed of a backing device: seconds for a random read, bytes written a second."""
 
     read_cost: float
     write_speed: float
@@ -93,7 +93,7 @@ def library() -> ctypes.CDLL:
     path = folder / f"{digest}.so"
     if not path.exists():
         part = folder / f"{digest}.{os.getpid()}"
-        # Linked apart: -ffast-math there would take subnormal numbers from the whole process.
+        # Linked separately: -ffast-math there would disable subnormal numbers in the whole process.
         fast = ["-O3", "-march=native", "-ffast-math", "-std=c11", "-D_GNU_SOURCE", "-fPIC"]
         subprocess.run(["cc", *fast, "-c", "-o", f"{part}.o", str(SOURCE)], check=True)
         subprocess.run(["cc", "-shared", "-o", str(part), f"{part}.o", "-lm"], check=True)

@@ -29,16 +29,16 @@ class Policy:
     trigger = 2.0
 
     def start(self, machine: Machine) -> float:
-        """Begin; when to wake first."""
+        """Begin; return when to wake first."""
         return machine.m.now + self.wake(machine)
 
     def restart(self, machine: Machine) -> float:
-        """It was killed and begins anew, with what it remembers then."""
+        """Begin anew after being killed, with what it still remembers."""
         type(self).__init__(self)
         return self.start(machine)
 
     def wake(self, machine: Machine) -> float:
-        """Look and act; seconds until the next time."""
+        """Look and act; return when to wake next."""
         return DAY
 
 
@@ -78,7 +78,7 @@ class ChromeOSOld(Policy):
         if machine.m.now - self.recompressed >= 300.0:
             self.recompressed = machine.m.now
             machine.recompress(curve(machine, HOUR, 6 * HOUR))
-        # It looks every 10 s; what it left alone now it will not want in the next seconds.
+        # It looks every 10 s; what it left alone now it will not want within seconds.
         return self.rest if written else 60.0
 
 
@@ -87,7 +87,7 @@ class Mmd(Policy):
 
     budget = GIB
     huge_floor: float | None = None
-    """Age of huge pages; ``None``: as of others."""
+    """Age of huge pages; ``None``: as for others."""
 
     def __init__(self) -> None:
         self.written: list[tuple[float, float]] = []

@@ -20,11 +20,11 @@ DAY = 86400.0
 KINDS = {"card": "mmc", "usb": "mmc", "disk": "nvme", "unknown": "sata", None: "nvme"}
 PAGE = 4096
 COME_BACK = 4 * HOUR
-"""How long pages are not used where the recording does not tell."""
+"""How long pages stay unused where the recording does not say."""
 
 
 def load(path: str) -> list[dict[str, Any]]:
-    """The lines of a recording, in the order of time; broken ones end the program with a word."""
+    """The lines of a recording, in order of time; a broken one ends the program with a message."""
     rows = []
     with open(path, encoding="utf-8") as file:
         for number, line in enumerate(file, 1):

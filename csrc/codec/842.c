@@ -124,7 +124,7 @@ struct sw842_state {
 	struct entry4 *table4;
 	uint32_t *table2;		/* one stamp for each value */
 	struct choice choice[1 << UNITS];	/* best template by the units that have a place */
-	struct template meaning[TEMPLATES];	/* by code; nothing for a code that is no template */
+	struct template meaning[TEMPLATES];	/* by code; empty for a code without a template */
 	uint32_t crc[8][256];
 };
 
@@ -138,7 +138,7 @@ static bool operand_is_reference(enum operand operand)
 	return operand >= I8;
 }
 
-/* The bit in the mask of the unit that an operand at this offset of the block is. */
+/* The bit in the mask that stands for the unit at this offset of the block. */
 static unsigned int operand_unit(enum operand operand, unsigned int offset)
 {
 	switch (operand_size(operand)) {
@@ -336,7 +336,7 @@ static uint32_t *find4(struct sw842_state *state, uint32_t value)
 	return &entry->stamp;
 }
 
-/* Where the stamps of the block's units are. Entries are never moved within a page. */
+/* Where the block's units have their stamps. Entries never move within a page. */
 static void find(struct sw842_state *state, uint64_t block, uint32_t *stamps[UNITS])
 {
 	stamps[UNIT8] = find8(state, block);
@@ -383,7 +383,7 @@ static void put_block(struct writer *writer, const struct choice *choice, uint64
 		put(writer, block, 64);
 		return;
 	}
-	/* A place counts from the start of the page; more bits than a ring has are cut off below. */
+	/* A place counts from the start of the page; bits beyond the ring's size are cut off below. */
 	for (unsigned int i = 0; i < UNITS; i++)
 		values[1 + i] = *stamps[i] - first;
 	/* Every template but the literal one fits into a word. */
@@ -495,7 +495,7 @@ static uint64_t take(struct reader *reader, unsigned int bits)
 	return value;
 }
 
-/* The unit a reference means, in a page of which `number` blocks are there. -EBADMSG: none yet. */
+/* The unit that a reference points to, after `number` blocks. -EBADMSG: none yet. */
 static int take_reference(struct reader *reader, unsigned int size, const uint8_t *page,
 			  size_t number, uint64_t *ret)
 {

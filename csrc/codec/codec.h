@@ -29,7 +29,7 @@ struct pyzram_params {
 };
 
 struct pyzram_context {
-	const struct codec_ops *ops;	/* also when the params are gone already */
+	const struct codec_ops *ops;	/* even when the params are gone already */
 	const struct pyzram_params *params;
 	void *state;		/* the algorithm's tables or library handles */
 	uint8_t *scratch;	/* two pages: where sizes are measured without keeping the output */

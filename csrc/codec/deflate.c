@@ -77,13 +77,13 @@ static void deflate_context_deinit(struct pyzram_context *context)
 
 	if (!state)
 		return;
-	/* A stream that was never initialised is told apart by zlib itself. */
+	/* zlib itself recognises a stream that was never initialised. */
 	(void)inflateEnd(&state->decompress);
 	free(state->encoder);
 	free(state);
 }
 
-/* Level 0: blocks of bytes as they are. */
+/* Level 0: stored blocks. */
 static int64_t store(const uint8_t *page, size_t len, uint8_t *dst, size_t dst_cap)
 {
 	uint8_t *op = dst;

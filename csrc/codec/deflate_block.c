@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A block of deflate: when it ends, which of the three forms is shortest, and its bits. */
+/* A deflate block: when it ends, which of its three forms is shortest, and writing its bits. */
 #include "deflate_encoder.h"
 
 #include <errno.h>
@@ -10,7 +10,7 @@
 
 enum {
 	END_OF_BLOCK = 256,
-	LENGTH_CODES = 19,	/* of the code that code lengths are written in */
+	LENGTH_CODES = 19,	/* of the code that encodes code lengths */
 	LENGTH_CODE_MAX = 7,	/* bits */
 };
 
@@ -36,7 +36,7 @@ static const uint8_t length_base[29] = {
 	0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112,
 	128, 160, 192, 224, 255,
 };
-/* The order in which the lengths of that code are written, so that the last may be left out. */
+/* The order in which that code's lengths are written; trailing zeros are left out. */
 static const uint8_t length_order[LENGTH_CODES] = {
 	16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15,
 };
@@ -46,7 +46,7 @@ static inline unsigned int distance_extra(unsigned int code)
 	return code < 4 ? 0 : code / 2 - 1;
 }
 
-/* Length in bits of a literal or length, and of every distance, in a block of fixed codes. */
+/* Bits of a literal or length, and of every distance, in a block with fixed codes. */
 static inline unsigned int fixed_bits(unsigned int symbol)
 {
 	return symbol < 144 ? 8 : symbol < 256 ? 9 : symbol < 280 ? 7 : 8;
@@ -109,7 +109,7 @@ static void lengths_add(struct lengths *lengths, unsigned int symbol, unsigned i
 	lengths->often[symbol]++;
 }
 
-/* One run is begun anew where the longest repetition ends. */
+/* After the longest repetition a new run begins. */
 static void lengths_take(struct lengths *lengths, const struct deflate_code *code)
 {
 	int before = -1;
@@ -168,7 +168,7 @@ static size_t lengths_make(struct lengths *lengths, const struct deflate_code *l
 
 /* ---- bits --------------------------------------------------------------------------------------- */
 
-/* At most 57 bits at a time; whoever calls has made sure that there is room. */
+/* At most 57 bits at a time; the caller has made sure that there is room. */
 static inline void put(struct deflate_bits *bits, uint64_t value, unsigned int count)
 {
 	bits->held |= value << bits->count;
@@ -305,7 +305,7 @@ int pyzram_deflate_block_end(struct deflate_block *block, const uint8_t *bytes, 
 	pyzram_deflate_code_make(&distances, block->distances, DEFLATE_DISTANCES, DEFLATE_CODE_MAX);
 	weigh(block, &literals, &distances, &own, &fixed);
 	own += lengths_make(&lengths, &literals, &distances);
-	/* Whole bytes are compared, with the three bits of the header. */
+	/* Compare whole bytes, including the three bits of the header. */
 	own = (own + 3 + 7) / 8;
 	fixed = (fixed + 3 + 7) / 8;
 	if (bytes && len + 4 <= (own < fixed ? own : fixed))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Prefix codes, joined in the order that the kernel's zlib joins them in. */
+/* Prefix codes, whose nodes are joined in the same order as in the kernel's zlib. */
 #include "deflate_code.h"
 
 #include <stdbool.h>
@@ -19,7 +19,7 @@ struct tree {
 	unsigned int order_len;
 };
 
-/* Of equal weights the shallower counts as the lighter one; the first of two that are alike. */
+/* Of equal weights the shallower node counts as lighter; of equal nodes, the first. */
 static inline bool lighter(const struct tree *tree, unsigned int a, unsigned int b)
 {
 	return tree->weight[a] < tree->weight[b] ||

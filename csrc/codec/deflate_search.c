@@ -12,10 +12,10 @@
 #include "endian.h"
 
 enum {
-	/* As much is always there to look at, until the page ends. */
+	/* At least so much lookahead is available, until the page ends. */
 	LOOKAHEAD_MIN = DEFLATE_MATCH_MAX + DEFLATE_MATCH_MIN + 1,
 	HASH_MASK = (1 << DEFLATE_HASH_BITS) - 1,
-	/* A match of three bytes from farther away costs more than the three. */
+	/* A match of three bytes from farther away costs more than three literals. */
 	TOO_FAR = 4096,
 };
 
@@ -71,7 +71,7 @@ static void insert_inside(struct walk *walk, size_t first, size_t end)
 		hash_insert(walk, place, &before);
 }
 
-/* Take in more of the page: what moves out of the window is no longer found. */
+/* Read more of the page: places that leave the window are no longer found. */
 static inline void window_fill(struct walk *walk, size_t place)
 {
 	size_t window = walk->encoder->window;
@@ -102,7 +102,7 @@ static inline size_t common(const uint8_t *a, const uint8_t *b, size_t max)
 	return len;
 }
 
-/* Whether a place that was found may be copied from at all. */
+/* Whether a match may refer to this place at all. */
 static inline bool reachable(const struct walk *walk, size_t place, size_t from)
 {
 	return from > walk->base && place - from <= walk->reach;
@@ -149,7 +149,7 @@ static size_t search(const struct walk *walk, size_t place, size_t candidate, si
 static int block_close(struct walk *walk, size_t place, bool last)
 {
 	struct deflate_block *block = &walk->encoder->block;
-	/* What the window has lost cannot be stored. */
+	/* Bytes that have left the window cannot be stored. */
 	const uint8_t *bytes = block->start >= walk->base ? walk->page + block->start : NULL;
 	int err = pyzram_deflate_block_end(block, bytes, place - block->start, last, &walk->bits);
 
@@ -157,7 +157,7 @@ static int block_close(struct walk *walk, size_t place, bool last)
 	return err;
 }
 
-/* Levels 1 to 3: take what is found. Returns where the page ends. */
+/* Levels 1 to 3: take the first match. Returns where the page ends. */
 static int walk_greedily(struct walk *walk)
 {
 	struct deflate_block *block = &walk->encoder->block;
@@ -190,7 +190,7 @@ static int walk_greedily(struct walk *walk)
 	return err ? err : block_close(walk, place, true);
 }
 
-/* Levels 4 to 9: a match waits for one byte, whether a longer one begins there. */
+/* Levels 4 to 9: before taking a match, look whether a longer one begins one byte later. */
 static int walk_lazily(struct walk *walk)
 {
 	struct deflate_block *block = &walk->encoder->block;

@@ -49,7 +49,7 @@ static inline uint64_t load_be64(const uint8_t *p)
 	return be64toh(value);
 }
 
-/* Of a value that has more bits the lowest are stored. */
+/* The lowest bits of a wider value are stored. */
 static inline void store_le16(uint8_t *p, uint32_t value)
 {
 	uint16_t ordered = htole16((uint16_t)value);

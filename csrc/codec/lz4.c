@@ -27,7 +27,7 @@ enum {
 	TABLE_SIZE = 1 << TABLE_BITS,
 	SEARCH_MARGIN = 12,	/* no match begins so close to the end */
 	STEP_PROBES = 64,	/* so many failed probes make the step grow by one */
-	STRAIGHT = 24,		/* so many probes are a row of code, without a loop */
+	STRAIGHT = 24,		/* so many probes are unrolled */
 };
 
 /* What is taken. */
@@ -62,7 +62,7 @@ static inline size_t match_length(const uint8_t *p, const uint8_t *m, const uint
 	const uint8_t *start = p;
 
 	if (limit - p >= 16) {
-		/* Which of two words ends a match is chance: no branch asks for it. */
+		/* Which of two words ends a match is random, so there is no branch on it. */
 		uint64_t one = load_le64(p) ^ load_le64(m), other = load_le64(p + 8) ^ load_le64(m + 8);
 
 		if (one | other)
@@ -85,7 +85,7 @@ static inline size_t match_length(const uint8_t *p, const uint8_t *m, const uint
 	return (size_t)(p - start);
 }
 
-/* Have the four bytes at p been seen before, and where? From now on p is where. */
+/* Where the four bytes at p were seen before, if they were; remember p from now on. */
 static inline bool seen(const uint8_t *src, const uint8_t *p, uint16_t *table, const uint8_t **ret)
 {
 	uint32_t value = load_native32(p), slot = slot_of(value);
@@ -212,10 +212,10 @@ static inline ptrdiff_t get_length(const uint8_t **ip, const uint8_t *end, size_
 }
 
 enum {
-	/* What a sequence on the fast way reads and writes at most. */
+	/* The most that a sequence on the fast path reads and writes. */
 	FAST_INPUT = 1 + 16 + 2,
 	FAST_OUTPUT = (RUN_MASK - 1) + (RUN_MASK - 1 + MATCH_MIN),
-	/* What a match writes at most whose length goes on in one byte. */
+	/* The most that a match whose length continues in one byte writes. */
 	LONG_OUTPUT = RUN_MASK + 254 + MATCH_MIN + ROOMY,
 };
 
@@ -224,7 +224,7 @@ static int lz4_decompress(struct pyzram_context *context, struct codec_request *
 	const struct pyzram_params *params = context->params;
 	const uint8_t *ip = request->src, *end = ip + request->src_len;
 	uint8_t *out = request->dst, *op = out, *out_end = out + request->dst_cap;
-	/* From here on there may be too little left for the fast way. */
+	/* From here on there may be too little room for the fast path. */
 	const uint8_t *fast_end = end - ip > FAST_INPUT ? end - FAST_INPUT : ip;
 	const uint8_t *fast_out_end = out_end - op > FAST_OUTPUT ? out_end - FAST_OUTPUT : op;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Copying as the decompressors of the LZ family do it: more than was asked for where there is room. */
+/* Copying for decompressors of the LZ family: more than asked for where there is room. */
 #ifndef PYZRAM_LZ_COPY_H
 #define PYZRAM_LZ_COPY_H
 
@@ -17,7 +17,7 @@ static inline void copy16(uint8_t *dst, const uint8_t *src, size_t len)
 	} while (dst < end);
 }
 
-/* A distance below eight: eight bytes that repeat what lies so far before op. */
+/* A distance below eight: eight bytes that repeat those at this distance before op. */
 static inline uint64_t short_pattern(const uint8_t *op, size_t distance)
 {
 	static const uint64_t ones[8] = {

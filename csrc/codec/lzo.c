@@ -18,7 +18,7 @@ enum {
 	TABLE_SIZE = 1 << TABLE_BITS,
 	HASH_MULTIPLIER = 0x1824429d,
 	TAIL = 20,		/* so many bytes at the end are never matched */
-	STRAIGHT = 24,		/* so many positions are tried in a row of code, without a loop */
+	STRAIGHT = 24,		/* so many positions are tried in unrolled code */
 };
 
 /* The format. */
@@ -130,7 +130,7 @@ static inline size_t run_length(const uint8_t *p, const uint8_t *stop)
 	return (size_t)(q - p);
 }
 
-/* Has value, which is at p, been seen before, and where? From now on p is where. */
+/* Where the value at p was seen before, if it was; remember p from now on. */
 static inline bool seen(const uint8_t *src, const uint8_t *p, uint32_t value, uint16_t *table,
 		       const uint8_t **ret)
 {
@@ -187,7 +187,7 @@ match:
 		op = put_literals(op, *counter, literals, (size_t)(p - literals));
 		length = match_length(p, m, stop);
 		distance = (size_t)(p - m);
-		/* Extension bytes of such a copy could be taken for a run of zeros. */
+		/* A decompressor could mistake extension bytes of such a copy for a run of zeros. */
 		if (rle && distance > 2 * M3_DISTANCE_MAX && length > 260 && length <= 264 &&
 		    ((distance - M3_DISTANCE_MAX) & 0x403f) == 0x403f)
 			length = 260;
