@@ -123,6 +123,12 @@ class Root:
         self.script.write_text('#!/bin/sh\necho "$@" >/out/made\n')
         self.script.chmod(0o755)
 
+    def program(self, name: str, script: str) -> None:
+        """Put a program there that commands of a configuration find."""
+        path = self.folder / "bin" / name
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+
     def made(self) -> str:
         """The file system that the last device to be set up got."""
         note = self.folder / "out/made"

@@ -25,7 +25,8 @@ def labelled(image: Path, kind: str, label: str) -> str:
     with image.open("wb") as file:
         file.truncate(max(MIN_SIZES.get(kind, 0), 128 << 20))
     option = LABEL_OPTION.get(kind, "-L")
-    done = subprocess.run([path, option, label, image], capture_output=True, check=False)
+    quiet = ["-q"] if kind == "jfs" else []  # it asks otherwise
+    done = subprocess.run([path, *quiet, option, label, image], capture_output=True, check=False)
     if done.returncode:
         return ""
     show = ["blkid", "-p", "-o", "value", "-s", "LABEL", image]

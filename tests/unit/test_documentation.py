@@ -8,6 +8,7 @@ import pydoc
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +32,8 @@ UNITS = {
     figures.SECTORS: "Units of 512 bytes",
     figures.MILLISECONDS: "Milliseconds",
 }
+
+ROOT = Path(__file__).parents[2]
 
 
 def undocumented() -> list[str]:
@@ -136,3 +139,11 @@ def test_nobody_pays_for_it_before_asking():
         "assert 'size: int' in parse.SwapArea.__doc__"
     )
     subprocess.run([sys.executable, "-Ic", code], check=True)
+
+
+def test_the_tests_that_the_promises_name_are_there() -> None:
+    text = (ROOT / "docs/promises.md").read_text()
+    named = set(re.findall(r"`((?:tests/)?[\w/]*test_\w+\.py)`", text))
+    assert len(named) > 20
+    for name in named:
+        assert list(ROOT.glob(name if "/" in name else f"tests/**/{name}")), name
