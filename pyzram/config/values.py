@@ -31,9 +31,10 @@ DEFAULT_MKFS_OPTIONS = {
     "ext3": ("-m", "0"),
     "ext2": ("-m", "0"),
     "btrfs": ("-m", "single"),
+    "jfs": ("-q",),  # its mkfs asks otherwise
 }
 # The smallest device that mkfs takes; for btrfs with our default options.
-MIN_SIZES = {"xfs": 300 << 20, "btrfs": 45 << 20, "f2fs": 52 << 20}
+MIN_SIZES = {"xfs": 300 << 20, "btrfs": 45 << 20, "f2fs": 52 << 20, "jfs": 16 << 20}
 STICKY = ("/tmp", "/var/tmp")
 
 ID_MAX = 0xFFFFFFFE

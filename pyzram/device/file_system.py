@@ -25,6 +25,7 @@ LABEL_OPTION = {
     "ext3": "-L",
     "ext4": "-L",
     "f2fs": "-l",
+    "jfs": "-L",
     "vfat": "-n",
     "xfs": "-L",
 }
@@ -36,6 +37,7 @@ MKFS_PACKAGES = {
     "ext3": "e2fsprogs",
     "ext4": "e2fsprogs",
     "f2fs": "f2fs-tools",
+    "jfs": "jfsutils",
     "vfat": "dosfstools",
     "xfs": "xfsprogs",
 }
