@@ -7,8 +7,10 @@ import errno
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from kernel.conftest import OwnDevice
 
 import pyzram
 from pyzram import _native
+from pyzram.config.values import TESTED
 from pyzram.device.mounting import Mounted, unmount
 from pyzram.kernel.parse import Mount, parse_mountinfo
 from pyzram.service import executor
@@ -31,14 +34,16 @@ SIZES = {
     "xfs": 320,
     "btrfs": 160,
     "f2fs": 64,
+    "jfs": 32,
     "exfat": 16,
     "vfat": 16,
+    "nilfs2": 160,
 }
 WITHOUT_MODES = ("exfat", "vfat")
 # The kernel's ext4 is ext2 and ext3 too.
 SLOW = ("ext2", "ext3")
 FILE_SYSTEMS = [
-    pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in SIZES
+    pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in (*TESTED, "jfs")
 ]
 
 
@@ -212,6 +217,42 @@ def test_undone_in_the_middle(box: Box, point: Path, fstype: str, action: str) -
     assert "undoing failed" not in done.stderr
     assert not point.is_mount()
     assert box.numbers() == []
+
+
+# ---- what zram.conf(5) says of others -----------------------------------------------------------
+
+
+def test_minix_cannot_be_made(box: Box, point: Path) -> None:
+    if shutil.which("mkfs.minix", path="/usr/sbin:/sbin:/usr/bin:/bin") is None:
+        pytest.skip("mkfs.minix is not installed")
+    box.write(f"ZRAM_SIZE_0=16M\nZRAM_MOUNT_0={point}\nZRAM_FSTYPE_0=minix\n")
+    assert "ZRAM_FSTYPE_0: minix is not tested with pyzram" in box.pyzram("check").stderr
+    done = box.pyzram("start")
+    assert done.returncode == 1
+    assert "make a file system: mkfs.minix: block size smaller than physical" in done.stderr
+    assert box.numbers() == []
+
+
+def test_nilfs2_stays_while_its_cleaner_runs(box: Box, point: Path) -> None:
+    size_of("nilfs2")
+    box.write(f"ZRAM_SIZE_0=160M\nZRAM_MOUNT_0={point}\nZRAM_FSTYPE_0=nilfs2\n")
+    box.fine("start")
+    stopped = box.pyzram("stop")
+    assert stopped.returncode == 1
+    assert "busy" in stopped.stderr
+    (cleaner,) = [
+        int(comm.parent.name)
+        for comm in Path("/proc").glob("[0-9]*/comm")
+        if comm.read_text() == "nilfs_cleanerd\n"
+    ]
+    assert "nilfs_cleanerd" in stopped.stderr
+    assert point.is_mount()
+    os.kill(cleaner, signal.SIGTERM)
+    deadline = time.monotonic() + 60
+    while Path(f"/proc/{cleaner}").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    box.fine("stop")
+    assert not point.is_mount()
 
 
 # ---- btrfs: several devices, an anonymous number -----------------------------------------------
