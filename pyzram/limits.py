@@ -18,6 +18,8 @@ PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 """Bytes of a page of this machine."""
 BD_UNIT = 4096
 """Bytes of the unit that ``bd_stat`` and ``writeback_limit`` count in, whatever a page is."""
+LOGICAL_BLOCK_SIZE = 4096
+"""Bytes of the smallest block that a device reads and writes, whatever a page is (zram_drv.h)."""
 SECTOR_SIZE = 512
 """Bytes of the unit that ``stat`` counts in."""
 SWAP_PRIORITY_MAX = 32767

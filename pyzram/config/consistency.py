@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from ..limits import PAGE_SIZE
+from ..limits import LOGICAL_BLOCK_SIZE, PAGE_SIZE
 from ..units import format_size
 from .values import MIN_SIZES, TESTED, label_max
 from .variables import FILE_SYSTEM, PER_DEVICE, SWAP
@@ -50,8 +50,8 @@ def contradictions(desired: DeviceConfig, given: Container[str]) -> Iterator[tup
     if desired.label and len(os.fsencode(desired.label)) > most:
         yield "ZRAM_LABEL", f"{desired.label!r} is too long: {kind} takes {most} bytes"
     for _, block in _blocks(desired, given):
-        if block < PAGE_SIZE:
-            why = f"blocks of {block} bytes: zram has none smaller than {PAGE_SIZE}"
+        if block < LOGICAL_BLOCK_SIZE:
+            why = f"blocks of {block} bytes: zram has none smaller than {LOGICAL_BLOCK_SIZE}"
             yield "ZRAM_MKFS_OPTS", why
 
 
@@ -125,7 +125,8 @@ def _blocks(desired: DeviceConfig, given: Container[str]) -> Iterator[tuple[bool
         return
     from .block_size import OF_KERNEL, block_sizes
 
-    for option, block in block_sizes(desired.fstype, desired.mkfs_options):
+    # Of an option that is given twice the last counts.
+    for option, block in dict(block_sizes(desired.fstype, desired.mkfs_options)).items():
         yield option == OF_KERNEL.get(desired.fstype), block
 
 

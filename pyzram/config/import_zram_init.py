@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import re
 
-from ..limits import PAGE_SIZE
+from ..limits import LOGICAL_BLOCK_SIZE
 from .imported import Imported, is_number, with_fallback
 from .shell_assignments import read_assignments
 from .values import DEFAULT_MKFS_OPTIONS, MAX_DEVICES, label_max
@@ -55,7 +55,7 @@ def translated(text: str, path: str) -> Imported | None:
     """Translate the file; ``None`` where it is not zram-init's."""
     found = Imported(path, TOOL)
     values = _values(found, text)
-    found.read = {name: f"line {line}: {name}" for name, (line, _) in values.items()}
+    found.read = {name: f"line {at}: {name}" for name, (at, value) in values.items() if value}
     if not any(name.rstrip("0123456789") in STEMS or name in GLOBALS for name in values):
         return None
     for ours, theirs in (("LOAD_ON_START", "load_on_start"), ("UNLOAD_ON_STOP", "unload_on_stop")):
@@ -240,8 +240,9 @@ class _Device:
             value = self.get(stem)
             if not value or not fstype.startswith("ext"):
                 continue
-            if stem == "blck" and is_number(value) and int(value) < PAGE_SIZE:
-                self.lose(stem, f"blocks of {value} bytes: mkfs fails, zram has {PAGE_SIZE}")
+            if stem == "blck" and is_number(value) and int(value) < LOGICAL_BLOCK_SIZE:
+                why = f"blocks of {value} bytes: mkfs fails, zram has {LOGICAL_BLOCK_SIZE}"
+                self.lose(stem, why)
             else:
                 extra.append(f"{option} {value}")
         if extra:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyzram.config import layers, variables
+from pyzram.config import consistency, layers, variables
 from pyzram.config.config import Config, ConfigError
 from pyzram.config.parser import parse_config, read_config
 from pyzram.config.shell_assignments import read_assignments
@@ -614,6 +614,25 @@ def test_a_named_file_has_its_own_drop_ins_and_no_others(places: Path) -> None:
 def test_what_cannot_be_is_refused_and_says_why(text: str, words: str) -> None:
     (problem,) = problems(text)
     assert words in problem
+
+
+@pytest.mark.parametrize(
+    ("fstype", "options"),
+    [
+        ("ext4", "-b 4096"),
+        ("ext4", "-b 1024 -b 4096"),
+        ("xfs", "-b size=4096"),
+        ("btrfs", "-s 4k"),
+        ("exfat", "-c 4096"),
+    ],
+)
+def test_blocks_smaller_than_a_page_are_as_large_as_zrams(
+    fstype: str, options: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consistency, "PAGE_SIZE", 65536)
+    text = f"ZRAM_MOUNT_0=/x\nZRAM_FSTYPE_0={fstype}\nZRAM_MKFS_OPTS_0='{options}'"
+    config = parse_config(text, ram=8 << 30, cpus=4)
+    assert not [warning for warning in config.warnings if "MKFS_OPTS" in warning]
 
 
 @pytest.mark.parametrize(
