@@ -46,7 +46,7 @@ def translated(text: str, path: str) -> Imported | None:
         name, equals, value = line.removeprefix("export ").partition("=")
         if equals and name.isidentifier():
             values[name] = (problem.line, value.strip())
-    lines = {name: line for name, (line, _) in values.items()}
+    places = {name: f"line {at}: {name}" for name, (at, value) in values.items() if value}
     for tool, known in NAMED.items():
         if any(name in values for name in known):
             raise InvalidValueError(f"{path}: looks like {tool}'s file, which cannot be imported")
@@ -56,7 +56,7 @@ def translated(text: str, path: str) -> Imported | None:
         for tool, variables, translate in TOOLS:
             if any(name in names for name in variables):
                 found = Imported(path, tool)
-                found.read = {name: f"line {line}: {name}" for name, line in lines.items()}
+                found.read = places
                 translate(found, values)
                 for name, (at, value) in values.items():
                     if value:

@@ -57,6 +57,11 @@ def test_one_device_of_swap(text: str, size: int, algorithms: str, priority: int
     assert device.priority == priority
 
 
+def test_an_empty_variable_is_not_what_needs_a_look() -> None:
+    lost = import_text("PERCENT=\nSIZE=99999999999\n", "theirs").lost
+    assert [line.partition(": needs a look")[0] for line in lost] == ["line 2: SIZE"]
+
+
 def test_armbian_has_swap_and_tmp() -> None:
     config, lost = translated(
         "ENABLED=true\nZRAM_PERCENTAGE=50\nSWAP_ALGORITHM=lz4\nSWAP_PRIORITY=6\n"
