@@ -60,7 +60,7 @@ in
     systemd.timers.zram-textfile.wantedBy = lib.optional (cfg.textfileDirectory != null) "timers.target";
     systemd.services.zram-textfile = lib.mkIf (cfg.textfileDirectory != null) {
       environment.DIRECTORY = cfg.textfileDirectory;
-      serviceConfig.ReadWritePaths = [ cfg.textfileDirectory ];
+      serviceConfig.ReadWritePaths = [ "-${cfg.textfileDirectory}" ];
     };
   };
 }
