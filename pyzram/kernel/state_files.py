@@ -138,7 +138,7 @@ def lock(path: str, seconds: float | None) -> int:
 def _refuse_foreign(status: os.stat_result, path: str, kind: Callable[[int], bool]) -> None:
     mode = status.st_mode
     if not kind(mode):
-        why = "is not a file or folder as it should be"
+        why = "is not a folder" if kind is S_ISDIR else "is not a regular file"
     elif status.st_uid not in (0, os.geteuid()):
         why = f"belongs to user {status.st_uid}"
     elif mode & 0o022:
