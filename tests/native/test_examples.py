@@ -4,9 +4,15 @@
 from __future__ import annotations
 
 import os
+import runpy
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
+
+from fake_roots import Machine
+
+import pyzram
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 STRICT = [sys.executable, "-X", "dev", "-W", "error", "-I"]
@@ -31,6 +37,29 @@ def test_a_folder_has_a_histogram(tmp_path):
     lines = said("folder_histogram.py", str(tmp_path)).splitlines()
     counts = [int(line.split()[1]) for line in lines]
     assert counts == [3, 0, 0, 0, 0, 0, 0, 0, 2]
+
+
+def test_idle_pages_are_written_back(tmp_path, capsys, monkeypatch):
+    """On a captured kernel, which is told what the real one would have moved: a page."""
+    here = Machine(tmp_path / "root", "vm-7.x-multi")
+
+    class Moving(pyzram.Zram):
+        def writeback(self, *words, **more):
+            super().writeback(*words, **more)
+            here.attribute("bd_stat").write_text("13 34 57\n")
+            memory = here.attribute("mm_stat")
+            memory.write_text(memory.read_text().replace("2252800", "2248704"))
+
+    example = runpy.run_path(str(EXAMPLES / "write_back_idle.py"))
+    opened = partial(Moving, sysfs=pyzram.Sysfs(str(here.root)))
+    monkeypatch.setattr(pyzram, "Zram", opened)
+    assert example["main"]("zram0", "7") == 0
+    assert capsys.readouterr().out == "4096 bytes written, 4096 bytes of memory freed\n"
+    asked = {name: here.attribute(name).read_text() for name in ("idle", "writeback")}
+    assert asked == {"idle": "7", "writeback": "idle"}
+    here.attribute("backing_dev").write_text("none\n")
+    assert example["main"]("zram0", "7") == 1
+    assert "zram0: write back: No such device (it has no backing" in capsys.readouterr().err
 
 
 def test_there_are_twelve():
