@@ -104,7 +104,7 @@ class Handle:
         # Taken out first: whatever interrupts this, no descriptor is closed twice.
         fd, self._fd = self._fd, -1
         files, self._files = self._files, {}
-        if self._process != _native.forks:
+        if not self._is_own():
             # A child may have closed its parent's descriptors, and their numbers may be others'
             # now.
             for file in files.values():
@@ -118,7 +118,7 @@ class Handle:
     def __del__(self) -> None:
         if getattr(self, "_fd", -1) < 0:
             return
-        if self._process == _native.forks:
+        if self._is_own():
             warn(f"{self!r} was never closed", ResourceWarning, stacklevel=2, source=self)
         self.close()
 
@@ -238,10 +238,14 @@ class Handle:
                 remedy="already initialised, reset it first",
             )
 
+    def _is_own(self) -> bool:
+        """Whether this process opened it."""
+        return self._process == _native.forks
+
     def _dir(self) -> int:
         if self._fd < 0:
             raise InvalidValueError(f"{self.name}: the handle is closed")
-        if self._process != _native.forks:
+        if not self._is_own():
             raise InvalidValueError(
                 f"{self.name}: the handle is that of the process before fork: "
                 f"open {self.name!r} anew in this one"

@@ -125,7 +125,8 @@ class Zram(Handle):
     def __exit__(self, *exc: object) -> None:
         error = exc[1] if len(exc) > 1 else None
         try:
-            if self._owned and not self.closed:
+            # A child of a fork that leaves the block is not who made the device.
+            if self._owned and not self.closed and self._is_own():
                 if isinstance(error, BaseException):
                     lifecycle.undo(error, lambda: self.remove(release=True, missing_ok=True))
                 else:

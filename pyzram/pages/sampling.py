@@ -121,8 +121,8 @@ class Sample:
         seed: int | None = None,
         threads: int | None = None,
     ) -> None:
-        if isinstance(source, Source) and source.closed:
-            raise InvalidValueError(f"{source.label}: the source is closed")
+        if isinstance(source, Source):
+            source._require_open()
         self.source = source
         self.wave_size = 2 * -(-sample_size(precision) // (2 * WAVES))
         self.wanted = WAVES * self.wave_size
@@ -152,6 +152,8 @@ class Sample:
         return self._known if self.census else self.wanted
 
     def __iter__(self) -> Iterator[Batch]:
+        if isinstance(self.source, Source):
+            self.source._require_open()
         size = self.source.page_size
         buffer = memoryview(bytearray(max(1, self._batch_bytes // size) * size))
         if isinstance(self.source, Stream):

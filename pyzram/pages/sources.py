@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from warnings import warn
 
 from .. import _native
+from ..errors import InvalidValueError
 from ..limits import PAGE_SIZE
 from ..value import documented
 from .process import ProcessReader
@@ -77,8 +78,8 @@ class _Account:
 class Source(_Account):
     """Where pages come from: rows of pages, and what was left out on the way to them.
 
-    A source belongs to the process that opened it: a child of a
-    fork closes nothing of it. One that is dropped open gives a ResourceWarning.
+    A source belongs to the process that opened it: in a child of a fork it refuses to be read and
+    closes nothing. One that is dropped open gives a ResourceWarning.
 
     Synchronization: one thread at a time.
     """
@@ -96,6 +97,20 @@ class Source(_Account):
     def pages(self) -> int:
         """Pages that are there to be read."""
         return sum(segment.pages for segment in self._segments)
+
+    def _require_open(self) -> None:
+        """Refuse one that is closed, or another process's, whose descriptors may be others' here.
+
+        Raises:
+            InvalidValueError: it is.
+        """
+        if self.closed:
+            raise InvalidValueError(f"{self.label}: the source is closed")
+        if self._process != _native.forks:
+            raise InvalidValueError(
+                f"{self.label}: the source is that of the process before fork: open it anew in "
+                "this one"
+            )
 
     def _skip(self, reason: str, count: int = 1) -> None:
         """Count what was left out."""
