@@ -39,7 +39,8 @@ class Entries(HTMLParser):
 
 def plain(text: str) -> str:
     """Words alone: how they are set, and where lines end, differs."""
-    text = re.sub(r":\w+:`[~.!]?([^`<]*)`", r"\1", text)
+    text = re.sub(r":\w+:`~[\w.]*?(\w+)`", r"\1", text)  # of its path, only the last is shown
+    text = re.sub(r":\w+:`[.!]?([^`<]*)`", r"\1", text)
     return re.sub(r"[^\w]+", " ", text).strip()
 
 
