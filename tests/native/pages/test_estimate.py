@@ -348,9 +348,10 @@ def test_each_process_has_its_own_share_of_a_batch_that_many_fill():
     code = (
         "import mmap, os, sys\n"
         "memory = mmap.mmap(-1, 40 * mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)\n"
-        "memory.write({data})\nprint(flush=True)\nsys.stdin.read()\n"
+        # Page by page: what is freed may stay in the process.
+        "for _ in range(40): memory.write({data})\nprint(flush=True)\nsys.stdin.read()\n"
     )
-    what = {"noise": "os.urandom(len(memory))", "one": "bytes([1]) * len(memory)"}
+    what = {"noise": "os.urandom(mmap.PAGESIZE)", "one": "bytes([1]) * mmap.PAGESIZE"}
     pipe = subprocess.PIPE
     with contextlib.ExitStack() as stack:
         pids = {}
