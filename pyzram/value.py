@@ -56,7 +56,7 @@ class Record:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as plain values, for JSON; :meth:`from_dict` takes them back."""
-        return {name: plain(getattr(self, name)) for name in self._names()}
+        return {name: json_value(getattr(self, name)) for name in self._names()}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -79,16 +79,16 @@ class Record:
             raise InvalidValueError(f"{cls.__name__}: not what as_dict() gives ({err})") from err
 
 
-def plain(value: Any) -> Any:
+def json_value(value: Any) -> Any:
     """Return a value in JSON's types: dictionaries with text as keys, lists, and scalars."""
     if isinstance(value, Record):
         return value.as_dict()
     if hasattr(value, "_asdict"):  # a tuple with names
         value = value._asdict()
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): json_value(item) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
-        return [plain(item) for item in value]
+        return [json_value(item) for item in value]
     return value
 
 

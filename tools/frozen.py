@@ -256,7 +256,7 @@ def tended() -> dict[str, object]:
     groups: Any = SimpleNamespace(
         reason="", groups={"user.slice": group}, sizes={"user.slice": 0}, left_out={"gone": "why"}
     )
-    return {**tend_report.plain(report), "reclaim": tend_reclaim.Plan.plain(groups)}
+    return {**tend_report.report_dict(report), "reclaim": tend_reclaim.Plan.as_dict(groups)}
 
 
 def documents() -> Iterator[str]:

@@ -262,7 +262,7 @@ def status(argv: list[str]) -> int:
     call = Call("status", argv)
     if call.answered:
         return 0
-    config, machine = call.service._look()
+    config, machine = call.service._observed()
     rows = _rows(config, machine)
     running = sum(row["state"] == "running" for row in rows)
     if call.json:

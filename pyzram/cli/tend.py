@@ -26,7 +26,7 @@ from ..units import parse_size
 from .options import DEVICE, FILE, Command, Option, UsageError
 from .tend_ledger import open_ledger
 from .tend_reclaim import Plan, reclaimed
-from .tend_report import line, plain, show, show_status, warn
+from .tend_report import line, report_dict, show, show_status, warn
 from .tend_worker import Worker
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def main(argv: list[str]) -> int:
     settings, budget, groups = (DEFAULTS, None, ()) if numbers else configured(options.config)
     clocks = Clocks()
     # Looking takes no lock: the daemon at work may be within a step.
-    lock = -1 if options.dry_run else alone(run, ONCE_PATIENCE if once else PATIENCE)
+    lock = -1 if options.dry_run else lock_others_out(run, ONCE_PATIENCE if once else PATIENCE)
     ledger, share = open_ledger(sysfs, clocks, run, look=options.dry_run)
     tender = Tender(
         sysfs,
@@ -141,7 +141,7 @@ def main(argv: list[str]) -> int:
             os.close(lock)
 
 
-def alone(run: str, seconds: float) -> int:
+def lock_others_out(run: str, seconds: float) -> int:
     """Be the only one that tends, for all share one ledger: a descriptor that keeps others out.
 
     Raises:
@@ -197,7 +197,7 @@ def stay(
                 if not quiet and (report.decision.actions or state.mode != mode):
                     print(line(report), flush=True)
                 mode = state.mode
-                write_status(run, {**plain(report), **reclaimed(reclaimer)})
+                write_status(run, {**report_dict(report), **reclaimed(reclaimer)})
             wake = due
             if reclaimer.names and mode != HELD:
                 # Pressure and signals wake us more often, which is no reason to ask more often.

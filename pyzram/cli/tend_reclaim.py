@@ -36,7 +36,7 @@ class Plan:
         self.sizes = {group.name: 0 if self.reason else wanted(group) for group in groups}
         self.left_out = dict(reclaimer.left_out)
 
-    def plain(self) -> dict[str, object]:
+    def as_dict(self) -> dict[str, object]:
         """As plain values: sizes in bytes, ``null`` for a protection that has no bounds."""
         return {
             "reason": self.reason,

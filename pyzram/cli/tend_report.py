@@ -34,7 +34,7 @@ def line(report: Report) -> str:
     return "; ".join([text, *report.decision.reasons])
 
 
-def plain(report: Report) -> dict[str, object]:
+def report_dict(report: Report) -> dict[str, object]:
     """A round as plain values: sizes in bytes, times in seconds."""
     decision = report.decision
     return {
@@ -61,8 +61,8 @@ def seen_values(seen: Observation) -> dict[str, object]:
 def show(report: Report, as_json: bool, done: bool = False, plan: Plan | None = None) -> int:
     """Everything that was seen, and what was or would be done."""
     if as_json:
-        planned = {} if plan is None else {"reclaim": plan.plain()}
-        print(json.dumps({**plain(report), **planned}, indent=2))
+        planned = {} if plan is None else {"reclaim": plan.as_dict()}
+        print(json.dumps({**report_dict(report), **planned}, indent=2))
         return 0
     seen = report.seen
     print(f"memory: {format_size(seen.available)} of {format_size(seen.total)} available")

@@ -130,7 +130,7 @@ class Service:
 
         return find_obstacles(self.read_config(), self._registry)
 
-    def _look(self) -> tuple[Config | None, ObservedSystem]:
+    def _observed(self) -> tuple[Config | None, ObservedSystem]:
         """Return the file, if it can be read, and the machine."""
         self._registry.load()
         return self._config_for("stop"), observe(self._registry)

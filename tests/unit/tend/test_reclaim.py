@@ -243,7 +243,7 @@ class Day:
         self.reclaimer.step = lambda: self.steps.append(self.now)
         monkeypatch.setattr("pyzram.tend.waiting.Waiting", lambda _sysfs: self)
         monkeypatch.setattr(tend, "write_status", lambda _run, values: values)
-        monkeypatch.setattr(tend, "plain", lambda _report: {})
+        monkeypatch.setattr(tend, "report_dict", lambda _report: {})
         tend.stay(self, self.reclaimer, self.reclaimer.sysfs, "", True, lambda: None)
 
     def __enter__(self):
@@ -293,7 +293,7 @@ def test_a_plan_says_what_would_be_asked_and_of_whom_not(tmp_path):
         f"user.slice: 2G, would ask for {format_size(size)}",
         "kept: 1G, would ask for 0B",
     ]
-    assert json.loads(json.dumps(plan.plain(), allow_nan=False)) == {
+    assert json.loads(json.dumps(plan.as_dict(), allow_nan=False)) == {
         "reason": "",
         "groups": {
             "user.slice": {"current": 2 * GIB, "protected": 0, "some10": 0.0, "would_ask": size},
@@ -303,7 +303,7 @@ def test_a_plan_says_what_would_be_asked_and_of_whom_not(tmp_path):
     }
     held = Plan(reclaimer, held=True)
     assert held.lines()[0] == "control groups are left alone: the daemon holds still"
-    assert set(held.sizes.values()) == {0} and held.plain()["reason"]
+    assert set(held.sizes.values()) == {0} and held.as_dict()["reason"]
 
 
 @pytest.mark.parametrize("battery", [10, 90])

@@ -13,7 +13,7 @@ import pytest
 from fake_roots import Machine
 
 from pyzram.cli import pyzram as command
-from pyzram.cli.tend_report import plain
+from pyzram.cli.tend_report import report_dict
 from pyzram.device import block_state
 from pyzram.device.zram import Zram
 from pyzram.errors import DeviceBusyError, ZramOSError
@@ -859,7 +859,7 @@ def test_only_one_tends_and_looking_disturbs_nobody(machine, monkeypatch, capsys
     monkeypatch.setenv("PYZRAM_STATE", str(state))
     monkeypatch.setattr(tend, "ONCE_PATIENCE", 0.0)
     monkeypatch.setattr(tend, "PATIENCE", 0.0)
-    held = tend.alone(str(run), 0.0)
+    held = tend.lock_others_out(str(run), 0.0)
     # Within a step of another's: 64 MiB are charged that are not in its bd_writes yet.
     ledger = Ledger(str(state), read_clock(Sysfs(str(machine.root)), Clocks()))
     ledger.reserve("1b534d30", "99", 0, 64 * MIB)
@@ -963,7 +963,7 @@ def test_a_textfile_has_what_the_daemon_saw_last(machine: Machine, tmp_path, mon
     run = tmp_path / "run"
     monkeypatch.setenv("PYZRAM_RUN", str(run))
     assert textfile(tmp_path)["zram_tend_up", ""] == 0
-    write_status(str(run), plain(tender(machine, Watch())[0].round()))
+    write_status(str(run), report_dict(tender(machine, Watch())[0].round()))
     found = textfile(tmp_path)
     assert found["zram_tend_up", ""] == found["zram_scrape_success", ""] == 1
     assert {mode for (name, mode), value in found.items() if "mode" in name and value} == {"calm"}
