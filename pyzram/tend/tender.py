@@ -317,8 +317,8 @@ class Tender:
             at, counts = one.remembered
             if not at <= since < at + SAME_TIME:
                 counts = one.ages.remember(one.device, self.clocks.boottime, since)
+                one.remembered = since, counts
             untried, huge, tried = counts
-            one.remembered = since, counts
             if not (huge if action.huge else untried):
                 return
             one.remembered = NOTHING

@@ -60,6 +60,7 @@ AT_ONCE = {
     "RECOMPRESS_SOON": 3.0,
     "RECOMPRESS_AGE": (3.0, 3.0),
     "RECOMPRESS_SHARE": 9.0,
+    "SAME_TIME": 0.5,
     "CALM_SHARE": 1,
     "LEAST": 0,
 }

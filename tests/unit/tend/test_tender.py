@@ -777,6 +777,11 @@ def test_pages_are_read_once_where_the_huge_ones_need_nothing(machine, monkeypat
     assert (len(reads), len(calls)) == (2, 1)  # and once more after it
     tending._recompress(one, Recompress("zram0", 1200.0, 5.0))
     assert len(reads) == 4  # what was read before a recompression is of no use after it
+    reads.clear()
+    for _ in range(4):  # and what was read six seconds ago is used once, not for ever
+        watch.now += 6
+        tending._recompress(one, Recompress("zram0", 1200.0, 5.0, huge=True))
+    assert len(reads) == 2
 
 
 def test_pages_are_read_only_until_there_are_enough_of_the_oldest(machine, monkeypatch):
