@@ -44,15 +44,24 @@ def documented(kind: type[T]) -> type[T]:
 class Record:
     """What can be written as JSON and read back: dataclasses and :class:`Value` alike.
 
-    ``_takes_back`` turns a field's JSON value into what the class wants.
+    ``_takes_back`` turns a field's JSON value into what the class wants. ``_choices`` has the words
+    that a field may be, where its annotation is the name of such a set.
     """
 
     __slots__ = ()
     _takes_back: ClassVar[dict[str, Callable[[Any], Any]]] = {}
+    _choices: ClassVar[dict[str, tuple[str | None, ...]]] = {}
 
     @classmethod
     def _names(cls) -> tuple[str, ...]:
         return tuple(cls.__dataclass_fields__)  # type: ignore[attr-defined]
+
+    @classmethod
+    def _is_needed(cls, name: str) -> bool:
+        """Whether no release could leave this field out."""
+        from inspect import signature
+
+        return signature(cls).parameters[name].default is signature(cls).empty
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as plain values, for JSON; :meth:`from_dict` takes them back."""
@@ -62,14 +71,15 @@ class Record:
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """Take back what :meth:`as_dict` gave, also after it was written as JSON and read again.
 
-        Unknown fields are ignored.
+        Also from another release: what a later one has added is ignored.
 
         Raises:
             InvalidValueError: it is not what :meth:`as_dict` gives.
         """
+        from .value_check import check_fields
+
         try:
-            if not isinstance(values, dict):
-                raise TypeError(f"{values!r} is not a dictionary")
+            check_fields(cls, values)
             found = {name: values[name] for name in cls._names() if name in values}
             for name, restore in cls._takes_back.items():
                 if found.get(name) is not None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from ..algorithm import Algorithm, as_algorithms
+from ..limits import DISCARD
 from ..value import Value, as_tuple
 
 TYPE_CHECKING = False
@@ -49,6 +50,7 @@ class DeviceConfig(Value):
         "recompression": _algorithms,
         "mkfs_options": tuple,
     }
+    _choices: ClassVar[dict[str, tuple[str | None, ...]]] = {"discard": ("none", *DISCARD)}
 
     index: int
     """The N of its variables, such as ``ZRAM_SIZE_N``."""

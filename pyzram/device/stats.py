@@ -62,6 +62,10 @@ class _Figures(Record):
             )
         return dict.fromkeys([*every][count:])
 
+    @classmethod
+    def _is_needed(cls, name: str) -> bool:
+        return cls.__dataclass_fields__[name].default is not None
+
     def as_dict(self) -> dict[str, int | None]:
         """Return the figures by name, for JSON; :meth:`from_dict` takes them back."""
         return dict(self.__dict__)

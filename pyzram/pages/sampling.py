@@ -78,9 +78,13 @@ class Interval(NamedTuple):
             InvalidValueError: it is something else.
         """
         try:
-            return cls(values["mean"], values["low"], values["high"])
+            bounds = [values[name] for name in cls._fields]
         except (TypeError, KeyError) as err:
             raise InvalidValueError(f"Interval: not what as_dict() gives ({err})") from err
+        for bound in bounds:
+            if not isinstance(bound, (int, float)) or isinstance(bound, bool):
+                raise InvalidValueError(f"Interval: not what as_dict() gives ({bound!r})")
+        return cls(*bounds)
 
 
 def sample_size(precision: float) -> int:

@@ -44,6 +44,7 @@ class PostprocessResult(Record):
         "bd_before": BdStat.from_dict,
         "bd_after": BdStat.from_dict,
     }
+    _choices = {"stopped": ("timeout", "limit", "full", None)}  # noqa: RUF012
 
     mm_before: MmStat
     """Memory when the run began."""

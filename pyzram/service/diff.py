@@ -12,7 +12,7 @@ from ..units import format_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, ClassVar
 
     from ..algorithm import Algorithm
     from ..config.variables import Needs
@@ -57,6 +57,7 @@ class Difference(value.Value):
 
     _fields = ("index", "name", "field", "have", "want", "needs")
     __slots__ = _fields
+    _choices: ClassVar[dict[str, tuple[str | None, ...]]] = {"needs": (LIVE, NEW_MOUNT, NEW_DEVICE)}
 
     index: int
     """Which device of the file."""

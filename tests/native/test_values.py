@@ -148,9 +148,58 @@ def test_what_a_later_release_adds_is_passed_over(all_values):
 
 def test_what_is_something_else_is_refused(all_values):
     for kind in all_values:
-        for wrong in (5, None, "text", []):
+        for wrong in (5, None, "text", [], {}):
             with pytest.raises(pyzram.InvalidValueError):
                 kind.from_dict(wrong)
+
+
+def test_every_field_is_looked_at(all_values):
+    """Of each field, what no class takes, and a name that is misspelt, in place of it."""
+    for kind, value in all_values.items():
+        right = value.as_dict()
+        for name in right:
+            for wrong in ([[]], {"odd": {"odd": []}}, object()):
+                with pytest.raises(pyzram.InvalidValueError, match=kind.__name__):
+                    print(kind, kind.from_dict({**right, name: wrong}))
+            misspelt = {key + "_" * (key == name): item for key, item in right.items()}
+            with pytest.raises(pyzram.InvalidValueError, match=name):
+                print(kind, kind.from_dict(misspelt))
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "words"),
+    [
+        (pyzram.MmStat, {"orig_data_size": "x"}, "orig_data_size 'x': not int"),
+        (pyzram.MmStat, {"orig_data_size": None}, "orig_data_size None: not int"),
+        (pyzram.MmStat, {"orig_data_size": True}, "orig_data_size True: not int"),
+        (pyzram.Stats, {"mount_points": "abc"}, "mount_points 'abc': not tuple"),
+        (pyzram.Stats, {"mount_points": [5]}, "mount_points .5.: not tuple"),
+        (pyzram.Stats, {"recomp_algorithms": {"1": 5}}, "recomp_algorithms .*: not Mapping"),
+        (pyzram.Stats, {"recomp_algorithms": {"x": "lz4"}}, "invalid literal"),
+        (pyzram.Stats, {"swap": []}, "swap .*: not parse.SwapArea"),
+        (pyzram.StatsChange, {"seconds": "x"}, "seconds 'x': not float"),
+        (pyzram.Features, {"algorithms": "lz4"}, "algorithms 'lz4': not tuple"),
+        (pyzram.Config, {"tend_reclaim": "user.slice"}, "tend_reclaim 'user.slice': not tuple"),
+        (pyzram.Config, {"devices": "ab"}, "devices 'ab': not tuple"),
+        (pyzram.DeviceConfig, {"mkfs_options": "-q"}, "mkfs_options '-q': not tuple"),
+        (pyzram.DeviceConfig, {"discard": "yes"}, "discard 'yes': not one of"),
+        (pyzram.PostprocessResult, {"stopped": "bogus"}, "stopped 'bogus': not one of"),
+        (pyzram.Difference, {"needs": "luck"}, "needs 'luck': not one of"),
+        (pyzram.BlockState, {"ages": "12"}, "ages '12': not tuple"),
+        (pyzram.Interval, {"low": "1"}, "'1'"),
+    ],
+    ids=lambda item: getattr(item, "__name__", str(item)),
+)
+def test_a_field_of_another_type_is_refused_by_name(all_values, kind, change, words):
+    with pytest.raises(pyzram.InvalidValueError, match=words):
+        kind.from_dict({**all_values[kind].as_dict(), **change})
+
+
+def test_what_an_earlier_release_did_not_have_has_its_default(all_values):
+    for kind, name in ((pyzram.Estimate, "parts"), (pyzram.Algorithm, "winbits")):
+        right = all_values[kind].as_dict()
+        del right[name]
+        assert getattr(kind.from_dict(right), name) in ((), None)
 
 
 def test_they_are_copied_and_pickled(all_values):
