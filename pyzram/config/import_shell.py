@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     Values = dict[str, tuple[int, str]]  # variable to its line and value
 
 YES = ("yes", "y", "1", "true")
+# What zramen's variable may be; without a word it discards.
+DISCARDS = {
+    **dict.fromkeys(("", "both", *YES), "both"),
+    **dict.fromkeys(("none", "no", "n", "0", "false"), "none"),
+    "once": "once",
+    "pages": "pages",
+}
 # Variables that only this tool's file has.
 NAMED = {
     "zram-swap": ("_zram_fraction", "_zram_algorithm", "_zram_fixedsize"),
@@ -38,31 +45,49 @@ def translated(text: str, path: str) -> Imported | None:
     Raises:
         InvalidValueError: it belongs to a tool whose files cannot be imported; says which.
     """
-    entries, refused = read_assignments(text)
-    values = {entry.name: (entry.line, entry.value.strip()) for entry in entries}
-    raw = text.split("\n")
-    for problem in refused:
-        line = raw[problem.line - 1].strip() if problem.line <= len(raw) else ""
-        name, equals, value = line.removeprefix("export ").partition("=")
-        if equals and name.isidentifier():
-            values[name] = (problem.line, value.strip())
+    values, commands = _values(text)
     places = {name: f"line {at}: {name}" for name, (at, value) in values.items() if value}
     for tool, known in NAMED.items():
         if any(name in values for name in known):
             raise InvalidValueError(f"{path}: looks like {tool}'s file, which cannot be imported")
     # In comments too: a shipped file may have nothing else.
-    remarks = set(re.findall(r"^#\s*([A-Za-z_]\w*)=", text, re.M))
+    remarks = set(re.findall(r"^#\s*(?:export\s+)?([A-Za-z_]\w*)=", text, re.M))
     for names in (values.keys(), remarks):
         for tool, variables, translate in TOOLS:
             if any(name in names for name in variables):
                 found = Imported(path, tool)
                 found.read = places
+                for at, line in commands:
+                    found.lose(at, f"{line!r}: no assignment, and commands are not run")
                 translate(found, values)
                 for name, (at, value) in values.items():
                     if value:
                         found.lose(at, f"{name}: has no equivalent")
                 return found
     return None
+
+
+def _values(text: str) -> tuple[Values, list[tuple[int, str]]]:
+    """Take the assignments, of which the last counts, and the lines that are none.
+
+    A command that gives a value stays as it is written.
+    """
+    entries, refused = read_assignments(text)
+    in_order = [(entry.line, entry.name, entry.value.strip()) for entry in entries]
+    commands: list[tuple[int, str]] = []
+    raw = text.split("\n")
+    for problem in refused:
+        line = raw[problem.line - 1].strip() if problem.line <= len(raw) else ""
+        name = problem.reason.partition(":")[0]
+        match = (
+            re.search(rf"(?:^|[\s;]){re.escape(name)}=(.*)", line) if name.isidentifier() else None
+        )
+        if match:
+            in_order.append((problem.line, name, match[1].strip()))
+        else:
+            commands.append((problem.line, line))
+    in_order.sort(key=lambda entry: entry[0])  # what is refused ends its line, so it comes last
+    return {name: (line, value) for line, name, value in in_order}, commands
 
 
 def _take(found: Imported, values: Values, name: str, default: str = "") -> str:
@@ -113,8 +138,11 @@ def _zramen(found: Imported, values: Values) -> None:
     found.add("ZRAM_ALGORITHM_0", algorithm, "ZRAM_COMP_ALGORITHM")
     priority = int(_take(found, values, "ZRAM_PRIORITY", str(SWAP_PRIORITY_MAX)))
     found.add("ZRAM_PRIORITY_0", str(min(priority, SWAP_PRIORITY_MAX)), "ZRAM_PRIORITY")
-    discard = _word(values, "ZRAMEN_SWAPON_DISCARD", "true")
-    found.add("ZRAM_DISCARD_0", "both" if discard in ("true", "yes", "1") else "none")
+    at, word = values.pop("ZRAMEN_SWAPON_DISCARD", (0, ""))
+    if word not in DISCARDS:
+        found.lose(at, f"ZRAMEN_SWAPON_DISCARD: {word!r} is no policy, taken instead: both")
+    discard = DISCARDS.get(word, "both")
+    found.add("ZRAM_DISCARD_0", discard, "ZRAMEN_SWAPON_DISCARD")
     values.pop("ZRAMEN_QUIET", None)
     _streams(found, values, "ZRAM_STREAMS")
 
@@ -256,6 +284,13 @@ TOOLS: tuple[tuple[str, tuple[str, ...], Callable[[Imported, Values], None]], ..
     ),
     ("DietPi", ("AUTO_SETUP_SWAPFILE_LOCATION", "AUTO_SETUP_SWAPFILE_SIZE"), _dietpi),
     ("systemd-swap", ("zram_enabled", "zram_alg", "zram_prio"), _systemd_swap),
-    ("zramen", ("ZRAM_COMP_ALGORITHM", "ZRAM_STREAMS", "ZRAM_MAX_SIZE"), _zramen),
+    (
+        "zramen",
+        (
+            *("ZRAM_COMP_ALGORITHM", "ZRAM_STREAMS", "ZRAM_MAX_SIZE", "ZRAM_SIZE"),
+            *("ZRAM_PRIORITY", "ZRAMEN_SWAPON_DISCARD"),
+        ),
+        _zramen,
+    ),
     ("zram-tools", ("PERCENT", "ALGO", "PRIORITY", "SIZE"), _zram_tools),
 )
