@@ -9,10 +9,12 @@ import errno
 import mmap
 import os
 import random
+import runpy
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +25,7 @@ from pyzram.postprocess import writeback
 
 PAGE = mmap.PAGESIZE
 PAGES = 300
+EXAMPLES = Path(__file__).parents[3] / "examples"
 MADV_PAGEOUT = 21
 
 
@@ -117,6 +120,18 @@ def test_pages_not_used_for_a_while_move_on_every_kernel(filled):
     run = writeback.writeback_pages(filled, age=2)
     assert run.pages_written == PAGES // 3 * 2
     assert run.stopped is None
+
+
+def test_the_example_moves_what_nobody_used(filled, capsys):
+    example = runpy.run_path(str(EXAMPLES / "write_back_idle.py"))
+    time.sleep(3.1)
+    assert example["main"](filled.name, "2") == 0
+    written = PAGES // 3 * 2
+    assert counts(filled) == (written, written)
+    said = capsys.readouterr()
+    assert said.out.startswith(f"{written * PAGE} bytes written, ")
+    assert said.err == ""
+    assert load(filled.node, PAGES) == content(PAGES)
 
 
 def test_marking_and_waiting_where_ages_are_not_tracked(filled, monkeypatch):
