@@ -66,8 +66,8 @@ ALIASES = {
     "Paths": "pages.question",
     "Progress": "postprocess.writeback",
     "RecompressType": "limits",
+    "Setting": "service.diff",
     "Stopped": "postprocess.bounded_steps",
-    "Value": "service.diff",
     "WritebackType": "limits",
 }
 # Those of every result.

@@ -117,25 +117,27 @@ def estimate_pages(
             progress(sample.taken, sample.expected)
     found = {label: finish(tally, store, sample, bounds) for label, tally in tallies.items()}
     whole = sample.census and not sample.lost
-    hidden = source.by_share or source.by_page_table or set(source.skipped) & set(HIDDEN)
+    # What passes through a stream belongs to no process: all of that is 0.
+    seen = source if isinstance(source, Source) else Source(source.label, source.page_size)
+    hidden = seen.by_share or seen.by_page_table or set(source.skipped) & set(HIDDEN)
     return Estimate(
         source=source.label,
         store=store,
         pages=sample.pages,
         sampled=sample.taken,
-        swapped=source.swapped,
+        swapped=seen.swapped,
         lost=sample.lost,
         census=whole,
         skipped=dict(source.skipped),
         algorithms=found,
         zero_pages=round(zeros * sample.pages / sample.taken) if sample.taken else 0,
-        left_out=dict(source.left_out),
+        left_out=dict(seen.left_out),
         exact=whole and not hidden,
-        by_share=source.by_share,
-        by_page_table=source.by_page_table,
-        processes=source.processes,
-        pss=source.pss,
-        file_backed=source.file_backed,
+        by_share=seen.by_share,
+        by_page_table=seen.by_page_table,
+        processes=seen.processes,
+        pss=seen.pss,
+        file_backed=seen.file_backed,
         parts=parts_of(owners, tallies, found, source.page_size),
         time=began,
         monotonic=monotonic,

@@ -31,17 +31,42 @@ CLOSED_OBJECTS = "objects of shared memory that are gone or cannot be opened"
 HIDDEN = (UNREADABLE, CLOSED_SEGMENTS, CLOSED_OBJECTS)
 
 
-class _Account:
-    """Facts about a source beside its pages; an estimate has them under the same names."""
+class _Named:
+    """What a source and a stream have in common."""
 
     label: str
     """What it is, in words."""
     page_size: int
     """Bytes of a page."""
-    swapped: int
-    """Pages beside these that are in swap already."""
     skipped: dict[str, int]
     """How much could not be looked at, by reason."""
+
+    def __init__(self, label: str, page_size: int) -> None:
+        self.label = label
+        self.page_size = page_size
+        self.skipped = {}
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        raise TypeError(
+            f"source {self.label!r}: it holds open files and cannot be copied or pickled: "
+            "pass what it was opened from, and open it there"
+        )
+
+
+@documented
+class Source(_Named):
+    """Where pages come from: rows of pages, and what was left out on the way to them.
+
+    A source belongs to the process that opened it: in a child of a fork it refuses to be read and
+    closes nothing. One that is dropped open gives a ResourceWarning.
+
+    An estimate has the facts beside the pages under the same names.
+
+    Synchronization: one thread at a time.
+    """
+
+    swapped: int
+    """Pages beside these that are in swap already."""
     left_out: dict[str, int]
     """Pages that never go to swap, by reason."""
     processes: int
@@ -56,36 +81,14 @@ class _Account:
     """Objects of shared memory of which only what page tables show was counted."""
 
     def __init__(self, label: str, page_size: int) -> None:
-        self.label = label
-        self.page_size = page_size
+        super().__init__(label, page_size)
         self.swapped = 0
-        self.skipped = {}
         self.left_out = {}
         self.processes = 0
         self.pss = 0
         self.file_backed = 0
         self.by_share = 0
         self.by_page_table = 0
-
-    def __reduce_ex__(self, _protocol: object) -> NoReturn:
-        raise TypeError(
-            f"source {self.label!r}: it holds open files and cannot be copied or pickled: "
-            "pass what it was opened from, and open it there"
-        )
-
-
-@documented
-class Source(_Account):
-    """Where pages come from: rows of pages, and what was left out on the way to them.
-
-    A source belongs to the process that opened it: in a child of a fork it refuses to be read and
-    closes nothing. One that is dropped open gives a ResourceWarning.
-
-    Synchronization: one thread at a time.
-    """
-
-    def __init__(self, label: str, page_size: int) -> None:
-        super().__init__(label, page_size)
         self._segments: list[Segment] = []
         self.closed: bool = False
         """Whether :meth:`close` was called."""
@@ -158,7 +161,7 @@ class Source(_Account):
 
 
 @documented
-class Stream(_Account):
+class Stream(_Named):
     """Standard input, or another descriptor that can be read only once.
 
     Its length is unknown until its end, so its sample is a plain random one, drawn on the way

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..config.variables import Needs
     from .observed import ObservedDevice
 
-    Value = str | int | None
+    Setting = str | int | None
 
 # Fields that are compared in a way of their own.
 UNLIKE_OTHERS = (
@@ -73,7 +73,7 @@ class Difference(value.Value):
     """``live``, ``new mount`` or ``new device``: what a change takes."""
 
     def __init__(
-        self, index: int, name: str, field: str, have: Value, want: Value, needs: Needs
+        self, index: int, name: str, field: str, have: Setting, want: Setting, needs: Needs
     ) -> None:
         self._set(index, name, field, have, want, needs)
 
@@ -88,7 +88,7 @@ class Difference(value.Value):
         return f"{self.name}: {self.field} {have} -> {want}"
 
 
-def _text(value: Value) -> str:
+def _text(value: Setting) -> str:
     return format_size(value) if isinstance(value, int) else value or "none"
 
 
@@ -96,7 +96,7 @@ def differences(desired: DeviceConfig, device: ObservedDevice) -> list[Differenc
     """Compare a device in use with what the file says."""
     found = []
 
-    def shown(field: str, value: Any) -> Value:
+    def shown(field: str, value: Any) -> Setting:
         row = FIELDS[field]
         return value if row.is_size else row.show(value)
 
