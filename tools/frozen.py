@@ -17,6 +17,7 @@ import os
 import re
 import sys
 import tempfile
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -37,12 +38,14 @@ from pyzram.cli import (
     zram_stats,
 )
 from pyzram.cli import pyzram as command
+from pyzram.config.parser import read_config
 from pyzram.config.variables import GLOBALS, PER_DEVICE
 from pyzram.doctor.checks import CHECKS
 from pyzram.field_docs import own_fields
 from pyzram.kernel.figures import FIGURES
 from pyzram.tend.actions import Compact, Recompress, WriteBack
 from pyzram.tend.observation import DeviceObserved, Observation
+from pyzram.tend.status import read_status, write_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -207,6 +210,7 @@ def json_keys() -> Iterator[str]:
 # Dictionaries whose keys are names of the moment: of algorithms, reasons, variables, groups.
 BY_NAME = {
     "algorithms",
+    "asked",
     "groups",
     "left_out",
     "mem_used_total",
@@ -216,8 +220,23 @@ BY_NAME = {
 }
 
 
+# Lists of texts, which may be empty.
+OF_TEXTS = {"also_mounted", "mount_points", "problems", "refusals", "warnings"}
+# What the policy of tend goes by, which is not promised.
+NOT_PROMISED = {"seen"}
+
+
 def keys(value: object, path: str = "") -> Iterator[str]:
-    """Where everything stands in a document; ``[]`` is each of a list, ``.*`` each by its name."""
+    """Where everything stands in a document; ``[]`` is each of a list, ``.*`` each by its name.
+
+    Raises:
+        ValueError: a dictionary or list of the sample is empty, so what stands in it is not seen.
+    """
+    if path in NOT_PROMISED:
+        return
+    empty = isinstance(value, (dict, list, tuple)) and not value
+    if empty and path.rpartition(".")[2] not in OF_TEXTS:
+        raise ValueError(f"{path}: the sample has nothing in it")
     if isinstance(value, (list, tuple)):
         for item in value:
             yield from keys(item, f"{path}[]")
@@ -238,8 +257,8 @@ def printed(call: Callable[[list[str]], object], *words: str) -> Any:
     return json.loads(out.getvalue())
 
 
-def tended() -> dict[str, object]:
-    """What ``pyzram tend --dry-run --json`` prints of a machine where there is all to do."""
+def tended(run: str) -> tuple[dict[str, object], dict[str, object] | None]:
+    """What ``pyzram tend --json`` and ``--status --json`` print where there is all to do."""
     empty: Any = [None] * len(DeviceObserved._fields)
     seen = Observation(0, 0, 0, started=0, resumed=0, devices=(DeviceObserved(*empty),))
     report: Any = SimpleNamespace(
@@ -256,7 +275,10 @@ def tended() -> dict[str, object]:
     groups: Any = SimpleNamespace(
         reason="", groups={"user.slice": group}, sizes={"user.slice": 0}, left_out={"gone": "why"}
     )
-    return {**tend_report.report_dict(report), "reclaim": tend_reclaim.Plan.as_dict(groups)}
+    round_ = tend_report.report_dict(report)
+    reclaimer: Any = SimpleNamespace(names=("user.slice",), asked={}, reason="")
+    write_status(run, {**round_, **tend_reclaim.reclaimed(reclaimer)})
+    return {**round_, "reclaim": tend_reclaim.Plan.as_dict(groups)}, read_status(run)
 
 
 def documents() -> Iterator[str]:
@@ -268,12 +290,14 @@ def documents() -> Iterator[str]:
         Path(file).write_bytes(os.urandom(8192))
         Path(config).write_text("ZRAM_SIZE_0=64M\nZRAM_FSTYPE_0=nofs\nZRAM_MOUNT_0=/nowhere\n")
         found = pyzram.estimate(files=file, algorithms="zstd", full=True)
+        found = replace(found, skipped={"why": 1}, left_out={"why": 1})
         age = SimpleNamespace(seconds=1.0, cold_bytes=8192, returns=1.0)
-        idle = json_documents.of_idle("x", 1, {}, [SimpleNamespace(age=age, estimate=found)])
+        look: Any = SimpleNamespace(age=age, estimate=found)
+        watched: Any = ("x", 1, {"why": 1}, [look])
         plan = pyzram.Plan()
         plan.steps, plan.left_out = [pyzram.Step("add", 0, "add a device")], [(0, "why")]
         plan.changes = [pyzram.Difference(0, "zram0", "disksize", 1, 2, "new device")]
-        plan.config = pyzram.Config(config, [pyzram.DeviceConfig(0, 4096)])
+        plan.config = read_config(config, ram=1 << 30, cpus=1)
         obstacle = pyzram.Obstacle(0, "ZRAM_SIZE_0", "zram:1", "why", True)
         obstacles = {"obstacles": [json_documents.of_obstacle(obstacle)]}
         mm, bd = pyzram.MmStat(), pyzram.BdStat()
@@ -281,16 +305,19 @@ def documents() -> Iterator[str]:
             mm_before=mm, mm_after=mm, bd_before=bd, bd_after=bd, seconds=0.0, stopped=None
         )
         moved = {"device": "zram0", **postprocess_report.figures(result)}
+        tend, tend_status = tended(f"{top}/run")
         said = {
             "bench": printed(bench.main, file, "-a", "lz4:1"),
             "check": {**printed(service.check, "-c", config), **obstacles},
             "doctor": printed(doctor.main, "-c", config),
-            "estimate": printed(estimate.main, file, "-a", "zstd"),
-            "estimate --idle": idle,
+            "estimate": json_documents.of_estimate(found),
+            "estimate --idle": json_documents.of_idle(*watched),
+            "estimate --idle --watch": json_documents.of_watch(*watched),
             "plan": {**plan.as_dict(), **obstacles},
             "start, stop, reload": plan.as_dict(),
             "status": printed(service.status, "-c", config),
-            "tend": tended(),
+            "tend": tend,
+            "tend --status": tend_status,
             "writeback, recompress": moved,
         }
     for name, document in said.items():

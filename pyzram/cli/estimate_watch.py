@@ -18,7 +18,7 @@ from ..pages.recommend import recommend
 from ..text import quote
 from ..units import format_seconds, format_size
 from .estimate_idle import DEFAULT_SECONDS, gained, stall, watched
-from .json_documents import of_idle
+from .json_documents import of_watch
 from .source_arguments import algorithm_names, say
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ def main(options: Arguments, chain: Chain, ram: int, offered: Sequence[str] | No
             times = Times(shown.decompress_us, shown.decompress_us_p99)
         came_back += last.age.returns * last.age.seconds / 60
         if options.json:
-            said = of_idle(now.label, now.total, now.skipped, now.looks)
-            say(json.dumps({"time": round(time.time(), 3), **said}, separators=(",", ":")))
+            said = of_watch(now.label, now.total, now.skipped, now.looks)
+            say(json.dumps(said, separators=(",", ":")))
         else:
             if rounds % HEADINGS_EVERY == 0 or (choosing and name):
                 say(headings(options.idle or DEFAULT_SECONDS, name or "takes"))

@@ -6,6 +6,7 @@ Sizes are bytes; ``ratio`` is compr_data_size / orig_data_size, as everywhere.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -131,6 +132,13 @@ def of_idle(
             for look in looks
         ],
     }
+
+
+def of_watch(
+    label: str, total: int, skipped: dict[str, int], looks: Sequence[Look]
+) -> dict[str, object]:
+    """What each line of ``--idle --watch --json`` is: the same, and when it was, in Unix time."""
+    return {"time": round(time.time(), 3), **of_idle(label, total, skipped, looks)}
 
 
 def of_doctor(snapshot: Snapshot, findings: Sequence[Finding]) -> dict[str, object]:

@@ -6,9 +6,12 @@ from __future__ import annotations
 import ast
 import builtins
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 import pyzram
 
@@ -47,6 +50,23 @@ def test_the_listing_is_what_the_code_has():
         check=False,
     )
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "", "")
+
+
+def test_an_empty_sample_hides_no_key():
+    keys = runpy.run_path(str(TREE / "tools/frozen.py"))["keys"]
+    assert list(keys({"skipped": {"why": 1}, "x": [{"y": 1}]})) == [
+        *("skipped", "skipped.*", "x", "x[].y")
+    ]
+    for sample in ({"skipped": {}}, {"x": []}, {"x": [{"y": {}}]}):
+        with pytest.raises(ValueError, match="has nothing in it"):
+            list(keys(sample))
+
+
+def test_what_the_policy_of_tend_sees_is_not_promised():
+    lines = section("JSON of the other commands")
+    assert {"tend: seen", "tend --status: seen", "tend --status: pid"} <= set(lines)
+    assert not [line for line in lines if "seen." in line]
+    assert "`seen`" in (TREE / "RELEASING.md").read_text()
 
 
 def test_every_public_name_is_in_the_table_of_releasing():
