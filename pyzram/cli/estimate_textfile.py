@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ZramError
+from ..errors import ZramError, from_errno
 from ..metrics import GAUGE, Family, labels, scrape, text_format, write_textfile
+from ..text import quote
+from ..units import format_count
 from .options import UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +32,13 @@ def textfile(options: Any, estimated: Callable[[], Estimate]) -> int:
     found: list[Family] = []
     success = True
     try:
-        found = families(estimated())
+        result = estimated()
+        # A metric has no bounds in sight: what mostly went away before it was read is none.
+        if result.lost > result.sampled:
+            drawn = format_count(result.lost + result.sampled, "page")
+            text = f"{quote(result.source)}: read {drawn}, of which {result.lost} are gone"
+            raise from_errno(errno.ESRCH, text)
+        found = families(result)
     except ZramError as err:
         success = False
         print(f"pyzram estimate: {err}", file=sys.stderr)

@@ -7,12 +7,13 @@ written back makes whoever reads it wait.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -20,7 +21,7 @@ import pytest
 from fake_roots import Machine
 from fleet.textfiles import tending, words
 
-from pyzram.cli import doctor
+from pyzram.cli import doctor, estimate
 from pyzram.doctor import snapshot
 from pyzram.doctor.checks import CHECKS
 
@@ -129,16 +130,37 @@ def test_estimate_of_a_process_that_is_gone(write):
     assert written.errors.count("\n") == 1 and str(process.pid) in written.errors
 
 
-def test_estimate_of_a_process_that_ends_meanwhile(write):
-    """Killed while it is read: a whole answer, as its memory stays with who reads it, or none."""
+@pytest.mark.parametrize("moment", ["before it is read", "after the first pages"])
+def test_estimate_of_a_process_that_ends_meanwhile(tmp_path, promtool, monkeypatch, capsys, moment):
+    """What is left is no half of an answer; it would look like one of a process that compresses."""
     code = "import os, time; x = os.urandom(1 << 26); print(flush=True); time.sleep(60)"
+    path = tmp_path / "estimate.prom"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
         process.stdout.readline()
-        threading.Timer(0.5, process.kill).start()
-        written = write("estimate", "estimate", "--no-timing", "--full", "--pid", str(process.pid))
-    size = re.findall(r"^zram_estimate_orig_data_size_bytes (\d+)$", written.text, re.M)
-    assert [int(x) >= 1 << 26 for x in size] == [True] * written.success()
-    assert written.errors.count("\n") == 1 - written.success()
+        real = estimate.opened
+
+        def end(*_progress: object) -> None:
+            process.kill()
+            process.wait()
+
+        @contextlib.contextmanager
+        def opened(options):
+            with real(options) as source:
+                assert source.pages * source.page_size >= 1 << 26
+                end()
+                yield source
+
+        if moment == "before it is read":
+            monkeypatch.setattr(estimate, "opened", opened)
+        else:
+            monkeypatch.setattr(estimate, "progress_bar", lambda _: contextlib.nullcontext(end))
+        words = ["--no-timing", "--full", "-a", "lz4", "--pid", str(process.pid)]
+        assert estimate.main([*words, "--textfile", str(path)]) == 0
+        assert process.returncode == -signal.SIGKILL
+    written = Written(promtool, path, capsys.readouterr().err)
+    assert written.success() == 0
+    assert not [x for x in written.lines if "estimate_" in x]
+    assert written.errors.count("\n") == 1 and "are gone" in written.errors
 
 
 def test_tend_while_the_daemons_device_is_held_up_and_after_it_is_gone(here, tmp_path, write):
