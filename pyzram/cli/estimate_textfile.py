@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-import errno
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ZramError, from_errno
+from ..errors import ZramError
 from ..metrics import GAUGE, Family, labels, scrape, text_format, write_textfile
-from ..text import quote
-from ..units import format_count
 from .options import UsageError
+from .source_arguments import require_read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,11 +31,7 @@ def textfile(options: Any, estimated: Callable[[], Estimate]) -> int:
     success = True
     try:
         result = estimated()
-        # A metric has no bounds in sight: what mostly went away before it was read is none.
-        if result.lost > result.sampled:
-            drawn = format_count(result.lost + result.sampled, "page")
-            text = f"{quote(result.source)}: read {drawn}, of which {result.lost} are gone"
-            raise from_errno(errno.ESRCH, text)
+        require_read(result)  # a metric has no bounds in sight
         found = families(result)
     except ZramError as err:
         success = False

@@ -14,13 +14,14 @@ from ..pages.file_sources import open_files, open_stream
 from ..pages.process_sources import open_processes, open_system
 from ..pages.sampling import PRECISION
 from ..pages.sources import Source, Stream
-from ..text import quote_lines
+from ..text import quote, quote_lines
 from ..units import format_count
 from .options import ALGORITHMS, Option, UsageError, positive, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from ..pages.estimate import Estimate
     from .options import Arguments
 
 # What a SOURCE is, for commands with such operands.
@@ -175,6 +176,18 @@ def skipped_line(skipped: Mapping[str, int]) -> str:
     # The count comes last, so that a reason reads well with any number.
     parts = [f"{reason} ({count})" for reason, count in sorted(skipped.items())]
     return "skipped: " + "; ".join(parts) if parts else ""
+
+
+def require_read(result: Estimate) -> None:
+    """Refuse figures that are shown without bounds if most of their pages went away unread.
+
+    Raises:
+        ZramOSError: ESRCH, they did.
+    """
+    if result.lost > result.sampled:
+        drawn = format_count(result.lost + result.sampled, "page")
+        text = f"{quote(result.source)}: read {drawn}, of which {result.lost} are gone"
+        raise from_errno(errno.ESRCH, text)
 
 
 def say(text: str) -> None:

@@ -16,7 +16,7 @@ from ..pages.process_sources import open_processes, open_system
 from ..pages.sources import GONE, UNREADABLE, Source, Stream
 from . import stats_columns
 from .options import UsageError
-from .source_arguments import progress_bar, say, skipped_line, standard_input
+from .source_arguments import progress_bar, require_read, say, skipped_line, standard_input
 
 if TYPE_CHECKING:
     from ..kernel.attributes import Attributes
@@ -50,7 +50,8 @@ def main(options: Arguments) -> int:
             result = estimate_pages(source, [algorithm], timing=False, progress=progress)
     except InvalidValueError as err:
         raise UsageError(str(err)) from None
-    # The block has no room for it, but who named a process wants to know.
+    require_read(result)  # the block has no bounds
+    # Nor has it room for this, but who named a process wants to know.
     left_out = {r: n for r, n in result.skipped.items() if r in (UNREADABLE, GONE)}
     if left_out and operands not in ([], ["system"]) and sys.stderr is not None:
         print(f"zram_stats: {skipped_line(left_out)}", file=sys.stderr)
