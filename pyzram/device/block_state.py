@@ -162,6 +162,7 @@ def _text_at(fd: int, size: int, place: int) -> bytes:
 def _opened(device: Zram) -> Iterator[int]:
     """The file; what the system answers to a read of it is an error that names the device."""
     path = path_of(device)
+    device._require_present("read block_state")
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError as err:
@@ -169,7 +170,10 @@ def _opened(device: Zram) -> Iterator[int]:
     except OSError as err:
         raise from_errno(err.errno or 0, f"{device.name}: read block_state", path) from err
     try:
+        device._require_present("read block_state")
         yield fd
+    except ZramOSError:
+        raise
     except OSError as err:
         raise ZramOSError(
             err.errno or 0, f"{device.name}: read block_state: {err.strerror}", path
@@ -179,7 +183,7 @@ def _opened(device: Zram) -> Iterator[int]:
 
 
 def _missing(device: Zram, path: str) -> ZramOSError:
-    if not os.path.isdir(device.path):
+    if device.removed():
         return DeviceNotFoundError(errno.ENOENT, f"{device.name}: the device is gone", path)
     why = "this kernel has no block_state (CONFIG_ZRAM_MEMORY_TRACKING)"
     if not os.path.isdir(device.sysfs.path("sys/kernel/debug/zram")):

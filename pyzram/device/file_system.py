@@ -76,12 +76,17 @@ def umount(device: Zram) -> None:
         ZramError: the words of umount; the other places are unmounted all the same.
     """
     failures: list[ZramError] = []
-    for point in reversed(holders.mount_points(device.sysfs, device.name)):
-        if point not in holders.mount_points(device.sysfs, device.name):
-            continue  # gone with another one, where mounts are shared
-        try:
-            unmount(device.sysfs, device.name, point)
-        except ZramError as err:
-            failures.append(err)
+    points = device.read_mount_points()
+    if not points:
+        return
+    # unmount goes by the name, which is nobody else's meanwhile.
+    with Held(device):
+        for point in reversed(points):
+            if point not in holders.mount_points(device.sysfs, device.name):
+                continue  # gone with another one, where mounts are shared
+            try:
+                unmount(device.sysfs, device.name, point)
+            except ZramError as err:
+                failures.append(err)
     if failures:
         raise failures[0]

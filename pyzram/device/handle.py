@@ -143,11 +143,18 @@ class Handle:
             raise self._error(err, "diskseq", "read diskseq") from err
 
     def has(self, name: str) -> bool:
-        """Whether this kernel has the attribute ``name``."""
+        """Whether this kernel has the attribute ``name``.
+
+        Raises:
+            DeviceNotFoundError: the device was removed.
+        """
         try:
             os.stat(name, dir_fd=self._dir())
         except FileNotFoundError:
+            self._require_present(f"look for {name}")
             return False
+        except OSError as err:
+            raise self._error(err, name, f"look for {name}") from err
         return True
 
     def read(self, name: str) -> str:
@@ -238,6 +245,28 @@ class Handle:
                 remedy="already initialised, reset it first",
             )
 
+    def _require_present(self, step: str) -> None:
+        """Refuse ``step`` unless the name is still that of this very device.
+
+        What was found by the name before belongs to this device, since no other had it meanwhile.
+
+        Raises:
+            DeviceNotFoundError: it was removed (ENODEV); another may have its number.
+        """
+        if self.removed():
+            raise from_errno(errno.ENODEV, f"{self.name}: {step}", self.path, of_device=True)
+
+    def _ask_by_name(self, step: str, look: Callable[[Sysfs, str], T]) -> T:
+        """Look for this device where the kernel lists devices by name or number.
+
+        Raises:
+            DeviceNotFoundError: it was removed, so what was found may be another device's.
+        """
+        self._require_present(step)
+        found = look(self.sysfs, self.name)
+        self._require_present(step)
+        return found
+
     def _is_own(self) -> bool:
         """Whether this process opened it."""
         return self._process == _native.forks
@@ -311,8 +340,9 @@ class Handle:
 
     def removed(self) -> bool:
         """Whether the device is gone, even if another has its number now."""
+        directory = self._dir()
         try:
-            return not os.path.samestat(os.fstat(self._fd), os.stat(self.path))
+            return not os.path.samestat(os.fstat(directory), os.stat(self.path))
         except (FileNotFoundError, NotADirectoryError):
             return True
         except OSError as err:

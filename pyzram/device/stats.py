@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..errors import InvalidValueError, UnsupportedError, from_errno
+from ..errors import DeviceNotFoundError, InvalidValueError, UnsupportedError, from_errno
 from ..kernel import figures, parse
 from ..kernel.sysfs import read_text
 from ..limits import BD_UNIT, SECTOR_SIZE
@@ -435,7 +435,10 @@ def read_pool_classes(device: Handle) -> list[dict[str, int]]:
     pools = device.sysfs.path("sys/kernel/debug/zsmalloc")
     path = f"{pools}/{device.name}/classes"
     try:
-        return parse.parse_pool_classes(read_text(path))
+        text = device._ask_by_name("read classes", lambda _sysfs, _name: read_text(path))
+        return parse.parse_pool_classes(text)
+    except DeviceNotFoundError:
+        raise
     except FileNotFoundError as err:
         if not device.read_disksize() and os.path.isdir(pools):
             return []

@@ -90,10 +90,12 @@ def refuse_used(device: Zram, step: str) -> None:
     Raises:
         DeviceBusyError: it is used or locked (EBUSY); says by whom.
     """
+    device._require_present(step)
     try:
         # Opened and closed in one call, so that nothing in between can leave it open.
         _native.blkdev_unused(device.node, wait_ms=round(LOCK_SECONDS * 1000))
     except OSError as err:
+        device._require_present(step)
         code = errno.EBUSY if err.errno == errno.EWOULDBLOCK else err.errno or 0
         if code == errno.EBUSY:
             who = holders.describe(device.sysfs, device.name) or "locked by another process"

@@ -119,6 +119,7 @@ class Zram(Handle):
 
     def keep(self) -> Self:
         """Let the device stay when the ``with`` block of :meth:`add` ends."""
+        self._require_present("keep it")
         self._owned = False
         return self
 
@@ -572,7 +573,7 @@ class Zram(Handle):
 
     def read_swap_area(self) -> SwapArea | None:
         """Return the active swap area on the device (/proc/swaps), or ``None``."""
-        return holders.swap_area(self.sysfs, self.name)
+        return self._ask_by_name("look for swap", holders.swap_area)
 
     def mkswap(self, *, label: str | None = None, uuid: str | None = None) -> None:
         """Write a swap signature with util-linux's mkswap; ``label`` is at most 15 bytes.
@@ -638,7 +639,7 @@ class Zram(Handle):
 
     def read_mount_points(self) -> tuple[str, ...]:
         """Return where the device is mounted in this mount namespace."""
-        return tuple(holders.mount_points(self.sysfs, self.name))
+        return tuple(self._ask_by_name("look for mounts", holders.mount_points))
 
     def umount(self) -> None:
         """Unmount the device wherever it is mounted, the latest first.

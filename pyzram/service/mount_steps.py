@@ -84,9 +84,10 @@ class Mount(MountAction):
     def undo(self) -> None:
         # Only the mount that this step made, no other of the device or the place.
         if self.before is not None:
-            for mount in reversed(self.mounts()):
-                if mount.id not in self.before:
-                    unmount(self.run.sysfs, self.name, mount.point)
+            with self.held():
+                for mount in reversed(self.mounts()):
+                    if mount.id not in self.before:
+                        unmount(self.run.sysfs, self.name, mount.point)
         remove_made(self.made)
 
 
@@ -96,7 +97,8 @@ class Umount(Action):
     can_undo = False
 
     def do(self) -> None:
-        unmount(self.run.sysfs, self.name, self.step._args["point"])
+        with self.held():
+            unmount(self.run.sysfs, self.name, self.step._args["point"])
 
 
 # Options that mountinfo shows as they were given.
@@ -147,7 +149,7 @@ class Permissions(Action):
         owner = desired.owner or ("0:0" if had.owner else "")
         mode = 0o755 if desired.mode is None and had.mode is not None else desired.mode
         uid, gid = owner_ids(owner) if owner else (-1, -1)
-        with self.mounted() as root:
+        with self.held(), self.mounted() as root:
             self.before = os.stat(root.path)
             _give(root.path, uid, gid, mode)
 
@@ -161,7 +163,7 @@ class Permissions(Action):
 
     def undo(self) -> None:
         if self.before is not None:
-            with self.mounted() as root:
+            with self.held(), self.mounted() as root:
                 before = self.before
                 _give(root.path, before.st_uid, before.st_gid, before.st_mode & 0o7777)
 

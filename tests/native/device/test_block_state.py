@@ -32,11 +32,21 @@ def line(index: int, seconds: int, microseconds: int, flags: int, places: int = 
     return f"{index:12d} {seconds:12d}.{microseconds:06d} {marks}\n"
 
 
+def standing(tmp_path) -> SimpleNamespace:
+    """What stands for a handle of a device that is there."""
+    return SimpleNamespace(
+        sysfs=Sysfs(str(tmp_path)),
+        name="zram7",
+        removed=lambda: False,
+        _require_present=lambda _step: None,
+    )
+
+
 def device(tmp_path, text: bytes) -> SimpleNamespace:
     folder = tmp_path / "sys/kernel/debug/zram/zram7"
     folder.mkdir(parents=True)
     (folder / "block_state").write_bytes(text)
-    return SimpleNamespace(sysfs=Sysfs(str(tmp_path)), name="zram7", path=str(tmp_path))
+    return standing(tmp_path)
 
 
 def fails(text: bytes) -> int:
@@ -167,7 +177,7 @@ def test_a_file_that_ends_within_a_line_is_an_error(tmp_path):
 
 
 def test_a_kernel_without_it_is_said_so(tmp_path):
-    handle = SimpleNamespace(sysfs=Sysfs(str(tmp_path)), name="zram7", path=str(tmp_path))
+    handle = standing(tmp_path)
     with pytest.raises(UnsupportedError, match="CONFIG_ZRAM_MEMORY_TRACKING"):
         block_state.summary(handle)
 
