@@ -37,8 +37,9 @@ def main(argv: list[str]) -> int:
         return 0
     found = import_files([(path, _text(path)) for path in gather(options.operands)])
     print(found.text(), end="")
-    for reason in found.lost:
-        print(quote(f"pyzram import: not carried over: {reason}"), file=sys.stderr)
+    for heading, reasons in (("not carried over", found.lost), ("needs a look", found.looks)):
+        for reason in reasons:
+            print(quote(f"pyzram import: {heading}: {reason}"), file=sys.stderr)
     return 0
 
 

@@ -210,7 +210,7 @@ class _Device:
             self.lose(key, f"{why}, left out")
             return False
         if self.index != self.number:
-            self.lose("", f"it is device {self.index} now")
+            self.found.look(self.place(""), f"it is device {self.index} now")
         old = (key for key in ("zram-fraction", "max-zram-size") if key in self.section)
         self.add("ZRAM_SIZE", size, next(old, "zram-size"))
         if limit != "none":

@@ -111,6 +111,7 @@ def _word(values: Values, name: str, default: str = "") -> str:
 
 def _zram_tools(found: Imported, values: Values) -> None:
     """One device; PERCENT of the memory wins over SIZE in MiB."""
+    found.vital = ("ZRAM_ALGORITHM", "ZRAM_PRIORITY")
     percent, size = _take(found, values, "PERCENT"), _take(found, values, "SIZE", "256")
     found.count(1)
     found.add("ZRAM_SIZE_0", f"{percent}%" if percent else f"{size}M", "PERCENT", "SIZE")

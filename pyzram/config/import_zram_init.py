@@ -54,6 +54,7 @@ UNITS = {"m": "1M", "-mebi": "1M", "k": "1K", "b": "1B", "g": "1G"}
 def translated(text: str, path: str) -> Imported | None:
     """Translate the file; ``None`` where it is not zram-init's."""
     found = Imported(path, TOOL)
+    found.vital = ("ZRAM_PRIORITY",)
     values = _values(found, text)
     found.read = {name: f"line {at}: {name}" for name, (at, value) in values.items() if value}
     if not any(name.rstrip("0123456789") in STEMS or name in GLOBALS for name in values):
@@ -168,13 +169,17 @@ class _Device:
         else:
             self.lose("size", f"size {size!r} makes none")
             return False
+        for stem in ("mlim", "wlim"):
+            if self.get(stem) and not is_number(self.get(stem)):
+                self.lose(stem, f"{self.get(stem)!r} is not numeric, so it makes none")
+                return False
         swap = kind == "swap"
         fstype = "swap" if swap else self.get("flag") or "ext4"
         if not swap and fstype not in FILE_SYSTEMS:
             self.lose("flag", f"{TOOL} makes no file system {fstype}, left out")
             return False
         if self.index != self.number:
-            self.lose("", f"it is device {self.index} now")
+            self.found.look(self.first[0], f"device {self.number}: it is device {self.index} now")
         self.add("ZRAM_SIZE", ours, "size")
         self.algorithm()
         if not swap:
@@ -184,7 +189,7 @@ class _Device:
         self.label(fstype)
         if limit := self.get("mlim"):
             self.add("ZRAM_MEM_LIMIT", f"{limit}M", "mlim")
-        if is_number(self.get("wlim")):
+        if self.get("wlim"):
             self.add("ZRAM_WRITEBACK_LIMIT", f"{int(self.get('wlim')) * 4}K", "wlim")
         discard = not self.get("notr")
         if swap:

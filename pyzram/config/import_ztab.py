@@ -16,13 +16,19 @@ def translated(text: str, path: str) -> Imported | None:
     """Translate a ztab; ``None`` where the text is not one."""
     rows = [(number, line.split()) for number, line in enumerate(text.split("\n"), 1)]
     rows = [(number, words) for number, words in rows if words and not words[0].startswith("#")]
-    if not rows or any(words[0] not in KINDS or "=" in words[0] for _, words in rows):
+    # A row of a known kind has words after it, none of them an assignment.
+    if not any(words[0] in KINDS and words[1:2] not in ([], ["="]) for _, words in rows):
+        return None
+    if any("=" in words[0] for _, words in rows):
         return None
     found = Imported(path, TOOL)
+    found.vital = ("ZRAM_ALGORITHM", "ZRAM_PRIORITY", "ZRAM_MEM_LIMIT")
     index = 0
     for number, words in rows:
         kind = words[0]
-        if kind != "swap":
+        if kind not in KINDS:
+            found.lose(number, f"{kind}: not a kind of row that {TOOL} knows")
+        elif kind != "swap":
             what = words[4] if len(words) > MIN_COLUMNS else kind
             # An overlay that starts with what the directory holds and writes it back at the end.
             found.lose(number, f"{what}: a directory that keeps its contents has no equivalent")

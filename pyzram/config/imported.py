@@ -34,6 +34,10 @@ class Imported:
         """The same by the variable that it became."""
         self.lost: list[str] = []
         """What could not be carried over, and why; each names its line."""
+        self.looks: list[str] = []
+        """What was carried over, but needs a look; each names its line."""
+        self.vital: tuple[str, ...] = ()
+        """Variables without which the other tool makes no device, where its value is wrong."""
 
     def add(self, name: str, value: str, *keys: str) -> None:
         """Set a variable from what has these names there; an empty value sets nothing."""
@@ -44,8 +48,35 @@ class Imported:
 
     def lose(self, line: int | str, what: str) -> None:
         """Note what a line (or another place) has that is not carried over."""
-        place = f"line {line}: " if isinstance(line, int) and line else f"{line}: " if line else ""
-        self.lost.append(place + what)
+        self.lost.append(_place(line) + what)
+
+    def look(self, line: int | str, what: str) -> None:
+        """Note what is carried over and should be looked at."""
+        self.looks.append(_place(line) + what)
+
+    def leave_out(self, name: str) -> None:
+        """Take back a variable that was set."""
+        self.lines = [line for line in self.lines if line[0] != name]
+
+    def replace(self, name: str, value: str) -> None:
+        """Change a variable that was set."""
+        self.lines = [(key, value if key == name else old) for key, old in self.lines]
+
+    def leave_out_device(self, index: int) -> None:
+        """Take back all variables of a device; those after it move up."""
+        kept: list[tuple[str, str]] = []
+        for name, value in self.lines:
+            stem, number = per_device(name)
+            if name == "NUM_DEVICES":
+                kept.append((name, str(int(value) - 1)))
+            elif number != index:
+                to = name if number < index else f"{stem}_{number - 1}"
+                kept.append((to, value))
+                if name in self.places:
+                    self.places[to] = self.places.pop(name)
+            else:
+                self.places.pop(name, None)
+        self.lines = kept
 
     def count(self, devices: int) -> None:
         """Set how many devices there are."""
@@ -55,8 +86,19 @@ class Imported:
         """Return the file to write."""
         lines = [f"# Translated by pyzram import from {self.tool}'s {quote(self.source)}."]
         lines += [f"# Not carried over: {quote(reason)}" for reason in self.lost]
+        lines += [f"# Needs a look: {quote(reason)}" for reason in self.looks]
         lines += [f"{name}={_quoted(value)}" for name, value in self.lines]
         return "\n".join(lines) + "\n"
+
+
+def per_device(name: str) -> tuple[str, int]:
+    """Split ``ZRAM_SIZE_3``; -1 for what is of no device."""
+    stem, _, digits = name.rpartition("_")
+    return (stem, int(digits)) if stem and is_number(digits) else (name, -1)
+
+
+def _place(line: int | str) -> str:
+    return f"line {line}: " if isinstance(line, int) and line else f"{line}: " if line else ""
 
 
 def in_gibibytes(text: str) -> str:

@@ -7,9 +7,13 @@ Each tool's rules are in a file of its own, ``import_*.py``.
 from __future__ import annotations
 
 from ..errors import InvalidValueError
+from ..kernel.opened import resolve
+from ..limits import total_memory
 from . import import_generator, import_shell, import_zram_init, import_ztab
 from .config import ConfigError
+from .imported import per_device
 from .parser import parse_config
+from .values import KERNELS_OWN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,34 +21,84 @@ if TYPE_CHECKING:
 
     from .imported import Imported, Source
 
-GIB = 1 << 30
+# Without these a device is another one, or none.
+VITAL = ("ZRAM_SIZE", "ZRAM_MOUNT", "ZRAM_FSTYPE", "ZRAM_HOST_MEMORY_LIMIT")
+CHECKED = "import"  # the path that problems of the result begin with
 
 
-def import_text(text: str, source: str) -> Imported:
+def import_text(text: str, source: str, *, ram: int | None = None) -> Imported:
     """Translate one file.
 
     Raises:
         RefusedFileError: the tool that it is for refuses it too.
         InvalidValueError: it is not a file of a known tool.
     """
-    return import_files([(source, text)])
+    return import_files([(source, text)], ram=ram)
 
 
-def import_files(sources: Sequence[Source]) -> Imported:
+def import_files(sources: Sequence[Source], *, ram: int | None = None) -> Imported:
     """Translate files; several are of zram-generator, in order, later ones overriding.
+
+    What is written is what ``pyzram check`` takes, with ``ram`` bytes of memory (``None``: this
+    machine's): what it refuses is left out and named, with its device where the other tool makes
+    none of it either. zram-generator refuses such files as a whole, so of its they stay and need
+    a look.
 
     Raises:
         As :func:`import_text`.
     """
     found = _translated(sources)
-    try:
-        parse_config(found.text(), found.source, ram=8 * GIB, cpus=4)
-    except ConfigError as err:
-        # The other tool is laxer; nobody should find that out at boot.
-        for problem in err.problems:
-            what = problem.split(": ", 1)[1]
-            found.lose(found.places.get(what.partition(": ")[0], ""), f"needs a look: {what}")
+    memory = total_memory() if ram is None else ram
+    problems = _problems(found, memory)
+    if found.tool == import_generator.TOOL:
+        for what in problems:
+            found.look(found.places.get(what.partition(": ")[0], ""), what)
+        return found
+    while problems:
+        _leave_out(found, problems[0])
+        problems = _problems(found, memory)
     return found
+
+
+def _problems(found: Imported, ram: int) -> list[str]:
+    try:
+        parse_config(found.text(), CHECKED, ram=ram, cpus=4, here=True)
+    except ConfigError as err:
+        # Before each is the path, and mostly the line.
+        return [problem.split(": ", 1)[1] for problem in err.problems]
+    return []
+
+
+def _leave_out(found: Imported, what: str) -> None:
+    """Take back what a problem is of.
+
+    Raises:
+        InvalidValueError: it is of nothing in particular.
+    """
+    name, _, why = what.partition(": ")
+    if name not in dict(found.lines):
+        name, why = _shared(found, what), what
+    stem, index = per_device(name)
+    place = found.places.get(name, "")
+    if stem in (*VITAL, *found.vital):
+        found.lose(place, f"{why}; device {index} of what is written is left out")
+        found.leave_out_device(index)
+    elif stem == "ZRAM_ALGORITHM" and dict(found.lines)[name] != KERNELS_OWN:
+        found.lose(place, f"{why}, taken instead: {KERNELS_OWN}")
+        found.replace(name, KERNELS_OWN)
+    else:
+        found.lose(place, f"{why}, left out")
+        found.leave_out(name)
+
+
+def _shared(found: Imported, what: str) -> str:
+    """The last variable that has what no two devices can share."""
+    for name, value in reversed(found.lines):
+        if name.startswith(("ZRAM_MOUNT_", "ZRAM_BACKING_DEV_")) and (
+            what.endswith((f" {value}", f" {resolve(value)}"))
+        ):
+            return name
+    raise InvalidValueError(f"{found.source}: {what}")
 
 
 def _translated(sources: Sequence[Source]) -> Imported:

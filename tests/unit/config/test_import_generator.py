@@ -156,8 +156,9 @@ def test_the_word_kernel_is_no_algorithm(
 
 def test_what_comes_to_no_size_is_said_with_its_line() -> None:
     found = import_text("[zram0]\nzram-size = ram/0\n", "theirs")
-    (line,) = found.lost
-    assert line.startswith("line 2: zram0: zram-size: needs a look: ZRAM_SIZE_0: ")
+    (line,) = found.looks
+    assert line.startswith("line 2: zram0: zram-size: ZRAM_SIZE_0: ")
+    assert f"# Needs a look: {line}\n" in found.text()
     assert "divides by zero" in line
 
 
@@ -247,12 +248,12 @@ NEEDS_A_LOOK = [
 
 @pytest.mark.parametrize(("keys", "key", "variable"), NEEDS_A_LOOK)
 def test_what_needs_a_look_names_the_line_of_each_key(keys: str, key: str, variable: str) -> None:
-    said = import_text(f"[zram0]\n{keys}\n", "x").lost
+    said = import_text(f"[zram0]\n{keys}\n", "x").looks
     line = 2 + keys.count("\n")
-    place = f"line {line}: zram0: {key}: needs a look: {variable}_0: "
+    place = f"line {line}: zram0: {key}: {variable}_0: "
     assert any(words.startswith(place) for words in said), said
 
 
 def test_a_device_that_gets_another_number_names_its_section() -> None:
-    said = import_text("# x\n[zram3]\nzram-size = 64\n", "x").lost
+    said = import_text("# x\n[zram3]\nzram-size = 64\n", "x").looks
     assert said == ["line 2: zram3: it is device 0 now"]
