@@ -131,7 +131,10 @@ def mounted_without_discard(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def huge_pages_dominate(snapshot: Snapshot) -> Iterator[Finding]:
-    """Pages that do not compress take as much memory as without zram."""
+    """Pages that do not compress take as much memory as without zram.
+
+    Judged by the memory they take: few pages can be most of that where the others compress well.
+    """
     for stats in snapshot.devices:
         mm = stats.mm_stat
         huge = (mm.huge_pages or 0) * PAGE_SIZE
@@ -147,7 +150,7 @@ def huge_pages_dominate(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(
             "huge",
             stats.name,
-            "most of what it holds did not compress",
+            "at least half of its compressed size is pages that did not compress",
             f"huge_pages {mm.huge_pages} = {format_size(huge)} of compr_data_size "
             f"{format_size(compressed)} ({huge / compressed:.0%})",
             remedy,

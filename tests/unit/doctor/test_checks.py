@@ -260,6 +260,13 @@ def test_a_finding_has_its_figure_and_its_remedy(check, snapshot, figure, remedy
     assert "\n" not in found[0].what + found[0].figure + found[0].remedy
 
 
+def test_pages_that_take_half_of_the_memory_are_not_called_most_of_what_is_stored():
+    (found,) = examine(mm(huge_pages=8000))
+    stored, huge = 200 * M, 8000 * 4096
+    assert huge < 0.2 * stored
+    assert found.what == "at least half of its compressed size is pages that did not compress"
+
+
 @pytest.mark.parametrize(
     "snapshot",
     [
