@@ -33,6 +33,7 @@ TROUBLES = {
     "ZramBackingDeviceNearlyFull",
     "ZramWritebackBudgetUsedUp",
     "ZramErrors",
+    "ZramSwapNearlyFull",
     "ZramSwapAndPoolFull",
     "ZramTextfileStale",
     "ZramScrapeFailed",
