@@ -39,6 +39,13 @@ def check_count(what: str, value: int, lowest: int = 0) -> int:
     return value
 
 
+def check_flag(what: str, value: bool) -> bool:
+    """Refuse what is neither true nor false, such as ``"0"``, which would count as true."""
+    if not isinstance(value, bool):
+        raise InvalidValueError(f"{what} {value!r}: neither True nor False")
+    return value
+
+
 def parse_size(
     text: str | int, *, total: int | Callable[[], int] | None = None, bare_unit: int = 1
 ) -> int:

@@ -19,7 +19,7 @@ from ..errors import (
 from ..kernel import holders
 from ..kernel.parse import parse_algorithms, parse_block_stat, parse_mm_stat
 from ..limits import ALGORITHM_PRIORITY_MAX, PAGE_SIZE, total_memory
-from ..units import U64_MAX, check_count, parse_size
+from ..units import U64_MAX, check_count, check_flag, parse_size
 from .algorithms import choose_algorithm
 
 TYPE_CHECKING = False
@@ -110,6 +110,8 @@ def configure(
         )
     if not size_of(device, disksize, "disksize"):
         raise InvalidValueError(f"{device.name}: disksize 0: nothing to configure")
+    if compressed_writeback is not None:
+        check_flag("compressed_writeback", compressed_writeback)
     if mem_limit is not None:
         size_of(device, mem_limit, "mem_limit")
     if writeback_limit is not None:

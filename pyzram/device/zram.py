@@ -23,7 +23,7 @@ from ..kernel import holders
 from ..kernel.parse import parse_algorithms, parse_recomp_algorithms
 from ..kernel.sysfs import Sysfs
 from ..limits import page_up
-from ..units import check_count
+from ..units import check_count, check_flag
 from ..value import documented
 from . import algorithms, lifecycle, swap
 from .handle import BUSY_RETRY_SECONDS, Handle
@@ -199,8 +199,8 @@ class Zram(Handle):
         Sizes are bytes, or text such as ``"1.5G"`` or ``"50%"`` (of memory). Of ``algorithm`` the
         first that this kernel has is taken and returned; ``recompression`` lists the secondary
         algorithms by priority, from 1. ``writeback_limit`` (units of 4096 bytes) is also enabled.
-        ``None`` leaves the kernel's default. ``force`` overwrites what ``backing_dev`` holds
-        (:meth:`set_backing_dev`).
+        What is ``None`` stays at the kernel's default; ``recompression`` is empty for none.
+        ``force`` overwrites what ``backing_dev`` holds (:meth:`set_backing_dev`).
 
         Below a file system, make ``disksize`` the quota and set no ``mem_limit``: a device at its
         ``mem_limit`` fails writes that the page cache has long confirmed, so programs, ``dd`` and
@@ -498,8 +498,13 @@ class Zram(Handle):
         return self.read("writeback_limit_enable") != "0"
 
     def set_writeback_limit_enable(self, enable: bool) -> None:
-        """Make ``writeback_limit`` count, or not. Survives a reset."""
-        self._set_number("writeback_limit_enable", int(bool(enable)))
+        """Make ``writeback_limit`` count, or not. Survives a reset.
+
+        Raises:
+            InvalidValueError: neither True nor False.
+        """
+        check_flag("writeback_limit_enable", enable)
+        self._set_number("writeback_limit_enable", int(enable))
 
     def read_writeback_batch_size(self) -> int:
         """Return how many requests writeback keeps in flight (7.x)."""
@@ -518,8 +523,12 @@ class Zram(Handle):
         """Write pages back compressed, before the device is initialised (7.x).
 
         Saves CPU time, not space: each page still takes a whole block.
+
+        Raises:
+            InvalidValueError: neither True nor False.
         """
-        self._set_number("compressed_writeback", int(bool(enable)))
+        check_flag("compressed_writeback", enable)
+        self._set_number("compressed_writeback", int(enable))
 
     def mark_idle(self, age: int | None = None) -> None:
         """Mark stored pages idle (``idle``): all, or those not touched for ``age`` seconds.
