@@ -91,8 +91,9 @@ class StepSizer:
     """How much to ask for next, in pages, and whether there is time left."""
 
     def __init__(self, timeout: float | None) -> None:
-        if timeout is not None and timeout < 0:
-            raise InvalidValueError(f"timeout {timeout!r}: negative")
+        number = timeout is None or isinstance(timeout, (int, float))
+        if not number or (timeout is not None and not timeout >= 0):
+            raise InvalidValueError(f"timeout {timeout!r}: not seconds from 0 up")
         self.pages = FIRST_STEP
         self.time = time.time()
         self.began = time.monotonic()

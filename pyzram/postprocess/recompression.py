@@ -7,7 +7,9 @@ import errno
 from typing import TYPE_CHECKING
 
 from .. import interruption
-from ..errors import from_errno
+from ..errors import InvalidValueError, from_errno
+from ..limits import RECOMPRESS_TYPES
+from ..units import check_count
 from .bounded_steps import PAGE_SIZE, Baseline, PostprocessResult, StepSizer, exclusive
 from .writeback import mark_idle
 
@@ -36,9 +38,9 @@ def recompress_pages(
     """Recompress all pages of one kind (:meth:`Zram.recompress`), heeding a deadline.
 
     ``type`` is ``idle``, ``huge``, ``huge_idle`` or ``None`` for all. With ``age`` (seconds),
-    pages are marked idle first (:func:`pyzram.postprocess.writeback.mark_idle`). ``max_pages``
-    bounds how many are tried, whether or not that helps them. ``algorithm`` is one of the device's
-    secondary ones, by its name or as :class:`Algorithm`. ``timeout`` is in seconds.
+    pages are marked idle first, as by :func:`pyzram.writeback_pages`. ``max_pages`` bounds how many
+    are tried, whether or not that helps them. ``algorithm`` is one of the device's secondary ones,
+    by its name or as :class:`Algorithm`. ``timeout`` is in seconds.
     ``compact`` packs the pool afterwards, because replaced objects may leave holes.
     ``progress`` is called with an upper bound of the pages tried so far; the kernel does not report
     them.
@@ -49,6 +51,11 @@ def recompress_pages(
         DeviceBusyError: another run went on until the deadline.
         ZramOSError: EINVAL not initialised.
     """
+    if type is not None and type not in RECOMPRESS_TYPES:
+        raise InvalidValueError(f"recompress type {type!r}: not one of {RECOMPRESS_TYPES}")
+    for what, number in (("idle age", age), ("threshold", threshold), ("max_pages", max_pages)):
+        if number is not None:
+            check_count(what, number)
     sizer = StepSizer(timeout)
     device.read_recomp_algorithms()  # raises first where this kernel has none
     if not device.read_disksize():

@@ -17,7 +17,8 @@ from .. import interruption
 from ..device.backing import WRITEBACK_TYPES, in_steps
 from ..errors import InvalidValueError, UnsupportedError, ZramOSError, from_errno
 from ..kernel.parse import BD_UNIT
-from ..units import parse_size
+from ..units import check_count, parse_size
+from ..value import as_tuple
 from .bounded_steps import PAGE_SIZE, Baseline, PostprocessResult, StepSizer, exclusive
 from .limit_override import UNITS_PER_PAGE, apply, recover, restore
 
@@ -43,8 +44,9 @@ def writeback_pages(
     """Write all pages of one kind to the backing device.
 
     ``type`` is ``idle``, ``huge``, ``huge_idle`` or ``incompressible``. With ``age``, pages that
-    were not used for so many seconds are first marked idle (:func:`mark_idle`); without it, pages
-    that are marked already are written. ``limit`` bounds this run, in bytes or as a size;
+    were not used for so many seconds are first marked idle (where the kernel does not track access
+    times, by marking all and waiting that long); without it, pages that are marked already are
+    written. ``limit`` bounds this run, in bytes or as a size;
     ``timeout`` in seconds. ``progress`` is called with the bytes written so far.
 
     An interrupt (any exception) is heeded between two commands of the kernel, which last about
@@ -81,8 +83,11 @@ def writeback_ranges(
 
     Pages that are not stored, same-filled or written back already are skipped. Otherwise as
     :func:`writeback_pages`.
+
+    Raises:
+        InvalidValueError: a range is no such pair, or ends before it begins.
     """
-    wanted = list(ranges)
+    wanted = [_range(pages) for pages in as_tuple("ranges", ranges)]
     sizer = StepSizer(timeout)
 
     def write(batch: list[tuple[int, int]]) -> None:
@@ -92,6 +97,17 @@ def writeback_ranges(
     # Several short ranges share one override of the limit, which costs more than they do.
     steps = (partial(write, batch) for batch in in_steps(wanted, lambda: sizer.pages))
     return _run(device, sizer, limit, progress, steps)
+
+
+def _range(pages: tuple[int, int]) -> tuple[int, int]:
+    """Refuse what is no range of pages."""
+    try:
+        first, last = pages
+    except (TypeError, ValueError):
+        raise InvalidValueError(f"range {pages!r}: not a pair (first, last)") from None
+    check_count("first page", first)
+    check_count("last page", last, first)
+    return first, last
 
 
 def mark_idle(device: Zram, age: int, *, timeout: float | None = None) -> bool:

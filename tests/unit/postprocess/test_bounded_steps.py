@@ -355,3 +355,29 @@ def test_the_report_shows_before_and_after(kernel):
     figures = postprocess_report.figures(run)
     assert figures["bd_stat"]["bd_writes"] == [0, 1024]
     assert figures["bytes_written"] == 4 << 20
+
+
+@pytest.mark.parametrize(
+    "ranges", [[(3, 1)], ["12"], (1, 2), "12", [(1, "2")], [(-1, 2)], [(1, 2, 3)], 5], ids=str
+)
+def test_what_is_no_range_is_refused_before_anything_is_written(kernel, ranges):
+    with pytest.raises(InvalidValueError):
+        writeback.writeback_ranges(kernel, ranges)
+    assert (kernel.calls, kernel.written) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"max_pages": -1}, {"max_pages": "5"}, {"threshold": 1.5}, {"age": "1h"}, {"timeout": "1m"}],
+    ids=str,
+)
+def test_a_bound_that_is_none_is_refused_before_anything_is_recompressed(kernel, wrong):
+    with pytest.raises(InvalidValueError):
+        recompression.recompress_pages(kernel, "huge", **wrong)
+    assert kernel.calls == 0
+
+
+@pytest.mark.parametrize("timeout", ["1m", -1, float("nan")])
+def test_a_timeout_is_seconds(kernel, timeout):
+    with pytest.raises(InvalidValueError, match="not seconds from 0 up"):
+        writeback.writeback_pages(kernel, timeout=timeout)
