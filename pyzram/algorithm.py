@@ -48,7 +48,13 @@ class Algorithm(Value):
         check_name(name)
         _check_number("level", level)
         _check_number("deflate.winbits", winbits)
-        self._set(name, level, None if dictionary is None else _path(dictionary), winbits)
+        path = None if dictionary is None else _path(dictionary)
+        if path is not None and ("," in path or path != path.strip()):
+            raise InvalidValueError(
+                f"dictionary {path!r}: a comma, or a blank at its end, has no place in "
+                "NAME(dict=PATH)"
+            )
+        self._set(name, level, path, winbits)
 
     @classmethod
     def parse(cls, text: str) -> Algorithm:
@@ -170,8 +176,12 @@ def _number(text: str, what: str, digits: str) -> int:
 
 def _params(text: str, rest: str) -> tuple[int | None, str | None, int | None]:
     level = dictionary = winbits = None
+    seen: list[str] = []
     for word in filter(None, map(str.strip, rest.split(","))):
         key, _, value = word.partition("=")
+        if key in seen:
+            raise InvalidValueError(f"algorithm {text!r}: {key} is given twice")
+        seen.append(key)
         if key == "level":
             level = _number(text, key, value)
         elif key == "deflate.winbits":

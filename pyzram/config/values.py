@@ -326,8 +326,12 @@ def wrong_level(choice: Choice) -> str:
 def params_of(words: list[str]) -> tuple[int | None, str | None, int | None]:
     """Take ``level=3 dict=/path deflate.winbits=-12``; the kernel ignores what it does not know."""
     level = dictionary = winbits = None
+    seen: list[str] = []
     for word in filter(None, words):
         key, _, value = word.partition("=")
+        if key in seen:
+            raise InvalidValueError(f"{word!r}: {key} is given twice")
+        seen.append(key)
         if key == "level":
             level = whole(value, *LEVELS)
         elif key == "deflate.winbits":
@@ -337,6 +341,8 @@ def params_of(words: list[str]) -> tuple[int | None, str | None, int | None]:
         elif key == "dict":
             if not os.path.isabs(value) or '"' in value:
                 raise InvalidValueError(f"dictionary {value!r} is not an absolute path")
+            if "," in value:
+                raise InvalidValueError(f"dictionary {value!r}: a comma separates parameters")
             dictionary = value
         else:
             raise InvalidValueError(f"{word!r}: parameters are level=, dict= and deflate.winbits=")

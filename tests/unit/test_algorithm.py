@@ -62,6 +62,9 @@ def test_it_is_a_value(text: str, algorithm: Algorithm) -> None:
         *(
             "zstd(level=3",
             "zstd(level=)",
+            "zstd(level=3,level=4)",
+            "zstd(dict=/a,dict=/b)",
+            "zstd(dict=/a,b)",
             "zstd(speed=3)",
             "zstd(dict=relative)",
             "zstd)",
@@ -83,3 +86,15 @@ def test_what_is_no_list_of_algorithms_is_refused(wrong: object) -> None:
 
 def test_a_text_is_never_a_list_of_letters() -> None:
     assert [entry.name for entry in as_algorithms("lz4")] == ["lz4"]
+
+
+@pytest.mark.parametrize("path", ["/a b", "/a)", "/a=(b", "/é"])
+def test_a_dictionary_s_path_goes_through_text_and_back(path: str) -> None:
+    made = Algorithm("zstd", 3, path)
+    assert Algorithm.parse(str(made)) == made
+
+
+@pytest.mark.parametrize("path", ["/a,b", "/a ", "/a,level=3"])
+def test_a_path_that_text_could_not_say_is_refused(path: str) -> None:
+    with pytest.raises(InvalidValueError, match="has no place"):
+        Algorithm("zstd", 3, path)
