@@ -336,7 +336,7 @@ class Stats(Record):
 
         Raises:
             InvalidValueError: ``before`` is of another device, later, or the device was reset
-                since.
+                since: it has another disksize or algorithm, or a counter went down.
         """
         if not isinstance(before, Stats):
             return NotImplemented
@@ -369,7 +369,8 @@ class Stats(Record):
 class StatsChange(Record):
     """What changed between two snapshots of a device; figures are differences, which may be < 0.
 
-    Rates are per second, and 0 for two snapshots of the same moment.
+    ``reads_per_second`` and the other rates are means over :attr:`seconds`, and 0 for two snapshots
+    of the same moment.
     """
 
     _takes_back = _PARTS
@@ -394,22 +395,22 @@ class StatsChange(Record):
 
     @property
     def reads_per_second(self) -> float:
-        """Read requests."""
+        """Read requests a second."""
         return self.rate(self.stat.read_ios)
 
     @property
     def writes_per_second(self) -> float:
-        """Write requests."""
+        """Write requests a second."""
         return self.rate(self.stat.write_ios)
 
     @property
     def read_bytes_per_second(self) -> float:
-        """Bytes read from the device, before compression."""
+        """Bytes read from the device a second, before compression."""
         return self.rate(self.stat.read_bytes)
 
     @property
     def written_bytes_per_second(self) -> float:
-        """Bytes written to the device, before compression."""
+        """Bytes written to the device a second, before compression."""
         return self.rate(self.stat.written_bytes)
 
     @classmethod
@@ -418,6 +419,12 @@ class StatsChange(Record):
             raise InvalidValueError(f"{now.name} - {before.name}: not the same device")
         if now.monotonic < before.monotonic:
             raise InvalidValueError(f"{now.name}: subtract the earlier snapshot from the later")
+        # Neither changes while the device is initialised.
+        if before.disksize and (before.disksize, before.comp_algorithm) != (
+            now.disksize,
+            now.comp_algorithm,
+        ):
+            raise InvalidValueError(f"{now.name}: it was reset between the two snapshots")
         differences: dict[str, Any] = {}
         for part in fields(cls)[2:]:
             new, old = getattr(now, part.name), getattr(before, part.name)

@@ -162,8 +162,19 @@ def test_the_difference_of_two_snapshots_gives_rates():
         (snapshot(diskseq=8), "not the same device"),
         (snapshot(monotonic=51.0), "earlier"),
         (snapshot(stat=BlockStat(read_ios=11)), "reset between"),
+        (snapshot(disksize=2 << 30), "reset between"),
+        (snapshot(comp_algorithm="842"), "reset between"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(before, reason):
+    """Also where nothing was counted before the reset, so that nothing fell."""
     with pytest.raises(InvalidValueError, match=reason):
         _ = snapshot() - before
+
+
+def test_a_device_that_is_initialised_between_two_snapshots_has_a_difference():
+    before = snapshot(disksize=0, comp_algorithm="842", mm_stat=MmStat())
+    later = snapshot(monotonic=54.0, mm_stat=MmStat(orig_data_size=4096))
+    assert (later - before).mm_stat.orig_data_size == 4096
+    with pytest.raises(InvalidValueError, match="reset between"):
+        _ = dataclasses.replace(before, monotonic=60.0) - later
