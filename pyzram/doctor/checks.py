@@ -38,7 +38,7 @@ class Finding(Record):
     """One thing to put right."""
 
     check: str
-    """Code of the check, a key of :data:`CHECKS`."""
+    """Code of the check, the same in every release, such as ``page-cluster``."""
     device: str | None
     """``zramN``, or ``None`` for the machine."""
     what: str

@@ -24,6 +24,8 @@ ZERO = array("I", [0])
 # last of another.
 _CHUNK = 1 << 20
 _THREAD_BYTES = 256 << 10
+THREADS = 8192
+"""More than this are a slip: no Linux has as many processors."""
 
 
 def sizes_of(buffer: Buffer, codec: _native.Codec, threads: int | None) -> array[int]:
@@ -53,8 +55,13 @@ def _threads(threads: int | None, length: int) -> int:
     if threads is None:
         # Starting a thread is not worth it for a few chunks.
         return len(os.sched_getaffinity(0)) if length >= 4 * _CHUNK else 1
-    if not isinstance(threads, int) or threads < 1:
-        raise InvalidValueError(f"threads {threads!r}: not a positive number")
+    return check_threads(threads)
+
+
+def check_threads(threads: int) -> int:
+    """Refuse what is no number of threads."""
+    if not isinstance(threads, int) or isinstance(threads, bool) or not 1 <= threads <= THREADS:
+        raise InvalidValueError(f"threads {threads!r}: not a positive number up to {THREADS}")
     return threads
 
 

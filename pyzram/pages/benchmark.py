@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from .. import _native
 from ..algorithm import Algorithm, as_algorithms
 from ..value import Record, documented
+from .batches import check_threads
 from .codec import algorithms as all_algorithms
 from .codec import compressed_sizes, timed_sizes
 from .estimator import parse_algorithm
@@ -117,7 +118,7 @@ def bench_pages(
         InvalidValueError: no such algorithm or level.
     """
     store = store or PoolModel()
-    threads = threads or len(os.sched_getaffinity(0))
+    threads = len(os.sched_getaffinity(0)) if threads is None else check_threads(threads)
     size = store.page_size
     work = bytearray()
     for at in range(0, len(pages), size):

@@ -62,6 +62,13 @@ def _dictionary(dictionary: Buffer | None) -> bytes | None:
         return _native.pinned_bytes(data)
 
 
+def check_page_size(page_size: int) -> int:
+    """Refuse what no kernel has."""
+    if not isinstance(page_size, int) or page_size not in PAGE_SIZES:
+        raise InvalidValueError(f"page of {page_size!r} bytes: not one of 4096, 16384, 65536")
+    return page_size
+
+
 @lru_cache(maxsize=32, typed=True)
 def _codec(
     algorithm: str,
@@ -74,8 +81,7 @@ def _codec(
     names = _native.codec_names()
     if algorithm not in names:
         raise InvalidValueError(f"algorithm {algorithm!r}: not one of {' '.join(names)}")
-    if not isinstance(page_size, int) or page_size not in PAGE_SIZES:
-        raise InvalidValueError(f"page of {page_size!r} bytes: not one of 4096, 16384, 65536")
+    check_page_size(page_size)
     if dictionary is not None and not dictionary:
         raise InvalidValueError(f"{algorithm}: the dictionary is empty")
     _check_level(algorithm, level)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ZramOSError, from_errno
 from ..limits import PAGE_SIZE
+from .codec_parameters import check_page_size
 from .core_dump import core_segments
 from .segments import FileSegment
 from .sources import Source, Stream
@@ -28,14 +29,16 @@ def open_files(
     Of an ELF core dump the memory segments count, of other files everything.
 
     Raises:
+        InvalidValueError: no kernel has pages of ``page_size``.
         NotFoundError: one is not there (ENOENT).
         AccessError: one may not be read.
         ZramOSError: EISDIR a folder, ESPIPE a pipe, or what opening and reading gave.
     """
+    size = PAGE_SIZE if page_size is None else check_page_size(page_size)
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
     names = [os.fspath(path) for path in paths]
-    source = Source(" ".join(names), page_size or PAGE_SIZE)
+    source = Source(" ".join(names), size)
     try:
         for path in names:
             _add_file(source, path)
@@ -74,9 +77,14 @@ def _add_ranges(source: Source, fd: int, ranges: list[tuple[int, int]] | None) -
 def open_stream(
     fd: int, label: str = "standard input", *, page_size: int | None = None
 ) -> Stream | Source:
-    """Open a descriptor; a regular file on it is sampled where it lies."""
+    """Open a descriptor; a regular file on it is sampled where it lies.
+
+    Raises:
+        InvalidValueError: no kernel has pages of ``page_size``.
+    """
+    size = PAGE_SIZE if page_size is None else check_page_size(page_size)
     if stat.S_ISREG(os.fstat(fd).st_mode):
-        source = Source(label, page_size or PAGE_SIZE)
+        source = Source(label, size)
         _add_ranges(source, fd, core_segments(fd))
         return source
-    return Stream(fd, label, page_size)
+    return Stream(fd, label, size)

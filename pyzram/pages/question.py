@@ -50,7 +50,8 @@ def estimate(
     single core's, in microseconds a page.
 
     Raises:
-        InvalidValueError: not exactly one source, no such algorithm or level.
+        InvalidValueError: not exactly one source, no such algorithm or level, or a precision,
+            number of threads or seed that is none.
         AccessError: none of the processes may be looked at.
         ZramOSError: what opening gave.
     """
@@ -67,15 +68,18 @@ def estimate(
 
 
 def recommend(
-    estimate: Estimate, *, ram: int | None = None, offered: str | Iterable[str] | None = None
+    estimate: Estimate, *, ram: int | None = None, offered: Algorithms = None
 ) -> Recommendation | None:
     """Choose an algorithm and a disksize for a machine with ``ram`` bytes, by default this one's.
 
     ``offered`` are the algorithms of its kernel (``device.read_algorithms()``), by default all that
-    were estimated. ``None`` without pages or algorithms, or where nothing was timed.
+    were estimated; one with a level is offered at that level only. ``None`` without pages or
+    algorithms, or where nothing was timed.
+
+    Raises:
+        InvalidValueError: ``ram`` is not a positive number, or what is offered is no algorithm.
     """
-    names = [offered] if isinstance(offered, str) else offered
-    return recommend_for(estimate, total_memory() if ram is None else ram, names)
+    return recommend_for(estimate, total_memory() if ram is None else ram, offered)
 
 
 def bench(

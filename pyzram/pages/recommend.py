@@ -6,12 +6,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..units import format_size
+from ..algorithm import as_algorithms
+from ..units import check_count, format_size
 from ..value import Record, documented
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ..algorithm import Algorithm
     from .estimate import AlgorithmEstimate, Estimate
 
 # About what it takes to read a page from flash: a page fault that costs more gains nothing.
@@ -39,20 +41,27 @@ def holds(estimate: AlgorithmEstimate, ram: int) -> int | None:
 
 
 def recommend(
-    estimate: Estimate, ram: int, offered: Iterable[str] | None = None
+    estimate: Estimate,
+    ram: int,
+    offered: str | Algorithm | Iterable[str | Algorithm] | None = None,
 ) -> Recommendation | None:
     """Choose an algorithm for a machine with ``ram`` bytes; ``None`` without pages or algorithms.
 
-    ``offered`` are those of its kernel. From the fastest on, a slower one is taken if it saves a
-    tenth of the memory and decompresses faster than flash is read.
+    ``offered`` are those of its kernel; one with a level is offered at that level only. From the
+    fastest on, a slower one is taken if it saves a tenth of the memory and decompresses faster than
+    flash is read.
+
+    Raises:
+        InvalidValueError: ``ram`` is not a positive number, or what is offered is no algorithm.
     """
-    offered = None if offered is None else set(offered)
+    check_count("ram", ram, 1)
+    known = None if offered is None else as_algorithms(offered)
     timed = [
         (a.compress_us + a.decompress_us, a)
         for a in estimate.algorithms.values()
         if a.compress_us is not None
         and a.decompress_us is not None
-        and (offered is None or a.name in offered)
+        and (known is None or any(_is(a, one) for one in known))
     ]
     if not timed:
         return None
@@ -62,6 +71,11 @@ def recommend(
         if _saves(other, best) >= WORTH and (other.decompress_us or 0) <= SLOW_US:
             best = other
     return Recommendation(best.label, _reason(best, fastest), _disksize(best, ram))
+
+
+def _is(estimate: AlgorithmEstimate, offered: Algorithm) -> bool:
+    """Whether it is the one that is offered, which without a level is offered at all of them."""
+    return estimate.name == offered.name and offered.level in (None, estimate.level)
 
 
 def _saves(slower: AlgorithmEstimate, faster: AlgorithmEstimate) -> float:

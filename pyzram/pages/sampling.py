@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InvalidValueError
 from ..value import documented
+from .batches import check_threads
 from .sources import Source, Stream
 
 if TYPE_CHECKING:
@@ -93,9 +94,9 @@ def sample_size(precision: float) -> int:
     Raises:
         InvalidValueError: not between 0.0005 and 0.5.
     """
-    if not 0.0005 <= precision <= 0.5:
+    if not isinstance(precision, (int, float)) or not 0.0005 <= precision <= 0.5:
         raise InvalidValueError(
-            f"precision {precision}: not between 0.0005 (0.05 percentage points) and 0.5"
+            f"precision {precision!r}: not between 0.0005 (0.05 percentage points) and 0.5"
         )
     # Half of all pages at each end of the scale spread most: (z / 2)^2 / n + (MISSED / n)^2.
     spread = (Z_95 / 2) ** 2
@@ -127,6 +128,10 @@ class Sample:
     ) -> None:
         if isinstance(source, Source):
             source._require_open()
+        if threads is not None:
+            check_threads(threads)
+        if seed is not None and not isinstance(seed, int):
+            raise InvalidValueError(f"seed {seed!r}: not a whole number")
         self.source = source
         self.wave_size = 2 * -(-sample_size(precision) // (2 * WAVES))
         self.wanted = WAVES * self.wave_size

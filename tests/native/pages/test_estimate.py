@@ -693,6 +693,65 @@ def test_memory_is_recommended_for(tmp_path):
     assert 0 < chosen.disksize <= 2 << 30
 
 
+@pytest.mark.parametrize(
+    ("offered", "best"),
+    [
+        ("zstd", "zstd:9"),
+        (["zstd:9"], "zstd:9"),
+        (pyzram.Algorithm("zstd"), "zstd:9"),
+        ([pyzram.Algorithm("zstd", level=9), "lz4"], "zstd:9"),
+        (["zstd:3", "lz4(level=1)"], None),
+        ({"lz4"}, "lz4"),
+    ],
+    ids=str,
+)
+def test_what_is_offered_is_said_in_every_form(offered, best):
+    both = of(made_up("zstd", 1_000_000, 20.0, 9), LZ4)
+    found = pyzram.recommend(both, ram=8 << 30, offered=offered)
+    assert (found and found.algorithm) == best
+
+
+@pytest.mark.parametrize("ram", [0, -5, "8G", 1.5, True])
+def test_a_machine_has_memory(ram):
+    with pytest.raises(pyzram.InvalidValueError, match=f"ram {ram!r}: not a whole number"):
+        pyzram.recommend(of(LZ4), ram=ram)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        *(({"threads": n}, f"threads {n}: not") for n in (0, -3, 10**9, True)),
+        *(({"seed": seed}, f"seed {seed!r}: not a whole number") for seed in ("x", 1.5)),
+        *(({"precision": p}, f"precision {p!r}: not") for p in (0, "1", None)),
+    ],
+    ids=str,
+)
+def test_an_estimate_is_not_begun_with_what_it_cannot_take(tmp_path, wrong, words):
+    file = tmp_path / "pages"
+    file.write_bytes(bytes(8192))
+    for ask in (pyzram.estimate, pyzram.bench):
+        if ask is pyzram.estimate or "threads" not in wrong:
+            with pytest.raises(pyzram.InvalidValueError, match=words):
+                ask(files=file, algorithms="lz4", **wrong)
+
+
+@pytest.mark.parametrize("size", [7, 0, -4096, "4096", 8192])
+def test_a_source_has_pages_of_a_kernel(tmp_path, size):
+    file = tmp_path / "pages"
+    file.write_bytes(bytes(8192))
+    read, write = os.pipe()
+    try:
+        with file.open("rb") as opened:
+            for fd in (opened.fileno(), read):
+                with pytest.raises(pyzram.InvalidValueError, match="not one of 4096"):
+                    pyzram.open_stream(fd, page_size=size)
+    finally:
+        os.close(read)
+        os.close(write)
+    with pytest.raises(pyzram.InvalidValueError, match="not one of 4096"):
+        pyzram.open_files(file, page_size=size)
+
+
 def test_a_source_that_is_dropped_open_says_so_and_a_closed_one_is_refused(tmp_path):
     file = tmp_path / "pages"
     file.write_bytes(bytes(8192))
