@@ -26,7 +26,7 @@ from ..units import parse_size
 from .options import DEVICE, FILE, Command, Option, UsageError
 from .tend_ledger import open_ledger
 from .tend_reclaim import Plan, reclaimed
-from .tend_report import line, report_dict, show, show_status, warn
+from .tend_report import report_dict, round_line, show, show_status, warn
 from .tend_worker import Worker
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def stay(
                 state = report.decision.state
                 due = clock() + state.wake
                 if not quiet and (report.decision.actions or state.mode != mode):
-                    print(line(report), flush=True)
+                    print(round_line(report), flush=True)
                 mode = state.mode
                 write_status(run, {**report_dict(report), **reclaimed(reclaimer)})
             wake = due

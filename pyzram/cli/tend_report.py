@@ -24,7 +24,7 @@ def warn(text: str) -> None:
     print(quote(f"pyzram: warning: {text}"), file=sys.stderr, flush=True)
 
 
-def line(report: Report) -> str:
+def round_line(report: Report) -> str:
     """One round, for the log."""
     state = report.decision.state
     text = f"{state.mode}, pressure {state.pressure:.2f}"
@@ -66,7 +66,9 @@ def show(report: Report, as_json: bool, done: bool = False, plan: Plan | None = 
         return 0
     seen = report.seen
     print(f"memory: {format_size(seen.available)} of {format_size(seen.total)} available")
-    if seen.some10 is None:
+    if seen.pressure_error:
+        print(f"pressure: cannot be read: {quote(seen.pressure_error)}")
+    elif seen.some10 is None:
         print("pressure: this kernel tells none (psi=1)")
     else:
         print(f"pressure: {seen.some10:.2f} % of 10 s, {seen.some300:.2f} % of 300 s")
@@ -88,7 +90,7 @@ def show(report: Report, as_json: bool, done: bool = False, plan: Plan | None = 
             print(f"{device.name}: no recompression algorithm")
     if not seen.devices:
         print("no device to tend")
-    print(line(report) if done else f"state: {line(report)}")
+    print(round_line(report) if done else f"state: {round_line(report)}")
     for action in report.decision.actions if not done else ():
         print(f"would do: {describe(action)}")
     for text in plan.lines() if plan is not None else ():

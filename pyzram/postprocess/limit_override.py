@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..device.key import key_of
+from ..device.key import BOOT_ID, key_of
 from ..errors import ZramError, from_errno
 from ..kernel import state_files
 from ..kernel.parse import BD_UNIT
@@ -97,7 +97,7 @@ def _path(device: Zram) -> str:
 
 def _identity(device: Zram) -> str:
     """What distinguishes this device from others that had or will have its number."""
-    boot = read_value(device.sysfs.path("proc/sys/kernel/random/boot_id")) or "-"
+    boot = read_value(device.sysfs.path(BOOT_ID)) or "-"
     return f"{boot} {key_of(device)}"
 
 

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: MIT
 """When pages were last used, kept beyond recompression, which makes the kernel forget it.
 
-Two bytes a page, in units of 64 s since boot, in pieces of 4096 pages that hold anything. Fifteen
+Two bytes a page, in units of 64 s since boot, in pieces of 4096 places that hold anything. Fifteen
 bits go round in 24 days: of the times that a number may stand for, the latest that has been is
 meant, so that a page may be taken for younger than it is, but never for older. Times of the kernel
 may be cut to whole seconds (7.x), and are rounded up here for the same reason.
 
 What was noted stands only if our own recompression made the kernel forget, right after it was
-noted. A page that somebody else has recompressed is as young as when that was seen first, for it
-may have been stored just before. Only one that we recompressed, and that was then stored anew and
-recompressed by somebody else, all between two of our own runs, keeps its former time: nothing that
-the kernel tells is different then.
+noted. A page that somebody else has recompressed is as young as when that was seen first, which is
+before our next recompression, for it may have been stored just before. Two cases keep a former
+time, for nothing that the kernel tells is different then: a page that we recompressed, and that was
+then stored anew and recompressed by somebody else, all between two of our own runs; and one that
+was stored anew and recompressed by somebody else during one, between :meth:`Ages.remember` and
+:meth:`Ages.keep`.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 
     from ..device.zram import Zram
 
-PIECE = 4096
+PLACES = 4096
+"""Of a piece."""
 UNIT = 64
 TURN = 0x7FFF
 """Units until the numbers begin again; 0 is for what is not known."""
@@ -60,19 +63,19 @@ class Ages:
         for place, accessed, flags in slots(device):
             if flags & DONE:
                 tried += 2 if flags & DONE == DONE else 1
-            if place // PIECE != number or piece is None:
-                number = place // PIECE
+            if place // PLACES != number or piece is None:
+                number = place // PLACES
                 piece = self._pieces.get(number)
                 if piece is None:
-                    piece = self._pieces[number] = array("H", bytes(2 * PIECE))
+                    piece = self._pieces[number] = array("H", bytes(2 * PLACES))
             if accessed:
                 if accessed <= latest and not flags & TRIED:
                     untried += 1
                     if flags & HUGE:
                         huge += 1
-                piece[place % PIECE] = accessed // unit % TURN + 1  # the next unit: rounded up
-            elif not piece[place % PIECE] & KEPT:
-                piece[place % PIECE] = KEPT | _number(int(clock() // UNIT) + 1)
+                piece[place % PLACES] = accessed // unit % TURN + 1  # the next unit: rounded up
+            elif not piece[place % PLACES] & KEPT:
+                piece[place % PLACES] = KEPT | _number(int(clock() // UNIT) + 1)
         return untried, huge, tried
 
     def keep(self, device: Zram) -> int:
@@ -85,17 +88,17 @@ class Ages:
             if flags & DONE:
                 tried += 2 if flags & DONE == DONE else 1
             if not accessed:
-                piece = self._pieces.get(place // PIECE)
-                if piece is not None and piece[place % PIECE]:
-                    piece[place % PIECE] |= KEPT
+                piece = self._pieces.get(place // PLACES)
+                if piece is not None and piece[place % PLACES]:
+                    piece[place % PLACES] |= KEPT
         return tried
 
     def used(self, place: int, accessed: int, now: float) -> float:
         """When a page was last used at the latest, in seconds of CLOCK_BOOTTIME, as ``now``."""
         if accessed:
             return accessed // 1_000_000 + 1.0
-        piece = self._pieces.get(place // PIECE)
-        number = piece[place % PIECE] if piece else 0
+        piece = self._pieces.get(place // PLACES)
+        number = piece[place % PLACES] if piece else 0
         if not number & KEPT:
             return now
         units = int(now // UNIT) + 1

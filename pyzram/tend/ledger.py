@@ -16,11 +16,11 @@ from typing import NamedTuple
 
 from ..errors import ZramError, from_errno
 from ..kernel import state_files
+from .times import DAY, HOUR
 
-HOUR = 3600
 HOURS = 25
 """Bins that count: any 24 hours lie within so many whole ones."""
-GAP_MOST = 24 * HOUR
+GAP_MOST = DAY
 HEADER = "pyzram ledger 1"
 FILE = "ledger"
 
@@ -53,7 +53,7 @@ class Account:
 
 
 class Ledger:
-    """All media. Devices are named by what tells them from others: diskseq.
+    """All media. Devices are named by their keys (``device/key.py``).
 
     Synchronization: one process at a time, one thread.
     """
@@ -82,7 +82,7 @@ class Ledger:
         elif not last.trusted or not clock.trusted:
             passed = 0.0
         else:
-            passed = min(passed, float(GAP_MOST))
+            passed = min(passed, GAP_MOST)
         self.time += max(0.0, passed)
         oldest = self._hour() - HOURS + 1
         for account in self.media.values():

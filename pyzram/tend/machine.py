@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from typing import NamedTuple
 
+from ..device.key import BOOT_ID
 from ..kernel.parse import parse_meminfo
 from ..kernel.sysfs import Sysfs, read_value
 from .ledger import Clock
-
-BOOT_ID = "proc/sys/kernel/random/boot_id"
 
 
 class Clocks:
@@ -55,12 +55,24 @@ def parse_pressure(text: str) -> Pressure:
     )
 
 
-def read_pressure(sysfs: Sysfs, resource: str) -> Pressure | None:
-    """Pressure of ``memory``, ``io`` or ``cpu``; ``None`` where the kernel has none."""
+def read_pressure(sysfs: Sysfs, resource: str, errors: list[str] | None = None) -> Pressure | None:
+    """Pressure of ``memory``, ``io`` or ``cpu``; ``None`` where the kernel has none.
+
+    And where it cannot be read: then why is added to ``errors``.
+    """
+    path = f"proc/pressure/{resource}"
     try:
-        return parse_pressure(sysfs.read(f"proc/pressure/{resource}"))
-    except (OSError, KeyError, ValueError):
-        return None
+        return parse_pressure(sysfs.read(path))
+    except OSError as err:
+        # The latter is what files of a kernel say that was started with psi=0.
+        if err.errno in (errno.ENOENT, errno.EOPNOTSUPP):
+            return None
+        cause = os.strerror(err.errno or 0)
+    except (KeyError, ValueError):
+        cause = "not as the kernel documents it"
+    if errors is not None:
+        errors.append(f"{sysfs.path(path)}: {cause}")
+    return None
 
 
 def read_memory(sysfs: Sysfs) -> tuple[int, int]:

@@ -16,7 +16,7 @@ class DeviceObserved(NamedTuple):
 
     name: str
     key: str
-    """What tells it from others that had its number: diskseq."""
+    """What tells it from others that had its number (``device/key.py``)."""
     orig_data_size: int = 0
     compr_data_size: int = 0
     mem_used_total: int = 0
@@ -59,11 +59,13 @@ class Observation(NamedTuple):
     available: int
     """MemAvailable."""
     some10: float | None = None
-    """Memory pressure; ``None`` where the kernel has no PSI."""
+    """Memory pressure; ``None`` where the kernel has no PSI, or it cannot be read."""
     some300: float | None = None
     full10: float | None = None
     io_full10: float | None = None
     cpu_some10: float | None = None
+    pressure_error: str = ""
+    """Why pressure of any of these cannot be read, where the kernel has it."""
     stalled: float = 0.0
     """Seconds in all that somebody waited for memory (``total`` of ``some``)."""
     waited: float = 0.0

@@ -14,8 +14,9 @@ from .actions import Action
 from .modes import held, mode_of, quiet_since
 from .observation import Observation
 from .pressure import fade, foreign, observed_pressure, own_part
-from .rounds import HOUR, Settings, decide_round, remembered
+from .rounds import Settings, decide_round, remembered
 from .state import CALM, CHOKED, HELD, PRESSED, TIGHT, State
+from .times import HOUR
 
 LOOK = 60.0
 """Seconds between two looks, but for triggers."""
@@ -53,6 +54,8 @@ def decide(seen: Observation, state: State, settings: Settings = DEFAULTS) -> De
     actions: list[Action] = []
     reasons: list[str] = [why_held] if why_held else []
     if due:
+        if seen.pressure_error:
+            reasons.append(f"pressure cannot be read: {seen.pressure_error}")
         devices = decide_round(seen, mode, pressure, at_ease, devices, settings, actions, reasons)
     wake = LOOK if why_held or due else max(1.0, min(LOOK, ROUNDS[mode] - since))
     return Decision(

@@ -7,8 +7,8 @@ import math
 
 from .observation import Observation
 from .state import State
+from .times import DAY
 
-DAY = 86400.0
 FADE = 1800.0
 """The pressure falls to 37 % in so many seconds."""
 

@@ -9,10 +9,9 @@ from typing import NamedTuple
 from .actions import Action, Compact, Recompress, WriteBack
 from .observation import DeviceObserved, Observation
 from .state import CALM, CHOKED, TIGHT, DeviceState
+from .times import DAY, HOUR
 
 MIB = 1 << 20
-HOUR = 3600.0
-DAY = 86400.0
 
 LEAST = 4 * MIB
 """Not worth a round below."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from .ledger import HOUR
+from .times import HOUR
 
 if TYPE_CHECKING:
     from .machine import Clocks

@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from ..kernel.sysfs import Sysfs
     from .ledger import Ledger
 
-PIECE = 1024
+PIECE_MOST = 1024
 """Pages a step at most."""
 PIECE_FIRST, PIECE_LEAST = 256, 16
 STEP_SECONDS = 0.5
 """How long a step is to take: its size follows the time that the last ones took."""
 
-NOTHING: tuple[float, tuple[int, int, int]] = (math.inf, (0, 0, 0))
+NOT_REMEMBERED: tuple[float, tuple[int, int, int]] = (math.inf, (0, 0, 0))
+"""In the place of a time and what :meth:`Ages.remember` found: to be asked again."""
 
 
 class Tended:
@@ -53,7 +54,7 @@ class Tended:
         """When all pages were marked, where the kernel does not know ages."""
         self.aged = False
         """Whether this round wrote by those marks, and what is left of them may be recompressed."""
-        self.remembered = NOTHING
+        self.remembered = NOT_REMEMBERED
         """What :meth:`Ages.remember` found last, and the time it was asked for, until pages are
         recompressed."""
         self.tells_ages = os.access(path_of(device), os.R_OK)
@@ -65,7 +66,7 @@ class Tended:
         if seconds > STEP_SECONDS:
             self.piece = max(PIECE_LEAST, self.piece // 2)
         elif seconds < STEP_SECONDS / 2:
-            self.piece = min(PIECE, self.piece * 2)
+            self.piece = min(PIECE_MOST, self.piece * 2)
 
     def look(
         self, sysfs: Sysfs, ledger: Ledger, budget_of: Callable[[Medium], int]

@@ -22,7 +22,7 @@ from .policy import DEFAULTS, Decision, decide, enough
 from .rounds import Settings
 from .sleeps import Sleeps
 from .state import State
-from .tended import NOTHING, PIECE, Tended
+from .tended import NOT_REMEMBERED, PIECE_MOST, Tended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -52,7 +52,7 @@ class Report(NamedTuple):
     written: int
     """Bytes to media."""
     freed: int
-    """Bytes of memory."""
+    """Bytes of memory, of the devices that tell."""
 
 
 class Tender:
@@ -101,8 +101,10 @@ class Tender:
         now = self.clocks.awake()
         self.ledger.advance(read_clock(self.sysfs, self.clocks, self.ledger.clock.boot))
         total, available = read_memory(self.sysfs)
-        memory = pressure_of(self.sysfs, "memory")
-        io, cpu = pressure_of(self.sysfs, "io"), pressure_of(self.sysfs, "cpu")
+        unread: list[str] = []
+        memory, io, cpu = (
+            pressure_of(self.sysfs, resource, unread) for resource in ("memory", "io", "cpu")
+        )
         tended = self._enumerate()
         looks = (one.look(self.sysfs, self.ledger, self._budget) for one in tended)
         found = tuple(seen for seen in looks if seen is not None)
@@ -123,6 +125,7 @@ class Tender:
             full10=memory and memory.full10,
             io_full10=io and io.full10,
             cpu_some10=cpu and cpu.some10,
+            pressure_error="; ".join(unread),
             stalled=memory.total if memory else 0.0,
             waited=waited,
             scanning=self._scanning(now, counters),
@@ -153,27 +156,33 @@ class Tender:
     def _enumerate(self) -> list[Tended]:
         """The devices that are there now; a number that somebody else has got is another."""
         before = {one.device.number: one for one in self._known.values()}
-        found = []
-        for number in self.devices():
-            known = before.pop(number, None)
-            if known is not None:
-                # The handle is of this very device: it answers no more when that is gone.
+        found: list[Tended] = []
+        try:
+            for number in self.devices():
+                known = before.pop(number, None)
+                if known is not None:
+                    # The handle is of this very device: it answers no more when that is gone.
+                    try:
+                        known.device.read("disksize")
+                        found.append(known)
+                        continue
+                    except DeviceNotFoundError:
+                        self._known.pop(known.key).device.close()
                 try:
-                    known.device.read("disksize")
-                    found.append(known)
-                    continue
+                    device = Zram(number, sysfs=self.sysfs)
                 except DeviceNotFoundError:
-                    known.device.close()
-            try:
-                device = Zram(number, sysfs=self.sysfs)
-            except DeviceNotFoundError:
-                continue
-            try:
-                found.append(Tended(device, key_of(device)))
-            except BaseException as err:
-                device.close()
-                if not isinstance(err, DeviceNotFoundError):
-                    raise
+                    continue
+                try:
+                    found.append(Tended(device, key_of(device)))
+                except BaseException as err:
+                    device.close()
+                    if not isinstance(err, DeviceNotFoundError):
+                        raise
+        except BaseException:
+            for one in found:
+                if self._known.get(one.key) is not one:
+                    one.device.close()
+            raise
         for one in before.values():
             one.device.close()
         self._known = {one.key: one for one in found}
@@ -191,7 +200,6 @@ class Tender:
         seen, decision = self.decide(trigger)
         self.state = decision.state
         by_name = {one.device.name: one for one in self._known.values()}
-        used = sum(device.mem_used_total for device in seen.devices)
         spent: dict[str, int] = {}
         writes = {act.device for act in decision.actions if isinstance(act, WriteBack)}
         for action in decision.actions:
@@ -212,14 +220,18 @@ class Tender:
             except ZramError as err:
                 one.failed = True
                 self.warn(str(err))
-        after = sum(self._used(by_name[d.name]) for d in seen.devices) if spent else used
-        return Report(seen, decision, sum(spent.values()), used - after)
+        freed = 0
+        for device in seen.devices if spent else ():
+            try:
+                freed += device.mem_used_total - self._used(by_name[device.name])
+            except DeviceNotFoundError:
+                freed += device.mem_used_total
+            except ZramError:
+                pass  # that cannot be told
+        return Report(seen, decision, sum(spent.values()), freed)
 
     def _used(self, one: Tended) -> int:
-        try:
-            return one.device.read_mm_stat().mem_used_total or 0
-        except ZramError:
-            return 0
+        return one.device.read_mm_stat().mem_used_total or 0
 
     def _write_back(self, one: Tended, action: WriteBack, spent: dict[str, int]) -> None:
         """Write what ``spent``, bytes by device, leaves; charged before it is written.
@@ -273,7 +285,8 @@ class Tender:
             steps = in_steps(ranges, lambda: one.piece)
             found = (one.ages.still(one.device, step, now, floor, action.huge) for step in steps)
             return (step for step in found if step)
-        marked: list[list[tuple[int, int]]] = [[] for _ in range(limit // (PIECE * PAGE_SIZE) + 1)]
+        count = limit // (PIECE_MOST * PAGE_SIZE) + 1
+        marked: list[list[tuple[int, int]]] = [[] for _ in range(count)]
         recompresses = one.device.has("recompress") and one.device.read_recomp_algorithms()
         # An age takes marks of younger pages away again, but not in 6.1, nor surely in all of 6.12:
         # there, marks for one floor would stand for an older one too. This attribute is of later.
@@ -294,7 +307,7 @@ class Tender:
         return []
 
     def _at_ease(self) -> bool:
-        memory = pressure_of(self.sysfs, "memory")
+        memory = pressure_of(self.sysfs, "memory", [])
         total, available = read_memory(self.sysfs)
         some10 = memory.some10 if memory else None
         return enough(Observation(self.clocks.awake(), total, available, some10=some10))
@@ -321,16 +334,21 @@ class Tender:
             untried, huge, tried = counts
             if not (huge if action.huge else untried):
                 return
-            one.remembered = NOTHING
+            one.remembered = NOT_REMEMBERED
         if age < self.clocks.boottime() - 2:
             before = one.device.read_mm_stat()
-            self.worker.recompress(
-                one.device,
-                action,
-                None if marks else age,
-                min(action.seconds, RECOMPRESS_SECONDS),
-            )
-            now = max(0, one.ages.keep(one.device) - tried) if one.tells_ages else None
+            now: int | None = None
+            try:
+                self.worker.recompress(
+                    one.device,
+                    action,
+                    None if marks else age,
+                    min(action.seconds, RECOMPRESS_SECONDS),
+                )
+            finally:
+                # Of pages done before it failed, too, the kernel has forgotten the age.
+                if one.tells_ages:
+                    now = max(0, one.ages.keep(one.device) - tried)
             found = gain(before, one.device.read_mm_stat(), now, action.huge)
             if found is not None and (one.gain is None or found > one.gain):
                 one.gain = found
@@ -338,7 +356,8 @@ class Tender:
     def _compact(self, one: Tended, _action: Compact) -> None:
         before = self._used(one)
         one.device.compact()
-        one.compacted = (before - self._used(one)) / before if before else 0.0
+        after = self._used(one)
+        one.compacted = (before - after) / before if before else 0.0
 
 
 def _at_least(age: float) -> int:

@@ -46,7 +46,7 @@ def main() -> int:
     charged = ledger.written(medium_of(sysfs, BACKING).key)
     constants = {
         **AT_ONCE, "OLDEST": 0.5, "FLOOR": 0.5, "FLOOR_PRESSED": 0.5, "HUGE_FLOOR": 0.5,
-        "ROUNDS": dict.fromkeys(AT_ONCE["ROUNDS"], 0.0), "LOOK": 0.1, "PIECE": 16,
+        "ROUNDS": dict.fromkeys(AT_ONCE["ROUNDS"], 0.0), "LOOK": 0.1, "PIECE_MOST": 16,
         "CHUNK_LEAST": M // 2,
     }  # fmt: skip
     with pyzram.Zram.add() as device:

@@ -83,7 +83,9 @@ class Daemon:
                 # The processor of an emulated guest is always busy: no reason here.
                 hurry(
                     constants,
-                    lambda sysfs, kind: None if kind == "cpu" else read_pressure(sysfs, kind),
+                    lambda sysfs, kind, errors: (
+                        None if kind == "cpu" else read_pressure(sysfs, kind, errors)
+                    ),
                 )
                 status = tend.main(list(words))
             except BaseException:
@@ -519,7 +521,7 @@ def trial_kills(kills: int) -> dict[str, object]:
     budget, pages = kills * M // 2, 1024
     constants = {
         **AT_ONCE, "OLDEST": 0.5, "FLOOR": 0.5, "FLOOR_PRESSED": 0.5, "HUGE_FLOOR": 0.5,
-        "ROUNDS": dict.fromkeys(policy.ROUNDS, 0.0), "LOOK": 0.1, "PIECE": 64,
+        "ROUNDS": dict.fromkeys(policy.ROUNDS, 0.0), "LOOK": 0.1, "PIECE_MOST": 64,
         "CHUNK_LEAST": M // 4,
     }  # fmt: skip
     rng = random.Random(5)

@@ -27,6 +27,8 @@ class Kernel:
         """Pages of which nothing tells that they were stored anew, as the module says."""
         self.changed: set[int] = set()
         """Those stored since the times were read."""
+        self.between = False
+        """Whether they were read for a recompression that goes on."""
 
     def slots(self, _device: object) -> list[tuple[int, int, int]]:
         return [
@@ -47,26 +49,44 @@ class Kernel:
 
     def somebody_recompresses(self, place: int) -> None:
         piece = self.ages._pieces.get(0)
-        if place in self.changed and piece and piece[place] & KEPT:
+        if place in self.changed and piece and (piece[place] & KEPT or self.between):
             self.blind.add(place)
         self.told[place] = 0
 
     def read(self) -> None:
         self.ages.remember(None, self.clock)
-        self.changed -= {place for place, told in self.told.items() if told}
+        self.changed.clear()
 
-    def recompress(self, places: set[int]) -> None:
+    def recompress(self, places: set[int], before: list = (), after: list = ()) -> None:
+        """Ours, and what others do before it and after it, while it goes on."""
         self.read()
-        self.told.update(dict.fromkeys(places, 0))
+        self.between = True
+        self.act(before)
+        # What was stored since is too young for it.
+        self.told.update(dict.fromkeys(places - self.changed, 0))
+        self.act(after)
+        self.between = False
         self.ages.keep(None)
 
+    def act(self, events: list) -> None:
+        for name, *words in events:
+            getattr(self, name)(*words)
 
-EVENTS = st.one_of(
+
+OTHERS = st.one_of(
     st.tuples(st.just("wait"), st.sampled_from([0.4, 65.0, 4000.0, 3e6])),
     st.tuples(st.just("store"), st.integers(0, PLACES - 1)),
     st.tuples(st.just("somebody_recompresses"), st.integers(0, PLACES - 1)),
+)
+EVENTS = st.one_of(
+    OTHERS,
     st.tuples(st.just("read")),
-    st.tuples(st.just("recompress"), st.sets(st.integers(0, PLACES - 1))),
+    st.tuples(
+        st.just("recompress"),
+        st.sets(st.integers(0, PLACES - 1)),
+        st.lists(OTHERS, max_size=3),
+        st.lists(OTHERS, max_size=3),
+    ),
 )
 
 
@@ -76,11 +96,25 @@ def test_no_page_is_taken_for_older_than_it_is(events):
     kernel = Kernel()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ages, "slots", kernel.slots)
-        for name, *words in events:
-            getattr(kernel, name)(*words)
+        for event in events:
+            kernel.act([event])
             for place in set(range(PLACES)) - kernel.blind:
                 used = kernel.ages.used(place, kernel.told[place] * 1_000_000, kernel.now)
-                assert used >= kernel.stored[place], (name, place)
+                assert used >= kernel.stored[place], (event, place)
+
+
+def test_before_the_first_reading_no_page_gets_older():
+    """As the manual says of those that were recompressed before it began."""
+    kernel = Kernel()
+    kernel.somebody_recompresses(0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ages, "slots", kernel.slots)
+        kernel.wait(4000.0)
+        assert kernel.ages.used(0, 0, kernel.now) == kernel.now
+        kernel.read()
+        first = kernel.now
+        kernel.wait(4000.0)
+        assert first <= kernel.ages.used(0, 0, kernel.now) <= first + 2 * ages.UNIT
 
 
 def test_a_page_that_nobody_uses_gets_older():

@@ -274,6 +274,13 @@ def test_a_battery_that_cannot_be_read_holds_and_is_told():
     assert decide(machine(battery=24.1), held.state).state.mode == CALM
 
 
+def test_pressure_that_cannot_be_read_is_told_and_the_rest_goes_on():
+    unread = machine(some10=None, pressure_error="pressure/memory: Input/output error")
+    decision = decide(unread, State())
+    assert decision.reasons == ("pressure cannot be read: pressure/memory: Input/output error",)
+    assert decision.actions == decide(machine(some10=None), State()).actions != ()
+
+
 def test_battery_halves_the_budget_and_calm_recompression_waits():
     assert allowance(machine(battery=50.0), CALM, 0.0, machine().devices[0]) == GIB // 16
     decision = decide(machine(battery=50.0), State())

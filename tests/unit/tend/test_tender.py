@@ -16,12 +16,19 @@ from pyzram.cli import pyzram as command
 from pyzram.cli.tend_report import report_dict
 from pyzram.device import block_state
 from pyzram.device.zram import Zram
-from pyzram.errors import DeviceBusyError, ZramOSError
+from pyzram.errors import DeviceBusyError, DeviceNotFoundError, ZramOSError
 from pyzram.kernel.holders import block_size
 from pyzram.kernel.sysfs import Sysfs
-from pyzram.tend.actions import Recompress, WriteBack
+from pyzram.tend import tender as tender_module
+from pyzram.tend.actions import Compact, Recompress, WriteBack
 from pyzram.tend.ledger import Ledger
-from pyzram.tend.machine import Clocks, parse_pressure, read_battery, read_clock
+from pyzram.tend.machine import (
+    Clocks,
+    parse_pressure,
+    read_battery,
+    read_clock,
+    read_pressure,
+)
 from pyzram.tend.medium import medium_of
 from pyzram.tend.status import NAME, write_status
 from pyzram.tend.tender import Tender, gain
@@ -443,6 +450,46 @@ def test_a_battery_that_cannot_be_read_is_no_mains(machine, monkeypatch, attribu
     assert writer.steps == []
 
 
+def failing(monkeypatch, at: str, code: int) -> None:
+    """Let opening a file fail."""
+    real = os.open
+
+    def fails(path, *words, **more):
+        if str(path).endswith(at):
+            raise OSError(code, os.strerror(code), path)
+        return real(path, *words, **more)
+
+    monkeypatch.setattr(os, "open", fails)
+
+
+@pytest.mark.parametrize("resource", ["memory", "io", "cpu"])
+def test_pressure_that_cannot_be_read_is_no_kernel_without_it(
+    machine, monkeypatch, capsys, resource
+):
+    tending, _ = tender(machine, Watch())
+    path = machine.root / "proc/pressure" / resource
+    with monkeypatch.context() as patch:
+        failing(patch, f"proc/pressure/{resource}", errno.EIO)
+        report = tending.round()
+    assert report.decision.reasons == (f"pressure cannot be read: {path}: Input/output error",)
+    assert report.written == 32 * MIB
+    path.write_text("some\n")
+    assert tending.look().pressure_error == f"{path}: not as the kernel documents it"
+    monkeypatch.setenv("PYZRAM_ROOT", str(machine.root))
+    assert command.main(["tend", "--dry-run", "zram0"]) == 0
+    assert f"pressure: cannot be read: {path}: not as" in capsys.readouterr().out
+
+
+def test_a_kernel_without_pressure_has_none(machine, monkeypatch):
+    sysfs, errors = Sysfs(str(machine.root)), []
+    with monkeypatch.context() as patch:  # psi=0
+        failing(patch, "proc/pressure/memory", errno.EOPNOTSUPP)
+        assert read_pressure(sysfs, "memory", errors) is None
+    (machine.root / "proc/pressure/memory").unlink()
+    assert read_pressure(sysfs, "memory", errors) is None
+    assert errors == []
+
+
 def test_which_start_of_the_machine_this_is_must_be_told(machine, monkeypatch):
     sysfs, boot = Sysfs(str(machine.root)), machine.root / "proc/sys/kernel/random/boot_id"
     real = os.open
@@ -691,6 +738,96 @@ def test_pages_used_since_they_were_recompressed_lose_what_was_kept(machine):
     assert one.ages.used(0, 0, watch.boottime()) == watch.boottime()
     one.ages.keep(one.device)
     assert one.ages.used(0, 0, watch.boottime()) >= 999990
+
+
+def test_pages_done_before_a_recompression_failed_keep_their_age(machine, monkeypatch):
+    watch = Watch()
+    tending, writer = tender(machine, watch)
+    tending.look()
+    (one,) = tending._known.values()
+    state = machine.root / "sys/kernel/debug/zram/zram0/block_state"
+
+    def fails(device, action, age, seconds):
+        state.write_text("".join(f"{place:12} {0:12}.000000 ....r.\n" for place in range(500)))
+        raise ZramOSError(errno.EIO, "zram0: recompress: Input/output error", None)
+
+    writer.recompress = fails
+    with pytest.raises(ZramOSError, match="recompress") as caught:
+        tending._recompress(one, Recompress("zram0", 1200.0, 5.0))
+    assert caught.value.errno == errno.EIO
+    assert one.gain is None
+    assert one.ages.candidates(one.device, 1e6, 48 * HOUR, 48 * HOUR, 999, huge=False) == [(0, 499)]
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_device_that_does_not_tell_has_freed_nothing_and_one_that_went_all(
+    machine, monkeypatch, gone
+):
+    tending, writer = tender(machine, Watch())
+    write = writer.write_pages
+
+    def fails(device):
+        if gone:
+            raise DeviceNotFoundError(errno.ENODEV, "zram0: mm_stat: No such device", None)
+        raise ZramOSError(errno.EIO, "zram0: mm_stat: Input/output error", None)
+
+    def then_unreadable(device, ranges, limit):
+        write(device, ranges, limit)
+        monkeypatch.setattr(Zram, "read_mm_stat", fails)
+
+    writer.write_pages = then_unreadable
+    report = tending.round()
+    used = report.seen.devices[0].mem_used_total
+    assert report.written > 0 and used > 0
+    assert report.freed == (used if gone else 0)
+
+
+def test_a_compaction_whose_gain_cannot_be_read_is_told_and_not_judged(
+    machine, monkeypatch, capsys
+):
+    tending, _ = tender(machine, Watch())
+    seen, decision = tending.decide()
+    (one,) = tending._known.values()
+    decision = decision._replace(actions=(Compact("zram0"),))
+    monkeypatch.setattr(tending, "decide", lambda _trigger: (seen, decision))
+    monkeypatch.setattr(Zram, "compact", lambda _device: None)
+
+    def fails(device):
+        raise ZramOSError(errno.EIO, "zram0: mm_stat: Input/output error", None)
+
+    monkeypatch.setattr(Zram, "read_mm_stat", fails)
+    assert tending.round().freed == 0
+    assert one.compacted is None and one.failed
+    assert "zram0: mm_stat: Input/output error" in capsys.readouterr().out
+
+
+def test_a_look_that_fails_leaves_no_handle_open(machine, monkeypatch):
+    machine.add(1)
+    tending, _ = tender(machine, Watch())
+    tending.devices = lambda: [0, 1]
+    real, opened = tender_module.key_of, []
+
+    def key_of(device):
+        opened.append(device)
+        if device.number == 1:
+            raise ZramOSError(errno.EIO, "zram1: diskseq: Input/output error", None)
+        return real(device)
+
+    monkeypatch.setattr(tender_module, "key_of", key_of)
+    for known in (False, True):
+        if known:  # what was known before stays open
+            tending.devices = lambda: [0]
+            tending.look()
+            tending.devices = lambda: [0, 1]
+            opened.clear()
+        with pytest.raises(ZramOSError, match="zram1: diskseq"):
+            tending.look()
+        assert [device.number for device in opened] == ([1] if known else [0, 1])
+        for device in opened:
+            with pytest.raises(ValueError):
+                device.read("disksize")
+    (one,) = tending._known.values()
+    assert one.device.read("disksize")
 
 
 def recompressing(machine, writer, pages, freed):
