@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import math
 import os
+import re
 
 from ..errors import InvalidValueError
 from ..limits import SWAP_PRIORITY_MAX as PRIORITY_MAX
 from .generator_expression import (
+    SUFFIXES,
     UnknownNameError,
     UntranslatableError,
     check_syntax,
@@ -38,6 +40,9 @@ KEYS = (
 # Parameters of an algorithm by their names there, and of the recompression that it is for.
 PARAMETERS = {"level": "level", "dict": "dict", "dictionary": "dict"}
 WHEN = "pyzram tend decides when to recompress, and which pages (TEND)"
+# A suffix that was hardly meant as it is taken; K may be: 8K is 8000 MiB.
+BINARY = re.compile(r"(?<![\w.])(\d{1,15}(?:\.\d{1,15})?)([MGT])(?!\w)")
+MIB_OF = {"M": 1, "G": 1 << 10, "T": 1 << 20}
 RECOMPRESSION = ("type", "threshold", "max_pages", "algo", "priority")
 
 
@@ -251,7 +256,15 @@ class _Device:
             return default
         text = self.text(key)
         try:
-            return translate(text)
+            size = translate(text)
+            if match := BINARY.search(text):
+                meant = format(float(match[1]) * MIB_OF[match[2]], ".15g")
+                self.found.look(
+                    self.place(key),
+                    f"suffixes are decimal and of MiB there, so {match[0]} is "
+                    f"{match[1]}e{SUFFIXES[match[2]]} MiB; was {meant} meant?",
+                )
+            return size
         except UnknownNameError as err:
             if err.name not in self.commands:
                 return self.bad(key, f"{text!r}: {err}", default)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Small tools' files of shell variables: zram-tools, zramen, systemd-swap, armbian, DietPi.
+"""Small tools' files of shell variables: zram-tools, zramen, armbian.
 
 Which tool it is shows in its variables. Files of known tools that cannot be imported are named.
 """
@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Values = dict[str, tuple[int, str]]  # variable to its line and value
+    Values = dict[str, tuple[int | str, str]]  # variable to its line, or place, and value
 
 YES = ("yes", "y", "1", "true")
 # What zramen's variable may be; without a word it discards.
@@ -60,9 +60,9 @@ def translated(text: str, path: str) -> Imported | None:
                 for at, line in commands:
                     found.lose(at, f"{line!r}: no assignment, and commands are not run")
                 translate(found, values)
-                for name, (at, value) in values.items():
+                for name, (place, value) in values.items():
                     if value:
-                        found.lose(at, f"{name}: has no equivalent")
+                        found.lose(place, f"{name}: has no equivalent")
                 return found
     return None
 
@@ -90,7 +90,7 @@ def _values(text: str) -> tuple[Values, list[tuple[int, str]]]:
     return {name: (line, value) for line, name, value in in_order}, commands
 
 
-def _take(found: Imported, values: Values, name: str, default: str = "") -> str:
+def take(found: Imported, values: Values, name: str, default: str = "") -> str:
     """Take a variable's number, or say why it is not taken."""
     line, value = values.pop(name, (0, ""))
     if not value:
@@ -102,7 +102,8 @@ def _take(found: Imported, values: Values, name: str, default: str = "") -> str:
     return default
 
 
-def _word(values: Values, name: str, default: str = "") -> str:
+def word_of(values: Values, name: str, default: str = "") -> str:
+    """Take a variable's text."""
     return values.pop(name, (0, ""))[1] or default
 
 
@@ -112,12 +113,12 @@ def _word(values: Values, name: str, default: str = "") -> str:
 def _zram_tools(found: Imported, values: Values) -> None:
     """One device; PERCENT of the memory wins over SIZE in MiB."""
     found.vital = ("ZRAM_ALGORITHM", "ZRAM_PRIORITY")
-    percent, size = _take(found, values, "PERCENT"), _take(found, values, "SIZE", "256")
+    percent, size = take(found, values, "PERCENT"), take(found, values, "SIZE", "256")
     found.count(1)
     found.add("ZRAM_SIZE_0", f"{percent}%" if percent else f"{size}M", "PERCENT", "SIZE")
     # Its start fails where the kernel lacks the algorithm.
-    found.add("ZRAM_ALGORITHM_0", _word(values, "ALGO", "lz4"), "ALGO")
-    found.add("ZRAM_PRIORITY_0", _take(found, values, "PRIORITY", "100"), "PRIORITY")
+    found.add("ZRAM_ALGORITHM_0", word_of(values, "ALGO", "lz4"), "ALGO")
+    found.add("ZRAM_PRIORITY_0", take(found, values, "PRIORITY", "100"), "PRIORITY")
 
 
 def _zramen(found: Imported, values: Values) -> None:
@@ -125,10 +126,10 @@ def _zramen(found: Imported, values: Values) -> None:
 
     A value out of range becomes the nearest one in it.
     """
-    percent = min(int(_take(found, values, "ZRAM_SIZE", "25")) or 25, 100)
-    most = int(_take(found, values, "ZRAM_MAX_SIZE", "4096")) or 4096
+    percent = min(int(take(found, values, "ZRAM_SIZE", "25")) or 25, 100)
+    most = int(take(found, values, "ZRAM_MAX_SIZE", "4096")) or 4096
     line, name = values.get("ZRAM_COMP_ALGORITHM", (0, ""))
-    algorithm = _word(values, "ZRAM_COMP_ALGORITHM", "lz4")
+    algorithm = word_of(values, "ZRAM_COMP_ALGORITHM", "lz4")
     if algorithm not in ALGORITHMS:
         found.lose(line, f"ZRAM_COMP_ALGORITHM: {name!r} is not known to zramen, which takes lz4")
         algorithm = "lz4"
@@ -137,7 +138,7 @@ def _zramen(found: Imported, values: Values) -> None:
     size = f"min(mib(mib(ram)*{percent}/100 + 512K), {most}M)"
     found.add("ZRAM_SIZE_0", size, "ZRAM_SIZE", "ZRAM_MAX_SIZE")
     found.add("ZRAM_ALGORITHM_0", algorithm, "ZRAM_COMP_ALGORITHM")
-    priority = int(_take(found, values, "ZRAM_PRIORITY", str(SWAP_PRIORITY_MAX)))
+    priority = int(take(found, values, "ZRAM_PRIORITY", str(SWAP_PRIORITY_MAX)))
     found.add("ZRAM_PRIORITY_0", str(min(priority, SWAP_PRIORITY_MAX)), "ZRAM_PRIORITY")
     at, word = values.pop("ZRAMEN_SWAPON_DISCARD", (0, ""))
     if word not in DISCARDS:
@@ -145,79 +146,24 @@ def _zramen(found: Imported, values: Values) -> None:
     discard = DISCARDS.get(word, "both")
     found.add("ZRAM_DISCARD_0", discard, "ZRAMEN_SWAPON_DISCARD")
     values.pop("ZRAMEN_QUIET", None)
-    _streams(found, values, "ZRAM_STREAMS")
-
-
-def _systemd_swap(found: Imported, values: Values) -> None:
-    """One device of zram_size bytes, in shell arithmetic, where it is enabled."""
-    line, enabled = values.pop("zram_enabled", (0, "0"))
-    for name in [name for name in values if name.startswith(("zswap_", "swapfc_", "swapd_"))]:
-        at, value = values.pop(name)
-        if value and name.endswith("enabled") and _bare(value).lower() in YES:
-            found.lose(at, f"{name}: swap other than zram")
-    if _bare(enabled).lower() not in YES:
-        found.lose(line, "zram_enabled is not 1: no device")
-        for name in ("zram_size", "zram_count", "zram_alg", "zram_prio", "zram_streams"):
-            values.pop(name, None)
-        found.count(0)
-        return
-    _streams(found, values, "zram_streams")
-    at, text = values.pop("zram_size", (0, "$((RAM_SIZE/4))"))
-    size = _of_ram_size(_bare(text))
-    if not size:
-        found.lose(at, f"zram_size: {text!r} is not understood, taken instead: ram/4")
-        size = "ram/4"
-    at, text = values.pop("zram_count", (0, ""))
-    if text:
-        found.lose(at, f"zram_count: {text!r}: of one device on kernels newer than 4.7")
-    found.count(1)
-    found.add("ZRAM_SIZE_0", size, "zram_size")
-    # Its start fails where the kernel lacks the algorithm.
-    found.add("ZRAM_ALGORITHM_0", _bare(_word(values, "zram_alg", "zstd")), "zram_alg")
-    at, text = values.pop("zram_prio", (0, ""))
-    values["zram_prio"] = at, _bare(text)
-    priority = _take(found, values, "zram_prio", str(SWAP_PRIORITY_MAX))
-    found.add("ZRAM_PRIORITY_0", priority, "zram_prio")
-    found.add("ZRAM_DISCARD_0", "both")
-
-
-def _bare(text: str) -> str:
-    """A value that a shell was to echo: without quotes and the comment after it."""
-    return re.sub(r"(^|\s)#.*", "", text).strip().strip("\"'")
-
-
-def _of_ram_size(text: str) -> str:
-    """The size that ``$((RAM_SIZE*2/3))`` is; nothing for another command."""
-    if is_number(text):
-        return f"{int(text)}B"
-    inner = re.fullmatch(r"\$\(\((.*)\)\)|(\$\{?RAM_SIZE\}?)", text)
-    if inner is None:
-        return ""
-    words = re.sub(r"\$\{?RAM_SIZE\}?", "RAM_SIZE", inner[1] or inner[2]).replace(" ", "")
-    # A shell divides whole numbers and cuts the result, so a division may only come last, or be
-    # followed by nothing but a multiplication.
-    match = re.fullmatch(r"RAM_SIZE(\*\d{1,9})?(/\d{1,9})?|RAM_SIZE(/\d{1,9})(\*\d{1,9})", words)
-    if match is None or re.search(r"/0+\b", words):
-        return ""
-    first, second, cut, times = (part or "" for part in match.groups())
-    return f"int(ram{cut}){times}" if cut else f"ram{first}{second}"
+    streams(found, values, "ZRAM_STREAMS")
 
 
 def _armbian(found: Imported, values: Values) -> None:
     """Swap of a percentage of the memory, and /tmp of half of it, on one device each."""
     line, enabled = values.pop("ENABLED", (0, "false"))
-    _streams(found, values, "ZRAM_MAX_DEVICES")
+    streams(found, values, "ZRAM_MAX_DEVICES")
     at, _ = values.pop("RAMLOG_ALGORITHM", (0, ""))
     if at:
         found.lose(at, "RAMLOG_ALGORITHM: /var/log is armbian-ramlog's")
-    percent = _take(found, values, "ZRAM_PERCENTAGE", "50")
-    limit = _take(found, values, "MEM_LIMIT_PERCENTAGE", "50")
-    algorithm = _word(values, "SWAP_ALGORITHM", "lzo")
-    tmp = _word(values, "TMP_ALGORITHM")
-    backing = _word(values, "ZRAM_BACKING_DEV")
+    percent = take(found, values, "ZRAM_PERCENTAGE", "50")
+    limit = take(found, values, "MEM_LIMIT_PERCENTAGE", "50")
+    algorithm = word_of(values, "SWAP_ALGORITHM", "lzo")
+    tmp = word_of(values, "TMP_ALGORITHM")
+    backing = word_of(values, "ZRAM_BACKING_DEV")
     # Older files have neither of these; then both are made.
-    swap, wants_tmp = _word(values, "SWAP", "true"), _word(values, "TMP", "true")
-    priority = _take(found, values, "SWAP_PRIORITY", "5")
+    swap, wants_tmp = word_of(values, "SWAP", "true"), word_of(values, "TMP", "true")
+    priority = take(found, values, "SWAP_PRIORITY", "5")
     tmp_at, tmp_size = values.pop("TMP_SIZE", (0, ""))
     # Its lzo is lzo-rle where the kernel has that; a /tmp of its own choice is what it says.
     preferred = "lzo-rle lzo" if algorithm == "lzo" else algorithm
@@ -251,24 +197,8 @@ def _armbian(found: Imported, values: Values) -> None:
     found.count(index)
 
 
-def _dietpi(found: Imported, values: Values) -> None:
-    """dietpi.txt: 0 is none, 1 half of the memory in whole MiB, more so many MiB."""
-    line, place = values.pop("AUTO_SETUP_SWAPFILE_LOCATION", (0, "/var/swap"))
-    size = _take(found, values, "AUTO_SETUP_SWAPFILE_SIZE", "1")
-    values.clear()  # all the rest of the system's settings
-    if place not in ("zram", "zram0", "/dev/zram0") or size == "0":
-        what = "a size of 0" if size == "0" else f"swap in {place}"
-        found.lose(line, f"{what}: no zram")
-        found.count(0)
-        return
-    found.count(1)
-    size = "mib(ram/2)" if size == "1" else f"{size}M"
-    found.add("ZRAM_SIZE_0", size, "AUTO_SETUP_SWAPFILE_SIZE")
-    found.add("ZRAM_ALGORITHM_0", "kernel")
-    found.add("ZRAM_PRIORITY_0", "-1")
-
-
-def _streams(found: Imported, values: Values, name: str) -> None:
+def streams(found: Imported, values: Values, name: str) -> None:
+    """Say that a number of streams does nothing."""
     line, value = values.pop(name, (0, ""))
     if value:
         found.lose(line, f"{name}: the number of streams has had no effect since Linux 4.7")
@@ -283,8 +213,6 @@ TOOLS: tuple[tuple[str, tuple[str, ...], Callable[[Imported, Values], None]], ..
         ),
         _armbian,
     ),
-    ("DietPi", ("AUTO_SETUP_SWAPFILE_LOCATION", "AUTO_SETUP_SWAPFILE_SIZE"), _dietpi),
-    ("systemd-swap", ("zram_enabled", "zram_alg", "zram_prio"), _systemd_swap),
     (
         "zramen",
         (

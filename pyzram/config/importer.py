@@ -9,7 +9,14 @@ from __future__ import annotations
 from ..errors import InvalidValueError
 from ..kernel.opened import resolve
 from ..limits import total_memory
-from . import import_generator, import_shell, import_zram_init, import_ztab
+from . import (
+    import_dietpi,
+    import_generator,
+    import_shell,
+    import_systemd_swap,
+    import_zram_init,
+    import_ztab,
+)
 from .config import ConfigError
 from .imported import per_device
 from .parser import parse_config
@@ -37,7 +44,8 @@ def import_text(text: str, source: str, *, ram: int | None = None) -> Imported:
 
 
 def import_files(sources: Sequence[Source], *, ram: int | None = None) -> Imported:
-    """Translate files; several are of zram-generator, in order, later ones overriding.
+    """Translate files; several are of zram-generator or systemd-swap, later ones
+    overriding.
 
     What is written is what ``pyzram check`` takes, with ``ram`` bytes of memory (``None``: this
     machine's): what it refuses is left out and named, with its device where the other tool makes
@@ -104,11 +112,20 @@ def _shared(found: Imported, what: str) -> str:
 def _translated(sources: Sequence[Source]) -> Imported:
     if any(import_generator.looks_like(text) for _, text in sources):
         return import_generator.translated(sources)
+    if any(import_systemd_swap.looks_like(text) for _, text in sources):
+        return import_systemd_swap.translated(sources)
     if len(sources) != 1:
         names = " ".join(path for path, _ in sources)
-        raise InvalidValueError(f"{names}: several files can only be zram-generator's")
+        raise InvalidValueError(
+            f"{names}: several files can only be zram-generator's or systemd-swap's"
+        )
     path, text = sources[0]
-    tools = (import_ztab.translated, import_zram_init.translated, import_shell.translated)
+    tools = (
+        import_ztab.translated,
+        import_zram_init.translated,
+        import_dietpi.translated,
+        import_shell.translated,
+    )
     for translated in tools:
         if (found := translated(text, path)) is not None:
             return found

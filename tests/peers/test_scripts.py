@@ -164,6 +164,7 @@ CASES: dict[str, list[str]] = {
         "PERCENT=150\nALGO=lzo-rle\n",
         "ALGO='lz4hc'\nPRIORITY=\"32767\"\n",
         "SIZE=1\nSIZE=1024 # the later\n",
+        "ALGO=zstd\nPERCENT=$(nproc)\nPERCENT=50\n",
     ],
     "zram-init": [
         ZRAM_INIT,
@@ -191,6 +192,8 @@ CASES: dict[str, list[str]] = {
         "num_devices=1\ntype0=/srv\nsize0=512\nflag0=btrfs\nopts0=noatime\n",
         "num_devices=1\ntype0=/srv\nsize0=64\nnotr0=yes\n",
         "num_devices=1\ntype0=/srv\nsize0=64\nflag0=f2fs\n",
+        "num_devices=2\ntype0=swap\nsize0=64\nmlim0=1G\ntype1=/srv\nsize1=64\n",
+        "num_devices=2\ntype0=swap\nsize0=64\nwlim0=1G\ntype1=/srv\nsize1=64\n",
     ],
     "zramen": [
         "ZRAM_COMP_ALGORITHM=lz4\n",
@@ -200,6 +203,8 @@ CASES: dict[str, list[str]] = {
         "ZRAM_COMP_ALGORITHM=nosuch\nZRAM_SIZE=0\n",
         "ZRAM_MAX_SIZE=0\nZRAM_SIZE=1000\nZRAM_PRIORITY=99999\n",
         "ZRAM_STREAMS=1\nZRAM_SIZE=7\n",
+        "ZRAM_SIZE=50\nZRAM_PRIORITY=100\n",
+        "ZRAM_COMP_ALGORITHM=lz4\nZRAM_SIZE=`nproc`\nZRAM_SIZE=10\n",
     ],
     "systemd-swap": [
         "zram_enabled=1\n",
@@ -209,11 +214,15 @@ CASES: dict[str, list[str]] = {
         'zram_enabled="true"\nzram_size=536870912\n',
         "zram_enabled=1\nzram_size=$((RAM_SIZE/3*2))\n",
         "zram_enabled=1\nzram_size=${RAM_SIZE}\n",
+        "zram_enabled=1\nzram_size=$((RAM_SIZE/3))\nzram_size=1073741824\n",
+        "zram_enabled=1\nexport zram_prio=5\nzram_alg = lz4\n. /etc/x\n",
+        "zram_size=$((RAM_SIZE/2))\n",
     ],
     "zram-config": [
         "# swap alg mem_limit disk_size\nswap\tlzo-rle\t250M\t750M\t75\t0\t150\n",
         "swap zstd 0 1G 5\n",
         "swap lz4 0 64M 5\nswap lz4 0 128M 6\n",
+        "zwap lz4 0 1G 5\nswap lz4 0 64M 5\n",
     ],
     "armbian": [
         "ENABLED=true\nZRAM_PERCENTAGE=50\n",
@@ -225,8 +234,13 @@ CASES: dict[str, list[str]] = {
     ],
     "DietPi": [
         f"AUTO_SETUP_SWAPFILE_SIZE={size}\nAUTO_SETUP_SWAPFILE_LOCATION={place}\n"
-        for size, place in (("1", "zram"), ("512", "zram"), ("0", "zram"), ("300", "zram0"))
-    ],
+        for size, place in (
+            *(("1", "zram"), ("512", "zram"), ("0", "zram"), ("300", "zram0")),
+            *(("64\nAUTO_SETUP_SWAPFILE_SIZE=128", "zram"), ('"64"', "zram"), ("64", '"zram"')),
+            ("64", "zram\nAUTO_SETUP_SWAPFILE_LOCATION=/var/swap"),
+        )
+    ]
+    + ["AUTO_SETUP_SWAPFILE_LOCATION=zram\nAUTO_SETUP_SWAPFILE_SIZE = 64\n"],
 }
 
 
