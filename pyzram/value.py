@@ -116,6 +116,19 @@ def as_tuple(what: str, values: Iterable[T]) -> tuple[T, ...]:
     raise InvalidValueError(f"{what} {values!r}: not a list: for a single one write [{values!r}]")
 
 
+def check_kind(kind: type, values: dict[str, object], *, none: bool = False) -> None:
+    """Refuse fields that are not of a type; ``none`` allows ``None``.
+
+    Raises:
+        InvalidValueError: what, and its name.
+    """
+    for name, value in values.items():
+        if type(value) is kind or (none and value is None):
+            continue
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise InvalidValueError(f"{name} {value!r}: not {kind.__name__}")
+
+
 class Value(Record):
     """``_fields`` are in the order of ``__init__``'s parameters; equal if all fields are.
 

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from ..errors import InvalidValueError
-from ..units import shortest_size
-from ..value import FrozenDict, Value, as_tuple, documented
+from ..units import check_count, shortest_size
+from ..value import FrozenDict, Value, as_tuple, check_kind, documented
 from .device_config import DeviceConfig
 
 TYPE_CHECKING = False
@@ -27,7 +27,11 @@ class ConfigError(InvalidValueError):
 
 
 class Config(Value):
-    """All that the files ask for."""
+    """All that the files ask for.
+
+    Raises:
+        InvalidValueError: a field of another type.
+    """
 
     _fields = (
         "path",
@@ -87,6 +91,11 @@ class Config(Value):
         all_or_nothing: bool = False,
         warnings: Iterable[str] = (),
     ) -> None:
+        check_kind(str, {"path": path})
+        flags = {"load_on_start": load_on_start, "unload_on_stop": unload_on_stop, "tend": tend}
+        check_kind(bool, {**flags, "all_or_nothing": all_or_nothing})
+        if tend_budget is not None:
+            check_count("tend_budget", tend_budget)
         self._set(
             path,
             as_tuple("devices", devices),

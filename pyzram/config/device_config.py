@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 from ..algorithm import Algorithm, as_algorithms
-from ..limits import DISCARD
-from ..value import Value, as_tuple
+from ..errors import InvalidValueError
+from ..limits import DISCARD, SWAP_PRIORITY_MAX
+from ..units import check_count
+from ..value import Value, as_tuple, check_kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 Choice = Algorithm  # what the parser calls one entry of a list
 DEFAULT_PRIORITY = 100
 DEFAULT_FSTYPE = "ext4"
+MODE_MAX = 0o7777
 
 
 def _algorithms(found: list[dict[str, Any]]) -> tuple[Algorithm, ...]:
@@ -24,7 +27,12 @@ def _algorithms(found: list[dict[str, Any]]) -> tuple[Algorithm, ...]:
 
 
 class DeviceConfig(Value):
-    """One device that the file asks for; to change something, :meth:`replace` makes another."""
+    """One device that the file asks for; to change something, :meth:`replace` makes another.
+
+    Raises:
+        InvalidValueError: a field of another type, or outside its bounds. Whether this machine has
+            what is asked for is the service's to say.
+    """
 
     _fields = (
         "index",
@@ -106,6 +114,24 @@ class DeviceConfig(Value):
         mode: int | None = None,
         owner: str | None = None,
     ) -> None:
+        check_count("index", index)
+        check_count("disksize", disksize)
+        check_count("mem_limit", mem_limit)
+        check_count("priority", priority, -1)
+        for name, number in (("writeback_limit", writeback_limit), ("mode", mode)):
+            if number is not None:
+                check_count(name, number)
+        if priority > SWAP_PRIORITY_MAX or (mode or 0) > MODE_MAX:
+            raise InvalidValueError(
+                f"priority {priority}, mode {mode}: at most {SWAP_PRIORITY_MAX}, 0o7777"
+            )
+        if discard not in self._choices["discard"]:
+            raise InvalidValueError(
+                f"discard {discard!r}: not one of {', '.join(('none', *DISCARD))}"
+            )
+        check_kind(str, {"fstype": fstype, "mount_options": mount_options})
+        texts = {"label": label, "backing_dev": backing_dev, "mount_point": mount_point}
+        check_kind(str, {**texts, "owner": owner}, none=True)
         self._set(
             index,
             disksize,

@@ -94,7 +94,7 @@ def parse_config(
 
 class _Parser:
     def __init__(self, path: str, values: Values) -> None:
-        self.path = path
+        self.path = os.fspath(path)
         self.sources: dict[str, str] = {}
         self.texts: dict[str, str] = {}
         self.warnings: list[str] = []

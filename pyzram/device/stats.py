@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import DeviceNotFoundError, InvalidValueError, UnsupportedError, from_errno
 from ..kernel import figures, parse
+from ..kernel.parse import SwapArea
 from ..kernel.sysfs import read_text
 from ..limits import BD_UNIT, SECTOR_SIZE
 from ..value import FrozenDict, Record, documented
@@ -286,7 +287,7 @@ class Stats(Record):
     _takes_back = {  # noqa: RUF012
         **_PARTS,
         "recomp_algorithms": lambda found: {int(k): v for k, v in found.items()},
-        "swap": parse.SwapArea.from_dict,
+        "swap": SwapArea.from_dict,
         "mount_points": tuple,
     }
     name: str
@@ -311,7 +312,7 @@ class Stats(Record):
     """Requests of the block layer (``stat``)."""
     backing_dev: str | None
     """Path (``backing_dev``); ``None`` without one, or where the kernel has no writeback."""
-    swap: parse.SwapArea | None
+    swap: SwapArea | None
     """The swap area on the device (/proc/swaps); ``None`` without one."""
     mount_points: tuple[str, ...]
     """Where it is mounted, in this mount namespace (/proc/self/mountinfo)."""

@@ -176,7 +176,7 @@ def test_every_field_is_looked_at(all_values):
         (pyzram.Stats, {"mount_points": [5]}, "mount_points .5.: not tuple"),
         (pyzram.Stats, {"recomp_algorithms": {"1": 5}}, "recomp_algorithms .*: not Mapping"),
         (pyzram.Stats, {"recomp_algorithms": {"x": "lz4"}}, "invalid literal"),
-        (pyzram.Stats, {"swap": []}, "swap .*: not parse.SwapArea"),
+        (pyzram.Stats, {"swap": []}, "swap .*: not SwapArea"),
         (pyzram.StatsChange, {"seconds": "x"}, "seconds 'x': not float"),
         (pyzram.Features, {"algorithms": "lz4"}, "algorithms 'lz4': not tuple"),
         (pyzram.Config, {"tend_reclaim": "user.slice"}, "tend_reclaim 'user.slice': not tuple"),

@@ -20,7 +20,7 @@ from pyzram.config import device_config, variables
 FIELD = [
     ("    )\n    __slots__", '        "colour",\n'),
     ("    def __init__(", '    colour: str\n    """Of the device."""\n\n'),
-    ("    ) -> None:\n        self._set(", '        colour: str = "grey",\n'),
+    ("    ) -> None:\n", '        colour: str = "grey",\n'),
     ("        )\n\n    @property", "            colour,\n"),
 ]
 ROW = [
