@@ -37,6 +37,10 @@ def _figures(status: dict[str, Any]) -> list[Family]:
         "zram_tend_pressure", GAUGE, "shortage of memory as pyzram tend sees it, 0 to 1", "ratio"
     )
     pressure.add(float(status["pressure"]))
+    last = Family(
+        "zram_tend_last_round_timestamp", GAUGE, "when pyzram tend last looked", "seconds"
+    )
+    last.add(float(status["time"]))
     budget = Family(
         "zram_tend_budget",
         GAUGE,
@@ -51,4 +55,4 @@ def _figures(status: dict[str, Any]) -> list[Family]:
             budget.add(int(device["budget"]), name)
             left.add(int(device["left"]), name)
             free.add(int(device["free"]), name)
-    return [mode, pressure, budget, left, free]
+    return [mode, pressure, last, budget, left, free]

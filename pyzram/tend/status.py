@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -15,28 +16,33 @@ NAME = "tend/status.json"
 
 def write_status(run: str, values: dict[str, Any]) -> None:
     """Leave the last round for people; a folder that takes no file is no reason to stop."""
-    text = json.dumps({"pid": os.getpid(), **values})
+    pid = os.getpid()
     with suppress(OSError):
+        known = {"pid": pid, "start_time": _start_time(pid), "time": time.time()}
+        text = json.dumps({**known, **values})
         state_files.write_file(os.path.join(run, NAME), text)
 
 
 def read_status(run: str) -> dict[str, Any] | None:
     """The last round of a daemon that runs; ``None`` if none does.
 
+    ``time`` is when the round ended, in seconds since 1970.
+
     Raises:
         PermissionError: only root may read it.
     """
     try:
         found = json.loads(state_files.read_file(os.path.join(run, NAME)) or "{}")
-        pid = found["pid"]
+        # A number is used again: another process that has it now began at another time.
+        runs = _start_time(int(found["pid"])) == found["start_time"]
     except PermissionError:
         raise
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return None
-    try:
-        os.kill(pid, 0)
-    except PermissionError:
-        pass  # it is there, and another user's
-    except (OSError, TypeError, OverflowError):
-        return None
-    return found if isinstance(found, dict) else None
+    return found if runs else None
+
+
+def _start_time(pid: int) -> int:
+    """When a process began, in clock ticks since boot (proc_pid_stat(5), field 22)."""
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        return int(file.read().rpartition(b")")[2].split()[19])

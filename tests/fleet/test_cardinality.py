@@ -51,10 +51,10 @@ def of_a_device() -> int:
 
 def of_a_machine() -> int:
     """Series of a machine at most that has no device."""
-    page_size, up, pressure = 1, 1, 1
+    page_size, up, pressure, last_round = 1, 1, 1, 1
     files = FILES * (2 + OF_A_FILE)  # success and build
     rest = OF_NODE_EXPORTER + OF_A_SCRAPE
-    return page_size + len(CHECKS) + up + MODES + pressure + files + rest
+    return page_size + len(CHECKS) + up + MODES + pressure + last_round + files + rest
 
 
 def samples(texts: dict[str, str]) -> Counter[tuple[str, str]]:

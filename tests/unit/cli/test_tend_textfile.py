@@ -11,7 +11,7 @@ import pytest
 from pyzram.cli import tend_textfile
 
 DEVICE = {"name": "zram0", "budget": 9, "left": 8, "free": 7}
-STATUS = {"mode": "calm", "pressure": 0.5, "seen": {"devices": [DEVICE]}}
+STATUS = {"mode": "calm", "pressure": 0.5, "time": 1e9, "seen": {"devices": [DEVICE]}}
 
 
 def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: dict[str, Any]) -> list[str]:
@@ -32,6 +32,7 @@ def test_a_daemon_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     [
         {"pressure": "much"},
         {"pressure": None},
+        {"time": None},
         {"seen": {"devices": [{**DEVICE, "left": None}]}},
         {"seen": {"devices": [{**DEVICE, "left": "all"}]}},
         {"seen": {"devices": [{"name": "zram0", "budget": 9}]}},

@@ -1112,6 +1112,8 @@ def test_a_textfile_has_what_the_daemon_saw_last(machine: Machine, tmp_path, mon
     assert found["zram_tend_budget_bytes", "zram0"] == 256 * MIB
     assert found["zram_tend_budget_left_bytes", "zram0"] == 256 * MIB  # before the round
     assert found["zram_tend_pressure_ratio", ""] == 0
+    told = json.loads((run / NAME).read_text())["time"]
+    assert found["zram_tend_last_round_timestamp_seconds", ""] == pytest.approx(told)
     status = json.loads((run / NAME).read_text())
     (run / NAME).write_text(json.dumps({**status, "seen": None}))
     assert textfile(tmp_path)["zram_scrape_success", ""] == 0
