@@ -47,8 +47,8 @@ def import_files(sources: Sequence[Source], *, ram: int | None = None) -> Import
     """Translate files; several are of zram-generator or systemd-swap, later ones
     overriding.
 
-    What is written is what ``pyzram check`` takes, with ``ram`` bytes of memory (``None``: this
-    machine's): what it refuses is left out and named, with its device where the other tool makes
+    What is written is valid with ``ram`` bytes of memory (``None``: this machine's), though the
+    kernel may lack what it asks for: what is not valid is left out and named, with its device where the other tool makes
     none of it either. zram-generator refuses such files as a whole, so of its they stay and need
     a look.
 
