@@ -44,13 +44,12 @@ def import_text(text: str, source: str, *, ram: int | None = None) -> Imported:
 
 
 def import_files(sources: Sequence[Source], *, ram: int | None = None) -> Imported:
-    """Translate files; several are of zram-generator or systemd-swap, later ones
-    overriding.
+    """Translate files; several are of zram-generator or systemd-swap, later ones overriding.
 
     What is written is valid with ``ram`` bytes of memory (``None``: this machine's), though the
-    kernel may lack what it asks for: what is not valid is left out and named, with its device where the other tool makes
-    none of it either. zram-generator refuses such files as a whole, so of its they stay and need
-    a look.
+    kernel may lack what it asks for: what is not valid is left out and named, with its device
+    where the other tool makes none of it either. zram-generator refuses such files as a whole, so
+    what is wrong in them stays and needs a look.
 
     Raises:
         As :func:`import_text`.
