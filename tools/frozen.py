@@ -295,7 +295,8 @@ def documents() -> Iterator[str]:
         look: Any = SimpleNamespace(age=age, estimate=found)
         watched: Any = ("x", 1, {"why": 1}, [look])
         plan = pyzram.Plan()
-        plan.steps, plan.left_out = [pyzram.Step("add", 0, "add a device")], [(0, "why")]
+        plan.steps.append(pyzram.Step("add", 0, "add a device"))
+        plan.left_out = [(0, "why")]
         plan.changes = [pyzram.Difference(0, "zram0", "disksize", 1, 2, "new device")]
         plan.config = read_config(config, ram=1 << 30, cpus=1)
         obstacle = pyzram.Obstacle(0, "ZRAM_SIZE_0", "zram:1", "why", True)

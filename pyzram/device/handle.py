@@ -38,6 +38,8 @@ NEEDS_CONFIG = {
 }
 # These answer EINVAL until the device is initialised.
 NEEDS_DISKSIZE = ("compact", "idle", "writeback", "recompress")
+# What every directory has beside its files.
+NO_FILE = (".", "..")
 
 
 class Handle:
@@ -56,10 +58,8 @@ class Handle:
         self._files: dict[str, _native.NumberFile] = {}
         self._guarded: bool | None = None
         self._process = _native.forks
-        self.sysfs: Sysfs = sysfs or Sysfs()
-        """Where its files are."""
-        self.number: int = device_number(device)
-        """The N of ``zramN``."""
+        self._sysfs = sysfs or Sysfs()
+        self._number = device_number(device)
         directory = self.path
         try:
             self._fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -71,9 +71,19 @@ class Handle:
             raise from_errno(code, f"{self.name}: open", directory, of_device=True) from err
 
     @property
+    def sysfs(self) -> Sysfs:
+        """Where its files are."""
+        return self._sysfs
+
+    @property
+    def number(self) -> int:
+        """The N of ``zramN``."""
+        return self._number
+
+    @property
     def name(self) -> str:
         """Name in the kernel, ``zramN``."""
-        return f"zram{self.number}"
+        return f"zram{self._number}"
 
     @property
     def node(self) -> str:
@@ -147,7 +157,9 @@ class Handle:
 
         Raises:
             DeviceNotFoundError: the device was removed.
+            InvalidValueError: ``name`` is no name of a file.
         """
+        self._require_name(name)
         try:
             os.stat(name, dir_fd=self._dir())
         except FileNotFoundError:
@@ -163,6 +175,7 @@ class Handle:
         Raises:
             UnsupportedError: this kernel has no such attribute.
             DeviceNotFoundError: the device was removed.
+            InvalidValueError: ``name`` is no name of a file.
             BlockedError: no answer in time (7.x, while writeback or recompression runs).
         """
         return self._ask(name, lambda: _native.attr_read(name, self._dir())).removesuffix("\n")
@@ -189,9 +202,11 @@ class Handle:
         Raises:
             UnsupportedError: this kernel has no such attribute.
             DeviceNotFoundError: the device was removed.
-            InvalidValueError: ``value`` is empty; the kernel would never see it.
+            InvalidValueError: ``name`` is no name of a file, or ``value`` is empty: the kernel
+                would never see it.
             ZramOSError: what the kernel answered, with its errno.
         """
+        self._require_name(name)
         text = str(value)
         if not text:
             raise InvalidValueError(f"{self.name}: {step or 'write ' + name}: nothing to write")
@@ -245,6 +260,15 @@ class Handle:
                 remedy="already initialised, reset it first",
             )
 
+    def _require_name(self, name: str) -> None:
+        """Refuse what leads out of the device's own directory.
+
+        Raises:
+            InvalidValueError: it is no name of a file in it.
+        """
+        if not isinstance(name, str) or not name or "/" in name or "\0" in name or name in NO_FILE:
+            raise InvalidValueError(f"{self.name}: attribute {name!r}: not a name")
+
     def _require_present(self, step: str) -> None:
         """Refuse ``step`` unless the name is still that of this very device.
 
@@ -290,6 +314,7 @@ class Handle:
 
     def _ask(self, name: str, call: Callable[[], T]) -> T:
         """Do one read; with a deadline where this kernel may hold it up."""
+        self._require_name(name)
         if self._guarded is None:
             self._guarded = readers_wait(self.path)
         try:

@@ -81,10 +81,16 @@ def open_stream(
 
     Raises:
         InvalidValueError: no kernel has pages of ``page_size``.
+        ZramOSError: it is not open, or not for reading (EBADF).
     """
     size = PAGE_SIZE if page_size is None else check_page_size(page_size)
-    if stat.S_ISREG(os.fstat(fd).st_mode):
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return Stream(fd, label, size)
         source = Source(label, size)
         _add_ranges(source, fd, core_segments(fd))
         return source
-    return Stream(fd, label, size)
+    except ZramOSError:
+        raise
+    except OSError as err:
+        raise from_errno(err.errno or 0, f"{label}: read") from err

@@ -126,8 +126,7 @@ class Sample:
         seed: int | None = None,
         threads: int | None = None,
     ) -> None:
-        if isinstance(source, Source):
-            source._require_open()
+        source._require_open()
         if threads is not None:
             check_threads(threads)
         if seed is not None and not isinstance(seed, int):
@@ -161,8 +160,7 @@ class Sample:
         return self._known if self.census else self.wanted
 
     def __iter__(self) -> Iterator[Batch]:
-        if isinstance(self.source, Source):
-            self.source._require_open()
+        self.source._require_open()
         size = self.source.page_size
         buffer = memoryview(bytearray(max(1, self._batch_bytes // size) * size))
         if isinstance(self.source, Stream):

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from warnings import warn
 
 from .. import _native
-from ..errors import InvalidValueError
+from ..errors import InvalidValueError, from_errno
 from ..limits import PAGE_SIZE
+from ..units import format_count
 from ..value import documented
 from .process import ProcessReader
 from .segments import Segment
@@ -36,15 +37,40 @@ class _Named:
 
     label: str
     """What it is, in words."""
-    page_size: int
-    """Bytes of a page."""
     skipped: dict[str, int]
     """How much could not be looked at, by reason."""
 
     def __init__(self, label: str, page_size: int) -> None:
         self.label = label
-        self.page_size = page_size
         self.skipped = {}
+        self._page_size = page_size
+        self._closed = False
+        self._process = _native.forks
+
+    @property
+    def page_size(self) -> int:
+        """Bytes of a page."""
+        return self._page_size
+
+    @property
+    def closed(self) -> bool:
+        """Whether :meth:`close` was called."""
+        return self._closed
+
+    def _require_open(self) -> None:
+        """Refuse one that is closed, or another process's, whose descriptors may be others' here.
+
+        Raises:
+            InvalidValueError: it is.
+        """
+        what = type(self).__name__.lower()
+        if self._closed:
+            raise InvalidValueError(f"{self.label}: the {what} is closed")
+        if self._process != _native.forks:
+            raise InvalidValueError(
+                f"{self.label}: the {what} is that of the process before fork: open it anew in "
+                "this one"
+            )
 
     def __reduce_ex__(self, _protocol: object) -> NoReturn:
         raise TypeError(
@@ -90,30 +116,17 @@ class Source(_Named):
         self.by_share = 0
         self.by_page_table = 0
         self._segments: list[Segment] = []
-        self.closed: bool = False
-        """Whether :meth:`close` was called."""
         self._reader = ProcessReader()  # of the processes of the segments
-        self._process = _native.forks
         self._fds: list[int] = []
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else format_count(self.pages, "page")
+        return f"<Source {self.label!r}, {state}>"
 
     @property
     def pages(self) -> int:
         """Pages that are there to be read."""
         return sum(segment.pages for segment in self._segments)
-
-    def _require_open(self) -> None:
-        """Refuse one that is closed, or another process's, whose descriptors may be others' here.
-
-        Raises:
-            InvalidValueError: it is.
-        """
-        if self.closed:
-            raise InvalidValueError(f"{self.label}: the source is closed")
-        if self._process != _native.forks:
-            raise InvalidValueError(
-                f"{self.label}: the source is that of the process before fork: open it anew in "
-                "this one"
-            )
 
     def _skip(self, reason: str, count: int = 1) -> None:
         """Count what was left out."""
@@ -132,7 +145,7 @@ class Source(_Named):
 
     def close(self) -> None:
         """Let go of files and processes."""
-        self.closed = True
+        self._closed = True
         for segment in self._segments:
             segment.close()
         if self._process != _native.forks:
@@ -166,6 +179,11 @@ class Stream(_Named):
 
     Its length is unknown until its end, so its sample is a plain random one, drawn on the way
     (a reservoir), and held in memory.
+
+    It belongs to the process that opened it, and is read neither in a child of a fork nor once it
+    is closed; the descriptor stays the caller's.
+
+    Synchronization: one thread at a time.
     """
 
     def __init__(self, fd: int, label: str, page_size: int | None = None) -> None:
@@ -174,8 +192,13 @@ class Stream(_Named):
         """Pages that were read so far."""
         self._fd = fd
 
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else format_count(self.pages, "page") + " read"
+        return f"<Stream {self.label!r}, {state}>"
+
     def close(self) -> None:
-        """The descriptor belongs to the caller."""
+        """Read no more; the descriptor belongs to the caller and stays open."""
+        self._closed = True
 
     def __enter__(self) -> Stream:
         return self
@@ -184,12 +207,21 @@ class Stream(_Named):
         self.close()
 
     def _chunks(self, out: memoryview) -> Iterator[int]:
-        """Fill ``out`` again and again; yields how many pages it holds now."""
+        """Fill ``out`` again and again; yields how many pages it holds now.
+
+        Raises:
+            InvalidValueError: it is closed, or another process's.
+            ZramOSError: what the system answered.
+        """
         size = self.page_size
         while True:
             done = 0
             while done < len(out):
-                got = os.readv(self._fd, [out[done:]])
+                self._require_open()
+                try:
+                    got = os.readv(self._fd, [out[done:]])
+                except OSError as err:
+                    raise from_errno(err.errno or 0, f"{self.label}: read") from err
                 if got == 0:
                     break
                 done += got

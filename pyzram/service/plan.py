@@ -59,13 +59,12 @@ class Step:
 class Plan:
     """Steps in order, and what is to be said about them; ``str()`` tells all of it in lines."""
 
-    __slots__ = ("_carry_out", "changes", "config", "left_out", "refusals", "steps", "warnings")
+    __slots__ = ("_carry_out", "_steps", "changes", "config", "left_out", "refusals", "warnings")
 
     def __init__(self) -> None:
         self.config: Config | None = None
         """The configuration that it is for."""
-        self.steps: list[Step] = []
-        """What to do, in this order; empty if there is nothing to do."""
+        self._steps: list[Step] = []
         self.changes: list[Difference] = []
         """How the running devices differ from the file."""
         self.warnings: list[str] = []
@@ -75,6 +74,11 @@ class Plan:
         self.left_out: list[tuple[int, str]] = []
         """Devices of the file that will not be set up, each with the reason; the others will."""
         self._carry_out: Callable[[], None] | None = None
+
+    @property
+    def steps(self) -> list[Step]:
+        """What to do, in this order; empty if there is nothing to do."""
+        return self._steps
 
     def __str__(self) -> str:
         return "\n".join([*(f"warning: {warning}" for warning in self.warnings), *self._lines()])
@@ -314,7 +318,7 @@ def _start_device(plan: Plan, machine: ObservedSystem, desired: DeviceConfig) ->
             plan.refusals.append(
                 f"something else is mounted on {desired.mount_point} already, unmount it first"
             )
-        plan.steps += _new_device(desired, desired.priority)
+        plan._steps += _new_device(desired, desired.priority)
         _refuse_table(plan, machine, desired)
         return
     if current.ready or current.settings:
@@ -416,12 +420,12 @@ def _replace(
     had = old.settings and old.settings.backing_dev
     bridged = desired.backing_dev and desired.backing_dev == had
     if bridged:
-        plan.steps += _new_device(desired.without_backing(), priority, bridge=True)
+        plan._steps += _new_device(desired.without_backing(), priority, bridge=True)
         _take_down(plan, old)
-    plan.steps += _new_device(desired, priority)
+    plan._steps += _new_device(desired, priority)
     if bridged:
         index = desired.index
-        plan.steps += [
+        plan._steps += [
             Step("swapoff", index, "swap off the bridge (its pages move on)", bridge=True),
             Step("remove", index, "reset and remove the bridge", bridge=True),
         ]

@@ -56,13 +56,24 @@ class Service:
         tell: Callable[[str], None] = lambda line: None,
         warn: Callable[[str], None] = lambda line: None,
     ) -> None:
-        self.path: str = path
-        """The configuration file."""
-        self.sysfs: Sysfs = sysfs or Sysfs()
-        """Where the kernel's files are."""
+        self._path = path
+        self._sysfs = sysfs or Sysfs()
         self._registry: Registry = Registry(path, directory=directory, sysfs=self.sysfs)
         self._tell = tell
         self._warn = warn
+
+    @property
+    def path(self) -> str:
+        """The configuration file."""
+        return self._path
+
+    @property
+    def sysfs(self) -> Sysfs:
+        """Where the kernel's files are."""
+        return self._sysfs
+
+    def __repr__(self) -> str:
+        return f"<Service {self.path}>"
 
     # ---- goals ---------------------------------------------------------------------------------
 

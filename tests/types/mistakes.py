@@ -22,6 +22,8 @@ def of_a_device(device: pyzram.Zram) -> None:
     device.configure(disksize="1.5G", algorithm=["zstd:3", pyzram.Algorithm("lz4")])
     device.configure(disksize=1.5)  # mistake: a size is bytes or text
     device.configure(disksize="1G", algoritm="lz4")  # mistake: the name of a parameter
+    device.number = 0  # mistake: a handle is that of one device
+    device.sysfs = pyzram.Sysfs("/x")  # mistake: and of one tree
     device.read_mmstat()  # mistake: the name of a method
     device.mkfs("ext4", options=["-O", "^has_journal"])
     device._write_verified("disksize", "1")  # mistake: not public, and more is missing
@@ -44,6 +46,8 @@ def of_snapshots(device: pyzram.Zram) -> None:
 def of_a_service(service: pyzram.Service) -> None:
     service.plan("reload").apply()
     service.plan("restart")  # mistake: a goal that is none
+    service.path = "/etc/zram"  # mistake: a service is that of one file
+    service.plan("stop").steps = []  # mistake: what a plan does is what was looked at
     pyzram.DeviceConfig(0, 1 << 20, discard="both")
     pyzram.DeviceConfig(0, 1 << 20, discard="yes")  # mistake: a word of the file's
     pyzram.Difference(0, "zram0", "disksize", 1, 2, "reboot")  # mistake: a word that is none
@@ -54,6 +58,8 @@ def of_a_service(service: pyzram.Service) -> None:
 
 def of_pages(source: pyzram.Source) -> None:
     pyzram.estimate_pages(source, "zstd:9", seed=1)
+    source.closed = True  # mistake: close() closes
+    source.page_size = 65536  # mistake: it is said when it is opened
     pyzram.estimate_pages("/etc/passwd")  # mistake: what was not opened
     pyzram.estimate(pids="12")  # mistake: numbers
     pyzram.estimate(file="core")  # mistake: the name of a parameter

@@ -184,3 +184,24 @@ def test_a_child_of_a_fork_is_refused_whatever_it_asks(tree, acts, name):
                 os._exit(2)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
         assert written(tree) == before
+
+
+@pytest.mark.parametrize("wrong", ["number", "sysfs", "name", "node", "path", "closed"])
+def test_what_a_handle_is_of_cannot_be_changed(tree, wrong):
+    with pyzram.Zram(1, sysfs=tree) as device:
+        before = getattr(device, wrong)
+        with pytest.raises(AttributeError):
+            setattr(device, wrong, before)
+        assert getattr(device, wrong) is before or getattr(device, wrong) == before
+
+
+@pytest.mark.parametrize("wrong", ["", ".", "..", "../zram0/disksize", "/proc/swaps", "a\0b", None])
+def test_an_attribute_is_a_name_and_no_path(tree, wrong):
+    fill(Path(tree.path("sys/block/zram0")), 4)
+    with pyzram.Zram(1, sysfs=tree) as device:
+        for call in (device.has, device.read, device.read_numbers):
+            with pytest.raises(pyzram.InvalidValueError, match=r"zram1: attribute .*: not a name"):
+                call(wrong)
+        with pytest.raises(pyzram.InvalidValueError, match=r"zram1: attribute .*: not a name"):
+            device.write(wrong, 5)
+    assert Path(tree.path("sys/block/zram0/disksize")).read_text() == FILES["disksize"]
