@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Make monitoring/dashboard.json: ``make dashboard``. Needs grafana-foundation-sdk, pinned there.
 
-Panels of the fleet take recorded sums, panels of machines the worst twenty: what Grafana gets and
-draws does not grow with the fleet.
+Panels of the fleet take recorded sums, panels of machines the worst twenty at each moment,
+which over a range may be more machines in all.
 """
 
 from __future__ import annotations
