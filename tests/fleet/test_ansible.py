@@ -226,3 +226,10 @@ def test_ansible_lint_finds_nothing():
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_reload_is_done_before_tasks_that_may_fail():
+    """The file is as it is to be on the next run, which would notify nobody."""
+    tasks = (ROLE / "roles/pyzram/tasks/main.yml").read_text()
+    assert tasks.index("notify: Reload zram") < tasks.index("meta: flush_handlers")
+    assert tasks.index("meta: flush_handlers") < tasks.index("include_tasks: textfile.yml")
