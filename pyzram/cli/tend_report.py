@@ -70,7 +70,7 @@ def show(report: Report, as_json: bool, done: bool = False, plan: Plan | None = 
         print(f"pressure: cannot be read: {quote(seen.pressure_error)}")
     elif seen.some10 is None:
         print("pressure: this kernel tells none (psi=1)")
-    else:
+    if seen.some10 is not None:
         print(f"pressure: {seen.some10:.2f} % of 10 s, {seen.some300:.2f} % of 300 s")
     if seen.battery is not None:
         print(f"battery: {seen.battery:.0f} %, being used up")

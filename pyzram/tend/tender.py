@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -223,15 +224,22 @@ class Tender:
         freed = 0
         for device in seen.devices if spent else ():
             try:
-                freed += device.mem_used_total - self._used(by_name[device.name])
+                used = self._used(by_name[device.name])
             except DeviceNotFoundError:
-                freed += device.mem_used_total
-            except ZramError:
-                pass  # that cannot be told
+                used = 0
+            if used is not None:
+                freed += device.mem_used_total - used
         return Report(seen, decision, sum(spent.values()), freed)
 
-    def _used(self, one: Tended) -> int:
-        return one.device.read_mm_stat().mem_used_total or 0
+    def _used(self, one: Tended) -> int | None:
+        """Memory in use; ``None``, and told, where that cannot be read."""
+        try:
+            return one.device.read_mm_stat().mem_used_total or 0
+        except DeviceNotFoundError:
+            raise
+        except ZramError as err:
+            self.warn(str(err))
+            return None
 
     def _write_back(self, one: Tended, action: WriteBack, spent: dict[str, int]) -> None:
         """Write what ``spent``, bytes by device, leaves; charged before it is written.
@@ -337,7 +345,6 @@ class Tender:
             one.remembered = NOT_REMEMBERED
         if age < self.clocks.boottime() - 2:
             before = one.device.read_mm_stat()
-            now: int | None = None
             try:
                 self.worker.recompress(
                     one.device,
@@ -345,10 +352,15 @@ class Tender:
                     None if marks else age,
                     min(action.seconds, RECOMPRESS_SECONDS),
                 )
-            finally:
+            except DeviceBusyError:
+                raise  # who is at work is somebody else, and so is what that forgets
+            except ZramError:
                 # Of pages done before it failed, too, the kernel has forgotten the age.
                 if one.tells_ages:
-                    now = max(0, one.ages.keep(one.device) - tried)
+                    with contextlib.suppress(ZramError):
+                        one.ages.keep(one.device)
+                raise
+            now = max(0, one.ages.keep(one.device) - tried) if one.tells_ages else None
             found = gain(before, one.device.read_mm_stat(), now, action.huge)
             if found is not None and (one.gain is None or found > one.gain):
                 one.gain = found
@@ -357,7 +369,8 @@ class Tender:
         before = self._used(one)
         one.device.compact()
         after = self._used(one)
-        one.compacted = (before - after) / before if before else 0.0
+        if before is not None and after is not None:
+            one.compacted = (before - after) / before if before else 0.0
 
 
 def _at_least(age: float) -> int:
