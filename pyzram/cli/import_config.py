@@ -83,7 +83,9 @@ def _listed(folder: str) -> list[str]:
 def _text(path: str) -> str:
     try:
         if path == "-":
-            return sys.stdin.buffer.read().decode("utf-8-sig", "surrogateescape")
-        return read_file(path).removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+            text = sys.stdin.buffer.read().decode(errors="surrogateescape")
+        else:
+            text = read_file(path)
+        return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     except OSError as err:
         raise from_errno(err.errno or 0, f"{path}: read", path, remedy=remedy(err)) from err

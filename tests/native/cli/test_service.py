@@ -166,6 +166,10 @@ def test_import_merges_a_file_with_its_drop_ins_and_reads_standard_input(
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"[zram0]\nzram-size = 7\n")))
     assert main(["import", "-"]) == 0
     assert 'ZRAM_SIZE_0="7M"\n' in capsys.readouterr().out
+    dietpi = b"AUTO_SETUP_SWAPFILE_LOCATION=zram\r\nAUTO_SETUP_SWAPFILE_SIZE=512\r\n"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(dietpi)))
+    assert main(["import", "-"]) == 0
+    assert 'ZRAM_SIZE_0="512M"\n' in capsys.readouterr().out
 
 
 def test_import_of_a_folder_takes_the_drop_ins_of_the_files_in_it(
