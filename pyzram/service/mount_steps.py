@@ -83,10 +83,11 @@ class Mount(MountAction):
 
     def undo(self) -> None:
         # Only the mount that this step made, no other of the device or the place.
-        if self.before is not None:
+        before = self.before
+        if before is not None and any(mount.id not in before for mount in self.mounts()):
             with self.held():
                 for mount in reversed(self.mounts()):
-                    if mount.id not in self.before:
+                    if mount.id not in before:
                         unmount(self.run.sysfs, self.name, mount.point)
         remove_made(self.made)
 
