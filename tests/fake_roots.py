@@ -7,6 +7,10 @@ import os
 import re
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pytest
 
 TREES = Path(__file__).parent / "data/sysfs"
 SWAPS = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
@@ -25,6 +29,18 @@ def fill(text: str, numbers: tuple[int, ...]) -> str:
     """Put other numbers into a kernel's text, and leave its widths as they are."""
     ahead = iter(numbers)
     return re.sub(r" *\d+", lambda found: f"{next(ahead, 0):>{len(found[0])}}", text)
+
+
+def unreadable(monkeypatch: pytest.MonkeyPatch, code: int, *ends: str) -> None:
+    """Let files whose path ends so answer an errno when they are opened, whoever asks."""
+    real = os.open
+
+    def refuse(path: str, *words: Any, **named: Any) -> int:
+        if str(path).endswith(ends):
+            raise OSError(code, os.strerror(code), path)
+        return real(path, *words, **named)
+
+    monkeypatch.setattr(os, "open", refuse)
 
 
 class Machine:

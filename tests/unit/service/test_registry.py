@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
+from fake_roots import unreadable
 
 from pyzram.config.device_config import DeviceConfig
 from pyzram.errors import ZramError, ZramOSError
@@ -166,14 +167,7 @@ def test_what_cannot_be_read_is_not_gone(
 ) -> None:
     with state:
         state.add_device(0, DeviceConfig(0, 4096))
-    real = os.open
-
-    def refuse(name: str, *words: object, **more: object) -> int:
-        if str(name).endswith(path):
-            raise OSError(code, os.strerror(code), name)
-        return real(name, *words, **more)
-
-    monkeypatch.setattr(os, "open", refuse)
+    unreadable(monkeypatch, code, path)
     with pytest.raises(ZramOSError) as caught:
         state.load()
     assert caught.value.errno == code

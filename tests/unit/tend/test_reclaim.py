@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from fake_roots import unreadable
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -144,18 +145,6 @@ def test_what_cannot_be_asked_is_told_once(tmp_path, monkeypatch):
         "control group user.slice: no memory.reclaim (Linux 5.19)",
     ]
     assert reclaimer.asked["user.slice"] == 2 * GIB // 2000  # EAGAIN: as much as there was
-
-
-def unreadable(monkeypatch, code: int, *ends: str) -> None:
-    """Let files with these ends answer an errno, whoever asks."""
-    real = os.open
-
-    def refuse(path, *words, **named):
-        if str(path).endswith(ends):
-            raise OSError(code, os.strerror(code), path)
-        return real(path, *words, **named)
-
-    monkeypatch.setattr(os, "open", refuse)
 
 
 @pytest.mark.parametrize("kind", ["low", "min", "current", "pressure"])

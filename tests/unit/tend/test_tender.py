@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from fake_roots import Machine
+from fake_roots import Machine, unreadable
 
 from pyzram.cli import pyzram as command
 from pyzram.cli.tend_report import report_dict
@@ -450,18 +450,6 @@ def test_a_battery_that_cannot_be_read_is_no_mains(machine, monkeypatch, attribu
     assert writer.steps == []
 
 
-def failing(monkeypatch, at: str, code: int) -> None:
-    """Let opening a file fail."""
-    real = os.open
-
-    def fails(path, *words, **more):
-        if str(path).endswith(at):
-            raise OSError(code, os.strerror(code), path)
-        return real(path, *words, **more)
-
-    monkeypatch.setattr(os, "open", fails)
-
-
 @pytest.mark.parametrize("resource", ["memory", "io", "cpu"])
 def test_pressure_that_cannot_be_read_is_no_kernel_without_it(
     machine, monkeypatch, capsys, resource
@@ -469,7 +457,7 @@ def test_pressure_that_cannot_be_read_is_no_kernel_without_it(
     tending, _ = tender(machine, Watch())
     path = machine.root / "proc/pressure" / resource
     with monkeypatch.context() as patch:
-        failing(patch, f"proc/pressure/{resource}", errno.EIO)
+        unreadable(patch, errno.EIO, f"proc/pressure/{resource}")
         report = tending.round()
     assert report.decision.reasons == (f"pressure cannot be read: {path}: Input/output error",)
     assert report.written == 32 * MIB
@@ -483,7 +471,7 @@ def test_pressure_that_cannot_be_read_is_no_kernel_without_it(
 def test_a_kernel_without_pressure_has_none(machine, monkeypatch):
     sysfs, errors = Sysfs(str(machine.root)), []
     with monkeypatch.context() as patch:  # psi=0
-        failing(patch, "proc/pressure/memory", errno.EOPNOTSUPP)
+        unreadable(patch, errno.EOPNOTSUPP, "proc/pressure/memory")
         assert read_pressure(sysfs, "memory", errors) is None
     (machine.root / "proc/pressure/memory").unlink()
     assert read_pressure(sysfs, "memory", errors) is None
@@ -492,17 +480,10 @@ def test_a_kernel_without_pressure_has_none(machine, monkeypatch):
 
 def test_which_start_of_the_machine_this_is_must_be_told(machine, monkeypatch):
     sysfs, boot = Sysfs(str(machine.root)), machine.root / "proc/sys/kernel/random/boot_id"
-    real = os.open
-
-    def fails(path, *words, **more):
-        if str(path) == str(boot):
-            raise OSError(errno.EIO, "Input/output error", path)
-        return real(path, *words, **more)
-
     boot.parent.mkdir(parents=True, exist_ok=True)
     boot.write_text("1-2\n")
     assert read_clock(sysfs, Watch()).boot == "1-2"
-    monkeypatch.setattr(os, "open", fails)
+    unreadable(monkeypatch, errno.EIO, str(boot))
     with pytest.raises(ZramOSError, match="boot_id") as caught:
         read_clock(sysfs, Watch())
     assert caught.value.errno == errno.EIO
@@ -740,39 +721,34 @@ def test_pages_used_since_they_were_recompressed_lose_what_was_kept(machine):
     assert one.ages.used(0, 0, watch.boottime()) >= 999990
 
 
-def test_pages_done_before_a_recompression_failed_keep_their_age(machine, monkeypatch):
-    watch = Watch()
-    tending, writer = tender(machine, watch)
+def recompressed_until(machine, trouble):
+    """The device as it is tended, after 500 of its pages were recompressed and then this came."""
+    tending, writer = tender(machine, Watch())
     tending.look()
     (one,) = tending._known.values()
     state = machine.root / "sys/kernel/debug/zram/zram0/block_state"
 
-    def fails(device, action, age, seconds):
+    def ends(device, action, age, seconds):
         state.write_text("".join(f"{place:12} {0:12}.000000 ....r.\n" for place in range(500)))
-        raise ZramOSError(errno.EIO, "zram0: recompress: Input/output error", None)
+        raise trouble
 
-    writer.recompress = fails
-    with pytest.raises(ZramOSError, match="recompress") as caught:
+    writer.recompress = ends
+    with pytest.raises(type(trouble)) as caught:
         tending._recompress(one, Recompress("zram0", 1200.0, 5.0))
-    assert caught.value.errno == errno.EIO
+    assert caught.value is trouble
+    return one
+
+
+def test_pages_done_before_a_recompression_failed_keep_their_age(machine):
+    trouble = ZramOSError(errno.EIO, "zram0: recompress: Input/output error", None)
+    one = recompressed_until(machine, trouble)
     assert one.gain is None
     assert one.ages.candidates(one.device, 1e6, 48 * HOUR, 48 * HOUR, 999, huge=False) == [(0, 499)]
 
 
 def test_what_another_recompressed_while_tend_had_to_wait_is_not_its_own(machine):
-    watch = Watch()
-    tending, writer = tender(machine, watch)
-    tending.look()
-    (one,) = tending._known.values()
-    state = machine.root / "sys/kernel/debug/zram/zram0/block_state"
-
-    def waits(device, action, age, seconds):
-        state.write_text("".join(f"{place:12} {0:12}.000000 ....r.\n" for place in range(500)))
-        raise DeviceBusyError(errno.EBUSY, "zram0: recompress: another run is under way", None)
-
-    writer.recompress = waits
-    with pytest.raises(DeviceBusyError):
-        tending._recompress(one, Recompress("zram0", 1200.0, 5.0))
+    trouble = DeviceBusyError(errno.EBUSY, "zram0: recompress: another run is under way", None)
+    one = recompressed_until(machine, trouble)
     assert one.ages.candidates(one.device, 1e6, 48 * HOUR, 48 * HOUR, 999, huge=False) == []
 
 
