@@ -312,7 +312,7 @@ def wrong_level(choice: Choice) -> str:
     """Say what is wrong with a level; kernels up to 7.2 silently use another one."""
     if choice.level is None or choice.name not in ALGORITHMS:
         return ""
-    from .._native import codec_levels
+    from .._native_codec import codec_levels
 
     try:
         low, high = codec_levels(choice.name)

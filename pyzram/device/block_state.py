@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .. import _native
+from .. import _native_block_state
 from ..errors import DeviceNotFoundError, UnsupportedError, ZramOSError, from_errno
 from ..value import FrozenDict, Record, documented
 
@@ -35,7 +35,7 @@ GAP_MOST = 32
 """Places between two ranges that are read rather than passed over: another read costs more."""
 
 
-SLOT_FLAGS: Mapping[str, int] = FrozenDict(_native.BLOCK_FLAGS)
+SLOT_FLAGS: Mapping[str, int] = FrozenDict(_native_block_state.BLOCK_FLAGS)
 """Name to value of each flag that :func:`slots` gives for a page.
 
 They are same, written_back, huge, idle, and from 6.2 recompressed and incompressible.
@@ -88,7 +88,7 @@ def slots(device: Zram) -> Iterator[tuple[int, int, int]]:
         ZramOSError: EINVAL before the device is initialised.
     """
     for text, rest in _chunks(device):
-        indexes, times, flags, used = _native.block_state_parse(text)
+        indexes, times, flags, used = _native_block_state.block_state_parse(text)
         rest.append(text[used:])
         yield from zip(indexes, times, flags, strict=True)
 
@@ -105,7 +105,7 @@ def slots_within(device: Zram, ranges: Iterable[tuple[int, int]]) -> Iterator[tu
             first, last = min(places), max(places)
             while first <= last:
                 text = _text_at(fd, LINE_MOST * (last - first + 2), first)
-                indexes, times, flags, _ = _native.block_state_parse(text)
+                indexes, times, flags, _ = _native_block_state.block_state_parse(text)
                 for slot in zip(indexes, times, flags, strict=True):
                     if slot[0] in places:
                         yield slot
@@ -137,7 +137,7 @@ def summary(device: Zram) -> BlockState:
         As :func:`slots`.
     """
     began, monotonic = time.time(), time.monotonic()
-    counts = _native.BlockCounts(time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000)
+    counts = _native_block_state.BlockCounts(time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000)
     for text, rest in _chunks(device):
         rest.append(text[counts.add(text) :])
     return BlockState(counts.slots, counts.flags(), tuple(counts.ages()), began, monotonic)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     # collections.abc has it from Python 3.12 on; every type checker knows it by this name.
     from typing_extensions import Buffer
 
-    from .. import _native
+    from .. import _native_codec
 
 WORD_SIZE = machine_word_size()
 ZERO = array("I", [0])
@@ -28,7 +28,7 @@ THREADS = 8192
 """More than this are a slip: no Linux has as many processors."""
 
 
-def sizes_of(buffer: Buffer, codec: _native.Codec, threads: int | None) -> array[int]:
+def sizes_of(buffer: Buffer, codec: _native_codec.Codec, threads: int | None) -> array[int]:
     """What each page of a buffer compresses to; 0 for a same-filled page."""
     with pinned(buffer, "buffer") as data:
         length = len(data)
@@ -66,7 +66,7 @@ def check_threads(threads: int) -> int:
 
 
 def _work(
-    buffer: Buffer, codec: _native.Codec, ret: array[int], todo: deque[int], step: int
+    buffer: Buffer, codec: _native_codec.Codec, ret: array[int], todo: deque[int], step: int
 ) -> None:
     """Take chunks until none is left, or until another thread failed and cleared them.
 
@@ -85,7 +85,7 @@ def _work(
         todo.clear()
 
 
-def _chunk(data: Any, codec: _native.Codec, ret: array[int], first: int, count: int) -> None:
+def _chunk(data: Any, codec: _native_codec.Codec, ret: array[int], first: int, count: int) -> None:
     try:
         codec.sizes(data, first, count, WORD_SIZE, ret)
     except OSError as err:
@@ -94,7 +94,7 @@ def _chunk(data: Any, codec: _native.Codec, ret: array[int], first: int, count: 
 
 def _in_threads(
     buffer: Buffer,
-    codec: _native.Codec,
+    codec: _native_codec.Codec,
     ret: array[int],
     todo: deque[int],
     step: int,

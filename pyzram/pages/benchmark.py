@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .. import _native
+from .. import _native_codec
 from ..algorithm import Algorithm, as_algorithms
 from ..value import Record, documented
 from .batches import check_threads
@@ -123,7 +123,7 @@ def bench_pages(
     work = bytearray()
     for at in range(0, len(pages), size):
         page = memoryview(pages)[at : at + size]
-        if not _native.same_filled(page, store.word_size):
+        if not _native_codec.same_filled(page, store.word_size):
             work += page
     rows = []
     wanted = candidates(algorithms)

@@ -7,7 +7,7 @@ import errno
 from array import array
 from typing import TYPE_CHECKING
 
-from .. import _native
+from .. import _native_codec
 from ..algorithm import as_algorithms
 from ..errors import InvalidValueError, from_errno
 from ..limits import PAGE_SIZE
@@ -31,7 +31,7 @@ LENGTH_BOUNDS = {"lz4hc": (0.996, 1.025)}
 
 def algorithms() -> tuple[str, ...]:
     """Return the algorithms of the page engine, in the kernel's order."""
-    return tuple(_native.codec_names())
+    return tuple(_native_codec.codec_names())
 
 
 def zstd_release() -> tuple[str, str | None]:
@@ -40,7 +40,7 @@ def zstd_release() -> tuple[str, str | None]:
     That is ``"6.12"`` or ``"7.x"``, or ``None`` for a library of neither generation: then single
     pages differ.
     """
-    version = _native.zstd_version()
+    version = _native_codec.zstd_version()
     kernel = (
         "6.12" if (1, 5, 2) <= version <= (1, 5, 5) else "7.x" if version == (1, 5, 7) else None
     )

@@ -7,7 +7,7 @@ import errno
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from .. import _native
+from .. import _native_codec
 from ..algorithm import as_algorithm
 from ..errors import InvalidValueError, from_errno
 
@@ -26,7 +26,7 @@ def codec_of(
     level: int | None,
     winbits: int | None,
     dictionary: Buffer | None,
-) -> _native.Codec:
+) -> _native_codec.Codec:
     """Return the codec; raise InvalidValueError for parameters that no kernel takes."""
     # Called for every page: a name alone takes the cheap way.
     if type(algorithm) is str and ":" not in algorithm and "(" not in algorithm:
@@ -59,7 +59,7 @@ def _dictionary(dictionary: Buffer | None) -> bytes | None:
     if dictionary is None or type(dictionary) is bytes:
         return dictionary
     with pinned(dictionary, "dictionary") as data:
-        return _native.pinned_bytes(data)
+        return _native_codec.pinned_bytes(data)
 
 
 def check_page_size(page_size: int) -> int:
@@ -76,9 +76,9 @@ def _codec(
     level: int | None,
     winbits: int | None,
     dictionary: bytes | None,
-) -> _native.Codec:
+) -> _native_codec.Codec:
     """Make the codec once; its contexts are kept for the next call."""
-    names = _native.codec_names()
+    names = _native_codec.codec_names()
     if algorithm not in names:
         raise InvalidValueError(f"algorithm {algorithm!r}: not one of {' '.join(names)}")
     check_page_size(page_size)
@@ -88,7 +88,7 @@ def _codec(
     if winbits is not None and not isinstance(winbits, int):
         raise InvalidValueError(f"{algorithm}: winbits {winbits!r}: not a whole number")
     try:
-        return _native.Codec(algorithm, page_size, level, winbits, dictionary)
+        return _native_codec.Codec(algorithm, page_size, level, winbits, dictionary)
     except OverflowError as err:
         raise InvalidValueError(f"{algorithm}: {err}") from err
     except OSError as err:
@@ -108,7 +108,7 @@ def _check_level(algorithm: str, level: int | None) -> None:
     if level is None:
         return
     try:
-        low, high = _native.codec_levels(algorithm)
+        low, high = _native_codec.codec_levels(algorithm)
     except OSError as err:
         raise InvalidValueError(f"{algorithm}: level {level}: it has no levels") from err
     if not isinstance(level, int) or not low <= level <= high:
@@ -123,7 +123,7 @@ def pinned(buffer: Buffer, what: str) -> Any:
         TypeError: it is not a buffer.
     """
     try:
-        return _native.pin(buffer)
+        return _native_codec.pin(buffer)
     except (ValueError, BufferError) as err:  # closed mmap, released memoryview, not contiguous
         raise InvalidValueError(f"{what}: {err}") from err
     except TypeError as err:

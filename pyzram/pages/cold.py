@@ -14,7 +14,7 @@ import os
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from .. import _native
+from .. import _native_memory
 from ..errors import from_errno
 from ..limits import PAGE_SIZE
 from .mappings import ANON, SHMEM, parse_maps
@@ -235,24 +235,24 @@ def _add_private(
     source: Source,
     process: Process,
     looker: Looker,
-    memory: _native.ProcMem,
+    memory: _native_memory.ProcMem,
     private: Iterable[tuple[Mapping, str, float]],
 ) -> None:
     """Add of each mapping the share that is given with it."""
     parts: dict[str, int] = {}
     walks = [
-        _native.walk(
+        _native_memory.walk(
             mapping.start,
             mapping.end,
             ANON,
             pages=parts.setdefault(part, len(parts)),
-            flags=_native.WALK_THIN,
-            weight=round(cold * _native.WEIGHT_ONE),
+            flags=_native_memory.WALK_THIN,
+            weight=round(cold * _native_memory.WEIGHT_ONE),
         )
         for mapping, part, cold in private
         if cold > 0.0
     ]
-    sets = [_native.PageSet() for _ in parts]
+    sets = [_native_memory.PageSet() for _ in parts]
     looker.collect(memory, walks, sets)
     for part, at in parts.items():
         if len(sets[at]):

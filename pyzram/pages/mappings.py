@@ -11,7 +11,7 @@ import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from .. import _native
+from .. import _native_memory
 from ..errors import from_errno
 from ..kernel.parse import parse_mountinfo
 from ..kernel.sysfs import pass_over, read_text
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     Words = tuple[str, str, str, str, str, str, str]
 
-ANON = _native.PAGES_ANON
-SHMEM = _native.PAGES_SHMEM
+ANON = _native_memory.PAGES_ANON
+SHMEM = _native_memory.PAGES_SHMEM
 
 # What private memory is used for, as far as its mapping shows.
 HEAP = "heap"

@@ -8,7 +8,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from .. import _native
+from .. import _native_memory
 from ..kernel.sysfs import read_text
 from ..limits import PAGE_SIZE
 from .rollup import rollup
@@ -63,15 +63,15 @@ class Process:
 
 
 def turned(
-    memory: _native.ProcMem | None, process: Process, method: str = "auto"
-) -> _native.ProcMem:
+    memory: _native_memory.ProcMem | None, process: Process, method: str = "auto"
+) -> _native_memory.ProcMem:
     """The memory of a process; an existing reader switches to it, which costs less.
 
     Raises:
         OSError: ESRCH, it has exited, or EACCES, it may not be looked at.
     """
     if memory is None:
-        return _native.ProcMem(process.fd, method)
+        return _native_memory.ProcMem(process.fd, method)
     memory.turn(process.fd)
     return memory
 
@@ -88,7 +88,7 @@ class ProcessReader:
         self._at: tuple[int, int] | None = None
         self._gives_up: bool | None = None
         self._asked = 0.0
-        self._memory: _native.ProcMem | None = None
+        self._memory: _native_memory.ProcMem | None = None
         self._method = method
 
     def close(self) -> None:
@@ -110,7 +110,7 @@ class ProcessReader:
         """Whether a process is held."""
         return self._memory is not None
 
-    def turn(self, pid: int, start_time: int) -> _native.ProcMem:
+    def turn(self, pid: int, start_time: int) -> _native_memory.ProcMem:
         """Turn to a process.
 
         Raises:
@@ -139,9 +139,9 @@ class ProcessReader:
         for i, number in enumerate(numbers):
             numbers[i] = number * PAGE_SIZE
         _, flags = memory.read(numbers, out)
-        if _native.READ_FREED in flags and not self._has_given_up(pid, start_time):
+        if _native_memory.READ_FREED in flags and not self._has_given_up(pid, start_time):
             _, flags = memory.read(numbers, out, freed=True)
-        return [flag == _native.READ_DONE for flag in flags]
+        return [flag == _native_memory.READ_DONE for flag in flags]
 
     def _has_given_up(self, pid: int, start_time: int) -> bool:
         # It may give up more at any moment, and asking costs a walk of all its memory.

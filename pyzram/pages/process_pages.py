@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from .. import _native
+from .. import _native_memory
 from .rollup import Rollup
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class ProcessPages:
     start_time: int
     name: str
     rollup: Rollup
-    parts: dict[str, _native.PageSet] = field(default_factory=dict)
+    parts: dict[str, _native_memory.PageSet] = field(default_factory=dict)
     """private pages in memory, by :data:`HEAP`, :data:`STACK` and :data:`DATA`"""
     swapped: dict[str, int] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)

@@ -12,7 +12,7 @@ import errno
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from .. import _native
+from .. import _native_memory
 from ..errors import ZramOSError, from_errno
 from ..limits import PAGE_SIZE
 from .mappings import ANON, SHMEM, Kinds, MemoryDevices, mapping_of, words_of_maps
@@ -46,12 +46,12 @@ class Looker:
 
     def __init__(self, method: str = "auto") -> None:
         self.kinds = Kinds(MemoryDevices.of_this_system())
-        self.frames = _native.Seen()
-        self.slots = _native.Seen()
+        self.frames = _native_memory.Seen()
+        self.slots = _native_memory.Seen()
         self._method = method
-        self._memory: _native.ProcMem | None = None
+        self._memory: _native_memory.ProcMem | None = None
 
-    def memory(self, process: Process) -> _native.ProcMem:
+    def memory(self, process: Process) -> _native_memory.ProcMem:
         """Turn to the memory of a process; what this gave for another is no longer valid.
 
         Raises:
@@ -62,9 +62,12 @@ class Looker:
         return self._memory
 
     def collect(
-        self, memory: _native.ProcMem, walks: list[tuple[int, ...]], sets: list[_native.PageSet]
+        self,
+        memory: _native_memory.ProcMem,
+        walks: list[tuple[int, ...]],
+        sets: list[_native_memory.PageSet],
     ) -> list[list[int]]:
-        """Go through mappings (``_native.walk``) and fill the sets.
+        """Go through mappings (``_native_memory.walk``) and fill the sets.
 
         Returns the counts of each, in the order of :class:`Counts`.
         """
@@ -136,7 +139,7 @@ def _details(process: Process) -> dict[int, _Details]:
 class _Walk:
     """Goes through the mappings of one process."""
 
-    def __init__(self, looker: Looker, process: Process, memory: _native.ProcMem) -> None:
+    def __init__(self, looker: Looker, process: Process, memory: _native_memory.ProcMem) -> None:
         self._looker = looker
         self._process = process
         self._memory = memory
@@ -193,10 +196,10 @@ class _Walk:
         own = sum(count.present + count.locked for count in counts) - shared
         found.proportional = shared
         worth = (sums.pss_anon / PAGE_SIZE - own) / shared if shared else 0
-        return int(min(1.0, max(0.0, worth)) * _native.WEIGHT_ONE)
+        return int(min(1.0, max(0.0, worth)) * _native_memory.WEIGHT_ONE)
 
     def _count(
-        self, private: list[_Private], flags: int = 0, weight: int = _native.WEIGHT_ONE
+        self, private: list[_Private], flags: int = 0, weight: int = _native_memory.WEIGHT_ONE
     ) -> list[Counts]:
         """Count without regard to what was seen before."""
         walks = [self._walk(item, -1, flags, weight) for item in private]
@@ -210,23 +213,23 @@ class _Walk:
             its_flags, its_weight = 0, weight
             if details := self._known.get(item.start):
                 if details.locked:
-                    its_flags |= _native.WALK_LOCKED
+                    its_flags |= _native_memory.WALK_LOCKED
                 if details.lazily_freed and found.by_frame:
                     # Which of these frames were written to again is hidden: it is not in pagemap.
-                    its_flags |= _native.WALK_FRAMES
+                    its_flags |= _native_memory.WALK_FRAMES
                     marked = max(1, self._count([item], its_flags, 0)[0].freed)
                     again = max(0.0, 1 - details.lazily_freed / marked)
-                    its_weight = int(again * _native.WEIGHT_ONE)
+                    its_weight = int(again * _native_memory.WEIGHT_ONE)
                 elif details.lazily_freed:
                     # Which of them were given up is hidden: as many others stand for the rest.
                     freed[len(walks)] = details.lazily_freed
                     whole = max(1, self._count([item])[0].present)
                     rest = max(0.0, 1 - details.lazily_freed / whole)
-                    its_flags |= _native.WALK_THIN
-                    its_weight = int(rest * _native.WEIGHT_ONE)
+                    its_flags |= _native_memory.WALK_THIN
+                    its_weight = int(rest * _native_memory.WEIGHT_ONE)
             pages = parts.setdefault(item.part, len(parts))
             walks.append(self._walk(item, pages, its_flags, its_weight))
-        sets = [_native.PageSet() for _ in parts]
+        sets = [_native_memory.PageSet() for _ in parts]
         for at, counts in enumerate(self._looker.collect(self._memory, walks, sets)):
             if any(counts) or at in freed:
                 part = private[at].part
@@ -241,14 +244,14 @@ class _Walk:
 
     def _walk(self, item: _Private, pages: int, flags: int, weight: int) -> tuple[int, ...]:
         details = self._known.get(item.start) if self._known else None
-        return _native.walk(
+        return _native_memory.walk(
             item.start,
             item.end,
             ANON,
             pages=pages,
             flags=flags,
             weight=weight,
-            seen_max=details.in_use if details else _native.U64_MAX,
+            seen_max=details.in_use if details else _native_memory.U64_MAX,
         )
 
 

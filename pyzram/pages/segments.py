@@ -8,7 +8,7 @@ from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from .. import _native
+from .. import _native_memory
 from ..limits import PAGE_SIZE
 from ..value import Record, documented
 from .mappings import SHARED
@@ -87,7 +87,7 @@ class FileSegment:
         """The file belongs to the source."""
 
 
-def _numbers(pages: _native.PageSet, ranks: array[int]) -> array[int]:
+def _numbers(pages: _native_memory.PageSet, ranks: array[int]) -> array[int]:
     numbers = array("Q", bytes(8 * len(ranks)))
     pages.select(ranks, numbers)
     return numbers
@@ -102,7 +102,7 @@ class ProcessSegment:
         self,
         owner: Owner,
         start_time: int,
-        pages: _native.PageSet,
+        pages: _native_memory.PageSet,
         reader: ProcessReader,
         pid: int = 0,
     ) -> None:
@@ -131,7 +131,7 @@ class ObjectSegment:
 
     __slots__ = ("_fd", "_fds", "_object", "_pages", "owner", "pages")
 
-    def __init__(self, shared: SharedObject, pages: _native.PageSet, fds: list[int]) -> None:
+    def __init__(self, shared: SharedObject, pages: _native_memory.PageSet, fds: list[int]) -> None:
         self.owner = Owner(0, shared.name, SHARED)
         self.pages = len(pages)
         self._object = shared
@@ -145,7 +145,7 @@ class ObjectSegment:
             if self._fd < 0:
                 self._fd = self._object.open()
                 self._fds.append(self._fd)
-            _, flags = _native.shmem_read(self._fd, _numbers(self._pages, ranks), out)
+            _, flags = _native_memory.shmem_read(self._fd, _numbers(self._pages, ranks), out)
         except OSError:
             return [False] * len(ranks)  # nobody has it any more
         return [flag == 1 for flag in flags]

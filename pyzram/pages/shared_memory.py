@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from .. import _native
+from .. import _native_memory
 from ..kernel.sysfs import pass_over
 from ..limits import PAGE_SIZE
 from .mappings import device_text, internal_device
@@ -37,7 +37,7 @@ class SharedMemory:
         self._segments = {segment.number: segment for segment in segments()}
         self._unswappable = {mount.dev for mount in tmpfs_mounts() if mount.unswappable}
         self._internal = internal_device() or "00:01"
-        self._memory: _native.ProcMem | None = None
+        self._memory: _native_memory.ProcMem | None = None
         self._looked_at = -1
 
     def add_process(self, found: ProcessPages) -> None:
@@ -85,7 +85,7 @@ class SharedMemory:
                 shared.places.clear()
         self.locked += shared.look(process, self._memory_of(process), mapping, locked)
 
-    def _memory_of(self, process: Process) -> _native.ProcMem:
+    def _memory_of(self, process: Process) -> _native_memory.ProcMem:
         if self._memory is None or self._looked_at != process.fd:
             self._memory = turned(self._memory, process)
             self._looked_at = process.fd

@@ -7,7 +7,7 @@ import errno
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from .. import _native
+from .. import _native_memory
 from ..limits import PAGE_SIZE
 from .mappings import SHMEM, device_text
 from .process import Process
@@ -54,7 +54,7 @@ class SystemV(NamedTuple):
 
     def open(self) -> int:
         """Open it; attaching to it for that shows in its times."""
-        return _native.shm_open(self.number)
+        return _native_memory.shm_open(self.number)
 
 
 class Seen(NamedTuple):
@@ -62,7 +62,7 @@ class Seen(NamedTuple):
 
     pid: int
     start_time: int
-    pages: _native.PageSet
+    pages: _native_memory.PageSet
 
 
 class SharedObject:
@@ -77,7 +77,7 @@ class SharedObject:
         self.ranges: list[tuple[int, int]] = []
         self.locked: list[tuple[int, int]] = []
         self.views: list[Seen] = []
-        self._seen: _native.Seen | None = None
+        self._seen: _native_memory.Seen | None = None
 
     def open(self) -> int:
         """Open it where it still is, and make sure that it is the same one.
@@ -99,20 +99,20 @@ class SharedObject:
         raise failure
 
     def look(
-        self, process: Process, memory: _native.ProcMem, mapping: Mapping, locked: bool
+        self, process: Process, memory: _native_memory.ProcMem, mapping: Mapping, locked: bool
     ) -> int:
         """Add what the page table of one process shows; returns pages that are locked."""
-        pages = _native.PageSet()
-        walk = _native.walk(
+        pages = _native_memory.PageSet()
+        walk = _native_memory.walk(
             mapping.start,
             mapping.end,
             SHMEM,
             pages=0,
-            flags=_native.WALK_LOCKED if locked else 0,
+            flags=_native_memory.WALK_LOCKED if locked else 0,
             first=mapping.offset // PAGE_SIZE,
         )
         if self._seen is None:
-            self._seen = _native.Seen()
+            self._seen = _native_memory.Seen()
         counts = Counts(*memory.collect([walk], [pages], seen=self._seen)[0])
         if len(pages):
             self.views.append(Seen(process.pid, process.start_time, pages))
@@ -122,7 +122,7 @@ class SharedObject:
 class ObjectPages(NamedTuple):
     """The part of an object that could go to swap."""
 
-    pages: _native.PageSet
+    pages: _native_memory.PageSet
     swapped: int
     locked: int
     reserved: int
@@ -136,7 +136,7 @@ def object_pages(shared: SharedObject) -> ObjectPages:
     try:
         status = os.fstat(fd)
         size = -(-status.st_size // page_size)
-        pages = _native.PageSet()
+        pages = _native_memory.PageSet()
         locked = elsewhere = covered = 0
         at = 0
         for start, end in joined(shared.ranges):
@@ -144,7 +144,7 @@ def object_pages(shared: SharedObject) -> ObjectPages:
             at = min(end, size)
             covered += max(0, at - start)
             for low in range(start, at, STEP):
-                found = _native.shmem_resident(fd, low, min(STEP, at - low))
+                found = _native_memory.shmem_resident(fd, low, min(STEP, at - low))
                 locked += _clear(found, low, shared.locked)
                 pages.add_resident(low, found)
         elsewhere += _resident(fd, at, size)
@@ -193,7 +193,7 @@ def _resident(fd: int, start: int, end: int) -> int:
     if start >= end:
         return 0
     return sum(
-        _native.shmem_resident(fd, low, min(STEP, end - low)).translate(ODD).count(1)
+        _native_memory.shmem_resident(fd, low, min(STEP, end - low)).translate(ODD).count(1)
         for low in range(start, end, STEP)
     )
 

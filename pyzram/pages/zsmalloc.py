@@ -12,7 +12,7 @@ from array import array
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from .. import _native
+from .. import _native_zsmalloc
 from ..errors import InvalidValueError
 from ..limits import PAGE_SIZE
 from ..value import Record, Value, documented
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 NEAR = 4  # neighbours on each side that show how likely a class is that a sample misses
-RULES = {"percent": _native.CHAIN_BY_PERCENT, "waste": _native.CHAIN_BY_WASTE}
+RULES = {"percent": _native_zsmalloc.CHAIN_BY_PERCENT, "waste": _native_zsmalloc.CHAIN_BY_WASTE}
 
 
 @documented
@@ -94,7 +94,7 @@ class PoolModel(Value):
     _takes_back = {"chain": Chain.from_dict}  # noqa: RUF012
     _fields = ("page_size", "word_size", "chain")
     __slots__ = (*_fields, "_zs", "classes", "huge_class_size")
-    _zs: _native.Zsmalloc
+    _zs: _native_zsmalloc.Zsmalloc
 
     page_size: int
     """Bytes of a page."""
@@ -121,7 +121,7 @@ class PoolModel(Value):
         elif not isinstance(chain, Chain):
             chain = Chain(*chain)
         try:
-            zs = _native.Zsmalloc(page_size, word_size, chain.size, RULES[chain.rule])
+            zs = _native_zsmalloc.Zsmalloc(page_size, word_size, chain.size, RULES[chain.rule])
         except (OSError, KeyError, OverflowError) as err:
             raise InvalidValueError(
                 f"pool model: no kernel has pages of {page_size} bytes, words of {word_size} bytes "

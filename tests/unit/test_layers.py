@@ -118,6 +118,17 @@ def test_an_arrow_that_points_down_is_fine(module: str, line: str) -> None:
     assert faults(line, module) == []
 
 
+def test_only_the_border_sees_the_extension() -> None:
+    seen_by = {
+        module_of(path)
+        for path in MODULES
+        for _line, name in imports(ast.parse(path.read_text()), module_of(path))
+        if name == "pyzram._pyzram"
+    }
+    assert "pyzram._native" in seen_by
+    assert {module for module in seen_by if not module.startswith("pyzram._native")} == set()
+
+
 @pytest.mark.parametrize("room", sorted(FLOORS))
 def test_a_room_s_init_is_a_docstring_and_nothing_else(room: str) -> None:
     path = PACKAGE / room / "__init__.py"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pyzram import _native
+from pyzram import _native_memory
 from pyzram.pages.codec import compressed_sizes
 from pyzram.pages.estimator import estimate_pages
 from pyzram.pages.mappings import ANON, HEAP
@@ -183,10 +183,10 @@ def test_memory_paged_out_by_a_process_takes_what_was_estimated(zram_device, alg
             address = int(child.stdout.readline())
             end = address + path.stat().st_size
             with open_processes([child.pid]) as source:
-                pages = _native.PageSet()
+                pages = _native_memory.PageSet()
                 with Process(child.pid) as process:
-                    memory = _native.ProcMem(process.fd)
-                    memory.collect([_native.walk(address, end, ANON, pages=0)], [pages])
+                    memory = _native_memory.ProcMem(process.fd)
+                    memory.collect([_native_memory.walk(address, end, ANON, pages=0)], [pages])
                     owner = Owner(process.pid, process.name, HEAP)
                     source._segments = [
                         ProcessSegment(owner, process.start_time, pages, source._reader)

@@ -216,5 +216,5 @@ def test_a_frame_of_another_page_size_is_not_taken():
     ],
 )
 def test_a_release_of_libzstd_stands_for_a_kernel(monkeypatch, version, kernel):
-    monkeypatch.setattr("pyzram._native.zstd_version", lambda: version)
+    monkeypatch.setattr("pyzram._native_codec.zstd_version", lambda: version)
     assert zstd_release() == (".".join(map(str, version)), kernel)

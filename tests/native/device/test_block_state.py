@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyzram import _native
+from pyzram import _native_block_state
 from pyzram.device import block_state
 from pyzram.errors import UnsupportedError, ZramOSError
 from pyzram.kernel.sysfs import Sysfs
@@ -51,7 +51,7 @@ def device(tmp_path, text: bytes) -> SimpleNamespace:
 
 def fails(text: bytes) -> int:
     codes = []
-    for call in (_native.block_state_parse, _native.BlockCounts(0).add):
+    for call in (_native_block_state.block_state_parse, _native_block_state.BlockCounts(0).add):
         with pytest.raises(OSError) as caught:
             call(text)
         codes.append(caught.value.errno)
@@ -62,7 +62,7 @@ def fails(text: bytes) -> int:
 def test_a_line_of_6_12_and_one_of_6_1():
     text = line(300, 75, 33841, 0b010101) + line(4, 5, 6, 0b1010, places=4)
     assert text.splitlines()[0] == "         300           75.033841 s.h.r."
-    indexes, times, flags, used = _native.block_state_parse(text.encode())
+    indexes, times, flags, used = _native_block_state.block_state_parse(text.encode())
     assert (indexes, times) == ([300, 4], [75_033_841, 5_000_006])
     assert flags == bytes([0b010101, 0b1010])
     assert used == len(text)
@@ -71,12 +71,12 @@ def test_a_line_of_6_12_and_one_of_6_1():
 @given(SLOTS)
 def test_what_is_printed_is_parsed(slots):
     text = "".join(line(*slot) for slot in slots).encode()
-    indexes, times, flags, used = _native.block_state_parse(text)
+    indexes, times, flags, used = _native_block_state.block_state_parse(text)
     assert used == len(text)
     assert indexes == [slot[0] for slot in slots]
     assert times == [slot[1] * 1_000_000 + slot[2] for slot in slots]
     assert list(flags) == [slot[3] for slot in slots]
-    counts = _native.BlockCounts(0)
+    counts = _native_block_state.BlockCounts(0)
     assert counts.add(text) == len(text)
     assert counts.slots == len(slots)
     assert list(counts.flags().values()) == [sum(s[3] >> i & 1 for s in slots) for i in range(6)]
@@ -87,14 +87,14 @@ def test_a_cut_line_is_left_for_the_next_read(slots, cut):
     text = "".join(line(*slot) for slot in slots).encode()
     head = text[: max(0, len(text) - cut)]
     whole = head[: head.rfind(b"\n") + 1]
-    *_, used = _native.block_state_parse(head)
-    assert used == len(whole) == _native.BlockCounts(0).add(head)
+    *_, used = _native_block_state.block_state_parse(head)
+    assert used == len(whole) == _native_block_state.BlockCounts(0).add(head)
 
 
 @given(st.binary())
 def test_any_bytes_are_parsed_or_refused(data):
     try:
-        used = _native.block_state_parse(data)[3]
+        used = _native_block_state.block_state_parse(data)[3]
     except OSError as err:
         assert err.errno in (errno.EINVAL, errno.ERANGE)
     else:
@@ -122,14 +122,14 @@ def test_other_lines_are_refused(text, code):
 
 
 def test_flags_of_a_kernel_to_come_are_passed_over():
-    assert _native.block_state_parse(b"1 2.000000 .....nz.\n")[2] == bytes([32])
+    assert _native_block_state.block_state_parse(b"1 2.000000 .....nz.\n")[2] == bytes([32])
 
 
 def test_ages_double_from_bucket_to_bucket():
     now = 1 << 40
     ages = (0, 999_999, 1_000_000, 1_999_999, 2_000_000, 4_000_000, 7_999_999, 8_000_000)
     text = "".join(line(i, *divmod(now - age, 1_000_000), 0) for i, age in enumerate(ages))
-    counts = _native.BlockCounts(now)
+    counts = _native_block_state.BlockCounts(now)
     counts.add(text.encode())
     counts.add(line(9, now // 1_000_000 + 5, 0, 0).encode())  # used since the clock was read
     assert counts.ages()[:6] == [3, 2, 1, 2, 1, 0]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pyzram import _native
+from pyzram import _native_memory
 from pyzram.pages.process import Process, ProcessReader
 
 PAGE = mmap.PAGESIZE
@@ -26,15 +26,15 @@ def held() -> tuple[mmap.mmap, int]:
     return memory, ctypes.addressof(ctypes.c_char.from_buffer(memory)) // PAGE
 
 
-def opened() -> _native.ProcMem:
+def opened() -> _native_memory.ProcMem:
     folder = os.open("/proc/self", os.O_PATH | os.O_DIRECTORY)
     try:
-        return _native.ProcMem(folder)
+        return _native_memory.ProcMem(folder)
     finally:
         os.close(folder)
 
 
-USES: dict[str, Callable[[_native.ProcMem], object]] = {
+USES: dict[str, Callable[[_native_memory.ProcMem], object]] = {
     "method": lambda memory: memory.method(),
     "shows_frames": lambda memory: memory.shows_frames(),
     "turn": lambda memory: memory.turn(0),
@@ -54,7 +54,7 @@ def test_each_use_after_the_end_is_refused(way: str, use: str) -> None:
 
 
 def test_every_use_is_tried() -> None:
-    public = {name for name in vars(_native.ProcMem) if not name.startswith("_")}
+    public = {name for name in vars(_native_memory.ProcMem) if not name.startswith("_")}
     assert public - {"close", "abandon"} == set(USES)
 
 

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pyzram
-from pyzram import _native
+from pyzram import _native, _native_codec
 from pyzram.pages import codec as pages_module
 from pyzram.pages import codec_parameters
 
@@ -106,7 +106,7 @@ def test_spliced_pages_give_a_page_or_an_error(algorithm, data):
 @pytest.mark.parametrize("cap", [0, 1, 100, 1000])
 def test_too_little_room_is_enospc_and_nothing_is_written_behind(algorithm, cap):
     ffi, lib = _native.ffi, _native.lib
-    codec = _native.Codec(algorithm, 4096)
+    codec = _native_codec.Codec(algorithm, 4096)
     context = codec._take()
     out = ffi.new("uint8_t[]", b"\xa5" * 8192)
     assert lib.pyzram_page_compress(context.handle, PAGE, 4096, out, cap) == -errno.ENOSPC
@@ -236,24 +236,24 @@ def test_a_buffer_that_is_no_number_of_pages_is_refused():
 def test_same_filled_pages_repeat_one_machine_word(page_size, word_size):
     word = b"abcdefgh"[:word_size]
     page = bytearray(word * (page_size // word_size))
-    assert _native.same_filled(page, word_size)
+    assert _native_codec.same_filled(page, word_size)
     for at in (*range(256), *range(256, page_size, 509), *range(page_size - 8, page_size)):
         page[at] ^= 1
-        assert not _native.same_filled(page, word_size), at
+        assert not _native_codec.same_filled(page, word_size), at
         page[at] ^= 1
 
 
 def test_words_of_8_bytes_need_not_repeat_words_of_4():
     page = b"abcdefgh" * 512
-    assert _native.same_filled(page, 8)
-    assert not _native.same_filled(page, 4)
-    assert not _native.same_filled(b"abc" * 1365 + b"a", 8)
+    assert _native_codec.same_filled(page, 8)
+    assert not _native_codec.same_filled(page, 4)
+    assert not _native_codec.same_filled(b"abc" * 1365 + b"a", 8)
 
 
 @pytest.mark.parametrize(("size", "word"), [(4096, 2), (4096, 16), (64, 8), (0, 8), (4098, 4)])
 def test_same_filled_of_what_is_no_page_is_einval(size, word):
     with pytest.raises(OSError) as caught:
-        _native.same_filled(bytes(size), word)
+        _native_codec.same_filled(bytes(size), word)
     assert caught.value.errno == errno.EINVAL
 
 
@@ -287,7 +287,7 @@ def test_pages_that_are_timed_have_the_same_sizes(algorithm):
 
 
 def test_times_need_room_for_each_page():
-    codec = _native.Codec("lz4", 4096)
+    codec = _native_codec.Codec("lz4", 4096)
     for ret in ((1, 1, 2), (2, 1, 1), (2, 2, 2)):
         with pytest.raises(OSError) as failed:
             codec.time(bytes(4096), 8, tuple(array("I", bytes(4 * n)) for n in ret))
@@ -333,7 +333,7 @@ def test_callers_in_many_threads_do_not_disturb_each_other():
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_ctrl_c_stops_all_threads_between_chunks(threads, monkeypatch):
     done = []
-    sizes = _native.Codec.sizes
+    sizes = _native_codec.Codec.sizes
 
     def interrupted(self, pages, first, count, word_size, ret):
         sizes(self, pages, first, count, word_size, ret)
@@ -341,7 +341,7 @@ def test_ctrl_c_stops_all_threads_between_chunks(threads, monkeypatch):
         if threading.current_thread() is threading.main_thread():
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(_native.Codec, "sizes", interrupted)
+    monkeypatch.setattr(_native_codec.Codec, "sizes", interrupted)
     buffer = bytearray(PAGE * 256 * 64)
     with pytest.raises(KeyboardInterrupt):
         pyzram.compressed_sizes(buffer, "deflate", threads=threads)
@@ -361,7 +361,7 @@ def test_an_error_in_one_thread_reaches_the_caller(here, monkeypatch):
             raise OSError(errno.ENOMEM, "no memory")
         assert failed.wait(60)
 
-    monkeypatch.setattr(_native.Codec, "sizes", fail)
+    monkeypatch.setattr(_native_codec.Codec, "sizes", fail)
     with pytest.raises(pyzram.ZramOSError, match="compress") as caught:
         pyzram.compressed_sizes(PAGE * 256 * 8, "lzo", threads=2)
     assert caught.value.errno == errno.ENOMEM
@@ -369,9 +369,9 @@ def test_an_error_in_one_thread_reaches_the_caller(here, monkeypatch):
 
 
 def test_chunks_outside_of_the_buffer_are_einval():
-    codec = _native.Codec("lzo", 4096)
+    codec = _native_codec.Codec("lzo", 4096)
     lengths = array("I", [0, 0])
-    with _native.pin(PAGE * 2) as data, _native.pin(lengths) as ret:
+    with _native_codec.pin(PAGE * 2) as data, _native_codec.pin(lengths) as ret:
         for first, count in ((-1, 1), (0, 3), (2, 1), (1, -1)):
             with pytest.raises(OSError) as caught:
                 codec.sizes(data, first, count, 8, ret)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from pyzram import _native
+from pyzram import _native_memory
 from pyzram.errors import ZramOSError
 from pyzram.pages import mappings, procmem
 from pyzram.pages.process import Process, ProcessReader
@@ -29,13 +29,13 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 def opened(pid, method="auto"):
     with Process(pid) as process:
-        return _native.ProcMem(process.fd, method)
+        return _native_memory.ProcMem(process.fd, method)
 
 
 def collected(memory, start, pages, kind=mappings.ANON, *, seen=None, slots=None, **options):
     """Addresses of the pages found, and the counts."""
-    found = _native.PageSet()
-    walk = _native.walk(start, start + pages * PAGE, kind, pages=0, **options)
+    found = _native_memory.PageSet()
+    walk = _native_memory.walk(start, start + pages * PAGE, kind, pages=0, **options)
     counts = Counts(*memory.collect([walk], [found], seen=seen, slots=slots)[0])
     numbers = array("Q", bytes(8 * len(found)))
     found.select(array("Q", range(len(found))), numbers)
@@ -306,7 +306,7 @@ answer = [p]
 
 def test_a_set_finds_its_members_by_their_place():
     numbers = [0, 1, 511, 512, 1 << 40, (1 << 40) + 700, (1 << 52) - 1]
-    pages = _native.PageSet()
+    pages = _native_memory.PageSet()
     for number in numbers:
         pages.add_resident(number, b"\1")
     assert len(pages) == 7
@@ -325,7 +325,7 @@ def test_a_set_finds_its_members_by_their_place():
 
 def test_numbers_seen_before_are_told_from_new_ones():
     chance = random.Random(5)
-    seen, judge = _native.Seen(), set()
+    seen, judge = _native_memory.Seen(), set()
     for _ in range(20):
         numbers = [
             chance.choice((1, 1 << 20, 1 << 50)) * chance.randrange(4000) for _ in range(999)
@@ -340,7 +340,7 @@ def test_numbers_seen_before_are_told_from_new_ones():
 def test_a_walk_over_half_a_page_is_einval():
     memory = opened(os.getpid())
     with pytest.raises(OSError) as caught:
-        memory.collect([_native.walk(1, PAGE, mappings.ANON)], [])
+        memory.collect([_native_memory.walk(1, PAGE, mappings.ANON)], [])
     assert caught.value.errno == errno.EINVAL
     memory.close()
 
@@ -365,9 +365,10 @@ def test_mappings_walked_together_are_as_walked_alone(method):
         rows = [(start, start + 30 * PAGE) for start in starts]
         rows += [(starts[2] + 30 * PAGE, starts[2] + 40 * PAGE), (starts[0], starts[0] + PAGE)]
         walks = [
-            _native.walk(low, high, mappings.ANON, pages=i) for i, (low, high) in enumerate(rows)
+            _native_memory.walk(low, high, mappings.ANON, pages=i)
+            for i, (low, high) in enumerate(rows)
         ]
-        sets = [_native.PageSet() for _ in walks]
+        sets = [_native_memory.PageSet() for _ in walks]
         together = memory.collect(walks, sets)
         for (low, high), counts, pages in zip(rows, together, sets, strict=True):
             found, alone = collected(memory, low, (high - low) // PAGE)

@@ -6,11 +6,11 @@ from array import array
 
 import pytest
 
-from pyzram import _native
+from pyzram import _native_zsmalloc
 
 
-def make(page_size=4096, word=8, chain=8, rule=_native.CHAIN_BY_WASTE):
-    return _native.Zsmalloc(page_size, word, chain, rule)
+def make(page_size=4096, word=8, chain=8, rule=_native_zsmalloc.CHAIN_BY_WASTE):
+    return _native_zsmalloc.Zsmalloc(page_size, word, chain, rule)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def make(page_size=4096, word=8, chain=8, rule=_native.CHAIN_BY_WASTE):
 )
 def test_kernels_that_can_not_be_are_refused(arguments):
     with pytest.raises(OSError) as caught:
-        _native.Zsmalloc(*arguments)
+        _native_zsmalloc.Zsmalloc(*arguments)
     assert caught.value.errno == errno.EINVAL
 
 

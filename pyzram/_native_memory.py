@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: MIT
+# The memory of processes in the extension: sets of pages, and how they are found and read.
+from __future__ import annotations
+
+import errno
+
+from ._native import check
+from ._pyzram import ffi, lib
+from .limits import PAGE_SIZE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Buffer = Any  # any object with the buffer protocol
+
+# ---- pageset -------------------------------------------------------------------------------------
+
+
+class PageSet:
+    """Ascending page numbers. Synchronization: one thread at a time."""
+
+    __slots__ = ("pointer",)
+
+    def __init__(self) -> None:
+        ret = ffi.new("struct pyzram_pageset **")
+        check(lib.pyzram_pageset_create(ret))
+        self.pointer: Any = ffi.gc(ret[0], lib.pyzram_pageset_destroy)
+
+    def __len__(self) -> int:
+        return int(lib.pyzram_pageset_pages(self.pointer))
+
+    def add_resident(self, first: int, resident: Buffer) -> None:
+        data = ffi.from_buffer("uint8_t[]", resident)
+        check(lib.pyzram_pageset_add_resident(self.pointer, first, data, len(data)))
+
+    def select(self, ranks: Buffer, numbers: Buffer) -> None:
+        # numbers is filled with the members at these places
+        wanted = ffi.from_buffer("uint64_t[]", ranks)
+        found = ffi.from_buffer("uint64_t[]", numbers, require_writable=True)
+        if len(found) < len(wanted):
+            check(-errno.EINVAL)
+        check(lib.pyzram_pageset_select(self.pointer, wanted, len(wanted), found))
+
+
+class Seen:
+    """Numbers that were seen before. Synchronization: one thread at a time."""
+
+    __slots__ = ("pointer",)
+
+    def __init__(self) -> None:
+        ret = ffi.new("struct pyzram_seen **")
+        check(lib.pyzram_seen_create(ret))
+        self.pointer: Any = ffi.gc(ret[0], lib.pyzram_seen_destroy)
+
+    def add(self, numbers: Buffer) -> bytes:
+        # A byte for each number: 1 if it was there before
+        data = ffi.from_buffer("uint64_t[]", numbers)
+        before = ffi.new("uint8_t[]", max(1, len(data)))
+        check(lib.pyzram_seen_add(self.pointer, data, len(data), before))
+        return bytes(ffi.buffer(before, len(data)))
+
+
+# ---- procmem -------------------------------------------------------------------------------------
+
+SCAN_METHODS = {
+    "auto": lib.PYZRAM_SCAN_AUTO,
+    "ioctl": lib.PYZRAM_SCAN_IOCTL,
+    "pagemap": lib.PYZRAM_SCAN_PAGEMAP,
+}
+WALK_LOCKED = lib.PYZRAM_WALK_LOCKED
+WALK_FRAMES = lib.PYZRAM_WALK_FRAMES
+READ_DONE = lib.PYZRAM_READ_DONE
+READ_FREED = lib.PYZRAM_READ_FREED
+WALK_THIN = lib.PYZRAM_WALK_THIN
+WEIGHT_ONE = lib.PYZRAM_WEIGHT_ONE
+PAGES_ANON = lib.PYZRAM_PAGES_ANON
+PAGES_SHMEM = lib.PYZRAM_PAGES_SHMEM
+U64_MAX = (1 << 64) - 1
+COUNTS = ffi.sizeof("struct pyzram_page_counts") // 8
+
+
+def walk(
+    start: int,
+    end: int,
+    kind: int,
+    *,
+    pages: int = -1,
+    flags: int = 0,
+    weight: int = 0,
+    first: int = 0,
+    seen_max: int = U64_MAX,
+) -> tuple[int, ...]:
+    # A mapping to walk, with the index of its set (none: only the counts are wanted).
+    return start, end, seen_max, first, weight, kind, flags, pages
+
+
+class ProcMem:
+    """The memory of one process, as long as it lives.
+
+    Synchronization: one thread at a time.
+    """
+
+    __slots__ = ("_pm",)
+
+    def __init__(self, proc_fd: int, method: str = "auto") -> None:
+        ret = ffi.new("struct pyzram_procmem **")
+        check(lib.pyzram_procmem_create(proc_fd, SCAN_METHODS[method], ret))
+        self._pm: Any = ffi.gc(ret[0], lib.pyzram_procmem_destroy)
+
+    def close(self) -> None:
+        pm, self._pm = self._pm, None
+        if pm is not None:
+            ffi.release(pm)
+
+    def abandon(self) -> None:
+        # After a fork: its descriptors are the parent's, so it is not destroyed.
+        pm, self._pm = self._pm, None
+        if pm is not None:
+            ffi.gc(pm, None)
+
+    def _open(self) -> Any:
+        if self._pm is None:
+            raise ValueError("the reader of this process is closed")
+        return self._pm
+
+    def method(self) -> str:
+        number = lib.pyzram_procmem_method(self._open())
+        return next(name for name, value in SCAN_METHODS.items() if value == number)
+
+    def shows_frames(self) -> bool:
+        return bool(lib.pyzram_procmem_shows_frames(self._open()))
+
+    def turn(self, proc_fd: int) -> None:
+        # Switches to another process; what the kernel can do is known already.
+        check(lib.pyzram_procmem_turn(self._open(), proc_fd))
+
+    def collect(
+        self,
+        walks: list[tuple[int, ...]],
+        sets: list[PageSet],
+        *,
+        seen: Seen | None = None,
+        slots: Seen | None = None,
+    ) -> list[list[int]]:
+        # Walks are those of walk(); the counts of each, in the order of struct pyzram_page_counts.
+        count = len(walks)
+        null = ffi.NULL
+        ret = ffi.new("struct pyzram_page_counts[]", max(1, count))
+        check(
+            lib.pyzram_procmem_collect(
+                self._open(),
+                ffi.new("struct pyzram_walk[]", walks),
+                count,
+                null if seen is None else seen.pointer,
+                null if slots is None else slots.pointer,
+                ffi.new("struct pyzram_pageset *[]", [pages.pointer for pages in sets]),
+                len(sets),
+                ret,
+            )
+        )
+        numbers = memoryview(ffi.buffer(ret)).cast("Q").tolist()
+        return [numbers[at : at + COUNTS] for at in range(0, count * COUNTS, COUNTS)]
+
+    def read(self, addresses: Buffer, pages: Buffer, freed: bool = False) -> tuple[int, bytes]:
+        # pages is filled from its start; the bytes say what became of each address (READ_...)
+        wanted = ffi.from_buffer("uint64_t[]", addresses)
+        out = ffi.from_buffer("uint8_t[]", pages, require_writable=True)
+        if len(out) < len(wanted) * PAGE_SIZE:
+            check(-errno.EINVAL)
+        flags = ffi.new("uint8_t[]", max(1, len(wanted)))
+        done = check(lib.pyzram_procmem_read(self._open(), wanted, len(wanted), freed, out, flags))
+        return done, bytes(ffi.buffer(flags, len(wanted)))
+
+
+# ---- shmem ---------------------------------------------------------------------------------------
+
+
+def shmem_resident(fd: int, first: int, count: int) -> bytearray:
+    # A byte for each page, odd for those in memory.
+    resident = bytearray(count)
+    check(lib.pyzram_shmem_resident(fd, first, count, ffi.from_buffer("uint8_t[]", resident)))
+    return resident
+
+
+def shmem_read(fd: int, numbers: Buffer, pages: Buffer) -> tuple[int, bytes]:
+    # As ProcMem.read.
+    wanted = ffi.from_buffer("uint64_t[]", numbers)
+    out = ffi.from_buffer("uint8_t[]", pages, require_writable=True)
+    if len(out) < len(wanted) * PAGE_SIZE:
+        check(-errno.EINVAL)
+    flags = ffi.new("uint8_t[]", max(1, len(wanted)))
+    done = check(lib.pyzram_shmem_read(fd, wanted, len(wanted), out, flags))
+    return done, bytes(ffi.buffer(flags, len(wanted)))
+
+
+def shm_open(number: int) -> int:
+    return check(lib.pyzram_shm_open(number))
