@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .device.block_state import SLOT_FLAGS as SLOT_FLAGS
     from .device.block_state import BlockState as BlockState
     from .device.block_state import slots as slots
+    from .device.device_list import DeviceList as DeviceList
+    from .device.device_list import devices as devices
     from .device.features import Features as Features
     from .device.features import features as features
     from .device.stats import BdStat as BdStat
@@ -24,9 +26,7 @@ if TYPE_CHECKING:
     from .device.stats import MmStat as MmStat
     from .device.stats import Stats as Stats
     from .device.stats import StatsChange as StatsChange
-    from .device.zram import DeviceList as DeviceList
     from .device.zram import Zram as Zram
-    from .device.zram import devices as devices
     from .doctor.checks import Finding as Finding
     from .doctor.checks import diagnose as diagnose
     from .errors import AccessError as AccessError
@@ -101,9 +101,9 @@ _HOME = {
     "MmStat": "device.stats",
     "Stats": "device.stats",
     "StatsChange": "device.stats",
-    "DeviceList": "device.zram",
+    "DeviceList": "device.device_list",
     "Zram": "device.zram",
-    "devices": "device.zram",
+    "devices": "device.device_list",
     "Finding": "doctor.checks",
     "diagnose": "doctor.checks",
     "AccessError": "errors",

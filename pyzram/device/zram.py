@@ -40,39 +40,6 @@ if TYPE_CHECKING:
     from .stats import BdStat, BlockStat, DebugStat, IoStat, MmStat, Stats
 
 
-class DeviceList(list["Zram"]):
-    """Handles, closed together: ``with pyzram.devices() as found: ...``.
-
-    Synchronization: as that of a list.
-    """
-
-    def close(self) -> None:
-        """Close every handle; the devices stay as they are."""
-        for device in self:
-            device.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        self.close()
-
-
-def devices(*, sysfs: Sysfs | None = None) -> DeviceList:
-    """Return a handle for every zram device, by ascending number; empty without a driver.
-
-    Close each of them, or use the list in a ``with`` statement.
-    """
-    found = DeviceList()
-    tree = sysfs or Sysfs()
-    for number in tree.numbers():
-        try:
-            found.append(Zram(number, sysfs=tree))
-        except DeviceNotFoundError:
-            continue  # removed since it was listed
-    return found
-
-
 @documented
 class Zram(Handle):
     """A zram device.

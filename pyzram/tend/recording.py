@@ -12,7 +12,7 @@ import os
 from typing import TYPE_CHECKING
 
 from ..device.block_state import summary
-from ..device.zram import devices
+from ..device.device_list import devices
 from ..errors import ZramError, from_errno
 from ..kernel.parse import BD_UNIT
 from .machine import Clocks, read_battery, read_counters, read_memory, read_pressure
