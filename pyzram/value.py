@@ -180,7 +180,11 @@ class Value(Record):
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in words)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), self._values()
+        return _made, (type(self), dict(zip(self._fields, self._values(), strict=True)))
+
+
+def _made(kind: type[T], fields: dict[str, Any]) -> T:
+    return kind(**fields)
 
 
 class FrozenDict(dict["K", "V"]):

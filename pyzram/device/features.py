@@ -5,20 +5,33 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import dataclass
 
 from ..errors import DeviceNotFoundError
 from ..kernel.parse import parse_algorithms
 from ..kernel.sysfs import Sysfs, read_text
-from ..value import Record, documented
+from ..value import Value
 from .zram import Zram
 
 
-@documented
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Features(Record):
+class Features(Value):
     """What the kernel offers. ``None`` means that it cannot be told without a device."""
 
+    _fields = (
+        "driver",
+        "hot_add",
+        "algorithms",
+        "default_algorithm",
+        "writeback",
+        "writeback_batch",
+        "compressed_writeback",
+        "recompression",
+        "algorithm_params",
+        "memory_tracking",
+        "idle_age",
+        "pool_classes",
+        "psi",
+    )
+    __slots__ = _fields
     _takes_back = {"algorithms": tuple}  # noqa: RUF012
 
     driver: bool
@@ -47,6 +60,39 @@ class Features(Record):
     """zsmalloc's class statistics in debugfs (CONFIG_ZSMALLOC_STAT); root only."""
     psi: bool
     """Pressure stall information is there and on (CONFIG_PSI)."""
+
+    def __init__(
+        self,
+        *,
+        driver: bool,
+        hot_add: bool,
+        algorithms: tuple[str, ...] | None,
+        default_algorithm: str | None,
+        writeback: bool | None,
+        writeback_batch: bool | None,
+        compressed_writeback: bool | None,
+        recompression: bool | None,
+        algorithm_params: bool | None,
+        memory_tracking: bool | None,
+        idle_age: bool | None,
+        pool_classes: bool | None,
+        psi: bool,
+    ) -> None:
+        self._set(
+            driver,
+            hot_add,
+            algorithms,
+            default_algorithm,
+            writeback,
+            writeback_batch,
+            compressed_writeback,
+            recompression,
+            algorithm_params,
+            memory_tracking,
+            idle_age,
+            pool_classes,
+            psi,
+        )
 
 
 def features(device: Zram | None = None, *, sysfs: Sysfs | None = None) -> Features:
@@ -123,9 +169,9 @@ def _idle_age(tree: Sysfs, handle: Zram | None) -> bool | None:
         except OSError:
             continue
         if path.endswith(".gz"):
-            import gzip
+            import zlib  # gzip is slow to load
 
-            data = gzip.decompress(data)
+            data = zlib.decompress(data, zlib.MAX_WBITS | 16)
         options = data.decode("ascii", "replace").split("\n")
         return (
             "CONFIG_ZRAM_TRACK_ENTRY_ACTIME=y" in options

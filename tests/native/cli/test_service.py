@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import subprocess
@@ -215,14 +216,12 @@ LOADED = """
 """
 
 
-def test_a_start_loads_this_and_nothing_else(root: Path, conf: Path) -> None:
-    boot = root / "proc/sys/kernel/random/boot_id"
-    boot.parent.mkdir(parents=True)
-    boot.write_text("d608c2d3-bf58-4f81-a648-07fa198781ff\n")
+def modules_of(*words: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
+    """Run ``pyzram``; what it gave, and what it loaded beside the interpreter's own modules."""
     code = (
         "import gc, os, stat, sys, time; before = set(sys.modules)\n"
         "from pyzram.cli.pyzram import main\n"
-        f"status = main(['-c', {str(conf)!r}, 'start', '-q'])\n"
+        f"status = main({list(words)!r})\n"
         "print(*sorted(m for m in set(sys.modules) - before if '.lib' not in m)); sys.exit(status)"
     )
     # Not the extension of tests/native/sanitize, which this process alone can load.
@@ -233,7 +232,30 @@ def test_a_start_loads_this_and_nothing_else(root: Path, conf: Path) -> None:
         text=True,
         check=False,
     )
+    return done, done.stdout.splitlines()[-1].split()
+
+
+def test_a_start_loads_this_and_nothing_else(root: Path, conf: Path) -> None:
+    boot = root / "proc/sys/kernel/random/boot_id"
+    boot.parent.mkdir(parents=True)
+    boot.write_text("d608c2d3-bf58-4f81-a648-07fa198781ff\n")
+    done, loaded = modules_of("-c", str(conf), "start", "-q")
     # It comes as far as the driver, which this machine only looks as if it had.
     assert done.returncode == 1
     assert "add a zram device" in done.stderr
-    assert done.stdout.splitlines()[-1].split() == LOADED.split()
+    assert loaded == LOADED.split()
+
+
+@pytest.mark.parametrize("words", [["plan"], ["start", "--pretend"], ["check"]])
+def test_a_look_at_the_machine_loads_nothing_that_takes_longer_than_it(
+    root: Path, conf: Path, words: list[str]
+) -> None:
+    (root / "sys/block/zram3/comp_algorithm").write_text("[lzo-rle] zstd\n")
+    (root / "proc/config.gz").write_bytes(gzip.compress(b"CONFIG_ZRAM=m\n"))
+    conf.write_text("ZRAM_SIZE_0=64M\nZRAM_ALGORITHM_0=lz4\n")
+    done, loaded = modules_of("-c", str(conf), *words)
+    assert done.returncode == 1
+    assert "this kernel has none of the algorithms lz4 (it has: lzo-rle zstd)" in done.stderr
+    assert {"pyzram.device.features", "zlib"} <= set(loaded)
+    slow = {"ast", "dataclasses", "enum", "gzip", "inspect", "re", "struct", "subprocess", "typing"}
+    assert slow.isdisjoint(loaded)
