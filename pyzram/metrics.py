@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Metrics as Prometheus reads them: text format 0.0.4, OpenMetrics 1.0, and textfiles.
+"""Metrics as Prometheus reads them: text format 0.0.4 and OpenMetrics 1.0.
 
 The text format is what node_exporter's textfile collector takes; there a counter's family has
 its sample's name, in OpenMetrics the name without ``_total``.
@@ -10,12 +10,7 @@ https://prometheus.io/docs/specs/om/open_metrics_spec/
 
 from __future__ import annotations
 
-import os
-from errno import ENOENT
-from stat import S_ISREG
-
 from ._version import __version__
-from .errors import InvalidValueError, from_errno
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +19,6 @@ if TYPE_CHECKING:
 GAUGE, COUNTER, INFO = "gauge", "counter", "info"
 # What a sample of each kind appends to the name of its family.
 SUFFIX = {GAUGE: "", COUNTER: "_total", INFO: "_info"}
-TEXTFILE_MODE = 0o644
 
 
 class Family:
@@ -91,35 +85,3 @@ def openmetrics(families: Iterable[Family]) -> str:
                 out.append(f"# UNIT {family.name} {family.unit}\n")
             out += family.samples
     return "".join([*out, "# EOF\n"])
-
-
-def write_textfile(path: str, text: str) -> None:
-    """Replace a file's text so that a reader sees either all of the old or all of the new one.
-
-    Mode 0644, so that node_exporter may run as another user.
-
-    Raises:
-        InvalidValueError: the path exists and is not a regular file; it is left alone.
-        ZramOSError: what the system answered.
-    """
-    path = os.path.realpath(path)
-    folder, name = os.path.split(path)
-    # node_exporter reads only *.prom, so it ignores this one.
-    new = os.path.join(folder, f".{name}.{os.getpid()}.new")
-    try:
-        if os.path.lexists(path) and not S_ISREG(os.lstat(path).st_mode):
-            raise InvalidValueError(f"{path}: not a regular file")
-        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with open(fd, "wb") as file:
-                file.write(text.encode())
-                os.fchmod(file.fileno(), TEXTFILE_MODE)
-            os.rename(new, path)
-        except BaseException:
-            os.unlink(new)
-            raise
-    except OSError as err:
-        remedy = ""
-        if err.errno == ENOENT and not os.path.lexists(folder):
-            remedy = f"there is no {folder}; node_exporter's is its --collector.textfile.directory"
-        raise from_errno(err.errno or 0, f"{path}: write metrics", path, remedy=remedy) from err

@@ -78,15 +78,13 @@ _pyzram_devices() {
 	done
 }
 
-# The last item of a list with commas; what is before it stays.
+# The last item of a list with commas; what is before it stays. Never part of the words: those are
+# expanded, and what was typed or pasted may have a command in it.
 _pyzram_list() {
-	local current=$1 before="" word
-	shift
+	local current=$1 before=""
 	[[ $current == *,* ]] && before=${current%,*},
 	[[ $before == "" && $current == +* ]] && before=+
-	for word; do
-		echo "$before$word"
-	done
+	compgen -P "$before" -W "$2" -- "${current#"$before"}"
 }
 
 _pyzram() {
@@ -157,7 +155,7 @@ def bash() -> str:
 def _bash_reply(kind: str, words: list[str], indent: str) -> list[str]:
     source = {
         "words": f'compgen -W "{" ".join(words)}" -- "$current"',
-        "list": f'compgen -W "$(_pyzram_list "$current" {" ".join(words)})" -- "$current"',
+        "list": f'_pyzram_list "$current" "{" ".join(words)}"',
         "devices": 'compgen -W "$(_pyzram_devices)" -- "$current"',
         "files": 'compgen -f -- "$current"',
     }.get(kind)

@@ -11,6 +11,7 @@ import os
 import subprocess
 import tempfile
 from pathlib import Path
+from stat import S_ISDIR
 from typing import NamedTuple
 
 SOURCE = Path(__file__).with_suffix(".c")
@@ -88,8 +89,9 @@ def library() -> ctypes.CDLL:
     digest = hashlib.sha256(SOURCE.read_bytes() + b"2").hexdigest()[:16]
     folder = Path(tempfile.gettempdir(), f"pyzram-model-{os.getuid()}")
     folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
-        raise SystemExit(f"{folder}: not ours")
+    status = folder.lstat()  # what lies there is run
+    if not S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o022:
+        raise SystemExit(f"{folder}: not ours alone, remove it")
     path = folder / f"{digest}.so"
     if not path.exists():
         part = folder / f"{digest}.{os.getpid()}"

@@ -9,15 +9,13 @@ _pyzram_devices() {
 	done
 }
 
-# The last item of a list with commas; what is before it stays.
+# The last item of a list with commas; what is before it stays. Never part of the words: those are
+# expanded, and what was typed or pasted may have a command in it.
 _pyzram_list() {
-	local current=$1 before="" word
-	shift
+	local current=$1 before=""
 	[[ $current == *,* ]] && before=${current%,*},
 	[[ $before == "" && $current == +* ]] && before=+
-	for word; do
-		echo "$before$word"
-	done
+	compgen -P "$before" -W "$2" -- "${current#"$before"}"
 }
 
 _pyzram() {
@@ -101,7 +99,7 @@ _pyzram() {
 		return
 		;;
 	"pyzram estimate --algorithm" | "pyzram estimate -a")
-		mapfile -t COMPREPLY < <(compgen -W "$(_pyzram_list "$current" lzo lzo-rle lz4 lz4hc zstd deflate 842)" -- "$current")
+		mapfile -t COMPREPLY < <(_pyzram_list "$current" "lzo lzo-rle lz4 lz4hc zstd deflate 842")
 		return
 		;;
 	"pyzram estimate --chain")
@@ -225,7 +223,7 @@ _pyzram() {
 		return
 		;;
 	"pyzram bench --algorithm" | "pyzram bench -a")
-		mapfile -t COMPREPLY < <(compgen -W "$(_pyzram_list "$current" lzo lzo-rle lz4 lz4hc zstd deflate 842)" -- "$current")
+		mapfile -t COMPREPLY < <(_pyzram_list "$current" "lzo lzo-rle lz4 lz4hc zstd deflate 842")
 		return
 		;;
 	"pyzram bench --plot")
@@ -233,7 +231,7 @@ _pyzram() {
 		return
 		;;
 	"zram_stats  --output" | "zram_stats  -o")
-		mapfile -t COMPREPLY < <(compgen -W "$(_pyzram_list "$current" NAME DISKSIZE NUM-READS NUM-WRITES INVALID-IO NOTIFY-FREE ZERO-PAGES DATA COMPR TOTAL AVG-COMPR-RATIO MEM-OVERHEAD ALGORITHM RECOMP-ALGORITHM STREAMS SAME-PAGES HUGE-PAGES HUGE-PAGES-SINCE MEM-LIMIT MEM-USED-MAX PAGES-COMPACTED FAILED-READS FAILED-WRITES WRITESTALL MISS-FREE BACKING-DEV BD-COUNT BD-READS BD-WRITES WRITEBACK-LIMIT SWAP-SIZE SWAP-USED SWAP-PRIORITY COMP-RATIO MOUNTPOINT BD-SIZE FILL READ-IOS READ-MERGES READ-SECTORS READ-TICKS WRITE-IOS WRITE-MERGES WRITE-SECTORS WRITE-TICKS IN-FLIGHT IO-TICKS TIME-IN-QUEUE DISCARD-IOS DISCARD-MERGES DISCARD-SECTORS DISCARD-TICKS FLUSH-IOS FLUSH-TICKS)" -- "$current")
+		mapfile -t COMPREPLY < <(_pyzram_list "$current" "NAME DISKSIZE NUM-READS NUM-WRITES INVALID-IO NOTIFY-FREE ZERO-PAGES DATA COMPR TOTAL AVG-COMPR-RATIO MEM-OVERHEAD ALGORITHM RECOMP-ALGORITHM STREAMS SAME-PAGES HUGE-PAGES HUGE-PAGES-SINCE MEM-LIMIT MEM-USED-MAX PAGES-COMPACTED FAILED-READS FAILED-WRITES WRITESTALL MISS-FREE BACKING-DEV BD-COUNT BD-READS BD-WRITES WRITEBACK-LIMIT SWAP-SIZE SWAP-USED SWAP-PRIORITY COMP-RATIO MOUNTPOINT BD-SIZE FILL READ-IOS READ-MERGES READ-SECTORS READ-TICKS WRITE-IOS WRITE-MERGES WRITE-SECTORS WRITE-TICKS IN-FLIGHT IO-TICKS TIME-IN-QUEUE DISCARD-IOS DISCARD-MERGES DISCARD-SECTORS DISCARD-TICKS FLUSH-IOS FLUSH-TICKS")
 		return
 		;;
 	"zram_stats  --textfile")

@@ -81,7 +81,8 @@ def _look(config: str) -> Snapshot:
 
 def _textfile(path: str, config: str) -> int:
     """Write a 0 or 1 for each check; no samples if the machine could not be looked at."""
-    from ..metrics import GAUGE, Family, labels, scrape, text_format, write_textfile
+    from ..kernel.named_files import write_textfile
+    from ..metrics import GAUGE, Family, labels, scrape, text_format
 
     family = Family(
         "zram_doctor_finding", GAUGE, "whether pyzram doctor finds what this check is for"

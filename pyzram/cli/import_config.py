@@ -9,6 +9,7 @@ import sys
 from ..config.importer import import_files
 from ..config.layers import read_file, remedy
 from ..errors import from_errno
+from ..kernel.opened import open_still
 from ..text import quote
 from .options import FILE, Command
 
@@ -85,7 +86,7 @@ def _text(path: str) -> str:
         if path == "-":
             text = sys.stdin.buffer.read().decode(errors="surrogateescape")
         else:
-            text = read_file(path)
+            text = read_file(path, open_still)  # it may be anybody's
         return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     except OSError as err:
         raise from_errno(err.errno or 0, f"{path}: read", path, remedy=remedy(err)) from err

@@ -57,7 +57,9 @@ def main(options: Arguments) -> int:
     page.add(PAGE_SIZE)
     all_of_it = [*families(devices), page, *metrics.scrape(COLLECTOR, collection.status == 0)]
     if options.textfile is not None:
-        metrics.write_textfile(options.textfile, metrics.text_format(all_of_it))
+        from ..kernel.named_files import write_textfile
+
+        write_textfile(options.textfile, metrics.text_format(all_of_it))
         return 0
     text = metrics.openmetrics if options.openmetrics else metrics.text_format
     write(text(all_of_it))

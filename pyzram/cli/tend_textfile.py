@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..metrics import GAUGE, Family, labels, scrape, text_format, write_textfile
+from ..kernel.named_files import write_textfile
+from ..metrics import GAUGE, Family, labels, scrape, text_format
 from ..tend.state import CALM, CHOKED, HELD, PRESSED, TIGHT
 from ..tend.status import read_status
 

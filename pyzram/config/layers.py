@@ -22,6 +22,8 @@ from ..errors import from_errno
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     Layer = tuple[str, str]  # path, text
 
 DEFAULT_PATH = "/etc/conf.d/zram"
@@ -86,14 +88,14 @@ def _opened(path: str, _flags: int) -> int:
     return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
-def read_file(path: str) -> str:
+def read_file(path: str, opener: Callable[[str, int], int] = _opened) -> str:
     """Read a file of text, or another that ends soon, so that nothing can hold up the boot.
 
     Raises:
         OSError: EINVAL a pipe, a socket, a block device; EFBIG it goes on and on.
     """
     # An opener's descriptor is open()'s own: of one given, none closes a folder's.
-    with open(path, encoding="utf-8", errors="surrogateescape", newline="", opener=_opened) as file:
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="", opener=opener) as file:
         mode = os.fstat(file.fileno()).st_mode
         if S_ISFIFO(mode) or S_ISSOCK(mode) or S_ISBLK(mode):
             raise OSError(errno.EINVAL, "not a file", path)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
-from stat import S_ISDIR, S_ISLNK, S_ISVTX
+from stat import S_ISBLK, S_ISDIR, S_ISLNK, S_ISREG, S_ISVTX
 
 from .sysfs import read_text
 
@@ -44,7 +44,7 @@ def open_path(path: str, flags: int = os.O_PATH, *, made: list[MadeFolder] | Non
                 continue
             try:
                 links += 1
-                if links > LINKS_MAX or not _ours_alone(os.fstat(folder), status):
+                if links > LINKS_MAX or not ours_alone(os.fstat(folder), status):
                     raise OSError(
                         errno.ELOOP, "a symbolic link on the way is not root's alone", path
                     )
@@ -106,7 +106,8 @@ def remove_made(made: list[MadeFolder]) -> None:
             os.close(parent)
 
 
-def _ours_alone(folder: os.stat_result, link: os.stat_result) -> bool:
+def ours_alone(folder: os.stat_result, link: os.stat_result) -> bool:
+    """Whether what a name in a folder leads to is nobody's to change but root's, or of us."""
     trusted = (0, os.geteuid())
     if folder.st_uid not in trusted or link.st_uid not in trusted:
         return False
@@ -128,7 +129,7 @@ def resolve(path: str) -> str:
         here = f"{done}/{name}"
         try:
             status = os.lstat(here)
-            follow = S_ISLNK(status.st_mode) and _ours_alone(os.stat(done or "/"), status)
+            follow = S_ISLNK(status.st_mode) and ours_alone(os.stat(done or "/"), status)
             target = os.readlink(here) if follow and links < LINKS_MAX else ""
         except OSError:
             target = ""
@@ -140,6 +141,26 @@ def resolve(path: str) -> str:
         if target.startswith("/"):
             done = ""
     return done or "/"
+
+
+def open_still(path: str, flags: int) -> int:
+    """Open a regular file or a block device; nothing else is opened, which could already act.
+
+    Opening starts a watchdog, rewinds a tape, and may wait for a modem. An opener of open().
+
+    Raises:
+        OSError: EINVAL it is something else; EISDIR a folder.
+    """
+    held = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        mode = os.fstat(held).st_mode
+        if S_ISDIR(mode):
+            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        if not (S_ISREG(mode) or S_ISBLK(mode)):
+            raise OSError(errno.EINVAL, "neither a file nor a block device", path)
+        return os.open(fd_path(held), flags | os.O_NONBLOCK | os.O_CLOEXEC)
+    finally:
+        os.close(held)
 
 
 def fd_path(fd: int) -> str:

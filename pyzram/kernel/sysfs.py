@@ -209,10 +209,11 @@ def device_number(spec: int | str | os.PathLike[str]) -> int:
         if _is_number(digits):
             return int(digits)
         text = "/dev/" + text
-    digits = os.path.realpath(text).removeprefix("/dev/zram")
-    if _is_number(digits):
-        return int(digits)
     try:
+        # A link that becomes something else meanwhile is an error here too.
+        digits = os.path.realpath(text).removeprefix("/dev/zram")
+        if _is_number(digits):
+            return int(digits)
         mode = os.stat(text).st_mode
     except OSError as err:
         raise from_errno(err.errno or 0, f"{text}: open device", text, of_device=True) from err

@@ -9,6 +9,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from ..errors import ZramOSError, from_errno
+from ..kernel.opened import open_still
 from ..limits import PAGE_SIZE
 from .codec_parameters import check_page_size
 from .core_dump import core_segments
@@ -17,6 +18,11 @@ from .sources import Source, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+REMEDIES = {
+    errno.EISDIR: (errno.EISDIR, "name the files that are in it"),
+    errno.EINVAL: (errno.ESPIPE, "pass a stream on standard input"),
+}
 
 
 def open_files(
@@ -51,18 +57,14 @@ def open_files(
 
 
 def _add_file(source: Source, path: str) -> None:
-    # A pipe that nobody writes to is to be refused, not waited for.
-    fd = source._keep_open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
-    mode = os.fstat(fd).st_mode
-    if stat.S_ISDIR(mode):
-        raise from_errno(
-            errno.EISDIR, f"{path}: read", path, remedy="name the files that are in it"
-        )
-    if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
-        raise from_errno(
-            errno.ESPIPE, f"{path}: read", path, remedy="pass a stream on standard input"
-        )
-    _add_ranges(source, fd, core_segments(fd) if stat.S_ISREG(mode) else None)
+    try:
+        fd = source._keep_open(open_still(path, os.O_RDONLY))
+    except OSError as err:
+        if err.errno not in REMEDIES:
+            raise
+        code, remedy = REMEDIES[err.errno]
+        raise from_errno(code, f"{path}: read", path, remedy=remedy) from err
+    _add_ranges(source, fd, core_segments(fd) if stat.S_ISREG(os.fstat(fd).st_mode) else None)
 
 
 def _add_ranges(source: Source, fd: int, ranges: list[tuple[int, int]] | None) -> None:

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from ..errors import InvalidValueError, UnsupportedError, from_errno
+from ..kernel.named_files import open_named
 
 # Colours that stay apart for colour-blind eyes and in print.
 STORED = "#3b6ea8"
@@ -58,10 +59,14 @@ def check_plot(path: str) -> None:
 
 def save(figure: Any, path: str) -> None:
     """Write the file; raise ZramOSError if that fails."""
+    step = "write plot"
+    fd = open_named(path, step, os.O_WRONLY)
     try:
-        figure.savefig(path, dpi=150)
+        with open(fd, "wb") as file:
+            file.truncate()
+            figure.savefig(file, dpi=150, format=path.rpartition(".")[2].lower())
     except OSError as err:
-        raise from_errno(err.errno or 0, f"{path}: write plot", path) from err
+        raise from_errno(err.errno or 0, f"{path}: {step}", path) from err
 
 
 def bare(axis: Any) -> None:

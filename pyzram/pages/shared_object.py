@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import _native_memory
+from ..kernel.opened import fd_path
 from ..limits import PAGE_SIZE
 from .mappings import SHMEM, device_text
 from .process import Process
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 STEP = 1 << 16  # pages that are asked about at a time
 NO_ATIME = os.O_RDONLY | os.O_CLOEXEC | os.O_NOATIME | os.O_NONBLOCK
+NOT_YET = os.O_PATH | os.O_CLOEXEC
+"""To look at what is there before it is opened: by then it may be a watchdog, which opening starts,
+or the file of a server that does not answer."""
 
 
 class MappedAt(NamedTuple):
@@ -29,12 +33,12 @@ class MappedAt(NamedTuple):
     end: int
 
     def open(self) -> int:
-        """Open the object itself."""
+        """Hold the object itself."""
         with Process(self.pid) as process:
             if process.start_time != self.start_time:
                 raise OSError(errno.ESRCH, os.strerror(errno.ESRCH))
             name = f"map_files/{self.start:x}-{self.end:x}"
-            return os.open(name, NO_ATIME, dir_fd=process.fd)
+            return os.open(name, NOT_YET, dir_fd=process.fd)
 
 
 class FileAt(NamedTuple):
@@ -43,8 +47,8 @@ class FileAt(NamedTuple):
     path: str
 
     def open(self) -> int:
-        """Open the file."""
-        return os.open(self.path, NO_ATIME | os.O_NOFOLLOW)
+        """Hold the file."""
+        return os.open(self.path, NOT_YET | os.O_NOFOLLOW)
 
 
 class SystemV(NamedTuple):
@@ -89,13 +93,14 @@ class SharedObject:
         for place in self.places:
             try:
                 fd = place.open()
+                try:
+                    status = os.fstat(fd)
+                    if (device_text(status.st_dev), status.st_ino) == self.key:
+                        return os.open(fd_path(fd), NO_ATIME)
+                finally:
+                    os.close(fd)
             except OSError as err:
                 failure = err
-                continue
-            status = os.fstat(fd)
-            if (device_text(status.st_dev), status.st_ino) == self.key:
-                return fd
-            os.close(fd)
         raise failure
 
     def look(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ..device.block_state import summary
 from ..device.device_list import devices
 from ..errors import ZramError, from_errno
+from ..kernel.named_files import open_named
 from ..kernel.parse import BD_UNIT
 from .machine import Clocks, read_battery, read_counters, read_memory, read_pressure
 from .medium import medium_of
@@ -83,14 +84,14 @@ def append(path: str, *lines: dict[str, object]) -> None:
     """Add lines to a file, all or none; without any it is made if it is not there.
 
     Raises:
-        ZramOSError: what the system answered.
+        As :func:`pyzram.kernel.named_files.open_named`.
     """
     data = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines).encode()
+    step = "add a line"
+    fd = open_named(path, step, os.O_WRONLY | os.O_APPEND)
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            os.write(fd, data)
-        finally:
-            os.close(fd)
+        os.write(fd, data)
     except OSError as err:
-        raise from_errno(err.errno or 0, f"{path}: add a line", path) from err
+        raise from_errno(err.errno or 0, f"{path}: {step}", path) from err
+    finally:
+        os.close(fd)

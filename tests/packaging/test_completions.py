@@ -114,6 +114,15 @@ def test_values_are_completed(offered, words: list[str], values: set[str]) -> No
     assert offered(*words) == values
 
 
+@pytest.mark.parametrize("before", ["", "lz4,", "+"])
+def test_what_was_typed_is_not_run(offered, tmp_path: Path, before: str) -> None:
+    """Completing what was pasted, with a command in it, does not yet run that."""
+    for words in (["pyzram", "bench", "-a"], ["zram_stats", "-o"], ["pyzram", "estimate", "-a"]):
+        for text in (f"$(touch {tmp_path}/run),l", f"`touch {tmp_path}/run`,l", "$HOME,l"):
+            offered(*words, before + text)
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_files_are_what_the_tables_make_of_them() -> None:
     done = run(sys.executable, "-I", TREE / "tools/completions.py", "--check")
     assert (done.returncode, done.stdout) == (0, "")

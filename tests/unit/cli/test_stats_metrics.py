@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import math
 import os
@@ -13,7 +12,7 @@ import string
 import pytest
 from fake_roots import Machine
 
-from pyzram import AccessError, __version__, metrics
+from pyzram import __version__, metrics
 from pyzram.cli import pyzram, stats_metrics, zram_stats
 from pyzram.kernel import attributes, figures, held_reads
 
@@ -329,20 +328,6 @@ def test_a_textfile_that_cannot_be_written(tmp_path, monkeypatch, capsys, name, 
     assert cause in err
     assert err.count("\n") == 1
     assert sorted(os.listdir(tmp_path)) == before
-
-
-def test_a_textfile_whose_rename_fails_leaves_the_old_one(tmp_path, monkeypatch):
-    old = tmp_path / "zram.prom"
-    old.write_text("old\n")
-
-    def refuse(*_: object) -> None:
-        raise PermissionError(errno.EPERM, "Operation not permitted")
-
-    monkeypatch.setattr(os, "rename", refuse)
-    with pytest.raises(AccessError) as caught:
-        metrics.write_textfile(str(old), "new\n")
-    assert caught.value.errno == errno.EPERM
-    assert (os.listdir(tmp_path), old.read_text()) == (["zram.prom"], "old\n")
 
 
 # ---- JSON ----------------------------------------------------------------------------------------

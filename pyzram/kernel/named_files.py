@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: MIT
+"""Files that we write where we were told to, in folders that may be somebody else's.
+
+Root writes textfiles and recordings into folders of node_exporter's or a user's, who may put a
+link in the place of the file, or of a folder on the way, at any moment.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import contextmanager, suppress
+from stat import S_ISREG
+
+from ..errors import InvalidValueError, ZramError, from_errno
+from .opened import open_path, ours_alone, resolve
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TEXTFILE_MODE = 0o644
+WHY_NOT = {
+    errno.ELOOP: "a symbolic link on the way is not root's alone, and could be exchanged",
+    errno.EMLINK: "it has other names too, which its folder's owner may have given it",
+}
+
+
+def write_textfile(path: str, text: str) -> None:
+    """Replace a file's text so that a reader sees either all of the old or all of the new one.
+
+    Mode 0644, so that node_exporter may run as another user. Links that others can change are not
+    followed.
+
+    Raises:
+        InvalidValueError: the path exists and is not a regular file; it is left alone.
+        ZramOSError: ELOOP it is behind such a link; else what the system answered.
+    """
+    with _told(path, "write metrics"):
+        folder, name = _folder(path)
+        try:
+            with suppress(FileNotFoundError):
+                _require_regular(os.lstat(name, dir_fd=folder), path)
+            # node_exporter reads only *.prom, so it ignores this one.
+            new = f".{name}.{os.getpid()}.new"
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            try:
+                fd = os.open(new, flags, 0o600, dir_fd=folder)
+            except FileExistsError:
+                # Of one who had our process number and was killed: in a container all have it.
+                os.unlink(new, dir_fd=folder)
+                fd = os.open(new, flags, 0o600, dir_fd=folder)
+            try:
+                with open(fd, "wb") as file:
+                    file.write(text.encode())
+                    os.fchmod(file.fileno(), TEXTFILE_MODE)
+                os.rename(new, name, src_dir_fd=folder, dst_dir_fd=folder)
+            except BaseException:
+                os.unlink(new, dir_fd=folder)
+                raise
+        finally:
+            os.close(folder)
+
+
+def open_named(path: str, step: str, flags: int) -> int:
+    """Open a file to write to, made with the usual mode if it is not there; not truncated.
+
+    Raises:
+        InvalidValueError: the path exists and is not a regular file.
+        ZramOSError: as :func:`write_textfile`; EMLINK it has other names, in a folder that others
+            can write to.
+    """
+    with _told(path, step):
+        folder, name = _folder(path)
+        try:
+            flags |= os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            fd = os.open(name, flags, 0o666, dir_fd=folder)
+            try:
+                _require_regular(os.fstat(fd), path)
+                # One look, for a name can be taken away and given again between two.
+                now = os.lstat(name, dir_fd=folder)
+                alone = now.st_nlink == 1 and os.path.samestat(now, os.fstat(fd))
+                if not alone and not ours_alone(os.fstat(folder), now):
+                    raise OSError(errno.EMLINK, os.strerror(errno.EMLINK))
+            except BaseException:
+                os.close(fd)
+                raise
+            return fd
+        finally:
+            os.close(folder)
+
+
+def _folder(path: str) -> tuple[int, str]:
+    """Open the folder of a file, and return the file's name in it."""
+    above, _, name = resolve(path).rpartition("/")
+    return open_path(above or "/", os.O_PATH | os.O_DIRECTORY), name
+
+
+def _require_regular(status: os.stat_result, path: str) -> None:
+    if not S_ISREG(status.st_mode):
+        raise InvalidValueError(f"{path}: not a regular file")
+
+
+@contextmanager
+def _told(path: str, step: str) -> Iterator[None]:
+    """Make an error one that names the file, and say why where the errno alone does not."""
+    try:
+        yield
+    except ZramError:
+        raise
+    except OSError as err:
+        code = err.errno or 0
+        remedy = WHY_NOT.get(code, "")
+        folder = os.path.dirname(resolve(path))
+        if code == errno.ENOENT and not os.path.lexists(folder):
+            remedy = f"there is no {folder}"
+            if step == "write metrics":
+                remedy += "; node_exporter's is its --collector.textfile.directory"
+        raise from_errno(code, f"{path}: {step}", path, remedy=remedy) from err

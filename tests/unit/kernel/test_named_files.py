@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: MIT
+"""Files that are written where we were told to, in folders that somebody else owns."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from pyzram.errors import AccessError, InvalidValueError, ZramOSError
+from pyzram.kernel import named_files
+from pyzram.kernel.named_files import write_textfile
+from pyzram.kernel.opened import open_still
+from pyzram.tend import recording
+
+NOBODY = 65534
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has what others may not write to")
+
+
+def append(path: str, text: str) -> None:
+    recording.append(path, {"text": text})
+
+
+WRITERS = [write_textfile, append]
+
+
+@pytest.fixture
+def theirs(tmp_path: Path) -> Path:
+    """A folder that somebody else owns, beside what is not theirs."""
+    tmp_path.chmod(0o755)
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    os.chown(folder, NOBODY, NOBODY)
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "victim/secret").write_text("as it was")
+    return folder
+
+
+def link(target: Path, at: Path) -> None:
+    at.symlink_to(target)
+    os.chown(at, NOBODY, NOBODY, follow_symlinks=False)
+
+
+@as_root
+@pytest.mark.parametrize("write", WRITERS)
+def test_a_link_of_somebody_else_s_is_not_followed(theirs: Path, write) -> None:
+    victim = theirs.parent / "victim"
+    link(victim / "secret", theirs / "file.prom")
+    link(victim / "new", theirs / "fresh.prom")
+    link(victim, theirs / "folder")
+    for name in ("file.prom", "fresh.prom", "folder/secret", "folder/new"):
+        with pytest.raises((ZramOSError, InvalidValueError)) as caught:
+            write(str(theirs / name), "written")
+        text = str(caught.value)
+        assert text.startswith(f"{theirs / name}: ")
+        if write is append or "folder" in name:
+            assert isinstance(caught.value, ZramOSError) and caught.value.errno == errno.ELOOP
+            assert "not root's alone, and could be exchanged" in text
+    assert os.listdir(victim) == ["secret"]
+    assert (victim / "secret").read_text() == "as it was"
+    assert sorted(os.listdir(theirs)) == ["file.prom", "folder", "fresh.prom"]
+
+
+@as_root
+@pytest.mark.parametrize("write", WRITERS)
+def test_a_link_of_root_s_is(theirs: Path, write) -> None:
+    (theirs.parent / "mine.prom").symlink_to(theirs / "file.prom")
+    write(str(theirs.parent / "mine.prom"), "written")
+    assert "written" in (theirs / "file.prom").read_text()
+    assert (theirs.parent / "mine.prom").is_symlink()
+
+
+@as_root
+def test_nothing_is_added_to_a_file_that_has_another_name(theirs: Path) -> None:
+    secret = theirs.parent / "victim/secret"
+    os.link(secret, theirs / "trace")
+    with pytest.raises(ZramOSError, match="it has other names too") as caught:
+        append(str(theirs / "trace"), "more")
+    assert caught.value.errno == errno.EMLINK
+    assert secret.read_text() == "as it was"
+    # In a folder that root alone writes to, root has given it these names.
+    os.link(secret, theirs.parent / "trace")
+    append(str(theirs.parent / "trace"), "more")
+    assert "more" in secret.read_text()
+
+
+@as_root
+def test_a_textfile_takes_the_place_of_a_hard_link(theirs: Path) -> None:
+    secret = theirs.parent / "victim/secret"
+    os.link(secret, theirs / "file.prom")
+    write_textfile(str(theirs / "file.prom"), "written")
+    assert (theirs / "file.prom").read_text() == "written"
+    assert secret.read_text() == "as it was"
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_a_pipe_or_a_folder_is_refused_at_once(tmp_path: Path, write) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        for name in ("pipe", "folder"):
+            with pytest.raises((InvalidValueError, ZramOSError)):
+                write(str(tmp_path / name), "written")
+        assert os.read(reader, 100) == b""
+    finally:
+        os.close(reader)
+    assert sorted(os.listdir(tmp_path)) == ["folder", "pipe"]
+
+
+def test_what_a_killed_process_of_our_number_has_left_is_no_obstacle(tmp_path: Path) -> None:
+    (tmp_path / f".file.prom.{os.getpid()}.new").write_text("half")
+    write_textfile(str(tmp_path / "file.prom"), "whole")
+    assert os.listdir(tmp_path) == ["file.prom"]
+    assert (tmp_path / "file.prom").read_text() == "whole"
+
+
+def test_a_textfile_whose_rename_fails_leaves_the_old_one(tmp_path, monkeypatch) -> None:
+    old = tmp_path / "zram.prom"
+    old.write_text("old\n")
+
+    def refuse(*_: object, **_names: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "rename", refuse)
+    with pytest.raises(AccessError) as caught:
+        write_textfile(str(old), "new\n")
+    assert caught.value.errno == errno.EPERM
+    assert (os.listdir(tmp_path), old.read_text()) == (["zram.prom"], "old\n")
+
+
+def test_a_plot_is_no_way_either(tmp_path: Path) -> None:
+    """Whatever opens to write goes by open_named: pages/plot.py too."""
+    plot = pytest.importorskip("pyzram.pages.plot")
+    assert plot.open_named is named_files.open_named
+
+
+def test_a_device_is_not_opened_where_a_file_is_meant(tmp_path: Path, monkeypatch) -> None:
+    """Opening /dev/watchdog would already start it."""
+    flags = []
+    real = os.open
+    monkeypatch.setattr(os, "open", lambda *a, **k: flags.append(a[1]) or real(*a, **k))
+    (tmp_path / "zram.conf").symlink_to("/dev/full")
+    os.mkfifo(tmp_path / "pipe")
+    for name, code in (("zram.conf", errno.EINVAL), ("pipe", errno.EINVAL), (".", errno.EISDIR)):
+        with pytest.raises(OSError) as caught:
+            open_still(str(tmp_path / name), os.O_RDONLY)
+        assert caught.value.errno == code
+    assert all(one & os.O_PATH for one in flags)
+    (tmp_path / "file").write_text("text")
+    fd = open_still(str(tmp_path / "file"), os.O_RDONLY)
+    assert os.read(fd, 10) == b"text"
+    os.close(fd)
