@@ -74,7 +74,7 @@ $(VENV)/bin/vng: | deps
 vm: build $(VENV)/bin/vng
 	$(PYTEST) -s tests/$@
 
-# pyzram tend killed two hundred times and cut off from power, on three kernels. Takes an hour.
+# pyzram tend killed two hundred times in all on three kernels, and cut off from power.
 .PHONY: kills
 kills: build $(VENV)/bin/vng
 	PYZRAM_KILLS=$${PYZRAM_KILLS:-200} $(PYTEST) -s tests/vm/test_tend.py tests/vm/test_tend_powercut.py -k "killed or power"
