@@ -4,11 +4,14 @@
 The machine that it looks at is a captured tree of tests/data/sysfs with one device. Memory is PSS
 (/proc/PID/smaps_rollup) once it waits, beside that of an interpreter that only sleeps; what both
 share with other programs counts in part, so run it where no other Python runs, or read the
-private part. Processor time is that of a look, of which there is one a minute when calm.
+private part. Processor time is that of a look, of which there is one a minute when calm, and of an
+hourly round that reads the ages of a million pages: without what the kernel takes to tell them,
+which `--device zramN`, a device with many pages, adds.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
@@ -28,6 +31,7 @@ from pyzram.tend.observation import DeviceObserved, Observation  # noqa: E402
 from pyzram.tend.policy import LOOK, decide  # noqa: E402
 from pyzram.tend.state import State  # noqa: E402
 from pyzram.tend.status import NAME  # noqa: E402
+from pyzram.tend.times import HOUR  # noqa: E402
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -106,7 +110,7 @@ LOOKS = """
 import json, sys, time
 from pyzram.kernel.sysfs import Sysfs
 from pyzram.cli.tend_ledger import open_ledger
-from pyzram.cli.tend_report import plain
+from pyzram.cli.tend_report import report_dict
 from pyzram.cli.tend_worker import Worker
 from pyzram.tend.machine import Clocks
 from pyzram.tend.status import write_status
@@ -117,21 +121,68 @@ tender = Tender(sysfs, lambda: [0], Worker(), open_ledger(sysfs, clocks, run)[0]
 found = []
 for _ in range(200):
     began = time.process_time()
-    write_status(run, plain(tender.round()))
+    write_status(run, report_dict(tender.round()))
     found.append(time.process_time() - began)
 tender.close()
 print(json.dumps(sorted(found)[100]))
 """
 
 
+ROUND = """
+import json, sys, time
+from types import SimpleNamespace
+from pyzram import Zram
+from pyzram.device.block_state import summary
+from pyzram.kernel.sysfs import Sysfs
+from pyzram.tend.ages import Ages
+HOUR = 3600.0
+if sys.argv[2]:
+    device, now = Zram(sys.argv[2]), time.clock_gettime(time.CLOCK_BOOTTIME)
+else:
+    device, now = SimpleNamespace(
+        sysfs=Sysfs(sys.argv[1]), name="zram0", removed=lambda: False,
+        _require_present=lambda step: None,
+    ), 1e6
+ages, found = Ages(), []
+for _ in range(7):
+    began = time.process_time()
+    for huge in (True, False):
+        ages.candidates(device, now, 48 * HOUR, 48 * HOUR, 1 << 17, huge)
+    ages.remember(device, lambda: now, now - 6 * HOUR)
+    ages.keep(device)
+    ages.keep(device)
+    found.append(time.process_time() - began)
+print(json.dumps([sorted(found)[3], summary(device).slots]))
+"""
+
+
+def million(folder: Path) -> None:
+    """A block_state of as many pages, a third of which were recompressed."""
+    path = folder / "sys/kernel/debug/zram/zram0"
+    path.mkdir(parents=True)
+    with (path / "block_state").open("w") as file:
+        for place in range(1_000_000):
+            used = place % 3 and 100_000 + place % 899_999
+            file.write(f"{place:12d} {used:12d}.000000 {'......' if used else '....r.'}\n")
+
+
 def main() -> int:
     """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--device", default="", metavar="zramN")
+    device = parser.parse_args().device
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         root = machine(folder)
         env = environment(folder, root)
         words = [sys.executable, "-Ic", LOOKS, str(root), str(folder / "run")]
         look = json.loads(subprocess.run(words, env=env, check=True, capture_output=True).stdout)
+        if not device:
+            million(folder / "pages")
+        words = [sys.executable, "-Ic", ROUND, str(folder / "pages"), device]
+        pages = json.loads(subprocess.run(words, check=True, capture_output=True).stdout)
         code = "import sys; from pyzram.cli.pyzram import main; sys.exit(main())"
         (folder / "run" / NAME).unlink()
         tend = resident(["-Ic", code, "tend", "zram0"], env, ready=str(folder / "run" / NAME))
@@ -139,6 +190,9 @@ def main() -> int:
     print(f"decisions a second        {decisions():10.0f}   (goal 20000)")
     print(f"a look, ms                {1000 * look:10.3f}")
     print(f"of a processor, calm, %   {100 * look / LOOK:10.4f}   (goal 0.1)")
+    print(f"ages of pages in a round  {pages[1]:10d}")
+    print(f"and for them, ms          {1000 * pages[0]:10.1f}")
+    print(f"of a processor, hourly, % {100 * pages[0] / HOUR:10.4f}   (goal 0.1 with a look)")
     for text, (pss, private) in (("pyzram tend", tend), ("python, sleeping", alone)):
         print(f"{text:16} MiB PSS  {pss:10.1f}   (private {private:.1f})")
     return 0

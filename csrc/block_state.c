@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The text of debugfs's block_state: one line for each stored page. */
+#include "block_line.h"
 #include "io.h"
 #include "pyzram.h"
 
-enum { MICROSECONDS = 1000000 };
-
 static const char flag_letters[PYZRAM_BLOCK_FLAGS] = { 's', 'w', 'h', 'i', 'r', 'n' };
-
-struct cursor {
-	const char *at;
-	const char *end;
-};
 
 static void skip_blanks(struct cursor *c)
 {
@@ -55,38 +49,52 @@ static int read_flags(struct cursor *c, uint8_t *ret)
 	return place ? 0 : -EINVAL;
 }
 
-static int read_line(struct cursor *c, uint64_t *index, uint64_t *time, uint8_t *flags)
+static int read_line(struct cursor *c, struct block_line *ret)
 {
 	int error;
 
 	skip_blanks(c);
-	error = io_digits(&c->at, c->end, index);
+	error = io_digits(&c->at, c->end, &ret->index);
 	if (error)
 		return error;
 	skip_blanks(c);
-	error = read_time(c, time);
+	error = read_time(c, &ret->time);
 	if (error)
 		return error;
 	skip_blanks(c);
-	return read_flags(c, flags);
+	return read_flags(c, &ret->flags);
+}
+
+int block_line_next(struct cursor *c, struct block_line *ret)
+{
+	int error = read_line(c, ret);
+
+	if (c->at == c->end)
+		return 0;
+	if (error)
+		return error;
+	c->at++;
+	return 1;
 }
 
 int64_t pyzram_block_state_parse(const char *text, size_t len, size_t cap,
 				 struct pyzram_block_lines *ret)
 {
 	struct cursor c = { text, text + len };
+	struct block_line line;
 	int64_t lines = 0;
 
 	ret->used = 0;
 	while ((size_t)lines < cap) {
-		int error = read_line(&c, &ret->index[lines], &ret->time[lines], &ret->flags[lines]);
+		int more = block_line_next(&c, &line);
 
-		/* An incomplete line is left to the next call, whatever it looks like so far. */
-		if (c.at == c.end)
+		if (more < 0)
+			return more;
+		if (!more)
 			break;
-		if (error)
-			return error;
-		c.at++;
+		ret->index[lines] = line.index;
+		ret->time[lines] = line.time;
+		ret->flags[lines] = line.flags;
 		lines++;
 		ret->used = (size_t)(c.at - text);
 	}
@@ -108,24 +116,17 @@ int64_t pyzram_block_state_count(const char *text, size_t len, uint64_t now,
 				 struct pyzram_block_counts *ret)
 {
 	struct cursor c = { text, text + len };
+	struct block_line line;
 	int64_t lines = 0;
+	int more;
 
 	ret->used = 0;
-	for (;;) {
-		uint64_t index, time;
-		uint8_t flags;
-		int error = read_line(&c, &index, &time, &flags);
-
-		if (c.at == c.end)
-			break;
-		if (error)
-			return error;
+	while ((more = block_line_next(&c, &line)) > 0) {
 		for (int place = 0; place < PYZRAM_BLOCK_FLAGS; place++)
-			ret->flags[place] += (flags >> place) & 1u;
-		ret->ages[age_bucket(now > time ? now - time : 0)]++;
-		c.at++;
+			ret->flags[place] += (line.flags >> place) & 1u;
+		ret->ages[age_bucket(now > line.time ? now - line.time : 0)]++;
 		lines++;
 		ret->used = (size_t)(c.at - text);
 	}
-	return lines;
+	return more < 0 ? more : lines;
 }

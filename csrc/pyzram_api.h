@@ -376,3 +376,60 @@ int64_t pyzram_block_state_parse(const char *text, size_t len, size_t cap,
 /* The same, only counted: adds to what ret holds, with ages up to `now`. */
 int64_t pyzram_block_state_count(const char *text, size_t len, uint64_t now,
 				 struct pyzram_block_counts *ret);
+
+/*
+ * Times of last use that outlive recompression, in units of so many seconds of the boot clock: two
+ * bytes a slot, 0 for what is not known, else a number from 1 to PYZRAM_AGES_TURN after which they
+ * begin again. With PYZRAM_AGES_KEPT the kernel has forgotten it, and the number counts.
+ */
+enum pyzram_ages_word {
+	PYZRAM_AGES_TURN = 0x7fff,
+	PYZRAM_AGES_KEPT = 0x8000,
+};
+
+struct pyzram_ages {
+	uint16_t *word;
+	size_t slots;			/* those of later ones are not known, and not noted */
+	uint64_t unit;
+};
+
+struct pyzram_ages_counts {
+	uint64_t untried;		/* slots last used by then that were never recompressed */
+	uint64_t huge;			/* of them those that are huge */
+	uint64_t tried;			/* flags that say that a slot was: recompressed, incompressible */
+	size_t used;			/* bytes of the text of the last call */
+};
+
+/* What of the lines is wanted, and where it goes: `steps` ages, falling, with room for `cap` each. */
+struct pyzram_ages_wanted {
+	double now;			/* seconds of the boot clock */
+	const double *least;		/* ages in seconds */
+	size_t steps;
+	size_t cap;
+	int huge;			/* huge slots only */
+	uint64_t *place;		/* cap for each step, one behind the other */
+	size_t *count;			/* of each step */
+	size_t used;			/* bytes of the text of the last call */
+};
+
+/*
+ * Lines as pyzram_block_state_count takes them, which adds to what ret holds; all return how many
+ * lines they took. Note the times that the kernel knows, and the slots of which it has forgotten
+ * them, not before, as used `now`; count those used by `since`. Both in seconds of the boot clock.
+ */
+int64_t pyzram_ages_remember(const char *text, size_t len, const struct pyzram_ages *ages, double now,
+			     double since, struct pyzram_ages_counts *ret);
+
+/* After recompression: what was noted of slots that the kernel has forgotten is kept; count flags. */
+int64_t pyzram_ages_keep(const char *text, size_t len, const struct pyzram_ages *ages,
+			 struct pyzram_ages_counts *ret);
+
+/*
+ * Sort slots that can be written back by age, each into the first step that it is old enough for;
+ * ends early once the first one has no room.
+ */
+int64_t pyzram_ages_select(const char *text, size_t len, const struct pyzram_ages *ages,
+			   struct pyzram_ages_wanted *ret);
+
+/* When a slot was last used, at the latest, in seconds of the boot clock, as `now`. */
+double pyzram_ages_used(const struct pyzram_ages *ages, uint64_t place, uint64_t time, double now);

@@ -87,7 +87,7 @@ def slots(device: Zram) -> Iterator[tuple[int, int, int]]:
         AccessError: not root.
         ZramOSError: EINVAL before the device is initialised.
     """
-    for text, rest in _chunks(device):
+    for text, rest in texts(device):
         indexes, times, flags, used = _native_block_state.block_state_parse(text)
         rest.append(text[used:])
         yield from zip(indexes, times, flags, strict=True)
@@ -138,13 +138,17 @@ def summary(device: Zram) -> BlockState:
     """
     began, monotonic = time.time(), time.monotonic()
     counts = _native_block_state.BlockCounts(time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000)
-    for text, rest in _chunks(device):
+    for text, rest in texts(device):
         rest.append(text[counts.add(text) :])
     return BlockState(counts.slots, counts.flags(), tuple(counts.ages()), began, monotonic)
 
 
-def _chunks(device: Zram) -> Iterator[tuple[bytes, list[bytes]]]:
-    """Give text, and a list for what was left over of it, which comes again before the next."""
+def texts(device: Zram) -> Iterator[tuple[bytes, list[bytes]]]:
+    """Yield text, and a list for what was left over of it, which comes again before the next.
+
+    Raises:
+        As :func:`slots`.
+    """
     with _opened(device) as fd:
         rest: list[bytes] = []
         while chunk := os.read(fd, READ_SIZE):

@@ -17,26 +17,31 @@ was stored anew and recompressed by somebody else during one, between :meth:`Age
 
 from __future__ import annotations
 
-from array import array
-from typing import TYPE_CHECKING
+import mmap
+from typing import TYPE_CHECKING, NamedTuple
 
-from ..device.block_state import SLOT_FLAGS, slots, slots_within
+from .._native_page_ages import AgesSelection, PageAges, ages_counts
+from ..device.block_state import SLOT_FLAGS, slots_within, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from ..device.zram import Zram
 
-PLACES = 4096
-"""Of a piece."""
 UNIT = 64
-TURN = 0x7FFF
-"""Units until the numbers begin again; 0 is for what is not known."""
-KEPT = 0x8000
-"""That the kernel has forgotten it by our doing, and the number counts in its place."""
+"""Seconds."""
 SAME, GONE, HUGE = SLOT_FLAGS["same"], SLOT_FLAGS["written_back"], SLOT_FLAGS["huge"]
-DONE = SLOT_FLAGS["recompressed"] | SLOT_FLAGS["incompressible"]
-TRIED = SAME | GONE | DONE
+
+
+class Tried(NamedTuple):
+    """What :meth:`Ages.remember` counts."""
+
+    untried: int
+    """Pages not used since then that were never tried, so that recompression may gain by them."""
+    huge: int
+    """How many of them are kept raw."""
+    flags: int
+    """Flags of pages that were: recompressed, or found to gain nothing by it."""
 
 
 class Ages:
@@ -46,63 +51,35 @@ class Ages:
     """
 
     def __init__(self) -> None:
-        self._pieces: dict[int, array[int]] = {}
+        # Memory is used of it where pages are: it is as large as the last place that had one.
+        self._table = mmap.mmap(-1, mmap.PAGESIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
-    def remember(
-        self, device: Zram, clock: Callable[[], float], since: float = 0.0
-    ) -> tuple[int, int, int]:
+    def remember(self, device: Zram, clock: Callable[[], float], since: float = 0.0) -> Tried:
         """Take note of the times that the kernel knows now; before each recompression.
 
-        ``clock`` and ``since`` are CLOCK_BOOTTIME. Returns how many pages were not used since then
-        and were never tried, how many of them are huge, and how many flags there are of those that
-        were: recompressed, or found to gain nothing by it.
+        ``clock`` and ``since`` are CLOCK_BOOTTIME; what was not used since then is counted.
         """
-        untried = huge = tried = 0
-        unit, latest = UNIT * 1_000_000, since * 1e6
-        number, piece = -1, self._pieces.get(-1)
-        for place, accessed, flags in slots(device):
-            if flags & DONE:
-                tried += 2 if flags & DONE == DONE else 1
-            if place // PLACES != number or piece is None:
-                number = place // PLACES
-                piece = self._pieces.get(number)
-                if piece is None:
-                    piece = self._pieces[number] = array("H", bytes(2 * PLACES))
-            if accessed:
-                if accessed <= latest and not flags & TRIED:
-                    untried += 1
-                    if flags & HUGE:
-                        huge += 1
-                piece[place % PLACES] = accessed // unit % TURN + 1  # the next unit: rounded up
-            elif not piece[place % PLACES] & KEPT:
-                piece[place % PLACES] = KEPT | _number(int(clock() // UNIT) + 1)
-        return untried, huge, tried
+        counts = ages_counts()
+        for text, rest in texts(device):
+            self._make_room(text)
+            # After the text was read: pages of which it tells no time are not younger than that.
+            rest.append(text[self._known().remember(text, clock(), since, counts) :])
+        return Tried(counts.untried, counts.huge, counts.tried)
 
     def keep(self, device: Zram) -> int:
         """Let stand what was noted of pages that the kernel has forgotten; after recompression.
 
-        Returns how many flags there are now, as :meth:`remember`.
+        Returns how many flags there are now, as :attr:`Tried.flags`.
         """
-        tried = 0
-        for place, accessed, flags in slots(device):
-            if flags & DONE:
-                tried += 2 if flags & DONE == DONE else 1
-            if not accessed:
-                piece = self._pieces.get(place // PLACES)
-                if piece is not None and piece[place % PLACES]:
-                    piece[place % PLACES] |= KEPT
-        return tried
+        counts = ages_counts()
+        known = self._known()
+        for text, rest in texts(device):
+            rest.append(text[known.keep(text, counts) :])
+        return int(counts.tried)
 
     def used(self, place: int, accessed: int, now: float) -> float:
         """When a page was last used at the latest, in seconds of CLOCK_BOOTTIME, as ``now``."""
-        if accessed:
-            return accessed // 1_000_000 + 1.0
-        piece = self._pieces.get(place // PLACES)
-        number = piece[place % PLACES] if piece else 0
-        if not number & KEPT:
-            return now
-        units = int(now // UNIT) + 1
-        return float((units - (_number(units) - (number & TURN)) % TURN) * UNIT)
+        return self._known().used(place, accessed, now)
 
     def candidates(
         self, device: Zram, now: float, floor: float, oldest: float, pages: int, huge: bool
@@ -112,25 +89,18 @@ class Ages:
         ``now`` is CLOCK_BOOTTIME. Ages from ``oldest`` on are as good as each other, then those
         above half of that, and so on down to the floor.
         """
-        steps = list(_ladder(oldest, floor))
-        found: list[array[int]] = [array("Q") for _ in steps]
-        # Most pages are young when memory is short, and somebody waits.
-        latest = int((now - floor) * 1e6)
-        for place, accessed, flags in slots(device):
-            if accessed > latest or flags & (SAME | GONE) or (huge and not flags & HUGE):
-                continue
-            used = accessed // 1_000_000 + 1.0 if accessed else self.used(place, 0, now)
-            age = now - used
-            for step, least in enumerate(steps):
-                if age >= least:
-                    if len(found[step]) < pages:
-                        found[step].append(place)
-                    break
-            if len(found[0]) == pages:
+        least = list(_ladder(oldest, floor))
+        known = self._known()
+        # Not of the heap, which might keep it.
+        room = mmap.mmap(-1, max(1, AgesSelection.size_of(len(least), pages)))
+        found = AgesSelection(now, least, pages, huge, room)
+        for text, rest in texts(device):
+            rest.append(text[found.add(text, known) :])
+            if found.full:
                 break  # none is better than these
         chosen: list[int] = []
-        for places in found:
-            chosen += sorted(places[: pages - len(chosen)])
+        for step in range(len(least)):
+            chosen += found.places(step, pages - len(chosen))
         return list(_ranges(chosen))
 
     def still(
@@ -141,19 +111,27 @@ class Ages:
         ``now`` is the time of then. A round may take minutes, and goes by places: what is in one
         when its turn comes may have been stored a moment ago.
         """
+        known = self._known()
         return list(
             _ranges(
                 place
                 for place, accessed, flags in slots_within(device, ranges)
                 if not flags & (SAME | GONE)
                 and (not huge or flags & HUGE)
-                and now - self.used(place, accessed, now) >= floor
+                and now - known.used(place, accessed, now) >= floor
             )
         )
 
+    def _known(self) -> PageAges:
+        return PageAges(self._table, UNIT)
 
-def _number(units: int) -> int:
-    return (units - 1) % TURN + 1
+    def _make_room(self, text: bytes) -> None:
+        """For the last page that a text tells of; what is no line is found by who reads it."""
+        end = max(0, text.rfind(b"\n"))
+        digits = text[text.rfind(b"\n", 0, end) + 1 : end].split(maxsplit=1)[:1]
+        size = 2 * (int(digits[0]) + 1) if digits and digits[0].isdigit() else 0
+        if size > len(self._table):
+            self._table.resize(-(-size // mmap.PAGESIZE) * mmap.PAGESIZE)
 
 
 def _ladder(oldest: float, floor: float) -> Iterator[float]:

@@ -8,11 +8,12 @@ from effort import effort
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pyzram._native_page_ages import PageAges
 from pyzram.tend import ages
-from pyzram.tend.ages import KEPT, Ages
+from pyzram.tend.ages import Ages
 
 PLACES = 2
-RECOMPRESSED = ages.SLOT_FLAGS["recompressed"]
+KEPT = PageAges.KEPT
 
 
 class Kernel:
@@ -30,11 +31,12 @@ class Kernel:
         self.between = False
         """Whether they were read for a recompression that goes on."""
 
-    def slots(self, _device: object) -> list[tuple[int, int, int]]:
-        return [
-            (place, told * 1_000_000, 0 if told else RECOMPRESSED)
+    def texts(self, _device: object) -> list[tuple[bytes, list[bytes]]]:
+        lines = (
+            f"{place:12d} {told:12d}.000000 {'......' if told else '....r.'}\n"
             for place, told in self.told.items()
-        ]
+        )
+        return [("".join(lines).encode(), [])]
 
     def clock(self) -> float:
         return self.now
@@ -48,8 +50,8 @@ class Kernel:
         self.blind.discard(place)
 
     def somebody_recompresses(self, place: int) -> None:
-        piece = self.ages._pieces.get(0)
-        if place in self.changed and piece and (piece[place] & KEPT or self.between):
+        kept = memoryview(self.ages._table).cast("H")[place] & KEPT
+        if place in self.changed and (kept or self.between):
             self.blind.add(place)
         self.told[place] = 0
 
@@ -95,7 +97,7 @@ EVENTS = st.one_of(
 def test_no_page_is_taken_for_older_than_it_is(events):
     kernel = Kernel()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ages, "slots", kernel.slots)
+        patch.setattr(ages, "texts", kernel.texts)
         for event in events:
             kernel.act([event])
             for place in set(range(PLACES)) - kernel.blind:
@@ -108,7 +110,7 @@ def test_before_the_first_reading_no_page_gets_older():
     kernel = Kernel()
     kernel.somebody_recompresses(0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ages, "slots", kernel.slots)
+        patch.setattr(ages, "texts", kernel.texts)
         kernel.wait(4000.0)
         assert kernel.ages.used(0, 0, kernel.now) == kernel.now
         kernel.read()
@@ -120,7 +122,7 @@ def test_before_the_first_reading_no_page_gets_older():
 def test_a_page_that_nobody_uses_gets_older():
     kernel = Kernel()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ages, "slots", kernel.slots)
+        patch.setattr(ages, "texts", kernel.texts)
         kernel.recompress({0})
         kernel.wait(1000.0)
         kernel.somebody_recompresses(1)

@@ -19,6 +19,7 @@ from pyzram.device.zram import Zram
 from pyzram.errors import DeviceBusyError, DeviceNotFoundError, ZramOSError
 from pyzram.kernel.holders import block_size
 from pyzram.kernel.sysfs import Sysfs
+from pyzram.tend import ages
 from pyzram.tend import tender as tender_module
 from pyzram.tend.actions import Compact, Recompress, WriteBack
 from pyzram.tend.ledger import Ledger
@@ -885,8 +886,8 @@ def test_recompression_reads_the_pages_once_before_and_once_after(machine, monke
     lines = state.read_text().replace("......", "....rn", 1)
     state.write_text(lines.replace("......", "....r.", 1))
     recompressing(machine, writer, 22, 100_000)
-    reads, real = [], block_state._chunks
-    monkeypatch.setattr(block_state, "_chunks", lambda device: reads.append(device) or real(device))
+    reads, real = [], ages.texts
+    monkeypatch.setattr(ages, "texts", lambda device: reads.append(device) or real(device))
     watch.now = 802000.0
     mm = one.device.read_mm_stat()
     tending._recompress(one, Recompress("zram0", 1200.0, 5.0))
@@ -900,8 +901,8 @@ def test_pages_are_read_once_where_the_huge_ones_need_nothing(machine, monkeypat
     tending.look()
     (one,) = tending._known.values()
     calls = recompressing(machine, writer, 20, 100_000)
-    reads, real = [], block_state._chunks
-    monkeypatch.setattr(block_state, "_chunks", lambda device: reads.append(device) or real(device))
+    reads, real = [], ages.texts
+    monkeypatch.setattr(ages, "texts", lambda device: reads.append(device) or real(device))
     watch.now = 802000.0
     tending._recompress(one, Recompress("zram0", 1200.0, 5.0, huge=True))
     assert (len(reads), len(calls)) == (1, 0)
@@ -920,14 +921,14 @@ def test_pages_are_read_only_until_there_are_enough_of_the_oldest(machine, monke
     tending, _ = tender(machine, Watch())
     tending.look()
     (one,) = tending._known.values()
-    texts, real = [], block_state._chunks
+    texts, real = [], ages.texts
 
     def chunks(device):
         for text, rest in real(device):
             texts.append(text)
             yield text, rest
 
-    monkeypatch.setattr(block_state, "_chunks", chunks)
+    monkeypatch.setattr(ages, "texts", chunks)
     for oldest, pages, read in ((48 * HOUR, 100, 1), (48 * HOUR, 20_000, 2), (96 * HOUR, 100, 2)):
         texts.clear()
         ranges = one.ages.candidates(one.device, 1e6, 48 * HOUR, oldest, pages, huge=False)

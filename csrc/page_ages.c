@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* When pages were last used, kept beyond recompression: what tend/ages.py says, line by line. */
+#include "block_line.h"
+#include "pyzram.h"
+
+enum {
+	TRIED = PYZRAM_BLOCK_RECOMPRESSED | PYZRAM_BLOCK_INCOMPRESSIBLE,
+	NOT_WRITABLE = PYZRAM_BLOCK_SAME | PYZRAM_BLOCK_WRITTEN_BACK,
+};
+
+/* The unit that follows a time: rounded up, for no page may be taken for older than it is. */
+static uint64_t units_after(const struct pyzram_ages *ages, double seconds)
+{
+	return (uint64_t)(seconds / (double)ages->unit) + 1;
+}
+
+static uint16_t number_of(uint64_t units)
+{
+	return (uint16_t)((units - 1) % PYZRAM_AGES_TURN + 1);
+}
+
+static uint16_t word_of(const struct pyzram_ages *ages, uint64_t place)
+{
+	return place < ages->slots ? ages->word[place] : 0;
+}
+
+static unsigned int tried_flags(uint8_t flags)
+{
+	return !!(flags & PYZRAM_BLOCK_RECOMPRESSED) + !!(flags & PYZRAM_BLOCK_INCOMPRESSIBLE);
+}
+
+double pyzram_ages_used(const struct pyzram_ages *ages, uint64_t place, uint64_t time, double now)
+{
+	uint16_t word = word_of(ages, place);
+	uint64_t units;
+	int ago;
+
+	if (time) /* 7.x cuts it to whole seconds */
+		return (double)(time / MICROSECONDS) + 1.0;
+	if (!(word & PYZRAM_AGES_KEPT))
+		return now;
+	/* Of the times that the number may stand for, the latest that has been. */
+	units = units_after(ages, now);
+	ago = number_of(units) - (word & PYZRAM_AGES_TURN);
+	if (ago < 0)
+		ago += PYZRAM_AGES_TURN;
+	return ((double)units - ago) * (double)ages->unit;
+}
+
+static void note(const struct pyzram_ages *ages, const struct block_line *line, double now)
+{
+	uint16_t *word;
+
+	if (line->index >= ages->slots)
+		return;
+	word = ages->word + line->index;
+	if (line->time)
+		*word = number_of(line->time / MICROSECONDS / ages->unit + 1);
+	else if (!(*word & PYZRAM_AGES_KEPT))
+		*word = PYZRAM_AGES_KEPT | number_of(units_after(ages, now));
+}
+
+int64_t pyzram_ages_remember(const char *text, size_t len, const struct pyzram_ages *ages, double now,
+			     double since, struct pyzram_ages_counts *ret)
+{
+	struct cursor c = { text, text + len };
+	struct block_line line;
+	int64_t lines = 0;
+	int more;
+
+	ret->used = 0;
+	while ((more = block_line_next(&c, &line)) > 0) {
+		int old = line.time && (double)line.time <= since * MICROSECONDS;
+
+		if (old && !(line.flags & (NOT_WRITABLE | TRIED))) {
+			ret->untried++;
+			ret->huge += !!(line.flags & PYZRAM_BLOCK_HUGE);
+		}
+		ret->tried += tried_flags(line.flags);
+		note(ages, &line, now);
+		lines++;
+		ret->used = (size_t)(c.at - text);
+	}
+	return more < 0 ? more : lines;
+}
+
+int64_t pyzram_ages_keep(const char *text, size_t len, const struct pyzram_ages *ages,
+			 struct pyzram_ages_counts *ret)
+{
+	struct cursor c = { text, text + len };
+	struct block_line line;
+	int64_t lines = 0;
+	int more;
+
+	ret->used = 0;
+	while ((more = block_line_next(&c, &line)) > 0) {
+		ret->tried += tried_flags(line.flags);
+		if (!line.time && word_of(ages, line.index))
+			ages->word[line.index] |= PYZRAM_AGES_KEPT;
+		lines++;
+		ret->used = (size_t)(c.at - text);
+	}
+	return more < 0 ? more : lines;
+}
+
+static void sort_in(struct pyzram_ages_wanted *ret, uint64_t place, double age)
+{
+	for (size_t step = 0; step < ret->steps; step++) {
+		if (age < ret->least[step])
+			continue;
+		if (ret->count[step] < ret->cap)
+			ret->place[step * ret->cap + ret->count[step]++] = place;
+		return;
+	}
+}
+
+int64_t pyzram_ages_select(const char *text, size_t len, const struct pyzram_ages *ages,
+			   struct pyzram_ages_wanted *ret)
+{
+	struct cursor c = { text, text + len };
+	struct block_line line;
+	int64_t lines = 0;
+	int more = 0;
+
+	ret->used = 0;
+	while (ret->count[0] < ret->cap && (more = block_line_next(&c, &line)) > 0) {
+		int fits = !ret->huge || (line.flags & PYZRAM_BLOCK_HUGE);
+
+		if (fits && !(line.flags & NOT_WRITABLE))
+			sort_in(ret, line.index,
+				ret->now - pyzram_ages_used(ages, line.index, line.time, ret->now));
+		lines++;
+		ret->used = (size_t)(c.at - text);
+	}
+	return more < 0 ? more : lines;
+}

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+# Ages of pages by the lines of block_state, in the extension.
+from __future__ import annotations
+
+from ._native import check
+from ._pyzram import ffi, lib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class PageAges:
+    """Times of last use in ``table``, two bytes a slot. Synchronization: one thread at a time."""
+
+    KEPT = int(lib.PYZRAM_AGES_KEPT)
+
+    __slots__ = ("_ages", "_table")
+
+    def __init__(self, table: Any, unit: int) -> None:
+        # The table cannot be resized while this is there.
+        self._table: Any = ffi.from_buffer("uint16_t[]", table)
+        self._ages: Any = ffi.new("struct pyzram_ages *", [self._table, len(self._table), unit])
+
+    def remember(self, text: bytes, now: float, since: float, counts: Any) -> int:
+        # All that take text return the bytes used, as BlockCounts.add.
+        data = ffi.from_buffer(text)
+        check(lib.pyzram_ages_remember(data, len(text), self._ages, now, since, counts))
+        return int(counts.used)
+
+    def keep(self, text: bytes, counts: Any) -> int:
+        check(lib.pyzram_ages_keep(ffi.from_buffer(text), len(text), self._ages, counts))
+        return int(counts.used)
+
+    def used(self, place: int, time: int, now: float) -> float:
+        return float(lib.pyzram_ages_used(self._ages, place, time, now))
+
+
+def ages_counts() -> Any:
+    # untried, huge, tried
+    return ffi.new("struct pyzram_ages_counts *")
+
+
+class AgesSelection:
+    """Places by age, as pyzram_ages_select sorts them into ``room``, of at least ``size_of``."""
+
+    __slots__ = ("_count", "_least", "_room", "_wanted")
+
+    def __init__(self, now: float, least: list[float], cap: int, huge: bool, room: Any) -> None:
+        steps = len(least)
+        self._room: Any = ffi.from_buffer("uint64_t[]", room)
+        self._least: Any = ffi.new("double[]", least)
+        self._count: Any = ffi.new("size_t[]", steps)
+        self._wanted: Any = ffi.new(
+            "struct pyzram_ages_wanted *",
+            [now, self._least, steps, cap, huge, self._room, self._count, 0],
+        )
+
+    @staticmethod
+    def size_of(steps: int, cap: int) -> int:
+        return steps * cap * 8
+
+    def add(self, text: bytes, ages: PageAges) -> int:
+        data = ffi.from_buffer(text)
+        check(lib.pyzram_ages_select(data, len(text), ages._ages, self._wanted))
+        return int(self._wanted.used)
+
+    @property
+    def full(self) -> bool:
+        return bool(self._count[0] == self._wanted.cap)
+
+    def places(self, step: int, most: int) -> list[int]:
+        start = self._room + step * self._wanted.cap
+        found: list[int] = ffi.unpack(start, max(0, min(most, self._count[step])))  # type: ignore[assignment]
+        return found
