@@ -7,13 +7,18 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from ..errors import UnsupportedError
-from ..tend.tender import PATIENCE_SECONDS, RECOMPRESS_SECONDS
+from ..tend.recompressing import RECOMPRESS_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..device.zram import Zram
     from ..tend.actions import Recompress
+
+
+PATIENCE_SECONDS = 5.0
+"""What a step may take at most. With no more than :data:`~pyzram.tend.tended.STEP_SECONDS`, one
+that merely began slowly would end before it had written anything, and so would the next."""
 
 
 class Worker:

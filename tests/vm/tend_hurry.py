@@ -7,9 +7,23 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pyzram.tend import ages, modes, policy, pressure, reclaim, rounds, sleeps, tended, tender
+from pyzram.tend import (
+    ages,
+    modes,
+    observer,
+    policy,
+    pressure,
+    reclaim,
+    recompressing,
+    rounds,
+    sleeps,
+    tended,
+    writing,
+)
 
-MODULES = policy, pressure, modes, rounds, sleeps, tended, tender, ages, reclaim
+MODULES = (
+    policy, pressure, modes, rounds, sleeps, tended, writing, recompressing, observer, ages, reclaim
+)  # fmt: skip
 
 
 def hurry(constants: Mapping[str, object], pressure_of: Callable[..., Any]) -> None:
@@ -21,7 +35,7 @@ def hurry(constants: Mapping[str, object], pressure_of: Callable[..., Any]) -> N
             setattr(module, name, value)
     # Ages in units of 64 s are too coarse for floors of seconds.
     ages.UNIT = 1
-    tender.pressure_of = pressure_of
+    observer.pressure_of = writing.pressure_of = pressure_of
 
 
 def until(done: Callable[[], object], seconds: float, what: str) -> float:

@@ -31,6 +31,7 @@ from pyzram.tend.ages import Ages
 from pyzram.tend.ledger import Ledger
 from pyzram.tend.machine import read_pressure
 from pyzram.tend.status import read_status
+from pyzram.tend.writing import Writing
 
 sys.path.insert(0, str(Path(__file__).parent))  # which -I leaves out
 
@@ -403,7 +404,7 @@ def stages() -> Iterator[Callable[[], dict[str, float]]]:
     path = FOLDER / "stages"
     steps = (
         (tender.Tender, "round"),
-        (tender.Tender, "_write_back"),
+        (Writing, "write_back"),
         (Ages, "candidates"),
         (Ages, "still"),
         (Ledger, "reserve"),

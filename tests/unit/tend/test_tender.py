@@ -19,8 +19,7 @@ from pyzram.device.zram import Zram
 from pyzram.errors import DeviceBusyError, DeviceNotFoundError, ZramOSError
 from pyzram.kernel.holders import block_size
 from pyzram.kernel.sysfs import Sysfs
-from pyzram.tend import ages
-from pyzram.tend import tender as tender_module
+from pyzram.tend import ages, roster
 from pyzram.tend.actions import Compact, Recompress, WriteBack
 from pyzram.tend.ledger import Ledger
 from pyzram.tend.machine import (
@@ -31,8 +30,9 @@ from pyzram.tend.machine import (
     read_pressure,
 )
 from pyzram.tend.medium import medium_of
+from pyzram.tend.recompressing import gain
 from pyzram.tend.status import NAME, write_status
-from pyzram.tend.tender import Tender, gain
+from pyzram.tend.tender import Tender
 
 MIB = 1 << 20
 HOUR = 3600.0
@@ -252,11 +252,11 @@ def test_sleep_between_the_look_and_the_act_makes_no_page_older(machine):
     watch = Watch()
     watch.now = 800000 + 47 * HOUR
     tending, _ = tender(machine, watch)
-    tending.look()
-    (one,) = tending._known.values()
+    tending.observer.look()
+    (one,) = tending.roster.known.values()
     action = WriteBack("zram0", 48 * HOUR, 1 << 30, 48 * HOUR)
     watch.asleep += 10 * HOUR
-    assert list(tending._pieces(one, action, 1 << 30)) == []
+    assert list(tending.writing.pieces(one, action, 1 << 30)) == []
 
 
 def test_many_short_sleeps_are_a_long_one(machine):
@@ -266,11 +266,11 @@ def test_many_short_sleeps_are_a_long_one(machine):
     for _ in range(200):
         watch.now += 0.1
         watch.asleep += 0.9
-        tending.look()
-    (one,) = tending._known.values()
+        tending.observer.look()
+    (one,) = tending.roster.known.values()
     action = WriteBack("zram0", 48 * HOUR, 1 << 30, 48 * HOUR)
     assert watch.boottime() - 800000 > 48 * HOUR + 90
-    assert list(tending._pieces(one, action, 1 << 30)) == []
+    assert list(tending.writing.pieces(one, action, 1 << 30)) == []
 
 
 def test_a_hold_up_between_two_clocks_is_no_sleep(machine, monkeypatch):
@@ -285,10 +285,10 @@ def test_a_hold_up_between_two_clocks_is_no_sleep(machine, monkeypatch):
         return real()
 
     monkeypatch.setattr(watch, "boottime", boottime)
-    tending.look()
+    tending.observer.look()
     assert tending.sleeps.slept == 0 and tending.sleeps.resumed < 0
     watch.asleep += 2000
-    tending.look()
+    tending.observer.look()
     assert tending.sleeps.slept == 2000
 
 
@@ -307,10 +307,10 @@ class Marks:
 def test_without_block_state_ages_are_rounded_up_for_the_kernel(machine, monkeypatch):
     marks = Marks(machine, monkeypatch, recompression=False)
     tending, _ = tender(machine, Watch())
-    tending.look()
-    (one,) = tending._known.values()
+    tending.observer.look()
+    (one,) = tending.roster.known.values()
     assert not one.tells_ages
-    assert list(tending._pieces(one, WriteBack("zram0", 7200.25, MIB, 7200.25), MIB)) == [[]]
+    assert list(tending.writing.pieces(one, WriteBack("zram0", 7200.25, MIB, 7200.25), MIB)) == [[]]
     assert marks.asked == [7202]
 
 
@@ -322,14 +322,14 @@ def test_where_marks_stay_a_younger_age_leaves_none_for_an_older_one(machine, mo
     marks = Marks(machine, monkeypatch, recompression=False, clears=False)
     watch = Watch()
     tending, _ = tender(machine, watch)
-    tending.look()
-    (one,) = tending._known.values()
+    tending.observer.look()
+    (one,) = tending.roster.known.values()
     huge = WriteBack("zram0", 3 * HOUR, MIB, 48 * HOUR, huge=True)
     every = WriteBack("zram0", 24 * HOUR, MIB, 48 * HOUR)
     written = []
     for hour in range(30):
         for action in (huge, every):
-            if list(tending._pieces(one, action, MIB)):
+            if list(tending.writing.pieces(one, action, MIB)):
                 written.append((hour, action.huge))
         watch.now += HOUR
     assert set(marks.asked) == {None}
@@ -343,18 +343,18 @@ def test_without_block_state_recompression_marks_nothing_that_writing_takes(mach
     tending, writer = tender(machine, watch)
     ages = []
     writer.recompress = lambda _device, _action, age, _seconds: ages.append(age)
-    tending.look()
-    (one,) = tending._known.values()
+    tending.observer.look()
+    (one,) = tending.roster.known.values()
     write = WriteBack("zram0", 24 * HOUR, MIB, 48 * HOUR)
     recompress = Recompress("zram0", 6 * HOUR, 5.0)
     for hour in range(25):
-        found = list(tending._pieces(one, write, MIB))
-        tending._recompress(one, recompress, writes=True)
+        found = list(tending.writing.pieces(one, write, MIB))
+        tending.recompressing.recompress(one, recompress, writes=True)
         assert bool(found) == bool(ages) == (hour == 24)
         watch.now += HOUR
     assert ages == [None] and marks.asked == [None]  # of those that were marked for writing
     # Nothing may be written: then by its own age, and all is marked anew when that is over.
-    tending._recompress(one, recompress)
+    tending.recompressing.recompress(one, recompress)
     assert ages == [None, 6 * 3600 + 1] and one.marked is None
 
 
@@ -382,7 +382,7 @@ def test_sleep_makes_no_page_older_and_holds_for_two_minutes(machine):
     watch = Watch()
     watch.now = 800000 + 47 * HOUR
     tending, writer = tender(machine, watch)
-    tending.look()
+    tending.observer.look()
     watch.now += 60
     watch.asleep += 10 * HOUR
     assert tending.round().decision.reasons == ("just resumed",)
@@ -463,7 +463,7 @@ def test_pressure_that_cannot_be_read_is_no_kernel_without_it(
     assert report.decision.reasons == (f"pressure cannot be read: {path}: Input/output error",)
     assert report.written == 32 * MIB
     path.write_text("some\n")
-    assert tending.look().pressure_error == f"{path}: not as the kernel documents it"
+    assert tending.observer.look().pressure_error == f"{path}: not as the kernel documents it"
     monkeypatch.setenv("PYZRAM_ROOT", str(machine.root))
     assert command.main(["tend", "--dry-run", "zram0"]) == 0
     assert f"pressure: cannot be read: {path}: not as" in capsys.readouterr().out
@@ -498,7 +498,7 @@ def test_which_start_of_the_machine_this_is_must_be_told(machine, monkeypatch):
 def test_before_5_15_a_device_is_known_by_its_directory(machine):
     machine.attribute("diskseq").unlink()
     tending, _ = tender(machine, Watch())
-    (seen,) = tending.look().devices
+    (seen,) = tending.observer.look().devices
     directory = os.stat(machine.root / "sys/block/zram0")
     assert seen.key == f"ino-{directory.st_ino}"
 
@@ -522,8 +522,8 @@ def test_an_error_between_two_steps_is_no_second_allowance(machine, monkeypatch,
     machine.attribute("writeback_limit_enable").write_text("1\n")
     machine.attribute("writeback_limit").write_text("1000000\n")
     tending, writer = tender(machine, watch)
-    tending.look()
-    (one,) = tending._known.values()
+    tending.observer.look()
+    (one,) = tending.roster.known.values()
     still, error = one.ages.still, DeviceBusyError if busy else ZramOSError
     seen, decision = tending.decide()
     action = WriteBack("zram0", 3 * HOUR, 4 * MIB, 48 * HOUR, whole=True)
@@ -576,7 +576,7 @@ def test_of_two_devices_the_one_that_is_full_is_no_matter_to_the_other(machine):
     machine.attribute("bd_stat", 1).write_text(f"{2 << 20} 0 {2 << 20}\n")
     watch = Watch()
     tending, _ = tender(machine, watch)
-    tending.devices = lambda: [0, 1]
+    tending.roster.numbers = lambda: [0, 1]
     report = tending.round()
     assert [seen.free > 0 for seen in report.seen.devices] == [True, False]
     assert report.written == 32 * MIB and {a.device for a in report.decision.actions} == {"zram0"}
@@ -587,7 +587,7 @@ def test_of_two_media_the_one_that_fails_is_left_alone_and_the_other_goes_on(mac
     second(machine, "mmcblk1", "abc")
     watch = Watch()
     tending, writer = tender(machine, watch)
-    tending.devices = lambda: [0, 1]
+    tending.roster.numbers = lambda: [0, 1]
     write = writer.write_pages
 
     def fail(device, ranges, limit):
@@ -615,7 +615,7 @@ def test_a_number_that_another_device_has_got_is_another_account(machine):
     machine.attribute("bd_stat").write_text("0 0 0\n")
     watch.now += 60
     tending.close()  # its descriptors answer no more once it is gone
-    assert tending.look().devices[0].key == "1234"
+    assert tending.observer.look().devices[0].key == "1234"
     assert tending.ledger.written("1b534d30") == before > 0
 
 
@@ -632,7 +632,7 @@ def test_limit_of_somebody_else_is_kept_and_a_raised_one_holds(machine):
 
 def test_device_that_goes_is_no_error(machine):
     tending, _ = tender(machine, Watch())
-    tending.devices = lambda: [7]
+    tending.roster.numbers = lambda: [7]
     report = tending.round()
     assert report.seen.devices == () and report.decision.actions == ()
 
@@ -665,14 +665,14 @@ def test_pages_recompressed_keep_their_age(machine):
     """The kernel forgets it: all their times are 0 then, which must not make them old."""
     watch = Watch()
     tending, _ = tender(machine, watch)
-    tending.look()
-    (one,) = tending._known.values()
+    tending.observer.look()
+    (one,) = tending.roster.known.values()
     one.ages.remember(one.device, watch.boottime)
     state = machine.root / "sys/kernel/debug/zram/zram0/block_state"
     state.write_text("".join(f"{place:12} {0:12}.000000 ....r.\n" for place in range(13000)))
     one.ages.keep(one.device)
     action = WriteBack("zram0", 48 * HOUR, 1 << 30, 48 * HOUR)
-    pieces = tending._pieces(one, action, 1 << 30)
+    pieces = tending.writing.pieces(one, action, 1 << 30)
     places = {p for piece in pieces for a, b in piece for p in range(a, b + 1)}
     assert places == set(range(10000))  # the young ones, and those never seen before, are not old
 
@@ -681,8 +681,8 @@ def test_pages_that_somebody_else_recompressed_are_as_young_as_when_that_is_seen
     """They may have been stored just before, and what was noted is of what was there then."""
     watch = Watch()
     tending, _ = tender(machine, watch)
-    tending.look()
-    (one,) = tending._known.values()
+    tending.observer.look()
+    (one,) = tending.roster.known.values()
     state = machine.root / "sys/kernel/debug/zram/zram0/block_state"
 
     def old(floor: float) -> int:
@@ -706,8 +706,8 @@ def test_pages_that_somebody_else_recompressed_are_as_young_as_when_that_is_seen
 def test_pages_used_since_they_were_recompressed_lose_what_was_kept(machine):
     watch = Watch()
     tending, _ = tender(machine, watch)
-    tending.look()
-    (one,) = tending._known.values()
+    tending.observer.look()
+    (one,) = tending.roster.known.values()
     state = machine.root / "sys/kernel/debug/zram/zram0/block_state"
     forgotten = f"{0:12} {0:12}.000000 ....r.\n"
     one.ages.remember(one.device, watch.boottime)
@@ -725,8 +725,8 @@ def test_pages_used_since_they_were_recompressed_lose_what_was_kept(machine):
 def recompressed_until(machine, trouble):
     """The device as it is tended, after 500 of its pages were recompressed and then this came."""
     tending, writer = tender(machine, Watch())
-    tending.look()
-    (one,) = tending._known.values()
+    tending.observer.look()
+    (one,) = tending.roster.known.values()
     state = machine.root / "sys/kernel/debug/zram/zram0/block_state"
 
     def ends(device, action, age, seconds):
@@ -735,7 +735,7 @@ def recompressed_until(machine, trouble):
 
     writer.recompress = ends
     with pytest.raises(type(trouble)) as caught:
-        tending._recompress(one, Recompress("zram0", 1200.0, 5.0))
+        tending.recompressing.recompress(one, Recompress("zram0", 1200.0, 5.0))
     assert caught.value is trouble
     return one
 
@@ -776,12 +776,32 @@ def test_a_device_that_does_not_tell_has_freed_nothing_and_one_that_went_all(
     assert report.freed == (used if gone else 0)
 
 
+@pytest.mark.parametrize("action", [Recompress("zram0", 1200.0, 5.0), Compact("zram0")])
+def test_what_is_freed_without_a_write_is_reported(machine, monkeypatch, action):
+    watch = Watch()
+    watch.now = 802000.0
+    tending, writer = tender(machine, watch)
+    seen, decision = tending.decide()
+    decision = decision._replace(actions=(action,))
+    monkeypatch.setattr(tending, "decide", lambda _trigger: (seen, decision))
+
+    def frees(*_words):
+        mm = machine.attribute("mm_stat").read_text().split()
+        mm[2] = str(int(mm[2]) - 3 * 4096)
+        machine.attribute("mm_stat").write_text(" ".join(mm) + "\n")
+
+    writer.recompress = frees
+    monkeypatch.setattr(Zram, "compact", frees)
+    report = tending.round()
+    assert (report.written, report.freed) == (0, 3 * 4096)
+
+
 def test_a_compaction_whose_gain_cannot_be_read_is_told_and_not_judged(
     machine, monkeypatch, capsys
 ):
     tending, _ = tender(machine, Watch())
     seen, decision = tending.decide()
-    (one,) = tending._known.values()
+    (one,) = tending.roster.known.values()
     decision = decision._replace(actions=(Compact("zram0"),))
     monkeypatch.setattr(tending, "decide", lambda _trigger: (seen, decision))
     compacted: list[Zram] = []
@@ -800,8 +820,8 @@ def test_a_compaction_whose_gain_cannot_be_read_is_told_and_not_judged(
 def test_a_look_that_fails_leaves_no_handle_open(machine, monkeypatch):
     machine.add(1)
     tending, _ = tender(machine, Watch())
-    tending.devices = lambda: [0, 1]
-    real, opened = tender_module.key_of, []
+    tending.roster.numbers = lambda: [0, 1]
+    real, opened = roster.key_of, []
 
     def key_of(device):
         opened.append(device)
@@ -809,20 +829,20 @@ def test_a_look_that_fails_leaves_no_handle_open(machine, monkeypatch):
             raise ZramOSError(errno.EIO, "zram1: diskseq: Input/output error", None)
         return real(device)
 
-    monkeypatch.setattr(tender_module, "key_of", key_of)
+    monkeypatch.setattr(roster, "key_of", key_of)
     for known in (False, True):
         if known:  # what was known before stays open
-            tending.devices = lambda: [0]
-            tending.look()
-            tending.devices = lambda: [0, 1]
+            tending.roster.numbers = lambda: [0]
+            tending.observer.look()
+            tending.roster.numbers = lambda: [0, 1]
             opened.clear()
         with pytest.raises(ZramOSError, match="zram1: diskseq"):
-            tending.look()
+            tending.observer.look()
         assert [device.number for device in opened] == ([1] if known else [0, 1])
         for device in opened:
             with pytest.raises(ValueError):
                 device.read("disksize")
-    (one,) = tending._known.values()
+    (one,) = tending.roster.known.values()
     assert one.device.read("disksize")
 
 
@@ -847,16 +867,16 @@ def recompressing(machine, writer, pages, freed):
 def test_recompression_of_nothing_is_no_poor_recompression(machine):
     watch = Watch()
     tending, writer = tender(machine, watch)
-    tending.look()
-    (one,) = tending._known.values()
+    tending.observer.look()
+    (one,) = tending.roster.known.values()
     calls = recompressing(machine, writer, 0, 0)
     # 10000 pages of 800000 s, 2000 of 999999 s.
     for now, age, times in ((800000.0, 1200.0, 0), (802000.0, 1200.0, 1), (802000.0, 9000.0, 1)):
         watch.now = now
-        tending._recompress(one, Recompress("zram0", age, 5.0))
+        tending.recompressing.recompress(one, Recompress("zram0", age, 5.0))
         assert len(calls) == times
         assert one.gain is None  # none was tried: the small ones are left alone
-    tending._recompress(one, Recompress("zram0", 1200.0, 5.0, huge=True))
+    tending.recompressing.recompress(one, Recompress("zram0", 1200.0, 5.0, huge=True))
     assert one.gain is None and len(calls) == 1  # none is kept raw
 
 
@@ -864,13 +884,13 @@ def test_what_recompression_gains_is_of_what_it_took(machine):
     """A few cold pages of a large pool are worth it by what they took, not by the pool."""
     watch = Watch()
     tending, writer = tender(machine, watch)
-    tending.look()
-    (one,) = tending._known.values()
+    tending.observer.look()
+    (one,) = tending.roster.known.values()
     mm = one.device.read_mm_stat()
     mean = mm.compr_data_size / (mm.orig_data_size // 4096 - mm.same_pages)
     recompressing(machine, writer, 20, int(20 * mean / 4))
     watch.now = 802000.0
-    tending._recompress(one, Recompress("zram0", 1200.0, 5.0))
+    tending.recompressing.recompress(one, Recompress("zram0", 1200.0, 5.0))
     assert one.gain == pytest.approx(0.25, abs=0.01)
     assert one.gain * 20 * mean < 0.05 * mm.mem_used_total  # which the pool does not notice
 
@@ -879,8 +899,8 @@ def test_recompression_reads_the_pages_once_before_and_once_after(machine, monke
     """The kernel takes a lock for each page that it tells of."""
     watch = Watch()
     tending, writer = tender(machine, watch)
-    tending.look()
-    (one,) = tending._known.values()
+    tending.observer.look()
+    (one,) = tending.roster.known.values()
     state = machine.root / "sys/kernel/debug/zram/zram0/block_state"
     # One page of before has both flags: each is counted before, and after.
     lines = state.read_text().replace("......", "....rn", 1)
@@ -890,7 +910,7 @@ def test_recompression_reads_the_pages_once_before_and_once_after(machine, monke
     monkeypatch.setattr(ages, "texts", lambda device: reads.append(device) or real(device))
     watch.now = 802000.0
     mm = one.device.read_mm_stat()
-    tending._recompress(one, Recompress("zram0", 1200.0, 5.0))
+    tending.recompressing.recompress(one, Recompress("zram0", 1200.0, 5.0))
     assert len(reads) == 2
     assert one.gain == gain(mm, one.device.read_mm_stat(), 20, False)
 
@@ -898,29 +918,29 @@ def test_recompression_reads_the_pages_once_before_and_once_after(machine, monke
 def test_pages_are_read_once_where_the_huge_ones_need_nothing(machine, monkeypatch):
     watch = Watch()
     tending, writer = tender(machine, watch)
-    tending.look()
-    (one,) = tending._known.values()
+    tending.observer.look()
+    (one,) = tending.roster.known.values()
     calls = recompressing(machine, writer, 20, 100_000)
     reads, real = [], ages.texts
     monkeypatch.setattr(ages, "texts", lambda device: reads.append(device) or real(device))
     watch.now = 802000.0
-    tending._recompress(one, Recompress("zram0", 1200.0, 5.0, huge=True))
+    tending.recompressing.recompress(one, Recompress("zram0", 1200.0, 5.0, huge=True))
     assert (len(reads), len(calls)) == (1, 0)
-    tending._recompress(one, Recompress("zram0", 1200.0, 5.0))
+    tending.recompressing.recompress(one, Recompress("zram0", 1200.0, 5.0))
     assert (len(reads), len(calls)) == (2, 1)  # and once more after it
-    tending._recompress(one, Recompress("zram0", 1200.0, 5.0))
+    tending.recompressing.recompress(one, Recompress("zram0", 1200.0, 5.0))
     assert len(reads) == 4  # what was read before a recompression is of no use after it
     reads.clear()
     for _ in range(4):  # and what was read six seconds ago is used once, not for ever
         watch.now += 6
-        tending._recompress(one, Recompress("zram0", 1200.0, 5.0, huge=True))
+        tending.recompressing.recompress(one, Recompress("zram0", 1200.0, 5.0, huge=True))
     assert len(reads) == 2
 
 
 def test_pages_are_read_only_until_there_are_enough_of_the_oldest(machine, monkeypatch):
     tending, _ = tender(machine, Watch())
-    tending.look()
-    (one,) = tending._known.values()
+    tending.observer.look()
+    (one,) = tending.roster.known.values()
     texts, real = [], ages.texts
 
     def chunks(device):
@@ -940,8 +960,8 @@ def test_pages_are_read_only_until_there_are_enough_of_the_oldest(machine, monke
 def test_ages_are_kept_however_long_the_machine_runs(machine):
     """The numbers hold 24 days: a page of the fiftieth day is no older than it is."""
     tending, _ = tender(machine, watch := Watch())
-    tending.look()
-    (one,) = tending._known.values()
+    tending.observer.look()
+    (one,) = tending.roster.known.values()
     day = 24 * HOUR
     state = machine.root / "sys/kernel/debug/zram/zram0/block_state"
     times = {0: 60 * day, 1: 60 * day - 3 * HOUR, 2: 58 * day}

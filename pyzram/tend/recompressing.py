@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""Recompresses pages, and keeps the ages that the kernel forgets by it."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from ..errors import DeviceBusyError, ZramError
+from ..limits import PAGE_SIZE
+from .tended import NOT_REMEMBERED
+from .times import at_least
+
+if TYPE_CHECKING:
+    from ..device.stats import MmStat
+    from .actions import Recompress, Worker
+    from .machine import Clocks
+    from .sleeps import Sleeps
+    from .tended import Tended
+
+RECOMPRESS_SECONDS = 5.0
+SAME_TIME = 10.0
+"""Seconds within which two recompressions may go by the times of pages as read for the first."""
+
+
+class Recompressing:
+    """Does what :class:`~pyzram.tend.actions.Recompress` asks for.
+
+    Synchronization: one thread.
+    """
+
+    def __init__(self, clocks: Clocks, sleeps: Sleeps, worker: Worker) -> None:
+        self.clocks = clocks
+        self.sleeps = sleeps
+        self.worker = worker
+
+    def recompress(self, one: Tended, action: Recompress, writes: bool = False) -> None:
+        """Recompress pages of a device; ``writes`` says that this round writes back, too."""
+        age = at_least(action.age + self.sleeps.slept)
+        since = self.clocks.boottime() - age
+        tried = 0
+        marks = False
+        if not one.tells_ages and one.medium is not None:
+            # Marks by this age among those that writing waits for would make pages older.
+            if writes and one.marked is not None:
+                return
+            marks, one.marked = writes and one.aged, None
+        if one.tells_ages:
+            # That nothing is old enough yet says nothing about what there is to gain.
+            at, counts = one.remembered
+            if not at <= since < at + SAME_TIME:
+                counts = one.ages.remember(one.device, self.clocks.boottime, since)
+                one.remembered = since, counts
+            untried, huge, tried = counts
+            if not (huge if action.huge else untried):
+                return
+            one.remembered = NOT_REMEMBERED
+        if age < self.clocks.boottime() - 2:
+            before = one.device.read_mm_stat()
+            try:
+                self.worker.recompress(
+                    one.device,
+                    action,
+                    None if marks else age,
+                    min(action.seconds, RECOMPRESS_SECONDS),
+                )
+            except DeviceBusyError:
+                raise  # who is at work is somebody else, and so is what that forgets
+            except ZramError:
+                # Of pages done before it failed, too, the kernel has forgotten the age.
+                if one.tells_ages:
+                    with contextlib.suppress(ZramError):
+                        one.ages.keep(one.device)
+                raise
+            now = max(0, one.ages.keep(one.device) - tried) if one.tells_ages else None
+            found = gain(before, one.device.read_mm_stat(), now, action.huge)
+            if found is not None and (one.gain is None or found > one.gain):
+                one.gain = found
+
+
+def gain(before: MmStat, after: MmStat, tried: int | None, huge: bool) -> float | None:
+    """Share of what ``tried`` pages took that recompression has freed; ``None`` of no pages.
+
+    Where it cannot be told how many (``None``), it is of all.
+
+    Of what these took, not of the pool: a few cold pages of a large pool may be worth it. And by
+    the objects: the pool gives memory back when whole zspages are empty, or by compaction.
+    """
+    kept = before.orig_data_size // PAGE_SIZE - before.same_pages
+    if tried is None:
+        tried, huge = kept, False
+    if not tried or not kept or not before.compr_data_size:
+        return None
+    took = tried * (PAGE_SIZE if huge else before.compr_data_size / kept)
+    return (before.compr_data_size - after.compr_data_size) / took

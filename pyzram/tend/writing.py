@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: MIT
+"""Writes pages back, step by step: charged before it is written, and no page before its age."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..device.backing import in_steps
+from ..errors import UnsupportedError
+from ..kernel.parse import BD_UNIT
+from ..limits import PAGE_SIZE
+from .machine import read_memory
+from .machine import read_pressure as pressure_of
+from .observation import Observation
+from .policy import enough
+from .tended import PIECE_MOST
+from .times import at_least
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ..kernel.sysfs import Sysfs
+    from .actions import Worker, WriteBack
+    from .ledger import Ledger
+    from .machine import Clocks
+    from .medium import Medium
+    from .sleeps import Sleeps
+    from .tended import Tended
+
+MIB = 1 << 20
+CHUNK_LEAST = 16 * MIB
+
+
+class Writing:
+    """Does what :class:`~pyzram.tend.actions.WriteBack` asks for.
+
+    Synchronization: one thread.
+    """
+
+    def __init__(
+        self,
+        sysfs: Sysfs,
+        clocks: Clocks,
+        sleeps: Sleeps,
+        worker: Worker,
+        ledger: Ledger,
+        budget_of: Callable[[Medium], int],
+        stopping: Callable[[], bool],
+    ) -> None:
+        self.sysfs = sysfs
+        self.clocks = clocks
+        self.sleeps = sleeps
+        self.worker = worker
+        self.ledger = ledger
+        self.budget_of = budget_of
+        self.stopping = stopping
+
+    def write_back(self, one: Tended, action: WriteBack, spent: dict[str, int]) -> None:
+        """Write what ``spent``, bytes by device, leaves; charged before it is written.
+
+        What was written is in ``spent`` afterwards, whatever ends this.
+        """
+        medium = one.medium
+        limit = action.limit - spent.get(action.device, 0)
+        if medium is None or limit < PAGE_SIZE:
+            return
+        pieces = self.pieces(one, action, limit)
+        budget = self.budget_of(medium)
+        chunk = action.step or max(CHUNK_LEAST, budget // 64)
+        begun = at = self._written(one)
+        try:
+            for piece in pieces:
+                left = min(limit - (at - begun), self.ledger.left(medium.key, budget), chunk)
+                if left < PAGE_SIZE or self.stopping() or (not action.whole and self._at_ease()):
+                    break
+                self.ledger.reserve(medium.key, one.key, at, left)
+                began = self.clocks.awake()
+                try:
+                    if piece:
+                        self.worker.write_pages(one.device, piece, left)
+                    else:
+                        self.worker.write_idle(one.device, action.huge, left)
+                finally:
+                    one.took(self.clocks.awake() - began)
+                    before, at = at, self._written(one)
+                    self.ledger.settle(medium.key, one.key, at)
+                if not piece and at == before:
+                    break
+        finally:
+            spent[action.device] = spent.get(action.device, 0) + at - begun
+            self.ledger.save()
+            if one.limit is not None:
+                one.limit = one.device.read_writeback_limit() * BD_UNIT
+
+    def pieces(self, one: Tended, action: WriteBack, limit: int) -> Iterable[list[tuple[int, int]]]:
+        """Steps: ranges of places; an empty one means the pages that are marked idle."""
+        now = self.clocks.boottime()
+        self.sleeps.notice()  # what was slept since the look
+        slept = self.sleeps.slept
+        floor = action.floor + slept
+        if one.tells_ages:
+            ranges = one.ages.candidates(
+                one.device, now, floor, action.oldest + slept, limit // PAGE_SIZE, action.huge
+            )
+            steps = in_steps(ranges, lambda: one.piece)
+            found = (one.ages.still(one.device, step, now, floor, action.huge) for step in steps)
+            return (step for step in found if step)
+        count = limit // (PIECE_MOST * PAGE_SIZE) + 1
+        marked: list[list[tuple[int, int]]] = [[] for _ in range(count)]
+        recompresses = one.device.has("recompress") and one.device.read_recomp_algorithms()
+        # An age takes marks of younger pages away again, but not in 6.1, nor surely in all of 6.12:
+        # there, marks for one floor would stand for an older one too. This attribute is of later.
+        if not recompresses and one.device.has("writeback_batch_size") and floor < now - 4:
+            try:
+                one.device.mark_idle(at_least(floor))
+                return marked
+            except UnsupportedError:
+                pass
+        # Marks are all there is: they go when a page is used, or recompressed.
+        if one.marked is not None and self.clocks.awake() - one.marked >= action.floor:
+            if not action.huge:
+                one.marked, one.aged = None, True
+            return marked
+        if one.marked is None:
+            one.device.mark_idle()
+            one.marked = self.clocks.awake()
+        return []
+
+    def _at_ease(self) -> bool:
+        memory = pressure_of(self.sysfs, "memory", [])
+        total, available = read_memory(self.sysfs)
+        some10 = memory.some10 if memory else None
+        return enough(Observation(self.clocks.awake(), total, available, some10=some10))
+
+    def _written(self, one: Tended) -> int:
+        return (one.device.read_bd_stat().bd_writes or 0) * BD_UNIT
