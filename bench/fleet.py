@@ -35,7 +35,8 @@ from pathlib import Path
 from typing import Any
 
 TREE = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(TREE / "tests"))
+# This file has the name of the folder there.
+sys.path[:] = [str(TREE / "tests"), *(path for path in sys.path if path != str(TREE / "bench"))]
 
 from fleet.programs import Prometheus, free_port, get, panels  # noqa: E402
 from fleet.simulated import serve, textfiles  # noqa: E402
@@ -58,7 +59,8 @@ def configuration(folder: Path, port: int, count: int, interval: int) -> Path:
     """
     targets = "".join(
         f"      - targets: ['127.0.0.1:{port}']\n"
-        f"        labels: {{instance: machine-{n}, __metrics_path__: /{n}/metrics}}\n"
+        f"        labels: {{instance: machine-{n}, zram: expected,"
+        f" __metrics_path__: /{n}/metrics}}\n"
         for n in range(count)
     )
     every = f"{interval}s"

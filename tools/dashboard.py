@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Make monitoring/dashboard.json: ``make dashboard``. Needs grafana-foundation-sdk, pinned there.
 
-Panels of the fleet take recorded sums, panels of machines the worst twenty at each moment,
-which over a range may be more machines in all.
+Panels of the fleet take recorded sums, which are of whole jobs. Panels of machines show the twenty
+that are first at the end of what is shown, by Prometheus' ``@ end()``, each over all of the time: a
+``topk`` alone is asked anew for each point, and draws all that were ever among the first.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from grafana_foundation_sdk.builders import dashboard, prometheus, stat, table, timeseries
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
-from grafana_foundation_sdk.models.dashboard import DataSourceRef
+from grafana_foundation_sdk.models.dashboard import DataSourceRef, VariableRefresh
 
 TREE = Path(__file__).resolve().parents[1]
 OF = '{job=~"$job",instance=~"$instance"}'
@@ -22,9 +23,22 @@ NAME = "{{instance}} {{device}}"
 MOST = 20
 
 
-def worst(expression: str) -> str:
-    """The most of something, for a legend that can still be read."""
-    return f"topk({MOST}, {expression})"
+def first(metric: str, *, lowest: bool = False) -> str:
+    """The most of something, or the least, at the end, for a legend that can still be read."""
+    chosen = "bottomk" if lowest else "topk"
+    return f"{metric}{OF} and {chosen}({MOST}, {metric}{OF} @ end())"
+
+
+def first_rates(counter: str) -> str:
+    """The fastest at the end."""
+    of = f"{counter}{OF}"
+    return f"rate({of}[$__rate_interval]) and topk({MOST}, rate({of}[$__rate_interval] @ end()))"
+
+
+def first_increases(counter: str) -> str:
+    """What grew most over all that is shown, by the hour: at its end it may have ceased."""
+    of = f"{counter}{OF}"
+    return f"increase({of}[1h]) and topk({MOST}, increase({of}[$__range] @ end()) > 0)"
 
 
 def query(expression: str, legend: str, *, instant: bool = False) -> prometheus.Dataquery:
@@ -53,6 +67,7 @@ def build() -> dashboard.Dashboard:
         dashboard.QueryVariable(name)
         .datasource(SOURCE)
         .query(f"label_values({metric}, {name})")
+        .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
         .multi(True)
         .include_all(True)
         .all_value(".*")
@@ -71,7 +86,7 @@ def build() -> dashboard.Dashboard:
         .with_variable(dashboard.DatasourceVariable("datasource").type("prometheus"))
         .with_variable(job)
         .with_variable(instance)
-        .with_row(dashboard.Row("Fleet"))
+        .with_row(dashboard.Row("Fleet: whole jobs, whichever instances are chosen"))
         .with_panel(
             number(
                 "Saved memory",
@@ -120,19 +135,18 @@ def build() -> dashboard.Dashboard:
                 "none",
                 "Devices that compress with each.",
                 (
-                    "count by (algorithm) (zram_comp_algorithm_info"
-                    '{job=~"$job",instance=~"$instance",priority="0"})',
+                    'count by (algorithm) (zram_comp_algorithm_info{job=~"$job",priority="0"})',
                     "{{algorithm}}",
                 ),
             )
         )
-        .with_row(dashboard.Row(f"Devices: the first {MOST}"))
+        .with_row(dashboard.Row(f"Devices: the first {MOST} at the end"))
         .with_panel(
             graph(
                 "Memory taken",
                 "bytes",
                 "mem_used_total of each device.",
-                (worst(f"zram_mem_used_bytes{OF}"), NAME),
+                (first("zram_mem_used_bytes"), NAME),
             )
         )
         .with_panel(
@@ -140,7 +154,7 @@ def build() -> dashboard.Dashboard:
                 "Stored per byte of memory, the lowest",
                 "none",
                 "Below 1 zram takes more than it holds.",
-                (f"bottomk({MOST}, instance_device:zram_stored_per_used:ratio{OF})", NAME),
+                (first("instance_device:zram_stored_per_used:ratio", lowest=True), NAME),
             )
         )
         .with_panel(
@@ -148,7 +162,7 @@ def build() -> dashboard.Dashboard:
                 "Part of mem_limit",
                 "percentunit",
                 "Of devices that have a limit; writes fail at 1.",
-                (worst(f"instance_device:zram_mem_limit_used:ratio{OF}"), NAME),
+                (first("instance_device:zram_mem_limit_used:ratio"), NAME),
             )
         )
         .with_panel(
@@ -156,7 +170,7 @@ def build() -> dashboard.Dashboard:
                 "Swap used",
                 "percentunit",
                 "Slots in use; not data stored in zram.",
-                (worst(f"instance_device:zram_swap_used:ratio{OF}"), NAME),
+                (first("instance_device:zram_swap_used:ratio"), NAME),
             )
         )
         .with_panel(
@@ -164,8 +178,8 @@ def build() -> dashboard.Dashboard:
                 "Reads and writes",
                 "Bps",
                 "Uncompressed.",
-                (worst(f"rate(zram_read_bytes_total{OF}[$__rate_interval])"), f"read {NAME}"),
-                (worst(f"rate(zram_written_bytes_total{OF}[$__rate_interval])"), f"write {NAME}"),
+                (first_rates("zram_read_bytes_total"), f"read {NAME}"),
+                (first_rates("zram_written_bytes_total"), f"write {NAME}"),
             )
         )
         .with_panel(
@@ -173,7 +187,7 @@ def build() -> dashboard.Dashboard:
                 "Incompressible pages",
                 "none",
                 "Pages now stored as they are.",
-                (worst(f"zram_huge_pages{OF}"), NAME),
+                (first("zram_huge_pages"), NAME),
             )
         )
         .with_row(dashboard.Row("Backing devices"))
@@ -182,7 +196,7 @@ def build() -> dashboard.Dashboard:
                 "Part in use",
                 "percentunit",
                 "bd_count of the device's size.",
-                (worst(f"instance_device:zram_bd_used:ratio{OF}"), NAME),
+                (first("instance_device:zram_bd_used:ratio"), NAME),
             )
         )
         .with_panel(
@@ -190,7 +204,7 @@ def build() -> dashboard.Dashboard:
                 "Written for a byte stored",
                 "none",
                 "Write amplification, over the last hour.",
-                (worst(f"instance_device:zram_write_amplification:ratio_rate1h{OF}"), NAME),
+                (first("instance_device:zram_write_amplification:ratio_rate1h"), NAME),
             )
         )
         .with_row(dashboard.Row("pyzram tend"))
@@ -199,14 +213,14 @@ def build() -> dashboard.Dashboard:
                 "Budget left, the least",
                 "percentunit",
                 "Of what may be written to a medium in 24 hours; at 0 nothing is written back.",
-                (f"bottomk({MOST}, instance_device:zram_tend_budget_left:ratio{OF})", NAME),
+                (first("instance_device:zram_tend_budget_left:ratio", lowest=True), NAME),
             )
         )
         .with_panel(
             graph(
                 "Machines by mode",
                 "none",
-                "What the daemons take their machines for.",
+                "What the daemons of whole jobs take their machines for.",
                 ('sum by (mode) (job_mode:zram_tend_mode:sum{job=~"$job"})', "{{mode}}"),
             )
         )
@@ -215,7 +229,7 @@ def build() -> dashboard.Dashboard:
                 "Shortage of memory",
                 "none",
                 "As the daemons see it, 0 to 1.",
-                (worst(f"zram_tend_pressure_ratio{OF}"), "{{instance}}"),
+                (first("zram_tend_pressure_ratio"), "{{instance}}"),
             )
         )
         .with_row(dashboard.Row("Health"))
@@ -225,10 +239,10 @@ def build() -> dashboard.Dashboard:
                 "none",
                 "In an hour.",
                 (
-                    worst(f"increase(zram_failed_writes_total{OF}[1h]) > 0"),
+                    first_increases("zram_failed_writes_total"),
                     f"writes {NAME}",
                 ),
-                (worst(f"increase(zram_failed_reads_total{OF}[1h]) > 0"), f"reads {NAME}"),
+                (first_increases("zram_failed_reads_total"), f"reads {NAME}"),
             )
         )
         .with_panel(

@@ -150,6 +150,14 @@ class Prometheus(Server):
         result: list[dict[str, Any]] = self.api("query", query=expression)["result"]
         return result
 
+    def query_range(
+        self, expression: str, start: float, end: float, step: float
+    ) -> list[dict[str, Any]]:
+        """Each series with its points, as a panel draws them."""
+        span = {"start": str(start), "end": str(end), "step": str(step)}
+        result: list[dict[str, Any]] = self.api("query_range", query=expression, **span)["result"]
+        return result
+
 
 def panels(dashboard: Path) -> dict[str, list[tuple[str, bool]]]:
     """Queries of each panel, with its variables filled in, and whether each is for one moment."""
@@ -159,11 +167,11 @@ def panels(dashboard: Path) -> dict[str, list[tuple[str, bool]]]:
             text = target["expr"]
             for variable, value in {"$job": ".*", "$instance": ".*"}.items():
                 text = text.replace(variable, value)
-            text = text.replace("$__rate_interval", "5m")
+            text = text.replace("$__rate_interval", "5m").replace("$__range", "6h")
             found.setdefault(panel["title"], []).append((text, bool(target.get("instant"))))
     return found
 
 
-def expressions(dashboard: Path) -> list[str]:
-    """Every query of a dashboard."""
-    return [text for queries in panels(dashboard).values() for text, _ in queries]
+def queries(dashboard: Path) -> list[tuple[str, bool]]:
+    """Every query of a dashboard, and whether it is for one moment."""
+    return [query for of_panel in panels(dashboard).values() for query in of_panel]

@@ -58,7 +58,8 @@ class Machines:
         now = int(time.time())
         out = [head]
         for name in COLLECTORS:
-            out.append(f'node_textfile_mtime_seconds{{file="/textfiles/{name}.prom"}} {now}\n')
+            file = "zram" if name == "zram_stats" else f"zram-{name}"
+            out.append(f'node_textfile_mtime_seconds{{file="/textfiles/{file}.prom"}} {now}\n')
         for at, name in enumerate(names):
             if "failed" in name:
                 pass

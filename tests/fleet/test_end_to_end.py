@@ -2,12 +2,14 @@
 """Textfiles of two machines through a real node_exporter into a real Prometheus.
 
 One is this machine with a device of the test where that may be, the other a captured tree in
-trouble. Alerts are loaded without the time they wait before they fire, and evaluated each second.
+trouble. A third is to have figures, and has none. Alerts are loaded without the time they wait
+before they fire, and evaluated each second.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -18,7 +20,7 @@ from typing import Any
 
 import pytest
 from fake_roots import Machine, fill
-from fleet.programs import TREE, Prometheus, UnavailableError, expressions, node_exporter
+from fleet.programs import TREE, Prometheus, UnavailableError, node_exporter, queries
 from fleet.textfiles import command, tending
 
 from pyzram.cli import stats_metrics
@@ -37,6 +39,7 @@ TROUBLES = {
     "ZramSwapAndPoolFull",
     "ZramTextfileStale",
     "ZramScrapeFailed",
+    "ZramTendHangs",
     "ZramDoctorFinding",
 }
 M = 1 << 20
@@ -92,6 +95,8 @@ class Troubled:
         with tending(here, folder / "tend", "1M") as environment:
             tend = textfiles / "zram-tend.prom"
             command("pyzram", "tend", "--textfile", tend, **environment)
+        # As if it went on for an hour without the end of a round.
+        os.utime(tend, (time.time() + 3600,) * 2)
         self.turn = 0
 
     def write(self, name: str, *words: str | Path) -> None:
@@ -131,7 +136,7 @@ class Fleet:
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory) -> Iterator[Fleet]:
     top = tmp_path_factory.mktemp("fleet")
-    folders = {name: top / f"{name}-textfiles" for name in ("well", "troubled")}
+    folders = {name: top / f"{name}-textfiles" for name in ("well", "troubled", "silent")}
     for folder in folders.values():
         folder.mkdir()
     rules = top / "rules"
@@ -160,7 +165,7 @@ def fleet(tmp_path_factory) -> Iterator[Fleet]:
             pytest.skip(str(err))
         targets = "".join(
             f"      - targets: ['{server.url.removeprefix('http://')}']\n"
-            f"        labels: {{instance: {name}}}\n"
+            f"        labels: {{instance: {name}{', zram: expected' * (name != 'troubled')}}}\n"
             for name, server in exporters.items()
         )
         config = top / "prometheus.yml"
@@ -182,12 +187,12 @@ def instances(samples: list[dict[str, Any]]) -> set[str]:
     return {sample["metric"]["instance"] for sample in samples}
 
 
-def test_both_machines_are_scraped_without_an_error(fleet):
+def test_all_machines_are_scraped_without_an_error(fleet):
     fleet.until(lambda: len(fleet.prometheus.query("zram_disksize_bytes")) == 3)
     for target in fleet.prometheus.api("targets")["activeTargets"]:
         assert (target["health"], target["lastError"]) == ("up", "")
     errors = fleet.prometheus.query("node_textfile_scrape_error")
-    assert [sample["value"][1] for sample in errors] == ["0", "0"]
+    assert [sample["value"][1] for sample in errors] == ["0", "0", "0"]
 
 
 def test_the_figures_of_a_device_arrive(fleet):
@@ -225,13 +230,14 @@ def test_rules_load_and_record(fleet):
     assert {rule["health"] for group in groups for rule in group["rules"]} == {"ok"}
 
 
-def test_alerts_fire_for_the_troubled_machine_alone(fleet):
+def test_alerts_fire_for_the_troubled_machine_and_the_silent_one_alone(fleet):
     def firing() -> set[tuple[str, str]]:
         found = fleet.prometheus.query('ALERTS{alertstate="firing"}')
         return {(s["metric"]["alertname"], s["metric"]["instance"]) for s in found}
 
-    fleet.until(lambda: {(name, "troubled") for name in TROUBLES} <= firing())
-    assert {instance for _, instance in firing()} == {"troubled"}
+    wanted = {*((name, "troubled") for name in TROUBLES), ("ZramMissing", "silent")}
+    fleet.until(lambda: wanted <= firing())
+    assert {instance for _, instance in firing()} == {"troubled", "silent"}
 
 
 def test_a_budget_is_used_up_by_the_kernels_limit_and_by_that_of_tend(fleet):
@@ -245,11 +251,34 @@ def test_a_budget_is_used_up_by_the_kernels_limit_and_by_that_of_tend(fleet):
     assert left["metric"]["device"] == "zram0" and int(left["value"][1]) < 1 * M
 
 
-@pytest.mark.parametrize("expression", expressions(MONITORING / "dashboard.json"))
-def test_each_query_of_the_dashboard_has_data(fleet, expression):
-    fleet.until(lambda: bool(fleet.prometheus.query(expression)))
-    for sample in fleet.prometheus.query(expression):
-        assert sample["value"][1] != "NaN"
+@pytest.mark.parametrize(("expression", "instant"), queries(MONITORING / "dashboard.json"))
+def test_each_query_of_the_dashboard_has_data(fleet, expression, instant):
+    """For a moment, and over time as Grafana asks a graph's."""
+
+    def answer() -> list[dict[str, Any]]:
+        if instant:
+            return fleet.prometheus.query(expression)
+        now = time.time()
+        return fleet.prometheus.query_range(expression, now - 60, now, 1)
+
+    fleet.until(lambda: bool(answer()))
+    for series in answer():
+        for _, value in series.get("values") or [series["value"]]:
+            assert value != "NaN"
+
+
+def test_the_variables_of_the_dashboard_have_values(fleet):
+    """As Grafana asks for label_values(); anew for each range, since machines come and go."""
+    variables = json.loads((MONITORING / "dashboard.json").read_text())["templating"]["list"]
+    asked = [variable for variable in variables if variable["type"] == "query"]
+    assert [variable["name"] for variable in asked] == ["job", "instance"]
+    found = {}
+    for variable in asked:
+        series, label = re.findall(r"label_values\((.*), (\w+)\)", variable["query"])[0]
+        wanted = {"match[]": series.replace("$job", ".*")}
+        found[label] = fleet.prometheus.api(f"label/{label}/values", **wanted)
+        assert variable["refresh"] == 2
+    assert found == {"job": ["node"], "instance": ["troubled", "well"]}
 
 
 def test_a_device_that_is_gone_does_not_stay(fleet):

@@ -78,7 +78,7 @@ def others(text: str) -> Iterator[str]:
     for found in re.finditer(r'(?<=file=~")[^"]+', text):
         for new in (r".*/zram[^/]*[.]prom", r"zram[^/]*[.]prom", r"(.*/)?zram[.]prom", ".*zram.*"):
             yield put(found, new)
-    for found in re.finditer(r',file!~"[^"]+"', text):
+    for found in re.finditer(r',file!~"[^"]+"|\{\w+="[^"]+"\}', text):
         yield put(found, "")
     for found in re.finditer(r"\s+(?:and|unless) on [^\n]*", text):
         yield put(found, "\n" if found.end() == len(text.rstrip("\n")) else "")
