@@ -98,14 +98,18 @@ $(VENV)/.grafana: | deps
 dashboard: $(VENV)/.grafana
 	$(PY) -I tools/dashboard.py
 
-# For the role's tests; apart, since it brings many packages.
-.cache/fleet/ansible/.ready:
-	-mkdir -p .cache/fleet && $(PYTHON) -m venv .cache/fleet/ansible && \
-		.cache/fleet/ansible/bin/pip install --quiet --disable-pip-version-check ansible-core ansible-lint && touch $@
+# What the role's tests and Salt's are run with, pinned as what they find is its own; apart, since
+# each brings many packages.
+ANSIBLE := ansible-core==2.19.14 ansible-lint==26.10.1
+SALT    := salt==3008.4
 
-.cache/fleet/salt/.ready:
+.cache/fleet/ansible/.ready: Makefile
+	-mkdir -p .cache/fleet && $(PYTHON) -m venv .cache/fleet/ansible && \
+		.cache/fleet/ansible/bin/pip install --quiet --disable-pip-version-check $(ANSIBLE) && touch $@
+
+.cache/fleet/salt/.ready: Makefile
 	-mkdir -p .cache/fleet && $(PYTHON) -m venv .cache/fleet/salt && \
-		.cache/fleet/salt/bin/pip install --quiet --disable-pip-version-check salt && touch $@
+		.cache/fleet/salt/bin/pip install --quiet --disable-pip-version-check $(SALT) && touch $@
 
 # Textfiles through Debian's node_exporter and Prometheus, other collectors, and configuration
 # management, each by the program itself, on loopback, in some minutes.

@@ -349,12 +349,13 @@ def metrics() -> Iterator[str]:
             "tend": lambda path: tend_textfile.textfile(path, top),
             "estimate": lambda path: estimate.main([file, "--textfile", path]),
         }
-        text = ""
+        texts = []
         for name, call in calls.items():
             path = f"{top}/{name}.prom"
             with contextlib.redirect_stderr(io.StringIO()):
                 call(path)
-            text += Path(path).read_text()
+            texts.append(Path(path).read_text())
+    text = "".join(texts)
     kinds = dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.M))
     found: dict[str, set[str]] = {}
     for name, labels in re.findall(r"^(\w+)(?:\{(.*)\})? ", text, re.M):
@@ -362,6 +363,10 @@ def metrics() -> Iterator[str]:
             found.setdefault(name, set()).update(re.findall(r'(\w+)="', labels))
     for name, labels in found.items():
         yield f"{name}{{{','.join(sorted(labels))}}} {kinds[name]}".replace("{}", "")
+    # Of a family in several files node_exporter leaves out what another file describes otherwise,
+    # and one of the files may be of another release.
+    described = [set(re.findall(r"^# (?:HELP|TYPE) .*$", text, re.M)) for text in texts]
+    yield from sorted(set.intersection(*described))
 
 
 def variables() -> Iterator[str]:
