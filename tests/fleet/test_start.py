@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""What a scrape costs: instructions of zram_stats, by valgrind, of those of a start of Python.
+
+No time is taken, so other work on the machine changes nothing. What the kernel does for them is
+not in it; bench/zram_stats.py has the time, with that.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fake_roots import Machine
+
+COMMAND = str(Path(sys.executable).with_name("zram_stats"))
+MOST = 1.35
+COUNT = re.compile(r"^==\d+== I +refs: +([\d,]+)$", re.M)
+
+
+def instructions(root: Path, *words: str) -> int:
+    """Of one run to its end."""
+    done = subprocess.run(
+        ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
+        + [sys.executable, "-I", *words],
+        env={"PATH": os.defpath, "PYZRAM_ROOT": str(root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (count,) = COUNT.findall(done.stderr)
+    return int(count.replace(",", ""))
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory) -> Path:
+    """One device, as a captured one, with swap on it."""
+    machine = Machine(tmp_path_factory.mktemp("machine"), "6.18")
+    machine.swap("/dev/zram0 partition 65532 1468 100")
+    return machine.root
+
+
+@pytest.fixture(scope="module")
+def start(here) -> int:
+    if not shutil.which("valgrind"):
+        pytest.skip("needs valgrind")
+    # Whatever is compiled the first time.
+    subprocess.run([COMMAND, "--help"], check=True, stdout=subprocess.DEVNULL)
+    return instructions(here, "-c", "pass")
+
+
+@pytest.mark.parametrize("form", ["--prometheus", "--textfile"])
+def test_metrics_take_at_most_so_much_of_a_start_of_python(here, start, form, tmp_path):
+    words = [form] + [str(tmp_path / "zram.prom")] * (form == "--textfile")
+    taken = instructions(here, COMMAND, *words) / start
+    print(f"zram_stats {form}: {taken:.3f} of the instructions of a start of Python")
+    assert taken <= MOST
+
+
+def test_the_count_sees_a_module_that_is_loaded_for_nothing(here, start):
+    """By a module that metrics do without, so a gate that everything passes would be seen."""
+    wasteful = "import argparse, json, sys; sys.argv[1:] = ['--prometheus']\n"
+    wasteful += "from pyzram.cli.zram_stats import main; main()"
+    assert instructions(here, "-c", wasteful) / start > MOST
