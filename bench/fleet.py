@@ -81,7 +81,8 @@ def configuration(folder: Path, port: int, count: int, interval: int) -> Path:
 
 def own(prometheus: Prometheus, name: str) -> float:
     """One of Prometheus' own metrics."""
-    found = re.search(rf"^{re.escape(name)} (\S+)$", get(prometheus.url + "/metrics"), re.M)
+    text = get(prometheus.url + "/metrics", PATIENCE)
+    found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.M)
     if found is None:
         raise SystemExit(f"Prometheus does not tell {name}")
     return float(found[1])

@@ -140,7 +140,7 @@ class Prometheus(Server):
             ],
         )
 
-    def api(self, path: str, timeout: float = 30, **arguments: str) -> Any:
+    def api(self, path: str, timeout: float = 120, **arguments: str) -> Any:
         query = "?" + urllib.parse.urlencode(arguments) if arguments else ""
         answer = json.loads(get(f"{self.url}/api/v1/{path}{query}", timeout))
         assert answer["status"] == "success", answer
