@@ -158,10 +158,22 @@ class AttributeReader:
         self._waits: bool | None = None
         self._forked: ForkedReader | None = None
         self._stuck: dict[str, ForkedReader] = {}
+        # Files that the child read, in this round and the one before.
+        self._read: list[str] = []
+        self._before: list[str] = []
 
     def refresh(self) -> None:
         """Forget the tables of the system, which change."""
         self._swaps = self._mounts = None
+        # What was read now is probably read again, so the child is told ahead.
+        self._before, self._read = self._read, []
+        if self._forked is not None and self._forked.asked:
+            from .held_reads import COMMAND_SECONDS
+
+            try:
+                self._forked.drop(COMMAND_SECONDS)
+            except TimeoutError:
+                self._leave()
 
     def close(self) -> None:
         """End the child that reads, if there is one."""
@@ -228,12 +240,25 @@ class AttributeReader:
             del self._stuck[name]
         from . import held_reads
 
-        if self._forked is None:
-            self._forked = held_reads.ForkedReader()
-        try:
-            text = self._forked.read(path, held_reads.COMMAND_SECONDS)
-        except TimeoutError:
-            self._forked.leave()
-            self._stuck[name], self._forked = self._forked, None
-            raise
+        then = self._before[self._before.index(path) + 1 :] if path in self._before else ()
+        while True:
+            if self._forked is None:
+                self._forked = held_reads.ForkedReader()
+            try:
+                text = self._forked.read(path, held_reads.COMMAND_SECONDS, then)
+            except TimeoutError:
+                if self._leave() == path:
+                    raise
+            else:
+                break
+        self._read.append(path)
         return text.decode("utf-8", "surrogateescape")
+
+    def _leave(self) -> str:
+        """Leave the child behind with the file that it does not get to read, and tell which."""
+        assert self._forked
+        late = self._forked.asked[0]
+        self._stuck[os.path.basename(os.path.dirname(late))] = self._forked
+        self._forked.leave()
+        self._forked = None
+        return late

@@ -22,7 +22,7 @@ import select
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import TypeVar
 
     T = TypeVar("T")
@@ -33,6 +33,7 @@ WHY = "the kernel keeps readers waiting while writeback or recompression runs"
 """Why a read was given up, for messages."""
 HEAD = 8  # errno and length of an answer, four bytes each
 ANSWER = 65536  # bytes at most of one read
+REQUESTS = 4096  # bytes that a pipe takes without waiting, whatever its size
 SIGKILL = 9  # the signal module is slow to load
 
 
@@ -42,12 +43,13 @@ class ForkedReader:
     Synchronization: one thread at a time.
     """
 
-    __slots__ = ("_answers", "_requests", "_waiting", "pid")
+    __slots__ = ("_answers", "_asked", "_received", "_requests", "pid")
 
     def __init__(self) -> None:
         theirs, self._requests = os.pipe()
         self._answers, ours = os.pipe()
-        self._waiting = False
+        self._asked: list[str] = []
+        self._received = b""
         self.pid = os.fork()
         if self.pid == 0:
             try:
@@ -57,38 +59,71 @@ class ForkedReader:
         os.close(theirs)
         os.close(ours)
 
-    def read(self, path: str, seconds: float) -> bytes:
+    @property
+    def asked(self) -> list[str]:
+        """What is being read, in this order."""
+        return self._asked
+
+    def read(self, path: str, seconds: float, then: Sequence[str] = ()) -> bytes:
         """Have the child read ``path`` (an absolute path without a newline) whole.
 
+        ``then`` are the paths that will probably be wanted next: the child reads them meanwhile.
+        What it read in vain is dropped.
+
         Raises:
-            TimeoutError: no answer within ``seconds``; the child cannot be used any more.
+            TimeoutError: no answer within ``seconds``; the child cannot be used any more, and
+                ``asked[0]`` is what it did not answer.
             OSError: the kernel's answer.
         """
-        self._waiting = True
-        try:
-            os.write(self._requests, os.fsencode(path) + b"\n")
-        except BrokenPipeError:
-            raise TimeoutError(errno.ETIMEDOUT, "the reading child ended") from None
-        answer = self._receive(seconds)
-        self._waiting = False
+        if path not in self._asked:
+            self.drop(seconds)
+            self._ask([path, *then])
+        while True:
+            answer = self._receive(seconds)
+            if self._asked.pop(0) == path:
+                break
         code = int.from_bytes(answer[:4], "little")
         if code:
             raise OSError(code, os.strerror(code), path)
         return answer[HEAD:]
 
+    def drop(self, seconds: float) -> None:
+        """Have nothing under way any more.
+
+        Raises:
+            TimeoutError: as :meth:`read`.
+        """
+        while self._asked:
+            self._receive(seconds)
+            del self._asked[0]
+
+    def _ask(self, paths: Sequence[str]) -> None:
+        """Send as many requests as the pipe takes."""
+        request = b""
+        for path in paths:
+            line = os.fsencode(path) + b"\n"
+            if request and len(request) + len(line) > REQUESTS:
+                break
+            request += line
+            self._asked.append(path)
+        try:
+            os.write(self._requests, request)
+        except BrokenPipeError:
+            raise TimeoutError(errno.ETIMEDOUT, "the reading child ended") from None
+
     def _receive(self, seconds: float) -> bytes:
-        """Return the answer, which usually comes in one piece."""
+        """Return the next answer."""
         poll = select.poll()
         poll.register(self._answers, select.POLLIN)
-        data = b""
-        while len(data) < HEAD or len(data) < HEAD + int.from_bytes(data[4:HEAD], "little"):
+        while len(self._received) < (end := _end_of(self._received)):
             if not poll.poll(seconds * 1000):
                 raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
             chunk = os.read(self._answers, ANSWER)
             if not chunk:
                 raise TimeoutError(errno.ETIMEDOUT, "the reading child ended")
-            data += chunk
-        return data
+            self._received += chunk
+        answer, self._received = self._received[:end], self._received[end:]
+        return answer
 
     def ended(self) -> bool:
         """Whether the child is gone; reaps it."""
@@ -105,12 +140,17 @@ class ForkedReader:
 
     def close(self) -> None:
         """End the child; one that still reads (Ctrl-C came in between) is left behind."""
-        if self._waiting:
+        if self._asked:
             self.leave()
             return
         os.close(self._requests)
         os.close(self._answers)
         os.waitpid(self.pid, 0)
+
+
+def _end_of(answer: bytes) -> int:
+    """How long an answer is, or at least, as far as its beginning tells."""
+    return HEAD + int.from_bytes(answer[4:HEAD], "little")
 
 
 def _serve(requests: int, answers: int) -> None:
@@ -121,17 +161,17 @@ def _serve(requests: int, answers: int) -> None:
     os.dup2(answers, 1)
     os.closerange(2, os.sysconf("SC_OPEN_MAX"))
     os.chdir("/")
+    requests_read = b""
     while True:
-        path = b""
-        while not path.endswith(b"\n"):
-            # One request at a time is under way, so this is never more than its line.
-            chunk = os.read(0, 4096)
+        while b"\n" not in requests_read:
+            chunk = os.read(0, REQUESTS)
             if not chunk:
                 return
-            path += chunk
+            requests_read += chunk
+        path, _, requests_read = requests_read.partition(b"\n")
         code, data = 0, b""
         try:
-            fd = os.open(path[:-1], os.O_RDONLY)
+            fd = os.open(path, os.O_RDONLY)
             try:
                 data = os.read(fd, ANSWER)
             finally:

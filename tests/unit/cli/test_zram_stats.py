@@ -375,6 +375,33 @@ def test_a_figure_that_was_held_up_is_there_again_afterwards(tmp_path, monkeypat
     reader.close()
 
 
+def test_a_device_that_is_held_up_in_a_later_round_costs_the_others_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(held_reads, "COMMAND_SECONDS", 0.3)
+    here = Machine(tmp_path, "vm-7.x-multi")
+    for number in (1, 2, 3):
+        here.add(number)
+    reader = attributes.AttributeReader(attributes.Sysfs(str(tmp_path)))
+
+    def sizes(*numbers: int) -> list[int | None]:
+        reader.refresh()
+        return [attributes.Attributes(reader, number)["orig_data_size"] for number in numbers]
+
+    try:
+        (usual,) = sizes(0)
+        assert usual
+        assert sizes(0, 1, 2, 3) == [usual] * 4
+        here.hold_up("mm_stat", 1)
+        assert sizes(0, 1, 2, 3) == [usual, None, usual, usual]
+        assert sizes(0, 1, 2, 3) == [usual, None, usual, usual]
+        assert sizes(0, 2, 3) == [usual] * 3
+        # Held up and not wanted any more: asked for ahead, and no reason to give up on others.
+        here.hold_up("mm_stat", 2)
+        assert sizes(0, 3) == [usual] * 2
+        assert sizes(3, 0) == [usual] * 2
+    finally:
+        reader.close()
+
+
 def test_a_closed_pipe_is_no_traceback(tmp_path):
     Machine(tmp_path, "vm-6.1")
     env = {**os.environ, "PYZRAM_ROOT": str(tmp_path)}

@@ -26,6 +26,42 @@ def test_a_file_is_read_whole_and_errors_keep_their_errno(tmp_path):
         os.waitpid(helper.pid, os.WNOHANG)
 
 
+def test_what_comes_next_is_read_meanwhile_and_what_is_not_wanted_dropped(tmp_path):
+    paths = [f"{tmp_path}/{name}" for name in "abcd"]
+    for path in paths:
+        with open(path, "w") as file:
+            file.write(path * 500)
+    helper = ForkedReader()
+    try:
+        assert helper.read(paths[0], 5, paths[1:]) == paths[0].encode() * 500
+        assert helper.asked == paths[1:]
+        assert helper.read(paths[2], 5) == paths[2].encode() * 500
+        assert helper.asked == paths[3:]
+        # Not under way: another answer must not be taken for its.
+        assert helper.read(paths[1], 5) == paths[1].encode() * 500
+        assert helper.asked == []
+        helper.read(paths[0], 5, paths[1:])
+        helper.drop(5)
+        os.truncate(paths[1], 0)
+        assert helper.read(paths[1], 5) == b""
+    finally:
+        helper.close()
+
+
+def test_more_than_a_pipe_takes_is_not_asked_for_at_once(tmp_path):
+    paths = [f"{tmp_path}/{number}" for number in range(1000)]
+    for path in paths:
+        with open(path, "w") as file:
+            file.write(path)
+    helper = ForkedReader()
+    try:
+        for at, path in enumerate(paths):
+            assert helper.read(path, 5, paths[at + 1 :]) == path.encode()
+            assert sum(len(asked) + 1 for asked in helper.asked) <= 4096
+    finally:
+        helper.close()
+
+
 def test_closing_does_not_wait_for_a_child_that_still_reads(tmp_path, monkeypatch):
     os.mkfifo(tmp_path / "held")
     helper = ForkedReader()
