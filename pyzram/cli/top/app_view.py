@@ -16,6 +16,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Footer
 
 from .device_view import DeviceScreen
+from .driver_view import PatientDriver
 from .lines_view import Lines
 from .look import Look, Looker
 from .parts import Column, detail, fitting, overview
@@ -63,7 +64,7 @@ class HelpScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """One text."""
-        yield Lines(id="help")
+        yield Lines("help")
 
     def on_mount(self) -> None:
         """Show it."""
@@ -110,9 +111,9 @@ class MainScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Three parts, and the keys."""
-        yield Lines(id="overview")
+        yield Lines("overview")
         yield self.table
-        yield Lines(id="detail")
+        yield Lines("detail")
         yield Footer()
 
     def on_mount(self) -> None:
@@ -189,7 +190,7 @@ class Top(App[None]):
     ]
 
     def __init__(self, looker: Looker, delay: float, column: Column, reverse: bool) -> None:
-        super().__init__()
+        super().__init__(driver_class=PatientDriver)
         self.looker = looker
         self.delay = delay
         self.message = ""

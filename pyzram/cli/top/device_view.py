@@ -52,9 +52,9 @@ class DeviceScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """A title, the page, and the keys."""
-        yield Lines(id="title")
+        yield Lines("title")
         with VerticalScroll(id="scroll"):
-            yield Lines(id="page")
+            yield Lines("page")
         yield Footer()
 
     def on_mount(self) -> None:

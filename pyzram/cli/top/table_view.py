@@ -56,7 +56,7 @@ class Table(Shown, ScrollView, can_focus=True):
             self.column = column
 
     def __init__(self, column: Column, reverse: bool) -> None:
-        super().__init__(id="table")
+        super().__init__("table")
         self.column = column
         self.reverse = reverse
         self.devices: list[Device] = []
@@ -102,16 +102,11 @@ class Table(Shown, ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """One line of the window."""
-        width = self.size.width
         at = y if y == 0 else y + round(self.scroll_offset.y)
-        if at >= len(self.lines):
-            return self.strip((), width)
-        strip = self.strip(self.lines[at], width)
+        strip = self.strip(at)
         if at == self.cursor + 1 and self.devices:
             # Over what the roles say of the background.
-            cursor = Style(
-                bgcolor=self.get_component_rich_style("lines--cursor").bgcolor, bold=True
-            )
+            cursor = Style(bgcolor=self.style_of("cursor").bgcolor, bold=True)
             return Strip(list(Segment.apply_style(strip, post_style=cursor)), strip.cell_length)
         return strip
 

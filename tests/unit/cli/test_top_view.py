@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import queue
 import re
 import shutil
 import signal
@@ -24,7 +25,7 @@ from unit.cli import top_machine
 # Older ones work, but draw some letters otherwise.
 pytest.importorskip("textual", minversion="8.0.0", reason="needs textual 8")
 
-from pyzram.cli.top import app_view, device_view, table_view
+from pyzram.cli.top import app_view, device_view, driver_view, table_view
 from pyzram.cli.top.look import Look, Looker
 from pyzram.cli.top.parts import SORTS
 
@@ -402,6 +403,76 @@ def test_many_devices_scroll_under_their_headings(root):
     here = top_machine.Machine.__new__(top_machine.Machine)
     here.root = root
     show(root, act)
+
+
+def test_input_is_waited_for_and_the_end_comes_at_once(monkeypatch):
+    monkeypatch.setattr(driver_view, "PATIENCE", -1)
+    monkeypatch.setattr(driver_view, "LIVELY", 0)
+    monkeypatch.setattr(driver_view, "SOON", 0)
+    terminal, keyboard = os.pipe()
+    ending = driver_view.Ending(terminal)
+    asked, answers = queue.Queue(), queue.Queue()  # type: ignore[var-annotated]
+
+    def ask():
+        ending.asker = threading.get_ident()
+        while asked.get():
+            answers.put(ending.is_set())
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        asked.put(True)
+        assert not ending.is_set()  # anybody else is answered
+        with pytest.raises(queue.Empty):
+            answers.get(timeout=0.3)
+        os.write(keyboard, b"q")
+        assert answers.get(timeout=60) is False
+        os.read(terminal, 1)
+        for _ in range(2):  # it is suspended and goes on
+            asked.put(True)
+            ending.set()
+            assert answers.get(timeout=60) is True
+            ending.clear()
+            asked.put(True)
+            with pytest.raises(queue.Empty):
+                answers.get(timeout=0.1)
+            ending.set()
+            assert answers.get(timeout=60) is True
+            ending.clear()
+    finally:
+        ending.set()
+        asked.put(False)
+        thread.join()
+        ending.close()
+        os.close(terminal)
+        os.close(keyboard)
+
+
+def test_after_input_it_is_asked_as_often_as_textual_wants(monkeypatch):
+    monkeypatch.setattr(driver_view, "PATIENCE", -1)
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    terminal, keyboard = os.pipe()
+    ending = driver_view.Ending(terminal)
+    waits: list[int] = []
+
+    class Poll:
+        def poll(self, wait):
+            waits.append(wait)
+            return []
+
+    ending._poll = Poll()  # type: ignore[assignment]
+    ending.asker = threading.get_ident()
+    try:
+        for pause, waited in ((0.1, 1), (0.1, 1), (0.02, 0), *[(0.1, 0)] * 9, (0.11, 1), (0.1, 1)):
+            now[0] += pause
+            waits.clear()
+            ending.is_set()
+            assert len(waits) == waited, (pause, now)
+    finally:
+        ending.close()
+        os.close(terminal)
+        os.close(keyboard)
 
 
 # ---- in a terminal -------------------------------------------------------------------------------
