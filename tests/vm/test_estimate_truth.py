@@ -36,13 +36,13 @@ NO_HUGE_PAGES = "echo madvise >/sys/kernel/mm/transparent_hugepage/enabled"
 MEASURED = re.compile(r"measured (pages|cold) (\{.*\})$", re.MULTILINE)
 HEAD = (
     "kernel",
-    "pages, said and paged out",
+    "pages, estimated and paged out",
     "compr_data_size, worst",
     "mem_used_total, worst",
-    "`--idle`: gain said",
+    "`--idle`: gain estimated",
     "gained",
     "off",
-    "returns said",
+    "returns estimated",
     "pswpin",
     "off",
 )
