@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Sphinx's configuration: ``make docs`` builds the site into build/docs, warnings are errors."""
 
+from pathlib import Path
+
 import pyzram
 
 project = "pyzram"
@@ -38,8 +40,19 @@ def after_napoleon(_app, what, name, _kind, _options, lines):
         lines[:] = words[name]
 
 
+frozen = (Path(__file__).parent / "frozen.txt").read_text()
+
+
+def promised(_app, what, name, _kind, _options, taken, back):
+    """How a class is made is shown where that is promised (RELEASING.md)."""
+    if what in ("class", "exception") and f"\n{name.rpartition('.')[2]}(" not in frozen:
+        return "", None
+    return taken, back
+
+
 def setup(app):
     """Before and after napoleon takes the lines apart."""
+    app.connect("autodoc-process-signature", promised)
     app.connect("autodoc-process-docstring", before_napoleon, priority=100)
     app.connect("autodoc-process-docstring", after_napoleon, priority=900)
 

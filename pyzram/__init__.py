@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .config.device_config import DeviceConfig as DeviceConfig
     from .device.block_state import SLOT_FLAGS as SLOT_FLAGS
     from .device.block_state import BlockState as BlockState
+    from .device.block_state import Slot as Slot
     from .device.block_state import slots as slots
     from .device.device_list import DeviceList as DeviceList
     from .device.device_list import devices as devices
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .device.stats import DebugStat as DebugStat
     from .device.stats import IoStat as IoStat
     from .device.stats import MmStat as MmStat
+    from .device.stats import PoolClass as PoolClass
     from .device.stats import Stats as Stats
     from .device.stats import StatsChange as StatsChange
     from .device.zram import Zram as Zram
@@ -33,10 +35,12 @@ if TYPE_CHECKING:
     from .errors import BlockedError as BlockedError
     from .errors import DeviceBusyError as DeviceBusyError
     from .errors import DeviceNotFoundError as DeviceNotFoundError
+    from .errors import InvalidTypeError as InvalidTypeError
     from .errors import InvalidValueError as InvalidValueError
     from .errors import NotFoundError as NotFoundError
     from .errors import NotZramError as NotZramError
     from .errors import OverwriteError as OverwriteError
+    from .errors import ProcessNotFoundError as ProcessNotFoundError
     from .errors import UnsupportedError as UnsupportedError
     from .errors import ZramError as ZramError
     from .errors import ZramOSError as ZramOSError
@@ -73,17 +77,23 @@ if TYPE_CHECKING:
     from .postprocess.writeback import writeback_pages as writeback_pages
     from .postprocess.writeback import writeback_ranges as writeback_ranges
     from .service.diff import Difference as Difference
+    from .service.executor import StepError as StepError
+    from .service.executor import StepFailure as StepFailure
     from .service.obstacles import Obstacle as Obstacle
+    from .service.plan import LeftOut as LeftOut
     from .service.plan import Plan as Plan
     from .service.plan import Step as Step
     from .service.service import RefusedError as RefusedError
     from .service.service import Service as Service
-    from .service.service import StepError as StepError
     from .units import format_size as format_size
     from .units import parse_size as parse_size
 
 # Public name to the module that defines it.
 _HOME = {
+    "ProcessNotFoundError": "errors",
+    "InvalidTypeError": "errors",
+    "PoolClass": "device.stats",
+    "Slot": "device.block_state",
     "__version__": "_version",
     "Algorithm": "algorithm",
     "Config": "config.config",
@@ -151,17 +161,23 @@ _HOME = {
     "writeback_ranges": "postprocess.writeback",
     "Difference": "service.diff",
     "Obstacle": "service.obstacles",
+    "LeftOut": "service.plan",
     "Plan": "service.plan",
     "Step": "service.plan",
     "RefusedError": "service.service",
     "Service": "service.service",
-    "StepError": "service.service",
+    "StepError": "service.executor",
+    "StepFailure": "service.executor",
     "format_size": "units",
     "parse_size": "units",
 }
 
 # Type checkers want to see every name here.
 __all__ = [
+    "ProcessNotFoundError",
+    "InvalidTypeError",
+    "PoolClass",
+    "Slot",
     "__version__",
     "Algorithm",
     "Config",
@@ -229,11 +245,13 @@ __all__ = [
     "writeback_ranges",
     "Difference",
     "Obstacle",
+    "LeftOut",
     "Plan",
     "Step",
     "RefusedError",
     "Service",
     "StepError",
+    "StepFailure",
     "format_size",
     "parse_size",
 ]

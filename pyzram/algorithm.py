@@ -11,6 +11,7 @@ from .value import Value
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
 S32_MIN, S32_MAX = -(1 << 31), (1 << 31) - 1
 DIGITS_MAX = 12
@@ -41,6 +42,7 @@ class Algorithm(Value):
     def __init__(
         self,
         name: str,
+        *,
         level: int | None = None,
         dictionary: str | os.PathLike[str] | None = None,
         winbits: int | None = None,
@@ -69,9 +71,9 @@ class Algorithm(Value):
         if bracket:
             if not rest.endswith(")"):
                 raise InvalidValueError(f"algorithm {text!r}: the ( is never closed")
-            return cls(name, *_params(text, rest[:-1]))
+            return cls(name, **_params(text, rest[:-1]))
         name, colon, level = name.partition(":")
-        return cls(name, _number(text, "level", level) if colon else None)
+        return cls(name, level=_number(text, "level", level) if colon else None)
 
     def __str__(self) -> str:
         words = [
@@ -174,7 +176,7 @@ def _number(text: str, what: str, digits: str) -> int:
     return int(word)
 
 
-def _params(text: str, rest: str) -> tuple[int | None, str | None, int | None]:
+def _params(text: str, rest: str) -> dict[str, Any]:
     level = dictionary = winbits = None
     seen: list[str] = []
     for word in filter(None, map(str.strip, rest.split(","))):
@@ -192,4 +194,4 @@ def _params(text: str, rest: str) -> tuple[int | None, str | None, int | None]:
             raise InvalidValueError(
                 f"algorithm {text!r}: parameters are level=, dict= and deflate.winbits="
             )
-    return level, dictionary, winbits
+    return {"level": level, "dictionary": dictionary, "winbits": winbits}

@@ -46,6 +46,10 @@ class NotFoundError(ZramOSError, FileNotFoundError):
     """A file or folder is not there (ENOENT); of a device see :class:`DeviceNotFoundError`."""
 
 
+class ProcessNotFoundError(ZramOSError, ProcessLookupError):
+    """There is no such process, or it has no memory of its own (ESRCH)."""
+
+
 class DeviceNotFoundError(NotFoundError):
     """There is no such zram device, or it vanished (ENOENT, ENODEV)."""
 
@@ -78,6 +82,10 @@ class InvalidValueError(ZramError, ValueError):
     """An invalid value; refused before the kernel saw it."""
 
 
+class InvalidTypeError(InvalidValueError, TypeError):
+    """A value of a type that is not taken; the message names the parameter and what is wanted."""
+
+
 _CLASSES: dict[int, type[ZramOSError]] = {
     errno.ENOENT: NotFoundError,
     errno.EBUSY: DeviceBusyError,
@@ -85,6 +93,7 @@ _CLASSES: dict[int, type[ZramOSError]] = {
     errno.EACCES: AccessError,
     errno.EPERM: AccessError,
     errno.EROFS: AccessError,
+    errno.ESRCH: ProcessNotFoundError,
     errno.EOPNOTSUPP: UnsupportedError,
     errno.ETIMEDOUT: BlockedError,
     errno.ENOTBLK: NotZramError,

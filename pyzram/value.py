@@ -7,7 +7,7 @@ import.
 
 from __future__ import annotations
 
-from .errors import InvalidValueError
+from .errors import InvalidTypeError, InvalidValueError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,6 +66,19 @@ class Record:
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as plain values, for JSON; :meth:`from_dict` takes them back."""
         return {name: json_value(getattr(self, name)) for name in self._names()}
+
+    def replace(self, **changes: Any) -> Self:
+        """Return one that differs in these fields.
+
+        Raises:
+            InvalidTypeError: there is no such field.
+        """
+        names = self._names()
+        if unknown := [name for name in changes if name not in names]:
+            raise InvalidTypeError(
+                f"{type(self).__name__}: no field {', '.join(unknown)}: it has {', '.join(names)}"
+            )
+        return type(self)(**{name: getattr(self, name) for name in names} | changes)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -156,10 +169,6 @@ class Value(Record):
 
     def _values(self) -> tuple[object, ...]:
         return tuple(getattr(self, name) for name in self._fields)
-
-    def replace(self, **changes: Any) -> Self:
-        """Return one that differs in these fields."""
-        return type(self)(**{**dict(zip(self._fields, self._values(), strict=True)), **changes})
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"{type(self).__name__} is frozen: {name} cannot be set")

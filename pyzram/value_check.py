@@ -87,10 +87,10 @@ def _fits(value: Any, kind: ast.expr) -> bool:
 
 
 def _fits_all(value: Any, name: str, inner: ast.expr) -> bool:
-    assert isinstance(inner, ast.Tuple), name
-    first, second = inner.elts
-    if name == "tuple":
+    first, *others = inner.elts if isinstance(inner, ast.Tuple) else [inner]
+    if name in ("tuple", "list"):  # list[A], tuple[A, ...]
         return isinstance(value, (list, tuple)) and all(_fits(item, first) for item in value)
+    (second,) = others
     # The keys of an object of JSON are text, also those that stand for numbers.
     return isinstance(value, dict) and all(
         isinstance(key, str) and _fits(item, second) for key, item in value.items()

@@ -73,8 +73,11 @@ ALIASES = {
     "Stopped": "postprocess.bounded_steps",
     "WritebackType": "limits",
 }
-# Those of every result.
-RECORD = {"as_dict", "from_dict", "replace"}
+# Classes that others make too. Those of the rest are made by pyzram, so that what their
+# constructors take is not promised: from_dict() and replace() make others.
+MADE = {"Algorithm", "Chain", "Config", "DeviceConfig", "PoolModel", "Service", "Sysfs", "Zram"}
+# What operators and statements call.
+SPECIAL = {"__add__", "__enter__", "__iter__", "__len__", "__sub__"}
 KERNEL = "vm-7.x-multi"
 
 
@@ -125,7 +128,7 @@ def members(name: str, kind: type) -> Iterator[str]:
         for field in own_fields(base):
             yield f"{name}.{field.name}: {field.kind}"
         for attribute, value in vars(base).items():
-            if attribute.startswith("_") or attribute in RECORD:
+            if attribute.startswith("_") and attribute not in SPECIAL:
                 continue
             if isinstance(value, property):
                 kind_of = written(inspect.get_annotations(value.fget)["return"])
@@ -145,9 +148,7 @@ def python() -> Iterator[str]:
                 for b in bases
                 if b.__name__ in pyzram.__all__ or b.__module__ == "builtins"
             ]
-            made = not issubclass(value, BaseException) and "__init__" in {
-                attribute for base in value.__mro__[:-1] for attribute in vars(base)
-            }
+            made = name in MADE
             taken = signature(value.__init__).removesuffix(" -> None") if made else ""
             yield f"{name}{taken}" + (f" is {', '.join(known)}" if known else "")
             yield from sorted(set(members(name, value)))
@@ -295,12 +296,12 @@ def documents() -> Iterator[str]:
         look: Any = SimpleNamespace(age=age, estimate=found)
         watched: Any = ("x", 1, {"why": 1}, [look])
         plan = pyzram.Plan()
-        plan.steps.append(pyzram.Step("add", 0, "add a device"))
-        plan.left_out = [(0, "why")]
-        plan.changes = [pyzram.Difference(0, "zram0", "disksize", 1, 2, "new device")]
-        plan.config = read_config(config, ram=1 << 30, cpus=1)
+        plan._steps.append(pyzram.Step("add", 0, "add a device"))
+        plan._left_out.append(pyzram.LeftOut(0, "why"))
+        plan._changes.append(pyzram.Difference(0, "zram0", "disksize", 1, 2, "new device"))
+        plan._config = read_config(config, ram=1 << 30, cpus=1)
         obstacle = pyzram.Obstacle(0, "ZRAM_SIZE_0", "zram:1", "why", True)
-        obstacles = {"obstacles": [json_documents.of_obstacle(obstacle)]}
+        obstacles = {"obstacles": [obstacle.as_dict()]}
         mm, bd = pyzram.MmStat(), pyzram.BdStat()
         result = pyzram.PostprocessResult(
             mm_before=mm, mm_after=mm, bd_before=bd, bd_after=bd, seconds=0.0, stopped=None

@@ -90,11 +90,10 @@ def _bounds(result: Estimate, a: AlgorithmEstimate, text: str) -> str:
 
 
 def _sizes(a: AlgorithmEstimate) -> str:
-    return (
-        " - ".join(format_fine_size(round(n)) for n in a.mem_used_total[1:])
-        if a.mem_used_total
-        else "-"
-    )
+    if a.mem_used_total is None:
+        return "-"
+    bounds = a.mem_used_total.low, a.mem_used_total.high
+    return " - ".join(format_fine_size(round(bound)) for bound in bounds)
 
 
 def _gaps(result: Estimate) -> list[str]:

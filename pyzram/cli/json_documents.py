@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from ..doctor.snapshot import Snapshot
     from ..pages.benchmark import BenchResult
     from ..pages.estimate import Estimate
-    from ..service.obstacles import Obstacle
     from .estimate_idle import Look
 
 
@@ -159,9 +158,3 @@ def of_doctor(snapshot: Snapshot, findings: Sequence[Finding]) -> dict[str, obje
         ],
         "findings": [finding.as_dict() for finding in findings],
     }
-
-
-def of_obstacle(obstacle: Obstacle) -> dict[str, object]:
-    """What ``pyzram check --json`` and ``pyzram plan --json`` print of each."""
-    fields = obstacle.as_dict()
-    return {"device": fields.pop("index"), **fields}

@@ -188,22 +188,20 @@ def check(argv: list[str]) -> int:
     call = Call("check", argv)
     if call.answered:
         return 0
-    problems: list[str] = []
-    warnings: list[str] = []
+    problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     obstacles: list[Obstacle] = []
     config: Config | None = None
     try:
         config = call.service.read_config()
-        warnings = list(config.warnings)
+        warnings = config.warnings
         # For services only the file counts: one impossible device must not cost the others.
         if not call.quiet:
             obstacles = call.service.obstacles()
     except ConfigError as err:
         problems, warnings = err.problems, err.warnings
     if call.json:
-        from .json_documents import of_obstacle
-
-        found = [of_obstacle(obstacle) for obstacle in obstacles]
+        found = [obstacle.as_dict() for obstacle in obstacles]
         _print_json(
             {
                 "path": call.service.path,
@@ -215,7 +213,7 @@ def check(argv: list[str]) -> int:
         )
     else:
         # With problems there is no start that would warn itself.
-        for warning in warnings if problems or not call.quiet else []:
+        for warning in warnings if problems or not call.quiet else ():
             _warn(warning)
         for obstacle in obstacles:
             if obstacle.fatal:
@@ -235,9 +233,7 @@ def _show_plan(call: Call, goal: Goal) -> int:
     shown = call.service.plan(goal)
     obstacles = [] if goal == "stop" else call.service.obstacles()
     if call.json:
-        from .json_documents import of_obstacle
-
-        found = {"obstacles": [of_obstacle(obstacle) for obstacle in obstacles]}
+        found = {"obstacles": [obstacle.as_dict() for obstacle in obstacles]}
         _print_json({**shown.as_dict(), **found})
     else:
         for obstacle in obstacles:
@@ -272,7 +268,7 @@ def status(argv: list[str]) -> int:
             if device.busy:
                 _warn(f"{device.name}: a writeback or recompression holds up its figures")
         for row in rows:
-            words = [row["name"] or f"device {row['device']}", row["state"]]
+            words = [row["name"] or f"device {row['index']}", row["state"]]
             words += [row["what"]] if row["what"] else []
             if row["state"] == "running":
                 words += [f"size {format_size(row['disksize'])}", row["algorithm"] or "-"]
@@ -293,7 +289,7 @@ def _rows(config: Config | None, machine: ObservedSystem) -> list[dict[str, Any]
     for device in own:
         rows.append(
             {
-                "device": device.index,
+                "index": device.index,
                 "name": device.name,
                 "state": "running" if device.running and device.ready else "incomplete",
                 "what": "swap" if device.area else " ".join(device.mounts),
@@ -310,7 +306,7 @@ def _rows(config: Config | None, machine: ObservedSystem) -> list[dict[str, Any]
         if desired.index not in have:
             rows.append(
                 {
-                    "device": desired.index,
+                    "index": desired.index,
                     "name": None,
                     "state": "missing",
                     "what": desired.what,
@@ -322,4 +318,4 @@ def _rows(config: Config | None, machine: ObservedSystem) -> list[dict[str, Any]
                     "mem_used_total": 0,
                 }
             )
-    return sorted(rows, key=lambda row: int(row["device"]))
+    return sorted(rows, key=lambda row: int(row["index"]))

@@ -10,7 +10,7 @@ from .device_config import DeviceConfig
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping
     from typing import Any, ClassVar
 
 
@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 class ConfigError(InvalidValueError):
     """The files are not valid; :attr:`problems` has all reasons, one line each."""
 
-    def __init__(self, problems: list[str], warnings: Sequence[str] = ()) -> None:
-        super().__init__("\n".join(problems))
-        self.problems: list[str] = problems
+    def __init__(self, problems: Iterable[str], warnings: Iterable[str] = ()) -> None:
+        self.problems: tuple[str, ...] = tuple(problems)
         """Every reason, a line each, with its file and line."""
-        self.warnings: list[str] = list(warnings)
+        self.warnings: tuple[str, ...] = tuple(warnings)
         """What is valid, but looks wrong."""
+        super().__init__("\n".join(self.problems))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.problems, self.warnings)
 
 
 class Config(Value):
@@ -81,6 +84,7 @@ class Config(Value):
         self,
         path: str,
         devices: Iterable[DeviceConfig] = (),
+        *,
         load_on_start: bool = True,
         unload_on_stop: bool = False,
         tend: bool = True,

@@ -99,6 +99,7 @@ class DeviceConfig(Value):
         self,
         index: int,
         disksize: int,
+        *,
         algorithms: str | Algorithm | Iterable[str | Algorithm] = (),
         recompression: str | Algorithm | Iterable[str | Algorithm] = (),
         mem_limit: int = 0,

@@ -322,7 +322,7 @@ class _Device:
                 self.lose(key, f"{name}: {word}: {WHEN}")
                 continue
             try:
-                why = wrong_level(Choice(name, *params_of([ours])))
+                why = wrong_level(Choice(name, **params_of([ours])))
             except InvalidValueError as err:
                 why = str(err)
             if why:

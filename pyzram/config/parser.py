@@ -295,7 +295,7 @@ class _Parser:
                 self.problem(
                     index, "ZRAM_PARAMS", f"needs an algorithm by name in ZRAM_ALGORITHM_{index}"
                 )
-            algorithms = (Choice(first, *params), *algorithms[1:])
+            algorithms = (Choice(first, **params), *algorithms[1:])
         given = {
             "ZRAM_ALGORITHM": self.get(index, "ZRAM_ALGORITHM", ()),
             "ZRAM_PARAMS": algorithms[:1] if params else (),

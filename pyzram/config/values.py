@@ -125,7 +125,7 @@ class Values:
             raise InvalidValueError(f"{KERNELS_OWN!r} is for ZRAM_ALGORITHM alone")
         return entries
 
-    def params(self, text: str) -> tuple[int | None, str | None, int | None]:
+    def params(self, text: str) -> dict[str, Any]:
         return params_of(text.split())
 
     def priority(self, text: str) -> int:
@@ -290,9 +290,9 @@ def choices(text: str) -> tuple[Choice, ...]:
         if colon:
             if bracket:
                 raise InvalidValueError(f"{word!r}: a level stands behind : or in the brackets")
-            found.append(Choice(name, whole(level, *LEVELS)))
+            found.append(Choice(name, level=whole(level, *LEVELS)))
         else:
-            found.append(Choice(name, *params_of(rest[:-1].split(",") if bracket else [])))
+            found.append(Choice(name, **params_of(rest[:-1].split(",") if bracket else [])))
     for choice in found[:-1]:
         if choice.name == KERNELS_OWN:
             raise InvalidValueError(f"{KERNELS_OWN!r} is always there, so nothing can follow it")
@@ -323,7 +323,7 @@ def wrong_level(choice: Choice) -> str:
     return f"{choice.name} has no level {choice.level}, only {low} to {high}"
 
 
-def params_of(words: list[str]) -> tuple[int | None, str | None, int | None]:
+def params_of(words: list[str]) -> dict[str, Any]:
     """Take ``level=3 dict=/path deflate.winbits=-12``; the kernel ignores what it does not know."""
     level = dictionary = winbits = None
     seen: list[str] = []
@@ -346,4 +346,4 @@ def params_of(words: list[str]) -> tuple[int | None, str | None, int | None]:
             dictionary = value
         else:
             raise InvalidValueError(f"{word!r}: parameters are level=, dict= and deflate.winbits=")
-    return level, dictionary, winbits
+    return {"level": level, "dictionary": dictionary, "winbits": winbits}

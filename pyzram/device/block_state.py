@@ -13,7 +13,7 @@ import errno
 import os
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .. import _native_block_state
 from ..errors import DeviceNotFoundError, UnsupportedError, ZramOSError, from_errno
@@ -75,12 +75,20 @@ def path_of(device: Zram) -> str:
     return device.sysfs.path("sys/kernel/debug/zram", device.name, "block_state")
 
 
-def slots(device: Zram) -> Iterator[tuple[int, int, int]]:
-    """Yield ``(place, accessed, flags)`` of each stored page, by ascending place.
+@documented
+class Slot(NamedTuple):
+    """A stored page. There may be millions of them, so it is a plain tuple with names."""
 
-    The place counts pages from the start of the device. ``accessed`` is when the page was last
-    used, in microseconds of CLOCK_BOOTTIME (whole seconds on 7.x), ``flags`` is a sum of values of
-    :data:`SLOT_FLAGS`.
+    place: int
+    """Its page of the device, counted from the start."""
+    accessed: int
+    """When it was last used, in microseconds of CLOCK_BOOTTIME (whole seconds on 7.x)."""
+    flags: int
+    """A sum of values of :data:`SLOT_FLAGS`."""
+
+
+def slots(device: Zram) -> Iterator[Slot]:
+    """Yield each stored page, by ascending place.
 
     Raises:
         UnsupportedError: the kernel has no block_state, or debugfs is not mounted.
@@ -90,7 +98,7 @@ def slots(device: Zram) -> Iterator[tuple[int, int, int]]:
     for text, rest in texts(device):
         indexes, times, flags, used = _native_block_state.block_state_parse(text)
         rest.append(text[used:])
-        yield from zip(indexes, times, flags, strict=True)
+        yield from map(Slot._make, zip(indexes, times, flags, strict=True))
 
 
 def slots_within(device: Zram, ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int, int]]:

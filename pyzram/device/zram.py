@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ..kernel.parse import SwapArea
     from ..limits import Discard, RecompressType, WritebackType
     from .block_state import BlockState
-    from .stats import BdStat, BlockStat, DebugStat, IoStat, MmStat, Stats
+    from .stats import BdStat, BlockStat, DebugStat, IoStat, MmStat, PoolClass, Stats
 
 
 @documented
@@ -692,11 +692,10 @@ class Zram(Handle):
 
         return summary(self)
 
-    def read_pool_classes(self) -> list[dict[str, int]]:
+    def read_pool_classes(self) -> tuple[PoolClass, ...]:
         """Read the size classes of the device's pool (``zsmalloc/zramN/classes`` in debugfs).
 
-        The keys are the header's words, which differ between kernels; sizes are bytes, the others
-        counts. Empty before the device is initialised.
+        Empty before the device is initialised.
 
         Raises:
             UnsupportedError: no CONFIG_ZSMALLOC_STAT, or debugfs is not mounted.

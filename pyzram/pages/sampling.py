@@ -14,10 +14,11 @@ import math
 import os
 import random
 from array import array
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InvalidValueError
-from ..value import documented
+from ..value import Record, documented
 from .batches import check_threads
 from .sources import Source, Stream
 
@@ -57,7 +58,9 @@ class _Piece(NamedTuple):
 
 
 @documented
-class Interval(NamedTuple):
+@documented
+@dataclass(frozen=True, slots=True)
+class Interval(Record):
     """A mean and the bounds of its 95 % confidence interval, in the unit of what has them."""
 
     mean: float
@@ -66,26 +69,6 @@ class Interval(NamedTuple):
     """The lower bound."""
     high: float
     """The upper bound."""
-
-    def as_dict(self) -> dict[str, float]:
-        """Return the three by name, for JSON; :meth:`from_dict` takes them back."""
-        return self._asdict()
-
-    @classmethod
-    def from_dict(cls, values: dict[str, float]) -> Interval:
-        """Take back what :meth:`as_dict` gave.
-
-        Raises:
-            InvalidValueError: it is something else.
-        """
-        try:
-            bounds = [values[name] for name in cls._fields]
-        except (TypeError, KeyError) as err:
-            raise InvalidValueError(f"Interval: not what as_dict() gives ({err})") from err
-        for bound in bounds:
-            if not isinstance(bound, (int, float)) or isinstance(bound, bool):
-                raise InvalidValueError(f"Interval: not what as_dict() gives ({bound!r})")
-        return cls(*bounds)
 
 
 def sample_size(precision: float) -> int:

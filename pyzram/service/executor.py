@@ -15,11 +15,13 @@ from errno import ENODEV
 from .. import interruption
 from ..device.zram import Zram
 from ..errors import DeviceNotFoundError, ZramError, from_errno
+from ..value import Value, documented
 from .steps import STEPS, Action, made_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+    from typing import Any
 
     from ..config.config import Config
     from ..config.device_config import DeviceConfig
@@ -31,8 +33,39 @@ if TYPE_CHECKING:
 TAKE_DOWN = ("swapoff", "umount", "remove", "unload")
 
 
-class StepError(ZramError):
-    """A step failed; the message says which device of the file, what, and why."""
+class StepFailure(Value):
+    """What became of one device of the file, or of a step for the machine."""
+
+    _fields = ("index", "step", "why", "errno")
+    __slots__ = _fields
+
+    index: int
+    """Which device of the file; -1 for the machine."""
+    step: str | None
+    """The step that failed, as :attr:`pyzram.Step.text`; ``None`` of a device that was left out."""
+    why: str
+    """One line: device, step, cause, remedy, and what could not be undone."""
+    errno: int | None
+    """The kernel's, where it refused; else ``None``."""
+
+    def __init__(self, index: int, step: str | None, why: str, errno: int | None) -> None:
+        self._set(index, step, why, errno)
+
+    def __str__(self) -> str:
+        return self.why
+
+
+@documented
+class StepError(ZramError, RuntimeError):
+    """Steps failed; the message has a line for each: which device of the file, what, and why."""
+
+    def __init__(self, failures: Iterable[StepFailure]) -> None:
+        self.failures: tuple[StepFailure, ...] = tuple(failures)
+        """One for each device that failed, in the order in which they did."""
+        super().__init__("\n".join(map(str, self.failures)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.failures,)
 
 
 def _nothing(_moment: str, _step: Step) -> None:
@@ -91,7 +124,7 @@ class Executor:
             StepError: one failed; what could be undone is.
             Ended: a signal was heeded; what could be undone is undone, and that was reported.
         """
-        failures: list[str] = []
+        failures: list[StepFailure] = []
         failed: set[object] = set()
         only_down = all(step.action in TAKE_DOWN for step in plan.steps)
         for step in plan.steps:
@@ -104,7 +137,9 @@ class Executor:
             except (ZramError, OSError) as err:
                 all_fail = not only_down and (self.together or step.index < 0)
                 undone = self.roll_back(None if all_fail else step.index)
-                failures.append("; ".join([self._why(step, err), *undone]))
+                why = "; ".join([self._why(step, err), *undone])
+                code = err.errno if isinstance(err, OSError) else None
+                failures.append(StepFailure(step.index, step.text, why, code))
                 failed.add(whose)
                 if all_fail:
                     break
@@ -114,8 +149,9 @@ class Executor:
         if failures:
             if not self.kept and all(action.step.index < 0 for action in self.begun):
                 # Nothing stays, so neither does the module.
-                failures[-1] = "; ".join([failures[-1], *self.roll_back()])
-            raise StepError("\n".join(failures))
+                last = failures[-1]
+                failures[-1] = last.replace(why="; ".join([last.why, *self.roll_back()]))
+            raise StepError(failures)
 
     def _do(self, step: Step) -> None:
         watch("before", step)

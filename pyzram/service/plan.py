@@ -12,13 +12,13 @@ from ..config.variables import LIVE, NEW_DEVICE
 from ..errors import InvalidValueError
 from ..limits import PAGE_SIZE, SWAP_PRIORITY_MAX, TABLE_BYTES_PER_PAGE
 from ..units import format_count, format_size
-from ..value import documented
+from ..value import Value
 from .registered import settings_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, NoReturn
 
     from ..config.config import Config
     from ..config.device_config import DeviceConfig
@@ -29,56 +29,106 @@ if TYPE_CHECKING:
 RESERVE = 16 << 20
 
 
-@documented
-class Step:
+class Step(Value):
     """One thing to do, for one device of the file."""
 
-    __slots__ = ("_args", "action", "index", "text")
+    _fields = ("action", "index", "text")
+    __slots__ = (*_fields, "_args")
+
+    action: str
+    """The kind of step, a key of the tables of actions."""
+    index: int
+    """Which device of the file; -1 for the machine."""
+    text: str
+    """What is done, in words."""
+    _args: dict[str, Any]
 
     def __init__(self, action: str, index: int, text: str, **args: Any) -> None:
-        self.action: str = action
-        """The kind of step, a key of the tables of actions."""
-        self.index: int = index
-        """Which device of the file; -1 for the machine."""
-        self.text: str = text
-        """What is done, in words."""
-        self._args = args
+        self._set(action, index, text)
+        self._keep("_args", args)
 
     def __str__(self) -> str:
         return self.text if self.index < 0 else f"device {self.index}: {self.text}"
-
-    def __repr__(self) -> str:
-        return f"<Step {self.action} {self.index} {self.text!r}>"
 
     def _is_like(self, other: Step) -> bool:
         """Whether it does the same; the number of pages that a swapoff moves may differ."""
         return (self.action, self.index, self._args) == (other.action, other.index, other._args)
 
 
-@documented
-class Plan:
-    """Steps in order, and what is to be said about them; ``str()`` tells all of it in lines."""
+class LeftOut(Value):
+    """A device of the file that cannot be set up, while others can."""
 
-    __slots__ = ("_carry_out", "_steps", "changes", "config", "left_out", "refusals", "warnings")
+    _fields = ("index", "why")
+    __slots__ = _fields
+
+    index: int
+    """Which device of the file."""
+    why: str
+    """The reason, which names the device."""
+
+    def __init__(self, index: int, why: str) -> None:
+        self._set(index, why)
+
+    def __str__(self) -> str:
+        return self.why
+
+
+class Plan:
+    """Steps in order, and what is to be said about them; ``str()`` tells all of it in lines.
+
+    It cannot be changed, and is applied by the :class:`Service` that made it, so it stays in the
+    process that has that: to others pass :meth:`as_dict`.
+    """
+
+    __slots__ = (
+        *("_carry_out", "_changes", "_config", "_left_out"),
+        *("_refusals", "_steps", "_warnings"),
+    )
 
     def __init__(self) -> None:
-        self.config: Config | None = None
-        """The configuration that it is for."""
+        self._config: Config | None = None
         self._steps: list[Step] = []
-        self.changes: list[Difference] = []
-        """How the running devices differ from the file."""
-        self.warnings: list[str] = []
-        """What looks wrong, but prevents nothing."""
-        self.refusals: list[str] = []
-        """Why none of this can be done; empty if it can be."""
-        self.left_out: list[tuple[int, str]] = []
-        """Devices of the file that will not be set up, each with the reason; the others will."""
+        self._changes: list[Difference] = []
+        self._warnings: list[str] = []
+        self._refusals: list[str] = []
+        self._left_out: list[LeftOut] = []
         self._carry_out: Callable[[], None] | None = None
 
     @property
-    def steps(self) -> list[Step]:
+    def config(self) -> Config | None:
+        """The configuration that it is for; ``None`` of a stop without one."""
+        return self._config
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
         """What to do, in this order; empty if there is nothing to do."""
-        return self._steps
+        return tuple(self._steps)
+
+    @property
+    def changes(self) -> tuple[Difference, ...]:
+        """How the running devices differ from the file."""
+        return tuple(self._changes)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What looks wrong, but prevents nothing."""
+        return tuple(self._warnings)
+
+    @property
+    def refusals(self) -> tuple[str, ...]:
+        """Why none of this can be done; empty if it can be."""
+        return tuple(self._refusals)
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """Devices of the file that will not be set up; the others will."""
+        return tuple(self._left_out)
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        raise TypeError(
+            "a plan cannot be copied or pickled, since its service applies it: pass as_dict(), "
+            "or make one with plan() there"
+        )
 
     def __str__(self) -> str:
         return "\n".join([*(f"warning: {warning}" for warning in self.warnings), *self._lines()])
@@ -95,7 +145,7 @@ class Plan:
         """All but the warnings, which are told apart."""
         lines = [f"{change} ({change._needs()})" for change in self.changes]
         lines += [f"{number:3}. {step}" for number, step in enumerate(self.steps, 1)]
-        lines += [f"left out: {why}" for _index, why in self.left_out]
+        lines += [f"left out: {device}" for device in self.left_out]
         lines += [f"refused: {refusal}" for refusal in self.refusals]
         hindered = self.refusals or self.left_out
         return lines if self.steps or hindered else [*lines, "nothing to do"]
@@ -115,53 +165,38 @@ class Plan:
             raise InvalidValueError("this plan cannot be applied (again): make one with plan()")
         carry_out()
 
-    def devices(self) -> list[dict[str, Any]]:
-        """Return the settings of each device, with file and line of each value that was set."""
-        found: list[dict[str, Any]] = []
-        if self.config is None:
-            return found
-        for desired in self.config.devices:
-            sources = {
-                name: place
-                for name, place in self.config.sources.items()
-                if name.rpartition("_")[2] == str(desired.index)
-            }
-            found.append(
-                {
-                    "device": desired.index,
-                    "settings": {
-                        **settings_text(desired),
-                        "disksize": desired.disksize,
-                        "mem_limit": desired.mem_limit,
-                    },
-                    "sources": sources,
-                }
-            )
-        return found
-
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON."""
+        """Return plain values, for JSON; no plan is made of them again."""
         return {
-            "steps": [
-                {"action": step.action, "device": step.index, "text": step.text}
-                for step in self.steps
-            ],
-            "devices": self.devices(),
-            "changes": [
-                {
-                    "device": change.index,
-                    "name": change.name,
-                    "field": change.field,
-                    "have": change.have,
-                    "want": change.want,
-                    "needs": change.needs,
-                }
-                for change in self.changes
-            ],
+            "steps": [step.as_dict() for step in self.steps],
+            "devices": self._devices(),
+            "changes": [change.as_dict() for change in self.changes],
             "warnings": list(self.warnings),
             "refusals": list(self.refusals),
-            "left_out": [{"device": index, "why": why} for index, why in self.left_out],
+            "left_out": [device.as_dict() for device in self.left_out],
         }
+
+    def _devices(self) -> list[dict[str, Any]]:
+        """Return the settings of each device, with file and line of each value that was set."""
+        config = self.config
+        if config is None:
+            return []
+        return [
+            {
+                "index": desired.index,
+                "settings": {
+                    **settings_text(desired),
+                    "disksize": desired.disksize,
+                    "mem_limit": desired.mem_limit,
+                },
+                "sources": {
+                    name: place
+                    for name, place in config.sources.items()
+                    if name.rpartition("_")[2] == str(desired.index)
+                },
+            }
+            for desired in config.devices
+        ]
 
 
 # ---- goals -------------------------------------------------------------------------------------
@@ -171,20 +206,21 @@ def plan_start(config: Config, machine: ObservedSystem) -> Plan:
     """Plan to set up what is missing; devices that run are left as they are."""
     plan = _begin(config, machine)
     for desired in config.devices:
-        begun, refused = len(plan.steps), len(plan.refusals)
+        begun, refused = len(plan._steps), len(plan._refusals)
         _start_device(plan, machine, desired)
-        if plan.refusals[refused:] and not config.all_or_nothing:
+        if plan._refusals[refused:] and not config.all_or_nothing:
             # The other devices are set up all the same.
-            plan.left_out += [
-                (desired.index, _of_device(desired.index, why)) for why in plan.refusals[refused:]
+            plan._left_out += [
+                LeftOut(desired.index, _of_device(desired.index, why))
+                for why in plan._refusals[refused:]
             ]
-            del plan.refusals[refused:], plan.steps[begun:]
+            del plan._refusals[refused:], plan._steps[begun:]
     for device in _beyond(config, machine):
-        plan.warnings.append(
+        plan._warnings.append(
             f"{device.name}: is no longer in {config.path} (pyzram reload takes it down)"
         )
-    for change in plan.changes:
-        plan.warnings.append(f"{change} in {config.path} (pyzram reload applies it)")
+    for change in plan._changes:
+        plan._warnings.append(f"{change} in {config.path} (pyzram reload applies it)")
     return _end(plan, config, machine)
 
 
@@ -194,9 +230,9 @@ def plan_reload(config: Config, machine: ObservedSystem) -> Plan:
     for desired in config.devices:
         own = [device for device in machine.own(desired.index) if device.in_use]
         current = own[-1] if own else None
-        before = len(plan.changes)
+        before = len(plan._changes)
         _start_device(plan, machine, desired)
-        changes = plan.changes[before:]
+        changes = plan._changes[before:]
         if current is not None and current.busy:
             _refuse_busy(plan, current)  # not even the differences are known
             continue
@@ -205,18 +241,18 @@ def plan_reload(config: Config, machine: ObservedSystem) -> Plan:
         if all(change.needs == LIVE for change in changes):
             for change in changes:
                 _live(plan, desired, current, change)
-            plan.steps.append(_ready(desired, current, remember=True))
+            plan._steps.append(_ready(desired, current, remember=True))
         elif desired.is_swap and current.area is not None:
             _replace(plan, machine, desired, current)
         elif all(change.needs != NEW_DEVICE for change in changes):
             points = " ".join(current.mounts)
-            plan.refusals.append(
+            plan._refusals.append(
                 f"{current.name}: these mount_options cannot change while it is mounted: "
                 f"unmount {points or 'it'}, then start"
             )
         else:
             fields = ", ".join(change.field for change in changes if change.needs == NEW_DEVICE)
-            plan.refusals.append(
+            plan._refusals.append(
                 f"{current.name}: a new {fields} needs a new device, and what is stored on "
                 f"{' '.join(current.mounts) or 'the old one'} would be lost: stop and start instead"
             )
@@ -238,9 +274,9 @@ def plan_stop(config: Config | None, machine: ObservedSystem) -> Plan:
         foreign = [device for device in machine.devices if device.index is None]
         used = [device.name for device in foreign if device.disksize]
         if used:
-            plan.warnings.append(f"zram stays loaded: {' '.join(used)} is in use by others")
+            plan._warnings.append(f"zram stays loaded: {' '.join(used)} is in use by others")
         else:
-            plan.steps.append(Step("unload", -1, "unload the zram module"))
+            plan._steps.append(Step("unload", -1, "unload the zram module"))
     return plan
 
 
@@ -253,22 +289,22 @@ def _of_device(index: int, why: str) -> str:
 
 def _begin(config: Config, machine: ObservedSystem) -> Plan:
     plan = Plan()
-    plan.config = config
-    plan.warnings += config.warnings
+    plan._config = config
+    plan._warnings += config.warnings
     if machine.container and not (machine.driver and machine.writable):
-        plan.refusals.append(
+        plan._refusals.append(
             f"this is a container ({machine.container}): zram belongs to the host, set it up there"
         )
     elif not machine.driver and not config.load_on_start:
-        plan.refusals.append("zram is not loaded, and LOAD_ON_START=no")
+        plan._refusals.append("zram is not loaded, and LOAD_ON_START=no")
     elif machine.driver and not machine.writable:
-        plan.refusals.append("/sys is mounted read-only: no device can be set up")
+        plan._refusals.append("/sys is mounted read-only: no device can be set up")
     elif not machine.driver and config.devices:
-        plan.steps.append(Step("load", -1, "load the zram module, without devices of its own"))
+        plan._steps.append(Step("load", -1, "load the zram module, without devices of its own"))
     for device in machine.devices:
         if device.index is None and device.disksize and not device.elsewhere:
             size = format_size(device.disksize)
-            plan.warnings.append(
+            plan._warnings.append(
                 f"{device.name} ({size}, {device.what}) was not made by pyzram and is left alone"
             )
     return plan
@@ -281,17 +317,17 @@ def _end(plan: Plan, config: Config, machine: ObservedSystem) -> Plan:
         on_zram = {device.area.path for device in machine.devices if device.area}
         for area in machine.areas:
             if area.path not in on_zram and area.priority >= lowest:
-                plan.warnings.append(
+                plan._warnings.append(
                     f"swap {area.path} has priority {area.priority}, zram {lowest}: "
                     + ("it is used first" if area.priority > lowest else "they are used in turn")
                 )
         if machine.zswap:
-            plan.warnings.append(
+            plan._warnings.append(
                 "zswap is on and takes the pages before zram does "
                 "(echo N > /sys/module/zswap/parameters/enabled, or zswap.enabled=0 at boot)"
             )
     if machine.resume:
-        plan.warnings.append(
+        plan._warnings.append(
             f"the kernel is to resume from {machine.resume}: hibernation to zram loses everything"
         )
     return plan
@@ -315,7 +351,7 @@ def _start_device(plan: Plan, machine: ObservedSystem, desired: DeviceConfig) ->
             _take_down(plan, device)
     if current is None:
         if desired.mount_point and desired.mount_point in machine.mounted:
-            plan.refusals.append(
+            plan._refusals.append(
                 f"something else is mounted on {desired.mount_point} already, unmount it first"
             )
         plan._steps += _new_device(desired, desired.priority)
@@ -324,14 +360,14 @@ def _start_device(plan: Plan, machine: ObservedSystem, desired: DeviceConfig) ->
     if current.ready or current.settings:
         from .diff import differences  # a first start has nothing to compare
 
-        plan.changes += differences(desired, current)
+        plan._changes += differences(desired, current)
     if not current.running and desired.mount_point:
-        plan.steps.append(_mount(desired, current))
+        plan._steps.append(_mount(desired, current))
     if not current.ready or not current.running:
         if desired.mount_point and current.mounts:
-            plan.steps.append(_permissions(desired, current))
+            plan._steps.append(_permissions(desired, current))
         # The recorded settings stay, so that a difference from the file still shows.
-        plan.steps.append(_ready(desired, current, remember=False))
+        plan._steps.append(_ready(desired, current, remember=False))
 
 
 def _new_device(desired: DeviceConfig, priority: int, *, bridge: bool = False) -> list[Step]:
@@ -385,9 +421,9 @@ def _live(plan: Plan, desired: DeviceConfig, device: ObservedDevice, change: Dif
         action, desired.index, str(change), number=device.number, have=change.have, want=change.want
     )
     if action != "permissions" or all(
-        (old.action, old.index) != (action, desired.index) for old in plan.steps
+        (old.action, old.index) != (action, desired.index) for old in plan._steps
     ):
-        plan.steps.append(step)
+        plan._steps.append(step)
 
 
 def _replace(
@@ -406,13 +442,13 @@ def _replace(
     # the two allocators cannot share on the way. What was written back comes back.
     needed = RESERVE + table + old.mem_used // 10 + old.backed
     if machine.available < needed:
-        plan.refusals.append(
+        plan._refusals.append(
             f"{old.name}: replacing it takes {format_size(needed)} of memory on the way, "
             f"only {format_size(machine.available)} are available"
         )
     room = machine.available - needed + desired.disksize + free
     if area.used > room:
-        plan.refusals.append(
+        plan._refusals.append(
             f"{old.name}: {format_size(area.used)} are swapped out to it, the new device, memory "
             f"and other swap can take {format_size(max(room, 0))}"
         )
@@ -440,7 +476,7 @@ def _refuse_stop(plan: Plan, machine: ObservedSystem, devices: list[ObservedDevi
     free = sum(area.size - area.used for area in machine.areas if area.path not in leaving)
     if used and used > machine.available + free:
         names = " ".join(device.name for device in devices if device.area)
-        plan.refusals.append(
+        plan._refusals.append(
             f"{names}: {format_size(used)} are swapped out, but memory ("
             f"{format_size(machine.available)} available) and other swap ({format_size(free)} "
             "free) cannot take them back: end some processes or add swap first"
@@ -451,7 +487,7 @@ def _refuse_table(plan: Plan, machine: ObservedSystem, desired: DeviceConfig) ->
     """Refuse a device for whose table the kernel would have to kill processes."""
     table = desired.disksize // PAGE_SIZE * TABLE_BYTES_PER_PAGE
     if table > machine.available:
-        plan.refusals.append(
+        plan._refusals.append(
             f"device {desired.index}: the table of {format_size(desired.disksize)} takes "
             f"{format_size(table)} of memory at once, only {format_size(machine.available)} are "
             "available: make it smaller or end some processes"
@@ -459,7 +495,7 @@ def _refuse_table(plan: Plan, machine: ObservedSystem, desired: DeviceConfig) ->
 
 
 def _refuse_busy(plan: Plan, device: ObservedDevice) -> None:
-    plan.refusals.append(
+    plan._refusals.append(
         f"{device.name}: a writeback or recompression is under way and holds up everything else: "
         "try again when it has ended"
     )
@@ -469,7 +505,7 @@ def _take_down(plan: Plan, device: ObservedDevice) -> None:
     if device.busy:
         _refuse_busy(plan, device)
     if device.others:
-        plan.refusals.append(
+        plan._refusals.append(
             f"{device.name}: is mounted on {' '.join(device.others)} too, which pyzram did not do: "
             "unmount that first"
         )
@@ -478,12 +514,12 @@ def _take_down(plan: Plan, device: ObservedDevice) -> None:
     if device.area:
         used = format_size(device.area.used)
         text = f"swap off {device.name} ({used} return to memory)"
-        plan.steps.append(Step("swapoff", index, text, number=number))
+        plan._steps.append(Step("swapoff", index, text, number=number))
     for point in reversed(device.mounts):
-        plan.steps.append(
+        plan._steps.append(
             Step("umount", index, f"unmount {device.name} from {point}", number=number, point=point)
         )
-    plan.steps.append(Step("remove", index, f"reset and remove {device.name}", number=number))
+    plan._steps.append(Step("remove", index, f"reset and remove {device.name}", number=number))
 
 
 def _beyond(config: Config, machine: ObservedSystem) -> list[ObservedDevice]:

@@ -16,15 +16,15 @@ from ..kernel.sysfs import Sysfs
 from ..limits import total_memory
 from ..value import documented
 from . import plan as planner
-from .executor import Executor, StepError
+from .executor import Executor, StepError, StepFailure
 from .observe import observe
 from .plan import Plan
 from .registry import DEFAULT_DIRECTORY, Registry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Literal, TypeAlias
+    from collections.abc import Callable, Iterable
+    from typing import Any, Literal, NoReturn, TypeAlias
 
     from .observed import ObservedSystem
     from .obstacles import Obstacle
@@ -32,11 +32,19 @@ if TYPE_CHECKING:
     Goal: TypeAlias = Literal["start", "stop", "reload"]
 
 GOALS: tuple[Goal, ...] = ("start", "stop", "reload")
-__all__ = ["RefusedError", "Service", "StepError"]
 
 
-class RefusedError(ZramError):
-    """Nothing was done; the message says why."""
+@documented
+class RefusedError(ZramError, RuntimeError):
+    """Nothing was done; the message has a line for each reason."""
+
+    def __init__(self, refusals: Iterable[str]) -> None:
+        self.refusals: tuple[str, ...] = tuple(refusals)
+        """Every reason, a line each, which names the device."""
+        super().__init__("\n".join(self.refusals))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.refusals,)
 
 
 @documented
@@ -74,6 +82,11 @@ class Service:
 
     def __repr__(self) -> str:
         return f"<Service {self.path}>"
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        raise TypeError(
+            f"{self!r} cannot be copied or pickled: pass {self.path!r} and make one there"
+        )
 
     # ---- goals ---------------------------------------------------------------------------------
 
@@ -175,19 +188,17 @@ class Service:
                 new._is_like(old) for new, old in zip(now.steps, plan.steps, strict=True)
             )
             if not same or self._seen(config) != seen:
-                raise RefusedError(
-                    f"{self.path}: the file or the machine has changed since the plan was made: "
-                    "make a new one"
-                )
+                why = "the file or the machine has changed since the plan was made: make a new one"
+                raise RefusedError([f"{self.path}: {why}"])
             self._carry_out(now, goal, config)
 
     def _carry_out(self, plan: Plan, goal: Goal, config: Config | None) -> None:
         for warning in plan.warnings:
             self._warn(warning)
         if plan.refusals:
-            raise RefusedError("\n".join(plan.refusals))
+            raise RefusedError(plan.refusals)
         if plan.left_out and all(step.index < 0 for step in plan.steps):
-            raise RefusedError("\n".join(why for _index, why in plan.left_out))
+            raise RefusedError(map(str, plan.left_out))
         run = Executor(
             self._registry,
             config,
@@ -196,15 +207,15 @@ class Service:
             tell=self._tell,
             warn=self._warn,
         )
-        left_out = [why for _index, why in plan.left_out]
+        left_out = [StepFailure(device.index, None, device.why, None) for device in plan.left_out]
         try:
             run.carry_out(plan)
         except StepError as err:
             if left_out:
-                raise StepError("\n".join([*left_out, str(err)])) from err
+                raise StepError([*left_out, *err.failures]) from err
             raise
         if left_out:
-            raise StepError("\n".join(left_out))
+            raise StepError(left_out)
 
     def _seen(self, config: Config | None) -> object:
         """Return what the steps do not say: which devices the numbers mean, and the file."""

@@ -14,6 +14,7 @@ import time
 import pytest
 
 import pyzram
+from pyzram.value import Record
 
 PAGE = 4096
 MEMORY = pyzram.MmStat(orig_data_size=8 * PAGE, compr_data_size=9000, mem_used_total=12288)
@@ -93,6 +94,19 @@ def values() -> dict[type, object]:
         pyzram.DeviceConfig(0, 1 << 20, algorithms=(pyzram.Algorithm("zstd", level=3),)),
         pyzram.Config("zram", (pyzram.DeviceConfig(0, 1 << 20, mkfs_options=("-q",)),)),
         pyzram.Difference(0, "zram7", "disksize", 1 << 20, 1 << 21, "new device"),
+        pyzram.Step("add", 0, "add a device"),
+        pyzram.LeftOut(1, "device 1: why"),
+        pyzram.StepFailure(0, "add a device", "device 0: why", 28),
+        pyzram.PoolClass(
+            number=3,
+            size=80,
+            fullness={"10%": 1, "100%": 0},
+            obj_allocated=102,
+            obj_used=7,
+            pages_used=2,
+            pages_per_zspage=2,
+            freeable=0,
+        ),
         found,
         part,
         part.compression_ratio,
@@ -109,7 +123,9 @@ def values() -> dict[type, object]:
 
 
 # What is no value: handles, what holds open files, and what acts.
-OTHERS = {"DeviceList", "Zram", "Source", "Stream", "Service", "Sysfs", "Plan", "Step"}
+OTHERS = {"DeviceList", "Zram", "Source", "Stream", "Service", "Sysfs", "Plan"}
+# Named tuples: of these there may be millions.
+TUPLES = {"Slot"}
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +141,7 @@ def test_none_is_forgotten(all_values):
         if inspect.isclass(getattr(pyzram, name))
         and not issubclass(getattr(pyzram, name), BaseException)
     }
-    assert public - OTHERS == {kind.__name__ for kind in all_values}
+    assert public - OTHERS - TUPLES == {kind.__name__ for kind in all_values}
 
 
 def test_they_go_through_json_and_come_back(all_values):
@@ -206,6 +222,27 @@ def test_they_are_copied_and_pickled(all_values):
     for kind, value in all_values.items():
         for other in (copy.copy(value), copy.deepcopy(value), pickle.loads(pickle.dumps(value))):
             assert other == value, kind
+
+
+def test_replace_makes_another_and_names_a_field_that_is_not_there(all_values):
+    for kind, value in all_values.items():
+        assert value.replace() == value, kind
+        with pytest.raises(pyzram.InvalidTypeError, match=f"{kind.__name__}: no field bogus: it"):
+            value.replace(bogus=5)
+        name = next(iter(value.as_dict()))
+        other = value.replace(**{name: getattr(value, name)})
+        assert other == value and type(other) is kind
+
+
+def test_a_field_that_is_a_list_is_looked_at():
+    @dataclasses.dataclass(frozen=True)
+    class Listed(Record):
+        names: list[str]
+
+    assert Listed.from_dict({"names": ["a"]}).names == ["a"]
+    for wrong in ("a", [5], {"a": "b"}):
+        with pytest.raises(pyzram.InvalidValueError, match=r"not list\[str\]"):
+            Listed.from_dict({"names": wrong})
 
 
 def test_they_are_frozen(all_values):

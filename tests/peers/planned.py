@@ -78,7 +78,7 @@ def _device(row: dict[str, Any], config: str) -> DeviceConfig:
         for name, text in row["settings"].items()
         if text not in ("", None)
     }
-    return DeviceConfig(row["device"], **settings)
+    return DeviceConfig(row["index"], **settings)
 
 
 def run(*words: str) -> tuple[int, str, str]:

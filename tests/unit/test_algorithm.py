@@ -16,7 +16,7 @@ FORMS = [
     ("zstd", Algorithm("zstd")),
     ("lzo-rle", Algorithm("lzo-rle")),
     ("zstd:3", Algorithm("zstd", level=3)),
-    ("zstd:-5", Algorithm("zstd", -5)),
+    ("zstd:-5", Algorithm("zstd", level=-5)),
     ("zstd(level=3)", Algorithm("zstd", level=3)),
     ("zstd()", Algorithm("zstd")),
     ("deflate(deflate.winbits=-12, level=9)", Algorithm("deflate", level=9, winbits=-12)),
@@ -90,11 +90,11 @@ def test_a_text_is_never_a_list_of_letters() -> None:
 
 @pytest.mark.parametrize("path", ["/a b", "/a)", "/a=(b", "/é"])
 def test_a_dictionary_s_path_goes_through_text_and_back(path: str) -> None:
-    made = Algorithm("zstd", 3, path)
+    made = Algorithm("zstd", level=3, dictionary=path)
     assert Algorithm.parse(str(made)) == made
 
 
 @pytest.mark.parametrize("path", ["/a,b", "/a ", "/a,level=3"])
 def test_a_path_that_text_could_not_say_is_refused(path: str) -> None:
     with pytest.raises(InvalidValueError, match="has no place"):
-        Algorithm("zstd", 3, path)
+        Algorithm("zstd", level=3, dictionary=path)

@@ -17,6 +17,7 @@ from .parts import LABEL, about, bars, cut, histories, labelled, letters, tend_r
 
 if TYPE_CHECKING:
     from ...device.block_state import BlockState
+    from ...device.stats import PoolClass
     from ...kernel.sysfs import Sysfs
     from .look import Device, Look
     from .parts import Line, Span
@@ -27,7 +28,7 @@ FIGURE = 30  # columns of a figure and its value
 class Inside(NamedTuple):
     """What debugfs says about a device, or why it does not."""
 
-    classes: list[dict[str, int]] | str = ""
+    classes: tuple[PoolClass, ...] | str = ""
     ages: BlockState | str = ""
 
 
@@ -38,7 +39,7 @@ def look_inside(sysfs: Sysfs, name: str) -> Inside:
     except ZramError as err:
         return Inside(str(err), str(err))
     with device:
-        classes: list[dict[str, int]] | str
+        classes: tuple[PoolClass, ...] | str
         ages: BlockState | str
         try:
             classes = device.read_pool_classes()
@@ -89,18 +90,18 @@ def classes(inside: Inside | None, width: int) -> list[Line]:
     known = "being read" if inside is None else inside.classes
     if isinstance(known, str):
         return _why(known, width)
-    found = [entry for entry in known if entry.get("pages_used")]
+    found = [entry for entry in known if entry.pages_used]
     if not found:
         return [(("nothing is stored", "label"),)]
-    pages = sum(entry["pages_used"] for entry in found)
+    pages = sum(entry.pages_used for entry in found)
     lines: list[Line] = [(("  SIZE    USED  MEMORY", "label"), ("  of the pool", "label"))]
-    for entry in sorted(found, key=lambda entry: -entry["pages_used"]):
-        memory = entry["pages_used"] * PAGE_SIZE
-        held = entry.get("obj_allocated", 0)
-        used = entry.get("obj_used", 0) / held if held else 0.0
-        words = f"{entry['size']:>6} {used:>6.0%} {format_size(memory):>7}  "
-        full, rest = bar(entry["pages_used"] / pages, max(width - len(words) - 6, 4), letters()[1])
-        share = f" {entry['pages_used'] / pages:>4.0%}"
+    for entry in sorted(found, key=lambda entry: -entry.pages_used):
+        memory = entry.pages_used * PAGE_SIZE
+        held = entry.obj_allocated
+        used = entry.obj_used / held if held else 0.0
+        words = f"{entry.size:>6} {used:>6.0%} {format_size(memory):>7}  "
+        full, rest = bar(entry.pages_used / pages, max(width - len(words) - 6, 4), letters()[1])
+        share = f" {entry.pages_used / pages:>4.0%}"
         lines.append(((words, ""), (full, "full"), (rest, "rest"), (share, "")))
     return lines
 

@@ -155,7 +155,7 @@ def test_the_third_of_four_devices_failing(box: Box, step: str) -> None:
     line = done.stderr.splitlines()[-1]
     assert line.startswith("pyzram start: device 2: ")
     assert len(box.numbers()) == 3
-    assert all(row["state"] == "running" for row in box.rows() if row["device"] != 2)
+    assert all(row["state"] == "running" for row in box.rows() if row["index"] != 2)
     box.fine("stop")
     assert not swaps_left(before)
 

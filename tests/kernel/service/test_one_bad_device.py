@@ -100,7 +100,7 @@ def test_check_plan_and_start_agree(
     assert last.startswith(f"pyzram: {box.conf}:"), "the line that asks for it"
     assert box.pyzram("check", "--quiet", **env).returncode == 0, "the file itself is right"
     found = json.loads(box.pyzram("check", "--json", **env).stdout)
-    assert {(x["device"], x["fatal"]) for x in found["obstacles"]} == {(1, True)}
+    assert {(x["index"], x["fatal"]) for x in found["obstacles"]} == {(1, True)}
     assert any(why in x["why"] for x in found["obstacles"])
 
     planned = box.pyzram("start", "--pretend", **env)
@@ -116,7 +116,7 @@ def test_check_plan_and_start_agree(
     assert done.returncode == 1
     assert why in done.stderr
     assert done.stderr.splitlines()[-1].startswith("pyzram start: device 1: ")
-    assert sorted(str(row["device"]) for row in box.rows() if row["state"] == "running") == [
+    assert sorted(str(row["index"]) for row in box.rows() if row["state"] == "running") == [
         "0",
         "2",
     ]
@@ -185,7 +185,7 @@ def test_a_reload_that_fails_for_one_device_goes_on_with_the_others(box: Box) ->
     mkswap = shutil.which("mkswap", path="/usr/sbin:/sbin:/usr/bin:/bin")
     box.write(GOOD + "ZRAM_SIZE_1=64M\nZRAM_PRIORITY_1=1\n")
     box.fine("start")
-    before = {row["device"]: row["name"] for row in box.rows()}
+    before = {row["index"]: row["name"] for row in box.rows()}
     # The second of three mkswaps fails.
     calls = box.directory / "calls"
     script = (
@@ -198,7 +198,7 @@ def test_a_reload_that_fails_for_one_device_goes_on_with_the_others(box: Box) ->
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("pyzram reload: device 1: ")
     assert "no luck" in done.stderr
-    now = {row["device"]: (row["name"], row["disksize"]) for row in box.rows()}
+    now = {row["index"]: (row["name"], row["disksize"]) for row in box.rows()}
     assert now[0][1] == now[2][1] == 72 << 20
     assert now[1] == (before[1], 64 << 20), "as it was"
     assert len(box.numbers()) == 3

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 import pyzram
@@ -53,7 +55,7 @@ def test_exactly_the_planned_reload_is_done(box, service):
     with pyzram.Zram(second) as device:
         assert device.read_disksize() == 128 << 20
         assert device.read_swap_area() is not None
-    assert service.plan("reload").steps == []
+    assert service.plan("reload").steps == ()
 
 
 def test_a_reload_for_another_machine_is_refused(box, service):
@@ -101,6 +103,21 @@ def test_a_plan_for_another_file_is_refused(box, service):
     with pytest.raises(pyzram.RefusedError, match="changed"):
         plan.apply()
     assert box.numbers() == []
+
+
+def test_an_error_says_device_step_and_errno_to_programs(box, service):
+    """The first cannot be, because its folder is a file; the second is set up all the same."""
+    file = box.conf.parent / "file"
+    file.write_text("")
+    box.write(f"ZRAM_SIZE_0=16M\nZRAM_MOUNT_0={file}\nZRAM_SIZE_1=16M\n")
+    with pytest.raises(pyzram.StepError) as caught:
+        service.start()
+    (failure,) = caught.value.failures
+    assert (failure.index, failure.errno) == (0, errno.ENOTDIR)
+    assert failure.step == f"mount it on {file}"
+    assert str(caught.value) == failure.why
+    assert len(box.numbers()) == 1
+    assert isinstance(caught.value, RuntimeError)
 
 
 @pytest.mark.parametrize("goal", ["restart", "bogus", "", None])

@@ -191,17 +191,17 @@ def test_the_pool_s_classes(tree, kernel):
     with pyzram.Zram(3, sysfs=tree) as device:
         first, second = device.read_pool_classes()
         assert pyzram.features(device, sysfs=tree).pool_classes is True
-    assert first == {
-        "class": 0,
+    assert first.as_dict() == {
+        "number": 0,
         "size": 32,
-        **fullness,
+        "fullness": fullness,
         "obj_allocated": 128,
         "obj_used": 90,
         "pages_used": 1,
         "pages_per_zspage": 1,
         "freeable": 0,
     }
-    assert (second["size"], second["pages_per_zspage"]) == (48, 3)
+    assert (second.size, second.pages_per_zspage) == (48, 3)
 
 
 def test_no_pool_is_no_classes_and_no_debugfs_says_so(tree):
@@ -211,7 +211,7 @@ def test_no_pool_is_no_classes_and_no_debugfs_says_so(tree):
         assert caught.value.errno == errno.ENOENT
         assert pyzram.features(device, sysfs=tree).pool_classes is None
         (Path(tree.root) / "sys/kernel/debug/zsmalloc").mkdir(parents=True)
-        assert device.read_pool_classes() == []
+        assert device.read_pool_classes() == ()
         assert pyzram.features(device, sysfs=tree).pool_classes is True
 
 

@@ -29,7 +29,7 @@ def parse(text: str, ram: int = RAM) -> Config:
 def problems(text: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         parse(text)
-    return caught.value.problems
+    return list(caught.value.problems)
 
 
 # ---- defaults ----------------------------------------------------------------------------------

@@ -145,7 +145,7 @@ SICK = [
     ("writeback", with_device(backing_dev="/dev/sda3"), "0 writes", "writeback zram0 --mark"),
     (
         "writeback",
-        replace(with_device(backing_dev="/dev/sda3"), features=replace(KERNEL, idle_age=True)),
+        replace(with_device(backing_dev="/dev/sda3"), features=KERNEL.replace(idle_age=True)),
         "0 writes",
         "writeback zram0 --age 1h",
     ),
@@ -227,7 +227,7 @@ SICK = [
         "algorithm",
         replace(
             config("ZRAM_SIZE_0=1G\nZRAM_ALGORITHM_0=lzo\n"),
-            features=replace(KERNEL, algorithm_params=False),
+            features=KERNEL.replace(algorithm_params=False),
         ),
         "lz4 zstd",
         "CONFIG_CRYPTO_LZO",
@@ -308,7 +308,7 @@ def test_the_report_names_what_is_there_and_what_to_mend():
 def test_a_list_that_ends_in_the_kernels_own_algorithm_lacks_nothing(algorithms):
     """Nor does the default, ``zstd lz4 lzo-rle lzo``, of which a kernel may have none."""
     snapshot = config(f"ZRAM_SIZE_0=1G\nZRAM_ALGORITHM_0='{algorithms}'\n")
-    snapshot = replace(snapshot, features=replace(KERNEL, algorithms=("842",)))
+    snapshot = replace(snapshot, features=KERNEL.replace(algorithms=("842",)))
     assert [finding for finding in examine(snapshot) if finding.check == "algorithm"] == []
 
 

@@ -69,7 +69,7 @@ GONE_SWAP = ["swapoff", "remove"]
 def test_start_sets_up_what_is_missing() -> None:
     plan = plan_start(conf("ZRAM_SIZE_0=1G\nZRAM_MOUNT_1=/srv"), machine())
     assert actions(plan) == NEW_SWAP + NEW_MOUNT
-    assert plan.refusals == plan.warnings == []
+    assert plan.refusals == plan.warnings == ()
 
 
 def test_start_loads_a_module_that_is_not_loaded() -> None:
@@ -86,7 +86,7 @@ def test_start_does_nothing_when_all_runs() -> None:
 def test_start_leaves_a_running_device_that_differs_and_says_so() -> None:
     plan = plan_start(conf("ZRAM_SIZE_0=2G"), machine(running(conf())))
     assert actions(plan) == []
-    assert plan.warnings == ["zram5: disksize 1G -> 2G in zram (pyzram reload applies it)"]
+    assert list(plan.warnings) == ["zram5: disksize 1G -> 2G in zram (pyzram reload applies it)"]
 
 
 @pytest.mark.parametrize(
@@ -166,9 +166,9 @@ def test_somebody_elses_device_is_never_in_a_plan() -> None:
         plan_stop(config, machine(foreign)),
     ):
         assert all(step._args.get("number") != 0 for step in plan.steps)
-    assert plan_stop(config, machine(foreign)).warnings == [
-        "zram stays loaded: zram0 is in use by others"
-    ]
+    assert plan_stop(config, machine(foreign)).warnings == (
+        "zram stays loaded: zram0 is in use by others",
+    )
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_what_spoils_zram_is_warned_about_once(more: dict[str, object], words: s
 
 def test_a_swap_file_with_a_lower_priority_is_nothing_to_warn_about() -> None:
     lower = SwapArea("/swapfile", "partition", GIB, 0, -2)
-    assert plan_start(conf(), machine(areas=[lower])).warnings == []
+    assert not plan_start(conf(), machine(areas=[lower])).warnings
 
 
 # ---- stop --------------------------------------------------------------------------------------
@@ -354,7 +354,7 @@ def test_a_bridge_takes_the_pages_while_the_backing_device_changes_hands() -> No
     before = conf("ZRAM_SIZE_0=1G\nZRAM_BACKING_DEV_0=/dev/sdb")
     after = conf("ZRAM_SIZE_0=2G\nZRAM_BACKING_DEV_0=/dev/sdb\nZRAM_WRITEBACK_LIMIT_0=1M")
     plan = plan_reload(after, machine(running(before)))
-    assert plan.refusals == []
+    assert plan.refusals == ()
     assert actions(plan) == NEW_SWAP + GONE_SWAP + NEW_SWAP + GONE_SWAP
     bridge = [bool(step._args.get("bridge")) for step in plan.steps]
     assert bridge == [True] * 5 + [False] * 2 + [False] * 5 + [True] * 2
@@ -396,10 +396,10 @@ def test_a_reload_counts_what_comes_back_from_the_backing_device(backing: str) -
 def test_a_plan_is_plain_json() -> None:
     plan = plan_reload(conf("ZRAM_SIZE_0=2G"), machine(running(conf()), zswap=True))
     document = json.loads(json.dumps(plan.as_dict()))
-    assert document["steps"][0] == {"action": "add", "device": 0, "text": "add a device"}
+    assert document["steps"][0] == {"action": "add", "index": 0, "text": "add a device"}
     assert document["changes"] == [
         {
-            "device": 0,
+            "index": 0,
             "name": "zram5",
             "field": "disksize",
             "have": 1 << 30,
@@ -474,14 +474,14 @@ def test_what_a_file_system_does_not_change_while_it_is_mounted(
 def test_a_device_that_cannot_be_is_left_out_and_the_others_are_planned() -> None:
     text = "ZRAM_SIZE_0=64M\nZRAM_MOUNT_1=/tmp\nZRAM_SIZE_2=64M"
     plan = plan_start(conf(text), machine(mounted={"/tmp"}))
-    assert plan.refusals == []
-    assert plan.left_out == [
-        (1, "device 1: something else is mounted on /tmp already, unmount it first")
-    ]
+    assert plan.refusals == ()
+    (left,) = plan.left_out
+    assert left.index == 1
+    assert left.why == "device 1: something else is mounted on /tmp already, unmount it first"
     assert {step.index for step in plan.steps} == {0, 2}
-    assert plan.as_dict()["left_out"] == [{"device": 1, "why": plan.left_out[0][1]}]
+    assert plan.as_dict()["left_out"] == [{"index": 1, "why": plan.left_out[0].why}]
     # A reload is done as a whole, or refused.
-    assert plan_reload(conf(text), machine(mounted={"/tmp"})).refusals != []
+    assert plan_reload(conf(text), machine(mounted={"/tmp"})).refusals
 
 
 def bound_elsewhere(text: str) -> ObservedDevice:
@@ -494,10 +494,10 @@ def test_a_mount_of_others_is_not_undone() -> None:
     text = "ZRAM_MOUNT_0=/srv"
     seen = machine(bound_elsewhere(text), mounted={"/srv", "/elsewhere"})
     plan = plan_stop(conf(text), seen)
-    assert plan.refusals == [
+    assert list(plan.refusals) == [
         "zram5: is mounted on /elsewhere too, which pyzram did not do: unmount that first"
     ]
-    assert plan_start(conf(text), seen).steps == []
+    assert not plan_start(conf(text), seen).steps
     # Ours is gone: it is mounted again, on the same device.
     seen.devices[0].mounts = ()
     assert [step.action for step in plan_start(conf(text), seen).steps] == ["mount", "ready"]
@@ -507,8 +507,8 @@ def test_mount_options_that_only_a_new_mount_drops_are_refused() -> None:
     before = conf("ZRAM_MOUNT_0=/srv\nZRAM_MOUNT_OPTS_0=data=writeback")
     plan = plan_reload(conf("ZRAM_MOUNT_0=/srv"), machine(running(before), mounted={"/srv"}))
     assert plan.changes[0].needs == "new mount"
-    assert plan.steps == []
-    assert plan.refusals == [
+    assert plan.steps == ()
+    assert list(plan.refusals) == [
         "zram5: these mount_options cannot change while it is mounted: unmount /srv, then start"
     ]
 
@@ -530,7 +530,7 @@ def test_mount_words_ask_for_discard_once() -> None:
 def test_start_is_content_with_a_device_that_is_being_written_back() -> None:
     config = conf("ZRAM_SIZE_0=1G\nZRAM_MEM_LIMIT_0=100M")
     plan = plan_start(config, machine(running(config, busy=True, mem_limit=0)))
-    assert (plan.steps, plan.refusals, plan.warnings) == ([], [], [])
+    assert plan.steps == plan.refusals == plan.warnings == ()
 
 
 @pytest.mark.parametrize("goal", ["stop", "reload", "the same"])
@@ -542,7 +542,7 @@ def test_what_would_wait_for_a_writeback_is_refused(goal: str) -> None:
         if goal == "stop"
         else plan_reload(wanted, machine(device))
     )
-    assert plan.refusals == [
+    assert list(plan.refusals) == [
         "zram5: a writeback or recompression is under way and holds up everything else: "
         "try again when it has ended"
     ]
@@ -563,15 +563,15 @@ def test_somebody_elses_device_is_named_and_left_alone() -> None:
         plan_reload(conf(), machine(theirs, ours_elsewhere, idle)),
     ):
         assert actions(plan) == NEW_SWAP
-        assert plan.warnings == [
+        assert list(plan.warnings) == [
             "zram3 (1G, swap with priority 50) was not made by pyzram and is left alone"
         ]
 
 
 def test_a_table_that_memory_has_no_room_for_is_refused() -> None:
     plan = plan_start(conf("ZRAM_SIZE_0=8G"), machine(available=16 * MIB))
-    ((index, why),) = plan.left_out
-    assert index == 0
-    assert why.startswith("device 0: the table of 8G takes 32M of memory at once, only 16M")
-    assert plan.steps == []
+    (left,) = plan.left_out
+    assert left.index == 0
+    assert left.why.startswith("device 0: the table of 8G takes 32M of memory at once, only 16M")
+    assert plan.steps == ()
     assert not plan_start(conf("ZRAM_SIZE_0=4G"), machine(available=16 * MIB)).left_out
