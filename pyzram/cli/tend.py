@@ -108,7 +108,7 @@ def main(argv: list[str]) -> int:
         ledger,
         clocks=clocks,
         settings=settings,
-        budget=options.budget or budget,
+        budget=budget if options.budget is None else options.budget,
         share=share,
         at_once=options.once or options.dry_run,
         warn=warn,
@@ -121,7 +121,7 @@ def main(argv: list[str]) -> int:
             return
         try:
             tender.settings, budget, reclaimer.names = configured(options.config)
-            tender.budget = options.budget or budget
+            tender.budget = budget if options.budget is None else options.budget
         except ZramError as err:
             warn(f"{err}; the settings from before stay")
 

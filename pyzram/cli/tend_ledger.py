@@ -11,6 +11,7 @@ from ..errors import ZramOSError, from_errno
 from ..kernel.sysfs import is_there
 from ..tend.ledger import Ledger
 from ..tend.machine import read_clock
+from ..tend.times import HOUR
 from .tend_report import warn
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def open_ledger(
         ledger = Ledger(folder, clock)
         if not look:
             ledger.save()
+        _tell_of_damage(ledger)
         return ledger, 1.0
     except ZramOSError as err:
         keeping = "a daemon keeps it" if look else "keeping it"
@@ -42,7 +44,17 @@ def open_ledger(
     ledger = Ledger(run, clock)
     if not look:
         ledger.save()
+    _tell_of_damage(ledger)
     return ledger, 0.5
+
+
+def _tell_of_damage(ledger: Ledger) -> None:
+    if ledger.time < ledger.blocked:
+        hours = (ledger.blocked - ledger.time) / HOUR
+        warn(
+            f"{ledger.path}: damaged, so that nobody knows what was written; nothing is written "
+            f"back for {hours:.0f} h"
+        )
 
 
 def refuse_unwritable(folder: str) -> None:

@@ -79,7 +79,7 @@ def show(report: Report, as_json: bool, done: bool = False, plan: Plan | None = 
             f"{device.name}: {format_size(device.orig_data_size)} stored in "
             f"{format_size(device.mem_used_total)} of memory"
         )
-        if device.budget:
+        if device.medium:
             print(
                 f"{device.name}: {format_size(device.left)} of {format_size(device.budget)} left "
                 f"to write in 24 hours, {format_size(device.free)} free on the backing device"

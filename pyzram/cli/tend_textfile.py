@@ -51,7 +51,7 @@ def _figures(status: dict[str, Any]) -> list[Family]:
     left = Family("zram_tend_budget_left", GAUGE, "what is left of it now", "bytes")
     free = Family("zram_tend_backing_free", GAUGE, "what is free on the backing device", "bytes")
     for device in status["seen"]["devices"]:
-        if device["budget"]:
+        if device["medium"]:
             name = labels(device=device["name"])
             budget.add(int(device["budget"]), name)
             left.add(int(device["left"]), name)

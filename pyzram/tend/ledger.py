@@ -12,6 +12,7 @@ by the wall clock where that can be trusted. A clock that is set back gives noth
 from __future__ import annotations
 
 import os
+import zlib
 from typing import NamedTuple
 
 from ..errors import ZramError, from_errno
@@ -168,14 +169,14 @@ class Ledger:
             lines += [f"hour {hour} {size}" for hour, size in sorted(account.bins.items())]
             lines += [f"pending {key} {size}" for key, size in account.pending.items()]
             lines += [f"seen {key} {at} {paid}" for key, (at, paid) in account.seen.items()]
-        lines.append("end")
+        text = "".join(f"{line}\n" for line in lines)
         temporary = f"{self.path}.new"
         folder = os.path.dirname(self.path)
         try:
             state_files.make_directory(folder)
             fd = state_files.open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             try:
-                data = memoryview(("\n".join(lines) + "\n").encode())
+                data = memoryview(f"{text}{_end(text)}\n".encode())
                 while data:
                     data = data[os.write(fd, data) :]
                 os.fsync(fd)
@@ -204,13 +205,14 @@ class Ledger:
         now = self.clock
         try:
             self._parse(text)
-        except (ValueError, IndexError, KeyError):
+        except (ValueError, IndexError):
             self.media, self.time, self.clock = {}, 0.0, now
             self.blocked = HOURS * HOUR
 
     def _parse(self, text: str) -> None:
         header, *lines, end, nothing = text.split("\n")
-        if (header, end, nothing) != (HEADER, "end", ""):
+        rest = text[: -len(end) - 1]
+        if (header, end, nothing) != (HEADER, _end(rest), ""):
             raise ValueError(header)
         account = Account()
         for line in lines:
@@ -230,3 +232,8 @@ class Ledger:
                 account.seen[values[0]] = (int(values[1]), int(values[2]))
             else:
                 raise ValueError(line)
+
+
+def _end(text: str) -> str:
+    """The last line: it is there if all is there, and says the same of what is before it."""
+    return f"end {zlib.crc32(text.encode('utf-8', 'surrogateescape')):08x}"

@@ -13,6 +13,10 @@ from ..kernel.parse import parse_meminfo
 from ..kernel.sysfs import Sysfs, read_value
 from .ledger import Clock
 
+NO_CLOCK = 1.6e9
+"""Seconds since 1970 before which (2020) a clock was never set: one with an empty battery begins in
+1970 or in the year it was made."""
+
 
 class Clocks:
     """The clocks of this machine; tests have others."""
@@ -132,8 +136,9 @@ def read_clock(sysfs: Sysfs, clocks: Clocks, boot: str = "") -> Clock:
     """
     # Where it has no such number, no start is taken for another one.
     boot = boot or read_value(sysfs.path(BOOT_ID)) or f"unknown-{os.urandom(8).hex()}"
-    trusted = any(
+    wall = clocks.wall()
+    trusted = wall >= NO_CLOCK and any(
         os.path.exists(sysfs.path(path))
         for path in ("sys/class/rtc/rtc0", "run/systemd/timesync/synchronized")
     )
-    return Clock(boot, clocks.boottime(), clocks.wall(), trusted)
+    return Clock(boot, clocks.boottime(), wall, trusted)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..errors import ZramError
 from ..limits import PAGE_SIZE
 from .machine import read_battery, read_clock, read_counters, read_memory
 from .machine import read_pressure as pressure_of
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from .ledger import Ledger
     from .machine import Clocks
     from .medium import Medium
+    from .observation import DeviceObserved
     from .roster import Roster
     from .sleeps import Sleeps
+    from .tended import Tended
 
 READ_COST = {"card": 900e-6, "usb": 900e-6, "unknown": 500e-6, "disk": 150e-6}
 """Seconds that a page takes to come back from a medium, about."""
@@ -27,7 +30,7 @@ SWAP_IN = 15e-6
 
 
 class Observer:
-    """Remembers only what rates need: the counters of the last look.
+    """Remembers of the last look what rates need, and what went wrong.
 
     Synchronization: one thread.
     """
@@ -41,6 +44,7 @@ class Observer:
         ledger: Ledger,
         budget_of: Callable[[Medium], int],
         started: float,
+        warn: Callable[[str], object],
     ) -> None:
         self.sysfs = sysfs
         self.clocks = clocks
@@ -49,6 +53,8 @@ class Observer:
         self.ledger = ledger
         self.budget_of = budget_of
         self.started = started
+        self.warn = warn
+        self._told: set[str] = set()
         self._counters: tuple[float, int] | None = None
 
     def look(self, trigger: str = "") -> Observation:
@@ -61,9 +67,7 @@ class Observer:
         memory, io, cpu = (
             pressure_of(self.sysfs, resource, unread) for resource in ("memory", "io", "cpu")
         )
-        tended = self.roster.enumerate()
-        looks = (one.look(self.sysfs, self.ledger, self.budget_of) for one in tended)
-        found = tuple(seen for seen in looks if seen is not None)
+        tended, found = self._devices()
         battery = read_battery(self.sysfs)
         counters = read_counters(self.sysfs)
         flash = sum(seen.bd_reads // PAGE_SIZE for seen in found)
@@ -92,6 +96,28 @@ class Observer:
             resumed=self.sleeps.resumed,
             devices=found,
         )
+
+    def _devices(self) -> tuple[list[Tended], tuple[DeviceObserved, ...]]:
+        """Those that can be read; what keeps others from it is told when it is new."""
+        tended: list[Tended] = []
+        found: list[DeviceObserved] = []
+        errors: set[str] = set()
+        try:
+            tended = self.roster.enumerate(errors)
+        except ZramError as err:
+            errors.add(str(err))
+        for one in tended:
+            try:
+                seen = one.look(self.sysfs, self.ledger, self.budget_of)
+            except ZramError as err:
+                errors.add(str(err))
+                continue
+            if seen is not None:
+                found.append(seen)
+        for text in sorted(errors - self._told):
+            self.warn(text)
+        self._told = errors
+        return tended, tuple(found)
 
     def _scanning(self, now: float, counters: dict[str, int]) -> float:
         count = counters.get("pgscan_direct", 0) + counters.get("workingset_refault_anon", 0)

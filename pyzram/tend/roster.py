@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..device.key import key_of
 from ..device.zram import Zram
-from ..errors import DeviceNotFoundError
+from ..errors import DeviceNotFoundError, ZramError
 from .tended import Tended
 
 if TYPE_CHECKING:
@@ -34,31 +34,23 @@ class Roster:
             one.device.close()
         self.known = {}
 
-    def enumerate(self) -> list[Tended]:
-        """The devices that are there now; a number that somebody else has got is another."""
+    def enumerate(self, errors: set[str]) -> list[Tended]:
+        """The devices that are there now; a number that somebody else has got is another.
+
+        Why others are left out, of which that cannot be told, is added to ``errors``.
+
+        Raises:
+            ZramError: the numbers are not known.
+        """
         before = {one.device.number: one for one in self.known.values()}
         found: list[Tended] = []
         try:
             for number in self.numbers():
                 known = before.pop(number, None)
-                if known is not None:
-                    # The handle is of this very device: it answers no more when that is gone.
-                    try:
-                        known.device.read("disksize")
-                        found.append(known)
-                        continue
-                    except DeviceNotFoundError:
-                        self.known.pop(known.key).device.close()
-                try:
-                    device = Zram(number, sysfs=self.sysfs)
-                except DeviceNotFoundError:
-                    continue
-                try:
-                    found.append(Tended(device, key_of(device)))
-                except BaseException as err:
-                    device.close()
-                    if not isinstance(err, DeviceNotFoundError):
-                        raise
+                if known is not None and self._is_there(known):
+                    found.append(known)
+                elif (one := self._open(number, errors)) is not None:
+                    found.append(one)
         except BaseException:
             for one in found:
                 if self.known.get(one.key) is not one:
@@ -68,3 +60,28 @@ class Roster:
             one.device.close()
         self.known = {one.key: one for one in found}
         return found
+
+    def _is_there(self, known: Tended) -> bool:
+        """The handle is of this very device: it answers no more when that is gone."""
+        try:
+            known.device.read("disksize")
+        except DeviceNotFoundError:
+            self.known.pop(known.key).device.close()
+            return False
+        except ZramError:
+            pass  # whoever looks at it next says so
+        return True
+
+    def _open(self, number: int, errors: set[str]) -> Tended | None:
+        try:
+            device = Zram(number, sysfs=self.sysfs)
+            try:
+                return Tended(device, key_of(device))
+            except BaseException:
+                device.close()
+                raise
+        except DeviceNotFoundError:
+            return None
+        except ZramError as err:
+            errors.add(str(err))
+            return None

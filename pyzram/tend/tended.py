@@ -43,8 +43,6 @@ class Tended:
         self.key = key
         self.ages = Ages()
         self.medium: Medium | None = None
-        self.backing: str | None = None
-        self.free_total = 0
         self.limit: int | None = None
         """The device's own writeback_limit when it was last seen."""
         self.gain: float | None = None
@@ -80,15 +78,15 @@ class Tended:
             backing = device.read_backing_dev() if device.has("backing_dev") else None
             recompression = device.has("recompress") and bool(device.read_recomp_algorithms())
             written = reads = free = left = budget = 0
+            self.medium = None
             own_limit, limit_changed = None, False
             if backing is not None:
-                if backing != self.backing:
-                    self.backing, self.medium = backing, medium_of(sysfs, backing)
-                    self.free_total = block_size(sysfs, backing) or 0
-                assert self.medium is not None
+                # Each time: the name may stand for another disk by now, or lie on another one.
+                self.medium = medium_of(sysfs, backing)
                 bd = device.read_bd_stat()
                 written, reads = (bd.bd_writes or 0) * BD_UNIT, (bd.bd_reads or 0) * BD_UNIT
-                free = max(0, self.free_total - (bd.bd_count or 0) * BD_UNIT)
+                size = block_size(sysfs, backing) or 0
+                free = max(0, size - (bd.bd_count or 0) * BD_UNIT)
                 ledger.observe(self.medium.key, self.key, written)
                 budget = budget_of(self.medium)
                 left = ledger.left(self.medium.key, budget)

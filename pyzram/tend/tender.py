@@ -73,7 +73,7 @@ class Tender:
         self.roster = Roster(sysfs, devices)
         started = -math.inf if at_once else self.clocks.awake()
         self.observer = Observer(
-            sysfs, self.clocks, self.sleeps, self.roster, ledger, self._budget, started
+            sysfs, self.clocks, self.sleeps, self.roster, ledger, self._budget, started, warn
         )
         self.writing = Writing(
             sysfs, self.clocks, self.sleeps, worker, ledger, self._budget, lambda: self.stopping()
@@ -81,7 +81,7 @@ class Tender:
         self.recompressing = Recompressing(self.clocks, self.sleeps, worker)
 
     def _budget(self, medium: Medium) -> int:
-        return int((self.budget or medium.budget) * self.share)
+        return int((medium.budget if self.budget is None else self.budget) * self.share)
 
     def close(self) -> None:
         """Give up the handles of devices."""

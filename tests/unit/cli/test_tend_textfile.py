@@ -10,7 +10,7 @@ import pytest
 
 from pyzram.cli import tend_textfile
 
-DEVICE = {"name": "zram0", "budget": 9, "left": 8, "free": 7}
+DEVICE = {"name": "zram0", "budget": 9, "left": 8, "free": 7, "medium": "card"}
 STATUS = {"mode": "calm", "pressure": 0.5, "time": 1e9, "seen": {"devices": [DEVICE]}}
 
 
@@ -35,7 +35,7 @@ def test_a_daemon_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         {"time": None},
         {"seen": {"devices": [{**DEVICE, "left": None}]}},
         {"seen": {"devices": [{**DEVICE, "left": "all"}]}},
-        {"seen": {"devices": [{"name": "zram0", "budget": 9}]}},
+        {"seen": {"devices": [{"name": "zram0", "medium": "card", "budget": 9}]}},
         {"seen": []},
         {"seen": None},
     ],

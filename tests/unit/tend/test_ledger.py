@@ -100,15 +100,25 @@ def test_clocks_that_jump_give_nothing(tmp_path, after, left):
 @pytest.mark.parametrize(
     "damage",
     [lambda text: text[: len(text) // 2], lambda text: b"", lambda text: b"\xff" + text,
-     lambda text: text.replace(b"hour", b"our"), lambda text: text + b"hour 1 1\n"],
-    ids=["cut", "empty", "no text", "unknown word", "trailing"],
+     lambda text: text.replace(b"hour", b"our"), lambda text: text + b"hour 1 1\n",
+     lambda text: text.replace(b"hour 0 100", b"hour 0 10"),
+     lambda text: text.replace(b"hour 0 100", b"hour 0 -10"),
+     lambda text: text.replace(b"hour 0", b"hour 9999999"),
+     lambda text: text.replace(b"time 0.0", b"time nan"),
+     lambda text: text.replace(b"time 0.0", b"time 1e300"),
+     lambda text: text.replace(b"ledger 1", b"ledger 2"),
+     lambda text: text[:-2], lambda text: text.replace(b"seen", b"\0een")],
+    ids=["cut", "empty", "no text", "unknown word", "trailing", "less", "credit", "future",
+         "no time", "no end of time", "version", "last byte", "binary"],
 )  # fmt: skip
 def test_damaged_file_means_used_up_for_a_day(tmp_path, damage):
     ledger = Ledger(str(tmp_path), START)
     ledger.observe("disk", "7", 100)
     ledger.save()
     path = tmp_path / FILE
-    path.write_bytes(damage(path.read_bytes()))
+    damaged = damage(path.read_bytes())
+    assert damaged != path.read_bytes()
+    path.write_bytes(damaged)
     again = Ledger(str(tmp_path), later(START, 1))
     assert again.left("disk", 100) == 0
     again.save()

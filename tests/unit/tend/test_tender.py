@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 from fake_roots import Machine, unreadable
+from tended_machines import MIB, PSI, Watch, press, tender
 
 from pyzram.cli import pyzram as command
 from pyzram.cli.tend_report import report_dict
-from pyzram.device import block_state
 from pyzram.device.zram import Zram
 from pyzram.errors import DeviceBusyError, DeviceNotFoundError, ZramOSError
 from pyzram.kernel.holders import block_size
@@ -32,123 +32,8 @@ from pyzram.tend.machine import (
 from pyzram.tend.medium import medium_of
 from pyzram.tend.recompressing import gain
 from pyzram.tend.status import NAME, write_status
-from pyzram.tend.tender import Tender
 
-MIB = 1 << 20
 HOUR = 3600.0
-PSI = (
-    "some avg10={} avg60=0.00 avg300={} total={}\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n"
-)
-
-
-class Watch(Clocks):
-    """Clocks that a test sets."""
-
-    def __init__(self) -> None:
-        self.now, self.asleep = 1e6, 0.0
-
-    def awake(self) -> float:
-        return self.now
-
-    def boottime(self) -> float:
-        return self.now + self.asleep
-
-    def wall(self) -> float:
-        return 1.7e9 + self.boottime()
-
-
-class Writer:
-    """Writes what it is told into bd_stat, as the kernel would."""
-
-    def __init__(self, machine: Machine) -> None:
-        self.machine = machine
-        self.steps: list[tuple[list[tuple[int, int]], int]] = []
-        self.error: ZramOSError | None = None
-
-    def write_pages(self, device, ranges, limit):
-        if self.error:
-            raise self.error
-        self.steps.append((list(ranges), limit))
-        pages = min(limit // 4096, sum(last - first + 1 for first, last in ranges))
-        count, reads, writes = map(int, self.machine.attribute("bd_stat").read_text().split())
-        self.machine.attribute("bd_stat").write_text(f"{count + pages} {reads} {writes + pages}\n")
-
-    def write_idle(self, device, huge, limit):
-        raise AssertionError("ages are known here")
-
-    def recompress(self, device, action, age, seconds):
-        pass
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    """A device of 7.x with a card behind it, and ten thousand pages, every one two days old."""
-    found = Machine(tmp_path, "vm-7.x-multi")
-    disk = tmp_path / "sys/devices/mmc0/block/mmcblk0"
-    (disk / "mmcblk0p3").mkdir(parents=True)
-    (disk / "mmcblk0p3/partition").write_text("3\n")
-    (disk / "mmcblk0p3/size").write_text(f"{8 << 21}\n")
-    (disk / "device").mkdir()
-    (disk / "device/cid").write_text("1b534d30\n")
-    for folder, name, target in (
-        ("sys/class/block", "mmcblk0p3", disk / "mmcblk0p3"),
-        ("sys/class/block", "mmcblk0", disk),
-        ("sys/block", "mmcblk0", disk),
-    ):
-        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
-        (tmp_path / folder / name).symlink_to(target)
-    found.attribute("backing_dev").write_text("/dev/mmcblk0p3\n")
-    found.attribute("bd_stat").write_text("0 0 0\n")
-    found.attribute("writeback_limit_enable").write_text("0\n")
-    found.attribute("recomp_algorithm").write_text("")
-    old = "".join(f"{place:12} {800000:12}.000000 ......\n" for place in range(10000))
-    young = "".join(f"{place:12} {999999:12}.000000 ......\n" for place in range(10000, 12000))
-    debug = tmp_path / "sys/kernel/debug/zram/zram0"
-    debug.mkdir(parents=True, exist_ok=True)
-    (debug / "block_state").write_text(old + young)
-    (tmp_path / "proc/pressure").mkdir(parents=True)
-    (tmp_path / "proc/vmstat").write_text("pswpin 0\n")
-    press(tmp_path, 0.0)
-    return found
-
-
-def press(root: Path, some300: float, total: int = 0, available: int = 1 << 20) -> None:
-    for name in ("memory", "io", "cpu"):
-        (root / "proc/pressure" / name).write_text(PSI.format("0.00", some300, total))
-    (root / "proc/meminfo").write_text(
-        f"MemTotal:        4194304 kB\nMemFree: 1 kB\nMemAvailable:    {available} kB\n"
-    )
-
-
-def tender(machine: Machine, watch: Watch, at_once: bool = True) -> tuple[Tender, Writer]:
-    sysfs = Sysfs(str(machine.root))
-    ledger = Ledger(str(machine.root / "var"), read_clock(sysfs, watch))
-    writer = Writer(machine)
-    made = Tender(sysfs, lambda: [0], writer, ledger, clocks=watch, at_once=at_once, warn=print)
-    OPEN.append(made)
-    return made, writer
-
-
-OPEN: list[Tender] = []
-
-
-@pytest.fixture(autouse=True)
-def offsets_are_places(monkeypatch):
-    """As in the kernel's block_state; a made-up one is a file of bytes."""
-
-    def text_at(fd: int, size: int, place: int) -> bytes:
-        lines = os.pread(fd, 1 << 24, 0).splitlines(keepends=True)
-        left = [line for line in lines if int(line.split()[0]) >= place]
-        return b"".join(left[: size // 40])
-
-    monkeypatch.setattr(block_state, "_text_at", text_at)
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    while OPEN:
-        OPEN.pop().close()
 
 
 def test_calm_round_writes_what_is_two_days_old_within_an_eighth_of_the_budget(machine):
@@ -817,7 +702,11 @@ def test_a_compaction_whose_gain_cannot_be_read_is_told_and_not_judged(
     assert "zram0: mm_stat: Input/output error" in capsys.readouterr().out
 
 
-def test_a_look_that_fails_leaves_no_handle_open(machine, monkeypatch):
+@pytest.mark.parametrize("trouble", [ZramOSError, KeyboardInterrupt])
+def test_a_device_that_cannot_be_opened_leaves_no_handle_open(
+    machine, monkeypatch, capsys, trouble
+):
+    """The others are tended all the same; and whoever ends the daemon leaves nothing, too."""
     machine.add(1)
     tending, _ = tender(machine, Watch())
     tending.roster.numbers = lambda: [0, 1]
@@ -826,24 +715,23 @@ def test_a_look_that_fails_leaves_no_handle_open(machine, monkeypatch):
     def key_of(device):
         opened.append(device)
         if device.number == 1:
-            raise ZramOSError(errno.EIO, "zram1: diskseq: Input/output error", None)
+            raise trouble(errno.EIO, "zram1: diskseq: Input/output error", None)
         return real(device)
 
     monkeypatch.setattr(roster, "key_of", key_of)
-    for known in (False, True):
-        if known:  # what was known before stays open
-            tending.roster.numbers = lambda: [0]
+    if trouble is ZramOSError:
+        for told in (1, 0):  # while it is the same
+            assert [seen.name for seen in tending.observer.look().devices] == ["zram0"]
+            assert capsys.readouterr().out.count("zram1: diskseq") == told
+        closed = [device for device in opened if device.number == 1]
+    else:
+        with pytest.raises(trouble):
             tending.observer.look()
-            tending.roster.numbers = lambda: [0, 1]
-            opened.clear()
-        with pytest.raises(ZramOSError, match="zram1: diskseq"):
-            tending.observer.look()
-        assert [device.number for device in opened] == ([1] if known else [0, 1])
-        for device in opened:
-            with pytest.raises(ValueError):
-                device.read("disksize")
-    (one,) = tending.roster.known.values()
-    assert one.device.read("disksize")
+        closed = opened
+    assert len(closed) == 2
+    for device in closed:
+        with pytest.raises(ValueError):
+            device.read("disksize")
 
 
 def recompressing(machine, writer, pages, freed):

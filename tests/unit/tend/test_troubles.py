@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: MIT
+"""What goes wrong around the daemon, as users meet it: it goes on, and within its budget."""
+
+from __future__ import annotations
+
+import errno
+import json
+from pathlib import Path
+
+import pytest
+from fake_roots import Machine
+from tended_machines import MIB, Watch, press, tender
+
+from pyzram.cli import pyzram as command
+from pyzram.device.zram import Zram
+from pyzram.errors import ZramError, ZramOSError
+from pyzram.kernel.sysfs import Sysfs
+from pyzram.tend.ledger import FILE, Ledger
+from pyzram.tend.machine import read_clock
+
+HOUR = 3600.0
+
+
+def test_another_medium_behind_the_same_name_has_an_account_of_its_own(machine: Machine) -> None:
+    """A card is exchanged, the device set up anew, both between two looks."""
+    watch = Watch()
+    tending, _ = tender(machine, watch)
+    (before,) = tending.round().seen.devices
+    card = machine.root / "sys/devices/mmc0/block/mmcblk0"
+    written = tending.ledger.written(before.medium)
+    assert written > 0
+    (card / "device/cid").write_text("27504853\n")
+    (card / "mmcblk0p3/size").write_text(f"{2 << 21}\n")
+    machine.attribute("bd_stat").write_text("0 0 0\n")
+    (other,) = tending.observer.look().devices
+    assert other.medium == "27504853" != before.medium
+    assert (other.left, other.free) == (other.budget, 2 << 30)
+    assert tending.ledger.written(before.medium) == written
+    # And the first one, put back, is not new.
+    (card / "device/cid").write_text("1b534d30\n")
+    (again,) = tending.observer.look().devices
+    assert again.left == again.budget - written
+
+
+def test_a_medium_that_lies_on_another_disk_now_is_charged_there(machine: Machine) -> None:
+    """As a mapping does after pvmove: the device stays set up all the time."""
+    tending, _ = tender(machine, Watch())
+    tending.round()
+    block = machine.root / "sys/class/block/mmcblk0p3"
+    disk = machine.root / "sys/devices/pci/block/sda"
+    (disk / "sda1").mkdir(parents=True)
+    (disk / "sda1/partition").write_text("1\n")
+    (disk / "sda1/size").write_text(f"{8 << 21}\n")
+    (disk / "wwid").write_text("naa.5000\n")
+    (machine.root / "sys/block/sda").symlink_to(disk)
+    block.unlink()
+    block.symlink_to(disk / "sda1")
+    (found,) = tending.observer.look().devices
+    assert (found.medium, found.gentle) == ("naa.5000", False)
+    # Whatever the device had written: nobody knows how much of it went there.
+    assert (
+        found.budget - found.left == int(machine.attribute("bd_stat").read_text().split()[2]) * 4096
+    )
+
+
+@pytest.mark.parametrize("words", [["--budget", "0"], ["--budget", "1"]])
+def test_a_budget_of_nothing_is_nothing(machine: Machine, monkeypatch, capsys, words) -> None:
+    monkeypatch.setenv("PYZRAM_ROOT", str(machine.root))
+    monkeypatch.setenv("PYZRAM_RUN", str(machine.root / "run"))
+    monkeypatch.setenv("PYZRAM_STATE", str(machine.root / "state"))
+    assert command.main(["tend", "--once", "--json", *words, "zram0"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    (device,) = said["seen"]["devices"]
+    assert (device["budget"], device["left"], said["written"]) == (int(words[1]), int(words[1]), 0)
+    assert {action["action"] for action in said["actions"]} <= {"Recompress", "Compact"}
+    assert command.main(["tend", "--dry-run", *words, "zram0"]) == 0
+    assert "left to write in 24 hours" in capsys.readouterr().out  # and not: no backing device
+
+
+@pytest.mark.parametrize(("wall", "trusted"), [(0.0, False), (1.4e9, False), (1.7e9, True)])
+def test_a_clock_that_was_never_set_is_no_clock(
+    machine: Machine, wall: float, trusted: bool
+) -> None:
+    """A board whose clock has an empty battery would get a new budget by each reboot."""
+    watch = Watch()
+    watch.wall = lambda: wall
+    (machine.root / "sys/class/rtc/rtc0").mkdir(parents=True)
+    sysfs, folder = Sysfs(str(machine.root)), str(machine.root / "var")
+    first = read_clock(sysfs, watch)
+    assert first.trusted == trusted
+    ledger = Ledger(folder, first)
+    ledger.observe("card", "7", 200 * MIB)
+    ledger.save()
+    # The next start of the machine, where the network has set the clock.
+    then = wall + 1.8e9
+    after = first._replace(boot="another", boottime=60.0, wall=then, trusted=True)
+    again = Ledger(folder, after)
+    again.advance(after._replace(boottime=after.boottime + 2 * HOUR, wall=then + 2 * HOUR))
+    assert again.left("card", 256 * MIB) == (256 * MIB if trusted else 56 * MIB)
+
+
+def test_a_damaged_ledger_is_told_of(machine: Machine, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("PYZRAM_ROOT", str(machine.root))
+    monkeypatch.setenv("PYZRAM_RUN", str(machine.root / "run"))
+    monkeypatch.setenv("PYZRAM_STATE", str(machine.root / "state"))
+    assert command.main(["tend", "--once", "--quiet", "zram0"]) == 0
+    path = machine.root / "state" / FILE
+    path.write_bytes(path.read_bytes()[:-20])
+    capsys.readouterr()
+    for hours in (25, 25):
+        assert command.main(["tend", "--once", "--json", "zram0"]) == 0
+        said = capsys.readouterr()
+        assert f"{path}: damaged" in said.err and f"for {hours} h" in said.err
+        assert json.loads(said.out)["seen"]["devices"][0]["left"] == 0
+
+
+def test_a_full_var_writes_nothing_more_and_is_told(machine: Machine, monkeypatch, capsys) -> None:
+    """What cannot be charged is not written; when there is room again, it goes on."""
+    watch = Watch()
+    tending, writer = tender(machine, watch)
+    save = tending.ledger.save
+
+    def full() -> None:
+        path = tending.ledger.path
+        raise ZramOSError(errno.ENOSPC, f"{path}: keep the ledger: No space left on device", path)
+
+    monkeypatch.setattr(tending.ledger, "save", full)
+    press(machine.root, 1.0)
+    tending.round()
+    assert writer.steps == []
+    assert "No space left on device" in capsys.readouterr().out
+    monkeypatch.setattr(tending.ledger, "save", save)
+    for _ in range(2):  # it is held from when the failure is seen
+        watch.now += HOUR
+        report = tending.round()
+    assert report.written > 0
+
+
+def test_a_device_that_cannot_be_read_leaves_the_others_alone(
+    machine: Machine, monkeypatch, capsys
+) -> None:
+    watch = Watch()
+    tending, _ = tender(machine, watch)
+    real = Zram.read_mm_stat
+
+    def fails(device: Zram):
+        if machine.trouble:
+            raise ZramOSError(errno.EIO, "zram0: read mm_stat: Input/output error", None)
+        return real(device)
+
+    monkeypatch.setattr(Zram, "read_mm_stat", fails)
+    for machine.trouble, seen, told in ((True, 0, 1), (True, 0, 0), (False, 1, 0), (True, 0, 1)):
+        assert len(tending.round().seen.devices) == seen
+        assert capsys.readouterr().out.count("Input/output error") == told
+
+
+def test_a_record_that_cannot_be_read_is_told_once_and_nothing_is_tended(
+    machine: Machine, capsys
+) -> None:
+    tending, _ = tender(machine, Watch())
+    assert len(tending.observer.look().devices) == 1
+    numbers = tending.roster.numbers
+
+    def damaged() -> list[int]:
+        raise ZramError("/run/pyzram/record: read the record: it is damaged")
+
+    tending.roster.numbers = damaged
+    for told in (1, 0):
+        assert tending.round().seen.devices == ()
+        assert capsys.readouterr().out.count("it is damaged") == told
+    tending.roster.numbers = numbers
+    assert len(tending.round().seen.devices) == 1
+
+
+def test_a_daemon_whose_configuration_breaks_keeps_the_settings(
+    machine: Machine, tmp_path: Path
+) -> None:
+    """Whatever of the file is wrong: nothing of it is taken."""
+    from pyzram.cli.tend import configured
+
+    path = tmp_path / "zram"
+    path.write_text("ZRAM_SIZE_0=1M\nTEND_BUDGET=0\nTEND=yes\n")
+    assert configured(str(path))[1] == 0
+    path.write_text("ZRAM_SIZE_0=1M\nTEND=off\nTEND_RECLAIM=a.slice\n")
+    settings, budget, groups = configured(str(path))
+    assert (settings, budget, groups) == ((False, False), None, ())
+    for text in ("TEND=maybe\n", "TEND_BUDGET=much\n", "ZRAM_SIZ_0=1M\n", "TEND='\n"):
+        path.write_text("ZRAM_SIZE_0=1M\nTEND=off\n" + text)
+        with pytest.raises(ZramError):
+            configured(str(path))
