@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Carry one plan out, step by step, and undo it where that fails.
 
-What a step does and what undoes it stand side by side in :mod:`pyzram.service.steps`. When a step
-fails, what this run did to its device is undone in reverse, and the run goes on with the other
-devices, which are worth having. All failures are reported at the end. With ALL_OR_NOTHING=yes in
-the file, a start undoes everything and ends. A signal undoes everything too; they are heeded before
-each step and where a step waits, never while undoing.
+What a step does and what undoes it stand side by side in :mod:`pyzram.service.steps` and in the
+modules of steps beside it. When a step fails, what this run did to its device is undone in reverse,
+and the run goes on with the other devices, which are worth having. All failures are reported at the
+end. With ALL_OR_NOTHING=yes in the file, a start undoes everything and ends. A signal undoes
+everything too; they are heeded before each step and where a step waits, never while undoing.
 """
 
 from __future__ import annotations
@@ -80,9 +80,12 @@ def kind_of(step: Step) -> type[Action]:
     """Return the action of a step."""
     if step.action in STEPS:
         return STEPS[step.action]
-    from .mount_steps import MOUNT_STEPS  # swap alone starts without them
+    # New swap devices start without these.
+    from .driver_steps import DRIVER_STEPS
+    from .limit_steps import LIMIT_STEPS
+    from .mount_steps import MOUNT_STEPS
 
-    return MOUNT_STEPS[step.action]
+    return {**DRIVER_STEPS, **LIMIT_STEPS, **MOUNT_STEPS}[step.action]
 
 
 class Executor:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # ruff: noqa: D102 - what do and undo are is told once, by Action
-"""What the steps of a plan do, and beside that what undoes it.
+"""What the steps of a plan for a new swap device do, and beside that what undoes it.
 
 ``undo`` is called for every step that was begun, even one that failed or was ended half-way: it
 looks at what there is and removes what this step made, no more.
@@ -13,9 +13,8 @@ from errno import EINVAL, ENOENT
 
 from ..config.values import KERNELS_OWN, kernels_own_will_do
 from ..device.held import Held
-from ..device.lifecycle import mem_limit, wait_until
+from ..device.lifecycle import wait_until
 from ..errors import DeviceNotFoundError, UnsupportedError, from_errno
-from ..external import ProgramError, run_program
 from ..kernel import holders
 from ..units import format_size
 
@@ -84,52 +83,6 @@ class Action:
 
     def undo(self) -> None:
         """Take back what the step has made."""
-
-
-# ---- the driver ----------------------------------------------------------------------------------
-
-
-class Load(Action):
-    """Load the module."""
-
-    def do(self) -> None:
-        sysfs = self.run.sysfs
-        try:
-            run_program("load the zram module", "modprobe", "zram", "num_devices=0", package="kmod")
-        except ProgramError as err:
-            if "not found" not in str(err):
-                raise
-            raise UnsupportedError(
-                ENOENT,
-                f"no zram in this kernel, neither built in nor as a module (CONFIG_ZRAM): {err}",
-            ) from err
-        wait_until(sysfs.has_driver, sysfs.control)
-
-    undoing = "unload the zram module"
-
-    def undo(self) -> None:
-        _unload(self.run)
-
-
-class Unload(Action):
-    """Unload the module."""
-
-    can_undo = False
-
-    def do(self) -> None:
-        _unload(self.run)
-
-
-def _unload(run: Executor) -> None:
-    sysfs = run.sysfs
-    if not os.path.exists(sysfs.path("sys/module/zram/initstate")):
-        return  # built in
-    # The kernel would remove devices that somebody has set up since the plan was made.
-    for number in sysfs.numbers():
-        if sysfs.read(f"sys/block/zram{number}/disksize").strip() != "0":
-            run.warn(f"zram stays loaded: zram{number} is in use by others")
-            return
-    run_program("unload the zram module", "modprobe", "-r", "zram", package="kmod")
 
 
 # ---- the device ----------------------------------------------------------------------------------
@@ -319,52 +272,6 @@ def _swapoff(action: Action) -> None:
         device.swapoff()
 
 
-# ---- live changes --------------------------------------------------------------------------------
-
-
-class MemLimit(Action):
-    """Change the limit of a device's memory."""
-
-    before: int | None = None
-
-    def do(self) -> None:
-        with self.device() as device:
-            self.before = mem_limit(device)
-            device.set_mem_limit(self.desired.mem_limit)
-
-    undoing = "put mem_limit back"
-
-    def undo(self) -> None:
-        if self.before is not None:
-            with self.device() as device:
-                device.set_mem_limit(self.before)
-
-
-class WritebackLimit(Action):
-    """Change what a device may still write back."""
-
-    before: tuple[int, bool] | None = None
-
-    def do(self) -> None:
-        with self.device() as device:
-            self.before = device.read_writeback_limit(), device.read_writeback_limit_enable()
-        self.set(self.desired.writeback_limit)
-
-    undoing = "put writeback_limit back"
-
-    def undo(self) -> None:
-        if self.before is not None:
-            units, enabled = self.before
-            self.set(units if enabled else None)
-
-    def set(self, units: int | None) -> None:
-        """Set a limit, or none."""
-        with self.device() as device:
-            if units is not None:
-                device.set_writeback_limit(units)
-            device.set_writeback_limit_enable(units is not None)
-
-
 # ---- the record ----------------------------------------------------------------------------------
 
 
@@ -397,15 +304,11 @@ class Ready(Action):
 
 
 STEPS: dict[str, type[Action]] = {
-    "load": Load,
-    "unload": Unload,
     "add": Add,
     "remove": Remove,
     "configure": Configure,
     "mkswap": Mkswap,
     "swapon": Swapon,
     "swapoff": Swapoff,
-    "mem_limit": MemLimit,
-    "writeback_limit": WritebackLimit,
     "ready": Ready,
 }
