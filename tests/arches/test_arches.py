@@ -13,42 +13,47 @@ import shutil
 import subprocess
 import time
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from arches.differences import EVERY, OF_ONE, differences
 from arches.roots import ARCHES, Arch, cache, enter, make_root, snapshot
 from vm.archive import TREE, UnavailableError
 
-SHORT = [
-    "tests/native/codec",
-    "tests/native/pages/test_zsmalloc.py",
-    "tests/native/test_wide_numbers.py",
-    "tests/unit/kernel/test_parse.py",
-    "tests/unit/kernel/test_figures.py",
-    "tests/unit/pages/test_zsmalloc.py",
-    # Their pages take Python minutes to make there.
-    *("-k", "not 65536"),
-]
-WHOLE = ["tests/unit", "tests/native"]
+SHORT = {
+    "short": [
+        "tests/native/codec",
+        "tests/native/pages/test_zsmalloc.py",
+        "tests/native/test_wide_numbers.py",
+        "tests/unit/kernel/test_parse.py",
+        "tests/unit/kernel/test_figures.py",
+        "tests/unit/pages/test_zsmalloc.py",
+        # Their pages take Python minutes to make there.
+        *("-k", "not 65536"),
+    ]
+}
+WHOLE = {"unit": ["tests/unit"], "native": ["tests/native"]}
+COUNTED = ("tests", "failures", "errors", "skipped")
 
 
-def counts(report) -> dict[str, int]:
+def counts(report: Path) -> Counter[str]:
     suite = ElementTree.parse(report).getroot()[0]
-    return {name: int(suite.get(name, 0)) for name in ("tests", "failures", "errors", "skipped")}
+    return Counter({name: int(suite.get(name, 0)) for name in COUNTED})
 
 
-def run_tests(arch: Arch, tests: list[str]) -> tuple[dict[str, int], str]:
-    """Counts of what ran, and the end of what pytest said."""
+def run_tests(arch: Arch, rings: dict[str, list[str]]) -> tuple[Counter[str], str]:
+    """Counts of what ran, and the end of what pytest said; one ring beside the other."""
     root = make_root(arch)
-    out = cache() / "results" / arch.name
+    out = cache() / "results" / "-".join([arch.name, *rings])
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     tree = snapshot(out)
     start = time.monotonic()
-    with (out / "log").open("wb") as log:
 
-        def inside(*command: str) -> int:
+    def inside(name: str, *command: str) -> int:
+        with (out / f"{name}.log").open("wb") as log:
             return subprocess.run(
                 enter(root, arch, tree, out, *command),
                 stdin=subprocess.DEVNULL,
@@ -57,28 +62,34 @@ def run_tests(arch: Arch, tests: list[str]) -> tuple[dict[str, int], str]:
                 check=False,
             ).returncode
 
-        if inside("true"):
-            raise UnavailableError(
-                f"{arch.name}: cannot enter its root: {(out / 'log').read_text()[-300:]}"
-            )
-        built = inside("sh", "tests/arches/build.sh")
-        assert built == 0, (out / "log").read_text()[-3000:]
-        options = [f"--deselect={test}" for test in differences(arch.emulator)]
+    def said(name: str, lines: int) -> str:
+        return "\n".join((out / f"{name}.log").read_text(errors="replace").split("\n")[-lines:])
+
+    if inside("enter", "true"):
+        raise UnavailableError(f"{arch.name}: cannot enter its root: {said('enter', 3)}")
+    assert inside("build", "sh", "tests/arches/build.sh") == 0, said("build", 40)
+    options = [f"--deselect={test}" for test in differences(arch.emulator)]
+
+    def run_ring(name: str) -> Counter[str]:
         inside(
+            name,
             *("env", f"PYZRAM_EMULATED={arch.emulator}", "python3", "-Im", "pytest", "-q"),
-            *("-p", "no:cacheprovider", "--junitxml=/out/junit.xml", *options, *tests),
+            *("-p", "no:cacheprovider", f"--junitxml=/out/{name}.xml", *options, *rings[name]),
         )
-    report = "\n".join((out / "log").read_text(errors="replace").split("\n")[-60:])
-    assert (out / "junit.xml").exists(), report
-    found = counts(out / "junit.xml")
-    print(f"{arch.name}: {found}, {time.monotonic() - start:.0f} s")
-    return found, report
+        assert (out / f"{name}.xml").exists(), said(name, 60)
+        return counts(out / f"{name}.xml")
+
+    with ThreadPoolExecutor(len(rings)) as pool:
+        found = sum(pool.map(run_ring, rings), Counter())
+    shown = {name: found[name] for name in COUNTED}
+    print(f"{arch.name}: {shown}, {time.monotonic() - start:.0f} s")
+    return found, "\n".join(said(name, 60) for name in rings)
 
 
 @pytest.fixture(scope="module")
 def runs(request: pytest.FixtureRequest):
     """One processor of this machine for each other one."""
-    chosen = [item for item in request.session.items if "arch" in getattr(item, "fixturenames", ())]
+    chosen = [item for item in request.session.items if "runs" in getattr(item, "fixturenames", ())]
     found: dict[tuple[str, bool], Future] = {}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for item in chosen:
@@ -87,7 +98,7 @@ def runs(request: pytest.FixtureRequest):
         yield found
 
 
-def judge(found: dict[str, int], report: str, at_least: int) -> None:
+def judge(found: Counter[str], report: str, at_least: int) -> None:
     assert found["failures"] == found["errors"] == 0, report
     assert found["tests"] - found["skipped"] >= at_least, report
 
@@ -101,6 +112,20 @@ def test_codecs_pool_model_and_parsers(arch, runs):
 @pytest.mark.parametrize("arch", ARCHES, ids=lambda arch: arch.name)
 def test_the_whole_unit_and_native_rings(arch, runs):
     judge(*runs[arch.name, True].result(), at_least=1000)
+
+
+def test_no_mount_of_the_machine_is_kept(tmp_path):
+    """What a root keeps mounted, its owner cannot reset: "Device or resource busy"."""
+    arch = ARCHES[0]
+    command = enter(make_root(arch), arch, TREE, tmp_path, "sh", "-c", "echo there; read -r end")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as entered:
+        assert entered.stdout.readline() == "there\n"
+        # Of the process that made the name space, which has its outermost mount for a root.
+        mounts = Path(f"/proc/{entered.pid}/mountinfo").read_text().split("\n")
+        entered.communicate("\n")
+    assert mounts[0].split()[3].endswith(f"/{arch.name}"), mounts
+    assert not [line for line in mounts if ".outside" in line]
 
 
 def test_what_is_an_emulators_difference_exists():

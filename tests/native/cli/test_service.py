@@ -202,7 +202,7 @@ def test_import_prints_a_file_and_tells_what_is_lost(
 # Beside what the interpreter itself loads. Each module costs about a hundredth of its start, so one
 # more wants a reason.
 LOADED = """
-    __future__ _cffi_backend errno fcntl pyzram pyzram._native pyzram._pyzram pyzram.algorithm
+    __future__ _cffi_backend fcntl pyzram pyzram._native pyzram._pyzram pyzram.algorithm
     pyzram.cli pyzram.cli.options pyzram.cli.output pyzram.cli.pyzram pyzram.cli.service
     pyzram.config pyzram.config.config pyzram.config.consistency pyzram.config.device_config
     pyzram.config.layers pyzram.config.parser pyzram.config.shell_assignments pyzram.config.values
@@ -219,7 +219,7 @@ LOADED = """
 def modules_of(*words: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
     """Run ``pyzram``; what it gave, and what it loaded beside the interpreter's own modules."""
     code = (
-        "import gc, os, stat, sys, time; before = set(sys.modules)\n"
+        "import errno, gc, os, stat, sys, time; before = set(sys.modules)\n"
         "from pyzram.cli.pyzram import main\n"
         f"status = main({list(words)!r})\n"
         "print(*sorted(m for m in set(sys.modules) - before if '.lib' not in m)); sys.exit(status)"

@@ -441,7 +441,7 @@ def test_output_that_goes_nowhere_is_a_failure(tmp_path, redirection, cause):
 # What the start of the command is made of, beside what the interpreter itself loads: each module
 # costs about a hundredth of its start, so one more wants a reason.
 LOADED = """
-    __future__ errno pyzram pyzram.cli pyzram.cli.options pyzram.cli.output pyzram.cli.stats_columns
+    __future__ pyzram pyzram.cli pyzram.cli.options pyzram.cli.output pyzram.cli.stats_columns
     pyzram.cli.zram_stats pyzram.errors pyzram.kernel pyzram.kernel.attributes pyzram.kernel.figures
     pyzram.kernel.holders pyzram.kernel.parse pyzram.kernel.sysfs pyzram.limits pyzram.text
     pyzram.value
@@ -451,7 +451,7 @@ LOADED = """
 def test_a_plain_call_loads_this_and_nothing_else(tmp_path):
     Machine(tmp_path, "6.18")
     code = (
-        "import os, stat, sys; before = set(sys.modules); "
+        "import errno, os, stat, sys; before = set(sys.modules); "
         "from pyzram.cli.zram_stats import main; main(['zram0']); "
         "print(*sorted(set(sys.modules) - before))"
     )
