@@ -31,11 +31,14 @@ static inline uint64_t short_pattern(const uint8_t *op, size_t distance)
 /* How far behind eight such bytes they repeat, at least eight. */
 static const uint8_t short_repeat[8] = { 0, 8, 8, 9, 8, 10, 12, 14 };
 
+/* Stored at once where the processor can do that; a compiler makes two stores of it elsewhere. */
+typedef uint64_t two_words __attribute__((vector_size(16)));
+
 /*
  * Write len bytes at op that repeat what lies distance bytes before it, as decompressors do: the
  * two may overlap. Writes up to ROOMY bytes more.
  */
-enum { ROOMY = 32 };
+enum { ROOMY = 64 };
 static inline uint8_t *copy_match_roomy(uint8_t *op, size_t distance, size_t len)
 {
 	const uint8_t *m = op - distance;
@@ -46,12 +49,15 @@ static inline uint8_t *copy_match_roomy(uint8_t *op, size_t distance, size_t len
 
 		/* Eight bytes that repeat as they are need not be read back. */
 		if (short_repeat[distance] == 8) {
+			/* So that few lengths take another round. */
+			two_words words = { htole64(word), htole64(word) };
+
 			do {
-				store_le64(op, word);
-				store_le64(op + 8, word);
-				store_le64(op + 16, word);
-				store_le64(op + 24, word);
-				op += 32;
+				memcpy(op, &words, 16);
+				memcpy(op + 16, &words, 16);
+				memcpy(op + 32, &words, 16);
+				memcpy(op + 48, &words, 16);
+				op += 64;
 			} while (op < end);
 			return end;
 		}
