@@ -58,7 +58,6 @@ class _Piece(NamedTuple):
 
 
 @documented
-@documented
 @dataclass(frozen=True, slots=True)
 class Interval(Record):
     """A mean and the bounds of its 95 % confidence interval, in the unit of what has them."""
