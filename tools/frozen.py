@@ -339,7 +339,7 @@ def metrics() -> Iterator[str]:
         here.mount("/mnt")
         here.block("loop7", 8192)
         os.environ["PYZRAM_ROOT"] = str(here.root)
-        device = {"name": "zram0", "budget": 9, "left": 8, "free": 7}
+        device = {"name": "zram0", "medium": "8:3", "budget": 9, "left": 8, "free": 7}
         status = {"mode": "calm", "pressure": 0.5, "time": 1e9, "seen": {"devices": [device]}}
         tend_textfile.read_status = lambda _run: status
         file = f"{top}/data"
