@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from .device.device_list import devices as devices
     from .device.features import Features as Features
     from .device.features import features as features
-    from .device.stats import BdStat as BdStat
-    from .device.stats import BlockStat as BlockStat
-    from .device.stats import DebugStat as DebugStat
-    from .device.stats import IoStat as IoStat
-    from .device.stats import MmStat as MmStat
-    from .device.stats import PoolClass as PoolClass
+    from .device.pool_classes import PoolClass as PoolClass
+    from .device.stat_files import BdStat as BdStat
+    from .device.stat_files import BlockStat as BlockStat
+    from .device.stat_files import DebugStat as DebugStat
+    from .device.stat_files import IoStat as IoStat
+    from .device.stat_files import MmStat as MmStat
     from .device.stats import Stats as Stats
     from .device.stats import StatsChange as StatsChange
     from .device.zram import Zram as Zram
@@ -92,7 +92,7 @@ if TYPE_CHECKING:
 _HOME = {
     "ProcessNotFoundError": "errors",
     "InvalidTypeError": "errors",
-    "PoolClass": "device.stats",
+    "PoolClass": "device.pool_classes",
     "Slot": "device.block_state",
     "__version__": "_version",
     "Algorithm": "algorithm",
@@ -104,11 +104,11 @@ _HOME = {
     "slots": "device.block_state",
     "Features": "device.features",
     "features": "device.features",
-    "BdStat": "device.stats",
-    "BlockStat": "device.stats",
-    "DebugStat": "device.stats",
-    "IoStat": "device.stats",
-    "MmStat": "device.stats",
+    "BdStat": "device.stat_files",
+    "BlockStat": "device.stat_files",
+    "DebugStat": "device.stat_files",
+    "IoStat": "device.stat_files",
+    "MmStat": "device.stat_files",
     "Stats": "device.stats",
     "StatsChange": "device.stats",
     "DeviceList": "device.device_list",

@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from ..kernel.parse import SwapArea
     from ..limits import Discard, RecompressType, WritebackType
     from .block_state import BlockState
-    from .stats import BdStat, BlockStat, DebugStat, IoStat, MmStat, PoolClass, Stats
+    from .pool_classes import PoolClass
+    from .stat_files import BdStat, BlockStat, DebugStat, IoStat, MmStat
+    from .stats import Stats
 
 
 @documented
@@ -642,13 +644,13 @@ class Zram(Handle):
 
     def read_mm_stat(self) -> MmStat:
         """Read ``mm_stat``; all zeros before initialisation."""
-        from .stats import MmStat
+        from .stat_files import MmStat
 
         return MmStat._of(self.read_numbers("mm_stat"))
 
     def read_io_stat(self) -> IoStat:
         """Read ``io_stat``."""
-        from .stats import IoStat
+        from .stat_files import IoStat
 
         return IoStat._of(self.read_numbers("io_stat"))
 
@@ -658,7 +660,7 @@ class Zram(Handle):
         Raises:
             UnsupportedError: this kernel has no writeback.
         """
-        from .stats import BdStat
+        from .stat_files import BdStat
 
         return BdStat._of(self.read_numbers("bd_stat"))
 
@@ -668,13 +670,13 @@ class Zram(Handle):
         Raises:
             UnsupportedError: this kernel has no such file.
         """
-        from .stats import DebugStat
+        from .stat_files import DebugStat
 
         return DebugStat._read(self)
 
     def read_stat(self) -> BlockStat:
         """Read ``stat``, the block layer's figures; never blocks."""
-        from .stats import BlockStat
+        from .stat_files import BlockStat
 
         return BlockStat._of(self.read_numbers("stat"))
 
@@ -702,7 +704,7 @@ class Zram(Handle):
             AccessError: not root.
             DeviceNotFoundError: the device was removed.
         """
-        from .stats import read_pool_classes
+        from .pool_classes import read_pool_classes
 
         return read_pool_classes(self)
 

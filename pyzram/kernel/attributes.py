@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """All figures of a device as plain values under the kernel's names, for commands.
 
-Unlike :mod:`pyzram.device.stats` this loads neither the extension nor dataclasses, so a command
-that prints a few lines is done before those would be imported. One file is read at most once, and
-only when one of its figures is asked for.
+Unlike :mod:`pyzram.device.stat_files` this loads neither the extension nor dataclasses, so a
+command that prints a few lines is done before those would be imported. One file is read at most
+once, and only when one of its figures is asked for.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 """The one table of figures: what is known of a device, in which unit, and from which file.
 
 Parsers, columns, JSON, metrics and help take their names and meanings from here; the snapshots
-of :mod:`pyzram.device.stats` and zram_stats(8) are tested against it. Rows of one kernel file
+of :mod:`pyzram.device.stat_files` and zram_stats(8) are tested against it. Rows of one kernel file
 are in the order of that file, so a figure that a new kernel adds is one more row.
 
 No I/O, and nothing is imported: statistics commands start with this.

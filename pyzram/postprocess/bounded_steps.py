@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..device.stats import BdStat, MmStat
+from ..device.stat_files import BdStat, MmStat
 from ..errors import DeviceBusyError, InvalidValueError, ZramError, from_errno
 from ..kernel import state_files
 from ..limits import BD_UNIT

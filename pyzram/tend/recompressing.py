@@ -12,7 +12,7 @@ from .tended import NOT_REMEMBERED
 from .times import at_least
 
 if TYPE_CHECKING:
-    from ..device.stats import MmStat
+    from ..device.stat_files import MmStat
     from .actions import Recompress, Worker
     from .machine import Clocks
     from .sleeps import Sleeps

@@ -16,7 +16,7 @@ import pytest
 from fake_roots import Machine
 
 from pyzram import UnsupportedError
-from pyzram.device.stats import MmStat
+from pyzram.device.stat_files import MmStat
 from pyzram.kernel import figures
 
 ROWS = """

@@ -17,7 +17,7 @@ from .parts import LABEL, about, bars, cut, histories, labelled, letters, tend_r
 
 if TYPE_CHECKING:
     from ...device.block_state import BlockState
-    from ...device.stats import PoolClass
+    from ...device.pool_classes import PoolClass
     from ...kernel.sysfs import Sysfs
     from .look import Device, Look
     from .parts import Line, Span

@@ -19,7 +19,8 @@ from pyzram.cli import pyzram
 from pyzram.cli.json_documents import of_doctor
 from pyzram.config.parser import parse_config
 from pyzram.device.features import Features
-from pyzram.device.stats import BdStat, BlockStat, DebugStat, IoStat, MmStat, Stats
+from pyzram.device.stat_files import BdStat, BlockStat, DebugStat, IoStat, MmStat
+from pyzram.device.stats import Stats
 from pyzram.doctor import checks, snapshot
 from pyzram.doctor.checks import examine
 from pyzram.doctor.snapshot import Snapshot

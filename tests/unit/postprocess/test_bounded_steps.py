@@ -15,7 +15,7 @@ from pyzram.cli import postprocess_report
 from pyzram.cli import pyzram as command
 from pyzram.cli.durations import duration
 from pyzram.cli.writeback import ranges
-from pyzram.device.stats import BdStat, MmStat
+from pyzram.device.stat_files import BdStat, MmStat
 from pyzram.errors import DeviceBusyError, InvalidValueError, UnsupportedError, from_errno
 from pyzram.kernel.sysfs import Sysfs
 from pyzram.postprocess import recompression, writeback

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: MIT
+"""The size classes of a device's pool, as debugfs tells them."""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from ..errors import DeviceNotFoundError, UnsupportedError, from_errno
+from ..kernel.parse import parse_pool_classes
+from ..kernel.sysfs import read_text
+from ..value import FrozenDict, Record, documented
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .handle import Handle
+
+
+@documented
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolClass(Record):
+    """One size class of a device's pool (``zsmalloc/zramN/classes`` in debugfs)."""
+
+    _takes_back = {"fullness": FrozenDict}  # noqa: RUF012
+
+    number: int
+    """Its number, the column ``class``."""
+    size: int
+    """Bytes of an object, its handle included."""
+    fullness: Mapping[str, int]
+    """How many zspages are so full: ``10%`` to ``100%``; up to 6.2 ``almost_full`` and
+    ``almost_empty``."""
+    obj_allocated: int
+    """Objects that its zspages have room for."""
+    obj_used: int
+    """Objects that are there."""
+    pages_used: int
+    """Pages of memory of its zspages."""
+    pages_per_zspage: int
+    """Pages of one zspage."""
+    freeable: int
+    """Pages that a compaction would free."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fullness", FrozenDict(self.fullness))
+
+
+def _pool_class(row: dict[str, int]) -> PoolClass:
+    row = {"number" if name == "class" else name: figure for name, figure in row.items()}
+    known = [field.name for field in fields(PoolClass) if field.name != "fullness"]
+    if lacking := [name for name in known if name not in row]:
+        raise OSError(errno.EOPNOTSUPP, f"no column {' '.join(lacking)}")
+    fullness = {name: figure for name, figure in row.items() if name not in known}
+    return PoolClass(fullness=fullness, **{name: row[name] for name in known})
+
+
+def read_pool_classes(device: Handle) -> tuple[PoolClass, ...]:
+    """Read the size classes of a pool (:meth:`pyzram.Zram.read_pool_classes`)."""
+    pools = device.sysfs.path("sys/kernel/debug/zsmalloc")
+    path = f"{pools}/{device.name}/classes"
+    try:
+        text = device._ask_by_name("read classes", lambda _sysfs, _name: read_text(path))
+        return tuple(map(_pool_class, parse_pool_classes(text)))
+    except DeviceNotFoundError:
+        raise
+    except FileNotFoundError as err:
+        if not device.read_disksize() and os.path.isdir(pools):
+            return ()
+        raise UnsupportedError(
+            errno.ENOENT,
+            f"{device.name}: read classes: this kernel has none (CONFIG_ZSMALLOC_STAT), "
+            "or debugfs is not mounted (mount -t debugfs debugfs /sys/kernel/debug)",
+            path,
+        ) from err
+    except OSError as err:
+        raise from_errno(err.errno or 0, f"{device.name}: read classes", path) from err
