@@ -10,7 +10,7 @@ from itertools import compress as chosen
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from .codec import LENGTH_BOUNDS, compressed_sizes, timed_sizes
+from .codec import compressed_sizes, length_bounds, timed_sizes
 from .estimate import AlgorithmEstimate
 from .sampling import Interval
 
@@ -137,8 +137,8 @@ def finish(
         lost = sample.lost / (sample.lost + sample.taken)
         ratio = _with_lost(ratio, lost)
         memory = _with_lost(memory, lost, figures.orig_data_size)
-    if tally.name in LENGTH_BOUNDS:
-        low, high = LENGTH_BOUNDS[tally.name]
+    if factors := length_bounds(tally.name):
+        low, high = factors
         ratio = Interval(ratio.mean, ratio.low * low, ratio.high * high)
         most = max(memory.high, float(figures.orig_data_size))
         memory = Interval(memory.mean, memory.low * low, min(memory.high * high, most))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pyzram
-from pyzram.pages.codec import LENGTH_BOUNDS
+from pyzram.pages.codec import length_bounds
 
 PAGE = vectors.page("half/70")
 
@@ -33,7 +33,7 @@ def test_the_sum_of_sizes_is_within_4_permille_of_the_kernels(level):
 
 @pytest.mark.parametrize("level", [1, 3, 9, 12, 16])
 def test_the_bounds_of_an_estimate_hold_the_kernels_lengths(level):
-    low, high = LENGTH_BOUNDS["lz4hc"]
+    low, high = length_bounds("lz4hc")
     kernel = vectors.kernel(f"lz4hc/{level}")
     ours = compressed(level)
     # A page of a few dozen bytes takes the smallest class in either case.

@@ -783,6 +783,27 @@ def test_lz4hc_is_never_exact_and_libraries_are_named(tmp_path):
     assert re.search(r"^\(zstd by libzstd 1\.\d+\.\d+, (as Linux|of no kernel)", text, re.M)
 
 
+@pytest.mark.parametrize(
+    ("version", "byteorder", "factor"),
+    [((1, 5, 7), "little", 1), ((1, 5, 6), "little", 1.02), ((1, 5, 7), "big", 1.001)],
+)
+def test_zstd_is_exact_where_a_kernel_has_the_library(
+    monkeypatch, tmp_path, version, byteorder, factor
+):
+    monkeypatch.setattr("pyzram._native_codec.zstd_version", lambda: version)
+    monkeypatch.setattr(sys, "byteorder", byteorder)
+    path = tmp_path / "pages"
+    path.write_bytes(b"".join(random.Random(7).randbytes(100) * 41 for _ in range(8))[: 4 * 4096])
+    with open_files([path]) as source:
+        result = estimator.estimate_pages(source, ["zstd"], full=True, timing=False)
+    ratio = result.algorithms["zstd"].compression_ratio
+    assert ratio.high == ratio.mean * factor
+    text = estimate_report.report(result, 1 << 30, None)
+    (row,) = [line for line in text.split("\n") if line.startswith("zstd")]
+    assert ("exact" in row) == (factor == 1)
+    assert ("the bounds hold what the kernel's may differ" in text) == (factor != 1)
+
+
 @pytest.mark.parametrize("width", [40, 60, 80, 120])
 def test_on_a_narrow_terminal_tables_go_on_below_themselves(width):
     pids = [os.getpid(), os.getppid()]
