@@ -4,54 +4,28 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from ..pages import cold
-from ..pages.estimator import estimate_pages
-from ..pages.process import all_processes
 from ..pages.recommend import conf_d, recommend
-from ..pages.zsmalloc import PoolModel
-from ..text import quote
 from ..units import format_seconds, format_size
+from .cold_looks import gained, stall, watched
 from .options import UsageError
-from .source_arguments import algorithm_names, chosen_processes, say, skipped_line
+from .source_arguments import algorithm_names, say, skipped_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from ..pages.chain import Chain
-    from ..pages.estimate import AlgorithmEstimate, Estimate
+    from ..pages.estimate import AlgorithmEstimate
+    from .cold_looks import Look
     from .options import Arguments
 
-DEFAULT_SECONDS = (300.0,)
 # Writeback is worth considering from this share of the machine's memory on, and only if few pages
 # come back (in a minute, for each GiB of them).
 WORTH_SHARE = 0.05
 SELDOM = 600.0
 RECOMPRESSION_SAVES = 0.10
-
-
-class Look(NamedTuple):
-    """One age: what was cold by then, and what the algorithms make of it."""
-
-    age: cold.Age
-    estimate: Estimate
-
-
-class Looked(NamedTuple):
-    """What watching gave."""
-
-    label: str
-    """What was watched, in words."""
-    total: int
-    """Bytes that could go to swap."""
-    skipped: dict[str, int]
-    """How much could not be looked at, by reason."""
-    looks: list[Look]
-    """By age, ascending."""
 
 
 def main(options: Arguments, chain: Chain, ram: int, offered: Sequence[str] | None) -> int:
@@ -77,73 +51,6 @@ def main(options: Arguments, chain: Chain, ram: int, offered: Sequence[str] | No
 
         plot_cold([(look.age.seconds, total, look.estimate) for look in found], label, options.plot)
     return 0
-
-
-def watched(
-    options: Arguments, chain: Chain, names: Sequence[str], *, timing: bool, quiet: bool
-) -> Looked:
-    """Watch once, as long as the options say; ``names`` are the algorithms, empty for all."""
-    pids, label = chosen_processes(options) or (_others(), "system")
-    looks = [*options.idle] if options.idle else [*DEFAULT_SECONDS]
-    # Returns are counted between two looks; a first one halfway gives them for the first age.
-    seconds = [looks[0] / 2, *looks]
-    if not quiet:
-        _announce(label, looks)
-    with cold.watch(pids, seconds, label=label, progress=_progress()) as watch:
-        _clear()
-        everything = watch.everything()
-        total = everything.pages * everything.page_size
-        everything.close()
-        halfway, *ages = watch.ages()
-        halfway.source.close()
-        found = []
-        for age in ages:
-            with age.source as source:
-                estimate = estimate_pages(
-                    source,
-                    names or None,
-                    store=PoolModel(page_size=source.page_size, chain=chain),
-                    precision=options.precision / 100,
-                    full=options.full,
-                    timing=timing and age is ages[-1],
-                    threads=options.threads,
-                    seed=options.seed,
-                )
-            found.append(Look(age, estimate))
-        return Looked(label, total, watch.skipped, found)
-
-
-def _others() -> list[int]:
-    return [pid for pid in all_processes() if pid != os.getpid()]
-
-
-def _announce(label: str, looks: list[float]) -> None:
-    print(
-        f"watching {quote(label)} for {format_seconds(looks[-1])}; this clears the referenced bits "
-        "of its pages once and changes nothing else",
-        file=sys.stderr,
-    )
-
-
-def _progress() -> Callable[[float], None] | None:
-    if not sys.stderr.isatty():
-        return None
-    return lambda passed: print(f"\r{format_seconds(passed)} ", end="", file=sys.stderr, flush=True)
-
-
-def _clear() -> None:
-    if sys.stderr.isatty():
-        print("\r\x1b[K", end="", file=sys.stderr)
-
-
-def gained(look: Look, algorithm: AlgorithmEstimate) -> int:
-    """Bytes of memory that are free once zram holds what is cold."""
-    return look.age.cold_bytes - algorithm.figures.mem_used_total
-
-
-def stall(look: Look, microseconds: float | None) -> float | None:
-    """Milliseconds in a minute that programs wait for pages that come back."""
-    return None if microseconds is None else look.age.returns * microseconds / 1000
 
 
 def report(

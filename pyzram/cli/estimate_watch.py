@@ -17,7 +17,7 @@ from ..kernel.sysfs import Sysfs
 from ..pages.recommend import recommend
 from ..text import quote
 from ..units import format_seconds, format_size
-from .estimate_idle import DEFAULT_SECONDS, gained, stall, watched
+from .cold_looks import DEFAULT_SECONDS, gained, stall, watched
 from .json_documents import of_watch
 from .source_arguments import algorithm_names, say
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ..pages.chain import Chain
     from ..pages.estimate import AlgorithmEstimate
-    from .estimate_idle import Look, Looked
+    from .cold_looks import Look, Looked
     from .options import Arguments
 
 HEADINGS_EVERY = 20

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..doctor.snapshot import Snapshot
     from ..pages.benchmark import BenchResult
     from ..pages.estimate import Estimate
-    from .estimate_idle import Look
+    from .cold_looks import Look
 
 
 def of_estimate(estimate: Estimate) -> dict[str, object]:
@@ -95,7 +95,7 @@ def of_idle(
     label: str, total: int, skipped: dict[str, int], looks: Sequence[Look]
 ) -> dict[str, object]:
     """What ``pyzram estimate --idle --json`` prints; the first ``cold_bytes`` is the last age's."""
-    from .estimate_idle import gained, stall
+    from .cold_looks import gained, stall
 
     last = looks[-1]
     times = last.estimate.algorithms

@@ -11,9 +11,6 @@ from ..errors import UnsupportedError
 if TYPE_CHECKING:
     from .handle import Handle
 
-BOOT_ID = "proc/sys/kernel/random/boot_id"
-"""Which start of the machine this is: keys begin anew with each."""
-
 
 def key_of(device: Handle) -> str:
     """A word that no other device gets while the kernel runs.

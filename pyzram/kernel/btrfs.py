@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import os
 
-from .holders import node_number
-from .sysfs import GONE, read_value
+from .sysfs import GONE, node_number, read_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

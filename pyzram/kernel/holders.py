@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import os
-from stat import S_ISBLK
 
 from ..errors import DeviceNotFoundError, from_errno
 from ..limits import SECTOR_SIZE
 from ..text import quote
 from .parse import parse_mountinfo, parse_swaps
-from .sysfs import Sysfs, is_there, pass_over, read_text
+from .sysfs import Sysfs, is_there, node_number, pass_over, read_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,18 +58,6 @@ def block_name(sysfs: Sysfs, path: str) -> str:
         except OSError:
             pass
     return name
-
-
-def node_number(sysfs: Sysfs, path: str) -> str:
-    """Return the number ``major:minor`` of a block device by its node; empty for another file.
-
-    Raises:
-        OSError: there is none.
-    """
-    status = os.stat(sysfs.path(path.removeprefix("/")))
-    if not S_ISBLK(status.st_mode):
-        return ""
-    return f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}"
 
 
 def block_size(sysfs: Sysfs, path: str) -> int | None:

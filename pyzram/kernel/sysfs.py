@@ -17,6 +17,8 @@ from ..value import documented
 READ_SIZE = 65536
 # These say that something is not there, or no longer; any other error says nothing about that.
 GONE = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ESRCH)
+BOOT_ID = "proc/sys/kernel/random/boot_id"
+"""Which start of the machine this is: ``diskseq`` begins anew with each."""
 # Longer than any device's number, and below what the interpreter refuses to convert.
 DIGITS_MAX = 10
 
@@ -187,6 +189,18 @@ def resume_device(tree: Sysfs) -> str | None:
         if err.errno in GONE:
             return None
         raise from_errno(err.errno or 0, f"{path}: read", path) from err
+
+
+def node_number(sysfs: Sysfs, path: str) -> str:
+    """Return the number ``major:minor`` of a block device by its node; empty for another file.
+
+    Raises:
+        OSError: there is none.
+    """
+    status = os.stat(sysfs.path(path.removeprefix("/")))
+    if not S_ISBLK(status.st_mode):
+        return ""
+    return f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}"
 
 
 def device_number(spec: int | str | os.PathLike[str]) -> int:

@@ -14,11 +14,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..device.key import BOOT_ID, key_of
+from ..device.key import key_of
 from ..errors import ZramError, from_errno
 from ..kernel import state_files
 from ..kernel.parse import BD_UNIT
-from ..kernel.sysfs import read_value
+from ..kernel.sysfs import BOOT_ID, read_value
 from ..limits import PAGE_SIZE
 
 if TYPE_CHECKING:

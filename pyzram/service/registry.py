@@ -13,7 +13,7 @@ import os
 from ..errors import DeviceBusyError, ZramError, ZramOSError, from_errno
 from ..kernel import state_files
 from ..kernel.state_files import DEFAULT_DIRECTORY
-from ..kernel.sysfs import Sysfs, read_text
+from ..kernel.sysfs import BOOT_ID, Sysfs, read_text
 from .registered import RegisteredDevice, devices_of, lines_of
 
 TYPE_CHECKING = False
@@ -271,12 +271,11 @@ class Registry:
 
     def _boot(self) -> str:
         """Return what distinguishes this boot from others."""
-        path = "proc/sys/kernel/random/boot_id"
         try:
-            return self.sysfs.read(path).strip()
+            return self.sysfs.read(BOOT_ID).strip()
         except OSError as err:
             raise from_errno(
-                err.errno or 0, f"{self.path}: read the boot id", self.sysfs.path(path)
+                err.errno or 0, f"{self.path}: read the boot id", self.sysfs.path(BOOT_ID)
             ) from err
 
 

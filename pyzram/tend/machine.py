@@ -8,9 +8,8 @@ import os
 import time
 from typing import NamedTuple
 
-from ..device.key import BOOT_ID
 from ..kernel.parse import parse_meminfo
-from ..kernel.sysfs import Sysfs, read_value
+from ..kernel.sysfs import BOOT_ID, Sysfs, read_value
 from .ledger import Clock
 
 NO_CLOCK = 1.6e9

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -116,6 +117,35 @@ def test_an_arrow_that_points_up_or_aside_is_seen(module: str, line: str) -> Non
 )
 def test_an_arrow_that_points_down_is_fine(module: str, line: str) -> None:
     assert faults(line, module) == []
+
+
+def circle(sources: dict[str, str]) -> list[str]:
+    """Modules that import each other, also within functions; what types alone need is no import."""
+    graph = {}
+    for module, source in sources.items():
+        tree = ast.parse(source)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+                node.body = []
+        graph[module] = {name for _line, name in imports(tree, module)}
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as err:
+        found: list[str] = err.args[1]
+        return found
+    return []
+
+
+def test_imports_lead_back_nowhere() -> None:
+    assert circle({module_of(path): path.read_text() for path in MODULES}) == []
+
+
+def test_a_circle_is_seen() -> None:
+    holders = "from .btrfs import filesystems"
+    back = "def f():\n    from . import holders"
+    assert circle({"pyzram.kernel.holders": holders, "pyzram.kernel.btrfs": back})
+    types = "if TYPE_CHECKING:\n    from .holders import Mount"
+    assert circle({"pyzram.kernel.holders": holders, "pyzram.kernel.btrfs": types}) == []
 
 
 def test_only_the_border_sees_the_extension() -> None:

@@ -14,7 +14,7 @@ import pytest
 from fake_roots import Machine
 
 from pyzram.cli import estimate, estimate_watch
-from pyzram.cli.estimate_idle import Look, Looked
+from pyzram.cli.cold_looks import Look, Looked
 from pyzram.errors import ZramOSError
 from pyzram.limits import PAGE_SIZE
 from pyzram.pages.cold import Age

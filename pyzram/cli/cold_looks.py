@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: MIT
+"""Watching what is cold, and what the algorithms make of it, for ``pyzram estimate --idle``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..pages import cold
+from ..pages.estimator import estimate_pages
+from ..pages.process import all_processes
+from ..pages.zsmalloc import PoolModel
+from ..text import quote
+from ..units import format_seconds
+from .source_arguments import chosen_processes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ..pages.chain import Chain
+    from ..pages.estimate import AlgorithmEstimate, Estimate
+    from .options import Arguments
+
+DEFAULT_SECONDS = (300.0,)
+
+
+class Look(NamedTuple):
+    """One age: what was cold by then, and what the algorithms make of it."""
+
+    age: cold.Age
+    estimate: Estimate
+
+
+class Looked(NamedTuple):
+    """What watching gave."""
+
+    label: str
+    """What was watched, in words."""
+    total: int
+    """Bytes that could go to swap."""
+    skipped: dict[str, int]
+    """How much could not be looked at, by reason."""
+    looks: list[Look]
+    """By age, ascending."""
+
+
+def watched(
+    options: Arguments, chain: Chain, names: Sequence[str], *, timing: bool, quiet: bool
+) -> Looked:
+    """Watch once, as long as the options say; ``names`` are the algorithms, empty for all."""
+    pids, label = chosen_processes(options) or (_others(), "system")
+    looks = [*options.idle] if options.idle else [*DEFAULT_SECONDS]
+    # Returns are counted between two looks; a first one halfway gives them for the first age.
+    seconds = [looks[0] / 2, *looks]
+    if not quiet:
+        _announce(label, looks)
+    with cold.watch(pids, seconds, label=label, progress=_progress()) as watch:
+        _clear()
+        everything = watch.everything()
+        total = everything.pages * everything.page_size
+        everything.close()
+        halfway, *ages = watch.ages()
+        halfway.source.close()
+        found = []
+        for age in ages:
+            with age.source as source:
+                estimate = estimate_pages(
+                    source,
+                    names or None,
+                    store=PoolModel(page_size=source.page_size, chain=chain),
+                    precision=options.precision / 100,
+                    full=options.full,
+                    timing=timing and age is ages[-1],
+                    threads=options.threads,
+                    seed=options.seed,
+                )
+            found.append(Look(age, estimate))
+        return Looked(label, total, watch.skipped, found)
+
+
+def _others() -> list[int]:
+    return [pid for pid in all_processes() if pid != os.getpid()]
+
+
+def _announce(label: str, looks: list[float]) -> None:
+    print(
+        f"watching {quote(label)} for {format_seconds(looks[-1])}; this clears the referenced bits "
+        "of its pages once and changes nothing else",
+        file=sys.stderr,
+    )
+
+
+def _progress() -> Callable[[float], None] | None:
+    if not sys.stderr.isatty():
+        return None
+    return lambda passed: print(f"\r{format_seconds(passed)} ", end="", file=sys.stderr, flush=True)
+
+
+def _clear() -> None:
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr)
+
+
+def gained(look: Look, algorithm: AlgorithmEstimate) -> int:
+    """Bytes of memory that are free once zram holds what is cold."""
+    return look.age.cold_bytes - algorithm.figures.mem_used_total
+
+
+def stall(look: Look, microseconds: float | None) -> float | None:
+    """Milliseconds in a minute that programs wait for pages that come back."""
+    return None if microseconds is None else look.age.returns * microseconds / 1000
