@@ -64,47 +64,47 @@ def progress(quiet: bool, text: Callable[[int], str]) -> Iterator[Callable[[int]
         sys.stderr.write("\r\033[K")
 
 
-def report(name: str, run: PostprocessResult, *, as_json: bool, quiet: bool) -> int:
+def report(name: str, result: PostprocessResult, *, as_json: bool, quiet: bool) -> int:
     """Print what a run did; the exit status is 1 if the backing device is full."""
     if as_json:
-        print(json.dumps({"device": name, **figures(run)}, indent=2))
+        print(json.dumps({"device": name, **figures(result)}, indent=2))
     elif not quiet:
-        print(table(name, run), end="")
-    if run.stopped == "full":
+        print(table(name, result), end="")
+    if result.stopped == "full":
         print(f"pyzram: {name}: {STOPPED['full']}", file=sys.stderr)
         return 1
     return 0
 
 
-def figures(run: PostprocessResult) -> dict[str, object]:
+def figures(result: PostprocessResult) -> dict[str, object]:
     """The result as plain values: sizes in bytes, counts of pages."""
-    mm_before, mm_after = vars(run.mm_before), vars(run.mm_after)
+    mm_before, mm_after = vars(result.mm_before), vars(result.mm_after)
     found: dict[str, object] = {
         "mm_stat": {name: [mm_before[name], mm_after[name]] for name in mm_before},
-        "pages_written": run.pages_written,
-        "bytes_written": run.bytes_written,
-        "compressed_freed": run.compressed_freed,
-        "memory_freed": run.memory_freed,
-        "seconds": round(run.seconds, 3),
-        "stopped": run.stopped,
+        "pages_written": result.pages_written,
+        "bytes_written": result.bytes_written,
+        "compressed_freed": result.compressed_freed,
+        "memory_freed": result.memory_freed,
+        "seconds": round(result.seconds, 3),
+        "stopped": result.stopped,
     }
-    if run.bd_before is not None and run.bd_after is not None:
-        bd_before, bd_after = vars(run.bd_before), vars(run.bd_after)
+    if result.bd_before is not None and result.bd_after is not None:
+        bd_before, bd_after = vars(result.bd_before), vars(result.bd_after)
         found["bd_stat"] = {name: [bd_before[name], bd_after[name]] for name in bd_before}
     return found
 
 
-def table(name: str, run: PostprocessResult) -> str:
+def table(name: str, result: PostprocessResult) -> str:
     """The result as lines of text."""
-    before, after = run.mm_before, run.mm_after
+    before, after = result.mm_before, result.mm_after
     rows: list[tuple[str, int | None, int | None, Callable[[int], str]]] = [
         ("stored", before.orig_data_size, after.orig_data_size, format_size),
         ("compressed", before.compr_data_size, after.compr_data_size, format_size),
         ("memory", before.mem_used_total, after.mem_used_total, format_size),
         ("huge pages", before.huge_pages, after.huge_pages, str),
     ]
-    if run.bd_before is not None and run.bd_after is not None:
-        first, last = run.bd_before.bd_count_bytes, run.bd_after.bd_count_bytes
+    if result.bd_before is not None and result.bd_after is not None:
+        first, last = result.bd_before.bd_count_bytes, result.bd_after.bd_count_bytes
         rows += [
             ("on backing device", first, last, format_size),
             ("pages there", (first or 0) // PAGE_SIZE, (last or 0) // PAGE_SIZE, str),
@@ -113,12 +113,12 @@ def table(name: str, run: PostprocessResult) -> str:
     for label, old, new, text in rows:
         cells = ["-" if value is None else text(value) for value in (old, new)]
         lines.append(f"{label:<18} {cells[0]:>12} {cells[1]:>12}")
-    freed = run.memory_freed
+    freed = result.memory_freed
     summary = f"{'memory freed' if freed >= 0 else 'memory grown'}: {format_size(abs(freed))}"
-    if run.bytes_written:
-        written = format_count(run.pages_written, "page")
-        summary += f", written: {written}, {format_size(run.bytes_written)}"
-    lines.append(f"{summary}, in {run.seconds:.1f} s")
-    if run.stopped:
-        lines.append(f"stopped early: {STOPPED[run.stopped]}")
+    if result.bytes_written:
+        written = format_count(result.pages_written, "page")
+        summary += f", written: {written}, {format_size(result.bytes_written)}"
+    lines.append(f"{summary}, in {result.seconds:.1f} s")
+    if result.stopped:
+        lines.append(f"stopped early: {STOPPED[result.stopped]}")
     return "\n".join(lines) + "\n"

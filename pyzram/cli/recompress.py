@@ -47,7 +47,7 @@ def main(argv: list[str]) -> int:
         Zram(options.operands[0], sysfs=sysfs()) as device,
         progress(options.quiet, lambda done: f"{done} pages tried") as show,
     ):
-        run = recompress_pages(
+        result = recompress_pages(
             device,
             options.type,
             age=options.age,
@@ -59,4 +59,4 @@ def main(argv: list[str]) -> int:
             compact=options.compact,
             progress=show,
         )
-    return report(device.name, run, as_json=options.json, quiet=options.quiet)
+    return report(device.name, result, as_json=options.json, quiet=options.quiet)

@@ -77,11 +77,11 @@ def main(argv: list[str]) -> int:
         progress(options.quiet, lambda done: f"{format_size(done)} written") as show,
     ):
         if options.pages:
-            run = writeback_ranges(
+            result = writeback_ranges(
                 device, options.pages, limit=limit, timeout=options.timeout, progress=show
             )
         else:
-            run = writeback_pages(
+            result = writeback_pages(
                 device,
                 options.type or "idle",
                 age=options.age,
@@ -92,7 +92,7 @@ def main(argv: list[str]) -> int:
         if options.mark:
             device.mark_idle()
         budget = remaining_budget(device)
-    status = report(device.name, run, as_json=options.json, quiet=options.quiet)
+    status = report(device.name, result, as_json=options.json, quiet=options.quiet)
     if budget is not None and not options.json and not options.quiet:
         print(f"the device's own limit leaves {format_size(budget)}")
     return status

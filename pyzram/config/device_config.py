@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from ..limits import DiscardPolicy
 
-Choice = Algorithm  # what the parser calls one entry of a list
 DEFAULT_PRIORITY = 100
 DEFAULT_FSTYPE = "ext4"
 MODE_MAX = 0o7777

@@ -308,7 +308,7 @@ class _Device:
         self.add("ZRAM_RECOMP_ALGORITHM", " ".join(names[1:]), key)
 
     def parameters(self, name: str, text: str, position: int) -> str:
-        from .device_config import Choice
+        from ..algorithm import Algorithm
         from .values import params_of, wrong_level
 
         key = "compression-algorithm"
@@ -322,7 +322,7 @@ class _Device:
                 self.lose(key, f"{name}: {word}: {WHEN}")
                 continue
             try:
-                why = wrong_level(Choice(name, **params_of([ours])))
+                why = wrong_level(Algorithm(name, **params_of([ours])))
             except InvalidValueError as err:
                 why = str(err)
             if why:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 
+from ..algorithm import Algorithm
 from ..errors import InvalidValueError
 from ..kernel.opened import resolve
 from ..limits import PAGE_SIZE, page_up
@@ -18,7 +19,7 @@ from ..text import short
 from ..units import DIGITS_MAX, format_size
 from .config import Config, ConfigError
 from .consistency import collisions, contradictions, doubts, doubts_of_all
-from .device_config import DEFAULT_FSTYPE, Choice, DeviceConfig
+from .device_config import DEFAULT_FSTYPE, DeviceConfig
 from .layers import DEFAULT_PATH, read_layers
 from .shell_assignments import read_assignments
 from .values import (
@@ -295,7 +296,7 @@ class _Parser:
                 self.problem(
                     index, "ZRAM_PARAMS", f"needs an algorithm by name in ZRAM_ALGORITHM_{index}"
                 )
-            algorithms = (Choice(first, **params), *algorithms[1:])
+            algorithms = (Algorithm(first, **params), *algorithms[1:])
         given = {
             "ZRAM_ALGORITHM": self.get(index, "ZRAM_ALGORITHM", ()),
             "ZRAM_PARAMS": algorithms[:1] if params else (),

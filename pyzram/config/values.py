@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import os
 
+from ..algorithm import Algorithm
 from ..errors import InvalidValueError
 from ..limits import DISCARD as SWAP_DISCARD
 from ..limits import PAGE_SIZE, SWAP_LABEL_MAX, TABLE_BYTES_PER_PAGE, page_up
 from ..limits import SWAP_PRIORITY_MAX as PRIORITY_MAX
 from ..units import DIGITS_MAX, SUFFIXES, format_size, parse_size
-from .device_config import Choice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -114,10 +114,10 @@ class Values:
     def swapon_options(self, text: str) -> dict[str, Any]:
         return swapon_settings(text)
 
-    def choices(self, text: str) -> tuple[Choice, ...]:
+    def choices(self, text: str) -> tuple[Algorithm, ...]:
         return choices(text)
 
-    def secondaries(self, text: str) -> tuple[Choice, ...]:
+    def secondaries(self, text: str) -> tuple[Algorithm, ...]:
         entries = choices(text)
         if len(entries) > MAX_SECONDARIES:
             raise InvalidValueError(f"more than {MAX_SECONDARIES} algorithms")
@@ -275,7 +275,7 @@ def swapon_settings(text: str) -> dict[str, Any]:
     return options
 
 
-def choices(text: str) -> tuple[Choice, ...]:
+def choices(text: str) -> tuple[Algorithm, ...]:
     """Take a list such as ``zstd(level=3) lz4``, or ``zstd:3 lz4``."""
     found = []
     for word in text.replace(", ", ",").split():
@@ -290,9 +290,9 @@ def choices(text: str) -> tuple[Choice, ...]:
         if colon:
             if bracket:
                 raise InvalidValueError(f"{word!r}: a level stands behind : or in the brackets")
-            found.append(Choice(name, level=whole(level, *LEVELS)))
+            found.append(Algorithm(name, level=whole(level, *LEVELS)))
         else:
-            found.append(Choice(name, **params_of(rest[:-1].split(",") if bracket else [])))
+            found.append(Algorithm(name, **params_of(rest[:-1].split(",") if bracket else [])))
     for choice in found[:-1]:
         if choice.name == KERNELS_OWN:
             raise InvalidValueError(f"{KERNELS_OWN!r} is always there, so nothing can follow it")
@@ -301,14 +301,14 @@ def choices(text: str) -> tuple[Choice, ...]:
     return tuple(found)
 
 
-def kernels_own_will_do(choices: tuple[Choice, ...]) -> bool:
+def kernels_own_will_do(choices: tuple[Algorithm, ...]) -> bool:
     """Whether a kernel that has none of these may use its own default."""
     if not choices or " ".join(map(str, choices)) == DEFAULT_ALGORITHMS:
         return True
     return any(choice.name == KERNELS_OWN for choice in choices)
 
 
-def wrong_level(choice: Choice) -> str:
+def wrong_level(choice: Algorithm) -> str:
     """Say what is wrong with a level; kernels up to 7.2 silently use another one."""
     if choice.level is None or choice.name not in ALGORITHMS:
         return ""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Literal, TypeAlias
 
-    Reader = Callable[[str], Any]
+    Restore = Callable[[str], Any]
     Needs: TypeAlias = Literal["live", "new mount", "new device"]
 
 # What a change of a running device takes.
@@ -50,7 +50,7 @@ class Variable:
         field: str,
         take: Callable[[Values, str], Any],
         *,
-        restore: Reader | None = None,
+        restore: Restore | None = None,
         show: Callable[[Any], str] = text_of,
         record: Callable[[Any], str] | None = None,
         needs: Needs = NEW_DEVICE,

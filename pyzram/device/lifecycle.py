@@ -184,12 +184,12 @@ def start_over(device: Zram) -> None:
 
 def refuse_claimed(device: Handle, step: str) -> None:
     """Fail at once if the device has a lasting user: waiting would not help."""
-    users = [] if device.removed() else holders.lasting(device.sysfs, device.name)
-    if users and not device.removed():
+    lasting = [] if device.removed() else holders.lasting(device.sysfs, device.name)
+    if lasting and not device.removed():
         raise DeviceBusyError(
             errno.EBUSY,
             f"{device.name}: {step}: {os.strerror(errno.EBUSY)} "
-            f"({', '.join(users)}; swapoff, umount or remove(release=True) first)",
+            f"({', '.join(lasting)}; swapoff, umount or remove(release=True) first)",
             device.path,
         )
 

@@ -708,7 +708,5 @@ class Zram(Handle):
 
         return read_pool_classes(self)
 
-    # ---- helpers -------------------------------------------------------------------------------
-
     def _set_number(self, name: str, value: int) -> None:
         self._write_verified(name, value, lambda: int(self.read(name)), lambda got: got == value)

@@ -3,8 +3,8 @@
 
 From 7.x on, reading mm_stat and others waits in the kernel until a running writeback or
 recompression ends (:func:`pyzram.kernel.sysfs.readers_wait` says where). No signal interrupts that
-wait. So the asker never waits itself: a helper does, for a fixed time, and is left behind when that
-is over. Which helper depends on whose process it is:
+wait. So the asker never waits itself: somebody else does, for a fixed time, and is left behind when
+that is over. Who that is depends on whose process it is:
 
 * a command lets a forked child read (:class:`ForkedReader`), because no process can end while one
   of its threads is held up, and a command has to end. It prints what it has and says what is

@@ -68,7 +68,7 @@ def writeback_pages(
         _refuse_unbacked(device)
         if not mark_idle(device, age, timeout=timeout):
             return Baseline(device).result(sizer, "timeout")
-    return _run(device, sizer, limit, progress, [lambda: device.writeback(type)])
+    return _write_back(device, sizer, limit, progress, [lambda: device.writeback(type)])
 
 
 def writeback_ranges(
@@ -96,7 +96,7 @@ def writeback_ranges(
 
     # Several short ranges share one override of the limit, which costs more than they do.
     steps = (partial(write, batch) for batch in in_steps(wanted, lambda: sizer.pages))
-    return _run(device, sizer, limit, progress, steps)
+    return _write_back(device, sizer, limit, progress, steps)
 
 
 def _range(pages: tuple[int, int]) -> tuple[int, int]:
@@ -133,7 +133,7 @@ def remaining_budget(device: Zram) -> int | None:
     return device.read_writeback_limit() * BD_UNIT
 
 
-def _run(
+def _write_back(
     device: Zram,
     sizer: StepSizer,
     limit: int | str | None,

@@ -21,7 +21,7 @@ class Load(Action):
     """Load the module."""
 
     def do(self) -> None:
-        sysfs = self.run.sysfs
+        sysfs = self.executor.sysfs
         try:
             run_program("load the zram module", "modprobe", "zram", "num_devices=0", package="kmod")
         except ProgramError as err:
@@ -36,7 +36,7 @@ class Load(Action):
     undoing = "unload the zram module"
 
     def undo(self) -> None:
-        _unload(self.run)
+        _unload(self.executor)
 
 
 class Unload(Action):
@@ -45,17 +45,17 @@ class Unload(Action):
     can_undo = False
 
     def do(self) -> None:
-        _unload(self.run)
+        _unload(self.executor)
 
 
-def _unload(run: Executor) -> None:
-    sysfs = run.sysfs
+def _unload(executor: Executor) -> None:
+    sysfs = executor.sysfs
     if not os.path.exists(sysfs.path("sys/module/zram/initstate")):
         return  # built in
     # The kernel would remove devices that somebody has set up since the plan was made.
     for number in sysfs.numbers():
         if sysfs.read(f"sys/block/zram{number}/disksize").strip() != "0":
-            run.warn(f"zram stays loaded: zram{number} is in use by others")
+            executor.warn(f"zram stays loaded: zram{number} is in use by others")
             return
     run_program("unload the zram module", "modprobe", "-r", "zram", package="kmod")
 

@@ -30,7 +30,7 @@ class MountAction(Action):
 
     def mounts(self) -> list[MountLine]:
         """Return where the device is mounted."""
-        return holders.mounts(self.run.sysfs, self.name)
+        return holders.mounts(self.executor.sysfs, self.name)
 
 
 class Mkfs(Action):
@@ -52,8 +52,8 @@ class Mount(MountAction):
 
     before: frozenset[int] | None = None
 
-    def __init__(self, run: Executor, step: Step) -> None:
-        super().__init__(run, step)
+    def __init__(self, executor: Executor, step: Step) -> None:
+        super().__init__(executor, step)
         self.made: list[MadeFolder] = []
 
     def do(self) -> None:
@@ -72,7 +72,7 @@ class Mount(MountAction):
             self.before = frozenset(mount.id for mount in self.mounts())
             # By descriptor: it is the folder that was checked, whatever becomes of the path.
             run_mount(f"{name}: mount", words, device.node, folder)
-        record = self.run.record(self.step)
+        record = self.executor.record(self.step)
         record.settings = (record.settings or desired).replace(
             mount_options=desired.mount_options, discard=desired.discard
         )
@@ -88,7 +88,7 @@ class Mount(MountAction):
             with self.held():
                 for mount in reversed(self.mounts()):
                     if mount.id not in before:
-                        unmount(self.run.sysfs, self.name, mount.point)
+                        unmount(self.executor.sysfs, self.name, mount.point)
         remove_made(self.made)
 
 
@@ -99,7 +99,7 @@ class Umount(Action):
 
     def do(self) -> None:
         with self.held():
-            unmount(self.run.sysfs, self.name, self.step._args["point"])
+            unmount(self.executor.sysfs, self.name, self.step._args["point"])
 
 
 # Options that mountinfo shows as they were given.
@@ -120,7 +120,7 @@ class MountOptions(MountAction):
     def remount(self, have: str, want: str) -> None:
         """Change from one list of options to another."""
         point = self.desired.mount_point or ""
-        with self.held() as device, Mounted(self.run.sysfs, self.name, point) as root:
+        with self.held() as device, Mounted(self.executor.sysfs, self.name, point) as root:
             # Given both, mount(8) looks up no options, so those in effect must be named to stay.
             words = remount_words(have, want, self.desired.fstype) or []
             options = ",".join(["remount", root.mount.options, *words])
@@ -146,7 +146,7 @@ class Permissions(Action):
     def do(self) -> None:
         desired = self.desired
         # A setting that the file no longer has goes back to mkfs's default.
-        had = self.run.record(self.step).settings or desired
+        had = self.executor.record(self.step).settings or desired
         owner = desired.owner or ("0:0" if had.owner else "")
         mode = 0o755 if desired.mode is None and had.mode is not None else desired.mode
         uid, gid = owner_ids(owner) if owner else (-1, -1)
@@ -156,7 +156,7 @@ class Permissions(Action):
 
     def mounted(self) -> Mounted:
         """Open the root of our mount; an error if another one is mounted there."""
-        return Mounted(self.run.sysfs, self.name, self.desired.mount_point or "")
+        return Mounted(self.executor.sysfs, self.name, self.desired.mount_point or "")
 
     @property
     def undoing(self) -> str:

@@ -199,7 +199,7 @@ class Service:
             raise RefusedError(plan.refusals)
         if plan.left_out and all(step.index < 0 for step in plan.steps):
             raise RefusedError(map(str, plan.left_out))
-        run = Executor(
+        executor = Executor(
             self._registry,
             config,
             keep=goal != "start",
@@ -209,7 +209,7 @@ class Service:
         )
         left_out = [StepFailure(device.index, None, device.why, None) for device in plan.left_out]
         try:
-            run.carry_out(plan)
+            executor.carry_out(plan)
         except StepError as err:
             if left_out:
                 raise StepError([*left_out, *err.failures]) from err

@@ -40,19 +40,19 @@ class Action:
     completes = False
     """True for the step after which a device is complete."""
 
-    def __init__(self, run: Executor, step: Step) -> None:
-        self.run = run
+    def __init__(self, executor: Executor, step: Step) -> None:
+        self.executor = executor
         self.step = step
 
     @property
     def desired(self) -> DeviceConfig:
         """The configuration of the device."""
-        return self.run.desired(self.step)
+        return self.executor.desired(self.step)
 
     @property
     def number(self) -> int:
         """The number of the device."""
-        return self.run.number(self.step)
+        return self.executor.number(self.step)
 
     @property
     def name(self) -> str:
@@ -61,7 +61,7 @@ class Action:
 
     def device(self) -> Zram:
         """Return a handle of the device, after making sure that it is ours."""
-        return self.run.device(self.number)
+        return self.executor.device(self.number)
 
     def held(self) -> Held:
         """Return the device with its node open, so that it keeps its number."""
@@ -91,27 +91,27 @@ class Action:
 class Add(Action):
     """Make a device."""
 
-    def __init__(self, run: Executor, step: Step) -> None:
-        super().__init__(run, step)
-        self.known = {record.diskseq for record in run.registry.records}
+    def __init__(self, executor: Executor, step: Step) -> None:
+        super().__init__(executor, step)
+        self.known = {record.diskseq for record in executor.registry.records}
 
     def do(self) -> None:
-        run = self.run
-        if not run.sysfs.has_driver():
-            raise UnsupportedError(ENOENT, "no zram driver is loaded", run.sysfs.control)
-        number = run.registry.add_device(self.step.index, self.desired).number
-        run.made[made_for(self.step)] = number
-        node = f"{run.sysfs.dev}/zram{number}"
+        executor = self.executor
+        if not executor.sysfs.has_driver():
+            raise UnsupportedError(ENOENT, "no zram driver is loaded", executor.sysfs.control)
+        number = executor.registry.add_device(self.step.index, self.desired).number
+        executor.made[made_for(self.step)] = number
+        node = f"{executor.sysfs.dev}/zram{number}"
         wait_until(lambda: os.path.exists(node), node)
 
     undoing = "remove the new device"
 
     def undo(self) -> None:
         # Even one that was added but could not be recorded.
-        self.run.registry.load()
-        for record in list(self.run.registry.records):
+        self.executor.registry.load()
+        for record in list(self.executor.registry.records):
             if record.index == self.step.index and record.diskseq not in self.known:
-                _remove(self.run, record.number)  # never recorded, if that failed
+                _remove(self.executor, record.number)  # never recorded, if that failed
 
 
 class Remove(Action):
@@ -121,21 +121,21 @@ class Remove(Action):
 
     def do(self) -> None:
         number = self.number
-        unkept = _remove(self.run, number)
+        unkept = _remove(self.executor, number)
         if unkept:
-            self.run.warn(f"zram{number} is removed, but still recorded: {unkept}")
+            self.executor.warn(f"zram{number} is removed, but still recorded: {unkept}")
         if not self.step._args.get("bridge"):
-            self.run.tell(f"zram{number}: removed")
+            self.executor.tell(f"zram{number}: removed")
 
 
-def _remove(run: Executor, number: int) -> str:
+def _remove(executor: Executor, number: int) -> str:
     """Remove a device; return why that could not be noted, or nothing."""
     try:
-        with run.device(number) as device:
+        with executor.device(number) as device:
             device.remove()
     except DeviceNotFoundError:
-        run.warn(f"zram{number} was gone already")
-    return run.registry.drop(number)
+        executor.warn(f"zram{number} was gone already")
+    return executor.registry.drop(number)
 
 
 class Configure(Action):
@@ -146,7 +146,7 @@ class Configure(Action):
         if desired.backing_dev:
             from ..device.backing_attach import check_backing
 
-            check_backing(desired.backing_dev, sysfs=self.run.sysfs)
+            check_backing(desired.backing_dev, sysfs=self.executor.sysfs)
         with self.device() as device:
             choice = first_offered(desired.algorithms, device.read_algorithms())
             if choice and choice.dictionary:
@@ -164,7 +164,7 @@ class Configure(Action):
                 mem_limit=desired.mem_limit or None,
                 writeback_limit=desired.writeback_limit if writeback else None,
             )
-        self.run.chosen[self.step.index] = choice.name if choice else "the kernel's algorithm"
+        self.executor.chosen[self.step.index] = choice.name if choice else "the kernel's algorithm"
 
     def offered(self, device: Zram, attribute: str, what: str, option: str) -> bool:
         """Whether this kernel has an optional feature; warn if it has not."""
@@ -187,7 +187,7 @@ class Configure(Action):
 
     def warn(self, why: str) -> None:
         """Warn of what this device lacks."""
-        self.run.warn(f"device {self.step.index}: {self.name}: {why}")
+        self.executor.warn(f"device {self.step.index}: {self.name}: {why}")
 
 
 def first_offered(choices: tuple[Algorithm, ...], offered: tuple[str, ...]) -> Algorithm | None:
@@ -254,7 +254,7 @@ class Swapon(Action):
         return f"swap off {self.name}"
 
     def undo(self) -> None:
-        if holders.swap_area(self.run.sysfs, self.name):
+        if holders.swap_area(self.executor.sysfs, self.name):
             _swapoff(self)
 
 
@@ -282,24 +282,24 @@ class Ready(Action):
     completes = True
 
     def do(self) -> None:
-        run, step, number = self.run, self.step, self.number
-        desired, record = self.desired, run.registry.record(number)
+        executor, step, number = self.executor, self.step, self.number
+        desired, record = self.desired, executor.registry.record(number)
         new = not record.ready and "number" not in step._args
         record.ready = True
         if step._args.get("remember"):
             record.settings = desired
-        run.registry.save()
+        executor.registry.save()
         if new and not step._args.get("bridge"):
             size = format_size(desired.disksize)
-            run.tell(f"zram{number}: {desired.what}, {size}, {run.chosen[step.index]}")
+            executor.tell(f"zram{number}: {desired.what}, {size}, {executor.chosen[step.index]}")
 
     @property
     def left(self) -> str:
         # A bridge stays if its successor cannot be made, because it has the pages.
         if not self.step._args.get("bridge"):
             return ""
-        assert self.run.config is not None
-        place = self.run.config.device(self.step.index).backing_dev
+        assert self.executor.config is not None
+        place = self.executor.config.device(self.step.index).backing_dev
         return f"{self.name}: carries on without {place} (pyzram reload tries again)"
 
 

@@ -88,3 +88,23 @@ def test_manual_pages_are_named_as_their_titles(tree: Path, sources: list[str]) 
         title = re.search(r'^\.(?:TH|Dt) "?([\w.-]+)"? "?(\d)"?', (tree / name).read_text(), re.M)
         assert title, f"{name} has neither .TH nor .Dt"
         assert (title[1].lower(), title[2]) == (page.lower(), section), name
+
+
+# Words that once had several meanings here, or none that others know.
+GIVEN_UP = re.compile(
+    r"""\b(Choice|Wish|wish|Running|Loan|loan|lend|lent|Pace|Extents?|extents?|PageStore|StoreFigures
+    |Capabilities|Helper|helpers?|Picture|ENOUGH|MUCH|QUICK|HOME|_Run|_run|_share|shellvars|memory_of
+    |can\ not)\b""",
+    re.X,
+)
+
+
+def test_words_that_were_given_up_do_not_come_back(texts: dict[str, str]) -> None:
+    lines = [
+        f"{name}: {line.strip()}"
+        for name, text in texts.items()
+        if name.startswith(("pyzram/", "csrc/", "scripts/"))
+        for line in text.split("\n")
+        if GIVEN_UP.search(line)
+    ]
+    assert not lines

@@ -118,22 +118,22 @@ def test_a_volume_in_use_is_refused_by_the_name_of_its_user(zram, add_zram):
 
 
 def test_the_service_keeps_its_volume_over_a_reload(volume, zram, box):
-    wish = f"ZRAM_SIZE_0=32M\nZRAM_PRIORITY_0=1\nZRAM_BACKING_DEV_0={PATH}\n"
+    text = f"ZRAM_SIZE_0=32M\nZRAM_PRIORITY_0=1\nZRAM_BACKING_DEV_0={PATH}\n"
 
     def attached() -> Path:
         (number,) = box.numbers()
         return Path(f"/sys/block/zram{number}/backing_dev")
 
-    box.write(wish)
+    box.write(text)
     box.fine("start")
     before = box.known()
     assert Path(attached().read_text().strip()).samefile(PATH)
-    box.write(wish + "ZRAM_WRITEBACK_LIMIT_0=2M\n")
+    box.write(text + "ZRAM_WRITEBACK_LIMIT_0=2M\n")
     box.fine("reload")
     assert attached().with_name("writeback_limit").read_text() == "512\n"
     assert Path(attached().read_text().strip()).samefile(PATH)
     # Another size needs another device, which cannot have the volume while this one has it.
-    box.write(wish.replace("32M", "48M"))
+    box.write(text.replace("32M", "48M"))
     box.fine("reload")
     assert box.known() != before
     assert Path(attached().read_text().strip()).samefile(PATH)

@@ -170,7 +170,7 @@ def test_a_bound_on_pages_and_a_deadline(stored):
 # ---- one behaviour on every kernel ---------------------------------------------------------------
 
 
-def test_without_a_wish_priority_1_alone_is_used(zram):
+def test_without_any_named_priority_1_alone_is_used(zram):
     """6.12 would go on to the better algorithm at priority 2."""
     zram.configure(disksize="16M", algorithm="lz4", recompression=["lz4hc", "zstd"])
     store(zram.node, real_pages(PAGES))
@@ -191,7 +191,7 @@ def test_an_algorithm_is_found_by_its_name(zram):
 
 
 @pytest.mark.parametrize(
-    ("wish", "message"),
+    ("words", "message"),
     [
         ({"priority": 2}, "priority 2 is not configured"),
         ({"algorithm": "lz4hc"}, "lz4hc is not configured"),
@@ -201,10 +201,10 @@ def test_an_algorithm_is_found_by_its_name(zram):
         ({"threshold": -1}, "not a count"),
     ],
 )
-def test_what_older_kernels_take_silently_is_refused(stored, wish, message):
+def test_what_older_kernels_take_silently_is_refused(stored, words, message):
     before = stored.read_mm_stat()
     with pytest.raises(pyzram.InvalidValueError, match=message):
-        stored.recompress(**wish)
+        stored.recompress(**words)
     assert stored.read_mm_stat() == before
 
 

@@ -291,9 +291,9 @@ def test_what_a_few_pages_mean_is_not_blurred_by_zspages_that_are_not_full(tmp_p
 def test_snippets_are_ready_to_use():
     found = recommend.Recommendation("zstd:3", "...", 12 << 30)
     read = parser.parse_config(recommend.conf_d(found), ram=16 << 30, cpus=2)
-    [wish] = read.devices
-    [choice] = wish.algorithms
-    assert (wish.disksize, choice.name, choice.level) == (12 << 30, "zstd", 3)
+    [device] = read.devices
+    [choice] = device.algorithms
+    assert (device.disksize, choice.name, choice.level) == (12 << 30, "zstd", 3)
     assert not read.warnings
     assert recommend.zram_generator(found) == (
         "[zram0]\nzram-size = 12288\ncompression-algorithm = zstd(level=3)\n"

@@ -147,7 +147,7 @@ def watch(monkeypatch: pytest.MonkeyPatch, rounds: Rounds, *words: str) -> None:
 
 
 NOTHING = {"lzo": (0, 1.0), "lz4": (0, 1.0), "zstd": (0, 1.0)}
-MUCH = {"lzo": (TAKES, 3.0), "lz4": (TAKES, 1.0), "zstd": (TAKES // 2, 5.0)}
+GAINS = {"lzo": (TAKES, 3.0), "lz4": (TAKES, 1.0), "zstd": (TAKES // 2, 5.0)}
 
 
 @pytest.mark.parametrize(("words", "timing"), [((), True), (("--no-timing",), False)])
@@ -157,7 +157,7 @@ def test_the_algorithm_is_chosen_once_something_is_cold(
     words: tuple[str, ...],
     timing: bool,
 ) -> None:
-    rounds = Rounds(NOTHING, NOTHING, MUCH, MUCH, NOTHING)
+    rounds = Rounds(NOTHING, NOTHING, GAINS, GAINS, NOTHING)
     watch(monkeypatch, rounds, *words)
     assert rounds.asked == [((), timing)] * 3 + [(("zstd",), False)] * 3
     lines = [line.split() for line in capsys.readouterr().out.split("\n")[:-1]]
@@ -181,7 +181,7 @@ def test_what_the_kernel_lacks_is_chosen_by_size(
 def test_a_recording_that_cannot_be_written_fails_before_watching(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    rounds = Rounds(MUCH)
+    rounds = Rounds(GAINS)
     monkeypatch.setattr(estimate_watch, "watched", rounds)
     words = ["--watch", "--idle", "60", "--record", str(tmp_path)]
     with pytest.raises(ZramOSError, match=re.escape(f"{tmp_path}: add a line")) as caught:
@@ -197,5 +197,5 @@ def test_a_recording_is_there_from_the_start_and_keeps_what_it_holds(
     watch(monkeypatch, Rounds(), "--record", str(fresh))
     assert fresh.read_bytes() == b""
     kept.write_text("{}\n")
-    watch(monkeypatch, Rounds(MUCH), "--record", str(kept))
+    watch(monkeypatch, Rounds(GAINS), "--record", str(kept))
     assert [bool(json.loads(line)) for line in kept.read_text().split("\n")[:-1]] == [False, True]

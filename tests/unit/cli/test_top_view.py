@@ -73,7 +73,7 @@ def show(
                 await pilot.pause(0.01)
             raise AssertionError(f"{shown} looks, not {times}")
 
-        async def step() -> top_machine.Picture:
+        async def step() -> top_machine.Screenshot:
             """Look once more and give the picture."""
             before = shown
             app._wake.set()
@@ -85,8 +85,8 @@ def show(
             for _ in range(3):
                 await pilot.pause()
 
-        def picture() -> top_machine.Picture:
-            return top_machine.Picture(app.export_screenshot())
+        def picture() -> top_machine.Screenshot:
+            return top_machine.Screenshot(app.export_screenshot())
 
         try:
             async with app.run_test(size=size) as pilot:
@@ -104,7 +104,7 @@ def table(app: app_view.Top) -> table_view.Table:
     return app.screen.query_one(table_view.Table)
 
 
-def names(picture: top_machine.Picture) -> list[str]:
+def names(picture: top_machine.Screenshot) -> list[str]:
     """The devices in the order in which they are listed."""
     listed = picture.lines[picture.lines.index(picture.line("NAME")) + 1 :]
     return [line.split()[0] for line in listed if line.startswith("zram") and "." in line]

@@ -80,7 +80,7 @@ def tend(run: Path, mode: str = "pressed", reasons: list[str] | None = None) -> 
     write_status(str(run), status)
 
 
-class Picture:
+class Screenshot:
     """A screen, as textual exports it: letters and their colours."""
 
     def __init__(self, svg: str) -> None:

@@ -13,17 +13,17 @@ from pyzram.kernel.held_reads import ForkedReader, read_in_thread
 
 def test_a_file_is_read_whole_and_errors_keep_their_errno(tmp_path):
     (tmp_path / "a").write_bytes(b"x" * 10000)
-    helper = ForkedReader()
+    reader = ForkedReader()
     try:
-        assert helper.read(f"{tmp_path}/a", 5) == b"x" * 10000
+        assert reader.read(f"{tmp_path}/a", 5) == b"x" * 10000
         with pytest.raises(FileNotFoundError) as caught:
-            helper.read(f"{tmp_path}/b", 5)
+            reader.read(f"{tmp_path}/b", 5)
         assert caught.value.errno == errno.ENOENT
-        assert helper.read(f"{tmp_path}/a", 5) == b"x" * 10000
+        assert reader.read(f"{tmp_path}/a", 5) == b"x" * 10000
     finally:
-        helper.close()
+        reader.close()
     with pytest.raises(ChildProcessError):
-        os.waitpid(helper.pid, os.WNOHANG)
+        os.waitpid(reader.pid, os.WNOHANG)
 
 
 def test_what_comes_next_is_read_meanwhile_and_what_is_not_wanted_dropped(tmp_path):
@@ -31,21 +31,21 @@ def test_what_comes_next_is_read_meanwhile_and_what_is_not_wanted_dropped(tmp_pa
     for path in paths:
         with open(path, "w") as file:
             file.write(path * 500)
-    helper = ForkedReader()
+    reader = ForkedReader()
     try:
-        assert helper.read(paths[0], 5, paths[1:]) == paths[0].encode() * 500
-        assert helper.asked == paths[1:]
-        assert helper.read(paths[2], 5) == paths[2].encode() * 500
-        assert helper.asked == paths[3:]
+        assert reader.read(paths[0], 5, paths[1:]) == paths[0].encode() * 500
+        assert reader.asked == paths[1:]
+        assert reader.read(paths[2], 5) == paths[2].encode() * 500
+        assert reader.asked == paths[3:]
         # Not under way: another answer must not be taken for its.
-        assert helper.read(paths[1], 5) == paths[1].encode() * 500
-        assert helper.asked == []
-        helper.read(paths[0], 5, paths[1:])
-        helper.drop(5)
+        assert reader.read(paths[1], 5) == paths[1].encode() * 500
+        assert reader.asked == []
+        reader.read(paths[0], 5, paths[1:])
+        reader.drop(5)
         os.truncate(paths[1], 0)
-        assert helper.read(paths[1], 5) == b""
+        assert reader.read(paths[1], 5) == b""
     finally:
-        helper.close()
+        reader.close()
 
 
 def test_more_than_a_pipe_takes_is_not_asked_for_at_once(tmp_path):
@@ -53,36 +53,36 @@ def test_more_than_a_pipe_takes_is_not_asked_for_at_once(tmp_path):
     for path in paths:
         with open(path, "w") as file:
             file.write(path)
-    helper = ForkedReader()
+    reader = ForkedReader()
     try:
         for at, path in enumerate(paths):
-            assert helper.read(path, 5, paths[at + 1 :]) == path.encode()
-            assert sum(len(asked) + 1 for asked in helper.asked) <= 4096
+            assert reader.read(path, 5, paths[at + 1 :]) == path.encode()
+            assert sum(len(asked) + 1 for asked in reader.asked) <= 4096
     finally:
-        helper.close()
+        reader.close()
 
 
 def test_closing_does_not_wait_for_a_child_that_still_reads(tmp_path, monkeypatch):
     os.mkfifo(tmp_path / "held")
-    helper = ForkedReader()
+    reader = ForkedReader()
 
     def ctrl_c(_seconds: float) -> bytes:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(ForkedReader, "_receive", staticmethod(ctrl_c))
     with pytest.raises(KeyboardInterrupt):
-        helper.read(f"{tmp_path}/held", 60)
-    helper.close()  # would wait for ever: nobody writes to the pipe
-    assert os.waitpid(helper.pid, 0)[1] == 9
+        reader.read(f"{tmp_path}/held", 60)
+    reader.close()  # would wait for ever: nobody writes to the pipe
+    assert os.waitpid(reader.pid, 0)[1] == 9
 
 
 def test_a_child_that_was_killed_is_no_answer_and_no_broken_pipe(tmp_path):
-    helper = ForkedReader()
-    os.kill(helper.pid, 9)
-    os.waitid(os.P_PID, helper.pid, os.WEXITED | os.WNOWAIT)
+    reader = ForkedReader()
+    os.kill(reader.pid, 9)
+    os.waitid(os.P_PID, reader.pid, os.WEXITED | os.WNOWAIT)
     with pytest.raises(TimeoutError, match="ended"):
-        helper.read(f"{tmp_path}/a", 5)
-    assert helper.ended()
+        reader.read(f"{tmp_path}/a", 5)
+    assert reader.ended()
 
 
 def test_a_thread_reads_in_time_or_is_left_behind(tmp_path):

@@ -96,10 +96,10 @@ class Kernel:
     def read_recomp_algorithms(self) -> dict[int, str]:
         return {1: "zstd"}
 
-    def find_recomp_priority(self, *_wish: object) -> int:
+    def find_recomp_priority(self, *_given: object) -> int:
         return 1
 
-    def recompress(self, *, max_pages: int, **_wish: object) -> None:
+    def recompress(self, *, max_pages: int, **_given: object) -> None:
         # As 6.12 with several algorithms: pages tried in vain are tried again each time.
         self.calls += 1
         for place in self.stored[:max_pages]:
