@@ -9,8 +9,11 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from ..kernel.holders import block_name
-from ..kernel.sysfs import Sysfs, read_text
+from ..errors import ZramError
+from ..kernel import btrfs
+from ..kernel.holders import block_name, device_name
+from ..kernel.parse import parse_mountinfo
+from ..kernel.sysfs import Sysfs, is_there, read_text
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -59,13 +62,9 @@ def _disk(sysfs: Sysfs, name: str, depth: int) -> str:
     directory = sysfs.path("sys/class/block", name)
     if depth == 0 or not name:
         return name
-    if file := _read(f"{directory}/loop/backing_file").strip():
-        try:
-            device = os.stat(sysfs.root + file).st_dev
-        except OSError:
-            return name
-        below = os.path.realpath(sysfs.path(f"sys/dev/block/{os.major(device)}:{os.minor(device)}"))
-        return _disk(sysfs, os.path.basename(below), depth - 1) if os.path.isdir(below) else name
+    if file := _read(f"{directory}/loop/backing_file").removesuffix("\n"):
+        below = _holder(sysfs, file)
+        return _disk(sysfs, below, depth - 1) if below else name
     try:
         below_names = sorted(os.listdir(f"{directory}/slaves"))
     except OSError:
@@ -75,6 +74,28 @@ def _disk(sysfs: Sysfs, name: str, depth: int) -> str:
     if os.path.exists(f"{directory}/partition"):
         return os.path.basename(os.path.dirname(os.path.realpath(directory)))
     return name
+
+
+def _holder(sysfs: Sysfs, file: str) -> str:
+    """The device of the file system that a file lies in; empty if that cannot be told."""
+    try:
+        fd = os.open(sysfs.path(file.removeprefix("/")), os.O_PATH | os.O_CLOEXEC)
+        try:
+            device = os.fstat(fd).st_dev
+            with open(f"/proc/self/fdinfo/{fd}", "rb") as info:
+                lines = (line.split() for line in info)
+                mount_id = next(int(words[1]) for words in lines if words[0] == b"mnt_id:")
+        finally:
+            os.close(fd)
+        number = f"{os.major(device)}:{os.minor(device)}"
+        if not is_there(sysfs.path("sys/dev/block", number)):
+            # As that of btrfs, which may have several.
+            table = parse_mountinfo(sysfs.read("proc/self/mountinfo"))
+            mount = next(mount for mount in table if mount.id == mount_id)
+            number = min(btrfs.devices(sysfs, mount, btrfs.filesystems(sysfs)))
+        return device_name(sysfs, number)
+    except (OSError, ZramError, StopIteration, ValueError):
+        return ""
 
 
 def _read(path: str) -> str:
