@@ -164,7 +164,7 @@ install-systemd:
 	install -D -m 644 -t $(DESTDIR)$(UNITDIR) initscripts/systemd/*
 	sed -i -e 's|^Environment=DIRECTORY=.*|Environment=DIRECTORY=$(TEXTFILEDIR)|' \
 		-e 's|^ReadWritePaths=.*|ReadWritePaths=-/var/lib -$(TEXTFILEDIR)|' \
-		$(DESTDIR)$(UNITDIR)/zram-textfile.service
+		$(DESTDIR)$(UNITDIR)/zram-textfile.service $(DESTDIR)$(UNITDIR)/zram-estimate.service
 
 # The native tests once more, under AddressSanitizer and UndefinedBehaviorSanitizer.
 sanitize: build

@@ -9,6 +9,10 @@
 
 let
   cfg = config.services.pyzram;
+  textfiles = {
+    environment.DIRECTORY = cfg.textfileDirectory;
+    serviceConfig.ReadWritePaths = [ "-${cfg.textfileDirectory}" ];
+  };
 in
 {
   options.services.pyzram = {
@@ -41,10 +45,16 @@ in
         `--collector.textfile.directory`. Null writes none.
       '';
     };
+
+    survey = lib.mkEnableOption "a survey a day, beside the figures, of what zram would make of the memory";
   };
 
   config = lib.mkIf cfg.enable {
     assertions = [
+      {
+        assertion = cfg.survey -> cfg.textfileDirectory != null;
+        message = "services.pyzram.survey needs services.pyzram.textfileDirectory.";
+      }
       {
         assertion = !(config.zramSwap.enable or false);
         message = "services.pyzram and zramSwap would both make swap devices; enable one of them.";
@@ -58,9 +68,8 @@ in
     # Units from packages are not enabled by their own [Install] section on NixOS.
     systemd.services.zram.wantedBy = [ "swap.target" ];
     systemd.timers.zram-textfile.wantedBy = lib.optional (cfg.textfileDirectory != null) "timers.target";
-    systemd.services.zram-textfile = lib.mkIf (cfg.textfileDirectory != null) {
-      environment.DIRECTORY = cfg.textfileDirectory;
-      serviceConfig.ReadWritePaths = [ "-${cfg.textfileDirectory}" ];
-    };
+    systemd.timers.zram-estimate.wantedBy = lib.optional cfg.survey "timers.target";
+    systemd.services.zram-textfile = lib.mkIf (cfg.textfileDirectory != null) textfiles;
+    systemd.services.zram-estimate = lib.mkIf (cfg.textfileDirectory != null) textfiles;
   };
 }

@@ -327,17 +327,18 @@ in import ./package.nix (names (pkg ++ [ "coreutils" "kmod" "util-linux" "e2fspr
 NIX_MODULE = """
 let
   lib = @LIB@;
-  module = enable: textfileDirectory: import ./module.nix {
+  module = enable: textfileDirectory: survey: import ./module.nix {
     inherit lib;
     pkgs.callPackage = path: given: "pyzram";
     config.services.pyzram = {
-      inherit enable textfileDirectory; package = "pyzram"; settings.ZRAM_SIZE_0 = "1G";
+      inherit enable textfileDirectory survey; package = "pyzram"; settings.ZRAM_SIZE_0 = "1G";
     };
     config.zramSwap.enable = true;
   };
 in {
-  off = (module false null).config; on = (module true null).config;
-  figures = (module true "/srv/text").config;
+  off = (module false null false).config; on = (module true null false).config;
+  figures = (module true "/srv/text" true).config;
+  nowhere = (module true null true).config;
 }
 """.replace("@LIB@", LIB)
 
@@ -405,11 +406,16 @@ def test_nixs_module_is_off_until_enabled(recipes: Path) -> None:
     assert states["on"]["systemd"]["services"]["zram"]["wantedBy"] == ["swap.target"]
     timer, service = (states["on"]["systemd"][x]["zram-textfile"] for x in ("timers", "services"))
     assert (timer, service) == ({"wantedBy": []}, {})
+    assert states["on"]["systemd"]["timers"]["zram-estimate"]["wantedBy"] == []
     systemd = states["figures"]["systemd"]
     assert systemd["timers"]["zram-textfile"]["wantedBy"] == ["timers.target"]
-    assert systemd["services"]["zram-textfile"] == {
-        "environment": {"DIRECTORY": "/srv/text"},
-        "serviceConfig": {"ReadWritePaths": ["-/srv/text"]},
-    }
-    # Two makers of swap are one too many.
-    assert [x["assertion"] for x in states["on"]["assertions"]] == [False]
+    assert systemd["timers"]["zram-estimate"]["wantedBy"] == ["timers.target"]
+    for name in ("zram-textfile", "zram-estimate"):
+        assert systemd["services"][name] == {
+            "environment": {"DIRECTORY": "/srv/text"},
+            "serviceConfig": {"ReadWritePaths": ["-/srv/text"]},
+        }
+    # A survey needs a directory, and two makers of swap are one too many.
+    assert [x["assertion"] for x in states["on"]["assertions"]] == [True, False]
+    assert [x["assertion"] for x in states["figures"]["assertions"]] == [True, False]
+    assert [x["assertion"] for x in states["nowhere"]["assertions"]] == [False, False]

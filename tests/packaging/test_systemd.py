@@ -32,6 +32,7 @@ def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
     units.append(tmp_path / "zram-tend.service")
     units += [tmp_path / "zram-tend-once.service", tmp_path / "zram-tend-once.timer"]
     units += [tmp_path / "zram-textfile.service", tmp_path / "zram-textfile.timer"]
+    units += [tmp_path / "zram-estimate.service", tmp_path / "zram-estimate.timer"]
     done = run("systemd-analyze", "verify", "--man=no", *units)
     assert (done.returncode, done.stdout) == (0, "")
 

@@ -12,21 +12,23 @@ if TYPE_CHECKING:
 DEBIAN = "/var/lib/prometheus/node-exporter"
 CRON = "etc/cron.d/zram-textfile"
 UNIT = "systemd/system/zram-textfile.service"
+# How many files each writes.
+UNITS = {"zram-textfile": 3, "zram-estimate": 1}
 
 
 def of_cron(text: str) -> str:
     """What the file for cron is told, if it uses that and nothing else."""
     (told,) = re.findall(r"^DIRECTORY=(/\S+)$", text, re.M)
     written = re.findall(r'--textfile "([^"]*)/zram\S*\.prom"', text)
-    assert written == ["$DIRECTORY"] * 3
+    assert written == ["$DIRECTORY"] * sum(UNITS.values())
     return str(told)
 
 
-def of_unit(text: str) -> str:
-    """What the service is told, if it may write there and uses that and nothing else."""
+def of_unit(text: str, files: int = UNITS["zram-textfile"]) -> str:
+    """What a service of so many files is told, if it may write there and uses that and nothing else."""
     (told,) = re.findall(r"^Environment=DIRECTORY=(/\S+)$", text, re.M)
     written = re.findall(r"--textfile (\S+)/zram\S*\.prom$", text, re.M)
-    assert written == ["${DIRECTORY}"] * 3
+    assert written == ["${DIRECTORY}"] * files
     assert f"ReadWritePaths=-/var/lib -{told}\n" in text
     return str(told)
 
@@ -36,6 +38,8 @@ def below(folder: Path) -> dict[str, str]:
     found = {}
     if (folder / CRON).exists():
         found["cron"] = of_cron((folder / CRON).read_text())
-    for unit in folder.rglob(UNIT):
-        found["systemd"] = of_unit(unit.read_text())
+    for name, files in UNITS.items():
+        for unit in folder.rglob(f"systemd/system/{name}.service"):
+            told = of_unit(unit.read_text(), files)
+            assert found.setdefault("systemd", told) == told, "two directories"
     return found

@@ -86,7 +86,7 @@ python_install_all() {
 	textfiles+=/textfile_collector
 	sed -i -e "s|^Environment=DIRECTORY=.*|Environment=DIRECTORY=${textfiles}|" \
 		-e "s|^ReadWritePaths=.*|ReadWritePaths=-/var/lib -${textfiles}|" \
-		"${D}$(systemd_get_systemunitdir)"/zram-textfile.service || die
+		"${D}$(systemd_get_systemunitdir)"/zram-{textfile,estimate}.service || die
 }
 
 pkg_postinst() {
