@@ -62,7 +62,7 @@ def test_check_metrics_of_a_doctor(tmp_path, monkeypatch, promtool):
 
 
 def test_check_metrics_of_tend(tmp_path, monkeypatch, promtool):
-    devices = [{"name": f"zram{n}", "budget": n, "left": 1, "free": 0} for n in (0, 1)]
+    devices = [{"name": f"zram{n}", "medium": n, "budget": n, "left": 1, "free": 0} for n in (0, 1)]
     status = {"mode": "held", "pressure": 0.25, "time": 1e9, "seen": {"devices": devices}}
     for seen in (None, status):
         monkeypatch.setattr(tend_textfile, "read_status", lambda run, seen=seen: seen)
@@ -102,7 +102,7 @@ def test_every_metric_that_rules_alerts_and_dashboard_ask_for_exists(tmp_path, m
     here.block("loop7", 800)
     monkeypatch.setenv("PYZRAM_ROOT", str(tmp_path / "root"))
     doctor.main(["--textfile", str(tmp_path / "doctor.prom")])
-    device = {"name": "zram0", "budget": 9, "left": 8, "free": 7}
+    device = {"name": "zram0", "medium": "m", "budget": 9, "left": 8, "free": 7}
     status = {"mode": "calm", "pressure": 0.5, "time": 1e9, "seen": {"devices": [device]}}
     monkeypatch.setattr(tend_textfile, "read_status", lambda run: status)
     tend_textfile.textfile(str(tmp_path / "tend.prom"), str(tmp_path))

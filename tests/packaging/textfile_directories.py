@@ -25,7 +25,7 @@ def of_cron(text: str) -> str:
 
 
 def of_unit(text: str, files: int = UNITS["zram-textfile"]) -> str:
-    """What a service of so many files is told, if it may write there and uses that and nothing else."""
+    """What a service of so many files is told, if it may write there and uses nothing else."""
     (told,) = re.findall(r"^Environment=DIRECTORY=(/\S+)$", text, re.M)
     written = re.findall(r"--textfile (\S+)/zram\S*\.prom$", text, re.M)
     assert written == ["${DIRECTORY}"] * files
