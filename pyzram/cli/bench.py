@@ -18,6 +18,7 @@ from ..pages.benchmark import (
 from ..pages.zsmalloc import PoolModel
 from ..text import quote
 from ..units import format_count, format_size
+from .held_up import end_when_held_up
 from .options import FILE, Command, Option, UsageError
 from .source_arguments import (
     ALGORITHM_OPTION,
@@ -76,6 +77,7 @@ def main(argv: list[str]) -> int:
 
             check_plot(options.plot)
         candidates(names)
+        end_when_held_up("pyzram bench")
         with opened(options) as source:
             label, page_size, skipped = source.label, source.page_size, skipped_line(source.skipped)
             pages = read_sample(

@@ -15,6 +15,7 @@ from ..pages.zsmalloc import PoolModel
 from ..units import format_size, parse_size
 from .durations import durations
 from .estimate_report import report
+from .held_up import end_when_held_up
 from .options import FILE, Command, Option, UsageError, whole
 from .output import terminal_width
 from .source_arguments import (
@@ -100,9 +101,11 @@ def main(argv: list[str]) -> int:
     if options.record and not options.watch:
         raise UsageError("--record is for --watch")
     if options.textfile:
-        from .estimate_textfile import textfile
+        from .estimate_textfile import nothing, textfile
 
+        end_when_held_up("pyzram estimate", lambda: nothing(options.textfile))
         return textfile(options, lambda: estimated(options)[0])
+    end_when_held_up("pyzram estimate")
     if options.idle is not None:
         from .estimate_idle import main as watch
 

@@ -41,6 +41,12 @@ def textfile(options: Any, estimated: Callable[[], Estimate]) -> int:
     return 0
 
 
+def nothing(path: str) -> int:
+    """Write that there is no estimate."""
+    write_textfile(path, text_format(scrape("estimate", False)))
+    return 0
+
+
 def families(result: Estimate) -> list[Family]:
     """Sizes, page counts and the ratio with its bounds, for each algorithm."""
     data = Family("zram_estimate_orig_data_size", GAUGE, "memory that was looked at", "bytes")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 
 from ..text import quote
+from .held_reads import COMMAND_SECONDS, read_in_thread
 from .holders import process_name
 from .parse import parse_mountinfo, parse_swaps
 
@@ -64,7 +65,12 @@ def _uses(sysfs: Sysfs, proc: str, mount: Mount) -> bool:
     for link in ("cwd", "root", "exe"):
         if _is_below(_link(sysfs.path(proc, link)), mount.point):
             return True
-    lines = _text(sysfs, f"{proc}/maps").split("\n")
+    # Up to 6.16 that waits for a call of the process that has its memory map locked.
+    try:
+        maps = read_in_thread(lambda: _text(sysfs, f"{proc}/maps"), COMMAND_SECONDS)
+    except TimeoutError:
+        return False
+    lines = maps.split("\n")
     return any(_is_below(line[at:], mount.point) for line in lines if (at := line.find("/")) > 0)
 
 
