@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The device node: exclusive opening, ioctls, and swap on it. */
+/* The device node: exclusive opening, and swap on it. */
 #include "io.h"
 #include "pyzram.h"
 
 #include <linux/btrfs.h>
-#include <linux/fs.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -65,48 +64,6 @@ int pyzram_blkdev_unused(const char *path, unsigned int wait_ms)
 		return fd;
 	close(fd);
 	return 0;
-}
-
-/* ENOTTY: this is not a block device, which is what the caller wants to know. */
-static int blkdev_ioctl(int fd, unsigned long request, void *arg)
-{
-	if (ioctl(fd, request, arg) == 0)
-		return 0;
-	return errno == ENOTTY ? -ENOTBLK : -errno;
-}
-
-int pyzram_blkdev_size(int fd, uint64_t *ret)
-{
-	uint64_t size;
-	int err = blkdev_ioctl(fd, BLKGETSIZE64, &size);
-
-	if (!err)
-		*ret = size;
-	return err;
-}
-
-int pyzram_blkdev_block_size(int fd, uint32_t *ret)
-{
-	int size;
-	int err = blkdev_ioctl(fd, BLKSSZGET, &size);
-
-	if (!err)
-		*ret = (uint32_t)size;
-	return err;
-}
-
-int pyzram_blkdev_discard(int fd, uint64_t start, uint64_t length)
-{
-	uint64_t range[2] = { start, length };
-
-	return blkdev_ioctl(fd, BLKDISCARD, range);
-}
-
-int pyzram_blkdev_flush(int fd)
-{
-	if (fsync(fd) < 0)
-		return -errno;
-	return blkdev_ioctl(fd, BLKFLSBUF, NULL);
 }
 
 int pyzram_swapon(const char *path, int priority, int discard)

@@ -41,20 +41,8 @@ int pyzram_fd_read_numbers(int fd, uint64_t *ret, int cap);
  */
 int pyzram_blkdev_open(const char *path, bool writable, unsigned int wait_ms);
 
-/* Size in bytes; -ENOTBLK if fd is not a block device. */
-int pyzram_blkdev_size(int fd, uint64_t *ret);
-
 /* Whether a block device is unused: opened as by pyzram_blkdev_open, and closed again. */
 int pyzram_blkdev_unused(const char *path, unsigned int wait_ms);
-
-/* Logical block size in bytes. */
-int pyzram_blkdev_block_size(int fd, uint32_t *ret);
-
-/* Discard a range in bytes, aligned to whole pages of the device. */
-int pyzram_blkdev_discard(int fd, uint64_t start, uint64_t length);
-
-/* Write the device's pages in the page cache back, and drop them. */
-int pyzram_blkdev_flush(int fd);
 
 /*
  * swapon(2) and swapoff(2). priority -1 leaves the order to the kernel, 0..32767 sets it. discard is

@@ -110,26 +110,6 @@ def blkdev_unused(path: str, *, wait_ms: int = 0) -> None:
     check(lib.pyzram_blkdev_unused(os.fsencode(path), wait_ms), path)
 
 
-def blkdev_size(fd: int) -> int:
-    size = ffi.new("uint64_t *")
-    check(lib.pyzram_blkdev_size(fd, size))
-    return int(size[0])
-
-
-def blkdev_block_size(fd: int) -> int:
-    size = ffi.new("uint32_t *")
-    check(lib.pyzram_blkdev_block_size(fd, size))
-    return int(size[0])
-
-
-def blkdev_discard(fd: int, start: int, length: int) -> None:
-    check(lib.pyzram_blkdev_discard(fd, start, length))
-
-
-def blkdev_flush(fd: int) -> None:
-    check(lib.pyzram_blkdev_flush(fd))
-
-
 DISCARD = {
     None: lib.PYZRAM_DISCARD_NONE,
     "once": lib.PYZRAM_DISCARD_ONCE,

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import mmap
 import os
 import threading
 
@@ -13,7 +12,6 @@ import pytest
 
 from pyzram import Zram, _native
 
-PAGE = mmap.PAGESIZE
 SIZE = 16 << 20
 
 
@@ -28,28 +26,6 @@ def code_of(call, *args, **kwargs) -> int:
     with pytest.raises(OSError) as caught:
         call(*args, **kwargs)
     return caught.value.errno
-
-
-def test_size_and_block_size(node):
-    fd = _native.blkdev_open(node)
-    try:
-        assert _native.blkdev_size(fd) == SIZE
-        assert _native.blkdev_block_size(fd) == 4096
-    finally:
-        os.close(fd)
-
-
-def test_discard_frees_slots(node, zram_device):
-    fd = _native.blkdev_open(node, writable=True)
-    try:
-        os.pwrite(fd, os.urandom(8 * PAGE), 0)
-        _native.blkdev_flush(fd)
-        assert int(zram_device.read("mm_stat").split()[0]) == 8 * PAGE
-        _native.blkdev_discard(fd, 2 * PAGE, 4 * PAGE)
-        assert int(zram_device.read("mm_stat").split()[0]) == 4 * PAGE
-        assert code_of(_native.blkdev_discard, fd, 0, SIZE + PAGE) == errno.EINVAL
-    finally:
-        os.close(fd)
 
 
 def test_a_second_exclusive_open_is_busy(node):

@@ -138,11 +138,6 @@ def test_what_is_no_block_device(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"x")
     assert code_of(_native.blkdev_open, str(path)) == errno.ENOTBLK
-    with path.open("rb") as file:
-        assert code_of(_native.blkdev_size, file.fileno()) == errno.ENOTBLK
-        assert code_of(_native.blkdev_block_size, file.fileno()) == errno.ENOTBLK
-        assert code_of(_native.blkdev_discard, file.fileno(), 0, 4096) == errno.ENOTBLK
-        assert code_of(_native.blkdev_flush, file.fileno()) == errno.ENOTBLK
 
 
 def test_swap_calls_keep_their_errno(tmp_path):
