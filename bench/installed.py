@@ -31,11 +31,15 @@ NOTHING = [PYTHON, "-I", "-c", "pass"]
 """A start of the interpreter alone."""
 
 
-def command(name: str) -> list[str]:
-    """Return how a script is run.
+def command(name: str, environment: Path | None = None) -> list[str]:
+    """Return how a script is run; ``environment`` is another that has pyzram installed.
 
     exec() compiles it as the interpreter compiles a script; compile() would set up ast first.
     """
-    script = str(SCRIPTS / name)
-    code = f"import sys; sys.path.insert(0, {str(SITE)!r}); exec(open({script!r}, 'rb').read())"
+    scripts, site = SCRIPTS, SITE
+    if environment is not None:
+        scripts = environment / "bin"
+        (site,) = environment.glob("lib/python*/site-packages")
+    script = str(scripts / name)
+    code = f"import sys; sys.path.insert(0, {str(site)!r}); exec(open({script!r}, 'rb').read())"
     return [PYTHON, "-I", "-c", code]

@@ -2,11 +2,14 @@
 """How long `pyzram start` takes next to the same steps by hand, and what a reload costs.
 
 Root and zram are needed; only devices that are made here are used. Run it with the interpreter
-that has pyzram installed: python bench/service.py [start] [reload]
+that has pyzram installed: python bench/service.py [start] [reload] [--before ENVIRONMENT]
+
+``--before`` names another environment, of another revision, whose start takes its turn too.
 """
 
 from __future__ import annotations
 
+import argparse
 import mmap
 import os
 import random
@@ -64,29 +67,33 @@ open(sys.argv[1], "w").write(str(number))
 """
 
 
-def bench_start(directory: Path) -> None:
+def bench_start(directory: Path, before: Path | None) -> None:
     conf, number = directory / "zram", directory / "number"
     conf.write_text(f"ZRAM_SIZE_0={SIZE}\nZRAM_ALGORITHM_0={ALGORITHMS[1]}\nZRAM_PRIORITY_0=1\n")
     env = {**os.environ, "PYZRAM_RUN": str(directory / "run")}
-    times: dict[str, list[float]] = {"hand": [], "ours": [], "script": [], "nothing": []}
+    programs = {"ours": PYZRAM}
+    names = {"hand": "by hand (zramctl, mkswap, swapon)", "ours": "pyzram start"}
+    if before is not None:
+        programs["before"] = command("pyzram", before)
+        names["before"] = "pyzram start before"
+    names |= {"script": "the same steps by a bare script", "nothing": "the interpreter alone"}
+    times: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(PAIRS):
         times["hand"].append(timed(["sh", "-c", BY_HAND, "sh", str(number)]))
         remove(number.read_text().strip())
-        times["ours"].append(timed([*PYZRAM, "-c", str(conf), "start", "-q"], env))
-        subprocess.run([*PYZRAM, "-c", str(conf), "stop", "-q"], check=True, env=env)
+        for name, program in programs.items():
+            times[name].append(timed([*program, "-c", str(conf), "start", "-q"], env))
+            subprocess.run([*PYZRAM, "-c", str(conf), "stop", "-q"], check=True, env=env)
         times["script"].append(timed([PYTHON, "-I", "-c", BY_PYTHON, str(number)]))
         remove(number.read_text().strip())
         times["nothing"].append(timed(NOTHING))
-    for name, what in (
-        ("hand", "by hand (zramctl, mkswap, swapon)"),
-        ("ours", "pyzram start"),
-        ("script", "the same steps by a bare script"),
-        ("nothing", "the interpreter alone"),
-    ):
+    for name, what in names.items():
         ratio = statistics.median(a / b for a, b in zip(times[name], times["hand"], strict=True))
         print(f"{what:<34} {statistics.median(times[name]) * 1e3:8.1f} ms   {ratio:.2f} x by hand")
-    ratio = statistics.median(a / b for a, b in zip(times["ours"], times["script"], strict=True))
-    print(f"pyzram start, of the bare script   {ratio:8.2f}      (medians of {PAIRS} rounds)")
+    for name in programs:
+        ratio = statistics.median(a / b for a, b in zip(times[name], times["script"], strict=True))
+        print(f"{names[name]:<34} {ratio:20.2f} x the bare script")
+    print(f"(medians of {PAIRS} rounds)")
 
 
 def remove(made: str) -> None:
@@ -199,11 +206,15 @@ def bench_reload(directory: Path) -> None:
 
 
 def main() -> None:
-    wanted = sys.argv[1:] or ["start", "reload"]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", nargs="*", metavar="start | reload")
+    parser.add_argument("--before", type=Path, metavar="ENVIRONMENT")
+    given = parser.parse_args()
+    wanted = given.what or ["start", "reload"]
     # In memory, as /run is: on a disk each atomic rename may wait for it.
     with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
         if "start" in wanted:
-            bench_start(Path(directory))
+            bench_start(Path(directory), given.before)
         if "reload" in wanted:
             bench_reload(Path(directory))
 
