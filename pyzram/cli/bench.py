@@ -42,25 +42,25 @@ _LEVELS = "; ".join(f"{name} {' '.join(map(str, each))}" for name, each in LEVEL
 COMMAND = Command(
     "pyzram bench",
     "Measure all algorithms, at every level that makes a difference, on a sample of the memory of "
-    "processes, of files, core dumps, block devices or this system.",
+    "processes, of files, core dumps and block devices, or of this whole system.",
     (
         *source_options(PRECISION),
         ALGORITHM_OPTION,
-        Option("", "json", "", "print JSON, speeds in bytes a second"),
+        Option("", "json", "", "print JSON, speeds in bytes per second"),
         Option(
             "",
             "plot",
             "FILE",
-            "draw ratio against speed into a .png, .svg or .pdf file (needs matplotlib)",
+            "plot ratio against speed into a .png, .svg or .pdf file (needs matplotlib)",
             values=FILE,
         ),
     ),
     operands=SOURCES,
     takes=FILE,
     count=(0, None),
-    notes=f"{SOURCES_ARE} Levels: {_LEVELS}. Speeds count page bytes per second of one core's "
-    "time, with all threads times the speedup on the wall; same-filled pages are left out of "
-    "them. A * marks what no other beats in both ratio and speed of compressing.",
+    notes=f"{SOURCES_ARE} Levels: {_LEVELS}. Speeds are uncompressed bytes per second of one "
+    "core's time, without same-filled pages; for all threads, that is multiplied by the measured "
+    "speedup. A * marks results that no other beats in both ratio and compression speed.",
 )
 
 

@@ -33,14 +33,14 @@ class Look(NamedTuple):
 
 
 class Looked(NamedTuple):
-    """What watching gave."""
+    """The result of watching."""
 
     label: str
     """What was watched, in words."""
     total: int
     """Bytes that could go to swap."""
     skipped: dict[str, int]
-    """How much could not be looked at, by reason."""
+    """How much could not be inspected, by reason."""
     looks: list[Look]
     """By age, ascending."""
 
@@ -85,8 +85,8 @@ def _others() -> list[int]:
 
 def _announce(label: str, looks: list[float]) -> None:
     print(
-        f"watching {quote(label)} for {format_seconds(looks[-1])}; this clears the referenced bits "
-        "of its pages once and changes nothing else",
+        f"watching {quote(label)} for {format_seconds(looks[-1])}; this clears the pages' "
+        "referenced bits once and changes nothing else",
         file=sys.stderr,
     )
 

@@ -20,16 +20,16 @@ from .options import FILE, Command, Option, UsageError
 if TYPE_CHECKING:
     from ..device.stats import Stats
 
-# 2, could not look or could not say, is what pyzram makes of an exception of ours.
+# Status 2 (could not examine the machine or write the output) is what pyzram makes of our errors.
 NOTHING, FINDINGS = 0, 1
-# What these checks find can cost data or the next start; the others only memory or time.
+# Findings of these checks can cost data or the next start, the others only memory or time.
 WRONG = frozenset({"failed-writes", "hibernation", "config", "algorithm"})
 
 
 COMMAND = Command(
     "pyzram doctor",
-    "Say what this kernel's zram offers, what the running set-up uses, and what is wrong or "
-    "wasteful, with the figure that shows it and the command that mends it.",
+    "Show what this kernel's zram offers, what the running setup uses, and what is wrong or "
+    "wasteful, with the figure that shows it and the command that fixes it.",
     (
         Option(
             "c",
@@ -48,8 +48,9 @@ COMMAND = Command(
             values=FILE,
         ),
     ),
-    notes="Exit status: 0 nothing to mend, 1 findings, 2 could not look, or could not say. With "
-    "--textfile 0, whatever was found.",
+    notes="Exit status: 0 if there is nothing to fix, 1 if there are findings, 2 if the machine "
+    "could not be examined or the output not be written. With --textfile it is 0 even with "
+    "findings.",
 )
 
 
@@ -80,12 +81,12 @@ def _look(config: str) -> Snapshot:
 
 
 def _textfile(path: str, config: str) -> int:
-    """Write a 0 or 1 for each check; no samples if the machine could not be looked at."""
+    """Write a 0 or 1 for each check; no samples if the machine could not be examined."""
     from ..kernel.named_files import write_textfile
     from ..metrics import GAUGE, Family, labels, scrape, text_format
 
     family = Family(
-        "zram_doctor_finding", GAUGE, "whether pyzram doctor finds what this check is for"
+        "zram_doctor_finding", GAUGE, "whether this check of pyzram doctor has a finding"
     )
     success = True
     try:
@@ -125,7 +126,7 @@ def text(snapshot: Snapshot, findings: list[Finding], *, coloured: bool = False)
             quote(f"   remedy: {finding.remedy}"),
         ]
     if not findings:
-        lines.append(paint("nothing to mend", colour.GOOD))
+        lines.append(paint("nothing to fix", colour.GOOD))
     return "\n".join(lines) + "\n"
 
 

@@ -31,8 +31,8 @@ from .source_arguments import (
 
 COMMAND = Command(
     "pyzram estimate",
-    "Estimate what zram would make of the memory of processes, of files, core dumps and block "
-    "devices, or of this whole system.",
+    "Estimate what zram would save on the memory of processes, on files, core dumps and block "
+    "devices, or on this whole system.",
     (
         *source_options(),
         ALGORITHM_OPTION,
@@ -40,29 +40,29 @@ COMMAND = Command(
             "",
             "chain",
             "PAGES",
-            "CONFIG_ZSMALLOC_CHAIN_SIZE of the kernel to be (default: this kernel's)",
+            "CONFIG_ZSMALLOC_CHAIN_SIZE of the target kernel (default: this kernel's)",
             convert=whole,
         ),
         Option(
             "",
             "ram",
             "SIZE",
-            "memory of the machine to be (default: this machine's)",
+            "memory of the target machine (default: this machine's)",
             convert=parse_size,
         ),
         Option(
             "",
             "idle",
             "[TIME,...]",
-            "watch processes: how much is not touched for this long (default 5m; 30s,2m,10m)",
+            "watch how much memory is not touched for this long (default 5m; e.g. 30s,2m,10m)",
             convert=durations,
         ),
-        Option("", "watch", "", "with --idle: again and again, a line each time, until Ctrl-C"),
+        Option("", "watch", "", "with --idle: repeat until Ctrl-C, one line each time"),
         Option(
             "",
             "record",
             "FILE",
-            "with --watch: add lines as of pyzram tend --record, as if zram held what is cold",
+            "with --watch: append lines like pyzram tend --record, as if zram held the cold memory",
             values=FILE,
         ),
         Option("", "no-timing", "", "do not measure times"),
@@ -71,7 +71,7 @@ COMMAND = Command(
             "",
             "textfile",
             "FILE",
-            "write it into FILE, for node_exporter's textfile collector",
+            "write metrics into FILE, for node_exporter's textfile collector",
             values=FILE,
         ),
         Option(
@@ -86,8 +86,8 @@ COMMAND = Command(
     takes=FILE,
     count=(0, None),
     notes=f"{SOURCES_ARE} The ratio is compr_data_size / orig_data_size as mm_stat would show it: "
-    "smaller is better. Its bounds are those of the 95 % confidence interval. Same-filled pages "
-    "take no memory; raw ones did not compress enough and are kept as they are.",
+    "smaller is better. The bounds are its 95 % confidence interval. Same-filled pages take no "
+    "memory; raw pages did not compress well enough and are stored as they are.",
 )
 
 
@@ -97,9 +97,9 @@ def main(argv: list[str]) -> int:
     if options is None:
         return 0
     if options.watch and (options.idle is None or options.plot or options.textfile):
-        raise UsageError("--watch is for --idle, without --plot or --textfile")
+        raise UsageError("--watch needs --idle and cannot be combined with --plot or --textfile")
     if options.record and not options.watch:
-        raise UsageError("--record is for --watch")
+        raise UsageError("--record needs --watch")
     if options.textfile:
         from .estimate_textfile import nothing, textfile
 

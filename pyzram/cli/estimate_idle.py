@@ -29,9 +29,9 @@ RECOMPRESSION_SAVES = 0.10
 
 
 def main(options: Arguments, chain: Chain, ram: int, offered: Sequence[str] | None) -> int:
-    """Watch, then tell."""
+    """Watch, then report."""
     if options.operands or options.page_size is not None:
-        raise UsageError("--idle is for processes: files have no age")
+        raise UsageError("--idle needs processes: files have no age")
     if options.watch:
         from .estimate_watch import main as keep_watching
 
@@ -62,17 +62,17 @@ def report(
 ) -> str:
     """The report of watching."""
     last = looks[-1]
-    lines = [f"{format_size(total)} could go to swap; of this was not touched"]
+    lines = [f"{format_size(total)} could go to swap; not touched:"]
     for look in looks:
         share = look.age.cold_bytes / total if total else 0.0
         lines.append(
             f"  for {format_seconds(look.age.seconds):>8}: {format_size(look.age.cold_bytes):>7} "
-            f"({share:.0%}), pages touched again a minute: {look.age.returns:.0f}"
+            f"({share:.0%}), pages touched again per minute: {look.age.returns:.0f}"
         )
     if skipped:
         lines.append(skipped_line(skipped))
     if not last.age.source.pages:
-        return "\n".join([*lines, "Nothing is cold: zram would gain nothing without being felt."])
+        return "\n".join([*lines, "Nothing is cold: zram would slow down whatever it compresses."])
     lines += ["", *table(last)]
     best = recommend(last.estimate, ram, offered)
     if best:
@@ -87,7 +87,7 @@ def report(
 
 def table(look: Look) -> list[str]:
     """What each algorithm makes of cold memory, and what returning pages cost."""
-    rows = [("algorithm", "takes", "gained", "waiting, ms a minute", "at the 99th percentile")]
+    rows = [("algorithm", "takes", "gained", "waiting, ms per minute", "at the 99th percentile")]
     for name, a in look.estimate.algorithms.items():
         typical, rare = stall(look, a.decompress_us), stall(look, a.decompress_us_p99)
         rows.append(
@@ -121,26 +121,26 @@ def advice(look: Look, algorithm: AlgorithmEstimate, ram: int) -> list[str]:
     saved = held - smallest.figures.mem_used_total
     if held and saved / held >= RECOMPRESSION_SAVES:
         lines.append(
-            f"Recompression with {smallest.label} would free {format_size(saved)} more of what "
-            "stays cold."
+            f"Recompression with {smallest.label} would free another {format_size(saved)} of the "
+            "cold memory."
         )
     else:
         lines.append(
-            "Recompression would free little: no algorithm is much smaller on this memory."
+            "Recompression would free little: no algorithm compresses this memory much better."
         )
     if held < WORTH_SHARE * ram:
         lines.append(
             f"Writeback would free {format_size(held)}, less than "
-            f"{WORTH_SHARE:.0%} of this machine's memory: not worth wearing a medium."
+            f"{WORTH_SHARE:.0%} of this machine's memory: not worth the wear of a medium."
         )
     elif look.age.returns / gib > SELDOM:
         lines.append(
             f"Writeback would free {format_size(held)}, but too much comes back "
-            f"(pages a minute: {look.age.returns:.0f}): watch for longer (--idle 1h) "
-            "before you decide."
+            f"({look.age.returns:.0f} pages per minute). Watch for longer (--idle 1h) before you "
+            "decide."
         )
     else:
-        lines.append(f"Writeback would free {format_size(held)} more, and little of it comes back.")
+        lines.append(f"Writeback would free another {format_size(held)}, and little comes back.")
     return lines
 
 

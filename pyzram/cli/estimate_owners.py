@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Whose memory an estimate is about: what would become free, by kind and by process."""
+"""Whose memory an estimate covers: what would become free, by kind and by process."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Row(NamedTuple):
 def owners_report(
     result: Estimate, shown: AlgorithmEstimate, width: int | None = None
 ) -> list[str]:
-    """How much of the processes' memory one algorithm frees, and what stays."""
+    """How much of the processes' memory one algorithm would free, and what stays."""
     size = result.pages * result.store.page_size
     taken = shown.figures.mem_used_total
     lines = [
@@ -64,8 +64,12 @@ def _stays(result: Estimate) -> list[str]:
         lines.append(f"in swap already: {format_size(result.swapped * page_size)}")
     if result.zero_pages:
         zeros = format_size(result.zero_pages * page_size)
-        keeper = "swap keeps itself: they never reach zram" if _swap_keeps_zeros() else "zram marks"
-        lines.append(f"zero pages: {zeros} of the same-filled ones, which {keeper}")
+        keeper = (
+            "which swap remembers itself: they never reach zram"
+            if _swap_keeps_zeros()
+            else "which zram only marks"
+        )
+        lines.append(f"zero pages: {zeros} of the same-filled pages, {keeper}")
     return lines
 
 

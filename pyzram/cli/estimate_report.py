@@ -26,16 +26,16 @@ LEAST = 40  # no terminal is narrower
 def report(
     result: Estimate, ram: int, names: Sequence[str] | None, width: int | None = None
 ) -> str:
-    """All that is said about an estimate, as text for people; in so many columns if that is given.
+    """The report for people, at most ``width`` columns wide if that is given.
 
-    Nothing is cut off: a table that is too wide goes on below itself.
+    Nothing is cut off: columns of a table that do not fit continue below it.
     """
     lines = _report(result, ram, names, width)
     if width is None:
         return "\n".join(lines)
     shown: list[str] = []
     for line in lines:
-        # What has columns or is indented has two blanks in a row. The rest may be broken anywhere.
+        # Tables and indented lines have two spaces in a row. All other lines may be wrapped.
         if "  " in line or len(line) <= width:
             shown.append(line)
         else:
@@ -97,34 +97,34 @@ def _sizes(a: AlgorithmEstimate) -> str:
 
 
 def _gaps(result: Estimate) -> list[str]:
-    """What this caller cannot tell, so that nobody takes the figures for more than they are."""
+    """What this caller cannot see, so that nobody overrates the figures."""
     lines = []
     if result.by_share:
         lines.append(
-            "pages that several processes map count by share (PSS), as only root sees which are "
-            f"the same: {result.by_share}"
+            "counted by share (PSS), because only root sees which pages are the same: "
+            f"{format_count(result.by_share, 'page')} that several processes map"
         )
     if result.by_page_table:
         lines.append(
-            "shared memory seen through page tables alone, so that what is in swap, or untouched "
-            f"by these processes, is missing: {format_count(result.by_page_table, 'object')}"
+            "seen only through page tables, without pages that are in swap or that these processes "
+            f"did not touch: {format_count(result.by_page_table, 'object')} of shared memory"
         )
     return lines
 
 
 def _libraries(result: Estimate) -> list[str]:
-    """Whose lengths those are that a library of this machine makes, not the kernel's own code."""
+    """Which lengths come from a library of this machine rather than the kernel's algorithm."""
     lines = []
     names = {a.name for a in result.algorithms.values()}
     if "zstd" in names:
         version, kernel = zstd_release()
-        whose = f"as Linux {kernel} has it" if kernel else "of no kernel's generation"
+        whose = f"which matches Linux {kernel}" if kernel else "which matches no kernel"
         differ = "on other kernels single pages differ, by 0.01 % in total at level 3"
         if length_bounds("zstd"):
-            differ = "the bounds hold what the kernel's may differ"
-        lines.append(f"(zstd by libzstd {version}, {whose}: {differ})")
+            differ = "the bounds allow for its difference from the kernel's"
+        lines.append(f"(zstd: libzstd {version}, {whose}; {differ})")
     if "lz4hc" in names:
-        lines.append("(lz4hc by liblz4: the bounds hold what the kernel's may differ)")
+        lines.append("(lz4hc: liblz4; the bounds allow for its difference from the kernel's)")
     return lines
 
 
@@ -165,7 +165,7 @@ def _table(result: Estimate, width: int | None) -> list[str]:
 
 
 def _laid_out(rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
-    """Rows of cells in columns; those that do not fit stand below, behind the first one again."""
+    """Rows of cells in columns; those that do not fit follow below, after the first column."""
     first, *columns = (
         [cell.rjust(max(map(len, column))) for cell in column] for column in zip(*rows, strict=True)
     )
@@ -212,13 +212,13 @@ def _meaning(result: Estimate, ram: int, width: int) -> list[str]:
     if not known:
         return ["All of this takes no memory: every page is same-filled."]
     known[0] = known[0].replace(" with ", " of this with ", 1)
-    return textwrap.wrap(f"{format_size(ram)} of RAM holds about {', '.join(known)}.", width)
+    return textwrap.wrap(f"{format_size(ram)} of RAM would hold about {', '.join(known)}.", width)
 
 
 def _advice(best: Recommendation, names: Sequence[str] | None) -> list[str]:
-    among = f"of what this kernel offers ({' '.join(names)}), " if names else ""
+    among = f" (this kernel offers {' '.join(names)})" if names else ""
     return [
-        f"Recommended: {among}{best.algorithm}: it {best.reason}.",
+        f"Recommended: {best.algorithm}{among}: it {best.reason}.",
         "",
         "/etc/conf.d/zram:",
         *("    " + line for line in conf_d(best).splitlines()),

@@ -32,7 +32,7 @@ def textfile(options: Any, estimated: Callable[[], Estimate]) -> int:
     success = True
     try:
         result = estimated()
-        require_read(result)  # a metric has no bounds in sight
+        require_read(result)  # whoever reads a metric does not see its bounds
         found = families(result)
     except ZramError as err:
         success = False
@@ -49,19 +49,19 @@ def nothing(path: str) -> int:
 
 def families(result: Estimate) -> list[Family]:
     """Sizes, page counts and the ratio with its bounds, for each algorithm."""
-    data = Family("zram_estimate_orig_data_size", GAUGE, "memory that was looked at", "bytes")
+    data = Family("zram_estimate_orig_data_size", GAUGE, "memory that was examined", "bytes")
     data.add(result.pages * result.store.page_size)
     compressed, used, same, huge, ratio, low, high = of_algorithms = (
         Family("zram_estimate_compr_data_size", GAUGE, "the same compressed", "bytes"),
         Family(
-            "zram_estimate_mem_used", GAUGE, "memory zram would take, overhead included", "bytes"
+            "zram_estimate_mem_used", GAUGE, "memory that zram would take, including overhead", "bytes"
         ),
         Family("zram_estimate_same_pages", GAUGE, "pages of one repeated word"),
         Family("zram_estimate_huge_pages", GAUGE, "pages that do not compress"),
         Family(
             "zram_estimate_compression_ratio",
             GAUGE,
-            "compressed of uncompressed, smaller is better",
+            "compressed size / original size, smaller is better",
         ),
         Family(
             "zram_estimate_compression_ratio_lower_bound", GAUGE, "lower 95 % bound of the ratio"

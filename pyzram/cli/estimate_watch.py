@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""``pyzram estimate --idle --watch``: cold memory again and again, as a curve and as a recording.
+"""``pyzram estimate --idle --watch``: cold memory over time, as a curve and as a recording.
 
 The recording is one of ``pyzram tend --record``, of this machine as it would be if zram held what
 is cold: so all policies can be tried on it before there is a device (bench/tend.py --replay).
@@ -41,14 +41,14 @@ class Times(NamedTuple):
 
 
 def main(options: Arguments, chain: Chain, ram: int, offered: Sequence[str] | None) -> int:
-    """Watch until it is ended."""
+    """Watch until interrupted."""
     names = list(dict.fromkeys(algorithm_names(options)))
     name, times, came_back = "", Times(None, None), 0.0
     rounds = 0
     if options.record:
         from ..tend.recording import append
 
-        append(options.record)  # an unusable file is an error now, not after the first round
+        append(options.record)  # report an unusable file now, not after the first round
     while True:
         choosing = not name
         now = watched(

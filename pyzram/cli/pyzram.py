@@ -11,22 +11,22 @@ from .output import complain, drop_output, flush, leave, open_standard_files
 # Name to the module below pyzram.cli that has it (with the function, where that is not main), and
 # what it does.
 COMMANDS = {
-    "start": ("service:start", "set up the devices of the configuration that are missing"),
+    "start": ("service:start", "set up the configured devices that do not run yet"),
     "stop": ("service:stop", "take down the devices that start made"),
-    "reload": ("service:reload", "apply a changed configuration, without a moment without swap"),
-    "restart": ("service:restart", "stop and start, if the configuration is right"),
-    "status": ("service:status", "the devices of the configuration, and whether they run"),
-    "info": ("service:info", "statistics of every zram device"),
-    "check": ("service:check", "everything that is wrong with the configuration"),
-    "plan": ("service:plan", "what reload would change, and what each change needs"),
+    "reload": ("service:reload", "apply a changed configuration, never leaving the machine without swap"),
+    "restart": ("service:restart", "stop, then start, if the configuration is valid"),
+    "status": ("service:status", "show the configured devices, and whether they run"),
+    "info": ("service:info", "show statistics of every zram device"),
+    "check": ("service:check", "report everything that is wrong with the configuration"),
+    "plan": ("service:plan", "show what reload would change, and what each change needs"),
     "import": ("import_config", "the configuration of another tool as one of pyzram"),
-    "estimate": ("estimate", "what zram would make of processes, files or this whole system"),
-    "doctor": ("doctor", "what is wrong or wasteful in the running set-up, and what mends it"),
-    "writeback": ("writeback", "write pages to the backing device now, and say what moved"),
-    "recompress": ("recompress", "recompress pages with a secondary algorithm now"),
-    "top": ("top.command", "the devices live: how full, what comes and goes, memory pressure"),
-    "tend": ("tend", "recompress and write back by itself, within a budget, when it helps"),
-    "bench": ("bench", "ratio and speed of the algorithms at their levels, on your own data"),
+    "estimate": ("estimate", "estimate what zram would save on processes, files or this whole system"),
+    "doctor": ("doctor", "find what is wrong or wasteful in the running setup, and how to fix it"),
+    "writeback": ("writeback", "write pages to the backing device, and show what moved"),
+    "recompress": ("recompress", "recompress pages with a secondary algorithm"),
+    "top": ("top.command", "show the devices live: how full they are, their traffic, memory pressure"),
+    "tend": ("tend", "recompress and write back automatically, within a budget"),
+    "bench": ("bench", "measure ratio and speed of the algorithms on your own data"),
 }
 
 # The exit status of a failure, for commands where 1 is an answer.
@@ -42,7 +42,7 @@ def usage() -> str:
             "usage: pyzram [-c FILE] COMMAND [ARGUMENT...]",
             "       pyzram help [COMMAND] | --help | --version",
             "",
-            "commands (pyzram COMMAND --help tells more):",
+            "commands (see also pyzram COMMAND --help):",
             *lines,
         ]
     )

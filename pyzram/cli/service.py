@@ -39,10 +39,10 @@ CONFIG = Option(
     default=DEFAULT_PATH,
 )
 JSON = Option("", "json", "", "print JSON")
-PRETEND = Option("p", "pretend", "", "show what would be done, and do nothing")
-QUIET = Option("q", "quiet", "", "print nothing but warnings and errors")
+PRETEND = Option("p", "pretend", "", "show what would be done, but do nothing")
+QUIET = Option("q", "quiet", "", "print only warnings and errors")
 # For services: start, which they call next, warns itself.
-ERRORS_ONLY = Option("q", "quiet", "", "print nothing but errors")
+ERRORS_ONLY = Option("q", "quiet", "", "print only errors")
 # What each command takes.
 OPTIONS: dict[str, tuple[Option, ...]] = {
     "start": (CONFIG, PRETEND, JSON, QUIET),
@@ -63,7 +63,7 @@ def command_line(command: str) -> Command:
 
 
 class Call:
-    """A command with its options."""
+    """A command and its options."""
 
     def __init__(self, command: str, argv: list[str]) -> None:
         options = command_line(command).arguments(argv)
@@ -109,7 +109,7 @@ def _print_json(value: Any) -> None:
 
 
 def start(argv: list[str]) -> int:
-    """Set up what is missing."""
+    """Set up missing devices."""
     return _change(Call("start", argv))
 
 
@@ -150,7 +150,7 @@ def _reach(goal: Callable[[], Plan]) -> Plan:
 
 
 def restart(argv: list[str]) -> int:
-    """Stop and start; a broken file is refused before anything is stopped."""
+    """Stop and start; a broken file is rejected before anything is stopped."""
     call = Call("restart", argv)
     if call.answered:
         return 0
@@ -195,7 +195,7 @@ def check(argv: list[str]) -> int:
     try:
         config = call.service.read_config()
         warnings = config.warnings
-        # For services only the file counts: one impossible device must not cost the others.
+        # For services only the file matters: one impossible device must not stop the others.
         if not call.quiet:
             obstacles = call.service.obstacles()
     except ConfigError as err:
@@ -275,7 +275,7 @@ def status(argv: list[str]) -> int:
                 if row["used"] is not None:
                     words += [f"used {format_size(row['used'])}", f"priority {row['priority']}"]
             if row["also_mounted"]:
-                words.append(f"(by others also mounted on {' '.join(row['also_mounted'])})")
+                words.append(f"(also mounted by others on {' '.join(row['also_mounted'])})")
             print(quote(" ".join(words)))
     if running == len(rows) and (rows or config is not None):
         return 0

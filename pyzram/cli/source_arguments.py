@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Arguments that name memory to look at, and the progress bar."""
+"""Arguments that choose the memory to examine, and the progress bar."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ SELECTIONS = {
     "name": "processes of this name and their children",
     "user": "processes of this user",
     "cgroup": "processes in this cgroup and below",
-    "unit": "processes of this unit of systemd or service of OpenRC",
-    "container": "processes of this container, by its name or the start of its id",
+    "unit": "processes of this systemd unit or OpenRC service",
+    "container": "processes of this container, given by name or start of id",
 }
-# What may help if none was found.
+# Remedies if none was found.
 NAMED_AS = {
-    "name": "names are those that ps shows, of 15 bytes at most",
-    "user": "this user runs no process",
-    "cgroup": "paths are as in /proc/PID/cgroup",
-    "unit": "systemctl status or rc-status shows the names of those that run",
-    "container": "docker and podman name its cgroup by its id, which docker ps or podman ps shows",
+    "name": "use names as ps shows them, at most 15 bytes long",
+    "user": "this user runs no processes",
+    "cgroup": "use paths as in /proc/PID/cgroup",
+    "unit": "systemctl status or rc-status shows the names of running units",
+    "container": "docker and podman name its cgroup by its id; see docker ps or podman ps",
 }
 
 
 def source_options(precision: float = PRECISION) -> tuple[Option, ...]:
-    """The options for what to look at (--pid, --name and so on) and how closely."""
+    """The options for what to examine (--pid, --name and so on), and how closely."""
     return (
         Option(
             "p", "pid", "PID", "memory of these processes", many=True, convert=whole, default=[]
@@ -57,8 +57,8 @@ def source_options(precision: float = PRECISION) -> tuple[Option, ...]:
             Option("", name, name.upper(), f"memory of {what}", repeat=True, default=[])
             for name, what in SELECTIONS.items()
         ),
-        Option("", "system", "", "memory of all processes that you may look at (the default)"),
-        Option("", "full", "", "read all pages, not a sample"),
+        Option("", "system", "", "memory of all processes that you may inspect (the default)"),
+        Option("", "full", "", "read all pages instead of a sample"),
         Option(
             "",
             "precision",
@@ -71,10 +71,10 @@ def source_options(precision: float = PRECISION) -> tuple[Option, ...]:
             "",
             "page-size",
             "BYTES",
-            "of the machine to be, for files (default: this machine's)",
+            "page size of the target machine, for files (default: this machine's)",
             values=PAGE_SIZES,
         ),
-        Option("", "threads", "N", "for compressing", convert=positive),
+        Option("", "threads", "N", "compress with N threads", convert=positive),
         Option("", "seed", "N", "draw the same sample again", convert=whole),
     )
 
@@ -117,7 +117,7 @@ def opened(options: Arguments) -> Iterator[Source | Stream]:
     elif files:
         source = open_files(files, page_size=page_size)
     elif page_size:
-        raise UsageError("--page-size is for files: memory has pages already")
+        raise UsageError("--page-size applies only to files: memory already has pages")
     elif chosen:
         source = _processes(options)
     else:
@@ -172,14 +172,14 @@ def standard_input(page_size: int | None = None) -> Source | Stream:
 
 
 def skipped_line(skipped: Mapping[str, int]) -> str:
-    """Say what was left out on the way to the pages, and how often; empty if nothing was."""
+    """What was skipped and how often, as a line; empty if nothing was."""
     # The count comes last, so that a reason reads well with any number.
     parts = [f"{reason} ({count})" for reason, count in sorted(skipped.items())]
     return "skipped: " + "; ".join(parts) if parts else ""
 
 
 def require_read(result: Estimate) -> None:
-    """Refuse figures that are shown without bounds if most of their pages went away unread.
+    """Reject figures that are shown without bounds if most of their pages vanished unread.
 
     Raises:
         ZramOSError: ESRCH, they did.

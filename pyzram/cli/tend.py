@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""``pyzram tend``: recompress and write back by itself, within a budget, when it helps."""
+"""``pyzram tend``: recompress and write back automatically, within a budget."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ PATIENCE, ONCE_PATIENCE = 10.0, 60.0
 
 COMMAND = Command(
     "pyzram tend",
-    "Keep cold pages of zram devices cheap: recompress them and write them back, within a budget, "
-    "when memory is short.",
+    "Recompress cold pages of zram devices and write them back, within a budget, more when memory "
+    "is short.",
     (
         Option(
             "c",
@@ -49,22 +49,22 @@ COMMAND = Command(
             values=FILE,
             default=DEFAULT_PATH,
         ),
-        Option("", "budget", "SIZE", "write at most so much to a medium in any 24 hours",
+        Option("", "budget", "SIZE", "write at most this much to each medium in any 24 hours",
                convert=parse_size),
-        Option("", "once", "", "look and act once, for cron; with --record, add one line"),
-        Option("n", "dry-run", "", "show what is seen, and what would be done and why"),
-        Option("", "status", "", "show what a running daemon saw and did last"),
-        Option("", "record", "FILE", "add a line on the machine to a file each minute"),
-        Option("", "textfile", "FILE", "write what a running daemon saw last into FILE, for "
+        Option("", "once", "", "look and act once, for cron; with --record, append one line"),
+        Option("n", "dry-run", "", "show all observations, and what would be done and why"),
+        Option("", "status", "", "show what a running daemon last saw and did"),
+        Option("", "record", "FILE", "append a line about the machine to FILE each minute"),
+        Option("", "textfile", "FILE", "write what a running daemon last saw into FILE, for "
                "node_exporter's textfile collector", values=FILE),
         Option("", "json", "", "print JSON"),
-        Option("q", "quiet", "", "print warnings and errors only"),
+        Option("q", "quiet", "", "print only warnings and errors"),
     ),
     operands="[DEVICE...]",
     takes=DEVICE,
     count=(0, None),
-    notes="The budget is 256 MiB for memory cards and USB, 4 GiB for disks, 1 GiB where the medium "
-    "is not known.",
+    notes="The default budget is 256 MiB for memory cards and USB, 4 GiB for disks, and 1 GiB if "
+    "the kind of medium is unknown.",
 )  # fmt: skip
 
 
@@ -123,7 +123,7 @@ def main(argv: list[str]) -> int:
             tender.settings, budget, reclaimer.names = configured(options.config)
             tender.budget = budget if options.budget is None else options.budget
         except ZramError as err:
-            warn(f"{err}; the settings from before stay")
+            warn(f"{err}; keeping the previous settings")
 
     try:
         if options.dry_run:
@@ -142,7 +142,7 @@ def main(argv: list[str]) -> int:
 
 
 def lock_others_out(run: str, seconds: float) -> int:
-    """Be the only one that tends, for all share one ledger: a descriptor that keeps others out.
+    """Become the only one that tends, because all share one ledger; a descriptor holds the lock.
 
     Raises:
         ZramOSError: EBUSY another one is at work, and was for so many seconds.
@@ -156,14 +156,14 @@ def lock_others_out(run: str, seconds: float) -> int:
         busy = isinstance(err, BlockingIOError)
         raise from_errno(
             errno.EBUSY if busy else err.errno or 0,
-            "another pyzram tend is at work" if busy else f"{path}: take the lock",
+            "another pyzram tend is running" if busy else f"{path}: take the lock",
             path,
             remedy="pyzram tend --status shows it" if busy else "",
         ) from err
 
 
 def configured(path: str) -> tuple[Settings, int | None, tuple[str, ...]]:
-    """What the file says of tending: whether at all, the budget, and control groups to reclaim."""
+    """What the file says about tending: whether to, the budget, and control groups to reclaim."""
     config = read_config(path, ram=1 << 30, cpus=1)
     groups = config.tend_reclaim if config.tend else ()
     return Settings(config.tend, config.tend), config.tend_budget, groups
@@ -200,7 +200,7 @@ def stay(
                 write_status(run, {**report_dict(report), **reclaimed(reclaimer)})
             wake = due
             if reclaimer.names and mode != HELD:
-                # Pressure and signals wake us more often, which is no reason to ask more often.
+                # Pressure and signals wake us more often, but that is no reason to ask more often.
                 if clock() >= asked + reclaim.EVERY:
                     asked = clock()
                     reclaimer.step()
@@ -213,7 +213,7 @@ def stay(
 
 
 def record(sysfs: Sysfs, path: str, once: bool) -> int:
-    """A line of JSON a minute on this machine and its devices, until it is ended."""
+    """Write a line of JSON about this machine and its devices each minute, until ended."""
     import time
     from itertools import count
 

@@ -39,7 +39,7 @@ def open_ledger(
         _tell_of_damage(ledger)
         return ledger, 1.0
     except ZramOSError as err:
-        keeping = "a daemon keeps it" if look else "keeping it"
+        keeping = "a daemon would keep it" if look else "keeping it"
         warn(f"{err}; {keeping} in {run}, which a reboot empties, with half the budget")
     ledger = Ledger(run, clock)
     if not look:
@@ -58,7 +58,7 @@ def _tell_of_damage(ledger: Ledger) -> None:
 
 
 def refuse_unwritable(folder: str) -> None:
-    """Refuse a folder where writing would fail, as far as looking can tell.
+    """Reject a directory where writing would fail, as far as that can be seen without trying.
 
     Raises:
         ZramOSError: EROFS the file system is read-only; EACCES not even root may.
@@ -66,7 +66,7 @@ def refuse_unwritable(folder: str) -> None:
     at = os.path.abspath(folder)
     while not is_there(at):
         at = os.path.dirname(at)
-    # That others than root may not write there says nothing of the daemon.
+    # If users other than root may not write there, that says nothing about the daemon.
     read_only = os.statvfs(at).f_flag & os.ST_RDONLY
     if read_only or (os.geteuid() == 0 and not os.access(at, os.W_OK)):
         code = errno.EROFS if read_only else errno.EACCES

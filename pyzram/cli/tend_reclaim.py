@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def reclaimed(reclaimer: Reclaimer) -> dict[str, object]:
-    """What control groups were asked for since the daemon began; nothing if there are none."""
+    """What control groups have been asked for since the daemon started; empty if there are none."""
     if not reclaimer.names:
         return {}
     asked = {name: reclaimer.asked.get(name, 0) for name in reclaimer.names}
@@ -31,7 +31,7 @@ class Plan:
     def __init__(self, reclaimer: Reclaimer, held: bool) -> None:
         self.names = reclaimer.names
         system, groups = reclaimer.look()
-        self.reason = "the daemon holds still" if held else refusal(system)
+        self.reason = "the daemon does nothing at the moment" if held else refusal(system)
         self.groups = {group.name: group for group in groups}
         self.sizes = {group.name: 0 if self.reason else wanted(group) for group in groups}
         self.left_out = dict(reclaimer.left_out)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What ``pyzram tend`` shows: a round, what would be done, and what a daemon did last."""
+"""The reports of ``pyzram tend``: a round, what would be done, and what a daemon last did."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def report_dict(report: Report) -> dict[str, object]:
 
 
 def seen_values(seen: Observation) -> dict[str, object]:
-    """What was seen; what JSON has no word for is left out."""
+    """What was seen, without values that JSON cannot express."""
     values = seen._asdict()
     values["devices"] = [device._asdict() for device in seen.devices]
     return {key: value for key, value in values.items() if value not in (float("-inf"),)}
@@ -69,11 +69,11 @@ def show(report: Report, as_json: bool, done: bool = False, plan: Plan | None = 
     if seen.pressure_error:
         print(f"pressure: cannot be read: {quote(seen.pressure_error)}")
     elif seen.some10 is None:
-        print("pressure: this kernel tells none (psi=1)")
+        print("pressure: not reported by this kernel (boot with psi=1)")
     if seen.some10 is not None:
         print(f"pressure: {seen.some10:.2f} % of 10 s, {seen.some300:.2f} % of 300 s")
     if seen.battery is not None:
-        print(f"battery: {seen.battery:.0f} %, being used up")
+        print(f"battery: {seen.battery:.0f} %, discharging")
     for device in seen.devices:
         print(
             f"{device.name}: {format_size(device.orig_data_size)} stored in "
@@ -115,12 +115,12 @@ def describe(action: Action) -> str:
 
 
 def show_status(run: str, as_json: bool) -> int:
-    """What the daemon did last; status 3 if none runs."""
+    """What the daemon last did; status 3 if none runs."""
     try:
         found = read_status(run)
     except PermissionError as err:
         raise from_errno(
-            err.errno or 0, "read what the daemon did", run, remedy="only root may"
+            err.errno or 0, "read the daemon's status", run, remedy="only root may do this"
         ) from err
     if found is None:
         print("pyzram tend is not running", file=sys.stderr)

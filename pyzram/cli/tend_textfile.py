@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""``pyzram tend --textfile``: what the daemon saw last, for node_exporter."""
+"""``pyzram tend --textfile``: what the daemon last saw, for node_exporter."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def textfile(path: str, run: str) -> int:
 
 
 def _figures(status: dict[str, Any]) -> list[Family]:
-    mode = Family("zram_tend_mode", GAUGE, "whether pyzram tend takes the machine for such")
+    mode = Family("zram_tend_mode", GAUGE, "1 for the present mode of pyzram tend, 0 for the others")
     for name in (CALM, TIGHT, PRESSED, CHOKED, HELD):
         mode.add(int(status["mode"] == name), labels(mode=name))
     pressure = Family(
-        "zram_tend_pressure", GAUGE, "shortage of memory as pyzram tend sees it, 0 to 1", "ratio"
+        "zram_tend_pressure", GAUGE, "shortage of memory as pyzram tend judges it, 0 to 1", "ratio"
     )
     pressure.add(float(status["pressure"]))
     last = Family(
@@ -45,11 +45,11 @@ def _figures(status: dict[str, Any]) -> list[Family]:
     budget = Family(
         "zram_tend_budget",
         GAUGE,
-        "what may be written to the medium in any 24 hours",
+        "how much may be written to the medium in any 24 hours",
         "bytes",
     )
-    left = Family("zram_tend_budget_left", GAUGE, "what is left of it now", "bytes")
-    free = Family("zram_tend_backing_free", GAUGE, "what is free on the backing device", "bytes")
+    left = Family("zram_tend_budget_left", GAUGE, "how much of the budget is left now", "bytes")
+    free = Family("zram_tend_backing_free", GAUGE, "free space on the backing device", "bytes")
     for device in status["seen"]["devices"]:
         if device["medium"]:
             name = labels(device=device["name"])

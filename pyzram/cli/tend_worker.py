@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What moves pages for ``pyzram tend``."""
+"""Moving pages for ``pyzram tend``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Worker:
     """Moves pages with the same code as the commands writeback and recompress."""
 
     def __init__(self) -> None:
-        # Now, for when memory is short these would be read in the place of what is waited for.
+        # Now, because when memory is short, reading these would delay what matters.
         from ..postprocess import recompression, writeback
 
         self._recompression, self._writeback = recompression, writeback
@@ -41,7 +41,7 @@ class Worker:
         )
 
     def recompress(self, device: Zram, action: Recompress, age: int | None, seconds: float) -> None:
-        """Recompress pages of that age; where ages are not known, those that are marked."""
+        """Recompress pages of that age, or marked ones where ages are unknown."""
         if age is not None:
             with contextlib.suppress(UnsupportedError):
                 device.mark_idle(age)

@@ -42,22 +42,22 @@ def columns_help() -> str:
 
 COMMAND = Command(
     PROGRAM,
-    "Print what zram devices hold and what it costs; all configured ones if none is given.",
+    "Print what zram devices hold and what it costs. The default is all configured devices.",
     (
-        Option("b", "bytes", "", "print sizes in bytes, not for people"),
-        Option("n", "noheadings", "", "print a table without its headings"),
+        Option("b", "bytes", "", "print sizes in bytes"),
+        Option("n", "noheadings", "", "print a table without headings"),
         Option(
             "o",
             "output",
             "COLUMNS",
-            "print a table of these columns, +COLUMNS of more columns",
+            "print a table of these columns; +COLUMNS adds to the default ones",
             values=COLUMNS,
         ),
-        Option("", "output-all", "", "print a table of all columns"),
-        Option("", "raw", "", "print a table with one blank between cells"),
+        Option("", "output-all", "", "print a table with all columns"),
+        Option("", "raw", "", "print a table with a single space between cells"),
         Option("J", "json", "", "print JSON"),
-        Option("", "prometheus", "", "print metrics in Prometheus's text format"),
-        Option("", "openmetrics", "", "print metrics as OpenMetrics"),
+        Option("", "prometheus", "", "print metrics in the Prometheus text format"),
+        Option("", "openmetrics", "", "print metrics in the OpenMetrics format"),
         Option(
             "",
             "textfile",
@@ -65,20 +65,20 @@ COMMAND = Command(
             "write metrics into FILE, for node_exporter's textfile collector",
             values=FILE,
         ),
-        Option("w", "watch", "[SECONDS]", "show it live, every SECONDS (1)"),
+        Option("w", "watch", "[SECONDS]", "show the devices live, every SECONDS (1)"),
         Option(
             "",
             "estimate",
             "[ALGORITHM]",
-            "print what a device would hold: operands are files, -, pid:NUMBER or system",
+            "print what a device would hold; operands are files, -, pid:NUMBER or system",
             values=ALGORITHM,
         ),
     ),
     operands="[DEVICE...]",
     takes=DEVICE,
     count=(0, None),
-    notes="A DEVICE is zram0, /dev/zram0, 0 or a link to the device. Exit status: 0 done, "
-    f"{FAILED} something failed, {WRONG_USAGE} wrong usage. See {PROGRAM}(8).",
+    notes="A DEVICE is zram0, /dev/zram0, 0 or a link to the device. Exit status: 0 if all went "
+    f"well, {FAILED} if something failed, {WRONG_USAGE} for a usage error. See {PROGRAM}(8).",
     lists=columns_help,
 )
 # Options that take over the whole command, in modules that the others do not load.

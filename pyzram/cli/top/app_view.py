@@ -36,23 +36,23 @@ HELP = (
     ("enter, double click", "its page: figures, size classes, ages"),
     ("escape", "back"),
     ("s, S, click a heading", "sort by another column"),
-    ("r", "sort the other way round"),
+    ("r", "reverse the order"),
     ("p, space", "pause"),
-    ("+, -", "look more or less often"),
+    ("+, -", "refresh more or less often"),
     ("u (on the page)", "read classes and ages now"),
     ("q, Ctrl-C", "quit"),
     ("", ""),
-    ("TOTAL", "memory it takes"),
-    ("RATIO", "DATA of a byte of TOTAL; 2 is green, below 1.1 red"),
-    ("FILL", "of size, limit or swap, the fullest; 75 % is yellow, 90 % red"),
-    ("READ/s, WRITE/s", "requests a second"),
-    ("pressure", "share of the last 10 s in which somebody waited"),
-    ("tend", "mode and last reasons of pyzram tend"),
+    ("TOTAL", "memory in use"),
+    ("RATIO", "DATA / TOTAL; green from 2, red below 1.1"),
+    ("FILL", "of size, limit or swap, whichever is fullest; yellow from 75 %, red from 90 %"),
+    ("READ/s, WRITE/s", "requests per second"),
+    ("pressure", "share of the last 10 s in which some process waited"),
+    ("tend", "mode and latest reasons of pyzram tend"),
 )
 
 
 class HelpScreen(ModalScreen[None]):
-    """What the keys do and the words mean."""
+    """What the keys do and the terms mean."""
 
     BINDINGS: ClassVar = [
         Binding("escape,enter,q,question_mark,space", "dismiss", "close"),

@@ -21,7 +21,7 @@ SHORTEST, LONGEST = 0.1, 3600.0
 
 
 def seconds(text: str) -> float:
-    """Seconds between two looks."""
+    """Seconds between two refreshes."""
     if not is_number(text) or not SHORTEST <= float(text) <= LONGEST:
         raise ValueError(f"{text}: not from {SHORTEST:g} to {LONGEST:g} seconds")
     return float(text)
@@ -29,18 +29,18 @@ def seconds(text: str) -> float:
 
 COMMAND = Command(
     "pyzram top",
-    "Show zram devices live: how full they are, what comes and goes, memory pressure, and what "
-    "pyzram tend does.",
+    "Show zram devices live: how full they are, their traffic, memory pressure, and what pyzram "
+    "tend does.",
     (
-        Option("d", "delay", "SECONDS", "look every SECONDS (1)", convert=seconds, default=1.0),
+        Option("d", "delay", "SECONDS", "refresh every SECONDS (1)", convert=seconds, default=1.0),
         Option("s", "sort", "COLUMN", "sort by COLUMN (name)", values=tuple(SORTS), default="name"),
-        Option("r", "reverse", "", "sort the other way round"),
+        Option("r", "reverse", "", "reverse the order"),
     ),
     operands="[DEVICE...]",
     takes=DEVICE,
     count=(0, None),
-    notes="Needs textual (pip install 'pyzram[top]'); zram_stats -w does without. Keys are "
-    "explained by ? in the view.",
+    notes="This needs textual (pip install 'pyzram[top]'); zram_stats -w works without it. Press ? "
+    "in the view for help on the keys.",
 )
 
 

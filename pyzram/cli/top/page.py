@@ -26,7 +26,7 @@ FIGURE = 30  # columns of a figure and its value
 
 
 class Inside(NamedTuple):
-    """What debugfs says about a device, or why it does not."""
+    """What debugfs reports about a device, or why it does not."""
 
     classes: tuple[PoolClass, ...] | str = ""
     ages: BlockState | str = ""
@@ -62,7 +62,7 @@ def page(device: Device, inside: Inside | None, look: Look, width: int) -> list[
     lines += [(), *histories(device, width, 12, 3), ()]
     lines += figures(device, width)
     lines += [(), (("Size classes of the pool", "head"),), *classes(inside, width)]
-    lines += [(), (("Pages by the time since they were used", "head"),), *ages(inside, width)]
+    lines += [(), (("Pages by time since last use", "head"),), *ages(inside, width)]
     return lines
 
 

@@ -98,7 +98,7 @@ def pressure_line(look: Look) -> Line:
         if found is not None:
             role = colour.BAD if found.full10 >= 10 else colour.WARN if found.some10 >= 10 else ""
             spans += [(f"{resource} ", ""), (f"{found.some10:.2f} %", role), ("  ", "")]
-    return labelled("pressure", *(spans or [("this kernel tells none (psi=1)", "label")]))
+    return labelled("pressure", *(spans or [("not reported by this kernel (boot with psi=1)", "label")]))
 
 
 def tend_lines(status: dict[str, Any] | str | None, width: int) -> list[Line]:
@@ -210,7 +210,7 @@ def fitting(width: int) -> tuple[Column, ...]:
 
 
 def ordered(devices: Sequence[Device], column: Column, reverse: bool) -> list[Device]:
-    """Sort by a column; devices without a value come last in either direction."""
+    """Sort by a column; devices without a value come last in both directions."""
     keys = [(column.key(device), device) for device in devices]
     known = sorted(
         (pair for pair in keys if pair[0] is not None), key=lambda pair: pair[0], reverse=reverse
@@ -267,7 +267,7 @@ def column_at(columns: Sequence[Column], x: int) -> Column | None:
 
 
 def about(device: Device) -> str:
-    """A device in a few words."""
+    """A short description of a device."""
     known = device.known
     words = [str(known["comp_algorithm"] or "no algorithm")]
     words += [f"then {name}" for name in (known["recomp_algorithm"] or {}).values() if name]

@@ -302,7 +302,7 @@ def test_the_report_names_what_is_there_and_what_to_mend():
     assert "page ages             ?" in text
     assert "zstd at priority 1, backed by /dev/sda3, swap with priority 100" in text
     assert "1. zram0: its backing device /dev/sda3 was never used [writeback]" in text
-    assert "nothing to mend" in command.text(PICTURE, [])
+    assert "nothing to fix" in command.text(PICTURE, [])
 
 
 @pytest.mark.parametrize("algorithms", ["kernel", "lzo kernel", "zstd(level=3) kernel", ""])
@@ -383,7 +383,7 @@ def test_nothing_to_mend_is_status_0(tree, capsys):
     tree("proc/cmdline", "")
     tree("proc/sys/vm/page-cluster", "0\n")
     assert command.main([]) == 0
-    assert "nothing to mend" in capsys.readouterr().out
+    assert "nothing to fix" in capsys.readouterr().out
 
 
 def test_a_file_system_without_discard_is_seen(tree, capsys):

@@ -291,7 +291,7 @@ def test_a_plan_says_what_would_be_asked_and_of_whom_not(tmp_path):
         "left_out": {"gone": "no such control group now"},
     }
     held = Plan(reclaimer, held=True)
-    assert held.lines()[0] == "control groups are left alone: the daemon holds still"
+    assert held.lines()[0] == "control groups are left alone: the daemon does nothing at the moment"
     assert set(held.sizes.values()) == {0} and held.as_dict()["reason"]
 
 
@@ -316,7 +316,7 @@ def test_a_look_at_the_machine_has_its_groups(tmp_path, monkeypatch, capsys, bat
     out = capsys.readouterr().out
     assert "gone: no such control group now\n" in out
     if battery == 10:
-        assert asked == 0 and "control groups are left alone: the daemon holds still\n" in out
+        assert asked == 0 and "control groups are left alone: the daemon does nothing at the moment\n" in out
     else:
         assert asked == 2 * GIB // 2000 and "left alone" not in out
     assert (tmp_path / "sys/fs/cgroup/user.slice/memory.reclaim").read_text() == ""
