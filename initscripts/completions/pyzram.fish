@@ -38,7 +38,7 @@ complete -c pyzram -n 'contains -- (__pyzram_command) stop' -l json -d 'print JS
 complete -c pyzram -n 'contains -- (__pyzram_command) stop' -s q -l quiet -d 'print only warnings and errors'
 complete -c pyzram -n 'contains -- (__pyzram_command) stop' -s h -l help -d 'show this help'
 complete -c pyzram -n 'contains -- (__pyzram_command) stop' -s V -l version -d 'show the version'
-complete -c pyzram -n 'not __pyzram_command >/dev/null' -a reload -d 'apply a changed configuration, never leaving the machine without swap'
+complete -c pyzram -n 'not __pyzram_command >/dev/null' -a reload -d 'apply a changed configuration, without a gap in swap'
 complete -c pyzram -n 'contains -- (__pyzram_command) reload' -s c -l config -r -F -d 'configuration (default /etc/conf.d/zram)'
 complete -c pyzram -n 'contains -- (__pyzram_command) reload' -s p -l pretend -d 'show what would be done, but do nothing'
 complete -c pyzram -n 'contains -- (__pyzram_command) reload' -l json -d 'print JSON'
@@ -76,7 +76,7 @@ complete -c pyzram -n 'not __pyzram_command >/dev/null' -a import -d 'the config
 complete -c pyzram -n 'contains -- (__pyzram_command) import' -s h -l help -d 'show this help'
 complete -c pyzram -n 'contains -- (__pyzram_command) import' -s V -l version -d 'show the version'
 complete -c pyzram -n 'contains -- (__pyzram_command) import' -F
-complete -c pyzram -n 'not __pyzram_command >/dev/null' -a estimate -d 'estimate what zram would save on processes, files or this whole system'
+complete -c pyzram -n 'not __pyzram_command >/dev/null' -a estimate -d 'estimate what zram would save on processes, files or this system'
 complete -c pyzram -n 'contains -- (__pyzram_command) estimate' -s p -l pid -x -d 'memory of these processes'
 complete -c pyzram -n 'contains -- (__pyzram_command) estimate' -l name -x -d 'memory of processes of this name and their children'
 complete -c pyzram -n 'contains -- (__pyzram_command) estimate' -l user -x -d 'memory of processes of this user'
@@ -135,7 +135,7 @@ complete -c pyzram -n 'contains -- (__pyzram_command) recompress' -s q -l quiet 
 complete -c pyzram -n 'contains -- (__pyzram_command) recompress' -s h -l help -d 'show this help'
 complete -c pyzram -n 'contains -- (__pyzram_command) recompress' -s V -l version -d 'show the version'
 complete -c pyzram -n 'contains -- (__pyzram_command) recompress' -a "(ls /sys/block | string match 'zram*')"
-complete -c pyzram -n 'not __pyzram_command >/dev/null' -a top -d 'show the devices live: how full they are, their traffic, memory pressure'
+complete -c pyzram -n 'not __pyzram_command >/dev/null' -a top -d 'show the devices live: how full, their traffic, memory pressure'
 complete -c pyzram -n 'contains -- (__pyzram_command) top' -s d -l delay -x -d 'refresh every SECONDS (1)'
 complete -c pyzram -n 'contains -- (__pyzram_command) top' -s s -l sort -x -a 'name algorithm disksize data compr total ratio fill read/s write/s free/s backed mountpoint' -d 'sort by COLUMN (name)'
 complete -c pyzram -n 'contains -- (__pyzram_command) top' -s r -l reverse -d 'reverse the order'

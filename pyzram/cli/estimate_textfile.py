@@ -54,7 +54,7 @@ def families(result: Estimate) -> list[Family]:
     compressed, used, same, huge, ratio, low, high = of_algorithms = (
         Family("zram_estimate_compr_data_size", GAUGE, "the same compressed", "bytes"),
         Family(
-            "zram_estimate_mem_used", GAUGE, "memory that zram would take, including overhead", "bytes"
+            "zram_estimate_mem_used", GAUGE, "memory zram would take, including overhead", "bytes"
         ),
         Family("zram_estimate_same_pages", GAUGE, "pages of one repeated word"),
         Family("zram_estimate_huge_pages", GAUGE, "pages that do not compress"),

@@ -22,7 +22,7 @@ MANY = 1000
 COMMAND = Command(
     "pyzram import",
     "Print what /etc/conf.d/zram would be for the files of another tool: zram-generator, "
-    "zram-init, zram-tools, zramen, systemd-swap, armbian, DietPi or zram-config. A directory stands "
+    "zram-init, zram-tools, zramen, systemd-swap, armbian, DietPi or zram-config. A folder stands "
     "for its *.conf, - for standard input. What cannot be carried over is said on standard error.",
     (),
     operands="FILE...",

@@ -31,7 +31,7 @@ def textfile(path: str, run: str) -> int:
 
 
 def _figures(status: dict[str, Any]) -> list[Family]:
-    mode = Family("zram_tend_mode", GAUGE, "1 for the present mode of pyzram tend, 0 for the others")
+    mode = Family("zram_tend_mode", GAUGE, "1 for pyzram tend's present mode, else 0")
     for name in (CALM, TIGHT, PRESSED, CHOKED, HELD):
         mode.add(int(status["mode"] == name), labels(mode=name))
     pressure = Family(

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""Recompression and writeback of what is stored; the kernel calls both post-processing."""
+"""Recompression and writeback of stored pages; the kernel calls both post-processing."""

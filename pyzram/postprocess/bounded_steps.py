@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A run over stored pages in bounded steps: what it moved, and when it must stop.
 
-A command cannot be interrupted in the kernel, so a run gives small ones, sized by the time they
-take.
+The kernel cannot be interrupted within a command, so a run issues small ones, sized by the time
+that they take.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ class PostprocessResult(Record):
     _choices = {"stopped": ("timeout", "limit", "full", None)}  # noqa: RUF012
 
     mm_before: MmStat
-    """Memory when the run began."""
+    """Memory when the run started."""
     mm_after: MmStat
     """Memory when it ended."""
     bd_before: BdStat | None
-    """The backing device when the run began; ``None`` where the kernel has no writeback."""
+    """The backing device when the run started; ``None`` if the kernel has no writeback."""
     bd_after: BdStat | None
     """The backing device when it ended; ``None`` as above."""
     seconds: float
@@ -60,9 +60,9 @@ class PostprocessResult(Record):
     """Why it ended before all was done: ``"timeout"``, ``"limit"`` (this run's, or the device's
     own), ``"full"`` (the backing device); else ``None``."""
     time: float = field(default=0.0, compare=False)
-    """When it began, in seconds since 1970 by the wall clock, for records."""
+    """When it started, in seconds since 1970 by the wall clock, for records."""
     monotonic: float = field(default=0.0, compare=False)
-    """When it began, in seconds of CLOCK_MONOTONIC, for intervals; lost with a reboot."""
+    """When it started, in seconds of CLOCK_MONOTONIC, for intervals; meaningless after a reboot."""
 
     @property
     def pages_written(self) -> int:
@@ -127,7 +127,7 @@ class StepSizer:
 
 @contextlib.contextmanager
 def exclusive(device: Zram, sizer: StepSizer) -> Iterator[None]:
-    """Keep other runs of pyzram off the device; they wait, until their deadline.
+    """Keep other runs of pyzram off the device; they wait until their deadline.
 
     Raises:
         DeviceBusyError: another run went on until the deadline (EBUSY).

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""The budget of one step of writeback, given back even after SIGKILL.
+"""The budget of one step of writeback, restored even after SIGKILL.
 
-Only ``writeback_limit`` ends a command early, so a step sets its own. What the device had before is
-written down first, in /run/pyzram: if the process is killed within the step, the next run finds
-that and restores the limit before it begins.
+Only ``writeback_limit`` ends a command early, so a step sets its own. The device's previous limit
+is first recorded in /run/pyzram: if the process is killed within the step, the next run finds the
+record and restores the limit before it begins.
 
 Apply and recover with the device locked (:func:`pyzram.postprocess.bounded_steps.exclusive`): a
 record found while we hold the lock was left by a dead process.
@@ -32,14 +32,14 @@ class LimitOverride(NamedTuple):
 
     own: int
     limited: bool
-    """Whether its own limit counts."""
+    """Whether its own limit is in force."""
     granted: int
     charged: bool = False
     """``own`` is the rest, after what was used."""
 
 
 def apply(device: Zram, pages: int) -> LimitOverride:
-    """Let the next command write at most so many pages, within the device's own limit."""
+    """Let the next command write at most this many pages, within the device's own limit."""
     limited = device.read_writeback_limit_enable()
     own = device.read_writeback_limit()
     granted = pages * UNITS_PER_PAGE
@@ -54,7 +54,7 @@ def apply(device: Zram, pages: int) -> LimitOverride:
 
 
 def restore(device: Zram, override: LimitOverride) -> int:
-    """Put the device's own limit back, less what was used of it; return the pages used."""
+    """Restore the device's own limit, less what was used of it; return the pages used."""
     left = device.read_writeback_limit()
     if override.limited:
         _write_down(device, _charged(override, left))

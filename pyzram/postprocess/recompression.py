@@ -35,13 +35,13 @@ def recompress_pages(
     compact: bool = False,
     progress: Callable[[int], object] | None = None,
 ) -> PostprocessResult:
-    """Recompress all pages of one kind (:meth:`Zram.recompress`), heeding a deadline.
+    """Recompress all pages of one kind (:meth:`Zram.recompress`) until a deadline.
 
     ``type`` is ``idle``, ``huge``, ``huge_idle`` or ``None`` for all. With ``age`` (seconds),
-    pages are marked idle first, as by :func:`pyzram.writeback_pages`. ``max_pages`` bounds how many
-    are tried, whether or not that helps them. ``algorithm`` is one of the device's secondary ones,
-    by its name or as :class:`Algorithm`. ``timeout`` is in seconds.
-    ``compact`` packs the pool afterwards, because replaced objects may leave holes.
+    pages are marked idle first, as by :func:`pyzram.writeback_pages`. ``max_pages`` limits how many
+    are tried, whether or not they become smaller. ``algorithm`` is one of the device's secondary
+    ones, by name or as :class:`Algorithm`. ``timeout`` is in seconds.
+    ``compact`` compacts the pool afterwards, because replaced objects may leave holes.
     ``progress`` is called with an upper bound of the pages tried so far; the kernel does not report
     them.
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Write pages back within a budget and a deadline, and count them.
 
-The kernel's ``writeback`` runs until it is done. A run here gives the device a small budget for
-each command (``writeback_limit``) and restores the device's own right after it, less what was
-written (:mod:`pyzram.postprocess.limit_override`). So it can stop between commands, and a limit of
-the administrator's still holds.
+The kernel's ``writeback`` runs until it has finished. Here, each command gets a small budget
+(``writeback_limit``), and right after it the device's own limit is restored, less what was written
+(:mod:`pyzram.postprocess.limit_override`). So a run can stop between commands, and the
+administrator's limit still holds.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ def writeback_pages(
     """Write all pages of one kind to the backing device.
 
     ``type`` is ``idle``, ``huge``, ``huge_idle`` or ``incompressible``. With ``age``, pages that
-    were not used for so many seconds are first marked idle (where the kernel does not track access
-    times, by marking all and waiting that long); without it, pages that are marked already are
-    written. ``limit`` bounds this run, in bytes or as a size;
-    ``timeout`` in seconds. ``progress`` is called with the bytes written so far.
+    were not used for this many seconds are first marked idle (if the kernel does not track access
+    times, by marking all and waiting that long); without it, pages that are already marked are
+    written. ``limit`` is the most to write in this run, in bytes or as a size;
+    ``timeout`` is in seconds. ``progress`` is called with the bytes written so far.
 
-    An interrupt (any exception) is heeded between two commands of the kernel, which last about
+    An interrupt (any exception) takes effect between two commands of the kernel, which last about
     half a second; what was written stays written, and the device's own limit is restored.
 
     Raises:
@@ -62,7 +62,7 @@ def writeback_pages(
     if type not in WRITEBACK_TYPES:
         raise InvalidValueError(f"writeback type {type!r}: not one of {', '.join(WRITEBACK_TYPES)}")
     if age is not None and "idle" not in type:
-        raise InvalidValueError(f"an age means nothing for {type} pages")
+        raise InvalidValueError(f"an age does not apply to {type} pages")
     sizer = StepSizer(timeout)
     if age is not None:
         _refuse_unbacked(device)
@@ -79,7 +79,7 @@ def writeback_ranges(
     timeout: float | None = None,
     progress: Progress | None = None,
 ) -> PostprocessResult:
-    """Write ranges of places, ``(first, last)``, to the backing device.
+    """Write ranges of pages, ``(first, last)``, to the backing device.
 
     Pages that are not stored, same-filled or written back already are skipped. Otherwise as
     :func:`writeback_pages`.
@@ -100,7 +100,7 @@ def writeback_ranges(
 
 
 def _range(pages: tuple[int, int]) -> tuple[int, int]:
-    """Refuse what is no range of pages."""
+    """Reject what is not a range of pages."""
     try:
         first, last = pages
     except (TypeError, ValueError):
@@ -114,8 +114,8 @@ def mark_idle(device: Zram, age: int, *, timeout: float | None = None) -> bool:
     """Mark pages idle that were not used for ``age`` seconds.
 
     Where the kernel does not track access times, mark all of them and wait that long: using a page
-    clears its mark. Returns ``False`` if ``timeout`` was shorter than that; the marks then stand,
-    but say less.
+    clears its mark. Returns ``False`` if ``timeout`` was shorter than that; the marks then remain,
+    but cover less time.
     """
     try:
         device.mark_idle(age)
@@ -159,7 +159,7 @@ def _step_by_step(
     progress: Progress | None,
     commands: Iterable[Callable[[], object]],
 ) -> Stopped | None:
-    """Give all commands, each as often as needed; return why that ended early."""
+    """Issue all commands, each as often as needed; return why that ended early."""
     written = 0
     for command in commands:
         done = False
@@ -183,7 +183,7 @@ def _step_by_step(
 def _lend(
     device: Zram, pages: int, command: Callable[[], object], sizer: StepSizer
 ) -> tuple[int, Stopped | None, bool]:
-    """Give one command within a budget; return pages written, why to stop, whether it finished."""
+    """Issue one command within a budget; return pages written, why to stop, whether it finished."""
     override = apply(device, pages)
     if override.granted == 0:
         return 0, "limit", False
@@ -199,7 +199,7 @@ def _lend(
 
 
 def _patiently(command: Callable[[], object], sizer: StepSizer) -> tuple[Stopped | None, bool]:
-    """Give the command, waiting for other runs where the kernel would not (6.12)."""
+    """Issue the command, waiting for other runs where the kernel would not (6.12)."""
     while True:
         try:
             command()

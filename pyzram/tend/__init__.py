@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""Tending devices: cold pages recompressed and written back, within a budget, when it helps."""
+"""Tending devices: recompressing cold pages and writing them back, within a budget."""

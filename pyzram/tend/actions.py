@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the policy can ask for, and who does it. Sizes in bytes, ages and times in seconds awake."""
+"""What the policy can ask for, and who does it. Sizes in bytes, ages and times in awake seconds."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class WriteBack(NamedTuple):
     """Write pages not used for ``floor`` seconds, the oldest first, until ``limit`` is used up.
 
-    Those from ``oldest`` on come first; then the age is halved until it is at the floor. All
-    for one device in one decision share the limit.
+    Pages older than ``oldest`` come first; then the age is halved until it reaches the floor. All
+    such actions for one device in one decision share the limit.
     """
 
     device: str
@@ -23,26 +23,26 @@ class WriteBack(NamedTuple):
     limit: int
     oldest: float
     huge: bool = False
-    """Only pages that did not compress: they free most memory for what is written."""
+    """Only pages that did not compress: writing these frees most memory."""
     step: int = 0
-    """Bytes at a time at most; 0 leaves it to the time that a step takes."""
+    """At most this many bytes at a time; with 0, the time that a step takes decides."""
     whole: bool = False
-    """Not to be ended early when memory is no longer short."""
+    """Continue even when memory is no longer short."""
 
 
 class Recompress(NamedTuple):
-    """Try the second algorithm on pages not used for ``age`` seconds, pages kept raw first."""
+    """Try the second algorithm on pages not used for ``age`` seconds, starting with raw ones."""
 
     device: str
     age: float
     seconds: float
-    """Processor time at most."""
+    """The most processor time to spend."""
     huge: bool = False
-    """Only pages that are kept raw."""
+    """Only pages that are stored raw."""
 
 
 class Compact(NamedTuple):
-    """Pack the pool."""
+    """Compact the pool."""
 
     device: str
 
@@ -51,13 +51,13 @@ Action = WriteBack | Recompress | Compact
 
 
 class Worker(Protocol):
-    """What moves pages: :mod:`pyzram.postprocess`, or a test's own."""
+    """Moves pages: :mod:`pyzram.postprocess`, or a replacement in tests."""
 
     def write_pages(self, device: Zram, ranges: Sequence[tuple[int, int]], limit: int) -> None:
-        """Write these pages, at most so many bytes."""
+        """Write these pages, at most ``limit`` bytes."""
 
     def write_idle(self, device: Zram, huge: bool, limit: int) -> None:
         """Write pages that are marked idle."""
 
     def recompress(self, device: Zram, action: Recompress, age: int | None, seconds: float) -> None:
-        """Recompress pages of that age; ``None`` leaves it to the marks that there are."""
+        """Recompress pages of that age; with ``None``, the existing marks decide."""

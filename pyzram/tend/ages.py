@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""When pages were last used, kept beyond recompression, which makes the kernel forget it.
+"""When pages were last used, remembered across recompression, which makes the kernel forget it.
 
 Two bytes a page, in units of 64 s since boot, in pieces of 4096 places that hold anything. Fifteen
-bits go round in 24 days: of the times that a number may stand for, the latest that has been is
-meant, so that a page may be taken for younger than it is, but never for older. Times of the kernel
-may be cut to whole seconds (7.x), and are rounded up here for the same reason.
+bits wrap around in 24 days. A number stands for the latest past time that it can mean, so a page
+may be taken for younger than it is, but never for older. The kernel may truncate times to whole
+seconds (7.x); they are rounded up here for the same reason.
 
-What was noted stands only if our own recompression made the kernel forget, right after it was
-noted. A page that somebody else has recompressed is as young as when that was seen first, which is
-before our next recompression, for it may have been stored just before. Two cases keep a former
-time, for nothing that the kernel tells is different then: a page that we recompressed, and that was
-then stored anew and recompressed by somebody else, all between two of our own runs; and one that
-was stored anew and recompressed by somebody else during one, between :meth:`Ages.remember` and
+A remembered time is valid only if our own recompression made the kernel forget it, right after it
+was noted. A page that something else has recompressed counts as used when we first see that, which
+is before our next recompression, because it may have been stored just before. In two cases an old
+time survives, because the kernel reports nothing that differs: if we recompressed a page, which was
+then stored again and recompressed by something else, all between two of our runs; and if a page was
+stored again and recompressed by something else during a run, between :meth:`Ages.remember` and
 :meth:`Ages.keep`.
 """
 
@@ -37,11 +37,11 @@ class Tried(NamedTuple):
     """What :meth:`Ages.remember` counts."""
 
     untried: int
-    """Pages not used since then that were never tried, so that recompression may gain by them."""
+    """Pages not used since then and not yet tried, so recompression may gain something."""
     huge: int
-    """How many of them are kept raw."""
+    """How many of them are stored raw."""
     flags: int
-    """Flags of pages that were: recompressed, or found to gain nothing by it."""
+    """Flags of tried pages: recompressed, or found to gain nothing from it."""
 
 
 class Ages:
@@ -57,7 +57,7 @@ class Ages:
     def remember(self, device: Zram, clock: Callable[[], float], since: float = 0.0) -> Tried:
         """Take note of the times that the kernel knows now; before each recompression.
 
-        ``clock`` and ``since`` are CLOCK_BOOTTIME; what was not used since then is counted.
+        ``clock`` and ``since`` are CLOCK_BOOTTIME; pages not used since then are counted.
         """
         counts = ages_counts()
         for text, rest in texts(device):
@@ -67,7 +67,7 @@ class Ages:
         return Tried(counts.untried, counts.huge, counts.tried)
 
     def keep(self, device: Zram) -> int:
-        """Let stand what was noted of pages that the kernel has forgotten; after recompression.
+        """Keep the noted times of pages whose ages recompression has made the kernel forget.
 
         Returns how many flags there are now, as :attr:`Tried.flags`.
         """
@@ -78,7 +78,7 @@ class Ages:
         return int(counts.tried)
 
     def used(self, place: int, accessed: int, now: float) -> float:
-        """When a page was last used at the latest, in seconds of CLOCK_BOOTTIME, as ``now``."""
+        """Latest time that a page may have been used, in CLOCK_BOOTTIME seconds like ``now``."""
         return self._known().used(place, accessed, now)
 
     def candidates(
@@ -86,8 +86,8 @@ class Ages:
     ) -> list[tuple[int, int]]:
         """Ranges of at most so many pages not used for ``floor`` seconds, the oldest first.
 
-        ``now`` is CLOCK_BOOTTIME. Ages from ``oldest`` on are as good as each other, then those
-        above half of that, and so on down to the floor.
+        ``now`` is CLOCK_BOOTTIME. Ages above ``oldest`` are all equally good, then come those above
+        half of that, and so on down to the floor.
         """
         least = list(_ladder(oldest, floor))
         known = self._known()
@@ -106,10 +106,10 @@ class Ages:
     def still(
         self, device: Zram, ranges: Iterable[tuple[int, int]], now: float, floor: float, huge: bool
     ) -> list[tuple[int, int]]:
-        """What of these :meth:`candidates` is as it was found: not used, freed or stored anew.
+        """Those :meth:`candidates` that are unchanged: not used, freed or stored again.
 
-        ``now`` is the time of then. A round may take minutes, and goes by places: what is in one
-        when its turn comes may have been stored a moment ago.
+        ``now`` is the time when they were found. A round may take minutes and works by position:
+        what is there when its turn comes may have been stored a moment ago.
         """
         known = self._known()
         return list(

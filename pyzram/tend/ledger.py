@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 """How much was written to each medium in the last 24 hours, kept through kills and reboots.
 
-What a step may write is charged before it begins and put right after it, so that whoever is killed
-in between leaves at most one step charged too much and never too little. It is kept for a medium,
-not for a zram device: those come and go.
+What a step may write is charged before it begins and corrected after it, so a process that is
+killed in between leaves at most one step charged too much, and never too little. The ledger is kept
+per medium, not per zram device, because devices come and go.
 
-Time is the ledger's own: it goes on with CLOCK_BOOTTIME while a machine runs, and across a reboot
-by the wall clock where that can be trusted. A clock that is set back gives nothing.
+The ledger has its own time: it advances with CLOCK_BOOTTIME while a machine runs, and across a
+reboot by the wall clock if that can be trusted. Setting the clock back gains nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..kernel import state_files
 from .times import DAY, HOUR
 
 HOURS = 25
-"""Bins that count: any 24 hours lie within so many whole ones."""
+"""Bins that count: any 24 hours lie within this many whole ones."""
 GAP_MOST = DAY
 HEADER = "pyzram ledger 1"
 FILE = "ledger"
@@ -36,12 +36,12 @@ class Clock(NamedTuple):
     wall: float
     """CLOCK_REALTIME, in seconds."""
     trusted: bool
-    """Whether the wall clock went on while the machine was off: it is synchronised, or there is a
+    """Whether the wall clock kept time while the machine was off: it is synchronised, or there is a
     clock with a battery."""
 
 
 class Account:
-    """Of one medium: bytes by hour of the ledger's time, and what each device has written."""
+    """One medium: bytes by hour of the ledger's time, and what each device has written."""
 
     __slots__ = ("bins", "pending", "seen")
 
@@ -50,7 +50,7 @@ class Account:
         self.pending: dict[str, int] = {}
         """Device to bytes that are charged for the step it is in."""
         self.seen: dict[str, tuple[int, int]] = {}
-        """Device to the bytes it had written at last, and those charged in advance."""
+        """Device to the bytes it had last written, and those charged in advance."""
 
 
 class Ledger:
@@ -65,7 +65,7 @@ class Ledger:
         self.clock = clock
         self.media: dict[str, Account] = {}
         self.blocked = 0.0
-        """Until when all budgets count as used up, because the file could not be understood."""
+        """Until when all budgets count as used up because the file could not be understood."""
         self._load()
         same_boot = self.clock.boot == clock.boot
         self.advance(clock)
@@ -108,8 +108,9 @@ class Ledger:
     def observe(self, medium: str, device: str, written: int) -> int:
         """Charge what a device has written since it was last seen, whoever asked for it.
 
-        ``written`` is its bd_writes in bytes, which a reset sets back. Of a device that was never
-        seen all is charged, for nobody knows when it was. Returns the bytes charged.
+        ``written`` is its bd_writes in bytes, which a reset sets to 0. For a device that was never
+        seen before, everything is charged, since it is unknown when it was written. Returns the
+        bytes charged.
         """
         account = self.media.setdefault(medium, Account())
         before, advance = account.seen.get(device, (0, 0))
@@ -123,14 +124,14 @@ class Ledger:
         """Charge a step before it begins; on disk when this returns.
 
         Raises:
-            ZramOSError: it cannot be written down: nothing may be written to the medium then.
+            ZramOSError: it cannot be recorded; then nothing may be written to the medium.
         """
         self.observe(medium, device, written)
         self.media[medium].pending[device] = size
         self.save()
 
     def settle(self, medium: str, device: str, written: int) -> None:
-        """Put the charge of a step right, with what the device has written by now."""
+        """Correct the charge of a step by what the device has really written."""
         self.media[medium].pending.pop(device, None)
         self.observe(medium, device, written)
 
@@ -139,7 +140,7 @@ class Ledger:
             account.bins[self._hour()] = account.bins.get(self._hour(), 0) + size
 
     def _take_up(self, same_boot: bool) -> None:
-        """What a killed process had reserved stays charged; what it wrote of it is covered."""
+        """Keep charged what a killed process had reserved; that covers what it wrote."""
         for account in self.media.values():
             for device, size in account.pending.items():
                 self._charge(account, size)
@@ -152,10 +153,10 @@ class Ledger:
     # ---- the file --------------------------------------------------------------------------------
 
     def save(self) -> None:
-        """Write it down, at once or not at all.
+        """Write the file, completely or not at all.
 
         Raises:
-            ZramOSError: what writing gave.
+            ZramOSError: writing failed.
         """
         clock = self.clock
         lines = [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Looking at the machine: memory, pressure, battery, clocks. One read of each file a look."""
+"""Looking at the machine: memory, pressure, battery, clocks. Each look reads each file once."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ NO_CLOCK = 1.6e9
 
 
 class Clocks:
-    """The clocks of this machine; tests have others."""
+    """The clocks of this machine; tests use others."""
 
     def awake(self) -> float:
-        """Seconds that do not count sleep."""
+        """Seconds, not counting sleep."""
         return time.clock_gettime(time.CLOCK_MONOTONIC)
 
     def boottime(self) -> float:
-        """Seconds that do."""
+        """Seconds, counting sleep."""
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
     def wall(self) -> float:
@@ -59,9 +59,9 @@ def parse_pressure(text: str) -> Pressure:
 
 
 def read_pressure(sysfs: Sysfs, resource: str, errors: list[str] | None = None) -> Pressure | None:
-    """Pressure of ``memory``, ``io`` or ``cpu``; ``None`` where the kernel has none.
+    """Pressure of ``memory``, ``io`` or ``cpu``; ``None`` if the kernel does not report it.
 
-    And where it cannot be read: then why is added to ``errors``.
+    Also ``None`` if it cannot be read; then the reason is added to ``errors``.
     """
     path = f"proc/pressure/{resource}"
     try:
@@ -91,12 +91,12 @@ def read_counters(sysfs: Sysfs) -> dict[str, int]:
 
 
 class Battery(NamedTuple):
-    """What the machine runs on."""
+    """The machine's power supply."""
 
     percent: float | None = None
-    """Of the emptiest battery that is being used up; ``None`` on mains."""
+    """Percent of the emptiest battery that is discharging; ``None`` on mains."""
     error: str = ""
-    """Why that cannot be told."""
+    """Why that is unknown."""
 
 
 def read_battery(sysfs: Sysfs) -> Battery:
@@ -128,7 +128,7 @@ def read_battery(sysfs: Sysfs) -> Battery:
 
 
 def read_clock(sysfs: Sysfs, clocks: Clocks, boot: str = "") -> Clock:
-    """The time for the ledger; ``boot`` is what it was before, for it stays while this runs.
+    """The time for the ledger; ``boot`` is its previous value, which does not change while we run.
 
     Raises:
         ZramOSError: the kernel does not say which start of the machine this is.

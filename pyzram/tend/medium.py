@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What a backing device lies on: how much may be written to it in a day, and what tells it apart.
+"""The medium below a backing device: how much may be written to it in a day, and its identity.
 
-A loop device lies on what holds its file, a partition or mapping on the disks below it.
+A loop device lies on whatever holds its file, a partition or mapping on the disks below it.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ class Medium(NamedTuple):
     """A physical disk."""
 
     key: str
-    """What tells it from others, on this machine and through reboots; without blanks."""
+    """Its identity, on this machine and across reboots; without spaces."""
     kind: str
     """``card`` (MMC), ``usb``, ``disk`` (SATA, NVMe, virtio) or ``unknown``."""
     name: str
 
     @property
     def budget(self) -> int:
-        """Bytes that it is given in any 24 hours."""
+        """Its budget: bytes in any 24 hours."""
         return BUDGETS[self.kind]
 
 

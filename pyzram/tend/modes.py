@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What state the machine is in: how it is entered and left, and what holds everything."""
+"""The state of the machine: how states are entered and left, and what stops all work."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BATTERY_LOW = 20.0
 
 
 def held(seen: Observation, state: State) -> tuple[str, bool]:
-    """Why nothing may be done, or an empty text; and whether the battery is low."""
+    """Why nothing may be done, or an empty string; and whether the battery is low."""
     if seen.battery_error:
         return f"the battery cannot be read: {seen.battery_error}", state.low_battery
     low = seen.battery is not None and seen.battery <= BATTERY_LOW * (
@@ -31,7 +31,7 @@ def held(seen: Observation, state: State) -> tuple[str, bool]:
 
 
 def quiet_since(seen: Observation, state: State) -> float:
-    """Since when the pressure is below what keeps a machine pressed, or choked."""
+    """Since when the pressure has been below what keeps a machine pressed or choked."""
     if state.mode == CHOKED:
         loud = seen.trigger == "full" or (seen.full10 or 0.0) >= 2.0
     else:
@@ -42,7 +42,7 @@ def quiet_since(seen: Observation, state: State) -> float:
 
 
 def mode_of(seen: Observation, state: State, pressure: float, since: float) -> str:
-    """The state by what is seen; quiet ``since`` then (:func:`quiet_since`)."""
+    """The state that follows from what is seen; quiet since ``since`` (:func:`quiet_since`)."""
     quiet = seen.now - since >= QUIET
     if seen.trigger == "full" or (seen.full10 or 0.0) >= 10.0:
         return CHOKED

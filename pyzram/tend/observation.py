@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the policy is told of a machine at one moment: plain values.
+"""What the policy learns about a machine at one moment: plain values.
 
 Sizes in bytes, times in seconds awake (CLOCK_MONOTONIC), pressure in percent as the kernel's
 (Documentation/accounting/psi.rst).
@@ -16,7 +16,7 @@ class DeviceObserved(NamedTuple):
 
     name: str
     key: str
-    """What tells it from others that had its number (``device/key.py``)."""
+    """Its identity: distinguishes it from others that had its number (``device/key.py``)."""
     orig_data_size: int = 0
     compr_data_size: int = 0
     mem_used_total: int = 0
@@ -27,27 +27,27 @@ class DeviceObserved(NamedTuple):
     budget: int = 0
     """Bytes that may be written to its medium in any 24 hours."""
     left: int = 0
-    """Bytes of it that are left now."""
+    """Bytes of that budget that are left now."""
     own_limit: int | None = None
     """Bytes that the administrator's writeback_limit leaves; ``None`` without one."""
     gentle: bool = False
     """The medium wears out or stalls on writes: a memory card, USB."""
     bd_reads: int = 0
-    """Bytes that ever came back from the medium."""
+    """Bytes that have ever been read back from the medium."""
     ages: bool = True
-    """Whether the last use of single pages can be known, through recompression too."""
+    """Whether the last use of single pages is known, even across recompression."""
     recompression: bool = False
     """A second algorithm is configured."""
     gain: float | None = None
-    """Share of what the recompressed pages took that this freed, once, after it."""
+    """Share of the recompressed pages' memory that this freed; reported once."""
     compacted: float | None = None
-    """Share that the last compaction freed, once, after it."""
+    """Share that the last compaction freed; reported once."""
     failed: bool = False
-    """Writing back has failed since the last look."""
+    """Writeback has failed since the last look."""
     limit_changed: bool = False
     """Somebody else has set writeback_limit since the last look."""
     medium: str = ""
-    """What its backing device lies on: devices on the same one share the budget."""
+    """The medium below its backing device; devices on the same medium share the budget."""
 
 
 class Observation(NamedTuple):
@@ -59,27 +59,27 @@ class Observation(NamedTuple):
     available: int
     """MemAvailable."""
     some10: float | None = None
-    """Memory pressure; ``None`` where the kernel has no PSI, or it cannot be read."""
+    """Memory pressure; ``None`` if the kernel has no PSI or it cannot be read."""
     some300: float | None = None
     full10: float | None = None
     io_full10: float | None = None
     cpu_some10: float | None = None
     pressure_error: str = ""
-    """Why pressure of any of these cannot be read, where the kernel has it."""
+    """Why the pressure cannot be read although the kernel reports it."""
     stalled: float = 0.0
-    """Seconds in all that somebody waited for memory (``total`` of ``some``)."""
+    """Total seconds in which some process waited for memory (``total`` of ``some``)."""
     waited: float = 0.0
-    """Seconds in all that reading back pages took which had been written back."""
+    """Total seconds spent reading back pages that had been written back."""
     scanning: float = 0.0
-    """Without PSI: pages that processes had to reclaim themselves or read again, a second."""
+    """Without PSI: pages per second that processes had to reclaim themselves or read again."""
     trigger: str = ""
     """``some`` or ``full`` if a PSI trigger fired since the last look."""
     battery: float | None = None
-    """Percent, while it is being used up; ``None`` on mains."""
+    """Charge in percent while discharging; ``None`` on mains."""
     battery_error: str = ""
-    """Why it cannot be told whether one is being used up, or how full it is."""
+    """Why it is unknown whether a battery is discharging, or how full it is."""
     started: float = -math.inf
-    """When this daemon began."""
+    """When this daemon started."""
     resumed: float = -math.inf
     """When the machine last woke from sleep."""
     devices: tuple[DeviceObserved, ...] = ()

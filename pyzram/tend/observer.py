@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Looks at the machine and its devices, for the policy."""
+"""Observes the machine and its devices for the policy."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from .tended import Tended
 
 READ_COST = {"card": 900e-6, "usb": 900e-6, "unknown": 500e-6, "disk": 150e-6}
-"""Seconds that a page takes to come back from a medium, about."""
+"""Approximate seconds that a page takes to come back from a medium."""
 SWAP_IN = 15e-6
 """And from memory, with the slower algorithms."""
 
 
 class Observer:
-    """Remembers of the last look what rates need, and what went wrong.
+    """Remembers what rates need from the last look, and what went wrong.
 
     Synchronization: one thread.
     """
@@ -58,7 +58,7 @@ class Observer:
         self._counters: tuple[float, int] | None = None
 
     def look(self, trigger: str = "") -> Observation:
-        """See how things are."""
+        """Observe the present state."""
         self.sleeps.notice()
         now = self.clocks.awake()
         self.ledger.advance(read_clock(self.sysfs, self.clocks, self.ledger.clock.boot))
@@ -98,7 +98,7 @@ class Observer:
         )
 
     def _devices(self) -> tuple[list[Tended], tuple[DeviceObserved, ...]]:
-        """Those that can be read; what keeps others from it is told when it is new."""
+        """The devices that can be read; new reasons why others cannot be are reported."""
         tended: list[Tended] = []
         found: list[DeviceObserved] = []
         errors: set[str] = set()

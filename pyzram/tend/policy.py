@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The policy: what to do with a machine as it was seen. No clock, no files, no kernel.
+"""The policy: what to do, given an observation of the machine. No clock, no files, no kernel.
 
 The same observation, state and settings give the same answer, so it can be tried on made-up
 machines (``bench/tend.py``) and its promises can be tested: never more than the budget, nothing
@@ -19,7 +19,7 @@ from .state import CALM, CHOKED, HELD, PRESSED, TIGHT, State
 from .times import HOUR
 
 LOOK = 60.0
-"""Seconds between two looks, but for triggers."""
+"""Seconds between two looks, unless a trigger fires."""
 ROUNDS = {CALM: HOUR, TIGHT: 600.0, PRESSED: 60.0, CHOKED: 60.0}
 """Seconds between two rounds."""
 
@@ -38,7 +38,7 @@ DEFAULTS = Settings()
 def decide(seen: Observation, state: State, settings: Settings = DEFAULTS) -> Decision:
     """Decide what to do now.
 
-    ``state`` is that of the decision before, or a fresh one.
+    ``state`` is that of the previous decision, or a fresh one.
     """
     ours, ours300 = own_part(seen, state)
     # Before that is left out: who waits for pages that come back is not at ease either.
@@ -78,5 +78,5 @@ def decide(seen: Observation, state: State, settings: Settings = DEFAULTS) -> De
 
 
 def enough(seen: Observation) -> bool:
-    """Whether a round may end early: nobody waits for memory, and there is some."""
+    """Whether a round may end early: nothing waits for memory, and some is available."""
     return (seen.some10 or 0.0) < 0.1 and seen.available > 0.2 * seen.total

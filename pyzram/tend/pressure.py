@@ -10,25 +10,25 @@ from .state import State
 from .times import DAY
 
 FADE = 1800.0
-"""The pressure falls to 37 % in so many seconds."""
+"""Seconds in which the pressure fades to 37 %."""
 
 # What counts as full pressure; tuned with bench/tend.py.
 SOME10 = 20.0
 SOME300 = 0.05
 SCARCE, SCARCE_RANGE, SCARCE_MOST = 0.10, 0.08, 0.3
-"""Little memory alone, of all: nobody waits for it yet."""
+"""Little available memory by itself, as a share of all: nothing waits for it yet."""
 POOL, POOL_RANGE, POOL_MOST = 0.20, 0.45, 0.16
-"""A pool that takes much of the memory: what grows in it is found before it presses.
+"""A pool that takes much of the memory: its growth is noticed before there is pressure.
 
-Not where pages come back slowly and wear their medium out: there it has to press first.
+Not where pages come back slowly and wear out their medium: there, pressure has to come first.
 """
 
 
 def own_part(seen: Observation, state: State) -> tuple[float, float]:
-    """How much of the pressure is only that pages come back which were written before.
+    """How much of the pressure comes only from reading back pages that were written before.
 
-    To write more because of that would feed itself. The share of the last interval, 0 to 1, and
-    the percent of the last five minutes.
+    Writing more because of that would be a vicious circle. The share of the last interval, 0 to 1,
+    and the percentage of the last five minutes.
     """
     passed = seen.now - state.now
     if not 0 < passed < DAY:
@@ -72,5 +72,5 @@ def observed_pressure(seen: Observation) -> float:
 
 
 def fade(seconds: float) -> float:
-    """What is left of a pressure after so long, 0 to 1."""
+    """How much of a pressure is left after this long, 0 to 1."""
     return math.exp(-max(0.0, seconds) / FADE)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Idle memory of named control groups goes to swap before anybody is short of it.
+"""Send idle memory of the configured control groups to swap before memory runs short.
 
-The rule is senpai's: every few seconds a small share of what a group holds is asked for, less the
-longer its own processes wait for memory, and nothing once they wait for a thousandth of the time.
-What is idle leaves; what is used comes back, and that ends it.
+The rule is senpai's: every few seconds ask for a small share of what a group holds, for less the
+longer its own processes wait for memory, and for nothing once they wait a thousandth of the time.
+Idle memory leaves; memory in use comes back, and that waiting ends the reclaim.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ MIB = 1 << 20
 EVERY = 6.0
 """Seconds between two requests."""
 SHARE = 0.0005
-"""Of what a group holds, while none of its processes waits."""
+"""Share of what a group holds to ask for while none of its processes waits."""
 WAITING = 0.1
-"""Percent of the time that one of them waits at which nothing is asked for any more."""
+"""Percent of the time with a waiting process from which nothing more is asked for."""
 DAMON = "sys/module/damon_reclaim/parameters/enabled"
 MOST = 64 * MIB
 LEAST = 4096
 SWAP_USED, AVAILABLE = 0.75, 0.5
-"""Nothing is asked for while more of zram's swap is used, or more memory available, than this."""
+"""Nothing is asked for while more than these shares of zram's swap is used or memory available."""
 
 
 class Group(NamedTuple):
@@ -42,25 +42,25 @@ class Group(NamedTuple):
     name: str
     current: int
     protected: float
-    """``memory.low`` or ``memory.min``, the larger: below it the group is left alone."""
+    """The larger of ``memory.low`` and ``memory.min``: below it the group is left alone."""
     some10: float | None
-    """Percent of the last 10 s that one of its processes waited; ``None`` without pressure."""
+    """Percent of the last 10 s in which one of its processes waited; ``None`` without PSI."""
 
 
 class System(NamedTuple):
-    """What of the machine matters here, in bytes."""
+    """What matters here about the machine, in bytes."""
 
     total: int
     available: int
     swap: int
-    """Of zram's swap areas."""
+    """Size of zram's swap areas."""
     swap_used: int
     damon: bool | None
-    """DAMON_RECLAIM does the same already; ``None`` if that cannot be told."""
+    """DAMON_RECLAIM already does the same; ``None`` if that is unknown."""
 
 
 def wanted(group: Group) -> int:
-    """Bytes to ask a group for now; 0 for nothing, also where its pressure is not known."""
+    """Bytes to ask a group for now; 0 for nothing, also if its pressure is unknown."""
     if group.some10 is None:
         return 0
     size = group.current * SHARE * max(0.0, 1.0 - group.some10 / WAITING)
@@ -69,9 +69,9 @@ def wanted(group: Group) -> int:
 
 
 def refusal(system: System) -> str:
-    """Why no group is to be asked now; empty if they may be."""
+    """Why no group may be asked now; empty if they may be."""
     if system.damon is None:
-        return "whether DAMON_RECLAIM is on cannot be told"
+        return "it is unknown whether DAMON_RECLAIM is on"
     if system.damon:
         return "DAMON_RECLAIM is on"
     if not system.swap:
@@ -84,7 +84,7 @@ def refusal(system: System) -> str:
 
 
 class Reclaimer:
-    """Asks the kernel, and says once what it cannot ask.
+    """Asks the kernel, and reports once what it cannot ask.
 
     Synchronization: one thread.
     """
@@ -95,16 +95,16 @@ class Reclaimer:
         self.names: tuple[str, ...] = ()
         """Control groups, as paths below the root of the hierarchy."""
         self.asked: dict[str, int] = {}
-        """Bytes that each was asked for so far."""
+        """Bytes that each has been asked for so far."""
         self.reason = ""
-        """Why none was, the last time."""
+        """Why none was asked the last time."""
         self.left_out: dict[str, str] = {}
-        """Groups that were not looked at the last time, and why."""
+        """Groups that were left out the last time, and why."""
         self.stopping: Callable[[], bool] = lambda: False
         self._told: set[str] = set()
 
     def look(self) -> tuple[System, list[Group]]:
-        """See how things are; a group that is not there now, or cannot be judged, is left out."""
+        """Observe; a group that does not exist now, or cannot be judged, is left out."""
         total, available = read_memory(self.sysfs)
         areas = [area for name, area in swap_areas(self.sysfs).items() if name.startswith("zram")]
         system = System(
@@ -118,7 +118,7 @@ class Reclaimer:
         return system, [group for name in self.names if (group := self._group(name)) is not None]
 
     def step(self) -> None:
-        """Ask each group once for what the rule says, until we are to stop."""
+        """Ask each group once for what the rule says, until told to stop."""
         system, groups = self.look()
         self.reason = refusal(system)
         for group in groups if not self.reason else ():
@@ -163,12 +163,12 @@ class Reclaimer:
                                       "controller")  # fmt: skip
             else:
                 if pressure is None:
-                    self._tell(name, "the kernel tells no pressure of it (psi=1)")
+                    self._tell(name, "the kernel reports no pressure for it (boot with psi=1)")
                 return Group(name, int(current), max(limits), pressure)
         except ZramOSError as err:
             self._leave_out(name, str(err))
         except (KeyError, ValueError) as err:
-            self._leave_out(name, f"what its files hold is not understood: {err}")
+            self._leave_out(name, f"its files are not understood: {err}")
         return None
 
     def _pressure(self, name: str) -> float | None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Recompresses pages, and keeps the ages that the kernel forgets by it."""
+"""Recompresses pages, and remembers the ages that the kernel forgets in doing so."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Recompressing:
         self.worker = worker
 
     def recompress(self, one: Tended, action: Recompress, writes: bool = False) -> None:
-        """Recompress pages of a device; ``writes`` says that this round writes back, too."""
+        """Recompress pages of a device; ``writes`` means that this round also writes back."""
         age = at_least(action.age + self.sleeps.slept)
         since = self.clocks.boottime() - age
         tried = 0
@@ -79,12 +79,13 @@ class Recompressing:
 
 
 def gain(before: MmStat, after: MmStat, tried: int | None, huge: bool) -> float | None:
-    """Share of what ``tried`` pages took that recompression has freed; ``None`` of no pages.
+    """Share of the ``tried`` pages' memory that recompression has freed; ``None`` if none were.
 
-    Where it cannot be told how many (``None``), it is of all.
+    If their number is unknown (``None``), the share of all pages' memory.
 
-    Of what these took, not of the pool: a few cold pages of a large pool may be worth it. And by
-    the objects: the pool gives memory back when whole zspages are empty, or by compaction.
+    It is a share of what these pages took, not of the pool, because a few cold pages of a large
+    pool may be worth it. It counts objects, because the pool returns memory only when whole zspages
+    are empty, or by compaction.
     """
     kept = before.orig_data_size // PAGE_SIZE - before.same_pages
     if tried is None:

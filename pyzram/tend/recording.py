@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A machine's memory as a line of JSON a minute: small enough to send, enough to be replayed.
+"""A machine's memory as one line of JSON per minute: small enough to send, enough to replay.
 
 The format is described in pyzram-tend(8); ``bench/tend.py --replay FILE`` runs all policies on it.
 """
@@ -27,7 +27,7 @@ VERSION = 1
 COUNTERS = ("pswpin", "pswpout", "workingset_refault_anon", "workingset_refault_file")
 MINUTE = 60.0
 AGES_EVERY = 10
-"""Minutes between two counts of all pages by age: they cost a moment of a processor."""
+"""Minutes between two counts of all pages by age, which take some processor time."""
 
 
 def row(sysfs: Sysfs, clocks: Clocks, ages: bool = True) -> dict[str, object]:
@@ -56,7 +56,7 @@ def row(sysfs: Sysfs, clocks: Clocks, ages: bool = True) -> dict[str, object]:
 
 
 def _device(sysfs: Sysfs, device: Zram, ages: bool) -> dict[str, object]:
-    """One device: bytes, and pages by age; nothing of one that is not set up or has gone."""
+    """One device: bytes, and pages by age; empty if it is not set up or has gone."""
     try:
         if not device.read_disksize():
             return {}
@@ -81,7 +81,7 @@ def _device(sysfs: Sysfs, device: Zram, ages: bool) -> dict[str, object]:
 
 
 def append(path: str, *lines: dict[str, object]) -> None:
-    """Add lines to a file, all or none; without any it is made if it is not there.
+    """Append lines to a file, all or none; without lines, only create the file if it is missing.
 
     Raises:
         As :func:`pyzram.kernel.named_files.open_named`.

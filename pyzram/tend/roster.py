@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The devices that are there now, by their handles."""
+"""The devices that exist now, by their handles."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Roster:
-    """Those that ``numbers`` names, asked anew each time.
+    """The devices that ``numbers`` names; it is asked again each time.
 
     Synchronization: one thread.
     """
@@ -26,21 +26,21 @@ class Roster:
         self.sysfs = sysfs
         self.numbers = numbers
         self.known: dict[str, Tended] = {}
-        """By their keys, as :meth:`enumerate` left them."""
+        """By their keys, as of the last :meth:`enumerate`."""
 
     def close(self) -> None:
-        """Give up their handles."""
+        """Close their handles."""
         for one in self.known.values():
             one.device.close()
         self.known = {}
 
     def enumerate(self, errors: set[str]) -> list[Tended]:
-        """The devices that are there now; a number that somebody else has got is another.
+        """The devices that exist now; a number that has passed to another device is a new one.
 
-        Why others are left out, of which that cannot be told, is added to ``errors``.
+        If a device cannot be examined, the reason is added to ``errors`` and it is left out.
 
         Raises:
-            ZramError: the numbers are not known.
+            ZramError: the numbers are unknown.
         """
         before = {one.device.number: one for one in self.known.values()}
         found: list[Tended] = []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What to do with each device in one round, and what is remembered of it."""
+"""What to do with each device in one round, and what to remember about it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .times import DAY, HOUR
 MIB = 1 << 20
 
 LEAST = 4 * MIB
-"""Not worth a round below."""
+"""Below this, a round is not worthwhile."""
 CHOKED_STEP = 4 * MIB
 TIGHT_PACE = 12
-"""Of the budget a round while tight, at half pressure: one part in so many."""
+"""Divides the budget for a round while tight, at half pressure."""
 CALM_SHARE = 8
-"""Of the budget, in calm: one part in so many."""
+"""Divides the budget while calm."""
 AFTER_ERROR, AFTER_ERROR_MOST = 60.0, DAY
 AFTER_LIMIT = HOUR
 
@@ -28,7 +28,7 @@ AFTER_LIMIT = HOUR
 OLDEST = 48 * HOUR
 FLOOR, FLOOR_PRESSED = 24 * HOUR, 3 * HOUR
 HUGE_FLOOR, HUGE_SHARE = 3 * HOUR, 1.4
-"""Pages kept raw free most memory for a write, but are often of short use."""
+"""Raw pages free most memory per write, but are often short-lived."""
 
 REGRET_HIGH, REGRET_LOW = 0.08, 0.05
 REGRET_LEAST = 256 * MIB
@@ -36,7 +36,7 @@ CAUTION_UP, CAUTION_DOWN, CAUTION_MOST = 1.3, 1.1, 8.0
 
 RECOMPRESS_AGE = 1200.0, 6 * HOUR
 RECOMPRESS_EVERY, RECOMPRESS_SOON = HOUR, 900.0
-"""Seconds between two, and where memory is short."""
+"""Seconds between two recompressions, normally and when memory is short."""
 RECOMPRESS_SHARE = 0.02
 """Of one processor."""
 RECOMPRESS_GAIN = 0.05
@@ -50,7 +50,7 @@ class Settings(NamedTuple):
 
 
 def remembered(seen: Observation, known: tuple[DeviceState, ...]) -> tuple[DeviceState, ...]:
-    """The state of each device that is there, in its order, with what happened since."""
+    """The state of each existing device, in its order, with what happened since."""
     if len(known) == len(seen.devices) and all(
         state.key == device.key
         and device.gain is None
@@ -96,7 +96,7 @@ def decide_round(
     actions: list[Action],
     reasons: list[str],
 ) -> tuple[DeviceState, ...]:
-    """One round over all devices: adds to the actions and reasons; what it leaves to remember."""
+    """One round over all devices: adds to the actions and reasons; returns what to remember."""
     pools: dict[str, int] = {}
     for device in seen.devices:
         pools[device.medium] = pools.get(device.medium, 0) + device.mem_used_total
@@ -121,12 +121,12 @@ def decide_round(
 
 
 def age_floor(pressure: float, caution: float) -> float:
-    """How long a page must not have been used to be written back: geometric in the pressure."""
+    """How long a page must have been unused to be written back: geometric in the pressure."""
     return min(OLDEST, caution * FLOOR * math.pow(FLOOR_PRESSED / FLOOR, pressure))
 
 
 def _judge(device: DeviceObserved, state: DeviceState, now: float) -> DeviceState:
-    """Grow or shrink the caution by what came back in the last hour."""
+    """Raise or lower the caution according to what came back in the last hour."""
     if now - state.judged < HOUR:
         return state
     if state.judged == -math.inf:
@@ -145,7 +145,7 @@ def _judge(device: DeviceObserved, state: DeviceState, now: float) -> DeviceStat
 def allowance(
     seen: Observation, mode: str, pressure: float, device: DeviceObserved, share: float = 1.0
 ) -> int:
-    """Bytes that a device may write in this round, given its share of what its medium may take."""
+    """Bytes that a device may write in this round, given its share of its medium's budget."""
     budget, left = device.budget, device.left
     if seen.battery is not None:
         left -= budget // 2
@@ -181,7 +181,7 @@ def _write_back(
     whole = mode == CALM
     if mode == CHOKED:
         if (seen.io_full10 or 0.0) > 20.0:
-            reasons.append(f"{device.name}: the medium is choked as well")
+            reasons.append(f"{device.name}: the medium is choked, too")
             return
         actions.append(WriteBack(device.name, huge_floor, limit, OLDEST, True, CHOKED_STEP))
         return
@@ -190,7 +190,7 @@ def _write_back(
 
 
 def _why_not(device: DeviceObserved) -> str:
-    """What keeps a device from writing: the smallest of its bounds, or else the pace."""
+    """What keeps a device from writing: the smallest of its limits, or else the pace."""
     budget = f"{max(0, device.left) // MIB} MiB left of its budget"
     if device.left < LEAST:
         return budget

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""When the machine slept: the kernel's ages of pages count it, the policy's do not."""
+"""When the machine slept: the kernel's ages of pages include that, the policy's do not."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 WINDOW = 48 * HOUR
 CLOCKS_APART = 0.01
-"""Seconds at most between clocks that are read for one time."""
+"""The most seconds between two clocks that are read as one time."""
 
 
 class Sleeps:
-    """Those of the last two days.
+    """The sleeps of the last two days.
 
     Synchronization: one thread.
     """
@@ -29,10 +29,10 @@ class Sleeps:
         self.resumed = -math.inf
         """When the machine last woke, in seconds awake."""
         self.slept = 0.0
-        """Seconds asleep that may lie within a page's age."""
+        """Seconds of sleep that a page's age may include."""
 
     def notice(self) -> None:
-        """Look for a sleep since the last time."""
+        """Check whether the machine slept since the last call."""
         asleep, now = self._time_asleep(), self._clocks.awake()
         if asleep > self._asleep:
             # What lay between two clocks looks like a short sleep, and holds nothing up.
@@ -44,7 +44,7 @@ class Sleeps:
         self.slept = sum(length for _, length in self._lengths)
 
     def _time_asleep(self) -> float:
-        """Seconds asleep since boot, never too many: what is held up is not asleep."""
+        """Seconds of sleep since boot, never too many: being held up is not sleep."""
         while True:
             before = self._clocks.awake()
             boottime = self._clocks.boottime()

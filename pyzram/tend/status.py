@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the daemon leaves for others to see: the file that ``pyzram tend --status`` shows."""
+"""The status file of the daemon, which ``pyzram tend --status`` shows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAME = "tend/status.json"
 
 
 def write_status(run: str, values: dict[str, Any]) -> None:
-    """Leave the last round for people; a folder that takes no file is no reason to stop."""
+    """Record the last round for people; failing to write it is no reason to stop."""
     pid = os.getpid()
     with suppress(OSError):
         known = {"pid": pid, "start_time": _start_time(pid), "time": time.time()}

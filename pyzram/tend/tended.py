@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A device that is tended: what is known of it from look to look."""
+"""A tended device: what is known about it from one look to the next."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from .ledger import Ledger
 
 PIECE_MOST = 1024
-"""Pages a step at most."""
+"""The most pages in one step."""
 PIECE_FIRST, PIECE_LEAST = 256, 16
 STEP_SECONDS = 0.5
-"""How long a step is to take: its size follows the time that the last ones took."""
+"""How long a step should take; its size follows from the time that the last steps took."""
 
 NOT_REMEMBERED: tuple[float, tuple[int, int, int]] = (math.inf, (0, 0, 0))
-"""In the place of a time and what :meth:`Ages.remember` found: to be asked again."""
+"""Instead of a time and the result of :meth:`Ages.remember`: ask again."""
 
 
 class Tended:
@@ -51,7 +51,7 @@ class Tended:
         self.marked: float | None = None
         """When all pages were marked, where the kernel does not know ages."""
         self.aged = False
-        """Whether this round wrote by those marks, and what is left of them may be recompressed."""
+        """Whether this round wrote by those marks, so that the rest of them may be recompressed."""
         self.remembered = NOT_REMEMBERED
         """What :meth:`Ages.remember` found last, and the time it was asked for, until pages are
         recompressed."""
@@ -60,7 +60,7 @@ class Tended:
         """Pages of the next step."""
 
     def took(self, seconds: float) -> None:
-        """Size the next step by the time that one took."""
+        """Size the next step according to the time that this one took."""
         if seconds > STEP_SECONDS:
             self.piece = max(PIECE_LEAST, self.piece // 2)
         elif seconds < STEP_SECONDS / 2:
@@ -69,7 +69,7 @@ class Tended:
     def look(
         self, sysfs: Sysfs, ledger: Ledger, budget_of: Callable[[Medium], int]
     ) -> DeviceObserved | None:
-        """See how it is, and charge what it has written; ``None`` if it is not set up or gone."""
+        """Observe it, and charge what it has written; ``None`` if it is not set up, or gone."""
         device = self.device
         try:
             if not device.read_disksize():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Looks at the machine, asks the policy, and does what it says: one step at a time."""
+"""Observes the machine, asks the policy, and does what it says, one step at a time."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class Report(NamedTuple):
     seen: Observation
     decision: Decision
     written: int
-    """Bytes to media."""
+    """Bytes written to media."""
     freed: int
-    """Bytes of memory, of the devices that tell."""
+    """Bytes of memory freed, as far as devices report it."""
 
 
 class Tender:
-    """Tends the devices that ``devices`` names: their numbers, asked anew at each look.
+    """Tends the devices whose numbers ``devices`` returns; it is asked again at each look.
 
     Synchronization: one thread.
     """
@@ -65,7 +65,7 @@ class Tender:
         self.budget = budget
         """Bytes in any 24 hours; ``None`` leaves it to the medium."""
         self.share = share
-        """Of the budget: half of it where the ledger will not outlive a reboot."""
+        """Share of the budget to use: half if the ledger will not survive a reboot."""
         self.warn = warn
         self.state = State()
         self.stopping: Callable[[], bool] = lambda: False
@@ -84,16 +84,16 @@ class Tender:
         return int((medium.budget if self.budget is None else self.budget) * self.share)
 
     def close(self) -> None:
-        """Give up the handles of devices."""
+        """Close the handles of devices."""
         self.roster.close()
 
     def decide(self, trigger: str = "") -> tuple[Observation, Decision]:
-        """Look and ask the policy; nothing is done and nothing remembered."""
+        """Observe and ask the policy, but do nothing and remember nothing."""
         seen = self.observer.look(trigger)
         return seen, decide(seen, self.state, self.settings)
 
     def round(self, trigger: str = "") -> Report:
-        """Look, ask the policy, and do it."""
+        """Observe, ask the policy, and do what it says."""
         seen, decision = self.decide(trigger)
         self.state = decision.state
         by_name = {one.device.name: one for one in self.roster.known.values()}
@@ -131,7 +131,7 @@ class Tender:
         return Report(seen, decision, sum(spent.values()), freed)
 
     def _used(self, one: Tended) -> int | None:
-        """Memory in use; ``None``, and told, where that cannot be read."""
+        """Memory in use; ``None``, with a warning, if that cannot be read."""
         try:
             return one.device.read_mm_stat().mem_used_total or 0
         except DeviceNotFoundError:

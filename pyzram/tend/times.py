@@ -8,5 +8,5 @@ DAY = 24 * HOUR
 
 
 def at_least(age: float) -> int:
-    """What to give a kernel that counts in whole seconds, cut off, for pages of this age."""
+    """The age to pass to a kernel that truncates ages to whole seconds."""
     return math.ceil(age) + 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What wakes the daemon: pressure, a signal, or the time; and what it tells the service manager."""
+"""What wakes the daemon (pressure, a signal or the time) and what it tells the service manager."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TRIGGERS = {"some": b"some 100000 2000000\n", "full": b"full 100000 2000000\n"}
 class Waiting:
     """Triggers of memory pressure and signals, as one wait. Use as a context manager.
 
-    Synchronization: the main thread only, for it takes signals.
+    Synchronization: the main thread only, because it handles signals.
     """
 
     def __init__(self, sysfs: Sysfs) -> None:
@@ -62,7 +62,7 @@ class Waiting:
         self.reload = True
 
     def wait(self, seconds: float) -> str:
-        """Wait until pressure (``some`` or ``full``), a signal or the end of the time (empty)."""
+        """Wait for pressure (``some`` or ``full``), a signal or the end of the time (empty)."""
         if self.stop or self.reload:
             return ""
         found = ""
@@ -77,7 +77,7 @@ class Waiting:
 
 
 def notify(message: str) -> None:
-    """Tell the service manager, if it asks to be told (sd_notify(3))."""
+    """Notify the service manager, if it asks for that (sd_notify(3))."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return

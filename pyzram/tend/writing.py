@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Writes pages back, step by step: charged before it is written, and no page before its age."""
+"""Writes pages back, step by step: charges before writing, and writes no page that is too young."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ class Writing:
         self.stopping = stopping
 
     def write_back(self, one: Tended, action: WriteBack, spent: dict[str, int]) -> None:
-        """Write what ``spent``, bytes by device, leaves; charged before it is written.
+        """Write what ``spent``, bytes by device, leaves; charge it before writing.
 
-        What was written is in ``spent`` afterwards, whatever ends this.
+        Afterwards ``spent`` includes what was written, however this ends.
         """
         medium = one.medium
         limit = action.limit - spent.get(action.device, 0)

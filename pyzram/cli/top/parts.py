@@ -98,7 +98,7 @@ def pressure_line(look: Look) -> Line:
         if found is not None:
             role = colour.BAD if found.full10 >= 10 else colour.WARN if found.some10 >= 10 else ""
             spans += [(f"{resource} ", ""), (f"{found.some10:.2f} %", role), ("  ", "")]
-    return labelled("pressure", *(spans or [("not reported by this kernel (boot with psi=1)", "label")]))
+    return labelled("pressure", *(spans or [("not reported (boot with psi=1)", "label")]))
 
 
 def tend_lines(status: dict[str, Any] | str | None, width: int) -> list[Line]:

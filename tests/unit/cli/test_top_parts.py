@@ -71,7 +71,7 @@ def test_a_look_goes_without_what_is_not_there(tmp_path, looker):
     assert (seen.total, seen.tend) == (0, None)
     lines = text_of(parts.overview(seen, 60, "title", "right"))
     assert lines[1:] == [
-        "pressure not reported by this kernel (boot with psi=1)",
+        "pressure not reported (boot with psi=1)",
         "tend     not running",
     ]
 

@@ -250,7 +250,7 @@ def test_waiting_for_idle_pages_ends_at_the_deadline(kernel, monkeypatch):
 
 
 def test_an_age_of_huge_pages_is_refused(kernel):
-    with pytest.raises(InvalidValueError, match="means nothing"):
+    with pytest.raises(InvalidValueError, match="does not apply"):
         writeback.writeback_pages(kernel, "huge", age=60)
     with pytest.raises(InvalidValueError, match="not one of idle"):
         writeback.writeback_pages(kernel, "all")

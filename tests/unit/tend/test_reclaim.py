@@ -71,7 +71,7 @@ def test_the_rule_at_single_points():
     [
         ({}, ""),
         ({"damon": True}, "DAMON_RECLAIM is on"),
-        ({"damon": None}, "whether DAMON_RECLAIM is on cannot be told"),
+        ({"damon": None}, "it is unknown whether DAMON_RECLAIM is on"),
         ({"swap": 0}, "no swap on zram"),
         ({"swap_used": 1.6 * GIB}, "more than 75% of the swap on zram is used"),
         ({"available": 2.1 * GIB}, "more than 50% of memory is available"),
@@ -172,7 +172,9 @@ def test_a_group_that_is_gone_or_tells_no_pressure_is_no_error(tmp_path, monkeyp
     unreadable(monkeypatch, errno.EOPNOTSUPP, "memory.pressure")  # psi=0
     reclaimer.step()
     assert reclaimer.left_out == {"gone": "no such control group now"} and reclaimer.asked == {}
-    assert told == ["control group user.slice: the kernel tells no pressure of it (psi=1)"]
+    assert told == [
+        "control group user.slice: the kernel reports no pressure for it (boot with psi=1)"
+    ]
 
 
 def test_a_folder_that_cannot_be_looked_at_is_not_taken_for_gone(tmp_path, monkeypatch):
@@ -200,7 +202,7 @@ def test_whether_damon_reclaims_is_not_guessed(tmp_path, monkeypatch):
         unreadable(patch, errno.EACCES, "damon_reclaim/parameters/enabled")
         reclaimer.step()
         reclaimer.step()
-    assert reclaimer.reason == "whether DAMON_RECLAIM is on cannot be told"
+    assert reclaimer.reason == "it is unknown whether DAMON_RECLAIM is on"
     assert len(told) == 1 and told[0].endswith(os.strerror(errno.EACCES))
     reclaimer.step()
     assert reclaimer.reason == "DAMON_RECLAIM is on" and reclaimer.asked == {}
@@ -316,7 +318,10 @@ def test_a_look_at_the_machine_has_its_groups(tmp_path, monkeypatch, capsys, bat
     out = capsys.readouterr().out
     assert "gone: no such control group now\n" in out
     if battery == 10:
-        assert asked == 0 and "control groups are left alone: the daemon does nothing at the moment\n" in out
+        assert (
+            asked == 0
+            and "control groups are left alone: the daemon does nothing at the moment\n" in out
+        )
     else:
         assert asked == 2 * GIB // 2000 and "left alone" not in out
     assert (tmp_path / "sys/fs/cgroup/user.slice/memory.reclaim").read_text() == ""
