@@ -166,9 +166,8 @@ class Watch:
         """The pages that were cold at one look; all of them for ``None``."""
         source = Source(self.label, PAGE_SIZE)
         source.skipped = dict(self.skipped)
-        shared = SharedMemory()
         coldest: dict[tuple[str, int], float] = {}
-        with Looker() as looker:
+        with Looker() as looker, SharedMemory() as shared:
             for watched in self._watched:
                 process = watched.process
                 use = None if look is None else watched.looks[look]
@@ -194,7 +193,7 @@ class Watch:
                     key = (mapping.dev, mapping.inode)
                     cold = 1.0 if use is None else _cold(use, mapping.start)
                     coldest[key] = min(cold, coldest.get(key, 1.0))
-        self._add_shared(source, shared, coldest)
+            self._add_shared(source, shared, coldest)
         return source
 
     def _add_shared(

@@ -40,11 +40,11 @@ def open_processes(pids: int | Iterable[int], label: str = "") -> Source:
     """
     numbers = _numbers(pids)
     source = Source(label or _label(numbers), PAGE_SIZE)
-    shared = SharedMemory()
-    _, failure = _look_at(source, numbers, shared)
-    if not source.processes:
-        raise failure or from_errno(errno.ESRCH, f"{source.label}: look at")
-    _add_shared(source, shared)
+    with SharedMemory() as shared:
+        _, failure = _look_at(source, numbers, shared)
+        if not source.processes:
+            raise failure or from_errno(errno.ESRCH, f"{source.label}: look at")
+        _add_shared(source, shared)
     return source
 
 
@@ -75,10 +75,10 @@ def open_system() -> Source:
     Files of tmpfs and System V segments that nobody maps belong to it.
     """
     source = Source("system", PAGE_SIZE)
-    shared = SharedMemory()
-    pids, _ = _look_at(source, [pid for pid in all_processes() if pid != os.getpid()], shared)
-    source._skip(CLOSED_SEGMENTS, shared.add_unmapped(pids))
-    _add_shared(source, shared)
+    with SharedMemory() as shared:
+        pids, _ = _look_at(source, [pid for pid in all_processes() if pid != os.getpid()], shared)
+        source._skip(CLOSED_SEGMENTS, shared.add_unmapped(pids))
+        _add_shared(source, shared)
     return source
 
 

@@ -40,6 +40,18 @@ class SharedMemory:
         self._memory: _native_memory.ProcMem | None = None
         self._looked_at = -1
 
+    def close(self) -> None:
+        """Release the process that was looked at last."""
+        if self._memory is not None:
+            self._memory.close()
+            self._memory = None
+
+    def __enter__(self) -> SharedMemory:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
     def add_process(self, found: ProcessPages) -> None:
         """Add what a process shares; nothing if it has exited."""
         if not found.shared:

@@ -101,7 +101,10 @@ class SharedObject:
                     os.close(fd)
             except OSError as err:
                 failure = err
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure  # whose traceback has this frame: a circle that keeps all in it open
 
     def look(
         self, process: Process, memory: _native_memory.ProcMem, mapping: Mapping, locked: bool

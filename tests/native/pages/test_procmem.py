@@ -13,6 +13,7 @@ import sys
 import warnings
 from array import array
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -23,6 +24,7 @@ from pyzram.pages.process import Process, ProcessReader
 from pyzram.pages.process_pages import Counts
 from pyzram.pages.process_sources import open_processes
 from pyzram.pages.sampling import Sample
+from pyzram.pages.shared_object import MappedAt
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -706,6 +708,20 @@ def test_a_source_of_processes_that_is_dropped_open_says_so_and_closes(body):
     with read_source(body) as (found, held):
         found[0].close()
         assert not held & descriptors()
+
+
+def test_shared_memory_that_cannot_be_opened_leaves_nothing_open(monkeypatch):
+    """As for a user without privileges: page tables are looked at instead."""
+    monkeypatch.setattr(MappedAt, "open", mock.Mock(side_effect=PermissionError))
+    gc.collect()
+    gc.disable()
+    try:
+        with read_source(SHARED + OWN) as (found, held):
+            assert found[0].by_page_table == 1
+            found[0].close()
+            assert not held & descriptors()
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("how", ["closed", "dropped"])
