@@ -175,14 +175,17 @@ class Watch:
                 try:
                     memory = looker.memory(process)
                     private, theirs = [], []
-                    for mapping in parse_maps(process.read("maps")):
-                        kind, part = looker.kinds.of(mapping.perms, mapping.dev, mapping.path)
-                        if kind == SHMEM:
+                    for line in process.read("maps").split("\n")[:-1]:
+                        kind = looker.kinds.of(line.partition(" ")[2])
+                        if kind.kind is None:
+                            continue
+                        (mapping,) = parse_maps(line)
+                        if kind.kind == SHMEM:
                             locked = mapping.start in last and last[mapping.start].locked
                             theirs.append((mapping, locked))
-                        if kind == ANON or (kind == SHMEM and mapping.perms[3] == "p"):
+                        if kind.private:
                             cold = 1.0 if use is None else _cold(use, mapping.start)
-                            private.append((mapping, part, cold))
+                            private.append((mapping, kind.part, cold))
                     _add_private(source, process, looker, memory, private)
                     shared.add_mappings(process, theirs)
                 except OSError as err:

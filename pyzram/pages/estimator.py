@@ -115,6 +115,8 @@ def estimate_pages(
             blocks += batch.blocks
         if progress:
             progress(sample.taken, sample.expected)
+    # What follows takes room, and these take more.
+    batch = pages = None  # type: ignore[assignment]
     found = {label: finish(tally, store, sample, bounds) for label, tally in tallies.items()}
     whole = sample.census and not sample.lost
     # What passes through a stream belongs to no process: all of that is 0.

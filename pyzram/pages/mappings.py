@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from .process import Process
 
-    Words = tuple[str, str, str, str, str, str, str]
-
 ANON = _native_memory.PAGES_ANON
 SHMEM = _native_memory.PAGES_SHMEM
 
@@ -50,19 +48,10 @@ class Mapping(NamedTuple):
 
 def parse_maps(text: str) -> list[Mapping]:
     """``/proc/PID/maps``, line by line. Only a newline ends a line: names may have the rest."""
-    return [mapping_of(words) for words in words_of_maps(text)]
-
-
-def words_of_maps(text: str) -> list[Words]:
-    """The same, each still in words: start, end, perms, offset, dev, inode, path."""
-    found: list[Words] = LINE.findall(text)
-    return found
-
-
-def mapping_of(words: Words) -> Mapping:
-    """A mapping from the words of its line."""
-    start, end, perms, offset, dev, inode, path = words
-    return Mapping(int(start, 16), int(end, 16), perms, int(offset, 16), dev, int(inode), path)
+    return [
+        Mapping(int(start, 16), int(end, 16), perms, int(offset, 16), dev, int(inode), path)
+        for start, end, perms, offset, dev, inode, path in LINE.findall(text)
+    ]
 
 
 class MemoryDevices:
@@ -169,28 +158,55 @@ def part_of(path: str) -> str:
     return STACK if path.startswith("[stack") else DATA
 
 
+class Kind(NamedTuple):
+    """What the line of a mapping says of its pages."""
+
+    kind: int | None
+    """:func:`swappable_kind`"""
+    part: str
+    """:func:`part_of`"""
+    private: bool
+    """may have pages of its own that go to swap"""
+    guard: bool
+    """nobody may touch it"""
+    special: bool
+    """memory of a device or of the kernel"""
+
+
 class Kinds:
-    """Kind and part of mappings: those of libraries come again in every process.
+    """Kinds of mappings: those of libraries come again in every process.
 
     Of mappings of a process only after :meth:`turn` to it.
     """
 
     def __init__(self, devices: MemoryDevices) -> None:
         self._devices = devices
-        self._known: dict[tuple[str, str, str], tuple[int | None, str]] = {}
+        self._known: dict[str, Kind] = {}
 
     def turn(self, process: Process) -> None:
         """Learn what is mounted for a process."""
         if self._devices.see(".", process.fd):
             self._known.clear()
 
-    def of(self, perms: str, dev: str, path: str) -> tuple[int | None, str]:
-        """:func:`swappable_kind` and :func:`part_of`."""
-        key = perms[3], dev, path
-        found = self._known.get(key)
+    def of(self, rest: str) -> Kind:
+        """What a line of maps says behind the addresses."""
+        found = self._known.get(rest)
         if found is None:
             if len(self._known) >= KNOWN_MAX:
                 self._known.clear()  # names are chosen by programs
-            kind = swappable_kind(perms, dev, path, self._devices)
-            found = self._known[key] = kind, part_of(path)
+            found = self._known[rest] = self._look(rest)
         return found
+
+    def _look(self, rest: str) -> Kind:
+        match = LINE.match(f"0-0 {rest}")
+        if match is None:
+            raise from_errno(errno.EPROTO, f"read a line of maps: {rest!r}")
+        _, _, perms, _, dev, _, path = match.groups()
+        kind = swappable_kind(perms, dev, path, self._devices)
+        return Kind(
+            kind,
+            part_of(path),
+            kind == ANON or (kind == SHMEM and perms[3] == "p"),
+            perms.startswith("---"),
+            kind is None and path.startswith(("[v", "/dev/", "anon_inode:")),
+        )

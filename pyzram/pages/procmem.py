@@ -10,19 +10,16 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from .. import _native_memory
 from ..errors import ZramOSError, from_errno
 from ..limits import PAGE_SIZE
-from .mappings import ANON, SHMEM, Kinds, MemoryDevices, mapping_of, words_of_maps
+from .mappings import ANON, SHMEM, Kinds, MemoryDevices, parse_maps
 from .process import Process, turned
 from .process_pages import Counts, ProcessPages
 from .rollup import Rollup, rollup
 from .smaps import parse_smaps
-
-if TYPE_CHECKING:
-    from .mappings import Words
 
 # The walk of pagemap costs 8 bytes of reading for each page of a hole; beyond this many bytes of
 # mapping it pays to ask the kernel first how many pages there are.
@@ -150,7 +147,7 @@ class _Walk:
         sums = rollup(process)
         found = ProcessPages(process.pid, process.start_time, process.name, sums)
         found.by_frame = self._memory.shows_frames()
-        lines = words_of_maps(process.read("maps"))
+        lines = process.read("maps").split("\n")[:-1]
         if (
             sums.locked
             or sums.lazily_freed
@@ -165,29 +162,34 @@ class _Walk:
             found.swapped = {part: round(n * share) for part, n in found.swapped.items()}
         return found
 
-    def _sort_out(self, lines: list[Words], found: ProcessPages) -> list[_Private]:
+    def _sort_out(self, lines: list[str], found: ProcessPages) -> list[_Private]:
         """Note what is shared; returns what has private pages."""
-        private: list[_Private] = []
+        begun: list[tuple[str, str, bool]] = []
+        ends: list[str] = []
         kind_of = self._looker.kinds.of
         # A library's mappings are adjacent: unless one of them is special they are walked as one.
         joined = "", ""
-        for words in lines:
-            start, end, perms, _, dev, _, path = words
-            kind, part = kind_of(perms, dev, path)
+        for line in lines:
+            addresses, _, rest = line.partition(" ")
+            kind, part, has_own, guard, special = kind_of(rest)
             if kind == SHMEM:
-                mapping = mapping_of(words)
+                (mapping,) = parse_maps(line)
                 details = self._known.get(mapping.start)
                 found.shared.append((mapping, bool(details and details.locked)))
-            if kind == ANON or (kind == SHMEM and perms[3] == "p"):
-                guard = perms.startswith("---")
+            if has_own:
+                start, _, end = addresses.partition("-")
                 if joined == (start, part) and not guard:
-                    private[-1] = _Private(private[-1].start, int(end, 16), part, guard)
+                    ends[-1] = end
                 else:
-                    private.append(_Private(int(start, 16), int(end, 16), part, guard))
+                    begun.append((start, part, guard))
+                    ends.append(end)
                 joined = ("", "") if guard or self._known else (end, part)
-            elif kind is None:
-                found.skipped += path.startswith(("[v", "/dev/", "anon_inode:"))
-        return private
+            elif special:
+                found.skipped += 1
+        return [
+            _Private(int(start, 16), int(end, 16), part, guard)
+            for (start, part, guard), end in zip(begun, ends, strict=True)
+        ]
 
     def _weight_of(self, private: list[_Private], sums: Rollup, found: ProcessPages) -> int:
         """What a page that others map too is worth, in parts of WEIGHT_ONE."""
@@ -264,8 +266,9 @@ class _Private(NamedTuple):
     guard: bool
 
 
-def _is_sparse(words: Words) -> bool:
-    return int(words[1], 16) - int(words[0], 16) > SPARSE
+def _is_sparse(line: str) -> bool:
+    start, _, end = line.partition(" ")[0].partition("-")
+    return int(end, 16) - int(start, 16) > SPARSE
 
 
 def _add(counts: dict[str, int], key: str, count: int) -> None:

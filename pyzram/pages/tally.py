@@ -50,8 +50,8 @@ class Tally:
     """and in the pool, if all its zspages are full"""
     parts: array[float] = field(default_factory=lambda: array("d"))
     """the sum of these shares, by owner"""
-    compress_ns: list[int] = field(default_factory=list)
-    decompress_ns: list[int] = field(default_factory=list)
+    compress_ns: array[int] = field(default_factory=lambda: array("Q"))
+    decompress_ns: array[int] = field(default_factory=lambda: array("Q"))
 
     def keep(self, lengths: array[int], store: PoolModel) -> None:
         """Count what pages compress to."""
@@ -75,8 +75,8 @@ class Tally:
         timed, compress, decompress = timed_sizes(
             pages.timed, self.name, level=self.level, page_size=page_size
         )
-        self.compress_ns += chosen(compress, timed)
-        self.decompress_ns += chosen(decompress, timed)
+        self.compress_ns.extend(chosen(compress, timed))
+        self.decompress_ns.extend(chosen(decompress, timed))
         # From the first place on, each is where it was once those before it are back.
         for place, length in zip(pages.places, timed, strict=True):
             lengths.insert(place, length)
@@ -181,7 +181,7 @@ def _memory_ratio(figures: PoolStats) -> float | None:
     return figures.mem_used_total / figures.orig_data_size if figures.orig_data_size else None
 
 
-def _quantiles(times: list[int]) -> tuple[float, float] | tuple[None, None]:
+def _quantiles(times: array[int]) -> tuple[float, float] | tuple[None, None]:
     """Median and 99th percentile in microseconds."""
     if not times:
         return None, None
