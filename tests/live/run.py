@@ -24,7 +24,8 @@ sys.path[:0] = [str(TREE / "tests")]
 
 from kernel.conftest import OwnDevice, add_device, drop_device  # noqa: E402
 from kernel.memory_cgroup import WHY_NOT, MemoryCgroup  # noqa: E402
-from live.programs import PACKAGES, PROGRAMS, SESSIONS, Kitchen  # noqa: E402
+from live.kitchen import Kitchen  # noqa: E402
+from live.programs import PACKAGES, PROGRAMS, SESSIONS  # noqa: E402
 
 CACHE = TREE / ".cache" / "live"
 ALGORITHM = "lz4"
