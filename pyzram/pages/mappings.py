@@ -15,6 +15,7 @@ from .. import _native_memory
 from ..errors import from_errno
 from ..kernel.parse import parse_mountinfo
 from ..kernel.sysfs import pass_over, read_text
+from .mount_views import MountViews, view_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,7 +61,7 @@ class MemoryDevices:
     def __init__(self, shmem: Iterable[str] = (), huge: Iterable[str] = ()) -> None:
         self.shmem = set(shmem)
         self.huge = set(huge)
-        self._seen: set[tuple[str, str, int, int]] = set()
+        self._views = MountViews()
 
     @classmethod
     def of_this_system(cls) -> MemoryDevices:
@@ -74,31 +75,27 @@ class MemoryDevices:
     def see(self, folder: str, dir_fd: int | None = None) -> bool:
         """Look at the mounts of a process, in a container others than here; are they new ones?
 
-        The process is given by its folder of /proc. Which mounts it is shown depends on its root
-        too: one that was put into a folder (chroot) sees none of those outside.
+        The process is given by its folder of /proc.
         """
         try:
-            root = os.stat(f"{folder}/root/.", dir_fd=dir_fd)
-            view = (
-                os.readlink(f"{folder}/ns/mnt", dir_fd=dir_fd),
-                # Its name is as the caller sees it: all that is not below the caller's root is "/".
-                os.readlink(f"{folder}/root", dir_fd=dir_fd),
-                root.st_dev,
-                root.st_ino,
-            )
-            if view in self._seen:
+            view = view_of(folder, dir_fd)
+            if view in self._views:
                 return False
             mounts = parse_mountinfo(read_text(f"{folder}/mountinfo", dir_fd=dir_fd))
+            self._views.add(view, folder, dir_fd)
         except OSError as err:
             pass_over(err)
             return False  # without mounts to see, memory without a mount is still found
-        self._seen.add(view)
         for mount in mounts:
             if mount.fstype in ("tmpfs", "devtmpfs"):
                 self.shmem.add(mapped_number(mount.number))
             elif mount.fstype == "hugetlbfs":
                 self.huge.add(mapped_number(mount.number))
         return True
+
+    def close(self) -> None:
+        """Let go of name spaces."""
+        self._views.close()
 
 
 def internal_device() -> str | None:
@@ -187,6 +184,10 @@ class Kinds:
         """Learn what is mounted for a process."""
         if self._devices.see(".", process.fd):
             self._known.clear()
+
+    def close(self) -> None:
+        """Let go of what was mounted for processes."""
+        self._devices.close()
 
     def of(self, rest: str) -> Kind:
         """What a line of maps says behind the addresses."""

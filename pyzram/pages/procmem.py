@@ -99,7 +99,8 @@ class Looker:
             raise from_errno(code, what, f"/proc/{pid}", remedy=remedy) from err
 
     def close(self) -> None:
-        """Release the process that was looked at last."""
+        """Release the process that was looked at last, and what it was shown."""
+        self.kinds.close()
         if self._memory is not None:
             self._memory.close()
             self._memory = None

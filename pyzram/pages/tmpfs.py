@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..kernel.parse import parse_mountinfo
 from ..kernel.sysfs import pass_over, read_text
 from .mappings import device_text, mapped_number
+from .mount_views import MountViews, view_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,21 +45,25 @@ def tmpfs_mounts(pid: str = "self", root: str = "") -> list[TmpfsMount]:
 def tmpfs_files(pids: list[int]) -> Iterator[tuple[str, os.stat_result]]:
     """Files with memory of all tmpfs mounts, also those that only other mount namespaces see."""
     seen: set[str] = set()
-    spaces: set[str] = set()
+    met = MountViews()
     views = [("self", "")] + [(str(pid), f"/proc/{pid}/root") for pid in pids]
-    for pid, root in views:
-        try:
-            space = os.readlink(f"/proc/{pid}/ns/mnt")
-        except OSError as err:
-            pass_over(err)
-            continue
-        if space in spaces:
-            continue
-        spaces.add(space)
-        for mount in tmpfs_mounts(pid, root):
-            if mount.dev not in seen and _is_on(mount):
-                seen.add(mount.dev)
-                yield from _files(mount)
+    try:
+        for pid, root in views:
+            try:
+                view = view_of(f"/proc/{pid}")
+                if view in met:
+                    continue
+                mounts = tmpfs_mounts(pid, root)
+                met.add(view, f"/proc/{pid}")
+            except OSError as err:
+                pass_over(err)
+                continue
+            for mount in mounts:
+                if mount.dev not in seen and _is_on(mount):
+                    seen.add(mount.dev)
+                    yield from _files(mount)
+    finally:
+        met.close()
 
 
 def _is_on(mount: TmpfsMount) -> bool:

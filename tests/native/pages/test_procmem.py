@@ -19,7 +19,7 @@ import pytest
 
 from pyzram import _native_memory
 from pyzram.errors import ZramOSError
-from pyzram.pages import mappings, procmem
+from pyzram.pages import mappings, mount_views, procmem
 from pyzram.pages.process import Process, ProcessReader
 from pyzram.pages.process_pages import Counts
 from pyzram.pages.process_sources import open_processes
@@ -432,6 +432,56 @@ def test_shared_memory_of_a_mount_that_only_a_container_has():
         if not can_mount():
             pytest.skip("needs to mount in a name space of its own")
         raise
+
+
+ELSEWHERE = """
+CLONE_NEWNS = 0x20000
+assert libc.unshare(CLONE_NEWNS) == 0, os.strerror(ctypes.get_errno())
+answer = [int(os.readlink("/proc/self/ns/mnt")[5:-1])]
+"""
+
+
+@needs_root
+def test_the_number_of_a_name_space_that_is_gone_is_not_another():
+    devices = mappings.MemoryDevices()
+    try:
+        with child(ELSEWHERE) as (pid, numbers):
+            assert devices.see(f"/proc/{pid}")
+            first = numbers
+        # The kernel gives out the lowest number that is free.
+        with child(CONTAINED) as (pid, numbers):
+            assert numbers, "the child could not mount"
+            assert devices.see(f"/proc/{pid}")
+            assert mappings.device_text(numbers[0]) in devices.shmem
+            assert os.readlink(f"/proc/{pid}/ns/mnt") != f"mnt:[{first[0]}]"
+    except AssertionError:
+        if not can_mount():
+            pytest.skip("needs to mount in a name space of its own")
+        raise
+    finally:
+        devices.close()
+
+
+@needs_root
+def test_more_name_spaces_than_can_be_held_are_looked_at_each_time(monkeypatch):
+    monkeypatch.setattr(mount_views, "HELD_MAX", 1)
+    devices = mappings.MemoryDevices()
+    before = len(os.listdir("/proc/self/fd"))
+    try:
+        assert devices.see("/proc/self")
+        assert not devices.see("/proc/self")
+        with child(ELSEWHERE) as (pid, numbers):
+            assert numbers
+            assert devices.see(f"/proc/{pid}")
+            assert devices.see(f"/proc/{pid}")
+            assert len(os.listdir("/proc/self/fd")) <= before + 1 + 3  # the child's pipes
+    except AssertionError:
+        if not can_mount():
+            pytest.skip("needs to mount in a name space of its own")
+        raise
+    finally:
+        devices.close()
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 IN_A_FOLDER = (

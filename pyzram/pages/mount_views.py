@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""Which processes are shown the same mounts, so that each table of mounts is read once."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import NamedTuple
+
+HELD_MAX = 256
+"""Name spaces that are held at most; of more than that each process is asked."""
+
+
+class View(NamedTuple):
+    """What mounts a process is shown: those of its name space, below its root."""
+
+    space: str
+    root: str
+    """As the caller sees it: all that is not below the caller's root is ``/``."""
+    device: int
+    inode: int
+
+
+def view_of(folder: str, dir_fd: int | None = None) -> View:
+    """The view of a process, given by its folder of /proc.
+
+    Raises:
+        OSError: it has exited, or may not be looked at.
+    """
+    root = os.stat(f"{folder}/root/.", dir_fd=dir_fd)
+    return View(
+        os.readlink(f"{folder}/ns/mnt", dir_fd=dir_fd),
+        os.readlink(f"{folder}/root", dir_fd=dir_fd),
+        root.st_dev,
+        root.st_ino,
+    )
+
+
+class MountViews:
+    """The views that were met.
+
+    A name space that is left is gone, and its number may be the next one's. So each that was met is
+    held until :meth:`close`.
+
+    Synchronization: one thread at a time.
+    """
+
+    def __init__(self) -> None:
+        self._seen: set[View] = set()
+        self._held: dict[str, int] = {}
+
+    def __contains__(self, view: View) -> bool:
+        return view in self._seen
+
+    def add(self, view: View, folder: str, dir_fd: int | None = None) -> None:
+        """Remember a view whose mounts were read; no more of them than there is room for.
+
+        Raises:
+            OSError: the process has exited.
+        """
+        if view.space not in self._held and len(self._held) < HELD_MAX:
+            try:
+                fd = os.open(f"{folder}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC, dir_fd=dir_fd)
+            except OSError as err:
+                if err.errno not in (errno.EMFILE, errno.ENFILE):
+                    raise
+                return
+            # The process may have gone elsewhere meanwhile.
+            if f"mnt:[{os.fstat(fd).st_ino}]" == view.space:
+                self._held[view.space] = fd
+            else:
+                os.close(fd)
+        if view.space in self._held:
+            self._seen.add(view)
+
+    def close(self) -> None:
+        """Let go of the name spaces."""
+        while self._held:
+            os.close(self._held.popitem()[1])
+        self._seen.clear()
