@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import _native_memory
@@ -15,9 +16,12 @@ from .process import Process
 from .process_pages import Counts
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .mappings import Mapping
 
-STEP = 1 << 16  # pages that are asked about at a time
+# Pages that are asked about at a time: more where many are in memory.
+WINDOW, STEP = 1 << 6, 1 << 16
 NO_ATIME = os.O_RDONLY | os.O_CLOEXEC | os.O_NOATIME | os.O_NONBLOCK
 NOT_YET = os.O_PATH | os.O_CLOEXEC
 """To look at what is there before it is opened: by then it may be a watchdog, which opening starts,
@@ -151,8 +155,7 @@ def object_pages(shared: SharedObject) -> ObjectPages:
             elsewhere += _resident(fd, at, min(start, size))
             at = min(end, size)
             covered += max(0, at - start)
-            for low in range(start, at, STEP):
-                found = _native_memory.shmem_resident(fd, low, min(STEP, at - low))
+            for low, found in _windows(fd, start, at):
                 locked += _clear(found, low, shared.locked)
                 pages.add_resident(low, found)
         elsewhere += _resident(fd, at, size)
@@ -198,12 +201,29 @@ def _missing(fd: int, allocated: int, resident: int) -> _Missing:
 
 
 def _resident(fd: int, start: int, end: int) -> int:
-    if start >= end:
-        return 0
-    return sum(
-        _native_memory.shmem_resident(fd, low, min(STEP, end - low)).translate(ODD).count(1)
-        for low in range(start, end, STEP)
-    )
+    return sum(found.translate(ODD).count(1) for _, found in _windows(fd, start, end))
+
+
+def _windows(fd: int, start: int, end: int) -> Iterator[tuple[int, bytearray]]:
+    """Which pages are in memory, a window at a time, from the first page of each; holes are passed.
+
+    A program may have some TiB of an object and use little of it.
+    """
+    size = WINDOW
+    while start < end and (start := _next_data(fd, start)) < end:
+        found = _native_memory.shmem_resident(fd, start, min(size, end - start))
+        yield start, found
+        start += len(found)
+        dense = 2 * found.translate(ODD).count(1) >= len(found)
+        size = min(2 * size, STEP) if dense else max(size // 2, WINDOW)
+
+
+def _next_data(fd: int, page: int) -> int:
+    """The first page from here on that may be in memory or in swap."""
+    try:
+        return os.lseek(fd, page * PAGE_SIZE, os.SEEK_DATA) // PAGE_SIZE
+    except OSError as err:
+        return sys.maxsize if err.errno == errno.ENXIO else page
 
 
 ODD = bytes(i & 1 for i in range(256))

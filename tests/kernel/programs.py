@@ -121,6 +121,25 @@ fill(s, range(0, 16384, 8))
 ready()
 """
 
+SPARSE = """
+def reserved(size, flags, fd):
+    at = libc.mmap(None, size, 3, flags | 0x4000, fd, 0)  # MAP_NORESERVE
+    assert at not in (None, 2**64 - 1), os.strerror(ctypes.get_errno())
+    assert libc.madvise(ctypes.c_void_p(at), ctypes.c_size_t(size), 15) == 0
+    return at
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+fd = os.memfd_create("sparse")
+os.ftruncate(fd, 1 << 40)
+starts = reserved(1 << 40, 0x22, -1), reserved(1 << 40, 1, fd)
+places = [start + i * (1 << 30) for start in starts for i in range(1024)]
+for i, at in enumerate(places):
+    ctypes.memmove(at, text(i, 1), PAGE)
+def right():
+    return all(ctypes.string_at(at, PAGE) == text(i, 1) for i, at in enumerate(places))
+ready()
+"""
+
 
 @contextlib.contextmanager
 def group(body: str, name: str, children: int = 0) -> Iterator[MemoryCgroup]:

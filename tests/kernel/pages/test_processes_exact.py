@@ -20,6 +20,7 @@ from kernel.programs import (
     LOCKED,
     RESERVED,
     SHARED,
+    SPARSE,
     USED_AGAIN,
     ZEROS,
     group,
@@ -74,6 +75,7 @@ def paged_out(cgroup: MemoryCgroup, device: OwnDevice) -> dict[str, int]:
         pytest.param(ZEROS, 0, {}, id="zeros"),
         pytest.param(HOLES, 0, {}, id="holes"),
         pytest.param(RESERVED, 0, {}, id="reserved"),
+        pytest.param(SPARSE, 0, {}, id="sparse"),
     ],
 )
 def test_what_is_estimated_is_paged_out(

@@ -1,50 +1,105 @@
 # SPDX-License-Identifier: MIT
-"""An object of shared memory is looked at before it is opened: what lies there may be another's."""
+"""Which pages of an object of shared memory are in memory: asked for without going over holes."""
 
 from __future__ import annotations
 
-import errno
 import os
-from pathlib import Path
 
 import pytest
 
+from pyzram import _native_memory
+from pyzram.limits import PAGE_SIZE
+from pyzram.pages import shared_object
 from pyzram.pages.mappings import device_text
-from pyzram.pages.shared_object import FileAt, SharedObject
+from pyzram.pages.shared_object import FileAt, SharedObject, object_pages
+
+OPEN: list[int] = []
 
 
-def of(path: Path, place: Path) -> SharedObject:
-    """The object at one path, said to be at another."""
-    status = path.stat()
-    shared = SharedObject((device_text(status.st_dev), status.st_ino), "object")
-    shared.places.append(FileAt(str(place)))
-    return shared
+@pytest.fixture
+def asked(monkeypatch):
+    """How many pages were asked about, call by call."""
+    counts: list[int] = []
+    real = _native_memory.shmem_resident
+
+    def count(fd: int, first: int, pages: int) -> bytearray:
+        counts.append(pages)
+        return real(fd, first, pages)
+
+    monkeypatch.setattr(_native_memory, "shmem_resident", count)
+    yield counts
+    while OPEN:
+        os.close(OPEN.pop())
 
 
-def test_what_took_the_place_of_a_file_is_not_opened(tmp_path: Path, monkeypatch) -> None:
-    """A user leads the way to the file elsewhere; opening /dev/watchdog would start it."""
-    (tmp_path / "file").write_bytes(b"data")
-    (tmp_path / "folder").mkdir()
-    os.mkfifo(tmp_path / "folder/file")
-    opened = []
-    real = os.open
-    monkeypatch.setattr(os, "open", lambda *a, **k: opened.append(a) or real(*a, **k))
-    (tmp_path / "way").symlink_to("/dev")
-    for place in (tmp_path / "folder/file", tmp_path / "way/null", tmp_path / "way/full"):
-        with pytest.raises(OSError) as caught:
-            of(tmp_path / "file", place).open()
-        assert caught.value.errno == errno.ENOENT
-    assert len(opened) == 3 and all(words[1] & os.O_PATH for words in opened)
+def an_object(size: int, used: range, locked: tuple[int, int] | None = None) -> SharedObject:
+    """An object of so many pages, of which some are used, and all of which are mapped."""
+    fd = os.memfd_create("object")
+    OPEN.append(fd)
+    os.ftruncate(fd, size * PAGE_SIZE)
+    for page in used:
+        os.pwrite(fd, b"x", page * PAGE_SIZE)
+    status = os.fstat(fd)
+    found = SharedObject((device_text(status.st_dev), status.st_ino), "object")
+
+    class Held(FileAt):
+        def open(self) -> int:
+            return os.dup(fd)
+
+    found.places.append(Held(""))
+    found.ranges.append((0, size))
+    if locked:
+        found.locked.append(locked)
+    return found
 
 
-def test_the_object_itself_is_opened_to_read(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(b"data")
-    fd = of(path, path).open()
-    try:
-        assert os.read(fd, 10) == b"data"
-    finally:
-        os.close(fd)
-    before = len(os.listdir("/proc/self/fd"))
-    os.close(of(path, path).open())
-    assert len(os.listdir("/proc/self/fd")) == before
+def numbers(pages: _native_memory.PageSet) -> list[int]:
+    """The pages of a set."""
+    from array import array
+
+    out = array("Q", bytes(8 * len(pages)))
+    pages.select(array("Q", range(len(pages))), out)
+    return list(out)
+
+
+@pytest.mark.parametrize(
+    ("size", "used", "most"),
+    [
+        pytest.param(1 << 30, range(5, 1 << 30, 1 << 22), 64 * 256, id="sparse"),
+        pytest.param(1 << 30, range(0), 0, id="empty"),
+        pytest.param(3000, range(3000), 3000, id="dense"),
+        pytest.param(3000, range(0, 3000, 2), 3000, id="alternating"),
+        pytest.param(1 << 24, range((1 << 24) - 3000, 1 << 24), 3000, id="at the end"),
+    ],
+)
+def test_the_pages_are_those_that_are_used(asked, size, used, most):
+    shared = an_object(size, used)
+    found = object_pages(shared)
+    assert numbers(found.pages) == list(used)
+    assert (found.swapped, found.locked, found.reserved) == (0, 0, 0)
+    assert sum(asked) <= most
+    assert max(asked, default=0) <= shared_object.STEP
+
+
+def test_many_pages_are_asked_about_in_few_calls(asked):
+    object_pages(an_object(9000, range(9000)))
+    assert len(asked) < 12
+
+
+def test_what_nobody_maps_or_may_move_is_left_out(asked):
+    shared = an_object(1 << 30, range(0, 1 << 30, 1 << 20), locked=(1 << 20, 3 << 20))
+    shared.ranges[:] = [(0, 4 << 20), (8 << 20, 16 << 20)]
+    found = object_pages(shared)
+    expected = [0, 3 << 20, *(page << 20 for page in range(8, 16))]
+    assert numbers(found.pages) == expected
+    assert found.locked == 2
+
+
+def test_reserved_pages_are_no_data_and_count_as_reserved(asked):
+    shared = an_object(3000, range(100))
+    fd = shared.places[0].open()
+    os.posix_fallocate(fd, 1000 * PAGE_SIZE, 50 * PAGE_SIZE)
+    os.close(fd)
+    found = object_pages(shared)
+    assert numbers(found.pages) == list(range(100))
+    assert found.reserved == 50
