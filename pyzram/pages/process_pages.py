@@ -36,7 +36,8 @@ class ProcessPages:
     """private pages in memory, by :data:`HEAP`, :data:`STACK` and :data:`DATA`"""
     swapped: dict[str, int] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
-    """pages that stay in memory or vanish, by :data:`LOCKED` and :data:`LAZILY_FREED`"""
+    """pages that stay in memory or vanish, by :data:`LOCKED`, :data:`PINNED`
+    and :data:`LAZILY_FREED`"""
     shared: list[tuple[Mapping, bool]] = field(default_factory=list)
     """mappings of shared memory, and whether they are locked"""
     skipped: int = 0

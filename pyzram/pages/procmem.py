@@ -16,6 +16,7 @@ from .. import _native_memory
 from ..errors import ZramOSError, from_errno
 from ..limits import PAGE_SIZE
 from .mappings import ANON, SHMEM, Kinds, MemoryDevices, parse_maps
+from .pinned import RING, pinned_ranges
 from .process import Process, turned
 from .process_pages import Counts, ProcessPages
 from .rollup import Rollup, rollup
@@ -27,6 +28,7 @@ SPARSE = 1 << 30
 
 # Why pages stay where they are.
 LOCKED = "locked"
+PINNED = "pinned"
 LAZILY_FREED = "lazily freed"
 
 
@@ -156,6 +158,8 @@ class _Walk:
         ):
             self._known = _details(process)
         private = self._sort_out(lines, found)
+        if any(line.endswith(RING) for line in lines):
+            private = _split(private, pinned_ranges(process), self._known)
         weight = 0 if found.by_frame else self._weight_of(private, sums, found)
         self._collect(private, found, weight)
         if not found.by_frame and sums.swap:
@@ -188,7 +192,7 @@ class _Walk:
             elif special:
                 found.skipped += 1
         return [
-            _Private(int(start, 16), int(end, 16), part, guard)
+            _Private(at := int(start, 16), int(end, 16), part, guard, at)
             for (start, part, guard), end in zip(begun, ends, strict=True)
         ]
 
@@ -214,7 +218,9 @@ class _Walk:
         walks: list[tuple[int, ...]] = []
         for item in private:
             its_flags, its_weight = 0, weight
-            if details := self._known.get(item.start):
+            if item.pinned:
+                its_flags |= _native_memory.WALK_LOCKED
+            if details := self._known.get(item.mapping):
                 if details.locked:
                     its_flags |= _native_memory.WALK_LOCKED
                 if details.lazily_freed and found.by_frame:
@@ -238,7 +244,7 @@ class _Walk:
                 part = private[at].part
                 _, swapped, _, given_up, locked, _ = counts
                 _add(found.swapped, part, swapped)
-                _add(found.left_out, LOCKED, locked)
+                _add(found.left_out, PINNED if private[at].pinned else LOCKED, locked)
                 _add(found.left_out, LAZILY_FREED, given_up + freed.get(at, 0))
             elif private[at].guard:
                 found.skipped += 1
@@ -246,7 +252,7 @@ class _Walk:
         found.parts = {part: sets[at] for part, at in parts.items() if len(sets[at])}
 
     def _walk(self, item: _Private, pages: int, flags: int, weight: int) -> tuple[int, ...]:
-        details = self._known.get(item.start) if self._known else None
+        details = self._known.get(item.mapping) if self._known else None
         return _native_memory.walk(
             item.start,
             item.end,
@@ -265,6 +271,31 @@ class _Private(NamedTuple):
     end: int
     part: str
     guard: bool
+    mapping: int
+    """where the first mapping starts"""
+    pinned: bool = False
+
+
+def _split(
+    private: list[_Private], pinned: list[tuple[int, int]], known: dict[int, _Details]
+) -> list[_Private]:
+    """Take apart what is pinned and what is not."""
+    out = []
+    for item in private:
+        details = known.get(item.mapping)
+        # What was given up is known of whole mappings only.
+        inside = [] if details and details.lazily_freed else pinned
+        at = item.start
+        for start, end in inside:
+            low, high = max(start, at), min(end, item.end)
+            if low < high:
+                if at < low:
+                    out.append(item._replace(start=at, end=low))
+                out.append(item._replace(start=low, end=high, pinned=True))
+                at = high
+        if at < item.end:
+            out.append(item._replace(start=at))
+    return out
 
 
 def _is_sparse(line: str) -> bool:

@@ -27,9 +27,9 @@ def mariadb(kitchen: Kitchen) -> Check:
     (data / "mysql").mkdir(parents=True)
     start = kitchen.folder / "start.sql"
     start.write_text(
-        "create database live; use live; create table live.t (a int primary key, b varchar(60), key (b)) "
-        "engine=innodb; insert into live.t select seq, concat('text of row ', seq * 31) from "
-        "seq_1_to_200000;\n".replace("; ", ";\n")
+        "create database live;\nuse live;\n"
+        "create table t (a int primary key, b varchar(60), key (b)) engine=innodb;\n"
+        "insert into t select seq, concat('text of row ', seq * 31) from seq_1_to_200000;\n"
     )
     kitchen.run(
         str(program),

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import json
 import os
 import signal
@@ -18,6 +20,7 @@ from kernel.programs import (
     HALF_AGAIN,
     HOLES,
     LOCKED,
+    PINNED,
     RESERVED,
     SHARED,
     SPARSE,
@@ -33,6 +36,11 @@ from pyzram.pages.process_sources import open_processes
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)]
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
+RINGS = pytest.mark.skipif(
+    ctypes.CDLL(None, use_errno=True).syscall(425, 1, None) < 0
+    and ctypes.get_errno() != errno.EFAULT,
+    reason="needs io_uring",
+)
 
 
 def zeros_kept() -> int:
@@ -76,6 +84,7 @@ def paged_out(cgroup: MemoryCgroup, device: OwnDevice) -> dict[str, int]:
         pytest.param(HOLES, 0, {}, id="holes"),
         pytest.param(RESERVED, 0, {}, id="reserved"),
         pytest.param(SPARSE, 0, {}, id="sparse"),
+        pytest.param(PINNED, 0, {"pinned": 2048}, id="pinned", marks=RINGS),
     ],
 )
 def test_what_is_estimated_is_paged_out(
