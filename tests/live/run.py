@@ -61,6 +61,17 @@ class Truth(NamedTuple):
     used: int
 
 
+class Did(NamedTuple):
+    """What looking at a program took, and did to it."""
+
+    processes: int
+    growth: int
+    killed: int
+    sampled_s: float
+    full_s: float
+    works: bool
+
+
 def fetch() -> None:
     """Unpack what is not installed; nothing of it is ever installed or started by the system."""
     archives = CACHE / "archives"
@@ -162,6 +173,12 @@ def measure(name: str) -> tuple[str, ...]:
         if device:
             drop_device(device)
         shutil.rmtree(folder, ignore_errors=True)
+    did = Did(len(pids), growth, killed, sampled_s, full_s, works)
+    return line(name, sampled, full, real, did)
+
+
+def line(name: str, sampled: dict, full: dict, real: Truth, did: Did) -> tuple[str, ...]:
+    """A program's line of the table, from what the command said and what came of it."""
     one, all_read = sampled["algorithms"][ALGORITHM], full["algorithms"][ALGORITHM]
     low, high = (
         (one[f"compression_ratio_{end}"] or 0) * one["orig_data_size"] / (1 << 20)
@@ -176,7 +193,7 @@ def measure(name: str) -> tuple[str, ...]:
     )
     return (
         name,
-        str(len(pids)),
+        str(did.processes),
         str(full["pages"]),
         str(real.pages),
         f"{off(full['pages'], real.pages):+.3%}",
@@ -188,11 +205,11 @@ def measure(name: str) -> tuple[str, ...]:
         " - ".join(f"{(one['mem_used_total_' + end] or 0) / mib:.2f}" for end in ("low", "high"))
         + " MiB",
         f"{real.used / mib:.2f} MiB",
-        f"{growth / mib:+.2f} MiB",
-        str(killed),
-        f"{sampled_s:.1f} s",
-        f"{full_s:.1f} s",
-        "yes" if works else "NO",
+        f"{did.growth / mib:+.2f} MiB",
+        str(did.killed),
+        f"{did.sampled_s:.1f} s",
+        f"{did.full_s:.1f} s",
+        "yes" if did.works else "NO",
     )
 
 
