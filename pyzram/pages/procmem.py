@@ -25,6 +25,8 @@ from .smaps import parse_smaps
 # The walk of pagemap costs 8 bytes of reading for each page of a hole; beyond this many bytes of
 # mapping it pays to ask the kernel first how many pages there are.
 SPARSE = 1 << 30
+# How often a process may begin another program (execve) while it is looked at.
+EXECS = 3
 
 # Why pages stay where they are.
 LOCKED = "locked"
@@ -86,6 +88,14 @@ class Looker:
                     raise from_errno(
                         errno.ESRCH, what, remedy="a kernel thread has no memory of its own"
                     )
+                for _ in range(EXECS):
+                    try:
+                        return _Walk(self, process, self.memory(process)).pages()
+                    except OSError as err:
+                        if err.errno != errno.ESRCH:
+                            raise
+                        # Its memory is gone, and it may be there itself: it runs another program.
+                        process.read("stat")
                 return _Walk(self, process, self.memory(process)).pages()
         except ZramOSError:
             raise

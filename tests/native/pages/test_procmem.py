@@ -434,6 +434,47 @@ def test_shared_memory_of_a_mount_that_only_a_container_has():
         raise
 
 
+EXECS = """
+import os, sys
+x = bytearray(b"x" * (8 << 20))
+print("ready", flush=True)
+sys.stdin.readline()
+os.execv(sys.executable, [sys.executable, "-c", "print('again', flush=True); input()"])
+"""
+
+
+@pytest.mark.parametrize("times", [1, procmem.EXECS + 1])
+def test_a_process_that_runs_another_program_meanwhile_is_looked_at_again(monkeypatch, times):
+    real = procmem.rollup
+    before = []
+    with subprocess.Popen(
+        [sys.executable, "-c", EXECS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        whole = procmem.process_pages(process.pid).present
+
+        def rollup(which):
+            before.append(which.pid)
+            if len(before) == 1:
+                process.stdin.write("\n")
+                process.stdin.flush()
+                assert process.stdout.readline() == "again\n"
+            elif len(before) <= times:
+                raise OSError(errno.ESRCH, os.strerror(errno.ESRCH))
+            return real(which)
+
+        monkeypatch.setattr(procmem, "rollup", rollup)
+        if times > procmem.EXECS:
+            with pytest.raises(ZramOSError) as caught:
+                procmem.process_pages(process.pid)
+            assert caught.value.errno == errno.ESRCH
+        else:
+            found = procmem.process_pages(process.pid)
+            assert 0 < found.present <= whole - (8 << 20) // PAGE
+        process.stdin.write("\n")
+    assert len(before) == times + (times <= procmem.EXECS)
+
+
 ELSEWHERE = """
 CLONE_NEWNS = 0x20000
 assert libc.unshare(CLONE_NEWNS) == 0, os.strerror(ctypes.get_errno())
