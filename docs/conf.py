@@ -45,6 +45,8 @@ frozen = (Path(__file__).parent / "frozen.txt").read_text()
 
 def promised(_app, what, name, _kind, _options, taken, back):
     """How a class is made is shown where that is promised (RELEASING.md)."""
+    if not taken:
+        return None  # there is none to replace
     if what in ("class", "exception") and f"\n{name.rpartition('.')[2]}(" not in frozen:
         return "", None
     return taken, back
@@ -59,5 +61,6 @@ def setup(app):
 
 html_theme = "furo"
 html_title = f"pyzram {release}"
-html_static_path: list[str] = []
+html_static_path = ["site.css"]
+html_css_files = ["site.css"]
 html_show_sphinx = False
