@@ -30,31 +30,40 @@ def open_ledger(
     """
     clock = read_clock(sysfs, clocks)
     folder = os.environ.get("PYZRAM_STATE", LEDGER)
+    spare = ledger = Ledger(run, clock)
+    place, share = spare.path, 0.5
     try:
+        kept = Ledger(folder, clock)
+        # What was charged in one place while the other one was out of use stays charged.
+        if spare.saved is None or _seconds(kept) > _seconds(spare):
+            ledger = kept
         if look:
             refuse_unwritable(folder)
-        ledger = Ledger(folder, clock)
+        if _seconds(kept) >= _seconds(spare) or kept.time < kept.blocked:
+            ledger = kept
+        ledger.path = kept.path
         if not look:
             ledger.save()
-        _tell_of_damage(ledger)
-        return ledger, 1.0
+        share = 1.0
     except ZramOSError as err:
         keeping = "a daemon would keep it" if look else "keeping it"
         warn(f"{err}; {keeping} in {run}, which a reboot empties, with half the budget")
-    ledger = Ledger(run, clock)
-    if not look:
-        ledger.save()
-    _tell_of_damage(ledger)
-    return ledger, 0.5
-
-
-def _tell_of_damage(ledger: Ledger) -> None:
+        ledger.path = place
+        if not look:
+            ledger.save()
     if ledger.time < ledger.blocked:
         hours = (ledger.blocked - ledger.time) / HOUR
         warn(
             f"{ledger.path}: damaged, so that nobody knows what was written; nothing is written "
             f"back for {hours:.0f} h"
         )
+    return ledger, share
+
+
+def _seconds(ledger: Ledger) -> float:
+    """When it was written down, since the machine was started; less if that was before."""
+    saved = ledger.saved
+    return -1.0 if saved is None or saved.boot != ledger.clock.boot else saved.boottime
 
 
 def refuse_unwritable(folder: str) -> None:

@@ -64,6 +64,8 @@ class Ledger:
         self.time = 0.0
         self.clock = clock
         self.media: dict[str, Account] = {}
+        self.saved: Clock | None = None
+        """When it was written down last; ``None`` where there was no file, or a damaged one."""
         self.blocked = 0.0
         """Until when all budgets count as used up because the file could not be understood."""
         self._load()
@@ -206,6 +208,7 @@ class Ledger:
         now = self.clock
         try:
             self._parse(text)
+            self.saved = self.clock
         except (ValueError, IndexError):
             self.media, self.time, self.clock = {}, 0.0, now
             self.blocked = HOURS * HOUR

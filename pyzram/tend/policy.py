@@ -54,6 +54,8 @@ def decide(seen: Observation, state: State, settings: Settings = DEFAULTS) -> De
     actions: list[Action] = []
     reasons: list[str] = [why_held] if why_held else []
     if due:
+        if not any(settings):
+            reasons.append("the configuration says to leave devices alone")
         if seen.pressure_error:
             reasons.append(f"pressure cannot be read: {seen.pressure_error}")
         devices = decide_round(seen, mode, pressure, at_ease, devices, settings, actions, reasons)

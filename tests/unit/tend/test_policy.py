@@ -92,6 +92,14 @@ def written(decision) -> int:
     return sum(by_device.values())
 
 
+def test_who_is_told_to_leave_all_alone_says_so():
+    off = decide(machine(some10=9.0), State(), Settings(writeback=False, recompression=False))
+    assert off.reasons == ("the configuration says to leave devices alone",)
+    assert {type(action) for action in off.actions} <= {Compact}
+    on = decide(machine(some10=9.0), State())
+    assert on.actions and "the configuration says to leave devices alone" not in on.reasons
+
+
 @given(observations, observations)
 @settings(max_examples=effort(150), deadline=None)
 def test_same_input_gives_same_output(first, second):

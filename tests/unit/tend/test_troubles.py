@@ -114,6 +114,42 @@ def test_a_damaged_ledger_is_told_of(machine: Machine, monkeypatch, capsys) -> N
         assert json.loads(said.out)["seen"]["devices"][0]["left"] == 0
 
 
+def test_what_was_charged_elsewhere_while_var_was_out_of_use_stays_charged(
+    machine: Machine, monkeypatch, capsys
+) -> None:
+    """Also where the device, which might tell of it, was set up anew in between."""
+    var, run = machine.root / "state", machine.root / "run"
+    for name, value in (("ROOT", machine.root), ("RUN", run), ("STATE", var)):
+        monkeypatch.setenv(f"PYZRAM_{name}", str(value))
+    boot = machine.root / "proc/sys/kernel/random/boot_id"
+    boot.parent.mkdir(parents=True, exist_ok=True)
+    boot.write_text("this-start\n")
+    save, only = Ledger.save, [str(machine.root)]
+
+    def full(ledger: Ledger) -> None:
+        if not ledger.path.startswith(only[0]):
+            raise ZramOSError(errno.EROFS, f"{ledger.path}: Read-only file system", ledger.path)
+        save(ledger)
+
+    monkeypatch.setattr(Ledger, "save", full)
+
+    def left(writes: int, *words: str) -> int:
+        machine.attribute("bd_stat").write_text(f"0 0 {writes}\n")
+        assert command.main(["tend", "--json", "--budget", "64M", *words, "zram0"]) == 0
+        return json.loads(capsys.readouterr().out)["seen"]["devices"][0]["left"]
+
+    assert left(8192, "--once") == 32 * MIB
+    only[0] = str(run)
+    assert left(0, "--once") == 0  # half the budget, all of it used
+    assert left(1024, "--once") == 0
+    assert left(0, "--once") == 0
+    only[0] = str(machine.root)
+    assert left(0, "--dry-run") == 28 * MIB
+    assert left(0, "--once") == 28 * MIB
+    only[0] = str(run)
+    assert left(0, "--once") == 0
+
+
 def test_a_full_var_writes_nothing_more_and_is_told(machine: Machine, monkeypatch, capsys) -> None:
     """What cannot be charged is not written; when there is room again, it goes on."""
     watch = Watch()
