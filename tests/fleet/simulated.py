@@ -63,6 +63,8 @@ class Machines:
         for at, name in enumerate(names):
             if "failed" in name:
                 pass
+            elif "last_round" in name:
+                values[at] = now
             elif "_total" in name:
                 values[at] += int(self.random.expovariate(1 / 4096))
             elif not FIXED.search(name):
