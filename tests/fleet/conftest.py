@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fleet import programs
+from fleet import debs, programs
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +15,11 @@ def promtool() -> Path:
         return programs.program("promtool")
     except programs.UnavailableError as err:
         pytest.skip(str(err))
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory) -> Path:
+    """Debian's packages of this tree, built once."""
+    folder = tmp_path_factory.mktemp("debs") / "repo"
+    debs.repository(folder)
+    return folder

@@ -1,150 +1,107 @@
 # SPDX-License-Identifier: MIT
 """The role installs Debian's packages of this tree, by apt, and starts their service under OpenRC.
 
-In a view of this machine that is gone afterwards; the devices are real. Ansible is taken from
-.cache/fleet/ansible, which ``make fleet`` fills.
+Ansible is taken from .cache/fleet/ansible, which ``make fleet`` fills.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
-from fleet.debs import repository
-from fleet.programs import TREE, cache
+from fleet.programs import TREE
+from fleet.role import (
+    ANSIBLE,
+    DIRECTORY,
+    PACKAGES,
+    PREPARE,
+    ROLE,
+    SECONDS,
+    ansible,
+    changed,
+    installed,
+    left,
+    outcome,
+    prepare,
+)
 from fleet.throwaway import session
 
-ROLE = TREE / "packaging/ansible"
-ANSIBLE = cache() / "ansible/bin"
-SECONDS = 1200
-PLAYBOOK = """
-- hosts: all
-  gather_facts: true
-  vars:
-    ansible_python_interpreter: /usr/bin/python3
-  roles:
-    - role: pyzram
-      vars:
-        pyzram_settings: {ZRAM_SIZE_0: "{{ size }}", ZRAM_ALGORITHM_0: zstd lz4 lzo-rle}
-        pyzram_textfile: true
-"""
 CODE = """
-import shutil
-for old in pathlib.Path("/etc/apt").glob("sources.list*"):
-    shutil.rmtree(old) if old.is_dir() else old.unlink()
-pathlib.Path("/etc/apt/sources.list").write_text("deb [trusted=yes] file:/mnt/repo ./\\n")
-shutil.rmtree("/var/lib/apt/lists")
-subprocess.run(["apt-get", "update"], check=True)
 # What OpenRC leaves behind when it boots.
 for state in ("daemons exclusive failed hotplugged inactive options scheduled started starting "
         "stopping tmp wasinactive").split():
     os.makedirs("/run/openrc/" + state)
 pathlib.Path("/run/openrc/softlevel").touch()
-CONF, CRON = pathlib.Path("/etc/conf.d/zram"), pathlib.Path("/etc/cron.d/zram-textfile")
-found = {}
-# Whoever ends the session from outside ends it before it has cleaned up.
-deadline = time.monotonic() + SECONDS
 
-def said(*words):
-    try:
-        return subprocess.run(words, capture_output=True, text=True).stdout
-    except FileNotFoundError:
-        return ""
-
-def play(name, *options, **variables):
-    done = subprocess.run(
-        [ANSIBLE / "ansible-playbook", "-i", "localhost,", "-c", "local", "/mnt/site.yml",
-            "-e", json.dumps(variables), *options],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        timeout=deadline - time.monotonic())
-    found[name] = {
-        "status": done.returncode,
-        "said": done.stdout,
-        "file": CONF.read_text() if CONF.exists() else None,
-        "cron": CRON.read_text() if CRON.exists() else None,
-        "installed": said("dpkg-query", "-Wf", "${db:Status-Abbrev} ${Package}\\n", "*pyzram*"),
+def look():
+    crons = sorted(pathlib.Path("/etc/cron.d").glob("zram-*"))
+    return {
+        "crons": {path.name: path.read_text() for path in crons},
         "enabled": "zram" in said("rc-update", "show").split(),
         "service": said("rc-service", "zram", "status"),
-        "sizes": [row["disksize"] for row in json.loads(said("pyzram", "status", "--json") or "[]")
-            if row["state"] == "running"],
-        "directory": pathlib.Path("/srv/textfiles").is_dir(),
     }
-    (OUT / "found.json").write_text(json.dumps(found))
 
-os.environ.update(ANSIBLE_ROLES_PATH=ROLES, ANSIBLE_NOCOLOR="1", HOME="/root", LC_ALL="C.UTF-8",
-    PATH=f"{ANSIBLE}:/usr/sbin:/usr/bin:/sbin:/bin")
+def minute():
+    # What cron would do now, by the files that are there.
+    for path in pathlib.Path("/etc/cron.d").glob("zram-*"):
+        lines = path.read_text().split("\\n")
+        settings = [line for line in lines if line[:1].isalpha()]
+        for line in lines:
+            if line[:1] == "*" or line[:2] == "17":
+                command = line.split(None, 6)[6]
+                subprocess.run(["sh", "-euc", "\\n".join([*settings, command])])
+
 here = {"pyzram_service_mgr": "openrc"}
-there = {"pyzram_textfile_directory": "/srv/textfiles", **here}
+on = {"pyzram_textfile": True, "pyzram_survey": True, **here}
+there = {"pyzram_textfile_directory": "/srv/textfiles", **on}
 try:
-    play("nothing", "--check", "--diff", size="16M", **here)
-    play("first", size="16M", **here)
-    play("again", size="16M", **here)
+    play("nothing", "--check", "--diff", size="16M", **on)
+    play("first", size="16M", **on)
+    minute()
+    play("again", size="16M", **on)
     play("check", "--check", "--diff", size="32M", **there)
     play("change", size="32M", **there)
-    play("wrong", size="lots", **there)
+    minute()
+    play("back", size="32M", **on)
+    minute()
+    play("off check", "--check", "--diff", size="32M", **here)
+    play("off", size="32M", **here)
+    play("off again", size="32M", **here)
+    play("wrong", size="lots", **here)
     play("foreign", size="64M")
 finally:
     subprocess.run(["rc-service", "zram", "stop"])
-    (OUT / "left").write_text(said("pyzram", "status", "--json"))
+    left()
 """
-
-
-def ansible(name: str) -> Path:
-    program = ANSIBLE / name
-    if not program.exists():
-        pytest.skip(f"needs {name}: make fleet")
-    return program
+FILES = ["zram-doctor.prom", "zram-estimate.prom", "zram-tend.prom", "zram.prom"]
+OURS = {"zram-textfile-ansible", "zram-estimate-ansible"}
 
 
 @pytest.fixture(scope="module")
-def plays(tmp_path_factory) -> dict[str, dict]:
+def plays(tmp_path_factory, repository) -> dict[str, dict]:
     """What each play said and left, by its name."""
-    ansible("ansible-playbook")
-    if os.geteuid() != 0 or not Path("/sys/class/zram-control").is_dir():
-        pytest.skip("needs root and a zram driver")
     if not shutil.which("rc-service"):
         pytest.skip("needs OpenRC (Debian: openrc)")
     folder = tmp_path_factory.mktemp("ansible")
-    repository(folder / "shared/repo")
-    (folder / "shared/site.yml").write_text(PLAYBOOK)
-    given = f"ANSIBLE, ROLES = pathlib.Path({str(ANSIBLE)!r}), {str(ROLE / 'roles')!r}\n"
-    given += f"SECONDS = {SECONDS}\n"
-    shared = session(folder, (), given + CODE, seconds=SECONDS + 120)
-    rows = json.loads((shared / "left").read_text())
-    assert [row["state"] for row in rows] == ["missing"], "it is not stopped"
-    return json.loads((shared / "found.json").read_text())
-
-
-def left(play: dict) -> dict:
-    """The machine after it; what the service says has how much is used just now."""
-    return {key: play[key] for key in play if key not in ("said", "status", "service")}
-
-
-def changed(play: dict) -> int:
-    assert play["status"] == 0, play["said"]
-    return int(re.search(r"changed=(\d+)", play["said"])[1])
+    given = prepare(folder, repository)
+    return outcome(session(folder, (), given + PREPARE + CODE, seconds=SECONDS + 120))
 
 
 def test_check_mode_of_what_is_not_installed_says_what_would_be_done_and_does_nothing(plays):
     play = plays["nothing"]
     assert changed(play)
     assert "ZRAM_SIZE_0=" in play["said"]
-    assert "ii" not in play["installed"]
-    assert (play["file"], play["cron"], play["sizes"]) == (None, None, [])
+    assert installed(play) == []
+    assert (play["file"], play["crons"], play["sizes"]) == (None, {}, [])
 
 
 def test_the_first_run_installs_enables_and_starts_it(plays):
     play = plays["first"]
     assert changed(play)
-    installed = sorted(
-        line.split()[1] for line in play["installed"].split("\n") if line[:2] == "ii"
-    )
-    assert installed == ["python3-pyzram", "pyzram", "pyzram-service"]
+    assert installed(play) == sorted(PACKAGES)
     assert play["enabled"] and "started" in play["service"]
     assert play["sizes"] == [16 << 20]
 
@@ -152,7 +109,7 @@ def test_the_first_run_installs_enables_and_starts_it(plays):
 def test_the_second_run_changes_nothing_and_reloads_nothing(plays):
     assert changed(plays["again"]) == 0
     assert "RUNNING HANDLER" not in plays["again"]["said"]
-    assert left(plays["again"]) == left(plays["first"])
+    assert left(plays["again"], "files") == left(plays["first"], "files")
 
 
 def test_check_mode_of_a_change_has_diff_and_plan(plays):
@@ -162,7 +119,7 @@ def test_check_mode_of_a_change_has_diff_and_plan(plays):
     assert re.search(r"^\+ZRAM_SIZE_0=.?32M", play["said"], re.M)
     plan = play["said"].partition("Show what would be done")[2]
     assert "33554432" in plan or "32M" in plan
-    assert left(play) == left(plays["first"])
+    assert left(play) == left(plays["again"])
 
 
 def test_a_change_is_a_reload(plays):
@@ -176,7 +133,7 @@ def test_a_wrong_setting_is_refused_before_anything_is_touched(plays):
     play = plays["wrong"]
     assert play["status"] == 2
     assert "ZRAM_SIZE_0" in play["said"]
-    assert left(play) == left(plays["change"])
+    assert left(play) == left(plays["off again"])
 
 
 def test_where_nobody_could_start_the_service_one_line_says_so(plays):
@@ -185,15 +142,45 @@ def test_where_nobody_could_start_the_service_one_line_says_so(plays):
     told = [line for line in play["said"].split("\n") if '"msg"' in line]
     assert len(told) == 1
     assert "pyzram has services for systemd and OpenRC, and this machine has " in told[0]
-    assert left(play) == left(plays["change"])
+    assert left(play) == left(plays["off again"])
 
 
 def test_textfiles_are_written_where_the_package_or_the_variable_says(plays):
-    assert "\n* * * * * root { zram_stats " in plays["first"]["cron"]
-    assert "\nDIRECTORY=/var/lib/prometheus/node-exporter\n" in plays["first"]["cron"]
-    assert "\nDIRECTORY=/srv/textfiles\n" in plays["change"]["cron"]
-    assert (plays["first"]["directory"], plays["change"]["directory"]) == (False, True)
+    first, change = plays["first"]["crons"], plays["change"]["crons"]
+    assert "\n* * * * * root { zram_stats " in first["zram-textfile-ansible"]
+    assert "\n17 3 * * * root nice -n 19 pyzram estimate " in first["zram-estimate-ansible"]
+    assert plays["again"]["files"] == {DIRECTORY: ["apt.prom", *FILES], "/srv/textfiles": None}
+    for name in OURS:
+        assert f"\nDIRECTORY={DIRECTORY}\n" in first[name]
+        assert "\nDIRECTORY=/srv/textfiles\n" in change[name]
+        assert first[name].count(" root ") == 1
     assert "+DIRECTORY=/srv/textfiles" in plays["check"]["said"]
+
+
+def test_the_packages_own_file_stays_off(plays):
+    """As the administrator left it: what the role switches on is a file of its own."""
+    own = {play["crons"].get("zram-textfile") for name, play in plays.items() if name != "nothing"}
+    (text,) = own
+    assert text == (TREE / "initscripts/cron/zram-textfile").read_text()
+    assert not re.search(r"^[*\d]", text, re.M)
+
+
+def test_where_nothing_is_written_any_more_nothing_grows_old(plays):
+    """Another directory, and back to the package's: the files of before are gone, others' stay."""
+    assert plays["change"]["files"] == {DIRECTORY: ["apt.prom"], "/srv/textfiles": []}
+    assert plays["back"]["files"] == {DIRECTORY: ["apt.prom"], "/srv/textfiles": []}
+    assert plays["off check"]["files"] == {DIRECTORY: ["apt.prom", *FILES], "/srv/textfiles": []}
+
+
+def test_switched_off_it_takes_back_what_it_put_there_and_no_more(plays):
+    check, off = plays["off check"], plays["off"]
+    assert changed(check) == changed(off)
+    assert left(check, "files") == left(plays["back"], "files")
+    assert set(plays["back"]["crons"]) - set(off["crons"]) == OURS
+    assert off["files"] == {DIRECTORY: ["apt.prom"], "/srv/textfiles": []}
+    assert off["sizes"] == [32 << 20]
+    assert changed(plays["off again"]) == 0
+    assert left(plays["off again"]) == left(off)
 
 
 def test_the_packages_that_have_the_service_are_those_of_the_recipes():
@@ -232,4 +219,4 @@ def test_a_reload_is_done_before_tasks_that_may_fail():
     """The file is as it is to be on the next run, which would notify nobody."""
     tasks = (ROLE / "roles/pyzram/tasks/main.yml").read_text()
     assert tasks.index("notify: Reload zram") < tasks.index("meta: flush_handlers")
-    assert tasks.index("meta: flush_handlers") < tasks.index("include_tasks: textfile.yml")
+    assert tasks.index("meta: flush_handlers") < tasks.index("include_tasks: textfiles.yml")
