@@ -21,6 +21,7 @@ from ..kernel.parse import parse_algorithms, parse_block_stat, parse_mm_stat
 from ..limits import ALGORITHM_PRIORITY_MAX, PAGE_SIZE, total_memory
 from ..units import U64_MAX, check_count, check_flag, parse_size
 from .algorithms import choose_algorithm
+from .handle import BUSY_RETRY_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -179,7 +180,8 @@ def start_over(device: Zram) -> None:
             f"{device.name}: configure: already initialised and written to, reset it first",
             device.path,
         )
-    device.reset()
+    # Not reset(), which would look for claims once more.
+    device.write("reset", 1, step="reset", timeout=BUSY_RETRY_SECONDS)
 
 
 def refuse_claimed(device: Handle, step: str) -> None:

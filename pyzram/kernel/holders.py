@@ -200,8 +200,9 @@ def lasting(sysfs: Sysfs, name: str) -> list[str]:
 
 def _btrfs(sysfs: Sysfs, name: str) -> list[str]:
     """Name the btrfs that a device is part of, where its mounts do not show that."""
-    if not is_there(sysfs.path("sys/fs/btrfs")):
-        return []  # this kernel has none, and starting swap should not wait for its module
+    folder = sysfs.path("sys/fs/btrfs")
+    if not is_there(folder) or os.listdir(folder) == ["features"]:
+        return []  # none is mounted, and starting swap should not wait for the module below
     from .btrfs import filesystems
 
     try:
