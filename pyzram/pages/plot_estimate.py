@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def plot_estimate(estimate: Estimate, path: str) -> None:
-    """Draw what share of the pages is stored in at most so many bytes, for every algorithm.
+    """Draw what share of the pages is stored in at most this many bytes, for every algorithm.
 
     The area below a line is what the algorithm saves: a page that is stored in a quarter of its
     size lies below the line for three quarters of the width.
@@ -74,7 +74,7 @@ def plot_estimate(estimate: Estimate, path: str) -> None:
     axis.set_xlim(0, size)
     axis.set_ylim(0, 100)
     axis.set_xticks([size * i // 8 for i in range(9)])
-    axis.set_xlabel("stored in at most so many bytes (small ticks: borders of the size classes)")
+    axis.set_xlabel("stored in at most this many bytes (small ticks: size class boundaries)")
     axis.set_ylabel("share of the pages (%)")
     axis.grid(axis="y", color=PALE, linewidth=0.6)
     axis.set_axisbelow(True)
@@ -88,6 +88,7 @@ def plot_estimate(estimate: Estimate, path: str) -> None:
             fontsize=8,
             title="ratio, memory, compress / decompress a page; the first saves the shaded area",
             title_fontsize=8,
+            handlelength=5,  # long enough for the longest dashes
             alignment="left",
         )
     amount = format_size(estimate.pages * size)
@@ -102,7 +103,7 @@ def plot_estimate(estimate: Estimate, path: str) -> None:
 
 
 def cumulative(algorithm: AlgorithmEstimate, store: PoolModel) -> tuple[list[int], list[float]]:
-    """Stored lengths, and the share of the pages (percent) stored in at most so many bytes."""
+    """Stored lengths, and the share of the pages (percent) stored in at most this many bytes."""
     figures = algorithm.figures
     pages = max(1, figures.pages)
     lengths, shares = [0], [100 * figures.same_pages / pages]
