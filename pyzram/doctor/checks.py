@@ -76,7 +76,7 @@ def zswap_in_front(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(
             "zswap",
             None,
-            f"zswap stands in front of the swap on {' '.join(names)}: pages are compressed twice",
+            f"zswap is on as well as swap on {' '.join(names)}: pages are compressed twice",
             "/sys/module/zswap/parameters/enabled is Y",
             "echo N > /sys/module/zswap/parameters/enabled (for good: zswap.enabled=0 on the "
             "kernel command line)",
@@ -124,7 +124,7 @@ def mounted_without_discard(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(
             "discard",
             stats.name,
-            "mounted without discard: what is deleted stays in memory",
+            "mounted without discard: deleted files stay in memory",
             f"{format_size(stored)} stored, mounted on {stats.mount_points[0]}",
             f"{mount} && fstrim {point}",
         )
@@ -188,7 +188,7 @@ def nobody_tends(snapshot: Snapshot) -> Iterator[Finding]:
             yield Finding(
                 "tend",
                 stats.name,
-                f"it has {' and '.join(has)}, but nothing makes use of it by itself",
+                f"it has {' and '.join(has)}, but nothing uses it regularly",
                 f"pyzram tend last looked: {last}",
                 "systemctl enable --now zram-tend (OpenRC: rc-update add zram-tend && rc-service "
                 "zram-tend start; without a daemon: pyzram tend --once from cron; not wanted: "
@@ -236,7 +236,7 @@ def read_ahead(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(
             "page-cluster",
             None,
-            f"swap reads {1 << snapshot.page_cluster} pages at once, which gains zram nothing",
+            f"swap reads {1 << snapshot.page_cluster} pages at once, which gains nothing on zram",
             f"vm.page-cluster is {snapshot.page_cluster}",
             "sysctl vm.page-cluster=0 (for good: a file in /etc/sysctl.d)",
         )
@@ -249,7 +249,7 @@ def wrong_config(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(
             "config",
             None,
-            "the configuration file is wrong",
+            "the configuration file has mistakes",
             first + (f" (and {len(more)} more)" if more else ""),
             "pyzram check (shows all of it)",
         )
@@ -279,7 +279,7 @@ def _lost(snapshot: Snapshot, index: int, names: list[str], has: tuple[str, ...]
         "algorithm",
         None,
         # The number in the file, which need not be that of the device.
-        f"{path}: device {index} asks for {' or '.join(names)}, which this kernel does not have",
+        f"{path}: device {index} asks for {' or '.join(names)}, which this kernel lacks",
         f"comp_algorithm offers: {' '.join(has)}",
         f"pyzram reload, after naming one of these in {path}; or a kernel with "
         f"{option}{names[0].split('-')[0].upper()}",
@@ -299,7 +299,7 @@ def refused_writes(snapshot: Snapshot) -> Iterator[Finding]:
             "the kernel refused writes" + (", mem_limit may be too low" if limit else ""),
             f"io_stat counts {failed} failed writes, mem_limit is "
             f"{format_size(limit) if limit else 'none'}",
-            f"echo {2 * limit} > /sys/block/{stats.name}/mem_limit (0 lifts it)"
+            f"echo {2 * limit} > /sys/block/{stats.name}/mem_limit (0 removes it)"
             if limit
             else "free memory, or add other swap behind zram",
         )
@@ -333,7 +333,7 @@ def scattered(snapshot: Snapshot) -> Iterator[Finding]:
             yield Finding(
                 "scattered",
                 stats.name,
-                "holes in the pool take memory",
+                "holes in the pool waste memory",
                 f"mem_used_total {format_size(used)} for compr_data_size "
                 f"{format_size(compressed)} ({used / compressed:.0%})",
                 f"echo 1 > /sys/block/{stats.name}/compact",
