@@ -25,7 +25,7 @@ ZERO = array("I", [0])
 _CHUNK = 1 << 20
 _THREAD_BYTES = 256 << 10
 THREADS = 8192
-"""More than this are a slip: no Linux has as many processors."""
+"""More than this is a mistake: no Linux machine has that many processors."""
 
 
 def sizes_of(buffer: Buffer, codec: _native_codec.Codec, threads: int | None) -> array[int]:
@@ -59,7 +59,7 @@ def _threads(threads: int | None, length: int) -> int:
 
 
 def check_threads(threads: int) -> int:
-    """Refuse what is no number of threads."""
+    """Reject what is not a number of threads."""
     if not isinstance(threads, int) or isinstance(threads, bool) or not 1 <= threads <= THREADS:
         raise InvalidValueError(f"threads {threads!r}: not a positive number up to {THREADS}")
     return threads

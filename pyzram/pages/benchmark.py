@@ -50,22 +50,22 @@ class BenchResult(Record):
     level: int | None
     """``None`` is the kernel's default."""
     figures: PoolStats
-    """What a pool would hold of the pages that were looked at."""
+    """What a pool with the examined pages would hold."""
     compress_bytes_per_second: float
-    """Bytes of pages compressed a second by one processor, without same-filled pages; 0 where
+    """Bytes of pages compressed per second by one processor, without same-filled pages; 0 if
     there are no others."""
     decompress_bytes_per_second: float
-    """Bytes of pages decompressed a second by one processor; 0 as above."""
+    """Bytes of pages decompressed per second by one processor; 0 as above."""
     compress_threads_bytes_per_second: float
-    """Bytes of pages compressed a second by all threads together; 0 as above."""
+    """Bytes of pages compressed per second by all threads together; 0 as above."""
     threads: int
     """How many threads those were."""
     speedup: float | None
-    """All threads against one, both by the clock on the wall: times as fast; ``None`` where nothing
-    was measured."""
+    """How many times as fast all threads are as one, by elapsed time; ``None`` if nothing was
+    measured."""
     memory_ratio: float | None
-    """``mem_used_total / orig_data_size`` of a device with much of such memory; ``None`` without
-    pages."""
+    """``mem_used_total / orig_data_size`` of a device with a large amount of such memory; ``None``
+    without pages."""
 
     @property
     def label(self) -> str:
@@ -175,7 +175,7 @@ def _speed(work: bytearray, seconds: float) -> float:
 
 
 def best_of(rows: list[BenchResult]) -> list[BenchResult]:
-    """Those that no other beats in both ratio and speed of compressing, fastest first."""
+    """Results that no other beats in both ratio and compression speed, fastest first."""
     best: list[BenchResult] = []
     fastest = sorted(
         rows, key=lambda row: (-row.compress_bytes_per_second, row.figures.compr_data_size)

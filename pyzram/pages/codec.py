@@ -40,10 +40,9 @@ def algorithms() -> tuple[str, ...]:
 
 
 def zstd_release() -> tuple[str, str | None]:
-    """Return libzstd's version, and the kernel whose pages it makes to the byte.
+    """Return libzstd's version, and the kernel whose results it matches to the byte.
 
-    That is ``"6.12"`` or ``"7.x"``, or ``None`` for a library of neither generation: then single
-    pages differ.
+    That is ``"6.12"`` or ``"7.x"``, or ``None`` if it matches neither: then single pages differ.
     """
     version = _native_codec.zstd_version()
     kernel = (
@@ -76,10 +75,10 @@ def compress_page(
 ) -> bytes:
     """Compress one page as zram does.
 
-    The page is 4096, 16384 or 65536 bytes in any object with the buffer protocol. ``algorithm`` is
-    taken in any form (:class:`pyzram.Algorithm`), or has ``level``, ``dictionary`` (the bytes) and
-    ``winbits`` beside it; ``None`` is the kernel's default. The result may be longer than the page:
-    zram then keeps the page itself.
+    The page is 4096, 16384 or 65536 bytes in any object with the buffer protocol. ``algorithm`` may
+    have any form (:class:`pyzram.Algorithm`); or pass ``level``, ``dictionary`` (the bytes) and
+    ``winbits`` separately. ``None`` is the kernel's default. If the result is longer than the page,
+    zram keeps the page itself.
 
     Raises:
         InvalidValueError: another size, no such algorithm, or a parameter that the newest kernel
@@ -105,9 +104,8 @@ def decompress_page(
 ) -> bytes:
     """Restore the page of ``page_size`` bytes from which :func:`compress_page` made ``data``.
 
-    By default pages have the size that they have on the running kernel.
-    The parameters are those it was compressed with. ``data`` may come from anywhere: what is not
-    the compressed form of one page is refused.
+    By default pages have the running kernel's size. Pass the parameters that the page was
+    compressed with. ``data`` may come from anywhere: anything but one compressed page is rejected.
 
     Raises:
         InvalidValueError: ``data`` is damaged (errno EBADMSG in ``__cause__``), or as for
@@ -140,8 +138,8 @@ def compressed_sizes(
     """Return what each page of ``buffer`` compresses to: bytes, 0 for a same-filled page.
 
     Pages have the running kernel's size, or ``page_size`` bytes. These are lengths before the huge
-    test; :class:`pyzram.PoolModel` says what a device stores of them. The buffer is read where it
-    lies. ``threads`` is by default the usable processors for big buffers. Ctrl-C stops the work
+    test; :class:`pyzram.PoolModel` computes what a device stores. The buffer is read in place.
+    ``threads`` defaults to the number of usable processors for big buffers. Ctrl-C stops the work
     within about a megabyte of pages.
 
     Raises:

@@ -39,14 +39,14 @@ class AlgorithmEstimate(Record):
     compression_ratio: Interval
     """``compr_data_size / orig_data_size``, lower is better, with its 95 % bounds."""
     compress_us: float | None
-    """Microseconds that one processor compresses a page, the median; ``None`` where no page was
+    """Microseconds in which one processor compresses a page, the median; ``None`` if no page was
     compressed."""
     compress_us_p99: float | None
-    """Microseconds that 99 of 100 pages are compressed within; ``None`` as above."""
+    """Microseconds within which 99 of 100 pages are compressed; ``None`` as above."""
     decompress_us: float | None
-    """Microseconds that one processor decompresses a page, the median; ``None`` as above."""
+    """Microseconds in which one processor decompresses a page, the median; ``None`` as above."""
     decompress_us_p99: float | None
-    """Microseconds that 99 of 100 pages are decompressed within; ``None`` as above."""
+    """Microseconds within which 99 of 100 pages are decompressed; ``None`` as above."""
     memory_ratio: float | None
     """``mem_used_total / orig_data_size`` of a large device that is full of such pages; ``None``
     without pages. In a small one, zspages that are not full weigh more."""
@@ -71,15 +71,15 @@ class PartEstimate(Record):
     pages: int
     """Pages that it has."""
     sampled: int
-    """Pages of them that were looked at."""
+    """How many of them were examined."""
     mem_used_total: Mapping[str, int]
-    """Bytes that zram takes for it, by algorithm; of what was not sampled as of the average."""
+    """Bytes that zram needs for it, by algorithm; parts that were not sampled count as average."""
 
 
 @documented
 @dataclass(frozen=True, slots=True)
 class Estimate(Record):
-    """What was looked at, and what every algorithm makes of it.
+    """What was examined, and what every algorithm makes of it.
 
     Two are equal if all figures are, whenever they were made.
     """
@@ -91,21 +91,21 @@ class Estimate(Record):
     }
 
     source: str
-    """What was looked at, in words."""
+    """What was examined, in words."""
     store: PoolModel
     """The kernel that the estimate is for."""
     pages: int
     """Pages that the source has."""
     sampled: int
-    """Pages of them that were looked at."""
+    """How many of them were examined."""
     swapped: int
     """Pages of them that are in swap now."""
     lost: int
-    """Pages that were drawn, but gone before they could be read."""
+    """Pages that were drawn but disappeared before they could be read."""
     census: bool
-    """Every page was read, nothing is extrapolated."""
+    """Every page was read, so nothing is extrapolated."""
     skipped: Mapping[str, int]
-    """How much could not be looked at, by reason."""
+    """How much could not be inspected, by reason."""
     algorithms: Mapping[str, AlgorithmEstimate]
     """By name, and level if one was asked for: ``zstd:9``."""
     zero_pages: int = 0
@@ -113,23 +113,23 @@ class Estimate(Record):
     left_out: Mapping[str, int] = field(default_factory=dict)
     """Pages that never go to swap, by reason."""
     exact: bool = False
-    """Every page was read, and none was hidden, or shared with others in an unknown way."""
+    """Every page was read, and none was hidden or shared with others in an unknown way."""
     by_share: int = 0
     """Private pages that processes share, counted by share (PSS), not by frame."""
     by_page_table: int = 0
-    """Objects of shared memory of which only what page tables show was counted."""
+    """Objects of shared memory that were seen only through page tables."""
     processes: int = 0
-    """How many processes were looked at."""
+    """How many processes were examined."""
     pss: int = 0
-    """Bytes: all memory of the processes, what is shared divided by those that share it."""
+    """Bytes of all memory of the processes; shared memory is divided by the number of sharers."""
     file_backed: int = 0
     """Bytes of that which belong to files."""
     parts: tuple[PartEstimate, ...] = ()
     """By owner, largest first."""
     time: float = field(default=0.0, compare=False)
-    """When looking began, in seconds since 1970 by the wall clock, for records."""
+    """When the estimate started, in seconds since 1970 by the wall clock, for records."""
     monotonic: float = field(default=0.0, compare=False)
-    """When looking began, in seconds of CLOCK_MONOTONIC, for intervals; lost with a reboot."""
+    """When it started, in seconds of CLOCK_MONOTONIC, for intervals; meaningless after a reboot."""
 
     def __post_init__(self) -> None:
         for name in ("skipped", "algorithms", "left_out"):

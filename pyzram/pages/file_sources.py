@@ -32,7 +32,7 @@ def open_files(
 ) -> Source:
     """Open a file, a core dump or a block device, or several of them as one source.
 
-    Of an ELF core dump the memory segments count, of other files everything.
+    Only the memory segments of an ELF core dump count; of other files, everything does.
 
     Raises:
         InvalidValueError: no kernel has pages of ``page_size``.

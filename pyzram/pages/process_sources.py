@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 def open_processes(pids: int | Iterable[int], label: str = "") -> Source:
     """Open the swappable memory of a process or several; memory they share counts once.
 
-    Those that cannot be looked at are skipped and counted, as long as one is left. Pages that a
-    fork left shared count once, by frame, where the caller may see frames; else each process
-    counts its share of them (PSS).
+    Processes that cannot be inspected are skipped and counted, as long as one is left. Pages that
+    are still shared after a fork count once, by frame, if the caller may see frames; otherwise each
+    process counts its share of them (PSS).
 
     Raises:
         InvalidValueError: one is not a whole number.
@@ -70,9 +70,9 @@ def _label(numbers: list[int]) -> str:
 
 
 def open_system() -> Source:
-    """Open the memory of all processes that the caller may look at, except this one.
+    """Open the memory of all processes that the caller may inspect, except this one.
 
-    Files of tmpfs and System V segments that nobody maps belong to it.
+    It includes tmpfs files and System V segments that no process maps.
     """
     source = Source("system", PAGE_SIZE)
     with SharedMemory() as shared:

@@ -44,10 +44,10 @@ def estimate(
 ) -> Estimate:
     """Estimate what zram would make of processes, of files, or of the whole system.
 
-    Exactly one of ``pids``, ``files`` (core dumps and block devices too) and ``system`` is given.
-    ``algorithms`` are by default all of the page engine. ``precision`` bounds the half width of the
-    ratio's 95 % interval, 0.01 being one percentage point; ``full`` reads every page. Times are a
-    single core's, in microseconds a page.
+    Give exactly one of ``pids``, ``files`` (also core dumps and block devices) and ``system``.
+    ``algorithms`` defaults to all of the page engine. ``precision`` is the largest half width of
+    the ratio's 95 % interval, 0.01 being one percentage point; ``full`` reads every page. Times are
+    those of a single core, in microseconds per page.
 
     Raises:
         InvalidValueError: not exactly one source, no such algorithm or level, or a precision,

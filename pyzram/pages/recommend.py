@@ -36,7 +36,7 @@ class Recommendation(Record):
 
 
 def holds(estimate: AlgorithmEstimate, ram: int) -> int | None:
-    """How many bytes of such memory ``ram`` bytes hold; ``None`` if all pages are same-filled."""
+    """How many bytes of such memory fit into ``ram`` bytes; ``None`` if all are same-filled."""
     return int(ram / estimate.memory_ratio) if estimate.memory_ratio else None
 
 
@@ -100,7 +100,7 @@ def _reason(best: AlgorithmEstimate, fastest: AlgorithmEstimate) -> str:
 
 
 def _disksize(best: AlgorithmEstimate, ram: int) -> int:
-    """As much as fits half of the memory, but no more than twice the memory."""
+    """As much as half of the memory can hold, but no more than twice the memory."""
     size = min(holds(best, ram // 2) or 2 * ram, 2 * ram)
     step = 1 << 30 if size >= 8 << 30 else 64 << 20
     return max(step, size // step * step)
