@@ -82,6 +82,14 @@ def test_the_changelog_and_the_overlay_know_the_version(tree: Path, version: str
     assert (tree / f"ebuilds/sys-block/pyzram/pyzram-{version}.ebuild").is_file()
 
 
+def test_the_changelog_says_nothing_twice(tree: Path) -> None:
+    """A merge once brought the old text back beside the new."""
+    newest = (tree / "CHANGELOG.md").read_text().split("\n## ")[1]
+    headings = re.findall(r"^### .*$", newest, re.M)
+    entries = re.findall(r"^\* .*$", newest, re.M)
+    assert len(headings) == len({*headings}) and len(entries) == len({*entries})
+
+
 def test_manual_pages_are_named_as_their_titles(tree: Path, sources: list[str]) -> None:
     for name in (n for n in sources if n.startswith("man/")):
         page, _, section = Path(name).name.rpartition(".")
