@@ -43,13 +43,11 @@ def after_napoleon(_app, what, name, _kind, _options, lines):
 frozen = (Path(__file__).parent / "frozen.txt").read_text()
 
 
-def promised(_app, what, name, _kind, _options, taken, back):
+def promised(_app, what, name, _kind, _options, taken, _back):
     """How a class is made is shown where that is promised (RELEASING.md)."""
-    if not taken:
-        return None  # there is none to replace
-    if what in ("class", "exception") and f"\n{name.rpartition('.')[2]}(" not in frozen:
+    if taken and what in ("class", "exception") and f"\n{name.rpartition('.')[2]}(" not in frozen:
         return "", None
-    return taken, back
+    return None
 
 
 def setup(app):

@@ -19,10 +19,7 @@ def main(path: str = "/etc/conf.d/zram", *words: str) -> int:
         print(plan)
         if not plan.steps or "--yes" in words or input("Do it? [y/N] ") == "y":
             plan.apply()
-    except pyzram.ConfigError as err:
-        print(*err.problems, sep="\n", file=sys.stderr)
-        return 1
-    except pyzram.ZramError as err:
+    except pyzram.ZramError as err:  # of a file, a line for each problem
         print(err, file=sys.stderr)
         return 1
     return 0

@@ -265,6 +265,10 @@ if not TYPE_CHECKING:
         from importlib import import_module
 
         value = getattr(import_module(f"{__name__}.{home}"), name)
+        if callable(value):
+            from .hints import resolvable
+
+            resolvable(value)
         globals()[name] = value
         return value
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 
 from .errors import InvalidValueError
-from .value import Value
+from .value import Value, check_count, check_path, is_list, wrong_type
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ class Algorithm(Value):
         winbits: int | None = None,
     ) -> None:
         check_name(name)
-        _check_number("level", level)
-        _check_number("deflate.winbits", winbits)
+        level = _check_number("level", level)
+        winbits = _check_number("deflate.winbits", winbits)
         path = None if dictionary is None else _path(dictionary)
         if path is not None and ("," in path or path != path.strip()):
             raise InvalidValueError(
@@ -66,7 +66,7 @@ class Algorithm(Value):
             InvalidValueError: it is none of these.
         """
         if not isinstance(text, str):
-            raise InvalidValueError(f"algorithm {text!r}: not one algorithm, such as 'zstd:3'")
+            raise wrong_type("algorithm", text, "not one algorithm, such as 'zstd:3'")
         name, bracket, rest = text.partition("(")
         if bracket:
             if not rest.endswith(")"):
@@ -107,18 +107,24 @@ def as_algorithm(value: str | Algorithm) -> Algorithm:
     return value if isinstance(value, Algorithm) else Algorithm.parse(value)
 
 
-def as_algorithms(value: str | Algorithm | Iterable[str | Algorithm]) -> tuple[Algorithm, ...]:
+def as_algorithms(
+    value: str | Algorithm | Iterable[str | Algorithm], what: str = "algorithms"
+) -> tuple[Algorithm, ...]:
     """Take one algorithm, or a list of them.
 
     Raises:
-        InvalidValueError: as :meth:`Algorithm.parse`.
+        InvalidValueError: as :meth:`Algorithm.parse`; ``what`` is the parameter's name.
     """
     if isinstance(value, (str, Algorithm)):
         value = (value,)
-    try:
-        return tuple(map(as_algorithm, value))
-    except TypeError as err:
-        raise InvalidValueError(f"algorithms {value!r}: neither one nor a list") from err
+    if not is_list(value):
+        raise wrong_type(what, value, "neither an algorithm, such as 'zstd:3', nor a list of them")
+    found = []
+    for one in value:
+        if not isinstance(one, (str, Algorithm)):
+            raise wrong_type(what, one, "in the list, not an algorithm, such as 'zstd:3'")
+        found.append(as_algorithm(one))
+    return tuple(found)
 
 
 def check_name(name: str) -> str:
@@ -126,8 +132,9 @@ def check_name(name: str) -> str:
 
     6.12 to 6.18 accept a name with two newlines, and have no selected algorithm from then on.
     """
-    plain = isinstance(name, str) and name.isascii()
-    if not plain or not name or not all(char.isalnum() or char in "-_." for char in name):
+    if not isinstance(name, str):
+        raise wrong_type("algorithm", name, "not the name of one")
+    if not name.isascii() or not name or not all(char.isalnum() or char in "-_." for char in name):
         raise InvalidValueError(f"algorithm {name!r}: not a name")
     return name
 
@@ -151,21 +158,19 @@ def params_words(
 
 
 def _path(dictionary: str | os.PathLike[str]) -> str:
-    path = os.fspath(dictionary)
-    if not isinstance(path, str) or not os.path.isabs(path):
+    path = check_path("dictionary", dictionary)
+    if not os.path.isabs(path):
         raise InvalidValueError(f"dictionary {path!r}: give an absolute path, the kernel opens it")
     # Double quotes are the only quoting the kernel's word list knows.
-    if '"' in path or "\n" in path or "\0" in path:
-        raise InvalidValueError(f"dictionary {path!r}: quote, newline or NUL in it")
+    if '"' in path or "\n" in path:
+        raise InvalidValueError(f"dictionary {path!r}: quote or newline in it")
     return path
 
 
 def _check_number(what: str, value: int | None) -> int | None:
-    if value is not None and (
-        not isinstance(value, int) or isinstance(value, bool) or not S32_MIN <= value <= S32_MAX
-    ):
-        raise InvalidValueError(f"{what} {value!r}: not a whole number of 32 bits")
-    return value
+    if value is None:
+        return None
+    return check_count(what, value, S32_MIN, S32_MAX, "not a whole number of 32 bits")
 
 
 def _number(text: str, what: str, digits: str) -> int:

@@ -8,6 +8,7 @@ parses every size itself and hands the kernel plain bytes.
 from __future__ import annotations
 
 from .errors import InvalidValueError
+from .value import check_count
 
 # Not from typing: commands that must start fast import this module.
 TYPE_CHECKING = False
@@ -32,20 +33,6 @@ def _number(digits: str) -> tuple[int, int] | None:
     return int(whole + fraction), 10 ** len(fraction)
 
 
-def check_count(what: str, value: int, lowest: int = 0) -> int:
-    """Refuse what is not a whole number from ``lowest`` up, such as a path."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
-        raise InvalidValueError(f"{what} {value!r}: not a whole number from {lowest} up")
-    return value
-
-
-def check_flag(what: str, value: bool) -> bool:
-    """Refuse what is neither true nor false, such as ``"0"``, which would count as true."""
-    if not isinstance(value, bool):
-        raise InvalidValueError(f"{what} {value!r}: neither True nor False")
-    return value
-
-
 def parse_size(
     text: str | int, *, total: int | Callable[[], int] | None = None, bare_unit: int = 1
 ) -> int:
@@ -59,12 +46,14 @@ def parse_size(
     Raises:
         InvalidValueError: not a size, negative, a percentage without a total, or beyond 2^64-1.
     """
-    if isinstance(text, int) and not isinstance(text, bool):
-        if not 0 <= text <= U64_MAX:
-            raise InvalidValueError(f"size {text}: not between 0 and 2^64-1 bytes")
-        return text
+    if total is not None and not callable(total):
+        check_count("total", total)
+    check_count("bare_unit", bare_unit, 1)
     if not isinstance(text, str):
-        raise InvalidValueError(f"size {text!r}: neither a number nor text")
+        size = check_count("size", text, wanted="neither a whole number from 0 up nor text")
+        if size > U64_MAX:
+            raise InvalidValueError(f"size {text}: not between 0 and 2^64-1 bytes")
+        return size
     word = text.strip()
     if word.endswith("%"):
         number = _number(word[:-1].rstrip())
@@ -72,7 +61,7 @@ def parse_size(
             raise InvalidValueError(f"size {text!r}: not a percentage such as 50%")
         if total is None:
             raise InvalidValueError(f"size {text!r}: a percentage means nothing here, give bytes")
-        unit, divisor = (total if isinstance(total, int) else total()), 100
+        unit, divisor = total() if callable(total) else total, 100
     else:
         refuse_scientific(word)
         digits = word.rstrip("KMGTPEkmgtpeBbi")
@@ -126,7 +115,11 @@ def format_size(value: int) -> str:
     """Write bytes as zramctl does: one letter, and one decimal unless it is 0 (``1.5G``).
 
     Rounded half up at one decimal; 0 is ``0B``.
+
+    Raises:
+        InvalidValueError: it is no whole number from 0 up.
     """
+    value = check_count("value", value)
     if value < 1024:
         return f"{value}B"
     power = min((value.bit_length() - 1) // 10, len(SUFFIXES))

@@ -11,14 +11,18 @@ from .errors import InvalidTypeError, InvalidValueError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from typing import Any, ClassVar, NoReturn, Self, TypeVar
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any, ClassVar, NoReturn, Self, TypeVar, dataclass_transform
 
     T = TypeVar("T")
     K = TypeVar("K")
     V = TypeVar("V")
 else:
     K = V = object
+
+    def dataclass_transform(**_how: bool) -> Callable[[T], T]:
+        """Type checkers alone heed it: fields cannot be set."""
+        return lambda kind: kind
 
 
 class _Words:
@@ -115,33 +119,170 @@ def json_value(value: Any) -> Any:
     return value
 
 
-def as_tuple(what: str, values: Iterable[T]) -> tuple[T, ...]:
-    """Take a list of any kind.
+# ---- what a parameter takes ----------------------------------------------------------------------
+
+
+def wrong_type(what: str, value: object, wanted: str) -> InvalidTypeError:
+    """Make the error for a value of a type that is not taken."""
+    return InvalidTypeError(f"{what} {value!r}: {wanted}")
+
+
+def is_list(value: object) -> bool:
+    """Whether it can be gone through, and is no text, which would be a list of its letters."""
+    return hasattr(value, "__iter__") and not isinstance(value, (str, bytes))
+
+
+def as_tuple(what: str, values: Iterable[T], kind: type | None = None) -> tuple[T, ...]:
+    """Take a list of any kind, whose items are of ``kind``.
 
     Raises:
-        InvalidValueError: it is not a list, or it is text, which would be a list of its letters.
+        InvalidTypeError: it is not a list, or it is text, which would be a list of its letters; or
+            one of its items is something else.
     """
-    try:
-        if not isinstance(values, (str, bytes)):
-            return tuple(values)
-    except TypeError:
-        pass
-    raise InvalidValueError(f"{what} {values!r}: not a list: for a single one write [{values!r}]")
+    if not is_list(values):
+        raise wrong_type(what, values, f"not a list: for a single one write [{values!r}]")
+    found = tuple(values)
+    for item in found:
+        if kind is not None and not isinstance(item, kind):
+            raise wrong_type(what, item, f"in the list, not {kind.__name__}")
+    return found
+
+
+def as_texts(what: str, values: Mapping[str, str]) -> FrozenDict[str, str]:
+    """Take a dictionary of texts.
+
+    Raises:
+        InvalidTypeError: it is something else.
+    """
+    if not hasattr(values, "keys"):
+        raise wrong_type(what, values, "not a dictionary")
+    found = FrozenDict(values)
+    for name, value in found.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise wrong_type(what, {name: value}, "in the dictionary, not text for text")
+    return found
 
 
 def check_kind(kind: type, values: dict[str, object], *, none: bool = False) -> None:
-    """Refuse fields that are not of a type; ``none`` allows ``None``.
+    """Refuse what is not of a type; ``none`` allows ``None``.
 
     Raises:
-        InvalidValueError: what, and its name.
+        InvalidTypeError: what, and its name.
     """
     for name, value in values.items():
         if type(value) is kind or (none and value is None):
             continue
         if not isinstance(value, kind) or isinstance(value, bool):
-            raise InvalidValueError(f"{name} {value!r}: not {kind.__name__}")
+            raise wrong_type(name, value, f"not {kind.__name__}")
 
 
+def check_count(
+    what: str, value: Any, lowest: float = 0, highest: int | None = None, wanted: str = ""
+) -> int:
+    """Take a whole number within bounds, as ``int``: also NumPy's, and no truth value.
+
+    ``wanted`` says what is wrong where it is more than the bounds.
+
+    Raises:
+        InvalidTypeError: it is no whole number.
+        InvalidValueError: it is outside the bounds.
+    """
+    if type(value) is int and value >= lowest and (highest is None or value <= highest):
+        return int(value)
+    bounds = f"from {lowest} up" if highest is None else f"from {lowest} to {highest}"
+    wanted = wanted or f"not a whole number {bounds}"
+    if type(value) is not int:
+        index = getattr(type(value), "__index__", None)
+        if index is None or isinstance(value, bool):
+            raise wrong_type(what, value, wanted)
+        try:
+            value = index(value)
+        except TypeError:  # NumPy's truth values
+            raise wrong_type(what, value, wanted) from None
+    if value < lowest or (highest is not None and value > highest):
+        raise InvalidValueError(f"{what} {value!r}: {wanted}")
+    return int(value)
+
+
+def check_seconds(what: str, value: Any) -> float:
+    """Take a time in seconds from 0 up, as ``float``.
+
+    Raises:
+        InvalidTypeError: it is no number.
+        InvalidValueError: it is negative, or not a number of IEEE 754.
+    """
+    return check_real(what, value, 0.0, "not seconds from 0 up")
+
+
+def check_real(
+    what: str, value: Any, lowest: float = float("-inf"), wanted: str = "not a number"
+) -> float:
+    """Take a number of any kind, as ``float``, and no truth value.
+
+    Raises:
+        InvalidTypeError: it is no number.
+        InvalidValueError: it is below ``lowest``, or not a number of IEEE 754.
+    """
+    kind = type(value)
+    if kind is not float:
+        real = hasattr(kind, "__float__") or hasattr(kind, "__index__")
+        if not real or isinstance(value, bool) or kind.__name__ in ("bool", "bool_", "ndarray"):
+            raise wrong_type(what, value, wanted)
+        value = float(value)
+    if not value >= lowest:
+        raise InvalidValueError(f"{what} {value!r}: {wanted}")
+    return float(value)
+
+
+def check_flag(what: str, value: Any) -> bool:
+    """Refuse what is neither true nor false, such as ``"0"``, which would count as true.
+
+    Raises:
+        InvalidTypeError: it is something else.
+    """
+    if value is not True and value is not False:
+        raise wrong_type(what, value, "neither True nor False")
+    return bool(value)
+
+
+def check_path(what: str, value: Any) -> str:
+    """Take a path, as text.
+
+    Raises:
+        InvalidTypeError: it is something else, or of bytes (``os.fsdecode`` makes text of them).
+        InvalidValueError: it is empty, or has a NUL in it.
+    """
+    path = value if isinstance(value, str) else getattr(type(value), "__fspath__", _nothing)(value)
+    if not isinstance(path, str):
+        raise wrong_type(what, value, "not a path: neither text nor os.PathLike of text")
+    if not path or "\0" in path:
+        raise InvalidValueError(f"{what} {value!r}: not a path")
+    return path
+
+
+def _nothing(_value: object) -> None:
+    pass
+
+
+def check_word(what: str, value: Any, words: tuple[str, ...]) -> str:
+    """Refuse what is none of these words.
+
+    Raises:
+        InvalidTypeError: it is no text.
+        InvalidValueError: it is another word.
+    """
+    wanted = f"not one of {', '.join(words)}"
+    if not isinstance(value, str):
+        raise wrong_type(what, value, wanted)
+    if value not in words:
+        raise InvalidValueError(f"{what} {value!r}: {wanted}")
+    return value
+
+
+# ---- values --------------------------------------------------------------------------------------
+
+
+@dataclass_transform(frozen_default=True)
 class Value(Record):
     """``_fields`` are in the order of ``__init__``'s parameters; equal if all fields are.
 

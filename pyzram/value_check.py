@@ -7,8 +7,9 @@ Loaded by ``from_dict()`` alone: to read them takes :mod:`ast` and :mod:`inspect
 from __future__ import annotations
 
 import ast
-import inspect
 from typing import TYPE_CHECKING, Any
+
+from .hints import as_written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +66,7 @@ def _types(kind: type) -> Mapping[str, ast.expr]:
         return _known[kind]
     found: dict[str, ast.expr] = {}
     for base in reversed(kind.__mro__):
-        for name, text in inspect.get_annotations(base).items():
+        for name, text in as_written(base).items():
             if isinstance(text, str):  # not in a subclass of somebody else's
                 found[name] = ast.parse(text, mode="eval").body
     _known[kind] = found

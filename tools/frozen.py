@@ -42,6 +42,7 @@ from pyzram.config.parser import read_config
 from pyzram.config.variables import GLOBALS, PER_DEVICE
 from pyzram.doctor.checks import CHECKS
 from pyzram.field_docs import own_fields
+from pyzram.hints import as_written
 from pyzram.kernel.figures import FIGURES
 from pyzram.tend.actions import Compact, Recompress, WriteBack
 from pyzram.tend.observation import DeviceObserved, Observation
@@ -70,6 +71,7 @@ ALIASES = {
     "Progress": "postprocess.writeback",
     "RecompressType": "limits",
     "Setting": "service.diff",
+    "SomePaths": "pages.question",
     "Stopped": "postprocess.bounded_steps",
     "WritebackType": "limits",
 }
@@ -92,6 +94,7 @@ def written(annotation: object) -> str:
 def signature(function: Callable[..., object]) -> str:
     """Parameters by name, with types and defaults."""
     found = inspect.signature(function)
+    texts = as_written(inspect.unwrap(getattr(function, "__func__", function)))
     words, star, last = [], False, None
     for name, parameter in found.parameters.items():
         if name in ("self", "cls"):
@@ -105,15 +108,13 @@ def signature(function: Callable[..., object]) -> str:
         mark = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(last, "")
         star = star or mark == "*"
         word = f"{mark}{name}"
-        if parameter.annotation is not parameter.empty:
-            word += f": {written(parameter.annotation)}"
+        if name in texts:
+            word += f": {written(texts[name])}"
         if parameter.default is not parameter.empty:
             default = parameter.default
             word += f" = {default.__name__ if callable(default) else repr(default)}"
         words.append(word)
-    back = (
-        "" if found.return_annotation is found.empty else f" -> {written(found.return_annotation)}"
-    )
+    back = f" -> {written(texts['return'])}" if "return" in texts else ""
     return f"({', '.join(words)}){back}"
 
 
@@ -131,7 +132,7 @@ def members(name: str, kind: type) -> Iterator[str]:
             if attribute.startswith("_") and attribute not in SPECIAL:
                 continue
             if isinstance(value, property):
-                kind_of = written(inspect.get_annotations(value.fget)["return"])
+                kind_of = written(as_written(value.fget)["return"])
                 yield f"{name}.{attribute}: {kind_of}"
             elif isinstance(value, (classmethod, staticmethod)) or inspect.isfunction(value):
                 yield f"{name}.{attribute}{signature(getattr(kind, attribute))}"
@@ -223,8 +224,9 @@ BY_NAME = {
 
 # Lists of texts, which may be empty.
 OF_TEXTS = {"also_mounted", "mount_points", "problems", "refusals", "warnings"}
-# What the policy of tend goes by, which is not promised.
+# What the policy of tend goes by is not promised; of an action, which it is and on what.
 NOT_PROMISED = {"seen"}
+PROMISED_OF = {"actions[]": {"action", "device"}}
 
 
 def keys(value: object, path: str = "") -> Iterator[str]:
@@ -243,6 +245,8 @@ def keys(value: object, path: str = "") -> Iterator[str]:
             yield from keys(item, f"{path}[]")
     elif isinstance(value, dict):
         for name, item in value.items():
+            if name not in PROMISED_OF.get(path, value):
+                continue
             step = "*" if path.rpartition(".")[2] in BY_NAME else name
             yield f"{path}.{step}".lstrip(".")
             yield from keys(item, f"{path}.{step}".lstrip("."))

@@ -15,7 +15,13 @@ from pathlib import Path
 import pyzram
 from pyzram.field_docs import Field, own_fields
 
-PAGE = Path(__file__).resolve().parents[1] / "build/docs/api.html"
+TREE = Path(__file__).resolve().parents[1]
+PAGE = TREE / "build/docs/api.html"
+FROZEN = TREE / "docs/frozen.txt"
+
+
+# Short names of types are shown as what they stand for.
+MEANINGS = dict(re.findall(r"^(\w+): (Literal.*)$", FROZEN.read_text(), re.M))
 
 
 class Entries(HTMLParser):
@@ -64,7 +70,8 @@ def main() -> int:
         for field in own_and_private(kind) if inspect.isclass(kind) else ():
             module = "pyzram.errors" if kind.__module__ == "pyzram.errors" else "pyzram"
             shown = plain(entries.found.get(f"{module}.{name}.{field.name}", ""))
-            wanted = plain(f"{field.name}: {field.kind}"), plain(field.text)
+            kind_of = re.sub(r"\w+", lambda word: MEANINGS.get(word[0], word[0]), field.kind)
+            wanted = plain(f"{field.name}: {kind_of}"), plain(field.text)
             count += 1
             if not (shown.startswith(wanted[0]) and wanted[1] in shown):
                 missing += 1

@@ -4,12 +4,22 @@
 from __future__ import annotations
 
 from ..errors import InvalidValueError
-from ..units import check_count, shortest_size
-from ..value import FrozenDict, Value, as_tuple, check_kind, documented
+from ..units import U64_MAX, shortest_size
+from ..value import (
+    FrozenDict,
+    Value,
+    as_texts,
+    as_tuple,
+    check_count,
+    check_flag,
+    check_path,
+    documented,
+)
 from .device_config import DeviceConfig
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Container, Iterable, Mapping
     from typing import Any, ClassVar
 
@@ -82,7 +92,7 @@ class Config(Value):
 
     def __init__(
         self,
-        path: str,
+        path: str | os.PathLike[str],
         devices: Iterable[DeviceConfig] = (),
         *,
         load_on_start: bool = True,
@@ -95,23 +105,24 @@ class Config(Value):
         all_or_nothing: bool = False,
         warnings: Iterable[str] = (),
     ) -> None:
-        check_kind(str, {"path": path})
-        flags = {"load_on_start": load_on_start, "unload_on_stop": unload_on_stop, "tend": tend}
-        check_kind(bool, {**flags, "all_or_nothing": all_or_nothing})
+        check_flag("load_on_start", load_on_start)
+        check_flag("unload_on_stop", unload_on_stop)
+        check_flag("tend", tend)
+        check_flag("all_or_nothing", all_or_nothing)
         if tend_budget is not None:
-            check_count("tend_budget", tend_budget)
+            tend_budget = check_count("tend_budget", tend_budget, 0, U64_MAX)
         self._set(
-            path,
-            as_tuple("devices", devices),
+            check_path("path", path),
+            as_tuple("devices", devices, DeviceConfig),
             load_on_start,
             unload_on_stop,
             tend,
             tend_budget,
-            as_tuple("tend_reclaim", tend_reclaim),
-            FrozenDict(sources),
-            FrozenDict(texts),
+            as_tuple("tend_reclaim", tend_reclaim, str),
+            as_texts("sources", sources),
+            as_texts("texts", texts),
             all_or_nothing,
-            as_tuple("warnings", warnings),
+            as_tuple("warnings", warnings, str),
         )
 
     def _told(self, indexes: Container[int] | None = None) -> list[str]:
@@ -141,6 +152,7 @@ class Config(Value):
         Raises:
             KeyError: the files ask for none.
         """
+        index = check_count("index", index)
         for device in self.devices:
             if device.index == index:
                 return device

@@ -4,21 +4,44 @@
 from __future__ import annotations
 
 from ..algorithm import Algorithm, as_algorithms
-from ..errors import InvalidValueError
 from ..limits import DISCARD, SWAP_PRIORITY_MAX
-from ..units import check_count
-from ..value import Value, as_tuple, check_kind
+from ..units import U64_MAX
+from ..value import Value, as_tuple, check_count, check_kind, check_path, check_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterable
-    from typing import Any, ClassVar
+    from typing import Any, ClassVar, Self, TypedDict, Unpack
 
     from ..limits import DiscardPolicy
+
+    class Settings(TypedDict, total=False):
+        """What :meth:`DeviceConfig.replace` takes."""
+
+        index: int
+        disksize: int
+        algorithms: str | Algorithm | Iterable[str | Algorithm]
+        recompression: str | Algorithm | Iterable[str | Algorithm]
+        mem_limit: int
+        priority: int
+        discard: DiscardPolicy
+        label: str | None
+        backing_dev: str | os.PathLike[str] | None
+        writeback_limit: int | None
+        mount_point: str | os.PathLike[str] | None
+        fstype: str
+        mkfs_options: Iterable[str]
+        mount_options: str
+        mode: int | None
+        owner: str | None
+
 
 DEFAULT_PRIORITY = 100
 DEFAULT_FSTYPE = "ext4"
 MODE_MAX = 0o7777
+INDEX_MAX = (1 << 31) - 1
+WORDS = ("none", *DISCARD)
 
 
 def _algorithms(found: list[dict[str, Any]]) -> tuple[Algorithm, ...]:
@@ -57,7 +80,7 @@ class DeviceConfig(Value):
         "recompression": _algorithms,
         "mkfs_options": tuple,
     }
-    _choices: ClassVar[dict[str, tuple[str | None, ...]]] = {"discard": ("none", *DISCARD)}
+    _choices: ClassVar[dict[str, tuple[str | None, ...]]] = {"discard": WORDS}
 
     index: int
     """The N of its variables, such as ``ZRAM_SIZE_N``."""
@@ -105,38 +128,35 @@ class DeviceConfig(Value):
         priority: int = DEFAULT_PRIORITY,
         discard: DiscardPolicy = "none",
         label: str | None = None,
-        backing_dev: str | None = None,
+        backing_dev: str | os.PathLike[str] | None = None,
         writeback_limit: int | None = None,
-        mount_point: str | None = None,
+        mount_point: str | os.PathLike[str] | None = None,
         fstype: str = DEFAULT_FSTYPE,
         mkfs_options: Iterable[str] = (),
         mount_options: str = "",
         mode: int | None = None,
         owner: str | None = None,
     ) -> None:
-        check_count("index", index)
-        check_count("disksize", disksize)
-        check_count("mem_limit", mem_limit)
-        check_count("priority", priority, -1)
-        for name, number in (("writeback_limit", writeback_limit), ("mode", mode)):
-            if number is not None:
-                check_count(name, number)
-        if priority > SWAP_PRIORITY_MAX or (mode or 0) > MODE_MAX:
-            raise InvalidValueError(
-                f"priority {priority}, mode {mode}: at most {SWAP_PRIORITY_MAX}, 0o7777"
-            )
-        if discard not in self._choices["discard"]:
-            raise InvalidValueError(
-                f"discard {discard!r}: not one of {', '.join(('none', *DISCARD))}"
-            )
+        index = check_count("index", index, 0, INDEX_MAX)
+        disksize = check_count("disksize", disksize, 0, U64_MAX)
+        mem_limit = check_count("mem_limit", mem_limit, 0, U64_MAX)
+        priority = check_count("priority", priority, -1, SWAP_PRIORITY_MAX)
+        if writeback_limit is not None:
+            writeback_limit = check_count("writeback_limit", writeback_limit, 0, U64_MAX)
+        if mode is not None:
+            mode = check_count("mode", mode, 0, MODE_MAX, "not permission bits from 0 to 0o7777")
+        check_word("discard", discard, WORDS)
         check_kind(str, {"fstype": fstype, "mount_options": mount_options})
-        texts = {"label": label, "backing_dev": backing_dev, "mount_point": mount_point}
-        check_kind(str, {**texts, "owner": owner}, none=True)
+        check_kind(str, {"label": label, "owner": owner}, none=True)
+        if backing_dev is not None:
+            backing_dev = check_path("backing_dev", backing_dev)
+        if mount_point is not None:
+            mount_point = check_path("mount_point", mount_point)
         self._set(
             index,
             disksize,
             as_algorithms(algorithms),
-            as_algorithms(recompression),
+            as_algorithms(recompression, "recompression"),
             mem_limit,
             priority,
             discard,
@@ -145,11 +165,16 @@ class DeviceConfig(Value):
             writeback_limit,
             mount_point,
             fstype,
-            as_tuple("mkfs_options", mkfs_options),
+            as_tuple("mkfs_options", mkfs_options, str),
             mount_options,
             mode,
             owner,
         )
+
+    if TYPE_CHECKING:
+
+        def replace(self, **changes: Unpack[Settings]) -> Self:  # type: ignore[override]
+            """Return one that differs in these fields."""
 
     @property
     def is_swap(self) -> bool:

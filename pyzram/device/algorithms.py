@@ -10,6 +10,7 @@ from ..algorithm import Algorithm, as_algorithm, as_algorithms
 from ..errors import InvalidValueError, UnsupportedError, ZramOSError
 from ..limits import ALGORITHM_PRIORITY_MAX
 from ..limits import RECOMPRESS_TYPES as RECOMPRESS_TYPES
+from ..value import check_count, check_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,9 +53,8 @@ def no_algorithm(device: Zram, name: str) -> UnsupportedError:
 
 def check_priority(priority: int, lowest: int) -> int:
     """Refuse what is not the priority of an algorithm; 0 is the primary one."""
-    if not isinstance(priority, int) or not lowest <= priority <= ALGORITHM_PRIORITY_MAX:
-        raise InvalidValueError(f"priority {priority!r}: not in {lowest}..{ALGORITHM_PRIORITY_MAX}")
-    return priority
+    wanted = f"not in {lowest}..{ALGORITHM_PRIORITY_MAX}"
+    return check_count("priority", priority, lowest, ALGORITHM_PRIORITY_MAX, wanted)
 
 
 def recompress(
@@ -66,16 +66,12 @@ def recompress(
     priority: int | None,
 ) -> None:
     """Give one recompress command, the same on every kernel (:meth:`pyzram.Zram.recompress`)."""
-    if type is not None and type not in RECOMPRESS_TYPES:
-        raise InvalidValueError(
-            f"recompress type {type!r}: not one of {', '.join(RECOMPRESS_TYPES)}"
-        )
+    if type is not None:
+        check_word("recompress type", type, RECOMPRESS_TYPES)
     words = [] if type is None else [f"type={type}"]
     for key, number in (("threshold", threshold), ("max_pages", max_pages)):
         if number is not None:
-            if not isinstance(number, int) or number < 0:
-                raise InvalidValueError(f"recompress {key} {number!r}: not a count")
-            words.append(f"{key}={number}")
+            words.append(f"{key}={check_count(f'recompress {key}', number)}")
     words.append(f"priority={find_priority(device, algorithm, priority)}")
     text = " ".join(words)
     deadline = time.monotonic() + RUN_RETRY_SECONDS
@@ -108,9 +104,9 @@ def find_priority(device: Zram, algorithm: str | Algorithm | None, priority: int
     """Return the priority of a configured secondary algorithm, by default that of priority 1."""
     if algorithm is not None:
         algorithm = as_algorithm(algorithm).name
-    configured = device.read_recomp_algorithms()
     if priority is not None:
-        check_priority(priority, 1)
+        priority = check_priority(priority, 1)
+    configured = device.read_recomp_algorithms()
     if priority is None and algorithm is None:
         priority = 1  # on every kernel
     for number, name in sorted(configured.items()):

@@ -9,7 +9,7 @@ import os
 from ..errors import InvalidValueError, UnsupportedError, ZramOSError
 from ..limits import PAGE_SIZE
 from ..limits import WRITEBACK_TYPES as WRITEBACK_TYPES
-from ..units import check_count
+from ..value import check_count, check_flag, check_path, check_word, is_list, wrong_type
 from .backing_attach import absolute, attach_backing, release_backing
 
 TYPE_CHECKING = False
@@ -24,6 +24,8 @@ RANGES_MOST = 64
 
 def set_backing_dev(device: Zram, path: str | os.PathLike[str], force: bool) -> None:
     """Attach a block device or a file (:meth:`pyzram.Zram.set_backing_dev`)."""
+    path = check_path("path", path)
+    check_flag("force", force)
     step = f"set backing_dev to {absolute(path)}"
     if not device.has("backing_dev"):
         device.read("backing_dev")  # raises with the reason
@@ -51,12 +53,14 @@ def writeback(
     if (type, page_index, page_indexes).count(None) != 2:
         raise InvalidValueError("writeback: give one of type, page_index and page_indexes")
     if page_index is not None:
-        page_indexes = (page_index, page_index)
-    if page_indexes is not None:
-        _write_range(device, *page_indexes)
+        page = check_count("page_index", page_index)
+        _write_range(device, page, page)
         return
-    if type not in WRITEBACK_TYPES:
-        raise InvalidValueError(f"writeback type {type!r}: not one of {', '.join(WRITEBACK_TYPES)}")
+    if page_indexes is not None:
+        _write_range(device, *as_range("page_indexes", page_indexes))
+        return
+    assert type is not None
+    check_word("writeback type", type, WRITEBACK_TYPES)
     try:
         # The bare word is understood by every kernel that has the file.
         device.write("writeback", type, step=f"write back {type}")
@@ -70,8 +74,25 @@ def writeback(
         raise
 
 
+def as_range(what: str, pages: tuple[int, int]) -> tuple[int, int]:
+    """Take a range of pages.
+
+    Raises:
+        InvalidTypeError: it is no pair of whole numbers.
+        InvalidValueError: it ends before it begins.
+    """
+    wanted = "not a pair (first, last)"
+    if not is_list(pages):
+        raise wrong_type(what, pages, wanted)
+    try:
+        first, last = pages
+    except ValueError:
+        raise wrong_type(what, pages, wanted) from None
+    first = check_count(f"{what}: first page", first)
+    return first, check_count(f"{what}: last page", last, first)
+
+
 def _write_range(device: Zram, low: int, high: int) -> None:
-    check_count("page_index", low)
     pages = device.read_disksize() // PAGE_SIZE
     if high < low or (pages and high >= pages):
         raise InvalidValueError(

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .. import _native_block_state
 from ..errors import DeviceNotFoundError, UnsupportedError, ZramOSError, from_errno
-from ..value import FrozenDict, Record, documented
+from ..value import FrozenDict, Record, check_count, documented
+from .handle import check_device
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -67,6 +68,7 @@ class BlockState(Record):
 
     def older_than(self, seconds: int) -> int:
         """Pages not used for so many seconds; exact for powers of two."""
+        seconds = check_count("seconds", seconds)
         return sum(self.ages[seconds.bit_length() :] if seconds > 0 else self.ages)
 
 
@@ -95,6 +97,7 @@ def slots(device: Zram) -> Iterator[Slot]:
         AccessError: not root.
         ZramOSError: EINVAL before the device is initialised.
     """
+    check_device(device)
     for text, rest in texts(device):
         indexes, times, flags, used = _native_block_state.block_state_parse(text)
         rest.append(text[used:])

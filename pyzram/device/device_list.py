@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ..errors import DeviceNotFoundError
-from ..kernel.sysfs import Sysfs
+from ..kernel.sysfs import Sysfs, as_sysfs
 from .zram import Zram
 
 TYPE_CHECKING = False
@@ -36,7 +36,7 @@ def devices(*, sysfs: Sysfs | None = None) -> DeviceList:
     Close each of them, or use the list in a ``with`` statement.
     """
     found = DeviceList()
-    tree = sysfs or Sysfs()
+    tree = as_sysfs(sysfs)
     for number in tree.numbers():
         try:
             found.append(Zram(number, sysfs=tree))

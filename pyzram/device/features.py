@@ -8,8 +8,9 @@ import os
 
 from ..errors import DeviceNotFoundError
 from ..kernel.parse import parse_algorithms
-from ..kernel.sysfs import Sysfs, read_text
+from ..kernel.sysfs import Sysfs, as_sysfs, read_text
 from ..value import Value
+from .handle import check_device
 from .zram import Zram
 
 
@@ -101,7 +102,9 @@ def features(device: Zram | None = None, *, sysfs: Sysfs | None = None) -> Featu
     Looks at ``device``, else at any zram device there is. Without a device only ``driver``,
     ``hot_add`` and ``psi`` can be told.
     """
-    tree = sysfs or Sysfs()
+    tree = as_sysfs(sysfs)
+    if device is not None:
+        check_device(device)
     opened = None if device else _any_device(tree)
     handle = device or opened
     try:

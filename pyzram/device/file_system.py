@@ -7,7 +7,7 @@ import os
 
 from ..errors import InvalidValueError, ZramError
 from ..kernel import holders
-from ..value import as_tuple
+from ..value import as_tuple, check_kind, check_path
 from .held import Held, make
 from .mounting import Folder, run_mount, unmount
 from .swap import refuse_used
@@ -45,9 +45,11 @@ MKFS_PACKAGES = {
 
 def mkfs(device: Zram, fstype: str, label: str | None, options: Sequence[str]) -> None:
     """Make a file system (:meth:`pyzram.Zram.mkfs`)."""
+    check_kind(str, {"fstype": fstype})
+    check_kind(str, {"label": label}, none=True)
     if not fstype or not all(char.isalnum() or char in "-_." for char in fstype):
         raise InvalidValueError(f"{device.name}: file system {fstype!r}: not a name")
-    given = as_tuple(f"{device.name}: options", options)
+    given = as_tuple(f"{device.name}: options", options, str)
     refuse_used(device, "make a file system")
     words = [f"mkfs.{fstype}"]
     if fstype.startswith("ext"):
@@ -62,7 +64,8 @@ def mkfs(device: Zram, fstype: str, label: str | None, options: Sequence[str]) -
 
 def mount(device: Zram, point: str | os.PathLike[str], fstype: str, options: str) -> None:
     """Mount the file system (:meth:`pyzram.Zram.mount`)."""
-    where = os.path.abspath(os.fspath(point))
+    check_kind(str, {"fstype": fstype, "options": options})
+    where = os.path.abspath(check_path("point", point))
     words = ["-t", fstype, *(["-o", options] if options else [])]
     with Folder(device.name, where) as folder, Held(device):
         run_mount(f"{device.name}: mount", words, device.node, folder)

@@ -17,18 +17,23 @@ from ..errors import (
     from_errno,
 )
 from ..kernel import holders
-from ..kernel.sysfs import Sysfs, device_number, read_text, readers_wait
+from ..kernel.sysfs import as_sysfs, device_number, read_text, readers_wait
+from ..value import check_kind, check_seconds, wrong_type
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn, Self, TypeVar
 
+    from ..kernel.sysfs import Sysfs
+
     T = TypeVar("T")
 
 # udev's probe of a new or rewritten device lasts well under a second (KERNEL: any opener makes
 # reset and hot_remove fail with EBUSY).
 BUSY_RETRY_SECONDS = 5.0
+# What milliseconds of 32 bits hold: three weeks are as good as for ever.
+PATIENCE_MOST = 2e6
 # The option that a kernel needs for these.
 NEEDS_CONFIG = {
     "backing_dev": "CONFIG_ZRAM_WRITEBACK",
@@ -58,7 +63,7 @@ class Handle:
         self._files: dict[str, _native.NumberFile] = {}
         self._guarded: bool | None = None
         self._process = _native.forks
-        self._sysfs = sysfs or Sysfs()
+        self._sysfs = as_sysfs(sysfs)
         self._number = device_number(device)
         directory = self.path
         try:
@@ -186,6 +191,8 @@ class Handle:
         Raises:
             As :meth:`read`.
         """
+        if type(name) is not str:
+            self._require_name(name)
         file = self._files.get(name)
         if file is None or self._guarded is not False or self._process != _native.forks:
             return self._ask(name, lambda: self._number_file(name).read())
@@ -207,13 +214,17 @@ class Handle:
             ZramOSError: what the kernel answered, with its errno.
         """
         self._require_name(name)
+        if type(value) is not str and type(value) is not int:
+            value = _writable(value)
+        check_kind(str, {"step": step})
+        timeout = check_seconds("timeout", timeout)
         text = str(value)
         if not text:
             raise InvalidValueError(f"{self.name}: {step or 'write ' + name}: nothing to write")
         if "\0" in text:
             raise InvalidValueError(f"{self.name}: {step or 'write ' + name}: NUL in {text!r}")
         try:
-            _native.attr_write(name, text, self._dir(), round(timeout * 1000))
+            _native.attr_write(name, text, self._dir(), round(min(timeout, PATIENCE_MOST) * 1000))
         except OSError as err:
             raise self._error(err, name, step or f"write {text} to {name}") from err
 
@@ -266,7 +277,9 @@ class Handle:
         Raises:
             InvalidValueError: it is no name of a file in it.
         """
-        if not isinstance(name, str) or not name or "/" in name or "\0" in name or name in NO_FILE:
+        if not isinstance(name, str):
+            raise wrong_type(f"{self.name}: attribute name", name, "not a name")
+        if not name or "/" in name or "\0" in name or name in NO_FILE:
             raise InvalidValueError(f"{self.name}: attribute {name!r}: not a name")
 
     def _require_present(self, step: str) -> None:
@@ -386,3 +399,26 @@ class Handle:
             return _native.attr_read("disksize", self._dir()) != "0\n"
         except OSError:
             return False
+
+
+def _writable(value: str | int) -> str | int:
+    """Take what can be written to an attribute.
+
+    Raises:
+        InvalidTypeError: it is neither text nor a whole number.
+    """
+    if isinstance(value, str):
+        return value
+    if hasattr(type(value), "__index__") and not isinstance(value, bool):
+        return value.__index__()
+    raise wrong_type("value", value, "neither text nor a whole number")
+
+
+def check_device(device: Handle) -> None:
+    """Refuse what is no device, such as its name.
+
+    Raises:
+        InvalidTypeError: it is something else.
+    """
+    if not hasattr(device, "sysfs"):
+        raise wrong_type("device", device, "not a Zram: open it with Zram(NAME)")

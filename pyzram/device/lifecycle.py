@@ -19,7 +19,8 @@ from ..errors import (
 from ..kernel import holders
 from ..kernel.parse import parse_algorithms, parse_block_stat, parse_mm_stat
 from ..limits import ALGORITHM_PRIORITY_MAX, PAGE_SIZE, total_memory
-from ..units import U64_MAX, check_count, check_flag, parse_size
+from ..units import U64_MAX, parse_size
+from ..value import check_count, check_flag, check_path
 from .algorithms import choose_algorithm
 from .handle import BUSY_RETRY_SECONDS
 
@@ -103,8 +104,11 @@ def configure(
     force: bool,
 ) -> Algorithm | None:
     """Set the device up (:meth:`pyzram.Zram.configure`); return the algorithm that was chosen."""
-    preferences = None if algorithm is None else as_algorithms(algorithm)
-    secondary = as_algorithms(recompression)
+    preferences = None if algorithm is None else as_algorithms(algorithm, "algorithm")
+    secondary = as_algorithms(recompression, "recompression")
+    if backing_dev is not None:
+        backing_dev = check_path("backing_dev", backing_dev)
+    check_flag("force", force)
     if len(secondary) > ALGORITHM_PRIORITY_MAX:
         raise InvalidValueError(
             f"{device.name}: more than {ALGORITHM_PRIORITY_MAX} recompression algorithms"
@@ -116,7 +120,7 @@ def configure(
     if mem_limit is not None:
         size_of(device, mem_limit, "mem_limit")
     if writeback_limit is not None:
-        check_count("writeback_limit", writeback_limit)
+        check_count("writeback_limit", writeback_limit, 0, U64_MAX)
     if writeback_batch_size is not None:
         check_count("writeback_batch_size", writeback_batch_size, 1)
 
@@ -159,7 +163,7 @@ def size_of(device: Handle, size: int | str, what: str) -> int:
     try:
         wanted = parse_size(size, total=total_memory)
     except InvalidValueError as err:
-        raise InvalidValueError(f"{device.name}: {what}: {err}") from err
+        raise type(err)(f"{device.name}: {what}: {err}") from err
     if wanted > U64_MAX - PAGE_SIZE:
         # The kernel rounds up to whole pages: this becomes 0, which means no limit.
         raise InvalidValueError(f"{device.name}: {what}: {wanted} rounds up to 2^64 bytes")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidValueError
 from ..kernel.parse import SwapArea
-from ..value import FrozenDict, Record, documented
+from ..value import FrozenDict, Record, check_real, documented
 from .stat_files import BdStat, BlockStat, DebugStat, IoStat, MmStat
 
 if TYPE_CHECKING:
@@ -143,6 +143,7 @@ class StatsChange(Record):
 
     def rate(self, difference: float) -> float:
         """Return a difference per second: ``change.rate(change.stat.write_ios)``."""
+        difference = check_real("difference", difference)
         return difference / self.seconds if self.seconds else 0.0
 
     @property

@@ -10,6 +10,7 @@ from .. import _native, interruption
 from ..errors import DeviceBusyError, InvalidValueError, ZramError, from_errno
 from ..kernel import holders
 from ..limits import DISCARD, SWAP_LABEL_MAX, SWAP_PRIORITY_MAX
+from ..value import check_count, check_kind, check_word
 from .held import Held, make
 
 TYPE_CHECKING = False
@@ -21,6 +22,7 @@ LOCK_SECONDS = 5.0
 
 def mkswap(device: Zram, label: str | None, uuid: str | None) -> None:
     """Write a swap signature (:meth:`pyzram.Zram.mkswap`)."""
+    check_kind(str, {"label": label, "uuid": uuid}, none=True)
     if label is not None and len(os.fsencode(label)) > SWAP_LABEL_MAX:
         raise InvalidValueError(
             f"{device.name}: label {label!r}: longer than {SWAP_LABEL_MAX} bytes"
@@ -38,10 +40,10 @@ def mkswap(device: Zram, label: str | None, uuid: str | None) -> None:
 
 def swapon(device: Zram, priority: int, discard: str | None) -> None:
     """Start swapping (:meth:`pyzram.Zram.swapon`)."""
-    if not -1 <= priority <= SWAP_PRIORITY_MAX:
-        raise InvalidValueError(f"swap priority {priority}: not in -1..{SWAP_PRIORITY_MAX}")
-    if discard is not None and discard not in DISCARD:
-        raise InvalidValueError(f"swap discard {discard!r}: not one of {', '.join(DISCARD)}")
+    wanted = f"not in -1..{SWAP_PRIORITY_MAX}"
+    priority = check_count("swap priority", priority, -1, SWAP_PRIORITY_MAX, wanted)
+    if discard is not None:
+        check_word("swap discard", discard, DISCARD)
     try:
         held = Held(device)
         with held:

@@ -21,20 +21,21 @@ from ..errors import (
 )
 from ..kernel import holders
 from ..kernel.parse import parse_algorithms, parse_recomp_algorithms
-from ..kernel.sysfs import Sysfs
+from ..kernel.sysfs import as_sysfs
 from ..limits import page_up
-from ..units import check_count, check_flag
-from ..value import documented
+from ..units import U64_MAX
+from ..value import check_count, check_flag, check_seconds, documented
 from . import algorithms, lifecycle, swap
 from .handle import BUSY_RETRY_SECONDS, Handle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from typing import Self
+    from typing import Self, overload
 
     from ..algorithm import Algorithm
     from ..kernel.parse import SwapArea
+    from ..kernel.sysfs import Sysfs
     from ..limits import Discard, RecompressType, WritebackType
     from .block_state import BlockState
     from .pool_classes import PoolClass
@@ -75,7 +76,7 @@ class Zram(Handle):
             AccessError: not root (EACCES).
             BlockedError: the node did not appear (ETIMEDOUT); the device is removed again.
         """
-        tree = sysfs or Sysfs()
+        tree = as_sysfs(sysfs)
         device = cls(lifecycle.hot_add(tree), sysfs=tree)
         try:
             lifecycle.wait_until(lambda: os.path.exists(device.node), device.node)
@@ -123,6 +124,9 @@ class Zram(Handle):
             ZramError: it could not be swapped off or unmounted.
         """
         self._dir()
+        check_flag("release", release)
+        check_flag("missing_ok", missing_ok)
+        timeout = check_seconds("timeout", timeout)
         try:
             if release and not self.removed():
                 if self.read_swap_area() is not None:
@@ -147,6 +151,7 @@ class Zram(Handle):
                 are waited for ``timeout`` seconds, swap and mounts are not.
         """
         self._dir()
+        timeout = check_seconds("timeout", timeout)
         lifecycle.refuse_claimed(self, "reset")
         self.write("reset", 1, step="reset", timeout=timeout)
 
@@ -266,8 +271,7 @@ class Zram(Handle):
 
     def set_max_comp_streams(self, streams: int) -> None:
         """Write ``max_comp_streams``; the kernel takes it and ignores it."""
-        if not isinstance(streams, int) or streams < 1:
-            raise InvalidValueError(f"max_comp_streams {streams!r}: not a count")
+        streams = check_count("max_comp_streams", streams, 1)
         self.write("max_comp_streams", streams)
 
     # ---- algorithms ----------------------------------------------------------------------------
@@ -319,7 +323,7 @@ class Zram(Handle):
             InvalidValueError: priority outside 1..3, or an algorithm with parameters.
             DeviceBusyError: already initialised (EBUSY).
         """
-        algorithms.check_priority(priority, 1)
+        priority = algorithms.check_priority(priority, 1)
         name = algorithms.name_of(algorithm, f"{self.name}: recomp_algorithm")
         try:
             self._write_verified(
@@ -354,7 +358,7 @@ class Zram(Handle):
             InvalidValueError: priority outside 0..3, or a path that cannot be passed on.
             ZramOSError: the dictionary cannot be read (EINVAL up to 7.2, the real errno in 7.3).
         """
-        algorithms.check_priority(priority, 0)
+        priority = algorithms.check_priority(priority, 0)
         words = params_words(level, dictionary, winbits)
         self._require_uninitialised("set algorithm_params")
         text = f"priority={priority} {words}".rstrip()
@@ -455,7 +459,7 @@ class Zram(Handle):
 
         It counts only once it is enabled (:meth:`set_writeback_limit_enable`). Survives a reset.
         """
-        check_count("writeback_limit", units)
+        units = check_count("writeback_limit", units, 0, U64_MAX)
         # A smaller value is right: 7.x rounds down to whole pages, and a running writeback uses it
         # up.
         self._write_verified(
@@ -481,7 +485,7 @@ class Zram(Handle):
 
     def set_writeback_batch_size(self, requests: int) -> None:
         """Set how many requests writeback keeps in flight; each takes one page of memory (7.x)."""
-        check_count("writeback_batch_size", requests, 1)
+        requests = check_count("writeback_batch_size", requests, 1)
         self._set_number("writeback_batch_size", requests)
 
     def read_compressed_writeback(self) -> bool:
@@ -509,7 +513,7 @@ class Zram(Handle):
         if age is None:
             self.write("idle", "all", step="mark pages idle")
             return
-        check_count("idle age", age)
+        age = check_count("idle age", age)
         try:
             self.write("idle", age, step=f"mark pages idle for {age} s")
         except ZramOSError as err:
@@ -521,6 +525,15 @@ class Zram(Handle):
                     err.filename,
                 ) from err
             raise
+
+    if TYPE_CHECKING:  # exactly one of the three
+
+        @overload
+        def writeback(self, type: WritebackType) -> None: ...
+        @overload
+        def writeback(self, *, page_index: int) -> None: ...
+        @overload
+        def writeback(self, *, page_indexes: tuple[int, int]) -> None: ...
 
     def writeback(
         self,

@@ -15,7 +15,7 @@ from ..config.layers import DEFAULT_PATH
 from ..config.values import DISCARD_AT_MOUNT, kernels_own_will_do
 from ..limits import PAGE_SIZE, SWAP_PRIORITY_MAX, TABLE_BYTES_PER_PAGE
 from ..units import format_size
-from ..value import Record, documented
+from ..value import Record, check_path, documented
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,7 +54,9 @@ def examine(snapshot: Snapshot) -> list[Finding]:
     return [finding for check in CHECKS.values() for finding in check(snapshot)]
 
 
-def diagnose(*, sysfs: Sysfs | None = None, config_path: str = DEFAULT_PATH) -> list[Finding]:
+def diagnose(
+    *, sysfs: Sysfs | None = None, config_path: str | os.PathLike[str] = DEFAULT_PATH
+) -> list[Finding]:
     """Look at the machine and return what is wrong or wasteful; empty when nothing is.
 
     Raises:
@@ -63,7 +65,8 @@ def diagnose(*, sysfs: Sysfs | None = None, config_path: str = DEFAULT_PATH) -> 
     """
     from .snapshot import take_snapshot
 
-    return examine(take_snapshot(sysfs=sysfs, config_path=config_path))
+    path = check_path("config_path", config_path)
+    return examine(take_snapshot(sysfs=sysfs, config_path=path))
 
 
 # ---- checks --------------------------------------------------------------------------------------

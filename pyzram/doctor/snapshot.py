@@ -17,7 +17,7 @@ from ..device.zram import Zram
 from ..errors import DeviceNotFoundError, UnsupportedError, from_errno
 from ..kernel import holders
 from ..kernel.parse import SwapArea, parse_mountinfo, parse_swaps
-from ..kernel.sysfs import Sysfs, read_value, resume_device, zswap_enabled
+from ..kernel.sysfs import Sysfs, as_sysfs, read_value, resume_device, zswap_enabled
 from ..limits import total_memory
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def take_snapshot(*, sysfs: Sysfs | None = None, config_path: str = DEFAULT_PATH
         BlockedError: the kernel did not answer in time (7.x, while writeback runs).
         ZramOSError: something else cannot be read.
     """
-    tree = sysfs or Sysfs()
+    tree = as_sysfs(sysfs)
     if not tree.has_driver():
         raise UnsupportedError(
             errno.ENOENT, "no zram driver is loaded (modprobe zram)", tree.control

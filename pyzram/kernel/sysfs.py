@@ -11,8 +11,8 @@ import errno
 import os
 from stat import S_ISBLK
 
-from ..errors import InvalidValueError, NotZramError, from_errno
-from ..value import documented
+from ..errors import NotZramError, from_errno
+from ..value import check_count, check_kind, check_path, documented, wrong_type
 
 READ_SIZE = 65536
 # These say that something is not there, or no longer; any other error says nothing about that.
@@ -112,7 +112,7 @@ class Sysfs:
     __slots__ = ("root",)
 
     def __init__(self, root: str | os.PathLike[str] = "/") -> None:
-        self.root: str = os.fspath(root).rstrip("/")
+        self.root: str = check_path("root", "/" if root == "" else root).rstrip("/")
         """Without a slash at its end; empty for ``/``."""
 
     def __repr__(self) -> str:
@@ -120,10 +120,14 @@ class Sysfs:
 
     def path(self, *parts: str) -> str:
         """Join a path below the root."""
-        return "/".join((self.root, *parts))
+        try:
+            return "/".join((self.root, *parts))
+        except TypeError:
+            raise wrong_type("parts", parts, "not text alone") from None
 
     def block(self, name: str) -> str:
         """Directory of a block device, ``/sys/block/NAME``."""
+        check_kind(str, {"name": name})
         return self.path("sys/block", name)
 
     @property
@@ -159,9 +163,26 @@ class Sysfs:
             int(name[4:]) for name in names if name.startswith("zram") and _is_number(name[4:])
         )
 
-    def read(self, path: str) -> str:
-        """Read a file below the root, given from the root (``proc/swaps``)."""
-        return read_text(self.path(path))
+    def read(self, path: str | os.PathLike[str]) -> str:
+        """Read a file below the root, given from the root (``proc/swaps``).
+
+        Raises:
+            OSError: the kernel's own.
+        """
+        return read_text(self.path(check_path("path", path)))
+
+
+def as_sysfs(sysfs: Sysfs | None) -> Sysfs:
+    """Take where the kernel's files are, by default below ``/``.
+
+    Raises:
+        InvalidTypeError: it is something else.
+    """
+    if sysfs is None:
+        return Sysfs()
+    if not isinstance(sysfs, Sysfs):
+        raise wrong_type("sysfs", sysfs, "not a Sysfs")
+    return sysfs
 
 
 def zswap_enabled(tree: Sysfs) -> bool:
@@ -211,13 +232,9 @@ def device_number(spec: int | str | os.PathLike[str]) -> int:
         DeviceNotFoundError: the path does not exist (ENOENT).
         NotZramError: the path is something else (ENOTBLK), or another block device (EINVAL).
     """
-    if isinstance(spec, int) and not isinstance(spec, bool):
-        if spec < 0:
-            raise InvalidValueError(f"device number {spec}: negative")
-        return spec
-    text = os.fspath(spec) if not isinstance(spec, bool) else ""
-    if not isinstance(text, str) or not text or "\0" in text:
-        raise InvalidValueError(f"device {spec!r}: neither a number, a name nor a path")
+    if hasattr(type(spec), "__index__"):
+        return check_count("device", spec, wanted="neither a number from 0 up, a name nor a path")
+    text = check_path("device", spec)
     if "/" not in text:
         digits = text.removeprefix("zram")
         if _is_number(digits):

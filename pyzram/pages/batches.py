@@ -9,6 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidValueError, from_errno
+from ..value import check_count
 from .chain import machine_word_size
 from .codec_parameters import pinned
 
@@ -60,9 +61,8 @@ def _threads(threads: int | None, length: int) -> int:
 
 def check_threads(threads: int) -> int:
     """Reject what is not a number of threads."""
-    if not isinstance(threads, int) or isinstance(threads, bool) or not 1 <= threads <= THREADS:
-        raise InvalidValueError(f"threads {threads!r}: not a positive number up to {THREADS}")
-    return threads
+    wanted = f"not a positive number up to {THREADS}"
+    return check_count("threads", threads, 1, THREADS, wanted)
 
 
 def _work(

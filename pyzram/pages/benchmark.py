@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from .. import _native_codec
 from ..algorithm import Algorithm, as_algorithms
+from ..errors import InvalidValueError
 from ..value import Record, documented
 from .batches import check_threads
 from .codec import algorithms as all_algorithms
@@ -69,7 +70,7 @@ class BenchResult(Record):
 
     @property
     def label(self) -> str:
-        """``zstd:9``, or the name alone where there are no levels."""
+        """Name, and level if there is one, as of an estimate: ``zstd:9``."""
         return self.name if self.level is None else f"{self.name}:{self.level}"
 
 
@@ -82,7 +83,10 @@ def candidates(
         InvalidValueError: no such algorithm.
     """
     found: list[tuple[str, int | None]] = []
-    for entry in as_algorithms(all_algorithms() if algorithms is None else algorithms):
+    wanted = as_algorithms(all_algorithms() if algorithms is None else algorithms)
+    if not wanted:
+        raise InvalidValueError("algorithms: the list is empty")
+    for entry in wanted:
         name, level = parse_algorithm(entry)
         if level is None and name in LEVELS:
             found += [(name, level) for level in LEVELS[name]]

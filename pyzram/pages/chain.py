@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from ..value import Record, documented
+from ..value import Record, check_count, check_kind, documented
 
 CHAIN_SIZE_DEFAULT = 8
 CHAIN_SIZE_OLD = 4
@@ -21,6 +21,10 @@ class Chain(Record):
     """Pages of a zspage, at most: CONFIG_ZSMALLOC_CHAIN_SIZE."""
     rule: str
     """``percent`` up to Linux 6.2, ``waste`` from 6.3 on."""
+
+    def __post_init__(self) -> None:
+        check_count("size", self.size, 1)
+        check_kind(str, {"rule": self.rule})
 
 
 def machine_word_size() -> int:

@@ -12,8 +12,9 @@ from .. import _native_codec
 from ..algorithm import as_algorithms
 from ..errors import InvalidValueError, from_errno
 from ..limits import PAGE_SIZE
+from ..value import wrong_type
 from .batches import WORD_SIZE, ZERO, sizes_of
-from .codec_parameters import codec_of, pinned
+from .codec_parameters import check_page_size, codec_of, pinned
 from .zsmalloc import PoolModel
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def compress_page(
     Raises:
         InvalidValueError: another size, no such algorithm, or a parameter that the newest kernel
             refuses; the message names what there is.
-        TypeError: ``page`` is not a buffer.
+        InvalidTypeError: ``page`` is not a buffer.
     """
     with pinned(page, "page") as data:
         codec = codec_of(algorithm, len(data), level, winbits, dictionary)
@@ -110,7 +111,7 @@ def decompress_page(
     Raises:
         InvalidValueError: ``data`` is damaged (errno EBADMSG in ``__cause__``), or as for
             :func:`compress_page`.
-        TypeError: ``data`` is not a buffer.
+        InvalidTypeError: ``data`` is not a buffer.
     """
     page_size = PAGE_SIZE if page_size is None else page_size
     codec = codec_of(algorithm, page_size, level, winbits, dictionary)
@@ -145,7 +146,7 @@ def compressed_sizes(
     Raises:
         InvalidValueError: the buffer is not a whole number of pages or closed, or as for
             :func:`compress_page`.
-        TypeError: ``buffer`` is not a buffer.
+        InvalidTypeError: ``buffer`` is not a buffer.
     """
     page_size = PAGE_SIZE if page_size is None else page_size
     codec = codec_of(algorithm, page_size, level, winbits, dictionary)
@@ -186,14 +187,21 @@ def analyse(
 
     Raises:
         InvalidValueError: as for :func:`compressed_sizes`.
-        TypeError: ``buffer`` is not a buffer.
+        InvalidTypeError: ``buffer`` is not a buffer.
     """
-    store = store or PoolModel(page_size=page_size)
+    if page_size is not None:
+        page_size = check_page_size(page_size)
+    if store is None:
+        store = PoolModel(page_size=page_size)
+    elif not isinstance(store, PoolModel):
+        raise wrong_type("store", store, "not a PoolModel")
     if page_size is None:
         page_size = store.page_size
     elif store.page_size != page_size:
         raise InvalidValueError(f"page size {page_size}: the pool model has {store.page_size}")
     wanted = {algorithm.label: algorithm for algorithm in as_algorithms(algorithms)}
+    if not wanted:
+        raise InvalidValueError("algorithms: the list is empty")
     codecs = {
         name: codec_of(algorithm, page_size, None, None, None) for name, algorithm in wanted.items()
     }

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import errno
+import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from .. import _native_codec
 from ..algorithm import as_algorithm
-from ..errors import InvalidValueError, from_errno
+from ..errors import InvalidTypeError, InvalidValueError, from_errno
+from ..value import check_count
 
 if TYPE_CHECKING:
     # collections.abc has it from Python 3.12 on; every type checker knows it by this name.
@@ -30,8 +32,13 @@ def codec_of(
     """Return the codec; raise InvalidValueError for parameters that no kernel takes."""
     # Called for every page: a name alone takes the cheap way.
     if type(algorithm) is str and ":" not in algorithm and "(" not in algorithm:
-        return _codec(algorithm, page_size, level, winbits, _dictionary(dictionary))
+        try:
+            return _codec(algorithm, page_size, level, winbits, _dictionary(dictionary))
+        except TypeError:  # before it was called, where one of them cannot be hashed
+            pass
     wanted = as_algorithm(algorithm)
+    page_size = check_page_size(page_size)
+    level, winbits = _whole("level", level), _whole("winbits", winbits)
     beside = {"level": level, "winbits": winbits, "dictionary": dictionary}
     twice = [key for key, value in beside.items() if None not in (value, getattr(wanted, key))]
     if twice:
@@ -64,9 +71,10 @@ def _dictionary(dictionary: Buffer | None) -> bytes | None:
 
 def check_page_size(page_size: int) -> int:
     """Refuse what no kernel has."""
-    if not isinstance(page_size, int) or page_size not in PAGE_SIZES:
-        raise InvalidValueError(f"page of {page_size!r} bytes: not one of 4096, 16384, 65536")
-    return page_size
+    size = check_count("page_size", page_size, -math.inf, wanted="not one of 4096, 16384, 65536")
+    if size not in PAGE_SIZES:
+        raise InvalidValueError(f"page of {size} bytes: not one of 4096, 16384, 65536")
+    return size
 
 
 @lru_cache(maxsize=32, typed=True)
@@ -81,12 +89,11 @@ def _codec(
     names = _native_codec.codec_names()
     if algorithm not in names:
         raise InvalidValueError(f"algorithm {algorithm!r}: not one of {' '.join(names)}")
-    check_page_size(page_size)
+    page_size = check_page_size(page_size)
     if dictionary is not None and not dictionary:
         raise InvalidValueError(f"{algorithm}: the dictionary is empty")
-    _check_level(algorithm, level)
-    if winbits is not None and not isinstance(winbits, int):
-        raise InvalidValueError(f"{algorithm}: winbits {winbits!r}: not a whole number")
+    level = _check_level(algorithm, level)
+    winbits = _whole(f"{algorithm}: winbits", winbits)
     try:
         return _native_codec.Codec(algorithm, page_size, level, winbits, dictionary)
     except OverflowError as err:
@@ -104,15 +111,20 @@ def _codec(
         raise InvalidValueError(f"{algorithm}: does not take {' and '.join(refused)}") from err
 
 
-def _check_level(algorithm: str, level: int | None) -> None:
+def _whole(what: str, value: int | None) -> int | None:
+    return (
+        value if value is None else check_count(what, value, -math.inf, None, "not a whole number")
+    )
+
+
+def _check_level(algorithm: str, level: int | None) -> int | None:
     if level is None:
-        return
+        return None
     try:
         low, high = _native_codec.codec_levels(algorithm)
     except OSError as err:
         raise InvalidValueError(f"{algorithm}: level {level}: it has no levels") from err
-    if not isinstance(level, int) or not low <= level <= high:
-        raise InvalidValueError(f"{algorithm}: level {level!r}: not in {low}..{high}")
+    return check_count(f"{algorithm}: level", level, low, high, f"not in {low}..{high}")
 
 
 def pinned(buffer: Buffer, what: str) -> Any:
@@ -120,11 +132,12 @@ def pinned(buffer: Buffer, what: str) -> Any:
 
     Raises:
         InvalidValueError: it is closed or not in one piece.
-        TypeError: it is not a buffer.
+        InvalidTypeError: it is not a buffer.
     """
     try:
         return _native_codec.pin(buffer)
     except (ValueError, BufferError) as err:  # closed mmap, released memoryview, not contiguous
         raise InvalidValueError(f"{what}: {err}") from err
     except TypeError as err:
-        raise TypeError(f"{what}: {type(buffer).__name__} is not a buffer of bytes") from err
+        name = type(buffer).__name__
+        raise InvalidTypeError(f"{what}: {name} is not a buffer of bytes") from err

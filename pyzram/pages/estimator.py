@@ -11,18 +11,17 @@ from typing import TYPE_CHECKING
 
 from ..algorithm import Algorithm, as_algorithm, as_algorithms
 from ..errors import InvalidValueError
+from ..value import check_flag, wrong_type
 from .codec import algorithms as all_algorithms
 from .estimate import Estimate
 from .estimate_parts import Owners, parts_of
-from .sampling import PRECISION, Interval, Sample, interval
-from .sources import HIDDEN, Source
+from .sampling import PRECISION, Interval, Sample, check_precision, check_seed, interval
+from .sources import HIDDEN, Source, Stream
 from .tally import Tally, finish, shares, split, timed_places
 from .zsmalloc import PoolModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-
-    from .sources import Stream
 
 
 def parse_algorithm(text: str | Algorithm) -> tuple[str, int | None]:
@@ -64,6 +63,17 @@ def estimate_pages(
     Raises:
         InvalidValueError: no such algorithm or level, or a precision that cannot be met.
     """
+    check_flag("timing", timing)
+    precision, seed = check_precision(precision), check_seed(seed)
+    if progress is not None and not callable(progress):
+        raise wrong_type("progress", progress, "not a function")
+    if not isinstance(source, (Source, Stream)):
+        raise wrong_type("source", source, "not a source: open_files() and others make one")
+    if store is not None and not isinstance(store, PoolModel):
+        raise wrong_type("store", store, "not a PoolModel")
+    wanted = as_algorithms(all_algorithms() if algorithms is None else algorithms)
+    if not wanted:
+        raise InvalidValueError("algorithms: the list is empty")
     began, monotonic = time.time(), time.monotonic()
     store = store or PoolModel(page_size=source.page_size)
     if store.page_size != source.page_size:
@@ -72,7 +82,7 @@ def estimate_pages(
         )
     empty = store.store([])
     tallies = {}
-    for entry in as_algorithms(all_algorithms() if algorithms is None else algorithms):
+    for entry in wanted:
         tallies[entry.label] = Tally(*parse_algorithm(entry), empty)
     owners = Owners(source._segments if isinstance(source, Source) else ())
     for tally in tallies.values():

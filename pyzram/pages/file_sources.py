@@ -8,9 +8,10 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from ..errors import ZramOSError, from_errno
+from ..errors import InvalidValueError, ZramOSError, from_errno
 from ..kernel.opened import open_still
 from ..limits import PAGE_SIZE
+from ..value import check_count, check_kind, check_path, wrong_type
 from .codec_parameters import check_page_size
 from .core_dump import core_segments
 from .segments import FileSegment
@@ -40,10 +41,23 @@ def open_files(
         AccessError: one may not be read.
         ZramOSError: EISDIR a folder, ESPIPE a pipe, or what opening and reading gave.
     """
+    return open_paths("paths", paths, page_size)
+
+
+def open_paths(
+    what: str,
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    page_size: int | None = None,
+) -> Source:
+    """As :func:`open_files`; ``what`` is what the caller's parameter is called."""
     size = PAGE_SIZE if page_size is None else check_page_size(page_size)
-    if isinstance(paths, (str, os.PathLike)):
+    if isinstance(paths, (str, bytes, os.PathLike)):
         paths = [paths]
-    names = [os.fspath(path) for path in paths]
+    if not hasattr(paths, "__iter__"):
+        raise wrong_type(what, paths, "neither a path nor a list of paths")
+    names = [check_path(what, path) for path in paths]
+    if not names:
+        raise InvalidValueError(f"{what}: the list is empty")
     source = Source(" ".join(names), size)
     try:
         for path in names:
@@ -86,6 +100,8 @@ def open_stream(
         ZramOSError: it is not open, or not for reading (EBADF).
     """
     size = PAGE_SIZE if page_size is None else check_page_size(page_size)
+    fd = check_count("fd", fd)
+    check_kind(str, {"label": label})
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             return Stream(fd, label, size)

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import errno
-import operator
 import os
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidValueError, ZramOSError, from_errno
 from ..limits import PAGE_SIZE
+from ..value import check_count, check_kind
 from . import procmem
 from .mappings import SHARED
 from .process import all_processes
@@ -39,6 +39,9 @@ def open_processes(pids: int | Iterable[int], label: str = "") -> Source:
         ZramOSError: ESRCH, none of them is there, or they are the kernel's own.
     """
     numbers = _numbers(pids)
+    check_kind(str, {"label": label})
+    if not numbers:
+        raise InvalidValueError("pids: the list is empty")
     source = Source(label or _label(numbers), PAGE_SIZE)
     with SharedMemory() as shared:
         _, failure = _look_at(source, numbers, shared)
@@ -55,12 +58,7 @@ def _numbers(pids: int | Iterable[int]) -> list[int]:
 
 
 def _number(pid: int) -> int:
-    try:
-        if not isinstance(pid, bool):
-            return operator.index(pid)
-    except TypeError:
-        pass
-    raise InvalidValueError(f"process {pid!r}: pass its number, such as 12, or a list of numbers")
+    return check_count("pids", pid, wanted="pass a process's number, such as 12, or a list of them")
 
 
 def _label(numbers: list[int]) -> str:

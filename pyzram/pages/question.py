@@ -3,17 +3,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
+from ..algorithm import as_algorithms
 from ..errors import InvalidValueError
 from ..limits import total_memory
+from ..value import check_flag
 from .benchmark import PRECISION as BENCH_PRECISION
 from .benchmark import BenchResult, bench_pages, read_sample
 from .estimate import Estimate
 from .estimator import estimate_pages
-from .file_sources import open_files
+from .file_sources import open_paths
 from .process_sources import open_processes, open_system
-from .recommend import Recommendation
+from .recommend import Recommendation, is_offered
 from .recommend import recommend as recommend_for
 from .sampling import PRECISION
 from .sources import Source
@@ -22,14 +24,49 @@ from .zsmalloc import PoolModel
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable
-    from typing import TypeAlias
+    from typing import Literal, TypeAlias
 
     from ..algorithm import Algorithm
 
     Algorithms: TypeAlias = str | Algorithm | Iterable[str | Algorithm] | None
-    Paths: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | None
+    SomePaths: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+    Paths: TypeAlias = SomePaths | None
 
 
+# Exactly one source; which of them it is, type checkers see.
+@overload
+def estimate(
+    *,
+    pids: int | Iterable[int],
+    algorithms: Algorithms = None,
+    precision: float = PRECISION,
+    full: bool = False,
+    timing: bool = True,
+    threads: int | None = None,
+    seed: int | None = None,
+) -> Estimate: ...
+@overload
+def estimate(
+    *,
+    files: SomePaths,
+    algorithms: Algorithms = None,
+    precision: float = PRECISION,
+    full: bool = False,
+    timing: bool = True,
+    threads: int | None = None,
+    seed: int | None = None,
+) -> Estimate: ...
+@overload
+def estimate(
+    *,
+    system: Literal[True],
+    algorithms: Algorithms = None,
+    precision: float = PRECISION,
+    full: bool = False,
+    timing: bool = True,
+    threads: int | None = None,
+    seed: int | None = None,
+) -> Estimate: ...
 def estimate(
     *,
     pids: int | Iterable[int] | None = None,
@@ -73,15 +110,51 @@ def recommend(
     """Choose an algorithm and a disksize for a machine with ``ram`` bytes, by default this one's.
 
     ``offered`` are the algorithms of its kernel (``device.read_algorithms()``), by default all that
-    were estimated; one with a level is offered at that level only. ``None`` without pages or
-    algorithms, or where nothing was timed.
+    were estimated; one with a level is offered at that level only. ``None`` without pages, or where
+    nothing was timed.
 
     Raises:
-        InvalidValueError: ``ram`` is not a positive number, or what is offered is no algorithm.
+        InvalidValueError: ``ram`` is not a positive number, what is offered is no algorithm, or
+            none of it was estimated at that level.
     """
+    if offered is not None and isinstance(estimate, Estimate):
+        offered = as_algorithms(offered, "offered")
+        if estimate.algorithms and not any(
+            is_offered(found, one) for found in estimate.algorithms.values() for one in offered
+        ):
+            wanted = ", ".join(one.label for one in offered) or "nothing"
+            there = ", ".join(estimate.algorithms)
+            raise InvalidValueError(f"offered {wanted}: not estimated at that level (but {there})")
     return recommend_for(estimate, total_memory() if ram is None else ram, offered)
 
 
+@overload
+def bench(
+    *,
+    pids: int | Iterable[int],
+    algorithms: Algorithms = None,
+    precision: float = BENCH_PRECISION,
+    full: bool = False,
+    seed: int | None = None,
+) -> list[BenchResult]: ...
+@overload
+def bench(
+    *,
+    files: SomePaths,
+    algorithms: Algorithms = None,
+    precision: float = BENCH_PRECISION,
+    full: bool = False,
+    seed: int | None = None,
+) -> list[BenchResult]: ...
+@overload
+def bench(
+    *,
+    system: Literal[True],
+    algorithms: Algorithms = None,
+    precision: float = BENCH_PRECISION,
+    full: bool = False,
+    seed: int | None = None,
+) -> list[BenchResult]: ...
 def bench(
     *,
     pids: int | Iterable[int] | None = None,
@@ -106,10 +179,11 @@ def open_source(
     *, pids: int | Iterable[int] | None = None, files: Paths = None, system: bool = False
 ) -> Source:
     """Open the one source that is given."""
+    check_flag("system", system)
     if (pids is not None) + (files is not None) + bool(system) != 1:
         raise InvalidValueError("give one of pids, files and system")
     if pids is not None:
         return open_processes(pids)
     if files is not None:
-        return open_files(files)
+        return open_paths("files", files)
     return open_system()

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..algorithm import as_algorithms
-from ..units import check_count, format_size
-from ..value import Record, documented
+from ..units import format_size
+from ..value import Record, check_count, documented, wrong_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,14 +54,16 @@ def recommend(
     Raises:
         InvalidValueError: ``ram`` is not a positive number, or what is offered is no algorithm.
     """
-    check_count("ram", ram, 1)
-    known = None if offered is None else as_algorithms(offered)
+    if not hasattr(estimate, "algorithms"):
+        raise wrong_type("estimate", estimate, "not an Estimate")
+    ram = check_count("ram", ram, 1)
+    known = None if offered is None else as_algorithms(offered, "offered")
     timed = [
         (a.compress_us + a.decompress_us, a)
         for a in estimate.algorithms.values()
         if a.compress_us is not None
         and a.decompress_us is not None
-        and (known is None or any(_is(a, one) for one in known))
+        and (known is None or any(is_offered(a, one) for one in known))
     ]
     if not timed:
         return None
@@ -73,7 +75,7 @@ def recommend(
     return Recommendation(best.label, _reason(best, fastest), _disksize(best, ram))
 
 
-def _is(estimate: AlgorithmEstimate, offered: Algorithm) -> bool:
+def is_offered(estimate: AlgorithmEstimate, offered: Algorithm) -> bool:
     """Whether it is the one that is offered, which without a level is offered at all of them."""
     return estimate.name == offered.name and offered.level in (None, estimate.level)
 

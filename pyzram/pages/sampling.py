@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InvalidValueError
-from ..value import Record, documented
+from ..value import Record, check_count, check_flag, check_real, documented, wrong_type
 from .batches import check_threads
 from .sources import Source, Stream
 
@@ -70,16 +70,33 @@ class Interval(Record):
     """The upper bound."""
 
 
+def check_precision(precision: float) -> float:
+    """Refuse what no sample can meet, and what a census is for.
+
+    Raises:
+        InvalidValueError: not between 0.0005 and 0.5.
+    """
+    wanted = "not between 0.0005 (0.05 percentage points) and 0.5"
+    number = check_real("precision", precision, wanted=wanted)
+    if not 0.0005 <= number <= 0.5:
+        raise InvalidValueError(f"precision {precision!r}: {wanted}")
+    return number
+
+
+def check_seed(seed: int | None) -> int | None:
+    """Refuse what is no whole number."""
+    return (
+        seed if seed is None else check_count("seed", seed, -math.inf, None, "not a whole number")
+    )
+
+
 def sample_size(precision: float) -> int:
     """How many pages bring the half width of the interval of a share to ``precision``, at worst.
 
     Raises:
         InvalidValueError: not between 0.0005 and 0.5.
     """
-    if not isinstance(precision, (int, float)) or not 0.0005 <= precision <= 0.5:
-        raise InvalidValueError(
-            f"precision {precision!r}: not between 0.0005 (0.05 percentage points) and 0.5"
-        )
+    precision = check_precision(precision)
     # Half of all pages at each end of the scale spread most: (z / 2)^2 / n + (MISSED / n)^2.
     spread = (Z_95 / 2) ** 2
     missed = MISSED * MISSED
@@ -108,11 +125,13 @@ class Sample:
         seed: int | None = None,
         threads: int | None = None,
     ) -> None:
+        if not isinstance(source, (Source, Stream)):
+            raise wrong_type("source", source, "not a source: open_files() and others make one")
         source._require_open()
         if threads is not None:
-            check_threads(threads)
-        if seed is not None and not isinstance(seed, int):
-            raise InvalidValueError(f"seed {seed!r}: not a whole number")
+            threads = check_threads(threads)
+        seed = check_seed(seed)
+        check_flag("full", full)
         self.source = source
         self.wave_size = 2 * -(-sample_size(precision) // (2 * WAVES))
         self.wanted = WAVES * self.wave_size

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from .. import _native_zsmalloc
 from ..errors import InvalidValueError
 from ..limits import PAGE_SIZE
-from ..value import Record, Value, documented
+from ..value import Record, Value, check_count, documented, is_list, wrong_type
 from .chain import Chain, machine_word_size, running_chain
 
 if TYPE_CHECKING:
@@ -114,11 +114,15 @@ class PoolModel(Value):
         word_size: int | None = None,
         chain: Chain | tuple[int, str] | None = None,
     ) -> None:
-        page_size = PAGE_SIZE if page_size is None else page_size
-        word_size = word_size or machine_word_size()
+        page_size = PAGE_SIZE if page_size is None else check_count("page_size", page_size)
+        word_size = (
+            machine_word_size() if word_size is None else check_count("word_size", word_size)
+        )
         if chain is None:
             chain = running_chain()
         elif not isinstance(chain, Chain):
+            if not isinstance(chain, (tuple, list)) or len(chain) != 2:
+                raise wrong_type("chain", chain, "neither a Chain nor its size and rule")
             chain = Chain(*chain)
         try:
             zs = _native_zsmalloc.Zsmalloc(page_size, word_size, chain.size, RULES[chain.rule])
@@ -156,6 +160,7 @@ class PoolModel(Value):
         Raises:
             InvalidValueError: not between 1 and the page size.
         """
+        length = check_count("length", length)
         try:
             return self.classes[self._zs.position(length)]
         except (OSError, OverflowError) as err:
@@ -165,12 +170,14 @@ class PoolModel(Value):
 
     def store(self, lengths: Sequence[int]) -> PoolStats:
         """Fill the store with pages of these compressed lengths (bytes, 0: same-filled)."""
-        data = _lengths(lengths)
+        data = _lengths("lengths", lengths)
         objects, compr, same, huge = self._zs.store(data)
         return self._figures(objects[: len(self.classes)], len(data), compr, same, huge)
 
     def join(self, one: PoolStats, other: PoolStats) -> PoolStats:
         """Put the pages of both on one device."""
+        self._require("one", one)
+        self._require("other", other)
         return self._figures(
             [a + b for a, b in zip(one.objects, other.objects, strict=True)],
             one.pages + other.pages,
@@ -185,6 +192,8 @@ class PoolModel(Value):
         Zspages are counted whole, so mem_used_total is not a multiple of the sample's: the expected
         value includes classes that the sample happens to miss (:func:`zspages_lost`).
         """
+        self._require("figures", figures)
+        pages = check_count("pages", pages)
         if not figures.pages:
             return self._figures(figures.objects, 0, 0, 0, 0)
         if pages == figures.pages:
@@ -202,6 +211,12 @@ class PoolModel(Value):
         )
         used = round(full + zspages_lost(self.classes, figures.objects, factor)) * self.page_size
         return replace(scaled, mem_used_total=used)
+
+    def _require(self, what: str, figures: PoolStats) -> None:
+        if not isinstance(figures, PoolStats):
+            raise wrong_type(what, figures, "not PoolStats")
+        if len(figures.objects) != len(self.classes):
+            raise InvalidValueError(f"{what}: {figures!r}: of a pool with other size classes")
 
     def _figures(
         self, objects: Sequence[int], pages: int, compr: int, same: int, huge: int
@@ -232,10 +247,11 @@ class PoolModel(Value):
             InvalidValueError: lengths of different counts, or a threshold that is not below
                 :attr:`huge_class_size`.
         """
-        old, new = _lengths(lengths), _lengths(second)
+        old, new = _lengths("lengths", lengths), _lengths("second", second)
+        threshold = check_count("threshold", threshold)
         if len(old) != len(new):
             raise InvalidValueError(f"recompress: {len(old)} lengths against {len(new)}")
-        if not 0 <= threshold < self.huge_class_size:
+        if not threshold < self.huge_class_size:
             raise InvalidValueError(
                 f"recompress: threshold {threshold} is not below {self.huge_class_size} bytes"
             )
@@ -276,11 +292,15 @@ def _last_zspage_empty(expected: float, capacity: int) -> float:
     return total
 
 
-def _lengths(lengths: Sequence[int]) -> Any:
+def _lengths(what: str, lengths: Sequence[int]) -> Any:
     """Return an array of 32-bit lengths for C; an existing one is not copied."""
     if isinstance(lengths, array) and lengths.typecode == "I":
         return lengths
+    if not is_list(lengths) or isinstance(lengths, dict):
+        raise wrong_type(what, lengths, "not compressed lengths: a list of numbers of bytes")
     try:
         return array("I", lengths)
-    except (TypeError, OverflowError) as err:
-        raise InvalidValueError(f"compressed lengths: {err}") from err
+    except TypeError as err:
+        raise wrong_type(what, lengths, f"not compressed lengths: {err}") from err
+    except OverflowError as err:
+        raise InvalidValueError(f"{what}: not compressed lengths: {err}") from err

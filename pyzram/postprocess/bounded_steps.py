@@ -15,14 +15,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..device.stat_files import BdStat, MmStat
-from ..errors import DeviceBusyError, InvalidValueError, ZramError, from_errno
+from ..errors import DeviceBusyError, ZramError, from_errno
 from ..kernel import state_files
 from ..limits import BD_UNIT
 from ..limits import PAGE_SIZE as PAGE_SIZE
-from ..value import Record, documented
+from ..value import Record, check_seconds, documented, wrong_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Literal, TypeAlias
 
     from ..device.zram import Zram
@@ -87,13 +87,22 @@ class PostprocessResult(Record):
         return self.mm_before.compr_data_size - self.mm_after.compr_data_size
 
 
+def check_progress(progress: Callable[[int], object] | None) -> None:
+    """Refuse what cannot be called.
+
+    Raises:
+        InvalidTypeError: it is something else.
+    """
+    if progress is not None and not callable(progress):
+        raise wrong_type("progress", progress, "not a function")
+
+
 class StepSizer:
     """How much to ask for next, in pages, and whether there is time left."""
 
     def __init__(self, timeout: float | None) -> None:
-        number = timeout is None or isinstance(timeout, (int, float))
-        if not number or (timeout is not None and not timeout >= 0):
-            raise InvalidValueError(f"timeout {timeout!r}: not seconds from 0 up")
+        if timeout is not None:
+            timeout = check_seconds("timeout", timeout)
         self.pages = FIRST_STEP
         self.time = time.time()
         self.began = time.monotonic()

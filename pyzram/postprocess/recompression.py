@@ -7,10 +7,18 @@ import errno
 from typing import TYPE_CHECKING
 
 from .. import interruption
-from ..errors import InvalidValueError, from_errno
+from ..device.handle import check_device
+from ..errors import from_errno
 from ..limits import RECOMPRESS_TYPES
-from ..units import check_count
-from .bounded_steps import PAGE_SIZE, Baseline, PostprocessResult, StepSizer, exclusive
+from ..value import check_count, check_flag, check_word
+from .bounded_steps import (
+    PAGE_SIZE,
+    Baseline,
+    PostprocessResult,
+    StepSizer,
+    check_progress,
+    exclusive,
+)
 from .writeback import mark_idle
 
 if TYPE_CHECKING:
@@ -51,11 +59,15 @@ def recompress_pages(
         DeviceBusyError: another run went on until the deadline.
         ZramOSError: EINVAL not initialised.
     """
-    if type is not None and type not in RECOMPRESS_TYPES:
-        raise InvalidValueError(f"recompress type {type!r}: not one of {RECOMPRESS_TYPES}")
-    for what, number in (("idle age", age), ("threshold", threshold), ("max_pages", max_pages)):
-        if number is not None:
-            check_count(what, number)
+    check_device(device)
+    check_progress(progress)
+    check_flag("compact", compact)
+    if type is not None:
+        check_word("recompress type", type, RECOMPRESS_TYPES)
+    age, threshold, max_pages = (
+        number if number is None else check_count(what, number)
+        for what, number in (("idle age", age), ("threshold", threshold), ("max_pages", max_pages))
+    )
     sizer = StepSizer(timeout)
     device.read_recomp_algorithms()  # raises first where this kernel has none
     if not device.read_disksize():

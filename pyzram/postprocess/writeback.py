@@ -14,12 +14,20 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import interruption
-from ..device.backing import WRITEBACK_TYPES, in_steps
+from ..device.backing import WRITEBACK_TYPES, as_range, in_steps
+from ..device.handle import check_device
 from ..errors import InvalidValueError, UnsupportedError, ZramOSError, from_errno
 from ..kernel.parse import BD_UNIT
-from ..units import check_count, parse_size
-from ..value import as_tuple
-from .bounded_steps import PAGE_SIZE, Baseline, PostprocessResult, StepSizer, exclusive
+from ..units import parse_size
+from ..value import as_tuple, check_count, check_word
+from .bounded_steps import (
+    PAGE_SIZE,
+    Baseline,
+    PostprocessResult,
+    StepSizer,
+    check_progress,
+    exclusive,
+)
 from .limit_override import UNITS_PER_PAGE, apply, recover, restore
 
 if TYPE_CHECKING:
@@ -59,12 +67,14 @@ def writeback_pages(
         ZramOSError: ENODEV no backing device, EINVAL not initialised, EIO the backing device
             failed.
     """
-    if type not in WRITEBACK_TYPES:
-        raise InvalidValueError(f"writeback type {type!r}: not one of {', '.join(WRITEBACK_TYPES)}")
+    check_device(device)
+    check_word("writeback type", type, WRITEBACK_TYPES)
+    check_progress(progress)
     if age is not None and "idle" not in type:
         raise InvalidValueError(f"an age does not apply to {type} pages")
     sizer = StepSizer(timeout)
     if age is not None:
+        age = check_count("idle age", age)
         _refuse_unbacked(device)
         if not mark_idle(device, age, timeout=timeout):
             return Baseline(device).result(sizer, "timeout")
@@ -87,7 +97,9 @@ def writeback_ranges(
     Raises:
         InvalidValueError: a range is no such pair, or ends before it begins.
     """
-    wanted = [_range(pages) for pages in as_tuple("ranges", ranges)]
+    check_device(device)
+    check_progress(progress)
+    wanted = [as_range("range of ranges", pages) for pages in as_tuple("ranges", ranges)]
     sizer = StepSizer(timeout)
 
     def write(batch: list[tuple[int, int]]) -> None:
@@ -97,17 +109,6 @@ def writeback_ranges(
     # Several short ranges share one override of the limit, which costs more than they do.
     steps = (partial(write, batch) for batch in in_steps(wanted, lambda: sizer.pages))
     return _write_back(device, sizer, limit, progress, steps)
-
-
-def _range(pages: tuple[int, int]) -> tuple[int, int]:
-    """Reject what is not a range of pages."""
-    try:
-        first, last = pages
-    except (TypeError, ValueError):
-        raise InvalidValueError(f"range {pages!r}: not a pair (first, last)") from None
-    check_count("first page", first)
-    check_count("last page", last, first)
-    return first, last
 
 
 def mark_idle(device: Zram, age: int, *, timeout: float | None = None) -> bool:
@@ -133,6 +134,13 @@ def remaining_budget(device: Zram) -> int | None:
     return device.read_writeback_limit() * BD_UNIT
 
 
+def _limit(limit: int | str) -> int:
+    try:
+        return parse_size(limit)
+    except InvalidValueError as err:
+        raise type(err)(f"limit: {err}") from err
+
+
 def _write_back(
     device: Zram,
     sizer: StepSizer,
@@ -140,7 +148,7 @@ def _write_back(
     progress: Progress | None,
     commands: Iterable[Callable[[], object]],
 ) -> PostprocessResult:
-    allowed = None if limit is None else parse_size(limit) // PAGE_SIZE
+    allowed = None if limit is None else _limit(limit) // PAGE_SIZE
     _refuse_unbacked(device)
     with exclusive(device, sizer):
         recover(device)

@@ -11,10 +11,10 @@ import os
 from ..config.config import Config, ConfigError
 from ..config.layers import DEFAULT_PATH
 from ..config.parser import read_config
-from ..errors import InvalidValueError, ZramError, ZramOSError
-from ..kernel.sysfs import Sysfs
+from ..errors import ZramError, ZramOSError
+from ..kernel.sysfs import as_sysfs
 from ..limits import total_memory
-from ..value import documented
+from ..value import check_path, check_word, documented, wrong_type
 from . import plan as planner
 from .executor import Executor, StepError, StepFailure
 from .observe import observe
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any, Literal, NoReturn, TypeAlias
 
+    from ..kernel.sysfs import Sysfs
     from .observed import ObservedSystem
     from .obstacles import Obstacle
 
@@ -57,16 +58,20 @@ class Service:
 
     def __init__(
         self,
-        path: str = DEFAULT_PATH,
+        path: str | os.PathLike[str] = DEFAULT_PATH,
         *,
         sysfs: Sysfs | None = None,
-        directory: str = DEFAULT_DIRECTORY,
+        directory: str | os.PathLike[str] = DEFAULT_DIRECTORY,
         tell: Callable[[str], None] = lambda line: None,
         warn: Callable[[str], None] = lambda line: None,
     ) -> None:
-        self._path = path
-        self._sysfs = sysfs or Sysfs()
-        self._registry: Registry = Registry(path, directory=directory, sysfs=self.sysfs)
+        self._path: str = check_path("path", path)
+        run = check_path("directory", directory)
+        for name, called in (("tell", tell), ("warn", warn)):
+            if not callable(called):
+                raise wrong_type(name, called, "not a function that takes a line")
+        self._sysfs = as_sysfs(sysfs)
+        self._registry: Registry = Registry(self.path, directory=run, sysfs=self.sysfs)
         self._tell = tell
         self._warn = warn
 
@@ -107,8 +112,7 @@ class Service:
             InvalidValueError: another goal.
             ConfigError: the file is wrong.
         """
-        if goal not in GOALS:
-            raise InvalidValueError(f"goal {goal!r}: not one of {', '.join(GOALS)}")
+        check_word("goal", goal, GOALS)
         config = self._config_for(goal)
         self._registry.load()
         plan = _make_plan(goal, config, observe(self._registry))

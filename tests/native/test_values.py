@@ -284,7 +284,7 @@ def test_one_path_is_not_a_list_of_letters(tmp_path):
 @pytest.mark.parametrize("wrong", ["12", b"12", ["1", "2"], True, 1.0, [None]], ids=repr)
 def test_a_text_is_not_a_list_of_processes(wrong):
     for ask in (pyzram.open_processes, lambda pids: pyzram.estimate(pids=pids)):
-        with pytest.raises(pyzram.InvalidValueError, match="pass its number, such as 12"):
+        with pytest.raises(pyzram.InvalidValueError, match="pass a process's number, such as 12"):
             ask(wrong)
 
 

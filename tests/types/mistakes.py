@@ -14,6 +14,8 @@ def of_a_device(device: pyzram.Zram) -> None:
     device.writeback("idle")
     device.writeback("idel")  # mistake: a word that is none
     device.writeback(page_indexes=(1, 2, 3))  # mistake: a range is two numbers
+    device.writeback()  # mistake: it is not said of what
+    device.writeback("idle", page_index=1)  # mistake: that is said twice
     device.recompress("huge_idle", threshold=3000)
     device.recompress("incompressible")  # mistake: a word of writeback
     device.swapon(discard="pages")
@@ -48,7 +50,13 @@ def of_a_service(service: pyzram.Service) -> None:
     service.plan("restart")  # mistake: a goal that is none
     service.path = "/etc/zram"  # mistake: a service is that of one file
     service.plan("stop").steps = []  # mistake: what a plan does is what was looked at
-    pyzram.DeviceConfig(0, 1 << 20, discard="both")
+    service.plan("stop").steps.append("x")  # mistake: a plan is frozen
+    service.plan("stop").steps[0].text = "x"  # mistake: and so are its steps
+    given = pyzram.DeviceConfig(0, 1 << 20, discard="both").replace(priority=5, mount_point="/x")
+    given.replace(priorty=5)  # mistake: the name of a setting
+    given.replace(priority="5")  # mistake: a number
+    pyzram.DeviceConfig(0, 1 << 20, ["lz4"])  # mistake: settings are given by name
+    pyzram.Algorithm("zstd", 3)  # mistake: and so are parameters
     pyzram.DeviceConfig(0, 1 << 20, discard="yes")  # mistake: a word of the file's
     pyzram.Difference(0, "zram0", "disksize", 1, 2, "reboot")  # mistake: a word that is none
     for change in service.plan("start").changes:
@@ -61,6 +69,9 @@ def of_pages(source: pyzram.Source) -> None:
     source.closed = True  # mistake: close() closes
     source.page_size = 65536  # mistake: it is said when it is opened
     pyzram.estimate_pages("/etc/passwd")  # mistake: what was not opened
+    pyzram.estimate()  # mistake: it is not said of what
+    pyzram.estimate(pids=1, files="core")  # mistake: that is said twice
+    pyzram.bench(system=False)  # mistake: it is not said of what
     pyzram.estimate(pids="12")  # mistake: numbers
     pyzram.estimate(file="core")  # mistake: the name of a parameter
     pyzram.open_processes([1, 2]).close()

@@ -21,7 +21,7 @@ FIELD = [
     ("    )\n    __slots__", '        "colour",\n'),
     ("    def __init__(", '    colour: str\n    """Of the device."""\n\n'),
     ("    ) -> None:\n", '        colour: str = "grey",\n'),
-    ("        )\n\n    @property", "            colour,\n"),
+    ("        )\n\n    if TYPE_CHECKING", "            colour,\n"),
 ]
 ROW = [
     (

@@ -702,7 +702,6 @@ def test_memory_is_recommended_for(tmp_path):
         (["zstd:9"], "zstd:9"),
         (pyzram.Algorithm("zstd"), "zstd:9"),
         ([pyzram.Algorithm("zstd", level=9), "lz4"], "zstd:9"),
-        (["zstd:3", "lz4(level=1)"], None),
         ({"lz4"}, "lz4"),
     ],
     ids=str,
@@ -711,6 +710,14 @@ def test_what_is_offered_is_said_in_every_form(offered, best):
     both = of(made_up("zstd", 1_000_000, 20.0, 9), LZ4)
     found = pyzram.recommend(both, ram=8 << 30, offered=offered)
     assert (found and found.algorithm) == best
+
+
+@pytest.mark.parametrize("offered", [["zstd:3", "lz4(level=1)"], "842", []], ids=str)
+def test_what_was_not_estimated_cannot_be_recommended(offered):
+    """Not even at another level: that is told, and not the same as having no pages."""
+    both = of(made_up("zstd", 1_000_000, 20.0, 9), LZ4)
+    with pytest.raises(pyzram.InvalidValueError, match=r"not estimated at that level .but zstd:9"):
+        pyzram.recommend(both, ram=8 << 30, offered=offered)
 
 
 @pytest.mark.parametrize("ram", [0, -5, "8G", 1.5, True])

@@ -11,6 +11,7 @@ from fake_roots import Machine
 
 import pyzram
 from pyzram.errors import UnsupportedError
+from pyzram.hints import as_written
 from pyzram.kernel.sysfs import Sysfs
 
 # Read from another file than the attribute they are named after.
@@ -54,7 +55,7 @@ def test_a_read_of_what_the_kernel_lacks_says_so(machine, name):
 
 
 def test_a_snapshot_has_none_for_what_a_kernel_may_lack_alone(machine):
-    hints = inspect.get_annotations(pyzram.Stats)
+    hints = as_written(pyzram.Stats)
     none = {name for name, hint in hints.items() if hint.endswith("| None")}
     # The kernel may mark no algorithm, and a device need not be swap.
     assert none == OPTIONAL | {"comp_algorithm", "swap"}

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: MIT
+"""Annotations as types, for :func:`typing.get_type_hints` and ``inspect.signature``.
+
+What only annotations name is imported for type checkers alone, so that commands start fast. Public
+names get annotations that find it once somebody looks into them: they import what the module has
+below ``if TYPE_CHECKING``. Until then they cost a dictionary each.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ast
+    from collections.abc import Callable
+    from types import FunctionType, ModuleType
+    from typing import Any
+
+
+class Hints(dict[str, "Any"]):
+    """The annotations of a class or function of a module; text until they are looked into."""
+
+    __slots__ = ("_module", "texts")
+
+    def __init__(self, texts: dict[str, Any], module: str) -> None:
+        super().__init__(texts)
+        self.texts = dict(texts)
+        """As they stand in the source."""
+        self._module: str | None = module
+
+    def _resolve(self) -> None:
+        module, self._module = self._module, None
+        if module is not None:
+            names = _names_of(sys.modules[module])
+            for name, text in self.texts.items():
+                if isinstance(text, str):
+                    self[name] = _type_of(text, names)
+
+    def copy(self) -> dict[str, Any]:
+        """A plain dictionary of the types."""
+        return dict(self.items())
+
+
+def _resolved_first(name: str) -> Callable[..., Any]:
+    def method(self: Hints, *args: Any) -> Any:
+        self._resolve()
+        return getattr(dict, name)(self, *args)
+
+    return method
+
+
+# Also __iter__, because dict() of a dictionary that has its own asks that.
+for _name in ("__iter__", "__getitem__", "__eq__", "__repr__", "get", "items", "keys", "values"):
+    setattr(Hints, _name, _resolved_first(_name))
+
+
+def resolvable(value: Any) -> None:
+    """Let the annotations of a function, or of a class and its methods, be found as types."""
+    if not isinstance(value, type):
+        _give(value)
+        return
+    for base in value.__mro__:
+        if base.__module__.partition(".")[0] != __package__:
+            continue
+        own = base.__annotations__
+        if own and not isinstance(own, Hints):
+            base.__annotations__ = Hints(own, base.__module__)
+        for member in vars(base).values():
+            for name in ("fget", "__func__"):  # of properties and class methods
+                member = getattr(member, name, member)
+            if hasattr(member, "__code__"):
+                _give(member)
+
+
+def _give(function: FunctionType) -> None:
+    own = getattr(function, "__annotations__", None)
+    if own and not isinstance(own, Hints) and function.__module__ in sys.modules:
+        function.__annotations__ = Hints(own, function.__module__)
+
+
+def as_written(value: type | Callable[..., object]) -> dict[str, Any]:
+    """The annotations of a class or function, its own alone, as they stand in the source."""
+    own: dict[str, Any] = getattr(value, "__annotations__", {})
+    return own.texts if isinstance(own, Hints) else dict(own)
+
+
+_known: dict[str, dict[str, Any]] = {}
+
+
+def _names_of(module: ModuleType) -> dict[str, Any]:
+    """What annotations of a module can name: what it has, and what it imports for type checkers."""
+    if module.__name__ in _known:
+        return _known[module.__name__]
+    import ast
+    import inspect
+
+    names = _known[module.__name__] = dict(vars(module))
+    try:
+        tree = ast.parse(inspect.getsource(module))
+    except OSError:  # no source
+        return names
+    for node in tree.body:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            for line in node.body:
+                if isinstance(line, ast.ImportFrom):
+                    _import(module, line, names)
+                else:
+                    exec(compile(ast.Module([line], []), module.__file__ or "", "exec"), names)
+    if "array" in names and not hasattr(names["array"], "__class_getitem__"):
+        names["array"] = _Array
+    return names
+
+
+def _import(module: ModuleType, line: ast.ImportFrom, names: dict[str, Any]) -> None:
+    """Import names, also those that the other module has for type checkers alone."""
+    from importlib import import_module
+
+    home = "." * line.level + (line.module or "")
+    try:
+        other = import_module(home, module.__package__)
+    except ImportError:  # typing_extensions, of which Python has the same from 3.12 on
+        names["Buffer"] = _buffer()
+        return
+    for alias in line.names:
+        if hasattr(other, alias.name):
+            found = getattr(other, alias.name)
+        elif other.__name__.partition(".")[0] == __package__:
+            found = _names_of(other).get(alias.name)
+        else:
+            found = import_module(f"{home}.{alias.name}", module.__package__)
+        names[alias.asname or alias.name] = found
+
+
+class _Array:
+    """``array[int]``, which up to 3.11 cannot be said with the type itself."""
+
+    def __class_getitem__(cls, _item: type) -> type:
+        from array import array
+
+        return array
+
+
+def _buffer() -> Any:
+    """What has bytes."""
+    import collections.abc
+
+    return getattr(collections.abc, "Buffer", bytes | bytearray | memoryview)
+
+
+def _type_of(text: str, names: dict[str, Any]) -> Any:
+    """The type, or the text where that cannot be told, as without all this."""
+    try:
+        return eval(text, names)
+    except Exception:
+        return text
