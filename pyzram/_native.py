@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 
+from .descriptor import Opened
+
 try:
     from ._pyzram import ffi, lib
 except ModuleNotFoundError as err:
@@ -67,36 +69,26 @@ class NumberFile:
     Synchronization: one thread at a time, the buffer is shared between reads.
     """
 
-    __slots__ = ("_buf", "_fd", "_name")
+    __slots__ = ("_buf", "_file", "_name")
 
     def __init__(self, name: str, dir_fd: int = AT_FDCWD) -> None:
         self._name = name
-        self._fd = -1
-        self._fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=_dir_fd(dir_fd))
+        self._file = Opened(name, os.O_RDONLY, dir_fd=None if dir_fd == AT_FDCWD else dir_fd)
         self._buf = ffi.new("uint64_t[]", NUMBERS_MAX)
 
     def read(self) -> list[int]:
-        count = lib.pyzram_fd_read_numbers(self._fd, self._buf, NUMBERS_MAX)
+        count = lib.pyzram_fd_read_numbers(self._file.fd, self._buf, NUMBERS_MAX)
         if count < 0:
             check(count, self._name)
         numbers: list[int] = ffi.unpack(self._buf, count)  # type: ignore[assignment]
         return numbers
 
     def close(self) -> None:
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            os.close(fd)
+        self._file.close()
 
     def abandon(self) -> None:
         # After a fork the number may belong to another file.
-        self._fd = -1
-
-    def __del__(self) -> None:
-        self.close()
-
-
-def _dir_fd(dir_fd: int) -> int | None:
-    return None if dir_fd == AT_FDCWD else dir_fd
+        self._file.abandon()
 
 
 # ---- blkdev --------------------------------------------------------------------------------------

@@ -32,6 +32,8 @@ from .tend_worker import Worker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..descriptor import Opened
+
 
 PATIENCE, ONCE_PATIENCE = 10.0, 60.0
 """Seconds that the daemon waits for another one to end, which may be cron's, and --once does."""
@@ -99,7 +101,7 @@ def main(argv: list[str]) -> int:
     settings, budget, groups = (DEFAULTS, None, ()) if numbers else configured(options.config)
     clocks = Clocks()
     # Looking takes no lock: the daemon at work may be within a step.
-    lock = -1 if options.dry_run else lock_others_out(run, ONCE_PATIENCE if once else PATIENCE)
+    lock = None if options.dry_run else lock_others_out(run, ONCE_PATIENCE if once else PATIENCE)
     ledger, share = open_ledger(sysfs, clocks, run, look=options.dry_run)
     tender = Tender(
         sysfs,
@@ -137,12 +139,12 @@ def main(argv: list[str]) -> int:
         return stay(tender, reclaimer, sysfs, run, options.quiet, reload)
     finally:
         tender.close()
-        if lock >= 0:
-            os.close(lock)
+        if lock:
+            lock.close()
 
 
-def lock_others_out(run: str, seconds: float) -> int:
-    """Become the only one that tends, because all share one ledger; a descriptor holds the lock.
+def lock_others_out(run: str, seconds: float) -> Opened:
+    """Become the only one that tends, because all share one ledger; an open file holds the lock.
 
     Raises:
         ZramOSError: EBUSY another one is at work, and was for so many seconds.

@@ -12,6 +12,7 @@ import errno
 import os
 from stat import S_ISBLK, S_ISREG
 
+from ..descriptor import Opened
 from ..errors import (
     DeviceBusyError,
     DeviceNotFoundError,
@@ -41,22 +42,27 @@ class BackingStore:
     long as zram holds it.
     """
 
-    __slots__ = ("_fd", "device", "direct", "loop", "path")
+    __slots__ = ("_held", "device", "direct", "loop", "path")
 
     def __init__(
-        self, path: str, device: str, *, loop: bool, direct: bool = True, fd: int = -1
+        self,
+        path: str,
+        device: str,
+        *,
+        loop: bool,
+        direct: bool = True,
+        held: Opened | None = None,
     ) -> None:
         self.path = path
         self.device = device
         self.loop = loop
         self.direct = direct
-        self._fd = fd
+        self._held = held
 
     def close(self) -> None:
         """Let go of the loop device."""
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            os.close(fd)
+        if self._held:
+            self._held.close()
 
     def __repr__(self) -> str:
         return f"<BackingStore {self.path} on {self.device}>"
@@ -77,22 +83,22 @@ def check_backing(
         InvalidValueError: not an absolute path.
     """
     text = absolute(path)
-    os.close(_open_checked(text, force, sysfs or Sysfs()))
+    _open_checked(text, force, sysfs or Sysfs()).close()
 
 
-def _open_checked(text: str, force: bool, tree: Sysfs) -> int:
+def _open_checked(text: str, force: bool, tree: Sysfs) -> Opened:
     """Open a device or file for reading, if it may be overwritten."""
     try:
-        fd = open_path(text, os.O_RDONLY | os.O_NONBLOCK)
+        found = open_path(text, os.O_RDONLY | os.O_NONBLOCK)
     except OSError as err:
         remedy = "a symbolic link on the way is not root's" if err.errno == errno.ELOOP else ""
         raise from_errno(err.errno or 0, f"backing device {text}", text, remedy=remedy) from err
     try:
-        _check(text, fd, force, tree)
+        _check(text, found.fd, force, tree)
     except BaseException:
-        os.close(fd)
+        found.close()  # the error may be kept for long
         raise
-    return fd
+    return found
 
 
 def _check(text: str, fd: int, force: bool, tree: Sysfs) -> None:
@@ -145,25 +151,19 @@ def attach_backing(
     text = absolute(path)
     if size is not None and not os.path.lexists(text):
         _make_file(text, parse_size(size))
-    fd = _open_checked(text, force, sysfs or Sysfs())
-    try:
+    with _open_checked(text, force, sysfs or Sysfs()) as fd:
         if S_ISBLK(os.fstat(fd).st_mode):
             # Where the links on the way led; all were root's.
             return BackingStore(text, os.readlink(fd_path(fd)), loop=False)
         try:
-            file = os.open(fd_path(fd), os.O_RDWR | os.O_CLOEXEC)
-            try:
+            with Opened(fd_path(fd), os.O_RDWR) as file:
                 device, held, direct = loop.attach(file)
                 _mark(file)
-            finally:
-                os.close(file)
         except OSError as err:
             raise from_errno(
                 err.errno or 0, f"backing device {text}: attach a loop device", text
             ) from err
-        return BackingStore(text, device, loop=True, direct=direct, fd=held)
-    finally:
-        os.close(fd)
+        return BackingStore(text, device, loop=True, direct=direct, held=held)
 
 
 def release_backing(store: BackingStore) -> None:
@@ -229,7 +229,7 @@ def _device_users(tree: Sysfs, path: str, fd: int) -> list[str]:
     if not found:
         try:
             # Users that no list shows (btrfs, RAID, another namespace) show here.
-            os.close(os.open(fd_path(fd), os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC))
+            Opened(fd_path(fd), os.O_RDONLY | os.O_EXCL).close()
         except OSError as err:
             if err.errno != errno.EBUSY:
                 raise from_errno(err.errno or 0, f"backing device {path}: open", path) from err
@@ -303,26 +303,25 @@ def _device_number(path: str) -> str | None:
 def _make_file(path: str, size: int) -> None:
     """Make a file with all its blocks reserved, or no file at all."""
     above, _, name = path.rpartition("/")
-    folder = fd = -1
+    folder: Opened | None = None
     made = False
     try:
         folder = open_path(above or "/", os.O_PATH | os.O_DIRECTORY)
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        fd = os.open(name, flags, 0o600, dir_fd=folder)
-        made = True
-        os.posix_fallocate(fd, 0, size)
-        _mark(fd)
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        with Opened(name, flags, dir_fd=folder.fd) as fd:
+            made = True
+            os.posix_fallocate(fd, 0, size)
+            _mark(fd)
     except BaseException as err:
-        if made:
-            os.unlink(name, dir_fd=folder)
+        if made and folder:
+            os.unlink(name, dir_fd=folder.fd)
         if not isinstance(err, OSError):
             raise
         step = f"make with {size} bytes" if made else "make"
         raise from_errno(err.errno or 0, f"backing device {path}: {step}", path) from err
     finally:
-        for opened in (fd, folder):
-            if opened >= 0:
-                os.close(opened)
+        if folder:
+            folder.close()
 
 
 def _mark(fd: int) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import _native_block_state
+from ..descriptor import Opened
 from ..errors import DeviceNotFoundError, UnsupportedError, ZramOSError, from_errno
 from ..value import FrozenDict, Record, check_count, documented
 from .handle import check_device
@@ -179,14 +180,14 @@ def _opened(device: Zram) -> Iterator[int]:
     path = path_of(device)
     device._require_present("read block_state")
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        file = Opened(path, os.O_RDONLY)
     except FileNotFoundError as err:
         raise _missing(device, path) from err
     except OSError as err:
         raise from_errno(err.errno or 0, f"{device.name}: read block_state", path) from err
     try:
         device._require_present("read block_state")
-        yield fd
+        yield file.fd
     except ZramOSError:
         raise
     except OSError as err:
@@ -194,7 +195,7 @@ def _opened(device: Zram) -> Iterator[int]:
             err.errno or 0, f"{device.name}: read block_state: {err.strerror}", path
         ) from err
     finally:
-        os.close(fd)
+        file.close()
 
 
 def _missing(device: Zram, path: str) -> ZramOSError:

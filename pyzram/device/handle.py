@@ -8,6 +8,7 @@ import os
 from _warnings import warn  # loading the module warnings would take longer than all of this
 
 from .. import _native
+from ..descriptor import Opened
 from ..errors import (
     BlockedError,
     DeviceNotFoundError,
@@ -67,7 +68,8 @@ class Handle:
         self._number = device_number(device)
         directory = self.path
         try:
-            self._fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._opened = Opened(directory, os.O_RDONLY | os.O_DIRECTORY)
+            self._fd = self._opened.fd
         except FileNotFoundError as err:
             why = "no such device" if self.sysfs.has_driver() else "no zram driver is loaded"
             raise DeviceNotFoundError(errno.ENOENT, f"{self.name}: {why}", directory) from err
@@ -116,19 +118,19 @@ class Handle:
 
     def close(self) -> None:
         """Let go of the handle; the device stays as it is."""
-        # Taken out first: whatever interrupts this, no descriptor is closed twice.
-        fd, self._fd = self._fd, -1
+        # What interrupts this leaves the rest to who drops the handle.
+        self._fd = -1
         files, self._files = self._files, {}
         if not self._is_own():
             # A child may have closed its parent's descriptors, and their numbers may be others'
             # now.
             for file in files.values():
                 file.abandon()
+            self._opened.abandon()
             return
         for file in files.values():
             file.close()
-        if fd >= 0:
-            os.close(fd)
+        self._opened.close()
 
     def __del__(self) -> None:
         if getattr(self, "_fd", -1) < 0:

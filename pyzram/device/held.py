@@ -10,6 +10,7 @@ import errno
 import os
 from stat import S_IFBLK
 
+from ..descriptor import Opened
 from ..errors import DeviceNotFoundError, ZramError, from_errno
 from ..external import ProgramError, run_program
 from ..kernel.opened import fd_path
@@ -32,8 +33,13 @@ class Held:
 
     def __init__(self, device: Zram, *, close: bool = False) -> None:
         self.device = device
-        self.fd = -1
+        self._node: Opened | None = None
         self._close = close
+
+    @property
+    def fd(self) -> int:
+        """Descriptor of the node; -1 outside the context."""
+        return self._node.fd if self._node else -1
 
     @property
     def path(self) -> str:
@@ -44,7 +50,7 @@ class Held:
         device = self.device
         try:
             # From here on hot_remove says EBUSY.
-            self.fd = _open_node(device)
+            self._node = _open_node(device)
             rdev = os.fstat(self.fd).st_rdev
             same = f"{os.major(rdev)}:{os.minor(rdev)}" == device.read("dev")
             if not same or device.removed():
@@ -63,24 +69,23 @@ class Held:
         return device
 
     def __exit__(self, *_exc: object) -> None:
-        fd, self.fd = self.fd, -1
-        if fd >= 0:
-            os.close(fd)
+        if self._node:
+            self._node.close()
         if self._close:
             self.device.close()
 
 
-def _open_node(device: Zram) -> int:
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+def _open_node(device: Zram) -> Opened:
+    flags = os.O_RDONLY | os.O_NONBLOCK
     try:
-        return os.open(device.node, flags)
+        return Opened(device.node, flags)
     except FileNotFoundError:
         # Somebody has removed the node: reach the device through a temporary one.
         major, _, minor = device.read("dev").partition(":")
         node = f"{device.sysfs.dev}/.{device.name}.{os.getpid()}"
         os.mknod(node, S_IFBLK | 0o600, os.makedev(int(major), int(minor)))
         try:
-            return os.open(node, flags)
+            return Opened(node, flags)
         finally:
             os.unlink(node)
 

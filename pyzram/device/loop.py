@@ -11,6 +11,7 @@ import errno
 import os
 import time
 
+from ..descriptor import Opened
 from ..errors import from_errno
 
 CONTROL = "/dev/loop-control"
@@ -28,8 +29,8 @@ TRIES = 100
 NODE_TIMEOUT_SECONDS = 10.0
 
 
-def attach(file: int) -> tuple[str, int, bool]:
-    """Attach an open file; return the device's path, a descriptor, and whether I/O is direct.
+def attach(file: int) -> tuple[str, Opened, bool]:
+    """Attach an open file; return the device's path, its open node, and whether I/O is direct.
 
     The device goes with its last user: close the descriptor once another has it open.
 
@@ -40,8 +41,7 @@ def attach(file: int) -> tuple[str, int, bool]:
     from struct import pack_into  # not loaded by a start without a file
 
     path = os.readlink(f"/proc/self/fd/{file}")
-    control = os.open(CONTROL, os.O_RDWR | os.O_CLOEXEC)
-    try:
+    with Opened(CONTROL, os.O_RDWR) as control:
         # Linux 6.1 accepts the flag even for a file without direct I/O; every write is EIO then.
         direct = (AUTOCLEAR | DIRECT_IO,) if _can_go_directly(file) else ()
         for flags in (*direct, AUTOCLEAR):
@@ -52,12 +52,12 @@ def attach(file: int) -> tuple[str, int, bool]:
             config[FILE_NAME : FILE_NAME + len(name)] = name
             for _ in range(TRIES):
                 device = f"/dev/loop{ioctl(control, LOOP_CTL_GET_FREE)}"
-                fd = _open_node(device)
+                node = _open_node(device)
                 try:
-                    ioctl(fd, LOOP_CONFIGURE, config)
-                    return device, fd, _is_direct(device)
+                    ioctl(node.fd, LOOP_CONFIGURE, config)
+                    return device, node, _is_direct(device)
                 except BaseException as err:
-                    os.close(fd)
+                    node.close()
                     if not isinstance(err, OSError):
                         raise
                     if err.errno == errno.EBUSY:
@@ -66,8 +66,6 @@ def attach(file: int) -> tuple[str, int, bool]:
                         raise
                 break  # no direct I/O here: the page cache is better than nothing
         raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), CONTROL)
-    finally:
-        os.close(control)
 
 
 def is_behind(node: str, path: str, status: os.stat_result) -> bool:
@@ -77,11 +75,8 @@ def is_behind(node: str, path: str, status: os.stat_result) -> bool:
 
     info = bytearray(INFO_BYTES)
     try:
-        fd = os.open(node, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
+        with Opened(node, os.O_RDONLY | os.O_NONBLOCK) as fd:
             ioctl(fd, LOOP_GET_STATUS64, info)
-        finally:
-            os.close(fd)
     except OSError as err:
         if err.errno in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
             return False  # nothing is, any more
@@ -107,11 +102,11 @@ def leads_to(path: str, status: os.stat_result, what: str) -> bool:
         raise from_errno(err.errno or 0, what, path) from err
 
 
-def _open_node(device: str) -> int:
+def _open_node(device: str) -> Opened:
     deadline = time.monotonic() + NODE_TIMEOUT_SECONDS
     while True:
         try:
-            return os.open(device, os.O_RDWR | os.O_CLOEXEC)
+            return Opened(device, os.O_RDWR)
         except FileNotFoundError:
             if time.monotonic() > deadline:
                 raise
@@ -121,7 +116,7 @@ def _open_node(device: str) -> int:
 def _can_go_directly(file: int) -> bool:
     """Whether the file system does direct I/O; opening is where every kernel checks that."""
     try:
-        os.close(os.open(f"/proc/self/fd/{file}", os.O_RDWR | os.O_DIRECT | os.O_CLOEXEC))
+        Opened(f"/proc/self/fd/{file}", os.O_RDWR | os.O_DIRECT).close()
     except OSError:
         return False
     return True

@@ -11,6 +11,7 @@ import errno
 import os
 
 from .. import _native
+from ..descriptor import Opened
 from ..errors import DeviceBusyError, from_errno
 from ..external import ProgramError, run_program
 from ..kernel import holders
@@ -45,7 +46,7 @@ class Folder:
     def __init__(self, name: str, point: str, *, made: list[MadeFolder] | None = None) -> None:
         self.point = point
         try:
-            self.fd = open_path(point, os.O_PATH | os.O_DIRECTORY, made=made)
+            self._opened = open_path(point, os.O_PATH | os.O_DIRECTORY, made=made)
         except OSError as err:
             code = err.errno or 0
             raise from_errno(
@@ -56,7 +57,12 @@ class Folder:
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        os.close(self.fd)
+        self._opened.close()
+
+    @property
+    def fd(self) -> int:
+        """The folder's descriptor."""
+        return self._opened.fd
 
     @property
     def path(self) -> str:
@@ -81,7 +87,7 @@ class Mounted(Folder):
         try:
             self.mount = _ours(sysfs, name, point, self.fd)
         except BaseException:
-            os.close(self.fd)
+            self._opened.close()  # the error may be kept for long
             raise
 
 
@@ -115,12 +121,9 @@ def unmount(sysfs: Sysfs, name: str, point: str) -> None:
     except OSError as err:
         raise from_errno(err.errno or 0, step, point) from err
     try:
-        here = f"{fd_path(parent)}/{leaf}"
-        top = os.open(leaf, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
-        try:
+        here = f"{fd_path(parent.fd)}/{leaf}"
+        with Opened(leaf, os.O_PATH | os.O_NOFOLLOW, dir_fd=parent.fd) as top:
             ours = _ours(sysfs, name, point, top)
-        finally:
-            os.close(top)
         _native.umount(here)
     except DeviceBusyError:
         raise
@@ -132,7 +135,7 @@ def unmount(sysfs: Sysfs, name: str, point: str) -> None:
             remedy = mount_users(sysfs, ours) or "files on it are open"
         raise from_errno(err.errno or 0, step, point, remedy=remedy) from err
     finally:
-        os.close(parent)
+        parent.close()
 
 
 def _is_on(sysfs: Sysfs, name: str, mount: Mount, fd: int) -> bool:
@@ -141,11 +144,8 @@ def _is_on(sysfs: Sysfs, name: str, mount: Mount, fd: int) -> bool:
         return True
     from ..kernel import btrfs
 
-    file = os.open(fd_path(fd), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
+    with Opened(fd_path(fd), os.O_RDONLY | os.O_NONBLOCK) as file:
         uuid = _native.btrfs_uuid(file)
-    finally:
-        os.close(file)
     return holders.device_number(sysfs, name) in btrfs.filesystems(sysfs).get(uuid, ())
 
 

@@ -12,6 +12,7 @@ import os
 from contextlib import contextmanager, suppress
 from stat import S_ISREG
 
+from ..descriptor import Opened
 from ..errors import InvalidValueError, ZramError, from_errno
 from .opened import open_path, ours_alone, resolve
 
@@ -37,32 +38,33 @@ def write_textfile(path: str, text: str) -> None:
         ZramOSError: ELOOP it is behind such a link; else what the system answered.
     """
     with _told(path, "write metrics"):
-        folder, name = _folder(path)
-        try:
+        above, name = _folder(path)
+        with above as folder:
             with suppress(FileNotFoundError):
                 _require_regular(os.lstat(name, dir_fd=folder), path)
             # node_exporter reads only *.prom, so it ignores this one.
             new = f".{name}.{os.getpid()}.new"
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
             try:
-                fd = os.open(new, flags, 0o600, dir_fd=folder)
+                file = Opened(new, flags, dir_fd=folder)
             except FileExistsError:
                 # Of one who had our process number and was killed: in a container all have it.
                 os.unlink(new, dir_fd=folder)
-                fd = os.open(new, flags, 0o600, dir_fd=folder)
+                file = Opened(new, flags, dir_fd=folder)
             try:
-                with open(fd, "wb") as file:
-                    file.write(text.encode())
-                    os.fchmod(file.fileno(), TEXTFILE_MODE)
+                with file as fd:
+                    data = memoryview(text.encode())
+                    while data:
+                        data = data[os.write(fd, data) :]
+                    os.fchmod(fd, TEXTFILE_MODE)
                 os.rename(new, name, src_dir_fd=folder, dst_dir_fd=folder)
             except BaseException:
-                os.unlink(new, dir_fd=folder)
+                with suppress(FileNotFoundError):  # it has its name already
+                    os.unlink(new, dir_fd=folder)
                 raise
-        finally:
-            os.close(folder)
 
 
-def open_named(path: str, step: str, flags: int) -> int:
+def open_named(path: str, step: str, flags: int) -> Opened:
     """Open a file to write to, made with the usual mode if it is not there; not truncated.
 
     Raises:
@@ -71,26 +73,25 @@ def open_named(path: str, step: str, flags: int) -> int:
             can write to.
     """
     with _told(path, step):
-        folder, name = _folder(path)
-        try:
-            flags |= os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            fd = os.open(name, flags, 0o666, dir_fd=folder)
+        above, name = _folder(path)
+        with above as folder:
+            flags |= os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+            file = Opened(name, flags, 0o666, dir_fd=folder)
             try:
-                _require_regular(os.fstat(fd), path)
+                status = os.fstat(file.fd)
+                _require_regular(status, path)
                 # One look, for a name can be taken away and given again between two.
                 now = os.lstat(name, dir_fd=folder)
-                alone = now.st_nlink == 1 and os.path.samestat(now, os.fstat(fd))
+                alone = now.st_nlink == 1 and os.path.samestat(now, status)
                 if not alone and not ours_alone(os.fstat(folder), now):
                     raise OSError(errno.EMLINK, os.strerror(errno.EMLINK))
             except BaseException:
-                os.close(fd)
+                file.close()  # the error may be kept for long
                 raise
-            return fd
-        finally:
-            os.close(folder)
+            return file
 
 
-def _folder(path: str) -> tuple[int, str]:
+def _folder(path: str) -> tuple[Opened, str]:
     """Open the folder of a file, and return the file's name in it."""
     above, _, name = resolve(path).rpartition("/")
     return open_path(above or "/", os.O_PATH | os.O_DIRECTORY), name

@@ -11,6 +11,7 @@ import errno
 import os
 from stat import S_ISBLK, S_ISDIR, S_ISLNK, S_ISREG, S_ISVTX
 
+from ..descriptor import Opened
 from .sysfs import read_text
 
 TYPE_CHECKING = False
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 LINKS_MAX = 40  # as many as the kernel follows
 
 
-def open_path(path: str, flags: int = os.O_PATH, *, made: list[MadeFolder] | None = None) -> int:
+def open_path(path: str, flags: int = os.O_PATH, *, made: list[MadeFolder] | None = None) -> Opened:
     """Open an absolute path; of symbolic links only those that nobody but root can change.
 
     Every folder on the way is opened from the one before it. A link counts if it and its folder
@@ -32,53 +33,50 @@ def open_path(path: str, flags: int = os.O_PATH, *, made: list[MadeFolder] | Non
     """
     names = [name for name in reversed(path.split("/")) if name not in ("", ".")]
     links = 0
-    folder = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    folder = Opened("/", os.O_PATH | os.O_DIRECTORY)
     try:
         while names:
             name = names.pop()
-            found = _open_in(folder, name, made)
-            status = os.fstat(found)
+            found = _open_in(folder.fd, name, made)
+            status = os.fstat(found.fd)
             if not S_ISLNK(status.st_mode):
-                folder, found = found, folder
-                os.close(found)
+                folder.close()
+                folder = found
                 continue
-            try:
+            with found:
                 links += 1
-                if links > LINKS_MAX or not ours_alone(os.fstat(folder), status):
+                if links > LINKS_MAX or not ours_alone(os.fstat(folder.fd), status):
                     raise OSError(
                         errno.ELOOP, "a symbolic link on the way is not root's alone", path
                     )
-                target = os.readlink("", dir_fd=found)
-            finally:
-                os.close(found)
+                target = os.readlink("", dir_fd=found.fd)
             names += [part for part in reversed(target.split("/")) if part not in ("", ".")]
             if target.startswith("/"):
-                os.close(folder)
-                folder = -1
-                folder = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+                folder.close()
+                folder = Opened("/", os.O_PATH | os.O_DIRECTORY)
         # Reopened through its descriptor: the same file, with other flags.
-        return os.open(f"/proc/self/fd/{folder}", flags | os.O_CLOEXEC)
+        return Opened(fd_path(folder.fd), flags)
     finally:
-        if folder >= 0:
-            os.close(folder)
+        folder.close()
 
 
-def _open_in(folder: int, name: str, made: list[MadeFolder] | None) -> int:
-    flags = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+def _open_in(folder: int, name: str, made: list[MadeFolder] | None) -> Opened:
+    flags = os.O_PATH | os.O_NOFOLLOW
     try:
-        return os.open(name, flags, dir_fd=folder)
+        return Opened(name, flags, dir_fd=folder)
     except FileNotFoundError:
         if made is None:
             raise
     try:
         os.mkdir(name, 0o755, dir_fd=folder)
     except FileExistsError:
-        return os.open(name, flags, dir_fd=folder)  # made by another process meanwhile
-    found = os.open(name, flags, dir_fd=folder)
-    status = os.fstat(found)
-    made.append((os.readlink(fd_path(found)), status.st_dev, status.st_ino))
+        return Opened(name, flags, dir_fd=folder)  # made by another process meanwhile
+    found = Opened(name, flags, dir_fd=folder)
+    path = fd_path(found.fd)
+    status = os.fstat(found.fd)
+    made.append((os.readlink(path), status.st_dev, status.st_ino))
     if S_ISDIR(status.st_mode):
-        os.chmod(fd_path(found), 0o755)  # whatever the umask
+        os.chmod(path, 0o755)  # whatever the umask
     return found
 
 
@@ -95,15 +93,14 @@ def remove_made(made: list[MadeFolder]) -> None:
             parent = open_path(above or "/", os.O_PATH | os.O_DIRECTORY)
         except FileNotFoundError:
             continue
-        try:
-            status = os.stat(name, dir_fd=parent, follow_symlinks=False)
-            if (status.st_dev, status.st_ino) == (device, inode):
-                os.rmdir(name, dir_fd=parent)
-        except OSError as err:
-            if err.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EBUSY):
-                raise
-        finally:
-            os.close(parent)
+        with parent:
+            try:
+                status = os.stat(name, dir_fd=parent.fd, follow_symlinks=False)
+                if (status.st_dev, status.st_ino) == (device, inode):
+                    os.rmdir(name, dir_fd=parent.fd)
+            except OSError as err:
+                if err.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EBUSY):
+                    raise
 
 
 def ours_alone(folder: os.stat_result, link: os.stat_result) -> bool:
@@ -151,16 +148,13 @@ def open_still(path: str, flags: int) -> int:
     Raises:
         OSError: EINVAL it is something else; EISDIR a folder.
     """
-    held = os.open(path, os.O_PATH | os.O_CLOEXEC)
-    try:
+    with Opened(path, os.O_PATH) as held:
         mode = os.fstat(held).st_mode
         if S_ISDIR(mode):
             raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), path)
         if not (S_ISREG(mode) or S_ISBLK(mode)):
             raise OSError(errno.EINVAL, "neither a file nor a block device", path)
         return os.open(fd_path(held), flags | os.O_NONBLOCK | os.O_CLOEXEC)
-    finally:
-        os.close(held)
 
 
 def fd_path(fd: int) -> str:
@@ -178,8 +172,5 @@ def mount_id(fd: int) -> int:
 
 def is_mount_root(fd: int) -> bool:
     """Whether an open folder is where something is mounted."""
-    above = os.open("..", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=fd)
-    try:
+    with Opened("..", os.O_PATH | os.O_DIRECTORY, dir_fd=fd) as above:
         return mount_id(above) != mount_id(fd)
-    finally:
-        os.close(above)

@@ -13,6 +13,7 @@ import os
 from stat import S_ISDIR, S_ISREG
 
 from .. import interruption
+from ..descriptor import Opened
 from ..errors import AccessError
 
 TYPE_CHECKING = False
@@ -32,33 +33,36 @@ def make_directory(path: str) -> None:
     """
     try:
         os.mkdir(path, 0o755)
-        os.chmod(path, 0o755)  # whatever the umask
     except FileExistsError:
-        pass
+        _refuse_foreign(os.lstat(path), path, S_ISDIR)
+        return None
     except FileNotFoundError:
         make_directory(os.path.dirname(path))
         return make_directory(path)
-    _refuse_foreign(os.lstat(path), path, S_ISDIR)
+    # By descriptor: in a folder of somebody else's the name may lead elsewhere by now.
+    with Opened(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW) as fd:
+        _refuse_foreign(os.fstat(fd), path, S_ISDIR)
+        os.fchmod(fd, 0o755)  # whatever the umask
     return None
 
 
-def open_file(path: str, flags: int) -> int:
+def open_file(path: str, flags: int) -> Opened:
     """Open a file of ours, 0600 if this makes it.
 
     Raises:
         AccessError: it is not a regular file, belongs to somebody else, or is writable by others.
         OSError: what the kernel says.
     """
-    fd = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    file = Opened(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
-        status = os.fstat(fd)
+        status = os.fstat(file.fd)
         _refuse_foreign(status, path, S_ISREG)
         if flags & os.O_CREAT and status.st_mode & 0o777 != 0o600:
-            os.fchmod(fd, 0o600)
+            os.fchmod(file.fd, 0o600)
     except BaseException:
-        os.close(fd)
+        file.close()  # the error may be kept for long
         raise
-    return fd
+    return file
 
 
 def read_file(path: str) -> str | None:
@@ -68,15 +72,13 @@ def read_file(path: str) -> str | None:
         As :func:`open_file`.
     """
     try:
-        fd = open_file(path, os.O_RDONLY)
+        file = open_file(path, os.O_RDONLY)
     except FileNotFoundError:
         return None
-    try:
+    with file as fd:
         data = b""
         while chunk := os.read(fd, READ_SIZE):
             data += chunk
-    finally:
-        os.close(fd)
     return data.decode("utf-8", "surrogateescape")
 
 
@@ -90,18 +92,15 @@ def write_file(path: str, text: str) -> None:
     make_directory(folder)
     make_directory(folder + ".new")
     temporary = f"{folder}.new/{name}"
-    fd = open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    try:
+    with open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as fd:
         data = text.encode("utf-8", "surrogateescape")
         while data:
             data = data[os.write(fd, data) :]
-    finally:
-        os.close(fd)
     os.replace(temporary, path)
 
 
-def lock(path: str, seconds: float | None) -> int:
-    """Take a lock, held while the returned descriptor is open; it ends with the process.
+def lock(path: str, seconds: float | None) -> Opened:
+    """Take a lock, held while what is returned is open; it ends with the process.
 
     Raises:
         BlockingIOError: another process held it all the time.
@@ -113,25 +112,25 @@ def lock(path: str, seconds: float | None) -> int:
 
     make_directory(os.path.dirname(path))
     try:
-        fd = open_file(path, os.O_RDWR | os.O_CREAT)
+        file = open_file(path, os.O_RDWR | os.O_CREAT)
     except OSError as err:
         if err.errno != errno.EROFS:
             raise
-        fd = open_file(path, os.O_RDONLY)  # so that what was started can be stopped
+        file = open_file(path, os.O_RDONLY)  # so that what was started can be stopped
     try:
         deadline = None if seconds is None else time.monotonic() + seconds
         pause = 0.005
         while True:
             try:
-                flock(fd, LOCK_EX | LOCK_NB)
-                return fd
+                flock(file.fd, LOCK_EX | LOCK_NB)
+                return file
             except BlockingIOError:
                 if deadline is not None and time.monotonic() > deadline:
                     raise
             interruption.pause(pause)
             pause = min(pause * 2, 0.2)
     except BaseException:
-        os.close(fd)
+        file.close()
         raise
 
 

@@ -60,9 +60,9 @@ def check_plot(path: str) -> None:
 def save(figure: Any, path: str) -> None:
     """Write the file; raise ZramOSError if that fails."""
     step = "write plot"
-    fd = open_named(path, step, os.O_WRONLY)
+    opened = open_named(path, step, os.O_WRONLY)
     try:
-        with open(fd, "wb") as file:
+        with opened as fd, open(fd, "wb", closefd=False) as file:
             file.truncate()
             figure.savefig(file, dpi=150, format=path.rpartition(".")[2].lower())
     except OSError as err:

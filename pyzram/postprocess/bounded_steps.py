@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -144,7 +143,7 @@ def exclusive(device: Zram, sizer: StepSizer) -> Iterator[None]:
     path = device.sysfs.path("run/pyzram/locks", device.name)
     try:
         # A file of root's alone: anybody may open a folder of sysfs and hold a lock on it.
-        fd = state_files.lock(path, sizer.left())
+        lock = state_files.lock(path, sizer.left())
     except BlockingIOError as err:
         raise DeviceBusyError(
             errno.EBUSY,
@@ -155,10 +154,8 @@ def exclusive(device: Zram, sizer: StepSizer) -> Iterator[None]:
         raise
     except OSError as err:
         raise from_errno(err.errno or 0, f"{device.name}: take the lock", path) from err
-    try:
+    with lock:
         yield
-    finally:
-        os.close(fd)
 
 
 class Baseline:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 
+from ..descriptor import Opened
 from ..errors import DeviceBusyError, ZramError, ZramOSError, from_errno
 from ..kernel import state_files
 from ..kernel.state_files import DEFAULT_DIRECTORY
@@ -47,7 +48,7 @@ class Registry:
         self.path: str = f"{directory}/services/{name}"
         self.adding: str = f"{directory}/adding/{name}"
         self.records: list[RegisteredDevice] = []
-        self._lock = -1
+        self._lock: Opened | None = None
 
     def __enter__(self) -> Self:
         try:
@@ -71,8 +72,8 @@ class Registry:
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        fd, self._lock = self._lock, -1
-        os.close(fd)
+        if self._lock:
+            self._lock.close()
 
     def load(self) -> None:
         """Read the record; devices recorded before a reboot, or gone since, do not count.
@@ -221,33 +222,26 @@ class Registry:
         head = f"{self._boot()} {index} "
         try:
             state_files.make_directory(os.path.dirname(self.adding))
-            intent = state_files.open_file(self.adding, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+            file = state_files.open_file(self.adding, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
         except ZramError:
             raise
         except OSError as err:
             raise self._unkept(err) from err
-        try:
+        with file as intent:
             try:
                 os.write(intent, head.ljust(ADDING_BYTES).encode())
             except OSError as err:
                 raise self._unkept(err) from err
             try:
-                hot_add = os.open(control, os.O_RDONLY | os.O_CLOEXEC)
+                with Opened(control, os.O_RDONLY) as hot_add:
+                    _read_into(hot_add, intent, len(head))
             except OSError as err:
                 raise from_errno(err.errno or 0, "add a zram device", control) from err
-            try:
-                _read_into(hot_add, intent, len(head))
-            except OSError as err:
-                raise from_errno(err.errno or 0, "add a zram device", control) from err
-            finally:
-                os.close(hot_add)
             number = int(os.pread(intent, ADDING_BYTES, 0).split()[2])
             record = RegisteredDevice(index, number, self.diskseq(number))
             if record.diskseq.isdigit():
                 text = f"{head}{number} {record.diskseq} "
                 os.pwrite(intent, text.ljust(ADDING_BYTES).encode(), 0)
-        finally:
-            os.close(intent)
         record.settings = settings
         self.records.append(record)
         self.save()

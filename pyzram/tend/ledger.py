@@ -15,6 +15,7 @@ import os
 import zlib
 from typing import NamedTuple
 
+from ..descriptor import Opened
 from ..errors import ZramError, from_errno
 from ..kernel import state_files
 from .times import DAY, HOUR
@@ -177,20 +178,14 @@ class Ledger:
         folder = os.path.dirname(self.path)
         try:
             state_files.make_directory(folder)
-            fd = state_files.open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-            try:
+            with state_files.open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as fd:
                 data = memoryview(f"{text}{_end(text)}\n".encode())
                 while data:
                     data = data[os.write(fd, data) :]
                 os.fsync(fd)
-            finally:
-                os.close(fd)
             os.rename(temporary, self.path)
-            fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
+            with Opened(folder, os.O_RDONLY | os.O_DIRECTORY) as fd:
                 os.fsync(fd)
-            finally:
-                os.close(fd)
         except ZramError:
             raise
         except OSError as err:

@@ -88,10 +88,8 @@ def append(path: str, *lines: dict[str, object]) -> None:
     """
     data = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines).encode()
     step = "add a line"
-    fd = open_named(path, step, os.O_WRONLY | os.O_APPEND)
-    try:
-        os.write(fd, data)
-    except OSError as err:
-        raise from_errno(err.errno or 0, f"{path}: {step}", path) from err
-    finally:
-        os.close(fd)
+    with open_named(path, step, os.O_WRONLY | os.O_APPEND) as fd:
+        try:
+            os.write(fd, data)
+        except OSError as err:
+            raise from_errno(err.errno or 0, f"{path}: {step}", path) from err

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import collections
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -133,6 +134,8 @@ def main() -> int:
     parser.add_argument("--offset", type=int, default=0)
     parser.add_argument("--loading", type=int, default=20)
     options = parser.parse_args()
+    # A walk that is ended leaves no device behind either.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     failures = 0
     for command in options.commands:
         if why := why_not(command):

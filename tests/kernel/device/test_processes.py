@@ -207,7 +207,7 @@ def test_a_dropped_handle_warns_closes_and_leaves_the_device(add_zram):
     device = pyzram.Zram(number)
     device.configure(disksize="16M")
     device.read_mm_stat()
-    descriptors = [device._fd, device._files["mm_stat"]._fd]
+    descriptors = [device._fd, device._files["mm_stat"]._file.fd]
     with pytest.warns(ResourceWarning, match=f"<Zram zram{number}> was never closed") as caught:
         del device
         gc.collect()

@@ -202,17 +202,18 @@ def test_import_prints_a_file_and_tells_what_is_lost(
 # Beside what the interpreter itself loads. Each module costs about a hundredth of its start, so one
 # more wants a reason.
 LOADED = """
-    __future__ _cffi_backend fcntl pyzram pyzram._native pyzram._pyzram pyzram.algorithm
-    pyzram.cli pyzram.cli.options pyzram.cli.output pyzram.cli.pyzram pyzram.cli.service
-    pyzram.config pyzram.config.config pyzram.config.consistency pyzram.config.device_config
-    pyzram.config.layers pyzram.config.parser pyzram.config.shell_assignments pyzram.config.values
-    pyzram.config.variables pyzram.device pyzram.device.algorithms pyzram.device.handle
-    pyzram.device.held pyzram.device.lifecycle pyzram.device.swap pyzram.device.zram pyzram.errors
-    pyzram.external pyzram.interruption pyzram.kernel pyzram.kernel.holders pyzram.kernel.opened
+    __future__ _cffi_backend _collections _functools fcntl pyzram pyzram._native pyzram._pyzram
+    pyzram.algorithm pyzram.cli pyzram.cli.options pyzram.cli.output pyzram.cli.pyzram
+    pyzram.cli.service pyzram.config pyzram.config.config pyzram.config.consistency
+    pyzram.config.device_config pyzram.config.layers pyzram.config.parser
+    pyzram.config.shell_assignments pyzram.config.values pyzram.config.variables pyzram.descriptor
+    pyzram.device pyzram.device.algorithms pyzram.device.handle pyzram.device.held
+    pyzram.device.lifecycle pyzram.device.swap pyzram.device.zram pyzram.errors pyzram.external
+    pyzram.interruption pyzram.kernel pyzram.kernel.holders pyzram.kernel.opened
     pyzram.kernel.parse pyzram.kernel.state_files pyzram.kernel.sysfs pyzram.limits pyzram.service
-    pyzram.service.executor pyzram.service.observe pyzram.service.observed
-    pyzram.service.plan pyzram.service.registered pyzram.service.registry pyzram.service.service
-    pyzram.service.steps pyzram.text pyzram.units pyzram.value
+    pyzram.service.executor pyzram.service.observe pyzram.service.observed pyzram.service.plan
+    pyzram.service.registered pyzram.service.registry pyzram.service.service pyzram.service.steps
+    pyzram.text pyzram.units pyzram.value
 """
 
 

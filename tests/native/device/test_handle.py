@@ -257,7 +257,7 @@ def in_a_child(work) -> int:
 def test_after_a_fork_the_child_is_refused_and_closes_nothing(tree):
     with pyzram.Zram(3, sysfs=tree) as device:
         device.read_io_stat()  # its file stays open
-        descriptors = [device._fd, device._files["io_stat"]._fd]
+        descriptors = [device._fd, device._files["io_stat"]._file.fd]
 
         def child() -> None:
             for call in (device.read_disksize, device.read_io_stat, device.remove):

@@ -13,7 +13,7 @@ from pyzram.kernel.opened import open_path, remove_made
 
 def opened(path: Path) -> list:
     made: list = []
-    os.close(open_path(str(path), os.O_PATH | os.O_DIRECTORY, made=made))
+    open_path(str(path), os.O_PATH | os.O_DIRECTORY, made=made).close()
     return made
 
 

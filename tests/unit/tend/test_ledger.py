@@ -136,7 +136,7 @@ def test_what_cannot_be_written_down_is_an_error_and_the_old_file_stays(
     ledger.save()
     before = (tmp_path / FILE).read_bytes()
 
-    def full(*_args: object) -> None:
+    def full(*_args: object, **_names: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, call, full)

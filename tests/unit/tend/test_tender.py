@@ -916,7 +916,7 @@ def test_only_one_tends_and_looking_disturbs_nobody(machine, monkeypatch, capsys
     assert command.main(["tend", "--dry-run", "--json", "zram0"]) == 0
     assert json.loads(capsys.readouterr().out)["seen"]["devices"][0]["left"] <= 192 * MIB
     assert (state / "ledger").read_bytes() == before
-    os.close(held)
+    held.close()
     assert command.main(["tend", "--once", "--quiet", "zram0"]) == 0
 
 

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+"""A descriptor that is owned from the moment it is open, and closed once.
+
+Python runs handlers of signals between any two instructions. One that raises between an open() and
+the assignment of its result loses the number, and one that raises between forgetting and closing
+it, too: then a device cannot be removed, a file system not unmounted, a lock not taken, until the
+process ends. So the number goes into a list and out of it within single calls, which run in C.
+"""
+
+from __future__ import annotations
+
+import os
+
+# Modules that have these and more take as long to load as a command's own.
+from _collections import deque  # type: ignore[import-not-found]
+from _functools import partial  # type: ignore[import-not-found]
+
+
+class Opened:
+    """An open file, as a context that closes it; dropping it does, too.
+
+    Not in a child of a fork, where its number may be another file's by then.
+
+    Raises:
+        OSError: what open(2) says.
+    """
+
+    __slots__ = ("_held", "_process")
+
+    def __init__(
+        self, path: str, flags: int, mode: int = 0o600, *, dir_fd: int | None = None
+    ) -> None:
+        self._process = os.getpid()
+        self._held = [-1]
+        # Opened and held in one: no instruction of Python runs in between.
+        opens = partial(os.open, dir_fd=dir_fd)
+        self._held.extend(map(opens, (path,), (flags | os.O_CLOEXEC,), (mode,)))
+
+    @property
+    def fd(self) -> int:
+        """The number, -1 once it is closed."""
+        return self._held[-1] if self._held else -1
+
+    def __enter__(self) -> int:
+        return self._held[-1]
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close it, if it is open."""
+        if self._held:
+            # Taken out of the list and closed in one, down to the -1 at its bottom.
+            deque(map(os.close, iter(self._held.pop, -1)), 0)
+
+    def abandon(self) -> None:
+        """Forget it without closing: its number may belong to another file."""
+        self._held.clear()
+
+    def __del__(self) -> None:
+        if getattr(self, "_held", None) and self._process == os.getpid():
+            self.close()
