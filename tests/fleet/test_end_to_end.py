@@ -189,6 +189,7 @@ def instances(samples: list[dict[str, Any]]) -> set[str]:
 
 def test_all_machines_are_scraped_without_an_error(fleet):
     fleet.until(lambda: len(fleet.prometheus.query("zram_disksize_bytes")) == 3)
+    fleet.until(lambda: len(fleet.prometheus.query("node_textfile_scrape_error")) == 3)
     for target in fleet.prometheus.api("targets")["activeTargets"]:
         assert (target["health"], target["lastError"]) == ("up", "")
     errors = fleet.prometheus.query("node_textfile_scrape_error")
