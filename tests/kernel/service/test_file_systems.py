@@ -366,7 +366,7 @@ def test_what_others_mounted_is_told_apart(box: Box, btrfs: int, point: Path, ho
     subprocess.run(["mount", *command, at], check=True)
     (row,) = box.rows()
     assert (row["state"], row["what"], row["also_mounted"]) == ("running", str(point), [str(at)])
-    assert f"by others also mounted on {at}" in box.fine("status")
+    assert f"also mounted by others on {at}" in box.fine("status")
     assert box.fine("start") == ""
     said = box.fails("stop")
     assert f"is mounted on {at} too, which pyzram did not do: unmount that first" in said
