@@ -27,8 +27,14 @@ class ProgramError(ZramError):
 
 
 def find(program: str) -> str | None:
-    """Return the path of a program, or ``None``."""
-    for directory in (os.environ.get("PATH") or SEARCH).split(":"):
+    """Return the path of a program, or ``None``.
+
+    Beside each ``bin`` of PATH its ``sbin`` is searched too, after all of PATH: Debian leaves it
+    out for users, and for root after a plain su.
+    """
+    directories = (os.environ.get("PATH") or SEARCH).split(":")
+    beside = [path[:-3] + "sbin" for path in directories if path.endswith("/bin")]
+    for directory in directories + beside:
         path = f"{directory or '.'}/{program}"
         if os.access(path, os.X_OK) and not os.path.isdir(path):
             return path

@@ -963,8 +963,9 @@ def test_a_look_reads_the_ledger_that_a_daemon_keeps(machine, monkeypatch, capsy
             return os.statvfs_result((*found[:8], found.f_flag | os.ST_RDONLY, found[9]))
 
         monkeypatch.setattr(os, "statvfs", statvfs)
+    elif os.geteuid():
+        pytest.skip("what others cannot write to says nothing; and files of theirs root refuses")
     else:
-        monkeypatch.setattr(os, "geteuid", lambda: 0)
         monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
     assert command.main(["tend", "--dry-run", "--json", "zram0"]) == 0
     out, err = capsys.readouterr()
