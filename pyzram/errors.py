@@ -12,6 +12,10 @@ import os
 
 from .text import quote
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 class ZramError(Exception):
     """Base of all errors of pyzram."""
@@ -19,6 +23,11 @@ class ZramError(Exception):
     def _append(self, text: str) -> None:
         """Add what went wrong afterwards to the message, such as a failed undo."""
         object.__setattr__(self, "args", (f"{self}; {text}", *self.args[1:]))
+
+
+def reduced(error: ZramError, *given: object) -> tuple[Any, ...]:
+    """Return what ``__reduce__`` does for an error made of ``given``, with what was added since."""
+    return type(error), given, {**error.__dict__, "args": error.args}
 
 
 class ZramOSError(ZramError, OSError):

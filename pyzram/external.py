@@ -7,12 +7,13 @@ import errno
 import os
 
 from . import interruption
-from .errors import ZramError, ZramOSError
+from .errors import ZramError, ZramOSError, reduced
 from .text import quote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
 # A service may be started with hardly any environment.
 SEARCH = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -24,6 +25,9 @@ class ProgramError(ZramError):
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.status = status
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return reduced(self, self.args[0], self.status)
 
 
 def find(program: str) -> str | None:

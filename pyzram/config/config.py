@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ..errors import InvalidValueError
+from ..errors import InvalidValueError, reduced
 from ..units import U64_MAX, shortest_size
 from ..value import (
     FrozenDict,
@@ -36,7 +36,7 @@ class ConfigError(InvalidValueError):
         super().__init__("\n".join(self.problems))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.problems, self.warnings)
+        return reduced(self, self.problems, self.warnings)
 
 
 class Config(Value):

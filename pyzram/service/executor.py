@@ -14,7 +14,7 @@ from errno import ENODEV
 
 from .. import interruption
 from ..device.zram import Zram
-from ..errors import DeviceNotFoundError, ZramError, from_errno
+from ..errors import DeviceNotFoundError, ZramError, from_errno, reduced
 from ..value import Value, documented
 from .steps import STEPS, Action, made_for
 
@@ -61,11 +61,11 @@ class StepError(ZramError, RuntimeError):
 
     def __init__(self, failures: Iterable[StepFailure]) -> None:
         self.failures: tuple[StepFailure, ...] = tuple(failures)
-        """One for each device that failed, in the order in which they did."""
+        """One for each device or step for the machine that failed, in the order of failing."""
         super().__init__("\n".join(map(str, self.failures)))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.failures,)
+        return reduced(self, self.failures)
 
 
 def _nothing(_moment: str, _step: Step) -> None:
@@ -80,12 +80,19 @@ def kind_of(step: Step) -> type[Action]:
     """Return the action of a step."""
     if step.action in STEPS:
         return STEPS[step.action]
-    # New swap devices start without these.
+    # New swap devices start without these, and each is loaded for its own steps alone: a start that
+    # has to load the driver is the ordinary one at boot.
     from .driver_steps import DRIVER_STEPS
+
+    if step.action in DRIVER_STEPS:
+        return DRIVER_STEPS[step.action]
     from .limit_steps import LIMIT_STEPS
+
+    if step.action in LIMIT_STEPS:
+        return LIMIT_STEPS[step.action]
     from .mount_steps import MOUNT_STEPS
 
-    return {**DRIVER_STEPS, **LIMIT_STEPS, **MOUNT_STEPS}[step.action]
+    return MOUNT_STEPS[step.action]
 
 
 class Executor:
@@ -141,7 +148,7 @@ class Executor:
                 all_fail = not only_down and (self.together or step.index < 0)
                 undone = self.roll_back(None if all_fail else step.index)
                 why = "; ".join([self._why(step, err), *undone])
-                code = err.errno if isinstance(err, OSError) else None
+                code = (err.errno or None) if isinstance(err, OSError) else None
                 failures.append(StepFailure(step.index, step.text, why, code))
                 failed.add(whose)
                 if all_fail:

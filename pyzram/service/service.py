@@ -11,7 +11,7 @@ import os
 from ..config.config import Config, ConfigError
 from ..config.layers import DEFAULT_PATH
 from ..config.parser import read_config
-from ..errors import ZramError, ZramOSError
+from ..errors import ZramError, ZramOSError, reduced
 from ..kernel.sysfs import as_sysfs
 from ..limits import total_memory
 from ..value import check_path, check_word, documented, wrong_type
@@ -45,7 +45,7 @@ class RefusedError(ZramError, RuntimeError):
         super().__init__("\n".join(self.refusals))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.refusals,)
+        return reduced(self, self.refusals)
 
 
 @documented

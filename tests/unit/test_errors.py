@@ -12,6 +12,7 @@ import pytest
 
 import pyzram
 from pyzram.errors import from_errno
+from pyzram.external import ProgramError
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,16 @@ def errors() -> list[pyzram.ZramError]:
             made.append(kind(["zram:1: no", "zram:2: no"], ["zram:3: odd"]))
         elif isinstance(kind, type) and issubclass(kind, pyzram.ZramError):
             made.append(kind("zram1: no"))
-    return made
+    return [*made, ProgramError("zram1: mkfs: no", 3)]
+
+
+@pytest.mark.parametrize("err", errors(), ids=lambda err: type(err).__name__)
+def test_what_went_wrong_afterwards_comes_through_too(err):
+    err._append("undoing it failed too: busy")
+    for back in (pickle.loads(pickle.dumps(err)), copy.copy(err)):
+        assert str(back) == str(err)
+        assert str(back).endswith("; undoing it failed too: busy")
+        assert vars(back) == vars(err)
 
 
 @pytest.mark.parametrize("err", errors(), ids=lambda err: type(err).__name__)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -245,6 +246,22 @@ def test_a_start_loads_this_and_nothing_else(root: Path, conf: Path) -> None:
     assert done.returncode == 1
     assert "add a zram device" in done.stderr
     assert loaded == LOADED.split()
+
+
+def test_a_start_that_has_to_load_the_driver_loads_what_does_it_and_nothing_else(
+    root: Path, conf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boot = root / "proc/sys/kernel/random/boot_id"
+    boot.parent.mkdir(parents=True)
+    boot.write_text("d608c2d3-bf58-4f81-a648-07fa198781ff\n")
+    shutil.rmtree(root / "sys/block/zram3")
+    (root / "sys/class/zram-control").rmdir()
+    (root / "proc/swaps").unlink()
+    monkeypatch.setenv("PATH", str(tmp_path))  # of which modprobe is no part
+    done, loaded = modules_of("-c", str(conf), "start", "-q")
+    assert done.returncode == 1
+    assert "load the zram module: modprobe is missing (install kmod)" in done.stderr
+    assert set(loaded) - set(LOADED.split()) == {"pyzram.service.driver_steps"}
 
 
 @pytest.mark.parametrize("words", [["plan"], ["start", "--pretend"], ["check"]])
