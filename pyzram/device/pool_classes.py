@@ -48,11 +48,12 @@ class PoolClass(Record):
         object.__setattr__(self, "fullness", FrozenDict(self.fullness))
 
 
-def _pool_class(row: dict[str, int]) -> PoolClass:
+def _pool_class(row: dict[str, int], step: str, path: str) -> PoolClass:
     row = {"number" if name == "class" else name: figure for name, figure in row.items()}
     known = [field.name for field in fields(PoolClass) if field.name != "fullness"]
     if lacking := [name for name in known if name not in row]:
-        raise OSError(errno.EOPNOTSUPP, f"no column {' '.join(lacking)}")
+        text = f"{step}: this kernel's table has no column {' '.join(lacking)}"
+        raise UnsupportedError(errno.EOPNOTSUPP, text, path)
     fullness = {name: figure for name, figure in row.items() if name not in known}
     return PoolClass(fullness=fullness, **{name: row[name] for name in known})
 
@@ -63,8 +64,9 @@ def read_pool_classes(device: Handle) -> tuple[PoolClass, ...]:
     path = f"{pools}/{device.name}/classes"
     try:
         text = device._ask_by_name("read classes", lambda _sysfs, _name: read_text(path))
-        return tuple(map(_pool_class, parse_pool_classes(text)))
-    except DeviceNotFoundError:
+        step = f"{device.name}: read classes"
+        return tuple(_pool_class(row, step, path) for row in parse_pool_classes(text))
+    except (DeviceNotFoundError, UnsupportedError):
         raise
     except FileNotFoundError as err:
         if not device.read_disksize() and os.path.isdir(pools):

@@ -204,6 +204,21 @@ def test_the_pool_s_classes(tree, kernel):
     assert (second.size, second.pages_per_zspage) == (48, 3)
 
 
+def test_a_table_of_classes_that_lacks_a_column_is_unsupported_and_names_it(tree):
+    pool = Path(tree.root) / "sys/kernel/debug/zsmalloc/zram3"
+    pool.mkdir(parents=True)
+    text, _ = next(iter(CLASSES.values()))
+    (pool / "classes").write_text(text.replace("freeable", "fleeable"))
+    words = "zram3: read classes: this kernel's table has no column freeable"
+    with (
+        pyzram.Zram(3, sysfs=tree) as device,
+        pytest.raises(pyzram.UnsupportedError, match=words) as caught,
+    ):
+        device.read_pool_classes()
+    assert caught.value.errno == errno.EOPNOTSUPP
+    assert caught.value.filename == str(pool / "classes")
+
+
 def test_no_pool_is_no_classes_and_no_debugfs_says_so(tree):
     with pyzram.Zram(3, sysfs=tree) as device:
         with pytest.raises(pyzram.UnsupportedError, match="mount -t debugfs") as caught:
