@@ -200,8 +200,11 @@ def lasting(sysfs: Sysfs, name: str) -> list[str]:
 
 def _btrfs(sysfs: Sysfs, name: str) -> list[str]:
     """Name the btrfs that a device is part of, where its mounts do not show that."""
-    folder = sysfs.path("sys/fs/btrfs")
-    if not is_there(folder) or os.listdir(folder) == ["features"]:
+    try:
+        names = os.listdir(sysfs.path("sys/fs/btrfs"))
+    except FileNotFoundError:
+        return []  # a kernel without it, or the module is being unloaded
+    if set(names) <= {"features", "debug"}:
         return []  # none is mounted, and starting swap should not wait for the module below
     from .btrfs import filesystems
 

@@ -74,6 +74,22 @@ def test_a_kernel_without_btrfs(tmp_path):
     assert points(Sysfs(str(tmp_path)), line("0:39", "/a", "btrfs", "/dev/zram1")) == {}
 
 
+def test_a_btrfs_that_goes_meanwhile_and_one_with_none_mounted(tree, tmp_path, monkeypatch):
+    assert holders._btrfs(tree, "zram1") == [f"part of the btrfs {UUID}"]
+    looked = []
+    monkeypatch.setattr(btrfs, "filesystems", lambda sysfs: looked.append(sysfs) or {})
+    for names in ((), ("features",), ("features", "debug")):
+        here = tmp_path / f"other{len(names)}"
+        for name in names:
+            (here / "sys/fs/btrfs" / name).mkdir(parents=True)
+        (here / "sys/fs/btrfs").mkdir(parents=True, exist_ok=True)
+        assert holders._btrfs(Sysfs(str(here)), "zram1") == []
+    # As if it was there when it was looked for, and gone when it was listed.
+    monkeypatch.setattr(holders, "is_there", lambda _path: True)
+    assert holders._btrfs(Sysfs(str(tmp_path / "none")), "zram1") == []
+    assert looked == []
+
+
 def test_what_cannot_be_read_is_not_absent(tree, monkeypatch):
     def fails(path):
         raise PermissionError(13, "Permission denied", path)
