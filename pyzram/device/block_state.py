@@ -99,6 +99,10 @@ def slots(device: Zram) -> Iterator[Slot]:
         ZramOSError: EINVAL before the device is initialised.
     """
     check_device(device)
+    return _slots(device)
+
+
+def _slots(device: Zram) -> Iterator[Slot]:
     for text, rest in texts(device):
         indexes, times, flags, used = _native_block_state.block_state_parse(text)
         rest.append(text[used:])

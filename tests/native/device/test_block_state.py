@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pyzram import _native_block_state
 from pyzram.device import block_state
-from pyzram.errors import UnsupportedError, ZramOSError
+from pyzram.errors import InvalidTypeError, UnsupportedError, ZramOSError
 from pyzram.kernel.sysfs import Sysfs
 
 LETTERS = "swhirn"
@@ -143,6 +143,8 @@ def test_reads_join_wherever_they_were_cut(tmp_path, monkeypatch, size):
     monkeypatch.setattr(block_state, "READ_SIZE", size)
     wanted = [(i, i * 3, i * 7, i % 64) for i in range(500)]
     handle = device(tmp_path, "".join(line(*slot) for slot in wanted).encode())
+    with pytest.raises(InvalidTypeError, match="device 'zram3'"):
+        block_state.slots("zram3")  # before anybody asks for a page
     found = list(block_state.slots(handle))
     assert [slot[0] for slot in found] == [slot[0] for slot in wanted]
     assert found[9] == (9, 27_000_063, 9)
