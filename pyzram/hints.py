@@ -9,6 +9,7 @@ below ``if TYPE_CHECKING``. Until then they cost a dictionary each.
 from __future__ import annotations
 
 import sys
+from _thread import RLock  # threading is not loaded for it
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FunctionType, ModuleType
     from typing import Any
+
+_resolving = RLock()
 
 
 class Hints(dict[str, "Any"]):
@@ -30,12 +33,16 @@ class Hints(dict[str, "Any"]):
         self._module: str | None = module
 
     def _resolve(self) -> None:
-        module, self._module = self._module, None
-        if module is not None:
-            names = _names_of(sys.modules[module])
-            for name, text in self.texts.items():
-                if isinstance(text, str):
-                    self[name] = _type_of(text, names)
+        if self._module is None:
+            return
+        # Another thread that looks meanwhile waits, so that it finds no text.
+        with _resolving:
+            if self._module is not None:
+                names = _names_of(sys.modules[self._module])
+                for name, text in self.texts.items():
+                    if isinstance(text, str):
+                        self[name] = _type_of(text, names)
+                self._module = None
 
     def copy(self) -> dict[str, Any]:
         """A plain dictionary of the types."""

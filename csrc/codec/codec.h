@@ -3,8 +3,9 @@
  * What a compression algorithm is made of. One C file per algorithm (NAME.c), each exporting
  * one const struct codec_ops; one line in the table of codec.c. Long algorithms have their parts in
  * files beside that (NAME_compress.c), joined by NAME.h; what these share is called pyzram_NAME_...
- * What fills a codec_ops is called NAME_hook, as in lz4_context_init; 842, which no name can begin
- * with, is sw842 as in the kernel.
+ * A function of a codec_ops is called NAME and its member, as in lz4_context_init, or, from a file
+ * beside, pyzram_NAME and its member, as in pyzram_lzo_compress. 842 stands for itself within
+ * such names, and is sw842, as in the kernel, where a name would begin with it.
  *
  * Three kinds of state, kept apart by type:
  *  - pyzram_params: what was configured. Immutable once created, shared by all contexts;

@@ -8,11 +8,13 @@ import inspect
 import pickle
 import subprocess
 import sys
+import threading
 import typing
 
 import pytest
 
 import pyzram
+from pyzram import hints
 from pyzram.hints import Hints, as_written
 
 
@@ -82,6 +84,22 @@ def test_a_dictionary_of_hints_is_one_however_it_is_asked():
     }
     for name, ask in asks.items():
         assert ask(Hints(texts, "pyzram.value")) == right, name
+
+
+def test_a_thread_that_looks_meanwhile_finds_types_too(monkeypatch):
+    found, real = [], hints._names_of
+    looked_at = Hints({"a": "int"}, "pyzram.value")
+    second = threading.Thread(target=lambda: found.append(looked_at["a"]), daemon=True)
+
+    def names_of(module):
+        second.start()
+        second.join(0.2)  # it ends only if it does not wait for us
+        return real(module)
+
+    monkeypatch.setattr(hints, "_names_of", names_of)
+    assert looked_at["a"] is int
+    second.join(60)
+    assert found == [int]
 
 
 def test_values_are_still_pickled_and_read_back():
