@@ -69,7 +69,9 @@ class Observation(NamedTuple):
     stalled: float = 0.0
     """Total seconds in which some process waited for memory (``total`` of ``some``)."""
     waited: float = 0.0
-    """Total seconds spent reading back pages that had been written back."""
+    """Total seconds spent reading back pages that had been written back.
+
+    A device counts from one look that could read it to the next one."""
     scanning: float = 0.0
     """Without PSI: pages per second that processes had to reclaim themselves or read again."""
     trigger: str = ""
@@ -83,3 +85,5 @@ class Observation(NamedTuple):
     resumed: float = -math.inf
     """When the machine last woke from sleep."""
     devices: tuple[DeviceObserved, ...] = ()
+    unread: tuple[str, ...] = ()
+    """Keys of the devices that exist, as far as is known, but could not be read this time."""

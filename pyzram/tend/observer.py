@@ -56,6 +56,10 @@ class Observer:
         self.warn = warn
         self._told: set[str] = set()
         self._counters: tuple[float, int] | None = None
+        self._waited = 0.0
+        self._swapped_in = 0
+        self._reads: dict[str, int] | None = None
+        """By key, of the devices that the last look could read."""
 
     def look(self, trigger: str = "") -> Observation:
         """Observe the present state."""
@@ -67,15 +71,9 @@ class Observer:
         memory, io, cpu = (
             pressure_of(self.sysfs, resource, unread) for resource in ("memory", "io", "cpu")
         )
-        tended, found = self._devices()
+        tended, found, missed = self._devices()
         battery = read_battery(self.sysfs)
         counters = read_counters(self.sysfs)
-        flash = sum(seen.bd_reads // PAGE_SIZE for seen in found)
-        waited = max(0, counters.get("pswpin", 0) - flash) * SWAP_IN
-        for one in tended:
-            if one.medium is not None:
-                reads = next((s.bd_reads for s in found if s.key == one.key), 0)
-                waited += reads / PAGE_SIZE * READ_COST[one.medium.kind]
         return Observation(
             now,
             total,
@@ -87,7 +85,7 @@ class Observer:
             cpu_some10=cpu and cpu.some10,
             pressure_error="; ".join(unread),
             stalled=memory.total if memory else 0.0,
-            waited=waited,
+            waited=self._waiting(tended, found, counters),
             scanning=self._scanning(now, counters),
             trigger=trigger,
             battery=battery.percent,
@@ -95,29 +93,60 @@ class Observer:
             started=self.started,
             resumed=self.sleeps.resumed,
             devices=found,
+            unread=missed,
         )
 
-    def _devices(self) -> tuple[list[Tended], tuple[DeviceObserved, ...]]:
-        """The devices that can be read; new reasons why others cannot be are reported."""
-        tended: list[Tended] = []
+    def _devices(self) -> tuple[list[Tended], tuple[DeviceObserved, ...], tuple[str, ...]]:
+        """The devices, what was seen of those that can be read, and the keys of the others.
+
+        New reasons why they cannot be read are reported.
+        """
         found: list[DeviceObserved] = []
+        missed: list[str] = []
         errors: set[str] = set()
         try:
             tended = self.roster.enumerate(errors)
         except ZramError as err:
+            # Nobody says that they are gone.
             errors.add(str(err))
+            tended, missed = [], list(self.roster.known)
         for one in tended:
             try:
                 seen = one.look(self.sysfs, self.ledger, self.budget_of)
             except ZramError as err:
                 errors.add(str(err))
+                missed.append(one.key)
                 continue
             if seen is not None:
                 found.append(seen)
         for text in sorted(errors - self._told):
             self.warn(text)
         self._told = errors
-        return tended, tuple(found)
+        return tended, tuple(found), tuple(missed)
+
+    def _waiting(
+        self, tended: list[Tended], found: tuple[DeviceObserved, ...], counters: dict[str, int]
+    ) -> float:
+        """Total seconds of waiting for pages that came back.
+
+        A device that was not read at the last look adds nothing: what came back meanwhile did not
+        come back since then, and would hide the pressure of now.
+        """
+        before, self._reads = self._reads, {seen.key: seen.bd_reads for seen in found}
+        media = {one.key: one.medium for one in tended}
+        swapped_in = counters.get("pswpin", 0)
+        flash = 0
+        for key, reads in self._reads.items():
+            last = 0 if before is None else before.get(key, reads)
+            # A reset sets the count to 0.
+            pages = (reads - last if reads >= last else reads) // PAGE_SIZE
+            flash += pages
+            medium = media[key]
+            if medium is not None:
+                self._waited += pages * READ_COST[medium.kind]
+        self._waited += max(0, swapped_in - self._swapped_in - flash) * SWAP_IN
+        self._swapped_in = swapped_in
+        return self._waited
 
     def _scanning(self, now: float, counters: dict[str, int]) -> float:
         count = counters.get("pgscan_direct", 0) + counters.get("workingset_refault_anon", 0)

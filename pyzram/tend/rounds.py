@@ -50,18 +50,25 @@ class Settings(NamedTuple):
 
 
 def remembered(seen: Observation, known: tuple[DeviceState, ...]) -> tuple[DeviceState, ...]:
-    """The state of each existing device, in its order, with what happened since."""
-    if len(known) == len(seen.devices) and all(
-        state.key == device.key
-        and device.gain is None
-        and device.compacted is None
-        and not device.failed
-        and not device.limit_changed
-        for state, device in zip(known, seen.devices, strict=True)
+    """The state of each device that was seen, in its order, with what happened since.
+
+    Then that of those which could not be read this time; only what is gone is forgotten.
+    """
+    if (
+        not seen.unread
+        and len(known) == len(seen.devices)
+        and all(
+            state.key == device.key
+            and device.gain is None
+            and device.compacted is None
+            and not device.failed
+            and not device.limit_changed
+            for state, device in zip(known, seen.devices, strict=True)
+        )
     ):
         return known
     found = {state.key: state for state in known}
-    return tuple(
+    present = tuple(
         _happened(
             device,
             found.get(device.key) or DeviceState(device.key, reads=device.bd_reads),
@@ -69,6 +76,7 @@ def remembered(seen: Observation, known: tuple[DeviceState, ...]) -> tuple[Devic
         )
         for device in seen.devices
     )
+    return present + tuple(found[key] for key in seen.unread if key in found)
 
 
 def _happened(device: DeviceObserved, state: DeviceState, now: float) -> DeviceState:
@@ -96,12 +104,15 @@ def decide_round(
     actions: list[Action],
     reasons: list[str],
 ) -> tuple[DeviceState, ...]:
-    """One round over all devices: adds to the actions and reasons; returns what to remember."""
+    """One round over all devices: adds to the actions and reasons; returns what to remember.
+
+    The first of the states are those of the devices that were seen.
+    """
     pools: dict[str, int] = {}
     for device in seen.devices:
         pools[device.medium] = pools.get(device.medium, 0) + device.mem_used_total
     after = []
-    for device, state in zip(seen.devices, states, strict=True):
+    for device, state in zip(seen.devices, states, strict=False):
         if seen.now < state.held_until:
             reasons.append(f"{device.name}: held for {state.held_until - seen.now:.0f} s more")
             after.append(state)
@@ -117,7 +128,7 @@ def decide_round(
             state = _recompress(seen, mode, pressure, device, state, floor, actions, reasons)
         _compact(device, state, seen.now, actions)
         after.append(state)
-    return tuple(after)
+    return tuple(after) + states[len(after) :]
 
 
 def age_floor(pressure: float, caution: float) -> float:

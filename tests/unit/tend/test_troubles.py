@@ -13,7 +13,7 @@ from tended_machines import MIB, Watch, press, tender
 
 from pyzram.cli import pyzram as command
 from pyzram.device.zram import Zram
-from pyzram.errors import ZramError, ZramOSError
+from pyzram.errors import BlockedError, ZramError, ZramOSError
 from pyzram.kernel.sysfs import Sysfs
 from pyzram.tend.ledger import FILE, Ledger
 from pyzram.tend.machine import read_clock
@@ -188,6 +188,78 @@ def test_a_device_that_cannot_be_read_leaves_the_others_alone(
     for machine.trouble, seen, told in ((True, 0, 1), (True, 0, 0), (False, 1, 0), (True, 0, 1)):
         assert len(tending.round().seen.devices) == seen
         assert capsys.readouterr().out.count("Input/output error") == told
+
+
+@pytest.mark.parametrize("trouble", ["device", "record"])
+def test_what_was_learnt_of_a_device_outlives_a_look_that_cannot_read_it(
+    machine: Machine, monkeypatch, trouble: str
+) -> None:
+    """On 7.x it cannot be read while somebody else writes back for more than ten seconds."""
+    watch = Watch()
+    tending, writer = tender(machine, watch)
+    tending.round()
+    (learnt,) = tending.state.devices
+    learnt = learnt._replace(
+        caution=4.0, held_until=watch.now + HOUR, held_for=HOUR, recompress_pause=2 * HOUR, poor=3
+    )
+    tending.state = tending.state._replace(devices=(learnt,))
+
+    def fails(*_words: object) -> None:
+        raise BlockedError(errno.ETIMEDOUT, "zram0: read mm_stat: held up", None)
+
+    writer.steps.clear()
+    press(machine.root, 1.0)
+    with monkeypatch.context() as patch:
+        if trouble == "device":
+            patch.setattr(Zram, "read_mm_stat", fails)
+        else:
+            patch.setattr(tending.roster, "numbers", fails)
+        for _ in range(3):
+            watch.now += 60.0
+            assert tending.round().seen.devices == ()
+            assert tending.state.devices == (learnt,)
+    watch.now += 60.0
+    assert len(tending.round().seen.devices) == 1
+    assert tending.state.devices == (learnt,)
+    assert writer.steps == []
+    # What is gone, in contrast, is forgotten.
+    machine.attribute("disksize").write_text("0\n")
+    tending.round()
+    assert tending.state.devices == ()
+
+
+@pytest.mark.parametrize("trouble", ["device", "record"])
+def test_pressure_is_not_taken_for_our_own_after_a_look_that_could_not_read(
+    machine: Machine, monkeypatch, trouble: str
+) -> None:
+    """A million pages came back in the past: they do not come back once more."""
+    watch = Watch()
+    tending, _ = tender(machine, watch)
+    machine.attribute("bd_stat").write_text("0 1000000 1000000\n")
+    tending.round()
+
+    def fails(*_words: object) -> None:
+        raise BlockedError(errno.ETIMEDOUT, "zram0: read mm_stat: held up", None)
+
+    press(machine.root, 1.0, total=10_000_000)
+    with monkeypatch.context() as patch:
+        if trouble == "device":
+            patch.setattr(Zram, "read_mm_stat", fails)
+        else:
+            patch.setattr(tending.roster, "numbers", fails)
+        watch.now += 60.0
+        tending.round()
+    press(machine.root, 1.0, total=20_000_000)
+    watch.now += 60.0
+    tending.round()
+    assert tending.state.ours300 == 0.0
+    # And those that do come back count, as before.
+    machine.attribute("bd_stat").write_text("0 1010000 1000000\n")
+    watch.now += 60.0
+    before = tending.state.waited
+    tending.round()
+    assert tending.state.waited - before == pytest.approx(10000 * 900e-6)
+    assert tending.state.ours300 > 1.0
 
 
 def test_a_record_that_cannot_be_read_is_told_once_and_nothing_is_tended(
