@@ -7,20 +7,35 @@ from ._pyzram import ffi, lib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Self
 
 
 class PageAges:
-    """Times of last use in ``table``, two bytes a slot. Synchronization: one thread at a time."""
+    """Times of last use in ``table``, two bytes a slot.
+
+    The table cannot be resized before :meth:`close`, which the end of a ``with`` block calls.
+
+    Synchronization: one thread at a time.
+    """
 
     KEPT = int(lib.PYZRAM_AGES_KEPT)
 
     __slots__ = ("_ages", "_table")
 
     def __init__(self, table: Any, unit: int) -> None:
-        # The table cannot be resized while this is there.
         self._table: Any = ffi.from_buffer("uint16_t[]", table)
         self._ages: Any = ffi.new("struct pyzram_ages *", [self._table, len(self._table), unit])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        # Not left to whoever drops this last: a traceback may keep it.
+        self._ages = None
+        ffi.release(self._table)
 
     def remember(self, text: bytes, now: float, since: float, counts: Any) -> int:
         # All that take text return the bytes used, as BlockCounts.add.

@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .._native_page_ages import AgesSelection, PageAges, ages_counts
 from ..device.block_state import SLOT_FLAGS, slots_within, texts
+from ..errors import from_errno
+from ..limits import PAGE_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 UNIT = 64
 """Seconds."""
+PRIVATE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 SAME, GONE, HUGE = SLOT_FLAGS["same"], SLOT_FLAGS["written_back"], SLOT_FLAGS["huge"]
 
 
@@ -52,7 +55,7 @@ class Ages:
 
     def __init__(self) -> None:
         # Memory is used of it where pages are: it is as large as the last place that had one.
-        self._table = mmap.mmap(-1, mmap.PAGESIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self._table = mmap.mmap(-1, mmap.PAGESIZE, PRIVATE)
 
     def remember(self, device: Zram, clock: Callable[[], float], since: float = 0.0) -> Tried:
         """Take note of the times that the kernel knows now; before each recompression.
@@ -61,9 +64,10 @@ class Ages:
         """
         counts = ages_counts()
         for text, rest in texts(device):
-            self._make_room(text)
+            self._make_room(device, text)
             # After the text was read: pages of which it tells no time are not younger than that.
-            rest.append(text[self._known().remember(text, clock(), since, counts) :])
+            with self._known() as known:
+                rest.append(text[known.remember(text, clock(), since, counts) :])
         return Tried(counts.untried, counts.huge, counts.tried)
 
     def keep(self, device: Zram) -> int:
@@ -72,14 +76,15 @@ class Ages:
         Returns how many flags there are now, as :attr:`Tried.flags`.
         """
         counts = ages_counts()
-        known = self._known()
-        for text, rest in texts(device):
-            rest.append(text[known.keep(text, counts) :])
+        with self._known() as known:
+            for text, rest in texts(device):
+                rest.append(text[known.keep(text, counts) :])
         return int(counts.tried)
 
     def used(self, place: int, accessed: int, now: float) -> float:
         """Latest time that a page may have been used, in CLOCK_BOOTTIME seconds like ``now``."""
-        return self._known().used(place, accessed, now)
+        with self._known() as known:
+            return known.used(place, accessed, now)
 
     def candidates(
         self, device: Zram, now: float, floor: float, oldest: float, pages: int, huge: bool
@@ -90,14 +95,19 @@ class Ages:
         half of that, and so on down to the floor.
         """
         least = list(_ladder(oldest, floor))
-        known = self._known()
-        # Not of the heap, which might keep it.
-        room = mmap.mmap(-1, max(1, AgesSelection.size_of(len(least), pages)))
+        pages = min(pages, device.read_disksize() // PAGE_SIZE)
+        # Not of the heap, which might keep it; memory is used of it where pages are found.
+        size = max(1, AgesSelection.size_of(len(least), pages))
+        try:
+            room = mmap.mmap(-1, size, PRIVATE | getattr(mmap, "MAP_NORESERVE", 0))
+        except OSError as err:
+            raise from_errno(err.errno or 0, f"{device.name}: choose among {pages} pages") from err
         found = AgesSelection(now, least, pages, huge, room)
-        for text, rest in texts(device):
-            rest.append(text[found.add(text, known) :])
-            if found.full:
-                break  # none is better than these
+        with self._known() as known:
+            for text, rest in texts(device):
+                rest.append(text[found.add(text, known) :])
+                if found.full:
+                    break  # none is better than these
         chosen: list[int] = []
         for step in range(len(least)):
             chosen += found.places(step, pages - len(chosen))
@@ -111,27 +121,31 @@ class Ages:
         ``now`` is the time when they were found. A round may take minutes and works by position:
         what is there when its turn comes may have been stored a moment ago.
         """
-        known = self._known()
-        return list(
-            _ranges(
-                place
-                for place, accessed, flags in slots_within(device, ranges)
-                if not flags & (SAME | GONE)
-                and (not huge or flags & HUGE)
-                and now - known.used(place, accessed, now) >= floor
+        with self._known() as known:
+            return list(
+                _ranges(
+                    place
+                    for place, accessed, flags in slots_within(device, ranges)
+                    if not flags & (SAME | GONE)
+                    and (not huge or flags & HUGE)
+                    and now - known.used(place, accessed, now) >= floor
+                )
             )
-        )
 
     def _known(self) -> PageAges:
         return PageAges(self._table, UNIT)
 
-    def _make_room(self, text: bytes) -> None:
+    def _make_room(self, device: Zram, text: bytes) -> None:
         """For the last page that a text tells of; what is no line is found by who reads it."""
         end = max(0, text.rfind(b"\n"))
         digits = text[text.rfind(b"\n", 0, end) + 1 : end].split(maxsplit=1)[:1]
         size = 2 * (int(digits[0]) + 1) if digits and digits[0].isdigit() else 0
         if size > len(self._table):
-            self._table.resize(-(-size // mmap.PAGESIZE) * mmap.PAGESIZE)
+            try:
+                self._table.resize(-(-size // mmap.PAGESIZE) * mmap.PAGESIZE)
+            except OSError as err:
+                what = f"{device.name}: remember the ages of {size // 2} pages"
+                raise from_errno(err.errno or 0, what) from err
 
 
 def _ladder(oldest: float, floor: float) -> Iterator[float]:

@@ -3,15 +3,21 @@
 
 from __future__ import annotations
 
+import errno
+from types import SimpleNamespace
+
 import pytest
 from effort import effort
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyzram._native_page_ages import PageAges
+from pyzram.errors import ZramOSError
+from pyzram.limits import PAGE_SIZE
 from pyzram.tend import ages
 from pyzram.tend.ages import Ages
 
+SIZED = SimpleNamespace(name="zram7", read_disksize=lambda: 9 * PAGE_SIZE)
 PLACES = 2
 KEPT = PageAges.KEPT
 
@@ -103,6 +109,48 @@ def test_no_page_is_taken_for_older_than_it_is(events):
             for place in set(range(PLACES)) - kernel.blind:
                 used = kernel.ages.used(place, kernel.told[place] * 1_000_000, kernel.now)
                 assert used >= kernel.stored[place], (event, place)
+
+
+def test_an_error_that_somebody_keeps_does_not_keep_the_table_from_growing(monkeypatch):
+    """As a traceback does: the table is held for a call, and no longer."""
+    kept, text = Ages(), [b"no line\n"]
+    monkeypatch.setattr(ages, "texts", lambda _device: [(text[0], [])])
+    errors = []
+    for call in (
+        lambda: kept.remember(None, lambda: 1000.0),
+        lambda: kept.keep(None),
+        lambda: kept.candidates(SIZED, 1000.0, 9.0, 9.0, 9, huge=False),
+    ):
+        with pytest.raises(OSError, match="Invalid argument") as caught:
+            call()
+        errors.append(caught.value)
+    text[0] = b"%12d %12d.000000 ......\n" % (1 << 20, 900)
+    kept.remember(None, lambda: 1000.0)
+    assert len(kept._table) > 2 << 20
+    assert all(err.__traceback__ for err in errors)
+
+
+def test_room_is_taken_for_what_the_device_has_and_want_of_it_names_the_step(monkeypatch):
+    text = b"".join(b"%12d %12d.000000 ......\n" % (place, 1) for place in range(9))
+    monkeypatch.setattr(ages, "texts", lambda _device: [(text, [])])
+    asked, real = [], ages.mmap.mmap
+
+    def mmap(fd, size, flags):
+        asked.append((size, flags & ages.mmap.MAP_PRIVATE))
+        return real(fd, size, flags)
+
+    kept = Ages()
+    monkeypatch.setattr(ages.mmap, "mmap", mmap)
+    assert kept.candidates(SIZED, 1e6, 9.0, 9.0, 1 << 40, huge=False) == [(0, 8)]
+    assert asked == [(9 * 8, ages.mmap.MAP_PRIVATE)]
+
+    def refused(*_given):
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr(ages.mmap, "mmap", refused)
+    with pytest.raises(ZramOSError, match="zram7: choose among 9 pages: Cannot") as caught:
+        kept.candidates(SIZED, 1e6, 9.0, 9.0, 1 << 40, huge=False)
+    assert caught.value.errno == errno.ENOMEM
 
 
 def test_before_the_first_reading_no_page_gets_older():
