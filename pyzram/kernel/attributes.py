@@ -167,6 +167,7 @@ class AttributeReader:
         self._swaps = self._mounts = None
         # What was read now is probably read again, so the child is told ahead.
         self._before, self._read = self._read, []
+        self._stuck = {name: child for name, child in self._stuck.items() if not child.ended()}
         if self._forked is not None and self._forked.asked:
             from .held_reads import COMMAND_SECONDS
 
@@ -240,7 +241,9 @@ class AttributeReader:
             del self._stuck[name]
         from . import held_reads
 
-        then = self._before[self._before.index(path) + 1 :] if path in self._before else ()
+        later = self._before[self._before.index(path) + 1 :] if path in self._before else ()
+        # Of a device that keeps a child waiting nothing is asked ahead: it would keep another.
+        then = [ahead for ahead in later if _device_of(ahead) not in self._stuck]
         while True:
             if self._forked is None:
                 self._forked = held_reads.ForkedReader()
@@ -258,7 +261,11 @@ class AttributeReader:
         """Leave the child behind with the file that it does not get to read, and tell which."""
         assert self._forked
         late = self._forked.asked[0]
-        self._stuck[os.path.basename(os.path.dirname(late))] = self._forked
+        self._stuck[_device_of(late)] = self._forked
         self._forked.leave()
         self._forked = None
         return late
+
+
+def _device_of(path: str) -> str:
+    return os.path.basename(os.path.dirname(path))

@@ -402,6 +402,45 @@ def test_a_device_that_is_held_up_in_a_later_round_costs_the_others_nothing(tmp_
         reader.close()
 
 
+def test_nothing_is_asked_ahead_of_a_device_that_is_held_up(tmp_path, monkeypatch):
+    """Or each round would leave another child behind, and forget the one before."""
+    monkeypatch.setattr(held_reads, "COMMAND_SECONDS", 0.3)
+    here = Machine(tmp_path, "vm-7.x-multi")
+    for number in (1, 2):
+        here.add(number)
+    reader = attributes.AttributeReader(attributes.Sysfs(str(tmp_path)))
+    children, over = [], False
+
+    class Child(held_reads.ForkedReader):
+        def __init__(self) -> None:
+            super().__init__()
+            children.append(self)
+
+        def ended(self) -> bool:
+            return over and super().ended()
+
+    monkeypatch.setattr(held_reads, "ForkedReader", Child)
+
+    def sizes(*numbers: int) -> list[int | None]:
+        reader.refresh()
+        return [attributes.Attributes(reader, number)["orig_data_size"] for number in numbers]
+
+    try:
+        (usual,) = sizes(0)
+        assert sizes(0, 1, 2) == [usual] * 3
+        here.hold_up("mm_stat", 1)
+        assert sizes(1, 0, 2) == [None, usual, usual]
+        assert sizes(1, 0, 2) == [None, usual, usual]
+        assert len(children) == 2
+        over = True
+        os.waitid(os.P_PID, children[0].pid, os.WEXITED | os.WNOWAIT)
+        reader.refresh()  # reaps it, though nobody asks for that device any more
+        with pytest.raises(ChildProcessError):
+            os.waitpid(children[0].pid, os.WNOHANG)
+    finally:
+        reader.close()
+
+
 def test_a_closed_pipe_is_no_traceback(tmp_path):
     Machine(tmp_path, "vm-6.1")
     env = {**os.environ, "PYZRAM_ROOT": str(tmp_path)}
