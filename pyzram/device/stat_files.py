@@ -153,6 +153,11 @@ class IoStat(_Figures):
     """Pages freed by swap-slot notification or discard."""
 
 
+def counted_since(before: int, now: int) -> int:
+    """What a counter has counted since it was ``before``, at least: a reset has set it to 0."""
+    return now - before if now >= before else now
+
+
 @documented
 @dataclass(frozen=True, kw_only=True)
 class BdStat(_Figures):

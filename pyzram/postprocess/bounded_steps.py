@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..device.stat_files import BdStat, MmStat
+from ..device.stat_files import BdStat, MmStat, counted_since
 from ..errors import DeviceBusyError, ZramError, from_errno
 from ..kernel import state_files
 from ..limits import BD_UNIT
@@ -70,10 +70,10 @@ class PostprocessResult(Record):
 
     @property
     def bytes_written(self) -> int:
-        """Bytes written to the backing device."""
+        """Bytes written to the backing device, since a reset if there was one meanwhile."""
         if self.bd_before is None or self.bd_after is None:
             return 0
-        return (self.bd_after.bd_writes - self.bd_before.bd_writes) * BD_UNIT
+        return counted_since(self.bd_before.bd_writes, self.bd_after.bd_writes) * BD_UNIT
 
     @property
     def memory_freed(self) -> int:

@@ -16,6 +16,7 @@ import zlib
 from typing import NamedTuple
 
 from ..descriptor import Opened
+from ..device.stat_files import counted_since
 from ..errors import ZramError, from_errno
 from ..kernel import state_files
 from .times import DAY, HOUR
@@ -117,7 +118,7 @@ class Ledger:
         """
         account = self.media.setdefault(medium, Account())
         before, advance = account.seen.get(device, (0, 0))
-        fresh = written - before if written >= before else written
+        fresh = counted_since(before, written)
         covered = min(advance, fresh)
         account.seen[device] = (written, advance - covered)
         self._charge(account, fresh - covered)

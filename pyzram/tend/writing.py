@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..device.backing import in_steps
+from ..device.stat_files import counted_since
 from ..errors import UnsupportedError
 from ..kernel.parse import BD_UNIT
 from ..limits import PAGE_SIZE
@@ -67,10 +68,10 @@ class Writing:
         pieces = self.pieces(one, action, limit)
         budget = self.budget_of(medium)
         chunk = action.step or max(CHUNK_LEAST, budget // 64)
-        begun = at = self._written(one)
+        done, at = 0, self._written(one)
         try:
             for piece in pieces:
-                left = min(limit - (at - begun), self.ledger.left(medium.key, budget), chunk)
+                left = min(limit - done, self.ledger.left(medium.key, budget), chunk)
                 if left < PAGE_SIZE or self.stopping() or (not action.whole and self._at_ease()):
                     break
                 self.ledger.reserve(medium.key, one.key, at, left)
@@ -83,11 +84,12 @@ class Writing:
                 finally:
                     one.took(self.clocks.awake() - began)
                     before, at = at, self._written(one)
+                    done += counted_since(before, at)
                     self.ledger.settle(medium.key, one.key, at)
                 if not piece and at == before:
                     break
         finally:
-            spent[action.device] = spent.get(action.device, 0) + at - begun
+            spent[action.device] = spent.get(action.device, 0) + done
             self.ledger.save()
             if one.limit is not None:
                 one.limit = one.device.read_writeback_limit() * BD_UNIT

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import os
 import signal
@@ -355,6 +356,14 @@ def test_the_report_shows_before_and_after(kernel):
     figures = postprocess_report.figures(run)
     assert figures["bd_stat"]["bd_writes"] == [0, 1024]
     assert figures["bytes_written"] == 4 << 20
+
+
+def test_a_reset_by_others_meanwhile_is_a_report_too(kernel):
+    run = writeback.writeback_pages(kernel, limit="4M")
+    before = dataclasses.replace(run.bd_before, bd_writes=5000)
+    reset = dataclasses.replace(run, bd_before=before)
+    assert reset.bytes_written == 4 << 20
+    assert "written: 1024 pages, 4M" in postprocess_report.table("zram9", reset)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from fake_roots import Machine, unreadable
 from tended_machines import MIB, PSI, Watch, press, tender
 
 from pyzram.cli import pyzram as command
-from pyzram.cli.tend_report import report_dict
+from pyzram.cli.tend_report import report_dict, round_line
 from pyzram.device.zram import Zram
 from pyzram.errors import DeviceBusyError, DeviceNotFoundError, ZramOSError
 from pyzram.kernel.holders import block_size
@@ -436,6 +436,29 @@ def test_an_error_between_two_steps_is_no_second_allowance(machine, monkeypatch,
     assert one.limit == 5000 * 4096
     kept = Ledger(str(machine.root / "var"), read_clock(Sysfs(str(machine.root)), watch))
     assert kept.written("1b534d30") == total
+
+
+def test_a_device_that_others_reset_in_a_step_has_written_what_it_says_since(machine, monkeypatch):
+    """Its count starts over, and is neither less than nothing nor room for more."""
+    machine.attribute("bd_stat").write_text("0 0 2000\n")
+    tending, writer = tender(machine, Watch())
+    tending.observer.look()
+    seen, decision = tending.decide()
+    action = WriteBack("zram0", 3 * HOUR, 4 * MIB, 48 * HOUR, whole=True)
+    decision = decision._replace(actions=(action,))
+    monkeypatch.setattr(tending, "decide", lambda _trigger: (seen, decision))
+    write = writer.write_pages
+
+    def reset_once(device, ranges, limit):
+        if not writer.steps:
+            machine.attribute("bd_stat").write_text("0 0 0\n")
+        write(device, ranges, limit)
+
+    writer.write_pages = reset_once
+    report = tending.round()
+    total = int(machine.attribute("bd_stat").read_text().split()[2]) * 4096
+    assert report.written == total == 4 * MIB
+    assert "4M written" in round_line(report)
 
 
 def second(machine: Machine, backing: str, key: str) -> None:
