@@ -12,6 +12,11 @@ that is over. Who that is depends on whose process it is:
 * the library must not fork the program that uses it and lets a thread read
   (:func:`read_in_thread`). It raises BlockedError, which costs the caller more than a missing
   figure, so it waits longer.
+
+Another wait is that for the memory map of a process, which a call of that process may have locked
+for good: :mod:`pyzram.kernel.mount_users` lets a thread look in commands too, and ``estimate`` and
+``bench`` look themselves while a thread watches (:mod:`pyzram.cli.held_up`). That wait heeds the
+signals that kill, so the process can end whichever of its threads is held up.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 
 from ..text import quote
+from ..units import format_count
 from .held_reads import COMMAND_SECONDS, read_in_thread
 from .holders import process_name
 from .parse import parse_mountinfo, parse_swaps
@@ -23,7 +24,7 @@ NAMED = 5  # more would not fit in a line
 def mount_users(sysfs: Sysfs, mount: Mount) -> str:
     """Return one phrase that names users of a mount, as far as the caller may look; or nothing."""
     phrases = [*_mounts(sysfs, mount), *_files_in_use(sysfs, mount.point)]
-    phrases += [f"in use by {who}" for who in _processes(sysfs, mount)]
+    phrases += _processes(sysfs, mount)
     more = len(phrases) - NAMED
     return ", ".join(phrases[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
@@ -45,14 +46,38 @@ def _files_in_use(sysfs: Sysfs, point: str) -> Iterator[str]:
             yield f"{quote(area.path)} is swap"
 
 
-def _processes(sysfs: Sysfs, mount: Mount) -> Iterator[str]:
-    pids = sorted(map(int, filter(str.isdigit, _names(sysfs.path("proc")))))
-    for pid in pids:
-        try:
-            if _uses(sysfs, f"proc/{pid}", mount):
-                yield process_name(sysfs, str(pid))
-        except OSError:
-            continue  # gone, or not ours to look at
+def _processes(sysfs: Sysfs, mount: Mount) -> list[str]:
+    pids = sorted(filter(str.isdigit, _names(sysfs.path("proc"))), key=int)
+    users = [pid for pid in pids if _uses(sysfs, f"proc/{pid}", mount)]
+    others = [pid for pid in pids if pid not in users]
+    looked_at: list[str] = []
+
+    def look() -> None:
+        for pid in others:
+            looked_at.append(pid)
+            if _maps(sysfs, f"proc/{pid}", mount):
+                users.append(pid)
+
+    # Up to 6.16 a look at mappings waits for a call of the process that has its memory map locked,
+    # which need not end. So a thread looks, for a time that all processes share.
+    unknown = ""
+    try:
+        read_in_thread(look, COMMAND_SECONDS)
+    except TimeoutError:
+        last = looked_at[-1]
+        rest = len(others) - others.index(last) - 1
+        unknown = f"process {_name(sysfs, last) or last} (cannot be looked at"
+        unknown += f", nor {format_count(rest, 'process', 'processes')} after it)" if rest else ")"
+    # A process without a name is gone.
+    phrases = [f"in use by {name}" for pid in users.copy() if (name := _name(sysfs, pid))]
+    return [*phrases, unknown] if unknown else phrases
+
+
+def _name(sysfs: Sysfs, pid: str) -> str:
+    try:
+        return process_name(sysfs, pid)
+    except OSError:
+        return ""
 
 
 def _uses(sysfs: Sysfs, proc: str, mount: Mount) -> bool:
@@ -65,12 +90,11 @@ def _uses(sysfs: Sysfs, proc: str, mount: Mount) -> bool:
     for link in ("cwd", "root", "exe"):
         if _is_below(_link(sysfs.path(proc, link)), mount.point):
             return True
-    # Up to 6.16 that waits for a call of the process that has its memory map locked.
-    try:
-        maps = read_in_thread(lambda: _text(sysfs, f"{proc}/maps"), COMMAND_SECONDS)
-    except TimeoutError:
-        return False
-    lines = maps.split("\n")
+    return False
+
+
+def _maps(sysfs: Sysfs, proc: str, mount: Mount) -> bool:
+    lines = _text(sysfs, f"{proc}/maps").split("\n")
     return any(_is_below(line[at:], mount.point) for line in lines if (at := line.find("/")) > 0)
 
 
