@@ -32,18 +32,18 @@ def open_ledger(
     folder = os.environ.get("PYZRAM_STATE", LEDGER)
     spare = ledger = Ledger(run, clock)
     place, share = spare.path, 0.5
+    damaged = [spare.path] if spare.damaged else []
     try:
-        kept = Ledger(folder, clock)
+        ledger = Ledger(folder, clock)
+        if ledger.damaged:
+            damaged.append(ledger.path)
         # What was charged in one place while the other one was out of use stays charged.
-        if spare.saved is None or _seconds(kept) > _seconds(spare):
-            ledger = kept
+        ledger.include(spare)
         if look:
             refuse_unwritable(folder)
-        if _seconds(kept) >= _seconds(spare) or kept.time < kept.blocked:
-            ledger = kept
-        ledger.path = kept.path
-        if not look:
+        else:
             ledger.save()
+            _remove(place)
         share = 1.0
     except ZramOSError as err:
         keeping = "a daemon would keep it" if look else "keeping it"
@@ -53,17 +53,29 @@ def open_ledger(
             ledger.save()
     if ledger.time < ledger.blocked:
         hours = (ledger.blocked - ledger.time) / HOUR
+        what = (
+            f"{' and '.join(damaged)}: damaged"
+            if damaged
+            else f"{ledger.path}: a ledger was damaged"
+        )
         warn(
-            f"{ledger.path}: damaged, so that nobody knows what was written; nothing is written "
-            f"back for {hours:.0f} h"
+            f"{what}, so that nobody knows what was written; nothing is written back for "
+            f"{hours:.0f} h"
         )
     return ledger, share
 
 
-def _seconds(ledger: Ledger) -> float:
-    """When it was written down, since the machine was started; less if that was before."""
-    saved = ledger.saved
-    return -1.0 if saved is None or saved.boot != ledger.clock.boot else saved.boottime
+def _remove(path: str) -> None:
+    """Remove the spare ledger, all of which the other one includes now.
+
+    What begins there the next time is another one.
+    """
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    except OSError as err:
+        warn(f"{path}: remove it: {err.strerror}; what it says is charged once more")
 
 
 def refuse_unwritable(folder: str) -> None:

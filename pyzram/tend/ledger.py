@@ -11,6 +11,7 @@ reboot by the wall clock if that can be trusted. Setting the clock back gains no
 
 from __future__ import annotations
 
+import math
 import os
 import zlib
 from typing import NamedTuple
@@ -24,7 +25,9 @@ from .times import DAY, HOUR
 HOURS = 25
 """Bins that count: any 24 hours lie within this many whole ones."""
 GAP_MOST = DAY
-HEADER = "pyzram ledger 1"
+HEADER = "pyzram ledger 2"
+BEFORE = "pyzram ledger 1"
+"""Of older ones: without an origin, and not every one says in its last line what is before it."""
 FILE = "ledger"
 
 
@@ -70,6 +73,10 @@ class Ledger:
         """When it was written down last; ``None`` where there was no file, or a damaged one."""
         self.blocked = 0.0
         """Until when all budgets count as used up because the file could not be understood."""
+        self.damaged = False
+        """Whether that is this very file."""
+        self.origin = os.urandom(8).hex()
+        """Copies of one ledger have the same."""
         self._load()
         same_boot = self.clock.boot == clock.boot
         self.advance(clock)
@@ -143,6 +150,35 @@ class Ledger:
         if size > 0:
             account.bins[self._hour()] = account.bins.get(self._hour(), 0) + size
 
+    def include(self, other: Ledger) -> None:
+        """Charge what another ledger knows of the same media; both are at the same moment.
+
+        Copies of one ledger know the same of the time before they parted, and only one of them was
+        in use after that. Different ones add up, and no charge expires sooner than there.
+        """
+        copies = self.origin == other.origin
+        # The bins of two times do not fall together: the later one of two keeps a charge longer.
+        shift = 0 if copies else math.ceil((self.time - other.time) / HOUR)
+        later = other.since_boot() > self.since_boot()
+        if copies and later:
+            self.time, self.blocked = other.time, other.blocked
+        elif not copies and other.time < other.blocked:
+            self.blocked = max(self.blocked, self.time + other.blocked - other.time)
+        for medium, theirs in other.media.items():
+            account = self.media.setdefault(medium, Account())
+            for hour, size in theirs.bins.items():
+                at = min(hour + shift, self._hour())
+                had = account.bins.get(at, 0)
+                account.bins[at] = max(had, size) if copies else had + size
+            account.seen = (
+                {**account.seen, **theirs.seen} if later else {**theirs.seen, **account.seen}
+            )
+
+    def since_boot(self) -> float:
+        """When it was written down, in seconds since the machine was started; -1 if before that."""
+        saved = self.saved
+        return -1.0 if saved is None or saved.boot != self.clock.boot else saved.boottime
+
     def _take_up(self, same_boot: bool) -> None:
         """Keep charged what a killed process had reserved; that covers what it wrote."""
         for account in self.media.values():
@@ -165,6 +201,7 @@ class Ledger:
         clock = self.clock
         lines = [
             HEADER,
+            f"origin {self.origin}",
             f"time {self.time!r} {clock.boot} {clock.boottime!r} {clock.wall!r} {clock.trusted:d}",
         ]
         if self.time < self.blocked:
@@ -207,19 +244,23 @@ class Ledger:
             self.saved = self.clock
         except (ValueError, IndexError):
             self.media, self.time, self.clock = {}, 0.0, now
-            self.blocked = HOURS * HOUR
+            self.blocked, self.damaged, self.origin = HOURS * HOUR, True, _sum(text)
 
     def _parse(self, text: str) -> None:
         header, *lines, end, nothing = text.split("\n")
         rest = text[: -len(end) - 1]
-        if (header, end, nothing) != (HEADER, _end(rest), ""):
+        ends = (_end(rest), "end") if header == BEFORE else (_end(rest),)
+        if header not in (HEADER, BEFORE) or end not in ends or nothing:
             raise ValueError(header)
+        self.origin = _sum(text)
         account = Account()
         for line in lines:
             word, *values = line.split(" ")
             if word == "time":
                 self.time = float(values[0])
                 self.clock = Clock(values[1], float(values[2]), float(values[3]), values[4] == "1")
+            elif word == "origin":
+                self.origin = values[0]
             elif word == "blocked":
                 self.blocked = float(values[0])
             elif word == "medium":
@@ -236,4 +277,8 @@ class Ledger:
 
 def _end(text: str) -> str:
     """The last line: it is there if all is there, and says the same of what is before it."""
-    return f"end {zlib.crc32(text.encode('utf-8', 'surrogateescape')):08x}"
+    return f"end {_sum(text)}"
+
+
+def _sum(text: str) -> str:
+    return f"{zlib.crc32(text.encode('utf-8', 'surrogateescape')):08x}"

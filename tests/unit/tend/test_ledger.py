@@ -9,6 +9,7 @@ import random
 import subprocess
 import sys
 import time
+import zlib
 
 import pytest
 from effort import effort
@@ -106,10 +107,11 @@ def test_clocks_that_jump_give_nothing(tmp_path, after, left):
      lambda text: text.replace(b"hour 0", b"hour 9999999"),
      lambda text: text.replace(b"time 0.0", b"time nan"),
      lambda text: text.replace(b"time 0.0", b"time 1e300"),
-     lambda text: text.replace(b"ledger 1", b"ledger 2"),
+     lambda text: text.replace(b"ledger 2", b"ledger 3"),
+     lambda text: text.replace(b"ledger 2", b"ledger 1"),
      lambda text: text[:-2], lambda text: text.replace(b"seen", b"\0een")],
     ids=["cut", "empty", "no text", "unknown word", "trailing", "less", "credit", "future",
-         "no time", "no end of time", "version", "last byte", "binary"],
+         "no time", "no end of time", "version", "older version", "last byte", "binary"],
 )  # fmt: skip
 def test_damaged_file_means_used_up_for_a_day(tmp_path, damage):
     ledger = Ledger(str(tmp_path), START)
@@ -126,6 +128,60 @@ def test_damaged_file_means_used_up_for_a_day(tmp_path, damage):
     assert again.left("disk", 100) == 0
     again = Ledger(str(tmp_path), later(START, 26 * HOUR))
     assert again.left("disk", 100) == 100
+
+
+@pytest.mark.parametrize("checked", [False, True])
+def test_a_file_of_an_older_version_says_what_it_said(tmp_path, checked):
+    text = (
+        "pyzram ledger 1\ntime 7200.5 boot-1 1000.0 1700000000.0 1\n"
+        "medium disk\nhour 2 100\nseen 7 4096 0\n"
+    )
+    end = f"end {zlib.crc32(text.encode()):08x}" if checked else "end"
+    (tmp_path / FILE).write_text(f"{text}{end}\n")
+    (tmp_path / FILE).chmod(0o600)
+    ledger = Ledger(str(tmp_path), later(START, 60))
+    assert (ledger.damaged, ledger.blocked, ledger.time) == (False, 0.0, 7260.5)
+    assert (ledger.written("disk"), ledger.observe("disk", "7", 4096)) == (100, 0)
+    # A copy that is kept elsewhere is known to be one.
+    copy = Ledger(str(tmp_path), later(START, 60))
+    copy.path = str(tmp_path / "copy" / FILE)
+    copy.save()
+    ledger.include(Ledger(str(tmp_path / "copy"), later(START, 60)))
+    assert ledger.written("disk") == 100
+    ledger.save()
+    assert (tmp_path / FILE).read_text().startswith("pyzram ledger 2\n")
+    assert Ledger(str(tmp_path), later(START, 60)).written("disk") == 100
+
+
+charges = st.lists(
+    st.tuples(st.floats(0, 30 * HOUR), st.integers(1, MIB), st.booleans()), max_size=12
+)
+
+
+@given(charges, st.floats(0, 3 * HOUR), st.floats(0, 26 * HOUR))
+@settings(max_examples=effort(100), deadline=None)
+def test_two_ledgers_together_cover_what_was_written(tmp_path_factory, done, apart, after):
+    """Whenever each was begun and whichever was in use: no less than true, an hour longer."""
+    folder = tmp_path_factory.mktemp("two")
+    one = Ledger(str(folder / "one"), START)
+    other = Ledger(str(folder / "other"), later(START, apart))
+    assert one.origin != other.origin
+    written = [0, 0]
+    for at, size, first in sorted(done):
+        clock = later(START, max(at, apart))
+        one.advance(clock)
+        other.advance(clock)
+        written[first] += size
+        (one, other)[first].observe("disk", "78"[first], written[first])
+    last = max([apart, *(at for at, _, _ in done)])
+    one.advance(later(START, last))
+    other.advance(later(START, last))
+    one.include(other)
+    one.advance(later(START, last + after))
+    ages = [(last + after - max(at, apart), size) for at, size, _ in done]
+    least = sum(size for age, size in ages if age <= 24 * HOUR)
+    most = sum(size for age, size in ages if age < 26 * HOUR + 1)
+    assert least <= one.written("disk") <= most
 
 
 @pytest.mark.parametrize("call", ["open", "write", "fsync", "rename"])

@@ -12,11 +12,12 @@ from fake_roots import Machine
 from tended_machines import MIB, Watch, press, tender
 
 from pyzram.cli import pyzram as command
+from pyzram.cli import tend_ledger
 from pyzram.device.zram import Zram
 from pyzram.errors import BlockedError, ZramError, ZramOSError
 from pyzram.kernel.sysfs import Sysfs
-from pyzram.tend.ledger import FILE, Ledger
-from pyzram.tend.machine import read_clock
+from pyzram.tend.ledger import FILE, Clock, Ledger
+from pyzram.tend.machine import Clocks, read_clock
 
 HOUR = 3600.0
 
@@ -107,10 +108,10 @@ def test_a_damaged_ledger_is_told_of(machine: Machine, monkeypatch, capsys) -> N
     path = machine.root / "state" / FILE
     path.write_bytes(path.read_bytes()[:-20])
     capsys.readouterr()
-    for hours in (25, 25):
+    for words in ("damaged", "a ledger was damaged"):
         assert command.main(["tend", "--once", "--json", "zram0"]) == 0
         said = capsys.readouterr()
-        assert f"{path}: damaged" in said.err and f"for {hours} h" in said.err
+        assert f"{path}: {words}" in said.err and "for 25 h" in said.err
         assert json.loads(said.out)["seen"]["devices"][0]["left"] == 0
 
 
@@ -148,6 +149,98 @@ def test_what_was_charged_elsewhere_while_var_was_out_of_use_stays_charged(
     assert left(0, "--once") == 28 * MIB
     only[0] = str(run)
     assert left(0, "--once") == 0
+
+
+@pytest.fixture
+def places(machine: Machine, monkeypatch) -> tuple[Path, Path]:
+    """The folder in /var, and that in /run."""
+    var, run = machine.root / "state", machine.root / "run"
+    for name, value in (("ROOT", machine.root), ("RUN", run), ("STATE", var)):
+        monkeypatch.setenv(f"PYZRAM_{name}", str(value))
+    return var, run
+
+
+START = Clock("boot-1", 1000.0, 1.7e9, True)
+
+
+def opened(
+    machine: Machine, monkeypatch, clock: Clock, *, absent: Path | None = None, look: bool = False
+) -> tuple[Ledger, float]:
+    """The ledger of a daemon that starts then; ``absent`` is a folder that cannot be written."""
+    real = Ledger.save
+
+    def save(ledger: Ledger) -> None:
+        if absent and ledger.path.startswith(f"{absent}/"):
+            raise ZramOSError(errno.EROFS, f"{ledger.path}: Read-only file system", ledger.path)
+        real(ledger)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "save", save)
+        patch.setattr(tend_ledger, "read_clock", lambda *_words: clock)
+        return tend_ledger.open_ledger(
+            Sysfs(str(machine.root)), Clocks(), str(machine.root / "run"), look=look
+        )
+
+
+@pytest.mark.parametrize("boot", ["boot-1", "boot-2"])
+def test_a_var_that_was_absent_gives_no_budget_again_when_it_is_back(
+    machine: Machine, monkeypatch, places, boot: str
+) -> None:
+    """Neither of what was charged there before, nor of what was charged in /run meanwhile."""
+    var, run = places
+    ledger, share = opened(machine, monkeypatch, START)
+    ledger.observe("card", "7", 200 * MIB)
+    ledger.save()
+    assert share == 1.0
+    var.rename(machine.root / "away")
+    clock = Clock(boot, 2000.0, 1.7e9 + 1000, True)
+    ledger, share = opened(machine, monkeypatch, clock, absent=var)
+    assert (ledger.written("card"), share) == (0, 0.5)  # nobody can know
+    ledger.observe("card", "8", 100 * MIB)
+    ledger.save()
+    (machine.root / "away").rename(var)
+    clock = clock._replace(boottime=2600.0, wall=1.7e9 + 1600)
+    seen, _ = opened(machine, monkeypatch, clock, look=True)
+    assert seen.written("card") == 300 * MIB and (run / FILE).exists()
+    # However often it is started then, once without being able to write.
+    for absent, share in ((var, 0.5), (var, 0.5), (None, 1.0), (None, 1.0), (var, 0.5)):
+        ledger, had = opened(machine, monkeypatch, clock, absent=absent)
+        assert (ledger.written("card"), had) == (300 * MIB, share)
+        assert ledger.observe("card", "8", 100 * MIB) == 0
+    # In time all of it expires, in an hour more at the most.
+    day = clock._replace(boottime=clock.boottime + 23 * HOUR, wall=clock.wall + 23 * HOUR)
+    ledger.advance(day)
+    assert ledger.written("card") == 300 * MIB
+    ledger.advance(day._replace(boottime=day.boottime + 4 * HOUR, wall=day.wall + 4 * HOUR))
+    assert ledger.written("card") == 0
+
+
+@pytest.mark.parametrize("damaged", ["spare", "kept"])
+def test_a_damaged_one_of_two_ledgers_blocks_for_a_day_and_is_told(
+    machine: Machine, monkeypatch, capsys, places, damaged: str
+) -> None:
+    var, run = places
+    for folder in places:
+        Ledger(str(folder), START).save()
+    path = (run if damaged == "spare" else var) / FILE
+    path.write_bytes(path.read_bytes()[:-3])
+    clock = START
+    for absent in (var, var, None, None):
+        clock = clock._replace(boottime=clock.boottime + HOUR, wall=clock.wall + HOUR)
+        ledger, _ = opened(machine, monkeypatch, clock, absent=absent)
+        assert ledger.left("card", 100) == 0
+        said = capsys.readouterr().err
+        assert "damaged" in said
+        if clock.boottime == START.boottime + HOUR:
+            assert f"{path}: damaged" in said and "for 25 h" in said
+    assert "for 22 h" in said  # it is no other day with each start
+    ledger, _ = opened(
+        machine,
+        monkeypatch,
+        clock._replace(boottime=clock.boottime + 23 * HOUR, wall=clock.wall + 23 * HOUR),
+    )
+    assert ledger.left("card", 100) == 100
+    assert capsys.readouterr().err == ""
 
 
 def test_a_full_var_writes_nothing_more_and_is_told(machine: Machine, monkeypatch, capsys) -> None:
