@@ -82,7 +82,11 @@ class Record:
             raise InvalidTypeError(
                 f"{type(self).__name__}: no field {', '.join(unknown)}: it has {', '.join(names)}"
             )
-        return type(self)(**{name: getattr(self, name) for name in names} | changes)
+        return type(self)(**{name: getattr(self, name) for name in names} | changes, **self._more())
+
+    def _more(self) -> dict[str, Any]:
+        """Return what the class takes beside its fields, which copies are given too."""
+        return {}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -330,7 +334,8 @@ class Value(Record):
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in words)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _made, (type(self), dict(zip(self._fields, self._values(), strict=True)))
+        fields = dict(zip(self._fields, self._values(), strict=True))
+        return _made, (type(self), fields | self._more())
 
 
 def _made(kind: type[T], fields: dict[str, Any]) -> T:

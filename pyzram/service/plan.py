@@ -41,6 +41,7 @@ class Step(Value):
     """Which device of the file; -1 for the machine."""
     text: str
     """What is done, in words."""
+    # What the action needs to know: it is told to nobody, so steps that read alike are equal.
     _args: dict[str, Any]
 
     def __init__(self, action: str, index: int, text: str, **args: Any) -> None:
@@ -49,6 +50,9 @@ class Step(Value):
 
     def __str__(self) -> str:
         return self.text if self.index < 0 else f"device {self.index}: {self.text}"
+
+    def _more(self) -> dict[str, Any]:
+        return self._args
 
     def _is_like(self, other: Step) -> bool:
         """Whether it does the same; the number of pages that a swapoff moves may differ."""

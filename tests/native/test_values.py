@@ -224,6 +224,14 @@ def test_they_are_copied_and_pickled(all_values):
             assert other == value, kind
 
 
+def test_a_copy_of_a_step_does_the_same():
+    step = pyzram.Step("swapon", 0, "swap on with priority 7", priority=7)
+    copies = [copy.copy(step), copy.deepcopy(step), pickle.loads(pickle.dumps(step))]
+    for other in (*copies, step.replace(), step.replace(text="as above")):
+        assert other._args == {"priority": 7}
+    assert all(map(step._is_like, copies))
+
+
 def test_replace_makes_another_and_names_a_field_that_is_not_there(all_values):
     for kind, value in all_values.items():
         assert value.replace() == value, kind
