@@ -22,10 +22,10 @@ NUMBER = re.compile(r"(?<![\w.\[:])\d+(?:\.\d+)?(?![\w.\]])")
 # How often a subquery looks is told from looking much less often only.
 RANGE, STEP = re.compile(r"(?<=\[)(\d+)([mhd])"), re.compile(r"(?<=:)(\d+)([mhd])(?=\])")
 FOR = re.compile(r"^ +for: (\d+)([mhd])\n", re.M)
-COMPARISON = re.compile(r" (>|<|==) ")
+COMPARISON = re.compile(r" (>=|>|<|==) ")
 # What no case of the alert asks for would take most of the time.
 RECORDS_NOTHING = "groups: [{name: zram, rules: []}]\n"
-OTHER = {">": ">=", "<": "<=", "==": "!="}
+OTHER = {">=": ">", ">": ">=", "<": "<=", "==": "!="}
 
 
 def alerts() -> dict[str, str]:
@@ -79,6 +79,8 @@ def others(text: str) -> Iterator[str]:
         for new in (r".*/zram[^/]*[.]prom", r"zram[^/]*[.]prom", r"(.*/)?zram[.]prom", ".*zram.*"):
             yield put(found, new)
     for found in re.finditer(r',file!~"[^"]+"|\{\w+="[^"]+"\}', text):
+        yield put(found, "")
+    for found in re.finditer(r", (?:device|collector)(?=\))", text):
         yield put(found, "")
     for found in re.finditer(r"\s+(?:and|unless) on [^\n]*", text):
         yield put(found, "\n" if found.end() == len(text.rstrip("\n")) else "")
