@@ -22,10 +22,20 @@ if TYPE_CHECKING:
 
 # Pages that are asked about at a time: more where many are in memory.
 WINDOW, STEP = 1 << 6, 1 << 16
-NO_ATIME = os.O_RDONLY | os.O_CLOEXEC | os.O_NOATIME | os.O_NONBLOCK
+READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 NOT_YET = os.O_PATH | os.O_CLOEXEC
 """To look at what is there before it is opened: by then it may be a watchdog, which opening starts,
 or the file of a server that does not answer."""
+
+
+def _opened(path: str) -> int:
+    """Open it without a trace in its times; of others' files that takes CAP_FOWNER."""
+    try:
+        return os.open(path, READ | os.O_NOATIME)
+    except PermissionError as err:
+        if err.errno != errno.EPERM:
+            raise
+        return os.open(path, READ)
 
 
 class MappedAt(NamedTuple):
@@ -100,7 +110,7 @@ class SharedObject:
                 try:
                     status = os.fstat(fd)
                     if (device_text(status.st_dev), status.st_ino) == self.key:
-                        return os.open(fd_path(fd), NO_ATIME)
+                        return _opened(fd_path(fd))
                 finally:
                     os.close(fd)
             except OSError as err:

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""Other users' shared memory, with the capabilities of the survey's service and with fewer."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+UNIT = Path(__file__).parents[3] / "initscripts/systemd/zram-estimate.service"
+NOBODY = 65534
+PAGES = 50
+# Pages that no page table shows are seen only by who opens the object itself.
+OWNER = f"""
+import mmap, os, sys
+fd = os.memfd_create("theirs")
+os.ftruncate(fd, {PAGES} * mmap.PAGESIZE)
+for page in range({PAGES}):
+    os.pwrite(fd, b"x", page * mmap.PAGESIZE)
+memory = mmap.mmap(fd, 0)
+print(os.getpid(), flush=True)
+sys.stdin.read()
+"""
+COUNTS = """
+import sys
+from pyzram.pages.procmem import Looker
+from pyzram.pages.shared_memory import SharedMemory
+from pyzram.pages.shared_object import object_pages
+with Looker() as looker, SharedMemory() as shared:
+    shared.add_process(looker.pages(int(sys.argv[1])))
+    for one in shared.objects.values():
+        if "theirs" in one.name:
+            print(len(one.views), len(object_pages(one).pages) if one.places else 0)
+"""
+SEGMENT = """
+import ctypes, sys
+from pyzram import _native_memory
+print(_native_memory.shm_open(int(sys.argv[1])) > 0)
+"""
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root and setpriv"
+)
+
+
+def bounded(names: set[str], program: str, *words: str) -> subprocess.CompletedProcess[str]:
+    listed = ",".join("+" + name.removeprefix("CAP_").lower() for name in sorted(names))
+    # Root's own command has what its bounding set allows.
+    limits = [f"--bounding-set=-all,{listed}", f"--inh-caps=-all,{listed}", "--no-new-privs"]
+    return subprocess.run(
+        ["setpriv", *limits, sys.executable, "-Ic", program, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def of_the_unit() -> set[str]:
+    (line,) = re.findall(r"^CapabilityBoundingSet=(.+)$", UNIT.read_text(), re.M)
+    return set(line.split())
+
+
+@pytest.fixture
+def theirs() -> Iterator[str]:
+    """A process of another user's, with pages of a memfd that its page table does not show."""
+    user = f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"
+    with subprocess.Popen(
+        ["setpriv", *user, "/usr/bin/env", "python3", "-Ic", OWNER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.kill()
+
+
+def test_the_unit_sees_as_much_of_a_memfd_as_root(of_the_unit: set[str], theirs: str) -> None:
+    alone = subprocess.run(
+        [sys.executable, "-Ic", COUNTS, theirs], capture_output=True, text=True, check=False
+    )
+    if alone.stdout != f"0 {PAGES}\n":
+        pytest.skip(f"root itself cannot open mapped objects here: {alone.stdout}{alone.stderr}")
+    # Without the one that leaves no trace it opens them all the same.
+    for names in (of_the_unit, of_the_unit - {"CAP_FOWNER"}):
+        done = bounded(names, COUNTS, theirs)
+        assert (done.stdout, done.stderr) == (f"0 {PAGES}\n", "")
+
+
+def test_the_unit_may_attach_to_a_segment_of_another_user(of_the_unit: set[str]) -> None:
+    if not shutil.which("ipcmk") or not shutil.which("ipcrm"):
+        pytest.skip("needs ipcmk and ipcrm")
+    user = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    made = subprocess.run(
+        [*user, "ipcmk", "-M", "65536", "-p", "0600"], capture_output=True, text=True, check=True
+    )
+    number = made.stdout.split()[-1]
+    try:
+        if Path("/proc/sys/kernel/shm_rmid_forced").read_text().strip() != "0":
+            pytest.skip("the last to detach destroys a segment here")
+        done = bounded(of_the_unit, SEGMENT, number)
+        assert (done.stdout, done.stderr) == ("True\n", "")
+        done = bounded(of_the_unit - {"CAP_IPC_OWNER"}, SEGMENT, number)
+        assert "Permission denied" in done.stderr
+    finally:
+        subprocess.run(["ipcrm", "-m", number], check=True)
