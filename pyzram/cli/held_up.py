@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""A command that the kernel holds up for good ends by itself, and says by whom.
+"""A command that a process holds up for good ends by itself, and says by which.
 
 Whoever reads the memory map of a process waits while a call of that process has it locked, and a
 user's process can see to it that such a call never ends (by a file system of its own, in FUSE). No
-signal but those that kill reaches who waits: Ctrl-C does nothing. So a second thread looks.
+signal but those that kill reaches who waits: Ctrl-C does nothing. So a second thread looks. A disk
+or a server that does not answer holds up reads too, of what the user has named: that is waited for.
 """
 
 from __future__ import annotations
@@ -11,22 +12,23 @@ from __future__ import annotations
 import os
 import time
 from _thread import get_native_id, start_new_thread
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ..pages.process import Process
+from ..errors import ZramError
 from .output import complain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SECONDS = 30.0
-"""One single wait of this length is no slow disk, which answers now and then."""
+"""One single wait of this length is no busy process, whose map is free now and then."""
 STEP = 0.5
 _watched: list[int] = []
 
 
 def end_when_held_up(program: str, at_end: Callable[[], int] = lambda: 1) -> None:
-    """Watch the calling thread; if it is held up, say so and end with the status of ``at_end``."""
+    """Watch the calling thread; if a process holds it up, say so, end with ``at_end``'s status."""
     thread = get_native_id()
     if thread not in _watched:  # by a program that runs several commands
         _watched.append(thread)
@@ -43,13 +45,24 @@ def _watch(program: str, at_end: Callable[[], int], thread: int) -> None:
             return  # no /proc, or it ends
         if not now or now != last:
             last, since = now, time.monotonic()
-        elif time.monotonic() - since >= SECONDS:
-            pid = Process.latest
-            complain(
-                f"{program}: the kernel held up a read for {SECONDS:g} s: the memory map of "
-                f"process {pid} is locked by a call that does not end (/proc/{pid}/stack)"
-            )
-            os._exit(at_end())
+        elif time.monotonic() - since >= SECONDS and (pid := _read_process(thread)):
+            _end(program, pid, at_end)
+
+
+def _end(program: str, pid: str, at_end: Callable[[], int]) -> None:
+    """End all of it, whatever fails on the way: nobody else could."""
+    status = 1
+    try:
+        complain(
+            f"{program}: the kernel held up a read for {SECONDS:g} s: the memory map of "
+            f"process {pid} is locked by a call that does not end (/proc/{pid}/stack)"
+        )
+        try:
+            status = at_end()
+        except (ZramError, OSError) as err:
+            complain(f"{program}: {err}")
+    finally:
+        os._exit(status)
 
 
 def _waits(thread: int) -> str:
@@ -61,3 +74,20 @@ def _waits(thread: int) -> str:
     with open(f"/proc/self/task/{thread}/status", encoding="ascii", errors="replace") as status:
         switches = [line for line in status if "ctxt_switches" in line]
     return f"{words[11:13]}{switches}"
+
+
+def _read_process(thread: int) -> str:
+    """The process below whose folder of /proc a waiting call has its file; nothing if none.
+
+    By what the kernel tells of the call: only it knows what the thread waits for.
+    """
+    with suppress(OSError, ValueError, IndexError):
+        # The number of the call and its arguments, the first of which is the descriptor; "running",
+        # or -1 and two addresses where no call waits, as for a page of a mapped file.
+        with open(f"/proc/self/task/{thread}/syscall", encoding="ascii") as file:
+            words = file.read().split()
+        if int(words[0]) >= 0:
+            at = os.readlink(f"/proc/self/fd/{int(words[1], 16)}").split("/")
+            if at[:2] == ["", "proc"] and at[2].isdecimal():
+                return at[2]
+    return ""

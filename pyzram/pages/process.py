@@ -29,11 +29,8 @@ class Process:
 
     __slots__ = ("fd", "is_kernel", "name", "parent", "pid", "start_time")
 
-    latest = 0
-    """Which was turned to last, for who looks why nothing goes on."""
-
     def __init__(self, pid: int) -> None:
-        self.pid = Process.latest = pid
+        self.pid = pid
         self.fd = os.open(f"/proc/{pid}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             text = self.read("stat")
@@ -119,7 +116,6 @@ class ProcessReader:
         Raises:
             OSError: ESRCH, it has exited.
         """
-        Process.latest = pid
         if self._memory is not None and self._at == (pid, start_time):
             return self._memory
         self._at = None

@@ -58,9 +58,13 @@ def stalled() -> Iterator[int]:
         program.unlink()
 
 
-def run(*words: str) -> subprocess.CompletedProcess[str]:
+def run_stats(*words: str) -> subprocess.CompletedProcess[str]:
+    return run(*words, program=SHORTLY.replace(", pyzram\n", ", zram_stats as pyzram\n"))
+
+
+def run(*words: str, program: str = SHORTLY) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-Ic", SHORTLY, *words],
+        [sys.executable, "-Ic", program, *words],
         capture_output=True,
         text=True,
         check=False,
@@ -83,6 +87,23 @@ def test_an_estimate_ends_and_says_by_whom_it_was_held_up(stalled: int, tmp_path
     assert "zram_estimate" not in path.read_text()
 
 
-def test_a_slow_process_is_waited_for() -> None:
-    done = run("estimate", "--pid", str(os.getpid()), "-a", "lzo", "--no-timing")
-    assert (done.returncode, done.stderr) == (0, "")
+def test_it_ends_also_where_the_textfile_cannot_be_written(stalled: int, tmp_path: Path) -> None:
+    path = tmp_path / "gone" / "estimate.prom"
+    done = run("estimate", "--pid", str(stalled), "-a", "lzo", "--textfile", str(path))
+    assert (done.returncode, done.stdout) == (1, "")
+    first, second = done.stderr.splitlines()
+    assert f"process {stalled} is locked" in first
+    assert second.startswith(f"pyzram estimate: {path}: write metrics: ")
+
+
+@pytest.mark.parametrize("words", [["bench", "-a", "lzo", "--pid"], ["zram_stats"]])
+def test_the_other_commands_that_read_processes_end_too(stalled: int, words: list[str]) -> None:
+    if words == ["zram_stats"]:
+        done = run_stats("--estimate=lzo", f"pid:{stalled}")
+        program = "zram_stats"
+    else:
+        done = run(*words, str(stalled))
+        program = "pyzram bench"
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"{program}: the kernel held up a read for 1.5 s: ")
+    assert f"process {stalled} is locked" in done.stderr
