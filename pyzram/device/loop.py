@@ -70,22 +70,30 @@ def attach(file: int) -> tuple[str, Opened, bool]:
 
 def is_behind(node: str, path: str, status: os.stat_result) -> bool:
     """Whether a file is the one behind a loop device, given the path in sysfs."""
-    from fcntl import ioctl
-    from struct import unpack_from
-
-    info = bytearray(INFO_BYTES)
     try:
-        with Opened(node, os.O_RDONLY | os.O_NONBLOCK) as fd:
-            ioctl(fd, LOOP_GET_STATUS64, info)
+        return file_behind(node) == (status.st_dev, status.st_ino)
     except OSError as err:
         if err.errno in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
             return False  # nothing is, any more
         return leads_to(path, status, f"{node}: look at the file behind it")
+
+
+def file_behind(node: str) -> tuple[int, int]:
+    """The st_dev and st_ino of the file behind a loop device.
+
+    Raises:
+        OSError: what the kernel says; ENXIO if nothing is behind it.
+    """
+    from fcntl import ioctl
+    from struct import unpack_from
+
+    info = bytearray(INFO_BYTES)
+    with Opened(node, os.O_RDONLY | os.O_NONBLOCK) as fd:
+        ioctl(fd, LOOP_GET_STATUS64, info)
     device, inode = unpack_from("=QQ", info)
-    major, minor = os.major(status.st_dev), os.minor(status.st_dev)
     # The kernel's encoding of device numbers for user space.
-    encoded = (minor & 0xFF) | (major << 8) | ((minor & ~0xFF) << 12)
-    return (int(device), int(inode)) == (encoded, status.st_ino)
+    major, minor = device >> 8 & 0xFFF, device & 0xFF | device >> 12 & 0xFFF00
+    return os.makedev(major, minor), int(inode)
 
 
 def leads_to(path: str, status: os.stat_result, what: str) -> bool:

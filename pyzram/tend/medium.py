@@ -6,10 +6,11 @@ A loop device lies on whatever holds its file, a partition or mapping on the dis
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import NamedTuple
 
-from ..errors import ZramError
+from ..errors import ZramError, from_errno
 from ..kernel import btrfs
 from ..kernel.holders import block_name, device_name
 from ..kernel.parse import parse_mountinfo
@@ -20,6 +21,11 @@ GIB = 1 << 30
 BUDGETS = {"card": 256 * MIB, "usb": 256 * MIB, "unknown": GIB, "disk": 4 * GIB}
 """Bytes in any 24 hours, by class, unless the configuration says otherwise."""
 GENTLE = ("card", "usb")
+ABSENT = (
+    errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO,
+    errno.EINVAL, errno.EOPNOTSUPP, errno.ENODATA,
+)  # fmt: skip
+"""What the kernel answers where there is no such attribute, or none of this disk."""
 
 
 class Medium(NamedTuple):
@@ -37,9 +43,31 @@ class Medium(NamedTuple):
         return BUDGETS[self.kind]
 
 
-def medium_of(sysfs: Sysfs, backing: str) -> Medium:
-    """Find the medium of a backing device, given its node."""
-    name = _disk(sysfs, block_name(sysfs, backing), 8)
+class _HiddenError(Exception):
+    """What a device lies on cannot be found; that is no answer."""
+
+
+def medium_of(sysfs: Sysfs, backing: str, known: Medium | None = None) -> Medium:
+    """Find the medium of a backing device, given its node.
+
+    ``known`` is the answer of before, which holds while nothing else is found: a file's path can
+    lead nowhere by now, and its loop device lies where it lay.
+
+    Raises:
+        ZramOSError: the kernel does not tell, and nothing is known.
+    """
+    top = block_name(sysfs, backing)
+    try:
+        return _described(sysfs, _disk(sysfs, top, 8))
+    except (_HiddenError, ZramError) as err:
+        if known is not None:
+            return known
+        if isinstance(err, _HiddenError):
+            return _described(sysfs, str(err))
+        raise
+
+
+def _described(sysfs: Sysfs, name: str) -> Medium:
     directory = sysfs.path("sys/block", name)
     where = os.path.realpath(directory)
     if name.startswith("mmcblk"):
@@ -58,36 +86,60 @@ def medium_of(sysfs: Sysfs, backing: str) -> Medium:
 
 
 def _disk(sysfs: Sysfs, name: str, depth: int) -> str:
-    """The disk below a partition, a mapping or a loop device; the name itself if there is none."""
+    """The disk below a partition, a mapping or a loop device; the name itself if it is one.
+
+    Raises:
+        _HiddenError: what the device of this name lies on cannot be found.
+        ZramOSError: the kernel does not tell.
+    """
     directory = sysfs.path("sys/class/block", name)
-    if depth == 0 or not name:
-        return name
+    if depth == 0 or not name or not is_there(directory):
+        raise _HiddenError(name)
     if file := _read(f"{directory}/loop/backing_file").removesuffix("\n"):
-        below = _holder(sysfs, file)
-        return _disk(sysfs, below, depth - 1) if below else name
+        if below := _holder(sysfs, name, file):
+            return _disk(sysfs, below, depth - 1)
+        raise _HiddenError(name)
     try:
         below_names = sorted(os.listdir(f"{directory}/slaves"))
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         below_names = []
+    except OSError as err:
+        raise from_errno(err.errno or 0, f"{directory}/slaves: look", directory) from err
     if below_names:
         return _disk(sysfs, below_names[0], depth - 1)
-    if os.path.exists(f"{directory}/partition"):
+    if is_there(f"{directory}/partition"):
         return os.path.basename(os.path.dirname(os.path.realpath(directory)))
     return name
 
 
-def _holder(sysfs: Sysfs, file: str) -> str:
-    """The device of the file system that a file lies in; empty if that cannot be told."""
+def _holder(sysfs: Sysfs, name: str, file: str) -> str:
+    """The device of the file system that the file of a loop device lies in; empty if unknown.
+
+    The loop device itself knows, whatever has become of the path and whoever may follow it. What it
+    says of btrfs is no device's number.
+    """
+    from ..device.loop import file_behind
+
     try:
+        behind = file_behind(sysfs.path("dev", name))
+    except OSError:
+        behind = None
+    try:
+        if behind is not None:
+            number = f"{os.major(behind[0])}:{os.minor(behind[0])}"
+            if is_there(sysfs.path("sys/dev/block", number)):
+                return device_name(sysfs, number)
         fd = os.open(sysfs.path(file.removeprefix("/")), os.O_PATH | os.O_CLOEXEC)
         try:
-            device = os.fstat(fd).st_dev
+            status = os.fstat(fd)
+            if behind not in (None, (status.st_dev, status.st_ino)):
+                return ""  # another file
             with open(f"/proc/self/fdinfo/{fd}", "rb") as info:
                 lines = (line.split() for line in info)
                 mount_id = next(int(words[1]) for words in lines if words[0] == b"mnt_id:")
         finally:
             os.close(fd)
-        number = f"{os.major(device)}:{os.minor(device)}"
+        number = f"{os.major(status.st_dev)}:{os.minor(status.st_dev)}"
         if not is_there(sysfs.path("sys/dev/block", number)):
             # As that of btrfs, which may have several.
             table = parse_mountinfo(sysfs.read("proc/self/mountinfo"))
@@ -99,7 +151,14 @@ def _holder(sysfs: Sysfs, file: str) -> str:
 
 
 def _read(path: str) -> str:
+    """An attribute; empty if there is none.
+
+    Raises:
+        ZramOSError: it cannot be read.
+    """
     try:
         return read_text(path)
-    except OSError:
-        return ""
+    except OSError as err:
+        if err.errno in ABSENT:
+            return ""
+        raise from_errno(err.errno or 0, f"{path}: read", path) from err

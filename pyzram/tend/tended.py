@@ -43,6 +43,8 @@ class Tended:
         self.key = key
         self.ages = Ages()
         self.medium: Medium | None = None
+        self._found: tuple[str, Medium] | None = None
+        """The backing device, and its medium as it was found last."""
         self.limit: int | None = None
         """The device's own writeback_limit when it was last seen."""
         self.gain: float | None = None
@@ -82,7 +84,9 @@ class Tended:
             own_limit, limit_changed = None, False
             if backing is not None:
                 # Each time: the name may stand for another disk by now, or lie on another one.
-                self.medium = medium_of(sysfs, backing)
+                before, known = self._found or ("", None)
+                self.medium = medium_of(sysfs, backing, known if backing == before else None)
+                self._found = (backing, self.medium)
                 bd = device.read_bd_stat()
                 written, reads = (bd.bd_writes or 0) * BD_UNIT, (bd.bd_reads or 0) * BD_UNIT
                 size = block_size(sysfs, backing) or 0

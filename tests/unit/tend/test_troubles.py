@@ -5,19 +5,22 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
-from fake_roots import Machine
+from fake_roots import Machine, unreadable
 from tended_machines import MIB, Watch, press, tender
 
 from pyzram.cli import pyzram as command
 from pyzram.cli import tend_ledger
+from pyzram.device import loop as device_loop
 from pyzram.device.zram import Zram
 from pyzram.errors import BlockedError, ZramError, ZramOSError
 from pyzram.kernel.sysfs import Sysfs
 from pyzram.tend.ledger import FILE, Clock, Ledger
 from pyzram.tend.machine import Clocks, read_clock
+from pyzram.tend.medium import Medium, medium_of
 
 HOUR = 3600.0
 
@@ -62,6 +65,84 @@ def test_a_medium_that_lies_on_another_disk_now_is_charged_there(machine: Machin
     assert (
         found.budget - found.left == int(machine.attribute("bd_stat").read_text().split()[2]) * 4096
     )
+
+
+@pytest.fixture
+def looped(machine: Machine, monkeypatch) -> dict[str, tuple[int, int]]:
+    """The device lies on a file, that on the card; what the loop device says of it."""
+    (machine.root / "swapfile").touch()
+    status = (machine.root / "swapfile").stat()
+    number = f"{os.major(status.st_dev)}:{os.minor(status.st_dev)}"
+    (machine.root / "sys/dev/block").mkdir(parents=True, exist_ok=True)
+    (machine.root / "sys/dev/block" / number).symlink_to("../../class/block/mmcblk0p3")
+    loop = machine.root / "sys/class/block/loop7/loop"
+    loop.mkdir(parents=True)
+    (loop / "backing_file").write_text("/swapfile\n")
+    (loop.parent / "size").write_text(f"{8 << 21}\n")
+    machine.attribute("backing_dev").write_text("/dev/loop7\n")
+    said: dict[str, tuple[int, int]] = {}
+
+    def file_behind(node: str) -> tuple[int, int]:
+        if node.rpartition("/")[2] in said:
+            return said[node.rpartition("/")[2]]
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES), node)
+
+    monkeypatch.setattr(device_loop, "file_behind", file_behind)
+    return said
+
+
+def test_a_file_that_is_out_of_sight_gives_its_medium_no_new_budget(
+    machine: Machine, looped: dict[str, tuple[int, int]]
+) -> None:
+    """It is removed, or another file system is mounted over it: it lies where it lay."""
+    tending, _ = tender(machine, Watch())
+    (before,) = tending.round().seen.devices
+    assert (before.medium, before.gentle, before.budget) == ("1b534d30", True, 256 * MIB)
+    name = machine.root / "sys/class/block/loop7/loop/backing_file"
+    for path in ("/swapfile (deleted)", "/elsewhere/no/more"):
+        name.write_text(f"{path}\n")
+        (found,) = tending.observer.look().devices
+        assert (found.medium, found.budget) == (before.medium, before.budget)
+        assert found.left < before.left
+    # Another device behind the zram device is asked anew.
+    other = machine.root / "sys/class/block/sdz"
+    other.mkdir()
+    (other / "size").write_text(f"{8 << 21}\n")
+    machine.attribute("backing_dev").write_text("/dev/sdz\n")
+    (found,) = tending.observer.look().devices
+    assert found.medium != before.medium
+
+
+def test_the_loop_device_knows_what_its_path_does_not_tell(
+    machine: Machine, looped: dict[str, tuple[int, int]]
+) -> None:
+    """After a new start, too; and a path that leads to another file by now tells nothing."""
+    sysfs = Sysfs(str(machine.root))
+    status = (machine.root / "swapfile").stat()
+    name = machine.root / "sys/class/block/loop7/loop/backing_file"
+    name.write_text("/swapfile (deleted)\n")
+    looped["loop7"] = (status.st_dev, status.st_ino)
+    assert medium_of(sysfs, "/dev/loop7").name == "mmcblk0"
+    # As on btrfs: no device has this number, so that the path is needed, if it is the file's.
+    name.write_text("/swapfile\n")
+    looped["loop7"] = (os.makedev(0, 99), status.st_ino)
+    assert medium_of(sysfs, "/dev/loop7").kind == "unknown"
+    known = Medium("1b534d30", "card", "mmcblk0")
+    assert medium_of(sysfs, "/dev/loop7", known) == known
+
+
+def test_a_card_that_does_not_tell_its_identity_once_is_no_other_card(
+    machine: Machine, monkeypatch, capsys
+) -> None:
+    tending, _ = tender(machine, Watch())
+    (before,) = tending.round().seen.devices
+    unreadable(monkeypatch, errno.EIO, "mmcblk0/device/cid")
+    (found,) = tending.observer.look().devices
+    assert (found.medium, found.budget) == (before.medium, before.budget)
+    # Who does not know it from before knows nothing.
+    again, _ = tender(machine, Watch())
+    assert again.observer.look().devices == ()
+    assert "mmcblk0/device/cid: read: Input/output error" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("words", [["--budget", "0"], ["--budget", "1"]])
