@@ -7,12 +7,14 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from ..errors import from_errno
+from ..errors import ZramError, from_errno
 from ..tend.status import read_status
 from ..text import quote
 from ..units import format_size
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from ..tend.actions import Action
     from ..tend.observation import Observation
     from ..tend.tender import Report
@@ -128,17 +130,25 @@ def show_status(run: str, as_json: bool) -> int:
     if as_json:
         print(json.dumps(found, indent=2))
         return 0
-    print(f"{found['mode']}, pressure {found['pressure']:.2f}, process {found['pid']}")
+    try:
+        lines = _status_lines(found)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as err:
+        raise ZramError("the daemon's status is not one of this version of pyzram") from err
+    print("\n".join(lines))
+    return 0
+
+
+def _status_lines(found: dict[str, Any]) -> list[str]:
+    lines = [f"{found['mode']}, pressure {found['pressure']:.2f}, process {found['pid']}"]
     for device in found["seen"]["devices"]:
-        print(
+        lines.append(
             f"{device['name']}: {format_size(device['mem_used_total'])} of memory, "
             f"{format_size(device['left'])} of {format_size(device['budget'])} left to write"
         )
-    for reason in found["reasons"]:
-        print(quote(reason))
+    lines += map(quote, found["reasons"])
     if groups := found.get("reclaim"):
         for name, size in groups["asked"].items():
-            print(f"{quote(name)}: asked for {format_size(size)} of idle memory")
+            lines.append(f"{quote(name)}: asked for {format_size(size)} of idle memory")
         if groups["reason"]:
-            print(quote(f"control groups are left alone: {groups['reason']}"))
-    return 0
+            lines.append(quote(f"control groups are left alone: {groups['reason']}"))
+    return lines

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
+from ..errors import ZramError
 from ..kernel.named_files import write_textfile
 from ..metrics import GAUGE, Family, labels, scrape, text_format
 from ..tend.state import CALM, CHOKED, HELD, PRESSED, TIGHT
@@ -24,7 +26,10 @@ def textfile(path: str, run: str) -> int:
         up.add(int(status is not None))
         if status is not None:
             found += _figures(status)
-    except (PermissionError, KeyError, TypeError, ValueError, AttributeError):
+    except ZramError as err:
+        success = False
+        print(f"pyzram tend: {err}", file=sys.stderr)
+    except (PermissionError, KeyError, TypeError, ValueError, AttributeError, OverflowError):
         success = False  # not for this user, or of another version of pyzram
     write_textfile(path, text_format([*found, *scrape("tend", success)]))
     return 0

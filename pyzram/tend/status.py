@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
 from contextlib import suppress
 from typing import Any
 
+from ..errors import from_errno
 from ..kernel import state_files
 
 NAME = "tend/status.json"
@@ -30,16 +32,26 @@ def read_status(run: str) -> dict[str, Any] | None:
 
     Raises:
         PermissionError: only root may read it.
+        ZramOSError: EBADMSG it is damaged.
+        OSError: what else the kernel says.
     """
+    path = os.path.join(run, NAME)
     try:
-        found = json.loads(state_files.read_file(os.path.join(run, NAME)) or "{}")
-        # A number is used again: another process that has it now began at another time.
-        runs = _start_time(int(found["pid"])) == found["start_time"]
-    except PermissionError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+        text = state_files.read_file(path)
+    except NotADirectoryError:
+        text = None
+    if text is None:
         return None
-    return found if runs else None
+    try:
+        found = json.loads(text)
+        pid, began = int(found["pid"]), found.get("start_time")
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as err:
+        raise from_errno(errno.EBADMSG, f"{path}: read the daemon's status", path) from err
+    try:
+        # A number is used again: another process that has it now began at another time.
+        return found if _start_time(pid) == began else None
+    except OSError:
+        return None
 
 
 def _start_time(pid: int) -> int:

@@ -141,6 +141,8 @@ class Looker:
             return read_status(self.run)
         except PermissionError:
             return "only root may see it"
+        except OSError as err:
+            return err.strerror or str(err)
 
     @property
     def over(self) -> bool:

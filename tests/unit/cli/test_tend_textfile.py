@@ -35,6 +35,7 @@ def test_a_daemon_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         {"time": None},
         {"seen": {"devices": [{**DEVICE, "left": None}]}},
         {"seen": {"devices": [{**DEVICE, "left": "all"}]}},
+        {"seen": {"devices": [{**DEVICE, "budget": float("inf")}]}},
         {"seen": {"devices": [{"name": "zram0", "medium": "card", "budget": 9}]}},
         {"seen": []},
         {"seen": None},
@@ -47,3 +48,20 @@ def test_what_another_version_says_otherwise_is_no_success(
     lines = written(tmp_path, monkeypatch, {**STATUS, **other})
     assert lines[:2] == ["zram_tend_up 1", 'zram_scrape_success{collector="tend"} 0']
     assert len(lines) == 3
+
+
+def test_a_damaged_status_is_no_success_and_says_nothing_of_the_daemon(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "run/tend/status.json"
+    file.parent.mkdir(parents=True)
+    file.write_text("{")
+    file.chmod(0o600)
+    path = tmp_path / "tend.prom"
+    assert tend_textfile.textfile(str(path), str(tmp_path / "run")) == 0
+    text = path.read_text()
+    assert "zram_tend_up " not in text
+    assert 'zram_scrape_success{collector="tend"} 0' in text
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert str(file) in told

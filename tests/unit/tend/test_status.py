@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
 
 import pytest
 
+from pyzram.cli import pyzram
+from pyzram.errors import ZramOSError
 from pyzram.tend.status import NAME, read_status, write_status
 
 
@@ -49,11 +52,41 @@ def test_a_status_that_says_not_when_its_process_began_is_of_none(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "{}", '{"pid": "x"}', '{"pid": 1e40}', '{"pid": 99999999999999999999}']
+    "text",
+    ["", "{", "[]", "{}", '{"pid": "x"}', '{"pid": Infinity}', "[" * 100_000],
+    ids=lambda text: text[:20],
 )
-def test_what_is_no_status_is_none(tmp_path, text):
+def test_a_damaged_status_is_not_taken_for_no_daemon(tmp_path, text):
     put(tmp_path, text)
+    with pytest.raises(ZramOSError) as caught:
+        read_status(str(tmp_path))
+    assert caught.value.errno == errno.EBADMSG
+    assert str(tmp_path / NAME) in str(caught.value)
+
+
+@pytest.mark.parametrize("pid", ["1e40", "99999999999999999999", "-1"])
+def test_a_number_that_no_process_has_is_of_none(tmp_path, pid):
+    put(tmp_path, f'{{"pid": {pid}}}')
     assert read_status(str(tmp_path)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "status.json: read the daemon's status"),
+        (None, "not one of this version"),
+    ],
+)
+def test_the_command_tells_a_damaged_status_in_one_line(tmp_path, monkeypatch, capsys, text, says):
+    monkeypatch.setenv("PYZRAM_RUN", str(tmp_path))
+    if text is None:
+        write_status(str(tmp_path), {"mode": "calm", "pressure": "much"})
+    else:
+        put(tmp_path, text)
+    assert pyzram.main(["tend", "--status"]) == 1
+    told = capsys.readouterr()
+    assert (told.out, told.err.count("\n")) == ("", 1)
+    assert says in told.err
 
 
 def test_what_may_not_be_read_is_not_taken_for_no_daemon(tmp_path, monkeypatch):
