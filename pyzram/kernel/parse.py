@@ -9,6 +9,8 @@ Documentation/ABI/testing/sysfs-block-zram.
 
 from __future__ import annotations
 
+import errno
+
 from ..limits import BD_UNIT as BD_UNIT
 from ..limits import SECTOR_SIZE as SECTOR_SIZE
 from ..value import Value
@@ -128,20 +130,26 @@ class SwapArea(Value):
 
 
 def parse_swaps(text: str) -> list[SwapArea]:
-    """``/proc/swaps`` (proc(5)): the file counts KiB, the result bytes."""
+    """``/proc/swaps`` (proc(5)): the file counts KiB, the result bytes.
+
+    Raises:
+        ZramOSError: EBADMSG there is a line that is none of it.
+    """
     areas = []
     for line in text.split("\n")[1:]:
         # The kernel pads with blanks and tabs, and escapes those and newlines in a path, no other
         # white space. From the right: a path may end in " (deleted)".
         words = [word for word in line.replace("\t", " ").split(" ") if word]
-        if len(words) < 5:
+        if not words:
             continue
-        *path, kind, size, used, priority = words
-        areas.append(
-            SwapArea(
-                unescape(" ".join(path)), kind, int(size) * 1024, int(used) * 1024, int(priority)
-            )
-        )
+        try:
+            *path, kind, size, used, priority = words
+            numbers = int(size) * 1024, int(used) * 1024, int(priority)
+        except ValueError:
+            from ..errors import from_errno
+
+            raise from_errno(errno.EBADMSG, f"/proc/swaps: read {line!r}", "/proc/swaps") from None
+        areas.append(SwapArea(unescape(" ".join(path)), kind, *numbers))
     return areas
 
 

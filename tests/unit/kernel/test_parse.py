@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
+from pyzram.errors import ZramOSError
 from pyzram.kernel import parse
 from pyzram.kernel.figures import of_file
 
@@ -84,6 +87,14 @@ def test_swaps():
         666,
     )
     assert (file.path, file.type, file.priority) == ("/swap file (deleted)", "file", -2)
+
+
+@pytest.mark.parametrize("line", ["x y z", "/a file x 0 -2", "/a file 1 0 -2x"])
+def test_a_line_that_is_no_swap_area_is_an_error(line):
+    with pytest.raises(ZramOSError) as caught:
+        parse.parse_swaps(f"Filename Type Size Used Priority\n{line}\n")
+    assert caught.value.errno == errno.EBADMSG
+    assert line in str(caught.value)
 
 
 @pytest.mark.parametrize("word", ["\\", "\\04", "\\a40", "\\x", "a\\"])
