@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # Status 2 (could not examine the machine or write the output) is what pyzram makes of our errors.
 NOTHING, FINDINGS = 0, 1
+NOT_WRITTEN = 1  # a textfile, as of the other collectors
 # Findings of these checks can cost data or the next start, the others only memory or time.
 WRONG = frozenset({"failed-writes", "hibernation", "config", "algorithm"})
 
@@ -49,8 +50,8 @@ COMMAND = Command(
         ),
     ),
     notes="Exit status: 0 if there is nothing to fix, 1 if there are findings, 2 if the machine "
-    "could not be examined or the output not be written. With --textfile it is 0 even with "
-    "findings.",
+    "could not be examined or the output not be written. With --textfile it is 0 if the file was "
+    "written, whatever it says, and 1 if it could not be.",
 )
 
 
@@ -81,7 +82,10 @@ def _look(config: str) -> Snapshot:
 
 
 def _textfile(path: str, config: str) -> int:
-    """Write a 0 or 1 for each check; no samples if the machine could not be examined."""
+    """Write a 0 or 1 for each check; no samples if the machine could not be examined.
+
+    A failure is told of here: the status is 1, which otherwise means findings.
+    """
     from ..kernel.named_files import write_textfile
     from ..metrics import GAUGE, Family, labels, scrape, text_format
 
@@ -95,9 +99,20 @@ def _textfile(path: str, config: str) -> int:
             family.add(int(code in found), labels(check=code))
     except ZramError as err:
         success = False
-        print(quote(f"pyzram doctor: {err}"), file=sys.stderr)
-    write_textfile(path, text_format([family, *scrape("doctor", success)]))
+        _complain(str(err))
+    except OSError as err:
+        success = False
+        _complain(f"{err.filename}: {err.strerror}")
+    try:
+        write_textfile(path, text_format([family, *scrape("doctor", success)]))
+    except ZramError as err:
+        _complain(str(err))
+        return NOT_WRITTEN
     return NOTHING
+
+
+def _complain(message: str) -> None:
+    print(quote(f"pyzram doctor: {message}"), file=sys.stderr)
 
 
 def text(snapshot: Snapshot, findings: list[Finding], *, coloured: bool = False) -> str:

@@ -8,6 +8,7 @@ written back makes whoever reads it wait.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -18,7 +19,7 @@ import time
 from pathlib import Path
 
 import pytest
-from fake_roots import Machine
+from fake_roots import Machine, unreadable
 from fleet.textfiles import tending, words
 
 from pyzram.cli import doctor, estimate
@@ -119,6 +120,59 @@ def test_doctor_of_a_device_that_vanishes_looks_at_the_others(
     assert (written.success(), written.errors) == (1, "")
     told = re.findall(r'^zram_doctor_finding\{check="(.*)"\} [01]$', written.text, re.M)
     assert sorted(told) == sorted(CHECKS)
+
+
+@pytest.mark.parametrize("table", ["proc/swaps", "proc/self/mountinfo"])
+@pytest.mark.parametrize("code", [errno.EACCES, errno.ENOENT])
+def test_doctor_without_a_table_of_the_system_still_writes(
+    here, tmp_path, promtool, monkeypatch, capsys, table, code
+):
+    monkeypatch.setenv("PYZRAM_ROOT", str(here.root))
+    if code == errno.ENOENT:
+        (here.root / table).unlink()
+    else:
+        unreadable(monkeypatch, code, table)
+    path = tmp_path / "doctor.prom"
+    path.write_text("zram_phantom 1\n")
+    assert doctor.main(["--textfile", str(path)]) == 0
+    written = Written(promtool, path, capsys.readouterr().err)
+    if (table, code) == ("proc/swaps", errno.ENOENT):
+        assert (written.success(), written.errors) == (1, "")  # a kernel without swap
+        return
+    assert written.success() == 0
+    assert not [x for x in written.lines if "finding" in x]
+    assert written.errors.count("\n") == 1
+    assert f"{table}: {os.strerror(code)}" in written.errors
+
+
+@pytest.mark.parametrize("name", ["zram_stats", "doctor"])
+@pytest.mark.parametrize("line", ["x y z", "x y z a b"])
+def test_swaps_that_are_none_are_no_success(here, write, name, line):
+    here.swap(line)
+    written = write(name, *(["doctor"] if name == "doctor" else []))
+    assert written.success() == 0
+    assert not [x for x in written.lines if "finding" in x]
+    told = written.errors.removesuffix("\n").split("\n")
+    assert len(told) == (2 if name == "zram_stats" else 1)  # zram_stats tells it of each device
+    assert all("proc/swaps" in x for x in told)
+
+
+@pytest.mark.parametrize("name", ["zram_stats", "doctor", "tend", "estimate"])
+def test_a_file_that_cannot_be_written_is_status_1(here, tmp_path, name):
+    first = [] if name == "zram_stats" else [name]
+    if name == "estimate":
+        first += ["--no-timing", "--pid", str(os.getpid())]
+    done = subprocess.run(
+        [*words("zram_stats" if name == "zram_stats" else "pyzram"), *first]
+        + ["--textfile", tmp_path / "none/x.prom"],
+        env={**os.environ, "PYZRAM_ROOT": str(here.root), "PYZRAM_RUN": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SECONDS,
+    )
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done.stderr
+    assert "none/x.prom: write metrics" in done.stderr
 
 
 def test_estimate_of_a_process_that_is_gone(write):
