@@ -65,8 +65,13 @@ in
       lib.mapAttrsToList (name: value: "${name}=${lib.escapeShellArg (toString value)}\n") cfg.settings
     );
     systemd.packages = [ cfg.package ];
-    # Units from packages are not enabled by their own [Install] section on NixOS.
-    systemd.services.zram.wantedBy = [ "swap.target" ];
+    systemd.services.zram = {
+      # Units from packages are not enabled by their own [Install] section on NixOS.
+      wantedBy = [ "swap.target" ];
+      # Otherwise a switch would ignore new settings, and end swap where the package is a new one.
+      reloadIfChanged = true;
+      reloadTriggers = [ (builtins.toJSON cfg.settings) ];
+    };
     systemd.timers.zram-textfile.wantedBy = lib.optional (cfg.textfileDirectory != null) "timers.target";
     systemd.timers.zram-estimate.wantedBy = lib.optional cfg.survey "timers.target";
     systemd.services.zram-textfile = lib.mkIf (cfg.textfileDirectory != null) textfiles;

@@ -403,7 +403,12 @@ def test_nixs_module_is_off_until_enabled(recipes: Path) -> None:
     states = json.loads(nix(recipes, NIX_MODULE))
     assert states["off"] == {}
     assert states["on"]["environment"]["etc"]["conf.d/zram"]["text"] == "ZRAM_SIZE_0='1G'\n"
-    assert states["on"]["systemd"]["services"]["zram"]["wantedBy"] == ["swap.target"]
+    # Settings are in the unit, so that other ones are a changed unit, which is reloaded.
+    assert states["on"]["systemd"]["services"]["zram"] == {
+        "wantedBy": ["swap.target"],
+        "reloadIfChanged": True,
+        "reloadTriggers": ['{"ZRAM_SIZE_0":"1G"}'],
+    }
     timer, service = (states["on"]["systemd"][x]["zram-textfile"] for x in ("timers", "services"))
     assert (timer, service) == ({"wantedBy": []}, {})
     assert states["on"]["systemd"]["timers"]["zram-estimate"]["wantedBy"] == []
