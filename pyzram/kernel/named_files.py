@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from contextlib import contextmanager, suppress
 from stat import S_ISREG
 
 from ..descriptor import Opened
 from ..errors import InvalidValueError, ZramError, from_errno
-from .opened import open_path, ours_alone, resolve
+from .opened import fd_path, open_path, ours_alone, resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TEXTFILE_MODE = 0o644
+RANDOM = 8
+OLD_SECONDS = 3600
+"""Writing takes no such time: what is older was left by one that was killed."""
 WHY_NOT = {
     errno.ELOOP: "a symbolic link on the way is not root's alone, and could be exchanged",
     errno.EMLINK: "it has other names too, which its folder's owner may have given it",
@@ -42,15 +46,11 @@ def write_textfile(path: str, text: str) -> None:
         with above as folder:
             with suppress(FileNotFoundError):
                 _require_regular(os.lstat(name, dir_fd=folder), path)
-            # node_exporter reads only *.prom, so it ignores this one.
-            new = f".{name}.{os.getpid()}.new"
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-            try:
-                file = Opened(new, flags, dir_fd=folder)
-            except FileExistsError:
-                # Of one who had our process number and was killed: in a container all have it.
-                os.unlink(new, dir_fd=folder)
-                file = Opened(new, flags, dir_fd=folder)
+            _remove_old(folder, name)
+            # node_exporter reads only *.prom, so it ignores this one. Nobody else has its name: in
+            # two containers two live processes may have the same number.
+            new = f".{name}.{os.urandom(RANDOM).hex()}.new"
+            file = Opened(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, dir_fd=folder)
             try:
                 with file as fd:
                     data = memoryview(text.encode())
@@ -62,6 +62,20 @@ def write_textfile(path: str, text: str) -> None:
                 with suppress(FileNotFoundError):  # it has its name already
                     os.unlink(new, dir_fd=folder)
                 raise
+
+
+def _remove_old(folder: int, name: str) -> None:
+    """Remove what killed writers of the same file have left."""
+    before = time.time() - OLD_SECONDS
+    head, tail = f".{name}.", ".new"
+    length = len(head) + 2 * RANDOM + len(tail)
+    with suppress(OSError):  # a folder that may only be written to, or another was faster
+        for one in os.listdir(fd_path(folder)):
+            if len(one) == length and one.startswith(head) and one.endswith(tail):
+                status = os.lstat(one, dir_fd=folder)
+                ours = S_ISREG(status.st_mode) and status.st_uid == os.geteuid()
+                if ours and status.st_mtime < before:
+                    os.unlink(one, dir_fd=folder)
 
 
 def open_named(path: str, step: str, flags: int) -> Opened:

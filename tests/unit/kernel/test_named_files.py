@@ -110,11 +110,34 @@ def test_a_pipe_or_a_folder_is_refused_at_once(tmp_path: Path, write) -> None:
     assert sorted(os.listdir(tmp_path)) == ["folder", "pipe"]
 
 
-def test_what_a_killed_process_of_our_number_has_left_is_no_obstacle(tmp_path: Path) -> None:
-    (tmp_path / f".file.prom.{os.getpid()}.new").write_text("half")
+def test_what_killed_writers_have_left_goes_once_it_is_old(tmp_path: Path) -> None:
+    left = [f".file.prom.{n:016x}.new" for n in range(3)]
+    others = [".file.prom.mine.new", ".other.prom.0000000000000000.new", ".file.prom.new"]
+    for name in [*left, *others]:
+        (tmp_path / name).write_text("half")
+        os.utime(tmp_path / name, (0, 0))
+    os.utime(tmp_path / left[2])  # of one that may be writing now
     write_textfile(str(tmp_path / "file.prom"), "whole")
-    assert os.listdir(tmp_path) == ["file.prom"]
+    assert sorted(os.listdir(tmp_path)) == sorted(["file.prom", left[2], *others])
     assert (tmp_path / "file.prom").read_text() == "whole"
+
+
+def test_two_writers_of_the_same_number_do_not_mix(tmp_path: Path, monkeypatch) -> None:
+    """As in two containers: one begins and ends while the other writes."""
+    path = str(tmp_path / "file.prom")
+    real, seen = os.rename, []
+
+    def rename(*names: str, **folders: int) -> None:
+        if not seen:
+            seen.append(names)
+            write_textfile(path, "the second's, whole")
+            assert (tmp_path / "file.prom").read_text() == "the second's, whole"
+        real(*names, **folders)
+
+    monkeypatch.setattr(os, "rename", rename)
+    write_textfile(path, "the first's")
+    assert os.listdir(tmp_path) == ["file.prom"]
+    assert (tmp_path / "file.prom").read_text() == "the first's"
 
 
 def test_a_textfile_whose_rename_fails_leaves_the_old_one(tmp_path, monkeypatch) -> None:
