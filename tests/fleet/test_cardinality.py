@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from fake_roots import TREES, Machine
 from fleet.programs import TREE
-from fleet.textfiles import write_all
+from fleet.textfiles import command, write_all
 
 from pyzram.cli import stats_metrics
 from pyzram.doctor.checks import CHECKS
@@ -25,6 +25,7 @@ MODES = 5
 # node_exporter on the files, and Prometheus on each scrape.
 OF_A_FILE, OF_NODE_EXPORTER, OF_A_SCRAPE = 1, 1, 5
 FILES = 3
+OF_AN_ALGORITHM, SURVEYED = 7, 7  # figures of a survey, and algorithms that it tries
 LABELS = {
     "algorithm",
     "check",
@@ -55,6 +56,12 @@ def of_a_machine() -> int:
     files = FILES * (2 + OF_A_FILE)  # success and build
     rest = OF_NODE_EXPORTER + OF_A_SCRAPE
     return page_size + len(CHECKS) + up + MODES + pressure + last_round + files + rest
+
+
+def of_a_survey() -> int:
+    """Series that a survey adds to a machine at most."""
+    examined, success, build = 1, 1, 1
+    return OF_AN_ALGORITHM * SURVEYED + examined + success + build + OF_A_FILE
 
 
 def samples(texts: dict[str, str]) -> Counter[tuple[str, str]]:
@@ -108,6 +115,18 @@ def test_the_bound_is_near_what_there_is(machines):
     most = max(len(found) for (_, devices, _), found in machines.items() if devices == 1)
     most += FILES * OF_A_FILE + OF_NODE_EXPORTER + OF_A_SCRAPE + recorded("instance_device")
     assert most >= 0.9 * (of_a_machine() + of_a_device())
+
+
+def test_a_survey_adds_what_is_said(tmp_path):
+    """Of pages that differ: without one that is examined an algorithm has no ratio."""
+    (tmp_path / "data").write_bytes(bytes(range(256)) * 64 + b"x" * 4096)
+    survey = tmp_path / "zram-estimate.prom"
+    command("pyzram", "estimate", "--no-timing", "--textfile", survey, tmp_path / "data")
+    found = samples({"estimate": survey.read_text()})
+    assert len(found) + OF_A_FILE == of_a_survey()
+    assert set(found.values()) == {1}
+    page = " ".join((TREE / "docs/fleet.md").read_text().split())
+    assert f"The survey adds at most {of_a_survey()} to a machine" in page
 
 
 def test_labels_are_few_and_none_holds_a_number_that_moves(machines):

@@ -78,6 +78,12 @@ def test_rules_and_alerts(promtool):
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_query_for_the_survey_is_the_one_that_is_tested():
+    page = (TREE / "docs/fleet.md").read_text()
+    (query,) = re.findall(r"^sum by \(algorithm\).*zram_estimate.*$", page, re.M)
+    assert f"- expr: {query}\n" in (MONITORING / "tests.yml").read_text()
+
+
 def alerts() -> dict[str, str]:
     """Name of each alert to its text."""
     parts = re.split(r"^ +- alert: ", (MONITORING / "alerts.yml").read_text(), flags=re.M)[1:]
