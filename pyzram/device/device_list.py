@@ -34,12 +34,20 @@ def devices(*, sysfs: Sysfs | None = None) -> DeviceList:
     """Return a handle for every zram device, by ascending number; empty without a driver.
 
     Close each of them, or use the list in a ``with`` statement.
+
+    Raises:
+        ZramOSError: /sys is not mounted or may not be read, or one of them cannot be opened
+            (EMFILE: more devices than this process may have files open); none is left open.
     """
     found = DeviceList()
     tree = as_sysfs(sysfs)
-    for number in tree.numbers():
-        try:
-            found.append(Zram(number, sysfs=tree))
-        except DeviceNotFoundError:
-            continue  # removed since it was listed
+    try:
+        for number in tree.numbers():
+            try:
+                found.append(Zram(number, sysfs=tree))
+            except DeviceNotFoundError:
+                continue  # removed since it was listed
+    except BaseException:
+        found.close()
+        raise
     return found

@@ -118,9 +118,9 @@ class Zram(Handle):
         With ``missing_ok`` a device that is gone already is no error.
 
         Raises:
-            DeviceBusyError: in use (EBUSY); says by whom. Those that only have it open, such as
-            udev's probe, get ``timeout`` seconds; swap and mounts do not. DeviceNotFoundError:
-            already gone.
+            DeviceBusyError: in use (EBUSY); says by whom. Mere openers, such as udev's probe,
+                are waited for ``timeout`` seconds, swap and mounts are not.
+            DeviceNotFoundError: already gone.
             ZramError: it could not be swapped off or unmounted.
         """
         self._dir()

@@ -254,4 +254,7 @@ def device_number(spec: int | str | os.PathLike[str]) -> int:
 
 
 def _is_number(digits: str) -> bool:
-    return digits.isascii() and digits.isdigit() and len(digits) <= DIGITS_MAX
+    """Whether the kernel writes a number this way: no device is named zram00."""
+    if not digits.isascii() or not digits.isdigit() or len(digits) > DIGITS_MAX:
+        return False
+    return digits == str(int(digits))

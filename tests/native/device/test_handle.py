@@ -9,6 +9,7 @@ import gc
 import multiprocessing
 import os
 import pickle
+import resource
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -64,6 +65,28 @@ def test_devices_of_a_tree(tree):
     assert all(device.closed for device in found)
 
 
+def test_devices_that_cannot_all_be_opened_leave_none_open(tmp_path, recwarn):
+    """No more descriptors than a few: what was opened until then is closed again."""
+    for number in range(25):
+        (tmp_path / f"sys/block/zram{number}").mkdir(parents=True)
+    gc.collect()  # what earlier tests dropped
+    before = len(os.listdir("/proc/self/fd"))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = set(map(int, os.listdir("/proc/self/fd")))
+    limit = [number for number in range(max(taken) + 12) if number not in taken][8]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    try:
+        with pytest.raises(pyzram.ZramOSError, match="open") as caught:
+            pyzram.devices(sysfs=pyzram.Sysfs(str(tmp_path)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert caught.value.errno == errno.EMFILE
+    del caught
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert [str(one.message) for one in recwarn] == []
+
+
 def test_without_a_driver_that_is_what_it_says(tmp_path):
     (tmp_path / "sys/block").mkdir(parents=True)
     empty = pyzram.Sysfs(str(tmp_path))
@@ -83,7 +106,22 @@ def test_a_missing_sys_is_one_clear_error(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "spec", ["", "zram", "zram-1", "zramx", "٣", "9" * 5000, "/dev/zram\0", -1, True, 1.5, "1/2"]
+    "spec",
+    [
+        "",
+        "zram",
+        "zram03",
+        "03",
+        "zram-1",
+        "zramx",
+        "٣",
+        "9" * 5000,
+        "/dev/zram\0",
+        -1,
+        True,
+        1.5,
+        "1/2",
+    ],
 )
 def test_names_that_cannot_be_a_device(tree, spec):
     with pytest.raises((pyzram.ZramError, TypeError)):
