@@ -10,15 +10,27 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pyzram
+
+
+def look(devices: list[pyzram.Zram]) -> list[dict[str, Any]]:
+    """Return the snapshots of those that have not been removed since they were listed."""
+    found = []
+    for device in devices:
+        try:
+            found.append(device.stats().as_dict())
+        except pyzram.DeviceNotFoundError:
+            continue
+    return found
 
 
 def main(*words: str) -> int:
     """Save this machine's snapshots, or print a line for each that was saved."""
     if words[:1] == ("--save",):
         with pyzram.devices() as devices:
-            snapshots = [device.stats().as_dict() for device in devices]
+            snapshots = look(devices)
         Path(words[1]).write_text(json.dumps(snapshots))
         return 0
     for file in words:

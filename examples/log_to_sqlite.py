@@ -19,7 +19,10 @@ def main(database: str) -> int:
     with closing(sqlite3.connect(database)) as connection, connection, pyzram.devices() as devices:
         connection.execute("CREATE TABLE IF NOT EXISTS stats (time REAL, name TEXT, json TEXT)")
         for device in devices:
-            stats = device.stats()
+            try:
+                stats = device.stats()
+            except pyzram.DeviceNotFoundError:
+                continue  # removed since it was listed
             row = (stats.time, stats.name, json.dumps(stats.as_dict()))
             connection.execute("INSERT INTO stats VALUES (?, ?, ?)", row)
         (count,) = connection.execute("SELECT count(*) FROM stats").fetchone()

@@ -15,7 +15,10 @@ def worst_of(devices: list[pyzram.Zram], warn: float, critical: float) -> tuple[
     """Return the exit status and what to say, of the device that is fullest."""
     shares = []
     for device in devices:
-        stats = device.stats()
+        try:
+            stats = device.stats()
+        except pyzram.DeviceNotFoundError:
+            continue  # removed since it was listed
         memory = stats.mm_stat
         if memory.mem_limit:
             shares.append((memory.mem_used_total / memory.mem_limit, stats.name, "mem_limit"))

@@ -14,9 +14,12 @@ import pyzram
 
 
 def memory_of(name: str) -> int:
-    """Return the bytes of memory that a device takes."""
-    with pyzram.Zram(name) as device:
-        return device.read_mm_stat().mem_used_total
+    """Return the bytes of memory that a device takes; 0 if it was removed meanwhile."""
+    try:
+        with pyzram.Zram(name) as device:
+            return device.read_mm_stat().mem_used_total
+    except pyzram.DeviceNotFoundError:
+        return 0
 
 
 def main() -> int:

@@ -12,15 +12,26 @@ import time
 import pyzram
 
 
+def look(devices: list[pyzram.Zram]) -> dict[str, pyzram.Stats]:
+    """Return the figures of those that have not been removed."""
+    found = {}
+    for device in devices:
+        try:
+            found[device.name] = device.stats()
+        except pyzram.DeviceNotFoundError:
+            continue
+    return found
+
+
 def main(count: str = "10", seconds: str = "1") -> int:
     """Print rates of every device that was there at the start."""
     with pyzram.devices() as devices:
-        before = [device.stats() for device in devices]
+        before = look(devices)
         for _ in range(int(count)):
             time.sleep(float(seconds))
-            now = [device.stats() for device in devices]
-            for new, old in zip(now, before, strict=True):
-                change = new - old
+            now = look(devices)
+            for name, stats in now.items():
+                change = stats - before[name]
                 print(
                     f"{change.name}: {change.reads_per_second:.0f} reads/s, "
                     f"{change.writes_per_second:.0f} writes/s, "

@@ -10,6 +10,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import pytest
 from fake_roots import Machine
 
 import pyzram
@@ -37,6 +38,40 @@ def test_a_folder_has_a_histogram(tmp_path):
     lines = said("folder_histogram.py", str(tmp_path)).splitlines()
     counts = [int(line.split()[1]) for line in lines]
     assert counts == [3, 0, 0, 0, 0, 0, 0, 0, 2]
+
+
+@pytest.mark.parametrize(
+    "name", ["log_to_sqlite", "watch_rates", "monitor_check", "compare_machines"]
+)
+def test_a_device_that_is_removed_after_it_was_listed_is_left_out(
+    name, tmp_path, capsys, monkeypatch
+):
+    """The second of two goes before it is read, or, where rates are watched, between two looks."""
+    here = Machine(tmp_path / "root", "vm-7.x-multi")
+    here.add(1)
+    looks = []
+
+    class Going(pyzram.Zram):
+        def stats(self):
+            looks.append(self.name)
+            if looks.count("zram1") == 1 + (name == "watch_rates"):
+                (here.root / "sys/block/zram1").rename(tmp_path / "gone")
+            return super().stats()
+
+    def devices():
+        opened = pyzram.device.device_list.DeviceList()
+        opened.extend(Going(number, sysfs=pyzram.Sysfs(str(here.root))) for number in (0, 1))
+        return opened
+
+    monkeypatch.setattr(pyzram, "devices", devices)
+    words = {
+        "log_to_sqlite": [str(tmp_path / "log")],
+        "watch_rates": ["1", "0"],
+        "monitor_check": [],
+        "compare_machines": ["--save", str(tmp_path / "saved")],
+    }
+    assert runpy.run_path(str(EXAMPLES / f"{name}.py"))["main"](*words[name]) == 0
+    assert "zram1" not in capsys.readouterr().out
 
 
 def test_idle_pages_are_written_back(tmp_path, capsys, monkeypatch):
