@@ -106,22 +106,35 @@ def readers_wait(device: str) -> bool:
 class Sysfs:
     """The kernel's files below a root directory: ``/``, or a captured tree in tests.
 
-    Synchronization: none needed, it has only paths.
+    Synchronization: none needed, immutable.
     """
 
-    __slots__ = ("root",)
+    __slots__ = ("_root",)
 
     def __init__(self, root: str | os.PathLike[str] = "/") -> None:
-        self.root: str = check_path("root", "/" if root == "" else root).rstrip("/")
+        self._root = check_path("root", "/" if root == "" else root).rstrip("/")
+
+    @property
+    def root(self) -> str:
         """Without a slash at its end; empty for ``/``."""
+        return self._root
 
     def __repr__(self) -> str:
         return f"Sysfs({self.root or '/'!r})"
 
+    def __eq__(self, other: object) -> bool:
+        return self._root == other._root if isinstance(other, Sysfs) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((Sysfs, self._root))
+
+    def __reduce__(self) -> tuple[type[Sysfs], tuple[str]]:
+        return Sysfs, (self._root,)
+
     def path(self, *parts: str) -> str:
         """Join a path below the root."""
         try:
-            return "/".join((self.root, *parts))
+            return "/".join((self._root, *parts))
         except TypeError:
             raise wrong_type("parts", parts, "not text alone") from None
 

@@ -122,7 +122,7 @@ def values() -> dict[type, object]:
     return {type(value): value for value in made}
 
 
-# What is no value: handles, what holds open files, and what acts.
+# What is never written as JSON: handles, what holds open files, what acts, and a place.
 OTHERS = {"DeviceList", "Zram", "Source", "Stream", "Service", "Sysfs", "Plan"}
 # Named tuples: of these there may be millions.
 TUPLES = {"Slot"}
@@ -278,6 +278,17 @@ def test_a_source_is_no_value(tmp_path):
             for refuse in (copy.copy, copy.deepcopy, pickle.dumps):
                 with pytest.raises(TypeError, match="open it there"):
                     refuse(other)
+
+
+def test_where_the_kernels_files_are_is_a_value():
+    tree = pyzram.Sysfs("/a/b/")
+    for other in (pyzram.Sysfs("/a/b"), pickle.loads(pickle.dumps(tree)), copy.deepcopy(tree)):
+        assert other == tree and hash(other) == hash(tree) and other.root == "/a/b"
+    assert tree not in (pyzram.Sysfs(), "/a/b")
+    assert pickle.loads(pickle.dumps(pyzram.Sysfs())) == pyzram.Sysfs("/")
+    with pytest.raises(AttributeError):
+        tree.root = "/c"
+    assert tree.root == "/a/b"
 
 
 def test_one_path_is_not_a_list_of_letters(tmp_path):

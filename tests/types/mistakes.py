@@ -26,6 +26,7 @@ def of_a_device(device: pyzram.Zram) -> None:
     device.configure(disksize="1G", algoritm="lz4")  # mistake: the name of a parameter
     device.number = 0  # mistake: a handle is that of one device
     device.sysfs = pyzram.Sysfs("/x")  # mistake: and of one tree
+    device.sysfs.root = "/x"  # mistake: and that is a value
     device.read_mmstat()  # mistake: the name of a method
     device.mkfs("ext4", options=["-O", "^has_journal"])
     device._write_verified("disksize", "1")  # mistake: not public, and more is missing
