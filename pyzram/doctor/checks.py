@@ -48,6 +48,10 @@ class Finding(Record):
     remedy: str
     """A command, or what else helps."""
 
+    def __str__(self) -> str:
+        who = f"{self.device}: " if self.device else ""
+        return f"{who}{self.what} ({self.figure}); {self.remedy}"
+
 
 def examine(snapshot: Snapshot) -> list[Finding]:
     """Do all checks."""

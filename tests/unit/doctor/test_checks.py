@@ -22,7 +22,7 @@ from pyzram.device.features import Features
 from pyzram.device.stat_files import BdStat, BlockStat, DebugStat, IoStat, MmStat
 from pyzram.device.stats import Stats
 from pyzram.doctor import checks, snapshot
-from pyzram.doctor.checks import examine
+from pyzram.doctor.checks import Finding, examine
 from pyzram.doctor.snapshot import Snapshot
 from pyzram.kernel.parse import SwapArea
 from pyzram.kernel.sysfs import Sysfs
@@ -99,6 +99,13 @@ def tended(ago: float | None, text: str = "ZRAM_SIZE_0=1G\n", **changes: object)
     parsed = parse_config(text, ram=2048 * M, cpus=2)
     given = {"recomp_algorithms": {1: "zstd"}, **changes}
     return replace(with_device(**given), config=parsed, tended=ago)
+
+
+@pytest.mark.parametrize("device", ["zram0", None])
+def test_a_finding_is_one_line(device):
+    found = Finding("full", device, "it is full", "disksize 5", "make it larger")
+    who = "zram0: " if device else ""
+    assert str(found) == f"{who}it is full (disksize 5); make it larger"
 
 
 def test_a_good_set_up_has_no_findings():
