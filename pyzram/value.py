@@ -74,6 +74,9 @@ class Record:
     def replace(self, **changes: Any) -> Self:
         """Return one that differs in these fields.
 
+        What users write is checked anew (algorithms, the configuration); values that were read are
+        taken as they are.
+
         Raises:
             InvalidTypeError: there is no such field.
         """

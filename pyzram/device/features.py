@@ -101,6 +101,10 @@ def features(device: Zram | None = None, *, sysfs: Sysfs | None = None) -> Featu
 
     Looks at ``device``, else at any zram device there is. Without a device only ``driver``,
     ``hot_add`` and ``psi`` can be told.
+
+    Raises:
+        DeviceNotFoundError: ``device`` was removed.
+        ZramOSError: something is there and cannot be read, which tells nothing.
     """
     tree = as_sysfs(sysfs)
     if device is not None:

@@ -121,6 +121,8 @@ class Stats(Record):
 class StatsChange(Record):
     """What changed between two snapshots of a device; figures are differences, which may be < 0.
 
+    What :attr:`mm_stat` derives from its figures, such as ratios, means nothing of differences.
+
     ``reads_per_second`` and the other rates are means over :attr:`seconds`, and 0 for two snapshots
     of the same moment.
     """

@@ -52,7 +52,9 @@ class Zram(Handle):
     its ``with`` block takes down again. Properties cost nothing; methods ask the kernel.
 
     Methods named after an attribute (``read_mm_stat``, ``set_mem_limit``) raise UnsupportedError
-    where the kernel lacks it, and return ``None`` where it has it and nothing is set.
+    where the kernel lacks it, and return ``None`` where it has it and nothing is set. Any method
+    may raise DeviceNotFoundError (removed), AccessError (not root), BlockedError (no answer in
+    time), ZramOSError (what else the kernel answers), and InvalidValueError on a closed handle.
 
     Synchronization: one thread at a time for each handle; any number of handles.
     """

@@ -107,7 +107,7 @@ class Estimate(Record):
     skipped: Mapping[str, int]
     """How much could not be inspected, by reason."""
     algorithms: Mapping[str, AlgorithmEstimate]
-    """By name, and level if one was asked for: ``zstd:9``."""
+    """By :attr:`Algorithm.label`: name, and level if one was asked for, ``zstd:9``."""
     zero_pages: int = 0
     """Same-filled pages of zeros, which swap keeps itself since Linux 6.12."""
     left_out: Mapping[str, int] = field(default_factory=dict)

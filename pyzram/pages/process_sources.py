@@ -71,6 +71,9 @@ def open_system() -> Source:
     """Open the memory of all processes that the caller may inspect, except this one.
 
     It includes tmpfs files and System V segments that no process maps.
+
+    Raises:
+        ZramOSError: what lists the processes or the shared memory cannot be read.
     """
     source = Source("system", PAGE_SIZE)
     with SharedMemory() as shared:
