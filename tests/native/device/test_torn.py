@@ -97,6 +97,8 @@ def walked(path: Path) -> None:
 
 
 def written(path: Path) -> None:
+    for left in path.parent.glob(".*.new"):  # by the ones that were torn: each is looked at
+        left.unlink()
     write_textfile(f"{path}.prom", "text")
 
 
