@@ -15,7 +15,7 @@ from stat import S_ISREG
 
 from ..descriptor import Opened
 from ..errors import InvalidValueError, ZramError, from_errno
-from .opened import fd_path, open_path, ours_alone, resolve
+from .opened import LINKS_MAX, fd_path, open_path, ours_alone, resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,9 +38,11 @@ def write_textfile(path: str, text: str) -> None:
     followed.
 
     Raises:
-        InvalidValueError: the path exists and is not a regular file; it is left alone.
+        InvalidValueError: the path exists and is not a regular file, or leads to a file by a
+            descriptor (/dev/stdout); it is left alone.
         ZramOSError: ELOOP it is behind such a link; else what the system answered.
     """
+    _refuse_open_file(path)
     with _told(path, "write metrics"):
         above, name = _folder(path)
         with above as folder:
@@ -109,6 +111,19 @@ def _folder(path: str) -> tuple[Opened, str]:
     """Open the folder of a file, and return the file's name in it."""
     above, _, name = resolve(path).rpartition("/")
     return open_path(above or "/", os.O_PATH | os.O_DIRECTORY), name
+
+
+def _refuse_open_file(path: str) -> None:
+    """Refuse what leads through a descriptor: who has it open would keep the file replaced."""
+    here = os.path.abspath(path)
+    for _ in range(LINKS_MAX):
+        folder = os.path.realpath(os.path.dirname(here))
+        if folder.startswith("/proc/") and folder.endswith("/fd"):
+            raise InvalidValueError(f"{path}: leads to a file that is open; give its own name")
+        try:
+            here = os.path.join(folder, os.readlink(os.path.join(folder, os.path.basename(here))))
+        except OSError:
+            return  # no link
 
 
 def _require_regular(status: os.stat_result, path: str) -> None:

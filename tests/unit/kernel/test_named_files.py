@@ -176,3 +176,16 @@ def test_a_device_is_not_opened_where_a_file_is_meant(tmp_path: Path, monkeypatc
     fd = open_still(str(tmp_path / "file"), os.O_RDONLY)
     assert os.read(fd, 10) == b"text"
     os.close(fd)
+
+
+@pytest.mark.parametrize("form", ["/proc/self/fd/{}", "/dev/fd/{}", "link"])
+def test_a_textfile_by_a_descriptor_is_refused(tmp_path, form):
+    path = tmp_path / "output"
+    with path.open("w") as file:
+        name = form.format(file.fileno())
+        if form == "link":
+            name = str(tmp_path / "link")
+            os.symlink(f"/proc/self/fd/{file.fileno()}", name)
+        with pytest.raises(InvalidValueError, match="that is open"):
+            write_textfile(name, "x 1\n")
+        assert os.path.samestat(os.fstat(file.fileno()), path.stat())
