@@ -10,16 +10,11 @@ from __future__ import annotations
 import errno
 import os
 import time
-from contextlib import contextmanager, suppress
 from stat import S_ISREG
 
 from ..descriptor import Opened
 from ..errors import InvalidValueError, ZramError, from_errno
 from .opened import LINKS_MAX, fd_path, open_path, ours_alone, resolve
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 TEXTFILE_MODE = 0o644
 RANDOM = 8
@@ -46,8 +41,10 @@ def write_textfile(path: str, text: str) -> None:
     with _told(path, "write metrics"):
         above, name = _folder(path)
         with above as folder:
-            with suppress(FileNotFoundError):
+            try:  # noqa: SIM105 # contextlib takes longer to load than a file to write
                 _require_regular(os.lstat(name, dir_fd=folder), path)
+            except FileNotFoundError:
+                pass
             _remove_old(folder, name)
             # node_exporter reads only *.prom, so it ignores this one. Nobody else has its name: in
             # two containers two live processes may have the same number.
@@ -61,8 +58,10 @@ def write_textfile(path: str, text: str) -> None:
                     os.fchmod(fd, TEXTFILE_MODE)
                 os.rename(new, name, src_dir_fd=folder, dst_dir_fd=folder)
             except BaseException:
-                with suppress(FileNotFoundError):  # it has its name already
+                try:  # noqa: SIM105
                     os.unlink(new, dir_fd=folder)
+                except FileNotFoundError:
+                    pass  # it has its name already
                 raise
 
 
@@ -71,13 +70,15 @@ def _remove_old(folder: int, name: str) -> None:
     before = time.time() - OLD_SECONDS
     head, tail = f".{name}.", ".new"
     length = len(head) + 2 * RANDOM + len(tail)
-    with suppress(OSError):  # a folder that may only be written to, or another was faster
+    try:
         for one in os.listdir(fd_path(folder)):
             if len(one) == length and one.startswith(head) and one.endswith(tail):
                 status = os.lstat(one, dir_fd=folder)
                 ours = S_ISREG(status.st_mode) and status.st_uid == os.geteuid()
                 if ours and status.st_mtime < before:
                     os.unlink(one, dir_fd=folder)
+    except OSError:
+        pass  # a folder that may only be written to, or another was faster
 
 
 def open_named(path: str, step: str, flags: int) -> Opened:
@@ -131,19 +132,26 @@ def _require_regular(status: os.stat_result, path: str) -> None:
         raise InvalidValueError(f"{path}: not a regular file")
 
 
-@contextmanager
-def _told(path: str, step: str) -> Iterator[None]:
+class _told:  # noqa: N801 # a context manager, read as a verb
     """Make an error one that names the file, and say why where the errno alone does not."""
-    try:
-        yield
-    except ZramError:
-        raise
-    except OSError as err:
+
+    __slots__ = ("path", "step")
+
+    def __init__(self, path: str, step: str) -> None:
+        self.path = path
+        self.step = step
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, err: BaseException | None, _where: object) -> None:
+        if isinstance(err, ZramError) or not isinstance(err, OSError):
+            return
         code = err.errno or 0
         remedy = WHY_NOT.get(code, "")
-        folder = os.path.dirname(resolve(path))
+        folder = os.path.dirname(resolve(self.path))
         if code == errno.ENOENT and not os.path.lexists(folder):
             remedy = f"there is no {folder}"
-            if step == "write metrics":
+            if self.step == "write metrics":
                 remedy += "; node_exporter's is its --collector.textfile.directory"
-        raise from_errno(code, f"{path}: {step}", path, remedy=remedy) from err
+        raise from_errno(code, f"{self.path}: {self.step}", self.path, remedy=remedy) from err

@@ -19,6 +19,8 @@ from fake_roots import Machine
 
 COMMAND = str(Path(sys.executable).with_name("zram_stats"))
 MOST = 1.35
+# A folder that may be somebody else's is opened part by part.
+MOST_TO_A_FILE = 1.40
 COUNT = re.compile(r"^==\d+== I +refs: +([\d,]+)$", re.M)
 
 
@@ -54,12 +56,12 @@ def start(here) -> int:
     return instructions(here, "-c", "pass")
 
 
-@pytest.mark.parametrize("form", ["--prometheus", "--textfile"])
-def test_metrics_take_at_most_so_much_of_a_start_of_python(here, start, form, tmp_path):
+@pytest.mark.parametrize(("form", "most"), [("--prometheus", MOST), ("--textfile", MOST_TO_A_FILE)])
+def test_metrics_take_at_most_so_much_of_a_start_of_python(here, start, form, most, tmp_path):
     words = [form] + [str(tmp_path / "zram.prom")] * (form == "--textfile")
     taken = instructions(here, COMMAND, *words) / start
     print(f"zram_stats {form}: {taken:.3f} of the instructions of a start of Python")
-    assert taken <= MOST
+    assert taken <= most
 
 
 def test_the_count_sees_a_module_that_is_loaded_for_nothing(here, start):
