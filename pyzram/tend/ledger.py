@@ -217,7 +217,7 @@ class Ledger:
         try:
             state_files.make_directory(folder)
             with state_files.open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as fd:
-                data = memoryview(f"{text}{_end(text)}\n".encode())
+                data = memoryview(f"{text}{_end(text)}\n".encode("utf-8", "surrogateescape"))
                 while data:
                     data = data[os.write(fd, data) :]
                 os.fsync(fd)

@@ -10,7 +10,7 @@ from ..device.stat_files import counted_since
 from ..errors import UnsupportedError
 from ..kernel.parse import BD_UNIT
 from ..limits import PAGE_SIZE
-from .machine import read_memory
+from .machine import read_clock, read_memory
 from .machine import read_pressure as pressure_of
 from .observation import Observation
 from .policy import enough
@@ -71,6 +71,7 @@ class Writing:
         done, at = 0, self._written(one)
         try:
             for piece in pieces:
+                self._let_time_pass()
                 left = min(limit - done, self.ledger.left(medium.key, budget), chunk)
                 if left < PAGE_SIZE or self.stopping() or (not action.whole and self._at_ease()):
                     break
@@ -85,6 +86,9 @@ class Writing:
                     one.took(self.clocks.awake() - began)
                     before, at = at, self._written(one)
                     done += counted_since(before, at)
+                    # Even a step may take hours, and in its middle the machine may sleep for days:
+                    # what it wrote counts from its end.
+                    self._let_time_pass()
                     self.ledger.settle(medium.key, one.key, at)
                 if not piece and at == before:
                     break
@@ -127,6 +131,9 @@ class Writing:
             one.device.mark_idle()
             one.marked = self.clocks.awake()
         return []
+
+    def _let_time_pass(self) -> None:
+        self.ledger.advance(read_clock(self.sysfs, self.clocks, self.ledger.clock.boot))
 
     def _at_ease(self) -> bool:
         memory = pressure_of(self.sysfs, "memory", [])

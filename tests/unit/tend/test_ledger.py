@@ -40,6 +40,13 @@ def test_what_is_written_counts_for_a_day_and_comes_back(tmp_path):
     assert ledger.left("disk", 256 * MIB) == 256 * MIB
 
 
+def test_a_medium_may_have_any_bytes_in_its_name(tmp_path):
+    """Serial numbers are not always text."""
+    medium = b"t10.ACME\xff\xfe".decode(errors="surrogateescape")
+    Ledger(str(tmp_path), START).reserve(medium, "7", 0, 64 * MIB)
+    assert Ledger(str(tmp_path), START).left(medium, 256 * MIB) == 192 * MIB
+
+
 def test_foreign_writes_are_charged_and_media_are_apart(tmp_path):
     ledger = Ledger(str(tmp_path), START)
     assert ledger.observe("disk", "7", 30 * MIB) == 30 * MIB
