@@ -184,7 +184,13 @@ def stay(
 
     clock = tender.clocks.awake
     with Waiting(sysfs) as waiting:
-        tender.stopping = reclaimer.stopping = lambda: waiting.stop
+
+        def stopping() -> bool:
+            # Asked before each step: a round of many is long on a slow medium, and no hang.
+            notify("WATCHDOG=1")
+            return waiting.stop
+
+        tender.stopping = reclaimer.stopping = stopping
         notify("READY=1\nSTATUS=Tending")
         trigger, mode, due, asked = "", "", clock(), -math.inf
         while not waiting.stop:

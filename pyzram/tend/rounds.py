@@ -81,7 +81,9 @@ def remembered(seen: Observation, known: tuple[DeviceState, ...]) -> tuple[Devic
 
 def _happened(device: DeviceObserved, state: DeviceState, now: float) -> DeviceState:
     if device.failed:
-        held_for = min(AFTER_ERROR_MOST, max(AFTER_ERROR, 2 * state.held_for))
+        # A day without an error is a new beginning.
+        again = 2 * state.held_for if now <= state.held_until + DAY else 0.0
+        held_for = min(AFTER_ERROR_MOST, max(AFTER_ERROR, again))
         state = state._replace(held_until=now + held_for, held_for=held_for)
     if device.limit_changed:
         state = state._replace(held_until=max(state.held_until, now + AFTER_LIMIT))

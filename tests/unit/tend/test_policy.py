@@ -313,6 +313,16 @@ def test_failing_medium_is_left_alone_for_longer_each_time():
     assert state.devices[0].held_until == now + 24 * HOUR
 
 
+def test_a_day_without_an_error_is_a_new_beginning():
+    state, now = State(), 1e6
+    for _month in range(12):
+        state = decide(machine(now=now, failed=True), state).state
+        (device,) = state.devices
+        assert device.held_for == 60.0
+        now = device.held_until + 86400.0 + 1.0
+        state = decide(machine(now=now), state).state
+
+
 def test_limit_set_by_somebody_else_is_respected_for_an_hour():
     decision = decide(machine(limit_changed=True), State())
     assert decision.actions == ()
