@@ -198,7 +198,7 @@ def test_an_algorithm_is_found_by_its_name(zram):
         ({"algorithm": "zstd", "priority": 3}, "zstd is not configured"),
         ({"priority": 4}, r"not in 1\.\.3"),
         ({"type": "all"}, "not one of idle"),
-        ({"threshold": -1}, "not a count"),
+        ({"threshold": -1}, "not a whole number"),
     ],
 )
 def test_what_older_kernels_take_silently_is_refused(stored, words, message):
