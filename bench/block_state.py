@@ -11,21 +11,24 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pyzram
 from pyzram.device import block_state
 
+CAPTURED = Path(__file__).parent.parent / "tests/data/sysfs/6.18/used"
 ROUNDS = 3
 FLAGS = ("......", "...i..", "..h..n", "s.....", ".w.i..", "....r.")
 
 
-def synthetic(folder: Path, slots: int) -> SimpleNamespace:
+def synthetic(folder: Path, slots: int) -> pyzram.Zram:
+    """Put the text into a captured tree; the caller closes its device."""
+    shutil.copytree(CAPTURED, folder / "sys")
     path = folder / "sys/kernel/debug/zram/zram0"
     path.mkdir(parents=True)
     with (path / "block_state").open("w") as file:
@@ -34,10 +37,10 @@ def synthetic(folder: Path, slots: int) -> SimpleNamespace:
                 f"{i:12d} {i % 99991:12d}.{i % 1000000:06d} {FLAGS[i % 6]}\n"
                 for i in range(start, min(start + 65536, slots))
             )
-    return SimpleNamespace(sysfs=pyzram.Sysfs(str(folder)), name="zram0", path=str(folder))
+    return pyzram.Zram(0, sysfs=pyzram.Sysfs(str(folder)))
 
 
-def plain(device: SimpleNamespace) -> int:
+def plain(device: pyzram.Zram) -> int:
     """What one would write without the API; on a real file a text layer would not even work."""
     count = 0
     with open(block_state.path_of(device), buffering=1 << 20) as file:
@@ -48,7 +51,7 @@ def plain(device: SimpleNamespace) -> int:
     return count
 
 
-def reading(device: SimpleNamespace) -> int:
+def reading(device: pyzram.Zram) -> int:
     """The file's bytes and nothing done with them but to count its lines."""
     count = 0
     fd = os.open(block_state.path_of(device), os.O_RDONLY)
@@ -60,7 +63,7 @@ def reading(device: SimpleNamespace) -> int:
     return count
 
 
-def measure(device: SimpleNamespace, real: bool) -> None:
+def measure(device: pyzram.Zram, real: bool) -> None:
     kinds = {
         "summary()": lambda: block_state.summary(device).slots,
         "slots()": lambda: sum(1 for _ in block_state.slots(device)),
@@ -98,8 +101,9 @@ def main(arguments: list[str]) -> int:
         with pyzram.Zram(arguments[1]) as device:
             measure(device, real=True)
         return 0
-    with tempfile.TemporaryDirectory() as folder:
-        measure(synthetic(Path(folder), int(arguments[0]) if arguments else 1 << 22), real=False)
+    slots = int(arguments[0]) if arguments else 1 << 22
+    with tempfile.TemporaryDirectory() as folder, synthetic(Path(folder), slots) as device:
+        measure(device, real=False)
     return 0
 
 

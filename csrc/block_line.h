@@ -3,15 +3,11 @@
 #ifndef PYZRAM_BLOCK_LINE_H
 #define PYZRAM_BLOCK_LINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum { MICROSECONDS = 1000000 };
-
-struct cursor {
-	const char *at;
-	const char *end;
-};
 
 struct block_line {
 	uint64_t index;
@@ -19,10 +15,28 @@ struct block_line {
 	uint8_t flags;
 };
 
-/*
- * Read the next line. Returns 1, or 0 at the end of the text, which an incomplete line is left at,
- * whatever it looks like so far; else what is wrong with it, as a negative errno.
- */
-int block_line_next(struct cursor *c, struct block_line *ret);
+/* A walk over a text, which ends at its end, at an incomplete line, or at one that is wrong. */
+struct block_lines {
+	const char *text;
+	const char *at;		/* behind the last complete line */
+	const char *end;
+	int64_t count;		/* of complete lines */
+	int error;		/* what is wrong with a line, as a negative errno */
+};
+
+static inline struct block_lines block_lines_of(const char *text, size_t len)
+{
+	return (struct block_lines){ .text = text, .at = text, .end = text + len };
+}
+
+/* Whether there is another line, which is read. */
+bool block_lines_next(struct block_lines *lines, struct block_line *ret);
+
+/* What the caller returns: how many lines were read, or the error; and the bytes that they took. */
+static inline int64_t block_lines_end(const struct block_lines *lines, size_t *used)
+{
+	*used = (size_t)(lines->at - lines->text);
+	return lines->error ? lines->error : lines->count;
+}
 
 #endif

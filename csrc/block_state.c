@@ -4,6 +4,11 @@
 #include "io.h"
 #include "pyzram.h"
 
+struct cursor {
+	const char *at;
+	const char *end;
+};
+
 static const char flag_letters[PYZRAM_BLOCK_FLAGS] = { 's', 'w', 'h', 'i', 'r', 'n' };
 
 static void skip_blanks(struct cursor *c)
@@ -65,40 +70,36 @@ static int read_line(struct cursor *c, struct block_line *ret)
 	return read_flags(c, &ret->flags);
 }
 
-int block_line_next(struct cursor *c, struct block_line *ret)
+bool block_lines_next(struct block_lines *lines, struct block_line *ret)
 {
-	int error = read_line(c, ret);
+	struct cursor c = { lines->at, lines->end };
+	int error = read_line(&c, ret);
 
-	if (c->at == c->end)
-		return 0;
-	if (error)
-		return error;
-	c->at++;
-	return 1;
+	if (c.at == c.end)
+		return false; /* an incomplete line is left, whatever it looks like so far */
+	if (error) {
+		lines->error = error;
+		return false;
+	}
+	lines->at = c.at + 1;
+	lines->count++;
+	return true;
 }
 
 int64_t pyzram_block_state_parse(const char *text, size_t len, size_t cap,
 				 struct pyzram_block_lines *ret)
 {
-	struct cursor c = { text, text + len };
+	struct block_lines lines = block_lines_of(text, len);
 	struct block_line line;
-	int64_t lines = 0;
 
-	ret->used = 0;
-	while ((size_t)lines < cap) {
-		int more = block_line_next(&c, &line);
+	while ((size_t)lines.count < cap && block_lines_next(&lines, &line)) {
+		size_t place = (size_t)lines.count - 1;
 
-		if (more < 0)
-			return more;
-		if (!more)
-			break;
-		ret->index[lines] = line.index;
-		ret->time[lines] = line.time;
-		ret->flags[lines] = line.flags;
-		lines++;
-		ret->used = (size_t)(c.at - text);
+		ret->index[place] = line.index;
+		ret->time[place] = line.time;
+		ret->flags[place] = line.flags;
 	}
-	return lines;
+	return block_lines_end(&lines, &ret->used);
 }
 
 /* 0 for less than a second, then one bucket for each doubling. */
@@ -115,18 +116,13 @@ static unsigned int age_bucket(uint64_t age)
 int64_t pyzram_block_state_count(const char *text, size_t len, uint64_t now,
 				 struct pyzram_block_counts *ret)
 {
-	struct cursor c = { text, text + len };
+	struct block_lines lines = block_lines_of(text, len);
 	struct block_line line;
-	int64_t lines = 0;
-	int more;
 
-	ret->used = 0;
-	while ((more = block_line_next(&c, &line)) > 0) {
+	while (block_lines_next(&lines, &line)) {
 		for (int place = 0; place < PYZRAM_BLOCK_FLAGS; place++)
 			ret->flags[place] += (line.flags >> place) & 1u;
 		ret->ages[age_bucket(now > line.time ? now - line.time : 0)]++;
-		lines++;
-		ret->used = (size_t)(c.at - text);
 	}
-	return more < 0 ? more : lines;
+	return block_lines_end(&lines, &ret->used);
 }

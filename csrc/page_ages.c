@@ -63,13 +63,10 @@ static void note(const struct pyzram_ages *ages, const struct block_line *line, 
 int64_t pyzram_ages_remember(const char *text, size_t len, const struct pyzram_ages *ages, double now,
 			     double since, struct pyzram_ages_counts *ret)
 {
-	struct cursor c = { text, text + len };
+	struct block_lines lines = block_lines_of(text, len);
 	struct block_line line;
-	int64_t lines = 0;
-	int more;
 
-	ret->used = 0;
-	while ((more = block_line_next(&c, &line)) > 0) {
+	while (block_lines_next(&lines, &line)) {
 		int old = line.time && (double)line.time <= since * MICROSECONDS;
 
 		if (old && !(line.flags & (NOT_WRITABLE | TRIED))) {
@@ -78,29 +75,22 @@ int64_t pyzram_ages_remember(const char *text, size_t len, const struct pyzram_a
 		}
 		ret->tried += tried_flags(line.flags);
 		note(ages, &line, now);
-		lines++;
-		ret->used = (size_t)(c.at - text);
 	}
-	return more < 0 ? more : lines;
+	return block_lines_end(&lines, &ret->used);
 }
 
 int64_t pyzram_ages_keep(const char *text, size_t len, const struct pyzram_ages *ages,
 			 struct pyzram_ages_counts *ret)
 {
-	struct cursor c = { text, text + len };
+	struct block_lines lines = block_lines_of(text, len);
 	struct block_line line;
-	int64_t lines = 0;
-	int more;
 
-	ret->used = 0;
-	while ((more = block_line_next(&c, &line)) > 0) {
+	while (block_lines_next(&lines, &line)) {
 		ret->tried += tried_flags(line.flags);
 		if (!line.time && word_of(ages, line.index))
 			ages->word[line.index] |= PYZRAM_AGES_KEPT;
-		lines++;
-		ret->used = (size_t)(c.at - text);
 	}
-	return more < 0 ? more : lines;
+	return block_lines_end(&lines, &ret->used);
 }
 
 static void sort_in(struct pyzram_ages_wanted *ret, uint64_t place, double age)
@@ -117,20 +107,15 @@ static void sort_in(struct pyzram_ages_wanted *ret, uint64_t place, double age)
 int64_t pyzram_ages_select(const char *text, size_t len, const struct pyzram_ages *ages,
 			   struct pyzram_ages_wanted *ret)
 {
-	struct cursor c = { text, text + len };
+	struct block_lines lines = block_lines_of(text, len);
 	struct block_line line;
-	int64_t lines = 0;
-	int more = 0;
 
-	ret->used = 0;
-	while (ret->count[0] < ret->cap && (more = block_line_next(&c, &line)) > 0) {
+	while (ret->count[0] < ret->cap && block_lines_next(&lines, &line)) {
 		int fits = !ret->huge || (line.flags & PYZRAM_BLOCK_HUGE);
 
 		if (fits && !(line.flags & NOT_WRITABLE))
 			sort_in(ret, line.index,
 				ret->now - pyzram_ages_used(ages, line.index, line.time, ret->now));
-		lines++;
-		ret->used = (size_t)(c.at - text);
 	}
-	return more < 0 ? more : lines;
+	return block_lines_end(&lines, &ret->used);
 }

@@ -10,6 +10,7 @@ from ._pyzram import ffi, lib
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from array import array
+    from collections.abc import Callable
     from typing import Any
 
     Buffer = Any  # any object with the buffer protocol
@@ -87,22 +88,19 @@ class Codec:
             return _Context(self._params, self.page_size)
 
     def compress(self, page: Buffer) -> bytes:
-        context = self._take()
-        out = context.out
-        length = lib.pyzram_page_compress(context.handle, page, len(page), out, len(out))
-        data: bytes = ffi.unpack(out, length) if length > 0 else b""  # type: ignore[assignment]
-        self._idle.append(context)
-        check(length)
-        return data
+        return self._converted(lib.pyzram_page_compress, page)
 
     def decompress(self, data: Buffer) -> bytes:
+        return self._converted(lib.pyzram_page_decompress, data)
+
+    def _converted(self, call: Callable[..., int], data: Buffer) -> bytes:
         context = self._take()
         out = context.out
-        length = lib.pyzram_page_decompress(context.handle, data, len(data), out, len(out))
-        page: bytes = ffi.unpack(out, length) if length > 0 else b""  # type: ignore[assignment]
+        length = call(context.handle, data, len(data), out, len(out))
+        result: bytes = ffi.unpack(out, length) if length > 0 else b""  # type: ignore[assignment]
         self._idle.append(context)
         check(length)
-        return page
+        return result
 
     def sizes(self, pages: Buffer, first: int, count: int, word_size: int, ret: array[int]) -> None:
         # pages: pinned bytes; ret: a uint32_t for each page

@@ -104,12 +104,18 @@ def talker(kitchen: Kitchen, *command: str, **options: object) -> Check:
     """A program that says when it is ready, and when asked whether all is right."""
     process = kitchen.run(*command, stdout=subprocess.PIPE, **options)
     said(process, b"ready")
+    return lambda: answers(process, b"go\n", b"right")
 
-    def right() -> bool:
-        assert process.stdin
-        process.stdin.write(b"go\n")
-        process.stdin.flush()
-        said(process, b"right")
-        return True
 
-    return right
+def answers(process: subprocess.Popen[bytes], question: bytes, word: bytes) -> bool:
+    """Ask a program and wait until it says the word that is right."""
+    ask(process, question)
+    said(process, word)
+    return True
+
+
+def ask(process: subprocess.Popen[bytes], question: bytes) -> None:
+    """Send lines to a program."""
+    assert process.stdin
+    process.stdin.write(question)
+    process.stdin.flush()

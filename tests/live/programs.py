@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from . import more_programs
-from .kitchen import Check, Kitchen, got, port, said, talker, wait_for
+from .kitchen import Check, Kitchen, answers, ask, got, port, said, talker, wait_for
 
 PACKAGES = {
     "postgresql": "/usr/lib/postgresql",
@@ -230,24 +230,15 @@ public class Live {
 def sqlite(kitchen: Kitchen) -> Check:
     """A table of two hundred thousand rows with an index, in memory."""
     process = kitchen.run(kitchen.find("sqlite3"), ":memory:", stdout=subprocess.PIPE)
-    assert process.stdin
-    process.stdin.write(
+    ask(
+        process,
         b"create table t(a integer, b text);\n"
         b"with recursive n(i) as (select 1 union all select i + 1 from n where i < 200000)\n"
         b"insert into t select i, 'text of row ' || i * 31 from n;\n"
-        b"create index x on t(b);\nselect 'ready';\n"
+        b"create index x on t(b);\nselect 'ready';\n",
     )
-    process.stdin.flush()
     said(process, b"ready")
-
-    def right() -> bool:
-        assert process.stdin
-        process.stdin.write(b"select 'sum ' || sum(a) from t;\n")
-        process.stdin.flush()
-        said(process, b"sum 20000100000")
-        return True
-
-    return right
+    return lambda: answers(process, b"select 'sum ' || sum(a) from t;\n", b"sum 20000100000")
 
 
 def cc1plus(kitchen: Kitchen) -> Check:
