@@ -73,7 +73,7 @@ class NumberFile:
 
     def __init__(self, name: str, dir_fd: int = AT_FDCWD) -> None:
         self._name = name
-        self._file = Opened(name, os.O_RDONLY, dir_fd=None if dir_fd == AT_FDCWD else dir_fd)
+        self._file = Opened(name, os.O_RDONLY, dir_fd=dir_fd)
         self._buf = ffi.new("uint64_t[]", NUMBERS_MAX)
 
     def read(self) -> list[int]:

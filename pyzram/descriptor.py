@@ -16,6 +16,17 @@ from _collections import deque  # type: ignore[import-not-found]
 from _functools import partial  # type: ignore[import-not-found]
 
 
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of it, in as many calls as that takes.
+
+    Raises:
+        OSError: what write(2) says.
+    """
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
+
+
 class Opened:
     """An open file, as a context that closes it; dropping it does, too.
 

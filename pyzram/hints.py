@@ -28,7 +28,7 @@ class Hints(dict[str, "Any"]):
 
     def __init__(self, texts: dict[str, Any], module: str) -> None:
         super().__init__(texts)
-        self.texts = dict(texts)
+        self.texts = texts
         """As they stand in the source."""
         self._module: str | None = module
 

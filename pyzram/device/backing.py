@@ -94,7 +94,7 @@ def as_range(what: str, pages: tuple[int, int]) -> tuple[int, int]:
 
 def _write_range(device: Zram, low: int, high: int) -> None:
     pages = device.read_disksize() // PAGE_SIZE
-    if high < low or (pages and high >= pages):
+    if pages and high >= pages:
         raise InvalidValueError(
             f"{device.name}: write back pages {low}-{high}: the device has pages 0-{pages - 1}"
         )

@@ -22,7 +22,7 @@ from ..errors import (
 )
 from ..external import run_program
 from ..kernel import holders
-from ..kernel.opened import fd_path, open_path
+from ..kernel.opened import fd_path, open_above, open_path
 from ..kernel.parse import parse_mountinfo, parse_swaps
 from ..kernel.sysfs import Sysfs, is_there, read_if_there, read_text, read_value
 from ..text import quote
@@ -302,11 +302,10 @@ def _device_number(path: str) -> str | None:
 
 def _make_file(path: str, size: int) -> None:
     """Make a file with all its blocks reserved, or no file at all."""
-    above, _, name = path.rpartition("/")
     folder: Opened | None = None
     made = False
     try:
-        folder = open_path(above or "/", os.O_PATH | os.O_DIRECTORY)
+        folder, name = open_above(path)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         with Opened(name, flags, dir_fd=folder.fd) as fd:
             made = True

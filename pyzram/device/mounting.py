@@ -15,7 +15,7 @@ from ..descriptor import Opened
 from ..errors import DeviceBusyError, from_errno
 from ..external import ProgramError, run_program
 from ..kernel import holders
-from ..kernel.opened import fd_path, mount_id, open_path
+from ..kernel.opened import fd_path, mount_id, open_above, open_path
 from ..kernel.parse import parse_mountinfo
 from ..text import quote
 
@@ -112,12 +112,11 @@ def unmount(sysfs: Sysfs, name: str, point: str) -> None:
         DeviceBusyError: it is in use, or something else is mounted over it (EBUSY).
         ZramOSError: as :func:`folder`, and what the kernel says.
     """
-    above, _, leaf = point.rpartition("/")
     step = f"{name}: unmount {quote(point)}"
     ours = None
     try:
         # Through the folder above it: a descriptor of the mount itself would keep it busy.
-        parent = open_path(above or "/", os.O_PATH | os.O_DIRECTORY)
+        parent, leaf = open_above(point)
     except OSError as err:
         raise from_errno(err.errno or 0, step, point) from err
     try:

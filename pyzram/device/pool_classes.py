@@ -48,14 +48,17 @@ class PoolClass(Record):
         object.__setattr__(self, "fullness", FrozenDict(self.fullness))
 
 
+KNOWN = tuple(field.name for field in fields(PoolClass) if field.name != "fullness")
+"""The columns of every kernel, by the names of their fields."""
+
+
 def _pool_class(row: dict[str, int], step: str, path: str) -> PoolClass:
     row = {"number" if name == "class" else name: figure for name, figure in row.items()}
-    known = [field.name for field in fields(PoolClass) if field.name != "fullness"]
-    if lacking := [name for name in known if name not in row]:
+    if lacking := [name for name in KNOWN if name not in row]:
         text = f"{step}: this kernel's table has no column {' '.join(lacking)}"
         raise UnsupportedError(errno.EOPNOTSUPP, text, path)
-    fullness = {name: figure for name, figure in row.items() if name not in known}
-    return PoolClass(fullness=fullness, **{name: row[name] for name in known})
+    fullness = {name: figure for name, figure in row.items() if name not in KNOWN}
+    return PoolClass(fullness=fullness, **{name: row[name] for name in KNOWN})
 
 
 def read_pool_classes(device: Handle) -> tuple[PoolClass, ...]:

@@ -241,12 +241,11 @@ class AttributeReader:
             del self._stuck[name]
         from . import held_reads
 
-        later = self._before[self._before.index(path) + 1 :] if path in self._before else ()
-        # Of a device that keeps a child waiting nothing is asked ahead: it would keep another.
-        then = [ahead for ahead in later if _device_of(ahead) not in self._stuck]
         while True:
             if self._forked is None:
                 self._forked = held_reads.ForkedReader()
+            asked = path in self._forked.asked
+            then = [] if asked else self._ahead_of(path)
             try:
                 text = self._forked.read(path, held_reads.COMMAND_SECONDS, then)
             except TimeoutError:
@@ -256,6 +255,14 @@ class AttributeReader:
                 break
         self._read.append(path)
         return text.decode("utf-8", "surrogateescape")
+
+    def _ahead_of(self, path: str) -> list[str]:
+        """What the last look read after this file.
+
+        Of a device that keeps a child waiting nothing is asked ahead: it would keep another.
+        """
+        later = self._before[self._before.index(path) + 1 :] if path in self._before else ()
+        return [ahead for ahead in later if _device_of(ahead) not in self._stuck]
 
     def _leave(self) -> str:
         """Leave the child behind with the file that it does not get to read, and tell which."""

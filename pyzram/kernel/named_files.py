@@ -12,9 +12,9 @@ import os
 import time
 from stat import S_ISREG
 
-from ..descriptor import Opened
+from ..descriptor import Opened, write_all
 from ..errors import InvalidValueError, ZramError, from_errno
-from .opened import LINKS_MAX, fd_path, open_path, ours_alone, resolve
+from .opened import LINKS_MAX, fd_path, open_above, ours_alone, resolve
 
 TEXTFILE_MODE = 0o644
 RANDOM = 8
@@ -39,7 +39,7 @@ def write_textfile(path: str, text: str) -> None:
     """
     _refuse_open_file(path)
     with _told(path, "write metrics"):
-        above, name = _folder(path)
+        above, name = open_above(resolve(path))
         with above as folder:
             try:  # noqa: SIM105 # contextlib takes longer to load than a file to write
                 _require_regular(os.lstat(name, dir_fd=folder), path)
@@ -52,9 +52,7 @@ def write_textfile(path: str, text: str) -> None:
             file = Opened(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, dir_fd=folder)
             try:
                 with file as fd:
-                    data = memoryview(text.encode())
-                    while data:
-                        data = data[os.write(fd, data) :]
+                    write_all(fd, text.encode())
                     os.fchmod(fd, TEXTFILE_MODE)
                 os.rename(new, name, src_dir_fd=folder, dst_dir_fd=folder)
             except BaseException:
@@ -90,7 +88,7 @@ def open_named(path: str, step: str, flags: int) -> Opened:
             can write to.
     """
     with _told(path, step):
-        above, name = _folder(path)
+        above, name = open_above(resolve(path))
         with above as folder:
             flags |= os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
             file = Opened(name, flags, 0o666, dir_fd=folder)
@@ -106,12 +104,6 @@ def open_named(path: str, step: str, flags: int) -> Opened:
                 file.close()  # the error may be kept for long
                 raise
             return file
-
-
-def _folder(path: str) -> tuple[Opened, str]:
-    """Open the folder of a file, and return the file's name in it."""
-    above, _, name = resolve(path).rpartition("/")
-    return open_path(above or "/", os.O_PATH | os.O_DIRECTORY), name
 
 
 def _refuse_open_file(path: str) -> None:

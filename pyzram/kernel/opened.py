@@ -80,6 +80,12 @@ def _open_in(folder: int, name: str, made: list[MadeFolder] | None) -> Opened:
     return found
 
 
+def open_above(path: str) -> tuple[Opened, str]:
+    """Open the folder that a path is in, as :func:`open_path`, and return the name in it."""
+    above, _, name = path.rpartition("/")
+    return open_path(above or "/", os.O_PATH | os.O_DIRECTORY), name
+
+
 def remove_made(made: list[MadeFolder]) -> None:
     """Remove what :func:`open_path` has made, the newest first, as far as it is empty.
 
@@ -88,9 +94,8 @@ def remove_made(made: list[MadeFolder]) -> None:
         there.
     """
     for path, device, inode in reversed(made):
-        above, _, name = path.rpartition("/")
         try:
-            parent = open_path(above or "/", os.O_PATH | os.O_DIRECTORY)
+            parent, name = open_above(path)
         except FileNotFoundError:
             continue
         with parent:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 
+from ..errors import from_errno
 from ..limits import BD_UNIT as BD_UNIT
 from ..limits import SECTOR_SIZE as SECTOR_SIZE
 from ..value import Value
@@ -146,8 +147,6 @@ def parse_swaps(text: str) -> list[SwapArea]:
             *path, kind, size, used, priority = words
             numbers = int(size) * 1024, int(used) * 1024, int(priority)
         except ValueError:
-            from ..errors import from_errno
-
             raise from_errno(errno.EBADMSG, f"/proc/swaps: read {line!r}", "/proc/swaps") from None
         areas.append(SwapArea(unescape(" ".join(path)), kind, *numbers))
     return areas

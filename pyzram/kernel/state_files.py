@@ -13,7 +13,7 @@ import os
 from stat import S_ISDIR, S_ISREG
 
 from .. import interruption
-from ..descriptor import Opened
+from ..descriptor import Opened, write_all
 from ..errors import AccessError
 
 TYPE_CHECKING = False
@@ -93,9 +93,7 @@ def write_file(path: str, text: str) -> None:
     make_directory(folder + ".new")
     temporary = f"{folder}.new/{name}"
     with open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as fd:
-        data = text.encode("utf-8", "surrogateescape")
-        while data:
-            data = data[os.write(fd, data) :]
+        write_all(fd, text.encode("utf-8", "surrogateescape"))
     os.replace(temporary, path)
 
 

@@ -80,19 +80,19 @@ def kind_of(step: Step) -> type[Action]:
     """Return the action of a step."""
     if step.action in STEPS:
         return STEPS[step.action]
-    # New swap devices start without these, and each is loaded for its own steps alone: a start that
-    # has to load the driver is the ordinary one at boot.
+    # New swap devices start without these. In the order in which a boot needs them: the driver is
+    # loaded first, and a limit changes only on a reload.
     from .driver_steps import DRIVER_STEPS
 
     if step.action in DRIVER_STEPS:
         return DRIVER_STEPS[step.action]
-    from .limit_steps import LIMIT_STEPS
-
-    if step.action in LIMIT_STEPS:
-        return LIMIT_STEPS[step.action]
     from .mount_steps import MOUNT_STEPS
 
-    return MOUNT_STEPS[step.action]
+    if step.action in MOUNT_STEPS:
+        return MOUNT_STEPS[step.action]
+    from .limit_steps import LIMIT_STEPS
+
+    return LIMIT_STEPS[step.action]
 
 
 class Executor:
