@@ -183,6 +183,17 @@ def check_kind(kind: type, values: dict[str, object], *, none: bool = False) -> 
             raise wrong_type(name, value, f"not {kind.__name__}")
 
 
+def check_whole(what: str, value: Any) -> int | None:
+    """Take a whole number of any size, as :func:`check_count`, or ``None``.
+
+    Raises:
+        InvalidTypeError: it is something else.
+    """
+    if value is None:
+        return None
+    return check_count(what, value, float("-inf"), None, "not a whole number")
+
+
 def check_count(
     what: str, value: Any, lowest: float = 0, highest: int | None = None, wanted: str = ""
 ) -> int:
@@ -250,6 +261,16 @@ def check_flag(what: str, value: Any) -> bool:
     if value is not True and value is not False:
         raise wrong_type(what, value, "neither True nor False")
     return bool(value)
+
+
+def check_callable(what: str, value: Any, wanted: str = "not a function") -> None:
+    """Refuse what cannot be called.
+
+    Raises:
+        InvalidTypeError: it is something else.
+    """
+    if not callable(value):
+        raise wrong_type(what, value, wanted)
 
 
 def check_path(what: str, value: Any) -> str:

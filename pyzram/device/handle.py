@@ -19,7 +19,7 @@ from ..errors import (
 )
 from ..kernel import holders
 from ..kernel.sysfs import as_sysfs, device_number, read_text, readers_wait
-from ..value import check_kind, check_seconds, wrong_type
+from ..value import check_count, check_kind, check_seconds, wrong_type
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -411,9 +411,7 @@ def _writable(value: str | int) -> str | int:
     """
     if isinstance(value, str):
         return value
-    if hasattr(type(value), "__index__") and not isinstance(value, bool):
-        return value.__index__()
-    raise wrong_type("value", value, "neither text nor a whole number")
+    return check_count("value", value, float("-inf"), wanted="neither text nor a whole number")
 
 
 def check_device(device: Handle) -> None:

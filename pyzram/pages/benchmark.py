@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .. import _native_codec
-from ..algorithm import Algorithm, as_algorithms
-from ..errors import InvalidValueError
+from ..algorithm import Algorithm
 from ..value import Record, documented
 from .batches import check_threads
 from .codec import algorithms as all_algorithms
-from .codec import compressed_sizes, timed_sizes
+from .codec import compressed_sizes, timed_sizes, wanted_algorithms
 from .estimator import parse_algorithm
 from .sampling import Sample
 from .zsmalloc import PoolModel, PoolStats
@@ -83,9 +82,7 @@ def candidates(
         InvalidValueError: no such algorithm.
     """
     found: list[tuple[str, int | None]] = []
-    wanted = as_algorithms(all_algorithms() if algorithms is None else algorithms)
-    if not wanted:
-        raise InvalidValueError("algorithms: the list is empty")
+    wanted = wanted_algorithms(all_algorithms() if algorithms is None else algorithms)
     for entry in wanted:
         name, level = parse_algorithm(entry)
         if level is None and name in LEVELS:

@@ -40,6 +40,20 @@ def algorithms() -> tuple[str, ...]:
     return tuple(_native_codec.codec_names())
 
 
+def wanted_algorithms(
+    algorithms: str | Algorithm | Iterable[str | Algorithm],
+) -> tuple[Algorithm, ...]:
+    """Take a list of algorithms in any of its forms, which has to have one.
+
+    Raises:
+        InvalidValueError: there is none in it, or one is no algorithm.
+    """
+    wanted = tuple(as_algorithms(algorithms))
+    if not wanted:
+        raise InvalidValueError("algorithms: the list is empty")
+    return wanted
+
+
 def zstd_release() -> tuple[str, str | None]:
     """Return libzstd's version, and the kernel whose results it matches to the byte.
 
@@ -199,9 +213,7 @@ def analyse(
         page_size = store.page_size
     elif store.page_size != page_size:
         raise InvalidValueError(f"page size {page_size}: the pool model has {store.page_size}")
-    wanted = {algorithm.label: algorithm for algorithm in as_algorithms(algorithms)}
-    if not wanted:
-        raise InvalidValueError("algorithms: the list is empty")
+    wanted = {algorithm.label: algorithm for algorithm in wanted_algorithms(algorithms)}
     codecs = {
         name: codec_of(algorithm, page_size, None, None, None) for name, algorithm in wanted.items()
     }

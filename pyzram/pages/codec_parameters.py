@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .. import _native_codec
 from ..algorithm import as_algorithm
 from ..errors import InvalidTypeError, InvalidValueError, from_errno
-from ..value import check_count
+from ..value import check_count, check_whole
 
 if TYPE_CHECKING:
     # collections.abc has it from Python 3.12 on; every type checker knows it by this name.
@@ -38,7 +38,7 @@ def codec_of(
             pass
     wanted = as_algorithm(algorithm)
     page_size = check_page_size(page_size)
-    level, winbits = _whole("level", level), _whole("winbits", winbits)
+    level, winbits = check_whole("level", level), check_whole("winbits", winbits)
     beside = {"level": level, "winbits": winbits, "dictionary": dictionary}
     twice = [key for key, value in beside.items() if None not in (value, getattr(wanted, key))]
     if twice:
@@ -93,7 +93,7 @@ def _codec(
     if dictionary is not None and not dictionary:
         raise InvalidValueError(f"{algorithm}: the dictionary is empty")
     level = _check_level(algorithm, level)
-    winbits = _whole(f"{algorithm}: winbits", winbits)
+    winbits = check_whole(f"{algorithm}: winbits", winbits)
     try:
         return _native_codec.Codec(algorithm, page_size, level, winbits, dictionary)
     except OverflowError as err:
@@ -109,12 +109,6 @@ def _codec(
             if err.errno == errno.EINVAL:
                 refused[-1] += " (only -15..-9 and 9..15)"
         raise InvalidValueError(f"{algorithm}: does not take {' and '.join(refused)}") from err
-
-
-def _whole(what: str, value: int | None) -> int | None:
-    return (
-        value if value is None else check_count(what, value, -math.inf, None, "not a whole number")
-    )
 
 
 def _check_level(algorithm: str, level: int | None) -> int | None:

@@ -9,13 +9,14 @@ import time
 from array import array
 from typing import TYPE_CHECKING
 
-from ..algorithm import Algorithm, as_algorithm, as_algorithms
+from ..algorithm import Algorithm, as_algorithm
 from ..errors import InvalidValueError
-from ..value import check_flag, wrong_type
+from ..value import check_callable, check_flag, check_whole, wrong_type
 from .codec import algorithms as all_algorithms
+from .codec import wanted_algorithms
 from .estimate import Estimate
 from .estimate_parts import Owners, parts_of
-from .sampling import PRECISION, Interval, Sample, check_precision, check_seed, interval
+from .sampling import PRECISION, Interval, Sample, check_precision, interval
 from .sources import HIDDEN, Source, Stream
 from .tally import Tally, finish, shares, split, timed_places
 from .zsmalloc import PoolModel
@@ -64,16 +65,14 @@ def estimate_pages(
         InvalidValueError: no such algorithm or level, or a precision that cannot be met.
     """
     check_flag("timing", timing)
-    precision, seed = check_precision(precision), check_seed(seed)
-    if progress is not None and not callable(progress):
-        raise wrong_type("progress", progress, "not a function")
+    precision, seed = check_precision(precision), check_whole("seed", seed)
+    if progress is not None:
+        check_callable("progress", progress)
     if not isinstance(source, (Source, Stream)):
         raise wrong_type("source", source, "not a source: open_files() and others make one")
     if store is not None and not isinstance(store, PoolModel):
         raise wrong_type("store", store, "not a PoolModel")
-    wanted = as_algorithms(all_algorithms() if algorithms is None else algorithms)
-    if not wanted:
-        raise InvalidValueError("algorithms: the list is empty")
+    wanted = wanted_algorithms(all_algorithms() if algorithms is None else algorithms)
     began, monotonic = time.time(), time.monotonic()
     store = store or PoolModel(page_size=source.page_size)
     if store.page_size != source.page_size:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InvalidValueError
-from ..value import Record, check_count, check_flag, check_real, documented, wrong_type
+from ..value import Record, check_flag, check_real, check_whole, documented, wrong_type
 from .batches import check_threads
 from .sources import Source, Stream
 
@@ -83,13 +83,6 @@ def check_precision(precision: float) -> float:
     return number
 
 
-def check_seed(seed: int | None) -> int | None:
-    """Refuse what is no whole number."""
-    return (
-        seed if seed is None else check_count("seed", seed, -math.inf, None, "not a whole number")
-    )
-
-
 def sample_size(precision: float) -> int:
     """How many pages bring the half width of the interval of a share to ``precision``, at worst.
 
@@ -130,7 +123,7 @@ class Sample:
         source._require_open()
         if threads is not None:
             threads = check_threads(threads)
-        seed = check_seed(seed)
+        seed = check_whole("seed", seed)
         check_flag("full", full)
         self.source = source
         self.wave_size = 2 * -(-sample_size(precision) // (2 * WAVES))

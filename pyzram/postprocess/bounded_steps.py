@@ -18,7 +18,7 @@ from ..errors import DeviceBusyError, ZramError, from_errno
 from ..kernel import state_files
 from ..limits import BD_UNIT
 from ..limits import PAGE_SIZE as PAGE_SIZE
-from ..value import Record, check_seconds, documented, wrong_type
+from ..value import Record, check_callable, check_seconds, documented
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,13 +87,13 @@ class PostprocessResult(Record):
 
 
 def check_progress(progress: Callable[[int], object] | None) -> None:
-    """Refuse what cannot be called.
+    """Refuse what is neither ``None`` nor a function.
 
     Raises:
         InvalidTypeError: it is something else.
     """
-    if progress is not None and not callable(progress):
-        raise wrong_type("progress", progress, "not a function")
+    if progress is not None:
+        check_callable("progress", progress)
 
 
 class StepSizer:

@@ -14,7 +14,7 @@ from ..config.parser import read_config
 from ..errors import ZramError, ZramOSError, reduced
 from ..kernel.sysfs import as_sysfs
 from ..limits import total_memory
-from ..value import check_path, check_word, documented, wrong_type
+from ..value import check_callable, check_path, check_word, documented
 from . import plan as planner
 from .executor import Executor, StepError, StepFailure
 from .observe import observe
@@ -68,8 +68,7 @@ class Service:
         self._path: str = check_path("path", path)
         run = check_path("directory", directory)
         for name, called in (("tell", tell), ("warn", warn)):
-            if not callable(called):
-                raise wrong_type(name, called, "not a function that takes a line")
+            check_callable(name, called, "not a function that takes a line")
         self._sysfs = as_sysfs(sysfs)
         self._registry: Registry = Registry(self.path, directory=run, sysfs=self.sysfs)
         self._tell = tell
