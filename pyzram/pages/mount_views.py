@@ -7,6 +7,8 @@ import errno
 import os
 from typing import NamedTuple
 
+from ..descriptor import Opened
+
 HELD_MAX = 256
 """Name spaces that are held at most; of more than that each process is asked."""
 
@@ -47,7 +49,7 @@ class MountViews:
 
     def __init__(self) -> None:
         self._seen: set[View] = set()
-        self._held: dict[str, int] = {}
+        self._held: dict[str, Opened] = {}
 
     def __contains__(self, view: View) -> bool:
         return view in self._seen
@@ -60,21 +62,21 @@ class MountViews:
         """
         if view.space not in self._held and len(self._held) < HELD_MAX:
             try:
-                fd = os.open(f"{folder}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC, dir_fd=dir_fd)
+                held = Opened(f"{folder}/ns/mnt", os.O_RDONLY, dir_fd=dir_fd)
             except OSError as err:
                 if err.errno not in (errno.EMFILE, errno.ENFILE):
                     raise
                 return
             # The process may have gone elsewhere meanwhile.
-            if f"mnt:[{os.fstat(fd).st_ino}]" == view.space:
-                self._held[view.space] = fd
+            if f"mnt:[{os.fstat(held.fd).st_ino}]" == view.space:
+                self._held[view.space] = held
             else:
-                os.close(fd)
+                held.close()
         if view.space in self._held:
             self._seen.add(view)
 
     def close(self) -> None:
         """Let go of the name spaces."""
         while self._held:
-            os.close(self._held.popitem()[1])
+            self._held.popitem()[1].close()
         self._seen.clear()

@@ -7,6 +7,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from ..descriptor import Opened
 from ..kernel.sysfs import GONE
 from ..limits import PAGE_SIZE
 from .shared_object import joined
@@ -29,8 +30,7 @@ def pinned_ranges(process: Process) -> list[tuple[int, int]]:
     if not figure(process.read("status"), "\nVmPin:"):
         return []
     found = []
-    folder = os.open("fd", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=process.fd)
-    try:
+    with Opened("fd", os.O_RDONLY | os.O_DIRECTORY, dir_fd=process.fd) as folder:
         for name in os.listdir(folder):
             try:
                 if os.readlink(name, dir_fd=folder) != RING:
@@ -45,6 +45,4 @@ def pinned_ranges(process: Process) -> list[tuple[int, int]]:
             for match in BUFFER.finditer(rest.partition("\nPollList:")[0]):
                 start = int(match[1], 16)
                 found.append((start // PAGE_SIZE, -(-(start + int(match[2])) // PAGE_SIZE)))
-    finally:
-        os.close(folder)
     return [(start * PAGE_SIZE, end * PAGE_SIZE) for start, end in joined(found)]

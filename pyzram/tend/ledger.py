@@ -16,7 +16,7 @@ import os
 import zlib
 from typing import NamedTuple
 
-from ..descriptor import Opened
+from ..descriptor import Opened, write_all
 from ..device.stat_files import counted_since
 from ..errors import ZramError, from_errno
 from ..kernel import state_files
@@ -217,9 +217,7 @@ class Ledger:
         try:
             state_files.make_directory(folder)
             with state_files.open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as fd:
-                data = memoryview(f"{text}{_end(text)}\n".encode("utf-8", "surrogateescape"))
-                while data:
-                    data = data[os.write(fd, data) :]
+                write_all(fd, f"{text}{_end(text)}\n".encode("utf-8", "surrogateescape"))
                 os.fsync(fd)
             os.rename(temporary, self.path)
             with Opened(folder, os.O_RDONLY | os.O_DIRECTORY) as fd:

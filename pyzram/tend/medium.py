@@ -10,9 +10,10 @@ import errno
 import os
 from typing import NamedTuple
 
+from ..descriptor import Opened
 from ..errors import ZramError, from_errno
-from ..kernel import btrfs
-from ..kernel.holders import block_name, device_name
+from ..kernel.holders import block_name, device_name, mounts_by_device
+from ..kernel.opened import mount_id
 from ..kernel.parse import parse_mountinfo
 from ..kernel.sysfs import Sysfs, is_there, read_text
 
@@ -129,22 +130,17 @@ def _holder(sysfs: Sysfs, name: str, file: str) -> str:
             number = f"{os.major(behind[0])}:{os.minor(behind[0])}"
             if is_there(sysfs.path("sys/dev/block", number)):
                 return device_name(sysfs, number)
-        fd = os.open(sysfs.path(file.removeprefix("/")), os.O_PATH | os.O_CLOEXEC)
-        try:
+        with Opened(sysfs.path(file.removeprefix("/")), os.O_PATH) as fd:
             status = os.fstat(fd)
             if behind not in (None, (status.st_dev, status.st_ino)):
                 return ""  # another file
-            with open(f"/proc/self/fdinfo/{fd}", "rb") as info:
-                lines = (line.split() for line in info)
-                mount_id = next(int(words[1]) for words in lines if words[0] == b"mnt_id:")
-        finally:
-            os.close(fd)
+            on = mount_id(fd)
         number = f"{os.major(status.st_dev)}:{os.minor(status.st_dev)}"
         if not is_there(sysfs.path("sys/dev/block", number)):
             # As that of btrfs, which may have several.
             table = parse_mountinfo(sysfs.read("proc/self/mountinfo"))
-            mount = next(mount for mount in table if mount.id == mount_id)
-            number = min(btrfs.devices(sysfs, mount, btrfs.filesystems(sysfs)))
+            mount = next(mount for mount in table if mount.id == on)
+            number = min(mounts_by_device(sysfs, [mount]))
         return device_name(sysfs, number)
     except (OSError, ZramError, StopIteration, ValueError):
         return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..device.stat_files import counted_since
 from ..errors import ZramError
 from ..limits import PAGE_SIZE
 from .machine import read_battery, read_clock, read_counters, read_memory
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from .observation import DeviceObserved
     from .roster import Roster
     from .sleeps import Sleeps
-    from .tended import Tended
 
 READ_COST = {"card": 900e-6, "usb": 900e-6, "unknown": 500e-6, "disk": 150e-6}
 """Approximate seconds that a page takes to come back from a medium."""
@@ -71,7 +71,7 @@ class Observer:
         memory, io, cpu = (
             pressure_of(self.sysfs, resource, unread) for resource in ("memory", "io", "cpu")
         )
-        tended, found, missed = self._devices()
+        found, missed = self._devices()
         battery = read_battery(self.sysfs)
         counters = read_counters(self.sysfs)
         return Observation(
@@ -85,7 +85,7 @@ class Observer:
             cpu_some10=cpu and cpu.some10,
             pressure_error="; ".join(unread),
             stalled=memory.total if memory else 0.0,
-            waited=self._waiting(tended, found, counters),
+            waited=self._waiting(found, counters),
             scanning=self._scanning(now, counters),
             trigger=trigger,
             battery=battery.percent,
@@ -96,8 +96,8 @@ class Observer:
             unread=missed,
         )
 
-    def _devices(self) -> tuple[list[Tended], tuple[DeviceObserved, ...], tuple[str, ...]]:
-        """The devices, what was seen of those that can be read, and the keys of the others.
+    def _devices(self) -> tuple[tuple[DeviceObserved, ...], tuple[str, ...]]:
+        """What was seen of the devices that can be read, and the keys of the others.
 
         New reasons why they cannot be read are reported.
         """
@@ -122,26 +122,22 @@ class Observer:
         for text in sorted(errors - self._told):
             self.warn(text)
         self._told = errors
-        return tended, tuple(found), tuple(missed)
+        return tuple(found), tuple(missed)
 
-    def _waiting(
-        self, tended: list[Tended], found: tuple[DeviceObserved, ...], counters: dict[str, int]
-    ) -> float:
+    def _waiting(self, found: tuple[DeviceObserved, ...], counters: dict[str, int]) -> float:
         """Total seconds of waiting for pages that came back.
 
         A device that was not read at the last look adds nothing: what came back meanwhile did not
         come back since then, and would hide the pressure of now.
         """
         before, self._reads = self._reads, {seen.key: seen.bd_reads for seen in found}
-        media = {one.key: one.medium for one in tended}
         swapped_in = counters.get("pswpin", 0)
         flash = 0
         for key, reads in self._reads.items():
             last = 0 if before is None else before.get(key, reads)
-            # A reset sets the count to 0.
-            pages = (reads - last if reads >= last else reads) // PAGE_SIZE
+            pages = counted_since(last, reads) // PAGE_SIZE
             flash += pages
-            medium = media[key]
+            medium = self.roster.known[key].medium
             if medium is not None:
                 self._waited += pages * READ_COST[medium.kind]
         self._waited += max(0, swapped_in - self._swapped_in - flash) * SWAP_IN

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from fake_roots import Machine, unreadable
-from tended_machines import MIB, PSI, Watch, press, tender
+from tended_machines import HOUR, MIB, PSI, Watch, press, tender
 
 from pyzram.cli import pyzram as command
 from pyzram.cli.tend_report import report_dict, round_line
@@ -32,8 +32,6 @@ from pyzram.tend.machine import (
 from pyzram.tend.medium import medium_of
 from pyzram.tend.recompressing import gain
 from pyzram.tend.status import NAME, write_status
-
-HOUR = 3600.0
 
 
 def test_calm_round_writes_what_is_two_days_old_within_an_eighth_of_the_budget(machine):

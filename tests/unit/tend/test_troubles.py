@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from fake_roots import Machine, unreadable
-from tended_machines import MIB, Watch, press, tender
+from tended_machines import HOUR, MIB, Watch, press, tender
 
 from pyzram.cli import pyzram as command
 from pyzram.cli import tend_ledger
@@ -21,8 +21,6 @@ from pyzram.kernel.sysfs import Sysfs
 from pyzram.tend.ledger import FILE, Clock, Ledger
 from pyzram.tend.machine import Clocks, read_clock
 from pyzram.tend.medium import Medium, medium_of
-
-HOUR = 3600.0
 
 
 def test_another_medium_behind_the_same_name_has_an_account_of_its_own(machine: Machine) -> None:
