@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import leftovers
 import pytest
 
 TYPE_CHECKING = False
@@ -27,7 +28,7 @@ if os.geteuid() != 0:
     WHY_NOT = "needs root"
 elif not CONTROL.is_dir():
     WHY_NOT = "needs a zram driver (no /sys/class/zram-control)"
-ADDED: set[int] = set()
+ADDED: dict[int, int | None] = {}
 
 
 @dataclass(frozen=True)
@@ -90,15 +91,19 @@ def write_once(path: Path, value: str) -> None:
 
 def add_device() -> OwnDevice:
     number = int((CONTROL / "hot_add").read_text())
-    ADDED.add(number)
+    ADDED[number] = leftovers.hold(number)
     return OwnDevice(number)
 
 
 def drop_device(device: OwnDevice) -> None:
     """Swap off, unmount and remove, whatever state a test left the device in."""
-    ADDED.discard(device.number)
-    if not device.exists():
-        return
+    held = ADDED.pop(device.number, None)
+    if device.exists():
+        remove_device(device)
+    leftovers.let_go(held)
+
+
+def remove_device(device: OwnDevice) -> None:
     for table, command in (("/proc/swaps", "swapoff"), ("/proc/self/mounts", "umount")):
         for line in Path(table).read_text().splitlines():
             if line.split()[0] == device.node:
@@ -166,6 +171,9 @@ def machine() -> dict[str, list[str]]:
 
 @pytest.fixture(scope="session", autouse=True)
 def machine_as_it_was() -> Iterator[None]:
+    if not WHY_NOT:
+        for name in leftovers.take_away():
+            print(f"{name} was left by a run that was killed: removed")
     before = machine()
     yield
     assert not ADDED, f"tests left devices behind: {sorted(ADDED)}"

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -156,3 +157,14 @@ runpy.run_path({str(script)!r}, run_name="__main__")
     deadline = time.monotonic() + 5
     while [row["disksize"] for row in box.rows()] != [48 << 20]:
         assert time.monotonic() < deadline
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no compiler")
+def test_what_make_run_shows_comes_to_its_end():
+    """The first command of README, on a device of its own."""
+    before = set(os.listdir("/sys/block"))
+    done = run("../tools/demo.py")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "the object is equal to one compiled at ease" in done.stdout
+    assert done.stdout.endswith("swapped off and removed: nothing is left behind\n")
+    assert set(os.listdir("/sys/block")) == before
