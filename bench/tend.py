@@ -25,16 +25,24 @@ from simulator.policies import POLICIES
 MIB = 1 << 20
 
 
+def some(word: str) -> int:
+    """Take a number from 1 up."""
+    number = int(word)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{word}: not a number from 1 up")
+    return number
+
+
 def arguments() -> argparse.ArgumentParser:
     """Describe the arguments."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seeds", type=int, default=20, metavar="N", help="how many (default 20)")
+    parser.add_argument("--seeds", type=some, default=20, metavar="N", help="how many (default 20)")
     parser.add_argument(
         "--first", type=int, default=1, metavar="SEED", help="the first (default 1)"
     )
-    parser.add_argument("--days", type=int, default=2, metavar="N", help="of each run (default 2)")
+    parser.add_argument("--days", type=some, default=2, metavar="N", help="of each run (default 2)")
     parser.add_argument(
         "--replay", metavar="FILE", help="machines that fit what pyzram tend --record wrote"
     )

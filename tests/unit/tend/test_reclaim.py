@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import json
 import os
+import socket
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -220,11 +222,14 @@ def test_a_stop_is_heeded_between_groups(tmp_path):
 class Day:
     """A daemon's day: a clock that its waits move on, and what wakes it before their end."""
 
+    steps_of_a_round = 0
+
     def __init__(self, root: Path, monkeypatch, modes: list[str], wakes: list[float]) -> None:
         self.now = 1000.0
         self.stop = self.reload = False
         self.steps: list[float] = []
         self.rounds: list[float] = []
+        self.stopped: list[bool] = []
         self.wakes = wakes
         self.modes = modes
         self.clocks = SimpleNamespace(awake=lambda: self.now)
@@ -245,6 +250,7 @@ class Day:
 
     def round(self, _trigger: str = "") -> Report:
         self.rounds.append(self.now)
+        self.stopped += [self.stopping() for _step in range(self.steps_of_a_round)]
         mode = self.modes.pop(0) if len(self.modes) > 1 else self.modes[0]
         decision = Decision((), State(mode=mode, wake=60.0), ())
         return Report(None, decision, 0, 0)
@@ -337,3 +343,26 @@ def test_the_configuration_names_groups(tmp_path):
     for wrong in ("/", "../etc", "a//b", "./a"):
         with pytest.raises(ConfigError, match="TEND_RECLAIM"):
             parse_config(f"TEND_RECLAIM='{wrong}'\n", ram=GIB, cpus=1)
+
+
+def test_the_watchdog_is_told_before_each_step_of_a_round(tmp_path, monkeypatch):
+    """A round of many steps may take minutes on a slow medium."""
+    monkeypatch.setattr(Day, "steps_of_a_round", 7)
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.setblocking(False)
+        told = []
+
+        def told_now(_self: Day, _seconds: float) -> str:
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    told.append(manager.recv(100))
+            _self.stop = True
+            return ""
+
+        monkeypatch.setattr(Day, "wait", told_now)
+        day = Day(tmp_path, monkeypatch, [CALM], [])
+    assert day.rounds == [1000.0] and day.stopped == [False] * 7
+    assert told[0].startswith(b"READY=1")
+    assert told[1:] == [b"WATCHDOG=1"] * 8
