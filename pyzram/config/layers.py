@@ -16,13 +16,16 @@ from __future__ import annotations
 
 import errno
 import os
-from stat import S_ISBLK, S_ISFIFO, S_ISSOCK
+from stat import S_ISBLK, S_ISCHR, S_ISDIR, S_ISREG
 
-from ..errors import from_errno
+from ..descriptor import Opened
+from ..errors import AccessError, ZramOSError, from_errno
+from ..kernel.opened import fd_path
+from ..kernel.sysfs import read_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
 
     Layer = tuple[str, str]  # path, text
 
@@ -30,6 +33,8 @@ DEFAULT_PATH = "/etc/conf.d/zram"
 VENDOR_PATH = "/usr/lib/pyzram/zram.conf"
 TEXT_MAX = 1 << 20
 """The most characters that a file may have."""
+NULL_DEVICE = os.makedev(1, 3)
+WHOLE_UID_MAP = ["0", "0", "4294967295"]
 
 
 def read_layers(path: str) -> tuple[list[Layer], bool]:
@@ -39,41 +44,51 @@ def read_layers(path: str) -> tuple[list[Layer], bool]:
         ZramOSError: one cannot be read, or a file that was named is not there.
     """
     usual = path == DEFAULT_PATH
-    own, drop_ins = _text(path, may_lack=usual), _drop_ins(path)
+    drop_ins = _read_drop_ins(path)
     layers = []
     if usual:
-        masked = {os.path.basename(name) for name in drop_ins}
-        vendors = [name for name in _drop_ins(VENDOR_PATH) if os.path.basename(name) not in masked]
-        for name in (VENDOR_PATH, *vendors):
-            layers.append((name, _text(name, may_lack=True)))
-    layers.append((path, own))
-    layers += [(name, _text(name)) for name in drop_ins]
-    found = [(name, text) for name, text in layers if text is not None]
-    return found, not found
+        masked = {os.path.basename(name) for name, _text in drop_ins}
+        layers += _if_there(VENDOR_PATH) + _read_drop_ins(VENDOR_PATH, masked)
+    # As with OpenRC, where a service may have no conf.d file. Any other path is expected to exist.
+    layers += _if_there(path) if usual else [(path, _read(path, path))]
+    layers += drop_ins
+    return layers, not layers
 
 
-def _drop_ins(path: str) -> list[str]:
+def _if_there(path: str) -> list[Layer]:
+    try:
+        return [(path, _read(path, path))]
+    except ZramOSError as err:
+        if err.errno == errno.ENOENT:
+            return []
+        raise
+
+
+def _read_drop_ins(path: str, masked: Container[str] = ()) -> list[Layer]:
     folder = f"{path}.d"
     try:
-        names = os.listdir(folder)
+        opened = Opened(folder, os.O_RDONLY | os.O_DIRECTORY)
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as err:
         raise from_errno(err.errno or 0, f"{folder}: read the drop-ins", folder) from err
-    # Names that begin with a dot are an editor's or package manager's.
-    return [
-        f"{folder}/{name}" for name in sorted(names) if name.endswith(".conf") and name[0] != "."
-    ]
+    with opened as fd:
+        _refuse_foreign(os.fstat(fd), folder)
+        # Names that begin with a dot are an editor's or package manager's.
+        return [
+            (f"{folder}/{name}", _read(f"{folder}/{name}", name, fd))
+            for name in sorted(os.listdir(fd))
+            if name.endswith(".conf") and name[0] != "." and name not in masked
+        ]
 
 
-def _text(path: str, *, may_lack: bool = False) -> str | None:
+def _read(path: str, name: str, folder: int | None = None) -> str:
+    """Read a file by its name in an open folder; ``path`` is what messages call it."""
     try:
-        return read_file(path)
+        return read_file(path, lambda _path, _flags: _open_trusted(path, name, folder))
+    except ZramOSError:
+        raise
     except OSError as err:
-        # As with OpenRC, where a service may have no conf.d file. Any other path is expected to
-        # exist.
-        if may_lack and err.errno == errno.ENOENT:
-            return None
         raise from_errno(
             err.errno or 0, f"{path}: read the configuration", path, remedy=remedy(err)
         ) from err
@@ -84,20 +99,49 @@ def remedy(err: OSError) -> str:
     return "name a file of text" if err.errno in (errno.EINVAL, errno.EFBIG) else ""
 
 
-def _opened(path: str, _flags: int) -> int:
-    return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+def _open_trusted(path: str, name: str, folder: int | None) -> int:
+    """Open a file that root alone could have written, or /dev/null, which masks a drop-in.
+
+    It is examined before it is opened, which with a device could already act.
+    """
+    with Opened(name, os.O_PATH, dir_fd=folder) as held:
+        status = os.fstat(held)
+        if status.st_rdev != NULL_DEVICE or not S_ISCHR(status.st_mode):
+            if S_ISDIR(status.st_mode):
+                raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+            if not S_ISREG(status.st_mode):
+                raise OSError(errno.EINVAL, "not a file", path)
+            _refuse_foreign(status, path)
+        return os.open(fd_path(held), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
-def read_file(path: str, opener: Callable[[str, int], int] = _opened) -> str:
-    """Read a file of text, or another that ends soon, so that nothing can hold up the boot.
+def _refuse_foreign(status: os.stat_result, path: str) -> None:
+    """Where root would do what it says, refuse what another user could have written."""
+    if os.geteuid() != 0:
+        return
+    mode = status.st_mode
+    if status.st_uid != 0:
+        why = f"belongs to user {status.st_uid}"
+    elif mode & 0o002 or (mode & 0o020 and status.st_gid != 0):
+        why = f"can be written by others (mode {mode & 0o7777:o})"
+    else:
+        return
+    # In a user name space the files of the host's root belong to nobody, and root is not root.
+    if status.st_uid != 0 and read_text("/proc/self/uid_map").split() != WHOLE_UID_MAP:
+        return
+    what = f"{path}: {why}, and root would do what it says"
+    raise AccessError(errno.EPERM, f"{what} (look at it, then chown root and chmod go-w)", path)
+
+
+def read_file(path: str, opener: Callable[[str, int], int]) -> str:
+    """Read a file of text that the opener has examined, so that nothing can hold up the boot.
 
     Raises:
-        OSError: EINVAL a pipe, a socket, a block device; EFBIG it goes on and on.
+        OSError: EINVAL a block device; EFBIG it goes on and on.
     """
     # An opener's descriptor is open()'s own: of one given, none closes a folder's.
     with open(path, encoding="utf-8", errors="surrogateescape", newline="", opener=opener) as file:
-        mode = os.fstat(file.fileno()).st_mode
-        if S_ISFIFO(mode) or S_ISSOCK(mode) or S_ISBLK(mode):
+        if S_ISBLK(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "not a file", path)
         text = file.read(TEXT_MAX + 1)
     if len(text) > TEXT_MAX:
