@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pyzram
 
 
-def memory_of(name: str) -> int:
+def memory_used(name: str) -> int:
     """Return the bytes of memory that a device takes; 0 if it was removed meanwhile."""
     try:
         with pyzram.Zram(name) as device:
@@ -27,9 +27,9 @@ def main() -> int:
     with pyzram.devices() as devices:
         names = [device.name for device in devices]
     with ThreadPoolExecutor(4) as threads:
-        print(f"threads: {sum(threads.map(memory_of, names))} bytes")
+        print(f"threads: {sum(threads.map(memory_used, names))} bytes")
     with multiprocessing.get_context("spawn").Pool(2) as processes:
-        print(f"processes: {sum(processes.map(memory_of, names))} bytes")
+        print(f"processes: {sum(processes.map(memory_used, names))} bytes")
     return 0
 
 

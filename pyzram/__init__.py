@@ -89,7 +89,7 @@ if TYPE_CHECKING:
     from .units import parse_size as parse_size
 
 # Public name to the module that defines it.
-_HOME = {
+_DEFINED_IN = {
     "ProcessNotFoundError": "errors",
     "InvalidTypeError": "errors",
     "PoolClass": "device.pool_classes",
@@ -259,7 +259,7 @@ __all__ = [
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        home = _HOME.get(name)
+        home = _DEFINED_IN.get(name)
         if home is None:  # every "from .. import MODULE" asks here first, and must not pay
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module

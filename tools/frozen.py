@@ -156,7 +156,7 @@ def python() -> Iterator[str]:
         elif callable(value):
             yield f"{name}{signature(value)}"
         else:
-            home = import_module(f"pyzram.{vars(pyzram)['_HOME'][name]}")
+            home = import_module(f"pyzram.{vars(pyzram)['_DEFINED_IN'][name]}")
             kind = inspect.get_annotations(home).get(name, type(value).__name__)
             yield f"{name}: {kind}"
 

@@ -64,7 +64,7 @@ def unknown_types(folder: str) -> int:
     symbols = pyright("--verifytypes", "pyzram", "--ignoreexternal", folder=folder)
     roots = tuple(
         f"pyzram.{home}.{name}"
-        for name, home in vars(pyzram)["_HOME"].items()
+        for name, home in vars(pyzram)["_DEFINED_IN"].items()
         if name in pyzram.__all__
     )
     public = [s for s in symbols["typeCompleteness"]["symbols"] if s["name"].startswith(roots)]

@@ -95,9 +95,9 @@ class SharedMemory:
                 return
             except OSError:
                 shared.places.clear()
-        self.locked += shared.look(process, self._memory_of(process), mapping, locked)
+        self.locked += shared.look(process, self._map_of(process), mapping, locked)
 
-    def _memory_of(self, process: Process) -> _native_memory.ProcMem:
+    def _map_of(self, process: Process) -> _native_memory.ProcMem:
         if self._memory is None or self._looked_at != process.fd:
             self._memory = turned(self._memory, process)
             self._looked_at = process.fd

@@ -179,7 +179,7 @@ def _step_by_step(
                 return "limit"
             pages = sizer.pages if allowed is None else min(sizer.pages, allowed - written)
             with sizer.step():
-                used, stopped, done = _lend(device, pages, command, sizer)
+                used, stopped, done = _within_budget(device, pages, command, sizer)
             written += used
             if progress is not None:
                 progress(written * PAGE_SIZE)
@@ -188,7 +188,7 @@ def _step_by_step(
     return None
 
 
-def _lend(
+def _within_budget(
     device: Zram, pages: int, command: Callable[[], object], sizer: StepSizer
 ) -> tuple[int, Stopped | None, bool]:
     """Issue one command within a budget; return pages written, why to stop, whether it finished."""

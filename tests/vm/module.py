@@ -64,7 +64,7 @@ def fetch_headers(archive: Archive, release: str, work: Path) -> Path:
         if tool.name in ("objtool.real-x86", "modpost.real-lsb-64")
     ]
     if any(needs_newer_libc(tool) for tool in tools):
-        lend_libc(archive, tools, work)
+        bring_libc(archive, tools, work)
     return headers
 
 
@@ -76,7 +76,7 @@ def needs_newer_libc(tool: Path) -> bool:
     return False
 
 
-def lend_libc(archive: Archive, tools: list[Path], work: Path) -> None:
+def bring_libc(archive: Archive, tools: list[Path], work: Path) -> None:
     """Run the kernel's build tools with the C library of the suite they were built for."""
     archive.unpack(["libc6"], work)
     (loader,) = (work / "usr/lib").glob("*/ld-linux-*.so.*")

@@ -232,7 +232,7 @@ def test_an_interrupt_leaves_limits_and_pages_as_they_should_be(filled, monkeypa
 
 
 @pytest.mark.parametrize("own", [None, 60 * PAGE // 4096])
-def test_a_limit_lent_when_killed_is_put_right_by_the_next_run(filled, monkeypatch, own):
+def test_a_limit_overridden_when_killed_is_put_right_by_the_next_run(filled, monkeypatch, own):
     if own:
         filled.set_writeback_limit(own)
         filled.set_writeback_limit_enable(True)

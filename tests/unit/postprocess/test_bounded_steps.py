@@ -197,7 +197,7 @@ def kill_after(acts: int, kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize(("limit", "enabled"), [(77, False), (3000, True), (1100, True)])
-def test_a_limit_lent_when_killed_is_put_right_by_the_next_run(tmp_path, limit, enabled):
+def test_a_limit_overridden_when_killed_is_put_right_by_the_next_run(tmp_path, limit, enabled):
     ended = False
     acts = 0
     while not ended:
