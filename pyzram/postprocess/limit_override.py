@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..device.key import key_of
 from ..errors import ZramError, from_errno
 from ..kernel import state_files
 from ..kernel.parse import BD_UNIT
@@ -98,7 +97,7 @@ def _path(device: Zram) -> str:
 def _identity(device: Zram) -> str:
     """What distinguishes this device from others that had or will have its number."""
     boot = read_value(device.sysfs.path(BOOT_ID)) or "-"
-    return f"{boot} {key_of(device)}"
+    return f"{boot} {device.read_diskseq()}"
 
 
 def _write_down(device: Zram, override: LimitOverride) -> None:

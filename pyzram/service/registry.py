@@ -11,7 +11,7 @@ import errno
 import os
 
 from ..descriptor import Opened
-from ..errors import DeviceBusyError, ZramError, ZramOSError, from_errno
+from ..errors import DeviceBusyError, UnsupportedError, ZramError, ZramOSError, from_errno
 from ..kernel import state_files
 from ..kernel.state_files import DEFAULT_DIRECTORY
 from ..kernel.sysfs import BOOT_ID, Sysfs, read_text
@@ -168,6 +168,7 @@ class Registry:
 
         Raises:
             ZramOSError: the kernel does not say, which does not mean that it is gone.
+            UnsupportedError: this kernel cannot (before 5.15).
         """
         directory = self.sysfs.block(f"zram{number}")
         try:
@@ -184,7 +185,11 @@ class Registry:
             return ""
         except OSError as err:
             raise self._unreadable(err, number) from err
-        return "-"  # before 5.15 only the number is known
+        raise UnsupportedError(
+            errno.ENOENT,
+            f"zram{number}: look whether it is ours: this kernel has no diskseq (before 5.15)",
+            directory,
+        )
 
     def _unreadable(self, err: OSError, number: int) -> ZramOSError:
         path = err.filename or self.sysfs.block(f"zram{number}")
@@ -239,9 +244,8 @@ class Registry:
                 raise from_errno(err.errno or 0, "add a zram device", control) from err
             number = int(os.pread(intent, ADDING_BYTES, 0).split()[2])
             record = RegisteredDevice(index, number, self.diskseq(number))
-            if record.diskseq.isdigit():
-                text = f"{head}{number} {record.diskseq} "
-                os.pwrite(intent, text.ljust(ADDING_BYTES).encode(), 0)
+            text = f"{head}{number} {record.diskseq} "
+            os.pwrite(intent, text.ljust(ADDING_BYTES).encode(), 0)
         record.settings = settings
         self.records.append(record)
         self.save()

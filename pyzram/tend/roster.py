@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..device.key import key_of
 from ..device.zram import Zram
 from ..errors import DeviceNotFoundError, ZramError
 from .tended import Tended
@@ -76,7 +75,7 @@ class Roster:
         try:
             device = Zram(number, sysfs=self.sysfs)
             try:
-                return Tended(device, key_of(device))
+                return Tended(device, str(device.read_diskseq()))
             except BaseException:
                 device.close()
                 raise

@@ -11,7 +11,7 @@ import pytest
 from fake_roots import unreadable
 
 from pyzram.config.device_config import DeviceConfig
-from pyzram.errors import ZramError, ZramOSError
+from pyzram.errors import UnsupportedError, ZramError, ZramOSError
 from pyzram.kernel.sysfs import Sysfs
 from pyzram.service.registry import Registry
 
@@ -174,3 +174,13 @@ def test_what_cannot_be_read_is_not_gone(
     monkeypatch.undo()
     state.load()
     assert [record.number for record in state.records] == [7]
+
+
+def test_a_kernel_that_does_not_number_its_devices_is_refused(state: Registry) -> None:
+    """From 5.15 they have diskseq; by the number alone another's device would be taken for ours."""
+    with state:
+        state.add_device(0, DeviceConfig(0, 4096))
+    (Path(state.sysfs.block("zram7")) / "diskseq").unlink()
+    with pytest.raises(UnsupportedError, match="this kernel has no diskseq") as caught:
+        state.load()
+    assert caught.value.errno == errno.ENOENT

@@ -19,7 +19,7 @@ from pyzram.device.zram import Zram
 from pyzram.errors import DeviceBusyError, DeviceNotFoundError, ZramOSError
 from pyzram.kernel.holders import block_size
 from pyzram.kernel.sysfs import Sysfs
-from pyzram.tend import ages, roster
+from pyzram.tend import ages
 from pyzram.tend.actions import Compact, Recompress, WriteBack
 from pyzram.tend.ledger import Ledger
 from pyzram.tend.machine import (
@@ -378,12 +378,12 @@ def test_which_start_of_the_machine_this_is_must_be_told(machine, monkeypatch):
     assert read_clock(sysfs, Watch()).boot != read_clock(sysfs, Watch()).boot
 
 
-def test_before_5_15_a_device_is_known_by_its_directory(machine):
+def test_a_device_that_the_kernel_does_not_number_is_not_tended(machine, capsys):
+    """From 5.15 each has diskseq; by its name alone another's ages and budget would be its."""
     machine.attribute("diskseq").unlink()
     tending, _ = tender(machine, Watch())
-    (seen,) = tending.observer.look().devices
-    directory = os.stat(machine.root / "sys/block/zram0")
-    assert seen.key == f"ino-{directory.st_ino}"
+    assert not tending.observer.look().devices
+    assert "zram0: read diskseq: this kernel has no attribute diskseq" in capsys.readouterr().out
 
 
 def test_failing_medium_is_charged_for_nothing_and_left_alone(machine, capsys):
@@ -731,15 +731,15 @@ def test_a_device_that_cannot_be_opened_leaves_no_handle_open(
     machine.add(1)
     tending, _ = tender(machine, Watch())
     tending.roster.numbers = lambda: [0, 1]
-    real, opened = roster.key_of, []
+    real, opened = Zram.read_diskseq, []
 
-    def key_of(device):
+    def read_diskseq(device):
         opened.append(device)
         if device.number == 1:
             raise trouble(errno.EIO, "zram1: diskseq: Input/output error", None)
         return real(device)
 
-    monkeypatch.setattr(roster, "key_of", key_of)
+    monkeypatch.setattr(Zram, "read_diskseq", read_diskseq)
     if trouble is ZramOSError:
         for told in (1, 0):  # while it is the same
             assert [seen.name for seen in tending.observer.look().devices] == ["zram0"]
