@@ -188,6 +188,7 @@ fuzz: deps
 check: export PYZRAM_REQUIRE_KERNEL := $(shell [ "$$(id -u)" = 0 ] && [ -d /sys/class/zram-control ] && echo 1)
 check: lint typed docs $(VENV)/bin/vng $(VENV)/.grafana .cache/fleet/ansible/.ready .cache/fleet/salt/.ready
 	$(PYTEST) tests/unit tests/native tests/peers
+	tests/native/unprivileged $(PY)
 	$(PYTEST) tests/kernel
 	tests/native/sanitize $(PY)
 	tests/fuzz/run
