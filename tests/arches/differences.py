@@ -19,11 +19,13 @@ MEMORY = (
     "the emulator keeps a table of every page of a mapping, so that 8 TiB of nothing take 20 GiB "
     "of the machine's memory"
 )
+VFORK = "a parent that vforks does not wait for its child: the emulator makes a fork of it"
 ORDER = "the emulator hands pagemap through in this machine's order of bytes: no page seems there"
 
 EVERY = {
     **{f"{STDIN}[<&--words{number}]": CLOSED for number in range(3)},
     f"{PROCMEM}::test_terabytes_of_nothing_cost_little": MEMORY,
+    "tests/unit/cli/test_held_up.py::test_a_long_wait_for_something_else_is_waited_for": VFORK,
 }
 # All that look for pages of a process.
 PAGEMAP = {
@@ -40,6 +42,8 @@ PAGEMAP = {
         test_batch_after_batch_every_page_of_a_process_is_read_once
         test_of_several_processes_those_that_are_gone_are_skipped_and_counted
         test_a_source_of_processes_that_is_dropped_open_says_so_and_closes
+        test_shared_memory_that_cannot_be_opened_leaves_nothing_open
+        test_a_process_that_runs_another_program_meanwhile_is_looked_at_again
         test_a_child_of_a_fork_closes_nothing_of_a_source
     """,
     "tests/native/pages/test_maps_names.py": """
@@ -53,6 +57,10 @@ PAGEMAP = {
         test_json_has_cold_bytes_in_all_and_by_age
         test_watching_goes_on_until_it_is_ended
         test_watching_prints_json_a_line_each_time
+    """,
+    "tests/native/pages/test_closed_readers.py": "test_a_closed_reader_opens_the_process_anew",
+    "tests/native/cli/test_stats_estimate.py": """
+        test_a_process_that_ends_before_it_is_read_has_no_block
     """,
     "tests/native/pages/test_selection.py": """
         test_the_command_names_what_was_chosen_not_every_number

@@ -15,9 +15,6 @@ from pyzram.kernel.named_files import write_textfile
 from pyzram.kernel.opened import open_still
 from pyzram.tend import recording
 
-NOBODY = 65534
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has what others may not write to")
-
 
 def append(path: str, text: str) -> None:
     recording.append(path, {"text": text})
@@ -27,23 +24,24 @@ WRITERS = [write_textfile, append]
 
 
 @pytest.fixture
-def theirs(tmp_path: Path) -> Path:
+def theirs(tmp_path: Path, nobody: int) -> Path:
     """A folder that somebody else owns, beside what is not theirs."""
     tmp_path.chmod(0o755)
     folder = tmp_path / "theirs"
     folder.mkdir()
-    os.chown(folder, NOBODY, NOBODY)
+    os.chown(folder, nobody, nobody)
     (tmp_path / "victim").mkdir()
     (tmp_path / "victim/secret").write_text("as it was")
     return folder
 
 
 def link(target: Path, at: Path) -> None:
+    """A link of the owner of its folder."""
     at.symlink_to(target)
-    os.chown(at, NOBODY, NOBODY, follow_symlinks=False)
+    owner = at.parent.stat()
+    os.chown(at, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
-@as_root
 @pytest.mark.parametrize("write", WRITERS)
 def test_a_link_of_somebody_else_s_is_not_followed(theirs: Path, write) -> None:
     victim = theirs.parent / "victim"
@@ -63,7 +61,6 @@ def test_a_link_of_somebody_else_s_is_not_followed(theirs: Path, write) -> None:
     assert sorted(os.listdir(theirs)) == ["file.prom", "folder", "fresh.prom"]
 
 
-@as_root
 @pytest.mark.parametrize("write", WRITERS)
 def test_a_link_of_root_s_is(theirs: Path, write) -> None:
     (theirs.parent / "mine.prom").symlink_to(theirs / "file.prom")
@@ -72,7 +69,6 @@ def test_a_link_of_root_s_is(theirs: Path, write) -> None:
     assert (theirs.parent / "mine.prom").is_symlink()
 
 
-@as_root
 def test_nothing_is_added_to_a_file_that_has_another_name(theirs: Path) -> None:
     secret = theirs.parent / "victim/secret"
     os.link(secret, theirs / "trace")
@@ -86,7 +82,6 @@ def test_nothing_is_added_to_a_file_that_has_another_name(theirs: Path) -> None:
     assert "more" in secret.read_text()
 
 
-@as_root
 def test_a_textfile_takes_the_place_of_a_hard_link(theirs: Path) -> None:
     secret = theirs.parent / "victim/secret"
     os.link(secret, theirs / "file.prom")
