@@ -4,10 +4,10 @@
  * lzo1x_1_15_compress and liblz4's LZ4_compress_fast, and their decompressors against the libraries';
  * or all our algorithms against themselves as they were before.
  *
- * codec_speed OURS BEFORE ALGORITHM FILE PAGES KIND...: ALGORITHM is - for all of them. OURS and BEFORE are shared objects of csrc/codec, BEFORE
- * is - for the libraries. FILE holds PAGES pages of each kind, one kind after the other. Both sides
- * take turns within each round; printed is the median of the rounds' ratios, theirs divided by ours:
- * above 1 we are faster.
+ * codec_speed OURS BEFORE ALGORITHM FILE PAGES KIND...: ALGORITHM is - for all of them. OURS and
+ * BEFORE are shared objects of csrc/codec, BEFORE is - for the libraries. FILE holds PAGES pages of
+ * each kind, one kind after the other. Both sides take turns within each round; printed is the median
+ * of the rounds' ratios, theirs divided by ours: above 1 we are faster.
  */
 #include "pyzram.h"
 

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* When pages were last used, kept beyond recompression: what tend/ages.py says, line by line. */
+/*
+ * When pages were last used, kept beyond recompression, which makes the kernel forget it. A word a
+ * slot: a time in units, whose number wraps around at PYZRAM_AGES_TURN, and PYZRAM_AGES_KEPT where
+ * the kernel has forgotten it. In doubt a page is taken for younger than it is, never for older.
+ */
 #include "block_line.h"
 #include "pyzram.h"
 

@@ -26,6 +26,12 @@ enum {
 	PYZRAM_PAGE_MAX = 65536,
 };
 
+/* Whether any kernel has pages of this size. */
+static inline bool pyzram_is_page_size(size_t size)
+{
+	return size == PYZRAM_PAGE_MIN || size == 16384 || size == PYZRAM_PAGE_MAX;
+}
+
 /* Pages of a zspage at most, as kernels can be configured (CONFIG_ZSMALLOC_CHAIN_SIZE). */
 enum {
 	PYZRAM_CHAIN_MIN = 4,

@@ -198,8 +198,9 @@ enum pyzram_pages {
 struct pyzram_procmem;	/* the memory of one process: one thread at a time */
 
 /*
- * Begin to look at a process, given a descriptor of its /proc/PID. -ESRCH if there is none, -EACCES if the caller may not look,
- * -ENOTTY if PYZRAM_SCAN_IOCTL was asked for and this kernel lacks it. The process is not stopped.
+ * Begin to look at a process, given a descriptor of its /proc/PID. -ESRCH if there is none, -EACCES
+ * if the caller may not look, -ENOTTY if PYZRAM_SCAN_IOCTL was asked for and this kernel lacks it. The
+ * process is not stopped.
  */
 int pyzram_procmem_create(int proc_fd, int method, struct pyzram_procmem **ret);
 void pyzram_procmem_destroy(struct pyzram_procmem *pm);

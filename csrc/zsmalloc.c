@@ -95,7 +95,7 @@ int pyzram_zsmalloc_create(size_t page_size, int word_size, int chain_size, int 
 {
 	struct pyzram_zsmalloc *zs;
 
-	if (page_size != 4096 && page_size != 16384 && page_size != 65536)
+	if (!pyzram_is_page_size(page_size))
 		return -EINVAL;
 	if (word_size != 4 && word_size != 8)
 		return -EINVAL;

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 """Bytes of a page of this machine."""
+PAGE_SIZES = (4096, 16384, 65536)
+"""Bytes of a page of any machine that pyzram knows."""
 BD_UNIT = 4096
 """Bytes of the unit that ``bd_stat`` and ``writeback_limit`` count in, whatever a page is."""
 LOGICAL_BLOCK_SIZE = 4096

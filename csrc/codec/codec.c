@@ -87,7 +87,7 @@ int pyzram_params_create(const char *algorithm, size_t page_size, int32_t level,
 
 	if (!ops)
 		return -ENOENT;
-	if (page_size != 4096 && page_size != 16384 && page_size != 65536)
+	if (!pyzram_is_page_size(page_size))
 		return -EINVAL;
 	params = calloc(1, sizeof(*params));
 	if (!params)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ..errors import from_errno
+from ..limits import PAGE_SIZES
 from ..pages.codec import algorithms
 from ..pages.file_sources import open_files, open_stream
 from ..pages.process_sources import open_processes, open_system
@@ -29,7 +30,6 @@ SOURCES = "[SOURCE...]"
 SOURCES_ARE = (
     "A SOURCE is a file, a core dump (its memory counts) or a block device; - is standard input."
 )
-PAGE_SIZES = ("4096", "16384", "65536")
 SELECTIONS = {
     "name": "processes of this name and their children",
     "user": "processes of this user",
@@ -72,7 +72,7 @@ def source_options(precision: float = PRECISION) -> tuple[Option, ...]:
             "page-size",
             "BYTES",
             "page size of the target machine, for files (default: this machine's)",
-            values=PAGE_SIZES,
+            values=tuple(map(str, PAGE_SIZES)),
         ),
         Option("", "threads", "N", "compress with N threads", convert=positive),
         Option("", "seed", "N", "draw the same sample again", convert=whole),

@@ -147,7 +147,7 @@ def bench_pages(
                 compress * (speedup or 0.0),
                 threads,
                 speedup,
-                much.mem_used_total / much.orig_data_size if pages else None,
+                much.memory_ratio,
             )
         )
         if progress:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .. import _native_codec
 from ..algorithm import as_algorithm
 from ..errors import InvalidTypeError, InvalidValueError, from_errno
+from ..limits import PAGE_SIZES
 from ..value import check_count, check_whole
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
     from ..algorithm import Algorithm
 
-PAGE_SIZES = (4096, 16384, 65536)
+
+NO_PAGE_SIZE = f"not one of {', '.join(map(str, PAGE_SIZES))}"
 
 
 def codec_of(
@@ -71,9 +73,9 @@ def _dictionary(dictionary: Buffer | None) -> bytes | None:
 
 def check_page_size(page_size: int) -> int:
     """Refuse what no kernel has."""
-    size = check_count("page_size", page_size, -math.inf, wanted="not one of 4096, 16384, 65536")
+    size = check_count("page_size", page_size, -math.inf, wanted=NO_PAGE_SIZE)
     if size not in PAGE_SIZES:
-        raise InvalidValueError(f"page of {size} bytes: not one of 4096, 16384, 65536")
+        raise InvalidValueError(f"page of {size} bytes: {NO_PAGE_SIZE}")
     return size
 
 

@@ -153,7 +153,7 @@ def finish(
         compress_p99,
         decompress,
         decompress_p99,
-        _memory_ratio(store.scale(tally.figures, LARGE_PAGES)),
+        store.scale(tally.figures, LARGE_PAGES).memory_ratio,
         memory if tally.figures.pages else None,
     )
 
@@ -175,10 +175,6 @@ def _with_lost(bounds: Interval, share: float, whole: float = 1.0) -> Interval:
     """Bounds that hold whatever was in the pages that were gone, which were a share of all."""
     high = bounds.high * (1 - share) + share * whole
     return Interval(bounds.mean, bounds.low * (1 - share), high)
-
-
-def _memory_ratio(figures: PoolStats) -> float | None:
-    return figures.mem_used_total / figures.orig_data_size if figures.orig_data_size else None
 
 
 def _quantiles(times: array[int]) -> tuple[float, float] | tuple[None, None]:

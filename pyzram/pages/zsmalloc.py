@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _native_zsmalloc
 from ..errors import InvalidValueError
-from ..limits import PAGE_SIZE
+from ..limits import PAGE_SIZE, PAGE_SIZES
 from ..value import Record, Value, check_count, documented, is_list, wrong_type
 from .chain import Chain, machine_word_size, running_chain
 
@@ -129,8 +129,9 @@ class PoolModel(Value):
         except (OSError, KeyError, OverflowError) as err:
             raise InvalidValueError(
                 f"pool model: no kernel has pages of {page_size} bytes, words of {word_size} bytes "
-                f"and chains of {chain.size} pages by the rule {chain.rule!r} (pages 4096, 16384, "
-                "65536; words 4, 8; chains 4..16; rules percent, waste)"
+                f"and chains of {chain.size} pages by the rule {chain.rule!r} (pages "
+                f"{', '.join(map(str, PAGE_SIZES))}; words 4, 8; chains 4..16; "
+                "rules percent, waste)"
             ) from err
         self._set(page_size, word_size, chain)
         self._keep("_zs", zs)

@@ -65,6 +65,19 @@ def test_no_line_ends_in_blanks_and_no_file_without_newline(texts: dict[str, str
     assert not unended
 
 
+def test_no_line_of_c_is_wider_than_the_editors_are_told(tree: Path, texts: dict[str, str]) -> None:
+    section = (tree / ".editorconfig").read_text().split("\n[*.[ch]]\n")[1].split("\n[")[0]
+    (told,) = re.findall(r"^max_line_length = (\d+)$", section, re.M)
+    wide = [
+        f"{name}:{number}"
+        for name, text in texts.items()
+        if name.endswith((".c", ".h"))
+        for number, line in enumerate(text.split("\n"), 1)
+        if len(line.expandtabs(8)) > int(told)
+    ]
+    assert not wide
+
+
 def test_the_version_stands_in_one_place(texts: dict[str, str], version: str) -> None:
     # Debian's files tell since when the package is split.
     allowed = re.compile(

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 import pyzram
 from pyzram import _native, _native_codec
+from pyzram.limits import PAGE_SIZES
 from pyzram.pages import codec as pages_module
 from pyzram.pages import codec_parameters
 
@@ -43,7 +44,7 @@ def test_algorithms_are_in_the_kernels_order():
 
 
 @every_algorithm
-@pytest.mark.parametrize("page_size", codec_parameters.PAGE_SIZES)
+@pytest.mark.parametrize("page_size", PAGE_SIZES)
 def test_pages_of_all_kinds_come_back(algorithm, page_size):
     for page in vectors.pages().values():
         page = (page * 16)[:page_size]
@@ -231,7 +232,7 @@ def test_a_buffer_that_is_no_number_of_pages_is_refused():
 # ---- same-filled -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("page_size", codec_parameters.PAGE_SIZES)
+@pytest.mark.parametrize("page_size", PAGE_SIZES)
 @pytest.mark.parametrize("word_size", [4, 8])
 def test_same_filled_pages_repeat_one_machine_word(page_size, word_size):
     word = b"abcdefgh"[:word_size]
@@ -261,7 +262,7 @@ def test_same_filled_of_what_is_no_page_is_einval(size, word):
 
 
 @every_algorithm
-@pytest.mark.parametrize("page_size", codec_parameters.PAGE_SIZES)
+@pytest.mark.parametrize("page_size", PAGE_SIZES)
 def test_page_sizes_are_those_of_single_pages(algorithm, page_size):
     corpus = CORPUS[: len(CORPUS) // page_size * page_size] + bytes(page_size)
     single = [
