@@ -4,35 +4,36 @@
 from __future__ import annotations
 
 import errno
-import math
 import os
 from typing import TYPE_CHECKING
 
 from ..config.layers import DEFAULT_PATH
 from ..config.parser import read_config
+from ..device.zram import Zram
 from ..errors import ZramError, from_errno
 from ..kernel import state_files
 from ..kernel.sysfs import Sysfs, device_number
+from ..limits import total_memory
 from ..service.registry import DEFAULT_DIRECTORY, Registry
-from ..tend import reclaim
 from ..tend.machine import Clocks
-from ..tend.policy import DEFAULTS
 from ..tend.reclaim import Reclaimer
 from ..tend.rounds import Settings
 from ..tend.state import HELD
-from ..tend.status import write_status
 from ..tend.tender import Report, Tender
 from ..units import parse_size
 from .options import DEVICE, FILE, Command, Option, UsageError
+from .output import complain
+from .tend_daemon import stay
 from .tend_ledger import open_ledger
-from .tend_reclaim import Plan, reclaimed
-from .tend_report import report_dict, round_line, show, show_status, warn
+from .tend_reclaim import Plan
+from .tend_report import show, show_status, warn
 from .tend_worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
     from ..descriptor import Opened
+    from .options import Arguments
 
 
 PATIENCE, ONCE_PATIENCE = 10.0, 60.0
@@ -47,18 +48,18 @@ COMMAND = Command(
             "c",
             "config",
             "FILE",
-            f"tend the devices of this configuration (default {DEFAULT_PATH})",
+            f"what to tend and how (default {DEFAULT_PATH})",
             values=FILE,
             default=DEFAULT_PATH,
         ),
-        Option("", "budget", "SIZE", "write at most this much to each medium in any 24 hours",
+        Option("", "budget", "SIZE", "write at most this much to a medium in 24 hours",
                convert=parse_size),
-        Option("", "once", "", "look and act once, for cron; with --record, append one line"),
-        Option("n", "dry-run", "", "show all observations, and what would be done and why"),
+        Option("", "once", "", "act once, for cron; with --record, append one line"),
+        Option("n", "dry-run", "", "show what is seen, what would be done, and why"),
         Option("", "status", "", "show what a running daemon last saw and did"),
         Option("", "record", "FILE", "append a line about the machine to FILE each minute"),
-        Option("", "textfile", "FILE", "write what a running daemon last saw into FILE, for "
-               "node_exporter's textfile collector", values=FILE),
+        Option("", "textfile", "FILE", "write what a daemon last saw, for node_exporter",
+               values=FILE),
         Option("", "json", "", "print JSON"),
         Option("q", "quiet", "", "print only warnings and errors"),
     ),
@@ -70,26 +71,58 @@ COMMAND = Command(
 )  # fmt: skip
 
 
+# What can be asked for instead of a daemon, and the options that mean something with it.
+WAYS = {
+    "record": ("once", "quiet"),
+    "textfile": ("quiet",),
+    "status": ("json",),
+    "dry-run": ("config", "budget", "json"),
+    "once": ("config", "budget", "json", "quiet"),
+}
+DAEMON = ("config", "budget", "quiet")
+
+
+def way_of(options: Arguments) -> str:
+    """What is asked for: a key of :data:`WAYS`, or nothing for a daemon.
+
+    Raises:
+        UsageError: two of them are, or an option or operand that would be of no effect.
+    """
+    asked = [way for way in WAYS if way in options.given]
+    if asked == ["record", "once"]:
+        asked = ["record"]
+    if len(asked) > 1:
+        raise UsageError("--dry-run, --status, --record, --textfile and --once exclude each other")
+    way = asked[0] if asked else ""
+    for name in options.given:
+        if name != way and name not in WAYS.get(way, DAEMON):
+            if way:
+                raise UsageError(f"--{way} takes no --{name}")
+            raise UsageError(f"--{name} needs --once, --dry-run or --status")
+    if options.operands and "config" not in WAYS.get(way, DAEMON):
+        raise UsageError(f"--{way} takes no device")
+    if options.json and options.quiet:
+        raise UsageError("--json and --quiet exclude each other")
+    return way
+
+
 def main(argv: list[str]) -> int:
     """Run the command."""
     options = COMMAND.arguments(argv)
     if options is None:
         return 0
-    once = options.once and not options.record
-    ways = (once, options.dry_run, options.status, options.record, options.textfile)
-    if sum(map(bool, ways)) > 1:
-        raise UsageError("--dry-run, --status, --record, --textfile and --once exclude each other")
+    way = way_of(options)
     sysfs = Sysfs(os.environ.get("PYZRAM_ROOT", "/"))
     run = os.environ.get("PYZRAM_RUN", DEFAULT_DIRECTORY)
-    if options.status:
+    if way == "status":
         return show_status(run, options.json)
-    if options.textfile:
+    if way == "textfile":
         from .tend_textfile import textfile
 
         return textfile(options.textfile, run)
-    if options.record:
+    if way == "record":
         return record(sysfs, options.record, options.once)
-    numbers = [device_number(word) for word in options.operands]
+    numbers = list(dict.fromkeys(map(device_number, options.operands)))
 
     def devices() -> list[int]:
         if numbers:
@@ -98,11 +131,19 @@ def main(argv: list[str]) -> int:
         registry.load()
         return [device.number for device in registry.records if device.ready]
 
-    settings, budget, groups = (DEFAULTS, None, ()) if numbers else configured(options.config)
+    settings, budget, groups = configured(options.config)
     clocks = Clocks()
     # Looking takes no lock: the daemon at work may be within a step.
-    lock = None if options.dry_run else lock_others_out(run, ONCE_PATIENCE if once else PATIENCE)
-    ledger, share = open_ledger(sysfs, clocks, run, look=options.dry_run)
+    patience = ONCE_PATIENCE if way == "once" else PATIENCE
+    lock = None if way == "dry-run" else lock_others_out(run, patience)
+    ledger, share = open_ledger(sysfs, clocks, run, look=way == "dry-run")
+    failures = 0
+
+    def failed(text: str) -> None:
+        nonlocal failures
+        failures += 1
+        warn(text)
+
     tender = Tender(
         sysfs,
         devices,
@@ -112,15 +153,13 @@ def main(argv: list[str]) -> int:
         settings=settings,
         budget=budget if options.budget is None else options.budget,
         share=share,
-        at_once=options.once or options.dry_run,
-        warn=warn,
+        at_once=bool(way),
+        warn=failed,
     )
     reclaimer = Reclaimer(sysfs, warn)
     reclaimer.names = groups
 
     def reload() -> None:
-        if numbers:
-            return
         try:
             tender.settings, budget, reclaimer.names = configured(options.config)
             tender.budget = budget if options.budget is None else options.budget
@@ -128,19 +167,39 @@ def main(argv: list[str]) -> int:
             warn(f"{err}; keeping the previous settings")
 
     try:
-        if options.dry_run:
+        if way == "dry-run":
             seen, decision = tender.decide()
             plan = Plan(reclaimer, decision.state.mode == HELD) if groups else None
-            return show(Report(seen, decision, 0, 0), options.json, plan=plan)
-        if options.once:
+            show(Report(seen, decision, 0, 0), options.json, plan=plan)
+            return min(1, failures + tell_absent(sysfs, numbers))
+        if way == "once":
             report = tender.round()
             tender.ledger.save()
-            return 0 if options.quiet else show(report, options.json, done=True)
+            if not options.quiet:
+                show(report, options.json, done=True)
+            return min(1, failures + tell_absent(sysfs, numbers))
+        tell_absent(sysfs, numbers)
         return stay(tender, reclaimer, sysfs, run, options.quiet, reload)
     finally:
         tender.close()
         if lock:
             lock.close()
+
+
+def tell_absent(sysfs: Sysfs, numbers: Sequence[int]) -> int:
+    """Say which of the named devices cannot be tended, and return how many."""
+    absent = 0
+    for number in numbers:
+        try:
+            with Zram(number, sysfs=sysfs) as device:
+                if device.read_disksize():
+                    continue
+                why = f"{device.name}: not set up, so there is nothing to tend"
+        except ZramError as err:
+            why = str(err)
+        complain(f"pyzram tend: {why}")
+        absent += 1
+    return absent
 
 
 def lock_others_out(run: str, seconds: float) -> Opened:
@@ -165,59 +224,15 @@ def lock_others_out(run: str, seconds: float) -> Opened:
 
 
 def configured(path: str) -> tuple[Settings, int | None, tuple[str, ...]]:
-    """What the file says about tending: whether to, the budget, and control groups to reclaim."""
-    config = read_config(path, ram=1 << 30, cpus=1)
+    """What the file says about tending: whether to, the budget, and control groups to reclaim.
+
+    Raises:
+        ZramOSError: it cannot be read, or is another than the usual one and not there.
+        ConfigError: something in it is wrong.
+    """
+    config = read_config(path, ram=total_memory(), cpus=os.cpu_count() or 1)
     groups = config.tend_reclaim if config.tend else ()
     return Settings(config.tend, config.tend), config.tend_budget, groups
-
-
-def stay(
-    tender: Tender,
-    reclaimer: Reclaimer,
-    sysfs: Sysfs,
-    run: str,
-    quiet: bool,
-    reload: Callable[[], None],
-) -> int:
-    """The daemon: until SIGTERM or Ctrl-C."""
-    from ..tend.waiting import Waiting, notify
-
-    clock = tender.clocks.awake
-    with Waiting(sysfs) as waiting:
-
-        def stopping() -> bool:
-            # Asked before each step: a round of many is long on a slow medium, and no hang.
-            notify("WATCHDOG=1")
-            return waiting.stop
-
-        tender.stopping = reclaimer.stopping = stopping
-        notify("READY=1\nSTATUS=Tending")
-        trigger, mode, due, asked = "", "", clock(), -math.inf
-        while not waiting.stop:
-            if waiting.reload:
-                waiting.reload = False
-                reload()
-                due = clock()
-            if trigger or clock() >= due:
-                report = tender.round(trigger)
-                state = report.decision.state
-                due = clock() + state.wake
-                if not quiet and (report.decision.actions or state.mode != mode):
-                    print(round_line(report), flush=True)
-                mode = state.mode
-                write_status(run, {**report_dict(report), **reclaimed(reclaimer)})
-            wake = due
-            if reclaimer.names and mode != HELD:
-                # Pressure and signals wake us more often, but that is no reason to ask more often.
-                if clock() >= asked + reclaim.EVERY:
-                    asked = clock()
-                    reclaimer.step()
-                wake = min(due, asked + reclaim.EVERY)
-            notify("WATCHDOG=1")
-            trigger = waiting.wait(max(0.0, wake - clock()))
-    notify("STOPPING=1")
-    tender.ledger.save()
-    return 0
 
 
 def record(sysfs: Sysfs, path: str, once: bool) -> int:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from typing import TYPE_CHECKING
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 
 
 def warn(text: str) -> None:
-    """A line for the log."""
-    print(quote(f"pyzram: warning: {text}"), file=sys.stderr, flush=True)
+    """A line for the log; one that cannot be written is lost, and the daemon goes on."""
+    with contextlib.suppress(OSError):
+        print(quote(f"pyzram: warning: {text}"), file=sys.stderr, flush=True)
 
 
 def round_line(report: Report) -> str:
@@ -143,7 +145,11 @@ def _status_lines(found: dict[str, Any]) -> list[str]:
     for device in found["seen"]["devices"]:
         lines.append(
             f"{device['name']}: {format_size(device['mem_used_total'])} of memory, "
-            f"{format_size(device['left'])} of {format_size(device['budget'])} left to write"
+            + (
+                f"{format_size(device['left'])} of {format_size(device['budget'])} left to write"
+                if device["medium"]
+                else "no backing device"
+            )
         )
     lines += map(quote, found["reasons"])
     if groups := found.get("reclaim"):

@@ -34,9 +34,10 @@ def write_textfile(path: str, text: str) -> None:
 
     Raises:
         InvalidValueError: the path exists and is not a regular file, or leads to a file by a
-            descriptor (/dev/stdout); it is left alone.
+            descriptor (/dev/stdout); it is left alone. Or it is ``-``.
         ZramOSError: ELOOP it is behind such a link; else what the system answered.
     """
+    _refuse_dash(path)
     _refuse_open_file(path)
     with _told(path, "write metrics"):
         above, name = open_above(resolve(path))
@@ -83,10 +84,11 @@ def open_named(path: str, step: str, flags: int) -> Opened:
     """Open a file to write to, made with the usual mode if it is not there; not truncated.
 
     Raises:
-        InvalidValueError: the path exists and is not a regular file.
+        InvalidValueError: the path exists and is not a regular file, or is ``-``.
         ZramOSError: as :func:`write_textfile`; EMLINK it has other names, in a folder that others
             can write to.
     """
+    _refuse_dash(path)
     with _told(path, step):
         above, name = open_above(resolve(path))
         with above as folder:
@@ -104,6 +106,12 @@ def open_named(path: str, step: str, flags: int) -> Opened:
                 file.close()  # the error may be kept for long
                 raise
             return file
+
+
+def _refuse_dash(path: str) -> None:
+    """Refuse what stands for standard output elsewhere, in place of making a file of that name."""
+    if path == "-":
+        raise InvalidValueError("-: standard output is no file; ./- is one of that name")
 
 
 def _refuse_open_file(path: str) -> None:

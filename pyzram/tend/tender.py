@@ -38,6 +38,11 @@ class Report(NamedTuple):
     freed: int
     """Bytes of memory freed, as far as devices report it."""
 
+    @property
+    def is_round(self) -> bool:
+        """Whether it was time to act, whatever was done; else it was only a look."""
+        return self.decision.state.round == self.seen.now
+
 
 class Tender:
     """Tends the devices whose numbers ``devices`` returns; it is asked again at each look.

@@ -19,12 +19,13 @@ from hypothesis import strategies as st
 
 from pyzram import _native
 from pyzram.cli import pyzram as command
-from pyzram.cli import tend
+from pyzram.cli import tend_daemon
 from pyzram.cli.tend import configured
 from pyzram.cli.tend_reclaim import Plan, reclaimed
 from pyzram.config.config import ConfigError
 from pyzram.config.parser import parse_config
 from pyzram.kernel.sysfs import Sysfs
+from pyzram.tend.observation import Observation
 from pyzram.tend.policy import Decision
 from pyzram.tend.reclaim import EVERY, MIB, MOST, Group, Reclaimer, System, refusal, wanted
 from pyzram.tend.state import CALM, HELD, State
@@ -238,9 +239,9 @@ class Day:
         self.reclaimer.names = ("user.slice",)
         self.reclaimer.step = lambda: self.steps.append(self.now)
         monkeypatch.setattr("pyzram.tend.waiting.Waiting", lambda _sysfs: self)
-        monkeypatch.setattr(tend, "write_status", lambda _run, values: values)
-        monkeypatch.setattr(tend, "report_dict", lambda _report: {})
-        tend.stay(self, self.reclaimer, self.reclaimer.sysfs, "", True, lambda: None)
+        monkeypatch.setattr(tend_daemon, "write_status", lambda _run, values: values)
+        monkeypatch.setattr(tend_daemon, "report_dict", lambda _report: {})
+        tend_daemon.stay(self, self.reclaimer, self.reclaimer.sysfs, "", True, lambda: None)
 
     def __enter__(self):
         return self
@@ -253,7 +254,7 @@ class Day:
         self.stopped += [self.stopping() for _step in range(self.steps_of_a_round)]
         mode = self.modes.pop(0) if len(self.modes) > 1 else self.modes[0]
         decision = Decision((), State(mode=mode, wake=60.0), ())
-        return Report(None, decision, 0, 0)
+        return Report(Observation(self.now, 0, 0), decision, 0, 0)
 
     def wait(self, seconds: float) -> str:
         """Until pressure comes, or to the end of the time."""

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""``pyzram tend`` as a daemon: looks, rounds and their lines in the log, until it is ended."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+from typing import TYPE_CHECKING
+
+from ..tend import reclaim
+from ..tend.state import HELD
+from ..tend.status import write_status
+from .output import flush
+from .tend_reclaim import reclaimed
+from .tend_report import report_dict, round_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..kernel.sysfs import Sysfs
+    from ..tend.reclaim import Reclaimer
+    from ..tend.tender import Report, Tender
+
+FIGURE = re.compile(r"(?<![\w.])\d+(\.\d+)?")
+"""What differs between two reasons that say the same: not the number of a device."""
+
+
+class Log:
+    """One line for each round that did something, and where the mode or a reason has changed.
+
+    What cannot be written, because the disk is full or nobody reads any more, is lost: that is no
+    reason to stop.
+    """
+
+    def __init__(self, quiet: bool) -> None:
+        self.quiet = quiet
+        self._mode = ""
+        self._reasons: tuple[str, ...] = ()
+
+    def add(self, report: Report) -> None:
+        """Tell of a look, if there is something new to tell."""
+        mode, reasons = report.decision.state.mode, report.decision.reasons
+        told = self._mode, self._reasons
+        self._mode = mode
+        # Between rounds nothing is decided, except that nothing may be done.
+        if report.is_round or mode == HELD:
+            self._reasons = tuple(FIGURE.sub("", reason) for reason in reasons)
+        if self.quiet or not (report.decision.actions or told != (mode, self._reasons)):
+            return
+        with contextlib.suppress(OSError):
+            print(round_line(report), flush=True)
+
+
+def stay(
+    tender: Tender,
+    reclaimer: Reclaimer,
+    sysfs: Sysfs,
+    run: str,
+    quiet: bool,
+    reload: Callable[[], None],
+) -> int:
+    """The daemon: until SIGTERM or Ctrl-C."""
+    from ..tend.waiting import Waiting, notify
+
+    clock = tender.clocks.awake
+    log = Log(quiet)
+    with Waiting(sysfs) as waiting:
+
+        def stopping() -> bool:
+            # Asked before each step: a round of many is long on a slow medium, and no hang.
+            notify("WATCHDOG=1")
+            return waiting.stop
+
+        tender.stopping = reclaimer.stopping = stopping
+        notify("READY=1\nSTATUS=Tending")
+        trigger, mode, due, asked = "", "", clock(), -math.inf
+        while not waiting.stop:
+            if waiting.reload:
+                waiting.reload = False
+                reload()
+                due = clock()
+            if trigger or clock() >= due:
+                report = tender.round(trigger)
+                mode = report.decision.state.mode
+                due = clock() + report.decision.state.wake
+                log.add(report)
+                write_status(run, {**report_dict(report), **reclaimed(reclaimer)})
+            wake = due
+            if reclaimer.names and mode != HELD:
+                # Pressure and signals wake us more often, but that is no reason to ask more often.
+                if clock() >= asked + reclaim.EVERY:
+                    asked = clock()
+                    reclaimer.step()
+                wake = min(due, asked + reclaim.EVERY)
+            notify("WATCHDOG=1")
+            trigger = waiting.wait(max(0.0, wake - clock()))
+    notify("STOPPING=1")
+    tender.ledger.save()
+    flush()
+    return 0
