@@ -25,6 +25,11 @@ def here(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYZRAM_RUN", str(machine.root / "run/pyzram"))
     monkeypatch.setenv("PYZRAM_STATE", str(machine.root / "state"))
 
+    def forever(_sysfs: object) -> None:
+        raise AssertionError("a daemon that nobody would end")
+
+    monkeypatch.setattr("pyzram.tend.waiting.Waiting", forever)
+
 
 @pytest.mark.parametrize(
     ("words", "why"),
