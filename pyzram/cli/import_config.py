@@ -7,10 +7,10 @@ import os
 import sys
 
 from ..config.importer import import_files
-from ..config.layers import read_file, remedy
+from ..config.layers import TEXT_MAX, read_file, remedy
 from ..errors import from_errno
 from ..kernel.opened import open_still
-from ..text import quote
+from ..text import quote, quote_lines
 from .options import FILE, Command
 
 TYPE_CHECKING = False
@@ -37,7 +37,9 @@ def main(argv: list[str]) -> int:
     if options is None:
         return 0
     found = import_files([(path, _text(path)) for path in gather(options.operands)])
-    print(found.text(), end="")
+    # In a file, check refuses such a value; here it could be a command to the terminal.
+    text = quote_lines(found.text()) if sys.stdout.isatty() else found.text()
+    print(text, end="")
     for heading, reasons in (("not carried over", found.lost), ("needs a look", found.looks)):
         for reason in reasons:
             print(quote(f"pyzram import: {heading}: {reason}"), file=sys.stderr)
@@ -84,7 +86,7 @@ def _listed(folder: str) -> list[str]:
 def _text(path: str) -> str:
     try:
         if path == "-":
-            text = sys.stdin.buffer.read().decode(errors="surrogateescape")
+            text = sys.stdin.buffer.read(TEXT_MAX).decode(errors="surrogateescape")
         else:
             text = read_file(path, open_still)  # it may be anybody's
         return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")

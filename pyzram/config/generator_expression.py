@@ -40,6 +40,10 @@ FUNCTIONS: dict[str, tuple[int, int, Callable[..., float]]] = {
 LEVELS = {"<": 0, "+": 1, "-": 1, "*": 2, "/": 2, "negative": 3, "^": 4}
 OURS = ("int", "ceil", "floor", "abs")
 TIMES_MIB = "*1M"
+TEXT_MAX = 250
+"""The most characters of an expression, so that reading it goes no deeper than Python can."""
+OURS_MAX = 4000
+"""The most characters of ours: some operators name a value twice."""
 
 
 class UntranslatableError(InvalidValueError):
@@ -60,7 +64,8 @@ def check_syntax(text: str) -> None:
     Raises:
         InvalidValueError: it is not an expression.
     """
-    _Reader(text).whole()
+    if len(text) <= TEXT_MAX:  # else nothing is made of it anyway
+        _Reader(text).whole()
 
 
 def translate(text: str) -> str:
@@ -71,6 +76,8 @@ def translate(text: str) -> str:
         UntranslatableError: the generator knows it, the configuration has no equivalent.
         InvalidValueError: the generator refuses it too.
     """
+    if len(text) > TEXT_MAX:
+        raise UntranslatableError(f"longer than {TEXT_MAX} characters")
     reader = _Reader(text)
     node = _fold(reader.whole())
     if reader.unknown:
@@ -325,6 +332,13 @@ def _scaled(node: Node) -> tuple[str, int] | None:
 
 def _number_of(node: Node) -> tuple[str, int]:
     """The same number (of MiB) in the configuration's words, and how strongly it binds."""
+    text, level = _unlimited(node)
+    if len(text) > OURS_MAX:
+        raise UntranslatableError("the configuration would need too many words for it")
+    return text, level
+
+
+def _unlimited(node: Node) -> tuple[str, int]:
     kind, parts, value = node
     if kind == "number":
         return (_digits(value), 9) if value >= 0 else (f"-{_digits(-value)}", LEVELS["negative"])

@@ -51,10 +51,13 @@ class _Reader:
         self.text = text
         self.path = path
         self.at = 0
+        self.counted = (0, 1)  # where the line was last asked for, and which it was
 
     @property
     def line(self) -> int:
-        return self.text.count("\n", 0, self.at) + 1
+        start, line = self.counted
+        self.counted = (self.at, line + self.text.count("\n", start, self.at))
+        return self.counted[1]
 
     def wrong(self, why: str) -> RefusedFileError:
         return RefusedFileError(f"{self.path}:{self.line}: {why}, and zram-generator takes nothing")

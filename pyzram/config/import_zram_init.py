@@ -70,8 +70,11 @@ def translated(text: str, path: str) -> Imported | None:
     devices: dict[int, Device] = {}
     for name, (at, value) in values.items():
         stem = name.rstrip("0123456789")
-        if name.startswith("rc_"):
+        if name.startswith("rc_") and value.isprintable():
             found.add(name, value, name)
+            found.look(at, f"{name}: OpenRC acts on it when it starts the service")
+        elif name.startswith("rc_"):
+            found.lose(at, f"{name}: {value!r} has unprintable characters")
         elif stem in STEMS and is_number(name[len(stem) :]):
             devices.setdefault(int(name[len(stem) :]), {})[stem] = at, value
         else:
@@ -101,7 +104,10 @@ def _values(found: Imported, text: str) -> dict[str, tuple[int, str]]:
 
 def share_of_memory(command: str) -> str:
     """Return the size that a command for MiB of memory gives, or nothing if it is another."""
-    word = re.sub(r"\s+#[^'\"`]*$", "", command).strip().strip('"')
+    # With single blanks the patterns take time in proportion to the length.
+    word = " ".join(command.split())
+    comment = word.find(" #", 1 + max(map(word.rfind, "'\"`")))
+    word = word[: comment if comment >= 0 else None].strip().strip('"')
     for opening, closing in (("`", "`"), ("$(", ")")):
         if word.startswith(opening) and word.endswith(closing):
             word = word[len(opening) : -len(closing)].strip().replace("\\$", "$")

@@ -14,6 +14,10 @@ BLANKS = " \t"
 MUST_BE_QUOTED = "()<>|&"
 # After a $, the parameters of a shell.
 SPECIAL = "@*#?-$!0123456789"
+VALUE_MAX = 4096
+"""The most characters of a value: each may name others, which name others again."""
+ALL_VALUES_MAX = 1 << 20
+"""The most characters of all values together."""
 
 
 class Assignment:
@@ -56,6 +60,9 @@ class _AssignmentParser:
         self.line = 1
         self.found: list[Assignment] = []
         self.values: dict[str, str] = {}
+        self.room = ALL_VALUES_MAX
+        self.first_of_line = True
+        self.exporting_line = 0
 
     # ---- characters ----------------------------------------------------------------------------
 
@@ -67,6 +74,7 @@ class _AssignmentParser:
         self.at += 1
         if char == "\n":
             self.line += 1
+            self.first_of_line = True
         return char
 
     def continued(self) -> bool:
@@ -103,11 +111,15 @@ class _AssignmentParser:
     def word(self) -> None:
         """Take ``NAME=value``, or ``export`` before one."""
         start, line = self.at, self.line
+        first, self.first_of_line = self.first_of_line, False
         name = self.name()
         after = self.peek()
         if name == "export" and after in (" ", "\t"):
+            if first:
+                self.exporting_line = line
             return
-        if name in self.values and after in ("", *BLANKS, "\n") and self.exports(start):
+        # ``export NAME`` changes nothing here.
+        if name in self.values and after in ("", *BLANKS, "\n") and self.exporting_line == line:
             return
         if after != "=" or not name or name[0].isdigit():
             rest = self.text[start:].split("\n", 1)[0].strip()
@@ -119,12 +131,14 @@ class _AssignmentParser:
             )
         self.take()
         value = self.value(name, line)
+        self.first_of_line = False
+        if len(value) > VALUE_MAX:
+            raise RefusedError(line, f"{name}: longer than {VALUE_MAX} characters")
+        self.room -= len(value)
+        if self.room < 0:
+            raise RefusedError(line, f"{name}: with it all values are too long")
         self.values[name] = value
         self.found.append(Assignment(line, name, value))
-
-    def exports(self, start: int) -> bool:
-        """Whether the line at ``start`` is ``export NAME``, which changes nothing here."""
-        return self.text[:start].rpartition("\n")[2].split()[:1] == ["export"]
 
     def value(self, name: str, line: int) -> str:
         parts: list[str] = []
@@ -162,7 +176,7 @@ class _AssignmentParser:
         return value
 
     def double_quoted(self, name: str, line: int) -> str:
-        if '"' not in self.text[self.at :]:
+        if self.text.find('"', self.at) < 0:
             raise self.unterminated(name, line, '"')
         parts: list[str] = []
         while (char := self.peek()) != '"':

@@ -198,6 +198,23 @@ def test_import_prints_a_file_and_tells_what_is_lost(
     assert "not carried over: line 3: zram0: swap-prio: not known" in said.err
 
 
+def test_what_import_prints_controls_no_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = tmp_path / "zram-generator.conf"
+    theirs.write_text("[zram0]\nmount-point = /a\\x001b]2;b\n")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert main(["import", str(theirs)]) == 0
+    assert 'ZRAM_MOUNT_0="/a\\x1b]2;b"\n' in capsys.readouterr().out
+    theirs = tmp_path / "zram-init.conf"
+    theirs.write_text("num_devices=1\nsize0=64\nrc_need='\033[2J'\nrc_before='local'\n")
+    assert main(["import", str(theirs)]) == 0
+    said = capsys.readouterr()
+    assert "rc_need=" not in said.out and 'rc_before="local"\n' in said.out
+    assert "line 3: rc_need: '\\x1b[2J' has unprintable characters" in said.err
+    assert "line 4: rc_before: OpenRC acts on it" in said.err
+
+
 # ---- what a start costs --------------------------------------------------------------------------
 
 # Beside what the interpreter itself loads. Each module costs about a hundredth of its start, so one
