@@ -7,6 +7,11 @@
 
 /* ---- sysfs: attributes of the kernel ---------------------------------------------------------- */
 
+/* Bytes of an attribute at most: sysfs gives one page, of the smallest that there are. */
+enum {
+	PYZRAM_ATTR_MAX = 4096,
+};
+
 /*
  * Read the attribute `name` below the directory `dirfd` (AT_FDCWD for a path) whole, in one read(2).
  * Returns the number of bytes, at most `cap`; -EOVERFLOW if the text did not fit. `buf` is not
@@ -16,8 +21,8 @@ int64_t pyzram_attr_read(int dirfd, const char *name, char *buf, size_t cap);
 
 /*
  * Write `len` bytes to the attribute in exactly one write(2), for each write is a command of its own.
- * -EINVAL for zero bytes (the kernel would never see them), -E2BIG for more than 4096 (the kernel
- * would take the first page for all of it), -EIO if the kernel took only a part.
+ * -EINVAL for zero bytes (the kernel would never see them), -E2BIG for more than PYZRAM_ATTR_MAX (the
+ * kernel would take the first page for all of it), -EIO if the kernel took only a part.
  * With retry_ms > 0, EBUSY is tried again with growing pauses until so many milliseconds have
  * passed: a udev probe holds a device for moments only.
  */

@@ -7,7 +7,6 @@
 #include <time.h>
 
 enum {
-	ATTR_MAX = 4096,	/* sysfs gives one page at most */
 	PAUSE_FIRST_MS = 5,
 	PAUSE_MAX_MS = 250,
 };
@@ -54,7 +53,7 @@ int pyzram_attr_write(int dirfd, const char *name, const char *buf, size_t len, 
 	if (!len)
 		return -EINVAL;
 	/* The kernel would take the first page as a command of its own. */
-	if (len > ATTR_MAX)
+	if (len > PYZRAM_ATTR_MAX)
 		return -E2BIG;
 	for (;;) {
 		int err = attr_write_once(dirfd, name, buf, len);
@@ -100,7 +99,7 @@ static int numbers_parse(const char *text, size_t len, uint64_t *ret, int cap)
 
 int pyzram_fd_read_numbers(int fd, uint64_t *ret, int cap)
 {
-	char buf[ATTR_MAX];
+	char buf[PYZRAM_ATTR_MAX];
 	int64_t n = io_read(fd, buf, sizeof(buf), 0);
 
 	return n < 0 ? (int)n : numbers_parse(buf, (size_t)n, ret, cap);

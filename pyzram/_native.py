@@ -48,7 +48,7 @@ os.register_at_fork(after_in_child=_forked)
 # ---- sysfs ---------------------------------------------------------------------------------------
 
 AT_FDCWD = -100
-ATTR_MAX = 4096
+ATTR_MAX: int = lib.PYZRAM_ATTR_MAX
 NUMBERS_MAX = 32
 
 

@@ -10,6 +10,7 @@ _CData = _cffi_backend.FFI.CData
 
 @final
 class _Lib:
+    PYZRAM_ATTR_MAX: int
     PYZRAM_DISCARD_NONE: int
     PYZRAM_DISCARD_ONCE: int
     PYZRAM_DISCARD_PAGES: int

@@ -1,5 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""How a command prints and ends: output that is lost changes neither work nor status."""
+"""How a command prints and ends.
+
+Whoever cannot be told changes nothing of what is done: a message that is lost, on either standard
+file, keeps work and status as they are. But where the output is what was asked for (help, figures,
+a plan), what could not be written is a failure: in silence if the reader has gone, as other tools
+say it by a signal, else with the cause.
+"""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ import os
 
 from ..algorithm import Algorithm
 from ..errors import InvalidValueError
+from ..limits import BD_UNIT, PAGE_SIZE, SWAP_LABEL_MAX, TABLE_BYTES_PER_PAGE, page_up
 from ..limits import DISCARD as SWAP_DISCARD
-from ..limits import PAGE_SIZE, SWAP_LABEL_MAX, TABLE_BYTES_PER_PAGE, page_up
 from ..limits import SWAP_PRIORITY_MAX as PRIORITY_MAX
 from ..units import DIGITS_MAX, SUFFIXES, format_size, parse_size
 
@@ -154,7 +154,7 @@ class Values:
         return None if text.strip() == "none" else self.size(text)
 
     def writeback_limit(self, text: str) -> int:
-        return self.size(text) // 4096
+        return self.size(text) // BD_UNIT
 
     def word(self, text: str) -> str:
         if not all(char.isalnum() or char in "-_." for char in text) or text.startswith("-"):

@@ -13,6 +13,7 @@ import time
 
 from ..descriptor import Opened
 from ..errors import from_errno
+from .lifecycle import NODE_TIMEOUT_SECONDS
 
 CONTROL = "/dev/loop-control"
 LOOP_CTL_GET_FREE = 0x4C82
@@ -26,7 +27,6 @@ FLAGS = INFO + 52
 FILE_NAME, FILE_NAME_BYTES = INFO + 56, 64
 AUTOCLEAR, DIRECT_IO = 4, 16
 TRIES = 100
-NODE_TIMEOUT_SECONDS = 10.0
 
 
 def attach(file: int) -> tuple[str, Opened, bool]:

@@ -110,7 +110,7 @@ def unmount(sysfs: Sysfs, name: str, point: str) -> None:
 
     Raises:
         DeviceBusyError: it is in use, or something else is mounted over it (EBUSY).
-        ZramOSError: as :func:`folder`, and what the kernel says.
+        ZramOSError: as :class:`Folder`, and what the kernel says.
     """
     step = f"{name}: unmount {quote(point)}"
     ours = None

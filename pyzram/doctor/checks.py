@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..config.layers import DEFAULT_PATH
 from ..config.values import DISCARD_AT_MOUNT, kernels_own_will_do
+from ..kernel.sysfs import ZSWAP_OFF
 from ..limits import PAGE_SIZE, SWAP_PRIORITY_MAX, TABLE_BYTES_PER_PAGE
 from ..units import format_size
 from ..value import Record, check_path, documented
@@ -85,8 +86,7 @@ def zswap_in_front(snapshot: Snapshot) -> Iterator[Finding]:
             None,
             f"zswap is on as well as swap on {' '.join(names)}: pages are compressed twice",
             "/sys/module/zswap/parameters/enabled is Y",
-            "echo N > /sys/module/zswap/parameters/enabled (for good: zswap.enabled=0 on the "
-            "kernel command line)",
+            ZSWAP_OFF,
         )
 
 

@@ -198,6 +198,10 @@ def as_sysfs(sysfs: Sysfs | None) -> Sysfs:
     return sysfs
 
 
+ZSWAP_OFF = "echo N > /sys/module/zswap/parameters/enabled, or zswap.enabled=0 at boot"
+"""How an administrator switches zswap off: now, or for good."""
+
+
 def zswap_enabled(tree: Sysfs) -> bool:
     """Whether zswap stands in front of swap (Documentation/admin-guide/mm/zswap.rst).
 

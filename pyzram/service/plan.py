@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from ..config.variables import LIVE, NEW_DEVICE
 from ..errors import InvalidValueError
+from ..kernel.sysfs import ZSWAP_OFF
 from ..limits import PAGE_SIZE, SWAP_PRIORITY_MAX, TABLE_BYTES_PER_PAGE
 from ..units import format_count, format_size
 from ..value import Value
@@ -326,10 +327,7 @@ def _end(plan: Plan, config: Config, machine: ObservedSystem) -> Plan:
                     + ("it is used first" if area.priority > lowest else "they are used in turn")
                 )
         if machine.zswap:
-            plan._warnings.append(
-                "zswap is on and takes the pages before zram does "
-                "(echo N > /sys/module/zswap/parameters/enabled, or zswap.enabled=0 at boot)"
-            )
+            plan._warnings.append(f"zswap is on and takes the pages before zram does ({ZSWAP_OFF})")
     if machine.resume:
         plan._warnings.append(
             f"the kernel is to resume from {machine.resume}: hibernation to zram loses everything"

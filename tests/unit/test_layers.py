@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,6 +84,22 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 def test_imports_point_down() -> None:
     assert len(MODULES) > 50
     assert [fault for path in MODULES for fault in faults(path.read_text(), module_of(path))] == []
+
+
+def test_the_page_on_architecture_lists_what_is_on_each_floor() -> None:
+    page = Path(__file__).parents[2] / "docs/architecture.md"
+    if not page.exists():
+        pytest.skip("the tree is not here")
+    listed: dict[int, set[str]] = {}
+    for floor, names in re.findall(r"^\| (\d) \| (.*?) \|", page.read_text(), re.M):
+        listed[int(floor)] = {name.rstrip("/") for name in re.findall(r"`([\w/]+)`", names)}
+    there: dict[int, set[str]] = {floor: set() for floor in listed}
+    for module in map(module_of, MODULES):
+        name = module.split(".")[1]
+        kind = "_native" if name.startswith("_native") else name
+        if name not in ("_version", "_pyzram"):
+            there[floor_of(module)].add(kind)
+    assert there == listed
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ message, every other device as it was (the fixture of ``box`` looks), and nothin
 | the third of four failing | the_third_of_four_devices_failing |
 | SIGKILL, SIGTERM | test_killed |
 | swapoff that cannot finish | stop_is_refused_when_*, a_swapoff_that_*; vm: test_no_memory |
-| typos, quotes, sizes in conf.d | test_service, unit/test_config |
+| typos, quotes, sizes in conf.d | test_service, unit/config/test_parser |
 | container, read-only /sys | a_container_without_zram, a_read_only_sys |
 | start twice at once | starting_twice_at_once |
 """
