@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Start, stop and reload the devices of one configuration.
 
-:mod:`pyzram.service.plan` decides what to do, :mod:`pyzram.service.executor` does it.
+:mod:`pyzram.service.planner` decides what to do, :mod:`pyzram.service.executor` does it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..errors import ZramError, ZramOSError, reduced
 from ..kernel.sysfs import as_sysfs
 from ..limits import total_memory
 from ..value import check_callable, check_path, check_word, documented
-from . import plan as planner
+from . import planner
 from .executor import Executor, StepError, StepFailure
 from .observe import observe
 from .plan import Plan
@@ -231,5 +231,7 @@ def _make_plan(goal: str, config: Config | None, machine: ObservedSystem) -> Pla
         return planner.plan_stop(config, machine)
     assert config is not None
     if goal == "reload":
-        return planner.plan_reload(config, machine)
+        from .reload_planner import plan_reload
+
+        return plan_reload(config, machine)
     return planner.plan_start(config, machine)

@@ -49,7 +49,7 @@ from pyzram.config.config import ConfigError
 from pyzram.config.parser import parse_config
 from pyzram.kernel.parse import SwapArea
 from pyzram.service.observed import ObservedDevice, ObservedSystem
-from pyzram.service.plan import plan_reload
+from pyzram.service.reload_planner import plan_reload
 from pyzram.service.registered import RegisteredDevice, devices_of, lines_of
 
 def parse(text):

@@ -230,7 +230,8 @@ LOADED = """
     pyzram.interruption pyzram.kernel pyzram.kernel.holders pyzram.kernel.opened
     pyzram.kernel.parse pyzram.kernel.state_files pyzram.kernel.sysfs pyzram.limits pyzram.service
     pyzram.service.executor pyzram.service.observe pyzram.service.observed pyzram.service.plan
-    pyzram.service.registered pyzram.service.registry pyzram.service.service pyzram.service.steps
+    pyzram.service.planner pyzram.service.registered pyzram.service.registry pyzram.service.service
+    pyzram.service.steps
     pyzram.text pyzram.units pyzram.value
 """
 

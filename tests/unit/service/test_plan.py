@@ -12,7 +12,9 @@ from pyzram.config.parser import parse_config
 from pyzram.kernel.parse import SwapArea
 from pyzram.service.diff import mount_words, remount_words
 from pyzram.service.observed import ObservedDevice, ObservedSystem
-from pyzram.service.plan import Plan, plan_reload, plan_start, plan_stop
+from pyzram.service.plan import Plan
+from pyzram.service.planner import plan_start, plan_stop
+from pyzram.service.reload_planner import plan_reload
 
 MIB = 1 << 20
 GIB = 1 << 30
