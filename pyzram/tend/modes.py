@@ -26,7 +26,7 @@ def held(seen: Observation, state: State) -> tuple[str, bool]:
     if seen.now < seen.started + AFTER_START:
         return "just started", False
     if seen.now < seen.resumed + AFTER_RESUME:
-        return "just resumed", False
+        return "slept less than two minutes ago, as far as is known", False
     return "", False
 
 

@@ -58,6 +58,7 @@ class Tender:
         ledger: Ledger,
         *,
         clocks: Clocks | None = None,
+        sleeps: Sleeps | None = None,
         settings: Settings = DEFAULTS,
         budget: int | None = None,
         share: float = 1.0,
@@ -74,7 +75,7 @@ class Tender:
         self.warn = warn
         self.state = State()
         self.stopping: Callable[[], bool] = lambda: False
-        self.sleeps = Sleeps(self.clocks)
+        self.sleeps = sleeps or Sleeps(self.clocks)
         self.roster = Roster(sysfs, devices)
         started = -math.inf if at_once else self.clocks.awake()
         self.observer = Observer(

@@ -11,6 +11,7 @@ from fake_roots import Machine
 from tended_machines import OPEN, of_two_days
 
 from pyzram.device import block_state
+from pyzram.tend.machine import Clocks
 
 
 @pytest.fixture
@@ -28,6 +29,12 @@ def offsets_are_places(monkeypatch):
         return b"".join(left[: size // 40])
 
     monkeypatch.setattr(block_state, "_text_at", text_at)
+
+
+@pytest.fixture(autouse=True)
+def never_slept(monkeypatch):
+    """Whatever the machine that runs the tests did."""
+    monkeypatch.setattr(Clocks, "boottime", Clocks.awake)
 
 
 @pytest.fixture(autouse=True)

@@ -268,7 +268,7 @@ def test_sleep_makes_no_page_older_and_holds_for_two_minutes(machine):
     tending.observer.look()
     watch.now += 60
     watch.asleep += 10 * HOUR
-    assert tending.round().decision.reasons == ("just resumed",)
+    assert tending.round().decision.reasons == ("slept less than two minutes ago, as far as is known",)
     watch.now += 120
     tending.round()
     assert writer.steps == []  # 47 hours awake, and more only by the clock
