@@ -15,10 +15,10 @@ from ..kernel import state_files
 from ..kernel.sysfs import Sysfs, device_number
 from ..limits import total_memory
 from ..service.registry import DEFAULT_DIRECTORY, Registry
-from ..tend import sleeps
 from ..tend.machine import Clocks
 from ..tend.reclaim import Reclaimer
 from ..tend.rounds import Settings
+from ..tend.sleeps import NAME as SLEEPS
 from ..tend.sleeps import Sleeps
 from ..tend.state import HELD
 from ..tend.tender import Report, Tender
@@ -152,9 +152,7 @@ def main(argv: list[str]) -> int:
         Worker(),
         ledger,
         clocks=clocks,
-        sleeps=Sleeps(
-            clocks, os.path.join(run, sleeps.NAME), ledger.clock.boot, look=options.dry_run
-        ),
+        sleeps=Sleeps(clocks, os.path.join(run, SLEEPS), ledger.clock.boot, look=options.dry_run),
         settings=settings,
         budget=budget if options.budget is None else options.budget,
         share=share,

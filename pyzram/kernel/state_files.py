@@ -24,8 +24,10 @@ DEFAULT_DIRECTORY = "/run/pyzram"
 READ_SIZE = 65536
 
 
-def make_directory(path: str) -> None:
+def make_directory(path: str, *, again: bool = True) -> None:
     """Make a folder, and those above it that are missing; refuse one that is not ours alone.
+
+    Without ``again``, those above it are there, and what the kernel says then is the answer.
 
     Raises:
         AccessError: it is a link, belongs to somebody else, or is writable by others.
@@ -37,8 +39,12 @@ def make_directory(path: str) -> None:
         _refuse_foreign(os.lstat(path), path, S_ISDIR)
         return None
     except FileNotFoundError:
-        make_directory(os.path.dirname(path))
-        return make_directory(path)
+        # Also said where the one above is there, as in /proc, or has no name.
+        above = os.path.dirname(path)
+        if not again or above in ("", path):
+            raise
+        make_directory(above)
+        return make_directory(path, again=False)
     # By descriptor: in a folder of somebody else's the name may lead elsewhere by now.
     with Opened(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW) as fd:
         _refuse_foreign(os.fstat(fd), path, S_ISDIR)

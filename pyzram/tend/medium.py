@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The medium below a backing device: how much may be written to it in a day, and its identity.
+"""The media below a backing device: how much may be written to them in a day, and their identity.
 
-A loop device lies on whatever holds its file, a partition or mapping on the disks below it.
+A loop device lies on whatever holds its file, a partition or mapping on the disks below it. Of
+several, nobody knows which one a page goes to: it may be each of them, as on a mirror.
 """
 
 from __future__ import annotations
@@ -48,8 +49,13 @@ class _HiddenError(Exception):
     """What a device lies on cannot be found; that is no answer."""
 
 
-def medium_of(sysfs: Sysfs, backing: str, known: Medium | None = None) -> Medium:
-    """Find the medium of a backing device, given its node.
+def medium_of(sysfs: Sysfs, backing: str) -> Medium:
+    """The first of :func:`media_of`."""
+    return media_of(sysfs, backing)[0]
+
+
+def media_of(sysfs: Sysfs, backing: str, known: tuple[Medium, ...] = ()) -> tuple[Medium, ...]:
+    """Find the media of a backing device, given its node; first the one that bears least.
 
     ``known`` is the answer of before, which holds while nothing else is found: a file's path can
     lead nowhere by now, and its loop device lies where it lay.
@@ -59,13 +65,19 @@ def medium_of(sysfs: Sysfs, backing: str, known: Medium | None = None) -> Medium
     """
     top = block_name(sysfs, backing)
     try:
-        return _described(sysfs, _disk(sysfs, top, 8))
+        found = {_described(sysfs, name) for name in _disks(sysfs, top, 8)}
     except (_HiddenError, ZramError) as err:
-        if known is not None:
+        if known:
             return known
-        if isinstance(err, _HiddenError):
-            return _described(sysfs, str(err))
-        raise
+        if not isinstance(err, _HiddenError):
+            raise
+        found = {_described(sysfs, str(err))}
+    return tuple(sorted(found, key=lambda one: (one.budget, one)))
+
+
+def is_lost(sysfs: Sysfs, backing: str) -> bool:
+    """Whether a backing device, given its node, cannot be found, as one that was unplugged."""
+    return not is_there(sysfs.path("sys/class/block", block_name(sysfs, backing)))
 
 
 def _described(sysfs: Sysfs, name: str) -> Medium:
@@ -75,7 +87,7 @@ def _described(sysfs: Sysfs, name: str) -> Medium:
         kind = "card"
     elif "/usb" in where:
         kind = "usb"
-    elif name.startswith(("sd", "nvme", "vd", "xvd", "hd")):
+    elif name.startswith(("sd", "nvme", "vd", "xvd", "hd")) and is_there(directory):
         kind = "disk"
     else:
         kind = "unknown"
@@ -86,8 +98,8 @@ def _described(sysfs: Sysfs, name: str) -> Medium:
     return Medium(f"{name}:{_read(f'{directory}/size').strip()}", kind, name)
 
 
-def _disk(sysfs: Sysfs, name: str, depth: int) -> str:
-    """The disk below a partition, a mapping or a loop device; the name itself if it is one.
+def _disks(sysfs: Sysfs, name: str, depth: int) -> set[str]:
+    """The disks below a partition, a mapping or a loop device; the name itself if it is one.
 
     Raises:
         _HiddenError: what the device of this name lies on cannot be found.
@@ -97,24 +109,29 @@ def _disk(sysfs: Sysfs, name: str, depth: int) -> str:
     if depth == 0 or not name or not is_there(directory):
         raise _HiddenError(name)
     if file := _read(f"{directory}/loop/backing_file").removesuffix("\n"):
-        if below := _holder(sysfs, name, file):
-            return _disk(sysfs, below, depth - 1)
-        raise _HiddenError(name)
+        below = _holders(sysfs, name, file)
+        if not below:
+            raise _HiddenError(name)
+        return _disks_below(sysfs, below, depth)
     try:
-        below_names = sorted(os.listdir(f"{directory}/slaves"))
+        below = os.listdir(f"{directory}/slaves")
     except (FileNotFoundError, NotADirectoryError):
-        below_names = []
+        below = []
     except OSError as err:
         raise from_errno(err.errno or 0, f"{directory}/slaves: look", directory) from err
-    if below_names:
-        return _disk(sysfs, below_names[0], depth - 1)
+    if below:
+        return _disks_below(sysfs, below, depth)
     if is_there(f"{directory}/partition"):
-        return os.path.basename(os.path.dirname(os.path.realpath(directory)))
-    return name
+        return {os.path.basename(os.path.dirname(os.path.realpath(directory)))}
+    return {name}
 
 
-def _holder(sysfs: Sysfs, name: str, file: str) -> str:
-    """The device of the file system that the file of a loop device lies in; empty if unknown.
+def _disks_below(sysfs: Sysfs, names: list[str], depth: int) -> set[str]:
+    return set().union(*(_disks(sysfs, name, depth - 1) for name in sorted(names)))
+
+
+def _holders(sysfs: Sysfs, name: str, file: str) -> list[str]:
+    """The devices of the file system that the file of a loop device lies in; none if unknown.
 
     The loop device itself knows, whatever has become of the path and whoever may follow it. What it
     says of btrfs is no device's number.
@@ -129,21 +146,22 @@ def _holder(sysfs: Sysfs, name: str, file: str) -> str:
         if behind is not None:
             number = f"{os.major(behind[0])}:{os.minor(behind[0])}"
             if is_there(sysfs.path("sys/dev/block", number)):
-                return device_name(sysfs, number)
+                return [device_name(sysfs, number)]
         with Opened(sysfs.path(file.removeprefix("/")), os.O_PATH) as fd:
             status = os.fstat(fd)
             if behind not in (None, (status.st_dev, status.st_ino)):
-                return ""  # another file
+                return []  # another file
             on = mount_id(fd)
         number = f"{os.major(status.st_dev)}:{os.minor(status.st_dev)}"
         if not is_there(sysfs.path("sys/dev/block", number)):
             # As that of btrfs, which may have several.
             table = parse_mountinfo(sysfs.read("proc/self/mountinfo"))
             mount = next(mount for mount in table if mount.id == on)
-            number = min(mounts_by_device(sysfs, [mount]))
-        return device_name(sysfs, number)
+            numbers = mounts_by_device(sysfs, [mount])
+            return [device_name(sysfs, number) for number in numbers]
+        return [device_name(sysfs, number)]
     except (OSError, ZramError, StopIteration, ValueError):
-        return ""
+        return []
 
 
 def _read(path: str) -> str:

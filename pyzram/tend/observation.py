@@ -47,7 +47,16 @@ class DeviceObserved(NamedTuple):
     limit_changed: bool = False
     """Somebody else has set writeback_limit since the last look."""
     medium: str = ""
-    """The medium below its backing device; devices on the same medium share the budget."""
+    """The medium below its backing device, the one that bears least of several; empty without."""
+    media: tuple[str, ...] = ()
+    """All of them; devices on the same medium share its budget."""
+    lost: bool = False
+    """Its backing device cannot be found; most likely, it was unplugged."""
+
+    @property
+    def lies_on(self) -> tuple[str, ...]:
+        """All media, by whose budgets it goes; where it has none, one that has no name."""
+        return self.media or (self.medium,)
 
 
 class Observation(NamedTuple):

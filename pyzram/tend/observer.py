@@ -119,6 +119,11 @@ class Observer:
                 continue
             if seen is not None:
                 found.append(seen)
+            if one.lost:
+                errors.add(
+                    f"{one.device.name}: its backing device {one.lost} cannot be found, "
+                    "so nothing is written to it"
+                )
         for text in sorted(errors - self._told):
             self.warn(text)
         self._told = errors
@@ -137,9 +142,9 @@ class Observer:
             last = 0 if before is None else before.get(key, reads)
             pages = counted_since(last, reads) // PAGE_SIZE
             flash += pages
-            medium = self.roster.known[key].medium
-            if medium is not None:
-                self._waited += pages * READ_COST[medium.kind]
+            media = self.roster.known[key].media
+            if media:
+                self._waited += pages * READ_COST[media[0].kind]
         self._waited += max(0, swapped_in - self._swapped_in - flash) * SWAP_IN
         self._swapped_in = swapped_in
         return self._waited

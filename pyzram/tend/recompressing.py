@@ -40,7 +40,7 @@ class Recompressing:
         since = self.clocks.boottime() - age
         tried = 0
         marks = False
-        if not one.tells_ages and one.medium is not None:
+        if not one.tells_ages and one.media:
             # Marks by this age among those that writing waits for would make pages older.
             if writes and one.marked is not None:
                 return

@@ -44,7 +44,7 @@ class Roster:
         before = {one.device.number: one for one in self.known.values()}
         found: list[Tended] = []
         try:
-            for number in self.numbers():
+            for number in dict.fromkeys(self.numbers()):  # who is named twice is one
                 known = before.pop(number, None)
                 if known is not None and self._is_there(known):
                     found.append(known)

@@ -7,19 +7,14 @@ import math
 from typing import NamedTuple
 
 from .actions import Action, Compact, Recompress, WriteBack
+from .allotment import LEAST, Allotment
 from .observation import DeviceObserved, Observation
-from .state import CALM, CHOKED, TIGHT, DeviceState
+from .state import CALM, CHOKED, DeviceState
 from .times import DAY, HOUR
 
 MIB = 1 << 20
 
-LEAST = 4 * MIB
-"""Below this, a round is not worthwhile."""
 CHOKED_STEP = 4 * MIB
-TIGHT_PACE = 12
-"""Divides the budget for a round while tight, at half pressure."""
-CALM_SHARE = 8
-"""Divides the budget while calm."""
 AFTER_ERROR, AFTER_ERROR_MOST = 60.0, DAY
 AFTER_LIMIT = HOUR
 
@@ -110,27 +105,31 @@ def decide_round(
 
     The first of the states are those of the devices that were seen.
     """
-    pools: dict[str, int] = {}
-    for device in seen.devices:
-        pools[device.medium] = pools.get(device.medium, 0) + device.mem_used_total
-    after = []
-    for device, state in zip(seen.devices, states, strict=False):
+    allotment = Allotment(seen)
+    after = list(states)
+    # By turns first: what the first one may write is left to the next only if it may not.
+    count = len(seen.devices)
+    first = int(seen.now // HOUR) % (count or 1)
+    for place in (*range(first, count), *range(first)):
+        device, state = seen.devices[place], states[place]
         if seen.now < state.held_until:
             reasons.append(f"{device.name}: held for {state.held_until - seen.now:.0f} s more")
-            after.append(state)
             continue
         state = _judge(device, state, seen.now)
         floor = OLDEST if mode == CALM else age_floor(pressure, state.caution)
-        if settings.writeback and device.free:
-            share = device.mem_used_total / (pools[device.medium] or 1)
+        if settings.writeback and (device.free or device.medium):
             # Pressure that is over asks for no more than calm does, and for no less.
             pace, least = (CALM, OLDEST) if at_ease and mode != CHOKED else (mode, floor)
-            _write_back(seen, pace, pressure, device, least, share, actions, reasons)
+            limit = allotment.of(pace, pressure, device)
+            if limit < LEAST:
+                reasons.append(f"{device.name}: {allotment.why_not(pace, pressure, device)}")
+            else:
+                _write_back(seen, pace, device, least, limit, actions, reasons)
         if settings.recompression and device.recompression:
             state = _recompress(seen, mode, pressure, device, state, floor, actions, reasons)
         _compact(device, state, seen.now, actions)
-        after.append(state)
-    return tuple(after) + states[len(after) :]
+        after[place] = state
+    return tuple(after)
 
 
 def age_floor(pressure: float, caution: float) -> float:
@@ -155,41 +154,15 @@ def _judge(device: DeviceObserved, state: DeviceState, now: float) -> DeviceStat
     return state._replace(judged=now, reads=device.bd_reads, came_back=came_back, caution=caution)
 
 
-def allowance(
-    seen: Observation, mode: str, pressure: float, device: DeviceObserved, share: float = 1.0
-) -> int:
-    """Bytes that a device may write in this round, given its share of its medium's budget."""
-    budget, left = device.budget, device.left
-    if seen.battery is not None:
-        left -= budget // 2
-        budget -= budget // 2
-    pace = budget // CALM_SHARE
-    if mode in (CALM, TIGHT):
-        calm = pace - (budget - left)
-        # What calm allows is allowed whenever memory is shorter than that; pressed and choked
-        # machines may have as much in each round, whatever was written before.
-        tight = int(budget / TIGHT_PACE * (0.5 + pressure)) if mode == TIGHT else calm
-        pace = max(calm, tight)
-    bounds = [int(min(pace, left) * share), device.free - device.free // 100]
-    if device.own_limit is not None:
-        bounds.append(device.own_limit)
-    return max(0, min(bounds))
-
-
 def _write_back(
     seen: Observation,
     mode: str,
-    pressure: float,
     device: DeviceObserved,
     floor: float,
-    share: float,
+    limit: int,
     actions: list[Action],
     reasons: list[str],
 ) -> None:
-    limit = allowance(seen, mode, pressure, device, share)
-    if limit < LEAST:
-        reasons.append(f"{device.name}: {_why_not(device)}")
-        return
     huge_floor = max(HUGE_FLOOR, floor / HUGE_SHARE)
     whole = mode == CALM
     if mode == CHOKED:
@@ -200,18 +173,6 @@ def _write_back(
         return
     actions.append(WriteBack(device.name, huge_floor, limit, OLDEST, True, whole=whole))
     actions.append(WriteBack(device.name, floor, limit, OLDEST, whole=whole))
-
-
-def _why_not(device: DeviceObserved) -> str:
-    """What keeps a device from writing: the smallest of its limits, or else the pace."""
-    budget = f"{max(0, device.left) // MIB} MiB left of its budget"
-    if device.left < LEAST:
-        return budget
-    if device.own_limit is not None and device.own_limit < LEAST:
-        return f"{device.own_limit // MIB} MiB left of its writeback_limit"
-    if device.free - device.free // 100 < LEAST:
-        return f"{device.free // MIB} MiB free on its backing device"
-    return f"enough written for now, {budget}"
 
 
 def _recompress(

@@ -12,7 +12,7 @@ from ..errors import DeviceNotFoundError
 from ..kernel.holders import block_size
 from ..kernel.parse import BD_UNIT
 from .ages import Ages
-from .medium import GENTLE, Medium, medium_of
+from .medium import GENTLE, Medium, is_lost, media_of
 from .observation import DeviceObserved
 
 if TYPE_CHECKING:
@@ -42,9 +42,12 @@ class Tended:
         self.device = device
         self.key = key
         self.ages = Ages()
-        self.medium: Medium | None = None
-        self._found: tuple[str, Medium] | None = None
-        """The backing device, and its medium as it was found last."""
+        self.media: tuple[Medium, ...] = ()
+        """Of its backing device, first the one that bears least; empty without one."""
+        self._found: tuple[str, tuple[Medium, ...]] = ("", ())
+        """The backing device, and its media as they were found last."""
+        self.lost = ""
+        """The backing device, if it cannot be found."""
         self.limit: int | None = None
         """The device's own writeback_limit when it was last seen."""
         self.gain: float | None = None
@@ -68,6 +71,10 @@ class Tended:
         elif seconds < STEP_SECONDS / 2:
             self.piece = min(PIECE_MOST, self.piece * 2)
 
+    def left(self, ledger: Ledger, budget_of: Callable[[Medium], int]) -> int:
+        """Bytes that the budgets of its media leave."""
+        return min(ledger.left(medium.key, budget_of(medium)) for medium in self.media)
+
     def look(
         self, sysfs: Sysfs, ledger: Ledger, budget_of: Callable[[Medium], int]
     ) -> DeviceObserved | None:
@@ -80,20 +87,22 @@ class Tended:
             backing = device.read_backing_dev() if device.has("backing_dev") else None
             recompression = device.has("recompress") and bool(device.read_recomp_algorithms())
             written = reads = free = left = budget = 0
-            self.medium = None
+            self.media, self.lost = (), ""
             own_limit, limit_changed = None, False
             if backing is not None:
                 # Each time: the name may stand for another disk by now, or lie on another one.
-                before, known = self._found or ("", None)
-                self.medium = medium_of(sysfs, backing, known if backing == before else None)
-                self._found = (backing, self.medium)
+                before, known = self._found
+                self.media = media_of(sysfs, backing, known if backing == before else ())
+                self._found = (backing, self.media)
+                self.lost = backing if is_lost(sysfs, backing) else ""
                 bd = device.read_bd_stat()
                 written, reads = (bd.bd_writes or 0) * BD_UNIT, (bd.bd_reads or 0) * BD_UNIT
                 size = block_size(sysfs, backing) or 0
                 free = max(0, size - (bd.bd_count or 0) * BD_UNIT)
-                ledger.observe(self.medium.key, self.key, written)
-                budget = budget_of(self.medium)
-                left = ledger.left(self.medium.key, budget)
+                for medium in self.media:
+                    ledger.observe(medium.key, self.key, written)
+                budget = min(map(budget_of, self.media))
+                left = self.left(ledger, budget_of)
                 if device.read_writeback_limit_enable():
                     own_limit = device.read_writeback_limit() * BD_UNIT
                     # Less is what was written under it; more was set by somebody.
@@ -113,7 +122,7 @@ class Tended:
             budget,
             left,
             own_limit,
-            gentle=self.medium is not None and self.medium.kind in GENTLE,
+            gentle=bool(self.media) and self.media[0].kind in GENTLE,
             bd_reads=reads,
             ages=self.tells_ages,
             recompression=recompression,
@@ -121,7 +130,9 @@ class Tended:
             compacted=self.compacted,
             failed=self.failed,
             limit_changed=limit_changed,
-            medium="" if self.medium is None else self.medium.key,
+            medium=self.media[0].key if self.media else "",
+            media=tuple(medium.key for medium in self.media),
+            lost=bool(self.lost),
         )
         self.gain = self.compacted = None
         self.failed = self.aged = False

@@ -61,21 +61,20 @@ class Writing:
 
         Afterwards ``spent`` includes what was written, however this ends.
         """
-        medium = one.medium
         limit = action.limit - spent.get(action.device, 0)
-        if medium is None or limit < PAGE_SIZE:
+        if not one.media or limit < PAGE_SIZE:
             return
         pieces = self.pieces(one, action, limit)
-        budget = self.budget_of(medium)
-        chunk = action.step or max(CHUNK_LEAST, budget // 64)
-        done, at = 0, self._written(one)
+        chunk = action.step or max(CHUNK_LEAST, min(map(self.budget_of, one.media)) // 64)
+        done, at, media = 0, self._written(one), one.media
         try:
             for piece in pieces:
                 self._let_time_pass()
-                left = min(limit - done, self.ledger.left(medium.key, budget), chunk)
+                left = min(limit - done, one.left(self.ledger, self.budget_of), chunk)
                 if left < PAGE_SIZE or self.stopping() or (not action.whole and self._at_ease()):
                     break
-                self.ledger.reserve(medium.key, one.key, at, left)
+                for medium in media:
+                    self.ledger.reserve(medium.key, one.key, at, left)
                 began = self.clocks.awake()
                 try:
                     if piece:
@@ -89,7 +88,8 @@ class Writing:
                     # Even a step may take hours, and in its middle the machine may sleep for days:
                     # what it wrote counts from its end.
                     self._let_time_pass()
-                    self.ledger.settle(medium.key, one.key, at)
+                    for medium in media:
+                        self.ledger.settle(medium.key, one.key, at)
                 if not piece and at == before:
                     break
         finally:

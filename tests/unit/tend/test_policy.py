@@ -10,10 +10,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pyzram.tend.actions import Compact, Recompress, WriteBack
+from pyzram.tend.allotment import LEAST, Allotment
 from pyzram.tend.modes import AFTER_START
 from pyzram.tend.observation import DeviceObserved, Observation
 from pyzram.tend.policy import decide, enough
-from pyzram.tend.rounds import OLDEST, Settings, age_floor, allowance
+from pyzram.tend.rounds import OLDEST, Settings, age_floor
 from pyzram.tend.state import CALM, CHOKED, HELD, PRESSED, TIGHT, State
 
 MIB = 1 << 20
@@ -236,16 +237,22 @@ def test_choked_machine_takes_little_steps_and_none_on_a_choked_medium():
     assert not written(decision)
 
 
+def allowance(seen: Observation, mode: str, pressure: float) -> int:
+    return Allotment(seen).of(mode, pressure, seen.devices[0])
+
+
 @given(devices, st.none() | percent, st.floats(0, 1))
 def test_calm_is_never_allowed_more_than_tight_nor_tight_more_than_pressed(device, battery, some):
     """Whatever was written before: what calm leaves of its part is the part at most."""
-    seen = machine(battery=battery)
-    one, two, three = (allowance(seen, mode, some, device) for mode in (CALM, TIGHT, PRESSED))
-    assert one <= two <= three <= device.budget // 8
+    seen = machine(battery=battery)._replace(devices=(device,))
+    one, two, three = (allowance(seen, mode, some) for mode in (CALM, TIGHT, PRESSED))
+    most = max(device.budget // 8, LEAST)
+    assert one <= two <= three <= most
     if battery is None:
         free = device.free - device.free // 100
         own = free if device.own_limit is None else device.own_limit
-        assert three == min(device.budget // 8, device.left, free, own)
+        part = most if device.mem_used_total else LEAST
+        assert three == min(part, device.left, free, own)
     elif device.left <= device.budget // 2:
         assert three == 0
 
@@ -263,6 +270,63 @@ def test_what_keeps_from_writing_is_told():
         decision = decide(seen, State())
         assert written(decision) == 0 and decision.reasons == (f"zram0: {reason}",)
     assert decide(machine(), State()).reasons == ()
+
+
+def test_a_small_budget_is_used_to_its_end():
+    """Its parts would be too little for a round, all of it is not; on battery, half of it is."""
+    for budget in (LEAST, 9 * MIB, 31 * MIB):
+        for some10 in (0.0, 2.0, 9.0):
+            now, left = 1e6, budget
+            while left >= LEAST:
+                seen = machine(now=now, some10=some10, budget=budget, left=left)
+                size = written(decide(seen, State()))
+                # What calm does not do at once it does the next day.
+                assert LEAST <= size <= left or (not some10 and left < budget)
+                left, now = left - max(size, LEAST), now + HOUR
+    on_battery = machine(battery=50.0, budget=8 * MIB, left=8 * MIB)
+    assert written(decide(on_battery, State())) == LEAST
+    decision = decide(machine(battery=50.0, budget=7 * MIB, left=7 * MIB), State())
+    assert written(decision) == 0
+    assert decision.reasons == (
+        "zram0: half of its budget is kept while on battery, 7 MiB left of its budget",
+    )
+
+
+def test_devices_on_a_small_budget_take_turns():
+    """The parts of both would be too little; together they get no more than one would."""
+    (one,) = machine(budget=32 * MIB, left=32 * MIB).devices
+    two = tuple(one._replace(name=f"zram{n}", key=f"{n}", medium="a") for n in range(2))
+    names = []
+    for hour in range(4):
+        seen = machine(now=1e6 + hour * HOUR)._replace(devices=two)
+        decision = decide(seen, State())
+        assert written(decision) == LEAST
+        (name,) = {a.device for a in decision.actions if isinstance(a, WriteBack)}
+        names.append(name)
+        (reason,) = decision.reasons
+        assert "others write to its medium in this round, 32 MiB left of its budget" in reason
+        assert not reason.startswith(name)
+    assert names[0] != names[1] and names[:2] == names[2:]
+
+
+def test_a_device_on_several_media_goes_by_each_of_them():
+    (one,) = machine().devices
+    mirror = one._replace(name="zram0", key="0", medium="a", media=("a", "b"))
+    other = one._replace(name="zram1", key="1", medium="b", media=("b",))
+    decision = decide(machine()._replace(devices=(mirror, other)), State())
+    assert written(decision) == GIB // 8
+    third = other._replace(name="zram2", key="2", medium="c", media=("c",))
+    decision = decide(machine()._replace(devices=(mirror, third)), State())
+    assert written(decision) == 2 * (GIB // 8)
+
+
+def test_a_full_medium_and_one_that_is_gone_are_told():
+    for changes, reason in (
+        ({"free": 0, "medium": "a"}, "0 MiB free on its backing device"),
+        ({"free": 0, "medium": "a", "lost": True}, "its backing device cannot be found"),
+    ):
+        assert decide(machine(**changes), State()).reasons == (f"zram0: {reason}",)
+    assert decide(machine(free=0), State()).reasons == ()  # none at all
 
 
 def test_battery_holds_until_it_is_well_charged():
@@ -290,7 +354,7 @@ def test_pressure_that_cannot_be_read_is_told_and_the_rest_goes_on():
 
 
 def test_battery_halves_the_budget_and_calm_recompression_waits():
-    assert allowance(machine(battery=50.0), CALM, 0.0, machine().devices[0]) == GIB // 16
+    assert allowance(machine(battery=50.0), CALM, 0.0) == GIB // 16
     decision = decide(machine(battery=50.0), State())
     assert not [a for a in decision.actions if isinstance(a, Recompress)]
 

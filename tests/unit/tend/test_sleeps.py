@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Sleep makes no page old, whoever saw the machine sleep: this process, an earlier one or nobody."""
+"""Sleep makes no page old, whoever saw the machine sleep: this process, an earlier one, nobody."""
 
 from __future__ import annotations
 

@@ -268,13 +268,23 @@ def test_sleep_makes_no_page_older_and_holds_for_two_minutes(machine):
     tending.observer.look()
     watch.now += 60
     watch.asleep += 10 * HOUR
-    assert tending.round().decision.reasons == ("slept less than two minutes ago, as far as is known",)
+    (reason,) = tending.round().decision.reasons
+    assert reason == "slept less than two minutes ago, as far as is known"
     watch.now += 120
     tending.round()
     assert writer.steps == []  # 47 hours awake, and more only by the clock
     watch.now += 61 * 60
     tending.round()
     assert writer.steps
+
+
+def test_a_device_that_is_named_twice_is_one(machine):
+    tending, _ = tender(machine, Watch())
+    tending.roster.numbers = lambda: [0, 0]
+    (first,) = tending.roster.enumerate(set())
+    (again,) = tending.roster.enumerate(set())
+    assert again is first  # and with it the ages it remembers
+    assert len(tending.round().seen.devices) == 1
 
 
 def test_start_holds_and_battery_holds(machine):

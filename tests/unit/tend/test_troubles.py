@@ -20,7 +20,7 @@ from pyzram.errors import BlockedError, ZramError, ZramOSError
 from pyzram.kernel.sysfs import Sysfs
 from pyzram.tend.ledger import FILE, Clock, Ledger
 from pyzram.tend.machine import Clocks, read_clock
-from pyzram.tend.medium import Medium, medium_of
+from pyzram.tend.medium import Medium, media_of, medium_of
 
 
 def test_another_medium_behind_the_same_name_has_an_account_of_its_own(machine: Machine) -> None:
@@ -126,7 +126,7 @@ def test_the_loop_device_knows_what_its_path_does_not_tell(
     looped["loop7"] = (os.makedev(0, 99), status.st_ino)
     assert medium_of(sysfs, "/dev/loop7").kind == "unknown"
     known = Medium("1b534d30", "card", "mmcblk0")
-    assert medium_of(sysfs, "/dev/loop7", known) == known
+    assert media_of(sysfs, "/dev/loop7", (known,)) == (known,)
 
 
 def test_a_card_that_does_not_tell_its_identity_once_is_no_other_card(
