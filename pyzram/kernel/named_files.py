@@ -17,6 +17,8 @@ from ..errors import InvalidValueError, ZramError, from_errno
 from .opened import LINKS_MAX, fd_path, open_above, ours_alone, resolve
 
 TEXTFILE_MODE = 0o644
+NAMED_MODE = 0o644
+"""The umask can take from it, but an empty one does not let everybody write."""
 RANDOM = 8
 OLD_SECONDS = 3600
 """Writing takes no such time: what is older was left by one that was killed."""
@@ -81,7 +83,7 @@ def _remove_old(folder: int, name: str) -> None:
 
 
 def open_named(path: str, step: str, flags: int) -> Opened:
-    """Open a file to write to, made with the usual mode if it is not there; not truncated.
+    """Open a file to write to, made with 0644 less the umask if it is not there; not truncated.
 
     Raises:
         InvalidValueError: the path exists and is not a regular file, or is ``-``.
@@ -93,7 +95,7 @@ def open_named(path: str, step: str, flags: int) -> Opened:
         above, name = open_above(resolve(path))
         with above as folder:
             flags |= os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
-            file = Opened(name, flags, 0o666, dir_fd=folder)
+            file = Opened(name, flags, NAMED_MODE, dir_fd=folder)
             try:
                 status = os.fstat(file.fd)
                 _require_regular(status, path)

@@ -3,11 +3,18 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
+from ..descriptor import Opened
 from ..errors import InvalidValueError, UnsupportedError, from_errno
 from ..kernel.named_files import open_named
 
@@ -33,11 +40,35 @@ MARKS = {
 def matplotlib(name: str) -> Any:
     """Load one of its modules; UnsupportedError says what to install."""
     try:
-        return import_module(f"matplotlib.{name}")
+        with _own_settings():
+            return import_module(f"matplotlib.{name}")
     except ImportError as err:
         raise UnsupportedError(
             errno.EOPNOTSUPP, "plot: matplotlib is not installed (pip install 'pyzram[plot]')"
         ) from err
+
+
+@contextmanager
+def _own_settings() -> Iterator[None]:
+    """Let nobody else's settings count where root loads matplotlib.
+
+    It reads ``matplotlibrc`` in the current directory first, which may make it run LaTeX, and
+    writes a list of fonts below $HOME, which sudo may keep.
+    """
+    if os.geteuid() != 0 or "matplotlib" in sys.modules:
+        yield
+        return
+    home = os.path.expanduser("~")
+    if os.path.lexists(home) and os.stat(home).st_uid != 0:
+        folder = tempfile.mkdtemp(prefix="pyzram-plot-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        os.environ["MPLCONFIGDIR"] = folder
+    with Opened(".", os.O_RDONLY | os.O_DIRECTORY) as here:
+        os.chdir("/")
+        try:
+            yield
+        finally:
+            os.fchdir(here)
 
 
 def check_plot(path: str) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # Windows that are multiples of 2 s need no capability (Documentation/accounting/psi.rst).
 TRIGGERS = {"some": b"some 100000 2000000\n", "full": b"full 100000 2000000\n"}
+NOTIFY_SECONDS = 1.0
 
 
 class Waiting:
@@ -85,6 +86,7 @@ def notify(message: str) -> None:
         address = "\0" + address[1:]
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out:
+            out.settimeout(NOTIFY_SECONDS)  # one that reads nothing holds no SIGTERM up
             out.sendto(message.encode(), address)
     except OSError:
         pass  # a manager that is gone is no reason to stop

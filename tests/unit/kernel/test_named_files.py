@@ -184,3 +184,12 @@ def test_a_textfile_by_a_descriptor_is_refused(tmp_path, form):
         with pytest.raises(InvalidValueError, match="that is open"):
             write_textfile(name, "x 1\n")
         assert os.path.samestat(os.fstat(file.fileno()), path.stat())
+
+
+def test_without_a_umask_nobody_else_may_write(tmp_path):
+    before = os.umask(0)
+    try:
+        named_files.open_named(str(tmp_path / "record"), "add a line", os.O_WRONLY).close()
+    finally:
+        os.umask(before)
+    assert (tmp_path / "record").stat().st_mode & 0o777 == 0o644

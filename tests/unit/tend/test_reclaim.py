@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 import socket
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -25,6 +26,7 @@ from pyzram.cli.tend_reclaim import Plan, reclaimed
 from pyzram.config.config import ConfigError
 from pyzram.config.parser import parse_config
 from pyzram.kernel.sysfs import Sysfs
+from pyzram.tend import waiting
 from pyzram.tend.observation import Observation
 from pyzram.tend.policy import Decision
 from pyzram.tend.reclaim import EVERY, MIB, MOST, Group, Reclaimer, System, refusal, wanted
@@ -367,3 +369,23 @@ def test_the_watchdog_is_told_before_each_step_of_a_round(tmp_path, monkeypatch)
     assert day.rounds == [1000.0] and day.stopped == [False] * 7
     assert told[0].startswith(b"READY=1")
     assert told[1:] == [b"WATCHDOG=1"] * 8
+
+
+def test_a_manager_that_reads_nothing_holds_nothing_up(tmp_path, monkeypatch):
+    """A send that waits for ever would be begun again after SIGTERM."""
+    address = str(tmp_path / "notify")
+    monkeypatch.setattr(waiting, "NOTIFY_SECONDS", 0.01)
+    monkeypatch.setenv("NOTIFY_SOCKET", address)
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other,
+    ):
+        manager.bind(address)
+        other.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                other.sendto(b"X=1", address)
+        teller = threading.Thread(target=waiting.notify, args=("WATCHDOG=1",), daemon=True)
+        teller.start()
+        teller.join(30)
+        assert not teller.is_alive()
