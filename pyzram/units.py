@@ -132,6 +132,11 @@ def format_size(value: int) -> str:
     )
 
 
+def format_change(value: int) -> str:
+    """As :func:`format_size`, of a difference, which may be negative."""
+    return format_size(value) if value >= 0 else f"-{format_size(-value)}"
+
+
 def format_fine_size(value: int) -> str:
     """As :func:`format_size`, with two decimals below ten: for sizes that are to be compared."""
     power = min((value.bit_length() - 1) // 10, len(SUFFIXES))

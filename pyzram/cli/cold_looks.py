@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .options import Arguments
 
 DEFAULT_SECONDS = (300.0,)
+MINUTE = 60.0
 
 
 class Look(NamedTuple):
@@ -30,6 +31,8 @@ class Look(NamedTuple):
 
     age: cold.Age
     estimate: Estimate
+    seconds: float
+    """The age that was asked for; the look itself came a little later."""
 
 
 class Looked(NamedTuple):
@@ -63,7 +66,7 @@ def watched(
         halfway, *ages = watch.ages()
         halfway.source.close()
         found = []
-        for age in ages:
+        for asked, age in zip(looks, ages, strict=True):
             with age.source as source:
                 estimate = estimate_pages(
                     source,
@@ -75,7 +78,7 @@ def watched(
                     threads=options.threads,
                     seed=options.seed,
                 )
-            found.append(Look(age, estimate))
+            found.append(Look(age, estimate, asked))
         return Looked(label, total, watch.skipped, found)
 
 
@@ -100,6 +103,13 @@ def _progress() -> Callable[[float], None] | None:
 def _clear() -> None:
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr)
+
+
+def extrapolated(look: Look) -> str:
+    """What a rate per minute rests on that was counted in less; empty for a whole minute."""
+    if look.age.window >= MINUTE:
+        return ""
+    return f"counted in {format_seconds(round(look.age.window, 1))}"
 
 
 def gained(look: Look, algorithm: AlgorithmEstimate) -> int:

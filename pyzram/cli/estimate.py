@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidValueError, ZramError
 from ..limits import total_memory
@@ -17,7 +16,7 @@ from .durations import durations
 from .estimate_report import report
 from .held_up import end_when_held_up
 from .options import FILE, Command, Option, UsageError, whole
-from .output import terminal_width
+from .output import output_width
 from .source_arguments import (
     ALGORITHM_OPTION,
     SOURCES,
@@ -28,6 +27,9 @@ from .source_arguments import (
     say,
     source_options,
 )
+
+if TYPE_CHECKING:
+    from ..device.features import Features
 
 COMMAND = Command(
     "pyzram estimate",
@@ -110,7 +112,7 @@ def main(argv: list[str]) -> int:
         from .estimate_idle import main as watch
 
         try:
-            return watch(options, *machine_to_be(options), offered())
+            return watch(options, *machine_to_be(options), this_kernel())
         except InvalidValueError as err:
             raise UsageError(str(err)) from None
     result, ram = estimated(options)
@@ -121,8 +123,8 @@ def main(argv: list[str]) -> int:
 
         say(json.dumps(of_estimate(result), indent=2))
     else:
-        wide = sys.stdout is not None and sys.stdout.isatty()
-        say(report(result, ram, offered(), terminal_width(100) if wide else None))
+        kernel = this_kernel()
+        say(report(result, ram, kernel.algorithms if kernel else None, output_width(100)))
     if options.plot:
         from ..pages.plot_estimate import plot_estimate
 
@@ -174,11 +176,11 @@ def estimated(options: Any) -> tuple[Estimate, int]:
     return result, ram
 
 
-def offered() -> tuple[str, ...] | None:
-    """Algorithms of this kernel's driver; ``None`` where they are unknown."""
+def this_kernel() -> Features | None:
+    """What this kernel's driver offers; ``None`` where it cannot be told."""
     from ..device.features import features
 
     try:
-        return features().algorithms
+        return features()
     except ZramError:
         return None

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..text import quote
-from ..units import format_size
+from ..units import format_change, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,7 +44,7 @@ def owners_report(
     size = result.pages * result.store.page_size
     taken = shown.figures.mem_used_total
     lines = [
-        f"RAM freed with {shown.label}: {format_size(max(0, size - taken))} "
+        f"RAM freed with {shown.label}: {format_change(size - taken)} "
         f"({format_size(size)} that can go to swap, less {format_size(taken)} that zram takes)"
     ]
     lines += _stays(result)
@@ -125,7 +125,7 @@ def _rows(title: str, rows: list[Row]) -> list[str]:
     lines = [f"{title:<{width}}  {'memory':>8}  {'in zram':>8}  {'freed':>8}"]
     lines += [
         f"{row.name:<{width}}  {format_size(row.size):>8}  {format_size(row.taken):>8}  "
-        f"{format_size(max(0, row.freed)):>8}"
+        f"{format_change(row.freed):>8}"
         for row in rows
     ]
     return lines

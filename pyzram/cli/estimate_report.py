@@ -16,11 +16,13 @@ from .estimate_owners import owners_report
 from .source_arguments import skipped_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 BAR = 40
 LABEL = 20  # columns before a bar
 LEAST = 40  # no terminal is narrower
+# zspages that are not full weigh as much as what is in them, whatever the algorithm.
+TOO_LITTLE = 1 << 20
 
 
 def report(
@@ -30,9 +32,13 @@ def report(
 
     Nothing is cut off: columns of a table that do not fit continue below it.
     """
-    lines = _report(result, ram, names, width)
+    return "\n".join(folded(_report(result, ram, names, width), width))
+
+
+def folded(lines: Iterable[str], width: int | None) -> list[str]:
+    """Fold lines that are too long, but no tables and no indented lines."""
     if width is None:
-        return "\n".join(lines)
+        return list(lines)
     shown: list[str] = []
     for line in lines:
         # Tables and indented lines have two spaces in a row. All other lines may be wrapped.
@@ -42,7 +48,7 @@ def report(
             shown += textwrap.wrap(
                 line, max(width, LEAST), break_long_words=False, break_on_hyphens=False
             )
-    return "\n".join(shown)
+    return shown
 
 
 def _report(
@@ -67,7 +73,9 @@ def _report(
         lines += ["", f"Stored sizes with {shown.label}, share of the pages:"]
         lines += _histogram(result, shown, min(BAR, max(width or BAR + LABEL, LEAST) - LABEL))
         lines += ["", *_meaning(result, ram, width or 100)]
-    if best:
+    if best and result.pages * result.store.page_size < TOO_LITTLE:
+        lines += ["", f"Less than {format_size(TOO_LITTLE)} is too little to recommend anything."]
+    elif best:
         lines += ["", *_advice(best, names)]
     return lines
 
@@ -158,13 +166,13 @@ def _table(result: Estimate, width: int | None) -> list[str]:
                 _time(a.decompress_us, a.decompress_us_p99),
             )
         )
-    lines = _laid_out(rows, width)
+    lines = laid_out(rows, width)
     if any(a.compress_us is not None for a in result.algorithms.values()):
         lines.append("(times: median and 99th percentile of a page on one core)")
     return lines + _libraries(result)
 
 
-def _laid_out(rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
+def laid_out(rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
     """Rows of cells in columns; those that do not fit follow below, after the first column."""
     first, *columns = (
         [cell.rjust(max(map(len, column))) for cell in column] for column in zip(*rows, strict=True)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..kernel.sysfs import Sysfs
 from ..pages.recommend import recommend
 from ..text import quote
-from ..units import format_seconds, format_size
+from ..units import format_change, format_seconds, format_size
 from .cold_looks import DEFAULT_SECONDS, gained, stall, watched
 from .json_documents import of_watch
 from .source_arguments import algorithm_names, say
@@ -109,7 +109,7 @@ def line(now: Looked, shown: AlgorithmEstimate, times: Times) -> str:
     return (
         f"{time.strftime('%H:%M:%S')} {format_size(now.total):>7}{ages} "
         f"{format_size(shown.figures.mem_used_total):>8} "
-        f"{format_size(max(0, gained(last, shown))):>7} {last.age.returns:>8.0f} "
+        f"{format_change(gained(last, shown)):>7} {last.age.returns:>8.0f} "
         + (f"{'-':>8}" if waiting is None else f"{waiting:>8.2f}")
     )
 
@@ -128,7 +128,7 @@ def recorded(now: Looked, shown: AlgorithmEstimate, came_back: int) -> dict[str,
     assert isinstance(available, int)
     assert isinstance(pages, list)
     assert isinstance(devices, dict)
-    found["available"] = available + max(0, gained(last, shown))
+    found["available"] = available + gained(last, shown)
     found["pages"] = [pages[0] + came_back, *pages[1:]]
     memory = [figures.orig_data_size, figures.compr_data_size, figures.mem_used_total]
     estimate = {"memory": [*memory, figures.huge_pages], "ages": ages(now.looks)}

@@ -180,6 +180,8 @@ def _converted(option: Option, word: str) -> Any:
         raise UsageError(
             f"--{option.long}: {word!r} is none of {known}{_meant(word, option.values)}"
         )
+    if option.values == FILE and not word:
+        raise UsageError(f"--{option.long}: a file has no empty name")
     if option.convert is None:
         return word
     try:

@@ -27,14 +27,19 @@ def complain(line: str) -> None:
         _lead_nowhere(sys.stderr.fileno())
 
 
-def terminal_width(otherwise: int) -> int:
-    """Columns for what is printed, by COLUMNS or the terminal; ``otherwise`` where none tells."""
+def output_width(otherwise: int) -> int | None:
+    """Columns for what is printed: by COLUMNS, wherever it goes, or the terminal's.
+
+    ``otherwise`` is for a terminal that does not tell; ``None`` in a file or pipe, which has none.
+    """
     try:
         said = int(os.environ.get("COLUMNS", ""))
     except ValueError:
         said = 0
     if said > 0:
         return said
+    if sys.stdout is None or not sys.stdout.isatty():
+        return None
     try:
         return os.get_terminal_size(1).columns or otherwise
     except OSError:

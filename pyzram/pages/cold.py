@@ -83,6 +83,8 @@ class Age(NamedTuple):
     """the cold pages: of each mapping as many as were cold, spread over it"""
     returns: float
     """pages that were cold before and were touched again, a minute"""
+    window: float
+    """seconds in which these were counted: since the look before"""
 
     @property
     def cold_bytes(self) -> int:
@@ -151,11 +153,12 @@ class Watch:
         found: list[Age] = []
         for index, seconds in enumerate(self._seconds):
             source = self._source(index)
-            returns = 0.0
+            returns, window = 0.0, seconds
             if found:
                 fewer = max(0, found[-1].source.pages - source.pages)
-                returns = fewer * 60 / max(1e-9, seconds - found[-1].seconds)
-            found.append(Age(seconds, source, returns))
+                window = max(1e-9, seconds - found[-1].seconds)
+                returns = fewer * 60 / window
+            found.append(Age(seconds, source, returns, window))
         return found
 
     def everything(self) -> Source:

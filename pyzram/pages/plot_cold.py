@@ -3,15 +3,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import itertools
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..units import format_fine_size, format_seconds
-from .plot import INK, STORED, TOUCHED, bare, check_plot, matplotlib, save, short
+from .plot import INK, PALE, STORED, TOUCHED, bare, check_plot, matplotlib, save, short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .estimate import Estimate
+
+WIDTH = 0.7
+"""Of a bar, in the smallest distance between two."""
+ALONE = 1.0
+"""That distance where there is one bar only."""
+
+
+class _Bar(NamedTuple):
+    """What is drawn over one age, in bytes."""
+
+    hot: int
+    stored: int
+    gained: int
+    spent: int
+    """cold, where zram would take as much or more for it"""
+    least: int | None
+    """what another algorithm would need for it, if that is less"""
 
 
 def smallest(estimates: Sequence[Estimate]) -> str:
@@ -23,10 +42,14 @@ def smallest(estimates: Sequence[Estimate]) -> str:
     return ""
 
 
-def plot_cold(ages: Sequence[tuple[float, int, Estimate]], source: str, path: str) -> None:
+def plot_cold(
+    ages: Sequence[tuple[float, int, Estimate]], source: str, path: str, chosen: str = ""
+) -> None:
     """Draw how much memory was not touched for how long, and what zram would make of it.
 
     ``ages`` are (seconds, bytes that could go to swap, estimate of what was cold), ascending.
+    ``chosen`` is the algorithm to draw; without it, the one that takes least. Another that takes
+    less than the chosen one is a mark in the bars.
 
     Raises:
         As :func:`~pyzram.pages.plot.check_plot`, and what writing the file gives.
@@ -35,36 +58,89 @@ def plot_cold(ages: Sequence[tuple[float, int, Estimate]], source: str, path: st
     figure = matplotlib("figure").Figure(figsize=(8, 4.6), layout="constrained")
     axis = figure.subplots()
     best = smallest([estimate for _, _, estimate in ages])
-    stored = [e.algorithms[best].figures.mem_used_total if best else 0 for _, _, e in ages]
-    cold = [e.pages * e.store.page_size for _, _, e in ages]
-    hot = [total - c for (_, total, _), c in zip(ages, cold, strict=True)]
-    gained = [max(0, c - s) for c, s in zip(cold, stored, strict=True)]
-    bars = range(len(ages))
+    shown = chosen or best
+    bars = [_bar(total, estimate, shown, best) for _, total, estimate in ages]
     unit, name = (1 << 30, "GiB") if ages[0][1] >= 2 << 30 else (1 << 20, "MiB")
+    places = [math.log2(seconds) for seconds, _, _ in ages]
+    gap = min((b - a for a, b in itertools.pairwise(places)), default=ALONE)
+    width = WIDTH * gap
+    rows = [
+        ("touched", [bar.hot for bar in bars], TOUCHED, ""),
+        (f"cold, in zram with {shown}" if shown else "cold, in zram",
+         [bar.stored for bar in bars], STORED, "//"),
+        ("cold, memory gained", [bar.gained for bar in bars], "#ffffff", "."),
+    ]  # fmt: skip
+    if any(bar.spent for bar in bars):
+        rows.append(("cold, nothing gained", [bar.spent for bar in bars], PALE, ""))
     below = [0.0] * len(ages)
-    rows = (
-        ("touched", hot, TOUCHED, ""),
-        (f"cold, in zram with {best}" if best else "cold, in zram", stored, STORED, "//"),
-        ("cold, memory gained", gained, "#ffffff", "."),
-    )
+    texts: list[Any] = []
     for label, amounts, colour, hatch in rows:
         heights = [amount / unit for amount in amounts]
-        axis.bar(bars, heights, 0.7, below, label=label, color=colour, hatch=hatch, edgecolor=INK)
-        for x, (height, base) in enumerate(zip(heights, below, strict=True)):
+        axis.bar(
+            places, heights, width, below, label=label, color=colour, hatch=hatch, edgecolor=INK
+        )
+        for x, height, base, amount in zip(places, heights, below, amounts, strict=True):
             if height > 0.06 * ages[0][1] / unit:
-                axis.text(
-                    x,
-                    base + height / 2,
-                    format_fine_size(amounts[x]),
-                    ha="center",
-                    va="center",
-                    bbox={"facecolor": "#ffffff", "edgecolor": "none", "pad": 1.5},
-                )
+                texts.append(_written(axis, x, base + height / 2, format_fine_size(amount)))
         below = [base + height for base, height in zip(below, heights, strict=True)]
-    axis.set_xticks(list(bars), [format_seconds(seconds) for seconds, _, _ in ages])
-    axis.set_xlabel("not touched for")
+    _mark(axis, list(zip(places, bars, strict=True)), width, unit, best)
+    axis.set_xlim(min(places) - gap, max(places) + gap)
+    axis.set_xticks(places, [format_seconds(seconds) for seconds, _, _ in ages])
+    axis.set_xlabel("not touched for (logarithmic)" if places[1:] else "not touched for")
     axis.set_ylabel(name)
     bare(axis)
     axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     axis.set_title(f"cold memory of {short(source)}", color=INK)
+    _fit(figure, axis, texts, width)
     save(figure, path)
+
+
+def _bar(total: int, estimate: Estimate, shown: str, best: str) -> _Bar:
+    cold = estimate.pages * estimate.store.page_size
+
+    def takes(label: str) -> int:
+        return estimate.algorithms[label].figures.mem_used_total if label else 0
+
+    stored, least = takes(shown), takes(best)
+    if cold and stored >= cold:
+        return _Bar(total - cold, 0, 0, cold, None)
+    return _Bar(total - cold, stored, cold - stored, 0, least if least < stored else None)
+
+
+def _mark(
+    axis: Any, bars: Sequence[tuple[float, _Bar]], width: float, unit: int, best: str
+) -> None:
+    """A line in each bar where what zram takes would end with the best algorithm."""
+    marked = [(x, (bar.hot + bar.least) / unit) for x, bar in bars if bar.least is not None]
+    if marked:
+        axis.hlines(
+            [height for _, height in marked],
+            [x - width / 2 for x, _ in marked],
+            [x + width / 2 for x, _ in marked],
+            color=INK,
+            linewidth=3,
+            label=f"with {best} only up to here",
+        )
+
+
+def _written(axis: Any, x: float, y: float, text: str) -> Any:
+    box = {"facecolor": "#ffffff", "edgecolor": "none", "pad": 1.5}
+    return axis.text(x, y, text, ha="center", va="center", bbox=box)
+
+
+def _fit(figure: Any, axis: Any, texts: Sequence[Any], width: float) -> None:
+    """Make amounts and ages as small as their bars; upright where that is not enough."""
+    figure.draw_without_rendering()  # so that sizes on the paper are known
+    left, right = (axis.transData.transform((x, 0))[0] for x in (0, width))
+    room = (right - left) * 0.95
+    for text in texts:
+        wide = text.get_window_extent().width
+        if wide > room:
+            text.set_fontsize(max(6.0, text.get_fontsize() * room / wide))
+        if text.get_window_extent().width > room:
+            text.set_rotation(90)
+    labels = axis.get_xticklabels()
+    boxes = [label.get_window_extent() for label in labels]
+    if any(one.x1 + 2 > other.x0 for one, other in itertools.pairwise(boxes)):
+        for label in labels:
+            label.set_rotation(90)

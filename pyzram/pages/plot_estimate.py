@@ -9,6 +9,8 @@ from ..units import format_fine_size, format_size
 from .plot import INK, MARKS, PALE, RAW, bare, check_plot, matplotlib, save, short
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .estimate import AlgorithmEstimate, Estimate
     from .zsmalloc import PoolModel
 
@@ -62,6 +64,8 @@ def plot_estimate(estimate: Estimate, path: str) -> None:
         fontsize=8,
         color=RAW,
     )
+    if sentence := _whole(ranked, estimate.pages):
+        axis.text(0.5, 0.5, sentence, transform=axis.transAxes, ha="center", fontsize=12, color=INK)
     axis.text(
         0.012,
         0.97,
@@ -115,6 +119,18 @@ def cumulative(algorithm: AlgorithmEstimate, store: PoolModel) -> tuple[list[int
     lengths.append(store.page_size)
     shares.append(100.0 if figures.pages else 0.0)
     return lengths, shares
+
+
+def _whole(algorithms: Sequence[AlgorithmEstimate], pages: int) -> str:
+    """What lines cannot show that lie on the edge of the panel."""
+    figures = [algorithm.figures for algorithm in algorithms]
+    if not figures or not pages:
+        return "nothing to show: there are no pages"
+    if all(one.same_pages == pages for one in figures):
+        return "every page is same-filled: none takes memory"
+    if all(one.huge_pages == pages for one in figures):
+        return "every page is kept raw: no algorithm saves anything"
+    return ""
 
 
 def _label(estimate: Estimate, algorithm: AlgorithmEstimate) -> str:

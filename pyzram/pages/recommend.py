@@ -11,7 +11,7 @@ from ..units import format_size
 from ..value import Record, check_count, documented, wrong_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from ..algorithm import Algorithm
     from .estimate import AlgorithmEstimate, Estimate
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 SLOW_US = 100.0
 # A slower algorithm must save at least this share of the faster one's memory.
 WORTH = 0.10
+# What is not full weighs more from here on: mem_used_total to that of a large device.
+SMALL = 1.1
 
 
 @documented
@@ -58,21 +60,27 @@ def recommend(
         raise wrong_type("estimate", estimate, "not an Estimate")
     ram = check_count("ram", ram, 1)
     known = None if offered is None else as_algorithms(offered, "offered")
-    timed = [
-        (a.compress_us + a.decompress_us, a)
-        for a in estimate.algorithms.values()
-        if a.compress_us is not None
-        and a.decompress_us is not None
-        and (known is None or any(is_offered(a, one) for one in known))
-    ]
-    if not timed:
+    timed = sorted(
+        (
+            a
+            for a in estimate.algorithms.values()
+            if a.compress_us is not None and a.decompress_us is not None
+        ),
+        key=lambda a: (a.compress_us or 0.0) + (a.decompress_us or 0.0),
+    )
+    here = [a for a in timed if known is None or any(is_offered(a, one) for one in known)]
+    if not here:
         return None
-    timed.sort(key=lambda pair: pair[0])
-    fastest = best = timed[0][1]
-    for _, other in timed[1:]:
-        if _saves(other, best) >= WORTH and (other.decompress_us or 0) <= SLOW_US:
-            best = other
-    return Recommendation(best.label, _reason(best, fastest), _disksize(best, ram))
+    best = _choose(here[0], here[1:])
+    return Recommendation(best.label, _reason(best, here, timed), _disksize(best, ram))
+
+
+def _choose(first: AlgorithmEstimate, others: Iterable[AlgorithmEstimate]) -> AlgorithmEstimate:
+    """The last of the others that is worth it, or the first."""
+    for other in others:
+        if _saves(other, first) >= WORTH and (other.decompress_us or 0) <= SLOW_US:
+            first = other
+    return first
 
 
 def is_offered(estimate: AlgorithmEstimate, offered: Algorithm) -> bool:
@@ -85,19 +93,36 @@ def _saves(slower: AlgorithmEstimate, faster: AlgorithmEstimate) -> float:
     return 1 - (slower.memory_ratio or 0.0) / faster.memory_ratio if faster.memory_ratio else 0.0
 
 
-def _reason(best: AlgorithmEstimate, fastest: AlgorithmEstimate) -> str:
+def _reason(
+    best: AlgorithmEstimate,
+    here: Sequence[AlgorithmEstimate],
+    timed: Sequence[AlgorithmEstimate],
+) -> str:
+    """Why the best of those that are here, and what another kernel could do better."""
     share = best.memory_ratio or 0.0
+    fastest = here[0]
     text = f"takes {share:.0%} of the memory"
-    if best is fastest:
-        text += ", and no slower algorithm saves a tenth of that"
-    else:
+    if best.figures.mem_used_total > SMALL * share * best.figures.orig_data_size:
+        text += " in a large device (in one as small as this, zspages that are not full weigh more)"
+    if best is not fastest:
         text += (
             f", {_saves(best, fastest):.0%} less than {fastest.label}, for "
             f"{(best.decompress_us or 0) - (fastest.decompress_us or 0):.1f} microseconds more "
             "per page read back"
         )
+    elif any(_saves(other, best) >= WORTH for other in here):
+        text += ", and what saves a tenth of that takes longer to read a page back than flash"
+    elif len(here) < len(timed):
+        text += ", and no slower algorithm that this kernel offers saves a tenth of that"
+    else:
+        text += ", and no slower algorithm saves a tenth of that"
     if share > 0.8:
         text += "; this memory hardly compresses, so zram will gain little"
+    other = _choose(best, (a for a in timed if a not in here))
+    if other is not best:
+        text += (
+            f"; {other.label} would take {_saves(other, best):.0%} less, on a kernel that has it"
+        )
     return text
 
 

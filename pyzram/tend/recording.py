@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..device.block_state import summary
 from ..device.device_list import devices
-from ..errors import ZramError, from_errno
+from ..errors import InvalidValueError, ZramError, from_errno
 from ..kernel.named_files import open_named
 from ..kernel.parse import BD_UNIT
 from .machine import Clocks, read_battery, read_counters, read_memory, read_pressure
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 VERSION = 1
 COUNTERS = ("pswpin", "pswpout", "workingset_refault_anon", "workingset_refault_file")
 MINUTE = 60.0
+LONGEST = 1 << 16
+"""Bytes; no line is longer."""
 AGES_EVERY = 10
 """Minutes between two counts of all pages by age, which take some processor time."""
 
@@ -80,16 +82,34 @@ def _device(sysfs: Sysfs, device: Zram, ages: bool) -> dict[str, object]:
     return found
 
 
+def _is_row(line: bytes) -> bool:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and "v" in found and "pages" in found
+
+
 def append(path: str, *lines: dict[str, object]) -> None:
     """Append lines to a file, all or none; without lines, only create the file if it is missing.
 
     Raises:
-        As :func:`pyzram.kernel.named_files.open_named`.
+        InvalidValueError: the file has something else in it than a recording.
+        ZramOSError: as :func:`pyzram.kernel.named_files.open_named`.
     """
     data = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines).encode()
     step = "add a line"
-    with open_named(path, step, os.O_WRONLY | os.O_APPEND) as fd:
+    with open_named(path, step, os.O_RDWR | os.O_APPEND) as fd:
         try:
-            os.write(fd, data)
+            size = os.fstat(fd).st_size
+            end = os.pread(fd, LONGEST, max(0, size - LONGEST))
+            *whole, torn = end.split(b"\n")
+            if end and not (whole and _is_row(whole[-1])):
+                raise InvalidValueError(
+                    f"{path}: no recording: its last line is something else; give another file"
+                )
+            if data:
+                # What a full disk cut off stays a line of its own.
+                os.write(fd, b"\n" + data if torn else data)
         except OSError as err:
             raise from_errno(err.errno or 0, f"{path}: {step}", path) from err

@@ -74,6 +74,10 @@ def test_text_says_what_it_does_and_what_to_configure(
         ["--watch"],
         ["--watch", "--idle", "1", "--plot", "x.svg"],
         ["--record", "x", "--idle", "1"],
+        ["--plot", ""],
+        ["--plot", "", "--idle", "1"],
+        ["--idle", "1", "--watch", "--record", ""],
+        ["--textfile", ""],
     ],
     ids=" ".join,
 )

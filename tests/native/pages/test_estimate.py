@@ -2,6 +2,7 @@
 """Estimates of known contents, and what the command says about them."""
 
 import contextlib
+import dataclasses
 import fcntl
 import json
 import os
@@ -264,6 +265,64 @@ def test_a_slower_algorithm_must_earn_it(others, offered, best):
     found = recommend.recommend(of(*others, LZ4), 8 << 30, offered)
     assert found.algorithm == best
     assert "%" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("others", "offered", "says"),
+    [
+        ([], None, "takes 49% of the memory, and no slower algorithm saves a tenth of that"),
+        ([], ["lz4", "lzo"], "and no slower algorithm saves a tenth of that"),
+        (
+            [made_up("zstd", 1_500_000, 20.0)],
+            ["lz4", "lzo"],
+            "and no slower algorithm that this kernel offers saves a tenth of that; zstd would "
+            "take 25% less, on a kernel that has it",
+        ),
+        (
+            [made_up("zstd", 1_900_000, 20.0)],
+            ["lz4"],
+            "and no slower algorithm that this kernel offers saves a tenth of that",
+        ),
+        (
+            [made_up("zstd", 1_500_000, 20.0), made_up("842", 1_900_000, 1.0)],
+            ["lz4"],
+            "that this kernel offers saves a tenth of that; zstd would take 25% less, on a kernel "
+            "that has it",
+        ),
+        (
+            [made_up("deflate", 1_000_000, 120.0)],
+            None,
+            "and what saves a tenth of that takes longer to read a page back than flash",
+        ),
+        (
+            [made_up("zstd", 1_500_000, 20.0), made_up("deflate", 1_300_000, 60.0)],
+            ["lz4", "zstd"],
+            "takes 37% of the memory, 25% less than lz4, for 18.0 microseconds more per page read "
+            "back; deflate would take 13% less, on a kernel that has it",
+        ),
+    ],
+)
+def test_the_reason_is_true_of_the_whole_table(others, offered, says):
+    assert recommend.recommend(of(*others, LZ4), 8 << 30, offered).reason.endswith(says)
+
+
+def test_the_reason_and_the_table_measure_the_same_or_say_so():
+    figures = dataclasses.replace(LZ4.figures, mem_used_total=3_000_000)
+    small = dataclasses.replace(LZ4, figures=figures)
+    reason = recommend.recommend(of(small), 8 << 30).reason
+    assert reason.startswith("takes 49% of the memory in a large device (in one as small as this,")
+    assert "large" not in recommend.recommend(of(LZ4), 8 << 30).reason
+
+
+def test_less_than_a_mebibyte_is_no_ground_for_a_recommendation(tmp_path):
+    few = tmp_path / "few"
+    for pages, recommended in ((255, False), (256, True)):
+        few.write_bytes(b"".join(random.Random(i).randbytes(64) * 64 for i in range(pages)))
+        with open_files([str(few)]) as source:
+            found = estimator.estimate_pages(source, [FAST])
+        said = estimate_report.report(found, 8 << 30, None)
+        assert ("Recommended: " in said) == ("/etc/conf.d/zram:" in said) == recommended
+        assert ("Less than 1M is too little to recommend anything." in said) != recommended
 
 
 def test_the_device_fits_half_of_the_memory_and_no_more_than_twice_it():
@@ -833,7 +892,7 @@ def test_on_a_narrow_terminal_tables_go_on_below_themselves(width):
 
 def test_the_width_is_asked_for_where_there_is_one(monkeypatch):
     monkeypatch.delenv("COLUMNS", raising=False)
-    code = "import sys; from pyzram.cli.output import terminal_width; sys.exit(terminal_width(7))"
+    code = "import sys; from pyzram.cli.output import output_width; sys.exit(output_width(7) or 99)"
 
     def width(output, **environment):
         # Given whole: a library may have put COLUMNS into ours.
@@ -846,7 +905,8 @@ def test_the_width_is_asked_for_where_there_is_one(monkeypatch):
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 61, 0, 0))
         assert width(theirs) == width(theirs, COLUMNS="x") == 61
         assert width(theirs, COLUMNS="33") == 33
-        assert width(subprocess.DEVNULL) == 7
+        assert width(subprocess.DEVNULL) == 99, "a file has no width"
+        assert width(subprocess.DEVNULL, COLUMNS="33") == 33, "whoever sets it, as watch does"
     finally:
         os.close(ours)
         os.close(theirs)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +89,81 @@ def test_cold_memory_is_drawn_with_what_takes_least_of_the_oldest_that_is_cold(
     ):
         plot_cold.plot_cold(ages, "test", str(tmp_path / "x.png"))
         assert drawn[-1].axes[0].containers[1].get_label() == label
+
+
+def estimate_of(path: Path, data: bytes) -> Estimate:
+    path.write_bytes(data)
+    with open_files([str(path)], page_size=4096) as source:
+        return estimate_pages(source, ["lz4", "zstd"], full=True, timing=False)
+
+
+def test_the_algorithm_that_is_recommended_is_drawn_and_a_better_one_is_a_mark(
+    estimate: Estimate, drawn: list[Any], tmp_path: Path
+) -> None:
+    total = estimate.pages * 4096 * 2
+    plot_cold.plot_cold([(60.0, total, estimate)], "test", str(tmp_path / "x.png"), "lz4")
+    (axis,) = drawn[-1].axes
+    assert axis.containers[1].get_label() == "cold, in zram with lz4"
+    taken = {k: a.figures.mem_used_total for k, a in estimate.algorithms.items()}
+    assert axis.containers[1][0].get_height() == pytest.approx(taken["lz4"] / (1 << 20))
+    (mark,) = axis.collections
+    assert mark.get_label() == "with zstd only up to here"
+    ((_, height), (_, same)) = mark.get_segments()[0]
+    assert height == same == pytest.approx((total / 2 + taken["zstd"]) / (1 << 20))
+    plot_cold.plot_cold([(60.0, total, estimate)], "test", str(tmp_path / "x.png"), "zstd")
+    assert not drawn[-1].axes[0].collections
+
+
+def test_bars_are_never_higher_than_what_was_watched(drawn: list[Any], tmp_path: Path) -> None:
+    few = estimate_of(tmp_path / "few", b"".join(b"%08d" % (i * 7919) for i in range(512 * 8)))
+    figures = few.algorithms["lz4"].figures
+    assert figures.mem_used_total > figures.orig_data_size
+    ages = [(5.0, 16 * 4096, few), (10.0, 16 * 4096, few)]
+    plot_cold.plot_cold(ages, "test", str(tmp_path / "x.png"), "lz4")
+    (axis,) = drawn[-1].axes
+    heights = {bars.get_label(): bars[0].get_height() for bars in axis.containers}
+    assert sum(heights.values()) == pytest.approx(16 * 4096 / (1 << 20))
+    assert heights["cold, nothing gained"] == pytest.approx(8 * 4096 / (1 << 20))
+    assert heights["cold, memory gained"] == 0
+
+
+SERIES = ([5.0], [30.0, 600.0], [30.0, 120.0, 600.0], [5.0, 6.0, 3600.0])
+
+
+@pytest.mark.parametrize("series", [*SERIES, [float(n) for n in range(1, 11)]], ids=str)
+def test_ages_are_drawn_to_scale_and_no_text_is_wider_than_its_bar(
+    estimate: Estimate, drawn: list[Any], tmp_path: Path, series: list[float]
+) -> None:
+    total = estimate.pages * 4096 * 2
+    ages = [(age, total, estimate) for age in series]
+    plot_cold.plot_cold(ages, "test", str(tmp_path / "x.png"))
+    (axis,) = drawn[-1].axes
+    bars = list(axis.containers[0])
+    middles = [bar.get_x() + bar.get_width() / 2 for bar in bars]
+    assert [2**at for at in middles] == pytest.approx(series)
+    assert all(
+        one.get_x() + one.get_width() < other.get_x() for one, other in itertools.pairwise(bars)
+    )
+    drawn[-1].draw_without_rendering()
+    wide = bars[0].get_window_extent().width
+    for text in axis.texts:
+        assert text.get_window_extent().width <= max(wide, 14), text
+    boxes = [label.get_window_extent() for label in axis.get_xticklabels()]
+    assert all(one.x1 <= other.x0 for one, other in itertools.pairwise(boxes))
+
+
+def test_lines_that_lie_on_the_edge_are_told_in_words(drawn: list[Any], tmp_path: Path) -> None:
+    noise = random.Random(1).randbytes(64 * 4096)
+    for data, says in (
+        (noise, "every page is kept raw: no algorithm saves anything"),
+        (bytes(64 * 4096), "every page is same-filled: none takes memory"),
+        (b"", "nothing to show: there are no pages"),
+    ):
+        plot_estimate.plot_estimate(estimate_of(tmp_path / "data", data), str(tmp_path / "x.png"))
+        assert says in [text.get_text() for text in drawn[-1].axes[0].texts]
+    both = estimate_of(tmp_path / "data", noise + bytes(4096))
+    plot_estimate.plot_estimate(both, str(tmp_path / "x.png"))
+    assert not any("every" in text.get_text() for text in drawn[-1].axes[0].texts)
 
 
 def test_marks_tell_algorithms_apart_without_colour() -> None:

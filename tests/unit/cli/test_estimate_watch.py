@@ -43,8 +43,8 @@ def looked() -> Looked:
     store = PoolModel(page_size=PAGE_SIZE)
     found = Estimate("x", store, COLD, COLD, 0, 0, True, {}, {"lz4": lz4})
     looks = [
-        Look(Age(60.0, cold(COLD + 50_000), 100.0), found),
-        Look(Age(300.0, cold(COLD), 30.0), found),
+        Look(Age(60.0, cold(COLD + 50_000), 100.0, 60.0), found, 60.0),
+        Look(Age(300.0, cold(COLD), 30.0, 240.0), found, 300.0),
     ]
     return Looked("x", GIB, {}, looks)
 
@@ -61,7 +61,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 def test_pages_are_recorded_by_the_longest_time_they_were_cold() -> None:
     looks = [
-        Look(Age(seconds, cold(pages), returns), None)  # type: ignore[arg-type]
+        Look(Age(seconds, cold(pages), returns, 60.0), None, seconds)  # type: ignore[arg-type]
         for seconds, pages, returns in ((60.0, 5000, 40.0), (300.0, 3000, 20.0))
     ]
     counts = estimate_watch.ages(looks)
@@ -135,7 +135,7 @@ class Rounds:
         }
         store = PoolModel(page_size=PAGE_SIZE)
         whole = Estimate("x", store, COLD, COLD, 0, 0, True, {}, found)
-        return Looked("x", GIB, {}, [Look(Age(60.0, cold(COLD), 100.0), whole)])
+        return Looked("x", GIB, {}, [Look(Age(60.0, cold(COLD), 100.0, 60.0), whole, 60.0)])
 
 
 def watch(monkeypatch: pytest.MonkeyPatch, rounds: Rounds, *words: str) -> None:
@@ -196,6 +196,6 @@ def test_a_recording_is_there_from_the_start_and_keeps_what_it_holds(
     fresh, kept = tmp_path / "fresh", tmp_path / "kept"
     watch(monkeypatch, Rounds(), "--record", str(fresh))
     assert fresh.read_bytes() == b""
-    kept.write_text("{}\n")
+    kept.write_text('{"v":1,"pages":[]}\n')
     watch(monkeypatch, Rounds(GAINS), "--record", str(kept))
-    assert [bool(json.loads(line)) for line in kept.read_text().split("\n")[:-1]] == [False, True]
+    assert [bool(json.loads(line)) for line in kept.read_text().split("\n")[:-1]] == [True, True]

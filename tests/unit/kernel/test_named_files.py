@@ -77,9 +77,33 @@ def test_nothing_is_added_to_a_file_that_has_another_name(theirs: Path) -> None:
     assert caught.value.errno == errno.EMLINK
     assert secret.read_text() == "as it was"
     # In a folder that root alone writes to, root has given it these names.
+    secret.write_text('{"v":1,"pages":[]}\n')
     os.link(secret, theirs.parent / "trace")
     append(str(theirs.parent / "trace"), "more")
     assert "more" in secret.read_text()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"notes\n", b"notes", b"\x7fELF\x02\x01\0\n\0", b'{"v": 1}\n', b'[1, "pages"]\n', b"3\n"],
+)
+def test_nothing_is_added_to_what_is_no_recording(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "file").write_bytes(text)
+    for lines in ([], [{"v": 1, "pages": []}]):
+        with pytest.raises(InvalidValueError, match="no recording: its last line is something"):
+            recording.append(str(tmp_path / "file"), *lines)
+    assert (tmp_path / "file").read_bytes() == text
+
+
+def test_a_line_that_a_full_disk_cut_off_spoils_no_other(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    row = {"v": 1, "pages": [], "long": "x" * (recording.LONGEST // 2)}
+    recording.append(str(file))
+    recording.append(str(file), row, row)
+    whole = file.read_bytes()
+    file.write_bytes(whole + whole[:20])
+    recording.append(str(file), row)
+    assert file.read_bytes() == whole + whole[:20] + b"\n" + whole[: len(whole) // 2]
 
 
 def test_a_textfile_takes_the_place_of_a_hard_link(theirs: Path) -> None:

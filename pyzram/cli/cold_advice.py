@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""Whether recompression and writeback would be worth it for cold memory, and possible here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..units import format_size
+
+if TYPE_CHECKING:
+    from ..device.features import Features
+    from ..pages.estimate import AlgorithmEstimate
+    from .cold_looks import Look
+
+# Writeback is worth considering from this share of the machine's memory on, and only if few pages
+# come back (in a minute, for each GiB of them).
+WORTH_SHARE = 0.05
+SELDOM = 600.0
+RECOMPRESSION_SAVES = 0.10
+
+
+def smaller(look: Look, algorithm: AlgorithmEstimate) -> AlgorithmEstimate | None:
+    """The algorithm that takes least, if recompression with it would be worth it."""
+    found = min(look.estimate.algorithms.values(), key=lambda a: a.figures.mem_used_total)
+    held = algorithm.figures.mem_used_total
+    saved = held - found.figures.mem_used_total
+    return found if held and saved / held >= RECOMPRESSION_SAVES else None
+
+
+def recompression(
+    look: Look, algorithm: AlgorithmEstimate, kernel: Features | None
+) -> AlgorithmEstimate | None:
+    """The algorithm that recompression would be worth it with, and that this kernel has."""
+    if kernel is None or not kernel.recompression:
+        return None
+    here = {
+        label: a
+        for label, a in look.estimate.algorithms.items()
+        if a.name in (kernel.algorithms or ())
+        and (a.level is None or kernel.algorithm_params is not False)
+    }
+    return smaller(look._replace(estimate=look.estimate.replace(algorithms=here)), algorithm)
+
+
+def advice(
+    look: Look, algorithm: AlgorithmEstimate, ram: int, kernel: Features | None
+) -> list[str]:
+    """Whether recompression or writeback would be worth it here, and possible."""
+    return [_of_recompression(look, algorithm, kernel), _of_writeback(look, algorithm, ram, kernel)]
+
+
+def _of_recompression(look: Look, algorithm: AlgorithmEstimate, kernel: Features | None) -> str:
+    best, here = smaller(look, algorithm), recompression(look, algorithm, kernel)
+    if best is None:
+        return "Recompression would free little: no algorithm compresses this memory much better."
+    held = algorithm.figures.mem_used_total
+
+    def frees(other: AlgorithmEstimate) -> str:
+        saved = format_size(held - other.figures.mem_used_total)
+        return f"Recompression with {other.label} would free another {saved} of the cold memory"
+
+    if kernel is None or kernel.recompression is None:
+        return f"{frees(best)}; whether this kernel can, only a zram device tells."
+    if not kernel.recompression:
+        return f"{frees(best)}, but this kernel has no recompression (CONFIG_ZRAM_MULTI_COMP)."
+    if here is None:
+        return f"{frees(best)}, but this kernel has no {best.name}."
+    if here is not best:
+        return f"{frees(here)}; {best.label}, which this kernel lacks, would free more."
+    return f"{frees(here)}."
+
+
+def _of_writeback(
+    look: Look, algorithm: AlgorithmEstimate, ram: int, kernel: Features | None
+) -> str:
+    held = algorithm.figures.mem_used_total
+    gib = max(1e-9, look.age.cold_bytes / (1 << 30))
+    frees = f"Writeback would free another {format_size(held)}"
+    if held < WORTH_SHARE * ram:
+        return (
+            f"{frees}, less than {WORTH_SHARE:.0%} of this machine's memory: not worth the wear of "
+            "a medium."
+        )
+    if kernel is not None and kernel.writeback is False:
+        return f"{frees}, but this kernel has no writeback (CONFIG_ZRAM_WRITEBACK)."
+    if look.age.returns / gib > SELDOM:
+        return (
+            f"{frees}, but too much comes back ({look.age.returns:.0f} pages per minute). Watch "
+            "for longer (--idle 1h) before you decide."
+        )
+    text = f"{frees}, and little comes back"
+    if kernel is None or kernel.writeback is None:
+        return f"{text}; whether this kernel can, only a zram device tells."
+    return f"{text}: see ZRAM_BACKING_DEV_0 in zram.conf(5)."

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: MIT
+"""What ``pyzram estimate --idle`` says and advises, of figures that are known."""
+
+from __future__ import annotations
+
+import pytest
+
+from pyzram.cli import cold_looks, estimate_idle
+from pyzram.cli.cold_looks import Look
+from pyzram.cli.json_documents import of_idle
+from pyzram.config.parser import parse_config
+from pyzram.device.features import Features
+from pyzram.limits import PAGE_SIZE
+from pyzram.pages.cold import Age
+from pyzram.pages.estimate import AlgorithmEstimate, Estimate
+from pyzram.pages.sampling import Interval
+from pyzram.pages.segments import Owner, ZeroSegment
+from pyzram.pages.sources import Source
+from pyzram.pages.zsmalloc import PoolModel, PoolStats
+
+MIB = 1 << 20
+GIB = 1 << 30
+
+
+def kernel(**known: object) -> Features:
+    answers = dict.fromkeys(Features._fields)
+    answers |= {"driver": True, "hot_add": True, "psi": True, "recompression": False}
+    answers |= {"writeback": False, "algorithms": ("lzo", "lz4"), **known}
+    return Features(**answers)  # type: ignore[arg-type]
+
+
+def algorithm(name: str, cold: int, share: float, micros: float, level: int | None = None):
+    used = round(cold * share)
+    pages = cold // PAGE_SIZE
+    figures = PoolStats(PAGE_SIZE, pages, cold, used, used, 0, 0, ())
+    ratio = Interval(share, share, share)
+    p99 = 3 * micros
+    return AlgorithmEstimate(name, level, figures, ratio, micros, p99, micros, p99, share)
+
+
+def look(
+    cold: int,
+    *algorithms: AlgorithmEstimate,
+    seconds: float = 300.0,
+    returns: float = 30.0,
+    window: float = 150.0,
+) -> Look:
+    source = Source("made up", PAGE_SIZE)
+    source._segments = [ZeroSegment(Owner(0, "x", "heap"), cold // PAGE_SIZE)]
+    found = {a.label: a for a in algorithms}
+    pages = cold // PAGE_SIZE
+    store = PoolModel(page_size=PAGE_SIZE)
+    estimate = Estimate("x", store, pages, pages, 0, 0, True, {}, found)
+    return Look(Age(seconds + 0.013, source, returns, window), estimate, seconds)
+
+
+def usual(cold: int) -> tuple[AlgorithmEstimate, ...]:
+    return (
+        algorithm("lzo", cold, 0.39, 9.0),
+        algorithm("lz4", cold, 0.40, 3.0),
+        algorithm("zstd", cold, 0.30, 20.0),
+    )
+
+
+def said(last: Look, here: Features | None, *, ram: int = 4 * GIB, total: int = 2 * GIB) -> str:
+    best = estimate_idle.recommended(last, ram, here)
+    return estimate_idle.report(total, {}, [last], ram, here, best)
+
+
+def conf(text: str) -> str:
+    """The lines for /etc/conf.d/zram."""
+    return "\n".join(line.strip() for line in text.partition("/etc/conf.d/zram:\n")[2].split("\n"))
+
+
+BOTH = {"algorithms": ("lzo", "lz4", "zstd"), "recompression": True, "writeback": True}
+
+
+@pytest.mark.parametrize(
+    ("known", "recompression", "line"),
+    [
+        (
+            {},
+            "Recompression with zstd would free another 102.4M of the cold memory, but this kernel "
+            "has no recompression (CONFIG_ZRAM_MULTI_COMP).",
+            "",
+        ),
+        ({"recompression": True}, "of the cold memory, but this kernel has no zstd.", ""),
+        ({"recompression": None}, "whether this kernel can, only a zram device tells.", ""),
+        (None, "whether this kernel can, only a zram device tells.", ""),
+    ],
+)
+def test_advice_on_recompression_is_for_this_kernel(known, recompression, line) -> None:
+    here = None if known is None else kernel(**known)
+    text = said(look(GIB, *usual(GIB)[:2], algorithm("zstd", GIB, 0.3, 200.0)), here)
+    assert recompression in text
+    assert "ZRAM_RECOMP_ALGORITHM_0" not in text
+    assert 'ZRAM_ALGORITHM_0="lz4"' in text
+
+
+def test_recompression_that_this_kernel_can_do_is_configured() -> None:
+    slow = algorithm("zstd", GIB, 0.3, 200.0, level=19)
+    known = {**BOTH, "algorithm_params": True}
+    text = said(look(GIB, *usual(GIB)[:2], slow), kernel(**known))
+    assert "Recompression with zstd:19 would free another 102.4M of the cold memory." in text
+    assert "would free another 102.4M.\n" in conf(text)
+    found = parse_config(conf(text), "zram", ram=GIB, cpus=2).devices[0]
+    assert [str(one) for one in found.algorithms][:1] == ["lz4"]
+    assert [(one.name, one.level) for one in found.recompression] == [("zstd", 19)]
+    old = said(look(GIB, *usual(GIB)[:2], slow), kernel(**BOTH, algorithm_params=False))
+    assert "ZRAM_RECOMP_ALGORITHM_0" not in old
+
+
+def test_of_two_that_save_the_one_that_is_here_is_configured() -> None:
+    more = algorithm("deflate", GIB, 0.25, 200.0), algorithm("zstd", GIB, 0.3, 200.0)
+    text = said(look(GIB, *usual(GIB)[:2], *more), kernel(**BOTH))
+    assert "with zstd would free another 102.4M of the cold memory; deflate, which this" in text
+    assert 'ZRAM_RECOMP_ALGORITHM_0="zstd"' in conf(text)
+
+
+@pytest.mark.parametrize(
+    ("known", "returns", "ram", "says"),
+    [
+        ({}, 3.0, GIB, "but this kernel has no writeback (CONFIG_ZRAM_WRITEBACK)."),
+        ({"writeback": True}, 3.0, GIB, "and little comes back: see ZRAM_BACKING_DEV_0"),
+        ({"writeback": True}, 9e3, GIB, "but too much comes back (9000 pages per minute)."),
+        ({"writeback": None}, 3.0, GIB, "whether this kernel can, only a zram device tells."),
+        ({"writeback": True}, 3.0, 64 * GIB, "less than 5% of this machine's memory"),
+    ],
+)
+def test_advice_on_writeback_is_for_this_kernel_and_machine(known, returns, ram, says) -> None:
+    text = said(look(GIB, *usual(GIB), returns=returns), kernel(**known), ram=ram)
+    (line,) = (line for line in text.split("\n") if line.startswith("Writeback "))
+    assert says in line
+
+
+def test_too_little_memory_is_judged_nowhere_and_measured_the_same_everywhere() -> None:
+    cold = 272 << 10
+    last = look(cold, algorithm("lz4", cold, 868 / 272, 3.0))
+    text = said(last, kernel(), total=cold)
+    assert "Too little is cold to recommend anything: less than 1M" in text
+    assert "/etc/conf.d" not in text and "Writeback" not in text
+    (row,) = (line.split() for line in text.split("\n") if line.startswith("lz4 "))
+    assert row[1:3] == ["868K", "-596K"]
+    told = of_idle("x", cold, {}, [last])["ages"][0]["algorithms"]["lz4"]  # type: ignore[index]
+    assert told["memory_gained"] == -596 << 10
+
+
+def test_nothing_is_recommended_where_nothing_is_gained() -> None:
+    text = said(look(GIB, algorithm("lz4", GIB, 1.01, 3.0)), kernel())
+    assert "Nothing is recommended: no algorithm would free memory." in text
+    assert "/etc/conf.d" not in text
+
+
+def test_ages_are_those_asked_for_and_short_windows_are_named() -> None:
+    burst = look(GIB, *usual(GIB), seconds=5.0, returns=85901.0, window=2.5026)
+    text = said(burst, kernel())
+    assert "for      5 s:      1G (50%), pages touched again per minute: 85901 (counted in" in text
+    assert "(counted in 2.5 s, and taken as if every minute went on so:" in text
+    assert "counted" not in said(look(GIB, *usual(GIB)), kernel())
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_no_line_for_people_is_wider_than_the_terminal(width: int) -> None:
+    here = kernel()
+    last = look(GIB, *usual(GIB), seconds=5.0, window=2.5)
+    best = estimate_idle.recommended(last, GIB, here)
+    whole, _, lines = estimate_idle.report(2 * GIB, {}, [last], GIB, here, best, width).partition(
+        "/etc/conf.d/zram:"
+    )
+    rest = [line for line in whole.split("\n") if not line.startswith("  for ")]
+    assert max(map(len, rest)) <= width
+    assert (
+        lines
+        == estimate_idle.report(2 * GIB, {}, [last], GIB, here, best).partition(
+            "/etc/conf.d/zram:"
+        )[2]
+    )
+
+
+def test_waiting_is_the_returns_times_the_time_of_each_the_median_and_the_99th_percentile() -> None:
+    last = look(GIB, algorithm("lz4", GIB, 0.4, 4.0), returns=1500.0)
+    assert cold_looks.stall(last, 4.0) == 6.0
+    told = of_idle("x", GIB, {}, [last])["ages"][0]["algorithms"]["lz4"]  # type: ignore[index]
+    assert (told["stall_ms_per_minute"], told["stall_ms_per_minute_p99"]) == (6.0, 18.0)
+    (row,) = (line.split() for line in said(last, kernel()).split("\n") if line[:4] == "lz4 ")
+    assert row[3:] == ["6.00", "18.00"]
