@@ -12,7 +12,13 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, TextIO
+    from typing import Any, Protocol, TextIO
+
+    class Figures(Protocol):
+        """What is known of a device, by name."""
+
+        def __getitem__(self, name: str, /) -> Any: ...
+
 
 GOOD, WARN, BAD, STRONG = "good", "warn", "bad", "strong"
 SGR = {GOOD: "32", WARN: "33", BAD: "1;31", STRONG: "1"}
@@ -20,6 +26,8 @@ SGR = {GOOD: "32", WARN: "33", BAD: "1;31", STRONG: "1"}
 FILL_WARN, FILL_BAD = 75, 90
 # Bytes of data in a byte of memory; below the last value the device saves hardly anything.
 RATIO_GOOD, RATIO_WARN, RATIO_BAD = 2.0, 1.5, 1.1
+# Of less data than this, zspages that are not full decide the ratio, and that is no fault.
+JUDGED = 1 << 20
 
 
 def of_fill(percent: float | None) -> str:
@@ -29,9 +37,9 @@ def of_fill(percent: float | None) -> str:
     return BAD if percent >= FILL_BAD else WARN
 
 
-def of_ratio(ratio: float | None) -> str:
-    """Return the role of orig_data_size / mem_used_total; empty for an empty device."""
-    if not ratio or RATIO_WARN <= ratio < RATIO_GOOD:
+def of_ratio(ratio: float | None, data: int | None) -> str:
+    """Return the role of orig_data_size / mem_used_total; empty for little ``data`` (bytes)."""
+    if not ratio or (data is not None and data < JUDGED) or RATIO_WARN <= ratio < RATIO_GOOD:
         return ""
     if ratio >= RATIO_GOOD:
         return GOOD
@@ -54,12 +62,12 @@ def paint(text: str, role: str) -> str:
     return f"\x1b[{SGR[role]}m{text}\x1b[m" if role else text
 
 
-def paint_figure(name: str, value: Any, text: str) -> str:
-    """Return a figure's text in the colour of its meaning."""
+def paint_figure(name: str, value: Any, text: str, figures: Figures) -> str:
+    """Return a figure's text in the colour of its meaning; ``figures`` are all of the device."""
     if name == "fill":
         return paint(text, of_fill(value))
     if name == "comp_ratio":
-        return paint(text, of_ratio(value))
+        return paint(text, of_ratio(value, figures["orig_data_size"]))
     if name in ("failed_reads", "failed_writes") and value:
         return paint(text, BAD)
     return text

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # Status 2 (could not examine the machine or write the output) is what pyzram makes of our errors.
 NOTHING, FINDINGS = 0, 1
+LEAST = 40  # no terminal is narrower
 NOT_WRITTEN = 1  # a textfile, as of the other collectors
 # Findings of these checks can cost data or the next start, the others only memory or time.
 WRONG = frozenset({"failed-writes", "hibernation", "config", "algorithm"})
@@ -72,8 +73,10 @@ def main(argv: list[str]) -> int:
         print(json.dumps(of_doctor(snapshot, findings), indent=2))
     else:
         from . import colour
+        from .output import output_width
 
-        print(text(snapshot, findings, coloured=colour.wanted(sys.stdout)), end="")
+        coloured, width = colour.wanted(sys.stdout), output_width(100)
+        print(text(snapshot, findings, coloured=coloured, width=width), end="")
     return FINDINGS if findings else NOTHING
 
 
@@ -115,15 +118,27 @@ def _complain(message: str) -> None:
     print(quote(f"pyzram doctor: {message}"), file=sys.stderr)
 
 
-def text(snapshot: Snapshot, findings: list[Finding], *, coloured: bool = False) -> str:
-    """The report for people."""
+def text(
+    snapshot: Snapshot,
+    findings: list[Finding],
+    *,
+    coloured: bool = False,
+    width: int | None = None,
+) -> str:
+    """The report for people, at most ``width`` columns wide if that is given."""
     from . import colour
+
+    def fold(text: str, hanging: str) -> str:
+        return "\n".join(folded(quote(text), width, hanging))
 
     def paint(text: str, role: str) -> str:
         return colour.paint(text, role) if coloured else text
 
-    lines = [*offers(snapshot), ""]
-    lines += [uses(stats) for stats in snapshot.devices] or ["no zram device is in use"]
+    lines = [fold(line, " " * 24) for line in offers(snapshot)]
+    lines.append("")
+    lines += [fold(uses(stats), "   ") for stats in snapshot.devices] or [
+        "no zram device is in use"
+    ]
     lines.append("")
     # What is wrong comes first, in the order of the checks.
     ordered = sorted(findings, key=lambda finding: finding.check not in WRONG)
@@ -135,14 +150,30 @@ def text(snapshot: Snapshot, findings: list[Finding], *, coloured: bool = False)
             severity = word
             lines.append(paint(word, role))
         who = f"{finding.device}: " if finding.device else ""
+        what = f"{number}. {who}{finding.what} [{finding.check}]"
         lines += [
-            paint(quote(f"{number}. {who}{finding.what} [{finding.check}]"), role),
-            quote(f"   figure: {finding.figure}"),
-            quote(f"   remedy: {finding.remedy}"),
+            *(paint(line, role) for line in folded(quote(what), width, "   ")),
+            fold(f"   figure: {finding.figure}", " " * 11),
+            fold(f"   remedy: {finding.remedy}", " " * 11),
         ]
     if not findings:
         lines.append(paint("nothing to fix", colour.GOOD))
     return "\n".join(lines) + "\n"
+
+
+def folded(text: str, width: int | None, hanging: str) -> list[str]:
+    """Lines of at most ``width`` columns, of whole words; all but the first begin as told."""
+    if width is None or len(text) <= width:
+        return [text]
+    import textwrap
+
+    return textwrap.wrap(
+        text,
+        max(width, LEAST),
+        subsequent_indent=hanging,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def offers(snapshot: Snapshot) -> list[str]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 
 from ..kernel.figures import BY_NAME
 from ..units import format_size
-from . import stats_columns
+from . import colour, stats_columns
 from .bars import BARS, graph
 from .device_history import Watch, Watched, rate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 LEAST_GRAPH = 3
+NO_ROLES: dict[str, str] = {}
 
 READ = tuple(
     BY_NAME[name]
@@ -69,6 +70,17 @@ def cells_of(device: Watched) -> tuple[str, ...]:
     )
 
 
+def roles_of(device: Watched) -> dict[str, str]:
+    """The roles of cells that have a colour, by heading."""
+    figures = device.figures
+    assert figures is not None
+    ratio = BY_NAME["comp_ratio"].of(figures)
+    return {
+        "RATIO": colour.of_ratio(ratio, figures["orig_data_size"]),
+        "FILL": colour.of_fill(BY_NAME["fill"].of(figures)),
+    }
+
+
 def fitting(width: int) -> tuple[tuple[str, int, int], ...]:
     """The columns that fit into ``width``; the first one always does."""
     shown = list(SHOWN)
@@ -77,10 +89,18 @@ def fitting(width: int) -> tuple[tuple[str, int, int], ...]:
     return tuple(shown)
 
 
-def layout(cells: list[str], shown: tuple[tuple[str, int, int], ...]) -> str:
-    """Put cells under their headings."""
+def layout(
+    cells: list[str],
+    shown: tuple[tuple[str, int, int], ...],
+    roles: Mapping[str, str] = NO_ROLES,
+) -> str:
+    """Put cells under their headings, in the colours of their roles."""
     return " ".join(
-        cell.ljust(width) if heading in LEFT_ALIGNED else cell.rjust(width)
+        # Padded before colouring: escape sequences have no width.
+        colour.paint(
+            cell.ljust(width) if heading in LEFT_ALIGNED else cell.rjust(width),
+            roles.get(heading, ""),
+        )
         for cell, (heading, width, _) in zip(cells, shown, strict=True)
     ).rstrip()
 
@@ -93,6 +113,7 @@ def picture(
     *,
     notes: Sequence[str] = (),
     bars: str = BARS,
+    coloured: bool = False,
 ) -> list[str]:
     """All lines of the view for a terminal of that size."""
     shown = fitting(width)
@@ -102,16 +123,21 @@ def picture(
     devices = list(watch.devices.values())
     room = height - len(out) - len(notes)
     count = len(devices) if len(devices) <= room else max(room - 1, 0)
+    rows: dict[str, str] = {}
     for device in devices[:count]:
-        cells = cells_of(device)
-        out.append(layout([cells[index] for index in indexes], shown))
+        every = cells_of(device)
+        cells = [every[index] for index in indexes]
+        out.append(layout(cells, shown))
+        if coloured:
+            rows[out[-1]] = layout(cells, shown, roles_of(device))
     if count < len(devices):
         out.append(f"{len(devices) - count} more")
     if not devices:
         out.append("no configured device")
     out += notes
     out.extend(graphs(watch, width, height - len(out), bars))
-    return [line[:width] for line in out[:height]]
+    # A line that had to be cut is in none of the rows, and stays without colour.
+    return [rows.get(line[:width], line[:width]) for line in out[:height]]
 
 
 def graphs(watch: Watch, width: int, room: int, bars: str) -> list[str]:

@@ -15,6 +15,7 @@ import time
 from .. import interruption
 from ..text import quote
 from .bars import ASCII_BARS, BARS
+from .colour import wanted
 from .device_history import Watch
 from .live_picture import READ, picture
 from .zram_stats import Collection, complain, write
@@ -36,6 +37,7 @@ class Screen:
         self.seconds = seconds
         self.keys = sys.stdin.isatty() if sys.stdin is not None else False
         self.bars = BARS if "utf" in (sys.stdout.encoding or "").lower() else ASCII_BARS
+        self.coloured = wanted(sys.stdout)
         self.notes: list[str] = []
         # Standard error is most likely this very terminal.
         collection.tell = lambda message: self.notes.append(quote(str(message)))
@@ -102,6 +104,7 @@ class Screen:
             title,
             notes=self.notes[-2:],
             bars=self.bars,
+            coloured=self.coloured,
         )
         text = HOME_POSITION + (CLEAR_LINE + "\n").join(drawn) + CLEAR_LINE + CLEAR_BELOW
         write(text)

@@ -178,11 +178,12 @@ def table(
     exact: bool = False,
     headings: bool = True,
     raw: bool = False,
-    paint: Callable[[str, Any, str], str] | None = None,
+    paint: Callable[[int, str, Any, str], str] | None = None,
 ) -> str:
     """A line for each row of values; ``raw`` is one blank between cells and none in them.
 
-    ``paint`` gives a cell its colour, by the figure's name, its value and the text.
+    ``paint`` gives a cell its colour, by the row's number, the figure's name, its value and the
+    text.
     """
     rows = list(rows)
     lines = [
@@ -202,9 +203,9 @@ def table(
     ]
     if paint is not None:
         first = len(lines) - len(rows)
-        for line, row in zip(lines[first:], rows, strict=True):
+        for number, (line, row) in enumerate(zip(lines[first:], rows, strict=True)):
             for at, (column, value) in enumerate(zip(columns, row, strict=True)):
                 # Padded before colouring: escape sequences have no width.
-                line[at] = paint(column.name, value, forms[at].format(line[at]))
+                line[at] = paint(number, column.name, value, forms[at].format(line[at]))
     form = " ".join(forms)
     return "".join(form.format(*line).rstrip() + "\n" for line in lines)

@@ -11,8 +11,9 @@ import os
 import sys
 import time
 
+from .colour import wanted
 from .device_history import Watch
-from .live_picture import READ, SHOWN, cells_of, layout
+from .live_picture import NO_ROLES, READ, SHOWN, cells_of, layout, roles_of
 from .options import UsageError, is_number
 from .zram_stats import Collection, check, write
 
@@ -61,6 +62,7 @@ def interval(text: str) -> float:
 def lines(collection: Collection, seconds: float) -> int:
     """One line for each device and step; ends when the reader has gone."""
     watch = Watch(collection, READ)
+    coloured = wanted(sys.stdout)
     write(f"TIME     {layout([heading for heading, _, _ in SHOWN], SHOWN)}\n")
     sys.stdout.flush()
     for _ in beats(seconds):
@@ -69,7 +71,8 @@ def lines(collection: Collection, seconds: float) -> int:
             return collection.status
         clock = time.strftime("%H:%M:%S")
         for device in watch.devices.values():
-            write(f"{clock} {layout(list(cells_of(device)), SHOWN)}\n")
+            roles = roles_of(device) if coloured else NO_ROLES
+            write(f"{clock} {layout(list(cells_of(device)), SHOWN, roles)}\n")
         sys.stdout.flush()
     return 0
 

@@ -157,18 +157,20 @@ def formatter(options: Arguments) -> tuple[Wanted, Callable[[Devices], str]]:
         exact=options.bytes,
         headings=not options.noheadings,
         raw=options.raw,
-        paint=painter(),
+        paint=painter(devices),
     )
 
 
-def painter() -> Callable[[str, Any, str], str] | None:
+def painter(devices: Devices) -> Callable[[int, str, Any, str], str] | None:
     """Return a function that colours cells; ``None`` without colour, decided cheaply."""
     on_terminal = sys.stdout is not None and sys.stdout.isatty()
     if not on_terminal and "CLICOLOR_FORCE" not in os.environ:
         return None
     from . import colour
 
-    return colour.paint_figure if colour.wanted(sys.stdout) else None
+    if not colour.wanted(sys.stdout):
+        return None
+    return lambda at, name, value, text: colour.paint_figure(name, value, text, devices[at][0])
 
 
 def check(options: Arguments) -> None:

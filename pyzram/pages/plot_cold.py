@@ -134,13 +134,13 @@ def _fit(figure: Any, axis: Any, texts: Sequence[Any], width: float) -> None:
     left, right = (axis.transData.transform((x, 0))[0] for x in (0, width))
     room = (right - left) * 0.95
     for text in texts:
-        wide = text.get_window_extent().width
+        wide = text.get_tightbbox().width
         if wide > room:
             text.set_fontsize(max(6.0, text.get_fontsize() * room / wide))
-        if text.get_window_extent().width > room:
+        if text.get_tightbbox().width > room:
             text.set_rotation(90)
     labels = axis.get_xticklabels()
-    boxes = [label.get_window_extent() for label in labels]
+    boxes = [label.get_tightbbox() for label in labels]
     if any(one.x1 + 2 > other.x0 for one, other in itertools.pairwise(boxes)):
         for label in labels:
             label.set_rotation(90)

@@ -156,7 +156,12 @@ def _rate(name: str) -> tuple[Callable[[Device], Any], Callable[[Device], Line]]
 
 def _ratio(device: Device) -> Line:
     ratio = _figure("comp_ratio")(device)
-    return (("-" if ratio is None else f"{ratio:.2f}", colour.of_ratio(ratio)),)
+    return (
+        (
+            "-" if ratio is None else f"{ratio:.2f}",
+            colour.of_ratio(ratio, _figure("orig_data_size")(device)),
+        ),
+    )
 
 
 FILL_BAR = 6

@@ -145,10 +145,10 @@ def test_ages_are_drawn_to_scale_and_no_text_is_wider_than_its_bar(
         one.get_x() + one.get_width() < other.get_x() for one, other in itertools.pairwise(bars)
     )
     drawn[-1].draw_without_rendering()
-    wide = bars[0].get_window_extent().width
+    wide = bars[0].get_tightbbox().width
     for text in axis.texts:
-        assert text.get_window_extent().width <= max(wide, 14), text
-    boxes = [label.get_window_extent() for label in axis.get_xticklabels()]
+        assert text.get_tightbbox().width <= max(wide, 14), text
+    boxes = [label.get_tightbbox() for label in axis.get_xticklabels()]
     assert all(one.x1 <= other.x0 for one, other in itertools.pairwise(boxes))
 
 

@@ -3,17 +3,24 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import re
+import struct
 import subprocess
 import sys
+import termios
+from pathlib import Path
 
 import pytest
 from fake_roots import Machine
 
+from pyzram.cli import live_picture
+
 STATS = "import sys; from pyzram.cli.zram_stats import main; sys.exit(main())"
 DOCTOR = "import sys; from pyzram.cli.pyzram import main; sys.exit(main(['doctor']))"
+HEADINGS = [heading for heading, _, _ in live_picture.SHOWN]
 SWITCHES = ("NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TERM")
 
 
@@ -27,6 +34,7 @@ def on(terminal: bool, code: str, root: str, *words: str, **environment: str) ->
             command, env=known, capture_output=True, text=True, check=False
         ).stdout
     master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 200, 0, 0))
     with subprocess.Popen(command, env=known, stdout=slave, stderr=slave) as process:
         os.close(slave)
         said = b""
@@ -68,6 +76,39 @@ def test_a_table_has_colour_where_it_is_wanted_and_says_the_same_without(
     assert ("\x1b[32m" in shown) == coloured  # the ratio, 7.48
     assert ("\x1b[1;31m" in shown) == coloured  # writes that failed
     assert plain(shown) == on(False, STATS, str(tmp_path), *words)
+
+
+@pytest.mark.parametrize("environment", [{}, {"NO_COLOR": "1"}], ids=["colour", "NO_COLOR"])
+def test_the_live_view_has_the_same_colours_and_says_the_same_without(tmp_path, environment):
+    Machine(tmp_path, "vm-6.1")
+    for terminal in (True, False):
+        shown = live(terminal, str(tmp_path), TERM="xterm", CLICOLOR_FORCE="1", **environment)
+        assert ("\x1b[32m" in shown) == (not environment)
+        (row,) = re.findall(r"zram0 +lzo-rle.*", plain(shown))[:1]
+        cells = dict(zip(HEADINGS, row.split(), strict=False))
+        assert cells["RATIO"] == "7.48"
+        assert ("\x1b[32m  7.48\x1b[m" in shown) == (not environment)
+
+
+def live(terminal: bool, root: str, **environment: str) -> str:
+    """The first step of the live view."""
+    code = (
+        "import itertools, sys; from pyzram.cli import live_screen, stats_live, zram_stats\n"
+        "stats_live.beats = lambda seconds: [None]\n"
+        "def once(self, wake): self.watch.step(); self._draw(wake); return 0\n"
+        "live_screen.Screen._loop = once\n"
+        "sys.exit(zram_stats.main(['--watch']))"
+    )
+    return on(terminal, code, root, **environment)
+
+
+def test_a_page_of_data_is_no_fault(tmp_path):
+    machine = Machine(tmp_path, "vm-6.1")
+    figures = "4096 40 20480 0 20480 0 0 0 0\n"
+    (Path(machine.root) / "sys/block/zram0/mm_stat").write_text(figures)
+    shown = on(True, STATS, str(tmp_path), "-o", "name,comp_ratio", TERM="xterm")
+    assert "0.2000" in shown
+    assert "\x1b" not in shown
 
 
 def test_columns_stay_under_their_headings(tmp_path):

@@ -199,8 +199,12 @@ def test_figures_are_judged_by_what_they_mean():
     assert [colour.of_fill(x) for x in (None, 0, 74, 75, 89, 90, 100)] == [
         "", "", "", "warn", "warn", "bad", "bad",
     ]  # fmt: skip
-    assert [colour.of_ratio(x) for x in (None, 0, 1.0, 1.2, 1.7, 2.0)] == [
+    assert [colour.of_ratio(x, 1 << 20) for x in (None, 0, 1.0, 1.2, 1.7, 2.0)] == [
         "", "", "bad", "warn", "", "good",
+    ]  # fmt: skip
+    # A fresh swap device: a page of data, whose zspage takes as much as many.
+    assert [colour.of_ratio(0.2, data) for data in (4096, (1 << 20) - 1, 1 << 20, None)] == [
+        "", "", "bad", "bad",
     ]  # fmt: skip
     assert BY_NAME["fill"].unit == "percent"
     assert format_size(0) == "0B"

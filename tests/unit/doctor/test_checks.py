@@ -7,6 +7,7 @@ import ast
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -310,6 +311,20 @@ def test_the_report_names_what_is_there_and_what_to_mend():
     assert "zstd at priority 1, backed by /dev/sda3, swap with priority 100" in text
     assert "1. zram0: its backing device /dev/sda3 was never used [writeback]" in text
     assert "nothing to fix" in command.text(PICTURE, [])
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_a_report_fits_the_terminal_by_whole_words_and_every_line_has_its_colour(width):
+    snapshot = with_device(backing_dev="/dev/sda3", recomp_algorithms={1: "zstd"})
+    whole = command.text(snapshot, examine(snapshot))
+    text = command.text(snapshot, examine(snapshot), width=width)
+    assert max(map(len, text.split("\n"))) <= width
+    assert text.split() == whole.split()
+    assert any(len(line) > width for line in whole.split("\n"))
+    painted = command.text(snapshot, examine(snapshot), width=width, coloured=True)
+    assert re.sub(r"\x1b\[[\d;]*m", "", painted) == text
+    for line in painted.split("\n"):
+        assert "\x1b" not in line or (line.startswith("\x1b[") and line.endswith("\x1b[m"))
 
 
 @pytest.mark.parametrize("algorithms", ["kernel", "lzo kernel", "zstd(level=3) kernel", ""])
