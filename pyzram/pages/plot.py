@@ -53,7 +53,7 @@ def _own_settings() -> Iterator[None]:
     """Let nobody else's settings count where root loads matplotlib.
 
     It reads ``matplotlibrc`` in the current directory first, which may make it run LaTeX, and
-    writes a list of fonts below $HOME, which sudo may keep.
+    writes a list of fonts below the home directory, which under sudo may be a user's.
     """
     if os.geteuid() != 0 or "matplotlib" in sys.modules:
         yield
