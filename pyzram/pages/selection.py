@@ -127,9 +127,22 @@ def by_cgroup(path: str) -> list[int]:
 
 
 def by_unit(unit: str) -> list[int]:
-    """Processes of a unit of systemd, or of a service of OpenRC: its cgroup bears the name."""
+    """Processes of the system's unit of systemd, or of a service of OpenRC: its cgroup bears it.
+
+    Users name units of their own as they like; the service manager of a user is itself a unit, so
+    theirs do not count here.
+    """
     names = {unit} if "." in unit else {unit, f"{unit}.service", f"openrc.{unit}"}
-    return _those(lambda pid: any(not names.isdisjoint(group.split("/")) for group in cgroups(pid)))
+
+    def is_its(group: str) -> bool:
+        for part in group.split("/")[1:]:
+            if part in names:
+                return True
+            if not part.endswith(".slice"):
+                break
+        return False
+
+    return _those(lambda pid: any(map(is_its, cgroups(pid))))
 
 
 def by_container(identity: str) -> list[int]:

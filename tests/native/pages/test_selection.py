@@ -86,6 +86,9 @@ def test_a_user_is_found_by_name_and_number():
             ["ql"],
         ),
         ("/openrc.nginx", "by_unit", ["nginx"], ["openrc"]),
+        ("/food.slice/food-hot.slice/a.service/b", "by_unit", ["a", "food.slice"], ["b"]),
+        ("/user.slice/user-7.slice/user@7.service/app.slice/sshd.service", "by_unit", [], ["sshd"]),
+        ("/theirs/app.slice/sshd.service", "by_unit", [], ["sshd"]),
         ("/a/b/c", "by_cgroup", ["/a/b/c", "a/b", "/a/"], ["/a/b/cc", "/a/b/c/d", "b"]),
         (
             f"/system.slice/docker-{'ab12' * 16}.scope",
