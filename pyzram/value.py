@@ -45,16 +45,16 @@ def documented(kind: type[T]) -> type[T]:
     return kind
 
 
-class Record:
+class JsonValue:
     """What can be written as JSON and read back: dataclasses and :class:`Value` alike.
 
-    ``_takes_back`` turns a field's JSON value into what the class wants. ``_choices`` has the words
-    that a field may be, where its annotation is the name of such a set.
+    ``_takes_back`` turns a field's JSON value into what the class wants. ``_words_of`` has the
+    words that a field may be, where its annotation is the name of such a set.
     """
 
     __slots__ = ()
     _takes_back: ClassVar[dict[str, Callable[[Any], Any]]] = {}
-    _choices: ClassVar[dict[str, tuple[str | None, ...]]] = {}
+    _words_of: ClassVar[dict[str, tuple[str | None, ...]]] = {}
 
     @classmethod
     def _names(cls) -> tuple[str, ...]:
@@ -115,7 +115,7 @@ class Record:
 
 def json_value(value: Any) -> Any:
     """Return a value in JSON's types: dictionaries with text as keys, lists, and scalars."""
-    if isinstance(value, Record):
+    if isinstance(value, JsonValue):
         return value.as_dict()
     if hasattr(value, "_asdict"):  # a tuple with names
         value = value._asdict()
@@ -311,7 +311,7 @@ def check_word(what: str, value: Any, words: tuple[str, ...]) -> str:
 
 
 @dataclass_transform(frozen_default=True)
-class Value(Record):
+class Value(JsonValue):
     """``_fields`` are in the order of ``__init__``'s parameters; equal if all fields are.
 
     Synchronization: none needed, immutable.

@@ -14,7 +14,7 @@ from .hints import as_written
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .value import Record
+    from .value import JsonValue
 
 _SCALARS: dict[str, type | tuple[type, ...]] = {
     "bool": bool,
@@ -25,7 +25,7 @@ _SCALARS: dict[str, type | tuple[type, ...]] = {
 }
 
 
-def check_fields(kind: type[Record], values: Any) -> None:
+def check_fields(kind: type[JsonValue], values: Any) -> None:
     """Refuse what is not ``as_dict()`` of ``kind``.
 
     An earlier release has fewer fields, a later one has more; none has fewer and more, so that is
@@ -50,9 +50,9 @@ def check_fields(kind: type[Record], values: Any) -> None:
         if name not in values:
             continue
         value = values[name]
-        if name in kind._choices:
-            if value not in kind._choices[name]:
-                raise TypeError(f"{name} {value!r}: not one of {kind._choices[name]}")
+        if name in kind._words_of:
+            if value not in kind._words_of[name]:
+                raise TypeError(f"{name} {value!r}: not one of {kind._words_of[name]}")
         elif name in types and not _fits(value, types[name]):
             raise TypeError(f"{name} {value!r}: not {ast.unparse(types[name])}")
 

@@ -65,7 +65,7 @@ def main(argv: list[str]) -> int:
         if options.json:
             raise UsageError("--textfile and --json exclude each other")
         return _textfile(options.textfile, options.config)
-    snapshot = _look(options.config)
+    snapshot = _snapshot(options.config)
     findings = examine(snapshot)
     if options.json:
         from .json_documents import of_doctor
@@ -80,7 +80,7 @@ def main(argv: list[str]) -> int:
     return FINDINGS if findings else NOTHING
 
 
-def _look(config: str) -> Snapshot:
+def _snapshot(config: str) -> Snapshot:
     return take_snapshot(sysfs=Sysfs(os.environ.get("PYZRAM_ROOT", "/")), config_path=config)
 
 
@@ -97,7 +97,7 @@ def _textfile(path: str, config: str) -> int:
     )
     success = True
     try:
-        found = {finding.check for finding in examine(_look(config))}
+        found = {finding.check for finding in examine(_snapshot(config))}
         for code in CHECKS:
             family.add(int(code in found), labels(check=code))
     except ZramError as err:

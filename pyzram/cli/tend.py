@@ -131,7 +131,7 @@ def main(argv: list[str]) -> int:
             return numbers
         registry = Registry(options.config, directory=run, sysfs=sysfs)
         registry.load()
-        return [device.number for device in registry.records if device.ready]
+        return [device.number for device in registry.devices if device.ready]
 
     settings, budget, groups = configured(options.config)
     clocks = Clocks()

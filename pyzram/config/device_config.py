@@ -80,7 +80,7 @@ class DeviceConfig(Value):
         "recompression": _algorithms,
         "mkfs_options": tuple,
     }
-    _choices: ClassVar[dict[str, tuple[str | None, ...]]] = {"discard": WORDS}
+    _words_of: ClassVar[dict[str, tuple[str | None, ...]]] = {"discard": WORDS}
 
     index: int
     """The N of its variables, such as ``ZRAM_SIZE_N``."""

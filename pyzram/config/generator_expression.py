@@ -65,7 +65,7 @@ def check_syntax(text: str) -> None:
         InvalidValueError: it is not an expression.
     """
     if len(text) <= TEXT_MAX:  # else nothing is made of it anyway
-        _Reader(text).whole()
+        _ExpressionParser(text).whole()
 
 
 def translate(text: str) -> str:
@@ -78,11 +78,11 @@ def translate(text: str) -> str:
     """
     if len(text) > TEXT_MAX:
         raise UntranslatableError(f"longer than {TEXT_MAX} characters")
-    reader = _Reader(text)
-    node = _fold(reader.whole())
-    if reader.unknown:
-        raise UnknownNameError(reader.unknown[0])
-    if reader.prints:
+    parser = _ExpressionParser(text)
+    node = _fold(parser.whole())
+    if parser.unknown:
+        raise UnknownNameError(parser.unknown[0])
+    if parser.prints:
         raise UntranslatableError("print() has no equivalent")
     if node[0] == "number" and not node[2] >= 0:
         raise InvalidValueError(f"{text!r} is {node[2]}, no size")
@@ -92,7 +92,7 @@ def translate(text: str) -> str:
 # ---- reading -----------------------------------------------------------------------------------
 
 
-class _Reader:
+class _ExpressionParser:
     """Recursive descent, with the generator's order of operators."""
 
     def __init__(self, text: str) -> None:

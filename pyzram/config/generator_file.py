@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""zram-generator's files: sections of keys, as its own reader parses them."""
+"""zram-generator's files: sections of keys, as it parses them itself."""
 
 from __future__ import annotations
 
@@ -31,22 +31,24 @@ def read_entries(text: str, path: str) -> Iterator[Entry]:
     Raises:
         RefusedFileError: the generator refuses the file.
     """
-    reader = _Reader(text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n"), path)
+    parser = _FileParser(
+        text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n"), path
+    )
     section: str | None = None
-    while reader.next_line():
-        line = reader.line
-        if reader.peek() == "[":
-            section = reader.section()
+    while parser.next_line():
+        line = parser.line
+        if parser.peek() == "[":
+            section = parser.section()
             yield Entry(line, section, "", "")
         else:
-            key = reader.until("=:")
+            key = parser.until("=:")
             if not key:
-                raise reader.wrong("a key is missing")
-            reader.at += 1
-            yield Entry(line, section, key, reader.value())
+                raise parser.wrong("a key is missing")
+            parser.at += 1
+            yield Entry(line, section, key, parser.value())
 
 
-class _Reader:
+class _FileParser:
     def __init__(self, text: str, path: str) -> None:
         self.text = text
         self.path = path

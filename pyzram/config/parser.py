@@ -32,7 +32,7 @@ from .values import (
     MIN_PAGES,
     STICKY,
     Values,
-    choices,
+    algorithms_of,
     wrong_level,
 )
 from .variables import GLOBALS, PER_DEVICE
@@ -276,7 +276,7 @@ class _Parser:
 
     def algorithms(self, index: int) -> tuple[tuple[Algorithm, ...], tuple[Algorithm, ...]]:
         """Return the algorithms of a device, and those of recompression."""
-        algorithms = self.get(index, "ZRAM_ALGORITHM") or choices(DEFAULT_ALGORITHMS)
+        algorithms = self.get(index, "ZRAM_ALGORITHM") or algorithms_of(DEFAULT_ALGORITHMS)
         recompression = self.get(index, "ZRAM_RECOMP_ALGORITHM", ())
         for stem in ("ZRAM_ALGORITHM", "ZRAM_RECOMP_ALGORITHM"):
             for choice in self.get(index, stem, ()):

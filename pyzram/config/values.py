@@ -114,11 +114,11 @@ class Values:
     def swapon_options(self, text: str) -> dict[str, Any]:
         return swapon_settings(text)
 
-    def choices(self, text: str) -> tuple[Algorithm, ...]:
-        return choices(text)
+    def algorithms(self, text: str) -> tuple[Algorithm, ...]:
+        return algorithms_of(text)
 
     def secondaries(self, text: str) -> tuple[Algorithm, ...]:
-        entries = choices(text)
+        entries = algorithms_of(text)
         if len(entries) > MAX_SECONDARIES:
             raise InvalidValueError(f"more than {MAX_SECONDARIES} algorithms")
         if any(entry.name == KERNELS_OWN for entry in entries):
@@ -275,7 +275,7 @@ def swapon_settings(text: str) -> dict[str, Any]:
     return options
 
 
-def choices(text: str) -> tuple[Algorithm, ...]:
+def algorithms_of(text: str) -> tuple[Algorithm, ...]:
     """Take a list such as ``zstd(level=3) lz4``, or ``zstd:3 lz4``."""
     found = []
     for word in text.replace(", ", ",").split():
@@ -301,11 +301,11 @@ def choices(text: str) -> tuple[Algorithm, ...]:
     return tuple(found)
 
 
-def kernels_own_will_do(choices: tuple[Algorithm, ...]) -> bool:
+def kernels_own_will_do(algorithms: tuple[Algorithm, ...]) -> bool:
     """Whether a kernel that has none of these may use its own default."""
-    if not choices or " ".join(map(str, choices)) == DEFAULT_ALGORITHMS:
+    if not algorithms or " ".join(map(str, algorithms)) == DEFAULT_ALGORITHMS:
         return True
-    return any(choice.name == KERNELS_OWN for choice in choices)
+    return any(choice.name == KERNELS_OWN for choice in algorithms)
 
 
 def wrong_level(choice: Algorithm) -> str:

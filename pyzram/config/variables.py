@@ -109,7 +109,7 @@ PER_DEVICE = {
     for row in (
         Variable("ZRAM_SIZE", "disksize", Values.disksize, restore=int, is_size=True),
         Variable("ZRAM_HOST_MEMORY_LIMIT", "", Values.memory, is_size=True),
-        Variable("ZRAM_ALGORITHM", "algorithms", Values.choices, restore=_algorithms),
+        Variable("ZRAM_ALGORITHM", "algorithms", Values.algorithms, restore=_algorithms),
         Variable("ZRAM_PARAMS", "", Values.params),
         Variable("ZRAM_RECOMP_ALGORITHM", "recompression", Values.secondaries, restore=_algorithms),
         Variable("ZRAM_MEM_LIMIT", "mem_limit", Values.mem_limit, needs=LIVE, is_size=True),

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from .. import _native_block_state
 from ..descriptor import Opened
 from ..errors import DeviceNotFoundError, UnsupportedError, ZramOSError, from_errno
-from ..value import FrozenDict, Record, check_count, documented
+from ..value import FrozenDict, JsonValue, check_count, documented
 from .handle import check_device
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ Up to 6.12 a page loses ``huge`` when it is written back, 7.x keeps it.
 
 @documented
 @dataclass(frozen=True, slots=True)
-class BlockState(Record):
+class BlockState(JsonValue):
     """Counts over all stored pages. Two are equal if the counts are, whenever they were taken."""
 
     _takes_back = {"flags": FrozenDict, "ages": tuple}  # noqa: RUF012

@@ -112,7 +112,7 @@ def features(device: Zram | None = None, *, sysfs: Sysfs | None = None) -> Featu
     opened = None if device else _any_device(tree)
     handle = device or opened
     try:
-        return _look(tree, handle)
+        return _find_features(tree, handle)
     finally:
         if opened:
             opened.close()
@@ -127,7 +127,7 @@ def _any_device(tree: Sysfs) -> Zram | None:
     return None
 
 
-def _look(tree: Sysfs, handle: Zram | None) -> Features:
+def _find_features(tree: Sysfs, handle: Zram | None) -> Features:
     selected, names = parse_algorithms(handle.read("comp_algorithm")) if handle else (None, None)
     initialised = bool(handle and handle.read_disksize())
 

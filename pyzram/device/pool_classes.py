@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..errors import DeviceNotFoundError, UnsupportedError, from_errno
 from ..kernel.parse import parse_pool_classes
 from ..kernel.sysfs import read_text
-from ..value import FrozenDict, Record, documented
+from ..value import FrozenDict, JsonValue, documented
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @documented
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PoolClass(Record):
+class PoolClass(JsonValue):
     """One size class of a device's pool (``zsmalloc/zramN/classes`` in debugfs)."""
 
     _takes_back = {"fullness": FrozenDict}  # noqa: RUF012

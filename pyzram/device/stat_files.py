@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..errors import UnsupportedError
 from ..kernel import figures, parse
 from ..limits import BD_UNIT, SECTOR_SIZE
-from ..value import Record, documented
+from ..value import JsonValue, documented
 
 if TYPE_CHECKING:
     from typing import Self
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .handle import Handle
 
 
-class _Figures(Record):
+class _StatFile(JsonValue):
     """What the numbers of a kernel file have in common, in the order of the fields.
 
     The generated ``__init__`` of a frozen dataclass sets each field by a call of its own; a
@@ -86,7 +86,7 @@ def _ratio(part: int, whole: int) -> float | None:
 
 @documented
 @dataclass(frozen=True, kw_only=True)
-class MmStat(_Figures):
+class MmStat(_StatFile):
     """``/sys/block/zramN/mm_stat`` (Documentation/admin-guide/blockdev/zram.rst).
 
     Synchronization: none needed, immutable.
@@ -137,7 +137,7 @@ class MmStat(_Figures):
 
 @documented
 @dataclass(frozen=True, kw_only=True)
-class IoStat(_Figures):
+class IoStat(_StatFile):
     """``/sys/block/zramN/io_stat``: counts since initialisation."""
 
     _file = "io_stat"
@@ -160,7 +160,7 @@ def counted_since(before: int, now: int) -> int:
 
 @documented
 @dataclass(frozen=True, kw_only=True)
-class BdStat(_Figures):
+class BdStat(_StatFile):
     """``/sys/block/zramN/bd_stat``: the backing device, in units of 4096 bytes (5.1)."""
 
     _file = "bd_stat"
@@ -191,7 +191,7 @@ class BdStat(_Figures):
 
 @documented
 @dataclass(frozen=True, kw_only=True)
-class DebugStat(_Figures):
+class DebugStat(_StatFile):
     """``/sys/block/zramN/debug_stat``: no promise of stability by the kernel (4.8)."""
 
     _file = "debug_stat"
@@ -210,7 +210,7 @@ class DebugStat(_Figures):
 
 @documented
 @dataclass(frozen=True, kw_only=True)
-class BlockStat(_Figures):
+class BlockStat(_StatFile):
     """``/sys/block/zramN/stat`` (Documentation/block/stat.rst).
 
     All but ``in_flight`` count from when the device was added.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidValueError
 from ..kernel.parse import SwapArea
-from ..value import FrozenDict, Record, check_real, documented
+from ..value import FrozenDict, JsonValue, check_real, documented
 from .stat_files import BdStat, BlockStat, DebugStat, IoStat, MmStat
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _PARTS: dict[str, Callable[[Any], Any]] = {
 
 @documented
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stats(Record):
+class Stats(JsonValue):
     """Everything the kernel tells about one device, taken in one go (but not atomically).
 
     Two are equal if all figures are, whenever they were taken. ``now - before`` gives a
@@ -118,7 +118,7 @@ class Stats(Record):
 
 @documented
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StatsChange(Record):
+class StatsChange(JsonValue):
     """What changed between two snapshots of a device; figures are differences, which may be < 0.
 
     What :attr:`mm_stat` derives from its figures, such as ratios, means nothing of differences.

@@ -16,7 +16,7 @@ from ..config.values import DISCARD_AT_MOUNT, kernels_own_will_do
 from ..kernel.sysfs import ZSWAP_OFF
 from ..limits import PAGE_SIZE, SWAP_PRIORITY_MAX, TABLE_BYTES_PER_PAGE
 from ..units import format_size
-from ..value import Record, check_path, documented
+from ..value import JsonValue, check_path, documented
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,7 +35,7 @@ TENDED_WITHIN = 2 * 3600.0
 
 @documented
 @dataclass(frozen=True, slots=True)
-class Finding(Record):
+class Finding(JsonValue):
     """One thing to put right."""
 
     check: str

@@ -113,7 +113,7 @@ def _fill(values: Mapping[str, Any]) -> int | None:
     )
 
 
-def _limit(values: Mapping[str, Any]) -> int | None:
+def _writeback_limit(values: Mapping[str, Any]) -> int | None:
     # The kernel keeps a number here while nothing is limited.
     limit: int | None = values["writeback_limit"]
     return limit if values["writeback_limit_enable"] else None
@@ -206,7 +206,7 @@ FIGURES = (
         BD_UNITS,
         GAUGE,
         "writeback still allowed, where it is limited",
-        derive=_limit,
+        derive=_writeback_limit,
     ),
     # the system's tables
     Figure("swap_size", SWAPS, BYTES, GAUGE, "size of the swap area"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .. import _native_codec
 from ..algorithm import Algorithm
-from ..value import Record, documented
+from ..value import JsonValue, documented
 from .batches import check_threads
 from .codec import algorithms as all_algorithms
 from .codec import compressed_sizes, timed_sizes, wanted_algorithms
@@ -40,7 +40,7 @@ LEVELS = {
 
 @documented
 @dataclass(frozen=True, slots=True)
-class BenchResult(Record):
+class BenchResult(JsonValue):
     """One algorithm at one level."""
 
     _takes_back = {"figures": PoolStats.from_dict}  # noqa: RUF012

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from ..value import Record, check_count, check_kind, documented
+from ..value import JsonValue, check_count, check_kind, documented
 
 CHAIN_SIZE_DEFAULT = 8
 CHAIN_SIZE_OLD = 4
@@ -14,7 +14,7 @@ CHAIN_SIZE_OLD = 4
 
 @documented
 @dataclass(frozen=True, slots=True)
-class Chain(Record):
+class Chain(JsonValue):
     """How a kernel packs objects: at most ``size`` pages in a zspage, and the rule that chooses."""
 
     size: int

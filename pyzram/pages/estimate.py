@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..value import FrozenDict, Record, documented
+from ..value import FrozenDict, JsonValue, documented
 from .sampling import Interval
 from .segments import Owner
 from .zsmalloc import PoolModel, PoolStats
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @documented
 @dataclass(frozen=True, slots=True)
-class AlgorithmEstimate(Record):
+class AlgorithmEstimate(JsonValue):
     """One algorithm's part of an :class:`Estimate`."""
 
     _takes_back = {  # noqa: RUF012
@@ -61,7 +61,7 @@ class AlgorithmEstimate(Record):
 
 @documented
 @dataclass(frozen=True, slots=True)
-class PartEstimate(Record):
+class PartEstimate(JsonValue):
     """Memory of one owner: a process's heap, an object of shared memory, a file."""
 
     _takes_back = {"owner": Owner.from_dict, "mem_used_total": FrozenDict}  # noqa: RUF012
@@ -78,7 +78,7 @@ class PartEstimate(Record):
 
 @documented
 @dataclass(frozen=True, slots=True)
-class Estimate(Record):
+class Estimate(JsonValue):
     """What was examined, and what every algorithm makes of it.
 
     Two are equal if all figures are, whenever they were made.

@@ -195,10 +195,10 @@ class Kinds:
         if found is None:
             if len(self._known) >= KNOWN_MAX:
                 self._known.clear()  # names are chosen by programs
-            found = self._known[rest] = self._look(rest)
+            found = self._known[rest] = self._kind_of(rest)
         return found
 
-    def _look(self, rest: str) -> Kind:
+    def _kind_of(self, rest: str) -> Kind:
         match = LINE.match(f"0-0 {rest}")
         if match is None:
             raise from_errno(errno.EPROTO, f"read a line of maps: {rest!r}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..algorithm import as_algorithms
 from ..units import format_size
-from ..value import Record, check_count, documented, wrong_type
+from ..value import JsonValue, check_count, documented, wrong_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,7 +26,7 @@ SMALL = 1.1
 
 @documented
 @dataclass(frozen=True, slots=True)
-class Recommendation(Record):
+class Recommendation(JsonValue):
     """An algorithm, why, and how large a device should be."""
 
     algorithm: str

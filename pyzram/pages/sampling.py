@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InvalidValueError
-from ..value import Record, check_flag, check_real, check_whole, documented, wrong_type
+from ..value import JsonValue, check_flag, check_real, check_whole, documented, wrong_type
 from .batches import check_threads
 from .sources import Source, Stream
 
@@ -59,7 +59,7 @@ class _Piece(NamedTuple):
 
 @documented
 @dataclass(frozen=True, slots=True)
-class Interval(Record):
+class Interval(JsonValue):
     """A mean and the bounds of its 95 % confidence interval, in the unit of what has them."""
 
     mean: float

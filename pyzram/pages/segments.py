@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from .. import _native_memory
 from ..limits import PAGE_SIZE
-from ..value import Record, documented
+from ..value import JsonValue, documented
 from .mappings import SHARED
 from .process import ProcessReader
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @documented
 @dataclass(frozen=True, slots=True)
-class Owner(Record):
+class Owner(JsonValue):
     """Whose memory it is: a process, or with ``pid`` 0 an object of shared memory, or a file."""
 
     pid: int

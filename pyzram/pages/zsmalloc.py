@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from .. import _native_zsmalloc
 from ..errors import InvalidValueError
 from ..limits import PAGE_SIZE, PAGE_SIZES
-from ..value import Record, Value, check_count, documented, is_list, wrong_type
+from ..value import JsonValue, Value, check_count, documented, is_list, wrong_type
 from .chain import Chain, machine_word_size, running_chain
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ RULES = {"percent": _native_zsmalloc.CHAIN_BY_PERCENT, "waste": _native_zsmalloc
 
 @documented
 @dataclass(frozen=True, slots=True)
-class SizeClass(Record):
+class SizeClass(JsonValue):
     """One size class of a pool."""
 
     number: int
@@ -46,7 +46,7 @@ class SizeClass(Record):
 
 @documented
 @dataclass(frozen=True, slots=True)
-class PoolStats(Record):
+class PoolStats(JsonValue):
     """What ``mm_stat`` would show, named as there."""
 
     _takes_back = {"objects": tuple}  # noqa: RUF012

@@ -18,7 +18,7 @@ from ..errors import DeviceBusyError, ZramError, from_errno
 from ..kernel import state_files
 from ..limits import BD_UNIT
 from ..limits import PAGE_SIZE as PAGE_SIZE
-from ..value import Record, check_callable, check_seconds, documented
+from ..value import JsonValue, check_callable, check_seconds, documented
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ STEP_SECONDS = 0.5
 
 @documented
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PostprocessResult(Record):
+class PostprocessResult(JsonValue):
     """What a run did: the device's figures before and after, and why it ended."""
 
     _takes_back = {  # noqa: RUF012
@@ -43,7 +43,7 @@ class PostprocessResult(Record):
         "bd_before": BdStat.from_dict,
         "bd_after": BdStat.from_dict,
     }
-    _choices = {"stopped": ("timeout", "limit", "full", None)}  # noqa: RUF012
+    _words_of = {"stopped": ("timeout", "limit", "full", None)}  # noqa: RUF012
 
     mm_before: MmStat
     """Memory when the run started."""

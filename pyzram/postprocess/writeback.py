@@ -134,7 +134,7 @@ def remaining_budget(device: Zram) -> int | None:
     return device.read_writeback_limit() * BD_UNIT
 
 
-def _limit(limit: int | str) -> int:
+def _bytes_of_limit(limit: int | str) -> int:
     try:
         return parse_size(limit)
     except InvalidValueError as err:
@@ -148,7 +148,7 @@ def _write_back(
     progress: Progress | None,
     commands: Iterable[Callable[[], object]],
 ) -> PostprocessResult:
-    allowed = None if limit is None else _limit(limit) // PAGE_SIZE
+    allowed = None if limit is None else _bytes_of_limit(limit) // PAGE_SIZE
     _refuse_unbacked(device)
     with exclusive(device, sizer):
         recover(device)

@@ -57,7 +57,9 @@ class Difference(value.Value):
 
     _fields = ("index", "name", "field", "have", "want", "needs")
     __slots__ = _fields
-    _choices: ClassVar[dict[str, tuple[str | None, ...]]] = {"needs": (LIVE, NEW_MOUNT, NEW_DEVICE)}
+    _words_of: ClassVar[dict[str, tuple[str | None, ...]]] = {
+        "needs": (LIVE, NEW_MOUNT, NEW_DEVICE)
+    }
 
     index: int
     """Which device of the file."""
@@ -128,11 +130,13 @@ def differences(desired: DeviceConfig, device: ObservedDevice) -> list[Differenc
     compare_settings(LIVE)
     if not device.busy:
         compare("mem_limit", LIVE, device.mem_limit, desired.mem_limit)
-    compare("writeback_limit", LIVE, _limit(have.writeback_limit), _limit(desired.writeback_limit))
+    compare(
+        "writeback_limit", LIVE, _bytes_of(have.writeback_limit), _bytes_of(desired.writeback_limit)
+    )
     return found
 
 
-def _limit(units: int | None) -> int | None:
+def _bytes_of(units: int | None) -> int | None:
     return None if units is None else units * BD_UNIT
 
 

@@ -239,9 +239,9 @@ class Executor:
         number: int | None = step._args.get("number")
         return self.made[made_for(step)] if number is None else number
 
-    def record(self, step: Step) -> RegisteredDevice:
-        """Return the record of a step's device."""
-        return self.registry.record(self.number(step))
+    def registered(self, step: Step) -> RegisteredDevice:
+        """Return a step's device, as it is registered."""
+        return self.registry.registered(self.number(step))
 
     def device(self, number: int) -> Zram:
         """Return a handle of a device of ours.
@@ -256,7 +256,7 @@ class Executor:
         except BaseException:
             device.close()
             raise
-        if found != self.registry.record(number).diskseq:
+        if found != self.registry.registered(number).diskseq:
             device.close()
             raise DeviceNotFoundError(
                 ENODEV,

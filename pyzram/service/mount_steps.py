@@ -72,8 +72,8 @@ class Mount(MountAction):
             self.before = frozenset(mount.id for mount in self.mounts())
             # By descriptor: it is the folder that was checked, whatever becomes of the path.
             run_mount(f"{name}: mount", words, device.node, folder)
-        record = self.executor.record(self.step)
-        record.settings = (record.settings or desired).replace(
+        registered = self.executor.registered(self.step)
+        registered.settings = (registered.settings or desired).replace(
             mount_options=desired.mount_options, discard=desired.discard
         )
 
@@ -146,7 +146,7 @@ class Permissions(Action):
     def do(self) -> None:
         desired = self.desired
         # A setting that the file no longer has goes back to mkfs's default.
-        had = self.executor.record(self.step).settings or desired
+        had = self.executor.registered(self.step).settings or desired
         owner = desired.owner or ("0:0" if had.owner else "")
         mode = 0o755 if desired.mode is None and had.mode is not None else desired.mode
         uid, gid = owner_ids(owner) if owner else (-1, -1)

@@ -41,7 +41,7 @@ def observe(registry: Registry) -> ObservedSystem:
     table = parse_mountinfo(read_value(sysfs.path("proc/self/mountinfo")))
     mounts = holders.mounts_by_device(sysfs, table)
     by_name = holders.areas_by_name(sysfs, areas)
-    ours = [registered.number for registered in registry.records]
+    ours = [registered.number for registered in registry.devices]
     # Our own in the order in which they were made.
     others = [number for number in sysfs.numbers() if number not in ours]
     elsewhere = registry.read_elsewhere() if others else {}
@@ -50,15 +50,15 @@ def observe(registry: Registry) -> ObservedSystem:
     devices = {}
     on = {number: mounts.get(_dev(sysfs, number), []) for number in ours + others}
     for number in ours + others:
-        device = _look(sysfs, number, by_name, on[number])
+        device = _observe_device(sysfs, number, by_name, on[number])
         if device is not None:  # otherwise it has gone since it was listed
             device.elsewhere = elsewhere.get(number, "")
             devices[number] = device
-    if registry.records:
+    if registry.devices:
         _look_closely(registry, devices)
-        for record in registry.records:
-            if (device := devices.get(record.number)) and device.index is not None:
-                _tell_apart(device, on[record.number], table)
+        for registered in registry.devices:
+            if (device := devices.get(registered.number)) and device.index is not None:
+                _tell_apart(device, on[registered.number], table)
     resumed = _warned_of(resume_device, sysfs, None) or ""
     return ObservedSystem(
         driver=driver,
@@ -73,7 +73,7 @@ def observe(registry: Registry) -> ObservedSystem:
     )
 
 
-def _look(
+def _observe_device(
     sysfs: Sysfs, number: int, areas: dict[str, SwapArea], mounts: list[Mount]
 ) -> ObservedDevice | None:
     disksize = read_value(sysfs.path(f"sys/block/zram{number}/disksize"))
@@ -114,7 +114,7 @@ def _look_closely(registry: Registry, devices: dict[int, ObservedDevice]) -> Non
 
     reader = AttributeReader(registry.sysfs)
     try:
-        for registered in registry.records:
+        for registered in registry.devices:
             device = devices.get(registered.number)
             if device is None or _used_otherwise(device, registered.settings):
                 continue

@@ -62,7 +62,7 @@ def find_obstacles(config: Config, registry: Registry) -> list[Obstacle]:
     """Look at the kernel, the programs and the folders for all devices that do not run yet."""
     try:
         registry.load()
-        running = {record.index for record in registry.records if record.ready}
+        running = {registered.index for registered in registry.devices if registered.ready}
     except AccessError:
         running = set()  # not root's
     sysfs = registry.sysfs

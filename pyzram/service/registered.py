@@ -56,13 +56,13 @@ def _written(settings: DeviceConfig) -> Iterator[str]:
             yield f" {field} {_escape(text)}"
 
 
-def lines_of(records: Iterable[RegisteredDevice]) -> Iterator[str]:
+def lines_of(devices: Iterable[RegisteredDevice]) -> Iterator[str]:
     """Yield the lines of the record for these devices."""
-    for record in records:
-        ready = "ready" if record.ready else "begun"
-        yield f"device {record.index} {record.number} {record.diskseq} {ready}"
-        if record.settings is not None:
-            yield from _written(record.settings)
+    for registered in devices:
+        ready = "ready" if registered.ready else "begun"
+        yield f"device {registered.index} {registered.number} {registered.diskseq} {ready}"
+        if registered.settings is not None:
+            yield from _written(registered.settings)
 
 
 def devices_of(lines: list[str]) -> list[RegisteredDevice]:
@@ -84,12 +84,12 @@ def devices_of(lines: list[str]) -> list[RegisteredDevice]:
         word, index, number, diskseq, ready = line.split(" ")
         if word != "device" or ready not in ("ready", "begun"):
             raise ValueError(line)
-        record = RegisteredDevice(int(index), int(number), diskseq, ready == "ready")
-        found.append((record, {}))
-    for record, settings in found:
+        registered = RegisteredDevice(int(index), int(number), diskseq, ready == "ready")
+        found.append((registered, {}))
+    for registered, settings in found:
         if settings:
-            record.settings = DeviceConfig(record.index, **{"disksize": 0, **settings})
-    return [record for record, _ in found]
+            registered.settings = DeviceConfig(registered.index, **{"disksize": 0, **settings})
+    return [registered for registered, _ in found]
 
 
 def _escape(text: str) -> str:

@@ -47,7 +47,7 @@ class Registry:
             name = name.replace(character, instead)
         self.path: str = f"{directory}/services/{name}"
         self.adding: str = f"{directory}/adding/{name}"
-        self.records: list[RegisteredDevice] = []
+        self.devices: list[RegisteredDevice] = []
         self._lock: Opened | None = None
 
     def __enter__(self) -> Self:
@@ -82,19 +82,21 @@ class Registry:
             ZramOSError: it, or what the kernel says of the devices, cannot be read.
             ZramError: it is damaged.
         """
-        self.records = []
+        self.devices = []
         lines = _lines(self.path)
         if lines and lines[0] == f"boot {self._boot()}":
             try:
-                self.records = devices_of(lines[1:])
+                self.devices = devices_of(lines[1:])
             except ValueError as err:
                 # Guessing which devices are ours would be worse than doing nothing.
                 raise ZramError(
                     f"{self.path}: read the record: it is damaged (remove the file, and the "
                     "devices that it listed with zramctl --reset)"
                 ) from err
-        self.records = [
-            record for record in self.records if record.diskseq == self.diskseq(record.number)
+        self.devices = [
+            registered
+            for registered in self.devices
+            if registered.diskseq == self.diskseq(registered.number)
         ]
         self._finish_adding()
 
@@ -116,7 +118,7 @@ class Registry:
                 other.load()
             except ZramError:
                 continue  # damaged: commands for that configuration report it
-            found.update((record.number, path) for record in other.records)
+            found.update((registered.number, path) for registered in other.devices)
         return found
 
     def _finish_adding(self) -> None:
@@ -128,7 +130,10 @@ class Registry:
         ):
             return
         index, number = map(int, words[1:3])
-        if any(record.number == number for record in self.records) or words[0] != self._boot():
+        if (
+            any(registered.number == number for registered in self.devices)
+            or words[0] != self._boot()
+        ):
             return
         diskseq = self.diskseq(number)
         if not diskseq:
@@ -146,7 +151,7 @@ class Registry:
         except OSError as err:
             raise self._unreadable(err, number) from err
         if untouched:
-            self.records.append(RegisteredDevice(index, number, diskseq))
+            self.devices.append(RegisteredDevice(index, number, diskseq))
 
     def _born_then(self, number: int) -> bool:
         """Whether the node dates from when we last wrote that we were adding a device.
@@ -197,7 +202,7 @@ class Registry:
 
     def save(self) -> None:
         """Write the record, at once or not at all."""
-        lines = [f"boot {self._boot()}", *lines_of(self.records)]
+        lines = [f"boot {self._boot()}", *lines_of(self.devices)]
         try:
             state_files.write_file(self.path, "\n".join(lines) + "\n")
             # The new device is in the record now; its number may later belong to another one.
@@ -243,29 +248,29 @@ class Registry:
             except OSError as err:
                 raise from_errno(err.errno or 0, "add a zram device", control) from err
             number = int(os.pread(intent, ADDING_BYTES, 0).split()[2])
-            record = RegisteredDevice(index, number, self.diskseq(number))
-            text = f"{head}{number} {record.diskseq} "
+            registered = RegisteredDevice(index, number, self.diskseq(number))
+            text = f"{head}{number} {registered.diskseq} "
             os.pwrite(intent, text.ljust(ADDING_BYTES).encode(), 0)
-        record.settings = settings
-        self.records.append(record)
+        registered.settings = settings
+        self.devices.append(registered)
         self.save()
-        return record
+        return registered
 
     def drop(self, number: int) -> str:
         """Forget a device that is gone; return why the file could not be written, or nothing.
 
         Then the file still names it, which does no harm: its diskseq is never given out again.
         """
-        self.records = [record for record in self.records if record.number != number]
+        self.devices = [registered for registered in self.devices if registered.number != number]
         try:
             self.save()
         except ZramError as err:
             return str(err)
         return ""
 
-    def record(self, number: int) -> RegisteredDevice:
-        """Return the record of a device of ours."""
-        return next(record for record in self.records if record.number == number)
+    def registered(self, number: int) -> RegisteredDevice:
+        """Return a device of ours by its number."""
+        return next(registered for registered in self.devices if registered.number == number)
 
     def _boot(self) -> str:
         """Return what distinguishes this boot from others."""

@@ -222,7 +222,7 @@ class Service:
 
     def _seen(self, config: Config | None) -> object:
         """Return what the steps do not say: which devices the numbers mean, and the file."""
-        ours = [(record.number, record.diskseq) for record in self._registry.records]
+        ours = [(registered.number, registered.diskseq) for registered in self._registry.devices]
         return ours, config and config.devices
 
 

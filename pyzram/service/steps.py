@@ -93,7 +93,7 @@ class Add(Action):
 
     def __init__(self, executor: Executor, step: Step) -> None:
         super().__init__(executor, step)
-        self.known = {record.diskseq for record in executor.registry.records}
+        self.known = {registered.diskseq for registered in executor.registry.devices}
 
     def do(self) -> None:
         executor = self.executor
@@ -109,9 +109,9 @@ class Add(Action):
     def undo(self) -> None:
         # Even one that was added but could not be recorded.
         self.executor.registry.load()
-        for record in list(self.executor.registry.records):
-            if record.index == self.step.index and record.diskseq not in self.known:
-                _remove(self.executor, record.number)  # never recorded, if that failed
+        for registered in list(self.executor.registry.devices):
+            if registered.index == self.step.index and registered.diskseq not in self.known:
+                _remove(self.executor, registered.number)  # never recorded, if that failed
 
 
 class Remove(Action):
@@ -173,45 +173,45 @@ class Configure(Action):
         self.warn(f"this kernel has no attribute {attribute} ({option}): set up without {what}")
         return False
 
-    def secondaries(self, device: Zram, choices: tuple[Algorithm, ...]) -> tuple[Algorithm, ...]:
+    def secondaries(self, device: Zram, wanted: tuple[Algorithm, ...]) -> tuple[Algorithm, ...]:
         """Return the usable secondary algorithms: a device without them is still worth having."""
-        if not choices or not self.offered(
+        if not wanted or not self.offered(
             device, "recomp_algorithm", "recompression", "CONFIG_ZRAM_MULTI_COMP"
         ):
             return ()
         offered = device.read_algorithms()
-        for choice in choices:
+        for choice in wanted:
             if choice.name not in offered:
                 self.warn(f"this kernel has no algorithm {choice.name}: set up without it")
-        return tuple(choice for choice in choices if choice.name in offered)
+        return tuple(choice for choice in wanted if choice.name in offered)
 
     def warn(self, why: str) -> None:
         """Warn of what this device lacks."""
         self.executor.warn(f"device {self.step.index}: {self.name}: {why}")
 
 
-def first_offered(choices: tuple[Algorithm, ...], offered: tuple[str, ...]) -> Algorithm | None:
+def first_offered(wanted: tuple[Algorithm, ...], offered: tuple[str, ...]) -> Algorithm | None:
     """Return the first algorithm that this kernel has; ``None`` leaves it to the kernel.
 
     Raises:
         UnsupportedError: it has none of them.
     """
-    for choice in choices:
+    for choice in wanted:
         if choice.name in offered:
             return choice
-    if kernels_own_will_do(choices):
+    if kernels_own_will_do(wanted):
         return None
-    wanted = " ".join(map(str, choices))
+    names = " ".join(map(str, wanted))
     raise UnsupportedError(
         EINVAL,
-        f"this kernel has none of the algorithms {wanted} (it has: {' '.join(offered)})",
+        f"this kernel has none of the algorithms {names} (it has: {' '.join(offered)})",
     )
 
 
-def left_to_kernel(choices: tuple[Algorithm, ...]) -> str:
+def left_to_kernel(wanted: tuple[Algorithm, ...]) -> str:
     """Return what is missing where the kernel's default replaces the named algorithms."""
-    named = [choice for choice in choices if choice.name != KERNELS_OWN]
-    if not named or len(named) == len(choices):
+    named = [choice for choice in wanted if choice.name != KERNELS_OWN]
+    if not named or len(named) == len(wanted):
         return ""
     names = " or ".join(choice.name for choice in named)
     params = " ".join(words for choice in named if (words := choice.params()))
@@ -283,11 +283,11 @@ class Ready(Action):
 
     def do(self) -> None:
         executor, step, number = self.executor, self.step, self.number
-        desired, record = self.desired, executor.registry.record(number)
-        new = not record.ready and "number" not in step._args
-        record.ready = True
+        desired, registered = self.desired, executor.registry.registered(number)
+        new = not registered.ready and "number" not in step._args
+        registered.ready = True
         if step._args.get("remember"):
-            record.settings = desired
+            registered.settings = desired
         executor.registry.save()
         if new and not step._args.get("bridge"):
             size = format_size(desired.disksize)

@@ -14,7 +14,7 @@ import time
 import pytest
 
 import pyzram
-from pyzram.value import Record
+from pyzram.value import JsonValue
 
 PAGE = 4096
 MEMORY = pyzram.MmStat(orig_data_size=8 * PAGE, compr_data_size=9000, mem_used_total=12288)
@@ -244,7 +244,7 @@ def test_replace_makes_another_and_names_a_field_that_is_not_there(all_values):
 
 def test_a_field_that_is_a_list_is_looked_at():
     @dataclasses.dataclass(frozen=True)
-    class Listed(Record):
+    class Listed(JsonValue):
         names: list[str]
 
     assert Listed.from_dict({"names": ["a"]}).names == ["a"]

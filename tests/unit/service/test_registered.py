@@ -53,9 +53,9 @@ FILE_SYSTEM = st.builds(
 
 def through(settings: DeviceConfig) -> DeviceConfig | None:
     """Write a device down and read it again, by way of a file's lines."""
-    record = RegisteredDevice(settings.index, 7, "70", ready=True)
-    record.settings = settings
-    lines = list(lines_of([record]))
+    registered = RegisteredDevice(settings.index, 7, "70", ready=True)
+    registered.settings = settings
+    lines = list(lines_of([registered]))
     assert not any("\n" in line for line in lines)
     (back,) = devices_of("\n".join(lines).split("\n"))
     assert (back.index, back.number, back.diskseq, back.ready) == (settings.index, 7, "70", True)

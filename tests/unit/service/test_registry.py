@@ -35,8 +35,8 @@ def test_a_device_that_is_added_is_recorded(state: Registry) -> None:
     with state:
         assert state.add_device(0, DeviceConfig(0, 4096)).number == 7
     state.load()
-    assert [record.number for record in state.records] == [7]
-    assert state.records[0].settings == DeviceConfig(0, 4096), "known before it is configured"
+    assert [registered.number for registered in state.devices] == [7]
+    assert state.devices[0].settings == DeviceConfig(0, 4096), "known before it is configured"
     assert not os.path.exists(state.adding), "the number may be another's tomorrow"
 
 
@@ -72,7 +72,7 @@ def put(path: str, text: str, mode: int = 0o600) -> None:
 def test_an_addition_that_says_nothing_is_none(state: Registry, text: str) -> None:
     put(state.adding, text)
     state.load()
-    assert state.records == []
+    assert state.devices == []
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_device_that_was_being_added_is_known_by_more_than_its_number(
     now = os.stat(state.adding).st_mtime
     os.utime(tmp_path / "dev/zram7", (now + born, now + born))
     state.load()
-    assert [record.number for record in state.records] == ([7] if ours else [])
+    assert [registered.number for registered in state.devices] == ([7] if ours else [])
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_what_we_keep_is_ours_alone_whatever_the_umask(state: Registry, mask: in
         wanted = 0o755 if path.is_dir() else 0o600
         assert path.stat().st_mode & 0o7777 == wanted, path
     state.load()
-    assert state.records[0].settings == DeviceConfig(0, 4096, label="two\nlines %0a")
+    assert state.devices[0].settings == DeviceConfig(0, 4096, label="two\nlines %0a")
 
 
 @pytest.mark.parametrize("what", ["mode", "link", "fifo", "folder"])
@@ -173,7 +173,7 @@ def test_what_cannot_be_read_is_not_gone(
     assert caught.value.errno == code
     monkeypatch.undo()
     state.load()
-    assert [record.number for record in state.records] == [7]
+    assert [registered.number for registered in state.devices] == [7]
 
 
 def test_a_kernel_that_does_not_number_its_devices_is_refused(state: Registry) -> None:
