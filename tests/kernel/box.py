@@ -86,7 +86,7 @@ class Box:
         """Numbers of the devices that are recorded and there."""
         state = Registry(str(self.conf), directory=str(self.run_dir))
         state.load()
-        return [record.number for record in state.records]
+        return [registered.number for registered in state.devices]
 
     def rows(self) -> list[dict[str, object]]:
         rows: list[dict[str, object]] = json.loads(self.pyzram("status", "--json").stdout)
