@@ -58,6 +58,7 @@ def watched(
     seconds = [looks[0] / 2, *looks]
     if not quiet:
         _announce(label, looks)
+    _allow_descriptors()
     with cold.watch(pids, seconds, label=label, progress=_progress()) as watch:
         _clear()
         everything = watch.everything()
@@ -80,6 +81,15 @@ def watched(
                 )
             found.append(Look(age, estimate, asked))
         return Looked(label, total, watch.skipped, found)
+
+
+def _allow_descriptors() -> None:
+    """Allow as many open files as there may be: one is held for each process."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _others() -> list[int]:

@@ -109,6 +109,11 @@ class Watch:
             try:
                 self._begin(pid)
             except OSError as err:
+                if err.errno == errno.EMFILE:
+                    what = f"{label or 'processes'}: watch {len(self._watched) + 1} at once"
+                    self.close()
+                    more = "allow more open files, as ulimit -n does"
+                    raise from_errno(errno.EMFILE, what, remedy=more) from err
                 failures.append(err)
                 self._skip(why_left_out(err))
         if failures and not self._watched:

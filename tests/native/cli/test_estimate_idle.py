@@ -143,3 +143,31 @@ def test_watching_prints_json_a_line_each_time(sleeper: int) -> None:
         assert view.wait(60) == 130
     assert rows[0]["time"] < rows[1]["time"]
     assert all(row["cold_bytes"] >= 8 << 20 for row in rows)
+
+
+@pytest.mark.parametrize("hard", [400, 24])
+def test_more_processes_than_open_files_are_allowed_by_default(hard: int) -> None:
+    program = f"""
+import resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (20, {hard}))
+from pyzram.cli.pyzram import main
+sys.exit(main(sys.argv[1:]))
+"""
+    with contextlib.ExitStack() as stack:
+        sleepers = [stack.enter_context(subprocess.Popen(["sleep", "600"])) for _ in range(30)]
+        words = [word for child in sleepers for word in ("--pid", str(child.pid))]
+        done = subprocess.run(
+            [sys.executable, "-Ic", program, "estimate", "--idle", "1", "-a", "lz4", *words],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for child in sleepers:
+            child.kill()
+    if hard > 30:
+        assert done.returncode == 0, done.stderr
+    else:
+        assert done.returncode == 1
+        assert done.stderr.count("pyzram estimate: ") == 1
+        assert "watch their memory" not in done.stderr
+        assert "Too many open files (allow more open files, as ulimit -n does)" in done.stderr
