@@ -83,19 +83,19 @@ static int take_shmem(struct walker *self, uint64_t address)
 static int take_anon(struct walker *self, uint64_t address, uint64_t entry)
 {
 	uint64_t frame = entry & ENTRY_FRAME, flags = 0;
-	bool shared = !(entry & ENTRY_EXCLUSIVE);
+	bool huge = self->walk->flags & PYZRAM_WALK_HUGE;
+	bool shared = !(entry & ENTRY_EXCLUSIVE) || (huge && !frame);
 	int before = 0;
 
-	if (shared) {
+	if (shared)
 		self->counts->shared++;
-		if (frame && self->seen)
-			before = seen_before(self->seen, frame);
-		if (before < 0)
-			return before;
-		if (before) {
-			self->counts->again++;
-			return 0;
-		}
+	if ((shared || huge) && frame && self->seen)
+		before = seen_before(self->seen, frame);
+	if (before < 0)
+		return before;
+	if (before) {
+		self->counts->again++;
+		return 0;
 	}
 	if (frame && (shared || (self->walk->flags & PYZRAM_WALK_FRAMES)))
 		flags = frame_flags(self->pm->flags, frame);

@@ -226,6 +226,12 @@ enum pyzram_walk_flags {
 	PYZRAM_WALK_LOCKED = 1,		/* the mapping is locked: its pages stay in memory */
 	PYZRAM_WALK_FRAMES = 2,		/* ask about every frame: some were given up by MADV_FREE */
 	PYZRAM_WALK_THIN = 4,		/* the weight is that of every page: some were given up */
+	/*
+	 * Of a page mapped as a whole huge one the kernel says "exclusively mapped" for all of it by
+	 * its first 4 KiB: after a fork the rest may be another's too. No page is believed to be
+	 * exclusive then.
+	 */
+	PYZRAM_WALK_HUGE = 8,
 };
 
 struct pyzram_page_counts {

@@ -23,6 +23,7 @@ class _Lib:
     PYZRAM_WALK_LOCKED: int
     PYZRAM_WALK_FRAMES: int
     PYZRAM_WALK_THIN: int
+    PYZRAM_WALK_HUGE: int
     PYZRAM_READ_GONE: int
     PYZRAM_READ_DONE: int
     PYZRAM_READ_FREED: int

@@ -32,6 +32,8 @@ DATA = "data"
 SHARED = "shared"
 
 KNOWN_MAX = 4096
+HUGE_SIZES = "/sys/kernel/mm/hugepages"
+MFD_HUGE_SHIFT = 26  # log2 of the size stands from here on
 LINE = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) (\S+) ([0-9a-f]+) (\S+) (\d+) *(.*)$", re.MULTILINE)
 
 
@@ -70,6 +72,7 @@ class MemoryDevices:
         found.see("/proc/self")
         if internal := internal_device():
             found.shmem.add(internal)
+        found.huge.update(huge_devices())
         return found
 
     def see(self, folder: str, dir_fd: int | None = None) -> bool:
@@ -104,11 +107,33 @@ def internal_device() -> str | None:
     Raises:
         ZramOSError: this process may make no more files (EMFILE, ENFILE, ENOMEM).
     """
+    return _device_of(0)
+
+
+def huge_devices() -> list[str]:
+    """Device numbers of huge pages (hugetlb) that no mount shows: the kernel has one for each size.
+
+    They are found by objects without a page, which reserve none. Raises as above.
+    """
     try:
-        fd = os.memfd_create("pyzram", os.MFD_CLOEXEC)
+        names = os.listdir(HUGE_SIZES)
     except OSError as err:
+        pass_over(err)
+        return []
+    sizes = [int(name[len("hugepages-") : -len("kB")]) * 1024 for name in names]
+    found = [_device_of(os.MFD_HUGETLB | size.bit_length() - 1 << MFD_HUGE_SHIFT) for size in sizes]
+    return [device for device in found if device]
+
+
+def _device_of(flags: int) -> str | None:
+    try:
+        fd = os.memfd_create("pyzram", os.MFD_CLOEXEC | flags)
+    except OSError as err:
+        # A kernel without it or without pages of this size, or a filter of system calls.
         if err.errno in (errno.ENOSYS, errno.EPERM, errno.EACCES):
-            return None  # a kernel without it, or a filter of system calls
+            return None
+        if flags and err.errno in (errno.EINVAL, errno.ENODEV, errno.ENOENT):
+            return None
         raise from_errno(err.errno or 0, "make an object of shared memory to look at") from err
     try:
         return device_text(os.fstat(fd).st_dev)

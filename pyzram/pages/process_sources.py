@@ -16,7 +16,10 @@ from .process import all_processes
 from .segments import ObjectSegment, Owner, ProcessSegment, ZeroSegment
 from .shared_memory import SharedMemory
 from .shared_object import object_pages
-from .sources import CLOSED_OBJECTS, CLOSED_SEGMENTS, GONE, UNREADABLE, Source
+from .sources import CLOSED_OBJECTS, CLOSED_SEGMENTS, GONE, OTHERS_TOO, UNREADABLE, Source
+
+# Sums of smaps_rollup are cut to KiB, and each page's share to a fraction of a byte.
+PSS_CUT = 2048
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -92,6 +95,7 @@ def _look_at(
     """
     found: list[int] = []
     failure: ZramOSError | None = None
+    excess = 0
     with procmem.Looker() as looker:
         for pid in pids:
             try:
@@ -102,7 +106,9 @@ def _look_at(
                 continue
             found.append(pid)
             _add_private(source, process)
+            excess += process.distinct * PAGE_SIZE - process.rollup.pss_anon - PSS_CUT
             shared.add_process(process)
+    source._skip(OTHERS_TOO, max(0, -(-excess // PAGE_SIZE)))
     return found, failure
 
 

@@ -154,12 +154,15 @@ class _Walk:
         self._process = process
         self._memory = memory
         self._known: dict[int, _Details] = {}
+        self._flags = 0
 
     def pages(self) -> ProcessPages:
         process = self._process
         sums = rollup(process)
         found = ProcessPages(process.pid, process.start_time, process.name, sums)
         found.by_frame = self._memory.shows_frames()
+        if sums.anon_huge:
+            self._flags = _native_memory.WALK_HUGE
         lines = process.read("maps").split("\n")[:-1]
         if (
             sums.locked
@@ -172,9 +175,7 @@ class _Walk:
             private = _split(private, pinned_ranges(process), self._known)
         weight = 0 if found.by_frame else self._weight_of(private, sums, found)
         self._collect(private, found, weight)
-        if not found.by_frame and sums.swap:
-            share = sums.swap_pss / sums.swap
-            found.swapped = {part: round(n * share) for part, n in found.swapped.items()}
+        found.swapped = _in_swap(found.swapped, sums, found.by_frame)
         return found
 
     def _sort_out(self, lines: list[str], found: ProcessPages) -> list[_Private]:
@@ -210,7 +211,10 @@ class _Walk:
         """What a page that others map too is worth, in parts of WEIGHT_ONE."""
         counts = self._count(private)
         shared = sum(count.shared for count in counts)
-        own = sum(count.present + count.locked for count in counts) - shared
+        whole = sum(count.present + count.locked for count in counts)
+        if sums.pss_anon >= whole * PAGE_SIZE:
+            return _native_memory.WEIGHT_ONE  # it has all of them alone
+        own = whole - shared
         found.proportional = shared
         worth = (sums.pss_anon / PAGE_SIZE - own) / shared if shared else 0
         return int(min(1.0, max(0.0, worth)) * _native_memory.WEIGHT_ONE)
@@ -219,7 +223,7 @@ class _Walk:
         self, private: list[_Private], flags: int = 0, weight: int = _native_memory.WEIGHT_ONE
     ) -> list[Counts]:
         """Count without regard to what was seen before."""
-        walks = [self._walk(item, -1, flags, weight) for item in private]
+        walks = [self._walk(item, -1, self._flags | flags, weight) for item in private]
         return [Counts(*counts) for counts in self._memory.collect(walks, [])]
 
     def _collect(self, private: list[_Private], found: ProcessPages, weight: int) -> None:
@@ -227,7 +231,7 @@ class _Walk:
         freed: dict[int, int] = {}
         walks: list[tuple[int, ...]] = []
         for item in private:
-            its_flags, its_weight = 0, weight
+            its_flags, its_weight = self._flags, weight
             if item.pinned:
                 its_flags |= _native_memory.WALK_LOCKED
             if details := self._known.get(item.mapping):
@@ -252,7 +256,8 @@ class _Walk:
         for at, counts in enumerate(self._looker.collect(self._memory, walks, sets)):
             if any(counts) or at in freed:
                 part = private[at].part
-                _, swapped, _, given_up, locked, _ = counts
+                present, swapped, _, given_up, locked, _ = counts
+                found.distinct += present + given_up + locked
                 _add(found.swapped, part, swapped)
                 _add(found.left_out, PINNED if private[at].pinned else LOCKED, locked)
                 _add(found.left_out, LAZILY_FREED, given_up + freed.get(at, 0))
@@ -306,6 +311,18 @@ def _split(
         if at < item.end:
             out.append(item._replace(start=at))
     return out
+
+
+def _in_swap(counted: dict[str, int], sums: Rollup, by_frame: bool) -> dict[str, int]:
+    """What is in swap of each part: marks of userfaultfd(2) look the same in a page table."""
+    total = sum(counted.values())
+    share = 1.0 if by_frame or not sums.swap else sums.swap_pss / sums.swap
+    if total * PAGE_SIZE > sums.swap:
+        share *= sums.swap / (total * PAGE_SIZE)
+    if share == 1:
+        return counted
+    scaled = {part: round(n * share) for part, n in counted.items()}
+    return {part: n for part, n in scaled.items() if n}
 
 
 def _is_sparse(line: str) -> bool:

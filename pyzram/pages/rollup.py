@@ -10,7 +10,16 @@ from .smaps import figure
 if TYPE_CHECKING:
     from .process import Process
 
-NAMES = ("Pss", "Pss_Anon", "Pss_File", "Swap", "SwapPss", "LazyFree", "Locked")
+NAMES = (
+    "Pss",
+    "Pss_Anon",
+    "Pss_File",
+    "Swap",
+    "SwapPss",
+    "LazyFree",
+    "Locked",
+    "AnonHugePages",
+)
 
 
 class Rollup(NamedTuple):
@@ -23,6 +32,8 @@ class Rollup(NamedTuple):
     swap_pss: int
     lazily_freed: int
     locked: int
+    anon_huge: int
+    """private pages that are mapped as whole huge ones"""
 
 
 def rollup(process: Process) -> Rollup:

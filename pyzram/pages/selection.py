@@ -8,7 +8,7 @@ import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..errors import from_errno
+from ..errors import InvalidValueError, from_errno
 from ..kernel.parse import parse_mountinfo
 from ..kernel.sysfs import pass_over, read_text
 from .process import Process, all_processes
@@ -32,6 +32,12 @@ class Row(NamedTuple):
     pid: int
     parent: int
     name: str
+
+
+def _check_given(what: str, name: str) -> None:
+    """An empty variable of a script would choose what nobody meant."""
+    if not name:
+        raise InvalidValueError(f"{what}: the name is empty")
 
 
 def table() -> dict[int, Row]:
@@ -66,6 +72,7 @@ def with_children(rows: dict[int, Row], chosen: Iterable[int]) -> list[int]:
 
 def by_name(name: str) -> list[int]:
     """Processes of this name (of the kernel's, or of the program's file), and their children."""
+    _check_given("name", name)
     rows = table()
     return with_children(rows, [row.pid for row in rows.values() if _is_called(row, name)])
 
@@ -91,6 +98,7 @@ def by_user(user: str) -> list[int]:
     Raises:
         ZramOSError: ENOENT, there is no such user.
     """
+    _check_given("user", user)
     uid = _user_number(user)
 
     def is_theirs(pid: int) -> bool:
@@ -118,6 +126,7 @@ def by_cgroup(path: str) -> list[int]:
 
     The path is as in ``/proc/PID/cgroup``, or where the hierarchy is mounted.
     """
+    _check_given("cgroup", path)
     wanted = "/" + "/".join(part for part in _unmounted(path).split("/") if part)
 
     def is_below(group: str) -> bool:
@@ -132,6 +141,7 @@ def by_unit(unit: str) -> list[int]:
     Users name units of their own as they like; the service manager of a user is itself a unit, so
     theirs do not count here.
     """
+    _check_given("unit", unit)
     names = {unit} if "." in unit else {unit, f"{unit}.service", f"openrc.{unit}"}
 
     def is_its(group: str) -> bool:
@@ -147,6 +157,7 @@ def by_unit(unit: str) -> list[int]:
 
 def by_container(identity: str) -> list[int]:
     """Processes of a container, by its name or the start of its ID, as in its cgroup's name."""
+    _check_given("container", identity)
 
     def is_its(part: str) -> bool:
         match = CONTAINER.match(part)

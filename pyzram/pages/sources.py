@@ -28,8 +28,10 @@ GONE = "kernel threads and exited processes"
 # Why other memory is.
 CLOSED_SEGMENTS = "System V segments that cannot be opened"
 CLOSED_OBJECTS = "objects of shared memory that are gone or cannot be opened"
-# What may hide memory that should count.
-HIDDEN = (UNREADABLE, CLOSED_SEGMENTS, CLOSED_OBJECTS)
+# Why more pages were found than the kernel says that these processes are worth (PSS).
+OTHERS_TOO = "pages that other processes share, or that came meanwhile"
+# What may hide memory that should count, or count what is another's.
+HIDDEN = (UNREADABLE, CLOSED_SEGMENTS, CLOSED_OBJECTS, OTHERS_TOO)
 
 
 class _Named:

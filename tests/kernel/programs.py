@@ -60,6 +60,22 @@ for _ in range(6):
 ready()
 """
 
+# Each worker has the first 4 KiB of every huge page, and others of them, for itself.
+HUGE_FORKS = """
+m = private(34 << 20, 14)  # huge pages
+fill(m, range(8192))
+everything = filled.pop()[1]
+before = -(address(m) // PAGE) % 512
+def worker():
+    own = sorted({*range(0, 2000, 3), *range(before, 8192, 512)})
+    fill(m, own, 2)
+    filled.append((m, set(everything).difference(own), 1))
+for _ in range(3):
+    fork(worker)
+filled.append((m, everything, 1))
+ready()
+"""
+
 SHARED = """
 s = mmap.mmap(-1, 32 << 20)
 fill(s, range(0, 8192, 2))

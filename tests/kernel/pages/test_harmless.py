@@ -7,11 +7,11 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from kernel.memory_cgroup import WHY_NOT, MemoryCgroup
+from kernel.merging import merged
 from kernel.programs import FORKS, GIVEN_UP, HOLES, MERGED, group
 
 from pyzram.cli.estimate import main
@@ -22,7 +22,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT
 PAGE = os.sysconf("SC_PAGE_SIZE")
 MIB = 1 << 20
 SLACK = MIB // 2  # the kernel charges in batches
-KSM = Path("/sys/kernel/mm/ksm")
 
 
 def look(cgroup: MemoryCgroup, *options: str) -> None:
@@ -71,28 +70,11 @@ def test_who_looks_needs_little_memory(options: list[str]) -> None:
 
 
 def test_merged_pages_stay_merged() -> None:
-    if not (KSM / "run").exists():
-        pytest.skip("needs KSM")
-    names = ("pages_to_scan", "sleep_millisecs", "run")
-    settings = {name: (KSM / name).read_text() for name in names}
-    with group(MERGED, "merged") as cgroup:
-        unmerged = cgroup.usage
-        try:
-            (KSM / "pages_to_scan").write_text("20000")
-            (KSM / "sleep_millisecs").write_text("1")
-            (KSM / "run").write_text("1")
-            deadline = time.monotonic() + 20
-            while unmerged - cgroup.usage < 15 * MIB:
-                assert time.monotonic() < deadline, "the kernel does not merge"
-                time.sleep(0.05)
-            (KSM / "run").write_text("0")  # what is merged stays so
-            merged = cgroup.usage
-            look(cgroup, "--full")
-            look(cgroup)
-            assert cgroup.usage - merged < SLACK
-        finally:
-            for name, value in settings.items():
-                (KSM / name).write_text(value)
+    with group(MERGED, "merged") as cgroup, merged(cgroup, 15 * MIB):
+        before = cgroup.usage
+        look(cgroup, "--full")
+        look(cgroup)
+        assert cgroup.usage - before < SLACK
 
 
 def test_memory_given_up_is_freed_as_if_nobody_had_looked() -> None:

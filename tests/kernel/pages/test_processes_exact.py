@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import json
@@ -14,12 +15,15 @@ from pathlib import Path
 import pytest
 from kernel.conftest import OwnDevice
 from kernel.memory_cgroup import WHY_NOT, MemoryCgroup
+from kernel.merging import merged
 from kernel.programs import (
     FORKS,
     GIVEN_UP,
     HALF_AGAIN,
     HOLES,
+    HUGE_FORKS,
     LOCKED,
+    MERGED,
     PINNED,
     RESERVED,
     SHARED,
@@ -76,6 +80,8 @@ def paged_out(cgroup: MemoryCgroup, device: OwnDevice) -> dict[str, int]:
     ("body", "children", "left_out"),
     [
         pytest.param(FORKS, 6, {}, id="forks"),
+        pytest.param(HUGE_FORKS, 3, {}, id="huge-forks"),
+        pytest.param(MERGED, 0, {}, id="merged"),
         pytest.param(SHARED, 1, {}, id="shared"),
         pytest.param(LOCKED, 0, {"locked": 4096}, id="locked"),
         pytest.param(GIVEN_UP, 0, {"lazily freed": 2048}, id="given-up"),
@@ -90,7 +96,10 @@ def paged_out(cgroup: MemoryCgroup, device: OwnDevice) -> dict[str, int]:
 def test_what_is_estimated_is_paged_out(
     body: str, children: int, left_out: dict[str, int], zram_device: OwnDevice
 ) -> None:
-    with group(body, "exact", children) as cgroup:
+    with contextlib.ExitStack() as stack:
+        cgroup = stack.enter_context(group(body, "exact", children))
+        if body is MERGED:
+            stack.enter_context(merged(cgroup, 15 << 20))
         before = cgroup.usage
         with open_processes(cgroup.pids()) as source:
             assert source.swapped == 0

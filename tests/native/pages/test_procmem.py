@@ -5,7 +5,9 @@ import contextlib
 import ctypes
 import errno
 import gc
+import mmap
 import os
+import platform
 import random
 import re
 import subprocess
@@ -23,6 +25,7 @@ from pyzram.pages import mappings, mount_views, procmem
 from pyzram.pages.process import Process, ProcessReader
 from pyzram.pages.process_pages import Counts
 from pyzram.pages.process_sources import open_processes
+from pyzram.pages.rollup import rollup
 from pyzram.pages.sampling import Sample
 from pyzram.pages.shared_object import MappedAt
 
@@ -247,6 +250,70 @@ answer = [address(m)]
         ]
         assert data == b"12345678" * (3 * PAGE // 8) + bytes(PAGE)
         reader.close()
+
+
+# Untouched pages, marked as protected from writing: struct uffdio_api, uffdio_register and
+# uffdio_writeprotect. A mark looks like a page in swap.
+MARKED = """
+import fcntl, platform, struct
+m = mmap.mmap(-1, 64 * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+libc.madvise(ctypes.c_void_p(address(m)), ctypes.c_size_t(64 * PAGE), 15)  # no huge pages
+number = 323 if platform.machine() == "x86_64" else 282
+uffd = libc.syscall(number, os.O_CLOEXEC | 1)
+answer = [0]
+try:
+    fcntl.ioctl(uffd, 0xC018AA3F, struct.pack("QQQ", 0xAA, 1 << 0 | 1 << 13, 0))
+    fcntl.ioctl(uffd, 0xC020AA00, struct.pack("QQQQ", address(m), 64 * PAGE, 2, 0))
+    fcntl.ioctl(uffd, 0xC018AA06, struct.pack("QQQ", address(m), 64 * PAGE, 1))
+    answer = [address(m)]
+except OSError:
+    pass
+"""
+
+
+@pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "aarch64", "riscv64"), reason="knows no number of the call"
+)
+@pytest.mark.parametrize("frames", [True, False])
+@pytest.mark.parametrize("method", METHODS)
+def test_marks_of_userfaultfd_are_not_in_swap(method, frames, monkeypatch):
+    with child(MARKED) as (pid, [start]):
+        if not start:
+            pytest.skip("needs userfaultfd(2) that marks untouched pages (Linux 6.4)")
+        memory = opened(pid, method)
+        assert touched(memory, start, 64)[1] == 64
+        memory.close()
+        if not frames:
+            monkeypatch.setattr(_native_memory.ProcMem, "shows_frames", lambda memory: False)
+        with Process(pid) as process:
+            real = rollup(process).swap // PAGE
+        found = procmem.process_pages(pid, method=method)
+        assert sum(found.swapped.values()) <= real
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_huge_pages_without_a_mount_do_not_count(shared):
+    kind = mmap.MAP_SHARED if shared else mmap.MAP_PRIVATE
+    try:
+        fd = os.memfd_create("huge", os.MFD_HUGETLB)
+    except OSError as err:
+        assert err.errno in (errno.ENOSYS, errno.EINVAL, errno.ENODEV, errno.ENOENT)
+        pytest.skip("needs huge pages of their own (hugetlb)")
+    try:
+        size = os.fstat(fd).st_blksize
+        os.ftruncate(fd, size)
+        reserve_none = 0x40 if platform.machine().startswith("ppc") else 0x4000
+        with mmap.mmap(fd, size, flags=kind | reserve_none):
+            text = Path("/proc/self/maps").read_text()
+    finally:
+        os.close(fd)
+    lines = [line for line in text.split("\n") if "/memfd:huge" in line]
+    assert lines
+    kinds = mappings.Kinds(mappings.MemoryDevices.of_this_system())
+    for line in lines:
+        found = kinds.of(line.partition(" ")[2])
+        assert (found.kind, found.private) == (None, False)
+    kinds.close()
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -708,7 +775,7 @@ def test_pages_marked_as_given_up_are_read_where_none_is(monkeypatch, asked):
     def rollup(process):
         if asked == "fails":
             raise OSError(errno.ESRCH, os.strerror(errno.ESRCH))
-        return procmem.Rollup(0, 0, 0, 0, 0, 4096 if asked == "freed" else 0, 0)
+        return procmem.Rollup(0, 0, 0, 0, 0, 4096 if asked == "freed" else 0, 0, 0)
 
     monkeypatch.setattr("pyzram.pages.process.rollup", rollup)
     monkeypatch.setattr("pyzram.pages.process.turned", lambda *args: Marked())

@@ -65,6 +65,14 @@ def test_a_program_whose_path_the_kernel_cannot_tell_is_not_called_so(monkeypatc
     assert not selection._is_called(selection.Row(7, 1, "x" * 15), "x" * 20)
 
 
+@pytest.mark.parametrize("kind", ["name", "user", "cgroup", "unit", "container"])
+def test_an_empty_name_chooses_nothing(kind, capsys):
+    assert command.main(["estimate", f"--{kind}", ""]) == 2
+    assert capsys.readouterr().err == (
+        f"pyzram estimate: {kind}: the name is empty (pyzram estimate --help)\n"
+    )
+
+
 def test_a_user_is_found_by_name_and_number():
     import pwd
 
