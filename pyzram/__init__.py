@@ -46,6 +46,9 @@ if TYPE_CHECKING:
     from .errors import ZramOSError as ZramOSError
     from .kernel.parse import SwapArea as SwapArea
     from .kernel.sysfs import Sysfs as Sysfs
+    from .pages.api import bench as bench
+    from .pages.api import estimate as estimate
+    from .pages.api import recommend as recommend
     from .pages.benchmark import BenchResult as BenchResult
     from .pages.chain import Chain as Chain
     from .pages.codec import algorithms as algorithms
@@ -61,9 +64,6 @@ if TYPE_CHECKING:
     from .pages.file_sources import open_stream as open_stream
     from .pages.process_sources import open_processes as open_processes
     from .pages.process_sources import open_system as open_system
-    from .pages.question import bench as bench
-    from .pages.question import estimate as estimate
-    from .pages.question import recommend as recommend
     from .pages.recommend import Recommendation as Recommendation
     from .pages.sampling import Interval as Interval
     from .pages.segments import Owner as Owner
@@ -140,9 +140,9 @@ _DEFINED_IN = {
     "PartEstimate": "pages.estimate",
     "Recommendation": "pages.recommend",
     "estimate_pages": "pages.estimator",
-    "bench": "pages.question",
-    "estimate": "pages.question",
-    "recommend": "pages.question",
+    "bench": "pages.api",
+    "estimate": "pages.api",
+    "recommend": "pages.api",
     "Interval": "pages.sampling",
     "Owner": "pages.segments",
     "Source": "pages.sources",

@@ -61,17 +61,17 @@ from fake_roots import Machine  # noqa: E402
 
 # Short names in annotations: words or kinds of values, and the module that says which.
 ALIASES = {
-    "Algorithms": "pages.question",
+    "Algorithms": "pages.api",
     "Buffer": "pages.codec",
     "Discard": "limits",
     "DiscardPolicy": "limits",
     "Goal": "service.service",
     "Needs": "config.variables",
-    "Paths": "pages.question",
+    "Paths": "pages.api",
     "Progress": "postprocess.writeback",
     "RecompressType": "limits",
     "Setting": "service.diff",
-    "SomePaths": "pages.question",
+    "SomePaths": "pages.api",
     "Stopped": "postprocess.bounded_steps",
     "WritebackType": "limits",
 }

@@ -9,7 +9,7 @@ import sys
 from ..config.importer import import_files
 from ..config.layers import TEXT_MAX, read_file, remedy
 from ..errors import from_errno
-from ..kernel.opened import open_still
+from ..kernel.safe_paths import open_still
 from ..text import quote, quote_lines
 from .options import FILE, Command
 

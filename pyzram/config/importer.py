@@ -7,7 +7,7 @@ Each tool's rules are in a file of its own, ``import_*.py``.
 from __future__ import annotations
 
 from ..errors import InvalidValueError
-from ..kernel.opened import resolve
+from ..kernel.safe_paths import resolve
 from ..limits import total_memory
 from . import (
     import_dietpi,

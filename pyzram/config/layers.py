@@ -20,7 +20,7 @@ from stat import S_ISBLK, S_ISCHR, S_ISDIR, S_ISREG
 
 from ..descriptor import Opened
 from ..errors import AccessError, ZramOSError, from_errno
-from ..kernel.opened import fd_path
+from ..kernel.safe_paths import fd_path
 from ..kernel.sysfs import read_text
 
 TYPE_CHECKING = False

@@ -13,7 +13,7 @@ import os
 
 from ..algorithm import Algorithm
 from ..errors import InvalidValueError
-from ..kernel.opened import resolve
+from ..kernel.safe_paths import resolve
 from ..limits import PAGE_SIZE, page_up
 from ..text import short
 from ..units import DIGITS_MAX, format_size

@@ -22,8 +22,8 @@ from ..errors import (
 )
 from ..external import run_program
 from ..kernel import holders
-from ..kernel.opened import fd_path, open_above, open_path
 from ..kernel.parse import parse_mountinfo, parse_swaps
+from ..kernel.safe_paths import fd_path, open_above, open_path
 from ..kernel.sysfs import Sysfs, is_there, read_if_there, read_text, read_value
 from ..text import quote
 from ..units import parse_size

@@ -13,8 +13,8 @@ from stat import S_IFBLK
 from ..descriptor import Opened
 from ..errors import DeviceNotFoundError, ZramError, from_errno
 from ..external import ProgramError, run_program
-from ..kernel.opened import fd_path
 from ..kernel.parse import parse_io_stat
+from ..kernel.safe_paths import fd_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

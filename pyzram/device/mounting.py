@@ -15,16 +15,16 @@ from ..descriptor import Opened
 from ..errors import DeviceBusyError, from_errno
 from ..external import ProgramError, run_program
 from ..kernel import holders
-from ..kernel.opened import fd_path, mount_id, open_above, open_path
 from ..kernel.parse import parse_mountinfo
+from ..kernel.safe_paths import fd_path, mount_id, open_above, open_path
 from ..text import quote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Self
 
-    from ..kernel.opened import MadeFolder
     from ..kernel.parse import Mount
+    from ..kernel.safe_paths import MadeFolder
     from ..kernel.sysfs import Sysfs
 
 REMEDIES = {

@@ -9,7 +9,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidValueError, ZramOSError, from_errno
-from ..kernel.opened import open_still
+from ..kernel.safe_paths import open_still
 from ..limits import PAGE_SIZE
 from ..value import check_count, check_kind, check_path, wrong_type
 from .codec_parameters import check_page_size

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import _native_memory
-from ..kernel.opened import fd_path
+from ..kernel.safe_paths import fd_path
 from ..limits import PAGE_SIZE
 from .mappings import SHMEM, device_text
 from .process import Process

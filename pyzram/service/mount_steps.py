@@ -12,15 +12,15 @@ from ..device.file_system import LABEL_OPTION
 from ..device.mounting import Folder, Mounted, run_mount, unmount
 from ..errors import UnsupportedError, from_errno
 from ..kernel import holders
-from ..kernel.opened import is_mount_root, remove_made
+from ..kernel.safe_paths import is_mount_root, remove_made
 from ..text import quote
 from .diff import mount_words, remount_words
 from .steps import Action
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..kernel.opened import MadeFolder
     from ..kernel.parse import Mount as MountLine
+    from ..kernel.safe_paths import MadeFolder
     from .executor import Executor
     from .plan import Step
 

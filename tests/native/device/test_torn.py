@@ -21,7 +21,7 @@ import pyzram
 from pyzram.descriptor import Opened
 from pyzram.kernel import state_files
 from pyzram.kernel.named_files import write_textfile
-from pyzram.kernel.opened import open_path
+from pyzram.kernel.safe_paths import open_path
 
 PACKAGE = Below(os.path.dirname(pyzram.__file__))
 # A read of a kernel's text holds nothing up, and most of what a command does is such reads.

@@ -12,7 +12,7 @@ import pytest
 from pyzram.errors import AccessError, InvalidValueError, ZramOSError
 from pyzram.kernel import named_files
 from pyzram.kernel.named_files import write_textfile
-from pyzram.kernel.opened import open_still
+from pyzram.kernel.safe_paths import open_still
 from pyzram.tend import recording
 
 
