@@ -13,7 +13,7 @@ from typing import NamedTuple
 from .actions import Action
 from .modes import held, mode_of, quiet_since
 from .observation import Observation
-from .pressure import fade, foreign, observed_pressure, own_part
+from .pressure import fade, foreign, observed_pressure, own_part, plenty
 from .rounds import Settings, decide_round, remembered
 from .state import CALM, CHOKED, HELD, PRESSED, TIGHT, State
 from .times import HOUR
@@ -44,7 +44,11 @@ def decide(seen: Observation, state: State, settings: Settings = DEFAULTS) -> De
     # Before that is left out: who waits for pages that come back is not at ease either.
     at_ease = enough(seen)
     seen = foreign(seen, ours, ours300)
-    pressure = max(observed_pressure(seen), state.pressure * fade(seen.now - state.now))
+    if plenty(seen):
+        # Who waited before did so for another reason, as a control group at its limit does.
+        pressure = observed_pressure(seen._replace(some300=0.0))
+    else:
+        pressure = max(observed_pressure(seen), state.pressure * fade(seen.now - state.now))
     devices = remembered(seen, state.devices)
     why_held, low_battery = held(seen, state)
     since_quiet = quiet_since(seen, state)

@@ -23,6 +23,10 @@ POOL, POOL_RANGE, POOL_MOST = 0.20, 0.45, 0.16
 Not where pages come back slowly and wear out their medium: there, pressure has to come first.
 """
 
+PLENTY, WAITING = 0.5, 1.0
+"""As long as more than this share of memory is available, and less than this percentage of the last
+ten seconds was waited for it, what was before is no sign that memory is short."""
+
 
 def own_part(seen: Observation, state: State) -> tuple[float, float]:
     """How much of the pressure comes only from reading back pages that were written before.
@@ -69,6 +73,12 @@ def observed_pressure(seen: Observation) -> float:
         if device.mem_limit:
             pressure = max(pressure, (device.mem_used_total / device.mem_limit - 0.80) / 0.15)
     return min(1.0, max(0.0, pressure))
+
+
+def plenty(seen: Observation) -> bool:
+    """Whether only what is seen now counts, because memory is plentiful."""
+    waiting = seen.trigger or (seen.some10 or 0.0) >= WAITING
+    return not waiting and seen.available > PLENTY * seen.total
 
 
 def fade(seconds: float) -> float:

@@ -329,6 +329,20 @@ def test_a_full_medium_and_one_that_is_gone_are_told():
     assert decide(machine(free=0), State()).reasons == ()  # none at all
 
 
+def test_who_waited_while_memory_is_plentiful_makes_nobody_short_of_it():
+    """As the processes of a control group at its own limit do, day and night."""
+    for available, some10, mode in (
+        (7.5, 0.28, CALM), (4.1, 0.0, CALM), (3.9, 0.28, TIGHT), (7.5, 1.0, TIGHT),
+    ):  # fmt: skip
+        seen = machine(some10=some10, some300=0.28, available=int(available * GIB))
+        assert decide(seen, State()).state.mode == mode, available
+    # That it was short before is over, too; who waits now is not.
+    before = State(TIGHT, 1.0, 1e6 - 60)
+    assert decide(machine(available=5 * GIB), before).state.pressure == 0.0
+    assert decide(machine(available=3 * GIB), before).state.pressure > 0.9
+    assert decide(machine(available=5 * GIB, trigger="some"), before).state.pressure > 0.9
+
+
 def test_battery_holds_until_it_is_well_charged():
     low = decide(machine(battery=20.0), State())
     assert low.state.mode == HELD and low.reasons == ("battery at 20 %",)
