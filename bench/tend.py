@@ -9,7 +9,11 @@ often more was written in 24 hours than the policy promises (summed up).
 
 `tend` has mmd's budget, 1 GiB in any 24 hours; `tend_4gib` has what a SATA or NVMe medium is given.
 The policy was tuned on seeds from 500000 on. With --replay the machines are drawn to fit a record
-of a real one instead. Needs a C compiler, and matplotlib for --plot.
+of a real one instead. Needs a C compiler, and matplotlib for --plot. docs/tend.md is made by
+
+    python bench/tend.py --seeds 100 --first 30001 --json > docs/tend.json
+    python bench/tend.py --from docs/tend.json --markdown
+    python bench/tend.py --from docs/tend.json --plot docs/tend.svg
 """
 
 from __future__ import annotations
@@ -18,11 +22,18 @@ import argparse
 import json
 import sys
 import time
+from pathlib import Path
 
-from simulator import fleet, replay, traces
+from simulator import fleet, plotting, replay, tables, traces
 from simulator.policies import POLICIES
 
-MIB = 1 << 20
+
+def none_or_more(word: str) -> int:
+    """Take a number from 0 up."""
+    number = int(word)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{word}: not a number from 0 up")
+    return number
 
 
 def some(word: str) -> int:
@@ -40,7 +51,7 @@ def arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seeds", type=some, default=20, metavar="N", help="how many (default 20)")
     parser.add_argument(
-        "--first", type=int, default=1, metavar="SEED", help="the first (default 1)"
+        "--first", type=none_or_more, default=1, metavar="SEED", help="the first (default 1)"
     )
     parser.add_argument("--days", type=some, default=2, metavar="N", help="of each run (default 2)")
     parser.add_argument(
@@ -48,15 +59,56 @@ def arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument("--traces", nargs="+", choices=traces.TRACES, default=list(traces.TRACES))
     parser.add_argument("--policies", nargs="+", choices=POLICIES, default=list(POLICIES))
-    parser.add_argument("--kills", type=int, default=0, metavar="N", help="restarts in each run")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--kills", type=none_or_more, default=0, metavar="N", help="restarts in each run"
+    )
+    parser.add_argument(
+        "--from", dest="before", metavar="FILE", help="run nothing: what --json printed before"
+    )
+    ways = parser.add_mutually_exclusive_group()
+    ways.add_argument("--json", action="store_true", help="print JSON")
+    ways.add_argument("--markdown", action="store_true", help="print the tables of docs/tend.md")
     parser.add_argument("--plot", metavar="FILE", help="draw stall against bytes to flash")
     return parser
 
 
 def main() -> int:
     """Run the fleet and print what came of it."""
-    options = arguments().parse_args()
+    parser = arguments()
+    options = parser.parse_args()
+    if options.plot and (why := plotting.why_not(options.plot)):
+        parser.error(f"--plot {options.plot}: {why}")  # before it runs for minutes
+    try:
+        found = earlier(options.before) if options.before else run(options)
+        if options.plot:
+            plotting.plot(found["traces"], options.plot)
+    except OSError as err:
+        path = err.filename or options.before or options.replay or options.plot
+        raise SystemExit(f"{path}: {err.strerror}") from err
+    if options.json:
+        print(json.dumps(found, indent=2))
+    elif options.markdown:
+        print(tables.markdown(found["traces"]))
+    else:
+        print(tables.table(found["traces"]))
+    return 0
+
+
+def earlier(path: str) -> dict:
+    """What an earlier run printed with --json."""
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        for rows in found["traces"].values():
+            for row in rows.values():
+                if set(row) != set(fleet.Outcome._fields):
+                    raise ValueError("not the figures of a run")
+    except (ValueError, KeyError, TypeError, AttributeError) as err:
+        raise SystemExit(f"{path}: not what --json prints: {err}") from err
+    return found
+
+
+def run(options: argparse.Namespace) -> dict:
+    """Run the fleet; how long that took, and what was recorded, goes to stderr."""
     began = time.monotonic()
     if options.replay:
         rows = replay.load(options.replay)
@@ -67,93 +119,16 @@ def main() -> int:
         for name in options.traces
         for seed in range(options.first, options.first + options.seeds)
     ]
-    outcomes = fleet.fleet(jobs)
     found = {
         trace: {policy: fleet.medians(runs) for policy, runs in by_policy.items()}
-        for trace, by_policy in outcomes.items()
+        for trace, by_policy in fleet.fleet(jobs).items()
     }
-    if options.plot:
-        plot(found, options.plot)
-    if options.json:
-        settings = {"seeds": options.seeds, "first": options.first, "days": options.days}
-        print(json.dumps({**settings, "traces": found}, indent=2))
-    else:
-        print(table(found))
-        runs = len(jobs) * len(options.policies)
-        print(f"{runs} runs of {options.days:.3g} days in {time.monotonic() - began:.0f} s")
-        if options.replay and (real := replay.stalled(rows)) is not None:
-            print(f"stall that was recorded: {real:.1f} s a day")
-    return 0
-
-
-def table(found: dict) -> str:
-    """For people; with mmd and cron there, what tend has of theirs."""
-    lines = []
-    for trace, policies in found.items():
-        lines.append(f"{trace:<14} {'stall s':>9} {'MiB/day':>9} {'regret':>7} {'violations':>10}")
-        for name, row in policies.items():
-            line = f"  {name:<12} {row['stall_seconds']:9.1f} "
-            line += f"{row['flash_bytes_per_day'] / MIB:9.0f} {row['regret']:7.2f} "
-            line += f"{row['violations']:10d}"
-            if name.startswith("tend"):
-                line += "".join(
-                    beside(other, row, policies.get(other)) for other in ("mmd", "cron")
-                )
-            lines.append(line)
-    return "\n".join(lines)
-
-
-def beside(name: str, row: dict, other: dict | None) -> str:
-    """Ratios of the figures to those of another policy."""
-    if not other or not all(
-        (other["stall_seconds"], other["flash_bytes_per_day"], other["regret"])
-    ):
-        return ""
-    stall, flash, regret = (
-        row[key] / other[key] for key in ("stall_seconds", "flash_bytes_per_day", "regret")
-    )
-    return f"   of {name}'s: stall {stall:.2f} flash {flash:.2f} regret {regret:.2f}"
-
-
-def plot(found: dict, path: str) -> None:
-    """A panel for each trace: left and low is good."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    columns = min(4, len(found))
-    rows = -(-len(found) // columns)
-    figure, panels = pyplot.subplots(
-        rows, columns, figsize=(4 * columns, 3.4 * rows), squeeze=False, layout="constrained"
-    )
-    markers = dict(zip(POLICIES, "ox^vsDP", strict=False))
-    for panel in panels.flat[len(found) :]:
-        panel.axis("off")
-    for panel, (trace, policies) in zip(panels.flat, found.items(), strict=False):
-        for name, row in policies.items():
-            own = name.startswith("tend")
-            panel.plot(
-                row["flash_bytes_per_day"] / MIB,
-                max(0.1, row["stall_seconds"]),
-                markers[name],
-                color="#c1272d" if own else "#4d4d4d",
-                markerfacecolor=None if own else "none",
-                markersize=8,
-                label=name,
-                clip_on=False,  # what writes nothing lies on the edge
-                zorder=3,
-            )
-        panel.set_yscale("log")
-        panel.set_xscale("symlog", linthresh=10)
-        panel.set_xlim(left=-1)
-        panel.set_title(trace)
-        panel.set_xlabel("MiB to flash a day")
-        panel.set_ylabel("stall, s a day")
-        panel.grid(alpha=0.3)
-    handles, labels = panels.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
-    figure.savefig(path, dpi=120)
+    count, seconds = len(jobs) * len(options.policies), time.monotonic() - began
+    print(f"{count} runs of {options.days:.3g} days in {seconds:.0f} s", file=sys.stderr)
+    if options.replay and (real := replay.stalled(rows)) is not None:
+        print(f"stall that was recorded: {real:.1f} s a day", file=sys.stderr)
+    settings = {name: getattr(options, name) for name in ("seeds", "first", "days", "kills")}
+    return {**settings, "traces": found}
 
 
 if __name__ == "__main__":

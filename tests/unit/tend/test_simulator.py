@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import json
 import random
 import shutil
@@ -13,7 +14,8 @@ from types import ModuleType
 
 import pytest
 
-BENCH = Path(__file__).resolve().parents[3] / "bench"
+TREE = Path(__file__).resolve().parents[3]
+BENCH, DOCS = TREE / "bench", TREE / "docs"
 pytestmark = pytest.mark.skipif(not shutil.which("cc"), reason="needs a C compiler")
 
 
@@ -121,3 +123,79 @@ def test_what_is_no_recording_is_said(replay: ModuleType, tmp_path, text: str):
     path.write_text(text)
     with pytest.raises(SystemExit, match="file"):
         replay.load(str(path))
+
+
+@pytest.fixture(scope="module")
+def command(fleet: ModuleType) -> ModuleType:
+    del fleet  # which has made its folder known
+    spec = importlib.util.spec_from_file_location("bench_tend", BENCH / "tend.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(BENCH))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(BENCH))
+    return module
+
+
+def said(command: ModuleType, monkeypatch, capsys, *words: object) -> str:
+    monkeypatch.setattr(sys, "argv", ["tend.py", *map(str, words)])
+    assert command.main() == 0
+    return capsys.readouterr().out
+
+
+def test_the_documents_say_what_came_of_the_run(command: ModuleType, monkeypatch, capsys):
+    page = (DOCS / "tend.md").read_text(encoding="utf-8")
+    tables = page.partition("<!-- tables -->\n")[2].partition("<!-- end of tables -->\n")[0]
+    figures = DOCS / "tend.json"
+    assert tables == said(command, monkeypatch, capsys, "--from", figures, "--markdown")
+    assert "missed" not in tables
+    found = json.loads(figures.read_text())
+    assert (found["seeds"], found["first"], len(found["traces"])) == (100, 30001, 7)
+
+
+def test_an_aim_that_is_missed_is_told(command: ModuleType, monkeypatch, capsys, tmp_path):
+    found = json.loads((DOCS / "tend.json").read_text())
+    found["traces"]["server"]["tend"]["stall_seconds"] *= 1.2
+    (tmp_path / "a.json").write_text(json.dumps(found))
+    text = said(command, monkeypatch, capsys, "--from", tmp_path / "a.json", "--markdown")
+    assert text.count("at most 0.9, **missed**") == text.count("missed") == 1
+
+
+def test_what_was_printed_is_taken_up_again(command: ModuleType, monkeypatch, capsys, tmp_path):
+    words = ("--seeds", 1, "--days", 1, "--traces", "calm", "--policies", "mmd", "tend")
+    text = said(command, monkeypatch, capsys, *words, "--json")
+    (tmp_path / "a.json").write_text(text)
+    again = said(command, monkeypatch, capsys, "--from", tmp_path / "a.json", "--json")
+    assert json.loads(again) == json.loads(text)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--kills", "-3"],
+        ["--first", "-3"],
+        ["--seeds", "0"],
+        ["--json", "--markdown"],
+        ["--plot", "/nonexistent/x.svg"],
+        ["--plot", "/x.nothing"],
+        ["--plot", "/tmp"],
+        ["--from", "/nonexistent/x.json"],
+        ["--from", "/dev/null"],
+        ["--from", "/proc/self/mem"],
+        ["--replay", "/nonexistent/x"],
+    ],
+)
+def test_what_cannot_be_is_one_line_before_anything_runs(
+    command: ModuleType, monkeypatch, capsys, words: list[str]
+):
+    def runs(_jobs: object) -> None:
+        raise AssertionError("it runs")
+
+    monkeypatch.setattr(command.fleet, "fleet", runs)
+    monkeypatch.setattr(sys, "argv", ["tend.py", *words])
+    with pytest.raises(SystemExit) as raised:
+        command.main()
+    told = raised.value.code if isinstance(raised.value.code, str) else capsys.readouterr().err
+    assert words[-1].rpartition("/")[2] in told and "Traceback" not in told
+    assert raised.value.code not in (0, None)

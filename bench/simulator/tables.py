@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""What came of a fleet, as text: for a terminal, and for the documentation."""
+
+from __future__ import annotations
+
+from .model import DAY
+
+MIB = 1 << 20
+STALL, FLASH, REGRET = "stall_seconds", "flash_bytes_per_day", "regret"
+
+
+def table(found: dict) -> str:
+    """For people; with mmd and cron there, what tend has of theirs."""
+    lines = []
+    for trace, policies in found.items():
+        lines.append(f"{trace:<14} {'stall s':>9} {'MiB/day':>9} {'regret':>7} {'violations':>10}")
+        for name, row in policies.items():
+            line = f"  {name:<12} {row[STALL]:9.1f} {row[FLASH] / MIB:9.0f} {row[REGRET]:7.2f} "
+            line += f"{row['violations']:10d}"
+            if name.startswith("tend"):
+                for other in ("mmd", "cron"):
+                    line += _beside(other, row, policies.get(other))
+            lines.append(line)
+    return "\n".join(lines)
+
+
+def _beside(name: str, row: dict, other: dict | None) -> str:
+    """Ratios of the figures to those of another policy."""
+    if not other or not all(other[key] for key in (STALL, FLASH, REGRET)):
+        return ""
+    stall, flash, regret = (row[key] / other[key] for key in (STALL, FLASH, REGRET))
+    return f"   of {name}'s: stall {stall:.2f} flash {flash:.2f} regret {regret:.2f}"
+
+
+def markdown(found: dict) -> str:
+    """The figures, and what tend has of its peers' beside what it is meant to have at most."""
+    names = list(next(iter(found.values())))
+    lines = ["stall in s a day, MiB to flash a day, regret:", ""]
+    lines += _row(["trace", *names]) + _row(["---"] * (1 + len(names)))
+    for trace, policies in found.items():
+        cells = (
+            f"{row[STALL]:.1f}, {row[FLASH] / MIB:.0f}, {row[REGRET]:.2f}"
+            for row in policies.values()
+        )
+        lines += _row([trace, *cells])
+    lines += ["", "tend as a share of its peers, and the aim:", ""]
+    lines += _row(
+        ["trace", "stall of mmd's", "regret of mmd's", "stall of cron's", "flash of cron's"]
+    )
+    lines += _row(["---"] * 5)
+    for trace, policies in found.items():
+        mmd, cron, own, large = (policies[name] for name in ("mmd", "cron", "tend", "tend_4gib"))
+        lines += _row(
+            [
+                trace,
+                _aim(own, mmd, STALL, 0.9 if trace in ("server", "builds") else 1.05),
+                _aim(own, mmd, REGRET, 0.8),
+                _aim(large, cron, STALL, 1.0),
+                _aim(large, cron, FLASH, 0.4),
+            ]
+        )
+    calm = [found["calm"][name] for name in ("tend", "tend_4gib")] if "calm" in found else []
+    for name, row, part in zip(("tend", "tend_4gib"), calm, (128, 512), strict=False):
+        lines += [
+            "",
+            f"calm, {name}: stalled for {100 * row[STALL] / DAY:.4f} % of the time (at most "
+            f"0.01 %), {row[FLASH] / MIB:.0f} MiB written a day (at most {part}).",
+        ]
+    over = sum(row["violations"] for policies in found.values() for row in policies.values())
+    lines += ["", f"Writes above what a policy promises for 24 hours, in all runs: {over}."]
+    return "\n".join(lines)
+
+
+def _row(cells: list[str]) -> list[str]:
+    return [f"| {' | '.join(cells)} |"]
+
+
+def _aim(row: dict, other: dict, key: str, most: float) -> str:
+    share = row[key] / other[key]
+    return f"{share:.2f} (at most {most:g}{'' if share <= most else ', **missed**'})"
