@@ -11,7 +11,14 @@ import errno
 import os
 
 from ..descriptor import Opened
-from ..errors import DeviceBusyError, UnsupportedError, ZramError, ZramOSError, from_errno
+from ..errors import (
+    DeviceBusyError,
+    InvalidValueError,
+    UnsupportedError,
+    ZramError,
+    ZramOSError,
+    from_errno,
+)
 from ..kernel import state_files
 from ..kernel.state_files import DEFAULT_DIRECTORY
 from ..kernel.sysfs import BOOT_ID, Sysfs, read_text
@@ -27,6 +34,7 @@ __all__ = ["DEFAULT_DIRECTORY", "Registry"]
 
 LOCK_SECONDS = 90.0
 ADDING_BYTES = 128  # a boot id, an index, a number and a diskseq
+NAME_MAX = 255
 BORN_SECONDS = 2.0  # hot_add takes about 1 ms
 
 
@@ -45,6 +53,11 @@ class Registry:
         name = os.path.abspath(config_path).strip("/")
         for character, instead in (("%", "%25"), ("!", "%21"), ("/", "!")):
             name = name.replace(character, instead)
+        if len(os.fsencode(name)) > NAME_MAX:
+            raise InvalidValueError(
+                f"{config_path}: its record would need a longer name than {NAME_MAX} bytes; "
+                "use a shorter path"
+            )
         self.path: str = f"{directory}/services/{name}"
         self.adding: str = f"{directory}/adding/{name}"
         self.devices: list[RegisteredDevice] = []

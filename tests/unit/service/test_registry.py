@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from fake_roots import unreadable
 
+from pyzram.cli.pyzram import main
 from pyzram.config.device_config import DeviceConfig
 from pyzram.errors import UnsupportedError, ZramError, ZramOSError
 from pyzram.kernel.sysfs import Sysfs
@@ -184,3 +185,17 @@ def test_a_kernel_that_does_not_number_its_devices_is_refused(state: Registry) -
     with pytest.raises(UnsupportedError, match="this kernel has no diskseq") as caught:
         state.load()
     assert caught.value.errno == errno.ENOENT
+
+
+@pytest.mark.parametrize("word", ["check", "plan", "status", "start", "stop"])
+def test_a_path_that_no_record_can_be_named_after_is_refused_first(
+    word: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / ("d" * 120) / ("e" * 120)
+    folder.mkdir(parents=True)
+    conf = folder / "zram"
+    conf.write_text("ZRAM_SIZE_0=16M\n")
+    assert main(["--config", str(conf), word]) == 1
+    said = capsys.readouterr().err
+    assert "its record would need a longer name than 255 bytes; use a shorter path" in said
+    assert said.count("\n") == 1
