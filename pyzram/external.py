@@ -80,7 +80,7 @@ def run_program(
             ],
             # Ctrl-C in a terminal reaches the program too; one that undoes work must not be ended
             # by it.
-            setsigmask=interruption.ENDING if interruption.being_held() else (),
+            setsigmask=interruption.ENDING if interruption.being_deferred() else (),
         )
         status = interruption.wait_for(pid)
         text = _text(output)

@@ -3,7 +3,7 @@
 
 Once :func:`take_note` was called, SIGTERM, Ctrl-C and a hang-up are only noted, so that they tear
 nothing apart. Work asks for them at the points where it can stop (:func:`check`), and :func:`pause`
-wakes up for a signal. What undoes work holds signals off (:class:`held`). Programs that never call
+wakes up for a signal. What undoes work defers signals (:class:`deferred`). Programs that never call
 :func:`take_note` keep their own handlers.
 """
 
@@ -37,8 +37,8 @@ class _Notes:
 
     number = 0
     """The first one that was noted."""
-    held = 0
-    """How many :class:`held` contexts are open."""
+    deferring = 0
+    """How many :class:`deferred` contexts are open."""
     child = 0
     """The program that this process waits for, which a signal ends."""
     taking = False
@@ -76,7 +76,7 @@ def _note(number: int, _frame: FrameType | None) -> None:
 
 def _end_child() -> None:
     # It may have ended, but is not reaped while it is named here, so the number is still its own.
-    if _Notes.child and not _Notes.held:
+    if _Notes.child and not _Notes.deferring:
         os.kill(_Notes.child, SIGTERM)
 
 
@@ -103,7 +103,7 @@ def check() -> None:
     Raises:
         Ended: a signal was noted, and nothing holds signals off.
     """
-    if _Notes.number and not _Notes.held:
+    if _Notes.number and not _Notes.deferring:
         raise Ended(_Notes.number)
 
 
@@ -115,7 +115,7 @@ def pause(seconds: float) -> None:
     """
     import time
 
-    if not _Notes.taking or _Notes.held:
+    if not _Notes.taking or _Notes.deferring:
         time.sleep(seconds)
         return
     if seconds < 0.5:
@@ -142,17 +142,17 @@ def pause(seconds: float) -> None:
         os.close(writer)
 
 
-def being_held() -> bool:
-    """Whether signals are held off."""
-    return bool(_Notes.held)
+def being_deferred() -> bool:
+    """Whether signals are deferred."""
+    return bool(_Notes.deferring)
 
 
-class held:  # noqa: N801 - used as a statement, like contextlib's
+class deferred:  # noqa: N801 - used as a statement, like contextlib's
     """A context in which signals are noted but not heeded, for undoing work."""
 
     def __enter__(self) -> Self:
-        _Notes.held += 1
+        _Notes.deferring += 1
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        _Notes.held -= 1
+        _Notes.deferring -= 1

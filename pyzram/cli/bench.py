@@ -18,7 +18,6 @@ from ..pages.benchmark import (
 from ..pages.zsmalloc import PoolModel
 from ..text import quote
 from ..units import format_count, format_size
-from .held_up import end_when_held_up
 from .options import FILE, Command, Option, UsageError
 from .source_arguments import (
     ALGORITHM_OPTION,
@@ -31,6 +30,7 @@ from .source_arguments import (
     skipped_line,
     source_options,
 )
+from .stalled_command import end_when_stalled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +77,7 @@ def main(argv: list[str]) -> int:
 
             check_plot(options.plot)
         candidates(names)
-        end_when_held_up("pyzram bench")
+        end_when_stalled("pyzram bench")
         with opened(options) as source:
             label, page_size, skipped = source.label, source.page_size, skipped_line(source.skipped)
             pages = read_sample(

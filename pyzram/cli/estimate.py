@@ -14,7 +14,6 @@ from ..pages.zsmalloc import PoolModel
 from ..units import format_size, parse_size
 from .durations import durations
 from .estimate_report import report
-from .held_up import end_when_held_up
 from .options import FILE, Command, Option, UsageError, whole
 from .output import output_width
 from .source_arguments import (
@@ -27,6 +26,7 @@ from .source_arguments import (
     say,
     source_options,
 )
+from .stalled_command import end_when_stalled
 
 if TYPE_CHECKING:
     from ..device.features import Features
@@ -105,9 +105,9 @@ def main(argv: list[str]) -> int:
     if options.textfile:
         from .estimate_textfile import nothing, textfile
 
-        end_when_held_up("pyzram estimate", lambda: nothing(options.textfile))
+        end_when_stalled("pyzram estimate", lambda: nothing(options.textfile))
         return textfile(options, lambda: estimated(options)[0])
-    end_when_held_up("pyzram estimate")
+    end_when_stalled("pyzram estimate")
     if options.idle is not None:
         from .estimate_idle import main as watch
 

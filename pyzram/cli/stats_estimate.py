@@ -15,9 +15,9 @@ from ..pages.file_sources import open_files
 from ..pages.process_sources import open_processes, open_system
 from ..pages.sources import GONE, UNREADABLE, Source, Stream
 from . import stats_columns
-from .held_up import end_when_held_up
 from .options import UsageError
 from .source_arguments import progress_bar, require_read, say, skipped_line, standard_input
+from .stalled_command import end_when_stalled
 
 if TYPE_CHECKING:
     from ..kernel.attributes import Attributes
@@ -45,7 +45,7 @@ def main(options: Arguments) -> int:
     others = sorted(set(options.given) - {"estimate"})
     if others:
         raise UsageError(f"--estimate and --{others[0]} exclude each other")
-    end_when_held_up("zram_stats")
+    end_when_stalled("zram_stats")
     algorithm = options.estimate or features().default_algorithm or ALGORITHM
     try:
         with open_operands(operands) as source, progress_bar("estimating") as progress:

@@ -340,17 +340,17 @@ class Handle:
             raise self._error(err, name, f"read {name}") from err
 
     def _ask_patiently(self, name: str, call: Callable[[], T]) -> T:
-        from ..kernel import held_reads
+        from ..kernel import blocked_reads
 
         try:
-            return held_reads.read_in_thread(call, held_reads.LIBRARY_SECONDS)
+            return blocked_reads.read_in_thread(call, blocked_reads.LIBRARY_SECONDS)
         except TimeoutError as err:
             # The stuck thread may still fill the buffer of an open file: leave it that one.
             self._files.pop(name, None)
             raise BlockedError(
                 errno.ETIMEDOUT,
-                f"{self.name}: read {name}: no answer within {held_reads.LIBRARY_SECONDS:g} s "
-                f"({held_reads.WHY})",
+                f"{self.name}: read {name}: no answer within {blocked_reads.LIBRARY_SECONDS:g} s "
+                f"({blocked_reads.WHY})",
                 f"{self.path}/{name}",
             ) from err
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TypeVar
 
-    from .held_reads import ForkedReader
+    from .blocked_reads import ForkedReader
 
     T = TypeVar("T")
 
@@ -94,7 +94,7 @@ class Attributes(dict[str, "Any"]):
         """What could not be read, and why."""
         if not self._waiting:
             return self._troubles
-        from .held_reads import COMMAND_SECONDS, WHY
+        from .blocked_reads import COMMAND_SECONDS, WHY
 
         held = f"{', '.join(self._waiting)}: no answer within {COMMAND_SECONDS:g} s ({WHY})"
         return [*self._troubles, held]
@@ -169,7 +169,7 @@ class AttributeReader:
         self._before, self._read = self._read, []
         self._stuck = {name: child for name, child in self._stuck.items() if not child.ended()}
         if self._forked is not None and self._forked.asked:
-            from .held_reads import COMMAND_SECONDS
+            from .blocked_reads import COMMAND_SECONDS
 
             try:
                 self._forked.drop(COMMAND_SECONDS)
@@ -239,15 +239,15 @@ class AttributeReader:
             if not stuck.ended():
                 raise TimeoutError
             del self._stuck[name]
-        from . import held_reads
+        from . import blocked_reads
 
         while True:
             if self._forked is None:
-                self._forked = held_reads.ForkedReader()
+                self._forked = blocked_reads.ForkedReader()
             asked = path in self._forked.asked
             then = [] if asked else self._ahead_of(path)
             try:
-                text = self._forked.read(path, held_reads.COMMAND_SECONDS, then)
+                text = self._forked.read(path, blocked_reads.COMMAND_SECONDS, then)
             except TimeoutError:
                 if self._leave() == path:
                     raise

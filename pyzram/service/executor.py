@@ -190,7 +190,7 @@ class Executor:
         failed = []
         theirs = [action for action in self.begun if index in (None, action.step.index)]
         self.begun = [action for action in self.begun if action not in theirs]
-        with interruption.held():
+        with interruption.deferred():
             for action in reversed(theirs):
                 try:
                     action.undo()

@@ -9,6 +9,7 @@ STDIN = (
 CLOSED = (
     "the program itself, opened by the kernel for the emulator, takes the place of closed input"
 )
+STALLED = "tests/unit/cli/test_stalled_command.py"
 PROCMEM = "tests/native/pages/test_procmem.py"
 BASE = (
     "the memory of a 32-bit program lies 4096 bytes further up in the emulator's, whose pagemap "
@@ -25,7 +26,7 @@ ORDER = "the emulator hands pagemap through in this machine's order of bytes: no
 EVERY = {
     **{f"{STDIN}[<&--words{number}]": CLOSED for number in range(3)},
     f"{PROCMEM}::test_terabytes_of_nothing_cost_little": MEMORY,
-    "tests/unit/cli/test_held_up.py::test_a_long_wait_for_something_else_is_waited_for": VFORK,
+    f"{STALLED}::test_a_long_wait_for_something_else_is_waited_for": VFORK,
 }
 # All that look for pages of a process.
 PAGEMAP = {

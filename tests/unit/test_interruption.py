@@ -24,7 +24,7 @@ def as_it_was() -> Iterator[None]:
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)
-    _Notes.number = _Notes.held = _Notes.child = 0
+    _Notes.number = _Notes.deferring = _Notes.child = 0
     _Notes.taking = False
 
 

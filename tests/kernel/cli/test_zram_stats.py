@@ -111,7 +111,7 @@ def test_mounted_where_there_is_a_blank(filled, tmp_path):
 def test_without_privilege(filled):
     # The installed package may lie where nobody but root may look; the interpreter loads first.
     code = (
-        "import os, sys; from pyzram.kernel import held_reads; "
+        "import os, sys; from pyzram.kernel import blocked_reads; "
         "from pyzram.cli import zram_stats; "
         f"os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY}); "
         "sys.exit(zram_stats.main())"

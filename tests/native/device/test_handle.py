@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import pyzram
-from pyzram.kernel import attributes, held_reads, holders
+from pyzram.kernel import attributes, blocked_reads, holders
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def release(tree):
 
 
 def test_a_read_that_the_kernel_holds_up_ends_in_an_error(tree, release, monkeypatch):
-    monkeypatch.setattr(held_reads, "LIBRARY_SECONDS", 0.1)
+    monkeypatch.setattr(blocked_reads, "LIBRARY_SECONDS", 0.1)
     with pyzram.Zram(3, sysfs=tree) as device:
         with pytest.raises(pyzram.BlockedError, match="zram3: read mm_stat: no answer") as caught:
             device.read_mm_stat()

@@ -14,7 +14,7 @@ from fake_roots import Machine
 
 from pyzram import __version__, metrics
 from pyzram.cli import pyzram, stats_metrics, zram_stats
-from pyzram.kernel import attributes, figures, held_reads
+from pyzram.kernel import attributes, blocked_reads, figures
 
 openmetrics_parser = pytest.importorskip("prometheus_client.openmetrics.parser")
 text_parser = pytest.importorskip("prometheus_client.parser")
@@ -262,7 +262,7 @@ def test_without_sysfs(textfile):
 
 
 def test_a_device_that_is_held_up_tells_the_rest(tmp_path, textfile, monkeypatch):
-    monkeypatch.setattr(held_reads, "COMMAND_SECONDS", 0.2)
+    monkeypatch.setattr(blocked_reads, "COMMAND_SECONDS", 0.2)
     Machine(tmp_path / "root", "vm-7.x-multi").hold_up("mm_stat")
     text, err = textfile()
     found = samples(text, "--prometheus")

@@ -15,7 +15,7 @@ import pytest
 from fake_roots import Machine
 
 from pyzram.cli import zram_stats
-from pyzram.kernel import attributes, figures, held_reads
+from pyzram.kernel import attributes, blocked_reads, figures
 
 KERNELS = ("vm-6.1", "vm-6.12", "6.18", "vm-7.x-multi")
 HISTORIC = """\
@@ -356,7 +356,7 @@ def test_only_what_is_asked_for_is_read(machine, capsys):
 
 
 def test_a_figure_that_was_held_up_is_there_again_afterwards(tmp_path, monkeypatch):
-    monkeypatch.setattr(held_reads, "COMMAND_SECONDS", 0.2)
+    monkeypatch.setattr(blocked_reads, "COMMAND_SECONDS", 0.2)
     here = Machine(tmp_path, "vm-7.x-multi")
     text = here.attribute("mm_stat").read_text()
     here.hold_up("mm_stat")
@@ -376,7 +376,7 @@ def test_a_figure_that_was_held_up_is_there_again_afterwards(tmp_path, monkeypat
 
 
 def test_a_device_that_is_held_up_in_a_later_round_costs_the_others_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(held_reads, "COMMAND_SECONDS", 0.3)
+    monkeypatch.setattr(blocked_reads, "COMMAND_SECONDS", 0.3)
     here = Machine(tmp_path, "vm-7.x-multi")
     for number in (1, 2, 3):
         here.add(number)
@@ -404,14 +404,14 @@ def test_a_device_that_is_held_up_in_a_later_round_costs_the_others_nothing(tmp_
 
 def test_nothing_is_asked_ahead_of_a_device_that_is_held_up(tmp_path, monkeypatch):
     """Or each round would leave another child behind, and forget the one before."""
-    monkeypatch.setattr(held_reads, "COMMAND_SECONDS", 0.3)
+    monkeypatch.setattr(blocked_reads, "COMMAND_SECONDS", 0.3)
     here = Machine(tmp_path, "vm-7.x-multi")
     for number in (1, 2):
         here.add(number)
     reader = attributes.AttributeReader(attributes.Sysfs(str(tmp_path)))
     children, over = [], False
 
-    class Child(held_reads.ForkedReader):
+    class Child(blocked_reads.ForkedReader):
         def __init__(self) -> None:
             super().__init__()
             children.append(self)
@@ -419,7 +419,7 @@ def test_nothing_is_asked_ahead_of_a_device_that_is_held_up(tmp_path, monkeypatc
         def ended(self) -> bool:
             return over and super().ended()
 
-    monkeypatch.setattr(held_reads, "ForkedReader", Child)
+    monkeypatch.setattr(blocked_reads, "ForkedReader", Child)
 
     def sizes(*numbers: int) -> list[int | None]:
         reader.refresh()

@@ -27,7 +27,7 @@ STEP = 0.5
 _watched: list[int] = []
 
 
-def end_when_held_up(program: str, at_end: Callable[[], int] = lambda: 1) -> None:
+def end_when_stalled(program: str, at_end: Callable[[], int] = lambda: 1) -> None:
     """Watch the calling thread; if a process holds it up, say so, end with ``at_end``'s status."""
     thread = get_native_id()
     if thread not in _watched:  # by a program that runs several commands

@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from pyzram.kernel.held_reads import ForkedReader, read_in_thread
+from pyzram.kernel.blocked_reads import ForkedReader, read_in_thread
 
 
 def test_a_file_is_read_whole_and_errors_keep_their_errno(tmp_path):

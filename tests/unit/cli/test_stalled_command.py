@@ -14,19 +14,19 @@ from pathlib import Path
 
 import pytest
 
-from pyzram.cli import held_up
+from pyzram.cli import stalled_command
 
 PROGRAM = """
 import ctypes
 import sys
-from pyzram.cli import held_up
-held_up.SECONDS, held_up.STEP = 0.3, 0.05
+from pyzram.cli import stalled_command
+stalled_command.SECONDS, stalled_command.STEP = 0.3, 0.05
 libc = ctypes.CDLL(None, use_errno=True)
 fifo = sys.argv[1].encode()
 actions = ctypes.create_string_buffer(1024)
 assert libc.posix_spawn_file_actions_init(actions) == 0
 assert libc.posix_spawn_file_actions_addopen(actions, 9, fifo, 0, 0) == 0
-held_up.end_when_held_up("a program")
+stalled_command.end_when_stalled("a program")
 words = (ctypes.c_char_p * 3)(b"true", None)
 # Its child opens the pipe before it runs anything; the kernel holds up the parent until then.
 child = ctypes.c_int()
@@ -37,7 +37,7 @@ print("went on")
 ENDS = """
 import sys
 import time
-from pyzram.cli import held_up
+from pyzram.cli import stalled_command
 from pyzram.errors import UnsupportedError
 from pyzram.kernel.named_files import write_textfile
 
@@ -47,10 +47,10 @@ def at_end():
     write_textfile(sys.argv[1], "text")
     return 0
 
-held_up._waits = lambda thread: "one wait"
-held_up._read_process = lambda thread: "4711"
-held_up.SECONDS, held_up.STEP = 0.1, 0.02
-held_up.end_when_held_up("a program", at_end)
+stalled_command._waits = lambda thread: "one wait"
+stalled_command._read_process = lambda thread: "4711"
+stalled_command.SECONDS, stalled_command.STEP = 0.1, 0.02
+stalled_command.end_when_stalled("a program", at_end)
 time.sleep(60)
 """
 
@@ -116,7 +116,7 @@ def test_only_the_process_is_accused_whose_file_is_read(tmp_path, file, accused)
             until(lambda: state_of(stat) == "S")  # type: ignore[arg-type]
             told = Path(f"/proc/self/task/{waits.native_id}/syscall")
             until(lambda: len(told.read_text().split()) > 2)
-            found = held_up._read_process(waits.native_id)
+            found = stalled_command._read_process(waits.native_id)
             fcntl.flock(mine, fcntl.LOCK_UN)
             waits.join()
         finally:
@@ -127,8 +127,8 @@ def test_only_the_process_is_accused_whose_file_is_read(tmp_path, file, accused)
 
 
 def test_nobody_is_accused_by_a_thread_that_runs_or_is_gone() -> None:
-    assert held_up._read_process(threading.get_native_id()) == ""
-    assert held_up._read_process(2**22 + 1) == ""
+    assert stalled_command._read_process(threading.get_native_id()) == ""
+    assert stalled_command._read_process(2**22 + 1) == ""
 
 
 @pytest.mark.parametrize("at", ["file.prom", "no/file.prom", "code"])

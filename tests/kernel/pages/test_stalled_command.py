@@ -16,8 +16,8 @@ import pytest
 NOBODY = 65534
 SHORTLY = """
 import sys
-from pyzram.cli import held_up, pyzram
-held_up.SECONDS, held_up.STEP = 1.5, 0.1
+from pyzram.cli import stalled_command, pyzram
+stalled_command.SECONDS, stalled_command.STEP = 1.5, 0.1
 sys.exit(pyzram.main(sys.argv[1:]))
 """
 
