@@ -106,7 +106,7 @@ def _check(text: str, fd: int, force: bool, tree: Sysfs) -> None:
     if S_ISBLK(status.st_mode):
         used = _device_users(tree, text, fd)
     elif S_ISREG(status.st_mode):
-        used = _file_users(tree, status)
+        used = _file_holders(tree, status)
     else:
         raise from_errno(
             errno.ENOTBLK,
@@ -265,7 +265,7 @@ def _zrams_on(tree: Sysfs, number: str) -> list[str]:
     return found
 
 
-def _file_users(tree: Sysfs, status: os.stat_result) -> list[str]:
+def _file_holders(tree: Sysfs, status: os.stat_result) -> list[str]:
     """Who uses a file: by its identity, because its name may have changed."""
     found = []
     for area in parse_swaps(read_value(tree.path("proc/swaps"))):
@@ -275,9 +275,9 @@ def _file_users(tree: Sysfs, status: os.stat_result) -> list[str]:
     for name in sorted(os.listdir(block)):
         file = _loop_file(tree, name) if name.startswith("loop") else None
         if file is not None and loop.is_behind(f"{tree.dev}/{name}", file, status):
-            users_of = holders.lasting(tree, name)
-            users_of += [f"backing device of {zram}" for zram in _zrams_on(tree, _dev(tree, name))]
-            found.append(f"behind {name}{''.join(', ' + user for user in users_of)}")
+            holding = holders.lasting(tree, name)
+            holding += [f"backing device of {zram}" for zram in _zrams_on(tree, _dev(tree, name))]
+            found.append(f"behind {name}{''.join(', ' + holder for holder in holding)}")
     return found
 
 

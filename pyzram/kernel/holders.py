@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Who uses a device: swap, mounts, other block devices, processes that have it open."""
+"""What holds a device: swap, mounts, other block devices, processes that have it open."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def _leads_to(link: str, name: str) -> bool:
 
 
 def lasting(sysfs: Sysfs, name: str) -> list[str]:
-    """Return lasting users, each as a phrase: swap, mounts, device-mapper and the like."""
+    """Return what keeps a device in use for good, each as a phrase: swap, mounts, device-mapper."""
     phrases = []
     if swap_area(sysfs, name):
         phrases.append("active swap")
@@ -251,7 +251,7 @@ def mounted_elsewhere(sysfs: Sysfs, name: str) -> list[str]:
 
 
 def describe(sysfs: Sysfs, name: str) -> str:
-    """Return one phrase that names every user found, or the empty string.
+    """Return one phrase that names every holder found, or the empty string.
 
     It explains a refusal by the kernel; if the search itself fails, it says so.
     """
