@@ -4,8 +4,10 @@
 #include "io.h"
 #include "procmem.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 /* Pages that are looked at again and read at a time. */
 enum { RUN_MAX = 512 };
@@ -91,6 +93,14 @@ int pyzram_procmem_create(int proc_fd, int method, struct pyzram_procmem **ret)
 	pm->zero_frame = zero_frame_find(pm->page_size);
 	*ret = pm;
 	return 0;
+}
+
+int pyzram_procmem_compare(int task, int other)
+{
+	enum { VM = 1 };	/* KCMP_VM */
+	long order = syscall(SYS_kcmp, task, other, VM, 0ul, 0ul);
+
+	return order < 0 ? -errno : (int)order;
 }
 
 void pyzram_procmem_destroy(struct pyzram_procmem *pm)

@@ -216,6 +216,12 @@ void pyzram_procmem_destroy(struct pyzram_procmem *pm);
  */
 int pyzram_procmem_turn(struct pyzram_procmem *pm, int proc_fd);
 
+/*
+ * Whether two tasks have the same memory (kcmp(2), KCMP_VM): 0 if so; else 1 or 2, the first comes
+ * before or after the other in an order that all of them have. -ESRCH, -EPERM, -ENOSYS.
+ */
+int pyzram_procmem_compare(int task, int other);
+
 /* The method in use: never PYZRAM_SCAN_AUTO. */
 int pyzram_procmem_method(const struct pyzram_procmem *pm);
 

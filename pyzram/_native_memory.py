@@ -174,6 +174,11 @@ class ProcMem:
         return done, bytes(ffi.buffer(flags, len(wanted)))
 
 
+def compare_memory(task: int, other: int) -> int:
+    # 0 if it is the same, else 1 or 2: the first comes before or after the other
+    return check(lib.pyzram_procmem_compare(task, other))
+
+
 # ---- shmem ---------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,8 @@ import time
 from typing import TYPE_CHECKING
 
 from .. import _native_memory
-from ..kernel.sysfs import read_text
+from ..descriptor import Opened
+from ..kernel.sysfs import pass_over, read_text
 from ..limits import PAGE_SIZE
 from .rollup import rollup
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from array import array
 
 PF_KTHREAD = 0x00200000
+ENDED = "Z"
 ASK_AGAIN_SECONDS = 1.0
 
 
@@ -27,10 +29,10 @@ class Process:
         OSError: ENOENT or ESRCH, there is none.
     """
 
-    __slots__ = ("fd", "is_kernel", "name", "parent", "pid", "start_time")
+    __slots__ = ("fd", "is_kernel", "name", "parent", "pid", "start_time", "task")
 
     def __init__(self, pid: int) -> None:
-        self.pid = pid
+        self.pid = self.task = pid
         self.fd = os.open(f"/proc/{pid}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             text = self.read("stat")
@@ -44,6 +46,35 @@ class Process:
         self.parent = int(words[1])
         self.is_kernel = bool(int(words[6]) & PF_KTHREAD)
         self.start_time = int(words[19])
+        if words[0] == ENDED and int(words[17]) > 1:
+            self._turn_to_thread()
+
+    def _turn_to_thread(self) -> None:
+        """The first thread has ended, and its files show no memory: another's show it.
+
+        Of a thread there is a folder as of a process, though none of them is listed.
+        """
+        with Opened("task", os.O_RDONLY | os.O_DIRECTORY, dir_fd=self.fd) as folder:
+            threads = os.listdir(folder)
+        for thread in threads:
+            try:
+                fd = os.open(f"/proc/{thread}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            except OSError as err:
+                pass_over(err)
+                continue
+            try:
+                text = read_text("status", dir_fd=fd)
+                lives = f"\nState:\t{ENDED}" not in text and f"\nTgid:\t{self.pid}\n" in text
+                self.read("stat")  # the number of the process is still this one's
+            except OSError as err:
+                os.close(fd)
+                pass_over(err)
+                continue
+            if lives:
+                os.close(self.fd)
+                self.fd, self.task = fd, int(thread)
+                return
+            os.close(fd)
 
     def read(self, name: str) -> str:
         """Read one of its files."""

@@ -15,11 +15,12 @@ from typing import NamedTuple
 from .. import _native_memory
 from ..errors import ZramOSError, from_errno
 from ..limits import PAGE_SIZE
+from .address_spaces import AddressSpaces
 from .mappings import ANON, SHMEM, Kinds, MemoryDevices, parse_maps
 from .pinned import RING, pinned_ranges
 from .process import Process, turned
 from .process_pages import Counts, ProcessPages
-from .rollup import Rollup, rollup
+from .rollup import NOTHING, Rollup, rollup
 from .smaps import parse_smaps
 
 # The walk of pagemap costs 8 bytes of reading for each page of a hole; beyond this many bytes of
@@ -49,6 +50,7 @@ class Looker:
         self.kinds = Kinds(MemoryDevices.of_this_system())
         self.frames = _native_memory.Seen()
         self.slots = _native_memory.Seen()
+        self.spaces = AddressSpaces()
         self._method = method
         self._memory: _native_memory.ProcMem | None = None
 
@@ -164,6 +166,8 @@ class _Walk:
         if sums.anon_huge:
             self._flags = _native_memory.WALK_HUGE
         lines = process.read("maps").split("\n")[:-1]
+        if lines and self._looker.spaces.met(process.task, lines[0].partition(" ")[0]):
+            return ProcessPages(process.pid, process.start_time, process.name, NOTHING)
         if (
             sums.locked
             or sums.lazily_freed

@@ -36,6 +36,9 @@ class Rollup(NamedTuple):
     """private pages that are mapped as whole huge ones"""
 
 
+NOTHING = Rollup(*(0 for _ in NAMES))
+
+
 def rollup(process: Process) -> Rollup:
     """Read ``/proc/PID/smaps_rollup``; a figure that this kernel does not give is 0."""
     text = process.read("smaps_rollup")

@@ -2,7 +2,8 @@
 """Estimate real programs, page them out for real, and write what came of it as a table.
 
 Needs root, a zram driver and a memory cgroup. Programs that are not installed are fetched with
-apt-get and only unpacked. Run it by ``make live``; names of programs choose some of them.
+apt-get and only unpacked. Run it by ``make live``; names of programs choose some of them, and
+``--huge`` has the kernel give huge pages to all programs meanwhile.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +30,7 @@ from live.kitchen import Kitchen  # noqa: E402
 from live.programs import PACKAGES, PROGRAMS, SESSIONS  # noqa: E402
 
 CACHE = TREE / ".cache" / "live"
+HUGE = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 ALGORITHM = "lz4"
 PAGE = os.sysconf("SC_PAGE_SIZE")
 COLUMNS = (
@@ -59,6 +62,7 @@ class Truth(NamedTuple):
     pages: int
     compr: int
     used: int
+    same: int
 
 
 class Did(NamedTuple):
@@ -127,7 +131,8 @@ def page_out(cgroup: MemoryCgroup, device: OwnDevice) -> Truth:
     finally:
         subprocess.run(["swapoff", device.node], check=True)
     orig, compr, used = (after[i] - before[i] for i in range(3))
-    return Truth(orig // PAGE + zeros_after - zeros_before, compr, used)
+    kept = zeros_after - zeros_before
+    return Truth(orig // PAGE + kept, compr, used, after[5] - before[5] + kept)
 
 
 def off(said: float, real: float) -> float:
@@ -153,14 +158,20 @@ def measure(name: str) -> tuple[str, ...]:
         signal_all(pids, signal.SIGSTOP)
         time.sleep(0.5)
         before = cgroup.usage
+        huge = sum(map(huge_kilobytes, pids))
         sampled, sampled_s = estimate(cgroup, "--seed", "1")
         full, full_s = estimate(cgroup, "--full")
         growth = cgroup.usage - before
         device = add_device()
         real = page_out(cgroup, device)
+        if huge:
+            # Zeros in a huge page reach the device where it goes out whole; taken apart, they go
+            # nowhere (6.12).
+            real = real._replace(pages=real.pages - real.same)
+            full["pages"] -= full["algorithms"][ALGORITHM]["same_pages"]
         killed = cgroup.killed()
         said = {key: full[key] for key in ("swapped", "lost", "left_out", "zero_pages")}
-        print(f"{name}: {said}", file=sys.stderr)
+        print(f"{name}: {huge} KiB in huge pages, exact {full['exact']}, {said}", file=sys.stderr)
         lives = cgroup.pids() == pids
         signal_all(pids, signal.SIGCONT)
         works = lives and right()
@@ -175,6 +186,28 @@ def measure(name: str) -> tuple[str, ...]:
         shutil.rmtree(folder, ignore_errors=True)
     did = Did(len(pids), growth, killed, sampled_s, full_s, works)
     return line(name, sampled, full, real, did)
+
+
+def huge_kilobytes(pid: int) -> int:
+    """Memory of a process that is mapped as whole huge pages; a fork's counts for each."""
+    words = Path(f"/proc/{pid}/smaps_rollup").read_text().split()
+    return int(words[words.index("AnonHugePages:") + 1])
+
+
+@contextlib.contextmanager
+def huge_pages(wanted: bool) -> Iterator[None]:
+    """Give huge pages to all programs, or leave it as it is."""
+    if not wanted:
+        yield
+        return
+    before = HUGE.read_text().partition("[")[2].partition("]")[0]
+    HUGE.write_text("always")
+    # An allocator that grows by little gets none.
+    os.environ.update(GLIBC_TUNABLES="glibc.malloc.hugetlb=1", PYTHONMALLOC="malloc")
+    try:
+        yield
+    finally:
+        HUGE.write_text(before)
 
 
 def line(name: str, sampled: dict, full: dict, real: Truth, did: Did) -> tuple[str, ...]:
@@ -224,16 +257,20 @@ def main(words: list[str]) -> int:
     if os.geteuid() or WHY_NOT or not Path("/sys/class/zram-control").is_dir():
         print(f"live: needs root, a zram driver and a memory cgroup {WHY_NOT}", file=sys.stderr)
         return 1
+    huge = "--huge" in words
+    words = [word for word in words if word != "--huge"]
     target = Path(words.pop(0)) if words and words[0].endswith(".md") else None
     fetch()
     rows, failed = [], False
-    for name in [n for n in PROGRAMS if not words or n in words]:
-        try:
-            rows.append(measure(name))
-            print(" | ".join(rows[-1]), flush=True)
-        except (OSError, AssertionError, ValueError, subprocess.SubprocessError) as err:
-            failed = failed or not isinstance(err, FileNotFoundError)
-            print(f"{name}: not measured: {type(err).__name__}: {err}", flush=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    with huge_pages(huge):
+        for name in [n for n in PROGRAMS if not words or n in words]:
+            try:
+                rows.append(measure(name))
+                print(" | ".join(rows[-1]), flush=True)
+            except (OSError, AssertionError, ValueError, subprocess.SubprocessError) as err:
+                failed = failed or not isinstance(err, FileNotFoundError)
+                print(f"{name}: not measured: {type(err).__name__}: {err}", flush=True)
     if target:
         text = target.read_text()
         head, _, rest = text.partition("<!-- table -->\n")

@@ -22,6 +22,7 @@ import pytest
 from pyzram import _native_memory
 from pyzram.errors import ZramOSError
 from pyzram.pages import mappings, mount_views, procmem
+from pyzram.pages.estimator import estimate_pages
 from pyzram.pages.process import Process, ProcessReader
 from pyzram.pages.process_pages import Counts
 from pyzram.pages.process_sources import open_processes
@@ -250,6 +251,42 @@ answer = [address(m)]
         ]
         assert data == b"12345678" * (3 * PAGE // 8) + bytes(PAGE)
         reader.close()
+
+
+# The first thread ends (pthread_exit); the others live on with its memory.
+HEADLESS = """
+import threading
+m = mmap.mmap(-1, 4 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+libc.madvise(ctypes.c_void_p(address(m)), ctypes.c_size_t(len(m)), 15)  # no huge pages
+s = mmap.mmap(-1, 2 << 20)
+for part in (m, s):
+    for i in range(0, len(part), PAGE):
+        part[i : i + 8] = i.to_bytes(8, "little")
+def go_on():
+    while b" Z " not in open("/proc/self/stat", "rb").read():
+        os.sched_yield()
+    print(len(m) // PAGE, len(s) // PAGE, flush=True)
+    sys.stdin.read()
+    os._exit(0)
+threading.Thread(target=go_on).start()
+libc.pthread_exit(None)
+"""
+
+
+def test_a_process_whose_first_thread_ended_is_looked_at():
+    with subprocess.Popen(
+        [sys.executable, "-c", CHILD.format(body=HEADLESS)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        own, shared = map(int, process.stdout.readline().split())
+        with open_processes(process.pid) as source:
+            found = estimate_pages(source, ["lz4"], full=True, timing=False)
+            assert found.lost == 0
+            assert own + shared < found.pages < own + shared + 8192
+            assert not source.skipped.get("kernel threads and exited processes")
+        process.stdin.close()
 
 
 # Untouched pages, marked as protected from writing: struct uffdio_api, uffdio_register and
