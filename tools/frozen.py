@@ -18,6 +18,7 @@ import re
 import sys
 import tempfile
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,8 +33,9 @@ from pyzram.cli import (
     postprocess_report,
     service,
     stats_columns,
+    tend_daemon,
+    tend_dry_run,
     tend_reclaim,
-    tend_report,
     tend_textfile,
     zram_stats,
 )
@@ -46,7 +48,10 @@ from pyzram.hints import as_written
 from pyzram.kernel.figures import FIGURES
 from pyzram.tend.actions import Compact, Recompress, WriteBack
 from pyzram.tend.observation import DeviceObserved, Observation
+from pyzram.tend.policy import Decision
+from pyzram.tend.state import State
 from pyzram.tend.status import read_status, write_status
+from pyzram.tend.tender import Report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -213,6 +218,7 @@ def json_keys() -> Iterator[str]:
 BY_NAME = {
     "algorithms",
     "asked",
+    "devices",
     "groups",
     "left_out",
     "mem_used_total",
@@ -225,8 +231,10 @@ BY_NAME = {
 # Lists of texts, which may be empty.
 OF_TEXTS = {"also_mounted", "mount_points", "problems", "refusals", "warnings"}
 # What the policy of tend goes by is not promised; of an action, which it is and on what.
-NOT_PROMISED = {"seen"}
-PROMISED_OF = {"actions[]": {"action", "device"}}
+NOT_PROMISED = {"seen", "state"}
+PROMISED_OF = {
+    path: {"action", "device", "pages"} for path in ("actions[]", "last_round.actions[]")
+}
 
 
 def keys(value: object, path: str = "") -> Iterator[str]:
@@ -264,26 +272,17 @@ def printed(call: Callable[[list[str]], object], *words: str) -> Any:
 
 def tended(run: str) -> tuple[dict[str, object], dict[str, object] | None]:
     """What ``pyzram tend --json`` and ``--status --json`` print where there is all to do."""
-    empty: Any = [None] * len(DeviceObserved._fields)
-    seen = Observation(0, 0, 0, started=0, resumed=0, devices=(DeviceObserved(*empty),))
-    report: Any = SimpleNamespace(
-        decision=SimpleNamespace(
-            state=SimpleNamespace(mode="calm", pressure=0.0, wake=0.0),
-            actions=[WriteBack("", 0, 0, 0), Recompress("", 0, 0), Compact("")],
-            reasons=[""],
-        ),
-        written=0,
-        freed=0,
-        seen=seen,
-    )
+    seen = Observation(0, 0, 0, started=0, resumed=0, devices=(DeviceObserved("zram0", "1"),))
+    actions = (WriteBack("", 0, 0, 0), Recompress("", 0, 0), Compact(""))
+    report = Report(seen, Decision(actions, State(now=0.0, round=0.0), ("",)), 0, 0)
     group = SimpleNamespace(current=0, protected=0, some10=0.0)
     groups: Any = SimpleNamespace(
         reason="", groups={"user.slice": group}, sizes={"user.slice": 0}, left_out={"gone": "why"}
     )
-    round_ = tend_report.report_dict(report)
     reclaimer: Any = SimpleNamespace(names=("user.slice",), asked={}, reason="")
-    write_status(run, {**round_, **tend_reclaim.reclaimed(reclaimer)})
-    return {**round_, "reclaim": tend_reclaim.Plan.as_dict(groups)}, read_status(run)
+    write_status(run, tend_daemon.Told().status(report, reclaimer, 0.0))
+    groups.as_dict = partial(tend_reclaim.Plan.as_dict, groups)
+    return tend_dry_run.document(report, [0, 0, None], None, None, groups), read_status(run)
 
 
 def documents() -> Iterator[str]:
@@ -344,7 +343,9 @@ def metrics() -> Iterator[str]:
         here.block("loop7", 8192)
         os.environ["PYZRAM_ROOT"] = str(here.root)
         device = {"name": "zram0", "medium": "8:3", "budget": 9, "left": 8, "free": 7}
+        known = {"written": 6, "regret": 0.1, "caution": 1.0, "backoff": 0.0}
         status = {"mode": "calm", "pressure": 0.5, "time": 1e9, "seen": {"devices": [device]}}
+        status["devices"] = {"zram0": known}
         tend_textfile.read_status = lambda _run: status
         file = f"{top}/data"
         Path(file).write_bytes(os.urandom(8192))

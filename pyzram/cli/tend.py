@@ -20,15 +20,13 @@ from ..tend.reclaim import Reclaimer
 from ..tend.rounds import Settings
 from ..tend.sleeps import NAME as SLEEPS
 from ..tend.sleeps import Sleeps
-from ..tend.state import HELD
-from ..tend.tender import Report, Tender
+from ..tend.tender import Tender
 from ..units import parse_size
 from .options import DEVICE, FILE, Command, Option, UsageError
 from .output import complain
 from .tend_daemon import stay
 from .tend_ledger import open_ledger
-from .tend_reclaim import Plan
-from .tend_report import show, show_status, warn
+from .tend_report import show, warn
 from .tend_worker import Worker
 
 if TYPE_CHECKING:
@@ -117,6 +115,8 @@ def main(argv: list[str]) -> int:
     sysfs = Sysfs(os.environ.get("PYZRAM_ROOT", "/"))
     run = os.environ.get("PYZRAM_RUN", DEFAULT_DIRECTORY)
     if way == "status":
+        from .tend_status import show_status
+
         return show_status(run, options.json)
     if way == "textfile":
         from .tend_textfile import textfile
@@ -171,15 +171,15 @@ def main(argv: list[str]) -> int:
 
     try:
         if way == "dry-run":
-            seen, decision = tender.decide()
-            plan = Plan(reclaimer, decision.state.mode == HELD) if groups else None
-            show(Report(seen, decision, 0, 0), options.json, plan=plan)
+            from .tend_dry_run import foretell
+
+            foretell(tender, reclaimer, run, options.json)
             return min(1, failures + tell_absent(sysfs, numbers))
         if way == "once":
             report = tender.round()
             tender.ledger.save()
             if not options.quiet:
-                show(report, options.json, done=True)
+                show(report, options.json)
             return min(1, failures + tell_absent(sysfs, numbers))
         tell_absent(sysfs, numbers)
         return stay(tender, reclaimer, sysfs, run, options.quiet, reload)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from ..tend import reclaim
 from ..tend.state import HELD
-from ..tend.status import write_status
+from ..tend.status import state_values, write_status
 from .output import flush
 from .tend_reclaim import reclaimed
-from .tend_report import report_dict, round_line
+from .tend_report import next_round, report_dict, round_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +24,28 @@ if TYPE_CHECKING:
 
 FIGURE = re.compile(r"(?<![\w.])\d+(\.\d+)?")
 """What differs between two reasons that say the same: not the number of a device."""
+
+
+class Told:
+    """What ``--status`` says: the latest look, and the last round until the next one."""
+
+    KEPT = ("mode", "actions", "reasons", "written", "freed")
+
+    def __init__(self) -> None:
+        self._round: dict[str, object] | None = None
+
+    def status(self, report: Report, reclaimer: Reclaimer, wall: float) -> dict[str, object]:
+        """After a look at the time ``wall``, in seconds since 1970."""
+        look = report_dict(report)
+        if report.is_round:
+            self._round = {"time": wall, **{key: look[key] for key in self.KEPT}}
+        return {
+            **look,
+            "last_round": self._round,
+            "next_round": next_round(report),
+            **reclaimed(reclaimer),
+            "state": state_values(report.decision.state),
+        }
 
 
 class Log:
@@ -75,6 +97,7 @@ def stay(
         tender.stopping = reclaimer.stopping = stopping
         notify("READY=1\nSTATUS=Tending")
         trigger, mode, due, asked = "", "", clock(), -math.inf
+        told = Told()
         while not waiting.stop:
             if waiting.reload:
                 waiting.reload = False
@@ -85,7 +108,7 @@ def stay(
                 mode = report.decision.state.mode
                 due = clock() + report.decision.state.wake
                 log.add(report)
-                write_status(run, {**report_dict(report), **reclaimed(reclaimer)})
+                write_status(run, told.status(report, reclaimer, tender.clocks.wall()))
             wake = due
             if reclaimer.names and mode != HELD:
                 # Pressure and signals wake us more often, but that is no reason to ask more often.

@@ -4,13 +4,47 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import ZramError
 from ..kernel.named_files import write_textfile
-from ..metrics import GAUGE, Family, labels, scrape, text_format
+from ..metrics import COUNTER, GAUGE, Family, labels, scrape, text_format
 from ..tend.state import CALM, CHOKED, HELD, PRESSED, TIGHT
 from ..tend.status import read_status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Figure(NamedTuple):
+    """A metric of each device."""
+
+    name: str
+    """Without ``zram_tend_`` and the unit."""
+    kind: str
+    text: str
+    unit: str
+    key: str
+    """In the daemon's status."""
+    convert: Callable[[Any], float] = int
+    of_medium: bool = True
+    """Only where there is a backing device."""
+
+
+FIGURES = (
+    Figure("budget", GAUGE, "how much may be written to the medium in any 24 hours", "bytes",
+           "budget"),
+    Figure("budget_left", GAUGE, "how much of the budget is left now", "bytes", "left"),
+    Figure("backing_free", GAUGE, "free space on the backing device", "bytes", "free"),
+    Figure("written", COUNTER, "written to the backing device since the daemon started", "bytes",
+           "written"),
+    Figure("regret", GAUGE, "what came back in a day, as a share of what was written", "ratio",
+           "regret", float),
+    Figure("caution", GAUGE, "times the usual age that a page must have to be written", "ratio",
+           "caution", float),
+    Figure("backoff", GAUGE, "how long the device is left alone after its last error, 0 after a "
+           "day without one", "seconds", "backoff", float, False),
+)  # fmt: skip
 
 
 def textfile(path: str, run: str) -> int:
@@ -47,18 +81,11 @@ def _figures(status: dict[str, Any]) -> list[Family]:
         "zram_tend_last_round_timestamp", GAUGE, "when pyzram tend last looked", "seconds"
     )
     last.add(float(status["time"]))
-    budget = Family(
-        "zram_tend_budget",
-        GAUGE,
-        "how much may be written to the medium in any 24 hours",
-        "bytes",
-    )
-    left = Family("zram_tend_budget_left", GAUGE, "how much of the budget is left now", "bytes")
-    free = Family("zram_tend_backing_free", GAUGE, "free space on the backing device", "bytes")
+    found = [mode, pressure, last]
+    families = {row: Family(f"zram_tend_{row.name}", *row[1:4]) for row in FIGURES}
     for device in status["seen"]["devices"]:
-        if device["medium"]:
-            name = labels(device=device["name"])
-            budget.add(int(device["budget"]), name)
-            left.add(int(device["left"]), name)
-            free.add(int(device["free"]), name)
-    return [mode, pressure, last, budget, left, free]
+        known = {**device, **status["devices"][device["name"]]}
+        for row, family in families.items():
+            if known["medium"] or not row.of_medium:
+                family.add(row.convert(known[row.key]), labels(device=known["name"]))
+    return [*found, *families.values()]

@@ -77,9 +77,8 @@ def remembered(seen: Observation, known: tuple[DeviceState, ...]) -> tuple[Devic
 def _happened(device: DeviceObserved, state: DeviceState, now: float) -> DeviceState:
     if device.failed:
         # A day without an error is a new beginning.
-        again = 2 * state.held_for if now <= state.held_until + DAY else 0.0
-        held_for = min(AFTER_ERROR_MOST, max(AFTER_ERROR, again))
-        state = state._replace(held_until=now + held_for, held_for=held_for)
+        pause = min(AFTER_ERROR_MOST, max(AFTER_ERROR, 2 * held_for(state, now)))
+        state = state._replace(held_until=now + pause, held_for=pause)
     if device.limit_changed:
         state = state._replace(held_until=max(state.held_until, now + AFTER_LIMIT))
     if device.gain is not None:
@@ -145,13 +144,24 @@ def _judge(device: DeviceObserved, state: DeviceState, now: float) -> DeviceStat
         return state._replace(judged=now, reads=device.bd_reads)
     passed = now - state.judged
     came_back = state.came_back * math.exp(-passed / DAY) + max(0, device.bd_reads - state.reads)
-    regret = came_back / max(device.budget - device.left, REGRET_LEAST)
+    state = state._replace(judged=now, reads=device.bd_reads, came_back=came_back)
+    share = regret(device, state)
     caution = state.caution
-    if regret > REGRET_HIGH:
+    if share > REGRET_HIGH:
         caution = min(CAUTION_MOST, caution * CAUTION_UP)
-    elif regret < REGRET_LOW:
+    elif share < REGRET_LOW:
         caution = max(1.0, caution / CAUTION_DOWN)
-    return state._replace(judged=now, reads=device.bd_reads, came_back=came_back, caution=caution)
+    return state._replace(caution=caution)
+
+
+def regret(device: DeviceObserved, state: DeviceState) -> float:
+    """What came back in about the last day, as a share of what was written in it."""
+    return state.came_back / max(device.budget - device.left, REGRET_LEAST)
+
+
+def held_for(state: DeviceState, now: float) -> float:
+    """Seconds that a device is left alone after its last failure; 0 after a day without one."""
+    return state.held_for if now <= state.held_until + DAY else 0.0
 
 
 def _write_back(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import time
 from contextlib import suppress
@@ -12,6 +13,7 @@ from typing import Any
 
 from ..errors import from_errno
 from ..kernel import state_files
+from .state import DeviceState, State
 
 NAME = "tend/status.json"
 
@@ -52,6 +54,31 @@ def read_status(run: str) -> dict[str, Any] | None:
         return found if _start_time(pid) == began else None
     except OSError:
         return None
+
+
+def state_values(state: State) -> dict[str, Any]:
+    """What the policy remembers, as JSON can say it: ``null`` for a time that never was."""
+    values = {**state._asdict(), "devices": [one._asdict() for one in state.devices]}
+    for each in (values, *values["devices"]):
+        for name, value in each.items():
+            if isinstance(value, float) and math.isinf(value):
+                each[name] = None
+    return values
+
+
+def state_of(values: dict[str, Any]) -> State:
+    """The opposite of :func:`state_values`.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: it is of another version of pyzram.
+    """
+
+    def told(row: dict[str, Any]) -> dict[str, Any]:
+        # What never was is the default of each.
+        return {name: value for name, value in row.items() if value is not None}
+
+    devices = tuple(DeviceState(**told(row)) for row in values["devices"])
+    return State(**{**told(values), "devices": devices})
 
 
 def _start_time(pid: int) -> int:

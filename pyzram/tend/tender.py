@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import DeviceBusyError, DeviceNotFoundError, ZramError
@@ -23,7 +24,7 @@ from .tended import Tended
 from .writing import Writing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ..kernel.sysfs import Sysfs
 
@@ -37,6 +38,8 @@ class Report(NamedTuple):
     """Bytes written to media."""
     freed: int
     """Bytes of memory freed, as far as devices report it."""
+    total: Mapping[str, int] = MappingProxyType({})
+    """Bytes written since the tender was made, by the keys of devices."""
 
     @property
     def is_round(self) -> bool:
@@ -74,6 +77,8 @@ class Tender:
         """Share of the budget to use: half if the ledger will not survive a reboot."""
         self.warn = warn
         self.state = State()
+        self.total: dict[str, int] = {}
+        """:attr:`Report.total`"""
         self.stopping: Callable[[], bool] = lambda: False
         self.sleeps = sleeps or Sleeps(self.clocks)
         self.roster = Roster(sysfs, devices)
@@ -134,7 +139,10 @@ class Tender:
                 used = 0
             if used is not None:
                 freed += device.mem_used_total - used
-        return Report(seen, decision, sum(spent.values()), freed)
+        for name, size in spent.items():
+            key = by_name[name].key
+            self.total[key] = self.total.get(key, 0) + size
+        return Report(seen, decision, sum(spent.values()), freed, dict(self.total))
 
     def _used(self, one: Tended) -> int | None:
         """Memory in use; ``None``, with a warning, if that cannot be read."""

@@ -12,7 +12,7 @@ from fake_roots import TREES, Machine
 from fleet.programs import TREE
 from fleet.textfiles import command, write_all
 
-from pyzram.cli import stats_metrics
+from pyzram.cli import stats_metrics, tend_textfile
 from pyzram.doctor.checks import CHECKS
 
 MONITORING = TREE / "monitoring"
@@ -20,7 +20,7 @@ KERNELS = sorted(path.name for path in TREES.iterdir() if path.is_dir())
 SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? \S+$", re.M)
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 # Priorities 0 to 3 are all that the kernel has.
-ALGORITHMS, BACKING, TEND_OF_DEVICE = 4, 1, 3
+ALGORITHMS, BACKING, TEND_OF_DEVICE = 4, 1, len(tend_textfile.FIGURES)
 MODES = 5
 # node_exporter on the files, and Prometheus on each scrape.
 OF_A_FILE, OF_NODE_EXPORTER, OF_A_SCRAPE = 1, 1, 5

@@ -40,6 +40,7 @@ TROUBLES = {
     "ZramTextfileStale",
     "ZramScrapeFailed",
     "ZramTendHangs",
+    "ZramTendBackedOff",
     "ZramDoctorFinding",
 }
 M = 1 << 20
@@ -95,7 +96,11 @@ class Troubled:
         with tending(here, folder / "tend", "4M") as environment:
             tend = textfiles / "zram-tend.prom"
             command("pyzram", "tend", "--textfile", tend, **environment)
-        # As if it went on for an hour without the end of a round.
+        # As if two errors had come, and it went on for an hour without the end of a round.
+        backoff = 'zram_tend_backoff_seconds{device="zram0"}'
+        text = tend.read_text()
+        assert f"{backoff} 0.0\n" in text
+        tend.write_text(text.replace(f"{backoff} 0.0\n", f"{backoff} 120.0\n"))
         os.utime(tend, (time.time() + 3600,) * 2)
         self.turn = 0
 

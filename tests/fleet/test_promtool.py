@@ -18,6 +18,7 @@ from fleet.programs import TREE
 from pyzram.cli import doctor, tend_textfile, zram_stats
 
 MONITORING = TREE / "monitoring"
+KNOWN = {"written": 6, "regret": 0.25, "caution": 1.3, "backoff": 120.0}
 HEADING = re.compile(r"^#+ (Zram\w+)$", re.M)
 
 
@@ -64,6 +65,7 @@ def test_check_metrics_of_a_doctor(tmp_path, monkeypatch, promtool):
 def test_check_metrics_of_tend(tmp_path, monkeypatch, promtool):
     devices = [{"name": f"zram{n}", "medium": n, "budget": n, "left": 1, "free": 0} for n in (0, 1)]
     status = {"mode": "held", "pressure": 0.25, "time": 1e9, "seen": {"devices": devices}}
+    status["devices"] = {f"zram{n}": KNOWN for n in (0, 1)}
     for seen in (None, status):
         monkeypatch.setattr(tend_textfile, "read_status", lambda run, seen=seen: seen)
         tend_textfile.textfile(str(tmp_path / "tend.prom"), str(tmp_path))
@@ -110,6 +112,7 @@ def test_every_metric_that_rules_alerts_and_dashboard_ask_for_exists(tmp_path, m
     doctor.main(["--textfile", str(tmp_path / "doctor.prom")])
     device = {"name": "zram0", "medium": "m", "budget": 9, "left": 8, "free": 7}
     status = {"mode": "calm", "pressure": 0.5, "time": 1e9, "seen": {"devices": [device]}}
+    status["devices"] = {"zram0": KNOWN}
     monkeypatch.setattr(tend_textfile, "read_status", lambda run: status)
     tend_textfile.textfile(str(tmp_path / "tend.prom"), str(tmp_path))
     text = printed("--prometheus")

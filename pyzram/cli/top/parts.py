@@ -115,8 +115,15 @@ def tend_lines(status: dict[str, Any] | str | None, width: int) -> list[Line]:
 
 def tend_reasons(status: dict[str, Any] | str | None) -> list[str]:
     """The daemon's last reasons, safe to print."""
-    found = status.get("reasons") if isinstance(status, dict) else None
-    return [quote(str(reason)) for reason in found] if isinstance(found, list) else []
+    if not isinstance(status, dict):
+        return []
+    last = status.get("last_round")
+    # Between rounds nothing is decided, so the last one's reasons stay what keeps it from more.
+    for place in (status, last if isinstance(last, dict) else {}):
+        found = place.get("reasons")
+        if isinstance(found, list) and found:
+            return [quote(str(reason)) for reason in found]
+    return []
 
 
 # ---- the devices ---------------------------------------------------------------------------------

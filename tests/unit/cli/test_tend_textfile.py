@@ -11,7 +11,14 @@ import pytest
 from pyzram.cli import tend_textfile
 
 DEVICE = {"name": "zram0", "budget": 9, "left": 8, "free": 7, "medium": "card"}
-STATUS = {"mode": "calm", "pressure": 0.5, "time": 1e9, "seen": {"devices": [DEVICE]}}
+KNOWN = {"written": 6, "regret": 0.25, "caution": 1.3, "backoff": 120.0}
+STATUS = {
+    "mode": "calm",
+    "pressure": 0.5,
+    "time": 1e9,
+    "seen": {"devices": [DEVICE]},
+    "devices": {"zram0": KNOWN},
+}
 
 
 def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: dict[str, Any]) -> list[str]:
@@ -23,8 +30,23 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: dict[str, A
 
 def test_a_daemon_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = written(tmp_path, monkeypatch, STATUS)
-    assert 'zram_tend_budget_left_bytes{device="zram0"} 8' in lines
+    assert {line for line in lines if "device" in line} == {
+        'zram_tend_budget_bytes{device="zram0"} 9',
+        'zram_tend_budget_left_bytes{device="zram0"} 8',
+        'zram_tend_backing_free_bytes{device="zram0"} 7',
+        'zram_tend_written_bytes_total{device="zram0"} 6',
+        'zram_tend_regret_ratio{device="zram0"} 0.25',
+        'zram_tend_caution_ratio{device="zram0"} 1.3',
+        'zram_tend_backoff_seconds{device="zram0"} 120.0',
+    }
     assert 'zram_scrape_success{collector="tend"} 1' in lines
+
+
+def test_without_a_backing_device_only_errors_are_told_of(tmp_path, monkeypatch) -> None:
+    seen = {"devices": [{**DEVICE, "medium": ""}]}
+    lines = written(tmp_path, monkeypatch, {**STATUS, "seen": seen})
+    of_device = [line for line in lines if "device" in line]
+    assert of_device == ['zram_tend_backoff_seconds{device="zram0"} 120.0']
 
 
 @pytest.mark.parametrize(
@@ -37,6 +59,10 @@ def test_a_daemon_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         {"seen": {"devices": [{**DEVICE, "left": "all"}]}},
         {"seen": {"devices": [{**DEVICE, "budget": float("inf")}]}},
         {"seen": {"devices": [{"name": "zram0", "medium": "card", "budget": 9}]}},
+        {"devices": None},
+        {"devices": {}},
+        {"devices": {"zram0": {**KNOWN, "backoff": None}}},
+        {"devices": {"zram0": {**KNOWN, "written": "much"}}},
         {"seen": []},
         {"seen": None},
     ],

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: MIT
+"""``pyzram tend --dry-run``: what a round would do now, to how many pages, and why."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING
+
+from ..errors import ZramError
+from ..limits import PAGE_SIZE
+from ..tend.actions import Recompress, WriteBack
+from ..tend.state import HELD
+from ..tend.status import read_status, state_of
+from ..tend.tender import Report
+from ..tend.times import at_least
+from ..text import quote
+from ..units import format_size
+from .tend_reclaim import Plan
+from .tend_report import describe, report_dict, seen_lines, warn
+from .tend_status import OTHER_VERSION, span
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..tend.actions import Action
+    from ..tend.reclaim import Reclaimer
+    from ..tend.tended import Tended
+    from ..tend.tender import Tender
+
+
+def foretell(tender: Tender, reclaimer: Reclaimer, run: str, as_json: bool) -> None:
+    """Print what is seen and what would be done; changes nothing.
+
+    If a daemon runs, it is what that would do in a round now, by what it remembers. Otherwise it is
+    what ``--once`` would do.
+    """
+    pid, due = take_over(tender, run)
+    seen, decision = tender.decide()
+    report = Report(seen, decision, 0, 0)
+    counts = Counting(tender).pages(decision.actions)
+    plan = Plan(reclaimer, decision.state.mode == HELD) if reclaimer.names else None
+    if as_json:
+        print(json.dumps(document(report, counts, pid, due, plan), indent=2))
+        return
+    lines = seen_lines(seen)
+    lines.append(
+        "no daemon runs: this is what --once would do"
+        if pid is None
+        else f"the daemon, process {pid}, would do this in a round now"
+        + ("" if due is None else f"; its next one is in at most {span(due)}")
+    )
+    state = decision.state
+    lines.append("; ".join([f"{state.mode}, pressure {state.pressure:.2f}", *decision.reasons]))
+    for action, pages in zip(decision.actions, counts, strict=True):
+        lines.append(f"would do: {describe(action)}{told(action, pages)}")
+    if not decision.actions:
+        lines.append("would do nothing")
+    print("\n".join([*lines, *(() if plan is None else plan.lines())]))
+
+
+def document(
+    report: Report,
+    counts: Sequence[int | None],
+    pid: int | None,
+    due: float | None,
+    plan: Plan | None,
+) -> dict[str, object]:
+    """The same as plain values."""
+    actions = [
+        {"action": type(action).__name__, **action._asdict(), "pages": pages}
+        for action, pages in zip(report.decision.actions, counts, strict=True)
+    ]
+    found = {**report_dict(report), "actions": actions, "daemon": pid, "next_round": due}
+    return found if plan is None else {**found, "reclaim": plan.as_dict()}
+
+
+def take_over(tender: Tender, run: str) -> tuple[int | None, float | None]:
+    """Remember what a running daemon does; its process, and seconds until its next round."""
+    try:
+        found = read_status(run)
+        if found is None:
+            return None, None
+        tender.state = state_of(found["state"])._replace(round=-math.inf)
+        tender.observer.started = found["seen"].get("started", -math.inf)
+        return int(found["pid"]), found["next_round"]
+    except (PermissionError, ZramError) as err:
+        warn(f"what the daemon remembers cannot be read: {err}")
+    except OTHER_VERSION:
+        warn("what the daemon remembers is not of this version of pyzram")
+    return None, None
+
+
+def told(action: Action, pages: int | None) -> str:
+    """How many pages that are, for people."""
+    if not isinstance(action, WriteBack | Recompress):
+        return ""
+    if pages is None:
+        return " (how many these are is not known without block_state)"
+    if not pages:
+        return ": there is no such page"
+    return f": {pages} pages, {format_size(pages * PAGE_SIZE)} before compression"
+
+
+class Counting:
+    """Counts the pages that actions would go for, as far as the kernel tells ages."""
+
+    def __init__(self, tender: Tender) -> None:
+        self.tender = tender
+        self._taken: dict[str, set[int]] = {}
+        self._tried: dict[str, int] = {}
+
+    def pages(self, actions: Sequence[Action]) -> list[int | None]:
+        """Pages of each action; ``None`` where that is not known, or it is not about pages."""
+        by_name = {one.device.name: one for one in self.tender.roster.known.values()}
+        found: list[int | None] = []
+        for action in actions:
+            one = by_name[action.device]
+            count = None
+            try:
+                if one.tells_ages and isinstance(action, WriteBack):
+                    count = self._written(one, action)
+                elif one.tells_ages and isinstance(action, Recompress):
+                    count = self._recompressed(one, action)
+            except ZramError as err:
+                warn(quote(str(err)))
+            found.append(count)
+        return found
+
+    def _written(self, one: Tended, action: WriteBack) -> int:
+        """Those that the actions before left over, as they share the limit."""
+        slept = self.tender.sleeps.slept
+        taken = self._taken.setdefault(action.device, set())
+        limit = action.limit // PAGE_SIZE
+        ranges = one.ages.candidates(
+            one.device,
+            self.tender.clocks.boottime(),
+            action.floor + slept,
+            action.oldest + slept,
+            limit + len(taken),
+            action.huge,
+        )
+        more = [
+            place
+            for first, last in ranges
+            for place in range(first, last + 1)
+            if place not in taken
+        ][: max(0, limit - len(taken))]
+        taken.update(more)
+        return len(more)
+
+    def _recompressed(self, one: Tended, action: Recompress) -> int:
+        boottime = self.tender.clocks.boottime
+        age = at_least(action.age + self.tender.sleeps.slept)
+        counts = one.ages.remember(one.device, boottime, boottime() - age)
+        before = self._tried.get(action.device, 0)
+        count = counts.huge if action.huge else counts.untried
+        self._tried[action.device] = max(before, count)
+        return max(0, count - before)

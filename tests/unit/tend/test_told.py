@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: MIT
+"""What ``pyzram tend`` tells of itself: --status after a round, and --dry-run beside a daemon."""
+
+from __future__ import annotations
+
+import json
+import math
+from types import SimpleNamespace
+
+import pytest
+from fake_roots import Machine
+from tended_machines import MIB, Watch, tender
+
+from pyzram.cli import pyzram as command
+from pyzram.cli.tend_daemon import Told
+from pyzram.cli.tend_status import status_lines
+from pyzram.cli.top.parts import tend_reasons
+from pyzram.errors import ZramOSError
+from pyzram.tend.state import DeviceState, State
+from pyzram.tend.status import state_of, state_values, write_status
+
+NOBODY = SimpleNamespace(names=(), asked={}, reason="")
+WALL = 1.7e9
+
+
+@pytest.fixture(autouse=True)
+def here(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYZRAM_ROOT", str(machine.root))
+    monkeypatch.setenv("PYZRAM_RUN", str(machine.root / "run/pyzram"))
+    monkeypatch.setenv("PYZRAM_STATE", str(machine.root / "state"))
+
+
+def look(tending, told: Told, wall: float = WALL) -> dict:
+    """One look of a daemon, as a reader of its status finds it."""
+    return {"pid": 1, "time": wall, **told.status(tending.round(), NOBODY, wall)}
+
+
+def test_the_last_round_is_told_of_until_the_next_one(machine: Machine) -> None:
+    watch, told = Watch(), Told()
+    tending, writer = tender(machine, watch)
+    writer.error = None
+    first = look(tending, told)
+    assert first["last_round"]["written"] == first["written"] == 32 * MIB
+    watch.now += 60
+    later = look(tending, told, WALL + 60)
+    assert (later["written"], later["actions"], later["reasons"]) == (0, [], [])
+    assert later["last_round"] == first["last_round"]
+    assert later["last_round"]["time"] == WALL
+    assert (first["next_round"], later["next_round"]) == (3600, 3540)
+    assert later["devices"]["zram0"]["written"] == 32 * MIB
+    lines = status_lines(later, WALL + 72)
+    assert lines[0] == "calm, pressure 0.00, process 1, looked 12 s ago"
+    assert lines[1].startswith("last round 1.2 min ago, calm: 32M written, ")
+    assert lines[1].endswith("; the next one in at most 59 min")
+    assert lines[2].startswith("  asked for: zram0: write up to 32M of pages kept raw not used")
+    assert "224M of 256M left to write, 32M written since the daemon started" in lines[-1]
+    watch.now += 3600
+    third = look(tending, told, WALL + 3660)
+    assert third["last_round"]["actions"] == []
+    (reason,) = third["last_round"]["reasons"]
+    assert "left of its budget" in reason
+    watch.now += 60
+    fourth = look(tending, told, WALL + 3720)
+    assert fourth["reasons"] == [] and f"  {reason}" in status_lines(fourth, WALL + 3720)
+    assert tend_reasons(fourth) == [reason]  # pyzram top
+
+
+def test_a_device_that_fails_is_told_of_until_a_day_after(machine: Machine) -> None:
+    watch, told = Watch(), Told()
+    tending, writer = tender(machine, watch)
+    writer.error = ZramOSError(5, "zram0: write back: Input/output error", None)
+    look(tending, told)
+    found = []
+    for seconds, error in (
+        (60, True),
+        (3600, True),
+        (60, True),
+        (3600, False),
+        (86400 + 121, False),
+    ):
+        if not error:
+            writer.error = None
+        watch.now += seconds
+        known = look(tending, told)["devices"]["zram0"]
+        found.append((known["held"], known["backoff"]))
+    assert found == [(60, 60), (0, 60), (120, 120), (0, 120), (0, 0)]
+
+
+def test_a_device_left_alone_is_told_of_with_the_reason(machine: Machine) -> None:
+    watch, told = Watch(), Told()
+    tending, writer = tender(machine, watch)
+    writer.error = ZramOSError(5, "zram0: write back: Input/output error", None)
+    look(tending, told)
+    watch.now += 60
+    found = look(tending, told)
+    assert "zram0: left alone for 1 min more, after an error" in status_lines(found, WALL)
+    found["devices"]["zram0"].update(backoff=0, caution=1.3, regret=0.1)
+    lines = status_lines(found, WALL)
+    assert "zram0: left alone for 1 min more, after its writeback_limit was raised" in lines
+    assert any("1.3 times as old as usual, because 10% of what" in line for line in lines)
+
+
+def test_a_status_without_a_backing_device_or_a_round(machine: Machine) -> None:
+    watch, told = Watch(), Told()
+    machine.attribute("backing_dev").write_text("none\n")
+    tending, _ = tender(machine, watch, at_once=False)
+    lines = status_lines(look(tending, told), WALL)
+    assert lines[1:3] == ["just started", "no round yet"]
+    assert lines[-1].endswith("of memory, no backing device")
+
+
+def test_what_the_policy_remembers_survives_being_told(machine: Machine) -> None:
+    watch = Watch()
+    tending, _ = tender(machine, watch)
+    for state in (State(), tending.round().decision.state):
+        values = json.loads(json.dumps(state_values(state), allow_nan=False))
+        assert state_of(values) == state
+    device = DeviceState("7", caution=1.3, held_until=math.inf, recompressed=5.0)
+    assert state_of(state_values(State(devices=(device,)))).devices[0].caution == 1.3
+    with pytest.raises(TypeError):
+        state_of({**state_values(State()), "later": 1})
+
+
+def foretold(capsys, *words: str) -> dict:
+    assert command.main(["tend", "--dry-run", "--json", *words, "zram0"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_dry_run_counts_the_pages(machine: Machine, monkeypatch, capsys) -> None:
+    from pyzram.cli import tend
+
+    watch = Watch()
+    monkeypatch.setattr(tend, "Clocks", lambda: watch)
+    found = foretold(capsys)
+    assert (found["daemon"], found["next_round"]) == (None, None)
+    huge, others = found["actions"]
+    assert (huge["huge"], huge["pages"], others["pages"]) == (True, 0, 32 * MIB // 4096)
+    assert found["written"] == 0 and machine.attribute("bd_stat").read_text() == "0 0 0\n"
+    # Up for less time than that: the limit is no promise.
+    watch.now = 810_000.0
+    assert [action["pages"] for action in foretold(capsys)["actions"]] == [0, 0]
+    assert command.main(["tend", "--dry-run", "zram0"]) == 0
+    out = capsys.readouterr().out
+    assert "no daemon runs: this is what --once would do" in out
+    assert "not used for 48.0 h, the oldest first: there is no such page\n" in out
+    assert "0B written" not in out
+    block_state = machine.root / "sys/kernel/debug/zram/zram0/block_state"
+    block_state.rename(block_state.with_name("none"))
+    assert [action["pages"] for action in foretold(capsys)["actions"]] == [None, None]
+    assert command.main(["tend", "--dry-run", "zram0"]) == 0
+    assert "is not known without block_state" in capsys.readouterr().out
+
+
+def test_raw_pages_are_not_counted_twice(machine: Machine, monkeypatch, capsys) -> None:
+    from pyzram.cli import tend
+
+    block_state = machine.root / "sys/kernel/debug/zram/zram0/block_state"
+    block_state.write_text(
+        "".join(
+            f"{n:12} {800000:12}.000000 {'..h...' if n < 100 else '......'}\n" for n in range(500)
+        )
+    )
+    monkeypatch.setattr(tend, "Clocks", Watch)
+    assert [action["pages"] for action in foretold(capsys)["actions"]] == [100, 400]
+
+
+def test_a_dry_run_beside_a_daemon_goes_by_what_that_remembers(
+    machine: Machine, monkeypatch, capsys
+) -> None:
+    from pyzram.cli import tend
+
+    watch, told, run = Watch(), Told(), str(machine.root / "run/pyzram")
+    monkeypatch.setattr(tend, "Clocks", lambda: watch)
+    tending, writer = tender(machine, watch, at_once=False)
+    write_status(run, told.status(tending.round(), NOBODY, WALL))
+    found = foretold(capsys)
+    assert (found["mode"], found["reasons"]) == ("held", ["just started"])
+    assert command.main(["tend", "--dry-run", "zram0"]) == 0
+    assert "would do nothing" in capsys.readouterr().out
+    watch.now += 301
+    writer.error = ZramOSError(5, "zram0: write back: Input/output error", None)
+    tending.round()
+    watch.now += 10
+    write_status(run, told.status(tending.round(), NOBODY, WALL))
+    capsys.readouterr()
+    found = foretold(capsys)
+    assert found["daemon"] and found["next_round"] == 3590
+    assert found["reasons"] == ["zram0: held for 60 s more"] and found["actions"] == []
+    assert found["devices"]["zram0"]["backoff"] == 60
+    watch.now += 61
+    assert foretold(capsys)["actions"]  # a round now, though its own is later
+    assert command.main(["tend", "--dry-run", "zram0"]) == 0
+    out = capsys.readouterr().out
+    assert "would do this in a round now; its next one is in at most 59.8 min" in out
+
+
+@pytest.mark.parametrize("state", [None, {}, {"later": 1}, {"devices": None}])
+def test_a_daemon_of_another_version_is_not_asked(machine: Machine, capsys, state) -> None:
+    run = str(machine.root / "run/pyzram")
+    write_status(run, {"mode": "calm", "seen": {}, "next_round": 1, "state": state})
+    assert command.main(["tend", "--dry-run", "--json", "zram0"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["daemon"] is None
+    assert "is not of this version of pyzram" in err
+    assert command.main(["tend", "--status"]) == 1
+    assert "not one of this version" in capsys.readouterr().err
