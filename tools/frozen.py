@@ -232,9 +232,7 @@ BY_NAME = {
 OF_TEXTS = {"also_mounted", "mount_points", "problems", "refusals", "warnings"}
 # What the policy of tend goes by is not promised; of an action, which it is and on what.
 NOT_PROMISED = {"seen", "state"}
-PROMISED_OF = {
-    path: {"action", "device", "pages"} for path in ("actions[]", "last_round.actions[]")
-}
+PROMISED_OF = {path: {"action", "device"} for path in ("actions[]", "last_round.actions[]")}
 
 
 def keys(value: object, path: str = "") -> Iterator[str]:
