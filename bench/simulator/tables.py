@@ -6,6 +6,7 @@ from __future__ import annotations
 from .model import DAY
 
 MIB = 1 << 20
+COMPARED = ("mmd", "cron", "tend", "tend_4gib")
 STALL, FLASH, REGRET = "stall_seconds", "flash_bytes_per_day", "regret"
 
 
@@ -43,13 +44,15 @@ def markdown(found: dict) -> str:
             for row in policies.values()
         )
         lines += _row([trace, *cells])
+    if not all(policies.keys() >= set(COMPARED) for policies in found.values()):
+        return "\n".join(lines)
     lines += ["", "tend as a share of its peers, and the aim:", ""]
     lines += _row(
         ["trace", "stall of mmd's", "regret of mmd's", "stall of cron's", "flash of cron's"]
     )
     lines += _row(["---"] * 5)
     for trace, policies in found.items():
-        mmd, cron, own, large = (policies[name] for name in ("mmd", "cron", "tend", "tend_4gib"))
+        mmd, cron, own, large = (policies[name] for name in COMPARED)
         lines += _row(
             [
                 trace,

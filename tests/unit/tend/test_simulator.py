@@ -166,6 +166,8 @@ def test_what_was_printed_is_taken_up_again(command: ModuleType, monkeypatch, ca
     words = ("--seeds", 1, "--days", 1, "--traces", "calm", "--policies", "mmd", "tend")
     text = said(command, monkeypatch, capsys, *words, "--json")
     (tmp_path / "a.json").write_text(text)
+    tables = said(command, monkeypatch, capsys, "--from", tmp_path / "a.json", "--markdown")
+    assert "| calm |" in tables and "aim" not in tables  # without those it is compared with
     again = said(command, monkeypatch, capsys, "--from", tmp_path / "a.json", "--json")
     assert json.loads(again) == json.loads(text)
 
