@@ -322,6 +322,13 @@ int64_t pyzram_procmem_read(struct pyzram_procmem *pm, const uint64_t *addresses
 int pyzram_shmem_resident(int fd, uint64_t first, size_t count, uint8_t *ret);
 
 /*
+ * Does pyzram_shmem_resident say the truth? mincore(2) claims that all pages are in memory where the
+ * caller neither owns a file nor may write to it nor has CAP_FOWNER. 1, 0, or -errno of fstat(2),
+ * mmap(2) or mincore(2).
+ */
+int pyzram_shmem_tells(int fd);
+
+/*
  * Read whole pages by their numbers into dst, one behind the other, as long as they are in memory:
  * ret and the result are those of pyzram_procmem_read.
  */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
+#include <sys/stat.h>
 
 enum { RUN_MAX = 512 };		/* pages that are looked at again and read at a time */
 
@@ -26,6 +27,28 @@ int pyzram_shmem_resident(int fd, uint64_t first, size_t count, uint8_t *ret)
 		err = -errno;
 	munmap(map, count * page_size);
 	return err;
+}
+
+int pyzram_shmem_tells(int fd)
+{
+	uint64_t page_size = (uint64_t)sysconf(_SC_PAGESIZE);
+	struct stat status;
+	uint8_t there = 1;
+	off_t hole;
+	int err;
+
+	if (fstat(fd, &status))
+		return -errno;
+	/* What is behind the end is in memory for nobody. A file may have no room there. */
+	err = pyzram_shmem_resident(fd, ((uint64_t)status.st_size + page_size - 1) / page_size, 1,
+				    &there);
+	if (err == -EOVERFLOW || err == -EINVAL) {
+		hole = lseek(fd, 0, SEEK_HOLE);
+		if (hole < 0)
+			return -errno;
+		err = pyzram_shmem_resident(fd, (uint64_t)hole / page_size, 1, &there);
+	}
+	return err ? err : !(there & 1);
 }
 
 /* Whole pages that could be read: the end of a file is filled up with zeros. */
@@ -52,7 +75,7 @@ int64_t pyzram_shmem_read(int fd, const uint64_t *pages, size_t count, uint8_t *
 		while (run < RUN_MAX && at + run < count && pages[at + run] == pages[at] + run)
 			run++;
 		/* A page that is in swap would be brought in. */
-		if (pyzram_shmem_resident(fd, pages[at], run, ret + at))
+		if (pyzram_shmem_resident(fd, pages[at], run, ret + at) || pyzram_shmem_tells(fd) != 1)
 			memset(ret + at, 0, run);
 		for (size_t i = 0; i < run;) {
 			size_t there = 0, got;

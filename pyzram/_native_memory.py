@@ -189,6 +189,11 @@ def shmem_resident(fd: int, first: int, count: int) -> bytearray:
     return resident
 
 
+def shmem_tells(fd: int) -> bool:
+    # Whether shmem_resident says the truth to this caller.
+    return bool(check(lib.pyzram_shmem_tells(fd)))
+
+
 def shmem_read(fd: int, numbers: Buffer, pages: Buffer) -> tuple[int, bytes]:
     # As ProcMem.read.
     wanted = ffi.from_buffer("uint64_t[]", numbers)

@@ -15,8 +15,16 @@ from .mappings import SHARED
 from .process import all_processes
 from .segments import ObjectSegment, Owner, ProcessSegment, ZeroSegment
 from .shared_memory import SharedMemory
-from .shared_object import object_pages
-from .sources import CLOSED_OBJECTS, CLOSED_SEGMENTS, GONE, OTHERS_TOO, UNREADABLE, Source
+from .shared_object import OURS, object_pages
+from .sources import (
+    CLOSED_BY,
+    CLOSED_OBJECTS,
+    CLOSED_SEGMENTS,
+    GONE,
+    OTHERS_TOO,
+    UNREADABLE,
+    Source,
+)
 
 # Sums of smaps_rollup are cut to KiB, and each page's share to a fraction of a byte.
 PSS_CUT = 2048
@@ -148,14 +156,16 @@ def _add_shared(source: Source, shared: SharedMemory) -> None:
     source._leave_out(procmem.LOCKED, shared.locked)
     for item in shared.objects.values():
         source._segments += seen_segments(source, item)
-        if item.views:
+        if item.closed or item.views:
             source.by_page_table += 1
         if not item.ranges:
             continue
         try:
             pages, swapped, locked, reserved = object_pages(item)
-        except OSError:
-            source._skip(CLOSED_OBJECTS)
+        except OSError as err:
+            if err.errno in OURS:
+                raise from_errno(err.errno, f"{item.name}: open shared memory") from err
+            source._skip(CLOSED_BY.get(err.errno or 0, CLOSED_OBJECTS))
             continue
         source.swapped += swapped
         source._leave_out(procmem.LOCKED, locked)

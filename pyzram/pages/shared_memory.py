@@ -12,11 +12,12 @@ import os
 from typing import TYPE_CHECKING
 
 from .. import _native_memory
-from ..kernel.sysfs import pass_over
+from ..errors import from_errno
+from ..kernel.sysfs import GONE, pass_over
 from ..limits import PAGE_SIZE
 from .mappings import device_text, internal_device
 from .process import Process, turned
-from .shared_object import FileAt, MappedAt, SharedObject, SystemV
+from .shared_object import OURS, FileAt, MappedAt, SharedObject, SystemV
 from .system_v import last_detach_destroys, segments
 from .tmpfs import tmpfs_files, tmpfs_mounts
 
@@ -84,7 +85,7 @@ class SharedMemory:
         locked = locked or self.stays(key)
         if locked:
             shared.locked.append(pages)
-        if not shared.views:
+        if not (shared.closed or shared.views):
             shared.places.append(
                 MappedAt(process.pid, process.start_time, mapping.start, mapping.end)
             )
@@ -93,8 +94,11 @@ class SharedMemory:
                     os.close(shared.open())
                 shared.ranges.append(pages)
                 return
-            except OSError:
+            except OSError as err:
+                if err.errno in OURS:
+                    raise from_errno(err.errno, f"{shared.name}: open shared memory") from err
                 shared.places.clear()
+                shared.closed = err.errno not in GONE
         self.locked += shared.look(process, self._map_of(process), mapping, locked)
 
     def _map_of(self, process: Process) -> _native_memory.ProcMem:

@@ -6,11 +6,13 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import _native_memory
 from ..kernel.safe_paths import fd_path
 from ..limits import PAGE_SIZE
+from .leases import Leases
 from .mappings import SHMEM, device_text
 from .process import Process
 from .process_pages import Counts
@@ -26,9 +28,31 @@ READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 NOT_YET = os.O_PATH | os.O_CLOEXEC
 """To look at what is there before it is opened: by then it may be a watchdog, which opening starts,
 or the file of a server that does not answer."""
+LEASES = Leases()
+OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""Errors that say nothing about an object."""
 
 
-def _opened(path: str) -> int:
+def _opened(path: str, key: tuple[str, int]) -> int:
+    """Open an object for reading, if that does no harm and what is asked of it is answered.
+
+    Raises:
+        OSError: EBUSY somebody holds a lease on it; ENODATA it is another user's, and the kernel
+            does not say which of its pages are in memory; or what open(2) says.
+    """
+    if LEASES.forbid(key):
+        raise OSError(errno.EBUSY, "somebody holds a lease on it")
+    fd = _untraced(path)
+    try:
+        if not _native_memory.shmem_tells(fd):
+            raise OSError(errno.ENODATA, "which of its pages are in memory is hidden")
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _untraced(path: str) -> int:
     """Open it without a trace in its times; of others' files that takes CAP_FOWNER."""
     try:
         return os.open(path, READ | os.O_NOATIME)
@@ -86,7 +110,7 @@ class Seen(NamedTuple):
 class SharedObject:
     """One object. Ranges are pairs of page numbers, the second behind the last page."""
 
-    __slots__ = ("_seen", "key", "locked", "name", "places", "ranges", "views")
+    __slots__ = ("_seen", "closed", "key", "locked", "name", "places", "ranges", "views")
 
     def __init__(self, key: tuple[str, int], name: str) -> None:
         self.key = key
@@ -95,13 +119,16 @@ class SharedObject:
         self.ranges: list[tuple[int, int]] = []
         self.locked: list[tuple[int, int]] = []
         self.views: list[Seen] = []
+        self.closed = False
+        """it cannot be opened: what no page table shows is missing"""
         self._seen: _native_memory.Seen | None = None
 
     def open(self) -> int:
         """Open it where it still is, and make sure that it is the same one.
 
         Raises:
-            OSError: of the last place that was tried; ENOENT without any.
+            OSError: of the last place that was tried; ENOENT without any; EBUSY somebody holds a
+                lease on it; ENODATA which of its pages are in memory is hidden.
         """
         failure = OSError(errno.ENOENT, os.strerror(errno.ENOENT))
         for place in self.places:
@@ -110,10 +137,12 @@ class SharedObject:
                 try:
                     status = os.fstat(fd)
                     if (device_text(status.st_dev), status.st_ino) == self.key:
-                        return _opened(fd_path(fd))
+                        return _opened(fd_path(fd), self.key)
                 finally:
                     os.close(fd)
             except OSError as err:
+                if err.errno in OURS:
+                    raise
                 failure = err
         try:
             raise failure
@@ -160,13 +189,14 @@ def object_pages(shared: SharedObject) -> ObjectPages:
         size = -(-status.st_size // page_size)
         pages = _native_memory.PageSet()
         locked = elsewhere = covered = 0
+        stays = joined(shared.locked)
         at = 0
         for start, end in joined(shared.ranges):
             elsewhere += _resident(fd, at, min(start, size))
             at = min(end, size)
             covered += max(0, at - start)
             for low, found in _windows(fd, start, at):
-                locked += _clear(found, low, shared.locked)
+                locked += _clear(found, low, stays)
                 pages.add_resident(low, found)
         elsewhere += _resident(fd, at, size)
         # st_blocks counts the pages in swap too.
@@ -240,15 +270,15 @@ ODD = bytes(i & 1 for i in range(256))
 
 
 def _clear(found: bytearray, first: int, ranges: list[tuple[int, int]]) -> int:
-    """Leave out the pages of locked ranges; returns how many of them are in memory."""
+    """Leave out the pages of ascending locked ranges; returns how many of them are in memory."""
     cleared = 0
-    if not ranges:
-        return cleared
-    for start, end in joined(ranges):
-        low, high = max(0, start - first), min(len(found), end - first)
-        if low < high:
-            cleared += found[low:high].translate(ODD).count(1)
-            found[low:high] = bytes(high - low)
+    end = first + len(found)
+    at = max(0, bisect_right(ranges, (first, sys.maxsize)) - 1)
+    while at < len(ranges) and ranges[at][0] < end:
+        low, high = (min(max(page, first), end) - first for page in ranges[at])
+        cleared += found[low:high].translate(ODD).count(1)
+        found[low:high] = bytes(high - low)
+        at += 1
     return cleared
 
 

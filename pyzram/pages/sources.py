@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING
 from warnings import warn
@@ -28,10 +29,14 @@ GONE = "kernel threads and exited processes"
 # Why other memory is.
 CLOSED_SEGMENTS = "System V segments that cannot be opened"
 CLOSED_OBJECTS = "objects of shared memory that are gone or cannot be opened"
+CLOSED_BY = {
+    errno.EBUSY: "files in memory with a lease, which opening them would break",
+    errno.ENODATA: "files in memory of other users, of which what is in swap is hidden",
+}
 # Why more pages were found than the kernel says that these processes are worth (PSS).
 OTHERS_TOO = "pages that other processes share, or that came meanwhile"
 # What may hide memory that should count, or count what is another's.
-HIDDEN = (UNREADABLE, CLOSED_SEGMENTS, CLOSED_OBJECTS, OTHERS_TOO)
+HIDDEN = (UNREADABLE, CLOSED_SEGMENTS, CLOSED_OBJECTS, *CLOSED_BY.values(), OTHERS_TOO)
 
 
 class _Named:

@@ -103,3 +103,20 @@ def test_reserved_pages_are_no_data_and_count_as_reserved(asked):
     found = object_pages(shared)
     assert numbers(found.pages) == list(range(100))
     assert found.reserved == 50
+
+
+def test_many_locked_ranges_are_put_in_order_once(asked, monkeypatch):
+    shared = an_object(9000, range(9000))
+    shared.locked += [(page, page + 1) for page in range(0, 9000, 2)]
+    put_in_order: list[int] = []
+    real = shared_object.joined
+
+    def count(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        put_in_order.append(len(ranges))
+        return real(ranges)
+
+    monkeypatch.setattr(shared_object, "joined", count)
+    found = object_pages(shared)
+    assert numbers(found.pages) == list(range(1, 9000, 2))
+    assert found.locked == 4500
+    assert sorted(put_in_order) == [1, 4500]

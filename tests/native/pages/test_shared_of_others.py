@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -110,3 +111,45 @@ def test_the_unit_may_attach_to_a_segment_of_another_user(
         assert "Permission denied" in done.stderr
     finally:
         subprocess.run(["ipcrm", "-m", number], check=True)
+
+
+TOLD = """
+import os, sys
+from pyzram import _native_memory
+for fd in map(int, sys.argv[1:]):
+    fd = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY)
+    resident = _native_memory.shmem_resident(fd, 0, 2)
+    _, read = _native_memory.shmem_read(fd, NUMBERS, bytearray(2 * PAGE_SIZE))
+    print([byte & 1 for byte in resident], _native_memory.shmem_tells(fd), list(read))
+"""
+
+
+def test_where_the_kernel_does_not_tell_it_is_not_believed(nobody: int) -> None:
+    """mincore(2) calls the whole of others' files resident, and to read a page brings it in."""
+    as_nobody = ["setpriv", f"--reuid={nobody}", f"--regid={nobody}", "--clear-groups"]
+    head = "from array import array\nfrom pyzram.limits import PAGE_SIZE\n"
+    program = head + TOLD.replace("NUMBERS", "array('Q', [0, 1])")
+    half, large = (os.memfd_create(name) for name in ("half", "large"))
+    try:
+        os.pwrite(half, b"x", 0)
+        os.ftruncate(half, 2 * os.sysconf("SC_PAGE_SIZE"))
+        os.pwrite(large, b"x", 0)
+        os.ftruncate(large, (1 << 63) - 1)  # it has nothing behind its end
+        for mode, user, said in (
+            (0o644, [], "[1, 0] True [1, 0]\n"),
+            (0o646, as_nobody, "[1, 0] True [1, 0]\n"),
+            (0o644, as_nobody, "[1, 1] False [0, 0]\n"),
+        ):
+            for fd in (half, large):
+                os.fchmod(fd, mode)
+            done = subprocess.run(
+                [*user, sys.executable, "-Ic", program, str(half), str(large)],
+                capture_output=True,
+                text=True,
+                check=True,
+                pass_fds=(half, large),
+            )
+            assert done.stdout == 2 * said
+    finally:
+        os.close(half)
+        os.close(large)

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+"""Others' files in memory stay in swap, whoever looks: mincore(2) tells the truth only to some."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from kernel.conftest import OwnDevice
+from kernel.memory_cgroup import WHY_NOT
+from kernel.programs import group
+
+from pyzram.pages.sources import CLOSED_BY
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)]
+
+PAGES = 4096
+SLACK = 1 << 19  # the kernel charges in batches
+# World-readable, mapped by nobody.
+FILE = """
+import stat
+path = "/dev/shm/pyzram-test-theirs-%d" % os.getppid()
+fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+os.fchmod(fd, MODE)
+for i in range(4096):
+    os.pwrite(fd, text(i, 1), i * PAGE)
+def right():
+    os.unlink(path)
+    return all(os.pread(fd, PAGE, i * PAGE) == text(i, 1) for i in range(4096))
+ready()
+"""
+# What is imported must be so before the privilege to read it is gone.
+NOBODY = """
+import json, os, sys, threading, zlib
+from pyzram.pages.estimator import estimate_pages
+from pyzram.pages.process_sources import open_system
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+with open_system() as source:
+    found = estimate_pages(source, ["lz4"], full=True, timing=False)
+    print(json.dumps(found.as_dict()))
+"""
+
+
+def swapped_in() -> int:
+    words = Path("/proc/vmstat").read_text().split()
+    return int(words[words.index("pswpin") + 1])
+
+
+@pytest.fixture
+def in_use(zram_device: OwnDevice) -> Iterator[None]:
+    """A device of our own that all goes to."""
+    zram_device.write("disksize", "256M")
+    subprocess.run(["mkswap", zram_device.node], check=True, capture_output=True)
+    subprocess.run(["swapon", "-p", "32000", zram_device.node], check=True)
+    yield
+    subprocess.run(["swapoff", zram_device.node], check=True)
+
+
+def looked_at() -> dict[str, object]:
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", NOBODY], check=True, capture_output=True, text=True
+    )
+    return json.loads(done.stdout)
+
+
+def theirs(said: dict[str, object]) -> int:
+    name = f"/dev/shm/pyzram-test-theirs-{os.getpid()}"
+    return sum(part["pages"] for part in said["parts"] if part["owner"]["name"] == name)
+
+
+def test_what_nobody_may_know_of_stays_in_swap_and_is_said(in_use: None) -> None:
+    with group("MODE = 0o644" + FILE, "theirs") as cgroup:
+        assert cgroup.usage > PAGES * os.sysconf("SC_PAGE_SIZE")
+        cgroup.empty()
+        usage, came = cgroup.usage, swapped_in()
+        # What comes back now would have somebody killed.
+        cgroup.limit(usage + 4 * SLACK)
+        said = looked_at()
+        grown, came = cgroup.usage - usage, swapped_in() - came
+        assert cgroup.killed() == 0
+        cgroup.limit(1 << 30)  # ending, it looks at all of it
+    assert grown < SLACK
+    assert came < PAGES // 8
+    assert theirs(said) == 0
+    assert said["skipped"][CLOSED_BY[errno.ENODATA]] >= 1
+    assert said["exact"] is False
+
+
+def test_where_it_may_write_it_is_told_and_believes_it(in_use: None) -> None:
+    with group("MODE = 0o666" + FILE, "theirs") as cgroup:
+        assert theirs(looked_at()) == PAGES
+        cgroup.empty()
+        usage = cgroup.usage
+        said = looked_at()
+        assert cgroup.usage - usage < SLACK
+        assert theirs(said) < PAGES // 8
+        assert said["swapped"] >= PAGES * 7 // 8
