@@ -104,7 +104,7 @@ def _open_checked(text: str, force: bool, tree: Sysfs) -> Opened:
 def _check(text: str, fd: int, force: bool, tree: Sysfs) -> None:
     status = os.fstat(fd)
     if S_ISBLK(status.st_mode):
-        used = _device_users(tree, text, fd)
+        used = _device_holders(tree, text, fd)
     elif S_ISREG(status.st_mode):
         used = _file_holders(tree, status)
     else:
@@ -210,7 +210,7 @@ def absolute(path: str | os.PathLike[str]) -> str:
 # ---- in use --------------------------------------------------------------------------------------
 
 
-def _device_users(tree: Sysfs, path: str, fd: int) -> list[str]:
+def _device_holders(tree: Sysfs, path: str, fd: int) -> list[str]:
     """Who uses a block device, or a partition of it."""
     found = []
     rdev = os.fstat(fd).st_rdev

@@ -129,9 +129,9 @@ def unmount(sysfs: Sysfs, name: str, point: str) -> None:
     except OSError as err:
         remedy = ""
         if err.errno == errno.EBUSY and ours is not None:
-            from ..kernel.mount_users import mount_users
+            from ..kernel.mount_holders import mount_holders
 
-            remedy = mount_users(sysfs, ours) or "files on it are open"
+            remedy = mount_holders(sysfs, ours) or "files on it are open"
         raise from_errno(err.errno or 0, step, point, remedy=remedy) from err
     finally:
         parent.close()

@@ -14,8 +14,8 @@ that is over. Who that is depends on whose process it is:
   figure, so it waits longer.
 
 Another wait is that for the memory map of a process, which a call of that process may have locked
-for good: :mod:`pyzram.kernel.mount_users` lets a thread look in commands too, and ``estimate`` and
-``bench`` look themselves while a thread watches (:mod:`pyzram.cli.stalled_command`). That wait
+for good: :mod:`pyzram.kernel.mount_holders` lets a thread look in commands too, and ``estimate``
+and ``bench`` look themselves while a thread watches (:mod:`pyzram.cli.stalled_command`). That wait
 heeds the signals that kill, so the process can end whichever of its threads is held up.
 """
 

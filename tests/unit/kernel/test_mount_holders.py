@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from pyzram.kernel import mount_users
+from pyzram.kernel import mount_holders
 from pyzram.kernel.parse import parse_mountinfo
 from pyzram.kernel.sysfs import Sysfs
 
@@ -40,7 +40,7 @@ def root(tmp_path):
 
 
 def users(root):
-    return mount_users.mount_users(Sysfs(str(root)), MOUNT)
+    return mount_holders.mount_holders(Sysfs(str(root)), MOUNT)
 
 
 def test_users_are_named(root):
@@ -48,13 +48,13 @@ def test_users_are_named(root):
 
 
 def test_those_that_cannot_be_looked_at_are_named_and_share_one_wait(root, monkeypatch):
-    monkeypatch.setattr(mount_users, "COMMAND_SECONDS", 0.2)
+    monkeypatch.setattr(mount_holders, "COMMAND_SECONDS", 0.2)
     process(root, 200, "stalled", maps=None)
     process(root, 300, "later", maps=MAPPED)
     process(root, 400, "user", fd="mnt_id:\t43\n")
-    waits, real = [], mount_users.read_in_thread
+    waits, real = [], mount_holders.read_in_thread
     monkeypatch.setattr(
-        mount_users, "read_in_thread", lambda *given: waits.append(given) or real(*given)
+        mount_holders, "read_in_thread", lambda *given: waits.append(given) or real(*given)
     )
     try:
         assert users(root) == (

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 NAMED = 5  # more would not fit in a line
 
 
-def mount_users(sysfs: Sysfs, mount: Mount) -> str:
-    """Return one phrase that names users of a mount, as far as the caller may look; or nothing."""
+def mount_holders(sysfs: Sysfs, mount: Mount) -> str:
+    """Return one phrase that names who holds a mount, as far as the caller may look; or nothing."""
     phrases = [*_mounts(sysfs, mount), *_files_in_use(sysfs, mount.point)]
     phrases += _processes(sysfs, mount)
     more = len(phrases) - NAMED
@@ -48,15 +48,15 @@ def _files_in_use(sysfs: Sysfs, point: str) -> Iterator[str]:
 
 def _processes(sysfs: Sysfs, mount: Mount) -> list[str]:
     pids = sorted(filter(str.isdigit, _names(sysfs.path("proc"))), key=int)
-    users = [pid for pid in pids if _uses(sysfs, f"proc/{pid}", mount)]
-    others = [pid for pid in pids if pid not in users]
+    holding = [pid for pid in pids if _uses(sysfs, f"proc/{pid}", mount)]
+    others = [pid for pid in pids if pid not in holding]
     looked_at: list[str] = []
 
     def look() -> None:
         for pid in others:
             looked_at.append(pid)
             if _maps(sysfs, f"proc/{pid}", mount):
-                users.append(pid)
+                holding.append(pid)
 
     # Up to 6.16 a look at mappings waits for a call of the process that has its memory map locked,
     # which need not end. So a thread looks, for a time that all processes share.
@@ -69,7 +69,7 @@ def _processes(sysfs: Sysfs, mount: Mount) -> list[str]:
         unknown = f"process {_name(sysfs, last) or last} (cannot be looked at"
         unknown += f", nor {format_count(rest, 'process', 'processes')} after it)" if rest else ")"
     # A process without a name is gone.
-    phrases = [f"in use by {name}" for pid in users.copy() if (name := _name(sysfs, pid))]
+    phrases = [f"in use by {name}" for pid in holding.copy() if (name := _name(sysfs, pid))]
     return [*phrases, unknown] if unknown else phrases
 
 
