@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..descriptor import Opened
-from ..kernel.sysfs import GONE
+from ..kernel.sysfs import GONE, read_text
 from ..limits import PAGE_SIZE
 from .shared_object import joined
 from .smaps import figure
@@ -21,14 +21,37 @@ RING = "anon_inode:[io_uring]"
 BUFFER = re.compile(r"^ *\d+: 0x([0-9a-f]+)/(\d+)$", re.MULTILINE)
 
 
-def pinned_ranges(process: Process) -> list[tuple[int, int]]:
-    """Addresses of the buffers that a process registered with io_uring, ascending, joined.
+class Pinned(NamedTuple):
+    """What of a process is pinned."""
+
+    ranges: list[tuple[int, int]]
+    """addresses of the buffers that it registered with io_uring, ascending, joined"""
+    elsewhere: int
+    """pages that are pinned beside these: by a ring that is closed already, by RDMA or a guest,
+    or the rest of a huge page"""
+
+
+NOTHING = Pinned([], 0)
+
+
+def anything_pinned() -> bool:
+    """Whether the machine has pinned pages at all; the kernel counts them in and out since 5.2."""
+    counts = []
+    for line in read_text("/proc/vmstat").split("\n"):
+        if line.startswith("nr_foll_pin_"):
+            counts.append(line.split()[1])
+    return len(counts) != 2 or counts[0] != counts[1]
+
+
+def pinned_ranges(process: Process) -> Pinned:
+    """What a process has pinned.
 
     Raises:
         OSError: ESRCH, it has exited.
     """
-    if not figure(process.read("status"), "\nVmPin:"):
-        return []
+    pinned = figure(process.read("status"), "\nVmPin:") // PAGE_SIZE
+    if not pinned:
+        return NOTHING
     found = []
     with Opened("fd", os.O_RDONLY | os.O_DIRECTORY, dir_fd=process.fd) as folder:
         for name in os.listdir(folder):
@@ -45,4 +68,6 @@ def pinned_ranges(process: Process) -> list[tuple[int, int]]:
             for match in BUFFER.finditer(rest.partition("\nPollList:")[0]):
                 start = int(match[1], 16)
                 found.append((start // PAGE_SIZE, -(-(start + int(match[2])) // PAGE_SIZE)))
-    return [(start * PAGE_SIZE, end * PAGE_SIZE) for start, end in joined(found)]
+    # One that is registered twice is pinned twice.
+    elsewhere = max(0, pinned - sum(end - start for start, end in found))
+    return Pinned([(start * PAGE_SIZE, end * PAGE_SIZE) for start, end in joined(found)], elsewhere)

@@ -46,6 +46,8 @@ class ProcessPages:
     """shared pages count by frame; else by this process's share of them"""
     proportional: int = 0
     """private pages that it shares, where they count by share"""
+    pinned_elsewhere: int = 0
+    """private pages that are pinned, nobody knows which"""
     distinct: int = 0
     """private pages in memory that no process before it had, also those that are left out"""
 

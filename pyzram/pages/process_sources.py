@@ -22,6 +22,7 @@ from .sources import (
     CLOSED_SEGMENTS,
     GONE,
     OTHERS_TOO,
+    PINNED_SOMEWHERE,
     UNREADABLE,
     Source,
 )
@@ -136,6 +137,7 @@ def _add_private(source: Source, process: ProcessPages) -> None:
     source.by_share += process.proportional
     source.swapped += sum(process.swapped.values())
     source._skip("mappings of devices, the kernel, or guards", process.skipped)
+    source._skip(PINNED_SOMEWHERE, process.pinned_elsewhere)
     for reason, count in process.left_out.items():
         source._leave_out(reason, count)
     for part, pages in process.parts.items():

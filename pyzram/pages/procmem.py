@@ -17,7 +17,7 @@ from ..errors import ZramOSError, from_errno
 from ..limits import PAGE_SIZE
 from .address_spaces import AddressSpaces
 from .mappings import ANON, SHMEM, Kinds, MemoryDevices, parse_maps
-from .pinned import RING, pinned_ranges
+from .pinned import RING, anything_pinned, pinned_ranges
 from .process import Process, turned
 from .process_pages import Counts, ProcessPages
 from .rollup import NOTHING, Rollup, rollup
@@ -51,6 +51,7 @@ class Looker:
         self.frames = _native_memory.Seen()
         self.slots = _native_memory.Seen()
         self.spaces = AddressSpaces()
+        self.pins = anything_pinned()
         self._method = method
         self._memory: _native_memory.ProcMem | None = None
 
@@ -175,8 +176,10 @@ class _Walk:
         ):
             self._known = _details(process)
         private = self._sort_out(lines, found)
-        if any(line.endswith(RING) for line in lines):
-            private = _split(private, pinned_ranges(process), self._known)
+        if self._looker.pins or any(line.endswith(RING) for line in lines):
+            pinned = pinned_ranges(process)
+            private = _split(private, pinned.ranges, self._known)
+            found.pinned_elsewhere = pinned.elsewhere
         weight = 0 if found.by_frame else self._weight_of(private, sums, found)
         self._collect(private, found, weight)
         found.swapped = _in_swap(found.swapped, sums, found.by_frame)
@@ -231,6 +234,7 @@ class _Walk:
         return [Counts(*counts) for counts in self._memory.collect(walks, [])]
 
     def _collect(self, private: list[_Private], found: ProcessPages, weight: int) -> None:
+        thin = self._thinned(private, found, weight) if found.pinned_elsewhere else None
         parts: dict[str, int] = {}
         freed: dict[int, int] = {}
         walks: list[tuple[int, ...]] = []
@@ -238,7 +242,11 @@ class _Walk:
             its_flags, its_weight = self._flags, weight
             if item.pinned:
                 its_flags |= _native_memory.WALK_LOCKED
-            if details := self._known.get(item.mapping):
+            details = self._known.get(item.mapping)
+            if thin is not None and not item.pinned and not (details and details.lazily_freed):
+                its_flags |= _native_memory.WALK_THIN
+                its_weight = thin
+            if details:
                 if details.locked:
                     its_flags |= _native_memory.WALK_LOCKED
                 if details.lazily_freed and found.by_frame:
@@ -267,8 +275,22 @@ class _Walk:
                 _add(found.left_out, LAZILY_FREED, given_up + freed.get(at, 0))
             elif private[at].guard:
                 found.skipped += 1
+        _add(found.left_out, PINNED, found.pinned_elsewhere)
         found.proportional += sum(freed.values())
         found.parts = {part: sets[at] for part, at in parts.items() if len(sets[at])}
+
+    def _thinned(self, private: list[_Private], found: ProcessPages, weight: int) -> int:
+        """What each page is worth where so many are pinned somewhere, in parts of WEIGHT_ONE.
+
+        At most as many as there are: what is pinned may be shared memory.
+        """
+        counts = self._count([item for item in private if not item.pinned])
+        whole = sum(count.present for count in counts)
+        hidden = 0 if found.by_frame else min(whole, sum(count.shared for count in counts))
+        worth = whole - hidden * (1 - weight / _native_memory.WEIGHT_ONE)
+        found.pinned_elsewhere = min(found.pinned_elsewhere, int(worth))
+        share = (worth - found.pinned_elsewhere) / whole if whole else 1
+        return int(share * _native_memory.WEIGHT_ONE)
 
     def _walk(self, item: _Private, pages: int, flags: int, weight: int) -> tuple[int, ...]:
         details = self._known.get(item.mapping) if self._known else None

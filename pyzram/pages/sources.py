@@ -35,8 +35,17 @@ CLOSED_BY = {
 }
 # Why more pages were found than the kernel says that these processes are worth (PSS).
 OTHERS_TOO = "pages that other processes share, or that came meanwhile"
+# Why it is unknown which pages stay.
+PINNED_SOMEWHERE = "pinned pages that the kernel does not tell from others"
 # What may hide memory that should count, or count what is another's.
-HIDDEN = (UNREADABLE, CLOSED_SEGMENTS, CLOSED_OBJECTS, *CLOSED_BY.values(), OTHERS_TOO)
+HIDDEN = (
+    UNREADABLE,
+    CLOSED_SEGMENTS,
+    CLOSED_OBJECTS,
+    *CLOSED_BY.values(),
+    OTHERS_TOO,
+    PINNED_SOMEWHERE,
+)
 
 
 class _Named:

@@ -253,6 +253,48 @@ answer = [address(m)]
         reader.close()
 
 
+# A ring that is not mapped, or that is registered with itself and closed: io_uring_setup,
+# io_uring_register (buffers; of the ring with itself, which takes a mapped ring before 6.5).
+RINGED = """
+import struct
+m = mmap.mmap(-1, 8 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+libc.madvise(ctypes.c_void_p(address(m)), ctypes.c_size_t(len(m)), 15)  # no huge pages
+for i in range(0, len(m), PAGE):
+    m[i : i + 8] = i.to_bytes(8, "little")
+ring = libc.syscall(425, 4, ctypes.create_string_buffer(120))
+answer = [0]
+if ring >= 0:
+    at = address(m)
+    buffers = ctypes.create_string_buffer(struct.pack("QQ", at, 4 << 20))
+    assert libc.syscall(427, ring, 0, buffers, 1) == 0, os.strerror(ctypes.get_errno())
+    answer = [at]
+    if {closed}:
+        itself = ctypes.create_string_buffer(struct.pack("IIQ", 0xffffffff, 0, ring))
+        answer = [at if libc.syscall(427, ring, 20, itself, 1) == 1 else 0]
+        os.close(ring)
+"""
+
+
+@pytest.mark.parametrize("frames", [True, False])
+@pytest.mark.parametrize("closed", [True, False])
+def test_what_a_ring_has_pinned_stays(closed, frames, monkeypatch):
+    if not frames:
+        monkeypatch.setattr(_native_memory.ProcMem, "shows_frames", lambda memory: False)
+    with child(RINGED.replace("{closed}", str(closed))) as (pid, [start]):
+        if not start:
+            pytest.skip("needs io_uring")
+        text = Path(f"/proc/{pid}/status").read_text()
+        if "VmPin:\t    4096 kB" not in text:
+            pytest.skip("this caller's pages are not accounted for as pinned")
+        with open_processes(pid) as source:
+            found = estimate_pages(source, ["lz4"], full=True, timing=False)
+        pages = procmem.process_pages(pid)
+        assert source.left_out["pinned"] == (4 << 20) // PAGE
+        kept = sum(map(len, pages.parts.values())) + (4 << 20) // PAGE
+        assert abs(kept * PAGE - pages.rollup.pss_anon) <= 2 * PAGE
+        assert found.exact is (not closed)
+
+
 # The first thread ends (pthread_exit); the others live on with its memory.
 HEADLESS = """
 import threading

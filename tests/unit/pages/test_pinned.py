@@ -49,13 +49,21 @@ def process(tmp_path):
     os.close(one.fd)
 
 
+@pytest.mark.parametrize(("pinned", "elsewhere"), [(0, 0), (4, 0), (5, 1), (100, 96)])
+def test_what_is_pinned_beside_the_buffers_is_counted(tmp_path, pinned, elsewhere):
+    one = Process(tmp_path, pinned=pinned * PAGE_SIZE // 1024)
+    one.ring(3, (1 << 40, 2 * PAGE_SIZE), (1 << 40, 2 * PAGE_SIZE))  # twice the same
+    assert pinned_ranges(one).elsewhere == elsewhere
+    os.close(one.fd)
+
+
 def test_buffers_of_all_rings_are_whole_pages_ascending(process):
     one, two = 0x7F0000000000, 0x7F0000400000
     process.ring(3, (two + 100, 2 * PAGE_SIZE), (one, PAGE_SIZE))
     process.ring(12, (one + PAGE_SIZE, PAGE_SIZE))
     os.symlink("socket:[1]", process.path / "fd/4")
     os.symlink(RING, process.path / "fd/5")  # closed meanwhile: it has no fdinfo
-    assert pinned_ranges(process) == [
+    assert pinned_ranges(process).ranges == [
         (one, one + 2 * PAGE_SIZE),
         (two, two + 3 * PAGE_SIZE),
     ]
@@ -64,7 +72,7 @@ def test_buffers_of_all_rings_are_whole_pages_ascending(process):
 def test_without_pinned_memory_nothing_is_searched(tmp_path):
     one = Process(tmp_path, pinned=0)
     one.ring(3, (1 << 40, PAGE_SIZE))
-    assert pinned_ranges(one) == []
+    assert pinned_ranges(one) == ([], 0)
     os.close(one.fd)
 
 
