@@ -231,22 +231,22 @@ def show(points: list[dict[str, Any]], counts: list[int]) -> None:
         print(
             f"| {name} | {p['series']:,.0f} | {p['samples_per_second']:,.0f} "
             f"| {p['memory_mib']:,.0f} MiB | {p['cpu_percent']:.1f} % | {p['rules_s']:.3f} s "
-            f"| {p['alerts_s']:.3f} s |".replace(",", " ")
+            f"| {p['alerts_s']:.3f} s |".replace(",", "\u202f")
         )
 
     for point in points:
-        row(point, f"{point['machines']:,}".replace(",", " "))
+        row(point, f"{point['machines']:,}".replace(",", "\u202f"))
     for count in counts:
         fitted = {}
         for key in GROWING:
             at_none, each = line(points, key)
             fitted[key] = at_none + each * count
-        row(fitted, f"{count:,} (line)".replace(",", " "))
+        row(fitted, f"{count:,} (line)".replace(",", "\u202f"))
     for what in ("panels", "rules"):
-        heads = [f"{point['machines']:,}".replace(",", " ") for point in points]
+        heads = [f"{point['machines']:,}".replace(",", "\u202f") for point in points]
         print(f"\n| {what[:-1]}, ms | {' | '.join(heads)} |\n|---{'|--:' * len(points)}|")
         for name in points[0][what]:
-            times = (f"{point[what][name] * 1e3:,.1f}".replace(",", " ") for point in points)
+            times = (f"{point[what][name] * 1e3:,.1f}".replace(",", "\u202f") for point in points)
             print(f"| {name} | {' | '.join(times)} |")
 
 

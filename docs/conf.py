@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: MIT
 """Sphinx's configuration: ``make docs`` builds the site into build/docs, warnings are errors."""
 
+import sys
 from pathlib import Path
 
+from docutils import nodes
+
 import pyzram
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 project = "pyzram"
 author = "the pyzram authors"
 copyright = f"2026, {author}"
 version = release = pyzram.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "manuals"]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 myst_enable_extensions = ["deflist", "colon_fence"]
 myst_heading_anchors = 3
@@ -50,8 +55,15 @@ def promised(_app, what, name, _kind, _options, taken, _back):
     return None
 
 
+def enlarged(_app, doctree):
+    """A picture fills the width, and a click shows it alone: Sphinx links those with a width."""
+    for image in doctree.findall(nodes.image):
+        image.setdefault("width", "100%")
+
+
 def setup(app):
     """Before and after napoleon takes the lines apart."""
+    app.connect("doctree-read", enlarged)
     app.connect("autodoc-process-signature", promised)
     app.connect("autodoc-process-docstring", before_napoleon, priority=100)
     app.connect("autodoc-process-docstring", after_napoleon, priority=900)

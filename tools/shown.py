@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: MIT
 """Whether the site in build/docs shows every field of every public class: its type and its words.
 
-Prints what is missing. Sphinx itself is silent about a field that it does not find.
+And every heading and entry of the manuals. Prints what is missing. Sphinx itself is silent about a
+field that it does not find.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
+import shutil
 import sys
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -60,8 +63,24 @@ def own_and_private(kind: type) -> list[Field]:
     ]
 
 
+def of_manuals() -> tuple[list[str], int]:
+    """The headings, options and variables that pages of manuals lack, and how many there are."""
+    missing: list[str] = []
+    count = 0
+    for manual in sorted((TREE / "man").iterdir()):
+        html = (TREE / f"build/docs/manuals/{manual.name}.html").read_text()
+        shown = plain(unescape(re.sub(r"<[^>]*>", " ", html))).lower()
+        text = manual.read_text().replace("\\-", "-")
+        heads = re.findall(r"^\.S[hs] (.*)$|^\.It (?:Ev|Fl Fl|Fl \w , Fl Fl) (\w\S*)", text, re.M)
+        count += len(heads)
+        for head in (plain(title or entry) for title, entry in heads):
+            if f" {head.lower()} " not in f" {shown} ":
+                missing.append(f"{manual.name}: {head}")
+    return missing, count
+
+
 def main() -> int:
-    """1 if any field is not shown."""
+    """1 if anything is not shown."""
     entries = Entries()
     entries.feed(PAGE.read_text())
     missing = count = 0
@@ -77,6 +96,10 @@ def main() -> int:
                 missing += 1
                 print(f"{name}.{field.name}: {field.kind}: {field.text!r}: shown is {shown!r}")
     print(f"fields that the site shows with type and words: {count - missing} of {count}")
+    if shutil.which("mandoc"):
+        lost, heads = of_manuals()
+        print(f"headings and entries of manuals: {heads - len(lost)} of {heads}", *lost, sep="\n")
+        missing += len(lost) or not heads
     return int(missing or not count)
 
 

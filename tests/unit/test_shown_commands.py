@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Commands that the documentation shows without running them are commands that there are.
 
-Blocks marked ``console`` are run (tests/kernel/test_docs.py), and those of other tools are given to
-these (tests/fleet). What is left, and what stands in the text, is held against our own tables: the
-words of each command, its options, the variables of the configuration, the names of services.
+Blocks marked ``console`` and ``python`` are run (test_docs.py in tests/kernel and tests/vm), and
+those of other tools are given to these (tests/fleet). What is left says why it is not run. That,
+and what stands in the text, is held against a shell and our own tables: the words of each command,
+its options, the variables of the configuration, the names of services.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from __future__ import annotations
 import importlib
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
+import documentation
 import pytest
 
 from pyzram.cli import zram_stats
@@ -22,10 +25,15 @@ from pyzram.cli.service import command_line
 from pyzram.config.parser import parse_config
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("docs/*.md"), *ROOT.glob("*.md"), *ROOT.glob("packaging/*.md")])
+SITE = sorted(ROOT.glob("docs/**/*.md"))
+PAGES = sorted([*SITE, *ROOT.glob("*.md"), *ROOT.glob("packaging/*.md")])
 RUN = {"console"}
 GIVEN_TO_THEIR_TOOL = {"puppet", "salt", "nix", "yaml", "python"}
+OF_SITE = [block for page in SITE for block in documentation.blocks(page)]
 WORDS = re.compile(r"`((?:pyzram|zram_stats) [^`]+)`")
+
+
+TEXT = "\n".join(page.read_text() for page in SITE)
 
 
 def blocks() -> list[tuple[str, str, str]]:
@@ -63,6 +71,45 @@ def lines_of_text() -> list[tuple[str, str]]:
     ]
 
 
+def test_a_block_is_run_or_says_why_not() -> None:
+    untold = [
+        (block.page, block.body)
+        for block in OF_SITE
+        if not block.note and block.kind not in RUN | GIVEN_TO_THEIR_TOOL
+        if not block.kind.startswith("{")  # a directive
+    ]
+    assert untold == []
+    assert {block.kind for block in OF_SITE if block.says("where") == "guest"} == {"console"}
+
+
+def test_every_page_of_the_site_is_in_its_contents() -> None:
+    listed = documentation.pages()
+    assert {*SITE} - {*listed} == {ROOT / "docs/index.md"}
+    assert len(listed) == len(set(listed))
+
+
+def test_every_manual_is_a_page_of_the_site() -> None:
+    shown = {path.stem for path in (ROOT / "docs/manuals").glob("*.md")} - {"index"}
+    assert shown == {path.name for path in (ROOT / "man").iterdir()}
+    for name in shown:
+        text = (ROOT / f"docs/manuals/{name}.md").read_text()
+        manual, _, section = name.rpartition(".")
+        assert text == f"# {manual}({section})\n\n```{{manual}} {name}\n```\n"
+
+
+@pytest.mark.parametrize("block", [b for b in OF_SITE if b.kind == "sh"], ids=lambda b: b.page)
+def test_a_shell_understands_what_is_not_run(block: documentation.Block) -> None:
+    assert block.note.startswith("not run: ")
+    done = subprocess.run(
+        ["sh", "-n"], input=block.body, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+# tests/peers looks for these services in the packages that can be had.
+OF_OTHERS = "\n".join(b.body for b in OF_SITE if b.note == "not run: other tools' services")
+
+
 def test_there_are_lines_that_no_other_test_runs() -> None:
     ours = [line for _, line in lines_of_text() if line.startswith("pyzram ")]
     assert len(ours) >= 6
@@ -78,7 +125,11 @@ def test_a_command_in_a_block_is_understood(page: str, line: str) -> None:
 
 @pytest.mark.parametrize(
     ("page", "line"),
-    [(p, x) for p, x in lines_of_text() if x.startswith(("systemctl ", "rc-update "))],
+    [
+        (p, x)
+        for p, x in lines_of_text()
+        if x.startswith(("systemctl ", "rc-update ")) and x not in OF_OTHERS
+    ],
 )
 def test_a_service_in_a_block_is_one_of_ours(page: str, line: str) -> None:
     words = line.split()
@@ -90,12 +141,14 @@ def test_a_service_in_a_block_is_one_of_ours(page: str, line: str) -> None:
 
 def test_settings_in_blocks_are_settings() -> None:
     settings = [
-        text for _, kind, text in blocks() if kind == "text" and re.match(r"[A-Z_]+_0=", text)
+        text for _, kind, text in blocks() if kind == "sh" and re.match(r"[A-Z_]+(_0)?=", text)
     ]
-    assert len(settings) >= 2
+    settings += re.findall(r"^# cat >>? /etc/conf.d/zram <<'END'\n(.*?)^END$", TEXT, re.M | re.S)
+    assert len(settings) >= 5
     for text in settings:
         lines = "\n".join(re.sub(r"\s+#\s.*", "", line) for line in text.split("\n"))
-        parse_config(f"ZRAM_SIZE_0=1G\n{lines}", "shown", ram=8 << 30, cpus=4)
+        first = "" if "ZRAM_SIZE_0" in lines else "ZRAM_SIZE_0=1G\n"
+        parse_config(first + lines, "shown", ram=8 << 30, cpus=4)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
