@@ -87,6 +87,7 @@ def stay(
 
     clock = tender.clocks.awake
     log = Log(quiet)
+    last: dict[str, object] | None = None
     with Waiting(sysfs) as waiting:
 
         def stopping() -> bool:
@@ -108,7 +109,8 @@ def stay(
                 mode = report.decision.state.mode
                 due = clock() + report.decision.state.wake
                 log.add(report)
-                write_status(run, told.status(report, reclaimer, tender.clocks.wall()))
+                last = told.status(report, reclaimer, tender.clocks.wall())
+                write_status(run, last)
             wake = due
             if reclaimer.names and mode != HELD:
                 # Pressure and signals wake us more often, but that is no reason to ask more often.
@@ -120,5 +122,8 @@ def stay(
             trigger = waiting.wait(max(0.0, wake - clock()))
     notify("STOPPING=1")
     tender.ledger.save()
+    if last:
+        # Newer than the ledger, so the doctor does not take that for cron's.
+        write_status(run, last)
     flush()
     return 0

@@ -166,18 +166,23 @@ def huge_pages_dominate(snapshot: Snapshot) -> Iterator[Finding]:
 
 def backing_never_used(snapshot: Snapshot) -> Iterator[Finding]:
     """Nothing goes to a backing device by itself: somebody must ask the kernel."""
+    if snapshot.config is not None and snapshot.config.tend:
+        return  # what to write and when is for pyzram tend to decide; see below
     # Where ages are not tracked, --age would wait that long.
     which = "--age 1h" if snapshot.features.idle_age else "--mark"
     for stats in snapshot.devices:
         bd = stats.bd_stat
         stored = stats.mm_stat.compr_data_size or 0
         if stats.backing_dev and bd and not bd.bd_writes and stored >= STORED_BYTES_JUDGED:
+            remedy = f"pyzram writeback {stats.name} {which} (regularly, for example from cron"
+            if snapshot.config is None:
+                remedy += f"; within a budget: pyzram tend --once {stats.name}"
             yield Finding(
                 "writeback",
                 stats.name,
                 f"its backing device {stats.backing_dev} was never used",
                 f"bd_stat counts 0 writes, with {format_size(stored)} compressed in memory",
-                f"pyzram writeback {stats.name} {which} (regularly, for example from cron)",
+                f"{remedy})",
             )
 
 
@@ -185,21 +190,37 @@ def nobody_tends(snapshot: Snapshot) -> Iterator[Finding]:
     """What is configured for cold pages is used by a daemon or a cron job only."""
     if snapshot.config is None or not snapshot.config.tend:
         return
-    if snapshot.tended is not None and snapshot.tended <= TENDED_WITHIN:
+    tended = snapshot.tended_devices
+    recent = snapshot.tended is not None and snapshot.tended <= TENDED_WITHIN
+    if tended is None and recent and not snapshot.tend_ended:
         return
-    last = "never" if snapshot.tended is None else f"{snapshot.tended / 3600:.0f} h ago"
     for stats in snapshot.devices:
         has = ["a backing device"] if stats.backing_dev else []
         has += ["a recompression algorithm"] if stats.recomp_algorithms else []
-        if has and (stats.mm_stat.compr_data_size or 0) >= STORED_BYTES_JUDGED:
+        if not has or (stats.mm_stat.compr_data_size or 0) < STORED_BYTES_JUDGED:
+            continue
+        what = f"it has {' and '.join(has)}, but "
+        if tended is None:
+            last = "never" if snapshot.tended is None else f"{snapshot.tended / 3600:.0f} h ago"
             yield Finding(
                 "tend",
                 stats.name,
-                f"it has {' and '.join(has)}, but nothing uses it regularly",
-                f"pyzram tend last looked: {last}",
+                f"{what}nothing uses it regularly",
+                f"pyzram tend last looked: {last}"
+                + (", as a daemon, which does not run any more" if snapshot.tend_ended else ""),
                 "systemctl enable --now zram-tend (OpenRC: rc-update add zram-tend && rc-service "
-                "zram-tend start; without a daemon: pyzram tend --once from cron; not wanted: "
-                'TEND="no")',
+                f"zram-tend start; without a daemon, or if pyzram start did not set {stats.name} "
+                f'up: pyzram tend --once {stats.name} from cron; not wanted: TEND="no")',
+            )
+        elif stats.name not in tended:
+            yield Finding(
+                "tend",
+                stats.name,
+                f"{what}the pyzram tend that runs does not tend it",
+                f"it tends {' '.join(sorted(tended)) or 'no device'}",
+                "set it up by the configuration that pyzram tend reads (pyzram start), or stop "
+                f"that one and run pyzram tend {' '.join((*sorted(tended), stats.name))}, because "
+                "only one may run at a time",
             )
 
 

@@ -7,15 +7,15 @@ import errno
 import os
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..config.config import Config, ConfigError
 from ..config.layers import DEFAULT_PATH, read_layers
 from ..config.parser import parse_layers
 from ..device.features import Features, features
 from ..device.zram import Zram
-from ..errors import DeviceNotFoundError, UnsupportedError, from_errno
-from ..kernel import holders
+from ..errors import DeviceNotFoundError, UnsupportedError, ZramOSError, from_errno
+from ..kernel import holders, tend_status
 from ..kernel.parse import SwapArea, parse_mountinfo, parse_swaps
 from ..kernel.sysfs import Sysfs, as_sysfs, read_value, resume_device, zswap_enabled
 from ..limits import total_memory
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from ..kernel.parse import Mount
 
 
-# Files that pyzram tend leaves in its folders.
-TEND_STATUS, TEND_LEDGER = "tend/status.json", "ledger"
+TEND_LEDGER = "ledger"
+"""What pyzram tend leaves in its folder, as a daemon or not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +58,10 @@ class Snapshot:
     """What is wrong with the configuration."""
     tended: float | None = None
     """Seconds since ``pyzram tend`` last looked, as a daemon or from cron; ``None``: never."""
+    tend_ended: bool = False
+    """It was a daemon that did, and it does not run any more."""
+    tended_devices: frozenset[str] | None = None
+    """What a running daemon tends; ``None`` where none runs, or this user may not know."""
 
 
 def take_snapshot(*, sysfs: Sysfs | None = None, config_path: str = DEFAULT_PATH) -> Snapshot:
@@ -74,12 +78,16 @@ def take_snapshot(*, sysfs: Sysfs | None = None, config_path: str = DEFAULT_PATH
             errno.ENOENT, "no zram driver is loaded (modprobe zram)", tree.control
         )
     config, config_error = _config(tree, config_path)
+    tended = _tended(tree)
     stats = []
+    names = set()
     for number in tree.numbers():
         try:
             with Zram(number, sysfs=tree) as device:
                 if device.read_disksize():
                     stats.append(device.stats())
+                if tended.keys and str(device.read_diskseq()) in tended.keys:
+                    names.add(device.name)
         except DeviceNotFoundError:
             continue  # removed since it was listed
     mounted = list(_mounted(tree))
@@ -99,7 +107,9 @@ def take_snapshot(*, sysfs: Sysfs | None = None, config_path: str = DEFAULT_PATH
         memory=total_memory(),
         config=config,
         config_error=config_error,
-        tended=_tended(tree),
+        tended=tended.ago,
+        tend_ended=tended.ended,
+        tended_devices=None if tended.keys is None else frozenset(names),
     )
 
 
@@ -119,24 +129,54 @@ def _config(tree: Sysfs, path: str) -> tuple[Config | None, str | None]:
         return None, None if err.filename == where else str(err)
 
 
-def _tended(tree: Sysfs) -> float | None:
-    """Judge by the files that it leaves; ignore a clock that jumped."""
-    folders = (
-        (os.environ.get("PYZRAM_RUN", "/run/pyzram"), TEND_STATUS),
-        (os.environ.get("PYZRAM_STATE", "/var/lib/pyzram"), TEND_LEDGER),
-    )
-    found = []
-    for folder, name in folders:
-        path = f"{tree.root}{folder}/{name}"
-        try:
-            found.append(time.time() - os.stat(path).st_mtime)
-        except PermissionError:
-            return 0.0  # this user may not know, so do not complain
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except OSError as err:
-            raise from_errno(err.errno or 0, f"{path}: look", path) from err
-    return min((max(0.0, age) for age in found), default=None)
+class _Tended(NamedTuple):
+    """Fields of the snapshot, but devices by their keys."""
+
+    ago: float | None
+    ended: bool = False
+    keys: frozenset[str] | None = None
+
+
+def _tended(tree: Sysfs) -> _Tended:
+    """Judge by the files that it leaves; ignore a clock that jumped.
+
+    Raises:
+        ZramOSError: one of them cannot be read.
+    """
+    run = tree.root + os.environ.get("PYZRAM_RUN", "/run/pyzram")
+    state = tree.root + os.environ.get("PYZRAM_STATE", "/var/lib/pyzram")
+    path = f"{run}/{tend_status.NAME}"
+    try:
+        told = _written(path)
+        found = tend_status.read_status(run, f"{tree.root}/proc") if told else None
+        path = f"{state}/{TEND_LEDGER}"
+        charged = _written(path)
+    except PermissionError:
+        return _Tended(0.0)  # this user may not know, so do not complain
+    except ZramOSError:
+        raise
+    except OSError as err:
+        raise from_errno(err.errno or 0, f"{path}: look", path) from err
+    if told is None and charged is None:
+        return _Tended(None)
+    last = max(told or 0.0, charged or 0.0)
+    ago = max(0.0, time.time() - last)
+    if found is None:
+        # A daemon's last words come after its last entry in the ledger; from cron, there are none.
+        return _Tended(ago, told is not None and told >= (charged or 0.0))
+    try:
+        devices = found["seen"]["devices"]
+        return _Tended(ago, keys=frozenset(str(device["key"]) for device in devices))
+    except (KeyError, TypeError):
+        return _Tended(ago)  # of another version of pyzram
+
+
+def _written(path: str) -> float | None:
+    """When a file was written, in seconds since 1970; ``None`` if there is none."""
+    try:
+        return os.stat(path).st_mtime
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def _number(text: str) -> int | None:

@@ -1,59 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""The status file of the daemon, which ``pyzram tend --status`` shows."""
+"""What the daemon's status says of the policy, as JSON can say it."""
 
 from __future__ import annotations
 
-import errno
-import json
 import math
-import os
-import time
-from contextlib import suppress
 from typing import Any
 
-from ..errors import from_errno
-from ..kernel import state_files
+from ..kernel.tend_status import NAME, read_status, write_status
 from .state import DeviceState, State
 
-NAME = "tend/status.json"
-
-
-def write_status(run: str, values: dict[str, Any]) -> None:
-    """Record the last round for people; failing to write it is no reason to stop."""
-    pid = os.getpid()
-    with suppress(OSError):
-        known = {"pid": pid, "start_time": _start_time(pid), "time": time.time()}
-        text = json.dumps({**known, **values})
-        state_files.write_file(os.path.join(run, NAME), text)
-
-
-def read_status(run: str) -> dict[str, Any] | None:
-    """The last round of a daemon that runs; ``None`` if none does.
-
-    ``time`` is when the round ended, in seconds since 1970.
-
-    Raises:
-        PermissionError: only root may read it.
-        ZramOSError: EBADMSG it is damaged.
-        OSError: what else the kernel says.
-    """
-    path = os.path.join(run, NAME)
-    try:
-        text = state_files.read_file(path)
-    except NotADirectoryError:
-        text = None
-    if text is None:
-        return None
-    try:
-        found = json.loads(text)
-        pid, began = int(found["pid"]), found.get("start_time")
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as err:
-        raise from_errno(errno.EBADMSG, f"{path}: read the daemon's status", path) from err
-    try:
-        # A number is used again: another process that has it now began at another time.
-        return found if _start_time(pid) == began else None
-    except OSError:
-        return None
+__all__ = ["NAME", "read_status", "state_of", "state_values", "write_status"]
 
 
 def state_values(state: State) -> dict[str, Any]:
@@ -79,9 +35,3 @@ def state_of(values: dict[str, Any]) -> State:
 
     devices = tuple(DeviceState(**told(row)) for row in values["devices"])
     return State(**{**told(values), "devices": devices})
-
-
-def _start_time(pid: int) -> int:
-    """When a process began, in clock ticks since boot (proc_pid_stat(5), field 22)."""
-    with open(f"/proc/{pid}/stat", "rb") as file:
-        return int(file.read().rpartition(b")")[2].split()[19])

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -159,7 +160,27 @@ SICK = [
         "writeback zram0 --age 1h",
     ),
     ("tend", tended(None), "last looked: never", "enable --now zram-tend"),
-    ("tend", tended(7300.0), "last looked: 2 h ago", "pyzram tend --once"),
+    ("tend", tended(7300.0), "last looked: 2 h ago", "pyzram tend --once zram0 from cron"),
+    (
+        "tend",
+        replace(tended(60.0), tend_ended=True),
+        "last looked: 0 h ago, as a daemon, which does not run any more",
+        "enable --now zram-tend",
+    ),
+    (
+        "tend",
+        replace(tended(60.0), tended_devices=frozenset({"zram1", "zram3"})),
+        "it tends zram1 zram3",
+        "run pyzram tend zram1 zram3 zram0",
+    ),
+    ("tend", replace(tended(60.0), tended_devices=frozenset()), "no device", "pyzram tend zram0,"),
+    (
+        "writeback",
+        tended(None, 'TEND="no"\n', backing_dev="/dev/sda3", recomp_algorithms={}),
+        "0 writes",
+        "writeback zram0 --mark",
+    ),
+    ("tend", tended(None, backing_dev="/dev/sda3"), "never", "enable --now zram-tend"),
     (
         "priority",
         replace(PICTURE, swaps=(SWAP, SwapArea("/dev/sda2", "partition", 1, 0, 200))),
@@ -294,6 +315,8 @@ def test_pages_that_take_half_of_the_memory_are_not_called_most_of_what_is_store
         with_device(mm_stat=MmStat(), io_stat=IoStat(), bd_stat=None),
         replace(PICTURE, devices=()),
         tended(60.0),
+        replace(tended(60.0), tended_devices=frozenset({"zram0"})),
+        tended(60.0, backing_dev="/dev/sda3"),
         tended(None, 'ZRAM_SIZE_0=1G\nTEND="no"\n'),
         tended(None, recomp_algorithms={}),
         replace(tended(None), config=None),
@@ -489,17 +512,55 @@ def test_a_textfile_without_a_driver_has_no_check(tmp_path, monkeypatch, capsys)
     assert "no zram driver is loaded" in capsys.readouterr().err
 
 
-def test_that_it_is_tended_is_seen_by_what_tend_leaves(tmp_path, monkeypatch):
-    assert snapshot.TEND_STATUS == status.NAME
+@pytest.fixture
+def tend_files(tmp_path, monkeypatch):
+    """Where pyzram tend leaves what it does, on a machine of its own."""
     assert snapshot.TEND_LEDGER == ledger.FILE
     monkeypatch.setenv("PYZRAM_RUN", "/run")
     monkeypatch.setenv("PYZRAM_STATE", "/var")
-    root = Sysfs(str(tmp_path))
-    assert snapshot._tended(root) is None
-    for path, ago in (("var/ledger", 5000), ("run/tend/status.json", 30)):
-        file = tmp_path / path
-        file.parent.mkdir(parents=True)
-        file.touch()
-        then = time.time() - ago
-        os.utime(file, (then, then))
-        assert snapshot._tended(root) == pytest.approx(ago, abs=20)
+    (tmp_path / "var").mkdir()
+    (tmp_path / "proc").symlink_to("/proc")
+    return tmp_path
+
+
+def written_ago(path: Path, seconds: float) -> None:
+    then = time.time() - seconds
+    os.utime(path, (then, then))
+
+
+def test_from_cron_the_ledger_is_what_tells(tend_files):
+    root = Sysfs(str(tend_files))
+    assert snapshot._tended(root) == (None, False, None)
+    (tend_files / "var/ledger").touch()
+    written_ago(tend_files / "var/ledger", 5000)
+    ago, ended, keys = snapshot._tended(root)
+    assert (ago, ended, keys) == (pytest.approx(5000, abs=20), False, None)
+
+
+def test_a_daemon_tells_what_it_tends_and_one_that_ended_tends_nothing(tend_files):
+    root, file = Sysfs(str(tend_files)), tend_files / "run" / status.NAME
+    (tend_files / "var/ledger").touch()
+    status.write_status(f"{tend_files}/run", {"seen": {"devices": [{"name": "x", "key": "77"}]}})
+    ago, ended, keys = snapshot._tended(root)
+    assert (ago, ended, keys) == (pytest.approx(0, abs=20), False, {"77"})
+    told = json.loads(file.read_text())
+    file.write_text(json.dumps({**told, "start_time": 1}))
+    written_ago(tend_files / "var/ledger", 60)
+    written_ago(file, 50)
+    ago, ended, keys = snapshot._tended(root)
+    assert (ago, ended, keys) == (pytest.approx(50, abs=20), True, None)
+    written_ago(tend_files / "var/ledger", 40)  # cron's, since then
+    assert snapshot._tended(root)[1:] == (False, None)
+    file.write_text(json.dumps({**told, "seen": None}))
+    assert snapshot._tended(root)[1:] == (False, None)
+
+
+def test_what_is_tended_is_known_by_its_diskseq(tree, tmp_path, monkeypatch):
+    """A name may be another device's by now."""
+    run = f"{tmp_path}/ran"
+    monkeypatch.setenv("PYZRAM_RUN", "/ran")
+    monkeypatch.setattr(snapshot.tend_status, "_start_time", lambda _pid, _proc="": 5)
+    for key, names in (("7", {"zram3"}), ("8", set())):
+        devices = [{"name": "zram3", "key": key}]
+        status.write_status(run, {"seen": {"devices": devices}})
+        assert snapshot.take_snapshot(sysfs=Sysfs(str(tmp_path))).tended_devices == names
