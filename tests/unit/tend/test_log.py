@@ -133,6 +133,9 @@ def test_a_full_log_does_not_end_the_daemon(machine: Machine, into: str, unbuffe
         daemon.send_signal(signal.SIGTERM)
         ended = daemon.wait()
     assert ended == 0
+    # By this the doctor knows the ledger for a daemon's that has ended, and not for cron's.
+    ledger = machine.root / "state/ledger"
+    assert status.stat().st_mtime_ns >= ledger.stat().st_mtime_ns
 
 
 def wait_for_another(status: Path, daemon: subprocess.Popen[bytes], than: int) -> int:
