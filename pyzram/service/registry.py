@@ -62,6 +62,7 @@ class Registry:
         self.adding: str = f"{directory}/adding/{name}"
         self.devices: list[RegisteredDevice] = []
         self._lock: Opened | None = None
+        self._boot_id = ""
 
     def __enter__(self) -> Self:
         try:
@@ -96,6 +97,7 @@ class Registry:
             ZramError: it is damaged.
         """
         self.devices = []
+        self._boot_id = ""
         lines = _lines(self.path)
         if lines and lines[0] == f"boot {self._boot()}":
             try:
@@ -286,13 +288,16 @@ class Registry:
         return next(registered for registered in self.devices if registered.number == number)
 
     def _boot(self) -> str:
-        """Return what distinguishes this boot from others."""
+        """Return what distinguishes this boot from others; :meth:`load` has it looked at anew."""
+        if self._boot_id:
+            return self._boot_id
         try:
-            return self.sysfs.read(BOOT_ID).strip()
+            self._boot_id = self.sysfs.read(BOOT_ID).strip()
         except OSError as err:
             raise from_errno(
                 err.errno or 0, f"{self.path}: read the boot id", self.sysfs.path(BOOT_ID)
             ) from err
+        return self._boot_id
 
 
 def _read_into(source: int, target: int, offset: int) -> None:
