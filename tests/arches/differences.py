@@ -15,6 +15,10 @@ BASE = (
     "the memory of a 32-bit program lies 4096 bytes further up in the emulator's, whose pagemap "
     "and mem are what it sees; the whole form on i386, which nothing emulates, runs it"
 )
+OFFSET = (
+    "mmap2 of 7.2 cuts the offset of 32-bit programs to 32 bits; the whole form on i386, which "
+    "nothing emulates, runs it"
+)
 
 MEMORY = (
     "the emulator keeps a table of every page of a mapping, so that 8 TiB of nothing take 20 GiB "
@@ -70,15 +74,18 @@ PAGEMAP = {
 }
 OF_ONE = {
     "arm": {
-        "tests/native/test_wide_numbers.py::test_pages_of_an_object_beyond_4_gib": (
-            "mmap2 of 7.2 cuts the offset of 32-bit programs to 32 bits; the whole form on i386, "
-            "which nothing emulates, runs it"
-        ),
+        "tests/native/test_wide_numbers.py::test_pages_of_an_object_beyond_4_gib": OFFSET,
+        "tests/native/pages/test_shared_object.py"
+        "::test_the_pages_are_those_that_are_used[at the end]": OFFSET,
+        "tests/native/pages/test_closed_readers.py"
+        "::test_a_closed_reader_opens_the_process_anew": BASE,
         f"{PROCMEM}::test_touched_private_pages_are_found_and_read[pagemap]": BASE,
         f"{PROCMEM}::test_many_runs_of_pages_are_found_once": BASE,
         f"{PROCMEM}::test_shared_memory_counts_and_files_do_not[pagemap]": BASE,
         f"{PROCMEM}::test_memory_that_its_owner_may_not_read_is_read_nevertheless[pagemap]": BASE,
         f"{PROCMEM}::test_own_memory_is_readable_without_privilege": BASE,
+        f"{PROCMEM}::test_one_reader_turns_from_process_to_process[pagemap]": BASE,
+        f"{PROCMEM}::test_a_process_that_runs_another_program_meanwhile_is_looked_at_again": BASE,
     },
     "s390x": {
         f"{path}::{name}": ORDER for path, names in PAGEMAP.items() for name in names.split()
