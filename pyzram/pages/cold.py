@@ -218,7 +218,7 @@ class Watch:
                     pages = object_pages(item).pages
                 except OSError:
                     continue  # it is gone
-                rows.append(ObjectSegment(item, pages, source._fds))
+                rows.append(ObjectSegment(item, pages, source._objects))
             for row in rows:
                 thinned = Thinned(row, round(row.pages * cold))
                 if thinned.pages:

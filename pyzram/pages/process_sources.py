@@ -19,7 +19,6 @@ from .shared_object import OURS, object_pages
 from .sources import (
     CLOSED_BY,
     CLOSED_OBJECTS,
-    CLOSED_SEGMENTS,
     GONE,
     OTHERS_TOO,
     PINNED_SOMEWHERE,
@@ -90,7 +89,8 @@ def open_system() -> Source:
     source = Source("system", PAGE_SIZE)
     with SharedMemory() as shared:
         pids, _ = _look_at(source, [pid for pid in all_processes() if pid != os.getpid()], shared)
-        source._skip(CLOSED_SEGMENTS, shared.add_unmapped(pids))
+        for reason, count in shared.add_unmapped(pids).items():
+            source._skip(reason, count)
         _add_shared(source, shared)
     return source
 
@@ -172,6 +172,6 @@ def _add_shared(source: Source, shared: SharedMemory) -> None:
         source.swapped += swapped
         source._leave_out(procmem.LOCKED, locked)
         if len(pages):
-            source._segments.append(ObjectSegment(item, pages, source._fds))
+            source._segments.append(ObjectSegment(item, pages, source._objects))
         if reserved:
             source._segments.append(ZeroSegment(Owner(0, item.name, SHARED), reserved))

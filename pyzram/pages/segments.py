@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from .. import _native_memory
+from ..errors import ZramOSError, from_errno
 from ..limits import PAGE_SIZE
 from ..value import JsonValue, documented
 from .mappings import SHARED
 from .process import ProcessReader
+from .shared_object import OURS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,36 +125,74 @@ class ProcessSegment:
         """The reader belongs to the source."""
 
 
+class OpenObjects:
+    """The objects that were read last: a few, as descriptors are."""
+
+    MOST = 8
+
+    def __init__(self) -> None:
+        self._fds: dict[SharedObject, int] = {}
+
+    def fd(self, shared: SharedObject) -> int:
+        """A descriptor of an object, valid until the next call.
+
+        Raises:
+            OSError: nobody has it any more.
+            ZramOSError: there are no descriptors, or no memory, left here.
+        """
+        if shared not in self._fds:
+            while len(self._fds) >= self.MOST:
+                os.close(self._fds.pop(next(iter(self._fds))))
+            try:
+                self._fds[shared] = shared.open()
+            except OSError as err:
+                if err.errno in OURS:
+                    raise from_errno(err.errno, f"{shared.name}: open shared memory") from err
+                raise
+        return self._fds[shared]
+
+    @property
+    def are_open(self) -> bool:
+        """Whether one is held."""
+        return bool(self._fds)
+
+    def close(self) -> None:
+        """Let go of them."""
+        while self._fds:
+            os.close(self._fds.popitem()[1])
+
+    def abandon(self) -> None:
+        """Forget them without closing: after a fork they are the parent's."""
+        self._fds.clear()
+
+
 class ObjectSegment:
-    """Pages in memory of an object of shared memory, opened when they are first read.
+    """Pages in memory of an object of shared memory, opened when they are read."""
 
-    ``fds`` is the source's, which closes what stands in it.
-    """
+    __slots__ = ("_object", "_open", "_pages", "owner", "pages")
 
-    __slots__ = ("_fd", "_fds", "_object", "_pages", "owner", "pages")
-
-    def __init__(self, shared: SharedObject, pages: _native_memory.PageSet, fds: list[int]) -> None:
+    def __init__(
+        self, shared: SharedObject, pages: _native_memory.PageSet, opened: OpenObjects
+    ) -> None:
         self.owner = Owner(0, shared.name, SHARED)
         self.pages = len(pages)
         self._object = shared
         self._pages = pages
-        self._fd = -1
-        self._fds = fds
+        self._open = opened
 
     def read(self, ranks: array[int], out: memoryview) -> Sequence[bool]:
         """See :class:`Segment`; pages that were freed or swapped out meanwhile are not there."""
         try:
-            if self._fd < 0:
-                self._fd = self._object.open()
-                self._fds.append(self._fd)
-            _, flags = _native_memory.shmem_read(self._fd, _numbers(self._pages, ranks), out)
+            fd = self._open.fd(self._object)
+            _, flags = _native_memory.shmem_read(fd, _numbers(self._pages, ranks), out)
+        except ZramOSError:
+            raise
         except OSError:
             return [False] * len(ranks)  # nobody has it any more
         return [flag == 1 for flag in flags]
 
     def close(self) -> None:
         """The descriptor belongs to the source."""
-        self._fd = -1
 
 
 class ZeroSegment:

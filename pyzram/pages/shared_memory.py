@@ -18,8 +18,9 @@ from ..limits import PAGE_SIZE
 from .mappings import device_text, internal_device
 from .process import Process, turned
 from .shared_object import OURS, FileAt, MappedAt, SharedObject, SystemV
+from .sources import CLOSED_FILES, CLOSED_SEGMENTS, TOO_MANY_FILES
 from .system_v import last_detach_destroys, segments
-from .tmpfs import tmpfs_files, tmpfs_mounts
+from .tmpfs import TmpfsFiles, tmpfs_mounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -114,10 +115,11 @@ class SharedMemory:
             return self._segments[inode].locked
         return dev in self._unswappable
 
-    def add_unmapped(self, pids: list[int]) -> int:
-        """Add tmpfs files and System V segments that nobody maps; returns how many were hidden."""
+    def add_unmapped(self, pids: list[int]) -> dict[str, int]:
+        """Add tmpfs files and System V segments that nobody maps; returns what was hidden."""
         hidden = 0
-        for path, status in tmpfs_files(pids):
+        files = TmpfsFiles(pids)
+        for path, status in files:
             key = device_text(status.st_dev), status.st_ino
             if key not in self.objects:
                 self._add_whole(key, path, FileAt(path), status.st_size)
@@ -130,7 +132,11 @@ class SharedMemory:
             elif segment.in_memory or segment.swapped:
                 name = f"System V segment {segment.number}"
                 self._add_whole(key, name, SystemV(segment.number), segment.size)
-        return hidden
+        return {
+            CLOSED_SEGMENTS: hidden,
+            CLOSED_FILES: files.hidden,
+            TOO_MANY_FILES: files.too_many,
+        }
 
     def _add_whole(
         self, key: tuple[str, int], name: str, place: FileAt | SystemV, size: int

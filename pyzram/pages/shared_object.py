@@ -28,6 +28,7 @@ READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 NOT_YET = os.O_PATH | os.O_CLOEXEC
 """To look at what is there before it is opened: by then it may be a watchdog, which opening starts,
 or the file of a server that does not answer."""
+PATH_MAX = 4096
 LEASES = Leases()
 OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """Errors that say nothing about an object."""
@@ -62,6 +63,23 @@ def _untraced(path: str) -> int:
         return os.open(path, READ)
 
 
+def _open_long(path: str, flags: int) -> int:
+    """Open a path that may be longer than the kernel takes at once."""
+    rest, folder = os.fsencode(path), -1
+    try:
+        while len(rest) >= PATH_MAX:
+            cut = rest.rindex(b"/", 1, PATH_MAX - 1)
+            above = None if folder < 0 else folder
+            step = os.open(rest[:cut], NOT_YET | os.O_DIRECTORY, dir_fd=above)
+            if folder >= 0:
+                os.close(folder)
+            folder, rest = step, rest[cut + 1 :]
+        return os.open(rest, flags, dir_fd=None if folder < 0 else folder)
+    finally:
+        if folder >= 0:
+            os.close(folder)
+
+
 class MappedAt(NamedTuple):
     """Where a process maps an object."""
 
@@ -86,7 +104,7 @@ class FileAt(NamedTuple):
 
     def open(self) -> int:
         """Hold the file."""
-        return os.open(self.path, NOT_YET | os.O_NOFOLLOW)
+        return _open_long(self.path, NOT_YET | os.O_NOFOLLOW)
 
 
 class SystemV(NamedTuple):

@@ -17,7 +17,7 @@ from ..limits import PAGE_SIZE
 from ..units import format_count
 from ..value import documented
 from .process import ProcessReader
-from .segments import Segment
+from .segments import OpenObjects, Segment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +29,8 @@ GONE = "kernel threads and exited processes"
 # Why other memory is.
 CLOSED_SEGMENTS = "System V segments that cannot be opened"
 CLOSED_OBJECTS = "objects of shared memory that are gone or cannot be opened"
+CLOSED_FILES = "files and folders in memory that cannot be looked at"
+TOO_MANY_FILES = "files in memory, small or deep, as there are too many"
 CLOSED_BY = {
     errno.EBUSY: "files in memory with a lease, which opening them would break",
     errno.ENODATA: "files in memory of other users, of which what is in swap is hidden",
@@ -42,6 +44,8 @@ HIDDEN = (
     UNREADABLE,
     CLOSED_SEGMENTS,
     CLOSED_OBJECTS,
+    CLOSED_FILES,
+    TOO_MANY_FILES,
     *CLOSED_BY.values(),
     OTHERS_TOO,
     PINNED_SOMEWHERE,
@@ -133,6 +137,7 @@ class Source(_Named):
         self.by_page_table = 0
         self._segments: list[Segment] = []
         self._reader = ProcessReader()  # of the processes of the segments
+        self._objects = OpenObjects()
         self._fds: list[int] = []
 
     def __repr__(self) -> str:
@@ -168,9 +173,11 @@ class Source(_Named):
             # A child may have closed its parent's descriptors, and their numbers may be others'
             # now.
             self._reader.abandon()
+            self._objects.abandon()
             self._fds.clear()
             return
         self._reader.close()
+        self._objects.close()
         while self._fds:
             os.close(self._fds.pop())
 
@@ -182,7 +189,7 @@ class Source(_Named):
 
     def __del__(self) -> None:
         fds = getattr(self, "_fds", None)
-        if fds is None or not (fds or self._reader.is_open):
+        if fds is None or not (fds or self._reader.is_open or self._objects.are_open):
             return
         if self._process == _native.forks:
             warn(f"source {self.label!r} was never closed", ResourceWarning, stacklevel=2)

@@ -8,12 +8,19 @@ import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..kernel.parse import parse_mountinfo
-from ..kernel.sysfs import pass_over, read_text
+from ..kernel.sysfs import GONE, pass_over, read_text
 from .mappings import device_text, mapped_number
 from .mount_views import MountViews, view_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+SMALL = 1 << 16
+"""Bytes: each file below is remembered as long as there are not too many."""
+SMALL_MAX = 10_000
+DEEP = 1 << 10
+"""Characters: a file whose path is longer counts as another small one for each."""
 
 
 class TmpfsMount(NamedTuple):
@@ -42,55 +49,135 @@ def tmpfs_mounts(pid: str = "self", root: str = "") -> list[TmpfsMount]:
     ]
 
 
-def tmpfs_files(pids: list[int]) -> Iterator[tuple[str, os.stat_result]]:
-    """Files with memory of all tmpfs mounts, also those that only other mount namespaces see."""
-    seen: set[str] = set()
-    met = MountViews()
-    views = [("self", "")] + [(str(pid), f"/proc/{pid}/root") for pid in pids]
-    try:
-        for pid, root in views:
-            try:
-                view = view_of(f"/proc/{pid}")
-                if view in met:
+class TmpfsFiles:
+    """Files with memory of all tmpfs mounts, also those that only other mount namespaces see.
+
+    Iterate over it once; then the counts are known.
+    """
+
+    def __init__(self, pids: list[int]) -> None:
+        self._views = [("self", "")] + [(str(pid), f"/proc/{pid}/root") for pid in pids]
+        self.hidden = 0
+        """files and folders that could not be looked at"""
+        self.too_many = 0
+        """files, small or deep, beyond those that there is room to remember"""
+        self._small = 0
+
+    def __iter__(self) -> Iterator[tuple[str, os.stat_result]]:
+        seen: set[str] = set()
+        met = MountViews()
+        try:
+            for pid, root in self._views:
+                try:
+                    view = view_of(f"/proc/{pid}")
+                    if view in met:
+                        continue
+                    mounts = tmpfs_mounts(pid, root)
+                    met.add(view, f"/proc/{pid}")
+                except OSError as err:
+                    pass_over(err)
                     continue
-                mounts = tmpfs_mounts(pid, root)
-                met.add(view, f"/proc/{pid}")
-            except OSError as err:
-                pass_over(err)
-                continue
-            for mount in mounts:
-                if mount.dev not in seen and _is_on(mount):
-                    seen.add(mount.dev)
-                    yield from _files(mount)
-    finally:
-        met.close()
+                for mount in mounts:
+                    if mount.dev not in seen and (fd := self._root(mount)) >= 0:
+                        seen.add(mount.dev)
+                        yield from self._files(mount.path, fd)
+        finally:
+            met.close()
 
+    def _root(self, mount: TmpfsMount) -> int:
+        """Open what is mounted; -1 if its path does not lead there: another mount is above it."""
+        try:
+            fd = os.open(mount.path, FOLDER)
+        except OSError as err:
+            self._miss(err)
+            return -1
+        if device_text(os.fstat(fd).st_dev) == mount.dev:
+            return fd
+        os.close(fd)
+        return -1
 
-def _is_on(mount: TmpfsMount) -> bool:
-    """Whether the mount is what its path leads to, and not hidden below another."""
-    try:
-        return device_text(os.stat(mount.path).st_dev) == mount.dev
-    except OSError:
+    def _miss(self, err: OSError) -> None:
+        """Go on without a file or a folder; nothing is missing if it is gone.
+
+        Raises:
+            OSError: an error that says nothing about it.
+        """
+        pass_over(err)
+        if err.errno not in GONE:
+            self.hidden += 1
+
+    def _files(self, path: str, fd: int) -> Iterator[tuple[str, os.stat_result]]:
+        """Go from folder to folder by descriptor: a path may be longer than the kernel takes."""
+        device = os.fstat(fd).st_dev
+        names = [path.rstrip("/")]
+        levels: list[tuple[int, list[str]]] = []  # of each: its inode, and folders that are left
+        try:
+            below: list[str] = []
+            yield from self._listed(fd, device, names, below)
+            levels.append((os.fstat(fd).st_ino, below))
+            while levels:
+                below = levels[-1][1]
+                if not below:
+                    levels.pop()
+                    names.pop()
+                    if levels:
+                        fd = _step(fd, "..")
+                        if os.fstat(fd).st_ino != levels[-1][0]:
+                            self.hidden += 1  # it was moved meanwhile, and the rest is elsewhere
+                            return
+                    continue
+                name = below.pop()
+                try:
+                    fd = _step(fd, name)
+                except OSError as err:
+                    self._miss(err)
+                    continue
+                names.append(name)
+                below = []
+                yield from self._listed(fd, device, names, below)
+                levels.append((os.fstat(fd).st_ino, below))
+        finally:
+            os.close(fd)
+
+    def _listed(
+        self, fd: int, device: int, names: list[str], below: list[str]
+    ) -> Iterator[tuple[str, os.stat_result]]:
+        """The files of a folder; its folders are added to ``below``."""
+        deep = sum(map(len, names)) // DEEP
+        try:
+            with os.scandir(fd) as entries:
+                for entry in entries:
+                    try:
+                        status = entry.stat(follow_symlinks=False)
+                    except OSError as err:
+                        self._miss(err)
+                        continue
+                    if status.st_dev != device:
+                        continue
+                    if stat.S_ISDIR(status.st_mode):
+                        below.append(entry.name)
+                    elif (
+                        stat.S_ISREG(status.st_mode)
+                        and status.st_blocks
+                        and self._room(status, deep)
+                    ):
+                        yield "/".join([*names, entry.name]), status
+        except OSError as err:
+            self._miss(err)
+
+    def _room(self, status: os.stat_result, deep: int) -> bool:
+        """Whether to take a file: a million of them must not take a gibibyte here."""
+        if status.st_blocks * 512 >= SMALL and not deep:
+            return True
+        self._small += 1 + deep
+        if self._small <= SMALL_MAX:
+            return True
+        self.too_many += 1
         return False
 
 
-def _files(mount: TmpfsMount) -> Iterator[tuple[str, os.stat_result]]:
-    waiting = [mount.path]
-    device = os.stat(mount.path).st_dev
-    while waiting:
-        folder = waiting.pop()
-        try:
-            entries = list(os.scandir(folder))
-        except OSError:
-            continue
-        for entry in entries:
-            try:
-                status = entry.stat(follow_symlinks=False)
-            except OSError:
-                continue
-            if status.st_dev != device:
-                continue
-            if stat.S_ISDIR(status.st_mode):
-                waiting.append(entry.path)
-            elif stat.S_ISREG(status.st_mode) and status.st_blocks:
-                yield entry.path, status
+def _step(fd: int, name: str) -> int:
+    """Go from an open folder to another, and let go of the first."""
+    new = os.open(name, FOLDER | os.O_NOFOLLOW, dir_fd=fd)
+    os.close(fd)
+    return new

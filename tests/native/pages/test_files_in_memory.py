@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+"""Files of tmpfs: too many for the descriptors, too deep for a path, or not to be looked at."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import shutil
+from array import array
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pyzram.errors import ZramOSError
+from pyzram.limits import PAGE_SIZE
+from pyzram.pages import tmpfs
+from pyzram.pages.process_sources import open_system
+from pyzram.pages.sources import CLOSED_FILES, HIDDEN, TOO_MANY_FILES
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    path = Path(f"/dev/shm/pyzram-test-files-{os.getpid()}")
+    path.mkdir()
+    yield path
+    shutil.rmtree(path)
+
+
+def files(folder: Path, count: int) -> None:
+    for i in range(count):
+        (folder / str(i)).write_bytes(b"%8d" % i)
+
+
+def test_more_files_than_descriptors_are_all_read(folder: Path) -> None:
+    files(folder, 300)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 64, hard))
+    try:
+        with open_system() as source:
+            ours = [s for s in source._segments if s.owner.name.startswith(str(folder))]
+            out = memoryview(bytearray(PAGE_SIZE))
+            assert len(ours) == 300
+            for segment in ours:
+                assert list(segment.read(array("Q", [0]), out)) == [True]
+                assert int(out[:8].tobytes()) == int(segment.owner.name.rpartition("/")[2])
+            held = [os.open("/dev/null", os.O_RDONLY) for _ in range(8)]
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(held), hard))
+            try:
+                source._objects.close()
+                # The lowest number that is free is then above the limit.
+                spare = []
+                while True:
+                    try:
+                        spare.append(os.open("/dev/null", os.O_RDONLY))
+                    except OSError:
+                        break
+                with pytest.raises(ZramOSError) as raised:
+                    ours[0].read(array("Q", [0]), out)
+                assert raised.value.errno == errno.EMFILE  # which is no page that is gone
+            finally:
+                for fd in (*held, *spare):
+                    os.close(fd)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_file_deeper_than_a_path_may_be_counts_and_is_read(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY)
+    name = "d" * 200
+    for _ in range(60):
+        os.mkdir(name, dir_fd=fd)
+        below = os.open(name, os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = below
+    file = os.open("deep", os.O_RDWR | os.O_CREAT, dir_fd=fd)
+    os.close(fd)
+    os.write(file, b"deep" * PAGE_SIZE)
+    os.close(file)
+    with open_system() as source:
+        (found,) = [s for s in source._segments if s.owner.name.startswith(str(folder))]
+        assert (found.pages, len(found.owner.name) > 4096) == (4, True)
+        out = memoryview(bytearray(4 * PAGE_SIZE))
+        assert all(found.read(array("Q", range(4)), out))
+        assert out.tobytes() == b"deep" * PAGE_SIZE
+
+
+def test_what_there_is_no_room_to_remember_is_said(folder: Path, monkeypatch) -> None:
+    files(folder, 50)
+    (folder / "large").write_bytes(bytes(range(1, 251)) * 400)
+    deep = folder
+    for _ in range(10):
+        deep /= "d" * 200
+    deep.mkdir(parents=True)
+    (deep / "large").write_bytes(bytes(100_000))
+    monkeypatch.setattr(tmpfs, "SMALL_MAX", 0)
+    with open_system() as source:
+        names = {s.owner.name for s in source._segments if s.owner.name.startswith(str(folder))}
+        assert names == {f"{folder}/large"}
+        assert source.skipped[TOO_MANY_FILES] >= 51
+    assert TOO_MANY_FILES in HIDDEN
+
+
+def test_a_mount_that_goes_meanwhile_is_no_failure(folder: Path, monkeypatch) -> None:
+    gone = tmpfs.TmpfsMount(f"{folder}/gone", "00:7f", False)
+    real = tmpfs.tmpfs_mounts
+    monkeypatch.setattr(tmpfs, "tmpfs_mounts", lambda *at: [gone, *real(*at)])
+    files(folder, 1)
+    with open_system() as source:
+        assert any(s.owner.name == f"{folder}/0" for s in source._segments)
+
+
+@pytest.mark.parametrize(("code", "hidden"), [(errno.EACCES, 1), (errno.ENOENT, 0)])
+def test_a_folder_that_may_not_be_read_is_said(code, hidden, folder, monkeypatch) -> None:
+    real = os.scandir
+
+    def scandir(fd: int) -> object:
+        if os.readlink(f"/proc/self/fd/{fd}") == str(folder):
+            raise OSError(code, os.strerror(code))
+        return real(fd)
+
+    with open_system() as source:
+        before = source.skipped.get(CLOSED_FILES, 0)
+    monkeypatch.setattr(os, "scandir", scandir)
+    with open_system() as source:
+        assert source.skipped.get(CLOSED_FILES, 0) - before == hidden
+    assert CLOSED_FILES in HIDDEN
+
+
+def test_an_error_of_the_machine_is_no_folder_that_is_not_there(folder, monkeypatch) -> None:
+    def scandir(_fd: int) -> object:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(OSError, match="Input/output error") as raised:
+        open_system()
+    assert raised.value.errno == errno.EIO
