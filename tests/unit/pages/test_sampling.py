@@ -12,7 +12,7 @@ from effort import effort, enough_inside
 
 from pyzram.errors import InvalidValueError
 from pyzram.pages.file_sources import open_stream
-from pyzram.pages.sampling import Interval, Sample, interval, sample_size
+from pyzram.pages.sampling import WAVES, Interval, Sample, interval, sample_size
 from pyzram.pages.segments import Owner
 from pyzram.pages.sources import Source
 
@@ -117,7 +117,7 @@ def test_the_true_ratio_lies_inside_the_interval_93_times_of_100(name, stops):
         got = now()
         assert len(found) == sample.wanted or (stops and len(found) % sample.wave_size == 0)
         # The error is itself estimated, so it may be a little above what was asked for.
-        assert got.high - got.low <= 0.0635
+        assert got.high - got.low <= 0.064
         assert abs(got.mean - sum(found) / len(found)) < 1e-9
         inside += got.low <= truth <= got.high
         halves.append((got.high - got.low) / 2)
@@ -132,13 +132,13 @@ def test_the_true_ratio_lies_inside_the_interval_93_times_of_100(name, stops):
 
 
 def test_it_stops_when_there_is_enough():
-    for waves in (1, 3, 5):
+    for waves in (1, 3, WAVES):
         sample = Sample(numbers(100_000), precision=0.05)
         asked = iter(range(2, 9))
         sample.enough = lambda asked=asked, waves=waves: next(asked) > waves
         drawn(sample)
         assert sample.taken == waves * sample.wave_size
-        assert sample.wave_size * 5 == sample.wanted
+        assert sample.wave_size * WAVES == sample.wanted
 
 
 def test_a_random_sample_without_blocks_is_honest_too():
