@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Make the pictures of the documentation: pyzram top on a made-up machine, estimate on this one.
+"""Make the pictures of the documentation: pyzram top on a made-up machine, the others on this one.
 
-    python tools/pictures.py
+    python tools/pictures.py [NAME...]
 
 Look at them before they are committed.
 """
@@ -31,6 +31,11 @@ top_machine = import_module("unit.cli.top_machine")
 
 STEPS = 70
 PAGE = 4096
+COLD = "estimate --idle 2s,5s,15s -a lz4 -a zstd"
+FRONTIER = (
+    "bench -a lzo-rle -a lz4:1 -a lz4:8 -a lz4hc:4 -a zstd:1 -a zstd:3 -a zstd:9 -a deflate:6 "
+    "/usr/bin/python3"
+)
 LICENCE = "<!-- SPDX-License-Identifier: MIT -->\n"
 REASONS = ["zram0: 96M not used for 6 h may be written to the backing device, the oldest first"]
 
@@ -82,12 +87,12 @@ def top(path: Path) -> None:
     write(picture, path)
 
 
-def estimate(path: Path) -> None:
-    """All memory of this machine; another picture each time."""
+def drawn(path: Path, *command: str) -> None:
+    """What a command plots of this machine; another picture each time."""
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / path.name
-        command = ["estimate", "--system", "--plot", str(made)]
-        subprocess.run([sys.executable, "-Im", "pyzram", *command], check=True)
+        words = [sys.executable, "-Im", "pyzram", *command, "--plot", str(made)]
+        subprocess.run(words, check=True)
         write(made.read_text(encoding="utf-8"), path)
 
 
@@ -101,6 +106,13 @@ def write(picture: str, path: Path) -> None:
     path.write_text(re.sub(r"[ \t]+$", "", picture, flags=re.M).rstrip() + "\n", encoding="utf-8")
 
 
+PICTURES = {
+    "estimate": lambda path: drawn(path, "estimate", "--system"),
+    "cold": lambda path: drawn(path, *COLD.split()),
+    "frontier": lambda path: drawn(path, *FRONTIER.split()),
+    "top": top,
+}
+
 if __name__ == "__main__":
-    estimate(TREE / "docs/estimate.svg")
-    top(TREE / "docs/top.svg")
+    for name in sys.argv[1:] or PICTURES:
+        PICTURES[name](TREE / f"docs/{name}.svg")

@@ -8,6 +8,7 @@ page shows below a command must be what it prints; ``tools/outputs.py`` writes t
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from pathlib import Path
 
 import pytest
 from documentation import (
+    DOCS,
+    TREE,
     Block,
     Step,
     blocks,
@@ -90,6 +93,30 @@ def test_a_page_that_is_read_alone_does_what_it_says(name: str) -> None:
     steps = to_run(page)
     wrong = judge(steps, run(steps))
     assert not wrong, "\n\n".join(wrong)
+
+
+PYTHON = [block for block in blocks(DOCS / "python.md") if block.kind == "python"]
+
+
+@pytest.mark.parametrize("block", PYTHON, ids=lambda block: block.body.split("\n")[2][:30])
+def test_a_script_of_the_page_about_python_runs(block: Block, tmp_path: Path) -> None:
+    """With every warning an error, and to its end."""
+    script = tmp_path / "shown.py"
+    script.write_text(block.body)
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", "-I", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout
+
+
+def test_the_page_about_python_names_every_example() -> None:
+    named = re.findall(r"^\| `(\w+\.py)` \|", (DOCS / "python.md").read_text(), re.M)
+    assert sorted(named) == sorted(path.name for path in (TREE / "examples").glob("*.py"))
 
 
 def test_what_is_lost_is_found() -> None:

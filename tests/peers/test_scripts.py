@@ -24,6 +24,7 @@ from pyzram.limits import page_up
 from pyzram.units import parse_size
 
 from .compare import Count
+from .generator import SUITES, package
 from .planned import Planned, plan
 from .scripts import ScriptRoot, Settings, can_enter
 
@@ -270,6 +271,18 @@ def script(name: str, path: str) -> str:
     if not file.exists():
         pytest.skip(f"PYZRAM_PEER_SCRIPTS has no {path}")
     return file.read_text()
+
+
+def test_the_services_that_a_page_stops_are_those_of_the_packages() -> None:
+    page = (TREE / "docs/migration.md").read_text()
+    try:
+        packages = {"zram-tools": debian(), "zram-generator": package(SUITES[0])}
+    except UnavailableError as err:
+        pytest.skip(f"packages cannot be had: {err}")
+    for tool, folder in packages.items():
+        (named,) = re.findall(rf"^systemctl .* (\S+\.service) +# {tool}\b", page, re.M)
+        unit = named.replace("@zram0", "@")
+        assert list(folder.glob(f"**/systemd/system/{unit}")), (tool, unit)
 
 
 @pytest.fixture

@@ -106,7 +106,21 @@ def test_a_shell_understands_what_is_not_run(block: documentation.Block) -> None
     assert (done.returncode, done.stderr) == (0, "")
 
 
-# tests/peers looks for these services in the packages that can be had.
+@pytest.mark.parametrize(
+    "line",
+    [
+        step.command
+        for block in OF_SITE
+        if block.says("where") == "guest"
+        for step in block.steps()
+        if step.command.startswith(("pyzram ", "zram_stats "))
+    ],
+)
+def test_a_command_that_only_a_guest_runs_is_understood(line: str) -> None:
+    understood(line)
+
+
+# tests/peers looks for those of zram-tools and zram-generator in their packages.
 OF_OTHERS = "\n".join(b.body for b in OF_SITE if b.note == "not run: other tools' services")
 
 
