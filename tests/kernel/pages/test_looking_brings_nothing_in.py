@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT
 
 PAGES = 4096
 SLACK = 1 << 19  # the kernel charges in batches
+NAME = f"/dev/shm/pyzram-test-theirs-{os.getpid()}"
 # World-readable, mapped by nobody.
 FILE = """
 import stat
@@ -31,7 +32,6 @@ os.fchmod(fd, MODE)
 for i in range(4096):
     os.pwrite(fd, text(i, 1), i * PAGE)
 def right():
-    os.unlink(path)
     return all(os.pread(fd, PAGE, i * PAGE) == text(i, 1) for i in range(4096))
 ready()
 """
@@ -54,12 +54,13 @@ def swapped_in() -> int:
 
 @pytest.fixture
 def in_use(zram_device: OwnDevice) -> Iterator[None]:
-    """A device of our own that all goes to."""
+    """A device of our own that all goes to; whatever happens, the file goes in the end."""
     zram_device.write("disksize", "256M")
     subprocess.run(["mkswap", zram_device.node], check=True, capture_output=True)
     subprocess.run(["swapon", "-p", "32000", zram_device.node], check=True)
     yield
     subprocess.run(["swapoff", zram_device.node], check=True)
+    Path(NAME).unlink(missing_ok=True)
 
 
 def looked_at() -> dict[str, object]:
@@ -70,8 +71,7 @@ def looked_at() -> dict[str, object]:
 
 
 def theirs(said: dict[str, object]) -> int:
-    name = f"/dev/shm/pyzram-test-theirs-{os.getpid()}"
-    return sum(part["pages"] for part in said["parts"] if part["owner"]["name"] == name)
+    return sum(part["pages"] for part in said["parts"] if part["owner"]["name"] == NAME)
 
 
 def test_what_nobody_may_know_of_stays_in_swap_and_is_said(in_use: None) -> None:
