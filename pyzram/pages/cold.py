@@ -210,8 +210,8 @@ class Watch:
     def _add_shared(
         self, source: Source, shared: SharedMemory, coldest: dict[tuple[str, int], float]
     ) -> None:
-        for key, item in shared.objects.items():
-            cold = coldest.get(key, 1.0)
+        for item in shared.objects.values():
+            cold = coldest.get(item.key, 1.0)
             rows = seen_segments(source, item)
             if item.ranges:
                 try:

@@ -19,7 +19,7 @@ from .mappings import device_text, internal_device
 from .process import Process, turned
 from .shared_object import OURS, FileAt, MappedAt, SharedObject, SystemV
 from .sources import CLOSED_FILES, CLOSED_SEGMENTS, TOO_MANY_FILES
-from .system_v import last_detach_destroys, segments
+from .system_v import ATTACHED, ipc_space, last_detach_destroys, segments
 from .tmpfs import TmpfsFiles, tmpfs_mounts
 
 if TYPE_CHECKING:
@@ -33,9 +33,11 @@ class SharedMemory:
     """All objects that processes have, each once."""
 
     def __init__(self) -> None:
-        self.objects: dict[tuple[str, int], SharedObject] = {}
+        self.objects: dict[tuple[str, int, str], SharedObject] = {}
+        """by device, inode, and for System V segments the name space that numbers them"""
         self.locked = 0
         """pages that page tables showed to be locked"""
+        self._space = ipc_space()
         self._segments = {segment.number: segment for segment in segments()}
         self._unswappable = {mount.dev for mount in tmpfs_mounts() if mount.unswappable}
         self._internal = internal_device() or "00:01"
@@ -77,10 +79,11 @@ class SharedMemory:
 
     def _add(self, process: Process, mapping: Mapping, locked: bool) -> None:
         page_size = PAGE_SIZE
-        key = mapping.dev, mapping.inode
+        segment = mapping.dev == self._internal and mapping.path.startswith(ATTACHED)
+        key = mapping.dev, mapping.inode, ipc_space(process.fd) if segment else ""
         shared = self.objects.get(key)
         if shared is None:
-            shared = self.objects[key] = SharedObject(key, mapping.path)
+            shared = self.objects[key] = SharedObject(key[:2], mapping.path)
         first = mapping.offset // page_size
         pages = first, first + (mapping.end - mapping.start) // page_size
         locked = locked or self.stays(key)
@@ -108,11 +111,12 @@ class SharedMemory:
             self._looked_at = process.fd
         return self._memory
 
-    def stays(self, key: tuple[str, int]) -> bool:
+    def stays(self, key: tuple[str, int, str]) -> bool:
         """Whether a whole object is kept out of swap."""
-        dev, inode = key
-        if dev == self._internal and inode in self._segments:
-            return self._segments[inode].locked
+        dev, inode, space = key
+        if space:
+            segment = self._segments.get(inode) if space == self._space else None
+            return bool(segment and segment.locked)
         return dev in self._unswappable
 
     def add_unmapped(self, pids: list[int]) -> dict[str, int]:
@@ -120,11 +124,11 @@ class SharedMemory:
         hidden = 0
         files = TmpfsFiles(pids)
         for path, status in files:
-            key = device_text(status.st_dev), status.st_ino
+            key = device_text(status.st_dev), status.st_ino, ""
             if key not in self.objects:
                 self._add_whole(key, path, FileAt(path), status.st_size)
         for segment in self._segments.values():
-            key = self._internal, segment.number
+            key = self._internal, segment.number, self._space
             if key in self.objects or segment.attached:
                 continue
             if segment.in_memory and (os.geteuid() != 0 or last_detach_destroys()):
@@ -139,9 +143,9 @@ class SharedMemory:
         }
 
     def _add_whole(
-        self, key: tuple[str, int], name: str, place: FileAt | SystemV, size: int
+        self, key: tuple[str, int, str], name: str, place: FileAt | SystemV, size: int
     ) -> None:
-        shared = self.objects[key] = SharedObject(key, name)
+        shared = self.objects[key] = SharedObject(key[:2], name)
         shared.places.append(place)
         whole = 0, -(-size // PAGE_SIZE)
         shared.ranges.append(whole)

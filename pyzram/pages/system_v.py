@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
 
 from ..kernel.sysfs import read_text
 
 SHM_LOCKED = 0o2000
+ATTACHED = "/SYSV"  # how the path of a mapping of a segment begins
 
 
 class Segment(NamedTuple):
@@ -39,6 +41,14 @@ def segments(path: str = "/proc/sysvipc/shm") -> list[Segment]:
                 )
             )
     return found
+
+
+def ipc_space(fd: int | None = None) -> str:
+    """The IPC name space of a process, given its folder of /proc, or of this one; never empty."""
+    try:
+        return os.readlink("/proc/self/ns/ipc" if fd is None else "ns/ipc", dir_fd=fd)
+    except FileNotFoundError:
+        return "ipc"  # a kernel that has but one
 
 
 def last_detach_destroys() -> bool:
