@@ -280,7 +280,7 @@ def test_the_services_that_a_page_stops_are_those_of_the_packages() -> None:
     except UnavailableError as err:
         pytest.skip(f"packages cannot be had: {err}")
     for tool, folder in packages.items():
-        (named,) = re.findall(rf"^systemctl .* (\S+\.service) +# {tool}\b", page, re.M)
+        (named,) = re.findall(rf"^# {tool}\b.*\nsystemctl .* (\S+\.service)$", page, re.M)
         unit = named.replace("@zram0", "@")
         assert list(folder.glob(f"**/systemd/system/{unit}")), (tool, unit)
 
