@@ -43,7 +43,7 @@ def show_status(run: str, as_json: bool) -> int:
         lines = status_lines(found, time.time())
     except OTHER_VERSION as err:
         raise ZramError("the daemon's status is not one of this version of pyzram") from err
-    print("\n".join(lines))
+    print("\n".join(map(quote, lines)))
     return 0
 
 
