@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..errors import from_errno
 from ..kernel.parse import parse_mountinfo
 from ..kernel.sysfs import GONE, pass_over, read_text
 from .mappings import device_text, mapped_number
 from .mount_views import MountViews, view_of
+from .shared_object import OURS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +55,11 @@ def tmpfs_mounts(pid: str = "self", root: str = "") -> list[TmpfsMount]:
 class TmpfsFiles:
     """Files with memory of all tmpfs mounts, also those that only other mount namespaces see.
 
-    Iterate over it once; then the counts are known.
+    Iterate over it once; then the counts are known. The mounts and the folders are anybody's, who
+    may make any error of them: only what is wrong here ends it.
+
+    Raises:
+        ZramOSError: there are no descriptors, or no memory, left here.
     """
 
     def __init__(self, pids: list[int]) -> None:
@@ -75,7 +82,8 @@ class TmpfsFiles:
                     mounts = tmpfs_mounts(pid, root)
                     met.add(view, f"/proc/{pid}")
                 except OSError as err:
-                    pass_over(err)
+                    if err.errno != errno.EINVAL:  # it is about to exit
+                        self._miss(err)
                     continue
                 for mount in mounts:
                     if mount.dev not in seen and (fd := self._root(mount)) >= 0:
@@ -100,9 +108,10 @@ class TmpfsFiles:
         """Go on without a file or a folder; nothing is missing if it is gone.
 
         Raises:
-            OSError: an error that says nothing about it.
+            ZramOSError: an error that says nothing about it.
         """
-        pass_over(err)
+        if err.errno in OURS:
+            raise from_errno(err.errno, "tmpfs: look for files") from err
         if err.errno not in GONE:
             self.hidden += 1
 
@@ -121,14 +130,19 @@ class TmpfsFiles:
                     levels.pop()
                     names.pop()
                     if levels:
-                        fd = _step(fd, "..")
-                        if os.fstat(fd).st_ino != levels[-1][0]:
-                            self.hidden += 1  # it was moved meanwhile, and the rest is elsewhere
+                        try:
+                            fd = _step(fd, "..")
+                            moved = os.fstat(fd).st_ino != levels[-1][0]
+                        except OSError as err:
+                            self._miss(err)
+                            moved = True
+                        if moved:
+                            self.hidden += 1  # and the rest is elsewhere
                             return
                     continue
                 name = below.pop()
                 try:
-                    fd = _step(fd, name)
+                    fd = _step(fd, name, back=True)
                 except OSError as err:
                     self._miss(err)
                     continue
@@ -176,8 +190,14 @@ class TmpfsFiles:
         return False
 
 
-def _step(fd: int, name: str) -> int:
-    """Go from an open folder to another, and let go of the first."""
+def _step(fd: int, name: str, *, back: bool = False) -> int:
+    """Go from an open folder to another, from which there is a way back; let go of the first."""
     new = os.open(name, FOLDER | os.O_NOFOLLOW, dir_fd=fd)
+    if back:
+        try:
+            os.stat("..", dir_fd=new)  # a folder may be read, but not gone through
+        except OSError:
+            os.close(new)
+            raise
     os.close(fd)
     return new

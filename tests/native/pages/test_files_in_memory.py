@@ -111,7 +111,60 @@ def test_a_mount_that_goes_meanwhile_is_no_failure(folder: Path, monkeypatch) ->
         assert any(s.owner.name == f"{folder}/0" for s in source._segments)
 
 
-@pytest.mark.parametrize(("code", "hidden"), [(errno.EACCES, 1), (errno.ENOENT, 0)])
+def test_a_mount_whose_path_leads_nowhere_is_said(folder: Path, monkeypatch) -> None:
+    """Any user mounts tmpfs in a name space of his own, and makes of its path what he likes."""
+    files(folder, 1)
+    (folder / "loop").symlink_to("loop")
+    with open_system() as source:
+        before = source.skipped.get(CLOSED_FILES, 0)
+    ways = f"{folder}/loop/mount", f"{folder}/{'n' * 256}", f"{folder}/{'d/' * 2100}"
+    real = tmpfs.tmpfs_mounts
+    bad = [tmpfs.TmpfsMount(path, "00:7f", False) for path in ways]
+    monkeypatch.setattr(
+        tmpfs, "tmpfs_mounts", lambda *at: [*(bad if at[0] == "self" else []), *real(*at)]
+    )
+    with open_system() as source:
+        assert source.skipped[CLOSED_FILES] - before == len(ways)
+        assert any(s.owner.name == f"{folder}/0" for s in source._segments)
+
+
+@pytest.mark.parametrize("name", ["..", "below"])
+def test_a_folder_without_a_way_back_is_said(name: str, folder: Path, monkeypatch) -> None:
+    """Such as one that may be read, but not gone through."""
+    (folder / "below").mkdir()
+    files(folder / "below", 1)
+    files(folder, 1)
+    (folder / "other").mkdir()
+    real_open, real_stat = os.open, os.stat
+
+    def refused(fd: int | None, path: object) -> bool:
+        here = fd is not None and os.readlink(f"/proc/self/fd/{fd}")
+        return path == ".." and here == f"{folder}/below"
+
+    def opened(path, *flags, dir_fd=None):
+        if refused(dir_fd, path):
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+        return real_open(path, *flags, dir_fd=dir_fd)
+
+    def stat(path, *, dir_fd=None, **more):
+        if name == "below" and refused(dir_fd, path):
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+        return real_stat(path, dir_fd=dir_fd, **more)
+
+    with open_system() as source:
+        before = source.skipped.get(CLOSED_FILES, 0)
+    monkeypatch.setattr(os, "open", opened)
+    monkeypatch.setattr(os, "stat", stat)
+    with open_system() as source:
+        assert source.skipped[CLOSED_FILES] > before
+        names = {s.owner.name for s in source._segments}
+        assert f"{folder}/0" in names
+        assert (f"{folder}/below/0" in names) == (name == "..")
+
+
+@pytest.mark.parametrize(
+    ("code", "hidden"), [(errno.EACCES, 1), (errno.ENOENT, 0), (errno.EIO, 1), (errno.ENOTCONN, 1)]
+)
 def test_a_folder_that_may_not_be_read_is_said(code, hidden, folder, monkeypatch) -> None:
     real = os.scandir
 
@@ -128,11 +181,12 @@ def test_a_folder_that_may_not_be_read_is_said(code, hidden, folder, monkeypatch
     assert CLOSED_FILES in HIDDEN
 
 
-def test_an_error_of_the_machine_is_no_folder_that_is_not_there(folder, monkeypatch) -> None:
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+def test_what_is_wrong_here_is_no_folder_that_is_not_there(code, folder, monkeypatch) -> None:
     def scandir(_fd: int) -> object:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
+        raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(os, "scandir", scandir)
-    with pytest.raises(OSError, match="Input/output error") as raised:
+    with pytest.raises(ZramOSError, match="tmpfs: look for files") as raised:
         open_system()
-    assert raised.value.errno == errno.EIO
+    assert raised.value.errno == code
