@@ -32,16 +32,18 @@ int pyzram_shmem_resident(int fd, uint64_t first, size_t count, uint8_t *ret)
 int pyzram_shmem_tells(int fd)
 {
 	uint64_t page_size = (uint64_t)sysconf(_SC_PAGESIZE);
+	/* In the middle of what a file may have: no huge page and no growth reaches from its end. */
+	uint64_t behind = sizeof(void *) > 4 ? INT64_MAX / page_size / 2 : UINT32_MAX / 2;
 	struct stat status;
 	uint8_t there = 1;
 	off_t hole;
-	int err;
+	int err = -EOVERFLOW;
 
 	if (fstat(fd, &status))
 		return -errno;
-	/* What is behind the end is in memory for nobody. A file may have no room there. */
-	err = pyzram_shmem_resident(fd, ((uint64_t)status.st_size + page_size - 1) / page_size, 1,
-				    &there);
+	/* What is far behind the end is in memory for nobody. A file may have no room there. */
+	if ((uint64_t)status.st_size / page_size < behind / 2)
+		err = pyzram_shmem_resident(fd, behind, 1, &there);
 	if (err == -EOVERFLOW || err == -EINVAL) {
 		hole = lseek(fd, 0, SEEK_HOLE);
 		if (hole < 0)

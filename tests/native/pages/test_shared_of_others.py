@@ -153,3 +153,44 @@ def test_where_the_kernel_does_not_tell_it_is_not_believed(nobody: int) -> None:
     finally:
         os.close(half)
         os.close(large)
+
+
+# A huge page reaches past the end of a small file, and is in memory there, for all to see.
+HUGE = """
+import os, sys
+from array import array
+from pyzram import _native_memory
+from pyzram.limits import PAGE_SIZE
+small, large = (os.open(name, os.O_RDWR | os.O_CREAT, 0o644) for name in ("small", "large"))
+for fd in (small, large):
+    os.fchmod(fd, 0o644)
+    os.pwrite(fd, b"x" * 3 * PAGE_SIZE, 0)
+os.ftruncate(large, (1 << 63) - 1)
+if user := int(sys.argv[1]):
+    os.setuid(user)
+for fd in (small, large):
+    fd = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY)
+    past = [byte & 1 for byte in _native_memory.shmem_resident(fd, 3, 2)]
+    _, read = _native_memory.shmem_read(fd, array("Q", range(3)), bytearray(3 * PAGE_SIZE))
+    print(past, _native_memory.shmem_tells(fd), list(read))
+"""
+
+
+@pytest.mark.parametrize("who", ["owner", "nobody"])
+def test_a_huge_page_past_the_end_hides_nothing(who: str, request, tmp_path: Path) -> None:
+    user = request.getfixturevalue("nobody") if who == "nobody" else 0
+    own = ["--map-root-user"] if os.geteuid() else []
+    mount = 'mount -t tmpfs -o mode=755,huge=always,size=16m huge "$1" && cd "$1" && shift && "$@"'
+    done = subprocess.run(
+        ["unshare", "--mount", *own, "sh", "-c", mount, "sh", str(tmp_path)]
+        + [sys.executable, "-Ic", HUGE, str(user)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode and "Traceback" not in done.stderr:
+        pytest.skip(f"no tmpfs with huge pages here: {done.stderr.strip()}")
+    if done.stdout.startswith("[0, 0] "):
+        pytest.skip("no huge page was free")
+    said = "[1, 1] False [0, 0, 0]" if user else "[1, 1] True [1, 1, 1]"
+    assert (done.stdout, done.stderr) == (f"{said}\n" * 2, "")
