@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..units import format_size
+from .offered import offered
 
 if TYPE_CHECKING:
     from ..device.features import Features
@@ -33,12 +34,10 @@ def recompression(
     """The algorithm that recompression would be worth it with, and that this kernel has."""
     if kernel is None or not kernel.recompression:
         return None
-    here = {
-        label: a
-        for label, a in look.estimate.algorithms.items()
-        if a.name in (kernel.algorithms or ())
-        and (a.level is None or kernel.algorithm_params is not False)
-    }
+    algorithms = look.estimate.algorithms
+    here = {label: algorithms[label] for label in offered(algorithms, kernel) or ()}
+    if not here:
+        return None
     return smaller(look._replace(estimate=look.estimate.replace(algorithms=here)), algorithm)
 
 

@@ -123,8 +123,7 @@ def main(argv: list[str]) -> int:
 
         say(json.dumps(of_estimate(result), indent=2))
     else:
-        kernel = this_kernel()
-        say(report(result, ram, kernel.algorithms if kernel else None, output_width(100)))
+        say(report(result, ram, this_kernel(), output_width(100)))
     if options.plot:
         from ..pages.plot_estimate import plot_estimate
 

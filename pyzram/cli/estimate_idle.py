@@ -12,6 +12,7 @@ from ..units import format_change, format_seconds, format_size
 from .cold_advice import advice, recompression
 from .cold_looks import extrapolated, gained, stall, watched
 from .estimate_report import TOO_LITTLE, folded, laid_out
+from .offered import offered
 from .options import UsageError
 from .output import output_width
 from .source_arguments import algorithm_names, say, skipped_line
@@ -34,7 +35,7 @@ def main(options: Arguments, chain: Chain, ram: int, kernel: Features | None) ->
     if options.watch:
         from .estimate_watch import main as keep_watching
 
-        return keep_watching(options, chain, ram, kernel.algorithms if kernel else None)
+        return keep_watching(options, chain, ram, kernel)
     names = list(dict.fromkeys(algorithm_names(options)))
     label, total, skipped, found = watched(
         options, chain, names, timing=not options.no_timing, quiet=options.json
@@ -56,7 +57,7 @@ def main(options: Arguments, chain: Chain, ram: int, kernel: Features | None) ->
 
 def recommended(look: Look, ram: int, kernel: Features | None) -> Recommendation | None:
     """What is recommended for what was cold longest; ``None`` if that is nothing, or too little."""
-    best = recommend(look.estimate, ram, kernel.algorithms if kernel else None)
+    best = recommend(look.estimate, ram, offered(look.estimate.algorithms, kernel))
     if best is None or look.age.cold_bytes < TOO_LITTLE:
         return None
     return best if gained(look, look.estimate.algorithms[best.algorithm]) > 0 else None

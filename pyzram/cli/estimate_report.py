@@ -13,10 +13,13 @@ from ..pages.recommend import Recommendation, conf_d, holds, recommend, zram_gen
 from ..text import quote
 from ..units import format_count, format_fine_size, format_size
 from .estimate_owners import owners_report
+from .offered import offered
 from .source_arguments import skipped_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from ..device.features import Features
 
 BAR = 40
 LABEL = 20  # columns before a bar
@@ -25,14 +28,12 @@ LEAST = 40  # no terminal is narrower
 TOO_LITTLE = 1 << 20
 
 
-def report(
-    result: Estimate, ram: int, names: Sequence[str] | None, width: int | None = None
-) -> str:
+def report(result: Estimate, ram: int, kernel: Features | None, width: int | None = None) -> str:
     """The report for people, at most ``width`` columns wide if that is given.
 
     Nothing is cut off: columns of a table that do not fit continue below it.
     """
-    return "\n".join(folded(_report(result, ram, names, width), width))
+    return "\n".join(folded(_report(result, ram, kernel, width), width))
 
 
 def folded(lines: Iterable[str], width: int | None) -> list[str]:
@@ -51,9 +52,7 @@ def folded(lines: Iterable[str], width: int | None) -> list[str]:
     return shown
 
 
-def _report(
-    result: Estimate, ram: int, names: Sequence[str] | None, width: int | None
-) -> list[str]:
+def _report(result: Estimate, ram: int, kernel: Features | None, width: int | None) -> list[str]:
     lines = [_head(result)]
     if result.skipped:
         lines.append(skipped_line(result.skipped))
@@ -63,7 +62,7 @@ def _report(
         return [*lines, "There is nothing to compress."]
     lines += _gaps(result)
     lines += ["", *_table(result, width)]
-    best = recommend(result, ram, names)
+    best = recommend(result, ram, offered(result.algorithms, kernel))
     shown = (
         result.algorithms[best.algorithm] if best else next(iter(result.algorithms.values()), None)
     )
@@ -76,7 +75,7 @@ def _report(
     if best and result.pages * result.store.page_size < TOO_LITTLE:
         lines += ["", f"Less than {format_size(TOO_LITTLE)} is too little to recommend anything."]
     elif best:
-        lines += ["", *_advice(best, names)]
+        lines += ["", *_advice(best, kernel)]
     return lines
 
 
@@ -223,7 +222,8 @@ def _meaning(result: Estimate, ram: int, width: int) -> list[str]:
     return textwrap.wrap(f"{format_size(ram)} of RAM would hold about {', '.join(known)}.", width)
 
 
-def _advice(best: Recommendation, names: Sequence[str] | None) -> list[str]:
+def _advice(best: Recommendation, kernel: Features | None) -> list[str]:
+    names = kernel.algorithms if kernel else None
     among = f" (this kernel offers {' '.join(names)})" if names else ""
     return [
         f"Recommended: {best.algorithm}{among}: it {best.reason}.",

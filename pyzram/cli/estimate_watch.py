@@ -19,11 +19,13 @@ from ..text import quote
 from ..units import format_change, format_seconds, format_size
 from .cold_looks import DEFAULT_SECONDS, gained, stall, watched
 from .json_documents import of_watch
+from .offered import offered
 from .source_arguments import algorithm_names, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..device.features import Features
     from ..pages.chain import Chain
     from ..pages.estimate import AlgorithmEstimate
     from .cold_looks import Look, Looked
@@ -40,7 +42,7 @@ class Times(NamedTuple):
     p99: float | None
 
 
-def main(options: Arguments, chain: Chain, ram: int, offered: Sequence[str] | None) -> int:
+def main(options: Arguments, chain: Chain, ram: int, kernel: Features | None) -> int:
     """Watch until interrupted."""
     names = list(dict.fromkeys(algorithm_names(options)))
     name, times, came_back = "", Times(None, None), 0.0
@@ -60,7 +62,7 @@ def main(options: Arguments, chain: Chain, ram: int, offered: Sequence[str] | No
         )
         last = now.looks[-1]
         if choosing:
-            name = choice(last, ram, offered, timing=not options.no_timing)
+            name = choice(last, ram, kernel, timing=not options.no_timing)
         shown = last.estimate.algorithms[name] if name else _smallest(last)
         if choosing:
             times = Times(shown.decompress_us, shown.decompress_us_p99)
@@ -78,9 +80,9 @@ def main(options: Arguments, chain: Chain, ram: int, offered: Sequence[str] | No
         rounds += 1
 
 
-def choice(look: Look, ram: int, offered: Sequence[str] | None, *, timing: bool) -> str:
+def choice(look: Look, ram: int, kernel: Features | None, *, timing: bool) -> str:
     """The algorithm to show from now on; none while the cold memory does not distinguish them."""
-    if best := recommend(look.estimate, ram, offered):
+    if best := recommend(look.estimate, ram, offered(look.estimate.algorithms, kernel)):
         return best.algorithm
     # None is recommended without times, or if the kernel lacks it: the smallest is good enough.
     smallest = _smallest(look)

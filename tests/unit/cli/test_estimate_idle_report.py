@@ -184,3 +184,15 @@ def test_waiting_is_the_returns_times_the_time_of_each_the_median_and_the_99th_p
     assert (told["stall_ms_per_minute"], told["stall_ms_per_minute_p99"]) == (6.0, 18.0)
     (row,) = (line.split() for line in said(last, kernel()).split("\n") if line[:4] == "lz4 ")
     assert row[3:] == ["6.00", "18.00"]
+
+
+@pytest.mark.parametrize("params", [True, False, None])
+def test_a_level_is_recommended_where_it_can_be_set(params: bool | None) -> None:
+    """It needs algorithm_params as well, which most kernels with zstd lack."""
+    cold = 2 * GIB
+    last = look(cold, algorithm("zstd", cold, 0.30, 5.0, 3))
+    here = kernel(algorithms=("lzo", "zstd"), algorithm_params=params, recompression=True)
+    best = estimate_idle.recommended(last, 4 * GIB, here)
+    assert (best is not None) == (params is not False)
+    text = said(last, here)
+    assert ("ZRAM_ALGORITHM_0" in text) == (params is not False)

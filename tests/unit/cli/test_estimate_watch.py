@@ -15,6 +15,7 @@ from fake_roots import Machine
 
 from pyzram.cli import estimate, estimate_watch
 from pyzram.cli.cold_looks import Look, Looked
+from pyzram.device.features import Features
 from pyzram.errors import ZramOSError
 from pyzram.limits import PAGE_SIZE
 from pyzram.pages.cold import Age
@@ -143,9 +144,10 @@ def watch(monkeypatch: pytest.MonkeyPatch, rounds: Rounds, *words: str) -> None:
     options = estimate.COMMAND.arguments(["--watch", "--idle", "60", *words])
     assert options
     with pytest.raises(KeyboardInterrupt):
-        estimate_watch.main(options, (8, "waste"), 4 * GIB, ["lzo", "lz4", "zstd"])
+        estimate_watch.main(options, (8, "waste"), 4 * GIB, KERNEL)
 
 
+KERNEL = Features(**dict.fromkeys(Features._fields) | {"algorithms": ("lzo", "lz4", "zstd")})
 NOTHING = {"lzo": (0, 1.0), "lz4": (0, 1.0), "zstd": (0, 1.0)}
 GAINS = {"lzo": (TAKES, 3.0), "lz4": (TAKES, 1.0), "zstd": (TAKES // 2, 5.0)}
 
