@@ -19,11 +19,10 @@ from ..errors import from_errno
 from ..limits import PAGE_SIZE
 from .mappings import ANON, SHMEM, parse_maps
 from .process import Process
-from .process_sources import seen_segments, why_left_out
+from .process_sources import pages_or_skip, seen_segments, why_left_out
 from .procmem import Looker
 from .segments import ObjectSegment, Owner, ProcessSegment, Thinned
 from .shared_memory import SharedMemory
-from .shared_object import object_pages
 from .smaps import parse_smaps
 from .sources import Source
 
@@ -214,11 +213,10 @@ class Watch:
             cold = coldest.get(item.key, 1.0)
             rows = seen_segments(source, item)
             if item.ranges:
-                try:
-                    pages = object_pages(item).pages
-                except OSError:
-                    continue  # it is gone
-                rows.append(ObjectSegment(item, pages, source._objects))
+                found = pages_or_skip(source, item)
+                if not found:
+                    continue
+                rows.append(ObjectSegment(item, found.pages, source._objects))
             for row in rows:
                 thinned = Thinned(row, round(row.pages * cold))
                 if thinned.pages:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from .process_pages import ProcessPages
     from .segments import Segment
-    from .shared_object import SharedObject
+    from .shared_object import ObjectPages, SharedObject
 
 
 def open_processes(pids: int | Iterable[int], label: str = "") -> Source:
@@ -154,6 +154,21 @@ def seen_segments(source: Source, item: SharedObject) -> list[Segment]:
     ]
 
 
+def pages_or_skip(source: Source, item: SharedObject) -> ObjectPages | None:
+    """Ask an object which of its pages are in memory; one that cannot be opened is noted.
+
+    Raises:
+        ZramOSError: there are no descriptors, or no memory, left here.
+    """
+    try:
+        return object_pages(item)
+    except OSError as err:
+        if err.errno in OURS:
+            raise from_errno(err.errno, f"{item.name}: open shared memory") from err
+        source._skip(CLOSED_BY.get(err.errno or 0, CLOSED_OBJECTS))
+        return None
+
+
 def _add_shared(source: Source, shared: SharedMemory) -> None:
     source._leave_out(procmem.LOCKED, shared.locked)
     for item in shared.objects.values():
@@ -162,13 +177,10 @@ def _add_shared(source: Source, shared: SharedMemory) -> None:
             source.by_page_table += 1
         if not item.ranges:
             continue
-        try:
-            pages, swapped, locked, reserved = object_pages(item)
-        except OSError as err:
-            if err.errno in OURS:
-                raise from_errno(err.errno, f"{item.name}: open shared memory") from err
-            source._skip(CLOSED_BY.get(err.errno or 0, CLOSED_OBJECTS))
+        found = pages_or_skip(source, item)
+        if not found:
             continue
+        pages, swapped, locked, reserved = found
         source.swapped += swapped
         source._leave_out(procmem.LOCKED, locked)
         if len(pages):

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+"""Shared memory that cannot be opened any more, when it is asked what of it is cold."""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from pyzram.errors import ZramOSError
+from pyzram.pages import cold, process_sources
+from pyzram.pages.sources import CLOSED_BY, CLOSED_OBJECTS
+
+
+@pytest.fixture
+def watched() -> Iterator[cold.Watch]:
+    """A look at this process, which shares memory."""
+    memory = mmap.mmap(-1, 16 * mmap.PAGESIZE)
+    memory[:] = b"x" * len(memory)
+    with process_sources.open_processes(os.getpid()) as source:
+        if source.by_page_table:
+            pytest.skip("mapped objects cannot be opened here")
+    with cold.watch([os.getpid()], [0.0]) as watch:
+        yield watch
+    memory.close()
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    def object_pages(_item: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(process_sources, "object_pages", object_pages)
+
+
+@pytest.mark.parametrize("code", [errno.EBUSY, errno.ENODATA, errno.ESRCH, errno.EACCES])
+def test_what_cannot_be_opened_is_said(code: int, watched: cold.Watch, monkeypatch) -> None:
+    refuse(monkeypatch, code)
+    for source in (watched.everything(), watched.ages()[0].source):
+        with source:
+            assert source.skipped[CLOSED_BY.get(code, CLOSED_OBJECTS)] >= 1
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENOMEM])
+def test_what_is_wrong_here_is_no_memory_that_is_gone(code, watched, monkeypatch) -> None:
+    refuse(monkeypatch, code)
+    with pytest.raises(ZramOSError, match="open shared memory") as raised:
+        watched.everything()
+    assert raised.value.errno == code
