@@ -9,6 +9,7 @@ from typing import Any
 
 from pyzram.tend import (
     ages,
+    allotment,
     modes,
     observer,
     policy,
@@ -22,7 +23,8 @@ from pyzram.tend import (
 )
 
 MODULES = (
-    policy, pressure, modes, rounds, sleeps, tended, writing, recompressing, observer, ages, reclaim
+    allotment, policy, pressure, modes, rounds, sleeps, tended, writing, recompressing, observer, ages,
+    reclaim,
 )  # fmt: skip
 
 

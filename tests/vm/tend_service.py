@@ -35,9 +35,9 @@ def daemon(words: list[str]) -> int:
     constants = {
         "AFTER_START": 0.0, "LOOK": 1.0, "ROUNDS": dict.fromkeys(policy.ROUNDS, 1.0),
         "OLDEST": 5.0, "FLOOR": 5.0, "FLOOR_PRESSED": 5.0, "HUGE_FLOOR": 5.0, "HUGE_SHARE": 1.0,
-        "CALM_SHARE": 1, "LEAST": 0,
+        "CALM_SHARE": 1, "LEAST": 1,
     }  # fmt: skip
-    hurry(constants, lambda _sysfs, _kind: None)
+    hurry(constants, lambda *_asked: None)
     return command.main(words)
 
 

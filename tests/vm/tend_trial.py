@@ -63,7 +63,7 @@ AT_ONCE = {
     "RECOMPRESS_SHARE": 9.0,
     "SAME_TIME": 0.5,
     "CALM_SHARE": 1,
-    "LEAST": 0,
+    "LEAST": 1,
 }
 """One rule whatever the pressure: written back after FLOOR, recompressed after a quarter of it."""
 
