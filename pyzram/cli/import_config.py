@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -86,7 +87,10 @@ def _listed(folder: str) -> list[str]:
 def _text(path: str) -> str:
     try:
         if path == "-":
-            text = sys.stdin.buffer.read(TEXT_MAX).decode(errors="surrogateescape")
+            data = sys.stdin.buffer.read(TEXT_MAX + 1)
+            if len(data) > TEXT_MAX:
+                raise OSError(errno.EFBIG, "too long", path)
+            text = data.decode(errors="surrogateescape")
         else:
             text = read_file(path, open_still)  # it may be anybody's
         return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")

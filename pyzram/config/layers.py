@@ -48,23 +48,18 @@ def read_layers(path: str) -> tuple[list[Layer], bool]:
     layers = []
     if usual:
         masked = {os.path.basename(name) for name, _text in drop_ins}
-        layers += _if_there(VENDOR_PATH) + _read_drop_ins(VENDOR_PATH, masked)
+        # Packages come and go while this reads, and leave links that lead nowhere.
+        vendors = _read_drop_ins(VENDOR_PATH, masked, may_lack=True)
+        layers += [*_layer(VENDOR_PATH, VENDOR_PATH, may_lack=True), *vendors]
     # As with OpenRC, where a service may have no conf.d file. Any other path is expected to exist.
-    layers += _if_there(path) if usual else [(path, _read(path, path))]
+    layers += _layer(path, path, may_lack=usual)
     layers += drop_ins
     return layers, not layers
 
 
-def _if_there(path: str) -> list[Layer]:
-    try:
-        return [(path, _read(path, path))]
-    except ZramOSError as err:
-        if err.errno == errno.ENOENT:
-            return []
-        raise
-
-
-def _read_drop_ins(path: str, masked: Container[str] = ()) -> list[Layer]:
+def _read_drop_ins(
+    path: str, masked: Container[str] = (), *, may_lack: bool = False
+) -> list[Layer]:
     folder = f"{path}.d"
     try:
         opened = Opened(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -72,20 +67,35 @@ def _read_drop_ins(path: str, masked: Container[str] = ()) -> list[Layer]:
         return []
     except OSError as err:
         raise from_errno(err.errno or 0, f"{folder}: read the drop-ins", folder) from err
+    layers = []
     with opened as fd:
-        _refuse_foreign(os.fstat(fd), folder)
-        # Names that begin with a dot are an editor's or package manager's.
-        return [
-            (f"{folder}/{name}", _read(f"{folder}/{name}", name, fd))
-            for name in sorted(os.listdir(fd))
-            if name.endswith(".conf") and name[0] != "." and name not in masked
-        ]
+        try:
+            _refuse_foreign(os.fstat(fd), folder)
+            names = sorted(os.listdir(fd))
+        except ZramOSError:
+            raise
+        except OSError as err:
+            raise from_errno(err.errno or 0, f"{folder}: read the drop-ins", folder) from err
+        for name in names:
+            # Names that begin with a dot are an editor's or package manager's.
+            if name.endswith(".conf") and name[0] != "." and name not in masked:
+                layers += _layer(f"{folder}/{name}", name, fd, may_lack=may_lack)
+    return layers
 
 
-def _read(path: str, name: str, folder: int | None = None) -> str:
+def _layer(
+    path: str, name: str, folder: int | None = None, *, may_lack: bool = False
+) -> list[Layer]:
     """Read a file by its name in an open folder; ``path`` is what messages call it."""
     try:
-        return read_file(path, lambda _path, _flags: _open_trusted(path, name, folder))
+        try:
+            held = Opened(name, os.O_PATH, dir_fd=folder)
+        except FileNotFoundError:
+            if may_lack:
+                return []
+            raise
+        with held as fd:
+            return [(path, read_file(path, lambda _path, _flags: _open_trusted(path, fd)))]
     except ZramOSError:
         raise
     except OSError as err:
@@ -99,35 +109,33 @@ def remedy(err: OSError) -> str:
     return "name a file of text" if err.errno in (errno.EINVAL, errno.EFBIG) else ""
 
 
-def _open_trusted(path: str, name: str, folder: int | None) -> int:
-    """Open a file that root alone could have written, or /dev/null, which masks a drop-in.
+def _open_trusted(path: str, held: int) -> int:
+    """Open a held file that root alone could have written, or /dev/null, which masks a drop-in.
 
     It is examined before it is opened, which with a device could already act.
     """
-    with Opened(name, os.O_PATH, dir_fd=folder) as held:
-        status = os.fstat(held)
-        if status.st_rdev != NULL_DEVICE or not S_ISCHR(status.st_mode):
-            if S_ISDIR(status.st_mode):
-                raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-            if not S_ISREG(status.st_mode):
-                raise OSError(errno.EINVAL, "not a file", path)
-            _refuse_foreign(status, path)
-        return os.open(fd_path(held), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    status = os.fstat(held)
+    if status.st_rdev != NULL_DEVICE or not S_ISCHR(status.st_mode):
+        if S_ISDIR(status.st_mode):
+            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        if not S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a file", path)
+        _refuse_foreign(status, path)
+    return os.open(fd_path(held), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def _refuse_foreign(status: os.stat_result, path: str) -> None:
     """Where root would do what it says, refuse what another user could have written."""
     if os.geteuid() != 0:
         return
-    mode = status.st_mode
     if status.st_uid != 0:
+        # In a user name space the files of the host's root belong to nobody, and root is not root.
+        if read_text("/proc/self/uid_map").split() != WHOLE_UID_MAP:
+            return
         why = f"belongs to user {status.st_uid}"
-    elif mode & 0o002 or (mode & 0o020 and status.st_gid != 0):
-        why = f"can be written by others (mode {mode & 0o7777:o})"
+    elif status.st_mode & 0o022:
+        why = f"can be written by others (mode {status.st_mode & 0o7777:o})"
     else:
-        return
-    # In a user name space the files of the host's root belong to nobody, and root is not root.
-    if status.st_uid != 0 and read_text("/proc/self/uid_map").split() != WHOLE_UID_MAP:
         return
     what = f"{path}: {why}, and root would do what it says"
     raise AccessError(errno.EPERM, f"{what} (look at it, then chown root and chmod go-w)", path)

@@ -122,7 +122,8 @@ class _AssignmentParser:
         if name in self.values and after in ("", *BLANKS, "\n") and self.exporting_line == line:
             return
         if after != "=" or not name or name[0].isdigit():
-            rest = self.text[start:].split("\n", 1)[0].strip()
+            end = self.text.find("\n", start)
+            rest = self.text[start : end if end >= 0 else None].strip()
             if name and after in (" ", "\t") and rest[len(name) :].lstrip().startswith("="):
                 raise RefusedError(line, f"{name}: no blanks around '=' in shell syntax")
             raise RefusedError(

@@ -29,7 +29,7 @@ def test_a_line_holds_what_the_command_said_and_what_came_of_it(said):
     sampled, full = said
     assert sampled["sampled"] < sampled["pages"]
     found = full["algorithms"][run.ALGORITHM]
-    real = run.Truth(full["pages"], found["compr_data_size"], found["mem_used_total"])
+    real = run.Truth(full["pages"], found["compr_data_size"], found["mem_used_total"], 0)
     did = run.Did(3, 0, 0, 0.5, 1.5, True)
     row = dict(zip(run.COLUMNS, run.line("it", sampled, full, real, did), strict=True))
     assert row["program"] == "it"
@@ -44,7 +44,7 @@ def test_a_line_holds_what_the_command_said_and_what_came_of_it(said):
 def test_what_is_wrong_shows(said):
     sampled, full = said
     found = full["algorithms"][run.ALGORITHM]
-    real = run.Truth(full["pages"], found["compr_data_size"] * 2, found["mem_used_total"])
+    real = run.Truth(full["pages"], found["compr_data_size"] * 2, found["mem_used_total"], 0)
     wrong = run.line("it", sampled, full, real, run.Did(3, 0, 0, 0.5, 1.5, False))
     assert wrong.count("NO") == 2
 

@@ -23,8 +23,8 @@ from pyzram.tend import (
 )
 
 MODULES = (
-    allotment, policy, pressure, modes, rounds, sleeps, tended, writing, recompressing, observer, ages,
-    reclaim,
+    allotment, policy, pressure, modes, rounds, sleeps, tended, writing, recompressing, observer,
+    ages, reclaim,
 )  # fmt: skip
 
 

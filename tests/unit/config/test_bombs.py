@@ -41,6 +41,7 @@ def grows(operator: str, times: int) -> str:
         pytest.param("A=" + '""' * (LONG // 3), id="quotes"),
         pytest.param('A=""\n' * (LONG // 6) + 'A="', id="an-open-quote"),
         pytest.param("A='\n" * (LONG // 6), id="lines-in-quotes"),
+        pytest.param("a\n" * (LONG // 2), id="no-assignments"),
         pytest.param(INIT + "`free" + " " * (LONG // 2) + "`\n", id="blanks-in-a-command"),
         pytest.param(INIT + "`free" + " #" * (LONG // 3) + "`\n", id="comments-in-a-command"),
         pytest.param(

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pyzram import AccessError, ZramError
+from pyzram.config import layers
 from pyzram.config.layers import read_layers
 
 
@@ -79,12 +80,32 @@ def test_a_link_into_anothers_folder_is_judged_by_the_file(conf, nobody, tmp_pat
         read_layers(str(conf))
 
 
-def test_root_s_group_may_write(conf):
-    for path in (conf, conf.with_name("zram.d")):
-        path.chmod(path.stat().st_mode | 0o020)
-        if os.geteuid() == 0:
-            os.chown(path, 0, 0)
+def test_absence_is_the_files_and_not_proc_s(conf, monkeypatch):
+    """What is there is opened through /proc, which a chroot may lack."""
+    monkeypatch.setattr(layers, "DEFAULT_PATH", str(conf))
+    monkeypatch.setattr(layers, "VENDOR_PATH", str(conf.with_name("vendor")))
+    conf.with_name("vendor.d").mkdir()
+    conf.with_name("vendor.d").joinpath("gone.conf").symlink_to("nowhere")
     assert names(conf) == ["zram", "zram.d/a.conf"]
+    monkeypatch.setattr(layers, "fd_path", lambda fd: f"/nowhere/{fd}")
+    with pytest.raises(ZramError, match=r"a\.conf: read the configuration: No such file"):
+        read_layers(str(conf))
+    conf.with_name("zram.d").joinpath("a.conf").unlink()
+    with pytest.raises(ZramError, match=r"zram: read the configuration: No such file"):
+        read_layers(str(conf))
+    conf.unlink()
+    assert read_layers(str(conf)) == ([], True)
+
+
+@pytest.mark.parametrize("step", ["listdir", "read_text"])
+def test_a_folder_that_cannot_be_read_is_named(conf, nobody, monkeypatch, step):
+    def fails(*_arguments):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    os.chown(conf.with_name("zram.d"), nobody if step == "read_text" else 0, 0)
+    monkeypatch.setattr(layers.os if step == "listdir" else layers, step, fails)
+    with pytest.raises(ZramError, match=r"zram\.d: read the drop-ins: Input/output error"):
+        read_layers(str(conf))
 
 
 def test_who_is_not_root_reads_whoevers_they_are(conf, monkeypatch):
@@ -98,6 +119,7 @@ def test_in_a_user_name_space_the_hosts_files_count(conf, nobody):
     """There the host's users have no number of their own, and root has no devices."""
     os.chown(conf, nobody, nobody)
     program = f"""
+from pyzram.config import layers
 from pyzram.config.layers import read_layers
 assert len(read_layers({str(conf)!r})[0]) == 2
 """
