@@ -47,7 +47,7 @@ class ProcessPages:
     proportional: int = 0
     """private pages that it shares, where they count by share"""
     pinned_elsewhere: int = 0
-    """private pages that are pinned, nobody knows which"""
+    """pages that are pinned, nobody knows which: private ones, or such as it shares"""
     distinct: int = 0
     """private pages in memory that no process before it had, also those that are left out"""
 

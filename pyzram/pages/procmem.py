@@ -179,7 +179,7 @@ class _Walk:
         if self._looker.pins or any(line.endswith(RING) for line in lines):
             pinned = pinned_ranges(process)
             private = _split(private, pinned.ranges, self._known)
-            found.pinned_elsewhere = pinned.elsewhere
+            found.pinned_elsewhere = pinned.elsewhere + _uncut(private, pinned.ranges, self._known)
         weight = 0 if found.by_frame else self._weight_of(private, sums, found)
         self._collect(private, found, weight)
         found.swapped = _in_swap(found.swapped, sums, found.by_frame)
@@ -234,7 +234,9 @@ class _Walk:
         return [Counts(*counts) for counts in self._memory.collect(walks, [])]
 
     def _collect(self, private: list[_Private], found: ProcessPages, weight: int) -> None:
-        thin = self._thinned(private, found, weight) if found.pinned_elsewhere else None
+        thin, pinned = None, 0
+        if found.pinned_elsewhere:
+            thin, pinned = self._thinned(private, found, weight)
         parts: dict[str, int] = {}
         freed: dict[int, int] = {}
         walks: list[tuple[int, ...]] = []
@@ -243,7 +245,7 @@ class _Walk:
             if item.pinned:
                 its_flags |= _native_memory.WALK_LOCKED
             details = self._known.get(item.mapping)
-            if thin is not None and not item.pinned and not (details and details.lazily_freed):
+            if thin is not None and self._may_be_pinned(item):
                 its_flags |= _native_memory.WALK_THIN
                 its_weight = thin
             if details:
@@ -275,22 +277,29 @@ class _Walk:
                 _add(found.left_out, LAZILY_FREED, given_up + freed.get(at, 0))
             elif private[at].guard:
                 found.skipped += 1
-        _add(found.left_out, PINNED, found.pinned_elsewhere)
+        _add(found.left_out, PINNED, pinned)
         found.proportional += sum(freed.values())
         found.parts = {part: sets[at] for part, at in parts.items() if len(sets[at])}
 
-    def _thinned(self, private: list[_Private], found: ProcessPages, weight: int) -> int:
-        """What each page is worth where so many are pinned somewhere, in parts of WEIGHT_ONE.
+    def _may_be_pinned(self, item: _Private) -> bool:
+        """Whether what is pinned somewhere is taken out here: it counts, and page by page."""
+        details = self._known.get(item.mapping)
+        return not (item.pinned or (details and (details.locked or details.lazily_freed)))
+
+    def _thinned(
+        self, private: list[_Private], found: ProcessPages, weight: int
+    ) -> tuple[int, int]:
+        """What each page is worth where some are pinned, in parts of WEIGHT_ONE; how many are.
 
         At most as many as there are: what is pinned may be shared memory.
         """
-        counts = self._count([item for item in private if not item.pinned])
+        counts = self._count([item for item in private if self._may_be_pinned(item)])
         whole = sum(count.present for count in counts)
         hidden = 0 if found.by_frame else min(whole, sum(count.shared for count in counts))
         worth = whole - hidden * (1 - weight / _native_memory.WEIGHT_ONE)
-        found.pinned_elsewhere = min(found.pinned_elsewhere, int(worth))
-        share = (worth - found.pinned_elsewhere) / whole if whole else 1
-        return int(share * _native_memory.WEIGHT_ONE)
+        pinned = min(found.pinned_elsewhere, int(worth))
+        share = (worth - pinned) / whole if whole else 1
+        return int(share * _native_memory.WEIGHT_ONE), pinned
 
     def _walk(self, item: _Private, pages: int, flags: int, weight: int) -> tuple[int, ...]:
         details = self._known.get(item.mapping) if self._known else None
@@ -337,6 +346,19 @@ def _split(
         if at < item.end:
             out.append(item._replace(start=at))
     return out
+
+
+def _uncut(
+    private: list[_Private], pinned: list[tuple[int, int]], known: dict[int, _Details]
+) -> int:
+    """Pages that are pinned where nothing was taken apart."""
+    found = 0
+    for item in private:
+        details = known.get(item.mapping)
+        if details and details.lazily_freed:
+            for start, end in pinned:
+                found += max(0, min(end, item.end) - max(start, item.start))
+    return found // PAGE_SIZE
 
 
 def _in_swap(counted: dict[str, int], sums: Rollup, by_frame: bool) -> dict[str, int]:

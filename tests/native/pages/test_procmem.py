@@ -10,6 +10,7 @@ import os
 import platform
 import random
 import re
+import resource
 import subprocess
 import sys
 import warnings
@@ -29,6 +30,7 @@ from pyzram.pages.process_sources import open_processes
 from pyzram.pages.rollup import rollup
 from pyzram.pages.sampling import Sample
 from pyzram.pages.shared_object import MappedAt
+from pyzram.pages.sources import PINNED_SOMEWHERE
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -293,6 +295,50 @@ def test_what_a_ring_has_pinned_stays(closed, frames, monkeypatch):
         kept = sum(map(len, pages.parts.values())) + (4 << 20) // PAGE
         assert abs(kept * PAGE - pages.rollup.pss_anon) <= 2 * PAGE
         assert found.exact is (not closed)
+
+
+# Of the second half, as much as stays without a buffer is given up (MADV_FREE).
+AND_FREED = """
+assert libc.madvise(ctypes.c_void_p(address(m) + (6 << 20)), ctypes.c_size_t(2 << 20), 8) == 0
+"""
+
+
+@pytest.mark.parametrize("frames", [True, False])
+@pytest.mark.parametrize("closed", [True, False])
+def test_no_more_is_left_out_than_was_taken_out(closed, frames, monkeypatch):
+    """A buffer in a mapping that was given up in part is pinned, nobody can tell which pages."""
+    if not frames:
+        monkeypatch.setattr(_native_memory.ProcMem, "shows_frames", lambda memory: False)
+    body = RINGED.replace("{closed}", str(closed)) + AND_FREED
+    with child(body) as (pid, [start]):
+        if not start:
+            pytest.skip("needs io_uring")
+        text = Path(f"/proc/{pid}/status").read_text()
+        if "VmPin:\t    4096 kB" not in text:
+            pytest.skip("this caller's pages are not accounted for as pinned")
+        pages = procmem.process_pages(pid)
+        assert pages.left_out["lazily freed"] > 256
+        assert pages.pinned_elsewhere == (4 << 20) // PAGE
+        assert 0 < pages.left_out["pinned"] <= pages.pinned_elsewhere
+        kept = sum(map(len, pages.parts.values())) + sum(pages.left_out.values())
+        assert abs(kept * PAGE - pages.rollup.pss_anon) <= 2 * PAGE
+
+
+def test_pins_of_shared_memory_are_all_said():
+    """They are no more than a number, which may be larger than the private memory."""
+    limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
+    if os.geteuid() and -1 < limit < 64 << 20:
+        pytest.skip(f"this caller may pin {limit} bytes")
+    body = RINGED.replace("{closed}", "True").replace("MAP_PRIVATE", "MAP_SHARED")
+    body = body.replace("8 << 20", "64 << 20").replace("4 << 20", "64 << 20")
+    with child(body) as (pid, [start]):
+        if not start:
+            pytest.skip("needs io_uring")
+        if "VmPin:\t   65536 kB" not in Path(f"/proc/{pid}/status").read_text():
+            pytest.skip("this caller's pages are not accounted for as pinned")
+        with open_processes(pid) as source:
+            assert source.left_out["pinned"] < source.skipped[PINNED_SOMEWHERE]
+            assert source.skipped[PINNED_SOMEWHERE] == (64 << 20) // PAGE
 
 
 # The first thread ends (pthread_exit); the others live on with its memory.
