@@ -222,6 +222,15 @@ def nobody_tends(snapshot: Snapshot) -> Iterator[Finding]:
                 f"that one and run pyzram tend {' '.join((*sorted(tended), stats.name))}, because "
                 "only one may run at a time",
             )
+        elif not recent:
+            yield Finding(
+                "tend",
+                stats.name,
+                f"{what}the pyzram tend that runs does not look at it any more",
+                f"pyzram tend last looked: {(snapshot.tended or 0.0) / 3600:.0f} h ago",
+                "systemctl restart zram-tend (OpenRC: rc-service zram-tend restart; if it does not "
+                "end, dmesg shows what the kernel waits for)",
+            )
 
 
 def swap_order(snapshot: Snapshot) -> Iterator[Finding]:

@@ -173,6 +173,12 @@ SICK = [
         "it tends zram1 zram3",
         "run pyzram tend zram1 zram3 zram0",
     ),
+    (
+        "tend",
+        replace(tended(7300.0), tended_devices=frozenset({"zram0"})),
+        "last looked: 2 h ago",
+        "systemctl restart zram-tend",
+    ),
     ("tend", replace(tended(60.0), tended_devices=frozenset()), "no device", "pyzram tend zram0,"),
     (
         "writeback",
@@ -316,6 +322,7 @@ def test_pages_that_take_half_of_the_memory_are_not_called_most_of_what_is_store
         replace(PICTURE, devices=()),
         tended(60.0),
         replace(tended(60.0), tended_devices=frozenset({"zram0"})),
+        replace(tended(7100.0), tended_devices=frozenset({"zram0"})),
         tended(60.0, backing_dev="/dev/sda3"),
         tended(None, 'ZRAM_SIZE_0=1G\nTEND="no"\n'),
         tended(None, recomp_algorithms={}),
