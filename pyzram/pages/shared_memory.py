@@ -122,11 +122,10 @@ class SharedMemory:
     def add_unmapped(self, pids: list[int]) -> dict[str, int]:
         """Add tmpfs files and System V segments that nobody maps; returns what was hidden."""
         hidden = 0
-        files = TmpfsFiles(pids)
+        files = TmpfsFiles(pids, self.objects)
         for path, status in files:
             key = device_text(status.st_dev), status.st_ino, ""
-            if key not in self.objects:
-                self._add_whole(key, path, FileAt(path), status.st_size)
+            self._add_whole(key, path, FileAt(path), status.st_size)
         for segment in self._segments.values():
             key = self._internal, segment.number, self._space
             if key in self.objects or segment.attached:

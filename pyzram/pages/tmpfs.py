@@ -16,7 +16,7 @@ from .mount_views import MountViews, view_of
 from .shared_object import OURS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 SMALL = 1 << 16
@@ -55,20 +55,23 @@ def tmpfs_mounts(pid: str = "self", root: str = "") -> list[TmpfsMount]:
 class TmpfsFiles:
     """Files with memory of all tmpfs mounts, also those that only other mount namespaces see.
 
-    Iterate over it once; then the counts are known. The mounts and the folders are anybody's, who
+    Iterate over it once; then the counts are known. Files in ``known`` (by device number, inode and
+    an empty text) are passed over; the caller adds those that it gets, as one file has many names.
+    The mounts and the folders are anybody's, who
     may make any error of them: only what is wrong here ends it.
 
     Raises:
         ZramOSError: there are no descriptors, or no memory, left here.
     """
 
-    def __init__(self, pids: list[int]) -> None:
+    def __init__(self, pids: list[int], known: Container[tuple[str, int, str]] = ()) -> None:
         self._views = [("self", "")] + [(str(pid), f"/proc/{pid}/root") for pid in pids]
         self.hidden = 0
         """files and folders that could not be looked at"""
         self.too_many = 0
         """files, small or deep, beyond those that there is room to remember"""
         self._small = 0
+        self._known = known
 
     def __iter__(self) -> Iterator[tuple[str, os.stat_result]]:
         seen: set[str] = set()
@@ -158,6 +161,7 @@ class TmpfsFiles:
     ) -> Iterator[tuple[str, os.stat_result]]:
         """The files of a folder; its folders are added to ``below``."""
         deep = sum(map(len, names)) // DEEP
+        dev = device_text(device)
         try:
             with os.scandir(fd) as entries:
                 for entry in entries:
@@ -173,6 +177,7 @@ class TmpfsFiles:
                     elif (
                         stat.S_ISREG(status.st_mode)
                         and status.st_blocks
+                        and (dev, status.st_ino, "") not in self._known
                         and self._room(status, deep)
                     ):
                         yield "/".join([*names, entry.name]), status

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import resource
 import shutil
@@ -16,7 +17,10 @@ import pytest
 from pyzram.errors import ZramOSError
 from pyzram.limits import PAGE_SIZE
 from pyzram.pages import tmpfs
+from pyzram.pages.mappings import device_text, parse_maps
+from pyzram.pages.process import Process
 from pyzram.pages.process_sources import open_system
+from pyzram.pages.shared_memory import SharedMemory
 from pyzram.pages.sources import CLOSED_FILES, HIDDEN, TOO_MANY_FILES
 
 
@@ -100,6 +104,26 @@ def test_what_there_is_no_room_to_remember_is_said(folder: Path, monkeypatch) ->
         assert names == {f"{folder}/large"}
         assert source.skipped[TOO_MANY_FILES] >= 51
     assert TOO_MANY_FILES in HIDDEN
+
+
+def test_what_is_mapped_and_other_names_take_no_room(folder: Path, monkeypatch) -> None:
+    files(folder, 7)
+    maps = []
+    for i in range(4):
+        with (folder / str(i)).open("rb") as file:
+            maps.append(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ))
+        os.link(folder / str(i), folder / f"mapped-{i}")
+        os.link(folder / "5", folder / f"other-{i}")
+    only = tmpfs.TmpfsMount(str(folder), device_text(folder.stat().st_dev), False)
+    monkeypatch.setattr(tmpfs, "tmpfs_mounts", lambda *_at: [only])
+    monkeypatch.setattr(tmpfs, "SMALL_MAX", 3)
+    with SharedMemory() as shared, Process(os.getpid()) as process:
+        lines = [line for line in process.read("maps").split("\n") if str(folder) in line]
+        shared.add_mappings(process, [(one, False) for line in lines for one in parse_maps(line)])
+        assert shared.add_unmapped([])[TOO_MANY_FILES] == 0
+        assert sum(one.name.startswith(str(folder)) for one in shared.objects.values()) == 7
+    for one in maps:
+        one.close()
 
 
 def test_a_mount_that_goes_meanwhile_is_no_failure(folder: Path, monkeypatch) -> None:
