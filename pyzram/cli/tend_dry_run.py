@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import ZramError
 from ..limits import PAGE_SIZE
@@ -29,27 +29,47 @@ if TYPE_CHECKING:
     from ..tend.tender import Tender
 
 
+class Beside(NamedTuple):
+    """The daemon that a dry run is beside."""
+
+    runs: bool | None = False
+    """``None``: that cannot be found out."""
+    pid: int | None = None
+    remembered: bool = False
+    """What it remembers is known, so that this is what it would do."""
+    due: float | None = None
+    """Seconds until its next round."""
+
+    def __str__(self) -> str:
+        if self.remembered:
+            due = "" if self.due is None else f"; its next one is in at most {span(self.due)}"
+            return f"the daemon, process {self.pid}, would do this in a round now{due}"
+        if self.runs:
+            return (
+                f"a daemon runs, process {self.pid}, but what it remembers cannot be read: this "
+                "is what one that remembers nothing would do"
+            )
+        if self.runs is None:
+            return "whether a daemon runs is not known: this is what --once would do if none does"
+        return "no daemon runs: this is what --once would do"
+
+
 def foretell(tender: Tender, reclaimer: Reclaimer, run: str, as_json: bool) -> None:
     """Print what is seen and what would be done; changes nothing.
 
     If a daemon runs, it is what that would do in a round now, by what it remembers. Otherwise it is
     what ``--once`` would do.
     """
-    pid, due = take_over(tender, run)
+    beside = take_over(tender, run)
     seen, decision = tender.decide()
     report = Report(seen, decision, 0, 0)
     counts = Counting(tender).pages(decision.actions)
     plan = Plan(reclaimer, decision.state.mode == HELD) if reclaimer.names else None
     if as_json:
-        print(json.dumps(document(report, counts, pid, due, plan), indent=2))
+        print(json.dumps(document(report, counts, beside, plan), indent=2))
         return
     lines = seen_lines(seen)
-    lines.append(
-        "no daemon runs: this is what --once would do"
-        if pid is None
-        else f"the daemon, process {pid}, would do this in a round now"
-        + ("" if due is None else f"; its next one is in at most {span(due)}")
-    )
+    lines.append(str(beside))
     state = decision.state
     lines.append("; ".join([f"{state.mode}, pressure {state.pressure:.2f}", *decision.reasons]))
     for action, pages in zip(decision.actions, counts, strict=True):
@@ -62,8 +82,7 @@ def foretell(tender: Tender, reclaimer: Reclaimer, run: str, as_json: bool) -> N
 def document(
     report: Report,
     counts: Sequence[int | None],
-    pid: int | None,
-    due: float | None,
+    beside: Beside,
     plan: Plan | None,
 ) -> dict[str, object]:
     """The same as plain values."""
@@ -71,24 +90,31 @@ def document(
         {"action": type(action).__name__, **action._asdict(), "pages": pages}
         for action, pages in zip(report.decision.actions, counts, strict=True)
     ]
-    found = {**report_dict(report), "actions": actions, "daemon": pid, "next_round": due}
+    daemon = {"daemon": beside.pid, "next_round": beside.due}
+    found = {**report_dict(report), "actions": actions, **daemon}
     return found if plan is None else {**found, "reclaim": plan.as_dict()}
 
 
-def take_over(tender: Tender, run: str) -> tuple[int | None, float | None]:
-    """Remember what a running daemon does; its process, and seconds until its next round."""
+def take_over(tender: Tender, run: str) -> Beside:
+    """Remember what a running daemon does, as far as that can be read."""
     try:
         found = read_status(run)
-        if found is None:
-            return None, None
-        tender.state = state_of(found["state"])._replace(round=-math.inf)
-        tender.observer.started = found["seen"].get("started", -math.inf)
-        return int(found["pid"]), found["next_round"]
     except (PermissionError, ZramError) as err:
         warn(f"what the daemon remembers cannot be read: {err}")
+        return Beside(runs=None)
+    if found is None:
+        return Beside()
+    pid = int(found["pid"])
+    try:
+        state = state_of(found["state"])._replace(round=-math.inf)
+        started = float(found["seen"].get("started", -math.inf))
+        due = found["next_round"]
+        beside = Beside(True, pid, True, None if due is None else float(due))
     except OTHER_VERSION:
         warn("what the daemon remembers is not of this version of pyzram")
-    return None, None
+        return Beside(True, pid)
+    tender.state, tender.observer.started = state, started
+    return beside
 
 
 def told(action: Action, pages: int | None) -> str:

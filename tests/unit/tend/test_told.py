@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -17,7 +18,7 @@ from pyzram.cli.tend_status import status_lines
 from pyzram.cli.top.parts import tend_reasons
 from pyzram.errors import ZramOSError
 from pyzram.tend.state import DeviceState, State
-from pyzram.tend.status import state_of, state_values, write_status
+from pyzram.tend.status import NAME, state_of, state_values, write_status
 
 NOBODY = SimpleNamespace(names=(), asked={}, reason="")
 WALL = 1.7e9
@@ -194,13 +195,49 @@ def test_a_dry_run_beside_a_daemon_goes_by_what_that_remembers(
     assert "would do this in a round now; its next one is in at most 59.8 min" in out
 
 
-@pytest.mark.parametrize("state", [None, {}, {"later": 1}, {"devices": None}])
-def test_a_daemon_of_another_version_is_not_asked(machine: Machine, capsys, state) -> None:
+OF_NOW = {**state_values(State()), "mode": "pressed"}
+
+
+@pytest.mark.parametrize(
+    ("state", "seen", "due"),
+    [
+        (None, {}, 1),
+        ({}, {}, 1),
+        ({"later": 1}, {}, 1),
+        ({"devices": None}, {}, 1),
+        (OF_NOW, None, 1),
+        (OF_NOW, {}, "soon"),
+    ],
+)
+def test_a_daemon_of_another_version_runs_but_is_not_asked(
+    machine: Machine, capsys, state, seen, due
+) -> None:
     run = str(machine.root / "run/pyzram")
-    write_status(run, {"mode": "calm", "seen": {}, "next_round": 1, "state": state})
+    assert command.main(["tend", "--dry-run", "--json", "zram0"]) == 0
+    alone = json.loads(capsys.readouterr().out)
+    write_status(run, {"mode": "calm", "seen": seen, "next_round": due, "state": state})
     assert command.main(["tend", "--dry-run", "--json", "zram0"]) == 0
     out, err = capsys.readouterr()
-    assert json.loads(out)["daemon"] is None
+    found = json.loads(out)
+    assert (found["daemon"], found["next_round"]) == (os.getpid(), None)
+    assert found["mode"] == alone["mode"], "of what is half understood, nothing is taken over"
     assert "is not of this version of pyzram" in err
+    assert command.main(["tend", "--dry-run", "zram0"]) == 0
+    out, _ = capsys.readouterr()
+    assert f"a daemon runs, process {os.getpid()}, but what it remembers cannot be read" in out
+    assert "no daemon runs" not in out and "--once" not in out
     assert command.main(["tend", "--status"]) == 1
     assert "not one of this version" in capsys.readouterr().err
+
+
+def test_whether_a_daemon_runs_is_not_known_from_a_damaged_status(machine: Machine, capsys) -> None:
+    run = str(machine.root / "run/pyzram")
+    write_status(run, {"mode": "calm"})
+    status = machine.root / "run/pyzram" / NAME
+    status.write_text(status.read_text()[:-5])
+    assert command.main(["tend", "--dry-run", "zram0"]) == 0
+    out, err = capsys.readouterr()
+    assert "whether a daemon runs is not known: this is what --once would do if none does" in out
+    assert "cannot be read" in err and str(status) in err
+    assert command.main(["tend", "--dry-run", "--json", "zram0"]) == 0
+    assert json.loads(capsys.readouterr().out)["daemon"] is None
