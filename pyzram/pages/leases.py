@@ -11,15 +11,15 @@ import time
 
 from ..kernel.sysfs import read_text
 
-OLD_SECONDS = 0.01
-"""What is known is no older: to read the table makes locking slower for all."""
-
 
 class Leases:
     """The files that may not be opened.
 
     There is no way to open a file only if it has no lease: one that is taken between the look and
-    the opening, some microseconds, is asked for all the same.
+    the opening is asked for all the same. What was read is believed for as long as reading it took,
+    so that this takes no more than half of the time, however many locks there are: to read the
+    table makes locking slower for all. The kernel lists the locks only of processes that the pid
+    name space of /proc sees.
 
     Synchronization: one thread at a time.
     """
@@ -35,9 +35,11 @@ class Leases:
         Raises:
             OSError: the table cannot be read.
         """
-        if time.monotonic() >= self._until:
+        now = time.monotonic()
+        if now >= self._until:
             self._held = frozenset(leased(self._read()))
-            self._until = time.monotonic() + OLD_SECONDS
+            read = time.monotonic()
+            self._until = read + (read - now)
         return f"{key[0]}:{key[1]}" in self._held
 
     def _read(self) -> str:

@@ -116,6 +116,45 @@ def test_what_is_being_broken_is_not_asked_for_again() -> None:
     assert leased("\n".join(lines)) == {"00:1a:2", "00:1a:4", "00:1a:5", "00:1a:6"}
 
 
+def test_what_was_read_is_believed_as_long_as_reading_took(monkeypatch) -> None:
+    clock, table, reads = [100.0], [""], [0]
+
+    def read(_self: Leases) -> str:
+        clock[0] += 2**-14  # some 60 microseconds
+        reads[0] += 1
+        return table[0]
+
+    monkeypatch.setattr(Leases, "_read", read)
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    leases = Leases()
+    assert not leases.forbid(("00:1a", 2))
+    table[0] = "2: LEASE  ACTIVE    WRITE 1533 00:1a:2 0 EOF"
+    clock[0] += 2**-15
+    assert not leases.forbid(("00:1a", 2))
+    assert reads[0] == 1
+    clock[0] += 2**-15
+    assert leases.forbid(("00:1a", 2))
+    assert reads[0] == 2
+
+
+def test_the_table_of_a_pid_name_space_lacks_what_others_hold(in_memory: Path) -> None:
+    """The manual states it as a limit."""
+    status = in_memory.stat()
+    inode = f":{status.st_ino} "
+    with holder(in_memory, "file", fcntl.F_WRLCK) as process:
+        assert inode in Path("/proc/locks").read_text()
+        inside = subprocess.run(
+            ["unshare", "--pid", "--fork", "--mount-proc", "cat", "/proc/locks"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert lease_of(process) == fcntl.F_WRLCK
+    if inside.returncode:
+        pytest.skip(f"no pid name space here: {inside.stderr.strip()}")
+    assert inode not in inside.stdout
+
+
 def test_a_table_that_cannot_be_read_is_no_absence_of_leases(tmp_path: Path) -> None:
     assert not Leases(str(tmp_path / "none")).forbid(("00:1a", 2))
     with pytest.raises(IsADirectoryError):
