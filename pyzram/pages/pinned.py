@@ -27,15 +27,15 @@ class Pinned(NamedTuple):
     ranges: list[tuple[int, int]]
     """addresses of the buffers that it registered with io_uring, ascending, joined"""
     elsewhere: int
-    """pages that are pinned beside these: by a ring that is closed already, by RDMA or a guest,
-    or the rest of a huge page"""
+    """pages that the kernel accounts as pinned (VmPin) beside these, private or shared: by a ring
+    that is closed already, by RDMA, or the rest of a huge page"""
 
 
 NOTHING = Pinned([], 0)
 
 
 def anything_pinned() -> bool:
-    """Whether the machine has pinned pages at all; the kernel counts them in and out since 5.2."""
+    """Whether the machine may have pinned pages, as one whose kernel does not count them may."""
     counts = []
     for line in read_text("/proc/vmstat").split("\n"):
         if line.startswith("nr_foll_pin_"):
@@ -44,7 +44,7 @@ def anything_pinned() -> bool:
 
 
 def pinned_ranges(process: Process) -> Pinned:
-    """What a process has pinned.
+    """What a process has pinned, as far as the kernel accounts for it (VmPin).
 
     Raises:
         OSError: ESRCH, it has exited.

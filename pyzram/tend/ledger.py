@@ -59,7 +59,7 @@ class Account:
 
 
 class Ledger:
-    """All media. Devices are named by their keys (``device/key.py``).
+    """All media. Devices are named by their ``diskseq``.
 
     Synchronization: one process at a time, one thread.
     """

@@ -16,7 +16,7 @@ class DeviceObserved(NamedTuple):
 
     name: str
     key: str
-    """Its identity: distinguishes it from others that had its number (``device/key.py``)."""
+    """Its identity: distinguishes it from others that had its number (``diskseq``)."""
     orig_data_size: int = 0
     compr_data_size: int = 0
     mem_used_total: int = 0

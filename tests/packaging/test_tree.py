@@ -111,6 +111,20 @@ def test_manual_pages_are_named_as_their_titles(tree: Path, sources: list[str]) 
         assert (title[1].lower(), title[2]) == (page.lower(), section), name
 
 
+def test_files_that_the_code_refers_to_are_there(texts: dict[str, str]) -> None:
+    own = {name.removeprefix("pyzram/") for name in texts}
+    folders = {name.partition("/")[0] for name in own if "/" in name}
+    path = re.compile(rf"(?<![\w./-])(?:{'|'.join(map(re.escape, folders))})/[\w/]+\.py\b")
+    gone = [
+        f"{name}: {found}"
+        for name, text in texts.items()
+        if name.startswith(("pyzram/", "csrc/"))
+        for found in path.findall(text)
+        if found.removeprefix("pyzram/") not in own
+    ]
+    assert not gone
+
+
 # Words that once had several meanings here, or none that others know; also as a part of a name.
 GIVEN_UP = re.compile(
     r"""(?<![A-Za-z])(Choice|Wish|wish|Running|Loan|loan|lend|lent|Pace|Extents?|extents?
