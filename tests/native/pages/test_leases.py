@@ -7,6 +7,7 @@ import errno
 import fcntl
 import mmap
 import os
+import shutil
 import subprocess
 import sys
 from array import array
@@ -139,6 +140,8 @@ def test_what_was_read_is_believed_as_long_as_reading_took(monkeypatch) -> None:
 
 def test_the_table_of_a_pid_name_space_lacks_what_others_hold(in_memory: Path) -> None:
     """The manual states it as a limit."""
+    if not shutil.which("unshare"):
+        pytest.skip("needs unshare")
     status = in_memory.stat()
     inode = f":{status.st_ino} "
     with holder(in_memory, "file", fcntl.F_WRLCK) as process:

@@ -43,7 +43,9 @@ from pyzram import _native_memory
 print(_native_memory.shm_open(int(sys.argv[1])) > 0)
 """
 
-pytestmark = pytest.mark.skipif(not shutil.which("setpriv"), reason="needs setpriv")
+pytestmark = pytest.mark.skipif(
+    not (shutil.which("setpriv") and shutil.which("unshare")), reason="needs setpriv and unshare"
+)
 
 
 def bounded(names: set[str], program: str, *words: str) -> subprocess.CompletedProcess[str]:
