@@ -45,10 +45,6 @@ class Medium(NamedTuple):
         return BUDGETS[self.kind]
 
 
-class _HiddenError(Exception):
-    """What a device lies on cannot be found; that is no answer."""
-
-
 def medium_of(sysfs: Sysfs, backing: str) -> Medium:
     """The first of :func:`media_of`."""
     return media_of(sysfs, backing)[0]
@@ -58,20 +54,22 @@ def media_of(sysfs: Sysfs, backing: str, known: tuple[Medium, ...] = ()) -> tupl
     """Find the media of a backing device, given its node; first the one that bears least.
 
     ``known`` is the answer of before, which holds while nothing else is found: a file's path can
-    lead nowhere by now, and its loop device lies where it lay.
+    lead nowhere by now, and its loop device lies where it lay. Where nothing is known of what one
+    lies on, it stands for that itself, of unknown kind.
 
     Raises:
         ZramOSError: the kernel does not tell, and nothing is known.
     """
-    top = block_name(sysfs, backing)
+    hidden: set[str] = set()
     try:
-        found = {_described(sysfs, name) for name in _disks(sysfs, top, 8)}
-    except (_HiddenError, ZramError) as err:
+        disks = _disks(sysfs, block_name(sysfs, backing), 8, hidden)
+        found = {_described(sysfs, name) for name in disks}
+        if hidden:
+            found |= set(known) or {_described(sysfs, name) for name in hidden}
+    except ZramError:
         if known:
             return known
-        if not isinstance(err, _HiddenError):
-            raise
-        found = {_described(sysfs, str(err))}
+        raise
     return tuple(sorted(found, key=lambda one: (one.budget, one)))
 
 
@@ -98,36 +96,34 @@ def _described(sysfs: Sysfs, name: str) -> Medium:
     return Medium(f"{name}:{_read(f'{directory}/size').strip()}", kind, name)
 
 
-def _disks(sysfs: Sysfs, name: str, depth: int) -> set[str]:
+def _disks(sysfs: Sysfs, name: str, depth: int, hidden: set[str]) -> set[str]:
     """The disks below a partition, a mapping or a loop device; the name itself if it is one.
 
+    Adds to ``hidden`` the devices of which it cannot be found what they lie on.
+
     Raises:
-        _HiddenError: what the device of this name lies on cannot be found.
         ZramOSError: the kernel does not tell.
     """
     directory = sysfs.path("sys/class/block", name)
     if depth == 0 or not name or not is_there(directory):
-        raise _HiddenError(name)
+        hidden.add(name)
+        return set()
     if file := _read(f"{directory}/loop/backing_file").removesuffix("\n"):
         below = _holders(sysfs, name, file)
         if not below:
-            raise _HiddenError(name)
-        return _disks_below(sysfs, below, depth)
-    try:
-        below = os.listdir(f"{directory}/slaves")
-    except (FileNotFoundError, NotADirectoryError):
-        below = []
-    except OSError as err:
-        raise from_errno(err.errno or 0, f"{directory}/slaves: look", directory) from err
-    if below:
-        return _disks_below(sysfs, below, depth)
-    if is_there(f"{directory}/partition"):
-        return {os.path.basename(os.path.dirname(os.path.realpath(directory)))}
-    return {name}
-
-
-def _disks_below(sysfs: Sysfs, names: list[str], depth: int) -> set[str]:
-    return set().union(*(_disks(sysfs, name, depth - 1) for name in sorted(names)))
+            hidden.add(name)
+    else:
+        try:
+            below = os.listdir(f"{directory}/slaves")
+        except (FileNotFoundError, NotADirectoryError):
+            below = []
+        except OSError as err:
+            raise from_errno(err.errno or 0, f"{directory}/slaves: look", directory) from err
+        if not below and is_there(f"{directory}/partition"):
+            return {os.path.basename(os.path.dirname(os.path.realpath(directory)))}
+        if not below:
+            return {name}
+    return set().union(*(_disks(sysfs, one, depth - 1, hidden) for one in sorted(below)))
 
 
 def _holders(sysfs: Sysfs, name: str, file: str) -> list[str]:

@@ -87,10 +87,24 @@ def test_a_step_is_charged_to_each_medium_before_it_begins(machine: Machine, roo
     assert len(set(charged[0].values())) == 1 and charged[0]["stick-7"] >= 16 * MIB
 
 
-def test_one_of_which_nothing_is_known_makes_all_unknown(root: Path) -> None:
-    """What it lies on may be a card."""
+def test_one_of_which_nothing_is_known_hides_none_of_the_others(
+    machine: Machine, root: Path
+) -> None:
+    """What it lies on may be a card; the others are charged and limit as without it."""
     (root / "sys/class/block/dm-0/slaves/loop9").symlink_to("../../loop9")
-    assert media_of(Sysfs(str(root)), "/dev/dm-0")[0].kind == "unknown"
+    loop = Medium("loop9:", "unknown", "loop9")
+    sysfs = Sysfs(str(root))
+    assert media_of(sysfs, "/dev/dm-0") == (STICK, loop, SATA)
+    assert media_of(sysfs, "/dev/dm-2") == (STICK, loop, SATA, OTHER)
+    # What was known of it before holds, and so does what is found only now.
+    assert media_of(sysfs, "/dev/dm-2", (SATA, OTHER)) == (STICK, SATA, OTHER)
+    machine.attribute("backing_dev").write_text("/dev/dm-0\n")
+    tending, _ = tender(machine, Watch())
+    (seen,) = tending.round().seen.devices
+    assert (seen.gentle, seen.budget) == (True, 256 * MIB)
+    assert {key: tending.ledger.written(key) for key in tending.ledger.media} == dict.fromkeys(
+        ("stick-7", "loop9:", "naa.5000"), 32 * MIB
+    )
 
 
 def test_a_file_on_a_btrfs_of_two_disks_lies_on_both(root: Path, monkeypatch) -> None:
