@@ -70,7 +70,11 @@ def media_of(sysfs: Sysfs, backing: str, known: tuple[Medium, ...] = ()) -> tupl
         if known:
             return known
         raise
-    return tuple(sorted(found, key=lambda one: (one.budget, one)))
+    first: dict[str, Medium] = {}
+    for one in sorted(found, key=lambda one: (one.budget, one)):
+        # A disk that is reached by several paths has a name for each, and bears no more for that.
+        first.setdefault(one.key, one)
+    return tuple(first.values())
 
 
 def is_lost(sysfs: Sysfs, backing: str) -> bool:

@@ -11,7 +11,10 @@ from fake_roots import Machine
 from tended_machines import HOUR, MIB, Watch, tender
 
 from pyzram.kernel.sysfs import Sysfs
+from pyzram.tend.allotment import Allotment
 from pyzram.tend.medium import Medium, media_of, medium_of
+from pyzram.tend.observation import Observation
+from pyzram.tend.state import CALM
 
 GIB = 1 << 30
 SATA = Medium("naa.5000", "disk", "sda")
@@ -47,6 +50,22 @@ def test_a_mapping_over_several_disks_lies_on_all_of_them(root: Path) -> None:
     assert media_of(sysfs, "/dev/dm-1") == (SATA, OTHER)
     assert media_of(sysfs, "/dev/dm-2") == (STICK, SATA, OTHER)
     assert medium_of(sysfs, "/dev/dm-2") == STICK
+
+
+def test_a_disk_of_two_paths_is_one_medium(machine: Machine, root: Path) -> None:
+    """As below multipath; the name that bears least counts."""
+    sysfs = Sysfs(str(root))
+    for disk, wwid in (("sda", "naa.6000"), ("sdb", "naa.6000")):
+        (root / "sys/block" / disk / "wwid").write_text(f"{wwid}\n")
+    assert media_of(sysfs, "/dev/dm-1") == (Medium("naa.6000", "disk", "sda"),)
+    assert media_of(sysfs, "/dev/dm-2") == (Medium("naa.6000", "usb", "sdb"),)
+    machine.attribute("backing_dev").write_text("/dev/dm-1\n")
+    tending, _ = tender(machine, Watch())
+    (seen,) = tending.observer.look().devices
+    assert seen.media == ("naa.6000",)
+    assert Allotment(Observation(0, 1, 1, devices=(seen,))).of(CALM, 0.0, seen) == min(
+        512 * MIB, seen.free - seen.free // 100
+    )
 
 
 def test_each_medium_is_charged_and_the_one_that_bears_least_decides(
