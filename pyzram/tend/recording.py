@@ -11,6 +11,7 @@ import json
 import os
 from typing import TYPE_CHECKING
 
+from ..descriptor import write_all
 from ..device.block_state import summary
 from ..device.device_list import devices
 from ..errors import InvalidValueError, ZramError, from_errno
@@ -28,6 +29,8 @@ COUNTERS = ("pswpin", "pswpout", "workingset_refault_anon", "workingset_refault_
 MINUTE = 60.0
 LONGEST = 1 << 16
 """Bytes; no line is longer."""
+HEAD = b'{"v":'
+"""How each begins."""
 AGES_EVERY = 10
 """Minutes between two counts of all pages by age, which take some processor time."""
 
@@ -82,12 +85,34 @@ def _device(sysfs: Sysfs, device: Zram, ages: bool) -> dict[str, object]:
     return found
 
 
+def _is_recording(end: bytes) -> bool:
+    """Whether what a file ends in is of a recording; an empty file is a new one.
+
+    A power cut can leave a part of a line, even in the first one.
+    """
+    *whole, rest = end.split(b"\n")
+    for line in reversed(whole):
+        if not _is_torn(line):
+            return _is_row(line)
+    return not end or bool(whole) or _is_torn(rest) or _is_row(rest)
+
+
 def _is_row(line: bytes) -> bool:
-    try:
-        found = json.loads(line)
-    except (ValueError, RecursionError):
-        return False
+    found = _parsed(line)
     return isinstance(found, dict) and "v" in found and "pages" in found
+
+
+def _is_torn(line: bytes) -> bool:
+    """Whether it is the beginning of a row, no more."""
+    begun = line[: len(HEAD)] == HEAD[: len(line)] != b""
+    return begun and _parsed(line) is None
+
+
+def _parsed(line: bytes) -> object:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
 
 
 def append(path: str, *lines: dict[str, object]) -> None:
@@ -95,7 +120,8 @@ def append(path: str, *lines: dict[str, object]) -> None:
 
     Raises:
         InvalidValueError: the file has something else in it than a recording.
-        ZramOSError: as :func:`pyzram.kernel.named_files.open_named`.
+        ZramOSError: as :func:`pyzram.kernel.named_files.open_named`; ENOSPC, EDQUOT or EFBIG they
+            do not fit, and what did is taken out again.
     """
     data = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines).encode()
     step = "add a line"
@@ -103,13 +129,23 @@ def append(path: str, *lines: dict[str, object]) -> None:
         try:
             size = os.fstat(fd).st_size
             end = os.pread(fd, LONGEST, max(0, size - LONGEST))
-            *whole, torn = end.split(b"\n")
-            if end and not (whole and _is_row(whole[-1])):
+            if not _is_recording(end):
                 raise InvalidValueError(
                     f"{path}: no recording: its last line is something else; give another file"
                 )
             if data:
-                # What a full disk cut off stays a line of its own.
-                os.write(fd, b"\n" + data if torn else data)
+                # What a power cut left of a line stays one of its own.
+                _add(fd, size, b"\n" + data if end and not end.endswith(b"\n") else data)
         except OSError as err:
             raise from_errno(err.errno or 0, f"{path}: {step}", path) from err
+
+
+def _add(fd: int, size: int, data: bytes) -> None:
+    """Write at the end, which was at this size; all or nothing."""
+    try:
+        write_all(fd, data)
+    except OSError:
+        ours = os.pread(fd, len(data) + 1, size)
+        if data.startswith(ours):  # and nobody else has added a line meanwhile
+            os.ftruncate(fd, size)
+        raise

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -95,15 +97,46 @@ def test_nothing_is_added_to_what_is_no_recording(tmp_path: Path, text: bytes) -
     assert (tmp_path / "file").read_bytes() == text
 
 
-def test_a_line_that_a_full_disk_cut_off_spoils_no_other(tmp_path: Path) -> None:
+ROW = {"v": 1, "pages": [], "long": "x" * (recording.LONGEST // 2)}
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2])
+@pytest.mark.parametrize(
+    "torn",
+    [b'{"', b'{"v":1,"devices":{}', b'{"v":1,"pag', b'{"v":1,"pag\n{"v":1,"pages', b'{"v":1,\n'],
+)
+def test_a_line_that_a_power_cut_tore_spoils_no_other(
+    tmp_path: Path, rows: int, torn: bytes
+) -> None:
     file = tmp_path / "file"
-    row = {"v": 1, "pages": [], "long": "x" * (recording.LONGEST // 2)}
     recording.append(str(file))
-    recording.append(str(file), row, row)
+    assert file.read_bytes() == b""
+    recording.append(str(file), *[ROW] * rows)
     whole = file.read_bytes()
-    file.write_bytes(whole + whole[:20])
-    recording.append(str(file), row)
-    assert file.read_bytes() == whole + whole[:20] + b"\n" + whole[: len(whole) // 2]
+    file.write_bytes(whole + torn)
+    for _ in range(2):
+        recording.append(str(file), ROW)
+    added = f"{json.dumps(ROW, separators=(',', ':'))}\n".encode()
+    assert file.read_bytes() == whole + torn.removesuffix(b"\n") + b"\n" + 2 * added
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_a_line_that_does_not_fit_leaves_nothing_behind(tmp_path: Path, rows: int) -> None:
+    """As on a full disk, the kernel takes the beginning of it, and only then refuses."""
+    file = tmp_path / "file"
+    recording.append(str(file), *[ROW] * rows)
+    whole = file.read_bytes()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + recording.LONGEST // 4, before[1]))
+    try:
+        with pytest.raises(ZramOSError, match="add a line") as caught:
+            recording.append(str(file), ROW)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert caught.value.errno == errno.EFBIG
+    assert file.read_bytes() == whole
+    recording.append(str(file), ROW)
+    assert file.read_bytes().startswith(whole)
 
 
 def test_a_textfile_takes_the_place_of_a_hard_link(theirs: Path) -> None:
