@@ -21,7 +21,7 @@ from ..errors import (
 )
 from ..kernel import state_files
 from ..kernel.state_files import DEFAULT_DIRECTORY
-from ..kernel.sysfs import BOOT_ID, Sysfs, read_text
+from ..kernel.sysfs import BOOT_ID, Sysfs, is_there, read_text
 from .registered import RegisteredDevice, devices_of, lines_of
 
 TYPE_CHECKING = False
@@ -205,11 +205,29 @@ class Registry:
             return ""
         except OSError as err:
             raise self._unreadable(err, number) from err
-        raise UnsupportedError(
-            errno.ENOENT,
-            f"zram{number}: look whether it is ours: this kernel has no diskseq (before 5.15)",
-            directory,
-        )
+        raise _no_diskseq(f"zram{number}: look whether it is ours", directory)
+
+    def _require_diskseq(self) -> None:
+        """Any disk tells whether this kernel numbers them; without one, the new one will.
+
+        Raises:
+            ZramOSError: the kernel does not say.
+            UnsupportedError: it does not.
+        """
+        above = self.sysfs.path("sys/block")
+        try:
+            for name in os.listdir(above):
+                directory = f"{above}/{name}"
+                if is_there(f"{directory}/diskseq"):
+                    return
+                if is_there(directory):
+                    raise _no_diskseq("add a zram device", directory)
+        except FileNotFoundError:
+            pass
+        except ZramError:
+            raise
+        except OSError as err:
+            raise from_errno(err.errno or 0, "add a zram device: look for diskseq", above) from err
 
     def _unreadable(self, err: OSError, number: int) -> ZramOSError:
         path = err.filename or self.sysfs.block(f"zram{number}")
@@ -242,7 +260,9 @@ class Registry:
 
         Raises:
             ZramOSError: what hot_add or the record's file gave.
+            UnsupportedError: this kernel cannot tell devices apart (before 5.15); none is made.
         """
+        self._require_diskseq()
         control = f"{self.sysfs.control}/hot_add"
         head = f"{self._boot()} {index} "
         try:
@@ -298,6 +318,12 @@ class Registry:
                 err.errno or 0, f"{self.path}: read the boot id", self.sysfs.path(BOOT_ID)
             ) from err
         return self._boot_id
+
+
+def _no_diskseq(step: str, directory: str) -> UnsupportedError:
+    return UnsupportedError(
+        errno.ENOENT, f"{step}: this kernel has no diskseq (before 5.15)", directory
+    )
 
 
 def _read_into(source: int, target: int, offset: int) -> None:

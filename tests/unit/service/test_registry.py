@@ -187,6 +187,31 @@ def test_a_kernel_that_does_not_number_its_devices_is_refused(state: Registry) -
     assert caught.value.errno == errno.ENOENT
 
 
+def test_a_kernel_that_does_not_number_its_devices_is_not_asked_for_one(
+    state: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing could tell afterwards that the new one is ours, so that it would stay."""
+    block = Path(state.sysfs.block("zram7"))
+    (block / "diskseq").unlink()
+    block.rename(block.with_name("sda"))
+    asked = []
+    preadv = os.preadv
+    monkeypatch.setattr(
+        "pyzram.service.registry.os.preadv", lambda *given: asked.append(given) or preadv(*given)
+    )
+    with state, pytest.raises(UnsupportedError, match="add a zram device: this kernel has no disk"):
+        state.add_device(0, DeviceConfig(0, 4096))
+    assert asked == []
+    state.load()
+    assert state.devices == []
+    (block.with_name("sda") / "diskseq").write_text("3\n")
+    block.mkdir()
+    (block / "diskseq").write_text("70\n")
+    with state:
+        state.add_device(0, DeviceConfig(0, 4096))
+    assert len(asked) == 1
+
+
 @pytest.mark.parametrize("word", ["check", "plan", "status", "start", "stop"])
 def test_a_path_that_no_record_can_be_named_after_is_refused_first(
     word: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
