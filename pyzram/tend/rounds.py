@@ -15,6 +15,8 @@ from .times import DAY, HOUR
 MIB = 1 << 20
 
 CHOKED_STEP = 4 * MIB
+IO_FULL = 20.0
+"""Percent of the time, above which a choked machine's media are choked, too."""
 AFTER_ERROR, AFTER_ERROR_MOST = 60.0, DAY
 AFTER_LIMIT = HOUR
 
@@ -119,11 +121,15 @@ def decide_round(
         if settings.writeback and (device.free or device.medium):
             # Pressure that is over asks for no more than calm does, and for no less.
             pace, least = (CALM, OLDEST) if at_ease and mode != CHOKED else (mode, floor)
-            limit = allotment.of(pace, pressure, device)
-            if limit < LEAST:
+            choked = pace == CHOKED and (seen.io_full10 or 0.0) > IO_FULL
+            limit = 0 if choked else allotment.of(pace, pressure, device)
+            if choked:
+                # What it does not write is not taken from the others either.
+                reasons.append(f"{device.name}: the medium is choked, too")
+            elif limit < LEAST:
                 reasons.append(f"{device.name}: {allotment.why_not(pace, pressure, device)}")
             else:
-                _write_back(seen, pace, device, least, limit, actions, reasons)
+                _write_back(pace, device, least, limit, actions)
         if settings.recompression and device.recompression:
             state = _recompress(seen, mode, pressure, device, state, floor, actions, reasons)
         _compact(device, state, seen.now, actions)
@@ -165,20 +171,11 @@ def held_for(state: DeviceState, now: float) -> float:
 
 
 def _write_back(
-    seen: Observation,
-    mode: str,
-    device: DeviceObserved,
-    floor: float,
-    limit: int,
-    actions: list[Action],
-    reasons: list[str],
+    mode: str, device: DeviceObserved, floor: float, limit: int, actions: list[Action]
 ) -> None:
     huge_floor = max(HUGE_FLOOR, floor / HUGE_SHARE)
     whole = mode == CALM
     if mode == CHOKED:
-        if (seen.io_full10 or 0.0) > 20.0:
-            reasons.append(f"{device.name}: the medium is choked, too")
-            return
         actions.append(WriteBack(device.name, huge_floor, limit, OLDEST, True, CHOKED_STEP))
         return
     actions.append(WriteBack(device.name, huge_floor, limit, OLDEST, True, whole=whole))

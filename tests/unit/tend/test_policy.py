@@ -309,6 +309,17 @@ def test_devices_on_a_small_budget_take_turns():
     assert names[0] != names[1] and names[:2] == names[2:]
 
 
+def test_what_a_choked_medium_is_spared_is_not_said_to_be_others():
+    (one,) = machine(budget=8 * MIB, left=8 * MIB).devices
+    two = tuple(one._replace(name=f"zram{n}", key=f"{n}", medium="a") for n in range(2))
+    decision = decide(machine(full10=30.0, io_full10=30.0)._replace(devices=two), State())
+    assert decision.state.mode == CHOKED and not written(decision)
+    assert sorted(reason for reason in decision.reasons if "medium" in reason) == [
+        "zram0: the medium is choked, too",
+        "zram1: the medium is choked, too",
+    ]
+
+
 def test_a_device_on_several_media_goes_by_each_of_them():
     (one,) = machine().devices
     mirror = one._replace(name="zram0", key="0", medium="a", media=("a", "b"))
