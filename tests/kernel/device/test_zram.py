@@ -222,9 +222,10 @@ def test_the_first_algorithm_of_a_list_that_this_kernel_has_is_taken(zram):
 def test_a_process_that_lost_the_race_for_a_descriptor_resets_nothing(zram, add_zram):
     """What a pickled handle did once: the number in it was another device's by then."""
     zram.configure(disksize="16M")
+    added = add_zram()  # it opens a file of its own
     number = zram._fd
     zram.close()
-    with pyzram.Zram(add_zram().number) as other:
+    with pyzram.Zram(added.number) as other:
         other.configure(disksize="16M")
         assert other._fd == number
         with pytest.raises(pyzram.InvalidValueError, match="closed"):
