@@ -73,8 +73,8 @@ COMMAND = Command(
 
 # What can be asked for instead of a daemon, and the options that mean something with it.
 WAYS = {
-    "record": ("once", "quiet"),
-    "textfile": ("quiet",),
+    "record": ("once",),
+    "textfile": (),
     "status": ("json",),
     "dry-run": ("config", "budget", "json"),
     "once": ("config", "budget", "json", "quiet"),

@@ -48,12 +48,12 @@ def show_status(run: str, as_json: bool) -> int:
 
 
 def status_lines(found: dict[str, Any], now: float) -> list[str]:
-    """A status for people; ``now`` is the time since 1970."""
+    """A status for people, to be quoted; ``now`` is the time since 1970."""
     lines = [
         f"{found['mode']}, pressure {found['pressure']:.2f}, process {found['pid']}, "
         f"looked {ago(found['time'], now)}"
     ]
-    lines += map(quote, found["reasons"])
+    lines += found["reasons"]
     lines += round_lines(found, now)
     for device in found["seen"]["devices"]:
         name = device["name"]
@@ -77,9 +77,9 @@ def status_lines(found: dict[str, Any], now: float) -> list[str]:
             )
     if groups := found.get("reclaim"):
         for name, size in groups["asked"].items():
-            lines.append(f"{quote(name)}: asked for {format_size(size)} of idle memory")
+            lines.append(f"{name}: asked for {format_size(size)} of idle memory")
         if groups["reason"]:
-            lines.append(quote(f"control groups are left alone: {groups['reason']}"))
+            lines.append(f"control groups are left alone: {groups['reason']}")
     return lines
 
 
@@ -95,7 +95,7 @@ def round_lines(found: dict[str, Any], now: float) -> list[str]:
         f"{'freed' if last['freed'] >= 0 else 'more in use'}{upcoming}"
     ]
     lines += (f"  asked for: {describe(action_of(values))}" for values in last["actions"])
-    lines += (f"  {quote(reason)}" for reason in last["reasons"])
+    lines += (f"  {reason}" for reason in last["reasons"])
     return lines
 
 

@@ -40,6 +40,8 @@ def here(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
         ("--textfile F zram0", "--textfile takes no device"),
         ("--record F zram0", "--record takes no device"),
         ("--textfile F --json", "--textfile takes no --json"),
+        ("--textfile F -q", "--textfile takes no --quiet"),
+        ("--record F --once -q", "--record takes no --quiet"),
         ("--record F --json", "--record takes no --json"),
         ("--record F --budget 1M", "--record takes no --budget"),
         ("--status --budget 1M", "--status takes no --budget"),
