@@ -7,6 +7,7 @@ import json
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..device.block_state import SLOT_FLAGS, slots_within
 from ..errors import ZramError
 from ..limits import PAGE_SIZE
 from ..tend.actions import Recompress, WriteBack
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from ..tend.reclaim import Reclaimer
     from ..tend.tended import Tended
     from ..tend.tender import Tender
+
+
+TRIED = SLOT_FLAGS["recompressed"] | SLOT_FLAGS["incompressible"]
+HUGE = SLOT_FLAGS["huge"]
 
 
 class Beside(NamedTuple):
@@ -181,5 +186,12 @@ class Counting:
         counts = one.ages.remember(one.device, boottime, boottime() - age)
         before = self._tried.get(action.device, 0)
         count = counts.huge if action.huge else counts.untried
+        # What is written before is older than that, and is not there any more.
+        count -= self._written_untried(one, action)
         self._tried[action.device] = max(before, count)
         return max(0, count - before)
+
+    def _written_untried(self, one: Tended, action: Recompress) -> int:
+        taken = sorted(self._taken.get(action.device, ()))
+        flags = [flags for _, _, flags in slots_within(one.device, ((at, at) for at in taken))]
+        return sum(1 for flag in flags if not flag & TRIED and (flag & HUGE or not action.huge))

@@ -17,6 +17,7 @@ from pyzram.cli.tend_daemon import Told
 from pyzram.cli.tend_status import status_lines
 from pyzram.cli.top.parts import tend_reasons
 from pyzram.errors import ZramOSError
+from pyzram.tend.actions import Recompress
 from pyzram.tend.state import DeviceState, State
 from pyzram.tend.status import NAME, state_of, state_values, write_status
 
@@ -163,6 +164,36 @@ def test_raw_pages_are_not_counted_twice(machine: Machine, monkeypatch, capsys) 
     )
     monkeypatch.setattr(tend, "Clocks", Watch)
     assert [action["pages"] for action in foretold(capsys)["actions"]] == [100, 400]
+
+
+def test_pages_that_are_written_first_are_not_recompressed(
+    machine: Machine, monkeypatch, capsys
+) -> None:
+    """The writes take 100 raw and 350 others, of which 50 were tried; 50 young ones are left."""
+    from pyzram.cli import tend
+
+    flags = ["..h..."] * 100 + ["....r."] * 50 + ["......"] * 300
+    lines = [f"{n:12} {800000:12}.000000 {flag}\n" for n, flag in enumerate(flags)]
+    lines += [f"{n:12} {950000:12}.000000 ......\n" for n in range(450, 500)]
+    block_state = machine.root / "sys/kernel/debug/zram/zram0/block_state"
+    block_state.write_text("".join(lines))
+    machine.attribute("recomp_algorithm").write_text("#1: lz4 [zstd]\n")
+    monkeypatch.setattr(tend, "Clocks", Watch)
+    # Not on a card while it is calm.
+    monkeypatch.setattr(
+        "pyzram.tend.rounds._recompress",
+        lambda _seen, _mode, _pressure, device, state, _floor, actions, _reasons: (
+            actions.extend(Recompress(device.name, 3600.0, 1.0, huge) for huge in (True, False))
+            or state
+        ),
+    )
+    found = foretold(capsys)["actions"]
+    assert [(a["action"], a["huge"], a["pages"]) for a in found if a["action"] != "Compact"] == [
+        ("WriteBack", True, 100),
+        ("WriteBack", False, 350),
+        ("Recompress", True, 0),
+        ("Recompress", False, 50),
+    ]
 
 
 def test_a_dry_run_beside_a_daemon_goes_by_what_that_remembers(
