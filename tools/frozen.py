@@ -280,7 +280,8 @@ def tended(run: str) -> tuple[dict[str, object], dict[str, object] | None]:
     reclaimer: Any = SimpleNamespace(names=("user.slice",), asked={}, reason="")
     write_status(run, tend_daemon.Told().status(report, reclaimer, 0.0))
     groups.as_dict = partial(tend_reclaim.Plan.as_dict, groups)
-    return tend_dry_run.document(report, [0, 0, None], None, None, groups), read_status(run)
+    beside = tend_dry_run.Beside()
+    return tend_dry_run.document(report, [0, 0, None], beside, groups), read_status(run)
 
 
 def documents() -> Iterator[str]:
