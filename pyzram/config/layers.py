@@ -21,6 +21,7 @@ from stat import S_ISBLK, S_ISCHR, S_ISDIR, S_ISREG
 from ..descriptor import Opened
 from ..errors import AccessError, ZramOSError, from_errno
 from ..kernel.safe_paths import fd_path
+from ..kernel.state_files import why_foreign
 from ..kernel.sysfs import read_text
 
 TYPE_CHECKING = False
@@ -126,16 +127,10 @@ def _open_trusted(path: str, held: int) -> int:
 
 def _refuse_foreign(status: os.stat_result, path: str) -> None:
     """Where root would do what it says, refuse what another user could have written."""
-    if os.geteuid() != 0:
+    if os.geteuid() != 0 or not (why := why_foreign(status)):
         return
-    if status.st_uid != 0:
-        # In a user name space the files of the host's root belong to nobody, and root is not root.
-        if read_text("/proc/self/uid_map").split() != WHOLE_UID_MAP:
-            return
-        why = f"belongs to user {status.st_uid}"
-    elif status.st_mode & 0o022:
-        why = f"can be written by others (mode {status.st_mode & 0o7777:o})"
-    else:
+    # In a user name space the files of the host's root belong to nobody, and root is not root.
+    if status.st_uid != 0 and read_text("/proc/self/uid_map").split() != WHOLE_UID_MAP:
         return
     what = f"{path}: {why}, and root would do what it says"
     raise AccessError(errno.EPERM, f"{what} (look at it, then chown root and chmod go-w)", path)

@@ -139,15 +139,20 @@ def lock(path: str, seconds: float | None) -> Opened:
 
 
 def _refuse_foreign(status: os.stat_result, path: str, kind: Callable[[int], bool]) -> None:
-    mode = status.st_mode
-    if not kind(mode):
+    if not kind(status.st_mode):
         why = "is not a folder" if kind is S_ISDIR else "is not a regular file"
-    elif status.st_uid not in (0, os.geteuid()):
-        why = f"belongs to user {status.st_uid}"
-    elif mode & 0o022:
-        why = f"can be written by others (mode {mode & 0o7777:o})"
     else:
-        return
-    raise AccessError(
-        errno.EPERM, f"{path}: {why}, and what it says is not trusted (remove it)", path
-    )
+        why = why_foreign(status)
+    if why:
+        raise AccessError(
+            errno.EPERM, f"{path}: {why}, and what it says is not trusted (remove it)", path
+        )
+
+
+def why_foreign(status: os.stat_result) -> str:
+    """Why somebody else could have written a file or folder; empty if nobody but root or we."""
+    if status.st_uid not in (0, os.geteuid()):
+        return f"belongs to user {status.st_uid}"
+    if status.st_mode & 0o022:
+        return f"can be written by others (mode {status.st_mode & 0o7777:o})"
+    return ""
