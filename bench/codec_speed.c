@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One core, page by page, the same buffers: our lzo, lzo-rle and lz4 against liblzo2's
- * lzo1x_1_15_compress and liblz4's LZ4_compress_fast, and their decompressors against the libraries';
- * or all our algorithms against themselves as they were before.
+ * lzo1x_1_15_compress and liblz4's LZ4_compress_fast, and their decompressors against the
+ * libraries'; or all our algorithms against themselves as they were before.
  *
  * codec_speed OURS BEFORE ALGORITHM FILE PAGES KIND...: ALGORITHM is - for all of them. OURS and
  * BEFORE are shared objects of csrc/codec, BEFORE is - for the libraries. FILE holds PAGES pages of
- * each kind, one kind after the other. Both sides take turns within each round; printed is the median
- * of the rounds' ratios, theirs divided by ours: above 1 we are faster.
+ * each kind, one kind after the other. Both sides take turns within each round; printed is the
+ * median of the rounds' ratios, theirs divided by ours: above 1 we are faster.
  */
 #include "pyzram.h"
 
@@ -70,8 +70,8 @@ static void build_load(struct build *build, const char *path)
 
 static void build_choose(struct build *build, const char *algorithm)
 {
-	if (build->params_create(algorithm, PAGE, PYZRAM_LEVEL_DEFAULT, PYZRAM_LEVEL_DEFAULT, NULL, 0,
-				 &build->params) ||
+	if (build->params_create(algorithm, PAGE, PYZRAM_LEVEL_DEFAULT, PYZRAM_LEVEL_DEFAULT, NULL,
+				 0, &build->params) ||
 	    build->context_create(build->params, &build->context))
 		exit(2);
 }
@@ -193,7 +193,8 @@ static double median(double *values, int count)
 static void race(const char *kind, struct runner *ours, struct runner *theirs, const uint8_t *pages,
 		 size_t count)
 {
-	static double pack[ROUNDS_MAX], unpack[ROUNDS_MAX], pack_ns[ROUNDS_MAX], unpack_ns[ROUNDS_MAX];
+	static double pack[ROUNDS_MAX], unpack[ROUNDS_MAX];
+	static double pack_ns[ROUNDS_MAX], unpack_ns[ROUNDS_MAX];
 	double start = now_ns();
 	int rounds = 0;
 
@@ -277,7 +278,8 @@ static void race_before(const char *chosen, struct runner *ours, struct runner *
 int main(int argc, char **argv)
 {
 	struct corpus corpus = { .kinds = argv + 6, .count = argc > 6 ? (size_t)argc - 6 : 0 };
-	struct runner ours = { .compress = ours_compress, .decompress = ours_decompress }, theirs = { 0 };
+	struct runner ours = { .compress = ours_compress, .decompress = ours_decompress };
+	struct runner theirs = { 0 };
 	size_t count;
 	FILE *file;
 

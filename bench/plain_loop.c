@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What bench/pages.py measures compressed_sizes() against: a loop over the pages, one call for each, as the
- * manuals of the libraries show it; pyzram's own algorithms by their own code. Returns the sum of the
- * lengths, 0 if something failed.
+ * What bench/pages.py measures compressed_sizes() against: a loop over the pages, one call for
+ * each, as the manuals of the libraries show it; pyzram's own algorithms by their own code. Returns
+ * the sum of the lengths, 0 if something failed.
  */
 #define ZLIB_CONST
 #include "pyzram.h"
@@ -65,8 +65,8 @@ static size_t loop_own(const char *algorithm, const uint8_t *pages, size_t count
 	struct pyzram_context *context = NULL;
 	size_t sum = 0;
 
-	if (pyzram_params_create(algorithm, PAGE, PYZRAM_LEVEL_DEFAULT, PYZRAM_LEVEL_DEFAULT, NULL, 0,
-				 &params) == 0 &&
+	if (pyzram_params_create(algorithm, PAGE, PYZRAM_LEVEL_DEFAULT, PYZRAM_LEVEL_DEFAULT, NULL,
+				 0, &params) == 0 &&
 	    pyzram_context_create(params, &context) == 0) {
 		for (size_t i = 0; i < count; i++)
 			sum += (size_t)pyzram_page_compress(context, pages + i * PAGE, PAGE, out,

@@ -21,8 +21,8 @@
 int frames_open(void);
 
 /*
- * Flags of one frame. Of a frame inside a large page that older kernels know only by its head, those
- * that belong to the whole are the head's. 0 if they cannot be read.
+ * Flags of one frame. Of a frame inside a large page that older kernels know only by its head,
+ * those that belong to the whole are the head's. 0 if they cannot be read.
  */
 uint64_t frame_flags(int fd, uint64_t frame);
 

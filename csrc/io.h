@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* System calls that a signal interrupts are repeated, and decimal digits. Internal to the C library. */
+/* Repeating system calls that signals interrupt, and decimal digits. Internal to the C library. */
 #ifndef PYZRAM_IO_H
 #define PYZRAM_IO_H
 
@@ -61,8 +61,8 @@ static inline int64_t io_write(int fd, const void *buf, size_t len)
 }
 
 /*
- * The number that begins at *at, which is behind it afterwards. -EINVAL if there is no digit, -ERANGE
- * for more than 64 bits.
+ * The number that begins at *at, which is behind it afterwards. -EINVAL if there is no digit,
+ * -ERANGE for more than 64 bits.
  */
 static inline int io_digits(const char **at, const char *end, uint64_t *ret)
 {

@@ -64,8 +64,8 @@ static void note(const struct pyzram_ages *ages, const struct block_line *line, 
 		*word = PYZRAM_AGES_KEPT | number_of(units_after(ages, now));
 }
 
-int64_t pyzram_ages_remember(const char *text, size_t len, const struct pyzram_ages *ages, double now,
-			     double since, struct pyzram_ages_counts *ret)
+int64_t pyzram_ages_remember(const char *text, size_t len, const struct pyzram_ages *ages,
+			     double now, double since, struct pyzram_ages_counts *ret)
 {
 	struct block_lines lines = block_lines_of(text, len);
 	struct block_line line;

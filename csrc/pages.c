@@ -7,10 +7,10 @@
 #include <string.h>
 
 /*
- * Most pages differ within the first words. A head that repeats the word is what all that follows is
- * held against: so memcmp, the fastest there is on every machine, compares aligned with aligned, and
- * memory is read from start to end. To look at the last word first cost a tenth where the pages are
- * in the cache (bench/pages.py).
+ * Most pages differ within the first words. A head that repeats the word is what all that follows
+ * is held against: so memcmp, the fastest there is on every machine, compares aligned with aligned,
+ * and memory is read from start to end. To look at the last word first cost a tenth where the pages
+ * are in the cache (bench/pages.py).
  */
 static bool same_filled(const uint8_t *page, size_t page_size, size_t word_size)
 {
@@ -22,7 +22,8 @@ static bool same_filled(const uint8_t *page, size_t page_size, size_t word_size)
 
 int pyzram_page_same_filled(const void *page, size_t page_size, size_t word_size)
 {
-	if ((word_size != 4 && word_size != 8) || page_size < PYZRAM_PAGE_MIN || page_size % word_size)
+	if ((word_size != 4 && word_size != 8) || page_size < PYZRAM_PAGE_MIN ||
+	    page_size % word_size)
 		return -EINVAL;
 	return same_filled(page, page_size, word_size);
 }

@@ -40,7 +40,8 @@ static uint32_t since_ns(uint64_t start, uint64_t overhead)
 }
 
 int pyzram_pages_time(struct pyzram_context *context, const void *pages, size_t count,
-		      size_t word_size, uint32_t *sizes, uint32_t *compress_ns, uint32_t *decompress_ns)
+		      size_t word_size, uint32_t *sizes, uint32_t *compress_ns,
+		      uint32_t *decompress_ns)
 {
 	size_t page_size = context->params->page_size;
 	const uint8_t *page = pages;

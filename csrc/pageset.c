@@ -132,7 +132,7 @@ int pyzram_pageset_select(const struct pyzram_pageset *set, const uint64_t *rank
 	return 0;
 }
 
-/* ---- numbers seen before ---------------------------------------------------------------------- */
+/* ---- numbers seen before --------------------------------------------------------------------- */
 
 struct seen_chunk {
 	uint64_t number;

@@ -54,7 +54,8 @@ int pyzram_procmem_turn(struct pyzram_procmem *pm, int proc_fd)
 	if (pm->pagemap < 0 || pm->mem < 0) {
 		err = pm->pagemap < 0 ? pm->pagemap : pm->mem;
 		err = err == -ENOENT ? -ESRCH : err;
-	} else if (pm->method == PYZRAM_SCAN_AUTO || (pm->method == PYZRAM_SCAN_IOCTL && !pm->avoid)) {
+	} else if (pm->method == PYZRAM_SCAN_AUTO ||
+		   (pm->method == PYZRAM_SCAN_IOCTL && !pm->avoid)) {
 		err = procmem_scan_probe(pm);
 		/* ENOSYS is what emulators of system calls say. */
 		if (!err)
@@ -134,8 +135,8 @@ int64_t procmem_entries(const struct pyzram_procmem *pm, uint64_t start, uint64_
 }
 
 /*
- * Which of `count` pages from `start` on are there to be read. A page that is not in memory would be
- * faulted in, and one that its owner gave up would look used: both are left alone.
+ * Which of `count` pages from `start` on are there to be read. A page that is not in memory would
+ * be faulted in, and one that its owner gave up would look used: both are left alone.
  */
 static void pages_there(const struct pyzram_procmem *pm, uint64_t start, size_t count, bool freed,
 			uint8_t *ret)
@@ -145,21 +146,22 @@ static void pages_there(const struct pyzram_procmem *pm, uint64_t start, size_t 
 	size_t got = n < 0 ? 0 : (size_t)n;
 
 	for (size_t i = 0; i < count; i++) {
-		uint64_t frame;
+		bool there = i < got && (entries[i] & ENTRY_PRESENT);
+		uint64_t frame = there ? entries[i] & ENTRY_FRAME : 0;
 
-		ret[i] = i < got && (entries[i] & ENTRY_PRESENT) ? PYZRAM_READ_DONE : PYZRAM_READ_GONE;
-		frame = ret[i] ? entries[i] & ENTRY_FRAME : 0;
+		ret[i] = there ? PYZRAM_READ_DONE : PYZRAM_READ_GONE;
 		if (frame && !freed && frame_lazily_freed(frame_flags(pm->flags, frame)))
 			ret[i] = PYZRAM_READ_FREED;
 	}
 }
 
 /*
- * Through /proc/PID/mem, never process_vm_readv: that one pins pages, and a pin gives the owner a copy
- * of each page that fork or same-page merging has it share. Returns the pages read before one could
- * not be.
+ * Through /proc/PID/mem, never process_vm_readv: that one pins pages, and a pin gives the owner a
+ * copy of each page that fork or same-page merging has it share. Returns the pages read before one
+ * could not be.
  */
-static size_t pages_read(const struct pyzram_procmem *pm, uint64_t start, size_t count, uint8_t *dst)
+static size_t pages_read(const struct pyzram_procmem *pm, uint64_t start, size_t count,
+			 uint8_t *dst)
 {
 	return io_read_whole(pm->mem, dst, count * pm->page_size, start) / pm->page_size;
 }

@@ -19,11 +19,11 @@ enum { ENTRIES = 4096 };
 struct pyzram_procmem {
 	int pagemap;
 	int mem;
-	int flags;			/* of frames; negative where the kernel does not show them */
+	int flags;			/* of frames; negative where they are hidden */
 	int method;
 	uint64_t page_size;
 	uint64_t avoid;			/* categories of PAGEMAP_SCAN that are never wanted */
-	uint64_t zero_frame;		/* the shared page of zeros, 0 where the kernel hides frames */
+	uint64_t zero_frame;		/* the shared page of zeros, 0 where hidden */
 	uint64_t carry;			/* of shares of pages, see take_by_weight() */
 };
 

@@ -6,8 +6,8 @@
 #include <sys/ioctl.h>
 
 /*
- * PAGEMAP_SCAN came with Linux 6.7, younger than the headers of many systems. Layout and numbers are
- * the kernel's promise (Documentation/admin-guide/mm/pagemap.rst).
+ * PAGEMAP_SCAN came with Linux 6.7, younger than the headers of many systems. Layout and numbers
+ * are the kernel's promise (Documentation/admin-guide/mm/pagemap.rst).
  */
 struct scan_arg {
 	uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;

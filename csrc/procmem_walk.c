@@ -101,11 +101,12 @@ static int take_anon(struct walker *self, uint64_t address, uint64_t entry)
 		flags = frame_flags(self->pm->flags, frame);
 	if (flags & FRAME_ZERO)
 		return 0;
-	if ((self->walk->flags & PYZRAM_WALK_LOCKED) || (flags & (FRAME_MLOCKED | FRAME_UNEVICTABLE))) {
+	if ((self->walk->flags & PYZRAM_WALK_LOCKED) ||
+	    (flags & (FRAME_MLOCKED | FRAME_UNEVICTABLE))) {
 		self->counts->locked++;
 		return 0;
 	}
-	/* Without PYZRAM_WALK_FRAMES smaps tells of none: all that was given up was written to again. */
+	/* Without PYZRAM_WALK_FRAMES smaps tells of none: all given up was written to again. */
 	if ((self->walk->flags & PYZRAM_WALK_FRAMES) && frame_lazily_freed(flags))
 		return take_by_weight(self, address, &self->counts->freed);
 	if ((shared && !frame) || (self->walk->flags & PYZRAM_WALK_THIN))
@@ -205,7 +206,8 @@ static int walk_pagemap(struct walker *self)
 	uint64_t entries[ENTRIES], seen = 0;
 
 	while (start < walk->end && seen < walk->seen_max) {
-		int64_t got = procmem_entries(self->pm, start, entries, (walk->end - start) / page_size);
+		uint64_t left = (walk->end - start) / page_size;
+		int64_t got = procmem_entries(self->pm, start, entries, left);
 
 		if (got <= 0)
 			return (int)got;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The public header of pyzram's C library: what Python sees, which is in pyzram_api.h, and what only
- * C needs besides.
+ * The public header of pyzram's C library: what Python sees, which is in pyzram_api.h, and what
+ * only C needs besides.
  *
  * Conventions, for every function:
  *  - 0 or a positive figure is success, a negative number is -errno; errno itself is not used;

@@ -5,7 +5,7 @@
  */
 
 
-/* ---- sysfs: attributes of the kernel ---------------------------------------------------------- */
+/* ---- sysfs: attributes of the kernel --------------------------------------------------------- */
 
 /* Bytes of an attribute at most: sysfs gives one page, of the smallest that there are. */
 enum {
@@ -13,20 +13,21 @@ enum {
 };
 
 /*
- * Read the attribute `name` below the directory `dirfd` (AT_FDCWD for a path) whole, in one read(2).
- * Returns the number of bytes, at most `cap`; -EOVERFLOW if the text did not fit. `buf` is not
- * terminated. Interrupted reads are repeated.
+ * Read the attribute `name` below the directory `dirfd` (AT_FDCWD for a path) whole, in one
+ * read(2). Returns the number of bytes, at most `cap`; -EOVERFLOW if the text did not fit. `buf` is
+ * not terminated. Interrupted reads are repeated.
  */
 int64_t pyzram_attr_read(int dirfd, const char *name, char *buf, size_t cap);
 
 /*
- * Write `len` bytes to the attribute in exactly one write(2), for each write is a command of its own.
- * -EINVAL for zero bytes (the kernel would never see them), -E2BIG for more than PYZRAM_ATTR_MAX (the
- * kernel would take the first page for all of it), -EIO if the kernel took only a part.
- * With retry_ms > 0, EBUSY is tried again with growing pauses until so many milliseconds have
- * passed: a udev probe holds a device for moments only.
+ * Write `len` bytes to the attribute in exactly one write(2), for each write is a command of its
+ * own. -EINVAL for zero bytes (the kernel would never see them), -E2BIG for more than
+ * PYZRAM_ATTR_MAX (the kernel would take the first page for all of it), -EIO if the kernel took
+ * only a part. With retry_ms > 0, EBUSY is tried again with growing pauses until so many
+ * milliseconds have passed: a udev probe holds a device for moments only.
  */
-int pyzram_attr_write(int dirfd, const char *name, const char *buf, size_t len, unsigned int retry_ms);
+int pyzram_attr_write(int dirfd, const char *name, const char *buf, size_t len,
+		      unsigned int retry_ms);
 
 /*
  * Read an attribute that holds numbers parted by white space (mm_stat, io_stat, bd_stat, stat).
@@ -38,11 +39,11 @@ int pyzram_attr_read_numbers(int dirfd, const char *name, uint64_t *ret, int cap
 /* The same from an open attribute, from its start: pread(2), no open, no close. */
 int pyzram_fd_read_numbers(int fd, uint64_t *ret, int cap);
 
-/* ---- blkdev: the device node ------------------------------------------------------------------ */
+/* ---- blkdev: the device node ----------------------------------------------------------------- */
 
 /*
- * Open a block device exclusively (O_EXCL: -EBUSY while it is mounted, swap or claimed) and take the
- * lock that udev respects (flock; -EWOULDBLOCK after wait_ms). Returns the descriptor.
+ * Open a block device exclusively (O_EXCL: -EBUSY while it is mounted, swap or claimed) and take
+ * the lock that udev respects (flock; -EWOULDBLOCK after wait_ms). Returns the descriptor.
  */
 int pyzram_blkdev_open(const char *path, bool writable, unsigned int wait_ms);
 
@@ -50,8 +51,8 @@ int pyzram_blkdev_open(const char *path, bool writable, unsigned int wait_ms);
 int pyzram_blkdev_unused(const char *path, unsigned int wait_ms);
 
 /*
- * swapon(2) and swapoff(2). priority -1 leaves the order to the kernel, 0..32767 sets it. discard is
- * a sum of enum pyzram_discard.
+ * swapon(2) and swapoff(2). priority -1 leaves the order to the kernel, 0..32767 sets it. discard
+ * is a sum of enum pyzram_discard.
  */
 enum pyzram_discard {
 	PYZRAM_DISCARD_NONE = 0,
@@ -68,9 +69,9 @@ int pyzram_umount(const char *path);
 /* The UUID (16 bytes) of the btrfs that an open file or folder is on; -ENOTTY on any other. */
 int pyzram_btrfs_uuid(int fd, uint8_t *ret);
 
-/* ---- codec: one page in, its compressed form out ---------------------------------------------- */
+/* ---- codec: one page in, its compressed form out --------------------------------------------- */
 
-#define PYZRAM_LEVEL_DEFAULT -2147483647	/* "the kernel's default": no level of any algorithm */
+#define PYZRAM_LEVEL_DEFAULT -2147483647	/* the kernel's default: no algorithm's level */
 
 struct pyzram_params;	/* immutable: may be shared by any number of contexts and threads */
 struct pyzram_context;	/* scratch memory: one thread at a time */
@@ -113,23 +114,23 @@ int64_t pyzram_page_compress(struct pyzram_context *context, const void *src, si
 int64_t pyzram_page_decompress(struct pyzram_context *context, const void *src, size_t src_len,
 			       void *dst, size_t dst_cap);
 
-/* ---- pages: many at once ---------------------------------------------------------------------- */
+/* ---- pages: many at once --------------------------------------------------------------------- */
 
 /*
- * Does the page repeat one machine word of word_size bytes (4 or 8, the kernel's) from start to end?
- * 1 or 0; -EINVAL for another word size or a page that is no multiple of it.
+ * Does the page repeat one machine word of word_size bytes (4 or 8, the kernel's) from start to
+ * end? 1 or 0; -EINVAL for another word size or a page that is no multiple of it.
  */
 int pyzram_page_same_filled(const void *page, size_t page_size, size_t word_size);
 
 /*
  * What zram would store of `count` consecutive pages: ret[i] is the compressed length of page i in
- * bytes, before the huge test, and 0 if the page is same-filled. 0 or -errno; on failure the lengths
- * before the failing page have been stored.
+ * bytes, before the huge test, and 0 if the page is same-filled. 0 or -errno; on failure the
+ * lengths before the failing page have been stored.
  */
 int pyzram_pages_sizes(struct pyzram_context *context, const void *pages, size_t count,
 		       size_t word_size, uint32_t *ret);
 
-/* ---- zsmalloc: what a pool makes of compressed lengths ---------------------------------------- */
+/* ---- zsmalloc: what a pool makes of compressed lengths --------------------------------------- */
 
 /* How many pages a zspage has. */
 enum pyzram_chain_rule {
@@ -171,23 +172,23 @@ uint32_t pyzram_zsmalloc_huge_size(const struct pyzram_zsmalloc *zs);
 /* The class at this place in ascending order. -ERANGE past the last class. */
 int pyzram_zsmalloc_class(const struct pyzram_zsmalloc *zs, int at, struct pyzram_size_class *ret);
 
-/* Where an object of `length` bytes (1..page_size) goes: its class in ascending order, or -EINVAL. */
+/* Which class takes `length` bytes (1..page_size): its place in ascending order, or -EINVAL. */
 int pyzram_zsmalloc_position(const struct pyzram_zsmalloc *zs, uint32_t length);
 
-/* Store pages whose compressed lengths are given; 0 is a same-filled page. Adds to what ret holds. */
+/* Store pages of given compressed lengths; 0 is a same-filled page. Adds to what ret holds. */
 void pyzram_zsmalloc_store(const struct pyzram_zsmalloc *zs, const uint32_t *lengths, size_t count,
 			   struct pyzram_pool *ret);
 
 /*
- * Recompress pages stored with lengths `first` by an algorithm that makes `second` of them: ret gets
- * the length each page has afterwards (it may be `first` itself). threshold 0 means none. Returns how
- * many pages changed, -EINVAL for a threshold that is not below the huge size.
+ * Recompress pages stored with lengths `first` by an algorithm that makes `second` of them: ret
+ * gets the length each page has afterwards (it may be `first` itself). threshold 0 means none.
+ * Returns how many pages changed, -EINVAL for a threshold that is not below the huge size.
  */
 int64_t pyzram_zsmalloc_recompress(const struct pyzram_zsmalloc *zs, const uint32_t *first,
 				   const uint32_t *second, size_t count, uint32_t threshold,
 				   uint32_t *ret);
 
-/* ---- procmem: pages of a process -------------------------------------------------------------- */
+/* ---- procmem: pages of a process ------------------------------------------------------------- */
 
 enum pyzram_scan {
 	PYZRAM_SCAN_AUTO = 0,
@@ -204,8 +205,8 @@ struct pyzram_procmem;	/* the memory of one process: one thread at a time */
 
 /*
  * Begin to look at a process, given a descriptor of its /proc/PID. -ESRCH if there is none, -EACCES
- * if the caller may not look, -ENOTTY if PYZRAM_SCAN_IOCTL was asked for and this kernel lacks it. The
- * process is not stopped.
+ * if the caller may not look, -ENOTTY if PYZRAM_SCAN_IOCTL was asked for and this kernel lacks it.
+ * The process is not stopped.
  */
 int pyzram_procmem_create(int proc_fd, int method, struct pyzram_procmem **ret);
 void pyzram_procmem_destroy(struct pyzram_procmem *pm);
@@ -233,31 +234,32 @@ enum pyzram_walk_flags {
 	PYZRAM_WALK_FRAMES = 2,		/* ask about every frame: some were given up by MADV_FREE */
 	PYZRAM_WALK_THIN = 4,		/* the weight is that of every page: some were given up */
 	/*
-	 * Of a page mapped as a whole huge one the kernel says "exclusively mapped" for all of it by
-	 * its first 4 KiB: after a fork the rest may be another's too. No page is believed to be
+	 * Of a page mapped as a whole huge one the kernel says "exclusively mapped" for all of it
+	 * by its first 4 KiB: after a fork the rest may be another's too. No page is believed to be
 	 * exclusive then.
 	 */
 	PYZRAM_WALK_HUGE = 8,
 };
 
 struct pyzram_page_counts {
-	uint64_t present;		/* in memory and could go to swap: these are put into the set */
+	uint64_t present;		/* in memory and could go to swap: put into the set */
 	uint64_t swapped;		/* in swap already */
-	uint64_t again;			/* seen before, or where frames are hidden another's share */
+	uint64_t again;			/* seen before, or another's share (frames hidden) */
 	uint64_t freed;			/* given up by MADV_FREE: dropped, never swapped */
 	uint64_t locked;		/* in memory */
-	uint64_t shared;		/* private pages that several processes map, before all that */
+	uint64_t shared;		/* private pages of several processes, before all that */
 };
 
 #define PYZRAM_WEIGHT_ONE 4294967296
 
 struct pyzram_walk {
 	uint64_t start, end;		/* addresses of page boundaries */
-	uint64_t seen_max;		/* entries in use at most; PYZRAM_SCAN_PAGEMAP stops there */
-	uint64_t first;			/* PYZRAM_PAGES_SHMEM: number in the object of the page at start */
+	uint64_t seen_max;		/* most entries in use; PYZRAM_SCAN_PAGEMAP stops there */
+	uint64_t first;			/* PYZRAM_PAGES_SHMEM: the object's page number at start */
 	/*
-	 * Up to PYZRAM_WEIGHT_ONE: of a shared page whose frame is hidden, and with PYZRAM_WALK_FRAMES
-	 * of one whose frame was given up, and which may have been written to since.
+	 * Up to PYZRAM_WEIGHT_ONE: of a shared page whose frame is hidden, and with
+	 * PYZRAM_WALK_FRAMES of one whose frame was given up, and which may have been written to
+	 * since.
 	 */
 	uint64_t weight;
 	int32_t kind;			/* enum pyzram_pages */
@@ -290,8 +292,8 @@ int pyzram_seen_add(struct pyzram_seen *seen, const uint64_t *numbers, size_t co
 /*
  * Go through the pages of mappings that are in memory or in swap, add what could go to swap to the
  * set of each and to its counts, ret[i] for walks[i]. Private memory that several processes
- * map counts once for each `seen`, by its frame, slots of swap for each `slots`; shared memory by its
- * place in the object. Guard pages and the kernel's shared page of zeros are nobody's.
+ * map counts once for each `seen`, by its frame, slots of swap for each `slots`; shared memory by
+ * its place in the object. Guard pages and the kernel's shared page of zeros are nobody's.
  * Ascending walks of one kind cost least. PYZRAM_SCAN_PAGEMAP walks holes too.
  */
 int pyzram_procmem_collect(struct pyzram_procmem *pm, const struct pyzram_walk *walks, size_t count,
@@ -313,7 +315,7 @@ enum pyzram_read {
 int64_t pyzram_procmem_read(struct pyzram_procmem *pm, const uint64_t *addresses, size_t count,
 			    bool freed, uint8_t *dst, uint8_t *ret);
 
-/* ---- shmem: shared memory as an object, whoever maps it ---------------------------------------- */
+/* ---- shmem: shared memory as an object, whoever maps it -------------------------------------- */
 
 /*
  * Which of `count` pages from number `first` on of a tmpfs file are in memory: the bytes of ret are
@@ -322,9 +324,9 @@ int64_t pyzram_procmem_read(struct pyzram_procmem *pm, const uint64_t *addresses
 int pyzram_shmem_resident(int fd, uint64_t first, size_t count, uint8_t *ret);
 
 /*
- * Does pyzram_shmem_resident say the truth? mincore(2) claims that all pages are in memory where the
- * caller neither owns a file nor may write to it nor has CAP_FOWNER. 1, 0, or -errno of fstat(2),
- * mmap(2) or mincore(2).
+ * Does pyzram_shmem_resident say the truth? mincore(2) claims that all pages are in memory where
+ * the caller neither owns a file nor may write to it nor has CAP_FOWNER. 1, 0, or -errno of
+ * fstat(2), mmap(2) or mincore(2).
  */
 int pyzram_shmem_tells(int fd);
 
@@ -335,22 +337,23 @@ int pyzram_shmem_tells(int fd);
 int64_t pyzram_shmem_read(int fd, const uint64_t *pages, size_t count, uint8_t *dst, uint8_t *ret);
 
 /*
- * A descriptor, for reading, of a segment of System V shared memory, which is attached for a moment.
- * -errno: of shmat(2), or -EPERM where the caller may not open mappings. Not to be called where
- * kernel.shm_rmid_forced is on, for there the last to detach destroys the segment.
+ * A descriptor, for reading, of a segment of System V shared memory, which is attached for a
+ * moment. -errno: of shmat(2), or -EPERM where the caller may not open mappings. Not to be called
+ * where kernel.shm_rmid_forced is on, for there the last to detach destroys the segment.
  */
 int pyzram_shm_open(int id);
 
-/* ---- timing ----------------------------------------------------------------------------------- */
+/* ---- timing ---------------------------------------------------------------------------------- */
 
 /*
  * pyzram_pages_sizes, and how many nanoseconds of processor time each page took to compress and to
  * decompress, at most 2^32-1; 0 for a same-filled one.
  */
 int pyzram_pages_time(struct pyzram_context *context, const void *pages, size_t count,
-		      size_t word_size, uint32_t *sizes, uint32_t *compress_ns, uint32_t *decompress_ns);
+		      size_t word_size, uint32_t *sizes, uint32_t *compress_ns,
+		      uint32_t *decompress_ns);
 
-/* ---- block_state: what debugfs says of each stored page --------------------------------------- */
+/* ---- block_state: what debugfs says of each stored page -------------------------------------- */
 
 enum pyzram_block_flags {
 	PYZRAM_BLOCK_SAME = 1,
@@ -374,14 +377,14 @@ struct pyzram_block_lines {
 
 struct pyzram_block_counts {
 	uint64_t flags[PYZRAM_BLOCK_FLAGS];	/* in the order of enum pyzram_block_flags */
-	uint64_t ages[PYZRAM_AGE_BUCKETS];	/* below one second, then 1, 2..3, 4..7 seconds and so on */
+	uint64_t ages[PYZRAM_AGE_BUCKETS];	/* below 1 s, then 1, 2..3, 4..7 s and so on */
 	size_t used;				/* bytes of the text of the last call */
 };
 
 /*
- * Parse whole lines, at most cap. Returns how many; what is left of the text is the start of a line.
- * -EINVAL for a line of another form, -ERANGE for a number too large; the results are then partly
- * written. text may be any bytes whatever.
+ * Parse whole lines, at most cap. Returns how many; what is left of the text is the start of a
+ * line. -EINVAL for a line of another form, -ERANGE for a number too large; the results are then
+ * partly written. text may be any bytes whatever.
  */
 int64_t pyzram_block_state_parse(const char *text, size_t len, size_t cap,
 				 struct pyzram_block_lines *ret);
@@ -409,11 +412,11 @@ struct pyzram_ages {
 struct pyzram_ages_counts {
 	uint64_t untried;		/* slots last used by then that were never recompressed */
 	uint64_t huge;			/* of them those that are huge */
-	uint64_t tried;			/* flags that say that a slot was: recompressed, incompressible */
+	uint64_t tried;			/* flags of slots that were: recompressed, incompressible */
 	size_t used;			/* bytes of the text of the last call */
 };
 
-/* What of the lines is wanted, and where it goes: `steps` ages, falling, with room for `cap` each. */
+/* What of the lines is wanted, and where it goes: `steps` falling ages, room for `cap` each. */
 struct pyzram_ages_wanted {
 	double now;			/* seconds of the boot clock */
 	const double *least;		/* ages in seconds */
@@ -430,10 +433,10 @@ struct pyzram_ages_wanted {
  * lines they took. Note the times that the kernel knows, and the slots of which it has forgotten
  * them, not before, as used `now`; count those used by `since`. Both in seconds of the boot clock.
  */
-int64_t pyzram_ages_remember(const char *text, size_t len, const struct pyzram_ages *ages, double now,
-			     double since, struct pyzram_ages_counts *ret);
+int64_t pyzram_ages_remember(const char *text, size_t len, const struct pyzram_ages *ages,
+			     double now, double since, struct pyzram_ages_counts *ret);
 
-/* After recompression: what was noted of slots that the kernel has forgotten is kept; count flags. */
+/* After recompression: keep what was noted of slots that the kernel has forgotten; count flags. */
 int64_t pyzram_ages_keep(const char *text, size_t len, const struct pyzram_ages *ages,
 			 struct pyzram_ages_counts *ret);
 

@@ -32,7 +32,7 @@ int pyzram_shmem_resident(int fd, uint64_t first, size_t count, uint8_t *ret)
 int pyzram_shmem_tells(int fd)
 {
 	uint64_t page_size = (uint64_t)sysconf(_SC_PAGESIZE);
-	/* In the middle of what a file may have: no huge page and no growth reaches from its end. */
+	/* Amid what a file may have: no huge page and no growth reaches from its end. */
 	uint64_t behind = sizeof(void *) > 4 ? INT64_MAX / page_size / 2 : UINT32_MAX / 2;
 	struct stat status;
 	uint8_t there = 1;
@@ -77,14 +77,16 @@ int64_t pyzram_shmem_read(int fd, const uint64_t *pages, size_t count, uint8_t *
 		while (run < RUN_MAX && at + run < count && pages[at + run] == pages[at] + run)
 			run++;
 		/* A page that is in swap would be brought in. */
-		if (pyzram_shmem_resident(fd, pages[at], run, ret + at) || pyzram_shmem_tells(fd) != 1)
+		if (pyzram_shmem_resident(fd, pages[at], run, ret + at) ||
+		    pyzram_shmem_tells(fd) != 1)
 			memset(ret + at, 0, run);
 		for (size_t i = 0; i < run;) {
 			size_t there = 0, got;
 
 			while (i + there < run && (ret[at + i + there] & 1))
 				ret[at + i + there++] = 1;
-			got = pages_read(fd, pages[at + i], there, page_size, dst + done * page_size);
+			got = pages_read(fd, pages[at + i], there, page_size,
+					 dst + done * page_size);
 			done += got;
 			if (i + got < run)
 				ret[at + i + got] = 0;
@@ -108,7 +110,8 @@ int pyzram_shm_open(int id)
 	/* The kernel gives a descriptor of any mapping's object, once it is a mapping. */
 	maps = fopen("/proc/self/maps", "re");
 	while (maps && fgets(line, sizeof(line), maps)) {
-		if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR, &start, &end) == 2 && start == (uintptr_t)map)
+		if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR, &start, &end) == 2 &&
+		    start == (uintptr_t)map)
 			break;
 		end = 0;
 	}

@@ -46,7 +46,8 @@ static int attr_write_once(int dirfd, const char *name, const char *buf, size_t 
 	return (size_t)n == len ? 0 : -EIO;
 }
 
-int pyzram_attr_write(int dirfd, const char *name, const char *buf, size_t len, unsigned int retry_ms)
+int pyzram_attr_write(int dirfd, const char *name, const char *buf, size_t len,
+		      unsigned int retry_ms)
 {
 	unsigned int pause_ms = PAUSE_FIRST_MS, waited_ms = 0;
 

@@ -69,14 +69,17 @@ static void classes_make(struct pyzram_zsmalloc *zs, uint32_t chain, int rule)
 	struct pyzram_size_class kept[CANDIDATES_MAX];
 	uint32_t count = 0;
 
-	/* From the largest down: a candidate that packs like its larger neighbour becomes its alias. */
+	/* From the largest down: what packs like its larger neighbour becomes its alias. */
 	for (uint32_t i = zs->candidates; i-- > 0;) {
 		struct pyzram_size_class c = { .number = i, .size = candidate_size(zs, i) };
 
-		c.pages = rule == PYZRAM_CHAIN_BY_PERCENT ? pages_by_percent(zs->page_size, c.size, chain)
-							  : pages_by_waste(zs->page_size, c.size, chain);
+		if (rule == PYZRAM_CHAIN_BY_PERCENT)
+			c.pages = pages_by_percent(zs->page_size, c.size, chain);
+		else
+			c.pages = pages_by_waste(zs->page_size, c.size, chain);
 		c.objects = c.pages * zs->page_size / c.size;
-		if (!count || kept[count - 1].pages != c.pages || kept[count - 1].objects != c.objects) {
+		if (!count || kept[count - 1].pages != c.pages ||
+		    kept[count - 1].objects != c.objects) {
 			kept[count++] = c;
 			if (!zs->huge_size && c.pages > 1 && c.objects > 1)
 				zs->huge_size = c.size - (zs->handle - 1);

@@ -250,7 +250,7 @@ static void reclaim(struct machine *m, double files)
 		if (direct)
 			m->debt += m->pages * 2e-6;
 		if (!store(m, m->unit + i)) {
-			/* Nowhere to go: who wants memory waits, and programs read themselves again. */
+			/* Nowhere to go: who wants memory waits; programs read themselves again. */
 			if (direct)
 				m->debt += 2.0;
 			return;

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* CRC-32 with the polynomial 04C11DB7, highest bit first; crc[k] is that of a byte k bytes before. */
+/* CRC-32 with the polynomial 04C11DB7, highest bit first; crc[k]: of a byte k bytes before. */
 static void make_crc(struct sw842_state *state)
 {
 	for (uint32_t byte = 0; byte < 256; byte++) {

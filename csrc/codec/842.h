@@ -4,8 +4,9 @@
  * template says which of the block's units of 8, 4 and 2 bytes are written out and which are
  * references to the last place that held the same value. All values are big endian.
  *
- * A unit's number is its position divided by its size. A reference is that number modulo the size of
- * its ring, so it reaches as many units back as the ring has slots, seen from the start of the block.
+ * A unit's number is its position divided by its size. A reference is that number modulo the size
+ * of its ring, so it reaches as many units back as the ring has slots, seen from the start of the
+ * block.
  */
 #ifndef PYZRAM_842_H
 #define PYZRAM_842_H
@@ -59,9 +60,9 @@ struct template {
 };
 
 /*
- * The last place of each value seen in the page. A stamp below the page's base marks a free entry, so
- * nothing has to be cleared between pages; the base itself marks one that is taken but was not stored
- * yet; place n is base + 1 + RING_MAX + n.
+ * The last place of each value seen in the page. A stamp below the page's base marks a free entry,
+ * so nothing has to be cleared between pages; the base itself marks one that is taken but was not
+ * stored yet; place n is base + 1 + RING_MAX + n.
  */
 struct entry8 {
 	uint64_t value;
@@ -74,10 +75,10 @@ struct entry4 {
 };
 
 /*
- * A template as the encoder writes it: of each operand which value it is part of, how far right that
- * has to go, and how many bits are kept. Value 0 is the block, the others are the references of its
- * units. A template of fewer than four operands ends with some of no bits, so that writing one takes
- * no decisions.
+ * A template as the encoder writes it: of each operand which value it is part of, how far right
+ * that has to go, and how many bits are kept. Value 0 is the block, the others are the references
+ * of its units. A template of fewer than four operands ends with some of no bits, so that writing
+ * one takes no decisions.
  */
 struct choice {
 	uint8_t code;

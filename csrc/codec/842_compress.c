@@ -104,7 +104,7 @@ static void put_block(struct writer *writer, const struct choice *choice, uint64
 		put(writer, block, 64);
 		return;
 	}
-	/* A place counts from the start of the page; bits beyond the ring's size are cut off below. */
+	/* A place counts from the page's start; bits beyond the ring's size are cut off below. */
 	for (unsigned int i = 0; i < UNITS; i++)
 		values[1 + i] = *stamps[i] - first;
 	/* Every template but the literal one fits into a word. */
@@ -179,6 +179,7 @@ static size_t page_compress(struct sw842_state *state, const uint8_t *page, size
 
 int pyzram_842_compress(struct pyzram_context *context, struct codec_request *request)
 {
-	request->dst_len = page_compress(context->state, request->src, request->src_len, request->dst);
+	request->dst_len =
+		page_compress(context->state, request->src, request->src_len, request->dst);
 	return 0;
 }

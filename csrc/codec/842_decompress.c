@@ -97,7 +97,8 @@ static int64_t take_blocks(const struct sw842_state *state, struct reader *reade
 			return -EBADMSG;
 		if (code == TEMPLATE_REPEAT) {
 			for (size_t i = 0; i < count; i++)
-				memcpy(page + (number + i) * BLOCK, page + (number - 1) * BLOCK, BLOCK);
+				memcpy(page + (number + i) * BLOCK, page + (number - 1) * BLOCK,
+				       BLOCK);
 		} else if (code == TEMPLATE_ZEROS) {
 			memset(page + number * BLOCK, 0, BLOCK);
 		} else if (take_block(reader, &state->meaning[code], page, number) != 0) {

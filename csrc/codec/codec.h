@@ -28,7 +28,7 @@ struct pyzram_params {
 	int32_t winbits;
 	uint8_t *dict;		/* own copy, NULL without a dictionary */
 	size_t dict_len;
-	void *prepared;		/* what params_init made of them, for example a digested dictionary */
+	void *prepared;		/* what params_init made of them, such as a digested dictionary */
 };
 
 struct pyzram_context {
@@ -65,7 +65,7 @@ struct codec_ops {
 	int (*context_init)(struct pyzram_context *context);
 	void (*context_deinit)(struct pyzram_context *context);
 
-	/* 0 or -errno; compress: src_len is one page, dst_cap two. decompress: dst_cap is one page. */
+	/* 0 or -errno; compress: src_len is one page, dst_cap two; decompress: dst_cap is one. */
 	int (*compress)(struct pyzram_context *context, struct codec_request *request);
 	int (*decompress)(struct pyzram_context *context, struct codec_request *request);
 };

@@ -104,7 +104,7 @@ static int64_t store(const uint8_t *page, size_t len, uint8_t *dst, size_t dst_c
 	return op - dst;
 }
 
-/* Method and window, a hint at the level, and what makes it a multiple of 31, the first byte first. */
+/* Method and window, a hint at the level, and what makes it a multiple of 31; first byte first. */
 static void put_header(uint8_t *dst, int window_bits, int level)
 {
 	unsigned int hint = level < 2 ? 0 : level < 6 ? 1 : level == 6 ? 2 : 3;

@@ -53,7 +53,7 @@ static inline unsigned int fixed_bits(unsigned int symbol)
 }
 enum { FIXED_DISTANCE_BITS = 5 };
 
-/* ---- when a block ends -------------------------------------------------------------------------- */
+/* ---- when a block ends ----------------------------------------------------------------------- */
 
 void pyzram_deflate_block_begin(struct deflate_block *block, size_t start)
 {
@@ -85,7 +85,7 @@ bool pyzram_deflate_block_full(const struct deflate_block *block, int level, siz
 	return block->count == DEFLATE_SYMBOLS_MAX;
 }
 
-/* ---- the lengths of codes, written short -------------------------------------------------------- */
+/* ---- the lengths of codes, written short ----------------------------------------------------- */
 
 struct lengths {
 	uint8_t symbols[2 * DEFLATE_LITERALS];
@@ -166,7 +166,7 @@ static size_t lengths_make(struct lengths *lengths, const struct deflate_code *l
 	return bits;
 }
 
-/* ---- bits --------------------------------------------------------------------------------------- */
+/* ---- bits ------------------------------------------------------------------------------------ */
 
 /* At most 57 bits at a time; the caller has made sure that there is room. */
 static inline void put(struct deflate_bits *bits, uint64_t value, unsigned int count)
@@ -256,7 +256,7 @@ static int put_stored(struct deflate_bits *bits, const uint8_t *bytes, size_t le
 	return 0;
 }
 
-/* ---- the block ---------------------------------------------------------------------------------- */
+/* ---- the block ------------------------------------------------------------------------------- */
 
 static void fixed_codes(struct deflate_code *literals, struct deflate_code *distances)
 {

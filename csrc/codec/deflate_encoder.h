@@ -65,7 +65,7 @@ struct deflate_encoder *pyzram_deflate_create(int level, unsigned int window_bit
 int64_t pyzram_deflate_page(struct deflate_encoder *encoder, const uint8_t *page, size_t len,
 			    uint8_t *dst, size_t dst_cap);
 
-/* ---- between the files ------------------------------------------------------------------------- */
+/* ---- between the files ----------------------------------------------------------------------- */
 
 void pyzram_deflate_block_begin(struct deflate_block *block, size_t start);
 

@@ -36,7 +36,7 @@ static const struct effort {
 	[8] = { 32, 128, 258, 1024 },
 	[9] = { 32, 258, 258, 4096 },
 };
-enum { LAZY_FROM = 4 };		/* below, lazy is the longest match whose inside enters the chains */
+enum { LAZY_FROM = 4 };	/* below, lazy is the longest match whose inside enters the chains */
 
 /* One page on its way. All places are counted from its start. */
 struct walk {
@@ -176,7 +176,8 @@ static int walk_greedily(struct walk *walk)
 		if (len >= DEFLATE_MATCH_MIN) {
 			deflate_match(block, place - from, len);
 			full = pyzram_deflate_block_full(block, walk->encoder->level, place);
-			if (len <= walk->effort.lazy && walk->len - place - len >= DEFLATE_MATCH_MIN)
+			if (len <= walk->effort.lazy &&
+			    walk->len - place - len >= DEFLATE_MATCH_MIN)
 				insert_inside(walk, place + 1, place + len);
 			place += len;
 		} else {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Loads and stores at any address, most in the byte order that compressed formats are written in. */
+/* Loads and stores at any address, most in the byte order that compressed formats have. */
 #ifndef PYZRAM_ENDIAN_H
 #define PYZRAM_ENDIAN_H
 

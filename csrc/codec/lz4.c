@@ -63,7 +63,8 @@ static inline size_t match_length(const uint8_t *p, const uint8_t *m, const uint
 
 	if (limit - p >= 16) {
 		/* Which of two words ends a match is random, so there is no branch on it. */
-		uint64_t one = load_le64(p) ^ load_le64(m), other = load_le64(p + 8) ^ load_le64(m + 8);
+		uint64_t one = load_le64(p) ^ load_le64(m);
+		uint64_t other = load_le64(p + 8) ^ load_le64(m + 8);
 
 		if (one | other)
 			return (one ? 0 : 8) + equal_bytes(one ? one : other);
@@ -111,8 +112,8 @@ static size_t page_compress(const uint8_t *src, size_t len, uint8_t *dst, uint16
 		size_t span = acceleration == 1 ? 1 + STEP_PROBES : 1;
 
 		/*
-		 * Most matches come soon after the last one. Without this row 0.89 to 0.94 of the speed
-		 * (bench/codec_speed.py --before).
+		 * Most matches come soon after the last one. Without this row 0.89 to 0.94 of the
+		 * speed (bench/codec_speed.py --before).
 		 */
 		if (acceleration == 1 && search_end - p > STRAIGHT) {
 #pragma GCC unroll 24
@@ -189,7 +190,7 @@ finish:
 	return (size_t)(op + count - dst);
 }
 
-/* ---- decompression ---------------------------------------------------------------------------- */
+/* ---- decompression --------------------------------------------------------------------------- */
 
 /* A length of 15 goes on in bytes; -1 where the input ends in the middle. */
 static inline ptrdiff_t get_length(const uint8_t **ip, const uint8_t *end, size_t nibble)
@@ -235,9 +236,9 @@ static int lz4_decompress(struct pyzram_context *context, struct codec_request *
 
 		/*
 		 * Most sequences are far from both ends and short, or have a match of some length:
-		 * copies of fixed size. What is neither goes on behind this loop with the distance that
-		 * it has read. Long matches and short distances are here since without them it had 0.88
-		 * to 0.96 of the speed (bench/codec_speed.py --before).
+		 * copies of fixed size. What is neither goes on behind this loop with the distance
+		 * that it has read. Long matches and short distances are here since without them it
+		 * had 0.88 to 0.96 of the speed (bench/codec_speed.py --before).
 		 */
 		while (ip < fast_end && op < fast_out_end) {
 			const uint8_t *sequence = ip;
@@ -268,9 +269,10 @@ static int lz4_decompress(struct pyzram_context *context, struct codec_request *
 				memcpy(op, m, 8);
 			}
 			/*
-			 * A load from bytes that two stores have just written waits for both. What a short
-			 * match does not need comes from the input, where nothing waits: 1.1 times as fast
-			 * for structures and heaps; a branch instead has 0.8 of the speed for text.
+			 * A load from bytes that two stores have just written waits for both. What
+			 * a short match does not need comes from the input, where nothing waits:
+			 * 1.1 times as fast for structures and heaps; a branch instead has 0.8 of
+			 * the speed for text.
 			 */
 			m = count > 8 - MATCH_MIN ? m + 8 : sequence;
 			memcpy(op + 8, m, 8);
@@ -322,7 +324,7 @@ match:
 	return -EBADMSG;
 }
 
-/* ---- the algorithm ---------------------------------------------------------------------------- */
+/* ---- the algorithm --------------------------------------------------------------------------- */
 
 /* state: a table, or liblz4's stream where there is a dictionary. */
 static int lz4_compress(struct pyzram_context *context, struct codec_request *request)

@@ -74,7 +74,8 @@ static int lz4hc_decompress(struct pyzram_context *context, struct codec_request
 	if (params->dict)
 		len = LZ4_decompress_safe_usingDict(src, dst, (int)request->src_len,
 						    (int)request->dst_cap,
-						    (const char *)params->dict, (int)params->dict_len);
+						    (const char *)params->dict,
+						    (int)params->dict_len);
 	else
 		len = LZ4_decompress_safe(src, dst, (int)request->src_len, (int)request->dst_cap);
 	if (len < 0)

@@ -29,7 +29,8 @@ static uint8_t *put_extension(uint8_t *op, size_t rest)
  * Literals between instructions; up to three of them are counted in the instruction before. Copies
  * of fixed size read up to 16 bytes past the last literal: TAIL is more than that.
  */
-static inline uint8_t *put_literals(uint8_t *op, uint8_t *counter, const uint8_t *literals, size_t count)
+static inline uint8_t *
+put_literals(uint8_t *op, uint8_t *counter, const uint8_t *literals, size_t count)
 {
 	if (count <= 3) {
 		*counter |= (uint8_t)count;
@@ -144,8 +145,8 @@ chunk_compress(const uint8_t *src, size_t len, uint8_t *op, uint8_t **counter, s
 		p += 1 + ((size_t)(p - from) >> 5);
 look:
 		/*
-		 * Most matches come soon after the last one, where steps are of one byte. Without this
-		 * row 0.89 to 0.97 of the speed (bench/codec_speed.py --before).
+		 * Most matches come soon after the last one, where steps are of one byte. Without
+		 * this row 0.89 to 0.97 of the speed (bench/codec_speed.py --before).
 		 */
 		if (p == from && stop - p > STRAIGHT) {
 #pragma GCC unroll 24
@@ -168,7 +169,7 @@ match:
 		op = put_literals(op, *counter, literals, (size_t)(p - literals));
 		length = match_length(p, m, stop);
 		distance = (size_t)(p - m);
-		/* A decompressor could mistake extension bytes of such a copy for a run of zeros. */
+		/* A decompressor could take extension bytes of such a copy for a run of zeros. */
 		if (rle && distance > 2 * M3_DISTANCE_MAX && length > 260 && length <= 264 &&
 		    ((distance - M3_DISTANCE_MAX) & 0x403f) == 0x403f)
 			length = 260;

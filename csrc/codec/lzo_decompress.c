@@ -80,7 +80,7 @@ int pyzram_lzo_decompress(struct pyzram_context *context, struct codec_request *
 		.ip = request->src, .end = request->src + request->src_len,
 		.op = request->dst, .out = request->dst, .out_end = request->dst + request->dst_cap,
 	};
-	unsigned int state = 0;	/* literals after the last instruction; 4 after a long run of them */
+	unsigned int state = 0;	/* literals after the last instruction; 4 after a long run */
 	int version = 0, err;
 	size_t count;
 
@@ -136,7 +136,8 @@ int pyzram_lzo_decompress(struct pyzram_context *context, struct codec_request *
 			length += 2;
 			word = load_le16(r.ip);
 			r.ip += 2;
-			distance = M3_DISTANCE_MAX + (code & 8 ? (size_t)M3_DISTANCE_MAX : 0) + (word >> 2);
+			distance = M3_DISTANCE_MAX + (code & 8 ? (size_t)M3_DISTANCE_MAX : 0) +
+				   (word >> 2);
 			state = word & 3;
 			if (distance == M3_DISTANCE_MAX) {
 				/* The end mark, which must be the last three bytes. */
