@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,10 @@ def test_the_changelog_says_nothing_twice(tree: Path) -> None:
     headings = re.findall(r"^### .*$", newest, re.M)
     entries = re.findall(r"^\* .*$", newest, re.M)
     assert len(headings) == len({*headings}) and len(entries) == len({*entries})
+    # An old line inside an entry, beside the line that it became.
+    words = newest.split()
+    runs = Counter(" ".join(words[at : at + 8]) for at in range(len(words) - 7))
+    assert [run for run, times in runs.items() if times > 1] == []
 
 
 def test_manual_pages_are_named_as_their_titles(tree: Path, sources: list[str]) -> None:
