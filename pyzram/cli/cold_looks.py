@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from ..pages.chain import Chain
     from ..pages.estimate import AlgorithmEstimate, Estimate
+    from ..pages.process import Chosen
     from .options import Arguments
 
 DEFAULT_SECONDS = (300.0,)
@@ -52,14 +53,14 @@ def watched(
     options: Arguments, chain: Chain, names: Sequence[str], *, timing: bool, quiet: bool
 ) -> Looked:
     """Watch once, as long as the options say; ``names`` are the algorithms, empty for all."""
-    pids, label = chosen_processes(options) or (_others(), "system")
+    chosen, label = chosen_processes(options) or (_others(), "system")
     looks = [*options.idle] if options.idle else [*DEFAULT_SECONDS]
     # Returns are counted between two looks; a first one halfway gives them for the first age.
     seconds = [looks[0] / 2, *looks]
     if not quiet:
         _announce(label, looks)
     _allow_descriptors()
-    with cold.watch(pids, seconds, label=label, progress=_progress()) as watch:
+    with cold.watch(chosen, seconds, label=label, progress=_progress()) as watch:
         _clear()
         everything = watch.everything()
         total = everything.pages * everything.page_size
@@ -92,8 +93,8 @@ def _allow_descriptors() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _others() -> list[int]:
-    return [pid for pid in all_processes() if pid != os.getpid()]
+def _others() -> Chosen:
+    return dict.fromkeys(pid for pid in all_processes() if pid != os.getpid())
 
 
 def _announce(label: str, looks: list[float]) -> None:

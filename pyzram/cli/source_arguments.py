@@ -12,7 +12,7 @@ from ..errors import from_errno
 from ..limits import PAGE_SIZES
 from ..pages.codec import algorithms
 from ..pages.file_sources import open_files, open_stream
-from ..pages.process_sources import open_processes, open_system
+from ..pages.process_sources import open_chosen, open_processes, open_system
 from ..pages.sampling import PRECISION
 from ..pages.sources import Source, Stream
 from ..text import quote, quote_lines
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from ..pages.estimate import Estimate
+    from ..pages.process import Chosen
     from .options import Arguments
 
 # What a SOURCE is, for commands with such operands.
@@ -134,7 +135,7 @@ def _check_kinds(options: Arguments) -> bool:
     return chosen
 
 
-def chosen_processes(options: Arguments) -> tuple[list[int], str] | None:
+def chosen_processes(options: Arguments) -> tuple[Chosen, str] | None:
     """The processes that the options choose, and what to call them; ``None`` for the system."""
     if not _check_kinds(options):
         return None
@@ -145,23 +146,23 @@ def _processes(options: Arguments) -> Source:
     """Open the processes that the options choose, together."""
     if options.pid and not any(getattr(options, name) for name in SELECTIONS):
         return open_processes(options.pid)
-    return open_processes(*_selected(options))
+    return open_chosen(*_selected(options))
 
 
-def _selected(options: Arguments) -> tuple[list[int], str]:
+def _selected(options: Arguments) -> tuple[Chosen, str]:
     from ..pages import selection
 
-    pids = list(options.pid)
-    names = list(map(str, pids))
+    chosen: dict[int, int | None] = dict.fromkeys(options.pid)
+    names = list(map(str, options.pid))
     for kind in SELECTIONS:
         choose = getattr(selection, f"by_{kind}")
         for word in getattr(options, kind):
             found = choose(word)
             if not found:
                 raise from_errno(errno.ESRCH, f"--{kind} {word}: look at", remedy=NAMED_AS[kind])
-            pids += found
+            chosen |= found
             names.append(word)
-    return pids, f"{', '.join(names)}: {format_count(len(set(pids)), 'process', 'processes')}"
+    return chosen, f"{', '.join(names)}: {format_count(len(chosen), 'process', 'processes')}"
 
 
 def standard_input(page_size: int | None = None) -> Source | Stream:

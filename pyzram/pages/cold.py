@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from .mappings import Mapping
+    from .process import Chosen
 
 
 class Use(NamedTuple):
@@ -97,16 +98,16 @@ class Watch:
     Synchronization: one thread at a time.
     """
 
-    def __init__(self, pids: Iterable[int], label: str = "") -> None:
+    def __init__(self, chosen: Chosen, label: str = "") -> None:
         self.label = label
         self.skipped: dict[str, int] = {}
         self._watched: list[_Watched] = []
         self._seconds: list[float] = []
         self._began = 0.0
         failures: list[OSError] = []
-        for pid in dict.fromkeys(pids):
+        for pid, start_time in chosen.items():
             try:
-                self._begin(pid)
+                self._begin(pid, start_time)
             except OSError as err:
                 if err.errno == errno.EMFILE:
                     what = f"{label or 'processes'}: watch {len(self._watched) + 1} at once"
@@ -122,8 +123,8 @@ class Watch:
             code = errno.ESRCH if code == errno.ENOENT else code
             raise from_errno(code, f"{label or 'processes'}: watch their memory", remedy=remedy)
 
-    def _begin(self, pid: int) -> None:
-        process = Process(pid)
+    def _begin(self, pid: int, start_time: int | None) -> None:
+        process = Process(pid, start_time)
         watched = _Watched(process)
         try:
             if process.is_kernel:
@@ -271,7 +272,7 @@ def _add_private(
 
 
 def watch(
-    pids: Iterable[int],
+    chosen: Chosen,
     seconds: Sequence[float],
     *,
     label: str = "",
@@ -286,7 +287,7 @@ def watch(
         AccessError: none of them may be watched.
         ZramOSError: ESRCH, none of them is there.
     """
-    found = Watch(pids, label)
+    found = Watch(chosen, label)
     try:
         began = time.monotonic()
         for at in sorted(seconds):

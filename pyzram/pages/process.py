@@ -16,6 +16,10 @@ from .rollup import rollup
 
 if TYPE_CHECKING:
     from array import array
+    from collections.abc import Mapping
+
+    Chosen = Mapping[int, int | None]
+    """Process numbers, each with the start time of the process that is meant, if that is known."""
 
 PF_KTHREAD = 0x00200000
 ENDED = "Z"
@@ -25,13 +29,15 @@ ASK_AGAIN_SECONDS = 1.0
 class Process:
     """A process, held by a descriptor, so that a later one with its number is not mistaken for it.
 
+    With a start time, it is the process of this number that was seen to have it.
+
     Raises:
         OSError: ENOENT or ESRCH, there is none.
     """
 
     __slots__ = ("fd", "is_kernel", "name", "parent", "pid", "start_time", "task")
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, start_time: int | None = None) -> None:
         self.pid = self.task = pid
         self.fd = os.open(f"/proc/{pid}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -46,6 +52,9 @@ class Process:
         self.parent = int(words[1])
         self.is_kernel = bool(int(words[6]) & PF_KTHREAD)
         self.start_time = int(words[19])
+        if start_time not in (None, self.start_time):
+            self.close()
+            raise OSError(errno.ESRCH, os.strerror(errno.ESRCH))
         if words[0] == ENDED and int(words[17]) > 1:
             self._turn_to_thread()
 
@@ -150,9 +159,7 @@ class ProcessReader:
         if self._memory is not None and self._at == (pid, start_time):
             return self._memory
         self._at = None
-        with Process(pid) as process:
-            if process.start_time != start_time:
-                raise OSError(errno.ESRCH, os.strerror(errno.ESRCH))
+        with Process(pid, start_time) as process:
             self._memory = turned(self._memory, process, self._method)
         self._at, self._gives_up = (pid, start_time), None
         return self._memory
@@ -179,9 +186,8 @@ class ProcessReader:
         if self._gives_up is None or time.monotonic() - self._asked > ASK_AGAIN_SECONDS:
             self._asked = time.monotonic()
             try:
-                with Process(pid) as process:
-                    other = process.start_time != start_time
-                    self._gives_up = other or rollup(process).lazily_freed > 0
+                with Process(pid, start_time) as process:
+                    self._gives_up = rollup(process).lazily_freed > 0
             except OSError:
                 self._gives_up = True  # unknown, so nothing is touched
         return self._gives_up

@@ -32,6 +32,7 @@ PSS_CUT = 2048
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from .process import Chosen
     from .process_pages import ProcessPages
     from .segments import Segment
     from .shared_object import ObjectPages, SharedObject
@@ -53,9 +54,19 @@ def open_processes(pids: int | Iterable[int], label: str = "") -> Source:
     check_kind(str, {"label": label})
     if not numbers:
         raise InvalidValueError("pids: the list is empty")
-    source = Source(label or _label(numbers), PAGE_SIZE)
+    return open_chosen(dict.fromkeys(numbers), label or _label(numbers))
+
+
+def open_chosen(chosen: Chosen, label: str) -> Source:
+    """As :func:`open_processes`, but only the very processes that were chosen.
+
+    Raises:
+        AccessError: none of them may be looked at (what the first one gave).
+        ZramOSError: ESRCH, none of them is there any more.
+    """
+    source = Source(label, PAGE_SIZE)
     with SharedMemory() as shared:
-        _, failure = _look_at(source, numbers, shared)
+        _, failure = _look_at(source, chosen, shared)
         if not source.processes:
             raise failure or from_errno(errno.ESRCH, f"{source.label}: look at")
         _add_shared(source, shared)
@@ -88,7 +99,8 @@ def open_system() -> Source:
     """
     source = Source("system", PAGE_SIZE)
     with SharedMemory() as shared:
-        pids, _ = _look_at(source, [pid for pid in all_processes() if pid != os.getpid()], shared)
+        others = (pid for pid in all_processes() if pid != os.getpid())
+        pids, _ = _look_at(source, dict.fromkeys(others), shared)
         for reason, count in shared.add_unmapped(pids).items():
             source._skip(reason, count)
         _add_shared(source, shared)
@@ -96,7 +108,7 @@ def open_system() -> Source:
 
 
 def _look_at(
-    source: Source, pids: Iterable[int], shared: SharedMemory
+    source: Source, chosen: Chosen, shared: SharedMemory
 ) -> tuple[list[int], ZramOSError | None]:
     """Add the private pages of these processes; those that exit or may not be read are skipped.
 
@@ -106,9 +118,9 @@ def _look_at(
     failure: ZramOSError | None = None
     excess = 0
     with procmem.Looker() as looker:
-        for pid in pids:
+        for pid, start_time in chosen.items():
             try:
-                process = looker.pages(pid)
+                process = looker.pages(pid, start_time)
             except ZramOSError as err:
                 source._skip(why_left_out(err))
                 failure = failure or err

@@ -77,8 +77,10 @@ class Looker:
         """
         return memory.collect(walks, sets, seen=self.frames, slots=self.slots)
 
-    def pages(self, pid: int) -> ProcessPages:
+    def pages(self, pid: int, start_time: int | None = None) -> ProcessPages:
         """Count the swappable private pages of a process, and name the memory it shares.
+
+        With a start time, of no other process that has the number by now.
 
         Raises:
             AccessError: the process may not be looked at.
@@ -86,7 +88,7 @@ class Looker:
         """
         what = f"process {pid}: read its memory map"
         try:
-            with Process(pid) as process:
+            with Process(pid, start_time) as process:
                 if process.is_kernel:
                     raise from_errno(
                         errno.ESRCH, what, remedy="a kernel thread has no memory of its own"

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Processes chosen by number, name, user, cgroup, unit or container."""
+"""Processes chosen by name, user, cgroup, unit or container.
+
+What is chosen is a process, not its number, which may be another's by the time its memory is looked
+at. So each is held while it is asked, and its start time is told with its number.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from ..kernel.sysfs import pass_over, read_text
 from .process import Process, all_processes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
 # What container engines put around an ID to name its cgroup.
 CONTAINER = re.compile(
@@ -31,7 +35,8 @@ class Row(NamedTuple):
 
     pid: int
     parent: int
-    name: str
+    start_time: int
+    chosen: bool
 
 
 def _check_given(what: str, name: str) -> None:
@@ -40,7 +45,7 @@ def _check_given(what: str, name: str) -> None:
         raise InvalidValueError(f"{what}: the name is empty")
 
 
-def table() -> dict[int, Row]:
+def table(chosen: Callable[[Process], bool]) -> dict[int, Row]:
     """All processes with memory of their own, except this one and those that exit meanwhile."""
     rows = {}
     for pid in all_processes():
@@ -49,42 +54,48 @@ def table() -> dict[int, Row]:
         try:
             with Process(pid) as process:
                 if not process.is_kernel:
-                    rows[pid] = Row(pid, process.parent, process.name)
+                    row = Row(pid, process.parent, process.start_time, chosen(process))
+                    rows[pid] = row
         except OSError as err:
             pass_over(err)
     return rows
 
 
-def with_children(rows: dict[int, Row], chosen: Iterable[int]) -> list[int]:
-    """The chosen and all that descend from them, ascending."""
-    children: dict[int, list[int]] = {}
+def with_children(rows: dict[int, Row]) -> dict[int, int]:
+    """The chosen and all that descend from them, as :func:`by_name`."""
+    children: dict[int, list[Row]] = {}
     for row in rows.values():
-        children.setdefault(row.parent, []).append(row.pid)
-    found: set[int] = set()
-    waiting = list(chosen)
+        above = rows.get(row.parent)
+        # What is younger than its child has the number of the parent that the child had.
+        if above is not None and above.start_time <= row.start_time:
+            children.setdefault(above.pid, []).append(row)
+    found: dict[int, int] = {}
+    waiting = [row for row in rows.values() if row.chosen]
     while waiting:
-        pid = waiting.pop()
-        if pid not in found:
-            found.add(pid)
-            waiting += children.get(pid, [])
-    return sorted(found)
+        row = waiting.pop()
+        if row.pid not in found:
+            found[row.pid] = row.start_time
+            waiting += children.get(row.pid, [])
+    return dict(sorted(found.items()))
 
 
-def by_name(name: str) -> list[int]:
-    """Processes of this name (of the kernel's, or of the program's file), and their children."""
+def by_name(name: str) -> dict[int, int]:
+    """Processes of this name (of the kernel's, or of the program's file), and their children.
+
+    Returns their numbers, ascending, each with the start time of the process that is meant.
+    """
     _check_given("name", name)
-    rows = table()
-    return with_children(rows, [row.pid for row in rows.values() if _is_called(row, name)])
+    return with_children(table(lambda process: _is_called(process, name)))
 
 
-def _is_called(row: Row, name: str) -> bool:
+def _is_called(process: Process, name: str) -> bool:
     # The kernel keeps the first 15 bytes of a name.
-    if row.name == name:
+    if process.name == name:
         return True
-    if len(row.name) < 15 or not name.startswith(row.name):
+    if len(process.name) < 15 or not name.startswith(process.name):
         return False
     try:
-        return os.path.basename(os.readlink(f"/proc/{row.pid}/exe")) == name
+        return os.path.basename(os.readlink("exe", dir_fd=process.fd)) == name
     except OSError as err:
         # A path may be longer than the kernel tells; then it is known by its first 15 bytes only.
         if err.errno != errno.ENAMETOOLONG:
@@ -92,8 +103,10 @@ def _is_called(row: Row, name: str) -> bool:
         return False
 
 
-def by_user(user: str) -> list[int]:
+def by_user(user: str) -> dict[int, int]:
     """Processes of a user, by name or number (the real user, as ps shows with ``ruser``).
+
+    Returns what :func:`by_name` does, as all here do.
 
     Raises:
         ZramOSError: ENOENT, there is no such user.
@@ -101,8 +114,8 @@ def by_user(user: str) -> list[int]:
     _check_given("user", user)
     uid = _user_number(user)
 
-    def is_theirs(pid: int) -> bool:
-        for line in read_text(f"/proc/{pid}/status").split("\n"):
+    def is_theirs(process: Process) -> bool:
+        for line in process.read("status").split("\n"):
             if line.startswith("Uid:"):
                 return int(line.split()[1]) == uid
         return False
@@ -121,7 +134,7 @@ def _user_number(user: str) -> int:
         raise from_errno(errno.ENOENT, f"user {user}: look up") from err
 
 
-def by_cgroup(path: str) -> list[int]:
+def by_cgroup(path: str) -> dict[int, int]:
     """Processes in this cgroup and below, of whatever hierarchy.
 
     The path is as in ``/proc/PID/cgroup``, or where the hierarchy is mounted.
@@ -132,10 +145,10 @@ def by_cgroup(path: str) -> list[int]:
     def is_below(group: str) -> bool:
         return group == wanted or group.startswith(wanted.rstrip("/") + "/")
 
-    return _those(lambda pid: any(map(is_below, cgroups(pid))))
+    return _those(lambda process: any(map(is_below, cgroups(process))))
 
 
-def by_unit(unit: str) -> list[int]:
+def by_unit(unit: str) -> dict[int, int]:
     """Processes of the system's unit of systemd, or of a service of OpenRC: its cgroup bears it.
 
     Users name units of their own as they like; the service manager of a user is itself a unit, so
@@ -152,10 +165,10 @@ def by_unit(unit: str) -> list[int]:
                 break
         return False
 
-    return _those(lambda pid: any(map(is_its, cgroups(pid))))
+    return _those(lambda process: any(map(is_its, cgroups(process))))
 
 
-def by_container(identity: str) -> list[int]:
+def by_container(identity: str) -> dict[int, int]:
     """Processes of a container, by its name or the start of its ID, as in its cgroup's name."""
     _check_given("container", identity)
 
@@ -166,9 +179,10 @@ def by_container(identity: str) -> list[int]:
             len(identity) >= SHORTEST_ID and len(name) == 64 and name.startswith(identity)
         )
 
-    return _those(
-        lambda pid: any(is_its(part) for group in cgroups(pid) for part in group.split("/"))
-    )
+    def is_of_it(process: Process) -> bool:
+        return any(is_its(part) for group in cgroups(process) for part in group.split("/"))
+
+    return _those(is_of_it)
 
 
 def _unescaped(name: str) -> str:
@@ -176,9 +190,9 @@ def _unescaped(name: str) -> str:
     return os.fsdecode(bare)
 
 
-def cgroups(pid: int) -> set[str]:
+def cgroups(process: Process) -> set[str]:
     """Paths of the cgroups of a process, one for each hierarchy."""
-    lines = read_text(f"/proc/{pid}/cgroup").split("\n")
+    lines = process.read("cgroup").split("\n")
     return {line.split(":", 2)[2] for line in lines if line.count(":") >= 2}
 
 
@@ -191,12 +205,5 @@ def _unmounted(path: str) -> str:
     return path
 
 
-def _those(chosen: Callable[[int], bool]) -> list[int]:
-    found = []
-    for pid in table():
-        try:
-            if chosen(pid):
-                found.append(pid)
-        except OSError as err:
-            pass_over(err)
-    return found
+def _those(chosen: Callable[[Process], bool]) -> dict[int, int]:
+    return {row.pid: row.start_time for row in table(chosen).values() if row.chosen}

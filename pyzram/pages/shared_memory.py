@@ -61,9 +61,8 @@ class SharedMemory:
         if not found.shared:
             return
         try:
-            with Process(found.pid) as process:
-                if process.start_time == found.start_time:
-                    self.add_mappings(process, found.shared)
+            with Process(found.pid, found.start_time) as process:
+                self.add_mappings(process, found.shared)
         except OSError as err:
             pass_over(err)
 

@@ -90,9 +90,7 @@ class MappedAt(NamedTuple):
 
     def open(self) -> int:
         """Hold the object itself."""
-        with Process(self.pid) as process:
-            if process.start_time != self.start_time:
-                raise OSError(errno.ESRCH, os.strerror(errno.ESRCH))
+        with Process(self.pid, self.start_time) as process:
             name = f"map_files/{self.start:x}-{self.end:x}"
             return os.open(name, NOT_YET, dir_fd=process.fd)
 

@@ -102,7 +102,7 @@ def ratio_of(pid: int, ranges: list[tuple[int, int]]) -> float:
 def by_bits(pid: int, truth: list[tuple[int, int]]) -> dict[str, float]:
     """``clear_refs`` and ``smaps``, as ``pyzram estimate --idle`` does it."""
     before = seconds_of("kdamond")
-    with Watch([pid]) as watch:
+    with Watch({pid: None}) as watch:
         time.sleep(SECONDS)
         watch.look()
         (age,) = watch.ages()

@@ -101,7 +101,7 @@ def test_what_is_cold_is_gained_and_what_comes_back_is_read(zram_device: OwnDevi
             if passed > 2.5 and not told:
                 told.append(running.tell("touch(seldom)"))
 
-        with cold.watch([running.pid], [2, 5], progress=once) as watch:
+        with cold.watch({running.pid: None}, [2, 5], progress=once) as watch:
             first, last = watch.ages()
             with first.source:
                 own = first.source.pages - (24 + 128) * MIB // PAGE
@@ -151,7 +151,7 @@ def test_watching_changes_no_memory(zram_device: OwnDevice) -> None:
             ]
 
         before = sizes()
-        with cold.watch([running.pid], [1]) as watch, watch.ages()[0].source as source:
+        with cold.watch({running.pid: None}, [1]) as watch, watch.ages()[0].source as source:
             estimate_pages(source, ["lz4"], timing=False)
         after = sizes()
         assert all(abs(a - b) <= 256 for a, b in zip(before, after, strict=True)), (before, after)

@@ -23,7 +23,7 @@ def watched() -> Iterator[cold.Watch]:
     with process_sources.open_processes(os.getpid()) as source:
         if source.by_page_table:
             pytest.skip("mapped objects cannot be opened here")
-    with cold.watch([os.getpid()], [0.0]) as watch:
+    with cold.watch({os.getpid(): None}, [0.0]) as watch:
         yield watch
     memory.close()
 

@@ -8,9 +8,13 @@ import mmap
 import os
 import resource
 import shutil
+import subprocess
+import sys
+import time
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
@@ -133,6 +137,51 @@ def test_a_mount_that_goes_meanwhile_is_no_failure(folder: Path, monkeypatch) ->
     files(folder, 1)
     with open_system() as source:
         assert any(s.owner.name == f"{folder}/0" for s in source._segments)
+
+
+GOES_ELSEWHERE = """
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+there = os.open(sys.argv[1], os.O_RDONLY)
+print(flush=True)
+sys.stdin.readline()
+assert libc.setns(there, 0) == 0, os.strerror(ctypes.get_errno())
+print(flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for mount namespaces")
+def test_a_process_that_goes_elsewhere_hides_no_files_of_those_that_stay(tmp_path, monkeypatch):
+    """Or that ends, and another one has its number: whose mounts were read is looked up again."""
+    script = 'mount -t tmpfs x "$1" && echo x >"$1/file" && shift && exec "$@"'
+    words = ["unshare", "--mount", "sh", "-ec", script, "sh", str(tmp_path)]
+    words += [sys.executable, "-c", GOES_ELSEWHERE, f"/proc/{os.getpid()}/ns/mnt"]
+    with subprocess.Popen(words, stdin=PIPE, stdout=PIPE) as goes:
+        try:
+            assert goes.stdout.readline()
+            there = ["nsenter", f"--mount=/proc/{goes.pid}/ns/mnt", "sleep", "infinity"]
+            with subprocess.Popen(there) as stays:
+                try:
+                    inside = f"/proc/{stays.pid}/root{tmp_path}/file"
+                    while not os.path.exists(inside):
+                        time.sleep(0.01)
+                    real = tmpfs.tmpfs_mounts
+
+                    def mounts(pid="self", root=""):
+                        if pid == str(goes.pid):
+                            goes.stdin.write(b"\n")
+                            goes.stdin.flush()
+                            assert goes.stdout.readline()
+                        return real(pid, root)
+
+                    monkeypatch.setattr(tmpfs, "tmpfs_mounts", mounts)
+                    found = [path for path, _ in tmpfs.TmpfsFiles([goes.pid, stays.pid])]
+                    assert inside in found
+                finally:
+                    stays.kill()
+        finally:
+            goes.kill()
 
 
 def test_a_mount_whose_path_leads_nowhere_is_said(folder: Path, monkeypatch) -> None:

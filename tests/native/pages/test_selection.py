@@ -13,6 +13,7 @@ import pytest
 from pyzram.cli import pyzram as command
 from pyzram.errors import ZramOSError
 from pyzram.pages import selection
+from pyzram.pages.process import Process
 
 SLEEPER = """
 import ctypes, os, sys
@@ -49,16 +50,25 @@ def sleeper(name):
 @pytest.mark.parametrize("name", ["zr-plain", "zr (odd) ) 1 S", "zr\x1cline"])
 def test_a_name_finds_the_process_and_its_children(name):
     with sleeper(name) as pids:
-        assert selection.by_name(name) == pids
-    assert selection.by_name(name) == []
+        assert list(selection.by_name(name)) == pids
+    assert selection.by_name(name) == {}
 
 
 def test_a_program_whose_path_the_kernel_cannot_tell_is_not_called_so(monkeypatch):
-    def readlink(path):
+    def readlink(path, dir_fd):
         raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), path)
 
     monkeypatch.setattr(os, "readlink", readlink)
-    assert not selection._is_called(selection.Row(7, 1, "x" * 15), "x" * 20)
+    with sleeper("x" * 15) as pids, Process(pids[0]) as process:
+        assert not selection._is_called(process, "x" * 20)
+
+
+def test_what_is_younger_than_its_child_is_not_its_parent():
+    """It has the number of the one that was, and its children are not to be found with it."""
+    rows = [selection.Row(7, 1, 50, True), selection.Row(8, 7, 60, False)]
+    assert selection.with_children({row.pid: row for row in rows}) == {7: 50, 8: 60}
+    rows[1] = rows[1]._replace(start_time=40)
+    assert selection.with_children({row.pid: row for row in rows}) == {7: 50}
 
 
 @pytest.mark.parametrize("kind", ["name", "user", "cgroup", "unit", "container"])
@@ -112,11 +122,17 @@ def test_a_user_is_found_by_name_and_number():
     ],
 )
 def test_cgroups_tell_units_and_containers(monkeypatch, group, choose, words, others):
-    monkeypatch.setattr(selection, "table", lambda: {7: selection.Row(7, 1, "x"), 8: None})
-    monkeypatch.setattr(selection, "cgroups", lambda pid: {group if pid == 7 else "/other", "/"})
+    us, other = os.getpid(), os.getppid()
+    monkeypatch.setattr(selection, "all_processes", lambda: [us, other])
+    monkeypatch.setattr(os, "getpid", lambda: 0)
+
+    def groups(process):
+        return {group if process.pid == us else "/other", "/"}
+
+    monkeypatch.setattr(selection, "cgroups", groups)
     found = getattr(selection, choose)
-    assert [found(word) for word in words] == [[7]] * len(words)
-    assert [found(word) for word in others] == [[]] * len(others)
+    assert [list(found(word)) for word in words] == [[us]] * len(words)
+    assert [found(word) for word in others] == [{}] * len(others)
 
 
 def test_the_command_names_what_was_chosen_not_every_number(capsys):

@@ -179,7 +179,7 @@ def test_a_process_that_cannot_be_read_is_not_one_that_has_gone(
         raise OSError(code, os.strerror(code))
 
     look: dict[str, tuple[object, str, Callable[[], object], object]] = {
-        "table": (selection, "Process", selection.table, {}),
+        "table": (selection, "Process", lambda: selection.table(bool), {}),
         "tmpfs_mounts": (tmpfs, "read_text", tmpfs.tmpfs_mounts, []),
         "see": (mappings, "read_text", lambda: mappings.MemoryDevices().see("/proc/self"), False),
     }
