@@ -14,7 +14,6 @@ import pytest
 from pyzram.cli.pyzram import COMMANDS
 from pyzram.cli.service import OPTIONS
 from pyzram.config import device_config, values, variables
-from pyzram.doctor.checks import CHECKS
 
 from .conftest import TREE, run, succeed
 
@@ -90,11 +89,6 @@ def test_the_defaults_in_the_manual_are_the_defaults() -> None:
     assert f"Default {device_config.DEFAULT_PRIORITY}." in text
     assert f"Default {device_config.DEFAULT_FSTYPE}." in text
     assert f".Ql {' '.join(values.DEFAULT_MKFS_OPTIONS['ext4'])} :" in text
-
-
-def test_every_finding_of_the_doctor_is_explained() -> None:
-    text = (TREE / "docs/troubleshooting.md").read_text()
-    assert set(re.findall(r"^## ([\w-]+)$", text, re.M)) >= set(CHECKS)
 
 
 @pytest.mark.parametrize("name", MANUALS)

@@ -30,6 +30,7 @@ from pyzram.kernel.parse import SwapArea
 from pyzram.kernel.sysfs import Sysfs
 from pyzram.tend import ledger, status
 
+TREE = Path(__file__).parents[3]
 M = 1 << 20
 KERNEL = Features(
     driver=True,
@@ -274,6 +275,15 @@ SICK = [
         "7 failed writes",
         "add other swap",
     ),
+    (
+        "failed-writes",
+        with_device(
+            io_stat=replace(GOOD.io_stat, failed_writes=7),
+            mm_stat=replace(GOOD.mm_stat, mem_limit=64 * M),
+        ),
+        "mem_limit is 64M",
+        f"echo {128 * M} > /sys/block/zram0/mem_limit",
+    ),
     ("no-gain", mm(mem_used_total=190 * M, compr_data_size=189 * M), "95%", "pyzram estimate"),
     ("scattered", mm(mem_used_total=90 * M), "150%", "/sys/block/zram0/compact"),
     ("disksize", with_device(disksize=9 << 30), "at least 36M", "one to three times"),
@@ -341,6 +351,58 @@ def test_the_report_names_what_is_there_and_what_to_mend():
     assert "zstd at priority 1, backed by /dev/sda3, swap with priority 100" in text
     assert "1. zram0: its backing device /dev/sda3 was never used [writeback]" in text
     assert "nothing to fix" in command.text(PICTURE, [])
+
+
+# What of a remedy is typed: a program, and the words after it that are not prose.
+COMMAND = re.compile(
+    r"\b(?:(?:pyzram|systemctl|rc-update) \w+|rc-service \S+ \w+|echo \S+"
+    r"|lsblk|sysctl|u?mount|swapo(?:ff|n)|fstrim)"
+    r"(?: (?:--?\w[\w-]*(?: [\w,:-]+)?|/[\w/]+|'[^']+'|zram\d+|vm\.\S+|>))*"
+)
+PAGE = re.split(r"^## ([\w-]+)$", (TREE / "docs/troubleshooting.md").read_text(), flags=re.M)
+SECTIONS = dict(zip(PAGE[1::2], PAGE[2::2], strict=True))
+
+
+def as_on_the_page(text: str) -> str:
+    """With the names that stand for a reader's own, and without figures that are a machine's."""
+    text = re.sub(r"/var/tmp|'/two words'", "/tmp", " ".join(text.split()))
+    text = text.replace("'/swap file'", "/dev/sda2")
+    text = re.sub(r"zram\d+(?: zram\d+)*", "zram0", text)
+    return re.sub(r"(?<=swapon -p )\d+|\d+(?= > \S+/mem_limit)", "N", text)
+
+
+def test_the_site_has_a_section_for_each_check_and_those_that_cost_data_first():
+    assert [*SECTIONS] == [*checks.CHECKS]
+    assert set([*SECTIONS][: len(command.WRONG)]) == command.WRONG
+    assert {code for code, *_ in SICK} == {*SECTIONS}
+
+
+@pytest.mark.parametrize("code", checks.CHECKS)
+def test_the_section_of_a_finding_names_the_commands_that_the_doctor_names(code):
+    section = SECTIONS[code]
+    assert re.search(r"^```(sh|console)\n", section, re.M), "nothing to type"
+    remedies = [f.remedy for check, seen, *_ in SICK if check == code for f in examine(seen)]
+    wanted = {as_on_the_page(line) for remedy in remedies for line in COMMAND.findall(remedy)}
+    told = as_on_the_page(section)
+    assert [line for line in sorted(wanted) if line not in told] == []
+
+
+def test_of_a_remedy_the_commands_are_taken():
+    """The judge above, judged: every check but the one that has a figure to change names one."""
+    named = {
+        code: {
+            line
+            for check, seen, *_ in SICK
+            if check == code
+            for finding in examine(seen)
+            for line in COMMAND.findall(finding.remedy)
+        }
+        for code in checks.CHECKS
+    }
+    assert [code for code, lines in named.items() if not lines] == ["disksize"]
+    assert named["huge"] == {"pyzram writeback zram0 --type huge", "pyzram estimate"}
+    assert "swapon -p 99 '/swap file'" in named["priority"]
+    assert "umount /var/tmp" in named["discard"]
 
 
 @pytest.mark.parametrize("width", [40, 60, 80])
