@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import time
+from bisect import bisect
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import _native_memory
@@ -27,7 +28,7 @@ from .smaps import parse_smaps
 from .sources import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from .mappings import Mapping
     from .process import Chosen
@@ -36,25 +37,45 @@ if TYPE_CHECKING:
 class Use(NamedTuple):
     """What smaps says about the use of a mapping, in bytes."""
 
+    start: int
+    end: int
     resident: int
     referenced: int
     """of these, touched since the notes were cleared"""
     locked: bool
 
     @property
-    def cold(self) -> float:
-        """The share of it that stayed untouched."""
-        if self.locked or not self.resident:
-            return 0.0
-        return 1.0 - min(self.referenced, self.resident) / self.resident
+    def cold(self) -> int:
+        """Of these, not touched, nor locked."""
+        return 0 if self.locked else max(0, self.resident - self.referenced)
 
 
-def parse_use(text: str) -> dict[int, Use]:
-    """``/proc/PID/smaps``: the start of each mapping to how it was used."""
-    return {
-        start: Use(resident, referenced, locked)
-        for start, locked, (resident, referenced) in parse_smaps(text, "Rss:", "Referenced:")
-    }
+def parse_use(text: str) -> list[Use]:
+    """``/proc/PID/smaps``: how each mapping was used, by address."""
+    return [
+        Use(start, end, resident, referenced, locked)
+        for start, end, locked, (resident, referenced) in parse_smaps(text, "Rss:", "Referenced:")
+    ]
+
+
+def cold_share(then: list[Use], last: list[Use], start: int, end: int) -> float:
+    """The share of a mapping's memory that was not touched by then.
+
+    Of the memory that the last look found between these addresses: mappings grow, are joined with
+    their neighbours and split in the meantime. What did not exist by then is new, so touched.
+    """
+    resident = sum(use.resident * part for use, part in _between(last, start, end))
+    cold = sum(use.cold * part for use, part in _between(then, start, end))
+    return min(1.0, cold / resident) if resident else 0.0
+
+
+def _between(uses: list[Use], start: int, end: int) -> Iterator[tuple[Use, float]]:
+    """The mappings that have a part between the addresses, and how much of each that is."""
+    for at in range(bisect(uses, start, key=lambda use: use.end), len(uses)):
+        use = uses[at]
+        if use.start >= end:
+            return
+        yield use, (min(end, use.end) - max(start, use.start)) / (use.end - use.start)
 
 
 class _Watched:
@@ -62,7 +83,7 @@ class _Watched:
 
     def __init__(self, process: Process) -> None:
         self.process = process
-        self.looks: list[dict[int, Use]] = []
+        self.looks: list[list[Use]] = []
 
     def clear(self) -> None:
         fd = os.open("clear_refs", os.O_WRONLY | os.O_CLOEXEC, dir_fd=self.process.fd)
@@ -73,6 +94,17 @@ class _Watched:
 
     def look(self) -> None:
         self.looks.append(parse_use(self.process.read("smaps")))
+
+    def share(self, look: int | None, mapping: Mapping) -> float:
+        """How much of a mapping was cold at one look; all of it for ``None``."""
+        if look is None:
+            return 1.0
+        return cold_share(self.looks[look], self.looks[-1], mapping.start, mapping.end)
+
+    def locks(self, mapping: Mapping) -> bool:
+        """Whether the last look found it locked."""
+        last = self.looks[-1] if self.looks else []
+        return any(use.locked for use, _ in _between(last, mapping.start, mapping.end))
 
 
 class Age(NamedTuple):
@@ -178,8 +210,6 @@ class Watch:
         with Looker() as looker, SharedMemory() as shared:
             for watched in self._watched:
                 process = watched.process
-                use = None if look is None else watched.looks[look]
-                last = watched.looks[-1] if watched.looks else {}
                 try:
                     memory = looker.memory(process)
                     private, theirs = [], []
@@ -189,11 +219,9 @@ class Watch:
                             continue
                         (mapping,) = parse_maps(line)
                         if kind.kind == SHMEM:
-                            locked = mapping.start in last and last[mapping.start].locked
-                            theirs.append((mapping, locked))
+                            theirs.append((mapping, watched.locks(mapping)))
                         if kind.private:
-                            cold = 1.0 if use is None else _cold(use, mapping.start)
-                            private.append((mapping, kind.part, cold))
+                            private.append((mapping, kind.part, watched.share(look, mapping)))
                     _add_private(source, process, looker, memory, private)
                     shared.add_mappings(process, theirs)
                 except OSError as err:
@@ -202,7 +230,7 @@ class Watch:
                 source.processes += 1
                 for mapping, _locked in theirs:
                     key = (mapping.dev, mapping.inode)
-                    cold = 1.0 if use is None else _cold(use, mapping.start)
+                    cold = watched.share(look, mapping)
                     coldest[key] = min(cold, coldest.get(key, 1.0))
             self._add_shared(source, shared, coldest)
         return source
@@ -233,11 +261,6 @@ class Watch:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-
-def _cold(use: dict[int, Use], start: int) -> float:
-    # A mapping that did not exist yet is new, and therefore touched.
-    return use[start].cold if start in use else 0.0
 
 
 def _add_private(

@@ -147,7 +147,7 @@ def _details(process: Process) -> dict[int, _Details]:
     found = parse_smaps(process.read("smaps"), "Rss:", "LazyFree:", "Swap:")
     return {
         start: _Details((resident + swapped) // PAGE_SIZE, freed // PAGE_SIZE, locked)
-        for start, locked, (resident, freed, swapped) in found
+        for start, _end, locked, (resident, freed, swapped) in found
     }
 
 

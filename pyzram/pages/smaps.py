@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def parse_smaps(text: str, *names: str) -> Iterator[tuple[int, bool, list[int]]]:
-    """Yield of each mapping where it starts, whether it is locked, and these figures in bytes.
+def parse_smaps(text: str, *names: str) -> Iterator[tuple[int, int, bool, list[int]]]:
+    """Yield of each mapping its start and end, whether it is locked, and these figures in bytes.
 
     ``names`` are with their colon, in any order: ``Rss:``. What a kernel does not tell is 0.
     """
@@ -18,8 +18,10 @@ def parse_smaps(text: str, *names: str) -> Iterator[tuple[int, bool, list[int]]]
     body, *pieces = text.split("\nVmFlags:")  # what a mapping ends with
     for piece in pieces:
         flags, _, rest = piece.partition("\n")
+        start, _, end = body[: body.index(" ")].partition("-")
         yield (
-            int(body[: body.index("-")], 16),
+            int(start, 16),
+            int(end, 16),
             "lo" in flags.split(" "),
             [figure(body, name) for name in wanted],
         )

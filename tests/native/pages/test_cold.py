@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import mmap
 import os
@@ -49,3 +50,27 @@ def test_what_is_wrong_here_is_no_memory_that_is_gone(code, watched, monkeypatch
     with pytest.raises(ZramOSError, match="open shared memory") as raised:
         watched.everything()
     assert raised.value.errno == code
+
+
+def test_what_is_cold_stays_so_when_its_mapping_grows() -> None:
+    """What malloc maps lies before what it mapped last, and the kernel joins both to one."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mprotect.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
+    page, pages, more = mmap.PAGESIZE, 2048, 32
+    whole = mmap.mmap(-1, (more + pages) * page, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    start = ctypes.addressof(ctypes.c_char.from_buffer(whole)) + more * page
+    assert libc.mprotect(start - more * page, more * page, 0) == 0
+    ctypes.memset(start, ord("x"), pages * page)
+    sizes: list[int] = []
+
+    def grow(_passed: float) -> None:
+        sizes.append(16 * (len(sizes) + 1) * page)
+        assert libc.mprotect(start - sizes[-1], 16 * page, mmap.PROT_READ | mmap.PROT_WRITE) == 0
+        ctypes.memset(start - sizes[-1], ord("y"), 16 * page)
+
+    with cold.watch([os.getpid()], [0.3, 0.6], progress=grow) as watch:
+        for size, look in zip(sizes, watch._watched[0].looks, strict=True):
+            assert start - size in {use.start for use in look}, "the kernel joined nothing"
+        first, last = watch.ages()
+        with first.source, last.source:
+            assert first.source.pages >= last.source.pages >= pages

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyzram.cli.durations import durations
-from pyzram.pages.cold import Use, parse_use
+from pyzram.pages.cold import Use, cold_share, parse_use
 from pyzram.pages.segments import Owner, Thinned
 
 BLOCK = """{start:08x}-{end:08x} rw-p 00000000 00:00 0 {path}
@@ -31,12 +31,12 @@ def block(start: int, rss: int, referenced: int, flags: str = "rd wr", path: str
 
 def test_each_mapping_has_its_own_figures() -> None:
     text = block(0x1000, 16, 4) + block(0x3000, 8, 8, "rd wr lo") + block(0x9000, 0, 0)
-    assert parse_use(text) == {
-        0x1000: Use(16384, 4096, False),
-        0x3000: Use(8192, 8192, True),
-        0x9000: Use(0, 0, False),
-    }
-    assert [round(use.cold, 2) for use in parse_use(text).values()] == [0.75, 0.0, 0.0]
+    assert parse_use(text) == [
+        Use(0x1000, 0x2000, 16384, 4096, False),
+        Use(0x3000, 0x4000, 8192, 8192, True),
+        Use(0x9000, 0xA000, 0, 0, False),
+    ]
+    assert [use.cold for use in parse_use(text)] == [12288, 0, 0]
 
 
 @given(st.text(st.characters(blacklist_characters="\n", blacklist_categories=["Cs"])))
@@ -46,6 +46,40 @@ def test_a_name_of_a_file_forges_nothing(path: str) -> None:
         parse_use(block(0x1000, 16, 4, path="Referenced: 1 kB" + path) + block(0x3000, 8, 8))
         == plain
     )
+
+
+def use(start: int, end: int, referenced: int = 0, locked: bool = False) -> Use:
+    """Of pages that are all there."""
+    return Use(start * 4096, end * 4096, (end - start) * 4096, referenced * 4096, locked)
+
+
+@pytest.mark.parametrize(
+    ("then", "last", "asked", "share"),
+    [
+        ([use(10, 20, 5)], [use(10, 20, 5)], (10, 20), 0.5),
+        # Grown at its front, as what malloc maps does, and at its end: what was there is as cold.
+        ([use(10, 20)], [use(8, 20, 2)], (8, 20), 10 / 12),
+        ([use(10, 20)], [use(10, 25, 5)], (10, 25), 10 / 15),
+        # Joined with its neighbours, of which one was touched.
+        ([use(10, 20), use(20, 30, 10)], [use(10, 30, 10)], (10, 30), 0.5),
+        # Split.
+        ([use(10, 30, 10)], [use(10, 20, 5), use(20, 30, 5)], (20, 30), 0.5),
+        # Moved away, and new.
+        ([use(10, 20)], [use(40, 50)], (40, 50), 0.0),
+        ([use(10, 20)], [use(10, 20)], (40, 50), 0.0),
+        # More of it was used later.
+        ([Use(40960, 81920, 4096, 0, False)], [use(10, 20, 9)], (10, 20), 0.1),
+        # Given back since, or to swap.
+        ([use(10, 20)], [Use(40960, 81920, 4096, 0, False)], (10, 20), 1.0),
+        ([use(10, 20)], [Use(40960, 81920, 0, 0, False)], (10, 20), 0.0),
+        ([use(10, 20, locked=True)], [use(10, 20, locked=True)], (10, 20), 0.0),
+    ],
+)
+def test_what_was_cold_stays_so_where_mappings_change(then, last, asked, share) -> None:
+    start, end = (page * 4096 for page in asked)
+    before, after = [use(0, 1, 1)], [use(90, 99, 9)]
+    found = cold_share([*before, *then, *after], [*before, *last, *after], start, end)
+    assert found == pytest.approx(share)
 
 
 class Row:
