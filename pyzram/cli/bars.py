@@ -10,14 +10,14 @@ ASCII_LINE = "#--"
 
 
 def graph(history: list[float], width: int, height: int, bars: str = BARS) -> list[str]:
-    """A picture of the last ``width`` values, ``height`` lines high, zero at its foot."""
+    """A graph of the last ``width`` values, ``height`` lines high, with zero at the bottom."""
     values = history[-width:]
     top = max(values, default=0)
     steps = len(bars) - 1
     scale = height * steps / top if top else 0
     # Any value above zero is visible, however small.
     levels = [(round(value * scale) or 1) if value else 0 for value in values]
-    # Columns are made whole and joined, because a view draws this every second.
+    # Whole columns are made and then joined, because a view draws this every second.
     column = {
         level: [bars[min(max(level - row * steps, 0), steps)] for row in reversed(range(height))]
         for level in set(levels)
@@ -27,9 +27,9 @@ def graph(history: list[float], width: int, height: int, bars: str = BARS) -> li
 
 
 def bar(share: float, width: int, line: str = LINE) -> tuple[str, str]:
-    """Return the full part of a bar ``width`` wide, and its rest.
+    """Return the full part and the rest of a bar that is ``width`` wide.
 
-    Any value above zero is visible, and only a whole one fills the bar.
+    Any value above zero is visible, and only a share of 1 fills the bar.
     """
     whole, half, rest = tuple(line)
     halves = round(min(max(share, 0.0), 1.0) * width * 2)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""``pyzram bench``: ratio against speed, on your own data."""
+"""``pyzram bench``: ratio against speed on your own data."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ COMMAND = Command(
     takes=FILE,
     count=(0, None),
     notes=f"{SOURCES_ARE} Levels: {_LEVELS}. Speeds are uncompressed bytes per second of one "
-    "core's time, without same-filled pages; for all threads, that is multiplied by the measured "
+    "core's time, without same-filled pages; for all threads, they are multiplied by the measured "
     "speedup. A * marks results that no other beats in both ratio and compression speed.",
 )
 

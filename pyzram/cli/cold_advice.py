@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Whether recompression and writeback would be worth it for cold memory, and possible here."""
+"""Whether recompression and writeback of cold memory would be worth it, and possible here."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from ..pages.estimate import AlgorithmEstimate
     from .cold_looks import Look
 
-# Writeback is worth considering from this share of the machine's memory on, and only if few pages
-# come back (in a minute, for each GiB of them).
+# Writeback is worth considering only if it frees at least this share of the machine's memory, and
+# if few pages come back (per minute, for each GiB of them).
 WORTH_SHARE = 0.05
 SELDOM = 600.0
 RECOMPRESSION_SAVES = 0.10
 
 
 def smaller(look: Look, algorithm: AlgorithmEstimate) -> AlgorithmEstimate | None:
-    """The algorithm that takes least, if recompression with it would be worth it."""
+    """The algorithm that takes the least memory, if recompressing with it would be worth it."""
     found = min(look.estimate.algorithms.values(), key=lambda a: a.figures.mem_used_total)
     held = algorithm.figures.mem_used_total
     saved = held - found.figures.mem_used_total
@@ -31,7 +31,7 @@ def smaller(look: Look, algorithm: AlgorithmEstimate) -> AlgorithmEstimate | Non
 def recompression(
     look: Look, algorithm: AlgorithmEstimate, kernel: Features | None
 ) -> AlgorithmEstimate | None:
-    """The algorithm that recompression would be worth it with, and that this kernel has."""
+    """The algorithm that this kernel has and that would make recompression worth it."""
     if kernel is None or not kernel.recompression:
         return None
     algorithms = look.estimate.algorithms
@@ -44,7 +44,7 @@ def recompression(
 def advice(
     look: Look, algorithm: AlgorithmEstimate, ram: int, kernel: Features | None
 ) -> list[str]:
-    """Whether recompression or writeback would be worth it here, and possible."""
+    """Say whether recompression or writeback would be worth it here, and possible."""
     return [_of_recompression(look, algorithm, kernel), _of_writeback(look, algorithm, ram, kernel)]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Watching what is cold, and what the algorithms make of it, for ``pyzram estimate --idle``."""
+"""Which memory is cold, and what the algorithms make of it, for ``pyzram estimate --idle``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MINUTE = 60.0
 
 
 class Look(NamedTuple):
-    """One age: what was cold by then, and what the algorithms make of it."""
+    """One age: what was that cold, and what the algorithms make of it."""
 
     age: cold.Age
     estimate: Estimate
@@ -85,7 +85,7 @@ def watched(
 
 
 def _allow_descriptors() -> None:
-    """Allow as many open files as there may be: one is held for each process."""
+    """Raise the limit of open files as far as possible: each process takes one."""
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -117,7 +117,7 @@ def _clear() -> None:
 
 
 def extrapolated(look: Look) -> str:
-    """What a rate per minute rests on that was counted in less; empty for a whole minute."""
+    """In how little time a rate per minute was counted; empty if in a whole minute."""
     if look.age.window >= MINUTE:
         return ""
     return f"counted in {format_seconds(round(look.age.window, 1))}"
@@ -129,5 +129,5 @@ def gained(look: Look, algorithm: AlgorithmEstimate) -> int:
 
 
 def stall(look: Look, microseconds: float | None) -> float | None:
-    """Milliseconds in a minute that programs wait for pages that come back."""
+    """For how many milliseconds a minute programs wait for pages that come back."""
     return None if microseconds is None else look.age.returns * microseconds / 1000

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Which figures are good or bad, and how a terminal shows that.
 
-Colour only repeats what words or numbers say. It is for terminals; NO_COLOR
-(https://no-color.org/), CLICOLOR and CLICOLOR_FORCE (https://bixense.com/clicolors/) decide before
-that.
+Colour only repeats what words or numbers say. Terminals get it, unless NO_COLOR
+(https://no-color.org/), CLICOLOR or CLICOLOR_FORCE (https://bixense.com/clicolors/) decides
+otherwise.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol, TextIO
 
     class Figures(Protocol):
-        """What is known of a device, by name."""
+        """What is known about a device, by name."""
 
         def __getitem__(self, name: str, /) -> Any: ...
 
@@ -24,9 +24,9 @@ GOOD, WARN, BAD, STRONG = "good", "warn", "bad", "strong"
 SGR = {GOOD: "32", WARN: "33", BAD: "1;31", STRONG: "1"}
 
 FILL_WARN, FILL_BAD = 75, 90
-# Bytes of data in a byte of memory; below the last value the device saves hardly anything.
+# Bytes of data per byte of memory; below the last value the device saves hardly anything.
 RATIO_GOOD, RATIO_WARN, RATIO_BAD = 2.0, 1.5, 1.1
-# Of less data than this, zspages that are not full decide the ratio, and that is no fault.
+# With less data than this, partly filled zspages decide the ratio, which is no fault.
 JUDGED = 1 << 20
 
 
@@ -63,7 +63,7 @@ def paint(text: str, role: str) -> str:
 
 
 def paint_figure(name: str, value: Any, text: str, figures: Figures) -> str:
-    """Return a figure's text in the colour of its meaning; ``figures`` are all of the device."""
+    """Return a figure's text in the colour of its meaning; ``figures`` has all of the device's."""
     if name == "fill":
         return paint(text, of_fill(value))
     if name == "comp_ratio":

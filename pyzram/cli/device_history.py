@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Devices over time, for the views: figures, rates per second, and how they were before."""
+"""Devices over time, for the views: figures, rates per second, and their earlier values."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ class Watched:
             if old is None or new is None or now <= self.seen:
                 self.rates.pop(key, None)
             else:
-                # After a reset the counters start from 0 again, so all they count is new.
+                # After a reset the counters start from 0, so everything they count is new.
                 self.rates[key] = (new - old if new >= old else new) / (now - self.seen)
         self.figures, self.seen = figures, now
         memory = figures["mem_used_total"]
-        # A figure that the kernel did not answer this time is not 0.
+        # A figure that the kernel did not give this time is not 0.
         ratio = None if memory is None else BY_NAME["comp_ratio"].of(figures) or 0
         self.keep(self.memory, memory)
         self.keep(self.ratio, ratio)
 
     def keep(self, history: list[float], value: float | None) -> None:
-        """Add to a history, which drops old values; without a value, repeat the last one."""
+        """Append to a history, which drops old values; repeat the last one if there is no value."""
         history.append(value if value is not None else history[-1] if history else 0)
         del history[:-HISTORY]
 
@@ -75,7 +75,7 @@ class Watch:
         for figures, _ in found:
             name = figures["name"]
             try:
-                # After hot_remove the number is given out again, with another folder.
+                # After hot_remove the number may be given out again, with another folder.
                 identity = os.stat(figures.path).st_ino
             except OSError:
                 continue

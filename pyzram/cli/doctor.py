@@ -20,11 +20,11 @@ from .options import FILE, Command, Option, UsageError
 if TYPE_CHECKING:
     from ..device.stats import Stats
 
-# Status 2 (could not examine the machine or write the output) is what pyzram makes of our errors.
+# pyzram turns our errors into status 2: the machine was not examined, or the output not written.
 NOTHING, FINDINGS = 0, 1
 LEAST = 40  # no terminal is narrower
-NOT_WRITTEN = 1  # a textfile, as of the other collectors
-# Findings of these checks can cost data or the next start, the others only memory or time.
+NOT_WRITTEN = 1  # the textfile, as with the other collectors
+# Findings of these checks can cost data or the next start; the others cost only memory or time.
 WRONG = frozenset({"failed-writes", "hibernation", "config", "algorithm"})
 
 
@@ -51,8 +51,8 @@ COMMAND = Command(
         ),
     ),
     notes="Exit status: 0 if there is nothing to fix, 1 if there are findings, 2 if the machine "
-    "could not be examined or the output not be written. With --textfile it is 0 if the file was "
-    "written, whatever it says, and 1 if it could not be.",
+    "could not be examined or the output could not be written. With --textfile it is 0 if the file "
+    "was written, whatever its contents, and 1 if it could not be.",
 )
 
 
@@ -87,7 +87,7 @@ def _snapshot(config: str) -> Snapshot:
 def _textfile(path: str, config: str) -> int:
     """Write a 0 or 1 for each check; no samples if the machine could not be examined.
 
-    A failure is told of here: the status is 1, which otherwise means findings.
+    Failures are reported here, because they exit with status 1, which otherwise means findings.
     """
     from ..kernel.named_files import write_textfile
     from ..metrics import GAUGE, Family, labels, scrape, text_format
@@ -162,7 +162,7 @@ def text(
 
 
 def folded(text: str, width: int | None, hanging: str) -> list[str]:
-    """Lines of at most ``width`` columns, of whole words; all but the first begin as told."""
+    """Fold into lines of at most ``width`` columns; all but the first begin with ``hanging``."""
     if width is None or len(text) <= width:
         return [text]
     import textwrap
@@ -177,7 +177,7 @@ def folded(text: str, width: int | None, hanging: str) -> list[str]:
 
 
 def offers(snapshot: Snapshot) -> list[str]:
-    """What the kernel has; ``?`` where that is unknown."""
+    """What the kernel has; ``?`` if that is unknown."""
     kernel = snapshot.features
     answers = {True: "yes", False: "no", None: "?"}
     rows = {

@@ -132,7 +132,7 @@ def main(argv: list[str]) -> int:
 
 
 def machine_to_be(options: Any) -> tuple[Chain, int]:
-    """Return the rule for zspages and the bytes of memory; refuse an impossible plot too."""
+    """Return the target's rule for zspages and its bytes of memory; refuse an impossible plot."""
     chain = running_chain()
     if options.chain is not None:
         chain = Chain(options.chain, "waste")
@@ -176,7 +176,7 @@ def estimated(options: Any) -> tuple[Estimate, int]:
 
 
 def this_kernel() -> Features | None:
-    """What this kernel's driver offers; ``None`` where it cannot be told."""
+    """What this kernel's driver offers; ``None`` if that cannot be determined."""
     from ..device.features import features
 
     try:

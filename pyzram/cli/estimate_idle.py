@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""``pyzram estimate --idle``: how much memory is cold, what zram makes of it, and the price."""
+"""``pyzram estimate --idle``: how much memory is cold, what zram makes of it, at what price."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def main(options: Arguments, chain: Chain, ram: int, kernel: Features | None) ->
 
 
 def recommended(look: Look, ram: int, kernel: Features | None) -> Recommendation | None:
-    """What is recommended for what was cold longest; ``None`` if that is nothing, or too little."""
+    """The recommendation for the memory cold longest; ``None`` if there is none or too little."""
     best = recommend(look.estimate, ram, offered(look.estimate.algorithms, kernel))
     if best is None or look.age.cold_bytes < TOO_LITTLE:
         return None
@@ -125,7 +125,7 @@ def _report(
 
 
 def without(look: Look) -> list[str]:
-    """Why nothing is recommended, where the table does not tell."""
+    """Why nothing is recommended, if the table does not show it."""
     if look.age.cold_bytes < TOO_LITTLE:
         return [
             "",
@@ -156,7 +156,7 @@ def table(look: Look, width: int | None) -> list[str]:
 
 
 def commented(look: Look, algorithm: AlgorithmEstimate, reason: str) -> list[str]:
-    """The reason for the lines of the configuration."""
+    """The comment that explains the lines of configuration."""
     return [
         f"# {format_size(look.age.cold_bytes)} was not touched for "
         f"{format_seconds(look.age.seconds)}; a quarter more leaves room for growth.",

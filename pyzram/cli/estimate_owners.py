@@ -40,7 +40,7 @@ class Row(NamedTuple):
 def owners_report(
     result: Estimate, shown: AlgorithmEstimate, width: int | None = None
 ) -> list[str]:
-    """How much of the processes' memory one algorithm would free, and what stays."""
+    """How much of the processes' memory one algorithm would free, and what would stay."""
     size = result.pages * result.store.page_size
     taken = shown.figures.mem_used_total
     lines = [
@@ -74,7 +74,7 @@ def _stays(result: Estimate) -> list[str]:
 
 
 def _swap_keeps_zeros() -> bool:
-    """Whether this kernel's swap keeps zero pages itself (Linux 6.12): then it counts them."""
+    """Whether swap remembers zero pages itself (Linux 6.12): if so, the kernel counts them."""
     try:
         with open("/proc/vmstat", "rb") as file:
             return b"\nswpout_zero " in file.read()

@@ -24,25 +24,25 @@ if TYPE_CHECKING:
 BAR = 40
 LABEL = 20  # columns before a bar
 LEAST = 40  # no terminal is narrower
-# zspages that are not full weigh as much as what is in them, whatever the algorithm.
+# With less, partly filled zspages weigh as much as what is in them, whatever the algorithm.
 TOO_LITTLE = 1 << 20
 
 
 def report(result: Estimate, ram: int, kernel: Features | None, width: int | None = None) -> str:
     """The report for people, at most ``width`` columns wide if that is given.
 
-    Nothing is cut off: columns of a table that do not fit continue below it.
+    Nothing is cut off: columns that do not fit are continued below the table.
     """
     return "\n".join(folded(_report(result, ram, kernel, width), width))
 
 
 def folded(lines: Iterable[str], width: int | None) -> list[str]:
-    """Fold lines that are too long, but no tables and no indented lines."""
+    """Fold lines that are too long, except tables and indented lines."""
     if width is None:
         return list(lines)
     shown: list[str] = []
     for line in lines:
-        # Tables and indented lines have two spaces in a row. All other lines may be wrapped.
+        # Tables and indented lines have two spaces in a row. All other lines can be wrapped.
         if "  " in line or len(line) <= width:
             shown.append(line)
         else:
@@ -120,7 +120,7 @@ def _gaps(result: Estimate) -> list[str]:
 
 
 def _libraries(result: Estimate) -> list[str]:
-    """Which lengths come from a library of this machine rather than the kernel's algorithm."""
+    """Which lengths come from a library on this machine rather than from the kernel's algorithm."""
     lines = []
     names = {a.name for a in result.algorithms.values()}
     if "zstd" in names:
@@ -172,7 +172,7 @@ def _table(result: Estimate, width: int | None) -> list[str]:
 
 
 def laid_out(rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
-    """Rows of cells in columns; those that do not fit follow below, after the first column."""
+    """Cells in columns; those that do not fit follow below, next to the first column again."""
     first, *columns = (
         [cell.rjust(max(map(len, column))) for cell in column] for column in zip(*rows, strict=True)
     )

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 def textfile(options: Any, estimated: Callable[[], Estimate]) -> int:
-    """Write the metrics, whatever could be read; return the exit status.
+    """Write the metrics, whatever could be read, and return the exit status.
 
     Raises:
-        UsageError: other output is asked for too, or a value is invalid.
+        UsageError: other output is requested too, or a value is invalid.
         ZramError: the file cannot be written.
     """
     for other in ("json", "plot", "idle"):
@@ -32,7 +32,7 @@ def textfile(options: Any, estimated: Callable[[], Estimate]) -> int:
     success = True
     try:
         result = estimated()
-        require_read(result)  # whoever reads a metric does not see its bounds
+        require_read(result)  # a metric is read without its bounds
         found = families(result)
     except ZramError as err:
         success = False
@@ -42,7 +42,7 @@ def textfile(options: Any, estimated: Callable[[], Estimate]) -> int:
 
 
 def nothing(path: str) -> int:
-    """Write that there is no estimate."""
+    """Record that there is no estimate."""
     write_textfile(path, text_format(scrape("estimate", False)))
     return 0
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """``pyzram estimate --idle --watch``: cold memory over time, as a curve and as a recording.
 
-The recording is one of ``pyzram tend --record``, of this machine as it would be if zram held what
-is cold: so all policies can be tried on it before there is a device (bench/tend.py --replay).
+The recording has the format of ``pyzram tend --record`` and shows this machine as it would be if
+zram held its cold memory, so all policies can be tried before there is a device (bench/tend.py
+--replay).
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from .options import Arguments
 
 HEADINGS_EVERY = 20
-LEAST_AGES = 2  # places for ages of less than a second, and of one
+LEAST_AGES = 2  # entries for ages of less than a second and of one second
 
 
 class Times(NamedTuple):
@@ -81,10 +82,10 @@ def main(options: Arguments, chain: Chain, ram: int, kernel: Features | None) ->
 
 
 def choice(look: Look, ram: int, kernel: Features | None, *, timing: bool) -> str:
-    """The algorithm to show from now on; none while the cold memory does not distinguish them."""
+    """The algorithm to show from now on; none while the cold memory does not tell them apart."""
     if best := recommend(look.estimate, ram, offered(look.estimate.algorithms, kernel)):
         return best.algorithm
-    # None is recommended without times, or if the kernel lacks it: the smallest is good enough.
+    # Without times, or if the kernel lacks it, none is recommended: the smallest is good enough.
     smallest = _smallest(look)
     differ = smallest.decompress_us is not None if timing else smallest.figures.mem_used_total
     return smallest.label if differ else ""
@@ -96,7 +97,7 @@ def _smallest(look: Look) -> AlgorithmEstimate:
 
 
 def headings(idle: Sequence[float], name: str) -> str:
-    """The headings: bytes, pages that came back in a minute, and the wait for them."""
+    """The headings: bytes, pages that came back per minute, and the wait for them."""
     times = (format_seconds(seconds).replace(" ", "") for seconds in idle)
     ages = "".join(f" {text:>8}" for text in times)
     text = f"{'':8} {'all':>7}{ages} {quote(name):>8} {'gained':>7} {'back/min':>8} {'ms/min':>8}"
@@ -104,7 +105,7 @@ def headings(idle: Sequence[float], name: str) -> str:
 
 
 def line(now: Looked, shown: AlgorithmEstimate, times: Times) -> str:
-    """One round: all that could swap, cold by age, what of it zram takes and what is gained."""
+    """One round: what could go to swap, what is cold by age, what zram takes, and the gain."""
     last = now.looks[-1]
     ages = "".join(f" {format_size(look.age.cold_bytes):>8}" for look in now.looks)
     waiting = stall(last, times.median)
@@ -117,7 +118,7 @@ def line(now: Looked, shown: AlgorithmEstimate, times: Times) -> str:
 
 
 def recorded(now: Looked, shown: AlgorithmEstimate, came_back: int) -> dict[str, object]:
-    """A recording's line on this machine, as if zram held what was cold at the last look.
+    """A line of a recording of this machine, as if zram held what was cold at the last look.
 
     Pages that came back meanwhile count as swapped in.
     """
@@ -144,7 +145,7 @@ def ages(looks: Sequence[Look]) -> list[int]:
     longer = 0
     for look in reversed(looks):
         pages = look.age.source.pages
-        # More may be cold at a later look: new memory, or memory that was locked.
+        # A later look may find more cold memory: new memory, or memory that was locked.
         counts[int(look.age.seconds).bit_length()] += max(0, pages - longer)
         longer = max(longer, pages)
     return counts

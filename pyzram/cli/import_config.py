@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""``pyzram import FILE``: another tool's configuration translated into one of pyzram."""
+"""``pyzram import FILE``: translates another tool's configuration into pyzram's."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COMMAND = Command(
     "pyzram import",
     "Print what /etc/conf.d/zram would be for the files of another tool: zram-generator, "
     "zram-init, zram-tools, zramen, systemd-swap, armbian, DietPi or zram-config. A folder stands "
-    "for its *.conf, - for standard input. What cannot be carried over is said on standard error.",
+    "for its *.conf, - for standard input. Standard error says what cannot be carried over.",
     (),
     operands="FILE...",
     takes=FILE,
@@ -33,12 +33,12 @@ COMMAND = Command(
 
 
 def main(argv: list[str]) -> int:
-    """Print the equivalent of files."""
+    """Print the equivalent of the files."""
     options = COMMAND.arguments(argv)
     if options is None:
         return 0
     found = import_files([(path, _text(path)) for path in gather(options.operands)])
-    # In a file, check refuses such a value; here it could be a command to the terminal.
+    # In a file, check refuses such a value; here it could be a command for the terminal.
     text = quote_lines(found.text()) if sys.stdout.isatty() else found.text()
     print(text, end="")
     for heading, reasons in (("not carried over", found.lost), ("needs a look", found.looks)):
@@ -50,9 +50,9 @@ def main(argv: list[str]) -> int:
 def gather(operands: Sequence[str]) -> list[str]:
     """Return the files to read, in the order in which zram-generator lets later ones override.
 
-    Files come first, then the drop-ins of folders and of ``FILE.d`` beside each, by name; of two
-    with the same name the one in the later folder counts. A file in a folder with a ``FILE.d``
-    beside it is not a drop-in, but a file with its own drop-ins.
+    Files come first, then by name the drop-ins from folders and from ``FILE.d`` beside each file.
+    If two drop-ins have the same name, the one in the later folder counts. A file in a folder with
+    a ``FILE.d`` beside it is not a drop-in, but a file with its own drop-ins.
     """
     files: list[str] = []
     drop_ins: dict[str, str] = {}
@@ -92,7 +92,7 @@ def _text(path: str) -> str:
                 raise OSError(errno.EFBIG, "too long", path)
             text = data.decode(errors="surrogateescape")
         else:
-            text = read_file(path, open_still)  # it may be anybody's
+            text = read_file(path, open_still)  # anybody may own it
         return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     except OSError as err:
         raise from_errno(err.errno or 0, f"{path}: read", path, remedy=remedy(err)) from err

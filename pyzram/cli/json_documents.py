@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What commands print with ``--json``: fewer figures than ``as_dict()`` has, and derived ones.
+"""What commands print with ``--json``: fewer figures than ``as_dict()``, and derived ones.
 
 Sizes are bytes; ``ratio`` is compr_data_size / orig_data_size, as everywhere.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def of_estimate(estimate: Estimate) -> dict[str, object]:
-    """What ``pyzram estimate --json`` prints; ``libzstd`` is ``None`` where no zstd is tried."""
+    """What ``pyzram estimate --json`` prints; ``libzstd`` is ``None`` unless zstd is tried."""
     from ..pages.codec import zstd_release
 
     tried = {algorithm.name for algorithm in estimate.algorithms.values()}
@@ -74,7 +74,7 @@ def of_estimate(estimate: Estimate) -> dict[str, object]:
 
 
 def of_bench(result: BenchResult) -> dict[str, object]:
-    """What ``pyzram bench --json`` prints of each; speeds are bytes a second, ``None`` if none."""
+    """What ``pyzram bench --json`` prints for each; speeds are in bytes a second, or ``None``."""
     return {
         "algorithm": result.name,
         "level": result.level,
@@ -94,7 +94,7 @@ def of_bench(result: BenchResult) -> dict[str, object]:
 def of_idle(
     label: str, total: int, skipped: dict[str, int], looks: Sequence[Look]
 ) -> dict[str, object]:
-    """What ``pyzram estimate --idle --json`` prints; the first ``cold_bytes`` is the last age's."""
+    """What ``pyzram estimate --idle --json`` prints; its outer ``cold_bytes`` is the last age's."""
     from .cold_looks import gained, stall
 
     last = looks[-1]
@@ -136,7 +136,7 @@ def of_idle(
 def of_watch(
     label: str, total: int, skipped: dict[str, int], looks: Sequence[Look]
 ) -> dict[str, object]:
-    """What each line of ``--idle --watch --json`` is: the same, and when it was, in Unix time."""
+    """What each line of ``--idle --watch --json`` has: the same, and its Unix time."""
     return {"time": round(time.time(), 3), **of_idle(label, total, skipped, looks)}
 
 

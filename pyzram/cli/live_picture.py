@@ -26,7 +26,7 @@ READ = tuple(
         "notify_free",
     )
 )
-# Heading, width, and rank: on a narrow terminal the highest rank is dropped first (0 stays).
+# Heading, width and rank: a narrow terminal drops the highest rank first and keeps 0.
 SHOWN = (
     ("NAME", 7, 0),
     ("ALGORITHM", 9, 8),
@@ -82,7 +82,7 @@ def roles_of(device: Watched) -> dict[str, str]:
 
 
 def fitting(width: int) -> tuple[tuple[str, int, int], ...]:
-    """The columns that fit into ``width``; the first one always does."""
+    """The columns that fit into ``width``; the first one is always among them."""
     shown = list(SHOWN)
     while len(shown) > 1 and sum(column[1] + 1 for column in shown) - 1 > width:
         shown.remove(max(shown, key=lambda column: column[2]))
@@ -96,7 +96,7 @@ def layout(
 ) -> str:
     """Put cells under their headings, in the colours of their roles."""
     return " ".join(
-        # Padded before colouring: escape sequences have no width.
+        # Pad before colouring, because escape sequences have no width.
         colour.paint(
             cell.ljust(width) if heading in LEFT_ALIGNED else cell.rjust(width),
             roles.get(heading, ""),
@@ -119,7 +119,7 @@ def picture(
     shown = fitting(width)
     indexes = [SHOWN.index(column) for column in shown]
     out = [title, layout([column[0] for column in shown], shown)]
-    # What would fall off the screen is counted, so that nobody takes the rest for all.
+    # What does not fit on the screen is counted, so that nobody takes the rest for everything.
     devices = list(watch.devices.values())
     room = height - len(out) - len(notes)
     count = len(devices) if len(devices) <= room else max(room - 1, 0)
@@ -136,12 +136,12 @@ def picture(
         out.append("no configured device")
     out += notes
     out.extend(graphs(watch, width, height - len(out), bars))
-    # A line that had to be cut is in none of the rows, and stays without colour.
+    # A line that had to be cut is no longer one of the rows, and stays uncoloured.
     return [rows.get(line[:width], line[:width]) for line in out[:height]]
 
 
 def graphs(watch: Watch, width: int, room: int, bars: str) -> list[str]:
-    """The history of as many devices as there is room for, memory above ratio."""
+    """The history of as many devices as fit, memory above ratio."""
     wanted = [
         (f"{name} {what}", history, form)
         for name, device in watch.devices.items()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The terminal that the live view of zram_stats is on: its size, its keys, and what stops it.
+"""The terminal of zram_stats's live view: its size, its keys, and what stops it.
 
-Plain escape sequences do: curses would bring nothing that is needed here.
+Plain escape sequences suffice: curses would add nothing that is needed here.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-ENTER = "\x1b[?1049h\x1b[?25l"  # the other screen, no cursor
+ENTER = "\x1b[?1049h\x1b[?25l"  # the alternate screen, no cursor
 LEAVE = "\x1b[?25h\x1b[?1049l"
 HOME_POSITION, CLEAR_LINE, CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 
@@ -45,11 +45,11 @@ class Screen:
         self._saved: list[Any] = []
 
     def run(self) -> int:
-        """Show until q or Ctrl-C; the terminal is as before in any case."""
+        """Show until q or Ctrl-C; whatever happens, the terminal is restored."""
         wake, woken = os.pipe()
         for fd in (wake, woken):
             os.set_blocking(fd, False)
-        # select() returns on these; the handlers themselves do nothing, or take note.
+        # These make select() return; their handlers do nothing, or only take note.
         signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
         for number in (signal.SIGWINCH, signal.SIGCONT):
             signal.signal(number, lambda *_: None)
@@ -86,11 +86,11 @@ class Screen:
                     pressed = os.read(0, 64)
                     if b"q" in pressed or b"Q" in pressed:
                         return 0
-                    # End of input: the terminal is gone, or nobody types any more.
+                    # End of input: the terminal is gone, or no more keys can come.
                     self.keys = bool(pressed)
 
     def _draw(self, wake: int) -> None:
-        # A terminal that is stopped (Ctrl-S) takes nothing, and a write would wait for it.
+        # A stopped terminal (Ctrl-S) accepts nothing, and a write would block.
         while not select.select([wake], [1], [])[1]:
             os.read(wake, 64)
             interruption.check()
@@ -133,7 +133,7 @@ class Screen:
             termios.tcsetattr(0, when, self._saved)
 
     def _note_pause(self, _number: int, _frame: object) -> None:
-        # Not here: it may be in the middle of writing.
+        # Do not pause here: the signal may arrive in the middle of a write.
         self._paused = True
 
     def _pause_if_told(self) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which of an estimate's algorithms this kernel could really be set to."""
+"""Which of an estimate's algorithms this kernel could really use."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 def offered(
     algorithms: Mapping[str, AlgorithmEstimate], kernel: Features | None
 ) -> list[str] | None:
-    """Return their labels; ``None`` where it cannot be told.
+    """Return their labels; ``None`` if that is unknown.
 
-    A level needs ``algorithm_params`` as well.
+    An algorithm with a level needs ``algorithm_params`` as well.
     """
     if kernel is None or kernel.algorithms is None:
         return None

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Command lines from one table: parsing, help, errors and completions.
 
-Not argparse: that alone takes as long as the interpreter's start.
+argparse is not used, because it alone takes as long to load as the interpreter takes to start.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class UsageError(Exception):
 
 
 class Option:
-    """One option: ``metavar`` names its value, in brackets if it may be left out.
+    """One option; ``metavar`` names its value, in brackets if that may be left out.
 
-    ``values`` are the words that it takes, or one of the kinds above. ``convert`` turns a word into
-    a value and raises :class:`ValueError` for a wrong one. With ``repeat`` the option may be given
-    several times, with ``many`` it also takes several words at once; both make a list.
+    ``values`` are the words that it accepts, or one of the kinds above. ``convert`` turns a word
+    into a value and raises :class:`ValueError` for a wrong one. With ``repeat`` the option may be
+    given several times; with ``many`` it also takes several words at once. Both give a list.
     """
 
     __slots__ = (
@@ -79,9 +79,9 @@ VERSION = Option("V", "version", "", "show the version")
 class Arguments:
     """What a command line gave: an attribute for each long option (``-`` is ``_``), and operands.
 
-    An option without a value is true or false; any other is its value or default, or ``()`` if the
-    value may be left out and was. ``given`` has the long names of the options that were there, in
-    their order.
+    An option without a value is true or false; any other is its value or default, or ``()`` if an
+    optional value was left out. ``given`` has the long names of the options that were there, in
+    order.
     """
 
     def __init__(
@@ -92,14 +92,14 @@ class Arguments:
         vars(self).update(values)
 
     def __getattr__(self, name: str) -> Any:
-        raise AttributeError(name)  # for the type checker: the others are set above
+        raise AttributeError(name)  # for the type checker: real attributes are set above
 
 
 class Command:
-    """A command line: its name, what it does, its options and what operands it takes.
+    """A command line: its name, what it does, its options and its operands.
 
-    ``operands`` is how the usage shows them, ``takes`` their kind, ``count`` the least and the most
-    of them (``None``: any number). ``lists`` returns the end of the help.
+    ``operands`` is how the usage shows the operands, ``takes`` is their kind, and ``count`` their
+    least and greatest number (``None``: any). ``lists`` returns the end of the help.
     """
 
     __slots__ = ("count", "lists", "name", "notes", "operands", "options", "takes", "text")
@@ -212,8 +212,8 @@ def positive(text: str) -> int:
 def _collect(options: Iterable[Option], words: list[str]) -> tuple[dict[str, list[str]], list[str]]:
     """Split words into options (long name to values, empty without one) and operands.
 
-    Short options may be joined, long ones abbreviated as long as they stay unambiguous, and ``--``
-    ends the options. An optional value is the next word only if that is a number.
+    Short options may be joined, long ones may be abbreviated while they stay unambiguous, and
+    ``--`` ends the options. The next word is taken as an optional value only if it is a number.
     """
     operands: list[str] = []
     given: dict[str, list[str]] = {}
@@ -295,7 +295,7 @@ def _value(option: Option, written: str, rest: list[str]) -> str:
 
 
 def _fits(option: Option, word: str) -> bool:
-    """Whether a word is the value of an option that needs none."""
+    """Whether a word is the value of an option whose value is optional."""
     if option.convert is None or not word[:1].isdigit():
         return is_number(word)
     try:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """How a command prints and ends.
 
-Whoever cannot be told changes nothing of what is done: a message that is lost, on either standard
-file, keeps work and status as they are. But where the output is what was asked for (help, figures,
-a plan), what could not be written is a failure: in silence if the reader has gone, as other tools
-say it by a signal, else with the cause.
+A message that nobody receives changes nothing: if it is lost, on either standard file, the work
+and the status stay the same. But if the output is what was asked for (help, figures, a plan), not
+being able to write it is a failure: a silent one if the reader has gone (other tools are ended by a
+signal), otherwise one with its cause.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def complain(line: str) -> None:
-    """Print a line to standard error; if nobody can read it, it is lost."""
+    """Print a line to standard error; it is lost if it cannot be written."""
     try:
         print(quote(line), file=sys.stderr)
     except OSError:
@@ -28,9 +28,9 @@ def complain(line: str) -> None:
 
 
 def output_width(otherwise: int) -> int | None:
-    """Columns for what is printed: by COLUMNS, wherever it goes, or the terminal's.
+    """The width of the output in columns: COLUMNS, wherever it goes, or the terminal's width.
 
-    ``otherwise`` is for a terminal that does not tell; ``None`` in a file or pipe, which has none.
+    ``otherwise`` is for a terminal that does not say; ``None`` for a file or pipe, which has none.
     """
     try:
         said = int(os.environ.get("COLUMNS", ""))
@@ -47,7 +47,7 @@ def output_width(otherwise: int) -> int | None:
 
 
 def flush() -> None:
-    """Write what was printed; if nobody can read it, it is lost, and the status stays."""
+    """Write what was printed; if that fails, it is lost, and the status stays the same."""
     if sys.stdout is None:
         return
     try:
@@ -57,7 +57,7 @@ def flush() -> None:
 
 
 def drop_output() -> None:
-    """Keep what is still buffered for standard output from failing again at exit."""
+    """Keep the rest of standard output's buffer from failing again at exit."""
     _lead_nowhere(1)
 
 
@@ -68,9 +68,9 @@ def _lead_nowhere(fd: int) -> None:
 
 
 def open_standard_files() -> None:
-    """Fill the place of a closed standard file, which the next opened file would take.
+    """Fill the places of closed standard files, which the next opened files would take.
 
-    Standard input and output stay closed for Python, so that using them is an error; messages,
+    For Python, standard input and output stay closed, so that using them is an error; messages,
     which nobody could read, go nowhere.
     """
     if None not in (sys.stdin, sys.stdout, sys.stderr):
@@ -84,9 +84,9 @@ def open_standard_files() -> None:
 def leave(status: int) -> NoReturn:
     """End this process with the status of its command.
 
-    The kernel cleans up at once; the interpreter first frees object after object, which takes a
-    fifth as long as its start. In development mode (``-X dev``) it does, to find what was left
-    open, and also where matplotlib has a temporary folder to remove.
+    The kernel cleans up at once; the interpreter would first free object after object, which takes
+    a fifth as long as its start. It still does so in development mode (``-X dev``), to find what
+    was left open, and when matplotlib has a temporary folder to remove.
     """
     flush()
     if sys.flags.dev_mode or "matplotlib" in sys.modules:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What ``pyzram writeback`` and ``pyzram recompress`` share: arguments, progress, the report."""
+"""What ``pyzram writeback`` and ``pyzram recompress`` share: arguments, progress and report."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ COMMON = (
 
 
 def sysfs() -> Sysfs:
-    """Where the kernel's files are: below /, or elsewhere for tests and chroots."""
+    """Where the kernel's files are: below /, or elsewhere in tests and chroots."""
     return Sysfs(os.environ.get("PYZRAM_ROOT", "/"))
 
 
 @contextmanager
 def progress(quiet: bool, text: Callable[[int], str]) -> Iterator[Callable[[int], None] | None]:
-    """A line of progress on a terminal, removed at the end."""
+    """Show a line of progress on a terminal, and remove it at the end."""
     if quiet or not sys.stderr.isatty():
         yield None
         return

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The command ``pyzram``: a name, then what its module does."""
+"""The command ``pyzram``: the first word names a command, whose module does the rest."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import sys
 
 from .output import complain, drop_output, flush, leave, open_standard_files
 
-# Name to the module below pyzram.cli that has it (with the function, where that is not main), and
-# what it does.
+# From each name to its module below pyzram.cli (with the function, if that is not main) and to
+# what the command does.
 COMMANDS = {
     "start": ("service:start", "set up the configured devices that do not run yet"),
     "stop": ("service:stop", "take down the devices that start made"),
@@ -19,7 +19,7 @@ COMMANDS = {
     "info": ("service:info", "show statistics of every zram device"),
     "check": ("service:check", "report everything that is wrong with the configuration"),
     "plan": ("service:plan", "show what reload would change, and what each change needs"),
-    "import": ("import_config", "the configuration of another tool as one of pyzram"),
+    "import": ("import_config", "translate the configuration of another tool into pyzram's"),
     "estimate": ("estimate", "estimate what zram would save on processes, files or this system"),
     "doctor": ("doctor", "find what is wrong or wasteful in the running setup, and how to fix it"),
     "writeback": ("writeback", "write pages to the backing device, and show what moved"),
@@ -51,14 +51,14 @@ def usage() -> str:
 def main(argv: list[str] | None = None) -> int:
     """Run one command; the exit status is 0 for success, 1 for failure, 2 for wrong usage.
 
-    Some commands have more to tell by it; their manual pages say so.
+    For some commands other values have a meaning; their manual pages say which.
     """
     if argv is not None:
         return _main(argv)
     try:
         return _main(sys.argv[1:])
     finally:
-        # This process ends now; the module is loaded if a command notes signals.
+        # This process ends now. The module is loaded only if a command notes signals.
         if interruption := sys.modules.get("pyzram.interruption"):
             interruption.ignore()
 
@@ -81,7 +81,7 @@ def _main(argv: list[str]) -> int:
     except ZramError as err:
         return _fail(failure, *(f"{program}: {line}" for line in str(err).split("\n")))
     except BrokenPipeError:
-        # The reader has enough.
+        # The reader has gone.
         drop_output()
         return failure
     except OSError as err:
@@ -99,7 +99,7 @@ def run(name: str, argv: list[str]) -> int:
     """Load a command's module and run it; errors are exceptions."""
     module, _, function = COMMANDS[name][0].partition(":")
     if module == "service":
-        # These end before there is garbage to collect; looking for it takes a tenth of their time.
+        # These end before there is any garbage; looking for it would take a tenth of their time.
         gc.freeze()
         gc.disable()
     # importlib and its imports would take longer than many a command.
@@ -108,7 +108,7 @@ def run(name: str, argv: list[str]) -> int:
 
 
 def explain(argv: list[str]) -> int:
-    """Answer words that are not a command: a question about commands, or a mistake."""
+    """Respond to words that are not a command: a question about commands, or a mistake."""
     if argv[:1] == ["help"] and argv[1:2]:
         if argv[1] in COMMANDS:
             return run(argv[1], ["--help"])

@@ -13,7 +13,7 @@ from .postprocess_report import COMMON, progress, report, sysfs
 COMMAND = Command(
     "pyzram recompress",
     "Recompress pages of a zram device with one of its secondary algorithms, and print what that "
-    "brought.",
+    "gained.",
     (
         Option(
             "t",
@@ -24,9 +24,9 @@ COMMAND = Command(
         ),
         Option("a", "algorithm", "NAME", "the algorithm, by its name", values=ALGORITHM),
         Option("p", "priority", "N", "the algorithm, by its priority (default 1)", convert=whole),
-        Option("", "threshold", "BYTES", "leave pages that are smaller already", convert=whole),
+        Option("", "threshold", "BYTES", "skip pages that are already smaller", convert=whole),
         Option("", "max-pages", "N", "try at most this many pages", convert=whole),
-        Option("", "compact", "", "pack the pool afterwards, which frees the holes"),
+        Option("", "compact", "", "compact the pool afterwards, which frees the holes in it"),
         *COMMON,
     ),
     operands="DEVICE",

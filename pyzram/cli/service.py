@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..service.plan import Plan
     from ..service.service import Goal
 
-# Exit statuses of status, as in the Linux Standard Base.
+# Exit statuses of the command status, as in the Linux Standard Base.
 STOPPED = 3
 
 CONFIG = Option(
@@ -41,7 +41,7 @@ CONFIG = Option(
 JSON = Option("", "json", "", "print JSON")
 PRETEND = Option("p", "pretend", "", "show what would be done, but do nothing")
 QUIET = Option("q", "quiet", "", "print only warnings and errors")
-# For services: start, which they call next, warns itself.
+# For services: start, which they run next, prints the warnings.
 ERRORS_ONLY = Option("q", "quiet", "", "print only errors")
 # What each command takes.
 OPTIONS: dict[str, tuple[Option, ...]] = {
@@ -68,7 +68,7 @@ class Call:
     def __init__(self, command: str, argv: list[str]) -> None:
         options = command_line(command).arguments(argv)
         self.answered = options is None
-        """Whether the words only asked for the help or the version."""
+        """Whether the words ask only for the help or the version."""
         self.command = command
         self.json = getattr(options, "json", False)
         self.pretend = getattr(options, "pretend", False)
@@ -88,7 +88,7 @@ def _nothing(_line: str) -> None:
 
 
 def _tell(line: str) -> None:
-    """Print if possible: output never changes what is done."""
+    """Print if possible; output never changes what is done."""
     try:
         print(quote(line), flush=True)
     except OSError:
@@ -212,7 +212,7 @@ def check(argv: list[str]) -> int:
             }
         )
     else:
-        # With problems there is no start that would warn itself.
+        # If there are problems, no start follows that would print the warnings.
         for warning in warnings if problems or not call.quiet else ():
             _warn(warning)
         for obstacle in obstacles:
@@ -254,7 +254,7 @@ def _print_plan(shown: Plan) -> None:
 
 
 def status(argv: list[str]) -> int:
-    """Show our devices; the status is 0 if all run, 3 if none does, 1 if some do."""
+    """Show our devices; the exit status is 0 if all run, 3 if none does, 1 if only some do."""
     call = Call("status", argv)
     if call.answered:
         return 0
@@ -283,7 +283,7 @@ def status(argv: list[str]) -> int:
 
 
 def _rows(config: Config | None, machine: ObservedSystem) -> list[dict[str, Any]]:
-    """Return a row for each device of ours and each one that is missing."""
+    """Return a row for each of our devices and for each one that is missing."""
     rows: list[dict[str, Any]] = []
     own = [device for device in machine.devices if device.index is not None]
     for device in own:

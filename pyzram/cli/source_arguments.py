@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Arguments that choose the memory to examine, and the progress bar."""
+"""Arguments that choose which memory to examine, and the progress bar."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from ..pages.process import Chosen
     from .options import Arguments
 
-# What a SOURCE is, for commands with such operands.
+# Says what a SOURCE is, for commands with such operands.
 SOURCES = "[SOURCE...]"
 SOURCES_ARE = (
     "A SOURCE is a file, a core dump (its memory counts) or a block device; - is standard input."
 )
 SELECTIONS = {
-    "name": "processes of this name and their children",
+    "name": "processes with this name, and their children",
     "user": "processes of this user",
     "cgroup": "processes in this cgroup and below",
     "unit": "processes of this systemd unit or OpenRC service",
@@ -106,7 +106,7 @@ def algorithm_names(options: Arguments) -> list[str]:
 
 @contextmanager
 def opened(options: Arguments) -> Iterator[Source | Stream]:
-    """Open what the arguments name; wrong combinations end in a usage error."""
+    """Open what the arguments name; wrong combinations are usage errors."""
     files = options.operands
     chosen = _check_kinds(options)
     if "-" in files and len(files) > 1:
@@ -128,7 +128,7 @@ def opened(options: Arguments) -> Iterator[Source | Stream]:
 
 
 def _check_kinds(options: Arguments) -> bool:
-    """Whether processes are chosen; refuse several kinds at once."""
+    """Whether processes are chosen; several kinds at once are refused."""
     chosen = bool(options.pid) or any(getattr(options, name) for name in SELECTIONS)
     if sum([bool(options.operands), chosen, options.system]) > 1:
         raise UsageError("give files, processes or --system, not several kinds at once")
@@ -173,17 +173,17 @@ def standard_input(page_size: int | None = None) -> Source | Stream:
 
 
 def skipped_line(skipped: Mapping[str, int]) -> str:
-    """What was skipped and how often, as a line; empty if nothing was."""
-    # The count comes last, so that a reason reads well with any number.
+    """A line that says what was skipped and how often; empty if nothing was."""
+    # The count comes last, so that a reason reads well with every number.
     parts = [f"{reason} ({count})" for reason, count in sorted(skipped.items())]
     return "skipped: " + "; ".join(parts) if parts else ""
 
 
 def require_read(result: Estimate) -> None:
-    """Reject figures that are shown without bounds if most of their pages vanished unread.
+    """Reject figures shown without bounds if most of their pages vanished before they were read.
 
     Raises:
-        ZramOSError: ESRCH, they did.
+        ZramOSError: ESRCH if they did.
     """
     if result.lost > result.sampled:
         drawn = format_count(result.lost + result.sampled, "page")
@@ -194,7 +194,7 @@ def require_read(result: Estimate) -> None:
 def say(text: str) -> None:
     """Print lines that were asked for; raise an error if they cannot be written.
 
-    Names in them that others have chosen must be quoted if they might have a newline.
+    The caller must quote names that others have chosen if they might contain a newline.
     """
     if sys.stdout is None:
         raise from_errno(errno.EBADF, "standard output: write", remedy="it is closed")

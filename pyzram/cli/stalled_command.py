@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""A command that a process holds up for good ends by itself, and says by which.
+"""Ends a command that a process holds up for good, and says which process that is.
 
-Whoever reads the memory map of a process waits while a call of that process has it locked, and a
-user's process can see to it that such a call never ends (by a file system of its own, in FUSE). No
-signal but those that kill reaches who waits: Ctrl-C does nothing. So a second thread looks. A disk
-or a server that does not answer holds up reads too, of what the user has named: that is waited for.
+A read of a process's memory map waits while a call of that process has the map locked, and a user's
+process can make such a call last forever (with its own file system, in FUSE). Only signals that
+kill reach the waiting thread: Ctrl-C does nothing. So a second thread watches. A disk or a server
+that does not answer also holds up reads, but of what the user has named: the command waits for it.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SECONDS = 30.0
-"""One single wait of this length is no busy process, whose map is free now and then."""
+"""A single wait this long is not due to a busy process, whose map is free now and then."""
 STEP = 0.5
 _watched: list[int] = []
 
 
 def end_when_stalled(program: str, at_end: Callable[[], int] = lambda: 1) -> None:
-    """Watch the calling thread; if a process holds it up, say so, end with ``at_end``'s status."""
+    """Watch the calling thread; if a process holds it up, say so and exit with ``at_end()``."""
     thread = get_native_id()
     if thread not in _watched:  # by a program that runs several commands
         _watched.append(thread)
@@ -50,7 +50,7 @@ def _watch(program: str, at_end: Callable[[], int], thread: int) -> None:
 
 
 def _end(program: str, pid: str, at_end: Callable[[], int]) -> None:
-    """End all of it, whatever fails on the way: nobody else could."""
+    """End the whole command, whatever fails on the way, because nobody else could."""
     status = 1
     try:
         complain(
@@ -66,7 +66,7 @@ def _end(program: str, pid: str, at_end: Callable[[], int]) -> None:
 
 
 def _waits(thread: int) -> str:
-    """What tells one uninterrupted wait from another; nothing if the thread runs or may sleep."""
+    """Identify an uninterruptible wait; empty if the thread runs or sleeps interruptibly."""
     with open(f"/proc/self/task/{thread}/stat", "rb") as file:
         words = file.read().rpartition(b")")[2].split()
     if words[0] != b"D":
@@ -77,9 +77,9 @@ def _waits(thread: int) -> str:
 
 
 def _read_process(thread: int) -> str:
-    """The process below whose folder of /proc a waiting call has its file; nothing if none.
+    """The process in whose folder of /proc a waiting call reads a file; empty if there is none.
 
-    By what the kernel tells of the call: only it knows what the thread waits for.
+    The kernel's account of the call decides, since only it knows what the thread waits for.
     """
     with suppress(OSError, ValueError, IndexError):
         # The number of the call and its arguments, the first of which is the descriptor; "running",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which figures are shown, in which order, under which headings, and how they are written.
+"""Which figures are shown, in which order, under which headings and in what form.
 
 The block, the table and JSON take their figures from here; :mod:`pyzram.kernel.figures` says what
 each figure is.
@@ -69,7 +69,7 @@ TODAY = (
 )
 # The block layer's file comes last, for those who want all of it.
 LAST = of_file("stat")
-# Figures without a place above, such as one of a new kernel.
+# Figures that have no place above, such as one of a new kernel.
 NEW = tuple(name for name in BY_NAME if name not in ("name", *ELEVEN, *TODAY, *LAST))
 COLUMNS = tuple(BY_NAME[name] for name in ("name", *ELEVEN, *TODAY, *NEW, *LAST))
 HISTORIC = tuple(BY_NAME[name] for name in ELEVEN)
@@ -102,7 +102,7 @@ def heading(column: Figure) -> str:
 def choose(words: str) -> tuple[Figure, ...]:
     """Columns of a list such as ``name,DATA`` or ``+same_pages``.
 
-    The latter are added to the default ones, unless they are among them.
+    Columns after a ``+`` are added to the default ones, unless they are among them.
 
     Raises:
         ValueError: an unknown column; its message is the word.
@@ -116,7 +116,7 @@ def choose(words: str) -> tuple[Figure, ...]:
             raise ValueError(word)
         chosen.append(column)
     if words.startswith("+"):
-        # None is repeated: a program that looks cells up by heading needs one of each.
+        # No column is repeated, because a program that looks up cells by heading needs one of each.
         return tuple(dict.fromkeys((*DEFAULT, *chosen)))
     return tuple(chosen)
 
@@ -137,7 +137,7 @@ def text(value: Any) -> str:
 def block(row: Sequence[Any]) -> str:
     """The values of :data:`BLOCK` as lines: the historic ones, then those that are known.
 
-    Plain numbers; sizes are in bytes.
+    Numbers are plain, and sizes are in bytes.
     """
     lines = []
     for column, value in zip(BLOCK, row, strict=True):
@@ -180,10 +180,9 @@ def table(
     raw: bool = False,
     paint: Callable[[int, str, Any, str], str] | None = None,
 ) -> str:
-    """A line for each row of values; ``raw`` is one blank between cells and none in them.
+    """A line for each row of values; ``raw`` puts one blank between cells and none within.
 
-    ``paint`` gives a cell its colour, by the row's number, the figure's name, its value and the
-    text.
+    ``paint`` colours a cell, given the row's number, the figure's name, its value and its text.
     """
     rows = list(rows)
     lines = [
@@ -205,7 +204,7 @@ def table(
         first = len(lines) - len(rows)
         for number, (line, row) in enumerate(zip(lines[first:], rows, strict=True)):
             for at, (column, value) in enumerate(zip(columns, row, strict=True)):
-                # Padded before colouring: escape sequences have no width.
+                # Pad before colouring, because escape sequences have no width.
                 line[at] = paint(number, column.name, value, forms[at].format(line[at]))
     form = " ".join(forms)
     return "".join(form.format(*line).rstrip() + "\n" for line in lines)

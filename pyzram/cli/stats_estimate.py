@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""``zram_stats --estimate``: the historic block of a device that is not there yet."""
+"""``zram_stats --estimate``: the historic block of a device that does not exist yet."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def main(options: Arguments) -> int:
     """Run the option.
 
     Raises:
-        UsageError: other options, no such algorithm, or sources that do not go together.
+        UsageError: other options, an unknown algorithm, or sources that cannot be combined.
         ZramError: a source cannot be read.
     """
     operands = options.operands
@@ -53,12 +53,12 @@ def main(options: Arguments) -> int:
     except InvalidValueError as err:
         raise UsageError(str(err)) from None
     require_read(result)  # the block has no bounds
-    # Nor has it room for this, but who named a process wants to know.
+    # Nor does it have room for this, but whoever named a process wants to know.
     left_out = {r: n for r, n in result.skipped.items() if r in (UNREADABLE, GONE)}
     if left_out and operands not in ([], ["system"]) and sys.stderr is not None:
         print(f"zram_stats: {skipped_line(left_out)}", file=sys.stderr)
     block = historic_block(result, algorithm)
-    # Today's names of the kernel for figures that the block has under old ones.
+    # The kernel's present names for figures that the block shows under old names.
     now = {"num_reads": "read_ios", "num_writes": "write_ios", "zero_pages": "same_pages"}
     figures = cast("Attributes", Wanted({now.get(key, key): block[key] for key in block}))
     known = (

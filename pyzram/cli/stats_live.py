@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The live view of zram_stats: figures, rates per second and their history.
 
-On a terminal it is a picture that follows the window's size; into a pipe it is a line for each
+On a terminal it is a picture that follows the window's size; in a pipe it is a line for each
 device and step.
 """
 
@@ -32,7 +32,7 @@ def main(options: Arguments) -> int:
     if options.bytes:
         raise UsageError("--bytes and --watch exclude each other")
     seconds = interval(options.watch or "")
-    write("")  # fails where there is nothing to write to
+    write("")  # fails if there is nothing to write to
     collection = Collection(options.operands)
     try:
         if sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":
@@ -50,7 +50,7 @@ def interval(text: str) -> float:
     """Seconds between two steps.
 
     Raises:
-        UsageError: not a number of seconds that can be meant.
+        UsageError: not a sensible number of seconds.
     """
     if not text:
         return 1.0
@@ -78,7 +78,7 @@ def lines(collection: Collection, seconds: float) -> int:
 
 
 def beats(seconds: float) -> Iterator[None]:
-    """Come back every so many seconds, steadily; beats that were missed are left out."""
+    """Yield steadily, every ``seconds``; skip the beats that were missed."""
     due = time.monotonic()
     while True:
         yield

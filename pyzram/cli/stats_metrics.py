@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .options import Arguments
 
 COLLECTOR = "zram_stats"
-# The kernel's unit to the base unit, and what one of the former is in the latter.
+# From each of the kernel's units to its base unit and the factor between them.
 BASE_UNITS = {
     figures.BYTES: ("bytes", 1),
     figures.BD_UNITS: ("bytes", BD_UNIT),
@@ -33,8 +33,8 @@ WORDS = {f.name: f for f in figures.FIGURES if f.metric and f.kind == INFO}
 def main(options: Arguments) -> int:
     """Print or write the metrics; return the exit status.
 
-    A textfile is written whatever can be read, and says whether it is complete: it must not go
-    stale, and a device that is gone must not stay in it.
+    The textfile is written whatever can be read, and says whether it is complete: it must not go
+    stale, and must not keep a device that is gone.
 
     Raises:
         UsageError: the options contradict each other.
@@ -44,8 +44,8 @@ def main(options: Arguments) -> int:
     collection = Collection(options.operands)
     devices: list[Attributes] = []
     try:
-        # Read everything before showing any: a device that vanishes has no samples, not half of
-        # them.
+        # Read everything before showing anything, so that a device that vanishes has no samples
+        # rather than half of them.
         devices = [values for values, _ in collection.read(stats_columns.COLUMNS)]
     except ZramError as err:
         if options.textfile is None:
@@ -76,14 +76,14 @@ def families(devices: Sequence[Attributes]) -> list[Family]:
         for device, label in zip(devices, of, strict=True):
             value = figure.of(device)
             if value is not None:
-                # A division, since 0.001 is no binary fraction and 3 * 0.001 shows it.
+                # Divide, because 0.001 is not a binary fraction and 3 * 0.001 shows it.
                 family.add(value / 1000 if unit == "seconds" else value * scale, label)
         found.append(family)
     return [*found, *_words(devices)]
 
 
 def _words(devices: Sequence[Attributes]) -> list[Family]:
-    """What is not a number: 1, with its words in labels."""
+    """Figures that are words: each has the value 1 and its words in labels."""
     algorithm = Family(
         "zram_comp_algorithm",
         INFO,
@@ -101,7 +101,7 @@ def _words(devices: Sequence[Attributes]) -> list[Family]:
                 algorithm.add(1, labels(device=name, priority=str(priority), algorithm=word))
         if device["backing_dev"] not in (None, "none"):
             backing.add(1, labels(device=name, path=device["backing_dev"]))
-        # Two that differ in bytes that are not UTF-8 look alike, and a series may come once only.
+        # Two names that differ only in invalid UTF-8 look alike, and a series may appear only once.
         for label in {labels(device=name, mount_point=x): 0 for x in device["mount_points"]}:
             mount.add(1, label)
     return [algorithm, backing, mount]

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 PATIENCE, ONCE_PATIENCE = 10.0, 60.0
-"""Seconds that the daemon waits for another one to end, which may be cron's, and --once does."""
+"""Seconds that the daemon and --once wait for another instance to end, which may be cron's."""
 
 COMMAND = Command(
     "pyzram tend",
@@ -71,7 +71,7 @@ COMMAND = Command(
 )  # fmt: skip
 
 
-# What can be asked for instead of a daemon, and the options that mean something with it.
+# What can be requested instead of a daemon, and the options that have a meaning with it.
 WAYS = {
     "record": ("once",),
     "textfile": (),
@@ -83,10 +83,10 @@ DAEMON = ("config", "budget", "quiet")
 
 
 def way_of(options: Arguments) -> str:
-    """What is asked for: a key of :data:`WAYS`, or nothing for a daemon.
+    """What is requested: a key of :data:`WAYS`, or an empty string for a daemon.
 
     Raises:
-        UsageError: two of them are, or an option or operand that would be of no effect.
+        UsageError: two of them are, or an option or operand would have no effect.
     """
     asked = [way for way in WAYS if way in options.given]
     if asked == ["record", "once"]:
@@ -135,7 +135,7 @@ def main(argv: list[str]) -> int:
 
     settings, budget, groups = configured(options.config)
     clocks = Clocks()
-    # Looking takes no lock: the daemon at work may be within a step.
+    # Looking takes no lock, because the daemon may be in the middle of a step.
     patience = ONCE_PATIENCE if way == "once" else PATIENCE
     lock = None if way == "dry-run" else lock_others_out(run, patience)
     ledger, share = open_ledger(sysfs, clocks, run, look=way == "dry-run")
@@ -206,10 +206,10 @@ def tell_absent(sysfs: Sysfs, numbers: Sequence[int]) -> int:
 
 
 def lock_others_out(run: str, seconds: float) -> Opened:
-    """Become the only one that tends, because all share one ledger; an open file holds the lock.
+    """Become the only instance, because all share one ledger; the open file holds the lock.
 
     Raises:
-        ZramOSError: EBUSY another one is at work, and was for so many seconds.
+        ZramOSError: EBUSY if another one is still at work after ``seconds``.
     """
     path = os.path.join(run, "locks/tend")
     try:
@@ -227,10 +227,10 @@ def lock_others_out(run: str, seconds: float) -> Opened:
 
 
 def configured(path: str) -> tuple[Settings, int | None, tuple[str, ...]]:
-    """What the file says about tending: whether to, the budget, and control groups to reclaim.
+    """What the file says about tending: whether, the budget, and control groups to reclaim from.
 
     Raises:
-        ZramOSError: it cannot be read, or is another than the usual one and not there.
+        ZramOSError: it cannot be read, or is not the usual one and does not exist.
         ConfigError: something in it is wrong.
     """
     config = read_config(path, ram=total_memory(), cpus=os.cpu_count() or 1)

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from ..tend.tender import Report, Tender
 
 FIGURE = re.compile(r"(?<![\w.])\d+(\.\d+)?")
-"""What differs between two reasons that say the same: not the number of a device."""
+"""What may differ between two reasons that say the same; a device's number does not count."""
 
 
 class Told:
-    """What ``--status`` says: the latest look, and the last round until the next one."""
+    """What ``--status`` says: the latest look, and the last round, which stays until the next."""
 
     KEPT = ("mode", "actions", "reasons", "written", "freed")
 
@@ -35,7 +35,7 @@ class Told:
         self._round: dict[str, object] | None = None
 
     def status(self, report: Report, reclaimer: Reclaimer, wall: float) -> dict[str, object]:
-        """After a look at the time ``wall``, in seconds since 1970."""
+        """The status after a look at the time ``wall``, in seconds since 1970."""
         look = report_dict(report)
         if report.is_round:
             self._round = {"time": wall, **{key: look[key] for key in self.KEPT}}
@@ -49,10 +49,10 @@ class Told:
 
 
 class Log:
-    """One line for each round that did something, and where the mode or a reason has changed.
+    """Prints a line for each round that did something, and when the mode or a reason has changed.
 
-    What cannot be written, because the disk is full or nobody reads any more, is lost: that is no
-    reason to stop.
+    A line that cannot be written, because the disk is full or the reader has gone, is lost: that is
+    no reason to stop.
     """
 
     def __init__(self, quiet: bool) -> None:
@@ -61,11 +61,11 @@ class Log:
         self._reasons: tuple[str, ...] = ()
 
     def add(self, report: Report) -> None:
-        """Tell of a look, if there is something new to tell."""
+        """Report a look, if it has anything new to report."""
         mode, reasons = report.decision.state.mode, report.decision.reasons
         told = self._mode, self._reasons
         self._mode = mode
-        # Between rounds nothing is decided, except that nothing may be done.
+        # Between rounds the only decision is whether nothing may be done.
         if report.is_round or mode == HELD:
             self._reasons = tuple(FIGURE.sub("", reason) for reason in reasons)
         if self.quiet or not (report.decision.actions or told != (mode, self._reasons)):
@@ -91,7 +91,7 @@ def stay(
     with Waiting(sysfs) as waiting:
 
         def stopping() -> bool:
-            # Asked before each step: a round of many is long on a slow medium, and no hang.
+            # Asked before each step: many steps on a slow medium take long, and that is no hang.
             notify("WATCHDOG=1")
             return waiting.stop
 
@@ -113,7 +113,7 @@ def stay(
                 write_status(run, last)
             wake = due
             if reclaimer.names and mode != HELD:
-                # Pressure and signals wake us more often, but that is no reason to ask more often.
+                # Pressure and signals wake us more often, but we need not ask more often.
                 if clock() >= asked + reclaim.EVERY:
                     asked = clock()
                     reclaimer.step()
@@ -123,7 +123,7 @@ def stay(
     notify("STOPPING=1")
     tender.ledger.save()
     if last:
-        # Newer than the ledger, so the doctor does not take that for cron's.
+        # Newer than the ledger, so the doctor does not take the ledger for cron's.
         write_status(run, last)
     flush()
     return 0

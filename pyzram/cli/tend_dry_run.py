@@ -35,13 +35,13 @@ HUGE = SLOT_FLAGS["huge"]
 
 
 class Beside(NamedTuple):
-    """The daemon that a dry run is beside."""
+    """The daemon that runs beside a dry run."""
 
     runs: bool | None = False
-    """``None``: that cannot be found out."""
+    """``None`` if that cannot be found out."""
     pid: int | None = None
     remembered: bool = False
-    """What it remembers is known, so that this is what it would do."""
+    """Whether its memory is known, so that this is what it would do."""
     due: float | None = None
     """Seconds until its next round."""
 
@@ -60,10 +60,10 @@ class Beside(NamedTuple):
 
 
 def foretell(tender: Tender, reclaimer: Reclaimer, run: str, as_json: bool) -> None:
-    """Print what is seen and what would be done; changes nothing.
+    """Print what is seen and what would be done; change nothing.
 
-    If a daemon runs, it is what that would do in a round now, by what it remembers. Otherwise it is
-    what ``--once`` would do.
+    If a daemon runs, this is what it would do in a round now, given what it remembers. Otherwise it
+    is what ``--once`` would do.
     """
     beside = take_over(tender, run)
     seen, decision = tender.decide()
@@ -101,7 +101,7 @@ def document(
 
 
 def take_over(tender: Tender, run: str) -> Beside:
-    """Remember what a running daemon does, as far as that can be read."""
+    """Remember what a running daemon remembers, as far as that can be read."""
     try:
         found = read_status(run)
     except (PermissionError, ZramError) as err:
@@ -123,7 +123,7 @@ def take_over(tender: Tender, run: str) -> Beside:
 
 
 def told(action: Action, pages: int | None) -> str:
-    """How many pages that are, for people."""
+    """How many pages an action is about, for people."""
     if not isinstance(action, WriteBack | Recompress):
         return ""
     if pages is None:
@@ -134,7 +134,7 @@ def told(action: Action, pages: int | None) -> str:
 
 
 class Counting:
-    """Counts the pages that actions would go for, as far as the kernel tells ages."""
+    """Counts the pages that actions would try, if the kernel reports ages."""
 
     def __init__(self, tender: Tender) -> None:
         self.tender = tender
@@ -142,7 +142,7 @@ class Counting:
         self._tried: dict[str, int] = {}
 
     def pages(self, actions: Sequence[Action]) -> list[int | None]:
-        """Pages of each action; ``None`` where that is not known, or it is not about pages."""
+        """Pages of each action; ``None`` if that is unknown, or the action is not about pages."""
         by_name = {one.device.name: one for one in self.tender.roster.known.values()}
         found: list[int | None] = []
         for action in actions:
@@ -159,7 +159,7 @@ class Counting:
         return found
 
     def _written(self, one: Tended, action: WriteBack) -> int:
-        """Those that the actions before left over, as they share the limit."""
+        """Those that earlier actions leave over, since they share the limit."""
         slept = self.tender.sleeps.slept
         taken = self._taken.setdefault(action.device, set())
         limit = action.limit // PAGE_SIZE
@@ -186,7 +186,7 @@ class Counting:
         counts = one.ages.remember(one.device, boottime, boottime() - age)
         before = self._tried.get(action.device, 0)
         count = counts.huge if action.huge else counts.untried
-        # What is written before is older than that, and is not there any more.
+        # Pages written before this are older, and no longer there.
         count -= self._written_untried(one, action)
         self._tried[action.device] = max(before, count)
         return max(0, count - before)

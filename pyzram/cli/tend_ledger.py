@@ -24,9 +24,9 @@ LEDGER = "/var/lib/pyzram"
 def open_ledger(
     sysfs: Sysfs, clocks: Clocks, run: str, *, look: bool = False
 ) -> tuple[Ledger, float]:
-    """The ledger in /var, or in /run with half the budget where /var cannot be written.
+    """The ledger in /var, or in /run with half the budget if /var is not writable.
 
-    With ``look`` it is only read, from where a daemon would keep it.
+    With ``look``, it is only read, from the place where a daemon would keep it.
     """
     clock = read_clock(sysfs, clocks)
     folder = os.environ.get("PYZRAM_STATE", LEDGER)
@@ -37,7 +37,7 @@ def open_ledger(
         ledger = Ledger(folder, clock)
         if ledger.damaged:
             damaged.append(ledger.path)
-        # What was charged in one place while the other one was out of use stays charged.
+        # What was charged in one place while the other was unusable stays charged.
         ledger.include(spare)
         if look:
             refuse_unwritable(folder)
@@ -66,9 +66,9 @@ def open_ledger(
 
 
 def _remove(path: str) -> None:
-    """Remove the spare ledger, all of which the other one includes now.
+    """Remove the spare ledger, whose whole contents are now in the other one.
 
-    What begins there the next time is another one.
+    The next ledger in that place is a new one.
     """
     try:
         os.unlink(path)

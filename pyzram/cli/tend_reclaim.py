@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What ``pyzram tend`` shows of the control groups that it asks for idle memory."""
+"""What ``pyzram tend`` shows about the control groups that it asks for idle memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def reclaimed(reclaimer: Reclaimer) -> dict[str, object]:
-    """What control groups have been asked for since the daemon started; empty if there are none."""
+    """What the daemon has asked control groups for since it started; empty if there are none."""
     if not reclaimer.names:
         return {}
     asked = {name: reclaimer.asked.get(name, 0) for name in reclaimer.names}
@@ -25,7 +25,7 @@ def reclaimed(reclaimer: Reclaimer) -> dict[str, object]:
 class Plan:
     """What a daemon would ask control groups for now, in the order of the configuration.
 
-    ``held`` says that the daemon holds still.
+    ``held`` says that the daemon does nothing at the moment.
     """
 
     def __init__(self, reclaimer: Reclaimer, held: bool) -> None:
@@ -37,7 +37,7 @@ class Plan:
         self.left_out = dict(reclaimer.left_out)
 
     def as_dict(self) -> dict[str, object]:
-        """As plain values: sizes in bytes, ``null`` for a protection that has no bounds."""
+        """As plain values: sizes in bytes, ``null`` for an unlimited protection."""
         return {
             "reason": self.reason,
             "groups": {

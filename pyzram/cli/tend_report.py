@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What ``pyzram tend`` says of a look and of a round, as a line and as plain values."""
+"""What ``pyzram tend`` says about a look and a round, as a line and as plain values."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def warn(text: str) -> None:
-    """A line for the log; one that cannot be written is lost, and the daemon goes on."""
+    """Write a line to the log; if that fails, it is lost, and the daemon goes on."""
     with contextlib.suppress(OSError):
         print(quote(f"pyzram: warning: {text}"), file=sys.stderr, flush=True)
 
@@ -56,7 +56,7 @@ def report_dict(report: Report) -> dict[str, object]:
 
 
 def device_values(report: Report) -> dict[str, dict[str, float]]:
-    """What is remembered of each device that was seen, by name."""
+    """What is remembered about each device that was seen, by name."""
     states = {state.key: state for state in report.decision.state.devices}
     now = report.seen.now
     found: dict[str, dict[str, float]] = {}
@@ -73,7 +73,7 @@ def device_values(report: Report) -> dict[str, dict[str, float]]:
 
 
 def next_round(report: Report) -> float | None:
-    """Seconds until the next round, if the mode stays; ``None`` while nothing may be done."""
+    """Seconds until the next round if the mode stays; ``None`` while nothing may be done."""
     state = report.decision.state
     if state.mode == HELD:
         return None

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 ACTIONS = {kind.__name__: kind for kind in (WriteBack, Recompress, Compact)}
 OTHER_VERSION = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
-"""What a status of another version of pyzram ends in."""
+"""What reading another version's status may raise."""
 
 
 def show_status(run: str, as_json: bool) -> int:
-    """What the daemon last did; status 3 if none runs."""
+    """Print what the daemon last did; return 3 if none runs."""
     try:
         found = read_status(run)
     except PermissionError as err:
@@ -48,7 +48,7 @@ def show_status(run: str, as_json: bool) -> int:
 
 
 def status_lines(found: dict[str, Any], now: float) -> list[str]:
-    """A status for people, to be quoted; ``now`` is the time since 1970."""
+    """A status for people, not yet quoted; ``now`` is in seconds since 1970."""
     lines = [
         f"{found['mode']}, pressure {found['pressure']:.2f}, process {found['pid']}, "
         f"looked {ago(found['time'], now)}"
@@ -100,13 +100,13 @@ def round_lines(found: dict[str, Any], now: float) -> list[str]:
 
 
 def action_of(values: dict[str, Any]) -> Action:
-    """An action as the daemon tells it."""
+    """An action from the daemon's status."""
     words = dict(values)
     return ACTIONS[words.pop("action")](**words)
 
 
 def ago(then: float, now: float) -> str:
-    """How long ago that was; a clock that was set back meanwhile makes it now."""
+    """How long ago that was; never less than 0, even if the clock was set back since."""
     return f"{span(max(0.0, now - then))} ago"
 
 

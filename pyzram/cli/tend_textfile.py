@@ -20,15 +20,15 @@ class Figure(NamedTuple):
     """A metric of each device."""
 
     name: str
-    """Without ``zram_tend_`` and the unit."""
+    """Its name without ``zram_tend_`` and the unit."""
     kind: str
     text: str
     unit: str
     key: str
-    """In the daemon's status."""
+    """Its key in the daemon's status."""
     convert: Callable[[Any], float] = int
     of_medium: bool = True
-    """Only where there is a backing device."""
+    """Whether it needs a backing device."""
 
 
 FIGURES = (
@@ -48,7 +48,7 @@ FIGURES = (
 
 
 def textfile(path: str, run: str) -> int:
-    """Write it, also if no daemon runs: then that is all it says.
+    """Write the file even if no daemon runs; then it says only that.
 
     Raises:
         ZramError: the file cannot be written.
@@ -64,7 +64,7 @@ def textfile(path: str, run: str) -> int:
         success = False
         print(f"pyzram tend: {err}", file=sys.stderr)
     except (PermissionError, KeyError, TypeError, ValueError, AttributeError, OverflowError):
-        success = False  # not for this user, or of another version of pyzram
+        success = False  # not readable for this user, or of another version of pyzram
     write_textfile(path, text_format([*found, *scrape("tend", success)]))
     return 0
 

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 
 PATIENCE_SECONDS = 5.0
-"""What a step may take at most. With no more than :data:`~pyzram.tend.tended.STEP_SECONDS`, one
-that merely began slowly would end before it had written anything, and so would the next."""
+"""The most that a step may take. With only :data:`~pyzram.tend.tended.STEP_SECONDS`, a step that
+merely began slowly would end before it had written anything, and so would the next one."""
 
 
 class Worker:
-    """Moves pages with the same code as the commands writeback and recompress."""
+    """Moves pages with the same code as the commands ``writeback`` and ``recompress``."""
 
     def __init__(self) -> None:
-        # Now, because when memory is short, reading these would delay what matters.
+        # Import now, because reading these when memory is short would delay what matters.
         from ..postprocess import recompression, writeback
 
         self._recompression, self._writeback = recompression, writeback
@@ -41,7 +41,7 @@ class Worker:
         )
 
     def recompress(self, device: Zram, action: Recompress, age: int | None, seconds: float) -> None:
-        """Recompress pages of that age, or marked ones where ages are unknown."""
+        """Recompress pages of that age, or marked ones if ages are unknown."""
         if age is not None:
             with contextlib.suppress(UnsupportedError):
                 device.mark_idle(age)
