@@ -80,8 +80,7 @@ OF_ONE = {
         "::test_the_pages_are_those_that_are_used[at the end]": OFFSET,
         "tests/native/pages/test_closed_readers.py"
         "::test_a_closed_reader_opens_the_process_anew": BASE,
-        "tests/native/pages/test_cold.py"
-        "::test_what_is_cold_stays_so_when_its_mapping_grows": BASE,
+        "tests/native/pages/test_cold.py::test_what_is_cold_stays_so_when_its_mapping_grows": BASE,
         f"{PROCMEM}::test_touched_private_pages_are_found_and_read[pagemap]": BASE,
         f"{PROCMEM}::test_many_runs_of_pages_are_found_once": BASE,
         f"{PROCMEM}::test_shared_memory_counts_and_files_do_not[pagemap]": BASE,
