@@ -68,7 +68,7 @@ def test_what_is_cold_stays_so_when_its_mapping_grows() -> None:
         assert libc.mprotect(start - sizes[-1], 16 * page, mmap.PROT_READ | mmap.PROT_WRITE) == 0
         ctypes.memset(start - sizes[-1], ord("y"), 16 * page)
 
-    with cold.watch([os.getpid()], [0.3, 0.6], progress=grow) as watch:
+    with cold.watch({os.getpid(): None}, [0.3, 0.6], progress=grow) as watch:
         for size, look in zip(sizes, watch._watched[0].looks, strict=True):
             assert start - size in {use.start for use in look}, "the kernel joined nothing"
         first, last = watch.ages()
