@@ -2,9 +2,9 @@
 /*
  * zstd by libzstd, with the kernel's parameters (drivers/block/zram/backend_zstd.c, 6.12 and
  * later). The bytes are those of the kernel's release of zstd where libzstd is of the same
- * generation: 1.5.7 stands for Linux 7.x, 1.5.2 to 1.5.5 for 6.12. Generations differ in single
- * pages; pages of 4 KiB by 0.01 % in sum at level 3. Linux 6.1 took parameters meant for unknown
- * sizes, at level 3: its pages are 0.3 to 2 % larger.
+ * generation: 1.5.7 stands for Linux 7.x, 1.5.2 to 1.5.5 for 6.12 at levels 3 to 9. Generations
+ * differ in single pages; pages of 4 KiB by 0.01 % in sum at level 3. Linux 6.1 took parameters
+ * meant for unknown sizes, at level 3: its pages are 0.3 to 2 % larger.
  */
 /* For the row match finder and a digested dictionary's parameters; exported since 1.4. */
 #define ZSTD_STATIC_LINKING_ONLY

@@ -89,7 +89,7 @@ def _head(result: Estimate) -> str:
 
 
 def _bounds(result: Estimate, a: AlgorithmEstimate, text: str) -> str:
-    if length_bounds(a.name):
+    if length_bounds(a.name, a.level):
         return text
     if result.exact:
         return "exact"
@@ -123,13 +123,18 @@ def _libraries(result: Estimate) -> list[str]:
     """Which lengths come from a library on this machine rather than from the kernel's algorithm."""
     lines = []
     names = {a.name for a in result.algorithms.values()}
+    bounded = {a.name for a in result.algorithms.values() if length_bounds(a.name, a.level)}
     if "zstd" in names:
         version, kernel = zstd_release()
         whose = f"which matches Linux {kernel}" if kernel else "which matches no kernel"
         differ = "on other kernels single pages differ, by 0.01 % in total at level 3"
-        if length_bounds("zstd"):
+        if "zstd" in bounded:
             differ = "the bounds allow for its difference from the kernel's"
         lines.append(f"(zstd: libzstd {version}, {whose}; {differ})")
+    lines += [
+        f"({name}: the bounds allow for this processor's difference)"
+        for name in sorted(bounded & {"lzo", "lzo-rle"})
+    ]
     if "lz4hc" in names:
         lines.append("(lz4hc: liblz4; the bounds allow for its difference from the kernel's)")
     return lines

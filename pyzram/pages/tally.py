@@ -137,7 +137,7 @@ def finish(
         lost = sample.lost / (sample.lost + sample.taken)
         ratio = _with_lost(ratio, lost)
         memory = _with_lost(memory, lost, figures.orig_data_size)
-    if factors := length_bounds(tally.name):
+    if factors := length_bounds(tally.name, tally.level):
         low, high = factors
         ratio = Interval(ratio.mean, ratio.low * low, ratio.high * high)
         most = max(memory.high, float(figures.orig_data_size))

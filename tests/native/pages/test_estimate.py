@@ -836,10 +836,10 @@ def test_lz4hc_is_never_exact_and_libraries_are_named(tmp_path):
     path = tmp_path / "pages"
     path.write_bytes(b"".join(rng.randbytes(100) * 41 for _ in range(64))[: 64 * 4096])
     with open_files([path]) as source:
-        result = estimator.estimate_pages(source, ["lzo", "lz4hc", "zstd"], full=True, timing=False)
+        result = estimator.estimate_pages(source, ["lz4", "lz4hc", "zstd"], full=True, timing=False)
     text = estimate_report.report(result, 1 << 30, None)
     rows = {line.split()[0]: line for line in text.split("\n") if line.startswith(("lz", "zstd"))}
-    assert "exact" in rows["lzo"] and "exact" not in rows["lz4hc"]
+    assert "exact" in rows["lz4"] and "exact" not in rows["lz4hc"]
     found = result.algorithms["lz4hc"]
     assert (
         found.compression_ratio.low
@@ -852,24 +852,52 @@ def test_lz4hc_is_never_exact_and_libraries_are_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("version", "byteorder", "factor"),
-    [((1, 5, 7), "little", 1), ((1, 5, 6), "little", 1.02), ((1, 5, 7), "big", 1.001)],
+    ("version", "level", "byteorder", "factor"),
+    [
+        ((1, 5, 7), None, "little", 1),
+        ((1, 5, 7), 19, "little", 1),
+        ((1, 5, 4), None, "little", 1),
+        ((1, 5, 4), 9, "little", 1),
+        ((1, 5, 4), 1, "little", 1.005),
+        ((1, 5, 4), 19, "little", 1.005),
+        ((1, 5, 6), None, "little", 1.02),
+        ((1, 5, 7), None, "big", 1.001),
+    ],
 )
 def test_zstd_is_exact_where_a_kernel_has_the_library(
-    monkeypatch, tmp_path, version, byteorder, factor
+    monkeypatch, tmp_path, version, level, byteorder, factor
 ):
     monkeypatch.setattr("pyzram._native_codec.zstd_version", lambda: version)
     monkeypatch.setattr(sys, "byteorder", byteorder)
     path = tmp_path / "pages"
     path.write_bytes(b"".join(random.Random(7).randbytes(100) * 41 for _ in range(8))[: 4 * 4096])
     with open_files([path]) as source:
-        result = estimator.estimate_pages(source, ["zstd"], full=True, timing=False)
-    ratio = result.algorithms["zstd"].compression_ratio
+        wanted = pyzram.Algorithm("zstd", level=level)
+        result = estimator.estimate_pages(source, [wanted], full=True, timing=False)
+    ratio = result.algorithms[wanted.label].compression_ratio
     assert ratio.high == ratio.mean * factor
     text = estimate_report.report(result, 1 << 30, None)
     (row,) = [line for line in text.split("\n") if line.startswith("zstd")]
     assert ("exact" in row) == (factor == 1)
     assert ("the bounds allow for its difference from the kernel's" in text) == (factor != 1)
+
+
+@pytest.mark.parametrize("name", ["lzo", "lzo-rle"])
+@pytest.mark.parametrize("emulated", [(), ("setarch", "linux32")], ids=["as it is", "32 bits"])
+def test_lzo_is_exact_where_the_kernel_takes_the_same_steps(tmp_path, name, emulated):
+    done = subprocess.run([*emulated, "uname", "-m"], capture_output=True, text=True, check=True)
+    exact = done.stdout in ("x86_64\n", "aarch64\n")
+    path = tmp_path / "pages"
+    path.write_bytes(b"".join(random.Random(7).randbytes(100) * 41 for _ in range(8))[: 4 * 4096])
+    pyzram_estimate = (sys.executable, "-Im", "pyzram.cli.pyzram", "estimate")
+    words = (*pyzram_estimate, "--full", "--no-timing", "-a", name, "-a", "lz4", str(path))
+    wide = {**os.environ, "COLUMNS": "120"}
+    done = subprocess.run([*emulated, *words], capture_output=True, text=True, check=True, env=wide)
+    rows = {line.split()[0]: line for line in done.stdout.split("\n") if line.startswith("lz")}
+    assert "exact" in rows["lz4"]
+    assert ("exact" in rows[name]) == exact
+    said = f"({name}: the bounds allow for this processor's difference)"
+    assert (said in done.stdout) == (not exact)
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120])
