@@ -2,9 +2,9 @@
 /*
  * The compressor of lzo and lzo-rle: LZO1X with a 13-bit dictionary.
  *
- * Its choices (which positions are tried, how far a match is followed) are the kernel's on x86-64 and
- * arm64, so that lengths are the kernel's to the byte there. Elsewhere the kernel may follow a match
- * in steps smaller than match_length()'s, and end the last one of a page some bytes sooner.
+ * Its choices (which positions are tried, how far a match is followed) are the kernel's on x86-64
+ * and arm64, so that lengths are the kernel's to the byte there. Elsewhere the kernel may follow a
+ * match in steps smaller than match_length()'s, and end the last one of a page some bytes sooner.
  */
 #include "lzo.h"
 #include "endian.h"
