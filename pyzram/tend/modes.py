@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The state of the machine: how states are entered and left, and what stops all work."""
+"""The mode of the machine: how modes are entered and left, and what stops all work."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ AFTER_START, AFTER_RESUME = 300.0, 120.0
 BATTERY_LOW = 20.0
 
 
-def held(seen: Observation, state: State) -> tuple[str, bool]:
-    """Why nothing may be done, or an empty string; and whether the battery is low."""
+def why_held(seen: Observation, state: State) -> tuple[str, bool]:
+    """Why nothing may be done, empty if it may; and whether the battery is low."""
     if seen.battery_error:
         return f"the battery cannot be read: {seen.battery_error}", state.low_battery
     low = seen.battery is not None and seen.battery <= BATTERY_LOW * (
@@ -42,7 +42,7 @@ def quiet_since(seen: Observation, state: State) -> float:
 
 
 def mode_of(seen: Observation, state: State, pressure: float, since: float) -> str:
-    """The state that follows from what is seen; quiet since ``since`` (:func:`quiet_since`)."""
+    """The mode that follows from what is seen; quiet since ``since`` (:func:`quiet_since`)."""
     quiet = seen.now - since >= QUIET
     if seen.trigger == "full" or (seen.full10 or 0.0) >= 10.0:
         return CHOKED

@@ -11,10 +11,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .actions import Action
-from .modes import held, mode_of, quiet_since
+from .modes import mode_of, quiet_since, why_held
 from .observation import Observation
 from .pressure import fade, foreign, observed_pressure, own_part, plenty
-from .rounds import Settings, decide_round, remembered
+from .rounds import Round, Settings, remembered
 from .state import CALM, CHOKED, HELD, PRESSED, TIGHT, State
 from .times import HOUR
 
@@ -50,37 +50,34 @@ def decide(seen: Observation, state: State, settings: Settings = DEFAULTS) -> De
     else:
         pressure = max(observed_pressure(seen), state.pressure * fade(seen.now - state.now))
     devices = remembered(seen, state.devices)
-    why_held, low_battery = held(seen, state)
+    why, low_battery = why_held(seen, state)
     since_quiet = quiet_since(seen, state)
-    mode = HELD if why_held else mode_of(seen, state, pressure, since_quiet)
+    mode = HELD if why else mode_of(seen, state, pressure, since_quiet)
     since = seen.now - state.round
-    due = not why_held and since >= ROUNDS[mode]
-    actions: list[Action] = []
-    reasons: list[str] = [why_held] if why_held else []
+    due = not why and since >= ROUNDS[mode]
+    this = Round(seen, mode, pressure, at_ease, settings)
+    if why:
+        this.reasons.append(why)
     if due:
         if not any(settings):
-            reasons.append("the configuration says to leave devices alone")
+            this.reasons.append("the configuration says to leave devices alone")
         if seen.pressure_error:
-            reasons.append(f"pressure cannot be read: {seen.pressure_error}")
-        devices = decide_round(seen, mode, pressure, at_ease, devices, settings, actions, reasons)
-    wake = LOOK if why_held or due else max(1.0, min(LOOK, ROUNDS[mode] - since))
-    return Decision(
-        tuple(actions),
-        State(
-            mode,
-            pressure,
-            seen.now,
-            since_quiet,
-            seen.now if due else state.round,
-            low_battery,
-            devices,
-            wake,
-            seen.stalled,
-            seen.waited,
-            ours300,
-        ),
-        tuple(reasons),
+            this.reasons.append(f"pressure cannot be read: {seen.pressure_error}")
+        devices = this.decide(devices)
+    after = State(
+        mode=mode,
+        pressure=pressure,
+        now=seen.now,
+        quiet_since=since_quiet,
+        round=seen.now if due else state.round,
+        low_battery=low_battery,
+        devices=devices,
+        wake=LOOK if why or due else max(1.0, min(LOOK, ROUNDS[mode] - since)),
+        stalled=seen.stalled,
+        waited=seen.waited,
+        ours300=ours300,
     )
+    return Decision(tuple(this.actions), after, tuple(this.reasons))
 
 
 def enough(seen: Observation) -> bool:

@@ -92,49 +92,101 @@ def _happened(device: DeviceObserved, state: DeviceState, now: float) -> DeviceS
     return state
 
 
-def decide_round(
-    seen: Observation,
-    mode: str,
-    pressure: float,
-    at_ease: bool,
-    states: tuple[DeviceState, ...],
-    settings: Settings,
-    actions: list[Action],
-    reasons: list[str],
-) -> tuple[DeviceState, ...]:
-    """One round over all devices: adds to the actions and reasons; returns what to remember.
+class Round:
+    """One round over all devices: what it does, and why it does no more.
 
-    The first of the states are those of the devices that were seen.
+    ``pressure`` is that of :class:`~pyzram.tend.state.State`; ``at_ease`` says that nothing waits
+    for memory now.
     """
-    allotment = Allotment(seen)
-    after = list(states)
-    # By turns first: what the first one may write is left to the next only if it may not.
-    count = len(seen.devices)
-    first = int(seen.now // HOUR) % (count or 1)
-    for place in (*range(first, count), *range(first)):
-        device, state = seen.devices[place], states[place]
-        if seen.now < state.held_until:
-            reasons.append(f"{device.name}: held for {state.held_until - seen.now:.0f} s more")
-            continue
-        state = _judge(device, state, seen.now)
-        floor = OLDEST if mode == CALM else age_floor(pressure, state.caution)
-        if settings.writeback and (device.free or device.medium):
+
+    def __init__(
+        self, seen: Observation, mode: str, pressure: float, at_ease: bool, settings: Settings
+    ) -> None:
+        self.seen = seen
+        self.mode = mode
+        self.pressure = pressure
+        self.at_ease = at_ease
+        self.settings = settings
+        self.actions: list[Action] = []
+        self.reasons: list[str] = []
+
+    def decide(self, states: tuple[DeviceState, ...]) -> tuple[DeviceState, ...]:
+        """Decide on each device, and return what to remember.
+
+        The first of the states are those of the devices that were seen.
+        """
+        seen = self.seen
+        allotment = Allotment(seen)
+        after = list(states)
+        # By turns first: what the first one may write is left to the next only if it may not.
+        count = len(seen.devices)
+        first = int(seen.now // HOUR) % (count or 1)
+        for place in (*range(first, count), *range(first)):
+            device, state = seen.devices[place], states[place]
+            if seen.now < state.held_until:
+                left = state.held_until - seen.now
+                self.reasons.append(f"{device.name}: held for {left:.0f} s more")
+                continue
+            state = _judge(device, state, seen.now)
+            floor = OLDEST if self.mode == CALM else age_floor(self.pressure, state.caution)
+            if self.settings.writeback and (device.free or device.medium):
+                self._write_back(device, floor, allotment)
+            if self.settings.recompression and device.recompression:
+                state = self._recompress(device, state, floor)
+            self._compact(device, state)
+            after[place] = state
+        return tuple(after)
+
+    def _write_back(self, device: DeviceObserved, floor: float, allotment: Allotment) -> None:
+        mode, least = self.mode, floor
+        if self.at_ease and mode != CHOKED:
             # Pressure that is over asks for no more than calm does, and for no less.
-            pace, least = (CALM, OLDEST) if at_ease and mode != CHOKED else (mode, floor)
-            choked = pace == CHOKED and (seen.io_full10 or 0.0) > IO_FULL
-            limit = 0 if choked else allotment.of(pace, pressure, device)
-            if choked:
-                # What it does not write is not taken from the others either.
-                reasons.append(f"{device.name}: the medium is choked, too")
-            elif limit < LEAST:
-                reasons.append(f"{device.name}: {allotment.why_not(pace, pressure, device)}")
-            else:
-                _write_back(pace, device, least, limit, actions)
-        if settings.recompression and device.recompression:
-            state = _recompress(seen, mode, pressure, device, state, floor, actions, reasons)
-        _compact(device, state, seen.now, actions)
-        after[place] = state
-    return tuple(after)
+            mode, least = CALM, OLDEST
+        if mode == CHOKED and (self.seen.io_full10 or 0.0) > IO_FULL:
+            # What it does not write is not taken from the others either.
+            self.reasons.append(f"{device.name}: the medium is choked, too")
+            return
+        limit = allotment.of(mode, self.pressure, device)
+        if limit < LEAST:
+            why = allotment.why_not(mode, self.pressure, device)
+            self.reasons.append(f"{device.name}: {why}")
+            return
+        huge_floor = max(HUGE_FLOOR, least / HUGE_SHARE)
+        if mode == CHOKED:
+            self.actions.append(
+                WriteBack(device.name, huge_floor, limit, OLDEST, True, CHOKED_STEP)
+            )
+            return
+        whole = mode == CALM
+        self.actions += (
+            WriteBack(device.name, huge_floor, limit, OLDEST, True, whole=whole),
+            WriteBack(device.name, least, limit, OLDEST, whole=whole),
+        )
+
+    def _recompress(self, device: DeviceObserved, state: DeviceState, floor: float) -> DeviceState:
+        seen = self.seen
+        every = RECOMPRESS_SOON if self.pressure > 0.3 else RECOMPRESS_EVERY
+        every = max(every, state.recompress_pause)
+        if seen.now - state.recompressed < every - 1.0:
+            return state
+        if (seen.cpu_some10 or 0.0) > 10.0 or (seen.some10 or 0.0) >= 10.0:
+            self.reasons.append(f"{device.name}: no recompression, the processors are busy")
+            return state
+        blind = not device.ages and not device.gentle
+        if self.mode == CALM and (seen.battery is not None or blind):
+            return state
+        age = min(RECOMPRESS_AGE[1], max(RECOMPRESS_AGE[0], floor / 4))
+        seconds = RECOMPRESS_SHARE * every
+        self.actions.append(Recompress(device.name, age, seconds, True))
+        if device.ages or not device.gentle:
+            self.actions.append(Recompress(device.name, age, seconds))
+        return state._replace(recompressed=seen.now)
+
+    def _compact(self, device: DeviceObserved, state: DeviceState) -> None:
+        holes = device.mem_used_total - device.compr_data_size
+        much = max(16 * MIB, 0.08 * device.mem_used_total)
+        if self.seen.now >= state.compact_after and holes > much:
+            self.actions.append(Compact(device.name))
 
 
 def age_floor(pressure: float, caution: float) -> float:
@@ -168,49 +220,3 @@ def regret(device: DeviceObserved, state: DeviceState) -> float:
 def held_for(state: DeviceState, now: float) -> float:
     """Seconds that a device is left alone after its last failure; 0 after a day without one."""
     return state.held_for if now <= state.held_until + DAY else 0.0
-
-
-def _write_back(
-    mode: str, device: DeviceObserved, floor: float, limit: int, actions: list[Action]
-) -> None:
-    huge_floor = max(HUGE_FLOOR, floor / HUGE_SHARE)
-    whole = mode == CALM
-    if mode == CHOKED:
-        actions.append(WriteBack(device.name, huge_floor, limit, OLDEST, True, CHOKED_STEP))
-        return
-    actions.append(WriteBack(device.name, huge_floor, limit, OLDEST, True, whole=whole))
-    actions.append(WriteBack(device.name, floor, limit, OLDEST, whole=whole))
-
-
-def _recompress(
-    seen: Observation,
-    mode: str,
-    pressure: float,
-    device: DeviceObserved,
-    state: DeviceState,
-    floor: float,
-    actions: list[Action],
-    reasons: list[str],
-) -> DeviceState:
-    every = RECOMPRESS_SOON if pressure > 0.3 else RECOMPRESS_EVERY
-    every = max(every, state.recompress_pause)
-    since = seen.now - state.recompressed
-    if since < every - 1.0:
-        return state
-    if (seen.cpu_some10 or 0.0) > 10.0 or (seen.some10 or 0.0) >= 10.0:
-        reasons.append(f"{device.name}: no recompression, the processors are busy")
-        return state
-    if mode == CALM and (seen.battery is not None or (not device.ages and not device.gentle)):
-        return state
-    age = min(RECOMPRESS_AGE[1], max(RECOMPRESS_AGE[0], floor / 4))
-    seconds = RECOMPRESS_SHARE * every
-    actions.append(Recompress(device.name, age, seconds, True))
-    if device.ages or not device.gentle:
-        actions.append(Recompress(device.name, age, seconds))
-    return state._replace(recompressed=seen.now)
-
-
-def _compact(device: DeviceObserved, state: DeviceState, now: float, actions: list[Action]) -> None:
-    holes = device.mem_used_total - device.compr_data_size
-    if now >= state.compact_after and holes > max(16 * MIB, 0.08 * device.mem_used_total):
-        actions.append(Compact(device.name))

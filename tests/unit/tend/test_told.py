@@ -17,7 +17,6 @@ from pyzram.cli.tend_daemon import Told
 from pyzram.cli.tend_status import status_lines
 from pyzram.cli.top.parts import tend_reasons
 from pyzram.errors import ZramOSError
-from pyzram.tend.actions import Recompress
 from pyzram.tend.state import DeviceState, State
 from pyzram.tend.status import NAME, state_of, state_values, write_status
 
@@ -179,14 +178,6 @@ def test_pages_that_are_written_first_are_not_recompressed(
     block_state.write_text("".join(lines))
     machine.attribute("recomp_algorithm").write_text("#1: lz4 [zstd]\n")
     monkeypatch.setattr(tend, "Clocks", Watch)
-    # Not on a card while it is calm.
-    monkeypatch.setattr(
-        "pyzram.tend.rounds._recompress",
-        lambda _seen, _mode, _pressure, device, state, _floor, actions, _reasons: (
-            actions.extend(Recompress(device.name, 3600.0, 1.0, huge) for huge in (True, False))
-            or state
-        ),
-    )
     found = foretold(capsys)["actions"]
     assert [(a["action"], a["huge"], a["pages"]) for a in found if a["action"] != "Compact"] == [
         ("WriteBack", True, 100),
