@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..config.layers import DEFAULT_PATH
 from ..config.parser import read_config
@@ -123,7 +123,14 @@ def main(argv: list[str]) -> int:
 
         return textfile(options.textfile, run)
     if way == "record":
-        return record(sysfs, options.record, options.once)
+        from .tend_recording import keep_recording
+
+        return keep_recording(sysfs, options.record, options.once)
+    return tend(options, way, sysfs, run)
+
+
+def tend(options: Arguments, way: str, sysfs: Sysfs, run: str) -> int:
+    """Look at the devices and act, as a daemon, once, or only in words."""
     numbers = list(dict.fromkeys(map(device_number, options.operands)))
 
     def devices() -> list[int]:
@@ -133,7 +140,7 @@ def main(argv: list[str]) -> int:
         registry.load()
         return [device.number for device in registry.devices if device.ready]
 
-    settings, budget, groups = configured(options.config)
+    wanted = configured(options.config, options.budget)
     clocks = Clocks()
     # Looking takes no lock, because the daemon may be in the middle of a step.
     patience = ONCE_PATIENCE if way == "once" else PATIENCE
@@ -153,36 +160,33 @@ def main(argv: list[str]) -> int:
         ledger,
         clocks=clocks,
         sleeps=Sleeps(clocks, os.path.join(run, SLEEPS), ledger.clock.boot, look=options.dry_run),
-        settings=settings,
-        budget=budget if options.budget is None else options.budget,
         share=share,
         at_once=bool(way),
         warn=failed,
     )
     reclaimer = Reclaimer(sysfs, warn)
-    reclaimer.names = groups
+    wanted.give(tender, reclaimer)
 
     def reload() -> None:
         try:
-            tender.settings, budget, reclaimer.names = configured(options.config)
-            tender.budget = budget if options.budget is None else options.budget
+            configured(options.config, options.budget).give(tender, reclaimer)
         except ZramError as err:
             warn(f"{err}; keeping the previous settings")
 
     try:
+        if not way:
+            tell_absent(sysfs, numbers)
+            return stay(tender, reclaimer, sysfs, run, options.quiet, reload)
         if way == "dry-run":
             from .tend_dry_run import foretell
 
             foretell(tender, reclaimer, run, options.json)
-            return min(1, failures + tell_absent(sysfs, numbers))
-        if way == "once":
+        else:
             report = tender.round()
             tender.ledger.save()
             if not options.quiet:
                 show(report, options.json)
-            return min(1, failures + tell_absent(sysfs, numbers))
-        tell_absent(sysfs, numbers)
-        return stay(tender, reclaimer, sysfs, run, options.quiet, reload)
+        return min(1, failures + tell_absent(sysfs, numbers))
     finally:
         tender.close()
         if lock:
@@ -226,32 +230,30 @@ def lock_others_out(run: str, seconds: float) -> Opened:
         ) from err
 
 
-def configured(path: str) -> tuple[Settings, int | None, tuple[str, ...]]:
-    """What the file says about tending: whether, the budget, and control groups to reclaim from.
+class Configured(NamedTuple):
+    """What the configuration and the command line say about tending."""
+
+    settings: Settings
+    budget: int | None
+    """Bytes in any 24 hours; ``None`` leaves it to the medium."""
+    groups: tuple[str, ...]
+    """Control groups to reclaim from."""
+
+    def give(self, tender: Tender, reclaimer: Reclaimer) -> None:
+        """Make them go by it from now on."""
+        tender.settings, tender.budget, reclaimer.names = self
+
+
+def configured(path: str, budget: int | None = None) -> Configured:
+    """Read what the configuration says; a ``budget`` that is given overrides its own.
 
     Raises:
         ZramOSError: it cannot be read, or is not the usual one and does not exist.
         ConfigError: something in it is wrong.
     """
     config = read_config(path, ram=total_memory(), cpus=os.cpu_count() or 1)
-    groups = config.tend_reclaim if config.tend else ()
-    return Settings(config.tend, config.tend), config.tend_budget, groups
-
-
-def record(sysfs: Sysfs, path: str, once: bool) -> int:
-    """Write a line of JSON about this machine and its devices each minute, until ended."""
-    import time
-    from itertools import count
-
-    from ..tend.recording import AGES_EVERY, MINUTE, append, row
-
-    clocks = Clocks()
-    try:
-        for number in count():
-            append(path, row(sysfs, clocks, number % AGES_EVERY == 0))
-            if once:
-                break
-            time.sleep(MINUTE)
-    except KeyboardInterrupt:
-        pass
-    return 0
+    return Configured(
+        Settings(config.tend, config.tend),
+        config.tend_budget if budget is None else budget,
+        config.tend_reclaim if config.tend else (),
+    )
