@@ -73,18 +73,6 @@ def report(
     width: int | None = None,
 ) -> str:
     """The report of watching, at most ``width`` columns wide if that is given."""
-    return "\n".join(folded(_report(total, skipped, looks, ram, kernel, best, width), width))
-
-
-def _report(
-    total: int,
-    skipped: dict[str, int],
-    looks: Sequence[Look],
-    ram: int,
-    kernel: Features | None,
-    best: Recommendation | None,
-    width: int | None,
-) -> list[str]:
     last = looks[-1]
     lines = [f"{format_size(total)} could go to swap; not touched:"]
     for look in looks:
@@ -97,9 +85,18 @@ def _report(
         )
     if skipped:
         lines.append(skipped_line(skipped))
-    if not last.age.source.pages:
-        return [*lines, "Nothing is cold: zram would slow down whatever it compresses."]
-    lines += ["", *table(last, width)]
+    if last.age.source.pages:
+        lines += ["", *table(last, width), *recommendation(last, ram, kernel, best)]
+    else:
+        lines.append("Nothing is cold: zram would slow down whatever it compresses.")
+    return "\n".join(folded(lines, width))
+
+
+def recommendation(
+    last: Look, ram: int, kernel: Features | None, best: Recommendation | None
+) -> list[str]:
+    """What to do with what was cold longest, with the lines of the configuration."""
+    lines = []
     if short := extrapolated(last):
         lines.append(
             f"({short}, and taken as if every minute went on so: right after the referenced bits "
