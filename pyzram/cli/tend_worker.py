@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 PATIENCE_SECONDS = 5.0
-"""The most that a step may take. With only :data:`~pyzram.tend.tended.STEP_SECONDS`, a step that
+"""The most that a step may take. With only :data:`~pyzram.tend.tended.PIECE_SECONDS`, a step that
 merely began slowly would end before it had written anything, and so would the next one."""
 
 

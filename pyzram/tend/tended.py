@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from .ledger import Ledger
 
 PIECE_MOST = 1024
-"""The most pages in one step."""
+"""The most pages that are written in one step."""
 PIECE_FIRST, PIECE_LEAST = 256, 16
-STEP_SECONDS = 0.5
-"""How long a step should take; its size follows from the time that the last steps took."""
+PIECE_SECONDS = 0.5
+"""How long writing one should take; its size follows from the time that the last ones took."""
 
 NOT_REMEMBERED: tuple[float, tuple[int, int, int]] = (math.inf, (0, 0, 0))
 """Instead of a time and the result of :meth:`Ages.remember`: ask again."""
@@ -66,9 +66,9 @@ class Tended:
 
     def took(self, seconds: float) -> None:
         """Size the next step according to the time that this one took."""
-        if seconds > STEP_SECONDS:
+        if seconds > PIECE_SECONDS:
             self.piece = max(PIECE_LEAST, self.piece // 2)
-        elif seconds < STEP_SECONDS / 2:
+        elif seconds < PIECE_SECONDS / 2:
             self.piece = min(PIECE_MOST, self.piece * 2)
 
     def left(self, ledger: Ledger, budget_of: Callable[[Medium], int]) -> int:
@@ -86,54 +86,64 @@ class Tended:
             mm = device.read_mm_stat()
             backing = device.read_backing_dev() if device.has("backing_dev") else None
             recompression = device.has("recompress") and bool(device.read_recomp_algorithms())
-            written = reads = free = left = budget = 0
+            seen = DeviceObserved(
+                device.name,
+                self.key,
+                mm.orig_data_size or 0,
+                mm.compr_data_size or 0,
+                mm.mem_used_total or 0,
+                mm.mem_limit or 0,
+                mm.huge_pages or 0,
+                ages=self.tells_ages,
+                recompression=recompression,
+                gain=self.gain,
+                compacted=self.compacted,
+                failed=self.failed,
+            )
             self.media, self.lost = (), ""
-            own_limit, limit_changed = None, False
             if backing is not None:
-                # Each time: the name may stand for another disk by now, or lie on another one.
-                before, known = self._found
-                self.media = media_of(sysfs, backing, known if backing == before else ())
-                self._found = (backing, self.media)
-                self.lost = backing if is_lost(sysfs, backing) else ""
-                bd = device.read_bd_stat()
-                written, reads = (bd.bd_writes or 0) * BD_UNIT, (bd.bd_reads or 0) * BD_UNIT
-                size = block_size(sysfs, backing) or 0
-                free = max(0, size - (bd.bd_count or 0) * BD_UNIT)
-                for medium in self.media:
-                    ledger.observe(medium.key, self.key, written)
-                budget = min(map(budget_of, self.media))
-                left = self.left(ledger, budget_of)
-                if device.read_writeback_limit_enable():
-                    own_limit = device.read_writeback_limit() * BD_UNIT
-                    # Less is what was written under it; more was set by somebody.
-                    limit_changed = self.limit is not None and own_limit > self.limit
-                self.limit = own_limit
+                seen = self._look_behind(seen, backing, sysfs, ledger, budget_of)
         except DeviceNotFoundError:
             return None
-        seen = DeviceObserved(
-            device.name,
-            self.key,
-            mm.orig_data_size or 0,
-            mm.compr_data_size or 0,
-            mm.mem_used_total or 0,
-            mm.mem_limit or 0,
-            mm.huge_pages or 0,
-            free,
-            budget,
-            left,
-            own_limit,
-            gentle=bool(self.media) and self.media[0].kind in GENTLE,
-            bd_reads=reads,
-            ages=self.tells_ages,
-            recompression=recompression,
-            gain=self.gain,
-            compacted=self.compacted,
-            failed=self.failed,
-            limit_changed=limit_changed,
-            medium=self.media[0].key if self.media else "",
-            media=tuple(medium.key for medium in self.media),
-            lost=bool(self.lost),
-        )
         self.gain = self.compacted = None
         self.failed = self.aged = False
         return seen
+
+    def _look_behind(
+        self,
+        seen: DeviceObserved,
+        backing: str,
+        sysfs: Sysfs,
+        ledger: Ledger,
+        budget_of: Callable[[Medium], int],
+    ) -> DeviceObserved:
+        """Add what is known of its backing device, and charge what was written there."""
+        # Each time: the name may stand for another disk by now, or lie on another one.
+        before, known = self._found
+        self.media = media_of(sysfs, backing, known if backing == before else ())
+        self._found = (backing, self.media)
+        self.lost = backing if is_lost(sysfs, backing) else ""
+        bd = self.device.read_bd_stat()
+        written, reads = (bd.bd_writes or 0) * BD_UNIT, (bd.bd_reads or 0) * BD_UNIT
+        size = block_size(sysfs, backing) or 0
+        for medium in self.media:
+            ledger.observe(medium.key, self.key, written)
+        own_limit, limit_changed = None, False
+        if self.device.read_writeback_limit_enable():
+            own_limit = self.device.read_writeback_limit() * BD_UNIT
+            # Less is what was written under it; more was set by somebody.
+            limit_changed = self.limit is not None and own_limit > self.limit
+        self.limit = own_limit
+        worst = self.media[0]
+        return seen._replace(
+            free=max(0, size - (bd.bd_count or 0) * BD_UNIT),
+            budget=min(map(budget_of, self.media)),
+            left=self.left(ledger, budget_of),
+            own_limit=own_limit,
+            gentle=worst.kind in GENTLE,
+            bd_reads=reads,
+            limit_changed=limit_changed,
+            medium=worst.key,
+            media=tuple(medium.key for medium in self.media),
+            lost=bool(self.lost),
+        )
