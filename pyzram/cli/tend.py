@@ -11,7 +11,7 @@ from ..config.layers import DEFAULT_PATH
 from ..config.parser import read_config
 from ..device.zram import Zram
 from ..errors import ZramError, from_errno
-from ..kernel import state_files
+from ..kernel import own_files
 from ..kernel.sysfs import Sysfs, device_number
 from ..limits import total_memory
 from ..service.registry import DEFAULT_DIRECTORY, Registry
@@ -217,7 +217,7 @@ def lock_others_out(run: str, seconds: float) -> Opened:
     """
     path = os.path.join(run, "locks/tend")
     try:
-        return state_files.lock(path, seconds)
+        return own_files.lock(path, seconds)
     except ZramError:
         raise
     except OSError as err:

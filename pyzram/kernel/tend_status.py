@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 
 from ..errors import from_errno
-from . import state_files
+from . import own_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def write_status(run: str, values: dict[str, Any]) -> None:
     with suppress(OSError):
         known = {"pid": pid, "start_time": _start_time(pid), "time": time.time()}
         text = json.dumps({**known, **values})
-        state_files.write_file(os.path.join(run, NAME), text)
+        own_files.write_file(os.path.join(run, NAME), text)
 
 
 def read_status(run: str, proc: str = "/proc") -> dict[str, Any] | None:
@@ -40,7 +40,7 @@ def read_status(run: str, proc: str = "/proc") -> dict[str, Any] | None:
     """
     path = os.path.join(run, NAME)
     try:
-        text = state_files.read_file(path)
+        text = own_files.read_file(path)
     except NotADirectoryError:
         text = None
     if text is None:

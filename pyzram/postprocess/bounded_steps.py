@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..device.stat_files import BdStat, MmStat, counted_since
 from ..errors import DeviceBusyError, ZramError, from_errno
-from ..kernel import state_files
+from ..kernel import own_files
 from ..limits import BD_UNIT
 from ..limits import PAGE_SIZE as PAGE_SIZE
 from ..value import JsonValue, check_callable, check_seconds, documented
@@ -143,7 +143,7 @@ def exclusive(device: Zram, sizer: StepSizer) -> Iterator[None]:
     path = device.sysfs.path("run/pyzram/locks", device.name)
     try:
         # A file of root's alone: anybody may open a folder of sysfs and hold a lock on it.
-        lock = state_files.lock(path, sizer.left())
+        lock = own_files.lock(path, sizer.left())
     except BlockingIOError as err:
         raise DeviceBusyError(
             errno.EBUSY,

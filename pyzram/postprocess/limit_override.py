@@ -15,7 +15,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import ZramError, from_errno
-from ..kernel import state_files
+from ..kernel import own_files
 from ..kernel.parse import BD_UNIT
 from ..kernel.sysfs import BOOT_ID, read_value
 from ..limits import PAGE_SIZE
@@ -104,7 +104,7 @@ def _write_down(device: Zram, override: LimitOverride) -> None:
     path = _path(device)
     line = " ".join([_identity(device), *(str(int(value)) for value in override)])
     try:
-        state_files.write_file(path, line + "\n")
+        own_files.write_file(path, line + "\n")
     except ZramError:
         raise
     except OSError as err:
@@ -114,7 +114,7 @@ def _write_down(device: Zram, override: LimitOverride) -> None:
 def _recorded(device: Zram) -> LimitOverride | None:
     path = _path(device)
     try:
-        text = state_files.read_file(path)
+        text = own_files.read_file(path)
     except ZramError:
         raise
     except OSError as err:

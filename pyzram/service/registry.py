@@ -19,8 +19,8 @@ from ..errors import (
     ZramOSError,
     from_errno,
 )
-from ..kernel import state_files
-from ..kernel.state_files import DEFAULT_DIRECTORY
+from ..kernel import own_files
+from ..kernel.own_files import DEFAULT_DIRECTORY
 from ..kernel.sysfs import BOOT_ID, Sysfs, is_there, read_text
 from .registered import RegisteredDevice, devices_of, lines_of
 
@@ -66,7 +66,7 @@ class Registry:
 
     def __enter__(self) -> Self:
         try:
-            self._lock = state_files.lock(f"{self.directory}/locks/service", LOCK_SECONDS)
+            self._lock = own_files.lock(f"{self.directory}/locks/service", LOCK_SECONDS)
         except BlockingIOError:
             raise DeviceBusyError(
                 errno.EBUSY,
@@ -237,7 +237,7 @@ class Registry:
         """Write the record, at once or not at all."""
         lines = [f"boot {self._boot()}", *lines_of(self.devices)]
         try:
-            state_files.write_file(self.path, "\n".join(lines) + "\n")
+            own_files.write_file(self.path, "\n".join(lines) + "\n")
             # The new device is in the record now; its number may later belong to another one.
             if os.path.lexists(self.adding):
                 os.unlink(self.adding)
@@ -266,8 +266,8 @@ class Registry:
         control = f"{self.sysfs.control}/hot_add"
         head = f"{self._boot()} {index} "
         try:
-            state_files.make_directory(os.path.dirname(self.adding))
-            file = state_files.open_file(self.adding, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+            own_files.make_directory(os.path.dirname(self.adding))
+            file = own_files.open_file(self.adding, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
         except ZramError:
             raise
         except OSError as err:
@@ -341,7 +341,7 @@ def _read_into(source: int, target: int, offset: int) -> None:
 
 def _lines(path: str) -> list[str]:
     try:
-        text = state_files.read_file(path)
+        text = own_files.read_file(path)
     except ZramError:
         raise
     except OSError as err:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from ..descriptor import Opened, write_all
 from ..device.stat_files import counted_since
 from ..errors import ZramError, from_errno
-from ..kernel import state_files
+from ..kernel import own_files
 from .times import DAY, HOUR
 
 HOURS = 25
@@ -215,8 +215,8 @@ class Ledger:
         temporary = f"{self.path}.new"
         folder = os.path.dirname(self.path)
         try:
-            state_files.make_directory(folder)
-            with state_files.open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as fd:
+            own_files.make_directory(folder)
+            with own_files.open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as fd:
                 write_all(fd, f"{text}{_end(text)}\n".encode("utf-8", "surrogateescape"))
                 os.fsync(fd)
             os.rename(temporary, self.path)
@@ -229,7 +229,7 @@ class Ledger:
 
     def _load(self) -> None:
         try:
-            text = state_files.read_file(self.path)
+            text = own_files.read_file(self.path)
         except ZramError:
             raise
         except OSError as err:

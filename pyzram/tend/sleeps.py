@@ -12,7 +12,7 @@ import math
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ..kernel import state_files
+from ..kernel import own_files
 from .times import HOUR
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Sleeps:
     def _load(self, asleep: float, now: float) -> bool:
         """Whether the file knows of this boot, by these clocks."""
         with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-            found = json.loads(state_files.read_file(self._path) or "{}")
+            found = json.loads(own_files.read_file(self._path) or "{}")
             lengths = [(float(at), float(length)) for at, length in found["lengths"]]
             before, resumed = float(found["asleep"]), found["resumed"]
             resumed = -math.inf if resumed is None else float(resumed)
@@ -112,4 +112,4 @@ class Sleeps:
             "lengths": self._lengths,
         }
         with suppress(OSError):
-            state_files.write_file(self._path, json.dumps(values))
+            own_files.write_file(self._path, json.dumps(values))

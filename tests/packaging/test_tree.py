@@ -139,7 +139,7 @@ GIVEN_UP = re.compile(
 )
 # Tests and the shell have these of others.
 GIVEN_UP_INSIDE = re.compile(
-    r"(?<![A-Za-z])(HOME|_run|_Run|_Reader|_Figures|_choices|held_reads|mount_users)\b"
+    r"(?<![A-Za-z])(HOME|_run|_Run|_Reader|_Figures|_choices|held_reads|mount_users|state_files)\b"
 )
 OURS = ("pyzram/", "csrc/", "scripts/")
 AROUND = ("tests/", "bench/", "man/", "docs/", "examples/", "tools/", "monitoring/", "initscripts/")

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ...errors import UnsupportedError, ZramError
-from ...kernel.state_files import DEFAULT_DIRECTORY
+from ...kernel.own_files import DEFAULT_DIRECTORY
 from ...kernel.sysfs import device_number
 from ..options import DEVICE, Command, Option, UsageError, is_number
 from .parts import SORTS

@@ -19,7 +19,7 @@ from torn import Below, at_each_instruction
 
 import pyzram
 from pyzram.descriptor import Opened
-from pyzram.kernel import state_files
+from pyzram.kernel import own_files
 from pyzram.kernel.named_files import write_textfile
 from pyzram.kernel.safe_paths import open_path
 
@@ -90,7 +90,7 @@ def held(path: Path) -> None:
 
 
 def locked(path: Path) -> None:
-    state_files.lock(f"{path}.lock", 0.0).close()
+    own_files.lock(f"{path}.lock", 0.0).close()
 
 
 def walked(path: Path) -> None:
