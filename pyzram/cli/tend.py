@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
+from stat import S_ISDIR, S_ISREG
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..config.layers import DEFAULT_PATH
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from .options import Arguments
 
 
+LOCK = "locks/tend"
 PATIENCE, ONCE_PATIENCE = 10.0, 60.0
 """Seconds that the daemon and --once wait for another instance to end, which may be cron's."""
 
@@ -142,9 +144,12 @@ def tend(options: Arguments, way: str, sysfs: Sysfs, run: str) -> int:
 
     wanted = configured(options.config, options.budget)
     clocks = Clocks()
-    # Looking takes no lock, because the daemon may be in the middle of a step.
-    patience = ONCE_PATIENCE if way == "once" else PATIENCE
-    lock = None if way == "dry-run" else lock_others_out(run, patience)
+    lock = None
+    if way == "dry-run":
+        # Looking takes no lock, because the daemon may be in the middle of a step.
+        tell_refused(run)
+    else:
+        lock = lock_others_out(run, ONCE_PATIENCE if way == "once" else PATIENCE)
     ledger, share = open_ledger(sysfs, clocks, run, look=way == "dry-run")
     failures = 0
 
@@ -215,7 +220,7 @@ def lock_others_out(run: str, seconds: float) -> Opened:
     Raises:
         ZramOSError: EBUSY if another one is still at work after ``seconds``.
     """
-    path = os.path.join(run, "locks/tend")
+    path = os.path.join(run, LOCK)
     try:
         return own_files.lock(path, seconds)
     except ZramError:
@@ -228,6 +233,19 @@ def lock_others_out(run: str, seconds: float) -> Opened:
             path,
             remedy="pyzram tend --status shows it" if busy else "",
         ) from err
+
+
+def tell_refused(run: str) -> None:
+    """Say why :func:`lock_others_out` would refuse the folders or the file of the lock."""
+    lock = os.path.join(run, LOCK)
+    kinds = {run: S_ISDIR, os.path.dirname(lock): S_ISDIR, lock: S_ISREG}
+    for path, kind in kinds.items():
+        try:
+            own_files.refuse_foreign(path, kind)
+        except OSError as err:
+            why = err if isinstance(err, ZramError) else f"{path}: {err.strerror}"
+            warn(f"{why}; neither a daemon nor --once would start")
+            return
 
 
 class Configured(NamedTuple):

@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from ..errors import ZramOSError, from_errno
+from ..kernel import own_files
 from ..kernel.sysfs import is_there
 from ..tend.ledger import Ledger
 from ..tend.machine import read_clock
@@ -40,7 +41,7 @@ def open_ledger(
         # What was charged in one place while the other was unusable stays charged.
         ledger.include(spare)
         if look:
-            refuse_unwritable(folder)
+            refuse_folder(folder)
         else:
             ledger.save()
             _remove(place)
@@ -78,12 +79,19 @@ def _remove(path: str) -> None:
         warn(f"{path}: remove it: {err.strerror}; what it says is charged once more")
 
 
-def refuse_unwritable(folder: str) -> None:
+def refuse_folder(folder: str) -> None:
     """Reject a directory where writing would fail, as far as that can be seen without trying.
 
     Raises:
-        ZramOSError: EROFS the file system is read-only; EACCES not even root may.
+        ZramOSError: EROFS the file system is read-only; EACCES not even root may; EPERM it is
+            somebody else's, or others can write to it.
     """
+    try:
+        own_files.refuse_foreign(folder)
+    except ZramOSError:
+        raise
+    except OSError as err:
+        raise from_errno(err.errno or 0, f"{folder}: keep the ledger", folder) from err
     at = os.path.abspath(folder)
     while not is_there(at):
         at = os.path.dirname(at)

@@ -114,7 +114,10 @@ def lock(path: str, seconds: float | None) -> Opened:
     import time
     from fcntl import LOCK_EX, LOCK_NB, flock
 
-    make_directory(os.path.dirname(path))
+    folder = os.path.dirname(path)
+    # Who can write to the folder above puts another in the place of the locks, or of the records.
+    make_directory(os.path.dirname(folder))
+    make_directory(folder)
     try:
         file = open_file(path, os.O_RDWR | os.O_CREAT)
     except OSError as err:
@@ -136,6 +139,19 @@ def lock(path: str, seconds: float | None) -> Opened:
     except BaseException:
         file.close()
         raise
+
+
+def refuse_foreign(path: str, kind: Callable[[int], bool] = S_ISDIR) -> None:
+    """Refuse what who writes here would refuse, without making anything; nothing there is fine.
+
+    Raises:
+        As :func:`make_directory`, or for a file :func:`open_file`.
+    """
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return
+    _refuse_foreign(status, path, kind)
 
 
 def _refuse_foreign(status: os.stat_result, path: str, kind: Callable[[int], bool]) -> None:

@@ -12,7 +12,7 @@ from fake_roots import unreadable
 
 from pyzram.cli.pyzram import main
 from pyzram.config.device_config import DeviceConfig
-from pyzram.errors import UnsupportedError, ZramError, ZramOSError
+from pyzram.errors import AccessError, UnsupportedError, ZramError, ZramOSError
 from pyzram.kernel.sysfs import Sysfs
 from pyzram.service.registry import Registry
 
@@ -159,6 +159,17 @@ def test_a_record_that_others_could_have_written_is_not_believed(
         state.load()
         state.save()
     assert str(path.parent if what == "folder" else path) in str(caught.value)
+
+
+def test_who_could_put_another_folder_in_the_place_of_the_records_is_told_of(
+    state: Registry,
+) -> None:
+    """With the records gone, nothing would be ours, and stop would have nothing to do."""
+    with state:
+        state.add_device(0, DeviceConfig(0, 4096))
+    Path(state.directory).chmod(0o777)
+    with pytest.raises(AccessError, match=f"{state.directory}: can be written by others"), state:
+        pass
 
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.ENOMEM, errno.EACCES])

@@ -230,6 +230,60 @@ def test_what_was_charged_elsewhere_while_var_was_out_of_use_stays_charged(
     assert left(0, "--once") == 0
 
 
+def make_foreign(folder: Path, how: str) -> str:
+    """Make a folder one that is not trusted; returns what is said of it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if how == "mode":
+        folder.chmod(0o775)
+        return f"{folder}: can be written by others (mode 775)"
+    if how == "owner":
+        if os.geteuid() != 0:
+            pytest.skip("needs root, to give a folder away")
+        os.chown(folder, 1234, 1234)
+        return f"{folder}: belongs to user 1234"
+    folder.rename(folder.with_name("elsewhere"))
+    folder.symlink_to("elsewhere" if how == "link" else "nowhere")
+    return f"{folder}: is not a folder"
+
+
+@pytest.mark.parametrize("how", ["mode", "owner", "link", "broken link"])
+def test_a_dry_run_says_what_a_daemon_would_not_trust(places, capsys, how: str) -> None:
+    """And counts with the budget that is left to it then."""
+    var, run = places
+    why = make_foreign(var, how)
+    budgets = []
+    for way in ("--dry-run", "--once"):
+        assert command.main(["tend", way, "--json", "--budget", "64M", "zram0"]) == 0
+        said = capsys.readouterr()
+        (line,) = said.err.splitlines()
+        assert why in line and f"in {run}, which a reboot empties, with half the budget" in line
+        budgets.append(json.loads(said.out)["seen"]["devices"][0]["budget"])
+    assert budgets == [32 * MIB] * 2
+
+
+@pytest.mark.parametrize("how", ["mode", "owner", "link", "broken link"])
+@pytest.mark.parametrize("name", ["", "locks"])
+def test_a_dry_run_says_that_no_daemon_would_start(places, capsys, how: str, name: str) -> None:
+    _, run = places
+    why = make_foreign(run / name, how)
+    status = command.main(["tend", "--dry-run", "--json", "zram0"])
+    said = capsys.readouterr()
+    assert status == 0 and f"{why}, " in said.err, said.err
+    assert "neither a daemon nor --once would start\n" in said.err
+    assert command.main(["tend", "--once", "zram0"]) == 1
+    assert why in capsys.readouterr().err
+
+
+def test_a_dry_run_says_that_the_lock_is_not_trusted(places, capsys) -> None:
+    _, run = places
+    (run / "locks").mkdir(parents=True)
+    (run / "locks/tend").touch()
+    (run / "locks/tend").chmod(0o666)
+    assert command.main(["tend", "--dry-run", "--json", "zram0"]) == 0
+    assert "locks/tend: can be written by others (mode 666)" in capsys.readouterr().err
+    assert command.main(["tend", "--once", "zram0"]) == 1
+
+
 @pytest.fixture
 def places(machine: Machine, monkeypatch) -> tuple[Path, Path]:
     """The folder in /var, and that in /run."""
