@@ -140,7 +140,7 @@ static int take_region(struct walker *self, uint64_t start, uint64_t end)
 					   (end - start) / self->pm->page_size);
 
 		if (got <= 0)
-			return (int)got;	/* 0: the process has exited */
+			return (int)got;	/* 0: check_there() sees why */
 		for (int64_t i = 0; i < got; i++, start += self->pm->page_size) {
 			int err = take(self, start, entries[i]);
 
@@ -243,6 +243,17 @@ static bool walk_is_valid(const struct pyzram_walk *walk, uint64_t page_size, si
 	       (walk->set < 0 || (size_t)walk->set < set_count);
 }
 
+/* Is the memory still there? Of what a process left for another program nothing is found. */
+static int check_there(const struct pyzram_procmem *pm, uint64_t start)
+{
+	uint64_t entry;
+	int64_t got = procmem_entries(pm, start, &entry, 1);
+
+	if (got < 0)
+		return (int)got;
+	return got ? 0 : -ESRCH;
+}
+
 int pyzram_procmem_collect(struct pyzram_procmem *pm, const struct pyzram_walk *walks, size_t count,
 			   struct pyzram_seen *seen, struct pyzram_seen *slots,
 			   struct pyzram_pageset *const *sets, size_t set_count,
@@ -271,5 +282,5 @@ int pyzram_procmem_collect(struct pyzram_procmem *pm, const struct pyzram_walk *
 	}
 	for (size_t i = 0; i < set_count; i++)
 		pageset_trim(sets[i]);
-	return 0;
+	return count ? check_there(pm, walks[0].start) : 0;
 }

@@ -294,7 +294,8 @@ int pyzram_seen_add(struct pyzram_seen *seen, const uint64_t *numbers, size_t co
  * set of each and to its counts, ret[i] for walks[i]. Private memory that several processes
  * map counts once for each `seen`, by its frame, slots of swap for each `slots`; shared memory by
  * its place in the object. Guard pages and the kernel's shared page of zeros are nobody's.
- * Ascending walks of one kind cost least. PYZRAM_SCAN_PAGEMAP walks holes too.
+ * Ascending walks of one kind cost least. PYZRAM_SCAN_PAGEMAP walks holes too. -ESRCH if the
+ * memory is gone: the process has exited, or it runs another program.
  */
 int pyzram_procmem_collect(struct pyzram_procmem *pm, const struct pyzram_walk *walks, size_t count,
 			   struct pyzram_seen *seen, struct pyzram_seen *slots,
