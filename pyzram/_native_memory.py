@@ -78,6 +78,7 @@ WEIGHT_ONE = lib.PYZRAM_WEIGHT_ONE
 PAGES_ANON = lib.PYZRAM_PAGES_ANON
 PAGES_SHMEM = lib.PYZRAM_PAGES_SHMEM
 U64_MAX = (1 << 64) - 1
+OPEN_FILES = 1024  # that are asked for at a time
 COUNTS = ffi.sizeof("struct pyzram_page_counts") // 8
 
 
@@ -177,6 +178,18 @@ class ProcMem:
 def compare_memory(task: int, other: int) -> int:
     # 0 if it is the same, else 1 or 2: the first comes before or after the other
     return check(lib.pyzram_procmem_compare(task, other))
+
+
+def open_files(proc_fd: int) -> list[int]:
+    # Descriptors of files without a name, of sockets, and those of which that cannot be told.
+    found: list[int] = []
+    room = ffi.new("int32_t[]", OPEN_FILES)
+    while True:
+        first = found[-1] + 1 if found else 0
+        count = check(lib.pyzram_procmem_open_files(proc_fd, first, room, OPEN_FILES))
+        found.extend(room[0:count])
+        if count < OPEN_FILES:
+            return found
 
 
 # ---- shmem ---------------------------------------------------------------------------------------

@@ -229,6 +229,12 @@ def parse_mountinfo(text: str) -> list[Mount]:
     return found
 
 
+def parse_fdinfo(text: str) -> dict[str, str]:
+    """``/proc/PID/fdinfo/FD`` (proc_pid_fdinfo(5)): what each line says, by its name."""
+    rows = (line.partition(":") for line in text.split("\n"))
+    return {name: value.strip() for name, colon, value in rows if colon}
+
+
 def parse_meminfo(text: str) -> dict[str, int]:
     """``/proc/meminfo`` (proc(5)): the figures that are in kB, as bytes."""
     rows = (line.split() for line in text.split("\n"))

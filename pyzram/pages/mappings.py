@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from .. import _native_memory
 from ..errors import from_errno
 from ..kernel.parse import parse_mountinfo
+from ..kernel.safe_paths import mount_id
 from ..kernel.sysfs import pass_over, read_text
 from .mount_views import MountViews, view_of
 
@@ -63,6 +64,8 @@ class MemoryDevices:
     def __init__(self, shmem: Iterable[str] = (), huge: Iterable[str] = ()) -> None:
         self.shmem = set(shmem)
         self.huge = set(huge)
+        self.mounts: dict[str, str] = {}
+        """numbers of mounts, as fdinfo writes them, to the devices of ``shmem``"""
         self._views = MountViews()
 
     @classmethod
@@ -70,8 +73,10 @@ class MemoryDevices:
         """Look at the mounts; shared memory without a mount is found by making some."""
         found = cls()
         found.see("/proc/self")
-        if internal := internal_device():
-            found.shmem.add(internal)
+        if internal := _made(0):
+            device, mount = internal
+            found.shmem.add(device)
+            found.mounts[mount] = device
         found.huge.update(huge_devices())
         return found
 
@@ -91,7 +96,8 @@ class MemoryDevices:
             return False  # without mounts to see, memory without a mount is still found
         for mount in mounts:
             if mount.fstype in ("tmpfs", "devtmpfs"):
-                self.shmem.add(mapped_number(mount.number))
+                device = self.mounts[str(mount.id)] = mapped_number(mount.number)
+                self.shmem.add(device)
             elif mount.fstype == "hugetlbfs":
                 self.huge.add(mapped_number(mount.number))
         return True
@@ -107,7 +113,8 @@ def internal_device() -> str | None:
     Raises:
         ZramOSError: this process may make no more files (EMFILE, ENFILE, ENOMEM).
     """
-    return _device_of(0)
+    made = _made(0)
+    return made and made[0]
 
 
 def huge_devices() -> list[str]:
@@ -121,11 +128,12 @@ def huge_devices() -> list[str]:
         pass_over(err)
         return []
     sizes = [int(name[len("hugepages-") : -len("kB")]) * 1024 for name in names]
-    found = [_device_of(os.MFD_HUGETLB | size.bit_length() - 1 << MFD_HUGE_SHIFT) for size in sizes]
-    return [device for device in found if device]
+    found = [_made(os.MFD_HUGETLB | size.bit_length() - 1 << MFD_HUGE_SHIFT) for size in sizes]
+    return [made[0] for made in found if made]
 
 
-def _device_of(flags: int) -> str | None:
+def _made(flags: int) -> tuple[str, str] | None:
+    """The device number of such an object, and the number of the mount that it is on."""
     try:
         fd = os.memfd_create("pyzram", os.MFD_CLOEXEC | flags)
     except OSError as err:
@@ -136,7 +144,7 @@ def _device_of(flags: int) -> str | None:
             return None
         raise from_errno(err.errno or 0, "make an object of shared memory to look at") from err
     try:
-        return device_text(os.fstat(fd).st_dev)
+        return device_text(os.fstat(fd).st_dev), str(mount_id(fd))
     finally:
         os.close(fd)
 
@@ -202,17 +210,17 @@ class Kinds:
     """
 
     def __init__(self, devices: MemoryDevices) -> None:
-        self._devices = devices
+        self.devices = devices
         self._known: dict[str, Kind] = {}
 
     def turn(self, process: Process) -> None:
         """Learn what is mounted for a process."""
-        if self._devices.see(".", process.fd):
+        if self.devices.see(".", process.fd):
             self._known.clear()
 
     def close(self) -> None:
         """Let go of what was mounted for processes."""
-        self._devices.close()
+        self.devices.close()
 
     def of(self, rest: str) -> Kind:
         """What a line of maps says behind the addresses."""
@@ -228,7 +236,7 @@ class Kinds:
         if match is None:
             raise from_errno(errno.EPROTO, f"read a line of maps: {rest!r}")
         _, _, perms, _, dev, _, path = match.groups()
-        kind = swappable_kind(perms, dev, path, self._devices)
+        kind = swappable_kind(perms, dev, path, self.devices)
         return Kind(
             kind,
             part_of(path),

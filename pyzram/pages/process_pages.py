@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import _native_memory
+from .held_files import NOTHING, Held
 from .rollup import Rollup
 
 if TYPE_CHECKING:
@@ -40,6 +41,10 @@ class ProcessPages:
     and :data:`LAZILY_FREED`"""
     shared: list[tuple[Mapping, bool]] = field(default_factory=list)
     """mappings of shared memory, and whether they are locked"""
+    held: Held = NOTHING
+    """files in memory that have no name and are open"""
+    held_unknown: bool = False
+    """its open files are hidden"""
     skipped: int = 0
     """mappings that hold memory of devices or of the kernel, or guard others"""
     by_frame: bool = False

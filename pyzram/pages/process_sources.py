@@ -20,6 +20,8 @@ from .sources import (
     CLOSED_BY,
     CLOSED_OBJECTS,
     GONE,
+    HIDDEN_DESCRIPTORS,
+    IN_FLIGHT,
     OTHERS_TOO,
     PINNED_SOMEWHERE,
     UNREADABLE,
@@ -150,6 +152,8 @@ def _add_private(source: Source, process: ProcessPages) -> None:
     source.swapped += sum(process.swapped.values())
     source._skip("mappings of devices, the kernel, or guards", process.skipped)
     source._skip(PINNED_SOMEWHERE, process.pinned_elsewhere)
+    source._skip(HIDDEN_DESCRIPTORS, process.held_unknown)
+    source._skip(IN_FLIGHT, process.held.in_flight)
     for reason, count in process.left_out.items():
         source._leave_out(reason, count)
     for part, pages in process.parts.items():
@@ -183,6 +187,9 @@ def pages_or_skip(source: Source, item: SharedObject) -> ObjectPages | None:
 
 def _add_shared(source: Source, shared: SharedMemory) -> None:
     source._leave_out(procmem.LOCKED, shared.locked)
+    for key, code in shared.closed.items():
+        if key not in shared.objects:
+            source._skip(CLOSED_BY.get(code, CLOSED_OBJECTS))
     for item in shared.objects.values():
         source._segments += seen_segments(source, item)
         if item.closed or item.views:

@@ -16,6 +16,7 @@ from .. import _native_memory
 from ..errors import ZramOSError, from_errno
 from ..limits import PAGE_SIZE
 from .address_spaces import AddressSpaces
+from .held_files import held_files
 from .mappings import ANON, SHMEM, Kinds, MemoryDevices, parse_maps
 from .pinned import RING, anything_pinned, pinned_ranges
 from .process import Process, turned
@@ -51,6 +52,7 @@ class Looker:
         self.frames = _native_memory.Seen()
         self.slots = _native_memory.Seen()
         self.spaces = AddressSpaces()
+        self.sockets: set[str] = set()
         self.pins = anything_pinned()
         self._method = method
         self._memory: _native_memory.ProcMem | None = None
@@ -169,8 +171,10 @@ class _Walk:
         if sums.anon_huge:
             self._flags = _native_memory.WALK_HUGE
         lines = process.read("maps").split("\n")[:-1]
+        self._hold(found)
         if lines and self._looker.spaces.met(process.task, lines[0].partition(" ")[0]):
-            return ProcessPages(process.pid, process.start_time, process.name, NOTHING)
+            found.rollup = NOTHING
+            return found
         if (
             sums.locked
             or sums.lazily_freed
@@ -186,6 +190,15 @@ class _Walk:
         self._collect(private, found, weight)
         found.swapped = _in_swap(found.swapped, sums, found.by_frame)
         return found
+
+    def _hold(self, found: ProcessPages) -> None:
+        """Note the files that it has open."""
+        try:
+            found.held = held_files(self._process, self._looker.kinds.devices, self._looker.sockets)
+        except OSError as err:
+            if err.errno not in (errno.EACCES, errno.EPERM):
+                raise
+            found.held_unknown = True
 
     def _sort_out(self, lines: list[str], found: ProcessPages) -> list[_Private]:
         """Note what is shared; returns what has private pages."""

@@ -8,6 +8,7 @@ memory; without privilege it is the union of what its users' page tables show.
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from ..kernel.sysfs import GONE, pass_over
 from ..limits import PAGE_SIZE
 from .mappings import device_text, internal_device
 from .process import Process, turned
-from .shared_object import OURS, FileAt, MappedAt, SharedObject, SystemV
+from .shared_object import OURS, FileAt, MappedAt, OpenAt, SharedObject, SystemV
 from .sources import CLOSED_FILES, CLOSED_SEGMENTS, TOO_MANY_FILES
 from .system_v import ATTACHED, ipc_space, last_detach_destroys, segments
 from .tmpfs import TmpfsFiles, tmpfs_mounts
@@ -25,6 +26,7 @@ from .tmpfs import TmpfsFiles, tmpfs_mounts
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from .held_files import HeldFile
     from .mappings import Mapping
     from .process_pages import ProcessPages
 
@@ -37,6 +39,8 @@ class SharedMemory:
         """by device, inode, and for System V segments the name space that numbers them"""
         self.locked = 0
         """pages that page tables showed to be locked"""
+        self.closed: dict[tuple[str, int, str], int] = {}
+        """objects that nobody maps and that could not be opened, with the errno of that"""
         self._space = ipc_space()
         self._segments = {segment.number: segment for segment in segments()}
         self._unswappable = {mount.dev for mount in tmpfs_mounts() if mount.unswappable}
@@ -58,11 +62,12 @@ class SharedMemory:
 
     def add_process(self, found: ProcessPages) -> None:
         """Add what a process shares; nothing if it has exited."""
-        if not found.shared:
+        if not (found.shared or found.held.files):
             return
         try:
             with Process(found.pid, found.start_time) as process:
                 self.add_mappings(process, found.shared)
+                self._add_held(process, found.held.files)
         except OSError as err:
             pass_over(err)
 
@@ -103,6 +108,31 @@ class SharedMemory:
                 shared.places.clear()
                 shared.closed = err.errno not in GONE
         self.locked += shared.look(process, self._map_of(process), mapping, locked)
+
+    def _add_held(self, process: Process, files: Iterable[HeldFile]) -> None:
+        """Add files that a process has open, those that have no name any more."""
+        for file in files:
+            key = file.dev, file.inode, ""
+            place = OpenAt(process.pid, process.start_time, file.number)
+            shared = self.objects.get(key) or SharedObject(key[:2], file.name)
+            if shared.closed or shared.views:
+                continue  # it is seen through page tables
+            try:
+                status = _status(place)
+                # The number may be another file's by now.
+                if (device_text(status.st_dev), status.st_ino) != key[:2] or status.st_nlink:
+                    continue
+                if not shared.places:
+                    shared.places.append(place)
+                    os.close(shared.open())
+            except OSError as err:
+                if err.errno in OURS:
+                    raise from_errno(err.errno, f"{shared.name}: open shared memory") from err
+                if err.errno not in GONE:
+                    self.closed[key] = err.errno or errno.EIO
+                continue
+            self.objects[key] = shared
+            self._add_range(shared, key, status.st_size)
 
     def _map_of(self, process: Process) -> _native_memory.ProcMem:
         if self._memory is None or self._looked_at != process.fd:
@@ -145,7 +175,20 @@ class SharedMemory:
     ) -> None:
         shared = self.objects[key] = SharedObject(key[:2], name)
         shared.places.append(place)
+        self._add_range(shared, key, size)
+
+    def _add_range(self, shared: SharedObject, key: tuple[str, int, str], size: int) -> None:
+        """Add all of an object, once."""
         whole = 0, -(-size // PAGE_SIZE)
-        shared.ranges.append(whole)
-        if self.stays(key):
-            shared.locked.append(whole)
+        if whole not in shared.ranges:
+            shared.ranges.append(whole)
+            if self.stays(key):
+                shared.locked.append(whole)
+
+
+def _status(place: OpenAt) -> os.stat_result:
+    fd = place.open()
+    try:
+        return os.fstat(fd)
+    finally:
+        os.close(fd)

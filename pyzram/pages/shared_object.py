@@ -95,6 +95,19 @@ class MappedAt(NamedTuple):
             return os.open(name, NOT_YET, dir_fd=process.fd)
 
 
+class OpenAt(NamedTuple):
+    """Where a process has an object open."""
+
+    pid: int
+    start_time: int
+    number: int
+
+    def open(self) -> int:
+        """Hold the object itself."""
+        with Process(self.pid, self.start_time) as process:
+            return os.open(f"fd/{self.number}", NOT_YET, dir_fd=process.fd)
+
+
 class FileAt(NamedTuple):
     """Where a file of tmpfs lies."""
 
@@ -131,7 +144,7 @@ class SharedObject:
     def __init__(self, key: tuple[str, int], name: str) -> None:
         self.key = key
         self.name = name
-        self.places: list[MappedAt | FileAt | SystemV] = []
+        self.places: list[MappedAt | OpenAt | FileAt | SystemV] = []
         self.ranges: list[tuple[int, int]] = []
         self.locked: list[tuple[int, int]] = []
         self.views: list[Seen] = []

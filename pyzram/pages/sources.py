@@ -37,6 +37,9 @@ CLOSED_BY = {
 }
 # Why more pages were found than the kernel says that these processes are worth (PSS).
 OTHERS_TOO = "pages that other processes share, or that came meanwhile"
+# Why memory that only open files hold may be missing.
+HIDDEN_DESCRIPTORS = "processes whose open files are hidden"
+IN_FLIGHT = "open files on their way through sockets"
 # Why it is unknown which pages stay.
 PINNED_SOMEWHERE = "pinned pages that the kernel does not tell from others"
 # What may hide memory that should count, or count what is another's.
@@ -48,6 +51,8 @@ HIDDEN = (
     TOO_MANY_FILES,
     *CLOSED_BY.values(),
     OTHERS_TOO,
+    HIDDEN_DESCRIPTORS,
+    IN_FLIGHT,
     PINNED_SOMEWHERE,
 )
 

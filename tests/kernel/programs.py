@@ -121,6 +121,17 @@ fill(s, range(0, 2048))
 ready()
 """
 
+# Memory that only descriptors hold: nobody maps it, and it has no name.
+HELD = """
+held = os.memfd_create("held"), os.open("/dev/shm", os.O_RDWR | os.O_TMPFILE)
+for fd in held:
+    for i in range(2048):
+        os.pwrite(fd, text(i, 1), i * PAGE)
+def right():
+    return all(os.pread(fd, PAGE, i * PAGE) == text(i, 1) for fd in held for i in range(2048))
+ready()
+"""
+
 MERGED = """
 m = private(16 << 20, 12)  # MADV_MERGEABLE
 def text(i, seed):

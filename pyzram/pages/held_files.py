@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""Files in memory that have no name, and stay because a process has them open."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from .. import _native_memory
+from ..kernel.parse import parse_fdinfo
+from ..kernel.sysfs import GONE
+
+if TYPE_CHECKING:
+    from .mappings import MemoryDevices
+    from .process import Process
+
+DELETED = " (deleted)"
+SOCKET = "socket:"
+
+
+class HeldFile(NamedTuple):
+    """An open file of tmpfs, or a memfd, by the number of its descriptor."""
+
+    number: int
+    dev: str
+    inode: int
+    name: str
+
+
+class Held(NamedTuple):
+    """What the descriptors of a process hold."""
+
+    files: tuple[HeldFile, ...]
+    in_flight: int
+    """files that were sent to its sockets and not received yet, whatever they are"""
+
+
+NOTHING = Held((), 0)
+
+
+def held_files(process: Process, devices: MemoryDevices, known: set[str]) -> Held:
+    """What a process holds open of files in memory that may have no name.
+
+    A file is told by the mount that it was opened on, which is not asked: it may be a server's that
+    does not answer. Sockets in ``known`` are passed over, and those that were met are added.
+
+    Raises:
+        OSError: ESRCH, it has exited; EACCES, its files are hidden.
+    """
+    files: list[HeldFile] = []
+    in_flight = 0
+    for number in _native_memory.open_files(process.fd):
+        try:
+            name = _name(process, number)
+            if name.endswith(DELETED):
+                info = parse_fdinfo(process.read(f"fdinfo/{number}"))
+                if dev := devices.mounts.get(info["mnt_id"]):
+                    files.append(HeldFile(number, dev, int(info["ino"]), name))
+            elif name.startswith(SOCKET) and name not in known:
+                known.add(name)
+                info = parse_fdinfo(process.read(f"fdinfo/{number}"))
+                in_flight += int(info.get("scm_fds", 0))
+        except OSError as err:
+            if err.errno not in GONE:
+                raise
+    return Held(tuple(files), in_flight) if files or in_flight else NOTHING
+
+
+def _name(process: Process, number: int) -> str:
+    try:
+        return os.readlink(f"fd/{number}", dir_fd=process.fd)
+    except OSError as err:
+        if err.errno != errno.ENAMETOOLONG:
+            raise
+        return DELETED  # it may be: the kernel writes that behind the path

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: MIT
+"""Memory that only descriptors hold: memfds and deleted files of tmpfs that nobody maps."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from array import array
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pyzram import _native_memory
+from pyzram.limits import PAGE_SIZE
+from pyzram.pages.process_sources import open_processes
+from pyzram.pages.sources import CLOSED_BY, HIDDEN, HIDDEN_DESCRIPTORS, IN_FLIGHT, Source
+
+PAGES = 50
+HEAD = """
+import array, fcntl, mmap, os, socket, sys, time
+PAGE = mmap.PAGESIZE
+def fill(fd, pages=range(50)):
+    for page in pages:
+        os.pwrite(fd, b"held" * (PAGE // 4), page * PAGE)
+    return fd
+def unlinked(folder):
+    return os.open(folder, os.O_RDWR | os.O_TMPFILE)
+def wait():
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+
+Start = Callable[[str], int]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start a program that does this, and wait until it is ready; its number."""
+    started: list[subprocess.Popen[str]] = []
+
+    def run(body: str) -> int:
+        process = subprocess.Popen(
+            [sys.executable, "-Ic", f"{HEAD}{body}\nwait()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        assert process.stdout
+        if process.stdout.readline() != "ready\n":
+            process.communicate()
+            pytest.skip("not possible here")
+        return process.pid
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def held(source: Source, name: str) -> list[int]:
+    """Pages of the objects of this name; all of them can be read."""
+    found = [segment for segment in source._segments if name in segment.owner.name]
+    for segment in found:
+        out = memoryview(bytearray(segment.pages * PAGE_SIZE))
+        assert all(segment.read(array("Q", range(segment.pages)), out))
+        assert out.tobytes() == b"held" * (len(out) // 4)
+    return [segment.pages for segment in found]
+
+
+def test_what_nobody_maps_counts_once(start: Start) -> None:
+    pid = start(
+        "one = fill(os.memfd_create('one')), fill(unlinked('/dev/shm'))\n"
+        "os.dup(one[0])\nos.open(f'/proc/self/fd/{one[0]}', os.O_RDONLY)\n"
+        "if os.fork() == 0: time.sleep(1000)"
+    )
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    try:
+        with open_processes([pid, *map(int, children)]) as source:
+            assert held(source, "memfd:one") == [PAGES]
+            assert held(source, "/dev/shm/#") == [PAGES]
+            assert source.processes == 2
+    finally:
+        os.kill(int(children[0]), 9)
+
+
+def test_of_what_is_mapped_too_all_counts_once(start: Start) -> None:
+    pid = start("fd = fill(os.memfd_create('half'))\nm = mmap.mmap(fd, 10 * PAGE)")
+    with open_processes(pid) as source:
+        assert held(source, "memfd:half") == [PAGES]
+        assert source.by_page_table == 0
+
+
+def test_what_has_a_name_is_not_the_process_s(start: Start) -> None:
+    path = f"/dev/shm/pyzram-test-named-{os.getpid()}"
+    body = f"fd = fill(os.open({path!r}, os.O_RDWR | os.O_CREAT))\n"
+    try:
+        # A name that ends like the link of one without; the name is gone, but there is another.
+        pid = start(body + f"os.link({path!r}, {path + ' (deleted)'!r})\nos.unlink({path!r})")
+        with open_processes(pid) as source:
+            assert held(source, path) == []
+    finally:
+        Path(f"{path} (deleted)").unlink()
+
+
+def test_files_on_disks_are_not_asked(start: Start, tmp_path: Path, monkeypatch) -> None:
+    if os.statvfs(tmp_path).f_fsid == os.statvfs("/dev/shm").f_fsid:
+        pytest.skip("the folder of the tests is in memory")
+    pid = start(f"fd = fill(unlinked({str(tmp_path)!r}))")
+    real = os.open
+
+    def opened(path, *flags, dir_fd=None):
+        assert not str(path).startswith("fd/")
+        return real(path, *flags, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", opened)
+    with open_processes(pid) as source:
+        assert held(source, str(tmp_path)) == []
+
+
+def test_a_lease_is_not_broken_but_said(start: Start) -> None:
+    # The kernel gives a lease only on what was opened by a path.
+    pid = start(
+        "fd = os.open(f\"/proc/self/fd/{os.memfd_create('leased')}\", os.O_RDWR)\n"
+        "os.close(fd - 1)\nfill(fd)\nfcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)"
+    )
+    with open_processes(pid) as source:
+        assert held(source, "leased") == []
+        assert source.skipped[CLOSED_BY[errno.EBUSY]] == 1
+    assert Path(f"/proc/{pid}/stat").read_text().split()[2] == "S"  # SIGIO would have killed it
+
+
+def test_what_is_on_its_way_is_said(start: Start) -> None:
+    pid = start(
+        "a, b = socket.socketpair()\nb2 = b.dup()\n"
+        "fds = array.array('i', [fill(os.memfd_create('sent'))])\n"
+        "a.sendmsg([b'x'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])\nos.close(fds[0])"
+    )
+    with open_processes(pid) as source:
+        assert held(source, "sent") == []
+        assert source.skipped[IN_FLIGHT] == 1
+    assert IN_FLIGHT in HIDDEN
+
+
+def test_hidden_descriptors_are_said(start: Start, monkeypatch) -> None:
+    def hidden(_fd: int) -> list[int]:
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(_native_memory, "open_files", hidden)
+    with open_processes(start("pass")) as source:
+        assert source.skipped[HIDDEN_DESCRIPTORS] == 1
+    assert HIDDEN_DESCRIPTORS in HIDDEN
+
+
+def test_more_descriptors_than_are_asked_for_at_a_time(monkeypatch) -> None:
+    fds = [os.memfd_create("many") for _ in range(20)]
+    try:
+        monkeypatch.setattr(_native_memory, "OPEN_FILES", 3)
+        folder = os.open("/proc/self", os.O_RDONLY)
+        assert set(fds) <= set(_native_memory.open_files(folder))
+        os.close(folder)
+    finally:
+        for fd in fds:
+            os.close(fd)
