@@ -27,10 +27,10 @@ sys.path.insert(0, str(TREE / "tests"))
 
 from fake_roots import Machine  # noqa: E402
 
+from pyzram.kernel.tend_status import NAME  # noqa: E402
 from pyzram.tend.observation import DeviceObserved, Observation  # noqa: E402
 from pyzram.tend.policy import LOOK, decide  # noqa: E402
 from pyzram.tend.state import State  # noqa: E402
-from pyzram.tend.status import NAME  # noqa: E402
 from pyzram.tend.times import HOUR  # noqa: E402
 
 MIB = 1 << 20
@@ -113,7 +113,7 @@ from pyzram.cli.tend_ledger import open_ledger
 from pyzram.cli.tend_report import report_dict
 from pyzram.cli.tend_worker import Worker
 from pyzram.tend.machine import Clocks
-from pyzram.tend.status import write_status
+from pyzram.kernel.tend_status import write_status
 from pyzram.tend.tender import Tender
 sysfs, run = Sysfs(sys.argv[1]), sys.argv[2]
 clocks = Clocks()

@@ -8,7 +8,7 @@ from pathlib import Path
 from fake_roots import Machine
 
 from pyzram.errors import ZramOSError
-from pyzram.kernel.sysfs import Sysfs
+from pyzram.kernel.sysfs import BOOT_ID, Sysfs
 from pyzram.tend.ledger import Ledger
 from pyzram.tend.machine import Clocks, read_clock
 from pyzram.tend.tender import Tender
@@ -98,11 +98,29 @@ def press(root: Path, some300: float, total: int = 0, available: int = 1 << 20) 
     )
 
 
-def tender(machine: Machine, watch: Watch, at_once: bool = True) -> tuple[Tender, Writer]:
+def booted(machine: Machine, boot: str = "this-start") -> None:
+    """The machine says which start of it this is."""
+    path = machine.root / BOOT_ID
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{boot}\n")
+
+
+def tender(
+    machine: Machine, watch: Watch, at_once: bool = True, handover: str = ""
+) -> tuple[Tender, Writer]:
     sysfs = Sysfs(str(machine.root))
     ledger = Ledger(str(machine.root / "var"), read_clock(sysfs, watch))
     writer = Writer(machine)
-    made = Tender(sysfs, lambda: [0], writer, ledger, clocks=watch, at_once=at_once, warn=print)
+    made = Tender(
+        sysfs,
+        lambda: [0],
+        writer,
+        ledger,
+        clocks=watch,
+        handover=handover,
+        at_once=at_once,
+        warn=print,
+    )
     OPEN.append(made)
     return made, writer
 

@@ -16,6 +16,7 @@ from ..kernel import own_files
 from ..kernel.sysfs import Sysfs, device_number
 from ..limits import total_memory
 from ..service.registry import DEFAULT_DIRECTORY, Registry
+from ..tend.handover import NAME as HANDOVER
 from ..tend.machine import Clocks
 from ..tend.reclaim import Reclaimer
 from ..tend.rounds import Settings
@@ -164,6 +165,7 @@ def tend(options: Arguments, way: str, sysfs: Sysfs, run: str) -> int:
         Worker(),
         ledger,
         clocks=clocks,
+        handover=os.path.join(run, HANDOVER),
         sleeps=Sleeps(clocks, os.path.join(run, SLEEPS), ledger.clock.boot, look=options.dry_run),
         share=share,
         at_once=bool(way),

@@ -8,9 +8,9 @@ import math
 import re
 from typing import TYPE_CHECKING
 
+from ..kernel.tend_status import write_status
 from ..tend import reclaim
 from ..tend.state import HELD
-from ..tend.status import state_values, write_status
 from .output import flush
 from .tend_reclaim import reclaimed
 from .tend_report import next_round, report_dict, round_line
@@ -44,7 +44,6 @@ class Told:
             "last_round": self._round,
             "next_round": next_round(report),
             **reclaimed(reclaimer),
-            "state": state_values(report.decision.state),
         }
 
 

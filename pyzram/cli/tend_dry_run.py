@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..device.block_state import SLOT_FLAGS, slots_within
 from ..errors import ZramError
+from ..kernel.tend_status import read_status
 from ..limits import PAGE_SIZE
 from ..tend.actions import Recompress, WriteBack
 from ..tend.state import HELD
-from ..tend.status import read_status, state_of
 from ..tend.tender import Report
 from ..tend.times import at_least
 from ..text import quote
@@ -101,7 +101,7 @@ def document(
 
 
 def take_over(tender: Tender, run: str) -> Beside:
-    """Remember what a running daemon remembers, as far as that can be read."""
+    """Remember when a running daemon began, as far as that can be read; or else nothing."""
     try:
         found = read_status(run)
     except (PermissionError, ZramError) as err:
@@ -111,14 +111,15 @@ def take_over(tender: Tender, run: str) -> Beside:
         return Beside()
     pid = int(found["pid"])
     try:
-        state = state_of(found["state"])._replace(round=-math.inf)
         started = float(found["seen"].get("started", -math.inf))
         due = found["next_round"]
         beside = Beside(True, pid, True, None if due is None else float(due))
     except OTHER_VERSION:
+        tender.forget()
+    if not tender.remembers:
         warn("what the daemon remembers is not of this version of pyzram")
         return Beside(True, pid)
-    tender.state, tender.observer.started = state, started
+    tender.observer.started = started
     return beside
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from ..device.stat_files import counted_since
@@ -11,6 +12,7 @@ from ..limits import PAGE_SIZE
 from .machine import read_battery, read_clock, read_counters, read_memory
 from .machine import read_pressure as pressure_of
 from .observation import Observation
+from .state import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,11 +57,10 @@ class Observer:
         self.started = started
         self.warn = warn
         self._told: set[str] = set()
-        self._counters: tuple[float, int] | None = None
-        self._waited = 0.0
-        self._swapped_in = 0
-        self._reads: dict[str, int] | None = None
-        """By key, of the devices that the last look could read."""
+        self.counts = Counts()
+        """As of the last look."""
+        self.waited = 0.0
+        """:attr:`Observation.waited` then."""
 
     def look(self, trigger: str = "") -> Observation:
         """Observe the present state."""
@@ -74,6 +75,8 @@ class Observer:
         found, missed = self._devices()
         battery = read_battery(self.sysfs)
         counters = read_counters(self.sysfs)
+        before, self.counts = self.counts, _counts(now, counters, found)
+        self.waited += self._waiting(before)
         return Observation(
             now,
             total,
@@ -85,8 +88,8 @@ class Observer:
             cpu_some10=cpu and cpu.some10,
             pressure_error="; ".join(unread),
             stalled=memory.total if memory else 0.0,
-            waited=self._waiting(found, counters),
-            scanning=self._scanning(now, counters),
+            waited=self.waited,
+            scanning=scanning(before, self.counts),
             trigger=trigger,
             battery=battery.percent,
             battery_error=battery.error,
@@ -109,7 +112,7 @@ class Observer:
         except ZramError as err:
             # Nobody says that they are gone.
             errors.add(str(err))
-            tended, missed = [], list(self.roster.known)
+            tended, missed = [], [*self.roster.known, *self.roster.before]
         for one in tended:
             try:
                 seen = one.look(self.sysfs, self.ledger, self.budget_of)
@@ -129,29 +132,36 @@ class Observer:
         self._told = errors
         return tuple(found), tuple(missed)
 
-    def _waiting(self, found: tuple[DeviceObserved, ...], counters: dict[str, int]) -> float:
-        """Total seconds of waiting for pages that came back.
+    def _waiting(self, before: Counts) -> float:
+        """Seconds of waiting for pages that came back since then.
 
         A device that was not read at the last look adds nothing: what came back meanwhile did not
         come back since then, and would hide the pressure of now.
         """
-        before, self._reads = self._reads, {seen.key: seen.bd_reads for seen in found}
-        swapped_in = counters.get("pswpin", 0)
-        flash = 0
-        for key, reads in self._reads.items():
-            last = 0 if before is None else before.get(key, reads)
-            pages = counted_since(last, reads) // PAGE_SIZE
+        if math.isinf(before.at):
+            return 0.0  # no look before
+        flash, seconds = 0, 0.0
+        for key, reads in self.counts.reads.items():
+            pages = counted_since(before.reads.get(key, reads), reads) // PAGE_SIZE
             flash += pages
             media = self.roster.known[key].media
             if media:
-                self._waited += pages * READ_COST[media[0].kind]
-        self._waited += max(0, swapped_in - self._swapped_in - flash) * SWAP_IN
-        self._swapped_in = swapped_in
-        return self._waited
+                seconds += pages * READ_COST[media[0].kind]
+        swapped_in = self.counts.swapped_in - before.swapped_in
+        return seconds + max(0, swapped_in - flash) * SWAP_IN
 
-    def _scanning(self, now: float, counters: dict[str, int]) -> float:
-        count = counters.get("pgscan_direct", 0) + counters.get("workingset_refault_anon", 0)
-        before, self._counters = self._counters, (now, count)
-        if before is None or now <= before[0]:
-            return 0.0
-        return max(0, count - before[1]) / (now - before[0])
+
+def _counts(now: float, counters: dict[str, int], found: tuple[DeviceObserved, ...]) -> Counts:
+    return Counts(
+        now,
+        counters.get("pgscan_direct", 0) + counters.get("workingset_refault_anon", 0),
+        counters.get("pswpin", 0),
+        {seen.key: seen.bd_reads for seen in found},
+    )
+
+
+def scanning(before: Counts, after: Counts) -> float:
+    """Pages a second that processes had to reclaim themselves or read again."""
+    if math.isinf(before.at) or after.at <= before.at:
+        return 0.0
+    return max(0, after.scanned - before.scanned) / (after.at - before.at)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..kernel.sysfs import Sysfs
+    from .state import Unfinished
 
 
 class Roster:
@@ -26,6 +27,9 @@ class Roster:
         self.numbers = numbers
         self.known: dict[str, Tended] = {}
         """By their keys, as of the last :meth:`enumerate`."""
+
+        self.before: dict[str, Unfinished] = {}
+        """Of those that an earlier process tended, by their keys, until they are found."""
 
     def close(self) -> None:
         """Close their handles."""
@@ -75,7 +79,8 @@ class Roster:
         try:
             device = Zram(number, sysfs=self.sysfs)
             try:
-                return Tended(device, str(device.read_diskseq()))
+                key = str(device.read_diskseq())
+                return Tended(device, key, self.before.pop(key, None))
             except BaseException:
                 device.close()
                 raise

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""What the policy remembers from one look to the next."""
+"""What is remembered from one look to the next: by the policy, and by those who look and act."""
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CALM, TIGHT, PRESSED, CHOKED, HELD = ("calm", "tight", "pressed", "choked", "held")
 
 
 class DeviceState(NamedTuple):
-    """What is remembered about one device. Times in awake seconds."""
+    """What the policy remembers about one device. Times in awake seconds."""
 
     key: str
     caution: float = 1.0
@@ -32,7 +35,7 @@ class DeviceState(NamedTuple):
 
 
 class State(NamedTuple):
-    """What is remembered about the machine."""
+    """What the policy remembers about the machine."""
 
     mode: str = CALM
     pressure: float = 0.0
@@ -52,3 +55,28 @@ class State(NamedTuple):
     waited: float = 0.0
     ours300: float = 0.0
     """Percent of the last five minutes in which processes waited for pages written back before."""
+
+
+class Counts(NamedTuple):
+    """Counters of the kernel at one look, from which rates follow at the next."""
+
+    at: float = -math.inf
+    """When, in awake seconds."""
+    scanned: int = 0
+    """Pages that processes had to reclaim themselves or read again."""
+    swapped_in: int = 0
+    """Pages."""
+    reads: Mapping[str, int] = {}
+    """``bd_reads`` in bytes, by key, of the devices that this look could read."""
+
+
+class Unfinished(NamedTuple):
+    """What was done with a device, or seen of it, that the next look has to know."""
+
+    limit: int | None = None
+    """Its own writeback_limit when it was last seen."""
+    marked: float | None = None
+    """When all pages were marked, in awake seconds, where the kernel does not know ages."""
+    gain: float | None = None
+    compacted: float | None = None
+    failed: bool = False

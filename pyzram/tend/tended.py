@@ -14,6 +14,7 @@ from ..kernel.parse import BD_UNIT
 from .ages import Ages
 from .medium import GENTLE, Medium, is_lost, media_of
 from .observation import DeviceObserved
+from .state import Unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +39,7 @@ class Tended:
     Synchronization: one thread.
     """
 
-    def __init__(self, device: Zram, key: str) -> None:
+    def __init__(self, device: Zram, key: str, before: Unfinished | None = None) -> None:
         self.device = device
         self.key = key
         self.ages = Ages()
@@ -48,13 +49,7 @@ class Tended:
         """The backing device, and its media as they were found last."""
         self.lost = ""
         """The backing device, if it cannot be found."""
-        self.limit: int | None = None
-        """The device's own writeback_limit when it was last seen."""
-        self.gain: float | None = None
-        self.compacted: float | None = None
-        self.failed = False
-        self.marked: float | None = None
-        """When all pages were marked, where the kernel does not know ages."""
+        self.limit, self.marked, self.gain, self.compacted, self.failed = before or Unfinished()
         self.aged = False
         """Whether this round wrote by those marks, so that the rest of them may be recompressed."""
         self.remembered = NOT_REMEMBERED
@@ -63,6 +58,10 @@ class Tended:
         self.tells_ages = os.access(path_of(device), os.R_OK)
         self.piece = PIECE_FIRST
         """Pages of the next step."""
+
+    def unfinished(self) -> Unfinished:
+        """What the next look has to know, whoever looks."""
+        return Unfinished(self.limit, self.marked, self.gain, self.compacted, self.failed)
 
     def took(self, seconds: float) -> None:
         """Size the next step according to the time that this one took."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import DeviceBusyError, DeviceNotFoundError, ZramError
 from .actions import Compact, Recompress, Worker, WriteBack
+from .handover import Handover, load, save
 from .ledger import Ledger
 from .machine import Clocks
 from .medium import Medium
@@ -62,6 +63,7 @@ class Tender:
         *,
         clocks: Clocks | None = None,
         sleeps: Sleeps | None = None,
+        handover: str = "",
         settings: Settings = DEFAULTS,
         budget: int | None = None,
         share: float = 1.0,
@@ -90,9 +92,37 @@ class Tender:
             sysfs, self.clocks, self.sleeps, worker, ledger, self._budget, lambda: self.stopping()
         )
         self.recompressing = Recompressing(self.clocks, self.sleeps, worker)
+        self._handover = handover
+        found = handover and load(handover, ledger.clock.boot, self.clocks.awake())
+        self.remembers = bool(found)
+        """Whether an earlier process has left something; else it begins anew."""
+        self._take_over(found or Handover())
+        if at_once:
+            self.state = self.state._replace(round=-math.inf)
 
     def _budget(self, medium: Medium) -> int:
         return int((medium.budget if self.budget is None else self.budget) * self.share)
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self.remembers = False
+        self._take_over(Handover())
+
+    def _take_over(self, handover: Handover) -> None:
+        self.state, self.observer.counts = handover.state, handover.counts
+        self.observer.waited = handover.state.waited
+        self.roster.before = dict(handover.devices)
+
+    def _hand_over(self) -> None:
+        if self._handover:
+            devices = dict(self.roster.before)
+            devices |= {key: one.unfinished() for key, one in self.roster.known.items()}
+            # Only what is gone is forgotten, as by the policy.
+            devices = {
+                one.key: devices[one.key] for one in self.state.devices if one.key in devices
+            }
+            left = Handover(self.state, self.observer.counts, devices)
+            save(self._handover, self.ledger.clock.boot, left)
 
     def close(self) -> None:
         """Close the handles of devices."""
@@ -104,7 +134,10 @@ class Tender:
         return seen, decide(seen, self.state, self.settings)
 
     def round(self, trigger: str = "") -> Report:
-        """Observe, ask the policy, and do what it says."""
+        """Observe, ask the policy, do what it says, and leave to the next process what it may need.
+
+        A process that is killed before the end has left what it knew before.
+        """
         seen, decision = self.decide(trigger)
         self.state = decision.state
         by_name = {one.device.name: one for one in self.roster.known.values()}
@@ -142,6 +175,7 @@ class Tender:
         for name, size in spent.items():
             key = by_name[name].key
             self.total[key] = self.total.get(key, 0) + size
+        self._hand_over()
         return Report(seen, decision, sum(spent.values()), freed, dict(self.total))
 
     def _used(self, one: Tended) -> int | None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...kernel.figures import BY_NAME, SWAPS
 from ...kernel.sysfs import Sysfs
+from ...kernel.tend_status import read_status
 from ...tend.machine import Pressure, read_memory, read_pressure
-from ...tend.status import read_status
 from ...text import quote
 from ..device_history import Watch, Watched
 from ..stats_columns import COLUMNS

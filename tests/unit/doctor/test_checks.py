@@ -26,9 +26,10 @@ from pyzram.device.stats import Stats
 from pyzram.doctor import checks, snapshot
 from pyzram.doctor.checks import Finding, examine
 from pyzram.doctor.snapshot import Snapshot
+from pyzram.kernel import tend_status
 from pyzram.kernel.parse import SwapArea
 from pyzram.kernel.sysfs import Sysfs
-from pyzram.tend import ledger, status
+from pyzram.tend import ledger
 
 TREE = Path(__file__).parents[3]
 M = 1 << 20
@@ -607,9 +608,11 @@ def test_from_cron_the_ledger_is_what_tells(tend_files):
 
 
 def test_a_daemon_tells_what_it_tends_and_one_that_ended_tends_nothing(tend_files):
-    root, file = Sysfs(str(tend_files)), tend_files / "run" / status.NAME
+    root, file = Sysfs(str(tend_files)), tend_files / "run" / tend_status.NAME
     (tend_files / "var/ledger").touch()
-    status.write_status(f"{tend_files}/run", {"seen": {"devices": [{"name": "x", "key": "77"}]}})
+    tend_status.write_status(
+        f"{tend_files}/run", {"seen": {"devices": [{"name": "x", "key": "77"}]}}
+    )
     ago, ended, keys = snapshot._tended(root)
     assert (ago, ended, keys) == (pytest.approx(0, abs=20), False, {"77"})
     told = json.loads(file.read_text())
@@ -631,5 +634,5 @@ def test_what_is_tended_is_known_by_its_diskseq(tree, tmp_path, monkeypatch):
     monkeypatch.setattr(snapshot.tend_status, "_start_time", lambda _pid, _proc="": 5)
     for key, names in (("7", {"zram3"}), ("8", set())):
         devices = [{"name": "zram3", "key": key}]
-        status.write_status(run, {"seen": {"devices": devices}})
+        tend_status.write_status(run, {"seen": {"devices": devices}})
         assert snapshot.take_snapshot(sysfs=Sysfs(str(tmp_path))).tended_devices == names

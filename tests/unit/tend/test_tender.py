@@ -19,6 +19,7 @@ from pyzram.device.zram import Zram
 from pyzram.errors import DeviceBusyError, DeviceNotFoundError, ZramOSError
 from pyzram.kernel.holders import block_size
 from pyzram.kernel.sysfs import Sysfs
+from pyzram.kernel.tend_status import NAME, write_status
 from pyzram.tend import ages
 from pyzram.tend.actions import Compact, Recompress, WriteBack
 from pyzram.tend.ledger import Ledger
@@ -31,7 +32,6 @@ from pyzram.tend.machine import (
 )
 from pyzram.tend.medium import medium_of
 from pyzram.tend.recompressing import gain
-from pyzram.tend.status import NAME, write_status
 
 
 def test_calm_round_writes_what_is_two_days_old_within_an_eighth_of_the_budget(machine):

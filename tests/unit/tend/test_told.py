@@ -4,21 +4,23 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from types import SimpleNamespace
 
 import pytest
 from fake_roots import Machine
-from tended_machines import MIB, Watch, tender
+from tended_machines import MIB, Watch, booted, tender
 
 from pyzram.cli import pyzram as command
 from pyzram.cli.tend_daemon import Told
 from pyzram.cli.tend_status import status_lines
 from pyzram.cli.top.parts import tend_reasons
 from pyzram.errors import ZramOSError
-from pyzram.tend.state import DeviceState, State
-from pyzram.tend.status import NAME, state_of, state_values, write_status
+from pyzram.kernel.own_files import write_file
+from pyzram.kernel.tend_status import NAME, write_status
+from pyzram.tend.handover import NAME as HANDOVER
+from pyzram.tend.handover import Handover, save
+from pyzram.tend.state import PRESSED, State
 
 NOBODY = SimpleNamespace(names=(), asked={}, reason="")
 WALL = 1.7e9
@@ -110,18 +112,6 @@ def test_a_status_without_a_backing_device_or_a_round(machine: Machine) -> None:
     assert lines[-1].endswith("of memory, no backing device")
 
 
-def test_what_the_policy_remembers_survives_being_told(machine: Machine) -> None:
-    watch = Watch()
-    tending, _ = tender(machine, watch)
-    for state in (State(), tending.round().decision.state):
-        values = json.loads(json.dumps(state_values(state), allow_nan=False))
-        assert state_of(values) == state
-    device = DeviceState("7", caution=1.3, held_until=math.inf, recompressed=5.0)
-    assert state_of(state_values(State(devices=(device,)))).devices[0].caution == 1.3
-    with pytest.raises(TypeError):
-        state_of({**state_values(State()), "later": 1})
-
-
 def foretold(capsys, *words: str) -> dict:
     assert command.main(["tend", "--dry-run", "--json", *words, "zram0"]) == 0
     return json.loads(capsys.readouterr().out)
@@ -194,7 +184,8 @@ def test_a_dry_run_beside_a_daemon_goes_by_what_that_remembers(
 
     watch, told, run = Watch(), Told(), str(machine.root / "run/pyzram")
     monkeypatch.setattr(tend, "Clocks", lambda: watch)
-    tending, writer = tender(machine, watch, at_once=False)
+    booted(machine)
+    tending, writer = tender(machine, watch, at_once=False, handover=f"{run}/{HANDOVER}")
     write_status(run, told.status(tending.round(), NOBODY, WALL))
     found = foretold(capsys)
     assert (found["mode"], found["reasons"]) == ("held", ["just started"])
@@ -217,32 +208,33 @@ def test_a_dry_run_beside_a_daemon_goes_by_what_that_remembers(
     assert "would do this in a round now; its next one is in at most 59.8 min" in out
 
 
-OF_NOW = {**state_values(State()), "mode": "pressed"}
-
-
 @pytest.mark.parametrize(
-    ("state", "seen", "due"),
+    ("seen", "due", "handover"),
     [
-        (None, {}, 1),
-        ({}, {}, 1),
-        ({"later": 1}, {}, 1),
-        ({"devices": None}, {}, 1),
-        (OF_NOW, None, 1),
-        (OF_NOW, {}, "soon"),
+        ({}, 1, None),
+        ({}, 1, "{}"),
+        ({}, 1, '{"state": {"later": 1}}'),
+        (None, 1, "of now"),
+        ({}, "soon", "of now"),
     ],
 )
 def test_a_daemon_of_another_version_runs_but_is_not_asked(
-    machine: Machine, capsys, state, seen, due
+    machine: Machine, capsys, seen, due, handover
 ) -> None:
     run = str(machine.root / "run/pyzram")
+    booted(machine)
+    if handover == "of now":
+        save(f"{run}/{HANDOVER}", "this-start", Handover(State(mode=PRESSED, pressure=1.0)))
+    elif handover:
+        write_file(f"{run}/{HANDOVER}", handover)
     assert command.main(["tend", "--dry-run", "--json", "zram0"]) == 0
-    alone = json.loads(capsys.readouterr().out)
-    write_status(run, {"mode": "calm", "seen": seen, "next_round": due, "state": state})
+    capsys.readouterr()
+    write_status(run, {"mode": "calm", "seen": seen, "next_round": due})
     assert command.main(["tend", "--dry-run", "--json", "zram0"]) == 0
     out, err = capsys.readouterr()
     found = json.loads(out)
     assert (found["daemon"], found["next_round"]) == (os.getpid(), None)
-    assert found["mode"] == alone["mode"], "of what is half understood, nothing is taken over"
+    assert found["mode"] == "calm", "of what is half understood, nothing is taken over"
     assert "is not of this version of pyzram" in err
     assert command.main(["tend", "--dry-run", "zram0"]) == 0
     out, _ = capsys.readouterr()

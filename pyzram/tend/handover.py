@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+"""What a process that tends leaves to the next one: a daemon that was killed, a run of cron's.
+
+Without it, each start would take pages that come back for a shortage of memory, trust a medium that
+has just failed, and never find the marks of before old enough. It is of one start of the machine:
+after a reboot all pages are new. The ages of pages are not in it (:mod:`pyzram.tend.ages`).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from ..kernel import own_files
+from .state import Counts, DeviceState, State, Unfinished
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+NAME = "tend/handover.json"
+NUMBERS = (int, float)
+NOT_OURS = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What a file of another version of pyzram ends in, or a damaged one."""
+
+Row = TypeVar("Row", State, Counts, DeviceState, Unfinished)
+
+
+class Handover(NamedTuple):
+    """What one process leaves to the next."""
+
+    state: State = State()
+    counts: Counts = Counts()
+    devices: Mapping[str, Unfinished] = {}
+    """By their keys."""
+
+
+def load(path: str, boot: str, now: float) -> Handover | None:
+    """What the last process has left; ``None`` if it left nothing that can be used.
+
+    ``boot`` is which start of the machine this is, ``now`` the seconds awake.
+    """
+    with suppress(*NOT_OURS):
+        found = json.loads(own_files.read_file(path) or "{}", parse_constant=_refuse)
+        if found["boot"] != boot:
+            return None
+        state = found["state"]
+        state["devices"] = tuple(_row(DeviceState, one) for one in state["devices"])
+        handover = Handover(
+            _row(State, state),
+            _row(Counts, found["counts"]),
+            {key: _row(Unfinished, one) for key, one in found["devices"].items()},
+        )
+        # Not of another time namespace, whose clocks tell other times.
+        if max(handover.state.now, handover.counts.at) <= now:
+            return handover
+    return None
+
+
+def save(path: str, boot: str, handover: Handover) -> None:
+    """Leave this; that it cannot be written is no reason to stop."""
+    state = handover.state
+    values = {
+        "boot": boot,
+        "state": {**_values(state), "devices": [_values(one) for one in state.devices]},
+        "counts": _values(handover.counts),
+        "devices": {key: _values(one) for key, one in handover.devices.items()},
+    }
+    with suppress(OSError):
+        own_files.write_file(path, json.dumps(values, allow_nan=False))
+
+
+def _values(row: State | Counts | DeviceState | Unfinished) -> dict[str, Any]:
+    """As JSON can say it: ``null`` for a time that never was."""
+    return {
+        name: None if isinstance(value, float) and math.isinf(value) else value
+        for name, value in row._asdict().items()
+    }
+
+
+def _row(kind: type[Row], values: dict[str, Any]) -> Row:
+    """The opposite: what never was is the default of each.
+
+    Raises:
+        KeyError, TypeError, AttributeError: it is of another version of pyzram, or damaged.
+    """
+    usual = {"key": "", **kind._field_defaults}
+    known = {name: value for name, value in values.items() if value is not None}
+    for name, value in known.items():
+        like = usual[name]
+        number = like is None or isinstance(like, NUMBERS)
+        fits = isinstance(value, NUMBERS if number else type(like))
+        if fits and isinstance(value, dict):
+            fits = all(isinstance(each, NUMBERS) for each in value.values())
+        if not fits:
+            raise TypeError(f"{name}: {value!r}")
+    return kind(**known)
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(word)  # NaN is no time
