@@ -184,6 +184,10 @@ class Machine:
         """Mark all slots idle."""
         self._c.machine_mark(self._at)
 
+    def forget_ages(self) -> None:
+        """Slots of which the kernel tells no age were used just now, as far as anybody knows."""
+        self._c.machine_forget_ages(self._at)
+
     def write_back(
         self, floor: float, limit: float = NO_LIMIT, *, huge: bool = False, keeps: bool = False
     ) -> float:

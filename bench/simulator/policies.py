@@ -133,9 +133,10 @@ class Tend(Policy):
         self.started = 0.0
 
     def restart(self, machine: Machine) -> float:
-        """The ledger stays, with the chunk that was reserved when it was killed."""
-        self.state, self.started = State(), machine.m.now
+        """What it knew stays, and the ledger with the chunk that was reserved; ages do not."""
+        self.started = machine.m.now
         machine.charge_for(max(16 * MIB, self.budget // 64))
+        machine.forget_ages()
         return self.start(machine)
 
     def wake(self, machine: Machine) -> float:

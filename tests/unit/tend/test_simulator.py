@@ -37,6 +37,17 @@ def test_no_run_writes_more_than_the_budget(fleet: ModuleType, trace: str, seed:
     assert outcome.flash_bytes_per_day > 100 << 20
 
 
+def test_who_is_killed_writes_no_more(fleet: ModuleType):
+    """What comes back soon after a start is no shortage, and caution is kept."""
+
+    def written(kills: int) -> float:
+        jobs = (fleet.Job("server", seed, ("tend_4gib",), 2, kills) for seed in range(1, 11))
+        runs = [fleet.do(job)["tend_4gib"] for job in jobs]
+        return fleet.medians(runs)["flash_bytes_per_day"]
+
+    assert 100 << 20 < written(8) < written(0)
+
+
 def test_the_same_seed_gives_the_same(fleet: ModuleType):
     job = fleet.Job("server", 3, ("mmd", "tend"), 1, 1)
     assert fleet.do(job) == fleet.do(job)
