@@ -4,22 +4,30 @@
 The rule is senpai's: every few seconds ask for a small share of what a group holds, for less the
 longer its own processes wait for memory, and for nothing once they wait a thousandth of the time.
 Idle memory leaves; memory in use comes back, and that waiting ends the reclaim.
+
+A group may be delegated to a user, who removes it and makes another of its name. So it is opened
+once, and asked through the descriptor by which it was judged.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import math
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..errors import ZramOSError
+from ..errors import ZramOSError, from_errno
 from ..kernel.holders import swap_areas
-from ..kernel.sysfs import is_there, read_if_there, read_value
+from ..kernel.own_files import why_foreign
+from ..kernel.safe_paths import open_path
+from ..kernel.sysfs import GONE, read_text, read_value
 from .machine import parse_pressure, read_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..descriptor import Opened
     from ..kernel.sysfs import Sysfs
 
 MIB = 1 << 20
@@ -32,6 +40,7 @@ WAITING = 0.1
 DAMON = "sys/module/damon_reclaim/parameters/enabled"
 MOST = 64 * MIB
 LEAST = 4096
+GONE_NOW = "no such control group now"
 SWAP_USED, AVAILABLE = 0.75, 0.5
 """Nothing is asked for while more than these shares of zram's swap is used or memory available."""
 
@@ -105,43 +114,53 @@ class Reclaimer:
 
     def look(self) -> tuple[System, list[Group]]:
         """Observe; a group that does not exist now, or cannot be judged, is left out."""
+        system, found = self._system(), []
+        for name in self.names:
+            if folder := self._open(name):
+                with folder as fd:
+                    found.append(self._group(name, fd))
+        return system, [group for group in found if group]
+
+    def step(self) -> None:
+        """Ask each group once for what the rule says, until told to stop."""
+        self.reason = refusal(self._system())
+        for name in self.names:
+            if self.stopping():
+                return
+            if folder := self._open(name):
+                with folder as fd:
+                    group = self._group(name, fd)
+                    if group and not self.reason and (size := wanted(group)):
+                        self._ask(name, fd, size)
+
+    def _ask(self, name: str, folder: int, size: int) -> None:
+        from .._native import attr_write
+
+        try:
+            attr_write("memory.reclaim", str(size), dir_fd=folder)
+        except OSError as err:
+            if not self._is_still(name, folder):
+                return
+            if err.errno == errno.ENOENT:
+                self._tell(name, "no memory.reclaim (Linux 5.19)")
+                return
+            if err.errno != errno.EAGAIN:  # which means that there was less
+                self._tell(name, f"ask for memory: {err.strerror}{_whose(folder, err)}")
+                return
+        self.asked[name] = self.asked.get(name, 0) + size
+
+    def _system(self) -> System:
+        """Observe the machine, and begin a new list of who is left out."""
         total, available = read_memory(self.sysfs)
         areas = [area for name, area in swap_areas(self.sysfs).items() if name.startswith("zram")]
-        system = System(
+        self.left_out = {}
+        return System(
             total,
             available,
             sum(area.size for area in areas),
             sum(area.used for area in areas),
             self._damon(),
         )
-        self.left_out = {}
-        return system, [group for name in self.names if (group := self._group(name)) is not None]
-
-    def step(self) -> None:
-        """Ask each group once for what the rule says, until told to stop."""
-        system, groups = self.look()
-        self.reason = refusal(system)
-        for group in groups if not self.reason else ():
-            if self.stopping():
-                return
-            if size := wanted(group):
-                self._ask(group.name, size)
-
-    def _ask(self, name: str, size: int) -> None:
-        from .._native import attr_write
-
-        try:
-            attr_write(self.sysfs.path(_place(name, "memory.reclaim")), str(size))
-        except OSError as err:
-            if not self._is_there(name):
-                return
-            if err.errno == errno.ENOENT:
-                self._tell(name, "no memory.reclaim (Linux 5.19)")
-                return
-            if err.errno != errno.EAGAIN:  # which means that there was less
-                self._tell(name, f"ask for memory: {err.strerror}")
-                return
-        self.asked[name] = self.asked.get(name, 0) + size
 
     def _damon(self) -> bool | None:
         try:
@@ -150,14 +169,25 @@ class Reclaimer:
             self._warn_once(str(err))
             return None
 
-    def _group(self, name: str) -> Group | None:
+    def _open(self, name: str) -> Opened | None:
+        """Hold a group, so that what is asked is what was judged; ``None`` if it is left out."""
         try:
-            current = self._read(name, "current")
-            pressure = self._pressure(name)
+            return open_path(self._path(name), os.O_PATH | os.O_DIRECTORY)
+        except OSError as err:
+            if err.errno in GONE:
+                self.left_out[name] = GONE_NOW
+            else:
+                self._leave_out(name, f"{self._path(name)}: look: {err.strerror}")
+            return None
+
+    def _group(self, name: str, folder: int) -> Group | None:
+        try:
+            current = self._read(name, folder, "current")
+            pressure = self._pressure(name, folder)
             # What cannot be read may protect all that it holds.
-            limits = [_size(self._read(name, kind) or "") for kind in ("low", "min")]
-            if not is_there(self.sysfs.path(_place(name))):
-                self.left_out[name] = "no such control group now"
+            limits = [_size(self._read(name, folder, kind) or "") for kind in ("low", "min")]
+            if not self._is_still(name, folder):
+                self.left_out[name] = GONE_NOW
             elif current is None:
                 self._leave_out(name, "no memory.current: not of cgroup v2, or without memory "
                                       "controller")  # fmt: skip
@@ -171,24 +201,36 @@ class Reclaimer:
             self._leave_out(name, f"its files are not understood: {err}")
         return None
 
-    def _pressure(self, name: str) -> float | None:
+    def _pressure(self, name: str, folder: int) -> float | None:
         try:
-            text = self._read(name, "pressure")
+            text = self._read(name, folder, "pressure")
         except ZramOSError as err:
             if err.errno == errno.EOPNOTSUPP:  # there, but psi is off
                 return None
             raise
         return None if text is None else parse_pressure(text).some10
 
-    def _read(self, name: str, kind: str) -> str | None:
-        return read_if_there(self.sysfs.path(_place(name, f"memory.{kind}")))
-
-    def _is_there(self, name: str) -> bool:
+    def _read(self, name: str, folder: int, kind: str) -> str | None:
+        file = f"memory.{kind}"
         try:
-            return is_there(self.sysfs.path(_place(name)))
-        except ZramOSError as err:
-            self._tell(name, str(err))
+            return read_text(file, dir_fd=folder)
+        except OSError as err:
+            if err.errno in GONE:
+                return None
+            path = self._path(name, file)
+            raise from_errno(err.errno or 0, f"{path}: read", path) from err
+
+    def _is_still(self, name: str, folder: int) -> bool:
+        """Whether a group is there still; what it did not tell may be because it has gone."""
+        try:
+            return os.path.samestat(os.stat(self._path(name)), os.fstat(folder))
+        except OSError as err:
+            if err.errno not in GONE:
+                self._tell(name, f"{self._path(name)}: look: {err.strerror}")
             return False
+
+    def _path(self, name: str, file: str = "") -> str:
+        return self.sysfs.path("sys/fs/cgroup", name, file).rstrip("/")
 
     def _leave_out(self, name: str, why: str) -> None:
         self.left_out[name] = why
@@ -203,8 +245,16 @@ class Reclaimer:
             self.warn(text)
 
 
-def _place(name: str, file: str = "") -> str:
-    return f"sys/fs/cgroup/{name}/{file}"
+def _whose(folder: int, err: OSError) -> str:
+    """Whose file could not be written: of a group that a user made, it is the user's.
+
+    In the unit of systemd, root has no capability to write it nevertheless.
+    """
+    if err.errno == errno.EACCES:
+        with contextlib.suppress(OSError):
+            if why := why_foreign(os.stat("memory.reclaim", dir_fd=folder)):
+                return f" (its memory.reclaim {why}; name a control group above it that is root's)"
+    return ""
 
 
 def _size(text: str) -> float:

@@ -8,7 +8,10 @@ import errno
 import itertools
 import json
 import os
+import shutil
 import socket
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,7 +29,7 @@ from pyzram.cli.tend_reclaim import Plan, reclaimed
 from pyzram.config.config import ConfigError
 from pyzram.config.parser import parse_config
 from pyzram.kernel.sysfs import Sysfs
-from pyzram.tend import waiting
+from pyzram.tend import reclaim, waiting
 from pyzram.tend.observation import Observation
 from pyzram.tend.policy import Decision
 from pyzram.tend.reclaim import EVERY, MIB, MOST, Group, Reclaimer, System, refusal, wanted
@@ -138,7 +141,7 @@ def test_what_cannot_be_asked_is_told_once(tmp_path, monkeypatch):
 
     numbers = [errno.EAGAIN, errno.EACCES, errno.EACCES, errno.ENOENT]
 
-    def write(path, value):
+    def write(path, value, dir_fd):
         raise OSError(numbers.pop(0), "no", path)
 
     monkeypatch.setattr(_native, "attr_write", write)
@@ -160,7 +163,7 @@ def test_a_group_that_cannot_be_read_is_not_taken_for_another(tmp_path, monkeypa
     reclaimer = Reclaimer(machine(tmp_path), told.append)
     reclaimer.names = ("user.slice",)
     with monkeypatch.context() as patch:
-        unreadable(patch, code, f"user.slice/memory.{kind}")
+        unreadable(patch, code, f"memory.{kind}")
         reclaimer.step()
         reclaimer.step()
     (line,) = told
@@ -192,8 +195,86 @@ def test_a_folder_that_cannot_be_looked_at_is_not_taken_for_gone(tmp_path, monke
     reclaimer.names = ("loop", "file/below")
     reclaimer.step()
     assert reclaimer.left_out["file/below"] == "no such control group now"
+    assert told == [
+        f"control group loop: {folder}/loop: look: a symbolic link on the way is not root's alone"
+    ]
+
+
+def swapped(folder: Path, other: Path) -> None:
+    """Another folder in the place of one, as who owns the folder above can have it."""
+    folder.rename(folder.with_name("was"))
+    other.rename(folder)
+
+
+@pytest.mark.parametrize("when", ["judged", "wanted"])
+def test_a_group_that_is_made_anew_meanwhile_is_not_asked(tmp_path, monkeypatch, when):
+    """What the one before held, and how long it waited, says nothing of it."""
+    told: list[str] = []
+    reclaimer = Reclaimer(machine(tmp_path), told.append)
+    reclaimer.names = ("user.slice",)
+    folder = tmp_path / "sys/fs/cgroup/user.slice"
+    anew = group(tmp_path, "anew", GIB, min="max\n")
+    names = {"judged": "parse_pressure", "wanted": "wanted"}
+    real = getattr(reclaim, names[when])
+
+    def then(found):
+        swapped(folder, anew)
+        return real(found)
+
+    monkeypatch.setattr(reclaim, names[when], then)
+    reclaimer.step()
+    assert (folder / "memory.reclaim").read_text() == ""
+    if when == "judged":
+        assert reclaimer.left_out == {"user.slice": "no such control group now"}
+    assert told == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a folder away")
+def test_a_link_of_somebody_elses_leads_to_no_group(tmp_path):
+    """No cgroup has links; what is not one is not written to, whatever it leads to."""
+    told: list[str] = []
+    reclaimer = Reclaimer(machine(tmp_path), told.append)
+    victim = group(tmp_path, "victim", GIB)
+    theirs = group(tmp_path, "user.slice/theirs", GIB)
+    (theirs / "link").symlink_to(victim)
+    os.lchown(theirs / "link", 1234, 1234)
+    os.chown(theirs, 1234, 1234)
+    reclaimer.names = ("user.slice/theirs", "user.slice/theirs/link")
+    reclaimer.step()
+    assert (theirs / "memory.reclaim").read_text() == str(GIB // 2000)
+    assert (victim / "memory.reclaim").read_text() == ""
     (line,) = told
-    assert os.strerror(errno.ELOOP) in line
+    assert line.endswith("theirs/link: look: a symbolic link on the way is not root's alone")
+
+
+ROOT_WITHOUT_CAPABILITIES = """
+import sys
+from pyzram.kernel.sysfs import Sysfs
+from pyzram.tend.reclaim import Reclaimer
+reclaimer = Reclaimer(Sysfs(sys.argv[1]), print)
+reclaimer.names = ("user.slice/made-by-user",)
+reclaimer.step()
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root, setpriv")
+def test_a_group_whose_files_are_another_users_says_what_to_do(tmp_path):
+    """The files of a group that a user makes are the user's, and the daemon of systemd is bare."""
+    machine(tmp_path)
+    made = group(tmp_path, "user.slice/made-by-user", GIB)
+    (made / "memory.reclaim").chmod(0o200)
+    os.chown(made / "memory.reclaim", 1234, 1234)
+    for path in (tmp_path, *tmp_path.parents):
+        if path.stat().st_uid != 0:
+            pytest.skip("root without capabilities does not come here")
+    words = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all"]
+    words += [sys.executable, "-Ic", ROOT_WITHOUT_CAPABILITIES, str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout == (
+        "control group user.slice/made-by-user: ask for memory: Permission denied (its "
+        "memory.reclaim belongs to user 1234; name a control group above it that is root's)\n"
+    )
+    assert (made / "memory.reclaim").read_text() == ""
 
 
 def test_whether_damon_reclaims_is_not_guessed(tmp_path, monkeypatch):
