@@ -225,8 +225,8 @@ int pyzram_procmem_compare(int task, int other);
 
 /*
  * Descriptors that a process, given one of its /proc/PID, has from number `first` on, ascending: of
- * files that have no name any more, of sockets, and those of which that cannot be told. How many, at
- * most `room`, or -errno: -ESRCH or -ENOENT, it has exited; -EACCES, they are hidden.
+ * files that have no name any more, of sockets, and those of which that cannot be told. How many,
+ * at most `room`, or -errno: -ESRCH or -ENOENT, it has exited; -EACCES, they are hidden.
  */
 int64_t pyzram_procmem_open_files(int proc_fd, int first, int32_t *ret, size_t room);
 
