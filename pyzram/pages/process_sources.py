@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidValueError, ZramOSError, from_errno
+from ..kernel.sysfs import read_text
 from ..limits import PAGE_SIZE
 from ..value import check_count, check_kind
 from . import procmem
@@ -16,6 +17,7 @@ from .process import all_processes
 from .segments import ObjectSegment, Owner, ProcessSegment, ZeroSegment
 from .shared_memory import SharedMemory
 from .shared_object import OURS, object_pages
+from .smaps import figure
 from .sources import (
     CLOSED_BY,
     CLOSED_OBJECTS,
@@ -25,8 +27,11 @@ from .sources import (
     OTHERS_TOO,
     PINNED_SOMEWHERE,
     UNREADABLE,
+    UNSEEN_SHARED,
+    UNSEEN_SWAPPED,
     Source,
 )
+from .unseen import Counted, counted, unseen
 
 # Sums of smaps_rollup are cut to KiB, and each page's share to a fraction of a byte.
 PSS_CUT = 2048
@@ -100,13 +105,22 @@ def open_system() -> Source:
         ZramOSError: what lists the processes or the shared memory cannot be read.
     """
     source = Source("system", PAGE_SIZE)
+    before = counted()
     with SharedMemory() as shared:
         others = (pid for pid in all_processes() if pid != os.getpid())
         pids, _ = _look_at(source, dict.fromkeys(others), shared)
         for reason, count in shared.add_unmapped(pids).items():
             source._skip(reason, count)
-        _add_shared(source, shared)
+        found = Counted(_add_shared(source, shared), source.swapped + _own_swapped())
+    missing = unseen(before, counted(), found)
+    source._skip(UNSEEN_SHARED, missing.shared)
+    source._skip(UNSEEN_SWAPPED, missing.swapped)
     return source
+
+
+def _own_swapped() -> int:
+    """Pages of this process, which is not looked at, that are in swap."""
+    return figure(read_text("/proc/self/status"), "\nVmSwap:") // PAGE_SIZE
 
 
 def _look_at(
@@ -185,13 +199,16 @@ def pages_or_skip(source: Source, item: SharedObject) -> ObjectPages | None:
         return None
 
 
-def _add_shared(source: Source, shared: SharedMemory) -> None:
+def _add_shared(source: Source, shared: SharedMemory) -> int:
+    """Add what is shared; returns how many pages of it are in memory, whatever becomes of them."""
+    resident = shared.locked
     source._leave_out(procmem.LOCKED, shared.locked)
     for key, code in shared.closed.items():
         if key not in shared.objects:
             source._skip(CLOSED_BY.get(code, CLOSED_OBJECTS))
     for item in shared.objects.values():
         source._segments += seen_segments(source, item)
+        resident += sum(len(view.pages) for view in item.views)
         if item.closed or item.views:
             source.by_page_table += 1
         if not item.ranges:
@@ -199,10 +216,12 @@ def _add_shared(source: Source, shared: SharedMemory) -> None:
         found = pages_or_skip(source, item)
         if not found:
             continue
-        pages, swapped, locked, reserved = found
+        pages, swapped, locked, reserved, there = found
+        resident += there
         source.swapped += swapped
         source._leave_out(procmem.LOCKED, locked)
         if len(pages):
             source._segments.append(ObjectSegment(item, pages, source._objects))
         if reserved:
             source._segments.append(ZeroSegment(Owner(0, item.name, SHARED), reserved))
+    return resident

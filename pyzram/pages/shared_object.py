@@ -207,6 +207,8 @@ class ObjectPages(NamedTuple):
     locked: int
     reserved: int
     """allocated, but never written to: zeros, once they go to swap"""
+    resident: int
+    """all that are in memory, also where no range covers them"""
 
 
 def object_pages(shared: SharedObject) -> ObjectPages:
@@ -239,6 +241,7 @@ def object_pages(shared: SharedObject) -> ObjectPages:
         min(missing.swapped, covered - resident),
         locked,
         0 if shared.locked else min(missing.reserved, covered - resident),
+        resident + elsewhere,
     )
 
 

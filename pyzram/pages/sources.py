@@ -40,6 +40,9 @@ OTHERS_TOO = "pages that other processes share, or that came meanwhile"
 # Why memory that only open files hold may be missing.
 HIDDEN_DESCRIPTORS = "processes whose open files are hidden"
 IN_FLIGHT = "open files on their way through sockets"
+# What the kernel counts for the whole system beyond all that was found.
+UNSEEN_SHARED = "pages of shared memory that no process or mount in sight has"
+UNSEEN_SWAPPED = "pages in swap that no process or mount in sight has"
 # Why it is unknown which pages stay.
 PINNED_SOMEWHERE = "pinned pages that the kernel does not tell from others"
 # What may hide memory that should count, or count what is another's.
@@ -53,6 +56,8 @@ HIDDEN = (
     OTHERS_TOO,
     HIDDEN_DESCRIPTORS,
     IN_FLIGHT,
+    UNSEEN_SHARED,
+    UNSEEN_SWAPPED,
     PINNED_SOMEWHERE,
 )
 

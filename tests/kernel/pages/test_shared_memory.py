@@ -17,6 +17,7 @@ from kernel.memory_cgroup import WHY_NOT
 from kernel.programs import FORKS, GIVEN_UP, SHARED, group
 
 from pyzram.pages.process_sources import open_processes, open_system
+from pyzram.pages.sources import HIDDEN, UNSEEN_SHARED
 
 pytestmark = pytest.mark.slow  # an emulated guest takes minutes for it
 
@@ -64,6 +65,42 @@ def test_a_segment_that_nobody_has_attached_counts_for_the_system(segment: int) 
     found = shared_pages(f"System V segment {segment}")
     assert found == (0 if forced else COUNT)
     assert f" {segment} " in Path("/proc/sysvipc/shm").read_text().replace("\n", " ")
+
+
+# A tmpfs in a name space of its own, in which only this process is.
+APART = f"""
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+def done(result):
+    assert result == 0, os.strerror(ctypes.get_errno())
+done(libc.unshare(0x20000))
+done(libc.mount(b"none", b"/", None, 1 << 18 | 1 << 14, None))  # private, and all below
+done(libc.mount(b"apart", os.fsencode(sys.argv[1]), b"tmpfs", 0, None))
+with open(sys.argv[1] + "/file", "wb") as file:
+    file.write(os.urandom({PAGE * COUNT * 4}))
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_memory_of_mounts_that_no_process_sees_is_missed_aloud(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-Ic", APART, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"ready\n"
+        with open_system() as source:
+            whole = source.pages
+            before = source.skipped.get(UNSEEN_SHARED, 0)
+        held = os.open(f"/proc/{process.pid}/ns/mnt", os.O_RDONLY)
+        process.communicate()
+    try:
+        with open_system() as source:
+            assert source.pages < whole
+            assert source.skipped[UNSEEN_SHARED] - before >= 4 * COUNT - 125 * (os.cpu_count() or 1)
+    finally:
+        os.close(held)
+    assert UNSEEN_SHARED in HIDDEN
 
 
 @pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
