@@ -59,6 +59,8 @@ TODAY = (
     "bd_reads",
     "bd_writes",
     "writeback_limit",
+    "writeback_batch_size",
+    "compressed_writeback",
     "swap_size",
     "swap_used",
     "swap_priority",
@@ -69,6 +71,8 @@ TODAY = (
 )
 # The block layer's file comes last, for those who want all of it.
 LAST = of_file("stat")
+# Columns of a plain line.
+WIDTH = 38
 # Figures that have no place above, such as one of a new kernel.
 NEW = tuple(name for name in BY_NAME if name not in ("name", *ELEVEN, *TODAY, *LAST))
 COLUMNS = tuple(BY_NAME[name] for name in ("name", *ELEVEN, *TODAY, *NEW, *LAST))
@@ -154,7 +158,8 @@ def block(row: Sequence[Any]) -> str:
 
 
 def _line(key: str, value: str) -> str:
-    return f"{key + ':':<18}{value:>20}\n"
+    name = f"{key + ':':<18}"
+    return f"{name}{value:>{WIDTH - len(name)}}\n"
 
 
 def cell(column: Figure, value: Any, exact: bool) -> str:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 BYTES, PAGES, REQUESTS, EVENTS = "bytes", "pages", "requests", "events"
 BD_UNITS, SECTORS, MILLISECONDS = "units of 4096 bytes", "units of 512 bytes", "milliseconds"
-PERCENT, FACTOR, STREAMS, PRIORITY, TEXT = "percent", "factor", "streams", "priority", ""
+PERCENT, FACTOR, STREAMS, PRIORITY = "percent", "factor", "streams", "priority"
+FLAG, TEXT = "0 or 1", ""
 
 # A counter never falls while a device stays configured; info has text as its value.
 GAUGE, COUNTER, INFO = "gauge", "counter", "info"
@@ -207,6 +208,22 @@ FIGURES = (
         GAUGE,
         "writeback still allowed, where it is limited",
         derive=_writeback_limit,
+    ),
+    Figure(
+        "writeback_batch_size",
+        "writeback_batch_size",
+        REQUESTS,
+        GAUGE,
+        "requests that writeback keeps in flight",
+        "",
+    ),
+    Figure(
+        "compressed_writeback",
+        "compressed_writeback",
+        FLAG,
+        GAUGE,
+        "whether writeback writes pages as they are stored",
+        "",
     ),
     # the system's tables
     Figure("swap_size", SWAPS, BYTES, GAUGE, "size of the swap area"),

@@ -31,6 +31,7 @@ UNITS = {
     figures.FACTOR,
     figures.STREAMS,
     figures.PRIORITY,
+    figures.FLAG,
     figures.TEXT,
 }
 
