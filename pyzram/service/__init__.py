@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""Carrying out the configuration: observed against desired, the plan, its steps."""
+"""Carries out the configuration: compares observed with desired, makes a plan, takes its steps."""

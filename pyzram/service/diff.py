@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
     Setting = str | int | None
 
-# Fields that are compared in a way of their own.
+# Fields that are compared in their own way.
 UNLIKE_OTHERS = (
     *("disksize", "algorithms", "mem_limit", "writeback_limit"),
-    *("discard", "mount_options"),  # of a file system, both are options to mount with
+    *("discard", "mount_options"),  # for a file system, both are options to mount with
 )
-# The option that undoes another. A remount keeps every option that is not undone, and most options
-# of file systems have no opposite.
+# From each option to the one that undoes it. A remount keeps every option that is not undone, and
+# most options of file systems have no opposite.
 OPPOSITES = {
     "atime": "relatime",
     "discard": "nodiscard",
@@ -41,14 +41,14 @@ OPPOSITES = {
     "ro": "rw",
     "strictatime": "relatime",
     "sync": "async",
-    # These are defaults, or for programs.
+    # These are defaults, or meant for programs.
     **dict.fromkeys(
         ("async", "defaults", "dev", "diratime", "exec", "nodiscard", "rw", "suid"), ""
     ),
 }
-# Which part of a file system is mounted: fixed as long as it is mounted.
+# Which part of a file system is mounted, which is fixed while it is mounted.
 ROOTS = ("subvol", "subvolid")
-# XFS accepts any option on a remount, and heeds few but the kernel's own.
+# XFS accepts any option on a remount, but heeds hardly any except the kernel's own.
 LIVE_ON_XFS = {"inode32", "inode64", *OPPOSITES}
 
 
@@ -62,17 +62,17 @@ class Difference(value.Value):
     }
 
     index: int
-    """Which device of the file."""
+    """The number of the device in the file."""
     name: str
     """``zramN``."""
     field: str
     """The field of :class:`~pyzram.DeviceConfig` that differs."""
     have: str | int | None
-    """What runs; a size is in bytes."""
+    """The running device's value; a size is in bytes."""
     want: str | int | None
-    """What the file says; a size is in bytes."""
+    """The file's value; a size is in bytes."""
     needs: Needs
-    """``live``, ``new mount`` or ``new device``: what a change takes."""
+    """What the change takes: ``live``, ``new mount`` or ``new device``."""
 
     def __init__(
         self, index: int, name: str, field: str, have: Setting, want: Setting, needs: Needs
@@ -80,7 +80,7 @@ class Difference(value.Value):
         self._set(index, name, field, have, want, needs)
 
     def _needs(self) -> str:
-        """What a change takes, for people."""
+        """What the change takes, for people."""
         return "live" if self.needs == LIVE else f"needs a {self.needs}"
 
     def __str__(self) -> str:
@@ -115,7 +115,7 @@ def differences(desired: DeviceConfig, device: ObservedDevice) -> list[Differenc
     have = device.settings or DeviceConfig(desired.index, 0)
     others = FILE_SYSTEM if desired.is_swap else SWAP
     compare("disksize", NEW_DEVICE, device.disksize, desired.disksize)
-    # A fallback is not a difference: the same list would choose the same again.
+    # A fallback is not a difference, because the same list would choose the same again.
     if not _chooses_the_same(have.algorithms, desired.algorithms, device.algorithm):
         compare("algorithms", NEW_DEVICE, have.algorithms, desired.algorithms)
     compare_settings(NEW_DEVICE)
@@ -143,9 +143,9 @@ def _bytes_of(units: int | None) -> int | None:
 def _chooses_the_same(
     have: tuple[Algorithm, ...], want: tuple[Algorithm, ...], algorithm: str | None
 ) -> bool:
-    """Whether another list of algorithms would also choose the running one, as far as is known.
+    """Whether another list of algorithms would choose the running one too, as far as is known.
 
-    This kernel lacks those before it in the list from which it was chosen.
+    This kernel lacks the algorithms before it in the list from which it was chosen.
     """
     missing = set()
     for choice in have:
@@ -165,7 +165,7 @@ def mount_words(options: str, discard: str) -> str:
 
 
 def remount_words(have: str, want: str, fstype: str = "ext4") -> list[str] | None:
-    """Return the options to remount with; ``None`` where a remount cannot apply them."""
+    """Return the options to remount with; ``None`` if a remount cannot apply them."""
     for word in filter(None, {*have.split(",")} ^ {*want.split(",")}):
         key = word.partition("=")[0]
         if (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# ruff: noqa: D102 - what do and undo are is told once, by Action
+# ruff: noqa: D102 - Action documents do and undo for all
 """The steps that load and unload the driver."""
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _unload(executor: Executor) -> None:
     sysfs = executor.sysfs
     if not os.path.exists(sysfs.path("sys/module/zram/initstate")):
         return  # built in
-    # The kernel would remove devices that somebody has set up since the plan was made.
+    # The kernel would remove even devices that somebody has set up since the plan was made.
     for number in sysfs.numbers():
         if sysfs.read(f"sys/block/zram{number}/disksize").strip() != "0":
             executor.warn(f"zram stays loaded: zram{number} is in use by others")

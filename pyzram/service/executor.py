@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Carry one plan out, step by step, and undo it where that fails.
+"""Carry out one plan, step by step, and undo it if that fails.
 
 What a step does and what undoes it stand side by side in :mod:`pyzram.service.steps` and in the
 modules of steps beside it. When a step fails, what this run did to its device is undone in reverse,
 and the run goes on with the other devices, which are worth having. All failures are reported at the
 end. With ALL_OR_NOTHING=yes in the file, a start undoes everything and ends. A signal undoes
-everything too; they are heeded before each step and where a step waits, never while undoing.
+everything too; signals are heeded before each step and while a step waits, never while undoing.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ TAKE_DOWN = ("swapoff", "umount", "remove", "unload")
 
 
 class StepFailure(Value):
-    """What became of one device of the file, or of a step for the machine."""
+    """A failure of one device of the file, or of a step for the whole machine."""
 
     _fields = ("index", "step", "why", "errno")
     __slots__ = _fields
 
     index: int
-    """Which device of the file; -1 for the machine."""
+    """The number of the device in the file; -1 for the machine."""
     step: str | None
-    """The step that failed, as :attr:`pyzram.Step.text`; ``None`` of a device that was left out."""
+    """The failed step, as :attr:`pyzram.Step.text`; ``None`` for a device that was left out."""
     why: str
     """One line: device, step, cause, remedy, and what could not be undone."""
     errno: int | None
-    """The kernel's, where it refused; else ``None``."""
+    """The kernel's error number if it refused, else ``None``."""
 
     def __init__(self, index: int, step: str | None, why: str, errno: int | None) -> None:
         self._set(index, step, why, errno)
@@ -61,7 +61,7 @@ class StepError(ZramError, RuntimeError):
 
     def __init__(self, failures: Iterable[StepFailure]) -> None:
         self.failures: tuple[StepFailure, ...] = tuple(failures)
-        """One for each device or step for the machine that failed, in the order of failing."""
+        """One for each device, or step for the machine, that failed, in the order of failure."""
         super().__init__("\n".join(map(str, self.failures)))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -73,15 +73,15 @@ def _nothing(_moment: str, _step: Step) -> None:
 
 
 watch: Callable[[str, Step], None] = _nothing
-"""Called with ``before`` or ``after`` and the step: tests follow a run with it, or break it."""
+"""Called with ``before`` or ``after`` and the step; with it, tests follow a run or break it."""
 
 
 def kind_of(step: Step) -> type[Action]:
     """Return the action of a step."""
     if step.action in STEPS:
         return STEPS[step.action]
-    # New swap devices start without these. In the order in which a boot needs them: the driver is
-    # loaded first, and a limit changes only on a reload.
+    # A start of new swap devices needs none of these. They come in the order in which a boot needs
+    # them: the driver is loaded first, and a limit changes only on a reload.
     from .driver_steps import DRIVER_STEPS
 
     if step.action in DRIVER_STEPS:
@@ -121,24 +121,24 @@ class Executor:
         self.kept = 0
         """How many steps are done and stay."""
         self.left: list[str] = []
-        """What to report about what stays when the run fails."""
+        """What to report about what stays if the run fails."""
         self.made: dict[tuple[int, bool], int] = {}
-        """Entry of the file, and whether as a bridge, to the number of its new device."""
+        """From the entry of the file, and whether as a bridge, to the number of its new device."""
         self.chosen: dict[int, str] = {}
-        """Entry of the file to the algorithm of its new device."""
+        """From the entry of the file to the algorithm of its new device."""
 
     def carry_out(self, plan: Plan) -> None:
         """Do all steps.
 
         Raises:
-            StepError: one failed; what could be undone is.
-            Ended: a signal was heeded; what could be undone is undone, and that was reported.
+            StepError: one failed; what could be undone is undone.
+            Ended: a signal was heeded; what could be undone is undone and has been reported.
         """
         failures: list[StepFailure] = []
         failed: set[object] = set()
         only_down = all(step.action in TAKE_DOWN for step in plan.steps)
         for step in plan.steps:
-            # When a device is replaced, the old and the new one are the same entry of the file.
+            # When a device is replaced, the old and the new one have the same entry in the file.
             whose = step._args.get("number") if only_down else step.index
             if failed and (step.action == "unload" or whose in failed):
                 continue
@@ -158,7 +158,7 @@ class Executor:
                 raise
         if failures:
             if not self.kept and all(action.step.index < 0 for action in self.begun):
-                # Nothing stays, so neither does the module.
+                # Nothing stays, and so the module does not stay either.
                 last = failures[-1]
                 failures[-1] = last.replace(why="; ".join([last.why, *self.roll_back()]))
             raise StepError(failures)
@@ -183,7 +183,7 @@ class Executor:
         self.begun.clear()
 
     def roll_back(self, index: int | None = None) -> list[str]:
-        """Undo what does not stay, newest first; return what could not be.
+        """Undo what does not stay, newest first; return what could not be undone.
 
         ``index`` is the device's entry of the file; ``None`` for all.
         """
@@ -244,10 +244,10 @@ class Executor:
         return self.registry.registered(self.number(step))
 
     def device(self, number: int) -> Zram:
-        """Return a handle of a device of ours.
+        """Return a handle of one of our devices.
 
         Raises:
-            DeviceNotFoundError: it is gone, or its number belongs to another device now (ENODEV).
+            DeviceNotFoundError: it is gone, or its number now belongs to another device (ENODEV).
         """
         device = Zram(number, sysfs=self.sysfs)
         try:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# ruff: noqa: D102 - what do and undo are is told once, by Action
-"""The steps that change limits of a device in use."""
+# ruff: noqa: D102 - Action documents do and undo for all
+"""The steps that change the limits of a device in use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .steps import Action
 
 
 class MemLimit(Action):
-    """Change the limit of a device's memory."""
+    """Change a device's memory limit."""
 
     before: int | None = None
 
@@ -27,7 +27,7 @@ class MemLimit(Action):
 
 
 class WritebackLimit(Action):
-    """Change what a device may still write back."""
+    """Change how much a device may still write back."""
 
     before: tuple[int, bool] | None = None
 

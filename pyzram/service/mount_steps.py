@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# ruff: noqa: D102 - what do and undo are is told once, by Action
-"""The steps of a plan that have to do with file systems."""
+# ruff: noqa: D102 - Action documents do and undo for all
+"""The steps of a plan that concern file systems."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class MountAction(Action):
-    """A step that looks at where its device is mounted."""
+    """A step that checks where its device is mounted."""
 
     def mounts(self) -> list[MountLine]:
         """Return where the device is mounted."""
@@ -48,7 +48,7 @@ class Mkfs(Action):
 
 
 class Mount(MountAction):
-    """Mount a device, on a folder that is made if it is missing."""
+    """Mount a device on a folder, which is created if it is missing."""
 
     before: frozenset[int] | None = None
 
@@ -70,7 +70,7 @@ class Mount(MountAction):
                     remedy="something else is mounted there, unmount it first",
                 )
             self.before = frozenset(mount.id for mount in self.mounts())
-            # By descriptor: it is the folder that was checked, whatever becomes of the path.
+            # By descriptor, so it is the folder that was checked, whatever becomes of the path.
             run_mount(f"{name}: mount", words, device.node, folder)
         registered = self.executor.registered(self.step)
         registered.settings = (registered.settings or desired).replace(
@@ -82,7 +82,7 @@ class Mount(MountAction):
         return f"unmount {quote(self.desired.mount_point or '')}"
 
     def undo(self) -> None:
-        # Only the mount that this step made, no other of the device or the place.
+        # Only the mount that this step made, no other mount of the device or the place.
         before = self.before
         if before is not None and any(mount.id not in before for mount in self.mounts()):
             with self.held():
@@ -121,13 +121,13 @@ class MountOptions(MountAction):
         """Change from one list of options to another."""
         point = self.desired.mount_point or ""
         with self.held() as device, Mounted(self.executor.sysfs, self.name, point) as root:
-            # Given both, mount(8) looks up no options, so those in effect must be named to stay.
+            # Given device and folder, mount(8) looks up no options, so name those that must stay.
             words = remount_words(have, want, self.desired.fstype) or []
             options = ",".join(["remount", root.mount.options, *words])
             step = f"{self.name}: change mount options"
             run_mount(step, ["-o", options], device.node, root)
             now = next(mount for mount in self.mounts() if mount.id == root.mount.id)
-        # Some file systems accept any option and do nothing.
+        # Some file systems accept any option and ignore it.
         done = f"{now.options},{now.super_options}".split(",")
         if missed := [word for word in want.split(",") if word in TOLD_BACK and word not in done]:
             raise UnsupportedError(
@@ -139,7 +139,7 @@ class MountOptions(MountAction):
 
 
 class Permissions(Action):
-    """Set mode and owner of what is mounted."""
+    """Set the mode and owner of the mounted root."""
 
     before: os.stat_result | None = None
 
@@ -155,7 +155,7 @@ class Permissions(Action):
             _give(root.path, uid, gid, mode)
 
     def mounted(self) -> Mounted:
-        """Open the root of our mount; an error if another one is mounted there."""
+        """Open the root of our mount; it is an error if something else is mounted there."""
         return Mounted(self.executor.sysfs, self.name, self.desired.mount_point or "")
 
     @property
@@ -170,7 +170,7 @@ class Permissions(Action):
 
 
 def _give(path: str, uid: int, gid: int, mode: int | None) -> None:
-    """Give an open folder an owner and a mode; -1 and ``None`` leave them."""
+    """Give an open folder an owner and a mode; -1 and ``None`` leave them unchanged."""
     if uid >= 0 or gid >= 0:
         os.chown(path, uid, gid)
     if mode is not None:

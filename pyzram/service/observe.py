@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Look at the machine for the planner: our devices, the others, swap and memory."""
+"""Observe the machine for the planner: our devices, the others, swap and memory."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def observe(registry: Registry) -> ObservedSystem:
     mounts = holders.mounts_by_device(sysfs, table)
     by_name = holders.areas_by_name(sysfs, areas)
     ours = [registered.number for registered in registry.devices]
-    # Our own in the order in which they were made.
+    # Our own devices, in the order in which they were made.
     others = [number for number in sysfs.numbers() if number not in ours]
     elsewhere = registry.read_elsewhere() if others else {}
     driver = sysfs.has_driver()
@@ -94,7 +94,7 @@ def _dev(sysfs: Sysfs, number: int) -> str:
 def _tell_apart(device: ObservedDevice, mounts: list[Mount], table: list[Mount]) -> None:
     """Separate our mounts from those that others made of the same device."""
     point = device.settings and device.settings.mount_point
-    # The oldest mount at its place; a later one was bound over it.
+    # Ours is the oldest mount at its place; a later one was bound over it.
     ours = next((mount for mount in mounts if mount.point == point), None)
     if ours is None:
         device.mounts, device.others = (), device.mounts
@@ -109,7 +109,7 @@ def _tell_apart(device: ObservedDevice, mounts: list[Mount], table: list[Mount])
 
 
 def _look_closely(registry: Registry, devices: dict[int, ObservedDevice]) -> None:
-    """Add what matters for our own devices only; the kernel may keep us waiting for some of it."""
+    """Add what matters only for our own devices; the kernel may make us wait for some of it."""
     from ..kernel.attributes import AttributeReader, Attributes
 
     reader = AttributeReader(registry.sysfs)
@@ -135,7 +135,7 @@ def _look_closely(registry: Registry, devices: dict[int, ObservedDevice]) -> Non
 
 
 def _used_otherwise(device: ObservedDevice, settings: DeviceConfig | None) -> bool:
-    """Whether somebody has made something else of a device of ours."""
+    """Whether somebody uses one of our devices for something else."""
     if settings is None:
         return False
     if settings.disksize not in (0, device.disksize) and device.disksize:
@@ -149,7 +149,7 @@ def mem_available(sysfs: Sysfs) -> int:
 
 
 def container(sysfs: Sysfs) -> str:
-    """Return what kind of container this is; empty for none, or an unknown one."""
+    """Return what kind of container this is; empty if it is none, or an unknown kind."""
     for path, kind in CONTAINER_FILES.items():
         if is_there(sysfs.path(path)):
             return kind or read_value(sysfs.path(path))
@@ -162,7 +162,7 @@ def container(sysfs: Sysfs) -> str:
 
 
 def _warned_of(look: Callable[[Sysfs], T], sysfs: Sysfs, otherwise: T) -> T:
-    """Look at what only warnings need: if that fails, go on without it."""
+    """Look at something that only warnings need; if that fails, go on without it."""
     try:
         return look(sysfs)
     except ZramOSError:

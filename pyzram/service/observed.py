@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class ObservedDevice:
-    """A zram device as it is. Sizes in bytes."""
+    """A zram device as observed. Sizes are in bytes."""
 
     __slots__ = (
         "algorithm",
@@ -53,11 +53,11 @@ class ObservedDevice:
     ) -> None:
         self.number = number
         self.index = index
-        """Which device of the file it is; ``None`` for somebody else's."""
+        """Its number in the file; ``None`` for somebody else's device."""
         self.elsewhere = elsewhere
-        """Which other file of ours it belongs to, if one."""
+        """The other file of ours that it belongs to, if any."""
         self.busy = busy
-        """A writeback or recompression keeps readers of its figures waiting."""
+        """Whether a writeback or recompression keeps readers of its figures waiting."""
         self.ready = ready
         """Whether it was set up completely."""
         self.disksize = disksize
@@ -69,9 +69,9 @@ class ObservedDevice:
         """Bytes on the backing device, before compression."""
         self.area = area
         self.mounts = mounts
-        """Where it is mounted; of a device of ours, where we mounted it."""
+        """Where it is mounted; for our own device, where we mounted it."""
         self.others = others
-        """Where somebody else has mounted a device of ours: bound, a subvolume, or once more."""
+        """Where others have mounted our own device: a bind, a subvolume, or a second mount."""
         self.settings = settings
         """The recorded settings, which the kernel does not report; ``None`` if unknown."""
 
@@ -100,7 +100,7 @@ class ObservedDevice:
 
 
 class ObservedSystem:
-    """What the planner needs to know about a machine. Sizes in bytes."""
+    """What the planner needs to know about a machine. Sizes are in bytes."""
 
     __slots__ = (
         "areas",
@@ -128,16 +128,16 @@ class ObservedSystem:
         resume: str = "",
     ) -> None:
         self.driver = driver
-        """zram is built in or loaded."""
+        """Whether zram is built in or loaded."""
         self.writable = writable
-        """sysfs takes writes."""
+        """Whether sysfs is writable."""
         self.container = container
         """What kind of container this is; empty for none."""
         self.available = available
         """MemAvailable."""
         self.areas = tuple(areas)
         self.devices = tuple(devices)
-        """Our own devices are in the order in which they were made."""
+        """All zram devices; our own are in the order in which they were made."""
         self.mounted = frozenset(mounted)
         """All mount points."""
         self.zswap = zswap
@@ -145,5 +145,5 @@ class ObservedSystem:
         """The zram device that the kernel would resume from; empty for none."""
 
     def own(self, index: int) -> list[ObservedDevice]:
-        """Return our devices for one entry of the file, oldest first."""
+        """Return our devices for one entry of the file, the oldest first."""
         return [device for device in self.devices if device.index == index]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What this machine lacks for a configuration, found by looking alone.
+"""What this machine lacks for a configuration, found only by looking.
 
-A start finds the same by trying. Here it is reported beforehand, with the line that asks for it.
+A start finds the same by trying. Here it is reported beforehand, with the line that requires it.
 Devices that already run are skipped.
 """
 
@@ -41,15 +41,15 @@ class Obstacle(Value):
     __slots__ = _fields
 
     index: int
-    """Which device of the file."""
+    """The number of the device in the file."""
     variable: str
-    """The variable that asks for it, such as ``ZRAM_FSTYPE_1``."""
+    """The variable that requires it, such as ``ZRAM_FSTYPE_1``."""
     place: str
-    """``file:line`` of that, or just the file for a default."""
+    """``file:line`` of that variable, or just the file for a default."""
     why: str
     """What is missing."""
     fatal: bool
-    """The device cannot be set up; otherwise it is set up without."""
+    """Whether the device cannot be set up at all; otherwise it is set up without this."""
 
     def __init__(self, index: int, variable: str, place: str, why: str, fatal: bool) -> None:
         self._set(index, variable, place, why, fatal)
@@ -64,12 +64,12 @@ def find_obstacles(config: Config, registry: Registry) -> list[Obstacle]:
         registry.load()
         running = {registered.index for registered in registry.devices if registered.ready}
     except AccessError:
-        running = set()  # not root's
+        running = set()  # not root
     sysfs = registry.sysfs
     try:
         kernel = features(sysfs=sysfs)
     except ZramError:
-        kernel = None  # the device that was looked at has gone, so nothing is known
+        kernel = None  # the device that was examined has gone, so nothing is known
     found = []
     for desired in config.devices:
         if desired.index in running:

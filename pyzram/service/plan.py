@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a goal takes, as a value: steps, warnings, and why it cannot be reached.
+"""What it takes to reach a goal, as a value: steps, warnings, and why it cannot be reached.
 
 :mod:`pyzram.service.planner` makes plans, :mod:`pyzram.service.executor` carries them out.
 """
@@ -27,12 +27,12 @@ class Step(Value):
     __slots__ = (*_fields, "_args")
 
     action: str
-    """The kind of step, a key of the tables of actions."""
+    """The kind of step, which is a key of the tables of actions."""
     index: int
-    """Which device of the file; -1 for the machine."""
+    """The number of the device in the file; -1 for the machine."""
     text: str
     """What is done, in words."""
-    # What the action needs to know: it is told to nobody, so steps that read alike are equal.
+    # What the action needs to know. It is not shown, so steps that read alike are equal.
     _args: dict[str, Any]
 
     def __init__(self, action: str, index: int, text: str, **args: Any) -> None:
@@ -69,10 +69,10 @@ class LeftOut(Value):
 
 
 class Plan:
-    """Steps in order, and what is to be said about them; ``str()`` tells all of it in lines.
+    """Steps in order, and what to say about them; ``str()`` gives all of it in lines.
 
-    It cannot be changed, and is applied by the :class:`Service` that made it, so it stays in the
-    process that has that: to others pass :meth:`as_dict`.
+    A plan cannot be changed. The :class:`Service` that made it applies it, so it stays in that
+    process: pass :meth:`as_dict` to others.
     """
 
     __slots__ = (
@@ -91,12 +91,12 @@ class Plan:
 
     @property
     def config(self) -> Config | None:
-        """The configuration that it is for; ``None`` of a stop without one."""
+        """The configuration that it is for; ``None`` for a stop without one."""
         return self._config
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """What to do, in this order; empty if there is nothing to do."""
+        """What to do, in order; empty if there is nothing to do."""
         return tuple(self._steps)
 
     @property
@@ -106,12 +106,12 @@ class Plan:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What looks wrong, but prevents nothing."""
+        """What looks wrong but prevents nothing."""
         return tuple(self._warnings)
 
     @property
     def refusals(self) -> tuple[str, ...]:
-        """Why none of this can be done; empty if it can be."""
+        """Why none of this can be done; empty if it can."""
         return tuple(self._refusals)
 
     @property
@@ -137,7 +137,7 @@ class Plan:
         return f"<Plan {', '.join(counts)}>"
 
     def _lines(self) -> list[str]:
-        """All but the warnings, which are told apart."""
+        """All except the warnings, which are printed separately."""
         lines = [f"{change} ({change._needs()})" for change in self.changes]
         lines += [f"{number:3}. {step}" for number, step in enumerate(self.steps, 1)]
         lines += [f"left out: {device}" for device in self.left_out]
@@ -151,9 +151,9 @@ class Plan:
         Raises:
             RefusedError: it cannot be done, or the machine or the file has changed since the plan
                 was made; nothing was done.
-            StepError: a device failed; what this run made of it is undone.
-            InvalidValueError: nobody can carry it out: :meth:`pyzram.Service.plan` did not make
-                it, or it was applied already.
+            StepError: a device failed; what this run did to it is undone.
+            InvalidValueError: it cannot be applied, because :meth:`pyzram.Service.plan` did not
+                make it, or because it was applied already.
         """
         carry_out, self._carry_out = self._carry_out, None
         if carry_out is None:
@@ -161,7 +161,7 @@ class Plan:
         carry_out()
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON; no plan is made of them again."""
+        """Return plain values, for JSON; they cannot be turned into a plan again."""
         return {
             "steps": [step.as_dict() for step in self.steps],
             "devices": self._devices(),

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Compare the configuration with the running devices: what start and stop do, and its parts.
+"""Compare the configuration with the running devices: plans for start and stop, and their parts.
 
-Nothing is done here, and there is no I/O: a plan depends on a :class:`~pyzram.config.config.Config`
-and a :class:`~pyzram.service.observed.ObservedSystem` alone, both plain values.
-:mod:`pyzram.service.observe` looks, :mod:`pyzram.service.executor` carries steps out; what only a
-reload does is :mod:`pyzram.service.reload_planner`'s.
+Nothing is done here, and there is no I/O: a plan depends only on two plain values, a
+:class:`~pyzram.config.config.Config` and a :class:`~pyzram.service.observed.ObservedSystem`.
+:mod:`pyzram.service.observe` looks, :mod:`pyzram.service.executor` carries steps out, and
+:mod:`pyzram.service.reload_planner` plans what only a reload does.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def plan_start(config: Config, machine: ObservedSystem) -> Plan:
-    """Plan to set up what is missing; devices that run are left as they are."""
+    """Plan to set up what is missing; running devices are left as they are."""
     plan = begin(config, machine)
     for desired in config.devices:
         begun, refused = len(plan._steps), len(plan._refusals)
@@ -44,7 +44,7 @@ def plan_start(config: Config, machine: ObservedSystem) -> Plan:
 
 
 def plan_stop(config: Config | None, machine: ObservedSystem) -> Plan:
-    """Plan to take down every device of ours; that works even if the files cannot be read."""
+    """Plan to take down all of our devices, even if the files cannot be read."""
     plan = Plan()
     own = [device for device in machine.devices if device.index is not None]
     refuse_stop(plan, machine, own)
@@ -68,7 +68,7 @@ def _of_device(index: int, why: str) -> str:
 
 
 def begin(config: Config, machine: ObservedSystem) -> Plan:
-    """Begin a plan with what goes for the whole machine: the driver, and what is not ours."""
+    """Begin a plan with what concerns the whole machine: the driver, and what is not ours."""
     plan = Plan()
     plan._config = config
     plan._warnings += config.warnings
@@ -117,12 +117,12 @@ def start_device(plan: Plan, machine: ObservedSystem, desired: DeviceConfig) -> 
     own = machine.own(desired.index)
     used = [device for device in own if device.in_use]
     current = used[-1] if used else None
-    # Further ones were left by a killed start or reload.
+    # A killed start or reload left any further ones.
     for device in own:
         if device is current:
             continue
         if not desired.is_swap and device.ready and device.disksize and current is None:
-            current = device  # a file system that was unmounted: what it holds is kept
+            current = device  # a file system that was unmounted: keep its contents
         elif device.in_use:
             refuse_stop(plan, machine, [device])
             take_down(plan, device)
@@ -196,7 +196,7 @@ def ready(desired: DeviceConfig, device: ObservedDevice, *, remember: bool) -> S
 
 
 def refuse_stop(plan: Plan, machine: ObservedSystem, devices: list[ObservedDevice]) -> None:
-    """Refuse to drain what memory and the remaining swap cannot take back."""
+    """Refuse to drain more than memory and the remaining swap can take back."""
     leaving = {device.area.path for device in devices if device.area}
     used = sum(device.area.used for device in devices if device.area)
     free = sum(area.size - area.used for area in machine.areas if area.path not in leaving)
@@ -229,7 +229,7 @@ def refuse_busy(plan: Plan, device: ObservedDevice) -> None:
 
 
 def take_down(plan: Plan, device: ObservedDevice) -> None:
-    """Plan to take down a device of ours."""
+    """Plan to take down one of our devices."""
     if device.busy:
         refuse_busy(plan, device)
     if device.others:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""One device of ours, and the lines that the record has of it.
+"""One of our devices, and its lines in the record.
 
-This is the only place where settings are text: what is written here is read here, and everybody
-else has a :class:`DeviceConfig`. How a field becomes text and a value again says its row in
-:mod:`pyzram.config.variables`.
+Only here are settings text: what is written here is read here, and everywhere else there is a
+:class:`DeviceConfig`. A field's row in :mod:`pyzram.config.variables` says how the field becomes
+text and a value again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class RegisteredDevice:
-    """One device of ours."""
+    """One of our devices."""
 
     __slots__ = ("diskseq", "index", "number", "ready", "settings")
 
@@ -33,12 +33,12 @@ class RegisteredDevice:
         """The configuration, except for what the kernel reports (``mem_limit``)."""
 
 
-# What is recorded: all but what the kernel reports.
+# What is recorded: everything except what the kernel reports.
 RECORDED = {field: row for field, row in FIELDS.items() if row.restore}
 
 
 def settings_text(settings: DeviceConfig) -> dict[str, str]:
-    """Return the text of each field; empty for what is not set, or is not this device's."""
+    """Return the text of each field; empty if it is not set or does not apply to this device."""
     return {
         field: "" if _foreign(row, settings) else row.show(getattr(settings, field))
         for field, row in RECORDED.items()
@@ -66,12 +66,12 @@ def lines_of(devices: Iterable[RegisteredDevice]) -> Iterator[str]:
 
 
 def devices_of(lines: list[str]) -> list[RegisteredDevice]:
-    """Take back what :func:`lines_of` gave.
+    """Read back what :func:`lines_of` gave.
 
     Unknown fields are skipped.
 
     Raises:
-        ValueError: these are other lines.
+        ValueError: the lines are not of this form.
     """
     found: list[tuple[RegisteredDevice, dict[str, Any]]] = []
     for line in lines:

@@ -2,7 +2,7 @@
 """Which devices are ours: a record in /run/pyzram that survives being killed at any point.
 
 A device is known by its number together with ``diskseq``, which the kernel never gives out twice
-while it runs: so a number that another device has got meanwhile is not mistaken for ours.
+while it runs. So a device that has got the number of ours is not mistaken for it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Registry:
     ) -> None:
         self.sysfs: Sysfs = sysfs or Sysfs()
         self.directory: str = directory
-        # As sysfs writes names with a slash; no two paths share a name.
+        # Slashes are replaced as in sysfs, so that no two paths share a name.
         name = os.path.abspath(config_path).strip("/")
         for character, instead in (("%", "%25"), ("!", "%21"), ("/", "!")):
             name = name.replace(character, instead)
@@ -90,10 +90,10 @@ class Registry:
             self._lock.close()
 
     def load(self) -> None:
-        """Read the record; devices recorded before a reboot, or gone since, do not count.
+        """Read the record; devices recorded before a reboot, or gone since, are left out.
 
         Raises:
-            ZramOSError: it, or what the kernel says of the devices, cannot be read.
+            ZramOSError: it cannot be read, or what the kernel says about the devices cannot.
             ZramError: it is damaged.
         """
         self.devices = []
@@ -116,7 +116,7 @@ class Registry:
         self._finish_adding()
 
     def read_elsewhere(self) -> dict[int, str]:
-        """Return the devices of other configurations: number to the path of the file."""
+        """Return the devices of other configurations, from each number to the path of the file."""
         found: dict[int, str] = {}
         try:
             names = os.listdir(os.path.dirname(self.path))
@@ -137,7 +137,7 @@ class Registry:
         return found
 
     def _finish_adding(self) -> None:
-        """Take up the device that was added just before a killed process could record it."""
+        """Take up a device that a process added but was killed before it could record it."""
         words = " ".join(_lines(self.adding)).split(" ")
         words = [word for word in words if word]
         if len(words) not in (3, 4) or not all(
@@ -155,11 +155,11 @@ class Registry:
             return
         if len(words) == 4:
             if words[3] != diskseq:
-                return  # the number belongs to another device now
+                return  # the number now belongs to another device
         elif not self._born_then(number):
             return
         try:
-            # Unlike initstate, this never waits for a writeback, whosever device it is.
+            # Unlike initstate, this never waits for a writeback, no matter whose device it is.
             untouched = read_text(self.sysfs.block(f"zram{number}") + "/disksize").strip() == "0"
         except (FileNotFoundError, ProcessLookupError):
             return
@@ -171,8 +171,8 @@ class Registry:
     def _born_then(self, number: int) -> bool:
         """Whether the node dates from when we last wrote that we were adding a device.
 
-        That is for a process killed after the kernel made the device and before it said which;
-        another device may have got the number since.
+        This is for a process that was killed after the kernel had made the device but before it
+        said which; another device may have got the number since.
         """
         try:
             node = os.stat(f"{self.sysfs.dev}/zram{number}")
@@ -208,11 +208,11 @@ class Registry:
         raise _no_diskseq(f"zram{number}: look whether it is ours", directory)
 
     def _require_diskseq(self) -> None:
-        """Any disk tells whether this kernel numbers them; without one, the new one will.
+        """Check on any disk that this kernel numbers them; if there is none, the new one will tell.
 
         Raises:
             ZramOSError: the kernel does not say.
-            UnsupportedError: it does not.
+            UnsupportedError: it does not number them.
         """
         above = self.sysfs.path("sys/block")
         try:
@@ -234,7 +234,7 @@ class Registry:
         return from_errno(err.errno or 0, f"zram{number}: look whether it is ours", str(path))
 
     def save(self) -> None:
-        """Write the record, at once or not at all."""
+        """Write the record, completely or not at all."""
         lines = [f"boot {self._boot()}", *lines_of(self.devices)]
         try:
             own_files.write_file(self.path, "\n".join(lines) + "\n")
@@ -251,15 +251,15 @@ class Registry:
         return from_errno(err.errno or 0, f"{self.path}: keep the record", self.path, remedy=remedy)
 
     def add_device(self, index: int, settings: DeviceConfig) -> RegisteredDevice:
-        """Make a device (hot_add) and record it, without a moment in which it is unknown.
+        """Make a device (hot_add) and record it, with no moment in which it is unknown.
 
-        ``settings`` is what it is going to be.
+        ``settings`` are those that it will get.
 
         The kernel writes the number straight into a file of ours, within the very call that
         makes the device, so not even SIGKILL comes between the two.
 
         Raises:
-            ZramOSError: what hot_add or the record's file gave.
+            ZramOSError: hot_add failed, or writing the record did.
             UnsupportedError: this kernel cannot tell devices apart (before 5.15); none is made.
         """
         self._require_diskseq()
@@ -294,7 +294,7 @@ class Registry:
     def drop(self, number: int) -> str:
         """Forget a device that is gone; return why the file could not be written, or nothing.
 
-        Then the file still names it, which does no harm: its diskseq is never given out again.
+        In that case the file still names it, which does no harm: its diskseq is never reused.
         """
         self.devices = [registered for registered in self.devices if registered.number != number]
         try:
@@ -304,11 +304,11 @@ class Registry:
         return ""
 
     def registered(self, number: int) -> RegisteredDevice:
-        """Return a device of ours by its number."""
+        """Return one of our devices, by its number."""
         return next(registered for registered in self.devices if registered.number == number)
 
     def _boot(self) -> str:
-        """Return what distinguishes this boot from others; :meth:`load` has it looked at anew."""
+        """Return what distinguishes this boot from others; :meth:`load` has it read again."""
         if self._boot_id:
             return self._boot_id
         try:
@@ -329,12 +329,12 @@ def _no_diskseq(step: str, directory: str) -> UnsupportedError:
 def _read_into(source: int, target: int, offset: int) -> None:
     """Read ``source`` once, from its start, straight into the file ``target``.
 
-    Through a mapping: sendfile(2) reads first, and drops what it has read if a signal comes.
+    It uses a mapping, because sendfile(2) reads first and drops the data if a signal comes.
     """
     from mmap import mmap
 
     with mmap(target, ADDING_BYTES) as page, memoryview(page) as whole, whole[offset:] as rest:
-        page[0] = page[0]  # in memory and writable from now on: no fault can fail in the call
+        page[0] = page[0]  # now in memory and writable, so no fault can fail during the call
         if not os.preadv(source, [rest], 0):
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 

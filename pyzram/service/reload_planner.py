@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What a reload does: running devices become what the file says, without a moment without swap.
+"""Plans a reload: running devices become what the file says, and swap never goes away.
 
-Pure as :mod:`pyzram.service.planner`, whose parts it is made of.
+It is as pure as :mod:`pyzram.service.planner`, whose parts it uses.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from .diff import Difference
     from .observed import ObservedDevice, ObservedSystem
 
-# Draining goes page by page through memory; below this much, the machine would only thrash.
+# Draining moves page by page through memory; with less than this, the machine would only thrash.
 RESERVE = 16 << 20
 
 
 def plan_reload(config: Config, machine: ObservedSystem) -> Plan:
-    """Plan to make the running devices what the file says, without a moment without swap."""
+    """Plan to make the running devices what the file says, and never be without swap."""
     plan = begin(config, machine)
     for desired in config.devices:
         own = [device for device in machine.own(desired.index) if device.in_use]
@@ -87,17 +87,17 @@ def _live(plan: Plan, desired: DeviceConfig, device: ObservedDevice, change: Dif
 def _replace(
     plan: Plan, machine: ObservedSystem, desired: DeviceConfig, old: ObservedDevice
 ) -> None:
-    """Plan a new device first, at a higher priority, and the old one drained after.
+    """Plan a new device at a higher priority, and then to drain the old one.
 
-    Two devices cannot have the same backing device. Where both want it, a device without it, the
-    bridge, takes the pages until the old one is gone and the new one is there.
+    Two devices cannot have the same backing device. If both need it, a device without it, the
+    bridge, holds the pages until the old one is gone and the new one is there.
     """
     area = old.area
     assert area is not None
     free = sum(other.size - other.used for other in machine.areas if other.path != area.path)
     table = desired.disksize // PAGE_SIZE * TABLE_BYTES_PER_PAGE
-    # Pages that go from the old device to the new one take about as much there; a tenth for what
-    # the two allocators cannot share on the way. What was written back comes back.
+    # Pages that move from the old device to the new one take about as much there, plus a tenth that
+    # the two allocators cannot share on the way. Pages that were written back come back.
     needed = RESERVE + table + old.mem_used // 10 + old.backed
     if machine.available < needed:
         plan._refusals.append(

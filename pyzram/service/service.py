@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Start, stop and reload the devices of one configuration.
 
-:mod:`pyzram.service.planner` decides what to do, :mod:`pyzram.service.executor` does it.
+:mod:`pyzram.service.planner` decides what to do, and :mod:`pyzram.service.executor` does it.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ GOALS: tuple[Goal, ...] = ("start", "stop", "reload")
 
 @documented
 class RefusedError(ZramError, RuntimeError):
-    """Nothing was done; the message has a line for each reason."""
+    """The plan was refused and nothing was done; the message has a line for each reason."""
 
     def __init__(self, refusals: Iterable[str]) -> None:
         self.refusals: tuple[str, ...] = tuple(refusals)
-        """Every reason, a line each, which names the device."""
+        """Every reason, one line each, which names the device."""
         super().__init__("\n".join(self.refusals))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -98,17 +98,17 @@ class Service:
         """Read the file.
 
         Raises:
-            ConfigError: something in it is wrong; says everything that is.
+            ConfigError: it has mistakes, all of which the error lists.
         """
         return read_config(self.path, ram=total_memory(), cpus=os.cpu_count() or 1)
 
     def plan(self, goal: Goal) -> Plan:
-        """Return what ``start``, ``stop`` or ``reload`` would do now; changes nothing.
+        """Return what ``start``, ``stop`` or ``reload`` would do now; this changes nothing.
 
-        :meth:`Plan.apply` of the plan does exactly that, or refuses.
+        The plan's :meth:`Plan.apply` does exactly that, or refuses.
 
         Raises:
-            InvalidValueError: another goal.
+            InvalidValueError: ``goal`` is none of these.
             ConfigError: the file is wrong.
         """
         check_word("goal", goal, GOALS)
@@ -124,8 +124,8 @@ class Service:
 
         Raises:
             ConfigError: the file is wrong.
-            RefusedError: it cannot be done; nothing was.
-            StepError: a device failed and what this run made of it is undone; the others are set
+            RefusedError: it cannot be done, so nothing was.
+            StepError: a device failed, and what this run did to it is undone; the others are set
                 up all the same, unless the file says ALL_OR_NOTHING.
         """
         return self._reach("start")
@@ -140,7 +140,7 @@ class Service:
         return self._reach("stop")
 
     def reload(self) -> Plan:
-        """Make the running devices what the file says, without a moment without swap.
+        """Make the running devices what the file says, and never be without swap.
 
         Raises:
             As :meth:`start`.
@@ -148,7 +148,7 @@ class Service:
         return self._reach("reload")
 
     def obstacles(self) -> list[Obstacle]:
-        """Return what this machine lacks for the file. Changes nothing.
+        """Return what this machine lacks for the file; this changes nothing.
 
         Raises:
             ConfigError: the file is wrong.
@@ -221,7 +221,7 @@ class Service:
             raise StepError(left_out)
 
     def _seen(self, config: Config | None) -> object:
-        """Return what the steps do not say: which devices the numbers mean, and the file."""
+        """Return what the steps do not show: which devices the numbers mean, and the file."""
         ours = [(registered.number, registered.diskseq) for registered in self._registry.devices]
         return ours, config and config.devices
 

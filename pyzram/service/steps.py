@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-# ruff: noqa: D102 - what do and undo are is told once, by Action
-"""What the steps of a plan for a new swap device do, and beside that what undoes it.
+# ruff: noqa: D102 - Action documents do and undo for all
+"""What the steps of a plan for a new swap device do, and next to that what undoes it.
 
-``undo`` is called for every step that was begun, even one that failed or was ended half-way: it
-looks at what there is and removes what this step made, no more.
+``undo`` is called for every step that was begun, even one that failed or was ended halfway. It
+looks at what there is and removes only what this step made.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
 
 def made_for(step: Step) -> tuple[int, bool]:
-    """Return the entry of the file that a step is for, and whether for its bridge."""
+    """Return the entry of the file that a step is for, and whether it is for its bridge."""
     return step.index, bool(step._args.get("bridge"))
 
 
 class Action:
-    """One step of a plan in one run."""
+    """One step of a plan, in one run."""
 
     can_undo = True
-    """False for what is not undone: taking something down, noting something."""
+    """False for what is never undone, such as taking something down or noting something."""
     completes = False
     """True for the step after which a device is complete."""
 
@@ -82,7 +82,7 @@ class Action:
         raise NotImplementedError
 
     def undo(self) -> None:
-        """Take back what the step has made."""
+        """Undo what the step has done."""
 
 
 # ---- the device ----------------------------------------------------------------------------------
@@ -107,7 +107,7 @@ class Add(Action):
     undoing = "remove the new device"
 
     def undo(self) -> None:
-        # Even one that was added but could not be recorded.
+        # This includes a device that was added but could not be recorded.
         self.executor.registry.load()
         for registered in list(self.executor.registry.devices):
             if registered.index == self.step.index and registered.diskseq not in self.known:
@@ -139,7 +139,7 @@ def _remove(executor: Executor, number: int) -> str:
 
 
 class Configure(Action):
-    """Give a device its size and all that must be set before; a failure resets it by itself."""
+    """Give a device its size and what must be set before that; a failure resets it by itself."""
 
     def do(self) -> None:
         desired = self.desired
@@ -167,7 +167,7 @@ class Configure(Action):
         self.executor.chosen[self.step.index] = choice.name if choice else "the kernel's algorithm"
 
     def offered(self, device: Zram, attribute: str, what: str, option: str) -> bool:
-        """Whether this kernel has an optional feature; warn if it has not."""
+        """Whether this kernel has an optional feature; warn if it does not."""
         if device.has(attribute):
             return True
         self.warn(f"this kernel has no attribute {attribute} ({option}): set up without {what}")
@@ -186,12 +186,12 @@ class Configure(Action):
         return tuple(choice for choice in wanted if choice.name in offered)
 
     def warn(self, why: str) -> None:
-        """Warn of what this device lacks."""
+        """Warn about what this device lacks."""
         self.executor.warn(f"device {self.step.index}: {self.name}: {why}")
 
 
 def first_offered(wanted: tuple[Algorithm, ...], offered: tuple[str, ...]) -> Algorithm | None:
-    """Return the first algorithm that this kernel has; ``None`` leaves it to the kernel.
+    """Return the first algorithm that this kernel has; ``None`` leaves the choice to the kernel.
 
     Raises:
         UnsupportedError: it has none of them.
@@ -209,7 +209,7 @@ def first_offered(wanted: tuple[Algorithm, ...], offered: tuple[str, ...]) -> Al
 
 
 def left_to_kernel(wanted: tuple[Algorithm, ...]) -> str:
-    """Return what is missing where the kernel's default replaces the named algorithms."""
+    """Return the warning that the kernel's default replaces the named algorithms, or nothing."""
     named = [choice for choice in wanted if choice.name != KERNELS_OWN]
     if not named or len(named) == len(wanted):
         return ""
@@ -220,7 +220,7 @@ def left_to_kernel(wanted: tuple[Algorithm, ...]) -> str:
 
 
 def readable(path: str) -> None:
-    """Refuse a missing dictionary, for which kernels up to 7.2 give just EINVAL."""
+    """Refuse a missing dictionary, for which kernels up to 7.2 give only EINVAL."""
     try:
         os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
     except OSError as err:
@@ -295,7 +295,7 @@ class Ready(Action):
 
     @property
     def left(self) -> str:
-        # A bridge stays if its successor cannot be made, because it has the pages.
+        # A bridge stays if its successor cannot be made, because it holds the pages.
         if not self.step._args.get("bridge"):
             return ""
         assert self.executor.config is not None

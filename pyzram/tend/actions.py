@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the policy can ask for, and who does it. Sizes in bytes, ages and times in awake seconds."""
+"""What the policy can ask for, and who does it. Sizes in bytes; ages and times in awake seconds."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class WriteBack(NamedTuple):
     limit: int
     oldest: float
     huge: bool = False
-    """Only pages that did not compress: writing these frees most memory."""
+    """Whether only pages that did not compress: writing these frees the most memory."""
     step: int = 0
-    """At most this many bytes at a time; with 0, the time that a step takes decides."""
+    """At most this many bytes at a time; if 0, the time that a step takes decides."""
     whole: bool = False
-    """Continue even when memory is no longer short."""
+    """Whether to continue even when memory is no longer short."""
 
 
 class Recompress(NamedTuple):
@@ -38,7 +38,7 @@ class Recompress(NamedTuple):
     seconds: float
     """The most processor time to spend."""
     huge: bool = False
-    """Only pages that are stored raw."""
+    """Whether only pages that are stored raw."""
 
 
 class Compact(NamedTuple):

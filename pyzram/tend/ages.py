@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: MIT
 """When pages were last used, remembered across recompression, which makes the kernel forget it.
 
-Two bytes a page, in units of 64 s since boot, in pieces of 4096 places that hold anything. Fifteen
-bits wrap around in 24 days. A number stands for the latest past time that it can mean, so a page
-may be taken for younger than it is, but never for older. The kernel may truncate times to whole
-seconds (7.x); they are rounded up here for the same reason.
+Each page takes two bytes, in units of 64 s since boot, and only pieces of 4096 places that hold
+something are kept. Fifteen bits wrap around in 24 days. A number stands for the latest past time
+that it can mean, so a page may be taken for younger than it is, but never for older. The kernel may
+truncate times to whole seconds (7.x); for the same reason, they are rounded up here.
 
 A remembered time is valid only if our own recompression made the kernel forget it, right after it
 was noted. A page that something else has recompressed counts as used when we first see that, which
 is before our next recompression, because it may have been stored just before. In two cases an old
-time survives, because the kernel reports nothing that differs: if we recompressed a page, which was
-then stored again and recompressed by something else, all between two of our runs; and if a page was
+time survives because the kernel reports no difference: if we recompressed a page, which was then
+stored again and recompressed by something else, all between two of our runs; and if a page was
 stored again and recompressed by something else during a run, between :meth:`Ages.remember` and
 :meth:`Ages.keep`.
 """
@@ -54,18 +54,18 @@ class Ages:
     """
 
     def __init__(self) -> None:
-        # Memory is used of it where pages are: it is as large as the last place that had one.
+        # As large as the last place that had a page, but it takes memory only where pages are.
         self._table = mmap.mmap(-1, mmap.PAGESIZE, PRIVATE)
 
     def remember(self, device: Zram, clock: Callable[[], float], since: float = 0.0) -> Tried:
-        """Take note of the times that the kernel knows now; before each recompression.
+        """Note the times that the kernel knows now; call this before each recompression.
 
         ``clock`` and ``since`` are CLOCK_BOOTTIME; pages not used since then are counted.
         """
         counts = ages_counts()
         for text, rest in texts(device):
             self._make_room(device, text)
-            # After the text was read: pages of which it tells no time are not younger than that.
+            # Read after the text: pages without a time in it cannot be younger than this.
             with self._known() as known:
                 rest.append(text[known.remember(text, clock(), since, counts) :])
         return Tried(counts.untried, counts.huge, counts.tried)
@@ -73,7 +73,7 @@ class Ages:
     def keep(self, device: Zram) -> int:
         """Keep the noted times of pages whose ages recompression has made the kernel forget.
 
-        Returns how many flags there are now, as :attr:`Tried.flags`.
+        Return how many flags there are now, as :attr:`Tried.flags`.
         """
         counts = ages_counts()
         with self._known() as known:
@@ -82,21 +82,21 @@ class Ages:
         return int(counts.tried)
 
     def used(self, place: int, accessed: int, now: float) -> float:
-        """Latest time that a page may have been used, in CLOCK_BOOTTIME seconds like ``now``."""
+        """The latest time at which a page may have been used, in CLOCK_BOOTTIME like ``now``."""
         with self._known() as known:
             return known.used(place, accessed, now)
 
     def candidates(
         self, device: Zram, now: float, floor: float, oldest: float, pages: int, huge: bool
     ) -> list[tuple[int, int]]:
-        """Ranges of at most so many pages not used for ``floor`` seconds, the oldest first.
+        """Ranges of at most ``pages`` pages not used for ``floor`` seconds, the oldest first.
 
-        ``now`` is CLOCK_BOOTTIME. Ages above ``oldest`` are all equally good, then come those above
+        ``now`` is CLOCK_BOOTTIME. All ages above ``oldest`` are equally good; then come those above
         half of that, and so on down to the floor.
         """
         least = list(_ladder(oldest, floor))
         pages = min(pages, device.read_disksize() // PAGE_SIZE)
-        # Not of the heap, which might keep it; memory is used of it where pages are found.
+        # Not on the heap, which might keep it; it takes memory only where pages are found.
         size = max(1, AgesSelection.size_of(len(least), pages))
         try:
             room = mmap.mmap(-1, size, PRIVATE | getattr(mmap, "MAP_NORESERVE", 0))
@@ -107,7 +107,7 @@ class Ages:
             for text, rest in texts(device):
                 rest.append(text[found.add(text, known) :])
                 if found.full:
-                    break  # none is better than these
+                    break  # no other page is better than these
         chosen: list[int] = []
         for step in range(len(least)):
             chosen += found.places(step, pages - len(chosen))
@@ -116,10 +116,10 @@ class Ages:
     def still(
         self, device: Zram, ranges: Iterable[tuple[int, int]], now: float, floor: float, huge: bool
     ) -> list[tuple[int, int]]:
-        """Those :meth:`candidates` that are unchanged: not used, freed or stored again.
+        """Those of :meth:`candidates` that are unchanged: not used, freed or stored again.
 
-        ``now`` is the time when they were found. A round may take minutes and works by position:
-        what is there when its turn comes may have been stored a moment ago.
+        ``now`` is the time when they were found. A round may take minutes and works by position,
+        so what is there when its turn comes may have been stored a moment ago.
         """
         with self._known() as known:
             return list(
@@ -136,7 +136,7 @@ class Ages:
         return PageAges(self._table, UNIT)
 
     def _make_room(self, device: Zram, text: bytes) -> None:
-        """For the last page that a text tells of; what is no line is found by who reads it."""
+        """Make room for the last page in a text; whoever parses it finds malformed lines."""
         end = max(0, text.rfind(b"\n"))
         digits = text[text.rfind(b"\n", 0, end) + 1 : end].split(maxsplit=1)[:1]
         size = 2 * (int(digits[0]) + 1) if digits and digits[0].isdigit() else 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How much each device may write in one round, of the budget of the media it lies on."""
+"""How much of its media's budget each device may write in one round."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .state import CALM, TIGHT
 MIB = 1 << 20
 
 LEAST = 4 * MIB
-"""Below this, a round is not worthwhile."""
+"""With less than this, a round is not worthwhile."""
 TIGHT_PACE = 12
 """Divides the budget for a round while tight, at half pressure."""
 CALM_SHARE = 8
@@ -17,9 +17,9 @@ CALM_SHARE = 8
 
 
 class Allotment:
-    """One round: devices on a medium share it by the size of their pools, in the order asked.
+    """One round: devices on a medium share it by the size of their pools, in the order of asking.
 
-    One whose part would be too little for a round gets that much, if others have left it.
+    A device whose part would be too little for a round gets enough for one, if others leave it.
     """
 
     def __init__(self, seen: Observation) -> None:
@@ -51,18 +51,18 @@ class Allotment:
         if self._on_battery:
             left -= budget // 2
             budget -= budget // 2
-        # Such a part of a small budget is too little for a round, and would never be used.
+        # Otherwise the part of a small budget would be too little for a round and never be used.
         pace = max(budget // CALM_SHARE, LEAST)
         if mode in (CALM, TIGHT):
-            # What calm allows is allowed whenever memory is shorter than that; pressed and choked
-            # machines may have as much in each round, whatever was written before.
+            # What calm allows is also allowed whenever memory is shorter; pressed and choked
+            # machines may write that much in each round, whatever was written before.
             calm = pace - (budget - left)
             tight = max(LEAST, int(budget / TIGHT_PACE * (0.5 + pressure)))
             pace = max(calm, tight) if mode == TIGHT else calm
         return min(pace, left)
 
     def why_not(self, mode: str, pressure: float, device: DeviceObserved) -> str:
-        """What keeps a device from writing: the smallest of its limits, or else the pace."""
+        """What keeps a device from writing: the smallest of its limits, or the pace."""
         if device.lost:
             return "its backing device cannot be found"
         budget = f"{max(0, device.left) // MIB} MiB left of its budget"

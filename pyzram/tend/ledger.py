@@ -2,7 +2,7 @@
 """How much was written to each medium in the last 24 hours, kept through kills and reboots.
 
 What a step may write is charged before it begins and corrected after it, so a process that is
-killed in between leaves at most one step charged too much, and never too little. The ledger is kept
+killed in between leaves at most one step overcharged, and never undercharged. The ledger is kept
 per medium, not per zram device, because devices come and go.
 
 The ledger has its own time: it advances with CLOCK_BOOTTIME while a machine runs, and across a
@@ -23,11 +23,11 @@ from ..kernel import own_files
 from .times import DAY, HOUR
 
 HOURS = 25
-"""Bins that count: any 24 hours lie within this many whole ones."""
+"""Bins that count: any 24 hours lie within this many whole bins."""
 GAP_MOST = DAY
 HEADER = "pyzram ledger 2"
 BEFORE = "pyzram ledger 1"
-"""Of older ones: without an origin, and not every one says in its last line what is before it."""
+"""Older versions have no origin, and not every last line has the sum of what precedes it."""
 FILE = "ledger"
 
 
@@ -35,27 +35,27 @@ class Clock(NamedTuple):
     """The time at one moment."""
 
     boot: str
-    """Which start of the machine (boot_id)."""
+    """The current boot of the machine (boot_id)."""
     boottime: float
     """CLOCK_BOOTTIME, in seconds."""
     wall: float
     """CLOCK_REALTIME, in seconds."""
     trusted: bool
-    """Whether the wall clock kept time while the machine was off: it is synchronised, or there is a
-    clock with a battery."""
+    """Whether the wall clock kept time while the machine was off, because it is synchronised or
+    there is a clock with a battery."""
 
 
 class Account:
-    """One medium: bytes by hour of the ledger's time, and what each device has written."""
+    """One medium: bytes per hour of the ledger's time, and what each device has written."""
 
     __slots__ = ("bins", "pending", "seen")
 
     def __init__(self) -> None:
         self.bins: dict[int, int] = {}
         self.pending: dict[str, int] = {}
-        """Device to bytes that are charged for the step it is in."""
+        """From each device to the bytes charged for its present step."""
         self.seen: dict[str, tuple[int, int]] = {}
-        """Device to the bytes it had last written, and those charged in advance."""
+        """From each device to the bytes that it had written when last seen, and those prepaid."""
 
 
 class Ledger:
@@ -70,13 +70,13 @@ class Ledger:
         self.clock = clock
         self.media: dict[str, Account] = {}
         self.saved: Clock | None = None
-        """When it was written down last; ``None`` where there was no file, or a damaged one."""
+        """When it was last written to the file; ``None`` if that was missing or damaged."""
         self.blocked = 0.0
         """Until when all budgets count as used up because the file could not be understood."""
         self.damaged = False
         """Whether that is this very file."""
         self.origin = os.urandom(8).hex()
-        """Copies of one ledger have the same."""
+        """Identifies the ledger; copies of it have the same."""
         self._load()
         same_boot = self.clock.boot == clock.boot
         self.advance(clock)
@@ -85,11 +85,11 @@ class Ledger:
     # ---- time ------------------------------------------------------------------------------------
 
     def advance(self, clock: Clock) -> None:
-        """Let time pass until then."""
+        """Let time pass until ``clock``."""
         last, self.clock = self.clock, clock
         passed = clock.wall - last.wall
         if clock.boot == last.boot:
-            # Either clock alone can be set, or belong to another time namespace.
+            # A single clock may have been set, or belong to another time namespace.
             passed = min(passed, clock.boottime - last.boottime)
         elif not last.trusted or not clock.trusted:
             passed = 0.0
@@ -106,7 +106,7 @@ class Ledger:
     # ---- what was written ------------------------------------------------------------------------
 
     def written(self, medium: str) -> int:
-        """Bytes charged for the last 24 hours (and up to an hour more)."""
+        """Bytes charged in the last 24 hours (and up to one hour more)."""
         account = self.media.get(medium)
         if account is None:
             return 0
@@ -119,9 +119,9 @@ class Ledger:
     def observe(self, medium: str, device: str, written: int) -> int:
         """Charge what a device has written since it was last seen, whoever asked for it.
 
-        ``written`` is its bd_writes in bytes, which a reset sets to 0. For a device that was never
-        seen before, everything is charged, since it is unknown when it was written. Returns the
-        bytes charged.
+        ``written`` is its bd_writes in bytes, which a reset sets to 0. For a device never seen
+        before, everything is charged, since nobody knows when it was written. Return the bytes
+        charged.
         """
         account = self.media.setdefault(medium, Account())
         before, advance = account.seen.get(device, (0, 0))
@@ -132,7 +132,7 @@ class Ledger:
         return fresh - covered
 
     def reserve(self, medium: str, device: str, written: int, size: int) -> None:
-        """Charge a step before it begins; on disk when this returns.
+        """Charge a step before it begins; the charge is on disk when this returns.
 
         Raises:
             ZramOSError: it cannot be recorded; then nothing may be written to the medium.
@@ -142,7 +142,7 @@ class Ledger:
         self.save()
 
     def settle(self, medium: str, device: str, written: int) -> None:
-        """Correct the charge of a step by what the device has really written."""
+        """Correct the charge of a step to what the device has really written."""
         self.media[medium].pending.pop(device, None)
         self.observe(medium, device, written)
 
@@ -151,13 +151,13 @@ class Ledger:
             account.bins[self._hour()] = account.bins.get(self._hour(), 0) + size
 
     def include(self, other: Ledger) -> None:
-        """Charge what another ledger knows of the same media; both are at the same moment.
+        """Charge what another ledger knows about the same media; both are at the same moment.
 
-        Copies of one ledger know the same of the time before they parted, and only one of them was
-        in use after that. Different ones add up, and no charge expires sooner than there.
+        Copies of one ledger agree about the time before they parted, and only one of them was in
+        use after that. Different ledgers add up, and no charge expires sooner than in the other.
         """
         copies = self.origin == other.origin
-        # The bins of two times do not fall together: the later one of two keeps a charge longer.
+        # The bins of two times do not coincide, so the later bin is used: it keeps a charge longer.
         shift = 0 if copies else math.ceil((self.time - other.time) / HOUR)
         later = other.since_boot() > self.since_boot()
         if copies and later:
@@ -175,12 +175,12 @@ class Ledger:
             )
 
     def since_boot(self) -> float:
-        """When it was written down, in seconds since the machine was started; -1 if before that."""
+        """When it was written to the file, in seconds since this boot; -1 if before it."""
         saved = self.saved
         return -1.0 if saved is None or saved.boot != self.clock.boot else saved.boottime
 
     def _take_up(self, same_boot: bool) -> None:
-        """Keep charged what a killed process had reserved; that covers what it wrote."""
+        """Keep the charge that a killed process had reserved, which covers what it wrote."""
         for account in self.media.values():
             for device, size in account.pending.items():
                 self._charge(account, size)
@@ -274,7 +274,7 @@ class Ledger:
 
 
 def _end(text: str) -> str:
-    """The last line: it is there if all is there, and says the same of what is before it."""
+    """The last line: if it is there, everything is, and it has the sum of what precedes it."""
     return f"end {_sum(text)}"
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Looking at the machine: memory, pressure, battery, clocks. Each look reads each file once."""
+"""Reads the machine's memory, pressure, battery and clocks. Each look reads each file once."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ..kernel.sysfs import BOOT_ID, Sysfs, read_value
 from .ledger import Clock
 
 NO_CLOCK = 1.6e9
-"""Seconds since 1970 before which (2020) a clock was never set: one with an empty battery begins in
-1970 or in the year it was made."""
+"""Seconds since 1970; a clock that shows less (before 2020) was never set. With an empty battery it
+starts in 1970 or in the year it was made."""
 
 
 class Clocks:
@@ -34,7 +34,7 @@ class Clocks:
 
 
 class Pressure(NamedTuple):
-    """One file of /proc/pressure: percent, and seconds in all."""
+    """One file of /proc/pressure: percentages, and total seconds."""
 
     some10: float
     some300: float
@@ -67,7 +67,7 @@ def read_pressure(sysfs: Sysfs, resource: str, errors: list[str] | None = None) 
     try:
         return parse_pressure(sysfs.read(path))
     except OSError as err:
-        # The latter is what files of a kernel say that was started with psi=0.
+        # A kernel started with psi=0 has the files and answers EOPNOTSUPP.
         if err.errno in (errno.ENOENT, errno.EOPNOTSUPP):
             return None
         cause = os.strerror(err.errno or 0)
@@ -96,7 +96,7 @@ class Battery(NamedTuple):
     percent: float | None = None
     """Percent of the emptiest battery that is discharging; ``None`` on mains."""
     error: str = ""
-    """Why that is unknown."""
+    """Why the charge is unknown."""
 
 
 def read_battery(sysfs: Sysfs) -> Battery:
@@ -112,7 +112,7 @@ def read_battery(sysfs: Sysfs) -> Battery:
                 at = f"{folder}/{supply}/{attribute}"
                 return read_value(at)
 
-            # scope Device is a mouse's or a headset's own.
+            # A scope of Device means a mouse or a headset.
             if word("type") != "Battery" or word("scope") == "Device":
                 continue
             if word("status") == "Discharging":
@@ -131,9 +131,9 @@ def read_clock(sysfs: Sysfs, clocks: Clocks, boot: str = "") -> Clock:
     """The time for the ledger; ``boot`` is its previous value, which does not change while we run.
 
     Raises:
-        ZramOSError: the kernel does not say which start of the machine this is.
+        ZramOSError: the kernel does not say which boot this is.
     """
-    # Where it has no such number, no start is taken for another one.
+    # If the kernel has no such number, no boot is taken for another one.
     boot = boot or read_value(sysfs.path(BOOT_ID)) or f"unknown-{os.urandom(8).hex()}"
     wall = clocks.wall()
     trusted = wall >= NO_CLOCK and any(

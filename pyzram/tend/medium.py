@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The media below a backing device: how much may be written to them in a day, and their identity.
 
-A loop device lies on whatever holds its file, a partition or mapping on the disks below it. Of
-several, nobody knows which one a page goes to: it may be each of them, as on a mirror.
+A loop device lies on whatever holds its file, and a partition or mapping on the disks below it. If
+there are several, nobody knows which one a page goes to; on a mirror it goes to each of them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ABSENT = (
     errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO,
     errno.EINVAL, errno.EOPNOTSUPP, errno.ENODATA,
 )  # fmt: skip
-"""What the kernel answers where there is no such attribute, or none of this disk."""
+"""What the kernel answers if there is no such attribute, or if this disk has none."""
 
 
 class Medium(NamedTuple):
@@ -51,14 +51,14 @@ def medium_of(sysfs: Sysfs, backing: str) -> Medium:
 
 
 def media_of(sysfs: Sysfs, backing: str, known: tuple[Medium, ...] = ()) -> tuple[Medium, ...]:
-    """Find the media of a backing device, given its node; first the one that bears least.
+    """Find the media of a backing device, given its node; the one that bears least comes first.
 
-    ``known`` is the answer of before, which holds while nothing else is found: a file's path can
-    lead nowhere by now, and its loop device lies where it lay. Where nothing is known of what one
-    lies on, it stands for that itself, of unknown kind.
+    ``known`` is the previous answer, which holds while nothing else is found: a file's path may by
+    now lead nowhere, but its loop device lies where it lay. If it is unknown what a device lies
+    on, the device itself counts as the medium, of unknown kind.
 
     Raises:
-        ZramOSError: the kernel does not tell, and nothing is known.
+        ZramOSError: the kernel does not say, and nothing is known.
     """
     hidden: set[str] = set()
     try:
@@ -72,13 +72,13 @@ def media_of(sysfs: Sysfs, backing: str, known: tuple[Medium, ...] = ()) -> tupl
         raise
     first: dict[str, Medium] = {}
     for one in sorted(found, key=lambda one: (one.budget, one)):
-        # A disk that is reached by several paths has a name for each, and bears no more for that.
+        # A disk with several paths has a name for each, but bears no more for that.
         first.setdefault(one.key, one)
     return tuple(first.values())
 
 
 def is_lost(sysfs: Sysfs, backing: str) -> bool:
-    """Whether a backing device, given its node, cannot be found, as one that was unplugged."""
+    """Whether a backing device, given its node, cannot be found, for example after unplugging."""
     return not is_there(sysfs.path("sys/class/block", block_name(sysfs, backing)))
 
 
@@ -103,10 +103,10 @@ def _described(sysfs: Sysfs, name: str) -> Medium:
 def _disks(sysfs: Sysfs, name: str, depth: int, hidden: set[str]) -> set[str]:
     """The disks below a partition, a mapping or a loop device; the name itself if it is one.
 
-    Adds to ``hidden`` the devices of which it cannot be found what they lie on.
+    Devices of which nobody can find out what they lie on are added to ``hidden``.
 
     Raises:
-        ZramOSError: the kernel does not tell.
+        ZramOSError: the kernel does not say.
     """
     directory = sysfs.path("sys/class/block", name)
     if depth == 0 or not name or not is_there(directory):
@@ -131,10 +131,10 @@ def _disks(sysfs: Sysfs, name: str, depth: int, hidden: set[str]) -> set[str]:
 
 
 def _holders(sysfs: Sysfs, name: str, file: str) -> list[str]:
-    """The devices of the file system that the file of a loop device lies in; none if unknown.
+    """The devices of the file system that holds the file of a loop device; none if unknown.
 
-    The loop device itself knows, whatever has become of the path and whoever may follow it. What it
-    says of btrfs is no device's number.
+    The loop device itself knows, whatever has become of the path and whoever may follow it. For
+    btrfs, what it says is not the number of a device.
     """
     from ..device.loop import file_behind
 
@@ -154,7 +154,7 @@ def _holders(sysfs: Sysfs, name: str, file: str) -> list[str]:
             on = mount_id(fd)
         number = f"{os.major(status.st_dev)}:{os.minor(status.st_dev)}"
         if not is_there(sysfs.path("sys/dev/block", number)):
-            # As that of btrfs, which may have several.
+            # So is that of btrfs, which may have several devices.
             table = parse_mountinfo(sysfs.read("proc/self/mountinfo"))
             mount = next(mount for mount in table if mount.id == on)
             numbers = mounts_by_device(sysfs, [mount])

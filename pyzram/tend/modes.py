@@ -9,7 +9,7 @@ from .observation import Observation
 from .state import CALM, CHOKED, PRESSED, TIGHT, State
 
 QUIET = 60.0
-"""Seconds of little pressure that end being pressed or choked."""
+"""Seconds of little pressure after which a machine is no longer pressed or choked."""
 AFTER_START, AFTER_RESUME = 300.0, 120.0
 BATTERY_LOW = 20.0
 
@@ -31,7 +31,7 @@ def why_held(seen: Observation, state: State) -> tuple[str, bool]:
 
 
 def quiet_since(seen: Observation, state: State) -> float:
-    """Since when the pressure has been below what keeps a machine pressed or choked."""
+    """Since when the pressure has been too low to keep a machine pressed or choked."""
     if state.mode == CHOKED:
         loud = seen.trigger == "full" or (seen.full10 or 0.0) >= 2.0
     else:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What the policy learns about a machine at one moment: plain values.
 
-Sizes in bytes, times in seconds awake (CLOCK_MONOTONIC), pressure in percent as the kernel's
-(Documentation/accounting/psi.rst).
+Sizes are in bytes, times in seconds awake (CLOCK_MONOTONIC), and pressure in percent, as in the
+kernel (Documentation/accounting/psi.rst).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class DeviceObserved(NamedTuple):
 
     name: str
     key: str
-    """Its identity: distinguishes it from others that had its number (``diskseq``)."""
+    """Its identity (``diskseq``), which distinguishes it from others that had its number."""
     orig_data_size: int = 0
     compr_data_size: int = 0
     mem_used_total: int = 0
@@ -29,33 +29,33 @@ class DeviceObserved(NamedTuple):
     left: int = 0
     """Bytes of that budget that are left now."""
     own_limit: int | None = None
-    """Bytes that the administrator's writeback_limit leaves; ``None`` without one."""
+    """Bytes that the administrator's writeback_limit still allows; ``None`` without one."""
     gentle: bool = False
-    """The medium wears out or stalls on writes: a memory card, USB."""
+    """Whether the medium wears out or stalls on writes, like a memory card or USB."""
     bd_reads: int = 0
-    """Bytes that have ever been read back from the medium."""
+    """Total bytes read back from the medium."""
     ages: bool = True
-    """Whether the last use of single pages is known, even across recompression."""
+    """Whether the last use of each page is known, even across recompression."""
     recompression: bool = False
-    """A second algorithm is configured."""
+    """Whether a second algorithm is configured."""
     gain: float | None = None
-    """Share of the recompressed pages' memory that this freed; reported once."""
+    """The share of the recompressed pages' memory that this freed; reported once."""
     compacted: float | None = None
-    """Share that the last compaction freed; reported once."""
+    """The share that the last compaction freed; reported once."""
     failed: bool = False
-    """Writeback has failed since the last look."""
+    """Whether writeback has failed since the last look."""
     limit_changed: bool = False
-    """Somebody else has set writeback_limit since the last look."""
+    """Whether somebody else has set writeback_limit since the last look."""
     medium: str = ""
-    """The medium below its backing device, the one that bears least of several; empty without."""
+    """The medium below its backing device, of several the one that bears least; empty if none."""
     media: tuple[str, ...] = ()
-    """All of them; devices on the same medium share its budget."""
+    """All media below it; devices on the same medium share its budget."""
     lost: bool = False
-    """Its backing device cannot be found; most likely, it was unplugged."""
+    """Whether its backing device cannot be found; most likely it was unplugged."""
 
     @property
     def lies_on(self) -> tuple[str, ...]:
-        """All media, by whose budgets it goes; where it has none, one that has no name."""
+        """All media whose budgets apply to it; if it has none, one without a name."""
         return self.media or (self.medium,)
 
 
@@ -84,7 +84,7 @@ class Observation(NamedTuple):
     scanning: float = 0.0
     """Without PSI: pages per second that processes had to reclaim themselves or read again."""
     trigger: str = ""
-    """``some`` or ``full`` if a PSI trigger fired since the last look."""
+    """``some`` or ``full`` if a PSI trigger has fired since the last look."""
     battery: float | None = None
     """Charge in percent while discharging; ``None`` on mains."""
     battery_error: str = ""
@@ -95,4 +95,4 @@ class Observation(NamedTuple):
     """When the machine last woke from sleep."""
     devices: tuple[DeviceObserved, ...] = ()
     unread: tuple[str, ...] = ()
-    """Keys of the devices that exist, as far as is known, but could not be read this time."""
+    """Keys of devices that apparently exist but could not be read this time."""

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 READ_COST = {"card": 900e-6, "usb": 900e-6, "unknown": 500e-6, "disk": 150e-6}
 """Approximate seconds that a page takes to come back from a medium."""
 SWAP_IN = 15e-6
-"""And from memory, with the slower algorithms."""
+"""Approximate seconds that a page takes to come back from memory, with the slower algorithms."""
 
 
 class Observer:
-    """Remembers what rates need from the last look, and what went wrong.
+    """Remembers what rates need from the last look, and what has gone wrong.
 
     Synchronization: one thread.
     """
@@ -100,9 +100,9 @@ class Observer:
         )
 
     def _devices(self) -> tuple[tuple[DeviceObserved, ...], tuple[str, ...]]:
-        """What was seen of the devices that can be read, and the keys of the others.
+        """What was seen of the readable devices, and the keys of the others.
 
-        New reasons why they cannot be read are reported.
+        New reasons why a device cannot be read are reported.
         """
         found: list[DeviceObserved] = []
         missed: list[str] = []
@@ -110,7 +110,7 @@ class Observer:
         try:
             tended = self.roster.enumerate(errors)
         except ZramError as err:
-            # Nobody says that they are gone.
+            # Nothing says that they are gone.
             errors.add(str(err))
             tended, missed = [], [*self.roster.known, *self.roster.before]
         for one in tended:
@@ -135,8 +135,8 @@ class Observer:
     def _waiting(self, before: Counts) -> float:
         """Seconds of waiting for pages that came back since then.
 
-        A device that was not read at the last look adds nothing: what came back meanwhile did not
-        come back since then, and would hide the pressure of now.
+        A device that the last look could not read adds nothing: what came back before that look
+        must not be counted as since then, and would hide the present pressure.
         """
         if math.isinf(before.at):
             return 0.0  # no look before

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The policy: what to do, given an observation of the machine. No clock, no files, no kernel.
 
-The same observation, state and settings give the same answer, so it can be tried on made-up
+The same observation, state and settings give the same answer, so the policy can be tried on made-up
 machines (``bench/tend.py``) and its promises can be tested: never more than the budget, nothing
-while held, more pressure never means less.
+while held, and never less because pressure is higher.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ def decide(seen: Observation, state: State, settings: Settings = DEFAULTS) -> De
     ``state`` is that of the previous decision, or a fresh one.
     """
     ours, ours300 = own_part(seen, state)
-    # Before that is left out: who waits for pages that come back is not at ease either.
+    # Before our own part is left out: a process that waits for pages to come back is not at ease.
     at_ease = enough(seen)
     seen = foreign(seen, ours, ours300)
     if plenty(seen):
-        # Who waited before did so for another reason, as a control group at its limit does.
+        # Earlier waiting had another reason, such as a control group at its own limit.
         pressure = observed_pressure(seen._replace(some300=0.0))
     else:
         pressure = max(observed_pressure(seen), state.pressure * fade(seen.now - state.now))

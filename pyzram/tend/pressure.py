@@ -16,23 +16,24 @@ FADE = 1800.0
 SOME10 = 20.0
 SOME300 = 0.05
 SCARCE, SCARCE_RANGE, SCARCE_MOST = 0.10, 0.08, 0.3
-"""Little available memory by itself, as a share of all: nothing waits for it yet."""
+"""Available memory that is little in itself, as a share of all: nothing waits for it yet."""
 POOL, POOL_RANGE, POOL_MOST = 0.20, 0.45, 0.16
 """A pool that takes much of the memory: its growth is noticed before there is pressure.
 
-Not where pages come back slowly and wear out their medium: there, pressure has to come first.
+This does not apply if pages come back slowly and wear out their medium: then pressure must come
+first.
 """
 
 PLENTY, WAITING = 0.5, 1.0
-"""As long as more than this share of memory is available, and less than this percentage of the last
-ten seconds was waited for it, what was before is no sign that memory is short."""
+"""While more than this share of memory is available, and processes waited for it in less than this
+percentage of the last ten seconds, earlier waiting is no sign that memory is short."""
 
 
 def own_part(seen: Observation, state: State) -> tuple[float, float]:
-    """How much of the pressure comes only from reading back pages that were written before.
+    """How much of the pressure comes only from reading back pages that were written back before.
 
-    Writing more because of that would be a vicious circle. The share of the last interval, 0 to 1,
-    and the percentage of the last five minutes.
+    Writing more because of that would be a vicious circle. Return the share of the last interval,
+    0 to 1, and the percentage of the last five minutes.
     """
     passed = seen.now - state.now
     if not 0 < passed < DAY:
@@ -45,7 +46,7 @@ def own_part(seen: Observation, state: State) -> tuple[float, float]:
 
 
 def foreign(seen: Observation, ours: float, ours300: float) -> Observation:
-    """The observation without that part."""
+    """The observation without our own part."""
     if ours <= 0.0 and ours300 < 0.001:
         return seen
     return seen._replace(
@@ -82,5 +83,5 @@ def plenty(seen: Observation) -> bool:
 
 
 def fade(seconds: float) -> float:
-    """How much of a pressure is left after this long, 0 to 1."""
+    """How much of a pressure is left after ``seconds``, 0 to 1."""
     return math.exp(-max(0.0, seconds) / FADE)

@@ -34,15 +34,15 @@ MIB = 1 << 20
 EVERY = 6.0
 """Seconds between two requests."""
 SHARE = 0.0005
-"""Share of what a group holds to ask for while none of its processes waits."""
+"""The share of a group's memory to ask for while none of its processes waits."""
 WAITING = 0.1
-"""Percent of the time with a waiting process from which nothing more is asked for."""
+"""Percent of the time with a waiting process, from which nothing more is asked for."""
 DAMON = "sys/module/damon_reclaim/parameters/enabled"
 MOST = 64 * MIB
 LEAST = 4096
 GONE_NOW = "no such control group now"
 SWAP_USED, AVAILABLE = 0.75, 0.5
-"""Nothing is asked for while more than these shares of zram's swap is used or memory available."""
+"""Nothing is asked for while more than this share of zram's swap is used, or memory available."""
 
 
 class Group(NamedTuple):
@@ -65,11 +65,11 @@ class System(NamedTuple):
     """Size of zram's swap areas."""
     swap_used: int
     damon: bool | None
-    """DAMON_RECLAIM already does the same; ``None`` if that is unknown."""
+    """Whether DAMON_RECLAIM already does the same; ``None`` if that is unknown."""
 
 
 def wanted(group: Group) -> int:
-    """Bytes to ask a group for now; 0 for nothing, also if its pressure is unknown."""
+    """Bytes to ask a group for now; 0 for nothing, as when its pressure is unknown."""
     if group.some10 is None:
         return 0
     size = group.current * SHARE * max(0.0, 1.0 - group.some10 / WAITING)
@@ -93,7 +93,7 @@ def refusal(system: System) -> str:
 
 
 class Reclaimer:
-    """Asks the kernel, and reports once what it cannot ask.
+    """Asks the kernel, and reports once what it cannot ask for.
 
     Synchronization: one thread.
     """
@@ -104,9 +104,9 @@ class Reclaimer:
         self.names: tuple[str, ...] = ()
         """Control groups, as paths below the root of the hierarchy."""
         self.asked: dict[str, int] = {}
-        """Bytes that each has been asked for so far."""
+        """Bytes that each group has been asked for so far."""
         self.reason = ""
-        """Why none was asked the last time."""
+        """Why no group was asked the last time."""
         self.left_out: dict[str, str] = {}
         """Groups that were left out the last time, and why."""
         self.stopping: Callable[[], bool] = lambda: False
@@ -205,7 +205,7 @@ class Reclaimer:
         try:
             text = self._read(name, folder, "pressure")
         except ZramOSError as err:
-            if err.errno == errno.EOPNOTSUPP:  # there, but psi is off
+            if err.errno == errno.EOPNOTSUPP:  # the file is there, but PSI is off
                 return None
             raise
         return None if text is None else parse_pressure(text).some10

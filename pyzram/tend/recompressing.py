@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 RECOMPRESS_SECONDS = 5.0
 SAME_TIME = 10.0
-"""Seconds within which two recompressions may go by the times of pages as read for the first."""
+"""Seconds within which a recompression may use the page times that an earlier one has read."""
 
 
 class Recompressing:
@@ -41,12 +41,12 @@ class Recompressing:
         tried = 0
         marks = False
         if not one.tells_ages and one.media:
-            # Marks by this age among those that writing waits for would make pages older.
+            # Marking by this age, among the marks that writing waits for, would make pages older.
             if writes and one.marked is not None:
                 return
             marks, one.marked = writes and one.aged, None
         if one.tells_ages:
-            # That nothing is old enough yet says nothing about what there is to gain.
+            # If nothing is old enough yet, that says nothing about what there is to gain.
             at, counts = one.remembered
             if not at <= since < at + SAME_TIME:
                 counts = one.ages.remember(one.device, self.clocks.boottime, since)
@@ -65,9 +65,9 @@ class Recompressing:
                     min(action.seconds, RECOMPRESS_SECONDS),
                 )
             except DeviceBusyError:
-                raise  # who is at work is somebody else, and so is what that forgets
+                raise  # somebody else is at work, and what is forgotten is theirs
             except ZramError:
-                # Of pages done before it failed, too, the kernel has forgotten the age.
+                # The kernel has also forgotten the ages of pages done before the failure.
                 if one.tells_ages:
                     with contextlib.suppress(ZramError):
                         one.ages.keep(one.device)
@@ -79,13 +79,13 @@ class Recompressing:
 
 
 def gain(before: MmStat, after: MmStat, tried: int | None, huge: bool) -> float | None:
-    """Share of the ``tried`` pages' memory that recompression has freed; ``None`` if none were.
+    """The share of the ``tried`` pages' memory that was freed; ``None`` if none were tried.
 
-    If their number is unknown (``None``), the share of all pages' memory.
+    If their number is unknown (``None``), it is the share of all pages' memory.
 
-    It is a share of what these pages took, not of the pool, because a few cold pages of a large
-    pool may be worth it. It counts objects, because the pool returns memory only when whole zspages
-    are empty, or by compaction.
+    The share is of what these pages took, not of the pool, because a few cold pages of a large pool
+    may be worth it. It counts objects, because the pool returns memory only when whole zspages are
+    empty, or by compaction.
     """
     kept = before.orig_data_size // PAGE_SIZE - before.same_pages
     if tried is None:

@@ -30,9 +30,9 @@ MINUTE = 60.0
 LONGEST = 1 << 16
 """Bytes; no line is longer."""
 HEAD = b'{"v":'
-"""How each begins."""
+"""How each line begins."""
 AGES_EVERY = 10
-"""Minutes between two counts of all pages by age, which take some processor time."""
+"""Minutes between two counts of all pages by age, because a count takes processor time."""
 
 
 def row(sysfs: Sysfs, clocks: Clocks, ages: bool = True) -> dict[str, object]:
@@ -79,16 +79,16 @@ def _device(sysfs: Sysfs, device: Zram, ages: bool) -> dict[str, object]:
     except ZramError:
         return {}
     if ages:
-        # No debugfs here, or not root: the rest is worth having.
+        # There is no debugfs here, or this is not root: the rest is worth having.
         with contextlib.suppress(ZramError):
             found["ages"] = list(summary(device).ages)
     return found
 
 
 def _is_recording(end: bytes) -> bool:
-    """Whether what a file ends in is of a recording; an empty file is a new one.
+    """Whether the end of a file is that of a recording; an empty file is a new one.
 
-    A power cut can leave a part of a line, even in the first one.
+    A power cut can leave part of a line, even of the first one.
     """
     *whole, rest = end.split(b"\n")
     for line in reversed(whole):
@@ -103,7 +103,7 @@ def _is_row(line: bytes) -> bool:
 
 
 def _is_torn(line: bytes) -> bool:
-    """Whether it is the beginning of a row, no more."""
+    """Whether it is only the beginning of a row."""
     begun = line[: len(HEAD)] == HEAD[: len(line)] != b""
     return begun and _parsed(line) is None
 
@@ -119,9 +119,9 @@ def append(path: str, *lines: dict[str, object]) -> None:
     """Append lines to a file, all or none; without lines, only create the file if it is missing.
 
     Raises:
-        InvalidValueError: the file has something else in it than a recording.
-        ZramOSError: as :func:`pyzram.kernel.named_files.open_named`; ENOSPC, EDQUOT or EFBIG they
-            do not fit, and what did is taken out again.
+        InvalidValueError: the file contains something other than a recording.
+        ZramOSError: as :func:`pyzram.kernel.named_files.open_named`; ENOSPC, EDQUOT or EFBIG if
+            the lines do not fit, in which case those that did are taken out again.
     """
     data = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines).encode()
     step = "add a line"
@@ -134,18 +134,18 @@ def append(path: str, *lines: dict[str, object]) -> None:
                     f"{path}: no recording: its last line is something else; give another file"
                 )
             if data:
-                # What a power cut left of a line stays one of its own.
+                # What a power cut left of a line stays a separate line.
                 _add(fd, size, b"\n" + data if end and not end.endswith(b"\n") else data)
         except OSError as err:
             raise from_errno(err.errno or 0, f"{path}: {step}", path) from err
 
 
 def _add(fd: int, size: int, data: bytes) -> None:
-    """Write at the end, which was at this size; all or nothing."""
+    """Write at the end, which was at ``size``; all or nothing."""
     try:
         write_all(fd, data)
     except OSError:
         ours = os.pread(fd, len(data) + 1, size)
-        if data.startswith(ours):  # and nobody else has added a line meanwhile
+        if data.startswith(ours):  # nobody else has added a line meanwhile
             os.ftruncate(fd, size)
         raise

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Roster:
-    """The devices that ``numbers`` names; it is asked again each time.
+    """The devices that ``numbers`` returns; it is called again each time.
 
     Synchronization: one thread.
     """
@@ -26,7 +26,7 @@ class Roster:
         self.sysfs = sysfs
         self.numbers = numbers
         self.known: dict[str, Tended] = {}
-        """By their keys, as of the last :meth:`enumerate`."""
+        """By key, as of the last :meth:`enumerate`."""
 
         self.before: dict[str, Unfinished] = {}
         """Of those that an earlier process tended, by their keys, until they are found."""
@@ -48,7 +48,7 @@ class Roster:
         before = {one.device.number: one for one in self.known.values()}
         found: list[Tended] = []
         try:
-            for number in dict.fromkeys(self.numbers()):  # who is named twice is one
+            for number in dict.fromkeys(self.numbers()):  # a device named twice counts once
                 known = before.pop(number, None)
                 if known is not None and self._is_there(known):
                     found.append(known)
@@ -65,14 +65,14 @@ class Roster:
         return found
 
     def _is_there(self, known: Tended) -> bool:
-        """The handle is of this very device: it answers no more when that is gone."""
+        """Whether the device still exists: its handle no longer answers once it is gone."""
         try:
             known.device.read("disksize")
         except DeviceNotFoundError:
             self.known.pop(known.key).device.close()
             return False
         except ZramError:
-            pass  # whoever looks at it next says so
+            pass  # the next look reports it
         return True
 
     def _open(self, number: int, errors: set[str]) -> Tended | None:

@@ -16,16 +16,16 @@ MIB = 1 << 20
 
 CHOKED_STEP = 4 * MIB
 IO_FULL = 20.0
-"""Percent of the time, above which a choked machine's media are choked, too."""
+"""Percent of the time above which a choked machine's media are choked too."""
 AFTER_ERROR, AFTER_ERROR_MOST = 60.0, DAY
 AFTER_LIMIT = HOUR
 
-# Ages. Below three hours nearly all comes back; without need nothing younger than two days
-# is worth a write. Tuned with bench/tend.py, as all from here on.
+# Ages. Of pages younger than three hours nearly all come back; without need, nothing younger than
+# two days is worth a write. Tuned with bench/tend.py, like everything from here on.
 OLDEST = 48 * HOUR
 FLOOR, FLOOR_PRESSED = 24 * HOUR, 3 * HOUR
 HUGE_FLOOR, HUGE_SHARE = 3 * HOUR, 1.4
-"""Raw pages free most memory per write, but are often short-lived."""
+"""Raw pages free the most memory per write, but are often short-lived."""
 
 REGRET_HIGH, REGRET_LOW = 0.08, 0.05
 REGRET_LEAST = 256 * MIB
@@ -47,9 +47,10 @@ class Settings(NamedTuple):
 
 
 def remembered(seen: Observation, known: tuple[DeviceState, ...]) -> tuple[DeviceState, ...]:
-    """The state of each device that was seen, in its order, with what happened since.
+    """The state of each device that was seen, in the same order, with what happened since.
 
-    Then that of those which could not be read this time; only what is gone is forgotten.
+    The states of devices that could not be read this time follow; only devices that are gone are
+    forgotten.
     """
     if (
         not seen.unread
@@ -78,7 +79,7 @@ def remembered(seen: Observation, known: tuple[DeviceState, ...]) -> tuple[Devic
 
 def _happened(device: DeviceObserved, state: DeviceState, now: float) -> DeviceState:
     if device.failed:
-        # A day without an error is a new beginning.
+        # After a day without an error, the device starts afresh.
         pause = min(AFTER_ERROR_MOST, max(AFTER_ERROR, 2 * held_for(state, now)))
         state = state._replace(held_until=now + pause, held_for=pause)
     if device.limit_changed:
@@ -190,7 +191,7 @@ class Round:
 
 
 def age_floor(pressure: float, caution: float) -> float:
-    """How long a page must have been unused to be written back: geometric in the pressure."""
+    """For how long a page must be unused before it is written back: geometric in the pressure."""
     return min(OLDEST, caution * FLOOR * math.pow(FLOOR_PRESSED / FLOOR, pressure))
 
 
@@ -213,10 +214,10 @@ def _judge(device: DeviceObserved, state: DeviceState, now: float) -> DeviceStat
 
 
 def regret(device: DeviceObserved, state: DeviceState) -> float:
-    """What came back in about the last day, as a share of what was written in it."""
+    """What came back in about the last day, as a share of what was written in that time."""
     return state.came_back / max(device.budget - device.left, REGRET_LEAST)
 
 
 def held_for(state: DeviceState, now: float) -> float:
-    """Seconds that a device is left alone after its last failure; 0 after a day without one."""
+    """For how many seconds a device is left alone after a failure; 0 after a day without one."""
     return state.held_for if now <= state.held_until + DAY else 0.0

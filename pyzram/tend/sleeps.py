@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""When the machine slept: the kernel's ages of pages include that, the policy's do not.
+"""When the machine slept: the kernel's ages of pages include sleep, the policy's do not.
 
-What is known is kept in a file, because who starts later cannot ask: the clocks tell how long the
-machine has slept since boot, and not when.
+What is known is kept in a file, because a process that starts later cannot find out: the clocks
+show for how long the machine has slept since boot, but not when.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 WINDOW = 48 * HOUR
 CLOCKS_APART = 0.01
-"""The most seconds between two clocks that are read as one time."""
+"""The most seconds between reading two clocks that count as one time."""
 SHORT = 1.0
-"""What lay between two clocks looks like a short sleep, and holds nothing up."""
+"""Time between reading two clocks looks like a short sleep, which holds nothing up."""
 NAME = "tend/sleeps.json"
 
 
 class Sleeps:
     """The sleeps of the last two days awake.
 
-    Those that nobody noticed before may have ended just now.
+    Sleeps that nobody noticed before may have ended just now.
 
     Synchronization: one thread.
     """
@@ -37,16 +37,16 @@ class Sleeps:
     def __init__(
         self, clocks: Clocks, path: str = "", boot: str = "", *, look: bool = False
     ) -> None:
-        """Take up what the file knows of this boot; without a path, nothing is kept.
+        """Take up what the file knows about this boot; without a path, nothing is kept.
 
-        With ``look`` it is only read, and a sleep that nobody noticed before holds nothing up.
+        With ``look``, the file is only read, and a sleep that nobody noticed holds nothing up.
         """
         self._clocks = clocks
         self._path = path
         self._boot = boot
         self._keeps = bool(path) and not look
         self._asleep = self._saved = 0.0
-        """Seconds asleep since boot, as of the last notice and as of the file."""
+        """Seconds asleep since boot, as of the last :meth:`notice` and as of the file."""
         self._lengths: list[tuple[float, float]] = []
         self.resumed = -math.inf
         """When the machine last woke, in seconds awake, as far as is known; never too early."""
@@ -62,7 +62,7 @@ class Sleeps:
             self._save()
 
     def notice(self) -> None:
-        """Check whether the machine slept since the last call."""
+        """Check whether the machine has slept since the last call."""
         asleep, now = self._time_asleep(), self._clocks.awake()
         if asleep > self._asleep:
             if asleep > self._asleep + SHORT:
@@ -75,7 +75,7 @@ class Sleeps:
             self._save()
 
     def _time_asleep(self) -> float:
-        """Seconds of sleep since boot, never too many: being held up is not sleep."""
+        """Seconds of sleep since boot, never too many: a delay of this process is not sleep."""
         while True:
             before = self._clocks.awake()
             boottime = self._clocks.boottime()
@@ -84,13 +84,13 @@ class Sleeps:
                 return boottime - after
 
     def _load(self, asleep: float, now: float) -> bool:
-        """Whether the file knows of this boot, by these clocks."""
+        """Whether the file is from this boot and these clocks."""
         with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
             found = json.loads(own_files.read_file(self._path) or "{}")
             lengths = [(float(at), float(length)) for at, length in found["lengths"]]
             before, resumed = float(found["asleep"]), found["resumed"]
             resumed = -math.inf if resumed is None else float(resumed)
-            # Not of another time namespace, whose clocks tell other times.
+            # Not from another time namespace, whose clocks show other times.
             same = before <= asleep + SHORT and all(
                 at <= now and 0 <= length <= asleep + SHORT for at, length in lengths
             )
@@ -101,7 +101,7 @@ class Sleeps:
         return False
 
     def _save(self) -> None:
-        """What cannot be kept counts as a sleep that ended just now for whoever starts next."""
+        """Keep it; whatever cannot be kept counts as a sleep just ended for the next to start."""
         if not self._keeps:
             return
         self._saved = self._asleep

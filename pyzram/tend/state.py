@@ -19,14 +19,14 @@ class DeviceState(NamedTuple):
     caution: float = 1.0
     """Factor for the minimum age; grows while pages come back soon after they were written."""
     judged: float = -math.inf
-    """When that was last checked."""
+    """When the caution was last checked."""
     reads: int = 0
-    """``bd_reads`` then, in bytes."""
+    """``bd_reads`` at that time, in bytes."""
     came_back: float = 0.0
     """Bytes read back in about the last day."""
     held_until: float = -math.inf
     held_for: float = 0.0
-    """How long to wait after the last failure; doubles."""
+    """How long to wait after the last failure; doubles each time."""
     recompressed: float = -math.inf
     recompress_pause: float = 0.0
     poor: int = 0
@@ -39,9 +39,9 @@ class State(NamedTuple):
 
     mode: str = CALM
     pressure: float = 0.0
-    """0 to 1: rises at once with what is seen, and fades."""
+    """0 to 1: rises at once with what is seen, and then fades."""
     now: float = -math.inf
-    """When it was last looked at."""
+    """When the machine was last looked at."""
     quiet_since: float = math.inf
     """Since when there was too little pressure to stay pressed or choked."""
     round: float = -math.inf
@@ -51,7 +51,7 @@ class State(NamedTuple):
     wake: float = 60.0
     """Seconds until the next look."""
     stalled: float = 0.0
-    """:attr:`Observation.stalled` then."""
+    """:attr:`Observation.stalled` at that time."""
     waited: float = 0.0
     ours300: float = 0.0
     """Percent of the last five minutes in which processes waited for pages written back before."""

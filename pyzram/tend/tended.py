@@ -30,7 +30,7 @@ PIECE_SECONDS = 0.5
 """How long writing one should take; its size follows from the time that the last ones took."""
 
 NOT_REMEMBERED: tuple[float, tuple[int, int, int]] = (math.inf, (0, 0, 0))
-"""Instead of a time and the result of :meth:`Ages.remember`: ask again."""
+"""Stands for a time and a result of :meth:`Ages.remember`, and means: ask it again."""
 
 
 class Tended:
@@ -44,20 +44,20 @@ class Tended:
         self.key = key
         self.ages = Ages()
         self.media: tuple[Medium, ...] = ()
-        """Of its backing device, first the one that bears least; empty without one."""
+        """Media of its backing device, the one that bears least first; empty without one."""
         self._found: tuple[str, tuple[Medium, ...]] = ("", ())
-        """The backing device, and its media as they were found last."""
+        """The backing device, and its media as last found."""
         self.lost = ""
         """The backing device, if it cannot be found."""
         self.limit, self.marked, self.gain, self.compacted, self.failed = before or Unfinished()
         self.aged = False
-        """Whether this round wrote by those marks, so that the rest of them may be recompressed."""
+        """Whether this round wrote by those marks, so other marked pages may be recompressed."""
         self.remembered = NOT_REMEMBERED
-        """What :meth:`Ages.remember` found last, and the time it was asked for, until pages are
+        """What :meth:`Ages.remember` last found, and for which time, until pages are
         recompressed."""
         self.tells_ages = os.access(path_of(device), os.R_OK)
         self.piece = PIECE_FIRST
-        """Pages of the next step."""
+        """The number of pages in the next step."""
 
     def unfinished(self) -> Unfinished:
         """What the next look has to know, whoever looks."""
@@ -77,7 +77,7 @@ class Tended:
     def look(
         self, sysfs: Sysfs, ledger: Ledger, budget_of: Callable[[Medium], int]
     ) -> DeviceObserved | None:
-        """Observe it, and charge what it has written; ``None`` if it is not set up, or gone."""
+        """Observe it, and charge what it has written; ``None`` if it is not set up or is gone."""
         device = self.device
         try:
             if not device.read_disksize():

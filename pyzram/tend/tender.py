@@ -44,12 +44,12 @@ class Report(NamedTuple):
 
     @property
     def is_round(self) -> bool:
-        """Whether it was time to act, whatever was done; else it was only a look."""
+        """Whether it was time to act, whatever was done; otherwise it was only a look."""
         return self.decision.state.round == self.seen.now
 
 
 class Tender:
-    """Tends the devices whose numbers ``devices`` returns; it is asked again at each look.
+    """Tends the devices whose numbers ``devices`` returns; it is called again at each look.
 
     Synchronization: one thread.
     """
@@ -155,7 +155,7 @@ class Tender:
                 else:
                     self._compact(one, action)
             except DeviceNotFoundError:
-                continue  # it went meanwhile
+                continue  # it has gone meanwhile
             except DeviceBusyError:
                 continue  # somebody else writes or recompresses
             except ZramError as err:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What wakes the daemon (pressure, a signal or the time) and what it tells the service manager."""
+"""What wakes the daemon (pressure, a signal or time) and what it tells the service manager."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Waiting:
         self.reload = True
 
     def wait(self, seconds: float) -> str:
-        """Wait for pressure (``some`` or ``full``), a signal or the end of the time (empty)."""
+        """Wait for pressure (returns ``some`` or ``full``), a signal or the end of ``seconds``."""
         if self.stop or self.reload:
             return ""
         found = ""
@@ -86,7 +86,7 @@ def notify(message: str) -> None:
         address = "\0" + address[1:]
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out:
-            out.settimeout(NOTIFY_SECONDS)  # one that reads nothing holds no SIGTERM up
+            out.settimeout(NOTIFY_SECONDS)  # a manager that reads nothing must not hold up SIGTERM
             out.sendto(message.encode(), address)
     except OSError:
         pass  # a manager that is gone is no reason to stop

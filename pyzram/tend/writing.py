@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Writes pages back, step by step: charges before writing, and writes no page that is too young."""
+"""Writes pages back step by step: charges before writing, and writes no page that is too young."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Writing:
         self.stopping = stopping
 
     def write_back(self, one: Tended, action: WriteBack, spent: dict[str, int]) -> None:
-        """Write what ``spent``, bytes by device, leaves; charge it before writing.
+        """Write what ``spent`` (bytes by device) leaves of the limit; charge it before writing.
 
         Afterwards ``spent`` includes what was written, however this ends.
         """
@@ -85,8 +85,8 @@ class Writing:
                     one.took(self.clocks.awake() - began)
                     before, at = at, self._written(one)
                     done += counted_since(before, at)
-                    # Even a step may take hours, and in its middle the machine may sleep for days:
-                    # what it wrote counts from its end.
+                    # A step may take hours, and the machine may sleep for days in the middle of it,
+                    # so what it wrote counts from its end.
                     self._let_time_pass()
                     for medium in media:
                         self.ledger.settle(medium.key, one.key, at)
@@ -101,7 +101,7 @@ class Writing:
     def pieces(self, one: Tended, action: WriteBack, limit: int) -> Iterable[list[tuple[int, int]]]:
         """Steps: ranges of places; an empty one means the pages that are marked idle."""
         now = self.clocks.boottime()
-        self.sleeps.notice()  # what was slept since the look
+        self.sleeps.notice()  # for any sleep since the look
         slept = self.sleeps.slept
         floor = action.floor + slept
         if one.tells_ages:
@@ -114,15 +114,15 @@ class Writing:
         count = limit // (PIECE_MOST * PAGE_SIZE) + 1
         marked: list[list[tuple[int, int]]] = [[] for _ in range(count)]
         recompresses = one.device.has("recompress") and one.device.read_recomp_algorithms()
-        # An age takes marks of younger pages away again, but not in 6.1, nor surely in all of 6.12:
-        # there, marks for one floor would stand for an older one too. This attribute is of later.
+        # Marking by age takes the marks of younger pages away, but not in 6.1, nor surely in all of
+        # 6.12: there, marks for one floor would pass for an older one. This attribute came later.
         if not recompresses and one.device.has("writeback_batch_size") and floor < now - 4:
             try:
                 one.device.mark_idle(at_least(floor))
                 return marked
             except UnsupportedError:
                 pass
-        # Marks are all there is: they go when a page is used, or recompressed.
+        # Marks are all there is: they vanish when a page is used or recompressed.
         if one.marked is not None and self.clocks.awake() - one.marked >= action.floor:
             if not action.huge:
                 one.marked, one.aged = None, True
