@@ -13,6 +13,7 @@ from ..limits import PAGE_SIZE
 from ..value import check_count, check_kind
 from . import procmem
 from .mappings import SHARED
+from .others_locks import add_others_locks
 from .process import all_processes
 from .segments import ObjectSegment, Owner, ProcessSegment, ZeroSegment
 from .shared_memory import SharedMemory
@@ -23,6 +24,7 @@ from .sources import (
     CLOSED_OBJECTS,
     GONE,
     HIDDEN_DESCRIPTORS,
+    HIDDEN_LOCKS,
     IN_FLIGHT,
     OTHERS_TOO,
     PINNED_SOMEWHERE,
@@ -73,9 +75,10 @@ def open_chosen(chosen: Chosen, label: str) -> Source:
     """
     source = Source(label, PAGE_SIZE)
     with SharedMemory() as shared:
-        _, failure = _look_at(source, chosen, shared)
+        pids, failure = _look_at(source, chosen, shared)
         if not source.processes:
             raise failure or from_errno(errno.ESRCH, f"{source.label}: look at")
+        source._skip(HIDDEN_LOCKS, add_others_locks(shared, set(pids)))
         _add_shared(source, shared)
     return source
 

@@ -82,14 +82,11 @@ class SharedMemory:
             self._add(process, mapping, locked)
 
     def _add(self, process: Process, mapping: Mapping, locked: bool) -> None:
-        page_size = PAGE_SIZE
-        segment = mapping.dev == self._internal and mapping.path.startswith(ATTACHED)
-        key = mapping.dev, mapping.inode, ipc_space(process.fd) if segment else ""
+        key = self._key_of(process, mapping)
         shared = self.objects.get(key)
         if shared is None:
             shared = self.objects[key] = SharedObject(key[:2], mapping.path)
-        first = mapping.offset // page_size
-        pages = first, first + (mapping.end - mapping.start) // page_size
+        pages = _range_of(mapping)
         locked = locked or self.stays(key)
         if locked:
             shared.locked.append(pages)
@@ -133,6 +130,16 @@ class SharedMemory:
                 continue
             self.objects[key] = shared
             self._add_range(shared, key, status.st_size)
+
+    def add_lock(self, process: Process, mapping: Mapping) -> None:
+        """Note that a process has this locked, if it is of an object that counts."""
+        shared = self.objects.get(self._key_of(process, mapping))
+        if shared is not None:
+            shared.locked.append(_range_of(mapping))
+
+    def _key_of(self, process: Process, mapping: Mapping) -> tuple[str, int, str]:
+        segment = mapping.dev == self._internal and mapping.path.startswith(ATTACHED)
+        return mapping.dev, mapping.inode, ipc_space(process.fd) if segment else ""
 
     def _map_of(self, process: Process) -> _native_memory.ProcMem:
         if self._memory is None or self._looked_at != process.fd:
@@ -184,6 +191,12 @@ class SharedMemory:
             shared.ranges.append(whole)
             if self.stays(key):
                 shared.locked.append(whole)
+
+
+def _range_of(mapping: Mapping) -> tuple[int, int]:
+    """The pages of an object that a mapping shows."""
+    first = mapping.offset // PAGE_SIZE
+    return first, first + (mapping.end - mapping.start) // PAGE_SIZE
 
 
 def _status(place: OpenAt) -> os.stat_result:

@@ -37,6 +37,8 @@ CLOSED_BY = {
 }
 # Why more pages were found than the kernel says that these processes are worth (PSS).
 OTHERS_TOO = "pages that other processes share, or that came meanwhile"
+# Why shared memory may count that others lock.
+HIDDEN_LOCKS = "other processes with locked memory, of which it is hidden what that is"
 # Why memory that only open files hold may be missing.
 HIDDEN_DESCRIPTORS = "processes whose open files are hidden"
 IN_FLIGHT = "open files on their way through sockets"
@@ -55,6 +57,7 @@ HIDDEN = (
     *CLOSED_BY.values(),
     OTHERS_TOO,
     HIDDEN_DESCRIPTORS,
+    HIDDEN_LOCKS,
     IN_FLIGHT,
     UNSEEN_SHARED,
     UNSEEN_SWAPPED,

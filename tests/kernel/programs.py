@@ -92,6 +92,16 @@ assert libc.mlock(ctypes.c_void_p(address(m)), ctypes.c_size_t(len(m))) == 0
 ready()
 """
 
+# One of two processes locks half of what they share.
+LOCKED_BY_ONE = """
+s = mmap.mmap(-1, 16 << 20)
+fill(s, range(4096))
+def worker():
+    assert libc.mlock(ctypes.c_void_p(address(s)), ctypes.c_size_t(len(s) // 2)) == 0
+fork(worker)
+ready()
+"""
+
 GIVEN_UP = """
 m = private(16 << 20)
 fill(m, range(2048, 4096))

@@ -4,20 +4,24 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import mmap
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from kernel.conftest import OwnDevice
 from kernel.memory_cgroup import WHY_NOT
-from kernel.programs import FORKS, GIVEN_UP, SHARED, group
+from kernel.programs import FORKS, GIVEN_UP, LOCKED, LOCKED_BY_ONE, SHARED, group
 
+from pyzram.pages import others_locks
+from pyzram.pages.process import Process
 from pyzram.pages.process_sources import open_processes, open_system
-from pyzram.pages.sources import HIDDEN, UNSEEN_SHARED
+from pyzram.pages.sources import HIDDEN, HIDDEN_LOCKS, UNSEEN_SHARED
 
 pytestmark = pytest.mark.slow  # an emulated guest takes minutes for it
 
@@ -65,6 +69,35 @@ def test_a_segment_that_nobody_has_attached_counts_for_the_system(segment: int) 
     found = shared_pages(f"System V segment {segment}")
     assert found == (0 if forced else COUNT)
     assert f" {segment} " in Path("/proc/sysvipc/shm").read_text().replace("\n", " ")
+
+
+@pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
+def test_what_a_process_locks_that_was_not_chosen_stays_too() -> None:
+    with group(LOCKED_BY_ONE, "locked-by-one", 1) as cgroup:
+        pids = cgroup.pids()
+        for chosen in pids[:1], pids[1:], pids:
+            with open_processes(chosen) as source:
+                shared = sum(s.pages for s in source._segments if s.owner.part == "shared")
+                assert (shared, source.left_out["locked"]) == (2048, 2048)
+                assert source.left_out.keys() == {"locked"}
+
+
+def test_other_locks_that_are_hidden_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hidden(_process: Process) -> NoReturn:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(others_locks, "_locked", hidden)
+    body = "fd = os.memfd_create('x')\nos.write(fd, bytes(PAGE))\nm = mmap.mmap(fd, PAGE)\n"
+    with group(body + "ready()", "alone") as cgroup, open_processes(cgroup.pids()) as source:
+        before = source.skipped.get(HIDDEN_LOCKS, 0)  # of others on this machine
+    for other, said in ((LOCKED, 0), (LOCKED_BY_ONE, 1)):
+        with (
+            group(other, "locks", said),
+            group(body + "ready()", "does-not") as cgroup,
+            open_processes(cgroup.pids()) as source,
+        ):
+            assert source.skipped.get(HIDDEN_LOCKS, 0) - before == said
+    assert HIDDEN_LOCKS in HIDDEN
 
 
 # A tmpfs in a name space of its own, in which only this process is.

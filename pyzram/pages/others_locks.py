@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+"""Shared memory that processes lock which were not chosen: it stays for those that were, too."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+from ..kernel.parse import parse_meminfo
+from ..kernel.sysfs import pass_over, read_text
+from .mappings import Mapping, parse_maps
+from .process import Process, all_processes
+from .smaps import figure, parse_smaps
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+    from .shared_memory import SharedMemory
+
+
+def add_others_locks(shared: SharedMemory, chosen: Container[int]) -> int:
+    """Note what others lock of this memory; returns how many of them lock what they do not show.
+
+    Only what is asked of page frames says more, and too late: they are marked when the kernel
+    comes to page them out. So a whole mapping counts as locked, as with those that were chosen.
+    """
+    hidden = 0
+    if not shared.objects or not parse_meminfo(read_text("/proc/meminfo")).get("Mlocked"):
+        return hidden
+    for pid in all_processes():
+        if pid in chosen:
+            continue
+        try:
+            status = read_text(f"/proc/{pid}/status")
+            # What it locks is in memory and mapped: there is some.
+            if figure(status, "\nVmLck:") and figure(status, "\nRssShmem:"):
+                with Process(pid) as process:
+                    for mapping in _locked(process):
+                        shared.add_lock(process, mapping)
+        except OSError as err:
+            pass_over(err)
+            hidden += err.errno in (errno.EACCES, errno.EPERM)
+    return hidden
+
+
+def _locked(process: Process) -> list[Mapping]:
+    starts = {start for start, _, locked, _ in parse_smaps(process.read("smaps")) if locked}
+    return [mapping for mapping in parse_maps(process.read("maps")) if mapping.start in starts]
