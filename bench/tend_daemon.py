@@ -27,6 +27,7 @@ sys.path.insert(0, str(TREE / "tests"))
 
 from fake_roots import Machine  # noqa: E402
 
+from pyzram.kernel.sysfs import BOOT_ID  # noqa: E402
 from pyzram.kernel.tend_status import NAME  # noqa: E402
 from pyzram.tend.observation import DeviceObserved, Observation  # noqa: E402
 from pyzram.tend.policy import LOOK, decide  # noqa: E402
@@ -72,6 +73,13 @@ def machine(folder: Path) -> Path:
         )
     for name in ("meminfo", "vmstat"):
         (proc / name).write_text(Path("/proc", name).read_text())
+    (here.root / BOOT_ID).parent.mkdir(parents=True, exist_ok=True)
+    (here.root / BOOT_ID).write_text("a start\n")
+    # What is written back to has to be found.
+    for place in ("class/block", "block"):
+        disk = here.root / "sys" / place / "loop7"
+        disk.mkdir(parents=True)
+        (disk / "size").write_text(f"{8 * GIB // 512}\n")
     return here.root
 
 
@@ -112,19 +120,23 @@ from pyzram.kernel.sysfs import Sysfs
 from pyzram.cli.tend_ledger import open_ledger
 from pyzram.cli.tend_report import report_dict
 from pyzram.cli.tend_worker import Worker
+from pyzram.tend.handover import NAME
 from pyzram.tend.machine import Clocks
 from pyzram.kernel.tend_status import write_status
 from pyzram.tend.tender import Tender
 sysfs, run = Sysfs(sys.argv[1]), sys.argv[2]
 clocks = Clocks()
-tender = Tender(sysfs, lambda: [0], Worker(), open_ledger(sysfs, clocks, run)[0], clocks=clocks)
+ledger = open_ledger(sysfs, clocks, run)[0]
+tender = Tender(
+    sysfs, lambda: [0], Worker(), ledger, clocks=clocks, handover=f"{run}/{NAME}", warn=sys.exit
+)
 found = []
-for _ in range(200):
+for _ in range(int(sys.argv[3])):
     began = time.process_time()
     write_status(run, report_dict(tender.round()))
     found.append(time.process_time() - began)
 tender.close()
-print(json.dumps(sorted(found)[100]))
+print(json.dumps(sorted(found)[len(found) // 2]))
 """
 
 
@@ -141,7 +153,7 @@ if sys.argv[2]:
 else:
     device, now = SimpleNamespace(
         sysfs=Sysfs(sys.argv[1]), name="zram0", removed=lambda: False,
-        _require_present=lambda step: None,
+        _require_present=lambda step: None, read_disksize=lambda: 1 << 40,
     ), 1e6
 ages, found = Ages(), []
 for _ in range(7):
@@ -156,12 +168,27 @@ print(json.dumps([sorted(found)[3], summary(device).slots]))
 """
 
 
-def million(folder: Path) -> None:
-    """A block_state of as many pages, a third of which were recompressed."""
+def look_seconds(root: Path, run: Path, env: dict[str, str], count: int) -> float:
+    """Processor time of a look of a daemon, in the median of so many."""
+    words = [sys.executable, "-Ic", LOOKS, str(root), str(run), str(count)]
+    return float(
+        json.loads(subprocess.run(words, env=env, check=True, stdout=subprocess.PIPE).stdout)
+    )
+
+
+def round_seconds(folder: Path, device: str = "") -> tuple[float, int]:
+    """Processor time for the ages of pages in a round, and how many these are."""
+    words = [sys.executable, "-Ic", ROUND, str(folder), device]
+    seconds, pages = json.loads(subprocess.check_output(words))
+    return seconds, pages
+
+
+def block_state(folder: Path, pages: int) -> None:
+    """A block_state of so many pages, a third of which were recompressed."""
     path = folder / "sys/kernel/debug/zram/zram0"
     path.mkdir(parents=True)
     with (path / "block_state").open("w") as file:
-        for place in range(1_000_000):
+        for place in range(pages):
             used = place % 3 and 100_000 + place % 899_999
             file.write(f"{place:12d} {used:12d}.000000 {'......' if used else '....r.'}\n")
 
@@ -177,12 +204,10 @@ def main() -> int:
         folder = Path(name)
         root = machine(folder)
         env = environment(folder, root)
-        words = [sys.executable, "-Ic", LOOKS, str(root), str(folder / "run")]
-        look = json.loads(subprocess.run(words, env=env, check=True, capture_output=True).stdout)
+        look = look_seconds(root, folder / "run", env, 200)
         if not device:
-            million(folder / "pages")
-        words = [sys.executable, "-Ic", ROUND, str(folder / "pages"), device]
-        pages = json.loads(subprocess.run(words, check=True, capture_output=True).stdout)
+            block_state(folder / "pages", 1_000_000)
+        ages, pages = round_seconds(folder / "pages", device)
         code = "import sys; from pyzram.cli.pyzram import main; sys.exit(main())"
         (folder / "run" / NAME).unlink()
         tend = resident(["-Ic", code, "tend", "zram0"], env, ready=str(folder / "run" / NAME))
@@ -190,9 +215,9 @@ def main() -> int:
     print(f"decisions a second        {decisions():10.0f}   (goal 20000)")
     print(f"a look, ms                {1000 * look:10.3f}")
     print(f"of a processor, calm, %   {100 * look / LOOK:10.4f}   (goal 0.1)")
-    print(f"ages of pages in a round  {pages[1]:10d}")
-    print(f"and for them, ms          {1000 * pages[0]:10.1f}")
-    print(f"of a processor, hourly, % {100 * pages[0] / HOUR:10.4f}   (goal 0.1 with a look)")
+    print(f"ages of pages in a round  {pages:10d}")
+    print(f"and for them, ms          {1000 * ages:10.1f}")
+    print(f"of a processor, hourly, % {100 * ages / HOUR:10.4f}   (goal 0.1 with a look)")
     for text, (pss, private) in (("pyzram tend", tend), ("python, sleeping", alone)):
         print(f"{text:16} MiB PSS  {pss:10.1f}   (private {private:.1f})")
     return 0
