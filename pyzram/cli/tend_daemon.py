@@ -94,7 +94,7 @@ def stay(
             notify("WATCHDOG=1")
             return waiting.stop
 
-        tender.stopping = reclaimer.stopping = stopping
+        tender.stopping, reclaimer.stopping = stopping, tender.interrupted
         notify("READY=1\nSTATUS=Tending")
         trigger, mode, due, asked = "", "", clock(), -math.inf
         told = Told()

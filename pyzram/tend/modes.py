@@ -25,9 +25,14 @@ def why_held(seen: Observation, state: State) -> tuple[str, bool]:
         return f"battery at {seen.battery:.0f} %", True
     if seen.now < seen.started + AFTER_START:
         return "just started", False
-    if seen.now < seen.resumed + AFTER_RESUME:
+    if just_slept(seen.now, seen.resumed):
         return "slept less than two minutes ago, as far as is known", False
     return "", False
+
+
+def just_slept(now: float, resumed: float) -> bool:
+    """Whether the machine woke so lately that nothing may be done; times in awake seconds."""
+    return now < resumed + AFTER_RESUME
 
 
 def quiet_since(seen: Observation, state: State) -> float:

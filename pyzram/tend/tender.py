@@ -13,6 +13,7 @@ from .handover import Handover, load, save
 from .ledger import Ledger
 from .machine import Clocks
 from .medium import Medium
+from .modes import just_slept
 from .observation import Observation
 from .observer import Observer
 from .policy import DEFAULTS, Decision, decide
@@ -89,7 +90,7 @@ class Tender:
             sysfs, self.clocks, self.sleeps, self.roster, ledger, self._budget, started, warn
         )
         self.writing = Writing(
-            sysfs, self.clocks, self.sleeps, worker, ledger, self._budget, lambda: self.stopping()
+            sysfs, self.clocks, self.sleeps, worker, ledger, self._budget, self.interrupted
         )
         self.recompressing = Recompressing(self.clocks, self.sleeps, worker)
         self._handover = handover
@@ -124,6 +125,11 @@ class Tender:
             left = Handover(self.state, self.observer.counts, devices)
             save(self._handover, self.ledger.clock.boot, left)
 
+    def interrupted(self) -> bool:
+        """Whether what goes on has to end: on request, or because the machine has just slept."""
+        self.sleeps.notice()
+        return self.stopping() or just_slept(self.clocks.awake(), self.sleeps.resumed)
+
     def close(self) -> None:
         """Close the handles of devices."""
         self.roster.close()
@@ -145,7 +151,7 @@ class Tender:
         writes = {act.device for act in decision.actions if isinstance(act, WriteBack)}
         for action in decision.actions:
             one = by_name.get(action.device)
-            if one is None or one.failed or self.stopping():
+            if one is None or one.failed or self.interrupted():
                 continue
             try:
                 if isinstance(action, WriteBack):

@@ -64,6 +64,19 @@ def test_what_was_written_before_a_sleep_in_a_step_counts_after_it(machine):
     assert 60 * MIB <= slow.most() <= BUDGET
 
 
+def test_a_sleep_in_a_round_ends_it_and_nothing_is_written_for_two_minutes(machine):
+    """Whoever opens the lid has to wait for nothing."""
+    slow = Slow(machine)
+    slow.asleep = HOUR
+    assert slow.round() == 256 * 4096  # of the step that it slept in
+    woke = slow.watch.now
+    while slow.watch.now < woke + 119:
+        assert slow.round() == 0
+        slow.watch.now += 7
+    slow.watch.now = woke + 121
+    assert slow.round() > 0
+
+
 def test_a_round_across_the_hour_counts_in_the_hour_that_it_ends_in(machine):
     slow = Slow(machine)
     slow.watch.now += HOUR - 1

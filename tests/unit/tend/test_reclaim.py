@@ -320,7 +320,7 @@ class Day:
         self.ledger = SimpleNamespace(save=lambda: None)
         self.reclaimer = Reclaimer(machine(root), print)
         self.reclaimer.names = ("user.slice",)
-        self.reclaimer.step = lambda: self.steps.append(self.now)
+        step, self.reclaimer.step = self.reclaimer.step, lambda: self._step(step)
         monkeypatch.setattr("pyzram.tend.waiting.Waiting", lambda _sysfs: self)
         monkeypatch.setattr(tend_daemon, "write_status", lambda _run, values: values)
         monkeypatch.setattr(tend_daemon, "report_dict", lambda _report: {})
@@ -331,6 +331,15 @@ class Day:
 
     def __exit__(self, *_exc: object) -> None:
         pass
+
+    def _step(self, step) -> None:
+        before = dict(self.reclaimer.asked)
+        step()
+        if self.reclaimer.asked != before:
+            self.steps.append(self.now)
+
+    def interrupted(self) -> bool:
+        return self.stop
 
     def round(self, _trigger: str = "") -> Report:
         self.rounds.append(self.now)
@@ -361,6 +370,12 @@ def test_nobody_is_asked_and_the_daemon_sleeps_while_it_holds_still(tmp_path, mo
     assert day.rounds == [1000.0, 1060.0, 1120.0, 1180.0, 1240.0]
     assert not [at for at in day.steps if 1060.0 <= at < 1180.0]
     assert len(day.steps) == 10 + 20
+
+
+def test_nobody_is_asked_after_a_sleep_that_no_look_has_seen_yet(tmp_path, monkeypatch):
+    monkeypatch.setattr(Day, "interrupted", lambda day: 1050.0 <= day.now < 1170.0)
+    day = Day(tmp_path, monkeypatch, [CALM], [])
+    assert len(day.steps) == 30 and not [at for at in day.steps if 1050.0 <= at < 1170.0]
 
 
 def test_a_plan_says_what_would_be_asked_and_of_whom_not(tmp_path):
