@@ -77,41 +77,54 @@ def recompress_pages(
     device.find_recomp_priority(algorithm, priority)  # also where there is nothing to do
     if age is not None and not mark_idle(device, age, timeout=timeout):
         return Baseline(device).result(sizer, "timeout")
+
+    def step(pages: int) -> None:
+        device.recompress(
+            type=type,
+            threshold=threshold,
+            max_pages=pages,
+            algorithm=algorithm,
+            priority=priority,
+        )
+
     with exclusive(device, sizer):
         baseline = Baseline(device)
-        tried = 0
-        stopped: Stopped | None = None
-        while stopped is None:
-            interruption.check()
-            now = device.read_mm_stat()
-            stored = now.orig_data_size // PAGE_SIZE
-            if stored == 0:
-                break
-            if sizer.over:
-                stopped = "timeout"
-            elif max_pages is not None and tried >= max_pages:
-                stopped = "limit"
-            else:
-                # A step that covers every page is the last one. One that changed nothing tried
-                # pages that will not get smaller; the next must reach beyond them.
-                pages = min(sizer.pages, stored)
-                if max_pages is not None:
-                    pages = min(pages, max_pages - tried)
-                with sizer.step():
-                    device.recompress(
-                        type=type,
-                        threshold=threshold,
-                        max_pages=pages,
-                        algorithm=algorithm,
-                        priority=priority,
-                    )
-                tried += pages
-                if progress is not None:
-                    progress(tried)
-                if pages == stored:
-                    break
-                if device.read_mm_stat().compr_data_size == now.compr_data_size:
-                    sizer.pages = max(sizer.pages, 2 * pages)
+        stopped = _step_by_step(device, sizer, max_pages, progress, step)
         if compact:
             device.compact()
         return baseline.result(sizer, stopped)
+
+
+def _step_by_step(
+    device: Zram,
+    sizer: StepSizer,
+    allowed: int | None,
+    progress: Callable[[int], object] | None,
+    step: Callable[[int], None],
+) -> Stopped | None:
+    """Try so many pages at a time until all were tried; return why that ended early."""
+    tried = 0
+    while True:
+        interruption.check()
+        now = device.read_mm_stat()
+        stored = now.orig_data_size // PAGE_SIZE
+        if stored == 0:
+            return None
+        if sizer.over:
+            return "timeout"
+        if allowed is not None and tried >= allowed:
+            return "limit"
+        # A step that covers every page is the last one. One that changed nothing tried pages that
+        # will not get smaller; the next must reach beyond them.
+        pages = min(sizer.pages, stored)
+        if allowed is not None:
+            pages = min(pages, allowed - tried)
+        with sizer.step():
+            step(pages)
+        tried += pages
+        if progress is not None:
+            progress(tried)
+        if pages == stored:
+            return None
+        if device.read_mm_stat().compr_data_size == now.compr_data_size:
+            sizer.pages = max(sizer.pages, 2 * pages)
