@@ -13,7 +13,12 @@ import time
 
 from ..descriptor import Opened
 from ..errors import from_errno
+from ..kernel.sysfs import read_if_there
 from .lifecycle import NODE_TIMEOUT_SECONDS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..kernel.sysfs import Sysfs
 
 CONTROL = "/dev/loop-control"
 LOOP_CTL_GET_FREE = 0x4C82
@@ -94,6 +99,16 @@ def file_behind(node: str) -> tuple[int, int]:
     # The kernel's encoding of device numbers for user space.
     major, minor = device >> 8 & 0xFFF, device & 0xFF | device >> 12 & 0xFFF00
     return os.makedev(major, minor), int(inode)
+
+
+def file_of(tree: Sysfs, name: str) -> str | None:
+    """The path of the file behind ``loopN``, as the kernel shows it; ``None`` without one.
+
+    Raises:
+        ZramOSError: that cannot be told.
+    """
+    text = read_if_there(tree.block(name) + "/loop/backing_file")
+    return None if text is None else text.removesuffix("\n")
 
 
 def leads_to(path: str, status: os.stat_result, what: str) -> bool:

@@ -11,7 +11,7 @@ import errno
 import os
 
 from ..config.values import KERNELS_OWN
-from ..device.backing_attach import check_backing
+from ..device.backing_check import check_backing
 from ..device.features import features
 from ..device.file_system import MKFS_PACKAGES
 from ..device.mounting import Folder

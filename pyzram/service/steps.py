@@ -144,7 +144,7 @@ class Configure(Action):
     def do(self) -> None:
         desired = self.desired
         if desired.backing_dev:
-            from ..device.backing_attach import check_backing
+            from ..device.backing_check import check_backing
 
             check_backing(desired.backing_dev, sysfs=self.executor.sysfs)
         with self.device() as device:

@@ -17,7 +17,8 @@ import pytest
 from kernel.raw import PAGE, noise, store
 
 import pyzram
-from pyzram.device import backing_attach
+from pyzram.device import backing_attach, backing_check, backing_files
+from pyzram.device.loop import is_behind
 from pyzram.errors import DeviceBusyError, InvalidValueError, NotZramError, OverwriteError
 
 SIZE = 4 << 20
@@ -111,7 +112,7 @@ def test_a_device_with_a_signature_is_refused_and_left_as_it_was(image, kind):
         with pytest.raises(OverwriteError, match=f"{device}: holds .*{kind}.*--force") as caught:
             backing_attach.attach_backing(device)
         assert caught.value.errno == errno.EEXIST
-        backing_attach.check_backing(device, force=True)
+        backing_check.check_backing(device, force=True)
     finally:
         run("losetup", "--detach", device)
     with pytest.raises(OverwriteError, match=kind):
@@ -120,7 +121,7 @@ def test_a_device_with_a_signature_is_refused_and_left_as_it_was(image, kind):
 
 
 def test_an_empty_device_and_an_empty_file_are_accepted(image, loop):
-    backing_attach.check_backing(loop)
+    backing_check.check_backing(loop)
 
 
 def test_a_file_with_data_of_somebody_s_is_refused(image):
@@ -133,7 +134,7 @@ def test_a_file_with_data_of_somebody_s_is_refused(image):
 def test_a_file_of_zeros_is_accepted(tmp_path):
     path = tmp_path / "zeros"
     path.write_bytes(bytes(SIZE))
-    backing_attach.check_backing(path)
+    backing_check.check_backing(path)
 
 
 def test_a_mounted_device_is_refused_even_with_force(image, tmp_path):
@@ -159,10 +160,10 @@ def test_active_swap_is_refused_even_with_force(zram_device):
         zram.configure(disksize="16M")
         zram.mkswap()
         with pytest.raises(OverwriteError, match="swap"):
-            backing_attach.check_backing(zram.node)
+            backing_check.check_backing(zram.node)
         zram.swapon()
         with pytest.raises(DeviceBusyError, match="active swap"):
-            backing_attach.check_backing(zram.node, force=True)
+            backing_check.check_backing(zram.node, force=True)
 
 
 def test_a_file_behind_a_loop_device_is_refused(image, loop):
@@ -174,20 +175,20 @@ def test_a_device_open_exclusively_is_refused(loop):
     fd = os.open(loop, os.O_RDONLY | os.O_EXCL)
     try:
         with pytest.raises(DeviceBusyError, match="claimed by another user"):
-            backing_attach.check_backing(loop, force=True)
+            backing_check.check_backing(loop, force=True)
     finally:
         os.close(fd)
 
 
 def test_neither_device_nor_file_is_refused(tmp_path):
     with pytest.raises(NotZramError) as caught:
-        backing_attach.check_backing(tmp_path)
+        backing_check.check_backing(tmp_path)
     assert caught.value.errno == errno.ENOTBLK
     with pytest.raises(FileNotFoundError) as missing:
-        backing_attach.check_backing(tmp_path / "missing")
+        backing_check.check_backing(tmp_path / "missing")
     assert missing.value.errno == errno.ENOENT
     with pytest.raises(InvalidValueError, match="absolute"):
-        backing_attach.check_backing("image")
+        backing_check.check_backing("image")
 
 
 # ---- files ---------------------------------------------------------------------------------------
@@ -221,10 +222,10 @@ def test_a_new_file_is_made_with_its_blocks_and_stays_ours(tmp_path):
     assert status.st_blocks * 512 >= 4 << 20
     put(path, (0, b"pages of the last time"))
     try:
-        os.getxattr(path, backing_attach.MARK)
+        os.getxattr(path, backing_files.MARK)
     except OSError:
         pytest.skip("no trusted attributes on this file system")
-    backing_attach.check_backing(path)
+    backing_check.check_backing(path)
 
 
 def test_a_file_that_does_not_fit_is_not_left_half_made(tmp_path):
@@ -274,7 +275,7 @@ def test_a_file_with_pages_of_the_last_time_serves_again(zram, zram_device, imag
     zram.reset()
     assert image.read_bytes().count(0) < SIZE
     try:
-        os.getxattr(image, backing_attach.MARK)
+        os.getxattr(image, backing_files.MARK)
     except OSError:
         pytest.skip("no trusted attributes on this file system")
     zram.configure(disksize="16M", backing_dev=image)
@@ -323,10 +324,7 @@ def test_a_backing_file_that_is_exchanged_while_it_is_attached(tmp_path):
                     continue
                 file = os.open(made.device, os.O_RDONLY)
                 try:
-                    assert (
-                        backing_attach.loop.is_behind(made.device, "/", (victim / "image").stat())
-                        is False
-                    )
+                    assert is_behind(made.device, "/", (victim / "image").stat()) is False
                 finally:
                     os.close(file)
                     backing_attach.release_backing(made)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: MIT
+"""Who uses what is to become a backing device: by number or identity, never by name."""
+
+from __future__ import annotations
+
+import errno
+import os
+from stat import S_ISBLK
+
+from ..descriptor import Opened
+from ..errors import DeviceNotFoundError, from_errno
+from ..kernel import holders
+from ..kernel.parse import parse_mountinfo, parse_swaps
+from ..kernel.safe_paths import fd_path
+from ..kernel.sysfs import Sysfs, is_there, read_text, read_value
+from ..text import quote
+from . import loop
+
+
+def device_holders(tree: Sysfs, path: str, fd: int) -> list[str]:
+    """Who uses a block device, or a partition of it."""
+    found = []
+    rdev = os.fstat(fd).st_rdev
+    mounts = holders.mounts_by_device(tree, parse_mountinfo(tree.read("proc/self/mountinfo")))
+    swaps = holders.swap_areas(tree)
+    directory = tree.path("sys/dev/block", _number(rdev))
+    for number, name in _with_partitions(directory, rdev, path):
+        on = "" if number == _number(rdev) else f"{name} "
+        found += [f"{on}mounted on {quote(mount.point)}" for mount in mounts.get(number, [])]
+        if holders.device_name(tree, number) in swaps:
+            found.append(f"{on}active swap")
+        above = tree.path("sys/dev/block", number, "holders")
+        if is_there(above):
+            found += [f"{on}held by {holder}" for holder in os.listdir(above)]
+    found += [f"backing device of {name}" for name in _zrams_on(tree, _number(rdev))]
+    if not found:
+        try:
+            # Users that no list shows (btrfs, RAID, another namespace) show here.
+            Opened(fd_path(fd), os.O_RDONLY | os.O_EXCL).close()
+        except OSError as err:
+            if err.errno != errno.EBUSY:
+                raise from_errno(err.errno or 0, f"backing device {path}: open", path) from err
+            found.append("claimed by another user")
+    return found
+
+
+def _with_partitions(directory: str, rdev: int, path: str) -> list[tuple[str, str]]:
+    """Numbers and names of a device and its partitions."""
+    found = [(_number(rdev), path)]
+    for name in os.listdir(directory) if is_there(directory) else ():
+        if is_there(f"{directory}/{name}/partition"):
+            found.append((read_text(f"{directory}/{name}/dev").strip(), name))
+    return found
+
+
+def _zrams_on(tree: Sysfs, number: str) -> list[str]:
+    from ..kernel.attributes import AttributeReader, Attributes
+
+    found = []
+    reader = AttributeReader(tree)
+    try:
+        for zram in tree.numbers():
+            try:
+                backing = Attributes(reader, zram)["backing_dev"]
+            except DeviceNotFoundError:
+                continue
+            # A writeback that keeps readers waiting gives nothing either; then opening it tells.
+            if backing and backing != "none" and _device_number(backing) == number:
+                found.append(f"zram{zram}")
+    finally:
+        reader.close()
+    return found
+
+
+def file_holders(tree: Sysfs, status: os.stat_result) -> list[str]:
+    """Who uses a file: by its identity, because its name may have changed."""
+    found = []
+    for area in parse_swaps(read_value(tree.path("proc/swaps"))):
+        if loop.leads_to(area.path, status, f"{area.path}: look, since it is swap"):
+            found.append("active swap")
+    block = tree.path("sys/block")
+    for name in sorted(os.listdir(block)):
+        file = loop.file_of(tree, name) if name.startswith("loop") else None
+        if file is not None and loop.is_behind(f"{tree.dev}/{name}", file, status):
+            holding = holders.lasting(tree, name)
+            holding += [f"backing device of {zram}" for zram in _zrams_on(tree, _dev(tree, name))]
+            found.append(f"behind {name}{''.join(', ' + holder for holder in holding)}")
+    return found
+
+
+def _dev(tree: Sysfs, name: str) -> str:
+    return read_text(tree.block(name) + "/dev").strip()
+
+
+def _number(rdev: int) -> str:
+    return f"{os.major(rdev)}:{os.minor(rdev)}"
+
+
+def _device_number(path: str) -> str | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return _number(status.st_rdev) if S_ISBLK(status.st_mode) else None
