@@ -227,4 +227,14 @@ def _add_shared(source: Source, shared: SharedMemory) -> int:
             source._segments.append(ObjectSegment(item, pages, source._objects))
         if reserved:
             source._segments.append(ZeroSegment(Owner(0, item.name, SHARED), reserved))
+    for code, count in shared.closed_small.items():
+        source._skip(CLOSED_BY.get(code, CLOSED_OBJECTS), count)
+    for files in shared.small:
+        resident += files.resident
+        source.swapped += files.swapped
+        source._leave_out(procmem.LOCKED, files.locked)
+        if files.pages:
+            source._segments.append(files)
+        if files.reserved:
+            source._segments.append(ZeroSegment(files.owner, files.reserved))
     return resident

@@ -19,9 +19,10 @@ from ..limits import PAGE_SIZE
 from .mappings import device_text, internal_device
 from .process import Process, turned
 from .shared_object import OURS, FileAt, MappedAt, OpenAt, SharedObject, SystemV
+from .small_files import SmallFiles
 from .sources import CLOSED_FILES, CLOSED_SEGMENTS, TOO_MANY_FILES
 from .system_v import ATTACHED, ipc_space, last_detach_destroys, segments
-from .tmpfs import TmpfsFiles, tmpfs_mounts
+from .tmpfs import TmpfsFiles, is_small, tmpfs_mounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,6 +42,10 @@ class SharedMemory:
         """pages that page tables showed to be locked"""
         self.closed: dict[tuple[str, int, str], int] = {}
         """objects that nobody maps and that could not be opened, with the errno of that"""
+        self.small: list[SmallFiles] = []
+        """small files that nobody maps, by folder"""
+        self.closed_small: dict[int, int] = {}
+        """how many of them could not be opened, by errno"""
         self._space = ipc_space()
         self._segments = {segment.number: segment for segment in segments()}
         self._unswappable = {mount.dev for mount in tmpfs_mounts() if mount.unswappable}
@@ -159,9 +164,13 @@ class SharedMemory:
         """Add tmpfs files and System V segments that nobody maps; returns what was hidden."""
         hidden = 0
         files = TmpfsFiles(pids, self.objects)
-        for path, status in files:
+        for folder, name, status in files:
             key = device_text(status.st_dev), status.st_ino, ""
-            self._add_whole(key, path, FileAt(path), status.st_size)
+            if is_small(status):
+                self._add_small(folder, name, key, status.st_size)
+            else:
+                path = f"{folder}/{name}"
+                self._add_whole(key, path, FileAt(path), status.st_size)
         for segment in self._segments.values():
             key = self._internal, segment.number, self._space
             if key in self.objects or segment.attached:
@@ -176,6 +185,17 @@ class SharedMemory:
             CLOSED_FILES: files.hidden,
             TOO_MANY_FILES: files.too_many,
         }
+
+    def _add_small(self, folder: str, name: str, key: tuple[str, int, str], size: int) -> None:
+        if not self.small or self.small[-1].folder != folder:
+            self.small.append(SmallFiles(folder, key[0]))
+        try:
+            self.small[-1].add(name, key[1], -(-size // PAGE_SIZE), self.stays(key))
+        except OSError as err:
+            if err.errno in OURS:
+                raise from_errno(err.errno, f"{folder}/{name}: open shared memory") from err
+            code = err.errno or errno.EIO
+            self.closed_small[code] = self.closed_small.get(code, 0) + 1
 
     def _add_whole(
         self, key: tuple[str, int, str], name: str, place: FileAt | SystemV, size: int

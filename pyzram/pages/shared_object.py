@@ -213,28 +213,33 @@ class ObjectPages(NamedTuple):
 
 def object_pages(shared: SharedObject) -> ObjectPages:
     """Ask the object itself; raises the OSError of opening it."""
-    page_size = PAGE_SIZE
     fd = shared.open()
     try:
-        status = os.fstat(fd)
-        size = -(-status.st_size // page_size)
-        pages = _native_memory.PageSet()
-        locked = elsewhere = covered = 0
-        stays = joined(shared.locked)
-        at = 0
-        for start, end in joined(shared.ranges):
-            elsewhere += _resident(fd, at, min(start, size))
-            at = min(end, size)
-            covered += max(0, at - start)
-            for low, found in _windows(fd, start, at):
-                locked += _clear(found, low, stays)
-                pages.add_resident(low, found)
-        elsewhere += _resident(fd, at, size)
-        # st_blocks counts the pages in swap too.
-        allocated = status.st_blocks * 512 // page_size
-        missing = _missing(fd, allocated, len(pages) + locked + elsewhere)
+        return pages_of(shared, fd)
     finally:
         os.close(fd)
+
+
+def pages_of(shared: SharedObject, fd: int) -> ObjectPages:
+    """Ask an object that is open."""
+    page_size = PAGE_SIZE
+    status = os.fstat(fd)
+    size = -(-status.st_size // page_size)
+    pages = _native_memory.PageSet()
+    locked = elsewhere = covered = 0
+    stays = joined(shared.locked)
+    at = 0
+    for start, end in joined(shared.ranges):
+        elsewhere += _resident(fd, at, min(start, size))
+        at = min(end, size)
+        covered += max(0, at - start)
+        for low, found in _windows(fd, start, at):
+            locked += _clear(found, low, stays)
+            pages.add_resident(low, found)
+    elsewhere += _resident(fd, at, size)
+    # st_blocks counts the pages in swap too.
+    allocated = status.st_blocks * 512 // page_size
+    missing = _missing(fd, allocated, len(pages) + locked + elsewhere)
     resident = len(pages) + locked
     return ObjectPages(
         pages,

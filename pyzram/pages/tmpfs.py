@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 SMALL = 1 << 16
-"""Bytes: each file below is remembered as long as there are not too many."""
-SMALL_MAX = 10_000
+"""Bytes: files below are remembered by folder, as long as there are not too many."""
+ROOM = 4 << 20
+"""Bytes that remembering them may take here."""
+FILE, LINKED, PATH = 24, 150, 700
+"""Bytes that each file takes beside its name, one that has several, and each path beside it."""
 DEEP = 1 << 10
-"""Characters: a file whose path is longer counts as another small one for each."""
+"""Characters: a larger file takes of this room, too, if its path is longer."""
 
 
 class TmpfsMount(NamedTuple):
@@ -55,9 +58,9 @@ def tmpfs_mounts(pid: str = "self", root: str = "") -> list[TmpfsMount]:
 class TmpfsFiles:
     """Files with memory of all tmpfs mounts, also those that only other mount namespaces see.
 
-    Iterate over it once; then the counts are known. Files in ``known`` (by device number, inode and
-    an empty text) are passed over; the caller adds those that it gets, as one file has many names.
-    The mounts and the folders are anybody's, who
+    Iterate over it once, for folder, name and status of each file; then the counts are known. Files
+    in ``known`` (by device number, inode and an empty text) are passed over; one with many names
+    comes once. The mounts and the folders are anybody's, who
     may make any error of them: only what is wrong here ends it.
 
     Raises:
@@ -70,10 +73,11 @@ class TmpfsFiles:
         """files and folders that could not be looked at"""
         self.too_many = 0
         """files, small or deep, beyond those that there is room to remember"""
-        self._small = 0
+        self._room = ROOM
         self._known = known
+        self._linked: set[tuple[str, int, str]] = set()
 
-    def __iter__(self) -> Iterator[tuple[str, os.stat_result]]:
+    def __iter__(self) -> Iterator[tuple[str, str, os.stat_result]]:
         seen: set[str] = set()
         met = MountViews()
         try:
@@ -118,7 +122,7 @@ class TmpfsFiles:
         if err.errno not in GONE:
             self.hidden += 1
 
-    def _files(self, path: str, fd: int) -> Iterator[tuple[str, os.stat_result]]:
+    def _files(self, path: str, fd: int) -> Iterator[tuple[str, str, os.stat_result]]:
         """Go from folder to folder by descriptor: a path may be longer than the kernel takes."""
         device = os.fstat(fd).st_dev
         names = [path.rstrip("/")]
@@ -158,9 +162,10 @@ class TmpfsFiles:
 
     def _listed(
         self, fd: int, device: int, names: list[str], below: list[str]
-    ) -> Iterator[tuple[str, os.stat_result]]:
+    ) -> Iterator[tuple[str, str, os.stat_result]]:
         """The files of a folder; its folders are added to ``below``."""
-        deep = sum(map(len, names)) // DEEP
+        folder: str | None = None
+        room = sum(map(len, names)) + len(names) + PATH
         dev = device_text(device)
         try:
             with os.scandir(fd) as entries:
@@ -177,22 +182,38 @@ class TmpfsFiles:
                     elif (
                         stat.S_ISREG(status.st_mode)
                         and status.st_blocks
-                        and (dev, status.st_ino, "") not in self._known
-                        and self._room(status, deep)
+                        and not self._is_known((dev, status.st_ino, ""))
+                        and self._has_room(status, entry.name, room, folder is None)
                     ):
-                        yield "/".join([*names, entry.name]), status
+                        if status.st_nlink > 1:
+                            self._linked.add((dev, status.st_ino, ""))
+                        if folder is None:
+                            folder = "/".join(names)
+                        yield folder, entry.name, status
         except OSError as err:
             self._miss(err)
 
-    def _room(self, status: os.stat_result, deep: int) -> bool:
+    def _is_known(self, key: tuple[str, int, str]) -> bool:
+        return key in self._known or key in self._linked
+
+    def _has_room(self, status: os.stat_result, name: str, folder: int, is_first: bool) -> bool:
         """Whether to take a file: a million of them must not take a gibibyte here."""
-        if status.st_blocks * 512 >= SMALL and not deep:
-            return True
-        self._small += 1 + deep
-        if self._small <= SMALL_MAX:
-            return True
-        self.too_many += 1
-        return False
+        if is_small(status):
+            room = FILE + len(name) + (folder if is_first else 0)
+        else:
+            room = folder if folder > DEEP else 0
+        if status.st_nlink > 1:
+            room += LINKED
+        if room > self._room:
+            self.too_many += 1
+            return False
+        self._room -= room
+        return True
+
+
+def is_small(status: os.stat_result) -> bool:
+    """Whether a file is remembered with the others of its folder."""
+    return status.st_blocks * 512 < SMALL
 
 
 def _step(fd: int, name: str, *, back: bool = False) -> int:

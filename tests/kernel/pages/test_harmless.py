@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,28 @@ def test_who_looks_needs_little_memory(options: list[str]) -> None:
             assert caller.killed() == 0
         finally:
             caller.end()
+
+
+def test_who_looks_needs_little_memory_for_many_files() -> None:
+    folder = Path(f"/dev/shm/pyzram-test-many-{os.getpid()}")
+    folder.mkdir()
+    caller = MemoryCgroup("caller")
+    try:
+        for i in range(20_000):
+            (folder / f"a file with number {i}").write_bytes(b"%8d" % i)
+        caller.limit(24 * MIB)
+        done = subprocess.run(
+            [sys.executable, "-Im", "pyzram", "estimate", "--json", "--no-timing", "--system"],
+            check=True,
+            stdout=subprocess.PIPE,
+            preexec_fn=caller.enter,
+        )
+        parts = json.loads(done.stdout)["parts"]
+        assert [part["pages"] for part in parts if str(folder) in part["name"]] == [20_000]
+        assert caller.killed() == 0
+    finally:
+        caller.end()
+        shutil.rmtree(folder)
 
 
 def test_merged_pages_stay_merged() -> None:

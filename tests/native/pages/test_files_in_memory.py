@@ -41,22 +41,26 @@ def files(folder: Path, count: int) -> None:
         (folder / str(i)).write_bytes(b"%8d" % i)
 
 
+def small(folder: Path) -> str:
+    """What its small files are called."""
+    return f"small files in {folder}"
+
+
 def test_more_files_than_descriptors_are_all_read(folder: Path) -> None:
     files(folder, 300)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 64, hard))
     try:
         with open_system() as source:
-            ours = [s for s in source._segments if s.owner.name.startswith(str(folder))]
-            out = memoryview(bytearray(PAGE_SIZE))
-            assert len(ours) == 300
-            for segment in ours:
-                assert list(segment.read(array("Q", [0]), out)) == [True]
-                assert int(out[:8].tobytes()) == int(segment.owner.name.rpartition("/")[2])
+            ours = [s for s in source._segments if s.owner.name == small(folder)]
+            out = memoryview(bytearray(300 * PAGE_SIZE))
+            assert [segment.pages for segment in ours] == [300]
+            assert all(ours[0].read(array("Q", range(300)), out))
+            starts = range(0, len(out), PAGE_SIZE)
+            assert {int(out[at : at + 8].tobytes()) for at in starts} == set(range(300))
             held = [os.open("/dev/null", os.O_RDONLY) for _ in range(8)]
             resource.setrlimit(resource.RLIMIT_NOFILE, (min(held), hard))
             try:
-                source._objects.close()
                 # The lowest number that is free is then above the limit.
                 spare = []
                 while True:
@@ -74,6 +78,37 @@ def test_more_files_than_descriptors_are_all_read(folder: Path) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+def test_small_files_are_read_by_place_and_missed_when_they_are_gone(folder: Path) -> None:
+    pages = 0
+    for i in range(9):
+        text = b"".join(b"%4d%4d" % (i, page) + bytes(PAGE_SIZE - 8) for page in range(1 + i % 3))
+        (folder / f"file {i}").write_bytes(text)
+        pages += 1 + i % 3
+    with open_system() as source:
+        (ours,) = [s for s in source._segments if s.owner.name == small(folder)]
+        assert ours.pages == pages
+        out = memoryview(bytearray(pages * PAGE_SIZE))
+
+        def read(ranks: list[int]) -> tuple[list[bool], list[str]]:
+            there = list(ours.read(array("Q", ranks), out))
+            starts = range(0, sum(there) * PAGE_SIZE, PAGE_SIZE)
+            return there, [out[at : at + 8].tobytes().decode() for at in starts]
+
+        there, all_read = read(list(range(pages)))
+        assert all(there)
+        assert len(set(all_read)) == pages
+        some = [0, 3, 4, pages - 1]
+        assert read(some) == ([True] * 4, [all_read[rank] for rank in some])
+        # All but the first page of each file go, and one file goes and comes again.
+        for path in folder.iterdir():
+            os.truncate(path, PAGE_SIZE)
+        (folder / "file 0").rename(folder / "other")
+        (folder / "file 0").write_bytes(b"new")
+        there, rest = read(list(range(pages)))
+        assert there == [text[4:] == "   0" and text[:4] != "   0" for text in all_read]
+        assert rest == [text for text, ok in zip(all_read, there, strict=True) if ok]
+
+
 def test_a_file_deeper_than_a_path_may_be_counts_and_is_read(folder: Path) -> None:
     fd = os.open(folder, os.O_RDONLY)
     name = "d" * 200
@@ -87,7 +122,7 @@ def test_a_file_deeper_than_a_path_may_be_counts_and_is_read(folder: Path) -> No
     os.write(file, b"deep" * PAGE_SIZE)
     os.close(file)
     with open_system() as source:
-        (found,) = [s for s in source._segments if s.owner.name.startswith(str(folder))]
+        (found,) = [s for s in source._segments if str(folder) in s.owner.name]
         assert (found.pages, len(found.owner.name) > 4096) == (4, True)
         out = memoryview(bytearray(4 * PAGE_SIZE))
         assert all(found.read(array("Q", range(4)), out))
@@ -102,9 +137,9 @@ def test_what_there_is_no_room_to_remember_is_said(folder: Path, monkeypatch) ->
         deep /= "d" * 200
     deep.mkdir(parents=True)
     (deep / "large").write_bytes(bytes(100_000))
-    monkeypatch.setattr(tmpfs, "SMALL_MAX", 0)
+    monkeypatch.setattr(tmpfs, "ROOM", 0)
     with open_system() as source:
-        names = {s.owner.name for s in source._segments if s.owner.name.startswith(str(folder))}
+        names = {s.owner.name for s in source._segments if str(folder) in s.owner.name}
         assert names == {f"{folder}/large"}
         assert source.skipped[TOO_MANY_FILES] >= 51
     assert TOO_MANY_FILES in HIDDEN
@@ -120,12 +155,14 @@ def test_what_is_mapped_and_other_names_take_no_room(folder: Path, monkeypatch) 
         os.link(folder / "5", folder / f"other-{i}")
     only = tmpfs.TmpfsMount(str(folder), device_text(folder.stat().st_dev), False)
     monkeypatch.setattr(tmpfs, "tmpfs_mounts", lambda *_at: [only])
-    monkeypatch.setattr(tmpfs, "SMALL_MAX", 3)
+    path, file = tmpfs.PATH + len(str(folder)) + 1, tmpfs.FILE + len("other-3")
+    monkeypatch.setattr(tmpfs, "ROOM", path + 3 * file + tmpfs.LINKED)
     with SharedMemory() as shared, Process(os.getpid()) as process:
         lines = [line for line in process.read("maps").split("\n") if str(folder) in line]
         shared.add_mappings(process, [(one, False) for line in lines for one in parse_maps(line)])
         assert shared.add_unmapped([])[TOO_MANY_FILES] == 0
-        assert sum(one.name.startswith(str(folder)) for one in shared.objects.values()) == 7
+        assert sum(one.name.startswith(str(folder)) for one in shared.objects.values()) == 4
+        assert [files.pages for files in shared.small] == [3]
     for one in maps:
         one.close()
 
@@ -136,7 +173,7 @@ def test_a_mount_that_goes_meanwhile_is_no_failure(folder: Path, monkeypatch) ->
     monkeypatch.setattr(tmpfs, "tmpfs_mounts", lambda *at: [gone, *real(*at)])
     files(folder, 1)
     with open_system() as source:
-        assert any(s.owner.name == f"{folder}/0" for s in source._segments)
+        assert any(s.owner.name == small(folder) for s in source._segments)
 
 
 GOES_ELSEWHERE = """
@@ -176,7 +213,8 @@ def test_a_process_that_goes_elsewhere_hides_no_files_of_those_that_stay(tmp_pat
                         return real(pid, root)
 
                     monkeypatch.setattr(tmpfs, "tmpfs_mounts", mounts)
-                    found = [path for path, _ in tmpfs.TmpfsFiles([goes.pid, stays.pid])]
+                    files = tmpfs.TmpfsFiles([goes.pid, stays.pid])
+                    found = [f"{folder}/{name}" for folder, name, _ in files]
                     assert inside in found
                 finally:
                     stays.kill()
@@ -198,7 +236,7 @@ def test_a_mount_whose_path_leads_nowhere_is_said(folder: Path, monkeypatch) -> 
     )
     with open_system() as source:
         assert source.skipped[CLOSED_FILES] - before == len(ways)
-        assert any(s.owner.name == f"{folder}/0" for s in source._segments)
+        assert any(s.owner.name == small(folder) for s in source._segments)
 
 
 @pytest.mark.parametrize("name", ["..", "below"])
@@ -231,8 +269,8 @@ def test_a_folder_without_a_way_back_is_said(name: str, folder: Path, monkeypatc
     with open_system() as source:
         assert source.skipped[CLOSED_FILES] > before
         names = {s.owner.name for s in source._segments}
-        assert f"{folder}/0" in names
-        assert (f"{folder}/below/0" in names) == (name == "..")
+        assert small(folder) in names
+        assert (small(folder / "below") in names) == (name == "..")
 
 
 @pytest.mark.parametrize(
