@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""A zram device: its attributes, its life, what is stored in it."""
+"""A zram device: its attributes, its life cycle, and what is stored in it."""

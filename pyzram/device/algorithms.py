@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .zram import Zram
 
-# How long to wait for another process's run where the kernel does not wait itself (6.12).
+# How long to wait for another process's run if the kernel does not wait itself (6.12).
 RUN_RETRY_SECONDS = 60.0
 
 
@@ -28,7 +28,7 @@ def choose_algorithm(
     """Return the first of ``wanted`` that this kernel has.
 
     Raises:
-        UnsupportedError: it has none of them (EINVAL); names those it has.
+        UnsupportedError: it has none of them (EINVAL); the message names those that it has.
         InvalidValueError: the list is empty.
     """
     preferences = as_algorithms(wanted)
@@ -42,7 +42,7 @@ def choose_algorithm(
 
 
 def no_algorithm(device: Zram, name: str) -> UnsupportedError:
-    """Make the error that names the algorithms this kernel has."""
+    """Make the error that names the algorithms that this kernel has."""
     return UnsupportedError(
         errno.EINVAL,
         f"{device.name}: this kernel has no algorithm {name!r} "
@@ -52,7 +52,7 @@ def no_algorithm(device: Zram, name: str) -> UnsupportedError:
 
 
 def check_priority(priority: int, lowest: int) -> int:
-    """Refuse what is not the priority of an algorithm; 0 is the primary one."""
+    """Refuse an invalid priority of an algorithm; 0 is that of the primary one."""
     wanted = f"not in {lowest}..{ALGORITHM_PRIORITY_MAX}"
     return check_count("priority", priority, lowest, ALGORITHM_PRIORITY_MAX, wanted)
 
@@ -65,7 +65,7 @@ def recompress(
     algorithm: str | Algorithm | None,
     priority: int | None,
 ) -> None:
-    """Give one recompress command, the same on every kernel (:meth:`pyzram.Zram.recompress`)."""
+    """Issue one recompress command, the same on every kernel (:meth:`pyzram.Zram.recompress`)."""
     if type is not None:
         check_word("recompress type", type, RECOMPRESS_TYPES)
     words = [] if type is None else [f"type={type}"]
@@ -86,7 +86,7 @@ def recompress(
 
 
 def name_of(algorithm: str | Algorithm, attribute: str) -> str:
-    """Return the name alone, for an attribute that takes no parameters.
+    """Return only the name, for an attribute that accepts no parameters.
 
     Raises:
         InvalidValueError: it has parameters, which would be lost.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The backing device of a device, and what is written to it."""
+"""The backing device of a zram device, and writing pages to it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .zram import Zram
 
 RANGES_MOST = 64
-"""Ranges of pages in one step of writeback: many short ones take longer than a long one."""
+"""The most ranges in one step of writeback, because many short ones take longer than a long one."""
 
 
 def set_backing_dev(device: Zram, path: str | os.PathLike[str], force: bool) -> None:
@@ -29,7 +29,7 @@ def set_backing_dev(device: Zram, path: str | os.PathLike[str], force: bool) -> 
     check_flag("force", force)
     step = f"set backing_dev to {absolute(path)}"
     if not device.has("backing_dev"):
-        device.read("backing_dev")  # raises with the reason
+        device.read("backing_dev")  # raises an error with the reason
     device._require_uninitialised(step)
     store = attach_backing(path, force=force, sysfs=device.sysfs)
 
@@ -50,7 +50,7 @@ def writeback(
     page_index: int | None,
     page_indexes: tuple[int, int] | None,
 ) -> None:
-    """Give one writeback command (:meth:`pyzram.Zram.writeback`)."""
+    """Issue one writeback command (:meth:`pyzram.Zram.writeback`)."""
     if (type, page_index, page_indexes).count(None) != 2:
         raise InvalidValueError("writeback: give one of type, page_index and page_indexes")
     if page_index is not None:
@@ -63,7 +63,7 @@ def writeback(
     assert type is not None
     check_word("writeback type", type, WRITEBACK_TYPES)
     try:
-        # The bare word is understood by every kernel that has the file.
+        # Every kernel that has the file understands the bare word.
         device.write("writeback", type, step=f"write back {type}")
     except ZramOSError as err:
         if err.errno == errno.EINVAL and device.read_disksize():
@@ -76,10 +76,10 @@ def writeback(
 
 
 def as_range(what: str, pages: tuple[int, int]) -> tuple[int, int]:
-    """Take a range of pages.
+    """Accept a range of pages.
 
     Raises:
-        InvalidTypeError: it is no pair of whole numbers.
+        InvalidTypeError: it is not a pair of whole numbers.
         InvalidValueError: it ends before it begins.
     """
     wanted = "not a pair (first, last)"
@@ -115,7 +115,7 @@ def _write_range(device: Zram, low: int, high: int) -> None:
 def in_steps(
     ranges: Iterable[tuple[int, int]], pages: Callable[[], int]
 ) -> Iterator[list[tuple[int, int]]]:
-    """Cut ranges of pages, ``(first, last)``, into steps of as many pages as wanted at that moment.
+    """Cut ranges of pages, ``(first, last)``, into steps, each as long as wanted at that moment.
 
     Several short ranges make one step, at most :data:`RANGES_MOST`.
     """

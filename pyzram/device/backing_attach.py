@@ -21,11 +21,11 @@ from .backing_files import make_file, mark
 
 
 class BackingStore:
-    """A backing device that is ready: ``path`` as it was named, ``device`` for the kernel.
+    """A backing device that is ready: ``path`` is as named, ``device`` is for the kernel.
 
-    ``loop`` says that it is a loop device of ours, ``direct`` that this bypasses the page cache. A
-    loop device stays until :func:`release_backing` or the end of the process, and after that as
-    long as zram holds it.
+    ``loop`` says that it is our own loop device, ``direct`` that this bypasses the page cache. A
+    loop device stays until :func:`release_backing` or the end of the process, and after that for
+    as long as zram holds it.
     """
 
     __slots__ = ("_held", "device", "direct", "loop", "path")
@@ -46,7 +46,7 @@ class BackingStore:
         self._held = held
 
     def close(self) -> None:
-        """Let go of the loop device."""
+        """Release the loop device."""
         if self._held:
             self._held.close()
 
@@ -63,9 +63,9 @@ def attach_backing(
 ) -> BackingStore:
     """Check the path and return a block device for it; a file gets a loop device.
 
-    ``size`` (bytes or a size) makes a file that does not exist yet, with its blocks reserved.
-    Hand ``device`` to the kernel, then release: a loop device stays for as long as zram holds
-    it, and goes with the reset of the zram device, whatever becomes of this process.
+    With ``size`` (bytes or a size), a file that does not exist is made, with its blocks reserved.
+    Pass ``device`` to the kernel, then release it: a loop device stays for as long as zram holds
+    it, and goes when the zram device is reset, whatever becomes of this process.
 
     Raises:
         As :func:`~pyzram.device.backing_check.check_backing`, and ZramOSError where no loop device
@@ -76,7 +76,7 @@ def attach_backing(
         make_file(text, parse_size(size))
     with open_checked(text, force, sysfs or Sysfs()) as fd:
         if S_ISBLK(os.fstat(fd).st_mode):
-            # Where the links on the way led; all were root's.
+            # This is where the links in the path led; all of them were root's.
             return BackingStore(text, os.readlink(fd_path(fd)), loop=False)
         try:
             with Opened(fd_path(fd), os.O_RDWR) as file:
@@ -98,7 +98,7 @@ def backing_file(device: str, *, sysfs: Sysfs | None = None) -> str | None:
     """Return the file behind a loop device, or ``None`` for another kind of device.
 
     Raises:
-        ZramOSError: that cannot be told.
+        ZramOSError: that cannot be determined.
     """
     tree = sysfs or Sysfs()
     return loop.file_of(tree, holders.block_name(tree, device))

@@ -2,8 +2,8 @@
 """What the kernel knows about each stored page: ``block_state`` in debugfs.
 
 ``/sys/kernel/debug/zram/zramN/block_state`` (CONFIG_ZRAM_MEMORY_TRACKING, root only). Memory
-use is constant however large the device is. The file is no snapshot: pages come and go while it
-is read.
+use is constant however large the device is. The file is not a snapshot: pages come and go while
+it is being read.
 """
 
 from __future__ import annotations
@@ -27,34 +27,34 @@ if TYPE_CHECKING:
     from .zram import Zram
 
 # The file's offset counts slots, and a buffer of one line or less reads as the end of the file.
-# Hence longer buffers, and offsets that are places.
+# So the buffers are longer, and the offsets are places.
 READ_SIZE = 1 << 18
 LINE_MOST = 64
-"""The most bytes of a line; with six flags it has 40."""
+"""The most bytes in a line; with six flags it has 40."""
 MOST_AT_ONCE = 4096
 """Places that one read of a part may span."""
 GAP_MOST = 32
-"""Places between two ranges that are read rather than passed over: another read costs more."""
+"""The most places between two ranges that are read rather than skipped: another read costs more."""
 
 
 SLOT_FLAGS: Mapping[str, int] = FrozenDict(_native_block_state.BLOCK_FLAGS)
-"""Name to value of each flag that :func:`slots` gives for a page.
+"""The value of each flag that :func:`slots` gives for a page, by name.
 
 They are same, written_back, huge, idle, and from 6.2 recompressed and incompressible.
 
-Up to 6.12 a page loses ``huge`` when it is written back, 7.x keeps it.
+Up to 6.12 a page loses ``huge`` when it is written back; on 7.x it keeps it.
 """
 
 
 @documented
 @dataclass(frozen=True, slots=True)
 class BlockState(JsonValue):
-    """Counts over all stored pages. Two are equal if the counts are, whenever they were taken."""
+    """Counts over all stored pages. Two are equal if their counts are, whenever they were taken."""
 
     _takes_back = {"flags": FrozenDict, "ages": tuple}  # noqa: RUF012
 
     slots: int
-    """Stored pages."""
+    """How many pages are stored."""
     flags: Mapping[str, int]
     """How many pages have each flag, by its name (:data:`SLOT_FLAGS`)."""
     ages: tuple[int, ...]
@@ -68,13 +68,13 @@ class BlockState(JsonValue):
         object.__setattr__(self, "flags", FrozenDict(self.flags))
 
     def older_than(self, seconds: int) -> int:
-        """Pages not used for so many seconds; exact for powers of two."""
+        """Pages not used for ``seconds``; exact for powers of two."""
         seconds = check_count("seconds", seconds)
         return sum(self.ages[seconds.bit_length() :] if seconds > 0 else self.ages)
 
 
 def path_of(device: Zram) -> str:
-    """Path of the device's file."""
+    """The path of the device's file."""
     return device.sysfs.path("sys/kernel/debug/zram", device.name, "block_state")
 
 
@@ -83,15 +83,15 @@ class Slot(NamedTuple):
     """A stored page. There may be millions of them, so it is a plain tuple with names."""
 
     place: int
-    """Its page of the device, counted from the start."""
+    """Its place: the number of the page on the device, counted from the start."""
     accessed: int
     """When it was last used, in microseconds of CLOCK_BOOTTIME (whole seconds on 7.x)."""
     flags: int
-    """A sum of values of :data:`SLOT_FLAGS`."""
+    """The sum of the values of its flags (:data:`SLOT_FLAGS`)."""
 
 
 def slots(device: Zram) -> Iterator[Slot]:
-    """Yield each stored page, by ascending place.
+    """Yield each stored page, in ascending order of place.
 
     Raises:
         UnsupportedError: the kernel has no block_state, or debugfs is not mounted.
@@ -110,11 +110,11 @@ def _slots(device: Zram) -> Iterator[Slot]:
 
 
 def slots_within(device: Zram, ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int, int]]:
-    """As :func:`slots`, of the places in these ranges, ``(first, last)``, only.
+    """As :func:`slots`, but only for the places in these ranges, ``(first, last)``.
 
-    Neighbours are one read. The kernel goes on from the first place until the buffer has as many
-    lines as there may be, or the device ends: it is cheap where most places hold pages, and in
-    the worst case, of few pages on a large device, goes through the rest of it.
+    Neighbours take one read. The kernel goes on from the first place until the buffer is full or
+    the device ends. That is cheap if most places hold pages; in the worst case, with few pages on a
+    large device, the kernel goes through the rest of it.
     """
     with _opened(device) as fd:
         for places in _neighbours(ranges):
@@ -129,7 +129,7 @@ def slots_within(device: Zram, ranges: Iterable[tuple[int, int]]) -> Iterator[tu
 
 
 def _neighbours(ranges: Iterable[tuple[int, int]]) -> Iterator[set[int]]:
-    """The places of ranges that are read at once: each close behind the one before."""
+    """The places of ranges that are read at once, because each is close to the one before."""
     places: set[int] = set()
     start = end = 0
     for first, last in ranges:
@@ -160,7 +160,7 @@ def summary(device: Zram) -> BlockState:
 
 
 def texts(device: Zram) -> Iterator[tuple[bytes, list[bytes]]]:
-    """Yield text, and a list for what was left over of it, which comes again before the next.
+    """Yield text, and a list for an unused rest of it, which comes again before the next text.
 
     Raises:
         As :func:`slots`.
@@ -180,7 +180,7 @@ def _text_at(fd: int, size: int, place: int) -> bytes:
 
 @contextlib.contextmanager
 def _opened(device: Zram) -> Iterator[int]:
-    """The file; what the system answers to a read of it is an error that names the device."""
+    """The open file; an error in reading it becomes one that names the device."""
     path = path_of(device)
     device._require_present("read block_state")
     try:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class DeviceList(list[Zram]):
     """Handles, closed together: ``with pyzram.devices() as found: ...``.
 
-    Synchronization: as that of a list.
+    Synchronization: as for a list.
     """
 
     def close(self) -> None:
@@ -36,8 +36,8 @@ def devices(*, sysfs: Sysfs | None = None) -> DeviceList:
     Close each of them, or use the list in a ``with`` statement.
 
     Raises:
-        ZramOSError: /sys is not mounted or may not be read, or one of them cannot be opened
-            (EMFILE: more devices than this process may have files open); none is left open.
+        ZramOSError: /sys is not mounted or readable, or one of them cannot be opened (EMFILE: more
+            devices than this process may open files); none is left open.
     """
     found = DeviceList()
     tree = as_sysfs(sysfs)

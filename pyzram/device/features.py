@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What this kernel's zram can do, found by looking, never by version number."""
+"""What this kernel's zram can do, found by looking and never by version number."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .zram import Zram
 
 
 class Features(Value):
-    """What the kernel offers. ``None`` means that it cannot be told without a device."""
+    """What the kernel offers. ``None`` means that this is unknown without a device."""
 
     _fields = (
         "driver",
@@ -36,31 +36,31 @@ class Features(Value):
     _takes_back = {"algorithms": tuple}  # noqa: RUF012
 
     driver: bool
-    """A zram driver is loaded or built in."""
+    """Whether a zram driver is loaded or built in."""
     hot_add: bool
-    """Devices can be added and removed (4.2)."""
+    """Whether devices can be added and removed (4.2)."""
     algorithms: tuple[str, ...] | None
-    """Names that ``comp_algorithm`` lists."""
+    """The names that ``comp_algorithm`` lists."""
     default_algorithm: str | None
-    """The algorithm of an unconfigured device, where one was seen."""
+    """The algorithm of an unconfigured device, if one was seen."""
     writeback: bool | None
-    """A backing device can be attached (CONFIG_ZRAM_WRITEBACK)."""
+    """Whether a backing device can be attached (CONFIG_ZRAM_WRITEBACK)."""
     writeback_batch: bool | None
-    """``writeback_batch_size`` exists (7.x)."""
+    """Whether ``writeback_batch_size`` exists (7.x)."""
     compressed_writeback: bool | None
-    """``compressed_writeback`` exists (7.x)."""
+    """Whether ``compressed_writeback`` exists (7.x)."""
     recompression: bool | None
-    """Secondary algorithms can be configured (CONFIG_ZRAM_MULTI_COMP)."""
+    """Whether secondary algorithms can be configured (CONFIG_ZRAM_MULTI_COMP)."""
     algorithm_params: bool | None
-    """Levels and dictionaries can be set (6.12)."""
+    """Whether levels and dictionaries can be set (6.12)."""
     memory_tracking: bool | None
-    """``block_state`` in debugfs (CONFIG_ZRAM_MEMORY_TRACKING); root only."""
+    """Whether debugfs has ``block_state`` (CONFIG_ZRAM_MEMORY_TRACKING); root only."""
     idle_age: bool | None
-    """Pages can be marked idle by age; needs an initialised device to be told."""
+    """Whether pages can be marked idle by age; known only with an initialised device."""
     pool_classes: bool | None
-    """zsmalloc's class statistics in debugfs (CONFIG_ZSMALLOC_STAT); root only."""
+    """Whether debugfs has zsmalloc's class statistics (CONFIG_ZSMALLOC_STAT); root only."""
     psi: bool
-    """Pressure stall information is there and on (CONFIG_PSI)."""
+    """Whether pressure stall information exists and is on (CONFIG_PSI)."""
 
     def __init__(
         self,
@@ -99,12 +99,12 @@ class Features(Value):
 def features(device: Zram | None = None, *, sysfs: Sysfs | None = None) -> Features:
     """Look at what this kernel can do, without changing anything.
 
-    Looks at ``device``, else at any zram device there is. Without a device only ``driver``,
-    ``hot_add`` and ``psi`` can be told.
+    This looks at ``device``, or else at any zram device. Without a device only ``driver``,
+    ``hot_add`` and ``psi`` can be determined.
 
     Raises:
         DeviceNotFoundError: ``device`` was removed.
-        ZramOSError: something is there and cannot be read, which tells nothing.
+        ZramOSError: something exists but cannot be read, which says nothing either way.
     """
     tree = as_sysfs(sysfs)
     if device is not None:
@@ -146,7 +146,7 @@ def _find_features(tree: Sysfs, handle: Zram | None) -> Features:
         algorithm_params=has("algorithm_params"),
         memory_tracking=_tracking(tree, handle),
         idle_age=_idle_age(tree, handle),
-        # Not the device's own directory there, which appears only with its pool.
+        # Not the device's own directory there, because that appears only with its pool.
         pool_classes=_debugfs(tree, handle, "zsmalloc"),
         psi=_psi(tree),
     )
@@ -168,7 +168,7 @@ def _tracking(tree: Sysfs, handle: Zram | None) -> bool | None:
 
 
 def _idle_age(tree: Sysfs, handle: Zram | None) -> bool | None:
-    """Look it up in the kernel's configuration, because trying it would change marks."""
+    """Look in the kernel's configuration, because trying it would change marks."""
     for path in ("proc/config.gz", f"boot/config-{os.uname().release}"):
         try:
             with open(tree.path(path), "rb") as file:

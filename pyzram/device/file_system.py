@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A device as a file system: made, mounted, unmounted."""
+"""A device as a file system: making, mounting and unmounting it."""
 
 from __future__ import annotations
 
@@ -76,17 +76,17 @@ def umount(device: Zram) -> None:
 
     Raises:
         DeviceBusyError: something else is mounted over it (EBUSY).
-        ZramError: the words of umount; the other places are unmounted all the same.
+        ZramError: umount failed, with its words; the other places are unmounted all the same.
     """
     failures: list[ZramError] = []
     points = device.read_mount_points()
     if not points:
         return
-    # unmount goes by the name, which is nobody else's meanwhile.
+    # unmount uses the name, which nobody else can have meanwhile.
     with Held(device):
         for point in reversed(points):
             if point not in holders.mount_points(device.sysfs, device.name):
-                continue  # gone with another one, where mounts are shared
+                continue  # if mounts are shared, it has gone with another one
             try:
                 unmount(device.sysfs, device.name, point)
             except ZramError as err:

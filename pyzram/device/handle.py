@@ -33,18 +33,18 @@ if TYPE_CHECKING:
 # udev's probe of a new or rewritten device lasts well under a second (KERNEL: any opener makes
 # reset and hot_remove fail with EBUSY).
 BUSY_RETRY_SECONDS = 5.0
-# What milliseconds of 32 bits hold: three weeks are as good as for ever.
+# What 32 bits of milliseconds can hold: three weeks are as good as for ever.
 PATIENCE_MOST = 2e6
-# The option that a kernel needs for these.
+# The kernel option that each of these needs.
 NEEDS_CONFIG = {
     "backing_dev": "CONFIG_ZRAM_WRITEBACK",
     "recomp_algorithm": "CONFIG_ZRAM_MULTI_COMP",
     "recompress": "CONFIG_ZRAM_MULTI_COMP",
     "writeback": "CONFIG_ZRAM_WRITEBACK",
 }
-# These answer EINVAL until the device is initialised.
+# These return EINVAL until the device is initialised.
 NEEDS_DISKSIZE = ("compact", "idle", "writeback", "recompress")
-# What every directory has beside its files.
+# What every directory has besides its files.
 NO_FILE = (".", "..")
 
 
@@ -53,8 +53,8 @@ class Handle:
 
     The handle is bound to the device that exists now: when that device is removed, every method
     raises DeviceNotFoundError, even if another device has its number now. It belongs to the process
-    that made it and cannot be copied or pickled: pass :attr:`name` to others. Closing twice is
-    fine; one that is dropped open gives a ResourceWarning.
+    that made it and cannot be copied or pickled: pass :attr:`name` to others. Closing it twice is
+    fine; dropping it open gives a ResourceWarning.
 
     Synchronization: one thread at a time for each handle; any number of handles.
     """
@@ -117,12 +117,12 @@ class Handle:
         self.close()
 
     def close(self) -> None:
-        """Let go of the handle; the device stays as it is."""
-        # What interrupts this leaves the rest to who drops the handle.
+        """Release the handle; the device stays as it is."""
+        # If something interrupts this, dropping the handle does the rest.
         self._fd = -1
         files, self._files = self._files, {}
         if not self._is_own():
-            # A child may have closed its parent's descriptors, and their numbers may be others'
+            # A child may have closed its parent's descriptors, and others may have their numbers
             # now.
             for file in files.values():
                 file.abandon()
@@ -177,7 +177,7 @@ class Handle:
         return True
 
     def read(self, name: str) -> str:
-        """Read the attribute ``name`` whole, without the last newline.
+        """Read the whole attribute ``name``, without the last newline.
 
         Raises:
             UnsupportedError: this kernel has no such attribute.
@@ -188,7 +188,7 @@ class Handle:
         return self._ask(name, lambda: _native.attr_read(name, self._dir())).removesuffix("\n")
 
     def read_numbers(self, name: str) -> list[int]:
-        """Read an attribute of numbers; its file stays open, so that reading again is cheap.
+        """Read an attribute of numbers; its file stays open, so that reading it again is cheap.
 
         Raises:
             As :meth:`read`.
@@ -206,7 +206,7 @@ class Handle:
     def write(self, name: str, value: str | int, *, step: str = "", timeout: float = 0) -> None:
         """Write ``value`` to the attribute ``name`` in one write.
 
-        An error names ``step`` as what was tried; EBUSY is retried for ``timeout`` seconds.
+        An error names ``step`` as what was attempted; EBUSY is retried for ``timeout`` seconds.
 
         Raises:
             UnsupportedError: this kernel has no such attribute.
@@ -242,7 +242,7 @@ class Handle:
         """Write an attribute, read it back, and compare.
 
         Raises:
-            ZramOSError: EIO, the kernel has a value that ``accept`` does not take; also what
+            ZramOSError: EIO if the kernel has a value that ``accept`` rejects; also what
             :meth:`write` raises.
         """
         step = step or f"set {name} to {value}"
@@ -256,7 +256,7 @@ class Handle:
             )
 
     def read_disksize(self) -> int:
-        """Return the size the device offers, in bytes (``disksize``); 0 before initialisation."""
+        """Return the size that the device offers in bytes (``disksize``); 0 if not initialised."""
         return int(self.read("disksize"))
 
     def _require_uninitialised(self, step: str) -> None:
@@ -274,7 +274,7 @@ class Handle:
             )
 
     def _require_name(self, name: str) -> None:
-        """Refuse what leads out of the device's own directory.
+        """Refuse a name that leads out of the device's own directory.
 
         Raises:
             InvalidValueError: it is no name of a file in it.
@@ -285,9 +285,9 @@ class Handle:
             raise InvalidValueError(f"{self.name}: attribute {name!r}: not a name")
 
     def _require_present(self, step: str) -> None:
-        """Refuse ``step`` unless the name is still that of this very device.
+        """Refuse ``step`` unless the name still belongs to this very device.
 
-        What was found by the name before belongs to this device, since no other had it meanwhile.
+        What was found by the name before belongs to this device, since no other has had the name.
 
         Raises:
             DeviceNotFoundError: it was removed (ENODEV); another may have its number.
@@ -328,7 +328,7 @@ class Handle:
         return file
 
     def _ask(self, name: str, call: Callable[[], T]) -> T:
-        """Do one read; with a deadline where this kernel may hold it up."""
+        """Do one read, with a deadline if this kernel may hold it up."""
         self._require_name(name)
         if self._guarded is None:
             self._guarded = readers_wait(self.path)
@@ -345,7 +345,7 @@ class Handle:
         try:
             return blocked_reads.read_in_thread(call, blocked_reads.LIBRARY_SECONDS)
         except TimeoutError as err:
-            # The stuck thread may still fill the buffer of an open file: leave it that one.
+            # The stuck thread may still fill the buffer of an open file, so leave that to it.
             self._files.pop(name, None)
             raise BlockedError(
                 errno.ETIMEDOUT,
@@ -361,7 +361,7 @@ class Handle:
         code = err.errno or errno.EIO
         path = f"{self.path}/{name}"
         if code in (errno.ENOENT, errno.ENODEV):
-            # Some writes answer this too, about a path or a backing device.
+            # Some writes return this too, about a path or a backing device.
             if self.removed():
                 return DeviceNotFoundError(code, f"{self.name}: {step}: the device is gone", path)
             if not self.has(name):
@@ -391,7 +391,7 @@ class Handle:
             raise from_errno(err.errno or 0, f"{self.name}: look", self.path) from err
 
     def _busy(self, name: str) -> str:
-        """Say by whom the device is in use, or that it is initialised."""
+        """Say who uses the device, or that it is initialised."""
         if name == "reset":
             return holders.describe(self.sysfs, self.name) or "something has it open"
         return "already initialised, reset it first" if self._initialised() else ""
@@ -404,7 +404,7 @@ class Handle:
 
 
 def _writable(value: str | int) -> str | int:
-    """Take what can be written to an attribute.
+    """Accept what can be written to an attribute.
 
     Raises:
         InvalidTypeError: it is neither text nor a whole number.
@@ -415,7 +415,7 @@ def _writable(value: str | int) -> str | int:
 
 
 def check_device(device: Handle) -> None:
-    """Refuse what is no device, such as its name.
+    """Refuse anything that is not a device, such as its name.
 
     Raises:
         InvalidTypeError: it is something else.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A device held by its open node, and programs that write a signature or a file system to it.
 
-Meanwhile its name cannot become that of another device.
+While it is held, no other device can get its name.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Held:
     """A context in which nobody can remove a device, for programs that are given its name.
 
     Raises:
-        DeviceNotFoundError: another device has its name now (ENODEV).
+        DeviceNotFoundError: another device now has its name (ENODEV).
         ZramOSError: the node cannot be opened.
     """
 
@@ -49,7 +49,7 @@ class Held:
     def __enter__(self) -> Zram:
         device = self.device
         try:
-            # From here on hot_remove says EBUSY.
+            # From here on, hot_remove fails with EBUSY.
             self._node = _open_node(device)
             rdev = os.fstat(self.fd).st_rdev
             same = f"{os.major(rdev)}:{os.minor(rdev)}" == device.read("dev")
@@ -96,7 +96,7 @@ def _open_node(device: Zram) -> Opened:
 def make(device: Zram, step: str, command: Sequence[str], package: str = "util-linux") -> None:
     """Run a program that writes to a device, and name the cause if writes were refused.
 
-    Programs say "Input/output error", or nothing if they do not check.
+    The programs say "Input/output error", or nothing if they do not check.
 
     Raises:
         ProgramError: it failed.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The life of a device: made by hot_add, set up as a whole or not at all, started over."""
+"""The life cycle of a device: hot_add makes it, it is set up completely or not at all, or reset."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     Algorithms = str | Algorithm | Iterable[str | Algorithm]
 
 NODE_TIMEOUT_SECONDS = 10.0
-# Settings that outlive a reset: the algorithm up to 6.11, the others always.
+# Settings that survive a reset: the algorithm up to 6.11, the others always.
 KEPT_BY_RESET = (
     "comp_algorithm",
     "compressed_writeback",
@@ -59,17 +59,17 @@ def hot_add(sysfs: Sysfs) -> int:
 
 
 def hot_remove(device: Zram, timeout: float) -> None:
-    """Remove a device, waiting for those that only have it open.
+    """Remove a device, and wait for those that merely have it open.
 
     Raises:
         DeviceNotFoundError: it is gone; its number may belong to another device.
-        DeviceBusyError: somebody keeps it open (EBUSY); says who.
+        DeviceBusyError: somebody keeps it open (EBUSY); the message says who.
     """
     path = f"{device.sysfs.control}/hot_remove"
     deadline = time.monotonic() + timeout
     pause = 0.005
     while True:
-        # Before each attempt: another device may have got the number while we waited.
+        # Check before each attempt: another device may have got the number while we waited.
         if device.removed():
             raise from_errno(errno.ENODEV, f"{device.name}: remove", device.path, of_device=True)
         try:
@@ -103,7 +103,7 @@ def configure(
     writeback_batch_size: int | None,
     force: bool,
 ) -> Algorithm | None:
-    """Set the device up (:meth:`pyzram.Zram.configure`); return the algorithm that was chosen."""
+    """Set the device up (:meth:`pyzram.Zram.configure`); return the chosen algorithm."""
     preferences = None if algorithm is None else as_algorithms(algorithm, "algorithm")
     secondary = as_algorithms(recompression, "recompression")
     if backing_dev is not None:
@@ -159,19 +159,19 @@ def configure(
 
 
 def size_of(device: Handle, size: int | str, what: str) -> int:
-    """Take a size in bytes or as text; percentages are of the machine's memory."""
+    """Accept a size in bytes or as text; percentages are of the machine's memory."""
     try:
         wanted = parse_size(size, total=total_memory)
     except InvalidValueError as err:
         raise type(err)(f"{device.name}: {what}: {err}") from err
     if wanted > U64_MAX - PAGE_SIZE:
-        # The kernel rounds up to whole pages: this becomes 0, which means no limit.
+        # The kernel rounds up to whole pages, so this would become 0, which means no limit.
         raise InvalidValueError(f"{device.name}: {what}: {wanted} rounds up to 2^64 bytes")
     return wanted
 
 
 def mem_limit(device: Handle) -> int:
-    """Return the limit of a device's memory, in bytes; 0 is none."""
+    """Return a device's memory limit in bytes; 0 means none."""
     return parse_mm_stat(device.read("mm_stat"))["mem_limit"] or 0
 
 
@@ -184,7 +184,7 @@ def start_over(device: Zram) -> None:
             f"{device.name}: configure: already initialised and written to, reset it first",
             device.path,
         )
-    # Not reset(), which would look for claims once more.
+    # Not reset(), which would check for claims once more.
     device.write("reset", 1, step="reset", timeout=BUSY_RETRY_SECONDS)
 
 
@@ -230,7 +230,7 @@ def wait_until(condition: Callable[[], bool], path: str) -> None:
     """Wait for a file that the kernel or udev makes.
 
     Raises:
-        BlockedError: it did not come in :data:`NODE_TIMEOUT_SECONDS` (ETIMEDOUT).
+        BlockedError: it did not appear within :data:`NODE_TIMEOUT_SECONDS` (ETIMEDOUT).
     """
     deadline = time.monotonic() + NODE_TIMEOUT_SECONDS
     pause = 0.001

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Loop devices by descriptor: the file that was opened is the file that is attached.
+"""Loop devices by descriptor, so that the file that was opened is the one that gets attached.
 
 losetup(8) takes a path, and what a path means can change between a check and its use.
 Source: loop(4), include/uapi/linux/loop.h.
@@ -24,7 +24,7 @@ CONTROL = "/dev/loop-control"
 LOOP_CTL_GET_FREE = 0x4C82
 LOOP_CONFIGURE = 0x4C0A
 LOOP_GET_STATUS64 = 0x4C05
-# struct loop_config: the file, a block size, struct loop_info64 of 232 bytes, 64 reserved ones.
+# struct loop_config: the file, a block size, struct loop_info64 of 232 bytes, 64 reserved bytes.
 CONFIG_BYTES = 304
 INFO = 8
 INFO_BYTES = 232
@@ -37,13 +37,13 @@ TRIES = 100
 def attach(file: int) -> tuple[str, Opened, bool]:
     """Attach an open file; return the device's path, its open node, and whether I/O is direct.
 
-    The device goes with its last user: close the descriptor once another has it open.
+    The device goes away with its last user: close the descriptor once another has it open.
 
     Raises:
-        OSError: what the kernel says; ENOENT without loop devices.
+        OSError: the kernel's error; ENOENT if there are no loop devices.
     """
     from fcntl import ioctl
-    from struct import pack_into  # not loaded by a start without a file
+    from struct import pack_into  # a start without a file does not load it
 
     path = os.readlink(f"/proc/self/fd/{file}")
     with Opened(CONTROL, os.O_RDWR) as control:
@@ -69,7 +69,7 @@ def attach(file: int) -> tuple[str, Opened, bool]:
                         continue  # another process took it first
                     if err.errno != errno.EINVAL or not flags & DIRECT_IO:
                         raise
-                break  # no direct I/O here: the page cache is better than nothing
+                break  # no direct I/O here, but the page cache is better than nothing
         raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), CONTROL)
 
 
@@ -79,7 +79,7 @@ def is_behind(node: str, path: str, status: os.stat_result) -> bool:
         return file_behind(node) == (status.st_dev, status.st_ino)
     except OSError as err:
         if err.errno in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
-            return False  # nothing is, any more
+            return False  # nothing is behind it any more
         return leads_to(path, status, f"{node}: look at the file behind it")
 
 
@@ -87,7 +87,7 @@ def file_behind(node: str) -> tuple[int, int]:
     """The st_dev and st_ino of the file behind a loop device.
 
     Raises:
-        OSError: what the kernel says; ENXIO if nothing is behind it.
+        OSError: the kernel's error; ENXIO if nothing is behind it.
     """
     from fcntl import ioctl
     from struct import unpack_from
@@ -115,12 +115,12 @@ def leads_to(path: str, status: os.stat_result, what: str) -> bool:
     """Whether a path that the kernel shows still leads to this file.
 
     Raises:
-        ZramOSError: that cannot be found out; the message names ``what`` was tried.
+        ZramOSError: that cannot be found out; the message says ``what`` was attempted.
     """
     try:
         return os.path.samestat(os.stat(path), status)
     except (FileNotFoundError, NotADirectoryError):
-        return False  # removed since: this path leads to another file
+        return False  # it was removed, and this path leads to another file
     except OSError as err:
         raise from_errno(err.errno or 0, what, path) from err
 
@@ -137,7 +137,7 @@ def _open_node(device: str) -> Opened:
 
 
 def _can_go_directly(file: int) -> bool:
-    """Whether the file system does direct I/O; opening is where every kernel checks that."""
+    """Whether the file system does direct I/O, which every kernel checks on opening."""
     try:
         Opened(f"/proc/self/fd/{file}", os.O_RDWR | os.O_DIRECT).close()
     except OSError:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Devices, folders to mount on and mounts, all held by descriptor.
 
-A user who owns a folder on the way may put a link in its place at any moment, and anybody with
-the right to mount may cover what we have mounted.
+A user who owns a folder in the path can replace it with a link at any moment, and anybody with
+the right to mount can cover what we have mounted.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ REMEDIES = {
 class Folder:
     """The folder that a device is to be mounted on, open (O_PATH) within the context.
 
-    With a list for ``made``, missing folders are made and added to it.
+    If ``made`` is a list, missing folders are created and added to it.
 
     Raises:
-        ZramOSError: it does not exist, is not a folder, or is reached by a link that others can
-        change.
+        ZramOSError: it does not exist, is not a folder, or is reached through a link that others
+        can change.
     """
 
     def __init__(self, name: str, point: str, *, made: list[MadeFolder] | None = None) -> None:
@@ -75,7 +75,7 @@ class Folder:
 
 
 class Mounted(Folder):
-    """The root of what a device has mounted, on top of all that is there; ``fd`` is open (O_PATH).
+    """The root of a device's mount, on top of everything else there; ``fd`` is open (O_PATH).
 
     Raises:
         DeviceBusyError: something else is mounted there, perhaps over ours (EBUSY).
@@ -87,12 +87,12 @@ class Mounted(Folder):
         try:
             self.mount = _ours(sysfs, name, point, self.fd)
         except BaseException:
-            self._opened.close()  # the error may be kept for long
+            self._opened.close()  # somebody may keep the error for long
             raise
 
 
 def run_mount(step: str, words: list[str], node: str, folder: Folder) -> None:
-    """Run mount(8) on an open folder: the one that was checked, whatever becomes of its path.
+    """Run mount(8) on an open folder, which is the one checked, whatever becomes of its path.
 
     Raises:
         ProgramError: it failed; its own words are kept.
@@ -110,12 +110,12 @@ def unmount(sysfs: Sysfs, name: str, point: str) -> None:
 
     Raises:
         DeviceBusyError: it is in use, or something else is mounted over it (EBUSY).
-        ZramOSError: as :class:`Folder`, and what the kernel says.
+        ZramOSError: as :class:`Folder`, or the kernel's error.
     """
     step = f"{name}: unmount {quote(point)}"
     ours = None
     try:
-        # Through the folder above it: a descriptor of the mount itself would keep it busy.
+        # Through the folder above, because a descriptor of the mount itself would keep it busy.
         parent, leaf = open_above(point)
     except OSError as err:
         raise from_errno(err.errno or 0, step, point) from err
@@ -138,7 +138,7 @@ def unmount(sysfs: Sysfs, name: str, point: str) -> None:
 
 
 def _is_on(sysfs: Sysfs, name: str, mount: Mount, fd: int) -> bool:
-    """Whether an open file is on a device that mountinfo may name only by path."""
+    """Whether an open file is on a device that mountinfo may name only by its path."""
     if mount.fstype != "btrfs":
         return True
     from ..kernel import btrfs

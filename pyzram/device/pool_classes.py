@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The size classes of a device's pool, as debugfs tells them."""
+"""The size classes of a device's pool, as debugfs shows them."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ class PoolClass(JsonValue):
     number: int
     """Its number, the column ``class``."""
     size: int
-    """Bytes of an object, its handle included."""
+    """Bytes of an object, including its handle."""
     fullness: Mapping[str, int]
-    """How many zspages are so full: ``10%`` to ``100%``; up to 6.2 ``almost_full`` and
+    """How many zspages are that full: ``10%`` to ``100%``; up to 6.2 ``almost_full`` and
     ``almost_empty``."""
     obj_allocated: int
     """Objects that its zspages have room for."""
     obj_used: int
-    """Objects that are there."""
+    """Objects that they hold."""
     pages_used: int
-    """Pages of memory of its zspages."""
+    """Pages of memory in its zspages."""
     pages_per_zspage: int
     """Pages of one zspage."""
     freeable: int
-    """Pages that a compaction would free."""
+    """Pages that compaction would free."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fullness", FrozenDict(self.fullness))
 
 
 KNOWN = tuple(field.name for field in fields(PoolClass) if field.name != "fullness")
-"""The columns of every kernel, by the names of their fields."""
+"""The columns that every kernel has, by the names of their fields."""
 
 
 def _pool_class(row: dict[str, int], step: str, path: str) -> PoolClass:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The kernel's files of figures, one class per file: frozen, with the kernel's names.
 
-Every figure that is not optional is in all kernels from 6.1 on. Derived figures are ``None`` for an
-empty device, never a division by zero. Where each figure comes from is said at its class.
+All kernels from 6.1 on have every figure that is not optional. Derived figures are ``None`` for an
+empty device, never a division by zero. Each class says where its figures come from.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 class _StatFile(JsonValue):
-    """What the numbers of a kernel file have in common, in the order of the fields.
+    """A kernel file of numbers, in the order of the fields.
 
-    The generated ``__init__`` of a frozen dataclass sets each field by a call of its own; a
-    reader in a loop feels that, so :meth:`_of` does without.
+    The generated ``__init__`` of a frozen dataclass sets each field with a separate call, which
+    slows down a reader in a loop, so :meth:`_of` bypasses it.
 
-    What Linux 6.1 does not have comes last, with ``None`` as its default.
+    Figures that Linux 6.1 does not have come last, with ``None`` as their default.
     """
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
@@ -96,17 +96,17 @@ class MmStat(_StatFile):
     _counters = ("pages_compacted", "huge_pages_since")
 
     orig_data_size: int = 0
-    """Bytes stored, uncompressed; same-filled and written-back pages included."""
+    """Bytes stored, before compression, including same-filled and written-back pages."""
     compr_data_size: int = 0
-    """Bytes of the stored objects; an incompressible page counts whole, a same-filled one 0."""
+    """Bytes of the stored objects; an incompressible page counts in full, a same-filled one not."""
     mem_used_total: int = 0
-    """Bytes of memory the pool takes now, allocator overhead included."""
+    """Bytes of memory that the pool takes now, including the allocator's overhead."""
     mem_limit: int = 0
-    """Bytes the pool may take; 0 is no limit."""
+    """Bytes that the pool may take; 0 means no limit."""
     mem_used_max: int = 0
     """Highest ``mem_used_total`` so far, in bytes: a peak, not the present use."""
     same_pages: int = 0
-    """Pages now stored as one repeated word; they take no memory of the pool."""
+    """Pages now stored as one repeated word, which take no memory in the pool."""
     pages_compacted: int = 0
     """Pages of memory freed by compaction since initialisation: a count, not bytes."""
     huge_pages: int = 0
@@ -144,17 +144,17 @@ class IoStat(_StatFile):
     _counters = ("failed_reads", "failed_writes", "notify_free")
 
     failed_reads: int = 0
-    """Requests to read that failed."""
+    """Read requests that failed."""
     failed_writes: int = 0
-    """Requests to write that failed, those refused by ``mem_limit`` included."""
+    """Write requests that failed, including those refused because of ``mem_limit``."""
     invalid_io: int = 0
-    """Requests not aligned to a page; constant 0 since 6.12."""
+    """Requests not aligned to a page; always 0 since 6.12."""
     notify_free: int = 0
     """Pages freed by swap-slot notification or discard."""
 
 
 def counted_since(before: int, now: int) -> int:
-    """What a counter has counted since it was ``before``, at least: a reset has set it to 0."""
+    """What a counter has counted at least since it was ``before``; a reset sets it to 0."""
     return now - before if now >= before else now
 
 
@@ -192,13 +192,13 @@ class BdStat(_StatFile):
 @documented
 @dataclass(frozen=True, kw_only=True)
 class DebugStat(_StatFile):
-    """``/sys/block/zramN/debug_stat``: no promise of stability by the kernel (4.8)."""
+    """``/sys/block/zramN/debug_stat``: the kernel does not promise that it stays stable (4.8)."""
 
     _file = "debug_stat"
     _counters = ("writestall", "miss_free")
 
     writestall: int = 0
-    """Events: stores that had to wait for memory; constant 0 on newer kernels."""
+    """Events: stores that had to wait for memory; always 0 on newer kernels."""
     miss_free: int = 0
     """Events: slots that could not be freed because they were locked."""
 
@@ -213,46 +213,46 @@ class DebugStat(_StatFile):
 class BlockStat(_StatFile):
     """``/sys/block/zramN/stat`` (Documentation/block/stat.rst).
 
-    All but ``in_flight`` count from when the device was added.
+    All except ``in_flight`` count from the time when the device was added.
     """
 
     _file = "stat"
     _counters = ("read_ios", "write_ios", "discard_ios", "flush_ios")
 
     read_ios: int = 0
-    """Read requests that were completed."""
+    """Completed read requests."""
     read_merges: int = 0
     """Read requests that were merged with queued ones."""
     read_sectors: int = 0
     """Units of 512 bytes read."""
     read_ticks: int = 0
-    """Milliseconds that read requests took, summed."""
+    """Milliseconds that read requests took in total."""
     write_ios: int = 0
-    """Write requests that were completed."""
+    """Completed write requests."""
     write_merges: int = 0
     """Write requests that were merged with queued ones."""
     write_sectors: int = 0
     """Units of 512 bytes written."""
     write_ticks: int = 0
-    """Milliseconds that write requests took, summed."""
+    """Milliseconds that write requests took in total."""
     in_flight: int = 0
     """Requests under way now."""
     io_ticks: int = 0
-    """Milliseconds in which any request was under way."""
+    """Milliseconds in which at least one request was under way."""
     time_in_queue: int = 0
-    """Milliseconds that all requests took, summed."""
+    """Milliseconds that all requests took in total."""
     discard_ios: int = 0
-    """Discard requests that were completed."""
+    """Completed discard requests."""
     discard_merges: int = 0
     """Discard requests that were merged with queued ones."""
     discard_sectors: int = 0
     """Units of 512 bytes discarded."""
     discard_ticks: int = 0
-    """Milliseconds that discard requests took, summed."""
+    """Milliseconds that discard requests took in total."""
     flush_ios: int = 0
-    """Flush requests that were completed."""
+    """Completed flush requests."""
     flush_ticks: int = 0
-    """Milliseconds that flush requests took, summed."""
+    """Milliseconds that flush requests took in total."""
 
     @property
     def read_bytes(self) -> int:

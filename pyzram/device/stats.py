@@ -29,9 +29,9 @@ _PARTS: dict[str, Callable[[Any], Any]] = {
 @documented
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stats(JsonValue):
-    """Everything the kernel tells about one device, taken in one go (but not atomically).
+    """Everything that the kernel says about one device, read in one go but not atomically.
 
-    Two are equal if all figures are, whenever they were taken. ``now - before`` gives a
+    Two are equal if all their figures are, whenever they were taken. ``now - before`` gives a
     :class:`StatsChange`, with rates.
     """
 
@@ -44,33 +44,33 @@ class Stats(JsonValue):
     name: str
     """``zramN``, the kernel's name."""
     disksize: int
-    """Bytes that the device offers, uncompressed (``disksize``); 0 before it is initialised. Not
-    memory in use."""
+    """Bytes that the device offers, before compression (``disksize``); 0 before it is initialised.
+    This is not memory in use."""
     comp_algorithm: str | None
     """The selected algorithm (``comp_algorithm``); ``None`` if the kernel marks none."""
     recomp_algorithms: Mapping[int, str | None] | None
-    """Priority to algorithm, read only (``recomp_algorithm``); ``None`` where the kernel has no
-    recompression."""
+    """The secondary algorithms by priority (``recomp_algorithm``), read-only; ``None`` if the
+    kernel has no recompression."""
     mm_stat: MmStat
     """Memory (``mm_stat``)."""
     io_stat: IoStat
     """Failures, and slots freed (``io_stat``)."""
     bd_stat: BdStat | None
-    """The backing device (``bd_stat``); ``None`` where the kernel has no writeback."""
+    """The backing device (``bd_stat``); ``None`` if the kernel has no writeback."""
     debug_stat: DebugStat | None
-    """Events (``debug_stat``); ``None`` where the kernel has no such file."""
+    """Events (``debug_stat``); ``None`` if the kernel has no such file."""
     stat: BlockStat
     """Requests of the block layer (``stat``)."""
     backing_dev: str | None
-    """Path (``backing_dev``); ``None`` without one, or where the kernel has no writeback."""
+    """Path (``backing_dev``); ``None`` without one, or if the kernel has no writeback."""
     swap: SwapArea | None
     """The swap area on the device (/proc/swaps); ``None`` without one."""
     mount_points: tuple[str, ...]
     """Where it is mounted, in this mount namespace (/proc/self/mountinfo)."""
     diskseq: int
-    """What no other device had or will have until the machine reboots (``diskseq``)."""
+    """A number that no other device has had or will have until a reboot (``diskseq``)."""
     time: float = field(default=0.0, compare=False)
-    """When it was taken, in seconds since 1970 by the clock on the wall, for records."""
+    """When it was taken, in seconds since 1970 by the wall clock, for records."""
     monotonic: float = field(default=0.0, compare=False)
     """When it was taken, in seconds of CLOCK_MONOTONIC, for intervals; lost with a reboot."""
 
@@ -87,8 +87,8 @@ class Stats(JsonValue):
         """Return what has changed since ``before``.
 
         Raises:
-            InvalidValueError: ``before`` is of another device, later, or the device was reset
-                since: it has another disksize or algorithm, or a counter went down.
+            InvalidValueError: ``before`` is of another device or later, or the device has been
+                reset since: it has another disksize or algorithm, or a counter went down.
         """
         if not isinstance(before, Stats):
             return NotImplemented
@@ -119,9 +119,9 @@ class Stats(JsonValue):
 @documented
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatsChange(JsonValue):
-    """What changed between two snapshots of a device; figures are differences, which may be < 0.
+    """What changed between two snapshots of a device; figures are differences and may be negative.
 
-    What :attr:`mm_stat` derives from its figures, such as ratios, means nothing of differences.
+    Figures that :attr:`mm_stat` derives, such as ratios, have no meaning for differences.
 
     ``reads_per_second`` and the other rates are means over :attr:`seconds`, and 0 for two snapshots
     of the same moment.
@@ -137,9 +137,9 @@ class StatsChange(JsonValue):
     io_stat: IoStat
     """Differences of the figures."""
     bd_stat: BdStat | None
-    """Differences of the figures; ``None`` where the kernel has no writeback."""
+    """Differences of the figures; ``None`` if the kernel has no writeback."""
     debug_stat: DebugStat | None
-    """Differences of the figures; ``None`` where the kernel has no such file."""
+    """Differences of the figures; ``None`` if the kernel has no such file."""
     stat: BlockStat
     """Differences of the figures."""
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A device as swap: its signature, on and off."""
+"""A device as swap: writing its signature, swapping on and off."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def mkswap(device: Zram, label: str | None, uuid: str | None) -> None:
         raise InvalidValueError(
             f"{device.name}: label {label!r}: longer than {SWAP_LABEL_MAX} bytes"
         )
-    # Exclusive and locked: nobody uses it, and udev probes it only with its signature.
+    # Opened exclusively and locked, so nobody uses it, and udev probes it only with its signature.
     # mkswap opens the node itself, so our O_EXCL must be gone by then.
     refuse_used(device, "make a swap signature")
     command = ["mkswap"]
@@ -71,7 +71,7 @@ def swapoff(device: Zram) -> None:
                     _native.swapoff(held.path)
                     return
                 except InterruptedError:
-                    # A signal that ends nothing (a debugger, Ctrl-Z), or one that does.
+                    # A signal that ends nothing (a debugger, Ctrl-Z), or one that ends us.
                     interruption.check()
     except ZramError:
         raise
@@ -90,11 +90,11 @@ def refuse_used(device: Zram, step: str) -> None:
     """Refuse a device that somebody uses or has locked.
 
     Raises:
-        DeviceBusyError: it is used or locked (EBUSY); says by whom.
+        DeviceBusyError: it is used or locked (EBUSY); the message says by whom.
     """
     device._require_present(step)
     try:
-        # Opened and closed in one call, so that nothing in between can leave it open.
+        # Open and close it in one call, so that nothing in between can leave it open.
         _native.blkdev_unused(device.node, wait_ms=round(LOCK_SECONDS * 1000))
     except OSError as err:
         device._require_present(step)

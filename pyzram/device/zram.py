@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """A zram device: its life from hot_add to hot_remove, and everything in between.
 
-Longer methods are implemented in the modules beside this one. What not every device has
-(statistics asked for, a file system, a backing device) is imported when it is needed: it takes
-longer to load than setting a device up takes.
+Longer methods are implemented in the modules beside this one. What not every caller needs
+(statistics, a file system, a backing device) is imported when it is used, because loading it takes
+longer than setting up a device.
 """
 
 from __future__ import annotations
@@ -52,15 +52,15 @@ class Zram(Handle):
     its ``with`` block takes down again. Properties cost nothing; methods ask the kernel.
 
     Methods named after an attribute (``read_mm_stat``, ``set_mem_limit``) raise UnsupportedError
-    where the kernel lacks it, and return ``None`` where it has it and nothing is set. Any method
+    if the kernel lacks it, and return ``None`` if the kernel has it and nothing is set. Any method
     may raise DeviceNotFoundError (removed), AccessError (not root), BlockedError (no answer in
-    time), ZramOSError (what else the kernel answers), and InvalidValueError on a closed handle.
+    time), ZramOSError (any other error of the kernel), and InvalidValueError on a closed handle.
 
     Synchronization: one thread at a time for each handle; any number of handles.
     """
 
     _takes_ranges: bool | None = None
-    """Whether this kernel knows ``page_indexes=LOW-HIGH``; ``None`` until it was tried."""
+    """Whether this kernel knows ``page_indexes=LOW-HIGH``; ``None`` until that was tried."""
     _owned = False
 
     # ---- life cycle ----------------------------------------------------------------------------
@@ -69,12 +69,12 @@ class Zram(Handle):
     def add(cls, *, sysfs: Sysfs | None = None) -> Self:
         """Make a new device (``/sys/class/zram-control/hot_add``) and wait for its node.
 
-        The kernel chooses the number. Used in a ``with`` statement, the end of the block takes
-        the device down, whatever has happened in it: swap off, unmount, reset, remove. Call
-        :meth:`keep` within the block, or do without ``with`` and :meth:`close`, to leave it.
+        The kernel chooses the number. In a ``with`` statement, the end of the block takes the
+        device down, whatever has happened in it: swap off, unmount, reset, remove. To leave it,
+        call :meth:`keep` within the block, or use :meth:`close` instead of ``with``.
 
         Raises:
-            UnsupportedError: no zram driver (ENOENT).
+            UnsupportedError: there is no zram driver (ENOENT).
             AccessError: not root (EACCES).
             BlockedError: the node did not appear (ETIMEDOUT); the device is removed again.
         """
@@ -98,7 +98,7 @@ class Zram(Handle):
     def __exit__(self, *exc: object) -> None:
         error = exc[1] if len(exc) > 1 else None
         try:
-            # A child of a fork that leaves the block is not who made the device.
+            # A forked child that leaves the block has not made the device.
             if self._owned and not self.closed and self._is_own():
                 if isinstance(error, BaseException):
                     lifecycle.undo(error, lambda: self.remove(release=True, missing_ok=True))
@@ -114,14 +114,14 @@ class Zram(Handle):
         missing_ok: bool = False,
         timeout: float = BUSY_RETRY_SECONDS,
     ) -> None:
-        """Remove the device with all it holds (``hot_remove``), and close the handle.
+        """Remove the device with everything in it (``hot_remove``), and close the handle.
 
-        ``release`` swaps it off and unmounts it first; without, a device in such use is refused.
-        With ``missing_ok`` a device that is gone already is no error.
+        ``release`` swaps it off and unmounts it first; otherwise a device in such use is refused.
+        With ``missing_ok``, a device that is already gone is no error.
 
         Raises:
-            DeviceBusyError: in use (EBUSY); says by whom. Mere openers, such as udev's probe,
-                are waited for ``timeout`` seconds, swap and mounts are not.
+            DeviceBusyError: in use (EBUSY); the message says by whom. This waits ``timeout``
+                seconds for mere openers, such as udev's probe, but not for swap and mounts.
             DeviceNotFoundError: already gone.
             ZramError: it could not be swapped off or unmounted.
         """
@@ -145,12 +145,12 @@ class Zram(Handle):
     def reset(self, *, timeout: float = BUSY_RETRY_SECONDS) -> None:
         """Throw away all data and most of the configuration (``reset``).
 
-        Kept by the kernel: writeback_limit, writeback_limit_enable, writeback_batch_size,
+        The kernel keeps writeback_limit, writeback_limit_enable, writeback_batch_size,
         compressed_writeback, and up to 6.11 the algorithm.
 
         Raises:
-            DeviceBusyError: in use (EBUSY); says by whom. Mere openers, such as udev's probe,
-                are waited for ``timeout`` seconds, swap and mounts are not.
+            DeviceBusyError: in use (EBUSY); the message says by whom. This waits ``timeout``
+                seconds for mere openers, such as udev's probe, but not for swap and mounts.
         """
         self._dir()
         timeout = check_seconds("timeout", timeout)
@@ -170,13 +170,13 @@ class Zram(Handle):
         writeback_batch_size: int | None = None,
         force: bool = False,
     ) -> Algorithm | None:
-        """Set the device up, in the order the kernel wants, every value read back.
+        """Set the device up in the order that the kernel wants, and read every value back.
 
-        Sizes are bytes, or text such as ``"1.5G"`` or ``"50%"`` (of memory). Of ``algorithm`` the
-        first that this kernel has is taken and returned; ``recompression`` lists the secondary
-        algorithms by priority, from 1. ``writeback_limit`` (units of 4096 bytes) is also enabled.
-        What is ``None`` stays at the kernel's default; ``recompression`` is empty for none.
-        ``force`` overwrites what ``backing_dev`` holds (:meth:`set_backing_dev`).
+        Sizes are bytes, or text such as ``"1.5G"`` or ``"50%"`` (of memory). The first of
+        ``algorithm`` that this kernel has is used and returned; ``recompression`` lists the
+        secondary algorithms by priority, from 1. ``writeback_limit`` (units of 4096 bytes) is also
+        enabled. Whatever is ``None`` stays at the kernel's default; ``recompression`` is empty for
+        none. ``force`` overwrites what ``backing_dev`` holds (:meth:`set_backing_dev`).
 
         Below a file system, make ``disksize`` the quota and set no ``mem_limit``: a device at its
         ``mem_limit`` fails writes that the page cache has long confirmed, so programs, ``dd`` and
@@ -191,7 +191,7 @@ class Zram(Handle):
             OverwriteError: ``backing_dev`` holds something (EEXIST).
             InvalidValueError: an invalid value; nothing was changed.
             UnsupportedError: this kernel lacks something that was asked for.
-            ZramOSError: what the kernel answered to the step that failed.
+            ZramOSError: the kernel's error at the step that failed.
         """
         return lifecycle.configure(
             self,
@@ -213,16 +213,17 @@ class Zram(Handle):
         return self.read("initstate") == "1"
 
     def set_disksize(self, size: int | str) -> None:
-        """Initialise the device with so many bytes, or a size such as ``"1.5G"`` or ``"50%"``.
+        """Initialise the device with a size in bytes, or such as ``"1.5G"`` or ``"50%"``.
 
-        Rounded up to the page size. The kernel takes 16 to 24 bytes of memory for each page at
-        once. When this fails, the device is reset before the error is raised: newer kernels have
-        lost its configuration by then, and may crash or use another algorithm if it is used on.
+        It is rounded up to the page size. The kernel at once takes 16 to 24 bytes of memory for
+        each page. If this fails, the device is reset before the error is raised: newer kernels have
+        lost its configuration by then, and may crash or use another algorithm on further use.
 
         Raises:
-            InvalidValueError: no size, or 0.
+            InvalidValueError: not a size, or 0.
             DeviceBusyError: already initialised (EBUSY).
-            ZramOSError: ENOMEM too large; EINVAL and others: parameters the algorithm refuses.
+            ZramOSError: ENOMEM if it is too large; EINVAL and others for parameters that the
+                algorithm refuses.
         """
         wanted = lifecycle.size_of(self, size, "disksize")
         if not wanted:
@@ -241,9 +242,9 @@ class Zram(Handle):
     def set_mem_limit(self, size: int | str) -> None:
         """Limit the memory of the pool (``mem_limit``), in bytes or as a size; 0 lifts it.
 
-        Rounded up to the page size and read back. May be below the present use: what is stored
-        stays, and new pages are refused, which a file system learns too late (:meth:`configure`).
-        A reset clears it.
+        It is rounded up to the page size and read back. It may be below the present use: what is
+        stored stays, and new pages are refused, which a file system learns too late
+        (:meth:`configure`). A reset clears the limit.
         """
         wanted = lifecycle.size_of(self, size, "mem_limit")
         if not self.read_disksize():  # mm_stat is all zeros until then
@@ -263,7 +264,7 @@ class Zram(Handle):
     def compact(self) -> None:
         """Pack the pool's objects together and free pages (``compact``).
 
-        Returns when done; at once if a compaction is running already.
+        This returns when the kernel is done, or at once if a compaction is already running.
         """
         self.write("compact", 1, step="compact")
 
@@ -272,7 +273,7 @@ class Zram(Handle):
         return int(self.read("max_comp_streams"))
 
     def set_max_comp_streams(self, streams: int) -> None:
-        """Write ``max_comp_streams``; the kernel takes it and ignores it."""
+        """Write ``max_comp_streams``; the kernel accepts and ignores it."""
         streams = check_count("max_comp_streams", streams, 1)
         self.write("max_comp_streams", streams)
 
@@ -283,17 +284,18 @@ class Zram(Handle):
         return parse_algorithms(self.read("comp_algorithm"))[0]
 
     def read_algorithms(self) -> tuple[str, ...]:
-        """Return the algorithms this kernel offers, in its order."""
+        """Return the algorithms that this kernel offers, in its order."""
         return parse_algorithms(self.read("comp_algorithm"))[1]
 
     def set_comp_algorithm(self, algorithm: str | Algorithm) -> None:
         """Select the algorithm, before the device is initialised, and read it back.
 
         On 7.3 this resets the parameters of the primary algorithm: set those afterwards
-        (:meth:`set_algorithm_params`), or all at once (:meth:`configure`).
+        (:meth:`set_algorithm_params`), or everything at once (:meth:`configure`).
 
         Raises:
-            UnsupportedError: this kernel lacks the algorithm (EINVAL); names those it has.
+            UnsupportedError: this kernel lacks the algorithm (EINVAL); the message names those
+                that it has.
             DeviceBusyError: already initialised (EBUSY).
             InvalidValueError: not a possible name, or one with parameters.
         """
@@ -308,7 +310,7 @@ class Zram(Handle):
             raise algorithms.no_algorithm(self, name) from err
 
     def read_recomp_algorithms(self) -> dict[int, str | None]:
-        """Return priority to algorithm (``recomp_algorithm``, 6.2); empty if none is configured.
+        """Return secondary algorithms by priority (``recomp_algorithm``, 6.2); empty without any.
 
         Raises:
             UnsupportedError: this kernel has no recompression.
@@ -318,7 +320,7 @@ class Zram(Handle):
     def set_recomp_algorithm(self, algorithm: str | Algorithm, *, priority: int = 1) -> None:
         """Configure a secondary algorithm, before the device is initialised, and read it back.
 
-        Only a reset takes one away again.
+        Only a reset removes one.
 
         Raises:
             UnsupportedError: no recompression, or no such algorithm in this kernel.
@@ -350,13 +352,13 @@ class Zram(Handle):
     ) -> None:
         """Set all parameters of one priority (``algorithm_params``, 6.12), 0 being the primary.
 
-        What is not given returns to its default. The kernel judges values only when disksize is
-        set, and does not report them. Refused here on an initialised device: 6.12 to 6.18
-        accept it there and free the dictionary that the compressor still uses.
+        Parameters that are not given return to their defaults. The kernel checks values only when
+        disksize is set, and does not report them. This is refused on an initialised device, where
+        6.12 to 6.18 would accept it and free the dictionary that the compressor still uses.
 
         Raises:
             DeviceBusyError: already initialised (EBUSY).
-            UnsupportedError: this kernel takes no parameters.
+            UnsupportedError: this kernel accepts no parameters.
             InvalidValueError: priority outside 0..3, or a path that cannot be passed on.
             ZramOSError: the dictionary cannot be read (EINVAL up to 7.2, the real errno in 7.3).
         """
@@ -378,25 +380,25 @@ class Zram(Handle):
         """Recompress stored pages with one secondary algorithm now (``recompress``, 6.2).
 
         ``type`` is ``idle``, ``huge``, ``huge_idle`` or ``None`` for all; ``threshold`` (bytes)
-        skips smaller objects and refuses results that are not below it; ``max_pages`` bounds the
+        skips smaller objects and rejects results that are not below it; ``max_pages`` bounds the
         work. The algorithm is the one with ``priority``, or the one of ``algorithm``'s name (with
-        the parameters that the device has for it), or the one with priority 1. Returns when the
-        kernel is done.
+        the parameters that the device has for it), or the one with priority 1. This returns when
+        the kernel is done.
 
-        The same on every kernel: 6.12 would try all secondary algorithms in turn if none were
-        named, take an unknown type for all pages, do nothing for a priority without algorithm,
-        and give EAGAIN at once while another run is under way, where 7.x waits. Here one
-        algorithm is always named, the rest is refused, and EAGAIN is retried for a minute.
+        It does the same on every kernel. 6.12 would try all secondary algorithms in turn if none
+        were named, take an unknown type for all pages, do nothing for a priority without an
+        algorithm, and fail with EAGAIN at once while another run is under way, where 7.x waits.
+        Here one algorithm is always named, the rest is refused, and EAGAIN is retried for a minute.
 
         A page is replaced only if it falls into a smaller size class (:class:`PoolModel`).
-        :func:`pyzram.recompress_pages` does it in steps that can be stopped.
+        :func:`pyzram.recompress_pages` does this in steps that can be stopped.
 
         Raises:
             InvalidValueError: an invalid type, priority or number, or an algorithm
                 that is not configured.
             UnsupportedError: this kernel has no recompression.
-            ZramOSError: what the kernel answered (EINVAL not initialised, or a threshold that
-                is not below the size of incompressible pages).
+            ZramOSError: the kernel's error (EINVAL if the device is not initialised, or for a
+                threshold that is not below the size of incompressible pages).
         """
         algorithms.recompress(self, type, threshold, max_pages, algorithm, priority)
 
@@ -406,7 +408,7 @@ class Zram(Handle):
         """Return the priority of the secondary algorithm that :meth:`recompress` would use.
 
         Raises:
-            InvalidValueError: no such algorithm is configured; says which are.
+            InvalidValueError: no such algorithm is configured; the message says which are.
             UnsupportedError: this kernel has no recompression.
         """
         return algorithms.find_priority(self, algorithm, priority)
@@ -423,7 +425,7 @@ class Zram(Handle):
         return None if path == "none" else path
 
     def read_backing_file(self) -> str | None:
-        """Return the file behind the backing device, ``None`` if that is not a loop device.
+        """Return the file behind the backing device; ``None`` if that is not a loop device.
 
         Raises:
             UnsupportedError: this kernel has no writeback.
@@ -436,16 +438,16 @@ class Zram(Handle):
     def set_backing_dev(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
         """Attach a block device or a file, before the device is initialised, and read it back.
 
-        Its content is lost, and what zram puts there is neither encrypted nor of use to anybody
+        Its contents are lost, and what zram puts there is neither encrypted nor of use to anybody
         later. It is claimed exclusively until the next reset; a file is put behind a loop device,
         which goes with that reset too. ``force`` overwrites what is there, but never something
         that is in use.
 
         Raises:
-            OverwriteError: it holds something (EEXIST); says what.
+            OverwriteError: it holds something (EEXIST); the message says what.
             DeviceBusyError: in use (EBUSY), or this device is already initialised.
-            ZramOSError: ENOTBLK neither block device nor file, EINVAL too small or the device
-                itself, or what opening it gave.
+            ZramOSError: ENOTBLK if it is neither block device nor file, EINVAL if it is too small
+                or the device itself, or the error of opening it.
             UnsupportedError: this kernel has no writeback.
         """
         from . import backing
@@ -453,17 +455,17 @@ class Zram(Handle):
         backing.set_backing_dev(self, path, force)
 
     def read_writeback_limit(self) -> int:
-        """Return what may still be written, in units of 4096 bytes (``writeback_limit``)."""
+        """Return how much may still be written, in units of 4096 bytes (``writeback_limit``)."""
         return int(self.read("writeback_limit"))
 
     def set_writeback_limit(self, units: int) -> None:
-        """Set what may be written from now on, in units of 4096 bytes.
+        """Set how much may be written from now on, in units of 4096 bytes.
 
-        It counts only once it is enabled (:meth:`set_writeback_limit_enable`). Survives a reset.
+        The limit counts only once enabled (:meth:`set_writeback_limit_enable`). A reset keeps it.
         """
         units = check_count("writeback_limit", units, 0, U64_MAX)
-        # A smaller value is right: 7.x rounds down to whole pages, and a running writeback uses it
-        # up.
+        # A smaller value is right too: 7.x rounds down to whole pages, and a running writeback uses
+        # up the limit.
         self._write_verified(
             "writeback_limit", units, self.read_writeback_limit, lambda got: got <= units
         )
@@ -473,7 +475,7 @@ class Zram(Handle):
         return self.read("writeback_limit_enable") != "0"
 
     def set_writeback_limit_enable(self, enable: bool) -> None:
-        """Make ``writeback_limit`` count, or not. Survives a reset.
+        """Make ``writeback_limit`` count, or not. A reset keeps this.
 
         Raises:
             InvalidValueError: neither True nor False.
@@ -497,7 +499,7 @@ class Zram(Handle):
     def set_compressed_writeback(self, enable: bool) -> None:
         """Write pages back compressed, before the device is initialised (7.x).
 
-        Saves CPU time, not space: each page still takes a whole block.
+        This saves processor time, not space: each page still takes a whole block.
 
         Raises:
             InvalidValueError: neither True nor False.
@@ -547,16 +549,17 @@ class Zram(Handle):
         """Write one kind of pages, one page, or a range to the backing device (``writeback``).
 
         ``type`` is ``idle``, ``huge``, ``huge_idle`` or ``incompressible`` (6.2); a range is
-        ``(first, last)``, in one command where the kernel knows ranges (6.16), else page by page.
-        Returns when the kernel is done; success also when nothing qualified.
+        ``(first, last)``, in one command if the kernel knows ranges (6.16), else page by page. This
+        returns when the kernel is done, and succeeds even if nothing qualified.
         :func:`pyzram.writeback_pages` does it in steps that can be bounded and stopped.
 
         Raises:
             InvalidValueError: not exactly one of the three, an unknown type, or pages beyond
                 the end of the device.
             UnsupportedError: a type that this kernel does not know.
-            ZramOSError: ENODEV no backing device, EIO the limit is used up or a write failed,
-                ENOSPC it is full, EAGAIN another run is under way (6.12), EINVAL not initialised.
+            ZramOSError: ENODEV without a backing device, EIO if the limit is used up or a write
+                failed, ENOSPC if it is full, EAGAIN while another run is under way (6.12), EINVAL
+                if the device is not initialised.
         """
         from . import backing
 
@@ -585,7 +588,7 @@ class Zram(Handle):
 
         Raises:
             InvalidValueError: priority or discard out of range.
-            DeviceBusyError: it is swap already (EBUSY).
+            DeviceBusyError: it is already swap (EBUSY).
             ZramOSError: EINVAL without a swap signature, EPERM without privilege.
         """
         swap.swapon(self, priority, discard)
@@ -594,14 +597,14 @@ class Zram(Handle):
         """Stop swapping on the device (swapoff(2)); its pages return to memory first.
 
         Raises:
-            ZramOSError: ENOMEM memory cannot take the pages, EINVAL it is not swap, EPERM.
+            ZramOSError: ENOMEM if memory cannot take the pages, EINVAL if it is not swap, EPERM.
         """
         swap.swapoff(self)
 
     def mkfs(
         self, fstype: str = "ext4", *, label: str | None = None, options: Sequence[str] = ()
     ) -> None:
-        """Make a file system with the program mkfs.FSTYPE, given ``options`` as they are.
+        """Make a file system with the program mkfs.FSTYPE, which gets ``options`` unchanged.
 
         A journal is of no use in memory: ``mkfs("ext4", options=["-O", "^has_journal"])``.
 
@@ -617,9 +620,9 @@ class Zram(Handle):
     def mount(
         self, point: str | os.PathLike[str], *, fstype: str = "ext4", options: str = ""
     ) -> None:
-        """Mount the file system on a directory, with options as mount(8) takes them.
+        """Mount the file system on a directory, with options as for mount(8).
 
-        What is written to it shows in the device's figures when the page cache writes it out
+        What is written to it shows in the device's figures once the page cache writes it out
         (sync(1)).
 
         Raises:
@@ -648,7 +651,7 @@ class Zram(Handle):
     # ---- statistics ----------------------------------------------------------------------------
 
     def stats(self) -> Stats:
-        """Take a snapshot of everything, with the moment it was taken.
+        """Take a snapshot of everything, with the time at which it was taken.
 
         Raises:
             DeviceNotFoundError: the device was removed meanwhile.

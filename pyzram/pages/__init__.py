@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""What becomes of pages: codecs, the pool's size classes, samples of real memory."""
+"""What becomes of pages: codecs, the pool's size classes, and samples of real memory."""

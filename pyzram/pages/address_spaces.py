@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Processes that share one memory as threads do (vfork(2), clone(2) with CLONE_VM): see kcmp(2)."""
+"""Processes that share one memory, like threads (vfork(2), clone(2) with CLONE_VM); see kcmp(2)."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ import errno
 
 from .. import _native_memory
 
-# The kernel was built without kcmp(2), or a filter of system calls is in the way.
+# The kernel was built without kcmp(2), or a system call filter is in the way.
 UNKNOWN = (errno.ENOSYS, errno.EPERM, errno.EACCES)
 
 
 class AddressSpaces:
-    """Memories that were met, in the kernel's own order, so that few are compared.
+    """Address spaces met so far, in the kernel's own order, so that few need comparing.
 
-    Nothing else tells these processes: each of their pages is mapped by a single table.
+    Nothing else reveals such processes, since a single table maps each of their pages.
     """
 
     def __init__(self) -> None:
         self._met: dict[str, list[int]] = {}
 
     def met(self, task: int, layout: str) -> bool:
-        """Whether this is the memory of another process before; notes it if not.
+        """Whether an earlier process has the same memory; if not, note this one.
 
-        Only processes of one ``layout``, the range of their first mapping, can be the same: of
-        others' ranges most begin elsewhere. Where the kernel does not compare, none is the same.
+        Only processes with the same ``layout``, the range of their first mapping, can share memory;
+        most ranges of others begin elsewhere. If the kernel does not compare, none share it.
         """
         before = self._met.setdefault(layout, [])
         low, high = 0, len(before)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Paths: TypeAlias = SomePaths | None
 
 
-# Exactly one source; which of them it is, type checkers see.
+# Exactly one source, so that type checkers see which one it is.
 @overload
 def estimate(
     *,
@@ -82,16 +82,16 @@ def estimate(
     """Estimate what zram would make of processes, of files, or of the whole system.
 
     Give exactly one of ``pids``, ``files`` (also core dumps and block devices) and ``system``.
-    ``algorithms`` defaults to all of the page engine. ``precision`` is the largest half width of
+    ``algorithms`` defaults to all of the page engine's. ``precision`` is the largest half width of
     the ratio's 95 % interval, 0.01 being one percentage point; ``full`` reads every page. Times are
-    those of a single core, in microseconds per page. What is found for each algorithm is in
-    ``algorithms`` under its :attr:`Algorithm.label`, ``zstd:9``.
+    those of a single core, in microseconds per page. The result has each algorithm's figures in
+    ``algorithms``, under its :attr:`Algorithm.label`, such as ``zstd:9``.
 
     Raises:
-        InvalidValueError: not exactly one source, no such algorithm or level, or a precision,
-            number of threads or seed that is none.
-        AccessError: none of the processes may be looked at.
-        ZramOSError: what opening gave.
+        InvalidValueError: not exactly one source, an unknown algorithm or level, or an invalid
+            precision, number of threads or seed.
+        AccessError: none of the processes may be inspected.
+        ZramOSError: opening failed.
     """
     with open_source(pids=pids, files=files, system=system) as source:
         return estimate_pages(
@@ -111,12 +111,12 @@ def recommend(
     """Choose an algorithm and a disksize for a machine with ``ram`` bytes, by default this one's.
 
     ``offered`` are the algorithms of its kernel (``device.read_algorithms()``), by default all that
-    were estimated; one with a level is offered at that level only. ``None`` without pages, or where
-    nothing was timed.
+    were estimated; one with a level is offered at that level only. Return ``None`` if there are no
+    pages, or if nothing was timed.
 
     Raises:
-        InvalidValueError: ``ram`` is not a positive number, what is offered is no algorithm, or
-            none of it was estimated, or not at that level.
+        InvalidValueError: ``ram`` is not a positive number, something offered is not an algorithm,
+            or nothing offered was estimated, or not at that level.
     """
     if offered is not None and isinstance(estimate, Estimate):
         offered = as_algorithms(offered, "offered")

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 WORD_SIZE = machine_word_size()
 ZERO = array("I", [0])
-# Ctrl-C is noticed between two chunks. Threads share smaller ones, so that none waits long for the
-# last of another.
+# Ctrl-C is noticed between two chunks. Threads take smaller ones, so that none waits long for the
+# last chunk of another.
 _CHUNK = 1 << 20
 _THREAD_BYTES = 256 << 10
 THREADS = 8192
@@ -60,7 +60,7 @@ def _threads(threads: int | None, length: int) -> int:
 
 
 def check_threads(threads: int) -> int:
-    """Reject what is not a number of threads."""
+    """Reject an invalid number of threads."""
     wanted = f"not a positive number up to {THREADS}"
     return check_count("threads", threads, 1, THREADS, wanted)
 
@@ -68,10 +68,10 @@ def check_threads(threads: int) -> int:
 def _work(
     buffer: Buffer, codec: _native_codec.Codec, ret: array[int], todo: deque[int], step: int
 ) -> None:
-    """Take chunks until none is left, or until another thread failed and cleared them.
+    """Take chunks until none is left, or until another thread has failed and cleared them.
 
-    Each thread holds the buffer itself: it must stay while the thread is in C, whatever becomes of
-    the others.
+    Each thread holds the buffer itself, which must stay while the thread is in C, whatever becomes
+    of the others.
     """
     try:
         with pinned(buffer, "buffer") as data:
@@ -101,7 +101,7 @@ def _in_threads(
     threads: int,
 ) -> None:
     """Let threads share the work; the caller's is one of them and notices Ctrl-C between chunks."""
-    # Not a ThreadPoolExecutor: its import takes as long as thousands of pages.
+    # Not a ThreadPoolExecutor, because importing it takes as long as thousands of pages.
     from threading import Thread
 
     failures: list[BaseException] = []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How small and how fast the algorithms are at their levels, on given memory."""
+"""How well and how fast the algorithms compress given memory at their levels."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
     from .sources import Source, Stream
 
-# Percentage points that the ratio may be off; the pages are held in memory meanwhile.
+# Percentage points that the ratio may be off; meanwhile the pages are held in memory.
 PRECISION = 0.03
 # Threads share megabytes, so fast algorithms repeat the pages until there are enough.
 _THREAD_BYTES = 1 << 20
 QUICK_BYTES_PER_SECOND = 50e6
 PAGES_OF_A_FULL_POOL = 10_000_000
-# Levels worth looking at, which differ from their neighbours. The kernel's default is among them.
+# Levels worth measuring, because they differ from their neighbours; includes the kernel's default.
 LEVELS = {
     "lz4": (1, 2, 4, 8, 16),
     "lz4hc": (1, 3, 6, 9, 16),
@@ -53,7 +53,7 @@ class BenchResult(JsonValue):
     """What a pool with the examined pages would hold."""
     compress_bytes_per_second: float
     """Bytes of pages compressed per second by one processor, without same-filled pages; 0 if
-    there are no others."""
+    there are only such pages."""
     decompress_bytes_per_second: float
     """Bytes of pages decompressed per second by one processor; 0 as above."""
     compress_threads_bytes_per_second: float
@@ -61,15 +61,15 @@ class BenchResult(JsonValue):
     threads: int
     """How many threads those were."""
     speedup: float | None
-    """How many times as fast all threads are as one, by elapsed time; ``None`` if nothing was
-    measured."""
+    """How many times as fast as one thread all threads are, by elapsed time; ``None`` if nothing
+    was measured."""
     memory_ratio: float | None
     """``mem_used_total / orig_data_size`` of a device with a large amount of such memory; ``None``
     without pages."""
 
     @property
     def label(self) -> str:
-        """Name, and level if there is one, as of an estimate: ``zstd:9``."""
+        """Its name, and its level if it has one, as in an estimate: ``zstd:9``."""
         return self.name if self.level is None else f"{self.name}:{self.level}"
 
 
@@ -112,8 +112,8 @@ def bench_pages(
 ) -> list[BenchResult]:
     """Measure algorithms on pages in memory.
 
-    ``threads`` is by default the processors that may be used. ``progress`` is told how many of
-    all candidates are done.
+    ``threads`` defaults to the number of usable processors. ``progress`` is told how many of the
+    candidates are done.
 
     Raises:
         InvalidValueError: no such algorithm or level.
@@ -158,7 +158,7 @@ def bench_pages(
 def _walls(
     work: bytearray, name: str, level: int | None, size: int, threads: int, speed: float
 ) -> tuple[float, float]:
-    """Wall time in seconds of one thread and of all, in turns, the best of a few."""
+    """Wall time in seconds of one thread and of all, measured in turns; the best of a few."""
     quick = speed > QUICK_BYTES_PER_SECOND
     if quick:
         work = work * max(1, 16 * threads * _THREAD_BYTES // max(1, len(work)))

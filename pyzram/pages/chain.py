@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What of a kernel decides how its pools pack objects: zspages, and the machine's word."""
+"""The properties of a kernel that decide how its pools pack objects: zspages and word size."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Chain(JsonValue):
     """How a kernel packs objects: at most ``size`` pages in a zspage, and the rule that chooses."""
 
     size: int
-    """Pages of a zspage, at most: CONFIG_ZSMALLOC_CHAIN_SIZE."""
+    """The most pages in a zspage: CONFIG_ZSMALLOC_CHAIN_SIZE."""
     rule: str
     """``percent`` up to Linux 6.2, ``waste`` from 6.3 on."""
 
@@ -30,16 +30,16 @@ class Chain(JsonValue):
 def machine_word_size() -> int:
     """Bytes of the kernel's machine word; a 32-bit program may run on a 64-bit kernel."""
     machine = os.uname().machine
-    # A 64-bit kernel tells a 32-bit program armv8l.
+    # To a 32-bit program, a 64-bit kernel says armv8l.
     return 8 if "64" in machine or machine in ("s390x", "alpha", "armv8l", "armv8b") else 4
 
 
 def running_chain(root: str = "/", release: str | None = None) -> Chain:
     """Find how the running kernel chains pages.
 
-    Up to Linux 6.2 it is fixed. From 6.3 on it is ``CONFIG_ZSMALLOC_CHAIN_SIZE``, looked for in
-    ``/proc/config.gz`` and where distributions keep the configuration, then in zsmalloc's debugfs
-    files; where neither can be read, the kernel's default.
+    Up to Linux 6.2 it is fixed. From 6.3 on it is ``CONFIG_ZSMALLOC_CHAIN_SIZE``, which is looked
+    up in ``/proc/config.gz`` and where distributions keep the configuration, then in zsmalloc's
+    debugfs files. If none of these can be read, the kernel's default is assumed.
     """
     release = release or os.uname().release
     if _version(release) < (6, 3):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What zram makes of pages: compressed as the kernel does it, one by one or many at once."""
+"""What zram makes of pages: compresses them as the kernel does, one by one or many at once."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from ..algorithm import Algorithm
     from .zsmalloc import PoolStats
 
-# The kernel's lengths, summed over any pages, are between these factors of ours: liblz4 looks for
-# repeated patterns, which the kernel's lz4hc does not, and stops later (tests/native/codec).
+# The kernel's lengths, summed over any pages, are between these multiples of ours: unlike the
+# kernel's lz4hc, liblz4 looks for repeated patterns, and it stops later (tests/native/codec).
 _LZ4HC_BOUNDS = (0.996, 1.025)
-# Of a libzstd that no kernel has; Linux 6.1's is 0.3 to 2 % larger than Linux 7's.
+# For a libzstd that no kernel has; Linux 6.1's results are 0.3 to 2 % larger than Linux 7's.
 _ZSTD_BOUNDS = (0.98, 1.02)
 # Linux 6.12 on s390x: 49 of 69 pages differ at level 3, by 0.016 % in total.
 _ZSTD_BIG_ENDIAN_BOUNDS = (0.999, 1.001)
@@ -52,10 +52,10 @@ def algorithms() -> tuple[str, ...]:
 def wanted_algorithms(
     algorithms: str | Algorithm | Iterable[str | Algorithm],
 ) -> tuple[Algorithm, ...]:
-    """Take a list of algorithms in any of its forms, which has to have one.
+    """Take a list of algorithms in any form; it must not be empty.
 
     Raises:
-        InvalidValueError: there is none in it, or one is no algorithm.
+        InvalidValueError: it is empty, or an item is not an algorithm.
     """
     wanted = tuple(as_algorithms(algorithms))
     if not wanted:
@@ -76,9 +76,9 @@ def zstd_release() -> tuple[str, str | None]:
 
 
 def length_bounds(algorithm: str, level: int | None = None) -> tuple[float, float] | None:
-    """Return between which factors of our lengths, in total, the kernel's are.
+    """Return the factors of our lengths, in total, between which the kernel's lie.
 
-    ``None``: they are the kernel's to the byte. A level of ``None`` is the kernel's default.
+    ``None`` means that they are equal to the byte. A level of ``None`` is the kernel's default.
     """
     if algorithm == "lz4hc":
         return _LZ4HC_BOUNDS
@@ -110,7 +110,7 @@ def compress_page(
     zram keeps the page itself.
 
     Raises:
-        InvalidValueError: another size, no such algorithm, or a parameter that the newest kernel
+        InvalidValueError: another size, an unknown algorithm, or a parameter that the newest kernel
             refuses; the message names what there is.
         InvalidTypeError: ``page`` is not a buffer.
     """
@@ -133,8 +133,8 @@ def decompress_page(
 ) -> bytes:
     """Restore the page of ``page_size`` bytes from which :func:`compress_page` made ``data``.
 
-    By default pages have the running kernel's size. Pass the parameters that the page was
-    compressed with. ``data`` may come from anywhere: anything but one compressed page is rejected.
+    By default pages have the running kernel's size. Pass the parameters with which the page was
+    compressed. ``data`` may come from anywhere: anything but one compressed page is rejected.
 
     Raises:
         InvalidValueError: ``data`` is damaged (errno EBADMSG in ``__cause__``), or as for
@@ -164,7 +164,7 @@ def compressed_sizes(
     page_size: int | None = None,
     threads: int | None = None,
 ) -> array[int]:
-    """Return what each page of ``buffer`` compresses to: bytes, 0 for a same-filled page.
+    """Return how many bytes each page of ``buffer`` compresses to; 0 for a same-filled page.
 
     Pages have the running kernel's size, or ``page_size`` bytes. These are lengths before the huge
     test; :class:`pyzram.PoolModel` computes what a device stores. The buffer is read in place.
@@ -172,7 +172,7 @@ def compressed_sizes(
     within about a megabyte of pages.
 
     Raises:
-        InvalidValueError: the buffer is not a whole number of pages or closed, or as for
+        InvalidValueError: the buffer is closed or not a whole number of pages, or as for
             :func:`compress_page`.
         InvalidTypeError: ``buffer`` is not a buffer.
     """
@@ -184,10 +184,10 @@ def compressed_sizes(
 def timed_sizes(
     buffer: Buffer, algorithm: str, *, level: int | None = None, page_size: int | None = None
 ) -> tuple[array[int], array[int], array[int]]:
-    """As :func:`compressed_sizes`, and how long it took, by one thread, to each page.
+    """As :func:`compressed_sizes`, and how long each page took in one thread.
 
-    Beside the lengths that is nanoseconds of processor time to compress and to decompress; both are
-    0 for a same-filled page.
+    Besides the lengths, these are nanoseconds of processor time to compress and to decompress; both
+    are 0 for a same-filled page.
     """
     codec = codec_of(algorithm, page_size or PAGE_SIZE, level, None, None)
     with pinned(buffer, "buffer") as data:
@@ -210,8 +210,8 @@ def analyse(
 ) -> dict[str, PoolStats]:
     """Return for each algorithm what ``mm_stat`` would show with ``buffer`` on a fresh device.
 
-    The keys are ``label`` of the algorithms: ``"zstd"``, ``"zstd:3"``. ``store`` is the kernel to
-    be: by default the running one, with pages of ``page_size`` bytes if that is given.
+    The keys are the algorithms' labels: ``"zstd"``, ``"zstd:3"``. ``store`` models the target
+    kernel, by default the running one, with pages of ``page_size`` bytes if that is given.
 
     Raises:
         InvalidValueError: as for :func:`compressed_sizes`.

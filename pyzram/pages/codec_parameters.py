@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Codecs by name, level, window and dictionary; each is made once and kept."""
+"""Codecs by name, level, window and dictionary; each is made once and then kept."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def codec_of(
     winbits: int | None,
     dictionary: Buffer | None,
 ) -> _native_codec.Codec:
-    """Return the codec; raise InvalidValueError for parameters that no kernel takes."""
-    # Called for every page: a name alone takes the cheap way.
+    """Return the codec; raise InvalidValueError for parameters that no kernel accepts."""
+    # This is called for every page, so a name alone takes the cheap way.
     if type(algorithm) is str and ":" not in algorithm and "(" not in algorithm:
         try:
             return _codec(algorithm, page_size, level, winbits, _dictionary(dictionary))
-        except TypeError:  # before it was called, where one of them cannot be hashed
+        except TypeError:  # raised before the call if an argument cannot be hashed
             pass
     wanted = as_algorithm(algorithm)
     page_size = check_page_size(page_size)
@@ -72,7 +72,7 @@ def _dictionary(dictionary: Buffer | None) -> bytes | None:
 
 
 def check_page_size(page_size: int) -> int:
-    """Refuse what no kernel has."""
+    """Refuse a page size that no kernel has."""
     size = check_count("page_size", page_size, -math.inf, wanted=NO_PAGE_SIZE)
     if size not in PAGE_SIZES:
         raise InvalidValueError(f"page of {size} bytes: {NO_PAGE_SIZE}")
@@ -87,7 +87,7 @@ def _codec(
     winbits: int | None,
     dictionary: bytes | None,
 ) -> _native_codec.Codec:
-    """Make the codec once; its contexts are kept for the next call."""
+    """Make the codec once; its contexts are kept for later calls."""
     names = _native_codec.codec_names()
     if algorithm not in names:
         raise InvalidValueError(f"algorithm {algorithm!r}: not one of {' '.join(names)}")
@@ -127,7 +127,7 @@ def pinned(buffer: Buffer, what: str) -> Any:
     """The bytes of a buffer, for C, as long as the context manager holds them.
 
     Raises:
-        InvalidValueError: it is closed or not in one piece.
+        InvalidValueError: it is closed or not contiguous.
         InvalidTypeError: it is not a buffer.
     """
     try:

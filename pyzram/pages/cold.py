@@ -3,8 +3,8 @@
 
 The kernel notes in the page table which pages were touched. Writing ``1`` to
 ``/proc/PID/clear_refs`` clears these notes, and ``Referenced`` in ``/proc/PID/smaps`` counts those
-that came back (Documentation/filesystems/proc.rst). Nothing else changes for the process; the
-kernel, which reads the same notes when memory is short, knows a little less for a while.
+that have come back (Documentation/filesystems/proc.rst). Nothing else changes for the process; the
+kernel, which uses the same notes when memory is short, knows a little less for a while.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ def parse_use(text: str) -> list[Use]:
 
 
 def cold_share(then: list[Use], last: list[Use], start: int, end: int) -> float:
-    """The share of a mapping's memory that was not touched by then.
+    """The share of a mapping's memory that had not been touched by the look ``then``.
 
-    Of the memory that the last look found between these addresses: mappings grow, are joined with
-    their neighbours and split in the meantime. What did not exist by then is new, so touched.
+    It is a share of the memory that the last look found between these addresses, since mappings
+    grow, split and merge with their neighbours meanwhile. What did not exist counts as touched.
     """
     resident = sum(use.resident * part for use, part in _between(last, start, end))
     cold = sum(use.cold * part for use, part in _between(then, start, end))
@@ -70,7 +70,7 @@ def cold_share(then: list[Use], last: list[Use], start: int, end: int) -> float:
 
 
 def _between(uses: list[Use], start: int, end: int) -> Iterator[tuple[Use, float]]:
-    """The mappings that have a part between the addresses, and how much of each that is."""
+    """The mappings that overlap the range of addresses, and how much of each lies in it."""
     for at in range(bisect(uses, start, key=lambda use: use.end), len(uses)):
         use = uses[at]
         if use.start >= end:
@@ -96,7 +96,7 @@ class _Watched:
         self.looks.append(parse_use(self.process.read("smaps")))
 
     def share(self, look: int | None, mapping: Mapping) -> float:
-        """How much of a mapping was cold at one look; all of it for ``None``."""
+        """The share of a mapping that was cold at one look; all of it for ``None``."""
         if look is None:
             return 1.0
         return cold_share(self.looks[look], self.looks[-1], mapping.start, mapping.end)
@@ -108,15 +108,15 @@ class _Watched:
 
 
 class Age(NamedTuple):
-    """How much stayed untouched for so long."""
+    """How much stayed untouched for a given time."""
 
     seconds: float
     source: Source
-    """the cold pages: of each mapping as many as were cold, spread over it"""
+    """the cold pages: from each mapping as many as were cold, spread over it"""
     returns: float
-    """pages that were cold before and were touched again, a minute"""
+    """cold pages that were touched again, per minute"""
     window: float
-    """seconds in which these were counted: since the look before"""
+    """seconds in which these were counted, since the previous look"""
 
     @property
     def cold_bytes(self) -> int:
@@ -172,7 +172,7 @@ class Watch:
         self.skipped[reason] = self.skipped.get(reason, 0) + 1
 
     def look(self) -> float:
-        """Note what has not been touched so far; returns the seconds since the beginning."""
+        """Note what has not been touched so far; return the seconds since the beginning."""
         self._seconds.append(time.monotonic() - self._began)
         left = []
         for watched in self._watched:
@@ -186,7 +186,7 @@ class Watch:
         return self._seconds[-1]
 
     def ages(self) -> list[Age]:
-        """What every look found, in order; the sources belong to the caller."""
+        """What each look found, in order; the sources belong to the caller."""
         found: list[Age] = []
         for index, seconds in enumerate(self._seconds):
             source = self._source(index)
@@ -252,7 +252,7 @@ class Watch:
                     source._segments.append(thinned)
 
     def close(self) -> None:
-        """Let go of the processes."""
+        """Release the processes."""
         while self._watched:
             self._watched.pop().process.close()
 
@@ -270,7 +270,7 @@ def _add_private(
     memory: _native_memory.ProcMem,
     private: Iterable[tuple[Mapping, str, float]],
 ) -> None:
-    """Add of each mapping the share that is given with it."""
+    """Add the given share of each mapping."""
     parts: dict[str, int] = {}
     walks = [
         _native_memory.walk(
@@ -301,14 +301,15 @@ def watch(
     label: str = "",
     progress: Callable[[float], None] | None = None,
 ) -> Watch:
-    """Watch processes and look after so many seconds each (ascending).
+    """Watch processes and look after each of these numbers of seconds (ascending).
 
-    This clears the referenced bits of their pages once, at the beginning; nothing is left to undo.
+    This clears the referenced bits of their pages once, at the beginning, and leaves nothing to
+    undo.
     ``progress`` is called with the seconds that have passed, about once a second.
 
     Raises:
         AccessError: none of them may be watched.
-        ZramOSError: ESRCH, none of them is there.
+        ZramOSError: ESRCH if none of them exists.
     """
     found = Watch(chosen, label)
     try:

@@ -14,7 +14,7 @@ SEGMENTS_MAX = 1 << 20
 def core_segments(fd: int) -> list[tuple[int, int]] | None:
     """Where memory lies in an ELF core dump: (offset, length) in bytes; ``None`` for other files.
 
-    See elf(5). Both word sizes and byte orders.
+    See elf(5). Both word sizes and both byte orders are understood.
     """
     head = os.pread(fd, 64, 0)
     if len(head) < 52 or head[:4] != b"\x7fELF" or head[4] not in (1, 2) or head[5] not in (1, 2):
@@ -27,7 +27,7 @@ def core_segments(fd: int) -> list[tuple[int, int]] | None:
             order + ("QQ" if wide else "II"), head, 32 if wide else 28
         )
         entry_size, count = struct.unpack_from(order + "HH", head, 54 if wide else 42)
-        if count == 0xFFFF:  # more than fit: the first section header knows
+        if count == 0xFFFF:  # the number does not fit: the first section header has it
             at = sections + (44 if wide else 28)
             count = struct.unpack(order + "I", os.pread(fd, 4, at))[0]
         if entry_size != (56 if wide else 32) or count > SEGMENTS_MAX:
@@ -49,7 +49,7 @@ def core_segments(fd: int) -> list[tuple[int, int]] | None:
     except (struct.error, OverflowError):
         return None
     except OSError as err:
-        if err.errno != errno.EINVAL:  # a place beyond every file
+        if err.errno != errno.EINVAL:  # EINVAL means an offset beyond any file
             raise
         return None
     return found

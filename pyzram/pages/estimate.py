@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What zram would make of given memory: how small, in how much memory, how fast.
+"""What zram would make of given memory: how small it gets, how much memory it takes, how fast.
 
-The ratio is compr_data_size / orig_data_size, smaller is better: what the kernel's ``mm_stat``
-would show. The memory it really takes is mem_used_total.
+The ratio is compr_data_size / orig_data_size as the kernel's ``mm_stat`` would show it, and smaller
+is better. The memory that zram really takes is mem_used_total.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class AlgorithmEstimate(JsonValue):
     level: int | None
     """``None`` is the kernel's default."""
     figures: PoolStats
-    """What a pool would hold of all pages of the source."""
+    """What a pool with all pages of the source would hold."""
     compression_ratio: Interval
     """``compr_data_size / orig_data_size``, lower is better, with its 95 % bounds."""
     compress_us: float | None
@@ -49,13 +49,13 @@ class AlgorithmEstimate(JsonValue):
     """Microseconds within which 99 of 100 pages are decompressed; ``None`` as above."""
     memory_ratio: float | None
     """``mem_used_total / orig_data_size`` of a large device that is full of such pages; ``None``
-    without pages. In a small one, zspages that are not full weigh more."""
+    without pages. On a small device, partly filled zspages weigh more."""
     mem_used_total: Interval | None = None
     """``mem_used_total`` of all pages in bytes, with its 95 % bounds; ``None`` without pages."""
 
     @property
     def label(self) -> str:
-        """Name, and level if one was asked for: ``zstd:9``."""
+        """Its name, and the level if one was asked for: ``zstd:9``."""
         return self.name if self.level is None else f"{self.name}:{self.level}"
 
 
@@ -69,7 +69,7 @@ class PartEstimate(JsonValue):
     owner: Owner
     """Whose it is."""
     pages: int
-    """Pages that it has."""
+    """How many pages it has."""
     sampled: int
     """How many of them were examined."""
     mem_used_total: Mapping[str, int]
@@ -81,7 +81,7 @@ class PartEstimate(JsonValue):
 class Estimate(JsonValue):
     """What was examined, and what every algorithm makes of it.
 
-    Two are equal if all figures are, whenever they were made.
+    Two are equal if all their figures are, no matter when they were made.
     """
 
     _takes_back = {  # noqa: RUF012
@@ -93,29 +93,29 @@ class Estimate(JsonValue):
     source: str
     """What was examined, in words."""
     store: PoolModel
-    """The kernel that the estimate is for."""
+    """The model of the kernel that the estimate is for."""
     pages: int
-    """Pages that the source has."""
+    """How many pages the source has."""
     sampled: int
     """How many of them were examined."""
     swapped: int
-    """Pages of them that are in swap now."""
+    """Pages of the source that are already in swap."""
     lost: int
     """Pages that were drawn but disappeared before they could be read."""
     census: bool
-    """Every page was read, so nothing is extrapolated."""
+    """Whether every page was read, so that nothing is extrapolated."""
     skipped: Mapping[str, int]
     """How much could not be inspected, by reason."""
     algorithms: Mapping[str, AlgorithmEstimate]
-    """By :attr:`Algorithm.label`: name, and level if one was asked for, ``zstd:9``."""
+    """By :attr:`Algorithm.label`: the name, and the level if one was asked for, as ``zstd:9``."""
     zero_pages: int = 0
     """Same-filled pages of zeros, which swap keeps itself since Linux 6.12."""
     left_out: Mapping[str, int] = field(default_factory=dict)
     """Pages that never go to swap, by reason."""
     exact: bool = False
-    """Every page was read, and none was hidden or shared with others in an unknown way."""
+    """Whether every page was read, and none was hidden or shared with others in an unknown way."""
     by_share: int = 0
-    """Private pages that processes share, counted by share (PSS), not by frame."""
+    """Private pages that processes share and that are counted by share (PSS), not by frame."""
     by_page_table: int = 0
     """Objects of shared memory that were seen only through page tables."""
     processes: int = 0
@@ -123,7 +123,7 @@ class Estimate(JsonValue):
     pss: int = 0
     """Bytes of all memory of the processes; shared memory is divided by the number of sharers."""
     file_backed: int = 0
-    """Bytes of that which belong to files."""
+    """How many of those bytes belong to files."""
     parts: tuple[PartEstimate, ...] = ()
     """By owner, largest first."""
     time: float = field(default=0.0, compare=False)
@@ -137,7 +137,7 @@ class Estimate(JsonValue):
 
 
 def historic_block(estimate: Estimate, algorithm: str) -> dict[str, int | str]:
-    """Return what ``zram_stats`` would read of a device that was just filled with the source."""
+    """Return what ``zram_stats`` would show for a device that was just filled with the source."""
     figures = estimate.algorithms[algorithm].figures
     return {
         "disksize": figures.orig_data_size,
@@ -157,8 +157,8 @@ def historic_block(estimate: Estimate, algorithm: str) -> dict[str, int | str]:
 def size_histogram(estimate: AlgorithmEstimate, store: PoolModel, bins: int = 16) -> list[int]:
     """Pages by stored length: same-filled first, then ``bins`` equal steps up to the page size.
 
-    A class that lies across a border counts where its longest object does. The last bin also
-    holds the pages that are kept raw.
+    A size class that crosses a border between bins counts where its longest object lies. The last
+    bin also holds the pages that are kept raw.
     """
     counts = [estimate.figures.same_pages] + [0] * bins
     for size_class, count in zip(store.classes, estimate.figures.objects, strict=True):

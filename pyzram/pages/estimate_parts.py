@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Whose the pages of an estimate are, and what zram takes for each owner."""
+"""Whose pages an estimate covers, and what zram takes for each owner."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Owners:
-    """Whose the pages are: the place of each owner, its pages, and those that were looked at."""
+    """The owners of pages: the place of each, its pages, and how many of them were examined."""
 
     def __init__(self, segments: Iterable[Segment]) -> None:
         self._places: dict[Owner, int] = {}
@@ -45,7 +45,7 @@ def parts_of(
 ) -> tuple[PartEstimate, ...]:
     """The owners with what each algorithm makes of their pages, the largest first."""
     parts = []
-    # Of a thousand small processes most were not looked at, and as many pages are as many bytes.
+    # Most of a thousand small processes were not sampled; equally many pages give equal bytes.
     average: dict[int, FrozenDict[str, int]] = {}
     for owner, at in owners:
         pages, sampled = owners.pages[at], owners.sampled[at]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The way from pages to an estimate: sampled, compressed, counted."""
+"""The way from pages to an estimate: they are sampled, compressed and counted."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 
 def parse_algorithm(text: str | Algorithm) -> tuple[str, int | None]:
-    """Take apart an algorithm: its name and level.
+    """Split an algorithm into its name and level.
 
     Raises:
-        InvalidValueError: no such algorithm, or parameters other than a level.
+        InvalidValueError: an unknown algorithm, or parameters other than a level.
     """
     algorithm = as_algorithm(text)
     if algorithm.name not in all_algorithms():
@@ -53,12 +53,12 @@ def estimate_pages(
     seed: int | None = None,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> Estimate:
-    """Estimate what a fresh device would hold of ``source``.
+    """Estimate what a fresh device with all of ``source`` would hold.
 
     ``algorithms`` are names, ``NAME:LEVEL`` for a level, by default all. ``precision`` bounds the
     half width of the ratio's 95 % interval; ``full`` reads all pages instead of a sample. ``store``
-    is the kernel to be, by default the running one. ``threads`` is for compressing, by default one
-    for each processor if ``full``, else one; times are always a single core's. ``progress`` is
+    models the target kernel, by default the running one. ``threads`` compress, by default one for
+    each processor if ``full``, otherwise one; times are always a single core's. ``progress`` is
     called with the pages done and expected.
 
     Raises:
@@ -87,7 +87,7 @@ def estimate_pages(
     for tally in tallies.values():
         tally.parts = array("d", bytes(8 * len(owners.pages)))
     sample = Sample(source, precision=precision, full=full, seed=seed, threads=threads)
-    # Not the sample's generator, so that what is drawn does not depend on what is timed.
+    # Not the sample's generator, so that timing does not influence what is drawn.
     timer = random.Random(seed)
     blocks = array("Q")
     zeros = 0
@@ -124,11 +124,11 @@ def estimate_pages(
             blocks += batch.blocks
         if progress:
             progress(sample.taken, sample.expected)
-    # What follows takes room, and these take more.
+    # What follows needs memory, and these take a lot of it.
     batch = pages = None  # type: ignore[assignment]
     found = {label: finish(tally, store, sample, bounds) for label, tally in tallies.items()}
     whole = sample.census and not sample.lost
-    # What passes through a stream belongs to no process: all of that is 0.
+    # What passes through a stream belongs to no process, so all of these are 0.
     seen = source if isinstance(source, Source) else Source(source.label, source.page_size)
     hidden = seen.by_share or seen.by_page_table or set(source.skipped) & set(HIDDEN)
     return Estimate(
@@ -156,7 +156,7 @@ def estimate_pages(
 
 
 def _zeros(pages: memoryview, lengths: Sequence[int], page_size: int) -> int:
-    """How many of the same-filled pages (length 0) are zeros: their first word tells."""
+    """How many of the same-filled pages (length 0) are zeros, judged by their first word."""
     zeros = 0
     for at, length in enumerate(lengths):
         if not length and not any(pages[at * page_size : at * page_size + 8]):

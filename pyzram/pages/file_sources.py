@@ -33,13 +33,13 @@ def open_files(
 ) -> Source:
     """Open a file, a core dump or a block device, or several of them as one source.
 
-    Only the memory segments of an ELF core dump count; of other files, everything does.
+    Of an ELF core dump only the memory segments count; of other files, everything does.
 
     Raises:
         InvalidValueError: no kernel has pages of ``page_size``.
-        NotFoundError: one is not there (ENOENT).
+        NotFoundError: one does not exist (ENOENT).
         AccessError: one may not be read.
-        ZramOSError: EISDIR a folder, ESPIPE a pipe, or what opening and reading gave.
+        ZramOSError: EISDIR for a folder, ESPIPE for a pipe, or opening or reading failed.
     """
     return open_paths("paths", paths, page_size)
 
@@ -49,7 +49,7 @@ def open_paths(
     paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     page_size: int | None = None,
 ) -> Source:
-    """As :func:`open_files`; ``what`` is what the caller's parameter is called."""
+    """As :func:`open_files`; ``what`` is the name of the caller's parameter."""
     size = PAGE_SIZE if page_size is None else check_page_size(page_size)
     if isinstance(paths, (str, bytes, os.PathLike)):
         paths = [paths]
@@ -82,7 +82,7 @@ def _add_file(source: Source, path: str) -> None:
 
 
 def _add_ranges(source: Source, fd: int, ranges: list[tuple[int, int]] | None) -> None:
-    """Add (offset, length) of a file, as far as it reaches; all of it by default."""
+    """Add ranges (offset, length) of a file, as far as it reaches; by default, all of it."""
     size = os.lseek(fd, 0, os.SEEK_END)
     for offset, length in ranges if ranges is not None else [(0, size)]:
         length = min(length, size - offset)
@@ -93,7 +93,7 @@ def _add_ranges(source: Source, fd: int, ranges: list[tuple[int, int]] | None) -
 def open_stream(
     fd: int, label: str = "standard input", *, page_size: int | None = None
 ) -> Stream | Source:
-    """Open a descriptor; a regular file on it is sampled where it lies.
+    """Open a descriptor; if it is a regular file, that is sampled in place.
 
     Raises:
         InvalidValueError: no kernel has pages of ``page_size``.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Leases on files: to open one for which somebody holds a write lease asks him to give it up.
+"""Leases on files: opening a file with a write lease asks the holder to give the lease up.
 
-Who does not handle the signal that says so is killed by it. See F_SETLEASE in fcntl(2), and
+A holder that does not handle the signal for that is killed by it. See F_SETLEASE in fcntl(2), and
 proc_locks(5).
 """
 
@@ -15,11 +15,11 @@ from ..kernel.sysfs import read_text
 class Leases:
     """The files that may not be opened.
 
-    There is no way to open a file only if it has no lease: one that is taken between the look and
-    the opening is asked for all the same. What was read is believed for as long as reading it took,
-    so that this takes no more than half of the time, however many locks there are: to read the
-    table makes locking slower for all. The kernel lists the locks only of processes that the pid
-    name space of /proc sees.
+    There is no way to open a file only if it has no lease: a lease taken between the check and the
+    opening is broken all the same. What was read is trusted for as long as reading it took, so that
+    reading takes no more than half of the time, however many locks there are, because reading the
+    table slows down locking for everybody. The kernel lists only locks of processes that the PID
+    namespace of /proc sees.
 
     Synchronization: one thread at a time.
     """
@@ -30,7 +30,7 @@ class Leases:
         self._held: frozenset[str] = frozenset()
 
     def forbid(self, key: tuple[str, int]) -> bool:
-        """Whether opening a file would break a lease; its device number is as maps writes it.
+        """Whether opening a file would break a lease; ``key`` has its device number as in maps.
 
         Raises:
             OSError: the table cannot be read.
@@ -50,9 +50,9 @@ class Leases:
 
 
 def leased(table: str) -> set[str]:
-    """Files with a lease, or a delegation of the NFS server's, that a reader breaks.
+    """Files with a lease, or a delegation of the NFS server, that a reader would break.
 
-    A lease for reading stands any number of readers, unless it is being broken already.
+    A lease for reading permits any number of readers, unless it is already being broken.
     """
     found = set()
     for line in table.split("\n"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Mappings of a process: ``/proc/PID/maps``, and which of them hold what could go to swap.
+"""Mappings of a process: ``/proc/PID/maps``, and which of them have memory that could be swapped.
 
 See proc_pid_maps(5).
 """
@@ -70,7 +70,7 @@ class MemoryDevices:
 
     @classmethod
     def of_this_system(cls) -> MemoryDevices:
-        """Look at the mounts; shared memory without a mount is found by making some."""
+        """Read the mounts; find shared memory without a mount by making some."""
         found = cls()
         found.see("/proc/self")
         if internal := _made(0):
@@ -81,9 +81,9 @@ class MemoryDevices:
         return found
 
     def see(self, folder: str, dir_fd: int | None = None) -> bool:
-        """Look at the mounts of a process, in a container others than here; are they new ones?
+        """Read the mounts of a process, which differ in a container; return whether any is new.
 
-        The process is given by its folder of /proc.
+        The process is given by its folder in /proc.
         """
         try:
             view = view_of(folder, dir_fd)
@@ -103,24 +103,24 @@ class MemoryDevices:
         return True
 
     def close(self) -> None:
-        """Let go of name spaces."""
+        """Release the namespaces."""
         self._views.close()
 
 
 def internal_device() -> str | None:
-    """The device number of shared memory that no mount shows; ``None`` where none can be made.
+    """The device number of shared memory that no mount shows; ``None`` if none can be made.
 
     Raises:
-        ZramOSError: this process may make no more files (EMFILE, ENFILE, ENOMEM).
+        ZramOSError: this process can open no more files (EMFILE, ENFILE, ENOMEM).
     """
     made = _made(0)
     return made and made[0]
 
 
 def huge_devices() -> list[str]:
-    """Device numbers of huge pages (hugetlb) that no mount shows: the kernel has one for each size.
+    """Device numbers of huge pages (hugetlb) that no mount shows; the kernel has one for each size.
 
-    They are found by objects without a page, which reserve none. Raises as above.
+    Empty objects, which reserve no pages, reveal them. Raises as above.
     """
     try:
         names = os.listdir(HUGE_SIZES)
@@ -137,7 +137,7 @@ def _made(flags: int) -> tuple[str, str] | None:
     try:
         fd = os.memfd_create("pyzram", os.MFD_CLOEXEC | flags)
     except OSError as err:
-        # A kernel without it or without pages of this size, or a filter of system calls.
+        # The kernel lacks it or pages of this size, or filters the system call.
         if err.errno in (errno.ENOSYS, errno.EPERM, errno.EACCES):
             return None
         if flags and err.errno in (errno.EINVAL, errno.ENODEV, errno.ENOENT):
@@ -163,8 +163,8 @@ def mapped_number(decimal: str) -> str:
 def swappable_kind(perms: str, dev: str, path: str, devices: MemoryDevices) -> int | None:
     """:data:`ANON`, :data:`SHMEM`, or ``None`` for what never goes to swap.
 
-    A private mapping of a file is ``ANON``: the pages that were written to are. One of shared
-    memory is ``SHMEM``, and has such pages too.
+    A private mapping of a file is ``ANON``, because its pages become anonymous when written to. One
+    of shared memory is ``SHMEM``, and has such pages too.
     """
     if path.startswith(("[v", "anon_inode:", "socket:", "/anon_hugepage", "/sys/", "/proc/")):
         return None
@@ -189,14 +189,14 @@ def part_of(path: str) -> str:
 
 
 class Kind(NamedTuple):
-    """What the line of a mapping says of its pages."""
+    """What a mapping's line says about its pages."""
 
     kind: int | None
     """:func:`swappable_kind`"""
     part: str
     """:func:`part_of`"""
     private: bool
-    """may have pages of its own that go to swap"""
+    """may have private pages that go to swap"""
     guard: bool
     """nobody may touch it"""
     special: bool
@@ -204,9 +204,9 @@ class Kind(NamedTuple):
 
 
 class Kinds:
-    """Kinds of mappings: those of libraries come again in every process.
+    """Kinds of mappings, remembered because those of libraries recur in every process.
 
-    Of mappings of a process only after :meth:`turn` to it.
+    Before asking about the mappings of a process, :meth:`turn` to it.
     """
 
     def __init__(self, devices: MemoryDevices) -> None:
@@ -219,15 +219,15 @@ class Kinds:
             self._known.clear()
 
     def close(self) -> None:
-        """Let go of what was mounted for processes."""
+        """Release what was mounted for processes."""
         self.devices.close()
 
     def of(self, rest: str) -> Kind:
-        """What a line of maps says behind the addresses."""
+        """The kind for what a line of maps says after the addresses."""
         found = self._known.get(rest)
         if found is None:
             if len(self._known) >= KNOWN_MAX:
-                self._known.clear()  # names are chosen by programs
+                self._known.clear()  # programs choose the names, so there may be any number
             found = self._known[rest] = self._kind_of(rest)
         return found
 

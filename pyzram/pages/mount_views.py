@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which processes are shown the same mounts, so that each table of mounts is read once."""
+"""Which processes see the same mounts, so that each table of mounts is read once."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import NamedTuple
 from ..descriptor import Opened
 
 HELD_MAX = 256
-"""Name spaces that are held at most; of more than that each process is asked."""
+"""The most namespaces to hold; beyond that, each process is asked."""
 
 
 class View(NamedTuple):
-    """What mounts a process is shown: those of its name space, below its root."""
+    """Which mounts a process sees: those of its namespace, below its root."""
 
     space: str
     root: str
-    """As the caller sees it: all that is not below the caller's root is ``/``."""
+    """As the caller sees it; everything outside the caller's root is ``/``."""
     device: int
     inode: int
 
 
 def view_of(folder: str, dir_fd: int | None = None) -> View:
-    """The view of a process, given by its folder of /proc.
+    """The view of a process, given by its folder in /proc.
 
     Raises:
-        OSError: it has exited, or may not be looked at.
+        OSError: it has exited, or may not be inspected.
     """
     root = os.stat(f"{folder}/root/.", dir_fd=dir_fd)
     return View(
@@ -39,10 +39,10 @@ def view_of(folder: str, dir_fd: int | None = None) -> View:
 
 
 class MountViews:
-    """The views that were met.
+    """The views met so far.
 
-    A name space that is left is gone, and its number may be the next one's. So each that was met is
-    held until :meth:`close`.
+    A namespace that everybody has left is gone, and the next one may get its number. So each that
+    was met is held until :meth:`close`.
 
     Synchronization: one thread at a time.
     """
@@ -55,7 +55,7 @@ class MountViews:
         return view in self._seen
 
     def add(self, view: View, folder: str, dir_fd: int | None = None) -> None:
-        """Remember a view whose mounts were read; no more of them than there is room for.
+        """Remember a view whose mounts were read, if there is room for it.
 
         Raises:
             OSError: the process has exited.
@@ -67,7 +67,7 @@ class MountViews:
                 if err.errno not in (errno.EMFILE, errno.ENFILE):
                     raise
                 return
-            # The process may have gone elsewhere meanwhile.
+            # The process may meanwhile have moved to another namespace or root.
             if f"mnt:[{os.fstat(held.fd).st_ino}]" == view.space:
                 self._held[view.space] = held
             else:
@@ -76,7 +76,7 @@ class MountViews:
             self._seen.add(view)
 
     def close(self) -> None:
-        """Let go of the name spaces."""
+        """Release the namespaces."""
         while self._held:
             self._held.popitem()[1].close()
         self._seen.clear()

@@ -22,20 +22,20 @@ BUFFER = re.compile(r"^ *\d+: 0x([0-9a-f]+)/(\d+)$", re.MULTILINE)
 
 
 class Pinned(NamedTuple):
-    """What of a process is pinned."""
+    """The pinned memory of a process."""
 
     ranges: list[tuple[int, int]]
-    """addresses of the buffers that it registered with io_uring, ascending, joined"""
+    """addresses of the buffers that it registered with io_uring, ascending and joined"""
     elsewhere: int
-    """pages that the kernel accounts as pinned (VmPin) beside these, private or shared: by a ring
-    that is closed already, by RDMA, or the rest of a huge page"""
+    """other pages that the kernel counts as pinned (VmPin), private or shared: by a ring that is
+    already closed, by RDMA, or the rest of a huge page"""
 
 
 NOTHING = Pinned([], 0)
 
 
 def anything_pinned() -> bool:
-    """Whether the machine may have pinned pages, as one whose kernel does not count them may."""
+    """Whether the machine may have pinned pages; true if its kernel does not count them."""
     counts = []
     for line in read_text("/proc/vmstat").split("\n"):
         if line.startswith("nr_foll_pin_"):
@@ -44,10 +44,10 @@ def anything_pinned() -> bool:
 
 
 def pinned_ranges(process: Process) -> Pinned:
-    """What a process has pinned, as far as the kernel accounts for it (VmPin).
+    """What a process has pinned, as far as the kernel counts it (VmPin).
 
     Raises:
-        OSError: ESRCH, it has exited.
+        OSError: ESRCH if it has exited.
     """
     pinned = figure(process.read("status"), "\nVmPin:") // PAGE_SIZE
     if not pinned:
@@ -63,11 +63,11 @@ def pinned_ranges(process: Process) -> Pinned:
                 if err.errno not in GONE:
                     raise
                 continue  # closed meanwhile
-            # The list ends where the next word stands.
+            # The list ends at the next keyword.
             _, _, rest = text.partition("\nUserBufs:")
             for match in BUFFER.finditer(rest.partition("\nPollList:")[0]):
                 start = int(match[1], 16)
                 found.append((start // PAGE_SIZE, -(-(start + int(match[2])) // PAGE_SIZE)))
-    # One that is registered twice is pinned twice.
+    # A buffer that is registered twice is pinned twice.
     elsewhere = max(0, pinned - sum(end - start for start, end in found))
     return Pinned([(start * PAGE_SIZE, end * PAGE_SIZE) for start, end in joined(found)], elsewhere)

@@ -18,14 +18,14 @@ from ..descriptor import Opened
 from ..errors import InvalidValueError, UnsupportedError, from_errno
 from ..kernel.named_files import open_named
 
-# Colours that stay apart for colour-blind eyes and in print.
+# Colours that colour-blind people can tell apart, also in print.
 STORED = "#3b6ea8"
 TOUCHED = "#8fb9a8"
 RAW = "#4d4d4d"
 INK = "#333333"
 PALE = "#d9d9d9"
 ENDINGS = (".png", ".svg", ".pdf")
-# Colour, mark and dashes of each algorithm, by the kernel's order: apart in grey too.
+# Colour, mark and dashes of each algorithm, in the kernel's order: distinct even in grey.
 MARKS = {
     "lzo-rle": ("#3b6ea8", "o", (0, (4, 1.5))),
     "lzo": ("#7aa6d6", "s", (0, (1, 1))),
@@ -38,7 +38,7 @@ MARKS = {
 
 
 def matplotlib(name: str) -> Any:
-    """Load one of its modules; UnsupportedError says what to install."""
+    """Load one of matplotlib's modules; UnsupportedError says what to install."""
     try:
         with _own_settings():
             return import_module(f"matplotlib.{name}")
@@ -50,10 +50,10 @@ def matplotlib(name: str) -> Any:
 
 @contextmanager
 def _own_settings() -> Iterator[None]:
-    """Let nobody else's settings count where root loads matplotlib.
+    """Keep other users' settings out when root loads matplotlib.
 
-    It reads ``matplotlibrc`` in the current directory first, which may make it run LaTeX, and
-    writes a list of fonts below the home directory, which under sudo may be a user's.
+    matplotlib first reads ``matplotlibrc`` in the current directory, which may make it run LaTeX,
+    and writes a list of fonts below the home directory, which under sudo may be a user's.
     """
     if os.geteuid() != 0 or "matplotlib" in sys.modules:
         yield
@@ -72,12 +72,12 @@ def _own_settings() -> Iterator[None]:
 
 
 def check_plot(path: str) -> None:
-    """Refuse a plot that could not be written, before the long work that it would show.
+    """Refuse a plot that could not be written, before the long work that it is to show.
 
     Raises:
         UnsupportedError: matplotlib is not installed.
-        InvalidValueError: the file's name has another ending than those of :data:`ENDINGS`.
-        ZramOSError: there is no such directory, or nothing may be written in it.
+        InvalidValueError: the file's name has none of the :data:`ENDINGS`.
+        ZramOSError: there is no such directory, or it is not writable.
     """
     if not path.lower().endswith(ENDINGS):
         raise InvalidValueError(f"{path}: plots are {', '.join(ENDINGS)} files")

@@ -62,7 +62,7 @@ def plot_bench(rows: Sequence[BenchResult], source: str, path: str) -> None:
 
 
 def _frontier(axis: Any, rows: Sequence[BenchResult], speed: str) -> None:
-    """A line along what no other beats in both, in ratio and in this speed."""
+    """A line along the results that no other beats in both ratio and this speed."""
     points = sorted(
         (
             (
@@ -91,8 +91,8 @@ def _frontier(axis: Any, rows: Sequence[BenchResult], speed: str) -> None:
 
 
 def _write_levels(figure: Any, axis: Any, labels: Sequence[tuple[float, float, str, str]]) -> None:
-    """Levels beside their marks; each takes the first of eight places that is free."""
-    figure.draw_without_rendering()  # so that places on the paper are known
+    """Write levels beside their marks; each takes the first free one of eight places."""
+    figure.draw_without_rendering()  # so that positions on the paper are known
     marks = [tuple(axis.transData.transform((x, y))) for x, y, _, _ in labels]
     taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in marks]
     scale = figure.dpi / 72

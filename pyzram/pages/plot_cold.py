@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The picture of cold memory: by age, what zram would make of it."""
+"""The picture of cold memory: what zram would make of it, by age."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from .estimate import Estimate
 
 WIDTH = 0.7
-"""Of a bar, in the smallest distance between two."""
+"""The width of a bar, as a share of the smallest distance between two."""
 ALONE = 1.0
-"""That distance where there is one bar only."""
+"""That distance if there is only one bar."""
 
 
 class _Bar(NamedTuple):
@@ -28,13 +28,13 @@ class _Bar(NamedTuple):
     stored: int
     gained: int
     spent: int
-    """cold, where zram would take as much or more for it"""
+    """cold, but zram would take as much or more for it"""
     least: int | None
     """what another algorithm would need for it, if that is less"""
 
 
 def smallest(estimates: Sequence[Estimate]) -> str:
-    """The algorithm that takes least of the last that has pages; ``""`` where none has."""
+    """The algorithm that takes least in the last estimate with pages; ``""`` if none has any."""
     for estimate in reversed(estimates):
         taken = {k: a.figures.mem_used_total for k, a in estimate.algorithms.items()}
         if estimate.pages and taken:
@@ -48,8 +48,8 @@ def plot_cold(
     """Draw how much memory was not touched for how long, and what zram would make of it.
 
     ``ages`` are (seconds, bytes that could go to swap, estimate of what was cold), ascending.
-    ``chosen`` is the algorithm to draw; without it, the one that takes least. Another that takes
-    less than the chosen one is a mark in the bars.
+    ``chosen`` is the algorithm to draw, by default the one that takes the least. If another takes
+    less than the chosen one, it is a mark in the bars.
 
     Raises:
         As :func:`~pyzram.pages.plot.check_plot`, and what writing the file gives.
@@ -110,7 +110,7 @@ def _bar(total: int, estimate: Estimate, shown: str, best: str) -> _Bar:
 def _mark(
     axis: Any, bars: Sequence[tuple[float, _Bar]], width: float, unit: int, best: str
 ) -> None:
-    """A line in each bar where what zram takes would end with the best algorithm."""
+    """A line in each bar at the height that zram would take with the best algorithm."""
     marked = [(x, (bar.hot + bar.least) / unit) for x, bar in bars if bar.least is not None]
     if marked:
         axis.hlines(
@@ -129,7 +129,7 @@ def _written(axis: Any, x: float, y: float, text: str) -> Any:
 
 
 def _fit(figure: Any, axis: Any, texts: Sequence[Any], width: float) -> None:
-    """Make amounts and ages as small as their bars; upright where that is not enough."""
+    """Make amounts and ages as small as their bars, and upright if that is not enough."""
     figure.draw_without_rendering()  # so that sizes on the paper are known
     left, right = (axis.transData.transform((x, 0))[0] for x in (0, width))
     room = (right - left) * 0.95

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The picture of ``pyzram estimate``: how small pages become, all algorithms in one panel."""
+"""The picture of ``pyzram estimate``: how small pages become, with all algorithms in one panel."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def plot_estimate(estimate: Estimate, path: str) -> None:
-    """Draw what share of the pages is stored in at most this many bytes, for every algorithm.
+    """Draw for each algorithm the share of pages that is stored in at most a number of bytes.
 
     The area below a line is what the algorithm saves: a page that is stored in a quarter of its
     size lies below the line for three quarters of the width.
@@ -44,7 +44,7 @@ def plot_estimate(estimate: Estimate, path: str) -> None:
         )
         if place == 0:
             axis.fill_between(lengths, shares, step="post", color=colour, alpha=0.10, linewidth=0)
-    # A rug of the class borders, and where pages stop being compressed.
+    # Small ticks at the class borders, and where pages stop being compressed.
     axis.vlines(
         [c.last for c in store.classes[:-1]],
         0,
@@ -122,7 +122,7 @@ def cumulative(algorithm: AlgorithmEstimate, store: PoolModel) -> tuple[list[int
 
 
 def _whole(algorithms: Sequence[AlgorithmEstimate], pages: int) -> str:
-    """What lines cannot show that lie on the edge of the panel."""
+    """What cannot be seen if all lines lie on the edge of the panel."""
     figures = [algorithm.figures for algorithm in algorithms]
     if not figures or not pages:
         return "nothing to show: there are no pages"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A process, held from the first look to the last read, whoever gets its number later."""
+"""A process, held from the first look to the last read, even if another gets its number later."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ ASK_AGAIN_SECONDS = 1.0
 class Process:
     """A process, held by a descriptor, so that a later one with its number is not mistaken for it.
 
-    With a start time, it is the process of this number that was seen to have it.
+    With a start time, it is the process with this number that was seen to have it.
 
     Raises:
-        OSError: ENOENT or ESRCH, there is none.
+        OSError: ENOENT or ESRCH if there is none.
     """
 
     __slots__ = ("fd", "is_kernel", "name", "parent", "pid", "start_time", "task")
@@ -45,7 +45,7 @@ class Process:
         except OSError:
             self.close()
             raise
-        # The name in brackets may have anything in it, so count from its end.
+        # The name in brackets may contain anything, so count from its end.
         head, _, tail = text.rpartition(")")
         words = tail.split()
         self.name = head.partition("(")[2]
@@ -59,9 +59,9 @@ class Process:
             self._turn_to_thread()
 
     def _turn_to_thread(self) -> None:
-        """The first thread has ended, and its files show no memory: another's show it.
+        """Use another thread: the first one has ended, and its files no longer show the memory.
 
-        Of a thread there is a folder as of a process, though none of them is listed.
+        Each thread has a folder like that of a process, although it is not listed.
         """
         with Opened("task", os.O_RDONLY | os.O_DIRECTORY, dir_fd=self.fd) as folder:
             threads = os.listdir(folder)
@@ -74,7 +74,7 @@ class Process:
             try:
                 text = read_text("status", dir_fd=fd)
                 lives = f"\nState:\t{ENDED}" not in text and f"\nTgid:\t{self.pid}\n" in text
-                self.read("stat")  # the number of the process is still this one's
+                self.read("stat")  # check that the number still belongs to this process
             except OSError as err:
                 os.close(fd)
                 pass_over(err)
@@ -90,7 +90,7 @@ class Process:
         return read_text(name, dir_fd=self.fd)
 
     def close(self) -> None:
-        """Let go of it."""
+        """Release the process."""
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
@@ -108,7 +108,7 @@ def turned(
     """The memory of a process; an existing reader switches to it, which costs less.
 
     Raises:
-        OSError: ESRCH, it has exited, or EACCES, it may not be looked at.
+        OSError: ESRCH if it has exited, EACCES if it may not be inspected.
     """
     if memory is None:
         return _native_memory.ProcMem(process.fd, method)
@@ -165,13 +165,13 @@ class ProcessReader:
         return self._memory
 
     def read(self, pid: int, start_time: int, numbers: array[int], out: memoryview) -> list[bool]:
-        """Read pages by their numbers, one behind the other; says which could be read.
+        """Read pages by their numbers, one after the other, and return which could be read.
 
-        Frames that were given up by MADV_FREE and written to again look like those that were not:
-        they are read only where the whole process has none that it gave up.
+        Frames given up by MADV_FREE and then written to look like those that were not written to,
+        so they are read only if the whole process has none that it gave up.
 
         Raises:
-            OSError: ESRCH, the process has exited.
+            OSError: ESRCH if the process has exited.
         """
         memory = self.turn(pid, start_time)
         for i, number in enumerate(numbers):
@@ -182,7 +182,7 @@ class ProcessReader:
         return [flag == _native_memory.READ_DONE for flag in flags]
 
     def _has_given_up(self, pid: int, start_time: int) -> bool:
-        # It may give up more at any moment, and asking costs a walk of all its memory.
+        # It may give up more at any moment, and asking takes a walk through all its memory.
         if self._gives_up is None or time.monotonic() - self._asked > ASK_AGAIN_SECONDS:
             self._asked = time.monotonic()
             try:
@@ -194,5 +194,5 @@ class ProcessReader:
 
 
 def all_processes() -> list[int]:
-    """Process numbers of ``/proc``, ascending."""
+    """The process numbers in ``/proc``, ascending."""
     return sorted(int(name) for name in os.listdir("/proc") if name.isdigit())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What was found of a process: how many of its pages could go to swap, and which."""
+"""What was found in a process: how many of its pages could go to swap, and which."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Counts(NamedTuple):
 
 @dataclass(slots=True)
 class ProcessPages:
-    """What a process adds to what could go to swap, in pages."""
+    """What a process adds to the memory that could go to swap, in pages."""
 
     pid: int
     start_time: int
@@ -48,13 +48,13 @@ class ProcessPages:
     skipped: int = 0
     """mappings that hold memory of devices or of the kernel, or guard others"""
     by_frame: bool = False
-    """shared pages count by frame; else by this process's share of them"""
+    """whether shared pages count by frame; otherwise by this process's share of them"""
     proportional: int = 0
-    """private pages that it shares, where they count by share"""
+    """private pages that it shares, if they count by share"""
     pinned_elsewhere: int = 0
-    """pages that are pinned, nobody knows which: private ones, or such as it shares"""
+    """pinned pages, private or shared, of which nobody knows which they are"""
     distinct: int = 0
-    """private pages in memory that no process before it had, also those that are left out"""
+    """private pages in memory that no earlier process had, including those that are left out"""
 
     @property
     def present(self) -> int:

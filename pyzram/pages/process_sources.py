@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Memory of processes, or of the whole system, as a source: what they share counts once."""
+"""Memory of processes, or of the whole system, as a source; what they share counts once."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from .sources import (
 )
 from .unseen import Counted, counted, unseen
 
-# Sums of smaps_rollup are cut to KiB, and each page's share to a fraction of a byte.
+# smaps_rollup truncates sums to KiB, and each page's share to a fraction of a byte.
 PSS_CUT = 2048
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 
 def open_processes(pids: int | Iterable[int], label: str = "") -> Source:
-    """Open the swappable memory of a process or several; memory they share counts once.
+    """Open the swappable memory of one or several processes; memory that they share counts once.
 
     Processes that cannot be inspected are skipped and counted, as long as one is left. Pages that
     are still shared after a fork count once, by frame, if the caller may see frames; otherwise each
@@ -56,8 +56,8 @@ def open_processes(pids: int | Iterable[int], label: str = "") -> Source:
 
     Raises:
         InvalidValueError: one is not a whole number.
-        AccessError: none of them may be looked at (what the first one gave).
-        ZramOSError: ESRCH, none of them is there, or they are the kernel's own.
+        AccessError: none of them may be inspected (this is the first one's error).
+        ZramOSError: ESRCH if none of them exists, or if they are kernel threads.
     """
     numbers = _numbers(pids)
     check_kind(str, {"label": label})
@@ -70,8 +70,8 @@ def open_chosen(chosen: Chosen, label: str) -> Source:
     """As :func:`open_processes`, but only the very processes that were chosen.
 
     Raises:
-        AccessError: none of them may be looked at (what the first one gave).
-        ZramOSError: ESRCH, none of them is there any more.
+        AccessError: none of them may be inspected (this is the first one's error).
+        ZramOSError: ESRCH if none of them exists any more.
     """
     source = Source(label, PAGE_SIZE)
     with SharedMemory() as shared:
@@ -84,7 +84,7 @@ def open_chosen(chosen: Chosen, label: str) -> Source:
 
 
 def _numbers(pids: int | Iterable[int]) -> list[int]:
-    """Process numbers, each once; text is refused, whose letters would be a list."""
+    """Process numbers, each once; text is refused, because its letters would be a list."""
     several = hasattr(pids, "__iter__") and not isinstance(pids, (str, bytes))
     return list(dict.fromkeys(map(_number, pids if several else [pids])))  # type: ignore[arg-type]
 
@@ -105,7 +105,7 @@ def open_system() -> Source:
     It includes tmpfs files and System V segments that no process maps.
 
     Raises:
-        ZramOSError: what lists the processes or the shared memory cannot be read.
+        ZramOSError: the lists of processes or of shared memory cannot be read.
     """
     source = Source("system", PAGE_SIZE)
     before = counted()
@@ -131,7 +131,7 @@ def _look_at(
 ) -> tuple[list[int], ZramOSError | None]:
     """Add the private pages of these processes; those that exit or may not be read are skipped.
 
-    Returns those that were looked at, and why the first other one was not.
+    Return those that were inspected, and why the first of the others was not.
     """
     found: list[int] = []
     failure: ZramOSError | None = None
@@ -179,7 +179,7 @@ def _add_private(source: Source, process: ProcessPages) -> None:
 
 
 def seen_segments(source: Source, item: SharedObject) -> list[Segment]:
-    """The pages of an object that only page tables show, each by one of its processes."""
+    """The pages of an object that only page tables show, each read through one of its processes."""
     owner = Owner(0, item.name, SHARED)
     return [
         ProcessSegment(owner, view.start_time, view.pages, source._reader, view.pid)
@@ -191,7 +191,7 @@ def pages_or_skip(source: Source, item: SharedObject) -> ObjectPages | None:
     """Ask an object which of its pages are in memory; one that cannot be opened is noted.
 
     Raises:
-        ZramOSError: there are no descriptors, or no memory, left here.
+        ZramOSError: this process has run out of descriptors or memory.
     """
     try:
         return object_pages(item)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Memory of a process that could go to swap: private (anonymous) pages, and what it shares.
 
-Pages of files are never swapped and the kernel's page of zeros belongs to nobody, so neither
+Pages of files are never swapped, and the kernel's page of zeros belongs to nobody, so neither
 counts; nor does memory that is locked or was given up. Nothing here stops or changes a process. See
 proc_pid_maps(5), proc_pid_smaps(5) and Documentation/admin-guide/mm/pagemap.rst.
 """
@@ -24,10 +24,10 @@ from .process_pages import Counts, ProcessPages
 from .rollup import NOTHING, Rollup, rollup
 from .smaps import parse_smaps
 
-# The walk of pagemap costs 8 bytes of reading for each page of a hole; beyond this many bytes of
-# mapping it pays to ask the kernel first how many pages there are.
+# Walking pagemap reads 8 bytes for each page of a hole; for mappings of more bytes than this, it
+# pays to ask the kernel first how many pages there are.
 SPARSE = 1 << 30
-# How often a process may begin another program (execve) while it is looked at.
+# How often a process may start another program (execve) while it is being inspected.
 EXECS = 3
 
 # Why pages stay where they are.
@@ -37,12 +37,12 @@ LAZILY_FREED = "lazily freed"
 
 
 class Looker:
-    """Looks at processes one after the other: what they share counts once.
+    """Inspects processes one after the other; what they share counts once.
 
     ``method`` is ``"ioctl"`` (PAGEMAP_SCAN, Linux 6.7), ``"pagemap"`` or ``"auto"``, which takes
-    the first that the kernel has. With the privilege to see page frames, a page that was met
-    before does not count again; without it, of pages that several processes map each counts its
-    share (PSS), and locked or lazily freed ones are known by mapping only.
+    the first one that the kernel has. With the privilege to see page frames, a page that was met
+    before does not count again. Without it, each process counts its share (PSS) of the pages that
+    several map, and locked or lazily freed pages are known only by mapping.
 
     Synchronization: one thread at a time.
     """
@@ -58,10 +58,10 @@ class Looker:
         self._memory: _native_memory.ProcMem | None = None
 
     def memory(self, process: Process) -> _native_memory.ProcMem:
-        """Turn to the memory of a process; what this gave for another is no longer valid.
+        """Turn to the memory of a process; what this returned for another is no longer valid.
 
         Raises:
-            OSError: ESRCH, it has exited, or EACCES, it may not be looked at.
+            OSError: ESRCH if it has exited, EACCES if it may not be inspected.
         """
         self._memory = turned(self._memory, process, self._method)
         self.kinds.turn(process)
@@ -75,18 +75,18 @@ class Looker:
     ) -> list[list[int]]:
         """Go through mappings (``_native_memory.walk``) and fill the sets.
 
-        Returns the counts of each, in the order of :class:`Counts`.
+        Return the counts of each, in the order of :class:`Counts`.
         """
         return memory.collect(walks, sets, seen=self.frames, slots=self.slots)
 
     def pages(self, pid: int, start_time: int | None = None) -> ProcessPages:
         """Count the swappable private pages of a process, and name the memory it shares.
 
-        With a start time, of no other process that has the number by now.
+        With a start time, another process that has the number by now does not count.
 
         Raises:
-            AccessError: the process may not be looked at.
-            ZramOSError: ESRCH, there is no such process, it has exited, or it is the kernel's own.
+            AccessError: the process may not be inspected.
+            ZramOSError: ESRCH if it does not exist, has exited, or is a kernel thread.
         """
         what = f"process {pid}: read its memory map"
         try:
@@ -101,7 +101,7 @@ class Looker:
                     except OSError as err:
                         if err.errno != errno.ESRCH:
                             raise
-                        # Its memory is gone, and it may be there itself: it runs another program.
+                        # Its memory is gone, but it may still be there, running another program.
                         process.read("stat")
                 return _Walk(self, process, self.memory(process)).pages()
         except ZramOSError:
@@ -118,7 +118,7 @@ class Looker:
             raise from_errno(code, what, f"/proc/{pid}", remedy=remedy) from err
 
     def close(self) -> None:
-        """Release the process that was looked at last, and what it was shown."""
+        """Release the process that was inspected last, and the mounts that it saw."""
         self.kinds.close()
         if self._memory is not None:
             self._memory.close()
@@ -132,7 +132,7 @@ class Looker:
 
 
 def process_pages(pid: int, *, method: str = "auto") -> ProcessPages:
-    """Look at a single process, see :meth:`Looker.pages`."""
+    """Inspect a single process; see :meth:`Looker.pages`."""
     with Looker(method) as looker:
         return looker.pages(pid)
 
@@ -201,11 +201,11 @@ class _Walk:
             found.held_unknown = True
 
     def _sort_out(self, lines: list[str], found: ProcessPages) -> list[_Private]:
-        """Note what is shared; returns what has private pages."""
+        """Note what is shared, and return what has private pages."""
         begun: list[tuple[str, str, bool]] = []
         ends: list[str] = []
         kind_of = self._looker.kinds.of
-        # A library's mappings are adjacent: unless one of them is special they are walked as one.
+        # A library's mappings are adjacent, and are walked as one unless one of them is special.
         joined = "", ""
         for line in lines:
             addresses, _, rest = line.partition(" ")
@@ -230,7 +230,7 @@ class _Walk:
         ]
 
     def _weight_of(self, private: list[_Private], sums: Rollup, found: ProcessPages) -> int:
-        """What a page that others map too is worth, in parts of WEIGHT_ONE."""
+        """What a page that others also map is worth, in parts of WEIGHT_ONE."""
         counts = self._count(private)
         shared = sum(count.shared for count in counts)
         whole = sum(count.present + count.locked for count in counts)
@@ -244,7 +244,7 @@ class _Walk:
     def _count(
         self, private: list[_Private], flags: int = 0, weight: int = _native_memory.WEIGHT_ONE
     ) -> list[Counts]:
-        """Count without regard to what was seen before."""
+        """Count, regardless of what was seen before."""
         walks = [self._walk(item, -1, self._flags | flags, weight) for item in private]
         return [Counts(*counts) for counts in self._memory.collect(walks, [])]
 
@@ -267,13 +267,13 @@ class _Walk:
                 if details.locked:
                     its_flags |= _native_memory.WALK_LOCKED
                 if details.lazily_freed and found.by_frame:
-                    # Which of these frames were written to again is hidden: it is not in pagemap.
+                    # pagemap does not show which of these frames were written to again.
                     its_flags |= _native_memory.WALK_FRAMES
                     marked = max(1, self._count([item], its_flags, 0)[0].freed)
                     again = max(0.0, 1 - details.lazily_freed / marked)
                     its_weight = int(again * _native_memory.WEIGHT_ONE)
                 elif details.lazily_freed:
-                    # Which of them were given up is hidden: as many others stand for the rest.
+                    # Which of them were given up is hidden, so as many others stand for the rest.
                     freed[len(walks)] = details.lazily_freed
                     whole = max(1, self._count([item])[0].present)
                     rest = max(0.0, 1 - details.lazily_freed / whole)
@@ -297,16 +297,16 @@ class _Walk:
         found.parts = {part: sets[at] for part, at in parts.items() if len(sets[at])}
 
     def _may_be_pinned(self, item: _Private) -> bool:
-        """Whether what is pinned somewhere is taken out here: it counts, and page by page."""
+        """Whether pages pinned somewhere are taken out here, where pages count one by one."""
         details = self._known.get(item.mapping)
         return not (item.pinned or (details and (details.locked or details.lazily_freed)))
 
     def _thinned(
         self, private: list[_Private], found: ProcessPages, weight: int
     ) -> tuple[int, int]:
-        """What each page is worth where some are pinned, in parts of WEIGHT_ONE; how many are.
+        """What each page is worth if some are pinned, in parts of WEIGHT_ONE, and how many are.
 
-        At most as many as there are: what is pinned may be shared memory.
+        These are at most as many as there are, because shared memory may be pinned instead.
         """
         counts = self._count([item for item in private if self._may_be_pinned(item)])
         whole = sum(count.present for count in counts)
@@ -330,7 +330,7 @@ class _Walk:
 
 
 class _Private(NamedTuple):
-    """A mapping with private pages, or some of a kind without a gap."""
+    """A mapping with private pages, or several adjacent ones of a kind."""
 
     start: int
     end: int
@@ -344,11 +344,11 @@ class _Private(NamedTuple):
 def _split(
     private: list[_Private], pinned: list[tuple[int, int]], known: dict[int, _Details]
 ) -> list[_Private]:
-    """Take apart what is pinned and what is not."""
+    """Separate what is pinned from what is not."""
     out = []
     for item in private:
         details = known.get(item.mapping)
-        # What was given up is known of whole mappings only.
+        # What was given up is known only for whole mappings.
         inside = [] if details and details.lazily_freed else pinned
         at = item.start
         for start, end in inside:
@@ -366,7 +366,7 @@ def _split(
 def _uncut(
     private: list[_Private], pinned: list[tuple[int, int]], known: dict[int, _Details]
 ) -> int:
-    """Pages that are pinned where nothing was taken apart."""
+    """Pages that are pinned in mappings that were not split."""
     found = 0
     for item in private:
         details = known.get(item.mapping)
@@ -377,7 +377,7 @@ def _uncut(
 
 
 def _in_swap(counted: dict[str, int], sums: Rollup, by_frame: bool) -> dict[str, int]:
-    """What is in swap of each part: marks of userfaultfd(2) look the same in a page table."""
+    """How much of each part is in swap; in a page table, marks of userfaultfd(2) look the same."""
     total = sum(counted.values())
     share = 1.0 if by_frame or not sums.swap else sums.swap_pss / sums.swap
     if total * PAGE_SIZE > sums.swap:

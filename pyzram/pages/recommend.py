@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What an estimate means for a machine: how much it holds, which algorithm, how large a device."""
+"""What an estimate means for a machine: how much fits, which algorithm, and which device size."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ if TYPE_CHECKING:
     from ..algorithm import Algorithm
     from .estimate import AlgorithmEstimate, Estimate
 
-# About what it takes to read a page from flash: a page fault that costs more gains nothing.
+# About as long as reading a page from flash takes: a page fault that costs more gains nothing.
 SLOW_US = 100.0
 # A slower algorithm must save at least this share of the faster one's memory.
 WORTH = 0.10
-# What is not full weighs more from here on: mem_used_total to that of a large device.
+# From this ratio of mem_used_total to that of a large device, partly filled zspages weigh more.
 SMALL = 1.1
 
 
 @documented
 @dataclass(frozen=True, slots=True)
 class Recommendation(JsonValue):
-    """An algorithm, why, and how large a device should be."""
+    """Which algorithm, why, and how large a device should be."""
 
     algorithm: str
-    """Its name, and level if one was asked for: ``zstd:9``."""
+    """Its name, and the level if one was asked for: ``zstd:9``."""
     reason: str
-    """Why, in words."""
+    """The reason, in words."""
     disksize: int
-    """Bytes."""
+    """The size of the device in bytes."""
 
 
 def holds(estimate: AlgorithmEstimate, ram: int) -> int | None:
@@ -49,12 +49,13 @@ def recommend(
 ) -> Recommendation | None:
     """Choose an algorithm for a machine with ``ram`` bytes; ``None`` without pages or algorithms.
 
-    ``offered`` are those of its kernel; one with a level is offered at that level only. From the
-    fastest on, a slower one is taken if it saves a tenth of the memory and decompresses faster than
-    flash is read.
+    ``offered`` are those of its kernel; one with a level is offered at that level only. The choice
+    starts with the fastest and moves to a slower one if that saves a tenth of the memory and
+    decompresses faster than flash can be read.
 
     Raises:
-        InvalidValueError: ``ram`` is not a positive number, or what is offered is no algorithm.
+        InvalidValueError: ``ram`` is not a positive number, or something offered is not an
+            algorithm.
     """
     if not hasattr(estimate, "algorithms"):
         raise wrong_type("estimate", estimate, "not an Estimate")
@@ -76,7 +77,7 @@ def recommend(
 
 
 def _choose(first: AlgorithmEstimate, others: Iterable[AlgorithmEstimate]) -> AlgorithmEstimate:
-    """The last of the others that is worth it, or the first."""
+    """The last of the others that is worth it, or else the first."""
     for other in others:
         if _saves(other, first) >= WORTH and (other.decompress_us or 0) <= SLOW_US:
             first = other
@@ -84,7 +85,7 @@ def _choose(first: AlgorithmEstimate, others: Iterable[AlgorithmEstimate]) -> Al
 
 
 def is_offered(estimate: AlgorithmEstimate, offered: Algorithm) -> bool:
-    """Whether it is the one that is offered, which without a level is offered at all of them."""
+    """Whether it is the one that is offered; without a level, it is offered at all levels."""
     return estimate.name == offered.name and offered.level in (None, estimate.level)
 
 
@@ -98,7 +99,7 @@ def _reason(
     here: Sequence[AlgorithmEstimate],
     timed: Sequence[AlgorithmEstimate],
 ) -> str:
-    """Why the best of those that are here, and what another kernel could do better."""
+    """Why this is the best that the kernel has, and what another kernel could do better."""
     share = best.memory_ratio or 0.0
     fastest = here[0]
     text = f"takes {share:.0%} of the memory"

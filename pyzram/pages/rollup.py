@@ -23,7 +23,7 @@ NAMES = (
 
 
 class Rollup(NamedTuple):
-    """Sums of ``/proc/PID/smaps_rollup``, bytes: what each page is worth divided by its sharers."""
+    """Sums of ``/proc/PID/smaps_rollup`` in bytes; each page is divided by its sharers."""
 
     pss: int
     pss_anon: int
@@ -33,13 +33,13 @@ class Rollup(NamedTuple):
     lazily_freed: int
     locked: int
     anon_huge: int
-    """private pages that are mapped as whole huge ones"""
+    """private pages that are mapped as whole huge pages"""
 
 
 NOTHING = Rollup(*(0 for _ in NAMES))
 
 
 def rollup(process: Process) -> Rollup:
-    """Read ``/proc/PID/smaps_rollup``; a figure that this kernel does not give is 0."""
+    """Read ``/proc/PID/smaps_rollup``; a figure that this kernel does not have is 0."""
     text = process.read("smaps_rollup")
     return Rollup(*(figure(text, f"\n{name}:") for name in NAMES))

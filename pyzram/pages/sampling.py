@@ -2,10 +2,10 @@
 """Pages of processes, files, core dumps, block devices and streams: all of them, or a fair sample.
 
 A sample is stratified: the pages are lined up process by process, mapping by mapping, in order of
-address, cut into blocks of equal size, and two pages are drawn from each block. So each mapping is
-heard by its weight, however pages of a kind lie together, and the two pages of a block tell how
-far the figures may be off. Such waves are drawn until the error is small enough, which depends on
-the precision asked for, not on the memory: 16 GiB cost what 256 MiB cost.
+address, and cut into blocks of equal size, and two pages are drawn from each block. So each mapping
+has its proper weight, however pages of a kind cluster, and the two pages of a block show how far
+the figures may be off. Such waves are drawn until the error is small enough. How many that takes
+depends on the precision asked for, not on the amount of memory: 16 GiB cost as much as 256 MiB.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from .segments import Owner, Segment
 
 PRECISION = 0.01
-# Of a known error 1.96 would be enough. This one is estimated, and looking at it to stop takes some
-# of the 95 % too: with 2.0, 95 of 100 samples or more hold the truth (tests/unit/pages).
+# For a known error 1.96 would be enough. This one is estimated, and stopping by it uses up some of
+# the 95 % too: with 2.0, at least 95 of 100 samples contain the truth (tests/unit/pages).
 Z_95 = 2.0
-# What no page of n shows may still be true of 3 / n of all pages (the rule of three).
+# What none of n pages shows may still be true of 3 / n of all pages (the rule of three).
 MISSED = 3.0
 # For one thread; with more, each gets as much.
 BATCH_BYTES = 1 << 18
 THREADS_MAX = 64
-# Smaller ones would go less beyond what is needed, but each look takes some of the 95 %.
+# Smaller ones would overshoot less, but each look at the error uses up some of the 95 %.
 WAVES = 6
 
 
@@ -45,13 +45,13 @@ class Batch(NamedTuple):
 
     pages: memoryview
     blocks: array[int]
-    """for each page the block that it was drawn from"""
+    """for each page, the block from which it was drawn"""
     owners: tuple[tuple[Owner, int], ...] = ()
-    """whose memory the pages are, one owner after the other, with their count; none of a stream"""
+    """the pages' owners, one after the other, with their numbers of pages; none for a stream"""
 
 
 class _Piece(NamedTuple):
-    """Pages of one segment that are wanted, and the block that each was drawn from."""
+    """Wanted pages of one segment, and the block from which each was drawn."""
 
     segment: Segment
     ranks: array[int]
@@ -61,10 +61,10 @@ class _Piece(NamedTuple):
 @documented
 @dataclass(frozen=True, slots=True)
 class Interval(JsonValue):
-    """A mean and the bounds of its 95 % confidence interval, in the unit of what has them."""
+    """A mean and the bounds of its 95 % confidence interval, in the unit of the figure."""
 
     mean: float
-    """The value that is most likely."""
+    """The most likely value."""
     low: float
     """The lower bound."""
     high: float
@@ -72,7 +72,7 @@ class Interval(JsonValue):
 
 
 def check_precision(precision: float) -> float:
-    """Refuse what no sample can meet, and what a census is for.
+    """Refuse a precision that no sample can reach, or that calls for reading everything.
 
     Raises:
         InvalidValueError: not between 0.0005 and 0.5.
@@ -85,13 +85,13 @@ def check_precision(precision: float) -> float:
 
 
 def sample_size(precision: float) -> int:
-    """How many pages bring the half width of the interval of a share to ``precision``, at worst.
+    """How many pages bring the half width of a share's interval to ``precision`` in the worst case.
 
     Raises:
         InvalidValueError: not between 0.0005 and 0.5.
     """
     precision = check_precision(precision)
-    # Half of all pages at each end of the scale spread most: (z / 2)^2 / n + (MISSED / n)^2.
+    # The worst spread is half of all pages at each end: (z / 2)^2 / n + (MISSED / n)^2.
     spread = (Z_95 / 2) ** 2
     missed = MISSED * MISSED
     share = (math.sqrt(spread * spread + 4 * missed * precision**2) - spread) / (2 * missed)
@@ -101,11 +101,11 @@ def sample_size(precision: float) -> int:
 class Sample:
     """The pages drawn from a source. Iterate over it once; then the counts are known.
 
-    Either ``census`` (every page is read) or up to WAVES times two pages of each of many blocks of
-    equal size. Between the waves ``enough`` is asked whether to go on, if it is set.
+    It is either a ``census``, which reads every page, or up to WAVES times two pages from each of
+    many blocks of equal size. Between waves, ``enough`` says whether to stop, if it is set.
 
-    ``threads`` is how many are to compress a batch, which is of a size to be shared among them; by
-    default one, or one for each processor where ``full``.
+    ``threads`` is how many will compress a batch, which is large enough to share among them; by
+    default one, or with ``full`` one for each processor.
 
     Synchronization: one thread at a time.
     """
@@ -132,11 +132,11 @@ class Sample:
         self.enough: Callable[[], bool] | None = None
         self.full = full
         self.taken = 0
-        # Once: thousands of processes have tens of thousands of segments.
+        # Computed once, because thousands of processes have tens of thousands of segments.
         self._known = source.pages if isinstance(source, Source) else None
         self.lost = 0
         self._random = random.Random(seed)
-        # A sample of half of all pages saves little, and blocks of three pages are no blocks.
+        # A sample of half of all pages saves little, and blocks of three pages are too small.
         self.census = full or (self._known is not None and self._known <= 2 * self.wanted)
         # A sample is soon compressed; all pages may be many.
         self.threads: int = threads or (len(os.sched_getaffinity(0)) if full else 1)
@@ -144,12 +144,12 @@ class Sample:
 
     @property
     def pages(self) -> int:
-        """Pages that the source has; of a stream those that have passed."""
+        """Pages that the source has; for a stream, those that have passed."""
         return self.source.pages if self._known is None else self._known
 
     @property
     def expected(self) -> int | None:
-        """How many pages iterating will bring at most, if that is known."""
+        """The most pages that iterating will give, if that is known."""
         if isinstance(self.source, Stream):
             return None
         return self._known if self.census else self.wanted
@@ -197,7 +197,7 @@ class Sample:
             first += segment.pages
 
     def _filled(self, pieces: Iterable[_Piece], buffer: memoryview) -> Iterator[Batch]:
-        """Read pieces one behind the other: a thousand processes may have a page or two each."""
+        """Read pieces one after the other: a thousand processes may have a page or two each."""
         size = self.source.page_size
         room, blocks = len(buffer) // size, array("Q")
         owners: list[tuple[Owner, int]] = []
@@ -220,7 +220,7 @@ class Sample:
             yield Batch(buffer[: len(blocks) * size], blocks, tuple(owners))
 
     def _places(self, pages: int, wave: int) -> list[tuple[int, int]]:
-        """Draw two places of each block, as (place, block), ascending by place."""
+        """Draw two places from each block, as (place, block), ascending by place."""
         blocks = self.wave_size // 2
         # Blocks differ by one page in size; a random start makes that fair to every page.
         shift = self._random.randrange(pages)
@@ -246,7 +246,7 @@ class Sample:
         count = min(stream.pages, self.wanted)
         for low in range(0, count * size, step):
             part = memoryview(kept)[low : min(low + step, count * size)]
-            # Each page is a block of its own: no two say what a block is like.
+            # Each page is its own block, because no two pages show what a block is like.
             yield Batch(part, array("Q", range(low // size, (low + len(part)) // size)))
 
     def _reservoir(self, stream: Stream, buffer: memoryview) -> bytearray:
@@ -280,9 +280,9 @@ def interval(
 ) -> Interval:
     """The mean of values between 0 and 1, one per page, with its 95 % confidence interval.
 
-    ``blocks`` names the block of each value; the differences inside blocks give the error. Where
-    no block has two values, it is a plain random sample. ``population`` counts all pages, of
-    which ``wave_size`` different ones were drawn at a time, by default all at once.
+    ``blocks`` names the block of each value; the differences within blocks give the error. If no
+    block has two values, it is a plain random sample. ``population`` counts all pages, of which
+    ``wave_size`` different ones were drawn at a time, by default all at once.
     """
     count = len(values)
     if count == 0:
@@ -293,7 +293,7 @@ def interval(
     first: dict[int, float] = {}
     squares = 0.0
     for value, block in zip(values, blocks, strict=True):
-        # The first of a block differs from itself by nothing.
+        # The first value of a block has a difference of 0, from itself.
         squares += (value - first.setdefault(block, value)) ** 2 / 2
     pairs = count - len(first)
     if pairs:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rows of pages that are read in the same way: of a file, a process, or shared memory."""
+"""Rows of pages that are read in the same way: from a file, a process or shared memory."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Owner(JsonValue):
     pid: int
     """Number of the process; 0 for memory that belongs to no single one."""
     name: str
-    """Of the program, the object or the file."""
+    """The name of the program, the object or the file."""
     part: str
     """``heap``, ``stack``, ``data`` (changed pages of files), ``shared``, or ``file``."""
 
@@ -65,7 +65,7 @@ class FileSegment:
         self.owner = Owner(0, name, "file")
 
     def read(self, ranks: array[int], out: memoryview) -> Sequence[bool]:
-        """See :class:`Segment`; what a file has lost since it was opened is zeros."""
+        """See :class:`Segment`; what a file has lost since it was opened reads as zeros."""
         size = self._page_size
         if len(ranks) > 1 and ranks[-1] - ranks[0] == len(ranks) - 1:
             self._fill(ranks[0] * size, out[: len(ranks) * size])
@@ -96,7 +96,7 @@ def _numbers(pages: _native_memory.PageSet, ranks: array[int]) -> array[int]:
 
 
 class ProcessSegment:
-    """Pages in memory of one process; what reads them may be shared with others."""
+    """Pages in memory of one process; their reader may be shared with other segments."""
 
     __slots__ = ("_pages", "_process", "_reader", "owner", "pages")
 
@@ -119,14 +119,14 @@ class ProcessSegment:
         try:
             return self._reader.read(*self._process, _numbers(self._pages, ranks), out)
         except OSError:
-            return [False] * len(ranks)  # it has exited, or it is no longer ours to look at
+            return [False] * len(ranks)  # it has exited, or we may no longer inspect it
 
     def close(self) -> None:
         """The reader belongs to the source."""
 
 
 class OpenObjects:
-    """The objects that were read last: a few, as descriptors are."""
+    """The few objects that were read last; few, because descriptors are scarce."""
 
     MOST = 8
 
@@ -138,7 +138,7 @@ class OpenObjects:
 
         Raises:
             OSError: nobody has it any more.
-            ZramOSError: there are no descriptors, or no memory, left here.
+            ZramOSError: this process has run out of descriptors or memory.
         """
         if shared not in self._fds:
             while len(self._fds) >= self.MOST:
@@ -157,7 +157,7 @@ class OpenObjects:
         return bool(self._fds)
 
     def close(self) -> None:
-        """Let go of them."""
+        """Release them."""
         while self._fds:
             os.close(self._fds.popitem()[1])
 
@@ -167,7 +167,7 @@ class OpenObjects:
 
 
 class ObjectSegment:
-    """Pages in memory of an object of shared memory, opened when they are read."""
+    """Pages in memory of an object of shared memory, which is opened when they are read."""
 
     __slots__ = ("_object", "_open", "_pages", "owner", "pages")
 
@@ -215,7 +215,7 @@ class ZeroSegment:
 
 
 class Thinned:
-    """Some pages of a row, evenly spread over it, that stand for as many of them."""
+    """Some pages of a row, evenly spread over it."""
 
     __slots__ = ("_row", "owner", "pages")
 
@@ -231,5 +231,5 @@ class Thinned:
         return self._row.read(ranks, out)
 
     def close(self) -> None:
-        """Let go of the row."""
+        """Release the row."""
         self._row.close()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Processes chosen by name, user, cgroup, unit or container.
 
-What is chosen is a process, not its number, which may be another's by the time its memory is looked
-at. So each is held while it is asked, and its start time is told with its number.
+What is chosen is a process, not its number, which may belong to another by the time its memory is
+read. So each is held while it is examined, and its start time is returned with its number.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ CONTAINER = re.compile(
     r"(?:docker|libpod|crio|cri-containerd|machine|lxc\.payload)[-.](?P<id>.+?)(?:\.scope)?$"
     r"|systemd-nspawn@(?P<machine>.+?)\.service$"
 )
-# How systemd writes bytes that may not stand in the name of a unit.
+# How systemd writes bytes that are not allowed in the name of a unit.
 ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 SHORTEST_ID = 4
 
 
 class Row(NamedTuple):
-    """A process in the table of all."""
+    """A process in the table of all processes."""
 
     pid: int
     parent: int
@@ -40,13 +40,13 @@ class Row(NamedTuple):
 
 
 def _check_given(what: str, name: str) -> None:
-    """An empty variable of a script would choose what nobody meant."""
+    """Refuse an empty name: an empty variable in a script would choose what nobody meant."""
     if not name:
         raise InvalidValueError(f"{what}: the name is empty")
 
 
 def table(chosen: Callable[[Process], bool]) -> dict[int, Row]:
-    """All processes with memory of their own, except this one and those that exit meanwhile."""
+    """All processes that have memory, except this one and those that exit meanwhile."""
     rows = {}
     for pid in all_processes():
         if pid == os.getpid():
@@ -62,11 +62,11 @@ def table(chosen: Callable[[Process], bool]) -> dict[int, Row]:
 
 
 def with_children(rows: dict[int, Row]) -> dict[int, int]:
-    """The chosen and all that descend from them, as :func:`by_name`."""
+    """The chosen processes and all their descendants, in the form of :func:`by_name`."""
     children: dict[int, list[Row]] = {}
     for row in rows.values():
         above = rows.get(row.parent)
-        # What is younger than its child has the number of the parent that the child had.
+        # A parent younger than its child has only got the number of the real parent.
         if above is not None and above.start_time <= row.start_time:
             children.setdefault(above.pid, []).append(row)
     found: dict[int, int] = {}
@@ -80,9 +80,9 @@ def with_children(rows: dict[int, Row]) -> dict[int, int]:
 
 
 def by_name(name: str) -> dict[int, int]:
-    """Processes of this name (of the kernel's, or of the program's file), and their children.
+    """Processes with this name (the kernel's, or that of the program's file), and their children.
 
-    Returns their numbers, ascending, each with the start time of the process that is meant.
+    Return their numbers, ascending, each with the start time of the process that is meant.
     """
     _check_given("name", name)
     return with_children(table(lambda process: _is_called(process, name)))
@@ -97,7 +97,7 @@ def _is_called(process: Process, name: str) -> bool:
     try:
         return os.path.basename(os.readlink("exe", dir_fd=process.fd)) == name
     except OSError as err:
-        # A path may be longer than the kernel tells; then it is known by its first 15 bytes only.
+        # A path may be longer than the kernel shows; then only its first 15 bytes are known.
         if err.errno != errno.ENAMETOOLONG:
             pass_over(err)
         return False
@@ -106,10 +106,10 @@ def _is_called(process: Process, name: str) -> bool:
 def by_user(user: str) -> dict[int, int]:
     """Processes of a user, by name or number (the real user, as ps shows with ``ruser``).
 
-    Returns what :func:`by_name` does, as all here do.
+    Return what :func:`by_name` does, like all functions here.
 
     Raises:
-        ZramOSError: ENOENT, there is no such user.
+        ZramOSError: ENOENT if there is no such user.
     """
     _check_given("user", user)
     uid = _user_number(user)
@@ -135,9 +135,9 @@ def _user_number(user: str) -> int:
 
 
 def by_cgroup(path: str) -> dict[int, int]:
-    """Processes in this cgroup and below, of whatever hierarchy.
+    """Processes in this cgroup and below, in any hierarchy.
 
-    The path is as in ``/proc/PID/cgroup``, or where the hierarchy is mounted.
+    The path is the one in ``/proc/PID/cgroup``, or the one where the hierarchy is mounted.
     """
     _check_given("cgroup", path)
     wanted = "/" + "/".join(part for part in _unmounted(path).split("/") if part)
@@ -149,10 +149,10 @@ def by_cgroup(path: str) -> dict[int, int]:
 
 
 def by_unit(unit: str) -> dict[int, int]:
-    """Processes of the system's unit of systemd, or of a service of OpenRC: its cgroup bears it.
+    """Processes of a systemd unit of the system, or of an OpenRC service, found by their cgroup.
 
-    Users name units of their own as they like; the service manager of a user is itself a unit, so
-    theirs do not count here.
+    Users may name their own units as they like. A user's service manager is itself a unit, so
+    the units below it do not count here.
     """
     _check_given("unit", unit)
     names = {unit} if "." in unit else {unit, f"{unit}.service", f"openrc.{unit}"}
@@ -191,13 +191,13 @@ def _unescaped(name: str) -> str:
 
 
 def cgroups(process: Process) -> set[str]:
-    """Paths of the cgroups of a process, one for each hierarchy."""
+    """Paths of a process's cgroups, one for each hierarchy."""
     lines = process.read("cgroup").split("\n")
     return {line.split(":", 2)[2] for line in lines if line.count(":") >= 2}
 
 
 def _unmounted(path: str) -> str:
-    """A path below a mount of a hierarchy, as the hierarchy has it."""
+    """A path below a mount of a hierarchy, as a path within that hierarchy."""
     for mount in parse_mountinfo(read_text("/proc/self/mountinfo")):
         inside = path == mount.point or path.startswith(mount.point + "/")
         if inside and mount.fstype in ("cgroup", "cgroup2"):

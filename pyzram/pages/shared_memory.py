@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Shared memory, object by object: tmpfs files, memfd, System V segments, shared mappings.
 
-A page table shows only what its process has touched, and nothing that is in swap. So an object is
-opened itself (``/proc/PID/map_files``, which takes privilege) and asked which of its pages are in
-memory; without privilege it is the union of what its users' page tables show.
+A page table shows only what its process has touched, and nothing that is in swap. So the object
+itself is opened (``/proc/PID/map_files``, which takes privilege) and asked which of its pages are
+in memory. Without privilege, the object is the union of what its users' page tables show.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
 
 class SharedMemory:
-    """All objects that processes have, each once."""
+    """All objects that processes use, each once."""
 
     def __init__(self) -> None:
         self.objects: dict[tuple[str, int, str], SharedObject] = {}
-        """by device, inode, and for System V segments the name space that numbers them"""
+        """by device, inode, and for System V segments the namespace that numbers them"""
         self.locked = 0
         """pages that page tables showed to be locked"""
         self.closed: dict[tuple[str, int, str], int] = {}
@@ -54,7 +54,7 @@ class SharedMemory:
         self._looked_at = -1
 
     def close(self) -> None:
-        """Release the process that was looked at last."""
+        """Release the process that was inspected last."""
         if self._memory is not None:
             self._memory.close()
             self._memory = None
@@ -161,7 +161,7 @@ class SharedMemory:
         return dev in self._unswappable
 
     def add_unmapped(self, pids: list[int]) -> dict[str, int]:
-        """Add tmpfs files and System V segments that nobody maps; returns what was hidden."""
+        """Add tmpfs files and System V segments that nobody maps; return what was hidden."""
         hidden = 0
         files = TmpfsFiles(pids, self.objects)
         for folder, name, status in files:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One object of shared memory, wherever it can be opened, and which of its pages are in memory."""
+"""One object of shared memory: where it can be opened, and which of its pages are in memory."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
     from .mappings import Mapping
 
-# Pages that are asked about at a time: more where many are in memory.
+# Pages that are asked about at a time: more if many are in memory.
 WINDOW, STEP = 1 << 6, 1 << 16
 READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 NOT_YET = os.O_PATH | os.O_CLOEXEC
-"""To look at what is there before it is opened: by then it may be a watchdog, which opening starts,
-or the file of a server that does not answer."""
+"""To examine what is there before opening it: by now it may be a watchdog, which opening starts, or
+the file of a server that does not answer."""
 PATH_MAX = 4096
 LEASES = Leases()
 OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
@@ -35,11 +35,11 @@ OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 def _opened(path: str, key: tuple[str, int]) -> int:
-    """Open an object for reading, if that does no harm and what is asked of it is answered.
+    """Open an object for reading, if that does no harm and the kernel answers questions about it.
 
     Raises:
-        OSError: EBUSY somebody holds a lease on it; ENODATA it is another user's, and the kernel
-            does not say which of its pages are in memory; or what open(2) says.
+        OSError: EBUSY if somebody holds a lease on it; ENODATA if it is another user's, and the
+            kernel does not say which of its pages are in memory; or the error of open(2).
     """
     if LEASES.forbid(key):
         raise OSError(errno.EBUSY, "somebody holds a lease on it")
@@ -54,7 +54,7 @@ def _opened(path: str, key: tuple[str, int]) -> int:
 
 
 def _untraced(path: str) -> int:
-    """Open it without a trace in its times; of others' files that takes CAP_FOWNER."""
+    """Open it without a trace in its times; for others' files that takes CAP_FOWNER."""
     try:
         return os.open(path, READ | os.O_NOATIME)
     except PermissionError as err:
@@ -64,7 +64,7 @@ def _untraced(path: str) -> int:
 
 
 def _open_long(path: str, flags: int) -> int:
-    """Open a path that may be longer than the kernel takes at once."""
+    """Open a path that may be longer than the kernel accepts at once."""
     rest, folder = os.fsencode(path), -1
     try:
         while len(rest) >= PATH_MAX:
@@ -109,7 +109,7 @@ class OpenAt(NamedTuple):
 
 
 class FileAt(NamedTuple):
-    """Where a file of tmpfs lies."""
+    """Where a tmpfs file lies."""
 
     path: str
 
@@ -119,17 +119,17 @@ class FileAt(NamedTuple):
 
 
 class SystemV(NamedTuple):
-    """A segment of System V shared memory that nobody has attached."""
+    """A System V segment that nobody has attached."""
 
     number: int
 
     def open(self) -> int:
-        """Open it; attaching to it for that shows in its times."""
+        """Open it; this attaches to it, which its times show."""
         return _native_memory.shm_open(self.number)
 
 
 class Seen(NamedTuple):
-    """Pages of an object that one process's page table shows, and no other's did before."""
+    """Pages of an object that one process's page table shows and no earlier one did."""
 
     pid: int
     start_time: int
@@ -137,7 +137,7 @@ class Seen(NamedTuple):
 
 
 class SharedObject:
-    """One object. Ranges are pairs of page numbers, the second behind the last page."""
+    """One object. Ranges are pairs of page numbers; the second is one past the last page."""
 
     __slots__ = ("_seen", "closed", "key", "locked", "name", "places", "ranges", "views")
 
@@ -149,15 +149,15 @@ class SharedObject:
         self.locked: list[tuple[int, int]] = []
         self.views: list[Seen] = []
         self.closed = False
-        """it cannot be opened: what no page table shows is missing"""
+        """whether it cannot be opened, so that what no page table shows is missing"""
         self._seen: _native_memory.Seen | None = None
 
     def open(self) -> int:
         """Open it where it still is, and make sure that it is the same one.
 
         Raises:
-            OSError: of the last place that was tried; ENOENT without any; EBUSY somebody holds a
-                lease on it; ENODATA which of its pages are in memory is hidden.
+            OSError: the error at the last place that was tried; ENOENT if there was none; EBUSY if
+                somebody holds a lease; ENODATA if which of its pages are in memory is hidden.
         """
         failure = OSError(errno.ENOENT, os.strerror(errno.ENOENT))
         for place in self.places:
@@ -176,12 +176,12 @@ class SharedObject:
         try:
             raise failure
         finally:
-            del failure  # whose traceback has this frame: a circle that keeps all in it open
+            del failure  # its traceback has this frame, a cycle that would keep everything open
 
     def look(
         self, process: Process, memory: _native_memory.ProcMem, mapping: Mapping, locked: bool
     ) -> int:
-        """Add what the page table of one process shows; returns pages that are locked."""
+        """Add what the page table of one process shows; return the pages that are locked."""
         pages = _native_memory.PageSet()
         walk = _native_memory.walk(
             mapping.start,
@@ -206,7 +206,7 @@ class ObjectPages(NamedTuple):
     swapped: int
     locked: int
     reserved: int
-    """allocated, but never written to: zeros, once they go to swap"""
+    """allocated but never written to: they are zeros once they go to swap"""
     resident: int
     """all that are in memory, also where no range covers them"""
 
@@ -258,9 +258,9 @@ class _Missing(NamedTuple):
 
 
 def _missing(fd: int, allocated: int, resident: int) -> _Missing:
-    """Of the allocated pages those in swap, and those that fallocate(2) got and nobody used yet.
+    """The allocated pages that are in swap, and those from fallocate(2) that nobody has used yet.
 
-    To a search for data the latter are holes; swap counts them in once they are zeros there.
+    A search for data takes the latter for holes; swap counts them once they are zeros there.
     """
     if allocated <= resident:
         return _Missing(0, 0)
@@ -272,7 +272,7 @@ def _missing(fd: int, allocated: int, resident: int) -> _Missing:
             at = os.lseek(fd, start, os.SEEK_HOLE)
             data += -(-at // page_size) - start // page_size
     except OSError as err:
-        if err.errno != errno.ENXIO:  # that is the end
+        if err.errno != errno.ENXIO:  # ENXIO means the end
             return _Missing(allocated - resident, 0)
     return _Missing(max(0, data - resident), max(0, allocated - max(data, resident)))
 
@@ -282,9 +282,9 @@ def _resident(fd: int, start: int, end: int) -> int:
 
 
 def _windows(fd: int, start: int, end: int) -> Iterator[tuple[int, bytearray]]:
-    """Which pages are in memory, a window at a time, from the first page of each; holes are passed.
+    """Which pages are in memory, a window at a time, with the window's first page; skips holes.
 
-    A program may have some TiB of an object and use little of it.
+    A program may have an object of several TiB and use little of it.
     """
     size = WINDOW
     while start < end and (start := _next_data(fd, start)) < end:
@@ -296,7 +296,7 @@ def _windows(fd: int, start: int, end: int) -> Iterator[tuple[int, bytearray]]:
 
 
 def _next_data(fd: int, page: int) -> int:
-    """The first page from here on that may be in memory or in swap."""
+    """The first page from ``page`` on that may be in memory or in swap."""
     try:
         return os.lseek(fd, page * PAGE_SIZE, os.SEEK_DATA) // PAGE_SIZE
     except OSError as err:
@@ -307,7 +307,7 @@ ODD = bytes(i & 1 for i in range(256))
 
 
 def _clear(found: bytearray, first: int, ranges: list[tuple[int, int]]) -> int:
-    """Leave out the pages of ascending locked ranges; returns how many of them are in memory."""
+    """Leave out the pages of ascending locked ranges; return how many of them are in memory."""
     cleared = 0
     end = first + len(found)
     at = max(0, bisect_right(ranges, (first, sys.maxsize)) - 1)

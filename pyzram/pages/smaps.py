@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""``/proc/PID/smaps``: what the kernel counts of each mapping. See proc_pid_smaps(5)."""
+"""``/proc/PID/smaps``: what the kernel counts for each mapping. See proc_pid_smaps(5)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 
 def parse_smaps(text: str, *names: str) -> Iterator[tuple[int, int, bool, list[int]]]:
-    """Yield of each mapping its start and end, whether it is locked, and these figures in bytes.
+    """Yield for each mapping its start and end, whether it is locked, and these figures in bytes.
 
-    ``names`` are with their colon, in any order: ``Rss:``. What a kernel does not tell is 0.
+    ``names`` have their colon, as in ``Rss:``, and any order. A figure that the kernel lacks is 0.
     """
     wanted = ["\n" + name for name in names]
     body, *pieces = text.split("\nVmFlags:")  # what a mapping ends with
@@ -29,7 +29,7 @@ def parse_smaps(text: str, *names: str) -> Iterator[tuple[int, int, bool, list[i
 
 
 def figure(figures: str, name: str) -> int:
-    """Bytes behind a name, which is with the line's end before it; 0 if it is not there."""
+    """The bytes after a name, given with the newline before it; 0 if it is not there."""
     at = figures.find(name)
     if at < 0:
         return 0

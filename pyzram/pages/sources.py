@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where pages come from: what can be read at any place, and a stream that passes once.
+"""Where pages come from: sources that can be read anywhere, and a stream that passes once.
 
 :mod:`.process_sources` and :mod:`.file_sources` open them.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # Why processes are skipped.
 UNREADABLE = "unreadable processes"
 GONE = "kernel threads and exited processes"
-# Why other memory is.
+# Why other memory is skipped.
 CLOSED_SEGMENTS = "System V segments that cannot be opened"
 CLOSED_OBJECTS = "objects of shared memory that are gone or cannot be opened"
 CLOSED_FILES = "files and folders in memory that cannot be looked at"
@@ -45,9 +45,9 @@ IN_FLIGHT = "open files on their way through sockets"
 # What the kernel counts for the whole system beyond all that was found.
 UNSEEN_SHARED = "pages of shared memory that no process or mount in sight has"
 UNSEEN_SWAPPED = "pages in swap that no process or mount in sight has"
-# Why it is unknown which pages stay.
+# Why it is unknown which pages stay in memory.
 PINNED_SOMEWHERE = "pinned pages that the kernel does not tell from others"
-# What may hide memory that should count, or count what is another's.
+# Reasons that may hide memory that should count, or count what belongs to others.
 HIDDEN = (
     UNREADABLE,
     CLOSED_SEGMENTS,
@@ -71,7 +71,7 @@ class _Named:
     label: str
     """What it is, in words."""
     skipped: dict[str, int]
-    """How much could not be looked at, by reason."""
+    """How much could not be inspected, by reason."""
 
     def __init__(self, label: str, page_size: int) -> None:
         self.label = label
@@ -91,10 +91,10 @@ class _Named:
         return self._closed
 
     def _require_open(self) -> None:
-        """Refuse one that is closed, or another process's, whose descriptors may be others' here.
+        """Refuse one that is closed or another process's, whose descriptors may be others here.
 
         Raises:
-            InvalidValueError: it is.
+            InvalidValueError: it is closed or another process's.
         """
         what = type(self).__name__.lower()
         if self._closed:
@@ -117,27 +117,27 @@ class Source(_Named):
     """Where pages come from: rows of pages, and what was left out on the way to them.
 
     A source belongs to the process that opened it: in a child of a fork it refuses to be read and
-    closes nothing. One that is dropped open gives a ResourceWarning.
+    closes nothing. If it is dropped while open, it gives a ResourceWarning.
 
-    An estimate has the facts beside the pages under the same names.
+    Besides the pages it has facts that an estimate has under the same names.
 
     Synchronization: one thread at a time.
     """
 
     swapped: int
-    """Pages beside these that are in swap already."""
+    """Further pages that are already in swap."""
     left_out: dict[str, int]
     """Pages that never go to swap, by reason."""
     processes: int
-    """How many processes were looked at."""
+    """How many processes were inspected."""
     pss: int
-    """Bytes: all memory of the processes, what is shared divided by those that share it."""
+    """Bytes of all memory of the processes; shared memory is divided by the number of sharers."""
     file_backed: int
-    """Bytes of that which belong to files."""
+    """How many of those bytes belong to files."""
     by_share: int
-    """Private pages that processes share, counted by share (PSS), not by frame."""
+    """Private pages that processes share and that are counted by share (PSS), not by frame."""
     by_page_table: int
-    """Objects of shared memory of which only what page tables show was counted."""
+    """Objects of shared memory that were seen only through page tables."""
 
     def __init__(self, label: str, page_size: int) -> None:
         super().__init__(label, page_size)
@@ -149,7 +149,7 @@ class Source(_Named):
         self.by_share = 0
         self.by_page_table = 0
         self._segments: list[Segment] = []
-        self._reader = ProcessReader()  # of the processes of the segments
+        self._reader = ProcessReader()  # reads the processes of the segments
         self._objects = OpenObjects()
         self._fds: list[int] = []
 
@@ -159,11 +159,11 @@ class Source(_Named):
 
     @property
     def pages(self) -> int:
-        """Pages that are there to be read."""
+        """Pages that can be read."""
         return sum(segment.pages for segment in self._segments)
 
     def _skip(self, reason: str, count: int = 1) -> None:
-        """Count what was left out."""
+        """Count something that was left out."""
         if count:
             self.skipped[reason] = self.skipped.get(reason, 0) + count
 
@@ -178,12 +178,12 @@ class Source(_Named):
         return fd
 
     def close(self) -> None:
-        """Let go of files and processes."""
+        """Release files and processes."""
         self._closed = True
         for segment in self._segments:
             segment.close()
         if self._process != _native.forks:
-            # A child may have closed its parent's descriptors, and their numbers may be others'
+            # A child may have closed its parent's descriptors, and others may have their numbers
             # now.
             self._reader.abandon()
             self._objects.abandon()
@@ -225,7 +225,7 @@ class Stream(_Named):
     def __init__(self, fd: int, label: str, page_size: int | None = None) -> None:
         super().__init__(label, page_size or PAGE_SIZE)
         self.pages: int = 0
-        """Pages that were read so far."""
+        """Pages read so far."""
         self._fd = fd
 
     def __repr__(self) -> str:
@@ -243,11 +243,11 @@ class Stream(_Named):
         self.close()
 
     def _chunks(self, out: memoryview) -> Iterator[int]:
-        """Fill ``out`` again and again; yields how many pages it holds now.
+        """Fill ``out`` again and again; yield how many pages it holds each time.
 
         Raises:
             InvalidValueError: it is closed, or another process's.
-            ZramOSError: what the system answered.
+            ZramOSError: reading failed.
         """
         size = self.page_size
         while True:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Segments of System V shared memory, as the kernel lists them."""
+"""System V segments of shared memory, as the kernel lists them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ..kernel.sysfs import read_text
 
 SHM_LOCKED = 0o2000
-ATTACHED = "/SYSV"  # how the path of a mapping of a segment begins
+ATTACHED = "/SYSV"  # how the path of a segment's mapping begins
 
 
 class Segment(NamedTuple):
@@ -44,15 +44,15 @@ def segments(path: str = "/proc/sysvipc/shm") -> list[Segment]:
 
 
 def ipc_space(fd: int | None = None) -> str:
-    """The IPC name space of a process, given its folder of /proc, or of this one; never empty."""
+    """The IPC namespace of a process, given its folder in /proc, or of this one; never empty."""
     try:
         return os.readlink("/proc/self/ns/ipc" if fd is None else "ns/ipc", dir_fd=fd)
     except FileNotFoundError:
-        return "ipc"  # a kernel that has but one
+        return "ipc"  # the kernel has only one
 
 
 def last_detach_destroys() -> bool:
-    """Whether a segment is removed when its last user detaches (kernel.shm_rmid_forced)."""
+    """Whether the kernel removes a segment when its last user detaches (kernel.shm_rmid_forced)."""
     try:
         return read_text("/proc/sys/kernel/shm_rmid_forced").strip() != "0"
     except FileNotFoundError:

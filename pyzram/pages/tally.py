@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One algorithm's sums on the way to an estimate, and the figures that they yield."""
+"""One algorithm's sums on the way to an estimate, and the figures that they give."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from .zsmalloc import PoolModel, PoolStats
 
 TIMED_PAGES = 600
-# Of a device so large that zspages that are not full do not matter.
+# For a device so large that partly filled zspages do not matter.
 LARGE_PAGES = 1 << 22
-# Lengths are put into the model of the pool many at a time: it has hundreds of classes.
+# Many lengths are put into the pool model at a time, because it has hundreds of classes.
 KEPT_MAX = 1 << 14
 
 
 class Pages(NamedTuple):
-    """The pages of a batch: those that are timed with their places, ascending, and the others."""
+    """The pages of a batch: those to be timed with their places, ascending, and the others."""
 
     places: Sequence[int]
     timed: bytes
@@ -37,17 +37,17 @@ class Pages(NamedTuple):
 
 @dataclass(slots=True)
 class Tally:
-    """One algorithm's sums on the way."""
+    """One algorithm's sums on the way to an estimate."""
 
     name: str
     level: int | None
     figures: PoolStats
     lengths: array[int] = field(default_factory=lambda: array("I"))
-    """those that are not in the figures yet"""
+    """lengths that are not in the figures yet"""
     values: array[float] = field(default_factory=lambda: array("d"))
-    """share of a page that each page of a sample takes in compr_data_size"""
+    """the share of a page that each page of a sample takes in compr_data_size"""
     costs: array[float] = field(default_factory=lambda: array("d"))
-    """and in the pool, if all its zspages are full"""
+    """the share that it takes in the pool, if all zspages are full"""
     parts: array[float] = field(default_factory=lambda: array("d"))
     """the sum of these shares, by owner"""
     compress_ns: array[int] = field(default_factory=lambda: array("Q"))
@@ -77,17 +77,17 @@ class Tally:
         )
         self.compress_ns.extend(chosen(compress, timed))
         self.decompress_ns.extend(chosen(decompress, timed))
-        # From the first place on, each is where it was once those before it are back.
+        # Inserted in ascending order, each is back in its place once those before it are.
         for place, length in zip(pages.places, timed, strict=True):
             lengths.insert(place, length)
         return lengths
 
 
 def timed_places(count: int, sample: Sample, timer: random.Random) -> Sequence[int]:
-    """Which of so many pages are timed: TIMED_PAGES or so of the first wave, or of all.
+    """Which of ``count`` pages are timed: about TIMED_PAGES of the first wave, or of all.
 
-    One is drawn from each of as many equal parts: what repeats itself, as records of a file do, is
-    not met at the same place each time.
+    One is drawn from each of as many equal parts, so that what repeats itself, like the records of
+    a file, is not met at the same place each time.
     """
     if not sample.census and sample.taken > sample.wave_size:
         return ()
@@ -97,7 +97,7 @@ def timed_places(count: int, sample: Sample, timer: random.Random) -> Sequence[i
 
 
 def split(pages: memoryview, places: Sequence[int], page_size: int) -> Pages:
-    """Take apart what is timed and what is not, so that each page is compressed once."""
+    """Separate the pages to be timed from the others, so that each page is compressed once."""
     if not places:
         return Pages((), b"", pages)
     timed = b"".join(pages[at * page_size : (at + 1) * page_size] for at in places)
@@ -107,7 +107,7 @@ def split(pages: memoryview, places: Sequence[int], page_size: int) -> Pages:
 
 
 def shares(store: PoolModel) -> tuple[list[float], list[float]]:
-    """By the length that a page compresses to: what of a page it takes as data, and in the pool."""
+    """For each compressed length, the share of a page that it takes as data, and in the pool."""
     size = store.page_size
     values = [min(length / size, 1.0) for length in range(2 * size + 1)]
     costs = [0.0] * (2 * size + 1)
@@ -172,7 +172,7 @@ def _memory(figures: PoolStats, share: Interval | None) -> Interval:
 
 
 def _with_lost(bounds: Interval, share: float, whole: float = 1.0) -> Interval:
-    """Bounds that hold whatever was in the pages that were gone, which were a share of all."""
+    """Bounds that hold whatever the vanished pages contained; ``share`` is their share of all."""
     high = bounds.high * (1 - share) + share * whole
     return Interval(bounds.mean, bounds.low * (1 - share), high)
 

@@ -30,7 +30,7 @@ DEEP = 1 << 10
 
 
 class TmpfsMount(NamedTuple):
-    """A mount of tmpfs: where it is reached from here, and its device number as in maps."""
+    """A mount of tmpfs: where it can be reached from here, and its device number as in maps."""
 
     path: str
     dev: str
@@ -38,7 +38,7 @@ class TmpfsMount(NamedTuple):
 
 
 def tmpfs_mounts(pid: str = "self", root: str = "") -> list[TmpfsMount]:
-    """Mounts of tmpfs that a process sees; none if that is unknown."""
+    """The tmpfs mounts that a process sees; none if they are unknown."""
     try:
         mounts = parse_mountinfo(read_text(f"/proc/{pid}/mountinfo"))
     except OSError as err:
@@ -56,7 +56,7 @@ def tmpfs_mounts(pid: str = "self", root: str = "") -> list[TmpfsMount]:
 
 
 class TmpfsFiles:
-    """Files with memory of all tmpfs mounts, also those that only other mount namespaces see.
+    """Files with memory on all tmpfs mounts, even those that only other mount namespaces see.
 
     Iterate over it once, for folder, name and status of each file; then the counts are known. Files
     in ``known`` (by device number, inode and an empty text) are passed over; one with many names
@@ -64,13 +64,13 @@ class TmpfsFiles:
     may make any error of them: only what is wrong here ends it.
 
     Raises:
-        ZramOSError: there are no descriptors, or no memory, left here.
+        ZramOSError: this process has run out of descriptors or memory.
     """
 
     def __init__(self, pids: list[int], known: Container[tuple[str, int, str]] = ()) -> None:
         self._views = [("self", "")] + [(str(pid), f"/proc/{pid}/root") for pid in pids]
         self.hidden = 0
-        """files and folders that could not be looked at"""
+        """files and folders that could not be examined"""
         self.too_many = 0
         """files, small or deep, beyond those that there is room to remember"""
         self._room = ROOM
@@ -100,7 +100,7 @@ class TmpfsFiles:
             met.close()
 
     def _root(self, mount: TmpfsMount) -> int:
-        """Open what is mounted; -1 if its path does not lead there: another mount is above it."""
+        """Open what is mounted; -1 if its path does not lead there: another mount covers it."""
         try:
             fd = os.open(mount.path, FOLDER)
         except OSError as err:
@@ -126,7 +126,7 @@ class TmpfsFiles:
         """Go from folder to folder by descriptor: a path may be longer than the kernel takes."""
         device = os.fstat(fd).st_dev
         names = [path.rstrip("/")]
-        levels: list[tuple[int, list[str]]] = []  # of each: its inode, and folders that are left
+        levels: list[tuple[int, list[str]]] = []  # for each, its inode and the folders left
         try:
             below: list[str] = []
             yield from self._listed(fd, device, names, below)
@@ -217,11 +217,11 @@ def is_small(status: os.stat_result) -> bool:
 
 
 def _step(fd: int, name: str, *, back: bool = False) -> int:
-    """Go from an open folder to another, from which there is a way back; let go of the first."""
+    """Go from an open folder to another one from which there is a way back; close the first."""
     new = os.open(name, FOLDER | os.O_NOFOLLOW, dir_fd=fd)
     if back:
         try:
-            os.stat("..", dir_fd=new)  # a folder may be read, but not gone through
+            os.stat("..", dir_fd=new)  # a folder may be readable but not searchable
         except OSError:
             os.close(new)
             raise

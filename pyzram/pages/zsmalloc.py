@@ -21,7 +21,7 @@ from .chain import Chain, machine_word_size, running_chain
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-NEAR = 4  # neighbours on each side that show how likely a class is that a sample misses
+NEAR = 4  # neighbours on each side that show how likely a class is that the sample missed
 RULES = {"percent": _native_zsmalloc.CHAIN_BY_PERCENT, "waste": _native_zsmalloc.CHAIN_BY_WASTE}
 
 
@@ -33,7 +33,7 @@ class SizeClass(JsonValue):
     number: int
     """Its number in ``/sys/kernel/debug/zsmalloc/zramN/classes``."""
     size: int
-    """Bytes of an object, its handle included."""
+    """Bytes of an object, including its handle."""
     pages: int
     """Pages of a zspage."""
     objects: int
@@ -47,22 +47,22 @@ class SizeClass(JsonValue):
 @documented
 @dataclass(frozen=True, slots=True)
 class PoolStats(JsonValue):
-    """What ``mm_stat`` would show, named as there."""
+    """What ``mm_stat`` would show, with its names."""
 
     _takes_back = {"objects": tuple}  # noqa: RUF012
 
     page_size: int
     """Bytes of a page."""
     pages: int
-    """Pages stored, same-filled ones included."""
+    """Pages stored, including same-filled ones."""
     orig_data_size: int
-    """Bytes stored, uncompressed; same-filled pages included."""
+    """Bytes stored, before compression, including same-filled pages."""
     compr_data_size: int
-    """Bytes of the stored objects; an incompressible page counts whole, a same-filled one 0."""
+    """Bytes of the stored objects; an incompressible page counts in full, a same-filled one not."""
     mem_used_total: int
-    """Bytes of memory that the pool takes, allocator overhead included."""
+    """Bytes of memory that the pool takes, including the allocator's overhead."""
     same_pages: int
-    """Pages stored as one repeated word; they take no memory of the pool."""
+    """Pages stored as one repeated word, which take no memory in the pool."""
     huge_pages: int
     """Pages stored uncompressed."""
     objects: tuple[int, ...]
@@ -80,9 +80,9 @@ class PoolStats(JsonValue):
 
 
 class PoolModel(Value):
-    """A freshly filled zram device of a given kernel, as a model.
+    """A model of a freshly filled zram device on a given kernel.
 
-    Without arguments it is the running kernel's. ``chain`` is the zspage limit and rule,
+    Without arguments it models the running kernel. ``chain`` is the zspage limit and rule,
     ``word_size`` the bytes of a machine word (4 or 8).
 
     Raises:
@@ -156,7 +156,7 @@ class PoolModel(Value):
         )
 
     def class_of(self, length: int) -> SizeClass:
-        """Where an object of ``length`` bytes goes.
+        """The size class of an object of ``length`` bytes.
 
         Raises:
             InvalidValueError: not between 1 and the page size.
@@ -241,11 +241,11 @@ class PoolModel(Value):
     ) -> array[int]:
         """Lengths after recompression by an algorithm that compresses the same pages to ``second``.
 
-        As the kernel has it, a page changes only if its size class falls. Pages stored below
-        ``threshold`` bytes are left alone, and a result that is not below it is not taken.
+        As in the kernel, a page changes only if its size class falls. Pages stored in less than
+        ``threshold`` bytes are left alone, and a result that is not below it is rejected.
 
         Raises:
-            InvalidValueError: lengths of different counts, or a threshold that is not below
+            InvalidValueError: different numbers of lengths, or a threshold that is not below
                 :attr:`huge_class_size`.
         """
         old, new = _lengths("lengths", lengths), _lengths("second", second)
@@ -262,11 +262,11 @@ class PoolModel(Value):
 
 
 def zspages_lost(classes: Sequence[SizeClass], objects: Sequence[int], factor: float) -> float:
-    """Pages to be expected in places of zspages that no object is in.
+    """The expected number of pages lost to places in zspages that hold no object.
 
-    ``objects`` are those of a sample by class, ``factor`` times as many are in the pool. A class
-    with much in it has its last zspage half full on average. One with nothing of the sample in it
-    may yet have a few: as likely as its neighbours have.
+    ``objects`` are those of a sample by class; the pool has ``factor`` times as many. In a class
+    with many objects, the last zspage is half full on average. A class without any in the sample
+    may still have a few, as likely as its neighbours.
     """
     lost = 0.0
     for i, c in enumerate(classes):
@@ -281,7 +281,7 @@ def zspages_lost(classes: Sequence[SizeClass], objects: Sequence[int], factor: f
 
 
 def _last_zspage_empty(expected: float, capacity: int) -> float:
-    """Mean share of a zspage that stays empty, of so many objects on average (Poisson)."""
+    """The mean empty share of the last zspage, for ``expected`` objects on average (Poisson)."""
     if capacity == 1 or expected <= 0:
         return 0.0
     if expected > 4 * capacity + 60:
