@@ -25,12 +25,17 @@ MEMORY = (
     "of the machine's memory"
 )
 VFORK = "a parent that vforks does not wait for its child: the emulator makes a fork of it"
+CLONE = "of clone(2) the emulator knows a fork and a thread, nothing between them: EINVAL"
+SETNS = "who enters a mount name space may have one thread, and the emulator has another: EINVAL"
 ORDER = "the emulator hands pagemap through in this machine's order of bytes: no page seems there"
 
 EVERY = {
     **{f"{STDIN}[<&--words{number}]": CLOSED for number in range(3)},
     f"{PROCMEM}::test_terabytes_of_nothing_cost_little": MEMORY,
     f"{STALLED}::test_a_long_wait_for_something_else_is_waited_for": VFORK,
+    "tests/native/pages/test_address_spaces.py::test_a_memory_counts_once": CLONE,
+    "tests/native/pages/test_files_in_memory.py"
+    "::test_a_process_that_goes_elsewhere_hides_no_files_of_those_that_stay": SETNS,
 }
 # All that look for pages of a process.
 PAGEMAP = {

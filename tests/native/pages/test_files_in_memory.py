@@ -202,6 +202,7 @@ def test_a_process_that_goes_elsewhere_hides_no_files_of_those_that_stay(tmp_pat
                 try:
                     inside = f"/proc/{stays.pid}/root{tmp_path}/file"
                     while not os.path.exists(inside):
+                        assert stays.poll() is None
                         time.sleep(0.01)
                     real = tmpfs.tmpfs_mounts
 
