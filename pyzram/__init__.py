@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Toolkit for zram, Linux's compressed RAM block device.
 
-What is listed in ``__all__`` is public, as RELEASING.md promises; everything else may change. Names
-are loaded when they are first used, so that ``import pyzram`` costs next to nothing.
+The names in ``__all__`` are public, as RELEASING.md promises; everything else may change. Names are
+loaded when they are first used, so that ``import pyzram`` costs next to nothing.
 """
 
 TYPE_CHECKING = False
@@ -88,7 +88,7 @@ if TYPE_CHECKING:
     from .units import format_size as format_size
     from .units import parse_size as parse_size
 
-# Public name to the module that defines it.
+# From each public name to the module that defines it.
 _DEFINED_IN = {
     "ProcessNotFoundError": "errors",
     "InvalidTypeError": "errors",
@@ -260,7 +260,7 @@ if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
         home = _DEFINED_IN.get(name)
-        if home is None:  # every "from .. import MODULE" asks here first, and must not pay
+        if home is None:  # every "from .. import MODULE" asks here first, so this must be cheap
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # The border: only this module and the _native_... beside it see the extension. Each C function is
 # wrapped once, its arguments are checked before C sees them, and a negative errno becomes an
-# OSError here. What the errno means for a device is said one floor up. This module has what a
-# device needs; what pages need is in the others, which setting a device up does not load.
+# OSError here. The floor above says what the errno means for a device. This module has what a
+# device needs; what pages need is in the others, which setting up a device does not load.
 from __future__ import annotations
 
 import os
@@ -33,8 +33,8 @@ def check(code: int, path: str | None = None) -> int:
 
 # ---- fork ----------------------------------------------------------------------------------------
 
-# How often this process is a child: descriptors that were opened when there were fewer are the
-# parent's, and their numbers may have been given away since.
+# How many forks this process is away from the first: descriptors opened when there were fewer are
+# the parent's, and their numbers may have been given away since.
 forks = 0
 
 
@@ -64,9 +64,9 @@ def attr_write(name: str, value: str, dir_fd: int = AT_FDCWD, retry_ms: int = 0)
 
 
 class NumberFile:
-    """An attribute of numbers that stays open, for reading it many times over.
+    """An attribute of numbers that stays open, to be read many times over.
 
-    Synchronization: one thread at a time, the buffer is shared between reads.
+    Synchronization: one thread at a time, because reads share the buffer.
     """
 
     __slots__ = ("_buf", "_file", "_name")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# The lines of block_state in the extension.
+# The extension's parser for the lines of block_state.
 from __future__ import annotations
 
 from ._native import check

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# The codecs of the extension, and what it tells of a page.
+# The extension's codecs, and what it says about a page.
 from __future__ import annotations
 
 import errno
@@ -51,7 +51,7 @@ def same_filled(page: Buffer, word_size: int) -> bool:
 class Codec:
     """An algorithm with its parameters, and idle contexts for whoever needs one.
 
-    Synchronization: any thread may use it; each call takes a context of its own.
+    Synchronization: any thread may use it; each call takes its own context.
     """
 
     __slots__ = ("_idle", "_params", "page_size")
@@ -129,12 +129,12 @@ class Codec:
 
 
 class _Context:
-    # Scratch memory for one thread at a time, and room for what it makes of a page.
+    # Scratch memory for one thread at a time, and room for its output.
     __slots__ = ("_params", "handle", "out")
 
     def __init__(self, params: Buffer, page_size: int) -> None:
         ret = ffi.new("struct pyzram_context **")
         check(lib.pyzram_context_create(params, ret))
-        self._params = params  # held for as long as the context is
+        self._params = params  # held for as long as the context exists
         self.handle = ffi.gc(ret[0], lib.pyzram_context_destroy)
         self.out = ffi.new("char[]", 2 * page_size)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# The memory of processes in the extension: sets of pages, and how they are found and read.
+# The extension's access to process memory: sets of pages, and how they are found and read.
 from __future__ import annotations
 
 import errno
@@ -44,7 +44,7 @@ class PageSet:
 
 
 class Seen:
-    """Numbers that were seen before. Synchronization: one thread at a time."""
+    """The numbers seen so far. Synchronization: one thread at a time."""
 
     __slots__ = ("pointer",)
 
@@ -78,7 +78,7 @@ WEIGHT_ONE = lib.PYZRAM_WEIGHT_ONE
 PAGES_ANON = lib.PYZRAM_PAGES_ANON
 PAGES_SHMEM = lib.PYZRAM_PAGES_SHMEM
 U64_MAX = (1 << 64) - 1
-OPEN_FILES = 1024  # that are asked for at a time
+OPEN_FILES = 1024  # asked for at a time
 COUNTS = ffi.sizeof("struct pyzram_page_counts") // 8
 
 
@@ -98,7 +98,7 @@ def walk(
 
 
 class ProcMem:
-    """The memory of one process, as long as it lives.
+    """The memory of one process, for as long as it lives.
 
     Synchronization: one thread at a time.
     """
@@ -181,7 +181,7 @@ def compare_memory(task: int, other: int) -> int:
 
 
 def open_files(proc_fd: int) -> list[int]:
-    # Descriptors of files without a name, of sockets, and those of which that cannot be told.
+    # Descriptors of files without a name, of sockets, and of what cannot be determined.
     found: list[int] = []
     room = ffi.new("int32_t[]", OPEN_FILES)
     while True:
@@ -203,7 +203,7 @@ def shmem_resident(fd: int, first: int, count: int) -> bytearray:
 
 
 def shmem_tells(fd: int) -> bool:
-    # Whether shmem_resident says the truth to this caller.
+    # Whether shmem_resident tells this caller the truth.
     return bool(check(lib.pyzram_shmem_tells(fd)))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Ages of pages by the lines of block_state, in the extension.
+# The extension's ages of pages, taken from the lines of block_state.
 from __future__ import annotations
 
 from ._native import check
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class PageAges:
-    """Times of last use in ``table``, two bytes a slot.
+    """Times of last use in ``table``, two bytes per slot.
 
     The table cannot be resized before :meth:`close`, which the end of a ``with`` block calls.
 
@@ -33,12 +33,12 @@ class PageAges:
         self.close()
 
     def close(self) -> None:
-        # Not left to whoever drops this last: a traceback may keep it.
+        # Not left to whoever drops this last, because a traceback may keep it.
         self._ages = None
         ffi.release(self._table)
 
     def remember(self, text: bytes, now: float, since: float, counts: Any) -> int:
-        # All that take text return the bytes used, as BlockCounts.add.
+        # All methods that take text return the bytes used, like BlockCounts.add.
         data = ffi.from_buffer(text)
         check(lib.pyzram_ages_remember(data, len(text), self._ages, now, since, counts))
         return int(counts.used)
@@ -57,7 +57,7 @@ def ages_counts() -> Any:
 
 
 class AgesSelection:
-    """Places by age, as pyzram_ages_select sorts them into ``room``, of at least ``size_of``."""
+    """Places by age, sorted by pyzram_ages_select into ``room`` of at least ``size_of()``."""
 
     __slots__ = ("_count", "_least", "_room", "_wanted")
 

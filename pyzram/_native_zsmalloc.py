@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# The size classes of zsmalloc in the extension.
+# The extension's model of zsmalloc's size classes.
 from __future__ import annotations
 
 import errno

@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: MIT
-"""The one place that holds the version."""
+"""The only place that holds the version."""
 
 __version__ = "1.0"

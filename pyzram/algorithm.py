@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""An algorithm with its parameters, in every form in which people write it."""
+"""An algorithm with its parameters, in every form that people use."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ DIGITS_MAX = 12
 class Algorithm(Value):
     """An algorithm with its parameters: ``Algorithm("zstd", level=3)``.
 
-    Wherever pyzram takes one it also takes text: ``"zstd"``, ``"zstd:3"`` or, as configuration
-    files have it, ``"zstd(level=3)"`` (:meth:`parse`). ``str()`` gives the last form.
+    Wherever pyzram accepts one it also accepts text: ``"zstd"``, ``"zstd:3"`` or, as in
+    configuration files, ``"zstd(level=3)"`` (:meth:`parse`). ``str()`` gives the last form.
 
     Raises:
-        InvalidValueError: a name or parameter that no kernel could take.
+        InvalidValueError: a name or parameter that no kernel could accept.
     """
 
     _fields = ("name", "level", "dictionary", "winbits")
@@ -60,7 +60,7 @@ class Algorithm(Value):
 
     @classmethod
     def parse(cls, text: str) -> Algorithm:
-        """Take ``NAME``, ``NAME:LEVEL`` or ``NAME(level=N,dict=PATH,deflate.winbits=N)``.
+        """Parse ``NAME``, ``NAME:LEVEL`` or ``NAME(level=N,dict=PATH,deflate.winbits=N)``.
 
         Raises:
             InvalidValueError: it is none of these.
@@ -89,17 +89,17 @@ class Algorithm(Value):
 
     @property
     def label(self) -> str:
-        """The short form, ``zstd:3``, where there is nothing but a level."""
+        """The short form, ``zstd:3``, if there is nothing but a level."""
         short = self.level is not None and self.dictionary is None and self.winbits is None
         return f"{self.name}:{self.level}" if short else str(self)
 
     def params(self) -> str:
-        """Words for ``algorithm_params``; empty when everything is default."""
+        """Words for ``algorithm_params``; empty if everything is at its default."""
         return params_words(self.level, self.dictionary, self.winbits)
 
 
 def as_algorithm(value: str | Algorithm) -> Algorithm:
-    """Take an algorithm in any form.
+    """Accept an algorithm in any form.
 
     Raises:
         InvalidValueError: as :meth:`Algorithm.parse`.
@@ -110,7 +110,7 @@ def as_algorithm(value: str | Algorithm) -> Algorithm:
 def as_algorithms(
     value: str | Algorithm | Iterable[str | Algorithm], what: str = "algorithms"
 ) -> tuple[Algorithm, ...]:
-    """Take one algorithm, or a list of them.
+    """Accept one algorithm or a list of them.
 
     Raises:
         InvalidValueError: as :meth:`Algorithm.parse`; ``what`` is the parameter's name.
@@ -130,7 +130,7 @@ def as_algorithms(
 def check_name(name: str) -> str:
     """Refuse what cannot be an algorithm's name.
 
-    6.12 to 6.18 accept a name with two newlines, and have no selected algorithm from then on.
+    6.12 to 6.18 accept a name with two newlines, and have no selected algorithm afterwards.
     """
     if not isinstance(name, str):
         raise wrong_type("algorithm", name, "not the name of one")
@@ -161,7 +161,7 @@ def _path(dictionary: str | os.PathLike[str]) -> str:
     path = check_path("dictionary", dictionary)
     if not os.path.isabs(path):
         raise InvalidValueError(f"dictionary {path!r}: give an absolute path, the kernel opens it")
-    # Double quotes are the only quoting the kernel's word list knows.
+    # The kernel's parser of such lists knows only double quotes.
     if '"' in path or "\n" in path:
         raise InvalidValueError(f"dictionary {path!r}: quote or newline in it")
     return path

@@ -1,26 +1,27 @@
 # SPDX-License-Identifier: MIT
 """A descriptor that is owned from the moment it is open, and closed once.
 
-Python runs handlers of signals between any two instructions. One that raises between an open() and
-the assignment of its result loses the number, and one that raises between forgetting and closing
-it, too: then a device cannot be removed, a file system not unmounted, a lock not taken, until the
-process ends. So the number goes into a list and out of it within single calls, which run in C.
+Python runs signal handlers between any two instructions. A handler that raises between an open()
+and the assignment of its result loses the number, and so does one between forgetting and closing
+it. Then, until the process ends, a device cannot be removed, a file system cannot be unmounted, or
+a lock cannot be taken. So the number goes into a list and out of it within single calls, which run
+in C.
 """
 
 from __future__ import annotations
 
 import os
 
-# Modules that have these and more take as long to load as a command's own.
+# The modules that have these (and more) take as long to load as a command's own.
 from _collections import deque  # type: ignore[import-not-found]
 from _functools import partial  # type: ignore[import-not-found]
 
 
 def write_all(fd: int, data: bytes) -> None:
-    """Write all of it, in as many calls as that takes.
+    """Write all data, in as many calls as that takes.
 
     Raises:
-        OSError: what write(2) says.
+        OSError: the error of write(2).
     """
     rest = memoryview(data)
     while rest:
@@ -28,12 +29,12 @@ def write_all(fd: int, data: bytes) -> None:
 
 
 class Opened:
-    """An open file, as a context that closes it; dropping it does, too.
+    """An open file, as a context that closes it; dropping it closes it too.
 
-    Not in a child of a fork, where its number may be another file's by then.
+    It is not closed in a child of a fork, where another file may have its number by then.
 
     Raises:
-        OSError: what open(2) says.
+        OSError: the error of open(2).
     """
 
     __slots__ = ("_held", "_process")
@@ -43,13 +44,13 @@ class Opened:
     ) -> None:
         self._process = os.getpid()
         self._held = [-1]
-        # Opened and held in one: no instruction of Python runs in between.
+        # Opened and held in one call, so that no Python instruction runs in between.
         opens = partial(os.open, dir_fd=dir_fd)
         self._held.extend(map(opens, (path,), (flags | os.O_CLOEXEC,), (mode,)))
 
     @property
     def fd(self) -> int:
-        """The number, -1 once it is closed."""
+        """The descriptor's number; -1 once it is closed."""
         return self._held[-1] if self._held else -1
 
     def __enter__(self) -> int:
@@ -59,9 +60,9 @@ class Opened:
         self.close()
 
     def close(self) -> None:
-        """Close it, if it is open."""
+        """Close it if it is open."""
         if self._held:
-            # Taken out of the list and closed in one, down to the -1 at its bottom.
+            # Taken out of the list and closed in one call, down to the -1 at its bottom.
             deque(map(os.close, iter(self._held.pop, -1)), 0)
 
     def abandon(self) -> None:

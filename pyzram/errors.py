@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What can go wrong, as exceptions that keep the kernel's errno and the path.
 
-Every class is a :class:`ZramError` and also the builtin that one would expect, so both
+Every class is a :class:`ZramError` and also the builtin that you would expect, so both
 ``except pyzram.ZramError`` and ``except FileNotFoundError`` do what they say.
 """
 
@@ -26,15 +26,15 @@ class ZramError(Exception):
 
 
 def reduced(error: ZramError, *given: object) -> tuple[Any, ...]:
-    """Return what ``__reduce__`` does for an error made of ``given``, with what was added since."""
+    """Return what ``__reduce__`` should for an error made from ``given``, with later additions."""
     return type(error), given, {**error.__dict__, "args": error.args}
 
 
 class ZramOSError(ZramError, OSError):
-    """The kernel refused; ``errno``, ``strerror`` and ``filename`` tell what and where.
+    """The kernel refused; ``errno``, ``strerror`` and ``filename`` say what and where.
 
-    ``str()`` and ``message`` are one line that names the device or file, the step, the cause and,
-    where there is one, the remedy; unprintable characters in it are escaped.
+    ``str()`` and ``message`` are one line that names the device or file, the step, the cause and
+    the remedy, if there is one; unprintable characters in it are escaped.
     """
 
     def __init__(self, code: int, message: str, filename: str | None = None) -> None:
@@ -52,7 +52,7 @@ class ZramOSError(ZramError, OSError):
 
 
 class NotFoundError(ZramOSError, FileNotFoundError):
-    """A file or folder is not there (ENOENT); of a device see :class:`DeviceNotFoundError`."""
+    """A file or folder does not exist (ENOENT); for devices see :class:`DeviceNotFoundError`."""
 
 
 class ProcessNotFoundError(ZramOSError, ProcessLookupError):
@@ -60,7 +60,7 @@ class ProcessNotFoundError(ZramOSError, ProcessLookupError):
 
 
 class DeviceNotFoundError(NotFoundError):
-    """There is no such zram device, or it vanished (ENOENT, ENODEV)."""
+    """There is no such zram device, or it has gone (ENOENT, ENODEV)."""
 
 
 class NotZramError(ZramOSError):
@@ -92,7 +92,7 @@ class InvalidValueError(ZramError, ValueError):
 
 
 class InvalidTypeError(InvalidValueError, TypeError):
-    """A value of a type that is not taken; the message names the parameter and what is wanted."""
+    """A value of the wrong type; the message names the parameter and what is wanted."""
 
 
 _CLASSES: dict[int, type[ZramOSError]] = {
@@ -118,7 +118,7 @@ def from_errno(
     """Make the exception for an errno.
 
     ``what`` names device and step ("zram1: set disksize"); the cause is added from the errno.
-    With ``of_device`` it is a zram device that is not there.
+    With ``of_device``, a missing file means a missing zram device.
     """
     text = f"{what}: {os.strerror(code)}"
     if remedy:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Run other packages' programs; loading :mod:`subprocess` would take as long as they do."""
+"""Run other packages' programs; loading :mod:`subprocess` would take as long as they run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-# A service may be started with hardly any environment.
+# A service may start with hardly any environment.
 SEARCH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -33,8 +33,8 @@ class ProgramError(ZramError):
 def find(program: str) -> str | None:
     """Return the path of a program, or ``None``.
 
-    Beside each ``bin`` of PATH its ``sbin`` is searched too, after all of PATH: Debian leaves it
-    out for users, and for root after a plain su.
+    After all of PATH, the ``sbin`` beside each ``bin`` in it is searched too, because Debian leaves
+    it out for users, and for root after a plain su.
     """
     directories = (os.environ.get("PATH") or SEARCH).split(":")
     beside = [path[:-3] + "sbin" for path in directories if path.endswith("/bin")]
@@ -50,20 +50,20 @@ def run_program(
 ) -> str:
     """Run a program to its end and return what it printed.
 
-    An error names ``step``, what was tried, and ``package``, where the program comes from.
-    ``descriptors`` are open in the program too, under the same numbers: above 2.
+    An error names ``step``, what was attempted, and ``package``, where the program comes from.
+    ``descriptors``, all above 2, are open in the program too, with the same numbers.
 
     Raises:
-        ZramOSError: it is missing (ENOENT), or cannot be run.
-        ProgramError: it failed; the message has what it said.
-        Ended: a signal was noted meanwhile, whether or not the program got through.
+        ZramOSError: it is missing (ENOENT) or cannot be run.
+        ProgramError: it failed; the message has its output.
+        Ended: a signal was noted meanwhile, whether or not the program finished.
     """
     path = find(command[0])
     if path is None:
         raise ZramOSError(
             errno.ENOENT, f"{step}: {command[0]} is missing (install {package})", command[0]
         )
-    # Files in memory, because a pipe could fill up.
+    # Use files in memory, because a pipe could fill up.
     output = errors = -1
     try:
         output = os.memfd_create("output", os.MFD_CLOEXEC)
@@ -78,8 +78,8 @@ def run_program(
                 (os.POSIX_SPAWN_DUP2, errors, 2),
                 *((os.POSIX_SPAWN_DUP2, fd, fd) for fd in descriptors),
             ],
-            # Ctrl-C in a terminal reaches the program too; one that undoes work must not be ended
-            # by it.
+            # Ctrl-C in a terminal reaches the program too, but must not end one that undoes
+            # work.
             setsigmask=interruption.ENDING if interruption.being_deferred() else (),
         )
         status = interruption.wait_for(pid)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The fields of a class, read from its source: name, type, and the words that stand below each.
+"""The fields of a class, read from its source: name, type, and the words below each.
 
-Editors and Sphinx read those words where they stand. ``help()`` does not, so classes that are
-:func:`pyzram.value.documented` ask here when somebody wants to see what they are.
+Editors and Sphinx read those words in the source. ``help()`` does not, so classes that are
+:func:`pyzram.value.documented` ask here when somebody wants to see them.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class Field(NamedTuple):
 
 
 def fields_of(kind: type) -> list[Field]:
-    """Fields of a class and of the classes of pyzram that it is made from, theirs first.
+    """The fields of a class and of its base classes in pyzram, whose fields come first.
 
     Raises:
-        OSError: the source is not there.
+        OSError: there is no source.
     """
     found: dict[str, Field] = {}
     for base in reversed(kind.__mro__):
@@ -42,10 +42,10 @@ def fields_of(kind: type) -> list[Field]:
 
 @cache
 def own_fields(kind: type) -> list[Field]:
-    """What the body of a class names, and what its methods set of ``self``; not what is private.
+    """The public fields that a class names in its body or sets on ``self`` in its methods.
 
     Raises:
-        OSError: the source is not there.
+        OSError: there is no source.
     """
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
     assert isinstance(tree, ast.ClassDef)
@@ -83,7 +83,7 @@ def _bodies(node: ast.AST) -> Iterator[list[ast.stmt]]:
 
 
 def _with_words(body: list[ast.stmt]) -> Iterator[tuple[ast.stmt, str]]:
-    """Statements, each with the text that stands below it."""
+    """Statements, each with the text below it."""
     for node, below in zip_longest(body, body[1:]):
         text = ""
         if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
@@ -101,10 +101,10 @@ def _targets(node: ast.stmt) -> Iterator[tuple[ast.expr, ast.expr | None]]:
 
 
 def with_fields(kind: type, own: str | None) -> str | None:
-    """A class's own words, and below them a list of its fields."""
+    """A class's own docstring, followed by a list of its fields."""
     try:
         fields = fields_of(kind)
-    except (OSError, TypeError, SyntaxError):  # no source, or that of a console
+    except (OSError, TypeError, SyntaxError):  # no source, or source from a console
         return own
     lines = [inspect.cleandoc(own or ""), "", "Fields:"]
     for field in fields:

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Annotations as types, for :func:`typing.get_type_hints` and ``inspect.signature``.
 
-What only annotations name is imported for type checkers alone, so that commands start fast. Public
-names get annotations that find it once somebody looks into them: they import what the module has
-below ``if TYPE_CHECKING``. Until then they cost a dictionary each.
+Types that only annotations name are imported just for type checkers, so that commands start fast.
+Public names get annotations that find those types once somebody looks into them, by importing what
+the module has below ``if TYPE_CHECKING``. Until then each costs a dictionary.
 """
 
 from __future__ import annotations
 
 import sys
-from _thread import RLock  # threading is not loaded for it
+from _thread import RLock  # so that threading is not loaded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _resolving = RLock()
 
 
 class Hints(dict[str, "Any"]):
-    """The annotations of a class or function of a module; text until they are looked into."""
+    """The annotations of a class or function; they are text until somebody looks into them."""
 
     __slots__ = ("_module", "texts")
 
@@ -35,7 +35,7 @@ class Hints(dict[str, "Any"]):
     def _resolve(self) -> None:
         if self._module is None:
             return
-        # Another thread that looks meanwhile waits, so that it finds no text.
+        # Another thread that looks meanwhile waits, so that it never finds text.
         with _resolving:
             if self._module is not None:
                 names = _names_of(sys.modules[self._module])
@@ -63,7 +63,7 @@ for _name in ("__iter__", "__getitem__", "__eq__", "__repr__", "get", "items", "
 
 
 def resolvable(value: Any) -> None:
-    """Let the annotations of a function, or of a class and its methods, be found as types."""
+    """Make the annotations of a function, or of a class and its methods, resolve to types."""
     if not isinstance(value, type):
         _give(value)
         return
@@ -87,7 +87,7 @@ def _give(function: FunctionType) -> None:
 
 
 def as_written(value: type | Callable[..., object]) -> dict[str, Any]:
-    """The annotations of a class or function, its own alone, as they stand in the source."""
+    """The own annotations of a class or function, as they stand in the source."""
     own: dict[str, Any] = getattr(value, "__annotations__", {})
     return own.texts if isinstance(own, Hints) else dict(own)
 
@@ -96,7 +96,7 @@ _known: dict[str, dict[str, Any]] = {}
 
 
 def _names_of(module: ModuleType) -> dict[str, Any]:
-    """What annotations of a module can name: what it has, and what it imports for type checkers."""
+    """What a module's annotations can name: its names, and what it imports for type checkers."""
     if module.__name__ in _known:
         return _known[module.__name__]
     import ast
@@ -120,13 +120,13 @@ def _names_of(module: ModuleType) -> dict[str, Any]:
 
 
 def _import(module: ModuleType, line: ast.ImportFrom, names: dict[str, Any]) -> None:
-    """Import names, also those that the other module has for type checkers alone."""
+    """Import names, including those that the other module has only for type checkers."""
     from importlib import import_module
 
     home = "." * line.level + (line.module or "")
     try:
         other = import_module(home, module.__package__)
-    except ImportError:  # typing_extensions, of which Python has the same from 3.12 on
+    except ImportError:  # typing_extensions, whose names Python itself has from 3.12 on
         names["Buffer"] = _buffer()
         return
     for alias in line.names:
@@ -140,7 +140,7 @@ def _import(module: ModuleType, line: ast.ImportFrom, names: dict[str, Any]) -> 
 
 
 class _Array:
-    """``array[int]``, which up to 3.11 cannot be said with the type itself."""
+    """``array[int]``, which up to 3.11 the type itself cannot express."""
 
     def __class_getitem__(cls, _item: type) -> type:
         from array import array
@@ -156,7 +156,7 @@ def _buffer() -> Any:
 
 
 def _type_of(text: str, names: dict[str, Any]) -> Any:
-    """The type, or the text where that cannot be told, as without all this."""
+    """The type, or the text if it cannot be resolved, as without all this."""
     try:
         return eval(text, names)
     except Exception:

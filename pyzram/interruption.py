@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Signals that end a command, taken at chosen points only.
+"""Signals that end a command, heeded only at chosen points.
 
-Once :func:`take_note` was called, SIGTERM, Ctrl-C and a hang-up are only noted, so that they tear
-nothing apart. Work asks for them at the points where it can stop (:func:`check`), and :func:`pause`
-wakes up for a signal. What undoes work defers signals (:class:`deferred`). Programs that never call
+After :func:`take_note`, SIGTERM, Ctrl-C and a hang-up are only noted, so that they tear nothing
+apart. Work checks for them at the points where it can stop (:func:`check`), and :func:`pause` wakes
+up for a signal. Code that undoes work defers signals (:class:`deferred`). Programs that never call
 :func:`take_note` keep their own handlers.
 """
 
@@ -24,7 +24,7 @@ ENDING = (15, 2, 1)
 class Ended(SystemExit):
     """A signal was heeded; the exit status is 128 plus its number.
 
-    ``told`` says that what became of the work was reported already.
+    ``told`` says that the outcome of the work has already been reported.
     """
 
     def __init__(self, number: int) -> None:
@@ -40,13 +40,13 @@ class _Notes:
     deferring = 0
     """How many :class:`deferred` contexts are open."""
     child = 0
-    """The program that this process waits for, which a signal ends."""
+    """The program that this process waits for; a signal ends it."""
     taking = False
 
 
 def take_note() -> None:
-    """From now on note SIGTERM, SIGINT and SIGHUP; ignored ones stay ignored."""
-    # signal itself is made of this and enum, which takes as long as the rest of a start.
+    """Note SIGTERM, SIGINT and SIGHUP from now on; ignored ones stay ignored."""
+    # The module signal consists of this and enum, which takes as long as the rest of a start.
     from _signal import SIG_IGN, getsignal, signal  # type: ignore[import-not-found]
 
     _Notes.number = 0
@@ -57,10 +57,10 @@ def take_note() -> None:
 
 
 def ignore() -> None:
-    """Ignore signals from now on: all work is done, and only reporting it is left.
+    """Ignore signals from now on, since all work is done and only has to be reported.
 
-    Python gives signals back to the kernel's default while it ends, and one that comes then would
-    make a failure of what was done.
+    While Python exits, it gives signals back to the kernel's default, and one that comes then would
+    turn a success into a failure.
     """
     if _Notes.taking:
         from _signal import SIG_IGN, signal
@@ -75,7 +75,7 @@ def _note(number: int, _frame: FrameType | None) -> None:
 
 
 def _end_child() -> None:
-    # It may have ended, but is not reaped while it is named here, so the number is still its own.
+    # It may have ended, but while it is named here it is not reaped, so the number is still its.
     if _Notes.child and not _Notes.deferring:
         os.kill(_Notes.child, SIGTERM)
 
@@ -88,7 +88,7 @@ def wait_for(pid: int) -> int:
             _end_child()
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     except BaseException:
-        # Another handler raised: what undoes this step must not find the program still at work.
+        # Another handler raised: undoing this step must not find the program still at work.
         os.kill(pid, SIGTERM)
         os.waitpid(pid, 0)
         raise
@@ -98,10 +98,10 @@ def wait_for(pid: int) -> int:
 
 
 def check() -> None:
-    """Heed a signal that was noted: the caller has reached a point where it can stop.
+    """Heed a signal that was noted, at a point where the caller can stop.
 
     Raises:
-        Ended: a signal was noted, and nothing holds signals off.
+        Ended: a signal was noted, and nothing defers signals.
     """
     if _Notes.number and not _Notes.deferring:
         raise Ended(_Notes.number)
@@ -130,7 +130,7 @@ def pause(seconds: float) -> None:
     before = set_wakeup_fd(writer)
     try:
         check()
-        # Any signal ends the wait, even one that is not noted: then sleep the rest.
+        # Any signal ends the wait, even one that is not noted; then sleep the rest.
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             if select([reader], [], [], left)[0]:

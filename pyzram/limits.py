@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Bounds, units and words that the kernel and its tools set, each in one place."""
+"""Bounds, units and words that the kernel and its tools define, each in one place."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ if TYPE_CHECKING:
     DiscardPolicy: TypeAlias = Literal["none", "once", "pages", "both"]
 
 PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
-"""Bytes of a page of this machine."""
+"""Bytes in a page of this machine."""
 PAGE_SIZES = (4096, 16384, 65536)
-"""Bytes of a page of any machine that pyzram knows."""
+"""Bytes in a page, for all kinds of machines that pyzram knows."""
 BD_UNIT = 4096
-"""Bytes of the unit that ``bd_stat`` and ``writeback_limit`` count in, whatever a page is."""
+"""Bytes in the unit that ``bd_stat`` and ``writeback_limit`` count in, whatever the page size."""
 LOGICAL_BLOCK_SIZE = 4096
-"""Bytes of the smallest block that a device reads and writes, whatever a page is (zram_drv.h)."""
+"""Bytes in the smallest block of a device, whatever the page size (zram_drv.h)."""
 SECTOR_SIZE = 512
-"""Bytes of the unit that ``stat`` counts in."""
+"""Bytes in the unit that ``stat`` counts in."""
 SWAP_PRIORITY_MAX = 32767
 """Highest priority of a swap area (swapon(2)); -1 leaves it to the kernel."""
 SWAP_LABEL_MAX = 15
-"""Bytes of a swap label that mkswap(8) writes; it cuts a longer one."""
+"""The most bytes of a swap label; mkswap(8) truncates a longer one."""
 ALGORITHM_PRIORITY_MAX = 3
 """Highest priority of a secondary algorithm; the primary one has 0."""
 TABLE_BYTES_PER_PAGE = 16
 """Bytes that the kernel allocates at once for each page of disksize, used or not."""
 
 RECOMPRESS_TYPES: tuple[RecompressType, ...] = ("idle", "huge", "huge_idle")
-"""What :meth:`pyzram.Zram.recompress` takes; ``None`` for all pages."""
+"""What :meth:`pyzram.Zram.recompress` accepts; ``None`` for all pages."""
 WRITEBACK_TYPES: tuple[WritebackType, ...] = ("idle", "huge", "huge_idle", "incompressible")
-"""What :meth:`pyzram.Zram.writeback` takes."""
+"""What :meth:`pyzram.Zram.writeback` accepts."""
 DISCARD: tuple[Discard, ...] = ("once", "pages", "both")
-"""What :meth:`pyzram.Zram.swapon` takes; ``None`` for no discarding."""
+"""What :meth:`pyzram.Zram.swapon` accepts; ``None`` for no discarding."""
 
 
 def page_up(size: int) -> int:

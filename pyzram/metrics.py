@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Metrics as Prometheus reads them: text format 0.0.4 and OpenMetrics 1.0.
 
-The text format is what node_exporter's textfile collector takes; there a counter's family has
-its sample's name, in OpenMetrics the name without ``_total``.
+The text format is what node_exporter's textfile collector accepts. In it, a counter's family has
+the name of its sample; in OpenMetrics, it has the name without ``_total``.
 
 Sources: https://prometheus.io/docs/instrumenting/exposition_formats/ and
 https://prometheus.io/docs/specs/om/open_metrics_spec/
@@ -34,17 +34,17 @@ class Family:
         self.samples: list[str] = []
 
     def add(self, value: float, labels: str = "") -> None:
-        """Add a sample; ``labels`` are :func:`labels`."""
+        """Add a sample; ``labels`` come from :func:`labels`."""
         self.samples.append(f"{self.name}{SUFFIX[self.kind]}{labels} {value!r}\n")
 
 
 def labels(**values: str) -> str:
-    """Labels of a sample, escaped; what is not UTF-8 becomes U+FFFD, as the formats are UTF-8."""
+    """A sample's labels, escaped; bytes that are not UTF-8 become U+FFFD, since the formats are."""
     return "{" + ",".join(f'{key}="{escape(value)}"' for key, value in values.items()) + "}"
 
 
 def escape(text: str) -> str:
-    """A label's value: backslash, quote and newline get a backslash, a NUL or CR stays."""
+    """A label's value: backslash, quote and newline get a backslash; NUL and CR stay."""
     if not text.isascii():
         text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
@@ -53,7 +53,7 @@ def escape(text: str) -> str:
 def scrape(collector: str, success: bool) -> list[Family]:
     """Return metrics about the metrics: whether they are complete, and which version wrote them.
 
-    ``collector`` keeps several textfiles of one machine apart.
+    ``collector`` distinguishes several textfiles of one machine.
     """
     of = labels(collector=collector)
     whole = Family("zram_scrape_success", GAUGE, "whether everything asked for could be read")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Text that others have chosen: names of processes, files and labels, output of programs."""
+"""Text that others have chosen: names of processes, files and labels, and output of programs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def quote_lines(text: str) -> str:
 
 
 def short(text: str, most: int = 300) -> str:
-    """Return a text cut to what can be read in one line."""
+    """Return a text cut to what fits in one line."""
     return text if len(text) <= most else f"{text[: most // 2]}...{text[-most // 2 :]}"
 
 

@@ -2,7 +2,7 @@
 """Sizes as people write and read them.
 
 The kernel's own parser takes ``1.5G`` for one byte and ``64Mjunk`` for 64 MiB, so pyzram
-parses every size itself and hands the kernel plain bytes.
+parses every size itself and gives the kernel plain bytes.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 from .errors import InvalidValueError
 from .value import check_count
 
-# Not from typing: commands that must start fast import this module.
+# Not from typing, because commands that must start fast import this module.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SUFFIXES = "KMGTPE"
 U64_MAX = (1 << 64) - 1
-# More than any size needs, and fewer than the interpreter refuses to convert.
+# More digits than any size needs, and fewer than the interpreter refuses to convert.
 DIGITS_MAX = 1000
 
 
@@ -39,9 +39,9 @@ def parse_size(
     """Turn a size such as ``1.5G``, ``512M``, ``64KiB``, ``10MB`` or ``50%`` into bytes.
 
     Suffixes K M G T P E (also ``KiB``, ``Ki``) are powers of 1024 and ``KB``, ``MB`` ... powers
-    of 1000, as util-linux has them; letters may be lower case. A bare number counts
-    ``bare_unit`` bytes. ``%`` is of ``total`` (bytes, or a function that gives them). Fractions
-    of a byte are cut off.
+    of 1000, as in util-linux; letters may be lower case. A bare number counts ``bare_unit`` bytes.
+    A percentage is of ``total`` (bytes, or a function that gives them). Fractions of a byte are cut
+    off.
 
     Raises:
         InvalidValueError: not a size, negative, a percentage without a total, or beyond 2^64-1.
@@ -79,7 +79,7 @@ def parse_size(
 
 
 def refuse_scientific(text: str) -> None:
-    """Refuse a number such as ``1e+09``: its ``e`` would pass for the suffix of 1024^6.
+    """Refuse a number such as ``1e+09``, whose ``e`` would pass for the suffix of 1024^6.
 
     Raises:
         InvalidValueError: the text has one.
@@ -114,10 +114,10 @@ def _unit(suffix: str, bare_unit: int) -> int:
 def format_size(value: int) -> str:
     """Write bytes as zramctl does: one letter, and one decimal unless it is 0 (``1.5G``).
 
-    Rounded half up at one decimal; 0 is ``0B``.
+    The result is rounded half up at one decimal; 0 is ``0B``.
 
     Raises:
-        InvalidValueError: it is no whole number from 0 up.
+        InvalidValueError: it is not a whole number from 0 up.
     """
     value = check_count("value", value)
     if value < 1024:
@@ -133,12 +133,12 @@ def format_size(value: int) -> str:
 
 
 def format_change(value: int) -> str:
-    """As :func:`format_size`, of a difference, which may be negative."""
+    """As :func:`format_size`, for a difference, which may be negative."""
     return format_size(value) if value >= 0 else f"-{format_size(-value)}"
 
 
 def format_fine_size(value: int) -> str:
-    """As :func:`format_size`, with two decimals below ten: for sizes that are to be compared."""
+    """As :func:`format_size`, but with two decimals below ten, for sizes to be compared."""
     power = min((value.bit_length() - 1) // 10, len(SUFFIXES))
     share = value / 1024 ** max(power, 0)
     if power < 1 or share >= 9.995:

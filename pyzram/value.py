@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Small immutable values: what dataclasses are for, without the time they take to load.
+"""Small immutable values: what dataclasses are for, without the time that they take to load.
 
-A device is set up, or a line of figures printed, in less time than :mod:`dataclasses` takes to
-import.
+Setting up a device or printing a line of figures takes less time than importing
+:mod:`dataclasses`.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ else:
     K = V = object
 
     def dataclass_transform(**_how: bool) -> Callable[[T], T]:
-        """Type checkers alone heed it: fields cannot be set."""
+        """Only type checkers heed it: fields cannot be set."""
         return lambda kind: kind
 
 
 class _Words:
-    """The words of a class: its own, and those of its fields, once somebody asks for them."""
+    """A class's docstring: its own, and those of its fields once somebody asks for them."""
 
     __slots__ = ("own",)
 
@@ -40,16 +40,16 @@ class _Words:
 
 
 def documented(kind: type[T]) -> type[T]:
-    """Let ``help()`` show what stands below each field of a class."""
+    """Make ``help()`` show the words below each field of a class."""
     kind.__doc__ = _Words(kind.__doc__)  # type: ignore[assignment]
     return kind
 
 
 class JsonValue:
-    """What can be written as JSON and read back: dataclasses and :class:`Value` alike.
+    """A value that can be written as JSON and read back: a dataclass or a :class:`Value`.
 
     ``_takes_back`` turns a field's JSON value into what the class wants. ``_words_of`` has the
-    words that a field may be, where its annotation is the name of such a set.
+    words that a field may be, if its annotation is the name of such a set.
     """
 
     __slots__ = ()
@@ -62,7 +62,7 @@ class JsonValue:
 
     @classmethod
     def _is_needed(cls, name: str) -> bool:
-        """Whether no release could leave this field out."""
+        """Whether every release has this field."""
         from inspect import signature
 
         return signature(cls).parameters[name].default is signature(cls).empty
@@ -74,8 +74,8 @@ class JsonValue:
     def replace(self, **changes: Any) -> Self:
         """Return one that differs in these fields.
 
-        What users write is checked anew (algorithms, the configuration); values that were read are
-        taken as they are.
+        What users write (algorithms, the configuration) is checked again; values that were read
+        are taken as they are.
 
         Raises:
             InvalidTypeError: there is no such field.
@@ -88,14 +88,14 @@ class JsonValue:
         return type(self)(**{name: getattr(self, name) for name in names} | changes, **self._more())
 
     def _more(self) -> dict[str, Any]:
-        """Return what the class takes beside its fields, which copies are given too."""
+        """Return what the class takes besides its fields; copies get it too."""
         return {}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Take back what :meth:`as_dict` gave, also after it was written as JSON and read again.
+        """Take back what :meth:`as_dict` gave, even after it was written as JSON and read again.
 
-        Also from another release: what a later one has added is ignored.
+        It may come from another release: what a later one has added is ignored.
 
         Raises:
             InvalidValueError: it is not what :meth:`as_dict` gives.
@@ -130,17 +130,17 @@ def json_value(value: Any) -> Any:
 
 
 def wrong_type(what: str, value: object, wanted: str) -> InvalidTypeError:
-    """Make the error for a value of a type that is not taken."""
+    """Make the error for a value of the wrong type."""
     return InvalidTypeError(f"{what} {value!r}: {wanted}")
 
 
 def is_list(value: object) -> bool:
-    """Whether it can be gone through, and is no text, which would be a list of its letters."""
+    """Whether it can be iterated over and is not text, which would be a list of its letters."""
     return hasattr(value, "__iter__") and not isinstance(value, (str, bytes))
 
 
 def as_tuple(what: str, values: Iterable[T], kind: type | None = None) -> tuple[T, ...]:
-    """Take a list of any kind, whose items are of ``kind``.
+    """Accept a list of any kind whose items are of ``kind``.
 
     Raises:
         InvalidTypeError: it is not a list, or it is text, which would be a list of its letters; or
@@ -156,7 +156,7 @@ def as_tuple(what: str, values: Iterable[T], kind: type | None = None) -> tuple[
 
 
 def as_texts(what: str, values: Mapping[str, str]) -> FrozenDict[str, str]:
-    """Take a dictionary of texts.
+    """Accept a dictionary of texts.
 
     Raises:
         InvalidTypeError: it is something else.
@@ -171,10 +171,10 @@ def as_texts(what: str, values: Mapping[str, str]) -> FrozenDict[str, str]:
 
 
 def check_kind(kind: type, values: dict[str, object], *, none: bool = False) -> None:
-    """Refuse what is not of a type; ``none`` allows ``None``.
+    """Refuse values that are not of a type; ``none`` allows ``None``.
 
     Raises:
-        InvalidTypeError: what, and its name.
+        InvalidTypeError: one is not; the message has it and its name.
     """
     for name, value in values.items():
         if type(value) is kind or (none and value is None):
@@ -184,7 +184,7 @@ def check_kind(kind: type, values: dict[str, object], *, none: bool = False) -> 
 
 
 def check_whole(what: str, value: Any) -> int | None:
-    """Take a whole number of any size, as :func:`check_count`, or ``None``.
+    """Accept a whole number of any size, as :func:`check_count`, or ``None``.
 
     Raises:
         InvalidTypeError: it is something else.
@@ -197,12 +197,12 @@ def check_whole(what: str, value: Any) -> int | None:
 def check_count(
     what: str, value: Any, lowest: float = 0, highest: int | None = None, wanted: str = ""
 ) -> int:
-    """Take a whole number within bounds, as ``int``: also NumPy's, and no truth value.
+    """Accept a whole number within bounds, as ``int``, even NumPy's, but no truth value.
 
-    ``wanted`` says what is wrong where it is more than the bounds.
+    ``wanted`` says what is wrong, if the bounds alone do not.
 
     Raises:
-        InvalidTypeError: it is no whole number.
+        InvalidTypeError: it is not a whole number.
         InvalidValueError: it is outside the bounds.
     """
     if type(value) is int and value >= lowest and (highest is None or value <= highest):
@@ -223,11 +223,11 @@ def check_count(
 
 
 def check_seconds(what: str, value: Any) -> float:
-    """Take a time in seconds from 0 up, as ``float``.
+    """Accept a time in seconds from 0 up, as ``float``.
 
     Raises:
-        InvalidTypeError: it is no number.
-        InvalidValueError: it is negative, or not a number of IEEE 754.
+        InvalidTypeError: it is not a number.
+        InvalidValueError: it is negative, or a NaN.
     """
     return check_real(what, value, 0.0, "not seconds from 0 up")
 
@@ -235,11 +235,11 @@ def check_seconds(what: str, value: Any) -> float:
 def check_real(
     what: str, value: Any, lowest: float = float("-inf"), wanted: str = "not a number"
 ) -> float:
-    """Take a number of any kind, as ``float``, and no truth value.
+    """Accept a number of any kind, as ``float``, but no truth value.
 
     Raises:
-        InvalidTypeError: it is no number.
-        InvalidValueError: it is below ``lowest``, or not a number of IEEE 754.
+        InvalidTypeError: it is not a number.
+        InvalidValueError: it is below ``lowest``, or a NaN.
     """
     kind = type(value)
     if kind is not float:
@@ -274,10 +274,10 @@ def check_callable(what: str, value: Any, wanted: str = "not a function") -> Non
 
 
 def check_path(what: str, value: Any) -> str:
-    """Take a path, as text.
+    """Accept a path, as text.
 
     Raises:
-        InvalidTypeError: it is something else, or of bytes (``os.fsdecode`` makes text of them).
+        InvalidTypeError: it is something else, or bytes (``os.fsdecode`` turns them into text).
         InvalidValueError: it is empty, or has a NUL in it.
     """
     path = value if isinstance(value, str) else getattr(type(value), "__fspath__", _nothing)(value)
@@ -296,7 +296,7 @@ def check_word(what: str, value: Any, words: tuple[str, ...]) -> str:
     """Refuse what is none of these words.
 
     Raises:
-        InvalidTypeError: it is no text.
+        InvalidTypeError: it is not text.
         InvalidValueError: it is another word.
     """
     wanted = f"not one of {', '.join(words)}"
@@ -312,7 +312,7 @@ def check_word(what: str, value: Any, words: tuple[str, ...]) -> str:
 
 @dataclass_transform(frozen_default=True)
 class Value(JsonValue):
-    """``_fields`` are in the order of ``__init__``'s parameters; equal if all fields are.
+    """``_fields`` are in the order of ``__init__``'s parameters. Equal if all fields are.
 
     Synchronization: none needed, immutable.
     """

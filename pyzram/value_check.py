@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Whether a dictionary is what ``as_dict()`` of a class gives, by the class's annotations.
+"""Whether a dictionary is what ``as_dict()`` of a class gives, judged by the class's annotations.
 
-Loaded by ``from_dict()`` alone: to read them takes :mod:`ast` and :mod:`inspect`.
+Only ``from_dict()`` loads this, because reading annotations takes :mod:`ast` and :mod:`inspect`.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _SCALARS: dict[str, type | tuple[type, ...]] = {
 def check_fields(kind: type[JsonValue], values: Any) -> None:
     """Refuse what is not ``as_dict()`` of ``kind``.
 
-    An earlier release has fewer fields, a later one has more; none has fewer and more, so that is
-    a name misspelt.
+    An earlier release has fewer fields, a later one has more. None has both fewer and more, so that
+    means a misspelt name.
 
     Raises:
         TypeError: what is wrong, with the field's name.
@@ -67,7 +67,7 @@ def _types(kind: type) -> Mapping[str, ast.expr]:
     found: dict[str, ast.expr] = {}
     for base in reversed(kind.__mro__):
         for name, text in as_written(base).items():
-            if isinstance(text, str):  # not in a subclass of somebody else's
+            if isinstance(text, str):  # it may not be in somebody else's subclass
                 found[name] = ast.parse(text, mode="eval").body
     _known[kind] = found
     return found
@@ -83,7 +83,7 @@ def _fits(value: Any, kind: ast.expr) -> bool:
     if name in ("Any", "object"):
         return True
     if name not in _SCALARS:
-        return isinstance(value, dict)  # a class, which looks into it itself
+        return isinstance(value, dict)  # for a class, which checks it itself
     return isinstance(value, _SCALARS[name]) and (name == "bool" or not isinstance(value, bool))
 
 
@@ -92,7 +92,7 @@ def _fits_all(value: Any, name: str, inner: ast.expr) -> bool:
     if name in ("tuple", "list"):  # list[A], tuple[A, ...]
         return isinstance(value, (list, tuple)) and all(_fits(item, first) for item in value)
     (second,) = others
-    # The keys of an object of JSON are text, also those that stand for numbers.
+    # The keys of a JSON object are text, even those that stand for numbers.
     return isinstance(value, dict) and all(
         isinstance(key, str) and _fits(item, second) for key, item in value.items()
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The sizes of blocks that mkfs is told, as each file system's mkfs spells them."""
+"""The block sizes given to mkfs, in the spelling of each file system's mkfs."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# Options whose value is a size below which mkfs fails where it is less than the device's sectors.
-# What else is of that kind is taken by the programs, which then use more (mkfs.vfat -S), or is in
-# blocks itself.
+# Options whose value is a size, with which mkfs fails if it is below the device's sector size.
+# Other such options either make the programs use a larger size (mkfs.vfat -S), or count in blocks
+# themselves.
 OPTIONS = {
     "ext2": ("-b",),
     "ext3": ("-b",),
@@ -20,14 +20,14 @@ OPTIONS = {
     "btrfs": ("-s", "--sectorsize", "-n", "--nodesize"),
     "exfat": ("-c", "--cluster-size"),
 }
-# Those that say of how many bytes the kernel's blocks of it are.
+# The options that set the size of the kernel's blocks.
 OF_KERNEL = {"ext2": "-b", "ext3": "-b", "ext4": "-b", "xfs": "-b", "btrfs": "-s"}
 SAME = {"--sectorsize": "-s", "--nodesize": "-n", "--cluster-size": "-c"}
 SUFFIXES = {"k": 1 << 10, "m": 1 << 20}
 
 
 def block_sizes(fstype: str, options: Sequence[str]) -> Iterator[tuple[str, int]]:
-    """Yield each size of blocks in words of mkfs: the option and bytes."""
+    """Yield each block size in mkfs's words: the option, and the bytes."""
     known = OPTIONS.get(fstype, ())
     for word, following in zip(options, [*options[1:], ""], strict=True):
         for option in known:
@@ -43,7 +43,7 @@ def block_sizes(fstype: str, options: Sequence[str]) -> Iterator[tuple[str, int]
 
 
 def _size(fstype: str, text: str) -> int | None:
-    """Bytes; ``None`` for what is something else, such as the program's own choice."""
+    """The bytes; ``None`` for anything else, such as the program's own choice."""
     name, equals, value = text.partition("=")
     if fstype == "xfs":
         if not equals or name not in ("size", "log"):

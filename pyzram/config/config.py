@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""All that a configuration asks for, as values; :mod:`pyzram.config.parser` makes them of files."""
+"""Everything a configuration asks for, as values; :mod:`pyzram.config.parser` makes them."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 @documented
 class ConfigError(InvalidValueError):
-    """The files are not valid; :attr:`problems` has all reasons, one line each."""
+    """The files are invalid; :attr:`problems` has all reasons, one line each."""
 
     def __init__(self, problems: Iterable[str], warnings: Iterable[str] = ()) -> None:
         self.problems: tuple[str, ...] = tuple(problems)
-        """Every reason, a line each, with its file and line."""
+        """Every reason, one line each, with its file and line."""
         self.warnings: tuple[str, ...] = tuple(warnings)
-        """What is valid, but looks wrong."""
+        """What is valid but looks wrong."""
         super().__init__("\n".join(self.problems))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -40,10 +40,10 @@ class ConfigError(InvalidValueError):
 
 
 class Config(Value):
-    """All that the files ask for.
+    """Everything that the files ask for.
 
     Raises:
-        InvalidValueError: a field of another type.
+        InvalidValueError: a field has the wrong type.
     """
 
     _fields = (
@@ -69,7 +69,7 @@ class Config(Value):
     path: str
     """The first of the files."""
     devices: tuple[DeviceConfig, ...]
-    """In order of their numbers, which may have gaps: a device can be left out."""
+    """In order of their numbers, which may have gaps because devices can be left out."""
     load_on_start: bool
     """Whether start loads the driver (``LOAD_ON_START``)."""
     unload_on_stop: bool
@@ -77,18 +77,19 @@ class Config(Value):
     tend: bool
     """Whether pyzram tend may do anything (``TEND``)."""
     tend_budget: int | None
-    """Bytes to a medium in any 24 hours (``TEND_BUDGET``); ``None`` leaves it to the medium."""
+    """Bytes that may be written to a medium in any 24 hours (``TEND_BUDGET``); ``None`` means the
+    medium's default."""
     tend_reclaim: tuple[str, ...]
     """Control groups whose idle memory pyzram tend sends to swap, as paths below the root
     (``TEND_RECLAIM``)."""
     sources: Mapping[str, str]
-    """Variable to ``file:line`` of the value that counts; one that is missing has its default."""
+    """From each variable to ``file:line`` of its value; a missing one has its default."""
     texts: Mapping[str, str]
-    """Variable to its value as the file has it."""
+    """From each variable to its value as in the file."""
     all_or_nothing: bool
     """Whether a start undoes all devices when one fails (``ALL_OR_NOTHING``)."""
     warnings: tuple[str, ...]
-    """What looks wrong, a line each."""
+    """What looks wrong, one line each."""
 
     def __init__(
         self,
@@ -128,10 +129,10 @@ class Config(Value):
     def _told(self, indexes: Container[int] | None = None) -> list[str]:
         """Return a line for each value that was set: what, and in which line of which file.
 
-        A size is written like everything that is printed: ``1G``, also where the file has
-        ``1024M``.
+        A size is written as it is printed elsewhere: ``1G``, even if the file has ``1024M``.
 
-        ``indexes`` selects devices; what is for all devices is always included. ``None`` is all.
+        ``indexes`` selects devices, ``None`` all of them; variables for all devices are always
+        included.
         """
         from .variables import GLOBALS, PER_DEVICE
 
@@ -147,7 +148,7 @@ class Config(Value):
         return lines
 
     def device(self, index: int) -> DeviceConfig:
-        """Return the device of a number.
+        """Return the device with a number.
 
         Raises:
             KeyError: the files ask for none.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Which values of a configuration contradict each other, and which hardly make sense together.
 
-Each of them is right by itself; values that are wrong by themselves are refused when their text is
+Each value is right by itself; values that are wrong by themselves are refused when their text is
 read.
 """
 
@@ -28,7 +28,7 @@ SIZE_TIMES_RAM = 4
 
 
 def contradictions(desired: DeviceConfig, given: Container[str]) -> Iterator[tuple[str, str]]:
-    """Yield the variables that cannot be as they are, each with the reason.
+    """Yield the variables that cannot stay as they are, each with the reason.
 
     ``given`` are the variables that the file sets for this device.
     """
@@ -56,7 +56,7 @@ def contradictions(desired: DeviceConfig, given: Container[str]) -> Iterator[tup
 
 
 def doubts(desired: DeviceConfig, given: Container[str], ram: int) -> Iterator[tuple[str, str]]:
-    """Yield the variables that can be as they are, but hardly should, each with the reason."""
+    """Yield the variables that can stay as they are but hardly should, each with the reason."""
     size = format_size(desired.disksize)
     if not desired.is_swap:
         yield from _doubts_of_file_system(desired, given)
@@ -74,7 +74,7 @@ def doubts(desired: DeviceConfig, given: Container[str], ram: int) -> Iterator[t
 
 
 def collisions(devices: Sequence[DeviceConfig], resolve: Callable[[str], str]) -> Iterator[str]:
-    """Say what two devices cannot share; ``resolve`` makes equal what names the same file."""
+    """Say what two devices cannot share; ``resolve`` makes names of the same file equal."""
     for point in _repeated([desired.mount_point for desired in devices if desired.mount_point]):
         yield f"two devices are to be mounted on {point}"
     backing = [resolve(desired.backing_dev) for desired in devices if desired.backing_dev]
@@ -83,7 +83,7 @@ def collisions(devices: Sequence[DeviceConfig], resolve: Callable[[str], str]) -
 
 
 def doubts_of_all(devices: Sequence[DeviceConfig], ram: int) -> Iterator[str]:
-    """Say where devices that are fine one by one are too much for the memory."""
+    """Say if devices that are fine one by one are together too much for the memory."""
     unlimited = [device.disksize for device in devices if not device.mem_limit]
     total, most = sum(unlimited), SIZE_TIMES_RAM * ram
     if len(unlimited) > 1 and total > most >= max(unlimited):
@@ -111,7 +111,7 @@ def _doubts_of_file_system(
             )
     least = MIN_SIZES.get(fstype, 0)
     if desired.disksize < least:
-        # No error: earlier versions of their programs took less.
+        # Not an error, because earlier versions of their programs accepted less.
         yield (
             "ZRAM_SIZE",
             f"{format_size(desired.disksize)}: mkfs.{fstype} takes no less than "
@@ -120,12 +120,12 @@ def _doubts_of_file_system(
 
 
 def _blocks(desired: DeviceConfig, given: Container[str]) -> Iterator[tuple[bool, int]]:
-    """Yield the sizes of blocks that mkfs is told, and whether they are those of the kernel."""
+    """Yield the block sizes given to mkfs, and whether they are those of the kernel's blocks."""
     if desired.is_swap or "ZRAM_MKFS_OPTS" not in given:
         return
     from .block_size import OF_KERNEL, block_sizes
 
-    # Of an option that is given twice the last counts.
+    # If an option is given twice, the last one counts.
     for option, block in dict(block_sizes(desired.fstype, desired.mkfs_options)).items():
         yield option == OF_KERNEL.get(desired.fstype), block
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..limits import DiscardPolicy
 
     class Settings(TypedDict, total=False):
-        """What :meth:`DeviceConfig.replace` takes."""
+        """What :meth:`DeviceConfig.replace` accepts."""
 
         index: int
         disksize: int
@@ -52,8 +52,8 @@ class DeviceConfig(Value):
     """One device that the file asks for; to change something, :meth:`replace` makes another.
 
     Raises:
-        InvalidValueError: a field of another type, or outside its bounds. Whether this machine has
-            what is asked for is the service's to say.
+        InvalidValueError: a field has the wrong type or is out of bounds. Whether this machine has
+            what is asked for is for the service to say.
     """
 
     _fields = (
@@ -85,37 +85,37 @@ class DeviceConfig(Value):
     index: int
     """The N of its variables, such as ``ZRAM_SIZE_N``."""
     disksize: int
-    """Bytes that it offers, whole pages (``ZRAM_SIZE_N``)."""
+    """Bytes that it offers, in whole pages (``ZRAM_SIZE_N``)."""
     algorithms: tuple[Algorithm, ...]
-    """In order of preference (``ZRAM_ALGORITHM_N``, ``ZRAM_PARAMS_N``); empty leaves it to the
-    kernel."""
+    """The algorithms in order of preference (``ZRAM_ALGORITHM_N``, ``ZRAM_PARAMS_N``); empty leaves
+    the choice to the kernel."""
     recompression: tuple[Algorithm, ...]
     """The secondary algorithms by priority, from 1 (``ZRAM_RECOMP_ALGORITHM_N``)."""
     mem_limit: int
-    """Bytes of memory, whole pages (``ZRAM_MEM_LIMIT_N``); 0 is no limit."""
+    """The most bytes of memory, in whole pages (``ZRAM_MEM_LIMIT_N``); 0 means no limit."""
     priority: int
-    """Of the swap area, -1 to 32767, the highest is used first (``ZRAM_PRIORITY_N``)."""
+    """The swap area's priority, -1 to 32767; the highest is used first (``ZRAM_PRIORITY_N``)."""
     discard: DiscardPolicy
-    """``none``, ``once``, ``pages`` or ``both``, as swapon(8) means them; of a file system ``none``
-    or ``both`` (``ZRAM_DISCARD_N``)."""
+    """``none``, ``once``, ``pages`` or ``both``, as for swapon(8); for a file system ``none`` or
+    ``both`` (``ZRAM_DISCARD_N``)."""
     label: str | None
-    """Of the swap area or file system (``ZRAM_LABEL_N``); ``None`` is the device's own name."""
+    """The label of the swap or file system (``ZRAM_LABEL_N``); ``None`` means the device's name."""
     backing_dev: str | None
-    """Path of what is written back to (``ZRAM_BACKING_DEV_N``); ``None`` without."""
+    """Path of the backing device or file (``ZRAM_BACKING_DEV_N``); ``None`` if there is none."""
     writeback_limit: int | None
-    """In units of 4096 bytes (``ZRAM_WRITEBACK_LIMIT_N``); ``None`` is no limit."""
+    """In units of 4096 bytes (``ZRAM_WRITEBACK_LIMIT_N``); ``None`` means no limit."""
     mount_point: str | None
-    """Absolute path (``ZRAM_MOUNT_N``); ``None`` for a swap device."""
+    """Its absolute path (``ZRAM_MOUNT_N``); ``None`` for a swap device."""
     fstype: str
-    """What the file system is, where there is a mount point (``ZRAM_FSTYPE_N``)."""
+    """The type of file system, if there is a mount point (``ZRAM_FSTYPE_N``)."""
     mkfs_options: tuple[str, ...]
     """Words for mkfs(8) (``ZRAM_MKFS_OPTS_N``)."""
     mount_options: str
-    """As mount(8) takes them (``ZRAM_MOUNT_OPTS_N``)."""
+    """Options as for mount(8) (``ZRAM_MOUNT_OPTS_N``)."""
     mode: int | None
-    """Permission bits of the root of the file system (``ZRAM_MODE_N``); ``None`` leaves them."""
+    """Permission bits of the file system's root (``ZRAM_MODE_N``); ``None`` keeps them."""
     owner: str | None
-    """``USER[:GROUP]`` of the root of the file system (``ZRAM_OWNER_N``); ``None`` leaves it."""
+    """``USER[:GROUP]`` of the file system's root (``ZRAM_OWNER_N``); ``None`` keeps them."""
 
     def __init__(
         self,
@@ -178,7 +178,7 @@ class DeviceConfig(Value):
 
     @property
     def is_swap(self) -> bool:
-        """Whether it is swap, not a file system."""
+        """Whether it is swap rather than a file system."""
         return self.mount_point is None
 
     @property

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = {"k": 3, "K": 3, "M": 6, "G": 9, "T": 12, "m": -3, "u": -6, "µ": -6, "n": -9, "p": -12}
 COMPARISONS = ("==", "!=", "<=", ">=", "<", ">")
-# How many values they take, and what they make of plain numbers. Only functions that ours has too
-# can be applied to the memory.
+# How many values each takes, and what it makes of plain numbers. Only functions that our language
+# also has can be applied to the memory.
 FUNCTIONS: dict[str, tuple[int, int, Callable[..., float]]] = {
     "int": (1, 1, math.trunc),
     "ceil": (1, 1, math.ceil),
@@ -36,18 +36,18 @@ FUNCTIONS: dict[str, tuple[int, int, Callable[..., float]]] = {
         for name in (word, f"a{word}", f"{word}h", f"a{word}h")
     },
 }
-# The binding strength of our own operators.
+# How strongly our own operators bind.
 LEVELS = {"<": 0, "+": 1, "-": 1, "*": 2, "/": 2, "negative": 3, "^": 4}
 OURS = ("int", "ceil", "floor", "abs")
 TIMES_MIB = "*1M"
 TEXT_MAX = 250
-"""The most characters of an expression, so that reading it goes no deeper than Python can."""
+"""The most characters of an expression, so that parsing it recurses no deeper than Python can."""
 OURS_MAX = 4000
-"""The most characters of ours: some operators name a value twice."""
+"""The most characters of our expression, since some operators name a value twice."""
 
 
 class UntranslatableError(InvalidValueError):
-    """Taken by the generator, and beyond the configuration's expressions."""
+    """The generator accepts it, but the configuration's expressions cannot express it."""
 
 
 class UnknownNameError(InvalidValueError):
@@ -59,12 +59,12 @@ class UnknownNameError(InvalidValueError):
 
 
 def check_syntax(text: str) -> None:
-    """Refuse what the generator refuses on reading, whether it needs the value or not.
+    """Refuse what the generator refuses when parsing, whether it needs the value or not.
 
     Raises:
         InvalidValueError: it is not an expression.
     """
-    if len(text) <= TEXT_MAX:  # else nothing is made of it anyway
+    if len(text) <= TEXT_MAX:  # a longer one is not translated anyway
         _ExpressionParser(text).whole()
 
 
@@ -73,7 +73,7 @@ def translate(text: str) -> str:
 
     Raises:
         UnknownNameError: a variable that a command would have set.
-        UntranslatableError: the generator knows it, the configuration has no equivalent.
+        UntranslatableError: the generator knows it, but the configuration has no equivalent.
         InvalidValueError: the generator refuses it too.
     """
     if len(text) > TEXT_MAX:
@@ -122,7 +122,7 @@ class _ExpressionParser:
             self.at += 1
 
     def operator(self, *known: str) -> str:
-        """Take one of some operators, or nothing; longer ones stand first."""
+        """Take one of some operators, or nothing; longer ones come first in ``known``."""
         self.blanks()
         for word in known:
             if self.text.startswith(word, self.at):
@@ -242,7 +242,7 @@ class _ExpressionParser:
 
 
 def _fold(node: Node) -> Node:
-    """Evaluate what does not depend on the memory."""
+    """Evaluate the parts that do not depend on the memory."""
     kind, parts, _ = node
     if kind in ("number", "ram"):
         return node
@@ -287,7 +287,7 @@ def _apply(kind: str, values: list[float]) -> float:
 
 
 def _round(value: float) -> float:
-    """To the nearest whole number, halves away from zero."""
+    """Round to the nearest whole number, halves away from zero."""
     return math.copysign(math.floor(abs(value) + 0.5), value)
 
 
@@ -304,7 +304,7 @@ def _bytes(node: Node) -> str:
 
 
 def _scaled(node: Node) -> tuple[str, int] | None:
-    """Where all of it scales with the unit: the same in bytes, and how strongly it binds."""
+    """If all of it scales with the unit: the same in bytes, and how strongly it binds."""
     kind, parts, value = node
     if kind == "ram":
         return "mib(ram)", 9  # it rounds to whole MiB

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""zram-generator's files: sections of keys, as it parses them itself."""
+"""zram-generator's files: sections of keys, parsed as it parses them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class _FileParser:
         self.text = text
         self.path = path
         self.at = 0
-        self.counted = (0, 1)  # where the line was last asked for, and which it was
+        self.counted = (0, 1)  # the last position asked for, and the number of its line
 
     @property
     def line(self) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""dietpi.txt: lines of ``NAME=value``, of which the first counts, and which no shell reads."""
+"""dietpi.txt: lines of ``NAME=value``, not read by a shell; the first line of a name counts."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from .imported import Imported, is_number
 TOOL = "DietPi"
 PLACE = "AUTO_SETUP_SWAPFILE_LOCATION"
 SIZE = "AUTO_SETUP_SWAPFILE_SIZE"
-# In remarks too: then it is what the tool does without them.
+# In remarks too: then the tool does what it does without these lines.
 LINE = re.compile(rf"^([ \t]*#)?[ \t]*({PLACE}|{SIZE})([ \t]*)=(.*)$")
 DEFAULT_PLACE, DEFAULT_SIZE = "/var/swap", "1"
 
 
 def translated(text: str, path: str) -> Imported | None:
-    """Translate the file; 0 is none, 1 half of the memory in whole MiB, more so many MiB."""
+    """Translate the file; 0 means none, 1 half of the memory in whole MiB, more is in MiB."""
     matches = [(number, LINE.match(line)) for number, line in enumerate(text.split("\n"), 1)]
     lines = [(number, match) for number, match in matches if match]
     if not lines:

@@ -37,17 +37,17 @@ KEYS = (
     *("compression-algorithm", "writeback-device", "swap-priority", "mount-point", "fs-type"),
     *("options", "zram-fraction", "max-zram-size"),
 )
-# Parameters of an algorithm by their names there, and of the recompression that it is for.
+# Parameters of an algorithm, by zram-generator's names, and of the recompression that it is for.
 PARAMETERS = {"level": "level", "dict": "dict", "dictionary": "dict"}
 WHEN = "pyzram tend decides when to recompress, and which pages (TEND)"
-# A suffix that was hardly meant as it is taken; K may be: 8K is 8000 MiB.
+# Suffixes that were hardly meant as the generator takes them; K may be meant: 8K is 8000 MiB.
 BINARY = re.compile(r"(?<![\w.])(\d{1,15}(?:\.\d{1,15})?)([MGT])(?!\w)")
 MIB_OF = {"M": 1, "G": 1 << 10, "T": 1 << 20}
 RECOMPRESSION = ("type", "threshold", "max_pages", "algo", "priority")
 
 
 def looks_like(text: str) -> bool:
-    """Whether a file is one of zram-generator."""
+    """Whether a file is zram-generator's."""
     lines = [line.strip() for line in text.removeprefix("\ufeff").split("\n")]
     return any(
         (line.startswith("[") and line[1:].lstrip().startswith("zram")) or line.startswith("set!")
@@ -56,10 +56,10 @@ def looks_like(text: str) -> bool:
 
 
 def translated(sources: Sequence[Source]) -> Imported:
-    """Translate the files, later ones overriding the keys of earlier ones.
+    """Translate the files; later ones override the keys of earlier ones.
 
     Raises:
-        RefusedFileError: zram-generator makes no device of them either.
+        RefusedFileError: zram-generator makes no device from them either.
     """
     found = Imported(", ".join(path for path, _ in sources), TOOL)
     sections: dict[int, Section] = {}
@@ -101,7 +101,7 @@ def _read(
         elif entry.key in KEYS:
             if why := _wrong(entry.key, entry.value):
                 raise _refused(f"{place}: zram{number}: {entry.key}", why)
-            # Two names of one thing.
+            # Two names for the same thing.
             key = "host-memory-limit" if entry.key == "memory-limit" else entry.key
             sections[number][key] = entry.value, f"{place}: zram{number}: {entry.key}"
         else:
@@ -145,7 +145,7 @@ def _wrong(key: str, value: str) -> str:
 
 
 def _fraction(text: str) -> float | None:
-    """A number as the generator reads one, which may be infinite or nan."""
+    """A number as the generator parses it, which may be infinite or nan."""
     word = text.lower()
     plain = word.lstrip("+-") in ("inf", "infinity", "nan") or not word.strip("+-.0123456789e")
     try:
@@ -188,7 +188,7 @@ class _Device:
         return _refused(self.place(key), why)
 
     def translate(self) -> bool:
-        """Add the variables of the device; false when there is none to make."""
+        """Add the variables of the device; false if there is none to make."""
         point, fstype = self.mount_point(), self.text("fs-type")
         limit = self.text("host-memory-limit", "none")
         size = self.size()
@@ -210,7 +210,7 @@ class _Device:
         if why:
             if point and self.shared(point):
                 why += f" ({TOOL} makes no device where another is mounted on {point} too)"
-            if "-" in size + resident:  # and so may not be one everywhere
+            if "-" in size + resident:  # on some machines it may not be a size
                 why += f" ({TOOL} makes no device where its size is below 0)"
             self.lose(key, f"{why}, left out")
             return False
@@ -238,7 +238,7 @@ class _Device:
         return os.path.normpath("/" + point.lstrip("/")) if point else ""
 
     def size(self) -> str:
-        """The old keys win over the newer one; without any, the default of every device."""
+        """The size: the old keys win over the newer one; without any, it is the usual default."""
         if "zram-fraction" not in self.section and "max-zram-size" not in self.section:
             return self.expression("zram-size", GENERATORS_SIZE)
         if "zram-size" in self.section:
@@ -277,7 +277,7 @@ class _Device:
         return default
 
     def bad(self, key: str, why: str, default: str) -> str:
-        """Refuse an expression, which the generator does not look at on hosts that are too big."""
+        """Refuse an expression; the generator does not evaluate it on hosts that are too big."""
         if self.text("host-memory-limit", "none") == "none":
             raise self.refuse(key, why)
         self.lose(key, f"{why}, and {TOOL} makes no device where it comes to that")
@@ -292,7 +292,7 @@ class _Device:
             name, bracket, rest = word.partition("(")
             plain = all(char.isalnum() or char in "-_" for char in name)
             if name.startswith("#"):
-                break  # what the kernel does not take is left; in effect it is a remark
+                break  # the kernel refuses the rest, so in effect it is a remark
             if not name:
                 self.lose(key, f"{word}: {WHEN}")
             elif not plain or (bracket and not rest.endswith(")")):
@@ -316,7 +316,7 @@ class _Device:
         for word in filter(None, text.split(",")):
             left, _, value = word.partition("=")
             if left == "priority" and position and value == str(position):
-                continue  # what its place says already
+                continue  # its place already says this
             ours = f"{PARAMETERS.get(left, left)}={value}"
             if left in RECOMPRESSION:
                 self.lose(key, f"{name}: {word}: {WHEN}")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Small tools' files of shell variables: zram-tools, zramen, armbian.
 
-Which tool it is shows in its variables. Files of known tools that cannot be imported are named.
+The variables show which tool it is. Files of known tools that cannot be imported are named.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Values = dict[str, tuple[int | str, str]]  # variable to its line, or place, and value
+    Values = dict[str, tuple[int | str, str]]  # from each variable to its line (or place) and value
 
 YES = ("yes", "y", "1", "true")
-# What zramen's variable may be; without a word it discards.
+# What zramen's variable may be; without a value it discards.
 DISCARDS = {
     **dict.fromkeys(("", "both", *YES), "both"),
     **dict.fromkeys(("none", "no", "n", "0", "false"), "none"),
@@ -40,17 +40,17 @@ NAMED = {
 
 
 def translated(text: str, path: str) -> Imported | None:
-    """Translate the file of one of these tools; ``None`` where it is not one.
+    """Translate the file of one of these tools; ``None`` if it is not one.
 
     Raises:
-        InvalidValueError: it belongs to a tool whose files cannot be imported; says which.
+        InvalidValueError: it belongs to a tool whose files cannot be imported, which is named.
     """
     values, commands = _values(text)
     places = {name: f"line {at}: {name}" for name, (at, value) in values.items() if value}
     for tool, known in NAMED.items():
         if any(name in values for name in known):
             raise InvalidValueError(f"{path}: looks like {tool}'s file, which cannot be imported")
-    # In comments too: a shipped file may have nothing else.
+    # In comments too, because a shipped file may have nothing else.
     remarks = set(re.findall(r"^#\s*(?:export\s+)?([A-Za-z_]\w*)=", text, re.M))
     for names in (values.keys(), remarks):
         for tool, variables, translate in TOOLS:
@@ -68,7 +68,7 @@ def translated(text: str, path: str) -> Imported | None:
 
 
 def _values(text: str) -> tuple[Values, list[tuple[int, str]]]:
-    """Take the assignments, of which the last counts, and the lines that are none.
+    """Take the assignments, of which the last counts, and the lines that are not assignments.
 
     A command that gives a value stays as it is written.
     """
@@ -86,12 +86,12 @@ def _values(text: str) -> tuple[Values, list[tuple[int, str]]]:
             in_order.append((problem.line, name, match[1].strip()))
         else:
             commands.append((problem.line, line))
-    in_order.sort(key=lambda entry: entry[0])  # what is refused ends its line, so it comes last
+    in_order.sort(key=lambda entry: entry[0])  # a refused part ends its line, so it comes last
     return {name: (line, value) for line, name, value in in_order}, commands
 
 
 def take(found: Imported, values: Values, name: str, default: str = "") -> str:
-    """Take a variable's number, or say why it is not taken."""
+    """Take a variable's number, or say why that is not possible."""
     line, value = values.pop(name, (0, ""))
     if not value:
         return default
@@ -111,7 +111,7 @@ def word_of(values: Values, name: str, default: str = "") -> str:
 
 
 def _zram_tools(found: Imported, values: Values) -> None:
-    """One device; PERCENT of the memory wins over SIZE in MiB."""
+    """One device; PERCENT of the memory overrides SIZE in MiB."""
     found.vital = ("ZRAM_ALGORITHM", "ZRAM_PRIORITY")
     percent, size = take(found, values, "PERCENT"), take(found, values, "SIZE", "256")
     found.count(1)
@@ -122,9 +122,9 @@ def _zram_tools(found: Imported, values: Values) -> None:
 
 
 def _zramen(found: Imported, values: Values) -> None:
-    """One device: a percentage of the memory in whole MiB, at most so many MiB.
+    """One device: a percentage of the memory in whole MiB, up to a maximum in MiB.
 
-    A value out of range becomes the nearest one in it.
+    A value out of range becomes the nearest one in range.
     """
     percent = min(int(take(found, values, "ZRAM_SIZE", "25")) or 25, 100)
     most = int(take(found, values, "ZRAM_MAX_SIZE", "4096")) or 4096
@@ -134,7 +134,7 @@ def _zramen(found: Imported, values: Values) -> None:
         found.lose(line, f"ZRAM_COMP_ALGORITHM: {name!r} is not known to zramen, which takes lz4")
         algorithm = "lz4"
     found.count(1)
-    # Rounded to the nearest there.
+    # zramen rounds to the nearest.
     size = f"min(mib(mib(ram)*{percent}/100 + 512K), {most}M)"
     found.add("ZRAM_SIZE_0", size, "ZRAM_SIZE", "ZRAM_MAX_SIZE")
     found.add("ZRAM_ALGORITHM_0", algorithm, "ZRAM_COMP_ALGORITHM")
@@ -150,7 +150,7 @@ def _zramen(found: Imported, values: Values) -> None:
 
 
 def _armbian(found: Imported, values: Values) -> None:
-    """Swap of a percentage of the memory, and /tmp of half of it, on one device each."""
+    """Swap of a percentage of the memory, and /tmp of half the memory, on one device each."""
     line, enabled = values.pop("ENABLED", (0, "false"))
     streams(found, values, "ZRAM_MAX_DEVICES")
     at, _ = values.pop("RAMLOG_ALGORITHM", (0, ""))
@@ -161,11 +161,11 @@ def _armbian(found: Imported, values: Values) -> None:
     algorithm = word_of(values, "SWAP_ALGORITHM", "lzo")
     tmp = word_of(values, "TMP_ALGORITHM")
     backing = word_of(values, "ZRAM_BACKING_DEV")
-    # Older files have neither of these; then both are made.
+    # Older files have neither of these, and then both are made.
     swap, wants_tmp = word_of(values, "SWAP", "true"), word_of(values, "TMP", "true")
     priority = take(found, values, "SWAP_PRIORITY", "5")
     tmp_at, tmp_size = values.pop("TMP_SIZE", (0, ""))
-    # Its lzo is lzo-rle where the kernel has that; a /tmp of its own choice is what it says.
+    # For lzo it takes lzo-rle if the kernel has that; an explicit choice for /tmp is literal.
     preferred = "lzo-rle lzo" if algorithm == "lzo" else algorithm
     if enabled != "true":
         found.lose(line, "ENABLED is not true: no device")
@@ -198,7 +198,7 @@ def _armbian(found: Imported, values: Values) -> None:
 
 
 def streams(found: Imported, values: Values, name: str) -> None:
-    """Say that a number of streams does nothing."""
+    """Say that a number of streams has no effect."""
     line, value = values.pop(name, (0, ""))
     if value:
         found.lose(line, f"{name}: the number of streams has had no effect since Linux 4.7")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""systemd-swap's swap.conf with its drop-ins: lines of ``NAME=value``, each value for a shell."""
+"""systemd-swap's swap.conf with its drop-ins: lines of ``NAME=value``, with values for a shell."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
     from .imported import Source
 
 TOOL = "systemd-swap"
-# In remarks too: the file that it ships has nothing else.
+# In remarks too, because the shipped file has nothing else.
 KNOWN = re.compile(r"^[ \t]*(?:#[ \t]*)?zram_(?:enabled|size|count|alg|prio)=", re.M)
 OTHERS = re.compile(r"^[ \t]*zram_(?:type|comp_algo|swap_priority)=", re.M)  # zram-gen-openrc's
 
 
 def looks_like(text: str) -> bool:
-    """Whether a file is one of systemd-swap."""
+    """Whether a file is systemd-swap's."""
     return bool(KNOWN.search(text)) and not OTHERS.search(text)
 
 
 def translated(sources: Sequence[Source]) -> Imported:
-    """Translate the file and its drop-ins, later ones overriding the variables of earlier ones."""
+    """Translate the file and its drop-ins; later ones override variables of earlier ones."""
     found = Imported(", ".join(path for path, _ in sources), TOOL)
     values: Values = {}
     for path, text in sources:
         for number, line in enumerate(text.split("\n"), 1):
             place = f"{path}:{number}" if len(sources) > 1 else f"line {number}"
             stripped = line.strip()
-            # A name ends at the first = there, so a blank before that is part of it.
+            # For systemd-swap a name ends at the first =, so a blank before that is part of it.
             name, equals, value = stripped.partition("=")
             if not stripped or stripped.startswith("#"):
                 continue
@@ -52,7 +52,7 @@ def translated(sources: Sequence[Source]) -> Imported:
 
 
 def _device(found: Imported, values: Values) -> None:
-    """One device of zram_size bytes, in shell arithmetic, where it is enabled."""
+    """One device of zram_size bytes, given in shell arithmetic, if it is enabled."""
     line, enabled = values.pop("zram_enabled", (0, "0"))
     for name in [name for name in values if name.startswith(("zswap_", "swapfc_", "swapd_"))]:
         at, value = values.pop(name)
@@ -75,7 +75,7 @@ def _device(found: Imported, values: Values) -> None:
         found.lose(at, f"zram_count: {text!r}: of one device on kernels newer than 4.7")
     found.count(1)
     found.add("ZRAM_SIZE_0", size, "zram_size")
-    # Its start fails where the kernel lacks the algorithm.
+    # Its start fails if the kernel lacks the algorithm.
     found.add("ZRAM_ALGORITHM_0", _bare(word_of(values, "zram_alg", "zstd")), "zram_alg")
     at, text = values.pop("zram_prio", (0, ""))
     values["zram_prio"] = at, _bare(text)
@@ -85,20 +85,20 @@ def _device(found: Imported, values: Values) -> None:
 
 
 def _bare(text: str) -> str:
-    """A value that a shell was to echo: without quotes and the comment after it."""
+    """A value as a shell would echo it: without quotes and without the comment after it."""
     return re.sub(r"(^|\s)#.*", "", text).strip().strip("\"'")
 
 
 def _of_ram_size(text: str) -> str:
-    """The size that ``$((RAM_SIZE*2/3))`` is; nothing for another command."""
+    """The size that ``$((RAM_SIZE*2/3))`` gives; empty for another command."""
     if is_number(text):
         return f"{int(text)}B"
     inner = re.fullmatch(r"\$\(\((.*)\)\)|(\$\{?RAM_SIZE\}?)", text)
     if inner is None:
         return ""
     words = re.sub(r"\$\{?RAM_SIZE\}?", "RAM_SIZE", inner[1] or inner[2]).replace(" ", "")
-    # A shell divides whole numbers and cuts the result, so a division may only come last, or be
-    # followed by nothing but a multiplication.
+    # A shell divides whole numbers and truncates the result, so a division must come last, or be
+    # followed only by a multiplication.
     match = re.fullmatch(r"RAM_SIZE(\*\d{1,9})?(/\d{1,9})?|RAM_SIZE(/\d{1,9})(\*\d{1,9})", words)
     if match is None or re.search(r"/0+\b", words):
         return ""

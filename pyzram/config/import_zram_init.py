@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""zram-init's conf.d file, which Gentoo and Alpine have."""
+"""zram-init's conf.d file, as Gentoo and Alpine have it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .values import DEFAULT_MKFS_OPTIONS, MAX_DEVICES, label_max
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    Device = dict[str, tuple[int, str]]  # stem to line and value
+    Device = dict[str, tuple[int, str]]  # from each stem to its line and value
 
 TOOL = "zram-init"
 PRIORITY = "16383"
@@ -37,7 +37,7 @@ STEMS = (
 )
 GLOBALS = ("num_devices", "load_on_start", "unload_on_stop")
 
-# A share of the memory as published files compute it: what awk prints, and of which table.
+# A share of the memory as published files compute it: what awk prints, and from which table.
 FREE = re.compile(
     r"^(?:LC_ALL=\w+\s+|LANG=\w+\s+)?free\s+-(?P<unit>m|-mebi|k|b|g)\s*\|\s*"
     r"awk\s+'\s*/\^?Mem:?/\s*\{\s*print\s*(?P<print>.+?);?\s*\}\s*'$"
@@ -52,7 +52,7 @@ UNITS = {"m": "1M", "-mebi": "1M", "k": "1K", "b": "1B", "g": "1G"}
 
 
 def translated(text: str, path: str) -> Imported | None:
-    """Translate the file; ``None`` where it is not zram-init's."""
+    """Translate the file; ``None`` if it is not zram-init's."""
     found = Imported(path, TOOL)
     found.vital = ("ZRAM_PRIORITY",)
     values = _values(found, text)
@@ -88,7 +88,7 @@ def translated(text: str, path: str) -> Imported | None:
 
 
 def _values(found: Imported, text: str) -> dict[str, tuple[int, str]]:
-    """Take the assignments; the last counts, and a command that gives a size stays as it is."""
+    """Take the assignments; the last one counts, and a command that gives a size stays as it is."""
     entries, refused = read_assignments(text)
     in_order = [(entry.line, entry.name, entry.value.strip()) for entry in entries]
     raw = text.split("\n")
@@ -103,8 +103,8 @@ def _values(found: Imported, text: str) -> dict[str, tuple[int, str]]:
 
 
 def share_of_memory(command: str) -> str:
-    """Return the size that a command for MiB of memory gives, or nothing if it is another."""
-    # With single blanks the patterns take time in proportion to the length.
+    """Return the size that a command for MiB of memory gives; empty for another command."""
+    # With single blanks, the patterns take time only in proportion to the length.
     word = " ".join(command.split())
     comment = word.find(" #", 1 + max(map(word.rfind, "'\"`")))
     word = word[: comment if comment >= 0 else None].strip().strip('"')
@@ -125,7 +125,7 @@ def share_of_memory(command: str) -> str:
     if share is None:
         return ""
     rest = re.sub(r"\s", "", share["rest"])
-    # What is printed counts as MiB; a shell takes whole numbers only.
+    # What is printed counts as MiB; a shell accepts only whole numbers.
     whole = re.fullmatch(r"/(\d+)", rest)
     if unit == "1M" and whole:
         return f"mib(ram/{whole[1]})"
@@ -150,12 +150,12 @@ class _Device:
         self.found.add(f"{name}_{self.index}", value, *keys)
 
     def lose(self, stem: str, why: str) -> None:
-        # What is missing is missing among the others of the device.
+        # A missing variable is reported at the first line of the device.
         line = self.values.get(stem, self.first)[0]
         self.found.lose(line, f"{stem or 'device '}{self.number}: {why}")
 
     def translate(self) -> bool:
-        """Add the variables of the device; false when there is none to make."""
+        """Add the variables of the device; false if there is none to make."""
         kind, size = self.get("type"), self.get("size")
         if kind == "-":
             self.lose("type", "it is made but not used (-), left out")
@@ -204,7 +204,7 @@ class _Device:
             self.add("ZRAM_DISCARD", "both" if discard else "none", "notr")
         else:
             self.add("ZRAM_FSTYPE", fstype, "flag")
-            # Other file systems are mounted without it.
+            # Other file systems are mounted without discard.
             self.add("ZRAM_DISCARD", "yes" if discard and fstype == "ext4" else "no", "notr")
             for stem, name in MOUNT.items():
                 self.add(name, self.get(stem), stem)
@@ -215,7 +215,7 @@ class _Device:
         return True
 
     def algorithm(self) -> None:
-        """The parameters are handed to the kernel, where algo= may stand too."""
+        """Translate algorithm and parameters; among the latter, for the kernel, may be algo=."""
         name = self.get("algo")
         words = []
         for word in self.get("para").replace(",", " ").split():
@@ -229,13 +229,13 @@ class _Device:
         if words and not name:
             self.lose("para", "parameters without an algorithm")
             words = []
-        # One that the kernel lacks is a failure by zramctl; without that, and with a backing
-        # device, it is a warning, and the kernel's own stays.
+        # If the kernel lacks it, zramctl makes that a failure; without zramctl, and with a backing
+        # device, it is a warning, and the kernel's default stays.
         self.add("ZRAM_ALGORITHM", with_fallback(name), "algo", "para")
         self.add("ZRAM_PARAMS", " ".join(words), "para")
 
     def label(self, fstype: str) -> None:
-        """Cut as mkswap and mkfs do."""
+        """Cut the label as mkswap and mkfs do."""
         label = self.get("labl")
         data, most = os.fsencode(label), label_max(fstype)
         if len(data) > most:

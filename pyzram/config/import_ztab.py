@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""zram-config's /etc/ztab: one row a device."""
+"""zram-config's /etc/ztab: one row per device."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MIN_COLUMNS = 4
 
 
 def translated(text: str, path: str) -> Imported | None:
-    """Translate a ztab; ``None`` where the text is not one."""
+    """Translate a ztab; ``None`` if the text is not one."""
     rows = [(number, line.split()) for number, line in enumerate(text.split("\n"), 1)]
     rows = [(number, words) for number, words in rows if words and not words[0].startswith("#")]
     # A row of a known kind has words after it, none of them an assignment.
@@ -30,7 +30,7 @@ def translated(text: str, path: str) -> Imported | None:
             found.lose(number, f"{kind}: not a kind of row that {TOOL} knows")
         elif kind != "swap":
             what = words[4] if len(words) > MIN_COLUMNS else kind
-            # An overlay that starts with what the directory holds and writes it back at the end.
+            # An overlay that starts with the directory's contents and writes them back at the end.
             found.lose(number, f"{what}: a directory that keeps its contents has no equivalent")
         elif len(words) <= MIN_COLUMNS:
             found.lose(number, f"{kind}: without a priority it is not used")
@@ -53,7 +53,7 @@ def _swap(found: Imported, number: int, index: int, words: list[str]) -> bool:
         return False
     found.read = {"swap": f"line {number}: swap"}
     found.add(f"ZRAM_SIZE_{index}", size if not size.isdigit() else f"{size}B", "swap")
-    # Its start fails where the kernel lacks the algorithm.
+    # Its start fails if the kernel lacks the algorithm.
     found.add(f"ZRAM_ALGORITHM_{index}", algorithm, "swap")
     if parse_size(limit):
         found.add(f"ZRAM_MEM_LIMIT_{index}", limit if not limit.isdigit() else f"{limit}B", "swap")

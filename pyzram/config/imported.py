@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     Source = tuple[str, str]  # path, text
 
 SIZES = ("ZRAM_SIZE", "ZRAM_MEM_LIMIT", "ZRAM_HOST_MEMORY_LIMIT")
-NUMBER_MAX = 20  # digits; all of 64 bits
+NUMBER_MAX = 20  # digits, enough for 64 bits
 
 
 class RefusedFileError(InvalidValueError):
-    """The other tool refuses its file too; the message names the line and the reason."""
+    """The other tool refuses the file too; the message names the line and the reason."""
 
 
 class Imported:
@@ -29,29 +29,29 @@ class Imported:
         self.lines: list[tuple[str, str]] = []
         """Variables and values, in order."""
         self.read: dict[str, str] = {}
-        """Where what was read stands, by its name there: ``line 2: zram0: zram-size``."""
+        """Where each thing that was read stands, by its name: ``line 2: zram0: zram-size``."""
         self.places: dict[str, str] = {}
-        """The same by the variable that it became."""
+        """The same, by the variable that it became."""
         self.lost: list[str] = []
         """What could not be carried over, and why; each names its line."""
         self.looks: list[str] = []
         """What was carried over, but needs a look; each names its line."""
         self.vital: tuple[str, ...] = ()
-        """Variables without which the other tool makes no device, where its value is wrong."""
+        """Variables for which the other tool makes no device if its value is wrong."""
 
     def add(self, name: str, value: str, *keys: str) -> None:
-        """Set a variable from what has these names there; an empty value sets nothing."""
+        """Set a variable from what the tool calls ``keys``; an empty value sets nothing."""
         if value:
             self.lines.append((name, in_gibibytes(value) if name.startswith(SIZES) else value))
             if places := [self.read[key] for key in keys if key in self.read]:
                 self.places[name] = places[0]
 
     def lose(self, line: int | str, what: str) -> None:
-        """Note what a line (or another place) has that is not carried over."""
+        """Note what in a line (or another place) is not carried over."""
         self.lost.append(_place(line) + what)
 
     def look(self, line: int | str, what: str) -> None:
-        """Note what is carried over and should be looked at."""
+        """Note what is carried over but should be checked."""
         self.looks.append(_place(line) + what)
 
     def leave_out(self, name: str) -> None:
@@ -63,7 +63,7 @@ class Imported:
         self.lines = [(key, value if key == name else old) for key, old in self.lines]
 
     def leave_out_device(self, index: int) -> None:
-        """Take back all variables of a device; those after it move up."""
+        """Take back all variables of a device; later devices move up."""
         kept: list[tuple[str, str]] = []
         for name, value in self.lines:
             stem, number = per_device(name)
@@ -92,7 +92,7 @@ class Imported:
 
 
 def per_device(name: str) -> tuple[str, int]:
-    """Split ``ZRAM_SIZE_3``; -1 for what is of no device."""
+    """Split ``ZRAM_SIZE_3``; the number is -1 for a variable of no device."""
     stem, _, digits = name.rpartition("_")
     return (stem, int(digits)) if stem and is_number(digits) else (name, -1)
 
@@ -113,13 +113,13 @@ def in_gibibytes(text: str) -> str:
 
 
 def is_number(digits: str) -> bool:
-    """Whether a text is a whole number of 64 bits, in plain digits."""
+    """Whether a text is a whole number of up to 64 bits, in plain digits."""
     plain = digits.isascii() and digits.isdigit() and len(digits) <= NUMBER_MAX
     return plain and int(digits) <= U64_MAX
 
 
 def with_fallback(algorithm: str) -> str:
-    """Return the list for an algorithm where the other tool only warns if the kernel lacks it."""
+    """Return the list for an algorithm if the other tool only warns when the kernel lacks it."""
     return f"{algorithm} {KERNELS_OWN}" if algorithm not in ("", KERNELS_OWN) else KERNELS_OWN
 
 

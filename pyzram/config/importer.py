@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Other tools' files as a configuration of pyzram; which tool it is shows in the file.
+"""Translates other tools' files into a configuration of pyzram; the file shows which tool it is.
 
-Each tool's rules are in a file of its own, ``import_*.py``.
+Each tool's rules are in a separate file, ``import_*.py``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from .imported import Imported, Source
 
-# Without these a device is another one, or none.
+# Without these a device would be a different one, or none.
 VITAL = ("ZRAM_SIZE", "ZRAM_MOUNT", "ZRAM_FSTYPE", "ZRAM_HOST_MEMORY_LIMIT")
 CHECKED = "import"  # the path that problems of the result begin with
 
@@ -37,19 +37,19 @@ def import_text(text: str, source: str, *, ram: int | None = None) -> Imported:
     """Translate one file.
 
     Raises:
-        RefusedFileError: the tool that it is for refuses it too.
+        RefusedFileError: the tool that it belongs to refuses it too.
         InvalidValueError: it is not a file of a known tool.
     """
     return import_files([(source, text)], ram=ram)
 
 
 def import_files(sources: Sequence[Source], *, ram: int | None = None) -> Imported:
-    """Translate files; several are of zram-generator or systemd-swap, later ones overriding.
+    """Translate files; several must be zram-generator's or systemd-swap's, and later ones override.
 
-    What is written is valid with ``ram`` bytes of memory (``None``: this machine's), though the
-    kernel may lack what it asks for: what is not valid is left out and named, with its device
-    where the other tool makes none of it either. zram-generator refuses such files as a whole, so
-    what is wrong in them stays and needs a look.
+    The result is valid with ``ram`` bytes of memory (``None``: this machine's), though the kernel
+    may lack what it asks for. What is invalid is left out and named, together with its device if
+    the other tool makes none from it either. zram-generator refuses such files as a whole, so what
+    is wrong in them stays and needs a look.
 
     Raises:
         As :func:`import_text`.
@@ -71,16 +71,16 @@ def _problems(found: Imported, ram: int) -> list[str]:
     try:
         parse_config(found.text(), CHECKED, ram=ram, cpus=4, here=True)
     except ConfigError as err:
-        # Before each is the path, and mostly the line.
+        # Each begins with the path and, mostly, the line.
         return [problem.split(": ", 1)[1] for problem in err.problems]
     return []
 
 
 def _leave_out(found: Imported, what: str) -> None:
-    """Take back what a problem is of.
+    """Take back the variable or device that a problem is about.
 
     Raises:
-        InvalidValueError: it is of nothing in particular.
+        InvalidValueError: it is about nothing in particular.
     """
     name, _, why = what.partition(": ")
     if name not in dict(found.lines):
@@ -99,7 +99,7 @@ def _leave_out(found: Imported, what: str) -> None:
 
 
 def _shared(found: Imported, what: str) -> str:
-    """The last variable that has what no two devices can share."""
+    """The last variable whose value no two devices can share."""
     for name, value in reversed(found.lines):
         if name.startswith(("ZRAM_MOUNT_", "ZRAM_BACKING_DEV_")) and (
             what.endswith((f" {value}", f" {resolve(value)}"))

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""Where the configuration's files live, and which of them count.
+"""Where the configuration's files are, and which of them count.
 
-From the weakest to the strongest, a variable in a later one overriding an earlier one's:
+From the weakest to the strongest; a variable in a later one overrides that of an earlier one:
 
 1. ``/usr/lib/pyzram/zram.conf``, the distribution's defaults;
 2. ``/usr/lib/pyzram/zram.conf.d/*.conf``, those of its packages, by name;
 3. ``/etc/conf.d/zram``, the administrator's;
-4. ``/etc/conf.d/zram.d/*.conf``, by name. One that has the name of a file in 2 takes its place,
-   so an empty file or a link to ``/dev/null`` disables that.
+4. ``/etc/conf.d/zram.d/*.conf``, by name. One with the name of a file in 2 replaces that, so an
+   empty file or a link to ``/dev/null`` disables it.
 
-A file that was named on the command line stands alone with ``FILE.d/*.conf``.
+If a file is named on the command line, only that file and ``FILE.d/*.conf`` are read.
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ def read_layers(path: str) -> tuple[list[Layer], bool]:
     """Return the files that count for ``path``, weakest first, and whether there are none.
 
     Raises:
-        ZramOSError: one cannot be read, or a file that was named is not there.
+        ZramOSError: one cannot be read, or a file that was named does not exist.
     """
     usual = path == DEFAULT_PATH
     drop_ins = _read_drop_ins(path)
     layers = []
     if usual:
         masked = {os.path.basename(name) for name, _text in drop_ins}
-        # Packages come and go while this reads, and leave links that lead nowhere.
+        # Packages come and go meanwhile, and leave links that lead nowhere.
         vendors = _read_drop_ins(VENDOR_PATH, masked, may_lack=True)
         layers += [*_layer(VENDOR_PATH, VENDOR_PATH, may_lack=True), *vendors]
-    # As with OpenRC, where a service may have no conf.d file. Any other path is expected to exist.
+    # As with OpenRC, where a service need not have a conf.d file. Any other path must exist.
     layers += _layer(path, path, may_lack=usual)
     layers += drop_ins
     return layers, not layers
@@ -78,7 +78,7 @@ def _read_drop_ins(
         except OSError as err:
             raise from_errno(err.errno or 0, f"{folder}: read the drop-ins", folder) from err
         for name in names:
-            # Names that begin with a dot are an editor's or package manager's.
+            # Names that begin with a dot belong to an editor or package manager.
             if name.endswith(".conf") and name[0] != "." and name not in masked:
                 layers += _layer(f"{folder}/{name}", name, fd, may_lack=may_lack)
     return layers
@@ -87,7 +87,7 @@ def _read_drop_ins(
 def _layer(
     path: str, name: str, folder: int | None = None, *, may_lack: bool = False
 ) -> list[Layer]:
-    """Read a file by its name in an open folder; ``path`` is what messages call it."""
+    """Read a file by its name in an open folder; messages call it ``path``."""
     try:
         try:
             held = Opened(name, os.O_PATH, dir_fd=folder)
@@ -106,14 +106,14 @@ def _layer(
 
 
 def remedy(err: OSError) -> str:
-    """Explain an errno that :func:`read_file` raised by itself."""
+    """Explain an errno that :func:`read_file` itself raised."""
     return "name a file of text" if err.errno in (errno.EINVAL, errno.EFBIG) else ""
 
 
 def _open_trusted(path: str, held: int) -> int:
-    """Open a held file that root alone could have written, or /dev/null, which masks a drop-in.
+    """Open a held file that only root could have written, or /dev/null, which masks a drop-in.
 
-    It is examined before it is opened, which with a device could already act.
+    It is examined before it is opened, because opening a device could already act.
     """
     status = os.fstat(held)
     if status.st_rdev != NULL_DEVICE or not S_ISCHR(status.st_mode):
@@ -126,10 +126,10 @@ def _open_trusted(path: str, held: int) -> int:
 
 
 def _refuse_foreign(status: os.stat_result, path: str) -> None:
-    """Where root would do what it says, refuse what another user could have written."""
+    """Refuse a file that another user could have written if root would do what it says."""
     if os.geteuid() != 0 or not (why := why_foreign(status)):
         return
-    # In a user name space the files of the host's root belong to nobody, and root is not root.
+    # In a user namespace the files of the host's root belong to nobody, and root is not root.
     if status.st_uid != 0 and read_text("/proc/self/uid_map").split() != WHOLE_UID_MAP:
         return
     what = f"{path}: {why}, and root would do what it says"
@@ -137,12 +137,12 @@ def _refuse_foreign(status: os.stat_result, path: str) -> None:
 
 
 def read_file(path: str, opener: Callable[[str, int], int]) -> str:
-    """Read a file of text that the opener has examined, so that nothing can hold up the boot.
+    """Read a text file that the opener has examined, so that nothing can hold up the boot.
 
     Raises:
-        OSError: EINVAL a block device; EFBIG it goes on and on.
+        OSError: EINVAL if it is a block device; EFBIG if it never ends.
     """
-    # An opener's descriptor is open()'s own: of one given, none closes a folder's.
+    # An opener's descriptor belongs to open(), which would not close one that is passed in.
     with open(path, encoding="utf-8", errors="surrogateescape", newline="", opener=opener) as file:
         if S_ISBLK(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "not a file", path)

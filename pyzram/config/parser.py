@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The configuration, ``/etc/conf.d/zram`` and its drop-ins: what devices are asked for.
+"""The configuration, ``/etc/conf.d/zram`` and its drop-ins: which devices they ask for.
 
-Shell syntax (:mod:`pyzram.config.shell_assignments`) with the historic variables and their
-meaning, extended per device. The same files mean the same on OpenRC, on systemd and on the command
+The files have shell syntax (:mod:`pyzram.config.shell_assignments`) with the historic variables and
+their meaning, extended per device. They mean the same on OpenRC, on systemd and on the command
 line. Everything that is wrong with them is reported at once, with its line, before anything is
 changed.
 """
@@ -67,7 +67,7 @@ def read_config(path: str, *, ram: int, cpus: int) -> Config:
 
 
 def parse_layers(layers: Sequence[Layer], path: str, *, ram: int, cpus: int) -> Config:
-    """Turn the files that :func:`~pyzram.config.layers.read_layers` found into what they ask for.
+    """Turn the files found by :func:`~pyzram.config.layers.read_layers` into what they ask for.
 
     Raises:
         ConfigError: something in them is wrong.
@@ -83,9 +83,9 @@ def parse_config(
     cpus: int,
     here: bool = False,
 ) -> Config:
-    """Turn a file's text into what it asks for; ``ram`` in bytes is what ``%`` and ``ram`` mean.
+    """Turn a file's text into what it asks for; ``%`` and ``ram`` refer to ``ram`` bytes.
 
-    With ``here`` it is for this machine: links are followed, and owners must exist.
+    With ``here`` the file is for this machine: links are followed, and owners must exist.
 
     Raises:
         ConfigError: something in it is wrong; the message has every problem.
@@ -132,7 +132,7 @@ class _Parser:
         )
 
     def read(self, number: int, text: str) -> None:
-        """Take one file; it overrides those before it."""
+        """Take one file, which overrides earlier ones."""
         found, refused = read_assignments(self.cleaned(number, text))
         self.problems += [((number, problem.line), problem.reason) for problem in refused]
         lines: dict[str, int] = {}
@@ -147,7 +147,7 @@ class _Parser:
                 self.problems.append((place, f"{short(entry.name)}: {short(str(err))}"))
 
     def cleaned(self, number: int, text: str) -> str:
-        """Return the text without a byte order mark and CRs; say what a shell stumbles over."""
+        """Return the text without a byte order mark and CRs; report what would trip up a shell."""
         if "\0" in text:
             place = self.where((number, 0))
             raise ConfigError([f"{place}it has NUL bytes, so it is not UTF-8 text"])
@@ -176,8 +176,8 @@ class _Parser:
     def assign(self, place: Place, name: str, value: str) -> None:
         """Take one variable."""
         if name.startswith(("rc_", "RC_")):
-            return  # OpenRC's own, such as rc_need
-        # Empty means unset, as it does to a shell's ${NAME:-default}.
+            return  # OpenRC's own variable, such as rc_need
+        # Empty means unset, as in a shell's ${NAME:-default}.
         self.sources.pop(name, None)
         if name in GLOBALS:
             self.globals.pop(name, None)
@@ -229,11 +229,11 @@ class _Parser:
         self.problems.append((self.place(index, stem), f"{stem}_{index}: {why}"))
 
     def desired(self, index: int, count: int) -> DeviceConfig | None:
-        """Put one device together; ``None`` where this machine is to have none."""
+        """Put one device together; ``None`` if this machine is to have none."""
         if self.left_out(index):
             return None
         set_ = self.devices.get(index, {})
-        # What is not set has the default of DeviceConfig, or one that depends on the rest.
+        # What is not set has DeviceConfig's default, or one that depends on the other settings.
         asked = {
             row.field: set_[name][1]
             for name, row in PER_DEVICE.items()
@@ -262,7 +262,7 @@ class _Parser:
         return desired
 
     def left_out(self, index: int) -> bool:
-        """Whether the file wants no device of this number on this machine; if so, warn."""
+        """Whether the file wants no device with this number on this machine; if so, warn."""
         limit = self.get(index, "ZRAM_HOST_MEMORY_LIMIT")
         why = ""
         if limit is not None and self.values.ram // MIB > limit // MIB:
@@ -283,14 +283,14 @@ class _Parser:
                 if choice.name not in (*ALGORITHMS, KERNELS_OWN):
                     from .suggestion import nearest
 
-                    # No error: up to 6.11 it could be any of the kernel's crypto modules.
+                    # Not an error: up to 6.11 it could be any of the kernel's crypto modules.
                     self.warn(
                         self.place(index, stem),
                         f"{stem}_{index}: no zram is known to have {choice.name!r}"
                         + nearest(choice.name.lower(), ALGORITHMS),
                     )
         if params := self.get(index, "ZRAM_PARAMS"):
-            # Levels mean something else to each algorithm, so they belong to the first alone.
+            # Levels mean something else for each algorithm, so they apply only to the first.
             first = algorithms[0].name
             if first == KERNELS_OWN:
                 self.problem(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Assignments in shell syntax, read without a shell: nothing is ever executed.
 
-What a shell makes of ``NAME=value`` lines is understood: single and double quotes, backslashes,
+``NAME=value`` lines mean what they mean to a shell: single and double quotes, backslashes,
 comments, blank lines, continued lines, ``export``, and ``$NAME`` of a variable set earlier in the
 same file. Whatever would run something is reported, with its line, and skipped.
 """
@@ -10,18 +10,18 @@ from __future__ import annotations
 
 NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 BLANKS = " \t"
-# Unquoted, these mean something else to a shell, so the value would differ from what is read.
+# Unquoted, these mean something to a shell, so its value would differ from the one read here.
 MUST_BE_QUOTED = "()<>|&"
-# After a $, the parameters of a shell.
+# The parameters of a shell, after a $.
 SPECIAL = "@*#?-$!0123456789"
 VALUE_MAX = 4096
-"""The most characters of a value: each may name others, which name others again."""
+"""The most characters of a value, since each may name others, which again name others."""
 ALL_VALUES_MAX = 1 << 20
 """The most characters of all values together."""
 
 
 class Assignment:
-    """One variable as the file sets it."""
+    """One variable, as the file sets it."""
 
     __slots__ = ("line", "name", "value")
 
@@ -32,7 +32,7 @@ class Assignment:
 
 
 class RefusedError(Exception):
-    """What was refused: a line number and a reason."""
+    """Something that was refused: a line number and a reason."""
 
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(line, reason)

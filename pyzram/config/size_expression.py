@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Sizes as the configuration gives them: ``512M``, ``50%``, ``min(ram/2, 4G)``.
+"""Sizes as in the configuration: ``512M``, ``50%``, ``min(ram/2, 4G)``.
 
-A small evaluator of its own: numbers with suffixes, ``ram`` and ``cpus``, ``+ - * / ^``,
-comparisons (1 or 0), parentheses and functions. Exact, in whole numbers, except for ``log`` and
-roots; nothing is ever executed.
+This is a small evaluator for numbers with suffixes, ``ram`` and ``cpus``, ``+ - * / ^``,
+comparisons (1 or 0), parentheses and functions. It calculates exactly, in whole numbers, except for
+``log`` and roots; nothing is ever executed.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 BARE_UNIT = 1024
 MAX_LENGTH = 400  # limits the nesting too
-POWER_BITS = 4096  # of an exact power; a larger one is a floating point number
+POWER_BITS = 4096  # of an exact power; larger ones are floating point numbers
 COMPARISONS = ("<=", ">=", "==", "!=", "<", ">")
 
 
 def evaluate_size(text: str, *, ram: int, cpus: int) -> int:
     """Turn a size of the configuration into bytes; fractions of a byte are cut off.
 
-    A bare number is KiB, as in the historic files. Within an expression a number without a
+    A bare number is in KiB, as in the historic files. Within an expression a number without a
     suffix is just a number, and ``%`` is of ``ram`` (bytes).
 
     Raises:
@@ -172,7 +172,7 @@ class _ExpressionParser:
         if suffix == "%":
             unit, divisor = self.names["ram"], 100
         else:
-            # The suffixes are in units.py alone.
+            # Only units.py has the suffixes.
             unit, divisor = parse_size(f"1{suffix}"), 1
         return int(whole + fraction) * unit, 10 ** len(fraction) * divisor
 
@@ -209,7 +209,7 @@ def _float(value: Ratio) -> float:
 
 
 def _rounded(value: Ratio) -> int:
-    """To the nearest whole number, halves away from zero."""
+    """Round to the nearest whole number, halves away from zero."""
     size = (2 * abs(value[0]) + value[1]) // (2 * value[1])
     return size if value[0] >= 0 else -size
 
@@ -228,7 +228,7 @@ def _least(values: list[Ratio], sign: int = 1) -> Ratio:
 
 
 def _logarithm(values: list[Ratio]) -> Ratio:
-    """``log(x)`` to the base of 10, or ``log(base, x)``."""
+    """``log(x)`` to base 10, or ``log(base, x)``."""
     from math import log, log10
 
     value = _float(values[-1])

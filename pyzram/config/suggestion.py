@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What an unknown name may have been meant for."""
+"""What an unknown name may have been meant to be."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def of_variable(name: str) -> str:
-    """Say what an unknown variable may have been meant for, or nothing."""
+    """Say what an unknown variable may have been meant to be, or nothing."""
     if name in PER_DEVICE:
         return f" (did you mean {name}_0?)"
     if name.rstrip("0123456789") in ("type", "size", "mlim", "algo", "flag", "back"):
@@ -22,7 +22,7 @@ def of_variable(name: str) -> str:
 
 
 def nearest(word: str, known: Sequence[str]) -> str:
-    """Say which of the known names is the closest, or nothing."""
+    """Say which known name is the closest, or nothing."""
     import difflib
 
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)

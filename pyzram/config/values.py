@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# ruff: noqa: D102, D103 - named for what they make of a text
-"""The values of the configuration's variables: what their text means."""
+# ruff: noqa: D102, D103 - their names say what they make of a text
+"""The values of the configuration's variables, and what their text means."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from ..limits import DiscardPolicy
 
 DEFAULT_SIZE = "min(ram/2, 4G)"
-# zram is for those who want more memory for some of their CPU, so the densest comes first. Where
-# the latency of a page fault matters more, name lz4 or lzo-rle first: faster, but less dense.
+# zram trades processor time for memory, so the densest comes first. If the latency of page faults
+# matters more, name lz4 or lzo-rle first, which are faster but less dense.
 DEFAULT_ALGORITHMS = "zstd lz4 lzo-rle lzo"
 ALGORITHMS = ("lzo", "lzo-rle", "lz4", "lz4hc", "zstd", "deflate", "842")
-# A journal protects from a power cut, which takes all of a zram device anyway, and a second copy
-# of metadata from bad sectors, which memory does not have.
+# A journal protects against a power cut, which erases a zram device anyway, and a second copy of
+# the metadata against bad sectors, which memory does not have.
 DEFAULT_MKFS_OPTIONS = {
     "ext4": ("-O", "^has_journal", "-m", "0"),
     "ext3": ("-m", "0"),
     "ext2": ("-m", "0"),
     "btrfs": ("-m", "single"),
-    "jfs": ("-q",),  # its mkfs asks otherwise
+    "jfs": ("-q",),  # otherwise its mkfs asks for confirmation
 }
-# The smallest device that mkfs takes; for btrfs with our default options.
+# The smallest device that mkfs accepts; for btrfs, with our default options.
 MIN_SIZES = {"xfs": 300 << 20, "btrfs": 45 << 20, "f2fs": 52 << 20, "jfs": 16 << 20}
 STICKY = ("/tmp", "/var/tmp")
 
@@ -42,12 +42,12 @@ ID_DIGITS_MAX = 10
 MAX_DEVICES = 256
 MAX_SECONDARIES = 3
 LEVELS = -(1 << 31), (1 << 31) - 1  # what the kernel can read
-# Bytes of a label, by file system.
+# The most bytes of a label, by file system.
 LABEL_MAX = {"swap": SWAP_LABEL_MAX, "xfs": 12, "vfat": 11, "exfat": 11, "btrfs": 254, "f2fs": 255}
 LABEL_MAX_EXT = 16
-# File systems whose whole life is tested, from mkfs to undo in the middle.
+# File systems whose whole life cycle is tested, from mkfs to an undo in the middle.
 TESTED = ("ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "exfat", "vfat")
-# These accept the option on a remount and do nothing.
+# These accept the option on a remount but ignore it.
 DISCARD_AT_MOUNT = ("exfat", "vfat", "xfs")
 MIN_PAGES = 10  # mkswap's minimum
 
@@ -59,8 +59,8 @@ DISCARD: tuple[DiscardPolicy, ...] = ("none", *SWAP_DISCARD)
 class Values:
     """Turns a variable's text into its value.
 
-    ``ram`` in bytes is what ``%`` and ``ram`` mean. With ``here`` the file is for this machine:
-    owners must exist.
+    ``%`` and ``ram`` refer to ``ram`` bytes. With ``here`` the file is for this machine, so owners
+    must exist.
     """
 
     def __init__(self, ram: int, cpus: int, here: bool) -> None:
@@ -101,7 +101,7 @@ class Values:
         return is_yes(text)
 
     def control_groups(self, text: str) -> tuple[str, ...]:
-        """Paths below the root of the hierarchy, also with a slash before them."""
+        """Paths below the root of the hierarchy, with or without a leading slash."""
         names = tuple(dict.fromkeys(word.strip("/") for word in self.words(text)))
         for name in names:
             if not name or any(part in ("", ".", "..") for part in name.split("/")):
@@ -146,7 +146,7 @@ class Values:
     def path(self, text: str) -> str:
         if not os.path.isabs(text) or not text.isprintable():
             raise InvalidValueError(f"{text!r} is not an absolute path")
-        # Two leading slashes are the one thing that normpath keeps.
+        # normpath keeps two leading slashes.
         return os.path.normpath("/" + text.lstrip("/"))
 
     def memory(self, text: str) -> int | None:
@@ -182,7 +182,7 @@ class Values:
 
     def mode(self, text: str) -> int:
         word = text.strip()
-        # int() alone also takes 0o17, 1_7 and +7.
+        # int() alone would also accept 0o17, 1_7 and +7.
         if len(word) > 5 or word.strip("01234567") or int(word, 8) > 0o7777:
             raise InvalidValueError(f"{text!r} is not a mode such as 1777")
         return int(word, 8)
@@ -203,7 +203,7 @@ def label_max(kind: str) -> int:
 
 
 def owner_ids(text: str) -> tuple[int, int]:
-    """Turn ``user:group``, by name or number, into ids; -1 leaves one as it is.
+    """Turn ``user:group``, by name or number, into ids; -1 leaves one unchanged.
 
     Raises:
         InvalidValueError: this machine has no such user or group.
@@ -257,7 +257,7 @@ def whole(text: str, lowest: int, highest: int) -> int:
 
 
 def swapon_settings(text: str) -> dict[str, Any]:
-    """Take the options of swapon(8) that say how to swap: priority and discard."""
+    """Parse the options of swapon(8) that say how to swap: priority and discard."""
     options: dict[str, Any] = {}
     words = text.replace("=", " ").split()
     while words:
@@ -276,7 +276,7 @@ def swapon_settings(text: str) -> dict[str, Any]:
 
 
 def algorithms_of(text: str) -> tuple[Algorithm, ...]:
-    """Take a list such as ``zstd(level=3) lz4``, or ``zstd:3 lz4``."""
+    """Parse a list such as ``zstd(level=3) lz4``, or ``zstd:3 lz4``."""
     found = []
     for word in text.replace(", ", ",").split():
         name, bracket, rest = word.partition("(")
@@ -324,7 +324,7 @@ def wrong_level(choice: Algorithm) -> str:
 
 
 def params_of(words: list[str]) -> dict[str, Any]:
-    """Take ``level=3 dict=/path deflate.winbits=-12``; the kernel ignores what it does not know."""
+    """Parse ``level=3 dict=/path deflate.winbits=-12``; the kernel ignores unknown parameters."""
     level = dictionary = winbits = None
     seen: list[str] = []
     for word in filter(None, words):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The variables of the configuration, a row each.
+"""The variables of the configuration, one row each.
 
-A row is all that reading, recording and comparing need to know of a variable: its name, the field
-that it sets, what its text becomes, and what a change of it takes. Defaults are those of the fields
+A row is all that reading, recording and comparing need to know about a variable: its name, the
+field that it sets, what its text becomes, and what a change takes. Defaults are those of the fields
 (:class:`~pyzram.config.device_config.DeviceConfig` and :class:`~pyzram.config.config.Config`).
 """
 
@@ -35,11 +35,11 @@ def text_of(value: object) -> str:
 
 
 class Variable:
-    """One variable: ``take`` makes its value of its text.
+    """One variable; ``take`` turns its text into its value.
 
-    ``field`` is what it sets; empty where the parser makes something else of it. ``restore`` takes
-    back what ``record`` makes of a value; without it the value is not recorded, as the kernel
-    reports it. ``show`` is a value for people, ``is_size`` that they see it with a unit.
+    ``field`` is what it sets; empty if the parser does something else with it. ``restore`` reads
+    back what ``record`` writes for a value; without it the value is not recorded, because the
+    kernel reports it. ``show`` writes a value for people; ``is_size`` means with a unit.
     """
 
     __slots__ = ("field", "is_size", "name", "needs", "of", "record", "restore", "show", "take")
@@ -73,7 +73,7 @@ def _algorithms(text: str) -> tuple[Algorithm, ...]:
 
 
 def _pack(words: tuple[str, ...]) -> str:
-    """Write words of mkfs, which may be quoted in the file: with blanks in them, or empty."""
+    """Write words for mkfs, which may be quoted in the file: they may have blanks or be empty."""
     return " ".join(word.replace("%", "%25").replace(" ", "%20") or "%00" for word in words)
 
 

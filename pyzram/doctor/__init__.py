@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""What is wrong or wasteful in the running set-up."""
+"""What is wrong or wasteful in the running setup."""

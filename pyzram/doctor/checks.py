@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is wrong or wasteful in the running set-up, with the figure that shows it and a remedy.
+"""What is wrong or wasteful in the running setup, with the figure that shows it and a remedy.
 
 Each check is a function over a :class:`~pyzram.doctor.snapshot.Snapshot` and does no I/O.
 """
@@ -30,7 +30,7 @@ HUGE_SHARE = 0.5
 MEMORY_SHARE = 0.9
 SCATTERED = 1.3
 TENDED_WITHIN = 2 * 3600.0
-"""It looks every minute as a daemon, and from cron at least every hour."""
+"""The daemon looks every minute, and cron's runs look at least every hour."""
 
 
 @documented
@@ -39,13 +39,13 @@ class Finding(JsonValue):
     """One thing to put right."""
 
     check: str
-    """Code of the check, the same in every release, such as ``page-cluster``."""
+    """The check's code, such as ``page-cluster``, which is the same in every release."""
     device: str | None
     """``zramN``, or ``None`` for the machine."""
     what: str
     """What is wrong or wasteful, and why."""
     figure: str
-    """The figure that shows it, and where it is from."""
+    """The figure that shows it, and where it comes from."""
     remedy: str
     """A command, or what else helps."""
 
@@ -55,18 +55,18 @@ class Finding(JsonValue):
 
 
 def examine(snapshot: Snapshot) -> list[Finding]:
-    """Do all checks."""
+    """Run all checks."""
     return [finding for check in CHECKS.values() for finding in check(snapshot)]
 
 
 def diagnose(
     *, sysfs: Sysfs | None = None, config_path: str | os.PathLike[str] = DEFAULT_PATH
 ) -> list[Finding]:
-    """Look at the machine and return what is wrong or wasteful; empty when nothing is.
+    """Examine the machine and return what is wrong or wasteful; empty if nothing is.
 
     Raises:
         UnsupportedError: no zram driver is loaded.
-        ZramOSError: what cannot be read.
+        ZramOSError: something cannot be read.
     """
     from .snapshot import take_snapshot
 
@@ -78,7 +78,7 @@ def diagnose(
 
 
 def zswap_in_front(snapshot: Snapshot) -> Iterator[Finding]:
-    """Pages are compressed by zswap, and what it evicts is decompressed and compressed again."""
+    """zswap compresses pages, and those that it evicts are decompressed and compressed again."""
     names = [stats.name for stats in snapshot.devices if stats.swap]
     if snapshot.zswap and names:
         yield Finding(
@@ -91,7 +91,7 @@ def zswap_in_front(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def resume_from_zram(snapshot: Snapshot) -> Iterator[Finding]:
-    """What is in zram is gone when the machine is off."""
+    """Whatever is in zram is gone when the machine is off."""
     if not snapshot.resume or not snapshot.resume.startswith("zram"):
         return
     disks = (area.path for area in snapshot.swaps if area.type == "partition")
@@ -140,7 +140,7 @@ def mounted_without_discard(snapshot: Snapshot) -> Iterator[Finding]:
 def huge_pages_dominate(snapshot: Snapshot) -> Iterator[Finding]:
     """Pages that do not compress take as much memory as without zram.
 
-    Judged by the memory they take: few pages can be most of that where the others compress well.
+    The memory that they take decides: a few pages can take most of it if the others compress well.
     """
     for stats in snapshot.devices:
         mm = stats.mm_stat
@@ -165,10 +165,10 @@ def huge_pages_dominate(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def backing_never_used(snapshot: Snapshot) -> Iterator[Finding]:
-    """Nothing goes to a backing device by itself: somebody must ask the kernel."""
+    """Nothing goes to a backing device unless somebody asks the kernel."""
     if snapshot.config is not None and snapshot.config.tend:
-        return  # what to write and when is for pyzram tend to decide; see below
-    # Where ages are not tracked, --age would wait that long.
+        return  # pyzram tend decides what to write and when; see below
+    # If ages are not tracked, --age would wait that long.
     which = "--age 1h" if snapshot.features.idle_age else "--mark"
     for stats in snapshot.devices:
         bd = stats.bd_stat
@@ -187,7 +187,7 @@ def backing_never_used(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def nobody_tends(snapshot: Snapshot) -> Iterator[Finding]:
-    """What is configured for cold pages is used by a daemon or a cron job only."""
+    """Only a daemon or a cron job uses what is configured for cold pages."""
     if snapshot.config is None or not snapshot.config.tend:
         return
     tended = snapshot.tended_devices
@@ -250,7 +250,7 @@ def swap_order(snapshot: Snapshot) -> Iterator[Finding]:
         if first < SWAP_PRIORITY_MAX:
             moves = [(node, max(100, first + 1))]
         else:
-            # No priority is higher.
+            # There is no higher priority.
             moves = [(area.path, 99) for area in ahead]
             if stats.swap.priority < 100:
                 moves.append((node, 100))
@@ -280,7 +280,7 @@ def read_ahead(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def wrong_config(snapshot: Snapshot) -> Iterator[Finding]:
-    """The service would refuse it at the next start."""
+    """The service would refuse the configuration at the next start."""
     if snapshot.config_error:
         first, *more = snapshot.config_error.splitlines()
         yield Finding(
@@ -309,13 +309,13 @@ def lost_algorithm(snapshot: Snapshot) -> Iterator[Finding]:
 
 def _lost(snapshot: Snapshot, index: int, names: list[str], has: tuple[str, ...]) -> Finding:
     path = snapshot.config.path if snapshot.config else DEFAULT_PATH
-    # From 6.12 on the driver has its own algorithms; before, they were the crypto API's.
+    # From 6.12 on the driver has its own algorithms; before that, it used the crypto API's.
     own = snapshot.features.algorithm_params is not False
     option = "CONFIG_ZRAM_BACKEND_" if own else "CONFIG_CRYPTO_"
     return Finding(
         "algorithm",
         None,
-        # The number in the file, which need not be that of the device.
+        # The number in the file, which need not be the device's.
         f"{path}: device {index} asks for {' or '.join(names)}, which this kernel lacks",
         f"comp_algorithm offers: {' '.join(has)}",
         f"pyzram reload, after naming one of these in {path}; or a kernel with "
@@ -378,7 +378,7 @@ def scattered(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def oversized(snapshot: Snapshot) -> Iterator[Finding]:
-    """The table of slots is allocated whole, however little is stored."""
+    """The whole table of slots is allocated, however little is stored."""
     for stats in snapshot.devices:
         table = stats.disksize // PAGE_SIZE * TABLE_BYTES_PER_PAGE
         if snapshot.memory and stats.disksize > 4 * snapshot.memory:
@@ -393,7 +393,7 @@ def oversized(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def unused(snapshot: Snapshot) -> Iterator[Finding]:
-    """Initialised, but nobody can have stored anything."""
+    """The device is initialised, but nobody can have stored anything."""
     for stats in snapshot.devices:
         if stats.swap or stats.mount_points or stats.stat.write_ios:
             continue
@@ -408,7 +408,7 @@ def unused(snapshot: Snapshot) -> Iterator[Finding]:
         )
 
 
-# Code of its findings to the check.
+# From the code of its findings to each check.
 CHECKS: dict[str, Callable[[Snapshot], Iterator[Finding]]] = {
     "failed-writes": refused_writes,
     "hibernation": resume_from_zram,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Everything that the doctor looks at, read once."""
+"""Everything that the doctor examines, read once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TEND_LEDGER = "ledger"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """Everything that the checks look at."""
+    """Everything that the checks examine."""
 
     features: Features
     devices: tuple[Stats, ...] = ()
@@ -41,11 +41,11 @@ class Snapshot:
     swaps: tuple[SwapArea, ...] = ()
     """All active swap areas, zram or not."""
     mount_options: dict[str, frozenset[str]] | None = None
-    """Device name to the options it is mounted with, of mounted devices."""
+    """From the name of each mounted device to its mount options."""
     file_systems: dict[str, str] | None = None
-    """Device name to its file system, of mounted devices."""
+    """From the name of each mounted device to its type of file system."""
     zswap: bool = False
-    """zswap is enabled."""
+    """Whether zswap is enabled."""
     resume: str | None = None
     """Name of the device that the kernel would resume from."""
     page_cluster: int | None = None
@@ -53,15 +53,15 @@ class Snapshot:
     memory: int = 0
     """Bytes of the machine's memory."""
     config: Config | None = None
-    """The configuration, where there is a valid one."""
+    """The configuration, if there is a valid one."""
     config_error: str | None = None
     """What is wrong with the configuration."""
     tended: float | None = None
-    """Seconds since ``pyzram tend`` last looked, as a daemon or from cron; ``None``: never."""
+    """Seconds since ``pyzram tend`` last looked, as a daemon or from cron; ``None`` if never."""
     tend_ended: bool = False
-    """It was a daemon that did, and it does not run any more."""
+    """Whether a daemon did so and no longer runs."""
     tended_devices: frozenset[str] | None = None
-    """What a running daemon tends; ``None`` where none runs, or this user may not know."""
+    """What a running daemon tends; ``None`` if none runs, or if this user may not know."""
 
 
 def take_snapshot(*, sysfs: Sysfs | None = None, config_path: str = DEFAULT_PATH) -> Snapshot:
@@ -89,7 +89,7 @@ def take_snapshot(*, sysfs: Sysfs | None = None, config_path: str = DEFAULT_PATH
                 if tended.keys and str(device.read_diskseq()) in tended.keys:
                     names.add(device.name)
         except DeviceNotFoundError:
-            continue  # removed since it was listed
+            continue  # it was removed after it was listed
     mounted = list(_mounted(tree))
     return Snapshot(
         features=features(sysfs=tree),
@@ -114,7 +114,7 @@ def take_snapshot(*, sysfs: Sysfs | None = None, config_path: str = DEFAULT_PATH
 
 
 def _config(tree: Sysfs, path: str) -> tuple[Config | None, str | None]:
-    """Read the files that there are; ``None`` if there are none."""
+    """Read the existing files; ``None`` if there are none."""
     where = tree.root + path if path.startswith("/") else path
     try:
         layers, none = read_layers(where)
@@ -124,13 +124,13 @@ def _config(tree: Sysfs, path: str) -> tuple[Config | None, str | None]:
     except ConfigError as err:
         return None, str(err)
     except FileNotFoundError as err:
-        # A drop-in that is a dangling link is an error that makes every command of the service
-        # fail.
+        # A drop-in that is a dangling link is an error, with which every command of the service
+        # fails.
         return None, None if err.filename == where else str(err)
 
 
 class _Tended(NamedTuple):
-    """Fields of the snapshot, but devices by their keys."""
+    """The fields of the snapshot, but with devices by key."""
 
     ago: float | None
     ended: bool = False
@@ -138,7 +138,7 @@ class _Tended(NamedTuple):
 
 
 def _tended(tree: Sysfs) -> _Tended:
-    """Judge by the files that it leaves; ignore a clock that jumped.
+    """Judge by the files that ``pyzram tend`` leaves, and ignore a clock that jumped.
 
     Raises:
         ZramOSError: one of them cannot be read.
@@ -168,7 +168,7 @@ def _tended(tree: Sysfs) -> _Tended:
         devices = found["seen"]["devices"]
         return _Tended(ago, keys=frozenset(str(device["key"]) for device in devices))
     except (KeyError, TypeError):
-        return _Tended(ago)  # of another version of pyzram
+        return _Tended(ago)  # the status is from another version of pyzram
 
 
 def _written(path: str) -> float | None:
@@ -193,7 +193,7 @@ def _mounted(tree: Sysfs) -> Iterator[tuple[str, Mount]]:
 
 
 def _resume_device(tree: Sysfs) -> str | None:
-    """The device that the kernel resumes from, or else the one its command line names."""
+    """The device that the kernel resumes from, or else the one that its command line names."""
     if device := resume_device(tree):
         return device
     for word in read_value(tree.path("proc/cmdline")).split():

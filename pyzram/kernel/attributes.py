@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """All figures of a device as plain values under the kernel's names, for commands.
 
-Unlike :mod:`pyzram.device.stat_files` this loads neither the extension nor dataclasses, so a
-command that prints a few lines is done before those would be imported. One file is read at most
+Unlike :mod:`pyzram.device.stat_files`, this loads neither the extension nor dataclasses, so a
+command that prints a few lines is done before those would be imported. Each file is read at most
 once, and only when one of its figures is asked for.
 """
 
@@ -37,8 +37,8 @@ def _word(key: str) -> Callable[[str], dict[str, Any]]:
     return lambda text: {key: text.removesuffix("\n")}
 
 
-# File of a device to its parser. A file of a single figure has none: the figure's unit says whether
-# it is a number.
+# From each file of a device to its parser. A file with a single figure has none: the figure's unit
+# says whether it is a number.
 PARSERS: dict[str, Callable[[str], dict[str, Any]]] = {
     "stat": parse.parse_block_stat,
     "mm_stat": parse.parse_mm_stat,
@@ -65,7 +65,7 @@ SWAP = ("swap_size", "swap_used", "swap_priority")
 
 
 class Attributes(dict[str, "Any"]):
-    """Figures of one device; ``None`` for what this kernel lacks or did not answer.
+    """Figures of one device; ``None`` for figures that this kernel lacks or did not return.
 
     Keys are the names in :data:`~pyzram.kernel.figures.FIGURES` that are not derived, and
     ``mount_points``, ``dev`` and ``writeback_limit_enable``, which others are derived from.
@@ -145,7 +145,7 @@ class Attributes(dict[str, "Any"]):
 
 
 class AttributeReader:
-    """What reading many devices shares: tables of the system, and what this kernel lacks.
+    """What the readers of many devices share: the system's tables, and what this kernel lacks.
 
     Synchronization: one thread at a time.
     """
@@ -158,14 +158,14 @@ class AttributeReader:
         self._waits: bool | None = None
         self._forked: ForkedReader | None = None
         self._stuck: dict[str, ForkedReader] = {}
-        # Files that the child read, in this round and the one before.
+        # Files that the child has read, in this round and in the previous one.
         self._read: list[str] = []
         self._before: list[str] = []
 
     def refresh(self) -> None:
         """Forget the tables of the system, which change."""
         self._swaps = self._mounts = None
-        # What was read now is probably read again, so the child is told ahead.
+        # The same files will probably be read again, so the child is told in advance.
         self._before, self._read = self._read, []
         self._stuck = {name: child for name, child in self._stuck.items() if not child.ended()}
         if self._forked is not None and self._forked.asked:
@@ -183,12 +183,12 @@ class AttributeReader:
             self._forked = None
 
     def read(self, device: Attributes, file: str) -> str | None:
-        """Read an attribute; ``None`` where this kernel has none of that name.
+        """Read an attribute; ``None`` if this kernel has none with that name.
 
         Raises:
             DeviceNotFoundError: the device is gone.
             TimeoutError: the kernel keeps readers waiting.
-            OSError: what the kernel answered.
+            OSError: the kernel's error.
         """
         if file in self._absent:
             return None
@@ -219,7 +219,7 @@ class AttributeReader:
             text = read_if_there(self.sysfs.path("proc/self/mountinfo")) or ""
             table = parse.parse_mountinfo(text)
             mounts = holders.mounts_by_device(self.sysfs, table)
-            # All zram devices have one major number: mostly none of them is mounted.
+            # All zram devices have the same major number, and usually none of them is mounted.
             major = (device["dev"] or "").partition(":")[0] + ":"
             self._mounts = {
                 dev: [mount.point for mount in at]
@@ -259,13 +259,13 @@ class AttributeReader:
     def _ahead_of(self, path: str) -> list[str]:
         """What the last look read after this file.
 
-        Of a device that keeps a child waiting nothing is asked ahead: it would keep another.
+        Nothing is requested in advance from a device that blocks a child: it would block another.
         """
         later = self._before[self._before.index(path) + 1 :] if path in self._before else ()
         return [ahead for ahead in later if _device_of(ahead) not in self._stuck]
 
     def _leave(self) -> str:
-        """Leave the child behind with the file that it does not get to read, and tell which."""
+        """Leave the child behind with the file that it cannot read, and return which that is."""
         assert self._forked
         late = self._forked.asked[0]
         self._stuck[_device_of(late)] = self._forked

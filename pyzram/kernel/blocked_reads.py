@@ -1,22 +1,21 @@
 # SPDX-License-Identifier: MIT
 """The one rule for reads that the kernel may hold up.
 
-From 7.x on, reading mm_stat and others waits in the kernel until a running writeback or
-recompression ends (:func:`pyzram.kernel.sysfs.readers_wait` says where). No signal interrupts that
-wait. So the asker never waits itself: somebody else does, for a fixed time, and is left behind when
-that is over. Who that is depends on whose process it is:
+From 7.x on, reading mm_stat and other files waits in the kernel until a running writeback or
+recompression ends (:func:`pyzram.kernel.sysfs.readers_wait` says on which kernels). No signal
+interrupts that wait. So the caller never waits itself: a helper does, for a fixed time, and is left
+behind when that is over. What the helper is depends on whose process this is:
 
-* a command lets a forked child read (:class:`ForkedReader`), because no process can end while one
-  of its threads is held up, and a command has to end. It prints what it has and says what is
-  missing.
-* the library must not fork the program that uses it and lets a thread read
+* a command has a forked child read (:class:`ForkedReader`), because no process can end while one of
+  its threads is blocked, and a command has to end. It prints what it has and says what is missing.
+* the library must not fork the program that uses it, so it has a thread read
   (:func:`read_in_thread`). It raises BlockedError, which costs the caller more than a missing
   figure, so it waits longer.
 
-Another wait is that for the memory map of a process, which a call of that process may have locked
-for good: :mod:`pyzram.kernel.mount_holders` lets a thread look in commands too, and ``estimate``
+A different wait is the one for the memory map of a process, which a call of that process may have
+locked for good. :mod:`pyzram.kernel.mount_holders` has a thread look, in commands too; ``estimate``
 and ``bench`` look themselves while a thread watches (:mod:`pyzram.cli.stalled_command`). That wait
-heeds the signals that kill, so the process can end whichever of its threads is held up.
+heeds the signals that kill, so the process can end whichever of its threads is blocked.
 """
 
 from __future__ import annotations
@@ -35,10 +34,10 @@ if TYPE_CHECKING:
 COMMAND_SECONDS = 2.0
 LIBRARY_SECONDS = 10.0
 WHY = "the kernel keeps readers waiting while writeback or recompression runs"
-"""Why a read was given up, for messages."""
+"""Why a read was abandoned, for messages."""
 HEAD = 8  # errno and length of an answer, four bytes each
-ANSWER = 65536  # bytes at most of one read
-REQUESTS = 4096  # bytes that a pipe takes without waiting, whatever its size
+ANSWER = 65536  # the most bytes of one read
+REQUESTS = 4096  # bytes that a pipe of any size accepts without blocking
 SIGKILL = 9  # the signal module is slow to load
 
 
@@ -66,19 +65,19 @@ class ForkedReader:
 
     @property
     def asked(self) -> list[str]:
-        """What is being read, in this order."""
+        """What is being read, in order."""
         return self._asked
 
     def read(self, path: str, seconds: float, then: Sequence[str] = ()) -> bytes:
-        """Have the child read ``path`` (an absolute path without a newline) whole.
+        """Have the child read the whole of ``path``, an absolute path without a newline.
 
-        ``then`` are the paths that will probably be wanted next: the child reads them meanwhile.
-        What it read in vain is dropped.
+        ``then`` are the paths that will probably be wanted next, which the child reads meanwhile.
+        What it has read in vain is dropped.
 
         Raises:
-            TimeoutError: no answer within ``seconds``; the child cannot be used any more, and
-                ``asked[0]`` is what it did not answer.
-            OSError: the kernel's answer.
+            TimeoutError: no answer within ``seconds``; the child is no longer usable, and
+                ``asked[0]`` is the request that it did not answer.
+            OSError: the kernel's error.
         """
         if path not in self._asked:
             self.drop(seconds)
@@ -93,7 +92,7 @@ class ForkedReader:
         return answer[HEAD:]
 
     def drop(self, seconds: float) -> None:
-        """Have nothing under way any more.
+        """Discard all requests under way.
 
         Raises:
             TimeoutError: as :meth:`read`.
@@ -103,7 +102,7 @@ class ForkedReader:
             del self._asked[0]
 
     def _ask(self, paths: Sequence[str]) -> None:
-        """Send as many requests as the pipe takes."""
+        """Send as many requests as the pipe accepts."""
         request = b""
         for path in paths:
             line = os.fsencode(path) + b"\n"
@@ -131,20 +130,20 @@ class ForkedReader:
         return answer
 
     def ended(self) -> bool:
-        """Whether the child is gone; reaps it."""
+        """Whether the child is gone; if so, reap it."""
         try:
             return os.waitpid(self.pid, os.WNOHANG)[0] != 0
         except ChildProcessError:
             return True
 
     def leave(self) -> None:
-        """Let go of a child that hangs: it ends when the kernel lets it."""
+        """Abandon a child that hangs; it ends when the kernel lets it."""
         os.close(self._requests)
         os.close(self._answers)
         os.kill(self.pid, SIGKILL)
 
     def close(self) -> None:
-        """End the child; one that still reads (Ctrl-C came in between) is left behind."""
+        """End the child; if it is still reading (after Ctrl-C), leave it behind."""
         if self._asked:
             self.leave()
             return
@@ -154,13 +153,13 @@ class ForkedReader:
 
 
 def _end_of(answer: bytes) -> int:
-    """How long an answer is, or at least, as far as its beginning tells."""
+    """The length of an answer, or the least that it can be, judged by its beginning."""
     return HEAD + int.from_bytes(answer[4:HEAD], "little")
 
 
 def _serve(requests: int, answers: int) -> None:
-    """Answer requests until there are no more; the child's whole life."""
-    # A child that hangs must keep nothing of its parent open: no pipe that somebody reads, no
+    """Answer requests until there are no more, which is all that the child does."""
+    # A child that hangs must keep nothing of its parent's open: no pipe that somebody reads, and no
     # directory.
     os.dup2(requests, 0)
     os.dup2(answers, 1)

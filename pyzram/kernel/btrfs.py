@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Which devices a mounted btrfs is on.
 
-It may have several, so mountinfo tells an anonymous number (``0:39``), and as source one device by
-whatever path it was found. Neither says which: a mount is on a device where its source leads to one
-that the kernel lists with it (``/sys/fs/btrfs/UUID/devices``).
+It may have several, so mountinfo shows an anonymous number (``0:39``) and, as the source, one
+device by whatever path it was found. Neither says which devices: a mount is on a device if its
+source leads to one that the kernel lists with it (``/sys/fs/btrfs/UUID/devices``).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def filesystems(sysfs: Sysfs) -> dict[str, tuple[str, ...]]:
     """Return the UUID of each mounted btrfs, and the numbers ``major:minor`` of its devices."""
     found = {}
     for uuid in _names(sysfs.path(FOLDER)):
-        # The folder of features beside them has no devices.
+        # The folder "features" beside them has no devices.
         folder = sysfs.path(FOLDER, uuid, "devices")
         numbers = [read_value(f"{folder}/{name}/dev") for name in _names(folder)]
         if numbers:
@@ -33,7 +33,7 @@ def filesystems(sysfs: Sysfs) -> dict[str, tuple[str, ...]]:
 
 
 def devices(sysfs: Sysfs, mount: Mount, known: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """Return the numbers of the devices that a mount is on; none where that cannot be told.
+    """Return the numbers of the devices that a mount is on; none if that is unknown.
 
     ``known`` is what :func:`filesystems` gave.
     """

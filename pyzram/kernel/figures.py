@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""The one table of figures: what is known of a device, in which unit, and from which file.
+"""The one table of figures: what is known about a device, in which unit, and from which file.
 
 Parsers, columns, JSON, metrics and help take their names and meanings from here; the snapshots
 of :mod:`pyzram.device.stat_files` and zram_stats(8) are tested against it. Rows of one kernel file
 are in the order of that file, so a figure that a new kernel adds is one more row.
 
-No I/O, and nothing is imported: statistics commands start with this.
+It does no I/O and imports nothing, because statistics commands start with it.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ SWAPS, MOUNTS, BLOCK = "/proc/swaps", "/proc/self/mountinfo", "/sys/class/block"
 class Figure:
     """One figure of a device.
 
-    ``source`` is the file below ``/sys/block/zramN`` or a path, and empty where ``derive``
-    computes the figure from others. ``metric`` is its name for Prometheus without ``zram_``,
-    unit and ``_total``: mostly its own; empty for a figure that is not exported.
+    ``source`` is the file below ``/sys/block/zramN`` or a path, and empty if ``derive`` computes
+    the figure from others. ``metric`` is its Prometheus name without ``zram_``, unit and
+    ``_total``, which is mostly its own name; it is empty for a figure that is not exported.
     """
 
     __slots__ = ("derive", "help", "kind", "metric", "name", "source", "unit")
@@ -55,7 +55,7 @@ class Figure:
         self.derive = derive
 
     def of(self, values: Mapping[str, Any]) -> Any:
-        """The figure among a device's values; ``None`` where it does not exist."""
+        """The figure among a device's values; ``None`` if it does not exist."""
         return values[self.name] if self.derive is None else self.derive(values)
 
 
@@ -63,12 +63,12 @@ class Figure:
 
 
 def percent(part: int | None, whole: int | None) -> int | None:
-    """Whole percent, rounded down; ``None`` of nothing."""
+    """Whole percent, rounded down; ``None`` if either is missing or ``whole`` is 0."""
     return None if part is None or not whole else part * 100 // whole
 
 
 def avg_compr_ratio(compr_data_size: int | None, orig_data_size: int | None) -> int | None:
-    """Compressed of uncompressed data, in whole percent; ``None`` for an empty device."""
+    """Compressed data in whole percent of uncompressed data; ``None`` for an empty device."""
     return percent(compr_data_size, orig_data_size)
 
 
@@ -99,7 +99,7 @@ def _comp_ratio(values: Mapping[str, Any]) -> float | None:
 
 
 def fill(*parts: tuple[int | None, int | None]) -> int | None:
-    """Whole percent of the fullest of several (part, whole)."""
+    """The fullest of several (part, whole), in whole percent."""
     return max(
         (share for part, whole in parts if (share := percent(part, whole)) is not None),
         default=None,
@@ -115,7 +115,7 @@ def _fill(values: Mapping[str, Any]) -> int | None:
 
 
 def _writeback_limit(values: Mapping[str, Any]) -> int | None:
-    # The kernel keeps a number here while nothing is limited.
+    # The kernel keeps a number here even while nothing is limited.
     limit: int | None = values["writeback_limit"]
     return limit if values["writeback_limit_enable"] else None
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .parse import Mount, SwapArea
 
-# The kernel adds this to the path of a file that was removed.
+# The kernel appends this to the path of a file that was removed.
 DELETED = " (deleted)"
 
 
@@ -31,7 +31,7 @@ def swap_areas(sysfs: Sysfs) -> dict[str, SwapArea]:
 
 
 def areas_by_name(sysfs: Sysfs, areas: Iterable[SwapArea]) -> dict[str, SwapArea]:
-    """Return those areas that are on block devices, by the kernel's name of the device."""
+    """Return the areas that are on block devices, by the kernel's name of the device."""
     return {name: area for area in areas if (name := area_device(sysfs, area))}
 
 
@@ -43,8 +43,8 @@ def area_device(sysfs: Sysfs, area: SwapArea) -> str:
 def block_name(sysfs: Sysfs, path: str) -> str:
     """Return the kernel's name of a block device, given the kernel's path of its node.
 
-    That may be any: a mapping's own name, another folder, a node that was removed since, the root
-    of another mount namespace.
+    That path may be anything: a mapping's own name, another folder, a node that has been removed,
+    or one below the root of another mount namespace.
     """
     try:
         if number := node_number(sysfs, path):
@@ -63,7 +63,7 @@ def block_name(sysfs: Sysfs, path: str) -> str:
 def block_size(sysfs: Sysfs, path: str) -> int | None:
     """Return the size of a block device in bytes, given its node; ``None`` if it is unknown.
 
-    So it is for a file, which an older kernel's text may name, and for a node that is gone.
+    It is unknown for a file, which older kernels may name, and for a node that is gone.
     """
     try:
         name = block_name(sysfs, path)
@@ -87,9 +87,9 @@ def swap_area(sysfs: Sysfs, name: str) -> SwapArea | None:
 
 
 def mounts_by_device(sysfs: Sysfs, mounts: Iterable[Mount]) -> dict[str, list[Mount]]:
-    """Return mounts by the number ``major:minor`` of the device that they are on, in their order.
+    """Return mounts by the number ``major:minor`` of the device that they are on, in order.
 
-    One that is on several devices (btrfs) is with each of them.
+    A mount on several devices (btrfs) appears under each of them.
     """
     found: dict[str, list[Mount]] = {}
     known = None
@@ -107,10 +107,10 @@ def mounts_by_device(sysfs: Sysfs, mounts: Iterable[Mount]) -> dict[str, list[Mo
 
 
 def spread_from(mount: Mount, origin: Mount, table: dict[int, Mount]) -> bool:
-    """Whether a mount is a copy of ``origin``: what it is on is mounted there too.
+    """Whether a mount is a copy of ``origin``, made because the mounts that they are on are shared.
 
-    Where folders are mounted twice and shared, what is mounted below one appears below the other,
-    and goes with it. ``table`` has all mounts by their ``id``.
+    If folders are mounted twice and shared, whatever is mounted below one appears below the other
+    and goes away with it. ``table`` has all mounts by their ``id``.
     """
     above, below = table.get(origin.parent), table.get(mount.parent)
     if above is None or below is None or above is below or mount.root != origin.root:
@@ -133,7 +133,7 @@ def device_number(sysfs: Sysfs, name: str) -> str:
 
 
 def mounts(sysfs: Sysfs, name: str) -> list[Mount]:
-    """Return the mounts of device ``name`` in this mount namespace, in the order of their making.
+    """Return the mounts of device ``name`` in this mount namespace, the oldest first.
 
     Raises:
         DeviceNotFoundError: the device is gone.
@@ -153,7 +153,7 @@ def mount_points(sysfs: Sysfs, name: str) -> list[str]:
 
 
 def openers(sysfs: Sysfs, name: str) -> list[str]:
-    """Return ``comm[pid]`` of processes that have the node open, as far as the caller may look."""
+    """Return ``comm[pid]`` of processes that have the node open, as far as the caller may see."""
     found = []
     for pid in filter(str.isdigit, os.listdir(sysfs.path("proc"))):
         directory = sysfs.path("proc", pid, "fd")
@@ -176,12 +176,12 @@ def process_name(sysfs: Sysfs, pid: str) -> str:
 
 def _leads_to(link: str, name: str) -> bool:
     try:
-        # Not by stat, which may wait for a server that does not answer.
+        # Not with stat, which may wait for a server that does not answer.
         target = os.readlink(link).removesuffix(DELETED)
     except OSError:
-        return False  # closed since it was listed, as the descriptor of the listing itself
+        return False  # closed since it was listed, like the descriptor of the listing itself
     folder, _, last = target.rpartition("/")
-    return last == name and not folder.endswith("/virtual/block")  # sysfs, as of our own handle
+    return last == name and not folder.endswith("/virtual/block")  # that is sysfs: a handle of ours
 
 
 def lasting(sysfs: Sysfs, name: str) -> list[str]:
@@ -199,13 +199,13 @@ def lasting(sysfs: Sysfs, name: str) -> list[str]:
 
 
 def _btrfs(sysfs: Sysfs, name: str) -> list[str]:
-    """Name the btrfs that a device is part of, where its mounts do not show that."""
+    """Name the btrfs that a device is part of, if its mounts do not show that."""
     try:
         names = os.listdir(sysfs.path("sys/fs/btrfs"))
     except FileNotFoundError:
-        return []  # a kernel without it, or the module is being unloaded
+        return []  # the kernel has no btrfs, or the module is being unloaded
     if set(names) <= {"features", "debug"}:
-        return []  # none is mounted, and starting swap should not wait for the module below
+        return []  # none is mounted, and starting swap should not load the module below
     from .btrfs import filesystems
 
     try:
@@ -217,10 +217,10 @@ def _btrfs(sysfs: Sysfs, name: str) -> list[str]:
 
 
 def mounted_elsewhere(sysfs: Sysfs, name: str) -> list[str]:
-    """Return mounts of other mount namespaces, as far as the caller may look.
+    """Return mounts in other mount namespaces, as far as the caller may see them.
 
     Raises:
-        OSError: a process is there and may be looked at, but that failed.
+        OSError: a process exists and may be inspected, but inspecting it failed.
     """
     found: list[str] = []
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Who keeps a mounted file system busy: processes, mounts on it, files of it in use as devices."""
+"""Who keeps a mounted file system busy: processes, mounts on it, its files in use as devices."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAMED = 5  # more would not fit in a line
 
 
 def mount_holders(sysfs: Sysfs, mount: Mount) -> str:
-    """Return one phrase that names who holds a mount, as far as the caller may look; or nothing."""
+    """Return one phrase that names who holds a mount, as far as the caller may see, or nothing."""
     phrases = [*_mounts(sysfs, mount), *_files_in_use(sysfs, mount.point)]
     phrases += _processes(sysfs, mount)
     more = len(phrases) - NAMED
@@ -58,8 +58,8 @@ def _processes(sysfs: Sysfs, mount: Mount) -> list[str]:
             if _maps(sysfs, f"proc/{pid}", mount):
                 holding.append(pid)
 
-    # Up to 6.16 a look at mappings waits for a call of the process that has its memory map locked,
-    # which need not end. So a thread looks, for a time that all processes share.
+    # Up to 6.16, reading mappings waits for any call of the process that has its memory map locked,
+    # which need not end. So a thread reads, for a time that all processes share.
     unknown = ""
     try:
         read_in_thread(look, COMMAND_SECONDS)
@@ -86,7 +86,7 @@ def _uses(sysfs: Sysfs, proc: str, mount: Mount) -> bool:
     for fd in _names(sysfs.path(proc, "fdinfo")):
         if tag in _text(sysfs, f"{proc}/fdinfo/{fd}"):
             return True
-    # What the kernel names only by path.
+    # For what the kernel names only by path.
     for link in ("cwd", "root", "exe"):
         if _is_below(_link(sysfs.path(proc, link)), mount.point):
             return True

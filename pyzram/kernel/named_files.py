@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Files that we write where we were told to, in folders that may be somebody else's.
 
-Root writes textfiles and recordings into folders of node_exporter's or a user's, who may put a
-link in the place of the file, or of a folder on the way, at any moment.
+Root writes textfiles and recordings into folders of node_exporter or a user, who can at any moment
+replace the file, or a folder in its path, with a link.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from .safe_paths import LINKS_MAX, fd_path, open_above, ours_alone, resolve
 
 TEXTFILE_MODE = 0o644
 NAMED_MODE = 0o644
-"""The umask can take from it, but an empty one does not let everybody write."""
+"""The umask can take permissions away from this, but even an empty one lets nobody else write."""
 RANDOM = 8
 OLD_SECONDS = 3600
-"""Writing takes no such time: what is older was left by one that was killed."""
+"""Writing never takes this long, so a killed writer has left whatever is older."""
 WHY_NOT = {
     errno.ELOOP: "a symbolic link on the way is not root's alone, and could be exchanged",
     errno.EMLINK: "it has other names too, which its folder's owner may have given it",
@@ -31,13 +31,13 @@ WHY_NOT = {
 def write_textfile(path: str, text: str) -> None:
     """Replace a file's text so that a reader sees either all of the old or all of the new one.
 
-    Mode 0644, so that node_exporter may run as another user. Links that others can change are not
-    followed.
+    The mode is 0644, so that node_exporter may run as another user. Links that others can change
+    are not followed.
 
     Raises:
-        InvalidValueError: the path exists and is not a regular file, or leads to a file by a
-            descriptor (/dev/stdout); it is left alone. Or it is ``-``.
-        ZramOSError: ELOOP it is behind such a link; else what the system answered.
+        InvalidValueError: the path exists and is not a regular file, or leads to a file through a
+            descriptor (/dev/stdout), and is left alone; or it is ``-``.
+        ZramOSError: ELOOP if it is behind such a link; otherwise the system's error.
     """
     _refuse_dash(path)
     _refuse_open_file(path)
@@ -49,8 +49,8 @@ def write_textfile(path: str, text: str) -> None:
             except FileNotFoundError:
                 pass
             _remove_old(folder, name)
-            # node_exporter reads only *.prom, so it ignores this one. Nobody else has its name: in
-            # two containers two live processes may have the same number.
+            # node_exporter reads only *.prom, so it ignores this one. Nobody else can use its name,
+            # although two live processes in two containers may have the same number.
             new = f".{name}.{os.urandom(RANDOM).hex()}.new"
             file = Opened(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, dir_fd=folder)
             try:
@@ -62,12 +62,12 @@ def write_textfile(path: str, text: str) -> None:
                 try:  # noqa: SIM105
                     os.unlink(new, dir_fd=folder)
                 except FileNotFoundError:
-                    pass  # it has its name already
+                    pass  # it already has its final name
                 raise
 
 
 def _remove_old(folder: int, name: str) -> None:
-    """Remove what killed writers of the same file have left."""
+    """Remove what killed writers of the same file have left behind."""
     before = time.time() - OLD_SECONDS
     head, tail = f".{name}.", ".new"
     length = len(head) + 2 * RANDOM + len(tail)
@@ -79,16 +79,16 @@ def _remove_old(folder: int, name: str) -> None:
                 if ours and status.st_mtime < before:
                     os.unlink(one, dir_fd=folder)
     except OSError:
-        pass  # a folder that may only be written to, or another was faster
+        pass  # the folder is not readable, or another process was faster
 
 
 def open_named(path: str, step: str, flags: int) -> Opened:
-    """Open a file to write to, made with 0644 less the umask if it is not there; not truncated.
+    """Open a file for writing without truncating it; if missing, make it with 0644 less the umask.
 
     Raises:
         InvalidValueError: the path exists and is not a regular file, or is ``-``.
-        ZramOSError: as :func:`write_textfile`; EMLINK it has other names, in a folder that others
-            can write to.
+        ZramOSError: as :func:`write_textfile`; EMLINK if it has other names, in a folder that
+            others can write to.
     """
     _refuse_dash(path)
     with _told(path, step):
@@ -99,25 +99,25 @@ def open_named(path: str, step: str, flags: int) -> Opened:
             try:
                 status = os.fstat(file.fd)
                 _require_regular(status, path)
-                # One look, for a name can be taken away and given again between two.
+                # Check once, because a name can be removed and given again between two checks.
                 now = os.lstat(name, dir_fd=folder)
                 alone = now.st_nlink == 1 and os.path.samestat(now, status)
                 if not alone and not ours_alone(os.fstat(folder), now):
                     raise OSError(errno.EMLINK, os.strerror(errno.EMLINK))
             except BaseException:
-                file.close()  # the error may be kept for long
+                file.close()  # somebody may keep the error for long
                 raise
             return file
 
 
 def _refuse_dash(path: str) -> None:
-    """Refuse what stands for standard output elsewhere, in place of making a file of that name."""
+    """Refuse ``-``, which elsewhere means standard output, instead of making such a file."""
     if path == "-":
         raise InvalidValueError("-: standard output is no file; ./- is one of that name")
 
 
 def _refuse_open_file(path: str) -> None:
-    """Refuse what leads through a descriptor: who has it open would keep the file replaced."""
+    """Refuse a path through a descriptor: its holder would keep the file that we replace."""
     here = os.path.abspath(path)
     for _ in range(LINKS_MAX):
         folder = os.path.realpath(os.path.dirname(here))
@@ -126,7 +126,7 @@ def _refuse_open_file(path: str) -> None:
         try:
             here = os.path.join(folder, os.readlink(os.path.join(folder, os.path.basename(here))))
         except OSError:
-            return  # no link
+            return  # it is not a link
 
 
 def _require_regular(status: os.stat_result, path: str) -> None:
@@ -135,7 +135,7 @@ def _require_regular(status: os.stat_result, path: str) -> None:
 
 
 class _told:  # noqa: N801 # a context manager, read as a verb
-    """Make an error one that names the file, and say why where the errno alone does not."""
+    """Turn an error into one that names the file, and says why if the errno alone does not."""
 
     __slots__ = ("path", "step")
 

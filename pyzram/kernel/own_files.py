@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Our own files below /run/pyzram, which nobody else reads, writes or locks.
 
-Each purpose has a folder. Folders are 0755 and files 0600 whatever the umask. A file that belongs
+Each purpose has a folder. Folders are 0755 and files 0600, whatever the umask. A file that belongs
 to somebody else, or that others could have written, is refused, because it decides what root takes
 down.
 """
@@ -25,13 +25,13 @@ READ_SIZE = 65536
 
 
 def make_directory(path: str, *, again: bool = True) -> None:
-    """Make a folder, and those above it that are missing; refuse one that is not ours alone.
+    """Make a folder and the missing ones above it; refuse one that is not ours alone.
 
-    Without ``again``, those above it are there, and what the kernel says then is the answer.
+    Without ``again``, those above it exist, and any error of the kernel is final.
 
     Raises:
         AccessError: it is a link, belongs to somebody else, or is writable by others.
-        OSError: what the kernel says.
+        OSError: the kernel's error.
     """
     try:
         os.mkdir(path, 0o755)
@@ -39,13 +39,13 @@ def make_directory(path: str, *, again: bool = True) -> None:
         _refuse_foreign(os.lstat(path), path, S_ISDIR)
         return None
     except FileNotFoundError:
-        # Also said where the one above is there, as in /proc, or has no name.
+        # The kernel says so even if the one above exists, as in /proc, or has no name.
         above = os.path.dirname(path)
         if not again or above in ("", path):
             raise
         make_directory(above)
         return make_directory(path, again=False)
-    # By descriptor: in a folder of somebody else's the name may lead elsewhere by now.
+    # By descriptor, because in somebody else's folder the name may lead elsewhere by now.
     with Opened(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW) as fd:
         _refuse_foreign(os.fstat(fd), path, S_ISDIR)
         os.fchmod(fd, 0o755)  # whatever the umask
@@ -53,11 +53,11 @@ def make_directory(path: str, *, again: bool = True) -> None:
 
 
 def open_file(path: str, flags: int) -> Opened:
-    """Open a file of ours, 0600 if this makes it.
+    """Open a file of ours, with mode 0600 if this creates it.
 
     Raises:
         AccessError: it is not a regular file, belongs to somebody else, or is writable by others.
-        OSError: what the kernel says.
+        OSError: the kernel's error.
     """
     file = Opened(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
@@ -66,7 +66,7 @@ def open_file(path: str, flags: int) -> Opened:
         if flags & os.O_CREAT and status.st_mode & 0o777 != 0o600:
             os.fchmod(file.fd, 0o600)
     except BaseException:
-        file.close()  # the error may be kept for long
+        file.close()  # somebody may keep the error for long
         raise
     return file
 
@@ -89,7 +89,7 @@ def read_file(path: str) -> str | None:
 
 
 def write_file(path: str, text: str) -> None:
-    """Replace a file of ours atomically; what is unfinished stays in a folder of its own.
+    """Replace a file of ours atomically; unfinished ones stay in a separate folder.
 
     Raises:
         As :func:`open_file`.
@@ -104,7 +104,7 @@ def write_file(path: str, text: str) -> None:
 
 
 def lock(path: str, seconds: float | None) -> Opened:
-    """Take a lock, held while what is returned is open; it ends with the process.
+    """Take a lock and return an open file that holds it; it ends with the process.
 
     Raises:
         BlockingIOError: another process held it all the time.
@@ -115,7 +115,7 @@ def lock(path: str, seconds: float | None) -> Opened:
     from fcntl import LOCK_EX, LOCK_NB, flock
 
     folder = os.path.dirname(path)
-    # Who can write to the folder above puts another in the place of the locks, or of the records.
+    # Whoever can write to the folder above can replace the folder of the locks, or of the records.
     make_directory(os.path.dirname(folder))
     make_directory(folder)
     try:
@@ -123,7 +123,7 @@ def lock(path: str, seconds: float | None) -> Opened:
     except OSError as err:
         if err.errno != errno.EROFS:
             raise
-        file = open_file(path, os.O_RDONLY)  # so that what was started can be stopped
+        file = open_file(path, os.O_RDONLY)  # so that what was started can still be stopped
     try:
         deadline = None if seconds is None else time.monotonic() + seconds
         pause = 0.005
@@ -142,7 +142,7 @@ def lock(path: str, seconds: float | None) -> Opened:
 
 
 def refuse_foreign(path: str, kind: Callable[[int], bool] = S_ISDIR) -> None:
-    """Refuse what who writes here would refuse, without making anything; nothing there is fine.
+    """Refuse what a writer would refuse here, without making anything; a missing one is fine.
 
     Raises:
         As :func:`make_directory`, or for a file :func:`open_file`.
@@ -166,7 +166,7 @@ def _refuse_foreign(status: os.stat_result, path: str, kind: Callable[[int], boo
 
 
 def why_foreign(status: os.stat_result) -> str:
-    """Why somebody else could have written a file or folder; empty if nobody but root or we."""
+    """Why somebody else could have written a file or folder; empty if only root or we could."""
     if status.st_uid not in (0, os.geteuid()):
         return f"belongs to user {status.st_uid}"
     if status.st_mode & 0o022:

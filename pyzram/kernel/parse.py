@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Turn the text of the kernel's files into plain values: one parser per file, no I/O.
 
-Kernels add fields at the end of a line, so every parser takes more fields than it knows, and
-gives ``None`` for those this kernel does not have yet. Numbers are the kernel's, unscaled.
+Kernels add fields at the end of a line, so every parser accepts more fields than it knows, and
+gives ``None`` for those that this kernel does not have. Numbers are the kernel's, unscaled.
 Source of the formats: Documentation/admin-guide/blockdev/zram.rst and
 Documentation/ABI/testing/sysfs-block-zram.
 """
@@ -21,7 +21,7 @@ Values = dict[str, "int | None"]
 
 def _figures(words: list[str], file: str) -> Values:
     """Name the numbers of a file; a name without a number is ``None``."""
-    from .figures import of_file  # the table is not needed where a device is just set up
+    from .figures import of_file  # merely setting up a device does not need the table
 
     names = of_file(file)
     figures: Values = dict.fromkeys(names)
@@ -57,8 +57,8 @@ def parse_block_stat(text: str) -> Values:
 def parse_algorithms(text: str) -> tuple[str | None, tuple[str, ...]]:
     """``comp_algorithm``: the selected name (the one in brackets) and all names in order.
 
-    No name is selected where the kernel brackets none (6.12 to 6.18 after a value that ends in
-    two newlines).
+    No name is selected if the kernel brackets none (6.12 to 6.18 after a value that ends in two
+    newlines).
     """
     selected, names = None, []
     for word in text.split():
@@ -70,9 +70,9 @@ def parse_algorithms(text: str) -> tuple[str | None, tuple[str, ...]]:
 
 
 def parse_recomp_algorithms(text: str) -> dict[int, str | None]:
-    """``recomp_algorithm``: priority to selected name; empty where none is configured."""
+    """``recomp_algorithm``: the selected names by priority; empty if none is configured."""
     configured = {}
-    # 7.3 counts too many bytes for each line and leaves NULs before the next.
+    # 7.3 counts too many bytes for each line and leaves NULs before the next one.
     for line in text.replace("\0", "").split("\n"):
         priority, colon, names = line.partition(":")
         if colon:
@@ -81,7 +81,7 @@ def parse_recomp_algorithms(text: str) -> dict[int, str | None]:
 
 
 def parse_pool_classes(text: str) -> list[dict[str, int]]:
-    """``classes`` of zsmalloc in debugfs: one entry for each size class, keyed as its header is.
+    """``classes`` of zsmalloc in debugfs: one entry for each size class, keyed like the header.
 
     ``class`` is its number and ``size`` in bytes; ``obj_*``, ``pages_used``, ``freeable`` and the
     columns for how full zspages are (``10%`` to ``100%``; up to 6.2 ``almost_full`` and
@@ -124,7 +124,7 @@ class SwapArea(Value):
     used: int
     """Bytes."""
     priority: int
-    """Higher is used first; the kernel itself chose negative ones."""
+    """The highest is used first; the kernel itself chose negative ones."""
 
     def __init__(self, path: str, type: str, size: int, used: int, priority: int) -> None:
         self._set(path, type, size, used, priority)
@@ -134,12 +134,12 @@ def parse_swaps(text: str) -> list[SwapArea]:
     """``/proc/swaps`` (proc(5)): the file counts KiB, the result bytes.
 
     Raises:
-        ZramOSError: EBADMSG there is a line that is none of it.
+        ZramOSError: EBADMSG if there is a line that does not belong in it.
     """
     areas = []
     for line in text.split("\n")[1:]:
-        # The kernel pads with blanks and tabs, and escapes those and newlines in a path, no other
-        # white space. From the right: a path may end in " (deleted)".
+        # The kernel pads with blanks and tabs, and escapes those and newlines in a path, but no
+        # other white space. Split from the right, because a path may end in " (deleted)".
         words = [word for word in line.replace("\t", " ").split(" ") if word]
         if not words:
             continue
@@ -155,9 +155,9 @@ def parse_swaps(text: str) -> list[SwapArea]:
 class Mount:
     """One line of mountinfo: ``number`` is ``major:minor``, ``options`` those of the mount.
 
-    ``root`` is what of the file system is mounted, ``super_options`` are the file system's.
-    ``parent`` is the ``id`` of the mount that it is on; ``peers`` are the groups, as ``shared:2``
-    and ``master:1``, between which mounts spread.
+    ``root`` is the mounted part of the file system, whose own options are ``super_options``.
+    ``parent`` is the ``id`` of the mount that it is on; ``peers`` are the groups between which
+    mounts spread, such as ``shared:2`` and ``master:1``.
     """
 
     __slots__ = (
@@ -202,14 +202,14 @@ class Mount:
 
 
 def parse_mountinfo(text: str) -> list[Mount]:
-    """``/proc/self/mountinfo`` (proc(5)), one entry a mount, in the order of their making."""
+    """``/proc/self/mountinfo`` (proc(5)), one entry per mount, in the order of mounting."""
     found = []
     for line in text.split("\n"):
-        # The kernel escapes blanks, tabs and newlines in names, and no other white space.
+        # The kernel escapes blanks, tabs and newlines in names, but no other white space.
         words = line.split(" ")
         if len(words) <= 4:
             continue
-        # Any number of optional fields end in a dash of their own.
+        # A separate dash ends any number of optional fields.
         dash = words.index("-", 6) if "-" in words[6:] else len(words)
         fstype, source, super_options = (*words[dash + 1 : dash + 4], "", "", "")[:3]
         found.append(

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A path is not an identity: what was opened once stays the same, whatever becomes of its name.
 
-Root works here beside users who own folders on the way to what it works on, and who may put a
-symbolic link in the place of a folder between any two system calls.
+Root works here among users who own folders in the paths that it works on, and who can replace a
+folder with a symbolic link between any two system calls.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ LINKS_MAX = 40  # as many as the kernel follows
 
 
 def open_path(path: str, flags: int = os.O_PATH, *, made: list[MadeFolder] | None = None) -> Opened:
-    """Open an absolute path; of symbolic links only those that nobody but root can change.
+    """Open an absolute path; follow only symbolic links that nobody but root can change.
 
-    Every folder on the way is opened from the one before it. A link counts if it and its folder
-    belong to root (or to who runs this), and others may not replace it. With a list for ``made``,
-    folders that are not there are made and added to it.
+    Every folder in the path is opened from the one before it. A link is followed if it and its
+    folder belong to root (or to the user who runs this), and others may not replace it. If ``made``
+    is a list, missing folders are created and added to it.
 
     Raises:
-        OSError: ELOOP for a link of somebody else's, or what the kernel says.
+        OSError: ELOOP for a link that others can change, or the kernel's error.
     """
     names = [name for name in reversed(path.split("/")) if name not in ("", ".")]
     links = 0
@@ -54,7 +54,7 @@ def open_path(path: str, flags: int = os.O_PATH, *, made: list[MadeFolder] | Non
             if target.startswith("/"):
                 folder.close()
                 folder = Opened("/", os.O_PATH | os.O_DIRECTORY)
-        # Reopened through its descriptor: the same file, with other flags.
+        # Reopened through its descriptor, so it is the same file, with other flags.
         return Opened(fd_path(folder.fd), flags)
     finally:
         folder.close()
@@ -70,7 +70,7 @@ def _open_in(folder: int, name: str, made: list[MadeFolder] | None) -> Opened:
     try:
         os.mkdir(name, 0o755, dir_fd=folder)
     except FileExistsError:
-        return Opened(name, flags, dir_fd=folder)  # made by another process meanwhile
+        return Opened(name, flags, dir_fd=folder)  # another process has made it meanwhile
     found = Opened(name, flags, dir_fd=folder)
     path = fd_path(found.fd)
     status = os.fstat(found.fd)
@@ -87,11 +87,11 @@ def open_above(path: str) -> tuple[Opened, str]:
 
 
 def remove_made(made: list[MadeFolder]) -> None:
-    """Remove what :func:`open_path` has made, the newest first, as far as it is empty.
+    """Remove the folders that :func:`open_path` has made, the newest first, if they are empty.
 
     Raises:
-        OSError: one cannot be removed, for another reason than that somebody has put something
-        there.
+        OSError: one cannot be removed, for a reason other than that somebody has put something in
+        it.
     """
     for path, device, inode in reversed(made):
         try:
@@ -109,7 +109,7 @@ def remove_made(made: list[MadeFolder]) -> None:
 
 
 def ours_alone(folder: os.stat_result, link: os.stat_result) -> bool:
-    """Whether what a name in a folder leads to is nobody's to change but root's, or of us."""
+    """Whether nobody but root, or we, can change where a name in a folder leads."""
     trusted = (0, os.geteuid())
     if folder.st_uid not in trusted or link.st_uid not in trusted:
         return False
@@ -119,7 +119,7 @@ def ours_alone(folder: os.stat_result, link: os.stat_result) -> bool:
 def resolve(path: str) -> str:
     """Return an absolute path without the symbolic links that :func:`open_path` follows.
 
-    Other links stay in it, and what cannot be looked at stays as it is.
+    Other links stay in it, and parts that cannot be examined stay as they are.
     """
     names = [name for name in reversed(os.path.abspath(path).split("/")) if name]
     done, links = "", 0
@@ -146,12 +146,13 @@ def resolve(path: str) -> str:
 
 
 def open_still(path: str, flags: int) -> int:
-    """Open a regular file or a block device; nothing else is opened, which could already act.
+    """Open a regular file or a block device, but nothing else, since opening can already act.
 
-    Opening starts a watchdog, rewinds a tape, and may wait for a modem. An opener of open().
+    Opening starts a watchdog, rewinds a tape, and may wait for a modem. This is an opener for
+    open().
 
     Raises:
-        OSError: EINVAL it is something else; EISDIR a folder.
+        OSError: EINVAL if it is something else; EISDIR if it is a folder.
     """
     with Opened(path, os.O_PATH) as held:
         mode = os.fstat(held).st_mode

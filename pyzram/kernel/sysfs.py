@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Where the kernel's files are, and plain whole reads of them.
+"""Where the kernel's files are, and plain reads of whole files.
 
-Nothing here needs the C extension, so that a statistics command starts fast. Writing, and
-reading many times over, is :mod:`pyzram._native`'s.
+Nothing here needs the C extension, so that a statistics command starts fast. :mod:`pyzram._native`
+does the writing and the repeated reading.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from ..errors import NotZramError, from_errno
 from ..value import check_count, check_kind, check_path, documented, wrong_type
 
 READ_SIZE = 65536
-# These say that something is not there, or no longer; any other error says nothing about that.
+# These say that something is missing or has gone; any other error says nothing about that.
 GONE = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ESRCH)
 BOOT_ID = "proc/sys/kernel/random/boot_id"
-"""Which start of the machine this is: ``diskseq`` begins anew with each."""
-# Longer than any device's number, and below what the interpreter refuses to convert.
+"""Which boot of the machine this is; with each, ``diskseq`` starts again."""
+# More digits than any device's number, and fewer than the interpreter refuses to convert.
 DIGITS_MAX = 10
 
 
 def pass_over(err: OSError) -> None:
-    """Go on without a process that has exited, or that is not ours to look at.
+    """Go on without a process that has exited, or that we may not inspect.
 
     Raises:
         OSError: any other error, which says nothing about the process.
     """
-    # The tables of mounts answer EINVAL for a process that is about to exit.
+    # Reading the tables of mounts fails with EINVAL for a process that is about to exit.
     if err.errno not in (*GONE, errno.EINVAL, errno.EACCES, errno.EPERM):
         raise err
 
 
 def read_text(path: str, *, dir_fd: int | None = None) -> str:
-    """Read a kernel file whole; the OSError is the kernel's own."""
+    """Read a whole kernel file; the OSError is the kernel's own."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=dir_fd)
     try:
         text = chunk = os.read(fd, READ_SIZE)
@@ -44,7 +44,7 @@ def read_text(path: str, *, dir_fd: int | None = None) -> str:
             chunk = os.read(fd, READ_SIZE)
             text += chunk
     except OSError as err:
-        err.filename = path  # which read(2) does not know
+        err.filename = path  # read(2) does not know it
         raise
     finally:
         os.close(fd)
@@ -52,10 +52,10 @@ def read_text(path: str, *, dir_fd: int | None = None) -> str:
 
 
 def read_if_there(path: str) -> str | None:
-    """Read a file that not every kernel has, or that may have gone; ``None`` if so.
+    """Read a file that not every kernel has, or that may have gone; ``None`` if it is missing.
 
     Raises:
-        ZramOSError: it is there and cannot be read, which tells nothing.
+        ZramOSError: it exists but cannot be read, which says nothing about it.
     """
     try:
         return read_text(path)
@@ -66,10 +66,10 @@ def read_if_there(path: str) -> str | None:
 
 
 def read_value(path: str) -> str:
-    """Read a value or a table, stripped of blanks; empty where there is no such file.
+    """Read a value or a table, stripped of blanks; empty if there is no such file.
 
     Raises:
-        ZramOSError: it is there and cannot be read, which tells nothing.
+        ZramOSError: it exists but cannot be read, which says nothing about it.
     """
     return (read_if_there(path) or "").strip(" \n")
 
@@ -78,7 +78,7 @@ def is_there(path: str) -> bool:
     """Whether a path leads to something.
 
     Raises:
-        ZramOSError: that cannot be told (:func:`os.path.exists` would say no).
+        ZramOSError: that cannot be determined (:func:`os.path.exists` would say no).
     """
     try:
         os.stat(path)
@@ -90,12 +90,12 @@ def is_there(path: str) -> bool:
 
 
 def readers_wait(device: str) -> bool:
-    """Whether this kernel may hold up who reads figures of a device, given its directory.
+    """Whether this kernel may block readers of a device's figures, given the device's directory.
 
     From 7.x on they wait while writeback or recompression runs. Those kernels have
-    writeback_batch_size, or, built without writeback, recompress alone. So do older ones that let
-    readers pass, but they (up to 6.14) have max_comp_streams; versions between the two were not
-    tested.
+    writeback_batch_size or, built without writeback, only recompress. Older ones that let readers
+    pass may have recompress too, but they (up to 6.14) also have max_comp_streams; the versions in
+    between were not tested.
     """
     if is_there(f"{device}/writeback_batch_size"):
         return True
@@ -116,7 +116,7 @@ class Sysfs:
 
     @property
     def root(self) -> str:
-        """Without a slash at its end; empty for ``/``."""
+        """The root, without a trailing slash; empty for ``/``."""
         return self._root
 
     def __repr__(self) -> str:
@@ -157,7 +157,7 @@ class Sysfs:
         """Whether a zram driver is loaded or built in.
 
         Raises:
-            ZramOSError: that cannot be told.
+            ZramOSError: that cannot be determined.
         """
         return is_there(self.control)
 
@@ -165,7 +165,7 @@ class Sysfs:
         """Numbers of all zram devices, ascending; empty without a driver.
 
         Raises:
-            ZramOSError: /sys is not mounted or may not be read.
+            ZramOSError: /sys is not mounted or not readable.
         """
         directory = self.path("sys/block")
         try:
@@ -186,7 +186,7 @@ class Sysfs:
 
 
 def as_sysfs(sysfs: Sysfs | None) -> Sysfs:
-    """Take where the kernel's files are, by default below ``/``.
+    """Accept the place of the kernel's files, by default below ``/``.
 
     Raises:
         InvalidTypeError: it is something else.
@@ -199,11 +199,11 @@ def as_sysfs(sysfs: Sysfs | None) -> Sysfs:
 
 
 ZSWAP_OFF = "echo N > /sys/module/zswap/parameters/enabled, or zswap.enabled=0 at boot"
-"""How an administrator switches zswap off: now, or for good."""
+"""How an administrator switches zswap off, now or for good."""
 
 
 def zswap_enabled(tree: Sysfs) -> bool:
-    """Whether zswap stands in front of swap (Documentation/admin-guide/mm/zswap.rst).
+    """Whether zswap sits in front of swap (Documentation/admin-guide/mm/zswap.rst).
 
     Raises:
         ZramOSError: that cannot be told.
@@ -212,7 +212,7 @@ def zswap_enabled(tree: Sysfs) -> bool:
 
 
 def resume_device(tree: Sysfs) -> str | None:
-    """Name of the device that the kernel resumes from (``/sys/power/resume``), if there is one.
+    """The name of the device that the kernel resumes from (``/sys/power/resume``), if any.
 
     Raises:
         ZramOSError: that cannot be told.
@@ -258,7 +258,7 @@ def device_number(spec: int | str | os.PathLike[str]) -> int:
             return int(digits)
         text = "/dev/" + text
     try:
-        # A link that becomes something else meanwhile is an error here too.
+        # A link that has meanwhile become something else is an error here too.
         digits = os.path.realpath(text).removeprefix("/dev/zram")
         if _is_number(digits):
             return int(digits)
@@ -271,7 +271,7 @@ def device_number(spec: int | str | os.PathLike[str]) -> int:
 
 
 def _is_number(digits: str) -> bool:
-    """Whether the kernel writes a number this way: no device is named zram00."""
+    """Whether the kernel writes a number this way; no device is named zram00."""
     if not digits.isascii() or not digits.isdigit() or len(digits) > DIGITS_MAX:
         return False
     return digits == str(int(digits))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The status file of ``pyzram tend``, by which others know that it runs and what it tends."""
+"""The status file of ``pyzram tend``, which shows others that it runs and what it tends."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def read_status(run: str, proc: str = "/proc") -> dict[str, Any] | None:
     Raises:
         PermissionError: only root may read it.
         ZramOSError: EBADMSG it is damaged.
-        OSError: what else the kernel says.
+        OSError: any other error of the kernel.
     """
     path = os.path.join(run, NAME)
     try:
@@ -51,7 +51,7 @@ def read_status(run: str, proc: str = "/proc") -> dict[str, Any] | None:
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as err:
         raise from_errno(errno.EBADMSG, f"{path}: read the daemon's status", path) from err
     try:
-        # A number is used again: another process that has it now began at another time.
+        # Numbers are reused, but another process with this number has another start time.
         return found if _start_time(pid, proc) == began else None
     except OSError:
         return None

@@ -56,8 +56,8 @@ class PostprocessResult(JsonValue):
     seconds: float
     """How long it took, in seconds of the monotonic clock."""
     stopped: Stopped | None
-    """Why it ended before all was done: ``"timeout"``, ``"limit"`` (this run's, or the device's
-    own), ``"full"`` (the backing device); else ``None``."""
+    """Why it ended early: ``"timeout"``, ``"limit"`` (this run's, or the device's own) or
+    ``"full"`` (the backing device); ``None`` if everything was done."""
     time: float = field(default=0.0, compare=False)
     """When it started, in seconds since 1970 by the wall clock, for records."""
     monotonic: float = field(default=0.0, compare=False)
@@ -97,7 +97,7 @@ def check_progress(progress: Callable[[int], object] | None) -> None:
 
 
 class StepSizer:
-    """How much to ask for next, in pages, and whether there is time left."""
+    """Decides how much to ask for next, in pages, and whether there is time left."""
 
     def __init__(self, timeout: float | None) -> None:
         if timeout is not None:
@@ -138,11 +138,11 @@ def exclusive(device: Zram, sizer: StepSizer) -> Iterator[None]:
     """Keep other runs of pyzram off the device; they wait until their deadline.
 
     Raises:
-        DeviceBusyError: another run went on until the deadline (EBUSY).
+        DeviceBusyError: another run lasted until the deadline (EBUSY).
     """
     path = device.sysfs.path("run/pyzram/locks", device.name)
     try:
-        # A file of root's alone: anybody may open a folder of sysfs and hold a lock on it.
+        # A file that only root can open: anybody may open a folder of sysfs and lock it.
         lock = own_files.lock(path, sizer.left())
     except BlockingIOError as err:
         raise DeviceBusyError(

@@ -27,14 +27,14 @@ UNITS_PER_PAGE = PAGE_SIZE // BD_UNIT
 
 
 class LimitOverride(NamedTuple):
-    """What the device had, and what it has for one step, in units of 4096 bytes."""
+    """The device's own limit, and that of one step, in units of 4096 bytes."""
 
     own: int
     limited: bool
     """Whether its own limit is in force."""
     granted: int
     charged: bool = False
-    """``own`` is the rest, after what was used."""
+    """Whether ``own`` is what remains after the step's use."""
 
 
 def apply(device: Zram, pages: int) -> LimitOverride:
@@ -70,7 +70,7 @@ def recover(device: Zram) -> None:
     if left <= override.granted:
         _put_back(device, _charged(override, left))
     else:
-        # No budget was set yet, or somebody has set another limit since.
+        # No budget had been set yet, or somebody has set another limit since.
         os.unlink(_path(device))
 
 

@@ -43,7 +43,7 @@ def recompress_pages(
     compact: bool = False,
     progress: Callable[[int], object] | None = None,
 ) -> PostprocessResult:
-    """Recompress all pages of one kind (:meth:`Zram.recompress`) until a deadline.
+    """Recompress all pages of one kind (:meth:`Zram.recompress`), until a deadline at most.
 
     ``type`` is ``idle``, ``huge``, ``huge_idle`` or ``None`` for all. With ``age`` (seconds),
     pages are marked idle first, as by :func:`pyzram.writeback_pages`. ``max_pages`` limits how many
@@ -56,8 +56,8 @@ def recompress_pages(
     Raises:
         InvalidValueError: see :meth:`Zram.recompress`.
         UnsupportedError: this kernel has no recompression.
-        DeviceBusyError: another run went on until the deadline.
-        ZramOSError: EINVAL not initialised.
+        DeviceBusyError: another run lasted until the deadline.
+        ZramOSError: EINVAL if the device is not initialised.
     """
     check_device(device)
     check_progress(progress)
@@ -69,12 +69,12 @@ def recompress_pages(
         for what, number in (("idle age", age), ("threshold", threshold), ("max_pages", max_pages))
     )
     sizer = StepSizer(timeout)
-    device.read_recomp_algorithms()  # raises first where this kernel has none
+    device.read_recomp_algorithms()  # raises early if this kernel has no recompression
     if not device.read_disksize():
         raise from_errno(
             errno.EINVAL, f"{device.name}: recompress", device.path, remedy="not initialised"
         )
-    device.find_recomp_priority(algorithm, priority)  # also where there is nothing to do
+    device.find_recomp_priority(algorithm, priority)  # raises even if there is nothing to do
     if age is not None and not mark_idle(device, age, timeout=timeout):
         return Baseline(device).result(sizer, "timeout")
 
@@ -114,8 +114,8 @@ def _step_by_step(
             return "timeout"
         if allowed is not None and tried >= allowed:
             return "limit"
-        # A step that covers every page is the last one. One that changed nothing tried pages that
-        # will not get smaller; the next must reach beyond them.
+        # A step that covers every page is the last one. A step that changed nothing has tried pages
+        # that will not get smaller; the next must reach beyond them.
         pages = min(sizer.pages, stored)
         if allowed is not None:
             pages = min(pages, allowed - tried)

@@ -62,10 +62,10 @@ def writeback_pages(
 
     Raises:
         InvalidValueError: an unknown type, or an age for a type that takes none.
-        UnsupportedError: no writeback in this kernel, or not of this type.
-        DeviceBusyError: another run went on until the deadline.
-        ZramOSError: ENODEV no backing device, EINVAL not initialised, EIO the backing device
-            failed.
+        UnsupportedError: this kernel has no writeback, or not of this type.
+        DeviceBusyError: another run lasted until the deadline.
+        ZramOSError: ENODEV without a backing device, EINVAL if the device is not initialised, EIO
+            if the backing device failed.
     """
     check_device(device)
     check_word("writeback type", type, WRITEBACK_TYPES)
@@ -91,11 +91,11 @@ def writeback_ranges(
 ) -> PostprocessResult:
     """Write ranges of pages, ``(first, last)``, to the backing device.
 
-    Pages that are not stored, same-filled or written back already are skipped. Otherwise as
-    :func:`writeback_pages`.
+    Pages that are not stored, same-filled or already written back are skipped. Otherwise this does
+    the same as :func:`writeback_pages`.
 
     Raises:
-        InvalidValueError: a range is no such pair, or ends before it begins.
+        InvalidValueError: a range is not such a pair, or ends before it begins.
     """
     check_device(device)
     check_progress(progress)
@@ -114,9 +114,9 @@ def writeback_ranges(
 def mark_idle(device: Zram, age: int, *, timeout: float | None = None) -> bool:
     """Mark pages idle that were not used for ``age`` seconds.
 
-    Where the kernel does not track access times, mark all of them and wait that long: using a page
-    clears its mark. Returns ``False`` if ``timeout`` was shorter than that; the marks then remain,
-    but cover less time.
+    If the kernel does not track access times, mark all of them and wait that long, since using a
+    page clears its mark. Return ``False`` if ``timeout`` was shorter than that; the marks then
+    remain, but cover less time.
     """
     try:
         device.mark_idle(age)
@@ -207,7 +207,7 @@ def _within_budget(
 
 
 def _patiently(command: Callable[[], object], sizer: StepSizer) -> tuple[Stopped | None, bool]:
-    """Issue the command, waiting for other runs where the kernel would not (6.12)."""
+    """Issue the command, and wait for other runs if the kernel does not (6.12)."""
     while True:
         try:
             command()
