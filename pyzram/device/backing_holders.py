@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import errno
 import os
-from stat import S_ISBLK
 
 from ..descriptor import Opened
 from ..errors import DeviceNotFoundError, from_errno
 from ..kernel import holders
 from ..kernel.parse import parse_mountinfo, parse_swaps
 from ..kernel.safe_paths import fd_path
-from ..kernel.sysfs import Sysfs, is_there, read_text, read_value
+from ..kernel.sysfs import Sysfs, dev_text, is_there, node_dev, read_text, read_value
 from ..text import quote
 from . import loop
 
@@ -23,16 +22,16 @@ def device_holders(tree: Sysfs, path: str, fd: int) -> list[str]:
     rdev = os.fstat(fd).st_rdev
     mounts = holders.mounts_by_device(tree, parse_mountinfo(tree.read("proc/self/mountinfo")))
     swaps = holders.swap_areas(tree)
-    directory = tree.path("sys/dev/block", _number(rdev))
+    directory = tree.path("sys/dev/block", dev_text(rdev))
     for number, name in _with_partitions(directory, rdev, path):
-        on = "" if number == _number(rdev) else f"{name} "
+        on = "" if number == dev_text(rdev) else f"{name} "
         found += [f"{on}mounted on {quote(mount.point)}" for mount in mounts.get(number, [])]
         if holders.device_name(tree, number) in swaps:
             found.append(f"{on}active swap")
         above = tree.path("sys/dev/block", number, "holders")
         if is_there(above):
             found += [f"{on}held by {holder}" for holder in os.listdir(above)]
-    found += [f"backing device of {name}" for name in _zrams_on(tree, _number(rdev))]
+    found += _zrams_on(tree, dev_text(rdev))
     if not found:
         try:
             # Users that no list shows (btrfs, RAID, another namespace) show here.
@@ -46,7 +45,7 @@ def device_holders(tree: Sysfs, path: str, fd: int) -> list[str]:
 
 def _with_partitions(directory: str, rdev: int, path: str) -> list[tuple[str, str]]:
     """Numbers and names of a device and its partitions."""
-    found = [(_number(rdev), path)]
+    found = [(dev_text(rdev), path)]
     for name in os.listdir(directory) if is_there(directory) else ():
         if is_there(f"{directory}/{name}/partition"):
             found.append((read_text(f"{directory}/{name}/dev").strip(), name))
@@ -54,6 +53,7 @@ def _with_partitions(directory: str, rdev: int, path: str) -> list[tuple[str, st
 
 
 def _zrams_on(tree: Sysfs, number: str) -> list[str]:
+    """The zram devices that write back to the block device ``major:minor``."""
     from ..kernel.attributes import AttributeReader, Attributes
 
     found = []
@@ -65,8 +65,8 @@ def _zrams_on(tree: Sysfs, number: str) -> list[str]:
             except DeviceNotFoundError:
                 continue
             # A writeback that keeps readers waiting gives nothing either; then opening it tells.
-            if backing and backing != "none" and _device_number(backing) == number:
-                found.append(f"zram{zram}")
+            if backing and backing != "none" and _is_node_of(tree, backing, number):
+                found.append(f"backing device of zram{zram}")
     finally:
         reader.close()
     return found
@@ -83,22 +83,13 @@ def file_holders(tree: Sysfs, status: os.stat_result) -> list[str]:
         file = loop.file_of(tree, name) if name.startswith("loop") else None
         if file is not None and loop.is_behind(f"{tree.dev}/{name}", file, status):
             holding = holders.lasting(tree, name)
-            holding += [f"backing device of {zram}" for zram in _zrams_on(tree, _dev(tree, name))]
+            holding += _zrams_on(tree, holders.dev_of(tree, name))
             found.append(f"behind {name}{''.join(', ' + holder for holder in holding)}")
     return found
 
 
-def _dev(tree: Sysfs, name: str) -> str:
-    return read_text(tree.block(name) + "/dev").strip()
-
-
-def _number(rdev: int) -> str:
-    return f"{os.major(rdev)}:{os.minor(rdev)}"
-
-
-def _device_number(path: str) -> str | None:
+def _is_node_of(tree: Sysfs, path: str, number: str) -> bool:
     try:
-        status = os.stat(path)
+        return node_dev(tree, path) == number
     except OSError:
-        return None
-    return _number(status.st_rdev) if S_ISBLK(status.st_mode) else None
+        return False

@@ -15,6 +15,7 @@ from ..errors import DeviceNotFoundError, ZramError, from_errno
 from ..external import ProgramError, run_program
 from ..kernel.parse import parse_io_stat
 from ..kernel.safe_paths import fd_path
+from ..kernel.sysfs import dev_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Held:
             # From here on, hot_remove fails with EBUSY.
             self._node = _open_node(device)
             rdev = os.fstat(self.fd).st_rdev
-            same = f"{os.major(rdev)}:{os.minor(rdev)}" == device.read("dev")
+            same = dev_text(rdev) == device.read("dev")
             if not same or device.removed():
                 raise DeviceNotFoundError(
                     errno.ENODEV,

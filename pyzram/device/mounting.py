@@ -145,7 +145,7 @@ def _is_on(sysfs: Sysfs, name: str, mount: Mount, fd: int) -> bool:
 
     with Opened(fd_path(fd), os.O_RDONLY | os.O_NONBLOCK) as file:
         uuid = _native.btrfs_uuid(file)
-    return holders.device_number(sysfs, name) in btrfs.filesystems(sysfs).get(uuid, ())
+    return holders.dev_of(sysfs, name) in btrfs.filesystems(sysfs).get(uuid, ())
 
 
 def _ours(sysfs: Sysfs, name: str, point: str, fd: int) -> Mount:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 
-from .sysfs import GONE, node_number, read_value
+from .sysfs import GONE, node_dev, read_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def devices(sysfs: Sysfs, mount: Mount, known: dict[str, tuple[str, ...]]) -> tu
 
 def _source(sysfs: Sysfs, path: str) -> str:
     try:
-        if number := node_number(sysfs, path):
+        if number := node_dev(sysfs, path):
             return number
     except OSError:
         pass  # the root of another mount namespace, or a node that is gone

@@ -9,7 +9,7 @@ from ..errors import DeviceNotFoundError, from_errno
 from ..limits import SECTOR_SIZE
 from ..text import quote
 from .parse import parse_mountinfo, parse_swaps
-from .sysfs import Sysfs, is_there, node_number, pass_over, read_text
+from .sysfs import Sysfs, is_there, node_dev, pass_over, read_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def block_name(sysfs: Sysfs, path: str) -> str:
     or one below the root of another mount namespace.
     """
     try:
-        if number := node_number(sysfs, path):
+        if number := node_dev(sysfs, path):
             return device_name(sysfs, number)
     except OSError:
         pass
@@ -119,8 +119,8 @@ def spread_from(mount: Mount, origin: Mount, table: dict[int, Mount]) -> bool:
     return any(peer.rpartition(":")[2] in groups for peer in below.peers)
 
 
-def device_number(sysfs: Sysfs, name: str) -> str:
-    """Return the number ``major:minor`` of a block device.
+def dev_of(sysfs: Sysfs, name: str) -> str:
+    """Return ``major:minor`` of a block device by its name.
 
     Raises:
         DeviceNotFoundError: it is gone.
@@ -138,7 +138,7 @@ def mounts(sysfs: Sysfs, name: str) -> list[Mount]:
     Raises:
         DeviceNotFoundError: the device is gone.
     """
-    number = device_number(sysfs, name)
+    number = dev_of(sysfs, name)
     table = parse_mountinfo(sysfs.read("proc/self/mountinfo"))
     return mounts_by_device(sysfs, table).get(number, [])
 
@@ -209,7 +209,7 @@ def _btrfs(sysfs: Sysfs, name: str) -> list[str]:
     from .btrfs import filesystems
 
     try:
-        number = device_number(sysfs, name)
+        number = dev_of(sysfs, name)
     except DeviceNotFoundError:
         return []
     known = filesystems(sysfs)
@@ -224,7 +224,7 @@ def mounted_elsewhere(sysfs: Sysfs, name: str) -> list[str]:
     """
     found: list[str] = []
     try:
-        number = device_number(sysfs, name)
+        number = dev_of(sysfs, name)
         seen = {os.readlink(sysfs.path("proc/self/ns/mnt"))}
     except (DeviceNotFoundError, FileNotFoundError):
         return found  # no device, or a kernel without such namespaces

@@ -229,16 +229,19 @@ def resume_device(tree: Sysfs) -> str | None:
         raise from_errno(err.errno or 0, f"{path}: read", path) from err
 
 
-def node_number(sysfs: Sysfs, path: str) -> str:
-    """Return the number ``major:minor`` of a block device by its node; empty for another file.
+def dev_text(number: int) -> str:
+    """A device number from stat(2) as sysfs writes it: ``major:minor``."""
+    return f"{os.major(number)}:{os.minor(number)}"
+
+
+def node_dev(sysfs: Sysfs, path: str) -> str:
+    """Return ``major:minor`` of a block device by its node; empty for another file.
 
     Raises:
         OSError: there is none.
     """
     status = os.stat(sysfs.path(path.removeprefix("/")))
-    if not S_ISBLK(status.st_mode):
-        return ""
-    return f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}"
+    return dev_text(status.st_rdev) if S_ISBLK(status.st_mode) else ""
 
 
 def device_number(spec: int | str | os.PathLike[str]) -> int:

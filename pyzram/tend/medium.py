@@ -16,7 +16,7 @@ from ..errors import ZramError, from_errno
 from ..kernel.holders import block_name, device_name, mounts_by_device
 from ..kernel.parse import parse_mountinfo
 from ..kernel.safe_paths import mount_id
-from ..kernel.sysfs import Sysfs, is_there, read_text
+from ..kernel.sysfs import Sysfs, dev_text, is_there, read_text
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -144,7 +144,7 @@ def _holders(sysfs: Sysfs, name: str, file: str) -> list[str]:
         behind = None
     try:
         if behind is not None:
-            number = f"{os.major(behind[0])}:{os.minor(behind[0])}"
+            number = dev_text(behind[0])
             if is_there(sysfs.path("sys/dev/block", number)):
                 return [device_name(sysfs, number)]
         with Opened(sysfs.path(file.removeprefix("/")), os.O_PATH) as fd:
@@ -152,7 +152,7 @@ def _holders(sysfs: Sysfs, name: str, file: str) -> list[str]:
             if behind not in (None, (status.st_dev, status.st_ino)):
                 return []  # another file
             on = mount_id(fd)
-        number = f"{os.major(status.st_dev)}:{os.minor(status.st_dev)}"
+        number = dev_text(status.st_dev)
         if not is_there(sysfs.path("sys/dev/block", number)):
             # So is that of btrfs, which may have several devices.
             table = parse_mountinfo(sysfs.read("proc/self/mountinfo"))

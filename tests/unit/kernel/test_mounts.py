@@ -100,9 +100,9 @@ def test_what_cannot_be_read_is_not_absent(tree, monkeypatch):
 
 
 def test_the_number_of_a_device(tree):
-    assert holders.device_number(tree, "zram2") == "253:2"
+    assert holders.dev_of(tree, "zram2") == "253:2"
     with pytest.raises(DeviceNotFoundError) as caught:
-        holders.device_number(tree, "zram8")
+        holders.dev_of(tree, "zram8")
     assert caught.value.errno == 2
 
 
