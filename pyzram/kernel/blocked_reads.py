@@ -3,8 +3,8 @@
 
 From 7.x on, reading mm_stat and other files waits in the kernel until a running writeback or
 recompression ends (:func:`pyzram.kernel.sysfs.readers_wait` says on which kernels). No signal
-interrupts that wait. So the caller never waits itself: a helper does, for a fixed time, and is left
-behind when that is over. What the helper is depends on whose process this is:
+interrupts that wait. So the caller never waits itself: a child or a thread does, for a fixed time,
+and is left behind when that is over. Which of them depends on whose process this is:
 
 * a command has a forked child read (:class:`ForkedReader`), because no process can end while one of
   its threads is blocked, and a command has to end. It prints what it has and says what is missing.
