@@ -15,6 +15,7 @@ from sphinx.util.docutils import SphinxDirective
 
 MAN = Path(__file__).resolve().parent.parent / "man"
 NAMES = frozenset(path.name for path in MAN.iterdir())
+INSIDE = re.compile(r'<(div|main) class="manual-text"[^>]*>\n(.*)</\1>\n', re.S)
 HEADING = re.compile(r'<section class="S[hs]">\s*<h([12])[^>]*>(.*?)</h\1>', re.S)
 REFERENCE = re.compile(r'<a class="Xr"[^>]*>([\w.-]+)\((\d)\)</a>')
 
@@ -50,9 +51,11 @@ class Manual(SphinxDirective):
             text=True,
             check=True,
         ).stdout
+        # Without its head and foot, and without the element around the rest.
+        html = INSIDE.search(html)[2]
         # Their names are told apart by the page, not by what Sphinx makes of titles.
         html = re.sub(r'<a class="permalink"[^>]*>(.*?)</a>', r"\1", html, flags=re.S)
-        html = re.sub(r"</?section>|<table class=.(head|foot).>.*?</table>", "", html, flags=re.S)
+        html = re.sub(r"</?section>", "", html)
         # What stands between two headings, with the level and the words of the first.
         _, *parts = HEADING.split(REFERENCE.sub(linked, html))
         made: list[nodes.Element] = []

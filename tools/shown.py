@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Whether the site in build/docs shows every field of every public class: its type and its words.
 
-And every heading and entry of the manuals. Prints what is missing. Sphinx itself is silent about a
-field that it does not find.
+And every heading and entry of the manuals, and whether the elements of each page nest. Prints what
+is missing. Sphinx itself is silent about a field that it does not find.
 """
 
 from __future__ import annotations
@@ -46,6 +46,33 @@ class Entries(HTMLParser):
         self.found[self._name] = self.found.get(self._name, "") + data
 
 
+class Nesting(HTMLParser):
+    """Elements that are not closed, or closed twice: what follows is then laid out elsewhere."""
+
+    EMPTY = frozenset({"br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._open: list[str] = []
+        self.wrong: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """An element begins."""
+        del attrs
+        if tag not in self.EMPTY:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """It is closed at once."""
+
+    def handle_endtag(self, tag: str) -> None:
+        """The last that is open must be what ends."""
+        if self._open[-1:] == [tag]:
+            self._open.pop()
+        else:
+            self.wrong.append(f"line {self.getpos()[0]}: </{tag}>")
+
+
 def plain(text: str) -> str:
     """Words alone: how they are set, and where lines end, differs."""
     text = re.sub(r":\w+:`~[\w.]*?(\w+)`", r"\1", text)  # of its path, only the last is shown
@@ -79,6 +106,17 @@ def of_manuals() -> tuple[list[str], int]:
     return missing, count
 
 
+def of_elements() -> tuple[list[str], int]:
+    """Where the elements of a page do not nest, and how many pages there are."""
+    pages = sorted(PAGE.parent.glob("**/*.html"))
+    wrong: list[str] = []
+    for page in pages:
+        nesting = Nesting()
+        nesting.feed(page.read_text())
+        wrong += [f"{page.relative_to(PAGE.parent)}: {what}" for what in nesting.wrong]
+    return wrong, len(pages)
+
+
 def main() -> int:
     """1 if anything is not shown."""
     entries = Entries()
@@ -96,6 +134,10 @@ def main() -> int:
                 missing += 1
                 print(f"{name}.{field.name}: {field.kind}: {field.text!r}: shown is {shown!r}")
     print(f"fields that the site shows with type and words: {count - missing} of {count}")
+    wrong, pages = of_elements()
+    print(f"pages whose elements nest: {pages - len({x.split(':')[0] for x in wrong})} of {pages}")
+    print("".join(f"{line}\n" for line in wrong), end="")
+    missing += len(wrong)
     if shutil.which("mandoc"):
         lost, heads = of_manuals()
         print(f"headings and entries of manuals: {heads - len(lost)} of {heads}", *lost, sep="\n")
