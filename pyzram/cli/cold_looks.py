@@ -129,5 +129,8 @@ def gained(look: Look, algorithm: AlgorithmEstimate) -> int:
 
 
 def stall(look: Look, microseconds: float | None) -> float | None:
-    """For how many milliseconds a minute programs wait for pages that come back."""
+    """Milliseconds per minute that programs wait for the decompression of pages that come back.
+
+    That is a part of the fault: what the kernel does around it is not in the time of the codec.
+    """
     return None if microseconds is None else look.age.returns * microseconds / 1000

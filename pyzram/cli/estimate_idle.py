@@ -97,6 +97,11 @@ def recommendation(
 ) -> list[str]:
     """What to do with what was cold longest, with the lines of the configuration."""
     lines = []
+    if any(a.decompress_us is not None for a in last.estimate.algorithms.values()):
+        lines.append(
+            "(waiting for decompression; the kernel takes a few microseconds more for each page "
+            "that comes back)"
+        )
     if short := extrapolated(last):
         lines.append(
             f"({short}, and taken as if every minute went on so: right after the referenced bits "

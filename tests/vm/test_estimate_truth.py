@@ -2,8 +2,8 @@
 """What is estimated of memory, and of cold memory, beside what each kernel really pages out.
 
 The judges are those tests of the kernel ring that take too long for an emulated guest; here they
-run in one nevertheless, and what they measured becomes a line of a table. PYZRAM_TRUTH names the
-file that it is written into, between its marks.
+run in one nevertheless, and what they measured becomes lines of two tables. PYZRAM_TRUTH names the
+file that these are written into, between its marks.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ PAGED_OUT = "tests/kernel/pages/test_processes_exact.py::test_what_is_estimated_
 TESTS = (
     *(f"{PAGED_OUT}[{program}]" for program in PROGRAMS),
     "tests/kernel/pages/test_cold.py::test_what_is_cold_is_gained_and_what_comes_back_is_read",
+    "tests/kernel/pages/test_waited.py::test_what_is_said_to_be_waited_is_a_part_of_what_is_waited",
 )
 # khugepaged makes the kernel's two megabytes of any, and Linux 6.12 gives back what of a huge page
 # is zeros when it takes it apart: both while nobody looks.
 NO_HUGE_PAGES = "echo madvise >/sys/kernel/mm/transparent_hugepage/enabled"
-MEASURED = re.compile(r"measured (pages|cold) (\{.*\})$", re.MULTILINE)
+MEASURED = re.compile(r"measured (pages|cold|waited) (\{.*\})$", re.MULTILINE)
 HEAD = (
     "kernel",
     "pages, estimated and paged out",
@@ -46,23 +47,36 @@ HEAD = (
     "pswpin",
     "off",
 )
+HEAD_OF_WAITED = (
+    "kernel",
+    "algorithm",
+    "returns estimated",
+    "pswpin",
+    "waiting by the median",
+    "by the 99th percentile",
+    "waited",
+    "median of decompression",
+    "median of a fault",
+)
 NAMES = ("running", "6.1", "6.12", "7.x")
 CHOSEN = [kernel for kernel in KERNELS if kernel.name in NAMES]
 
 
-def judged(folder: Path) -> tuple[list[dict[str, int]], dict[str, int]]:
-    """What the judges measured: of each program, and of cold memory."""
-    found: dict[str, list[dict[str, int]]] = {"pages": [], "cold": []}
+def judged(folder: Path) -> dict[str, list[dict[str, float]]]:
+    """What the judges measured, by what they judged."""
+    found: dict[str, list[dict[str, float]]] = {"pages": [], "cold": [], "waited": []}
     for kind, values in MEASURED.findall((folder / "pytest.log").read_text()):
         found[kind].append(json.loads(values))
     assert len(found["pages"]) == len(PROGRAMS)
-    (cold,) = found["cold"]
-    return found["pages"], cold
+    assert found["waited"]
+    return found
 
 
 def line(release: str, folder: Path) -> tuple[str, ...]:
     """One kernel's line; the judges have judged already, this only tells."""
-    programs, cold = judged(folder)
+    found = judged(folder)
+    programs = found["pages"]
+    (cold,) = found["cold"]
 
     def worst(said: str, real: str) -> str:
         return f"{max((p[said] / p[real] - 1 for p in programs if p[real]), key=abs):+.3%}"
@@ -82,27 +96,51 @@ def line(release: str, folder: Path) -> tuple[str, ...]:
     )
 
 
+def lines_of_waited(release: str, folder: Path, guest: bool) -> list[tuple[str, ...]]:
+    """A line for each algorithm that this kernel has.
+
+    Of an emulated guest, sums and high percentiles are mostly what its host did meanwhile.
+    """
+    return [
+        (
+            release,
+            str(row["algorithm"]),
+            f"{row['returns']}",
+            f"{row['back']}",
+            *("-" if guest else f"{row[key]:.1f} ms" for key in ("said", "said_p99", "waited")),
+            *(f"{row[key]:.1f} us" for key in ("decompress", "fault")),
+        )
+        for row in judged(folder)["waited"]
+    ]
+
+
+Tables = dict[str, list[tuple[str, ...]]]
+
+
 @pytest.fixture(scope="module")
-def table() -> Iterator[list[tuple[str, ...]]]:
-    rows: list[tuple[str, ...]] = []
-    yield rows
-    marks = (HEAD, ("---",) * len(HEAD))
-    text = "".join(f"| {' | '.join(row)} |\n" for row in (*marks, *rows))
-    print(f"\n{text}")
-    if rows and (name := os.environ.get("PYZRAM_TRUTH")):
-        target = Path(name)
-        head, mark, rest = target.read_text().partition("<!-- kernels -->\n")
-        _, end, tail = rest.partition("<!-- end of kernels -->")
-        assert mark and end, f"{name} has no marks for the table"
-        day = time.strftime("%Y-%m-%d")
-        target.write_text(f"{head}{mark}{day}:\n\n{text}{end}{tail}")
+def tables() -> Iterator[Tables]:
+    found: Tables = {"kernels": [HEAD], "waited": [HEAD_OF_WAITED]}
+    yield found
+    name = os.environ.get("PYZRAM_TRUTH")
+    for its, (head, *rows) in found.items():
+        marks = (head, ("---",) * len(head))
+        text = "".join(f"| {' | '.join(row)} |\n" for row in (*marks, *rows))
+        print(f"\n{text}")
+        if rows and name:
+            write_between(Path(name), its, f"{time.strftime('%Y-%m-%d')}:\n\n{text}")
+
+
+def write_between(target: Path, its: str, text: str) -> None:
+    """Put a table between its marks."""
+    head, mark, rest = target.read_text().partition(f"<!-- {its} -->\n")
+    _, end, tail = rest.partition(f"<!-- end of {its} -->")
+    assert mark and end, f"{target} has no marks for the table of {its}"
+    target.write_text(f"{head}{mark}{text}{end}{tail}")
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("judge", CHOSEN, ids=lambda kernel: kernel.name)
-def test_what_is_estimated_is_what_each_kernel_pages_out(
-    judge: Kernel, table: list[tuple[str, ...]]
-) -> None:
+def test_what_is_estimated_is_what_each_kernel_pages_out(judge: Kernel, tables: Tables) -> None:
     folder = results(f"truth-{judge.name}")
     command = [sys.executable, *OPTIONS.split(), "-s", *TESTS]
     release = os.uname().release
@@ -125,4 +163,6 @@ def test_what_is_estimated_is_what_each_kernel_pages_out(
     log = folder / "pytest.log"
     report = log.read_text()[-4000:] if log.exists() else "nothing ran"
     assert f" {len(TESTS)} passed" in report, report
-    table.append(line(release.partition("-")[0], folder))
+    release = release.partition("-")[0]
+    tables["kernels"].append(line(release, folder))
+    tables["waited"] += lines_of_waited(release, folder, bool(judge.suites))

@@ -184,6 +184,12 @@ def test_waiting_is_the_returns_times_the_time_of_each_the_median_and_the_99th_p
     assert (told["stall_ms_per_minute"], told["stall_ms_per_minute_p99"]) == (6.0, 18.0)
     (row,) = (line.split() for line in said(last, kernel()).split("\n") if line[:4] == "lz4 ")
     assert row[3:] == ["6.00", "18.00"]
+    note = "(waiting for decompression; the kernel takes a few microseconds more for each page"
+    assert note in said(last, kernel())
+    algorithms = {"lz4": last.estimate.algorithms["lz4"].replace(decompress_us=None)}
+    assert note not in said(
+        last._replace(estimate=last.estimate.replace(algorithms=algorithms)), kernel()
+    )
 
 
 @pytest.mark.parametrize("params", [True, False, None])
