@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def plot_bench(rows: Sequence[BenchResult], source: str, path: str) -> None:
     """Draw ratio against speed, for compressing and for decompressing; errors as above."""
     check_plot(path)
-    figure = matplotlib("figure").Figure(figsize=(12, 5.4), layout="constrained")
+    figure = matplotlib("figure").Figure(figsize=(9, 4.8), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     for axis, title in ((left, "compress"), (right, "decompress")):
         speed = f"{title}_bytes_per_second"
@@ -49,14 +49,14 @@ def plot_bench(rows: Sequence[BenchResult], source: str, path: str) -> None:
             axis.xaxis.set_major_formatter(ticker.FuncFormatter(lambda x, _: f"{x:g}"))
             axis.xaxis.set_minor_locator(ticker.NullLocator())
         _write_levels(figure, axis, labels)
-        axis.set_xlabel(f"{title}: MiB of pages per second, one core (faster to the right)")
+        axis.set_xlabel(f"{title}: MiB of pages per second, one core")
         axis.grid(which="major", color=PALE, linewidth=0.6)
         _frontier(axis, rows, speed)
         bare(axis)
     left.set_ylabel("compr_data_size / orig_data_size (%), smaller is better")
     right.legend(frameon=False, fontsize=9)
     figure.suptitle(
-        f"{short(source)}: ratio and speed of each algorithm, by level", fontsize=12, color=INK
+        f"{short(source)}: ratio and speed, by level (best: bottom right)", fontsize=12, color=INK
     )
     save(figure, path)
 
@@ -97,14 +97,14 @@ def _write_levels(figure: Any, axis: Any, labels: Sequence[tuple[float, float, s
     taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in marks]
     scale = figure.dpi / 72
     for (x, y, text, colour), (at_x, at_y) in zip(labels, marks, strict=True):
-        width, height = 4.5 * len(text) * scale, 7 * scale
-        for dx, dy in ((5, 4), (-11, 4), (5, -10), (-11, -10), (0, 8), (0, -14), (12, 0), (-18, 0)):
+        width, height = 6 * len(text) * scale, 9 * scale
+        for dx, dy in ((5, 4), (-13, 4), (5, -12), (-13, -12), (0, 8), (0, -16), (12, 0), (-20, 0)):
             left, low = at_x + dx * scale, at_y + dy * scale
             box = (left, low, left + width, low + height)
             if not any(_overlap(box, other) for other in taken):
                 taken.append(box)
                 axis.annotate(
-                    text, (x, y), (dx, dy), textcoords="offset points", fontsize=7, color=colour
+                    text, (x, y), (dx, dy), textcoords="offset points", fontsize=9, color=colour
                 )
                 break
 
