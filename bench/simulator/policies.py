@@ -194,6 +194,7 @@ class Tend(Policy):
                     int(m.backing - m.flash_pages * PAGE),
                     self.budget,
                     int(self.budget - self.written),
+                    bd_writes=int(m.writes) * PAGE,
                     bd_reads=int(m.reads) * PAGE,
                     gentle=machine.trace.medium == "mmc",
                     recompression=True,

@@ -66,7 +66,7 @@ def device_values(report: Report) -> dict[str, dict[str, float]]:
             "written": report.total.get(device.key, 0),
             "held": round(max(0.0, state.held_until - now), 1),
             "backoff": held_for(state, now),
-            "regret": round(regret(device, state), 4),
+            "regret": round(regret(state), 4),
             "caution": round(state.caution, 4),
         }
     return found

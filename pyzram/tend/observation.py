@@ -32,6 +32,8 @@ class DeviceObserved(NamedTuple):
     """Bytes that the administrator's writeback_limit still allows; ``None`` without one."""
     gentle: bool = False
     """Whether the medium wears out or stalls on writes, like a memory card or USB."""
+    bd_writes: int = 0
+    """Bytes that have ever been written to the medium."""
     bd_reads: int = 0
     """Total bytes read back from the medium."""
     ages: bool = True

@@ -199,12 +199,16 @@ def _judge(device: DeviceObserved, state: DeviceState, now: float) -> DeviceStat
     """Raise or lower the caution according to what came back in the last hour."""
     if now - state.judged < HOUR:
         return state
+    seen = state._replace(judged=now, reads=device.bd_reads, writes=device.bd_writes)
     if state.judged == -math.inf:
-        return state._replace(judged=now, reads=device.bd_reads)
-    passed = now - state.judged
-    came_back = state.came_back * math.exp(-passed / DAY) + max(0, device.bd_reads - state.reads)
-    state = state._replace(judged=now, reads=device.bd_reads, came_back=came_back)
-    share = regret(device, state)
+        # Of what it wrote before, the ledger knows what was in the last day.
+        return seen._replace(wrote=min(device.bd_writes, device.budget - device.left))
+    kept = math.exp(-(now - state.judged) / DAY)
+    state = seen._replace(
+        came_back=state.came_back * kept + max(0, device.bd_reads - state.reads),
+        wrote=state.wrote * kept + max(0, device.bd_writes - state.writes),
+    )
+    share = regret(state)
     caution = state.caution
     if share > REGRET_HIGH:
         caution = min(CAUTION_MOST, caution * CAUTION_UP)
@@ -213,9 +217,12 @@ def _judge(device: DeviceObserved, state: DeviceState, now: float) -> DeviceStat
     return state._replace(caution=caution)
 
 
-def regret(device: DeviceObserved, state: DeviceState) -> float:
-    """What came back in about the last day, as a share of what was written in that time."""
-    return state.came_back / max(device.budget - device.left, REGRET_LEAST)
+def regret(state: DeviceState) -> float:
+    """What came back in about the last day, as a share of what was written in that time.
+
+    Not of what the ledger says, which counts other devices on the medium, and charges of nothing.
+    """
+    return state.came_back / max(state.wrote, REGRET_LEAST)
 
 
 def held_for(state: DeviceState, now: float) -> float:

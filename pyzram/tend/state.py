@@ -24,6 +24,10 @@ class DeviceState(NamedTuple):
     """``bd_reads`` at that time, in bytes."""
     came_back: float = 0.0
     """Bytes read back in about the last day."""
+    writes: int = 0
+    """``bd_writes`` when the caution was last checked, in bytes."""
+    wrote: float = 0.0
+    """Bytes written in about the last day."""
     held_until: float = -math.inf
     held_for: float = 0.0
     """How long to wait after the last failure; doubles each time."""

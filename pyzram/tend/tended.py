@@ -140,6 +140,7 @@ class Tended:
             left=self.left(ledger, budget_of),
             own_limit=own_limit,
             gentle=worst.kind in GENTLE,
+            bd_writes=written,
             bd_reads=reads,
             limit_changed=limit_changed,
             medium=worst.key,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 
+import pytest
 from effort import effort
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from pyzram.tend.allotment import LEAST, Allotment
 from pyzram.tend.modes import AFTER_START
 from pyzram.tend.observation import DeviceObserved, Observation
 from pyzram.tend.policy import decide, enough
-from pyzram.tend.rounds import OLDEST, Settings, age_floor
+from pyzram.tend.rounds import OLDEST, Settings, age_floor, regret
 from pyzram.tend.state import CALM, CHOKED, HELD, PRESSED, TIGHT, State
 
 MIB = 1 << 20
@@ -37,6 +38,7 @@ devices = st.builds(
     left=sizes,
     own_limit=st.none() | sizes,
     gentle=st.booleans(),
+    bd_writes=sizes,
     bd_reads=sizes,
     ages=st.booleans(),
     recompression=st.booleans(),
@@ -44,6 +46,7 @@ devices = st.builds(
     compacted=st.none() | st.floats(0, 1),
     failed=st.booleans(),
     limit_changed=st.booleans(),
+    media=st.lists(st.sampled_from("ab"), max_size=2, unique=True).map(tuple),
 ).map(lambda device: device._replace(left=min(device.left, device.budget)))
 
 observations = st.builds(
@@ -427,6 +430,17 @@ def test_pages_that_come_back_make_it_careful():
     for hour in range(6, 130):
         state = decide(machine(now=1e6 + hour * HOUR, bd_reads=500 * MIB), state).state
     assert state.devices[0].caution == 1.0
+
+
+def test_what_others_wrote_to_the_medium_makes_nobody_bolder():
+    """Nor what was charged for nothing: a quarter of what this device wrote comes back."""
+    first = machine(left=0, budget=64 * GIB, bd_writes=0)
+    state = decide(first, State()).state
+    for hour in range(1, 6):
+        seen = first.devices[0]._replace(bd_writes=hour * 400 * MIB, bd_reads=hour * 100 * MIB)
+        state = decide(first._replace(now=1e6 + hour * HOUR, devices=(seen,)), state).state
+    assert state.devices[0].caution > 1.5
+    assert regret(state.devices[0]) == pytest.approx(0.25)
 
 
 def test_recompression_that_gains_little_twice_pauses():
