@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The device node: exclusive opening, and swap on it. */
+/* The device node: opening it exclusively, and swapping on it. */
 #include "io.h"
 #include "pyzram.h"
 
@@ -20,7 +20,7 @@ enum {
 	DISCARD_PAGES_FLAG = 0x40000,
 };
 
-/* flock(2) has no timeout; systemd-udevd holds its lock for the length of one probe. */
+/* flock(2) has no timeout; systemd-udevd holds its lock for the duration of one probe. */
 static int lock_within(int fd, unsigned int wait_ms)
 {
 	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_MS * 1000000L };

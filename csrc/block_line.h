@@ -15,10 +15,10 @@ struct block_line {
 	uint8_t flags;
 };
 
-/* A walk over a text, which ends at its end, at an incomplete line, or at one that is wrong. */
+/* A walk through a text; it stops at the end, at an incomplete line, or at a malformed one. */
 struct block_lines {
 	const char *text;
-	const char *at;		/* behind the last complete line */
+	const char *at;		/* after the last complete line */
 	const char *end;
 	int64_t count;		/* of complete lines */
 	int error;		/* what is wrong with a line, as a negative errno */
@@ -29,10 +29,10 @@ static inline struct block_lines block_lines_of(const char *text, size_t len)
 	return (struct block_lines){ .text = text, .at = text, .end = text + len };
 }
 
-/* Whether there is another line, which is read. */
+/* Read the next line; false if there is none. */
 bool block_lines_next(struct block_lines *lines, struct block_line *ret);
 
-/* What the caller returns: how many lines were read, or the error; and the bytes that they took. */
+/* What the caller returns: the number of lines read, or the error; and the bytes they took. */
 static inline int64_t block_lines_end(const struct block_lines *lines, size_t *used)
 {
 	*used = (size_t)(lines->at - lines->text);

@@ -17,7 +17,7 @@ static void skip_blanks(struct cursor *c)
 		c->at++;
 }
 
-/* Seconds with six digits behind the point, as microseconds. */
+/* Parse seconds with six digits after the point, as microseconds. */
 static int read_time(struct cursor *c, uint64_t *ret)
 {
 	uint64_t seconds, fraction;
@@ -38,7 +38,7 @@ static int read_time(struct cursor *c, uint64_t *ret)
 	return 0;
 }
 
-/* Each flag has its place, with a point if it is not set; newer kernels have more places. */
+/* Each flag has a fixed place, with a point if it is not set; newer kernels have more places. */
 static int read_flags(struct cursor *c, uint8_t *ret)
 {
 	int place = 0;
@@ -76,7 +76,7 @@ bool block_lines_next(struct block_lines *lines, struct block_line *ret)
 	int error = read_line(&c, ret);
 
 	if (c.at == c.end)
-		return false; /* an incomplete line is left, whatever it looks like so far */
+		return false; /* leave an incomplete line, whatever it looks like so far */
 	if (error) {
 		lines->error = error;
 		return false;

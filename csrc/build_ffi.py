@@ -14,7 +14,7 @@ import cffi
 HERE = Path(__file__).resolve().parent if "__file__" in globals() else Path("csrc").resolve()
 ROOT = HERE.parent
 
-# pkg-config's name, then the package that holds the header on each distribution.
+# From pkg-config's name to the package with the header on each distribution.
 LIBRARIES = {
     "liblz4": ("app-arch/lz4", "liblz4-dev", "lz4-devel", "lz4-dev"),
     "libzstd": ("app-arch/zstd", "libzstd-dev", "libzstd-devel", "zstd-dev"),
@@ -25,13 +25,13 @@ DISTRIBUTIONS = ("Gentoo", "Debian", "Fedora", "Alpine")
 
 
 def stop(missing: str, packages: tuple[str, ...]) -> SystemExit:
-    """The one message of a build that cannot go on."""
+    """The message of a build that cannot go on."""
     where = ", ".join(f"{d}: {p}" for d, p in zip(DISTRIBUTIONS, packages, strict=True))
     return SystemExit(f"pyzram: cannot build: {missing} is missing; install it ({where})")
 
 
 def pkg_config(option: str) -> list[str]:
-    """Ask pkg-config about all libraries; PKG_CONFIG names another program, as everywhere."""
+    """Ask pkg-config about all libraries; as usual, PKG_CONFIG may name another program."""
     command = shlex.split(os.environ.get("PKG_CONFIG", "pkg-config"))
     words: list[str] = []
     for name, packages in LIBRARIES.items():
@@ -48,7 +48,7 @@ def pkg_config(option: str) -> list[str]:
 
 
 def declarations() -> str:
-    """The header itself: the cdef and what C is compiled with cannot drift apart."""
+    """The header itself, so that the cdef cannot drift apart from what C is compiled with."""
     return (HERE / "pyzram_api.h").read_text(encoding="utf-8")
 
 

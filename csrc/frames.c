@@ -3,14 +3,14 @@
 #include "frames.h"
 #include "io.h"
 
-enum { LARGE_MAX = 512 };	/* frames that are searched for the head of a large page */
+enum { LARGE_MAX = 512 };	/* frames to search for the head of a large page */
 
 int frames_open(void)
 {
 	return io_open(AT_FDCWD, "/proc/kpageflags", O_RDONLY);
 }
 
-/* How many entries could be read. */
+/* Returns how many entries could be read. */
 static size_t entries_read(int fd, uint64_t frame, uint64_t *ret, size_t count)
 {
 	int64_t n = io_read(fd, ret, count * sizeof(*ret), frame * sizeof(*ret));

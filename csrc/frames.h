@@ -17,16 +17,16 @@
 #define FRAME_ZERO		(1ull << 24)
 #define FRAME_MLOCKED		(1ull << 33)
 
-/* Open /proc/kpageflags: a descriptor or -errno (-EACCES or -EPERM without privilege). */
+/* Open /proc/kpageflags. Returns a descriptor or -errno (-EACCES or -EPERM without privilege). */
 int frames_open(void);
 
 /*
- * Flags of one frame. Of a frame inside a large page that older kernels know only by its head,
- * those that belong to the whole are the head's. 0 if they cannot be read.
+ * The flags of one frame; 0 if they cannot be read. Older kernels know large pages only by their
+ * head, so a frame inside one gets from the head the flags that belong to the whole page.
  */
 uint64_t frame_flags(int fd, uint64_t frame);
 
-/* Memory that its owner gave up by MADV_FREE: dropped when memory is short, never swapped. */
+/* Memory that its owner gave up with MADV_FREE: dropped when memory is short, never swapped. */
 static inline bool frame_lazily_freed(uint64_t flags)
 {
 	return (flags & (FRAME_ANON | FRAME_SWAPBACKED)) == FRAME_ANON;

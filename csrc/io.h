@@ -9,10 +9,10 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-/* Addresses are offsets of /proc/PID/mem, and devices are larger than 4 GiB, also on 32 bit. */
+/* Addresses are offsets in /proc/PID/mem, and devices exceed 4 GiB, even on 32-bit machines. */
 _Static_assert(sizeof(off_t) == 8, "compile with -D_FILE_OFFSET_BITS=64");
 
-/* A descriptor that programs do not inherit, or -errno. */
+/* Returns a descriptor that programs do not inherit, or -errno. */
 static inline int io_open(int dirfd, const char *path, int flags)
 {
 	int fd;
@@ -23,7 +23,7 @@ static inline int io_open(int dirfd, const char *path, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Bytes of one pread(2), or -errno. */
+/* Returns the bytes of one pread(2), or -errno. */
 static inline int64_t io_read(int fd, void *buf, size_t len, uint64_t offset)
 {
 	ssize_t n;
@@ -49,7 +49,7 @@ static inline size_t io_read_whole(int fd, void *buf, size_t len, uint64_t offse
 	return done;
 }
 
-/* Bytes of one write(2), or -errno. */
+/* Returns the bytes of one write(2), or -errno. */
 static inline int64_t io_write(int fd, const void *buf, size_t len)
 {
 	ssize_t n;
@@ -61,8 +61,8 @@ static inline int64_t io_write(int fd, const void *buf, size_t len)
 }
 
 /*
- * The number that begins at *at, which is behind it afterwards. -EINVAL if there is no digit,
- * -ERANGE for more than 64 bits.
+ * Parse the number at *at, and move *at past it. -EINVAL if there is no digit, -ERANGE for more
+ * than 64 bits.
  */
 static inline int io_digits(const char **at, const char *end, uint64_t *ret)
 {

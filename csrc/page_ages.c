@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When pages were last used, kept beyond recompression, which makes the kernel forget it. A word a
- * slot: a time in units, whose number wraps around at PYZRAM_AGES_TURN, and PYZRAM_AGES_KEPT where
- * the kernel has forgotten it. In doubt a page is taken for younger than it is, never for older.
+ * When pages were last used, remembered across recompression, which makes the kernel forget it.
+ * Each slot has a word: a time in units, which wraps around at PYZRAM_AGES_TURN, and
+ * PYZRAM_AGES_KEPT if the kernel has forgotten it. In doubt a page is taken for younger than it is,
+ * never for older.
  */
 #include "block_line.h"
 #include "pyzram.h"
@@ -12,7 +13,7 @@ enum {
 	NOT_WRITABLE = PYZRAM_BLOCK_SAME | PYZRAM_BLOCK_WRITTEN_BACK,
 };
 
-/* The unit that follows a time: rounded up, for no page may be taken for older than it is. */
+/* The unit after a time: rounded up, because no page may be taken for older than it is. */
 static uint64_t units_after(const struct pyzram_ages *ages, double seconds)
 {
 	return (uint64_t)(seconds / (double)ages->unit) + 1;
@@ -39,11 +40,11 @@ double pyzram_ages_used(const struct pyzram_ages *ages, uint64_t place, uint64_t
 	uint64_t units;
 	int ago;
 
-	if (time) /* 7.x cuts it to whole seconds */
+	if (time) /* 7.x truncates it to whole seconds */
 		return (double)(time / MICROSECONDS) + 1.0;
 	if (!(word & PYZRAM_AGES_KEPT))
 		return now;
-	/* Of the times that the number may stand for, the latest that has been. */
+	/* The latest past time that the number may stand for. */
 	units = units_after(ages, now);
 	ago = number_of(units) - (word & PYZRAM_AGES_TURN);
 	if (ago < 0)

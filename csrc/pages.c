@@ -7,10 +7,10 @@
 #include <string.h>
 
 /*
- * Most pages differ within the first words. A head that repeats the word is what all that follows
- * is held against: so memcmp, the fastest there is on every machine, compares aligned with aligned,
- * and memory is read from start to end. To look at the last word first cost a tenth where the pages
- * are in the cache (bench/pages.py).
+ * Most pages differ within the first words. If the head repeats the word, the rest is compared with
+ * that head, so that memcmp, the fastest way on every machine, compares aligned memory with aligned
+ * memory, from start to end. Checking the last word first took a tenth longer for pages in the
+ * cache (bench/pages.py).
  */
 static bool same_filled(const uint8_t *page, size_t page_size, size_t word_size)
 {

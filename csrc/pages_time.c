@@ -8,7 +8,7 @@
 
 enum { TRIES = 16 };
 
-/* The thread's own time, which other work on the processor does not count towards. */
+/* The thread's own time, which does not include other work on the processor. */
 static uint64_t now_ns(void)
 {
 	struct timespec now;

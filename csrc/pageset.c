@@ -154,7 +154,7 @@ void pyzram_seen_destroy(struct pyzram_seen *seen)
 	free(seen);
 }
 
-/* Where the chunk is in the table, or the free place where it belongs. */
+/* The place of the chunk in the table, or the free place where it belongs. */
 static uint32_t *place_of(const struct pyzram_seen *seen, uint32_t *table, size_t size,
 			  uint64_t number)
 {
@@ -165,7 +165,7 @@ static uint32_t *place_of(const struct pyzram_seen *seen, uint32_t *table, size_
 	return &table[at];
 }
 
-/* Room for one more chunk: the table is never more than half full. */
+/* Make room for one more chunk; the table is never more than half full. */
 static int seen_grow(struct pyzram_seen *seen)
 {
 	size_t size = seen->table_size ? 2 * seen->table_size : 64;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sets of page numbers, by the 512 that a table of pages holds. Internal to the C library. */
+/* Sets of page numbers, in chunks of 512, as in a page table. Internal to the C library. */
 #ifndef PYZRAM_PAGESET_H
 #define PYZRAM_PAGESET_H
 
@@ -8,9 +8,9 @@
 
 enum { CHUNK_PAGES = 512 };
 
-/* Of ascending numbers, with the place of each: a few bytes for each table of pages in use. */
+/* Ascending numbers, with the place of each: a few bytes for each page table in use. */
 struct pageset_chunk {
-	uint64_t number;		/* of its first page, divided by CHUNK_PAGES */
+	uint64_t number;		/* the number of its first page / CHUNK_PAGES */
 	uint64_t before;		/* pages in the chunks before it */
 	uint64_t bits[CHUNK_PAGES / 64];
 };
@@ -21,16 +21,16 @@ struct pyzram_pageset {
 	uint64_t pages;
 };
 
-/* Add a number that is greater than all before. -ENOMEM, -EINVAL if it is not. */
+/* Add a number greater than all before. -ENOMEM; -EINVAL if it is not greater. */
 int pageset_append(struct pyzram_pageset *set, uint64_t page);
 
-/* Free the room that was reserved for numbers that did not come. */
+/* Free the room reserved for numbers that never came. */
 void pageset_trim(struct pyzram_pageset *set);
 
-/* Numbers in any order: which of them was there before? */
+/* Numbers in any order, to tell which were there before. */
 struct pyzram_seen {
 	struct seen_chunk *chunks;
-	uint32_t *table;		/* place in chunks + 1, hashed by number; 0 is free */
+	uint32_t *table;		/* place in chunks + 1, hashed by number; 0: free */
 	size_t count, table_size;
 };
 

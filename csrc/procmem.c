@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory of a process: turning to it, and reading some of its pages. */
+/* The memory of a process: turning to it, and reading some of its pages. */
 #include "frames.h"
 #include "io.h"
 #include "procmem.h"
@@ -9,10 +9,10 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-/* Pages that are looked at again and read at a time. */
+/* How many pages are checked again and read at a time. */
 enum { RUN_MAX = 512 };
 
-/* The frame of zeros that a read of untouched memory gives; 0 if this process may not know it. */
+/* The frame of zeros that reading untouched memory gives; 0 if this process may not know it. */
 static uint64_t zero_frame_find(uint64_t page_size)
 {
 	uint64_t entry = 0;
@@ -48,7 +48,7 @@ int pyzram_procmem_turn(struct pyzram_procmem *pm, int proc_fd)
 	int err = 0;
 
 	process_close(pm);
-	/* Both keep to the memory of this very process, whatever becomes of its number. */
+	/* Both stay with the memory of this very process, whatever becomes of its number. */
 	pm->pagemap = io_open(proc_fd, "pagemap", O_RDONLY);
 	pm->mem = io_open(proc_fd, "mem", O_RDONLY);
 	if (pm->pagemap < 0 || pm->mem < 0) {
@@ -57,7 +57,7 @@ int pyzram_procmem_turn(struct pyzram_procmem *pm, int proc_fd)
 	} else if (pm->method == PYZRAM_SCAN_AUTO ||
 		   (pm->method == PYZRAM_SCAN_IOCTL && !pm->avoid)) {
 		err = procmem_scan_probe(pm);
-		/* ENOSYS is what emulators of system calls say. */
+		/* Emulators of system calls say ENOSYS. */
 		if (!err)
 			pm->method = PYZRAM_SCAN_IOCTL;
 		else if (pm->method == PYZRAM_SCAN_AUTO &&
@@ -135,8 +135,9 @@ int64_t procmem_entries(const struct pyzram_procmem *pm, uint64_t start, uint64_
 }
 
 /*
- * Which of `count` pages from `start` on are there to be read. A page that is not in memory would
- * be faulted in, and one that its owner gave up would look used: both are left alone.
+ * Find out which of `count` pages from `start` on can be read. Reading a page that is not in memory
+ * would fault it in, and reading one that its owner gave up would make it look used, so both are
+ * left alone.
  */
 static void pages_there(const struct pyzram_procmem *pm, uint64_t start, size_t count, bool freed,
 			uint8_t *ret)
@@ -156,9 +157,9 @@ static void pages_there(const struct pyzram_procmem *pm, uint64_t start, size_t 
 }
 
 /*
- * Through /proc/PID/mem, never process_vm_readv: that one pins pages, and a pin gives the owner a
- * copy of each page that fork or same-page merging has it share. Returns the pages read before one
- * could not be.
+ * Read through /proc/PID/mem, never with process_vm_readv, which pins pages: a pin gives the owner
+ * its own copy of each page that it shares after a fork or through same-page merging. Returns the
+ * number of pages read before one could not be.
  */
 static size_t pages_read(const struct pyzram_procmem *pm, uint64_t start, size_t count,
 			 uint8_t *dst)

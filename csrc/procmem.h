@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The memory of a process as its files share it. Internal to the C library. */
+/* The memory of a process, as shared by the C files about it. Internal to the C library. */
 #ifndef PYZRAM_PROCMEM_H
 #define PYZRAM_PROCMEM_H
 
 #include "pyzram.h"
 
-/* Entries of pagemap that are handled at a time. */
+/* How many entries of pagemap are handled at a time. */
 enum { ENTRIES = 4096 };
 
 /* Bits of an entry of /proc/PID/pagemap. */
@@ -19,15 +19,15 @@ enum { ENTRIES = 4096 };
 struct pyzram_procmem {
 	int pagemap;
 	int mem;
-	int flags;			/* of frames; negative where they are hidden */
+	int flags;			/* of frames: descriptor, negative if hidden */
 	int method;
 	uint64_t page_size;
 	uint64_t avoid;			/* categories of PAGEMAP_SCAN that are never wanted */
-	uint64_t zero_frame;		/* the shared page of zeros, 0 where hidden */
+	uint64_t zero_frame;		/* the shared page of zeros; 0 if hidden */
 	uint64_t carry;			/* of shares of pages, see take_by_weight() */
 };
 
-/* Entries of pagemap from an address on: how many could be read, or -errno. */
+/* Read entries of pagemap from an address on. Returns how many could be read, or -errno. */
 int64_t procmem_entries(const struct pyzram_procmem *pm, uint64_t start, uint64_t *ret,
 			uint64_t count);
 
@@ -36,12 +36,12 @@ struct scan_region {
 	uint64_t start, end, categories;
 };
 
-/* Does this kernel scan, and does it know the guard category? 0 or -errno; notes what to avoid. */
+/* Check that this kernel scans, and whether it knows guard pages; note what to avoid. 0, -errno. */
 int procmem_scan_probe(struct pyzram_procmem *pm);
 
 /*
- * Runs of pages in memory or in swap, only private ones with `anon`: how many were found, at most
- * `room`, or -errno. next is where to go on.
+ * Find runs of pages in memory or in swap; with `anon`, only private ones. Returns how many were
+ * found, at most `room`, or -errno. next is where to go on.
  */
 int procmem_scan(const struct pyzram_procmem *pm, uint64_t start, uint64_t end, bool anon,
 		 struct scan_region *ret, size_t room, uint64_t *next);

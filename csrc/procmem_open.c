@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a process has open, told by the links in /proc/PID/fd alone: no file is asked. */
+/* What a process has open, judged only by the links in /proc/PID/fd, without touching a file. */
 #include "io.h"
 #include "pyzram.h"
 
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of a longer link the kernel says ENAMETOOLONG, or its end is not seen: it may be anything. */
+/* For a longer link the kernel says ENAMETOOLONG, or cuts off its end, so it may be anything. */
 enum { LINK_MAX_BYTES = 4096 };
 
 static bool may_hold_memory(int folder, const char *name)

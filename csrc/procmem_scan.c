@@ -6,8 +6,8 @@
 #include <sys/ioctl.h>
 
 /*
- * PAGEMAP_SCAN came with Linux 6.7, younger than the headers of many systems. Layout and numbers
- * are the kernel's promise (Documentation/admin-guide/mm/pagemap.rst).
+ * PAGEMAP_SCAN came with Linux 6.7 and is newer than the headers of many systems. The kernel
+ * promises the layout and the numbers (Documentation/admin-guide/mm/pagemap.rst).
  */
 struct scan_arg {
 	uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
@@ -71,8 +71,8 @@ int procmem_scan(const struct pyzram_procmem *pm, uint64_t start, uint64_t end, 
 	int count = scan_ioctl(pm->pagemap, &arg);
 
 	/*
-	 * Of more regions than fit the kernel's own buffer (512 on 6.18) walk_end is where that was
-	 * full first, though regions far beyond it came back.
+	 * If there are more regions than fit into the kernel's own buffer (512 on 6.18), walk_end
+	 * is where that was first full, although regions far beyond it came back.
 	 */
 	*next = arg.walk_end;
 	if (count > 0 && ret[count - 1].end > *next)

@@ -7,10 +7,10 @@
 #include <errno.h>
 #include <string.h>
 
-/* Regions of PAGEMAP_SCAN that are handled at a time. */
+/* How many regions of PAGEMAP_SCAN are handled at a time. */
 enum { REGIONS = 1024 };
 
-/* Walks with less than this between them are gone through by one call. */
+/* One call goes through walks with gaps smaller than this between them. */
 #define GAP_MAX	(1ull << 30)
 
 /* What a walk does with each entry of a page in memory or in swap. */
@@ -32,7 +32,7 @@ static int keep(struct walker *self, uint64_t address)
 
 static int take_swapped(struct walker *self, uint64_t entry)
 {
-	/* The number of the swap area comes before the offset in it, and is more than most need. */
+	/* The number of the swap area goes above the offset in it. */
 	uint64_t slot = (entry & ENTRY_FRAME) >> 5 | (entry & 31) << 50;
 	int before = 0;
 
@@ -47,7 +47,7 @@ static int take_swapped(struct walker *self, uint64_t entry)
 	return 0;
 }
 
-/* One of pages of which only a share, the weight, is kept; `rest` counts the others. */
+/* Take one of several pages of which only a share, the weight, is kept; `rest` counts others. */
 static int take_by_weight(struct walker *self, uint64_t address, uint64_t *rest)
 {
 	struct pyzram_procmem *pm = self->pm;
@@ -106,7 +106,7 @@ static int take_anon(struct walker *self, uint64_t address, uint64_t entry)
 		self->counts->locked++;
 		return 0;
 	}
-	/* Without PYZRAM_WALK_FRAMES smaps tells of none: all given up was written to again. */
+	/* Without PYZRAM_WALK_FRAMES smaps has none: all pages given up were written to again. */
 	if ((self->walk->flags & PYZRAM_WALK_FRAMES) && frame_lazily_freed(flags))
 		return take_by_weight(self, address, &self->counts->freed);
 	if ((shared && !frame) || (self->walk->flags & PYZRAM_WALK_THIN))
@@ -130,7 +130,7 @@ static int take(struct walker *self, uint64_t address, uint64_t entry)
 	return anon ? take_anon(self, address, entry) : take_shmem(self, address);
 }
 
-/* Entries of pages that PAGEMAP_SCAN found, one behind the other. */
+/* Entries of pages that PAGEMAP_SCAN found, one after the other. */
 static int take_region(struct walker *self, uint64_t start, uint64_t end)
 {
 	uint64_t entries[ENTRIES];
@@ -140,7 +140,7 @@ static int take_region(struct walker *self, uint64_t start, uint64_t end)
 					   (end - start) / self->pm->page_size);
 
 		if (got <= 0)
-			return (int)got;	/* 0: check_there() sees why */
+			return (int)got;	/* 0: check_there() finds out why */
 		for (int64_t i = 0; i < got; i++, start += self->pm->page_size) {
 			int err = take(self, start, entries[i]);
 
@@ -151,7 +151,7 @@ static int take_region(struct walker *self, uint64_t start, uint64_t end)
 	return 0;
 }
 
-/* A region may lie across several walks, and across what is not to be walked. */
+/* A region may extend across several walks, and across parts that are not to be walked. */
 static int share_out(struct walker *self, const struct pyzram_walk *end, uint64_t from, uint64_t to)
 {
 	int err = 0;
@@ -225,7 +225,7 @@ static int walk_pagemap(struct walker *self)
 	return 0;
 }
 
-/* How many walks from the first on can be gone through in one go. */
+/* How many walks, from the first on, can be done in one go. */
 static size_t group_of(const struct pyzram_walk *walks, size_t count)
 {
 	size_t n = 1;
@@ -243,7 +243,7 @@ static bool walk_is_valid(const struct pyzram_walk *walk, uint64_t page_size, si
 	       (walk->set < 0 || (size_t)walk->set < set_count);
 }
 
-/* Is the memory still there? Of what a process left for another program nothing is found. */
+/* Is the memory still there? After the process has started another program, nothing is found. */
 static int check_there(const struct pyzram_procmem *pm, uint64_t start)
 {
 	uint64_t entry;

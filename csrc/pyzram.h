@@ -5,11 +5,11 @@
  *
  * Conventions, for every function:
  *  - 0 or a positive figure is success, a negative number is -errno; errno itself is not used;
- *  - results leave through the last parameters; they are untouched on failure, unless said;
- *  - sizes are bytes, pages where the name says pages;
- *  - _create gives a heap object that its _destroy frees; _destroy takes NULL;
- *  - no global mutable state: every function may be called from any thread. What one object allows
- *    is said where it is declared.
+ *  - results leave through the last parameters, which stay untouched on failure unless stated;
+ *  - sizes are in bytes, or in pages if the name says pages;
+ *  - _create gives a heap object that its _destroy frees; _destroy accepts NULL;
+ *  - there is no global mutable state: any thread may call any function. The declaration of each
+ *    object says what it allows.
  */
 #ifndef PYZRAM_H
 #define PYZRAM_H
@@ -20,7 +20,7 @@
 
 #include "pyzram_api.h"
 
-/* Bytes of a page. */
+/* Bytes in a page. */
 enum {
 	PYZRAM_PAGE_MIN = 4096,
 	PYZRAM_PAGE_MAX = 65536,
@@ -32,7 +32,7 @@ static inline bool pyzram_is_page_size(size_t size)
 	return size == PYZRAM_PAGE_MIN || size == 16384 || size == PYZRAM_PAGE_MAX;
 }
 
-/* Pages of a zspage at most, as kernels can be configured (CONFIG_ZSMALLOC_CHAIN_SIZE). */
+/* The most pages in a zspage for which kernels can be configured (CONFIG_ZSMALLOC_CHAIN_SIZE). */
 enum {
 	PYZRAM_CHAIN_MIN = 4,
 	PYZRAM_CHAIN_MAX = 16,

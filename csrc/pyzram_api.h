@@ -1,42 +1,42 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What Python sees of the C library: pyzram.h includes it, and cffi reads it whole. Plain
- * declarations, enums, structs and numbers only; conventions are in pyzram.h.
+ * The part of the C library that Python sees: pyzram.h includes it, and cffi reads all of it. It
+ * has only plain declarations, enums, structs and numbers; conventions are in pyzram.h.
  */
 
 
 /* ---- sysfs: attributes of the kernel --------------------------------------------------------- */
 
-/* Bytes of an attribute at most: sysfs gives one page, of the smallest that there are. */
+/* The most bytes of an attribute: sysfs gives one page, and this is the smallest page size. */
 enum {
 	PYZRAM_ATTR_MAX = 4096,
 };
 
 /*
- * Read the attribute `name` below the directory `dirfd` (AT_FDCWD for a path) whole, in one
- * read(2). Returns the number of bytes, at most `cap`; -EOVERFLOW if the text did not fit. `buf` is
- * not terminated. Interrupted reads are repeated.
+ * Read the whole attribute `name` below the directory `dirfd` (AT_FDCWD for a path) in one read(2).
+ * Returns the number of bytes, at most `cap`; -EOVERFLOW if the text did not fit. `buf` is not
+ * terminated. Interrupted reads are repeated.
  */
 int64_t pyzram_attr_read(int dirfd, const char *name, char *buf, size_t cap);
 
 /*
- * Write `len` bytes to the attribute in exactly one write(2), for each write is a command of its
- * own. -EINVAL for zero bytes (the kernel would never see them), -E2BIG for more than
+ * Write `len` bytes to the attribute in exactly one write(2), because each write is a separate
+ * command. -EINVAL for zero bytes (the kernel would never see them), -E2BIG for more than
  * PYZRAM_ATTR_MAX (the kernel would take the first page for all of it), -EIO if the kernel took
- * only a part. With retry_ms > 0, EBUSY is tried again with growing pauses until so many
- * milliseconds have passed: a udev probe holds a device for moments only.
+ * only a part. With retry_ms > 0, EBUSY is retried with growing pauses until that many milliseconds
+ * have passed, since a udev probe holds a device only for moments.
  */
 int pyzram_attr_write(int dirfd, const char *name, const char *buf, size_t len,
 		      unsigned int retry_ms);
 
 /*
- * Read an attribute that holds numbers parted by white space (mm_stat, io_stat, bd_stat, stat).
- * Returns how many numbers were stored in `ret`, at most `cap`; more in the file are passed over.
+ * Read an attribute that has numbers separated by white space (mm_stat, io_stat, bd_stat, stat).
+ * Returns how many numbers were stored in `ret`, at most `cap`; any more in the file are skipped.
  * -EINVAL if something in it is not a number, -ERANGE if one does not fit.
  */
 int pyzram_attr_read_numbers(int dirfd, const char *name, uint64_t *ret, int cap);
 
-/* The same from an open attribute, from its start: pread(2), no open, no close. */
+/* The same from an open attribute, from its start, with pread(2) but without open and close. */
 int pyzram_fd_read_numbers(int fd, uint64_t *ret, int cap);
 
 /* ---- blkdev: the device node ----------------------------------------------------------------- */
@@ -47,7 +47,7 @@ int pyzram_fd_read_numbers(int fd, uint64_t *ret, int cap);
  */
 int pyzram_blkdev_open(const char *path, bool writable, unsigned int wait_ms);
 
-/* Whether a block device is unused: opened as by pyzram_blkdev_open, and closed again. */
+/* Check that a block device is unused, by opening it as pyzram_blkdev_open does and closing it. */
 int pyzram_blkdev_unused(const char *path, unsigned int wait_ms);
 
 /*
@@ -63,10 +63,10 @@ enum pyzram_discard {
 int pyzram_swapon(const char *path, int priority, int discard);
 int pyzram_swapoff(const char *path);
 
-/* umount2(2) of a mount point, which must not be a symbolic link; -EBUSY while it is in use. */
+/* umount2(2) on a mount point, which must not be a symbolic link; -EBUSY while it is in use. */
 int pyzram_umount(const char *path);
 
-/* The UUID (16 bytes) of the btrfs that an open file or folder is on; -ENOTTY on any other. */
+/* Get the UUID (16 bytes) of the btrfs that an open file or folder is on; -ENOTTY on others. */
 int pyzram_btrfs_uuid(int fd, uint8_t *ret);
 
 /* ---- codec: one page in, its compressed form out --------------------------------------------- */
@@ -76,10 +76,10 @@ int pyzram_btrfs_uuid(int fd, uint8_t *ret);
 struct pyzram_params;	/* immutable: may be shared by any number of contexts and threads */
 struct pyzram_context;	/* scratch memory: one thread at a time */
 
-/* Names in the kernel's order; NULL past the last one. */
+/* The names in the kernel's order; NULL past the last one. */
 const char *pyzram_codec_name(int index);
 
-/* The lowest and the highest level; -ENOENT: unknown algorithm, -EOPNOTSUPP: it has no levels. */
+/* The lowest and highest level; -ENOENT for an unknown algorithm, -EOPNOTSUPP without levels. */
 int pyzram_codec_levels(const char *algorithm, int32_t *ret_min, int32_t *ret_max);
 
 /* The release of libzstd that compresses zstd, as one number: 10507 is 1.5.7. */
@@ -87,9 +87,9 @@ unsigned int pyzram_zstd_version(void);
 
 /*
  * What comp_algorithm and algorithm_params would set. page_size is 4096, 16384 or 65536. level and
- * winbits may be PYZRAM_LEVEL_DEFAULT. The dictionary is copied. -ENOENT for a name that is no
- * algorithm, -EINVAL for a value the newest kernel refuses, -EOPNOTSUPP for a level, window or
- * dictionary where the algorithm has none, -ENOMEM.
+ * winbits may be PYZRAM_LEVEL_DEFAULT. The dictionary is copied. -ENOENT for a name that is not an
+ * algorithm, -EINVAL for a value that the newest kernel refuses, -EOPNOTSUPP for a level, window or
+ * dictionary that the algorithm does not have, -ENOMEM.
  */
 int pyzram_params_create(const char *algorithm, size_t page_size, int32_t level, int32_t winbits,
 			 const void *dict, size_t dict_len, struct pyzram_params **ret);
@@ -101,14 +101,14 @@ void pyzram_context_destroy(struct pyzram_context *context);
 
 /*
  * Compress exactly one page. Returns the length; two pages of room are always enough. -ENOSPC if
- * dst_cap was too small (what dst holds then is undefined), -EINVAL if src_len is no page.
+ * dst_cap was too small (dst is then undefined), -EINVAL if src_len is not a page.
  */
 int64_t pyzram_page_compress(struct pyzram_context *context, const void *src, size_t src_len,
 			     void *dst, size_t dst_cap);
 
 /*
  * Decompress into exactly one page. Returns the page size; -EBADMSG if src is not the compressed
- * form of one page. src may be any bytes whatever: nothing outside the two buffers is touched and
+ * form of one page. src may be any bytes at all: nothing outside the two buffers is touched, and
  * the time is bounded by the size of both. dst may be partly written on failure.
  */
 int64_t pyzram_page_decompress(struct pyzram_context *context, const void *src, size_t src_len,
@@ -118,21 +118,21 @@ int64_t pyzram_page_decompress(struct pyzram_context *context, const void *src, 
 
 /*
  * Does the page repeat one machine word of word_size bytes (4 or 8, the kernel's) from start to
- * end? 1 or 0; -EINVAL for another word size or a page that is no multiple of it.
+ * end? 1 or 0; -EINVAL for another word size or a page that is not a multiple of it.
  */
 int pyzram_page_same_filled(const void *page, size_t page_size, size_t word_size);
 
 /*
- * What zram would store of `count` consecutive pages: ret[i] is the compressed length of page i in
- * bytes, before the huge test, and 0 if the page is same-filled. 0 or -errno; on failure the
- * lengths before the failing page have been stored.
+ * What zram would store for `count` consecutive pages: ret[i] is the compressed length of page i in
+ * bytes, before the huge test, and 0 if the page is same-filled. Returns 0 or -errno; on failure
+ * the lengths before the failing page have been stored.
  */
 int pyzram_pages_sizes(struct pyzram_context *context, const void *pages, size_t count,
 		       size_t word_size, uint32_t *ret);
 
 /* ---- zsmalloc: what a pool makes of compressed lengths --------------------------------------- */
 
-/* How many pages a zspage has. */
+/* The rule for how many pages a zspage has. */
 enum pyzram_chain_rule {
 	PYZRAM_CHAIN_BY_PERCENT = 0,	/* up to Linux 6.2 */
 	PYZRAM_CHAIN_BY_WASTE = 1,	/* Linux 6.3 and later */
@@ -143,8 +143,8 @@ enum pyzram_chain_rule {
 struct pyzram_size_class {
 	uint32_t number;		/* in debugfs */
 	uint32_t size;			/* bytes of an object, with its handle */
-	uint32_t pages;			/* of a zspage */
-	uint32_t objects;		/* of a zspage */
+	uint32_t pages;			/* in a zspage */
+	uint32_t objects;		/* in a zspage */
 };
 
 /* What a pool holds: its figures in mm_stat, and objects by class in ascending order. */
@@ -155,7 +155,7 @@ struct pyzram_pool {
 	uint64_t objects[PYZRAM_CLASSES_MAX];
 };
 
-struct pyzram_zsmalloc;	/* the size classes of one kernel: immutable, shared by any threads */
+struct pyzram_zsmalloc;	/* the size classes of one kernel: immutable, any threads may share it */
 
 /*
  * The classes of a kernel with pages of page_size (4096, 16384, 65536), machine words of word_size
@@ -175,14 +175,14 @@ int pyzram_zsmalloc_class(const struct pyzram_zsmalloc *zs, int at, struct pyzra
 /* Which class takes `length` bytes (1..page_size): its place in ascending order, or -EINVAL. */
 int pyzram_zsmalloc_position(const struct pyzram_zsmalloc *zs, uint32_t length);
 
-/* Store pages of given compressed lengths; 0 is a same-filled page. Adds to what ret holds. */
+/* Store pages of given compressed lengths; 0 is a same-filled page. Adds to the values in ret. */
 void pyzram_zsmalloc_store(const struct pyzram_zsmalloc *zs, const uint32_t *lengths, size_t count,
 			   struct pyzram_pool *ret);
 
 /*
- * Recompress pages stored with lengths `first` by an algorithm that makes `second` of them: ret
- * gets the length each page has afterwards (it may be `first` itself). threshold 0 means none.
- * Returns how many pages changed, -EINVAL for a threshold that is not below the huge size.
+ * Recompress pages stored with lengths `first` by an algorithm that compresses them to `second`:
+ * ret gets the length of each page afterwards (it may be `first` itself). threshold 0 means none.
+ * Returns how many pages changed; -EINVAL for a threshold that is not below the huge size.
  */
 int64_t pyzram_zsmalloc_recompress(const struct pyzram_zsmalloc *zs, const uint32_t *first,
 				   const uint32_t *second, size_t count, uint32_t threshold,
@@ -204,46 +204,47 @@ enum pyzram_pages {
 struct pyzram_procmem;	/* the memory of one process: one thread at a time */
 
 /*
- * Begin to look at a process, given a descriptor of its /proc/PID. -ESRCH if there is none, -EACCES
- * if the caller may not look, -ENOTTY if PYZRAM_SCAN_IOCTL was asked for and this kernel lacks it.
- * The process is not stopped.
+ * Begin to inspect a process, given a descriptor of its /proc/PID. -ESRCH if there is none, -EACCES
+ * if the caller may not inspect it, -ENOTTY if PYZRAM_SCAN_IOCTL was asked for and this kernel
+ * lacks it. The process is not stopped.
  */
 int pyzram_procmem_create(int proc_fd, int method, struct pyzram_procmem **ret);
 void pyzram_procmem_destroy(struct pyzram_procmem *pm);
 
 /*
- * Let go of that process and look at another, which costs less than beginning anew. After an error,
- * which is one of those above, there is no process to look at, and this may be called again.
+ * Release that process and turn to another, which costs less than starting anew. After an error,
+ * which is one of those above, no process is held, and this may be called again.
  */
 int pyzram_procmem_turn(struct pyzram_procmem *pm, int proc_fd);
 
 /*
- * Whether two tasks have the same memory (kcmp(2), KCMP_VM): 0 if so; else 1 or 2, the first comes
- * before or after the other in an order that all of them have. -ESRCH, -EPERM, -ENOSYS.
+ * Whether two tasks have the same memory (kcmp(2), KCMP_VM): 0 if so; otherwise 1 or 2, if the
+ * first comes before or after the other in an order of all of them. -ESRCH, -EPERM, -ENOSYS.
  */
 int pyzram_procmem_compare(int task, int other);
 
 /*
- * Descriptors that a process, given one of its /proc/PID, has from number `first` on, ascending: of
- * files that have no name any more, of sockets, and those of which that cannot be told. How many,
- * at most `room`, or -errno: -ESRCH or -ENOENT, it has exited; -EACCES, they are hidden.
+ * The descriptors from number `first` on, ascending, that a process (given a descriptor of its
+ * /proc/PID) has of files without a name and of sockets, including those that may be such. Returns
+ * how many, at most `room`, or -errno: -ESRCH or -ENOENT if it has exited, -EACCES if they are
+ * hidden.
  */
 int64_t pyzram_procmem_open_files(int proc_fd, int first, int32_t *ret, size_t room);
 
 /* The method in use: never PYZRAM_SCAN_AUTO. */
 int pyzram_procmem_method(const struct pyzram_procmem *pm);
 
-/* Does the kernel show this process the numbers of frames, and their use? */
+/* Does the kernel show this process the numbers of frames, and how they are used? */
 bool pyzram_procmem_shows_frames(const struct pyzram_procmem *pm);
 
 enum pyzram_walk_flags {
 	PYZRAM_WALK_LOCKED = 1,		/* the mapping is locked: its pages stay in memory */
-	PYZRAM_WALK_FRAMES = 2,		/* ask about every frame: some were given up by MADV_FREE */
-	PYZRAM_WALK_THIN = 4,		/* the weight is that of every page: some were given up */
+	PYZRAM_WALK_FRAMES = 2,		/* check every frame: MADV_FREE has given some up */
+	PYZRAM_WALK_THIN = 4,		/* the weight applies to every page: some were given up */
 	/*
-	 * Of a page mapped as a whole huge one the kernel says "exclusively mapped" for all of it
-	 * by its first 4 KiB: after a fork the rest may be another's too. No page is believed to be
-	 * exclusive then.
+	 * For a page mapped as a whole huge one, the kernel judges by the first 4 KiB whether all
+	 * of it is "exclusively mapped"; after a fork others may map the rest too. With this flag
+	 * no page is believed to be exclusive.
 	 */
 	PYZRAM_WALK_HUGE = 8,
 };
@@ -252,9 +253,9 @@ struct pyzram_page_counts {
 	uint64_t present;		/* in memory and could go to swap: put into the set */
 	uint64_t swapped;		/* in swap already */
 	uint64_t again;			/* seen before, or another's share (frames hidden) */
-	uint64_t freed;			/* given up by MADV_FREE: dropped, never swapped */
+	uint64_t freed;			/* given up with MADV_FREE: dropped, never swapped */
 	uint64_t locked;		/* in memory */
-	uint64_t shared;		/* private pages of several processes, before all that */
+	uint64_t shared;		/* private pages that several processes map, in all */
 };
 
 #define PYZRAM_WEIGHT_ONE 4294967296
@@ -264,9 +265,8 @@ struct pyzram_walk {
 	uint64_t seen_max;		/* most entries in use; PYZRAM_SCAN_PAGEMAP stops there */
 	uint64_t first;			/* PYZRAM_PAGES_SHMEM: the object's page number at start */
 	/*
-	 * Up to PYZRAM_WEIGHT_ONE: of a shared page whose frame is hidden, and with
-	 * PYZRAM_WALK_FRAMES of one whose frame was given up, and which may have been written to
-	 * since.
+	 * Up to PYZRAM_WEIGHT_ONE: the weight of a shared page whose frame is hidden, and with
+	 * PYZRAM_WALK_FRAMES of one whose frame was given up and may have been written to since.
 	 */
 	uint64_t weight;
 	int32_t kind;			/* enum pyzram_pages */
@@ -280,11 +280,11 @@ int pyzram_pageset_create(struct pyzram_pageset **ret);
 void pyzram_pageset_destroy(struct pyzram_pageset *set);
 uint64_t pyzram_pageset_pages(const struct pyzram_pageset *set);
 
-/* Add the pages from `first` on whose byte, as mincore(2) gives it, is odd. -ENOMEM, -EINVAL. */
+/* Add the pages from `first` on whose byte from mincore(2) is odd. -ENOMEM, -EINVAL. */
 int pyzram_pageset_add_resident(struct pyzram_pageset *set, uint64_t first, const uint8_t *resident,
 				size_t count);
 
-/* The numbers at these places: ranks ascend from 0. -EINVAL if they do not or are past the end. */
+/* Get the numbers at these places: ranks ascend from 0. -EINVAL if not, or past the end. */
 int pyzram_pageset_select(const struct pyzram_pageset *set, const uint64_t *ranks, size_t count,
 			  uint64_t *ret);
 
@@ -297,12 +297,12 @@ void pyzram_seen_destroy(struct pyzram_seen *seen);
 int pyzram_seen_add(struct pyzram_seen *seen, const uint64_t *numbers, size_t count, uint8_t *ret);
 
 /*
- * Go through the pages of mappings that are in memory or in swap, add what could go to swap to the
- * set of each and to its counts, ret[i] for walks[i]. Private memory that several processes
- * map counts once for each `seen`, by its frame, slots of swap for each `slots`; shared memory by
- * its place in the object. Guard pages and the kernel's shared page of zeros are nobody's.
- * Ascending walks of one kind cost least. PYZRAM_SCAN_PAGEMAP walks holes too. -ESRCH if the
- * memory is gone: the process has exited, or it runs another program.
+ * Go through the pages of mappings that are in memory or in swap, and add those that could go to
+ * swap to the set of each mapping and to its counts, ret[i] for walks[i]. Private memory that
+ * several processes map counts once per `seen`, by its frame, and swap slots once per `slots`;
+ * shared memory counts by its place in the object. Guard pages and the kernel's shared page of
+ * zeros are nobody's. Ascending walks of one kind cost least. PYZRAM_SCAN_PAGEMAP walks holes too.
+ * -ESRCH if the memory is gone, because the process has exited or runs another program.
  */
 int pyzram_procmem_collect(struct pyzram_procmem *pm, const struct pyzram_walk *walks, size_t count,
 			   struct pyzram_seen *seen, struct pyzram_seen *slots,
@@ -312,13 +312,13 @@ int pyzram_procmem_collect(struct pyzram_procmem *pm, const struct pyzram_walk *
 enum pyzram_read {
 	PYZRAM_READ_GONE,
 	PYZRAM_READ_DONE,
-	PYZRAM_READ_FREED,		/* it may be given up by MADV_FREE: left alone */
+	PYZRAM_READ_FREED,		/* MADV_FREE may have given it up: left alone */
 };
 
 /*
- * Read whole pages at the addresses into dst, one behind the other; with `freed` those too that may
- * be given up. Returns how many could be read; ret[i] is what became of page i, and only those that
- * are PYZRAM_READ_DONE have a place in dst.
+ * Read whole pages at the addresses into dst, one after the other; with `freed`, also those that
+ * may have been given up. Returns how many could be read; ret[i] is what became of page i, and only
+ * those that are PYZRAM_READ_DONE have a place in dst.
  */
 int64_t pyzram_procmem_read(struct pyzram_procmem *pm, const uint64_t *addresses, size_t count,
 			    bool freed, uint8_t *dst, uint8_t *ret);
@@ -326,42 +326,42 @@ int64_t pyzram_procmem_read(struct pyzram_procmem *pm, const uint64_t *addresses
 /* ---- shmem: shared memory as an object, whoever maps it -------------------------------------- */
 
 /*
- * Which of `count` pages from number `first` on of a tmpfs file are in memory: the bytes of ret are
- * odd for those. -errno of mmap(2) or mincore(2).
+ * Find out which of `count` pages of a tmpfs file, from number `first` on, are in memory: their
+ * bytes in ret are odd. -errno of mmap(2) or mincore(2).
  */
 int pyzram_shmem_resident(int fd, uint64_t first, size_t count, uint8_t *ret);
 
 /*
- * Does pyzram_shmem_resident say the truth? mincore(2) claims that all pages are in memory where
- * the caller neither owns a file nor may write to it nor has CAP_FOWNER. 1, 0, or -errno of
+ * Does pyzram_shmem_resident tell the truth? mincore(2) claims that all pages are in memory if the
+ * caller neither owns the file, nor may write to it, nor has CAP_FOWNER. 1, 0, or -errno of
  * fstat(2), mmap(2) or mincore(2).
  */
 int pyzram_shmem_tells(int fd);
 
 /*
- * Read whole pages by their numbers into dst, one behind the other, as long as they are in memory:
- * ret and the result are those of pyzram_procmem_read.
+ * Read whole pages that are in memory, by their numbers, into dst, one after the other; ret and the
+ * result are as in pyzram_procmem_read.
  */
 int64_t pyzram_shmem_read(int fd, const uint64_t *pages, size_t count, uint8_t *dst, uint8_t *ret);
 
 /*
- * A descriptor, for reading, of a segment of System V shared memory, which is attached for a
- * moment. -errno: of shmat(2), or -EPERM where the caller may not open mappings. Not to be called
- * where kernel.shm_rmid_forced is on, for there the last to detach destroys the segment.
+ * Returns a descriptor, for reading, of a System V segment, which is attached for a moment; or
+ * -errno of shmat(2), or -EPERM if the caller may not open mappings. Do not call this if
+ * kernel.shm_rmid_forced is on, because then the last to detach destroys the segment.
  */
 int pyzram_shm_open(int id);
 
 /* ---- timing ---------------------------------------------------------------------------------- */
 
 /*
- * pyzram_pages_sizes, and how many nanoseconds of processor time each page took to compress and to
- * decompress, at most 2^32-1; 0 for a same-filled one.
+ * As pyzram_pages_sizes, and how many nanoseconds of processor time each page took to compress and
+ * to decompress, at most 2^32-1; 0 for a same-filled page.
  */
 int pyzram_pages_time(struct pyzram_context *context, const void *pages, size_t count,
 		      size_t word_size, uint32_t *sizes, uint32_t *compress_ns,
 		      uint32_t *decompress_ns);
 
-/* ---- block_state: what debugfs says of each stored page -------------------------------------- */
+/* ---- block_state: what debugfs says about each stored page ----------------------------------- */
 
 enum pyzram_block_flags {
 	PYZRAM_BLOCK_SAME = 1,
@@ -375,7 +375,7 @@ enum pyzram_block_flags {
 #define PYZRAM_BLOCK_FLAGS 6
 #define PYZRAM_AGE_BUCKETS 33
 
-/* Room for lines, one place of each array for each; and the bytes of text that they took. */
+/* Room for lines, with one place in each array for each; and the bytes of text that they took. */
 struct pyzram_block_lines {
 	uint64_t *index;		/* of the slot */
 	uint64_t *time;			/* of its last access, in microseconds of the boot clock */
@@ -390,21 +390,21 @@ struct pyzram_block_counts {
 };
 
 /*
- * Parse whole lines, at most cap. Returns how many; what is left of the text is the start of a
- * line. -EINVAL for a line of another form, -ERANGE for a number too large; the results are then
- * partly written. text may be any bytes whatever.
+ * Parse at most cap whole lines. Returns how many; the rest of the text is the start of a line.
+ * -EINVAL for a malformed line, -ERANGE for a number that is too large; the results are then partly
+ * written. text may be any bytes at all.
  */
 int64_t pyzram_block_state_parse(const char *text, size_t len, size_t cap,
 				 struct pyzram_block_lines *ret);
 
-/* The same, only counted: adds to what ret holds, with ages up to `now`. */
+/* The same, but only counting: adds to the values in ret, with ages up to `now`. */
 int64_t pyzram_block_state_count(const char *text, size_t len, uint64_t now,
 				 struct pyzram_block_counts *ret);
 
 /*
- * Times of last use that outlive recompression, in units of so many seconds of the boot clock: two
- * bytes a slot, 0 for what is not known, else a number from 1 to PYZRAM_AGES_TURN after which they
- * begin again. With PYZRAM_AGES_KEPT the kernel has forgotten it, and the number counts.
+ * Times of last use that survive recompression, in units of a number of seconds of the boot clock.
+ * Each slot has two bytes: 0 if unknown, otherwise a number from 1 to PYZRAM_AGES_TURN, after which
+ * they start again. With PYZRAM_AGES_KEPT the kernel has forgotten the time, and the number counts.
  */
 enum pyzram_ages_word {
 	PYZRAM_AGES_TURN = 0x7fff,
@@ -413,38 +413,39 @@ enum pyzram_ages_word {
 
 struct pyzram_ages {
 	uint16_t *word;
-	size_t slots;			/* those of later ones are not known, and not noted */
+	size_t slots;			/* times of later ones are unknown and not noted */
 	uint64_t unit;
 };
 
 struct pyzram_ages_counts {
-	uint64_t untried;		/* slots last used by then that were never recompressed */
-	uint64_t huge;			/* of them those that are huge */
-	uint64_t tried;			/* flags of slots that were: recompressed, incompressible */
+	uint64_t untried;		/* slots not used since and never recompressed */
+	uint64_t huge;			/* how many of them are huge */
+	uint64_t tried;			/* flags of tried slots: recompressed, incompressible */
 	size_t used;			/* bytes of the text of the last call */
 };
 
-/* What of the lines is wanted, and where it goes: `steps` falling ages, room for `cap` each. */
+/* Which lines are wanted, and where they go: `steps` falling ages, with room for `cap` each. */
 struct pyzram_ages_wanted {
 	double now;			/* seconds of the boot clock */
 	const double *least;		/* ages in seconds */
 	size_t steps;
 	size_t cap;
 	int huge;			/* huge slots only */
-	uint64_t *place;		/* cap for each step, one behind the other */
+	uint64_t *place;		/* cap for each step, one after the other */
 	size_t *count;			/* of each step */
 	size_t used;			/* bytes of the text of the last call */
 };
 
 /*
- * Lines as pyzram_block_state_count takes them, which adds to what ret holds; all return how many
- * lines they took. Note the times that the kernel knows, and the slots of which it has forgotten
- * them, not before, as used `now`; count those used by `since`. Both in seconds of the boot clock.
+ * These read lines as pyzram_block_state_count does, add to the values in ret, and return how many
+ * lines they took. This one notes the times that the kernel knows; slots whose times it has
+ * forgotten without our noting that count as used `now`. It counts slots not used after `since`.
+ * Both times are in seconds of the boot clock.
  */
 int64_t pyzram_ages_remember(const char *text, size_t len, const struct pyzram_ages *ages,
 			     double now, double since, struct pyzram_ages_counts *ret);
 
-/* After recompression: keep what was noted of slots that the kernel has forgotten; count flags. */
+/* After recompression: keep the noted times that the kernel has forgotten; count flags. */
 int64_t pyzram_ages_keep(const char *text, size_t len, const struct pyzram_ages *ages,
 			 struct pyzram_ages_counts *ret);
 
@@ -455,5 +456,5 @@ int64_t pyzram_ages_keep(const char *text, size_t len, const struct pyzram_ages 
 int64_t pyzram_ages_select(const char *text, size_t len, const struct pyzram_ages *ages,
 			   struct pyzram_ages_wanted *ret);
 
-/* When a slot was last used, at the latest, in seconds of the boot clock, as `now`. */
+/* The latest time at which a slot may have been used, in seconds of the boot clock, like `now`. */
 double pyzram_ages_used(const struct pyzram_ages *ages, uint64_t place, uint64_t time, double now);

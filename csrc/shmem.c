@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Shared memory as an object: files of tmpfs and segments of System V, whoever maps them. */
+/* Shared memory as an object: tmpfs files and System V segments, whoever maps them. */
 #include "io.h"
 #include "pyzram.h"
 
@@ -10,7 +10,7 @@
 #include <sys/shm.h>
 #include <sys/stat.h>
 
-enum { RUN_MAX = 512 };		/* pages that are looked at again and read at a time */
+enum { RUN_MAX = 512 };		/* pages that are checked again and read at a time */
 
 int pyzram_shmem_resident(int fd, uint64_t first, size_t count, uint8_t *ret)
 {
@@ -32,7 +32,7 @@ int pyzram_shmem_resident(int fd, uint64_t first, size_t count, uint8_t *ret)
 int pyzram_shmem_tells(int fd)
 {
 	uint64_t page_size = (uint64_t)sysconf(_SC_PAGESIZE);
-	/* Amid what a file may have: no huge page and no growth reaches from its end. */
+	/* In the middle of the possible range: no huge page or growth reaches it from the end. */
 	uint64_t behind = sizeof(void *) > 4 ? INT64_MAX / page_size / 2 : UINT32_MAX / 2;
 	struct stat status;
 	uint8_t there = 1;
@@ -41,7 +41,7 @@ int pyzram_shmem_tells(int fd)
 
 	if (fstat(fd, &status))
 		return -errno;
-	/* What is far behind the end is in memory for nobody. A file may have no room there. */
+	/* Nothing far beyond the end is in memory. A file may have no room there. */
 	if ((uint64_t)status.st_size / page_size < behind / 2)
 		err = pyzram_shmem_resident(fd, behind, 1, &there);
 	if (err == -EOVERFLOW || err == -EINVAL) {
@@ -53,7 +53,7 @@ int pyzram_shmem_tells(int fd)
 	return err ? err : !(there & 1);
 }
 
-/* Whole pages that could be read: the end of a file is filled up with zeros. */
+/* Returns the whole pages that could be read; the end of a file is filled up with zeros. */
 static size_t pages_read(int fd, uint64_t first, size_t count, size_t page_size, uint8_t *dst)
 {
 	size_t done = io_read_whole(fd, dst, count * page_size, first * page_size);
@@ -76,7 +76,7 @@ int64_t pyzram_shmem_read(int fd, const uint64_t *pages, size_t count, uint8_t *
 
 		while (run < RUN_MAX && at + run < count && pages[at + run] == pages[at] + run)
 			run++;
-		/* A page that is in swap would be brought in. */
+		/* Reading a page that is in swap would bring it in. */
 		if (pyzram_shmem_resident(fd, pages[at], run, ret + at) ||
 		    pyzram_shmem_tells(fd) != 1)
 			memset(ret + at, 0, run);
@@ -107,7 +107,7 @@ int pyzram_shm_open(int id)
 
 	if ((intptr_t)map == -1)
 		return -errno;
-	/* The kernel gives a descriptor of any mapping's object, once it is a mapping. */
+	/* Once it is mapped, the kernel gives a descriptor of the mapping's object. */
 	maps = fopen("/proc/self/maps", "re");
 	while (maps && fgets(line, sizeof(line), maps)) {
 		if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR, &start, &end) == 2 &&

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Attributes of the kernel: whole reads, single writes. */
+/* The kernel's attributes: whole reads and single writes. */
 #include "io.h"
 #include "pyzram.h"
 
@@ -53,7 +53,7 @@ int pyzram_attr_write(int dirfd, const char *name, const char *buf, size_t len,
 
 	if (!len)
 		return -EINVAL;
-	/* The kernel would take the first page as a command of its own. */
+	/* The kernel would take the first page for a whole command. */
 	if (len > PYZRAM_ATTR_MAX)
 		return -E2BIG;
 	for (;;) {

@@ -13,13 +13,13 @@ enum {
 
 struct pyzram_zsmalloc {
 	uint32_t page_size;
-	uint32_t handle;		/* bytes: one machine word in front of each object */
+	uint32_t handle;		/* bytes: one machine word before each object */
 	uint32_t step;
 	uint32_t candidates;
 	uint32_t huge_size;
 	uint32_t count;
 	struct pyzram_size_class classes[CANDIDATES_MAX];	/* ascending */
-	uint16_t home[CANDIDATES_MAX];	/* candidate to position in classes */
+	uint16_t home[CANDIDATES_MAX];	/* from candidate to position in classes */
 };
 
 static uint32_t candidate_size(const struct pyzram_zsmalloc *zs, uint32_t index)
@@ -29,7 +29,7 @@ static uint32_t candidate_size(const struct pyzram_zsmalloc *zs, uint32_t index)
 	return size < zs->page_size ? size : zs->page_size;
 }
 
-/* Linux 6.3 and later: least bytes left over at the end of a zspage. */
+/* Linux 6.3 and later: the fewest bytes left over at the end of a zspage. */
 static uint32_t pages_by_waste(uint32_t page_size, uint32_t size, uint32_t chain)
 {
 	uint32_t best = 1, least = UINT32_MAX;
@@ -47,7 +47,7 @@ static uint32_t pages_by_waste(uint32_t page_size, uint32_t size, uint32_t chain
 	return best;
 }
 
-/* Up to Linux 6.2: highest whole percentage in use. */
+/* Up to Linux 6.2: the highest whole percentage in use. */
 static uint32_t pages_by_percent(uint32_t page_size, uint32_t size, uint32_t chain)
 {
 	uint32_t best = 1, most = 0;
@@ -69,7 +69,7 @@ static void classes_make(struct pyzram_zsmalloc *zs, uint32_t chain, int rule)
 	struct pyzram_size_class kept[CANDIDATES_MAX];
 	uint32_t count = 0;
 
-	/* From the largest down: what packs like its larger neighbour becomes its alias. */
+	/* From the largest down, a class that packs like its larger neighbour becomes its alias. */
 	for (uint32_t i = zs->candidates; i-- > 0;) {
 		struct pyzram_size_class c = { .number = i, .size = candidate_size(zs, i) };
 
@@ -155,7 +155,7 @@ int pyzram_zsmalloc_class(const struct pyzram_zsmalloc *zs, int at, struct pyzra
 	return 0;
 }
 
-/* Bytes that zram stores of a page that compressed to `length`. */
+/* The bytes that zram stores for a page that compressed to `length`. */
 static uint32_t stored_length(const struct pyzram_zsmalloc *zs, uint32_t length)
 {
 	return length >= zs->huge_size ? zs->page_size : length;

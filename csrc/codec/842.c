@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The codec 842: its scratch memory and its checksum; what the format is stands in 842.h. */
+/* The codec 842: its scratch memory and its checksum; 842.h describes the format. */
 #include "842.h"
 #include "endian.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-/* CRC-32 with the polynomial 04C11DB7, highest bit first; crc[k]: of a byte k bytes before. */
+/* CRC-32 with the polynomial 04C11DB7, highest bit first; crc[k] is for a byte k bytes earlier. */
 static void make_crc(struct sw842_state *state)
 {
 	for (uint32_t byte = 0; byte < 256; byte++) {

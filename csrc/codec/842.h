@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * 842: a bit stream, most significant bit first, of one template per block of eight bytes. A
+ * 842: a bit stream, most significant bit first, with one template per block of eight bytes. A
  * template says which of the block's units of 8, 4 and 2 bytes are written out and which are
  * references to the last place that held the same value. All values are big endian.
  *
@@ -21,14 +21,14 @@ enum { BLOCK = 8 };	/* bytes */
 
 /* Codes of templates. */
 enum {
-	TEMPLATE_LITERAL = 0x00,	/* the last that is tried: always possible */
+	TEMPLATE_LITERAL = 0x00,	/* tried last: always possible */
 	TEMPLATE_REPEAT = 0x1b,
 	TEMPLATE_ZEROS = 0x1c,
 	TEMPLATE_END = 0x1e,
 	TEMPLATES = 32,
 };
 
-/* Bits of what is written. */
+/* How many bits each part takes. */
 enum {
 	TEMPLATE_BITS = 5,
 	REPEAT_BITS = 6,
@@ -51,7 +51,7 @@ enum {
 	UNITS = 7,
 };
 
-/* What a template is made of, first operand first. Operands cover the block from left to right. */
+/* The operands of a template, first one first. They cover the block from left to right. */
 enum operand { NONE, D8, D4, D2, I8, I4, I2 };
 
 struct template {
@@ -61,7 +61,7 @@ struct template {
 
 /*
  * The last place of each value seen in the page. A stamp below the page's base marks a free entry,
- * so nothing has to be cleared between pages; the base itself marks one that is taken but was not
+ * so nothing has to be cleared between pages; the base itself marks an entry that is taken but not
  * stored yet; place n is base + 1 + RING_MAX + n.
  */
 struct entry8 {
@@ -75,10 +75,10 @@ struct entry4 {
 };
 
 /*
- * A template as the encoder writes it: of each operand which value it is part of, how far right
- * that has to go, and how many bits are kept. Value 0 is the block, the others are the references
- * of its units. A template of fewer than four operands ends with some of no bits, so that writing
- * one takes no decisions.
+ * A template as the encoder writes it: for each operand, which value it is part of, how far that
+ * must be shifted right, and how many bits are kept. Value 0 is the block, the others are the
+ * references of its units. A template of fewer than four operands ends with some of no bits, so
+ * that writing one takes no decisions.
  */
 struct choice {
 	uint8_t code;
@@ -111,7 +111,7 @@ static inline bool operand_is_reference(enum operand operand)
 	return operand >= I8;
 }
 
-/* Which template for which units, by which the encoder chooses and the decoder reads. */
+/* Which template is for which units; the encoder chooses by it, and the decoder reads by it. */
 void pyzram_842_make_choices(struct sw842_state *state);
 
 /* The checksum at the end of a page. */

@@ -67,7 +67,7 @@ static void find(struct sw842_state *state, uint64_t block, uint32_t *stamps[UNI
 		stamps[UNIT2 + i] = &state->table2[block >> (48 - 16 * i) & 0xffff];
 }
 
-/* Later units of a block are more recent than those before. */
+/* Later units of a block are more recent than earlier ones. */
 static void remember(uint32_t *stamps[UNITS], uint32_t first, uint32_t number)
 {
 	*stamps[UNIT8] = first + number;
@@ -125,7 +125,7 @@ static void put_repeats(struct writer *writer, unsigned int *repeats)
 	*repeats = 0;
 }
 
-/* A stamp must never be as large as the base of a later page, nor wrap. */
+/* A stamp must never reach the base of a later page, and never wrap. */
 static void next_base(struct sw842_state *state, size_t page_size)
 {
 	uint32_t span = (uint32_t)page_size / 2 + RING_MAX + 1;

@@ -10,7 +10,7 @@ struct reader {
 	const uint8_t *at, *end;	/* whole words */
 	uint64_t word;		/* from the top; zeros below */
 	unsigned int left;	/* bits in it, 0..63 */
-	bool failed;		/* more was asked for than there is */
+	bool failed;		/* more was requested than there is */
 };
 
 static uint64_t take(struct reader *reader, unsigned int bits)
@@ -37,7 +37,7 @@ static uint64_t take(struct reader *reader, unsigned int bits)
 	return value;
 }
 
-/* The unit that a reference points to, after `number` blocks. -EBADMSG: none yet. */
+/* The unit that a reference points to, after `number` blocks; -EBADMSG if there is none yet. */
 static int take_reference(struct reader *reader, unsigned int size, const uint8_t *page,
 			  size_t number, uint64_t *ret)
 {
@@ -79,7 +79,7 @@ static int take_block(struct reader *reader, const struct template *template, ui
 	return 0;
 }
 
-/* Make blocks up to the end mark. Returns how many, or -EBADMSG. */
+/* Decode blocks up to the end mark. Returns how many, or -EBADMSG. */
 static int64_t take_blocks(const struct sw842_state *state, struct reader *reader, uint8_t *page,
 			   size_t blocks)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The templates of 842: which there are, and the best for those units of a block with a place. */
+/* The templates of 842, and the best one for the units of a block that have a place. */
 #include "842.h"
 
 /* In the order in which the encoder prefers them. */

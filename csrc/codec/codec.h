@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a compression algorithm is made of. One C file per algorithm (NAME.c), each exporting
- * one const struct codec_ops; one line in the table of codec.c. Long algorithms have their parts in
- * files beside that (NAME_compress.c), joined by NAME.h; what these share is called pyzram_NAME_...
- * A function of a codec_ops is called NAME and its member, as in lz4_context_init, or, from a file
- * beside, pyzram_NAME and its member, as in pyzram_lzo_compress. 842 stands for itself within
- * such names, and is sw842, as in the kernel, where a name would begin with it.
+ * What a compression algorithm consists of. Each has a C file (NAME.c) that exports one const
+ * struct codec_ops, and a line in the table of codec.c. Long algorithms have parts in files beside
+ * that (NAME_compress.c), joined by NAME.h; names that these share begin with pyzram_NAME_.
+ * A function in a codec_ops is named NAME and its member, as in lz4_context_init, or, in one of the
+ * other files, pyzram_NAME and its member, as in pyzram_lzo_compress. 842 stands for itself within
+ * such names; a name that would begin with it has sw842 instead, as in the kernel.
  *
- * Three kinds of state, kept apart by type:
+ * There are three kinds of state, distinguished by type:
  *  - pyzram_params: what was configured. Immutable once created, shared by all contexts;
  *  - pyzram_context: scratch memory. Never used by two threads at once;
  *  - codec_request: one page on its way, on the caller's stack.
@@ -24,18 +24,18 @@ struct codec_ops;
 struct pyzram_params {
 	const struct codec_ops *ops;
 	size_t page_size;
-	int32_t level;		/* never PYZRAM_LEVEL_DEFAULT once it is created */
+	int32_t level;		/* never PYZRAM_LEVEL_DEFAULT after creation */
 	int32_t winbits;
-	uint8_t *dict;		/* own copy, NULL without a dictionary */
+	uint8_t *dict;		/* own copy; NULL without a dictionary */
 	size_t dict_len;
-	void *prepared;		/* what params_init made of them, such as a digested dictionary */
+	void *prepared;		/* what params_init made, such as a digested dictionary */
 };
 
 struct pyzram_context {
-	const struct codec_ops *ops;	/* even when the params are gone already */
+	const struct codec_ops *ops;	/* needed even after the params are gone */
 	const struct pyzram_params *params;
 	void *state;		/* the algorithm's tables or library handles */
-	uint8_t *scratch;	/* two pages: where sizes are measured without keeping the output */
+	uint8_t *scratch;	/* two pages, for measuring sizes without keeping the output */
 };
 
 struct codec_request {
@@ -48,20 +48,20 @@ struct codec_request {
 
 struct codec_ops {
 	const char *name;
-	int32_t level_min;	/* both 0: has no levels */
+	int32_t level_min;	/* both 0: there are no levels */
 	int32_t level_max;
 	int32_t level_default;
 	bool takes_winbits;
 	bool takes_dict;
 
 	/*
-	 * Judge the values (the level is there and in range, nothing is there that is not taken),
-	 * prepare what contexts share. NULL: there is nothing to do.
+	 * Check the values (a level is there and in range, and nothing is there that is not
+	 * accepted) and prepare what contexts share. NULL if there is nothing to do.
 	 */
 	int (*params_init)(struct pyzram_params *params);
 	void (*params_deinit)(struct pyzram_params *params);
 
-	/* Make and free context->state. deinit also takes what a failed init left behind. */
+	/* Make and free context->state. deinit also frees what a failed init left behind. */
 	int (*context_init)(struct pyzram_context *context);
 	void (*context_deinit)(struct pyzram_context *context);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * deflate as in the kernel (drivers/block/zram/backend_deflate.c): compressed by our own encoder,
- * see deflate_encoder.h, restored by zlib.
+ * deflate as in the kernel (drivers/block/zram/backend_deflate.c): our own encoder compresses (see
+ * deflate_encoder.h), zlib decompresses.
  */
 #define ZLIB_CONST
 #include "codec.h"
@@ -14,7 +14,7 @@
 #include "deflate_encoder.h"
 #include "endian.h"
 
-/* What is taken. */
+/* The accepted parameters. */
 enum {
 	LEVEL_MIN = -1,
 	LEVEL_DEFAULT = Z_DEFAULT_COMPRESSION,
@@ -25,8 +25,8 @@ enum {
 
 /* Bytes of the format. */
 enum {
-	STORED_MAX = 65535,	/* of a block that is stored as it is */
-	HEADER = 2,		/* of zlib, with a positive winbits */
+	STORED_MAX = 65535,	/* in a block that is stored as it is */
+	HEADER = 2,		/* zlib's, with a positive winbits */
 	CHECKSUM = 4,
 };
 
@@ -104,7 +104,7 @@ static int64_t store(const uint8_t *page, size_t len, uint8_t *dst, size_t dst_c
 	return op - dst;
 }
 
-/* Method and window, a hint at the level, and what makes it a multiple of 31; first byte first. */
+/* Method and window, a hint at the level, and a rest that makes it a multiple of 31. */
 static void put_header(uint8_t *dst, int window_bits, int level)
 {
 	unsigned int hint = level < 2 ? 0 : level < 6 ? 1 : level == 6 ? 2 : 3;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A deflate block: when it ends, which of its three forms is shortest, and writing its bits. */
+/* A deflate block: when it ends, which of its three forms is the shortest, and writing its bits. */
 #include "deflate_encoder.h"
 
 #include <errno.h>
@@ -10,11 +10,11 @@
 
 enum {
 	END_OF_BLOCK = 256,
-	LENGTH_CODES = 19,	/* of the code that encodes code lengths */
+	LENGTH_CODES = 19,	/* in the code that encodes code lengths */
 	LENGTH_CODE_MAX = 7,	/* bits */
 };
 
-/* The forms of a block, as its header says them. */
+/* The forms of a block, as in its header. */
 enum { STORED = 0, FIXED = 1, DYNAMIC = 2 };
 
 enum {
@@ -65,8 +65,8 @@ void pyzram_deflate_block_begin(struct deflate_block *block, size_t start)
 }
 
 /*
- * Whether it is worth closing already: few matches, and by a rough guess, without a code of its
- * own for anything, half the size.
+ * Whether closing it already is worth it: it has few matches and, by a rough guess that uses no
+ * codes of its own, half the size.
  */
 static bool worth_closing(const struct deflate_block *block, size_t len)
 {
@@ -168,7 +168,7 @@ static size_t lengths_make(struct lengths *lengths, const struct deflate_code *l
 
 /* ---- bits ------------------------------------------------------------------------------------ */
 
-/* At most 57 bits at a time; the caller has made sure that there is room. */
+/* Write at most 57 bits at a time; the caller makes sure that there is room. */
 static inline void put(struct deflate_bits *bits, uint64_t value, unsigned int count)
 {
 	bits->held |= value << bits->count;
@@ -269,7 +269,7 @@ static void fixed_codes(struct deflate_code *literals, struct deflate_code *dist
 	pyzram_deflate_code_words(distances, DEFLATE_DISTANCES);
 }
 
-/* Bits that a block's symbols take, in codes of its own and in the fixed ones. */
+/* The bits that a block's symbols take with its own codes and with the fixed ones. */
 static void weigh(const struct deflate_block *block, const struct deflate_code *literals,
 		  const struct deflate_code *distances, size_t *ret_own, size_t *ret_fixed)
 {

@@ -7,7 +7,7 @@
 
 enum { NODES = 2 * DEFLATE_CODE_SYMBOLS };
 
-/* Symbols and what was joined of them, while a code is made. */
+/* Symbols, and the nodes joined from them, while a code is made. */
 struct tree {
 	unsigned int symbols;		/* nodes from here on were joined */
 	uint32_t weight[NODES];
@@ -19,7 +19,7 @@ struct tree {
 	unsigned int order_len;
 };
 
-/* Of equal weights the shallower node counts as lighter; of equal nodes, the first. */
+/* With equal weights the shallower node counts as lighter; of equal nodes, the first. */
 static inline bool lighter(const struct tree *tree, unsigned int a, unsigned int b)
 {
 	return tree->weight[a] < tree->weight[b] ||
@@ -66,8 +66,8 @@ static void tree_join(struct tree *tree)
 }
 
 /*
- * Bits by depth, cut off at max. Each two that were too deep make a shorter leaf one deeper; then
- * bits are dealt out anew, the most to what left the heap first.
+ * Assign bits by depth, cut off at max. Each two nodes that were too deep make a shorter leaf one
+ * deeper; then bits are assigned again, the most to what left the heap first.
  */
 static void tree_measure(const struct tree *tree, unsigned int max, uint8_t *bits)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The prefix codes of deflate: canonical, of limited length, words with their first bit lowest. */
+/* The prefix codes of deflate: canonical, of limited length, the first bit of a word lowest. */
 #ifndef PYZRAM_DEFLATE_CODE_H
 #define PYZRAM_DEFLATE_CODE_H
 
@@ -11,14 +11,14 @@ enum {
 };
 
 struct deflate_code {
-	uint8_t bits[DEFLATE_CODE_SYMBOLS];	/* of a symbol's word, 0: it has none */
+	uint8_t bits[DEFLATE_CODE_SYMBOLS];	/* of a symbol's word; 0: it has none */
 	uint16_t words[DEFLATE_CODE_SYMBOLS];
 	unsigned int count;			/* up to the last symbol that has one */
 };
 
 /*
- * The best code for symbols that occur so often, of words of at most max bits. It has two words at
- * least, as the format wants it.
+ * The best code for symbols with these frequencies, with words of at most max bits. It has at least
+ * two words, as the format requires.
  */
 void pyzram_deflate_code_make(struct deflate_code *code, const uint32_t *often,
 			      unsigned int symbols, unsigned int max);

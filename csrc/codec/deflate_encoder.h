@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A compressor of deflate streams (RFC 1951) that makes of a page exactly what the kernel makes of
- * it. The kernel keeps an old zlib: in pages above 4 KiB it ends blocks where today's does not, and
- * what distributions ship as zlib may be another compressor altogether.
+ * A compressor of deflate streams (RFC 1951) that turns a page into exactly what the kernel makes
+ * of it. The kernel keeps an old zlib: in pages above 4 KiB it ends blocks where today's does not,
+ * and what distributions ship as zlib may be a different compressor altogether.
  *
  * The search turns a page into symbols; the block turns up to 16383 of them into bits.
  */
@@ -16,7 +16,7 @@
 /* What memory level 8 means. */
 enum {
 	DEFLATE_HASH_BITS = 15,
-	DEFLATE_SYMBOLS_MAX = 16383,	/* of a block */
+	DEFLATE_SYMBOLS_MAX = 16383,	/* in a block */
 };
 
 /* The format. */
@@ -36,11 +36,11 @@ struct deflate_block {
 	uint32_t distances[DEFLATE_DISTANCES];
 	struct deflate_symbol {
 		uint16_t distance;	/* 0: a literal */
-		uint8_t value;		/* the literal, or the length less DEFLATE_MATCH_MIN */
+		uint8_t value;		/* the literal, or the length minus DEFLATE_MATCH_MIN */
 	} symbols[DEFLATE_SYMBOLS_MAX];
 };
 
-/* Bits on their way out, the first in the lowest place. */
+/* Bits on their way out, the first one in the lowest place. */
 struct deflate_bits {
 	uint8_t *out;
 	uint8_t *end;
@@ -53,14 +53,14 @@ struct deflate_encoder {
 	size_t window;			/* bytes, a power of two */
 	struct deflate_block block;
 	uint16_t head[1 << DEFLATE_HASH_BITS];	/* the last place of each hash, 0: none */
-	uint16_t previous[];		/* the place before it, by place modulo the window */
+	uint16_t previous[];		/* the previous place, by place modulo the window */
 };
 
 struct deflate_encoder *pyzram_deflate_create(int level, unsigned int window_bits);
 
 /*
- * The page, of at most 64 KiB, as one stream without header or checksum. Returns its length, or
- * -ENOSPC.
+ * Compress a page of at most 64 KiB to one stream without header or checksum. Returns its length,
+ * or -ENOSPC.
  */
 int64_t pyzram_deflate_page(struct deflate_encoder *encoder, const uint8_t *page, size_t len,
 			    uint8_t *dst, size_t dst_cap);
@@ -70,20 +70,20 @@ int64_t pyzram_deflate_page(struct deflate_encoder *encoder, const uint8_t *page
 void pyzram_deflate_block_begin(struct deflate_block *block, size_t start);
 
 /*
- * Whether the block ends here: it is full, or from level 3 on every 4096 symbols found worth
- * closing. place is where the search stands.
+ * Whether the block ends here, because it is full or, from level 3 on, because a check every 4096
+ * symbols found it worth closing. place is where the search is.
  */
 bool pyzram_deflate_block_full(const struct deflate_block *block, int level, size_t place);
 
 /*
- * Write the block as is shortest, and the next begins. bytes: what the symbols stand for, where
- * those may still be stored as they are, else NULL.
+ * Write the block in its shortest form and begin the next one. bytes is what the symbols stand for
+ * if that can still be stored as it is, otherwise NULL.
  */
 int pyzram_deflate_block_end(struct deflate_block *block, const uint8_t *bytes, size_t len,
 			     bool last, struct deflate_bits *bits);
 int pyzram_deflate_flush(struct deflate_bits *bits);
 
-/* The code of a length less DEFLATE_MATCH_MIN, counted from 257. */
+/* The code of a length minus DEFLATE_MATCH_MIN, counted from 257. */
 extern const uint8_t pyzram_deflate_length_code[256];
 
 static inline unsigned int deflate_distance_code(unsigned int distance)

@@ -12,17 +12,17 @@
 #include "endian.h"
 
 enum {
-	/* At least so much lookahead is available, until the page ends. */
+	/* At least this much lookahead is available, until the page ends. */
 	LOOKAHEAD_MIN = DEFLATE_MATCH_MAX + DEFLATE_MATCH_MIN + 1,
 	HASH_MASK = (1 << DEFLATE_HASH_BITS) - 1,
 	/* A match of three bytes from farther away costs more than three literals. */
 	TOO_FAR = 4096,
 };
 
-/* Where to stop searching, by level. */
+/* When to stop searching, by level. */
 static const struct effort {
 	uint16_t good;		/* with a match of this length, a quarter of the chain is enough */
-	uint16_t lazy;		/* up to this length the next place is tried as well; see below */
+	uint16_t lazy;		/* up to this length, the next place is tried as well; see below */
 	uint16_t nice;		/* a match of this length ends the search */
 	uint16_t chain;		/* places looked at */
 } efforts[10] = {
@@ -36,7 +36,7 @@ static const struct effort {
 	[8] = { 32, 128, 258, 1024 },
 	[9] = { 32, 258, 258, 4096 },
 };
-enum { LAZY_FROM = 4 };	/* below, lazy is the longest match whose inside enters the chains */
+enum { LAZY_FROM = 4 };	/* below it, lazy is the longest match whose inside enters the chains */
 
 /* One page on its way. All places are counted from its start. */
 struct walk {
@@ -46,7 +46,7 @@ struct walk {
 	size_t len;
 	size_t reach;		/* farthest distance of a match */
 	size_t base;		/* where the window, of twice its length, starts now */
-	size_t filled;		/* where the bytes end that it has taken in */
+	size_t filled;		/* the end of the bytes that it has taken in */
 	struct deflate_bits bits;
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Loads and stores at any address, most in the byte order that compressed formats have. */
+/* Loads and stores at any address, mostly in the byte order of compressed formats. */
 #ifndef PYZRAM_ENDIAN_H
 #define PYZRAM_ENDIAN_H
 
@@ -16,7 +16,7 @@ static inline uint16_t load_le16(const uint8_t *p)
 	return le16toh(value);
 }
 
-/* As the processor orders bytes. */
+/* In the processor's byte order. */
 static inline uint32_t load_native32(const uint8_t *p)
 {
 	uint32_t value;
@@ -49,7 +49,7 @@ static inline uint64_t load_be64(const uint8_t *p)
 	return be64toh(value);
 }
 
-/* The lowest bits of a wider value are stored. */
+/* These store the lowest bits of a wider value. */
 static inline void store_le16(uint8_t *p, uint32_t value)
 {
 	uint16_t ordered = htole16((uint16_t)value);
@@ -81,7 +81,7 @@ static inline void store_be64(uint8_t *p, uint64_t value)
 	memcpy(p, &value, sizeof(value));
 }
 
-/* How many of eight bytes are equal, given the exclusive or of both, which is not zero. */
+/* How many leading bytes of two words are equal, given their exclusive or, which is not zero. */
 static inline unsigned int equal_bytes(uint64_t difference)
 {
 	return (unsigned int)__builtin_ctzll(difference) >> 3;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lz4 as the kernel has it: the block format, a 16-bit table, and a search that gives up one
- * position earlier than liblz4 does since 1.8.2, so that lengths are the kernel's to the byte.
+ * lz4 as in the kernel: the block format, a 16-bit table, and a search that gives up one position
+ * earlier than liblz4 has done since 1.8.2, so that lengths are the kernel's to the byte.
  *
- * With a dictionary it is liblz4 that compresses. Its last probe may find one match more than the
- * kernel: 94 pages of 100 or more are the same, the rest a few bytes smaller (0.01 % in sum).
+ * With a dictionary, liblz4 compresses. Its last probe may find one more match than the kernel's:
+ * at least 94 of 100 pages are the same, the rest a few bytes smaller (0.01 % in total).
  */
 #include "codec.h"
 #include "endian.h"
@@ -25,23 +25,23 @@ enum {
 enum {
 	TABLE_BITS = 13,
 	TABLE_SIZE = 1 << TABLE_BITS,
-	SEARCH_MARGIN = 12,	/* no match begins so close to the end */
-	STEP_PROBES = 64,	/* so many failed probes make the step grow by one */
-	STRAIGHT = 24,		/* so many probes are unrolled */
+	SEARCH_MARGIN = 12,	/* no match begins this close to the end */
+	STEP_PROBES = 64,	/* after this many failed probes the step grows by one */
+	STRAIGHT = 24,		/* how many probes are unrolled */
 };
 
-/* What is taken. */
+/* The accepted parameters. */
 enum {
 	DICT_MIN = 8,
 	DICT_MAX = 65536,
 	ACCELERATION_DEFAULT = 1,
-	ACCELERATION_MAX = 65537,	/* steps over any page: larger ones give the same */
+	ACCELERATION_MAX = 65537,	/* steps across any page: larger ones give the same */
 };
 
 #define HASH_MULTIPLIER 2654435761u
 
 /*
- * Of a word of the processor: where that is big endian, the kernel's lz4 finds other matches
+ * A word in the processor's byte order: if that is big endian, the kernel's lz4 finds other matches
  * (tests/vm/test_large_pages.py saw 49 of 69 pages differ on s390x).
  */
 static inline uint32_t slot_of(uint32_t value)
@@ -86,7 +86,7 @@ static inline size_t match_length(const uint8_t *p, const uint8_t *m, const uint
 	return (size_t)(p - start);
 }
 
-/* Where the four bytes at p were seen before, if they were; remember p from now on. */
+/* Where the four bytes at p were seen before, if they were; remembers p from now on. */
 static inline bool seen(const uint8_t *src, const uint8_t *p, uint16_t *table, const uint8_t **ret)
 {
 	uint32_t value = load_native32(p), slot = slot_of(value);
@@ -112,8 +112,8 @@ static size_t page_compress(const uint8_t *src, size_t len, uint8_t *dst, uint16
 		size_t span = acceleration == 1 ? 1 + STEP_PROBES : 1;
 
 		/*
-		 * Most matches come soon after the last one. Without this row 0.89 to 0.94 of the
-		 * speed (bench/codec_speed.py --before).
+		 * Most matches come soon after the last one. Without this row it had 0.89 to 0.94
+		 * of the speed (bench/codec_speed.py --before).
 		 */
 		if (acceleration == 1 && search_end - p > STRAIGHT) {
 #pragma GCC unroll 24
@@ -192,7 +192,7 @@ finish:
 
 /* ---- decompression --------------------------------------------------------------------------- */
 
-/* A length of 15 goes on in bytes; -1 where the input ends in the middle. */
+/* A length of 15 continues in bytes; -1 if the input ends in the middle. */
 static inline ptrdiff_t get_length(const uint8_t **ip, const uint8_t *end, size_t nibble)
 {
 	size_t length = nibble;
@@ -200,7 +200,7 @@ static inline ptrdiff_t get_length(const uint8_t **ip, const uint8_t *end, size_
 
 	if (nibble != RUN_MASK)
 		return (ptrdiff_t)length;
-	/* What does not compress at all has a length of a word or two. */
+	/* A page that does not compress at all has a length of a word or two. */
 	for (; end - *ip >= 8 && load_le64(*ip) == ~0ull; *ip += 8)
 		length += 8 * 255;
 	do {
@@ -235,10 +235,10 @@ static int lz4_decompress(struct pyzram_context *context, struct codec_request *
 		uint8_t token;
 
 		/*
-		 * Most sequences are far from both ends and short, or have a match of some length:
-		 * copies of fixed size. What is neither goes on behind this loop with the distance
-		 * that it has read. Long matches and short distances are here since without them it
-		 * had 0.88 to 0.96 of the speed (bench/codec_speed.py --before).
+		 * Most sequences are far from both ends and short, or have a match of some length,
+		 * so copies have fixed sizes. Other sequences leave this loop with the distance
+		 * already read. Long matches and short distances are handled here because without
+		 * them it had 0.88 to 0.96 of the speed (bench/codec_speed.py --before).
 		 */
 		while (ip < fast_end && op < fast_out_end) {
 			const uint8_t *sequence = ip;
@@ -269,10 +269,10 @@ static int lz4_decompress(struct pyzram_context *context, struct codec_request *
 				memcpy(op, m, 8);
 			}
 			/*
-			 * A load from bytes that two stores have just written waits for both. What
-			 * a short match does not need comes from the input, where nothing waits:
-			 * 1.1 times as fast for structures and heaps; a branch instead has 0.8 of
-			 * the speed for text.
+			 * A load from bytes that two stores have just written waits for both. Bytes
+			 * that a short match does not need come from the input, where nothing
+			 * waits: that is 1.1 times as fast for structures and heaps; a branch
+			 * instead has 0.8 of the speed for text.
 			 */
 			m = count > 8 - MATCH_MIN ? m + 8 : sequence;
 			memcpy(op + 8, m, 8);
@@ -290,7 +290,7 @@ static int lz4_decompress(struct pyzram_context *context, struct codec_request *
 		ip += count;
 		op += count;
 		if (ip == end) {
-			/* The last sequence has literals only. */
+			/* The last sequence has only literals. */
 			request->dst_len = (size_t)(op - out);
 			return token & RUN_MASK ? -EBADMSG : 0;
 		}
@@ -307,7 +307,7 @@ match:
 		if (out_end - op < count)
 			return -EBADMSG;
 		if (distance > (size_t)(op - out)) {
-			/* Begins in the dictionary, which lies before the page. */
+			/* It begins in the dictionary, which precedes the page. */
 			size_t before = distance - (size_t)(op - out);
 			size_t part = before < (size_t)count ? before : (size_t)count;
 
@@ -326,7 +326,7 @@ match:
 
 /* ---- the algorithm --------------------------------------------------------------------------- */
 
-/* state: a table, or liblz4's stream where there is a dictionary. */
+/* state: a table, or liblz4's stream if there is a dictionary. */
 static int lz4_compress(struct pyzram_context *context, struct codec_request *request)
 {
 	const struct pyzram_params *params = context->params;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lz4hc by liblz4. The kernel has an older relative of it (drivers/block/zram/backend_lz4hc.c): a
- * plain hash chain of 2^(level - 1) attempts, so sizes differ a little; see level_of_liblz4().
+ * lz4hc by liblz4. The kernel has an older relative of it (drivers/block/zram/backend_lz4hc.c), a
+ * plain hash chain with 2^(level - 1) attempts, so sizes differ a little; see level_of_liblz4().
  */
 #include "codec.h"
 
@@ -35,8 +35,8 @@ static void lz4hc_context_deinit(struct pyzram_context *context)
 
 /*
  * From level 10 on liblz4 parses optimally, which the kernel never does. More than the 256 attempts
- * of level 9 hardly find anything more in a page, so that is what comes nearest. Below level 3,
- * liblz4 1.10 and later have another search, without chains.
+ * of level 9 find hardly anything more in a page, so level 9 comes nearest. Below level 3, liblz4
+ * 1.10 and later use another search, without chains.
  */
 static int level_of_liblz4(int32_t level)
 {

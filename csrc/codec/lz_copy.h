@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Copying for decompressors of the LZ family: more than asked for where there is room. */
+/* Copying for decompressors of the LZ family: more than requested, if there is room. */
 #ifndef PYZRAM_LZ_COPY_H
 #define PYZRAM_LZ_COPY_H
 
 #include "endian.h"
 
-/* Copy 16 bytes at a time, at least once: touches up to 16 bytes past the end of both. */
+/* Copy 16 bytes at a time, at least once; this touches up to 16 bytes past the end of both. */
 static inline void copy16(uint8_t *dst, const uint8_t *src, size_t len)
 {
 	const uint8_t *end = dst + len;
@@ -17,7 +17,7 @@ static inline void copy16(uint8_t *dst, const uint8_t *src, size_t len)
 	} while (dst < end);
 }
 
-/* A distance below eight: eight bytes that repeat those at this distance before op. */
+/* For a distance below eight: eight bytes that repeat those at this distance before op. */
 static inline uint64_t short_pattern(const uint8_t *op, size_t distance)
 {
 	static const uint64_t ones[8] = {
@@ -28,15 +28,15 @@ static inline uint64_t short_pattern(const uint8_t *op, size_t distance)
 	return (load_le64(op - distance) & ~0ull >> (64 - 8 * distance)) * ones[distance];
 }
 
-/* How far behind eight such bytes they repeat, at least eight. */
+/* The distance, at least eight, at which eight such bytes repeat. */
 static const uint8_t short_repeat[8] = { 0, 8, 8, 9, 8, 10, 12, 14 };
 
-/* Stored at once where the processor can do that; a compiler makes two stores of it elsewhere. */
+/* Stored at once if the processor can do that; otherwise a compiler makes two stores of it. */
 typedef uint64_t two_words __attribute__((vector_size(16)));
 
 /*
- * Write len bytes at op that repeat what lies distance bytes before it, as decompressors do: the
- * two may overlap. Writes up to ROOMY bytes more.
+ * Write len bytes at op that repeat what is distance bytes before it, as decompressors do; the two
+ * may overlap. Writes up to ROOMY bytes more.
  */
 enum { ROOMY = 64 };
 static inline uint8_t *copy_match_roomy(uint8_t *op, size_t distance, size_t len)
@@ -83,7 +83,7 @@ static inline uint8_t *copy_match_roomy(uint8_t *op, size_t distance, size_t len
 	return end;
 }
 
-/* The same where less room may be left: writes nothing at limit or beyond. */
+/* The same if there may be less room: writes nothing at limit or beyond. */
 static inline uint8_t *copy_match(uint8_t *op, size_t distance, size_t len, const uint8_t *limit)
 {
 	const uint8_t *m = op - distance;

@@ -23,7 +23,7 @@ int pyzram_lzo_compress(struct pyzram_context *context, struct codec_request *re
 int pyzram_lzo_rle_compress(struct pyzram_context *context, struct codec_request *request);
 int pyzram_lzo_decompress(struct pyzram_context *context, struct codec_request *request);
 
-/* What a compressor remembers: the place in its chunk of each value seen. */
+/* What a compressor remembers: the place of each value seen in its chunk. */
 enum {
 	LZO_TABLE_BITS = 13,
 	LZO_TABLE_SIZE = 1 << LZO_TABLE_BITS,

@@ -2,9 +2,9 @@
 /*
  * The compressor of lzo and lzo-rle: LZO1X with a 13-bit dictionary.
  *
- * Its choices (which positions are tried, how far a match is followed) are the kernel's on x86-64
- * and arm64, so that lengths are the kernel's to the byte there. Elsewhere the kernel may follow a
- * match in steps smaller than match_length()'s, and end the last one of a page some bytes sooner.
+ * Its choices (which positions to try, how far to follow a match) are the kernel's on x86-64 and
+ * arm64, so there lengths are the kernel's to the byte. Elsewhere the kernel may follow a match in
+ * smaller steps than match_length() does, and end the last one of a page some bytes sooner.
  */
 #include "lzo.h"
 #include "endian.h"
@@ -13,11 +13,11 @@
 /* The search. */
 enum {
 	HASH_MULTIPLIER = 0x1824429d,
-	TAIL = 20,		/* so many bytes at the end are never matched */
-	STRAIGHT = 24,		/* so many positions are tried in unrolled code */
+	TAIL = 20,		/* this many bytes at the end are never matched */
+	STRAIGHT = 24,		/* how many positions are tried in unrolled code */
 };
 
-/* A length that its instruction has no room for: zero bytes of 255 each, and a rest of 1..255. */
+/* A length too large for its instruction: a zero byte for each 255, and a rest of 1..255. */
 static uint8_t *put_extension(uint8_t *op, size_t rest)
 {
 	for (; rest > 255; rest -= 255)
@@ -27,8 +27,8 @@ static uint8_t *put_extension(uint8_t *op, size_t rest)
 }
 
 /*
- * Literals between instructions; up to three of them are counted in the instruction before. Copies
- * of fixed size read up to 16 bytes past the last literal: TAIL is more than that.
+ * Literals between instructions; the previous instruction counts up to three of them. Copies of
+ * fixed size read up to 16 bytes past the last literal, and TAIL is more than that.
  */
 static inline uint8_t *
 put_literals(uint8_t *op, uint8_t *counter, const uint8_t *literals, size_t count)
@@ -113,7 +113,7 @@ static inline size_t run_length(const uint8_t *p, const uint8_t *stop)
 	return (size_t)(q - p);
 }
 
-/* Where the value at p was seen before, if it was; remember p from now on. */
+/* Where the value at p was seen before, if it was; remembers p from now on. */
 static inline bool seen(const uint8_t *src, const uint8_t *p, uint32_t value, uint16_t *table,
 		       const uint8_t **ret)
 {
@@ -125,8 +125,8 @@ static inline bool seen(const uint8_t *src, const uint8_t *p, uint32_t value, ui
 }
 
 /*
- * One chunk of at most CHUNK_MAX bytes. carried counts literals before src that no instruction
- * holds yet; what is left at the end is handed on in the same way.
+ * Compress one chunk of at most CHUNK_MAX bytes. carried counts the literals before src that no
+ * instruction holds yet; the rest at the end is passed on in the same way.
  */
 static inline __attribute__((always_inline)) uint8_t *
 chunk_compress(const uint8_t *src, size_t len, uint8_t *op, uint8_t **counter, size_t *carried,
@@ -146,8 +146,8 @@ chunk_compress(const uint8_t *src, size_t len, uint8_t *op, uint8_t **counter, s
 		p += 1 + ((size_t)(p - from) >> 5);
 look:
 		/*
-		 * Most matches come soon after the last one, where steps are of one byte. Without
-		 * this row 0.89 to 0.97 of the speed (bench/codec_speed.py --before).
+		 * Most matches come soon after the last one, where steps are one byte long. Without
+		 * this row it had 0.89 to 0.97 of the speed (bench/codec_speed.py --before).
 		 */
 		if (p == from && stop - p > STRAIGHT) {
 #pragma GCC unroll 24

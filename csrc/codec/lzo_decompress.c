@@ -11,7 +11,7 @@ struct reader {
 	uint8_t *op, *out, *out_end;
 };
 
-/* The value of the low bits of an instruction, extended where they are zero. 0 on bad input. */
+/* The value of the low bits of an instruction, extended if they are zero. 0 on bad input. */
 static inline size_t get_length(struct reader *r, uint8_t code, unsigned int bits)
 {
 	size_t value = code & ((1u << bits) - 1);
@@ -140,7 +140,7 @@ int pyzram_lzo_decompress(struct pyzram_context *context, struct codec_request *
 				   (word >> 2);
 			state = word & 3;
 			if (distance == M3_DISTANCE_MAX) {
-				/* The end mark, which must be the last three bytes. */
+				/* The end mark must be the last three bytes. */
 				if (code != (16 | 1) || word || r.ip != r.end)
 					return -EBADMSG;
 				request->dst_len = (size_t)(r.op - r.out);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * zstd by libzstd, with the kernel's parameters (drivers/block/zram/backend_zstd.c, 6.12 and
- * later). The bytes are those of the kernel's release of zstd where libzstd is of the same
- * generation: 1.5.7 stands for Linux 7.x, 1.5.2 to 1.5.5 for 6.12 at levels 3 to 9. Generations
- * differ in single pages; pages of 4 KiB by 0.01 % in sum at level 3. Linux 6.1 took parameters
- * meant for unknown sizes, at level 3: its pages are 0.3 to 2 % larger.
+ * later). The bytes are those of the kernel's zstd if libzstd is of the same generation: 1.5.7
+ * stands for Linux 7.x, 1.5.2 to 1.5.5 for 6.12 at levels 3 to 9. Generations differ on single
+ * pages; pages of 4 KiB differ by 0.01 % in total at level 3. At level 3, Linux 6.1 used parameters
+ * meant for unknown sizes, so its pages are 0.3 to 2 % larger.
  */
 /* For the row match finder and a digested dictionary's parameters; exported since 1.4. */
 #define ZSTD_STATIC_LINKING_ONLY
@@ -32,13 +32,13 @@ struct zstd_state {
 };
 
 /*
- * Windows above 16 KiB are searched by rows where the processor has vectors; the kernel never does
- * so. For smaller ones the plain call is the faster one.
+ * libzstd searches windows above 16 KiB by rows if the processor has vectors; the kernel never does
+ * so. For smaller ones the plain call is faster.
  */
 #if ZSTD_VERSION_NUMBER >= 10501
 static bool has_rows(const struct pyzram_params *params)
 {
-	/* Before 1.5.1 the values meant something else. */
+	/* Before 1.5.1 the values had other meanings. */
 	return params->page_size + params->dict_len > 16384 && ZSTD_versionNumber() >= 10501;
 }
 
@@ -60,7 +60,7 @@ static size_t search_as_the_kernel(ZSTD_CCtx_params *params)
 }
 #endif
 
-/* A digested dictionary, which also decides how pages are searched. NULL: no memory, or broken. */
+/* A digested dictionary, which also decides how to search pages. NULL: no memory, or broken. */
 static ZSTD_CDict *digest(const struct pyzram_params *params)
 {
 	ZSTD_compressionParameters chosen = ZSTD_getCParams(params->level, params->page_size,
@@ -93,7 +93,7 @@ static int zstd_params_init(struct pyzram_params *params)
 	params->prepared = prepared;
 	prepared->cdict = digest(params);
 	prepared->ddict = ZSTD_createDDict_byReference(params->dict, params->dict_len);
-	/* libzstd does not tell a broken dictionary from a lack of memory. */
+	/* libzstd does not distinguish a broken dictionary from a lack of memory. */
 	return prepared->cdict && prepared->ddict ? 0 : -EINVAL;
 }
 
@@ -113,7 +113,7 @@ static int zstd_errno(size_t result, int otherwise)
 	return ZSTD_getErrorCode(result) == ZSTD_error_memory_allocation ? -ENOMEM : otherwise;
 }
 
-/* They outlast a page. */
+/* These outlast a page. */
 static int parameters_set(ZSTD_CCtx *context, int32_t level)
 {
 	ZSTD_CCtx_params *how = ZSTD_createCCtxParams();
@@ -185,7 +185,7 @@ static int zstd_decompress(struct pyzram_context *context, struct codec_request 
 	struct zstd_state *state = context->state;
 	size_t len;
 
-	/* One frame and nothing else: libzstd would take several, and skip what is no data. */
+	/* One frame and nothing else: libzstd would accept several, and skip what is not data. */
 	if (ZSTD_getFrameContentSize(request->src, request->src_len) != request->dst_cap ||
 	    ZSTD_findFrameCompressedSize(request->src, request->src_len) != request->src_len)
 		return -EBADMSG;
