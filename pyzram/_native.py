@@ -21,6 +21,10 @@ except ModuleNotFoundError as err:
         name=err.name,
     ) from None
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 # ---- errors --------------------------------------------------------------------------------------
 
 
@@ -29,6 +33,11 @@ def check(code: int, path: str | None = None) -> int:
     if code < 0:
         raise OSError(-code, os.strerror(-code), path)
     return code
+
+
+def unpacked(numbers: Any, count: int) -> list[int]:
+    # cffi's types do not know that whole numbers become a list of them.
+    return ffi.unpack(numbers, count)  # type: ignore[return-value]
 
 
 # ---- fork ----------------------------------------------------------------------------------------
@@ -80,8 +89,8 @@ class NumberFile:
         count = lib.pyzram_fd_read_numbers(self._file.fd, self._buf, NUMBERS_MAX)
         if count < 0:
             check(count, self._name)
-        numbers: list[int] = ffi.unpack(self._buf, count)  # type: ignore[assignment]
-        return numbers
+        # Figures are read in loops, which feel one call more.
+        return ffi.unpack(self._buf, count)  # type: ignore[return-value]
 
     def close(self) -> None:
         self._file.close()

@@ -2,7 +2,7 @@
 # The extension's parser for the lines of block_state.
 from __future__ import annotations
 
-from ._native import check
+from ._native import check, unpacked
 from ._pyzram import ffi, lib
 
 TYPE_CHECKING = False
@@ -28,9 +28,8 @@ def block_state_parse(text: bytes) -> tuple[list[int], list[int], bytes, int]:
     lines: Any = ffi.new("struct pyzram_block_lines *", [indexes, times, flags, 0])
     count = lib.pyzram_block_state_parse(ffi.from_buffer(text), len(text), cap, lines)
     check(count)
-    numbers: list[int] = ffi.unpack(indexes, count)  # type: ignore[assignment]
-    accessed: list[int] = ffi.unpack(times, count)  # type: ignore[assignment]
-    return numbers, accessed, bytes(ffi.buffer(flags, count)), lines.used
+    taken = bytes(ffi.buffer(flags, count))
+    return unpacked(indexes, count), unpacked(times, count), taken, lines.used
 
 
 class BlockCounts:

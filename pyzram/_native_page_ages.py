@@ -2,7 +2,7 @@
 # The extension's ages of pages, taken from the lines of block_state.
 from __future__ import annotations
 
-from ._native import check
+from ._native import check, unpacked
 from ._pyzram import ffi, lib
 
 TYPE_CHECKING = False
@@ -86,5 +86,4 @@ class AgesSelection:
 
     def places(self, step: int, most: int) -> list[int]:
         start = self._room + step * self._wanted.cap
-        found: list[int] = ffi.unpack(start, max(0, min(most, self._count[step])))  # type: ignore[assignment]
-        return found
+        return unpacked(start, max(0, min(most, self._count[step])))

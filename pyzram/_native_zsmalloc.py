@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from ._native import check
+from ._native import check, unpacked
 from ._pyzram import ffi, lib
 
 TYPE_CHECKING = False
@@ -46,7 +46,7 @@ class Zsmalloc:
         ret: Any = ffi.new("struct pyzram_pool *")
         data = ffi.from_buffer("uint32_t[]", lengths)
         lib.pyzram_zsmalloc_store(self._zs, data, len(data), ret)
-        counts: list[int] = ffi.unpack(ret.objects, lib.PYZRAM_CLASSES_MAX)  # type: ignore[assignment]
+        counts = unpacked(ret.objects, lib.PYZRAM_CLASSES_MAX)
         return counts, ret.compr_data_size, ret.same_pages, ret.huge_pages
 
     def recompress(self, first: Buffer, second: Buffer, threshold: int, ret: Buffer) -> int:

@@ -51,7 +51,7 @@ Up to 6.12 a page loses ``huge`` when it is written back; on 7.x it keeps it.
 class BlockState(JsonValue):
     """Counts over all stored pages. Two are equal if their counts are, whenever they were taken."""
 
-    _takes_back = {"flags": FrozenDict, "ages": tuple}  # noqa: RUF012
+    _takes_back = FrozenDict(flags=FrozenDict, ages=tuple)
 
     slots: int
     """How many pages are stored."""

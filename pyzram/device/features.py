@@ -9,7 +9,7 @@ import os
 from ..errors import DeviceNotFoundError
 from ..kernel.parse import parse_algorithms
 from ..kernel.sysfs import Sysfs, as_sysfs, read_text
-from ..value import Value
+from ..value import FrozenDict, Value
 from .handle import check_device
 from .zram import Zram
 
@@ -33,7 +33,7 @@ class Features(Value):
         "psi",
     )
     __slots__ = _fields
-    _takes_back = {"algorithms": tuple}  # noqa: RUF012
+    _takes_back = FrozenDict(algorithms=tuple)
 
     driver: bool
     """Whether a zram driver is loaded or built in."""

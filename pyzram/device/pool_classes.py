@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class PoolClass(JsonValue):
     """One size class of a device's pool (``zsmalloc/zramN/classes`` in debugfs)."""
 
-    _takes_back = {"fullness": FrozenDict}  # noqa: RUF012
+    _takes_back = FrozenDict(fullness=FrozenDict)
 
     number: int
     """Its number, the column ``class``."""

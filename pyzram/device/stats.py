@@ -35,12 +35,12 @@ class Stats(JsonValue):
     :class:`StatsChange`, with rates.
     """
 
-    _takes_back = {  # noqa: RUF012
+    _takes_back = FrozenDict(
         **_PARTS,
-        "recomp_algorithms": lambda found: {int(k): v for k, v in found.items()},
-        "swap": SwapArea.from_dict,
-        "mount_points": tuple,
-    }
+        recomp_algorithms=lambda found: {int(k): v for k, v in found.items()},
+        swap=SwapArea.from_dict,
+        mount_points=tuple,
+    )
     name: str
     """``zramN``, the kernel's name."""
     disksize: int

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .. import _native_codec
 from ..algorithm import Algorithm
-from ..value import JsonValue, documented
+from ..value import FrozenDict, JsonValue, documented
 from .batches import check_threads
 from .codec import algorithms as all_algorithms
 from .codec import compressed_sizes, timed_sizes, wanted_algorithms
@@ -43,7 +43,7 @@ LEVELS = {
 class BenchResult(JsonValue):
     """One algorithm at one level."""
 
-    _takes_back = {"figures": PoolStats.from_dict}  # noqa: RUF012
+    _takes_back = FrozenDict(figures=PoolStats.from_dict)
 
     name: str
     """The kernel's name of the algorithm."""

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 class AlgorithmEstimate(JsonValue):
     """One algorithm's part of an :class:`Estimate`."""
 
-    _takes_back = {  # noqa: RUF012
-        "figures": PoolStats.from_dict,
-        "compression_ratio": Interval.from_dict,
-        "mem_used_total": Interval.from_dict,
-    }
+    _takes_back = FrozenDict(
+        figures=PoolStats.from_dict,
+        compression_ratio=Interval.from_dict,
+        mem_used_total=Interval.from_dict,
+    )
 
     name: str
     """The kernel's name of the algorithm."""
@@ -64,7 +64,7 @@ class AlgorithmEstimate(JsonValue):
 class PartEstimate(JsonValue):
     """Memory of one owner: a process's heap, an object of shared memory, a file."""
 
-    _takes_back = {"owner": Owner.from_dict, "mem_used_total": FrozenDict}  # noqa: RUF012
+    _takes_back = FrozenDict(owner=Owner.from_dict, mem_used_total=FrozenDict)
 
     owner: Owner
     """Whose it is."""
@@ -84,11 +84,11 @@ class Estimate(JsonValue):
     Two are equal if all their figures are, no matter when they were made.
     """
 
-    _takes_back = {  # noqa: RUF012
-        "store": PoolModel.from_dict,
-        "algorithms": lambda found: {k: AlgorithmEstimate.from_dict(v) for k, v in found.items()},
-        "parts": lambda found: tuple(map(PartEstimate.from_dict, found)),
-    }
+    _takes_back = FrozenDict(
+        store=PoolModel.from_dict,
+        algorithms=lambda found: {k: AlgorithmEstimate.from_dict(v) for k, v in found.items()},
+        parts=lambda found: tuple(PartEstimate.from_dict(part) for part in found),
+    )
 
     source: str
     """What was examined, in words."""

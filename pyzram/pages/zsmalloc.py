@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from .. import _native_zsmalloc
 from ..errors import InvalidValueError
 from ..limits import PAGE_SIZE, PAGE_SIZES
-from ..value import JsonValue, Value, check_count, documented, is_list, wrong_type
+from ..value import FrozenDict, JsonValue, Value, check_count, documented, is_list, wrong_type
 from .chain import Chain, machine_word_size, running_chain
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class SizeClass(JsonValue):
 class PoolStats(JsonValue):
     """What ``mm_stat`` would show, with its names."""
 
-    _takes_back = {"objects": tuple}  # noqa: RUF012
+    _takes_back = FrozenDict(objects=tuple)
 
     page_size: int
     """Bytes of a page."""
@@ -91,7 +91,7 @@ class PoolModel(Value):
     Synchronization: immutable, any thread may use it.
     """
 
-    _takes_back = {"chain": Chain.from_dict}  # noqa: RUF012
+    _takes_back = FrozenDict(chain=Chain.from_dict)
     _fields = ("page_size", "word_size", "chain")
     __slots__ = (*_fields, "_zs", "classes", "huge_class_size")
     _zs: _native_zsmalloc.Zsmalloc

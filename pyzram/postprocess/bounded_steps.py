@@ -18,7 +18,7 @@ from ..errors import DeviceBusyError, ZramError, from_errno
 from ..kernel import own_files
 from ..limits import BD_UNIT
 from ..limits import PAGE_SIZE as PAGE_SIZE
-from ..value import JsonValue, check_callable, check_seconds, documented
+from ..value import FrozenDict, JsonValue, check_callable, check_seconds, documented
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,13 +37,13 @@ STEP_SECONDS = 0.5
 class PostprocessResult(JsonValue):
     """What a run did: the device's figures before and after, and why it ended."""
 
-    _takes_back = {  # noqa: RUF012
-        "mm_before": MmStat.from_dict,
-        "mm_after": MmStat.from_dict,
-        "bd_before": BdStat.from_dict,
-        "bd_after": BdStat.from_dict,
-    }
-    _words_of = {"stopped": ("timeout", "limit", "full", None)}  # noqa: RUF012
+    _takes_back = FrozenDict(
+        mm_before=MmStat.from_dict,
+        mm_after=MmStat.from_dict,
+        bd_before=BdStat.from_dict,
+        bd_after=BdStat.from_dict,
+    )
+    _words_of = FrozenDict(stopped=("timeout", "limit", "full", None))
 
     mm_before: MmStat
     """Memory when the run started."""
