@@ -2,8 +2,8 @@
 """What is estimated of memory, and of cold memory, beside what each kernel really pages out.
 
 The judges are those tests of the kernel ring that take too long for an emulated guest; here they
-run in one nevertheless, and what they measured becomes lines of two tables. PYZRAM_TRUTH names the
-file that these are written into, between its marks.
+run in one nevertheless, and what they measured becomes lines of three tables. PYZRAM_TRUTH names
+the file that these are written into, between its marks.
 """
 
 from __future__ import annotations
@@ -40,7 +40,10 @@ HEAD = (
     "pages, estimated and paged out",
     "compr_data_size, worst",
     "mem_used_total, worst",
-    "`--idle`: gain estimated",
+)
+HEAD_OF_COLD = (
+    "kernel",
+    "gain estimated",
     "gained",
     "off",
     "returns estimated",
@@ -74,9 +77,7 @@ def judged(folder: Path) -> dict[str, list[dict[str, float]]]:
 
 def line(release: str, folder: Path) -> tuple[str, ...]:
     """One kernel's line; the judges have judged already, this only tells."""
-    found = judged(folder)
-    programs = found["pages"]
-    (cold,) = found["cold"]
+    programs = judged(folder)["pages"]
 
     def worst(said: str, real: str) -> str:
         return f"{max((p[said] / p[real] - 1 for p in programs if p[real]), key=abs):+.3%}"
@@ -87,6 +88,14 @@ def line(release: str, folder: Path) -> tuple[str, ...]:
         f"{said} and {real}",
         worst("compr", "stored"),
         worst("used", "took"),
+    )
+
+
+def line_of_cold(release: str, folder: Path) -> tuple[str, ...]:
+    """The same of --idle."""
+    (cold,) = judged(folder)["cold"]
+    return (
+        release,
         f"{cold['gain'] / (1 << 20):.2f} MiB",
         f"{cold['gained'] / (1 << 20):.2f} MiB",
         f"{cold['gain'] / cold['gained'] - 1:+.2%}",
@@ -119,7 +128,7 @@ Tables = dict[str, list[tuple[str, ...]]]
 
 @pytest.fixture(scope="module")
 def tables() -> Iterator[Tables]:
-    found: Tables = {"kernels": [HEAD], "waited": [HEAD_OF_WAITED]}
+    found: Tables = {"kernels": [HEAD], "cold": [HEAD_OF_COLD], "waited": [HEAD_OF_WAITED]}
     yield found
     name = os.environ.get("PYZRAM_TRUTH")
     for its, (head, *rows) in found.items():
@@ -165,4 +174,5 @@ def test_what_is_estimated_is_what_each_kernel_pages_out(judge: Kernel, tables: 
     assert f" {len(TESTS)} passed" in report, report
     release = release.partition("-")[0]
     tables["kernels"].append(line(release, folder))
+    tables["cold"].append(line_of_cold(release, folder))
     tables["waited"] += lines_of_waited(release, folder, bool(judge.suites))
