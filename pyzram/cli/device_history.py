@@ -7,6 +7,7 @@ import os
 import time
 
 from ..kernel.figures import BY_NAME
+from ..kernel.sysfs import GONE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +78,9 @@ class Watch:
             try:
                 # After hot_remove the number may be given out again, with another folder.
                 identity = os.stat(figures.path).st_ino
-            except OSError:
+            except OSError as err:
+                if err.errno not in GONE:
+                    self.collection.fail(f"{name}: look at {figures.path}: {err.strerror}")
                 continue
             known = self.devices.get(name)
             if known is None or known.identity != identity:

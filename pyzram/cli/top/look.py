@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ...errors import ZramError
 from ...kernel.figures import BY_NAME, SWAPS
 from ...kernel.sysfs import Sysfs
 from ...kernel.tend_status import read_status
@@ -97,7 +98,8 @@ class Look(NamedTuple):
     available: int = 0
     """MemAvailable in bytes."""
     pressure: dict[str, Pressure | None] = {}  # noqa: RUF012 - never changed
-    """Of memory, io and cpu; ``None`` where the kernel tells none."""
+    """Of memory, io and cpu; ``None`` where the kernel tells none. One that is missing is
+    unknown."""
     tend: dict[str, Any] | str | None = None
     """What ``pyzram tend --status --json`` prints, or why it cannot be told; ``None`` where no
     daemon runs."""
@@ -121,20 +123,43 @@ class Looker:
 
     def look(self) -> Look:
         """Read everything once."""
-        self.watch.step()
         try:
-            total, available = read_memory(self.sysfs)
-        except (OSError, KeyError):
-            total = available = 0
+            self.watch.step()
+        except ZramError as err:
+            self.collection.fail(str(err))  # the devices are those of the last look
+        total, available = self._memory()
         devices = [device for device in self.watch.devices.values() if isinstance(device, Device)]
         return Look(
             tuple(devices),
             total,
             available,
-            {resource: read_pressure(self.sysfs, resource) for resource in RESOURCES},
+            self._pressure(),
             self._tend(),
             tuple(self.notes[-2:]),
         )
+
+    def _memory(self) -> tuple[int, int]:
+        try:
+            return read_memory(self.sysfs)
+        except FileNotFoundError:
+            return 0, 0
+        except OSError as err:
+            cause = err.strerror or str(err)
+        except (KeyError, ValueError):
+            cause = "not as the kernel documents it"
+        self.collection.fail(f"memory: {cause}")
+        return 0, 0
+
+    def _pressure(self) -> dict[str, Pressure | None]:
+        found: dict[str, Pressure | None] = {}
+        for resource in RESOURCES:
+            errors: list[str] = []
+            pressure = read_pressure(self.sysfs, resource, errors)
+            if not errors:
+                found[resource] = pressure
+            for error in errors:
+                self.collection.fail(error)
+        return found
 
     def _tend(self) -> dict[str, Any] | str | None:
         try:

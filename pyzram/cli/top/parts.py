@@ -98,7 +98,10 @@ def pressure_line(look: Look) -> Line:
         if found is not None:
             role = colour.BAD if found.full10 >= 10 else colour.WARN if found.some10 >= 10 else ""
             spans += [(f"{resource} ", ""), (f"{found.some10:.2f} %", role), ("  ", "")]
-    return labelled("pressure", *(spans or [("not reported (boot with psi=1)", "label")]))
+    # One that could not be read is among the notes.
+    known = any(found is None for found in look.pressure.values())
+    nothing = "not reported (boot with psi=1)" if known else "unknown"
+    return labelled("pressure", *(spans or [(nothing, "label")]))
 
 
 def tend_lines(status: dict[str, Any] | str | None, width: int) -> list[Line]:

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
 from types import SimpleNamespace
 
 import pytest
+from fake_roots import unreadable
 from unit.cli import top_machine
 
 from pyzram.cli import bars, colour
@@ -74,6 +76,45 @@ def test_a_look_goes_without_what_is_not_there(tmp_path, looker):
         "pressure not reported (boot with psi=1)",
         "tend     not running",
     ]
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.EMFILE])
+def test_what_cannot_be_read_is_not_taken_for_absent(tmp_path, looker, monkeypatch, code):
+    top_machine.make(tmp_path)
+    files = "proc/meminfo", *(f"proc/pressure/{name}" for name in ("memory", "io", "cpu"))
+    unreadable(monkeypatch, code, *files)
+    one = looker()
+    one.look()
+    seen = one.look()
+    assert one.notes == [
+        f"memory: {os.strerror(code)}",
+        *(f"{tmp_path}/{file}: {os.strerror(code)}" for file in files[1:]),
+    ]
+    lines = text_of(parts.overview(seen, 60, "title", "right"))
+    assert lines[1] == "pressure unknown"
+    assert lines[-1].endswith(os.strerror(code)) or lines[-1].endswith("…")
+
+
+@pytest.mark.parametrize("call", ["listdir", "stat"])
+def test_a_look_that_fails_ends_no_view(tmp_path, looker, monkeypatch, call):
+    """In the view it is in a thread of textual's, whose traceback would be the end."""
+    top_machine.make(tmp_path)
+    one = looker()
+    before = [device.name for device in one.look().devices]
+    real = getattr(os, call)
+
+    def fails(path, *words, **named):
+        if "sys/block" in str(path):
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), path)
+        return real(path, *words, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, fails)
+        seen = one.look()
+    assert seen.notes and os.strerror(errno.EMFILE) in seen.notes[-1]
+    if call == "listdir":
+        assert [device.name for device in seen.devices] == before
+    assert [device.name for device in one.look().devices] == before
 
 
 def test_what_changes_is_read_at_each_look_and_the_rest_seldom(tmp_path, looker):
