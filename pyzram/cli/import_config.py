@@ -6,11 +6,13 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from stat import S_ISDIR
 
 from ..config.importer import import_files
 from ..config.layers import TEXT_MAX, read_file, remedy
 from ..errors import from_errno
 from ..kernel.safe_paths import open_still
+from ..kernel.sysfs import GONE
 from ..text import quote, quote_lines
 from .options import FILE, Command
 
@@ -58,23 +60,33 @@ def gather(operands: Sequence[str]) -> list[str]:
     drop_ins: dict[str, str] = {}
     for operand in operands:
         folders = []
-        if os.path.isdir(operand):
+        if _is_folder(operand):
             folders.append(operand)
         else:
             files.append(operand)
-            if operand != "-" and os.path.isdir(f"{operand}.d"):
+            if operand != "-" and _is_folder(f"{operand}.d"):
                 folders.append(f"{operand}.d")
         for folder in folders:
             for name in sorted(_listed(folder)):
                 path = os.path.join(folder, name)
                 if not name.endswith(".conf"):
                     continue
-                if folder == operand and os.path.isdir(f"{path}.d"):
+                if folder == operand and _is_folder(f"{path}.d"):
                     files.append(path)
                     folders.append(f"{path}.d")
                 else:
                     drop_ins[name] = path
     return files + [drop_ins[name] for name in sorted(drop_ins)]
+
+
+def _is_folder(path: str) -> bool:
+    """Whether it is a folder; what cannot be looked at may be one, with drop-ins that count."""
+    try:
+        return S_ISDIR(os.stat(path).st_mode)
+    except OSError as err:
+        if err.errno in (*GONE, errno.ENAMETOOLONG):
+            return False
+        raise from_errno(err.errno or 0, f"{path}: look", path) from err
 
 
 def _listed(folder: str) -> list[str]:

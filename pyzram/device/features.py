@@ -8,7 +8,7 @@ import os
 
 from ..errors import DeviceNotFoundError
 from ..kernel.parse import parse_algorithms
-from ..kernel.sysfs import Sysfs, as_sysfs, read_text
+from ..kernel.sysfs import Sysfs, as_sysfs, is_there, read_text
 from ..value import FrozenDict, Value
 from .handle import check_device
 from .zram import Zram
@@ -136,7 +136,7 @@ def _find_features(tree: Sysfs, handle: Zram | None) -> Features:
 
     return Features(
         driver=tree.has_driver(),
-        hot_add=os.path.exists(f"{tree.control}/hot_add"),
+        hot_add=is_there(f"{tree.control}/hot_add"),
         algorithms=names,
         default_algorithm=None if initialised else selected,
         writeback=has("writeback"),
@@ -157,10 +157,9 @@ def _debugfs(tree: Sysfs, handle: Zram | None, place: str) -> bool | None:
         return None
     debugfs = tree.path("sys/kernel/debug")
     try:
-        mounted = bool(os.listdir(debugfs))
+        return is_there(f"{debugfs}/{place}") if os.listdir(debugfs) else None
     except OSError:
         return None  # this user may not look
-    return os.path.exists(f"{debugfs}/{place}") if mounted else None
 
 
 def _tracking(tree: Sysfs, handle: Zram | None) -> bool | None:

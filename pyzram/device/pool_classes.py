@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import errno
-import os
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from ..errors import DeviceNotFoundError, UnsupportedError, from_errno
 from ..kernel.parse import parse_pool_classes
-from ..kernel.sysfs import read_text
+from ..kernel.sysfs import is_there, read_text
 from ..value import FrozenDict, JsonValue, documented
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ def read_pool_classes(device: Handle) -> tuple[PoolClass, ...]:
     except (DeviceNotFoundError, UnsupportedError):
         raise
     except FileNotFoundError as err:
-        if not device.read_disksize() and os.path.isdir(pools):
+        if not device.read_disksize() and is_there(pools):
             return ()
         raise UnsupportedError(
             errno.ENOENT,

@@ -59,7 +59,13 @@ def _own_settings() -> Iterator[None]:
         yield
         return
     home = os.path.expanduser("~")
-    if os.path.lexists(home) and os.stat(home).st_uid != 0:
+    try:
+        theirs = os.stat(home).st_uid != 0
+    except FileNotFoundError:
+        theirs = False
+    except OSError:
+        theirs = True  # as far as is known
+    if theirs:
         folder = tempfile.mkdtemp(prefix="pyzram-plot-")
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         os.environ["MPLCONFIGDIR"] = folder

@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from pyzram.cli import zram_stats
+from pyzram.cli.import_config import gather
 from pyzram.device.backing_attach import backing_file
+from pyzram.device.features import features
 from pyzram.device.loop import is_behind
 from pyzram.doctor.snapshot import take_snapshot
 from pyzram.errors import ZramOSError
@@ -87,6 +89,13 @@ LOOKS: dict[str, tuple[Look, str, str, object]] = {
     "text": (lambda root: read_if_there(f"{root}/x"), "x", "folder", None),
     "path": (lambda root: is_there(f"{root}/x"), "x", "loop", False),
     "driver": (lambda root: Sysfs(str(root / "no")).has_driver(), "no/sys/class", "loop", False),
+    "hot_add": (
+        lambda root: features(sysfs=Sysfs(str(root))).hot_add,
+        "sys/class/zram-control/hot_add",
+        "loop",
+        True,
+    ),
+    "drop-ins to import": (lambda root: len(gather([f"{root}/a"])), "a.d", "loop", 1),
     "zswap": (
         lambda root: zswap_enabled(Sysfs(str(root))),
         "sys/module/zswap/parameters/enabled",
