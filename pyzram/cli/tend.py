@@ -8,6 +8,7 @@ import os
 from stat import S_ISDIR, S_ISREG
 from typing import TYPE_CHECKING, NamedTuple
 
+from .. import interruption
 from ..config.layers import DEFAULT_PATH
 from ..config.parser import read_config
 from ..device.zram import Zram
@@ -135,6 +136,9 @@ def main(argv: list[str]) -> int:
 def tend(options: Arguments, way: str, sysfs: Sysfs, run: str) -> int:
     """Look at the devices and act, as a daemon, once, or only in words."""
     numbers = list(dict.fromkeys(map(device_number, options.operands)))
+    if way == "once":
+        # A step puts the limit of its device back before it ends. A daemon has handlers of its own.
+        interruption.take_note()
 
     def devices() -> list[int]:
         if numbers:
