@@ -6,16 +6,22 @@ from __future__ import annotations
 import mmap
 import os
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from kernel.box import Box, Bystander, forked, swaps
 from kernel.conftest import OwnDevice, add_device, drop_device
 
 import pyzram
 from pyzram.kernel import holders
+from pyzram.kernel.parse import BD_UNIT
+from pyzram.tend.ledger import FILE as LEDGER
+from pyzram.tend.ledger import Ledger
+from pyzram.tend.machine import Clocks, read_clock
 
 Done = subprocess.CompletedProcess[str]
 TERMINATED = 128 + 15
@@ -28,6 +34,11 @@ class Bed:
     """Before a call has this in its text, a command is nothing but the interpreter's start."""
     may_die = False
     """It only reads, so a signal may end it anywhere."""
+    statuses: tuple[int, ...] = (0, 1)
+    answers: tuple[int, ...] = (0,)
+    """Those of these that say nothing on standard error."""
+    around: tuple[str, ...] = ()
+    """The command by which strace is run."""
 
     def __init__(self, directory: Path, command: str) -> None:
         self.directory = directory
@@ -48,7 +59,7 @@ class Bed:
 
     def strace(self, *options: str) -> Done:
         return subprocess.run(
-            ["strace", "-f", "--seccomp-bpf", "-qq", *options, *self.words()],
+            [*self.around, "strace", "-f", "-qq", *options, *self.words()],
             env=self.box.env,
             capture_output=True,
             text=True,
@@ -63,9 +74,10 @@ class Bed:
         """Say what is wrong after the command."""
         if fault == "SIGKILL" or (self.may_die and done.returncode == -15):
             return
-        if done.returncode not in (0, 1, TERMINATED):
+        if done.returncode not in (*self.statuses, TERMINATED):
             yield f"status {done.returncode}: {done.stderr[-300:]}"
-        if done.returncode and not done.stderr.strip() and call not in ("write", "dup2"):
+        silent = not done.stderr.strip() and call not in ("write", "dup2")
+        if silent and done.returncode not in self.answers:
             yield "it failed without a word"
 
     def heal(self) -> Iterator[str]:
@@ -180,11 +192,104 @@ class ReadingBed(Bed):
         super().close()
 
 
-class PostprocessBed(Bed):
-    """A device with data, a backing file or a secondary algorithm, and an administrator's limit."""
+class DoctorBed(Bed):
+    """A machine with two things to find: a mistake in the file, and a device without use."""
 
+    may_die = True
+    statuses = (1, 2)
+    answers = (1,)
+
+    def __init__(self, directory: Path, command: str) -> None:
+        super().__init__(directory, command)
+        self.begins = str(self.box.conf)
+        self.box.write("ZRAM_SIZE_0=many\n")
+        self.unused = pyzram.Zram.add()
+        self.unused.configure(disksize="8M")
+
+    def arguments(self) -> list[str]:
+        return ["doctor", "-c", str(self.box.conf)]
+
+    def judge(self, fault: str, call: str, done: Done) -> Iterator[str]:
+        yield from super().judge(fault, call, done)
+        if done.returncode == 1:
+            for found in ("[config]", f"{self.unused.name}:", "[unused]"):
+                if found not in done.stdout:
+                    yield f"it does not tell of {found}: {done.stdout[-600:]}"
+
+    def close(self) -> None:
+        self.unused.remove()
+        super().close()
+
+
+class ImportBed(Bed):
+    """A folder of another tool, of which a part cannot be carried over."""
+
+    may_die = True
+
+    def __init__(self, directory: Path, command: str) -> None:
+        super().__init__(directory, command)
+        self.begins = str(directory / "theirs")
+        folder = directory / "theirs.d"
+        folder.mkdir()
+        (directory / "theirs").write_text("[zram0]\nzram-size = ram / 2\n")
+        (folder / "1.conf").write_text("[zram0]\nswap-priority = 7\n")
+        (folder / "2.conf").write_text("[zram1]\nhost-memory-limit = none\nnobody-knows = 1\n")
+        self.right = self.run(*self.arguments())
+
+    def arguments(self) -> list[str]:
+        return ["import", str(self.directory / "theirs")]
+
+    def judge(self, fault: str, call: str, done: Done) -> Iterator[str]:
+        yield from super().judge(fault, call, done)
+        if done.returncode == 0 and done.stdout != self.right.stdout:
+            yield f"status 0, and a part is missing: {done.stdout}"
+
+
+LOOK = """
+import sys
+from pyzram.cli.top.look import Looker
+looker = Looker([], sys.argv[1])
+seen = [looker.look() for _ in range(2)][-1]
+looker.close()
+print(*(device.name for device in seen.devices), f"memory:{seen.available > 0}", *seen.notes)
+"""
+
+
+class TopBed(Bed):
+    """What top looks at, twice, without the screen.
+
+    The screen is textual's: thousands of calls of its own and of asyncio, in several threads, whose
+    faults say nothing of pyzram. A fault in the looks is to be told of, and to end nothing.
+    """
+
+    may_die = True
+    statuses = (0,)
+
+    def __init__(self, directory: Path, command: str) -> None:
+        super().__init__(directory, command)
+        self.begins = "sys/block"
+
+    def words(self) -> list[str]:
+        return [sys.executable, "-Ic", LOOK, str(self.box.run_dir)]
+
+    def judge(self, fault: str, call: str, done: Done) -> Iterator[str]:
+        # The start of Python has no message of ours, and neither has its end.
+        if done.returncode and call in ("write", "dup2"):
+            return
+        yield from super().judge(fault, call, done)
+        if done.returncode == 0:
+            whole = self.bystander.device.name in done.stdout and "memory:True" in done.stdout
+            if not whole and ": " not in done.stdout:
+                yield f"it hides what it could not read: {done.stdout}"
+
+
+class DataBed(Bed):
+    """A device with data, which are put there anew before each fault."""
+
+    answers = (0, TERMINATED)
     PAGES = 96
     LIMIT = 10_000
+    """The administrator's, in units of 4096 bytes."""
 
     def __init__(self, directory: Path, command: str) -> None:
         super().__init__(directory, command)
@@ -197,24 +302,30 @@ class PostprocessBed(Bed):
             lambda: chance.randbytes(quarter) + bytes(3 * quarter),
         )
         self.data = b"".join(kinds[at % 2]() for at in range(self.PAGES))
+        self.has_backing = self.has_second = False
         try:
-            if command == "writeback":
-                backing = directory / "backing"
-                with backing.open("wb") as file:
-                    os.posix_fallocate(file.fileno(), 0, 32 << 20)
-                self.device.configure(
-                    disksize="16M", backing_dev=backing, writeback_limit=self.LIMIT
-                )
-            else:
-                first, *others = self.device.read_algorithms()
-                self.device.configure(disksize="16M", algorithm=first, recompression=others[-1:])
+            self.set_up()
         except BaseException:
             self.close()
             raise
 
-    def arguments(self) -> list[str]:
-        kind = ["--type", "huge"] if self.command == "writeback" else []
-        return [self.command, *kind, "--timeout", "60", self.device.name]
+    def set_up(self) -> None:
+        """Configure the device."""
+        raise NotImplementedError
+
+    def configure(self, *, backing: bool, second: bool) -> None:
+        """Give it a backing file with a limit, and a second algorithm."""
+        self.has_backing, self.has_second = backing, second
+        settings: dict[str, Any] = {}
+        if backing:
+            file = self.directory / "backing"
+            with file.open("wb") as opened:
+                os.posix_fallocate(opened.fileno(), 0, 32 << 20)
+            settings = {"backing_dev": file, "writeback_limit": self.LIMIT}
+        if second:
+            first, *others = self.device.read_algorithms()
+            settings |= {"algorithm": first, "recompression": others[-1:]}
+        self.device.configure(disksize="16M", **settings)
 
     def prepare(self) -> None:
         with mmap.mmap(-1, len(self.data)) as buffer:
@@ -224,7 +335,7 @@ class PostprocessBed(Bed):
                 os.pwrite(fd, buffer, 0)
             finally:
                 os.close(fd)
-        if self.command == "writeback":
+        if self.has_backing:
             self.device.set_writeback_limit(self.LIMIT)
             self.written = self.bd_writes()
 
@@ -235,12 +346,10 @@ class PostprocessBed(Bed):
         healed = self.run(*self.arguments())
         if healed.returncode:
             yield f"not healed by the next command: {healed.stderr}"
-        if self.command == "writeback":
+        if self.has_backing:
             left = self.device.read_writeback_limit() + self.bd_writes() - self.written
             if left != self.LIMIT or not self.device.read_writeback_limit_enable():
                 yield f"the administrator's limit of {self.LIMIT} became {left}"
-            if self.bd_writes() == self.written:
-                yield "nothing was written back"
         with open(self.device.node, "rb") as node:
             if node.read(len(self.data)) != self.data:
                 yield "other data"
@@ -250,10 +359,92 @@ class PostprocessBed(Bed):
         super().close()
 
 
+class PostprocessBed(DataBed):
+    """A backing file or a secondary algorithm, and a command that uses it."""
+
+    def set_up(self) -> None:
+        self.configure(backing=self.command == "writeback", second=self.command == "recompress")
+
+    def arguments(self) -> list[str]:
+        kind = ["--type", "huge"] if self.command == "writeback" else []
+        return [self.command, *kind, "--timeout", "60", self.device.name]
+
+    def heal(self) -> Iterator[str]:
+        yield from super().heal()
+        if self.has_backing and self.bd_writes() == self.written:
+            yield "nothing was written back"
+
+
+class TendBed(DataBed):
+    """What of these the kernel has, and ``tend --once`` ten days later, when all pages are cold."""
+
+    LATER = str(10 * 24 * 3600)
+    BUDGET = 1 << 40
+
+    def __init__(self, directory: Path, command: str) -> None:
+        self.state = directory / "state"
+        super().__init__(directory, command)
+        self.begins = str(self.box.conf)
+        self.box.env["PYZRAM_STATE"] = str(self.state)
+        self.box.write("TEND=yes\n")
+        if self.has_backing:
+            self.prepare()
+            done = subprocess.run(
+                [*self.around, *self.words()], env=self.box.env, capture_output=True, check=False
+            )
+            if done.returncode or self.bd_writes() == self.written:
+                self.close()
+                raise SystemExit(f"tend: without any fault: {done}, and nothing was written back")
+
+    def set_up(self) -> None:
+        with pyzram.Zram.add() as device:
+            features = pyzram.features(device)
+        self.configure(backing=bool(features.writeback), second=bool(features.recompression))
+        if os.path.exists("/proc/self/ns/time") and shutil.which("unshare"):
+            clocks = ["--boottime", self.LATER, "--monotonic", self.LATER]
+            self.around = ("unshare", "--time", "--fork", "--kill-child", *clocks)
+
+    def arguments(self) -> list[str]:
+        conf = ["-c", str(self.box.conf), "--budget", str(self.BUDGET)]
+        return ["tend", "--once", *conf, self.device.name]
+
+    def prepare(self) -> None:
+        shutil.rmtree(self.state, ignore_errors=True)
+        shutil.rmtree(self.box.run_dir, ignore_errors=True)
+        super().prepare()
+
+    def judge(self, fault: str, call: str, done: Done) -> Iterator[str]:
+        yield from super().judge(fault, call, done)
+        if fault != "SIGKILL" and done.returncode == 0 and not self.charged():
+            yield "status 0, and what was written is not charged"
+
+    def heal(self) -> Iterator[str]:
+        yield from super().heal()
+        if not self.charged():
+            yield "what was written is not charged"
+        if left := {path.name for path in self.state.iterdir()} - {LEDGER}:
+            yield f"left beside the ledger: {left}"
+
+    def charged(self) -> bool:
+        """Whether the ledger is whole, and has what the device wrote since it was put there."""
+        clocks = Clocks()
+        ledger = Ledger(str(self.state), read_clock(pyzram.Sysfs(), clocks))
+        if ledger.saved is None:
+            # In /run, with half the budget, where the folder in /var could not be used.
+            ledger = Ledger(str(self.box.run_dir), read_clock(pyzram.Sysfs(), clocks))
+        written = (self.bd_writes() - self.written) * BD_UNIT if self.has_backing else 0
+        charged = sum(ledger.written(medium) for medium in ledger.media)
+        return ledger.saved is not None and not ledger.damaged and charged >= written
+
+
 BEDS: dict[str, type[Bed]] = {
     **dict.fromkeys(("start", "stop", "reload"), ServiceBed),
     **dict.fromkeys(("zram_stats", "estimate"), ReadingBed),
     **dict.fromkeys(("writeback", "recompress"), PostprocessBed),
+    "tend": TendBed,
+    "doctor": DoctorBed,
+    "import": ImportBed,
+    "top": TopBed,
 }
 
 

@@ -19,9 +19,9 @@ from vm.module import rebuilt_modules
 from vm.ring import DEADLINE
 
 (KERNEL,) = (kernel for kernel in KERNELS if kernel.name == "6.12-multi")
-COMMANDS = ("writeback", "recompress")
+COMMANDS = ("writeback", "recompress", "tend")
 PART = os.environ.get("FAULTS", "--every 61 --offset 7")
-COUNTS = re.compile(r"(\w+): (\d+) points \(of \d+ .*\), \d+ ways, (\d+) failures")
+COUNTS = re.compile(r"(\w+): (\d+) points \(of \d+ .*\), \d+ ways, \d+ not met, (\d+) failures")
 
 
 @pytest.mark.long

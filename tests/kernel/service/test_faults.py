@@ -18,7 +18,11 @@ EVERY = "1511" if IN_GUEST else "211"  # emulated, a point takes many seconds
 
 
 @pytest.mark.parametrize(
-    "command", ["start", "stop", "reload", "writeback", "recompress", "zram_stats", "estimate"]
+    "command",
+    [
+        *("start", "stop", "reload", "writeback", "recompress", "tend"),
+        *("zram_stats", "estimate", "doctor", "import", "top"),
+    ],
 )
 def test_a_fault_at_some_system_calls(command: str) -> None:
     if shutil.which("strace") is None:
