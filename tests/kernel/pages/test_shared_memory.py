@@ -122,15 +122,17 @@ def test_memory_of_mounts_that_no_process_sees_is_missed_aloud(tmp_path: Path) -
     ) as process:
         assert process.stdout
         assert process.stdout.readline() == b"ready\n"
+        name = f"/proc/{process.pid}/root{tmp_path}/file"
         with open_system() as source:
-            whole = source.pages
+            (seen,) = [s.pages for s in source._segments if s.owner.name == name]
+            assert seen == 4 * COUNT
             before = source.skipped.get(UNSEEN_SHARED, 0)
         held = os.open(f"/proc/{process.pid}/ns/mnt", os.O_RDONLY)
         process.communicate()
     try:
         with open_system() as source:
-            assert source.pages < whole
-            assert source.skipped[UNSEEN_SHARED] - before >= 4 * COUNT - 125 * (os.cpu_count() or 1)
+            # Other programs have shared memory too, and the kernel's sums are late.
+            assert source.skipped[UNSEEN_SHARED] - before >= 3 * COUNT
     finally:
         os.close(held)
     assert UNSEEN_SHARED in HIDDEN
