@@ -41,6 +41,8 @@ class ProcessPages:
     and :data:`LAZILY_FREED`"""
     shared: list[tuple[Mapping, bool]] = field(default_factory=list)
     """mappings of shared memory, and whether they are locked"""
+    pinned_shared: list[Mapping] = field(default_factory=list)
+    """the parts of these that are buffers registered with io_uring"""
     held: Held = NOTHING
     """files in memory that have no name and are open"""
     held_unknown: bool = False

@@ -17,7 +17,7 @@ from ..errors import ZramOSError, from_errno
 from ..limits import PAGE_SIZE
 from .address_spaces import AddressSpaces
 from .held_files import held_files
-from .mappings import ANON, SHMEM, Kinds, MemoryDevices, parse_maps
+from .mappings import ANON, SHMEM, Kinds, Mapping, MemoryDevices, parse_maps
 from .pinned import RING, anything_pinned, pinned_ranges
 from .process import Process, turned
 from .process_pages import Counts, ProcessPages
@@ -185,6 +185,7 @@ class _Walk:
         if self._looker.pins or any(line.endswith(RING) for line in lines):
             pinned = pinned_ranges(process)
             private = _split(private, pinned.ranges, self._known)
+            found.pinned_shared = _pieces(found.shared, pinned.ranges)
             found.pinned_elsewhere = pinned.elsewhere + _uncut(private, pinned.ranges, self._known)
         weight = 0 if found.by_frame else self._weight_of(private, sums, found)
         self._collect(private, found, weight)
@@ -361,6 +362,17 @@ def _split(
         if at < item.end:
             out.append(item._replace(start=at))
     return out
+
+
+def _pieces(shared: list[tuple[Mapping, bool]], pinned: list[tuple[int, int]]) -> list[Mapping]:
+    """What of shared memory is pinned."""
+    return [
+        mapping._replace(start=low, end=high, offset=mapping.offset + low - mapping.start)
+        for mapping, _locked in shared
+        for start, end in pinned
+        if (low := max(start, mapping.start)) < (high := min(end, mapping.end))
+        and mapping.perms.endswith("s")
+    ]
 
 
 def _uncut(

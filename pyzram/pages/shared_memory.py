@@ -72,6 +72,8 @@ class SharedMemory:
         try:
             with Process(found.pid, found.start_time) as process:
                 self.add_mappings(process, found.shared)
+                for mapping in found.pinned_shared:
+                    self.add_lock(process, mapping)
                 self._add_held(process, found.held.files)
         except OSError as err:
             pass_over(err)
@@ -137,7 +139,7 @@ class SharedMemory:
             self._add_range(shared, key, status.st_size)
 
     def add_lock(self, process: Process, mapping: Mapping) -> None:
-        """Note that a process has this locked, if it is of an object that counts."""
+        """Note that a process keeps this in memory, if it is of an object that counts."""
         shared = self.objects.get(self._key_of(process, mapping))
         if shared is not None:
             shared.locked.append(_range_of(mapping))

@@ -190,6 +190,11 @@ assert libc.syscall(427, ring, 0, ctypes.create_string_buffer(buffers), 2) == 0
 ready()
 """
 
+# The same in memory that two processes share.
+PINNED_SHARED = PINNED.replace("private(16 << 20)", "mmap.mmap(-1, 16 << 20)").replace(
+    "ready()", "fork()\nready()"
+)
+
 
 @contextlib.contextmanager
 def group(body: str, name: str, children: int = 0) -> Iterator[MemoryCgroup]:

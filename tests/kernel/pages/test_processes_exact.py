@@ -27,6 +27,7 @@ from kernel.programs import (
     LOCKED_BY_ONE,
     MERGED,
     PINNED,
+    PINNED_SHARED,
     RESERVED,
     SHARED,
     SPARSE,
@@ -95,6 +96,7 @@ def paged_out(cgroup: MemoryCgroup, device: OwnDevice) -> dict[str, int]:
         pytest.param(HELD, 0, {}, id="held"),
         pytest.param(SPARSE, 0, {}, id="sparse"),
         pytest.param(PINNED, 0, {"pinned": 2048}, id="pinned", marks=RINGS),
+        pytest.param(PINNED_SHARED, 1, {"locked": 2048}, id="pinned-shared", marks=RINGS),
     ],
 )
 def test_what_is_estimated_is_paged_out(
