@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Reading block_state: slots a second, and memory, on synthetic text as long as asked for.
+"""Reading block_state: slots a second, and memory, on synthetic text of any length.
 
 ``python bench/block_state.py [SLOTS]`` (default 4194304, a full 16 GiB device) writes the text
 to a file and reads it with the API and line by line in plain Python, in turns. With
@@ -41,7 +41,7 @@ def synthetic(folder: Path, slots: int) -> pyzram.Zram:
 
 
 def plain(device: pyzram.Zram) -> int:
-    """What one would write without the API; on a real file a text layer would not even work."""
+    """What you would write without the API; on a real file a text layer would not even work."""
     count = 0
     with open(block_state.path_of(device), buffering=1 << 20) as file:
         for line in file:
@@ -52,7 +52,7 @@ def plain(device: pyzram.Zram) -> int:
 
 
 def reading(device: pyzram.Zram) -> int:
-    """The file's bytes and nothing done with them but to count its lines."""
+    """Read the file's bytes and only count its lines."""
     count = 0
     fd = os.open(block_state.path_of(device), os.O_RDONLY)
     try:
@@ -86,7 +86,7 @@ def measure(device: pyzram.Zram, real: bool) -> None:
     for name, found in rates.items():
         print(f"{name:14} {statistics.median(found) / 1e6:7.2f} million slots/s")
     if real:
-        # What is left of a slot's time without the kernel's part of it.
+        # The rest of a slot's time, without the kernel's part.
         alone = statistics.median(rates["reading alone"])
         own = 1 / statistics.median(rates["summary()"]) - 1 / alone
         print(

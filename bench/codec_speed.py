@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Our codecs on a mixed corpus, as ratios of one run: builds and runs codec_speed.c.
 
-Against liblzo2 and liblz4; with --before REVISION all algorithms against themselves as they were
-then. --algorithm: this one only; --kind: this one only, may be repeated. Other arguments are words
-for the compiler.
+It compares with liblzo2 and liblz4; with --before REVISION, all algorithms with themselves in that
+revision. --algorithm and --kind select one; --kind may be repeated. Other arguments are words for
+the compiler.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Pages of eight kinds, like those in memory; made anew from this machine's files."""
+"""Pages of eight kinds, like those in memory; made each time from this machine's files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 PAGE = 4096
 KINDS = ("text", "binaries", "heap", "sparse", "structures", "media", "random", "zero")
 
-# A process with a heap of its own: many small objects of many kinds.
+# A process whose heap has many small objects of many kinds.
 PROCESS = """
 import ast, email, json, sys, sysconfig
 from pathlib import Path

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """`pyzram estimate --pid` of a process of 256 MiB and of one of 4 GiB: time and peak memory.
 
-Makes processes that hold a mix of text, machine code, structures, random bytes and zeros, and
-estimates both by turns for lzo-rle, lz4 and zstd together. The answer for the big one should
-take about as long as for the small one. Usage: estimate.py [SMALL_MIB [BIG_MIB]]
+It makes processes that hold a mix of text, machine code, structures, random bytes and zeros, and
+estimates both in turn for lzo-rle, lz4 and zstd together. The big one should take about as long as
+the small one. Usage: estimate.py [SMALL_MIB [BIG_MIB]]
 """
 
 from __future__ import annotations

@@ -1,22 +1,21 @@
 # SPDX-License-Identifier: MIT
 """What Prometheus needs for a fleet: series, samples, memory, processor, each panel and rule.
 
-Machines are simulated: their textfiles are made from the captured trees of tests/data/sysfs by
-zram_stats, pyzram doctor and a pyzram tend at work, and their figures walk at random; of one in
-fifty the doctor finds what it finds on the tree, of the others nothing. One server hands all of
-them out, each as a target of its own, to a Prometheus of Debian with the rules and alerts of
-monitoring/.
+Machines are simulated: zram_stats, pyzram doctor and a pyzram tend at work make their textfiles
+from the captured trees of tests/data/sysfs, and their figures walk at random. On one in fifty the
+doctor finds what it finds on the tree, on the others nothing. One server serves all of them, each
+as a separate target, to Debian's Prometheus with the rules and alerts of monitoring/.
 
     bench/fleet.py --machines 100 1000 10000 --extrapolate 50000
 
-With ``--only`` machines have the metrics of that name alone, and what asks for others is left out:
-a fleet too large to be scraped whole beside other work can still be asked a few questions.
+With ``--only``, machines have only the metrics of that name, and queries for others are left out:
+so a fleet that is too large to be scraped whole beside other work can still be asked a few things.
 
-Both run on this machine, so the figures are those of a Prometheus that has to share it. What it
-takes is measured from when every machine has answered; panels and rules are asked after it has
-stopped scraping. A panel is asked for 360 points, as many as six hours have at one a minute. Time
-is the processor's, as Prometheus counts its own, so other work on the machine does not show in it.
-A fleet that does not answer as a whole is not measured, has no row, and makes the status 1.
+Both run on this machine, so the figures are those of a Prometheus that has to share it. Measuring
+starts once every machine has answered; panels and rules are queried after scraping has stopped. A
+panel is queried for 360 points, as many as six hours have at one a minute. Time is processor time
+as Prometheus counts its own, so other work on the machine does not show in it. A fleet that does
+not answer as a whole is not measured and has no row, and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ from pathlib import Path
 from typing import Any
 
 TREE = Path(__file__).resolve().parents[1]
-# This file has the name of the folder there.
+# This file has the same name as the folder there.
 sys.path[:] = [str(TREE / "tests"), *(path for path in sys.path if path != str(TREE / "bench"))]
 
 from fleet.programs import Prometheus, free_port, get, panels  # noqa: E402
@@ -53,9 +52,9 @@ GROWING = ("series", "samples_per_second", "memory_mib", "cpu_percent", "rules_s
 
 
 def configuration(folder: Path, port: int, count: int, interval: int) -> Path:
-    """Each machine is a target of its own, told by its path.
+    """Each machine is a separate target, distinguished by its path.
 
-    A scrape may take as long as the interval, so that a busy machine answers late and not never.
+    A scrape may take as long as the interval: better a late answer of a busy machine than none.
     """
     targets = "".join(
         f"      - targets: ['127.0.0.1:{port}']\n"
@@ -93,7 +92,7 @@ def measure(
 ) -> dict[str, Any]:
     """One fleet: what it takes over the rounds, and then, at rest, each panel and rule.
 
-    The rounds begin when every machine has answered; one that does not is told of as ``up``.
+    The rounds begin when every machine has answered; ``up`` shows one that does not.
     """
     with tempfile.TemporaryDirectory() as top:
         folder = Path(top)
@@ -142,7 +141,7 @@ def grown(prometheus: Prometheus, interval: int, rounds: int) -> dict[str, Any]:
 
 
 def rest(prometheus: Prometheus, config: Path) -> None:
-    """No more scrapes and rules: what is asked now takes the processor alone."""
+    """Stop scrapes and rules, so that queries have the processor to themselves."""
     text = re.sub(r"(scrape|evaluation)_interval: \d+s", r"\1_interval: 1000h", config.read_text())
     config.write_text(re.sub(r"scrape_timeout: \d+s, ", "", text))
     reloaded = "prometheus_config_last_reload_success_timestamp_seconds"
@@ -165,7 +164,7 @@ def asked(
     found: dict[str, Any],
     only: re.Pattern[str],
 ) -> None:
-    """Add what each panel and rule takes, of the last moment before Prometheus came to rest."""
+    """Add what each panel and rule takes, for the last moment before Prometheus came to rest."""
     rules = [rule for group in prometheus.api("rules")["groups"] for rule in group["rules"]]
     recorded = {rule["name"]: rule["query"] for rule in rules if rule["type"] == "recording"}
     rules = [rule for rule in rules if answered(rule["query"], recorded, only)]
@@ -196,8 +195,8 @@ def answered(query: str, recorded: dict[str, str], only: re.Pattern[str]) -> boo
 def ask(prometheus: Prometheus, queries: list[tuple[str, bool]], now: float, span: float) -> float:
     """Processor seconds that Prometheus takes to answer.
 
-    Of what takes long the least of three, since in some of them its garbage collector looks at all
-    that the fleet has; of what is short, the mean of ten, as its clock goes by hundredths.
+    For long queries this is the least of three, since in some the garbage collector goes through
+    all of the fleet's data; for short ones the mean of ten, as the clock counts hundredths.
     """
     turns: list[float] = []
     while len(turns) < (3 if turns and turns[0] > 0.1 else 10):
@@ -213,9 +212,9 @@ def ask(prometheus: Prometheus, queries: list[tuple[str, bool]], now: float, spa
 
 
 def line(points: list[dict[str, Any]], key: str) -> tuple[float, float]:
-    """What there is without a machine, and what each adds, by the two largest fleets measured.
+    """The cost without machines, and what each adds, from the two largest fleets measured.
 
-    The cost of rules for a machine grows with the fleet, so smaller fleets would say too little.
+    The cost of rules per machine grows with the fleet, so smaller fleets would give too little.
     """
     small, large = sorted(points, key=lambda p: p["machines"])[-2:]
     each = (large[key] - small[key]) / (large["machines"] - small["machines"])

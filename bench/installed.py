@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The commands as a distribution installs them: under /usr/bin/python3, which is then the floor.
+"""The commands as a distribution installs them, for /usr/bin/python3, which is then the floor.
 
 The scripts and the package are those of the environment that runs the bench.
 """
@@ -17,7 +17,7 @@ SCRIPTS = Path(sys.executable).parent
 
 
 def _interpreter() -> str:
-    """The system's Python, where the extension was built for it; else the one that runs this."""
+    """The system's Python if the extension was built for it, else the one that runs this."""
     system = "/usr/bin/python3"
     if Path(system).exists():
         load = f"import sys; sys.path.insert(0, {str(SITE)!r}); import pyzram._native"
@@ -34,7 +34,7 @@ NOTHING = [PYTHON, "-I", "-c", "pass"]
 def command(name: str, environment: Path | None = None) -> list[str]:
     """Return how a script is run; ``environment`` is another that has pyzram installed.
 
-    exec() compiles it as the interpreter compiles a script; compile() would set up ast first.
+    exec() compiles it as the interpreter compiles a script; compile() would first set up ast.
     """
     scripts, site = SCRIPTS, SITE
     if environment is not None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The running kernel as the judge: writes pages of eight kinds one by one to a zram device.
 
-Each page must make compr_data_size grow by the length that was predicted: 0 for a same-filled page,
-a whole page from the huge threshold on. Prints matches per kind and algorithm. Needs root.
+Each page must make compr_data_size grow by the predicted length: 0 for a same-filled page, a whole
+page from the huge threshold on. It prints matches per kind and algorithm, and needs root.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def matches(number: int, name: str, pages: bytes, huge: int) -> int:
 
 
 def main() -> int:
-    """Print the table; 1 if any page differs."""
+    """Print the table; return 1 if any page differs."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--pages", type=int, default=2560, help="of each kind (default 2560)")
     count = parser.parse_args().pages

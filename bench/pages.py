@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The page engine against what one would write without it, as ratios of one run.
+"""The page engine against what you would write without it, as ratios of one run.
 
 1. One thread of compressed_sizes() against a plain C loop (plain_loop.c) over the same code or
    library. Processor time, so that other work on the machine does not count.
@@ -30,16 +30,16 @@ from pathlib import Path
 import pyzram
 
 ROUNDS = 9
-SHORT_ROUNDS = 41  # of what takes a few milliseconds
+SHORT_ROUNDS = 41  # for what takes a few milliseconds
 PAGE = 4096
 MIB = 1 << 20
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def corpus(size: int) -> bytes:
-    """Programs, text, structures and noise: what is in memory, as far as files have it.
+    """Programs, text, structures and noise: what memory contains, as far as files have it.
 
-    Without same-filled pages, because plain loops do not look for them.
+    It has no same-filled pages, because plain loops do not look for them.
     """
     library = Path(sysconfig.get_path("stdlib"))
     text = b"".join(path.read_bytes() for path in sorted(library.glob("*.py")))
@@ -112,7 +112,7 @@ def same_filled(library: ctypes.CDLL) -> None:
     print("same-filled test against memcmp with zeros (processor time)")
     print("           the test   compressed_sizes()")
     for size, repeats in ((MIB, 256), (16 * MIB, 16), (256 * MIB, 1)):
-        pages = bytes(bytearray(b"x") * size).replace(b"x", b"\0")  # memory of its own
+        pages = bytes(bytearray(b"x") * size).replace(b"x", b"\0")  # separate memory
         count = size // PAGE
         assert library.zero_loop(pages, count) == library.same_loop(pages, count) == count
 

@@ -3,11 +3,11 @@
 
     python bench/processes.py [--processes 1000] [--rounds 5]
 
-Starts so many `sleep`s and looks at them. Printed are processor time and peak memory of the whole
-command, and time of its parts in this process: looking at all processes, the sample, and for --idle
-clearing the referenced bits and one pass over all mappings. Beside them, by turns, stands what the
-kernel takes to hand over smaps_rollup and smaps of these processes to a program that does nothing
-with them: this machine's own measure.
+It starts that many `sleep`s and inspects them. It prints processor time and peak memory of the
+whole command, and the time of its parts in this process: inspecting all processes, the sample, and
+for --idle clearing the referenced bits and one pass over all mappings. As this machine's yardstick,
+it measures in turn with them how long the kernel takes to give smaps_rollup and smaps of these
+processes to a program that does nothing with them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from pyzram.pages.process_sources import open_processes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# The peak from wait4 is at least that of this program, which forks, so the child reports its own.
+# The peak from wait4 is at least that of this program, which forks; so the child reports its own.
 COMMAND = """
 import re, sys
 from pyzram.cli.pyzram import main
@@ -78,7 +78,7 @@ def look_and_sample(pids: list[int]) -> tuple[float, float]:
 
 
 def passes(pids: list[int]) -> tuple[float, float]:
-    """Clearing the bits, and a look, of --idle."""
+    """For --idle: clearing the bits, and one look."""
     start = time.process_time()
     with Watch(dict.fromkeys(pids)) as watch:
         cleared = time.process_time() - start

@@ -2,7 +2,7 @@
 """Reading mm_stat: the API against opening, reading and splitting the file in plain Python.
 
 Both give nine integers; the API gives them as a frozen MmStat. Rounds alternate, and the ratio
-is the median of the rounds' ratios. Needs one zram device, no matter whose.
+is the median of the rounds' ratios. It needs one zram device, no matter whose.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ROUNDS, READS = 15, 3000
 
 
 def main() -> int:
-    """Print the ratio; 1 without a device to read."""
+    """Print the ratio; return 1 if there is no device to read."""
     with pyzram.devices() as found:
         if not found:
             print("no zram device to read", file=sys.stderr)

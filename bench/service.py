@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""How long `pyzram start` takes next to the same steps by hand, and what a reload costs.
+"""How long `pyzram start` takes compared with the same steps by hand, and what a reload costs.
 
-Root and zram are needed; only devices that are made here are used. Run it with the interpreter
-that has pyzram installed: python bench/service.py [start] [reload] [--before ENVIRONMENT]
+It needs root and zram, and uses only devices that it makes. Run it with the interpreter that has
+pyzram installed: python bench/service.py [start] [reload] [--before ENVIRONMENT]
 
-``--before`` names another environment, of another revision, whose start takes its turn too.
+``--before`` names another environment, with another revision, whose start takes its turn too.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def timed(command: list[str], env: dict[str, str] | None = None) -> float:
     return time.perf_counter() - before
 
 
-# The same steps by a script that does nothing else: the best that Python can do. Only ctypes could
+# The same steps in a script that does nothing else, the best that Python can do. Only ctypes could
 # call the kernel's swapon(), so util-linux's program does that.
 BY_PYTHON = f"""
 import os, sys
@@ -211,7 +211,7 @@ def main() -> None:
     parser.add_argument("--before", type=Path, metavar="ENVIRONMENT")
     given = parser.parse_args()
     wanted = given.what or ["start", "reload"]
-    # In memory, as /run is: on a disk each atomic rename may wait for it.
+    # In memory, like /run: on a disk each atomic rename may have to wait.
     with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
         if "start" in wanted:
             bench_start(Path(directory), given.before)

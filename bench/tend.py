@@ -3,13 +3,13 @@
 
 Each trace (desktop, server, builds, board, calm, leak, laptop) is drawn from a seed and run under
 each policy: none, an hourly cron job, both generations of ChromeOS's, Android's mmd, and pyzram's
-own, which is the very function that its daemon calls. Printed are medians over the seeds: seconds a
-day that somebody waited for memory, MiB a day to flash, the share of it that came back, and how
-often more was written in 24 hours than the policy promises (summed up).
+own, which is the very function that its daemon calls. It prints medians over the seeds: seconds a
+day in which somebody waited for memory, MiB a day to flash, the share of it that came back, and how
+often more was written in 24 hours than the policy promises (as a sum).
 
-`tend` has mmd's budget, 1 GiB in any 24 hours; `tend_4gib` has what a SATA or NVMe medium is given.
-The policy was tuned on seeds from 500000 on. With --replay the machines are drawn to fit a record
-of a real one instead. Needs a C compiler, and matplotlib for --plot. docs/tend.md is made by
+`tend` has mmd's budget, 1 GiB in any 24 hours; `tend_4gib` has that of a SATA or NVMe medium. The
+policy was tuned on seeds from 500000 on. With --replay the machines are drawn to fit a recording of
+a real one instead. It needs a C compiler, and matplotlib for --plot. These make docs/tend.md:
 
     python bench/tend.py --seeds 100 --first 30001 --json > docs/tend.json
     python bench/tend.py --from docs/tend.json --markdown
@@ -29,7 +29,7 @@ from simulator.policies import POLICIES
 
 
 def none_or_more(word: str) -> int:
-    """Take a number from 0 up."""
+    """Accept a number from 0 up."""
     number = int(word)
     if number < 0:
         raise argparse.ArgumentTypeError(f"{word}: not a number from 0 up")
@@ -37,7 +37,7 @@ def none_or_more(word: str) -> int:
 
 
 def some(word: str) -> int:
-    """Take a number from 1 up."""
+    """Accept a number from 1 up."""
     number = int(word)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{word}: not a number from 1 up")
@@ -73,7 +73,7 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    """Run the fleet and print what came of it."""
+    """Run the fleet and print the outcome."""
     parser = arguments()
     options = parser.parse_args()
     if options.plot and (why := plotting.why_not(options.plot)):
@@ -108,7 +108,7 @@ def earlier(path: str) -> dict:
 
 
 def run(options: argparse.Namespace) -> dict:
-    """Run the fleet; how long that took, and what was recorded, goes to stderr."""
+    """Run the fleet; stderr says how long that took, and what was recorded."""
     began = time.monotonic()
     if options.replay:
         rows = replay.load(options.replay)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 """What pyzram tend costs: decisions a second, processor time when calm, memory.
 
-The machine that it looks at is a captured tree of tests/data/sysfs with one device. Memory is PSS
-(/proc/PID/smaps_rollup) once it waits, beside that of an interpreter that only sleeps; what both
-share with other programs counts in part, so run it where no other Python runs, or read the
-private part. Processor time is that of a look, of which there is one a minute when calm, and of an
-hourly round that reads the ages of a million pages: without what the kernel takes to tell them,
-which `--device zramN`, a device with many pages, adds.
+The machine is a captured tree of tests/data/sysfs with one device. Memory is PSS
+(/proc/PID/smaps_rollup) once the daemon waits, next to that of an interpreter that only sleeps.
+Memory that both share with other programs counts in part, so run this while no other Python runs,
+or read the private part. Processor time is that of a look, of which there is one a minute when
+calm, and of an hourly round that reads the ages of a million pages. The kernel's time to list them
+is not in it; `--device zramN`, a device with many pages, adds that.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 
 def decisions() -> float:
-    """Decisions a second, in the median of rounds, over machines from calm to choked."""
+    """Decisions a second, the median of rounds, over machines from calm to choked."""
     device = DeviceObserved(
         "zram0", "7", 3 * GIB, GIB, GIB, free=8 * GIB, budget=GIB, left=GIB, recompression=True
     )
@@ -62,7 +62,7 @@ def decisions() -> float:
 
 
 def machine(folder: Path) -> Path:
-    """A root with a device and the files of /proc that the daemon looks at."""
+    """A root with a device and the files of /proc that the daemon reads."""
     here = Machine(folder / "root", "vm-7.x-multi")
     proc = here.root / "proc"
     for name in ("memory", "io", "cpu"):
@@ -75,7 +75,7 @@ def machine(folder: Path) -> Path:
         (proc / name).write_text(Path("/proc", name).read_text())
     (here.root / BOOT_ID).parent.mkdir(parents=True, exist_ok=True)
     (here.root / BOOT_ID).write_text("a start\n")
-    # What is written back to has to be found.
+    # The backing device has to be found.
     for place in ("class/block", "block"):
         disk = here.root / "sys" / place / "loop7"
         disk.mkdir(parents=True)
@@ -84,13 +84,13 @@ def machine(folder: Path) -> Path:
 
 
 def environment(folder: Path, root: Path) -> dict[str, str]:
-    """The daemon's, with all that it keeps in a folder of ours."""
+    """The daemon's, with everything that it keeps in a folder of ours."""
     names = {"PYZRAM_ROOT": root, "PYZRAM_RUN": folder / "run", "PYZRAM_STATE": folder / "state"}
     return {**os.environ, **{name: str(path) for name, path in names.items()}}
 
 
 def memory(pid: int) -> tuple[float, float]:
-    """MiB of PSS, and of it what is nobody else's."""
+    """MiB of PSS, and the private part of it."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().split("\n")
     found = {words[0]: int(words[1]) for words in map(str.split, lines) if words[1:2] != ["0"]
              and len(words) == 3}  # fmt: skip
@@ -169,7 +169,7 @@ print(json.dumps([sorted(found)[3], summary(device).slots]))
 
 
 def look_seconds(root: Path, run: Path, env: dict[str, str], count: int) -> float:
-    """Processor time of a look of a daemon, in the median of so many."""
+    """Processor time of one look of the daemon, the median of several."""
     words = [sys.executable, "-Ic", LOOKS, str(root), str(run), str(count)]
     return float(
         json.loads(subprocess.run(words, env=env, check=True, stdout=subprocess.PIPE).stdout)
@@ -184,7 +184,7 @@ def round_seconds(folder: Path, device: str = "") -> tuple[float, int]:
 
 
 def block_state(folder: Path, pages: int) -> None:
-    """A block_state of so many pages, a third of which were recompressed."""
+    """A block_state of ``count`` pages, a third of which were recompressed."""
     path = folder / "sys/kernel/debug/zram/zram0"
     path.mkdir(parents=True)
     with (path / "block_state").open("w") as file:

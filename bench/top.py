@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""What pyzram top costs: the share of one processor, on a terminal of its own.
+"""What pyzram top costs: its share of one processor, on a separate terminal.
 
     python bench/top.py [--devices 8] [--seconds 20] [--delay 1] [--size 120x40]
 
-A made-up machine's devices change all their figures before every look, so every line of the
-picture does too. Printed are the processor time of the whole command after its start, with its
-child that reads, per second, and by its side that of a bare textual application that shows as much
-other text once a second: what the library takes by itself on this machine and under its load.
-zram_stats -w is there to compare.
+The devices of a made-up machine change all their figures before every look, so every line of the
+picture changes too. It prints the processor time per second of the whole command after its start,
+including the child that reads, and that of a bare textual application that shows as much other text
+once a second, which is what the library itself takes on this machine and under its load.
+zram_stats -w is there for comparison.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ PRESSURE = (
     "full avg10={:.2f} avg60=0.00 avg300=0.00 total=1\n"
 )
 
-# As many lines as a screen has, all of them new once a second, in one widget and nothing else; made
-# before, so that what is measured is the library's.
+# A screen full of lines, all new once a second, in one widget and nothing else. They are made in
+# advance, so that only the library's time is measured.
 BARE = """
 import random, sys
 from textual.app import App
@@ -67,7 +67,7 @@ Bare().run()
 
 
 def machine(root: Path, devices: int) -> Machine:
-    """A machine with so many devices that have done something."""
+    """A machine with ``count`` devices that have done something."""
     made = Machine(root, "vm-7.x-multi")
     for number in range(1, devices):
         made.add(number)
@@ -80,7 +80,7 @@ def machine(root: Path, devices: int) -> Machine:
 
 
 def stir(root: Path, made: Machine, devices: int) -> None:
-    """Other figures everywhere."""
+    """Change all figures."""
     for number in range(devices):
         for file, places in (("mm_stat", (0, 1, 2)), ("stat", (0, 4)), ("io_stat", (3,))):
             path = made.attribute(file, number)
@@ -105,7 +105,7 @@ def processor_seconds(pid: int) -> float:
         try:
             words = (folder / "stat").read_text().rpartition(")")[2].split()
         except OSError:
-            continue  # it has ended since
+            continue  # it has ended meanwhile
         if pid in (int(folder.name), int(words[1])):
             ticks += int(words[11]) + int(words[12])
     return ticks / os.sysconf("SC_CLK_TCK")
@@ -151,7 +151,7 @@ def measure(command: list[str], options: argparse.Namespace, changing: bool) -> 
 
 
 def pump(master: int, seconds: float) -> int:
-    """Read what is drawn for so long; returns how many bytes."""
+    """Read what is drawn for ``seconds``; return how many bytes that was."""
     count, until = 0, time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
         if select.select([master], [], [], left)[0]:

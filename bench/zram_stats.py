@@ -5,7 +5,7 @@
 * many devices, whole process: against zramctl --output-all plus that start;
 * a watch at one-second steps: processor time as a share of one core.
 
-Needs root: it adds devices of its own and removes them. Runs alternate; figures are medians.
+It needs root, since it adds its own devices and removes them. Runs alternate; figures are medians.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CONTROL = Path("/sys/class/zram-control")
 
 @contextmanager
 def devices(count: int) -> Iterator[list[str]]:
-    """Add devices of 1 MiB; gives their nodes."""
+    """Add devices of 1 MiB; return their nodes."""
     numbers: list[int] = []
     try:
         for _ in range(count):
@@ -61,7 +61,7 @@ def alternate(commands: dict[str, list[str]], rounds: int) -> dict[str, list[flo
 
 
 def show(times: dict[str, list[float]], base: list[str]) -> None:
-    """Print medians, and each that is no base as a ratio to the sum of the bases."""
+    """Print medians, and for all but the bases the ratio to the sum of the bases."""
     floors = [sum(values) for values in zip(*(times[name] for name in base), strict=True)]
     for name, values in times.items():
         line = f"  {name:<38} {statistics.median(values) * 1e3:7.1f} ms"
@@ -109,7 +109,7 @@ def wait(terminal: int, seconds: float) -> None:
 
 
 def cpu_time(pid: int) -> float:
-    """Seconds of processor time a process has had (/proc/PID/schedstat, nanoseconds)."""
+    """Seconds of processor time that a process has had (/proc/PID/schedstat, nanoseconds)."""
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
 
 

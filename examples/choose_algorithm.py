@@ -12,7 +12,7 @@ import pyzram
 
 
 def main(*pids: str) -> int:
-    """Print what each algorithm would make of the memory, and which to take."""
+    """Print what each algorithm would make of the memory, and which one to use."""
     result = pyzram.estimate(pids=map(int, pids), algorithms=["lzo-rle", "lz4", "zstd", "zstd:9"])
     for label, figures in result.algorithms.items():
         ratio = figures.compression_ratio

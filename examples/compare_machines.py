@@ -16,7 +16,7 @@ import pyzram
 
 
 def look(devices: list[pyzram.Zram]) -> list[dict[str, Any]]:
-    """Return the snapshots of those that have not been removed since they were listed."""
+    """Return snapshots of the devices that have not been removed since they were listed."""
     found = []
     for device in devices:
         try:

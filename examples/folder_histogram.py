@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How well do the files of a folder compress? A histogram over their pages.
+"""How well do the files in a folder compress? A histogram of their pages.
 
 Usage: folder_histogram.py FOLDER [ALGORITHM]
 """

@@ -15,7 +15,7 @@ import pyzram
 
 
 def main(database: str) -> int:
-    """Append a row for each device, and tell how many rows there are."""
+    """Append a row for each device, and say how many rows there are."""
     with closing(sqlite3.connect(database)) as connection, connection, pyzram.devices() as devices:
         connection.execute("CREATE TABLE IF NOT EXISTS stats (time REAL, name TEXT, json TEXT)")
         for device in devices:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A check for Nagios, Icinga and the like: are the zram devices about to be full?
+"""A check for Nagios, Icinga and the like: are the zram devices nearly full?
 
 Usage: monitor_check.py [WARN_PERCENT] [CRITICAL_PERCENT]
 """
@@ -12,7 +12,7 @@ import pyzram
 
 
 def worst_of(devices: list[pyzram.Zram], warn: float, critical: float) -> tuple[int, str]:
-    """Return the exit status and what to say, of the device that is fullest."""
+    """Return the exit status and the message for the fullest device."""
     shares = []
     for device in devices:
         try:

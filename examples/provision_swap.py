@@ -17,7 +17,7 @@ def main(size: str = "25%") -> int:
         chosen = device.configure(disksize=size, algorithm=["zstd", "lz4", "lzo-rle"])
         device.mkswap(label=device.name)
         device.swapon(priority=100)
-        device.keep()  # only now: until here any error takes everything back
+        device.keep()  # only now, because until here any error undoes everything
         print(f"{device.name}: {device.read_disksize()} bytes of swap, {chosen}")
     return 0
 

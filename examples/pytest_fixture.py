@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A fixture for tests of your own: a small zram device that is gone after each test.
+"""A fixture for your own tests: a small zram device that is gone after each test.
 
 Usage: pytest pytest_fixture.py
 """
@@ -26,5 +26,5 @@ def zram() -> Iterator[pyzram.Zram]:
 
 
 def test_a_new_device_is_empty(zram: pyzram.Zram) -> None:
-    """As yours may begin."""
+    """A test as yours may begin."""
     assert zram.stats().mm_stat.orig_data_size == 0

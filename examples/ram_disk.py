@@ -16,7 +16,7 @@ import pyzram
 
 def main(quota: str, *command: str) -> int:
     """Return the exit status of the command."""
-    # The file system has no more than disksize, and says so in time: no mem_limit is needed.
+    # The file system ends at disksize and says so in time, so no mem_limit is needed.
     with tempfile.TemporaryDirectory() as point, pyzram.Zram.add() as device:
         device.configure(disksize=quota)
         device.mkfs("ext4", options=["-O", "^has_journal", "-m", "0"])

@@ -12,14 +12,14 @@ import pyzram
 
 
 def main(path: str = "/etc/conf.d/zram", *words: str) -> int:
-    """Return 1 if nothing could be done."""
+    """Do it; return 1 if nothing could be done."""
     service = pyzram.Service(path, tell=print, warn=lambda line: print(f"warning: {line}"))
     try:
         plan = service.plan("reload")
         print(plan)
         if not plan.steps or "--yes" in words or input("Do it? [y/N] ") == "y":
             plan.apply()
-    except pyzram.ZramError as err:  # of a file, a line for each problem
+    except pyzram.ZramError as err:  # for a file, a line for each problem
         print(err, file=sys.stderr)
         return 1
     return 0

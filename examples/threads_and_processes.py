@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Read devices from threads and processes: names go over, handles stay where they were opened.
+"""Read devices from threads and processes: pass names, and keep handles where they were opened.
 
 Usage: threads_and_processes.py
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Show what goes in and out of the zram devices, a line each second.
+"""Show what goes in and out of the zram devices, one line a second.
 
 Usage: watch_rates.py [COUNT] [SECONDS]
 """
@@ -13,7 +13,7 @@ import pyzram
 
 
 def look(devices: list[pyzram.Zram]) -> dict[str, pyzram.Stats]:
-    """Return the figures of those that have not been removed."""
+    """Return the figures of the devices that have not been removed."""
     found = {}
     for device in devices:
         try:
@@ -24,7 +24,7 @@ def look(devices: list[pyzram.Zram]) -> dict[str, pyzram.Stats]:
 
 
 def main(count: str = "10", seconds: str = "1") -> int:
-    """Print rates of every device that was there at the start."""
+    """Print the rates of every device that was there at the start."""
     with pyzram.devices() as devices:
         before = look(devices)
         for _ in range(int(count)):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Write pages that nobody has used for an hour to the backing device, but not more than 64 MiB.
+"""Write pages that nobody has used for an hour to the backing device, at most 64 MiB of them.
 
 Usage: write_back_idle.py DEVICE [SECONDS]
 """
@@ -12,7 +12,7 @@ import pyzram
 
 
 def main(name: str, seconds: str = "3600") -> int:
-    """Print what moved; 1 where the kernel or the device has no writeback."""
+    """Print what moved; return 1 if the kernel or the device has no writeback."""
     try:
         with pyzram.Zram(name) as device:
             result = pyzram.writeback_pages(

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Write initscripts/completions from the commands' own tables of options.
 
-``python tools/completions.py`` writes the files anew, ``--check`` says which are out of date. What
-an option takes (words, files, devices, algorithms, columns) is completed too; the files ask no
+``python tools/completions.py`` rewrites the files, ``--check`` says which are out of date. The
+values of options (words, files, devices, algorithms, columns) are completed too; the files run no
 program while they complete.
 """
 
@@ -25,7 +25,7 @@ COLUMNS = [stats_columns.heading(column) for column in stats_columns.COLUMNS]
 
 
 class Line:
-    """One command line: its words before the options, its options, and what its operands are."""
+    """One command line: its words before the options, its options, and the kind of its operands."""
 
     def __init__(self, name: str, text: str, table: tuple[Option, ...], takes: str) -> None:
         self.name = name

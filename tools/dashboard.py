@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Make monitoring/dashboard.json: ``make dashboard``. Needs grafana-foundation-sdk, pinned there.
 
-Panels of the fleet take recorded sums, which are of whole jobs. Panels of machines show the twenty
-that are first at the end of what is shown, by Prometheus' ``@ end()``, each over all of the time: a
-``topk`` alone is asked anew for each point, and draws all that were ever among the first.
+Panels of the fleet use recorded sums, which are for whole jobs. Panels of machines show the twenty
+that rank first at the end of the displayed range, by Prometheus' ``@ end()``, over all of that
+range: a plain ``topk`` is evaluated for each point, and draws all that ever ranked first.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MOST = 20
 
 
 def first(metric: str, *, lowest: bool = False) -> str:
-    """The most of something, or the least, at the end, for a legend that can still be read."""
+    """The most of something, or the least, at the end, so that the legend stays readable."""
     chosen = "bottomk" if lowest else "topk"
     return f"{metric}{OF} and {chosen}({MOST}, {metric}{OF} @ end())"
 
@@ -36,7 +36,7 @@ def first_rates(counter: str) -> str:
 
 
 def first_increases(counter: str) -> str:
-    """What grew most over all that is shown, by the hour: at its end it may have ceased."""
+    """What grew most over the displayed range, per hour; by its end it may have stopped."""
     of = f"{counter}{OF}"
     return f"increase({of}[1h]) and topk({MOST}, increase({of}[$__range] @ end()) > 0)"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What `make run` shows: a zram device of its own as swap for real work, and the figures of it.
+"""What `make run` shows: its own zram device as swap for real work, and the device's figures.
 
 The device is added, used and removed again; nothing else on the machine is touched.
 """
@@ -28,11 +28,11 @@ import leftovers  # noqa: E402 # found there
 MADV_PAGEOUT = 21  # madvise(2), Linux 5.4; the mmap module has no name for it
 DATA_SIZE = 48 << 20
 COMPILE_LIMIT = 24 << 20
-"""At ease it takes 41 MiB; in 16 the kernel kills it every other time."""
+"""Without a limit it takes 41 MiB; in 16 MiB the kernel kills it every other time."""
 
 
 def main() -> int:
-    """Show the whole with root and a zram driver, else what can be shown."""
+    """Show everything if there are root and a zram driver, otherwise what is possible."""
     if os.geteuid() != 0:
         return without_device("not root: no device can be added")
     try:
@@ -40,11 +40,11 @@ def main() -> int:
         device = pyzram.Zram.add()
     except pyzram.ZramError as err:
         return without_device(str(err))
-    # So that the device goes however this ends.
+    # So that the device goes away however this ends.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _frame: sys.exit(128 + number))
     held = leftovers.hold(device.number)
-    with device:  # at its end the device is swapped off and removed
+    with device:  # at the end the device is swapped off and removed
         device.configure(disksize="256M")
         device.mkswap(label=device.name)
         device.swapon(priority=32767)
@@ -98,7 +98,7 @@ def compile_with_little_memory(device: pyzram.Zram) -> None:
 
 @contextmanager
 def memory_cgroup(limit: int) -> Iterator[Callable[[], object]]:
-    """Make a cgroup with so many bytes of memory; gives what a child calls to enter it."""
+    """Make a cgroup with a memory limit; return what a child calls to enter it."""
     unified = Path("/sys/fs/cgroup/cgroup.controllers").exists()
     parent = Path("/sys/fs/cgroup" if unified else "/sys/fs/cgroup/memory")
     group = parent / f"pyzram-demo-{os.getpid()}"
@@ -130,7 +130,7 @@ def memory_there_and_back(device: pyzram.Zram) -> None:
 
 
 def fill(memory: mmap.mmap) -> int:
-    """Fill with the interpreter's library, then programs; returns how many files."""
+    """Fill it with the interpreter's library, then with programs; return how many files."""
     count = room = 0
     folders = [Path(sysconfig.get_paths()["stdlib"]), Path("/usr/bin")]
     for path in (path for folder in folders for path in sorted(folder.iterdir())):

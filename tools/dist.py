@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Make the release tarball: the same tree gives the same bytes, so its digest can be written down.
+"""Make the release tarball: the same tree gives the same bytes, so its digest can be recorded.
 
-Run by `make dist`, which also writes the digest into the overlay's Manifest.
+`make dist` runs this, and also writes the digest into the overlay's Manifest.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ NOT_SOURCE = (".git", ".venv", ".cache", "build", "dist", "*.egg-info", "__pycac
 
 
 def git(*args: str) -> str:
-    """What git says of this tree."""
+    """What git says about this tree."""
     return subprocess.run(
         ["git", "-C", str(ROOT), *args], capture_output=True, text=True, check=True
     ).stdout
 
 
 def copy_sources(to: Path) -> None:
-    """What is under version control; in an unpacked tarball, what is there."""
+    """The files under version control; in an unpacked tarball, all files."""
     if not (ROOT / ".git").exists():
         shutil.copytree(ROOT, to, ignore=shutil.ignore_patterns(*NOT_SOURCE))
         return
@@ -40,7 +40,7 @@ def copy_sources(to: Path) -> None:
 
 
 def source_date() -> int:
-    """Seconds since the epoch: the last change; writing the Manifest is none."""
+    """The time of the last change, in seconds since 1970; writing the Manifest is no change."""
     if "SOURCE_DATE_EPOCH" in os.environ:
         return int(os.environ["SOURCE_DATE_EPOCH"])
     if (ROOT / ".git").exists():

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Write docs/frozen.txt: every name that RELEASING.md promises to keep, made from the code.
 
-``python tools/frozen.py`` writes it anew, ``--check`` says whether it is out of date. So whatever a
-change does to what others rely on stands in its diff: added lines are a new release, changed and
-lost ones a new first number of the version.
+``python tools/frozen.py`` rewrites it, ``--check`` says whether it is out of date. Its diff shows
+what a change does to what others rely on: added lines need a new release, changed and removed
+ones a new major version.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ sys.path.insert(0, str(TREE / "tests"))
 
 from fake_roots import Machine  # noqa: E402
 
-# Short names in annotations: words or kinds of values, and the module that says which.
+# Short names in annotations, which stand for words or kinds of values, and the module with them.
 ALIASES = {
     "Algorithms": "pages.api",
     "Buffer": "pages.codec",
@@ -80,8 +80,8 @@ ALIASES = {
     "Stopped": "postprocess.bounded_steps",
     "WritebackType": "limits",
 }
-# Classes that others make too. Those of the rest are made by pyzram, so that what their
-# constructors take is not promised: from_dict() and replace() make others.
+# Classes that others may instantiate. pyzram makes all others, so their constructors are not
+# promised: from_dict() and replace() make more of them.
 MADE = {"Algorithm", "Chain", "Config", "DeviceConfig", "PoolModel", "Service", "Sysfs", "Zram"}
 # What operators and statements call.
 SPECIAL = {"__add__", "__enter__", "__iter__", "__len__", "__sub__"}
@@ -124,7 +124,7 @@ def signature(function: Callable[..., object]) -> str:
 
 
 def members(name: str, kind: type) -> Iterator[str]:
-    """Lines for what a class has, its own and of its private bases."""
+    """Lines for the members of a class, its own and those of its private bases."""
     exception = issubclass(kind, BaseException)
     for base in reversed(kind.__mro__):
         if not base.__module__.startswith("pyzram."):
@@ -144,7 +144,7 @@ def members(name: str, kind: type) -> Iterator[str]:
 
 
 def python() -> Iterator[str]:
-    """Every public name, what it takes, and its members."""
+    """Every public name, its parameters, and its members."""
     for name in sorted(pyzram.__all__, key=str.lower):
         value = getattr(pyzram, name)
         if inspect.isclass(value):
@@ -182,7 +182,7 @@ def aliases() -> Iterator[str]:
 
 
 def option(line: Option) -> str:
-    """The spellings of an option, and the words it takes."""
+    """The spellings of an option, and the words that it accepts."""
     spellings = f"-{line.short}, --{line.long}" if line.short else f"--{line.long}"
     taken = (
         "" if isinstance(line.values, str) or not line.values else f" ({', '.join(line.values)})"
@@ -205,16 +205,16 @@ def commands() -> Iterator[str]:
 
 
 def columns() -> Iterator[str]:
-    """What ``zram_stats --output`` takes."""
+    """What ``zram_stats --output`` accepts."""
     yield from (stats_columns.heading(column) for column in stats_columns.COLUMNS)
 
 
 def json_keys() -> Iterator[str]:
-    """What ``zram_stats --json --output-all`` says of a device."""
+    """What ``zram_stats --json --output-all`` says about a device."""
     yield from (f"{figure.name}: {figure.unit or 'text'}" for figure in FIGURES)
 
 
-# Dictionaries whose keys are names of the moment: of algorithms, reasons, variables, groups.
+# Dictionaries whose keys vary: names of algorithms, reasons, variables or groups.
 BY_NAME = {
     "algorithms",
     "asked",
@@ -230,16 +230,16 @@ BY_NAME = {
 
 # Lists of texts, which may be empty.
 OF_TEXTS = {"also_mounted", "mount_points", "problems", "refusals", "warnings"}
-# What the policy of tend goes by is not promised; of an action, which it is and on what.
+# What tend's policy is based on is not promised; of an action, only its kind and device are.
 NOT_PROMISED = {"seen", "state"}
 PROMISED_OF = {path: {"action", "device"} for path in ("actions[]", "last_round.actions[]")}
 
 
 def keys(value: object, path: str = "") -> Iterator[str]:
-    """Where everything stands in a document; ``[]`` is each of a list, ``.*`` each by its name.
+    """The paths of everything in a document; ``[]`` is each item of a list, ``.*`` each key.
 
     Raises:
-        ValueError: a dictionary or list of the sample is empty, so what stands in it is not seen.
+        ValueError: a dictionary or list of the sample is empty, so its contents are unknown.
     """
     if path in NOT_PROMISED:
         return
@@ -269,7 +269,7 @@ def printed(call: Callable[[list[str]], object], *words: str) -> Any:
 
 
 def tended(run: str) -> tuple[dict[str, object], dict[str, object] | None]:
-    """What ``pyzram tend --json`` and ``--status --json`` print where there is all to do."""
+    """What ``pyzram tend --json`` and ``--status --json`` print if there is everything to do."""
     seen = Observation(0, 0, 0, started=0, resumed=0, devices=(DeviceObserved("zram0", "1"),))
     actions = (WriteBack("", 0, 0, 0), Recompress("", 0, 0), Compact(""))
     report = Report(seen, Decision(actions, State(now=0.0, round=0.0), ("",)), 0, 0)
@@ -411,7 +411,7 @@ def listing() -> str:
 
 
 def main() -> int:
-    """1 with ``--check`` if the file says something else, which is printed."""
+    """Return 1 with ``--check`` if the file differs, and print how."""
     now = listing()
     if "--check" not in sys.argv[1:]:
         LISTING.write_text(now)

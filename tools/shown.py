@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Whether the site in build/docs shows every field of every public class: its type and its words.
 
-And every heading and entry of the manuals, and whether the elements of each page nest. Prints what
-is missing. Sphinx itself is silent about a field that it does not find.
+It also checks every heading and entry of the manuals, and that the elements of each page nest, and
+prints what is missing. Sphinx itself is silent about a field that it does not find.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PAGE = TREE / "build/docs/api.html"
 FROZEN = TREE / "docs/frozen.txt"
 
 
-# Short names of types are shown as what they stand for.
+# The site shows short names of types as what they stand for.
 MEANINGS = dict(re.findall(r"^(\w+): (Literal.*)$", FROZEN.read_text(), re.M))
 
 
@@ -42,12 +42,12 @@ class Entries(HTMLParser):
             self.found[self._name] = ""
 
     def handle_data(self, data: str) -> None:
-        """What is shown of the last one."""
+        """Text of the last signature."""
         self.found[self._name] = self.found.get(self._name, "") + data
 
 
 class Nesting(HTMLParser):
-    """Elements that are not closed, or closed twice: what follows is then laid out elsewhere."""
+    """Finds elements that are not closed, or closed twice, which misplaces what follows."""
 
     EMPTY = frozenset({"br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"})
 
@@ -66,7 +66,7 @@ class Nesting(HTMLParser):
         """It is closed at once."""
 
     def handle_endtag(self, tag: str) -> None:
-        """The last that is open must be what ends."""
+        """The element that ends must be the last one that is open."""
         if self._open[-1:] == [tag]:
             self._open.pop()
         else:
@@ -74,14 +74,14 @@ class Nesting(HTMLParser):
 
 
 def plain(text: str) -> str:
-    """Words alone: how they are set, and where lines end, differs."""
-    text = re.sub(r":\w+:`~[\w.]*?(\w+)`", r"\1", text)  # of its path, only the last is shown
+    """Only the words, because markup and line ends differ."""
+    text = re.sub(r":\w+:`~[\w.]*?(\w+)`", r"\1", text)  # only the last part of a path is shown
     text = re.sub(r":\w+:`[.!]?([^`<]*)`", r"\1", text)
     return re.sub(r"[^\w]+", " ", text).strip()
 
 
 def own_and_private(kind: type) -> list[Field]:
-    """Without those of public classes that it is made from, which are shown there."""
+    """Leave out those of public base classes, which are shown there."""
     return [
         field
         for base in kind.__mro__
@@ -107,7 +107,7 @@ def of_manuals() -> tuple[list[str], int]:
 
 
 def of_elements() -> tuple[list[str], int]:
-    """Where the elements of a page do not nest, and how many pages there are."""
+    """Where elements of a page do not nest, and how many pages there are."""
     pages = sorted(PAGE.parent.glob("**/*.html"))
     wrong: list[str] = []
     for page in pages:
@@ -118,7 +118,7 @@ def of_elements() -> tuple[list[str], int]:
 
 
 def main() -> int:
-    """1 if anything is not shown."""
+    """Return 1 if anything is not shown."""
     entries = Entries()
     entries.feed(PAGE.read_text())
     missing = count = 0

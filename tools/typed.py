@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 """What type checkers tell users of the installed package.
 
-pyright is asked for the type of every public name and its members: it counts every module without
-an underscore, here only the names of ``__all__`` count, and what belongs to them. Then mypy and
-pyright read tests/types/mistakes.py, and must report each line that is marked there and no other.
+pyright is asked for the type of every public name and its members. It counts every module without
+an underscore; here only the names in ``__all__`` and their members count. Then mypy and pyright
+read tests/types/mistakes.py, and must report each line that is marked there and no other.
 
-Where pyright cannot be had, its part is skipped; with PYZRAM_REQUIRE_PYRIGHT=1 that is a failure.
+If pyright is not available, its part is skipped; with PYZRAM_REQUIRE_PYRIGHT=1 that is a failure.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ BIN = os.path.dirname(sys.executable)
 
 
 class NoPyrightError(Exception):
-    """It cannot be had here."""
+    """pyright is not available here."""
 
 
 def run(*command: str, folder: str) -> subprocess.CompletedProcess[str]:
-    """Run a program of this environment elsewhere than in the source tree."""
+    """Run a program of this environment outside the source tree."""
     path = f"{BIN}:{os.environ['PATH']}"
     return subprocess.run(
         [f"{BIN}/{command[0]}", *command[1:]],
@@ -44,10 +44,10 @@ def run(*command: str, folder: str) -> subprocess.CompletedProcess[str]:
 
 
 def pyright(*words: str, folder: str) -> dict[str, Any]:
-    """What it says, as JSON.
+    """Return pyright's report, as JSON.
 
     Raises:
-        NoPyrightError: nothing.
+        NoPyrightError: it gave none.
     """
     if not os.path.exists(f"{BIN}/pyright"):
         raise NoPyrightError("no pyright here (pip install 'pyright[nodejs]')")
@@ -78,7 +78,7 @@ def unknown_types(folder: str) -> int:
 
 
 def compare(checker: str, reported: set[int]) -> int:
-    """Print which lines it should have reported, or should not, and return how many."""
+    """Print the lines that it should have reported, or should not have, and return how many."""
     lines = MISTAKES.read_text().split("\n")
     marked = {at for at, line in enumerate(lines, 1) if "# mistake: " in line}
     for at in sorted(marked ^ reported):
@@ -105,7 +105,7 @@ def by_pyright(folder: str) -> set[int]:
 
 
 def main() -> int:
-    """1 if a checker is silent where it should speak."""
+    """Return 1 if a checker is silent where it should not be."""
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(MISTAKES, folder)
         wrong = compare("mypy", by_mypy(folder))

@@ -16,7 +16,7 @@ from .policies import POLICIES, Policy
 
 
 class Outcome(NamedTuple):
-    """Of one run."""
+    """The outcome of one run."""
 
     stall_seconds: float
     """Seconds in a day in which a task waited for memory."""
@@ -28,7 +28,7 @@ class Outcome(NamedTuple):
 
 
 def run(trace: traces.Trace, policy: Policy, days: float, kills: tuple[float, ...] = ()) -> Outcome:
-    """Run a policy on a trace; it is killed and started anew at those times (seconds awake)."""
+    """Run a policy on a trace; kill and restart it at the given times (seconds awake)."""
     machine = Machine(trace, days)
     m = machine.m
     pending = sorted(kills)
@@ -50,7 +50,7 @@ def run(trace: traces.Trace, policy: Policy, days: float, kills: tuple[float, ..
 
 
 def violations(log: list[tuple[float, float]], budget: float) -> int:
-    """How often more than the budget was written within 24 h."""
+    """How often more than the budget was written within 24 hours."""
     found, total, first = 0, 0.0, 0
     for when, size in log:
         total += size
@@ -80,11 +80,11 @@ def do(job: Job) -> dict[str, Outcome]:
 
 
 def fleet(jobs: list[Job]) -> dict[str, dict[str, list[Outcome]]]:
-    """Run all jobs: trace to policy to the outcomes, by seed."""
-    library()  # compiled once, before there are many
+    """Run all jobs; return the outcomes by trace, policy and seed."""
+    library()  # compile it once, before there are many processes
     found: dict[str, dict[str, list[Outcome]]] = {}
     workers = len(os.sched_getaffinity(0))
-    # Forked: a recording that is replayed is a trace of this process only.
+    # Forked, because only this process has the trace of a replayed recording.
     with ProcessPoolExecutor(workers, multiprocessing.get_context("fork")) as pool:
         for job, outcomes in zip(jobs, pool.map(do, jobs, chunksize=4), strict=True):
             for name, outcome in outcomes.items():

@@ -23,7 +23,7 @@ NO_LIMIT = 1e18
 
 
 class Medium(NamedTuple):
-    """The speed of a backing device: seconds for a random read, bytes written a second."""
+    """The speed of a backing device: seconds for a random read, and bytes written a second."""
 
     read_cost: float
     write_speed: float
@@ -85,17 +85,17 @@ class _Machine(ctypes.Structure):
 
 @functools.cache
 def library() -> ctypes.CDLL:
-    """Compile model.c, once for each text of it, and load it."""
+    """Compile model.c, once for each version of its text, and load it."""
     digest = hashlib.sha256(SOURCE.read_bytes() + b"2").hexdigest()[:16]
     folder = Path(tempfile.gettempdir(), f"pyzram-model-{os.getuid()}")
     folder.mkdir(mode=0o700, exist_ok=True)
-    status = folder.lstat()  # what lies there is run
+    status = folder.lstat()  # what is in there gets run
     if not S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o022:
         raise SystemExit(f"{folder}: not ours alone, remove it")
     path = folder / f"{digest}.so"
     if not path.exists():
         part = folder / f"{digest}.{os.getpid()}"
-        # Linked separately: -ffast-math there would disable subnormal numbers in the whole process.
+        # Linked separately, because -ffast-math there would disable subnormal numbers process-wide.
         fast = ["-O3", "-march=native", "-ffast-math", "-std=c11", "-D_GNU_SOURCE", "-fPIC"]
         subprocess.run(["cc", *fast, "-c", "-o", f"{part}.o", str(SOURCE)], check=True)
         subprocess.run(["cc", "-shared", "-o", str(part), f"{part}.o", "-lm"], check=True)
@@ -164,9 +164,9 @@ class Machine:
         self._at = ctypes.byref(self.m)
         self._c.machine_prepare(self._at)
         self.log: list[tuple[float, float]] = []
-        """When how many bytes were written, by the clock that counts sleep."""
+        """How many bytes were written at which time, by the clock that counts sleep."""
         self.ledger: list[tuple[float, float]] = []
-        """The same, with what was charged for nothing when a policy was killed."""
+        """The same, plus what was charged in vain when a policy was killed."""
         self.trigger = ""
 
     @property
@@ -175,7 +175,7 @@ class Machine:
         return self.m.now + self.m.slept
 
     def run(self, until: float, trigger: float = 2.0) -> int:
-        """Run until then, or to a step of which that share was stalled (1), or a resume (2)."""
+        """Run until then, or to a step with that share of stall (1), or to a resume (2)."""
         why = self._c.machine_run(self._at, ctypes.c_double(until), ctypes.c_double(trigger))
         self.trigger = "some" if why == 1 else ""
         return why
@@ -185,13 +185,13 @@ class Machine:
         self._c.machine_mark(self._at)
 
     def forget_ages(self) -> None:
-        """Slots of which the kernel tells no age were used just now, as far as anybody knows."""
+        """Treat slots whose age the kernel does not report as just used."""
         self._c.machine_forget_ages(self._at)
 
     def write_back(
         self, floor: float, limit: float = NO_LIMIT, *, huge: bool = False, keeps: bool = False
     ) -> float:
-        """Write back what is at least so old, at most so many bytes; return the bytes written."""
+        """Write back what is at least ``age`` old, up to a limit; return the bytes written."""
         written = PAGE * self._c.machine_writeback(
             self._at, int(huge), ctypes.c_double(floor), int(keeps), ctypes.c_double(limit / PAGE)
         )
@@ -213,10 +213,10 @@ class Machine:
         huge: bool = False,
         keeps: bool = False,
     ) -> float:
-        """Recompress what is at least so old; return the bytes of memory freed.
+        """Recompress what is at least ``age`` old; return the bytes of memory freed.
 
-        Kernels also refuse what would not be stored in less than the threshold; this does not,
-        in favour of the peers, whose threshold is 1024.
+        Kernels also reject results that are not below the threshold; this does not, which favours
+        the peers, whose threshold is 1024.
         """
         before = self.m.used
         self._c.machine_recompress(
@@ -236,5 +236,5 @@ class Machine:
 
     @property
     def charge(self) -> float:
-        """Percent of the battery; negative while it charges or without one."""
+        """The battery's charge in percent; negative while it charges, or without one."""
         return self.scheduled(self._schedules[1])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What came of a fleet, as a picture: stall against bytes to flash."""
+"""The outcome of a fleet as a picture: stall against bytes to flash."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def why_not(path: str) -> str:
 
 
 def plot(found: dict, path: str) -> None:
-    """A panel for each trace: left and low is good."""
+    """A panel for each trace; further left and lower is better."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -59,7 +59,7 @@ def plot(found: dict, path: str) -> None:
                 markerfacecolor=None if own else "none",
                 markersize=8,
                 label=name,
-                clip_on=False,  # what writes nothing lies on the edge
+                clip_on=False,  # a policy that writes nothing lies on the edge
                 zorder=3,
             )
         panel.set_yscale("log")
@@ -80,6 +80,6 @@ def plot(found: dict, path: str) -> None:
         return
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None})
-    # As a tree wants its files: with a licence, and no line that ends in blanks.
+    # As the tree requires: with a licence, and no line that ends in blanks.
     drawn = re.sub(r"[ \t]+$", "", text.getvalue(), flags=re.M).rstrip() + "\n"
     Path(path).write_text(drawn.replace("<svg ", LICENCE + "<svg ", 1), encoding="utf-8")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The policies that are compared, behind one interface.
 
-A policy acts when it is woken and says when next: ``wake(machine) -> seconds awake since the
-start``; ``trigger`` is the share of stalled time that wakes it early.
+A policy acts when it is woken, and says when to wake it next: ``wake(machine) -> seconds awake
+since the start``; ``trigger`` is the share of stalled time that wakes it early.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ class Policy:
     """Does nothing."""
 
     budget = math.inf
-    """Bytes that it promises to write at most in any 24 hours."""
+    """The most bytes that it promises to write in any 24 hours."""
     trigger = 2.0
 
     def start(self, machine: Machine) -> float:
-        """Begin; return when to wake first."""
+        """Begin; return when to wake it first."""
         return machine.m.now + self.wake(machine)
 
     def restart(self, machine: Machine) -> float:
-        """Begin anew after being killed, with what it still remembers."""
+        """Start again after being killed, with what it still remembers."""
         type(self).__init__(self)
         return self.start(machine)
 
     def wake(self, machine: Machine) -> float:
-        """Look and act; return when to wake next."""
+        """Look and act; return when to wake it next."""
         return DAY
 
 
 class Cron(Policy):
-    """Every hour: write what nobody used since the last time, mark the rest anew."""
+    """Every hour: write what nobody has used since the last time, and mark the rest."""
 
     def wake(self, machine: Machine) -> float:
         machine.write_back(-1.0)
@@ -52,7 +52,7 @@ class Cron(Policy):
 
 
 def curve(machine: Machine, least: float, most: float) -> float:
-    """The age that Android and ChromeOS take, by the share of memory in use."""
+    """The age that Android and ChromeOS use, by the share of memory in use."""
     used = 1.0 - machine.m.available / machine.m.ram
     return least + (most - least) * math.exp(-5.0 * used)
 
@@ -78,16 +78,16 @@ class ChromeOSOld(Policy):
         if machine.m.now - self.recompressed >= 300.0:
             self.recompressed = machine.m.now
             machine.recompress(curve(machine, HOUR, 6 * HOUR))
-        # It looks every 10 s; what it left alone now it will not want within seconds.
+        # It looks every 10 s; what it leaves alone now it will not want within seconds.
         return self.rest if written else 60.0
 
 
 class Mmd(Policy):
-    """Android's mmd: hourly, 20 to 25 hours, 300 MiB a round, so many bytes in a sliding day."""
+    """Android's mmd: hourly, 20 to 25 hours, 300 MiB a round, a limit in any 24 hours."""
 
     budget = GIB
     huge_floor: float | None = None
-    """Age of huge pages; ``None``: as for others."""
+    """The age for huge pages; ``None`` means the same as for others."""
 
     def __init__(self) -> None:
         self.written: list[tuple[float, float]] = []
@@ -113,7 +113,7 @@ class Mmd(Policy):
 
 
 class ChromeOS(Mmd):
-    """ChromeOS, second generation: as mmd, and huge pages of whatever age."""
+    """ChromeOS, second generation: as mmd, plus huge pages of any age."""
 
     def wake(self, machine: Machine) -> float:
         self.huge_floor = 0.0
@@ -121,7 +121,7 @@ class ChromeOS(Mmd):
 
 
 class Tend(Policy):
-    """pyzram's own, with the very function that the daemon calls."""
+    """pyzram's own policy: the very function that the daemon calls."""
 
     trigger = 0.05
 
@@ -133,7 +133,7 @@ class Tend(Policy):
         self.started = 0.0
 
     def restart(self, machine: Machine) -> float:
-        """What it knew stays, and the ledger with the chunk that was reserved; ages do not."""
+        """It keeps what it knew, and the ledger with the reserved chunk, but not the ages."""
         self.started = machine.m.now
         machine.charge_for(max(16 * MIB, self.budget // 64))
         machine.forget_ages()
@@ -203,7 +203,7 @@ class Tend(Policy):
         )
 
     def write_back(self, machine: Machine, action: WriteBack, limit: float) -> float:
-        """Oldest first; the bytes written."""
+        """Write the oldest first; return the bytes written."""
         age, left = action.oldest, limit
         while left > 0 and (action.whole or not enough(self.observe(machine))):
             left -= machine.write_back(age, left, huge=action.huge, keeps=True)

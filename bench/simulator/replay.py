@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""A trace made of what `pyzram tend --record` wrote.
+"""A trace made from what `pyzram tend --record` wrote.
 
-A recording says how much memory there was, was asked for and was swapped, minute by minute, and
-how long pages have not been used; not which page was used when. So programs are drawn, from a
-seed, that fit it: as much memory that comes and goes, as many pages that come back, as old.
+A recording says minute by minute how much memory there was, was asked for and was swapped, and how
+long pages have not been used, but not which page was used when. So programs that fit it are drawn
+from a seed: with as much memory that comes and goes, as many pages that come back, and as old.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ DAY = 86400.0
 KINDS = {"card": "mmc", "usb": "mmc", "disk": "nvme", "unknown": "sata", None: "nvme"}
 PAGE = 4096
 COME_BACK = 4 * HOUR
-"""How long pages stay unused where the recording does not say."""
+"""How long pages stay unused if the recording does not say."""
 
 
 def load(path: str) -> list[dict[str, Any]]:
-    """The lines of a recording, in order of time; a broken one ends the program with a message."""
+    """The lines of a recording, in order of time; a broken line ends the program with a message."""
     rows = []
     with open(path, encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
@@ -42,7 +42,7 @@ def load(path: str) -> list[dict[str, Any]]:
 
 
 def _one_clock(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Seconds awake since the first line, through reboots and gaps, which count for nothing."""
+    """Seconds awake since the first line; reboots and gaps do not count."""
     at = 0.0
     before: dict[str, Any] = {}
     for row in rows:
@@ -65,7 +65,7 @@ def pool(row: dict[str, Any]) -> float:
 
 
 def slices(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """The lines of each ten minutes; a slice without any has those of the one before."""
+    """The lines of each ten minutes; a slice without any has those of the previous one."""
     found: list[list[dict[str, Any]]] = [[] for _ in range(int(rows[-1]["at"] / SLICE) + 1)]
     for row in rows:
         found[int(row["at"] / SLICE)].append(row)
@@ -81,7 +81,7 @@ def mean(values: list[float]) -> float:
 
 
 def draw(rows: list[dict[str, Any]], chance: random.Random) -> Trace:
-    """A trace as long as the recording, with programs drawn by chance."""
+    """A trace as long as the recording, with programs drawn at random."""
     groups = slices(rows)
     total = float(rows[0]["total"])
     asked = [mean([r["total"] - r["available"] - pool(r) + stored(r) for r in g]) for g in groups]
@@ -114,7 +114,7 @@ def _rate(group: list[dict[str, Any]]) -> float:
 
 
 def _file_rate(rows: list[dict[str, Any]]) -> float:
-    """Reads of the page cache a second, so that what is missing costs about what it did."""
+    """Reads of the page cache a second, so that missing pages cost about as much as they did."""
     again = sum(max(0, b["pages"][3] - a["pages"][3]) for a, b in pairwise(rows) if not b["gap"])
     return max(5.0, min(1000.0, 20.0 * again / max(1.0, rows[-1]["at"])))
 
@@ -137,7 +137,7 @@ def _programs(trace: Trace, chance: random.Random, rows: list[dict[str, Any]]) -
     drawing = _Drawing(trace, chance)
     drawing.sizes = _sizes(drawing.sizes, rows)
     ages = _ages(rows)
-    # Half of what may be swapped is what is never swapped long: in use all the time.
+    # Half of what may be swapped is never swapped for long, because it is always in use.
     drawing.program(0.3, 60.0, hot=0.6, warm=0.3)
     for _ in range(24):
         age = ages[chance.randrange(len(ages))]
@@ -147,7 +147,7 @@ def _programs(trace: Trace, chance: random.Random, rows: list[dict[str, Any]]) -
 
 
 def _ages(rows: list[dict[str, Any]]) -> list[float]:
-    """A hundred times that pages were not used, as many of each as there are such pages."""
+    """A hundred times of disuse, each as often as there are such pages."""
     counted = [0] * 64
     for row in rows:
         for device in row["devices"].values():
@@ -160,7 +160,7 @@ def _ages(rows: list[dict[str, Any]]) -> list[float]:
             return [COME_BACK * math.exp((place - 50) / 30) for place in range(100)]
         typical = min(20 * HOUR, max(600.0, rows[-1]["at"] * held / came))
         return [typical * math.exp((place - 50) / 30) for place in range(100)]
-    # A page is caught in the middle of its time, about.
+    # A page is seen at about the middle of its time.
     return [
         2.0 * 1.5 * 2.0 ** (place - 1)
         for place, number in enumerate(counted)
@@ -170,7 +170,7 @@ def _ages(rows: list[dict[str, Any]]) -> list[float]:
 
 
 def _sizes(sizes: list[tuple[int, int]], rows: list[dict[str, Any]]) -> list[tuple[int, int]]:
-    """Compressed sizes as the recording has them on the average."""
+    """Compressed sizes with the recording's average."""
     held = sum(stored(row) for row in rows)
     if not held:
         return sizes

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Compressed sizes of pages by two algorithms, as pyzram finds them; the model draws from these.
+"""Compressed sizes of pages with two algorithms, by pyzram's codecs; the model draws from these.
 
-``python bench/simulator/sizes.py`` makes ``sizes.json`` anew from this machine's own files and
-process memory, in the shares in which an estimate of a whole system has found them.
+``python bench/simulator/sizes.py`` makes ``sizes.json`` again from this machine's own files and
+process memory, in the shares that an estimate of a whole system has found.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 FILE = Path(__file__).with_suffix(".json")
-# So that lz4 keeps some 5 % of the pages raw and makes 36 % of the memory of all.
+# So that lz4 keeps about 5 % of the pages raw, and all pages take 36 % of the memory.
 SHARES = {"text": 2, "binaries": 3, "heap": 9, "sparse": 5, "structures": 3, "media": 1}
 ALGORITHMS = ("lz4", "zstd")
 PAGES = 24
@@ -38,7 +38,7 @@ def main() -> int:
 
 
 def stored_sizes() -> list[tuple[int, int]]:
-    """Memory of a page in the pool, by either algorithm; the second is the first if no better."""
+    """A page's memory in the pool, with either algorithm; the second is never the larger."""
     from pyzram import PoolModel
 
     store = PoolModel(page_size=4096, word_size=8, chain=(8, "waste"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What came of a fleet, as text: for a terminal, and for the documentation."""
+"""The outcome of a fleet as text, for a terminal and for the documentation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ STALL, FLASH, REGRET = "stall_seconds", "flash_bytes_per_day", "regret"
 
 
 def table(found: dict) -> str:
-    """For people; with mmd and cron there, what tend has of theirs."""
+    """For people; if mmd and cron are there, also tend's share of theirs."""
     lines = []
     for trace, policies in found.items():
         lines.append(f"{trace:<14} {'stall s':>9} {'MiB/day':>9} {'regret':>7} {'violations':>10}")
@@ -26,7 +26,7 @@ def table(found: dict) -> str:
 
 
 def _beside(name: str, row: dict, other: dict | None) -> str:
-    """Ratios of the figures to those of another policy."""
+    """The figures as ratios to those of another policy."""
     if not other or not all(other[key] for key in (STALL, FLASH, REGRET)):
         return ""
     stall, flash, regret = (row[key] / other[key] for key in (STALL, FLASH, REGRET))
@@ -34,7 +34,7 @@ def _beside(name: str, row: dict, other: dict | None) -> str:
 
 
 def markdown(found: dict) -> str:
-    """The figures, and what tend has of its peers' beside what it is meant to have at most."""
+    """The figures, and tend's share of its peers' with the most that it is meant to have."""
     names = list(next(iter(found.values())))
     lines = ["stall in s a day, MiB to flash a day, regret:", ""]
     lines += _row(["trace", *names]) + _row(["---"] * (1 + len(names)))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Machines and what runs on them: each a way to draw a trace from a seed.
+"""Machines and what runs on them: each is a way to draw a trace from a seed.
 
-A trace is programs (clusters of units of memory that are used together), the page cache that files
-want, when somebody is there, and when the machine sleeps. Sizes in bytes, times in seconds.
+A trace has programs (clusters of units of memory that are used together), the page cache that files
+want, when somebody is there, and when the machine sleeps. Sizes are in bytes, times in seconds.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ HOUR = 3600.0
 
 @dataclass
 class Trace:
-    """What a machine is, and all that will happen on it."""
+    """A machine, and everything that will happen on it."""
 
     name: str
     medium: str
     ram: float
     base: float
-    """Memory that never goes: the kernel, what is locked, the hottest."""
+    """Memory that is never swapped: the kernel, locked memory, the hottest pages."""
     memory: float
-    """Of all programs together, when all are there."""
+    """The memory of all programs together, when all are there."""
     disksize: float
     backing: float
     files: tuple[float, float]
     """Page cache that files want when nobody is there, and when somebody is."""
     file_rate: float
-    """Reads of it a second."""
+    """Reads of the page cache a second."""
     mem_limit: float = 0.0
     clusters: list[dict] = field(default_factory=list)
     units: list[tuple[float, int, int]] = field(default_factory=list)
@@ -46,7 +46,7 @@ class Trace:
     suspend_at: list[float] = field(default_factory=list)
     suspend_for: list[float] = field(default_factory=list)
     extra: list[float] = field(default_factory=list)
-    """Memory beyond ``base`` that comes and goes and is not swapped; empty for none."""
+    """Memory beyond ``base`` that comes and goes and is never swapped; empty for none."""
 
     @property
     def pages(self) -> int:
@@ -78,9 +78,9 @@ class _Drawing:
         dead: float = 0.0,
         grow: float = 0.0,
     ) -> None:
-        """Add a program: its share of all memory, how often it is used, how much of it then.
+        """Add a program: its share of all memory, how often it is used, and how much of it then.
 
-        A part of it is used nearly always, a part now and then, the rest hardly ever again.
+        Part of it is used nearly always, part now and then, and the rest hardly ever again.
         """
         trace = self.trace
         left = UNITS - len(trace.units)
@@ -150,7 +150,7 @@ def desktop(chance: random.Random, days: int) -> Trace:
 
 
 def server(chance: random.Random, days: int) -> Trace:
-    """A few services, a data base that wants page cache, jobs by the hour and by night."""
+    """A few services, a database that wants page cache, hourly and nightly jobs."""
     trace = Trace("server", "sata", 2 * GIB, 0.35 * GIB, 3.2 * GIB, 4 * GIB, 8 * GIB,
                   (0.45 * GIB, 0.65 * GIB), 400.0)  # fmt: skip
     draw = _Drawing(trace, chance)
@@ -167,7 +167,7 @@ def server(chance: random.Random, days: int) -> Trace:
 
 
 def builds(chance: random.Random, days: int) -> Trace:
-    """Compilers that come and go in bursts, beside an editor and services left open."""
+    """Compilers that come and go in bursts, next to an editor and services left open."""
     trace = Trace("builds", "nvme", 4 * GIB, 0.6 * GIB, 7.0 * GIB, 6 * GIB, 8 * GIB,
                   (0.4 * GIB, 0.9 * GIB), 400.0)  # fmt: skip
     draw = _Drawing(trace, chance)
@@ -196,7 +196,7 @@ def board(chance: random.Random, days: int) -> Trace:
 
 
 def calm(chance: random.Random, days: int) -> Trace:
-    """Memory enough: a little is swapped because nobody uses it."""
+    """Enough memory: a little is swapped because nobody uses it."""
     trace = Trace("calm", "nvme", 8 * GIB, 0.8 * GIB, 6.6 * GIB, 4 * GIB, 8 * GIB,
                   (0.5 * GIB, 1.2 * GIB), 100.0)  # fmt: skip
     draw = _Drawing(trace, chance)
@@ -247,7 +247,7 @@ TRACES = {make.__name__: make for make in (desktop, server, builds, board, calm,
 
 
 def draw(name: str, seed: int, days: int) -> Trace:
-    """The trace of that name and seed: always the same."""
+    """The trace with that name and seed, which is always the same."""
     trace = TRACES[name](random.Random(f"{name} {seed}"), days)
     trace.charge = trace.charge or [-1.0]
     return trace
