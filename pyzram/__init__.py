@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from .device.stats import Stats as Stats
     from .device.stats import StatsChange as StatsChange
     from .device.zram import Zram as Zram
-    from .doctor.checks import Finding as Finding
     from .doctor.checks import diagnose as diagnose
+    from .doctor.finding import Finding as Finding
     from .errors import AccessError as AccessError
     from .errors import BlockedError as BlockedError
     from .errors import DeviceBusyError as DeviceBusyError
@@ -114,7 +114,7 @@ _DEFINED_IN = {
     "DeviceList": "device.device_list",
     "Zram": "device.zram",
     "devices": "device.device_list",
-    "Finding": "doctor.checks",
+    "Finding": "doctor.finding",
     "diagnose": "doctor.checks",
     "AccessError": "errors",
     "BlockedError": "errors",

@@ -9,7 +9,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from ..config.layers import DEFAULT_PATH
-from ..doctor.checks import CHECKS, Finding, examine
+from ..doctor.checks import CHECKS, examine
+from ..doctor.finding import Finding
 from ..doctor.snapshot import Snapshot, take_snapshot
 from ..errors import ZramError
 from ..kernel.sysfs import Sysfs

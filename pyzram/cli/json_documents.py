@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..doctor.checks import Finding
+    from ..doctor.finding import Finding
     from ..doctor.snapshot import Snapshot
     from ..pages.benchmark import BenchResult
     from ..pages.estimate import Estimate

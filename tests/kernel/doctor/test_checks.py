@@ -22,7 +22,7 @@ from kernel.raw import PAGE, noise, store, text
 
 import pyzram
 from pyzram.doctor import checks
-from pyzram.doctor.checks import Finding
+from pyzram.doctor.finding import Finding
 from pyzram.doctor.snapshot import take_snapshot
 
 guest = pytest.mark.skipif(

@@ -24,7 +24,8 @@ from pyzram.device.features import Features
 from pyzram.device.stat_files import BdStat, BlockStat, DebugStat, IoStat, MmStat
 from pyzram.device.stats import Stats
 from pyzram.doctor import checks, snapshot
-from pyzram.doctor.checks import Finding, examine
+from pyzram.doctor.checks import examine
+from pyzram.doctor.finding import Finding
 from pyzram.doctor.snapshot import Snapshot
 from pyzram.kernel import tend_status
 from pyzram.kernel.parse import SwapArea
@@ -429,7 +430,8 @@ def test_a_list_that_ends_in_the_kernels_own_algorithm_lacks_nothing(algorithms)
 
 
 def test_every_check_has_findings_of_its_code_alone():
-    tree = ast.parse(inspect.getsource(checks))
+    modules = {inspect.getmodule(check) for check in checks.CHECKS.values()}
+    functions = [node for module in modules for node in ast.parse(inspect.getsource(module)).body]
     codes = {
         function.name: {
             call.args[0].value
@@ -438,7 +440,7 @@ def test_every_check_has_findings_of_its_code_alone():
             and isinstance(call.func, ast.Name)
             and call.func.id == "Finding"
         }
-        for function in tree.body
+        for function in functions
         if isinstance(function, ast.FunctionDef)
     }
     codes["lost_algorithm"] = codes["_lost"]
