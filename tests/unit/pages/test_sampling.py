@@ -13,7 +13,7 @@ from effort import effort, enough_inside
 from pyzram.errors import InvalidValueError
 from pyzram.pages.file_sources import open_stream
 from pyzram.pages.sampling import WAVES, Interval, Sample, interval, sample_size
-from pyzram.pages.segments import Owner
+from pyzram.pages.segments import Owner, Thinned
 from pyzram.pages.sources import Source
 
 PAGE = 4096
@@ -129,6 +129,27 @@ def test_the_true_ratio_lies_inside_the_interval_93_times_of_100(name, stops):
     # Twenty errors tell too little of how far errors go.
     if rounds == 200 and name in ("clustered", "coins", "halves at both ends", "two kinds in runs"):
         assert half < 2.4 * off  # no wider than it must be
+
+
+@pytest.mark.parametrize("name", ["clustered", "a slope", "two kinds in runs"])
+def test_the_bounds_of_cold_memory_hold_where_each_mapping_counts_by_how_much_of_it_is_cold(name):
+    """As for estimate --idle: of a mapping that is cold by half, any page may be a cold one."""
+    values = CORPORA[name](random.Random(1))
+    rows, at = [], 0
+    for count, cold in ((N // 4, 0.9), (N // 2, 0.3), (N // 8, 0.05), (N // 8, 0.0)):
+        rows.append((at, count, round(count * cold)))
+        at += count
+    truth = sum(cold * sum(values[at : at + count]) / count for at, count, cold in rows)
+    truth /= sum(cold for _, _, cold in rows)
+    inside, rounds = 0, effort(200)
+    for seed in range(rounds):
+        source = Source("cold", PAGE)
+        source._segments = [Thinned(Numbers(n, (), at), cold) for at, n, cold in rows if cold]
+        places, blocks = drawn(Sample(source, precision=0.03, seed=seed))
+        got = interval([values[place] for place in places], blocks, source.pages)
+        inside += got.low <= truth <= got.high
+    print(f"{name}: {inside} of {rounds} inside")
+    assert inside >= enough_inside(rounds)
 
 
 def test_it_stops_when_there_is_enough():
