@@ -14,7 +14,7 @@ from ..pages.zsmalloc import PoolModel
 from ..units import format_size, parse_size
 from .durations import durations
 from .estimate_report import report
-from .options import FILE, Command, Option, UsageError, whole
+from .options import FILE, TEXTFILE, Command, Option, UsageError, whole
 from .output import output_width
 from .source_arguments import (
     ALGORITHM_OPTION,
@@ -69,13 +69,7 @@ COMMAND = Command(
         ),
         Option("", "no-timing", "", "do not measure times"),
         Option("", "json", "", "print JSON, sizes in bytes"),
-        Option(
-            "",
-            "textfile",
-            "FILE",
-            "write metrics into FILE, for node_exporter's textfile collector",
-            values=FILE,
-        ),
+        TEXTFILE,
         Option(
             "",
             "plot",

@@ -74,6 +74,13 @@ class Option:
 
 HELP = Option("h", "help", "", "show this help")
 VERSION = Option("V", "version", "", "show the version")
+TEXTFILE = Option(
+    "",
+    "textfile",
+    "FILE",
+    "write metrics into FILE, for node_exporter's textfile collector",
+    values=FILE,
+)
 
 
 class Arguments:

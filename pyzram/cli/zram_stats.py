@@ -13,7 +13,7 @@ from ..errors import DeviceNotFoundError, ZramError
 from ..kernel.attributes import AttributeReader, Attributes
 from ..kernel.sysfs import Sysfs, device_number
 from . import output, stats_columns
-from .options import ALGORITHM, COLUMNS, DEVICE, FILE, Command, Option, UsageError
+from .options import ALGORITHM, COLUMNS, DEVICE, TEXTFILE, Command, Option, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,13 +58,7 @@ COMMAND = Command(
         Option("J", "json", "", "print JSON"),
         Option("", "prometheus", "", "print metrics in the Prometheus text format"),
         Option("", "openmetrics", "", "print metrics in the OpenMetrics format"),
-        Option(
-            "",
-            "textfile",
-            "FILE",
-            "write metrics into FILE, for node_exporter's textfile collector",
-            values=FILE,
-        ),
+        TEXTFILE,
         Option("w", "watch", "[SECONDS]", "show the devices live, every SECONDS (1)"),
         Option(
             "",
