@@ -343,16 +343,6 @@ void machine_mark(struct machine *m)
 			m->unit[i].marked = m->now;
 }
 
-/* Whoever kept the ages that the kernel has lost is gone. */
-void machine_forget_ages(struct machine *m)
-{
-	uint32_t i;
-
-	for (i = 0; i < m->units; i++)
-		if (m->unit[i].tier == STORED && m->unit[i].lost)
-			m->unit[i].stored = m->now;
-}
-
 /* How old the kernel takes a slot for, or somebody who keeps ages. `asleep` is counted by both. */
 static double age(const struct machine *m, const struct unit *u, int keeps)
 {

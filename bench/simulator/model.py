@@ -184,10 +184,6 @@ class Machine:
         """Mark all slots idle."""
         self._c.machine_mark(self._at)
 
-    def forget_ages(self) -> None:
-        """Treat slots whose age the kernel does not report as just used."""
-        self._c.machine_forget_ages(self._at)
-
     def write_back(
         self, floor: float, limit: float = NO_LIMIT, *, huge: bool = False, keeps: bool = False
     ) -> float:

@@ -133,10 +133,9 @@ class Tend(Policy):
         self.started = 0.0
 
     def restart(self, machine: Machine) -> float:
-        """It keeps what it knew, and the ledger with the reserved chunk, but not the ages."""
+        """It keeps what it knew, and the ledger with the reserved chunk."""
         self.started = machine.m.now
         machine.charge_for(max(16 * MIB, self.budget // 64))
-        machine.forget_ages()
         return self.start(machine)
 
     def wake(self, machine: Machine) -> float:

@@ -17,7 +17,9 @@ stored again and recompressed by something else during a run, between :meth:`Age
 
 from __future__ import annotations
 
+import binascii
 import mmap
+import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from .._native_page_ages import AgesSelection, PageAges, ages_counts
@@ -56,6 +58,8 @@ class Ages:
     def __init__(self) -> None:
         # As large as the last place that had a page, but it takes memory only where pages are.
         self._table = mmap.mmap(-1, mmap.PAGESIZE, PRIVATE)
+        self.changed = False
+        """Whether more is known than was handed over."""
 
     def remember(self, device: Zram, clock: Callable[[], float], since: float = 0.0) -> Tried:
         """Note the times that the kernel knows now; call this before each recompression.
@@ -63,6 +67,7 @@ class Ages:
         ``clock`` and ``since`` are CLOCK_BOOTTIME; pages not used since then are counted.
         """
         counts = ages_counts()
+        self.changed = True
         for text, rest in texts(device):
             self._make_room(device, text)
             # Read after the text: pages without a time in it cannot be younger than this.
@@ -76,6 +81,7 @@ class Ages:
         Return how many flags there are now, as :attr:`Tried.flags`.
         """
         counts = ages_counts()
+        self.changed = True
         with self._known() as known:
             for text, rest in texts(device):
                 rest.append(text[known.keep(text, counts) :])
@@ -131,6 +137,24 @@ class Ages:
                     and now - known.used(place, accessed, now) >= floor
                 )
             )
+
+    def packed(self) -> str:
+        """All that is known, as a word."""
+        table = binascii.b2a_base64(zlib.compress(self._table, 1), newline=False)
+        return f"{UNIT} {table.decode()}"
+
+    def unpack(self, word: str) -> None:
+        """Know what was known when that was packed, before anything is remembered here.
+
+        Raises:
+            ValueError, zlib.error: it is damaged, or of another version of pyzram.
+        """
+        unit, _, table = word.partition(" ")
+        words = zlib.decompress(binascii.a2b_base64(table))
+        if unit != str(UNIT) or not words or len(words) % mmap.PAGESIZE:
+            raise ValueError(f"{len(words)} bytes of ages in units of {unit} s")
+        self._table.resize(len(words))
+        self._table[:] = words
 
     def _known(self) -> PageAges:
         return PageAges(self._table, UNIT)

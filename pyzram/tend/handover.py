@@ -2,25 +2,32 @@
 """What a process that tends leaves to the next one: a daemon that was killed, a run of cron's.
 
 Without it, each start would take pages that come back for a shortage of memory, trust a medium that
-has just failed, and never find the marks of before old enough. It is of one start of the machine:
-after a reboot all pages are new. The ages of pages are not in it (:mod:`pyzram.tend.ages`).
+has just failed, never find the marks of before old enough, and take all recompressed pages for
+young. It is of one start of the machine: after a reboot all pages are new.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import os
+import zlib
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from ..errors import from_errno
 from ..kernel import own_files
 from .state import Counts, DeviceState, State, Unfinished
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from typing import Any
 
+    from .ages import Ages
+
 NAME = "tend/handover.json"
+AGES = "ages"
+"""The folder beside it, with a file of each device (:class:`pyzram.tend.ages.Ages`)."""
 NUMBERS = (int, float)
 NOT_OURS = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 """What a file of another version of pyzram ends in, or a damaged one."""
@@ -70,6 +77,46 @@ def save(path: str, boot: str, handover: Handover) -> None:
     }
     with suppress(OSError):
         own_files.write_file(path, json.dumps(values, allow_nan=False))
+
+
+def load_ages(path: str, key: str, ages: Ages) -> None:
+    """Take over the ages of a device's pages; without those, recompressed ones count as young."""
+    with suppress(*NOT_OURS, zlib.error):
+        ages.unpack(own_files.read_file(_place(path, key)) or "")
+
+
+def drop_ages(path: str, key: str) -> None:
+    """Leave no ages of a device, before it is recompressed.
+
+    A page may have been stored since they were noted: who is killed before they are noted again
+    must not leave an old one for it.
+
+    Raises:
+        ZramOSError: they cannot be removed.
+    """
+    place = _place(path, key)
+    try:
+        os.unlink(place)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as err:
+        raise from_errno(err.errno or 0, f"{place}: remove what was known of ages", place) from err
+
+
+def save_ages(path: str, known: Mapping[str, Ages], others: Collection[str]) -> None:
+    """Leave the ages that have changed, by key, and those of others; drop the rest."""
+    changed = {key: ages for key, ages in known.items() if ages.changed}
+    with suppress(OSError):
+        for key, ages in changed.items():
+            own_files.write_file(_place(path, key), ages.packed())
+            ages.changed = False
+        for key in os.listdir(_place(path)) if changed else ():
+            if key not in known and key not in others:
+                os.unlink(_place(path, key))
+
+
+def _place(path: str, key: str = "") -> str:
+    return os.path.join(os.path.dirname(path), AGES, key)
 
 
 def _values(row: State | Counts | DeviceState | Unfinished) -> dict[str, Any]:

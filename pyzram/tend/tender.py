@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import DeviceBusyError, DeviceNotFoundError, ZramError
 from .actions import Compact, Recompress, Worker, WriteBack
-from .handover import Handover, load, save
+from .handover import Handover, drop_ages, load, load_ages, save, save_ages
 from .ledger import Ledger
 from .machine import Clocks
 from .medium import Medium
@@ -113,6 +113,7 @@ class Tender:
         self.state, self.observer.counts = handover.state, handover.counts
         self.observer.waited = handover.state.waited
         self.roster.before = dict(handover.devices)
+        self._ages_left = set(handover.devices)
 
     def _hand_over(self) -> None:
         if self._handover:
@@ -124,6 +125,13 @@ class Tender:
             }
             left = Handover(self.state, self.observer.counts, devices)
             save(self._handover, self.ledger.clock.boot, left)
+            ages = {key: one.ages for key, one in self.roster.known.items()}
+            save_ages(self._handover, ages, devices)
+
+    def _drop_ages(self, one: Tended) -> None:
+        if self._handover:
+            drop_ages(self._handover, one.key)
+            one.ages.changed = True
 
     def interrupted(self) -> bool:
         """Whether what goes on has to end: on request, or because the machine has just slept."""
@@ -137,6 +145,9 @@ class Tender:
     def decide(self, trigger: str = "") -> tuple[Observation, Decision]:
         """Observe and ask the policy, but do nothing and remember nothing."""
         seen = self.observer.look(trigger)
+        for key in self._ages_left & self.roster.known.keys():
+            load_ages(self._handover, key, self.roster.known[key].ages)
+        self._ages_left -= self.roster.known.keys()
         return seen, decide(seen, self.state, self.settings)
 
     def round(self, trigger: str = "") -> Report:
@@ -157,6 +168,7 @@ class Tender:
                 if isinstance(action, WriteBack):
                     self.writing.write_back(one, action, spent)
                 elif isinstance(action, Recompress):
+                    self._drop_ages(one)
                     self.recompressing.recompress(one, action, action.device in writes)
                 else:
                     self._compact(one, action)

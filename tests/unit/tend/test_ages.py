@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import binascii
 import errno
+import zlib
 from types import SimpleNamespace
 
 import pytest
@@ -36,6 +38,8 @@ class Kernel:
         """Those stored since the times were read."""
         self.between = False
         """Whether they were read for a recompression that goes on."""
+        self.left = ""
+        """What the next process finds."""
 
     def texts(self, _device: object) -> list[tuple[bytes, list[bytes]]]:
         lines = (
@@ -62,19 +66,33 @@ class Kernel:
         self.told[place] = 0
 
     def read(self) -> None:
+        self.left = ""
         self.ages.remember(None, self.clock)
         self.changed.clear()
+        self.left = self.ages.packed()
 
-    def recompress(self, places: set[int], before: list = (), after: list = ()) -> None:
+    def restart(self) -> None:
+        self.ages = Ages()
+        if self.left:
+            self.ages.unpack(self.left)
+
+    def recompress(
+        self, places: set[int], before: list = (), after: list = (), killed: bool = False
+    ) -> None:
         """Ours, and what others do before it and after it, while it goes on."""
         self.read()
+        self.left = ""
         self.between = True
         self.act(before)
         # What was stored since is too young for it.
         self.told.update(dict.fromkeys(places - self.changed, 0))
         self.act(after)
         self.between = False
+        if killed:
+            self.restart()
+            return
         self.ages.keep(None)
+        self.left = self.ages.packed()
 
     def act(self, events: list) -> None:
         for name, *words in events:
@@ -89,11 +107,13 @@ OTHERS = st.one_of(
 EVENTS = st.one_of(
     OTHERS,
     st.tuples(st.just("read")),
+    st.tuples(st.just("restart")),
     st.tuples(
         st.just("recompress"),
         st.sets(st.integers(0, PLACES - 1)),
         st.lists(OTHERS, max_size=3),
         st.lists(OTHERS, max_size=3),
+        st.booleans(),
     ),
 )
 
@@ -109,6 +129,39 @@ def test_no_page_is_taken_for_older_than_it_is(events):
             for place in set(range(PLACES)) - kernel.blind:
                 used = kernel.ages.used(place, kernel.told[place] * 1_000_000, kernel.now)
                 assert used >= kernel.stored[place], (event, place)
+
+
+def test_a_process_knows_the_ages_that_the_one_before_it_left():
+    kernel = Kernel()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ages, "texts", kernel.texts)
+        kernel.wait(1000.0)
+        kernel.recompress({0})
+        kernel.wait(4000.0)
+        kernel.restart()
+        assert kernel.ages.used(0, 0, kernel.now) == pytest.approx(1000.5, abs=2 * ages.UNIT)
+        kernel.recompress(set(), killed=True)
+        assert kernel.ages.used(0, 0, kernel.now) == kernel.now
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda word: word[:-9],
+        lambda _word: "",
+        lambda word: f"1{word}",
+        lambda _word: "64 eJw=",
+        lambda _word: f"{ages.UNIT} {binascii.b2a_base64(zlib.compress(b'ab')).decode()}",
+    ],
+)
+def test_ages_that_are_damaged_are_none(change):
+    kernel = Kernel()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ages, "texts", kernel.texts)
+        kernel.recompress({0})
+    word = change(kernel.left)
+    with pytest.raises((ValueError, zlib.error)):
+        kernel.ages.unpack(word)
 
 
 def test_an_error_that_somebody_keeps_does_not_keep_the_table_from_growing(monkeypatch):

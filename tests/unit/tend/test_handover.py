@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
+from contextlib import suppress
 
 import pytest
 from fake_roots import Machine
@@ -15,6 +18,7 @@ from pyzram.device.zram import Zram
 from pyzram.errors import ZramError, ZramOSError
 from pyzram.kernel.own_files import write_file
 from pyzram.tend.handover import NAME, Handover, load, save
+from pyzram.tend.rounds import Settings
 from pyzram.tend.state import Counts, DeviceState, State, Unfinished
 from pyzram.tend.tender import Tender
 
@@ -154,6 +158,68 @@ def test_marks_get_as_old_as_the_machine(machine: Machine, path: str, monkeypatc
         watch.now += 900
     assert marked[0] == began and began + 48 * HOUR in [at for at, huge in written if not huge]
     assert not [at for at, huge in written if not huge and at < began + 48 * HOUR]
+
+
+class Killed(BaseException):
+    """As nobody catches."""
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_what_one_process_recompressed_the_next_one_writes(machine: Machine, path: str, killed):
+    """Unless it was killed meanwhile: then nobody knows what was stored just before."""
+    watch = Watch()
+    state = machine.root / "sys/kernel/debug/zram/zram0/block_state"
+    machine.attribute("recomp_algorithm").write_text("#1: [zstd]\n")
+
+    def all_pages(used: float, flags: str) -> None:
+        state.write_text("".join(f"{n:12} {used:19.6f} {flags}\n" for n in range(12000)))
+
+    def recompress(_device, action, _age, _seconds) -> None:
+        if not action.huge:
+            all_pages(0, "....r.")
+            recompressions.append(action)
+            if len(recompressions) > 1:
+                raise Killed
+
+    recompressions = []
+    all_pages(800_000, "......")
+    for _ in range(1 + killed):
+        tending, writer = tender(machine, watch, handover=path)
+        tending.settings = Settings(writeback=False)
+        writer.recompress = recompress
+        with suppress(Killed):
+            tending.round()
+        tending.close()
+        if len(recompressions) < 1 + killed:
+            all_pages(watch.now, "......")  # all of them are stored anew
+        watch.now += 7 * HOUR
+    assert len(recompressions) == 1 + killed
+    assert next_process(machine, watch, path).round().written == (0 if killed else 32 * MIB)
+
+
+def test_the_ages_of_a_device_that_is_gone_are_dropped(machine: Machine, path: str) -> None:
+    machine.attribute("recomp_algorithm").write_text("#1: [zstd]\n")
+    ages = machine.root / "run/tend/ages"
+    write_file(f"{ages}/99", "64 of another one")
+    tending = next_process(machine, Watch(), path)
+    tending.round()
+    (key,) = tending.roster.known
+    assert os.listdir(ages) == [key] != ["99"]
+
+
+def test_ages_that_stay_are_not_recompressed_past(machine: Machine, path: str, monkeypatch) -> None:
+    """They might tell of pages that are not there any more."""
+    machine.attribute("recomp_algorithm").write_text("#1: [zstd]\n")
+    tending, writer = tender(machine, Watch(), handover=path)
+    done = []
+    writer.recompress = lambda *_words: done.append(1)
+
+    def stays(path: str) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", path)
+
+    monkeypatch.setattr("pyzram.tend.handover.os.unlink", stays)
+    tending.round()
+    assert not done
 
 
 def test_somebody_else_s_limit_is_seen_by_the_next_process(machine: Machine, path: str) -> None:
