@@ -9,14 +9,9 @@ import re
 
 from ..errors import InvalidValueError
 from ..limits import SWAP_PRIORITY_MAX as PRIORITY_MAX
-from .generator_expression import (
-    SUFFIXES,
-    UnknownNameError,
-    UntranslatableError,
-    check_syntax,
-    translate,
-)
+from .generator_expression import UnknownNameError, UntranslatableError, check_syntax, translate
 from .generator_file import read_entries
+from .generator_syntax import SUFFIXES
 from .imported import Imported, RefusedFileError, is_number, with_fallback
 from .values import KERNELS_OWN, MAX_SECONDARIES
 
