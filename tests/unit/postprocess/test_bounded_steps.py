@@ -252,6 +252,8 @@ def test_waiting_for_idle_pages_ends_at_the_deadline(kernel, monkeypatch):
         waited.append(seconds) if threading.get_ident() == ours else real(seconds)
 
     monkeypatch.setattr("time.sleep", sleep)
+    # After another test had a command take note of signals, waiting is no plain sleep.
+    monkeypatch.setattr(interruption._Notes, "taking", False)
     assert writeback.writeback_pages(kernel, age=60, timeout=5).stopped == "timeout"
     assert (waited, kernel.written) == ([pytest.approx(5, abs=1)], 0)
     assert writeback.writeback_pages(kernel, age=60).pages_written == 5000
