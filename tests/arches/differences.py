@@ -27,12 +27,18 @@ MEMORY = (
 VFORK = "a parent that vforks does not wait for its child: the emulator makes a fork of it"
 CLONE = "of clone(2) the emulator knows a fork and a thread, nothing between them: EINVAL"
 SETNS = "who enters a mount name space may have one thread, and the emulator has another: EINVAL"
+HEADLESS = "a program whose first thread ends fails an assertion of the emulator's"
+HUGE = (
+    "the emulator places mappings itself, wherever a page is free: a huge one needs more (EINVAL)"
+)
 ORDER = "the emulator hands pagemap through in this machine's order of bytes: no page seems there"
 
 EVERY = {
     **{f"{STDIN}[<&--words{number}]": CLOSED for number in range(3)},
     f"{PROCMEM}::test_terabytes_of_nothing_cost_little": MEMORY,
     f"{STALLED}::test_a_long_wait_for_something_else_is_waited_for": VFORK,
+    f"{PROCMEM}::test_a_process_whose_first_thread_ended_is_looked_at": HEADLESS,
+    f"{PROCMEM}::test_huge_pages_without_a_mount_do_not_count": HUGE,
     "tests/native/pages/test_address_spaces.py::test_a_memory_counts_once": CLONE,
     "tests/native/pages/test_files_in_memory.py"
     "::test_a_process_that_goes_elsewhere_hides_no_files_of_those_that_stay": SETNS,
@@ -75,6 +81,10 @@ PAGEMAP = {
     """,
     "tests/native/pages/test_selection.py": """
         test_the_command_names_what_was_chosen_not_every_number
+    """,
+    "tests/native/pages/test_huge_pages.py": """
+        test_without_frames_each_counts_its_share[0-pagemap]
+        test_without_frames_each_counts_its_share[2-pagemap]
     """,
     "tests/native/test_examples.py": "test_an_algorithm_is_chosen_for_a_running_program",
 }
