@@ -44,7 +44,10 @@ def take_away() -> list[str]:
     """Remove the devices whose makers are no more; gives their names."""
     gone = []
     for file in sorted(FOLDER.glob("[0-9]*-*")):
-        descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue  # its maker, or another run, was faster
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

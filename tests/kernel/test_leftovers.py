@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -52,3 +53,18 @@ def test_another_s_device_of_that_number_stays(
     left.touch()
     assert leftovers.take_away() == []
     assert zram_device.exists() and not left.exists()
+
+
+def test_what_its_maker_takes_away_meanwhile_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(leftovers, "FOLDER", tmp_path)
+    (tmp_path / "7-70").touch()
+    opens = os.open
+
+    def slowly(path, *words):
+        Path(path).unlink()
+        return opens(path, *words)
+
+    monkeypatch.setattr(os, "open", slowly)
+    assert leftovers.take_away() == []
