@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
-from stat import S_ISDIR, S_ISREG
+from stat import S_ISREG
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import interruption
@@ -244,14 +244,13 @@ def lock_others_out(run: str, seconds: float) -> Opened:
 def tell_refused(run: str) -> None:
     """Say why :func:`lock_others_out` would refuse the folders or the file of the lock."""
     lock = os.path.join(run, LOCK)
-    kinds = {run: S_ISDIR, os.path.dirname(lock): S_ISDIR, lock: S_ISREG}
-    for path, kind in kinds.items():
-        try:
-            own_files.refuse_foreign(path, kind)
-        except OSError as err:
-            why = err if isinstance(err, ZramError) else f"{path}: {err.strerror}"
-            warn(f"{why}; neither a daemon nor --once would start")
-            return
+    try:
+        own_files.refuse_exchangeable(run)
+        own_files.refuse_foreign(os.path.dirname(lock))
+        own_files.refuse_foreign(lock, S_ISREG)
+    except OSError as err:
+        why = err if isinstance(err, ZramError) else f"{lock}: {err.strerror}"
+        warn(f"{why}; neither a daemon nor --once would start")
 
 
 class Configured(NamedTuple):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
-from stat import S_ISDIR, S_ISREG
+from stat import S_ISDIR, S_ISREG, S_ISVTX
 
 from .. import interruption
 from ..descriptor import Opened, write_all
@@ -115,8 +115,7 @@ def lock(path: str, seconds: float | None) -> Opened:
     from fcntl import LOCK_EX, LOCK_NB, flock
 
     folder = os.path.dirname(path)
-    # Whoever can write to the folder above can replace the folder of the locks, or of the records.
-    make_directory(os.path.dirname(folder))
+    refuse_exchangeable(os.path.dirname(folder) or ".")
     make_directory(folder)
     try:
         file = open_file(path, os.O_RDWR | os.O_CREAT)
@@ -152,6 +151,22 @@ def refuse_foreign(path: str, kind: Callable[[int], bool] = S_ISDIR) -> None:
     except FileNotFoundError:
         return
     _refuse_foreign(status, path, kind)
+
+
+def refuse_exchangeable(path: str) -> None:
+    """Refuse a folder in which others could exchange what is ours; nothing there is fine.
+
+    They cannot where it is as /tmp is: the names in it are their owners'.
+
+    Raises:
+        As :func:`make_directory`.
+    """
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return
+    if not (status.st_mode & S_ISVTX and status.st_uid in (0, os.geteuid())):
+        _refuse_foreign(status, path, S_ISDIR)
 
 
 def _refuse_foreign(status: os.stat_result, path: str, kind: Callable[[int], bool]) -> None:

@@ -167,6 +167,9 @@ def test_who_could_put_another_folder_in_the_place_of_the_records_is_told_of(
     """With the records gone, nothing would be ours, and stop would have nothing to do."""
     with state:
         state.add_device(0, DeviceConfig(0, 4096))
+    Path(state.directory).chmod(0o1777)  # as /tmp, where nobody can
+    with state:
+        assert len(state.devices) == 1
     Path(state.directory).chmod(0o777)
     with pytest.raises(AccessError, match=f"{state.directory}: can be written by others"), state:
         pass
