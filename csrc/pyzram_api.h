@@ -30,6 +30,13 @@ int pyzram_attr_write(int dirfd, const char *name, const char *buf, size_t len,
 		      unsigned int retry_ms);
 
 /*
+ * Read the attribute once, straight into the `size` bytes that the open file `fd` has, from `offset`:
+ * what reading did (hot_add makes a device) and what it told are one, for SIGKILL too. Returns the
+ * number of bytes; -EIO for none, -EINVAL if the file has fewer.
+ */
+int64_t pyzram_attr_read_into(const char *path, int fd, size_t offset, size_t size);
+
+/*
  * Read an attribute that has numbers separated by white space (mm_stat, io_stat, bd_stat, stat).
  * Returns how many numbers were stored in `ret`, at most `cap`; any more in the file are skipped.
  * -EINVAL if something in it is not a number, -ERANGE if one does not fit.

@@ -4,6 +4,8 @@
 #include "pyzram.h"
 
 #include <stdbool.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 
 enum {
@@ -29,6 +31,41 @@ int64_t pyzram_attr_read(int dirfd, const char *name, char *buf, size_t cap)
 			n = rest < 0 ? rest : -EOVERFLOW;
 	}
 	close(fd);
+	return n;
+}
+
+/*
+ * Through a mapping: sendfile(2) reads first, and drops what it has read if a signal comes. Touched
+ * before, the mapping is in memory and writable, so no fault can fail in the read itself.
+ */
+int64_t pyzram_attr_read_into(const char *path, int fd, size_t offset, size_t size)
+{
+	volatile char *start;
+	struct stat st;
+	int64_t n;
+	void *map;
+	int attr;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	/* A mapping takes what lies beyond the end, and loses it. */
+	if (offset >= size || (uint64_t)st.st_size < size)
+		return -EINVAL;
+	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	start = map;
+	*start = *start;
+	attr = io_open(AT_FDCWD, path, O_RDONLY);
+	if (attr < 0) {
+		n = attr;
+	} else {
+		n = io_read(attr, (char *)map + offset, size - offset, 0);
+		if (!n)
+			n = -EIO;
+		close(attr);
+	}
+	munmap(map, size);
 	return n;
 }
 

@@ -72,6 +72,11 @@ def attr_write(name: str, value: str, dir_fd: int = AT_FDCWD, retry_ms: int = 0)
     check(lib.pyzram_attr_write(dir_fd, os.fsencode(name), data, len(data), retry_ms), name)
 
 
+def attr_read_into(name: str, fd: int, offset: int, size: int) -> int:
+    # Straight into a file of so many bytes, within the one call that reads.
+    return check(lib.pyzram_attr_read_into(os.fsencode(name), fd, offset, size), name)
+
+
 class NumberFile:
     """An attribute of numbers that stays open, to be read many times over.
 

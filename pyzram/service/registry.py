@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import os
 
-from ..descriptor import Opened
 from ..errors import (
     DeviceBusyError,
     InvalidValueError,
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from ..config.device_config import DeviceConfig
+    from ..descriptor import Opened
 
 __all__ = ["DEFAULT_DIRECTORY", "Registry"]
 
@@ -262,6 +262,8 @@ class Registry:
             ZramOSError: hot_add failed, or writing the record did.
             UnsupportedError: this kernel cannot tell devices apart (before 5.15); none is made.
         """
+        from .. import _native  # what only looks at devices does without the extension
+
         self._require_diskseq()
         control = f"{self.sysfs.control}/hot_add"
         head = f"{self._boot()} {index} "
@@ -278,8 +280,7 @@ class Registry:
             except OSError as err:
                 raise self._unkept(err) from err
             try:
-                with Opened(control, os.O_RDONLY) as hot_add:
-                    _read_into(hot_add, intent, len(head))
+                _native.attr_read_into(control, intent, len(head), ADDING_BYTES)
             except OSError as err:
                 raise from_errno(err.errno or 0, "add a zram device", control) from err
             number = int(os.pread(intent, ADDING_BYTES, 0).split()[2])
@@ -324,19 +325,6 @@ def _no_diskseq(step: str, directory: str) -> UnsupportedError:
     return UnsupportedError(
         errno.ENOENT, f"{step}: this kernel has no diskseq (before 5.15)", directory
     )
-
-
-def _read_into(source: int, target: int, offset: int) -> None:
-    """Read ``source`` once, from its start, straight into the file ``target``.
-
-    It uses a mapping, because sendfile(2) reads first and drops the data if a signal comes.
-    """
-    from mmap import mmap
-
-    with mmap(target, ADDING_BYTES) as page, memoryview(page) as whole, whole[offset:] as rest:
-        page[0] = page[0]  # now in memory and writable, so no fault can fail during the call
-        if not os.preadv(source, [rest], 0):
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
 def _lines(path: str) -> list[str]:

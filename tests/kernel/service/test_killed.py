@@ -27,6 +27,7 @@ pytestmark = pytest.mark.slow  # each test starts many processes
 # A real process that ends itself at a given point of a real run.
 ENDED = """
 import os, sys
+from pyzram import _native
 from pyzram.service import executor, registry
 from pyzram.cli import pyzram
 
@@ -36,8 +37,8 @@ def end(*_):
     os.kill(os.getpid(), int(number))
 
 if where == "in":
-    inside = point in ("unlink", "replace", "preadv")
-    setattr(os if inside else registry.Registry, point, end)
+    homes = {"attr_read_into": _native, "unlink": os, "replace": os}
+    setattr(homes.get(point, registry.Registry), point, end)
 else:
     executor.watch = lambda moment, step: (moment, step.action) == (where, point) and end()
 sys.exit(pyzram.main(sys.argv[4:]))
@@ -49,7 +50,7 @@ REPLACE = [*START, "swapoff", "remove"]
 MOUNT = ["add", "configure", "mkfs", "mount", "permissions", "ready"]
 LIVE = ["mem_limit", "mount_options", "permissions", "ready"]
 # Within a step, where the record is written.
-INSIDE = [("in", point) for point in ("preadv", "save", "replace", "unlink")]
+INSIDE = [("in", point) for point in ("attr_read_into", "save", "replace", "unlink")]
 
 
 def around(steps: list[str]) -> list[tuple[str, str]]:
@@ -183,7 +184,7 @@ def test_start_after_a_start_that_was_killed(box: Box, where: str, point: str) -
     assert steps(box, "start") == START
     end(box, signal.SIGKILL, where, point, "start")
     left = box.known()
-    if (where, point) in (("before", "add"), ("in", "preadv")):
+    if (where, point) in (("before", "add"), ("in", "attr_read_into")):
         assert not left
     else:
         assert len(left) == 1, "the device is known, wherever the process died"

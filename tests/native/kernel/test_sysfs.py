@@ -123,6 +123,36 @@ def test_more_numbers_than_asked_for_are_passed_over(tmp_path):
     assert lib.pyzram_attr_read_numbers(-100, b"/nonexistent", ret, 3) == -errno.ENOENT
 
 
+def test_an_attribute_is_read_straight_into_an_open_file(tmp_path):
+    attribute = tmp_path / "hot_add"
+    attribute.write_text("12\n")
+    with (tmp_path / "file").open("w+b") as file:
+        file.write(b"boot 0 ".ljust(16))
+        file.flush()
+        assert _native.attr_read_into(str(attribute), file.fileno(), 7, 16) == 3
+        file.seek(0)
+        assert file.read() == b"boot 0 12\n      "
+
+
+def test_an_attribute_that_cannot_be_read_leaves_the_file_as_it_is(tmp_path):
+    empty = tmp_path / "empty"
+    empty.touch()
+    with (tmp_path / "file").open("w+b") as file:
+        file.write(b"0123456789abcdef")
+        file.flush()
+
+        def code(path, offset=0, size=16):
+            return code_of(_native.attr_read_into, str(path), file.fileno(), offset, size)
+
+        assert code(tmp_path / "none") == errno.ENOENT
+        assert code(empty) == errno.EIO
+        # What lies beyond the end of the file would be lost.
+        assert code(tmp_path / "file", size=17) == errno.EINVAL
+        assert code(tmp_path / "file", offset=16) == errno.EINVAL
+        file.seek(0)
+        assert file.read() == b"0123456789abcdef"
+
+
 def test_a_number_file_reads_anew_each_time(tmp_path):
     path = tmp_path / "stat"
     path.write_text("1\n")

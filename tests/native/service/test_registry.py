@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from fake_roots import unreadable
 
+from pyzram import _native
 from pyzram.cli.pyzram import main
 from pyzram.config.device_config import DeviceConfig
 from pyzram.errors import AccessError, UnsupportedError, ZramError, ZramOSError
@@ -45,7 +46,7 @@ def test_what_hot_add_says_is_not_hidden(state: Registry, monkeypatch: pytest.Mo
     def refuse(*_: object) -> int:
         raise OSError(errno.ENOMEM, "")
 
-    monkeypatch.setattr("pyzram.service.registry.os.preadv", refuse)
+    monkeypatch.setattr("pyzram._native.attr_read_into", refuse)
     with state, pytest.raises(ZramOSError) as caught:
         state.add_device(0, DeviceConfig(0, 4096))
     assert caught.value.errno == errno.ENOMEM
@@ -209,9 +210,9 @@ def test_a_kernel_that_does_not_number_its_devices_is_not_asked_for_one(
     (block / "diskseq").unlink()
     block.rename(block.with_name("sda"))
     asked = []
-    preadv = os.preadv
+    ask = _native.attr_read_into
     monkeypatch.setattr(
-        "pyzram.service.registry.os.preadv", lambda *given: asked.append(given) or preadv(*given)
+        "pyzram._native.attr_read_into", lambda *given: asked.append(given) or ask(*given)
     )
     with state, pytest.raises(UnsupportedError, match="add a zram device: this kernel has no disk"):
         state.add_device(0, DeviceConfig(0, 4096))
