@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import os
 
-# The modules that have these (and more) take as long to load as a command's own.
-from _collections import deque  # type: ignore[import-not-found]
-from _functools import partial  # type: ignore[import-not-found]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def write_all(fd: int, data: bytes) -> None:
@@ -26,6 +26,11 @@ def write_all(fd: int, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(fd, rest) :]
+
+
+def fd_path(fd: int) -> str:
+    """Return a path to an open file, for the kernel and for programs that inherit it."""
+    return f"/proc/self/fd/{fd}"
 
 
 class Opened:
@@ -44,8 +49,13 @@ class Opened:
     ) -> None:
         self._process = os.getpid()
         self._held = [-1]
+        opens: Callable[..., int] = os.open
+        if dir_fd is not None:
+            # functools itself takes as long to load as a command's own modules.
+            from _functools import partial  # type: ignore[import-not-found]
+
+            opens = partial(os.open, dir_fd=dir_fd)
         # Opened and held in one call, so that no Python instruction runs in between.
-        opens = partial(os.open, dir_fd=dir_fd)
         self._held.extend(map(opens, (path,), (flags | os.O_CLOEXEC,), (mode,)))
 
     @property
@@ -62,8 +72,9 @@ class Opened:
     def close(self) -> None:
         """Close it if it is open."""
         if self._held:
-            # Taken out of the list and closed in one call, down to the -1 at its bottom.
-            deque(map(os.close, iter(self._held.pop, -1)), 0)
+            # Taken out of the list and closed in one call, down to the -1 at its bottom: each
+            # close() gives None, so any() goes through all.
+            any(map(os.close, iter(self._held.pop, -1)))
 
     def abandon(self) -> None:
         """Forget it without closing: its number may belong to another file."""

@@ -18,10 +18,9 @@ import errno
 import os
 from stat import S_ISBLK, S_ISCHR, S_ISDIR, S_ISREG
 
-from ..descriptor import Opened
+from ..descriptor import Opened, fd_path
 from ..errors import AccessError, ZramOSError, from_errno
 from ..kernel.own_files import why_foreign
-from ..kernel.safe_paths import fd_path
 from ..kernel.sysfs import read_text
 
 TYPE_CHECKING = False

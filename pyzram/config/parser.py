@@ -13,7 +13,6 @@ import os
 
 from ..algorithm import Algorithm
 from ..errors import InvalidValueError
-from ..kernel.safe_paths import resolve
 from ..limits import PAGE_SIZE, page_up
 from ..text import short
 from ..units import DIGITS_MAX, format_size
@@ -100,11 +99,18 @@ class _Parser:
         self.texts: dict[str, str] = {}
         self.warnings: list[str] = []
         self.values = values
-        self.resolve = resolve if values.here else os.path.normpath
         self.paths: list[str] = []
         self.problems: list[tuple[Place, str]] = []
         self.globals: dict[str, tuple[Place, Any]] = {}
         self.devices: dict[int, dict[str, tuple[Place, Any]]] = {}
+
+    def resolve(self, path: str) -> str:
+        """Make equal what names the same file: of this machine only links that root made."""
+        if not self.values.here:
+            return os.path.normpath(path)
+        from ..kernel.safe_paths import resolve  # most files have nothing but swap
+
+        return resolve(path)
 
     def parse(self, layers: Sequence[Layer]) -> Config:
         for number, (path, text) in enumerate(layers):

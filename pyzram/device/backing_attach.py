@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 from stat import S_ISBLK
 
-from ..descriptor import Opened
+from ..descriptor import Opened, fd_path
 from ..errors import from_errno
 from ..kernel import holders
-from ..kernel.safe_paths import fd_path
 from ..kernel.sysfs import Sysfs
 from ..units import parse_size
 from . import loop

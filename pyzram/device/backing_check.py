@@ -13,7 +13,7 @@ from stat import S_ISBLK, S_ISREG
 
 from ..errors import DeviceBusyError, InvalidValueError, OverwriteError, from_errno
 from ..external import run_program
-from ..kernel.safe_paths import fd_path, open_path
+from ..kernel.safe_paths import open_path
 from ..kernel.sysfs import Sysfs
 from ..text import quote
 from .backing_files import has_data, is_marked
@@ -21,7 +21,7 @@ from .backing_holders import device_holders, file_holders
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..descriptor import Opened
+    from ..descriptor import Opened, fd_path
 
 
 def check_backing(

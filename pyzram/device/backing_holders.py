@@ -6,11 +6,10 @@ from __future__ import annotations
 import errno
 import os
 
-from ..descriptor import Opened
+from ..descriptor import Opened, fd_path
 from ..errors import DeviceNotFoundError, from_errno
 from ..kernel import holders
 from ..kernel.parse import parse_mountinfo, parse_swaps
-from ..kernel.safe_paths import fd_path
 from ..kernel.sysfs import Sysfs, dev_text, is_there, node_dev, read_text, read_value
 from ..text import quote
 from . import loop

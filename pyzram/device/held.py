@@ -10,11 +10,10 @@ import errno
 import os
 from stat import S_IFBLK
 
-from ..descriptor import Opened
+from ..descriptor import Opened, fd_path
 from ..errors import DeviceNotFoundError, ZramError, from_errno
 from ..external import ProgramError, run_program
 from ..kernel.parse import parse_io_stat
-from ..kernel.safe_paths import fd_path
 from ..kernel.sysfs import dev_text
 
 TYPE_CHECKING = False

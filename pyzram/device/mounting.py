@@ -11,12 +11,12 @@ import errno
 import os
 
 from .. import _native
-from ..descriptor import Opened
+from ..descriptor import Opened, fd_path
 from ..errors import DeviceBusyError, from_errno
 from ..external import ProgramError, run_program
 from ..kernel import holders
 from ..kernel.parse import parse_mountinfo
-from ..kernel.safe_paths import fd_path, mount_id, open_above, open_path
+from ..kernel.safe_paths import mount_id, open_above, open_path
 from ..text import quote
 
 TYPE_CHECKING = False

@@ -12,9 +12,9 @@ import os
 import time
 from stat import S_ISREG
 
-from ..descriptor import Opened, write_all
+from ..descriptor import Opened, fd_path, write_all
 from ..errors import InvalidValueError, ZramError, from_errno
-from .safe_paths import LINKS_MAX, fd_path, open_above, ours_alone, resolve
+from .safe_paths import LINKS_MAX, open_above, ours_alone, resolve
 
 TEXTFILE_MODE = 0o644
 NAMED_MODE = 0o644

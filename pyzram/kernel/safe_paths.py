@@ -11,7 +11,7 @@ import errno
 import os
 from stat import S_ISBLK, S_ISDIR, S_ISLNK, S_ISREG, S_ISVTX
 
-from ..descriptor import Opened
+from ..descriptor import Opened, fd_path
 from .sysfs import read_text
 
 TYPE_CHECKING = False
@@ -161,11 +161,6 @@ def open_still(path: str, flags: int) -> int:
         if not (S_ISREG(mode) or S_ISBLK(mode)):
             raise OSError(errno.EINVAL, "neither a file nor a block device", path)
         return os.open(fd_path(held), flags | os.O_NONBLOCK | os.O_CLOEXEC)
-
-
-def fd_path(fd: int) -> str:
-    """Return a path to an open file, for the kernel and for programs that inherit it."""
-    return f"/proc/self/fd/{fd}"
 
 
 def mount_id(fd: int) -> int:

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import _native_memory
-from ..kernel.safe_paths import fd_path
+from ..descriptor import fd_path
 from ..limits import PAGE_SIZE
 from .leases import Leases
 from .mappings import SHMEM, device_text

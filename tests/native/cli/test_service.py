@@ -224,18 +224,18 @@ def test_what_import_prints_controls_no_terminal(
 # Beside what the interpreter itself loads. Each module costs about a hundredth of its start, so one
 # more wants a reason.
 LOADED = """
-    __future__ _cffi_backend _collections _functools fcntl pyzram pyzram._native pyzram._pyzram
-    pyzram.algorithm pyzram.cli pyzram.cli.options pyzram.cli.output pyzram.cli.pyzram
-    pyzram.cli.service pyzram.config pyzram.config.config pyzram.config.consistency
-    pyzram.config.device_config pyzram.config.layers pyzram.config.parser
-    pyzram.config.shell_assignments pyzram.config.values pyzram.config.variables pyzram.descriptor
-    pyzram.device pyzram.device.algorithms pyzram.device.handle pyzram.device.held
-    pyzram.device.lifecycle pyzram.device.swap pyzram.device.zram pyzram.errors pyzram.external
-    pyzram.interruption pyzram.kernel pyzram.kernel.holders pyzram.kernel.own_files
-    pyzram.kernel.parse pyzram.kernel.safe_paths pyzram.kernel.sysfs pyzram.limits
-    pyzram.service pyzram.service.executor pyzram.service.observe pyzram.service.observed
-    pyzram.service.plan pyzram.service.planner pyzram.service.registered pyzram.service.registry
-    pyzram.service.service pyzram.service.steps pyzram.text pyzram.units pyzram.value
+    __future__ _cffi_backend fcntl pyzram pyzram._native pyzram._pyzram pyzram.algorithm pyzram.cli
+    pyzram.cli.options pyzram.cli.output pyzram.cli.pyzram pyzram.cli.service pyzram.config
+    pyzram.config.config pyzram.config.consistency pyzram.config.device_config pyzram.config.layers
+    pyzram.config.parser pyzram.config.shell_assignments pyzram.config.values
+    pyzram.config.variables pyzram.descriptor pyzram.device pyzram.device.algorithms
+    pyzram.device.handle pyzram.device.held pyzram.device.lifecycle pyzram.device.swap
+    pyzram.device.zram pyzram.errors pyzram.external pyzram.interruption pyzram.kernel
+    pyzram.kernel.holders pyzram.kernel.own_files pyzram.kernel.parse pyzram.kernel.sysfs
+    pyzram.limits pyzram.service pyzram.service.executor pyzram.service.observe
+    pyzram.service.observed pyzram.service.plan pyzram.service.planner pyzram.service.registered
+    pyzram.service.registry pyzram.service.service pyzram.service.steps pyzram.text pyzram.units
+    pyzram.value
 """
 
 
