@@ -17,7 +17,6 @@ from ..errors import (
     ZramOSError,
     from_errno,
 )
-from ..kernel import holders
 from ..kernel.sysfs import as_sysfs, device_number, read_text, readers_wait
 from ..value import check_count, check_kind, check_seconds, wrong_type
 
@@ -393,7 +392,9 @@ class Handle:
     def _busy(self, name: str) -> str:
         """Say who uses the device, or that it is initialised."""
         if name == "reset":
-            return holders.describe(self.sysfs, self.name) or "something has it open"
+            from ..kernel.holder_words import describe
+
+            return describe(self.sysfs, self.name) or "something has it open"
         return "already initialised, reset it first" if self._initialised() else ""
 
     def _initialised(self) -> bool:

@@ -16,7 +16,6 @@ from ..errors import (
     ZramError,
     from_errno,
 )
-from ..kernel import holders
 from ..kernel.parse import parse_algorithms, parse_block_stat, parse_mm_stat
 from ..limits import ALGORITHM_PRIORITY_MAX, PAGE_SIZE, total_memory
 from ..units import U64_MAX, parse_size
@@ -190,12 +189,14 @@ def start_over(device: Zram) -> None:
 
 def refuse_claimed(device: Handle, step: str) -> None:
     """Fail at once if the device has a lasting user: waiting would not help."""
-    lasting = [] if device.removed() else holders.lasting(device.sysfs, device.name)
-    if lasting and not device.removed():
+    from ..kernel.holder_words import lasting
+
+    holders = [] if device.removed() else lasting(device.sysfs, device.name)
+    if holders and not device.removed():
         raise DeviceBusyError(
             errno.EBUSY,
             f"{device.name}: {step}: {os.strerror(errno.EBUSY)} "
-            f"({', '.join(lasting)}; swapoff, umount or remove(release=True) first)",
+            f"({', '.join(holders)}; swapoff, umount or remove(release=True) first)",
             device.path,
         )
 

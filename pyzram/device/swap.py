@@ -8,7 +8,6 @@ import os
 
 from .. import _native, interruption
 from ..errors import DeviceBusyError, InvalidValueError, ZramError, from_errno
-from ..kernel import holders
 from ..limits import DISCARD, SWAP_LABEL_MAX, SWAP_PRIORITY_MAX
 from ..value import check_count, check_kind, check_word
 from .held import Held, make
@@ -53,7 +52,7 @@ def swapon(device: Zram, priority: int, discard: str | None) -> None:
     except OSError as err:
         remedy = ""
         if err.errno == errno.EBUSY:
-            remedy = holders.describe(device.sysfs, device.name)
+            remedy = _holders(device)
         elif err.errno == errno.EINVAL:
             remedy = "is there a swap signature? mkswap makes one"
         raise from_errno(
@@ -100,8 +99,14 @@ def refuse_used(device: Zram, step: str) -> None:
         device._require_present(step)
         code = errno.EBUSY if err.errno == errno.EWOULDBLOCK else err.errno or 0
         if code == errno.EBUSY:
-            who = holders.describe(device.sysfs, device.name) or "locked by another process"
+            who = _holders(device) or "locked by another process"
             raise DeviceBusyError(
                 code, f"{device.name}: {step}: {os.strerror(code)} ({who})", device.node
             ) from err
         raise from_errno(code, f"{device.name}: {step}", device.node) from err
+
+
+def _holders(device: Zram) -> str:
+    from ..kernel.holder_words import describe
+
+    return describe(device.sysfs, device.name)

@@ -8,7 +8,7 @@ import os
 from ..text import quote
 from ..units import format_count
 from .blocked_reads import COMMAND_SECONDS, read_in_thread
-from .holders import process_name
+from .holder_words import process_name
 from .parse import parse_mountinfo, parse_swaps
 
 TYPE_CHECKING = False

@@ -21,7 +21,7 @@ from pyzram.device.features import features
 from pyzram.device.loop import is_behind
 from pyzram.doctor.snapshot import take_snapshot
 from pyzram.errors import ZramOSError
-from pyzram.kernel import holders
+from pyzram.kernel import holder_words, holders
 from pyzram.kernel.attributes import AttributeReader, Attributes
 from pyzram.kernel.sysfs import (
     Sysfs,
@@ -105,25 +105,25 @@ LOOKS: dict[str, tuple[Look, str, str, object]] = {
     "resume": (lambda root: resume_device(Sysfs(str(root))), "sys/power/resume", "folder", None),
     "swaps": (lambda root: holders.swap_areas(Sysfs(str(root))), "proc/swaps", "folder", {}),
     "holders": (
-        lambda root: holders.lasting(Sysfs(str(root)), "zram3"),
+        lambda root: holder_words.lasting(Sysfs(str(root)), "zram3"),
         "sys/block/zram3/holders",
         "loop",
         [],
     ),
     "btrfs": (
-        lambda root: holders.lasting(Sysfs(str(root)), "zram3"),
+        lambda root: holder_words.lasting(Sysfs(str(root)), "zram3"),
         "sys/fs/btrfs/1234/devices/zram3/dev",
         "folder",
         [],
     ),
     "mounts of others": (
-        lambda root: holders.mounted_elsewhere(Sysfs(str(root)), "zram3"),
+        lambda root: holder_words.mounted_elsewhere(Sysfs(str(root)), "zram3"),
         "proc/8/mountinfo",
         "folder",
         [],
     ),
     "who has it open": (
-        lambda root: holders.openers(Sysfs(str(root)), "zram3"),
+        lambda root: holder_words.openers(Sysfs(str(root)), "zram3"),
         "proc/7/fd",
         "loop",
         [],
@@ -216,9 +216,9 @@ def test_what_cannot_be_read_is_told(root: Path, what: str) -> None:
 
 def test_what_cannot_be_told_of_a_busy_device_hides_no_refusal(root: Path) -> None:
     put(root, "proc/swaps", "Filename Type Size Used Priority\n/dev/zram3 partition 4 0 5\n")
-    assert holders.describe(Sysfs(str(root)), "zram3") == "active swap"
+    assert holder_words.describe(Sysfs(str(root)), "zram3") == "active swap"
     spoil(root, "proc/8/mountinfo", "folder")
-    said = holders.describe(Sysfs(str(root)), "zram3")
+    said = holder_words.describe(Sysfs(str(root)), "zram3")
     assert said.startswith("active swap, cannot tell who else uses it: ")
     assert "process 8" in said
     assert said.endswith("Is a directory")

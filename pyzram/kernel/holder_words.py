@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: MIT
+"""What holds a device, in words: what a refusal names, where the kernel says just EBUSY."""
+
+from __future__ import annotations
+
+import os
+
+from ..errors import DeviceNotFoundError, from_errno
+from ..text import quote
+from .holders import DELETED, dev_of, mount_points, mounts_by_device, swap_area
+from .parse import parse_mountinfo
+from .sysfs import Sysfs, is_there, pass_over
+
+
+def openers(sysfs: Sysfs, name: str) -> list[str]:
+    """Return ``comm[pid]`` of processes that have the node open, as far as the caller may see."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir(sysfs.path("proc"))):
+        directory = sysfs.path("proc", pid, "fd")
+        try:
+            if any(_leads_to(f"{directory}/{fd}", name) for fd in os.listdir(directory)):
+                found.append(process_name(sysfs, pid))
+        except OSError as err:
+            pass_over(err)
+    return found
+
+
+def process_name(sysfs: Sysfs, pid: str) -> str:
+    """Return ``comm[pid]`` of a process.
+
+    Raises:
+        OSError: it is gone.
+    """
+    return f"{quote(sysfs.read(f'proc/{pid}/comm').removesuffix(chr(10)))}[{pid}]"
+
+
+def _leads_to(link: str, name: str) -> bool:
+    try:
+        # Not with stat, which may wait for a server that does not answer.
+        target = os.readlink(link).removesuffix(DELETED)
+    except OSError:
+        return False  # closed since it was listed, like the descriptor of the listing itself
+    folder, _, last = target.rpartition("/")
+    return last == name and not folder.endswith("/virtual/block")  # that is sysfs: a handle of ours
+
+
+def lasting(sysfs: Sysfs, name: str) -> list[str]:
+    """Return what keeps a device in use for good, each as a phrase: swap, mounts, device-mapper."""
+    phrases = []
+    if swap_area(sysfs, name):
+        phrases.append("active swap")
+    phrases += [f"mounted on {quote(point)}" for point in mount_points(sysfs, name)]
+    holders = sysfs.block(name) + "/holders"
+    if is_there(holders):
+        phrases += [f"held by {holder}" for holder in os.listdir(holders)]
+    if not phrases:
+        phrases += _btrfs(sysfs, name)
+    return phrases
+
+
+def _btrfs(sysfs: Sysfs, name: str) -> list[str]:
+    """Name the btrfs that a device is part of, if its mounts do not show that."""
+    try:
+        names = os.listdir(sysfs.path("sys/fs/btrfs"))
+    except FileNotFoundError:
+        return []  # the kernel has no btrfs, or the module is being unloaded
+    if set(names) <= {"features", "debug"}:
+        return []  # none is mounted, and starting swap should not load the module below
+    from .btrfs import filesystems
+
+    try:
+        number = dev_of(sysfs, name)
+    except DeviceNotFoundError:
+        return []
+    known = filesystems(sysfs)
+    return [f"part of the btrfs {uuid}" for uuid, numbers in known.items() if number in numbers]
+
+
+def mounted_elsewhere(sysfs: Sysfs, name: str) -> list[str]:
+    """Return mounts in other mount namespaces, as far as the caller may see them.
+
+    Raises:
+        OSError: a process exists and may be inspected, but inspecting it failed.
+    """
+    found: list[str] = []
+    try:
+        number = dev_of(sysfs, name)
+        seen = {os.readlink(sysfs.path("proc/self/ns/mnt"))}
+    except (DeviceNotFoundError, FileNotFoundError):
+        return found  # no device, or a kernel without such namespaces
+    for pid in filter(str.isdigit, os.listdir(sysfs.path("proc"))):
+        try:
+            namespace = os.readlink(sysfs.path("proc", pid, "ns/mnt"))
+            if namespace in seen:
+                continue
+            seen.add(namespace)
+            table = parse_mountinfo(sysfs.read(f"proc/{pid}/mountinfo"))
+            there = mounts_by_device(sysfs, table).get(number, [])
+            who = process_name(sysfs, pid)
+        except OSError as err:
+            try:
+                pass_over(err)
+            except OSError:
+                what = f"{name}: look whether process {pid} has it mounted"
+                raise from_errno(err.errno or 0, what, err.filename) from err
+            continue
+        found += [
+            f"mounted on {quote(mount.point)} in the mount namespace of {who}" for mount in there
+        ]
+    return found
+
+
+def describe(sysfs: Sysfs, name: str) -> str:
+    """Return one phrase that names every holder found, or the empty string.
+
+    It explains a refusal by the kernel; if the search itself fails, it says so.
+    """
+    phrases: list[str] = []
+    for look in (lasting, mounted_elsewhere, _open_in):
+        try:
+            phrases += look(sysfs, name)
+        except OSError as err:
+            phrases.append(f"cannot tell who else uses it: {err.strerror or err}")
+    return ", ".join(phrases)
+
+
+def _open_in(sysfs: Sysfs, name: str) -> list[str]:
+    return [f"open in {process}" for process in openers(sysfs, name)]
