@@ -176,13 +176,15 @@ def mem_limit(device: Handle) -> int:
 
 def start_over(device: Zram) -> None:
     """Reset before a configuration, unless that would destroy something."""
-    refuse_claimed(device, "configure")
-    if device.read_disksize() and parse_block_stat(device.read("stat"))["write_ios"]:
-        raise DeviceBusyError(
-            errno.EBUSY,
-            f"{device.name}: configure: already initialised and written to, reset it first",
-            device.path,
-        )
+    # Without a size a device can be neither swap nor mounted; who has it open, the kernel tells.
+    if device.read_disksize():
+        refuse_claimed(device, "configure")
+        if parse_block_stat(device.read("stat"))["write_ios"]:
+            raise DeviceBusyError(
+                errno.EBUSY,
+                f"{device.name}: configure: already initialised and written to, reset it first",
+                device.path,
+            )
     # Not reset(), which would check for claims once more.
     device.write("reset", 1, step="reset", timeout=BUSY_RETRY_SECONDS)
 
