@@ -127,6 +127,21 @@ def as_algorithms(
     return tuple(found)
 
 
+def name_of(algorithm: str | Algorithm, attribute: str) -> str:
+    """Return only the name, for an attribute that accepts no parameters.
+
+    Raises:
+        InvalidValueError: it has parameters, which would be lost.
+    """
+    wanted = as_algorithm(algorithm)
+    if wanted.params():
+        raise InvalidValueError(
+            f"{attribute} {wanted}: it takes a name alone (parameters: set_algorithm_params, or "
+            "all at once: configure)"
+        )
+    return wanted.name
+
+
 def check_name(name: str) -> str:
     """Refuse what cannot be an algorithm's name.
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Choosing algorithms for a device, and recompressing with the secondary ones."""
+"""The secondary algorithms of a device: their priorities, and recompressing with one."""
 
 from __future__ import annotations
 
 import errno
 import time
 
-from ..algorithm import Algorithm, as_algorithm, as_algorithms
+from ..algorithm import Algorithm, as_algorithm
 from ..errors import InvalidValueError, UnsupportedError, ZramOSError
 from ..limits import ALGORITHM_PRIORITY_MAX
 from ..limits import RECOMPRESS_TYPES as RECOMPRESS_TYPES
@@ -14,31 +14,10 @@ from ..value import check_count, check_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from .zram import Zram
 
 # How long to wait for another process's run if the kernel does not wait itself (6.12).
 RUN_RETRY_SECONDS = 60.0
-
-
-def choose_algorithm(
-    device: Zram, wanted: str | Algorithm | Iterable[str | Algorithm]
-) -> Algorithm:
-    """Return the first of ``wanted`` that this kernel has.
-
-    Raises:
-        UnsupportedError: it has none of them (EINVAL); the message names those that it has.
-        InvalidValueError: the list is empty.
-    """
-    preferences = as_algorithms(wanted)
-    offered = device.read_algorithms()
-    for algorithm in preferences:
-        if algorithm.name in offered:
-            return algorithm
-    if not preferences:
-        raise InvalidValueError(f"{device.name}: no algorithm named (it has: {' '.join(offered)})")
-    raise no_algorithm(device, " or ".join(algorithm.name for algorithm in preferences))
 
 
 def no_algorithm(device: Zram, name: str) -> UnsupportedError:
@@ -83,21 +62,6 @@ def recompress(
             if err.errno != errno.EAGAIN or time.monotonic() > deadline:
                 raise
         time.sleep(0.05)
-
-
-def name_of(algorithm: str | Algorithm, attribute: str) -> str:
-    """Return only the name, for an attribute that accepts no parameters.
-
-    Raises:
-        InvalidValueError: it has parameters, which would be lost.
-    """
-    wanted = as_algorithm(algorithm)
-    if wanted.params():
-        raise InvalidValueError(
-            f"{attribute} {wanted}: it takes a name alone (parameters: set_algorithm_params, or "
-            "all at once: configure)"
-        )
-    return wanted.name
 
 
 def find_priority(device: Zram, algorithm: str | Algorithm | None, priority: int | None) -> int:

@@ -20,7 +20,6 @@ from ..kernel.parse import parse_algorithms, parse_block_stat, parse_mm_stat
 from ..limits import ALGORITHM_PRIORITY_MAX, PAGE_SIZE, total_memory
 from ..units import U64_MAX, parse_size
 from ..value import check_count, check_flag, check_path
-from .algorithms import choose_algorithm
 from .handle import BUSY_RETRY_SECONDS
 
 TYPE_CHECKING = False
@@ -155,6 +154,25 @@ def configure(
         undo(err, lambda: _put_back(device, kept))
         raise
     return primary
+
+
+def choose_algorithm(device: Zram, wanted: Algorithms) -> Algorithm:
+    """Return the first of ``wanted`` that this kernel has.
+
+    Raises:
+        UnsupportedError: it has none of them (EINVAL); the message names those that it has.
+        InvalidValueError: the list is empty.
+    """
+    preferences = as_algorithms(wanted)
+    offered = device.read_algorithms()
+    for algorithm in preferences:
+        if algorithm.name in offered:
+            return algorithm
+    if not preferences:
+        raise InvalidValueError(f"{device.name}: no algorithm named (it has: {' '.join(offered)})")
+    from .algorithms import no_algorithm
+
+    raise no_algorithm(device, " or ".join(algorithm.name for algorithm in preferences))
 
 
 def size_of(device: Handle, size: int | str, what: str) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import os
 
-from ..algorithm import params_words
+from ..algorithm import name_of, params_words
 from ..errors import (
     AccessError,
     DeviceNotFoundError,
@@ -25,7 +25,7 @@ from ..kernel.sysfs import as_sysfs
 from ..limits import page_up
 from ..units import U64_MAX
 from ..value import check_count, check_flag, check_seconds, documented
-from . import algorithms, lifecycle, swap
+from . import lifecycle, swap
 from .handle import BUSY_RETRY_SECONDS, Handle
 
 TYPE_CHECKING = False
@@ -299,7 +299,7 @@ class Zram(Handle):
             DeviceBusyError: already initialised (EBUSY).
             InvalidValueError: not a possible name, or one with parameters.
         """
-        name = algorithms.name_of(algorithm, f"{self.name}: comp_algorithm")
+        name = name_of(algorithm, f"{self.name}: comp_algorithm")
         try:
             self._write_verified(
                 "comp_algorithm", name, self.read_comp_algorithm, lambda got: got == name
@@ -307,7 +307,9 @@ class Zram(Handle):
         except ZramOSError as err:
             if err.errno != errno.EINVAL:
                 raise
-            raise algorithms.no_algorithm(self, name) from err
+            from .algorithms import no_algorithm
+
+            raise no_algorithm(self, name) from err
 
     def read_recomp_algorithms(self) -> dict[int, str | None]:
         """Return secondary algorithms by priority (``recomp_algorithm``, 6.2); empty without any.
@@ -327,8 +329,10 @@ class Zram(Handle):
             InvalidValueError: priority outside 1..3, or an algorithm with parameters.
             DeviceBusyError: already initialised (EBUSY).
         """
-        priority = algorithms.check_priority(priority, 1)
-        name = algorithms.name_of(algorithm, f"{self.name}: recomp_algorithm")
+        from .algorithms import check_priority
+
+        priority = check_priority(priority, 1)
+        name = name_of(algorithm, f"{self.name}: recomp_algorithm")
         try:
             self._write_verified(
                 "recomp_algorithm",
@@ -340,7 +344,9 @@ class Zram(Handle):
         except ZramOSError as err:
             if err.errno != errno.EINVAL:
                 raise
-            raise algorithms.no_algorithm(self, name) from err
+            from .algorithms import no_algorithm
+
+            raise no_algorithm(self, name) from err
 
     def set_algorithm_params(
         self,
@@ -362,7 +368,9 @@ class Zram(Handle):
             InvalidValueError: priority outside 0..3, or a path that cannot be passed on.
             ZramOSError: the dictionary cannot be read (EINVAL up to 7.2, the real errno in 7.3).
         """
-        priority = algorithms.check_priority(priority, 0)
+        from .algorithms import check_priority
+
+        priority = check_priority(priority, 0)
         words = params_words(level, dictionary, winbits)
         self._require_uninitialised("set algorithm_params")
         text = f"priority={priority} {words}".rstrip()
@@ -400,7 +408,9 @@ class Zram(Handle):
             ZramOSError: the kernel's error (EINVAL if the device is not initialised, or for a
                 threshold that is not below the size of incompressible pages).
         """
-        algorithms.recompress(self, type, threshold, max_pages, algorithm, priority)
+        from .algorithms import recompress
+
+        recompress(self, type, threshold, max_pages, algorithm, priority)
 
     def find_recomp_priority(
         self, algorithm: str | Algorithm | None = None, priority: int | None = None
@@ -411,7 +421,9 @@ class Zram(Handle):
             InvalidValueError: no such algorithm is configured; the message says which are.
             UnsupportedError: this kernel has no recompression.
         """
-        return algorithms.find_priority(self, algorithm, priority)
+        from .algorithms import find_priority
+
+        return find_priority(self, algorithm, priority)
 
     # ---- writeback (CONFIG_ZRAM_WRITEBACK) -----------------------------------------------------
 
