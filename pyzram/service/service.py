@@ -16,7 +16,6 @@ from ..kernel.sysfs import as_sysfs
 from ..limits import total_memory
 from ..value import check_callable, check_path, check_word, documented
 from . import planner
-from .executor import Executor, StepError, StepFailure
 from .observe import observe
 from .plan import Plan
 from .registry import DEFAULT_DIRECTORY, Registry
@@ -202,6 +201,11 @@ class Service:
             raise RefusedError(plan.refusals)
         if plan.left_out and all(step.index < 0 for step in plan.steps):
             raise RefusedError(map(str, plan.left_out))
+        if not plan.steps and not plan.left_out:
+            return
+        # Most calls find everything as it should be, and steps take as long to load as all else.
+        from .executor import Executor, StepError, StepFailure
+
         executor = Executor(
             self._registry,
             config,
