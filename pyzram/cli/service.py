@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: MIT
-"""The commands check, plan, start, stop, reload, restart, status and info."""
+"""The commands check, plan, start, stop, reload, restart, status and info.
+
+What those print that only look is in :mod:`pyzram.cli.service_plan` and
+:mod:`pyzram.cli.service_status`, which a start does without.
+"""
 
 from __future__ import annotations
 
 import os
 
 from .. import interruption
-from ..config.config import Config, ConfigError
 from ..config.layers import DEFAULT_PATH
 from ..kernel.sysfs import Sysfs
 from ..service.registry import DEFAULT_DIRECTORY
 from ..service.service import Service
 from ..text import quote
-from ..units import format_size
 from .options import FILE, Command, Option
 from .output import complain, drop_output, flush
 from .pyzram import COMMANDS
@@ -22,13 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from ..service.observed import ObservedSystem
-    from ..service.obstacles import Obstacle
     from ..service.plan import Plan
     from ..service.service import Goal
-
-# Exit statuses of the command status, as in the Linux Standard Base.
-STOPPED = 3
 
 CONFIG = Option(
     "c",
@@ -79,8 +76,18 @@ class Call:
             sysfs=Sysfs(os.environ.get("PYZRAM_ROOT", "/")),
             directory=os.environ.get("PYZRAM_RUN", DEFAULT_DIRECTORY),
             tell=_nothing if self.json or self.quiet else _tell,
-            warn=_warn,
+            warn=self.warn,
         )
+
+    def warn(self, line: str) -> None:
+        """Print a warning to standard error."""
+        complain(f"pyzram: warning: {line}")
+
+    def print_json(self, value: Any) -> None:
+        """Print a value as JSON."""
+        import json
+
+        print(json.dumps(value, indent=2))
 
 
 def _nothing(_line: str) -> None:
@@ -93,16 +100,6 @@ def _tell(line: str) -> None:
         print(quote(line), flush=True)
     except OSError:
         drop_output()
-
-
-def _warn(line: str) -> None:
-    complain(f"pyzram: warning: {line}")
-
-
-def _print_json(value: Any) -> None:
-    import json
-
-    print(json.dumps(value, indent=2))
 
 
 # ---- commands ----------------------------------------------------------------------------------
@@ -127,25 +124,27 @@ def _change(call: Call) -> int:
     if call.answered:
         return 0
     if call.pretend:
+        from .service_plan import show_plan
+
         goal: Goal = call.command  # type: ignore[assignment]
-        return _show_plan(call, goal)
+        return show_plan(call, goal)
     interruption.take_note()
-    done: Plan = _reach(getattr(call.service, call.command))
+    done: Plan = _reach(call, getattr(call.service, call.command))
     if call.json:
         try:
-            _print_json(done.as_dict())
+            call.print_json(done.as_dict())
         except OSError:
             drop_output()
     flush()
     return 0
 
 
-def _reach(goal: Callable[[], Plan]) -> Plan:
+def _reach(call: Call, goal: Callable[[], Plan]) -> Plan:
     try:
         return goal()
     except interruption.Ended as err:
         if not err.told:
-            _warn("ended by a signal; nothing was changed")
+            call.warn("ended by a signal; nothing was changed")
         raise
 
 
@@ -156,13 +155,15 @@ def restart(argv: list[str]) -> int:
         return 0
     call.service.read_config()
     if call.pretend:
+        from .service_plan import show_plan
+
         print("stop:")
-        status = _show_plan(call, "stop")
+        status = show_plan(call, "stop")
         print("then start everything that is in the file")
         return status
     interruption.take_note()
-    _reach(call.service.stop)
-    _reach(call.service.start)
+    _reach(call, call.service.stop)
+    _reach(call, call.service.start)
     flush()
     return 0
 
@@ -170,7 +171,31 @@ def restart(argv: list[str]) -> int:
 def plan(argv: list[str]) -> int:
     """Show what reload would change."""
     call = Call("plan", argv)
-    return 0 if call.answered else _show_plan(call, "reload")
+    if call.answered:
+        return 0
+    from .service_plan import show_plan
+
+    return show_plan(call, "reload")
+
+
+def check(argv: list[str]) -> int:
+    """Report everything that is wrong with the file."""
+    call = Call("check", argv)
+    if call.answered:
+        return 0
+    from .service_plan import show_faults
+
+    return show_faults(call)
+
+
+def status(argv: list[str]) -> int:
+    """Show our devices; the exit status is 0 if all run, 3 if none does, 1 if only some do."""
+    call = Call("status", argv)
+    if call.answered:
+        return 0
+    from .service_status import show_status
+
+    return show_status(call)
 
 
 def info(argv: list[str]) -> int:
@@ -181,141 +206,3 @@ def info(argv: list[str]) -> int:
     from .zram_stats import main
 
     return main(["--json"] if call.json else [])
-
-
-def check(argv: list[str]) -> int:
-    """Report everything that is wrong with the file."""
-    call = Call("check", argv)
-    if call.answered:
-        return 0
-    problems: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-    obstacles: list[Obstacle] = []
-    config: Config | None = None
-    try:
-        config = call.service.read_config()
-        warnings = config.warnings
-        # For services only the file matters: one impossible device must not stop the others.
-        if not call.quiet:
-            obstacles = call.service.obstacles()
-    except ConfigError as err:
-        problems, warnings = err.problems, err.warnings
-    if call.json:
-        found = [obstacle.as_dict() for obstacle in obstacles]
-        _print_json(
-            {
-                "path": call.service.path,
-                "problems": problems,
-                "warnings": warnings,
-                "obstacles": found,
-                "sources": config.sources if config else {},
-            }
-        )
-    else:
-        # If there are problems, no start follows that would print the warnings.
-        for warning in warnings if problems or not call.quiet else ():
-            _warn(warning)
-        for obstacle in obstacles:
-            if obstacle.fatal:
-                complain(f"pyzram: {obstacle}")
-            else:
-                _warn(str(obstacle))
-        for problem in problems:
-            complain(f"pyzram: {problem}")
-        if not problems and not warnings and not obstacles and not call.quiet:
-            print(quote(f"{call.service.path}: nothing wrong"))
-        for line in config._told() if config and not call.quiet else []:
-            print(quote(line))
-    return 1 if problems or any(obstacle.fatal for obstacle in obstacles) else 0
-
-
-def _show_plan(call: Call, goal: Goal) -> int:
-    shown = call.service.plan(goal)
-    obstacles = [] if goal == "stop" else call.service.obstacles()
-    if call.json:
-        found = {"obstacles": [obstacle.as_dict() for obstacle in obstacles]}
-        _print_json({**shown.as_dict(), **found})
-    else:
-        for obstacle in obstacles:
-            _warn(str(obstacle))
-        _print_plan(shown)
-    hindered = any(obstacle.fatal for obstacle in obstacles)
-    return 1 if shown.refusals or shown.left_out or hindered else 0
-
-
-def _print_plan(shown: Plan) -> None:
-    for warning in shown.warnings:
-        _warn(warning)
-    for line in shown._lines():
-        print(quote(line))
-    if shown.config and shown.steps:
-        for line in shown.config._told({step.index for step in shown.steps}):
-            print(quote(line))
-
-
-def status(argv: list[str]) -> int:
-    """Show our devices; the exit status is 0 if all run, 3 if none does, 1 if only some do."""
-    call = Call("status", argv)
-    if call.answered:
-        return 0
-    config, machine = call.service._observed()
-    rows = _rows(config, machine)
-    running = sum(row["state"] == "running" for row in rows)
-    if call.json:
-        _print_json(rows)
-    else:
-        for device in machine.devices:
-            if device.busy:
-                _warn(f"{device.name}: a writeback or recompression holds up its figures")
-        for row in rows:
-            words = [row["name"] or f"device {row['index']}", row["state"]]
-            words += [row["what"]] if row["what"] else []
-            if row["state"] == "running":
-                words += [f"size {format_size(row['disksize'])}", row["algorithm"] or "-"]
-                if row["used"] is not None:
-                    words += [f"used {format_size(row['used'])}", f"priority {row['priority']}"]
-            if row["also_mounted"]:
-                words.append(f"(also mounted by others on {' '.join(row['also_mounted'])})")
-            print(quote(" ".join(words)))
-    if running == len(rows) and (rows or config is not None):
-        return 0
-    return 1 if running else STOPPED
-
-
-def _rows(config: Config | None, machine: ObservedSystem) -> list[dict[str, Any]]:
-    """Return a row for each of our devices and for each one that is missing."""
-    rows: list[dict[str, Any]] = []
-    own = [device for device in machine.devices if device.index is not None]
-    for device in own:
-        rows.append(
-            {
-                "index": device.index,
-                "name": device.name,
-                "state": "running" if device.running and device.ready else "incomplete",
-                "what": "swap" if device.area else " ".join(device.mounts),
-                "also_mounted": list(device.others),
-                "disksize": device.disksize,
-                "algorithm": device.algorithm,
-                "used": device.area.used if device.area else None,
-                "priority": device.area.priority if device.area else None,
-                "mem_used_total": device.mem_used,
-            }
-        )
-    have = {device.index for device in own}
-    for desired in config.devices if config else ():
-        if desired.index not in have:
-            rows.append(
-                {
-                    "index": desired.index,
-                    "name": None,
-                    "state": "missing",
-                    "what": desired.what,
-                    "also_mounted": [],
-                    "disksize": desired.disksize,
-                    "algorithm": None,
-                    "used": None,
-                    "priority": None,
-                    "mem_used_total": 0,
-                }
-            )
-    return sorted(rows, key=lambda row: int(row["index"]))
