@@ -9,6 +9,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pyzram.kernel import attributes
+
 if TYPE_CHECKING:
     import pytest
 
@@ -84,6 +86,17 @@ class Machine:
         shutil.copytree(self.root / "sys/block/zram0", self.root / f"sys/block/zram{device}")
         major = self.attribute("dev").read_text().partition(":")[0]
         self.attribute("dev", device).write_text(f"{major}:{device}\n")
+
+    def vanish_while_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let zram0 go when its io_stat is asked for."""
+        read = attributes.read_text
+
+        def vanish(path: str) -> str:
+            if path.endswith("zram0/io_stat"):
+                self.attribute("").rename(self.root / "gone")
+            return read(path)
+
+        monkeypatch.setattr(attributes, "read_text", vanish)
 
     def swap(self, *lines: str) -> None:
         (self.root / "proc/swaps").write_text(SWAPS + "".join(line + "\n" for line in lines))

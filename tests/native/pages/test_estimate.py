@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 from effort import effort, enough_inside
+from terminal import printed_on
 
 import pyzram
 from pyzram.cli import estimate as command
@@ -680,14 +681,8 @@ def test_a_bar_is_drawn_on_a_terminal_only(corpus, rich):
     leader, follower = pty.openpty()
     with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=follower) as child:
         os.close(follower)
-        seen = b""
-        try:
-            while chunk := os.read(leader, 65536):
-                seen += chunk
-        except OSError:
-            pass  # the other end is closed
+        seen = printed_on(leader)
         out = child.stdout.read()
-    os.close(leader)
     assert child.returncode == 0
     assert b"estimating" in seen
     assert b"estimating" not in out

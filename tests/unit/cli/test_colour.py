@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from fake_roots import Machine
+from terminal import printed_on
 
 from pyzram.cli import live_picture
 
@@ -37,13 +38,7 @@ def on(terminal: bool, code: str, root: str, *words: str, **environment: str) ->
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 200, 0, 0))
     with subprocess.Popen(command, env=known, stdout=slave, stderr=slave) as process:
         os.close(slave)
-        said = b""
-        try:
-            while chunk := os.read(master, 65536):
-                said += chunk
-        except OSError:
-            pass  # the other end is closed
-        os.close(master)
+        said = printed_on(master)
         process.wait(timeout=60)
     return said.decode().replace("\r", "")
 

@@ -14,7 +14,7 @@ from fake_roots import Machine
 
 from pyzram import __version__, metrics
 from pyzram.cli import pyzram, stats_metrics, zram_stats
-from pyzram.kernel import attributes, blocked_reads, figures
+from pyzram.kernel import blocked_reads, figures
 
 openmetrics_parser = pytest.importorskip("prometheus_client.openmetrics.parser")
 text_parser = pytest.importorskip("prometheus_client.parser")
@@ -276,14 +276,7 @@ def test_a_device_that_is_held_up_tells_the_rest(tmp_path, textfile, monkeypatch
 def test_a_device_that_vanishes_leaves_no_half(tmp_path, textfile, monkeypatch):
     here = Machine(tmp_path / "root", "vm-6.1")
     here.add(1)
-    read = attributes.read_text
-
-    def vanish(path: str) -> str:
-        if path.endswith("zram0/io_stat"):
-            here.attribute("").rename(here.root / "gone")
-        return read(path)
-
-    monkeypatch.setattr(attributes, "read_text", vanish)
+    here.vanish_while_read(monkeypatch)
     text, _ = textfile()
     assert success(text) == 0
     assert {device for _, device in samples(text, "--prometheus")} == {"zram1"}

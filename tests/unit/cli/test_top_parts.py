@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 from fake_roots import unreadable
+from terminal import printed_on
 from unit.cli import top_machine
 
 from pyzram.cli import bars, colour
@@ -291,13 +292,7 @@ def test_without_textual_one_line_says_how_to_get_it(tmp_path):
         env={**os.environ, "PYZRAM_ROOT": str(tmp_path), "TERM": "xterm"},
     )
     os.close(slave)
-    said = b""
-    try:
-        while chunk := os.read(master, 4096):
-            said += chunk
-    except OSError:
-        pass  # the other end is closed
-    os.close(master)
+    said = printed_on(master)
     assert process.wait(timeout=60) == 1
     assert said.decode().replace("\r", "") == (
         "pyzram top: textual 1.0 or newer is not installed (pip install 'pyzram[top]'); "

@@ -285,14 +285,7 @@ def test_without_sysfs(tmp_path, monkeypatch, capsys):
 def test_a_device_that_vanishes_while_it_is_read(machine, monkeypatch, capsys, operands):
     here = machine("vm-6.1")
     here.add(1)
-    read = attributes.read_text
-
-    def vanish(path: str) -> str:
-        if path.endswith("zram0/io_stat"):
-            here.attribute("").rename(here.root / "gone")
-        return read(path)
-
-    monkeypatch.setattr(attributes, "read_text", vanish)
+    here.vanish_while_read(monkeypatch)
     assert zram_stats.main(operands) == 1
     out, err = failed(capsys)
     assert "zram0: the device is gone" in err
