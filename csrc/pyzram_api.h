@@ -30,9 +30,9 @@ int pyzram_attr_write(int dirfd, const char *name, const char *buf, size_t len,
 		      unsigned int retry_ms);
 
 /*
- * Read the attribute once, straight into the `size` bytes that the open file `fd` has, from `offset`:
- * what reading did (hot_add makes a device) and what it told are one, for SIGKILL too. Returns the
- * number of bytes; -EIO for none, -EINVAL if the file has fewer.
+ * Read the attribute once, straight into the `size` bytes that the open file `fd` has, from
+ * `offset`: what reading did (hot_add makes a device) and what it told are one, for SIGKILL too.
+ * Returns the number of bytes; -EIO for none, -EINVAL if the file has fewer.
  */
 int64_t pyzram_attr_read_into(const char *path, int fd, size_t offset, size_t size);
 
