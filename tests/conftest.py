@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""For all rings."""
+"""Settings and fixtures for all rings."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import pytest
 from effort import effort
 
 # A shell starts background jobs with SIGINT ignored, nohup does so with SIGHUP, and children
-# inherit that. Tests of what they do need what a terminal gives.
+# inherit that. Tests of signals need the handlers that a terminal gives.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-# How long one example takes says nothing where others use the machine, or under a sanitizer.
+# How long one example takes means nothing on a shared machine, or under a sanitizer.
 with contextlib.suppress(ImportError):
     from hypothesis import settings
 
     examples = effort(settings().max_examples)
-    # Where a change is judged, the same examples each time; elsewhere new ones are looked for.
+    # To judge a change, use the same examples each time; otherwise look for new ones.
     judged = "CI" in os.environ
     settings.register_profile("pyzram", deadline=None, max_examples=examples, derandomize=judged)
     settings.load_profile("pyzram")
@@ -31,7 +31,7 @@ with contextlib.suppress(ImportError):
 
 @pytest.fixture(autouse=True)
 def signals_as_they_were() -> Iterator[None]:
-    """A command that ran in this process leaves its handlers; they are no matter of other tests."""
+    """Restore signal handlers that a command run in this process has left behind."""
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     before = {number: signal.getsignal(number) for number in numbers}
     yield
@@ -41,7 +41,7 @@ def signals_as_they_were() -> Iterator[None]:
 
 @pytest.fixture
 def nobody() -> int:
-    """The number of a user who is not root, where root may become one."""
+    """The number of a user who is not root, if root may become one."""
     with open("/proc/self/uid_map") as file:
         maps = [list(map(int, line.split())) for line in file.read().split("\n")[:-1]]
     if os.geteuid() != 0 or not any(first <= 65534 < first + count for first, _, count in maps):

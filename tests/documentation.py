@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""The pages of docs/ as a reader meets them: in their order, with the commands and what they print.
+"""The pages of docs/ as a reader meets them: in order, with the commands and what they print.
 
 A comment before a fenced block says what a reader need not know:
 
-* ``<!-- run: status=0,1 -->``: these exit statuses are all right, instead of 0 alone;
+* ``<!-- run: status=0,1 -->``: these exit statuses are right, not only 0;
 * ``<!-- run: seconds=3 -->``: stopped by Ctrl-C after this time;
-* ``<!-- run: shows=algorithm,Recommended -->``: of the output, the paragraphs that begin so, or
-  none;
+* ``<!-- run: shows=algorithm,Recommended -->``: show only the paragraphs of the output that begin
+  like this, or none;
 * ``<!-- run: file=/etc/x -->``: not a command, but what the reader has in this file;
 * ``<!-- run: where=guest -->``: in a guest (tests/vm), which has what this kernel may lack;
 * ``<!-- run: as=example -->``: the output is one machine's; others print other figures and words;
@@ -27,7 +27,7 @@ FENCE = re.compile(
     re.M | re.S,
 )
 MARK = "\x01"
-# Lines that estimates have on some days: what else was found of this kind.
+# Lines that estimates have on some days: what else of this kind was found.
 SOMETIMES = ("in swap already:", "gone before", "skipped:", "left alone:", "zero pages:")
 # Nothing of the machine's own /etc and /run is touched, and what was begun ends with the shell.
 SESSION = """
@@ -61,12 +61,12 @@ class Block:
     span: tuple[int, int]
 
     def says(self, key: str, default: str = "") -> str:
-        """What the comment before it says under a key."""
+        """The value of a key in the comment before it."""
         words = dict(re.findall(r"(\w+)=(\S+)", self.note)) if self.note[:4] == "run:" else {}
         return words.get(key, default)
 
     def steps(self) -> list[Step]:
-        """Its commands: what stands behind a prompt, with what is read up to END."""
+        """Its commands: what follows a prompt, including what is read up to END."""
         if self.says("file"):
             return [Step(f"cat >{self.says('file')} <<'END_OF_FILE'\n{self.body}END_OF_FILE")]
         steps: list[Step] = []
@@ -114,7 +114,7 @@ def to_run(page: Path, *, guest: bool = False) -> list[tuple[Block, Step]]:
 
 
 def script(steps: list[tuple[Block, Step]]) -> str:
-    """Of a shell; ``outcomes`` takes apart what it prints."""
+    """Code for a shell; ``outcomes`` takes its output apart."""
     lines = [SESSION]
     for block, step in steps:
         seconds = block.says("seconds")
@@ -140,7 +140,7 @@ def statuses(block: Block) -> set[int]:
 
 
 def excerpt(block: Block, lines: list[str]) -> list[str]:
-    """The lines that a page shows: all, or the paragraphs that its comment names, else ``...``."""
+    """The lines that a page shows: all, or the paragraphs named in its comment, with ``...``."""
     heads = tuple(block.says("shows").replace("_", " ").split(",")) if block.says("shows") else ()
     if not heads:
         return lines
@@ -164,9 +164,9 @@ def shape(line: str) -> str:
 
 
 def missing(block: Block, step: Step, lines: list[str]) -> list[str]:
-    """What a page shows and the command does not print.
+    """What a page shows but the command does not print.
 
-    Of one machine's figures only the beginnings of lines are compared.
+    For one machine's figures, only the beginnings of lines are compared.
     """
     always = [line for line in step.shown if not line.startswith(SOMETIMES)]
     shown, printed = ([shape(line) for line in these] for these in (always, lines))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Stand-ins for what nixpkgs gives a module of NixOS, and nix-instantiate on an expression."""
+"""Stand-ins for what nixpkgs gives a NixOS module, and a run of nix-instantiate."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import subprocess
 from pathlib import Path
 
-# What is asked of it that it has not is an error.
+# Asking it for something that it lacks is an error.
 LIB = """rec {
     mkEnableOption = text: text; mkOption = given: given;
     mkIf = wanted: set: if wanted then set else {};
@@ -20,7 +20,7 @@ LIB = """rec {
 
 
 def evaluate(folder: Path, expression: str) -> str:
-    """What an expression is in a folder, in JSON; nothing is built, or kept outside of it."""
+    """Evaluate an expression in a folder, to JSON; nothing is built, or kept outside the folder."""
     state = {f"NIX_{name}_DIR": str(folder / "nix") for name in ("STATE", "LOG", "STORE")}
     options = ["--eval", "--strict", "--json", "--store", "dummy://", "--readonly-mode"]
     done = subprocess.run(

@@ -18,7 +18,7 @@ TREES = Path(__file__).parent / "data/sysfs"
 SWAPS = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
 ROOT_MOUNT = "21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
 
-# A device with some history, whose figures all differ: each must be read from its own place.
+# A device with some history whose figures all differ, so each must be read from its own place.
 HISTORY = {
     "mm_stat": (16846848, 2132626, 2252800, 0, 2260992, 4814, 3, 12, 40),
     "io_stat": (0, 2, 0, 8192),
@@ -28,13 +28,13 @@ BACKED = ("vm-6.1", "vm-7.x-multi")
 
 
 def fill(text: str, numbers: tuple[int, ...]) -> str:
-    """Put other numbers into a kernel's text, and leave its widths as they are."""
+    """Put other numbers into a kernel's text, but keep its widths."""
     ahead = iter(numbers)
     return re.sub(r" *\d+", lambda found: f"{next(ahead, 0):>{len(found[0])}}", text)
 
 
 def unreadable(monkeypatch: pytest.MonkeyPatch, code: int, *ends: str) -> None:
-    """Let files whose path ends so answer an errno when they are opened, whoever asks."""
+    """Make opening files whose path ends in ``suffix`` fail with an errno, for everybody."""
     real = os.open
 
     def refuse(path: str, *words: Any, **named: Any) -> int:
@@ -114,7 +114,7 @@ class Machine:
         (folder / "size").write_text(f"{sectors}\n")
 
     def hold_up(self, name: str, device: int = 0) -> None:
-        """Whoever reads this attribute waits for ever, as on 7.x while writeback runs."""
+        """Make every reader of this attribute wait for ever, as on 7.x while writeback runs."""
         path = self.attribute(name, device)
         path.unlink()
         os.mkfifo(path)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Devices that a killed run of ours left behind: the next run takes them away.
+"""Devices that a killed run of ours left behind, which the next run removes.
 
-A swap left at the highest priority would take the pages that others page out to their own. Who made
-a device holds a lock on its file in FOLDER, which ends with the process however that ends; a device
-is known by its diskseq, which the kernel never gives twice.
+A swap left at the highest priority would take the pages that others page out to their own. The
+maker of a device holds a lock on its file in FOLDER, which ends with the process, however that
+ends; a device is known by its diskseq, which the kernel never gives twice.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FOLDER = Path("/run/pyzram-tests")
 
 
 def hold(number: int) -> int | None:
-    """Say that a device is this process's; gives what :func:`let_go` takes."""
+    """Claim a device for this process; return what :func:`let_go` takes."""
     try:
         diskseq = Path(f"/sys/block/zram{number}/diskseq").read_text().strip()
     except FileNotFoundError:  # before Linux 5.15
@@ -34,14 +34,14 @@ def hold(number: int) -> int | None:
 
 
 def let_go(descriptor: int | None) -> None:
-    """Say that it is gone."""
+    """Drop the claim on a device that is gone."""
     if descriptor is not None:
         Path(os.readlink(f"/proc/self/fd/{descriptor}")).unlink(missing_ok=True)
         os.close(descriptor)
 
 
 def take_away() -> list[str]:
-    """Remove the devices whose makers are no more; gives their names."""
+    """Remove the devices whose makers are gone; return their names."""
     gone = []
     for file in sorted(FOLDER.glob("[0-9]*-*")):
         try:

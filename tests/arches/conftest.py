@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What cannot be had is a skip with the reason; a failure with PYZRAM_REQUIRE_ARCHES=1."""
+"""Whatever is missing is a skip with the reason; a failure with PYZRAM_REQUIRE_ARCHES=1."""
 
 from __future__ import annotations
 

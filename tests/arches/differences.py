@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Tests that qemu-user fails for reasons of its own, each with the reason."""
+"""Tests that fail only because of qemu-user, each with the reason."""
 
 from __future__ import annotations
 
@@ -111,5 +111,5 @@ OF_ONE = {
 
 
 def differences(emulator: str) -> dict[str, str]:
-    """The tests to leave out and why; none where this machine's own processor runs them."""
+    """The tests to leave out, and why; none if this machine's own processor runs them."""
     return {**EVERY, **OF_ONE.get(emulator, {})} if emulator else {}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Roots of other processors: Debian's packages unpacked by mmdebstrap, run by qemu-user.
 
-Nothing in them is configured, so making one runs no foreign program: it takes the time of the
+Nothing in them is configured, so making one runs no foreign program and takes only as long as the
 download. The cache is .cache/arches in the tree, or PYZRAM_ARCHES_CACHE; what is there is used as
 it is, without the network.
 """
@@ -32,7 +32,7 @@ class Arch:
     suite: str
     emulator: str = ""  # none: this machine's own processor runs it
     short: bool = False  # also part of ``make check``
-    packages: str = ""  # what guests of tests/vm need besides
+    packages: str = ""  # what guests of tests/vm need as well
 
 
 ARCHES = (
@@ -51,7 +51,7 @@ def cache() -> Path:
 
 
 def snapshot(folder: Path) -> Path:
-    """A copy of the tree: what is built and what is tested are one, whatever is edited."""
+    """A copy of the tree, so that what is built and what is tested are the same despite edits."""
     skipped = shutil.ignore_patterns(".git", ".venv", ".cache", ".tox", "build", "__pycache__")
     return Path(shutil.copytree(TREE, folder / "tree", ignore=skipped))
 
@@ -63,7 +63,7 @@ def enter(root: Path, arch: Arch, tree: Path, out: Path, *command: str) -> list[
 
 
 def make_root(arch: Arch) -> Path:
-    """The root, from the cache or made."""
+    """The root, from the cache or newly made."""
     root = cache() / arch.name
     if os.geteuid() != 0:
         raise UnavailableError("roots of other processors are entered by root")
@@ -80,11 +80,11 @@ def make_root(arch: Arch) -> Path:
             *(arch.suite, unfinished, mirror()),
             failure=UnavailableError,
         )
-        # Which of these are links to /usr is a matter of the suite.
+        # Which of these are links to /usr depends on the suite.
         for name in ("bin", "sbin", "lib", "lib64"):
             if (unfinished / "usr" / name).exists() and not (unfinished / name).exists():
                 (unfinished / name).symlink_to(f"usr/{name}")
-        # What configuring would have made, and the tests ask for: users, and a compiler's name.
+        # What configuring would have made and the tests need: users, and a compiler's name.
         for name in ("passwd", "group"):
             master = unfinished / f"usr/share/base-passwd/{name}.master"
             shutil.copy(master, unfinished / "etc" / name)

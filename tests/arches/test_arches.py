@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """This tree built and tested on other processors: 32 bits, big endian, other alignment.
 
-In short (``make arches-short``): the extension without warnings, the kernel's vectors, the codecs'
-round trips, the pool model and the parsers, on armhf and s390x. As a whole: the unit and native
-rings on six.
+The short run (``make arches-short``) has the extension without warnings, the kernel's vectors, the
+codecs' round trips, the pool model and the parsers, on armhf and s390x. The full run has the unit
+and native rings on six.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def counts(report: Path) -> Counter[str]:
 
 
 def run_tests(arch: Arch, rings: dict[str, list[str]]) -> tuple[Counter[str], str]:
-    """Counts of what ran, and the end of what pytest said; one ring beside the other."""
+    """How many tests ran, and the end of pytest's output, for both rings at the same time."""
     root = make_root(arch)
     out = cache() / "results" / "-".join([arch.name, *rings])
     shutil.rmtree(out, ignore_errors=True)
@@ -115,13 +115,13 @@ def test_the_whole_unit_and_native_rings(arch, runs):
 
 
 def test_no_mount_of_the_machine_is_kept(tmp_path):
-    """What a root keeps mounted, its owner cannot reset: "Device or resource busy"."""
+    """The owner of a device cannot reset it while a root keeps it mounted (EBUSY)."""
     arch = ARCHES[0]
     command = enter(make_root(arch), arch, TREE, tmp_path, "sh", "-c", "echo there; read -r end")
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen(command, text=True, **pipes) as entered:
         assert entered.stdout.readline() == "there\n"
-        # Of the process that made the name space, which has its outermost mount for a root.
+        # The process that made the namespace, whose root is the namespace's outermost mount.
         mounts = Path(f"/proc/{entered.pid}/mountinfo").read_text().split("\n")
         entered.communicate("\n")
     assert mounts[0].split()[3].endswith(f"/{arch.name}"), mounts
@@ -129,7 +129,7 @@ def test_no_mount_of_the_machine_is_kept(tmp_path):
 
 
 def test_what_is_an_emulators_difference_exists():
-    """A test that was renamed is not passed over for ever."""
+    """A renamed test is not silently skipped for ever."""
     assert set(OF_ONE) <= {arch.emulator for arch in ARCHES}
     for test in [*EVERY, *(test for tests in OF_ONE.values() for test in tests)]:
         path, _, name = test.partition("::")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The extension's C against musl, Alpine's and OpenWrt's C library: no call that only glibc has."""
+"""The extension's C code against musl, the C library of Alpine and OpenWrt: no glibc-only calls."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Wheels for PyPI of the boards' processors, built in their roots and run there."""
+"""Wheels for PyPI for the processors of boards, built in their roots and run there."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vm.archive import TREE, UnavailableError, run
 
 MACHINES = {"arm64": "aarch64", "armhf": "armv7l"}
 BINUTILS = {"arm64": "aarch64-linux-gnu", "armhf": "arm-linux-gnueabihf"}
-# The root has the libraries too: which of them is used is the question.
+# The root has the libraries too, so the question is which of them is used.
 PROBE = """
 import sys
 sys.path.insert(0, "/out/site")

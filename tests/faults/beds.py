@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a fault is put into: a command with what it works on, and what must hold afterwards."""
+"""What a fault is injected into: a command with its surroundings, and what must hold afterwards."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ TERMINATED = 128 + 15
 
 
 class Bed:
-    """What all have: a folder, a configuration, and a device of somebody else."""
+    """What all beds have: a folder, a configuration, and somebody else's device."""
 
     begins = ""
-    """Before a call has this in its text, a command is nothing but the interpreter's start."""
+    """Until a call has this in its text, a command is only the interpreter starting."""
     may_die = False
-    """It only reads, so a signal may end it anywhere."""
+    """Whether it only reads, so that a signal may end it anywhere."""
     statuses: tuple[int, ...] = (0, 1)
     answers: tuple[int, ...] = (0,)
     """Those of these that say nothing on standard error."""
@@ -47,14 +47,14 @@ class Bed:
         self.bystander = Bystander(add_device())
 
     def words(self) -> list[str]:
-        """The command in a process of its own."""
+        """The command in a separate process."""
         return [sys.executable, "-Im", "pyzram.cli.pyzram", *self.arguments()]
 
     def arguments(self) -> list[str]:
         raise NotImplementedError
 
     def run(self, *arguments: str) -> Done:
-        """A command without a fault; forked, since most of the time would go by starting Python."""
+        """A command without a fault; forked, since starting Python would take most of the time."""
         return forked(list(arguments), self.box.env)
 
     def strace(self, *options: str) -> Done:

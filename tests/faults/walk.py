@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""One fault at every system call of a command: walked through by strace, one run a point.
+"""One fault at every system call of a command: strace walks through them, one run per point.
 
-After each point: the status is true, what is said is a line each and no traceback, somebody
-else's device is as it was, the next command heals, and nothing is left. Every point of a
-command's own is walked, and every so-manyth (``--loading``) of the calls by which Python loads
-its modules. ``--every N --offset K`` takes a part, ``--fault`` some of the faults. The counts are
-printed; a fault that the command did not meet, because it made fewer such calls than before, counts
-as not met.
+After each point the status must be true, each message must be one line and no traceback, somebody
+else's device must be unchanged, the next command must repair everything, and nothing may be left.
+The walk takes every point of the command itself, and every Nth (``--loading N``) of the calls with
+which Python loads its modules. ``--every N --offset K`` takes a part, ``--fault`` some of the
+faults. It prints the counts; a fault that the command did not meet, because it made fewer such
+calls than before, counts as not met.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ MISSED_MOST = 0.1
 """A share: how often a call is made may depend on the moment."""
 # A fault of memory in mmap is the interpreter's own.
 NOT_FOR = {"mmap": ERRORS}
-# What Python says when the fault met the loading of one of its modules.
+# What Python says when the fault hits the loading of one of its modules.
 INTERPRETER = ("ImportError", "ModuleNotFoundError")
 # Calls by which Python and the linker find and load modules name these.
 LOADS = (sys.prefix, sys.base_prefix, ".so", ".pyc", "/etc/ld.so", "/usr/lib/python")
@@ -58,7 +58,7 @@ class Point(NamedTuple):
 
 
 def points(bed: Bed) -> tuple[list[Point], list[Point]]:
-    """All points of a command in the order of its calls: its own, and those that load modules."""
+    """All points of a command in the order of calls: its own, and those that load modules."""
     trace = bed.directory / "trace"
     for _ in range(2):  # the first time, Python may compile its modules
         bed.prepare()
@@ -153,7 +153,7 @@ def main() -> int:
     parser.add_argument("--loading", type=int, default=20)
     parser.add_argument("--fault", nargs="+", default=(*ERRORS, *SIGNALS))
     options = parser.parse_args()
-    # A walk that is ended leaves no device behind either.
+    # An interrupted walk leaves no device behind either.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     failures = 0
     for command in options.commands:

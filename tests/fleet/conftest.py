@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where Prometheus cannot be had, all of this is skipped with the reason."""
+"""If Prometheus is not available, all of this is skipped with the reason."""
 
 from __future__ import annotations
 

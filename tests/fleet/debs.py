@@ -14,7 +14,7 @@ from fleet.programs import TREE
 
 
 def repository(folder: Path) -> None:
-    """Build the packages into a folder and list them there; skips where that cannot be done."""
+    """Build the packages into a folder and index them there; skip if that is not possible."""
     for command in ("dpkg-checkbuilddeps", "dpkg-scanpackages"):
         if not shutil.which(command):
             pytest.skip(f"needs {command} (Debian: dpkg-dev)")

@@ -20,12 +20,12 @@ from typing import Any
 
 TREE = Path(__file__).resolve().parents[2]
 PACKAGES = ("prometheus", "prometheus-node-exporter")
-# Loopback: no proxy has anything to do with it.
+# This is loopback, so no proxy applies.
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class UnavailableError(Exception):
-    """Cannot be had on this machine; the text says why."""
+    """Something is not available on this machine; the text says why."""
 
 
 def cache() -> Path:
@@ -33,7 +33,7 @@ def cache() -> Path:
 
 
 def program(name: str) -> Path:
-    """An unpacked program of the packages, fetched where it is not there."""
+    """An unpacked program from the packages, fetched if it is missing."""
     path = cache() / "root/usr/bin" / name
     if not path.exists():
         fetch()
@@ -95,7 +95,7 @@ class Server:
             self.process.wait()
 
     def wait(self, path: str) -> None:
-        """Until it answers."""
+        """Wait until it answers."""
         deadline = time.monotonic() + 60
         while True:
             try:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The role at work: plays one after another on one machine, and what each said and left.
+"""The role at work: several plays on one machine, and what each printed and left behind.
 
-The machine is a view of this one that is gone afterwards; the devices are real, and the packages
-are Debian's of this tree, which the role installs by apt.
+The machine is a view of this one that is gone afterwards; the devices are real, and the role
+installs Debian packages of this tree with apt.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ subprocess.run(["apt-get", "update"], check=True)
 os.makedirs("/var/lib/prometheus/node-exporter")
 pathlib.Path("/var/lib/prometheus/node-exporter/apt.prom").write_text("")
 """
-# What looks at the machine after a play is the caller's: look().
+# The caller's look() inspects the machine after each play.
 PLAYS = """
 import json, os, pathlib, subprocess, time
 OUT = pathlib.Path("/mnt")
@@ -118,11 +118,11 @@ def left(play: dict[str, Any], *without: str) -> dict[str, Any]:
 
 
 def changed(play: dict[str, Any]) -> int:
-    """How many tasks changed something, of a play that went well."""
+    """How many tasks of a successful play changed something."""
     assert play["status"] == 0, play["said"]
     return int(re.search(r"changed=(\d+)", play["said"])[1])
 
 
 def installed(play: dict[str, Any]) -> list[str]:
-    """Packages that are there whole."""
+    """Packages that are completely installed."""
     return sorted(line.split()[1] for line in play["installed"].split("\n") if line[:2] == "ii")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Machines of bench/fleet.py: what they tell, walking at random, and who hands it out."""
+"""Machines of bench/fleet.py: their figures, which walk at random, and the server of them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pathlib import Path
 from fake_roots import Machine
 from fleet.textfiles import COLLECTORS, write_all
 
-# Of these a figure is a bound or a constant, and does not walk.
+# These figures are bounds or constants, and do not walk.
 FIXED = re.compile(r"size_bytes|limit|priority|_info|success|finding|tend_|_up|error")
-# Of one in so many the doctor finds what it finds on the captured tree.
+# On one in this many, the doctor finds what it finds on the captured tree.
 UNWELL = 50
 
 
 def textfiles(folder: Path, kernel: str, only: re.Pattern[str]) -> str:
-    """All files of a machine like a captured one, as node_exporter merges them."""
+    """All files of a machine like a captured one, merged as node_exporter does."""
     here = Machine(folder / "root", kernel)
     here.swap("/dev/zram0 partition 65532 1468 100")
     here.block("loop7", 1 << 21)
@@ -30,7 +30,7 @@ def textfiles(folder: Path, kernel: str, only: re.Pattern[str]) -> str:
 
 
 class Machines:
-    """Targets ``/0/metrics`` and on, each with figures of its own that walk at every scrape."""
+    """Targets from ``/0/metrics`` on, each with its own figures, which walk at every scrape."""
 
     def __init__(self, texts: list[str], seed: int) -> None:
         self.random = random.Random(seed)

@@ -158,7 +158,7 @@ def test_textfiles_are_written_where_the_package_or_the_variable_says(plays):
 
 
 def test_the_packages_own_file_stays_off(plays):
-    """As the administrator left it: what the role switches on is a file of its own."""
+    """It stays as the administrator left it: what the role switches on is a separate file."""
     own = {play["crons"].get("zram-textfile") for name, play in plays.items() if name != "nothing"}
     (text,) = own
     assert text == (TREE / "initscripts/cron/zram-textfile").read_text()
@@ -166,7 +166,7 @@ def test_the_packages_own_file_stays_off(plays):
 
 
 def test_where_nothing_is_written_any_more_nothing_grows_old(plays):
-    """Another directory, and back to the package's: the files of before are gone, others' stay."""
+    """Another directory, and back to the package's: the previous files go, others' files stay."""
     assert plays["change"]["files"] == {DIRECTORY: ["apt.prom"], "/srv/textfiles": []}
     assert plays["back"]["files"] == {DIRECTORY: ["apt.prom"], "/srv/textfiles": []}
     assert plays["off check"]["files"] == {DIRECTORY: ["apt.prom", *FILES], "/srv/textfiles": []}
@@ -184,7 +184,7 @@ def test_switched_off_it_takes_back_what_it_put_there_and_no_more(plays):
 
 
 def test_the_packages_that_have_the_service_are_those_of_the_recipes():
-    """By Ansible's name of the distribution's family, and the recipe's own line."""
+    """Each is known by Ansible's name for the distribution family, and by the recipe's line."""
     defaults = (ROLE / "roles/pyzram/defaults/main.yml").read_text()
     told = dict(re.findall(r"^  (\w+): \[(.*)\]$", defaults, re.M))
     recipes = {
@@ -216,7 +216,7 @@ def test_ansible_lint_finds_nothing():
 
 
 def test_a_reload_is_done_before_tasks_that_may_fail():
-    """The file is as it is to be on the next run, which would notify nobody."""
+    """The file is already right on the next run, which would therefore notify nobody."""
     tasks = (ROLE / "roles/pyzram/tasks/main.yml").read_text()
     assert tasks.index("notify: Reload zram") < tasks.index("meta: flush_handlers")
     assert tasks.index("meta: flush_handlers") < tasks.index("include_tasks: textfiles.yml")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The role under a systemd that runs as process 1 of namespaces of its own, as in a container.
+"""The role under a systemd that runs as process 1 of its own namespaces, as in a container.
 
-Its units are the packages'. There zram.service and the textfiles' stay away, since zram of a
-container is its host's: of this condition alone, and of all of a machine's start, they are freed.
+Its units are those of the packages. In a container zram.service and the textfiles' units would not
+start, because zram belongs to the host; only this condition, and waiting for the boot, is removed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from fleet.role import (
 from fleet.throwaway import session
 
 SYSTEMD = Path("/lib/systemd/systemd")
-# Processes of its own, and a cgroup; what systemd does to a machine it does not do in a container.
+# It has its own processes and a cgroup; in a container systemd leaves the machine itself alone.
 BOOT = """\
 set -e
 mkdir /run/cgroup

@@ -22,7 +22,7 @@ LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 # Priorities 0 to 3 are all that the kernel has.
 ALGORITHMS, BACKING, TEND_OF_DEVICE = 4, 1, len(tend_textfile.FIGURES)
 MODES = 5
-# node_exporter on the files, and Prometheus on each scrape.
+# From node_exporter about the files, and from Prometheus about each scrape.
 OF_A_FILE, OF_NODE_EXPORTER, OF_A_SCRAPE = 1, 1, 5
 FILES = 3
 OF_AN_ALGORITHM, SURVEYED = 7, 7  # figures of a survey, and algorithms that it tries
@@ -45,13 +45,13 @@ def recorded(word: str) -> int:
 
 
 def of_a_device() -> int:
-    """Series of a device at most, recorded ones too, without its mount points."""
+    """The most series of a device, including recorded ones, without its mount points."""
     figures = len(stats_metrics.NUMBERS)
     return figures + ALGORITHMS + BACKING + TEND_OF_DEVICE + recorded("instance_device")
 
 
 def of_a_machine() -> int:
-    """Series of a machine at most that has no device."""
+    """The most series of a machine without a device."""
     page_size, up, pressure, last_round = 1, 1, 1, 1
     files = FILES * (2 + OF_A_FILE)  # success and build
     rest = OF_NODE_EXPORTER + OF_A_SCRAPE
@@ -59,13 +59,13 @@ def of_a_machine() -> int:
 
 
 def of_a_survey() -> int:
-    """Series that a survey adds to a machine at most."""
+    """The most series that a survey adds to a machine."""
     examined, success, build = 1, 1, 1
     return OF_AN_ALGORITHM * SURVEYED + examined + success + build + OF_A_FILE
 
 
 def samples(texts: dict[str, str]) -> Counter[tuple[str, str]]:
-    """All of a machine as node_exporter would merge them: name and labels."""
+    """All series of a machine as node_exporter would merge them: name and labels."""
     return Counter(
         (name, labels)
         for text in texts.values()
@@ -111,14 +111,14 @@ def test_a_device_and_a_mount_point_add_what_is_said(machines, kernel):
 
 
 def test_the_bound_is_near_what_there_is(machines):
-    """One that nothing comes near to would hold for ever."""
+    """A bound that nothing comes near would hold for ever."""
     most = max(len(found) for (_, devices, _), found in machines.items() if devices == 1)
     most += FILES * OF_A_FILE + OF_NODE_EXPORTER + OF_A_SCRAPE + recorded("instance_device")
     assert most >= 0.9 * (of_a_machine() + of_a_device())
 
 
 def test_a_survey_adds_what_is_said(tmp_path):
-    """Of pages that differ: without one that is examined an algorithm has no ratio."""
+    """The pages differ, because without an examined page an algorithm has no ratio."""
     (tmp_path / "data").write_bytes(bytes(range(256)) * 64 + b"x" * 4096)
     survey = tmp_path / "zram-estimate.prom"
     command("pyzram", "estimate", "--no-timing", "--textfile", survey, tmp_path / "data")

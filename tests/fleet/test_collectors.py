@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Other collectors than Prometheus, each itself: the figures of two devices arrive in it."""
+"""Collectors other than Prometheus, each for real: the figures of two devices arrive in it."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def expected(folder: Path) -> dict[tuple[str, str], float]:
 
 
 def test_collectd(folder):
-    """By its exec plugin, into its CSV files."""
+    """Through its exec plugin, into its CSV files."""
     shared = session(
         folder,
         ("collectd-core",),
@@ -114,7 +114,7 @@ daemon.wait()
 
 
 def test_netdata(folder):
-    """By an external plugin, out of its API as it collected it."""
+    """Through an external plugin, read from its API as collected."""
     shared = session(
         folder,
         ("netdata-core",),
@@ -168,7 +168,7 @@ daemon.wait()
 
 
 def test_pcp(folder):
-    """By its openmetrics agent, out of pminfo."""
+    """Through its openmetrics agent, read with pminfo."""
     shared = session(
         folder,
         ("pcp", "python3-requests"),
@@ -205,7 +205,7 @@ daemon.wait()
 
 
 def test_zabbix(folder):
-    """By a UserParameter, asked as Zabbix' server asks."""
+    """Through a UserParameter, asked as Zabbix's server asks."""
     shared = session(
         folder,
         ("zabbix-agent",),
@@ -239,7 +239,7 @@ daemon.wait()
 def test_zabbix_makes_items_of_it(folder):
     """Its server discovers the devices and asks the agent for them; its database has the values.
 
-    All that docs/collectors.md says to make is written into it, which a frontend would do.
+    The test writes everything that docs/collectors.md says to create into it, as a frontend would.
     """
     page = (TREE / "docs/collectors.md").read_text()
     discovery, prototype = re.findall(r"`(\$\.zram_stats[^`]*)`", page)
@@ -347,12 +347,12 @@ finally:
     }
     want = {key: figure for key, figure in expected(folder).items() if key in named.values()}
     assert {named[key]: float(value) for key, value in found["values"]} == want
-    # Not there, which JSON says as null.
+    # A missing figure, which is null in JSON.
     assert {named[key] for (key,) in found["refused"]} == set(named.values()) - set(want)
 
 
 def test_telegraf():
-    """It is not to be had from Debian; its configuration is at least the TOML that it reads."""
+    """Debian does not have it; at least its configuration is valid TOML."""
     (given,) = tomllib.loads((MONITORING / "telegraf/zram.conf").read_text())["inputs"]["exec"]
     assert given["data_format"] == "prometheus"
     assert given["commands"] == ["zram_stats --prometheus"]

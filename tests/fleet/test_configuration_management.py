@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The recipes of docs/configuration-management.md, each given to its own tool.
 
-Puppet, Salt and cloud-init work on a view of this machine that is gone afterwards. There pyzram's
-check is the real one and everything else of it leaves a line; the service is a script that does.
+Puppet, Salt and cloud-init work on a view of this machine that is gone afterwards. There ``pyzram
+check`` is real and every other command only leaves a line, as does the script that is the service.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ for size in ("16M", "16M", "32M", "lots"):
 
 
 def test_cloud_init(folder):
-    """Its schema takes the file, and its module writes what pyzram takes."""
+    """Its schema accepts the file, and its module writes what pyzram accepts."""
     shared = session(
         folder,
         ("cloud-init",),
@@ -204,7 +204,7 @@ in (module.config).environment.etc."conf.d/zram".text
 
 
 def test_nixos(tmp_path):
-    """The recipe and the module evaluate, and pyzram takes what they make."""
+    """The recipe and the module evaluate, and pyzram accepts the result."""
     if shutil.which("nix-instantiate") is None:
         pytest.skip("needs nix-instantiate: install nix-bin")
     (tmp_path / "pyzram/pyzram").mkdir(parents=True)

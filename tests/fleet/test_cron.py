@@ -19,7 +19,7 @@ FILES = ("zram-doctor.prom", "zram-tend.prom", "zram.prom")
 COMMAND = """#!/bin/sh
 PYZRAM_ROOT=/mnt/machine exec {bin}/{name} "$@"
 """
-# One file writes where there is a directory, the other where there is none. /dev is the test's own:
+# One file writes into an existing directory, the other into a missing one. /dev is the test's own:
 # it has a log.
 CODE = """
 import re, shutil

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Graphs of machines draw the twenty that are first at their end, each over all of the time.
+"""Graphs of machines draw the twenty that rank first at their end, each over the whole range.
 
-Thirty machines change places in six hours. Their samples are put into a Prometheus of Debian as
-it keeps them, and each query is asked as Grafana asks it, without any feature flag.
+Thirty machines change places in six hours. Their samples are put into Debian's Prometheus in its
+own format, and each query is asked as Grafana asks it, without any feature flag.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ METRIC = re.compile(r"\b((?:instance_device:)?zram_[\w:]+)\{")
 
 
 def series(metric: str, machine: int, start: int) -> Iterator[str]:
-    """A gauge, or the rate of a counter, falls from high to low or the other way about."""
+    """A gauge, or the rate of a counter, falls from high to low, or the reverse."""
     last = MACHINES - 1
     labels = f'{{job="node",instance="machine-{machine}",device="zram0"}}'
     total = 0.0
@@ -44,7 +44,7 @@ def series(metric: str, machine: int, start: int) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def start() -> int:
-    """Six hours ago, and some: Prometheus has kept it, and nothing of it is to come."""
+    """More than six hours ago: Prometheus has kept it, and none of it is in the future."""
     return int(time.time()) // 3600 * 3600 - (HOURS + 1) * 3600
 
 

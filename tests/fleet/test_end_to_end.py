@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Textfiles of two machines through a real node_exporter into a real Prometheus.
 
-One is this machine with a device of the test where that may be, the other a captured tree in
-trouble. A third is to have figures, and has none. Alerts are loaded without the time they wait
-before they fire, and evaluated each second.
+One is this machine, with a device of the test if possible, and the other a captured tree in
+trouble. A third should have figures but has none. Alerts are loaded without the time that they wait
+before they fire, and evaluated every second.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ M = 1 << 20
 
 @contextlib.contextmanager
 def own_device() -> Iterator[str | None]:
-    """A device of the test, with 4 MiB of data; ``None`` where this user may not have one."""
+    """A device of the test, with 4 MiB of data; ``None`` if this user may not have one."""
     if os.geteuid() != 0 or not CONTROL.is_dir():
         yield None
         return
@@ -89,14 +89,14 @@ class Troubled:
         command(
             "pyzram", "estimate", "--textfile", textfiles / "zram-estimate.prom", folder / "none"
         )
-        # A survey may be old; one that was written by the minute, and is no longer, may not.
+        # A survey may be old, but not a file that used to be written every minute.
         os.utime(textfiles / "zram-estimate.prom", (1, 1))
         (textfiles / "zram-old.prom").write_text("")
         os.utime(textfiles / "zram-old.prom", (1, 1))
         with tending(here, folder / "tend", "4M") as environment:
             tend = textfiles / "zram-tend.prom"
             command("pyzram", "tend", "--textfile", tend, **environment)
-        # As if two errors had come, and it went on for an hour without the end of a round.
+        # As if two errors had occurred, and no round had ended for an hour.
         backoff = 'zram_tend_backoff_seconds{device="zram0"}'
         text = tend.read_text()
         assert f"{backoff} 0.0\n" in text
@@ -112,7 +112,7 @@ class Troubled:
         file.write_text(fill(file.read_text(), numbers))
 
     def work(self) -> None:
-        """Something was read, written, refused and written back."""
+        """Make something be read, written, refused and written back."""
         self.turn += 1
         self.set("io_stat", (self.turn, self.turn, 0, 8192))
         self.set("bd_stat", (95, 34, 56 + self.turn))
@@ -259,7 +259,7 @@ def test_a_budget_is_used_up_by_the_kernels_limit_and_by_that_of_tend(fleet):
 
 @pytest.mark.parametrize(("expression", "instant"), queries(MONITORING / "dashboard.json"))
 def test_each_query_of_the_dashboard_has_data(fleet, expression, instant):
-    """For a moment, and over time as Grafana asks a graph's."""
+    """Ask for one moment, and over time as Grafana does for a graph."""
 
     def answer() -> list[dict[str, Any]]:
         if instant:
@@ -274,7 +274,7 @@ def test_each_query_of_the_dashboard_has_data(fleet, expression, instant):
 
 
 def test_the_variables_of_the_dashboard_have_values(fleet):
-    """As Grafana asks for label_values(); anew for each range, since machines come and go."""
+    """As Grafana asks for label_values(), again for each range, since machines come and go."""
     variables = json.loads((MONITORING / "dashboard.json").read_text())["templating"]["list"]
     asked = [variable for variable in variables if variable["type"] == "query"]
     assert [variable["name"] for variable in asked] == ["job", "instance"]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""All that pyzram writes into one folder, the survey too, handed on by a real node_exporter.
+"""Everything that pyzram writes into one folder, with the survey, served by a real node_exporter.
 
 It leaves out samples of a family whose help or type differs from another file's, without an
-error in its metrics. So these stay as they are from release to release: a survey is a day old.
+error in its metrics. So these must stay the same between releases, since a survey is a day old.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def folder(tmp_path) -> Path:
 
 
 def served(folder: Path) -> tuple[str, str]:
-    """What node_exporter hands on, and what it says."""
+    """What node_exporter serves, and what it logs."""
     log = folder.parent / "node_exporter.log"
     try:
         server = programs.node_exporter(folder, log)
@@ -51,7 +51,7 @@ def served(folder: Path) -> tuple[str, str]:
 
 
 def samples(text: str) -> Counter[tuple[str, ...]]:
-    """Name and labels of each, which node_exporter puts into an order of its own."""
+    """The name and labels of each; node_exporter puts labels into its own order."""
     found = SAMPLE.findall(text)
     return Counter((name, *sorted(LABEL.findall(labels))) for name, labels in found)
 

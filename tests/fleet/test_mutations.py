@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""No number, time, comparison or half of an alert can be another without a case that fails.
+"""Any change to a number, time, comparison or half of an alert makes a case fail.
 
 Each is changed alone, and Prometheus' own tool has to object to the cases of its alert.
 """
@@ -19,7 +19,7 @@ from fleet.programs import TREE
 MONITORING = TREE / "monitoring"
 MINUTES = {"m": 1, "h": 60, "d": 1440}
 NUMBER = re.compile(r"(?<![\w.\[:])\d+(?:\.\d+)?(?![\w.\]])")
-# How often a subquery looks is told from looking much less often only.
+# The step of a subquery can only be told from a much longer one.
 RANGE, STEP = re.compile(r"(?<=\[)(\d+)([mhd])"), re.compile(r"(?<=:)(\d+)([mhd])(?=\])")
 FOR = re.compile(r"^ +for: (\d+)([mhd])\n", re.M)
 COMPARISON = re.compile(r" (>=|>|<|==) ")
@@ -35,13 +35,13 @@ def alerts() -> dict[str, str]:
 
 
 def cases(alert: str) -> str:
-    """Of tests.yml what is about one alert."""
+    """The part of tests.yml about one alert."""
     head, *parts = re.split(r"^(?=  - name: )", (MONITORING / "tests.yml").read_text(), flags=re.M)
     return head + "".join(part for part in parts if part.startswith(f'  - name: "{alert}:'))
 
 
 def expression(rule: str) -> re.Match[str]:
-    """What it asks, up to the next key."""
+    """Its expression, up to the next key."""
     found = re.search(r"^ +expr: (?:>-\n)?((?:.*\n)+?)(?= +(?:for|labels): )", rule, re.M)
     assert found
     return found

@@ -36,7 +36,7 @@ def printed(here: Machine) -> bytes:
 
 @contextmanager
 def serving(text: bytes, content_type: str) -> Iterator[tuple[str, list[str]]]:
-    """On loopback; gives the address, and what each scrape said that it accepts."""
+    """Serve on loopback; give the address, and what each scrape said that it accepts."""
     accepted: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -85,7 +85,7 @@ def scraping(folder: Path, address: str) -> Iterator[Prometheus]:
 
 @pytest.fixture
 def text(tmp_path) -> bytes:
-    """Of two devices, one with every byte in its labels that a path can have."""
+    """There are two devices, and the labels of one have every byte that a path can have."""
     here = Machine(tmp_path / "root", "vm-7.x-multi")
     here.add(1)
     here.swap("/dev/zram1 partition 65532 1468 -2")
@@ -132,7 +132,7 @@ def test_prometheus_scrapes_it_and_both_parsers_agree(tmp_path, text):
 
 
 def test_a_text_that_is_cut_off_is_refused(tmp_path, text):
-    """So the parser of OpenMetrics is the one that reads it: the other asks for no end."""
+    """So it is the OpenMetrics parser that reads it, since the other requires no end mark."""
     cut = text.removesuffix(b"# EOF\n")
     assert cut != text
     with serving(cut, OPENMETRICS) as (address, _), scraping(tmp_path, address) as prometheus:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Metrics, rules and alerts in the eyes of Prometheus' own tool."""
+"""Metrics, rules and alerts as Prometheus's own tool sees them."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_the_dashboard_has_numbered_panels_and_a_query_in_each():
 
 
 def test_debians_node_exporter_looks_where_the_service_writes(promtool):
-    """Its built-in default, since its service gives it no other."""
+    """This is its built-in default, because its service passes no other."""
     node_exporter = promtool.with_name("prometheus-node-exporter")
     told = subprocess.run([node_exporter, "--help"], capture_output=True, text=True, check=False)
     (folder,) = re.findall(r'--collector\.textfile\.directory="([^"]+)"', told.stdout + told.stderr)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What a scrape costs: instructions of zram_stats, by valgrind, of those of a start of Python.
+"""What a scrape costs: instructions of zram_stats, by valgrind, relative to a start of Python.
 
-No time is taken, so other work on the machine changes nothing. What the kernel does for them is
-not in it; bench/zram_stats.py has the time, with that.
+No time is measured, so other work on the machine changes nothing. The kernel's work for them is not
+included; bench/zram_stats.py measures the time, which includes it.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from fake_roots import Machine
 
 COMMAND = str(Path(sys.executable).with_name("zram_stats"))
 MOST = 1.35
-# A folder that may be somebody else's is opened part by part.
+# A folder that may be somebody else's is opened component by component.
 MOST_TO_A_FILE = 1.40
 COUNT = re.compile(r"^==\d+== I +refs: +([\d,]+)$", re.M)
 
 
 def instructions(root: Path, *words: str) -> int:
-    """Of one run to its end."""
+    """Instructions of one complete run."""
     done = subprocess.run(
         ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
         + [sys.executable, "-I", *words],
@@ -51,7 +51,7 @@ def here(tmp_path_factory) -> Path:
 def start(here) -> int:
     if not shutil.which("valgrind"):
         pytest.skip("needs valgrind")
-    # Whatever is compiled the first time.
+    # So that everything is compiled.
     subprocess.run([COMMAND, "--help"], check=True, stdout=subprocess.DEVNULL)
     return instructions(here, "-c", "pass")
 
@@ -65,7 +65,7 @@ def test_metrics_take_at_most_so_much_of_a_start_of_python(here, start, form, mo
 
 
 def test_the_count_sees_a_module_that_is_loaded_for_nothing(here, start):
-    """By a module that metrics do without, so a gate that everything passes would be seen."""
+    """It loads a module that metrics do not need, to show that the gate can fail."""
     wasteful = "import argparse, json, sys; sys.argv[1:] = ['--prometheus']\n"
     wasteful += "from pyzram.cli.zram_stats import main; main()"
     assert instructions(here, "-c", wasteful) / start > MOST

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Every collector's textfile of a machine whose devices are held up or go, in promtool's eyes.
+"""Every collector's textfile on a machine whose devices are held up or vanish, as promtool sees it.
 
-The file must be written, soon, say what is so and nothing else; a device of Linux 7.x that is
-written back makes whoever reads it wait.
+The file must be written soon, and must say what is true and nothing else; on Linux 7.x a device
+that is being written back makes its readers wait.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def here(tmp_path) -> Machine:
 
 
 class Written:
-    """A textfile, and what its command said of it."""
+    """A textfile, and what its command printed."""
 
     def __init__(self, promtool: Path, path: Path, errors: str) -> None:
         self.text = path.read_text()
@@ -186,7 +186,7 @@ def test_estimate_of_a_process_that_is_gone(write):
 
 @pytest.mark.parametrize("moment", ["before it is read", "after the first pages"])
 def test_estimate_of_a_process_that_ends_meanwhile(tmp_path, promtool, monkeypatch, capsys, moment):
-    """What is left is no half of an answer; it would look like one of a process that compresses."""
+    """Half an answer must not be left: it would look like that of a process that compresses."""
     code = "import os, time; x = os.urandom(1 << 26); print(flush=True); time.sleep(60)"
     path = tmp_path / "estimate.prom"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:

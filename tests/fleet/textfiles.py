@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the commands of a made-up machine leave for node_exporter, by the commands themselves."""
+"""What the real commands leave for node_exporter on a made-up machine."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def command(name: str, *arguments: str | Path, **environment: str) -> None:
 
 @contextmanager
 def tending(here: Machine, folder: Path, budget: str) -> Iterator[dict[str, str]]:
-    """The daemon at work on zram0 of a machine; gives the environment that finds it."""
+    """The daemon at work on zram0 of a machine; give the environment that finds it."""
     for name, text in (("meminfo", MEMORY), ("vmstat", "allocstall_normal 0\n")):
         (here.root / "proc" / name).write_text(text)
     environment = {

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Programs of Debian in a copy-on-write view of this machine that is gone after the test.
 
-Packages with all they need are kept in the cache; in the view they are installed without the
-network, no service is started, and what the session starts ends with it.
+Packages and their dependencies are kept in the cache. In the view they are installed without the
+network, no service is started, and whatever the session starts ends with it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fleet.programs import TREE, UnavailableError, cache
 
 SCRIPT = TREE / "tests/packaging/throwaway_root.sh"
 SECONDS = 300
-# Whoever is not root finds the environment too; loopback is the only network.
+# Users other than root find the environment too; loopback is the only network.
 PREPARE = """
 options="--force-confold --skip-same-version --no-triggers"
 # What a package must have before it is unpacked is there the second time.
@@ -54,7 +54,7 @@ def until(what, seconds=60):
 
 
 def debs(*packages: str) -> Path:
-    """Packages and what they need beyond what is installed here, fetched where it is not there."""
+    """Packages and those dependencies that are not installed here, fetched if missing."""
     folder = cache() / "debs" / "+".join(packages)
     if folder.is_dir():
         return folder
@@ -80,9 +80,9 @@ def debs(*packages: str) -> Path:
 def session(
     folder: Path, packages: tuple[str, ...], code: str, *, seconds: float = SECONDS
 ) -> Path:
-    """Run Python code in such a view; gives the folder that it knows as OUT.
+    """Run Python code in such a view; return the folder that it knows as OUT.
 
-    Skips where packages or the view cannot be had.
+    Skip if the packages or the view are not available.
     """
     if os.geteuid() != 0:
         pytest.skip("needs root, for a root of its own")

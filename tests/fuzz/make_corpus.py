@@ -18,7 +18,7 @@ KINDS = ("zerotail/13/17", "sparse/42/10", "words/51", "structs/61", "half/71")
 
 
 def main() -> None:
-    """Write tests/fuzz/corpus anew."""
+    """Rewrite tests/fuzz/corpus."""
     folder = HERE / "corpus"
     folder.mkdir(exist_ok=True)
     for old in folder.iterdir():

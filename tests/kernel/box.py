@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A configuration with a record of its own, for tests that run the commands of the service."""
+"""A configuration with its own record, for tests that run the commands of the service."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from .conftest import OwnDevice
 SMALL = "ZRAM_SIZE_0=64M\nZRAM_PRIORITY_0=1\n"
 MADV_PAGEOUT = 21
 IN_GUEST = os.environ.get("PYZRAM_IN_GUEST") == "1"
-# On a shared machine others may have devices, which start names.
+# On a shared machine others may have devices, which start mentions.
 FOREIGN = "was not made by pyzram"
 
 
 class Box:
-    """A configuration with a record of its own."""
+    """A configuration with its own record."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -100,7 +100,7 @@ class Box:
 def checked(
     done: subprocess.CompletedProcess[str],
 ) -> subprocess.CompletedProcess[str]:
-    """The same without what others on this machine cause."""
+    """The same, without what others on this machine cause."""
     done.stderr = "".join(x for x in done.stderr.splitlines(True) if FOREIGN not in x)
     assert "Traceback" not in done.stderr
     return done
@@ -109,7 +109,7 @@ def checked(
 def forked(
     argv: list[str], env: dict[str, str], prepare: Callable[[], None] = lambda: None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command of pyzram in a child that need not start Python: emulated, that takes long."""
+    """Run a command of pyzram in a forked child, since starting Python takes long when emulated."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         pid = os.fork()
         if pid == 0:
@@ -136,7 +136,7 @@ def forked(
 
 
 class Bystander:
-    """A device of somebody else, set up and with a label like one of ours: nothing may touch it."""
+    """Somebody else's device, set up and labelled like one of ours; nothing may touch it."""
 
     def __init__(self, device: OwnDevice) -> None:
         self.device = device
@@ -154,7 +154,7 @@ class Bystander:
         names = ("diskseq", "disksize", "comp_algorithm", "mm_stat")
         # Not every kernel has diskseq.
         texts = [self.device.read(x) for x in names if (self.device.sysfs / x).exists()]
-        # The peak of mm_stat is no matter, and compaction is the kernel's own.
+        # The peak in mm_stat does not matter, and the kernel compacts on its own.
         texts[-1] = " ".join(texts[-1].split()[:2])
         return (*texts, signature)
 
@@ -166,7 +166,7 @@ def swaps() -> dict[str, list[str]]:
 
 
 def swaps_left(before: set[str]) -> set[str]:
-    """Swap areas that are new; on a shared machine they may be anybody's."""
+    """New swap areas; on a shared machine they may be anybody's."""
     return set() if os.environ.get("PYZRAM_SHARED_MACHINE") == "1" else set(swaps()) - before
 
 

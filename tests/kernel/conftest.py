@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Real devices: only ones that were added here, and the machine is left as it was found.
 
-PYZRAM_REQUIRE_KERNEL=1 makes a run fail that tested nothing. PYZRAM_SHARED_MACHINE=1 says that
+With PYZRAM_REQUIRE_KERNEL=1, a run that tested nothing fails. PYZRAM_SHARED_MACHINE=1 says that
 others use zram on this machine at the same time, so only what these tests made is checked.
 """
 
@@ -71,7 +71,7 @@ class OwnDevice:
 
 
 def write_once(path: Path, value: str) -> None:
-    """Write once, but where a guest's udev may look at the device just now, until it has."""
+    """Write once, or until a guest's udev has finished looking at the device."""
     patient = path.name in ("reset", "hot_remove") and "PYZRAM_IN_GUEST" in os.environ
     end = time.monotonic() + 2 * patient
     fd = os.open(path, os.O_WRONLY)
@@ -120,7 +120,7 @@ def remove_device(device: OwnDevice) -> None:
 
 @pytest.fixture
 def add_zram() -> Iterator[Callable[[], OwnDevice]]:
-    """A function that adds devices; all are gone after the test."""
+    """A function that adds devices, all of which are gone after the test."""
     made: list[OwnDevice] = []
 
     def add() -> OwnDevice:
@@ -147,7 +147,7 @@ def offered(zram_device: OwnDevice) -> list[str]:
 
 @pytest.fixture
 def box(tmp_path: Path, add_zram: Callable[[], OwnDevice]) -> Iterator[Box]:
-    """A configuration of one small swap device; beside it a device that must stay as it is."""
+    """A configuration of one small swap device, and another device that must stay unchanged."""
     from .box import SMALL, Box, Bystander
 
     made = Box(tmp_path)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A memory cgroup of a test's own, of the first or the second version."""
+"""A memory cgroup for one test, of cgroup version 1 or 2."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SMALLEST = 1 << 16
 
 
 def _home() -> tuple[Path, int] | None:
-    """Where memory is accounted for, and by which version of cgroups."""
+    """Where memory is accounted, and by which version of cgroups."""
     if (ROOT / "memory" / "cgroup.procs").exists():
         return ROOT / "memory", 1
     controllers = ROOT / "cgroup.controllers"
@@ -27,7 +27,7 @@ WHY_NOT = "" if HOME else "needs a memory cgroup (v1, or v2 with the memory cont
 
 
 class MemoryCgroup:
-    """Processes whose memory is accounted for together. ``end`` kills them and removes it."""
+    """Processes whose memory is accounted together. ``end`` kills them and removes the cgroup."""
 
     def __init__(self, name: str) -> None:
         assert HOME
@@ -52,7 +52,7 @@ class MemoryCgroup:
         return int((self.path / name).read_text())
 
     def limit(self, size: int) -> None:
-        """From now on, this many bytes at most."""
+        """Allow at most this many bytes from now on."""
         name = "memory.limit_in_bytes" if self.version == 1 else "memory.max"
         (self.path / name).write_text(str(size))
 
@@ -67,14 +67,14 @@ class MemoryCgroup:
                 else:
                     (self.path / "memory.reclaim").write_text(str(before))
             except OSError:
-                pass  # something stays: what it is shows in the figures
-            # The kernel goes by sums that may be two seconds old; to read them refreshes them.
+                pass  # something stays, and the figures show what
+            # The kernel uses sums that may be two seconds old; reading them refreshes them.
             (self.path / "memory.stat").read_text()
             calm = calm + 1 if self.usage > before - SMALLEST else 0
             before = self.usage
 
     def killed(self) -> int:
-        """Processes that the kernel killed for want of memory."""
+        """Processes that the kernel killed for lack of memory."""
         name = "memory.oom_control" if self.version == 1 else "memory.events"
         words = (self.path / name).read_text().split()
         return int(words[words.index("oom_kill") + 1])

@@ -17,7 +17,7 @@ KSM = Path("/sys/kernel/mm/ksm")
 
 @contextlib.contextmanager
 def merged(cgroup: MemoryCgroup, size: int) -> Iterator[None]:
-    """Wait until so many bytes of a cgroup were merged; they stay so, whatever the settings."""
+    """Wait until that many bytes of a cgroup are merged; they stay so, whatever the settings."""
     if not (KSM / "run").exists():
         pytest.skip("needs KSM")
     unmerged = cgroup.usage

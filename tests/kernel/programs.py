@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Small programs, each with one kind of memory that servers have, in cgroups of their own."""
+"""Small programs, each with one kind of memory that servers have, in separate cgroups."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ fill(s, range(0, 2048))
 ready()
 """
 
-# Memory that only descriptors hold: nobody maps it, and it has no name.
+# Memory held only by descriptors: nobody maps it, and it has no name.
 HELD = """
 held = os.memfd_create("held"), os.open("/dev/shm", os.O_RDWR | os.O_TMPFILE)
 for fd in held:
@@ -198,10 +198,10 @@ PINNED_SHARED = PINNED.replace("private(16 << 20)", "mmap.mmap(-1, 16 << 20)").r
 
 @contextlib.contextmanager
 def group(body: str, name: str, children: int = 0) -> Iterator[MemoryCgroup]:
-    """A process that does ``body`` in a cgroup of its own, waits, and then says that all is right.
+    """A process that does ``body`` in its own cgroup, waits, and then says that all is right.
 
-    ``children`` of its own say ``+`` when they are ready. What is right is what ``right()`` says in
-    the end, in each of them.
+    Its ``children`` say ``+`` when they are ready. In the end ``right()`` decides in each of them
+    what is right.
     """
     cgroup = MemoryCgroup(name)
     process = None

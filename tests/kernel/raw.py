@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The kernel's files with nothing between: contract tests trust no code of pyzram."""
+"""The kernel's files with nothing in between: contract tests trust no code of pyzram."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def refused(code: int | tuple[int, ...], call: Callable[..., object], *args: obj
 
 
 def need(device: Any, attribute: str) -> None:
-    """Skip where this kernel has no such attribute."""
+    """Skip if this kernel has no such attribute."""
     if not (device.sysfs / attribute).exists():
         pytest.skip(f"this kernel has no {attribute}")
 
@@ -77,7 +77,7 @@ def text(number: int = 0) -> bytes:
 
 
 def noise(number: int = 0) -> bytes:
-    """A page that none makes smaller; the same for the same number."""
+    """A page that no algorithm makes smaller; the same for the same number."""
     return random.Random(number).randbytes(PAGE)
 
 

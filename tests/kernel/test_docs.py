@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Every command line in docs/ is run as it stands there, the pages in their order on one machine.
+"""Every command line in docs/ is run as it stands there, with the pages in order on one machine.
 
-In a mount namespace with an /etc and a /run of its own, so the machine's are not touched. What a
-page shows below a command must be what it prints; ``tools/outputs.py`` writes that.
+This happens in a mount namespace with its own /etc and /run, so the machine's are not touched. What
+a page shows below a command must be what it prints; ``tools/outputs.py`` writes that.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def run(steps: list[tuple[Block, Step]]) -> list[tuple[int, list[str]]]:
 
 
 def judge(steps: list[tuple[Block, Step]], found: list[tuple[int, list[str]]]) -> list[str]:
-    """What is not as the pages say."""
+    """What differs from the pages."""
     wrong = []
     for (block, step), (status, lines) in zip(steps, found, strict=True):
         said = "\n".join(lines)
@@ -65,7 +65,7 @@ def judge(steps: list[tuple[Block, Step]], found: list[tuple[int, list[str]]]) -
             wrong.append(f"{block.page}: {step.command}: status {status}\n{said}")
         elif lost := missing(block, step, lines):
             wrong.append(f"{said}\n{block.page}: {step.command}: {lost} is not in it")
-        # A reader who is told of something that the page does not show has been led astray.
+        # A reader who sees something that the page does not show has been led astray.
         told = {shape(line) for line in step.shown}
         astray = [x for x in lines if x.startswith("pyzram: ") and shape(x) not in told]
         if astray:
@@ -100,7 +100,7 @@ PYTHON = [block for block in blocks(DOCS / "python.md") if block.kind == "python
 
 @pytest.mark.parametrize("block", PYTHON, ids=lambda block: block.body.split("\n")[2][:30])
 def test_a_script_of_the_page_about_python_runs(block: Block, tmp_path: Path) -> None:
-    """With every warning an error, and to its end."""
+    """It runs to its end, with every warning an error."""
     script = tmp_path / "shown.py"
     script.write_text(block.body)
     done = subprocess.run(

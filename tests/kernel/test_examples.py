@@ -161,7 +161,7 @@ runpy.run_path({str(script)!r}, run_name="__main__")
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no compiler")
 def test_what_make_run_shows_comes_to_its_end():
-    """The first command of README, on a device of its own."""
+    """The first command of README, on its own device."""
     before = set(os.listdir("/sys/block"))
     done = run("../tools/demo.py")
     assert (done.returncode, done.stderr) == (0, "")

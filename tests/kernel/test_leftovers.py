@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a killed run of these tests left goes, and nothing else."""
+"""Only what a killed run of these tests has left is removed."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What programs are started with: their files, their cgroup, and words to them."""
+"""What programs are started with: their files, their cgroup, and commands to them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Kitchen:
         self.cgroup = cgroup
 
     def find(self, name: str) -> str:
-        """A program of the system, or of packages that were only unpacked."""
+        """A program of the system, or from packages that were only unpacked."""
         folders = [self.root / f for f in ("usr/lib/chromium", "usr/bin", "usr/sbin")]
         path = os.pathsep.join([os.environ["PATH"], "/usr/sbin", *map(str, folders)])
         found = shutil.which(name, path=path)
@@ -101,7 +101,7 @@ def got(number: int, path: str = "/") -> bytes:
 
 
 def talker(kitchen: Kitchen, *command: str, **options: object) -> Check:
-    """A program that says when it is ready, and when asked whether all is right."""
+    """A program that says when it is ready and, when asked, whether all is right."""
     process = kitchen.run(*command, stdout=subprocess.PIPE, **options)
     said(process, b"ready")
     return lambda: answers(process, b"go\n", b"right")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""More programs: other databases and run-times than programs.py has, started the same way."""
+"""More programs: databases and runtimes that programs.py does not have, started the same way."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def mariadb(kitchen: Kitchen) -> Check:
 
 
 def php(kitchen: Kitchen) -> Check:
-    """Eight workers of php-fpm that share what is compiled."""
+    """Eight php-fpm workers that share compiled code."""
     program, number, folder = kitchen.find("php-fpm8.2"), port(), kitchen.folder
     module = next(
         path
@@ -113,7 +113,7 @@ def php(kitchen: Kitchen) -> Check:
 
 
 def caddy(kitchen: Kitchen) -> Check:
-    """Go's memory: a server of files."""
+    """Go's memory: a file server."""
     number, folder = port(), kitchen.folder
     (folder / "page.html").write_text("it works\n" * 100_000)
     kitchen.run(
@@ -202,7 +202,7 @@ int main(void)
 
 
 def musl(kitchen: Kitchen) -> Check:
-    """musl's heap, with much of it given back."""
+    """musl's heap, much of which has been given back."""
     source, program = kitchen.folder / "rows.c", kitchen.folder / "rows"
     source.write_text(MUSL)
     kitchen.ask(kitchen.find("musl-gcc"), "-O1", "-static", "-o", str(program), str(source))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Real programs with work to do, each in a cgroup of its own, bound to the loopback only."""
+"""Real programs with work to do, each in its own cgroup and bound only to loopback."""
 
 from __future__ import annotations
 
@@ -65,12 +65,12 @@ SESSIONS: list[subprocess.Popen[bytes]] = []
 
 
 def redis(kitchen: Kitchen, *, saving: bool = False) -> Check:
-    """A hundred thousand records as an application has them."""
+    """A hundred thousand records, like an application's."""
     number = port()
     kitchen.run(
         kitchen.find("redis-server"),
         *("--port", str(number), "--bind", "127.0.0.1", "--save", "", "--dir", str(kitchen.folder)),
-        # It turns huge pages off for itself where they are given to all.
+        # It turns huge pages off for itself if they are given to all.
         *("--rdb-key-save-delay", "300", "--disable-thp", "no"),
     )
     wait_for(number)
@@ -244,7 +244,7 @@ def sqlite(kitchen: Kitchen) -> Check:
 
 
 def cc1plus(kitchen: Kitchen) -> Check:
-    """The compiler, stopped in the middle of much C++."""
+    """The compiler, stopped in the middle of a lot of C++."""
     source = kitchen.folder / "much.cc"
     functions = "\n".join(
         f'int f{i}(std::map<std::string, int> &m) {{ m["{i}"] += {i}; std::regex r("a{i}");'

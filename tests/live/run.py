@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Estimate real programs, page them out for real, and write what came of it as a table.
+"""Estimate real programs, page them out for real, and write the results as a table.
 
-Needs root, a zram driver and a memory cgroup. Programs that are not installed are fetched with
-apt-get and only unpacked. Run it by ``make live``; names of programs choose some of them, and
-``--huge`` has the kernel give huge pages to all programs meanwhile.
+It needs root, a zram driver and a memory cgroup. Programs that are not installed are fetched with
+apt-get and only unpacked. Run it with ``make live``; names of programs choose some of them, and
+``--huge`` makes the kernel give huge pages to all programs meanwhile.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ COLUMNS = (
     "all read in",
     "right afterwards",
 )
-# A page is not wide enough for all of them: the second table begins with the program again.
+# A page is not wide enough for all columns, so the second table begins with the program again.
 FIRST = 8
 
 
 class Truth(NamedTuple):
-    """What a device got; bytes, but for pages."""
+    """What a device got, in bytes except for pages."""
 
     pages: int
     compr: int
@@ -66,7 +66,7 @@ class Truth(NamedTuple):
 
 
 class Did(NamedTuple):
-    """What looking at a program took, and did to it."""
+    """How long looking at a program took, and what it did to the program."""
 
     processes: int
     growth: int
@@ -100,7 +100,7 @@ def fetch() -> None:
 
 
 def estimate(cgroup: MemoryCgroup, *options: str) -> tuple[dict, float]:
-    """What the installed command says, and its seconds."""
+    """What the installed command prints, and how many seconds it took."""
     program = [sys.executable, "-Im", "pyzram.cli.pyzram", "estimate", "--json", "--no-timing"]
     name = "/" + str(cgroup.path.relative_to(cgroup.home))
     start = time.monotonic()
@@ -136,7 +136,7 @@ def page_out(cgroup: MemoryCgroup, device: OwnDevice) -> Truth:
 
 
 def off(said: float, real: float) -> float:
-    """Share by which a figure is off."""
+    """The relative error of a figure."""
     return said / real - 1 if real else float(said > 0)
 
 
@@ -211,7 +211,7 @@ def huge_pages(wanted: bool) -> Iterator[None]:
 
 
 def line(name: str, sampled: dict, full: dict, real: Truth, did: Did) -> tuple[str, ...]:
-    """A program's line of the table, from what the command said and what came of it."""
+    """A program's line of the table, from what the command said and what then happened."""
     one, all_read = sampled["algorithms"][ALGORITHM], full["algorithms"][ALGORITHM]
     low, high = (
         (one[f"compression_ratio_{end}"] or 0) * one["orig_data_size"] / (1 << 20)
@@ -247,7 +247,7 @@ def line(name: str, sampled: dict, full: dict, real: Truth, did: Did) -> tuple[s
 
 
 def table(rows: list[tuple[str, ...]]) -> str:
-    """As Markdown: how much there is, and below it what a sample said and what looking did."""
+    """As Markdown: how much there is, and below that what a sample said and what looking did."""
     lines = [COLUMNS, tuple("---" for _ in COLUMNS), *rows]
     tables = [line[:FIRST] for line in lines], [(line[0], *line[FIRST:]) for line in lines]
     return "\n".join("".join(f"| {' | '.join(line)} |\n" for line in part) for part in tables)

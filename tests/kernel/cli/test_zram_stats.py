@@ -109,7 +109,7 @@ def test_mounted_where_there_is_a_blank(filled, tmp_path):
 
 
 def test_without_privilege(filled):
-    # The installed package may lie where nobody but root may look; the interpreter loads first.
+    # The installed package may be where only root may look, so the interpreter loads it first.
     code = (
         "import os, sys; from pyzram.kernel import blocked_reads; "
         "from pyzram.cli import zram_stats; "

@@ -169,7 +169,7 @@ def test_a_dictionary_makes_pages_like_it_smaller(tunable, tmp_path):
 
 
 def test_parameters_are_refused_after_disksize_where_the_kernel_checks(tunable):
-    # Kernels before that do not check and free a dictionary in use: never tried there.
+    # Earlier kernels do not check, and free a dictionary in use, so this is never tried there.
     if not has(tunable, "writeback_batch_size"):
         pytest.skip("this kernel does not check the state")
     tunable.write("disksize", "1M")

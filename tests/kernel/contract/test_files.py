@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Contract: what the files are, and who may open them how."""
+"""Contract: what the files are, and who may open them in which way."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from kernel.raw import PAGE, flags, has, load, need, noise, numbers, refused, sa
 
 
 def dense(number: int) -> bytes:
-    """A page that lz4 halves at best and zstd makes much smaller: letters in random order."""
+    """Letters in random order: a page that lz4 halves at best, and zstd makes much smaller."""
     return bytes(97 + byte % 16 for byte in noise(number))
 
 
@@ -88,7 +88,7 @@ def test_pages_below_the_threshold_are_left_alone(multi):
 
 
 def test_what_would_not_be_below_the_threshold_is_refused(multi):
-    """So a threshold is no lower bound of what is worth the work, but of the result too."""
+    """So a threshold limits not only which pages are tried, but also which results count."""
     store(multi, [dense(1), dense(2)])
     multi.write("recompress", "threshold=1024")
     assert all("r" not in marks for marks in flags(multi).values())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Contract: what happens to a page, and how mm_stat and io_stat tell it."""
+"""Contract: what happens to a page, and how mm_stat and io_stat show it."""
 
 from __future__ import annotations
 

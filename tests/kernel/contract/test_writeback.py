@@ -32,7 +32,7 @@ M = 1 << 20
 
 @pytest.fixture
 def add_loop(tmp_path) -> Iterator[Callable[[int], str]]:
-    """A function that makes a loop device of so many bytes; all are gone after the test."""
+    """A function that makes a loop device of a given size; all are gone after the test."""
     made: list[str] = []
 
     def add(size: int) -> str:

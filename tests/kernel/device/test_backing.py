@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Backing devices: nothing is overwritten unasked, and files come and go with their loop device."""
+"""Backing devices: nothing is overwritten unasked; files come and go with their loop devices."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def digest(path: Path) -> str:
 # ---- refusals ------------------------------------------------------------------------------------
 
 
-# What signatures there are is util-linux's; in an emulated guest one is enough.
+# util-linux knows which signatures there are; in an emulated guest one is enough.
 KINDS = [k if k == "ext4" else pytest.param(k, marks=pytest.mark.slow) for k in HOLDERS]
 
 
@@ -299,7 +299,7 @@ def test_an_initialised_device_takes_none(zram, loop):
 
 
 def test_a_backing_file_that_is_exchanged_while_it_is_attached(tmp_path):
-    """A user exchanging a folder and a link: the file that was checked, or none, is attached."""
+    """A user exchanges a folder and a link: only the file that was checked is ever attached."""
     theirs, victim = tmp_path / "theirs", tmp_path / "victim"
     for folder in (theirs / "real", victim):
         folder.mkdir(parents=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""block_state of a real device: every slot once, with the marks that belong to it."""
+"""block_state of a real device: every slot appears once, with its proper marks."""
 
 from __future__ import annotations
 

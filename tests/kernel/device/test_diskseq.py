@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What tells a device from others that had its number."""
+"""What distinguishes a device from others that had its number."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_no_two_devices_have_one_diskseq():
             with pyzram.Zram(device.number) as other:
                 assert other.read_diskseq() in keys
     assert len(keys) == 5
-    assert len(numbers) == 1  # the same one again: adding takes the lowest that is free
+    assert len(numbers) == 1  # the same one again: adding takes the lowest free number
 
 
 def test_one_that_is_gone_has_none():

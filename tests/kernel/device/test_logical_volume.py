@@ -38,7 +38,7 @@ def run(*command: str | Path) -> str:
 
 @pytest.fixture
 def image(tmp_path) -> Path:
-    """Noise, and within it the blank room of the volume."""
+    """Noise, with the blank space of the volume in the middle."""
     path = tmp_path / "image"
     path.write_bytes(noise(1) * (FIRST // PAGE) + bytes(SIZE) + noise(2) * (FIRST // PAGE))
     return path
@@ -46,7 +46,7 @@ def image(tmp_path) -> Path:
 
 @pytest.fixture
 def disk(image) -> Iterator[str]:
-    """What the volume lies on."""
+    """The device below the volume."""
     device = run("losetup", "--find", "--show", image)
     yield device
     run("losetup", "--detach", device)

@@ -32,7 +32,7 @@ def looped(stack: ExitStack, path: Path, size: int) -> str:
 
 @pytest.mark.parametrize("kind", ["ext4", "btrfs", "subvolume"])
 def test_a_file_lies_on_what_its_file_system_is_on(tmp_path: Path, kind: str) -> None:
-    """A file of btrfs has a number that no device has, and one of a subvolume no mount either."""
+    """A btrfs file has a number that no device has; in a subvolume, no mount has it either."""
     program = shutil.which(f"mkfs.{'ext4' if kind == 'ext4' else 'btrfs'}")
     if not program:
         pytest.skip(f"no program that makes {kind}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The path that is given to mount(8) is the folder itself, whichever way mount(8) mounts."""
+"""The path given to mount(8) is the folder itself, whichever way mount(8) mounts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 
 from pyzram.device.mounting import Folder
 
-# As the mount of util-linux 2.39 and newer does it; in a mount name space that is gone afterwards.
+# As the mount of util-linux 2.39 and newer does it; in a mount namespace that is gone afterwards.
 MOVE = """
 import ctypes, os, sys
 from pyzram.device.mounting import Folder

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A handle whose device is gone, where another, in use, has its number."""
+"""A handle whose device is gone, while another device that is in use has its number."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_what_another_device_with_the_number_has_mounted_stays(tmp_path: Path) -
     with pyzram.Zram(gone.number) as stale:
         gone.remove()
         with pyzram.Zram.add() as other:
-            assert other.number == stale.number  # adding takes the lowest that is free
+            assert other.number == stale.number  # adding takes the lowest free number
             other.configure(disksize="64M")
             other.mkfs("ext4", options=["-O", "^has_journal"])
             other.mount(tmp_path)

@@ -37,7 +37,7 @@ def zram():
 
 
 def in_a_child(work: Callable[[], object]) -> None:
-    """Fork, and let the child end as a process does that leaves its ``with`` blocks."""
+    """Fork, and let the child end like a process that leaves its ``with`` blocks."""
     pid = os.fork()
     if pid == 0:
         status = 1
@@ -90,7 +90,7 @@ def test_a_child_is_refused_everything_that_would_ask_or_change_the_device(zram)
 
 
 def test_a_child_that_ends_within_the_block_takes_nothing_down():
-    """As of os.fork() in a program, or of a pool that is made within the block."""
+    """As after os.fork() in a program, or in a pool that is made within the block."""
     with pyzram.Zram.add() as device:
         device.configure(disksize="16M")
 
@@ -115,7 +115,7 @@ def test_a_child_that_ends_within_the_block_takes_nothing_down():
 
 
 def test_an_inherited_handle_acts_on_nothing_when_its_number_is_another_device_s(zram, add_zram):
-    """The number of a descriptor that a child closed, as daemons do, is soon another's."""
+    """If a child closes descriptors, as daemons do, others soon get their numbers."""
     descriptor = zram._fd
     other = add_zram()
 
@@ -140,11 +140,11 @@ AFRESH = [pytest.param(method, marks=pytest.mark.slow) for method in ("spawn", "
 
 @pytest.mark.parametrize("method", ["fork", *AFRESH])
 def test_a_pool_refuses_handles_and_takes_names(zram, method):
-    """What once read foreign descriptors and closed the pool's own pipe."""
+    """This once read foreign descriptors and closed the pool's own pipe."""
     with pyzram.devices() as found, multiprocessing.get_context(method).Pool(2) as pool:
         with pytest.raises(TypeError, match="cannot be copied or pickled: pass '"):
             pool.map(repr, found)
-        # What a program started afresh can import: not this file.
+        # Something that a newly started program can import, unlike this file.
         names = pool.map(str.upper, [device.name for device in found])
         assert zram.name.upper() in names
         assert all(not device.closed and device.read_diskseq() for device in found)
@@ -220,7 +220,7 @@ def test_a_dropped_handle_warns_closes_and_leaves_the_device(add_zram):
 
 
 def test_a_device_that_was_added_and_dropped_stays():
-    """Only a block takes down; what was dropped may be another program's swap by then."""
+    """Only a block takes a device down; a dropped one may be another program's swap by then."""
     device = pyzram.Zram.add()
     name = device.name
     with pytest.warns(ResourceWarning, match=f"<Zram {name}> was never closed"):

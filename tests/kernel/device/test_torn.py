@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""An exclusive look at a device leaves no descriptor behind, wherever a signal's handler raises."""
+"""An exclusive check of a device leaves no descriptor behind, wherever a signal handler raises."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pyzram.device.swap import refuse_used
 
 
 class Torn(BaseException):
-    """What the handler of somebody's own raises."""
+    """What a program's own handler raises."""
 
 
 def happens() -> None:
@@ -50,7 +50,7 @@ def test_a_look_that_is_torn_leaves_nothing_open(
         functions = (refuse_used, _native.blkdev_unused, _native.check)
         count = at_each_instruction(work, {function.__code__ for function in functions}, happens)
         assert count > 20
-        # What kept it from ever going was such a descriptor.
+        # Such a descriptor used to keep the device from ever being removed.
         device.remove()
     assert not own.exists()
 

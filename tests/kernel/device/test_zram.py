@@ -220,9 +220,9 @@ def test_the_first_algorithm_of_a_list_that_this_kernel_has_is_taken(zram):
 
 
 def test_a_process_that_lost_the_race_for_a_descriptor_resets_nothing(zram, add_zram):
-    """What a pickled handle did once: the number in it was another device's by then."""
+    """A pickled handle once did this: its number belonged to another device by then."""
     zram.configure(disksize="16M")
-    added = add_zram()  # it opens a file of its own
+    added = add_zram()  # it opens its own file
     number = zram._fd
     zram.close()
     with pyzram.Zram(added.number) as other:
@@ -393,7 +393,7 @@ def test_an_absent_attribute_is_unsupported(zram):
 
 
 def killed_after(writes: int, number: int, algorithm: str) -> int:
-    """Configure in a child that is killed before a further write; how it ended."""
+    """Configure in a child that is killed before a given write; return how it ended."""
     pid = os.fork()
     if pid:
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The doctor on real set-ups: what it finds, and that its own command mends it.
+"""The doctor on real setups: what it finds, and that its own command fixes it.
 
-What is the whole machine's (zswap, resume, page-cluster, other swap) is touched in guests only.
+Settings of the whole machine (zswap, resume, page-cluster, other swap) are touched only in guests.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def zram(zram_device):
 
 @pytest.fixture
 def small(monkeypatch):
-    """Shares are judged of less data, which is stored sooner."""
+    """Judge shares of less data, which is stored sooner."""
     monkeypatch.setattr(checks, "STORED_BYTES_JUDGED", 1 << 20)
 
 
@@ -148,7 +148,7 @@ def test_huge_pages_go_to_the_backing_device_that_was_never_used(
 def test_huge_pages_are_recompressed(zram, zram_device, small):
     needs("recomp_algorithm", device=zram)
     zram.configure(disksize="16M", algorithm="lz4", recompression=["zstd"])
-    # Six bits a byte: nothing repeats, which is all that lz4 knows, but zstd counts letters.
+    # Six bits a byte: nothing repeats, so lz4 gains nothing, but zstd counts letters.
     chance = random.Random(6)
     letters = bytes(range(32, 96))
     store(zram_device, [bytes(chance.choices(letters, k=PAGE)) for _ in range(300)])

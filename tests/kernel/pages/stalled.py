@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""A process that keeps its memory map locked: an unprivileged user's, by a file system of its own.
+"""A process of an unprivileged user that keeps its memory map locked, with its own file system.
 
 Mapping a file of FUSE privately that was opened for direct I/O makes the kernel wait, with the
-memory map locked, until pages that were written to by another mapping have reached the server,
-which does not answer. ``stalled.py FOLDER`` prints the number of such a process and goes after
+memory map locked, until pages that were written to through another mapping have reached the server,
+which does not answer. ``stalled.py FOLDER`` prints the number of such a process and ends after
 ``SECONDS``; closing its end of FUSE lets everybody go on. See fuse(4), linux/fuse.h.
 """
 
@@ -26,7 +26,7 @@ ENOSYS = 38
 
 
 def mounted(folder: str) -> int:
-    """A file system of our own on a folder; the descriptor of its server."""
+    """Mount our own file system on a folder; return the descriptor of its server."""
     libc = ctypes.CDLL(None, use_errno=True)
     user, group = os.getuid(), os.getgid()
     if libc.unshare(CLONE_NEWUSER | CLONE_NEWNS):
@@ -93,7 +93,7 @@ def main() -> None:
     fd = mounted(folder)
     child = os.fork()
     if child == 0:
-        os.close(fd)  # the server's alone, so that nobody waits when that ends
+        os.close(fd)  # only the server has it, so that nobody waits when it ends
         stall(f"{folder}/file")
         os._exit(0)
     try:

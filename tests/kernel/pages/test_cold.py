@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The running kernel as judge of cold memory: what is gained, and what comes back."""
+"""The running kernel as the judge of cold memory: what is gained, and what comes back."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ over.set()
 
 
 class Program:
-    """The program, and what it is told."""
+    """The program, and commands to it."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.pid = process.pid
@@ -108,7 +108,7 @@ def test_what_is_cold_is_gained_and_what_comes_back_is_read(zram_device: OwnDevi
             with last.source:
                 found = estimate_pages(last.source, ["lz4"], full=True, timing=False)
                 still = found.pages - 128 * MIB // PAGE
-        # Beside the two mappings there are the interpreter's own pages, cold mostly.
+        # Besides the two mappings there are the interpreter's own pages, mostly cold.
         assert 0 <= own <= 8 * MIB // PAGE
         assert 0 <= still <= 8 * MIB // PAGE
         returned = last.returns * (last.seconds - first.seconds) / 60
@@ -128,7 +128,7 @@ def test_what_is_cold_is_gained_and_what_comes_back_is_read(zram_device: OwnDevi
         finally:
             subprocess.run(["swapoff", zram_device.node], check=True)
         predicted = found.pages * PAGE - found.algorithms["lz4"].figures.mem_used_total
-        # What the interpreter holds was not paged out: it is in the one and not in the other.
+        # The interpreter's memory was not paged out, so it is in one figure and not in the other.
         spare = still * PAGE
         row = {"gain": predicted, "gained": gained, "spare": spare}
         row |= {"returns": round(returned), "returned": back}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Looking changes nothing: memory that is shared, merged, given up or not there stays as it is."""
+"""Looking changes nothing: memory that is shared, merged, given up or absent stays so."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_nobody_is_killed_where_memory_is_short() -> None:
         assert cgroup.killed() == 0
         assert cgroup.pids() == alive
         assert len(alive) == 7
-        cgroup.limit(1 << 30)  # ending, they write to what they share
+        cgroup.limit(1 << 30)  # when they end, they write to what they share
 
 
 @pytest.mark.parametrize("options", [["--system"], ["--full", "--pid"]])

@@ -35,7 +35,7 @@ def right():
     return all(os.pread(fd, PAGE, i * PAGE) == text(i, 1) for i in range(4096))
 ready()
 """
-# What is imported must be so before the privilege to read it is gone.
+# Import everything before the privilege to read it is gone.
 NOBODY = """
 import json, os, sys, threading, zlib
 from pyzram.pages.estimator import estimate_pages
@@ -54,7 +54,7 @@ def swapped_in() -> int:
 
 @pytest.fixture
 def in_use(zram_device: OwnDevice) -> Iterator[None]:
-    """A device of our own that all goes to; whatever happens, the file goes in the end."""
+    """Our own device, which takes everything; whatever happens, the file is removed in the end."""
     zram_device.write("disksize", "256M")
     subprocess.run(["mkswap", zram_device.node], check=True, capture_output=True)
     subprocess.run(["swapon", "-p", "32000", zram_device.node], check=True)
@@ -84,7 +84,7 @@ def test_what_nobody_may_know_of_stays_in_swap_and_is_said(in_use: None) -> None
         said = looked_at()
         grown, came = cgroup.usage - usage, swapped_in() - came
         assert cgroup.killed() == 0
-        cgroup.limit(1 << 30)  # ending, it looks at all of it
+        cgroup.limit(1 << 30)  # when it ends, it looks at all of it
     assert grown < SLACK
     assert came < PAGES // 8
     assert theirs(said) == 0

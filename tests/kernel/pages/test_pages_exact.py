@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The running kernel as judge: each page written alone must add what was predicted for it."""
+"""The running kernel as the judge: each page written alone must add what was predicted."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_lz4_is_exact_at_another_acceleration(device):
 
 @pytest.mark.parametrize("length", [5000, 65536])
 def test_lz4_with_a_dictionary_is_the_kernels_but_for_the_last_probe(device, tmp_path, length):
-    """It is liblz4's: it may find one match more near the end, which makes a few bytes."""
+    """liblz4 does this; it may find one more match near the end, which saves a few bytes."""
     data = corpus()[: 1500 * PAGE]
     dictionary = data[-length:]
     (tmp_path / "dictionary").write_bytes(dictionary)

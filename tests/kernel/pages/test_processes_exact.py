@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The running kernel as judge: what is estimated of whole programs is what it pages out."""
+"""The running kernel as the judge: what is estimated for whole programs is what it pages out."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ RINGS = pytest.mark.skipif(
 
 
 def zeros_kept() -> int:
-    """Pages of zeros that swap has kept itself since the start of the machine; 0 before 6.12."""
+    """Pages of zeros that swap itself has kept since boot; 0 before 6.12."""
     words = Path("/proc/vmstat").read_text().split()
     return int(words[words.index("swpout_zero") + 1]) if "swpout_zero" in words else 0
 
 
 def paged_out(cgroup: MemoryCgroup, device: OwnDevice) -> dict[str, int]:
-    """Page out all of a cgroup to a fresh device and look what came."""
+    """Page out all of a cgroup to a fresh device, and look at what arrived."""
     device.write("comp_algorithm", "lz4")
     device.write("disksize", "512M")
     subprocess.run(["mkswap", device.node], check=True, capture_output=True)
@@ -112,7 +112,7 @@ def test_what_is_estimated_is_paged_out(
             found = estimate_pages(source, ["lz4"], full=True, timing=False)
             assert source.left_out.keys() == left_out.keys()
             for reason, pages in left_out.items():
-                # The kernel's lists take up a few pages late.
+                # A few pages get onto the kernel's lists late.
                 assert pages - 15 <= source.left_out[reason] <= pages
         assert cgroup.usage - before < 1 << 19
         assert found.lost <= 15 * len(left_out)
@@ -130,7 +130,7 @@ def test_what_is_estimated_is_paged_out(
 
 
 def test_pages_given_up_and_half_of_them_used_again(zram_device: OwnDevice) -> None:
-    """Which half is hidden: they count, unread, and the bounds hold whatever is in them."""
+    """Half is hidden: it counts unread, and the bounds hold whatever is in it."""
     with group(HALF_AGAIN, "half-again") as cgroup:
         with open_processes(cgroup.pids()) as source:
             found = estimate_pages(source, ["lz4"], full=True, timing=False)

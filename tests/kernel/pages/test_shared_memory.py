@@ -100,7 +100,7 @@ def test_other_locks_that_are_hidden_are_said(monkeypatch: pytest.MonkeyPatch) -
     assert HIDDEN_LOCKS in HIDDEN
 
 
-# A tmpfs in a name space of its own, in which only this process is.
+# A tmpfs in a separate namespace with only this process in it.
 APART = f"""
 import ctypes, os, sys
 libc = ctypes.CDLL(None, use_errno=True)
@@ -153,13 +153,13 @@ def test_what_is_in_swap_already_counts_as_such(zram_device: OwnDevice) -> None:
                 with open_processes(cgroup.pids()) as source:
                     assert source.pages < 0.05 * there
                     assert abs(source.pages + source.swapped - there) <= 0.005 * there
-                # What is in swap was not brought in by looking.
+                # Looking has not brought in what is in swap.
                 assert cgroup.usage - before < 1 << 18
             finally:
                 subprocess.run(["swapoff", zram_device.node], check=True)
 
 
-# What is imported must be so before the privilege to read it is gone.
+# Import everything before the privilege to read it is gone.
 UNPRIVILEGED = """
 import json, os, sys, threading, zlib
 from pyzram.pages.estimator import estimate_pages

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A process that locks its memory map for good holds up nobody for good: not root either."""
+"""A process that locks its memory map for good holds up nobody for good, not even root."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ sys.exit(pyzram.main(sys.argv[1:]))
 
 @pytest.fixture
 def stalled() -> Iterator[int]:
-    """A process of an unprivileged user's whose memory map is locked."""
+    """An unprivileged user's process whose memory map is locked."""
     if not os.path.exists("/dev/fuse") or not shutil.which("setpriv"):
         pytest.skip("needs /dev/fuse and setpriv")
     at = Path("/dev/shm", f"pyzram-stalled-{os.getpid()}")
@@ -52,7 +52,7 @@ def stalled() -> Iterator[int]:
             time.sleep(0.05)
         yield int(line)
     finally:
-        server.kill()  # the kernel answers for it, and all go on
+        server.kill()  # the kernel answers in its place, and everybody goes on
         server.communicate()
         shutil.rmtree(at)
         program.unlink()

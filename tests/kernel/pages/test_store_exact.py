@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The pool model against the real pool: same pages, same figures."""
+"""The pool model against the real pool: the same pages give the same figures."""
 
 import contextlib
 import mmap
@@ -102,7 +102,7 @@ def set_up(device, algorithm, size):
 
 @contextlib.contextmanager
 def direct(node):
-    """The device, past the page cache: each write is at once in the store."""
+    """The device, bypassing the page cache, so that each write is in the store at once."""
     fd = os.open(node, os.O_RDWR | os.O_DIRECT)
     try:
         yield fd

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What ``estimate --idle`` says that programs would wait, beside the faults that they take.
+"""How long ``estimate --idle`` says that programs would wait, compared with real page faults.
 
-It counts decompression alone. How much more a fault is, the kernel and the machine decide: that is
-measured here and told in docs/estimate-truth.md, and judged only as far as no load can change it.
+It counts only decompression. How much more a fault takes depends on the kernel and the machine.
+That is measured here and reported in docs/estimate-truth.md, but judged only as far as load cannot
+change it.
 """
 
 from __future__ import annotations

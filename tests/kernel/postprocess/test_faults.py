@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Writeback and recompression that are killed, or whose every word to the kernel fails once.
+"""Writeback and recompression that are killed, or of which each write to the kernel fails once.
 
-No page may be lost, no limit of the administrator's changed but by what was written, and the next
-run must put right what is left.
+No page may be lost, the administrator's limit may change only by what was written, and the next run
+must repair what is left.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def limit(zram: pyzram.Zram) -> tuple[int, bool]:
 
 
 def kill_within(zram: pyzram.Zram, act: Callable[[pyzram.Zram], object], seconds: float) -> int:
-    """Do it in another process and kill that after so many seconds; its status."""
+    """Do it in another process, kill that after a time, and return its status."""
     sys.stdout.flush()
     pid = os.fork()
     if pid == 0:
@@ -70,7 +70,7 @@ def kill_within(zram: pyzram.Zram, act: Callable[[pyzram.Zram], object], seconds
 
 
 def storm(zram, act, pages_of: Callable[[int], list[bytes]]) -> int:
-    """How many of the runs were killed in the middle; their ends come closer with each."""
+    """How many runs were killed in the middle; each is killed closer to its end."""
     chance = random.Random(1)
     longest, killed = 1.0, 0
     for number in range(KILLS):
@@ -124,7 +124,7 @@ def test_recompression_killed_at_random_moments(zram_device, small_steps):
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.ENOMEM, errno.EINTR], ids=errno.errorcode.get)
 def test_each_word_to_the_kernel_fails_once(limited, monkeypatch, code):
-    """One after the other, and the next run each time puts right what that left."""
+    """Each write fails in turn, and each time the next run repairs what is left."""
     monkeypatch.setattr("pyzram.postprocess.bounded_steps.FIRST_STEP", 60)
     real = _native.attr_write
     said: list[str] = []

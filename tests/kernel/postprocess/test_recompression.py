@@ -77,7 +77,7 @@ def test_lz4_becomes_zstd_9_and_every_page_reads_back(stored):
     run = recompression.recompress_pages(stored, compact=True)
     assert run.stopped is None
     assert run.compressed_freed > 0.1 * before.compr_data_size
-    assert run.memory_freed > 0  # how much, the next test says: few pages fill few zspages
+    assert run.memory_freed > 0  # the next test says how much: few pages fill few zspages
     assert run.mm_after.orig_data_size == before.orig_data_size
     print(
         f"compressed {before.compr_data_size} -> {run.mm_after.compr_data_size}, "
@@ -130,7 +130,7 @@ def test_only_huge_pages(stored):
 
 
 def test_small_objects_are_left_alone(stored):
-    """Data of its own: half of its objects are above the threshold by far, half below."""
+    """Separate data: half of the objects are far above the threshold, half below."""
     rng = random.Random(1)
     letters = bytes(range(64))
     pages = [
@@ -235,6 +235,6 @@ def test_the_command_says_what_it_brought(stored):
         [*command, "--algorithm", "zstd"], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
-    # Whole zspages come free, or new ones are begun: which of both, the data decides.
+    # It depends on the data whether whole zspages become free or new ones are begun.
     assert "memory freed: " in done.stdout or "memory grown: " in done.stdout
     assert recompression.recompress_pages(stored).compressed_freed == 0

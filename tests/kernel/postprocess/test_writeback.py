@@ -115,7 +115,7 @@ def test_huge_idle_pages_are_both(filled):
 
 
 def test_pages_not_used_for_a_while_move_on_every_kernel(filled):
-    """By age where the kernel tracks it, else by marking and waiting."""
+    """By age if the kernel tracks it, otherwise by marking and waiting."""
     time.sleep(3.1)
     run = writeback.writeback_pages(filled, age=2)
     assert run.pages_written == PAGES // 3 * 2

@@ -35,7 +35,7 @@ from kernel.conftest import OwnDevice, drop_device
 
 pytestmark = pytest.mark.slow  # each test starts many processes
 
-# The real command in a real process, but for what is patched before.
+# The real command in a real process, apart from what is patched before.
 PATCHED = """
 import errno, os, signal, sys
 from pyzram import _native
@@ -88,7 +88,7 @@ def test_mkfs_missing_and_no_folder_for_a_mount_point(box: Box) -> None:
 
 
 def test_folders_made_for_a_mount_go_with_it_when_the_start_fails(box: Box) -> None:
-    """Those that have become somebody else's stay."""
+    """Devices that have become somebody else's stay."""
     where, real = box.directory / "a/b/c", "exec /bin/mount"
     box.write(f"ZRAM_SIZE_0=64M\nZRAM_MOUNT_0={where}\n")
     path = programs(box, mount="echo no luck >&2; exit 1")
@@ -271,7 +271,7 @@ def test_starting_twice_at_once_makes_each_device_once(box: Box) -> None:
 
 
 def root_with(box: Box, **files: str) -> str:
-    """A root directory that is the machine's but for some files (``proc__meminfo``)."""
+    """A root directory like the machine's, except for some files (``proc__meminfo``)."""
     root = box.directory / "root"
     names = {name.replace("__", "/"): text for name, text in files.items()}
     for directory in ("sys", "proc", "dev"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Bad days that need a kernel with writeback, or a machine that nobody else is on."""
+"""Bad days that need a kernel with writeback, or a machine that nobody else uses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kernel.box import MADV_PAGEOUT, Box, swaps
 from kernel.conftest import OwnDevice, write_once
 from kernel.raw import need
 
-# The real command, to which this machine seems to have all memory that there is.
+# The real command, for which this machine seems to have unlimited memory.
 RICH = """
 import sys
 from pyzram.service import observe, service
@@ -48,7 +48,7 @@ def unloaded(tmp_path: Path) -> Iterator[Box]:
         pytest.skip("zram is built in, or not the module that modprobe would load")
     subprocess.run(["rmmod", "zram"], check=True)
     box = Box(tmp_path)
-    # A guest that sees the files of a container is none itself.
+    # A guest that sees the files of a container is not a container itself.
     box.env["PYZRAM_ROOT"] = str(tmp_path)
     for name in ("sys", "proc", "dev"):
         (tmp_path / name).symlink_to(f"/{name}")
@@ -86,7 +86,7 @@ def test_a_module_that_is_missing(unloaded: Box) -> None:
 
 @pytest.fixture
 def unsettled_clock() -> Iterator[None]:
-    """The time of day jumps by ten years to and fro, forty times a second."""
+    """The time of day jumps ten years back and forth, forty times a second."""
     over = threading.Event()
     began, at = time.monotonic(), time.time()
 
@@ -126,7 +126,7 @@ def test_a_time_of_day_that_jumps_within_commands(box: Box, unsettled_clock: Non
 
 @pytest.fixture
 def strict_memory() -> Iterator[None]:
-    """A kernel that promises no more than it has, which leaves none for a swapoff."""
+    """A kernel that promises no more memory than it has, which leaves none for a swapoff."""
     files = [Path("/proc/sys/vm") / f"overcommit_{name}" for name in ("kbytes", "memory")]
     before = [file.read_text() for file in files]
     figures = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
@@ -157,7 +157,7 @@ def test_a_swapoff_that_memory_does_not_allow(box: Box, request: pytest.FixtureR
 
 @pytest.fixture
 def frozen(box: Box, zram_device: OwnDevice) -> Iterator[Path]:
-    """A directory on a file system that can be frozen, with what is written there held up."""
+    """A directory on a file system that can be frozen, so that writes there are held up."""
     point = box.directory / "point"
     point.mkdir()
     zram_device.write("disksize", str(64 << 20))
@@ -214,7 +214,7 @@ def test_a_writeback_that_takes_long(box: Box, frozen: Path, zram_device: OwnDev
         assert status.returncode == 0
         assert status.stdout.startswith(f"zram{number} running swap size 16M ")
         assert box.fine("start") == ""
-        # These kernels let nobody look meanwhile, let alone take the device away.
+        # Meanwhile these kernels let nobody look, let alone remove the device.
         assert "a writeback or recompression holds up its figures\n" in status.stderr
         for command in ("stop", "reload"):
             assert box.fails(command) == (

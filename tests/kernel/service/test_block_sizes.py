@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What check says of the sizes of blocks beside what mkfs makes of them on a real device."""
+"""What check says about block sizes, compared with what mkfs does with them on a real device."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""An error of the kernel's is told with its cause: which limit, and who holds what."""
+"""A kernel error is reported with its cause: which limit, and who holds what."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_mem_limit_too_small_for_what_mkfs_writes_is_named(box: Box, what: str
 
 
 def test_writes_that_a_program_does_not_look_at(zram_device, tmp_path: Path, monkeypatch) -> None:
-    """mkfs that ends well although nothing of it is there."""
+    """mkfs that succeeds although nothing was written."""
     zram_device.write("disksize", "16M")
     zram_device.write("mem_limit", str(PAGE))
     # Incompressible pages, and no look at what became of them.

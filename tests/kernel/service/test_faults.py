@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A part of ``make faults``: one fault at some system calls of each command, all judged alike."""
+"""A part of ``make faults``: one fault at some system calls of each command, judged alike."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ EVERY = "1511" if IN_GUEST else "211"  # emulated, a point takes many seconds
 def test_a_fault_at_some_system_calls(command: str) -> None:
     if shutil.which("strace") is None:
         pytest.skip("needs strace")
-    # In a mount namespace of its own: one that somebody else makes meanwhile keeps no mount busy.
+    # In its own mount namespace: one that somebody else makes meanwhile keeps no mount busy.
     words = ["unshare", "--mount", sys.executable, "-I", str(WALK), command]
     words += ["--every", EVERY, "--offset", "7"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)

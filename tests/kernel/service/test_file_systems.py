@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Every file system that this kernel has through the whole life of a device."""
+"""Every file system that this kernel has, through the whole life of a device."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from pyzram.kernel.parse import Mount, parse_mountinfo
 from pyzram.service import executor
 from pyzram.service.plan import Step
 
-# What mkfs takes at least, with some room.
+# The least that mkfs accepts, plus some room.
 SIZES = {
     "ext2": 16,
     "ext3": 32,
@@ -48,7 +48,7 @@ FILE_SYSTEMS = [
 
 
 def size_of(fstype: str) -> str:
-    """The size of a device for it; skips where this machine lacks the file system."""
+    """The size of a device for it; skip if this machine lacks the file system."""
     if shutil.which(f"mkfs.{fstype}", path="/usr/sbin:/sbin:/usr/bin:/bin") is None:
         pytest.skip(f"mkfs.{fstype} is not installed")
     subprocess.run(["modprobe", "-q", fstype], check=False, stderr=subprocess.DEVNULL)
@@ -84,7 +84,7 @@ def point(box: Box) -> Iterator[Path]:
     at = box.directory / "point"
     at.mkdir()
     yield at
-    # Also what a test that failed has left, newest first.
+    # Including what a failed test has left, newest first.
     below = str(box.directory)
     for mount in reversed(mounts()):
         if mount.point.startswith(f"{below}/"):
@@ -108,7 +108,7 @@ def test_the_whole_life(box: Box, point: Path, fstype: str) -> None:
     assert stats_points(f"zram{number}") == [str(point)]
     with pyzram.Zram(number) as device:
         assert device.read_mount_points() == (str(point),)
-        # The reader is told who has it, whatever number mountinfo gives.
+        # The message says who has it, whatever number mountinfo gives.
         with pytest.raises(pyzram.DeviceBusyError) as caught:
             device.reset()
         assert caught.value.errno == errno.EBUSY
@@ -175,7 +175,7 @@ def test_the_doctor_sees_its_options(box: Box, point: Path, fstype: str) -> None
 
 @pytest.mark.parametrize("fstype", FILE_SYSTEMS)
 def test_discard_is_live_only_where_it_is(box: Box, point: Path, fstype: str) -> None:
-    """Some file systems take every option of a remount, and do nothing of it."""
+    """Some file systems accept every option on a remount, and ignore it."""
     size = size_of(fstype)
     conf = f"ZRAM_SIZE_0={size}\nZRAM_MOUNT_0={point}\nZRAM_FSTYPE_0={fstype}\n"
     box.write(f"{conf}ZRAM_DISCARD_0=no\n")
@@ -299,7 +299,7 @@ if libc.mount(sys.argv[2].encode(), b"/at", b"btrfs", 0, b""):
 def test_one_that_calls_itself_ours_is_not_ours(
     box: Box, btrfs: int, point: Path, add_zram, node: str
 ) -> None:
-    """Another btrfs, mounted within another root, where its node has our device's name."""
+    """Another btrfs, mounted in another root, where its node has the name of our device."""
     other: OwnDevice = add_zram()
     other.write("disksize", "160M")
     subprocess.run(["mkfs.btrfs", "-q", other.node], check=True, stdout=subprocess.DEVNULL)
@@ -338,7 +338,7 @@ def test_a_device_that_joined_anothers_file_system(
     subprocess.run(
         ["btrfs", "device", "add", "-K", other.node, point], check=True, stdout=subprocess.DEVNULL
     )
-    # Both are part of it; mountinfo tells one.
+    # Both are part of it, but mountinfo shows one.
     with pyzram.Zram(other.number) as device:
         assert device.read_mount_points() == (str(point),)
         with pytest.raises(pyzram.DeviceBusyError) as caught:
@@ -384,7 +384,7 @@ def test_what_others_mounted_is_told_apart(box: Box, btrfs: int, point: Path, ho
 
 
 def test_what_spread_from_ours_goes_with_it(box: Box, point: Path) -> None:
-    """Where the folder above is bound elsewhere and shared, a mount of ours is there too."""
+    """If the folder above is bound elsewhere and shared, our mount appears there too."""
     above, twin = box.directory / "above", box.directory / "twin"
     (above / "point").mkdir(parents=True)
     twin.mkdir()

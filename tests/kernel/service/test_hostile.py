@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The service beside neighbours that it does not control: what they mount, exchange, take, hold,
-close or call themselves changes neither what is theirs nor what we say of ours.
+"""The service among neighbours that it does not control: whatever they mount, exchange, take, hold,
+close or call themselves, neither their devices change nor what we say about ours.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ sys.exit(pyzram.main(sys.argv[4:]))
 def meanwhile(
     box: Box, moment: str, action: str, command: str, goal: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command of pyzram, and one of somebody else between two of its steps."""
+    """Run a command of pyzram, and somebody else's command between two of its steps."""
     words = (moment, action, command, "-c", str(box.conf), goal)
     return box.run(sys.executable, "-Ic", MEANWHILE, *words)
 
@@ -137,7 +137,7 @@ def test_a_name_that_others_can_lead_elsewhere_is_not_followed(box: Box, point: 
 
 
 def test_links_that_are_exchanged_all_the_time(box: Box, point: Path) -> None:
-    """A user puts a link in the place of a folder and back, as fast as can be."""
+    """A user swaps a folder for a link and back, as fast as possible."""
     theirs, victim = box.directory / "theirs", box.directory / "victim"
     (theirs / "real" / "folder").mkdir(parents=True)
     (victim / "folder").mkdir(parents=True)
@@ -438,7 +438,7 @@ def test_stop_takes_all_down_though_nothing_can_be_noted(box: Box, how: str) -> 
 
 
 def test_stopped_and_continued_again_and_again(box: Box) -> None:
-    """As Ctrl-Z and fg, suspend, or a debugger do."""
+    """As with Ctrl-Z and fg, a suspend, or a debugger."""
     box.write("ZRAM_SIZE_0=64M\nZRAM_PRIORITY_0=1\n")
     for _ in range(5):
         box.fine("start")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is imported fresh from another tool's own example starts. Only sizes and places are ours."""
+"""What is imported from another tool's own example starts. Only sizes and places are ours."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ options = rw,nosuid,nodev,X-mount.mode=1777
 """
 
 
-# Instead of text, the very file that zram-init ships, from a checkout (see tests/peers).
+# Instead of a text, the very file that zram-init ships, from a checkout (see tests/peers).
 SHIPPED = "zram-init/openrc/conf.d/zram-init"
 
 

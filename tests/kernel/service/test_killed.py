@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Start and reload that are ended in the middle, before and after every step: by SIGTERM they undo
 what is half done; after SIGKILL the next start or reload finds what was begun. A signal that comes
-when all is done changes nothing any more, neither what runs nor what is said of it.
+when everything is done changes nothing any more, neither what runs nor what is said about it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ else:
 sys.exit(pyzram.main(sys.argv[4:]))
 """
 
-# The steps as the plan has them, which each test looks up.
+# The steps as in the plan, in which each test looks them up.
 START = ["add", "configure", "mkswap", "swapon", "ready"]
 REPLACE = [*START, "swapoff", "remove"]
 MOUNT = ["add", "configure", "mkfs", "mount", "permissions", "ready"]
@@ -58,7 +58,7 @@ def around(steps: list[str]) -> list[tuple[str, str]]:
 
 
 def end(box: Box, number: int, where: str, point: str, command: str, *, last: str = "") -> str:
-    """Run a command that gets the signal at that point; what it said."""
+    """Run a command that gets the signal at that point; return what it printed."""
     words = (str(number), where, point, "-c", str(box.conf), command)
     done = box.run(sys.executable, "-Ic", ENDED, *words)
     status = -number if number == signal.SIGKILL else 128 + number
@@ -139,7 +139,7 @@ with Registry(sys.argv[1], directory=sys.argv[2]) as state:
 
 
 def test_a_device_is_recorded_by_the_very_call_that_makes_it(box: Box) -> None:
-    """SIGKILL at random moments around hot_add, which takes longer than all that is around it."""
+    """SIGKILL at random moments around hot_add, which takes longer than everything around it."""
     before = {diskseq(number) for number in Sysfs().numbers()}
     taken_up = 0
     for _ in range(60):
@@ -264,7 +264,7 @@ def test_reload_that_is_terminated(box: Box, where: str, point: str) -> None:
         assert after == before, "the new device is gone, the old one as it was"
         assert steps(box, "reload") == REPLACE
     else:
-        # The new device is complete: what is left of the old one goes next time.
+        # The new device is complete; what is left of the old one goes next time.
         new = [number for number in after if number != old]
         assert [f"/dev/zram{number}" in swaps() for number in new] == [True]
     drained = old in after and f"/dev/zram{old}" not in swaps()
@@ -280,7 +280,7 @@ def test_reload_that_is_terminated(box: Box, where: str, point: str) -> None:
 
 
 def live_change(box: Box) -> Path:
-    """A file system, and a file that wants a limit, options and a mode of its own."""
+    """A file system, and a configuration that wants another limit, options and mode."""
     point = mounted(box, "ZRAM_MOUNT_OPTS_0=nosuid\n")
     box.fine("start")
     mounted(

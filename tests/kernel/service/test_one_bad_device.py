@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One device that cannot be had costs the others nothing, and check and plan say so before."""
+"""One device that cannot be set up does not affect the others, and check and plan say so before."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_check_plan_and_start_agree(
     assert len(box.numbers()) == 2
     assert box.pyzram("status").returncode == 1
 
-    # Once more: the same, and what runs is left alone.
+    # Once more: the result is the same, and what runs is left alone.
     before = box.known()
     assert box.pyzram("start", **env).returncode == 1
     assert box.known() == before

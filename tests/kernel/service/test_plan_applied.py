@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A plan that was shown is what is done, or nothing is."""
+"""Either the plan that was shown is carried out, or nothing is."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_exactly_the_plan_is_done(box, service):
 
 
 def test_exactly_the_planned_reload_is_done(box, service):
-    """A change of a running device, and a new device in the place of another that is in use."""
+    """A change of a running device, and a new device that replaces another that is in use."""
     box.fine("start")
     (number,) = box.numbers()
     box.write("ZRAM_SIZE_0=64M\nZRAM_PRIORITY_0=1\nZRAM_MEM_LIMIT_0=32M\n")
@@ -106,7 +106,7 @@ def test_a_plan_for_another_file_is_refused(box, service):
 
 
 def test_an_error_says_device_step_and_errno_to_programs(box, service):
-    """The first cannot be, because its folder is a file; the second is set up all the same."""
+    """The first fails because its folder is a file; the second is set up all the same."""
     file = box.conf.parent / "file"
     file.write_text("")
     box.write(f"ZRAM_SIZE_0=16M\nZRAM_MOUNT_0={file}\nZRAM_SIZE_1=16M\n")

@@ -61,7 +61,7 @@ def backing_file(box: Box) -> str:
 
 @pytest.fixture
 def written_back(box: Box, zram_device) -> tuple[Path, mmap.mmap, bytes]:
-    """Memory that is on a swap device of the service, the half of it on its backing file."""
+    """Memory on a swap device of the service, half of it on the backing file."""
     if not (zram_device.sysfs / "backing_dev").exists():
         pytest.skip("this kernel has no backing_dev")
     image = box.directory / "image"
@@ -121,7 +121,7 @@ def test_a_backing_file_that_can_not_pass_on_leaves_the_bridge(box: Box, written
 
 
 def killed_before(point: str, nth: int) -> None:
-    """This process ends itself before a step of a plan comes for the nth time."""
+    """This process ends itself before a step of a plan for the nth time."""
     times = iter(range(1, nth + 1))
 
     def watch(moment: str, step: Step) -> None:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Storms of SIGTERM and SIGKILL at random moments of start, stop and reload, while the pages of a
-living process lie in the device: whatever is killed, its memory is what it was.
+living process are in the device: whatever is killed, its memory stays the same.
 
 PYZRAM_STORMS=400 for a long one; the counts are printed.
 """
@@ -50,7 +50,7 @@ class Keeper:
         self.process = process
 
     def look(self) -> tuple[int, int]:
-        """Pages that are not as they were, and KiB that lie in swap afterwards."""
+        """Pages that have changed, and the KiB in swap afterwards."""
         assert self.process.stdin
         assert self.process.stdout
         self.process.stdin.write("look\n")
@@ -128,7 +128,7 @@ def test_memory_in_the_device_survives_any_storm(box: Box, keeper: Keeper) -> No
 
 
 def judge(box: Box, command: str, status: int, said: str) -> None:
-    """After a SIGTERM what was said is what is."""
+    """After a SIGTERM, what was printed is true."""
     numbers = box.numbers()
     if status == -signal.SIGTERM:
         assert "ended" not in said, "what had something to say ends by a status"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The service in surroundings that it cannot choose: masks, environments, limits, clocks, disks."""
+"""The service in surroundings beyond its control: umasks, environments, limits, clocks, disks."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_however_little_address_space(box: Box, command: str) -> None:
 @pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_however_little_memory(box: Box, command: str) -> None:
-    """In a memory cgroup; what the kernel kills is healed by the next command."""
+    """In a memory cgroup; the next command repairs what the kernel kills."""
     fine = killed = 0
     for size in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64):
         box.fine("stop" if command == "start" else "start")
@@ -116,7 +116,7 @@ def judge(
     done: subprocess.CompletedProcess[str],
     before: dict[int, str],
 ) -> None:
-    """The status tells of the devices, and a failure has a word."""
+    """The status describes the devices, and every failure has a message."""
     numbers = box.numbers()
     if done.returncode == 0:
         assert bool(numbers) == (command != "stop"), done.stderr
@@ -131,7 +131,7 @@ def judge(
 
 @pytest.mark.parametrize("jump", [10_000_000, -50])
 def test_clocks_that_jump_between_commands(box: Box, jump: int) -> None:
-    """By a time namespace: as after a suspend, or in a container that was moved."""
+    """Through a time namespace: as after a suspend, or in a container that was moved."""
     words = ["unshare", "--time", "--monotonic", str(jump), "--boottime", str(jump)]
     if subprocess.run([*words, "true"], check=False, capture_output=True).returncode:
         pytest.skip("needs time namespaces")
@@ -148,7 +148,7 @@ def test_clocks_that_jump_between_commands(box: Box, jump: int) -> None:
 
 
 def clocks_jump(by: float) -> None:
-    """From now on each look at a clock of this process is so many seconds past the one before."""
+    """From now on, each reading of this process's clocks is ``by`` seconds later than the last."""
     passed = 0.0
 
     def jumping(clock: Callable[[], float]) -> Callable[[], float]:
@@ -165,7 +165,7 @@ def clocks_jump(by: float) -> None:
 
 @pytest.mark.parametrize("by", [10_000_000, -10_000_000, 31])
 def test_clocks_that_jump_within_a_command(box: Box, by: float) -> None:
-    """As after a suspend between two instructions, or where somebody sets the time."""
+    """As after a suspend between two instructions, or if somebody sets the time."""
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         command = ["-c", str(box.conf), *words]
