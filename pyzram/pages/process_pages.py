@@ -43,6 +43,8 @@ class ProcessPages:
     """mappings of shared memory, and whether they are locked"""
     pinned_shared: list[Mapping] = field(default_factory=list)
     """the parts of these that are buffers registered with io_uring"""
+    clean_shared: list[tuple[Mapping, int]] = field(default_factory=list)
+    """how many pages of these were read, but never written to"""
     held: Held = NOTHING
     """files in memory that have no name and are open"""
     held_unknown: bool = False

@@ -26,6 +26,7 @@ from .sources import (
     HIDDEN_DESCRIPTORS,
     HIDDEN_LOCKS,
     IN_FLIGHT,
+    NOT_TOLD_CLEAN,
     OTHERS_TOO,
     PINNED_SOMEWHERE,
     UNREADABLE,
@@ -219,7 +220,9 @@ def _add_shared(source: Source, shared: SharedMemory) -> int:
         found = pages_or_skip(source, item)
         if not found:
             continue
-        pages, swapped, locked, reserved, there = found
+        pages, swapped, locked, reserved, clean, there = found
+        source._leave_out(procmem.CLEAN, clean)
+        source._skip(NOT_TOLD_CLEAN, max(0, item.clean - clean) if not locked else 0)
         resident += there
         source.swapped += swapped
         source._leave_out(procmem.LOCKED, locked)

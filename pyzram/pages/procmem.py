@@ -34,6 +34,7 @@ EXECS = 3
 LOCKED = "locked"
 PINNED = "pinned"
 LAZILY_FREED = "lazily freed"
+CLEAN = "never written to"
 
 
 class Looker:
@@ -153,6 +154,17 @@ def _details(process: Process) -> dict[int, _Details]:
     }
 
 
+def _clean(process: Process, shared: list[tuple[Mapping, bool]]) -> list[tuple[Mapping, int]]:
+    """Pages of shared memory that were never written to, as far as a process maps them."""
+    mappings = {mapping.start: mapping for mapping, _locked in shared}
+    found = parse_smaps(process.read("smaps"), "Shared_Clean:", "Private_Clean:")
+    return [
+        (mappings[start], sum(clean) // PAGE_SIZE)
+        for start, _end, _locked, clean in found
+        if start in mappings and any(clean)
+    ]
+
+
 class _Walk:
     """Goes through the mappings of one process."""
 
@@ -182,6 +194,8 @@ class _Walk:
         ):
             self._known = _details(process)
         private = self._sort_out(lines, found)
+        if found.shared and sums.clean > PAGE_SIZE:
+            found.clean_shared = _clean(process, found.shared)
         if self._looker.pins or any(line.endswith(RING) for line in lines):
             pinned = pinned_ranges(process)
             private = _split(private, pinned.ranges, self._known)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 NAMES = (
     "Pss",
+    "Pss_Dirty",
     "Pss_Anon",
     "Pss_File",
     "Swap",
@@ -26,6 +27,7 @@ class Rollup(NamedTuple):
     """Sums of ``/proc/PID/smaps_rollup`` in bytes; each page is divided by its sharers."""
 
     pss: int
+    pss_dirty: int
     pss_anon: int
     pss_file: int
     swap: int
@@ -34,6 +36,11 @@ class Rollup(NamedTuple):
     locked: int
     anon_huge: int
     """private pages that are mapped as whole huge pages"""
+
+    @property
+    def clean(self) -> int:
+        """What is neither of files nor dirty, though not less than that: files may be dirty."""
+        return self.pss - self.pss_dirty - self.pss_file
 
 
 NOTHING = Rollup(*(0 for _ in NAMES))

@@ -74,6 +74,7 @@ class SharedMemory:
                 self.add_mappings(process, found.shared)
                 for mapping in found.pinned_shared:
                     self.add_lock(process, mapping)
+                self._add_clean(process, found.clean_shared)
                 self._add_held(process, found.held.files)
         except OSError as err:
             pass_over(err)
@@ -143,6 +144,16 @@ class SharedMemory:
         shared = self.objects.get(self._key_of(process, mapping))
         if shared is not None:
             shared.locked.append(_range_of(mapping))
+
+    def _add_clean(self, process: Process, mappings: Iterable[tuple[Mapping, int]]) -> None:
+        """Note how many pages of objects are clean: what one process maps of it, at most."""
+        counts: dict[tuple[str, int, str], int] = {}
+        for mapping, clean in mappings:
+            key = self._key_of(process, mapping)
+            counts[key] = counts.get(key, 0) + clean
+        for key, clean in counts.items():
+            shared = self.objects[key]
+            shared.clean = max(shared.clean, clean)
 
     def _key_of(self, process: Process, mapping: Mapping) -> tuple[str, int, str]:
         segment = mapping.dev == self._internal and mapping.path.startswith(ATTACHED)

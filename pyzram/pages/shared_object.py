@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from array import array
 from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 # Pages that are asked about at a time: more if many are in memory.
 WINDOW, STEP = 1 << 6, 1 << 16
+# Zeros are looked for within so many pages, and read so many at a time.
+ZEROS_WITHIN, READ_AT_ONCE = 1 << 16, 1 << 6
+ZEROS = bytes(PAGE_SIZE)
 READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 NOT_YET = os.O_PATH | os.O_CLOEXEC
 """To examine what is there before opening it: by now it may be a watchdog, which opening starts, or
@@ -139,7 +143,7 @@ class Seen(NamedTuple):
 class SharedObject:
     """One object. Ranges are pairs of page numbers; the second is one past the last page."""
 
-    __slots__ = ("_seen", "closed", "key", "locked", "name", "places", "ranges", "views")
+    __slots__ = ("_seen", "clean", "closed", "key", "locked", "name", "places", "ranges", "views")
 
     def __init__(self, key: tuple[str, int], name: str) -> None:
         self.key = key
@@ -148,6 +152,8 @@ class SharedObject:
         self.ranges: list[tuple[int, int]] = []
         self.locked: list[tuple[int, int]] = []
         self.views: list[Seen] = []
+        self.clean = 0
+        """pages that were read, but never written to, at least: the kernel drops them"""
         self.closed = False
         """whether it cannot be opened, so that what no page table shows is missing"""
         self._seen: _native_memory.Seen | None = None
@@ -207,6 +213,8 @@ class ObjectPages(NamedTuple):
     locked: int
     reserved: int
     """allocated but never written to: they are zeros once they go to swap"""
+    clean: int
+    """zeros that the kernel drops: they are not in ``pages``"""
     resident: int
     """all that are in memory, also where no range covers them"""
 
@@ -226,7 +234,7 @@ def pages_of(shared: SharedObject, fd: int) -> ObjectPages:
     status = os.fstat(fd)
     size = -(-status.st_size // page_size)
     pages = _native_memory.PageSet()
-    locked = elsewhere = covered = 0
+    locked = elsewhere = covered = clean = 0
     stays = joined(shared.locked)
     at = 0
     for start, end in joined(shared.ranges):
@@ -235,17 +243,20 @@ def pages_of(shared: SharedObject, fd: int) -> ObjectPages:
         covered += max(0, at - start)
         for low, found in _windows(fd, start, at):
             locked += _clear(found, low, stays)
+            if clean < shared.clean and len(pages) < ZEROS_WITHIN:
+                clean += _clear_zeros(fd, found, low, shared.clean - clean)
             pages.add_resident(low, found)
     elsewhere += _resident(fd, at, size)
     # st_blocks counts the pages in swap too.
     allocated = status.st_blocks * 512 // page_size
-    missing = _missing(fd, allocated, len(pages) + locked + elsewhere)
-    resident = len(pages) + locked
+    missing = _missing(fd, allocated, len(pages) + locked + clean + elsewhere)
+    resident = len(pages) + locked + clean
     return ObjectPages(
         pages,
         min(missing.swapped, covered - resident),
         locked,
         0 if shared.locked else min(missing.reserved, covered - resident),
+        clean,
         resident + elsewhere,
     )
 
@@ -316,6 +327,30 @@ def _clear(found: bytearray, first: int, ranges: list[tuple[int, int]]) -> int:
         cleared += found[low:high].translate(ODD).count(1)
         found[low:high] = bytes(high - low)
         at += 1
+    return cleared
+
+
+def _clear_zeros(fd: int, found: bytearray, first: int, most: int) -> int:
+    """Leave out pages of zeros that are in memory, so many at most; returns how many.
+
+    Which of them were written to is not known, and makes no difference: all are alike.
+    """
+    numbers = array("Q", [first + at for at, there in enumerate(found) if there & 1])
+    out = memoryview(bytearray(READ_AT_ONCE * PAGE_SIZE))
+    cleared = 0
+    for start in range(0, len(numbers), READ_AT_ONCE):
+        some = numbers[start : start + READ_AT_ONCE]
+        _, flags = _native_memory.shmem_read(fd, some, out)
+        at = 0
+        for number, flag in zip(some, flags, strict=True):
+            if flag != 1:
+                continue
+            if cleared < most and bytes(out[at : at + PAGE_SIZE]) == ZEROS:
+                found[number - first] = 0
+                cleared += 1
+            at += PAGE_SIZE
+        if cleared == most:
+            break
     return cleared
 
 

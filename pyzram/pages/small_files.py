@@ -64,7 +64,7 @@ class SmallFiles:
         shared.ranges.append((0, size))
         if stays:
             shared.locked.append((0, size))
-        pages, swapped, locked, reserved, resident = object_pages(shared)
+        pages, swapped, locked, reserved, _clean, resident = object_pages(shared)
         self.swapped += swapped
         self.locked += locked
         self.reserved += reserved

@@ -39,6 +39,7 @@ CLOSED_BY = {
 OTHERS_TOO = "pages that other processes share, or that came meanwhile"
 # Why shared memory may count that others lock.
 HIDDEN_LOCKS = "other processes with locked memory, of which it is hidden what that is"
+NOT_TOLD_CLEAN = "shared pages that were never written to and are not told from others"
 # Why memory that only open files hold may be missing.
 HIDDEN_DESCRIPTORS = "processes whose open files are hidden"
 IN_FLIGHT = "open files on their way through sockets"
@@ -58,6 +59,7 @@ HIDDEN = (
     OTHERS_TOO,
     HIDDEN_DESCRIPTORS,
     HIDDEN_LOCKS,
+    NOT_TOLD_CLEAN,
     IN_FLIGHT,
     UNSEEN_SHARED,
     UNSEEN_SWAPPED,

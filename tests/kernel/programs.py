@@ -131,6 +131,16 @@ fill(s, range(0, 2048))
 ready()
 """
 
+# Pages that were read, but never written to, among others.
+NEVER_WRITTEN = """
+fd = os.memfd_create("read")
+os.ftruncate(fd, 32 << 20)
+s = mmap.mmap(fd, 32 << 20)
+fill(s, range(0, 2048))
+assert sum(s[i * PAGE] for i in range(2048, 8192, 2)) == 0
+ready()
+"""
+
 # Memory held only by descriptors: nobody maps it, and it has no name.
 HELD = """
 held = os.memfd_create("held"), os.open("/dev/shm", os.O_RDWR | os.O_TMPFILE)

@@ -900,7 +900,7 @@ def test_pages_marked_as_given_up_are_read_where_none_is(monkeypatch, asked):
     def rollup(process):
         if asked == "fails":
             raise OSError(errno.ESRCH, os.strerror(errno.ESRCH))
-        return procmem.Rollup(0, 0, 0, 0, 0, 4096 if asked == "freed" else 0, 0, 0)
+        return procmem.NOTHING._replace(lazily_freed=4096 if asked == "freed" else 0)
 
     monkeypatch.setattr("pyzram.pages.process.rollup", rollup)
     monkeypatch.setattr("pyzram.pages.process.turned", lambda *args: Marked())
