@@ -14,6 +14,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..errors import ZramError
 from ..kernel.sysfs import Sysfs
 from ..pages.recommend import recommend
 from ..text import quote
@@ -21,6 +22,7 @@ from ..units import format_change, format_seconds, format_size
 from .cold_looks import DEFAULT_SECONDS, gained, stall, watched
 from .json_documents import of_watch
 from .offered import offered
+from .output import complain
 from .source_arguments import algorithm_names, say
 
 if TYPE_CHECKING:
@@ -76,7 +78,12 @@ def main(options: Arguments, chain: Chain, ram: int, kernel: Features | None) ->
                 say(headings(options.idle or DEFAULT_SECONDS, name or "takes"))
             say(line(now, shown, times))
         if options.record:
-            append(options.record, recorded(now, shown, round(came_back)))
+            try:
+                added = recorded(now, shown, round(came_back))
+            except (ZramError, OSError) as err:
+                complain(f"pyzram estimate: {err}; no line is added to {options.record}")
+            else:
+                append(options.record, added)
         sys.stdout.flush()  # a reader at the other end of a pipe waits for this line
         rounds += 1
 

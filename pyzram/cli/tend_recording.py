@@ -7,8 +7,10 @@ import time
 from itertools import count
 from typing import TYPE_CHECKING
 
+from ..errors import ZramError
 from ..tend.machine import Clocks
 from ..tend.recording import AGES_EVERY, MINUTE, append, row
+from .tend_report import warn
 
 if TYPE_CHECKING:
     from ..kernel.sysfs import Sysfs
@@ -19,7 +21,15 @@ def keep_recording(sysfs: Sysfs, path: str, once: bool) -> int:
     clocks = Clocks()
     try:
         for number in count():
-            append(path, row(sysfs, clocks, number % AGES_EVERY == 0))
+            try:
+                line = row(sysfs, clocks, number % AGES_EVERY == 0)
+            except (ZramError, OSError) as err:
+                if once:
+                    raise
+                # As on 7.x, where figures cannot be read during writeback.
+                warn(f"{err}; no line is added for this minute")
+            else:
+                append(path, line)
             if once:
                 break
             time.sleep(MINUTE)

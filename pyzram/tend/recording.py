@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ..descriptor import write_all
 from ..device.block_state import summary
 from ..device.device_list import devices
-from ..errors import InvalidValueError, ZramError, from_errno
+from ..errors import DeviceNotFoundError, InvalidValueError, ZramError, from_errno
 from ..kernel.named_files import open_named
 from ..kernel.parse import BD_UNIT
 from .machine import Clocks, read_battery, read_counters, read_memory, read_pressure
@@ -36,9 +36,17 @@ AGES_EVERY = 10
 
 
 def row(sysfs: Sysfs, clocks: Clocks, ages: bool = True) -> dict[str, object]:
-    """What the machine is like now."""
+    """What the machine is like now; what is there and cannot be read is not told as absent.
+
+    Raises:
+        ZramError, OSError: something cannot be read.
+    """
     total, available = read_memory(sysfs)
-    memory = read_pressure(sysfs, "memory")
+    unread: list[str] = []
+    memory = read_pressure(sysfs, "memory", unread)
+    battery = read_battery(sysfs)
+    if unread or battery.error:
+        raise ZramError("; ".join(filter(None, [*unread, battery.error])))
     counters = read_counters(sysfs)
     awake = clocks.awake()
     found = {}
@@ -54,7 +62,7 @@ def row(sysfs: Sysfs, clocks: Clocks, ages: bool = True) -> dict[str, object]:
         "total": total,
         "available": available,
         "stalled": memory and round(memory.total, 3),
-        "battery": read_battery(sysfs).percent,
+        "battery": battery.percent,
         "pages": [counters.get(name, 0) for name in COUNTERS],
         "devices": found,
     }
@@ -76,7 +84,7 @@ def _device(sysfs: Sysfs, device: Zram, ages: bool) -> dict[str, object]:
                 (count or 0) * BD_UNIT for count in (bd.bd_count, bd.bd_reads, bd.bd_writes)
             ]
             found["medium"] = medium_of(sysfs, backing).kind
-    except ZramError:
+    except DeviceNotFoundError:
         return {}
     if ages:
         # There is no debugfs here, or this is not root: the rest is worth having.

@@ -16,7 +16,7 @@ from tended_machines import HOUR, MIB, PSI, Watch, press, tender
 from pyzram.cli import pyzram as command
 from pyzram.cli.tend_report import report_dict, round_line
 from pyzram.device.zram import Zram
-from pyzram.errors import DeviceBusyError, DeviceNotFoundError, ZramOSError
+from pyzram.errors import BlockedError, DeviceBusyError, DeviceNotFoundError, ZramOSError
 from pyzram.kernel.holders import block_size
 from pyzram.kernel.sysfs import Sysfs
 from pyzram.kernel.tend_status import NAME, write_status
@@ -24,6 +24,7 @@ from pyzram.tend import ages
 from pyzram.tend.actions import Compact, Recompress, WriteBack
 from pyzram.tend.ledger import Ledger
 from pyzram.tend.machine import (
+    Battery,
     Clocks,
     parse_pressure,
     read_battery,
@@ -1018,6 +1019,44 @@ def test_record_adds_a_line_of_what_the_bench_can_replay(machine: Machine, tmp_p
     assert len(device["memory"]) == 4 and device["medium"] == "card"
     assert sum(device["ages"]) == 12000
     assert len(path.read_bytes()) < 2 * 700
+
+
+@pytest.mark.parametrize("what", ["mm_stat", "pressure", "battery"])
+def test_a_recording_tells_nothing_as_absent_that_could_not_be_read(
+    machine: Machine, tmp_path, monkeypatch, capsys, what: str
+):
+    """A device whose figures cannot be read, as during writeback on 7.x, is not one that went."""
+    monkeypatch.setenv("PYZRAM_ROOT", str(machine.root))
+    path, asleep, second = tmp_path / "recording", [], pytest.MonkeyPatch()
+
+    def blocked(_device: Zram):
+        raise BlockedError(errno.ETIMEDOUT, "zram0: read mm_stat: no answer", None)
+
+    def spoil(patch: pytest.MonkeyPatch) -> None:
+        if what == "mm_stat":
+            patch.setattr(Zram, "read_mm_stat", blocked)
+        elif what == "pressure":
+            unreadable(patch, errno.EIO, "proc/pressure/memory")
+        else:
+            broken = Battery(error="BAT0: Input/output error")
+            patch.setattr("pyzram.tend.recording.read_battery", lambda _sysfs: broken)
+
+    def sleep(seconds: float) -> None:
+        asleep.append(seconds)
+        second.undo()
+        if len(asleep) == 1:
+            spoil(second)
+        if len(asleep) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("time.sleep", sleep)
+    assert command.main(["tend", "--record", str(path)]) == 0
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [list(line["devices"]) for line in lines] == [["zram0"]] * 2
+    assert capsys.readouterr().err.count("; no line is added for this minute\n") == 1
+    spoil(monkeypatch)
+    assert command.main(["tend", "--record", str(path), "--once"]) == 1
+    assert len(path.read_text().splitlines()) == 2
 
 
 def test_a_recording_that_cannot_be_kept_is_an_error(machine, tmp_path, monkeypatch, capsys):
