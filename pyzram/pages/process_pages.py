@@ -13,6 +13,12 @@ from .rollup import Rollup
 if TYPE_CHECKING:
     from .mappings import Mapping
 
+# Why pages stay where they are.
+LOCKED = "locked"
+PINNED = "pinned"
+LAZILY_FREED = "lazily freed"
+CLEAN = "never written to"
+
 
 class Counts(NamedTuple):
     """What a walk found, in pages."""

@@ -11,10 +11,11 @@ from ..errors import InvalidValueError, ZramOSError, from_errno
 from ..kernel.sysfs import read_text
 from ..limits import PAGE_SIZE
 from ..value import check_count, check_kind
-from . import procmem
 from .mappings import SHARED
 from .others_locks import add_others_locks
 from .process import all_processes
+from .process_pages import CLEAN, LOCKED
+from .procmem import Looker
 from .segments import ObjectSegment, Owner, ProcessSegment, ZeroSegment
 from .shared_memory import SharedMemory
 from .shared_object import OURS, object_pages
@@ -137,7 +138,7 @@ def _look_at(
     found: list[int] = []
     failure: ZramOSError | None = None
     excess = 0
-    with procmem.Looker() as looker:
+    with Looker() as looker:
         for pid, start_time in chosen.items():
             try:
                 process = looker.pages(pid, start_time)
@@ -206,7 +207,7 @@ def pages_or_skip(source: Source, item: SharedObject) -> ObjectPages | None:
 def _add_shared(source: Source, shared: SharedMemory) -> int:
     """Add what is shared; returns how many pages of it are in memory, whatever becomes of them."""
     resident = shared.locked
-    source._leave_out(procmem.LOCKED, shared.locked)
+    source._leave_out(LOCKED, shared.locked)
     for key, code in shared.closed.items():
         if key not in shared.objects:
             source._skip(CLOSED_BY.get(code, CLOSED_OBJECTS))
@@ -221,11 +222,11 @@ def _add_shared(source: Source, shared: SharedMemory) -> int:
         if not found:
             continue
         pages, swapped, locked, reserved, clean, there = found
-        source._leave_out(procmem.CLEAN, clean)
+        source._leave_out(CLEAN, clean)
         source._skip(NOT_TOLD_CLEAN, max(0, item.clean - clean) if not locked else 0)
         resident += there
         source.swapped += swapped
-        source._leave_out(procmem.LOCKED, locked)
+        source._leave_out(LOCKED, locked)
         if len(pages):
             source._segments.append(ObjectSegment(item, pages, source._objects))
         if reserved:
@@ -235,7 +236,7 @@ def _add_shared(source: Source, shared: SharedMemory) -> int:
     for files in shared.small:
         resident += files.resident
         source.swapped += files.swapped
-        source._leave_out(procmem.LOCKED, files.locked)
+        source._leave_out(LOCKED, files.locked)
         if files.pages:
             source._segments.append(files)
         if files.reserved:

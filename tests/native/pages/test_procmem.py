@@ -22,12 +22,12 @@ import pytest
 
 from pyzram import _native_memory
 from pyzram.errors import ZramOSError
-from pyzram.pages import mappings, mount_views, procmem
+from pyzram.pages import mappings, mount_views, procmem, walk
 from pyzram.pages.estimator import estimate_pages
 from pyzram.pages.process import Process, ProcessReader
 from pyzram.pages.process_pages import Counts
 from pyzram.pages.process_sources import open_processes
-from pyzram.pages.rollup import rollup
+from pyzram.pages.rollup import NOTHING, rollup
 from pyzram.pages.sampling import Sample
 from pyzram.pages.shared_object import MappedAt
 from pyzram.pages.sources import PINNED_SOMEWHERE
@@ -637,7 +637,7 @@ os.execv(sys.executable, [sys.executable, "-c", "print('again', flush=True); inp
 
 @pytest.mark.parametrize("times", [1, procmem.EXECS + 1])
 def test_a_process_that_runs_another_program_meanwhile_is_looked_at_again(monkeypatch, times):
-    real = procmem.rollup
+    real = walk.rollup
     before = []
     with subprocess.Popen(
         [sys.executable, "-c", EXECS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -655,7 +655,7 @@ def test_a_process_that_runs_another_program_meanwhile_is_looked_at_again(monkey
                 raise OSError(errno.ESRCH, os.strerror(errno.ESRCH))
             return real(which)
 
-        monkeypatch.setattr(procmem, "rollup", rollup)
+        monkeypatch.setattr(walk, "rollup", rollup)
         if times > procmem.EXECS:
             with pytest.raises(ZramOSError) as caught:
                 procmem.process_pages(process.pid)
@@ -900,7 +900,7 @@ def test_pages_marked_as_given_up_are_read_where_none_is(monkeypatch, asked):
     def rollup(process):
         if asked == "fails":
             raise OSError(errno.ESRCH, os.strerror(errno.ESRCH))
-        return procmem.NOTHING._replace(lazily_freed=4096 if asked == "freed" else 0)
+        return NOTHING._replace(lazily_freed=4096 if asked == "freed" else 0)
 
     monkeypatch.setattr("pyzram.pages.process.rollup", rollup)
     monkeypatch.setattr("pyzram.pages.process.turned", lambda *args: Marked())

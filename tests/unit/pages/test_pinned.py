@@ -10,7 +10,7 @@ import pytest
 from pyzram.limits import PAGE_SIZE
 from pyzram.pages.mappings import HEAP
 from pyzram.pages.pinned import RING, pinned_ranges
-from pyzram.pages.procmem import _Details, _Private, _split
+from pyzram.pages.stretches import Details, Private, split
 
 INFO = """pos:	0
 SqMask:	0x3
@@ -77,9 +77,9 @@ def test_without_pinned_memory_nothing_is_searched(tmp_path):
 
 
 def test_what_is_pinned_is_taken_out_of_what_lies_around_it():
-    item = _Private(100, 200, HEAP, False, 100)
+    item = Private(100, 200, HEAP, False, 100)
     pinned = [(0, 50), (90, 110), (120, 130), (130, 140), (190, 300)]
-    parts = [(part.start, part.end, part.pinned) for part in _split([item], pinned, {})]
+    parts = [(part.start, part.end, part.pinned) for part in split([item], pinned, {})]
     assert parts == [
         (100, 110, True),
         (110, 120, False),
@@ -88,6 +88,6 @@ def test_what_is_pinned_is_taken_out_of_what_lies_around_it():
         (140, 190, False),
         (190, 200, True),
     ]
-    assert all(part.mapping == 100 for part in _split([item], pinned, {}))
-    given_up = {100: _Details(1, 1, False)}
-    assert _split([item], pinned, given_up) == [item]
+    assert all(part.mapping == 100 for part in split([item], pinned, {}))
+    given_up = {100: Details(1, 1, False)}
+    assert split([item], pinned, given_up) == [item]
