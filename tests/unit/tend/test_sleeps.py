@@ -61,6 +61,31 @@ def test_with_once_a_sleep_that_nobody_saw_may_have_ended_just_now(machine):
         assert decision.reasons == reasons or (not reasons and decision.state.mode == "calm")
 
 
+@pytest.mark.parametrize("catches_up", [True, False])
+def test_cron_on_a_laptop_that_sleeps_all_the_time_acts_in_each_spell(machine, catches_up):
+    """Awake for half an hour, asleep for over an hour; a timer catches up at resume."""
+    watch = Watch()
+    path = str(machine.root / "run" / sleeps.NAME)
+    started = watch.wall()
+    spells = []
+    for _ in range(9):
+        woke, acted = watch.now, []
+        watch.asleep += 4020
+        due = watch.wall() if catches_up else started + 900 * -(-(watch.wall() - started) // 900)
+        while due < watch.wall() + 1800 - (watch.now - woke):
+            watch.now += due - watch.wall()
+            tending, _ = tender(machine, watch)
+            tending.observer.sleeps = Sleeps(watch, path, "boot")
+            decision = tending.round().decision
+            if decision.state.mode != "held":
+                acted.append(watch.now - woke)
+            tending.close()
+            due = started + 900 * ((due - started) // 900 + 1)
+        watch.now = woke + 1800
+        spells.append(acted)
+    assert all(spells) and min(map(min, spells)) >= 120
+
+
 def test_an_earlier_process_tells_when_the_machine_slept(tmp_path):
     """So that a laptop's daemon, started again after months, knows what is old."""
     watch = Watch()
