@@ -60,7 +60,7 @@ class Writer:
 
 
 def of_two_days(root: Path) -> Machine:
-    """A device of 7.x with a card behind it, and ten thousand pages, every one two days old."""
+    """A device on 7.x with a card behind it, and ten thousand pages, all two days old."""
     found = Machine(root, "vm-7.x-multi")
     disk = root / "sys/devices/mmc0/block/mmcblk0"
     (disk / "mmcblk0p3").mkdir(parents=True)
@@ -99,7 +99,7 @@ def press(root: Path, some300: float, total: int = 0, available: int = 1 << 20) 
 
 
 def booted(machine: Machine, boot: str = "this-start") -> None:
-    """The machine says which start of it this is."""
+    """Have the machine say which boot this is."""
     path = machine.root / BOOT_ID
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"{boot}\n")

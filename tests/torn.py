@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Something that happens between any two instructions of Python: where a signal's handler runs."""
+"""Something that happens between any two Python instructions, where signal handlers run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 MOST = 40_000
-# By these an exception finds who handles it: no handler of a signal runs in between.
+# With these an exception finds its handler; no signal handler runs in between.
 UNWINDING = ("PUSH_EXC_INFO", "WITH_EXCEPT_START", "POP_EXCEPT", "RERAISE")
 
 
@@ -31,11 +31,11 @@ def at_each_instruction(
     *,
     every: int = 1,
 ) -> int:
-    """Do ``work`` again and again, ``happens`` coming one instruction later each time.
+    """Do ``work`` again and again, with ``happens`` one instruction later each time.
 
-    Counted are the instructions of functions with these codes. Returns at how many it came; what
-    ``happens`` or ``work`` raises is the caller's to catch within ``work``. Each ``every``-th
-    instruction is taken.
+    Only instructions of functions with these codes count. Return at how many it happened; the
+    caller must catch what ``happens`` or ``work`` raises within ``work``. Only each ``every``-th
+    instruction is tried.
     """
     for number in range(0, MOST, every):
         left = number

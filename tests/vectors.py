@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Test pages, and what the kernel's own compressors make of them (tests/data/kernel-vectors.json).
 
-The file has for each page the first 16 hexadecimal digits of the page's SHA-256, and per algorithm
+For each page the file has the first 16 hexadecimal digits of the page's SHA-256, and per algorithm
 the length and the same digits of the compressed page. lzo, lzo-rle, lz4/ACCELERATION, lz4hc/LEVEL,
-842 and deflate/LEVEL/WINBITS are one output in Linux 6.1, 6.12 and 7.3; zstd-1.4.10-crypto61,
-zstd-1.5.2 and zstd-1.5.7 are theirs in turn.
+842 and deflate/LEVEL/WINBITS give the same in Linux 6.1, 6.12 and 7.3; zstd-1.4.10-crypto61,
+zstd-1.5.2 and zstd-1.5.7 are theirs, in that order.
 
-The kernel's lz4 finds other matches on a big-endian processor. tests/data/big-endian.json has what
-each page, in that order, made compr_data_size grow on s390x with Linux 6.12.
+The kernel's lz4 finds other matches on a big-endian processor. tests/data/big-endian.json has by
+how much each page, in the same order, made compr_data_size grow on s390x with Linux 6.12.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def page(name):
 
 @cache
 def large_pages(page_size):
-    """Pages above 4 KiB, five of each of six kinds; those of large-pages.json."""
+    """Pages above 4 KiB, five of each of six kinds, as in large-pages.json."""
     parts = page_size // PAGE
     every = [page(name) for name in _table()]
     made = []
@@ -137,7 +137,7 @@ def digest(data):
 
 @cache
 def pages():
-    """Return name to page for all pages of the vectors."""
+    """Return all pages of the vectors by name."""
     made = {name: page(name) for name in _table()}
     for name, data in made.items():
         assert digest(data) == _table()[name]["page"], name
@@ -145,7 +145,7 @@ def pages():
 
 
 def kernel(key):
-    """Return name to (length, digest) of what the kernel's ``key`` makes of each page."""
+    """Return by name the (length, digest) of what the kernel's ``key`` makes of each page."""
     return {name: tuple(row[key]) for name, row in _table().items()}
 
 
@@ -162,6 +162,6 @@ def _table():
 
 
 def kernel_where_big_endian(key):
-    """Return name to what a device stores of each page, 0 if it is same-filled."""
+    """Return by name how much a device stores for each page; 0 if it is same-filled."""
     path = Path(__file__).parent / "data" / "big-endian.json"
     return dict(zip(_table(), json.loads(path.read_text(encoding="ascii"))[key], strict=True))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The C of the benchmarks builds from this tree and does what it is measured for."""
+"""The benchmarks' C code builds from this tree and does what it is measured for."""
 
 import ctypes
 import importlib.util

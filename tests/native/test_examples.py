@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Those of examples/ that need no device, with every warning an error."""
+"""The examples that need no device, with every warning an error."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def said(name: str, *words: str) -> str:
 
 
 def test_an_algorithm_is_chosen_for_a_running_program():
-    # A small one: of this one's memory, an emulated processor makes ten minutes.
+    # A small process: for this one's memory, an emulated processor takes ten minutes.
     command = [sys.executable, "-Ic", "print(flush=True); input()"]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe) as program:
@@ -52,7 +52,7 @@ def test_a_folder_has_a_histogram(tmp_path):
 def test_a_device_that_is_removed_after_it_was_listed_is_left_out(
     name, tmp_path, capsys, monkeypatch
 ):
-    """The second of two goes before it is read, or, where rates are watched, between two looks."""
+    """The second of two goes before it is read or, if rates are watched, between two looks."""
     here = Machine(tmp_path / "root", "vm-7.x-multi")
     here.add(1)
     looks = []
@@ -81,7 +81,7 @@ def test_a_device_that_is_removed_after_it_was_listed_is_left_out(
 
 
 def test_idle_pages_are_written_back(tmp_path, capsys, monkeypatch):
-    """On a captured kernel, which is told what the real one would have moved: a page."""
+    """On a captured kernel, to which the test adds what the real one would have moved: a page."""
     here = Machine(tmp_path / "root", "vm-7.x-multi")
 
     class Moving(pyzram.Zram):

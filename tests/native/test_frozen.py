@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What RELEASING.md promises to keep is listed in full, and closed: nothing leads out of it."""
+"""What RELEASING.md promises to keep is listed in full and closed: nothing leads out of it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_what_the_policy_of_tend_sees_is_not_promised():
     assert not [line for line in lines if "seen." in line]
     text = (TREE / "RELEASING.md").read_text()
     assert "`seen`" in text
-    # How it measures an act is its own business too.
+    # How it measures an action is its own business too.
     of_actions = {line for line in lines if "actions[]." in line}
     assert {line.rpartition(".")[2] for line in of_actions} == {"action", "device"}
     assert "`actions` have besides `action` and `device`" in text

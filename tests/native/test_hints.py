@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""``typing.get_type_hints`` finds the types of everything public, and commands pay nothing."""
+"""``typing.get_type_hints`` finds the types of everything public, at no cost for commands."""
 
 from __future__ import annotations
 

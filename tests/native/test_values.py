@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Every result of the API is a value: frozen, comparable, hashable, through JSON and back."""
+"""Every result of the API is a value: frozen, comparable, hashable, and it survives JSON."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ESTIMATED: list = []
 
 
 def values() -> dict[type, object]:
-    """One of each, with figures that are not all alike."""
+    """One of each, with different figures."""
     found = estimate()
     part = found.algorithms["zstd:3"]
     stats = pyzram.Stats(
@@ -122,7 +122,7 @@ def values() -> dict[type, object]:
     return {type(value): value for value in made}
 
 
-# What is never written as JSON: handles, what holds open files, what acts, and a place.
+# Never written as JSON: handles, whatever holds open files, whatever acts, and a place.
 OTHERS = {"DeviceList", "Zram", "Source", "Stream", "Service", "Sysfs", "Plan"}
 # Named tuples: of these there may be millions.
 TUPLES = {"Slot"}
@@ -170,7 +170,7 @@ def test_what_is_something_else_is_refused(all_values):
 
 
 def test_every_field_is_looked_at(all_values):
-    """Of each field, what no class takes, and a name that is misspelt, in place of it."""
+    """For each field, a value that no class accepts, and a misspelt name in its place."""
     for kind, value in all_values.items():
         right = value.as_dict()
         for name in right:

@@ -54,7 +54,7 @@ def test_a_pool_of_more_than_4_gib():
 
 
 def test_numbers_of_frames_beyond_4_gib_are_told_apart():
-    """With PAE, physical addresses of 36 bits and more: frames, and slots, are wider than words."""
+    """With PAE, physical addresses have 36 bits and more: frames and slots are wider than words."""
     seen = _native_memory.Seen()
     numbers = array("Q", [5, 5 + 2**32, 5 + 2**40, 5])
     assert seen.add(numbers) == b"\0\0\0\1"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a parameter does not take is refused by its name, before anything is done, everywhere."""
+"""Every parameter refuses wrong values, by its name and before anything is done."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PAGE = 4096
-# What stands for each kind of value. A list holds what no list may.
+# Samples for each kind of value. The list holds what no list may.
 SAMPLES: dict[str, object] = {
     "int": 5,
     "float": 1.5,
@@ -34,7 +34,7 @@ SAMPLES: dict[str, object] = {
     "None": None,
     "object": object(),
 }
-# What each name in an annotation takes.
+# What each name in an annotation accepts.
 KINDS: dict[str, set[str]] = {
     "int": {"int"},
     "float": {"int", "float"},
@@ -60,11 +60,11 @@ def taken(annotation: ast.expr) -> set[str]:
         return taken(annotation.left) | taken(annotation.right)
     if isinstance(annotation, ast.Subscript):
         annotation = annotation.value
-    # Of classes nothing here is one, and of lists no item is right.
+    # Nothing here is an instance of a class, and no item of a list is right.
     return KINDS.get(ast.unparse(annotation), set())
 
 
-# Where a message has another word for a parameter, which the class or the kernel has.
+# Messages that use another word for a parameter, which is the class's or the kernel's.
 WORDS = {
     "Algorithm": {"name": "algorithm"},
     "Algorithm.parse": {"text": "algorithm"},
@@ -95,7 +95,7 @@ class Bench:
         self.zeros = bytes(PAGE)
 
     def calls(self) -> dict[str, tuple[Callable[..., object], dict[str, object]]]:
-        """Each by its name in docs/frozen.txt, with all that it needs."""
+        """Each by its name in docs/frozen.txt, with everything that it needs."""
         zram, page = self.device, self.zeros
         packed = pyzram.compress_page(page, "lz4")
         service = pyzram.Service(
@@ -187,7 +187,7 @@ MADE = ("Algorithm", "Chain", "Config", "DeviceConfig", "PoolModel", "Service", 
 
 
 def public_calls() -> Iterator[str]:
-    """Everything that takes a parameter and is promised."""
+    """Everything that is promised and has a parameter."""
     for name in pyzram.__all__:
         value = getattr(pyzram, name)
         if not inspect.isclass(value):
@@ -232,7 +232,7 @@ def bench(made):
 
 
 def answer(function: Callable[..., object], several: bool, words: dict[str, object], name: str):
-    """What a call says to a wrong value, or that it took it."""
+    """What a call says about a wrong value, or that it accepted it."""
     try:
         got = function(words[name]) if several else function(**words)
         if inspect.isgenerator(got):
@@ -269,7 +269,7 @@ def test_a_value_of_another_type_is_refused_by_the_name_of_its_parameter(bench, 
 
 
 class Whole:
-    """A number of another library: NumPy's are such."""
+    """A number from another library, such as NumPy."""
 
     def __index__(self) -> int:
         return 5
@@ -282,7 +282,7 @@ class Whole:
 
 @pytest.mark.parametrize("name", list(public_calls()))
 def test_a_whole_number_of_another_library_is_one(bench, name):
-    """Where a number belongs, it is as good as int; it is refused for its value alone, if ever."""
+    """Where a number is expected it is as good as int; at most its value is refused."""
     function, needed = bench.calls()[name]
     for parameter, annotation, several in parameters(function):
         if not {"int", "float"} & taken(annotation) or "Any" in ast.unparse(annotation):
@@ -331,7 +331,7 @@ NO_PROCESS = 1 << 23
 
 @pytest.mark.parametrize("wrong", [-1, -0.5, float("nan"), float("-inf")], ids=str)
 def test_a_time_is_from_nothing_to_for_ever(bench, wrong):
-    """Both ends are taken, and neither is a number that C cannot hold."""
+    """Both ends are accepted, and C can hold both."""
     for timeout in (0, 0.5, 10**9, float("inf")):
         bench.device.write("mem_limit", 1, timeout=timeout)
     for ask in (

@@ -30,7 +30,7 @@ def run(*command: object, **options: object) -> subprocess.CompletedProcess[str]
 
 
 def succeed(*command: object, **options: object) -> str:
-    """What a command printed that must not fail."""
+    """The output of a command that must not fail."""
     done = run(*command, **options)
     assert done.returncode == 0, f"{command} failed:\n{done.stdout}"
     return done.stdout
@@ -44,7 +44,7 @@ def tree() -> Path:
 
 @pytest.fixture(scope="session")
 def version() -> str:
-    """The version, from the one place that holds it."""
+    """The version, from the only place that holds it."""
     found = (TREE / "pyzram/_version.py").read_text().partition("__version__ = ")[2]
     return found.strip().strip('"')
 
@@ -59,7 +59,7 @@ def sources() -> list[str]:
 
 @pytest.fixture(scope="session")
 def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The release tarball, made of the files under version control as they are now."""
+    """The release tarball, made from the files under version control as they are now."""
     out = tmp_path_factory.mktemp("sdist")
     succeed(sys.executable, TREE / "tools/dist.py", "--outdir", out)
     (tarball,) = out.iterdir()
@@ -115,7 +115,7 @@ BARE = "python3-venv,python3-cffi-backend,kmod,mount"
 
 @pytest.fixture(scope="session")
 def bare_root() -> Path:
-    """A root of this Debian with what our packages need and apt; made once, kept in .cache."""
+    """A root of this Debian with apt and our packages' dependencies; made once, kept in .cache."""
     release = dict(
         line.partition("=")[::2] for line in Path("/etc/os-release").read_text().splitlines()
     )

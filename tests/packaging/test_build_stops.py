@@ -16,7 +16,7 @@ from .conftest import build_wheel, run, succeed
 
 @pytest.fixture
 def fail_to_build(unpacked: Path, tmp_path: Path):
-    """A function that builds with changes to the environment and gives the one message."""
+    """A function that builds with a changed environment and returns the one message."""
 
     def build(python: object = sys.executable, **changes: str) -> str:
         out = tmp_path / "out"

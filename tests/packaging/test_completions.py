@@ -57,7 +57,7 @@ def offered(request: pytest.FixtureRequest, tmp_path: Path):
     def complete(*words: str) -> set[str]:
         done = run(*COMMAND_LINES[shell](words), env=ENVIRONMENT, cwd=tmp_path)
         assert done.returncode == 0, done.stdout
-        # fish tells what each is after a tab.
+        # fish says what each is after a tab.
         offers = {line.split("\t")[0] for line in done.stdout.splitlines()}
         return {offer for offer in offers if offer and offer.startswith(words[-1])}
 
@@ -116,7 +116,7 @@ def test_values_are_completed(offered, words: list[str], values: set[str]) -> No
 
 @pytest.mark.parametrize("before", ["", "lz4,", "+"])
 def test_what_was_typed_is_not_run(offered, tmp_path: Path, before: str) -> None:
-    """Completing what was pasted, with a command in it, does not yet run that."""
+    """Completing pasted text with a command in it does not run that command."""
     for words in (["pyzram", "bench", "-a"], ["zram_stats", "-o"], ["pyzram", "estimate", "-a"]):
         for text in (f"$(touch {tmp_path}/run),l", f"`touch {tmp_path}/run`,l", "$HOME,l"):
             offered(*words, before + text)

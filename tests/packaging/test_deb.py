@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Debian's packages: lintian takes them, they install, upgrade, run and leave nothing behind."""
+"""Debian's packages: lintian accepts them; they install, upgrade, run and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .conftest import TREE, run, succeed
 
 pytestmark = pytest.mark.slow
 NEEDED = {"dpkg-checkbuilddeps": "dpkg-dev", "lintian": "lintian"}
-# What root is not to run: installers write the scripts' first line anew, without -I.
+# What root must not run: installers rewrite the scripts' first line without -I.
 THEIRS = (
     "mkdir -p /run/theirs; for name in pyzram json cffi; do "
     "echo 'raise SystemExit(\"of somebody else\")' >/run/theirs/$name.py; done; "
@@ -33,7 +33,7 @@ needs_driver = pytest.mark.skipif(not DRIVER, reason="needs a zram driver")
 
 @pytest.fixture(scope="module")
 def built(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with everything that the build made, without its tests."""
+    """The folder with everything that the build made; its tests were not run."""
     for command, package in NEEDED.items():
         if not shutil.which(command):
             pytest.skip(f"needs {command} (Debian: {package})")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The overlay: both ebuilds are emerged for real into an alternate root, used there and unmerged.
 
-Runs with a harness that is not part of this tree, where it lies beside it. GENTOO_REPO names a
-Gentoo repository whose eclasses are to be used instead of the harness's stand-ins.
+It needs a harness that is not part of this tree but lies beside it. GENTOO_REPO names a Gentoo
+repository whose eclasses are used instead of the harness's stand-ins.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ elif not shutil.which("rc-service"):
 
 @pytest.fixture(scope="module")
 def emerge(sdist: Path, version: str):
-    """A function that runs the harness on today's tarball and gives its output."""
+    """A function that runs the harness on today's tarball and returns its output."""
     if NO_HARNESS:
         pytest.skip(NO_HARNESS)
 
@@ -121,7 +121,7 @@ def test_the_live_ebuild_emerges_what_is_committed_without_kernel_sources(emerge
 
 @pytest.fixture(scope="module")
 def plain(emerge, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The report on an emerge without tests for a kernel without zram; its service was used."""
+    """The report of an emerge without tests, for a kernel without zram; its service was used."""
     config = tmp_path_factory.mktemp("kernel") / "config"
     config.write_text("CONFIG_SWAP=y\n# CONFIG_ZRAM is not set\n")
     says = ["--kernel-config", config, "--expect-log", "CONFIG_ZRAM is needed"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Programs and manual pages say the same."""
+"""Programs and manual pages agree."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .conftest import TREE, run, succeed
 
 BIN = Path(sys.executable).parent
 MANUALS = sorted(path.name for path in (TREE / "man").iterdir())
-# Every command to the page that has its options.
+# From every command to the page with its options.
 PAGES = {"zram_stats": "zram_stats.8"}
 for name in COMMANDS:
     own = f"pyzram-{name}.8"

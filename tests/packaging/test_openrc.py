@@ -57,7 +57,7 @@ needs_openrc = pytest.mark.skipif(bool(missing()), reason=missing() or "-")
 
 
 class ObservedSystem:
-    """An OpenRC of its own: /run, /etc/init.d, conf.d, runlevels and rc.conf."""
+    """A separate OpenRC: /run, /etc/init.d, conf.d, runlevels and rc.conf."""
 
     def __init__(self, directory: Path, shell: str) -> None:
         self.directory = directory
@@ -76,7 +76,7 @@ class ObservedSystem:
         shutil.copy(SCRIPT, self.service("zram"))
         self.service("zram").chmod(0o755)
         pyzram = Path(sys.executable).parent / "pyzram"
-        # Else OpenRC looks itself whether this is a container.
+        # Otherwise OpenRC itself checks whether this is a container.
         (directory / "rc.conf").write_text(f'pyzram="{pyzram}"\nrc_sys=""\n')
         self.conf("zram", "ZRAM_SIZE_0=64M\nZRAM_PRIORITY_0=1\n")
 
@@ -87,8 +87,8 @@ class ObservedSystem:
         (self.directory / "conf.d" / name).write_text(text)
 
     def sh(self, script: str) -> subprocess.CompletedProcess[str]:
-        """Run a script where OpenRC's directories are ours; mounts last for the script."""
-        # A copy of /etc, for the machine's need not have all directories to mount on.
+        """Run a script with our directories for OpenRC; mounts last as long as the script."""
+        # A copy of /etc, because the machine's need not have all directories to mount on.
         etc = self.directory / "root-etc"
         binds = [f"mount -t tmpfs none {etc}; cp -a /etc/. {etc}; mount --move {etc} /etc"]
         for name in ("init.d", "conf.d", "runlevels"):

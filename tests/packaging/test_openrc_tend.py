@@ -30,7 +30,7 @@ def until(done: Callable[[], object], what: str, seconds: float = 90.0) -> None:
 
 
 class Tending(ObservedSystem):
-    """With the daemon's service, whose ledger and log stay in the folder of the test."""
+    """A machine with the daemon's service, whose ledger and log stay in the test's folder."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory, "dash")
@@ -102,7 +102,7 @@ def test_it_looks_reloads_is_started_again_and_stops(machine: Tending) -> None:
 @needs_openrc
 @pytest.mark.skipif(not shutil.which("logrotate"), reason="needs logrotate")
 def test_its_log_goes_on_after_logrotate_as_shipped(machine: Tending) -> None:
-    """supervise-daemon keeps it open: what is written later has to come to the new one."""
+    """supervise-daemon keeps the log open, so later lines must get into the new one."""
     rules = machine.directory / "logrotate"
     rules.write_text(LOGROTATE.read_text().replace("/var/log/zram-tend.log", str(machine.log)))
     assert machine.rc("zram-tend", "start").returncode == 0

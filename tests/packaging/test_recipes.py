@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The recipes of other distributions, built by their own tools as far as Debian has them."""
+"""Other distributions' recipes, built with their own tools as far as Debian has them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ OPENRC = {
     r"initscripts/cron/(.*)": r"etc/cron.d/\1",
     r"initscripts/logrotate\.d/(.*)": r"etc/logrotate.d/\1",
 }
-# Licences, documents, what a package says of itself and what Python makes are not compared.
+# Licences, documents, package metadata and what Python generates are not compared.
 OTHER = re.compile(
     r"usr/share/(licenses|doc)/.*|usr/lib/(debug|\.build-id).*|\.[A-Z]+"
     r"|.*/(pyzram-[^/]*-info|__pycache__)/.*"
@@ -46,7 +46,7 @@ OTHER = re.compile(
 
 
 def expected(sources: list[str], *more: dict[str, str]) -> set[str]:
-    """What a package holds, from the list of the tree's files."""
+    """What a package should hold, from the list of the tree's files."""
     places = dict(PLACES)
     for each in more:
         places |= each
@@ -61,7 +61,7 @@ def expected(sources: list[str], *more: dict[str, str]) -> set[str]:
 
 
 def held(names: list[str]) -> set[str]:
-    """The same of a package's list of files."""
+    """The same from a package's list of files."""
     kept = set()
     for name in names:
         name = name.strip().removeprefix("./").removeprefix("/")
@@ -188,7 +188,7 @@ def test_rpms_install_upgrade_and_go(
         "rpm -e --nodeps pyzram python3-pyzram pyzram-service 2>&1; "
         "find /etc /usr -xdev -name '*zram*' ! -name 'zramctl*'"
     )
-    # Debian's rpm says each time what it thinks of being used on Debian.
+    # Debian's rpm complains each time about being used on Debian.
     assert [line for line in answer.splitlines() if not line.startswith("rpm: ")] == [
         f"zram_stats (pyzram) {version}",
         "off",
@@ -217,7 +217,7 @@ def test_rpmbuild_runs_the_tests(recipes: Path) -> None:
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A folder that every user may reach, unlike pytest's."""
+    """A folder that every user can reach, unlike pytest's."""
     with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -290,7 +290,7 @@ def test_alpines_recipe_builds_in_busybox(
     for name in ("APKBUILD", next(recipes.glob("*.tar.gz")).name):
         shutil.copy2(recipes / name, tmp_path)
     environment = {**os.environ, **DEBIANS_PYTHON}
-    # For gpep517, which Debian has not.
+    # A stand-in for gpep517, which Debian lacks.
     environment["PATH"] += f":{Path(sys.executable).parent}"
     succeed("busybox", "sh", "-c", ALPINE, cwd=tmp_path, env=environment)
     assert held(files_below(tmp_path / "pkg")) == expected(sources, OPENRC)
@@ -308,7 +308,7 @@ def test_shellcheck_takes_the_recipes_in_shell(recipes: Path) -> None:
 
 # ---- Nix -----------------------------------------------------------------------------------------
 
-# Stand-ins for what nixpkgs gives; what is asked of them that they have not is an error.
+# Stand-ins for what nixpkgs gives; asking them for something that they lack is an error.
 NIX_PACKAGE = """
 let
   pkg = [ "pkg-config" "lz4" "zstd" "zlib" ];
@@ -344,7 +344,7 @@ in {
 
 
 def nix(folder: Path, expression: str) -> str:
-    """What an expression is, in JSON."""
+    """The value of an expression, in JSON."""
     needs(**{"nix-instantiate": "nix-bin"})
     return evaluate(folder, expression)
 
@@ -403,7 +403,7 @@ def test_nixs_module_is_off_until_enabled(recipes: Path) -> None:
     states = json.loads(nix(recipes, NIX_MODULE))
     assert states["off"] == {}
     assert states["on"]["environment"]["etc"]["conf.d/zram"]["text"] == "ZRAM_SIZE_0='1G'\n"
-    # Settings are in the unit, so that other ones are a changed unit, which is reloaded.
+    # Settings are in the unit, so different ones mean a changed unit, which is reloaded.
     assert states["on"]["systemd"]["services"]["zram"] == {
         "wantedBy": ["swap.target"],
         "reloadIfChanged": True,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .conftest import succeed
 
-# What git and the tarball hold differently: a tarball cannot hold its own digest.
+# Where git and the tarball differ: a tarball cannot hold its own digest.
 ONLY_IN_GIT = {".gitattributes", ".gitignore", "ebuilds/sys-block/pyzram/Manifest"}
 MADE = {"PKG-INFO", "setup.cfg"}
 

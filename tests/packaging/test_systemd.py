@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The units, looked at by systemd itself."""
+"""The units, checked by systemd itself."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_both_units_differ_in_the_file_alone() -> None:
 
 
 def test_tending_once_is_as_confined_as_the_daemon() -> None:
-    """Each line of the daemon's sandbox is one of the other's too."""
+    """The other unit has every line of the daemon's sandbox too."""
     daemon, once = (
         {
             line
@@ -79,7 +79,7 @@ def test_textfiles_go_where_the_distribution_says(tmp_path: Path, directory: str
 
 
 def test_the_documentation_says_where_each_package_writes_textfiles() -> None:
-    """Its table, against what the recipe gives to make or writes into the files."""
+    """Its table, compared with what the recipe passes to make or writes into the files."""
     ebuild, spec = "ebuilds/sys-block/pyzram/pyzram-9999.ebuild", "packaging/rpm/pyzram.spec"
     recipes = {
         "Debian, Ubuntu": "packaging/debian/rules",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-# Data, prose, and files whose readers take no comment.
+# Data, prose, and files whose format has no comments.
 NO_COMMENT = re.compile(
     r"""(\.(md|json|txt|bin)|MANIFEST\.in|Manifest|LICENSE|py\.typed
     |tests/data/sysfs/.*|repo_name|\.git\w+|packaging/debian/(copyright|.*format|.*\.(NEWS|install|examples)))$""",
@@ -80,7 +80,7 @@ def test_no_line_of_c_is_wider_than_the_editors_are_told(tree: Path, texts: dict
 
 
 def test_the_version_stands_in_one_place(texts: dict[str, str], version: str) -> None:
-    # Debian's files tell since when the package is split.
+    # Debian's files say since when the package has been split.
     allowed = re.compile(
         r"pyzram/_version\.py|CHANGELOG\.md|README\.md|Manifest$"
         r"|packaging/debian/(control|pyzram\.NEWS)$"
@@ -130,14 +130,14 @@ def test_files_that_the_code_refers_to_are_there(texts: dict[str, str]) -> None:
     assert not gone
 
 
-# Words that once had several meanings here, or none that others know; also as a part of a name.
+# Words that once had several meanings here, or one that nobody else knows, also in names.
 GIVEN_UP = re.compile(
     r"""(?<![A-Za-z])(Choice|Wish|wish|Running|Loan|loan|lend|lent|Pace|Extents?|extents?
     |PageStore|StoreFigures|Capabilities|Helper|helpers?|Picture|shellvars|can\ not)(?![A-Za-z])
     |(?<![A-Za-z])(ENOUGH|MUCH|QUICK|_share|memory_of)\b""",
     re.X,
 )
-# Tests and the shell have these of others.
+# Tests and the shell use these from others.
 GIVEN_UP_INSIDE = re.compile(
     r"(?<![A-Za-z])(HOME|_run|_Run|_Reader|_Figures|_choices|held_reads|mount_users|state_files)\b"
 )

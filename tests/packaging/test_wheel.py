@@ -34,7 +34,7 @@ print(pathlib.Path(sys.modules["pyzram._pyzram"].__file__).name)
 
 
 def interpreter(version: str) -> str | None:
-    """A CPython of that version: on PATH, or one of pyenv's, whose shims may not answer."""
+    """A CPython of that version: on PATH, or one of pyenv's, whose shims may not work."""
     pyenv = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}"))
     for found in [shutil.which(f"python{version}"), *map(str, pyenv)]:
         if found and run(found, "-c", "import venv, ensurepip").returncode == 0:
@@ -164,7 +164,7 @@ def test_pip_installs_it_where_there_is_no_compiler(
         "! command -v cc gcc pkg-config; cd /run; python3 -m venv venv; "
         "venv/bin/pip --isolated install --quiet --no-index --find-links /mnt pyzram; "
         "PATH=/run/venv/bin:$PATH; zram_stats --version; "
-        # pip writes the script's first line anew, without -I; root runs no code of others still.
+        # pip rewrites the script's first line without -I; still, root runs no code of others.
         "head -1 /run/venv/bin/pyzram; mkdir theirs; "
         "echo 'raise SystemExit(1)' | tee theirs/pyzram.py >theirs/cffi.py; "
         "PYTHONPATH=/run/theirs pyzram --version; "

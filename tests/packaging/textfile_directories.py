@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where the parts of the service that are installed below a folder write their textfiles."""
+"""Where those parts of the service that are installed below a folder write their textfiles."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNITS = {"zram-textfile": 3, "zram-estimate": 1}
 
 
 def of_cron(text: str) -> str:
-    """What the file for cron is told, if it uses that and nothing else."""
+    """The directory that the file for cron is given, if it uses that and nothing else."""
     (told,) = re.findall(r"^DIRECTORY=(/\S+)$", text, re.M)
     written = re.findall(r'--textfile "([^"]*)/zram\S*\.prom"', text)
     assert written == ["$DIRECTORY"] * sum(UNITS.values())
@@ -25,7 +25,7 @@ def of_cron(text: str) -> str:
 
 
 def of_unit(text: str, files: int = UNITS["zram-textfile"]) -> str:
-    """What a service of so many files is told, if it may write there and uses nothing else."""
+    """The directory that a service is given, if it may write there and uses nothing else."""
     (told,) = re.findall(r"^Environment=DIRECTORY=(/\S+)$", text, re.M)
     written = re.findall(r"--textfile (\S+)/zram\S*\.prom$", text, re.M)
     assert written == ["${DIRECTORY}"] * files

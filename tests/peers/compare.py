@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What zram-generator makes of a file beside what pyzram makes of its import, value by value."""
+"""What zram-generator makes of a file, compared value by value with what pyzram imports from it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from .planned import Planned, plan
 PAGE = 4096
 MAIN = "/etc/systemd/zram-generator.conf"
 PLACES = ("/usr/lib", "/usr/local/lib", "/etc", "/run")
-# What the import says of an expression that is in the way of some hosts only: not of those that
-# host-memory-limit excludes.
+# What the import says about an expression that is a problem only on some hosts, but not on those
+# that host-memory-limit excludes.
 LATER = "makes no device where "
-# Each value to the keys whose being named on standard error tells of a difference.
+# From each value to the keys that standard error names if there is a difference.
 KEYS = {
     "use": ("mount-point", "fs-type"),
     "disksize": ("zram-size", "zram-fraction", "max-zram-size"),
@@ -34,7 +34,7 @@ KEYS = {
 
 @dataclass
 class Count:
-    """How many values were compared, and how that came out."""
+    """How many values were compared, and with which results."""
 
     files: int = 0
     values: int = 0
@@ -66,7 +66,7 @@ class Count:
 
 
 def compare(root: Root, files: str | dict[str, str], ram_kib: int = 8 << 20) -> Count:
-    """Let both make what they make of a configuration: ours by its commands."""
+    """Have both process a configuration; ours through its commands."""
     if isinstance(files, str):
         files = {MAIN: files}
     answer = root.ask(files, ram_kib)
@@ -88,7 +88,7 @@ def compare(root: Root, files: str | dict[str, str], ram_kib: int = 8 << 20) -> 
 
 
 def _operands(folder: Path, files: dict[str, str]) -> list[str]:
-    """Lay the files out; the command is given the places, and the order is its business."""
+    """Lay out the files; the command gets the places, and puts them in order itself."""
     base = folder / "theirs"
     shutil.rmtree(base, ignore_errors=True)
     for name, text in files.items():
@@ -104,7 +104,7 @@ def _devices(count: Count, root: Root, theirs: list[Device], found: Planned) -> 
     told = found.told
     less = any(word in line for word in ("left out", "not one of a device") for line in told)
     assert found.devices is not None
-    # One that is left out at the import, with a word, is no difference to be told again.
+    # A device that the import leaves out with a message need not be reported again.
     count.value("devices", len(theirs), len(theirs) if less else len(found.devices), told)
     if len(theirs) != len(found.devices):
         return
@@ -131,7 +131,7 @@ def _devices(count: Count, root: Root, theirs: list[Device], found: Planned) -> 
         count.value("parameters", theirs_params, our_params, told)
         recompression = re.findall(r"algo=(.+?) priority=\d", written.get("recomp_algorithm", ""))
         remark = [at for at, name in enumerate(recompression) if name.startswith("#")]
-        # The kernel takes nothing of a remark, which the generator hands to it all the same.
+        # The kernel refuses a remark, which the generator passes to it all the same.
         recompression = recompression[: remark[0]] if remark else recompression
         count.value(
             "recompression", recompression, [choice.name for choice in ours.recompression], told

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the tests beside other tools' own programs share."""
+"""What the tests against other tools' own programs share."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Root:
 
 @pytest.fixture(scope="session")
 def old_root(tmp_path_factory: pytest.TempPathFactory) -> Root:
-    """With the release before, which knows less."""
+    """With the previous release, which knows less."""
     return _root(tmp_path_factory.mktemp("old"), SUITES[1])
 
 
 def _root(folder: Path, suite: str) -> Root:
-    # The program runs as nobody, who must be let through.
+    # The program runs as nobody, who must be able to get there.
     for path in (folder, *folder.parents):
         if os.stat(path).st_uid == os.geteuid() and path != Path("/"):
             path.chmod(path.stat().st_mode | 0o711)
@@ -46,7 +46,7 @@ def _root(folder: Path, suite: str) -> Root:
 
 @pytest.fixture(scope="session", autouse=True)
 def total() -> Iterator[Count]:
-    """All that was compared; printed at the end, for ``make peers``."""
+    """Everything that was compared, printed at the end for ``make peers``."""
     yield TOTAL
     if TOTAL.files:
         print(f"\nOther tools and pyzram import: {TOTAL}")

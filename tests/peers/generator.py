@@ -2,7 +2,7 @@
 """zram-generator itself, run in a made-up root: what it would write, and where.
 
 Debian's package is fetched into .cache/peers and unpacked, never installed. Its program runs as
-nobody in a root that holds its libraries, a configuration, proc/meminfo and pipes in the place of
+nobody in a root that holds its libraries, a configuration, proc/meminfo, and pipes in place of
 sysfs's attributes; it sees nothing of this machine.
 """
 
@@ -111,7 +111,7 @@ class Root:
         place.chmod(0o755)
 
     def makefs(self) -> None:
-        """Put a shell there, and for systemd-makefs what notes what it is to make."""
+        """Put a shell there, and a systemd-makefs that notes what it is asked to make."""
         shell = next(package(self.suite).glob("**/bin/busybox"), None)
         if shell is None:
             raise UnavailableError(f"{package(self.suite)} lacks busybox: remove it")
@@ -124,7 +124,7 @@ class Root:
         self.script.chmod(0o755)
 
     def program(self, name: str, script: str) -> None:
-        """Put a program there that commands of a configuration find."""
+        """Put a program there, for the commands of a configuration."""
         path = self.folder / "bin" / name
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)
@@ -150,7 +150,7 @@ class Root:
         )
 
     def configure(self, files: dict[str, str], ram_kib: int) -> None:
-        """Put files (paths below /) into the root in the place of the former ones."""
+        """Replace the files (paths below /) in the root."""
         for place in ("etc", "run", "usr/lib/systemd/zram-generator.conf.d", "usr/local", "out"):
             shutil.rmtree(self.folder / place, ignore_errors=True)
         (self.folder / "usr/lib/systemd/zram-generator.conf").unlink(missing_ok=True)
@@ -163,7 +163,7 @@ class Root:
         (self.folder / "out").chmod(0o777)
 
     def ask(self, text: str | dict[str, str], ram_kib: int = 8 << 20) -> Answer:
-        """Run the peer over a configuration and return all that it makes of it."""
+        """Run the peer on a configuration and return everything that it makes of it."""
         files = {"/etc/systemd/zram-generator.conf": text} if isinstance(text, str) else text
         self.configure(files, ram_kib)
         done = self.run("/out")
@@ -183,7 +183,7 @@ class Root:
     def set_up(self, number: int, **special: tuple[int, int] | None) -> tuple[dict[str, str], str]:
         """What the peer writes to the device's attributes, in a run after :meth:`ask`.
 
-        ``special`` are attributes that a kernel has not (``None``), or in whose place is a device.
+        ``special`` are attributes that a kernel lacks (``None``), or that a device replaces.
         """
         block = self.folder / f"sys/block/zram{number}"
         if special:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What the commands make of another tool's file: ``import``, then ``start --pretend --json``.
 
-Both run in this process, with a memory and a number of processors of our choice: two more
-interpreters for each of some thousand files would take longer than all that is compared.
+Both run in this process, with an amount of memory and a number of processors of our choice: two
+more interpreters for each of some thousand files would take longer than everything else.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ NOT_CARRIED = "pyzram import: not carried over: "
 
 @dataclass
 class Planned:
-    """What the commands said of a file."""
+    """What the commands said about a file."""
 
     imported: int
     """Status of ``import``; with 1 there is nothing else."""
     planned: int = 0
-    """Status of ``start --pretend``: 1 also where this machine lacks what is asked for."""
+    """Status of ``start --pretend``; also 1 if this machine lacks what is asked for."""
     told: list[str] = field(default_factory=list)
     """What was not carried over, and the rest of what ``import`` said."""
     said: str = ""
@@ -42,7 +42,7 @@ class Planned:
     text: str = ""
     """The configuration."""
     devices: list[DeviceConfig] | None = None
-    """What the JSON has of each device; ``None`` where the configuration was refused."""
+    """What the JSON has about each device; ``None`` if the configuration was refused."""
 
 
 def plan(folder: Path, files: list[str], ram: int) -> Planned:
@@ -82,13 +82,13 @@ def _device(row: dict[str, Any], config: str) -> DeviceConfig:
 
 
 def run(*words: str) -> tuple[int, str, str]:
-    """Run a command; return its status and what it printed to both."""
+    """Run a command; return its status and what it printed to both streams."""
     output, errors = io.StringIO(), io.StringIO()
     try:
         with redirect_stdout(output), redirect_stderr(errors):
             status = command.main(list(words))
     finally:
-        gc.enable()  # the commands of the service go without
+        gc.enable()  # the service's commands disable it
         gc.unfreeze()
     assert "Traceback" not in errors.getvalue()
     return status, output.getvalue(), errors.getvalue()

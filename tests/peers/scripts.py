@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Tools that are shell scripts, run in a made-up root: what they would do, without doing it.
 
-A script runs as nobody, who is root in a user namespace of its own, in a root that holds this
-machine's /usr, a configuration, proc/meminfo and plain files in the place of sysfs's attributes.
+A script runs as nobody, who is root in a separate user namespace, in a root that holds this
+machine's /usr, a configuration, proc/meminfo, and plain files in place of sysfs's attributes.
 Programs that would change something are stand-ins that note their arguments.
 """
 
@@ -127,7 +127,7 @@ class ScriptRoot:
         )
 
     def devices(self) -> list[Settings]:
-        """What the devices were made to be, each in the words of pyzram's configuration."""
+        """The devices that were made, each in the words of pyzram's configuration."""
         found: dict[int, Settings] = {number: {} for number in range(DEVICES)}
         for number, settings in found.items():
             for name in ATTRIBUTES:
@@ -157,7 +157,7 @@ class ScriptRoot:
                 settings = found[int(match[1])]
                 settings["priority"] = int(_line(text, "Priority") or -1)
                 settings["discard"] = "discard" in _line(text, "Options").split(",")
-        # What is made and then used by nobody is left out.
+        # Whatever is made but never used is left out.
         return [
             x for x in found.values() if "disksize" in x and x.keys() & {"priority", "mount_point"}
         ]
@@ -228,7 +228,7 @@ TAKE = {
 
 
 def can_enter(folder: Path) -> str:
-    """Why a script in a folder cannot be run apart from this machine, or nothing."""
+    """Why a script in a folder cannot be run in isolation, or nothing."""
     try:
         command = [*as_nobody(), "ls", str(folder)]
     except UnavailableError as err:
@@ -238,6 +238,6 @@ def can_enter(folder: Path) -> str:
 
 
 def as_nobody() -> list[str]:
-    """What goes before a command that is to be root of a namespace and nobody outside."""
+    """The prefix for a command that is to be root in a namespace and nobody outside."""
     drop = [tool("setpriv"), f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
     return [*(drop if os.geteuid() == 0 else ()), tool("unshare"), "-r", "-m"]

@@ -35,7 +35,7 @@ def test_a_file_means_what_it_means_to_the_generator(root: Root, total: Count, t
 
 
 def test_the_example_that_the_generator_ships(root: Root, total: Count) -> None:
-    """Its command needs Xen: where it fails, the generator takes nothing of the file."""
+    """Its command needs Xen; when it fails, the generator accepts nothing of the file."""
     folder = "usr/share/doc/systemd-zram-generator"
     text = (package(root.suite) / folder / "zram-generator.conf.example").read_text()
     assert root.ask(text).status
@@ -56,7 +56,7 @@ def test_an_expression_means_the_same(root: Root, total: Count, expression: str)
 
 
 def test_the_release_before_agrees(old_root: Root, total: Count) -> None:
-    """Debian bookworm's, which evaluates with the same rules."""
+    """Debian bookworm's version evaluates with the same rules."""
     for expression in EXPRESSIONS[::4]:
         found = compare(old_root, f"[zram0]\nzram-size = {expression}\nswap-priority = 7\n")
         total.add(found)
@@ -75,7 +75,7 @@ def test_files_are_merged_as_the_generator_merges_them(
 
 @pytest.mark.parametrize("text", FILES[::20])
 def test_what_is_compared_is_what_the_commands_print(tmp_path: Path, text: str) -> None:
-    """In a process each, on this machine's memory, where all else runs them in this process."""
+    """In separate processes, with this machine's memory; all other tests run them in this one."""
     file, config = tmp_path / "theirs", tmp_path / "zram"
     file.write_text(text)
     environment = {**os.environ, "PYZRAM_RUN": str(tmp_path / "run")}
@@ -120,7 +120,7 @@ EINVAL, ENOSPC = (10, 237), (1, 7)
 def test_what_the_kernel_lacks(
     root: Root, tmp_path: Path, keys: str, lacks: dict[str, tuple[int, int] | None], comes_up: bool
 ) -> None:
-    """Which of it costs the peer its device; ours is judged by the plan that the import makes."""
+    """What costs the peer its device; ours is judged by the plan that the import gives."""
     if os.geteuid():
         pytest.skip("needs root, for device nodes")
     text = f"[zram0]\nzram-size = 64\n{keys}\n"
@@ -139,7 +139,7 @@ def test_what_the_kernel_lacks(
 
 
 def test_a_backing_device_that_is_not_there_is_waited_for(root: Root) -> None:
-    """So the peer's device does not come up without it: nor does ours."""
+    """So the peer's device does not come up without it, and neither does ours."""
     answer = root.ask("[zram0]\nzram-size = 64\nwriteback-device = /dev/sdz\n")
     (bindings,) = [
         text for name, text in answer.devices[0].units.items() if name.endswith("bindings.conf")

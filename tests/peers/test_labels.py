@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How long a label may be is said by mkswap and mkfs, on a file in the place of a device."""
+"""mkswap and mkfs, run on a file instead of a device, decide how long a label may be."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz" * 20
 
 
 def labelled(image: Path, kind: str, label: str) -> str:
-    """The label that is there after mkfs was given one; nothing where mkfs refused it."""
+    """The label that is there after mkfs was given one; empty if mkfs refused it."""
     program = "mkswap" if kind == "swap" else f"mkfs.{kind}"
     if (path := shutil.which(program, path=SYSTEM)) is None:
         pytest.skip(f"{program} is not installed ({MKFS_PACKAGES.get(kind)})")
@@ -39,7 +39,7 @@ def test_the_longest_label_that_check_takes_is_there_whole(tmp_path: Path, kind:
     if kind == "vfat":
         longest = longest.upper()
     assert labelled(tmp_path / "image", kind, longest) == longest
-    # One more is refused or cut, so check is right to refuse it.
+    # One byte more is refused or cut, so check is right to refuse it.
     more = labelled(tmp_path / "image", kind, longest + longest[0])
     if kind == "f2fs":  # takes more than the kernel shows of one (FS_IOC_GETFSLABEL)
         return
@@ -48,6 +48,6 @@ def test_the_longest_label_that_check_takes_is_there_whole(tmp_path: Path, kind:
 
 @pytest.mark.parametrize("kind", ["swap", "ext2", "ext4"])
 def test_the_import_cuts_where_they_cut(tmp_path: Path, kind: str) -> None:
-    """zram-init hands a label on, however long it is."""
+    """zram-init passes a label on, however long it is."""
     cut = labelled(tmp_path / "image", kind, LETTERS[:30])
     assert cut == LETTERS[: label_max(kind)]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Tools that are shell scripts judge what pyzram makes of their files.
 
-zram-tools is fetched from Debian. Of the others nothing can be shipped or had from an archive:
-``PYZRAM_PEER_SCRIPTS`` is a folder with checkouts of their repositories, by their names
-(zram-init, zramen, systemd-swap, zram-config, DietPi, and build, which is armbian's).
+zram-tools is fetched from Debian. The others can neither be shipped nor fetched from an archive:
+``PYZRAM_PEER_SCRIPTS`` is a folder with checkouts of their repositories, by name (zram-init,
+zramen, systemd-swap, zram-config, DietPi, and build, which is armbian's).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .scripts import ScriptRoot, Settings, can_enter
 
 RAM_KIB = 1_983_414  # 1936.9 MiB
 
-# What of OpenRC the init script calls.
+# The parts of OpenRC that the init script calls.
 OPENRC = """
 einfo() { :; }
 eend() { return ${1:-0}; }
@@ -39,7 +39,7 @@ yesno() { case ${1-} in [yY]es | true | 1 | on) return 0;; esac; return 1; }
 . /peer/init.d
 start
 """
-# What of DietPi's library its function calls.
+# The parts of DietPi's library that its function calls.
 DIETPI = """
 G_HW_MODEL=0
 G_CHECK_ROOT_USER() { :; }
@@ -50,7 +50,7 @@ G_EXEC() { "$@"; }
 G_CHECK_VALIDINT() { case ${1:-x} in *[!0-9]*) return 1;; esac; }
 G_CHECK_FREESPACE() { :; }
 """
-# What of Python's packages systemd-swap needs.
+# The Python packages that systemd-swap needs.
 NOTIFY = "def notify(*words): pass\n"
 SEMAPHORE = """
 IPC_CREX = 0
@@ -66,7 +66,7 @@ class Semaphore:
 
 
 class Tool:
-    """Where a script and its configuration lie, and how it is begun."""
+    """Where a script and its configuration are, and how it is started."""
 
     def __init__(self, conf: str, command: str, scripts: dict[str, str], **more: str) -> None:
         self.conf = conf
@@ -258,7 +258,7 @@ def debian() -> Path:
 
 
 def script(name: str, path: str) -> str:
-    """The text of a tool's script; skips where it cannot be had."""
+    """The text of a tool's script; skip if it is not available."""
     if name == "zram-tools":
         try:
             return (debian() / path).read_text()
@@ -287,7 +287,7 @@ def test_the_services_that_a_page_stops_are_those_of_the_packages() -> None:
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A folder that nobody, as whom scripts run, can reach; pytest closes its own to others."""
+    """A folder that the user nobody, who runs scripts, can reach, unlike pytest's own."""
     with tempfile.TemporaryDirectory(prefix="pyzram-peer") as folder:
         os.chmod(folder, 0o755)
         yield Path(folder)
@@ -341,7 +341,7 @@ def compare(name: str, theirs: list[Settings], ours: list[DeviceConfig]) -> Coun
             pages = int(str(peer["writeback_limit"]))
             count.value("writeback_limit", pages, device.writeback_limit, [])
         if name == "zram-init":
-            # The kernel's file or zramctl is given algo= too.
+            # The kernel's file or zramctl gets algo= too.
             words = [w for w in str(peer.get("algorithm_params", "")).split() if w[:5] != "algo="]
             count.value("params", words, (device.algorithms[0].params() or "").split(), [])
             count.value("label", peer["label"], device.label or "", [])
@@ -376,7 +376,7 @@ def test_a_file_means_what_it_means_to_its_tool(
 
 
 def test_an_algorithm_that_the_kernel_lacks(place: Path) -> None:
-    """zramctl fails; where zram-init writes to the kernel itself, it warns and goes on as we do."""
+    """zramctl fails; if zram-init writes to the kernel itself, it warns and goes on as we do."""
     text = "num_devices=1\ntype0=swap\nsize0=64\nalgo0=nosuch\n"
     assert ask("zram-init", place / "zramctl", text) == []
     (made,) = ask("zram-init", place / "kernel", text + "back0=/dev/sdz1\n")
@@ -389,7 +389,7 @@ def test_an_algorithm_that_the_kernel_lacks(place: Path) -> None:
 def test_a_share_of_the_memory_is_what_free_and_awk_make_of_it(
     total: Count, place: Path, command: str
 ) -> None:
-    """Of zram-init's size, by the programs that such a command calls."""
+    """zram-init's size, calculated by the programs that such a command calls."""
     if why := can_enter(place):
         pytest.skip(f"no namespace for it: {why}")
     script = f"size0={command}\necho $size0\n"
@@ -404,7 +404,7 @@ def test_a_share_of_the_memory_is_what_free_and_awk_make_of_it(
     assert found.different == []
 
 
-# Where each tool has the file that it ships.
+# The place of the file that each tool ships.
 SHIPPED = {
     "zram-tools": "etc/default/zramswap",
     "zram-init": "zram-init/openrc/conf.d/zram-init",

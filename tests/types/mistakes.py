@@ -1,30 +1,30 @@
 # SPDX-License-Identifier: MIT
 """Mistakes of users: ``make typed`` fails if mypy or pyright is silent about a marked line.
 
-Or if one complains about another. Nothing here is ever run.
+It also fails if one complains about another line. Nothing here is ever run.
 """
 
 from __future__ import annotations
 
 import pyzram
-from pyzram import devises  # mistake: a name that is not there
+from pyzram import devises  # mistake: a name that does not exist
 
 
 def of_a_device(device: pyzram.Zram) -> None:
     device.writeback("idle")
-    device.writeback("idel")  # mistake: a word that is none
+    device.writeback("idel")  # mistake: an unknown word
     device.writeback(page_indexes=(1, 2, 3))  # mistake: a range is two numbers
-    device.writeback()  # mistake: it is not said of what
-    device.writeback("idle", page_index=1)  # mistake: that is said twice
+    device.writeback()  # mistake: nothing to write is named
+    device.writeback("idle", page_index=1)  # mistake: two things to write are named
     device.recompress("huge_idle", threshold=3000)
     device.recompress("incompressible")  # mistake: a word of writeback
     device.swapon(discard="pages")
-    device.swapon(discard="all")  # mistake: a word that is none
+    device.swapon(discard="all")  # mistake: an unknown word
     device.swapon(1)  # mistake: priority is passed by name
     device.configure(disksize="1.5G", algorithm=["zstd:3", pyzram.Algorithm("lz4")])
     device.configure(disksize=1.5)  # mistake: a size is bytes or text
     device.configure(disksize="1G", algoritm="lz4")  # mistake: the name of a parameter
-    device.number = 0  # mistake: a handle is that of one device
+    device.number = 0  # mistake: a handle belongs to one device
     device.sysfs = pyzram.Sysfs("/x")  # mistake: and of one tree
     device.sysfs.root = "/x"  # mistake: and that is a value
     device.read_mmstat()  # mistake: the name of a method
@@ -37,10 +37,10 @@ def of_snapshots(device: pyzram.Zram) -> None:
     print(stats.mm_stat.orig_data_size + 1, stats.diskseq + 1, stats.disksize // 2)
     print(stats.mm_stat.orig_data_sise)  # mistake: the name of a figure
     stats.disksize = 0  # mistake: frozen
-    print(stats.bd_stat.bd_count)  # mistake: None where the kernel has no writeback
+    print(stats.bd_stat.bd_count)  # mistake: None if the kernel has no writeback
     if stats.bd_stat is not None:
         print(stats.bd_stat.bd_count + 1)
-    print(stats.mm_stat.compression_ratio + 1)  # mistake: None of an empty device
+    print(stats.mm_stat.compression_ratio + 1)  # mistake: None for an empty device
     change: pyzram.StatsChange = stats - stats
     print(change.rate(change.stat.write_ios) + 1.0)
     print(stats + stats)  # mistake: there is no sum of two
@@ -48,9 +48,9 @@ def of_snapshots(device: pyzram.Zram) -> None:
 
 def of_a_service(service: pyzram.Service) -> None:
     service.plan("reload").apply()
-    service.plan("restart")  # mistake: a goal that is none
-    service.path = "/etc/zram"  # mistake: a service is that of one file
-    service.plan("stop").steps = []  # mistake: what a plan does is what was looked at
+    service.plan("restart")  # mistake: an unknown goal
+    service.path = "/etc/zram"  # mistake: a service belongs to one file
+    service.plan("stop").steps = []  # mistake: a plan does what was shown
     service.plan("stop").steps.append("x")  # mistake: a plan is frozen
     service.plan("stop").steps[0].text = "x"  # mistake: and so are its steps
     given = pyzram.DeviceConfig(0, 1 << 20, discard="both").replace(priority=5, mount_point="/x")
@@ -59,7 +59,7 @@ def of_a_service(service: pyzram.Service) -> None:
     pyzram.DeviceConfig(0, 1 << 20, ["lz4"])  # mistake: settings are given by name
     pyzram.Algorithm("zstd", 3)  # mistake: and so are parameters
     pyzram.DeviceConfig(0, 1 << 20, discard="yes")  # mistake: a word of the file's
-    pyzram.Difference(0, "zram0", "disksize", 1, 2, "reboot")  # mistake: a word that is none
+    pyzram.Difference(0, "zram0", "disksize", 1, 2, "reboot")  # mistake: an unknown word
     for change in service.plan("start").changes:
         if change.needs == "live":
             print(change.index + 1)
@@ -68,11 +68,11 @@ def of_a_service(service: pyzram.Service) -> None:
 def of_pages(source: pyzram.Source) -> None:
     pyzram.estimate_pages(source, "zstd:9", seed=1)
     source.closed = True  # mistake: close() closes
-    source.page_size = 65536  # mistake: it is said when it is opened
-    pyzram.estimate_pages("/etc/passwd")  # mistake: what was not opened
-    pyzram.estimate()  # mistake: it is not said of what
-    pyzram.estimate(pids=1, files="core")  # mistake: that is said twice
-    pyzram.bench(system=False)  # mistake: it is not said of what
+    source.page_size = 65536  # mistake: it is set when the source is opened
+    pyzram.estimate_pages("/etc/passwd")  # mistake: it was not opened
+    pyzram.estimate()  # mistake: no source is named
+    pyzram.estimate(pids=1, files="core")  # mistake: two sources are named
+    pyzram.bench(system=False)  # mistake: no source is named
     pyzram.estimate(pids="12")  # mistake: numbers
     pyzram.estimate(file="core")  # mistake: the name of a parameter
     pyzram.open_processes([1, 2]).close()
@@ -82,5 +82,5 @@ def of_pages(source: pyzram.Source) -> None:
     print(found.algorithms["lz4"].ratio)  # mistake: the name of a figure
     found.algorithms["lz4"] = found.algorithms["zstd"]  # mistake: frozen
     print(pyzram.recommend(found).algorithm)  # mistake: None without pages
-    print(devises, pyzram.Zran)  # mistake: a name that is not there
+    print(devises, pyzram.Zran)  # mistake: a name that does not exist
     pyzram.compress_page("text", "lz4")  # mistake: pages are bytes

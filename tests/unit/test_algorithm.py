@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One algorithm in every form that people write it, and what is refused before a kernel sees it."""
+"""One algorithm in every form that people use, and what is refused before a kernel sees it."""
 
 from __future__ import annotations
 

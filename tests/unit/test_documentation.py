@@ -22,7 +22,7 @@ CLASSES = [
     for name in pyzram.__all__
     if inspect.isclass(kind := getattr(pyzram, name)) and not issubclass(kind, BaseException)
 ]
-# How a field of a kernel's file says what it counts.
+# How a field of a kernel file says what it counts.
 UNITS = {
     figures.BYTES: "[Bb]ytes",
     figures.PAGES: "[Pp]ages",
@@ -102,7 +102,7 @@ def test_what_a_value_is_made_of_is_documented(name):
 
 
 def test_the_words_name_the_unit_of_the_table_of_figures():
-    """One fact stands twice: what the table calls bytes, help() does not call pages."""
+    """One fact is in two places: what the table calls bytes, help() must not call pages."""
     counted = 0
     for kind in (
         pyzram.MmStat,
@@ -125,7 +125,7 @@ def test_the_words_name_the_unit_of_the_table_of_figures():
 
 
 def test_without_the_source_there_are_the_words_of_the_class():
-    """As of a class that was written at a console."""
+    """As for a class that was written at a console."""
     space = {"Value": Value, "documented": documented}
     exec("class Here(Value):\n    'Mine.'\n    size: int\n", space)
     assert space["Here"].__doc__ == "Mine."

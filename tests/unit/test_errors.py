@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Exceptions are ours and the builtin one would expect."""
+"""Exceptions are ours and also the builtin that you would expect."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_what_went_wrong_afterwards_comes_through_too(err):
 
 @pytest.mark.parametrize("err", errors(), ids=lambda err: type(err).__name__)
 def test_an_error_comes_through_a_pool_of_processes_as_it_is(err):
-    """Also with what programs read of it; and it is the builtin that its name says."""
+    """With what programs read from it, too; and it is the builtin that its name says."""
     back = pickle.loads(pickle.dumps(err))
     assert type(back) is type(err)
     assert str(back) == str(err)

@@ -20,7 +20,7 @@ def program(path: Path) -> str:
 def test_sbin_is_searched_beside_bin_after_all_of_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Debian's PATH of users, and of root after su, has no sbin."""
+    """Debian's PATH for users, and for root after su, has no sbin."""
     below = program(tmp_path / "usr/sbin/mkswap")
     monkeypatch.setenv("PATH", f"{tmp_path}/usr/bin:{tmp_path}/bin")
     assert find("mkswap") == below

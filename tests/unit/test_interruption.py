@@ -19,7 +19,7 @@ CODES = {function.__code__ for function in (interruption.wait_for, interruption.
 
 @pytest.fixture(autouse=True)
 def as_it_was() -> Iterator[None]:
-    """What the process of the tests does with its signals."""
+    """What the test process does with its signals."""
     handlers = {number: signal.getsignal(number) for number in interruption.ENDING}
     yield
     for number, handler in handlers.items():
@@ -29,7 +29,7 @@ def as_it_was() -> Iterator[None]:
 
 
 def is_ours(pid: int) -> bool:
-    """Whether it is a child that was not reaped: its number is nobody else's."""
+    """Whether it is an unreaped child, whose number nobody else can have."""
     try:
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
     except ChildProcessError:
@@ -39,7 +39,7 @@ def is_ours(pid: int) -> bool:
 
 @pytest.mark.parametrize("program", ["exit 0", "exec sleep 60"], ids=["ends", "stays"])
 def test_a_reaped_program_is_never_signalled(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
-    """SIGTERM at every instruction: what is sent on goes to a child of ours, or nowhere."""
+    """SIGTERM at every instruction: what is passed on goes to our own child, or nowhere."""
     sent = []
 
     def kill(pid: int, number: int) -> None:
@@ -54,7 +54,7 @@ def test_a_reaped_program_is_never_signalled(monkeypatch: pytest.MonkeyPatch, pr
         _Notes.number = 0
         pid = os.posix_spawn("/bin/sh", ["sh", "-c", program], {})
         if program == "exec sleep 60":
-            # Nobody would end it where the signal comes only afterwards.
+            # Nobody would end it if the signal came only afterwards.
             _Notes.number = signal.SIGTERM
         status = interruption.wait_for(pid)
         assert status in (0, -signal.SIGTERM)

@@ -25,7 +25,7 @@ FLOORS = {
     "config": 2,
     "kernel": 1,
 }
-# Above all rooms; what is not listed here lies on the ground.
+# Above all rooms; what is not listed here is on the ground floor.
 TOP = {"pyzram.__init__", "pyzram.__main__"}
 
 
@@ -34,7 +34,7 @@ def module_of(path: Path) -> str:
 
 
 def room_of(module: str) -> str:
-    """The folder, or nothing on the ground."""
+    """The folder; empty on the ground floor."""
     parts = module.split(".")
     return parts[1] if len(parts) > 1 and parts[1] in FLOORS else ""
 
@@ -44,7 +44,7 @@ def floor_of(module: str) -> int:
 
 
 def imports(tree: ast.AST, module: str) -> Iterator[tuple[int, str]]:
-    """Line and module of every import from this package, within functions too."""
+    """Line and module of every import from this package, even within functions."""
     package = module.split(".")[:-1]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -137,7 +137,7 @@ def test_an_arrow_that_points_down_is_fine(module: str, line: str) -> None:
 
 
 def circle(sources: dict[str, str]) -> list[str]:
-    """Modules that import each other, also within functions; what types alone need is no import."""
+    """Modules that import each other, even within functions; imports for types do not count."""
     graph = {}
     for module, source in sources.items():
         tree = ast.parse(source)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The line that ``make live`` makes of what the command prints: the command's names are its own."""
+"""The line that ``make live`` makes from the command's output, whose names may change."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pyzram.cli.pyzram import main
 
 @pytest.fixture
 def said(capsys, tmp_path):
-    """What the command prints of a file, of which a sample is drawn, and of all of it."""
+    """What the command prints about a file, from a sample and from all of it."""
     (tmp_path / "file").write_bytes(os.urandom(2 << 20) + bytes(range(256)) * (8 << 12))
 
     def command(*options: str) -> dict:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What a new kernel tells: the next column of mm_stat and a new file, made up here.
+"""What a new kernel reports: the next column of mm_stat and a new file, made up here.
 
-For the commands a row in the table of figures is all that they take, for the API a field.
+The commands need only a row in the table of figures, the API a field.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ROWS = """
     Figure("warm_limit", "warm_limit", BYTES, GAUGE, "most memory of warm pages"),
     Figure("warm_policy", "warm_policy", TEXT, INFO, "which pages are kept warm"),
 """
-# The table of figures with these rows, in the place of the one that is installed.
+# The table of figures with these rows, instead of the installed one.
 RUN = """
 import sys, types
 path, rows, *words = sys.argv[1:]
@@ -42,7 +42,7 @@ sys.exit(zram_stats.main(words))
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
-    """A machine whose kernel tells more than any that there is."""
+    """A machine whose kernel reports more than any existing one."""
     here = Machine(tmp_path, "vm-7.x-multi")
     told = here.attribute("mm_stat").read_text()
     here.attribute("mm_stat").write_text(told.removesuffix("\n") + "  1234\n")

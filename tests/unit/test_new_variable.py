@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What a new variable of zram.conf takes: a field and a row, made up here.
 
-With these it is read, checked, recorded, shown and compared. What it does on a device is up to a
-step of a plan; the manual and the shipped file are held against the table by tests of their own.
+With these it is read, checked, recorded, shown and compared. What it does to a device is up to a
+step of a plan; other tests compare the manual and the shipped file with the table.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ print(json.dumps({"lines": lines, "told": new._told(), **plan.as_dict()}))
 
 
 def run(before: str, after: str) -> dict[str, Any]:
-    """What becomes of a device that runs with one file, and is to be made what another says."""
+    """What becomes of a device that runs with one file and is to become what another says."""
     files = [
         ("device_config", device_config.__file__, FIELD),
         ("variables", variables.__file__, ROW),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The page of promises names tests that are there, and that test something."""
+"""The page of promises names tests that exist and that test something."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 TREE = Path(__file__).parents[2]
 PAGE = TREE / "docs/promises.md"
-# A sentence of its own after a colon is what is in the tests, not which.
+# A sentence after a colon says what is in the tests, not which they are.
 NAMED = re.compile(r"`((?:tests/)?[\w/]*test_\w+\.py|tests/[\w/]+)`")
 
 pytestmark = pytest.mark.skipif(not PAGE.exists(), reason="no tree of sources here")
@@ -24,7 +24,7 @@ def rows() -> list[tuple[str, str]]:
 
 
 def files(name: str) -> list[Path]:
-    """The files that a name in the page stands for; a bare one was named by its path before."""
+    """The files that a name in the page stands for; the path of a bare name came before."""
     if not name.startswith("tests/"):
         return sorted(TREE.glob(f"tests/**/{name}"))
     path = TREE / name
@@ -49,7 +49,7 @@ def test_each_promise_names_tests_that_are_there(promise: str, named: str) -> No
 
 
 def test_a_bare_name_means_one_file_of_those_that_the_page_names() -> None:
-    """Several files may be called test_faults.py: the page says by path which of them it means."""
+    """Several files may be called test_faults.py, so the page says by path which one it means."""
     text = PAGE.read_text()
     paths = {name for name in NAMED.findall(text) if name.startswith("tests/")}
     for name in set(NAMED.findall(text)) - paths:

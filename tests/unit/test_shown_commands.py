@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Commands that the documentation shows without running them are commands that there are.
+"""Commands that the documentation shows without running them exist.
 
 Blocks marked ``console`` and ``python`` are run (test_docs.py in tests/kernel and tests/vm), and
-those of other tools are given to these (tests/fleet). What is left says why it is not run. That,
-and what stands in the text, is held against a shell and our own tables: the words of each command,
-its options, the variables of the configuration, the names of services.
+those of other tools are given to these (tests/fleet). The rest say why they are not run. They, and
+commands in the text, are checked with a shell and our own tables: the words of each command, its
+options, the variables of the configuration, and the names of services.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def command(name: str) -> Command:
 
 
 def understood(line: str) -> None:
-    """Raise if a line of a shell is no command of ours."""
+    """Raise if a shell line is not one of our commands."""
     words = shlex.split(re.split(r"\s*[|>]|\s&&\s|\s#\s", line)[0])
     program, *rest = words
     if program == "zram_stats":

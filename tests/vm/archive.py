@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Debian's kernels in a cache folder: fetched by an apt of their own, unpacked, never installed.
+"""Debian's kernels in a cache folder: fetched by a separate apt, unpacked, never installed.
 
 The cache is .cache/vm in the tree, or PYZRAM_VM_CACHE. What is there is used as it is, without
 the network; remove it to get newer kernels. The mirror is the machine's own, or PYZRAM_VM_MIRROR.
@@ -21,7 +21,7 @@ KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
 class UnavailableError(Exception):
-    """Cannot be had on this machine; the text says why and what would help."""
+    """Something is not available on this machine; the text says why and what would help."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def results(name: str) -> Path:
 def run(
     *command: str | Path, cwd: Path | None = None, failure: type[Exception] = RuntimeError
 ) -> str:
-    """Run a tool; what it printed when it fails is the reason given."""
+    """Run a tool; if it fails, its output is the reason given."""
     try:
         done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
     except FileNotFoundError as err:
@@ -94,7 +94,7 @@ class Archive:
         (self.folder / "sources.list").write_text(
             "".join(f"deb [signed-by={KEYRING}] {mirror()} {suite} main\n" for suite in self.suites)
         )
-        # Backports would otherwise lose against an older version of another suite.
+        # Otherwise backports would lose against an older version from another suite.
         (self.folder / "preferences").write_text("Package: *\nPin: release *\nPin-Priority: 500\n")
         command = ("apt-get", *self.options(), "-o", "APT::Update::Error-Mode=any", "update")
         run(*command, failure=UnavailableError)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Capture what a kernel's zram shows in sysfs: ``python tests/vm/capture.py FOLDER``, as root.
 
-Two trees, ``fresh`` and ``used`` (data stored), each a root for :class:`pyzram.Sysfs`, and
-kernel.json: release, algorithms and features by which the matrix knows that it booted what it meant
-to. Those in tests/data/sysfs were made by the matrix (results/KERNEL/sysfs in its cache).
+It makes two trees, ``fresh`` and ``used`` (with data), each a root for :class:`pyzram.Sysfs`, and
+kernel.json: the release, algorithms and features by which the matrix knows that it booted the right
+kernel. The matrix made those in tests/data/sysfs (results/KERNEL/sysfs in its cache).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def write(path: Path, text: str) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy one attribute; what cannot be read is left empty."""
+    """Copy one attribute; an unreadable one becomes an empty file."""
     target.parent.mkdir(parents=True, exist_ok=True)
     text = ""
     if source.stat().st_mode & 0o444:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What this machine cannot have is a skip with the reason; a failure with PYZRAM_REQUIRE_VM=1."""
+"""Whatever this machine lacks is a skip with the reason; a failure with PYZRAM_REQUIRE_VM=1."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What waits for the rings comes last: the other tests run meanwhile."""
+    """Tests that wait for the rings come last, so that the others run meanwhile."""
     items.sort(key=lambda item: kernel_of(item) is not None)
 
 
@@ -44,7 +44,7 @@ def kernel_of(item: pytest.Item) -> Kernel | None:
 def rings(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[str]]]:
     """The runs of all chosen kernels, one for each processor at a time.
 
-    Whole where that is asked for, else the part that ``make check`` has time for.
+    Complete if that is asked for, otherwise the part that ``make check`` has time for.
     """
     chosen: dict[Kernel, tuple[str, ...]] = {}
     for item in request.session.items:
@@ -55,10 +55,10 @@ def rings(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[str]]]:
     if chosen:
         compile_tests()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        # Those at the end of the list have the most to test: not to be left alone at the end.
+        # Those at the end of the list have the most to test, so they must not run last and alone.
         for kernel, tests in reversed(chosen.items()):
             try:
-                # One after the other: kernels share what is fetched.
+                # One after the other, because kernels share what is fetched.
                 image = kernel_image(kernel) if kernel.suites else None
                 modules = rebuilt_modules(kernel, image) if image and kernel.rebuilt else ()
             except UnavailableError as err:

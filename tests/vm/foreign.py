@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Debian's kernels with larger pages or big endian, booted in QEMU on a root of their processor.
+"""Debian's kernels with larger pages or big endian, booted in QEMU on a root for their processor.
 
 The root is that of tests/arches, read through 9p under an overlay; the initial RAM file system is
 a static busybox and the modules that 9p needs.
@@ -90,7 +90,7 @@ def kernel(machine: Machine) -> Path:
         unfinished = root.with_name(root.name + ".part")
         shutil.rmtree(unfinished, ignore_errors=True)
         archive = Archive((machine.suite,), machine.arch)
-        # The signed image of the metapackage is not on every mirror; the unsigned is the same.
+        # Not every mirror has the metapackage's signed image; the unsigned one is the same.
         depends = archive.field(machine.package, "Depends").split()[0]
         try:
             archive.unpack([f"{depends}-unsigned"], unfinished)

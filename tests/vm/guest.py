@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A kernel booted in QEMU on a copy-on-write view of this machine's files, by virtme-ng.
 
-Emulation always works; hardware virtualisation is used where the processor offers it, or as
+Emulation always works; hardware virtualisation is used if the processor offers it, or as
 PYZRAM_VM_KVM (0 or 1) says.
 """
 
@@ -36,7 +36,7 @@ def vng() -> str:
     if not shutil.which(QEMU):
         raise UnavailableError(f"needs {QEMU} (Debian: qemu-system-x86)")
     busybox = shutil.which("busybox")
-    # The guest's first programs run where no library is yet.
+    # The guest's first programs run before there is any library.
     if not busybox or b"ld-linux" in Path(busybox).read_bytes()[:4096]:
         raise UnavailableError("needs a static busybox (Debian: busybox-static)")
     return program("vng")
@@ -57,7 +57,7 @@ def load_driver(modules: tuple[Path, ...]) -> str:
     """Shell lines that load zram without devices, the kernel's own or a rebuilt one."""
     lines = [programs.mount(), "modprobe -a loop dm-mod"]
     for module in modules:
-        # What it needs of the kernel's own; what it needs of ours is loaded by now.
+        # What it needs from the kernel's own modules; our own are already loaded.
         lines += [
             f"for name in $(modinfo -F depends {module} | tr , ' '); do",
             "\tmodprobe -q $name",
@@ -144,9 +144,9 @@ class Guest:
         return True
 
     def waited(self) -> float:
-        """Seconds that its processor was to run, and this machine had none for it.
+        """Seconds in which its processor wanted to run but this machine had none free.
 
-        Of the thread that ran most, which is that one (Documentation/scheduler/sched-stats.rst).
+        They are those of the thread that ran most (Documentation/scheduler/sched-stats.rst).
         """
         most = (0, 0)
         for stat in Path("/proc").glob("[0-9]*/stat"):
@@ -160,7 +160,7 @@ class Guest:
         return most[1] / 1e9
 
     def cut_power(self) -> None:
-        """Kill QEMU without a word to the kernel inside."""
+        """Kill QEMU without warning the kernel inside."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The kernels that pyzram is proved on: one list, for the tests, tox and the documentation.
+"""The kernels on which pyzram is tested: one list for the tests, tox and the documentation.
 
 ``python tests/vm/kernels.py`` prints the support table.
 """
@@ -26,7 +26,7 @@ FEATURES = {
 
 @dataclass(frozen=True)
 class Kernel:
-    """One kernel of the matrix and what it has to offer; the tests check that it does."""
+    """One kernel of the matrix and its features, which the tests check."""
 
     name: str
     origin: str

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""In a guest: write pages one by one and compare what each added with what was predicted.
+"""In a guest: write pages one by one and compare what each adds with the prediction.
 
 Reads /out/pages, writes /out/report.json; pages have the size of the running kernel's.
 """
@@ -18,7 +18,7 @@ LEVELS = {"deflate": (None, 1, 3, 4, 9), "zstd": (None, 9), "lz4": (None,), "lz4
 
 
 def stored(device: pyzram.Zram, pages: list[bytes]) -> list[int]:
-    """What each page made compr_data_size grow."""
+    """By how much each page made compr_data_size grow."""
     growth = []
     buffer = mmap.mmap(-1, PAGE)
     fd = os.open(device.node, os.O_RDWR | os.O_DIRECT)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Debian builds zram without recompression: its module is built again with it."""
+"""Debian builds zram without recompression, so its module is built again with it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from .archive import Archive, Image, UnavailableError, cache, run
 from .kernels import Kernel
 
-# Folders of the kernel's source in the order of their needs, what is set for each, what comes out.
+# Folders of the kernel's source in order of dependency, their settings, and what they give.
 PARTS = (
     ("lib/842", ("842_COMPRESS=m", "842_DECOMPRESS=m"), ("842_compress.ko", "842_decompress.ko")),
     (
@@ -49,7 +49,7 @@ def rebuilt_modules(kernel: Kernel, image: Image) -> tuple[Path, ...]:
 
 
 def fetch_headers(archive: Archive, release: str, work: Path) -> Path:
-    """The kernel's build tree, moved: its makefiles name the place where packages go."""
+    """The kernel's build tree, moved, because its makefiles name the place where packages go."""
     flavour = release.rpartition("-")[2]
     base = release.removesuffix(f"-{flavour}")
     archive.unpack(
@@ -90,7 +90,7 @@ def bring_libc(archive: Archive, tools: list[Path], work: Path) -> None:
 
 
 def fetch_source(archive: Archive, release: str, work: Path) -> Path:
-    """The kernel's source, as much of it as is built."""
+    """The part of the kernel's source that is built."""
     found = re.match(r"\d+\.\d+", release)
     if not found:
         raise UnavailableError(f"kernel release {release} has no version")
@@ -102,7 +102,7 @@ def fetch_source(archive: Archive, release: str, work: Path) -> Path:
 
 
 def compiler(headers: Path) -> list[str]:
-    """Settings for make: the compiler at hand where the kernel's own is not there."""
+    """Settings for make: the available compiler if the kernel's own is missing."""
     wanted = re.search(r"gcc-\d+", (headers / ".kernelvariables").read_text())
     if wanted and shutil.which(wanted[0]):
         return []

@@ -3,11 +3,11 @@
 
     python page_ages_trial.py
 
-Runs as root in a guest, for it changes what the whole kernel does. A program has three mappings:
-one is touched all the time, one never, and of the third every other stretch is. What it touches
-cannot be compressed, what it does not touch can. Each method is asked after a minute how much is
-cold; for those that name addresses, how much of that is true, and what a sample of it compresses
-to. The last line is JSON.
+It runs as root in a guest, because it changes what the whole kernel does. A program has three
+mappings: it touches one all the time, one never, and of the third every other stretch. What it
+touches does not compress, and the rest does. After a minute each method is asked how much is cold;
+for those that name addresses, also how much of that is true, and what a sample of it compresses to.
+The last line is JSON.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ while True:
 
 @contextmanager
 def program(stretch: int) -> Iterator[tuple[int, list[tuple[int, int]]]]:
-    """The program, and the addresses of what is cold."""
+    """The program, and the addresses of its cold memory."""
     words = [sys.executable, "-Ic", PROGRAM, str(stretch)]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     try:
@@ -141,7 +141,7 @@ def by_generations(pid: int, truth: list[tuple[int, int]]) -> dict[str, float]:
     (CGROUPS / "cgroup.subtree_control").write_text("+memory")
     group = CGROUPS / "trial"
     group.mkdir(exist_ok=True)
-    # Its pages belong to the group that it was in when they came: so another one is started in it.
+    # Pages belong to the group of their process at the time, so another program is started in it.
     (group / "cgroup.procs").write_text(str(os.getpid()))
     with program(STRETCH) as (_pid, _):
         (CGROUPS / "cgroup.procs").write_text(str(os.getpid()))
@@ -186,7 +186,7 @@ def by_damon(pid: int, truth: list[tuple[int, int]]) -> dict[str, float]:
         took = seconds_of("kdamond") - before  # before its thread is gone
     finally:
         (DAMON / "0/state").write_text("off")
-    # Of regions across holes and mappings only what is there counts.
+    # Of regions across holes and mappings, only existing memory counts.
     resident = []
     for line in Path(f"/proc/{pid}/maps").read_text().split("\n"):
         words = line.split()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What guests run most, as a disk: this Python, its libraries, the tests, the usual commands.
+"""What guests run most, as a disk: this Python, its libraries, the tests and the usual commands.
 
-virtme-ng shows a guest this machine's files through 9p, which keeps nothing of what it has read:
-each start of a Python reads ten megabytes again, page by page. From a disk they are read once.
+virtme-ng shows a guest this machine's files through 9p, which caches nothing: each start of Python
+reads ten megabytes again, page by page. From a disk they are read once.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def commands() -> tuple[Path, ...]:
 
 
 def spread() -> dict[str, tuple[str, ...]]:
-    """Folders laid over what the guest sees, and what of them is copied besides programs."""
+    """Folders laid over what the guest sees, and which of their other files are copied."""
     site = sysconfig.get_path("platlib")
     standard = sysconfig.get_path("stdlib")
     left_out = {"test", "idlelib", "lib2to3", "ensurepip", "tkinter", "turtledemo", "pydoc_data"}
@@ -72,7 +72,7 @@ def spread() -> dict[str, tuple[str, ...]]:
 
 @functools.cache
 def disk() -> Path:
-    """The image, made anew for each run of the tests: what is built may have changed."""
+    """The image, made again for each run of the tests, because the build may have changed."""
     image = cache() / "programs.img"
     with tempfile.TemporaryDirectory(dir=cache()) as work:
         tree = Path(work)

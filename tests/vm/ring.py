@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """One kernel's ring of tests, here or in a guest.
 
-What a run brought back stays in the cache's folder results/KERNEL: console.log, pytest.log,
-junit.xml, and sysfs with what the kernel showed.
+The results of a run stay in the cache's folder results/KERNEL: console.log, pytest.log, junit.xml,
+and sysfs with what the kernel showed.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from vm.kernels import Kernel
 
 # Seconds for a boot and the ring; emulation is slow, and slower on a busy machine.
 DEADLINE = float(os.environ.get("PYZRAM_VM_DEADLINE", "3600"))
-# What fewer tests would mean: a ring that skipped what it was to prove.
+# With fewer tests, a ring would have skipped what it was to prove.
 AT_LEAST = 100
 OPTIONS = "-Im pytest -p no:cacheprovider -p no:hypothesispytest --durations=20"
 RING = [sys.executable, *OPTIONS.split(), "-m", "not slow"]
 WHOLE = ("tests/kernel",)
-# Where kernels differ most: what their attributes take and answer, and what moves pages.
+# Where kernels differ most: what their attributes accept and return, and what moves pages.
 PART = (
     "tests/kernel/contract",
     "tests/kernel/postprocess/test_recompression.py",
@@ -46,7 +46,7 @@ def compile_tests() -> None:
 
 
 def guest_script(folder: Path, modules: tuple[Path, ...], tests: tuple[str, ...]) -> Path:
-    """What runs inside: load the driver, look at it, run the ring, say how it ended."""
+    """What runs inside: load the driver, examine it, run the ring, and report how it ended."""
     script = folder / "guest.sh"
     script.write_text(
         f"cd {TREE}\n{load_driver(modules)}\n"
@@ -74,7 +74,7 @@ def run_here(folder: Path, tests: tuple[str, ...]) -> None:
 
 
 def run_in_guest(kernel: Kernel, folder: Path, image: Image, script: Path) -> None:
-    """The ring on another kernel, which must be the one that was meant."""
+    """The ring on another kernel, which must be the intended one."""
     guest = Guest(image, script, folder)
     ended = guest.wait(DEADLINE)
     assert ended, f"hung past {DEADLINE:.0f} s:\n{guest.last_words()}"
@@ -88,7 +88,7 @@ def run_in_guest(kernel: Kernel, folder: Path, image: Image, script: Path) -> No
 def run_ring(
     kernel: Kernel, image: Image | None, modules: tuple[Path, ...], tests: tuple[str, ...]
 ) -> str:
-    """One kernel's ring; the line that tells what ran."""
+    """Run one kernel's ring; return the line that says what ran."""
     folder = results(kernel.name)
     start = time.monotonic()
     if image:

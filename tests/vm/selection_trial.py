@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""In the guest of test_selection.py: start what has names, choose it, and say who was found."""
+"""In the guest of test_selection.py: start named things, choose them, and say what was found."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def chosen(kind: str, name: str) -> list[int]:
 
 
 def below(folder: Path) -> list[int]:
-    """Processes of a cgroup and those below it, as the kernel has them."""
+    """Processes of a cgroup and of those below it, according to the kernel."""
     return sorted(
         int(pid) for path in folder.rglob("cgroup.procs") for pid in path.read_text().split()
     )
@@ -43,7 +43,7 @@ def ask(*command: str | Path) -> str:
 
 
 def of_unit(unit: str) -> list[int]:
-    """Processes of a unit, as systemd has it."""
+    """Processes of a unit, according to systemd."""
     return below(CGROUPS / ask("systemctl", "show", "-P", "ControlGroup", unit).lstrip("/"))
 
 

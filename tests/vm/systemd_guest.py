@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A systemd that runs as process 1 in a guest, with the units of this tree.
 
-The guest's files are seen through an overlay, so units are enabled as an administrator would, and
-nothing of the guest tells systemd that it runs in a container, where zram.service stays away.
+The guest's files are seen through an overlay, so units are enabled as an administrator would do,
+and nothing in the guest tells systemd that it runs in a container, where zram.service stays away.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ mkdir run/out run/tree; mount --bind {folder} run/out; mount --bind {tree} run/t
 unshare --pid --mount --fork --kill-child chroot . sh -e /run/out/boot.sh
 ls /sys/block | grep zram >{folder}/left
 """
-# What the trial adds stands between these two.
+# What the trial adds goes between these two.
 HEAD = """\
 mount -t proc proc /proc
 rm -f /.dockerenv

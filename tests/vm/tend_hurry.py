@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The policy's hours made seconds, in this process; and waiting for what comes of it."""
+"""Turns the policy's hours into seconds in this process, and waits for the outcome."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def hurry(constants: Mapping[str, object], pressure_of: Callable[..., Any]) -> N
         assert having, f"nothing of {name} is left in pyzram.tend"
         for module in having:
             setattr(module, name, value)
-    # Ages in units of 64 s are too coarse for floors of seconds.
+    # Ages in units of 64 s are too coarse for floors of a few seconds.
     ages.UNIT = 1
     observer.pressure_of = writing.pressure_of = pressure_of
 
 
 def until(done: Callable[[], object], seconds: float, what: str) -> float:
-    """Wait for something; how long it took."""
+    """Wait for something; return how long it took."""
     began = time.monotonic()
     while not done():
         if time.monotonic() - began > seconds:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""In a guest: ``pyzram tend`` writes back as fast as it may, until the power goes or the budget.
+"""In a guest: ``pyzram tend`` writes back as fast as it may, until power or budget run out.
 
-``tend_powercut.py FOLDER BUDGET``; what was written so far is in FOLDER/seen.json, never too late.
+``tend_powercut.py FOLDER BUDGET``; FOLDER/seen.json always says in time what was written so far.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pyzram.tend.ledger import Ledger
 from pyzram.tend.machine import Clocks, read_clock
 from pyzram.tend.medium import medium_of
 
-sys.path.insert(0, str(Path(__file__).parent))  # which -I leaves out
+sys.path.insert(0, str(Path(__file__).parent))  # -I leaves it out
 
 from tend_trial import AT_ONCE, PAGE, Daemon, M, bd, noise, put
 
@@ -28,7 +28,7 @@ QUIET = 20.0
 
 
 def tell(folder: Path, **found: object) -> None:
-    """Whole or not at all, and on the other side when this returns."""
+    """Write it completely or not at all, and on the other side when this returns."""
     part = folder / "seen.part"
     with part.open("w") as file:
         json.dump(found, file)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""In a guest under systemd: the daemon with the policy's hours made seconds, and what is tried.
+"""In a guest under systemd: the daemon with the policy's hours as seconds, and trials with it.
 
 ``tend_service.py daemon WORD...`` is ``pyzram WORD...`` in a hurry; ``tend_service.py trial
 FOLDER`` starts, reloads, kills and stops zram-tend.service and writes FOLDER/report.json.
@@ -17,7 +17,7 @@ import time
 import traceback
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))  # which -I leaves out
+sys.path.insert(0, str(Path(__file__).parent))  # -I leaves it out
 
 from tend_hurry import hurry, until
 
@@ -28,7 +28,7 @@ SIZE = 4 << 20
 
 
 def daemon(words: list[str]) -> int:
-    """``pyzram WORD...`` with floors of seconds, and deaf to pressure: emulation is slow."""
+    """``pyzram WORD...`` with floors of seconds, and deaf to pressure, as emulation is slow."""
     import pyzram.tend.policy as policy
     from pyzram.cli import pyzram as command
 
@@ -48,7 +48,7 @@ def systemctl(*words: str) -> str:
 
 
 def shown(*names: str) -> list[str]:
-    """Properties of the unit, in that order."""
+    """Properties of the unit, in the given order."""
     text = systemctl("show", UNIT, *(f"--property={name}" for name in names))
     values = dict(line.split("=", 1) for line in text.split("\n") if "=" in line)
     return [values[name] for name in names]
@@ -77,7 +77,7 @@ def page_out() -> mmap.mmap:
 
 
 def restarted(pid: int) -> list[object]:
-    """Why it ended, as systemd saw it, and whether it is there again."""
+    """Why it ended, according to systemd, and whether it is back."""
     until(lambda: shown("MainPID")[0] != str(pid), 200, "the end of it")
     result = shown("Result")[0]
     until(lambda: active(pid), 200, "active again")

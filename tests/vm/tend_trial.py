@@ -2,8 +2,8 @@
 """In a guest: ``pyzram tend`` at work. Each trial adds what it saw to FOLDER/report.json.
 
 ``tend_trial.py FOLDER KILLS TRIAL...``, as root. The daemon is the one that users start, in a
-process forked from here (a start of Python takes longer than a trial), with the policy's hours made
-seconds. What it did is judged by the kernel's own files, not by what it says.
+process forked from here (starting Python takes longer than a trial), with the policy's hours as
+seconds. The kernel's own files show what it did, not what it says.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from pyzram.tend.ledger import Ledger
 from pyzram.tend.machine import read_pressure
 from pyzram.tend.writing import Writing
 
-sys.path.insert(0, str(Path(__file__).parent))  # which -I leaves out
+sys.path.insert(0, str(Path(__file__).parent))  # -I leaves it out
 
 from tend_hurry import hurry, until
 
@@ -46,7 +46,7 @@ DEBUG = Path("/sys/kernel/debug/zram")
 COLD = 1024
 """Pages of the process that goes cold."""
 FLOOR = 45.0
-"""Seconds that a page must not have been used, in most of the trials."""
+"""For how many seconds a page must be unused, in most of the trials."""
 AT_ONCE = {
     "AFTER_START": 0.0,
     "LOOK": 1.0,
@@ -65,7 +65,7 @@ AT_ONCE = {
     "CALM_SHARE": 1,
     "LEAST": 1,
 }
-"""One rule whatever the pressure: written back after FLOOR, recompressed after a quarter of it."""
+"""One rule at any pressure: write back after FLOOR, recompress after a quarter of it."""
 
 
 class Daemon:
@@ -81,7 +81,7 @@ class Daemon:
                 fd = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
                 os.dup2(fd, 1)
                 os.dup2(fd, 2)
-                # The processor of an emulated guest is always busy: no reason here.
+                # The processor of an emulated guest is always busy, which is no reason here.
                 hurry(
                     constants,
                     lambda sysfs, kind, errors: (
@@ -105,7 +105,7 @@ class Daemon:
 
 @contextlib.contextmanager
 def daemon(*words: str, **constants: object) -> Iterator[Daemon]:
-    """One that must still be there at the end, and end when it is asked to."""
+    """A daemon that must still be there at the end, and end when asked to."""
     running = Daemon(*words, **constants)
     try:
         yield running
@@ -116,9 +116,9 @@ def daemon(*words: str, **constants: object) -> Iterator[Daemon]:
 
 
 def quiet() -> None:
-    """Wait until the last trial presses no more: each begins in calm, or what it can reach of it.
+    """Wait until the last trial's pressure is over: each begins in calm, or as near as it gets.
 
-    An emulated machine on a busy one may never be quiet; the policy is to cope with that.
+    An emulated machine on a busy one may never be quiet; the policy has to cope with that.
     """
     sysfs = Sysfs()
     with contextlib.suppress(AssertionError):
@@ -140,7 +140,7 @@ def disk(size: int) -> str:
 
 
 def noise(pages: int, seed: int) -> bytes:
-    """Pages, no two alike: every second one compresses to half, and to less by zstd."""
+    """Pages, no two alike: every second one compresses to half, and to less with zstd."""
     rng = random.Random(seed)
     return b"".join(
         rng.randbytes(PAGE) if number % 2 else rng.randbytes(PAGE // 2).translate(FEWER) * 2
@@ -169,10 +169,10 @@ def get(device: pyzram.Zram, first: int, pages: int) -> bytes:
 
 
 def slots(device: pyzram.Zram) -> dict[int, tuple[float, str]]:
-    """Place to time and letters, of every stored page."""
+    """The time and letters of every stored page, by place."""
     found = {}
     text = b""
-    # In large pieces: what has no room for a line reads as the end of this file.
+    # In large pieces, because a read without room for a line looks like the end of this file.
     fd = os.open(DEBUG / device.name / "block_state", os.O_RDONLY)
     try:
         while piece := os.read(fd, 1 << 18):
@@ -230,7 +230,7 @@ def trial_cold(_kills: int) -> dict[str, object]:
         with daemon(device.name, **AT_ONCE):
             recompressed = None
             if device.has("recompress"):
-                # All that lz4 left something of; the area's header is older, and may be gone.
+                # All pages that still take space with lz4; the area's older header may be gone.
                 until(lambda: recompressed_pages(device) >= COLD // 2, 200, "recompressed")
                 recompressed, count = device.read_mm_stat().compr_data_size, bd(device)[0]
                 assert count <= 1, "written before it was recompressed"
@@ -249,18 +249,18 @@ def trial_cold(_kills: int) -> dict[str, object]:
 
 
 def trial_ages(_kills: int) -> dict[str, object]:
-    """No page is written that was used within the floor, whatever the kernel says of its age."""
+    """No page used within the floor is written, whatever the kernel says about its age."""
     return written_by_age(recompression=True)
 
 
 def trial_unseen(_kills: int) -> dict[str, object]:
-    """The same without block_state for the daemon, as kernels are that only mark by age."""
+    """The same without block_state for the daemon, as on kernels that only mark by age."""
     with no_block_state():
         return written_by_age(recompression=False)
 
 
 def trial_marked(_kills: int) -> dict[str, object]:
-    """And with recompression, when only marks of the daemon's own tell anything."""
+    """And with recompression, when only the daemon's own marks say anything."""
     with no_block_state():
         return written_by_age(recompression=True)
 
@@ -316,7 +316,7 @@ def written_by_age(recompression: bool) -> dict[str, object]:
             watch(4)
             use(2 * pages, write=True)
             watch(6)
-            # Recompressed by now where that can be; used once more, it is young again.
+            # Recompressed by now if possible; used once more, it is young again.
             use(pages, write=False)
             watch(2 * FLOOR + 6)
             end = time.monotonic() + 200
@@ -331,7 +331,7 @@ def written_by_age(recompression: bool) -> dict[str, object]:
 
 
 def control_group(name: str) -> Path:
-    """One of that name, with the memory controller."""
+    """A control group with that name and the memory controller."""
     cgroup = Path("/sys/fs/cgroup") / name
     if not Path("/sys/fs/cgroup/cgroup.controllers").exists():
         run("mount", "-t", "cgroup2", "none", "/sys/fs/cgroup")
@@ -351,7 +351,7 @@ def trial_hog(_kills: int) -> dict[str, object]:
     sectors = Path("/sys/block") / backing.rpartition("/")[2] / "stat"
     cgroup = control_group("hog")
     constants = {**AT_ONCE, "OLDEST": 1e9, "FLOOR": 8.0, "FLOOR_PRESSED": 8.0, "HUGE_FLOOR": 8.0}
-    # Calm looks once in a long time here: what happens, happens by the trigger.
+    # Calm looks only rarely here, so whatever happens is due to the trigger.
     constants |= {"LOOK": 600.0, "ROUNDS": {**policy.ROUNDS, "pressed": 1.0, "choked": 1.0}}
     with backed(backing, recompression=False) as device:
         # Beyond the swap area, all of which the kernel may use.
@@ -400,7 +400,7 @@ def trial_hog(_kills: int) -> dict[str, object]:
 
 @contextlib.contextmanager
 def stages() -> Iterator[Callable[[], dict[str, float]]]:
-    """A daemon begun within says when it woke, had decided, and asked for its first write."""
+    """A daemon started in here says when it woke, decided, and asked for its first write."""
     path = FOLDER / "stages"
     steps = (
         (tender.Tender, "round"),
@@ -439,7 +439,7 @@ def stages() -> Iterator[Callable[[], dict[str, float]]]:
 
 
 class Sleeper:
-    """A process in a control group of its own that holds memory and does not use it."""
+    """A process in its own control group that holds memory and does not use it."""
 
     SIZE = 8 * M
 
@@ -472,7 +472,7 @@ class Sleeper:
 
 
 def trial_reclaim(_kills: int) -> dict[str, object]:
-    """Idle memory of a named control group goes to swap, and of no other, nor below memory.low."""
+    """Idle memory of a named control group goes to swap, not of others, nor below memory.low."""
     groups = {name: control_group(name) for name in ("named", "kept", "other")}
     (groups["kept"] / "memory.low").write_text("max")
     config = FOLDER / "zram"
@@ -494,7 +494,7 @@ def trial_reclaim(_kills: int) -> dict[str, object]:
 
 
 def trial_calm(_kills: int) -> dict[str, object]:
-    """Calm: nothing is done. A tenth of the policy's times, so a minute stands for ten."""
+    """Calm: nothing is done. The policy's times are a tenth, so a minute stands for ten."""
     constants = {
         "AFTER_START": 0.0,
         "LOOK": policy.LOOK / 10,
@@ -518,7 +518,7 @@ def trial_calm(_kills: int) -> dict[str, object]:
 
 
 def trial_kills(kills: int) -> dict[str, object]:
-    """SIGKILL at random moments of writing: the budget holds, limits are put right."""
+    """SIGKILL at random moments of writing: the budget holds, and limits are restored."""
     budget, pages = kills * M // 2, 1024
     constants = {
         **AT_ONCE, "OLDEST": 0.5, "FLOOR": 0.5, "FLOOR_PRESSED": 0.5, "HUGE_FLOOR": 0.5,
@@ -562,7 +562,7 @@ def trial_kills(kills: int) -> dict[str, object]:
             quiet = quiet + 1 if last == start else 0
         assert running.end(signal.SIGKILL) == -signal.SIGKILL, "the daemon had ended"
         killed = bd(device)[2]
-        # The next run puts the limit right, whoever does it.
+        # The next run restores the limit, whoever runs it.
         put(device, pages, noise(64, 7))
         put(device, 0, bytes(pages * PAGE))
         run(sys.executable, "-Im", "pyzram", "writeback", device.name, "--type", "huge")
@@ -626,7 +626,7 @@ def trial_changes(_kills: int) -> dict[str, object]:
 
 
 def trial_media(_kills: int) -> dict[str, object]:
-    """Three devices: one has a full medium, one a medium that fails, and one is well."""
+    """Three devices: one has a full medium, one a failing medium, and one is fine."""
     run("modprobe", "-a", "dm-mod", "dm-flakey")
     loops = []
     for name, size in (("full", 2 * M), ("broken", 16 * M)):
@@ -645,7 +645,7 @@ def trial_media(_kills: int) -> dict[str, object]:
         contents = [noise(1024, seed) for seed in (7, 8, 9)]
         for device, content in zip(devices, contents, strict=True):
             put(device, 0, content)
-        # None of them may write back pages that are not to be had again.
+        # None of them may write back pages that could not be read again.
         with daemon(*(device.name for device in devices), **AT_ONCE) as running:
             until(lambda: bd(devices[2])[0] == 1024, 300, "the one that is well is written")
             until(lambda: bd(devices[0])[0] >= 500, 200, "the full one is full")

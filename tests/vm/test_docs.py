@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The pages of docs/ whose commands need what a running kernel seldom has, in a guest that has it.
+"""The pages of docs/ whose commands need rare kernel features, in a guest that has them.
 
-After the first five minutes, as a reader comes there; see tests/kernel/test_docs.py for the others.
+They follow the first five minutes, as for a reader; tests/kernel/test_docs.py runs the others.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from vm.module import rebuilt_modules
 from vm.ring import DEADLINE
 
 (KERNEL,) = (kernel for kernel in KERNELS if kernel.name == "6.12-multi")
-# Measuring takes minutes where it is emulated, and is judged elsewhere.
+# Measuring takes minutes under emulation, and is judged elsewhere.
 MEASURES = "pyzram estimate"
 # The pages say zram0 and ask the reader to put the device there that reload has named.
 OWN = "$(tail -1 /proc/swaps | cut -d ' ' -f 1 | cut -d / -f 3)"

@@ -76,7 +76,7 @@ def judged(folder: Path) -> dict[str, list[dict[str, float]]]:
 
 
 def line(release: str, folder: Path) -> tuple[str, ...]:
-    """One kernel's line; the judges have judged already, this only tells."""
+    """One kernel's line; the judges have already judged, and this only reports."""
     programs = judged(folder)["pages"]
 
     def worst(said: str, real: str) -> str:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A fault at system calls of writeback and recompression, on a kernel that has both.
 
-``FAULTS="--every 1"`` walks through all; a point takes some ten seconds where it is emulated.
+``FAULTS="--every 1"`` walks through all; a point takes about ten seconds under emulation.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""File systems that a distribution's kernel has and others may lack, through their whole life."""
+"""File systems that a distribution's kernel has but others may lack, through their whole life."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Kernels with pages of 16 and 64 KiB, and one that is big endian: every page adds what was
-predicted, the pool takes it, and the kernel ring passes.
+predicted, the pool takes as much as predicted, and the kernel ring passes.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The kernel ring of this very build, on every kernel of the list; a part of it on the two ends."""
+"""The kernel ring of this very build on every kernel of the list, and part of it on both ends."""
 
 import pytest
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the kernels' own ways of knowing page ages are worth: referenced bits, MGLRU, DAMON."""
+"""What the kernels' own ways of knowing page ages are worth: referenced bits, MGLRU and DAMON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vm.guest import Guest, load_driver
 from vm.kernels import KERNELS, Kernel
 
 SECONDS = 1800.0
-# A huge page is used as a whole, and the stretches of the trial are to be smaller.
+# A huge page is used as a whole, but the stretches of the trial must be smaller.
 NO_HUGE_PAGES = "echo never >/sys/kernel/mm/transparent_hugepage/enabled"
 CHOSEN = [kernel for kernel in KERNELS if kernel.name in ("6.1", "6.12", "7.x")]
 
@@ -36,5 +36,5 @@ def test_referenced_bits_say_how_much_is_cold_where_others_say_less(judge: Kerne
     assert found, log
     print(f"{judge.name}: {found[1]}")
     for row in json.loads(found[1]).values():
-        # Beside the program's own memory there is the interpreter's, which is cold mostly.
+        # Besides the program's own memory there is the interpreter's, which is mostly cold.
         assert 0 <= row["clear_refs"]["cold"] - row["truth"]["cold"] <= 16

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Power cuts: a guest is killed at work and booted again on the same disk.
 
-The disk has three parts that zram was never given (partition table and a partition of data, and
-a tail) around the one that it was. Those must be the same bytes to the end.
+Around the part that zram was given, the disk has three others (the partition table, a data
+partition, and a tail). Those must keep the same bytes to the end.
 """
 
 from __future__ import annotations

@@ -118,5 +118,5 @@ def test_the_units_boot_reload_stop_fail_and_go_down_with_the_machine(folder):
     told = [x for x in (folder / "unit.log").read_text().split("\n") if x.startswith(LEFT_OUT)]
     assert len(told) == 2, told
     assert "none of the algorithms nosuch" in told[0]
-    # A machine that went down in order: both units have taken their devices with them.
+    # The machine was shut down properly, so both units have removed their devices.
     assert (folder / "left").read_text() == "", guest.last_words()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """``pyzram tend`` on real kernels: what it does to pages, to media and to limits.
 
-Floors are seconds here: on a machine with other work an emulated guest is too slow for them.
+Floors are seconds here, for which an emulated guest on a busy machine is too slow.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def report_of(name: str, trials: tuple[str, ...], kills: int) -> dict:
 
 
 def judge(name: str, found: dict) -> None:
-    """Hold what was seen against what is promised."""
+    """Compare what was seen with what is promised."""
     print(f"{name} ({found['release']}):")
     multi = name.endswith("-multi")
     if cold := found.get("cold"):
@@ -84,7 +84,7 @@ def judge(name: str, found: dict) -> None:
             assert ages["early"] == []
             assert ages["late"] == []
             assert ages["equal"]
-            # Without block_state nothing is recompressed that is still to be written.
+            # Without block_state nothing that is still to be written is recompressed.
             assert (ages["forgotten"] > 0) == (multi and trial == "ages")
     if hog := found.get("hog"):
         within = ", ".join(f"{name} {seconds:.2f}" for name, seconds in hog["within"].items())
@@ -94,8 +94,8 @@ def judge(name: str, found: dict) -> None:
         assert hog["before"] == 0
         assert hog["writes"] > 0
         assert hog["equal"]
-        # The aim is 3; how fast an emulated processor is, is this machine's. Without a trigger it
-        # would be ten minutes.
+        # The aim is 3; how fast an emulated processor is depends on this machine. Without a trigger
+        # it would be ten minutes.
         assert own < 10
     if calm := found.get("calm"):
         print(f"  calm: {calm['processor']:.2%} of a processor, ten times too often")

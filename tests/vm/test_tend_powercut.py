@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Power cuts while ``pyzram tend`` writes back: over all boots together it keeps within its budget.
+"""Power cuts while ``pyzram tend`` writes back: over all boots together it stays within its budget.
 
-The disk has the parts of test_powercut.py around the backing partition; the ledger lies on a file
-system of its own, for what a guest changes of this machine's files is gone with it.
+The disk has the parts of test_powercut.py around the backing partition. The ledger is on a separate
+file system, because what a guest changes in this machine's files is gone with it.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def test_power_cuts_never_make_it_write_more_than_its_budget(folder):
         (folder / "seen.json").unlink(missing_ok=True)
         guest = boot(folder)
         deadline = time.monotonic() + DEADLINE
-        # Cut within writing; the last one runs until it writes no more.
+        # Cut off while writing; the last one runs until it writes no more.
         wanted = chance.randrange(M // 2, 3 * M) if number < CUTS else BUDGET
         while written(folder) < wanted and guest.process.poll() is None:
             assert time.monotonic() < deadline, (folder / "log").read_text() + guest.last_words()
@@ -93,6 +93,6 @@ def test_power_cuts_never_make_it_write_more_than_its_budget(folder):
     print(f"power cuts: {[f'{size / M:.1f}' for size in boots]} of {BUDGET // M} MiB written")
     assert all(size > 0 for size in boots[:CUTS])
     assert sum(boots) <= BUDGET
-    # The ledger knew of all that was written before, though it was cut off each time.
+    # The ledger knew of everything written before, although it was cut off each time.
     assert found["charged_at_start"] >= sum(boots[:CUTS])
     assert found["over"], "the last boot was to write until nothing was left"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """zram-tend.service as shipped, under a systemd that runs as process 1 in a guest.
 
-Its sandbox, its capabilities (none), what it tells systemd and what systemd does about it; only the
-policy's hours are made seconds, the watchdog is less patient, and homes can be read.
+It tests the sandbox, the capabilities (none), what the daemon tells systemd and what systemd does
+about it. Only the policy's hours are seconds, the watchdog is less patient, and homes are readable.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def test_the_service_writes_without_capabilities_reloads_and_is_started_again(fo
     found = json.loads((folder / "report.json").read_text())
     assert "failed" not in found, found["failed"] + guest.last_words()
     print(f"zram-tend.service: {found}")
-    # READY=1 came: without it the start would not have ended well.
+    # READY=1 came, because without it the start would have failed.
     assert found["start"] == ["active", "running", "Tending"]
     assert set(found["capabilities"].values()) == {"0000000000000000"}
     assert found["no_new_privileges"] == "1"

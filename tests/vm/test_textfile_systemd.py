@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """zram-textfile.service and its timer as shipped, under a systemd that runs as process 1.
 
-The service's sandbox must not change what is seen: its files are compared with those of the same
-commands by hand. Debian's node_exporter and promtool read what the timer wrote.
+The service's sandbox must not change what is seen, so its files are compared with those of the same
+commands run directly. Debian's node_exporter and promtool read what the timer wrote.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ MISSING = (
     "directory (there is no /var/lib/prometheus/node-exporter; node_exporter's is its "
     "--collector.textfile.directory)\n"
 )
-# What goes on while nobody looks: the file system on zram1 is written back now and then.
+# These change by themselves: the file system on zram1 is written back now and then.
 MOVING = re.compile(
     r"^(zram_(?:reads?_|writ|io_|pages_compacted)\S*|zram_\w+\{device=\"zram1\"\}) \S+$", re.M
 )
@@ -127,7 +127,7 @@ def test_service_and_timer_write_what_node_exporter_reads(folder):
 
 
 def read_by_node_exporter(files: Path) -> None:
-    """It hands every sample on, and its tool has nothing to say."""
+    """It serves every sample, and its tool finds nothing wrong."""
     try:
         promtool = programs.program("promtool")
         server = programs.node_exporter(files, files.with_name("node_exporter.log"))
@@ -147,7 +147,7 @@ def read_by_node_exporter(files: Path) -> None:
 
 
 def samples(text: str) -> set[tuple[str, frozenset[tuple[str, str]], float]]:
-    """Every sample that Prometheus' own parser finds."""
+    """Every sample that Prometheus's own parser finds."""
     parser = pytest.importorskip("prometheus_client.parser")
     return {
         (sample.name, frozenset(sample.labels.items()), sample.value)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""``pyzram estimate --idle``: of a child of the test, so that no privilege is needed."""
+"""``pyzram estimate --idle`` on a child of the test, so that no privilege is needed."""
 
 from __future__ import annotations
 

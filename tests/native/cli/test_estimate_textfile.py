@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""``pyzram estimate --textfile``: what is surveyed, in the eyes of Prometheus' own parser."""
+"""``pyzram estimate --textfile``: the survey as Prometheus's own parser sees it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Whatever files, processes and devices are called, no command lets it steer a terminal."""
+"""Whatever files, processes and devices are called, no command lets a name control a terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHOWN = "x\\x1b]0;evil\\x07\\x9b31m\\x7f\\x0d\\u2028\\x0aforged: y"
 
 
 def run(*words: str, cwd: Path | None = None) -> str:
-    """Run a command, and return all that it says."""
+    """Run a command, and return everything that it prints."""
     done = subprocess.run(
         [sys.executable, "-Im", f"pyzram.cli.{words[0]}", *words[1:]],
         cwd=cwd,
@@ -86,7 +86,7 @@ def test_words(words):
 
 @pytest.mark.parametrize("option", ["--json", ""])
 def test_names_of_processes(tmp_path, option):
-    """By name: a process that calls itself like that, and maps a file of such a name."""
+    """By name: a process that calls itself that, and maps a file with such a name."""
     name = tmp_path / EVIL.replace("/", "_")
     name.write_bytes(b"data" * 5000)
     code = (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The installed scripts: what the environment says of Python is not honoured by root."""
+"""The installed scripts: as root they ignore what the environment says about Python."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_path_is_not_searched(tmp_path, name):
 
 @pytest.mark.parametrize("own", [True, False])
 def test_the_home_of_another_user_is_not_searched(tmp_path, own, nobody):
-    """With the Python below this one's environment, which has no pyzram, only that home has."""
+    """With the Python below this environment, which has no pyzram: only that home has it."""
     python = str(vars(sys)["_base_executable"])
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     tell = "import site; print(site.ENABLE_USER_SITE, site.USER_SITE)"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""pyzram's commands as far as they need no device: usage, check, plans below a made-up root."""
+"""pyzram's commands as far as they need no device: usage, check, and plans in a made-up root."""
 
 from __future__ import annotations
 
@@ -221,8 +221,8 @@ def test_what_import_prints_controls_no_terminal(
 
 # ---- what a start costs --------------------------------------------------------------------------
 
-# Beside what the interpreter itself loads. Each module costs about a hundredth of its start, so one
-# more wants a reason.
+# Besides what the interpreter itself loads. Each module costs about a hundredth of its start, so
+# one more needs a reason.
 LOADED = """
     __future__ _cffi_backend fcntl pyzram pyzram._native pyzram._pyzram pyzram.algorithm pyzram.cli
     pyzram.cli.options pyzram.cli.output pyzram.cli.pyzram pyzram.cli.service pyzram.config
@@ -239,7 +239,7 @@ LOADED = """
 
 
 def modules_of(*words: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
-    """Run ``pyzram``; what it gave, and what it loaded beside the interpreter's own modules."""
+    """Run ``pyzram``; return its result, and what it loaded besides the interpreter's modules."""
     code = (
         "import errno, gc, os, stat, sys, time; before = set(sys.modules)\n"
         "from pyzram.cli.pyzram import main\n"
@@ -262,7 +262,7 @@ def test_a_start_loads_this_and_nothing_else(root: Path, conf: Path) -> None:
     boot.parent.mkdir(parents=True)
     boot.write_text("d608c2d3-bf58-4f81-a648-07fa198781ff\n")
     done, loaded = modules_of("-c", str(conf), "start", "-q")
-    # It comes as far as the driver, which this machine only looks as if it had.
+    # It gets as far as the driver, which this machine only seems to have.
     assert done.returncode == 1
     assert "add a zram device" in done.stderr
     assert loaded == LOADED.split()
@@ -277,7 +277,7 @@ def test_a_start_that_has_to_load_the_driver_loads_what_does_it_and_nothing_else
     shutil.rmtree(root / "sys/block/zram3")
     (root / "sys/class/zram-control").rmdir()
     (root / "proc/swaps").unlink()
-    monkeypatch.setenv("PATH", str(tmp_path))  # of which modprobe is no part
+    monkeypatch.setenv("PATH", str(tmp_path))  # which has no modprobe
     done, loaded = modules_of("-c", str(conf), "start", "-q")
     assert done.returncode == 1
     assert "load the zram module: modprobe is missing (install kmod)" in done.stderr

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""``zram_stats --estimate`` of what goes away meanwhile."""
+"""``zram_stats --estimate`` on processes that exit meanwhile."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pyzram.cli import stats_estimate, zram_stats
 
 
 def test_a_process_that_ends_before_it_is_read_has_no_block(monkeypatch, capsys):
-    """It would look like one whose memory takes nothing."""
+    """It would look like a process whose memory takes nothing."""
     code = "x = bytes(range(256)) * (1 << 12); print(flush=True); import time; time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
         process.stdout.readline()

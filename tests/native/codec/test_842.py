@@ -24,7 +24,7 @@ REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 def crc(page):
-    # zlib's has the same polynomial, lowest bit first, and inverts before and after.
+    # zlib's CRC has the same polynomial, but lowest bit first, and inverts before and after.
     mirrored = zlib.crc32(page.translate(REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
     return int(f"{mirrored:032b}"[::-1], 2)
 
@@ -35,7 +35,7 @@ def finish(bits):
 
 
 def slow_encoder(page):
-    """Encode by the words of the format, searching the rings from the newest unit on."""
+    """Encode as the format's description says, searching the rings from the newest unit on."""
     templates = [row.split() for row in TEMPLATES.split("|")]
     bits, repeats = "", 0
 
@@ -86,7 +86,7 @@ def slow_encoder(page):
 
 
 def pages():
-    """Pages of few distinct units, runs and noise: what makes references, and their limits."""
+    """Pages of few distinct units, runs and noise, which give references up to their limits."""
     unit = st.sampled_from([b"ab", b"cd", b"abab", b"\0\0", b"abcdefgh", bytes(8), b"zyxw"])
     piece = st.one_of(
         unit,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Pages at any address: processors that cannot load from there are met by the sanitizer's check."""
+"""Pages at any address: the sanitizer's check stands for processors that cannot load from there."""
 
 import pytest
 import vectors

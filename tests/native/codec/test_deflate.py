@@ -24,7 +24,7 @@ def test_bytes_are_the_kernels(level, winbits):
     assert vectors.ours(compress) == vectors.kernel(f"deflate/{level}/{winbits}")
 
 
-# Other makers' compressors come under zlib's name, and Z mainframes have one in the processor.
+# Other compressors come under the name of zlib, and Z mainframes have one in the processor.
 zlib_itself = pytest.mark.skipif(
     not zlib.ZLIB_RUNTIME_VERSION.replace(".", "").isdigit() or platform.machine() == "s390x",
     reason=f"zlib {zlib.ZLIB_RUNTIME_VERSION} on {platform.machine()} is another compressor",

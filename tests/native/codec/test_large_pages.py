@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Pages of 16 and 64 KiB, held against what Debian's 6.12 with such pages stored of them.
+"""Pages of 16 and 64 KiB, compared with what Debian's 6.12 with such pages stored for them.
 
-tests/data/large-pages.json has per algorithm/LEVEL/PAGE SIZE what each page of
-``vectors.large_pages`` made compr_data_size grow: arm64 with 16 KiB, ppc64le with 64 KiB.
+For each algorithm/LEVEL/PAGE SIZE, tests/data/large-pages.json has by how much each page of
+``vectors.large_pages`` made compr_data_size grow: on arm64 with 16 KiB, on ppc64le with 64 KiB.
 """
 
 import json

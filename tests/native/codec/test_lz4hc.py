@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""lz4hc: how near liblz4 comes to the kernel, dictionaries, and what is refused."""
+"""lz4hc: how close liblz4 comes to the kernel, dictionaries, and what is refused."""
 
 import errno
 
@@ -36,12 +36,12 @@ def test_the_bounds_of_an_estimate_hold_the_kernels_lengths(level):
     low, high = length_bounds("lz4hc")
     kernel = vectors.kernel(f"lz4hc/{level}")
     ours = compressed(level)
-    # A page of a few dozen bytes takes the smallest class in either case.
+    # A page that compresses to a few dozen bytes takes the smallest class in either case.
     pages = [name for name in ours if ours[name][0] > 100]
     assert len(pages) > 15
     for name in pages:
         assert low <= kernel[name][0] / ours[name][0] <= high, name
-    # Not so wide that they would hold anything.
+    # Not so wide that anything would be within them.
     if level == 9:
         assert max(kernel[name][0] / ours[name][0] for name in pages) > 1.02
 

@@ -27,7 +27,7 @@ library.ZSTD_compress2.restype = ctypes.c_size_t
 library.ZDICT_trainFromBuffer.restype = ctypes.c_size_t
 VERSION = library.ZSTD_versionNumber()
 
-# What the kernel takes for pages of 4 KiB: chainLog, searchLog, minMatch, targetLength, strategy;
+# What the kernel uses for pages of 4 KiB: chainLog, searchLog, minMatch, targetLength, strategy;
 # windowLog is 12 and hashLog 13. Strategies count from fast (1) to btultra2 (9).
 PARAMETERS = {
     -5: (12, 1, 5, 5, 1),

@@ -33,7 +33,7 @@ def line(index: int, seconds: int, microseconds: int, flags: int, places: int = 
 
 
 def standing(tmp_path) -> SimpleNamespace:
-    """What stands for a handle of a device that is there."""
+    """A stand-in for the handle of an existing device."""
     return SimpleNamespace(
         sysfs=Sysfs(str(tmp_path)),
         name="zram7",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What real kernels showed to tests/vm/capture.py is read as what was stored there."""
+"""What tests/vm/capture.py recorded of real kernels is read as what was stored there."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAGE = 4096
 
 
 def captured(kernel: str, state: str, root: Path) -> pyzram.Sysfs:
-    """Make a root of what a kernel showed."""
+    """Make a root from what a kernel showed."""
     shutil.copytree(CAPTURED / kernel / state, root / "sys")
     (root / "proc/self").mkdir(parents=True)
     (root / "proc/swaps").write_text("Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n")

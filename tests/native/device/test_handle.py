@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Handles on a made-up tree: what a real kernel does too rarely to wait for."""
+"""Handles on a made-up tree: cases that are too rare on a real kernel to wait for."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pyzram.kernel import attributes, blocked_reads, holders
 
 @pytest.fixture
 def tree(tmp_path):
-    """A 7.x device: one file a read of which can be held up, beside others."""
+    """A 7.x device with one file whose reading can be held up, among others."""
     device = tmp_path / "sys/block/zram3"
     device.mkdir(parents=True)
     for name, text in {
@@ -38,7 +38,7 @@ def tree(tmp_path):
 
 @pytest.fixture
 def release(tree):
-    """Let a held-up reader of mm_stat go at the end."""
+    """Release a held-up reader of mm_stat at the end."""
     yield
     os.close(os.open(tree.path("sys/block/zram3/mm_stat"), os.O_RDWR | os.O_NONBLOCK))
 
@@ -67,7 +67,7 @@ def test_devices_of_a_tree(tree):
 
 
 def test_devices_that_cannot_all_be_opened_leave_none_open(tmp_path, recwarn):
-    """No more descriptors than a few: what was opened until then is closed again."""
+    """With only a few descriptors left, what was opened until then is closed again."""
     for number in range(25):
         (tmp_path / f"sys/block/zram{number}").mkdir(parents=True)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -321,7 +321,7 @@ def test_after_a_fork_the_child_is_refused_and_closes_nothing(tree):
             for call in (device.read_disksize, device.read_io_stat, device.remove):
                 with pytest.raises(pyzram.InvalidValueError, match="before fork: open 'zram3'"):
                     call()
-            # As a daemon does: the numbers are somebody else's from here on.
+            # As a daemon does; from here on the numbers belong to somebody else.
             null = os.open("/dev/null", os.O_RDONLY)
             for fd in descriptors:
                 os.dup2(null, fd)

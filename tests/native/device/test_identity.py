@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a handle does when its device is gone and another has the number, closed, or in a child."""
+"""What a handle does if another device has its number, if it is closed, or in a forked child."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FILES = {
 }
 WRITTEN = ("reset", "idle", "writeback", "recompress", "compact", "mem_limit", "algorithm_params")
 
-# What each method is called with; one that is new belongs here.
+# The arguments for each method; a new method belongs here.
 ARGUMENTS: dict[str, tuple[tuple[object, ...], dict[str, object]]] = {
     "configure": ((), {"disksize": "1M"}),
     "find_recomp_priority": ((), {}),
@@ -64,7 +64,7 @@ ARGUMENTS: dict[str, tuple[tuple[object, ...], dict[str, object]]] = {
     "write": (("mem_limit", 1), {}),
     "writeback": (("idle",), {}),
 }
-# What is no question about a device and no act on it.
+# Methods that neither ask about a device nor act on it.
 HARMLESS = {"add", "close"}
 METHODS = sorted(
     name
@@ -92,7 +92,7 @@ def fill(folder: Path, diskseq: int) -> None:
 
 @pytest.fixture
 def tree(tmp_path):
-    """A tree where zram1 is swap, mounted, and tracked: all that goes by its name."""
+    """A tree where zram1 is swap, mounted and tracked: everything that is found by its name."""
     root = tmp_path / "tree"
     fill(root / "sys/block/zram1", 5)
     for folder in ("sys/class/zram-control", "proc/self/ns", "dev"):
@@ -113,7 +113,7 @@ def tree(tmp_path):
 
 @pytest.fixture
 def acts(monkeypatch):
-    """What reached the system: nothing may."""
+    """The calls that reached the system; there must be none."""
     done: list[str] = []
     for module, name in (
         (file_system, "unmount"),

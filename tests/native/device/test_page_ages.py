@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The C of tend/ages.py: beside the same in plain Python, and with any bytes whatever."""
+"""The C code of tend/ages.py, compared with plain Python, and given any bytes at all."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def number(units: int) -> int:
 
 
 def used(words: list[int], unit: int, place: int, time: int, now: float) -> float:
-    """In exact numbers, by trying: the latest moment of that number that has been."""
+    """The latest past time of that number, exactly, by trying."""
     if time:
         return time // 1_000_000 + 1
     word = words[place] if place < len(words) else 0

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""No method leaves a descriptor behind, wherever within it a signal's handler raises.
+"""No method leaves a descriptor behind, wherever in it a signal handler raises.
 
-Such a one would keep a device from being removed, a file system from being unmounted, a lock from
-being taken, until the process ends.
+Until the process ends, such a descriptor would keep a device from being removed, a file system from
+being unmounted, or a lock from being taken.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from pyzram.kernel.named_files import write_textfile
 from pyzram.kernel.safe_paths import open_path
 
 PACKAGE = Below(os.path.dirname(pyzram.__file__))
-# A read of a kernel's text holds nothing up, and most of what a command does is such reads.
+# Reading a kernel's text holds nothing up, and most of what a command does is such reading.
 KERNELS_TEXTS = ("/proc/", "/sys/")
 LONG = ("stats", "writeback_pages", "writeback_ranges", "recompress_pages")
 EVERY = 1 if os.environ.get("PYZRAM_TORN") else 11
 
 
 class Torn(BaseException):
-    """What the handler of somebody's own raises."""
+    """What a program's own handler raises."""
 
 
 def handler(_number: int, _frame: object) -> None:
@@ -120,7 +120,7 @@ def test_what_is_opened_is_owned_at_every_instruction(tmp_path: Path, what) -> N
 
 
 def test_it_would_be_seen(tmp_path: Path) -> None:
-    """As it was: the number is lost between the call and its name."""
+    """As it used to be: the number is lost between the call and the assignment."""
 
     def plain() -> None:
         fd = os.open(tmp_path, os.O_RDONLY)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One memory of several processes counts once."""
+"""Memory that several processes share as one counts once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pyzram.pages.process_sources import open_processes
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
-# vfork(2), as a caller sees it who is not stopped: clone(2) with CLONE_VM alone. Its child runs in
+# vfork(2) without stopping the caller: clone(2) with only CLONE_VM. Its child runs in
 # memory that nobody else uses.
 SHARED = """
 import ctypes, mmap, os, signal, sys
@@ -65,7 +65,7 @@ def test_a_memory_counts_once() -> None:
     alone, processes, pss = found[one,]
     assert alone > (8 << 20) // PAGE
     assert processes == 1
-    # What it shares of files is divided by whoever has them just then.
+    # Its share of files depends on who else has them just then.
     for pids in (one, same), (same, one):
         both, processes, worth = found[pids]
         assert (both, processes) == (alone, 2)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Ratio and speed, and the historic block of a device that is not there."""
+"""Ratio and speed, and the historic block of a device that does not exist."""
 
 import json
 import os

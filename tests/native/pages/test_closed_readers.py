@@ -50,7 +50,7 @@ def test_each_use_after_the_end_is_refused(way: str, use: str) -> None:
     getattr(memory, way)()
     with pytest.raises(ValueError, match="the reader of this process is closed"):
         USES[use](memory)
-    getattr(memory, way)()  # once more is no matter
+    getattr(memory, way)()  # once more does no harm
 
 
 def test_every_use_is_tried() -> None:

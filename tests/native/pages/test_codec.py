@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Pages by any algorithm: buffers, batches, threads, damage."""
+"""Pages with any algorithm: buffers, batches, threads, damage."""
 
 from __future__ import annotations
 
@@ -283,7 +283,7 @@ def test_pages_that_are_timed_have_the_same_sizes(algorithm):
     assert 0 in sizes
     same = [at for at, size in enumerate(sizes) if not size]
     assert [compress[at] for at in same] == [decompress[at] for at in same] == [0] * len(same)
-    # A clock may be coarse, but not so coarse that nothing takes time.
+    # A clock may be coarse, but not so coarse that nothing seems to take time.
     assert sum(compress) > 0 < sum(decompress)
 
 
@@ -416,7 +416,7 @@ class MallocInfo(ctypes.Structure):
 
 
 def allocated():
-    """Return the bytes that malloc has given out, or else (musl) the resident set."""
+    """Return the bytes that malloc has given out, or on musl the resident set."""
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallinfo2"):
         libc.mallinfo2.restype = MallocInfo

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Shared memory that cannot be opened any more, when it is asked what of it is cold."""
+"""Shared memory that can no longer be opened when it is asked how much of it is cold."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_what_is_wrong_here_is_no_memory_that_is_gone(code, watched, monkeypatch
 
 
 def test_what_is_cold_stays_so_when_its_mapping_grows() -> None:
-    """What malloc maps lies before what it mapped last, and the kernel joins both to one."""
+    """malloc maps memory just below its last mapping, and the kernel joins the two."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.mprotect.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
     page, pages, more = mmap.PAGESIZE, 2048, 32

@@ -52,7 +52,7 @@ def page_of(kind, rng):
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    """24 000 pages in runs of a kind: more than twice a sample of one percentage point."""
+    """24 000 pages in runs of a kind, more than twice a sample of one percentage point."""
     rng = random.Random(1)
     pool = {kind: [page_of(kind, rng) for _ in range(64)] for kind in ("zero", "random", "words")}
     path = tmp_path_factory.mktemp("corpus") / "corpus"
@@ -117,7 +117,7 @@ def test_real_samples_hold_the_truth_93_times_of_100(corpus, truth):
     print(f"inside: ratio {ratios}, memory {memories} of {rounds}; memory leans {lean:+.3%}")
     assert ratios >= enough_inside(rounds)
     assert memories >= enough_inside(rounds)
-    # The error of a mean of 200 is a fourteenth of one's: what is left is bias.
+    # The error of a mean of 200 is a fourteenth of that of one; the rest is bias.
     assert abs(lean) < 0.005 * (200 / rounds) ** 0.5
 
 
@@ -526,7 +526,7 @@ def test_figures_at_the_edges_make_sense(tmp_path, capsys, content, says):
 
 
 class Leaving:
-    """Pages of noise of a process that is gone after the first few."""
+    """Pages of noise in a process that exits after the first few are read."""
 
     owner = Owner(1, "leaving", "heap")
 
@@ -768,7 +768,7 @@ def test_what_is_offered_is_said_in_every_form(offered, best):
 
 @pytest.mark.parametrize("offered", [["zstd:3", "lz4(level=1)"], "842", []], ids=str)
 def test_what_was_not_estimated_cannot_be_recommended(offered):
-    """Not even at another level: that is told, and not the same as having no pages."""
+    """Not even at another level: it is reported, and differs from having no pages."""
     both = of(made_up("zstd", 1_000_000, 20.0, 9), LZ4)
     with pytest.raises(pyzram.InvalidValueError, match=r"none of them was estimated .*: zstd:9"):
         pyzram.recommend(both, ram=8 << 30, offered=offered)
@@ -899,15 +899,15 @@ def test_lzo_is_exact_where_the_kernel_takes_the_same_steps(tmp_path, name, emul
 def test_on_a_narrow_terminal_tables_go_on_below_themselves(width):
     pids = [os.getpid(), os.getppid()]
     with open_processes(pids, "a label of many words " * 5) as source:
-        # Times of a busy machine are as wide as it is busy.
+        # The busier a machine is, the wider its times are.
         result = estimator.estimate_pages(source, store=STORE, seed=1, timing=False)
     wide = estimate_report.report(result, 8 << 30, None)
     narrow = estimate_report.report(result, 8 << 30, None, width)
-    # A table is as wide as its widest column, and a configuration as its file has it.
+    # A table is as wide as its widest column, and a configuration as wide as in its file.
     lines = [line for line in narrow.split("\n") if not line.startswith("    ")]
     assert all(len(line) <= max(width, 60) for line in lines)
     words = [set(text.replace("█", "").split()) for text in (narrow, wide)]
-    # Only names of processes are cut.
+    # Only the names of processes are cut.
     names = {word for pid in pids for word in Path(f"/proc/{pid}/comm").read_text().split()}
     assert words[1] - words[0] <= names
     assert all(any(name.startswith(cut) for name in names) for cut in words[0] - words[1])
@@ -918,7 +918,7 @@ def test_the_width_is_asked_for_where_there_is_one(monkeypatch):
     code = "import sys; from pyzram.cli.output import output_width; sys.exit(output_width(7) or 99)"
 
     def width(output, **environment):
-        # Given whole: a library may have put COLUMNS into ours.
+        # Pass the whole environment, because a library may have put COLUMNS into ours.
         environment = {**os.environ, **environment}
         words = [sys.executable, "-Ic", code]
         return subprocess.run(words, stdout=output, env=environment, check=False).returncode

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Files of tmpfs: too many for the descriptors, too deep for a path, or not to be looked at."""
+"""tmpfs files: too many for the descriptors, too deep for a path, or not accessible."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def files(folder: Path, count: int) -> None:
 
 
 def small(folder: Path) -> str:
-    """What its small files are called."""
+    """The names of its small files."""
     return f"small files in {folder}"
 
 
@@ -61,7 +61,7 @@ def test_more_files_than_descriptors_are_all_read(folder: Path) -> None:
             held = [os.open("/dev/null", os.O_RDONLY) for _ in range(8)]
             resource.setrlimit(resource.RLIMIT_NOFILE, (min(held), hard))
             try:
-                # The lowest number that is free is then above the limit.
+                # The lowest free number is then above the limit.
                 spare = []
                 while True:
                     try:
@@ -70,7 +70,7 @@ def test_more_files_than_descriptors_are_all_read(folder: Path) -> None:
                         break
                 with pytest.raises(ZramOSError) as raised:
                     ours[0].read(array("Q", [0]), out)
-                assert raised.value.errno == errno.EMFILE  # which is no page that is gone
+                assert raised.value.errno == errno.EMFILE  # not taken for a page that is gone
             finally:
                 for fd in (*held, *spare):
                     os.close(fd)
@@ -99,7 +99,7 @@ def test_small_files_are_read_by_place_and_missed_when_they_are_gone(folder: Pat
         assert len(set(all_read)) == pages
         some = [0, 3, 4, pages - 1]
         assert read(some) == ([True] * 4, [all_read[rank] for rank in some])
-        # All but the first page of each file go, and one file goes and comes again.
+        # All pages but the first of each file go away, and one file is removed and made again.
         for path in folder.iterdir():
             os.truncate(path, PAGE_SIZE)
         (folder / "file 0").rename(folder / "other")
@@ -190,7 +190,7 @@ sys.stdin.read()
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for mount namespaces")
 def test_a_process_that_goes_elsewhere_hides_no_files_of_those_that_stay(tmp_path, monkeypatch):
-    """Or that ends, and another one has its number: whose mounts were read is looked up again."""
+    """Or it ends and another one gets its number: whose mounts were read is checked again."""
     script = 'mount -t tmpfs x "$1" && echo x >"$1/file" && shift && exec "$@"'
     words = ["unshare", "--mount", "sh", "-ec", script, "sh", str(tmp_path)]
     words += [sys.executable, "-c", GOES_ELSEWHERE, f"/proc/{os.getpid()}/ns/mnt"]
@@ -224,7 +224,7 @@ def test_a_process_that_goes_elsewhere_hides_no_files_of_those_that_stay(tmp_pat
 
 
 def test_a_mount_whose_path_leads_nowhere_is_said(folder: Path, monkeypatch) -> None:
-    """Any user mounts tmpfs in a name space of his own, and makes of its path what he likes."""
+    """Any user can mount tmpfs in a namespace, and turn its path into anything."""
     files(folder, 1)
     (folder / "loop").symlink_to("loop")
     with open_system() as source:
@@ -242,7 +242,7 @@ def test_a_mount_whose_path_leads_nowhere_is_said(folder: Path, monkeypatch) -> 
 
 @pytest.mark.parametrize("name", ["..", "below"])
 def test_a_folder_without_a_way_back_is_said(name: str, folder: Path, monkeypatch) -> None:
-    """Such as one that may be read, but not gone through."""
+    """Such as one that is readable but not searchable."""
     (folder / "below").mkdir()
     files(folder / "below", 1)
     files(folder, 1)

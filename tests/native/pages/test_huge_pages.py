@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Huge pages that a fork shares: the kernel calls all of one exclusive by its first 4 KiB."""
+"""Huge pages that a fork shares: the kernel judges by the first 4 KiB whether one is exclusive."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def worth(pids: list[int]) -> float:
 
 
 def frames(pids: list[int]) -> int:
-    """Frames of private memory, each once, without the kernel's zeros."""
+    """Frames of private memory, each once, without the kernel's page of zeros."""
     found = set()
     for pid in pids:
         with open(f"/proc/{pid}/pagemap", "rb", buffering=0) as pagemap:
@@ -167,7 +167,7 @@ def test_without_frames_each_counts_its_share(method: str, count: int) -> None:
     with forks(count) as pids:
         pages, by_share, exact = looked(method, pids, before)
         assert abs(pages - worth(pids)) <= 0.005 * pages
-        # PAGEMAP_SCAN passes over the kernel's zeros; pagemap alone does not tell them apart.
+        # PAGEMAP_SCAN skips the kernel's page of zeros; pagemap alone does not tell it apart.
         if method == "ioctl" or count:
             assert exact is (count == 0)
             assert bool(by_share) is bool(count)
@@ -175,7 +175,7 @@ def test_without_frames_each_counts_its_share(method: str, count: int) -> None:
 
 @needs_frames
 def test_what_others_share_is_not_called_exact() -> None:
-    """One of two that share: its pages count whole, more than the kernel says it is worth."""
+    """One of two that share: its pages count in full, more than the kernel attributes to it."""
     with forks(1) as pids:
         for pid in pids:
             pages, _, exact = looked("auto", [pid], [])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Segments of System V have numbers of their own in each IPC name space."""
+"""System V segments are numbered separately in each IPC namespace."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pyzram.pages.shared_memory import SharedMemory
 from pyzram.pages.system_v import Segment
 
 PAGES = 512
-# Attached, filled, and removed once nobody has it any more.
+# Attached, filled, and removed once nobody has it attached any more.
 OWNER = f"""
 import ctypes, mmap, sys
 libc = ctypes.CDLL(None, use_errno=True)
@@ -38,7 +38,7 @@ sys.stdin.read()
 
 @contextlib.contextmanager
 def owner() -> Iterator[tuple[int, int]]:
-    """A process in a name space of its own, and the number of its segment."""
+    """A process in its own namespace, and the number of its segment."""
     with subprocess.Popen(
         [sys.executable, "-Ic", OWNER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A file with a lease is not opened: who holds it would be asked to give it up, or be killed."""
+"""A file with a lease is not opened, because that would break the lease or kill its holder."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_who_holds_a_lease_lives_and_keeps_it(how: str, in_memory: Path) -> None
                 assert all(segment.read(array("Q", range(segment.pages)), out))
                 assert set(out) == {ord("x")}
         assert lease_of(process) == fcntl.F_WRLCK
-    # What a page table shows is counted, and a file that nobody maps is said to be missing.
+    # What a page table shows is counted, and a file that nobody maps is reported as missing.
     assert sum(segment.pages for segment in segments) == (0 if how == "file" else PAGES)
     assert source.by_page_table == (how != "file")
     assert source.skipped.get(CLOSED_BY[errno.EBUSY], 0) == (how == "file")

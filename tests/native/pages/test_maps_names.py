@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Files that somebody maps may be called anything; their names add no memory and hide none."""
+"""Mapped files may have any name; names add no memory and hide none."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from pyzram.pages.mappings import parse_maps
 
-# What Python takes for the end of a line and the kernel does not.
+# What Python, but not the kernel, takes for the end of a line.
 ODD = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\r"
 FORGED = "7f0000000000-7f4000000000 rw-p 00000000 00:00 0"
 NAMES = st.text(

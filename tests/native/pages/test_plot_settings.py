@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where root draws, no settings count but its own."""
+"""When root draws, only its own settings count."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def draw(folder: Path, **environment: str) -> str:
 
 @pytest.mark.parametrize("kind", ["latex", "garbage", "pipe"])
 def test_a_file_of_settings_in_the_current_directory_is_not_read(kind, tmp_path, nobody):
-    """As root anybody's directory may be the current one."""
+    """Root's current directory may belong to anybody."""
     settings = tmp_path / "matplotlibrc"
     if kind == "pipe":
         os.mkfifo(settings)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Pictures by their structure: the artists and what they show, not pixels."""
+"""Pictures, tested by their structure: the artists and what they show, not pixels."""
 
 from __future__ import annotations
 

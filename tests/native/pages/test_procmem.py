@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Memory of children with known contents, seen both ways."""
+"""Memory of children with known contents, scanned in both ways."""
 
 import contextlib
 import ctypes
@@ -104,7 +104,7 @@ def touched(memory, start, pages):
 
 
 def flat(pages):
-    """What of a process is comparable between two looks."""
+    """The figures of a process that can be compared between two looks."""
     parts = {part: len(numbers) for part, numbers in pages.parts.items()}
     return parts, pages.swapped, pages.left_out, pages.shared, pages.skipped
 
@@ -175,9 +175,9 @@ for i in range(20):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_shared_memory_counts_and_files_do_not(method):
-    # Not a file of ours: temporary folders are often in memory, where files do count.
+    # Not a file of ours, because temporary folders are often in memory, where files do count.
     maps = Path("/proc/self/maps").read_text().split("\n")
-    # What another test loaded, or an upgrade replaced, is gone from its folder.
+    # Files that another test loaded, or that an upgrade replaced, are gone from their folder.
     mapped = {line.split()[-1] for line in maps if ".so" in line and "(deleted)" not in line}
     name = max(mapped, key=os.path.getsize)
     body = f"""
@@ -297,7 +297,7 @@ def test_what_a_ring_has_pinned_stays(closed, frames, monkeypatch):
         assert found.exact is (not closed)
 
 
-# Of the second half, as much as stays without a buffer is given up (MADV_FREE).
+# In the second half, everything without a buffer is given up (MADV_FREE).
 AND_FREED = """
 assert libc.madvise(ctypes.c_void_p(address(m) + (6 << 20)), ctypes.c_size_t(2 << 20), 8) == 0
 """
@@ -306,7 +306,7 @@ assert libc.madvise(ctypes.c_void_p(address(m) + (6 << 20)), ctypes.c_size_t(2 <
 @pytest.mark.parametrize("frames", [True, False])
 @pytest.mark.parametrize("closed", [True, False])
 def test_no_more_is_left_out_than_was_taken_out(closed, frames, monkeypatch):
-    """A buffer in a mapping that was given up in part is pinned, nobody can tell which pages."""
+    """In a mapping that was given up in part, nobody can tell which pages are pinned."""
     if not frames:
         monkeypatch.setattr(_native_memory.ProcMem, "shows_frames", lambda memory: False)
     body = RINGED.replace("{closed}", str(closed)) + AND_FREED
@@ -325,7 +325,7 @@ def test_no_more_is_left_out_than_was_taken_out(closed, frames, monkeypatch):
 
 
 def test_pins_of_shared_memory_are_all_said():
-    """They are no more than a number, which may be larger than the private memory."""
+    """Only their number is known, and it may be larger than the private memory."""
     limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
     if os.geteuid() and -1 < limit < 64 << 20:
         pytest.skip(f"this caller may pin {limit} bytes")
@@ -457,7 +457,7 @@ assert libc.mprotect(ctypes.c_void_p(address(m)), ctypes.c_size_t(64 * PAGE), 0)
 
 @pytest.mark.parametrize("method", METHODS)
 def test_guard_markers_are_no_pages(method):
-    # MADV_GUARD_INSTALL: Linux 6.13; told from swapped pages since 6.15.
+    # MADV_GUARD_INSTALL: Linux 6.13; distinguishable from swapped pages since 6.15.
     body = """
 m = mmap.mmap(-1, 64 * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 m[3 * PAGE] = 1
@@ -475,7 +475,7 @@ answer = [address(m), libc.madvise(p, ctypes.c_size_t(16 * PAGE), 102)]
 
 @pytest.mark.parametrize("method", METHODS)
 def test_terabytes_of_nothing_cost_little(method):
-    # 8 TiB of holes: read entry by entry that would be 16 GiB.
+    # 8 TiB of holes: reading entry by entry would take 16 GiB.
     body = """
 libc.mmap.restype = ctypes.c_void_p
 libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]
@@ -555,7 +555,7 @@ answer = sorted(map(address, parts))
 def test_mappings_walked_together_are_as_walked_alone(method):
     with child(SCATTERED) as (pid, starts):
         memory = opened(pid, method)
-        # Mappings that touch, gaps that hold pages of others, and an order that is not theirs.
+        # Adjacent mappings, gaps with others' pages, and an order other than theirs.
         rows = [(start, start + 30 * PAGE) for start in starts]
         rows += [(starts[2] + 30 * PAGE, starts[2] + 40 * PAGE), (starts[0], starts[0] + PAGE)]
         walks = [
@@ -681,7 +681,7 @@ def test_the_number_of_a_name_space_that_is_gone_is_not_another():
         with child(ELSEWHERE) as (pid, numbers):
             assert devices.see(f"/proc/{pid}")
             first = numbers
-        # The kernel gives out the lowest number that is free.
+        # The kernel gives out the lowest free number.
         with child(CONTAINED) as (pid, numbers):
             assert numbers, "the child could not mount"
             assert devices.see(f"/proc/{pid}")
@@ -739,7 +739,7 @@ def test_what_a_process_in_a_folder_is_not_shown_is_seen_through_others():
     try:
         with child(IN_A_FOLDER) as (pid, numbers):
             assert numbers, "the child could not mount"
-            # Both are of one name space; the first is shown the mounts below its root only.
+            # Both are in one namespace; the first sees only the mounts below its root.
             with open_processes([numbers[0], pid]) as source:
                 shared = [s for s in source._segments if s.owner.part == mappings.SHARED]
                 assert sum(segment.pages for segment in shared) == 48
@@ -833,7 +833,7 @@ def test_own_memory_is_readable_without_privilege():
 
 
 def test_batch_after_batch_every_page_of_a_process_is_read_once():
-    """Two mappings with holes, each larger than a batch: reading goes on where it ended."""
+    """Two mappings with holes, each larger than a batch: reading continues where it stopped."""
     body = """
 maps = [mmap.mmap(-1, 4000 * PAGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) for _ in range(2)]
 for number, m in enumerate(maps):
@@ -887,7 +887,7 @@ def test_only_a_kernel_without_memfd_has_no_device_of_its_own(monkeypatch, code,
 
 @pytest.mark.parametrize("asked", ["freed", "fails", "none"])
 def test_pages_marked_as_given_up_are_read_where_none_is(monkeypatch, asked):
-    """And a process that cannot be asked loses none of the others."""
+    """And a process that cannot be asked hides none of the others."""
 
     class Marked:
         def read(self, numbers, out, freed=False):
@@ -994,7 +994,7 @@ def test_a_source_of_processes_that_is_dropped_open_says_so_and_closes(body):
 
 
 def test_shared_memory_that_cannot_be_opened_leaves_nothing_open(monkeypatch):
-    """As for a user without privileges: page tables are looked at instead."""
+    """As for a user without privileges, page tables are read instead."""
     monkeypatch.setattr(MappedAt, "open", mock.Mock(side_effect=PermissionError))
     gc.collect()
     gc.disable()
@@ -1014,7 +1014,7 @@ def test_a_child_of_a_fork_closes_nothing_of_a_source(how):
         if pid == 0:
             status = 1
             try:
-                # As a daemon does: the numbers are somebody else's from here on.
+                # As a daemon does; from here on the numbers belong to somebody else.
                 null = os.open("/dev/null", os.O_RDONLY)
                 for fd in held:
                     os.dup2(null, fd)

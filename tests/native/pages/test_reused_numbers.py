@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The number of a process that was chosen is another's by the time its memory is looked at."""
+"""The number of a chosen process belongs to another one by the time its memory is read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(
     reason="needs root, unshare and CONFIG_CHECKPOINT_RESTORE, to give a number again",
 )
 
-# In a name space of process numbers of its own, where nobody else takes the next one.
+# In a separate PID namespace, where nobody else takes the next number.
 PRELUDE = """
 import ctypes, errno, os, subprocess, sys, time
 from pyzram.cli import pyzram as command

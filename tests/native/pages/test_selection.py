@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Processes as people name them: children of this test, found by each way."""
+"""Processes as people name them: children of this test, found in each way."""
 
 import contextlib
 import errno
@@ -30,7 +30,7 @@ os.wait()
 
 @contextlib.contextmanager
 def sleeper(name):
-    """A process of this name with one child of another; yields both numbers, ascending."""
+    """A process with this name, and a child with another; yields both numbers, ascending."""
     process = subprocess.Popen(
         [sys.executable, "-c", SLEEPER, name],
         stdin=subprocess.PIPE,
@@ -64,7 +64,7 @@ def test_a_program_whose_path_the_kernel_cannot_tell_is_not_called_so(monkeypatc
 
 
 def test_what_is_younger_than_its_child_is_not_its_parent():
-    """It has the number of the one that was, and its children are not to be found with it."""
+    """It has the number of the earlier one, whose children must not be found with it."""
     rows = [selection.Row(7, 1, 50, True), selection.Row(8, 7, 60, False)]
     assert selection.with_children({row.pid: row for row in rows}) == {7: 50, 8: 60}
     rows[1] = rows[1]._replace(start_time=40)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which pages of an object of shared memory are in memory: asked for without going over holes."""
+"""Which pages of an object of shared memory are in memory is asked without walking its holes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def asked(monkeypatch):
 
 
 def an_object(size: int, used: range, locked: tuple[int, int] | None = None) -> SharedObject:
-    """An object of so many pages, of which some are used, and all of which are mapped."""
+    """An object of ``pages`` pages, some of which are used, and all of which are mapped."""
     fd = os.memfd_create("object")
     OPEN.append(fd)
     os.ftruncate(fd, size * PAGE_SIZE)

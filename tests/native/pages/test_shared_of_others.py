@@ -15,7 +15,7 @@ import pytest
 
 UNIT = Path(__file__).parents[3] / "initscripts/systemd/zram-estimate.service"
 PAGES = 50
-# Pages that no page table shows are seen only by who opens the object itself.
+# Only whoever opens the object itself sees pages that no page table shows.
 OWNER = f"""
 import mmap, os, sys
 fd = os.memfd_create("theirs")
@@ -69,7 +69,7 @@ def of_the_unit() -> set[str]:
 
 @pytest.fixture
 def theirs(nobody: int) -> Iterator[str]:
-    """A process of another user's, with pages of a memfd that its page table does not show."""
+    """Another user's process, with pages of a memfd that its page table does not show."""
     user = f"--reuid={nobody}", f"--regid={nobody}", "--clear-groups"
     with subprocess.Popen(
         ["setpriv", *user, "/usr/bin/env", "python3", "-Ic", OWNER],
@@ -88,7 +88,7 @@ def test_the_unit_sees_as_much_of_a_memfd_as_root(of_the_unit: set[str], theirs:
     )
     if alone.stdout != f"0 {PAGES}\n":
         pytest.skip(f"root itself cannot open mapped objects here: {alone.stdout}{alone.stderr}")
-    # Without the one that leaves no trace it opens them all the same.
+    # Without the capability to leave no trace, it opens them all the same.
     for names in (of_the_unit, of_the_unit - {"CAP_FOWNER"}):
         done = bounded(names, COUNTS, theirs)
         assert (done.stdout, done.stderr) == (f"0 {PAGES}\n", "")
@@ -127,7 +127,7 @@ for fd in map(int, sys.argv[1:]):
 
 
 def test_where_the_kernel_does_not_tell_it_is_not_believed(nobody: int) -> None:
-    """mincore(2) calls the whole of others' files resident, and to read a page brings it in."""
+    """mincore(2) calls all of others' files resident, and reading a page brings it in."""
     as_nobody = ["setpriv", f"--reuid={nobody}", f"--regid={nobody}", "--clear-groups"]
     head = "from array import array\nfrom pyzram.limits import PAGE_SIZE\n"
     program = head + TOLD.replace("NUMBERS", "array('Q', [0, 1])")

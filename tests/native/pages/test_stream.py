@@ -13,7 +13,7 @@ import pyzram
 
 @pytest.fixture
 def pipe():
-    """The end to read of a pipe with three pages in it."""
+    """The read end of a pipe with three pages in it."""
     reader, writer = os.pipe()
     os.write(writer, b"abcdefgh" * 512 * 3)
     os.close(writer)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Size classes: the border's view of csrc/zsmalloc.c."""
+"""Size classes: csrc/zsmalloc.c as Python sees it."""
 
 import errno
 from array import array
@@ -57,7 +57,7 @@ def test_every_length_fits_its_class_and_no_smaller_one(page_size, word, chain, 
         at = zs.position(length)
         assert length + word <= sizes[at] or at == last
         assert at == 0 or length + word > sizes[at - 1]
-    # The huge size is the shortest length that would have a page for itself.
+    # The huge size is the shortest length that would get a page of its own.
     huge = zs.huge_size()
     assert classes[zs.position(huge)][2:] == (1, 1)
     assert classes[zs.position(huge - 1)][3] > 1

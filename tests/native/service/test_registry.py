@@ -193,7 +193,7 @@ def test_what_cannot_be_read_is_not_gone(
 
 
 def test_a_kernel_that_does_not_number_its_devices_is_refused(state: Registry) -> None:
-    """From 5.15 they have diskseq; by the number alone another's device would be taken for ours."""
+    """Before 5.15 there is no diskseq, and by number alone another's device could pass for ours."""
     with state:
         state.add_device(0, DeviceConfig(0, 4096))
     (Path(state.sysfs.block("zram7")) / "diskseq").unlink()
@@ -205,7 +205,7 @@ def test_a_kernel_that_does_not_number_its_devices_is_refused(state: Registry) -
 def test_a_kernel_that_does_not_number_its_devices_is_not_asked_for_one(
     state: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing could tell afterwards that the new one is ours, so that it would stay."""
+    """Nothing could show afterwards that the new one is ours, so it would stay."""
     block = Path(state.sysfs.block("zram7"))
     (block / "diskseq").unlink()
     block.rename(block.with_name("sda"))

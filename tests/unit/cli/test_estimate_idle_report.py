@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What ``pyzram estimate --idle`` says and advises, of figures that are known."""
+"""What ``pyzram estimate --idle`` says and advises, for known figures."""
 
 from __future__ import annotations
 

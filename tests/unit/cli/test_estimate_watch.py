@@ -99,7 +99,7 @@ def test_the_bench_replays_it(
     rows = replay.load(str(file))
     trace = replay.draw(rows, random.Random(1))
     assert trace.ram == 4 * GIB
-    # A quarter of a page is what pages take, and all that is cold is there to be swapped.
+    # Pages take a quarter of a page, and everything cold can be swapped.
     assert sum(size for _, size, _ in trace.units) / len(trace.units) < 0.4 * PAGE_SIZE
     assert replay.stored(rows[0]) >= COLD * PAGE_SIZE
     assert max(trace.activity) > 0
@@ -115,7 +115,7 @@ def estimated(name: str, takes: int, micros: float | None) -> AlgorithmEstimate:
 
 
 class Rounds:
-    """Rounds of watching as they are told beforehand: by algorithm what it takes and needs."""
+    """Prepared rounds of watching: for each algorithm, what it takes and needs."""
 
     def __init__(self, *rounds: dict[str, tuple[int, float]]) -> None:
         self.rounds = iter(rounds)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Command lines: what the table of options makes of words."""
+"""Command lines: what the table of options makes of the words."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How a command ends: what it printed is out, its status is true, and nothing more is done."""
+"""How a command ends: its output is written, its status is true, and nothing more is done."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Who is accused of holding up a command, and that it ends whatever fails then."""
+"""Which process is blamed for holding up a command, and that it ends whatever fails then."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def until(what: Callable[[], bool]) -> None:
 
 
 def test_a_long_wait_for_something_else_is_waited_for(tmp_path: Path) -> None:
-    """Of the kind that a disk or a server makes that does not answer."""
+    """A wait as for a disk or a server that does not answer."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     words = [sys.executable, "-Ic", PROGRAM, str(fifo)]
@@ -102,7 +102,7 @@ def test_a_long_wait_for_something_else_is_waited_for(tmp_path: Path) -> None:
     ],
 )
 def test_only_the_process_is_accused_whose_file_is_read(tmp_path, file, accused) -> None:
-    """Of a call that really waits, with the file as its first argument as in read(2)."""
+    """For a call that really waits, with the file as its first argument, as in read(2)."""
     (tmp_path / "proc/1").mkdir(parents=True)
     with subprocess.Popen(["sleep", "60"]) as process:
         path = file.format(pid=process.pid, tmp=tmp_path)

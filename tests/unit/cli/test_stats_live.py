@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The live view: its parts, and the whole on a terminal and into a pipe."""
+"""The live view: its parts, and as a whole on a terminal and in a pipe."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def test_an_interval():
 
 
 class Terminal:
-    """The command on a terminal of its own."""
+    """The command on a separate terminal."""
 
     def __init__(
         self, root: str, *words: str, command: tuple[str, ...] = COMMAND, **environment: str
@@ -208,7 +208,7 @@ class Terminal:
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, size)
 
     def until(self, condition: Callable[[str], bool], seconds: float = 20) -> str:
-        """Read what is drawn until the condition holds; gives what came since the last call."""
+        """Read what is drawn until the condition holds; return what came since the last call."""
         start = len(self.seen)
         deadline = time.monotonic() + seconds
         while not condition(self.seen[start:]):
@@ -368,7 +368,7 @@ def test_without_operands_devices_come_and_go(tmp_path, terminal):
 def test_a_terminal_without_its_letters_gets_plain_ones(tmp_path, terminal):
     here = Machine(tmp_path, "vm-6.1")
     here.mount("/mnt/\\303\\244")
-    # Not isolated, or the interpreter would not look at the variable.
+    # Not isolated, because then the interpreter would ignore the variable.
     command = (COMMAND[0], "-c", COMMAND[2])
     shown = terminal("-w0.1", command=command, PYTHONIOENCODING="ascii")
     shown.until(lambda text: "RATIO now" in text and live_screen.CLEAR_BELOW in text)

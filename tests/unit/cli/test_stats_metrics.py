@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Metrics as Prometheus' own parsers see them, textfiles in every case, and JSON."""
+"""Metrics as Prometheus's own parsers see them, textfiles in every case, and JSON."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ def test_algorithms_by_priority(tmp_path, output):
 
 @pytest.fixture
 def textfile(tmp_path, monkeypatch, capsys):
-    """The textfile of a machine, and what was said on standard error."""
+    """The textfile of a machine, and what was printed to standard error."""
     folder = tmp_path / "textfiles"
     folder.mkdir()
     monkeypatch.setenv("PYZRAM_ROOT", str(tmp_path / "root"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""``pyzram tend --textfile``, whatever a daemon of another version has left."""
+"""``pyzram tend --textfile``, whatever a daemon of another version has left behind."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What pyzram top shows, without what shows it."""
+"""What pyzram top shows, without the library that shows it."""
 
 from __future__ import annotations
 
@@ -244,7 +244,7 @@ def test_figures_are_judged_by_what_they_mean():
     assert [colour.of_ratio(x, 1 << 20) for x in (None, 0, 1.0, 1.2, 1.7, 2.0)] == [
         "", "", "bad", "warn", "", "good",
     ]  # fmt: skip
-    # A fresh swap device: a page of data, whose zspage takes as much as many.
+    # A fresh swap device: one page of data, whose zspage takes as much as several pages.
     assert [colour.of_ratio(0.2, data) for data in (4096, (1 << 20) - 1, 1 << 20, None)] == [
         "", "", "bad", "bad",
     ]  # fmt: skip
@@ -279,7 +279,7 @@ def test_words_that_make_no_sense_are_refused(words, told):
 
 
 def test_without_textual_one_line_says_how_to_get_it(tmp_path):
-    """As if it were not installed, on a terminal."""
+    """As if textual were not installed, on a terminal."""
     import pty
 
     master, slave = pty.openpty()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """pyzram top on textual: what is drawn, keys and mouse, and once in a real terminal.
 
-PYZRAM_UPDATE_SNAPSHOTS=1 writes the pictures of tests/data/top anew; look at them then.
+PYZRAM_UPDATE_SNAPSHOTS=1 rewrites the pictures in tests/data/top; then look at them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 from unit.cli import top_machine
 
-# Older ones work, but draw some letters otherwise.
+# Older ones work, but draw some letters differently.
 pytest.importorskip("textual", minversion="8.0.0", reason="needs textual 8")
 
 from pyzram.cli.top import app_view, device_view, driver_view, table_view
@@ -66,7 +66,7 @@ def show(
         app._show = count  # type: ignore[method-assign]
 
         async def looked(times: int) -> None:
-            """Wait until so many looks have been shown."""
+            """Wait until that many looks have been shown."""
             for _ in range(1000):
                 if shown >= times or app.paused or not app.is_running:
                     return
@@ -74,7 +74,7 @@ def show(
             raise AssertionError(f"{shown} looks, not {times}")
 
         async def step() -> top_machine.Screenshot:
-            """Look once more and give the picture."""
+            """Look once more and return the picture."""
             before = shown
             app._wake.set()
             await looked(before + 1)
@@ -479,7 +479,7 @@ def test_after_input_it_is_asked_as_often_as_textual_wants(monkeypatch):
 
 
 class Tmux:
-    """A terminal of its own, which can be read."""
+    """A separate terminal, which can be read."""
 
     def __init__(self, folder: Path, width: int, height: int) -> None:
         self.base = ["tmux", "-S", str(folder / "tmux"), "-f", "/dev/null"]
@@ -541,7 +541,7 @@ def test_in_a_real_terminal(tmp_path, terminal):
 def test_a_signal_to_end_gives_the_terminal_back(tmp_path, terminal):
     top_machine.make(tmp_path, 1)
     environment = {"PYZRAM_ROOT": str(tmp_path), "LC_ALL": "C.UTF-8"}
-    # A word with the process's own number, so that exactly it is told to end.
+    # A word with the process's own number, so that exactly this one is told to end.
     noted = f"sh -c 'echo $$ > {tmp_path}/pid; exec \"$@\"' sh "
     terminal.start(noted + command("-d 0.2"), environment)
     terminal.until(lambda text: "zram0" in text)

@@ -31,7 +31,7 @@ mem_used_total:                2252800
 avg_compr_ratio:                  12 %
 mem_overhead:                      5 %
 """
-# Runs the installed command as a process of its own.
+# Runs the installed command as a separate process.
 COMMAND = (
     sys.executable,
     "-Ic",
@@ -41,7 +41,7 @@ COMMAND = (
 
 @pytest.fixture
 def machine(tmp_path, monkeypatch):
-    """Make a machine and have the command look at it."""
+    """Make a machine and run the command on it."""
 
     def make(kernel: str, state: str = "used") -> Machine:
         monkeypatch.setenv("PYZRAM_ROOT", str(tmp_path))
@@ -323,7 +323,7 @@ def test_reads_that_the_kernel_holds_up_do_not_hang_the_command(tmp_path):
     here.add(1)
     for name in ("mm_stat", "comp_algorithm", "bd_stat"):
         here.hold_up(name)
-    # Through a pipe: who waits for its end must not wait for the child that hangs.
+    # Through a pipe: waiting for its end must not mean waiting for the child that hangs.
     done = subprocess.run(
         [*COMMAND, "zram0", "zram1"],
         capture_output=True,
@@ -355,7 +355,7 @@ def test_a_figure_that_was_held_up_is_there_again_afterwards(tmp_path, monkeypat
     here.hold_up("mm_stat")
     reader = attributes.AttributeReader(attributes.Sysfs(str(tmp_path)))
     assert attributes.Attributes(reader, 0)["orig_data_size"] is None
-    # Still waiting: no second child is sent after the first.
+    # It still waits, and no second child is started after the first.
     held = attributes.Attributes(reader, 0)
     assert held["orig_data_size"] is None
     assert len(held.troubles) == 1
@@ -396,7 +396,7 @@ def test_a_device_that_is_held_up_in_a_later_round_costs_the_others_nothing(tmp_
 
 
 def test_nothing_is_asked_ahead_of_a_device_that_is_held_up(tmp_path, monkeypatch):
-    """Or each round would leave another child behind, and forget the one before."""
+    """Otherwise each round would leave another child behind, and forget the previous one."""
     monkeypatch.setattr(blocked_reads, "COMMAND_SECONDS", 0.3)
     here = Machine(tmp_path, "vm-7.x-multi")
     for number in (1, 2):
@@ -470,8 +470,8 @@ def test_output_that_goes_nowhere_is_a_failure(tmp_path, redirection, cause):
 # ---- what it costs -------------------------------------------------------------------------------
 
 
-# What the start of the command is made of, beside what the interpreter itself loads: each module
-# costs about a hundredth of its start, so one more wants a reason.
+# What the command loads at its start besides what the interpreter itself loads: each module costs
+# about a hundredth of its start, so one more needs a reason.
 LOADED = """
     __future__ pyzram pyzram.cli pyzram.cli.options pyzram.cli.output pyzram.cli.stats_columns
     pyzram.cli.zram_stats pyzram.errors pyzram.kernel pyzram.kernel.attributes pyzram.kernel.figures

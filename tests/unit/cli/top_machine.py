@@ -19,7 +19,7 @@ REASONS = [
     "zram0: 12M of pages that were not used for 2.3 h are written to the backing device",
     "zram1: no backing device",
 ]
-# As 6.12 writes them: what is stored in three classes, and an empty one.
+# As 6.12 writes them: data in three classes, and an empty one.
 CLASSES = """\
  class  size       10%       20%       30%       40%       50%       60%       70%       80%       90%       99%      100% obj_allocated   obj_used pages_used pages_per_zspage freeable
      0    32         0         0         0         0         0         0         0         0         0         0         0             0          0          0                1        0
@@ -33,7 +33,7 @@ WIDTH = 12.2  # of a letter in Rich's pictures
 
 
 def make(root: Path, devices: int = 3) -> Machine:
-    """zram0 is swap with a backing device, zram1 a file system, and nearly full by its limit."""
+    """zram0 is swap with a backing device; zram1 is a file system that is nearly at its limit."""
     here = Machine(root, "vm-7.x-multi")
     for number in range(1, devices):
         here.add(number)

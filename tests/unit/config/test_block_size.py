@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Each spelling of a size of blocks; what mkfs makes of them is shown on real devices."""
+"""Each spelling of a block size; tests on real devices show what mkfs makes of them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Small files that would take all memory or all day: they are read or refused in little of both."""
+"""Small files that could take all memory or all day are read or refused with little of both."""
 
 from __future__ import annotations
 

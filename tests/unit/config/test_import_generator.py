@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""zram-generator's files, translated. tests/peers has its own program beside all this."""
+"""zram-generator's files, translated. tests/peers compares them with its own program."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_file_means_the_same() -> None:
     )
     swap, mount = config.devices
     assert (swap.disksize, swap.mem_limit, swap.priority) == (4096 * MIB, RAM // 4, 50)
-    # What the kernel lacks is a warning to the generator, and the kernel's own is taken.
+    # If the kernel lacks it, the generator warns and uses the kernel's default.
     assert list(map(str, swap.algorithms)) == ["lzo-rle", "kernel"]
     assert list(map(str, swap.recompression)) == ["zstd(level=3)"]
     assert (swap.backing_dev, swap.discard) == ("/dev/sdb1", "both")
@@ -145,7 +145,7 @@ def test_what_has_no_equivalent_is_said_with_its_line(line: str, words: str) -> 
 def test_the_word_kernel_is_no_algorithm(
     text: str, algorithms: list[str], recompression: list[str]
 ) -> None:
-    """It is one of our words alone."""
+    """Only we have this word."""
     config, lost = translated(f"[zram0]\ncompression-algorithm = {text}\n")
     (device,) = config.devices
     assert list(map(str, device.algorithms)) == algorithms
@@ -232,7 +232,7 @@ def test_a_size_is_written_as_it_is_printed(text, wanted):
     assert in_gibibytes(text) == wanted
 
 
-# A value of each key that the generator takes and pyzram's own rules refuse.
+# For each key, a value that the generator accepts and pyzram's own rules refuse.
 NEEDS_A_LOOK = [
     ("zram-size = ram*100000", "zram-size", "ZRAM_SIZE"),
     ("zram-fraction = 100000", "zram-fraction", "ZRAM_SIZE"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What ``check`` would refuse is left out: one value or device, as it is to the other tool."""
+"""What ``check`` would refuse is left out: the value or the device, as with the other tool."""
 
 from __future__ import annotations
 

@@ -23,11 +23,11 @@ def translated(text: str) -> tuple[Config, list[str]]:
 @pytest.mark.parametrize(
     ("text", "size", "algorithms", "priority"),
     [
-        # zram-tools: PERCENT wins over SIZE in MiB.
+        # zram-tools: PERCENT overrides SIZE in MiB.
         ("#ALGO=lz4\n#PERCENT=50\n#SIZE=256\n#PRIORITY=100\n", 256 * MIB, "lz4", 100),
         ("ALGO=zstd\nPERCENT=60\nSIZE=512\nPRIORITY=5\n", 5153960756, "zstd", 5),
         ("SIZE=512\n", 512 * MIB, "lz4", 100),
-        # zramen: a percentage, at most so many MiB.
+        # zramen: a percentage, up to a number of MiB.
         ("export ZRAM_COMP_ALGORITHM='zstd'\nexport ZRAM_SIZE=100\n", 4096 * MIB, "zstd", 32767),
         ("ZRAM_COMP_ALGORITHM=lz4\nZRAM_SIZE=25\nZRAM_PRIORITY=7\n", RAM // 4, "lz4", 7),
         # systemd-swap.
@@ -134,7 +134,7 @@ def test_some_other_file_is_refused(text: str) -> None:
     "text", ["ALGO=kernel\nPERCENT=50\n", "num_devices=1\ntype0=swap\nsize0=64\nalgo0=kernel\n"]
 )
 def test_the_word_kernel_is_no_algorithm(text: str) -> None:
-    """Their kernel lacks one of that name, and takes its own: what the word means here."""
+    """If the kernel lacks one of that name, it uses its own, which is what our word means."""
     (device,) = translated(text)[0].devices
     assert list(map(str, device.algorithms)) == ["kernel"]
 
@@ -145,7 +145,7 @@ def test_several_files_are_the_generators_alone() -> None:
 
 
 def test_what_our_own_rules_refuse_is_left_out() -> None:
-    """As its swapon refuses it, zram-tools has no swap either."""
+    """zram-tools has no swap either, because its swapon refuses it."""
     found = import_text("PRIORITY=99999\n", "x")
     assert found.lost == [
         "line 1: PRIORITY: '99999' is not a whole number from -1 to 32767; "
@@ -154,7 +154,7 @@ def test_what_our_own_rules_refuse_is_left_out() -> None:
     assert found.lines == [("NUM_DEVICES", "0")]
 
 
-# Of each tool, values that pyzram's own rules refuse; what is named is the line and the name there.
+# For each tool, values that pyzram's own rules refuse; its line and its name there are named.
 WRONG = {
     "zram-tools": ("# x\nPERCENT=50\nALGO=a/b\n", "line 3: ALGO: "),
     "zramen": ("ZRAM_COMP_ALGORITHM=lz4\nZRAM_MAX_SIZE=1\nZRAM_SIZE=0x\n", "line 3: ZRAM_SIZE: "),
@@ -170,7 +170,7 @@ WRONG = {
     ),
     "zram-config": ("# x\nswap lz4 0 512M 99999\n", "line 2: swap: "),
 }
-# zram-init's, one wrong value each in the last line.
+# zram-init's files, each with one wrong value in the last line.
 WRONG_OF_ZRAM_INIT = [
     ("type0=swap", "size0=99999999999"),
     ("type0=swap", "mlim0=x"),

@@ -27,12 +27,12 @@ def only(text: str) -> DeviceConfig:
 @pytest.mark.parametrize(
     ("text", "size"),
     [
-        # What no shell has worked out comes first, and what is plain after it.
+        # First a value that only a shell could work out, then a plain one.
         ("ALGO=zstd\nPERCENT=$(nproc)\nPERCENT=50\n", RAM // 2),
         ("ZRAM_COMP_ALGORITHM=lz4\nZRAM_SIZE=`nproc`\nZRAM_SIZE=10\n", 819 * MIB),
         ("zram_enabled=1\nzram_size=$((RAM_SIZE/3))\nzram_size=1073741824\n", 1 << 30),
         ("ENABLED=true\nTMP=false\nZRAM_PERCENTAGE=$(nproc)\nZRAM_PERCENTAGE=25\n", RAM // 4),
-        # And the other way round: the default, for it is not run.
+        # And the reverse: the default, because the command is not run.
         ("ALGO=zstd\nPERCENT=50\nPERCENT=$(nproc)\n", 256 * MIB),
         ("ZRAM_COMP_ALGORITHM=lz4\nZRAM_SIZE=10\nZRAM_SIZE=`nproc`\n", RAM // 4),
         ("zram_enabled=1\nzram_size=1073741824\nzram_size=$((RAM_SIZE/8))\n", 1 << 30),

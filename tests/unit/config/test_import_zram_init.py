@@ -19,7 +19,7 @@ def translated(text: str, ram: int = RAM) -> tuple[Config, list[str]]:
     return parse_config(found.text(), "ours", ram=ram, cpus=4), found.lost
 
 
-# As its own file has it: two devices, a block size that mkfs takes no more, remarks everywhere.
+# Like its own file: two devices, a block size that mkfs no longer accepts, remarks everywhere.
 SHIPPED = """
 load_on_start=yes
 unload_on_stop=yes
@@ -102,7 +102,7 @@ def test_no_device_where_zram_init_makes_or_uses_none(text: str) -> None:
     ],
 )
 def test_a_share_of_the_memory_stays_one(command: str, size: int) -> None:
-    """On a machine whose memory is no whole number of MiB, as free and awk see it."""
+    """As free and awk see it, on a machine whose memory is not a whole number of MiB."""
     config, lost = translated(f"num_devices=1\ntype0=swap\nsize0={command}\n", 1_981_500 * 1024)
     assert config.devices[0].disksize == size * MIB
     assert lost == []

@@ -81,7 +81,7 @@ def test_a_link_into_anothers_folder_is_judged_by_the_file(conf, nobody, tmp_pat
 
 
 def test_absence_is_the_files_and_not_proc_s(conf, monkeypatch):
-    """What is there is opened through /proc, which a chroot may lack."""
+    """An existing file is opened through /proc, which a chroot may lack."""
     monkeypatch.setattr(layers, "DEFAULT_PATH", str(conf))
     monkeypatch.setattr(layers, "VENDOR_PATH", str(conf.with_name("vendor")))
     conf.with_name("vendor.d").mkdir()
@@ -109,14 +109,14 @@ def test_a_folder_that_cannot_be_read_is_named(conf, nobody, monkeypatch, step):
 
 
 def test_who_is_not_root_reads_whoevers_they_are(conf, monkeypatch):
-    """They act on nothing by it; a umask of 002 is common."""
+    """They do nothing on the strength of it; a umask of 002 is common."""
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     conf.chmod(0o666)
     assert names(conf) == ["zram", "zram.d/a.conf"]
 
 
 def test_in_a_user_name_space_the_hosts_files_count(conf, nobody):
-    """There the host's users have no number of their own, and root has no devices."""
+    """There the host's users have no numbers, and root has no devices."""
     os.chown(conf, nobody, nobody)
     program = f"""
 from pyzram.config import layers

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A configuration that is made by a program is looked at like one that is read from a file."""
+"""A configuration made by a program is checked like one read from a file."""
 
 from __future__ import annotations
 

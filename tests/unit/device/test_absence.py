@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Absence is said one way: what a kernel lacks a read refuses, and a snapshot has as ``None``."""
+"""Absence has one form: if a kernel lacks something, reading fails and snapshots have ``None``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FILES = {
     "backing_file": "backing_dev",
     "recomp_algorithms": "recomp_algorithm",
 }
-# Not of this kernel's zram: what is asked for is in /proc, which every kernel has.
+# Not part of this kernel's zram: the file asked for is in /proc, which every kernel has.
 ELSEWHERE = {"swap_area", "mount_points"}
 DEBUGFS = {"block_state", "pool_classes"}
 # What every kernel since 6.1 has, whatever it was built with; the rest depends on it.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is on or off takes True and False: any text, also ``"0"``, would switch it on."""
+"""Switches accept only True and False: any text, even ``"0"``, would switch them on."""
 
 from __future__ import annotations
 

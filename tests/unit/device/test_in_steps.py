@@ -26,7 +26,7 @@ def test_every_page_comes_once_in_its_place(found, sizes):
 
     steps = list(in_steps(ranges, size))
     assert pages([piece for step in steps for piece in step]) == pages(ranges)
-    # Each by what was wanted when it was begun.
+    # Each is as long as was wanted when it began.
     for step, wanted in zip(steps, asked, strict=False):
         assert 0 < len(pages(step)) <= wanted
         assert len(step) <= RANGES_MOST

@@ -167,7 +167,7 @@ def test_the_difference_of_two_snapshots_gives_rates():
     ],
 )
 def test_what_cannot_be_compared_is_refused(before, reason):
-    """Also where nothing was counted before the reset, so that nothing fell."""
+    """Even if nothing was counted before the reset, so that no counter fell."""
     with pytest.raises(InvalidValueError, match=reason):
         _ = snapshot() - before
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Each check of the doctor: a snapshot it complains about, and the nearest it does not."""
+"""Each of the doctor's checks: a snapshot that it complains about, and the nearest that is fine."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def config(text: str) -> Snapshot:
 
 
 def tended(ago: float | None, text: str = "ZRAM_SIZE_0=1G\n", **changes: object) -> Snapshot:
-    """A device with a second algorithm, tended so many seconds ago."""
+    """A device with a second algorithm, tended ``ago`` seconds ago."""
     parsed = parse_config(text, ram=2048 * M, cpus=2)
     given = {"recomp_algorithms": {1: "zstd"}, **changes}
     return replace(with_device(**given), config=parsed, tended=ago)
@@ -355,7 +355,7 @@ def test_the_report_names_what_is_there_and_what_to_mend():
     assert "nothing to fix" in command.text(PICTURE, [])
 
 
-# What of a remedy is typed: a program, and the words after it that are not prose.
+# The part of a remedy to type: a program, and the words after it that are not prose.
 COMMAND = re.compile(
     r"\b(?:(?:pyzram|systemctl|rc-update) \w+|rc-service \S+ \w+|echo \S+"
     r"|lsblk|sysctl|u?mount|swapo(?:ff|n)|fstrim)"
@@ -366,7 +366,7 @@ SECTIONS = dict(zip(PAGE[1::2], PAGE[2::2], strict=True))
 
 
 def as_on_the_page(text: str) -> str:
-    """With the names that stand for a reader's own, and without figures that are a machine's."""
+    """With names that stand for the reader's own, and without one machine's figures."""
     text = re.sub(r"/var/tmp|'/two words'", "/tmp", " ".join(text.split()))
     text = text.replace("'/swap file'", "/dev/sda2")
     text = re.sub(r"zram\d+(?: zram\d+)*", "zram0", text)
@@ -390,7 +390,7 @@ def test_the_section_of_a_finding_names_the_commands_that_the_doctor_names(code)
 
 
 def test_of_a_remedy_the_commands_are_taken():
-    """The judge above, judged: every check but the one that has a figure to change names one."""
+    """The judge above, judged: all checks name a program, except one with a figure to change."""
     named = {
         code: {
             line
@@ -586,7 +586,7 @@ def test_a_textfile_without_a_driver_has_no_check(tmp_path, monkeypatch, capsys)
 
 @pytest.fixture
 def tend_files(tmp_path, monkeypatch):
-    """Where pyzram tend leaves what it does, on a machine of its own."""
+    """Where pyzram tend records what it does, on a separate machine."""
     assert snapshot.TEND_LEDGER == ledger.FILE
     monkeypatch.setenv("PYZRAM_RUN", "/run")
     monkeypatch.setenv("PYZRAM_STATE", "/var")
@@ -630,7 +630,7 @@ def test_a_daemon_tells_what_it_tends_and_one_that_ended_tends_nothing(tend_file
 
 
 def test_what_is_tended_is_known_by_its_diskseq(tree, tmp_path, monkeypatch):
-    """A name may be another device's by now."""
+    """A name may belong to another device by now."""
     run = f"{tmp_path}/ran"
     monkeypatch.setenv("PYZRAM_RUN", "/ran")
     monkeypatch.setattr(snapshot.tend_status, "_start_time", lambda _pid, _proc="": 5)

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""An error is no absence: what is there and cannot be read is told, wherever it is looked for.
+"""An error is not absence: what exists but cannot be read is reported, wherever it is looked for.
 
-A folder in the place of a file, a file in that of a link and a link to itself cannot be read by
-root either.
+Even root cannot read a folder in place of a file, a file in place of a link, or a link to itself.
 """
 
 from __future__ import annotations
@@ -84,7 +83,7 @@ def spoil(root: Path, path: str, kind: str) -> None:
 
 
 Look = Callable[[Path], object]
-# What looks, where, what is in its place, and the answer where it is not there.
+# The reader, the place, what is there instead, and the answer if it is missing.
 LOOKS: dict[str, tuple[Look, str, str, object]] = {
     "text": (lambda root: read_if_there(f"{root}/x"), "x", "folder", None),
     "path": (lambda root: is_there(f"{root}/x"), "x", "loop", False),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Reads that the kernel holds up: by a child that is left behind, and by a thread."""
+"""Reads that the kernel holds up, done by a child that is left behind, and by a thread."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_what_comes_next_is_read_meanwhile_and_what_is_not_wanted_dropped(tmp_pa
         assert reader.asked == paths[1:]
         assert reader.read(paths[2], 5) == paths[2].encode() * 500
         assert reader.asked == paths[3:]
-        # Not under way: another answer must not be taken for its.
+        # No longer under way: another answer must not be taken for this one's.
         assert reader.read(paths[1], 5) == paths[1].encode() * 500
         assert reader.asked == []
         reader.read(paths[0], 5, paths[1:])

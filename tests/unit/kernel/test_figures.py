@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The one table of figures, against what is made of it and what is said beside it."""
+"""The one table of figures, compared with what is made from it and with other descriptions."""
 
 from __future__ import annotations
 

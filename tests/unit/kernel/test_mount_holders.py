@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Who keeps a mount busy, also where a process does not let itself be looked at."""
+"""Who keeps a mount busy, even if a process cannot be inspected."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def test_a_btrfs_that_goes_meanwhile_and_one_with_none_mounted(tree, tmp_path, m
             (here / "sys/fs/btrfs" / name).mkdir(parents=True)
         (here / "sys/fs/btrfs").mkdir(parents=True, exist_ok=True)
         assert holder_words._btrfs(Sysfs(str(here)), "zram1") == []
-    # As if it was there when it was looked for, and gone when it was listed.
+    # As if it existed when it was looked for, and was gone when it was listed.
     monkeypatch.setattr(holder_words, "is_there", lambda _path: True)
     assert holder_words._btrfs(Sysfs(str(tmp_path / "none")), "zram1") == []
     assert looked == []

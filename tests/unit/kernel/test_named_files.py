@@ -27,7 +27,7 @@ WRITERS = [write_textfile, append]
 
 @pytest.fixture
 def theirs(tmp_path: Path, nobody: int) -> Path:
-    """A folder that somebody else owns, beside what is not theirs."""
+    """A folder that somebody else owns, next to files that are not theirs."""
     tmp_path.chmod(0o755)
     folder = tmp_path / "theirs"
     folder.mkdir()
@@ -38,7 +38,7 @@ def theirs(tmp_path: Path, nobody: int) -> Path:
 
 
 def link(target: Path, at: Path) -> None:
-    """A link of the owner of its folder."""
+    """A link that the owner of its folder has made."""
     at.symlink_to(target)
     owner = at.parent.stat()
     os.chown(at, owner.st_uid, owner.st_gid, follow_symlinks=False)
@@ -78,7 +78,7 @@ def test_nothing_is_added_to_a_file_that_has_another_name(theirs: Path) -> None:
         append(str(theirs / "trace"), "more")
     assert caught.value.errno == errno.EMLINK
     assert secret.read_text() == "as it was"
-    # In a folder that root alone writes to, root has given it these names.
+    # In a folder that only root writes to, root has given it these names.
     secret.write_text('{"v":1,"pages":[]}\n')
     os.link(secret, theirs.parent / "trace")
     append(str(theirs.parent / "trace"), "more")
@@ -122,7 +122,7 @@ def test_a_line_that_a_power_cut_tore_spoils_no_other(
 
 @pytest.mark.parametrize("rows", [0, 1])
 def test_a_line_that_does_not_fit_leaves_nothing_behind(tmp_path: Path, rows: int) -> None:
-    """As on a full disk, the kernel takes the beginning of it, and only then refuses."""
+    """As on a full disk, the kernel accepts the beginning and only then refuses."""
     file = tmp_path / "file"
     recording.append(str(file), *[ROW] * rows)
     whole = file.read_bytes()
@@ -175,7 +175,7 @@ def test_what_killed_writers_have_left_goes_once_it_is_old(tmp_path: Path) -> No
 
 
 def test_two_writers_of_the_same_number_do_not_mix(tmp_path: Path, monkeypatch) -> None:
-    """As in two containers: one begins and ends while the other writes."""
+    """As in two containers, one begins and ends while the other writes."""
     path = str(tmp_path / "file.prom")
     real, seen = os.rename, []
 
@@ -207,7 +207,7 @@ def test_a_textfile_whose_rename_fails_leaves_the_old_one(tmp_path, monkeypatch)
 
 
 def test_a_plot_is_no_way_either(tmp_path: Path) -> None:
-    """Whatever opens to write goes by open_named: pages/plot.py too."""
+    """Whatever opens a file for writing uses open_named, pages/plot.py too."""
     plot = pytest.importorskip("pyzram.pages.plot")
     assert plot.open_named is named_files.open_named
 

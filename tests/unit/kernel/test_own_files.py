@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Folders of our own state, where they cannot be."""
+"""Folders of our own state, in places where they cannot be made."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Folders that are made on the way to what is opened."""
+"""Folders that are made on the path to what is opened."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Every reader of a kernel text, with names as anybody may choose them: the kernel escapes blanks,
-tabs, newlines and backslashes in them, and nothing else, so nothing else may end a line or a word.
+"""Every reader of a kernel text, with names that anybody may choose: the kernel escapes blanks,
+tabs, newlines and backslashes in them, but nothing else, so nothing else may end a line or a word.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pyzram.kernel import parse
 from pyzram.text import quote
 
-# What Python takes for the end of a line, or for white space, and the kernel does not.
+# What Python, but not the kernel, takes for the end of a line or for white space.
 ODD = "\x0b\x0c\x1c\x1d\x1e\x1f\x85\xa0\u2028\u2029\u3000\r"
 NAMES = st.text(
     st.one_of(

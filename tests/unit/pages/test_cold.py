@@ -49,7 +49,7 @@ def test_a_name_of_a_file_forges_nothing(path: str) -> None:
 
 
 def use(start: int, end: int, referenced: int = 0, locked: bool = False) -> Use:
-    """Of pages that are all there."""
+    """A row of pages that are all there."""
     return Use(start * 4096, end * 4096, (end - start) * 4096, referenced * 4096, locked)
 
 
@@ -57,10 +57,10 @@ def use(start: int, end: int, referenced: int = 0, locked: bool = False) -> Use:
     ("then", "last", "asked", "share"),
     [
         ([use(10, 20, 5)], [use(10, 20, 5)], (10, 20), 0.5),
-        # Grown at its front, as what malloc maps does, and at its end: what was there is as cold.
+        # Grown at its front, like malloc's mappings, and at its end: the old part is as cold.
         ([use(10, 20)], [use(8, 20, 2)], (8, 20), 10 / 12),
         ([use(10, 20)], [use(10, 25, 5)], (10, 25), 10 / 15),
-        # Joined with its neighbours, of which one was touched.
+        # Joined with its neighbours, one of which was touched.
         ([use(10, 20), use(20, 30, 10)], [use(10, 30, 10)], (10, 30), 0.5),
         # Split.
         ([use(10, 30, 10)], [use(10, 20, 5), use(20, 30, 5)], (20, 30), 0.5),

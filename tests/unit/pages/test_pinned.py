@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Buffers registered with io_uring, as /proc tells them."""
+"""Buffers registered with io_uring, as /proc shows them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Samples: who is drawn, and whether the interval tells the truth."""
+"""Samples: which pages are drawn, and whether the interval tells the truth."""
 
 import contextlib
 import math
@@ -67,7 +67,7 @@ N = 40_000
 
 
 def clustered(rng):
-    """Runs of pages of a kind, as heaps and stacks have them."""
+    """Runs of pages of a kind, as in heaps and stacks."""
     values = []
     while len(values) < N:
         kind, spread = rng.choice([(0.0, 0), (0.3, 0.1), (0.55, 0.2), (1.0, 0)])
@@ -126,7 +126,7 @@ def test_the_true_ratio_lies_inside_the_interval_93_times_of_100(name, stops):
     half = sum(halves) / rounds
     print(f"{name}: {inside} of {rounds} inside, half width {half / off:.2f} times the error")
     assert inside >= enough_inside(rounds)
-    # Twenty errors tell too little of how far errors go.
+    # Twenty errors say too little about how large errors can be.
     if rounds == 200 and name in ("clustered", "coins", "halves at both ends", "two kinds in runs"):
         assert half < 2.4 * off  # no wider than it must be
 

@@ -46,7 +46,7 @@ def test_what_is_no_file_is_an_error_that_names_it(tmp_path):
 
 
 def core(order, wide, segments, *, many=False):
-    """A core dump with these memory segments, and a note that is none."""
+    """A core dump with these memory segments, and a note, which is not one."""
     kinds = [(4, b"note" * 9), *((1, data) for data in segments)]
     count = 0xFFFF if many else len(kinds)
     head = 64 if wide else 52

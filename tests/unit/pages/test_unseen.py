@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the kernel counts, compared with what was found of it."""
+"""What the kernel counts, compared with what was found."""
 
 from __future__ import annotations
 

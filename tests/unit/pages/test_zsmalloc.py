@@ -112,7 +112,7 @@ def test_scaling_counts_whole_zspages():
     # One object of class 0 takes a page, and so do 128 of them.
     assert sample.mem_used_total == 3 * 4096
     scaled = STORE.scale(sample, 4 * 128)
-    # More is to be expected: zspages that are not full, and classes that the sample missed.
+    # More is expected: partly filled zspages, and classes that the sample missed.
     full = 1 + 64 + 128
     assert full * 4096 <= scaled.mem_used_total < (full + 60) * 4096
     assert (scaled.pages, scaled.same_pages, scaled.huge_pages) == (512, 128, 128)
@@ -154,7 +154,7 @@ def test_recompression_never_costs_memory_classes(pairs):
 
 
 def test_recompression_threshold_bounds_old_and_new_length():
-    # Below the threshold a page is not looked at; a result not below it is not taken.
+    # A page below the threshold is not tried; a result that is not below it is rejected.
     first, second = [2999, 3100, 3100], [100, 3000, 2999]
     assert list(STORE.recompress(first, second, threshold=3000)) == [2999, 3100, 2999]
     with pytest.raises(InvalidValueError, match="3625"):

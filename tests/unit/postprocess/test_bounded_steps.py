@@ -43,7 +43,7 @@ class Kernel:
         self.limit, self.enabled = 77, False
         self.trouble: list[int] = []
         self.calls = 0
-        # Pages that recompression makes smaller, by their place, and those it tries in vain.
+        # Pages that recompression makes smaller, by place, and those that it tries in vain.
         self.stored = list(range(1000))
         self.gains = {place for place in range(1000) if place >= 1000 - small}
 
@@ -175,11 +175,11 @@ def test_an_interrupt_puts_the_limit_back(kernel, monkeypatch):
 
 
 class KilledError(BaseException):
-    """SIGKILL: from here on the process does nothing any more."""
+    """SIGKILL: from here on the process does nothing."""
 
 
 def kill_after(acts: int, kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let so many things be done to the device and in /run, and no more."""
+    """Allow that many actions on the device and in /run, and no more."""
     left = iter(range(acts))
 
     def counted(act: Callable[..., object]) -> Callable[..., object]:
@@ -345,7 +345,7 @@ def test_no_such_device_is_status_1(name, capsys):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_a_run_between_two_steps(kernel, number):
-    """Not within one: the limit that a step had is given back."""
+    """Not in the middle of one: the limit that a step had is restored."""
     kernel.limit, kernel.enabled = 3000 * UNITS, True
     interruption.take_note()
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What stands against a configuration, on a machine that does not tell all."""
+"""What a configuration lacks on a machine that does not reveal everything."""
 
 from __future__ import annotations
 

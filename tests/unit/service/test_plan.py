@@ -482,7 +482,7 @@ def test_a_device_that_cannot_be_is_left_out_and_the_others_are_planned() -> Non
     assert left.why == "device 1: something else is mounted on /tmp already, unmount it first"
     assert {step.index for step in plan.steps} == {0, 2}
     assert plan.as_dict()["left_out"] == [{"index": 1, "why": plan.left_out[0].why}]
-    # A reload is done as a whole, or refused.
+    # A reload is done completely, or refused.
     assert plan_reload(conf(text), machine(mounted={"/tmp"})).refusals
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The lines that the record has of a device: settings go in and come out as they were."""
+"""A device's lines in the record: settings go in and come out unchanged."""
 
 from __future__ import annotations
 

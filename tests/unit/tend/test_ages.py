@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Ages kept beyond recompression: no page is taken for older than it is, whatever happens to it."""
+"""Ages kept across recompression: whatever happens, no page is taken for older than it is."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KEPT = PageAges.KEPT
 
 
 class Kernel:
-    """Pages, and what block_state tells of them: whole seconds, and nothing after recompression."""
+    """Pages, and their times in block_state: whole seconds, and none after recompression."""
 
     def __init__(self) -> None:
         self.now = 1000.5
@@ -33,11 +33,11 @@ class Kernel:
         self.told = dict.fromkeys(range(PLACES), int(self.now))
         self.ages = Ages()
         self.blind: set[int] = set()
-        """Pages of which nothing tells that they were stored anew, as the module says."""
+        """Pages that were stored again without a trace, as the module describes."""
         self.changed: set[int] = set()
         """Those stored since the times were read."""
         self.between = False
-        """Whether they were read for a recompression that goes on."""
+        """Whether they were read for a recompression that is still running."""
         self.left = ""
         """What the next process finds."""
 
@@ -165,7 +165,7 @@ def test_ages_that_are_damaged_are_none(change):
 
 
 def test_an_error_that_somebody_keeps_does_not_keep_the_table_from_growing(monkeypatch):
-    """As a traceback does: the table is held for a call, and no longer."""
+    """As a traceback does; the table is held only during a call."""
     kept, text = Ages(), [b"no line\n"]
     monkeypatch.setattr(ages, "texts", lambda _device: [(text[0], [])])
     errors = []
@@ -231,5 +231,5 @@ def test_a_page_that_nobody_uses_gets_older():
         kernel.recompress(set())
         kernel.wait(1000.0)
         found = [kernel.ages.used(place, 0, kernel.now) for place in range(PLACES)]
-    # Of the second only that: it was seen to be recompressed a thousand seconds ago.
+    # Of the second it is only known that it was seen recompressed a thousand seconds ago.
     assert found == pytest.approx([1000, 3000], abs=2 * ages.UNIT)

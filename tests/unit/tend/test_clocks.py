@@ -29,7 +29,7 @@ print(json.dumps([ledger.left("disk", 256 << 20), clocks.boottime() - clocks.awa
 
 
 def in_namespace(folder: Path, jump: int, write: int = 0) -> tuple[int, float]:
-    """What is left of 256 MiB, and how long the machine slept, with CLOCK_BOOTTIME moved on."""
+    """What is left of 256 MiB, and how long the machine slept, with CLOCK_BOOTTIME moved."""
     command = ["unshare", "--time", "--boottime", str(jump)] if jump else []
     words = [sys.executable, "-Ic", CODE, str(folder), str(write)]
     done = subprocess.run([*command, *words], capture_output=True, text=True, check=False)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The command line of ``pyzram tend``: what it takes, what it refuses, and its exit status."""
+"""The command line of ``pyzram tend``: what it accepts, what it refuses, and its exit status."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_an_option_that_would_have_no_effect_is_refused(words, why, tmp_path, mo
 
 
 def test_every_option_is_of_some_way() -> None:
-    """A new one is refused everywhere until somebody says what it goes with."""
+    """A new option is refused everywhere until somebody says what it goes with."""
     known = {name for names in (*tend.WAYS.values(), tend.DAEMON) for name in names}
     assert known | set(tend.WAYS) == {option.long for option in tend.COMMAND.options[:-2]}
 

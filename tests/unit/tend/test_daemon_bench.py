@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The bench of the daemon runs: what it measures changes, and nobody runs it for months."""
+"""The daemon's bench still runs, although what it measures changes and it is rarely run."""
 
 from __future__ import annotations
 

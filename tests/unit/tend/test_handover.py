@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A process goes by what the one before it learnt: a daemon killed, or a run of cron's."""
+"""A process uses what the previous one learnt, be that a killed daemon or a run from cron."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def path(machine: Machine) -> str:
 
 
 def next_process(machine: Machine, watch: Watch, path: str) -> Tender:
-    """One that is not held for having just started."""
+    """A tender that is not held because it has just started."""
     tending, _ = tender(machine, watch, handover=path)
     return tending
 
@@ -98,7 +98,7 @@ def test_a_folder_that_cannot_be_written_ends_nothing(machine: Machine, path: st
 
 
 def test_a_device_that_failed_is_left_alone_by_the_next_process(machine: Machine, path: str):
-    """A medium that fails is not written to at each start of a daemon, or by each run of cron's."""
+    """A failing medium is not written to at each start of a daemon, or by each run from cron."""
     watch = Watch()
     held = []
     for _ in range(8):
@@ -114,7 +114,7 @@ def test_a_device_that_failed_is_left_alone_by_the_next_process(machine: Machine
 
 
 def test_caution_is_no_matter_of_one_process(machine: Machine, path: str) -> None:
-    """All that was written comes back: pages have to be older, whoever looks."""
+    """Everything that was written comes back, so pages must be older, whoever looks."""
     watch = Watch()
     for hour in range(4):
         count, reads = (hour + 1) * 65536, hour * 65536
@@ -137,13 +137,13 @@ def test_pages_that_come_back_across_a_start_are_no_shortage(machine: Machine, p
     report = next_process(machine, watch, path).round()
     assert report.decision.state.ours300 > 2.0
     assert report.decision.state.mode == "calm"
-    # Who remembers nothing takes it for a shortage.
+    # A process that remembers nothing takes it for a shortage.
     report = next_process(machine, watch, "").round()
     assert report.decision.state.mode == "tight"
 
 
 def test_marks_get_as_old_as_the_machine(machine: Machine, path: str, monkeypatch) -> None:
-    """Without block_state, where runs of cron's would otherwise mark all pages anew each time."""
+    """Without block_state, runs from cron would otherwise mark all pages again each time."""
     (machine.root / "sys/kernel/debug/zram/zram0/block_state").unlink()
     machine.attribute("recomp_algorithm").write_text("#1: [zstd]\n")
     marked, written = [], []

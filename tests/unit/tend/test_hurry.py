@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the trials in guests change of the daemon is there to be changed."""
+"""The daemon's constants that the trials in guests change exist."""
 
 from __future__ import annotations
 

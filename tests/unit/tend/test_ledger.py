@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The ledger: at most one step too much, never too little, whatever happens to who keeps it."""
+"""The ledger: at most one step too much, never too little, whatever happens to its process."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_killed_by_a_reboot_keeps_it_charged(tmp_path):
     ids=["on", "wall back", "wall ahead", "boottime back", "off", "off untrusted", "no clock"],
 )
 def test_clocks_that_jump_give_nothing(tmp_path, after, left):
-    """A day off gives a day, of which the hour that it began in still counts."""
+    """A day off gives back a day, except the hour in which it began."""
     ledger = Ledger(str(tmp_path), START)
     ledger.observe("disk", "7", 100)
     ledger.save()
@@ -168,7 +168,7 @@ charges = st.lists(
 @given(charges, st.floats(0, 3 * HOUR), st.floats(0, 26 * HOUR))
 @settings(max_examples=effort(100), deadline=None)
 def test_two_ledgers_together_cover_what_was_written(tmp_path_factory, done, apart, after):
-    """Whenever each was begun and whichever was in use: no less than true, an hour longer."""
+    """Whichever was in use, and since when: never less than the truth, at most an hour longer."""
     folder = tmp_path_factory.mktemp("two")
     one = Ledger(str(folder / "one"), START)
     other = Ledger(str(folder / "other"), later(START, apart))
@@ -273,7 +273,7 @@ while ledger.left("disk", 1000000) >= 1000:
 
 
 def test_sigkill_at_random_moments(tmp_path):
-    """Again and again: what was written stays charged, and at most one step is too much."""
+    """Again and again, what was written stays charged, and at most one step is charged too much."""
     chance = random.Random(5)
     kills = 0
     rounds = effort(60)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The daemon's log: what has a line, how often, and that a full disk does not end the daemon."""
+"""The daemon's log: what gets a line, how often, and that a full disk does not end the daemon."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_a_full_log_does_not_end_the_daemon(machine: Machine, into: str, unbuffe
     else:
         reader, log = os.pipe()
         os.close(reader)
-    # One of them is not there, which is a line too.
+    # One of them does not exist, which is a line too.
     daemon = subprocess.Popen(
         [sys.executable, "-Im", "pyzram", "tend", "zram0", "zram9"],
         env=environment, stdout=log, stderr=log,
@@ -133,13 +133,13 @@ def test_a_full_log_does_not_end_the_daemon(machine: Machine, into: str, unbuffe
         daemon.send_signal(signal.SIGTERM)
         ended = daemon.wait()
     assert ended == 0
-    # By this the doctor knows the ledger for a daemon's that has ended, and not for cron's.
+    # From this the doctor knows that the ledger is that of a daemon that has ended, not cron's.
     ledger = machine.root / "state/ledger"
     assert status.stat().st_mtime_ns >= ledger.stat().st_mtime_ns
 
 
 def wait_for_another(status: Path, daemon: subprocess.Popen[bytes], than: int) -> int:
-    """The daemon has looked again since its status was of this time."""
+    """Whether the daemon has looked again since the given status."""
     end = time.monotonic() + 60
     while time.monotonic() < end and daemon.poll() is None:
         if (found := status.stat().st_mtime_ns) != than:

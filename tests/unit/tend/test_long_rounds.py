@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rounds that last, and machines that sleep in them: what a step writes counts from its end."""
+"""Long rounds, and machines that sleep during them: what a step writes counts from its end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BUDGET = 64 * MIB
 
 
 class Slow:
-    """Presses a machine round by round, and lets time pass while its steps write."""
+    """Puts a machine under pressure in each round, and lets time pass while its steps write."""
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
@@ -25,7 +25,7 @@ class Slow:
         self.written: list[tuple[float, int]] = []
         """When each step ended, and its bytes."""
         self.seconds = self.asleep = 0.0
-        """That the next step takes, and that the machine sleeps in it."""
+        """How long the next step takes, and how long the machine sleeps in it."""
         self.rounds = 0
         self._write, self.writer.write_pages = self.writer.write_pages, self._slowly
 
@@ -55,7 +55,7 @@ class Slow:
 
 
 def test_what_was_written_before_a_sleep_in_a_step_counts_after_it(machine):
-    """The machine sleeps within a step, and what that wrote is of the day that it woke in."""
+    """If the machine sleeps during a step, what that wrote belongs to the day on which it woke."""
     slow = Slow(machine)
     slow.asleep = 25 * HOUR
     for _ in range(24):
@@ -65,10 +65,10 @@ def test_what_was_written_before_a_sleep_in_a_step_counts_after_it(machine):
 
 
 def test_a_sleep_in_a_round_ends_it_and_nothing_is_written_for_two_minutes(machine):
-    """Whoever opens the lid has to wait for nothing."""
+    """Whoever opens the lid does not have to wait."""
     slow = Slow(machine)
     slow.asleep = HOUR
-    assert slow.round() == 256 * 4096  # of the step that it slept in
+    assert slow.round() == 256 * 4096  # of the step in which it slept
     woke = slow.watch.now
     while slow.watch.now < woke + 119:
         assert slow.round() == 0

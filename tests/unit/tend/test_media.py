@@ -53,7 +53,7 @@ def test_a_mapping_over_several_disks_lies_on_all_of_them(root: Path) -> None:
 
 
 def test_a_disk_of_two_paths_is_one_medium(machine: Machine, root: Path) -> None:
-    """As below multipath; the name that bears least counts."""
+    """As below multipath: the name that bears least counts."""
     sysfs = Sysfs(str(root))
     for disk, wwid in (("sda", "naa.6000"), ("sdb", "naa.6000")):
         (root / "sys/block" / disk / "wwid").write_text(f"{wwid}\n")
@@ -109,13 +109,13 @@ def test_a_step_is_charged_to_each_medium_before_it_begins(machine: Machine, roo
 def test_one_of_which_nothing_is_known_hides_none_of_the_others(
     machine: Machine, root: Path
 ) -> None:
-    """What it lies on may be a card; the others are charged and limit as without it."""
+    """It may lie on a card; the other media are charged and limit writes as without it."""
     (root / "sys/class/block/dm-0/slaves/loop9").symlink_to("../../loop9")
     loop = Medium("loop9:", "unknown", "loop9")
     sysfs = Sysfs(str(root))
     assert media_of(sysfs, "/dev/dm-0") == (STICK, loop, SATA)
     assert media_of(sysfs, "/dev/dm-2") == (STICK, loop, SATA, OTHER)
-    # What was known of it before holds, and so does what is found only now.
+    # What was known about it before still holds, and so does what is found only now.
     assert media_of(sysfs, "/dev/dm-2", (SATA, OTHER)) == (STICK, SATA, OTHER)
     machine.attribute("backing_dev").write_text("/dev/dm-0\n")
     tending, _ = tender(machine, Watch())
@@ -162,11 +162,11 @@ def test_a_disk_that_is_gone_is_of_no_kind_and_that_is_told_once(machine: Machin
     assert capsys.readouterr().out == (
         "zram0: its backing device /dev/sdz9 cannot be found, so nothing is written to it\n"
     )
-    # A card's name tells what it is, whether it is there or not.
+    # A card's name says what it is, whether it is there or not.
     sysfs = Sysfs(str(machine.root))
     assert medium_of(sysfs, "/dev/sdz9").kind == "unknown"
     assert medium_of(sysfs, "/dev/mmcblk7p1").kind == "card"
-    # One that goes while it is in use keeps its account.
+    # One that disappears while in use keeps its account.
     machine.attribute("backing_dev").write_text("/dev/mmcblk0p3\n")
     watch.now += HOUR
     (before,) = tending.round().seen.devices

@@ -139,7 +139,7 @@ def test_nothing_happens_while_held_and_never_more_than_is_left(seen):
 )
 @settings(max_examples=effort(60), deadline=None)
 def test_never_more_than_the_budget_in_any_day(looks, budget):
-    """With a ledger that tells what is left, and a machine that writes all that it may."""
+    """With a ledger that says what is left, and a machine that writes everything that it may."""
     now, state, log = 1e6, State(), []
     for passed, some10, available, pressed in looks:
         now += passed
@@ -163,7 +163,7 @@ shares = st.sampled_from([0.0, 0.003, 0.05, 0.09]) | st.floats(0, 6) | percent
 @given(observations | st.just(machine()), shares, shares, shares, shares, sizes)
 @settings(max_examples=effort(300), deadline=None)
 def test_more_pressure_never_means_less(seen, some10, more10, some300, more300, less):
-    """Short of choking, where only little steps are taken."""
+    """Below choking, when only small steps are taken."""
     calm = seen._replace(
         some10=min(some10, more10), some300=min(some300, more300), full10=0.0, trigger="",
         available=max(seen.available, less), waited=0.0, stalled=0.0, started=-math.inf,
@@ -191,7 +191,7 @@ def test_calm_machine_is_left_alone_but_for_what_is_two_days_old():
 
 
 def test_pressure_that_is_over_leaves_what_calm_does():
-    """It fades within hours; as long as nobody waits, no younger page is worth a write."""
+    """It fades within hours; while nobody waits, no younger page is worth a write."""
     decision = decide(machine(some300=2.0), State())
     assert decision.state.mode == TIGHT and decision.state.pressure == 1.0
     writes = [action for action in decision.actions if isinstance(action, WriteBack)]
@@ -246,7 +246,7 @@ def allowance(seen: Observation, mode: str, pressure: float) -> int:
 
 @given(devices, st.none() | percent, st.floats(0, 1))
 def test_calm_is_never_allowed_more_than_tight_nor_tight_more_than_pressed(device, battery, some):
-    """Whatever was written before: what calm leaves of its part is the part at most."""
+    """Whatever was written before, the part is at most what calm leaves of its own."""
     seen = machine(battery=battery)._replace(devices=(device,))
     one, two, three = (allowance(seen, mode, some) for mode in (CALM, TIGHT, PRESSED))
     most = max(device.budget // 8, LEAST)
@@ -261,7 +261,7 @@ def test_calm_is_never_allowed_more_than_tight_nor_tight_more_than_pressed(devic
 
 
 def test_what_keeps_from_writing_is_told():
-    """By the bound that is in the way: the budget only if little is left of it."""
+    """The reason names the bound in the way: the budget only if little is left of it."""
     spent = machine(left=GIB - GIB // 8)
     for seen, reason in (
         (spent, "enough written for now, 896 MiB left of its budget"),
@@ -276,14 +276,14 @@ def test_what_keeps_from_writing_is_told():
 
 
 def test_a_small_budget_is_used_to_its_end():
-    """Its parts would be too little for a round, all of it is not; on battery, half of it is."""
+    """Parts of it are too little for a round, but not all of it; on battery, half of it is."""
     for budget in (LEAST, 9 * MIB, 31 * MIB):
         for some10 in (0.0, 2.0, 9.0):
             now, left = 1e6, budget
             while left >= LEAST:
                 seen = machine(now=now, some10=some10, budget=budget, left=left)
                 size = written(decide(seen, State()))
-                # What calm does not do at once it does the next day.
+                # What calm does not do at once, it does the next day.
                 assert LEAST <= size <= left or (not some10 and left < budget)
                 left, now = left - max(size, LEAST), now + HOUR
     on_battery = machine(battery=50.0, budget=8 * MIB, left=8 * MIB)
@@ -296,7 +296,7 @@ def test_a_small_budget_is_used_to_its_end():
 
 
 def test_devices_on_a_small_budget_take_turns():
-    """The parts of both would be too little; together they get no more than one would."""
+    """Each part would be too little; together they get no more than one device would."""
     (one,) = machine(budget=32 * MIB, left=32 * MIB).devices
     two = tuple(one._replace(name=f"zram{n}", key=f"{n}", medium="a") for n in range(2))
     names = []
@@ -350,7 +350,7 @@ def test_who_waited_while_memory_is_plentiful_makes_nobody_short_of_it():
     ):  # fmt: skip
         seen = machine(some10=some10, some300=0.28, available=int(available * GIB))
         assert decide(seen, State()).state.mode == mode, available
-    # That it was short before is over, too; who waits now is not.
+    # The earlier shortage is over too, but not the present waiting.
     before = State(TIGHT, 1.0, 1e6 - 60)
     assert decide(machine(available=5 * GIB), before).state.pressure == 0.0
     assert decide(machine(available=3 * GIB), before).state.pressure > 0.9
@@ -433,7 +433,7 @@ def test_pages_that_come_back_make_it_careful():
 
 
 def test_what_others_wrote_to_the_medium_makes_nobody_bolder():
-    """Nor what was charged for nothing: a quarter of what this device wrote comes back."""
+    """Nor what was charged in vain: a quarter of what this device wrote comes back."""
     first = machine(left=0, budget=64 * GIB, bd_writes=0)
     state = decide(first, State()).state
     for hour in range(1, 6):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Proactive reclaim: what is asked of whom, and when of nobody."""
+"""Proactive reclaim: what is asked of which group, and when nothing is asked."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_what_cannot_be_asked_is_told_once(tmp_path, monkeypatch):
 @pytest.mark.parametrize("kind", ["low", "min", "current", "pressure"])
 @pytest.mark.parametrize("code", [errno.EACCES, errno.EMFILE, errno.ENOMEM])
 def test_a_group_that_cannot_be_read_is_not_taken_for_another(tmp_path, monkeypatch, kind, code):
-    """Neither for one without protection, nor for one of cgroup v1, nor for one without psi."""
+    """Not for a group without protection, nor for one of cgroup v1, nor without PSI."""
     told: list[str] = []
     reclaimer = Reclaimer(machine(tmp_path), told.append)
     reclaimer.names = ("user.slice",)
@@ -186,7 +186,7 @@ def test_a_group_that_is_gone_or_tells_no_pressure_is_no_error(tmp_path, monkeyp
 
 
 def test_a_folder_that_cannot_be_looked_at_is_not_taken_for_gone(tmp_path, monkeypatch):
-    """By a file in its place: what is asked of below it gives ENOTDIR; a loop gives ELOOP."""
+    """With a file in its place, asking for anything below gives ENOTDIR; a loop gives ELOOP."""
     folder = tmp_path / "sys/fs/cgroup"
     told: list[str] = []
     reclaimer = Reclaimer(machine(tmp_path), told.append)
@@ -201,14 +201,14 @@ def test_a_folder_that_cannot_be_looked_at_is_not_taken_for_gone(tmp_path, monke
 
 
 def swapped(folder: Path, other: Path) -> None:
-    """Another folder in the place of one, as who owns the folder above can have it."""
+    """Another folder in its place, as the owner of the folder above can arrange."""
     folder.rename(folder.with_name("was"))
     other.rename(folder)
 
 
 @pytest.mark.parametrize("when", ["judged", "wanted"])
 def test_a_group_that_is_made_anew_meanwhile_is_not_asked(tmp_path, monkeypatch, when):
-    """What the one before held, and how long it waited, says nothing of it."""
+    """What the previous group held, and how long it waited, says nothing about this one."""
     told: list[str] = []
     reclaimer = Reclaimer(machine(tmp_path), told.append)
     reclaimer.names = ("user.slice",)
@@ -231,7 +231,7 @@ def test_a_group_that_is_made_anew_meanwhile_is_not_asked(tmp_path, monkeypatch,
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a folder away")
 def test_a_link_of_somebody_elses_leads_to_no_group(tmp_path):
-    """No cgroup has links; what is not one is not written to, whatever it leads to."""
+    """No cgroup has links; whatever is not a cgroup is not written to, wherever it leads."""
     told: list[str] = []
     reclaimer = Reclaimer(machine(tmp_path), told.append)
     victim = group(tmp_path, "victim", GIB)
@@ -259,7 +259,7 @@ reclaimer.step()
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root, setpriv")
 def test_a_group_whose_files_are_another_users_says_what_to_do(tmp_path):
-    """The files of a group that a user makes are the user's, and the daemon of systemd is bare."""
+    """The files of a user's group belong to the user, and systemd's daemon has no capabilities."""
     machine(tmp_path)
     made = group(tmp_path, "user.slice/made-by-user", GIB)
     (made / "memory.reclaim").chmod(0o200)
@@ -304,7 +304,7 @@ def test_a_stop_is_heeded_between_groups(tmp_path):
 
 
 class Day:
-    """A daemon's day: a clock that its waits move on, and what wakes it before their end."""
+    """A daemon's day: a clock that its waits advance, and what wakes it before they end."""
 
     steps_of_a_round = 0
 
@@ -349,7 +349,7 @@ class Day:
         return Report(Observation(self.now, 0, 0), decision, 0, 0)
 
     def wait(self, seconds: float) -> str:
-        """Until pressure comes, or to the end of the time."""
+        """Wait until pressure comes, or until the time is over."""
         assert seconds > 0, "it does not wait"
         early = self.wakes.pop(0) if self.wakes else seconds
         self.now += min(early, seconds)
@@ -468,7 +468,7 @@ def test_the_watchdog_is_told_before_each_step_of_a_round(tmp_path, monkeypatch)
 
 
 def test_a_manager_that_reads_nothing_holds_nothing_up(tmp_path, monkeypatch):
-    """A send that waits for ever would be begun again after SIGTERM."""
+    """A send that waits for ever would be restarted after SIGTERM."""
     address = str(tmp_path / "notify")
     monkeypatch.setattr(waiting, "NOTIFY_SECONDS", 0.01)
     monkeypatch.setenv("NOTIFY_SOCKET", address)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The bench's made-up machines: the same seed gives the same, and no run breaks the budget."""
+"""The bench's made-up machines: a seed always gives the same, and no run exceeds the budget."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def fleet() -> ModuleType:
         sys.path.remove(str(BENCH))
 
 
-# Seeds whose budget is used up to the last megabyte, where steps that do not add up show.
+# Seeds that use the budget to the last megabyte, which shows steps that do not add up.
 @pytest.mark.parametrize(("trace", "seed"), [("leak", 17), ("leak", 19), ("leak", 54)])
 @pytest.mark.parametrize("kills", [0, 12])
 def test_no_run_writes_more_than_the_budget(fleet: ModuleType, trace: str, seed: int, kills: int):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Sleep makes no page old, whoever saw the machine sleep: this process, an earlier one, nobody."""
+"""Sleep makes no page older, whoever saw it: this process, an earlier one, or nobody."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SLEPT = "slept less than two minutes ago, as far as is known"
 
 
 def all_used(machine: Machine, at: float) -> None:
-    """All pages were last used then, by the clock that counts sleep."""
+    """Make all pages last used then, by the clock that counts sleep."""
     state = machine.root / "sys/kernel/debug/zram/zram0/block_state"
     state.write_text("".join(f"{place:12} {at:19.6f} ......\n" for place in range(12000)))
 
@@ -29,7 +29,7 @@ def all_used(machine: Machine, at: float) -> None:
 @pytest.mark.parametrize("hours", [50, 100, 1000])
 @pytest.mark.parametrize("at_once", [True, False])
 def test_a_sleep_before_the_process_began_is_no_age(machine, at_once, hours):
-    """Pages used a minute before, 50 hours ago by the clock that the kernel's ages go by."""
+    """Pages used a minute before, which is 50 hours ago by the clock of the kernel's ages."""
     watch = Watch()
     all_used(machine, watch.now - 60)
     watch.asleep = hours * HOUR
@@ -44,7 +44,7 @@ def test_a_sleep_before_the_process_began_is_no_age(machine, at_once, hours):
 
 
 def test_with_once_a_sleep_that_nobody_saw_may_have_ended_just_now(machine):
-    """As when a timer is behind at resume; the next run knows since when it is awake."""
+    """As when a timer is late at resume; the next run knows since when the machine is awake."""
     watch = Watch()
     path = str(machine.root / "run" / sleeps.NAME)
 
@@ -87,7 +87,7 @@ def test_cron_on_a_laptop_that_sleeps_all_the_time_acts_in_each_spell(machine, c
 
 
 def test_an_earlier_process_tells_when_the_machine_slept(tmp_path):
-    """So that a laptop's daemon, started again after months, knows what is old."""
+    """So that a laptop's daemon that is restarted after months knows what is old."""
     watch = Watch()
     path = str(tmp_path / "run" / sleeps.NAME)
     first = Sleeps(watch, path, "boot")
@@ -122,7 +122,7 @@ def test_an_earlier_process_tells_when_the_machine_slept(tmp_path):
     ],
 )
 def test_a_file_that_does_not_fit_is_none(tmp_path, boot, text):
-    """Of another boot, damaged, or by the clocks of another time namespace."""
+    """From another boot, damaged, or by the clocks of another time namespace."""
     watch = Watch()
     path = tmp_path / "run" / sleeps.NAME
     watch.asleep = 20 * HOUR

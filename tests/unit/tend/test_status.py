@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The daemon's word for others: there while it lives, and never trusted to be right."""
+"""The daemon's status for others: there while it lives, and never blindly trusted."""
 
 from __future__ import annotations
 

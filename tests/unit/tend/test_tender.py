@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The daemon's looks and steps on made-up machines, with clocks and a worker of the test's own."""
+"""The daemon's looks and steps on made-up machines, with the test's own clocks and worker."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def used_after_the_first_step(machine, writer, places: range) -> None:
 
 
 def test_what_is_used_while_a_round_goes_on_is_not_written(machine):
-    """Pages are written by place: what is there by then may be another, a moment old."""
+    """Pages are written by place, so by then another page, a moment old, may be there."""
     tending, writer = tender(machine, Watch())
     used_after_the_first_step(machine, writer, range(300, 500))
     tending.round()
@@ -158,7 +158,7 @@ def test_many_short_sleeps_are_a_long_one(machine):
 
 
 def test_a_hold_up_between_two_clocks_is_no_sleep(machine, monkeypatch):
-    """What was taken for sleep once would be missing from every real one after it."""
+    """What was once mistaken for sleep would be missing from every real sleep after it."""
     watch = Watch()
     watch.now = 800000 + 47 * HOUR
     tending, _ = tender(machine, watch)
@@ -177,7 +177,7 @@ def test_a_hold_up_between_two_clocks_is_no_sleep(machine, monkeypatch):
 
 
 class Marks:
-    """The marks of a device without block_state: when each was set, by the age it was for."""
+    """The marks on a device without block_state: when each was set, by the age that it was for."""
 
     def __init__(self, machine, monkeypatch, recompression: bool, clears: bool = True) -> None:
         self.asked: list[int | None] = []
@@ -199,9 +199,9 @@ def test_without_block_state_ages_are_rounded_up_for_the_kernel(machine, monkeyp
 
 
 def test_where_marks_stay_a_younger_age_leaves_none_for_an_older_one(machine, monkeypatch):
-    """6.1 takes no mark away by an age: those for pages kept raw would stand for all.
+    """6.1 takes no mark away by age, so those for raw pages would stand for all.
 
-    That one has algorithm_params, as 6.12, does not say that it does.
+    Having algorithm_params, like 6.12, does not mean that a kernel does.
     """
     marks = Marks(machine, monkeypatch, recompression=False, clears=False)
     watch = Watch()
@@ -237,13 +237,13 @@ def test_without_block_state_recompression_marks_nothing_that_writing_takes(mach
         assert bool(found) == bool(ages) == (hour == 24)
         watch.now += HOUR
     assert ages == [None] and marks.asked == [None]  # of those that were marked for writing
-    # Nothing may be written: then by its own age, and all is marked anew when that is over.
+    # If nothing may be written, it goes by its own age, and marks everything again after that.
     tending.recompressing.recompress(one, recompress)
     assert ages == [None, 6 * 3600 + 1] and one.marked is None
 
 
 def test_recompression_goes_by_marks_only_where_some_were_set(machine, monkeypatch):
-    """Else it would find none to recompress, and the policy take that for a poor gain."""
+    """Otherwise it would find none to recompress, and the policy would see a poor gain."""
     Marks(machine, monkeypatch, recompression=True)
     tending, writer = tender(machine, Watch())
     ages = []
@@ -339,7 +339,7 @@ def test_a_battery_that_cannot_be_read_is_no_mains(machine, monkeypatch, attribu
     assert report.decision.state.mode == "held"
     monkeypatch.undo()
     if attribute != "scope":
-        # And what one that is used up does not tell is not taken for a full one, or an empty one.
+        # What a worn-out battery does not report is taken neither for full nor for empty.
         (machine.root / "sys/class/power_supply/BAT0/capacity").write_text("\n")
         assert tending.round().decision.reasons[0].endswith("BAT0/capacity: no percentage")
     assert writer.steps == []
@@ -385,12 +385,12 @@ def test_which_start_of_the_machine_this_is_must_be_told(machine, monkeypatch):
     assert read_clock(sysfs, Watch(), "1-2").boot == "1-2"  # it is known by then
     monkeypatch.undo()
     boot.unlink()
-    # Where there is none, no two starts are the same: all is charged again.
+    # Without one, no two boots are the same, so everything is charged again.
     assert read_clock(sysfs, Watch()).boot != read_clock(sysfs, Watch()).boot
 
 
 def test_a_device_that_the_kernel_does_not_number_is_not_tended(machine, capsys):
-    """From 5.15 each has diskseq; by its name alone another's ages and budget would be its."""
+    """Before 5.15 there is no diskseq, and by name alone it could get another's ages and budget."""
     machine.attribute("diskseq").unlink()
     tending, _ = tender(machine, Watch())
     assert not tending.observer.look().devices
@@ -411,7 +411,7 @@ def test_failing_medium_is_charged_for_nothing_and_left_alone(machine, capsys):
 
 @pytest.mark.parametrize("busy", [False, True])
 def test_an_error_between_two_steps_is_no_second_allowance(machine, monkeypatch, busy):
-    """What was written before it is reported, kept and off what the round may still write."""
+    """What was written before is reported, kept, and deducted from what the round may write."""
     watch = Watch()
     machine.attribute("writeback_limit_enable").write_text("1\n")
     machine.attribute("writeback_limit").write_text("1000000\n")
@@ -448,7 +448,7 @@ def test_an_error_between_two_steps_is_no_second_allowance(machine, monkeypatch,
 
 
 def test_a_device_that_others_reset_in_a_step_has_written_what_it_says_since(machine, monkeypatch):
-    """Its count starts over, and is neither less than nothing nor room for more."""
+    """Its count starts over, which is neither a negative amount nor room for more."""
     machine.attribute("bd_stat").write_text("0 0 2000\n")
     tending, writer = tender(machine, Watch())
     tending.observer.look()
@@ -471,7 +471,7 @@ def test_a_device_that_others_reset_in_a_step_has_written_what_it_says_since(mac
 
 
 def second(machine: Machine, backing: str, key: str) -> None:
-    """Another device as old and as full, on a medium of its own."""
+    """Another device, as old and as full, on a separate medium."""
     machine.add(1)
     machine.attribute("diskseq", 1).write_text("99\n")
     machine.attribute("backing_dev", 1).write_text(f"/dev/{backing}\n")
@@ -595,7 +595,7 @@ def test_pages_recompressed_keep_their_age(machine):
 
 
 def test_pages_that_somebody_else_recompressed_are_as_young_as_when_that_is_seen(machine):
-    """They may have been stored just before, and what was noted is of what was there then."""
+    """They may have been stored just before, and the noted times are of what was there then."""
     watch = Watch()
     tending, _ = tender(machine, watch)
     tending.observer.look()
@@ -738,7 +738,7 @@ def test_a_compaction_whose_gain_cannot_be_read_is_told_and_not_judged(
 def test_a_device_that_cannot_be_opened_leaves_no_handle_open(
     machine, monkeypatch, capsys, trouble
 ):
-    """The others are tended all the same; and whoever ends the daemon leaves nothing, too."""
+    """The others are tended all the same, and ending the daemon leaves nothing behind either."""
     machine.add(1)
     tending, _ = tender(machine, Watch())
     tending.roster.numbers = lambda: [0, 1]
@@ -767,7 +767,7 @@ def test_a_device_that_cannot_be_opened_leaves_no_handle_open(
 
 
 def recompressing(machine, writer, pages, freed):
-    """Let so many pages be recompressed, which frees so many bytes of their objects."""
+    """Have a number of pages recompressed, which frees a number of bytes of their objects."""
     calls = []
 
     def recompress(device, action, age, seconds):
@@ -801,7 +801,7 @@ def test_recompression_of_nothing_is_no_poor_recompression(machine):
 
 
 def test_what_recompression_gains_is_of_what_it_took(machine):
-    """A few cold pages of a large pool are worth it by what they took, not by the pool."""
+    """A few cold pages of a large pool are worth it, judged by what they took, not by the pool."""
     watch = Watch()
     tending, writer = tender(machine, watch)
     tending.observer.look()
@@ -816,13 +816,13 @@ def test_what_recompression_gains_is_of_what_it_took(machine):
 
 
 def test_recompression_reads_the_pages_once_before_and_once_after(machine, monkeypatch):
-    """The kernel takes a lock for each page that it tells of."""
+    """The kernel takes a lock for each page that it reports."""
     watch = Watch()
     tending, writer = tender(machine, watch)
     tending.observer.look()
     (one,) = tending.roster.known.values()
     state = machine.root / "sys/kernel/debug/zram/zram0/block_state"
-    # One page of before has both flags: each is counted before, and after.
+    # One earlier page has both flags, each of which is counted before and after.
     lines = state.read_text().replace("......", "....rn", 1)
     state.write_text(lines.replace("......", "....r.", 1))
     recompressing(machine, writer, 22, 100_000)
@@ -878,7 +878,7 @@ def test_pages_are_read_only_until_there_are_enough_of_the_oldest(machine, monke
 
 
 def test_ages_are_kept_however_long_the_machine_runs(machine):
-    """The numbers hold 24 days: a page of the fiftieth day is no older than it is."""
+    """The numbers cover 24 days: on the fiftieth day a page is not taken for older than it is."""
     tending, _ = tender(machine, watch := Watch())
     tending.observer.look()
     (one,) = tending.roster.known.values()
@@ -902,7 +902,7 @@ def test_ages_are_kept_however_long_the_machine_runs(machine):
     for floor, old in ((day, [2]), (2 * HOUR, [1, 2]), (200, [1, 2])):
         ranges = one.ages.candidates(one.device, now, floor, floor, 99, huge=False)
         assert [p for a, b in ranges for p in range(a, b + 1)] == old
-    # Older than the numbers reach: taken for younger, not for older.
+    # Older than the numbers can express: taken for younger, not for older.
     assert now + 50 * day - one.ages.used(2, 0, now + 50 * day) < 4 * day
 
 
@@ -928,7 +928,7 @@ def test_dry_run_says_what_it_sees_and_writes_nothing(machine, monkeypatch, caps
 
 
 def test_only_one_tends_and_looking_disturbs_nobody(machine, monkeypatch, capsys):
-    """All share one ledger: two would each think the budget theirs."""
+    """All share one ledger; two would each take the whole budget for theirs."""
     from pyzram.cli import tend
 
     run, state = machine.root / "run/pyzram", machine.root / "var"
@@ -938,7 +938,7 @@ def test_only_one_tends_and_looking_disturbs_nobody(machine, monkeypatch, capsys
     monkeypatch.setattr(tend, "ONCE_PATIENCE", 0.0)
     monkeypatch.setattr(tend, "PATIENCE", 0.0)
     held = tend.lock_others_out(str(run), 0.0)
-    # Within a step of another's: 64 MiB are charged that are not in its bd_writes yet.
+    # During another process's step: 64 MiB are charged that are not yet in bd_writes.
     ledger = Ledger(str(state), read_clock(Sysfs(str(machine.root)), Clocks()))
     ledger.reserve("1b534d30", "99", 0, 64 * MIB)
     before = (state / "ledger").read_bytes()
@@ -970,7 +970,7 @@ def test_a_daemon_waits_for_what_cron_has_begun(machine, monkeypatch, capsys):
 
 @pytest.mark.parametrize("read_only", [True, False], ids=["read-only", "immutable"])
 def test_a_look_reads_the_ledger_that_a_daemon_keeps(machine, monkeypatch, capsys, read_only):
-    """Where /var takes no file that is the one in /run, with half the budget."""
+    """If /var is not writable, that is the one in /run, with half the budget."""
     run, state = machine.root / "run/pyzram", machine.root / "var/lib/pyzram"
     (machine.root / "var").mkdir(mode=0o755)
     monkeypatch.setenv("PYZRAM_ROOT", str(machine.root))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What ``pyzram tend`` tells of itself: --status after a round, and --dry-run beside a daemon."""
+"""What ``pyzram tend`` says about itself: --status after a round, --dry-run beside a daemon."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_a_dry_run_counts_the_pages(machine: Machine, monkeypatch, capsys) -> No
     huge, others = found["actions"]
     assert (huge["huge"], huge["pages"], others["pages"]) == (True, 0, 32 * MIB // 4096)
     assert found["written"] == 0 and machine.attribute("bd_stat").read_text() == "0 0 0\n"
-    # Up for less time than that: the limit is no promise.
+    # Up for less time than that, so the limit is not a promise.
     watch.now = 810_000.0
     assert [action["pages"] for action in foretold(capsys)["actions"]] == [0, 0]
     assert command.main(["tend", "--dry-run", "zram0"]) == 0
@@ -158,7 +158,7 @@ def test_raw_pages_are_not_counted_twice(machine: Machine, monkeypatch, capsys) 
 def test_pages_that_are_written_first_are_not_recompressed(
     machine: Machine, monkeypatch, capsys
 ) -> None:
-    """The writes take 100 raw and 350 others, of which 50 were tried; 50 young ones are left."""
+    """Writing takes 100 raw and 350 other pages, 50 of which were tried; 50 young ones are left."""
     from pyzram.cli import tend
 
     flags = ["..h..."] * 100 + ["....r."] * 50 + ["......"] * 300

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What goes wrong around the daemon, as users meet it: it goes on, and within its budget."""
+"""What goes wrong around the daemon, as users meet it: it goes on, within its budget."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pyzram.tend.medium import Medium, media_of, medium_of
 
 
 def test_another_medium_behind_the_same_name_has_an_account_of_its_own(machine: Machine) -> None:
-    """A card is exchanged, the device set up anew, both between two looks."""
+    """A card is exchanged and the device set up again, both between two looks."""
     watch = Watch()
     tending, _ = tender(machine, watch)
     (before,) = tending.round().seen.devices
@@ -38,14 +38,14 @@ def test_another_medium_behind_the_same_name_has_an_account_of_its_own(machine: 
     assert other.medium == "27504853" != before.medium
     assert (other.left, other.free) == (other.budget, 2 << 30)
     assert tending.ledger.written(before.medium) == written
-    # And the first one, put back, is not new.
+    # And the first card, put back, is not a new one.
     (card / "device/cid").write_text("1b534d30\n")
     (again,) = tending.observer.look().devices
     assert again.left == again.budget - written
 
 
 def test_a_medium_that_lies_on_another_disk_now_is_charged_there(machine: Machine) -> None:
-    """As a mapping does after pvmove: the device stays set up all the time."""
+    """As with a mapping after pvmove, while the device stays set up."""
     tending, _ = tender(machine, Watch())
     tending.round()
     block = machine.root / "sys/class/block/mmcblk0p3"
@@ -59,7 +59,7 @@ def test_a_medium_that_lies_on_another_disk_now_is_charged_there(machine: Machin
     block.symlink_to(disk / "sda1")
     (found,) = tending.observer.look().devices
     assert (found.medium, found.gentle) == ("naa.5000", False)
-    # Whatever the device had written: nobody knows how much of it went there.
+    # Whatever the device has written, since nobody knows how much of it went there.
     assert (
         found.budget - found.left == int(machine.attribute("bd_stat").read_text().split()[2]) * 4096
     )
@@ -67,7 +67,7 @@ def test_a_medium_that_lies_on_another_disk_now_is_charged_there(machine: Machin
 
 @pytest.fixture
 def looped(machine: Machine, monkeypatch) -> dict[str, tuple[int, int]]:
-    """The device lies on a file, that on the card; what the loop device says of it."""
+    """The device lies on a file, and that on the card; return what the loop device says."""
     (machine.root / "swapfile").touch()
     status = (machine.root / "swapfile").stat()
     number = f"{os.major(status.st_dev)}:{os.minor(status.st_dev)}"
@@ -92,7 +92,7 @@ def looped(machine: Machine, monkeypatch) -> dict[str, tuple[int, int]]:
 def test_a_file_that_is_out_of_sight_gives_its_medium_no_new_budget(
     machine: Machine, looped: dict[str, tuple[int, int]]
 ) -> None:
-    """It is removed, or another file system is mounted over it: it lies where it lay."""
+    """If it is removed, or another file system is mounted over it, it still lies where it lay."""
     tending, _ = tender(machine, Watch())
     (before,) = tending.round().seen.devices
     assert (before.medium, before.gentle, before.budget) == ("1b534d30", True, 256 * MIB)
@@ -102,7 +102,7 @@ def test_a_file_that_is_out_of_sight_gives_its_medium_no_new_budget(
         (found,) = tending.observer.look().devices
         assert (found.medium, found.budget) == (before.medium, before.budget)
         assert found.left < before.left
-    # Another device behind the zram device is asked anew.
+    # Another device behind the zram device is looked up again.
     other = machine.root / "sys/class/block/sdz"
     other.mkdir()
     (other / "size").write_text(f"{8 << 21}\n")
@@ -114,14 +114,14 @@ def test_a_file_that_is_out_of_sight_gives_its_medium_no_new_budget(
 def test_the_loop_device_knows_what_its_path_does_not_tell(
     machine: Machine, looped: dict[str, tuple[int, int]]
 ) -> None:
-    """After a new start, too; and a path that leads to another file by now tells nothing."""
+    """After a new start too; and a path that by now leads to another file says nothing."""
     sysfs = Sysfs(str(machine.root))
     status = (machine.root / "swapfile").stat()
     name = machine.root / "sys/class/block/loop7/loop/backing_file"
     name.write_text("/swapfile (deleted)\n")
     looped["loop7"] = (status.st_dev, status.st_ino)
     assert medium_of(sysfs, "/dev/loop7").name == "mmcblk0"
-    # As on btrfs: no device has this number, so that the path is needed, if it is the file's.
+    # As on btrfs, no device has this number, so the path is needed, if it leads to the file.
     name.write_text("/swapfile\n")
     looped["loop7"] = (os.makedev(0, 99), status.st_ino)
     assert medium_of(sysfs, "/dev/loop7").kind == "unknown"
@@ -137,7 +137,7 @@ def test_a_card_that_does_not_tell_its_identity_once_is_no_other_card(
     unreadable(monkeypatch, errno.EIO, "mmcblk0/device/cid")
     (found,) = tending.observer.look().devices
     assert (found.medium, found.budget) == (before.medium, before.budget)
-    # Who does not know it from before knows nothing.
+    # A process that does not know it from before knows nothing.
     again, _ = tender(machine, Watch())
     assert again.observer.look().devices == ()
     assert "mmcblk0/device/cid: read: Input/output error" in capsys.readouterr().out
@@ -161,7 +161,7 @@ def test_a_budget_of_nothing_is_nothing(machine: Machine, monkeypatch, capsys, w
 def test_a_clock_that_was_never_set_is_no_clock(
     machine: Machine, wall: float, trusted: bool
 ) -> None:
-    """A board whose clock has an empty battery would get a new budget by each reboot."""
+    """Otherwise a board whose clock has an empty battery would get a new budget at each reboot."""
     watch = Watch()
     watch.wall = lambda: wall
     (machine.root / "sys/class/rtc/rtc0").mkdir(parents=True)
@@ -171,7 +171,7 @@ def test_a_clock_that_was_never_set_is_no_clock(
     ledger = Ledger(folder, first)
     ledger.observe("card", "7", 200 * MIB)
     ledger.save()
-    # The next start of the machine, where the network has set the clock.
+    # The next boot, in which the network has set the clock.
     then = wall + 1.8e9
     after = first._replace(boot="another", boottime=60.0, wall=then, trusted=True)
     again = Ledger(folder, after)
@@ -197,7 +197,7 @@ def test_a_damaged_ledger_is_told_of(machine: Machine, monkeypatch, capsys) -> N
 def test_what_was_charged_elsewhere_while_var_was_out_of_use_stays_charged(
     machine: Machine, monkeypatch, capsys
 ) -> None:
-    """Also where the device, which might tell of it, was set up anew in between."""
+    """Even if the device, which could have shown it, was set up again in between."""
     var, run = machine.root / "state", machine.root / "run"
     for name, value in (("ROOT", machine.root), ("RUN", run), ("STATE", var)):
         monkeypatch.setenv(f"PYZRAM_{name}", str(value))
@@ -231,7 +231,7 @@ def test_what_was_charged_elsewhere_while_var_was_out_of_use_stays_charged(
 
 
 def make_foreign(folder: Path, how: str) -> str:
-    """Make a folder one that is not trusted; returns what is said of it."""
+    """Make a folder untrusted; return what is said about it."""
     folder.mkdir(parents=True, exist_ok=True)
     if how == "mode":
         folder.chmod(0o775)
@@ -248,7 +248,7 @@ def make_foreign(folder: Path, how: str) -> str:
 
 @pytest.mark.parametrize("how", ["mode", "owner", "link", "broken link"])
 def test_a_dry_run_says_what_a_daemon_would_not_trust(places, capsys, how: str) -> None:
-    """And counts with the budget that is left to it then."""
+    """And it counts with the budget that it has left then."""
     var, run = places
     why = make_foreign(var, how)
     budgets = []
@@ -299,7 +299,7 @@ START = Clock("boot-1", 1000.0, 1.7e9, True)
 def opened(
     machine: Machine, monkeypatch, clock: Clock, *, absent: Path | None = None, look: bool = False
 ) -> tuple[Ledger, float]:
-    """The ledger of a daemon that starts then; ``absent`` is a folder that cannot be written."""
+    """The ledger of a daemon that starts then; ``absent`` is a folder that is not writable."""
     real = Ledger.save
 
     def save(ledger: Ledger) -> None:
@@ -335,7 +335,7 @@ def test_a_var_that_was_absent_gives_no_budget_again_when_it_is_back(
     clock = clock._replace(boottime=2600.0, wall=1.7e9 + 1600)
     seen, _ = opened(machine, monkeypatch, clock, look=True)
     assert seen.written("card") == 300 * MIB and (run / FILE).exists()
-    # However often it is started then, once without being able to write.
+    # However often it is then started, once without being able to write.
     for absent, share in ((var, 0.5), (var, 0.5), (None, 1.0), (None, 1.0), (var, 0.5)):
         ledger, had = opened(machine, monkeypatch, clock, absent=absent)
         assert (ledger.written("card"), had) == (300 * MIB, share)
@@ -377,7 +377,7 @@ def test_a_damaged_one_of_two_ledgers_blocks_for_a_day_and_is_told(
 
 
 def test_a_full_var_writes_nothing_more_and_is_told(machine: Machine, monkeypatch, capsys) -> None:
-    """What cannot be charged is not written; when there is room again, it goes on."""
+    """What cannot be charged is not written; once there is room again, it goes on."""
     watch = Watch()
     tending, writer = tender(machine, watch)
     save = tending.ledger.save
@@ -420,7 +420,7 @@ def test_a_device_that_cannot_be_read_leaves_the_others_alone(
 def test_what_was_learnt_of_a_device_outlives_a_look_that_cannot_read_it(
     machine: Machine, monkeypatch, trouble: str
 ) -> None:
-    """On 7.x it cannot be read while somebody else writes back for more than ten seconds."""
+    """On 7.x it is not readable while somebody else writes back for more than ten seconds."""
     watch = Watch()
     tending, writer = tender(machine, watch)
     tending.round()
@@ -458,7 +458,7 @@ def test_what_was_learnt_of_a_device_outlives_a_look_that_cannot_read_it(
 def test_pressure_is_not_taken_for_our_own_after_a_look_that_could_not_read(
     machine: Machine, monkeypatch, trouble: str
 ) -> None:
-    """A million pages came back in the past: they do not come back once more."""
+    """A million pages that came back in the past do not come back once more."""
     watch = Watch()
     tending, _ = tender(machine, watch)
     machine.attribute("bd_stat").write_text("0 1000000 1000000\n")
@@ -509,7 +509,7 @@ def test_a_record_that_cannot_be_read_is_told_once_and_nothing_is_tended(
 def test_a_daemon_whose_configuration_breaks_keeps_the_settings(
     machine: Machine, tmp_path: Path
 ) -> None:
-    """Whatever of the file is wrong: nothing of it is taken."""
+    """Whatever is wrong in the file, nothing in it is used."""
     from pyzram.cli.tend import configured
 
     path = tmp_path / "zram"

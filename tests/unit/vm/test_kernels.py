@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The list of kernels drives all that names them."""
+"""The list of kernels drives everything that names them."""
 
 from __future__ import annotations
 
