@@ -34,6 +34,9 @@ SHORT = {
         *("-k", "not 65536"),
     ]
 }
+# It has benchmarks compiled, by an emulated compiler in minutes, to see that they are still whole:
+# nothing about a processor.
+SLOW = "tests/native/test_bench.py"
 WHOLE = {"unit": ["tests/unit"], "native": ["tests/native"]}
 COUNTED = ("tests", "failures", "errors", "skipped")
 
@@ -69,6 +72,8 @@ def run_tests(arch: Arch, rings: dict[str, list[str]]) -> tuple[Counter[str], st
         raise UnavailableError(f"{arch.name}: cannot enter its root: {said('enter', 3)}")
     assert inside("build", "sh", "tests/arches/build.sh") == 0, said("build", 40)
     options = [f"--deselect={test}" for test in differences(arch.emulator)]
+    if arch.emulator:
+        options.append(f"--ignore={SLOW}")
 
     def run_ring(name: str) -> Counter[str]:
         inside(
