@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from ..algorithm import Algorithm
     from .layers import Layer
 
     Place = tuple[int, int]  # number of the file and of its line; line 0 is the whole file

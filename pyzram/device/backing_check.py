@@ -11,6 +11,7 @@ import errno
 import os
 from stat import S_ISBLK, S_ISREG
 
+from ..descriptor import fd_path
 from ..errors import DeviceBusyError, InvalidValueError, OverwriteError, from_errno
 from ..external import run_program
 from ..kernel.safe_paths import open_path
@@ -21,7 +22,7 @@ from .backing_holders import device_holders, file_holders
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..descriptor import Opened, fd_path
+    from ..descriptor import Opened
 
 
 def check_backing(

@@ -21,7 +21,7 @@ from kernel.box import forked
 from kernel.raw import PAGE, noise, store, text
 
 import pyzram
-from pyzram.doctor import checks
+from pyzram.doctor import checks, memory_checks, upkeep_checks
 from pyzram.doctor.finding import Finding
 from pyzram.doctor.snapshot import take_snapshot
 
@@ -39,7 +39,8 @@ def zram(zram_device):
 @pytest.fixture
 def small(monkeypatch):
     """Judge shares of less data, which is stored sooner."""
-    monkeypatch.setattr(checks, "STORED_BYTES_JUDGED", 1 << 20)
+    for module in (memory_checks, upkeep_checks):
+        monkeypatch.setattr(module, "STORED_BYTES_JUDGED", 1 << 20)
 
 
 def found(check: str, device: str | None, config: str = "/nowhere/zram") -> list[Finding]:
