@@ -44,6 +44,9 @@ class Writer:
         self.steps: list[tuple[list[tuple[int, int]], int]] = []
         self.error: ZramOSError | None = None
 
+    def restore_limit(self, device):
+        pass
+
     def write_pages(self, device, ranges, limit):
         if self.error:
             raise self.error

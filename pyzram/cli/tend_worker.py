@@ -30,6 +30,10 @@ class Worker:
 
         self._recompression, self._writeback = recompression, writeback
 
+    def restore_limit(self, device: Zram) -> None:
+        """Put back the device's own limit where a killed process has left that of a step."""
+        self._writeback.restore_limit(device)
+
     def write_pages(self, device: Zram, ranges: Sequence[tuple[int, int]], limit: int) -> None:
         """Write these pages."""
         self._writeback.writeback_ranges(device, ranges, limit=limit, timeout=PATIENCE_SECONDS)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..errors import ZramError, from_errno
 from ..kernel import own_files
 from ..kernel.parse import BD_UNIT
-from ..kernel.sysfs import BOOT_ID, read_value
+from ..kernel.sysfs import BOOT_ID, is_there, read_value
 from ..limits import PAGE_SIZE
 
 if TYPE_CHECKING:
@@ -59,6 +59,11 @@ def restore(device: Zram, override: LimitOverride) -> int:
         _write_down(device, _charged(override, left))
     _put_back(device, _charged(override, left))
     return (override.granted - left) // UNITS_PER_PAGE
+
+
+def is_recorded(device: Zram) -> bool:
+    """Whether a run is at work, or was killed."""
+    return is_there(_path(device))
 
 
 def recover(device: Zram) -> None:

@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING
 from .. import interruption
 from ..device.backing import WRITEBACK_TYPES, as_range, in_steps
 from ..device.handle import check_device
-from ..errors import InvalidValueError, UnsupportedError, ZramOSError, from_errno
+from ..errors import (
+    DeviceBusyError,
+    InvalidValueError,
+    UnsupportedError,
+    ZramOSError,
+    from_errno,
+)
 from ..kernel.parse import BD_UNIT
 from ..units import parse_size
 from ..value import as_tuple, check_count, check_word
@@ -28,7 +34,7 @@ from .bounded_steps import (
     check_progress,
     exclusive,
 )
-from .limit_override import UNITS_PER_PAGE, apply, recover, restore
+from .limit_override import UNITS_PER_PAGE, apply, is_recorded, recover, restore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -132,6 +138,23 @@ def remaining_budget(device: Zram) -> int | None:
     if not device.read_writeback_limit_enable():
         return None
     return device.read_writeback_limit() * BD_UNIT
+
+
+def restore_limit(device: Zram) -> None:
+    """Put back the device's own limit where a killed run has left that of a step.
+
+    Without such a run this takes a look. While another run is at work, it does nothing.
+
+    Raises:
+        ZramOSError: the limit, or the record of it, cannot be read or written.
+    """
+    if not is_recorded(device):
+        return
+    try:
+        with exclusive(device, StepSizer(0.0)):
+            recover(device)
+    except DeviceBusyError:
+        pass  # whose limit it is, and who puts it back
 
 
 def _bytes_of_limit(limit: int | str) -> int:

@@ -53,6 +53,9 @@ Action = WriteBack | Recompress | Compact
 class Worker(Protocol):
     """Moves pages: :mod:`pyzram.postprocess`, or a replacement in tests."""
 
+    def restore_limit(self, device: Zram) -> None:
+        """Put back the device's own limit where a killed process has left that of a step."""
+
     def write_pages(self, device: Zram, ranges: Sequence[tuple[int, int]], limit: int) -> None:
         """Write these pages, at most ``limit`` bytes."""
 

@@ -17,6 +17,7 @@ from .state import Counts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..device.zram import Zram
     from ..kernel.sysfs import Sysfs
     from .ledger import Ledger
     from .machine import Clocks
@@ -61,6 +62,8 @@ class Observer:
         """As of the last look."""
         self.waited = 0.0
         """:attr:`Observation.waited` then."""
+        self.restore: Callable[[Zram], object] | None = None
+        """What puts a device right before it is observed."""
 
     def look(self, trigger: str = "") -> Observation:
         """Observe the present state."""
@@ -115,6 +118,8 @@ class Observer:
             tended, missed = [], [*self.roster.known, *self.roster.before]
         for one in tended:
             try:
+                if self.restore:
+                    self.restore(one.device)
                 seen = one.look(self.sysfs, self.ledger, self.budget_of)
             except ZramError as err:
                 errors.add(str(err))

@@ -93,6 +93,7 @@ class Tender:
             sysfs, self.clocks, self.sleeps, worker, ledger, self._budget, self.interrupted
         )
         self.recompressing = Recompressing(self.clocks, self.sleeps, worker)
+        self._restore_limit = worker.restore_limit
         self._handover = handover
         found = handover and load(handover, ledger.clock.boot, self.clocks.awake())
         self.remembers = bool(found)
@@ -155,6 +156,8 @@ class Tender:
 
         A process that is killed before the end has left what it knew before.
         """
+        # A limit that a killed process has left would be taken for the administrator's.
+        self.observer.restore = self._restore_limit
         seen, decision = self.decide(trigger)
         self.state = decision.state
         by_name = {one.device.name: one for one in self.roster.known.values()}

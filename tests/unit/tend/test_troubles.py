@@ -230,6 +230,28 @@ def test_what_was_charged_elsewhere_while_var_was_out_of_use_stays_charged(
     assert left(0, "--once") == 0
 
 
+@pytest.mark.parametrize("limited", [True, False])
+def test_a_limit_that_a_killed_process_left_is_not_the_administrators(
+    machine: Machine, places, capsys, limited: bool
+) -> None:
+    """Less than a round needs, it would keep the daemon from writing for ever, and stay."""
+    enable, limit = (machine.attribute(f"writeback_limit{end}") for end in ("_enable", ""))
+    enable.write_text("1\n")
+    limit.write_text("100\n")  # of a step of 1024 units, of which 924 were used
+    diskseq = machine.attribute("diskseq").read_text().strip()
+    record = machine.root / "run/pyzram/limits/zram0"
+    record.parent.mkdir(parents=True)
+    record.write_text(f"- {diskseq} 10000 {limited:d} 1024 0\n")
+    record.chmod(0o600)
+    assert command.main(["tend", "--dry-run", "--json", "zram0"]) == 0
+    (device,) = json.loads(capsys.readouterr().out)["seen"]["devices"]
+    assert device["own_limit"] == 100 * 4096 and record.exists()
+    assert command.main(["tend", "--once", "--json", "zram0"]) == 0
+    (device,) = json.loads(capsys.readouterr().out)["seen"]["devices"]
+    assert device["own_limit"] == ((10000 - 924) * 4096 if limited else None)
+    assert not record.exists()
+
+
 def make_foreign(folder: Path, how: str) -> str:
     """Make a folder untrusted; return what is said about it."""
     folder.mkdir(parents=True, exist_ok=True)
