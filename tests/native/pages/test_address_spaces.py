@@ -22,7 +22,9 @@ SHARED = """
 import ctypes, mmap, os, signal, sys
 libc = ctypes.CDLL(None, use_errno=True)
 m = mmap.mmap(-1, 8 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-libc.madvise(ctypes.c_void_p(ctypes.addressof(ctypes.c_char.from_buffer(m))), len(m), 15)
+at = ctypes.c_void_p(ctypes.addressof(ctypes.c_char.from_buffer(m)))
+# No huge pages; and not the other's too, of whose share only who sees frames makes whole pages.
+assert libc.madvise(at, len(m), 15) == libc.madvise(at, len(m), 10) == 0
 for i in range(0, len(m), mmap.PAGESIZE):
     m[i : i + 8] = i.to_bytes(8, "little")
 stack = mmap.mmap(-1, 1 << 16)
@@ -68,9 +70,13 @@ def test_a_memory_counts_once() -> None:
     # Its share of files depends on who else has them just then.
     for pids in (one, same), (same, one):
         both, processes, worth = found[pids]
-        assert (both, processes) == (alone, 2)
+        # Who sees no frames counts shares, which change with what others have.
+        assert abs(both - alone) < 0.01 * alone
+        assert processes == 2
         assert worth < 1.5 * pss
-    assert found[other, one, same][:2] == (found[one, other][0], 3)
+    all_three, processes, _ = found[other, one, same]
+    assert abs(all_three - found[one, other][0]) < 0.01 * all_three
+    assert processes == 3
 
 
 def test_dead_ones_are_forgotten_and_others_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,6 +69,8 @@ def test_what_is_cold_stays_so_when_its_mapping_grows() -> None:
         ctypes.memset(start - sizes[-1], ord("y"), 16 * page)
 
     with cold.watch({os.getpid(): None}, [0.3, 0.6], progress=grow) as watch:
+        if len(sizes) < 2:
+            pytest.skip("this machine was late, and had no time to grow before each look")
         for size, look in zip(sizes, watch._watched[0].looks, strict=True):
             assert start - size in {use.start for use in look}, "the kernel joined nothing"
         first, last = watch.ages()
