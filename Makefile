@@ -5,7 +5,7 @@
 PYTHON ?= python3
 VENV   := .venv
 PY     := $(VENV)/bin/python
-# -I: the installed package is tested, never the source tree beside it.
+# -I: tests use the installed package, never the source tree beside it.
 PYTEST := $(PY) -Im pytest
 
 CC      ?= cc
@@ -28,7 +28,7 @@ build: deps
 	rm -rf build/lib* build/bdist*
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --force-reinstall .
 
-# The main job, on a device of its own where this user may; else what can be shown.
+# The main job, on its own device if this user may have one; otherwise what can be shown.
 run: build
 	$(PY) -I tools/demo.py
 
@@ -45,7 +45,7 @@ lint: deps
 		$(CC) $(CFLAGS_STRICT) -Icsrc -c "$$file" -o /dev/null || exit 1;; esac; done
 
 # Types, as a user's checker sees them in the installed package: the examples strictly, every public
-# name by pyright, where that can be had, mistakes that both must report, and what an editor shows.
+# name with pyright if available, mistakes that both must report, and what an editor shows.
 typed: build
 	cd examples && ../$(VENV)/bin/mypy --strict --config-file= \
 		--python-executable ../$(VENV)/bin/python --cache-dir ../.mypy_cache/examples *.py
@@ -53,7 +53,7 @@ typed: build
 	$(PY) -I tools/typed.py
 	$(PY) -I tools/hovered.py
 
-# The documentation as a site, in build/docs; a warning is an error, and so is a field not shown.
+# The documentation as a site, in build/docs; warnings and fields that are not shown are errors.
 docs: build
 	$(PY) -Im sphinx -E -W --keep-going -q -b html docs build/docs
 	$(PY) -I tools/shown.py
@@ -61,45 +61,45 @@ docs: build
 unit native kernel: build
 	$(PYTEST) tests/$@
 
-# Other tools' own programs beside pyzram import, zram-generator's over thousands of files. Those of
-# zram-init, zramen and others from checkouts in the folder PYZRAM_PEER_SCRIPTS.
+# Other tools' own programs against pyzram import, zram-generator's on thousands of files. Those of
+# zram-init, zramen and others come from checkouts in the folder PYZRAM_PEER_SCRIPTS.
 peers: build
 	PYZRAM_PEER_EXAMPLES=$${PYZRAM_PEER_EXAMPLES:-2000} $(PYTEST) -s tests/peers
 
-# Where it cannot be had, the VM ring skips and says so.
+# If it is not available, the VM ring skips and says so.
 $(VENV)/bin/vng: | deps
 	-$(PY) -m pip install --quiet --disable-pip-version-check virtme-ng
 
-# Once .cache/vm holds the kernels this needs no network.
+# Once .cache/vm has the kernels, this needs no network.
 vm: build $(VENV)/bin/vng
 	$(PYTEST) -s tests/$@
 
-# pyzram tend killed two hundred times in all on three kernels, and cut off from power.
+# Kills pyzram tend two hundred times in all on three kernels, and cuts its power.
 .PHONY: kills
 kills: build $(VENV)/bin/vng
 	PYZRAM_KILLS=$${PYZRAM_KILLS:-200} $(PYTEST) -s tests/vm/test_tend.py tests/vm/test_tend_powercut.py -k "killed or power"
 
-# This tree on six other processors, by qemu-user, and on this one with Debian sid's Python and
-# compiler; arches-short: parts of it on two, in minutes.
+# This tree on six other processors, with qemu-user, and on this one with Debian sid's Python and
+# compiler. arches-short runs parts of it on two, in minutes.
 arches: build
 	$(PYTEST) -s tests/arches -m long
 
 arches-short: build
 	$(PYTEST) -s tests/arches -m "not long"
 
-# Takes minutes: every package is built with its tests. make check leaves out those marked long.
+# This takes minutes: every package is built with its tests. make check leaves out those marked long.
 packaging: build
 	$(PYTEST) tests/packaging
 
-# What Grafana's dashboard is made with, pinned so that everybody makes the same.
+# What makes Grafana's dashboard, pinned so that everybody makes the same one.
 $(VENV)/.grafana: | deps
 	-$(PY) -m pip install --quiet --disable-pip-version-check 'grafana-foundation-sdk==1769699998!10.1.0' && touch $@
 
 dashboard: $(VENV)/.grafana
 	$(PY) -I tools/dashboard.py
 
-# What the role's tests and Salt's are run with, pinned as what they find is its own; apart, since
-# each brings many packages.
+# What runs the tests of the role and of Salt, pinned because results depend on the version; separate,
+# because each brings many packages.
 ANSIBLE := ansible-core==2.19.14 ansible-lint==26.10.1
 SALT    := salt==3008.4
 
@@ -112,7 +112,7 @@ SALT    := salt==3008.4
 		.cache/fleet/salt/bin/pip install --quiet --disable-pip-version-check $(SALT) && touch $@
 
 # Textfiles through Debian's node_exporter and Prometheus, other collectors, and configuration
-# management, each by the program itself, on loopback, in some minutes.
+# management, each with the real program, on loopback, in a few minutes.
 fleet: build $(VENV)/.grafana .cache/fleet/ansible/.ready .cache/fleet/salt/.ready
 	$(PYTEST) tests/$@
 
@@ -124,7 +124,7 @@ dist: deps
 	$(PY) -m build --wheel --no-isolation --outdir dist dist/pyzram-*.tar.gz
 	sh tools/recipes dist/pyzram-*.tar.gz
 
-# The wheel for PyPI, which brings its C libraries along; on Debian, for their licences.
+# The wheel for PyPI, which includes its C libraries; needs Debian, for their licences.
 pypi: dist
 	$(PY) tools/manylinux.py dist/pyzram-*-linux_*.whl
 
@@ -132,17 +132,17 @@ pypi: dist
 deb: deps
 	tarball=$$($(PY) tools/dist.py) && sh tools/deb "$$tarball"
 
-# For packages: the parts of the service, whatever lies in their folders. Only zram.service is meant
-# to be enabled; manual pages and completions are in the wheel.
+# For packages: the parts of the service, everything in their folders. Only zram.service is meant to
+# be enabled; manual pages and completions are in the wheel.
 SYSCONFDIR ?= /etc
 UNITDIR    ?= /usr/lib/systemd/system
-# Where the distribution's node_exporter looks for textfiles; docs/fleet.md has who looks where.
+# Where the distribution's node_exporter looks for textfiles; docs/fleet.md says which looks where.
 TEXTFILEDIR ?= /var/lib/prometheus/node-exporter
-# Where pyzram looks for the distribution's defaults: who changes it changes pyzram/config/layers.py
-# too, as Nix's package does.
+# Where pyzram looks for the distribution's defaults; if you change it, change
+# pyzram/config/layers.py too, as Nix's package does.
 VENDORDIR  := /usr/lib/pyzram
 
-# Without /etc/conf.d/zram.d, which is the administrator's to make: Portage takes no folder in conf.d.
+# Without /etc/conf.d/zram.d, which the administrator makes: Portage accepts no folder in conf.d.
 install-config: install-vendor
 	install -d $(DESTDIR)$(SYSCONFDIR)/conf.d
 	for file in initscripts/openrc/*.confd; do \
@@ -166,12 +166,12 @@ install-systemd:
 		-e 's|^ReadWritePaths=.*|ReadWritePaths=-/var/lib -$(TEXTFILEDIR)|' \
 		$(DESTDIR)$(UNITDIR)/zram-textfile.service $(DESTDIR)$(UNITDIR)/zram-estimate.service
 
-# The native tests once more, under AddressSanitizer and UndefinedBehaviorSanitizer.
+# The native tests again, under AddressSanitizer and UndefinedBehaviorSanitizer.
 sanitize: build
 	tests/native/sanitize $(PY)
 
 # One fault at every system call of the commands, on real devices; takes an hour or two. FAULTS='--every
-# 50' for a part of them. In a mount namespace of its own, so that no other keeps what it mounts.
+# 50' takes a part of them. It has its own mount namespace, so that no other keeps what it mounts.
 faults: build
 	unshare --mount $(PY) -I tests/faults/walk.py $(FAULTS)
 
@@ -184,7 +184,7 @@ live: build
 fuzz: deps
 	tests/fuzz/run
 
-# With root and a driver this run is meant to test the kernel: it fails if it tested nothing.
+# With root and a driver this run is meant to test the kernel, so it fails if it tested nothing.
 check: export PYZRAM_REQUIRE_KERNEL := $(shell [ "$$(id -u)" = 0 ] && [ -d /sys/class/zram-control ] && echo 1)
 check: lint typed docs $(VENV)/bin/vng $(VENV)/.grafana .cache/fleet/ansible/.ready .cache/fleet/salt/.ready
 	$(PYTEST) tests/unit tests/native tests/peers

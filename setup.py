@@ -20,7 +20,7 @@ except ImportError as err:
 # A free-threaded interpreter has no stable ABI that cffi can use everywhere.
 STABLE_ABI = not sysconfig.get_config_var("Py_GIL_DISABLED")
 
-# Where man and the shells look below the prefix of an installation, a virtual environment's too.
+# Where man and the shells look below an installation's prefix, even a virtual environment's.
 COMPLETIONS = "initscripts/completions"
 DATA = {
     "share/man/man5": glob("man/*.5"),

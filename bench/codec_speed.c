@@ -5,8 +5,8 @@
  * libraries'; or all our algorithms against themselves as they were before.
  *
  * codec_speed OURS BEFORE ALGORITHM FILE PAGES KIND...: ALGORITHM is - for all of them. OURS and
- * BEFORE are shared objects of csrc/codec, BEFORE is - for the libraries. FILE holds PAGES pages of
- * each kind, one kind after the other. Both sides take turns within each round; printed is the
+ * BEFORE are shared objects of csrc/codec; BEFORE is - for the libraries. FILE holds PAGES pages of
+ * each kind, one kind after the other. Both sides take turns within each round. It prints the
  * median of the rounds' ratios, theirs divided by ours: above 1 we are faster.
  */
 #include "pyzram.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What bench/pages.py measures compressed_sizes() against: a loop over the pages, one call for
- * each, as the manuals of the libraries show it; pyzram's own algorithms by their own code. Returns
- * the sum of the lengths, 0 if something failed.
+ * What bench/pages.py compares compressed_sizes() with: a loop over the pages with one call for
+ * each, as the libraries' manuals show it; for pyzram's own algorithms, their own code. Returns the
+ * sum of the lengths, or 0 if something failed.
  */
 #define ZLIB_CONST
 #include "pyzram.h"
@@ -102,7 +102,7 @@ size_t same_loop(const uint8_t *pages, size_t count)
 	return sum;
 }
 
-/* How many pages are zero, by memcmp against a page of zeros. */
+/* How many pages are zero, by memcmp with a page of zeros. */
 size_t zero_loop(const uint8_t *pages, size_t count);
 size_t zero_loop(const uint8_t *pages, size_t count)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A machine with a zram device that writes back: what model.py drives.
  *
- * Memory is units of equal pages, in clusters that are used together, as the parts of a program
- * are. Which unit is used when depends on nothing that a policy does, so all policies see the same
+ * Memory consists of units of equal pages, in clusters that are used together, like the parts of a
+ * program. When a unit is used does not depend on what a policy does, so all policies see the same
  * trace. Time is in seconds awake, sizes in bytes, costs in seconds. */
 #include <math.h>
 #include <stdint.h>
@@ -13,7 +13,7 @@
 #define DAY 86400.0
 #define PAGE 4096.0
 #define SLICE 600.0 /* of the schedules: activity, charge */
-#define WARM 120.0  /* what was used since is not reclaimed for the page cache */
+#define WARM 120.0  /* what was used within this is not reclaimed for the page cache */
 
 #define NEVER 1e300
 
@@ -21,10 +21,10 @@ enum tier { UNBORN, RAM, STORED, FLASH };
 enum kind { IDLE, HUGE_IDLE };
 
 struct unit {
-	double stored; /* slot written, as one remembers it who keeps ages */
+	double stored; /* slot written, as remembered by whoever keeps ages */
 	double marked; /* marked idle; after `stored` while the mark holds */
-	float heat;    /* chance to be used when its cluster is */
-	uint32_t size[2]; /* memory of one page in the pool, by either algorithm */
+	float heat;    /* chance of being used when its cluster is */
+	uint32_t size[2]; /* memory of one page in the pool, with either algorithm */
 	uint8_t tier, second, tried, huge, lost;
 };
 
@@ -131,7 +131,7 @@ static void use(struct machine *m, struct unit *u)
 		m->swapins += m->pages;
 	}
 	if (u->tier == FLASH) {
-		/* Reads wait behind what is being written. */
+		/* Reads wait for what is being written. */
 		m->debt += m->pages * m->read_cost * (1.0 + 2.0 * fmin(1.0, m->busy / STEP));
 		m->reads += m->pages;
 	}
@@ -195,7 +195,7 @@ static void live(struct machine *m, struct cluster *c)
 		else
 			forget(m, first + i);
 	}
-	/* Nobody starts a program who is not there. */
+	/* Nobody starts a program while absent. */
 	c->turn = m->now + after(&c->chance, c->living ? c->alive : c->dead /
 			fmax(0.02, c->human ? scheduled(m, m->activity) : 1.0));
 }
@@ -222,7 +222,7 @@ static double room(const struct machine *m)
 	return m->ram - m->base - scheduled(m, m->extra) - m->resident * PAGE - m->used;
 }
 
-/* The unit in RAM that was not used for longest. */
+/* The unit in RAM that has been unused for longest. */
 static uint32_t oldest(const struct machine *m)
 {
 	double least = NEVER;
@@ -235,8 +235,8 @@ static uint32_t oldest(const struct machine *m)
 	return i;
 }
 
-/* Reclaim as the kernel does it: the page cache is kept as large as files want, but not at the
- * price of memory in use; for memory itself all goes. */
+/* Reclaim as the kernel does: keep the page cache as large as files want, but not at the expense of
+ * memory in use; for memory itself, everything goes. */
 static void reclaim(struct machine *m, double files)
 {
 	double reserve = 0.02 * m->ram;
@@ -250,7 +250,7 @@ static void reclaim(struct machine *m, double files)
 		if (direct)
 			m->debt += m->pages * 2e-6;
 		if (!store(m, m->unit + i)) {
-			/* Nowhere to go: who wants memory waits; programs read themselves again. */
+			/* No space left: what needs memory waits; programs reread their files. */
 			if (direct)
 				m->debt += 2.0;
 			return;
@@ -317,7 +317,7 @@ void machine_prepare(struct machine *m)
 	}
 }
 
-/* Run to a time, or to the step in which so much of it was stalled: 1 then, else 0. */
+/* Run until a time, or to a step with that share of stall; then return 1, else 0. */
 int machine_run(struct machine *m, double until, double trigger)
 {
 	until = fmin(until, m->end);
@@ -343,13 +343,13 @@ void machine_mark(struct machine *m)
 			m->unit[i].marked = m->now;
 }
 
-/* How old the kernel takes a slot for, or somebody who keeps ages. `asleep` is counted by both. */
+/* How old the kernel, or whoever keeps ages, takes a slot for. Both count `asleep`. */
 static double age(const struct machine *m, const struct unit *u, int keeps)
 {
 	return u->lost && !keeps ? NEVER : m->now - u->stored;
 }
 
-/* Write back what is at least so old (or was marked, with a negative age): pages written. */
+/* Write back what is at least that old (or marked, with a negative age); return pages written. */
 double machine_writeback(struct machine *m, int kind, double floor, int keeps, double limit)
 {
 	double written = 0;
@@ -373,7 +373,7 @@ double machine_writeback(struct machine *m, int kind, double floor, int keeps, d
 	return written;
 }
 
-/* Recompress what is at least so old and so large: pages tried. */
+/* Recompress what is at least that old and that large; return pages tried. */
 double machine_recompress(struct machine *m, int kind, double floor, int keeps, double threshold,
 			  double limit)
 {
@@ -400,7 +400,7 @@ double machine_recompress(struct machine *m, int kind, double floor, int keeps, 
 	return tried;
 }
 
-/* Bytes that a writeback of that kind would find. */
+/* The bytes that a writeback of that kind would find. */
 double machine_old(const struct machine *m, int kind, double floor)
 {
 	double found = 0;

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # For collectd's exec plugin, which runs it as a user other than root: every figure of every device.
-# What counts up is a derive; seconds are a gauge, since a derive knows whole numbers only.
+# Counters are a derive; seconds are a gauge, because a derive takes only whole numbers.
 host=${COLLECTD_HOSTNAME:-localhost}
 interval=${COLLECTD_INTERVAL:-60}
 

@@ -68,7 +68,7 @@ in
     systemd.services.zram = {
       # Units from packages are not enabled by their own [Install] section on NixOS.
       wantedBy = [ "swap.target" ];
-      # Otherwise a switch would ignore new settings, and end swap where the package is a new one.
+      # Otherwise a switch would ignore new settings, and end swap if the package is new.
       reloadIfChanged = true;
       reloadTriggers = [ (builtins.toJSON cfg.settings) ];
     };

@@ -47,7 +47,7 @@ python3Packages.buildPythonApplication rec {
     }"
   ];
 
-  # There is no /usr/lib: the defaults of the distribution are those beside the package.
+  # There is no /usr/lib, so the distribution's defaults are those in the package.
   postPatch = ''
     substituteInPlace pyzram/config/layers.py man/zram.conf.5 initscripts/vendor/zram.conf \
       --replace-fail /usr/lib/pyzram $out/lib/pyzram

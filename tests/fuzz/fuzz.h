@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One context for each algorithm, made once; behind them one with a dictionary for each that takes
- * one. So the numbers of the committed corpus keep their meaning.
+ * One context for each algorithm, made once, then one with a dictionary for each that accepts
+ * one. So the numbers in the committed corpus keep their meaning.
  */
 #include "pyzram.h"
 
@@ -11,7 +11,7 @@
 
 enum { CONTEXTS_MAX = 32, PAGE = 4096 };
 
-/* Behind the plain ones come those with a dictionary, for the algorithms that take one. */
+/* After the plain ones come those with a dictionary, for the algorithms that accept one. */
 static struct pyzram_context *make(const char *name, const char *dict)
 {
 	struct pyzram_context *context;
@@ -46,7 +46,7 @@ static struct pyzram_context *choose(uint8_t number)
 	return contexts[number % count];
 }
 
-/* A page must survive the way there and back; every block has its exact size for the sanitizer. */
+/* A page must survive a round trip; every block has its exact size, for the sanitizer. */
 static void there_and_back(struct pyzram_context *context, const uint8_t *page)
 {
 	uint8_t *packed = malloc(2 * PAGE), *exact, *again = malloc(PAGE);
@@ -60,7 +60,7 @@ static void there_and_back(struct pyzram_context *context, const uint8_t *page)
 	exact = malloc((size_t)len);
 	if (!exact)
 		abort();
-	/* Room for the length and no more must do as well, and one byte less must not. */
+	/* Room for exactly the length must suffice too, and one byte less must not. */
 	if (pyzram_page_compress(context, page, PAGE, exact, (size_t)len) != len ||
 	    memcmp(exact, packed, (size_t)len) != 0 ||
 	    pyzram_page_compress(context, page, PAGE, packed, (size_t)len - 1) >= 0 ||

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libFuzzer: any bytes are an error or a page. The first byte chooses the algorithm, so that one
+ * libFuzzer: any bytes give an error or a page. The first byte chooses the algorithm, so that one
  * corpus serves all of them.
  */
 #include "fuzz.h"
