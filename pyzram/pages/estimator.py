@@ -24,6 +24,8 @@ from .zsmalloc import PoolModel
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from .sampling import Batch
+
 
 def parse_algorithm(text: str | Algorithm) -> tuple[str, int | None]:
     """Split an algorithm into its name and level.
@@ -80,53 +82,17 @@ def estimate_pages(
             f"page size {store.page_size}: the pages of {source.label} have {source.page_size}"
         )
     empty = store.store([])
-    tallies = {}
-    for entry in wanted:
-        tallies[entry.label] = Tally(*parse_algorithm(entry), empty)
-    owners = Owners(source._segments if isinstance(source, Source) else ())
-    for tally in tallies.values():
-        tally.parts = array("d", bytes(8 * len(owners.pages)))
+    tallies = {entry.label: Tally(*parse_algorithm(entry), empty) for entry in wanted}
     sample = Sample(source, precision=precision, full=full, seed=seed, threads=threads)
     # Not the sample's generator, so that timing does not influence what is drawn.
-    timer = random.Random(seed)
-    blocks = array("Q")
-    zeros = 0
-    values, costs = shares(store)
-
-    def bounds(shares: array[float]) -> Interval:
-        return interval(shares, blocks, sample.pages, wave_size=sample.wave_size)
-
-    def enough() -> bool:
-        ratios = [bounds(tally.values) for tally in tallies.values()]
-        return all(max(r.high - r.mean, r.mean - r.low) <= precision for r in ratios)
-
-    sample.enough = enough
-    for batch in sample:
-        places = timed_places(len(batch.blocks), sample, timer) if timing else ()
-        pages = split(batch.pages, places, store.page_size)
-        whose = [(owners[owner], count) for owner, count in batch.owners]
-        lengths: Sequence[int] = ()
-        for tally in tallies.values():
-            lengths = tally.measure(pages, store.page_size, sample.threads)
-            tally.keep(lengths, store)
-            taken = array("d", map(costs.__getitem__, lengths))
-            at = 0
-            for place, count in whose:
-                tally.parts[place] += taken[at] if count == 1 else math.fsum(taken[at : at + count])
-                at += count
-            if not sample.census:
-                tally.values.extend(map(values.__getitem__, lengths))
-                tally.costs += taken
-        for place, count in whose:
-            owners.sampled[place] += count
-        zeros += _zeros(batch.pages, lengths, store.page_size)
-        if not sample.census:
-            blocks += batch.blocks
-        if progress:
-            progress(sample.taken, sample.expected)
-    # What follows needs memory, and these take a lot of it.
-    batch = pages = None  # type: ignore[assignment]
-    found = {label: finish(tally, store, sample, bounds) for label, tally in tallies.items()}
+    timer = random.Random(seed) if timing else None
+    owners = Owners(source._segments if isinstance(source, Source) else ())
+    counting = _Counting(store, sample, tallies, owners, timer)
+    sample.enough = lambda: counting.within(precision)
+    counting.count(progress)
+    found = {
+        label: finish(tally, store, sample, counting.bounds) for label, tally in tallies.items()
+    }
     whole = sample.census and not sample.lost
     # What passes through a stream belongs to no process, so all of these are 0.
     seen = source if isinstance(source, Source) else Source(source.label, source.page_size)
@@ -141,7 +107,7 @@ def estimate_pages(
         census=whole,
         skipped=dict(source.skipped),
         algorithms=found,
-        zero_pages=round(zeros * sample.pages / sample.taken) if sample.taken else 0,
+        zero_pages=round(counting.zeros * sample.pages / sample.taken) if sample.taken else 0,
         left_out=dict(seen.left_out),
         exact=whole and not hidden,
         by_share=seen.by_share,
@@ -153,6 +119,70 @@ def estimate_pages(
         time=began,
         monotonic=monotonic,
     )
+
+
+class _Counting:
+    """What the batches of a sample become, by algorithm and owner."""
+
+    def __init__(
+        self,
+        store: PoolModel,
+        sample: Sample,
+        tallies: dict[str, Tally],
+        owners: Owners,
+        timer: random.Random | None,
+    ) -> None:
+        self.store = store
+        self.sample = sample
+        self.tallies = tallies
+        self.owners = owners
+        self.timer = timer
+        """Chooses the pages that are timed; ``None`` for none."""
+        for tally in tallies.values():
+            tally.parts = array("d", bytes(8 * len(owners.pages)))
+        self.zeros = 0
+        """Sampled pages of zeros."""
+        self._blocks = array("Q")
+        self._values, self._costs = shares(store)
+
+    def bounds(self, of_blocks: array[float]) -> Interval:
+        """The 95 % interval of the mean of what blocks of pages have."""
+        return interval(of_blocks, self._blocks, self.sample.pages, wave_size=self.sample.wave_size)
+
+    def within(self, precision: float) -> bool:
+        """Whether no ratio may be off by more than that."""
+        ratios = [self.bounds(tally.values) for tally in self.tallies.values()]
+        return all(max(r.high - r.mean, r.mean - r.low) <= precision for r in ratios)
+
+    def count(self, progress: Callable[[int, int | None], None] | None) -> None:
+        """Count every batch; their memory is free afterwards, which what follows needs."""
+        for batch in self.sample:
+            self._add(batch)
+            if progress:
+                progress(self.sample.taken, self.sample.expected)
+
+    def _add(self, batch: Batch) -> None:
+        sample, store = self.sample, self.store
+        places = timed_places(len(batch.blocks), sample, self.timer) if self.timer else ()
+        pages = split(batch.pages, places, store.page_size)
+        whose = [(self.owners[owner], count) for owner, count in batch.owners]
+        lengths: Sequence[int] = ()
+        for tally in self.tallies.values():
+            lengths = tally.measure(pages, store.page_size, sample.threads)
+            tally.keep(lengths, store)
+            taken = array("d", map(self._costs.__getitem__, lengths))
+            at = 0
+            for place, count in whose:
+                tally.parts[place] += taken[at] if count == 1 else math.fsum(taken[at : at + count])
+                at += count
+            if not sample.census:
+                tally.values.extend(map(self._values.__getitem__, lengths))
+                tally.costs += taken
+        for place, count in whose:
+            self.owners.sampled[place] += count
+        self.zeros += _zeros(batch.pages, lengths, store.page_size)
+        if not sample.census:
+            self._blocks += batch.blocks
 
 
 def _zeros(pages: memoryview, lengths: Sequence[int], page_size: int) -> int:
