@@ -82,6 +82,11 @@ PAGEMAP = {
     "tests/native/pages/test_selection.py": """
         test_the_command_names_what_was_chosen_not_every_number
     """,
+    "tests/native/pages/test_ipc_spaces.py": "test_segments_of_one_number_are_two",
+    "tests/native/pages/test_leases.py": """
+        test_who_holds_a_lease_lives_and_keeps_it[mapped]
+        test_who_holds_a_lease_lives_and_keeps_it[memfd]
+    """,
     "tests/native/pages/test_huge_pages.py": """
         test_without_frames_each_counts_its_share[0-pagemap]
         test_without_frames_each_counts_its_share[2-pagemap]
