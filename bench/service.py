@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from installed import NOTHING, PYTHON, command
 
@@ -42,10 +43,21 @@ echo $number > "$1"
 """
 
 
-def timed(command: list[str], env: dict[str, str] | None = None) -> float:
+class Cost(NamedTuple):
+    """Seconds that passed, and seconds of processors, the programs that it ran included."""
+
+    passed: float
+    used: float
+
+
+def timed(command: list[str], env: dict[str, str] | None = None) -> Cost:
     before = time.perf_counter()
-    subprocess.run(command, check=True, env=env)
-    return time.perf_counter() - before
+    pid = os.posix_spawnp(command[0], command, env or os.environ)
+    _, status, usage = os.wait4(pid, 0)
+    passed = time.perf_counter() - before
+    if status:
+        raise SystemExit(f"{command[0]}: {os.waitstatus_to_exitcode(status)}")
+    return Cost(passed, usage.ru_utime + usage.ru_stime)
 
 
 # The same steps in a script that does nothing else, the best that Python can do. Only ctypes could
@@ -77,7 +89,7 @@ def bench_start(directory: Path, before: Path | None) -> None:
         programs["before"] = command("pyzram", before)
         names["before"] = "pyzram start before"
     names |= {"script": "the same steps by a bare script", "nothing": "the interpreter alone"}
-    times: dict[str, list[float]] = {name: [] for name in names}
+    times: dict[str, list[Cost]] = {name: [] for name in names}
     for _ in range(PAIRS):
         times["hand"].append(timed(["sh", "-c", BY_HAND, "sh", str(number)]))
         remove(number.read_text().strip())
@@ -87,13 +99,24 @@ def bench_start(directory: Path, before: Path | None) -> None:
         times["script"].append(timed([PYTHON, "-I", "-c", BY_PYTHON, str(number)]))
         remove(number.read_text().strip())
         times["nothing"].append(timed(NOTHING))
+    print(f"{'':<34} {'passed':>19} {'of processors':>22}")
     for name, what in names.items():
-        ratio = statistics.median(a / b for a, b in zip(times[name], times["hand"], strict=True))
-        print(f"{what:<34} {statistics.median(times[name]) * 1e3:8.1f} ms   {ratio:.2f} x by hand")
+        print(f"{what:<34} {_columns(times[name], times['hand'])}")
+    print("to the bare script:")
     for name in programs:
-        ratio = statistics.median(a / b for a, b in zip(times[name], times["script"], strict=True))
-        print(f"{names[name]:<34} {ratio:20.2f} x the bare script")
-    print(f"(medians of {PAIRS} rounds)")
+        print(f"{names[name]:<34} {_columns(times[name], times['script'])}")
+    print(f"(medians of {PAIRS} rounds; other work on the machine lengthens what passed)")
+
+
+def _columns(mine: list[Cost], base: list[Cost]) -> str:
+    """Milliseconds, and how many times as much as the base took in the same round."""
+    columns = []
+    for field in Cost._fields:
+        median = statistics.median(getattr(cost, field) for cost in mine)
+        pairs = zip(mine, base, strict=True)
+        ratio = statistics.median(getattr(a, field) / getattr(b, field) for a, b in pairs)
+        columns.append(f"{median * 1e3:8.1f} ms {ratio:5.2f} x")
+    return "    ".join(columns)
 
 
 def remove(made: str) -> None:
@@ -184,7 +207,7 @@ def bench_reload(directory: Path) -> None:
         conf.write_text(text.format(ALGORITHMS[1]))
         watch = Watch()
         watch.start()
-        seconds = timed([*PYZRAM, "-c", str(conf), "reload", "-q"], env)
+        seconds = timed([*PYZRAM, "-c", str(conf), "reload", "-q"], env).passed
         watch.done = True
         watch.join()
         toucher.stdin.write(b"x")
