@@ -25,7 +25,7 @@ templates_path: list[str] = []
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
-# Types of the standard library and of the border have no page here to link to.
+# Types of the standard library and of the native modules have no page here to link to.
 nitpicky = False
 
 
@@ -33,14 +33,14 @@ words: dict[str, list[str]] = {}
 
 
 def before_napoleon(_app, what, name, _kind, _options, lines):
-    """What help() shows below a class's own words stands with each field here."""
+    """Drop the list of fields, which is for help(): here each field has its own entry."""
     if what == "class" and "Fields:" in lines:
         del lines[lines.index("Fields:") :]
     words[name] = list(lines)
 
 
 def after_napoleon(_app, what, name, _kind, _options, lines):
-    """It takes what is before a colon for a type, and half of the sentence is lost."""
+    """Undo what napoleon does to attributes: it takes text before a colon for a type."""
     if what in ("attribute", "property", "data"):
         lines[:] = words[name]
 
@@ -49,20 +49,20 @@ frozen = (Path(__file__).parent / "frozen.txt").read_text()
 
 
 def promised(_app, what, name, _kind, _options, taken, _back):
-    """How a class is made is shown where that is promised (RELEASING.md)."""
+    """Show a class's constructor only where it is promised (RELEASING.md)."""
     if taken and what in ("class", "exception") and f"\n{name.rpartition('.')[2]}(" not in frozen:
         return "", None
     return None
 
 
 def enlarged(_app, doctree):
-    """A picture fills the width, and a click shows it alone: Sphinx links those with a width."""
+    """Let pictures fill the width; Sphinx links those with a width, so a click shows them alone."""
     for image in doctree.findall(nodes.image):
         image.setdefault("width", "100%")
 
 
 def setup(app):
-    """Before and after napoleon takes the lines apart."""
+    """Connect the hooks above, some before and some after napoleon."""
     app.connect("doctree-read", enlarged)
     app.connect("autodoc-process-signature", promised)
     app.connect("autodoc-process-docstring", before_napoleon, priority=100)

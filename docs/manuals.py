@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""For Sphinx: the manual pages of man/ as pages of the site, and links to them from everywhere."""
+"""For Sphinx: the manual pages in man/ as pages of the site, and links to them from everywhere."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ REFERENCE = re.compile(r'<a class="Xr"[^>]*>([\w.-]+)\((\d)\)</a>')
 
 
 def page(name: str, section: str) -> str:
-    """A manual's page below this folder; empty if it is not one of ours."""
+    """The path of a manual's page below this folder; empty if it is not one of ours."""
     return f"manuals/{name}.{section}.html" if f"{name}.{section}" in NAMES else ""
 
 
 def linked(match: re.Match[str]) -> str:
-    """A reference to another manual, which is a link if that is ours."""
+    """A reference to another manual: a link if the manual is ours."""
     name, section = match[1], match[2]
     if not page(name, section):
         return f"{name}({section})"
@@ -34,7 +34,7 @@ def linked(match: re.Match[str]) -> str:
 
 
 class Manual(SphinxDirective):
-    """``{manual} NAME.SECTION``: what mandoc makes of it, in sections of this page."""
+    """``{manual} NAME.SECTION``: mandoc's rendering of it, in sections of this page."""
 
     required_arguments = 1
 
@@ -53,10 +53,10 @@ class Manual(SphinxDirective):
         ).stdout
         # Without its head and foot, and without the element around the rest.
         html = INSIDE.search(html)[2]
-        # Their names are told apart by the page, not by what Sphinx makes of titles.
+        # The page tells equal headings apart, not the names that Sphinx makes from titles.
         html = re.sub(r'<a class="permalink"[^>]*>(.*?)</a>', r"\1", html, flags=re.S)
         html = re.sub(r"</?section>", "", html)
-        # What stands between two headings, with the level and the words of the first.
+        # The text between two headings, with the level and the words of the first.
         _, *parts = HEADING.split(REFERENCE.sub(linked, html))
         made: list[nodes.Element] = []
         for level, title, body in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
@@ -85,7 +85,7 @@ def link_names(app: Any, doctree: nodes.document) -> None:
 
 
 def setup(app: Any) -> dict[str, bool]:
-    """What Sphinx calls."""
+    """Set up the extension; Sphinx calls this."""
     app.add_directive("manual", Manual)
     app.connect("doctree-read", link_names)
     return {"parallel_read_safe": True}

@@ -7,7 +7,7 @@ import os
 
 
 def printed_on(terminal: int) -> bytes:
-    """All that comes until nobody has the other end; closes this one."""
+    """Read until the other end is closed, then close this one."""
     said = b""
     try:
         while chunk := os.read(terminal, 65536):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What would be done, and what is wrong, as plan, check and --pretend print it."""
+"""What would be done and what is wrong, as ``plan``, ``check`` and ``--pretend`` print it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def show_faults(call: Call) -> int:
     try:
         config = call.service.read_config()
         warnings = config.warnings
-        # For services only the file matters: one impossible device must not stop the others.
+        # A service depends only on the file: one impossible device must not stop the others.
         if not call.quiet:
             obstacles = call.service.obstacles()
     except ConfigError as err:
@@ -42,7 +42,7 @@ def show_faults(call: Call) -> int:
             }
         )
     else:
-        # If there are problems, no start follows that would print the warnings.
+        # With problems, no start follows that would print the warnings.
         for warning in warnings if problems or not call.quiet else ():
             call.warn(warning)
         for obstacle in obstacles:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The devices of a configuration, and whether they run, as status prints it."""
+"""The devices of a configuration and whether they run, as ``status`` prints them."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def keep_recording(sysfs: Sysfs, path: str, once: bool) -> int:
-    """Add lines until ended, or ``once`` one."""
+    """Add a line each minute until interrupted; with ``once``, only one."""
     clocks = Clocks()
     try:
         for number in count():
@@ -26,7 +26,7 @@ def keep_recording(sysfs: Sysfs, path: str, once: bool) -> int:
             except (ZramError, OSError) as err:
                 if once:
                     raise
-                # As on 7.x, where figures cannot be read during writeback.
+                # For example on 7.x, where figures cannot be read during writeback.
                 warn(f"{err}; no line is added for this minute")
             else:
                 append(path, line)

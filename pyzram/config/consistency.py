@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from .device_config import DeviceConfig
 
-# More than data compress by, in a device that is full: with less memory than this part of its
-# size, writes fail long before.
+# Data hardly compress by more than this factor: with a limit below this part of its size, writes
+# fail long before the device is full.
 MEM_LIMIT_PART = 16
-# Beyond this, even data that compress well fill the memory first.
+# Beyond this, the memory is full first even if data compress well.
 SIZE_TIMES_RAM = 4
 
 

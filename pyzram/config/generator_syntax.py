@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = {"k": 3, "K": 3, "M": 6, "G": 9, "T": 12, "m": -3, "u": -6, "µ": -6, "n": -9, "p": -12}
 COMPARISONS = ("==", "!=", "<=", ">=", "<", ">")
-# How many values each takes, and what it makes of plain numbers. Only functions that our language
-# also has can be applied to the memory.
+# How many values each takes, and what it computes from plain numbers. Only functions that our
+# language also has can be applied to the memory.
 FUNCTIONS: dict[str, tuple[int, int, Callable[..., float]]] = {
     "int": (1, 1, math.trunc),
     "ceil": (1, 1, math.ceil),
@@ -39,7 +39,7 @@ FUNCTIONS: dict[str, tuple[int, int, Callable[..., float]]] = {
 
 
 def parse(text: str) -> tuple[Node, list[str], bool]:
-    """Read an expression: what it says, names that it does not know, and whether it prints.
+    """Read an expression: what it says, which names are unknown, and whether it prints.
 
     Raises:
         InvalidValueError: it is not an expression.

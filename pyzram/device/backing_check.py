@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a backing device may be: nothing that is in use, and nothing unasked that holds something.
+"""What may become a backing device: nothing in use, and without force nothing that holds data.
 
 A device or file in use is always refused; one that holds something (any signature that wipefs(8)
 knows, or a file with data that is not ours) is refused without force.
@@ -33,11 +33,11 @@ def check_backing(
     ``force`` overwrites what the path holds, but never what is in use.
 
     Raises:
-        DeviceBusyError: mounted, swap, or claimed by somebody (EBUSY); says by whom.
-        OverwriteError: it holds something (EEXIST); says what.
+        DeviceBusyError: it is mounted, swap, or claimed (EBUSY); the error says by whom.
+        OverwriteError: it holds something (EEXIST); the error says what.
         ZramOSError: ENOENT and others when looking, ENOTBLK for neither device nor file, ELOOP for
         a symbolic link on the way that users other than root can change.
-        InvalidValueError: not an absolute path.
+        InvalidValueError: the path is not absolute.
     """
     text = absolute(path)
     open_checked(text, force, sysfs or Sysfs()).close()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Files that pages are written back to: made with all their blocks, and known again as ours."""
+"""Files that pages are written back to: made with all their blocks, and later known as ours."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ READ_SIZE = 1 << 20
 
 
 def make_file(path: str, size: int) -> None:
-    """Make a file with all its blocks reserved, or no file at all."""
+    """Make a file with all its blocks reserved; on failure, leave no file."""
     folder: Opened | None = None
     made = False
     try:
@@ -39,7 +39,7 @@ def make_file(path: str, size: int) -> None:
 
 
 def mark(fd: int) -> None:
-    """Mark a file as ours, where its file system can."""
+    """Mark a file as ours, if its file system can hold the mark."""
     from contextlib import suppress  # not loaded by a start without a file
 
     # A file system without attributes: after a crash, reusing the file takes force.

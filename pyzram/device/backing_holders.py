@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Who uses what is to become a backing device: by number or identity, never by name."""
+"""Who uses a device or file that may become a backing device: by identity, never by name."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _zrams_on(tree: Sysfs, number: str) -> list[str]:
                 backing = Attributes(reader, zram)["backing_dev"]
             except DeviceNotFoundError:
                 continue
-            # A writeback that keeps readers waiting gives nothing either; then opening it tells.
+            # A writeback that keeps readers waiting hides it too; then opening the device tells.
             if backing and backing != "none" and _is_node_of(tree, backing, number):
                 found.append(f"backing device of zram{zram}")
     finally:

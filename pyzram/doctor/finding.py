@@ -23,9 +23,9 @@ class Finding(JsonValue):
     what: str
     """What is wrong or wasteful, and why."""
     figure: str
-    """The figure that shows it, and where it comes from."""
+    """The figure that shows it, and its source."""
     remedy: str
-    """A command, or what else helps."""
+    """A command, or something else that helps."""
 
     def __str__(self) -> str:
         who = f"{self.device}: " if self.device else ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a device takes more memory for than it gives, and what it refuses."""
+"""Where a device takes more memory than it saves, and where writes fail."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def huge_pages_dominate(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def no_gain(snapshot: Snapshot) -> Iterator[Finding]:
-    """The pool takes as much as it stores, and the table comes on top."""
+    """The pool takes almost as much memory as the data in it would, and the table comes on top."""
     for stats in snapshot.devices:
         mm = stats.mm_stat
         stored = (mm.orig_data_size or 0) - (
@@ -140,7 +140,7 @@ def oversized(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def unused(snapshot: Snapshot) -> Iterator[Finding]:
-    """The device is initialised, but nobody can have stored anything."""
+    """The device is initialised, but nobody uses it or ever wrote to it."""
     for stats in snapshot.devices:
         if stats.swap or stats.mount_points or stats.stat.write_ios:
             continue

@@ -31,7 +31,7 @@ def zswap_in_front(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def resume_from_zram(snapshot: Snapshot) -> Iterator[Finding]:
-    """Whatever is in zram is gone when the machine is off."""
+    """What is in zram is lost when the machine is switched off."""
     if not snapshot.resume or not snapshot.resume.startswith("zram"):
         return
     disks = (area.path for area in snapshot.swaps if area.type == "partition")
@@ -89,7 +89,7 @@ def swap_order(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def read_ahead(snapshot: Snapshot) -> Iterator[Finding]:
-    """Reading neighbours saves seeks, which zram does not have, and costs decompression."""
+    """Reading neighbours saves seeks, which zram does not need, and costs decompression."""
     swap = any(stats.swap for stats in snapshot.devices)
     if swap and snapshot.page_cluster:
         yield Finding(

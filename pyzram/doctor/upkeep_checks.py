@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is configured and not there, or there and used by nobody."""
+"""What is configured but missing, or there but unused."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def backing_never_used(snapshot: Snapshot) -> Iterator[Finding]:
     """Nothing goes to a backing device unless somebody asks the kernel."""
     if snapshot.config is not None and snapshot.config.tend:
         return  # pyzram tend decides what to write and when; see below
-    # If ages are not tracked, --age would wait that long.
+    # If the kernel does not track ages, --age would wait that long.
     which = "--age 1h" if snapshot.features.idle_age else "--mark"
     for stats in snapshot.devices:
         bd = stats.bd_stat

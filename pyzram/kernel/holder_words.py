@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What holds a device, in words: what a refusal names, where the kernel says just EBUSY."""
+"""What holds a device, in words, for a refusal where the kernel says only EBUSY."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def process_name(sysfs: Sysfs, pid: str) -> str:
 
 def _leads_to(link: str, name: str) -> bool:
     try:
-        # Not with stat, which may wait for a server that does not answer.
+        # Not by stat, which may wait for a server that does not answer.
         target = os.readlink(link).removesuffix(DELETED)
     except OSError:
         return False  # closed since it was listed, like the descriptor of the listing itself
@@ -113,7 +113,7 @@ def mounted_elsewhere(sysfs: Sysfs, name: str) -> list[str]:
 def describe(sysfs: Sysfs, name: str) -> str:
     """Return one phrase that names every holder found, or the empty string.
 
-    It explains a refusal by the kernel; if the search itself fails, it says so.
+    The phrase explains a refusal by the kernel; if the search itself fails, it says so.
     """
     phrases: list[str] = []
     for look in (lasting, mounted_elsewhere, _open_in):

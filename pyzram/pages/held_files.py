@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Files in memory that have no name, and stay because a process has them open."""
+"""Files in memory that have no name and remain because a process has them open."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SOCKET = "socket:"
 
 
 class HeldFile(NamedTuple):
-    """An open file of tmpfs, or a memfd, by the number of its descriptor."""
+    """An open tmpfs file or memfd, by the number of its descriptor."""
 
     number: int
     dev: str
@@ -33,17 +33,17 @@ class Held(NamedTuple):
 
     files: tuple[HeldFile, ...]
     in_flight: int
-    """files that were sent to its sockets and not received yet, whatever they are"""
+    """files of any kind that were sent to its sockets and not yet received"""
 
 
 NOTHING = Held((), 0)
 
 
 def held_files(process: Process, devices: MemoryDevices, known: set[str]) -> Held:
-    """What a process holds open of files in memory that may have no name.
+    """What a process holds open, as far as it may be files in memory without a name.
 
-    A file is told by the mount that it was opened on, which is not asked: it may be a server's that
-    does not answer. Sockets in ``known`` are passed over, and those that were met are added.
+    The mount that a file was opened on tells its kind; the mount itself is not asked, because it
+    may belong to a server that does not answer. Sockets in ``known`` are skipped, new ones added.
 
     Raises:
         OSError: ESRCH, it has exited; EACCES, its files are hidden.

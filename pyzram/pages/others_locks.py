@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Shared memory that processes lock which were not chosen: it stays for those that were, too."""
+"""Shared memory locked by processes that were not chosen: it stays in memory for all."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 def add_others_locks(shared: SharedMemory, chosen: Container[int]) -> int:
-    """Note what others lock of this memory; returns how many of them lock what they do not show.
+    """Note which of this memory others lock; return how many lock memory that they do not show.
 
-    Only what is asked of page frames says more, and too late: they are marked when the kernel
-    comes to page them out. So a whole mapping counts as locked, as with those that were chosen.
+    Only the flags of page frames say more, but too late: the kernel sets them when it is about to
+    page the frames out. So a whole mapping counts as locked, as for processes that were chosen.
     """
     hidden = 0
     if not shared.objects or not parse_meminfo(read_text("/proc/meminfo")).get("Mlocked"):
@@ -32,7 +32,7 @@ def add_others_locks(shared: SharedMemory, chosen: Container[int]) -> int:
             continue
         try:
             status = read_text(f"/proc/{pid}/status")
-            # What it locks is in memory and mapped: there is some.
+            # Locked memory is mapped and in memory, so both figures must be above 0.
             if figure(status, "\nVmLck:") and figure(status, "\nRssShmem:"):
                 with Process(pid) as process:
                     for mapping in _locked(process):

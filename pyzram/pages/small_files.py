@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The small files of a folder of tmpfs, which may be tens of thousands: some 30 bytes for each."""
+"""The small files of a tmpfs folder, which may be tens of thousands: about 30 bytes for each."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ WHOLE = 1 << 52
 class SmallFiles:
     """Files of one folder and device: those with pages in memory, as a :class:`.Segment`.
 
-    What is read is a page of a file by its place among those in memory then: a small file is
-    written whole.
+    A page is read by its place among those pages of its file that are in memory at that moment,
+    because a small file is usually written as a whole.
     """
 
     __slots__ = (
@@ -55,10 +55,10 @@ class SmallFiles:
         self._totals = array("Q")  # pages up to the end of each file
 
     def add(self, name: str, inode: int, size: int, stays: bool) -> None:
-        """Add a file of so many pages, and whether it never goes to swap.
+        """Add a file of that many pages, and whether it never goes to swap.
 
         Raises:
-            OSError: of opening it, see :meth:`.SharedObject.open`.
+            OSError: it cannot be opened, see :meth:`.SharedObject.open`.
         """
         shared = self._object(name, inode)
         shared.ranges.append((0, size))
@@ -83,10 +83,10 @@ class SmallFiles:
         return shared
 
     def read(self, ranks: array[int], out: memoryview) -> Sequence[bool]:
-        """See :class:`.Segment`; pages that were freed or swapped out meanwhile are not there.
+        """See :class:`.Segment`; pages that were freed or swapped out meanwhile are not found.
 
         Raises:
-            ZramOSError: there are no descriptors, or no memory, left here.
+            ZramOSError: this process has no descriptors or no memory left.
         """
         found: list[bool] = []
         done = 0
@@ -125,4 +125,4 @@ class SmallFiles:
         return [flag == 1 for flag in flags] + [False] * (len(ranks) - there)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing, because nothing is open."""

@@ -31,7 +31,7 @@ def details_of(process: Process) -> dict[int, Details]:
 
 
 def clean_shared(process: Process, shared: list[tuple[Mapping, bool]]) -> list[tuple[Mapping, int]]:
-    """Pages of shared memory that were never written to, as far as a process maps them."""
+    """Pages of shared memory that were never written to and that a process maps."""
     mappings = {mapping.start: mapping for mapping, _locked in shared}
     found = parse_smaps(process.read("smaps"), "Shared_Clean:", "Private_Clean:")
     return [
@@ -42,7 +42,7 @@ def clean_shared(process: Process, shared: list[tuple[Mapping, bool]]) -> list[t
 
 
 class Private(NamedTuple):
-    """A mapping with private pages, or several adjacent ones of a kind."""
+    """A mapping with private pages, or several adjacent mappings of one kind."""
 
     start: int
     end: int
@@ -60,7 +60,7 @@ def split(
     out = []
     for item in private:
         details = known.get(item.mapping)
-        # What was given up is known only for whole mappings.
+        # smaps says only for whole mappings what was given up.
         inside = [] if details and details.lazily_freed else pinned
         at = item.start
         for start, end in inside:
@@ -78,7 +78,7 @@ def split(
 def shared_pieces(
     shared: list[tuple[Mapping, bool]], pinned: list[tuple[int, int]]
 ) -> list[Mapping]:
-    """What of shared memory is pinned."""
+    """Which shared memory is pinned."""
     return [
         mapping._replace(start=low, end=high, offset=mapping.offset + low - mapping.start)
         for mapping, _locked in shared

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Memory that the kernel counts for the whole system, to compare with what was found of it."""
+"""The kernel's count of the whole system's memory, to compare with the memory that was found."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..kernel.sysfs import read_text
 from ..limits import PAGE_SIZE
 
 DRIFT = 125
-"""Pages by which each processor's own part of a sum may be late (pcp thresholds in mm/vmstat.c)."""
+"""Pages by which each processor's part of a sum may lag behind (pcp thresholds in mm/vmstat.c)."""
 
 
 class Counted(NamedTuple):
@@ -20,7 +20,7 @@ class Counted(NamedTuple):
     shared: int
     """shared memory and files of tmpfs, in memory"""
     swapped: int
-    """in swap and not in memory as well"""
+    """in swap only, and not also in memory"""
 
 
 def counted(path: str = "/proc/meminfo") -> Counted:
@@ -31,7 +31,7 @@ def counted(path: str = "/proc/meminfo") -> Counted:
 
 
 def unseen(before: Counted, after: Counted, found: Counted) -> Counted:
-    """At least how much was there all the time and not found; 0 where the sums may be off by it."""
+    """What was there all the time but not found, at least; 0 where the sums may be that far off."""
     drift = DRIFT * (os.cpu_count() or 1)
     missing = (
         min(first, last) - seen for first, last, seen in zip(before, after, found, strict=True)

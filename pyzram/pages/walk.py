@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A walk through the memory of one process: its private pages, sorted out, and what it shares."""
+"""A walk through the memory of one process: its private pages by kind, and what it shares."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from .process import Process
     from .procmem import Looker
 
-# Walking pagemap reads 8 bytes for each page of a hole; for mappings of more bytes than this, it
-# pays to ask the kernel first how many pages there are.
+# Walking pagemap reads 8 bytes even for each page of a hole; for mappings of more bytes than this,
+# it pays to ask the kernel first how many pages there are.
 SPARSE = 1 << 30
 
 
 class Walk:
-    """Goes through the mappings of one process."""
+    """A walk through the mappings of one process."""
 
     def __init__(self, looker: Looker, process: Process, memory: _native_memory.ProcMem) -> None:
         self._looker = looker
@@ -67,7 +67,7 @@ class Walk:
         return found
 
     def _hold(self, found: ProcessPages) -> None:
-        """Note the files that it has open."""
+        """Note the files that the process has open."""
         try:
             found.held = held_files(self._process, self._looker.kinds.devices, self._looker.sockets)
         except OSError as err:
@@ -76,11 +76,11 @@ class Walk:
             found.held_unknown = True
 
     def _sort_out(self, lines: list[str], found: ProcessPages) -> list[Private]:
-        """Note what is shared, and return what has private pages."""
+        """Note shared mappings, and return those with private pages."""
         begun: list[tuple[str, str, bool]] = []
         ends: list[str] = []
         kind_of = self._looker.kinds.of
-        # A library's mappings are adjacent, and are walked as one unless one of them is special.
+        # A library's mappings are adjacent and are walked as one, unless one of them is special.
         joined = "", ""
         for line in lines:
             addresses, _, rest = line.partition(" ")
@@ -110,7 +110,7 @@ class Walk:
         shared = sum(count.shared for count in counts)
         whole = sum(count.present + count.locked for count in counts)
         if sums.pss_anon >= whole * PAGE_SIZE:
-            return _native_memory.WEIGHT_ONE  # it has all of them alone
+            return _native_memory.WEIGHT_ONE  # nobody else maps them
         own = whole - shared
         found.proportional = shared
         worth = (sums.pss_anon / PAGE_SIZE - own) / shared if shared else 0
@@ -148,7 +148,7 @@ class Walk:
                     again = max(0.0, 1 - details.lazily_freed / marked)
                     its_weight = int(again * _native_memory.WEIGHT_ONE)
                 elif details.lazily_freed:
-                    # Which of them were given up is hidden, so as many others stand for the rest.
+                    # Which pages were given up is hidden: a share of all stands for the rest.
                     freed[len(walks)] = details.lazily_freed
                     whole = max(1, self._count([item])[0].present)
                     rest = max(0.0, 1 - details.lazily_freed / whole)
@@ -179,7 +179,7 @@ class Walk:
     def _thinned(self, private: list[Private], found: ProcessPages, weight: int) -> tuple[int, int]:
         """What each page is worth if some are pinned, in parts of WEIGHT_ONE, and how many are.
 
-        These are at most as many as there are, because shared memory may be pinned instead.
+        At most as many as there are count as pinned: the others may be in shared memory.
         """
         counts = self._count([item for item in private if self._may_be_pinned(item)])
         whole = sum(count.present for count in counts)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What a process that tends leaves to the next one: a daemon that was killed, a run of cron's.
+"""What one process of ``pyzram tend`` leaves to the next, whether a daemon or cron runs them.
 
-Without it, each start would take pages that come back for a shortage of memory, trust a medium that
-has just failed, never find the marks of before old enough, and take all recompressed pages for
-young. It is of one start of the machine: after a reboot all pages are new.
+Without it, each start would mistake pages that come back for a shortage of memory, trust a medium
+that has just failed, never find earlier marks old enough, and take all recompressed pages for
+young. It is valid until the machine is restarted: after a reboot all pages are new.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 NAME = "tend/handover.json"
 AGES = "ages"
-"""The folder beside it, with a file of each device (:class:`pyzram.tend.ages.Ages`)."""
+"""The folder beside it, with a file for each device (:class:`pyzram.tend.ages.Ages`)."""
 NUMBERS = (int, float)
 NOT_OURS = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
-"""What a file of another version of pyzram ends in, or a damaged one."""
+"""What reading a damaged file, or one of another version of pyzram, raises."""
 
 Row = TypeVar("Row", State, Counts, DeviceState, Unfinished)
 
@@ -45,9 +45,9 @@ class Handover(NamedTuple):
 
 
 def load(path: str, boot: str, now: float) -> Handover | None:
-    """What the last process has left; ``None`` if it left nothing that can be used.
+    """What the last process left; ``None`` if it left nothing that can be used.
 
-    ``boot`` is which start of the machine this is, ``now`` the seconds awake.
+    ``boot`` identifies this start of the machine, ``now`` is the seconds awake.
     """
     with suppress(*NOT_OURS):
         found = json.loads(own_files.read_file(path) or "{}", parse_constant=_refuse)
@@ -60,14 +60,14 @@ def load(path: str, boot: str, now: float) -> Handover | None:
             _row(Counts, found["counts"]),
             {key: _row(Unfinished, one) for key, one in found["devices"].items()},
         )
-        # Not of another time namespace, whose clocks tell other times.
+        # Not from another time namespace, whose clocks differ.
         if max(handover.state.now, handover.counts.at) <= now:
             return handover
     return None
 
 
 def save(path: str, boot: str, handover: Handover) -> None:
-    """Leave this; that it cannot be written is no reason to stop."""
+    """Leave this to the next process; a failure to write it is no reason to stop."""
     state = handover.state
     values = {
         "boot": boot,
@@ -86,10 +86,10 @@ def load_ages(path: str, key: str, ages: Ages) -> None:
 
 
 def drop_ages(path: str, key: str) -> None:
-    """Leave no ages of a device, before it is recompressed.
+    """Remove the ages of a device before it is recompressed.
 
-    A page may have been stored since they were noted: who is killed before they are noted again
-    must not leave an old one for it.
+    A page may have been stored since they were noted: a process that is killed before it notes
+    them again must not leave an old age for that page.
 
     Raises:
         ZramOSError: they cannot be removed.
@@ -104,7 +104,7 @@ def drop_ages(path: str, key: str) -> None:
 
 
 def save_ages(path: str, known: Mapping[str, Ages], others: Collection[str]) -> None:
-    """Leave the ages that have changed, by key, and those of others; drop the rest."""
+    """Write the ages that have changed, by key, keep those of others, and drop the rest."""
     changed = {key: ages for key, ages in known.items() if ages.changed}
     with suppress(OSError):
         for key, ages in changed.items():
@@ -120,7 +120,7 @@ def _place(path: str, key: str = "") -> str:
 
 
 def _values(row: State | Counts | DeviceState | Unfinished) -> dict[str, Any]:
-    """As JSON can say it: ``null`` for a time that never was."""
+    """The values as JSON can hold them: ``null`` for a time that never was."""
     return {
         name: None if isinstance(value, float) and math.isinf(value) else value
         for name, value in row._asdict().items()
@@ -128,10 +128,10 @@ def _values(row: State | Counts | DeviceState | Unfinished) -> dict[str, Any]:
 
 
 def _row(kind: type[Row], values: dict[str, Any]) -> Row:
-    """The opposite: what never was is the default of each.
+    """The row that such values stand for; a time that never was gets its default.
 
     Raises:
-        KeyError, TypeError, AttributeError: it is of another version of pyzram, or damaged.
+        KeyError, TypeError, AttributeError: they are damaged, or of another version of pyzram.
     """
     usual = {"key": "", **kind._field_defaults}
     known = {name: value for name, value in values.items() if value is not None}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Sizes as people write them."""
+"""Sizes, the way people write them."""
 
 from __future__ import annotations
 

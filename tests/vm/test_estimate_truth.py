@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What is estimated of memory, and of cold memory, beside what each kernel really pages out.
+"""Estimates of memory and of cold memory, beside what each kernel really pages out.
 
-The judges are those tests of the kernel ring that take too long for an emulated guest; here they
-run in one nevertheless, and what they measured becomes lines of three tables. PYZRAM_TRUTH names
-the file that these are written into, between its marks.
+The judges are tests of the kernel ring that usually take too long for an emulated guest; here they
+run in one nevertheless, and what they measure becomes lines of three tables. PYZRAM_TRUTH names
+the file whose tables, between marks, are replaced by these.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ TESTS = (
     "tests/kernel/pages/test_cold.py::test_what_is_cold_is_gained_and_what_comes_back_is_read",
     "tests/kernel/pages/test_waited.py::test_what_is_said_to_be_waited_is_a_part_of_what_is_waited",
 )
-# khugepaged makes the kernel's two megabytes of any, and Linux 6.12 gives back what of a huge page
-# is zeros when it takes it apart: both while nobody looks.
+# khugepaged makes any memory into huge pages, and Linux 6.12 frees the parts of a huge page that
+# are zeros when it splits it: both at a time that no test sees.
 NO_HUGE_PAGES = "echo madvise >/sys/kernel/mm/transparent_hugepage/enabled"
 MEASURED = re.compile(r"measured (pages|cold|waited) (\{.*\})$", re.MULTILINE)
 HEAD = (
@@ -66,7 +66,7 @@ CHOSEN = [kernel for kernel in KERNELS if kernel.name in NAMES]
 
 
 def judged(folder: Path) -> dict[str, list[dict[str, float]]]:
-    """What the judges measured, by what they judged."""
+    """What the judges measured, by the subject that they judged."""
     found: dict[str, list[dict[str, float]]] = {"pages": [], "cold": [], "waited": []}
     for kind, values in MEASURED.findall((folder / "pytest.log").read_text()):
         found[kind].append(json.loads(values))
@@ -76,7 +76,7 @@ def judged(folder: Path) -> dict[str, list[dict[str, float]]]:
 
 
 def line(release: str, folder: Path) -> tuple[str, ...]:
-    """One kernel's line; the judges have already judged, and this only reports."""
+    """One kernel's line; the judges have already run, and this only reports."""
     programs = judged(folder)["pages"]
 
     def worst(said: str, real: str) -> str:
@@ -92,7 +92,7 @@ def line(release: str, folder: Path) -> tuple[str, ...]:
 
 
 def line_of_cold(release: str, folder: Path) -> tuple[str, ...]:
-    """The same of --idle."""
+    """The same for --idle."""
     (cold,) = judged(folder)["cold"]
     return (
         release,
@@ -108,7 +108,7 @@ def line_of_cold(release: str, folder: Path) -> tuple[str, ...]:
 def lines_of_waited(release: str, folder: Path, guest: bool) -> list[tuple[str, ...]]:
     """A line for each algorithm that this kernel has.
 
-    Of an emulated guest, sums and high percentiles are mostly what its host did meanwhile.
+    In an emulated guest, sums and high percentiles mostly show what its host did meanwhile.
     """
     return [
         (

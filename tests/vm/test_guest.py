@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A guest that goes wrong is seen to go wrong."""
+"""A guest that fails is reported as failed."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Units of a systemd that runs as process 1, and containers of engines, chosen by their names.
+"""Units of a systemd that runs as process 1, and engines' containers, chosen by name.
 
 Podman, crun and systemd-nspawn are Debian's, unpacked into the cache and never installed.
 """
@@ -56,7 +56,7 @@ END
 
 
 def engines() -> Path:
-    """Where they are unpacked."""
+    """Where the packages are unpacked."""
     root = cache() / "engines"
     if not root.exists():
         suite = platform.freedesktop_os_release().get("VERSION_CODENAME")

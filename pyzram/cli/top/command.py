@@ -51,7 +51,7 @@ def main(argv: list[str]) -> int:
         return 0
     for word in options.operands:
         device_number(word)
-    # textual draws on standard error.
+    # textual draws to standard error.
     for name, stream in (("input", sys.stdin), ("output", sys.stdout), ("error", sys.stderr)):
         if stream is None or not stream.isatty():
             raise UsageError(f"standard {name} is not a terminal; zram_stats -w needs none")
@@ -77,7 +77,7 @@ def main(argv: list[str]) -> int:
 
 
 def load() -> ModuleType:
-    """Load what shows it.
+    """Load the view.
 
     Raises:
         UnsupportedError: textual is not installed, or too old.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ...kernel.sysfs import Sysfs
     from .look import Device, Look
 
-# Reading block_state takes long on a large device: at most this share of the time.
+# Reading block_state of a large device takes long: spend at most this share of the time on it.
 SHARE = 0.01
 
 
@@ -67,7 +67,7 @@ class DeviceScreen(Screen[None]):
         self.draw()
 
     def feed(self, look: Look) -> None:
-        """Another look; a device that is gone takes its page along."""
+        """Show new figures, or close the page if its device is gone."""
         found = [device for device in look.devices if device.name == self.device_name]
         if not found or (self.device and found[0].identity != self.device.identity):
             self.notify(f"{self.device_name} is gone", severity="warning")

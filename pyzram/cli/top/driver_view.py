@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The terminal's input, waited for instead of looked for.
 
-textual's thread for keys and mouse looks ten times a second whether there is something to read, and
-each time first whether it has to end. Here that question waits while nothing happens, which saves
-an eighth of what the view costs (bench/top.py tells that).
+textual's thread for keys and mouse checks ten times a second whether there is something to read,
+and before that whether it has to end. Here the second check waits while nothing happens, which
+saves an eighth of what the view costs (measured by bench/top.py).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from textual.drivers.linux_driver import LinuxDriver
 
 PATIENCE = 2000  # milliseconds of a wait
 LIVELY = 1.0  # seconds after input in which textual looks as often as it wants to
-# textual waits a tenth of a second for input. That it asks again sooner means that there was some,
-# perhaps a lone Escape, which it tells from the beginning of another key by looking once more.
+# textual waits a tenth of a second for input. If it asks again sooner, there was some, perhaps a
+# lone Escape; to tell that from the beginning of another key, textual looks once more.
 SOON = 0.09
 
 
@@ -32,7 +32,7 @@ class Ending(threading.Event):
     def __init__(self, terminal: int) -> None:
         super().__init__()
         self.asker = 0
-        """The thread that is kept waiting."""
+        """The thread that has to wait."""
         self._woken, self._wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._poll = select.poll()
         self._poll.register(terminal, select.POLLIN)
@@ -40,7 +40,7 @@ class Ending(threading.Event):
         self._asked = self._lively = 0.0
 
     def is_set(self) -> bool:
-        """The answer; its thread gets it when there is input, and now and then."""
+        """Whether it has to end; the thread gets its answer on input, and now and then."""
         if threading.get_ident() == self.asker:
             now = time.monotonic()
             if now - self._asked < SOON:
@@ -51,12 +51,12 @@ class Ending(threading.Event):
         return super().is_set()
 
     def set(self) -> None:
-        """It has to end, now."""
+        """Tell it to end now."""
         super().set()
         os.write(self._wake, b"\0")
 
     def clear(self) -> None:
-        """Another may begin."""
+        """Let another thread begin."""
         if super().is_set():
             os.read(self._woken, 64)
         super().clear()
@@ -68,7 +68,7 @@ class Ending(threading.Event):
 
 
 class PatientDriver(LinuxDriver):
-    """textual's driver, patient."""
+    """textual's driver, which waits for input."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -80,6 +80,6 @@ class PatientDriver(LinuxDriver):
         super().run_input_thread()
 
     def close(self) -> None:
-        """Give back what it has open."""
+        """Close what it has open."""
         super().close()
         self.exit_event.close()

@@ -43,13 +43,13 @@ class Table(Shown, ScrollView, can_focus=True):
     )
 
     class Chosen(Message):
-        """The cursor is on another device."""
+        """The cursor has moved to another device."""
 
     class Opened(Message):
-        """A device's page is wanted."""
+        """The user wants a device's page."""
 
     class Sorted(Message):
-        """A heading was clicked."""
+        """The user clicked a heading."""
 
         def __init__(self, column: Column) -> None:
             super().__init__()
@@ -91,7 +91,7 @@ class Table(Shown, ScrollView, can_focus=True):
         return self.scrollable_content_region.width or self.app.size.width
 
     def resized(self) -> None:
-        """More devices or fewer."""
+        """Adjust to more devices, or fewer."""
         self.virtual_size = Size(0, len(self.lines))
         self.refresh()
 
@@ -117,7 +117,7 @@ class Table(Shown, ScrollView, can_focus=True):
         self._put(min(max(self.cursor + by, 0), max(len(self.devices) - 1, 0)))
 
     def action_page(self, by: int) -> None:
-        """Move the cursor by what fits."""
+        """Move the cursor by as many lines as fit."""
         self.action_move(by * max(self.size.height - 2, 1))
 
     def action_open(self) -> None:
@@ -126,7 +126,7 @@ class Table(Shown, ScrollView, can_focus=True):
             self.post_message(self.Opened())
 
     def on_click(self, event: events.Click) -> None:
-        """A heading sorts, a device is chosen, the chosen one opened."""
+        """A click on a heading sorts; on a device it chooses, and on the chosen one it opens."""
         if event.y == 0:
             column = column_at(fitting(self.content_width), event.x)
             if column:

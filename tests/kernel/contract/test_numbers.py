@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Contract: how the kernel reads what is written; the reasons why pyzram writes plain bytes."""
+"""Contract: how the kernel reads numbers, which is why pyzram writes plain bytes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def limited(zram_device):
 )
 def test_a_size_takes_a_base_and_a_binary_suffix(limited, written, meant):
     limited.write("mem_limit", written)
-    # Rounded up to a page, of whatever size.
+    # Rounded up to a page, whatever its size.
     assert numbers(limited, "mm_stat")[3] == -(-meant // PAGE) * PAGE
 
 

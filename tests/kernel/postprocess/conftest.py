@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Devices for what moves pages."""
+"""Devices for tests that move pages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PAGES = 4096
 
 @pytest.fixture
 def back(zram_device, tmp_path):
-    """A function that puts a file of so many pages behind a device of PAGES."""
+    """A function that puts a file of that many pages behind a device of PAGES."""
     with pyzram.Zram(zram_device.number) as zram:
         if not zram.has("writeback"):
             pytest.skip("this kernel has no writeback")
@@ -31,5 +31,5 @@ def back(zram_device, tmp_path):
 
 @pytest.fixture
 def backed(back):
-    """A device with a file behind it that has room for all of it."""
+    """A device with a backing file that has room for all its pages."""
     return back(PAGES)

@@ -59,7 +59,7 @@ DEFAULT = {"rw", "relatime", "discard"}
 
 
 def mount_options(point: Path) -> set[str]:
-    """Without the stripe, which ext4 takes from pages that are larger than its blocks."""
+    """Options without the stripe, which ext4 derives from pages larger than its blocks."""
     (line,) = [x for x in Path("/proc/self/mounts").read_text().splitlines() if str(point) in x]
     return {x for x in line.split()[3].split(",") if not x.startswith("stripe=")}
 

@@ -91,7 +91,7 @@ def test_any_page_comes_back(name, head, zeros, tail):
 
 
 def test_either_decompressor_reads_both():
-    # The stream says which it is; the kernel has one decompressor for both.
+    # The stream says which of the two it is; the kernel has one decompressor for both.
     page = vectors.page("sparse/42/10")
     assert pyzram.decompress_page(pyzram.compress_page(page, "lzo-rle"), "lzo") == page
     assert pyzram.decompress_page(pyzram.compress_page(page, "lzo"), "lzo-rle") == page

@@ -179,7 +179,7 @@ def test_swap_calls_keep_their_errno(tmp_path):
 
 
 def test_the_interpreter_runs_on_while_a_write_waits(tmp_path):
-    # A FIFO that is full makes the write wait; other threads must not.
+    # A full FIFO makes the write wait; other threads must not wait.
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     read = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)

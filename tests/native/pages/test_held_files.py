@@ -38,7 +38,7 @@ Start = Callable[[str], int]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Start a program that does this, and wait until it is ready; its number."""
+    """Start a program that does this, wait until it is ready, and return its number."""
     started: list[subprocess.Popen[str]] = []
 
     def run(body: str) -> int:
@@ -109,7 +109,7 @@ def test_what_has_a_name_is_not_the_process_s(start: Start) -> None:
     path = f"/dev/shm/pyzram-test-named-{os.getpid()}"
     body = f"fd = fill(os.open({path!r}, os.O_RDWR | os.O_CREAT))\n"
     try:
-        # A name that ends like the link of one without; the name is gone, but there is another.
+        # A name that ends like the link of a deleted file; it is removed, but there is another one.
         pid = start(body + f"os.link({path!r}, {path + ' (deleted)'!r})\nos.unlink({path!r})")
         with open_processes(pid) as source:
             assert held(source, path) == []
@@ -134,7 +134,7 @@ def test_files_on_disks_are_not_asked(start: Start, tmp_path: Path, monkeypatch)
 
 
 def test_a_lease_is_not_broken_but_said(start: Start) -> None:
-    # The kernel gives a lease only on what was opened by a path.
+    # The kernel gives a lease only on a file that was opened by a path.
     pid = start(
         "fd = os.open(f\"/proc/self/fd/{os.memfd_create('leased')}\", os.O_RDWR)\n"
         "os.close(fd - 1)\nfill(fd)\nfcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)"

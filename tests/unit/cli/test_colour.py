@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Colour: only where it is wanted, and never alone."""
+"""Colour is used only where it is wanted, and never as the only sign."""
 
 from __future__ import annotations
 

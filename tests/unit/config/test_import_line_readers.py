@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Files that no shell reads as a whole: dietpi.txt, systemd-swap's and its drop-ins."""
+"""Files that no shell reads as a whole: dietpi.txt, and systemd-swap's with its drop-ins."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Text of kernel files, as several kernels write it."""
+"""Text of kernel files, in the forms of several kernels."""
 
 from __future__ import annotations
 

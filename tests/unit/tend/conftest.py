@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Machines that are tended."""
+"""Machines for tend."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def machine(tmp_path: Path) -> Machine:
 
 @pytest.fixture(autouse=True)
 def offsets_are_places(monkeypatch):
-    """As in the kernel's block_state; a made-up one is a file of bytes."""
+    """Make offsets mean what they mean in the kernel's block_state; the tests' is a plain file."""
 
     def text_at(fd: int, size: int, place: int) -> bytes:
         lines = os.pread(fd, 1 << 24, 0).splitlines(keepends=True)
@@ -33,7 +33,7 @@ def offsets_are_places(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def never_slept(monkeypatch):
-    """Whatever the machine that runs the tests did."""
+    """Pretend so, whatever the machine that runs the tests did."""
     monkeypatch.setattr(Clocks, "boottime", Clocks.awake)
 
 
