@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The way from pages to an estimate: they are sampled, compressed and counted."""
+"""From pages to an estimate: sample them, compress the sample, and count."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def estimate_pages(
         label: finish(tally, store, sample, counting.bounds) for label, tally in tallies.items()
     }
     whole = sample.census and not sample.lost
-    # What passes through a stream belongs to no process, so all of these are 0.
+    # The pages of a stream belong to no process, so all of these are 0.
     seen = source if isinstance(source, Source) else Source(source.label, source.page_size)
     hidden = seen.by_share or seen.by_page_table or set(source.skipped) & set(HIDDEN)
     return Estimate(
@@ -122,7 +122,7 @@ def estimate_pages(
 
 
 class _Counting:
-    """What the batches of a sample become, by algorithm and owner."""
+    """Sums of what the batches of a sample become, by algorithm and owner."""
 
     def __init__(
         self,
@@ -146,16 +146,16 @@ class _Counting:
         self._values, self._costs = shares(store)
 
     def bounds(self, of_blocks: array[float]) -> Interval:
-        """The 95 % interval of the mean of what blocks of pages have."""
+        """The 95 % interval of the mean, from the values of blocks of pages."""
         return interval(of_blocks, self._blocks, self.sample.pages, wave_size=self.sample.wave_size)
 
     def within(self, precision: float) -> bool:
-        """Whether no ratio may be off by more than that."""
+        """Whether all ratios are at least that precise."""
         ratios = [self.bounds(tally.values) for tally in self.tallies.values()]
         return all(max(r.high - r.mean, r.mean - r.low) <= precision for r in ratios)
 
     def count(self, progress: Callable[[int, int | None], None] | None) -> None:
-        """Count every batch; their memory is free afterwards, which what follows needs."""
+        """Count every batch and free its memory, which the next steps need."""
         for batch in self.sample:
             self._add(batch)
             if progress:

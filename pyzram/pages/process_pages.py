@@ -13,7 +13,7 @@ from .rollup import Rollup
 if TYPE_CHECKING:
     from .mappings import Mapping
 
-# Why pages stay where they are.
+# Why pages do not go to swap.
 LOCKED = "locked"
 PINNED = "pinned"
 LAZILY_FREED = "lazily freed"
@@ -48,13 +48,13 @@ class ProcessPages:
     shared: list[tuple[Mapping, bool]] = field(default_factory=list)
     """mappings of shared memory, and whether they are locked"""
     pinned_shared: list[Mapping] = field(default_factory=list)
-    """the parts of these that are buffers registered with io_uring"""
+    """the parts of these mappings that are buffers registered with io_uring"""
     clean_shared: list[tuple[Mapping, int]] = field(default_factory=list)
-    """how many pages of these were read, but never written to"""
+    """how many pages of these mappings were read but never written to"""
     held: Held = NOTHING
     """files in memory that have no name and are open"""
     held_unknown: bool = False
-    """its open files are hidden"""
+    """whether its open files are hidden"""
     skipped: int = 0
     """mappings that hold memory of devices or of the kernel, or guard others"""
     by_frame: bool = False
@@ -62,7 +62,7 @@ class ProcessPages:
     proportional: int = 0
     """private pages that it shares, if they count by share"""
     pinned_elsewhere: int = 0
-    """pinned pages, private or shared, of which nobody knows which they are"""
+    """number of pinned pages, private or shared, if it is unknown which they are"""
     distinct: int = 0
     """private pages in memory that no earlier process had, including those that are left out"""
 

@@ -69,7 +69,7 @@ def open_processes(pids: int | Iterable[int], label: str = "") -> Source:
 
 
 def open_chosen(chosen: Chosen, label: str) -> Source:
-    """As :func:`open_processes`, but only the very processes that were chosen.
+    """As :func:`open_processes`, but only the very processes that the caller chose.
 
     Raises:
         AccessError: none of them may be inspected (this is the first one's error).
@@ -124,7 +124,7 @@ def open_system() -> Source:
 
 
 def _own_swapped() -> int:
-    """Pages of this process, which is not looked at, that are in swap."""
+    """Pages in swap of this process, whose memory is not inspected."""
     return figure(read_text("/proc/self/status"), "\nVmSwap:") // PAGE_SIZE
 
 
@@ -205,7 +205,7 @@ def pages_or_skip(source: Source, item: SharedObject) -> ObjectPages | None:
 
 
 def _add_shared(source: Source, shared: SharedMemory) -> int:
-    """Add what is shared; returns how many pages of it are in memory, whatever becomes of them."""
+    """Add shared memory; return how many of its pages are in memory, even those left out."""
     resident = shared.locked
     source._leave_out(LOCKED, shared.locked)
     for key, code in shared.closed.items():
