@@ -224,7 +224,7 @@ class Terminal:
     def ended(self, seconds: float = 20) -> int:
         deadline = time.monotonic() + seconds
         while self.process.poll() is None:
-            assert time.monotonic() < deadline, "it does not end"
+            assert time.monotonic() < deadline, f"it does not end: {self.seen[-500:]!r}"
             self.pump(0.05)
         while select.select([self.master], [], [], 0)[0]:
             self.pump(0)
