@@ -31,12 +31,18 @@ HEADLESS = "a program whose first thread ends fails an assertion of the emulator
 HUGE = (
     "the emulator places mappings itself, wherever a page is free: a huge one needs more (EINVAL)"
 )
+STAT = (
+    "the emulator makes up a program's own stat, unless another path leads there: by that it "
+    "began some ticks later"
+)
 ORDER = "the emulator hands pagemap through in this machine's order of bytes: no page seems there"
 
 EVERY = {
     **{f"{STDIN}[<&--words{number}]": CLOSED for number in range(3)},
     f"{PROCMEM}::test_terabytes_of_nothing_cost_little": MEMORY,
     f"{STALLED}::test_a_long_wait_for_something_else_is_waited_for": VFORK,
+    "tests/unit/doctor/test_checks.py"
+    "::test_a_daemon_tells_what_it_tends_and_one_that_ended_tends_nothing": STAT,
     f"{PROCMEM}::test_a_process_whose_first_thread_ended_is_looked_at": HEADLESS,
     f"{PROCMEM}::test_huge_pages_without_a_mount_do_not_count": HUGE,
     "tests/native/pages/test_address_spaces.py::test_a_memory_counts_once": CLONE,
