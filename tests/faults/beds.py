@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kernel.box import Box, Bystander, forked, swaps
+from kernel.box import Box, Bystander, diskseq, forked, swaps
 from kernel.conftest import OwnDevice, add_device, drop_device
 
 import pyzram
@@ -151,7 +151,7 @@ class ServiceBed(Bed):
             yield f"not healed by the next command: {healed.stderr}"
         made = self.box.known()
         stopped = self.run(*self.arguments("stop"))
-        left = [n for n, known in made.items() if OwnDevice(n).diskseq.strip() == known]
+        left = [n for n, known in made.items() if known and diskseq(n) == known]
         if stopped.returncode != 0 or self.box.numbers() or self.point.is_mount() or left:
             yield f"left after stop: {left} {stopped.stderr}"
             self.clean()
@@ -246,12 +246,14 @@ class ImportBed(Bed):
 
 
 LOOK = """
-import sys
+import os, sys
 from pyzram.cli.top.look import Looker
-looker = Looker([], sys.argv[1])
+looker = Looker(sys.argv[2:], sys.argv[1])
 seen = [looker.look() for _ in range(2)][-1]
 looker.close()
-print(*(device.name for device in seen.devices), f"memory:{seen.available > 0}", *seen.notes)
+said = [*(device.name for device in seen.devices), f"memory:{seen.available > 0}", *seen.notes]
+os.write(1, " ".join(said).encode())
+os._exit(0)
 """
 
 
@@ -267,18 +269,19 @@ class TopBed(Bed):
 
     def __init__(self, directory: Path, command: str) -> None:
         super().__init__(directory, command)
-        self.begins = "sys/block"
+        # Others' devices would come and go, and the number of calls with them.
+        self.name = self.bystander.device.name
+        self.begins = self.name
 
     def words(self) -> list[str]:
-        return [sys.executable, "-Ic", LOOK, str(self.box.run_dir)]
+        return [sys.executable, "-Ic", LOOK, str(self.box.run_dir), self.name]
 
     def judge(self, fault: str, call: str, done: Done) -> Iterator[str]:
-        # The start of Python has no message of ours, and neither has its end.
-        if done.returncode and call in ("write", "dup2"):
-            return
+        if call == "write":
+            return  # that is the script's own
         yield from super().judge(fault, call, done)
         if done.returncode == 0:
-            whole = self.bystander.device.name in done.stdout and "memory:True" in done.stdout
+            whole = self.name in done.stdout and "memory:True" in done.stdout
             if not whole and ": " not in done.stdout:
                 yield f"it hides what it could not read: {done.stdout}"
 
