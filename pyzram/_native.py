@@ -73,7 +73,7 @@ def attr_write(name: str, value: str, dir_fd: int = AT_FDCWD, retry_ms: int = 0)
 
 
 def attr_read_into(name: str, fd: int, offset: int, size: int) -> int:
-    # Straight into a file of so many bytes, within the one call that reads.
+    # Straight into a file of that many bytes, in the same call that reads.
     return check(lib.pyzram_attr_read_into(os.fsencode(name), fd, offset, size), name)
 
 

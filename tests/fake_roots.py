@@ -108,7 +108,7 @@ class Machine:
             file.write(f"30 21 {dev} / {point} rw shared:9 - ext4 /dev/zram{device} rw\n")
 
     def block(self, name: str, sectors: int) -> None:
-        """Another block device, of so many units of 512 bytes."""
+        """Another block device, of that many units of 512 bytes."""
         folder = self.root / "sys/class/block" / name
         folder.mkdir(parents=True)
         (folder / "size").write_text(f"{sectors}\n")

@@ -80,7 +80,7 @@ def gather(operands: Sequence[str]) -> list[str]:
 
 
 def _is_folder(path: str) -> bool:
-    """Whether it is a folder; what cannot be looked at may be one, with drop-ins that count."""
+    """Whether it is a folder; one that cannot be examined may be, and have drop-ins that count."""
     try:
         return S_ISDIR(os.stat(path).st_mode)
     except OSError as err:

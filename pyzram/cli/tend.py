@@ -137,7 +137,7 @@ def tend(options: Arguments, way: str, sysfs: Sysfs, run: str) -> int:
     """Look at the devices and act, as a daemon, once, or only in words."""
     numbers = list(dict.fromkeys(map(device_number, options.operands)))
     if way == "once":
-        # A step puts the limit of its device back before it ends. A daemon has handlers of its own.
+        # A step restores the limit of its device before it ends. A daemon has separate handlers.
         interruption.take_note()
 
     def devices() -> list[int]:

@@ -194,7 +194,7 @@ def mem_limit(device: Handle) -> int:
 
 def start_over(device: Zram) -> None:
     """Reset before a configuration, unless that would destroy something."""
-    # Without a size a device can be neither swap nor mounted; who has it open, the kernel tells.
+    # Without a size a device can be neither swap nor mounted; the kernel knows who has it open.
     if device.read_disksize():
         refuse_claimed(device, "configure")
         if parse_block_stat(device.read("stat"))["write_ios"]:

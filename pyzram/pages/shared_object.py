@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # Pages that are asked about at a time: more if many are in memory.
 WINDOW, STEP = 1 << 6, 1 << 16
-# Zeros are looked for within so many pages, and read so many at a time.
+# Zeros are searched for among the first ZEROS_WITHIN pages, and read READ_AT_ONCE pages at a time.
 ZEROS_WITHIN, READ_AT_ONCE = 1 << 16, 1 << 6
 ZEROS = bytes(PAGE_SIZE)
 READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
@@ -331,9 +331,9 @@ def _clear(found: bytearray, first: int, ranges: list[tuple[int, int]]) -> int:
 
 
 def _clear_zeros(fd: int, found: bytearray, first: int, most: int) -> int:
-    """Leave out pages of zeros that are in memory, so many at most; returns how many.
+    """Leave out pages of zeros that are in memory, up to ``most``; return how many.
 
-    Which of them were written to is not known, and makes no difference: all are alike.
+    It is unknown which of them were written to, but this makes no difference: all are alike.
     """
     numbers = array("Q", [first + at for at, there in enumerate(found) if there & 1])
     out = memoryview(bytearray(READ_AT_ONCE * PAGE_SIZE))

@@ -102,7 +102,7 @@ def _step_by_step(
     progress: Callable[[int], object] | None,
     step: Callable[[int], None],
 ) -> Stopped | None:
-    """Try so many pages at a time until all were tried; return why that ended early."""
+    """Try that many pages at a time until all were tried; return why that ended early."""
     tried = 0
     while True:
         interruption.check()

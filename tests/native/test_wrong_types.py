@@ -181,7 +181,7 @@ class Bench:
         return found
 
 
-# Of every class: what they take is looked at field by field in test_values.py.
+# For every class; test_values.py checks field by field what they take.
 RECORD = {"as_dict", "from_dict", "replace"}
 MADE = ("Algorithm", "Chain", "Config", "DeviceConfig", "PoolModel", "Service", "Sysfs", "Zram")
 
@@ -282,7 +282,7 @@ class Whole:
 
 @pytest.mark.parametrize("name", list(public_calls()))
 def test_a_whole_number_of_another_library_is_one(bench, name):
-    """Where a number is expected it is as good as int; at most its value is refused."""
+    """Where a number is expected it works like an int; at most its value is refused."""
     function, needed = bench.calls()[name]
     for parameter, annotation, several in parameters(function):
         if not {"int", "float"} & taken(annotation) or "Any" in ast.unparse(annotation):

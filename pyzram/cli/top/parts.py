@@ -51,7 +51,7 @@ def spread(left: Line, right: Line, width: int) -> Line:
 
 
 def cut(text: str, width: int) -> str:
-    """Text in so many columns, with an ellipsis if it is cut."""
+    """Text in that many columns, with an ellipsis if it is cut."""
     if len(text) <= width:
         return text
     return text[: max(width - 1, 0)] + "…" if width > 0 else ""

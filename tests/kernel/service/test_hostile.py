@@ -127,7 +127,7 @@ def test_a_name_that_others_can_lead_elsewhere_is_not_followed(box: Box, point: 
     assert "a symbolic link on the way is not root's alone" in box.fails("start")
     assert (victim / "folder").stat().st_uid == 0
     assert not (victim / "folder").is_mount()
-    # Root's own link in root's own folder is as good as a folder.
+    # Root's own link in root's own folder counts as a folder.
     (box.directory / "mine").symlink_to(victim)
     box.write(box.conf.read_text().replace(str(at), f"{box.directory}/mine/folder"))
     box.fine("start")

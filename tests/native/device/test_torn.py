@@ -98,7 +98,7 @@ def walked(path: Path) -> None:
 
 
 def written(path: Path) -> None:
-    for left in path.parent.glob(".*.new"):  # by the ones that were torn: each is looked at
+    for left in path.parent.glob(".*.new"):  # by those that were torn: each is examined
         left.unlink()
     write_textfile(f"{path}.prom", "text")
 

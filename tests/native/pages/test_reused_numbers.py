@@ -34,7 +34,7 @@ def named(name, before=None):
     if before is not None:
         before.kill()
         before.wait()
-        time.sleep(0.05)  # some ticks of the clock that start times are told by
+        time.sleep(0.05)  # some ticks of the clock that start times use
         with open("/proc/sys/kernel/ns_last_pid", "w") as file:
             file.write(str(before.pid - 1))
     process = subprocess.Popen(

@@ -13,7 +13,7 @@ import pytest
 LIMITED = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (512 << 20, 512 << 20))
-# Slow processors too; what is looked for here took minutes or had no end.
+# Long enough for slow processors; the faults that this finds took minutes or had no end.
 resource.setrlimit(resource.RLIMIT_CPU, (20, 20))
 from pyzram.cli.pyzram import main
 sys.exit(main([WORD, FILE]))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""An error is not absence: what exists but cannot be read is reported, wherever it is looked for.
+"""An error is not absence: what exists but cannot be read is reported, wherever it is needed.
 
 Even root cannot read a folder in place of a file, a file in place of a link, or a link to itself.
 """
