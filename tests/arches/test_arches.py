@@ -30,11 +30,11 @@ SHORT = {
         "tests/unit/kernel/test_parse.py",
         "tests/unit/kernel/test_figures.py",
         "tests/unit/pages/test_zsmalloc.py",
-        # Their pages take Python minutes to make there.
+        # There, Python takes minutes to make pages of that size.
         *("-k", "not 65536"),
     ]
 }
-# It has benchmarks compiled, by an emulated compiler in minutes, to see that they are still whole:
+# It only checks that the benchmarks compile, which takes an emulated compiler minutes and says
 # nothing about a processor.
 SLOW = "tests/native/test_bench.py"
 WHOLE = {"unit": ["tests/unit"], "native": ["tests/native"]}
@@ -93,7 +93,7 @@ def run_tests(arch: Arch, rings: dict[str, list[str]]) -> tuple[Counter[str], st
 
 @pytest.fixture(scope="module")
 def runs(request: pytest.FixtureRequest):
-    """One processor of this machine for each other one."""
+    """Runs for all processors, one at a time on each processor of this machine."""
     chosen = [item for item in request.session.items if "runs" in getattr(item, "fixturenames", ())]
     found: dict[tuple[str, bool], Future] = {}
     with ThreadPoolExecutor(os.cpu_count()) as pool:

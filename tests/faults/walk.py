@@ -49,7 +49,7 @@ LOADS = (sys.prefix, sys.base_prefix, ".so", ".pyc", "/etc/ld.so", "/usr/lib/pyt
 
 
 class Point(NamedTuple):
-    """Where, and what."""
+    """Where a fault is injected, and which."""
 
     command: str
     call: str
@@ -95,7 +95,7 @@ def check(bed: Bed, point: Point) -> tuple[list[str], bool]:
     kind, mark = "error", "(INJECTED)"
     fast = ["--seccomp-bpf"]
     if point.fault in SIGNALS:
-        # With that, strace (6.1) sends no signal at all.
+        # With --seccomp-bpf, strace (6.1) sends no signal at all.
         kind, fast = "signal", []
         mark = "+++ killed by SIGKILL" if point.fault == "SIGKILL" else f"--- {point.fault} "
     done = bed.strace(

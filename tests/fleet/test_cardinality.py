@@ -40,7 +40,7 @@ LABELS = {
 
 
 def recorded(word: str) -> int:
-    """Recording rules with a name that begins so."""
+    """Recording rules whose name begins with this."""
     return len(re.findall(rf"record: {word}:", (MONITORING / "rules.yml").read_text()))
 
 

@@ -25,7 +25,7 @@ ODD = bytes(n for n in range(1, 256) if n not in (10, 13))
 
 
 def printed(here: Machine) -> bytes:
-    """What the command prints of a machine."""
+    """What the command prints about a machine."""
     return subprocess.run(
         words("zram_stats", "--openmetrics"),
         env={"PYZRAM_ROOT": str(here.root)},
@@ -132,7 +132,7 @@ def test_prometheus_scrapes_it_and_both_parsers_agree(tmp_path, text):
 
 
 def test_a_text_that_is_cut_off_is_refused(tmp_path, text):
-    """So it is the OpenMetrics parser that reads it, since the other requires no end mark."""
+    """This proves that the OpenMetrics parser reads it: the other one requires no end mark."""
     cut = text.removesuffix(b"# EOF\n")
     assert cut != text
     with serving(cut, OPENMETRICS) as (address, _), scraping(tmp_path, address) as prometheus:

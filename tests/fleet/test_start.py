@@ -51,7 +51,7 @@ def here(tmp_path_factory) -> Path:
 def start(here) -> int:
     if not shutil.which("valgrind"):
         pytest.skip("needs valgrind")
-    # So that everything is compiled.
+    # Python compiles everything in this first run.
     subprocess.run([COMMAND, "--help"], check=True, stdout=subprocess.DEVNULL)
     return instructions(here, "-c", "pass")
 
@@ -65,7 +65,7 @@ def test_metrics_take_at_most_so_much_of_a_start_of_python(here, start, form, mo
 
 
 def test_the_count_sees_a_module_that_is_loaded_for_nothing(here, start):
-    """It loads a module that metrics do not need, to show that the gate can fail."""
+    """The run loads a module that metrics do not need, to show that the gate can fail."""
     wasteful = "import argparse, json, sys; sys.argv[1:] = ['--prometheus']\n"
     wasteful += "from pyzram.cli.zram_stats import main; main()"
     assert instructions(here, "-c", wasteful) / start > MOST

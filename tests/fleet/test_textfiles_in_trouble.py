@@ -153,7 +153,7 @@ def test_swaps_that_are_none_are_no_success(here, write, name, line):
     assert written.success() == 0
     assert not [x for x in written.lines if "finding" in x]
     told = written.errors.removesuffix("\n").split("\n")
-    assert len(told) == (2 if name == "zram_stats" else 1)  # zram_stats tells it of each device
+    assert len(told) == (2 if name == "zram_stats" else 1)  # zram_stats says so for each device
     assert all("proc/swaps" in x for x in told)
 
 

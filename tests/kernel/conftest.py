@@ -37,7 +37,7 @@ class OwnDevice:
 
     number: int
     diskseq: str = field(init=False)
-    """The kernel never gives one twice, unlike numbers."""
+    """Unlike a device's number, the kernel never assigns this twice."""
 
     def __post_init__(self) -> None:
         path = self.sysfs / "diskseq"

@@ -38,7 +38,7 @@ def run(*command: str | Path) -> str:
 
 @pytest.fixture
 def image(tmp_path) -> Path:
-    """Noise, with the blank space of the volume in the middle."""
+    """An image of noise, with blank space for the volume in the middle."""
     path = tmp_path / "image"
     path.write_bytes(noise(1) * (FIRST // PAGE) + bytes(SIZE) + noise(2) * (FIRST // PAGE))
     return path
