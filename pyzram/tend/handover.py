@@ -29,6 +29,8 @@ NAME = "tend/handover.json"
 AGES = "ages"
 """The folder beside it, with a file for each device (:class:`pyzram.tend.ages.Ages`)."""
 NUMBERS = (int, float)
+MOST = 1 << 80
+"""More than any time or counter: arithmetic with numbers from a damaged file must not overflow."""
 NOT_OURS = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 """What reading a damaged file, or one of another version of pyzram, raises."""
 
@@ -50,7 +52,7 @@ def load(path: str, boot: str, now: float) -> Handover | None:
     ``boot`` identifies this start of the machine, ``now`` is the seconds awake.
     """
     with suppress(*NOT_OURS):
-        found = json.loads(own_files.read_file(path) or "{}", parse_constant=_refuse)
+        found = json.loads(own_files.read_file(path) or "{}")
         if found["boot"] != boot:
             return None
         state = found["state"]
@@ -138,13 +140,14 @@ def _row(kind: type[Row], values: dict[str, Any]) -> Row:
     for name, value in known.items():
         like = usual[name]
         number = like is None or isinstance(like, NUMBERS)
-        fits = isinstance(value, NUMBERS if number else type(like))
+        fits = _is_number(value) if number else isinstance(value, type(like))
         if fits and isinstance(value, dict):
-            fits = all(isinstance(each, NUMBERS) for each in value.values())
+            fits = all(map(_is_number, value.values()))
         if not fits:
             raise TypeError(f"{name}: {value!r}")
     return kind(**known)
 
 
-def _refuse(word: str) -> None:
-    raise ValueError(word)  # NaN is no time
+def _is_number(value: object) -> bool:
+    """Whether it is a number, and none that JSON knows besides: ``NaN``, infinity, a huge one."""
+    return isinstance(value, NUMBERS) and abs(value) < MOST
