@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+from stat import S_ISREG
 from typing import TYPE_CHECKING
 
 from .. import _native_memory
@@ -127,6 +128,8 @@ class SharedMemory:
                 # The number may be another file's by now.
                 if (device_text(status.st_dev), status.st_ino) != key[:2] or status.st_nlink:
                     continue
+                if not S_ISREG(status.st_mode):
+                    continue  # a pipe, a socket or a device
                 if not shared.places:
                     shared.places.append(place)
                     os.close(shared.open())

@@ -8,6 +8,7 @@ import os
 import sys
 from array import array
 from bisect import bisect_right
+from stat import S_ISREG
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import _native_memory
@@ -171,7 +172,9 @@ class SharedObject:
                 fd = place.open()
                 try:
                     status = os.fstat(fd)
-                    if (device_text(status.st_dev), status.st_ino) == self.key:
+                    is_it = (device_text(status.st_dev), status.st_ino) == self.key
+                    # Opening a pipe wakes who waits for it, opening a device may start it.
+                    if is_it and S_ISREG(status.st_mode):
                         return _opened(fd_path(fd), self.key)
                 finally:
                     os.close(fd)

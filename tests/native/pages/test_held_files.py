@@ -7,6 +7,7 @@ import errno
 import os
 import subprocess
 import sys
+import time
 from array import array
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -143,6 +144,23 @@ def test_a_lease_is_not_broken_but_said(start: Start) -> None:
         assert held(source, "leased") == []
         assert source.skipped[CLOSED_BY[errno.EBUSY]] == 1
     assert Path(f"/proc/{pid}/stat").read_text().split()[2] == "S"  # SIGIO would have killed it
+
+
+def test_a_pipe_without_a_name_is_not_opened(start: Start) -> None:
+    path = f"/dev/shm/pyzram-test-pipe-{os.getpid()}"
+    pid = start(
+        f"os.mkfifo({path!r})\nfd = os.open({path!r}, os.O_PATH)\nos.unlink({path!r})\n"
+        "if os.fork() == 0: os.open(f'/proc/self/fd/{fd}', os.O_WRONLY); os._exit(0)\n"
+        "time.sleep(0.1)"
+    )
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    try:
+        open_processes(pid).close()
+        time.sleep(0.1)
+        # It waits for a reader, and would have ended if there had been one.
+        assert Path(f"/proc/{children[0]}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+    finally:
+        os.kill(int(children[0]), 9)
 
 
 def test_what_is_on_its_way_is_said(start: Start) -> None:
