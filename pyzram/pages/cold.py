@@ -199,7 +199,7 @@ class Watch:
         return found
 
     def everything(self) -> Source:
-        """All that could go to swap, cold or not."""
+        """All mapped memory that could go to swap, cold or not."""
         return self._source(None)
 
     def _source(self, look: int | None) -> Source:

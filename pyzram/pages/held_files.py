@@ -55,8 +55,8 @@ def held_files(process: Process, devices: MemoryDevices, known: set[str]) -> Hel
             name = _name(process, number)
             if name.endswith(DELETED):
                 info = parse_fdinfo(process.read(f"fdinfo/{number}"))
-                if dev := devices.mounts.get(info["mnt_id"]):
-                    files.append(HeldFile(number, dev, int(info["ino"]), name))
+                if dev := devices.mounts.get(info.get("mnt_id", "")):
+                    files.append(HeldFile(number, dev, _inode(process, number, info), name))
             elif name.startswith(SOCKET) and name not in known:
                 known.add(name)
                 info = parse_fdinfo(process.read(f"fdinfo/{number}"))
@@ -65,6 +65,13 @@ def held_files(process: Process, devices: MemoryDevices, known: set[str]) -> Hel
             if err.errno not in GONE:
                 raise
     return Held(tuple(files), in_flight) if files or in_flight else NOTHING
+
+
+def _inode(process: Process, number: int, info: dict[str, str]) -> int:
+    """Its inode; the kernel says it there from Linux 5.14 on."""
+    if "ino" in info:
+        return int(info["ino"])
+    return os.stat(f"fd/{number}", dir_fd=process.fd).st_ino
 
 
 def _name(process: Process, number: int) -> str:

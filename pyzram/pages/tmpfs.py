@@ -60,8 +60,8 @@ class TmpfsFiles:
 
     Iterate over it once, for folder, name and status of each file; then the counts are known. Files
     in ``known`` (by device number, inode and an empty text) are passed over; one with many names
-    comes once. The mounts and the folders are anybody's, who
-    may make any error of them: only what is wrong here ends it.
+    comes once. Mounts and folders may be anybody's, who can make them fail with any error: only
+    what is wrong in this process ends the search.
 
     Raises:
         ZramOSError: this process has run out of descriptors or memory.

@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from pyzram import _native_memory
+from pyzram.kernel.parse import parse_fdinfo
 from pyzram.limits import PAGE_SIZE
+from pyzram.pages import held_files
 from pyzram.pages.process_sources import open_processes
 from pyzram.pages.sources import CLOSED_BY, HIDDEN, HIDDEN_DESCRIPTORS, IN_FLIGHT, Source
 
@@ -161,6 +163,16 @@ def test_a_pipe_without_a_name_is_not_opened(start: Start) -> None:
         assert Path(f"/proc/{children[0]}/stat").read_text().rpartition(")")[2].split()[0] == "S"
     finally:
         os.kill(int(children[0]), 9)
+
+
+@pytest.mark.parametrize("missing", ["ino", "mnt_id"])
+def test_kernels_that_say_less_of_descriptors(start: Start, monkeypatch, missing: str) -> None:
+    def less(text: str) -> dict[str, str]:
+        return {name: value for name, value in parse_fdinfo(text).items() if name != missing}
+
+    monkeypatch.setattr(held_files, "parse_fdinfo", less)
+    with open_processes(start("fd = fill(os.memfd_create('older'))")) as source:
+        assert held(source, "older") == [PAGES] * (missing == "ino")
 
 
 def test_what_is_on_its_way_is_said(start: Start) -> None:
