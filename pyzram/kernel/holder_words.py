@@ -93,10 +93,10 @@ def mounted_elsewhere(sysfs: Sysfs, name: str) -> list[str]:
             namespace = os.readlink(sysfs.path("proc", pid, "ns/mnt"))
             if namespace in seen:
                 continue
-            seen.add(namespace)
             table = parse_mountinfo(sysfs.read(f"proc/{pid}/mountinfo"))
             there = mounts_by_device(sysfs, table).get(number, [])
             who = process_name(sysfs, pid)
+            seen.add(namespace)  # not before: if this one is about to exit, another shows it
         except OSError as err:
             try:
                 pass_over(err)

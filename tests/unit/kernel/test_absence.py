@@ -169,6 +169,19 @@ LOOKS: dict[str, tuple[Look, str, str, object]] = {
 }
 
 
+def test_a_namespace_is_seen_through_the_processes_that_stay(root: Path) -> None:
+    (root / "proc/self/ns/mnt").unlink()
+    (root / "proc/self/ns/mnt").symlink_to("mnt:[1]")
+    for pid in range(1000, 1050):  # in any order that the folder lists them
+        put(root, f"proc/{pid}/comm", "a program\n")
+        (root / f"proc/{pid}/ns").mkdir()
+        (root / f"proc/{pid}/ns/mnt").symlink_to("mnt:[2]")
+    put(root, "proc/1025/mountinfo", "9 1 252:3 / /there rw - ext4 /dev/zram3 rw\n")
+    assert holder_words.mounted_elsewhere(Sysfs(str(root)), "zram3") == [
+        "mounted on /there in the mount namespace of a program[1025]"
+    ]
+
+
 def test_a_process_that_exits_or_is_not_ours_is_passed_over() -> None:
     for code in (errno.ENOENT, errno.ESRCH, errno.EINVAL, errno.EACCES, errno.EPERM):
         pass_over(OSError(code, ""))
