@@ -194,7 +194,7 @@ class Executor:
             for action in reversed(theirs):
                 try:
                     action.undo()
-                except (ZramError, OSError) as err:
+                except (ZramError, OSError, ImportError) as err:
                     failed.append(f"undoing failed too: {action.undoing}: {_words(err)}")
             for line in self.left:
                 self.warn(line)
@@ -270,8 +270,8 @@ def _who(step: Step) -> str:
     return f"device {step.index}: " if step.index >= 0 else ""
 
 
-def _words(err: ZramError | OSError) -> str:
-    if isinstance(err, ZramError):
+def _words(err: ZramError | OSError | ImportError) -> str:
+    if isinstance(err, ZramError | ImportError):
         return str(err)
     what = from_errno(err.errno or 0, str(err.filename or "system call"))
     return str(what)

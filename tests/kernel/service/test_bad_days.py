@@ -475,6 +475,35 @@ def test_the_first_error_is_told_first_when_undoing_fails_too(box: Box) -> None:
     assert len(box.numbers()) == 1
 
 
+NO_MORE_MODULES = """
+from pyzram.service import executor
+
+class Gone:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+def watch(moment, step):
+    if moment == "after" and step.action in ("swapon", "mount"):
+        sys.meta_path.insert(0, Gone)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+executor.watch = watch
+"""
+
+
+@pytest.mark.parametrize("mounted", [False, True])
+def test_what_undoes_needs_nothing_that_is_not_loaded(box: Box, mounted: bool) -> None:
+    """An upgrade of the package may replace its files meanwhile."""
+    mount = f"ZRAM_MOUNT_0={box.conf.parent}/mnt\n"
+    box.write(f"ZRAM_SIZE_0=64M\n{mount}" if mounted else SMALL)
+    done = patched(box, NO_MORE_MODULES, "start")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.endswith(": Input/output error")
+    assert box.numbers() == []
+
+
 RESET_FAILS = NO_MEMORY.replace(
     "    return",
     """    if path == "reset" and configured:
