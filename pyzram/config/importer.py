@@ -38,7 +38,7 @@ def import_text(text: str, source: str, *, ram: int | None = None) -> Imported:
 
     Raises:
         RefusedFileError: the tool that it belongs to refuses it too.
-        InvalidValueError: it is not a file of a known tool.
+        InvalidValueError: it is not a file of a known tool, or has NUL bytes.
     """
     return import_files([(source, text)], ram=ram)
 
@@ -54,6 +54,9 @@ def import_files(sources: Sequence[Source], *, ram: int | None = None) -> Import
     Raises:
         As :func:`import_text`.
     """
+    for path, text in sources:
+        if "\0" in text:
+            raise InvalidValueError(f"{path}: it has NUL bytes, so it is not UTF-8 text")
     found = _translated(sources)
     memory = total_memory() if ram is None else ram
     problems = _problems(found, memory)

@@ -130,6 +130,13 @@ VALUES = st.one_of(
 )
 
 
+@pytest.mark.parametrize("start", sorted(NAMES))
+def test_a_file_with_nul_bytes_is_refused(start: str) -> None:
+    for text in (f"{start}{NAMES[start][-1]}\0\n", f"# \0\n{start}"):
+        with pytest.raises(InvalidValueError, match="theirs: it has NUL bytes"):
+            import_text(text, "theirs", ram=RAM)
+
+
 @given(data=st.data(), start=st.sampled_from(sorted(NAMES)))
 def test_what_is_written_is_taken(data: st.DataObject, start: str) -> None:
     lines = st.tuples(st.sampled_from(NAMES[start]), VALUES).map("".join)
