@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -252,27 +253,31 @@ def test_a_limit_that_a_killed_process_left_is_not_the_administrators(
     assert not record.exists()
 
 
-def make_foreign(folder: Path, how: str) -> str:
+@pytest.fixture(params=["mode", "owner", "link", "broken link"])
+def make_foreign(request) -> Callable[[Path], str]:
     """Make a folder untrusted; return what is said about it."""
+    how: str = request.param
+    owner = request.getfixturevalue("nobody") if how == "owner" else 0
+    return lambda folder: _make_foreign(folder, how, owner)
+
+
+def _make_foreign(folder: Path, how: str, owner: int) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     if how == "mode":
         folder.chmod(0o775)
         return f"{folder}: can be written by others (mode 775)"
     if how == "owner":
-        if os.geteuid() != 0:
-            pytest.skip("needs root, to give a folder away")
-        os.chown(folder, 1234, 1234)
-        return f"{folder}: belongs to user 1234"
+        os.chown(folder, owner, owner)
+        return f"{folder}: belongs to user {owner}"
     folder.rename(folder.with_name("elsewhere"))
     folder.symlink_to("elsewhere" if how == "link" else "nowhere")
     return f"{folder}: is not a folder"
 
 
-@pytest.mark.parametrize("how", ["mode", "owner", "link", "broken link"])
-def test_a_dry_run_says_what_a_daemon_would_not_trust(places, capsys, how: str) -> None:
+def test_a_dry_run_says_what_a_daemon_would_not_trust(places, capsys, make_foreign) -> None:
     """And it counts with the budget that it has left then."""
     var, run = places
-    why = make_foreign(var, how)
+    why = make_foreign(var)
     budgets = []
     for way in ("--dry-run", "--once"):
         assert command.main(["tend", way, "--json", "--budget", "64M", "zram0"]) == 0
@@ -283,11 +288,10 @@ def test_a_dry_run_says_what_a_daemon_would_not_trust(places, capsys, how: str) 
     assert budgets == [32 * MIB] * 2
 
 
-@pytest.mark.parametrize("how", ["mode", "owner", "link", "broken link"])
 @pytest.mark.parametrize("name", ["", "locks"])
-def test_a_dry_run_says_that_no_daemon_would_start(places, capsys, how: str, name: str) -> None:
+def test_a_dry_run_says_that_no_daemon_would_start(places, capsys, make_foreign, name: str) -> None:
     _, run = places
-    why = make_foreign(run / name, how)
+    why = make_foreign(run / name)
     status = command.main(["tend", "--dry-run", "--json", "zram0"])
     said = capsys.readouterr()
     assert status == 0 and f"{why}, " in said.err, said.err
