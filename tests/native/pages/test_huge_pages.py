@@ -71,11 +71,11 @@ sys.stdin.read()
 
 LOOK = """
 import json, sys
-from pyzram.pages import process_sources, procmem
+from pyzram.pages import process_sources
 from pyzram.pages.estimator import estimate_pages
 method = sys.argv[1]
-looker = procmem.Looker
-procmem.Looker = lambda: looker(method)
+looker = process_sources.Looker
+process_sources.Looker = lambda: looker(method)
 with process_sources.open_processes(list(map(int, sys.argv[2:]))) as source:
     found = estimate_pages(source, ["lz4"], full=True, timing=False)
     print(json.dumps([source.pages, found.by_share, found.exact]))
