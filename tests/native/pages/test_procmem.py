@@ -387,6 +387,8 @@ number = 323 if platform.machine() == "x86_64" else 282
 uffd = libc.syscall(number, os.O_CLOEXEC | 1)
 answer = [0]
 try:
+    if uffd < 0:  # ENOSYS without CONFIG_USERFAULTFD, and where system calls are emulated
+        raise OSError(ctypes.get_errno(), "userfaultfd")
     fcntl.ioctl(uffd, 0xC018AA3F, struct.pack("QQQ", 0xAA, 1 << 0 | 1 << 13, 0))
     fcntl.ioctl(uffd, 0xC020AA00, struct.pack("QQQQ", address(m), 64 * PAGE, 2, 0))
     fcntl.ioctl(uffd, 0xC018AA06, struct.pack("QQQ", address(m), 64 * PAGE, 1))
