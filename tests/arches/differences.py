@@ -31,6 +31,10 @@ HEADLESS = "a program whose first thread ends fails an assertion of the emulator
 HUGE = (
     "the emulator places mappings itself, wherever a page is free: a huge one needs more (EINVAL)"
 )
+SHARES = (
+    "the emulator asks for huge pages, and where frames are hidden, pages of a process that has any"
+    " count by its share: of thousands a few are left out, here some that the test looks for"
+)
 STAT = (
     "the emulator makes up a program's own stat, unless another path leads there: by that it "
     "began some ticks later"
@@ -45,6 +49,7 @@ EVERY = {
     "::test_a_daemon_tells_what_it_tends_and_one_that_ended_tends_nothing": STAT,
     f"{PROCMEM}::test_a_process_whose_first_thread_ended_is_looked_at": HEADLESS,
     f"{PROCMEM}::test_huge_pages_without_a_mount_do_not_count": HUGE,
+    f"{PROCMEM}::test_batch_after_batch_every_page_of_a_process_is_read_once": SHARES,
     "tests/native/pages/test_address_spaces.py::test_a_memory_counts_once": CLONE,
     "tests/native/pages/test_files_in_memory.py"
     "::test_a_process_that_goes_elsewhere_hides_no_files_of_those_that_stay": SETNS,
