@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SUFFIXES = "KMGTPE"
+MIB, GIB = 1 << 20, 1 << 30
 U64_MAX = (1 << 64) - 1
 # More digits than any size needs, and fewer than the interpreter refuses to convert.
 DIGITS_MAX = 1000

@@ -17,7 +17,7 @@ from ..pages.benchmark import (
 )
 from ..pages.zsmalloc import PoolModel
 from ..text import quote
-from ..units import format_count, format_size
+from ..units import MIB, format_count, format_size
 from .options import FILE, Command, Option, UsageError
 from .source_arguments import (
     ALGORITHM_OPTION,
@@ -34,8 +34,6 @@ from .stalled_command import end_when_stalled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-MIB = 1 << 20
 
 
 _LEVELS = "; ".join(f"{name} {' '.join(map(str, each))}" for name, each in LEVELS.items())

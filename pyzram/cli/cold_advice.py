@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..units import format_size
+from ..units import GIB, format_size
 from .offered import offered
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _of_writeback(
     look: Look, algorithm: AlgorithmEstimate, ram: int, kernel: Features | None
 ) -> str:
     held = algorithm.figures.mem_used_total
-    gib = max(1e-9, look.age.cold_bytes / (1 << 30))
+    gib = max(1e-9, look.age.cold_bytes / GIB)
     frees = f"Writeback would free another {format_size(held)}"
     if held < WORTH_SHARE * ram:
         return (

@@ -15,7 +15,7 @@ from ..algorithm import Algorithm
 from ..errors import InvalidValueError
 from ..limits import PAGE_SIZE, page_up
 from ..text import short
-from ..units import DIGITS_MAX, format_size
+from ..units import DIGITS_MAX, MIB, format_size
 from .config import Config, ConfigError
 from .consistency import collisions, contradictions, doubts, doubts_of_all
 from .device_config import DEFAULT_FSTYPE, DeviceConfig
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     Place = tuple[int, int]  # number of the file and of its line; line 0 is the whole file
 
 NOWHERE = (-1, 0)
-MIB = 1 << 20
 
 
 def read_config(path: str, *, ram: int, cpus: int) -> Config:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..units import MIB
 from .plot import INK, MARKS, PALE, bare, check_plot, matplotlib, save, short
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def plot_bench(rows: Sequence[BenchResult], source: str, path: str) -> None:
         for name in dict.fromkeys(row.name for row in rows):
             colour, mark, dashes = MARKS.get(name, (INK, ".", "-"))
             own = [row for row in rows if row.name == name]
-            x = [getattr(row, speed) / (1 << 20) for row in own]
+            x = [getattr(row, speed) / MIB for row in own]
             y = [100 * (row.figures.compression_ratio or 0) for row in own]
             axis.plot(
                 x,
@@ -66,7 +67,7 @@ def _frontier(axis: Any, rows: Sequence[BenchResult], speed: str) -> None:
     points = sorted(
         (
             (
-                getattr(row, speed) / (1 << 20),
+                getattr(row, speed) / MIB,
                 100 * (row.figures.compression_ratio or 0),
             )
             for row in rows

@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
+from ..units import MIB
 from .observation import DeviceObserved, Observation
 from .state import CALM, TIGHT
-
-MIB = 1 << 20
 
 LEAST = 4 * MIB
 """With less than this, a round is not worthwhile."""

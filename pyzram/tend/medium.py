@@ -17,9 +17,8 @@ from ..kernel.holders import block_name, device_name, mounts_by_device
 from ..kernel.parse import parse_mountinfo
 from ..kernel.safe_paths import mount_id
 from ..kernel.sysfs import Sysfs, dev_text, is_there, read_text
+from ..units import GIB, MIB
 
-MIB = 1 << 20
-GIB = 1 << 30
 BUDGETS = {"card": 256 * MIB, "usb": 256 * MIB, "unknown": GIB, "disk": 4 * GIB}
 """Bytes in any 24 hours, by class, unless the configuration says otherwise."""
 GENTLE = ("card", "usb")

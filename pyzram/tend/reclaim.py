@@ -22,6 +22,7 @@ from ..kernel.holders import swap_areas
 from ..kernel.own_files import why_foreign
 from ..kernel.safe_paths import open_path
 from ..kernel.sysfs import GONE, read_text, read_value
+from ..units import MIB
 from .machine import parse_pressure, read_memory
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from ..descriptor import Opened
     from ..kernel.sysfs import Sysfs
 
-MIB = 1 << 20
 EVERY = 6.0
 """Seconds between two requests."""
 SHARE = 0.0005

@@ -6,13 +6,12 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from ..units import MIB
 from .actions import Action, Compact, Recompress, WriteBack
 from .allotment import LEAST, Allotment
 from .observation import DeviceObserved, Observation
 from .state import CALM, CHOKED, DeviceState
 from .times import DAY, HOUR
-
-MIB = 1 << 20
 
 CHOKED_STEP = 4 * MIB
 IO_FULL = 20.0

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from ..device.backing import in_steps
 from ..device.stat_files import counted_since
 from ..errors import UnsupportedError
-from ..kernel.parse import BD_UNIT
-from ..limits import PAGE_SIZE
+from ..limits import BD_UNIT, PAGE_SIZE
+from ..units import MIB
 from .machine import read_clock, read_memory
 from .machine import read_pressure as pressure_of
 from .observation import Observation
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from .sleeps import Sleeps
     from .tended import Tended
 
-MIB = 1 << 20
 CHUNK_LEAST = 16 * MIB
 
 

@@ -32,12 +32,11 @@ from pyzram.kernel.sysfs import Sysfs
 from pyzram.tend import reclaim, waiting
 from pyzram.tend.observation import Observation
 from pyzram.tend.policy import Decision
-from pyzram.tend.reclaim import EVERY, MIB, MOST, Group, Reclaimer, System, refusal, wanted
+from pyzram.tend.reclaim import EVERY, MOST, Group, Reclaimer, System, refusal, wanted
 from pyzram.tend.state import CALM, HELD, State
 from pyzram.tend.tender import Report
-from pyzram.units import format_size
+from pyzram.units import GIB, MIB, format_size
 
-GIB = 1 << 30
 AT_WORK = System(4 * GIB, GIB, 2 * GIB, GIB, damon=False)
 PSI = "some avg10={} avg60=0.00 avg300=0.00 total=0\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0"
 
