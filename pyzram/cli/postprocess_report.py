@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ..kernel.sysfs import Sysfs
-from ..postprocess.bounded_steps import PAGE_SIZE
+from ..limits import PAGE_SIZE
 from ..units import format_count, format_size
 from .durations import duration
 from .options import Option

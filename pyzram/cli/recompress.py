@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from .. import interruption
-from ..device.algorithms import RECOMPRESS_TYPES
 from ..device.zram import Zram
+from ..limits import RECOMPRESS_TYPES
 from ..postprocess.recompression import recompress_pages
 from .options import ALGORITHM, DEVICE, Command, Option, UsageError, whole
 from .postprocess_report import COMMON, progress, report, sysfs

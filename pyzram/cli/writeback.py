@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 from .. import interruption
-from ..device.backing import WRITEBACK_TYPES
 from ..device.zram import Zram
-from ..postprocess.bounded_steps import PAGE_SIZE
+from ..limits import PAGE_SIZE, WRITEBACK_TYPES
 from ..postprocess.writeback import remaining_budget, writeback_pages, writeback_ranges
 from ..units import format_size, parse_size
 from .options import DEVICE, Command, Option, UsageError, whole

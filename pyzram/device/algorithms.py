@@ -8,8 +8,7 @@ import time
 
 from ..algorithm import Algorithm, as_algorithm
 from ..errors import InvalidValueError, UnsupportedError, ZramOSError
-from ..limits import ALGORITHM_PRIORITY_MAX
-from ..limits import RECOMPRESS_TYPES as RECOMPRESS_TYPES
+from ..limits import ALGORITHM_PRIORITY_MAX, RECOMPRESS_TYPES
 from ..value import check_count, check_word
 
 TYPE_CHECKING = False

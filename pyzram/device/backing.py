@@ -7,8 +7,7 @@ import errno
 import os
 
 from ..errors import InvalidValueError, UnsupportedError, ZramOSError
-from ..limits import PAGE_SIZE
-from ..limits import WRITEBACK_TYPES as WRITEBACK_TYPES
+from ..limits import PAGE_SIZE, WRITEBACK_TYPES
 from ..value import check_count, check_flag, check_path, check_word, is_list, wrong_type
 from .backing_attach import attach_backing, release_backing
 from .backing_check import absolute

@@ -12,8 +12,6 @@ from __future__ import annotations
 import errno
 
 from ..errors import from_errno
-from ..limits import BD_UNIT as BD_UNIT
-from ..limits import SECTOR_SIZE as SECTOR_SIZE
 from ..value import Value
 
 Values = dict[str, "int | None"]

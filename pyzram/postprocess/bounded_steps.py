@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING
 from ..device.stat_files import BdStat, MmStat, counted_since
 from ..errors import DeviceBusyError, ZramError, from_errno
 from ..kernel import own_files
-from ..limits import BD_UNIT
-from ..limits import PAGE_SIZE as PAGE_SIZE
+from ..limits import BD_UNIT, PAGE_SIZE
 from ..value import FrozenDict, JsonValue, check_callable, check_seconds, documented
 
 if TYPE_CHECKING:

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import ZramError, from_errno
 from ..kernel import own_files
-from ..kernel.parse import BD_UNIT
 from ..kernel.sysfs import BOOT_ID, is_there, read_value
-from ..limits import PAGE_SIZE
+from ..limits import BD_UNIT, PAGE_SIZE
 
 if TYPE_CHECKING:
     from ..device.zram import Zram

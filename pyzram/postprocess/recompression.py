@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 from .. import interruption
 from ..device.handle import check_device
 from ..errors import from_errno
-from ..limits import RECOMPRESS_TYPES
+from ..limits import PAGE_SIZE, RECOMPRESS_TYPES
 from ..value import check_count, check_flag, check_word
 from .bounded_steps import (
-    PAGE_SIZE,
     Baseline,
     PostprocessResult,
     StepSizer,

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import interruption
-from ..device.backing import WRITEBACK_TYPES, as_range, in_steps
+from ..device.backing import as_range, in_steps
 from ..device.handle import check_device
 from ..errors import (
     DeviceBusyError,
@@ -23,11 +23,10 @@ from ..errors import (
     ZramOSError,
     from_errno,
 )
-from ..kernel.parse import BD_UNIT
+from ..limits import BD_UNIT, PAGE_SIZE, WRITEBACK_TYPES
 from ..units import parse_size
 from ..value import as_tuple, check_count, check_word
 from .bounded_steps import (
-    PAGE_SIZE,
     Baseline,
     PostprocessResult,
     StepSizer,

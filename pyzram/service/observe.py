@@ -7,8 +7,9 @@ import os
 
 from ..errors import AccessError, ZramOSError
 from ..kernel import holders
-from ..kernel.parse import BD_UNIT, parse_meminfo, parse_mountinfo, parse_swaps
+from ..kernel.parse import parse_meminfo, parse_mountinfo, parse_swaps
 from ..kernel.sysfs import Sysfs, is_there, read_value, resume_device, zswap_enabled
+from ..limits import BD_UNIT
 from .observed import ObservedDevice, ObservedSystem
 
 TYPE_CHECKING = False

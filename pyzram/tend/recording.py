@@ -16,7 +16,7 @@ from ..device.block_state import summary
 from ..device.device_list import devices
 from ..errors import DeviceNotFoundError, InvalidValueError, ZramError, from_errno
 from ..kernel.named_files import open_named
-from ..kernel.parse import BD_UNIT
+from ..limits import BD_UNIT
 from .machine import Clocks, read_battery, read_counters, read_memory, read_pressure
 from .medium import medium_of
 

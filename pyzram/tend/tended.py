@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..device.block_state import path_of
 from ..errors import DeviceNotFoundError
 from ..kernel.holders import block_size
-from ..kernel.parse import BD_UNIT
+from ..limits import BD_UNIT
 from .ages import Ages
 from .medium import GENTLE, Medium, is_lost, media_of
 from .observation import DeviceObserved

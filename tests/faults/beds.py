@@ -18,7 +18,7 @@ from kernel.conftest import OwnDevice, add_device, drop_device
 
 import pyzram
 from pyzram.kernel import holder_words
-from pyzram.kernel.parse import BD_UNIT
+from pyzram.limits import BD_UNIT
 from pyzram.tend.ledger import FILE as LEDGER
 from pyzram.tend.ledger import Ledger
 from pyzram.tend.machine import Clocks, read_clock
