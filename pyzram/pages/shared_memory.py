@@ -133,6 +133,8 @@ class SharedMemory:
                 if not shared.places:
                     shared.places.append(place)
                     os.close(shared.open())
+                elif shared.places[-1][:2] != place[:2]:
+                    shared.places.append(place)  # another process, in case the first ones exit
             except OSError as err:
                 if err.errno in OURS:
                     raise from_errno(err.errno, f"{shared.name}: open shared memory") from err

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -97,6 +98,22 @@ def test_what_nobody_maps_counts_once(start: Start) -> None:
             assert source.processes == 2
     finally:
         os.kill(int(children[0]), 9)
+
+
+def test_another_holder_gives_what_the_first_one_no_longer_can(start: Start) -> None:
+    pid = start(
+        "one = fill(os.memfd_create('one')), fill(unlinked('/dev/shm'))\n"
+        "os.dup(one[0])\nif os.fork() == 0: time.sleep(1000)"
+    )
+    child = int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
+    try:
+        with open_processes([pid, child]) as source:
+            os.kill(pid, signal.SIGKILL)
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+            assert held(source, "memfd:one") == [PAGES]
+            assert held(source, "/dev/shm/#") == [PAGES]
+    finally:
+        os.kill(child, signal.SIGKILL)
 
 
 def test_of_what_is_mapped_too_all_counts_once(start: Start) -> None:
