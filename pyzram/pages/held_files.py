@@ -43,7 +43,8 @@ def held_files(process: Process, devices: MemoryDevices, known: set[str]) -> Hel
     """What a process holds open, as far as it may be files in memory without a name.
 
     The mount that a file was opened on tells its kind; the mount itself is not asked, because it
-    may belong to a server that does not answer. Sockets in ``known`` are skipped, new ones added.
+    may belong to a server that does not answer. Sockets with files on their way are added to
+    ``known``, so that they count once; the rest may be too many to remember.
 
     Raises:
         OSError: ESRCH, it has exited; EACCES, its files are hidden.
@@ -58,9 +59,10 @@ def held_files(process: Process, devices: MemoryDevices, known: set[str]) -> Hel
                 if dev := devices.mounts.get(info.get("mnt_id", "")):
                     files.append(HeldFile(number, dev, _inode(process, number, info), name))
             elif name.startswith(SOCKET) and name not in known:
-                known.add(name)
                 info = parse_fdinfo(process.read(f"fdinfo/{number}"))
-                in_flight += int(info.get("scm_fds", 0))
+                if on_their_way := int(info.get("scm_fds", 0)):
+                    known.add(name)
+                    in_flight += on_their_way
         except OSError as err:
             if err.errno not in GONE:
                 raise

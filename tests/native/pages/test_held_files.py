@@ -20,6 +20,7 @@ from pyzram.kernel.parse import parse_fdinfo
 from pyzram.limits import PAGE_SIZE
 from pyzram.pages import held_files
 from pyzram.pages.process_sources import open_processes
+from pyzram.pages.procmem import Looker
 from pyzram.pages.sources import CLOSED_BY, HIDDEN, HIDDEN_DESCRIPTORS, IN_FLIGHT, Source
 
 PAGES = 50
@@ -202,6 +203,22 @@ def test_what_is_on_its_way_is_said(start: Start) -> None:
         assert held(source, "sent") == []
         assert source.skipped[IN_FLIGHT] == 1
     assert IN_FLIGHT in HIDDEN
+
+
+def test_only_sockets_that_count_are_remembered(start: Start) -> None:
+    pid = start(
+        "pairs = [socket.socketpair() for _ in range(20)]\n"
+        "sent = array.array('i', [0, 1])\n"
+        "pairs[7][0].sendmsg([b'x'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, sent)])\n"
+        "if os.fork() == 0: time.sleep(1000)"
+    )
+    child = int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
+    try:
+        with Looker() as looker:
+            assert [looker.pages(each).held.in_flight for each in (pid, child)] == [2, 0]
+            assert len(looker.sockets) == 1
+    finally:
+        os.kill(child, signal.SIGKILL)
 
 
 def test_hidden_descriptors_are_said(start: Start, monkeypatch) -> None:
