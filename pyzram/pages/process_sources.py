@@ -216,6 +216,7 @@ def _add_shared(source: Source, shared: SharedMemory) -> int:
         resident += sum(len(view.pages) for view in item.views)
         if item.closed or item.views:
             source.by_page_table += 1
+            source._skip(NOT_TOLD_CLEAN, 0 if item.locked else item.clean)
         if not item.ranges:
             continue
         found = pages_or_skip(source, item)

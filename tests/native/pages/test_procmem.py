@@ -30,7 +30,7 @@ from pyzram.pages.process_sources import open_processes
 from pyzram.pages.rollup import NOTHING, rollup
 from pyzram.pages.sampling import Sample
 from pyzram.pages.shared_object import MappedAt
-from pyzram.pages.sources import PINNED_SOMEWHERE
+from pyzram.pages.sources import NOT_TOLD_CLEAN, PINNED_SOMEWHERE
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -1011,6 +1011,23 @@ def test_shared_memory_that_cannot_be_opened_leaves_nothing_open(monkeypatch):
             assert not held & descriptors()
     finally:
         gc.enable()
+
+
+READ_ONLY = """
+s = mmap.mmap(-1, 64 * PAGE)
+answer = [sum(s[at] for at in range(0, len(s), PAGE))]
+for at in range(0, 16 * PAGE, PAGE):
+    s[at] = 1
+"""
+
+
+def test_clean_pages_of_what_cannot_be_opened_are_said(monkeypatch):
+    """A page table does not show which of its pages the kernel would drop."""
+    monkeypatch.setattr(MappedAt, "open", mock.Mock(side_effect=PermissionError))
+    with child(READ_ONLY) as (pid, _answer), open_processes(pid) as source:
+        assert [row.pages for row in source._segments if row.owner.part == "shared"] == [64]
+        assert source.skipped[NOT_TOLD_CLEAN] == 48
+        assert not estimate_pages(source, ["lz4"], full=True, timing=False).exact
 
 
 @pytest.mark.parametrize("how", ["closed", "dropped"])
