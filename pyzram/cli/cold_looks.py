@@ -42,7 +42,7 @@ class Looked(NamedTuple):
     label: str
     """What was watched, in words."""
     total: int
-    """Bytes that could go to swap."""
+    """Bytes of mapped memory that could go to swap."""
     skipped: dict[str, int]
     """How much could not be inspected, by reason."""
     looks: list[Look]
@@ -65,6 +65,7 @@ def watched(
         everything = watch.everything()
         total = everything.pages * everything.page_size
         everything.close()
+        skipped = everything.skipped
         halfway, *ages = watch.ages()
         halfway.source.close()
         found = []
@@ -81,7 +82,7 @@ def watched(
                     seed=options.seed,
                 )
             found.append(Look(age, estimate, asked))
-        return Looked(label, total, watch.skipped, found)
+        return Looked(label, total, skipped, found)
 
 
 def _allow_descriptors() -> None:

@@ -74,7 +74,7 @@ def report(
 ) -> str:
     """The report of watching, at most ``width`` columns wide if that is given."""
     last = looks[-1]
-    lines = [f"{format_size(total)} could go to swap; not touched:"]
+    lines = [f"{format_size(total)} of mapped memory could go to swap; not touched:"]
     for look in looks:
         share = look.age.cold_bytes / total if total else 0.0
         short = extrapolated(look)

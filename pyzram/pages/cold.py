@@ -19,13 +19,15 @@ from .. import _native_memory
 from ..errors import from_errno
 from ..limits import PAGE_SIZE
 from .mappings import ANON, SHMEM, parse_maps
+from .others_locks import add_others_locks
 from .process import Process
 from .process_sources import pages_or_skip, seen_segments, why_left_out
 from .procmem import Looker
 from .segments import ObjectSegment, Owner, ProcessSegment, Thinned
 from .shared_memory import SharedMemory
 from .smaps import parse_smaps
-from .sources import Source
+from .sources import HIDDEN_LOCKS, PINNED_SOMEWHERE, Source
+from .stretches import Private, shared_pieces, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -95,13 +97,13 @@ class _Watched:
     def look(self) -> None:
         self.looks.append(parse_use(self.process.read("smaps")))
 
-    def share(self, look: int | None, mapping: Mapping) -> float:
+    def share(self, look: int | None, mapping: Mapping | Private) -> float:
         """The share of a mapping that was cold at one look; all of it for ``None``."""
         if look is None:
             return 1.0
         return cold_share(self.looks[look], self.looks[-1], mapping.start, mapping.end)
 
-    def locks(self, mapping: Mapping) -> bool:
+    def locks(self, mapping: Mapping | Private) -> bool:
         """Whether the last look found it locked."""
         last = self.looks[-1] if self.looks else []
         return any(use.locked for use, _ in _between(last, mapping.start, mapping.end))
@@ -212,8 +214,11 @@ class Watch:
                 process = watched.process
                 try:
                     memory = looker.memory(process)
-                    private, theirs = [], []
-                    for line in process.read("maps").split("\n")[:-1]:
+                    private: list[Private] = []
+                    theirs = []
+                    lines = process.read("maps").split("\n")[:-1]
+                    pinned = looker.pinned(process, lines)
+                    for line in lines:
                         kind = looker.kinds.of(line.partition(" ")[2])
                         if kind.kind is None:
                             continue
@@ -221,17 +226,28 @@ class Watch:
                         if kind.kind == SHMEM:
                             theirs.append((mapping, watched.locks(mapping)))
                         if kind.private:
-                            private.append((mapping, kind.part, watched.share(look, mapping)))
-                    _add_private(source, process, looker, memory, private)
+                            at = mapping.start
+                            private.append(Private(at, mapping.end, kind.part, kind.guard, at))
+                    free = [
+                        (item, watched.share(look, item))
+                        for item in split(private, pinned.ranges, {})
+                        if not (item.pinned or watched.locks(item))
+                    ]
+                    _add_private(source, process, looker, memory, free)
                     shared.add_mappings(process, theirs)
+                    for mapping in shared_pieces(theirs, pinned.ranges):
+                        shared.add_lock(process, mapping)
                 except OSError as err:
                     source._skip(why_left_out(err))
                     continue
                 source.processes += 1
+                source._skip(PINNED_SOMEWHERE, pinned.elsewhere)
                 for mapping, _locked in theirs:
                     key = (mapping.dev, mapping.inode)
                     cold = watched.share(look, mapping)
                     coldest[key] = min(cold, coldest.get(key, 1.0))
+            chosen = {watched.process.pid for watched in self._watched}
+            source._skip(HIDDEN_LOCKS, add_others_locks(shared, chosen))
             self._add_shared(source, shared, coldest)
         return source
 
@@ -268,20 +284,20 @@ def _add_private(
     process: Process,
     looker: Looker,
     memory: _native_memory.ProcMem,
-    private: Iterable[tuple[Mapping, str, float]],
+    private: Iterable[tuple[Private, float]],
 ) -> None:
-    """Add the given share of each mapping."""
+    """Add the given share of each stretch."""
     parts: dict[str, int] = {}
     walks = [
         _native_memory.walk(
-            mapping.start,
-            mapping.end,
+            item.start,
+            item.end,
             ANON,
-            pages=parts.setdefault(part, len(parts)),
+            pages=parts.setdefault(item.part, len(parts)),
             flags=_native_memory.WALK_THIN,
             weight=round(cold * _native_memory.WEIGHT_ONE),
         )
-        for mapping, part, cold in private
+        for item, cold in private
         if cold > 0.0
     ]
     sets = [_native_memory.PageSet() for _ in parts]

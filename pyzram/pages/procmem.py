@@ -15,7 +15,7 @@ from .. import _native_memory
 from ..errors import ZramOSError, from_errno
 from .address_spaces import AddressSpaces
 from .mappings import Kinds, MemoryDevices
-from .pinned import anything_pinned
+from .pinned import NOTHING, RING, Pinned, anything_pinned, pinned_ranges
 from .process import Process, turned
 from .process_pages import ProcessPages
 from .walk import Walk
@@ -54,6 +54,16 @@ class Looker:
         self._memory = turned(self._memory, process, self._method)
         self.kinds.turn(process)
         return self._memory
+
+    def pinned(self, process: Process, maps: list[str]) -> Pinned:
+        """What a process has pinned, given the lines of its maps; asked only if there may be any.
+
+        Raises:
+            OSError: ESRCH if it has exited.
+        """
+        if self.pins or any(line.endswith(RING) for line in maps):
+            return pinned_ranges(process)
+        return NOTHING
 
     def collect(
         self,

@@ -10,7 +10,6 @@ from .. import _native_memory
 from ..limits import PAGE_SIZE
 from .held_files import held_files
 from .mappings import ANON, SHMEM, parse_maps
-from .pinned import RING, pinned_ranges
 from .process_pages import LAZILY_FREED, LOCKED, PINNED, Counts, ProcessPages
 from .rollup import NOTHING, Rollup, rollup
 from .stretches import Details, Private, clean_shared, details_of, shared_pieces, split, uncut
@@ -56,8 +55,8 @@ class Walk:
         private = self._sort_out(lines, found)
         if found.shared and sums.clean > PAGE_SIZE:
             found.clean_shared = clean_shared(process, found.shared)
-        if self._looker.pins or any(line.endswith(RING) for line in lines):
-            pinned = pinned_ranges(process)
+        pinned = self._looker.pinned(process, lines)
+        if any(pinned):
             private = split(private, pinned.ranges, self._known)
             found.pinned_shared = shared_pieces(found.shared, pinned.ranges)
             found.pinned_elsewhere = pinned.elsewhere + uncut(private, pinned.ranges, self._known)

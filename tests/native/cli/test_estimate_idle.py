@@ -15,6 +15,8 @@ import pytest
 
 from pyzram.cli.pyzram import main
 from pyzram.limits import PAGE_SIZE
+from pyzram.pages import cold
+from pyzram.pages.sources import HIDDEN_LOCKS
 from pyzram.units import parse_size
 
 SLEEPER = (
@@ -50,6 +52,15 @@ def test_json_has_cold_bytes_in_all_and_by_age(
             assert figures["stall_ms_per_minute"] >= 0
 
 
+def test_what_is_left_out_at_the_end_is_listed(
+    sleeper: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cold, "add_others_locks", lambda _shared, _chosen: 3)
+    words = ["estimate", "--pid", str(sleeper), "--idle", "1", "-a", "lz4", "--no-timing"]
+    assert main([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["skipped"] == {HIDDEN_LOCKS: 3}
+
+
 def test_text_says_what_it_does_and_what_to_configure(
     sleeper: int, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -59,7 +70,7 @@ def test_text_says_what_it_does_and_what_to_configure(
     assert main([*words, "--plot", str(plot)]) == 0
     out, err = capsys.readouterr()
     assert "clears the pages' referenced bits" in err
-    assert "could go to swap; not touched:" in out
+    assert "of mapped memory could go to swap; not touched:" in out
     assert 'ZRAM_ALGORITHM_0="lz4"' in out
     assert "memory gained" in plot.read_text()
 

@@ -7,6 +7,8 @@ import ctypes
 import errno
 import mmap
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -50,6 +52,57 @@ def test_what_is_wrong_here_is_no_memory_that_is_gone(code, watched, monkeypatch
     with pytest.raises(ZramOSError, match="open shared memory") as raised:
         watched.everything()
     assert raised.value.errno == code
+
+
+def test_what_a_process_locks_could_not_go_to_swap() -> None:
+    page = mmap.PAGESIZE
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mlock.argtypes = ctypes.c_void_p, ctypes.c_size_t
+    memory = mmap.mmap(-1, 1024 * page, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    memory[:] = b"x" * len(memory)
+    counts = []
+    for _ in range(2):
+        with cold.watch({os.getpid(): None}, [0.0]) as watch, watch.everything() as found:
+            counts.append(found.pages)
+        assert libc.mlock(ctypes.addressof(ctypes.c_char.from_buffer(memory)), len(memory)) == 0
+    assert counts[0] - counts[1] > 512  # the rest of this process may grow meanwhile
+
+
+LOCKS = """
+import ctypes, mmap, sys
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mlock.argtypes = ctypes.c_void_p, ctypes.c_size_t
+m = mmap.mmap(int(sys.argv[1]), 0)
+assert libc.mlock(ctypes.addressof(ctypes.c_char.from_buffer(m)), 1024 * mmap.PAGESIZE) == 0
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_what_another_process_locks_is_not_cold(watched: cold.Watch) -> None:
+    fd = os.memfd_create("locked elsewhere")
+    os.ftruncate(fd, 1280 * mmap.PAGESIZE)
+    with mmap.mmap(fd, 0) as memory:
+        memory[:] = b"x" * len(memory)
+        with subprocess.Popen(
+            [sys.executable, "-Ic", LOCKS, str(fd)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=[fd],
+        ) as other:
+            assert other.stdout
+            assert other.stdout.readline() == b"ready\n"
+            with cold.watch({os.getpid(): None}, [0.0]) as watch:
+                for source in (watch.everything(), watch.ages()[0].source):
+                    with source:
+                        pages = [
+                            row.pages
+                            for row in source._segments
+                            if "locked elsewhere" in row.owner.name
+                        ]
+                        assert pages == [256]
+            other.kill()
+    os.close(fd)
 
 
 def test_what_is_cold_stays_so_when_its_mapping_grows() -> None:

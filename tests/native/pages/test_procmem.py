@@ -22,7 +22,7 @@ import pytest
 
 from pyzram import _native_memory
 from pyzram.errors import ZramOSError
-from pyzram.pages import mappings, mount_views, procmem, walk
+from pyzram.pages import cold, mappings, mount_views, procmem, walk
 from pyzram.pages.estimator import estimate_pages
 from pyzram.pages.process import Process, ProcessReader
 from pyzram.pages.process_pages import Counts
@@ -299,6 +299,28 @@ def test_what_a_ring_has_pinned_stays(closed, frames, monkeypatch):
         kept = sum(map(len, pages.parts.values())) + (4 << 20) // PAGE
         assert abs(kept * PAGE - pages.rollup.pss_anon) <= 2 * PAGE
         assert found.exact is (not closed)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("closed", [True, False])
+def test_what_a_ring_has_pinned_is_not_cold(closed, shared):
+    body = RINGED.replace("{closed}", str(closed))
+    if shared:
+        body = body.replace("MAP_PRIVATE", "MAP_SHARED")
+    with child(body) as (pid, [start]):
+        if not start:
+            pytest.skip("needs io_uring")
+        if "VmPin:\t    4096 kB" not in Path(f"/proc/{pid}/status").read_text():
+            pytest.skip("this caller's pages are not accounted for as pinned")
+        with open_processes(pid) as source:
+            if shared and source.by_page_table:
+                pytest.skip("mapped objects cannot be opened here")
+            pages = source.pages + (source.left_out["pinned"] if closed else 0)
+        with cold.watch({pid: None}, [0.0]) as watch:
+            for found in (watch.everything(), watch.ages()[0].source):
+                with found:
+                    assert found.pages <= pages + 1  # rounded
+                    assert found.skipped.get(PINNED_SOMEWHERE, 0) == closed * (4 << 20) // PAGE
 
 
 # In the second half, everything without a buffer is given up (MADV_FREE).
