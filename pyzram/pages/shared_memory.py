@@ -91,7 +91,7 @@ class SharedMemory:
             self._add(process, mapping, locked)
 
     def _add(self, process: Process, mapping: Mapping, locked: bool) -> None:
-        key = self._key_of(process, mapping)
+        key = self.key_of(process, mapping)
         shared = self.objects.get(key)
         if shared is None:
             shared = self.objects[key] = SharedObject(key[:2], mapping.path)
@@ -146,7 +146,7 @@ class SharedMemory:
 
     def add_lock(self, process: Process, mapping: Mapping) -> None:
         """Note that a process keeps this in memory, if it is of an object that counts."""
-        shared = self.objects.get(self._key_of(process, mapping))
+        shared = self.objects.get(self.key_of(process, mapping))
         if shared is not None:
             shared.locked.append(_range_of(mapping))
 
@@ -154,13 +154,14 @@ class SharedMemory:
         """Note how many pages of objects are clean: what one process maps of it, at most."""
         counts: dict[tuple[str, int, str], int] = {}
         for mapping, clean in mappings:
-            key = self._key_of(process, mapping)
+            key = self.key_of(process, mapping)
             counts[key] = counts.get(key, 0) + clean
         for key, clean in counts.items():
             shared = self.objects[key]
             shared.clean = max(shared.clean, clean)
 
-    def _key_of(self, process: Process, mapping: Mapping) -> tuple[str, int, str]:
+    def key_of(self, process: Process, mapping: Mapping) -> tuple[str, int, str]:
+        """What an object that a process maps has in :attr:`objects`."""
         segment = mapping.dev == self._internal and mapping.path.startswith(ATTACHED)
         return mapping.dev, mapping.inode, ipc_space(process.fd) if segment else ""
 
