@@ -45,18 +45,22 @@ class Use(NamedTuple):
     referenced: int
     """of these, touched since the notes were cleared"""
     locked: bool
+    freed: int = 0
+    """of the resident ones, lazily freed: these never go to swap"""
 
     @property
     def cold(self) -> int:
-        """Of these, not touched, nor locked."""
-        return 0 if self.locked else max(0, self.resident - self.referenced)
+        """Of the resident ones, not touched, nor locked, nor lazily freed."""
+        return 0 if self.locked else max(0, self.resident - self.referenced - self.freed)
 
 
 def parse_use(text: str) -> list[Use]:
     """``/proc/PID/smaps``: how each mapping was used, by address."""
     return [
-        Use(start, end, resident, referenced, locked)
-        for start, end, locked, (resident, referenced) in parse_smaps(text, "Rss:", "Referenced:")
+        Use(start, end, resident, referenced, locked, freed)
+        for start, end, locked, (resident, referenced, freed) in parse_smaps(
+            text, "Rss:", "Referenced:", "LazyFree:"
+        )
     ]
 
 
@@ -97,16 +101,21 @@ class _Watched:
     def look(self) -> None:
         self.looks.append(parse_use(self.process.read("smaps")))
 
-    def share(self, look: int | None, mapping: Mapping | Private) -> float:
+    def share(self, look: int | None, mapping: Mapping) -> float:
         """The share of a mapping that was cold at one look; all of it for ``None``."""
         if look is None:
             return 1.0
         return cold_share(self.looks[look], self.looks[-1], mapping.start, mapping.end)
 
-    def locks(self, mapping: Mapping | Private) -> bool:
+    def private_share(self, look: int | None, private: Private) -> float:
+        """The same for private memory, and for ``None`` all that could go to swap."""
+        last = self.looks[-1]
+        then = [use._replace(referenced=0) for use in last] if look is None else self.looks[look]
+        return cold_share(then, last, private.start, private.end)
+
+    def locks(self, mapping: Mapping) -> bool:
         """Whether the last look found it locked."""
-        last = self.looks[-1] if self.looks else []
-        return any(use.locked for use, _ in _between(last, mapping.start, mapping.end))
+        return any(use.locked for use, _ in _between(self.looks[-1], mapping.start, mapping.end))
 
 
 class Age(NamedTuple):
@@ -229,9 +238,9 @@ class Watch:
                             at = mapping.start
                             private.append(Private(at, mapping.end, kind.part, kind.guard, at))
                     free = [
-                        (item, watched.share(look, item))
+                        (item, watched.private_share(look, item))
                         for item in split(private, pinned.ranges, {})
-                        if not (item.pinned or watched.locks(item))
+                        if not item.pinned
                     ]
                     _add_private(source, process, looker, memory, free)
                     shared.add_mappings(process, theirs)

@@ -54,17 +54,21 @@ def test_what_is_wrong_here_is_no_memory_that_is_gone(code, watched, monkeypatch
     assert raised.value.errno == code
 
 
-def test_what_a_process_locks_could_not_go_to_swap() -> None:
+@pytest.mark.parametrize(
+    ("call", "more"), [("mlock", ()), pytest.param("madvise", (8,), id="MADV_FREE")]
+)
+def test_what_a_process_locks_or_gives_up_could_not_go_to_swap(call: str, more: tuple) -> None:
     page = mmap.PAGESIZE
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.mlock.argtypes = ctypes.c_void_p, ctypes.c_size_t
+    change = getattr(ctypes.CDLL(None, use_errno=True), call)
+    change.argtypes = ctypes.c_void_p, ctypes.c_size_t, *(ctypes.c_int for _ in more)
     memory = mmap.mmap(-1, 1024 * page, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     memory[:] = b"x" * len(memory)
     counts = []
     for _ in range(2):
         with cold.watch({os.getpid(): None}, [0.0]) as watch, watch.everything() as found:
             counts.append(found.pages)
-        assert libc.mlock(ctypes.addressof(ctypes.c_char.from_buffer(memory)), len(memory)) == 0
+        start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+        assert change(start, len(memory), *more) == 0
     assert counts[0] - counts[1] > 512  # the rest of this process may grow meanwhile
 
 
