@@ -481,6 +481,27 @@ def test_the_report_says_what_it_means(corpus, capsys):
 
 
 @pytest.mark.parametrize(
+    ("fact", "says"),
+    [
+        ("by_share", "counted by share (PSS), because only root sees which pages are the same: 7 "),
+        ("by_page_table", "did not touch: 7 objects of shared memory"),
+    ],
+)
+def test_what_this_caller_cannot_see_is_said_and_not_exact(tmp_path, fact, says):
+    path = tmp_path / "file"
+    path.write_bytes(bytes(range(256)) * PAGE)
+    with open_files([str(path)]) as source:
+        seen = estimator.estimate_pages(source, [FAST], full=True, timing=False)
+        setattr(source, fact, 7)  # as for a process of another user
+        hidden = estimator.estimate_pages(source, [FAST], full=True, timing=False)
+    assert (seen.exact, hidden.exact) == (True, False)
+    for found, rows in ((seen, 0), (hidden, 1)):
+        said = estimate_report.report(found, 1 << 30, None)
+        assert said.count(says) == rows
+        assert ("exact" in said, "of what is seen" in said) == (not rows, bool(rows))
+
+
+@pytest.mark.parametrize(
     ("content", "says"),
     [
         (b"", "0B in 0 pages, all read\nThere is nothing to compress."),
