@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from ..device.stat_files import counted_since
 from ..errors import ZramError
+from ..kernel.psi import read_pressure
 from ..limits import PAGE_SIZE
 from .machine import read_battery, read_clock, read_counters, read_memory
-from .machine import read_pressure as pressure_of
 from .observation import Observation
 from .state import Counts
 
@@ -73,7 +73,7 @@ class Observer:
         total, available = read_memory(self.sysfs)
         unread: list[str] = []
         memory, io, cpu = (
-            pressure_of(self.sysfs, resource, unread) for resource in ("memory", "io", "cpu")
+            read_pressure(self.sysfs, resource, unread) for resource in ("memory", "io", "cpu")
         )
         found, missed = self._devices()
         battery = read_battery(self.sysfs)

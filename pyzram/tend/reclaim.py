@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..errors import ZramOSError, from_errno
 from ..kernel.holders import swap_areas
 from ..kernel.own_files import why_foreign
+from ..kernel.psi import parse_pressure
 from ..kernel.safe_paths import open_path
 from ..kernel.sysfs import GONE, read_text, read_value
 from ..units import MIB
-from .machine import parse_pressure, read_memory
+from .machine import read_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable

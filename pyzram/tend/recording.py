@@ -16,8 +16,9 @@ from ..device.block_state import summary
 from ..device.device_list import devices
 from ..errors import DeviceNotFoundError, InvalidValueError, ZramError, from_errno
 from ..kernel.named_files import open_named
+from ..kernel.psi import read_pressure
 from ..limits import BD_UNIT
-from .machine import Clocks, read_battery, read_counters, read_memory, read_pressure
+from .machine import Clocks, read_battery, read_counters, read_memory
 from .medium import medium_of
 
 if TYPE_CHECKING:

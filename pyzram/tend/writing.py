@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from ..device.backing import in_steps
 from ..device.stat_files import counted_since
 from ..errors import UnsupportedError
+from ..kernel.psi import read_pressure
 from ..limits import BD_UNIT, PAGE_SIZE
 from ..units import MIB
 from .machine import read_clock, read_memory
-from .machine import read_pressure as pressure_of
 from .observation import Observation
 from .policy import enough
 from .tended import PIECE_MOST
@@ -135,7 +135,7 @@ class Writing:
         self.ledger.advance(read_clock(self.sysfs, self.clocks, self.ledger.clock.boot))
 
     def _at_ease(self) -> bool:
-        memory = pressure_of(self.sysfs, "memory", [])
+        memory = read_pressure(self.sysfs, "memory", [])
         total, available = read_memory(self.sysfs)
         some10 = memory.some10 if memory else None
         return enough(Observation(self.clocks.awake(), total, available, some10=some10))

@@ -37,7 +37,7 @@ def hurry(constants: Mapping[str, object], pressure_of: Callable[..., Any]) -> N
             setattr(module, name, value)
     # Ages in units of 64 s are too coarse for floors of a few seconds.
     ages.UNIT = 1
-    observer.pressure_of = writing.pressure_of = pressure_of
+    observer.read_pressure = writing.read_pressure = pressure_of
 
 
 def until(done: Callable[[], object], seconds: float, what: str) -> float:

@@ -25,12 +25,12 @@ from pathlib import Path
 
 import pyzram
 from pyzram.cli import tend
+from pyzram.kernel.psi import read_pressure
 from pyzram.kernel.sysfs import Sysfs
 from pyzram.kernel.tend_status import read_status
 from pyzram.tend import policy, tended, tender
 from pyzram.tend.ages import Ages
 from pyzram.tend.ledger import Ledger
-from pyzram.tend.machine import read_pressure
 from pyzram.tend.writing import Writing
 
 sys.path.insert(0, str(Path(__file__).parent))  # -I leaves it out

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import ZramError
 from ...kernel.figures import BY_NAME, SWAPS
+from ...kernel.psi import Pressure, read_pressure
 from ...kernel.sysfs import Sysfs
 from ...kernel.tend_status import read_status
-from ...tend.machine import Pressure, read_memory, read_pressure
+from ...tend.machine import read_memory
 from ...text import quote
 from ..device_history import Watch, Watched
 from ..stats_columns import COLUMNS

@@ -11,26 +11,20 @@ from pathlib import Path
 
 import pytest
 from fake_roots import Machine, unreadable
-from tended_machines import HOUR, MIB, PSI, Watch, press, tender
+from tended_machines import HOUR, MIB, Watch, press, tender
 
 from pyzram.cli import pyzram as command
 from pyzram.cli.tend_report import report_dict, round_line
 from pyzram.device.zram import Zram
 from pyzram.errors import BlockedError, DeviceBusyError, DeviceNotFoundError, ZramOSError
 from pyzram.kernel.holders import block_size
+from pyzram.kernel.psi import read_pressure
 from pyzram.kernel.sysfs import Sysfs
 from pyzram.kernel.tend_status import NAME, write_status
 from pyzram.tend import ages
 from pyzram.tend.actions import Compact, Recompress, WriteBack
 from pyzram.tend.ledger import Ledger
-from pyzram.tend.machine import (
-    Battery,
-    Clocks,
-    parse_pressure,
-    read_battery,
-    read_clock,
-    read_pressure,
-)
+from pyzram.tend.machine import Battery, Clocks, read_battery, read_clock
 from pyzram.tend.medium import medium_of
 from pyzram.tend.recompressing import gain
 
@@ -904,11 +898,6 @@ def test_ages_are_kept_however_long_the_machine_runs(machine):
         assert [p for a, b in ranges for p in range(a, b + 1)] == old
     # Older than the numbers can express: taken for younger, not for older.
     assert now + 50 * day - one.ages.used(2, 0, now + 50 * day) < 4 * day
-
-
-def test_pressure_text():
-    found = parse_pressure(PSI.format("1.50", "0.25", 2_500_000))
-    assert (found.some10, found.some300, found.total) == (1.5, 0.25, 2.5)
 
 
 def test_dry_run_says_what_it_sees_and_writes_nothing(machine, monkeypatch, capsys):
