@@ -22,7 +22,7 @@ from .mappings import ANON, SHMEM, parse_maps
 from .others_locks import add_others_locks
 from .process import Process
 from .process_sources import pages_or_skip, seen_segments, why_left_out
-from .procmem import Looker
+from .procmem import Inspector
 from .segments import ObjectSegment, Owner, ProcessSegment, Thinned
 from .shared_memory import SharedMemory
 from .smaps import parse_smaps
@@ -218,17 +218,17 @@ class Watch:
         source = Source(self.label, PAGE_SIZE)
         source.skipped = dict(self.skipped)
         coldest: dict[tuple[str, int], float] = {}
-        with Looker() as looker, SharedMemory() as shared:
+        with Inspector() as inspector, SharedMemory() as shared:
             for watched in self._watched:
                 process = watched.process
                 try:
-                    memory = looker.memory(process)
+                    memory = inspector.memory(process)
                     private: list[Private] = []
                     theirs = []
                     lines = process.read("maps").split("\n")[:-1]
-                    pinned = looker.pinned(process, lines)
+                    pinned = inspector.pinned(process, lines)
                     for line in lines:
-                        kind = looker.kinds.of(line.partition(" ")[2])
+                        kind = inspector.kinds.of(line.partition(" ")[2])
                         if kind.kind is None:
                             continue
                         (mapping,) = parse_maps(line)
@@ -242,7 +242,7 @@ class Watch:
                         for item in split(private, pinned.ranges, {})
                         if not item.pinned
                     ]
-                    _add_private(source, process, looker, memory, free)
+                    _add_private(source, process, inspector, memory, free)
                     shared.add_mappings(process, theirs)
                     for mapping in shared_pieces(theirs, pinned.ranges):
                         shared.add_lock(process, mapping)
@@ -291,7 +291,7 @@ class Watch:
 def _add_private(
     source: Source,
     process: Process,
-    looker: Looker,
+    inspector: Inspector,
     memory: _native_memory.ProcMem,
     private: Iterable[tuple[Private, float]],
 ) -> None:
@@ -310,7 +310,7 @@ def _add_private(
         if cold > 0.0
     ]
     sets = [_native_memory.PageSet() for _ in parts]
-    looker.collect(memory, walks, sets)
+    inspector.collect(memory, walks, sets)
     for part, at in parts.items():
         if len(sets[at]):
             owner = Owner(process.pid, process.name, part)

@@ -15,7 +15,7 @@ from .mappings import SHARED
 from .others_locks import add_others_locks
 from .process import all_processes
 from .process_pages import CLEAN, LOCKED
-from .procmem import Looker
+from .procmem import Inspector
 from .segments import ObjectSegment, Owner, ProcessSegment, ZeroSegment
 from .shared_memory import SharedMemory
 from .shared_object import OURS, object_pages
@@ -138,10 +138,10 @@ def _look_at(
     found: list[int] = []
     failure: ZramOSError | None = None
     excess = 0
-    with Looker() as looker:
+    with Inspector() as inspector:
         for pid, start_time in chosen.items():
             try:
-                process = looker.pages(pid, start_time)
+                process = inspector.pages(pid, start_time)
             except ZramOSError as err:
                 source._skip(why_left_out(err))
                 failure = failure or err

@@ -24,7 +24,7 @@ from .walk import Walk
 EXECS = 3
 
 
-class Looker:
+class Inspector:
     """Inspects processes one after the other; what they share counts once.
 
     ``method`` is ``"ioctl"`` (PAGEMAP_SCAN, Linux 6.7), ``"pagemap"`` or ``"auto"``, which takes
@@ -122,7 +122,7 @@ class Looker:
             self._memory.close()
             self._memory = None
 
-    def __enter__(self) -> Looker:
+    def __enter__(self) -> Inspector:
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -130,6 +130,6 @@ class Looker:
 
 
 def process_pages(pid: int, *, method: str = "auto") -> ProcessPages:
-    """Inspect a single process; see :meth:`Looker.pages`."""
-    with Looker(method) as looker:
-        return looker.pages(pid)
+    """Inspect a single process; see :meth:`Inspector.pages`."""
+    with Inspector(method) as inspector:
+        return inspector.pages(pid)

@@ -16,7 +16,7 @@ from .stretches import Details, Private, clean_shared, details_of, shared_pieces
 
 if TYPE_CHECKING:
     from .process import Process
-    from .procmem import Looker
+    from .procmem import Inspector
 
 # Walking pagemap reads 8 bytes even for each page of a hole; for mappings of more bytes than this,
 # it pays to ask the kernel first how many pages there are.
@@ -26,15 +26,17 @@ SPARSE = 1 << 30
 class Walk:
     """A walk through the mappings of one process."""
 
-    def __init__(self, looker: Looker, process: Process, memory: _native_memory.ProcMem) -> None:
-        self._looker = looker
+    def __init__(
+        self, inspector: Inspector, process: Process, memory: _native_memory.ProcMem
+    ) -> None:
+        self._inspector = inspector
         self._process = process
         self._memory = memory
         self._known: dict[int, Details] = {}
         self._flags = 0
 
     def pages(self) -> ProcessPages:
-        """See :meth:`.Looker.pages`; raises the OSError of a process that has exited (ESRCH)."""
+        """See :meth:`.Inspector.pages`; raises the OSError of a process that has exited (ESRCH)."""
         process = self._process
         sums = rollup(process)
         found = ProcessPages(process.pid, process.start_time, process.name, sums)
@@ -43,7 +45,7 @@ class Walk:
             self._flags = _native_memory.WALK_HUGE
         lines = process.read("maps").split("\n")[:-1]
         self._hold(found)
-        if lines and self._looker.spaces.met(process.task, lines[0].partition(" ")[0]):
+        if lines and self._inspector.spaces.met(process.task, lines[0].partition(" ")[0]):
             found.rollup = NOTHING
             return found
         if (
@@ -55,7 +57,7 @@ class Walk:
         private = self._sort_out(lines, found)
         if found.shared and sums.clean > PAGE_SIZE:
             found.clean_shared = clean_shared(process, found.shared)
-        pinned = self._looker.pinned(process, lines)
+        pinned = self._inspector.pinned(process, lines)
         if any(pinned):
             private = split(private, pinned.ranges, self._known)
             found.pinned_shared = shared_pieces(found.shared, pinned.ranges)
@@ -68,7 +70,9 @@ class Walk:
     def _hold(self, found: ProcessPages) -> None:
         """Note the files that the process has open."""
         try:
-            found.held = held_files(self._process, self._looker.kinds.devices, self._looker.sockets)
+            found.held = held_files(
+                self._process, self._inspector.kinds.devices, self._inspector.sockets
+            )
         except OSError as err:
             if err.errno not in (errno.EACCES, errno.EPERM):
                 raise
@@ -78,7 +82,7 @@ class Walk:
         """Note shared mappings, and return those with private pages."""
         begun: list[tuple[str, str, bool]] = []
         ends: list[str] = []
-        kind_of = self._looker.kinds.of
+        kind_of = self._inspector.kinds.of
         # A library's mappings are adjacent and are walked as one, unless one of them is special.
         joined = "", ""
         for line in lines:
@@ -156,7 +160,7 @@ class Walk:
             pages = parts.setdefault(item.part, len(parts))
             walks.append(self._walk(item, pages, its_flags, its_weight))
         sets = [_native_memory.PageSet() for _ in parts]
-        for at, counts in enumerate(self._looker.collect(self._memory, walks, sets)):
+        for at, counts in enumerate(self._inspector.collect(self._memory, walks, sets)):
             if any(counts) or at in freed:
                 part = private[at].part
                 present, swapped, _, given_up, locked, _ = counts

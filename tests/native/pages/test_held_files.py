@@ -20,7 +20,7 @@ from pyzram.kernel.parse import parse_fdinfo
 from pyzram.limits import PAGE_SIZE
 from pyzram.pages import held_files
 from pyzram.pages.process_sources import open_processes
-from pyzram.pages.procmem import Looker
+from pyzram.pages.procmem import Inspector
 from pyzram.pages.sources import CLOSED_BY, HIDDEN, HIDDEN_DESCRIPTORS, IN_FLIGHT, Source
 
 PAGES = 50
@@ -214,9 +214,9 @@ def test_only_sockets_that_count_are_remembered(start: Start) -> None:
     )
     child = int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
     try:
-        with Looker() as looker:
-            assert [looker.pages(each).held.in_flight for each in (pid, child)] == [2, 0]
-            assert len(looker.sockets) == 1
+        with Inspector() as inspector:
+            assert [inspector.pages(each).held.in_flight for each in (pid, child)] == [2, 0]
+            assert len(inspector.sockets) == 1
     finally:
         os.kill(child, signal.SIGKILL)
 

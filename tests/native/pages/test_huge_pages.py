@@ -74,8 +74,8 @@ import json, sys
 from pyzram.pages import process_sources
 from pyzram.pages.estimator import estimate_pages
 method = sys.argv[1]
-looker = process_sources.Looker
-process_sources.Looker = lambda: looker(method)
+inspector = process_sources.Inspector
+process_sources.Inspector = lambda: inspector(method)
 with process_sources.open_processes(list(map(int, sys.argv[2:]))) as source:
     found = estimate_pages(source, ["lz4"], full=True, timing=False)
     print(json.dumps([source.pages, found.by_share, found.exact]))

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from pyzram.pages.process_sources import open_processes
-from pyzram.pages.procmem import Looker
+from pyzram.pages.procmem import Inspector
 from pyzram.pages.shared_memory import SharedMemory
 from pyzram.pages.system_v import Segment
 
@@ -66,9 +66,9 @@ def test_segments_of_one_number_are_two() -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_ours_of_that_number_says_nothing_of_theirs() -> None:
     """Ours is locked, or nobody has it attached; theirs is neither."""
-    with owner() as (pid, number), Looker() as looker, SharedMemory() as shared:
+    with owner() as (pid, number), Inspector() as inspector, SharedMemory() as shared:
         shared._segments = {number: Segment(number, True, 4096, 0, 4096, 0)}
-        shared.add_process(looker.pages(pid))
+        shared.add_process(inspector.pages(pid))
         (theirs,) = (item for item in shared.objects.values() if "/SYSV" in item.name)
         assert not theirs.locked
         shared.add_unmapped([])

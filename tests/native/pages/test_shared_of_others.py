@@ -28,11 +28,11 @@ sys.stdin.read()
 """
 COUNTS = """
 import sys
-from pyzram.pages.procmem import Looker
+from pyzram.pages.procmem import Inspector
 from pyzram.pages.shared_memory import SharedMemory
 from pyzram.pages.shared_object import object_pages
-with Looker() as looker, SharedMemory() as shared:
-    shared.add_process(looker.pages(int(sys.argv[1])))
+with Inspector() as inspector, SharedMemory() as shared:
+    shared.add_process(inspector.pages(int(sys.argv[1])))
     for one in shared.objects.values():
         if "theirs" in one.name:
             print(len(one.views), len(object_pages(one).pages) if one.places else 0)
