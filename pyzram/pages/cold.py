@@ -265,14 +265,14 @@ class Watch:
     ) -> None:
         for item in shared.objects.values():
             cold = coldest.get(item.key, 1.0)
-            rows = seen_segments(source, item)
+            segments = seen_segments(source, item)
             if item.ranges:
                 found = pages_or_skip(source, item)
                 if not found:
                     continue
-                rows.append(ObjectSegment(item, found.pages, source._objects))
-            for row in rows:
-                thinned = Thinned(row, round(row.pages * cold))
+                segments.append(ObjectSegment(item, found.pages, source._objects))
+            for segment in segments:
+                thinned = Thinned(segment, round(segment.pages * cold))
                 if thinned.pages:
                     source._segments.append(thinned)
 

@@ -215,21 +215,21 @@ class ZeroSegment:
 
 
 class Thinned:
-    """Some pages of a row, evenly spread over it."""
+    """Some pages of a segment, evenly spread over it."""
 
-    __slots__ = ("_row", "owner", "pages")
+    __slots__ = ("_segment", "owner", "pages")
 
-    def __init__(self, row: Segment, pages: int) -> None:
-        self._row = row
-        self.owner = row.owner
-        self.pages = min(pages, row.pages)
+    def __init__(self, segment: Segment, pages: int) -> None:
+        self._segment = segment
+        self.owner = segment.owner
+        self.pages = min(pages, segment.pages)
 
     def read(self, ranks: array[int], out: memoryview) -> Sequence[bool]:
         """See :class:`Segment`."""
         for index, rank in enumerate(ranks):
-            ranks[index] = rank * self._row.pages // self.pages
-        return self._row.read(ranks, out)
+            ranks[index] = rank * self._segment.pages // self.pages
+        return self._segment.read(ranks, out)
 
     def close(self) -> None:
-        """Release the row."""
-        self._row.close()
+        """Release the segment."""
+        self._segment.close()

@@ -67,7 +67,7 @@ HIDDEN = (
 )
 
 
-class _Named:
+class _Readable:
     """What a source and a stream have in common."""
 
     label: str
@@ -115,8 +115,8 @@ class _Named:
 
 
 @documented
-class Source(_Named):
-    """Where pages come from: rows of pages, and what was left out on the way to them.
+class Source(_Readable):
+    """Where pages come from: segments of pages, and what was left out on the way to them.
 
     A source belongs to the process that opened it: in a child of a fork it refuses to be read and
     closes nothing. If it is dropped while open, it gives a ResourceWarning.
@@ -212,7 +212,7 @@ class Source(_Named):
 
 
 @documented
-class Stream(_Named):
+class Stream(_Readable):
     """Standard input, or another descriptor that can be read only once.
 
     Its length is unknown until its end, so its sample is a plain random one, drawn on the way
