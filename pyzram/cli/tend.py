@@ -147,15 +147,16 @@ def tend(options: Arguments, way: str, sysfs: Sysfs, run: str) -> int:
         registry.load()
         return [device.number for device in registry.devices if device.ready]
 
+    dry_run = way == "dry-run"
     wanted = configured(options.config, options.budget)
     clocks = Clocks()
     lock = None
-    if way == "dry-run":
+    if dry_run:
         # Looking takes no lock, because the daemon may be in the middle of a step.
         tell_refused(run)
     else:
         lock = lock_others_out(run, ONCE_PATIENCE if way == "once" else PATIENCE)
-    ledger, share = open_ledger(sysfs, clocks, run, look=way == "dry-run")
+    ledger, share = open_ledger(sysfs, clocks, run, read_only=dry_run)
     failures = 0
 
     def failed(text: str) -> None:
@@ -170,7 +171,7 @@ def tend(options: Arguments, way: str, sysfs: Sysfs, run: str) -> int:
         ledger,
         clocks=clocks,
         handover=os.path.join(run, HANDOVER),
-        sleeps=Sleeps(clocks, os.path.join(run, SLEEPS), ledger.clock.boot, look=options.dry_run),
+        sleeps=Sleeps(clocks, os.path.join(run, SLEEPS), ledger.clock.boot, read_only=dry_run),
         share=share,
         at_once=bool(way),
         warn=failed,
@@ -188,7 +189,7 @@ def tend(options: Arguments, way: str, sysfs: Sysfs, run: str) -> int:
         if not way:
             tell_absent(sysfs, numbers)
             return stay(tender, reclaimer, sysfs, run, options.quiet, reload)
-        if way == "dry-run":
+        if dry_run:
             from .tend_dry_run import foretell
 
             foretell(tender, reclaimer, run, options.json)

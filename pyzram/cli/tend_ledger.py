@@ -23,11 +23,11 @@ LEDGER = "/var/lib/pyzram"
 
 
 def open_ledger(
-    sysfs: Sysfs, clocks: Clocks, run: str, *, look: bool = False
+    sysfs: Sysfs, clocks: Clocks, run: str, *, read_only: bool = False
 ) -> tuple[Ledger, float]:
     """The ledger in /var, or in /run with half the budget if /var is not writable.
 
-    With ``look``, it is only read, from the place where a daemon would keep it.
+    With ``read_only``, nothing is written, and it comes from where a daemon would keep it.
     """
     clock = read_clock(sysfs, clocks)
     folder = os.environ.get("PYZRAM_STATE", LEDGER)
@@ -40,17 +40,17 @@ def open_ledger(
             damaged.append(ledger.path)
         # What was charged in one place while the other was unusable stays charged.
         ledger.include(spare)
-        if look:
+        if read_only:
             refuse_folder(folder)
         else:
             ledger.save()
             _remove(place)
         share = 1.0
     except ZramOSError as err:
-        keeping = "a daemon would keep it" if look else "keeping it"
+        keeping = "a daemon would keep it" if read_only else "keeping it"
         warn(f"{err}; {keeping} in {run}, which a reboot empties, with half the budget")
         ledger.path = place
-        if not look:
+        if not read_only:
             ledger.save()
     if ledger.time < ledger.blocked:
         hours = (ledger.blocked - ledger.time) / HOUR

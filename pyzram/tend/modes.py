@@ -31,7 +31,7 @@ def why_held(seen: Observation, state: State) -> tuple[str, bool]:
 
 
 def just_slept(now: float, resumed: float) -> bool:
-    """Whether the machine woke so lately that nothing may be done; times in awake seconds."""
+    """Whether the machine woke so recently that nothing may be done; times in awake seconds."""
     return now < resumed + AFTER_RESUME
 
 

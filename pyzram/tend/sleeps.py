@@ -35,16 +35,16 @@ class Sleeps:
     """
 
     def __init__(
-        self, clocks: Clocks, path: str = "", boot: str = "", *, look: bool = False
+        self, clocks: Clocks, path: str = "", boot: str = "", *, read_only: bool = False
     ) -> None:
         """Take up what the file knows about this boot; without a path, nothing is kept.
 
-        With ``look``, the file is only read, and a sleep that nobody noticed holds nothing up.
+        With ``read_only``, the file is only read, and a sleep that nobody noticed holds nothing up.
         """
         self._clocks = clocks
         self._path = path
         self._boot = boot
-        self._keeps = bool(path) and not look
+        self._keeps = bool(path) and not read_only
         self._asleep = self._saved = 0.0
         """Seconds asleep since boot, as of the last :meth:`notice` and as of the file."""
         self._lengths: list[tuple[float, float]] = []
@@ -56,7 +56,7 @@ class Sleeps:
         known = path and self._load(asleep, now)
         resumed = self.resumed
         self.notice()
-        if look:
+        if read_only:
             self.resumed = resumed
         if not known:
             self._save()

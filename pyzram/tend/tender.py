@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import DeviceBusyError, DeviceNotFoundError, ZramError
-from .actions import Compact, Recompress, Worker, WriteBack
+from .actions import Recompress, Worker, WriteBack
 from .handover import Handover, drop_ages, load, load_ages, save, save_ages
 from .ledger import Ledger
 from .machine import Clocks
@@ -174,7 +174,7 @@ class Tender:
                     self._drop_ages(one)
                     self.recompressing.recompress(one, action, action.device in writes)
                 else:
-                    self._compact(one, action)
+                    self._compact(one)
             except DeviceNotFoundError:
                 continue  # it has gone meanwhile
             except DeviceBusyError:
@@ -209,7 +209,7 @@ class Tender:
             self.warn(str(err))
             return None
 
-    def _compact(self, one: Tended, _action: Compact) -> None:
+    def _compact(self, one: Tended) -> None:
         before = self._used(one)
         one.device.compact()
         after = self._used(one)

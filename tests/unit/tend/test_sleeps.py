@@ -139,14 +139,14 @@ def test_who_only_looks_keeps_nothing_and_waits_for_nothing(tmp_path):
     watch = Watch()
     path = tmp_path / "run" / sleeps.NAME
     watch.asleep = 20 * HOUR
-    found = Sleeps(watch, str(path), "boot", look=True)
+    found = Sleeps(watch, str(path), "boot", read_only=True)
     assert (found.slept, found.resumed) == (20 * HOUR, -math.inf)
     assert not path.parent.parent.exists()
     Sleeps(watch, str(path), "boot")
     at, before = watch.now, path.read_text()
     watch.now += 60
     watch.asleep += HOUR
-    found = Sleeps(watch, str(path), "boot", look=True)
+    found = Sleeps(watch, str(path), "boot", read_only=True)
     assert (found.slept, found.resumed) == (21 * HOUR, at)  # what the daemon saw
     assert path.read_text() == before
 

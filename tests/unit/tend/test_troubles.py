@@ -323,7 +323,12 @@ START = Clock("boot-1", 1000.0, 1.7e9, True)
 
 
 def opened(
-    machine: Machine, monkeypatch, clock: Clock, *, absent: Path | None = None, look: bool = False
+    machine: Machine,
+    monkeypatch,
+    clock: Clock,
+    *,
+    absent: Path | None = None,
+    read_only: bool = False,
 ) -> tuple[Ledger, float]:
     """The ledger of a daemon that starts then; ``absent`` is a folder that is not writable."""
     real = Ledger.save
@@ -337,7 +342,7 @@ def opened(
         patch.setattr(Ledger, "save", save)
         patch.setattr(tend_ledger, "read_clock", lambda *_words: clock)
         return tend_ledger.open_ledger(
-            Sysfs(str(machine.root)), Clocks(), str(machine.root / "run"), look=look
+            Sysfs(str(machine.root)), Clocks(), str(machine.root / "run"), read_only=read_only
         )
 
 
@@ -359,7 +364,7 @@ def test_a_var_that_was_absent_gives_no_budget_again_when_it_is_back(
     ledger.save()
     (machine.root / "away").rename(var)
     clock = clock._replace(boottime=2600.0, wall=1.7e9 + 1600)
-    seen, _ = opened(machine, monkeypatch, clock, look=True)
+    seen, _ = opened(machine, monkeypatch, clock, read_only=True)
     assert seen.written("card") == 300 * MIB and (run / FILE).exists()
     # However often it is then started, once without being able to write.
     for absent, share in ((var, 0.5), (var, 0.5), (None, 1.0), (None, 1.0), (var, 0.5)):
