@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # udev's probe of a new or rewritten device lasts well under a second (KERNEL: any opener makes
 # reset and hot_remove fail with EBUSY).
 BUSY_RETRY_SECONDS = 5.0
-# The most milliseconds that 32 bits can hold: three weeks are practically for ever.
+# Seconds that 32 bits can hold as milliseconds: three weeks are practically for ever.
 PATIENCE_MOST = 2e6
 # The kernel option that each of these needs.
 NEEDS_CONFIG = {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The life cycle of a device: hot_add makes it, it is set up completely or not at all, or reset."""
+"""The life cycle of a device: made, set up completely or not at all, and removed."""
 
 from __future__ import annotations
 
