@@ -72,7 +72,7 @@ int64_t pyzram_ages_remember(const char *text, size_t len, const struct pyzram_a
 	struct block_line line;
 
 	while (block_lines_next(&lines, &line)) {
-		int old = line.time && (double)line.time <= since * MICROSECONDS;
+		bool old = line.time && (double)line.time <= since * MICROSECONDS;
 
 		if (old && !(line.flags & (NOT_WRITABLE | TRIED))) {
 			ret->untried++;
@@ -116,7 +116,7 @@ int64_t pyzram_ages_select(const char *text, size_t len, const struct pyzram_age
 	struct block_line line;
 
 	while (ret->count[0] < ret->cap && block_lines_next(&lines, &line)) {
-		int fits = !ret->huge || (line.flags & PYZRAM_BLOCK_HUGE);
+		bool fits = !ret->huge || (line.flags & PYZRAM_BLOCK_HUGE);
 
 		if (fits && !(line.flags & NOT_WRITABLE))
 			sort_in(ret, line.index,

@@ -4,7 +4,6 @@
  * has only plain declarations, enums, structs and numbers; conventions are in pyzram.h.
  */
 
-
 /* ---- sysfs: attributes of the kernel --------------------------------------------------------- */
 
 /* The most bytes of an attribute: sysfs gives one page, and this is the smallest page size. */
@@ -437,7 +436,7 @@ struct pyzram_ages_wanted {
 	const double *least;		/* ages in seconds */
 	size_t steps;
 	size_t cap;
-	int huge;			/* huge slots only */
+	bool huge;			/* huge slots only */
 	uint64_t *place;		/* cap for each step, one after the other */
 	size_t *count;			/* of each step */
 	size_t used;			/* bytes of the text of the last call */
