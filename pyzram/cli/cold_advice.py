@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..device.handle import NEEDS_CONFIG
 from ..units import GIB, format_size
 from .offered import offered
 
@@ -61,7 +62,9 @@ def _of_recompression(look: Look, algorithm: AlgorithmEstimate, kernel: Features
     if kernel is None or kernel.recompression is None:
         return f"{frees(best)}; whether this kernel can, only a zram device tells."
     if not kernel.recompression:
-        return f"{frees(best)}, but this kernel has no recompression (CONFIG_ZRAM_MULTI_COMP)."
+        return (
+            f"{frees(best)}, but this kernel has no recompression ({NEEDS_CONFIG['recompress']})."
+        )
     if here is None:
         return f"{frees(best)}, but this kernel has no {best.name}."
     if here is not best:
@@ -81,7 +84,7 @@ def _of_writeback(
             "a medium."
         )
     if kernel is not None and kernel.writeback is False:
-        return f"{frees}, but this kernel has no writeback (CONFIG_ZRAM_WRITEBACK)."
+        return f"{frees}, but this kernel has no writeback ({NEEDS_CONFIG['writeback']})."
     if look.age.returns / gib > SELDOM:
         return (
             f"{frees}, but too much comes back ({look.age.returns:.0f} pages per minute). Watch "

@@ -14,6 +14,7 @@ from ..config.values import KERNELS_OWN
 from ..device.backing_check import check_backing
 from ..device.features import features
 from ..device.file_system import MKFS_PACKAGES
+from ..device.handle import NEEDS_CONFIG
 from ..device.mounting import Folder
 from ..errors import AccessError, ZramError, ZramOSError
 from ..external import find
@@ -119,7 +120,7 @@ def _recompression(desired: DeviceConfig, kernel: Features | None) -> Iterator[F
     if not desired.recompression or kernel is None:
         return
     if kernel.recompression is False:
-        why = "this kernel has no recompression (CONFIG_ZRAM_MULTI_COMP): set up without"
+        why = f"this kernel has no recompression ({NEEDS_CONFIG['recompress']}): set up without"
         yield "ZRAM_RECOMP_ALGORITHM", why, False
         return
     for choice in desired.recompression:
@@ -135,7 +136,7 @@ def _backing(path: str, kernel: Features | None, sysfs: Sysfs) -> Iterator[Found
         yield "ZRAM_BACKING_DEV", str(err), True
         return
     if kernel and kernel.writeback is False:
-        why = "this kernel has no writeback (CONFIG_ZRAM_WRITEBACK): set up without"
+        why = f"this kernel has no writeback ({NEEDS_CONFIG['writeback']}): set up without"
         yield "ZRAM_BACKING_DEV", why, False
 
 

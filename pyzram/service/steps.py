@@ -12,6 +12,7 @@ import os
 from errno import EINVAL, ENOENT
 
 from ..config.values import KERNELS_OWN, kernels_own_will_do
+from ..device.handle import NEEDS_CONFIG
 from ..device.held import Held
 from ..device.lifecycle import wait_until
 from ..errors import DeviceNotFoundError, UnsupportedError, from_errno
@@ -155,7 +156,7 @@ class Configure(Action):
             if choice is None and (why := left_to_kernel(desired.algorithms)):
                 self.warn(why)
             writeback = desired.backing_dev is not None and self.offered(
-                device, "backing_dev", "a backing device", "CONFIG_ZRAM_WRITEBACK"
+                device, "backing_dev", "a backing device"
             )
             device.configure(
                 disksize=desired.disksize,
@@ -167,18 +168,17 @@ class Configure(Action):
             )
         self.executor.chosen[self.step.index] = choice.name if choice else "the kernel's algorithm"
 
-    def offered(self, device: Zram, attribute: str, what: str, option: str) -> bool:
+    def offered(self, device: Zram, attribute: str, what: str) -> bool:
         """Whether this kernel has an optional feature; warn if it does not."""
         if device.has(attribute):
             return True
+        option = NEEDS_CONFIG[attribute]
         self.warn(f"this kernel has no attribute {attribute} ({option}): set up without {what}")
         return False
 
     def secondaries(self, device: Zram, wanted: tuple[Algorithm, ...]) -> tuple[Algorithm, ...]:
         """Return the usable secondary algorithms: a device without them is still worth having."""
-        if not wanted or not self.offered(
-            device, "recomp_algorithm", "recompression", "CONFIG_ZRAM_MULTI_COMP"
-        ):
+        if not wanted or not self.offered(device, "recomp_algorithm", "recompression"):
             return ()
         offered = device.read_algorithms()
         for choice in wanted:
