@@ -66,6 +66,9 @@ class Writing:
         pieces = self.pieces(one, action, limit)
         chunk = action.step or max(CHUNK_LEAST, min(map(self.budget_of, one.media)) // 64)
         done, at, media = 0, self._written(one), one.media
+        # What others have written since the look is no longer left.
+        for medium in media:
+            self.ledger.observe(medium.key, one.key, at)
         try:
             for piece in pieces:
                 self._let_time_pass()

@@ -548,6 +548,57 @@ def test_device_that_goes_is_no_error(machine):
     assert report.seen.devices == () and report.decision.actions == ()
 
 
+def test_what_others_write_between_the_look_and_a_step_counts(machine, monkeypatch):
+    """A round may take minutes before it comes to a device; both together keep to the budget."""
+    for others, own in ((0, 8), (6, 2), (8, 0), (20, 0)):
+        machine.attribute("bd_stat").write_text("0 0 0\n")
+        tending, _ = tender(machine, Watch())
+        tending.ledger.media.clear()
+        tending.budget = 8 * MIB
+        seen, decision = tending.decide()
+        action = WriteBack("zram0", 3 * HOUR, 8 * MIB, 48 * HOUR, whole=True)
+        decision = decision._replace(actions=(action,))
+        monkeypatch.setattr(tending, "decide", lambda _trigger, both=(seen, decision): both)
+        (one,) = tending.roster.known.values()
+        one.piece = 1024
+        machine.attribute("bd_stat").write_text(f"0 0 {others * MIB // 4096}\n")
+        assert tending.round().written == own * MIB
+        assert tending.ledger.written("1b534d30") == (others + own) * MIB
+
+
+@pytest.mark.parametrize("how", ["sleep", "stop"])
+def test_a_round_that_has_to_end_does_nothing_more(machine, monkeypatch, how):
+    """Neither recompresses nor compacts, which would keep whoever opens the lid waiting."""
+    watch = Watch()
+    tending, writer = tender(machine, watch)
+    seen, decision = tending.decide()
+    done = []
+    actions = (
+        WriteBack("zram0", 3 * HOUR, 8 * MIB, 48 * HOUR, whole=True),
+        Recompress("zram0", HOUR, 1.0),
+        Compact("zram0"),
+    )
+    decision = decision._replace(actions=actions)
+    monkeypatch.setattr(tending, "decide", lambda _trigger: (seen, decision))
+    monkeypatch.setattr(tending.recompressing, "recompress", lambda *_asked: done.append("again"))
+    monkeypatch.setattr(tending, "_compact", lambda *_asked: done.append("compact"))
+    tending.round()
+    assert done == ["again", "compact"]
+    done.clear()
+    write = writer.write_pages
+
+    def ended(device, ranges, limit):
+        write(device, ranges, limit)
+        if how == "sleep":
+            watch.asleep += HOUR
+        else:
+            tending.stopping = lambda: True
+
+    writer.write_pages = ended
+    tending.round()
+    assert len(writer.steps) > 0 and done == []
+
+
 def test_stop_is_heeded_between_steps(machine):
     tending, writer = tender(machine, Watch())
     tending.stopping = lambda: len(writer.steps) >= 2
