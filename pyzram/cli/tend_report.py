@@ -103,13 +103,20 @@ def seen_lines(seen: Observation) -> list[str]:
     elif seen.some10 is None:
         lines.append("pressure: not reported by this kernel (boot with psi=1)")
     if seen.some10 is not None:
-        lines.append(f"pressure: {seen.some10:.2f} % of 10 s, {seen.some300:.2f} % of 300 s")
+        lines.append(
+            f"pressure: {seen.some10:.2f} % of 10 s, {seen.some300:.2f} % of 300 s; "
+            f"everybody waits {seen.full10 or 0.0:.2f} % of 10 s"
+        )
+    busy = [("media", seen.io_full10), ("processors", seen.cpu_some10)]
+    if told := [f"{what} {share:.2f} %" for what, share in busy if share is not None]:
+        lines.append(f"pressure on {', on '.join(told)} of 10 s")
     if seen.battery is not None:
         lines.append(f"battery: {seen.battery:.0f} %, discharging")
     for device in seen.devices:
+        most = f", at most {format_size(device.mem_limit)}" if device.mem_limit else ""
         lines.append(
             f"{device.name}: {format_size(device.orig_data_size)} stored in "
-            f"{format_size(device.mem_used_total)} of memory"
+            f"{format_size(device.mem_used_total)} of memory{most}"
         )
         if device.medium:
             lines.append(
@@ -118,6 +125,11 @@ def seen_lines(seen: Observation) -> list[str]:
             )
         else:
             lines.append(f"{device.name}: no backing device")
+        if device.own_limit is not None:
+            left = format_size(device.own_limit)
+            lines.append(f"{device.name}: {left} left of its writeback_limit")
+        if not device.ages:
+            lines.append(f"{device.name}: no block_state that tells the ages of its pages")
         if not device.recompression:
             lines.append(f"{device.name}: no recompression algorithm")
     if not seen.devices:

@@ -960,11 +960,37 @@ def test_dry_run_says_what_it_sees_and_writes_nothing(machine, monkeypatch, caps
     out = capsys.readouterr().out
     assert "memory: 1G of 4G available" in out
     assert "left to write in 24 hours" in out
+    assert "writeback_limit" not in out and "block_state" not in out and "at most" not in out
     assert command.main(["tend", "--dry-run", "--json", "zram0"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["mode"] == "calm" and found["seen"]["devices"][0]["budget"] == 256 * MIB
     assert machine.attribute("bd_stat").read_text() == before
     assert command.main(["tend", "--status"]) == 3
+
+
+def test_a_dry_run_says_all_that_decides(machine, monkeypatch, capsys):
+    """What makes a machine choked, puts recompression off or bounds a device is seen too."""
+    monkeypatch.setenv("PYZRAM_ROOT", str(machine.root))
+    monkeypatch.setenv("PYZRAM_RUN", str(machine.root / "run/pyzram"))
+    monkeypatch.setenv("PYZRAM_STATE", str(machine.root / "var"))
+    for name, some, full in (("memory", 13, 11), ("io", 0, 25), ("cpu", 12, 0)):
+        (machine.root / "proc/pressure" / name).write_text(
+            f"some avg10={some} avg60=0.00 avg300=1.50 total=0\n"
+            f"full avg10={full} avg60=0.00 avg300=0.00 total=0\n"
+        )
+    machine.attribute("writeback_limit_enable").write_text("1\n")
+    machine.attribute("writeback_limit").write_text("2048\n")
+    figures = machine.attribute("mm_stat").read_text().split()
+    machine.attribute("mm_stat").write_text(" ".join([*figures[:3], str(64 * MIB), *figures[4:]]))
+    (machine.root / "sys/kernel/debug/zram/zram0/block_state").unlink()
+    assert command.main(["tend", "--dry-run", "zram0"]) == 0
+    out = capsys.readouterr().out
+    assert "pressure: 13.00 % of 10 s, 1.50 % of 300 s; everybody waits 11.00 % of 10 s\n" in out
+    assert "pressure on media 25.00 %, on processors 12.00 % of 10 s\n" in out
+    assert "2.1M of memory, at most 64M\n" in out
+    assert "zram0: 8M left of its writeback_limit\n" in out
+    assert "zram0: no block_state that tells the ages of its pages\n" in out
+    assert "choked, pressure" in out and "the medium is choked, too" in out
 
 
 def test_only_one_tends_and_looking_disturbs_nobody(machine, monkeypatch, capsys):
