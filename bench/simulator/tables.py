@@ -67,10 +67,12 @@ def markdown(found: dict) -> str:
         lines += [
             "",
             f"calm, {name}: stalled for {100 * row[STALL] / DAY:.4f} % of the time (at most "
-            f"0.01 %), {row[FLASH] / MIB:.0f} MiB written a day (at most {part}).",
+            f"0.01 %{_missed(row[STALL] <= DAY / 10_000)}), {row[FLASH] / MIB:.0f} MiB written "
+            f"a day (at most {part}{_missed(row[FLASH] <= part * MIB)}).",
         ]
     over = sum(row["violations"] for policies in found.values() for row in policies.values())
-    lines += ["", f"Writes above what a policy promises for 24 hours, in all runs: {over}."]
+    promised = "Writes above what a policy promises for 24 hours, in all runs"
+    lines += ["", f"{promised}: {over}{_missed(not over)}."]
     return "\n".join(lines)
 
 
@@ -80,4 +82,8 @@ def _row(cells: list[str]) -> list[str]:
 
 def _aim(row: dict, other: dict, key: str, most: float) -> str:
     share = row[key] / other[key]
-    return f"{share:.2f} (at most {most:g}{'' if share <= most else ', **missed**'})"
+    return f"{share:.2f} (at most {most:g}{_missed(share <= most)})"
+
+
+def _missed(met: bool) -> str:
+    return "" if met else ", **missed**"
