@@ -310,6 +310,7 @@ def test_battery_of_a_mouse_and_a_charging_one_do_not_count(tmp_path):
     assert read_battery(sysfs) == (None, "")
     battery(tmp_path, "BAT1", 70)
     battery(tmp_path, "BAT2", 60)
+    battery(tmp_path, "BAT3", 80)
     assert read_battery(sysfs) == (60, "")
 
 
