@@ -486,3 +486,86 @@ def test_a_pool_that_grows_lowers_the_age_before_anybody_waits_but_not_on_a_card
     assert pressure[0] == 0.0 < pressure[1] < pressure[2] < 0.3
     seen = machine(total=GIB * 100 // 40, gentle=True)
     assert decide(seen, State()).state.mode == CALM
+
+
+@pytest.mark.parametrize(
+    ("changes", "pressure"),
+    [
+        # Without PSI, what processes reclaim themselves stands for their waiting, and never alone
+        # for full pressure.
+        ({"some10": None, "some300": None, "scanning": 1000.0}, 0.5),
+        ({"some10": None, "some300": None, "scanning": 1e5}, 0.9),
+        ({"scanning": 1e5}, 0.0),
+        ({"available": int(0.06 * 8 * GIB)}, 0.3),
+        ({"available": int(0.09 * 8 * GIB)}, 0.125),
+        ({"mem_limit": GIB}, 1.0),
+        ({"mem_limit": GIB * 8 // 7}, 0.5),
+        ({"mem_limit": 2 * GIB}, 0.0),
+        ({"some10": 10.0}, 0.5),
+        ({"some300": 0.025}, 0.5),
+    ],
+)
+def test_each_kind_of_shortage_is_pressure(changes, pressure):
+    changes = {"available": 3 * GIB, "total": 8 * GIB, **changes}
+    assert decide(machine(**changes), State()).state.pressure == pytest.approx(pressure, abs=1e-3)
+
+
+def test_pressure_fades_and_tight_is_left_at_less_than_it_is_entered_with():
+    def after(minutes: float, mode: str, pressure: float) -> tuple[str, float]:
+        before = State(mode, pressure, 1e6 - 60 * minutes, -math.inf)
+        state = decide(machine(available=3 * GIB), before).state
+        return state.mode, state.pressure
+
+    assert after(30, TIGHT, 1.0) == (TIGHT, pytest.approx(math.exp(-1)))
+    assert after(0, CALM, 0.045)[0] == CALM
+    assert after(0, TIGHT, 0.045)[0] == TIGHT
+    assert after(0, TIGHT, 0.035)[0] == CALM
+    assert after(0, CALM, 0.055)[0] == TIGHT
+
+
+def test_recompression_is_of_cold_pages_now_and_then_and_leaves_processors_alone():
+    def asked(state: State | None = None, **changes: object) -> list[Recompress]:
+        actions = decide(machine(**changes), state or State()).actions
+        return [action for action in actions if isinstance(action, Recompress)]
+
+    assert [(one.age, one.seconds) for one in asked()] == [(6 * HOUR, 72.0)] * 2
+    short = asked(some10=9.0, some300=1.0)  # a quarter of the least age of pages to write
+    assert [(one.age, one.seconds) for one in short] == [(3 * HOUR / 4, 18.0)] * 2
+    for busy in ({"cpu_some10": 10.1}, {"some10": 10.0}):
+        assert asked(**busy) == []
+        reasons = decide(machine(**busy), State()).reasons
+        assert "zram0: no recompression, the processors are busy" in reasons
+    assert asked(cpu_some10=9.9) != []
+    before = decide(machine(some10=3.0), State()).state
+    for minutes, some10, again in (
+        (50, 3.0, False),
+        (60, 3.0, True),
+        (14, 9.0, False),
+        (15, 9.0, True),
+    ):
+        found = asked(before, now=1e6 + 60 * minutes, some10=some10)
+        assert bool(found) is again, minutes
+
+
+def test_without_ages_a_disk_recompresses_only_when_memory_is_short():
+    for some10, again in ((0.0, False), (4.0, True)):
+        actions = decide(machine(ages=False, some10=some10), State()).actions
+        assert any(isinstance(action, Recompress) for action in actions) is again
+
+
+def test_few_holes_are_left_alone():
+    for used, holes, packed in (
+        (GIB, 80 * MIB, False), (GIB, 84 * MIB, True), (64 * MIB, 15 * MIB, False),
+        (64 * MIB, 17 * MIB, True),
+    ):  # fmt: skip
+        seen = machine(mem_used_total=used, compr_data_size=used - holes)
+        assert (Compact("zram0") in decide(seen, State()).actions) is packed
+
+
+def test_it_sleeps_for_a_minute_or_until_its_next_round():
+    assert decide(machine(), State()).state.wake == 60.0
+    assert decide(machine(battery=5.0), State()).state.wake == 60.0
+    between = State(CALM, 0.0, 1e6 - 60, -math.inf, 1e6 - HOUR + 20)
+    assert decide(machine(), between).state.wake == 20.0
+    between = between._replace(round=1e6 - 60)
+    assert decide(machine(), between).state.wake == 60.0
