@@ -28,7 +28,7 @@ from pyzram.pages.estimator import estimate_pages
 pytestmark = pytest.mark.slow  # an emulated guest takes minutes for it
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
-PAGES = 6144  # at most
+PAGES = 6144  # so many that what the interpreter touches of its own is few beside them
 # Twice the same pages, in mappings that the kernel does not join: those that come
 # back are as those that stay away, of which the estimate takes its times. Neither may be a huge
 # page, which goes out and comes back in one piece.
@@ -72,7 +72,8 @@ def real_pages() -> bytes:
     found = (whole[at : at + PAGE] for at in range(0, len(whole) - PAGE + 1, PAGE))
     stored = [page for page in found if page != page[:8] * (PAGE // 8)]
     assert len(stored) > 1000
-    return b"".join(stored[:: max(1, len(stored) // PAGES)][:PAGES])
+    chosen = stored[:: max(1, len(stored) // PAGES)]
+    return b"".join(chosen * -(-PAGES // len(chosen)))[: PAGES * PAGE]
 
 
 class Program:
