@@ -41,6 +41,11 @@ DISCARD: tuple[Discard, ...] = ("once", "pages", "both")
 """What :meth:`pyzram.Zram.swapon` accepts; ``None`` for no discarding."""
 
 
+def table_size(disksize: int) -> int:
+    """Return the bytes that the kernel at least allocates at once for a device of so many bytes."""
+    return disksize // PAGE_SIZE * TABLE_BYTES_PER_PAGE
+
+
 def page_up(size: int) -> int:
     """Round bytes up to whole pages, as the kernel does with disksize and mem_limit."""
     return -(-size // PAGE_SIZE) * PAGE_SIZE

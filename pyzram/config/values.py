@@ -8,7 +8,7 @@ import os
 
 from ..algorithm import Algorithm
 from ..errors import InvalidValueError
-from ..limits import BD_UNIT, PAGE_SIZE, SWAP_LABEL_MAX, TABLE_BYTES_PER_PAGE, page_up
+from ..limits import BD_UNIT, PAGE_SIZE, SWAP_LABEL_MAX, page_up, table_size
 from ..limits import DISCARD as SWAP_DISCARD
 from ..limits import SWAP_PRIORITY_MAX as PRIORITY_MAX
 from ..units import DIGITS_MAX, SUFFIXES, format_size, parse_size
@@ -83,7 +83,7 @@ class Values:
             raise InvalidValueError(
                 f"{text!r} is {size} bytes, too small for a device ({bare_number(text)})"
             )
-        table = size // PAGE_SIZE * TABLE_BYTES_PER_PAGE
+        table = table_size(size)
         if table > self.ram // 2:
             raise InvalidValueError(
                 f"{text!r} is {format_size(size)}: the kernel would take {format_size(table)} of "

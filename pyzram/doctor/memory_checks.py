@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from ..config.values import DISCARD_AT_MOUNT
-from ..limits import PAGE_SIZE, TABLE_BYTES_PER_PAGE
+from ..limits import PAGE_SIZE, table_size
 from ..units import format_size
 from .finding import STORED_BYTES_JUDGED, Finding
 
@@ -127,7 +127,7 @@ def mounted_without_discard(snapshot: Snapshot) -> Iterator[Finding]:
 def oversized(snapshot: Snapshot) -> Iterator[Finding]:
     """The whole table of slots is allocated, however little is stored."""
     for stats in snapshot.devices:
-        table = stats.disksize // PAGE_SIZE * TABLE_BYTES_PER_PAGE
+        table = table_size(stats.disksize)
         if snapshot.memory and stats.disksize > 4 * snapshot.memory:
             yield Finding(
                 "disksize",
@@ -144,7 +144,7 @@ def unused(snapshot: Snapshot) -> Iterator[Finding]:
     for stats in snapshot.devices:
         if stats.swap or stats.mount_points or stats.stat.write_ios:
             continue
-        table = stats.disksize // PAGE_SIZE * TABLE_BYTES_PER_PAGE
+        table = table_size(stats.disksize)
         yield Finding(
             "unused",
             stats.name,

@@ -10,7 +10,7 @@ Nothing is done here, and there is no I/O: a plan depends only on two plain valu
 from __future__ import annotations
 
 from ..kernel.sysfs import ZSWAP_OFF
-from ..limits import PAGE_SIZE, TABLE_BYTES_PER_PAGE
+from ..limits import table_size
 from ..units import format_size
 from .plan import LeftOut, Plan, Step
 
@@ -211,7 +211,7 @@ def refuse_stop(plan: Plan, machine: ObservedSystem, devices: list[ObservedDevic
 
 def _refuse_table(plan: Plan, machine: ObservedSystem, desired: DeviceConfig) -> None:
     """Refuse a device for whose table the kernel would have to kill processes."""
-    table = desired.disksize // PAGE_SIZE * TABLE_BYTES_PER_PAGE
+    table = table_size(desired.disksize)
     if table > machine.available:
         plan._refusals.append(
             f"device {desired.index}: the table of {format_size(desired.disksize)} takes "

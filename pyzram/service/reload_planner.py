@@ -7,7 +7,7 @@ It is as pure as :mod:`pyzram.service.planner`, whose parts it uses.
 from __future__ import annotations
 
 from ..config.variables import LIVE, NEW_DEVICE
-from ..limits import PAGE_SIZE, SWAP_PRIORITY_MAX, TABLE_BYTES_PER_PAGE
+from ..limits import SWAP_PRIORITY_MAX, table_size
 from ..units import format_size
 from .plan import Plan, Step
 from .planner import (
@@ -95,7 +95,7 @@ def _replace(
     area = old.area
     assert area is not None
     free = sum(other.size - other.used for other in machine.areas if other.path != area.path)
-    table = desired.disksize // PAGE_SIZE * TABLE_BYTES_PER_PAGE
+    table = table_size(desired.disksize)
     # Pages that move from the old device to the new one take about as much there, plus a tenth that
     # the two allocators cannot share on the way. Pages that were written back come back.
     needed = RESERVE + table + old.mem_used // 10 + old.backed
