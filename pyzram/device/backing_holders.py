@@ -8,7 +8,7 @@ import os
 
 from ..descriptor import Opened, fd_path
 from ..errors import DeviceNotFoundError, from_errno
-from ..kernel import holder_words, holders
+from ..kernel import holders
 from ..kernel.parse import parse_mountinfo, parse_swaps
 from ..kernel.sysfs import Sysfs, dev_text, is_there, node_dev, read_text, read_value
 from ..text import quote
@@ -81,7 +81,7 @@ def file_holders(tree: Sysfs, status: os.stat_result) -> list[str]:
     for name in sorted(os.listdir(block)):
         file = loop.file_of(tree, name) if name.startswith("loop") else None
         if file is not None and loop.is_behind(f"{tree.dev}/{name}", file, status):
-            holding = holder_words.lasting(tree, name)
+            holding = holders.lasting(tree, name)
             holding += _zrams_on(tree, holders.dev_of(tree, name))
             found.append(f"behind {name}{''.join(', ' + holder for holder in holding)}")
     return found

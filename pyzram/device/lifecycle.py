@@ -209,7 +209,7 @@ def start_over(device: Zram) -> None:
 
 def refuse_claimed(device: Handle, step: str) -> None:
     """Fail at once if the device has a lasting user: waiting would not help."""
-    from ..kernel.holder_words import lasting
+    from ..kernel.holders import lasting
 
     holders = [] if device.removed() else lasting(device.sysfs, device.name)
     if holders and not device.removed():

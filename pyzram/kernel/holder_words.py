@@ -7,9 +7,9 @@ import os
 
 from ..errors import DeviceNotFoundError, from_errno
 from ..text import quote
-from .holders import DELETED, dev_of, mount_points, mounts_by_device, swap_area
+from .holders import DELETED, dev_of, lasting, mounts_by_device
 from .parse import parse_mountinfo
-from .sysfs import Sysfs, is_there, pass_over
+from .sysfs import Sysfs, pass_over
 
 
 def openers(sysfs: Sysfs, name: str) -> list[str]:
@@ -42,38 +42,6 @@ def _leads_to(link: str, name: str) -> bool:
         return False  # closed since it was listed, like the descriptor of the listing itself
     folder, _, last = target.rpartition("/")
     return last == name and not folder.endswith("/virtual/block")  # that is sysfs: a handle of ours
-
-
-def lasting(sysfs: Sysfs, name: str) -> list[str]:
-    """Return what keeps a device in use for good, each as a phrase: swap, mounts, device-mapper."""
-    phrases = []
-    if swap_area(sysfs, name):
-        phrases.append("active swap")
-    phrases += [f"mounted on {quote(point)}" for point in mount_points(sysfs, name)]
-    holders = sysfs.block(name) + "/holders"
-    if is_there(holders):
-        phrases += [f"held by {holder}" for holder in os.listdir(holders)]
-    if not phrases:
-        phrases += _btrfs(sysfs, name)
-    return phrases
-
-
-def _btrfs(sysfs: Sysfs, name: str) -> list[str]:
-    """Name the btrfs that a device is part of, if its mounts do not show that."""
-    try:
-        names = os.listdir(sysfs.path("sys/fs/btrfs"))
-    except FileNotFoundError:
-        return []  # the kernel has no btrfs, or the module is being unloaded
-    if set(names) <= {"features", "debug"}:
-        return []  # none is mounted, and starting swap should not load the module below
-    from .btrfs import filesystems
-
-    try:
-        number = dev_of(sysfs, name)
-    except DeviceNotFoundError:
-        return []
-    known = filesystems(sysfs)
-    return [f"part of the btrfs {uuid}" for uuid, numbers in known.items() if number in numbers]
 
 
 def mounted_elsewhere(sysfs: Sysfs, name: str) -> list[str]:

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""What holds a device: swap areas and mounts, by device.
+"""What holds a device: swap areas and mounts, by device, and whatever does so for good.
 
-:mod:`pyzram.kernel.holder_words` finds other holders too, and names them all.
+:mod:`pyzram.kernel.holder_words` finds passing holders too, and names them all.
 """
 
 from __future__ import annotations
 
 import os
 
-from ..errors import from_errno
+from ..errors import DeviceNotFoundError, from_errno
 from ..limits import SECTOR_SIZE
+from ..text import quote
 from .parse import parse_mountinfo, parse_swaps
-from .sysfs import Sysfs, node_dev, read_text
+from .sysfs import Sysfs, is_there, node_dev, read_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -152,3 +153,35 @@ def mount_points(sysfs: Sysfs, name: str) -> list[str]:
         DeviceNotFoundError: the device is gone.
     """
     return [mount.point for mount in mounts(sysfs, name)]
+
+
+def lasting(sysfs: Sysfs, name: str) -> list[str]:
+    """Return what keeps a device in use for good, each as a phrase: swap, mounts, device-mapper."""
+    phrases = []
+    if swap_area(sysfs, name):
+        phrases.append("active swap")
+    phrases += [f"mounted on {quote(point)}" for point in mount_points(sysfs, name)]
+    holders = sysfs.block(name) + "/holders"
+    if is_there(holders):
+        phrases += [f"held by {holder}" for holder in os.listdir(holders)]
+    if not phrases:
+        phrases += _btrfs(sysfs, name)
+    return phrases
+
+
+def _btrfs(sysfs: Sysfs, name: str) -> list[str]:
+    """Name the btrfs that a device is part of, if its mounts do not show that."""
+    try:
+        names = os.listdir(sysfs.path("sys/fs/btrfs"))
+    except FileNotFoundError:
+        return []  # the kernel has no btrfs, or the module is being unloaded
+    if set(names) <= {"features", "debug"}:
+        return []  # none is mounted, and starting swap should not load the module below
+    from .btrfs import filesystems
+
+    try:
+        number = dev_of(sysfs, name)
+    except DeviceNotFoundError:
+        return []
+    known = filesystems(sysfs)
+    return [f"part of the btrfs {uuid}" for uuid, numbers in known.items() if number in numbers]

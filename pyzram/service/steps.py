@@ -16,7 +16,6 @@ from ..device.handle import NEEDS_CONFIG
 from ..device.held import Held
 from ..device.lifecycle import wait_until
 from ..errors import DeviceNotFoundError, UnsupportedError, from_errno
-from ..kernel import holder_words as holder_words  # what undoes must find it loaded
 from ..kernel import holders
 from ..units import format_size
 

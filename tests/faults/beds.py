@@ -17,7 +17,7 @@ from kernel.box import Box, Bystander, diskseq, forked, swaps
 from kernel.conftest import OwnDevice, add_device, drop_device
 
 import pyzram
-from pyzram.kernel import holder_words
+from pyzram.kernel import holders
 from pyzram.limits import BD_UNIT
 from pyzram.tend.ledger import FILE as LEDGER
 from pyzram.tend.ledger import Ledger
@@ -142,7 +142,7 @@ class ServiceBed(Bed):
         if len(numbers) == 2 and done.returncode != TERMINATED:
             yield f"failed, and both devices are there: {done.stderr}"
         for number in numbers:
-            if not holder_words.lasting(pyzram.Sysfs(), f"zram{number}"):
+            if not holders.lasting(pyzram.Sysfs(), f"zram{number}"):
                 yield f"failed, and zram{number} is left half made: {done.stderr}"
 
     def heal(self) -> Iterator[str]:

@@ -104,13 +104,13 @@ LOOKS: dict[str, tuple[Look, str, str, object]] = {
     "resume": (lambda root: resume_device(Sysfs(str(root))), "sys/power/resume", "folder", None),
     "swaps": (lambda root: holders.swap_areas(Sysfs(str(root))), "proc/swaps", "folder", {}),
     "holders": (
-        lambda root: holder_words.lasting(Sysfs(str(root)), "zram3"),
+        lambda root: holders.lasting(Sysfs(str(root)), "zram3"),
         "sys/block/zram3/holders",
         "loop",
         [],
     ),
     "btrfs": (
-        lambda root: holder_words.lasting(Sysfs(str(root)), "zram3"),
+        lambda root: holders.lasting(Sysfs(str(root)), "zram3"),
         "sys/fs/btrfs/1234/devices/zram3/dev",
         "folder",
         [],

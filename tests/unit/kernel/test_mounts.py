@@ -4,7 +4,7 @@
 import pytest
 
 from pyzram.errors import DeviceNotFoundError
-from pyzram.kernel import btrfs, holder_words, holders
+from pyzram.kernel import btrfs, holders
 from pyzram.kernel.parse import parse_mountinfo
 from pyzram.kernel.sysfs import Sysfs
 
@@ -75,7 +75,7 @@ def test_a_kernel_without_btrfs(tmp_path):
 
 
 def test_a_btrfs_that_goes_meanwhile_and_one_with_none_mounted(tree, tmp_path, monkeypatch):
-    assert holder_words._btrfs(tree, "zram1") == [f"part of the btrfs {UUID}"]
+    assert holders._btrfs(tree, "zram1") == [f"part of the btrfs {UUID}"]
     looked = []
     monkeypatch.setattr(btrfs, "filesystems", lambda sysfs: looked.append(sysfs) or {})
     for names in ((), ("features",), ("features", "debug")):
@@ -83,10 +83,10 @@ def test_a_btrfs_that_goes_meanwhile_and_one_with_none_mounted(tree, tmp_path, m
         for name in names:
             (here / "sys/fs/btrfs" / name).mkdir(parents=True)
         (here / "sys/fs/btrfs").mkdir(parents=True, exist_ok=True)
-        assert holder_words._btrfs(Sysfs(str(here)), "zram1") == []
+        assert holders._btrfs(Sysfs(str(here)), "zram1") == []
     # As if it existed when it was looked for, and was gone when it was listed.
-    monkeypatch.setattr(holder_words, "is_there", lambda _path: True)
-    assert holder_words._btrfs(Sysfs(str(tmp_path / "none")), "zram1") == []
+    monkeypatch.setattr(holders, "is_there", lambda _path: True)
+    assert holders._btrfs(Sysfs(str(tmp_path / "none")), "zram1") == []
     assert looked == []
 
 
