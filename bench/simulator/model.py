@@ -83,6 +83,13 @@ class _Machine(ctypes.Structure):
     )
 
 
+def _native() -> list[str]:
+    """The option for this very processor; compilers for RISC-V and POWER refuse it."""
+    option = "-march=native"
+    asked = subprocess.run(["cc", option, "-E", "-xc", os.devnull], capture_output=True)
+    return [] if asked.returncode else [option]
+
+
 @functools.cache
 def library() -> ctypes.CDLL:
     """Compile model.c, once for each version of its text, and load it."""
@@ -96,8 +103,8 @@ def library() -> ctypes.CDLL:
     if not path.exists():
         part = folder / f"{digest}.{os.getpid()}"
         # Linked separately, because -ffast-math there would disable subnormal numbers process-wide.
-        fast = ["-O3", "-march=native", "-ffast-math", "-std=c11", "-D_GNU_SOURCE", "-fPIC"]
-        subprocess.run(["cc", *fast, "-c", "-o", f"{part}.o", str(SOURCE)], check=True)
+        fast = ["-O3", "-ffast-math", "-std=c11", "-D_GNU_SOURCE", "-fPIC"]
+        subprocess.run(["cc", *_native(), *fast, "-c", "-o", f"{part}.o", str(SOURCE)], check=True)
         subprocess.run(["cc", "-shared", "-o", str(part), f"{part}.o", "-lm"], check=True)
         os.unlink(f"{part}.o")
         part.rename(path)

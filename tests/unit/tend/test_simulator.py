@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import os
 import random
 import shutil
 import sys
@@ -225,3 +226,21 @@ def test_what_cannot_be_is_one_line_before_anything_runs(
     told = raised.value.code if isinstance(raised.value.code, str) else capsys.readouterr().err
     assert words[-1].rpartition("/")[2] in told and "Traceback" not in told
     assert raised.value.code not in (0, None)
+
+
+def test_a_compiler_that_knows_no_native_processor_makes_the_model(
+    fleet: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those for RISC-V and POWER."""
+    assert fleet
+    (tmp_path / "bin").mkdir()
+    compiler = tmp_path / "bin" / "cc"
+    compiler.write_text(
+        f'#!/bin/sh\nfor word; do [ "$word" != -march=native ] || exit 1; done\n'
+        f'exec {shutil.which("cc")} "$@"\n'
+    )
+    compiler.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{compiler.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    model = sys.modules["simulator.model"]
+    assert model.library.__wrapped__()
