@@ -9,6 +9,7 @@ from ..errors import DeviceNotFoundError, from_errno
 from ..text import quote
 from .holders import DELETED, dev_of, lasting, mounts_by_device
 from .parse import parse_mountinfo
+from .process_folder import FOLDER, ProcessFolder
 from .sysfs import Sysfs, pass_over
 
 
@@ -16,28 +17,19 @@ def openers(sysfs: Sysfs, name: str) -> list[str]:
     """Return ``comm[pid]`` of processes that have the node open, as far as the caller may see."""
     found = []
     for pid in filter(str.isdigit, os.listdir(sysfs.path("proc"))):
-        directory = sysfs.path("proc", pid, "fd")
         try:
-            if any(_leads_to(f"{directory}/{fd}", name) for fd in os.listdir(directory)):
-                found.append(process_name(sysfs, pid))
+            with ProcessFolder(sysfs, pid) as process, process.open("fd", FOLDER) as fds:
+                if any(_leads_to(fds, fd, name) for fd in os.listdir(fds)):
+                    found.append(process.name())
         except OSError as err:
             pass_over(err)
     return found
 
 
-def process_name(sysfs: Sysfs, pid: str) -> str:
-    """Return ``comm[pid]`` of a process.
-
-    Raises:
-        OSError: it is gone.
-    """
-    return f"{quote(sysfs.read(f'proc/{pid}/comm').removesuffix(chr(10)))}[{pid}]"
-
-
-def _leads_to(link: str, name: str) -> bool:
+def _leads_to(fds: int, fd: str, name: str) -> bool:
     try:
         # Not by stat, which may wait for a server that does not answer.
-        target = os.readlink(link).removesuffix(DELETED)
+        target = os.readlink(fd, dir_fd=fds).removesuffix(DELETED)
     except OSError:
         return False  # closed since it was listed, like the descriptor of the listing itself
     folder, _, last = target.rpartition("/")
@@ -58,19 +50,20 @@ def mounted_elsewhere(sysfs: Sysfs, name: str) -> list[str]:
         return found  # no device, or a kernel without such namespaces
     for pid in filter(str.isdigit, os.listdir(sysfs.path("proc"))):
         try:
-            namespace = os.readlink(sysfs.path("proc", pid, "ns/mnt"))
-            if namespace in seen:
-                continue
-            table = parse_mountinfo(sysfs.read(f"proc/{pid}/mountinfo"))
-            there = mounts_by_device(sysfs, table).get(number, [])
-            who = process_name(sysfs, pid)
+            with ProcessFolder(sysfs, pid) as process:
+                namespace = process.link("ns/mnt")
+                if namespace in seen:
+                    continue
+                table = parse_mountinfo(process.read("mountinfo"))
+                there = mounts_by_device(sysfs, table).get(number, [])
+                who = process.name()
             seen.add(namespace)  # not before: if this one is about to exit, another shows it
         except OSError as err:
             try:
                 pass_over(err)
             except OSError:
                 what = f"{name}: look whether process {pid} has it mounted"
-                raise from_errno(err.errno or 0, what, err.filename) from err
+                raise from_errno(err.errno or 0, what, sysfs.path("proc", pid)) from err
             continue
         found += [
             f"mounted on {quote(mount.point)} in the mount namespace of {who}" for mount in there

@@ -8,15 +8,18 @@ import os
 from ..text import quote
 from ..units import format_count
 from .blocked_reads import COMMAND_SECONDS, read_in_thread
-from .holder_words import process_name
 from .parse import parse_mountinfo, parse_swaps
+from .process_folder import ProcessFolder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from typing import TypeVar
 
     from .parse import Mount
     from .sysfs import Sysfs
+
+    T = TypeVar("T")
 
 NAMED = 5  # more would not fit in a line
 
@@ -36,27 +39,32 @@ def _mounts(sysfs: Sysfs, mount: Mount) -> Iterator[str]:
 
 
 def _files_in_use(sysfs: Sysfs, point: str) -> Iterator[str]:
-    for name in sorted(_names(sysfs.path("sys/block"))):
+    for name in sorted(_tried(os.listdir, sysfs.path("sys/block")) or ()):
         if name.startswith("loop"):
-            path = _text(sysfs, f"sys/block/{name}/loop/backing_file").removesuffix("\n")
+            path = _tried(sysfs.read, f"sys/block/{name}/loop/backing_file") or ""
+            path = path.removesuffix("\n")
             if _is_below(path, point):
                 yield f"{name} is on {quote(path)}"
-    for area in parse_swaps(_text(sysfs, "proc/swaps")):
+    for area in parse_swaps(_tried(sysfs.read, "proc/swaps") or ""):
         if area.type == "file" and _is_below(area.path, point):
             yield f"{quote(area.path)} is swap"
 
 
 def _processes(sysfs: Sysfs, mount: Mount) -> list[str]:
-    pids = sorted(filter(str.isdigit, _names(sysfs.path("proc"))), key=int)
-    holding = [pid for pid in pids if _uses(sysfs, f"proc/{pid}", mount)]
+    pids = sorted(filter(str.isdigit, _tried(os.listdir, sysfs.path("proc")) or ()), key=int)
+    holding = {pid: name for pid in pids if (name := _name_if(_uses, sysfs, pid, mount))}
     others = [pid for pid in pids if pid not in holding]
     looked_at: list[str] = []
+
+    def maps(process: ProcessFolder, mount: Mount) -> bool:
+        looked_at[-1] = process.name()
+        return _maps(process, mount)
 
     def look() -> None:
         for pid in others:
             looked_at.append(pid)
-            if _maps(sysfs, f"proc/{pid}", mount):
-                holding.append(pid)
+            if name := _name_if(maps, sysfs, pid, mount):
+                holding[pid] = name
 
     # Up to 6.16, reading mappings waits for any call of the process that has its memory map locked,
     # which need not end. So a thread reads, for a time that all processes share.
@@ -64,37 +72,38 @@ def _processes(sysfs: Sysfs, mount: Mount) -> list[str]:
     try:
         read_in_thread(look, COMMAND_SECONDS)
     except TimeoutError:
-        last = looked_at[-1]
-        rest = len(others) - others.index(last) - 1
-        unknown = f"process {_name(sysfs, last) or last} (cannot be looked at"
+        # None, if this process was stopped before its thread began.
+        unknown = f"process {looked_at[-1] if looked_at else others[0]} (cannot be looked at"
+        rest = len(others) - max(len(looked_at), 1)
         unknown += f", nor {format_count(rest, 'process', 'processes')} after it)" if rest else ")"
-    # A process without a name is gone.
-    phrases = [f"in use by {name}" for pid in holding.copy() if (name := _name(sysfs, pid))]
+    phrases = [f"in use by {name}" for name in holding.copy().values()]
     return [*phrases, unknown] if unknown else phrases
 
 
-def _name(sysfs: Sysfs, pid: str) -> str:
+def _name_if(
+    uses: Callable[[ProcessFolder, Mount], bool], sysfs: Sysfs, pid: str, mount: Mount
+) -> str:
+    """Name a process if it uses a mount; one that ends meanwhile is not named."""
     try:
-        return process_name(sysfs, pid)
+        with ProcessFolder(sysfs, pid) as process:
+            return process.name() if uses(process, mount) else ""
     except OSError:
         return ""
 
 
-def _uses(sysfs: Sysfs, proc: str, mount: Mount) -> bool:
+def _uses(process: ProcessFolder, mount: Mount) -> bool:
     # By the mount's own number; a path may belong to another mount, or another root.
     tag = f"\nmnt_id:\t{mount.id}\n"
-    for fd in _names(sysfs.path(proc, "fdinfo")):
-        if tag in _text(sysfs, f"{proc}/fdinfo/{fd}"):
+    for fd in _tried(process.names, "fdinfo") or ():
+        if tag in (_tried(process.read, f"fdinfo/{fd}") or ""):
             return True
     # For what the kernel names only by path.
-    for link in ("cwd", "root", "exe"):
-        if _is_below(_link(sysfs.path(proc, link)), mount.point):
-            return True
-    return False
+    links = (_tried(process.link, name) or "" for name in ("cwd", "root", "exe"))
+    return any(_is_below(link, mount.point) for link in links)
 
 
-def _maps(sysfs: Sysfs, proc: str, mount: Mount) -> bool:
-    lines = _text(sysfs, f"{proc}/maps").split("\n")
+def _maps(process: ProcessFolder, mount: Mount) -> bool:
+    lines = process.read("maps").split("\n")
     return any(_is_below(line[at:], mount.point) for line in lines if (at := line.find("/")) > 0)
 
 
@@ -102,22 +111,8 @@ def _is_below(path: str, point: str) -> bool:
     return path == point or path.startswith(f"{point}/")
 
 
-def _names(folder: str) -> list[str]:
+def _tried(read: Callable[[str], T], path: str) -> T | None:
     try:
-        return os.listdir(folder)
+        return read(path)
     except OSError:
-        return []
-
-
-def _link(path: str) -> str:
-    try:
-        return os.readlink(path)
-    except OSError:
-        return ""
-
-
-def _text(sysfs: Sysfs, path: str) -> str:
-    try:
-        return sysfs.read(path)
-    except OSError:
-        return ""
+        return None

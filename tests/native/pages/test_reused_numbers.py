@@ -89,6 +89,21 @@ with Process(first.pid) as process:
         except OSError as err:
             assert err.errno in (errno.ESRCH, errno.ENOENT), err
 """,
+    "it holds nothing, and is not said to": """
+from pyzram.kernel import holder_words
+held = os.memfd_create("zr-held")
+holder = subprocess.Popen(["sleep", "60"], stdout=held)
+os.close(held)
+leads_to = holder_words._leads_to
+def then_ends(*given):
+    if found := leads_to(*given):
+        named("zr-second", holder)
+    return found
+sysfs = holder_words.Sysfs()
+assert holder_words.openers(sysfs, "memfd:zr-held") == [f"sleep[{holder.pid}]"]
+holder_words._leads_to = then_ends
+assert holder_words.openers(sysfs, "memfd:zr-held") == []
+""",
 }
 
 

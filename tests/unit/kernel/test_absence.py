@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -180,6 +181,22 @@ def test_a_namespace_is_seen_through_the_processes_that_stay(root: Path) -> None
     assert holder_words.mounted_elsewhere(Sysfs(str(root)), "zram3") == [
         "mounted on /there in the mount namespace of a program[1025]"
     ]
+
+
+def test_a_process_that_exits_lends_its_number_and_no_name(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(root, "proc/8/mountinfo", "9 1 252:3 / /there rw - ext4 /dev/zram3 rw\n")
+    parse = holder_words.parse_mountinfo
+
+    def then_ends(text: str) -> object:
+        shutil.rmtree(root / "proc/8")
+        put(root, "proc/8/comm", "later\n")
+        return parse(text)
+
+    monkeypatch.setattr(holder_words, "parse_mountinfo", then_ends)
+    assert holder_words.mounted_elsewhere(Sysfs(str(root)), "zram3") == []
+    assert not (root / "proc/8/mountinfo").exists()
 
 
 def test_a_process_that_exits_or_is_not_ours_is_passed_over() -> None:

@@ -67,3 +67,22 @@ def test_those_that_cannot_be_looked_at_are_named_and_share_one_wait(root, monke
     finally:
         # Lets the threads go.
         os.close(os.open(root / "proc/200/maps", os.O_RDWR | os.O_NONBLOCK))
+
+
+@pytest.mark.parametrize(
+    ("pid", "file", "left"), [(9, "fdinfo/3", "mapper[100]"), (100, "maps", "shell[9]")]
+)
+def test_a_process_that_ends_lends_its_number_and_no_name(root, monkeypatch, pid, file, left):
+    folder, opens = root / "proc" / str(pid), os.open
+    shutil.rmtree(root / "proc/10")  # the first that has such a file is the one that ends
+
+    def last_look(path, *given, **more):
+        fd = opens(path, *given, **more)
+        if str(path).endswith(file) and (folder / file).exists():
+            shutil.rmtree(folder)
+            process(root, pid, "later")
+        return fd
+
+    monkeypatch.setattr(os, "open", last_look)
+    assert users(root) == f"in use by {left}"
+    assert (folder / "comm").read_text() == "later\n"
