@@ -195,7 +195,7 @@ fill(m, range(4096))
 ring = libc.syscall(425, 4, ctypes.create_string_buffer(120))
 assert ring >= 0, os.strerror(ctypes.get_errno())
 queue = mmap.mmap(ring, PAGE)
-buffers = struct.pack("QQQQ", address(m) + PAGE, 4 << 20, address(m) + (8 << 20), 4 << 20)
+buffers = struct.pack("PNPN", address(m) + PAGE, 4 << 20, address(m) + (8 << 20), 4 << 20)
 assert libc.syscall(427, ring, 0, ctypes.create_string_buffer(buffers), 2) == 0
 ready()
 """

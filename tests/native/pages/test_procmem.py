@@ -267,7 +267,7 @@ ring = libc.syscall(425, 4, ctypes.create_string_buffer(120))
 answer = [0]
 if ring >= 0:
     at = address(m)
-    buffers = ctypes.create_string_buffer(struct.pack("QQ", at, 4 << 20))
+    buffers = ctypes.create_string_buffer(struct.pack("PN", at, 4 << 20))
     over = time.monotonic() + 10
     while libc.syscall(427, ring, 0, buffers, 1):
         # What this user's earlier rings had pinned is released late, and counts until then.
