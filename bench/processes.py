@@ -21,9 +21,9 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from pyzram.pages.cold import Watch
-from pyzram.pages.estimator import estimate_pages
-from pyzram.pages.process_sources import open_processes
+from pyzram.pages.estimate.estimator import estimate_pages
+from pyzram.pages.source.cold import Watch
+from pyzram.pages.source.process_sources import open_processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable

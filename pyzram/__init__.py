@@ -49,29 +49,29 @@ if TYPE_CHECKING:
     from .pages.api import bench as bench
     from .pages.api import estimate as estimate
     from .pages.api import recommend as recommend
-    from .pages.benchmark import BenchResult as BenchResult
-    from .pages.chain import Chain as Chain
-    from .pages.codec import algorithms as algorithms
-    from .pages.codec import analyse as analyse
-    from .pages.codec import compress_page as compress_page
-    from .pages.codec import compressed_sizes as compressed_sizes
-    from .pages.codec import decompress_page as decompress_page
-    from .pages.estimate import AlgorithmEstimate as AlgorithmEstimate
-    from .pages.estimate import Estimate as Estimate
-    from .pages.estimate import PartEstimate as PartEstimate
-    from .pages.estimator import estimate_pages as estimate_pages
-    from .pages.file_sources import open_files as open_files
-    from .pages.file_sources import open_stream as open_stream
-    from .pages.process_sources import open_processes as open_processes
-    from .pages.process_sources import open_system as open_system
-    from .pages.recommend import Recommendation as Recommendation
-    from .pages.sampling import Interval as Interval
-    from .pages.segments import Owner as Owner
-    from .pages.sources import Source as Source
-    from .pages.sources import Stream as Stream
-    from .pages.zsmalloc import PoolModel as PoolModel
-    from .pages.zsmalloc import PoolStats as PoolStats
-    from .pages.zsmalloc import SizeClass as SizeClass
+    from .pages.codec.codec import algorithms as algorithms
+    from .pages.codec.codec import analyse as analyse
+    from .pages.codec.codec import compress_page as compress_page
+    from .pages.codec.codec import compressed_sizes as compressed_sizes
+    from .pages.codec.codec import decompress_page as decompress_page
+    from .pages.estimate.benchmark import BenchResult as BenchResult
+    from .pages.estimate.estimate import AlgorithmEstimate as AlgorithmEstimate
+    from .pages.estimate.estimate import Estimate as Estimate
+    from .pages.estimate.estimate import PartEstimate as PartEstimate
+    from .pages.estimate.estimator import estimate_pages as estimate_pages
+    from .pages.estimate.recommend import Recommendation as Recommendation
+    from .pages.estimate.sampling import Interval as Interval
+    from .pages.pool.chain import Chain as Chain
+    from .pages.pool.zsmalloc import PoolModel as PoolModel
+    from .pages.pool.zsmalloc import PoolStats as PoolStats
+    from .pages.pool.zsmalloc import SizeClass as SizeClass
+    from .pages.process.owner import Owner as Owner
+    from .pages.source.file_sources import open_files as open_files
+    from .pages.source.file_sources import open_stream as open_stream
+    from .pages.source.process_sources import open_processes as open_processes
+    from .pages.source.process_sources import open_system as open_system
+    from .pages.source.sources import Source as Source
+    from .pages.source.sources import Stream as Stream
     from .postprocess.bounded_steps import PostprocessResult as PostprocessResult
     from .postprocess.recompression import recompress_pages as recompress_pages
     from .postprocess.writeback import writeback_pages as writeback_pages
@@ -129,32 +129,32 @@ _DEFINED_IN = {
     "ZramOSError": "errors",
     "SwapArea": "kernel.parse",
     "Sysfs": "kernel.sysfs",
-    "BenchResult": "pages.benchmark",
-    "algorithms": "pages.codec",
-    "analyse": "pages.codec",
-    "compress_page": "pages.codec",
-    "compressed_sizes": "pages.codec",
-    "decompress_page": "pages.codec",
-    "AlgorithmEstimate": "pages.estimate",
-    "Estimate": "pages.estimate",
-    "PartEstimate": "pages.estimate",
-    "Recommendation": "pages.recommend",
-    "estimate_pages": "pages.estimator",
+    "BenchResult": "pages.estimate.benchmark",
+    "algorithms": "pages.codec.codec",
+    "analyse": "pages.codec.codec",
+    "compress_page": "pages.codec.codec",
+    "compressed_sizes": "pages.codec.codec",
+    "decompress_page": "pages.codec.codec",
+    "AlgorithmEstimate": "pages.estimate.estimate",
+    "Estimate": "pages.estimate.estimate",
+    "PartEstimate": "pages.estimate.estimate",
+    "Recommendation": "pages.estimate.recommend",
+    "estimate_pages": "pages.estimate.estimator",
     "bench": "pages.api",
     "estimate": "pages.api",
     "recommend": "pages.api",
-    "Interval": "pages.sampling",
-    "Owner": "pages.segments",
-    "Source": "pages.sources",
-    "Stream": "pages.sources",
-    "open_files": "pages.file_sources",
-    "open_processes": "pages.process_sources",
-    "open_stream": "pages.file_sources",
-    "open_system": "pages.process_sources",
-    "Chain": "pages.chain",
-    "PoolModel": "pages.zsmalloc",
-    "SizeClass": "pages.zsmalloc",
-    "PoolStats": "pages.zsmalloc",
+    "Interval": "pages.estimate.sampling",
+    "Owner": "pages.process.owner",
+    "Source": "pages.source.sources",
+    "Stream": "pages.source.sources",
+    "open_files": "pages.source.file_sources",
+    "open_processes": "pages.source.process_sources",
+    "open_stream": "pages.source.file_sources",
+    "open_system": "pages.source.process_sources",
+    "Chain": "pages.pool.chain",
+    "PoolModel": "pages.pool.zsmalloc",
+    "SizeClass": "pages.pool.zsmalloc",
+    "PoolStats": "pages.pool.zsmalloc",
     "PostprocessResult": "postprocess.bounded_steps",
     "recompress_pages": "postprocess.recompression",
     "writeback_pages": "postprocess.writeback",

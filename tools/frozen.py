@@ -67,7 +67,7 @@ from fake_roots import Machine  # noqa: E402
 # Short names in annotations, which stand for words or kinds of values, and the module with them.
 ALIASES = {
     "Algorithms": "pages.api",
-    "Buffer": "pages.codec",
+    "Buffer": "pages.codec.codec",
     "Discard": "limits",
     "DiscardPolicy": "limits",
     "Goal": "service.service",

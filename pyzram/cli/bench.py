@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidValueError
-from ..pages.benchmark import (
+from ..pages.estimate.benchmark import (
     LEVELS,
     PRECISION,
     BenchResult,
@@ -15,7 +15,7 @@ from ..pages.benchmark import (
     candidates,
     read_sample,
 )
-from ..pages.zsmalloc import PoolModel
+from ..pages.pool.zsmalloc import PoolModel
 from ..text import quote
 from ..units import MIB, format_count, format_size
 from .options import FILE, Command, Option, UsageError
@@ -70,8 +70,8 @@ def main(argv: list[str]) -> int:
     names = algorithm_names(options) or None
     try:
         if options.plot:
-            from ..pages.plot import check_plot
-            from ..pages.plot_bench import plot_bench
+            from ..pages.plot.bench import plot_bench
+            from ..pages.plot.plot import check_plot
 
             check_plot(options.plot)
         candidates(names)

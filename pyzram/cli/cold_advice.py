@@ -11,7 +11,7 @@ from .offered import offered
 
 if TYPE_CHECKING:
     from ..device.features import Features
-    from ..pages.estimate import AlgorithmEstimate
+    from ..pages.estimate.estimate import AlgorithmEstimate
     from .cold_looks import Look
 
 # Writeback is worth considering only if it frees at least this share of the machine's memory, and

@@ -7,10 +7,10 @@ import os
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..pages import cold
-from ..pages.estimator import estimate_pages
-from ..pages.process import all_processes
-from ..pages.zsmalloc import PoolModel
+from ..pages.estimate.estimator import estimate_pages
+from ..pages.pool.zsmalloc import PoolModel
+from ..pages.process.process import all_processes
+from ..pages.source import cold
 from ..text import quote
 from ..units import format_seconds
 from .source_arguments import chosen_processes
@@ -18,9 +18,9 @@ from .source_arguments import chosen_processes
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ..pages.chain import Chain
-    from ..pages.estimate import AlgorithmEstimate, Estimate
-    from ..pages.process import Chosen
+    from ..pages.estimate.estimate import AlgorithmEstimate, Estimate
+    from ..pages.pool.chain import Chain
+    from ..pages.process.process import Chosen
     from .options import Arguments
 
 DEFAULT_SECONDS = (300.0,)

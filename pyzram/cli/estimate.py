@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidValueError, ZramError
 from ..limits import total_memory
-from ..pages.chain import Chain, running_chain
-from ..pages.estimate import Estimate
-from ..pages.estimator import estimate_pages
-from ..pages.zsmalloc import PoolModel
+from ..pages.estimate.estimate import Estimate
+from ..pages.estimate.estimator import estimate_pages
+from ..pages.pool.chain import Chain, running_chain
+from ..pages.pool.zsmalloc import PoolModel
 from ..units import format_size, parse_size
 from .durations import durations
 from .estimate_report import report
@@ -119,7 +119,7 @@ def main(argv: list[str]) -> int:
     else:
         say(report(result, ram, this_kernel(), output_width(100)))
     if options.plot:
-        from ..pages.plot_estimate import plot_estimate
+        from ..pages.plot.estimate import plot_estimate
 
         plot_estimate(result, options.plot)
     return 0
@@ -131,7 +131,7 @@ def machine_to_be(options: Any) -> tuple[Chain, int]:
     if options.chain is not None:
         chain = Chain(options.chain, "waste")
     if options.plot:
-        from ..pages.plot import check_plot
+        from ..pages.plot.plot import check_plot
 
         check_plot(options.plot)
     ram: int = total_memory() if options.ram is None else options.ram

@@ -7,7 +7,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..pages.recommend import conf_d, recommend
+from ..pages.estimate.recommend import conf_d, recommend
 from ..units import format_change, format_seconds, format_size
 from .cold_advice import advice, recompression
 from .cold_looks import extrapolated, gained, stall, watched
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..device.features import Features
-    from ..pages.chain import Chain
-    from ..pages.estimate import AlgorithmEstimate
-    from ..pages.recommend import Recommendation
+    from ..pages.estimate.estimate import AlgorithmEstimate
+    from ..pages.estimate.recommend import Recommendation
+    from ..pages.pool.chain import Chain
     from .cold_looks import Look
     from .options import Arguments
 
@@ -48,7 +48,7 @@ def main(options: Arguments, chain: Chain, ram: int, kernel: Features | None) ->
     else:
         say(report(total, skipped, found, ram, kernel, best, output_width(100)))
     if options.plot:
-        from ..pages.plot_cold import plot_cold
+        from ..pages.plot.cold import plot_cold
 
         ages = [(look.seconds, total, look.estimate) for look in found]
         plot_cold(ages, label, options.plot, best.algorithm if best else "")

@@ -11,7 +11,7 @@ from ..units import format_change, format_size
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..pages.estimate import AlgorithmEstimate, Estimate, PartEstimate
+    from ..pages.estimate.estimate import AlgorithmEstimate, Estimate, PartEstimate
 
 ROWS = 10
 NAME, LEAST_NAME = 50, 12  # columns of a name

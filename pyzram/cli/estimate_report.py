@@ -7,9 +7,9 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING
 
-from ..pages.codec import length_bounds, zstd_release
-from ..pages.estimate import AlgorithmEstimate, Estimate, size_histogram
-from ..pages.recommend import Recommendation, conf_d, holds, recommend, zram_generator
+from ..pages.codec.codec import length_bounds, zstd_release
+from ..pages.estimate.estimate import AlgorithmEstimate, Estimate, size_histogram
+from ..pages.estimate.recommend import Recommendation, conf_d, holds, recommend, zram_generator
 from ..text import quote
 from ..units import format_count, format_fine_size, format_size
 from .estimate_owners import owners_report

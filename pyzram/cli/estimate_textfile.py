@@ -15,7 +15,7 @@ from .source_arguments import require_read
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..pages.estimate import Estimate
+    from ..pages.estimate.estimate import Estimate
 
 
 def textfile(options: Any, estimated: Callable[[], Estimate]) -> int:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import ZramError
 from ..kernel.sysfs import Sysfs
-from ..pages.recommend import recommend
+from ..pages.estimate.recommend import recommend
 from ..text import quote
 from ..units import format_change, format_seconds, format_size
 from .cold_looks import DEFAULT_SECONDS, gained, stall, watched
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..device.features import Features
-    from ..pages.chain import Chain
-    from ..pages.estimate import AlgorithmEstimate
+    from ..pages.estimate.estimate import AlgorithmEstimate
+    from ..pages.pool.chain import Chain
     from .cold_looks import Look, Looked
     from .options import Arguments
 

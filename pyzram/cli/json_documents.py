@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
     from ..doctor.finding import Finding
     from ..doctor.snapshot import Snapshot
-    from ..pages.benchmark import BenchResult
-    from ..pages.estimate import Estimate
+    from ..pages.estimate.benchmark import BenchResult
+    from ..pages.estimate.estimate import Estimate
     from .cold_looks import Look
 
 
 def of_estimate(estimate: Estimate) -> dict[str, object]:
     """What ``pyzram estimate --json`` prints; ``libzstd`` is ``None`` unless zstd is tried."""
-    from ..pages.codec import zstd_release
+    from ..pages.codec.codec import zstd_release
 
     tried = {algorithm.name for algorithm in estimate.algorithms.values()}
     version, kernel = zstd_release()

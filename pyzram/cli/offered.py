@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..device.features import Features
-    from ..pages.estimate import AlgorithmEstimate
+    from ..pages.estimate.estimate import AlgorithmEstimate
 
 
 def offered(

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from ..errors import from_errno
 from ..limits import PAGE_SIZES
-from ..pages.codec import algorithms
-from ..pages.file_sources import open_files, open_stream
-from ..pages.process_sources import open_chosen, open_processes, open_system
-from ..pages.sampling import PRECISION
-from ..pages.sources import Source, Stream
+from ..pages.codec.codec import algorithms
+from ..pages.estimate.sampling import PRECISION
+from ..pages.source.file_sources import open_files, open_stream
+from ..pages.source.process_sources import open_chosen, open_processes, open_system
+from ..pages.source.sources import Source, Stream
 from ..text import quote, quote_lines
 from ..units import format_count
 from .options import ALGORITHMS, Option, UsageError, positive, whole
@@ -22,8 +22,8 @@ from .options import ALGORITHMS, Option, UsageError, positive, whole
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from ..pages.estimate import Estimate
-    from ..pages.process import Chosen
+    from ..pages.estimate.estimate import Estimate
+    from ..pages.process.process import Chosen
     from .options import Arguments
 
 # Says what a SOURCE is, for commands with such operands.
@@ -150,7 +150,7 @@ def _processes(options: Arguments) -> Source:
 
 
 def _selected(options: Arguments) -> tuple[Chosen, str]:
-    from ..pages import selection
+    from ..pages.process import selection
 
     chosen: dict[int, int | None] = dict.fromkeys(options.pid)
     names = list(map(str, options.pid))

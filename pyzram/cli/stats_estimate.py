@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 from ..device.features import features
 from ..errors import InvalidValueError
 from ..kernel.figures import BY_NAME
-from ..pages.estimate import historic_block
-from ..pages.estimator import estimate_pages
-from ..pages.file_sources import open_files
-from ..pages.process_sources import open_processes, open_system
-from ..pages.sources import GONE, UNREADABLE, Source, Stream
+from ..pages.estimate.estimate import historic_block
+from ..pages.estimate.estimator import estimate_pages
+from ..pages.source.file_sources import open_files
+from ..pages.source.process_sources import open_processes, open_system
+from ..pages.source.sources import GONE, UNREADABLE, Source, Stream
 from . import stats_columns
 from .options import UsageError
 from .source_arguments import progress_bar, require_read, say, skipped_line, standard_input

@@ -9,17 +9,17 @@ from ..algorithm import as_algorithms
 from ..errors import InvalidValueError
 from ..limits import total_memory
 from ..value import check_flag
-from .benchmark import PRECISION as BENCH_PRECISION
-from .benchmark import BenchResult, bench_pages, read_sample
-from .estimate import Estimate
-from .estimator import estimate_pages
-from .file_sources import open_paths
-from .process_sources import open_processes, open_system
-from .recommend import Recommendation, is_offered
-from .recommend import recommend as recommend_for
-from .sampling import PRECISION
-from .sources import Source
-from .zsmalloc import PoolModel
+from .estimate.benchmark import PRECISION as BENCH_PRECISION
+from .estimate.benchmark import BenchResult, bench_pages, read_sample
+from .estimate.estimate import Estimate
+from .estimate.estimator import estimate_pages
+from .estimate.recommend import Recommendation, is_offered
+from .estimate.recommend import recommend as recommend_for
+from .estimate.sampling import PRECISION
+from .pool.zsmalloc import PoolModel
+from .source.file_sources import open_paths
+from .source.process_sources import open_processes, open_system
+from .source.sources import Source
 
 if TYPE_CHECKING:
     import os

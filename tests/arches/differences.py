@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-STDIN = (
-    "tests/native/pages/test_estimate.py::test_a_closed_standard_stream_is_one_line_and_status_1"
-)
+ESTIMATE = "tests/native/pages/estimate/test_estimate.py"
+STDIN = f"{ESTIMATE}::test_a_closed_standard_stream_is_one_line_and_status_1"
 CLOSED = (
     "the program itself, opened by the kernel for the emulator, takes the place of closed input"
 )
 STALLED = "tests/unit/cli/test_stalled_command.py"
-PROCMEM = "tests/native/pages/test_procmem.py"
+PROCMEM = "tests/native/pages/process/test_procmem.py"
 BASE = (
     "the memory of a 32-bit program lies 4096 bytes further up in the emulator's, whose pagemap "
     "and mem are what it sees; the whole form on i386, which nothing emulates, runs it"
@@ -50,8 +49,8 @@ EVERY = {
     f"{PROCMEM}::test_a_process_whose_first_thread_ended_is_looked_at": HEADLESS,
     f"{PROCMEM}::test_huge_pages_without_a_mount_do_not_count": HUGE,
     f"{PROCMEM}::test_batch_after_batch_every_page_of_a_process_is_read_once": SHARES,
-    "tests/native/pages/test_address_spaces.py::test_a_memory_counts_once": CLONE,
-    "tests/native/pages/test_files_in_memory.py"
+    "tests/native/pages/process/test_address_spaces.py::test_a_memory_counts_once": CLONE,
+    "tests/native/pages/shared_memory/test_files_in_memory.py"
     "::test_a_process_that_goes_elsewhere_hides_no_files_of_those_that_stay": SETNS,
 }
 # All that look for pages of a process.
@@ -73,10 +72,10 @@ PAGEMAP = {
         test_a_process_that_runs_another_program_meanwhile_is_looked_at_again
         test_a_child_of_a_fork_closes_nothing_of_a_source
     """,
-    "tests/native/pages/test_maps_names.py": """
+    "tests/native/pages/process/test_maps_names.py": """
         test_memory_is_what_it_is_whatever_a_mapped_file_is_called
     """,
-    "tests/native/pages/test_estimate.py": """
+    ESTIMATE: """
         test_each_process_has_its_own_share_of_a_batch_that_many_fill
         test_own_child_is_estimated
     """,
@@ -85,20 +84,22 @@ PAGEMAP = {
         test_watching_goes_on_until_it_is_ended
         test_watching_prints_json_a_line_each_time
     """,
-    "tests/native/pages/test_cold.py": "test_what_is_cold_stays_so_when_its_mapping_grows",
-    "tests/native/pages/test_closed_readers.py": "test_a_closed_reader_opens_the_process_anew",
+    "tests/native/pages/source/test_cold.py": "test_what_is_cold_stays_so_when_its_mapping_grows",
+    "tests/native/pages/process/test_closed_readers.py": (
+        "test_a_closed_reader_opens_the_process_anew"
+    ),
     "tests/native/cli/test_stats_estimate.py": """
         test_a_process_that_ends_before_it_is_read_has_no_block
     """,
-    "tests/native/pages/test_selection.py": """
+    "tests/native/pages/process/test_selection.py": """
         test_the_command_names_what_was_chosen_not_every_number
     """,
-    "tests/native/pages/test_ipc_spaces.py": "test_segments_of_one_number_are_two",
-    "tests/native/pages/test_leases.py": """
+    "tests/native/pages/shared_memory/test_ipc_spaces.py": "test_segments_of_one_number_are_two",
+    "tests/native/pages/shared_memory/test_leases.py": """
         test_who_holds_a_lease_lives_and_keeps_it[mapped]
         test_who_holds_a_lease_lives_and_keeps_it[memfd]
     """,
-    "tests/native/pages/test_huge_pages.py": """
+    "tests/native/pages/process/test_huge_pages.py": """
         test_without_frames_each_counts_its_share[0-pagemap]
         test_without_frames_each_counts_its_share[2-pagemap]
     """,
@@ -107,11 +108,12 @@ PAGEMAP = {
 OF_ONE = {
     "arm": {
         "tests/native/test_wide_numbers.py::test_pages_of_an_object_beyond_4_gib": OFFSET,
-        "tests/native/pages/test_shared_object.py"
+        "tests/native/pages/shared_memory/test_shared_object.py"
         "::test_the_pages_are_those_that_are_used[at the end]": OFFSET,
-        "tests/native/pages/test_closed_readers.py"
+        "tests/native/pages/process/test_closed_readers.py"
         "::test_a_closed_reader_opens_the_process_anew": BASE,
-        "tests/native/pages/test_cold.py::test_what_is_cold_stays_so_when_its_mapping_grows": BASE,
+        "tests/native/pages/source/test_cold.py"
+        "::test_what_is_cold_stays_so_when_its_mapping_grows": BASE,
         f"{PROCMEM}::test_touched_private_pages_are_found_and_read[pagemap]": BASE,
         f"{PROCMEM}::test_many_runs_of_pages_are_found_once": BASE,
         f"{PROCMEM}::test_shared_memory_counts_and_files_do_not[pagemap]": BASE,

@@ -25,11 +25,11 @@ from vm.archive import TREE, UnavailableError
 SHORT = {
     "short": [
         "tests/native/codec",
-        "tests/native/pages/test_zsmalloc.py",
+        "tests/native/pages/pool/test_zsmalloc.py",
         "tests/native/test_wide_numbers.py",
         "tests/unit/kernel/test_parse.py",
         "tests/unit/kernel/test_figures.py",
-        "tests/unit/pages/test_zsmalloc.py",
+        "tests/unit/pages/pool/test_zsmalloc.py",
         # There, Python takes minutes to make pages of that size.
         *("-k", "not 65536"),
     ]

@@ -21,8 +21,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pyzram.pages.cold import Watch
-from pyzram.pages.estimator import estimate_pages
+from pyzram.pages.estimate.estimator import estimate_pages
+from pyzram.pages.source.cold import Watch
 
 MIB = 1 << 20
 SECONDS = 60.0
@@ -89,7 +89,7 @@ def seconds_of(name: str) -> float:
 
 def ratio_of(pid: int, ranges: list[tuple[int, int]]) -> float:
     """What the pages at these addresses compress to."""
-    from pyzram.pages.codec import analyse
+    from pyzram.pages.codec.codec import analyse
 
     content = bytearray()
     with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:

@@ -62,7 +62,7 @@ def test_what_an_emulated_program_cannot_see_is_seen_on_a_big_endian_kernel():
     (machine,) = (machine for machine in MACHINES if machine.arch == "s390x")
     folder = results(f"{machine.name}-pagemap")
     # An example takes it more than ten minutes, and it may have no huge page to give.
-    left_out = ("tests/native/test_examples", "tests/native/pages/test_huge_pages")
+    left_out = ("tests/native/test_examples", "tests/native/pages/process/test_huge_pages")
     tests = [test for test in OF_ONE["s390x"] if not test.startswith(left_out)]
     options = shlex.join([*OPTIONS.split(), "--junitxml=/out/junit.xml", *tests])
     run(machine, folder, f"python3 -B {options} >/out/pytest.log 2>&1\necho $? >/out/status\n")

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from kernel.conftest import OwnDevice
 
-from pyzram.pages import cold
-from pyzram.pages.estimator import estimate_pages
+from pyzram.pages.estimate.estimator import estimate_pages
+from pyzram.pages.source import cold
 
 pytestmark = pytest.mark.slow  # an emulated guest takes minutes for it
 

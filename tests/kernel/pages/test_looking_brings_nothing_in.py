@@ -16,7 +16,7 @@ from kernel.conftest import OwnDevice
 from kernel.memory_cgroup import WHY_NOT
 from kernel.programs import group
 
-from pyzram.pages.sources import CLOSED_BY
+from pyzram.pages.shared_memory.closed import CLOSED_BY
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)]
 
@@ -38,8 +38,8 @@ ready()
 # Import everything before the privilege to read it is gone.
 NOBODY = """
 import json, os, sys, threading, zlib
-from pyzram.pages.estimator import estimate_pages
-from pyzram.pages.process_sources import open_system
+from pyzram.pages.estimate.estimator import estimate_pages
+from pyzram.pages.source.process_sources import open_system
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 with open_system() as source:
     found = estimate_pages(source, ["lz4"], full=True, timing=False)

@@ -37,8 +37,8 @@ from kernel.programs import (
     group,
 )
 
-from pyzram.pages.estimator import estimate_pages
-from pyzram.pages.process_sources import open_processes
+from pyzram.pages.estimate.estimator import estimate_pages
+from pyzram.pages.source.process_sources import open_processes
 
 # Slow: an emulated guest takes minutes for each.
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)]

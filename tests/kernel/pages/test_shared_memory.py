@@ -18,10 +18,10 @@ from kernel.conftest import OwnDevice
 from kernel.memory_cgroup import WHY_NOT
 from kernel.programs import FORKS, GIVEN_UP, LOCKED, LOCKED_BY_ONE, SHARED, group
 
-from pyzram.pages import others_locks
-from pyzram.pages.process import Process
-from pyzram.pages.process_sources import open_processes, open_system
-from pyzram.pages.sources import HIDDEN, HIDDEN_LOCKS, UNSEEN_SHARED
+from pyzram.pages.process.process import Process
+from pyzram.pages.shared_memory import others_locks
+from pyzram.pages.source.process_sources import open_processes, open_system
+from pyzram.pages.source.sources import HIDDEN, HIDDEN_LOCKS, UNSEEN_SHARED
 
 pytestmark = pytest.mark.slow  # an emulated guest takes minutes for it
 
@@ -162,8 +162,8 @@ def test_what_is_in_swap_already_counts_as_such(zram_device: OwnDevice) -> None:
 # Import everything before the privilege to read it is gone.
 UNPRIVILEGED = """
 import json, os, sys, threading, zlib
-from pyzram.pages.estimator import estimate_pages
-from pyzram.pages.process_sources import open_processes
+from pyzram.pages.estimate.estimator import estimate_pages
+from pyzram.pages.source.process_sources import open_processes
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 with open_processes(map(int, sys.argv[1:])) as source:
     found = estimate_pages(source, ["lz4"], full=True, timing=False)

@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 
 from pyzram import _native_memory
-from pyzram.pages.codec import compressed_sizes
-from pyzram.pages.estimator import estimate_pages
-from pyzram.pages.mappings import ANON, HEAP
-from pyzram.pages.process import Process
-from pyzram.pages.process_sources import open_processes
-from pyzram.pages.segments import Owner, ProcessSegment
-from pyzram.pages.zsmalloc import PoolModel
+from pyzram.pages.codec.codec import compressed_sizes
+from pyzram.pages.estimate.estimator import estimate_pages
+from pyzram.pages.pool.zsmalloc import PoolModel
+from pyzram.pages.process.mappings import ANON, HEAP
+from pyzram.pages.process.owner import Owner
+from pyzram.pages.process.process import Process
+from pyzram.pages.source.process_sources import open_processes
+from pyzram.pages.source.segments import ProcessSegment
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 BATCH = 256

@@ -21,9 +21,9 @@ import pytest
 from kernel.conftest import OwnDevice
 
 from pyzram.cli import cold_looks
-from pyzram.pages import cold
-from pyzram.pages.codec import algorithms, timed_sizes
-from pyzram.pages.estimator import estimate_pages
+from pyzram.pages.codec.codec import algorithms, timed_sizes
+from pyzram.pages.estimate.estimator import estimate_pages
+from pyzram.pages.source import cold
 
 pytestmark = pytest.mark.slow  # an emulated guest takes minutes for it
 

@@ -16,8 +16,8 @@ import pytest
 
 import pyzram
 from pyzram import Algorithm
-from pyzram.pages.chain import running_chain
-from pyzram.pages.zsmalloc import PoolModel
+from pyzram.pages.pool.chain import running_chain
+from pyzram.pages.pool.zsmalloc import PoolModel
 from pyzram.postprocess import recompression
 
 PAGE = mmap.PAGESIZE

@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 
 import pyzram
-from pyzram.pages.chain import running_chain
-from pyzram.pages.zsmalloc import PoolModel
+from pyzram.pages.pool.chain import running_chain
+from pyzram.pages.pool.zsmalloc import PoolModel
 from pyzram.postprocess import writeback
 
 PAGE = mmap.PAGESIZE

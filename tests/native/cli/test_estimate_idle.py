@@ -15,8 +15,8 @@ import pytest
 
 from pyzram.cli.pyzram import main
 from pyzram.limits import PAGE_SIZE
-from pyzram.pages import cold
-from pyzram.pages.sources import HIDDEN_LOCKS
+from pyzram.pages.source import cold
+from pyzram.pages.source.sources import HIDDEN_LOCKS
 from pyzram.units import parse_size
 
 SLEEPER = (

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import pytest
 
 from pyzram.cli.estimate_owners import owners_report
-from pyzram.pages.estimate import Estimate
-from pyzram.pages.estimator import estimate_pages
-from pyzram.pages.process_sources import open_processes
+from pyzram.pages.estimate.estimate import Estimate
+from pyzram.pages.estimate.estimator import estimate_pages
+from pyzram.pages.source.process_sources import open_processes
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 PROGRAM = """

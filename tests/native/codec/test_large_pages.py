@@ -12,7 +12,7 @@ import pytest
 import vectors
 
 import pyzram
-from pyzram.pages.codec import length_bounds, zstd_release
+from pyzram.pages.codec.codec import length_bounds, zstd_release
 
 KERNEL = json.loads((Path(__file__).parents[2] / "data/large-pages.json").read_text())
 

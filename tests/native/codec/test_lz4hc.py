@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pyzram
-from pyzram.pages.codec import length_bounds
+from pyzram.pages.codec.codec import length_bounds
 
 PAGE = vectors.page("half/70")
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pyzram
-from pyzram.pages.codec import length_bounds, zstd_release
+from pyzram.pages.codec.codec import length_bounds, zstd_release
 
 PAGE = vectors.page("half/70")
 

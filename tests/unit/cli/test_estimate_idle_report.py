@@ -11,12 +11,13 @@ from pyzram.cli.json_documents import of_idle
 from pyzram.config.parser import parse_config
 from pyzram.device.features import Features
 from pyzram.limits import PAGE_SIZE
-from pyzram.pages.cold import Age
-from pyzram.pages.estimate import AlgorithmEstimate, Estimate
-from pyzram.pages.sampling import Interval
-from pyzram.pages.segments import Owner, ZeroSegment
-from pyzram.pages.sources import Source
-from pyzram.pages.zsmalloc import PoolModel, PoolStats
+from pyzram.pages.estimate.estimate import AlgorithmEstimate, Estimate
+from pyzram.pages.estimate.sampling import Interval
+from pyzram.pages.pool.zsmalloc import PoolModel, PoolStats
+from pyzram.pages.process.owner import Owner
+from pyzram.pages.source.cold import Age
+from pyzram.pages.source.segments import ZeroSegment
+from pyzram.pages.source.sources import Source
 
 MIB = 1 << 20
 GIB = 1 << 30

@@ -18,12 +18,13 @@ from pyzram.cli.cold_looks import Look, Looked
 from pyzram.device.features import Features
 from pyzram.errors import ZramOSError
 from pyzram.limits import PAGE_SIZE
-from pyzram.pages.cold import Age
-from pyzram.pages.estimate import AlgorithmEstimate, Estimate
-from pyzram.pages.sampling import Interval
-from pyzram.pages.segments import Owner, ZeroSegment
-from pyzram.pages.sources import Source
-from pyzram.pages.zsmalloc import PoolModel, PoolStats
+from pyzram.pages.estimate.estimate import AlgorithmEstimate, Estimate
+from pyzram.pages.estimate.sampling import Interval
+from pyzram.pages.pool.zsmalloc import PoolModel, PoolStats
+from pyzram.pages.process.owner import Owner
+from pyzram.pages.source.cold import Age
+from pyzram.pages.source.segments import ZeroSegment
+from pyzram.pages.source.sources import Source
 
 GIB = 1 << 30
 COLD = 200_000  # pages that were cold for five minutes

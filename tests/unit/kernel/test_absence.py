@@ -31,8 +31,9 @@ from pyzram.kernel.sysfs import (
     resume_device,
     zswap_enabled,
 )
-from pyzram.pages import mappings, selection, tmpfs
-from pyzram.pages.system_v import segments
+from pyzram.pages.process import mappings, selection
+from pyzram.pages.shared_memory import tmpfs
+from pyzram.pages.shared_memory.system_v import segments
 from pyzram.service import obstacles
 from pyzram.service.observe import container, observe
 from pyzram.service.registry import Registry
