@@ -7,8 +7,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ZramError
-from ..kernel.named_files import write_textfile
 from ..metrics import GAUGE, Family, labels, scrape, text_format
+from ..named_files import write_textfile
 from .options import UsageError
 from .source_arguments import require_read
 

@@ -11,8 +11,8 @@ from stat import S_ISDIR
 from ..config.importer import import_files
 from ..config.layers import TEXT_MAX, read_file, remedy
 from ..errors import from_errno
-from ..kernel.safe_paths import open_still
 from ..kernel.sysfs import GONE
+from ..safe_paths import open_still
 from ..text import quote, quote_lines
 from .options import FILE, Command
 

@@ -57,7 +57,7 @@ def main(options: Arguments) -> int:
     page.add(PAGE_SIZE)
     all_of_it = [*families(devices), page, *metrics.scrape(COLLECTOR, collection.status == 0)]
     if options.textfile is not None:
-        from ..kernel.named_files import write_textfile
+        from ..named_files import write_textfile
 
         write_textfile(options.textfile, metrics.text_format(all_of_it))
         return 0

@@ -8,12 +8,11 @@ import os
 from stat import S_ISREG
 from typing import TYPE_CHECKING, NamedTuple
 
-from .. import interruption
+from .. import interruption, own_files
 from ..config.layers import DEFAULT_PATH
 from ..config.parser import read_config
 from ..device.zram import Zram
 from ..errors import ZramError, from_errno
-from ..kernel import own_files
 from ..kernel.sysfs import Sysfs, device_number
 from ..limits import total_memory
 from ..service.registry import DEFAULT_DIRECTORY, Registry

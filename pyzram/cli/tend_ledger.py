@@ -7,8 +7,8 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
+from .. import own_files
 from ..errors import ZramOSError, from_errno
-from ..kernel import own_files
 from ..kernel.sysfs import is_there
 from ..tend.ledger import Ledger
 from ..tend.machine import read_clock

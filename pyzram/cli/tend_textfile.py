@@ -7,9 +7,9 @@ import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import ZramError
-from ..kernel.named_files import write_textfile
 from ..kernel.tend_status import read_status
 from ..metrics import COUNTER, GAUGE, Family, labels, scrape, text_format
+from ..named_files import write_textfile
 from ..tend.state import CALM, CHOKED, HELD, PRESSED, TIGHT
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ Each tool's rules are in a separate file, ``import_*.py``.
 from __future__ import annotations
 
 from ..errors import InvalidValueError
-from ..kernel.safe_paths import resolve
 from ..limits import total_memory
+from ..safe_paths import resolve
 from . import (
     import_dietpi,
     import_generator,

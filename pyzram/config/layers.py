@@ -20,8 +20,8 @@ from stat import S_ISBLK, S_ISCHR, S_ISDIR, S_ISREG
 
 from ..descriptor import Opened, fd_path
 from ..errors import AccessError, ZramOSError, from_errno
-from ..kernel.own_files import why_foreign
 from ..kernel.sysfs import read_text
+from ..own_files import why_foreign
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -106,7 +106,7 @@ class _Parser:
         """Make equal what names the same file: of this machine only links that root made."""
         if not self.values.here:
             return os.path.normpath(path)
-        from ..kernel.safe_paths import resolve  # most files have nothing but swap
+        from ..safe_paths import resolve  # most files have nothing but swap
 
         return resolve(path)
 

@@ -14,8 +14,8 @@ from stat import S_ISBLK, S_ISREG
 from ..descriptor import fd_path
 from ..errors import DeviceBusyError, InvalidValueError, OverwriteError, from_errno
 from ..external import run_program
-from ..kernel.safe_paths import open_path
 from ..kernel.sysfs import Sysfs
+from ..safe_paths import open_path
 from ..text import quote
 from .backing_files import has_data, is_marked
 from .backing_holders import device_holders, file_holders

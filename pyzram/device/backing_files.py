@@ -8,7 +8,7 @@ import os
 
 from ..descriptor import Opened
 from ..errors import from_errno
-from ..kernel.safe_paths import open_above
+from ..safe_paths import open_above
 
 # Marks a file that we made, whose data is scratch even after a crash. Only root can set it.
 MARK = "trusted.pyzram.backing"

@@ -15,8 +15,9 @@ from ..descriptor import Opened, fd_path
 from ..errors import DeviceBusyError, from_errno
 from ..external import ProgramError, run_program
 from ..kernel import holders
+from ..kernel.mount_id import mount_id
 from ..kernel.parse import parse_mountinfo
-from ..kernel.safe_paths import mount_id, open_above, open_path
+from ..safe_paths import open_above, open_path
 from ..text import quote
 
 TYPE_CHECKING = False
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from ..kernel.parse import Mount
-    from ..kernel.safe_paths import MadeFolder
     from ..kernel.sysfs import Sysfs
+    from ..safe_paths import MadeFolder
 
 REMEDIES = {
     errno.ENOENT: "make the directory first",

@@ -13,9 +13,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from .. import own_files
 from ..device.stat_files import BdStat, MmStat, counted_since
 from ..errors import DeviceBusyError, ZramError, from_errno
-from ..kernel import own_files
 from ..limits import BD_UNIT, PAGE_SIZE
 from ..value import FrozenDict, JsonValue, check_callable, check_seconds, documented
 

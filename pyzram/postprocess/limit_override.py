@@ -14,8 +14,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
+from .. import own_files
 from ..errors import ZramError, from_errno
-from ..kernel import own_files
 from ..kernel.sysfs import BOOT_ID, is_there, read_value
 from ..limits import BD_UNIT, PAGE_SIZE
 

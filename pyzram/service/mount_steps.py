@@ -12,7 +12,8 @@ from ..device.file_system import LABEL_OPTION
 from ..device.mounting import Folder, Mounted, run_mount, unmount
 from ..errors import UnsupportedError, from_errno
 from ..kernel import holders
-from ..kernel.safe_paths import is_mount_root, remove_made
+from ..kernel.mount_id import is_mount_root
+from ..safe_paths import remove_made
 from ..text import quote
 from .diff import mount_words, remount_words
 from .steps import Action
@@ -20,7 +21,7 @@ from .steps import Action
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..kernel.parse import Mount as MountLine
-    from ..kernel.safe_paths import MadeFolder
+    from ..safe_paths import MadeFolder
     from .executor import Executor
     from .plan import Step
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 
+from .. import own_files
 from ..errors import (
     DeviceBusyError,
     InvalidValueError,
@@ -18,9 +19,8 @@ from ..errors import (
     ZramOSError,
     from_errno,
 )
-from ..kernel import own_files
-from ..kernel.own_files import DEFAULT_DIRECTORY
 from ..kernel.sysfs import BOOT_ID, Sysfs, is_there, read_text
+from ..own_files import DEFAULT_DIRECTORY
 from .registered import RegisteredDevice, devices_of, lines_of
 
 TYPE_CHECKING = False

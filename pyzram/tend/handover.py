@@ -15,8 +15,8 @@ import zlib
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from .. import own_files
 from ..errors import from_errno
-from ..kernel import own_files
 from .state import Counts, DeviceState, State, Unfinished
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ import os
 import zlib
 from typing import NamedTuple
 
+from .. import own_files
 from ..descriptor import Opened, write_all
 from ..device.stat_files import counted_since
 from ..errors import ZramError, from_errno
-from ..kernel import own_files
 from .times import DAY, HOUR
 
 HOURS = 25

@@ -14,8 +14,8 @@ from typing import NamedTuple
 from ..descriptor import Opened
 from ..errors import ZramError, from_errno
 from ..kernel.holders import block_name, device_name, mounts_by_device
+from ..kernel.mount_id import mount_id
 from ..kernel.parse import parse_mountinfo
-from ..kernel.safe_paths import mount_id
 from ..kernel.sysfs import Sysfs, dev_text, is_there, read_text
 from ..units import GIB, MIB
 

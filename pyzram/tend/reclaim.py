@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import ZramOSError, from_errno
 from ..kernel.holders import swap_areas
-from ..kernel.own_files import why_foreign
 from ..kernel.psi import parse_pressure
-from ..kernel.safe_paths import open_path
 from ..kernel.sysfs import GONE, read_text, read_value
+from ..own_files import why_foreign
+from ..safe_paths import open_path
 from ..units import MIB
 from .machine import read_memory
 

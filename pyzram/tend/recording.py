@@ -15,9 +15,9 @@ from ..descriptor import write_all
 from ..device.block_state import summary
 from ..device.device_list import devices
 from ..errors import DeviceNotFoundError, InvalidValueError, ZramError, from_errno
-from ..kernel.named_files import open_named
 from ..kernel.psi import read_pressure
 from ..limits import BD_UNIT
+from ..named_files import open_named
 from .machine import Clocks, read_battery, read_counters, read_memory
 from .medium import medium_of
 
@@ -129,7 +129,7 @@ def append(path: str, *lines: dict[str, object]) -> None:
 
     Raises:
         InvalidValueError: the file contains something other than a recording.
-        ZramOSError: as :func:`pyzram.kernel.named_files.open_named`; ENOSPC, EDQUOT or EFBIG if
+        ZramOSError: as :func:`pyzram.named_files.open_named`; ENOSPC, EDQUOT or EFBIG if
             the lines do not fit, in which case those that did are taken out again.
     """
     data = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines).encode()

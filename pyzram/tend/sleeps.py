@@ -12,7 +12,7 @@ import math
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ..kernel import own_files
+from .. import own_files
 from .times import HOUR
 
 if TYPE_CHECKING:

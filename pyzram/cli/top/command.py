@@ -9,8 +9,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from ...errors import UnsupportedError, ZramError
-from ...kernel.own_files import DEFAULT_DIRECTORY
 from ...kernel.sysfs import device_number
+from ...own_files import DEFAULT_DIRECTORY
 from ..options import DEVICE, Command, Option, UsageError, is_number
 from .parts import SORTS
 

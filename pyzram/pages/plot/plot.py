@@ -16,7 +16,7 @@ from typing import Any
 
 from ...descriptor import Opened
 from ...errors import InvalidValueError, UnsupportedError, from_errno
-from ...kernel.named_files import open_named
+from ...named_files import open_named
 
 # Colours that colour-blind people can tell apart, also in print.
 STORED = "#3b6ea8"

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ... import _native_memory
 from ...errors import from_errno
+from ...kernel.mount_id import mount_id
 from ...kernel.parse import parse_mountinfo
-from ...kernel.safe_paths import mount_id
 from ...kernel.sysfs import pass_over, read_text
 from .mount_views import MountViews, view_of
 

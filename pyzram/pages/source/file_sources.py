@@ -9,8 +9,8 @@ import stat
 from typing import TYPE_CHECKING
 
 from ...errors import InvalidValueError, ZramOSError, from_errno
-from ...kernel.safe_paths import open_still
 from ...limits import PAGE_SIZE
+from ...safe_paths import open_still
 from ...value import check_count, check_kind, check_path, wrong_type
 from ..codec.parameters import check_page_size
 from .core_dump import core_segments

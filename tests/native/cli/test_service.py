@@ -230,11 +230,11 @@ LOADED = """
     pyzram.config.parser pyzram.config.shell_assignments pyzram.config.values
     pyzram.config.variables pyzram.descriptor pyzram.device pyzram.device.handle pyzram.device.held
     pyzram.device.lifecycle pyzram.device.swap pyzram.device.zram pyzram.errors pyzram.external
-    pyzram.interruption pyzram.kernel pyzram.kernel.holders
-    pyzram.kernel.own_files pyzram.kernel.parse pyzram.kernel.sysfs pyzram.limits pyzram.service
-    pyzram.service.executor pyzram.service.observe pyzram.service.observed pyzram.service.plan
-    pyzram.service.planner pyzram.service.registered pyzram.service.registry pyzram.service.service
-    pyzram.service.steps pyzram.text pyzram.units pyzram.value
+    pyzram.interruption pyzram.kernel pyzram.kernel.holders pyzram.kernel.parse pyzram.kernel.sysfs
+    pyzram.limits pyzram.own_files pyzram.service pyzram.service.executor pyzram.service.observe
+    pyzram.service.observed pyzram.service.plan pyzram.service.planner pyzram.service.registered
+    pyzram.service.registry pyzram.service.service pyzram.service.steps pyzram.text pyzram.units
+    pyzram.value
 """
 
 

@@ -18,10 +18,10 @@ from native.device.test_identity import CALLS, acts, tree  # noqa: F401 - fixtur
 from torn import Below, at_each_instruction
 
 import pyzram
+from pyzram import own_files
 from pyzram.descriptor import Opened
-from pyzram.kernel import own_files
-from pyzram.kernel.named_files import write_textfile
-from pyzram.kernel.safe_paths import open_path
+from pyzram.named_files import write_textfile
+from pyzram.safe_paths import open_path
 
 PACKAGE = Below(os.path.dirname(pyzram.__file__))
 # Reading a kernel's text holds nothing up, and most of what a command does is such reading.

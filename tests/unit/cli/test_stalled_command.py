@@ -39,7 +39,7 @@ import sys
 import time
 from pyzram.cli import stalled_command
 from pyzram.errors import UnsupportedError
-from pyzram.kernel.named_files import write_textfile
+from pyzram.named_files import write_textfile
 
 def at_end():
     if sys.argv[1] == "code":

@@ -16,7 +16,7 @@ from tended_machines import HOUR, MIB, Watch, booted, press, tender
 from pyzram.cli import pyzram as command
 from pyzram.device.zram import Zram
 from pyzram.errors import ZramError, ZramOSError
-from pyzram.kernel.own_files import write_file
+from pyzram.own_files import write_file
 from pyzram.tend.handover import NAME, Handover, load, save
 from pyzram.tend.rounds import Settings
 from pyzram.tend.state import Counts, DeviceState, State, Unfinished

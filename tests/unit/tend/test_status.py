@@ -93,7 +93,7 @@ def test_what_may_not_be_read_is_not_taken_for_no_daemon(tmp_path, monkeypatch):
     def refuse(_path: str) -> str:
         raise PermissionError
 
-    monkeypatch.setattr("pyzram.kernel.own_files.read_file", refuse)
+    monkeypatch.setattr("pyzram.own_files.read_file", refuse)
     with pytest.raises(PermissionError):
         read_status(str(tmp_path))
 

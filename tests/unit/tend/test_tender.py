@@ -1027,7 +1027,7 @@ def test_a_daemon_waits_for_what_cron_has_begun(machine, monkeypatch, capsys):
         raise BlockingIOError
 
     monkeypatch.setenv("PYZRAM_ROOT", str(machine.root))
-    monkeypatch.setattr("pyzram.kernel.own_files.lock", busy)
+    monkeypatch.setattr("pyzram.own_files.lock", busy)
     for words in (["tend", "zram0"], ["tend", "--once", "zram0"]):
         assert command.main(words) == 1
         assert "another pyzram tend is running" in capsys.readouterr().err

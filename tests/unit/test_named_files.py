@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from pyzram import named_files
 from pyzram.errors import AccessError, InvalidValueError, ZramOSError
-from pyzram.kernel import named_files
-from pyzram.kernel.named_files import write_textfile
-from pyzram.kernel.safe_paths import open_still
+from pyzram.named_files import write_textfile
+from pyzram.safe_paths import open_still
 from pyzram.tend import recording
 
 

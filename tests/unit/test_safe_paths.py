@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pyzram.kernel.safe_paths import open_path, remove_made
+from pyzram.safe_paths import open_path, remove_made
 
 
 def opened(path: Path) -> list:

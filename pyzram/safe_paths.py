@@ -11,8 +11,7 @@ import errno
 import os
 from stat import S_ISBLK, S_ISDIR, S_ISLNK, S_ISREG, S_ISVTX
 
-from ..descriptor import Opened, fd_path
-from .sysfs import read_text
+from .descriptor import Opened, fd_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -161,17 +160,3 @@ def open_still(path: str, flags: int) -> int:
         if not (S_ISREG(mode) or S_ISBLK(mode)):
             raise OSError(errno.EINVAL, "neither a file nor a block device", path)
         return os.open(fd_path(held), flags | os.O_NONBLOCK | os.O_CLOEXEC)
-
-
-def mount_id(fd: int) -> int:
-    """Return the number, as in mountinfo, of the mount that an open file is on."""
-    for line in read_text(f"/proc/self/fdinfo/{fd}").split("\n"):
-        if line.startswith("mnt_id:"):
-            return int(line[7:])
-    raise OSError(errno.ENOSYS, "no mnt_id in fdinfo")
-
-
-def is_mount_root(fd: int) -> bool:
-    """Whether an open folder is where something is mounted."""
-    with Opened("..", os.O_PATH | os.O_DIRECTORY, dir_fd=fd) as above:
-        return mount_id(above) != mount_id(fd)

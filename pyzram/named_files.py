@@ -12,8 +12,8 @@ import os
 import time
 from stat import S_ISREG
 
-from ..descriptor import Opened, fd_path, write_all
-from ..errors import InvalidValueError, ZramError, from_errno
+from .descriptor import Opened, fd_path, write_all
+from .errors import InvalidValueError, ZramError, from_errno
 from .safe_paths import LINKS_MAX, open_above, ours_alone, resolve
 
 TEXTFILE_MODE = 0o644

@@ -9,7 +9,7 @@ import shutil
 
 import pytest
 
-from pyzram.kernel.own_files import make_directory
+from pyzram.own_files import make_directory
 
 
 def test_those_above_are_made_too(tmp_path):

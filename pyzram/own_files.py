@@ -12,9 +12,9 @@ import errno
 import os
 from stat import S_ISDIR, S_ISREG, S_ISVTX
 
-from .. import interruption
-from ..descriptor import Opened, write_all
-from ..errors import AccessError
+from . import interruption
+from .descriptor import Opened, write_all
+from .errors import AccessError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
