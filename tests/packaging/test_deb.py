@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import TREE, run, succeed
+from .contents import COMPLETIONS, OPENRC, SYSTEMD, expected, held
 
 pytestmark = pytest.mark.slow
 NEEDED = {"dpkg-checkbuilddeps": "dpkg-dev", "lintian": "lintian"}
@@ -49,6 +50,16 @@ def build(sdist: Path, out: Path, options: str) -> Path:
     environment = {**os.environ, "DEB_BUILD_OPTIONS": options}
     succeed("sh", TREE / "tools/deb", out / sdist.name, env=environment)
     return out
+
+
+def test_the_packages_hold_every_file_once(built: Path, sources: list[str]) -> None:
+    listing = 'for package; do dpkg-deb --fsys-tarfile "$package" | tar -tf -; done'
+    names = succeed("sh", "-ec", listing, "sh", *built.glob("*.deb")).splitlines()
+    # Debian 12 has units in /lib, as its own rules say, later releases in /usr/lib.
+    files = [name.replace("./lib/", "./usr/lib/", 1) for name in names if not name.endswith("/")]
+    assert len(files) == len(set(files))
+    zsh = {rf"{COMPLETIONS}/(_.*)": r"usr/share/zsh/vendor-completions/\1"}
+    assert held(files) == expected(sources, OPENRC, SYSTEMD, zsh)
 
 
 @pytest.fixture
