@@ -6,6 +6,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -47,3 +49,15 @@ def nobody() -> int:
     if os.geteuid() != 0 or not any(first <= 65534 < first + count for first, _, count in maps):
         pytest.skip("needs root, in a user name space that has other users")
     return 65534
+
+
+@pytest.fixture
+def as_nobody(nobody: int) -> list[str]:
+    """What starts a program as that user, who may run this Python."""
+    words = ["setpriv", f"--reuid={nobody}", f"--regid={nobody}", "--clear-groups"]
+    probe = [*words, sys.executable, "-Ic", "import pyzram"]
+    try:
+        subprocess.run(probe, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as err:
+        pytest.skip(f"another user cannot run this Python: {err}")
+    return words

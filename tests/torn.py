@@ -54,6 +54,8 @@ def at_each_instruction(
             return trace
 
         before = sys.gettrace()
+        # Python 3.12 reports instructions only if some frame wanted them when tracing began.
+        sys._getframe().f_trace_opcodes = True
         sys.settrace(trace)
         try:
             work()

@@ -15,11 +15,11 @@ SHOWN = "x\\x1b]0;evil\\x07\\x9b31m\\x7f\\x0d\\u2028\\x0aforged: y"
 
 
 def run(*words: str, cwd: Path | None = None) -> str:
-    """Run a command, and return everything that it prints."""
+    """Run a command, and return everything that it prints, none of it folded."""
     done = subprocess.run(
         [sys.executable, "-Im", f"pyzram.cli.{words[0]}", *words[1:]],
         cwd=cwd,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        env={**os.environ, "PYTHONIOENCODING": "utf-8", "COLUMNS": "4000"},
         capture_output=True,
         check=False,
         timeout=120,

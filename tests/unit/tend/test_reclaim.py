@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -442,43 +443,46 @@ def test_the_configuration_names_groups(tmp_path):
             parse_config(f"TEND_RECLAIM='{wrong}'\n", ram=GIB, cpus=1)
 
 
-def test_the_watchdog_is_told_before_each_step_of_a_round(tmp_path, monkeypatch):
+@pytest.fixture
+def manager(tmp_path, monkeypatch) -> Iterator[socket.socket]:
+    """The service manager's end, found through a descriptor: a path may be too long for it."""
+    folder = os.open(tmp_path, os.O_PATH)
+    address = f"/proc/self/fd/{folder}/notify"
+    monkeypatch.setenv("NOTIFY_SOCKET", address)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bound:
+        bound.bind(address)
+        yield bound
+    os.close(folder)
+
+
+def test_the_watchdog_is_told_before_each_step_of_a_round(tmp_path, monkeypatch, manager):
     """A round of many steps may take minutes on a slow medium."""
     monkeypatch.setattr(Day, "steps_of_a_round", 7)
-    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-        manager.bind(str(tmp_path / "notify"))
-        manager.setblocking(False)
-        told = []
+    manager.setblocking(False)
+    told = []
 
-        def told_now(_self: Day, _seconds: float) -> str:
-            with contextlib.suppress(BlockingIOError):
-                while True:
-                    told.append(manager.recv(100))
-            _self.stop = True
-            return ""
+    def told_now(_self: Day, _seconds: float) -> str:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                told.append(manager.recv(100))
+        _self.stop = True
+        return ""
 
-        monkeypatch.setattr(Day, "wait", told_now)
-        day = Day(tmp_path, monkeypatch, [CALM], [])
+    monkeypatch.setattr(Day, "wait", told_now)
+    day = Day(tmp_path, monkeypatch, [CALM], [])
     assert day.rounds == [1000.0] and day.stopped == [False] * 7
     assert told[0].startswith(b"READY=1")
     assert told[1:] == [b"WATCHDOG=1"] * 8
 
 
-def test_a_manager_that_reads_nothing_holds_nothing_up(tmp_path, monkeypatch):
+def test_a_manager_that_reads_nothing_holds_nothing_up(monkeypatch, manager):
     """A send that waits for ever would be restarted after SIGTERM."""
-    address = str(tmp_path / "notify")
     monkeypatch.setattr(waiting, "NOTIFY_SECONDS", 0.01)
-    monkeypatch.setenv("NOTIFY_SOCKET", address)
-    with (
-        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
-        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other,
-    ):
-        manager.bind(address)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
         other.setblocking(False)
         with contextlib.suppress(BlockingIOError):
             while True:
-                other.sendto(b"X=1", address)
+                other.sendto(b"X=1", os.environ["NOTIFY_SOCKET"])
         teller = threading.Thread(target=waiting.notify, args=("WATCHDOG=1",), daemon=True)
         teller.start()
         teller.join(30)

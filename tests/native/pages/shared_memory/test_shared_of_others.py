@@ -126,9 +126,8 @@ for fd in map(int, sys.argv[1:]):
 """
 
 
-def test_where_the_kernel_does_not_tell_it_is_not_believed(nobody: int) -> None:
+def test_where_the_kernel_does_not_tell_it_is_not_believed(as_nobody: list[str]) -> None:
     """mincore(2) calls all of others' files resident, and reading a page brings it in."""
-    as_nobody = ["setpriv", f"--reuid={nobody}", f"--regid={nobody}", "--clear-groups"]
     head = "from array import array\nfrom pyzram.limits import PAGE_SIZE\n"
     program = head + TOLD.replace("NUMBERS", "array('Q', [0, 1])")
     half, large = (os.memfd_create(name) for name in ("half", "large"))
