@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 from ..device.features import features
 from ..errors import InvalidValueError
 from ..kernel.figures import BY_NAME
-from ..pages.estimate.estimate import historic_block
 from ..pages.estimate.estimator import estimate_pages
 from ..pages.source.file_sources import open_files
 from ..pages.source.process_sources import open_processes, open_system
@@ -21,6 +20,7 @@ from .stalled_command import end_when_stalled
 
 if TYPE_CHECKING:
     from ..kernel.attributes import Attributes
+    from ..pages.estimate.estimate import Estimate
     from .options import Arguments
 
 # Where the kernel's own default is unknown.
@@ -32,6 +32,24 @@ class Wanted(dict[str, Any]):
 
     def __missing__(self, key: str) -> None:
         return None
+
+
+def filled(result: Estimate, algorithm: str) -> Wanted:
+    """Return the attributes of a device that was just filled with the source."""
+    figures = result.algorithms[algorithm].figures
+    return Wanted(
+        disksize=figures.orig_data_size,
+        read_ios=0,
+        write_ios=figures.pages,
+        invalid_io=0,
+        notify_free=0,
+        same_pages=figures.same_pages,
+        orig_data_size=figures.orig_data_size,
+        compr_data_size=figures.compr_data_size,
+        mem_used_total=figures.mem_used_total,
+        comp_algorithm=algorithm,
+        huge_pages=figures.huge_pages,
+    )
 
 
 def main(options: Arguments) -> int:
@@ -57,10 +75,7 @@ def main(options: Arguments) -> int:
     left_out = {r: n for r, n in result.skipped.items() if r in (UNREADABLE, GONE)}
     if left_out and operands not in ([], ["system"]) and sys.stderr is not None:
         print(f"zram_stats: {skipped_line(left_out)}", file=sys.stderr)
-    block = historic_block(result, algorithm)
-    # The kernel's present names for figures that the block shows under old names.
-    now = {"num_reads": "read_ios", "num_writes": "write_ios", "zero_pages": "same_pages"}
-    figures = cast("Attributes", Wanted({now.get(key, key): block[key] for key in block}))
+    figures = cast("Attributes", filled(result, algorithm))
     known = (
         *stats_columns.HISTORIC,
         BY_NAME["comp_algorithm"],

@@ -136,24 +136,6 @@ class Estimate(JsonValue):
             object.__setattr__(self, name, FrozenDict(getattr(self, name)))
 
 
-def historic_block(estimate: Estimate, algorithm: str) -> dict[str, int | str]:
-    """Return what ``zram_stats`` would show for a device that was just filled with the source."""
-    figures = estimate.algorithms[algorithm].figures
-    return {
-        "disksize": figures.orig_data_size,
-        "num_reads": 0,
-        "num_writes": figures.pages,
-        "invalid_io": 0,
-        "notify_free": 0,
-        "zero_pages": figures.same_pages,
-        "orig_data_size": figures.orig_data_size,
-        "compr_data_size": figures.compr_data_size,
-        "mem_used_total": figures.mem_used_total,
-        "comp_algorithm": algorithm,
-        "huge_pages": figures.huge_pages,
-    }
-
-
 def size_histogram(estimate: AlgorithmEstimate, store: PoolModel, bins: int = 16) -> list[int]:
     """Pages by stored length: same-filled first, then ``bins`` equal steps up to the page size.
 

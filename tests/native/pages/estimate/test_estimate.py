@@ -22,7 +22,7 @@ from terminal import printed_on
 
 import pyzram
 from pyzram.cli import estimate as command
-from pyzram.cli import estimate_report
+from pyzram.cli import estimate_report, stats_estimate
 from pyzram.cli import pyzram as dispatcher
 from pyzram.cli.json_documents import of_estimate
 from pyzram.config import parser
@@ -361,21 +361,11 @@ def test_snippets_are_ready_to_use():
     )
 
 
-def test_the_historic_block_has_the_first_nine_figures(corpus, truth):
-    block = estimate.historic_block(run(corpus, full=True), FAST)
-    assert list(block)[:9] == [
-        "disksize",
-        "num_reads",
-        "num_writes",
-        "invalid_io",
-        "notify_free",
-        "zero_pages",
-        "orig_data_size",
-        "compr_data_size",
-        "mem_used_total",
-    ]
-    assert block["zero_pages"] == truth.same_pages
-    assert block["mem_used_total"] == truth.mem_used_total
+def test_a_device_filled_with_the_source_shows_what_a_pool_would_hold(corpus, truth):
+    device = stats_estimate.filled(run(corpus, full=True), FAST)
+    assert device["same_pages"] == truth.same_pages
+    assert device["mem_used_total"] == truth.mem_used_total
+    assert device["disksize"] == device["orig_data_size"] == device["write_ios"] * 4096
 
 
 def test_the_histogram_holds_every_page(truth, corpus):
@@ -593,7 +583,7 @@ def test_a_process_that_is_gone_at_once_has_no_figures(pages):
         is figures["compression_ratio_high"]
         is None
     )
-    assert estimate.historic_block(result, FAST)["orig_data_size"] == 0
+    assert stats_estimate.filled(result, FAST)["orig_data_size"] == 0
 
 
 def test_every_algorithm_is_tried_by_default(tmp_path, capsys):
