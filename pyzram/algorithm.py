@@ -10,7 +10,7 @@ from .value import Value, check_count, check_path, is_list, wrong_type
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from typing import Any
 
 S32_MIN, S32_MAX = -(1 << 31), (1 << 31) - 1
@@ -125,6 +125,16 @@ def as_algorithms(
             raise wrong_type(what, one, "in the list, not an algorithm, such as 'zstd:3'")
         found.append(as_algorithm(one))
     return tuple(found)
+
+
+def first_offered(wanted: Iterable[Algorithm], offered: Collection[str]) -> Algorithm | None:
+    """Return the first algorithm that a kernel offers by name; ``None`` if it offers none."""
+    return next((one for one in wanted if one.name in offered), None)
+
+
+def none_offered(names: Iterable[str], offered: Iterable[str]) -> str:
+    """Say that this kernel has none of these algorithms, and which it has."""
+    return f"this kernel has no algorithm {' or '.join(names)} (it has: {' '.join(offered)})"
 
 
 def name_of(algorithm: str | Algorithm, attribute: str) -> str:

@@ -14,7 +14,7 @@ from stat import S_ISREG
 
 from .descriptor import Opened, fd_path, write_all
 from .errors import InvalidValueError, ZramError, from_errno
-from .safe_paths import LINKS_MAX, open_above, ours_alone, resolve
+from .safe_paths import LINKS_MAX, UNSAFE_LINK, open_above, ours_alone, resolve
 
 TEXTFILE_MODE = 0o644
 NAMED_MODE = 0o644
@@ -23,7 +23,7 @@ RANDOM = 8
 OLD_SECONDS = 3600
 """Writing never takes this long, so a killed writer has left whatever is older."""
 WHY_NOT = {
-    errno.ELOOP: "a symbolic link on the way is not root's alone, and could be exchanged",
+    errno.ELOOP: UNSAFE_LINK,
     errno.EMLINK: "it has other names too, which its folder's owner may have given it",
 }
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     MadeFolder = tuple[str, int, int]  # path, st_dev, st_ino
 
 LINKS_MAX = 40  # as many as the kernel follows
+UNSAFE_LINK = "a symbolic link on the way is not root's alone, and could be exchanged"
 
 
 def open_path(path: str, flags: int = os.O_PATH, *, made: list[MadeFolder] | None = None) -> Opened:
@@ -45,9 +46,7 @@ def open_path(path: str, flags: int = os.O_PATH, *, made: list[MadeFolder] | Non
             with found:
                 links += 1
                 if links > LINKS_MAX or not ours_alone(os.fstat(folder.fd), status):
-                    raise OSError(
-                        errno.ELOOP, "a symbolic link on the way is not root's alone", path
-                    )
+                    raise OSError(errno.ELOOP, UNSAFE_LINK, path)
                 target = os.readlink("", dir_fd=found.fd)
             names += [part for part in reversed(target.split("/")) if part not in ("", ".")]
             if target.startswith("/"):

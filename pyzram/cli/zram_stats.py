@@ -11,7 +11,7 @@ import sys
 
 from ..errors import DeviceNotFoundError, ZramError
 from ..kernel.attributes import AttributeReader, Attributes
-from ..kernel.sysfs import Sysfs, device_number
+from ..kernel.sysfs import NO_DRIVER, Sysfs, device_number
 from . import output, stats_columns
 from .options import ALGORITHM, COLUMNS, DEVICE, TEXTFILE, Command, Option, UsageError
 
@@ -239,7 +239,7 @@ class Collection:
         if not self.operands:
             numbers = self.reader.sysfs.numbers()
             if not numbers and not self.reader.sysfs.has_driver():
-                self.fail("no zram driver is loaded")
+                self.fail(NO_DRIVER)
             return numbers
         numbers = []
         for operand in self.operands:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import errno
 import time
 
-from ..algorithm import Algorithm, as_algorithm
+from ..algorithm import Algorithm, as_algorithm, none_offered
 from ..errors import InvalidValueError, UnsupportedError, ZramOSError
 from ..limits import ALGORITHM_PRIORITY_MAX, RECOMPRESS_TYPES
 from ..value import check_count, check_word
@@ -19,12 +19,11 @@ if TYPE_CHECKING:
 RUN_RETRY_SECONDS = 60.0
 
 
-def no_algorithm(device: Zram, name: str) -> UnsupportedError:
+def no_algorithm(device: Zram, *names: str) -> UnsupportedError:
     """Make the error that names the algorithms that this kernel has."""
     return UnsupportedError(
         errno.EINVAL,
-        f"{device.name}: this kernel has no algorithm {name!r} "
-        f"(it has: {' '.join(device.read_algorithms())})",
+        f"{device.name}: {none_offered(names, device.read_algorithms())}",
         f"{device.path}/comp_algorithm",
     )
 

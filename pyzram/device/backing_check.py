@@ -15,7 +15,7 @@ from ..descriptor import fd_path
 from ..errors import DeviceBusyError, InvalidValueError, OverwriteError, from_errno
 from ..external import run_program
 from ..kernel.sysfs import Sysfs
-from ..safe_paths import open_path
+from ..safe_paths import UNSAFE_LINK, open_path
 from ..text import quote
 from .backing_files import has_data, is_marked
 from .backing_holders import device_holders, file_holders
@@ -48,7 +48,7 @@ def open_checked(text: str, force: bool, tree: Sysfs) -> Opened:
     try:
         found = open_path(text, os.O_RDONLY | os.O_NONBLOCK)
     except OSError as err:
-        remedy = "a symbolic link on the way is not root's" if err.errno == errno.ELOOP else ""
+        remedy = UNSAFE_LINK if err.errno == errno.ELOOP else ""
         raise from_errno(err.errno or 0, f"backing device {text}", text, remedy=remedy) from err
     try:
         _check(text, found.fd, force, tree)

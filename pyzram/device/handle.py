@@ -70,8 +70,8 @@ class Handle:
             self._opened = Opened(directory, os.O_RDONLY | os.O_DIRECTORY)
             self._fd = self._opened.fd
         except FileNotFoundError as err:
-            why = "no such device" if self.sysfs.has_driver() else "no zram driver is loaded"
-            raise DeviceNotFoundError(errno.ENOENT, f"{self.name}: {why}", directory) from err
+            why = f"{self.name}: {self.sysfs._why_no_device()}"
+            raise DeviceNotFoundError(errno.ENOENT, why, directory) from err
         except OSError as err:
             code = err.errno or 0
             raise from_errno(code, f"{self.name}: open", directory, of_device=True) from err

@@ -8,7 +8,7 @@ import os
 import time
 
 from .. import _native, interruption
-from ..algorithm import Algorithm, as_algorithms
+from ..algorithm import Algorithm, as_algorithms, first_offered
 from ..errors import (
     DeviceBusyError,
     InvalidValueError,
@@ -17,6 +17,7 @@ from ..errors import (
     from_errno,
 )
 from ..kernel.parse import parse_algorithms, parse_block_stat, parse_mm_stat
+from ..kernel.sysfs import NO_DRIVER
 from ..limits import ALGORITHM_PRIORITY_MAX, PAGE_SIZE, total_memory
 from ..units import U64_MAX, parse_size
 from ..value import check_count, check_flag, check_path
@@ -49,9 +50,7 @@ def hot_add(sysfs: Sysfs) -> int:
     try:
         return int(_native.attr_read(path))
     except FileNotFoundError as err:
-        raise UnsupportedError(
-            errno.ENOENT, "no zram driver is loaded (modprobe zram)", path
-        ) from err
+        raise UnsupportedError(errno.ENOENT, NO_DRIVER, path) from err
     except OSError as err:
         raise from_errno(err.errno or 0, "add a zram device", path) from err
 
@@ -165,14 +164,14 @@ def choose_algorithm(device: Zram, wanted: Algorithms) -> Algorithm:
     """
     preferences = as_algorithms(wanted)
     offered = device.read_algorithms()
-    for algorithm in preferences:
-        if algorithm.name in offered:
-            return algorithm
     if not preferences:
         raise InvalidValueError(f"{device.name}: no algorithm named (it has: {' '.join(offered)})")
-    from .algorithms import no_algorithm
+    chosen = first_offered(preferences, offered)
+    if chosen is None:
+        from .algorithms import no_algorithm
 
-    raise no_algorithm(device, " or ".join(algorithm.name for algorithm in preferences))
+        raise no_algorithm(device, *(algorithm.name for algorithm in preferences))
+    return chosen
 
 
 def size_of(device: Handle, size: int | str, what: str) -> int:

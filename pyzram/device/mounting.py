@@ -17,7 +17,7 @@ from ..external import ProgramError, run_program
 from ..kernel import holders
 from ..kernel.mount_id import mount_id
 from ..kernel.parse import parse_mountinfo
-from ..safe_paths import open_above, open_path
+from ..safe_paths import UNSAFE_LINK, open_above, open_path
 from ..text import quote
 
 TYPE_CHECKING = False
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 REMEDIES = {
     errno.ENOENT: "make the directory first",
-    errno.ELOOP: "a symbolic link on the way is not root's alone, and could be exchanged",
+    errno.ELOOP: UNSAFE_LINK,
 }
 
 

@@ -17,7 +17,7 @@ from ..device.zram import Zram
 from ..errors import DeviceNotFoundError, UnsupportedError, ZramOSError, from_errno
 from ..kernel import holders, tend_status
 from ..kernel.parse import SwapArea, parse_mountinfo, parse_swaps
-from ..kernel.sysfs import Sysfs, as_sysfs, read_value, resume_device, zswap_enabled
+from ..kernel.sysfs import NO_DRIVER, Sysfs, as_sysfs, read_value, resume_device, zswap_enabled
 from ..limits import total_memory
 
 if TYPE_CHECKING:
@@ -74,9 +74,7 @@ def take_snapshot(*, sysfs: Sysfs | None = None, config_path: str = DEFAULT_PATH
     """
     tree = as_sysfs(sysfs)
     if not tree.has_driver():
-        raise UnsupportedError(
-            errno.ENOENT, "no zram driver is loaded (modprobe zram)", tree.control
-        )
+        raise UnsupportedError(errno.ENOENT, NO_DRIVER, tree.control)
     config, config_error = _config(tree, config_path)
     tended = _tended(tree)
     stats = []

@@ -81,8 +81,8 @@ class Attributes(dict[str, "Any"]):
         self._waiting: list[str] = []
         self.path = reader.sysfs.block(name)
         if not is_there(self.path):
-            why = "no such device" if reader.sysfs.has_driver() else "no zram driver is loaded"
-            raise DeviceNotFoundError(errno.ENOENT, f"{name}: {why}", self.path)
+            why = f"{name}: {reader.sysfs._why_no_device()}"
+            raise DeviceNotFoundError(errno.ENOENT, why, self.path)
 
     @property
     def waiting(self) -> bool:

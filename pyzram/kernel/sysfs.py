@@ -15,6 +15,7 @@ from ..errors import NotZramError, from_errno
 from ..value import check_count, check_kind, check_path, documented, wrong_type
 
 READ_SIZE = 65536
+NO_DRIVER = "no zram driver is loaded (modprobe zram)"
 # These say that something is missing or has gone; any other error says nothing about that.
 GONE = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ESRCH)
 BOOT_ID = "proc/sys/kernel/random/boot_id"
@@ -160,6 +161,10 @@ class Sysfs:
             ZramOSError: that cannot be determined.
         """
         return is_there(self.control)
+
+    def _why_no_device(self) -> str:
+        """Why a device does not exist."""
+        return "no such device" if self.has_driver() else NO_DRIVER
 
     def numbers(self) -> list[int]:
         """Numbers of all zram devices, ascending; empty without a driver.

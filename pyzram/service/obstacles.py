@@ -14,13 +14,12 @@ from ..config.values import KERNELS_OWN
 from ..device.backing_check import check_backing
 from ..device.features import features
 from ..device.file_system import MKFS_PACKAGES
-from ..device.handle import NEEDS_CONFIG
 from ..device.mounting import Folder
 from ..errors import AccessError, ZramError, ZramOSError
 from ..external import find
 from ..text import quote
 from ..value import Value
-from .steps import first_offered, left_to_kernel, readable
+from .steps import choose, left_to_kernel, readable, without_feature, without_secondaries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,7 +103,7 @@ def _algorithms(desired: DeviceConfig, kernel: Features | None) -> Iterator[Foun
     if kernel is None or kernel.algorithms is None:
         return  # unknown without a device
     try:
-        choice = first_offered(desired.algorithms, kernel.algorithms)
+        choice = choose(desired.algorithms, kernel.algorithms)
         if choice and choice.dictionary:
             readable(choice.dictionary)
     except ZramError as err:
@@ -120,12 +119,9 @@ def _recompression(desired: DeviceConfig, kernel: Features | None) -> Iterator[F
     if not desired.recompression or kernel is None:
         return
     if kernel.recompression is False:
-        why = f"this kernel has no recompression ({NEEDS_CONFIG['recompress']}): set up without"
-        yield "ZRAM_RECOMP_ALGORITHM", why, False
-        return
-    for choice in desired.recompression:
-        if kernel.algorithms is not None and choice.name not in kernel.algorithms:
-            why = f"this kernel has no algorithm {choice.name}: set up without it"
+        yield "ZRAM_RECOMP_ALGORITHM", without_feature("recomp_algorithm"), False
+    elif kernel.algorithms is not None:
+        for why in without_secondaries(desired.recompression, kernel.algorithms):
             yield "ZRAM_RECOMP_ALGORITHM", why, False
 
 
@@ -136,8 +132,7 @@ def _backing(path: str, kernel: Features | None, sysfs: Sysfs) -> Iterator[Found
         yield "ZRAM_BACKING_DEV", str(err), True
         return
     if kernel and kernel.writeback is False:
-        why = f"this kernel has no writeback ({NEEDS_CONFIG['writeback']}): set up without"
-        yield "ZRAM_BACKING_DEV", why, False
+        yield "ZRAM_BACKING_DEV", without_feature("backing_dev"), False
 
 
 def _program(stem: str, name: str, package: str = "util-linux") -> Iterator[Found]:

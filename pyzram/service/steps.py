@@ -11,12 +11,14 @@ from __future__ import annotations
 import os
 from errno import EINVAL, ENOENT
 
+from ..algorithm import first_offered, none_offered
 from ..config.values import KERNELS_OWN, kernels_own_will_do
 from ..device.handle import NEEDS_CONFIG
 from ..device.held import Held
 from ..device.lifecycle import wait_until
 from ..errors import DeviceNotFoundError, UnsupportedError, from_errno
 from ..kernel import holders
+from ..kernel.sysfs import NO_DRIVER
 from ..units import format_size
 
 TYPE_CHECKING = False
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
     from ..device.zram import Zram
     from .executor import Executor
     from .plan import Step
+
+
+FEATURES = {"backing_dev": "writeback", "recomp_algorithm": "recompression"}
+"""What a kernel lacks without the attribute."""
 
 
 def made_for(step: Step) -> tuple[int, bool]:
@@ -99,7 +105,7 @@ class Add(Action):
     def do(self) -> None:
         executor = self.executor
         if not executor.sysfs.has_driver():
-            raise UnsupportedError(ENOENT, "no zram driver is loaded", executor.sysfs.control)
+            raise UnsupportedError(ENOENT, NO_DRIVER, executor.sysfs.control)
         number = executor.registry.add_device(self.step.index, self.desired).number
         executor.made[made_for(self.step)] = number
         node = f"{executor.sysfs.dev}/zram{number}"
@@ -149,14 +155,12 @@ class Configure(Action):
 
             check_backing(desired.backing_dev, sysfs=self.executor.sysfs)
         with self.device() as device:
-            choice = first_offered(desired.algorithms, device.read_algorithms())
+            choice = choose(desired.algorithms, device.read_algorithms())
             if choice and choice.dictionary:
                 readable(choice.dictionary)
             if choice is None and (why := left_to_kernel(desired.algorithms)):
                 self.warn(why)
-            writeback = desired.backing_dev is not None and self.offered(
-                device, "backing_dev", "a backing device"
-            )
+            writeback = desired.backing_dev is not None and self.offered(device, "backing_dev")
             device.configure(
                 disksize=desired.disksize,
                 algorithm=choice,
@@ -167,22 +171,20 @@ class Configure(Action):
             )
         self.executor.chosen[self.step.index] = choice.name if choice else "the kernel's algorithm"
 
-    def offered(self, device: Zram, attribute: str, what: str) -> bool:
+    def offered(self, device: Zram, attribute: str) -> bool:
         """Whether this kernel has an optional feature; warn if it does not."""
         if device.has(attribute):
             return True
-        option = NEEDS_CONFIG[attribute]
-        self.warn(f"this kernel has no attribute {attribute} ({option}): set up without {what}")
+        self.warn(without_feature(attribute))
         return False
 
     def secondaries(self, device: Zram, wanted: tuple[Algorithm, ...]) -> tuple[Algorithm, ...]:
         """Return the usable secondary algorithms: a device without them is still worth having."""
-        if not wanted or not self.offered(device, "recomp_algorithm", "recompression"):
+        if not wanted or not self.offered(device, "recomp_algorithm"):
             return ()
         offered = device.read_algorithms()
-        for choice in wanted:
-            if choice.name not in offered:
-                self.warn(f"this kernel has no algorithm {choice.name}: set up without it")
+        for why in without_secondaries(wanted, offered):
+            self.warn(why)
         return tuple(choice for choice in wanted if choice.name in offered)
 
     def warn(self, why: str) -> None:
@@ -190,22 +192,32 @@ class Configure(Action):
         self.executor.warn(f"device {self.step.index}: {self.name}: {why}")
 
 
-def first_offered(wanted: tuple[Algorithm, ...], offered: tuple[str, ...]) -> Algorithm | None:
+def choose(wanted: tuple[Algorithm, ...], offered: tuple[str, ...]) -> Algorithm | None:
     """Return the first algorithm that this kernel has; ``None`` leaves the choice to the kernel.
 
     Raises:
         UnsupportedError: it has none of them.
     """
-    for choice in wanted:
-        if choice.name in offered:
-            return choice
-    if kernels_own_will_do(wanted):
-        return None
-    names = " ".join(map(str, wanted))
-    raise UnsupportedError(
-        EINVAL,
-        f"this kernel has none of the algorithms {names} (it has: {' '.join(offered)})",
+    choice = first_offered(wanted, offered)
+    if choice is None and not kernels_own_will_do(wanted):
+        raise UnsupportedError(EINVAL, none_offered((one.name for one in wanted), offered))
+    return choice
+
+
+def without_feature(attribute: str) -> str:
+    """Return the warning that this kernel lacks an attribute, and thus an optional feature."""
+    return (
+        f"this kernel has no {FEATURES[attribute]} ({NEEDS_CONFIG[attribute]}): set up without it"
     )
+
+
+def without_secondaries(wanted: tuple[Algorithm, ...], offered: tuple[str, ...]) -> list[str]:
+    """Return a warning for each algorithm that is to recompress and that this kernel lacks."""
+    return [
+        f"this kernel has no algorithm {choice.name}: set up without it"
+        for choice in wanted
+        if choice.name not in offered
+    ]
 
 
 def left_to_kernel(wanted: tuple[Algorithm, ...]) -> str:

@@ -130,9 +130,9 @@ def test_what_the_kernel_lacks(
     config = parse_config(import_files([(MAIN, text)]).text(), ram=8 << 30, cpus=4)
     (ours,) = config.devices
     if "comp_algorithm" in lacks and comes_up:
-        from pyzram.service.steps import first_offered
+        from pyzram.service.steps import choose
 
-        assert first_offered(ours.algorithms, ("lzo-rle", "lz4")) is None, "left to the kernel"
+        assert choose(ours.algorithms, ("lzo-rle", "lz4")) is None, "left to the kernel"
     # test_one_bad_device shows the others on a real kernel.
     assert bool(ours.recompression) is ("recomp_algorithm" in lacks)
     assert bool(ours.backing_dev) is ("backing_dev" in lacks)

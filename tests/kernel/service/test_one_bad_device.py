@@ -52,7 +52,7 @@ def no_folder(box: Box) -> tuple[str, str, dict[str, str]]:
 
 def no_algorithm(_box: Box) -> tuple[str, str, dict[str, str]]:
     text = "ZRAM_SIZE_1=64M\nZRAM_ALGORITHM_1=nosuch\n"
-    return text, "this kernel has none of the algorithms nosuch (it has: ", {}
+    return text, "this kernel has no algorithm nosuch (it has: ", {}
 
 
 def no_backing(box: Box) -> tuple[str, str, dict[str, str]]:
@@ -217,11 +217,11 @@ def test_what_the_kernel_was_built_without_is_left_out(
     lacks = {
         "recomp_algorithm": (
             "ZRAM_RECOMP_ALGORITHM_0=zstd\n",
-            "CONFIG_ZRAM_MULTI_COMP): set up without recompression",
+            "this kernel has no recompression (CONFIG_ZRAM_MULTI_COMP): set up without it",
         ),
         "backing_dev": (
             f"ZRAM_BACKING_DEV_0={image}\nZRAM_WRITEBACK_LIMIT_0=4M\n",
-            "CONFIG_ZRAM_WRITEBACK): set up without a backing device",
+            "this kernel has no writeback (CONFIG_ZRAM_WRITEBACK): set up without it",
         ),
     }
     tried = 0
@@ -232,7 +232,7 @@ def test_what_the_kernel_was_built_without_is_left_out(
         box.write(SMALL + text)
         checked = box.pyzram("check")
         assert checked.returncode == 0
-        assert "set up without" in checked.stderr
+        assert why in checked.stderr
         done = box.pyzram("start")
         assert done.returncode == 0, done.stderr
         assert why in done.stderr

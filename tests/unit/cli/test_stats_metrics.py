@@ -252,7 +252,7 @@ def test_without_a_driver(tmp_path, textfile):
     here.attribute("").rename(here.root / "gone-too")
     text, err = textfile()
     assert (samples(text, "--prometheus"), success(text)) == ({}, 0)
-    assert err == "zram_stats: no zram driver is loaded\n"
+    assert err == "zram_stats: no zram driver is loaded (modprobe zram)\n"
 
 
 def test_without_sysfs(textfile):
