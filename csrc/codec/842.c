@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 /* CRC-32 with the polynomial 04C11DB7, highest bit first; crc[k] is for a byte k bytes earlier. */
-static void make_crc(struct sw842_state *state)
+static void crc_make(struct sw842_state *state)
 {
 	for (uint32_t byte = 0; byte < 256; byte++) {
 		uint32_t crc = byte << 24;
@@ -66,8 +66,8 @@ static int sw842_context_init(struct pyzram_context *context)
 	if (!state->table8 || !state->table4 || !state->table2)
 		return -ENOMEM;
 	state->base = 1;
-	pyzram_842_make_choices(state);
-	make_crc(state);
+	pyzram_842_choices_make(state);
+	crc_make(state);
 	return 0;
 }
 

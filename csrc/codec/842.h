@@ -112,7 +112,7 @@ static inline bool operand_is_reference(enum operand operand)
 }
 
 /* Which template is for which units; the encoder chooses by it, and the decoder reads by it. */
-void pyzram_842_make_choices(struct sw842_state *state);
+void pyzram_842_choices_make(struct sw842_state *state);
 
 /* The checksum at the end of a page. */
 uint32_t pyzram_842_page_crc(const struct sw842_state *state, const uint8_t *page, size_t len);

@@ -126,7 +126,7 @@ static void put_repeats(struct writer *writer, unsigned int *repeats)
 }
 
 /* A stamp must never reach the base of a later page, and never wrap. */
-static void next_base(struct sw842_state *state, size_t page_size)
+static void base_advance(struct sw842_state *state, size_t page_size)
 {
 	uint32_t span = (uint32_t)page_size / 2 + RING_MAX + 1;
 
@@ -173,7 +173,7 @@ static size_t page_compress(struct sw842_state *state, const uint8_t *page, size
 	put(&writer, pyzram_842_page_crc(state, page, page_size), CRC_BITS);
 	if (writer.fill)
 		put(&writer, 0, 64 - writer.fill);
-	next_base(state, page_size);
+	base_advance(state, page_size);
 	return (size_t)(writer.at - dst);
 }
 

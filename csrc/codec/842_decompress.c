@@ -45,13 +45,11 @@ static int take_reference(struct reader *reader, unsigned int size, const uint8_
 	size_t slot = (size_t)take(reader, bits);
 	size_t before = number * (BLOCK / size);
 	size_t back = ((before - slot - 1) & ((1u << bits) - 1)) + 1;
-	uint64_t value = 0;
 
 	if (back > before)
 		return -EBADMSG;
-	for (unsigned int i = 0; i < size; i++)
-		value = value << 8 | page[(before - back) * size + i];
-	*ret = value;
+	/* The page goes on for at least the block that is being decoded. */
+	*ret = load_be64(page + (before - back) * size) >> (64 - 8 * size);
 	return 0;
 }
 

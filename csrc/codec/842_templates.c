@@ -84,7 +84,7 @@ static struct choice as_choice(const struct template *template)
 	return choice;
 }
 
-void pyzram_842_make_choices(struct sw842_state *state)
+void pyzram_842_choices_make(struct sw842_state *state)
 {
 	size_t count = sizeof(templates) / sizeof(templates[0]);
 

@@ -5,7 +5,9 @@
  * that (NAME_compress.c), joined by NAME.h; names that these share begin with pyzram_NAME_.
  * A function in a codec_ops is named NAME and its member, as in lz4_context_init, or, in one of the
  * other files, pyzram_NAME and its member, as in pyzram_lzo_compress. 842 stands for itself within
- * such names; a name that would begin with it has sw842 instead, as in the kernel.
+ * such names; a name that would begin with it has sw842 instead, as in the kernel. Other functions
+ * are named after what they work on and what they do to it (block_close, crc_make), unless they
+ * move along a stream (put_literals, take_length) or answer a question (has_rows, seen).
  *
  * There are three kinds of state, distinguished by type:
  *  - pyzram_params: what was configured. Immutable once created, shared by all contexts;

@@ -111,8 +111,7 @@ static void put_header(uint8_t *dst, int window_bits, int level)
 	unsigned int header = ((unsigned int)window_bits - 8) << 12 | 8 << 8 | hint << 6;
 
 	header += 31 - header % 31;
-	dst[0] = (uint8_t)(header >> 8);
-	dst[1] = (uint8_t)header;
+	store_be16(dst, header);
 }
 
 static void put_checksum(uint8_t *dst, const struct codec_request *request)

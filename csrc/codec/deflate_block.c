@@ -8,18 +8,18 @@
 #include "deflate_code.h"
 #include "endian.h"
 
+enum { END_OF_BLOCK = 256 };	/* as a symbol */
+
+/* The code that encodes code lengths. */
 enum {
-	END_OF_BLOCK = 256,
-	LENGTH_CODES = 19,	/* in the code that encodes code lengths */
-	LENGTH_CODE_MAX = 7,	/* bits */
+	LENGTH_CODES = 19,	/* symbols in it */
+	LENGTH_CODE_MAX = 7,	/* bits of a word */
 };
 
 /* The forms of a block, as in its header. */
 enum { STORED = 0, FIXED = 1, DYNAMIC = 2 };
 
-enum {
-	WORTH_A_LOOK = 4096,	/* symbols, between two looks at whether the block should end */
-};
+enum { WORTH_A_LOOK = 4096 };	/* symbols, between two looks at whether the block should end */
 
 const uint8_t pyzram_deflate_length_code[256] = {
 	0, 1, 2, 3, 4, 5, 6, 7,

@@ -11,13 +11,13 @@
 
 #include "endian.h"
 
-enum {
-	/* At least this much lookahead is available, until the page ends. */
-	LOOKAHEAD_MIN = DEFLATE_MATCH_MAX + DEFLATE_MATCH_MIN + 1,
-	HASH_MASK = (1 << DEFLATE_HASH_BITS) - 1,
-	/* A match of three bytes from farther away costs more than three literals. */
-	TOO_FAR = 4096,
-};
+/* At least this much lookahead is available, until the page ends. */
+enum { LOOKAHEAD_MIN = DEFLATE_MATCH_MAX + DEFLATE_MATCH_MIN + 1 };
+
+enum { HASH_MASK = (1 << DEFLATE_HASH_BITS) - 1 };
+
+/* A match of three bytes from farther away costs more than three literals. */
+enum { TOO_FAR = 4096 };
 
 /* When to stop searching, by level. */
 static const struct effort {
@@ -61,7 +61,7 @@ static void hash_insert(struct walk *walk, size_t place, size_t *ret_before)
 	encoder->head[hash] = (uint16_t)place;
 }
 
-static void insert_inside(struct walk *walk, size_t first, size_t end)
+static void hash_insert_range(struct walk *walk, size_t first, size_t end)
 {
 	size_t before;
 
@@ -178,7 +178,7 @@ static int walk_greedily(struct walk *walk)
 			full = pyzram_deflate_block_full(block, walk->encoder->level, place);
 			if (len <= walk->effort.lazy &&
 			    walk->len - place - len >= DEFLATE_MATCH_MIN)
-				insert_inside(walk, place + 1, place + len);
+				hash_insert_range(walk, place + 1, place + len);
 			place += len;
 		} else {
 			deflate_literal(block, walk->page[place]);
@@ -217,7 +217,7 @@ static int walk_lazily(struct walk *walk)
 
 			deflate_match(block, place - 1 - waiting_from, waiting_len);
 			full = pyzram_deflate_block_full(block, walk->encoder->level, place);
-			insert_inside(walk, place + 1, end);
+			hash_insert_range(walk, place + 1, end);
 			place = end;
 			len = DEFLATE_MATCH_MIN - 1;
 			waiting = false;

@@ -69,6 +69,13 @@ static inline void store_le64(uint8_t *p, uint64_t value)
 	memcpy(p, &value, sizeof(value));
 }
 
+static inline void store_be16(uint8_t *p, uint32_t value)
+{
+	uint16_t ordered = htobe16((uint16_t)value);
+
+	memcpy(p, &ordered, sizeof(ordered));
+}
+
 static inline void store_be32(uint8_t *p, uint32_t value)
 {
 	value = htobe32(value);

@@ -5,7 +5,7 @@
 
 #include "codec.h"
 
-/* Lengths and distances of the instructions M2 to M4, and of runs. */
+/* Lengths and distances of the instructions M2 to M4. */
 enum {
 	M2_LENGTH_MAX = 8,
 	M2_DISTANCE_MAX = 0x0800,
@@ -13,11 +13,16 @@ enum {
 	M3_DISTANCE_MAX = 0x4000,
 	M4_LENGTH_MAX = 9,
 	M4_DISTANCE_MAX = 0xbfff,
+};
+
+/* Lengths of runs of zeros. */
+enum {
 	RUN_MIN = 4,
 	RUN_MAX = 2051,
-	VERSION_MARK = 17,
-	CHUNK_MAX = M4_DISTANCE_MAX + 1,
 };
+
+enum { VERSION_MARK = 17 };	/* as the first byte: a version follows; above: literals */
+enum { CHUNK_MAX = M4_DISTANCE_MAX + 1 };	/* bytes that are compressed at a time */
 
 int pyzram_lzo_compress(struct pyzram_context *context, struct codec_request *request);
 int pyzram_lzo_rle_compress(struct pyzram_context *context, struct codec_request *request);

@@ -12,10 +12,11 @@
 
 /* The search. */
 enum {
-	HASH_MULTIPLIER = 0x1824429d,
 	TAIL = 20,		/* this many bytes at the end are never matched */
 	STRAIGHT = 24,		/* how many positions are tried in unrolled code */
 };
+
+#define HASH_MULTIPLIER 0x1824429du
 
 /* A length too large for its instruction: a zero byte for each 255, and a rest of 1..255. */
 static uint8_t *put_extension(uint8_t *op, size_t rest)
@@ -125,6 +126,46 @@ static inline bool seen(const uint8_t *src, const uint8_t *p, uint32_t value, ui
 }
 
 /*
+ * The first place from p on whose value was seen before, and where; or, with rle, whose value is
+ * zero, and NULL for where. Steps grow with the distance from `from`. Returns NULL if the search
+ * ends before there is such a place.
+ */
+static inline __attribute__((always_inline)) const uint8_t *
+place_find(const uint8_t *src, const uint8_t *from, const uint8_t *p, const uint8_t *stop,
+	   uint16_t *table, const bool rle, const uint8_t **ret)
+{
+	uint32_t value;
+
+	/*
+	 * Most matches come soon after the last one, where steps are one byte long. Without this
+	 * row it had 0.85 to 0.95 of the speed where anything matches (bench/codec_speed.py
+	 * --before).
+	 */
+	if (stop - p > STRAIGHT) {
+#pragma GCC unroll 24
+		for (int i = 0; i < STRAIGHT; i++, p++) {
+			value = load_le32(p);
+			if (rle && value == 0) {
+				*ret = NULL;
+				return p;
+			}
+			if (seen(src, p, value, table, ret))
+				return p;
+		}
+	}
+	for (; p < stop; p += 1 + ((size_t)(p - from) >> 5)) {
+		value = load_le32(p);
+		if (rle && value == 0) {
+			*ret = NULL;
+			return p;
+		}
+		if (seen(src, p, value, table, ret))
+			return p;
+	}
+	return NULL;
+}
+
+/*
  * Compress one chunk of at most CHUNK_MAX bytes. carried counts the literals before src that no
  * instruction holds yet; the rest at the end is passed on in the same way.
  */
@@ -134,61 +175,31 @@ chunk_compress(const uint8_t *src, size_t len, uint8_t *op, uint8_t **counter, s
 {
 	const uint8_t *stop = src + len - TAIL;
 	const uint8_t *literals = src - *carried;
-	const uint8_t *p = src + (*carried < 4 ? 4 - *carried : 0);
-	const uint8_t *from = src;
+	const uint8_t *from = src, *p = src + (*carried < 4 ? 5 - *carried : 1), *m;
 
 	memset(table, 0, LZO_TABLE_SIZE * sizeof(*table));
-	for (;;) {
-		const uint8_t *m;
-		uint32_t value;
+	while ((p = place_find(src, from, p, stop, table, rle, &m))) {
 		size_t length, distance;
 
-		p += 1 + ((size_t)(p - from) >> 5);
-look:
-		/*
-		 * Most matches come soon after the last one, where steps are one byte long. Without
-		 * this row it had 0.89 to 0.97 of the speed (bench/codec_speed.py --before).
-		 */
-		if (p == from && stop - p > STRAIGHT) {
-#pragma GCC unroll 24
-			for (int i = 0; i < STRAIGHT; i++, p++) {
-				value = load_le32(p);
-				if (rle && value == 0)
-					goto zeros;
-				if (seen(src, p, value, table, &m))
-					goto match;
-			}
+		op = put_literals(op, *counter, literals, (size_t)(p - literals));
+		if (rle && !m) {
+			length = run_length(p, stop);
+			*op++ = (uint8_t)(24 | ((length - RUN_MIN) & 7));
+			*op++ = 0xfc;
+			*op++ = 0xff;
+			*op++ = (uint8_t)((length - RUN_MIN) >> 3);
+			*counter = op - 3;
+		} else {
+			length = match_length(p, m, stop);
+			distance = (size_t)(p - m);
+			/* A decompressor could take extension bytes of such a copy for a run. */
+			if (rle && distance > 2 * M3_DISTANCE_MAX && length > 260 &&
+			    length <= 264 && ((distance - M3_DISTANCE_MAX) & 0x403f) == 0x403f)
+				length = 260;
+			op = put_match(op, counter, length, distance);
 		}
-		if (p >= stop)
-			break;
-		value = load_le32(p);
-		if (rle && value == 0)
-			goto zeros;
-		if (!seen(src, p, value, table, &m))
-			continue;
-match:
-		op = put_literals(op, *counter, literals, (size_t)(p - literals));
-		length = match_length(p, m, stop);
-		distance = (size_t)(p - m);
-		/* A decompressor could take extension bytes of such a copy for a run of zeros. */
-		if (rle && distance > 2 * M3_DISTANCE_MAX && length > 260 && length <= 264 &&
-		    ((distance - M3_DISTANCE_MAX) & 0x403f) == 0x403f)
-			length = 260;
-		op = put_match(op, counter, length, distance);
 		p += length;
 		literals = from = p;
-		goto look;
-zeros:
-		length = run_length(p, stop);
-		op = put_literals(op, *counter, literals, (size_t)(p - literals));
-		*op++ = (uint8_t)(24 | ((length - RUN_MIN) & 7));
-		*op++ = 0xfc;
-		*op++ = 0xff;
-		*op++ = (uint8_t)((length - RUN_MIN) >> 3);
-		*counter = op - 3;
-		p += length;
-		literals = from = p;
-		goto look;
 	}
 	*carried = (size_t)(src + len - literals);
 	return op;

@@ -12,7 +12,7 @@ struct reader {
 };
 
 /* The value of the low bits of an instruction, extended if they are zero. 0 on bad input. */
-static inline size_t get_length(struct reader *r, uint8_t code, unsigned int bits)
+static inline size_t take_length(struct reader *r, uint8_t code, unsigned int bits)
 {
 	size_t value = code & ((1u << bits) - 1);
 
@@ -81,12 +81,13 @@ int pyzram_lzo_decompress(struct pyzram_context *context, struct codec_request *
 		.op = request->dst, .out = request->dst, .out_end = request->dst + request->dst_cap,
 	};
 	unsigned int state = 0;	/* literals after the last instruction; 4 after a long run */
-	int version = 0, err;
+	bool has_runs = false;
+	int err;
 	size_t count;
 
 	(void)context;
 	if (request->src_len >= 5 && r.ip[0] == VERSION_MARK) {
-		version = r.ip[1];
+		has_runs = r.ip[1] != 0;
 		r.ip += 2;
 	}
 	if (r.ip < r.end && *r.ip > VERSION_MARK) {
@@ -108,7 +109,7 @@ int pyzram_lzo_decompress(struct pyzram_context *context, struct codec_request *
 			distance = ((size_t)*r.ip++ << 3) + ((code >> 2) & 7) + 1;
 			state = code & 3;
 		} else if (code >= 32) {
-			length = get_length(&r, code, 5);
+			length = take_length(&r, code, 5);
 			if (!length || r.end - r.ip < 2)
 				return -EBADMSG;
 			length += 2;
@@ -117,7 +118,7 @@ int pyzram_lzo_decompress(struct pyzram_context *context, struct codec_request *
 			distance = (size_t)(word >> 2) + 1;
 			state = word & 3;
 		} else if (code >= 16) {
-			if (version && (code & 8) && r.end - r.ip >= 3 &&
+			if (has_runs && (code & 8) && r.end - r.ip >= 3 &&
 			    (load_le16(r.ip) & 0xfffc) == 0xfffc) {
 				word = load_le16(r.ip);
 				length = ((size_t)r.ip[2] << 3) + (code & 7) + RUN_MIN;
@@ -130,7 +131,7 @@ int pyzram_lzo_decompress(struct pyzram_context *context, struct codec_request *
 					return err;
 				continue;
 			}
-			length = get_length(&r, code, 3);
+			length = take_length(&r, code, 3);
 			if (!length || r.end - r.ip < 2)
 				return -EBADMSG;
 			length += 2;
@@ -147,7 +148,7 @@ int pyzram_lzo_decompress(struct pyzram_context *context, struct codec_request *
 				return 0;
 			}
 		} else if (state == 0) {
-			length = get_length(&r, code, 4);
+			length = take_length(&r, code, 4);
 			if (!length)
 				return -EBADMSG;
 			err = take_literals(&r, length + 3);
