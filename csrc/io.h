@@ -49,17 +49,6 @@ static inline size_t io_read_whole(int fd, void *buf, size_t len, uint64_t offse
 	return done;
 }
 
-/* Returns the bytes of one write(2), or -errno. */
-static inline int64_t io_write(int fd, const void *buf, size_t len)
-{
-	ssize_t n;
-
-	do {
-		n = write(fd, buf, len);
-	} while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : n;
-}
-
 /*
  * Parse the number at *at, and move *at past it. -EINVAL if there is no digit, -ERANGE for more
  * than 64 bits.

@@ -22,8 +22,9 @@ int64_t pyzram_attr_read(int dirfd, const char *name, char *buf, size_t cap);
  * Write `len` bytes to the attribute in exactly one write(2), because each write is a separate
  * command. -EINVAL for zero bytes (the kernel would never see them), -E2BIG for more than
  * PYZRAM_ATTR_MAX (the kernel would take the first page for all of it), -EIO if the kernel took
- * only a part. With retry_ms > 0, EBUSY is retried with growing pauses until that many milliseconds
- * have passed, since a udev probe holds a device only for moments.
+ * only a part, -EINTR if a signal ended the command. With retry_ms > 0, EBUSY is retried with
+ * growing pauses until that many milliseconds have passed, since a udev probe holds a device only
+ * for moments.
  */
 int pyzram_attr_write(int dirfd, const char *name, const char *buf, size_t len,
 		      unsigned int retry_ms);

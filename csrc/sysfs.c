@@ -71,15 +71,17 @@ int64_t pyzram_attr_read_into(const char *path, int fd, size_t offset, size_t si
 
 static int attr_write_once(int dirfd, const char *name, const char *buf, size_t len)
 {
-	int64_t n;
 	int fd = io_open(dirfd, name, O_WRONLY);
+	ssize_t n;
+	int err;
 
 	if (fd < 0)
 		return fd;
-	n = io_write(fd, buf, len);
+	n = write(fd, buf, len);
+	err = n < 0 ? -errno : 0;
 	close(fd);
-	if (n < 0)
-		return (int)n;
+	if (err)
+		return err;
 	return (size_t)n == len ? 0 : -EIO;
 }
 

@@ -68,6 +68,16 @@ def attr_read(name: str, dir_fd: int = AT_FDCWD) -> str:
 
 
 def attr_write(name: str, value: str, dir_fd: int = AT_FDCWD, retry_ms: int = 0) -> None:
+    while True:
+        try:
+            attr_write_once(name, value, dir_fd, retry_ms)
+            return
+        except InterruptedError:
+            pass  # as Python does with its own system calls
+
+
+def attr_write_once(name: str, value: str, dir_fd: int = AT_FDCWD, retry_ms: int = 0) -> None:
+    # Interrupted by a signal, it is not begun again.
     data = os.fsencode(value)
     check(lib.pyzram_attr_write(dir_fd, os.fsencode(name), data, len(data), retry_ms), name)
 

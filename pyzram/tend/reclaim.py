@@ -126,8 +126,8 @@ class Reclaimer:
         """Ask each group once for what the rule says, until told to stop."""
         self.reason = refusal(self._system())
         for name in self.names:
-            if self.stopping():
-                return
+            if self.stopping() or name not in self.names:
+                return  # a reload may have come
             if folder := self._open(name):
                 with folder as fd:
                     group = self._group(name, fd)
@@ -135,10 +135,12 @@ class Reclaimer:
                         self._ask(name, fd, size)
 
     def _ask(self, name: str, folder: int, size: int) -> None:
-        from .._native import attr_write
+        from .._native import attr_write_once
 
         try:
-            attr_write("memory.reclaim", str(size), dir_fd=folder)
+            attr_write_once("memory.reclaim", str(size), folder)
+        except InterruptedError:
+            pass  # how much it was by then, the kernel does not say
         except OSError as err:
             if not self._is_still(name, folder):
                 return

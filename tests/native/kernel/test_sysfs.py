@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import signal
 import threading
 import time
 
@@ -201,5 +203,42 @@ def test_the_interpreter_runs_on_while_a_write_waits(tmp_path):
                 thread.join(0.01)
         thread.join()
     finally:
+        os.close(read)
+        os.close(write)
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_a_command_that_a_signal_ended_is_begun_again_only_where_that_is_wanted(tmp_path, again):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    read = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    write = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+    ended = []
+
+    def drain(*_given):
+        ended.append(os.read(read, 65536))
+
+    before = signal.signal(signal.SIGALRM, drain)
+    try:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(write, b"x" * 65536)
+        # Repeated, because the first may come before the write waits.
+        signal.setitimer(signal.ITIMER_REAL, 0.1, 0.1)
+        if again:
+            _native.attr_write(str(fifo), "y")
+        else:
+            with pytest.raises(InterruptedError):
+                _native.attr_write_once(str(fifo), "y")
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        assert ended
+        left = b""
+        with contextlib.suppress(BlockingIOError):
+            while text := os.read(read, 65536):
+                left += text
+        assert left.endswith(b"y") == again
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
         os.close(read)
         os.close(write)

@@ -145,7 +145,7 @@ def test_what_cannot_be_asked_is_told_once(tmp_path, monkeypatch):
     def write(path, value, dir_fd):
         raise OSError(numbers.pop(0), "no", path)
 
-    monkeypatch.setattr(_native, "attr_write", write)
+    monkeypatch.setattr(_native, "attr_write_once", write)
     while numbers:
         reclaimer.step()
     assert told == [
@@ -154,6 +154,23 @@ def test_what_cannot_be_asked_is_told_once(tmp_path, monkeypatch):
         "control group user.slice: no memory.reclaim (Linux 5.19)",
     ]
     assert reclaimer.asked["user.slice"] == 2 * GIB // 2000  # EAGAIN: as much as there was
+
+
+@pytest.mark.parametrize("stops", [True, False])
+def test_a_signal_ends_what_was_asked_for_and_a_stop_all_the_rest(tmp_path, monkeypatch, stops):
+    sysfs, told, asked = machine(tmp_path), [], []
+    group(tmp_path, "other", GIB)
+    reclaimer = Reclaimer(sysfs, told.append)
+    reclaimer.names = ("user.slice", "other")
+
+    def write(_path, _value, folder):
+        asked.append(folder)
+        reclaimer.stopping = lambda: stops
+        raise InterruptedError(errno.EINTR, "Interrupted system call")
+
+    monkeypatch.setattr(_native, "attr_write_once", write)
+    reclaimer.step()
+    assert (len(asked), told) == (1 if stops else 2, [])
 
 
 @pytest.mark.parametrize("kind", ["low", "min", "current", "pressure"])
