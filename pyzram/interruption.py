@@ -107,6 +107,11 @@ def check() -> None:
         raise Ended(_Notes.number)
 
 
+def noted() -> bool:
+    """Whether a signal was noted, even if signals are deferred."""
+    return bool(_Notes.number)
+
+
 def pause(seconds: float) -> None:
     """Sleep until the time is over or a signal comes.
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from pathlib import Path
 
 from fake_roots import Machine
@@ -58,8 +60,25 @@ class Writer:
     def write_idle(self, device, huge, limit):
         raise AssertionError("ages are known here")
 
-    def recompress(self, device, action, age, seconds):
-        pass
+    def turns(self, device):
+        return contextlib.nullcontext
+
+    def recompression(self, device, huge, pages):
+        return Steps()
+
+
+class Steps:
+    """A recompression of the given steps; without one, nothing is left to do."""
+
+    pages = 1024
+
+    def __init__(self, *steps: Callable[[], object]) -> None:
+        self.left = list(steps)
+
+    def step(self) -> bool:
+        if self.left:
+            self.left.pop(0)()
+        return bool(self.left)
 
 
 def of_two_days(root: Path) -> Machine:

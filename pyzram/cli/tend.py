@@ -136,7 +136,7 @@ def tend(options: Arguments, way: str, sysfs: Sysfs, run: str) -> int:
     """Look at the devices and act, as a daemon, once, or only in words."""
     numbers = list(dict.fromkeys(map(device_number, options.operands)))
     if way == "once":
-        # A step restores the limit of its device before it ends. A daemon has separate handlers.
+        # A daemon has separate handlers.
         interruption.take_note()
 
     def devices() -> list[int]:
@@ -193,8 +193,12 @@ def tend(options: Arguments, way: str, sysfs: Sysfs, run: str) -> int:
 
             foretell(tender, reclaimer, run, options.json)
         else:
-            report = tender.round()
-            tender.ledger.save()
+            # A signal ends it after a step, and it leaves what it knows.
+            tender.stopping = interruption.noted
+            with interruption.deferred():
+                report = tender.round()
+                tender.ledger.save()
+            interruption.check()
             if not options.quiet:
                 show(report, options.json)
         return min(1, failures + tell_absent(sysfs, numbers))

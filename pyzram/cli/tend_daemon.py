@@ -87,11 +87,21 @@ def stay(
     clock = tender.clocks.awake
     log = Log(quiet)
     last: dict[str, object] | None = None
+    again = False
     with Waiting(sysfs) as waiting:
 
+        def reloaded() -> bool:
+            if not waiting.reload:
+                return False
+            waiting.reload = False
+            reload()
+            return True
+
         def stopping() -> bool:
+            nonlocal again
             # Asked before each step: many steps on a slow medium take long, and that is no hang.
             notify("WATCHDOG=1")
+            again = reloaded() or again
             return waiting.stop
 
         tender.stopping, reclaimer.stopping = stopping, tender.interrupted
@@ -99,10 +109,8 @@ def stay(
         trigger, mode, due, asked = "", "", clock(), -math.inf
         told = Told()
         while not waiting.stop:
-            if waiting.reload:
-                waiting.reload = False
-                reload()
-                due = clock()
+            if reloaded() or again:
+                again, due = False, clock()
             if trigger or clock() >= due:
                 report = tender.round(trigger)
                 mode = report.decision.state.mode

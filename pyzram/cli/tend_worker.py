@@ -3,18 +3,14 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
-
-from ..errors import UnsupportedError
-from ..tend.recompressing import RECOMPRESS_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Literal
 
     from ..device.zram import Zram
-    from ..tend.actions import Recompress
-
+    from ..tend.actions import Recompression, Turn
 
 PATIENCE_SECONDS = 5.0
 """The most that a step may take. With only :data:`~pyzram.tend.tended.PIECE_SECONDS`, a step that
@@ -26,9 +22,9 @@ class Worker:
 
     def __init__(self) -> None:
         # Import now, because reading these when memory is short would delay what matters.
-        from ..postprocess import recompression, writeback
+        from ..postprocess import recompression, turns, writeback
 
-        self._recompression, self._writeback = recompression, writeback
+        self._recompression, self._turns, self._writeback = recompression, turns, writeback
 
     def restore_limit(self, device: Zram) -> None:
         """Put back the device's own limit where a killed process has left that of a step."""
@@ -44,13 +40,11 @@ class Worker:
             device, "huge_idle" if huge else "idle", limit=limit, timeout=PATIENCE_SECONDS
         )
 
-    def recompress(self, device: Zram, action: Recompress, age: int | None, seconds: float) -> None:
-        """Recompress pages of that age, or marked ones if ages are unknown."""
-        if age is not None:
-            with contextlib.suppress(UnsupportedError):
-                device.mark_idle(age)
-        self._recompression.recompress_pages(
-            device,
-            "huge_idle" if action.huge else "idle",
-            timeout=min(seconds, RECOMPRESS_SECONDS),
-        )
+    def turns(self, device: Zram) -> Turn:
+        """Take the device for a step at a time, and notice if others had it in between."""
+        return self._turns.Turns(device).turn
+
+    def recompression(self, device: Zram, huge: bool, pages: int) -> Recompression:
+        """Recompress marked pages; the first step tries so many."""
+        kind: Literal["huge_idle", "idle"] = "huge_idle" if huge else "idle"
+        return self._recompression.gentle_recompression(device, kind, pages)

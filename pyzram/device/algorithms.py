@@ -41,6 +41,7 @@ def recompress(
     max_pages: int | None,
     algorithm: str | Algorithm | None,
     priority: int | None,
+    patience: float = RUN_RETRY_SECONDS,
 ) -> None:
     """Issue one recompress command, the same on every kernel (:meth:`pyzram.Zram.recompress`)."""
     if type is not None:
@@ -51,7 +52,7 @@ def recompress(
             words.append(f"{key}={check_count(f'recompress {key}', number)}")
     words.append(f"priority={find_priority(device, algorithm, priority)}")
     text = " ".join(words)
-    deadline = time.monotonic() + RUN_RETRY_SECONDS
+    deadline = time.monotonic() + patience
     while True:
         try:
             device.write("recompress", text, step=f"recompress {text}")

@@ -8,14 +8,11 @@ that they take.
 from __future__ import annotations
 
 import contextlib
-import errno
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .. import own_files
 from ..device.stat_files import BdStat, MmStat, counted_since
-from ..errors import DeviceBusyError, ZramError, from_errno
 from ..limits import BD_UNIT, PAGE_SIZE
 from ..value import FrozenDict, JsonValue, check_callable, check_seconds, documented
 
@@ -98,10 +95,10 @@ def check_progress(progress: Callable[[int], object] | None) -> None:
 class StepSizer:
     """Decides how much to ask for next, in pages, and whether there is time left."""
 
-    def __init__(self, timeout: float | None) -> None:
+    def __init__(self, timeout: float | None, pages: int | None = None) -> None:
         if timeout is not None:
             timeout = check_seconds("timeout", timeout)
-        self.pages = FIRST_STEP
+        self.pages = pages or FIRST_STEP
         self.time = time.time()
         self.began = time.monotonic()
         self._end = None if timeout is None else self.began + timeout
@@ -126,35 +123,10 @@ class StepSizer:
         began = time.monotonic()
         yield
         took = time.monotonic() - began
-        if took > 2 * STEP_SECONDS:
+        if took > STEP_SECONDS:
             self.pages = max(1, self.pages // 2)
         elif took < STEP_SECONDS / 2:
             self.pages *= 2
-
-
-@contextlib.contextmanager
-def exclusive(device: Zram, sizer: StepSizer) -> Iterator[None]:
-    """Keep other runs of pyzram off the device; they wait until their deadline.
-
-    Raises:
-        DeviceBusyError: another run lasted until the deadline (EBUSY).
-    """
-    path = device.sysfs.path("run/pyzram/locks", device.name)
-    try:
-        # A file that only root can open: anybody may open a folder of sysfs and lock it.
-        lock = own_files.lock(path, sizer.left())
-    except BlockingIOError as err:
-        raise DeviceBusyError(
-            errno.EBUSY,
-            f"{device.name}: another writeback or recompression is under way",
-            device.path,
-        ) from err
-    except ZramError:
-        raise
-    except OSError as err:
-        raise from_errno(err.errno or 0, f"{device.name}: take the lock", path) from err
-    with lock:
-        yield
 
 
 class Baseline:

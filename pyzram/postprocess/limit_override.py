@@ -5,7 +5,7 @@ Only ``writeback_limit`` ends a command early, so a step sets its own. The devic
 is first recorded in /run/pyzram: if the process is killed within the step, the next run finds the
 record and restores the limit before it begins.
 
-Apply and recover with the device locked (:func:`pyzram.postprocess.bounded_steps.exclusive`): a
+Apply and recover with the device locked (:func:`pyzram.postprocess.turns.exclusive`): a
 record found while we hold the lock was left by a dead process.
 """
 

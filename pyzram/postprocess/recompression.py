@@ -7,17 +7,13 @@ import errno
 from typing import TYPE_CHECKING
 
 from .. import interruption
+from ..device.algorithms import recompress
 from ..device.handle import check_device
-from ..errors import from_errno
+from ..errors import DeviceBusyError, ZramOSError, from_errno
 from ..limits import PAGE_SIZE, RECOMPRESS_TYPES
 from ..value import check_count, check_flag, check_word
-from .bounded_steps import (
-    Baseline,
-    PostprocessResult,
-    StepSizer,
-    check_progress,
-    exclusive,
-)
+from .bounded_steps import Baseline, PostprocessResult, StepSizer, check_progress
+from .turns import exclusive
 from .writeback import mark_idle
 
 if TYPE_CHECKING:
@@ -77,7 +73,7 @@ def recompress_pages(
     if age is not None and not mark_idle(device, age, timeout=timeout):
         return Baseline(device).result(sizer, "timeout")
 
-    def step(pages: int) -> None:
+    def command(pages: int) -> None:
         device.recompress(
             type=type,
             threshold=threshold,
@@ -86,44 +82,96 @@ def recompress_pages(
             priority=priority,
         )
 
+    run = Recompression(device, command, sizer, max_pages, progress)
     with exclusive(device, sizer):
         baseline = Baseline(device)
-        stopped = _step_by_step(device, sizer, max_pages, progress, step)
+        while run.step():
+            pass
         if compact:
             device.compact()
-        return baseline.result(sizer, stopped)
+        return baseline.result(sizer, run.stopped)
 
 
-def _step_by_step(
-    device: Zram,
-    sizer: StepSizer,
-    allowed: int | None,
-    progress: Callable[[int], object] | None,
-    step: Callable[[int], None],
-) -> Stopped | None:
-    """Try that many pages at a time until all were tried; return why that ended early."""
-    tried = 0
-    while True:
+def gentle_recompression(device: Zram, type: RecompressType, pages: int) -> Recompression:
+    """A recompression whose commands last half a second at most and wait for nobody.
+
+    The first one tries so many ``pages``; how many follows from the time that each takes.
+    """
+
+    def command(pages: int) -> None:
+        try:
+            recompress(device, type, None, pages, None, None, patience=0.0)
+        except ZramOSError as err:
+            if err.errno != errno.EAGAIN:
+                raise
+            raise DeviceBusyError(errno.EBUSY, str(err), err.filename) from err
+
+    return Recompression(device, command, StepSizer(None, pages), at_any_cost=False)
+
+
+class Recompression:
+    """A recompression, one command of the kernel at a time, each while others are kept off.
+
+    Synchronization: one thread.
+    """
+
+    def __init__(
+        self,
+        device: Zram,
+        command: Callable[[int], object],
+        sizer: StepSizer,
+        allowed: int | None = None,
+        progress: Callable[[int], object] | None = None,
+        *,
+        at_any_cost: bool = True,
+    ) -> None:
+        """``command`` recompresses at most so many pages; all together try at most ``allowed``.
+
+        ``at_any_cost``, commands may last longer than a step where they try the same pages in vain
+        each time (6.12 with several algorithms) and only a larger one reaches those beyond.
+        """
+        self.tried = 0
+        """An upper bound of the pages tried so far."""
+        self.stopped: Stopped | None = None
+        """Why it ended early."""
+        self._device = device
+        self._command = command
+        self._sizer = sizer
+        self._allowed = allowed
+        self._progress = progress
+        self._at_any_cost = at_any_cost
+
+    @property
+    def pages(self) -> int:
+        """How many the next command tries."""
+        return self._sizer.pages
+
+    def step(self) -> bool:
+        """Try some pages; return whether there may be more."""
         interruption.check()
-        now = device.read_mm_stat()
+        now = self._device.read_mm_stat()
         stored = now.orig_data_size // PAGE_SIZE
         if stored == 0:
-            return None
-        if sizer.over:
-            return "timeout"
-        if allowed is not None and tried >= allowed:
-            return "limit"
-        # A step that covers every page is the last one. A step that changed nothing has tried pages
-        # that will not get smaller; the next must reach beyond them.
-        pages = min(sizer.pages, stored)
-        if allowed is not None:
-            pages = min(pages, allowed - tried)
-        with sizer.step():
-            step(pages)
-        tried += pages
-        if progress is not None:
-            progress(tried)
+            return False
+        if self._sizer.over:
+            self.stopped = "timeout"
+            return False
+        # A step that covers every page is the last one.
+        pages = min(self._sizer.pages, stored)
+        if self._allowed is not None:
+            pages = min(pages, self._allowed - self.tried)
+            if pages == 0:
+                self.stopped = "limit"
+                return False
+        with self._sizer.step():
+            self._command(pages)
+        self.tried += pages
+        if self._progress is not None:
+            self._progress(self.tried)
         if pages == stored:
-            return None
-        if device.read_mm_stat().compr_data_size == now.compr_data_size:
-            sizer.pages = max(sizer.pages, 2 * pages)
+            return False
+        if self._at_any_cost:
+            after = self._device.read_mm_stat()
+            if after.compr_data_size == now.compr_data_size:
+                self._sizer.pages = max(self._sizer.pages, 2 * pages)
+        return True

@@ -26,14 +26,9 @@ from ..errors import (
 from ..limits import BD_UNIT, PAGE_SIZE, WRITEBACK_TYPES
 from ..units import parse_size
 from ..value import as_tuple, check_count, check_word
-from .bounded_steps import (
-    Baseline,
-    PostprocessResult,
-    StepSizer,
-    check_progress,
-    exclusive,
-)
+from .bounded_steps import Baseline, PostprocessResult, StepSizer, check_progress
 from .limit_override import UNITS_PER_PAGE, apply, is_recorded, recover, restore
+from .turns import exclusive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -6,9 +6,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+    from typing import TypeAlias
 
     from ..device.zram import Zram
+
+    Turn: TypeAlias = Callable[[], AbstractContextManager[object]]
 
 
 class WriteBack(NamedTuple):
@@ -62,5 +66,22 @@ class Worker(Protocol):
     def write_idle(self, device: Zram, huge: bool, limit: int) -> None:
         """Write pages that are marked idle."""
 
-    def recompress(self, device: Zram, action: Recompress, age: int | None, seconds: float) -> None:
-        """Recompress pages of that age; with ``None``, the existing marks decide."""
+    def turns(self, device: Zram) -> Turn:
+        """A turn of each step of a run: others are kept off the device in it, but have theirs.
+
+        A turn raises :class:`DeviceBusyError` if others had theirs since the last one.
+        """
+
+    def recompression(self, device: Zram, huge: bool, pages: int) -> Recompression:
+        """Recompress pages that are marked idle; the first step tries so many."""
+
+
+class Recompression(Protocol):
+    """Moves pages a step at a time."""
+
+    @property
+    def pages(self) -> int:
+        """How many the next step tries, so that it takes half a second at most."""
+
+    def step(self) -> bool:
+        """Try some; return whether there may be more."""

@@ -11,14 +11,16 @@ was noted. A page that something else has recompressed counts as used when we fi
 is before our next recompression, because it may have been stored just before. In two cases an old
 time survives because the kernel reports no difference: if we recompressed a page, which was then
 stored again and recompressed by something else, all between two of our runs; and if a page was
-stored again and recompressed by something else during a run, between :meth:`Ages.remember` and
-:meth:`Ages.keep`.
+stored again and recompressed by another program during a run, between :meth:`Ages.remember` and
+:meth:`Ages.keep`. Pyzram's own commands that come between are noticed; then nothing more is kept.
 """
 
 from __future__ import annotations
 
 import binascii
+import contextlib
 import mmap
+import time
 import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,9 +33,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from ..device.zram import Zram
+    from .actions import Turn
 
 UNIT = 64
 """Seconds."""
+TURN_SECONDS = 0.25
+"""How long others are kept off a device at a time while it is read; a read takes milliseconds."""
 PRIVATE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 SAME, GONE, HUGE = SLOT_FLAGS["same"], SLOT_FLAGS["written_back"], SLOT_FLAGS["huge"]
 
@@ -75,16 +80,24 @@ class Ages:
                 rest.append(text[known.remember(text, clock(), since, counts) :])
         return Tried(counts.untried, counts.huge, counts.tried)
 
-    def keep(self, device: Zram) -> int:
+    def keep(self, device: Zram, turn: Turn = contextlib.nullcontext) -> int:
         """Keep the noted times of pages whose ages recompression has made the kernel forget.
 
+        Each part is read in a ``turn``, because what others recompress after that is theirs.
         Return how many flags there are now, as :attr:`Tried.flags`.
         """
         counts = ages_counts()
         self.changed = True
-        with self._known() as known:
-            for text, rest in texts(device):
-                rest.append(text[known.keep(text, counts) :])
+        found = iter(texts(device))
+        more = True
+        while more:
+            with turn(), self._known() as known:
+                end = time.monotonic() + TURN_SECONDS
+                more = False
+                for text, rest in found:
+                    rest.append(text[known.keep(text, counts) :])
+                    if more := time.monotonic() > end:
+                        break
         return int(counts.tried)
 
     def used(self, place: int, accessed: int, now: float) -> float:

@@ -6,19 +6,22 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from ..errors import DeviceBusyError, ZramError
+from ..errors import DeviceBusyError, UnsupportedError, ZramError
 from ..limits import PAGE_SIZE
-from .tended import NOT_REMEMBERED
+from .tended import NOT_REMEMBERED, TRIES_FIRST, Remembered
 from .times import at_least
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..device.stat_files import MmStat
-    from .actions import Recompress, Worker
+    from .actions import Recompress, Turn, Worker
     from .machine import Clocks
     from .sleeps import Sleeps
     from .tended import Tended
 
 RECOMPRESS_SECONDS = 5.0
+"""The most that one takes, in steps of half a second."""
 SAME_TIME = 10.0
 """Seconds within which a recompression may use the page times that an earlier one has read."""
 
@@ -29,10 +32,13 @@ class Recompressing:
     Synchronization: one thread.
     """
 
-    def __init__(self, clocks: Clocks, sleeps: Sleeps, worker: Worker) -> None:
+    def __init__(
+        self, clocks: Clocks, sleeps: Sleeps, worker: Worker, stopping: Callable[[], bool]
+    ) -> None:
         self.clocks = clocks
         self.sleeps = sleeps
         self.worker = worker
+        self.stopping = stopping
 
     def recompress(self, one: Tended, action: Recompress, writes: bool = False) -> None:
         """Recompress pages of a device; ``writes`` means that this round also writes back."""
@@ -47,35 +53,56 @@ class Recompressing:
             marks, one.marked = writes and one.aged, None
         if one.tells_ages:
             # If nothing is old enough yet, that says nothing about what there is to gain.
-            at, counts = one.remembered
+            at, counts, turn = one.remembered
             if not at <= since < at + SAME_TIME:
+                turn = self._first_turn(one)
                 counts = one.ages.remember(one.device, self.clocks.boottime, since)
-                one.remembered = since, counts
+                one.remembered = Remembered(since, counts, turn)
             untried, huge, tried = counts
             if not (huge if action.huge else untried):
                 return
             one.remembered = NOT_REMEMBERED
-        if age < self.clocks.boottime() - 2:
-            before = one.device.read_mm_stat()
-            try:
-                self.worker.recompress(
-                    one.device,
-                    action,
-                    None if marks else age,
-                    min(action.seconds, RECOMPRESS_SECONDS),
-                )
-            except DeviceBusyError:
-                raise  # somebody else is at work, and what is forgotten is theirs
-            except ZramError:
-                # The kernel has also forgotten the ages of pages done before the failure.
-                if one.tells_ages:
-                    with contextlib.suppress(ZramError):
-                        one.ages.keep(one.device)
-                raise
-            now = max(0, one.ages.keep(one.device) - tried) if one.tells_ages else None
-            found = gain(before, one.device.read_mm_stat(), now, action.huge)
-            if found is not None and (one.gain is None or found > one.gain):
-                one.gain = found
+        else:
+            turn = self._first_turn(one)
+        if age >= self.clocks.boottime() - 2:
+            return
+        before = one.device.read_mm_stat()
+        try:
+            self._step_by_step(one, action, None if marks else age, turn)
+        except DeviceBusyError:
+            raise  # somebody else is at work, and what is forgotten is theirs
+        except ZramError:
+            # The kernel has also forgotten the ages of pages done before the failure.
+            if one.tells_ages:
+                with contextlib.suppress(ZramError):
+                    one.ages.keep(one.device, turn)
+            raise
+        now = max(0, one.ages.keep(one.device, turn) - tried) if one.tells_ages else None
+        found = gain(before, one.device.read_mm_stat(), now, action.huge)
+        if found is not None and (one.gain is None or found > one.gain):
+            one.gain = found
+
+    def _first_turn(self, one: Tended) -> Turn:
+        """Wait for a run that is at work; what comes after this one is noticed."""
+        turn = self.worker.turns(one.device)
+        with turn():
+            return turn
+
+    def _step_by_step(self, one: Tended, action: Recompress, age: int | None, turn: Turn) -> None:
+        """Recompress pages of that age, or marked ones if there is none."""
+        end = self.clocks.awake() + min(action.seconds, RECOMPRESS_SECONDS)
+        if age is not None:
+            with turn(), contextlib.suppress(UnsupportedError):
+                one.device.mark_idle(age)
+        run = self.worker.recompression(one.device, action.huge, one.tries)
+        more = True
+        try:
+            while more and self.clocks.awake() < end and not self.stopping():
+                with turn():
+                    more = run.step()
+        finally:
+            # More were tried only where few were left.
+            one.tries = min(run.pages, TRIES_FIRST)
 
 
 def gain(before: MmStat, after: MmStat, tried: int | None, huge: bool) -> float | None:

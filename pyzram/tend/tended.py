@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..device.block_state import path_of
 from ..errors import DeviceNotFoundError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from ..device.zram import Zram
     from ..kernel.sysfs import Sysfs
+    from .actions import Turn
     from .ledger import Ledger
 
 PIECE_MOST = 1024
@@ -29,8 +31,22 @@ PIECE_FIRST, PIECE_LEAST = 256, 16
 PIECE_SECONDS = 0.5
 """How long writing one should take; its size follows from the time that the last ones took."""
 
-NOT_REMEMBERED: tuple[float, tuple[int, int, int]] = (math.inf, (0, 0, 0))
-"""Stands for a time and a result of :meth:`Ages.remember`, and means: ask it again."""
+TRIES_FIRST = 1024
+"""The most pages that a first step recompresses; how many follows from the time it took before."""
+
+
+class Remembered(NamedTuple):
+    """What :meth:`Ages.remember` has found, until pages are recompressed."""
+
+    since: float
+    """The time for which it was asked."""
+    counts: tuple[int, int, int]
+    turn: Turn
+    """The next turn; what others did since then is noticed."""
+
+
+NOT_REMEMBERED = Remembered(math.inf, (0, 0, 0), contextlib.nullcontext)
+"""Means: ask it again."""
 
 
 class Tended:
@@ -53,11 +69,11 @@ class Tended:
         self.aged = False
         """Whether this round wrote by those marks, so other marked pages may be recompressed."""
         self.remembered = NOT_REMEMBERED
-        """What :meth:`Ages.remember` last found, and for which time, until pages are
-        recompressed."""
         self.tells_ages = os.access(path_of(device), os.R_OK)
         self.piece = PIECE_FIRST
-        """The number of pages in the next step."""
+        """The number of pages in the next step of writing."""
+        self.tries = TRIES_FIRST
+        """The number of pages that the next step recompresses."""
 
     def unfinished(self) -> Unfinished:
         """What the next look has to know, whoever looks."""

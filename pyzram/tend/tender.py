@@ -73,7 +73,7 @@ class Tender:
     ) -> None:
         self.ledger = ledger
         self.clocks = clocks or Clocks()
-        self.settings = settings
+        self.settings = self._decided_by = settings
         self.budget = budget
         """Bytes in any 24 hours; ``None`` leaves it to the medium."""
         self.share = share
@@ -92,7 +92,7 @@ class Tender:
         self.writing = Writing(
             sysfs, self.clocks, self.sleeps, worker, ledger, self._budget, self.interrupted
         )
-        self.recompressing = Recompressing(self.clocks, self.sleeps, worker)
+        self.recompressing = Recompressing(self.clocks, self.sleeps, worker, self.interrupted)
         self._restore_limit = worker.restore_limit
         self._handover = handover
         found = handover and load(handover, ledger.clock.boot, self.clocks.awake())
@@ -135,9 +135,16 @@ class Tender:
             one.ages.changed = True
 
     def interrupted(self) -> bool:
-        """Whether what goes on has to end: on request, or because the machine has just slept."""
+        """Whether what goes on has to end.
+
+        On request, because other settings apply by now, or because the machine has just slept.
+        """
         self.sleeps.notice()
-        return self.stopping() or just_slept(self.clocks.awake(), self.sleeps.resumed)
+        return (
+            self.stopping()
+            or self.settings != self._decided_by
+            or just_slept(self.clocks.awake(), self.sleeps.resumed)
+        )
 
     def close(self) -> None:
         """Close the handles of devices."""
@@ -149,6 +156,7 @@ class Tender:
         for key in self._ages_left & self.roster.known.keys():
             load_ages(self._handover, key, self.roster.known[key].ages)
         self._ages_left -= self.roster.known.keys()
+        self._decided_by = self.settings
         return seen, decide(seen, self.state, self.settings)
 
     def round(self, trigger: str = "") -> Report:
@@ -180,8 +188,9 @@ class Tender:
             except DeviceBusyError:
                 continue  # somebody else writes or recompresses
             except ZramError as err:
-                one.failed = True
-                self.warn(str(err))
+                if self._is_set_up(one):
+                    one.failed = True
+                    self.warn(str(err))
         freed = 0
         acted = {action.device for action in decision.actions}
         for device in seen.devices:
@@ -198,6 +207,15 @@ class Tender:
             self.total[key] = self.total.get(key, 0) + size
         self._hand_over()
         return Report(seen, decision, sum(spent.values()), freed, dict(self.total))
+
+    def _is_set_up(self, one: Tended) -> bool:
+        """Whether it is there and was not reset, which would be why something failed."""
+        try:
+            return bool(one.device.read_disksize())
+        except DeviceNotFoundError:
+            return False
+        except ZramError:
+            return True
 
     def _used(self, one: Tended) -> int | None:
         """Memory in use; ``None``, with a warning, if that cannot be read."""

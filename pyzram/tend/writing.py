@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 from ..device.backing import in_steps
@@ -14,7 +15,6 @@ from ..units import MIB
 from .machine import read_clock, read_memory
 from .observation import Observation
 from .policy import enough
-from .tended import PIECE_MOST
 from .times import at_least
 
 if TYPE_CHECKING:
@@ -72,8 +72,12 @@ class Writing:
         try:
             for piece in pieces:
                 self._let_time_pass()
+                if self.stopping():
+                    break
                 left = min(limit - done, one.left(self.ledger, self.budget_of), chunk)
-                if left < PAGE_SIZE or self.stopping() or (not action.whole and self._at_ease()):
+                if not piece:
+                    left = min(left, one.piece * PAGE_SIZE)
+                if left < PAGE_SIZE or (not action.whole and self._at_ease()):
                     break
                 for medium in media:
                     self.ledger.reserve(medium.key, one.key, at, left)
@@ -101,7 +105,7 @@ class Writing:
                 one.limit = one.device.read_writeback_limit() * BD_UNIT
 
     def pieces(self, one: Tended, action: WriteBack, limit: int) -> Iterable[list[tuple[int, int]]]:
-        """Steps: ranges of places; an empty one means the pages that are marked idle."""
+        """Steps: ranges of places; empty ones, without end, mean the pages that are marked idle."""
         now = self.clocks.boottime()
         self.sleeps.notice()  # for any sleep since the look
         slept = self.sleeps.slept
@@ -113,8 +117,7 @@ class Writing:
             steps = in_steps(ranges, lambda: one.piece)
             found = (one.ages.still(one.device, step, now, floor, action.huge) for step in steps)
             return (step for step in found if step)
-        count = limit // (PIECE_MOST * PAGE_SIZE) + 1
-        marked: list[list[tuple[int, int]]] = [[] for _ in range(count)]
+        marked = repeat(list[tuple[int, int]]())
         recompresses = one.device.has("recompress") and one.device.read_recomp_algorithms()
         # Marking by age takes the marks of younger pages away, but not in 6.1, nor surely in all of
         # 6.12: there, marks for one floor would pass for an older one. This attribute came later.

@@ -28,6 +28,8 @@ from pyzram.cli import tend
 from pyzram.kernel.psi import read_pressure
 from pyzram.kernel.sysfs import Sysfs
 from pyzram.kernel.tend_status import read_status
+from pyzram.postprocess.bounded_steps import StepSizer
+from pyzram.postprocess.turns import exclusive
 from pyzram.tend import policy, tended, tender
 from pyzram.tend.ages import Ages
 from pyzram.tend.ledger import Ledger
@@ -515,6 +517,53 @@ def trial_calm(_kills: int) -> dict[str, object]:
             "same": before.compr_data_size == after.compr_data_size,
             "processor": ticks / os.sysconf("SC_CLK_TCK") / 60,
         }
+
+
+def trial_turns(_kills: int) -> dict[str, object]:
+    """While a recompression of a minute is under way: a run of a command, a reload and a stop."""
+    pages = 12288
+    constants = {**AT_ONCE, "RECOMPRESS_AGE": (1.0, 1.0), "RECOMPRESS_SECONDS": 60.0}
+    constants |= {"RECOMPRESS_SHARE": 99.0}
+    config = FOLDER / "zram"
+    found: dict[str, object] = {}
+
+    def under_way(device: pyzram.Zram) -> int:
+        until(lambda: recompressed_pages(device), 200, "recompression has begun")
+        return recompressed_pages(device)
+
+    for what in ("command", "reload", "stop"):
+        config.write_text("")
+        with backed(disk(64 * M), size=64 * M) as device:
+            if not device.has("recompress"):
+                return {}
+            for first in range(0, pages, 1024):
+                put(device, first, noise(1024, first))
+            running = Daemon("-c", str(config), device.name, **constants)
+            try:
+                under_way(device)
+                began = time.monotonic()
+                if what == "command":
+                    with exclusive(device, StepSizer(120.0)):
+                        waited = time.monotonic() - began
+                        count = recompressed_pages(device)
+                elif what == "reload":
+                    config.write_text("TEND=no\n")
+                    os.kill(running.pid, signal.SIGHUP)
+                    # It is first written after the round.
+                    status = Path("/run/pyzram/tend/status.json")
+                    until(status.exists, 120, "the round has ended")
+                    waited = time.monotonic() - began
+                    count = recompressed_pages(device)
+                else:
+                    assert running.end() == 0
+                    waited = time.monotonic() - began
+                    count = recompressed_pages(device)
+            finally:
+                if what != "stop":
+                    running.end()
+            found[what] = [waited, count, pages // 2]
+        Path("/run/pyzram/tend/status.json").unlink(missing_ok=True)
+    return found
 
 
 def trial_kills(kills: int) -> dict[str, object]:

@@ -20,7 +20,10 @@ from vm.ring import DEADLINE
 
 M = 1 << 20
 NAMES = ("6.1", "6.12-multi", "7.x-multi")
-TRIALS = ("cold", "ages", "unseen", "marked", "hog", "calm", "kills", "changes", "media", "reclaim")
+TRIALS = (
+    "cold", "ages", "unseen", "marked", "hog", "calm", "kills", "turns", "changes", "media",
+    "reclaim",
+)  # fmt: skip
 
 
 def report_of(name: str, trials: tuple[str, ...], kills: int) -> dict:
@@ -109,6 +112,17 @@ def judge(name: str, found: dict) -> None:
         assert 0 < kills["killed"] <= kills["budget"]
         own, left, expected = kills["limit"]
         assert (left, kills["enabled"]) == (expected, True), own
+    if turns := found.get("turns"):
+        for what in ("command", "reload", "stop"):
+            if what in turns:
+                waited, count, pages = turns[what]
+                print(
+                    f"  turns: {what} {waited:.2f} s after it asked, {count} of {pages} pages done"
+                )
+                # A step takes half a second, the rest of the pages much longer.
+                assert waited < 10
+                assert 0 < count < pages
+        assert multi == ("stop" in turns)
     if reclaim := found.get("reclaim"):
         print(f"  reclaim: {reclaim['swapped']} bytes swapped out")
         assert reclaim["equal"] == [True, True, True]

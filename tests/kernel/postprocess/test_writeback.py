@@ -286,7 +286,8 @@ def test_a_device_without_a_store_is_refused(zram_device):
 
 
 def test_a_second_run_waits_or_is_refused(filled):
-    from pyzram.postprocess.bounded_steps import StepSizer, exclusive
+    from pyzram.postprocess.bounded_steps import StepSizer
+    from pyzram.postprocess.turns import exclusive
 
     with (
         exclusive(filled, StepSizer(None)),

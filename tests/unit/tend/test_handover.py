@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import pytest
 from fake_roots import Machine
-from tended_machines import HOUR, MIB, Watch, booted, press, tender
+from tended_machines import HOUR, MIB, Steps, Watch, booted, press, tender
 
 from pyzram.cli import pyzram as command
 from pyzram.device.zram import Zram
@@ -178,19 +178,18 @@ def test_what_one_process_recompressed_the_next_one_writes(machine: Machine, pat
     def all_pages(used: float, flags: str) -> None:
         state.write_text("".join(f"{n:12} {used:19.6f} {flags}\n" for n in range(12000)))
 
-    def recompress(_device, action, _age, _seconds) -> None:
-        if not action.huge:
-            all_pages(0, "....r.")
-            recompressions.append(action)
-            if len(recompressions) > 1:
-                raise Killed
+    def recompress() -> None:
+        all_pages(0, "....r.")
+        recompressions.append(1)
+        if len(recompressions) > 1:
+            raise Killed
 
     recompressions = []
     all_pages(800_000, "......")
     for _ in range(1 + killed):
         tending, writer = tender(machine, watch, handover=path)
         tending.settings = Settings(writeback=False)
-        writer.recompress = recompress
+        writer.recompression = lambda _device, _huge, _pages: Steps(recompress)
         with suppress(Killed):
             tending.round()
         tending.close()
@@ -216,7 +215,7 @@ def test_ages_that_stay_are_not_recompressed_past(machine: Machine, path: str, m
     machine.attribute("recomp_algorithm").write_text("#1: [zstd]\n")
     tending, writer = tender(machine, Watch(), handover=path)
     done = []
-    writer.recompress = lambda *_words: done.append(1)
+    writer.recompression = lambda *_words: Steps(lambda: done.append(1))
 
     def stays(path: str) -> None:
         raise OSError(errno.EROFS, "Read-only file system", path)

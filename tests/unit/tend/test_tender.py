@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from fake_roots import Machine, unreadable
-from tended_machines import HOUR, MIB, Watch, press, tender
+from tended_machines import HOUR, MIB, Steps, Watch, press, tender
 
 from pyzram.cli import pyzram as command
 from pyzram.cli.tend_report import report_dict, round_line
@@ -188,7 +188,8 @@ def test_without_block_state_ages_are_rounded_up_for_the_kernel(machine, monkeyp
     tending.observer.look()
     (one,) = tending.roster.known.values()
     assert not one.tells_ages
-    assert list(tending.writing.pieces(one, WriteBack("zram0", 7200.25, MIB, 7200.25), MIB)) == [[]]
+    pieces = tending.writing.pieces(one, WriteBack("zram0", 7200.25, MIB, 7200.25), MIB)
+    assert next(iter(pieces)) == []
     assert marks.asked == [7202]
 
 
@@ -207,7 +208,7 @@ def test_where_marks_stay_a_younger_age_leaves_none_for_an_older_one(machine, mo
     written = []
     for hour in range(30):
         for action in (huge, every):
-            if list(tending.writing.pieces(one, action, MIB)):
+            if next(iter(tending.writing.pieces(one, action, MIB)), None) is not None:
                 written.append((hour, action.huge))
         watch.now += HOUR
     assert set(marks.asked) == {None}
@@ -219,32 +220,33 @@ def test_without_block_state_recompression_marks_nothing_that_writing_takes(mach
     marks = Marks(machine, monkeypatch, recompression=True)
     watch = Watch()
     tending, writer = tender(machine, watch)
-    ages = []
-    writer.recompress = lambda _device, _action, age, _seconds: ages.append(age)
+    done = []
+    writer.recompression = lambda _device, _huge, _pages: Steps(lambda: done.append(1))
     tending.observer.look()
     (one,) = tending.roster.known.values()
     write = WriteBack("zram0", 24 * HOUR, MIB, 48 * HOUR)
     recompress = Recompress("zram0", 6 * HOUR, 5.0)
     for hour in range(25):
-        found = list(tending.writing.pieces(one, write, MIB))
+        found = next(iter(tending.writing.pieces(one, write, MIB)), None)
         tending.recompressing.recompress(one, recompress, writes=True)
-        assert bool(found) == bool(ages) == (hour == 24)
+        assert (found is not None) == bool(done) == (hour == 24)
         watch.now += HOUR
-    assert ages == [None] and marks.asked == [None]  # of those that were marked for writing
+    assert done == [1] and marks.asked == [None]  # of those that were marked for writing
     # If nothing may be written, it goes by its own age, and marks everything again after that.
     tending.recompressing.recompress(one, recompress)
-    assert ages == [None, 6 * 3600 + 1] and one.marked is None
+    assert done == [1, 1] and marks.asked == [None, 6 * 3600 + 1] and one.marked is None
 
 
 def test_recompression_goes_by_marks_only_where_some_were_set(machine, monkeypatch):
     """Otherwise it would find none to recompress, and the policy would see a poor gain."""
     Marks(machine, monkeypatch, recompression=True)
-    tending, writer = tender(machine, Watch())
+    tending, _ = tender(machine, Watch())
     ages = []
-    writer.recompress = lambda _device, _action, age, _seconds: ages.append(age)
 
-    def busy(_device, _age=None):
-        raise DeviceBusyError(16, "zram0: idle: Device or resource busy", None)
+    def busy(_device, age=None):
+        if age is None:
+            raise DeviceBusyError(16, "zram0: idle: Device or resource busy", None)
+        ages.append(age)
 
     monkeypatch.setattr(Zram, "mark_idle", busy)
     seen, decision = tending.decide()
@@ -692,11 +694,11 @@ def recompressed_until(machine, trouble):
     (one,) = tending.roster.known.values()
     state = machine.root / "sys/kernel/debug/zram/zram0/block_state"
 
-    def ends(device, action, age, seconds):
+    def ends():
         state.write_text("".join(f"{place:12} {0:12}.000000 ....r.\n" for place in range(500)))
         raise trouble
 
-    writer.recompress = ends
+    writer.recompression = lambda _device, _huge, _pages: Steps(ends)
     with pytest.raises(type(trouble)) as caught:
         tending.recompressing.recompress(one, Recompress("zram0", 1200.0, 5.0))
     assert caught.value is trouble
@@ -753,7 +755,7 @@ def test_what_is_freed_without_a_write_is_reported(machine, monkeypatch, action)
         mm[2] = str(int(mm[2]) - 3 * 4096)
         machine.attribute("mm_stat").write_text(" ".join(mm) + "\n")
 
-    writer.recompress = frees
+    writer.recompression = lambda _device, _huge, _pages: Steps(frees)
     monkeypatch.setattr(Zram, "compact", frees)
     report = tending.round()
     assert (report.written, report.freed) == (0, 3 * 4096)
@@ -816,8 +818,8 @@ def recompressing(machine, writer, pages, freed):
     """Have a number of pages recompressed, which frees a number of bytes of their objects."""
     calls = []
 
-    def recompress(device, action, age, seconds):
-        calls.append(age)
+    def recompress():
+        calls.append(1)
         state = machine.root / "sys/kernel/debug/zram/zram0/block_state"
         lines = state.read_text().split("\n")
         done = [line.replace("......", "....r.") for line in lines[:pages]]
@@ -826,7 +828,7 @@ def recompressing(machine, writer, pages, freed):
         mm[1] = str(int(mm[1]) - freed)
         machine.attribute("mm_stat").write_text(" ".join(mm) + "\n")
 
-    writer.recompress = recompress
+    writer.recompression = lambda _device, _huge, _pages: Steps(recompress)
     return calls
 
 
