@@ -41,12 +41,12 @@ def stored_sizes() -> list[tuple[int, int]]:
     """A page's memory in the pool, with either algorithm; the second is never the larger."""
     from pyzram import PoolModel
 
-    store = PoolModel(page_size=4096, word_size=8, chain=(8, "waste"))
+    pool = PoolModel(page_size=4096, word_size=8, chain=(8, "waste"))
 
     def memory(length: int) -> int:
         if length == 0:
             return 0
-        size_class = store.class_of(4096 if length >= store.huge_class_size else length)
+        size_class = pool.class_of(4096 if length >= pool.huge_class_size else length)
         return size_class.pages * 4096 // size_class.objects
 
     pairs = json.loads(FILE.read_text())["lengths"]

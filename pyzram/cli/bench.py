@@ -88,7 +88,7 @@ def main(argv: list[str]) -> int:
             rows = bench_pages(
                 pages,
                 names,
-                store=PoolModel(page_size=page_size),
+                pool=PoolModel(page_size=page_size),
                 threads=options.threads,
                 progress=progress,
             )

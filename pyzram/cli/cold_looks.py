@@ -74,7 +74,7 @@ def watched(
                 estimate = estimate_pages(
                     source,
                     names or None,
-                    store=PoolModel(page_size=source.page_size, chain=chain),
+                    pool=PoolModel(page_size=source.page_size, chain=chain),
                     precision=options.precision / 100,
                     full=options.full,
                     timing=timing and age is ages[-1],

@@ -151,12 +151,12 @@ def estimated(options: Any) -> tuple[Estimate, int]:
         chain, ram = machine_to_be(options)
         names = algorithm_names(options)
         with opened(options) as source:
-            store = PoolModel(page_size=source.page_size, chain=chain)
+            pool = PoolModel(page_size=source.page_size, chain=chain)
             with progress_bar("estimating") as progress:
                 result = estimate_pages(
                     source,
                     list(dict.fromkeys(names)) or None,
-                    store=store,
+                    pool=pool,
                     precision=options.precision / 100,
                     full=options.full,
                     timing=not options.no_timing,

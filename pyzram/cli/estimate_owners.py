@@ -41,7 +41,7 @@ def owners_report(
     result: Estimate, shown: AlgorithmEstimate, width: int | None = None
 ) -> list[str]:
     """How much of the processes' memory one algorithm would free, and what would stay."""
-    size = result.pages * result.store.page_size
+    size = result.pages * result.pool.page_size
     taken = shown.figures.mem_used_total
     lines = [
         f"RAM freed with {shown.label}: {format_change(size - taken)} "
@@ -54,7 +54,7 @@ def owners_report(
 
 
 def _stays(result: Estimate) -> list[str]:
-    page_size = result.store.page_size
+    page_size = result.pool.page_size
     lines = [f"left alone: {format_size(result.file_backed)} of files"]
     lines += [
         f"left alone: {format_size(count * page_size)} {reason}"
@@ -117,7 +117,7 @@ def _sum(name: str, parts: Iterable[PartEstimate], result: Estimate, label: str)
     for part in parts:
         pages += part.pages
         taken += part.mem_used_total[label]
-    return Row(name, pages * result.store.page_size, taken)
+    return Row(name, pages * result.pool.page_size, taken)
 
 
 def _rows(title: str, rows: list[Row]) -> list[str]:

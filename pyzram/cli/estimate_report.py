@@ -72,7 +72,7 @@ def _report(result: Estimate, ram: int, kernel: Features | None, width: int | No
         lines += ["", f"Stored sizes with {shown.label}, share of the pages:"]
         lines += _histogram(result, shown, min(BAR, max(width or BAR + LABEL, LEAST) - LABEL))
         lines += ["", *_meaning(result, ram, width or 100)]
-    if best and result.pages * result.store.page_size < TOO_LITTLE:
+    if best and result.pages * result.pool.page_size < TOO_LITTLE:
         lines += ["", f"Less than {format_size(TOO_LITTLE)} is too little to recommend anything."]
     elif best:
         lines += ["", *_advice(best, kernel)]
@@ -80,11 +80,11 @@ def _report(result: Estimate, ram: int, kernel: Features | None, width: int | No
 
 
 def _head(result: Estimate) -> str:
-    size = format_size(result.pages * result.store.page_size)
+    size = format_size(result.pages * result.pool.page_size)
     sampled = "all read" if result.census else f"{result.sampled} sampled"
     text = f"{quote(result.source)}: {size} in {format_count(result.pages, 'page')}, {sampled}"
     if result.swapped:
-        text += f"; {format_size(result.swapped * result.store.page_size)} more is in swap already"
+        text += f"; {format_size(result.swapped * result.pool.page_size)} more is in swap already"
     return text
 
 
@@ -198,9 +198,9 @@ def _time(median: float | None, p99: float | None) -> str:
 
 def _histogram(result: Estimate, a: AlgorithmEstimate, longest: int) -> list[str]:
     bins = 16
-    counts = size_histogram(a, result.store, bins)
+    counts = size_histogram(a, result.pool, bins)
     raw = a.figures.huge_pages
-    step = result.store.page_size // bins
+    step = result.pool.page_size // bins
     rows = [("same-filled", counts[0])]
     rows += [
         (f"{i * step + 1}-{(i + 1) * step}", count - (raw if i == bins - 1 else 0))

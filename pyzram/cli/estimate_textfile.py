@@ -50,7 +50,7 @@ def nothing(path: str) -> int:
 def families(result: Estimate) -> list[Family]:
     """Sizes, page counts and the ratio with its bounds, for each algorithm."""
     data = Family("zram_estimate_orig_data_size", GAUGE, "memory that was examined", "bytes")
-    data.add(result.pages * result.store.page_size)
+    data.add(result.pages * result.pool.page_size)
     compressed, used, same, huge, ratio, low, high = of_algorithms = (
         Family("zram_estimate_compr_data_size", GAUGE, "the same compressed", "bytes"),
         Family(

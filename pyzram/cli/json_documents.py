@@ -27,7 +27,7 @@ def of_estimate(estimate: Estimate) -> dict[str, object]:
     version, kernel = zstd_release()
     return {
         "source": estimate.source,
-        "page_size": estimate.store.page_size,
+        "page_size": estimate.pool.page_size,
         "pages": estimate.pages,
         "sampled": estimate.sampled,
         "swapped": estimate.swapped,

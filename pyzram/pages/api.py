@@ -175,7 +175,7 @@ def bench(
     """
     with open_source(pids=pids, files=files, system=system) as source:
         pages = read_sample(source, precision=precision, full=full, seed=seed)
-        return bench_pages(pages, algorithms, store=PoolModel(page_size=source.page_size))
+        return bench_pages(pages, algorithms, pool=PoolModel(page_size=source.page_size))
 
 
 def open_source(

@@ -206,11 +206,11 @@ def analyse(
     *,
     page_size: int | None = None,
     threads: int | None = None,
-    store: PoolModel | None = None,
+    pool: PoolModel | None = None,
 ) -> dict[str, PoolStats]:
     """Return for each algorithm what ``mm_stat`` would show with ``buffer`` on a fresh device.
 
-    The keys are the algorithms' labels: ``"zstd"``, ``"zstd:3"``. ``store`` models the target
+    The keys are the algorithms' labels: ``"zstd"``, ``"zstd:3"``. ``pool`` models the target
     kernel, by default the running one, with pages of ``page_size`` bytes if that is given.
 
     Raises:
@@ -219,16 +219,16 @@ def analyse(
     """
     if page_size is not None:
         page_size = check_page_size(page_size)
-    if store is None:
-        store = PoolModel(page_size=page_size)
-    elif not isinstance(store, PoolModel):
-        raise wrong_type("store", store, "not a PoolModel")
+    if pool is None:
+        pool = PoolModel(page_size=page_size)
+    elif not isinstance(pool, PoolModel):
+        raise wrong_type("pool", pool, "not a PoolModel")
     if page_size is None:
-        page_size = store.page_size
-    elif store.page_size != page_size:
-        raise InvalidValueError(f"page size {page_size}: the pool model has {store.page_size}")
+        page_size = pool.page_size
+    elif pool.page_size != page_size:
+        raise InvalidValueError(f"page size {page_size}: the pool model has {pool.page_size}")
     wanted = {algorithm.label: algorithm for algorithm in wanted_algorithms(algorithms)}
     codecs = {
         name: codec_of(algorithm, page_size, None, None, None) for name, algorithm in wanted.items()
     }
-    return {name: store.store(sizes_of(buffer, codec, threads)) for name, codec in codecs.items()}
+    return {name: pool.store(sizes_of(buffer, codec, threads)) for name, codec in codecs.items()}

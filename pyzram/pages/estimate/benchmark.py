@@ -106,7 +106,7 @@ def bench_pages(
     pages: bytearray,
     algorithms: str | Algorithm | Iterable[str | Algorithm] | None = None,
     *,
-    store: PoolModel | None = None,
+    pool: PoolModel | None = None,
     threads: int | None = None,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> list[BenchResult]:
@@ -118,20 +118,20 @@ def bench_pages(
     Raises:
         InvalidValueError: no such algorithm or level.
     """
-    store = store or PoolModel()
+    pool = pool or PoolModel()
     threads = len(os.sched_getaffinity(0)) if threads is None else check_threads(threads)
-    size = store.page_size
+    size = pool.page_size
     work = bytearray()
     for at in range(0, len(pages), size):
         page = memoryview(pages)[at : at + size]
-        if not _native_codec.same_filled(page, store.word_size):
+        if not _native_codec.same_filled(page, pool.word_size):
             work += page
     rows = []
     wanted = candidates(algorithms)
     for i, (name, level) in enumerate(wanted):
         lengths, compress_ns, decompress_ns = timed_sizes(pages, name, level=level, page_size=size)
-        figures = store.store(lengths)
-        much = store.scale(figures, PAGES_OF_A_FULL_POOL)
+        figures = pool.store(lengths)
+        much = pool.scale(figures, PAGES_OF_A_FULL_POOL)
         compress = _speed(work, sum(compress_ns) / 1e9)
         speedup = None
         if work:

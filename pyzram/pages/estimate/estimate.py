@@ -85,14 +85,14 @@ class Estimate(JsonValue):
     """
 
     _takes_back = FrozenDict(
-        store=PoolModel.from_dict,
+        pool=PoolModel.from_dict,
         algorithms=lambda found: {k: AlgorithmEstimate.from_dict(v) for k, v in found.items()},
         parts=lambda found: tuple(PartEstimate.from_dict(part) for part in found),
     )
 
     source: str
     """What was examined, in words."""
-    store: PoolModel
+    pool: PoolModel
     """The model of the kernel that the estimate is for."""
     pages: int
     """How many pages the source has."""
@@ -136,13 +136,13 @@ class Estimate(JsonValue):
             object.__setattr__(self, name, FrozenDict(getattr(self, name)))
 
 
-def size_histogram(estimate: AlgorithmEstimate, store: PoolModel, bins: int = 16) -> list[int]:
+def size_histogram(estimate: AlgorithmEstimate, pool: PoolModel, bins: int = 16) -> list[int]:
     """Pages by stored length: same-filled first, then ``bins`` equal steps up to the page size.
 
     A size class that crosses a border between bins counts where its longest object lies. The last
     bin also holds the pages that are kept raw.
     """
     counts = [estimate.figures.same_pages] + [0] * bins
-    for size_class, count in zip(store.classes, estimate.figures.objects, strict=True):
-        counts[1 + (size_class.last - 1) * bins // store.page_size] += count
+    for size_class, count in zip(pool.classes, estimate.figures.objects, strict=True):
+        counts[1 + (size_class.last - 1) * bins // pool.page_size] += count
     return counts

@@ -47,7 +47,7 @@ def estimate_pages(
     source: Source | Stream,
     algorithms: str | Algorithm | Iterable[str | Algorithm] | None = None,
     *,
-    store: PoolModel | None = None,
+    pool: PoolModel | None = None,
     precision: float = PRECISION,
     full: bool = False,
     timing: bool = True,
@@ -58,7 +58,7 @@ def estimate_pages(
     """Estimate what a fresh device with all of ``source`` would hold.
 
     ``algorithms`` are names, ``NAME:LEVEL`` for a level, by default all. ``precision`` bounds the
-    half width of the ratio's 95 % interval; ``full`` reads all pages instead of a sample. ``store``
+    half width of the ratio's 95 % interval; ``full`` reads all pages instead of a sample. ``pool``
     models the target kernel, by default the running one. ``threads`` compress, by default one for
     each processor if ``full``, otherwise one; times are always a single core's. ``progress`` is
     called with the pages done and expected.
@@ -72,26 +72,26 @@ def estimate_pages(
         check_callable("progress", progress)
     if not isinstance(source, (Source, Stream)):
         raise wrong_type("source", source, "not a source: open_files() and others make one")
-    if store is not None and not isinstance(store, PoolModel):
-        raise wrong_type("store", store, "not a PoolModel")
+    if pool is not None and not isinstance(pool, PoolModel):
+        raise wrong_type("pool", pool, "not a PoolModel")
     wanted = wanted_algorithms(all_algorithms() if algorithms is None else algorithms)
     began, monotonic = time.time(), time.monotonic()
-    store = store or PoolModel(page_size=source.page_size)
-    if store.page_size != source.page_size:
+    pool = pool or PoolModel(page_size=source.page_size)
+    if pool.page_size != source.page_size:
         raise InvalidValueError(
-            f"page size {store.page_size}: the pages of {source.label} have {source.page_size}"
+            f"page size {pool.page_size}: the pages of {source.label} have {source.page_size}"
         )
-    empty = store.store([])
+    empty = pool.store([])
     tallies = {entry.label: Tally(*parse_algorithm(entry), empty) for entry in wanted}
     sample = Sample(source, precision=precision, full=full, seed=seed, threads=threads)
     # Not the sample's generator, so that timing does not influence what is drawn.
     timer = random.Random(seed) if timing else None
     owners = Owners(source._segments if isinstance(source, Source) else ())
-    counting = _Counting(store, sample, tallies, owners, timer)
+    counting = _Counting(pool, sample, tallies, owners, timer)
     sample.enough = lambda: counting.within(precision)
     counting.count(progress)
     found = {
-        label: finish(tally, store, sample, counting.bounds) for label, tally in tallies.items()
+        label: finish(tally, pool, sample, counting.bounds) for label, tally in tallies.items()
     }
     whole = sample.census and not sample.lost
     # The pages of a stream belong to no process, so all of these are 0.
@@ -99,7 +99,7 @@ def estimate_pages(
     hidden = seen.by_share or seen.by_page_table or set(source.skipped) & set(HIDDEN)
     return Estimate(
         source=source.label,
-        store=store,
+        pool=pool,
         pages=sample.pages,
         sampled=sample.taken,
         swapped=seen.swapped,
@@ -126,13 +126,13 @@ class _Counting:
 
     def __init__(
         self,
-        store: PoolModel,
+        pool: PoolModel,
         sample: Sample,
         tallies: dict[str, Tally],
         owners: Owners,
         timer: random.Random | None,
     ) -> None:
-        self.store = store
+        self.pool = pool
         self.sample = sample
         self.tallies = tallies
         self.owners = owners
@@ -143,7 +143,7 @@ class _Counting:
         self.zeros = 0
         """Sampled pages of zeros."""
         self._blocks = array("Q")
-        self._values, self._costs = shares(store)
+        self._values, self._costs = shares(pool)
 
     def bounds(self, of_blocks: array[float]) -> Interval:
         """The 95 % interval of the mean, from the values of blocks of pages."""
@@ -162,14 +162,14 @@ class _Counting:
                 progress(self.sample.taken, self.sample.expected)
 
     def _add(self, batch: Batch) -> None:
-        sample, store = self.sample, self.store
+        sample, pool = self.sample, self.pool
         places = timed_places(len(batch.blocks), sample, self.timer) if self.timer else ()
-        pages = split(batch.pages, places, store.page_size)
+        pages = split(batch.pages, places, pool.page_size)
         whose = [(self.owners[owner], count) for owner, count in batch.owners]
         lengths: Sequence[int] = ()
         for tally in self.tallies.values():
-            lengths = tally.measure(pages, store.page_size, sample.threads)
-            tally.keep(lengths, store)
+            lengths = tally.measure(pages, pool.page_size, sample.threads)
+            tally.keep(lengths, pool)
             taken = array("d", map(self._costs.__getitem__, lengths))
             at = 0
             for place, count in whose:
@@ -180,7 +180,7 @@ class _Counting:
                 tally.costs += taken
         for place, count in whose:
             self.owners.sampled[place] += count
-        self.zeros += _zeros(batch.pages, lengths, store.page_size)
+        self.zeros += _zeros(batch.pages, lengths, pool.page_size)
         if not sample.census:
             self._blocks += batch.blocks
 

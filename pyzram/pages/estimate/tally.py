@@ -53,16 +53,16 @@ class Tally:
     compress_ns: array[int] = field(default_factory=lambda: array("Q"))
     decompress_ns: array[int] = field(default_factory=lambda: array("Q"))
 
-    def keep(self, lengths: array[int], store: PoolModel) -> None:
+    def keep(self, lengths: array[int], pool: PoolModel) -> None:
         """Count what pages compress to."""
         self.lengths += lengths
         if len(self.lengths) > KEPT_MAX:
-            self.count(store)
+            self.count(pool)
 
-    def count(self, store: PoolModel) -> None:
+    def count(self, pool: PoolModel) -> None:
         """Bring the figures up to date."""
         if self.lengths:
-            self.figures = store.join(self.figures, store.store(self.lengths))
+            self.figures = pool.join(self.figures, pool.store(self.lengths))
             self.lengths = array("I")
 
     def measure(self, pages: Pages, page_size: int, threads: int) -> array[int]:
@@ -106,32 +106,32 @@ def split(pages: memoryview, places: Sequence[int], page_size: int) -> Pages:
     return Pages(places, timed, others)
 
 
-def shares(store: PoolModel) -> tuple[list[float], list[float]]:
+def shares(pool: PoolModel) -> tuple[list[float], list[float]]:
     """For each compressed length, the share of a page that it takes as data, and in the pool."""
-    size = store.page_size
+    size = pool.page_size
     values = [min(length / size, 1.0) for length in range(2 * size + 1)]
     costs = [0.0] * (2 * size + 1)
-    for size_class in store.classes:
+    for size_class in pool.classes:
         share = size_class.pages / size_class.objects
         for length in range(size_class.first, size_class.last + 1):
             costs[length] = share
-    for length in range(store.huge_class_size, len(costs)):
+    for length in range(pool.huge_class_size, len(costs)):
         values[length] = costs[length] = 1.0
     return values, costs
 
 
 def finish(
-    tally: Tally, store: PoolModel, sample: Sample, bounds: Callable[[array[float]], Interval]
+    tally: Tally, pool: PoolModel, sample: Sample, bounds: Callable[[array[float]], Interval]
 ) -> AlgorithmEstimate:
     """What the sums of a sample say about all pages."""
     pages = sample.pages
-    tally.count(store)
+    tally.count(pool)
     if sample.census:
         mean = tally.figures.compression_ratio or 0.0
         ratio = Interval(mean, mean, mean)
     else:
         ratio = bounds(tally.values)
-    figures = store.scale(tally.figures, pages)
+    figures = pool.scale(tally.figures, pages)
     memory = _memory(figures, None if sample.census else bounds(tally.costs))
     if sample.lost:
         lost = sample.lost / (sample.lost + sample.taken)
@@ -153,7 +153,7 @@ def finish(
         compress_p99,
         decompress,
         decompress_p99,
-        store.scale(tally.figures, LARGE_PAGES).memory_ratio,
+        pool.scale(tally.figures, LARGE_PAGES).memory_ratio,
         memory if tally.figures.pages else None,
     )
 

@@ -96,7 +96,7 @@ def plot_cold(
 
 
 def _bar(total: int, estimate: Estimate, shown: str, best: str) -> _Bar:
-    cold = estimate.pages * estimate.store.page_size
+    cold = estimate.pages * estimate.pool.page_size
 
     def takes(label: str) -> int:
         return estimate.algorithms[label].figures.mem_used_total if label else 0

@@ -27,12 +27,12 @@ def plot_estimate(estimate: Estimate, path: str) -> None:
     check_plot(path)
     figure = matplotlib("figure").Figure(figsize=(9, 5.4), layout="constrained")
     axis = figure.subplots()
-    store = estimate.store
-    size = store.page_size
+    pool = estimate.pool
+    size = pool.page_size
     ranked = sorted(estimate.algorithms.values(), key=lambda a: a.figures.mem_used_total)
     for place, algorithm in enumerate(ranked):
         colour, _, dashes = MARKS.get(algorithm.name, (INK, ".", "-"))
-        lengths, shares = cumulative(algorithm, store)
+        lengths, shares = cumulative(algorithm, pool)
         axis.plot(
             lengths,
             shares,
@@ -46,7 +46,7 @@ def plot_estimate(estimate: Estimate, path: str) -> None:
             axis.fill_between(lengths, shares, step="post", color=colour, alpha=0.10, linewidth=0)
     # Small ticks at the class borders, and where pages stop being compressed.
     axis.vlines(
-        [c.last for c in store.classes[:-1]],
+        [c.last for c in pool.classes[:-1]],
         0,
         -0.02,
         transform=axis.get_xaxis_transform(),
@@ -54,10 +54,10 @@ def plot_estimate(estimate: Estimate, path: str) -> None:
         linewidth=0.4,
         clip_on=False,
     )
-    axis.axvline(store.huge_class_size, color=RAW, linewidth=1.0, linestyle=(0, (4, 3)))
+    axis.axvline(pool.huge_class_size, color=RAW, linewidth=1.0, linestyle=(0, (4, 3)))
     axis.annotate(
         "kept raw from here on",
-        (store.huge_class_size, 3),
+        (pool.huge_class_size, 3),
         (-4, 0),
         textcoords="offset points",
         ha="right",
@@ -106,17 +106,17 @@ def plot_estimate(estimate: Estimate, path: str) -> None:
     save(figure, path)
 
 
-def cumulative(algorithm: AlgorithmEstimate, store: PoolModel) -> tuple[list[int], list[float]]:
+def cumulative(algorithm: AlgorithmEstimate, pool: PoolModel) -> tuple[list[int], list[float]]:
     """Stored lengths, and the share of the pages (percent) stored in at most this many bytes."""
     figures = algorithm.figures
     pages = max(1, figures.pages)
     lengths, shares = [0], [100 * figures.same_pages / pages]
     count = figures.same_pages
-    for c, objects in zip(store.classes[:-1], figures.objects, strict=False):
+    for c, objects in zip(pool.classes[:-1], figures.objects, strict=False):
         count += objects
         lengths.append(c.last)
         shares.append(100 * count / pages)
-    lengths.append(store.page_size)
+    lengths.append(pool.page_size)
     shares.append(100.0 if figures.pages else 0.0)
     return lengths, shares
 

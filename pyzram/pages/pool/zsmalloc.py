@@ -170,7 +170,7 @@ class PoolModel(Value):
             ) from err
 
     def store(self, lengths: Sequence[int]) -> PoolStats:
-        """Fill the store with pages of these compressed lengths (bytes, 0: same-filled)."""
+        """Fill the pool with pages of these compressed lengths (bytes, 0: same-filled)."""
         data = _lengths("lengths", lengths)
         objects, compr, same, huge = self._zs.store(data)
         return self._figures(objects[: len(self.classes)], len(data), compr, same, huge)

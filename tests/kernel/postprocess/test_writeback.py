@@ -335,7 +335,7 @@ def swapped_out(memory: mmap.mmap) -> None:
 
 
 def test_idle_pages_of_a_process_move_and_its_memory_is_intact(backed):
-    """Memory freed is what the store model says these very pages took."""
+    """Memory freed is what the pool model says these very pages took."""
     pages = content(1500, seed=7)
     memory = mmap.mmap(-1, len(pages) * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     memory.write(b"".join(pages))
@@ -356,6 +356,6 @@ def test_idle_pages_of_a_process_move_and_its_memory_is_intact(backed):
 
 
 def model_of(pages: list[bytes], zram: pyzram.Zram) -> int:
-    """Bytes of memory that the pages take in a pool, by the store model."""
+    """Bytes of memory that the pages take in a pool, by the pool model."""
     lengths = pyzram.compressed_sizes(b"".join(pages), zram.read_comp_algorithm())
     return PoolModel(chain=running_chain()).store(lengths).mem_used_total

@@ -50,8 +50,8 @@ def look(
     source._segments = [ZeroSegment(Owner(0, "x", "heap"), cold // PAGE_SIZE)]
     found = {a.label: a for a in algorithms}
     pages = cold // PAGE_SIZE
-    store = PoolModel(page_size=PAGE_SIZE)
-    estimate = Estimate("x", store, pages, pages, 0, 0, True, {}, found)
+    pool = PoolModel(page_size=PAGE_SIZE)
+    estimate = Estimate("x", pool, pages, pages, 0, 0, True, {}, found)
     return Look(Age(seconds + 0.013, source, returns, window), estimate, seconds)
 
 

@@ -42,8 +42,8 @@ def looked() -> Looked:
     figures = PoolStats(PAGE_SIZE, COLD, data, TAKES - 100, TAKES, 0, 7, ())
     ratio = Interval(0.25, 0.25, 0.25)
     lz4 = AlgorithmEstimate("lz4", None, figures, ratio, None, None, None, None, 0.25)
-    store = PoolModel(page_size=PAGE_SIZE)
-    found = Estimate("x", store, COLD, COLD, 0, 0, True, {}, {"lz4": lz4})
+    pool = PoolModel(page_size=PAGE_SIZE)
+    found = Estimate("x", pool, COLD, COLD, 0, 0, True, {}, {"lz4": lz4})
     looks = [
         Look(Age(60.0, cold(COLD + 50_000), 100.0, 60.0), found, 60.0),
         Look(Age(300.0, cold(COLD), 30.0, 240.0), found, 300.0),
@@ -135,8 +135,8 @@ class Rounds:
             for name, (takes, micros) in told.items()
             if name in (names or told)
         }
-        store = PoolModel(page_size=PAGE_SIZE)
-        whole = Estimate("x", store, COLD, COLD, 0, 0, True, {}, found)
+        pool = PoolModel(page_size=PAGE_SIZE)
+        whole = Estimate("x", pool, COLD, COLD, 0, 0, True, {}, found)
         return Looked("x", GIB, {}, [Look(Age(60.0, cold(COLD), 100.0, 60.0), whole, 60.0)])
 
 

@@ -383,7 +383,7 @@ def test_chunks_outside_of_the_buffer_are_einval():
 
 
 def test_analyse_gives_the_kernels_figures():
-    figures = pyzram.analyse(CORPUS, ["lzo", "zstd"], store=pyzram.PoolModel(chain=(8, "waste")))
+    figures = pyzram.analyse(CORPUS, ["lzo", "zstd"], pool=pyzram.PoolModel(chain=(8, "waste")))
     assert list(figures) == ["lzo", "zstd"]
     for name, row in figures.items():
         lengths = pyzram.compressed_sizes(CORPUS, name)
@@ -399,7 +399,7 @@ def test_analyse_takes_one_name_and_other_page_sizes():
     corpus = PAGE * 16
     assert pyzram.analyse(corpus, "lzo", page_size=16384)["lzo"].pages == 4
     with pytest.raises(pyzram.InvalidValueError, match="16384"):
-        pyzram.analyse(corpus, "lzo", page_size=16384, store=pyzram.PoolModel(page_size=4096))
+        pyzram.analyse(corpus, "lzo", page_size=16384, pool=pyzram.PoolModel(page_size=4096))
 
 
 # ---- memory ------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ from pyzram.pages.source.sources import Source
 
 PAGE = 4096
 FAST = "lz4"
-STORE = PoolModel(page_size=PAGE, word_size=8, chain=(8, "waste"))
+POOL = PoolModel(page_size=PAGE, word_size=8, chain=(8, "waste"))
 
 
 def page_of(kind, rng):
@@ -70,12 +70,12 @@ def corpus(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def truth(corpus):
-    return STORE.store(compressed_sizes(corpus.read_bytes(), FAST))
+    return POOL.store(compressed_sizes(corpus.read_bytes(), FAST))
 
 
 def run(corpus, **options):
     with open_files([str(corpus)], page_size=PAGE) as source:
-        return estimator.estimate_pages(source, [FAST], store=STORE, **options)
+        return estimator.estimate_pages(source, [FAST], pool=POOL, **options)
 
 
 def test_a_full_estimate_is_the_truth(corpus, truth):
@@ -154,7 +154,7 @@ def test_times_are_those_of_all_pages_not_of_the_heads_of_records(records, monke
     monkeypatch.setattr(tally, "timed_sizes", spy)
     monkeypatch.setattr(tally, "compressed_sizes", count)
     with open_files([str(records)], page_size=PAGE) as source:
-        found = estimator.estimate_pages(source, [FAST], store=STORE, threads=1, seed=1)
+        found = estimator.estimate_pages(source, [FAST], pool=POOL, threads=1, seed=1)
     assert found.census
     assert found.algorithms[FAST].compress_us > 0
     assert recommend.recommend(found, 1 << 30, [FAST]).algorithm == FAST
@@ -164,7 +164,7 @@ def test_times_are_those_of_all_pages_not_of_the_heads_of_records(records, monke
     again = list(timed)
     timed.clear()
     with open_files([str(records)], page_size=PAGE) as source:
-        estimator.estimate_pages(source, [FAST], store=STORE, threads=1, seed=1)
+        estimator.estimate_pages(source, [FAST], pool=POOL, threads=1, seed=1)
     assert timed == again
 
 
@@ -218,7 +218,7 @@ def test_a_store_of_another_page_size_is_refused(corpus):
         open_files([str(corpus)], page_size=16384) as source,
         pytest.raises(InvalidValueError, match="16384"),
     ):
-        estimator.estimate_pages(source, [FAST], store=STORE)
+        estimator.estimate_pages(source, [FAST], pool=POOL)
 
 
 # ---- recommending --------------------------------------------------------------------------------
@@ -233,7 +233,7 @@ def made_up(name, used, us, level=None):
         mem_used_total=used,
         same_pages=0,
         huge_pages=0,
-        objects=(0,) * len(STORE.classes),
+        objects=(0,) * len(POOL.classes),
     )
     share = used / figures.orig_data_size
     return estimate.AlgorithmEstimate(
@@ -242,7 +242,7 @@ def made_up(name, used, us, level=None):
 
 
 def of(*found):
-    return estimate.Estimate("x", STORE, 1000, 1000, 0, 0, True, {}, {a.label: a for a in found})
+    return estimate.Estimate("x", POOL, 1000, 1000, 0, 0, True, {}, {a.label: a for a in found})
 
 
 LZ4 = made_up("lz4", 2_000_000, 2.0)
@@ -340,7 +340,7 @@ def test_what_a_few_pages_mean_is_not_blurred_by_zspages_that_are_not_full(tmp_p
     few = tmp_path / "few"
     few.write_bytes(b"".join(bytes([i]) * 2048 + bytes(range(256)) * 8 for i in range(50)))
     with open_files([str(few)]) as source:
-        found = estimator.estimate_pages(source, [FAST], store=STORE).algorithms[FAST]
+        found = estimator.estimate_pages(source, [FAST], pool=POOL).algorithms[FAST]
     many = recommend.holds(found, 1 << 30) / (1 << 30)
     assert 1 / found.figures.compression_ratio / many < 1.2
     assert (
@@ -370,7 +370,7 @@ def test_a_device_filled_with_the_source_shows_what_a_pool_would_hold(corpus, tr
 
 def test_the_histogram_holds_every_page(truth, corpus):
     found = run(corpus, full=True).algorithms[FAST]
-    counts = estimate.size_histogram(found, STORE)
+    counts = estimate.size_histogram(found, POOL)
     assert sum(counts) == 24_000
     assert counts[0] == truth.same_pages
     assert counts[16] >= truth.huge_pages > 0
@@ -558,7 +558,7 @@ class Leaving:
 def test_pages_that_were_gone_widen_the_bounds(pages):
     source = Source("leaving", PAGE)
     source._segments.append(Leaving(pages, pages * 9 // 10))
-    result = estimator.estimate_pages(source, [FAST], store=STORE, timing=False)
+    result = estimator.estimate_pages(source, [FAST], pool=POOL, timing=False)
     lost = result.lost / (result.lost + result.sampled)
     assert 0.08 < lost < 0.12
     assert not result.census
@@ -572,7 +572,7 @@ def test_pages_that_were_gone_widen_the_bounds(pages):
 def test_a_process_that_is_gone_at_once_has_no_figures(pages):
     source = Source("leaving", PAGE)
     source._segments.append(Leaving(pages, 0))
-    result = estimator.estimate_pages(source, [FAST], store=STORE)
+    result = estimator.estimate_pages(source, [FAST], pool=POOL)
     assert result.sampled == 0
     assert result.lost > 0
     assert "nothing to compress" in estimate_report.report(result, 8 << 30, None)
@@ -912,7 +912,7 @@ def test_on_a_narrow_terminal_tables_go_on_below_themselves(width):
     pids = [os.getpid(), os.getppid()]
     with open_processes(pids, "a label of many words " * 5) as source:
         # The busier a machine is, the wider its times are.
-        result = estimator.estimate_pages(source, store=STORE, seed=1, timing=False)
+        result = estimator.estimate_pages(source, pool=POOL, seed=1, timing=False)
     wide = estimate_report.report(result, 8 << 30, None)
     narrow = estimate_report.report(result, 8 << 30, None, width)
     # A table is as wide as its widest column, and a configuration as wide as in its file.

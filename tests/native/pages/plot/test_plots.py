@@ -41,7 +41,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def test_the_lines_are_cumulative_and_the_area_is_what_is_saved(estimate: Estimate) -> None:
     for algorithm in estimate.algorithms.values():
-        lengths, shares = plot_estimate.cumulative(algorithm, estimate.store)
+        lengths, shares = plot_estimate.cumulative(algorithm, estimate.pool)
         assert lengths == sorted(lengths) and shares == sorted(shares)
         assert shares[0] == pytest.approx(40.0)
         assert (lengths[-1], shares[-1]) == (4096, 100.0)

@@ -30,13 +30,13 @@ def expected(chain):
 
 @pytest.mark.parametrize(("chain", "count"), [((8, "waste"), 119), ((4, "percent"), 69)])
 def test_classes_are_those_of_the_kernel(chain, count):
-    store = PoolModel(page_size=4096, word_size=8, chain=chain)
+    pool = PoolModel(page_size=4096, word_size=8, chain=chain)
     rows = expected(chain)
     assert len(rows) == count
-    assert [(c.number, c.size, c.pages, c.objects, c.last) for c in store.classes] == rows
-    for c in store.classes:
-        assert store.class_of(c.first) == c
-        assert store.class_of(c.last) == c
+    assert [(c.number, c.size, c.pages, c.objects, c.last) for c in pool.classes] == rows
+    for c in pool.classes:
+        assert pool.class_of(c.first) == c
+        assert pool.class_of(c.last) == c
 
 
 def shape(one: SizeClass) -> tuple[int, int, int]:
@@ -64,10 +64,10 @@ def shape(one: SizeClass) -> tuple[int, int, int]:
     ],
 )
 def test_huge_class_size_for_each_kind_of_kernel(page_size, chain, word, count, biggest, huge):
-    store = PoolModel(page_size=page_size, word_size=word, chain=chain)
-    assert len(store.classes) == count
-    assert shape(store.classes[-2]) == biggest
-    assert store.huge_class_size == huge
+    pool = PoolModel(page_size=page_size, word_size=word, chain=chain)
+    assert len(pool.classes) == count
+    assert shape(pool.classes[-2]) == biggest
+    assert pool.huge_class_size == huge
 
 
 def test_the_two_rules_differ_in_one_class_of_chain_four():
@@ -77,12 +77,12 @@ def test_the_two_rules_differ_in_one_class_of_chain_four():
     assert different == [((208, 2, 39), (208, 3, 59))]
 
 
-STORE = PoolModel(page_size=4096, word_size=8, chain=(8, "waste"))
+POOL = PoolModel(page_size=4096, word_size=8, chain=(8, "waste"))
 
 
 @given(st.lists(st.integers(0, 8192), max_size=300))
 def test_figures_follow_from_the_lengths(lengths):
-    figures = STORE.store(lengths)
+    figures = POOL.store(lengths)
     kept = [4096 if n >= 3625 else n for n in lengths if n]
     assert figures.pages == len(lengths)
     assert figures.orig_data_size == 4096 * len(lengths)
@@ -91,35 +91,35 @@ def test_figures_follow_from_the_lengths(lengths):
     assert figures.huge_pages == kept.count(4096)
     assert sum(figures.objects) == len(kept)
     zspages = 0
-    for c, group in itertools.groupby(map(STORE.class_of, sorted(kept))):
+    for c, group in itertools.groupby(map(POOL.class_of, sorted(kept))):
         zspages += -(-len(list(group)) // c.objects) * c.pages
     assert figures.mem_used_total == 4096 * zspages
-    assert STORE.store(array("I", lengths)) == figures
+    assert POOL.store(array("I", lengths)) == figures
 
 
 @given(st.lists(st.integers(0, 5000), max_size=90), st.lists(st.integers(0, 5000), max_size=90))
 def test_two_parts_joined_are_the_whole(one, other):
-    assert STORE.join(STORE.store(one), STORE.store(other)) == STORE.store(one + other)
+    assert POOL.join(POOL.store(one), POOL.store(other)) == POOL.store(one + other)
 
 
 def test_an_empty_store_has_no_ratio():
-    assert STORE.store([]).compression_ratio is None
-    assert STORE.store([0]).compression_ratio == 0
+    assert POOL.store([]).compression_ratio is None
+    assert POOL.store([0]).compression_ratio == 0
 
 
 def test_scaling_counts_whole_zspages():
-    sample = STORE.store([24, 2040, 3625, 0])
+    sample = POOL.store([24, 2040, 3625, 0])
     # One object of class 0 takes a page, and so do 128 of them.
     assert sample.mem_used_total == 3 * 4096
-    scaled = STORE.scale(sample, 4 * 128)
+    scaled = POOL.scale(sample, 4 * 128)
     # More is expected: partly filled zspages, and classes that the sample missed.
     full = 1 + 64 + 128
     assert full * 4096 <= scaled.mem_used_total < (full + 60) * 4096
     assert (scaled.pages, scaled.same_pages, scaled.huge_pages) == (512, 128, 128)
     assert scaled.compr_data_size == 128 * sample.compr_data_size
     assert scaled.compression_ratio == sample.compression_ratio
-    assert STORE.scale(STORE.store([]), 5).pages == 0
-    assert STORE.scale(sample, 4) == sample
+    assert POOL.scale(POOL.store([]), 5).pages == 0
+    assert POOL.scale(sample, 4) == sample
 
 
 @pytest.mark.parametrize("spread", [150, 400, 1000])
@@ -127,38 +127,38 @@ def test_scaling_counts_whole_zspages():
 def test_a_scaled_sample_takes_as_much_memory_as_the_whole_on_average(spread, part):
     chance = random.Random(spread)
     lengths = [min(4096, max(1, int(chance.gauss(1500, spread)))) for _ in range(20_000)]
-    truth = STORE.store(lengths).mem_used_total
+    truth = POOL.store(lengths).mem_used_total
     leans = []
     for _ in range(40):
-        sample = STORE.store(chance.sample(lengths, len(lengths) // part))
-        leans.append(STORE.scale(sample, len(lengths)).mem_used_total / truth - 1)
+        sample = POOL.store(chance.sample(lengths, len(lengths) // part))
+        leans.append(POOL.scale(sample, len(lengths)).mem_used_total / truth - 1)
     assert abs(sum(leans) / 40) < 0.005
 
 
 def test_recompression_is_taken_only_when_the_class_falls():
     first = [0, 3625, 3625, 2000, 2040, 1913, 24, 3624]
     second = [7, 3624, 3700, 1913, 1912, 1912, 1, 3625]
-    changed = STORE.recompress(first, second)
+    changed = POOL.recompress(first, second)
     assert list(changed) == [0, 3624, 3625, 2000, 1912, 1912, 24, 3624]
 
 
 @given(st.lists(st.tuples(st.integers(0, 5000), st.integers(1, 5000)), max_size=60))
 def test_recompression_never_costs_memory_classes(pairs):
     first = [a for a, _ in pairs]
-    after = STORE.recompress(first, [b for _, b in pairs])
+    after = POOL.recompress(first, [b for _, b in pairs])
     for (a, b), c in zip(pairs, after, strict=True):
         assert c in (a, b)
         if c != a:
             kept = 4096 if a >= 3625 else a
-            assert STORE.class_of(c).number < STORE.class_of(kept).number
+            assert POOL.class_of(c).number < POOL.class_of(kept).number
 
 
 def test_recompression_threshold_bounds_old_and_new_length():
     # A page below the threshold is not tried; a result that is not below it is rejected.
     first, second = [2999, 3100, 3100], [100, 3000, 2999]
-    assert list(STORE.recompress(first, second, threshold=3000)) == [2999, 3100, 2999]
+    assert list(POOL.recompress(first, second, threshold=3000)) == [2999, 3100, 2999]
     with pytest.raises(InvalidValueError, match="3625"):
-        STORE.recompress([1], [1], threshold=3625)
+        POOL.recompress([1], [1], threshold=3625)
 
 
 @pytest.mark.parametrize(
@@ -179,13 +179,13 @@ def test_a_kernel_that_can_not_be_is_refused(kind):
 @pytest.mark.parametrize("lengths", [[-1], [2**32], ["x"], 5])
 def test_lengths_that_are_none_are_refused(lengths):
     with pytest.raises(InvalidValueError):
-        STORE.store(lengths)
+        POOL.store(lengths)
 
 
 @pytest.mark.parametrize("length", [-1, 0, 4097])
 def test_class_of_no_object_is_refused(length):
     with pytest.raises(InvalidValueError):
-        STORE.class_of(length)
+        POOL.class_of(length)
 
 
 @pytest.mark.parametrize("release", ["5.10.0-8-amd64", "6.1.0", "6.2.16-gentoo", "4.19"])
@@ -220,6 +220,6 @@ def test_chain_size_comes_from_debugfs_where_no_configuration_is(tmp_path):
 
 
 def test_without_arguments_the_store_is_the_running_kernels():
-    store = PoolModel()
-    assert store.chain == running_chain()
-    assert store.classes[-1].size == store.page_size
+    pool = PoolModel()
+    assert pool.chain == running_chain()
+    assert pool.classes[-1].size == pool.page_size

@@ -103,7 +103,7 @@ def set_up(device, algorithm, size):
 
 @contextlib.contextmanager
 def direct(node):
-    """The device, bypassing the page cache, so that each write is in the store at once."""
+    """The device, bypassing the page cache, so that zram has each write at once."""
     fd = os.open(node, os.O_RDWR | os.O_DIRECT)
     try:
         yield fd
@@ -121,9 +121,9 @@ def test_a_freshly_filled_device_is_as_the_model_says(zram_device, algorithm):
         for at in range(0, len(data), BATCH * PAGE):
             assert os.pwrite(fd, view[at : at + BATCH * PAGE], at) > 0
         view.release()
-    store = PoolModel()
+    pool = PoolModel()
     assert mm_stat(zram_device) == expected(
-        store.store(compressed_sizes(data, algorithm, page_size=PAGE))
+        pool.store(compressed_sizes(data, algorithm, page_size=PAGE))
     )
 
 
@@ -132,20 +132,20 @@ def test_the_huge_size_is_where_the_kernel_stops_compressing(zram_device, algori
     # Pages whose compressed lengths go from below the huge size to above it.
     set_up(zram_device, algorithm, 4 << 20)
     rng = random.Random(algorithm)
-    store = PoolModel()
+    pool = PoolModel()
     data = b"".join(
         rng.randbytes(cut) + bytes(PAGE - cut)
-        for cut in range(store.huge_class_size - 400, store.huge_class_size + 40, 3)
+        for cut in range(pool.huge_class_size - 400, pool.huge_class_size + 40, 3)
     )
     lengths = compressed_sizes(data, algorithm, page_size=PAGE)
-    assert min(lengths) < store.huge_class_size <= max(lengths)
+    assert min(lengths) < pool.huge_class_size <= max(lengths)
     with mmap.mmap(-1, PAGE) as memory, direct(zram_device.node) as fd:
         before = 0
         for i, length in enumerate(lengths):
             memory[:] = data[i * PAGE : (i + 1) * PAGE]
             os.pwrite(fd, memory, i * PAGE)
             now = mm_stat(zram_device)["compr_data_size"]
-            assert now - before == (length if length < store.huge_class_size else PAGE)
+            assert now - before == (length if length < pool.huge_class_size else PAGE)
             before = now
 
 
