@@ -12,6 +12,7 @@ import errno
 import os
 
 from ..algorithm import name_of, params_words
+from ..descriptor import fd_path
 from ..errors import (
     AccessError,
     DeviceNotFoundError,
@@ -366,15 +367,23 @@ class Zram(Handle):
             DeviceBusyError: already initialised (EBUSY).
             UnsupportedError: this kernel accepts no parameters.
             InvalidValueError: priority outside 0..3, or a path that cannot be passed on.
-            ZramOSError: the dictionary cannot be read (EINVAL up to 7.2, the real errno in 7.3).
+            ZramOSError: the dictionary cannot be read, is empty, or is not a regular file.
         """
         from .algorithms import check_priority
 
         priority = check_priority(priority, 0)
-        words = params_words(level, dictionary, winbits)
+        text = f"priority={priority} {params_words(level, dictionary, winbits)}".rstrip()
+        step = f"set algorithm_params {text}"
         self._require_uninitialised("set algorithm_params")
-        text = f"priority={priority} {words}".rstrip()
-        self.write("algorithm_params", text, step=f"set algorithm_params {text}")
+        if dictionary is None:
+            self.write("algorithm_params", text, step=step)
+            return
+        from ..kernel.dictionary_file import open_dictionary
+
+        with open_dictionary(os.fspath(dictionary), f"{self.name}: ") as fd:
+            # By descriptor, so the kernel opens what was looked at.
+            words = params_words(level, fd_path(fd), winbits)
+            self.write("algorithm_params", f"priority={priority} {words}", step=step)
 
     def recompress(
         self,

@@ -17,9 +17,10 @@ from ..device.file_system import MKFS_PACKAGES
 from ..device.mounting import Folder
 from ..errors import AccessError, ZramError, ZramOSError
 from ..external import find
+from ..kernel.dictionary_file import open_dictionary
 from ..text import quote
 from ..value import Value
-from .steps import choose, left_to_kernel, readable, without_feature, without_secondaries
+from .steps import choose, left_to_kernel, without_feature, without_secondaries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def _algorithms(desired: DeviceConfig, kernel: Features | None) -> Iterator[Foun
     try:
         choice = choose(desired.algorithms, kernel.algorithms)
         if choice and choice.dictionary:
-            readable(choice.dictionary)
+            open_dictionary(choice.dictionary, "").close()
     except ZramError as err:
         yield "ZRAM_ALGORITHM", str(err), True
         return

@@ -16,7 +16,7 @@ from ..config.values import KERNELS_OWN, kernels_own_will_do
 from ..device.handle import NEEDS_CONFIG
 from ..device.held import Held
 from ..device.lifecycle import wait_until
-from ..errors import DeviceNotFoundError, UnsupportedError, from_errno
+from ..errors import DeviceNotFoundError, UnsupportedError
 from ..kernel import holders
 from ..kernel.sysfs import NO_DRIVER
 from ..units import format_size
@@ -156,8 +156,6 @@ class Configure(Action):
             check_backing(desired.backing_dev, sysfs=self.executor.sysfs)
         with self.device() as device:
             choice = choose(desired.algorithms, device.read_algorithms())
-            if choice and choice.dictionary:
-                readable(choice.dictionary)
             if choice is None and (why := left_to_kernel(desired.algorithms)):
                 self.warn(why)
             writeback = desired.backing_dev is not None and self.offered(device, "backing_dev")
@@ -229,14 +227,6 @@ def left_to_kernel(wanted: tuple[Algorithm, ...]) -> str:
     params = " ".join(words for choice in named if (words := choice.params()))
     without = f", without {params}" if params else ""
     return f"this kernel has no {names}: its own default is used{without}"
-
-
-def readable(path: str) -> None:
-    """Refuse a missing dictionary, for which kernels up to 7.2 give only EINVAL."""
-    try:
-        os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
-    except OSError as err:
-        raise from_errno(err.errno or 0, f"dictionary {path}", path) from err
 
 
 # ---- swap ----------------------------------------------------------------------------------------

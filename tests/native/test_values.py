@@ -5,10 +5,14 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import errno
 import inspect
 import json
+import os
 import pickle
 import random
+import subprocess
+import sys
 import time
 
 import pytest
@@ -367,3 +371,30 @@ def test_codecs_read_the_dictionary_that_an_algorithm_names(tmp_path):
     path.unlink()
     with pytest.raises(pyzram.NotFoundError, match="dictionary"):
         pyzram.compress_page(page, algorithm)
+
+
+@pytest.mark.parametrize(
+    ("what", "code"),
+    [
+        ("pipe", errno.EINVAL),
+        ("endless", errno.EINVAL),
+        ("folder", errno.EISDIR),
+        ("huge", errno.EFBIG),
+    ],
+)
+def test_what_is_no_dictionary_is_refused_at_once(tmp_path, what, code):
+    path = tmp_path / "dictionary"
+    if what == "pipe":
+        os.mkfifo(path)
+    elif what == "endless":
+        path.symlink_to("/dev/zero")
+    elif what == "folder":
+        path.mkdir()
+    else:
+        with path.open("wb") as file:
+            file.truncate(1 << 40)
+    ask = f"import pyzram; pyzram.compress_page(bytes({PAGE}), 'zstd(dict={path})')"
+    words = ["prlimit", f"--as={1 << 30}", sys.executable, "-Ic", ask]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=20)
+    said = done.stderr.rstrip().split("\n")[-1]
+    assert f"dictionary {path}: {os.strerror(code)} (give a regular file)" in said

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from ... import _native_codec
 from ...algorithm import as_algorithm
-from ...errors import InvalidTypeError, InvalidValueError, from_errno
+from ...errors import InvalidTypeError, InvalidValueError, ZramOSError, from_errno
+from ...kernel.dictionary_file import open_dictionary
 from ...limits import PAGE_SIZES
 from ...value import check_count, check_whole
 
@@ -58,8 +59,10 @@ def codec_of(
 
 def _read_dictionary(path: str) -> bytes:
     try:
-        with open(path, "rb") as file:
+        with open_dictionary(path, "") as fd, open(fd, "rb", closefd=False) as file:
             return file.read()
+    except ZramOSError:
+        raise
     except OSError as err:
         raise from_errno(err.errno or 0, f"dictionary {path}: read", path) from err
 

@@ -379,6 +379,29 @@ def test_algorithm_params_on_an_initialised_device_never_reach_the_kernel(zram):
     refused(pyzram.DeviceBusyError, errno.EBUSY, zram.set_algorithm_params, level=1)
 
 
+def test_a_dictionary_is_the_file_that_was_looked_at(zram, tmp_path, monkeypatch):
+    """A pipe in its place would keep the kernel waiting for a writer, with the device locked."""
+    if not zram.has("algorithm_params"):
+        pytest.skip("this kernel takes no algorithm_params")
+    path = tmp_path / "dictionary"
+    os.mkfifo(tmp_path / "pipe")
+    refused(OSError, errno.EINVAL, zram.set_algorithm_params, dictionary=tmp_path / "pipe")
+    path.write_bytes(bytes(range(200)))
+    write = zram.write
+
+    def exchanged(*words, **more):
+        os.replace(tmp_path / "pipe", path)
+        signal.alarm(10)
+        try:
+            write(*words, **more)
+        finally:
+            signal.alarm(0)
+
+    monkeypatch.setattr(type(zram), "write", lambda _, *words, **more: exchanged(*words, **more))
+    zram.set_algorithm_params(dictionary=path)
+    assert path.is_fifo()
+
+
 def test_nothing_to_write_is_refused(zram):
     with pytest.raises(pyzram.InvalidValueError, match="nothing to write"):
         zram.write("mem_limit", "")

@@ -247,6 +247,19 @@ def test_what_is_no_configuration_is_refused_at_once(box: Box, what: str, comman
     assert str(path) in line
 
 
+@pytest.mark.parametrize("goal", ["plan", "start"])
+def test_what_is_no_dictionary_is_refused_at_once(box: Box, goal: str) -> None:
+    """The kernel would wait for somebody to write to the pipe."""
+    if not Path("/sys/block/zram0/algorithm_params").exists():
+        pytest.skip("needs a kernel that takes algorithm_params, and a device to tell by")
+    os.mkfifo(box.directory / "pipe")
+    box.write(f"{SMALL}ZRAM_ALGORITHM_0='lz4(dict={box.directory}/pipe)'\n")
+    done = box.run("timeout", "20", *box.command(goal))
+    assert done.returncode == 1
+    assert f"dictionary {box.directory}/pipe: Invalid argument (give a reg" in done.stderr
+    assert box.numbers() == []
+
+
 @pytest.mark.parametrize("digits", ["9" * 20, "9" * 5000])
 @pytest.mark.parametrize("name", ["OWNER", "SIZE", "MEM_LIMIT", "MODE", "PRIORITY"])
 def test_numbers_without_end_are_told_by_check(box: Box, name: str, digits: str) -> None:
