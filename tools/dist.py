@@ -19,7 +19,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 MANIFEST = "ebuilds/sys-block/pyzram/Manifest"
-NOT_SOURCE = (".git", ".venv", ".cache", "build", "dist", "*.egg-info", "__pycache__", ".*_cache")
+MADE = ("PKG-INFO", "setup.cfg", "*.egg-info")  # by setuptools, for the tarball
+NOT_SOURCE = (".git", ".venv", ".cache", "build", "dist", *MADE, "__pycache__", ".*_cache")
 
 
 def git(*args: str) -> str:

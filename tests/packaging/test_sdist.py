@@ -38,6 +38,11 @@ def test_the_same_tree_gives_the_same_bytes(tree: Path, sdist: Path, tmp_path: P
     assert manifest.read_text() == f"DIST {sdist.name} {size} {digests}\n"
 
 
+def test_so_does_the_tarball_once_unpacked(unpacked: Path, sdist: Path, tmp_path: Path) -> None:
+    succeed(sys.executable, unpacked / "tools/dist.py", "--outdir", tmp_path)
+    assert (tmp_path / sdist.name).read_bytes() == sdist.read_bytes()
+
+
 def test_modes_and_owners_are_not_this_machines(sdist: Path) -> None:
     with tarfile.open(sdist) as tar:
         assert {(m.uid, m.gid, m.uname, m.gname) for m in tar} == {(0, 0, "", "")}
