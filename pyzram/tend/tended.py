@@ -86,6 +86,10 @@ class Tended:
         elif seconds < PIECE_SECONDS / 2:
             self.piece = min(PIECE_MOST, self.piece * 2)
 
+    def written(self) -> int:
+        """Bytes that it has ever written to its media."""
+        return (self.device.read_bd_stat().bd_writes or 0) * BD_UNIT
+
     def left(self, ledger: Ledger, budget_of: Callable[[Medium], int]) -> int:
         """Bytes that the budgets of its media leave."""
         return min(ledger.left(medium.key, budget_of(medium)) for medium in self.media)

@@ -11,9 +11,9 @@ from ..errors import DeviceBusyError, DeviceNotFoundError, ZramError
 from .actions import Recompress, Worker, WriteBack
 from .handover import Handover, drop_ages, load, load_ages, save, save_ages
 from .ledger import Ledger
-from .machine import Clocks
+from .machine import Clocks, read_battery
 from .medium import Medium
-from .modes import just_slept
+from .modes import why_held
 from .observation import Observation
 from .observer import Observer
 from .policy import DEFAULTS, Decision, decide
@@ -74,6 +74,7 @@ class Tender:
         self.ledger = ledger
         self.clocks = clocks or Clocks()
         self.settings = self._decided_by = settings
+        self._on_mains = False
         self.budget = budget
         """Bytes in any 24 hours; ``None`` leaves it to the medium."""
         self.share = share
@@ -90,7 +91,14 @@ class Tender:
             sysfs, self.clocks, self.sleeps, self.roster, ledger, self._budget, started, warn
         )
         self.writing = Writing(
-            sysfs, self.clocks, self.sleeps, worker, ledger, self._budget, self.interrupted
+            sysfs,
+            self.clocks,
+            self.sleeps,
+            self.roster,
+            worker,
+            ledger,
+            self._budget,
+            self.interrupted,
         )
         self.recompressing = Recompressing(self.clocks, self.sleeps, worker, self.interrupted)
         self._restore_limit = worker.restore_limit
@@ -137,14 +145,19 @@ class Tender:
     def interrupted(self) -> bool:
         """Whether what goes on has to end.
 
-        On request, because other settings apply by now, or because the machine has just slept.
+        On request, because other settings apply by now, because the machine has just slept, or
+        because its battery discharges and did not when it was decided what to do, or is low by now.
         """
         self.sleeps.notice()
-        return (
-            self.stopping()
-            or self.settings != self._decided_by
-            or just_slept(self.clocks.awake(), self.sleeps.resumed)
-        )
+        if self.stopping() or self.settings != self._decided_by:
+            return True
+        battery = read_battery(self.observer.sysfs)
+        seen = Observation(
+            self.clocks.awake(), 0, 0, battery=battery.percent, battery_error=battery.error,
+            resumed=self.sleeps.resumed,
+        )  # fmt: skip
+        unplugged = battery.percent is not None and self._on_mains
+        return unplugged or bool(why_held(seen, self.state)[0])
 
     def close(self) -> None:
         """Close the handles of devices."""
@@ -156,7 +169,7 @@ class Tender:
         for key in self._ages_left & self.roster.known.keys():
             load_ages(self._handover, key, self.roster.known[key].ages)
         self._ages_left -= self.roster.known.keys()
-        self._decided_by = self.settings
+        self._decided_by, self._on_mains = self.settings, seen.battery is None
         return seen, decide(seen, self.state, self.settings)
 
     def round(self, trigger: str = "") -> Report:

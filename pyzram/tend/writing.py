@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from itertools import repeat
 from typing import TYPE_CHECKING
 
 from ..device.backing import in_steps
 from ..device.stat_files import counted_since
-from ..errors import UnsupportedError
+from ..errors import UnsupportedError, ZramError
 from ..kernel.psi import read_pressure
 from ..limits import BD_UNIT, PAGE_SIZE
 from ..units import MIB
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from .ledger import Ledger
     from .machine import Clocks
     from .medium import Medium
+    from .roster import Roster
     from .sleeps import Sleeps
     from .tended import Tended
 
@@ -42,6 +44,7 @@ class Writing:
         sysfs: Sysfs,
         clocks: Clocks,
         sleeps: Sleeps,
+        roster: Roster,
         worker: Worker,
         ledger: Ledger,
         budget_of: Callable[[Medium], int],
@@ -50,6 +53,7 @@ class Writing:
         self.sysfs = sysfs
         self.clocks = clocks
         self.sleeps = sleeps
+        self.roster = roster
         self.worker = worker
         self.ledger = ledger
         self.budget_of = budget_of
@@ -65,7 +69,7 @@ class Writing:
             return
         pieces = self.pieces(one, action, limit)
         chunk = action.step or max(CHUNK_LEAST, min(map(self.budget_of, one.media)) // 64)
-        done, at, media = 0, self._written(one), one.media
+        done, at, media = 0, one.written(), one.media
         # What others have written since the look is no longer left.
         for medium in media:
             self.ledger.observe(medium.key, one.key, at)
@@ -74,6 +78,7 @@ class Writing:
                 self._let_time_pass()
                 if self.stopping():
                     break
+                self._charge_others(one)
                 left = min(limit - done, one.left(self.ledger, self.budget_of), chunk)
                 if not piece:
                     left = min(left, one.piece * PAGE_SIZE)
@@ -89,7 +94,7 @@ class Writing:
                         self.worker.write_idle(one.device, action.huge, left)
                 finally:
                     one.took(self.clocks.awake() - began)
-                    before, at = at, self._written(one)
+                    before, at = at, one.written()
                     done += counted_since(before, at)
                     # A step may take hours, and the machine may sleep for days in the middle of it,
                     # so what it wrote counts from its end.
@@ -137,6 +142,17 @@ class Writing:
             one.marked = self.clocks.awake()
         return []
 
+    def _charge_others(self, one: Tended) -> None:
+        """Charge what other devices have written to its media since they were last seen."""
+        shared = {medium.key for medium in one.media}
+        for other in self.roster.known.values():
+            if other is one or shared.isdisjoint(medium.key for medium in other.media):
+                continue
+            with contextlib.suppress(ZramError):  # the next look reports it
+                at = other.written()
+                for medium in other.media:
+                    self.ledger.observe(medium.key, other.key, at)
+
     def _let_time_pass(self) -> None:
         self.ledger.advance(read_clock(self.sysfs, self.clocks, self.ledger.clock.boot))
 
@@ -145,6 +161,3 @@ class Writing:
         total, available = read_memory(self.sysfs)
         some10 = memory.some10 if memory else None
         return enough(Observation(self.clocks.awake(), total, available, some10=some10))
-
-    def _written(self, one: Tended) -> int:
-        return (one.device.read_bd_stat().bd_writes or 0) * BD_UNIT

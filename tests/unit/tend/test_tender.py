@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -567,6 +568,53 @@ def test_what_others_write_between_the_look_and_a_step_counts(machine, monkeypat
         machine.attribute("bd_stat").write_text(f"0 0 {others * MIB // 4096}\n")
         assert tending.round().written == own * MIB
         assert tending.ledger.written("1b534d30") == (others + own) * MIB
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_what_another_device_on_the_medium_writes_between_two_steps_counts(
+    machine, monkeypatch, readable
+):
+    """Or if it cannot be read then, it counts at the next look that can."""
+    machine.add(1)
+    machine.attribute("diskseq", 1).write_text("99\n")
+    machine.attribute("disksize", 1).write_text(f"{64 * MIB}\n")
+    tending, writer = tender(machine, Watch())
+    tending.roster.numbers = lambda: [0, 1]
+    tending.budget = 8 * MIB
+    seen, decision = tending.decide()
+    assert len(seen.devices) == 2
+    action = WriteBack("zram0", 3 * HOUR, 8 * MIB, 48 * HOUR, whole=True)
+    decision = decision._replace(actions=(action,))
+    monkeypatch.setattr(tending, "decide", lambda _trigger: (seen, decision))
+    write = writer.write_pages
+
+    def others_too(device, ranges, limit):
+        write(device, ranges, limit)
+        if len(writer.steps) == 1:
+            text = f"0 0 {6 * MIB // 4096}\n" if readable else "nothing\n"
+            machine.attribute("bd_stat", 1).write_text(text)
+
+    writer.write_pages = others_too
+    assert tending.round().written == (2 if readable else 8) * MIB
+    assert tending.ledger.written("1b534d30") == 8 * MIB
+
+
+@pytest.mark.parametrize(("percent", "before"), [(90, None), (15, 90)])
+def test_a_battery_that_comes_into_use_or_gets_low_ends_a_round(machine, percent, before):
+    tending, writer = tender(machine, Watch())
+    if before:
+        battery(machine.root, "BAT0", before)
+    write = writer.write_pages
+
+    def unplugged(device, ranges, limit):
+        write(device, ranges, limit)
+        if len(writer.steps) == 2:
+            shutil.rmtree(machine.root / "sys/class/power_supply", ignore_errors=True)
+            battery(machine.root, "BAT0", percent)
+
+    writer.write_pages = unplugged
+    tending.round()
+    assert len(writer.steps) == 2
 
 
 @pytest.mark.parametrize("how", ["sleep", "stop"])
