@@ -119,7 +119,7 @@ import json, sys, time
 from pyzram.kernel.sysfs import Sysfs
 from pyzram.cli.tend_ledger import open_ledger
 from pyzram.cli.tend_report import report_dict
-from pyzram.cli.tend_worker import Worker
+from pyzram.cli.tend_worker import PostprocessWorker
 from pyzram.tend.handover import NAME
 from pyzram.tend.machine import Clocks
 from pyzram.kernel.tend_status import write_status
@@ -128,7 +128,8 @@ sysfs, run = Sysfs(sys.argv[1]), sys.argv[2]
 clocks = Clocks()
 ledger = open_ledger(sysfs, clocks, run)[0]
 tender = Tender(
-    sysfs, lambda: [0], Worker(), ledger, clocks=clocks, handover=f"{run}/{NAME}", warn=sys.exit
+    sysfs, lambda: [0], PostprocessWorker(), ledger,
+    clocks=clocks, handover=f"{run}/{NAME}", warn=sys.exit,
 )
 found = []
 for _ in range(int(sys.argv[3])):

@@ -279,7 +279,7 @@ def tended(run: str) -> tuple[dict[str, object], dict[str, object] | None]:
     )
     reclaimer: Any = SimpleNamespace(names=("user.slice",), asked={}, reason="")
     write_status(run, tend_daemon.Told().status(report, reclaimer, 0.0))
-    groups.as_dict = partial(tend_reclaim.Plan.as_dict, groups)
+    groups.as_dict = partial(tend_reclaim.ReclaimPlan.as_dict, groups)
     beside = tend_dry_run.Beside()
     return tend_dry_run.document(report, [0, 0, None], beside, groups), read_status(run)
 

@@ -12,7 +12,7 @@ from .offered import offered
 if TYPE_CHECKING:
     from ..device.features import Features
     from ..pages.estimate.estimate import AlgorithmEstimate
-    from .cold_looks import Look
+    from .cold_looks import ColdLook
 
 # Writeback is worth considering only if it frees at least this share of the machine's memory, and
 # if few pages come back (per minute, for each GiB of them).
@@ -21,7 +21,7 @@ SELDOM = 600.0
 RECOMPRESSION_SAVES = 0.10
 
 
-def smaller(look: Look, algorithm: AlgorithmEstimate) -> AlgorithmEstimate | None:
+def smaller(look: ColdLook, algorithm: AlgorithmEstimate) -> AlgorithmEstimate | None:
     """The algorithm that takes the least memory, if recompressing with it would be worth it."""
     found = min(look.estimate.algorithms.values(), key=lambda a: a.figures.mem_used_total)
     held = algorithm.figures.mem_used_total
@@ -30,7 +30,7 @@ def smaller(look: Look, algorithm: AlgorithmEstimate) -> AlgorithmEstimate | Non
 
 
 def recompression(
-    look: Look, algorithm: AlgorithmEstimate, kernel: Features | None
+    look: ColdLook, algorithm: AlgorithmEstimate, kernel: Features | None
 ) -> AlgorithmEstimate | None:
     """The algorithm that this kernel has and that would make recompression worth it."""
     if kernel is None or not kernel.recompression:
@@ -43,13 +43,13 @@ def recompression(
 
 
 def advice(
-    look: Look, algorithm: AlgorithmEstimate, ram: int, kernel: Features | None
+    look: ColdLook, algorithm: AlgorithmEstimate, ram: int, kernel: Features | None
 ) -> list[str]:
     """Say whether recompression or writeback would be worth it here, and possible."""
     return [_of_recompression(look, algorithm, kernel), _of_writeback(look, algorithm, ram, kernel)]
 
 
-def _of_recompression(look: Look, algorithm: AlgorithmEstimate, kernel: Features | None) -> str:
+def _of_recompression(look: ColdLook, algorithm: AlgorithmEstimate, kernel: Features | None) -> str:
     best, here = smaller(look, algorithm), recompression(look, algorithm, kernel)
     if best is None:
         return "Recompression would free little: no algorithm compresses this memory much better."
@@ -73,7 +73,7 @@ def _of_recompression(look: Look, algorithm: AlgorithmEstimate, kernel: Features
 
 
 def _of_writeback(
-    look: Look, algorithm: AlgorithmEstimate, ram: int, kernel: Features | None
+    look: ColdLook, algorithm: AlgorithmEstimate, ram: int, kernel: Features | None
 ) -> str:
     held = algorithm.figures.mem_used_total
     gib = max(1e-9, look.age.cold_bytes / GIB)

@@ -27,7 +27,7 @@ DEFAULT_SECONDS = (300.0,)
 MINUTE = 60.0
 
 
-class Look(NamedTuple):
+class ColdLook(NamedTuple):
     """One age: what was that cold, and what the algorithms make of it."""
 
     age: cold.Age
@@ -45,7 +45,7 @@ class Looked(NamedTuple):
     """Bytes of mapped memory that could go to swap."""
     skipped: dict[str, int]
     """How much could not be inspected, by reason."""
-    looks: list[Look]
+    looks: list[ColdLook]
     """By age, ascending."""
 
 
@@ -81,7 +81,7 @@ def watched(
                     threads=options.threads,
                     seed=options.seed,
                 )
-            found.append(Look(age, estimate, asked))
+            found.append(ColdLook(age, estimate, asked))
         return Looked(label, total, skipped, found)
 
 
@@ -117,19 +117,19 @@ def _clear() -> None:
         print("\r\x1b[K", end="", file=sys.stderr)
 
 
-def extrapolated(look: Look) -> str:
+def extrapolated(look: ColdLook) -> str:
     """In how little time a rate per minute was counted; empty if in a whole minute."""
     if look.age.window >= MINUTE:
         return ""
     return f"counted in {format_seconds(round(look.age.window, 1))}"
 
 
-def gained(look: Look, algorithm: AlgorithmEstimate) -> int:
+def gained(look: ColdLook, algorithm: AlgorithmEstimate) -> int:
     """Bytes of memory that are free once zram holds what is cold."""
     return look.age.cold_bytes - algorithm.figures.mem_used_total
 
 
-def stall(look: Look, microseconds: float | None) -> float | None:
+def stall(look: ColdLook, microseconds: float | None) -> float | None:
     """Milliseconds per minute that programs wait for the decompression of pages that come back.
 
     That is a part of the fault: what the kernel does around it is not in the time of the codec.

@@ -13,13 +13,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import ClassVar
 
-    from ..kernel.attributes import Attributes
+    from ..kernel.attributes import DeviceFigures
     from .zram_stats import Collection, Wanted
 
 HISTORY = 1000  # steps kept; more than any terminal is wide
 
 
-class Watched:
+class DeviceHistory:
     """One device over time."""
 
     __slots__ = ("figures", "identity", "memory", "rates", "ratio", "seen")
@@ -28,14 +28,14 @@ class Watched:
     """The figures that have a rate."""
 
     def __init__(self, identity: int = 0) -> None:
-        self.figures: Attributes | None = None
+        self.figures: DeviceFigures | None = None
         self.identity = identity
         self.seen = 0.0
         self.rates: dict[str, float] = {}
         self.memory: list[float] = []
         self.ratio: list[float] = []
 
-    def step(self, figures: Attributes, now: float) -> None:
+    def step(self, figures: DeviceFigures, now: float) -> None:
         """Take in new figures, read at ``now`` (seconds of a steady clock)."""
         for key in self.counters:
             old = None if self.figures is None else self.figures[key]
@@ -58,21 +58,21 @@ class Watched:
         del history[:-HISTORY]
 
 
-class Watch:
+class Histories:
     """The devices and their history."""
 
-    kind: ClassVar[type[Watched]] = Watched
+    kind: ClassVar[type[DeviceHistory]] = DeviceHistory
 
     def __init__(self, collection: Collection, wanted: Wanted) -> None:
         self.collection = collection
         self.wanted = wanted
-        self.devices: dict[str, Watched] = {}
+        self.devices: dict[str, DeviceHistory] = {}
 
     def step(self) -> None:
         """Read once more; a device that is gone is forgotten."""
         found = self.collection.read(self.wanted)
         now = time.monotonic()
-        seen: dict[str, Watched] = {}
+        seen: dict[str, DeviceHistory] = {}
         for figures, _ in found:
             name = figures["name"]
             try:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..pages.estimate.estimate import AlgorithmEstimate
     from ..pages.estimate.recommend import Recommendation
     from ..pages.pool.chain import Chain
-    from .cold_looks import Look
+    from .cold_looks import ColdLook
     from .options import Arguments
 
 
@@ -55,7 +55,7 @@ def main(options: Arguments, chain: Chain, ram: int, kernel: Features | None) ->
     return 0
 
 
-def recommended(look: Look, ram: int, kernel: Features | None) -> Recommendation | None:
+def recommended(look: ColdLook, ram: int, kernel: Features | None) -> Recommendation | None:
     """The recommendation for the memory cold longest; ``None`` if there is none or too little."""
     best = recommend(look.estimate, ram, offered(look.estimate.algorithms, kernel))
     if best is None or look.age.cold_bytes < TOO_LITTLE:
@@ -66,7 +66,7 @@ def recommended(look: Look, ram: int, kernel: Features | None) -> Recommendation
 def report(
     total: int,
     skipped: dict[str, int],
-    looks: Sequence[Look],
+    looks: Sequence[ColdLook],
     ram: int,
     kernel: Features | None,
     best: Recommendation | None,
@@ -93,7 +93,7 @@ def report(
 
 
 def recommendation(
-    last: Look, ram: int, kernel: Features | None, best: Recommendation | None
+    last: ColdLook, ram: int, kernel: Features | None, best: Recommendation | None
 ) -> list[str]:
     """What to do with what was cold longest, with the lines of the configuration."""
     lines = []
@@ -126,7 +126,7 @@ def recommendation(
     return lines
 
 
-def without(look: Look) -> list[str]:
+def without(look: ColdLook) -> list[str]:
     """Why nothing is recommended, if the table does not show it."""
     if look.age.cold_bytes < TOO_LITTLE:
         return [
@@ -140,7 +140,7 @@ def without(look: Look) -> list[str]:
     return []
 
 
-def table(look: Look, width: int | None) -> list[str]:
+def table(look: ColdLook, width: int | None) -> list[str]:
     """What each algorithm makes of cold memory, and what returning pages cost."""
     rows = [("algorithm", "takes", "gained", "waiting, ms per minute", "at the 99th percentile")]
     for name, a in look.estimate.algorithms.items():
@@ -157,7 +157,7 @@ def table(look: Look, width: int | None) -> list[str]:
     return laid_out(rows, width)
 
 
-def commented(look: Look, algorithm: AlgorithmEstimate, reason: str) -> list[str]:
+def commented(look: ColdLook, algorithm: AlgorithmEstimate, reason: str) -> list[str]:
     """The comment that explains the lines of configuration."""
     return [
         f"# {format_size(look.age.cold_bytes)} was not touched for "

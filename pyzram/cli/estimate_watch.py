@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ..device.features import Features
     from ..pages.estimate.estimate import AlgorithmEstimate
     from ..pages.pool.chain import Chain
-    from .cold_looks import Look, Looked
+    from .cold_looks import ColdLook, Looked
     from .options import Arguments
 
 HEADINGS_EVERY = 20
@@ -88,7 +88,7 @@ def main(options: Arguments, chain: Chain, ram: int, kernel: Features | None) ->
         rounds += 1
 
 
-def choice(look: Look, ram: int, kernel: Features | None, *, timing: bool) -> str:
+def choice(look: ColdLook, ram: int, kernel: Features | None, *, timing: bool) -> str:
     """The algorithm to show from now on; none while the cold memory does not tell them apart."""
     if best := recommend(look.estimate, ram, offered(look.estimate.algorithms, kernel)):
         return best.algorithm
@@ -98,7 +98,7 @@ def choice(look: Look, ram: int, kernel: Features | None, *, timing: bool) -> st
     return smallest.label if differ else ""
 
 
-def _smallest(look: Look) -> AlgorithmEstimate:
+def _smallest(look: ColdLook) -> AlgorithmEstimate:
     found = look.estimate.algorithms.values()
     return min(found, key=lambda a: a.figures.mem_used_total)
 
@@ -146,7 +146,7 @@ def recorded(now: Looked, shown: AlgorithmEstimate, came_back: int) -> dict[str,
     return found
 
 
-def ages(looks: Sequence[Look]) -> list[int]:
+def ages(looks: Sequence[ColdLook]) -> list[int]:
     """Pages by how long they were not touched: less than 1 s, 1 s, 2 to 3, 4 to 7 and so on."""
     counts = [0] * max(LEAST_AGES, int(looks[-1].age.seconds).bit_length() + 1)
     longer = 0

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..doctor.snapshot import Snapshot
     from ..pages.estimate.benchmark import BenchResult
     from ..pages.estimate.estimate import Estimate
-    from .cold_looks import Look
+    from .cold_looks import ColdLook
 
 
 def of_estimate(estimate: Estimate) -> dict[str, object]:
@@ -92,7 +92,7 @@ def of_bench(result: BenchResult) -> dict[str, object]:
 
 
 def of_idle(
-    label: str, total: int, skipped: dict[str, int], looks: Sequence[Look]
+    label: str, total: int, skipped: dict[str, int], looks: Sequence[ColdLook]
 ) -> dict[str, object]:
     """What ``pyzram estimate --idle --json`` prints; its outer ``cold_bytes`` is the last age's."""
     from .cold_looks import gained, stall
@@ -134,7 +134,7 @@ def of_idle(
 
 
 def of_watch(
-    label: str, total: int, skipped: dict[str, int], looks: Sequence[Look]
+    label: str, total: int, skipped: dict[str, int], looks: Sequence[ColdLook]
 ) -> dict[str, object]:
     """What each line of ``--idle --watch --json`` has: the same, and its Unix time."""
     return {"time": round(time.time(), 3), **of_idle(label, total, skipped, looks)}

@@ -7,7 +7,7 @@ from ..kernel.figures import BY_NAME
 from ..units import format_size
 from . import colour, stats_columns
 from .bars import BARS, graph
-from .device_history import Watch, Watched, rate
+from .device_history import DeviceHistory, Histories, rate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ SHOWN = (
 LEFT_ALIGNED = ("NAME", "ALGORITHM", "MOUNTPOINT")
 
 
-def cells_of(device: Watched) -> tuple[str, ...]:
+def cells_of(device: DeviceHistory) -> tuple[str, ...]:
     """The cells of :data:`SHOWN`."""
     figures = device.figures
     assert figures is not None
@@ -70,7 +70,7 @@ def cells_of(device: Watched) -> tuple[str, ...]:
     )
 
 
-def roles_of(device: Watched) -> dict[str, str]:
+def roles_of(device: DeviceHistory) -> dict[str, str]:
     """The roles of cells that have a colour, by heading."""
     figures = device.figures
     assert figures is not None
@@ -106,7 +106,7 @@ def layout(
 
 
 def picture(
-    watch: Watch,
+    watch: Histories,
     width: int,
     height: int,
     title: str,
@@ -140,7 +140,7 @@ def picture(
     return [rows.get(line[:width], line[:width]) for line in out[:height]]
 
 
-def graphs(watch: Watch, width: int, room: int, bars: str) -> list[str]:
+def graphs(watch: Histories, width: int, room: int, bars: str) -> list[str]:
     """The history of as many devices as fit, memory above ratio."""
     wanted = [
         (f"{name} {what}", history, form)

@@ -16,7 +16,7 @@ from .. import interruption
 from ..text import quote
 from .bars import ASCII_BARS, BARS
 from .colour import wanted
-from .device_history import Watch
+from .device_history import Histories
 from .live_picture import READ, picture
 from .zram_stats import Collection, complain, write
 
@@ -33,7 +33,7 @@ class Screen:
     """The picture on a terminal, and the keys."""
 
     def __init__(self, collection: Collection, seconds: float) -> None:
-        self.watch = Watch(collection, READ)
+        self.watch = Histories(collection, READ)
         self.seconds = seconds
         self.keys = sys.stdin.isatty() if sys.stdin is not None else False
         self.bars = BARS if "utf" in (sys.stdout.encoding or "").lower() else ASCII_BARS

@@ -19,7 +19,7 @@ from .source_arguments import progress_bar, require_read, say, skipped_line, sta
 from .stalled_command import end_when_stalled
 
 if TYPE_CHECKING:
-    from ..kernel.attributes import Attributes
+    from ..kernel.attributes import DeviceFigures
     from ..pages.estimate.estimate import Estimate
     from .options import Arguments
 
@@ -28,7 +28,7 @@ ALGORITHM = "lzo-rle"
 
 
 class Wanted(dict[str, Any]):
-    """Attributes of a device; those that only a real one has are ``None``."""
+    """Figures of a device; those that only a real one has are ``None``."""
 
     def __missing__(self, key: str) -> None:
         return None
@@ -75,7 +75,7 @@ def main(options: Arguments) -> int:
     left_out = {r: n for r, n in result.skipped.items() if r in (UNREADABLE, GONE)}
     if left_out and operands not in ([], ["system"]) and sys.stderr is not None:
         print(f"zram_stats: {skipped_line(left_out)}", file=sys.stderr)
-    figures = cast("Attributes", filled(result, algorithm))
+    figures = cast("DeviceFigures", filled(result, algorithm))
     known = (
         *stats_columns.HISTORIC,
         BY_NAME["comp_algorithm"],

@@ -12,7 +12,7 @@ import sys
 import time
 
 from .colour import wanted
-from .device_history import Watch
+from .device_history import Histories
 from .live_picture import NO_ROLES, READ, SHOWN, cells_of, layout, roles_of
 from .options import UsageError, is_number
 from .zram_stats import Collection, check, write
@@ -61,7 +61,7 @@ def interval(text: str) -> float:
 
 def lines(collection: Collection, seconds: float) -> int:
     """One line for each device and step; ends when the reader has gone."""
-    watch = Watch(collection, READ)
+    watch = Histories(collection, READ)
     coloured = wanted(sys.stdout)
     write(f"TIME     {layout([heading for heading, _, _ in SHOWN], SHOWN)}\n")
     sys.stdout.flush()

@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..kernel.attributes import Attributes
+    from ..kernel.attributes import DeviceFigures
     from .options import Arguments
 
 COLLECTOR = "zram_stats"
@@ -42,7 +42,7 @@ def main(options: Arguments) -> int:
     """
     check(options)
     collection = Collection(options.operands)
-    devices: list[Attributes] = []
+    devices: list[DeviceFigures] = []
     try:
         # Read everything before showing anything, so that a device that vanishes has no samples
         # rather than half of them.
@@ -66,7 +66,7 @@ def main(options: Arguments) -> int:
     return collection.status
 
 
-def families(devices: Sequence[Attributes]) -> list[Family]:
+def families(devices: Sequence[DeviceFigures]) -> list[Family]:
     """All figures of devices, in bytes and seconds; a missing one has no sample."""
     found = []
     of = [labels(device=device["name"]) for device in devices]
@@ -82,7 +82,7 @@ def families(devices: Sequence[Attributes]) -> list[Family]:
     return [*found, *_words(devices)]
 
 
-def _words(devices: Sequence[Attributes]) -> list[Family]:
+def _words(devices: Sequence[DeviceFigures]) -> list[Family]:
     """Figures that are words: each has the value 1 and its words in labels."""
     algorithm = Family(
         "zram_comp_algorithm",

@@ -29,7 +29,7 @@ from .output import complain
 from .tend_daemon import stay
 from .tend_ledger import open_ledger
 from .tend_report import show, warn
-from .tend_worker import Worker
+from .tend_worker import PostprocessWorker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -166,7 +166,7 @@ def tend(options: Arguments, way: str, sysfs: Sysfs, run: str) -> int:
     tender = Tender(
         sysfs,
         devices,
-        Worker(),
+        PostprocessWorker(),
         ledger,
         clocks=clocks,
         handover=os.path.join(run, HANDOVER),

@@ -17,7 +17,7 @@ from ..tend.tender import Report
 from ..tend.times import at_least
 from ..text import quote
 from ..units import format_size
-from .tend_reclaim import Plan
+from .tend_reclaim import ReclaimPlan
 from .tend_report import describe, report_dict, seen_lines, warn
 from .tend_status import OTHER_VERSION, span
 
@@ -69,7 +69,7 @@ def foretell(tender: Tender, reclaimer: Reclaimer, run: str, as_json: bool) -> N
     seen, decision = tender.decide()
     report = Report(seen, decision, 0, 0)
     counts = Counting(tender).pages(decision.actions)
-    plan = Plan(reclaimer, decision.state.mode == HELD) if reclaimer.names else None
+    plan = ReclaimPlan(reclaimer, decision.state.mode == HELD) if reclaimer.names else None
     if as_json:
         print(json.dumps(document(report, counts, beside, plan), indent=2))
         return
@@ -88,7 +88,7 @@ def document(
     report: Report,
     counts: Sequence[int | None],
     beside: Beside,
-    plan: Plan | None,
+    plan: ReclaimPlan | None,
 ) -> dict[str, object]:
     """The same as plain values."""
     actions = [

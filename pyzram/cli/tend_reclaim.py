@@ -22,7 +22,7 @@ def reclaimed(reclaimer: Reclaimer) -> dict[str, object]:
     return {"reclaim": {"asked": asked, "reason": reclaimer.reason}}
 
 
-class Plan:
+class ReclaimPlan:
     """What a daemon would ask control groups for now, in the order of the configuration.
 
     ``held`` says that the daemon does nothing at the moment.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Figure(NamedTuple):
+class Metric(NamedTuple):
     """A metric of each device."""
 
     name: str
@@ -32,17 +32,17 @@ class Figure(NamedTuple):
 
 
 FIGURES = (
-    Figure("budget", GAUGE, "how much may be written to the medium in any 24 hours", "bytes",
+    Metric("budget", GAUGE, "how much may be written to the medium in any 24 hours", "bytes",
            "budget"),
-    Figure("budget_left", GAUGE, "how much of the budget is left now", "bytes", "left"),
-    Figure("backing_free", GAUGE, "free space on the backing device", "bytes", "free"),
-    Figure("written", COUNTER, "written to the backing device since the daemon started", "bytes",
+    Metric("budget_left", GAUGE, "how much of the budget is left now", "bytes", "left"),
+    Metric("backing_free", GAUGE, "free space on the backing device", "bytes", "free"),
+    Metric("written", COUNTER, "written to the backing device since the daemon started", "bytes",
            "written"),
-    Figure("regret", GAUGE, "what came back in a day, as a share of what was written", "ratio",
+    Metric("regret", GAUGE, "what came back in a day, as a share of what was written", "ratio",
            "regret", float),
-    Figure("caution", GAUGE, "times the usual age that a page must have to be written", "ratio",
+    Metric("caution", GAUGE, "times the usual age that a page must have to be written", "ratio",
            "caution", float),
-    Figure("backoff", GAUGE, "how long the device is left alone after its last error, 0 after a "
+    Metric("backoff", GAUGE, "how long the device is left alone after its last error, 0 after a "
            "day without one", "seconds", "backoff", float, False),
 )  # fmt: skip
 

@@ -17,7 +17,7 @@ PATIENCE_SECONDS = 5.0
 merely began slowly would end before it had written anything, and so would the next one."""
 
 
-class Worker:
+class PostprocessWorker:
     """Moves pages with the same code as the commands ``writeback`` and ``recompress``."""
 
     def __init__(self) -> None:

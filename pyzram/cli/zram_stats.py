@@ -10,7 +10,7 @@ import os
 import sys
 
 from ..errors import DeviceNotFoundError, ZramError
-from ..kernel.attributes import AttributeReader, Attributes
+from ..kernel.attributes import AttributeReader, DeviceFigures
 from ..kernel.sysfs import NO_DRIVER, Sysfs, device_number
 from . import output, stats_columns
 from .options import ALGORITHM, COLUMNS, DEVICE, TEXTFILE, Command, Option, UsageError
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .options import Arguments
 
     Wanted = tuple[Figure, ...]
-    Devices = list[tuple[Attributes, list[Any]]]  # all figures, and the wanted ones in order
+    Devices = list[tuple[DeviceFigures, list[Any]]]  # all figures, and the wanted ones in order
 
 PROGRAM = "zram_stats"
 FAILED, WRONG_USAGE = 1, 2
@@ -213,7 +213,7 @@ class Collection:
         found: Devices = []
         for number in self.numbers():
             try:
-                figures = Attributes(self.reader, number)
+                figures = DeviceFigures(self.reader, number)
                 disksize = figures["disksize"]
             except ZramError as err:
                 # If all are shown, one may have gone since they were listed.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..limits import DiscardPolicy
 
-    class Settings(TypedDict, total=False):
+    class DeviceChanges(TypedDict, total=False):
         """What :meth:`DeviceConfig.replace` accepts."""
 
         index: int
@@ -173,7 +173,7 @@ class DeviceConfig(Value):
 
     if TYPE_CHECKING:
 
-        def replace(self, **changes: Unpack[Settings]) -> Self:  # type: ignore[override]
+        def replace(self, **changes: Unpack[DeviceChanges]) -> Self:  # type: ignore[override]
             """Return one that differs in these fields."""
 
     @property

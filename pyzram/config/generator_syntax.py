@@ -44,11 +44,11 @@ def parse(text: str) -> tuple[Node, list[str], bool]:
     Raises:
         InvalidValueError: it is not an expression.
     """
-    parser = _ExpressionParser(text)
+    parser = _GeneratorExpressionParser(text)
     return parser.whole(), parser.unknown, parser.prints
 
 
-class _ExpressionParser:
+class _GeneratorExpressionParser:
     """Recursive descent, with the generator's order of operators."""
 
     def __init__(self, text: str) -> None:

@@ -64,7 +64,9 @@ def translated(sources: Sequence[Source]) -> Imported:
         _read(found, text, path, prefix, sections, commands)
     used = 0
     for number in sorted(sections):
-        device = _Device(found, number, used, sections[number], commands, list(sections.values()))
+        device = _GeneratorDevice(
+            found, number, used, sections[number], commands, list(sections.values())
+        )
         if device.translate():
             used += 1
     found.count(used)
@@ -149,7 +151,7 @@ def _fraction(text: str) -> float | None:
         return None
 
 
-class _Device:
+class _GeneratorDevice:
     def __init__(
         self,
         found: Imported,

@@ -81,7 +81,7 @@ def translated(text: str, path: str) -> Imported | None:
             found.lose(at, f"{name}: no variable of {TOOL}")
     used = 0
     for number in range(int(count or "0")):
-        device = _Device(found, number, used, devices.get(number, {}), line)
+        device = _ZramInitDevice(found, number, used, devices.get(number, {}), line)
         used += device.translate()
     found.count(used)
     return found
@@ -132,7 +132,7 @@ def share_of_memory(command: str) -> str:
     return f"int(int(ram/{unit}){rest})*1M"
 
 
-class _Device:
+class _ZramInitDevice:
     def __init__(
         self, found: Imported, number: int, index: int, values: Device, counted: int
     ) -> None:

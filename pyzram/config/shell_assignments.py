@@ -31,7 +31,7 @@ class Assignment:
         self.value = value
 
 
-class RefusedError(Exception):
+class LineError(Exception):
     """Something that was refused: a line number and a reason."""
 
     def __init__(self, line: int, reason: str) -> None:
@@ -40,14 +40,14 @@ class RefusedError(Exception):
         self.reason = reason
 
 
-def read_assignments(text: str) -> tuple[list[Assignment], list[RefusedError]]:
+def read_assignments(text: str) -> tuple[list[Assignment], list[LineError]]:
     """Return the assignments in order, and everything that was refused."""
     reader = _AssignmentParser(text)
-    refused: list[RefusedError] = []
+    refused: list[LineError] = []
     while reader.skip_between():
         try:
             reader.word()
-        except RefusedError as problem:
+        except LineError as problem:
             refused.append(problem)
             reader.skip_line()
     return reader.found, refused
@@ -125,8 +125,8 @@ class _AssignmentParser:
             end = self.text.find("\n", start)
             rest = self.text[start : end if end >= 0 else None].strip()
             if name and after in (" ", "\t") and rest[len(name) :].lstrip().startswith("="):
-                raise RefusedError(line, f"{name}: no blanks around '=' in shell syntax")
-            raise RefusedError(
+                raise LineError(line, f"{name}: no blanks around '=' in shell syntax")
+            raise LineError(
                 line,
                 f"{rest!r} is not an assignment: this file holds NAME=value lines and no commands",
             )
@@ -134,20 +134,20 @@ class _AssignmentParser:
         value = self.value(name, line)
         self.first_of_line = False
         if len(value) > VALUE_MAX:
-            raise RefusedError(line, f"{name}: longer than {VALUE_MAX} characters")
+            raise LineError(line, f"{name}: longer than {VALUE_MAX} characters")
         self.room -= len(value)
         if self.room < 0:
-            raise RefusedError(line, f"{name}: with it all values are too long")
+            raise LineError(line, f"{name}: with it all values are too long")
         self.values[name] = value
         self.found.append(Assignment(line, name, value))
 
     def value(self, name: str, line: int) -> str:
         parts: list[str] = []
         if self.peek() == "~":
-            raise RefusedError(line, f"{name}: a shell would expand '~', write the path in full")
+            raise LineError(line, f"{name}: a shell would expand '~', write the path in full")
         while (char := self.peek()) and char not in BLANKS and char not in "\n;":
             if char in MUST_BE_QUOTED:
-                raise RefusedError(
+                raise LineError(
                     line, f"{name}: quote the value, {char!r} means something to a shell"
                 )
             if self.continued():
@@ -160,7 +160,7 @@ class _AssignmentParser:
             elif char == "\\":
                 parts.append(self.take())
             elif char == "$" and self.peek() and self.peek() in "\"'":
-                raise RefusedError(line, f"{name}: shells differ on ${self.peek()}, quote the $")
+                raise LineError(line, f"{name}: shells differ on ${self.peek()}, quote the $")
             elif char in "$`":
                 parts.append(self.expansion(char, name, line))
             else:
@@ -195,14 +195,14 @@ class _AssignmentParser:
         self.take()
         return "".join(parts)
 
-    def unterminated(self, name: str, line: int, quote: str) -> RefusedError:
-        return RefusedError(line, f"{name}: the {quote} is never closed")
+    def unterminated(self, name: str, line: int, quote: str) -> LineError:
+        return LineError(line, f"{name}: the {quote} is never closed")
 
     def expansion(self, char: str, name: str, line: int) -> str:
         """Take what follows ``$`` or a backtick."""
         if char == "`" or self.peek() == "(":
             what = "backticks" if char == "`" else "$(...)"
-            raise RefusedError(
+            raise LineError(
                 line,
                 f"{name}: {what} cannot be taken, nothing in this file is executed "
                 "(sizes may be expressions such as 'min(ram/2, 4G)')",
@@ -211,12 +211,12 @@ class _AssignmentParser:
         if braced:
             self.take()
         if self.peek() and self.peek() in SPECIAL:
-            raise RefusedError(line, f"{name}: ${self.peek()} means something to a shell")
+            raise LineError(line, f"{name}: ${self.peek()} means something to a shell")
         variable = self.name()
         if not variable and not braced:
             return "$"
         if braced and self.take() != "}":
-            raise RefusedError(line, f"{name}: of ${{...}} only a plain ${{NAME}} can be taken")
+            raise LineError(line, f"{name}: of ${{...}} only a plain ${{NAME}} can be taken")
         if variable not in self.values:
-            raise RefusedError(line, f"{name}: ${variable} is not set earlier in this file")
+            raise LineError(line, f"{name}: ${variable} is not set earlier in this file")
         return self.values[variable]

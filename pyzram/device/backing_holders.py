@@ -53,14 +53,14 @@ def _with_partitions(directory: str, rdev: int, path: str) -> list[tuple[str, st
 
 def _zrams_on(tree: Sysfs, number: str) -> list[str]:
     """The zram devices that write back to the block device ``major:minor``."""
-    from ..kernel.attributes import AttributeReader, Attributes
+    from ..kernel.attributes import AttributeReader, DeviceFigures
 
     found = []
     reader = AttributeReader(tree)
     try:
         for zram in tree.numbers():
             try:
-                backing = Attributes(reader, zram)["backing_dev"]
+                backing = DeviceFigures(reader, zram)["backing_dev"]
             except DeviceNotFoundError:
                 continue
             # A writeback that keeps readers waiting hides it too; then opening the device tells.

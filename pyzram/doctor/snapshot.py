@@ -127,7 +127,7 @@ def _config(tree: Sysfs, path: str) -> tuple[Config | None, str | None]:
         return None, None if err.filename == where else str(err)
 
 
-class _Tended(NamedTuple):
+class _TendStatus(NamedTuple):
     """The fields of the snapshot, but with devices by key."""
 
     ago: float | None
@@ -135,7 +135,7 @@ class _Tended(NamedTuple):
     keys: frozenset[str] | None = None
 
 
-def _tended(tree: Sysfs) -> _Tended:
+def _tended(tree: Sysfs) -> _TendStatus:
     """Judge by the files that ``pyzram tend`` leaves, and ignore a clock that jumped.
 
     Raises:
@@ -150,23 +150,23 @@ def _tended(tree: Sysfs) -> _Tended:
         path = f"{state}/{TEND_LEDGER}"
         charged = _written(path)
     except PermissionError:
-        return _Tended(0.0)  # this user may not know, so do not complain
+        return _TendStatus(0.0)  # this user may not know, so do not complain
     except ZramOSError:
         raise
     except OSError as err:
         raise from_errno(err.errno or 0, f"{path}: look", path) from err
     if told is None and charged is None:
-        return _Tended(None)
+        return _TendStatus(None)
     last = max(told or 0.0, charged or 0.0)
     ago = max(0.0, time.time() - last)
     if found is None:
         # A daemon's last words come after its last entry in the ledger; from cron, there are none.
-        return _Tended(ago, told is not None and told >= (charged or 0.0))
+        return _TendStatus(ago, told is not None and told >= (charged or 0.0))
     try:
         devices = found["seen"]["devices"]
-        return _Tended(ago, keys=frozenset(str(device["key"]) for device in devices))
+        return _TendStatus(ago, keys=frozenset(str(device["key"]) for device in devices))
     except (KeyError, TypeError):
-        return _Tended(ago)  # the status is from another version of pyzram
+        return _TendStatus(ago)  # the status is from another version of pyzram
 
 
 def _written(path: str) -> float | None:

@@ -64,7 +64,7 @@ def parser_of(file: str) -> Callable[[str], dict[str, Any]]:
 SWAP = ("swap_size", "swap_used", "swap_priority")
 
 
-class Attributes(dict[str, "Any"]):
+class DeviceFigures(dict[str, "Any"]):
     """Figures of one device; ``None`` for figures that this kernel lacks or did not return.
 
     Keys are the names in :data:`~pyzram.kernel.figures.FIGURES` that are not derived, and
@@ -182,7 +182,7 @@ class AttributeReader:
             self._forked.close()
             self._forked = None
 
-    def read(self, device: Attributes, file: str) -> str | None:
+    def read(self, device: DeviceFigures, file: str) -> str | None:
         """Read an attribute; ``None`` if this kernel has none with that name.
 
         Raises:
@@ -213,7 +213,7 @@ class AttributeReader:
             self._swaps = holders.swap_areas(self.sysfs)
         return self._swaps
 
-    def mount_points(self, device: Attributes) -> list[str]:
+    def mount_points(self, device: DeviceFigures) -> list[str]:
         """Where a device is mounted in this mount namespace (/proc/self/mountinfo)."""
         if self._mounts is None:
             text = read_if_there(self.sysfs.path("proc/self/mountinfo")) or ""
@@ -228,7 +228,7 @@ class AttributeReader:
             }
         return self._mounts.get(device["dev"], []) if self._mounts else []
 
-    def _readers_wait(self, device: Attributes) -> bool:
+    def _readers_wait(self, device: DeviceFigures) -> bool:
         if self._waits is None:
             self._waits = readers_wait(device.path)
         return self._waits

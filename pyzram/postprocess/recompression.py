@@ -82,7 +82,7 @@ def recompress_pages(
             priority=priority,
         )
 
-    run = Recompression(device, command, sizer, max_pages, progress)
+    run = RecompressionRun(device, command, sizer, max_pages, progress)
     with exclusive(device, sizer):
         baseline = Baseline(device)
         while run.step():
@@ -92,7 +92,7 @@ def recompress_pages(
         return baseline.result(sizer, run.stopped)
 
 
-def gentle_recompression(device: Zram, type: RecompressType, pages: int) -> Recompression:
+def gentle_recompression(device: Zram, type: RecompressType, pages: int) -> RecompressionRun:
     """A recompression whose commands last half a second at most and wait for nobody.
 
     The first one tries so many ``pages``; how many follows from the time that each takes.
@@ -106,10 +106,10 @@ def gentle_recompression(device: Zram, type: RecompressType, pages: int) -> Reco
                 raise
             raise DeviceBusyError(errno.EBUSY, str(err), err.filename) from err
 
-    return Recompression(device, command, StepSizer(None, pages), at_any_cost=False)
+    return RecompressionRun(device, command, StepSizer(None, pages), at_any_cost=False)
 
 
-class Recompression:
+class RecompressionRun:
     """A recompression, one command of the kernel at a time, each while others are kept off.
 
     Synchronization: one thread.

@@ -20,7 +20,7 @@ from .steps import Action
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..kernel.parse import Mount as MountLine
+    from ..kernel.parse import Mount
     from ..safe_paths import MadeFolder
     from .executor import Executor
     from .plan import Step
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class MountAction(Action):
     """A step that checks where its device is mounted."""
 
-    def mounts(self) -> list[MountLine]:
+    def mounts(self) -> list[Mount]:
         """Return where the device is mounted."""
         return holders.mounts(self.executor.sysfs, self.name)
 
@@ -48,7 +48,7 @@ class Mkfs(Action):
             )
 
 
-class Mount(MountAction):
+class MountDevice(MountAction):
     """Mount a device on a folder, which is created if it is missing."""
 
     before: frozenset[int] | None = None
@@ -180,7 +180,7 @@ def _give(path: str, uid: int, gid: int, mode: int | None) -> None:
 
 MOUNT_STEPS: dict[str, type[Action]] = {
     "mkfs": Mkfs,
-    "mount": Mount,
+    "mount": MountDevice,
     "umount": Umount,
     "mount_options": MountOptions,
     "permissions": Permissions,

@@ -111,7 +111,7 @@ def _tell_apart(device: ObservedDevice, mounts: list[Mount], table: list[Mount])
 
 def _look_closely(registry: Registry, devices: dict[int, ObservedDevice]) -> None:
     """Add what matters only for our own devices; the kernel may make us wait for some of it."""
-    from ..kernel.attributes import AttributeReader, Attributes
+    from ..kernel.attributes import AttributeReader, DeviceFigures
 
     reader = AttributeReader(registry.sysfs)
     try:
@@ -122,7 +122,7 @@ def _look_closely(registry: Registry, devices: dict[int, ObservedDevice]) -> Non
             device.index = registered.index
             device.ready = registered.ready
             device.settings = registered.settings
-            figures = Attributes(reader, registered.number)
+            figures = DeviceFigures(reader, registered.number)
             recompression = figures["recomp_algorithm"] or {}
             device.algorithm = figures["comp_algorithm"]
             device.recompression = tuple(str(recompression[key]) for key in sorted(recompression))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import graphlib
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -209,6 +210,20 @@ def test_a_circle_is_seen() -> None:
     assert circle({"pyzram.kernel.holders": holders, "pyzram.kernel.btrfs": back})
     types = "if TYPE_CHECKING:\n    from .holders import Mount"
     assert circle({"pyzram.kernel.holders": holders, "pyzram.kernel.btrfs": types}) == []
+
+
+def classes(tree: ast.Module) -> Iterator[str]:
+    """The names of a module's classes, private or not, also of those for type checkers alone."""
+    blocks: list[ast.Module | ast.If] = [tree]
+    blocks += [node for node in tree.body if isinstance(node, ast.If)]
+    for block in blocks:
+        yield from (node.name.lstrip("_") for node in block.body if isinstance(node, ast.ClassDef))
+
+
+def test_a_class_name_means_one_class() -> None:
+    counts = Counter(name for path in MODULES for name in classes(ast.parse(path.read_text())))
+    assert len(counts) > 100
+    assert [name for name, times in counts.items() if times > 1] == []
 
 
 def test_only_the_border_sees_the_extension() -> None:

@@ -410,7 +410,7 @@ def stages() -> Iterator[Callable[[], dict[str, float]]]:
         (Ages, "candidates"),
         (Ages, "still"),
         (Ledger, "reserve"),
-        (tend.Worker, "write_pages"),
+        (tend.PostprocessWorker, "write_pages"),
     )
     real = [getattr(owner, name) for owner, name in steps]
 

@@ -12,31 +12,31 @@ from ...kernel.sysfs import Sysfs
 from ...kernel.tend_status import read_status
 from ...tend.machine import read_memory
 from ...text import quote
-from ..device_history import Watch, Watched
+from ..device_history import DeviceHistory, Histories
 from ..stats_columns import COLUMNS
 from ..zram_stats import Collection
 
 if TYPE_CHECKING:
     from typing import ClassVar
 
-    from ...kernel.attributes import Attributes
+    from ...kernel.attributes import DeviceFigures
 
 RESOURCES = ("memory", "io", "cpu")
 
 
-class Device(Watched):
+class Device(DeviceHistory):
     """A device over time, with the history of its requests."""
 
     __slots__ = ("reads", "writes")
 
-    counters: ClassVar[tuple[str, ...]] = (*Watched.counters, "bd_reads", "bd_writes")
+    counters: ClassVar[tuple[str, ...]] = (*DeviceHistory.counters, "bd_reads", "bd_writes")
 
     def __init__(self, identity: int = 0) -> None:
         super().__init__(identity)
         self.reads: list[float] = []
         self.writes: list[float] = []
 
-    def step(self, figures: Attributes, now: float) -> None:
+    def step(self, figures: DeviceFigures, now: float) -> None:
         """Add new figures, and keep those that were not read again."""
         # Another size: it was reset since, and may be set up differently.
         if self.figures is not None and self.figures["disksize"] == figures["disksize"]:
@@ -47,7 +47,7 @@ class Device(Watched):
         self.keep(self.writes, self.rates.get("write_ios", 0))
 
     @property
-    def known(self) -> Attributes:
+    def known(self) -> DeviceFigures:
         """The figures; there are some from the first look on."""
         assert self.figures is not None
         return self.figures
@@ -68,10 +68,10 @@ LIVE = tuple(
 SELDOM = 10  # looks
 
 
-class Devices(Watch):
+class Devices(Histories):
     """The devices of the view."""
 
-    kind: ClassVar[type[Watched]] = Device
+    kind: ClassVar[type[DeviceHistory]] = Device
 
     def __init__(self, collection: Collection) -> None:
         super().__init__(collection, COLUMNS)

@@ -87,7 +87,7 @@ def estimate_pages(
     # Not the sample's generator, so that timing does not influence what is drawn.
     timer = random.Random(seed) if timing else None
     owners = Owners(source._segments if isinstance(source, Source) else ())
-    counting = _Counting(pool, sample, tallies, owners, timer)
+    counting = _SampleSums(pool, sample, tallies, owners, timer)
     sample.enough = lambda: counting.within(precision)
     counting.count(progress)
     found = {
@@ -121,7 +121,7 @@ def estimate_pages(
     )
 
 
-class _Counting:
+class _SampleSums:
     """Sums of what the batches of a sample become, by algorithm and owner."""
 
     def __init__(

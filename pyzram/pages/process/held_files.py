@@ -28,7 +28,7 @@ class HeldFile(NamedTuple):
     name: str
 
 
-class Held(NamedTuple):
+class HeldFiles(NamedTuple):
     """What the descriptors of a process hold."""
 
     files: tuple[HeldFile, ...]
@@ -36,10 +36,10 @@ class Held(NamedTuple):
     """files of any kind that were sent to its sockets and not yet received"""
 
 
-NOTHING = Held((), 0)
+NOTHING = HeldFiles((), 0)
 
 
-def held_files(process: Process, devices: MemoryDevices, known: set[str]) -> Held:
+def held_files(process: Process, devices: MemoryDevices, known: set[str]) -> HeldFiles:
     """What a process holds open, as far as it may be files in memory without a name.
 
     The mount that a file was opened on tells its kind; the mount itself is not asked, because it
@@ -66,7 +66,7 @@ def held_files(process: Process, devices: MemoryDevices, known: set[str]) -> Hel
         except OSError as err:
             if err.errno not in GONE:
                 raise
-    return Held(tuple(files), in_flight) if files or in_flight else NOTHING
+    return HeldFiles(tuple(files), in_flight) if files or in_flight else NOTHING
 
 
 def _inode(process: Process, number: int, info: dict[str, str]) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from ... import _native_memory
-from .held_files import NOTHING, Held
+from .held_files import NOTHING, HeldFiles
 from .rollup import Rollup
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ LAZILY_FREED = "lazily freed"
 CLEAN = "never written to"
 
 
-class Counts(NamedTuple):
+class PageCounts(NamedTuple):
     """What a walk found, in pages."""
 
     present: int
@@ -51,7 +51,7 @@ class ProcessPages:
     """the parts of these mappings that are buffers registered with io_uring"""
     clean_shared: list[tuple[Mapping, int]] = field(default_factory=list)
     """how many pages of these mappings were read but never written to"""
-    held: Held = NOTHING
+    held: HeldFiles = NOTHING
     """files in memory that have no name and are open"""
     held_unknown: bool = False
     """whether its open files are hidden"""

@@ -30,7 +30,7 @@ ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 SHORTEST_ID = 4
 
 
-class Row(NamedTuple):
+class ProcessRow(NamedTuple):
     """A process in the table of all processes."""
 
     pid: int
@@ -45,7 +45,7 @@ def _check_given(what: str, name: str) -> None:
         raise InvalidValueError(f"{what}: the name is empty")
 
 
-def table(chosen: Callable[[Process], bool]) -> dict[int, Row]:
+def table(chosen: Callable[[Process], bool]) -> dict[int, ProcessRow]:
     """All processes that have memory, except this one and those that exit meanwhile."""
     rows = {}
     for pid in all_processes():
@@ -54,16 +54,16 @@ def table(chosen: Callable[[Process], bool]) -> dict[int, Row]:
         try:
             with Process(pid) as process:
                 if not process.is_kernel:
-                    row = Row(pid, process.parent, process.start_time, chosen(process))
+                    row = ProcessRow(pid, process.parent, process.start_time, chosen(process))
                     rows[pid] = row
         except OSError as err:
             pass_over(err)
     return rows
 
 
-def with_children(rows: dict[int, Row]) -> dict[int, int]:
+def with_children(rows: dict[int, ProcessRow]) -> dict[int, int]:
     """The chosen processes and all their descendants, in the form of :func:`by_name`."""
-    children: dict[int, list[Row]] = {}
+    children: dict[int, list[ProcessRow]] = {}
     for row in rows.values():
         above = rows.get(row.parent)
         # A parent younger than its child has only got the number of the real parent.

@@ -10,7 +10,7 @@ from ... import _native_memory
 from ...limits import PAGE_SIZE
 from .held_files import held_files
 from .mappings import ANON, SHMEM, parse_maps
-from .process_pages import LAZILY_FREED, LOCKED, PINNED, Counts, ProcessPages
+from .process_pages import LAZILY_FREED, LOCKED, PINNED, PageCounts, ProcessPages
 from .rollup import NOTHING, Rollup, rollup
 from .stretches import Details, Private, clean_shared, details_of, shared_pieces, split, uncut
 
@@ -121,10 +121,10 @@ class Walk:
 
     def _count(
         self, private: list[Private], flags: int = 0, weight: int = _native_memory.WEIGHT_ONE
-    ) -> list[Counts]:
+    ) -> list[PageCounts]:
         """Count, regardless of what was seen before."""
-        walks = [self._walk(item, -1, self._flags | flags, weight) for item in private]
-        return [Counts(*counts) for counts in self._memory.collect(walks, [])]
+        walks = [self._walk_stretch(item, -1, self._flags | flags, weight) for item in private]
+        return [PageCounts(*counts) for counts in self._memory.collect(walks, [])]
 
     def _collect(self, private: list[Private], found: ProcessPages, weight: int) -> None:
         thin, pinned = None, 0
@@ -158,7 +158,7 @@ class Walk:
                     its_flags |= _native_memory.WALK_THIN
                     its_weight = int(rest * _native_memory.WEIGHT_ONE)
             pages = parts.setdefault(item.part, len(parts))
-            walks.append(self._walk(item, pages, its_flags, its_weight))
+            walks.append(self._walk_stretch(item, pages, its_flags, its_weight))
         sets = [_native_memory.PageSet() for _ in parts]
         for at, counts in enumerate(self._inspector.collect(self._memory, walks, sets)):
             if any(counts) or at in freed:
@@ -192,7 +192,7 @@ class Walk:
         share = (worth - pinned) / whole if whole else 1
         return int(share * _native_memory.WEIGHT_ONE), pinned
 
-    def _walk(self, item: Private, pages: int, flags: int, weight: int) -> tuple[int, ...]:
+    def _walk_stretch(self, item: Private, pages: int, flags: int, weight: int) -> tuple[int, ...]:
         details = self._known.get(item.mapping) if self._known else None
         return _native_memory.walk(
             item.start,

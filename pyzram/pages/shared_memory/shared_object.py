@@ -16,7 +16,7 @@ from ...descriptor import fd_path
 from ...limits import PAGE_SIZE
 from ..process.mappings import SHMEM, device_text
 from ..process.process import Process
-from ..process.process_pages import Counts
+from ..process.process_pages import PageCounts
 from ..process.ranges import joined
 from .leases import Leases
 
@@ -134,7 +134,7 @@ class SystemV(NamedTuple):
         return _native_memory.shm_open(self.number)
 
 
-class Seen(NamedTuple):
+class SeenPages(NamedTuple):
     """Pages of an object that one process's page table shows and no earlier one did."""
 
     pid: int
@@ -153,7 +153,7 @@ class SharedObject:
         self.places: list[MappedAt | OpenAt | FileAt | SystemV] = []
         self.ranges: list[tuple[int, int]] = []
         self.locked: list[tuple[int, int]] = []
-        self.views: list[Seen] = []
+        self.views: list[SeenPages] = []
         self.clean = 0
         """pages that were read, but never written to, at least: the kernel drops them"""
         self.closed = False
@@ -203,9 +203,9 @@ class SharedObject:
         )
         if self._seen is None:
             self._seen = _native_memory.Seen()
-        counts = Counts(*memory.collect([walk], [pages], seen=self._seen)[0])
+        counts = PageCounts(*memory.collect([walk], [pages], seen=self._seen)[0])
         if len(pages):
-            self.views.append(Seen(process.pid, process.start_time, pages))
+            self.views.append(SeenPages(process.pid, process.start_time, pages))
         return counts.locked
 
 

@@ -12,7 +12,7 @@ SHM_LOCKED = 0o2000
 ATTACHED = "/SYSV"  # how the path of a segment's mapping begins
 
 
-class Segment(NamedTuple):
+class SystemVSegment(NamedTuple):
     """A line of ``/proc/sysvipc/shm``; sizes in bytes."""
 
     number: int
@@ -23,7 +23,7 @@ class Segment(NamedTuple):
     swapped: int
 
 
-def segments(path: str = "/proc/sysvipc/shm") -> list[Segment]:
+def segments(path: str = "/proc/sysvipc/shm") -> list[SystemVSegment]:
     """System V segments of this IPC namespace; none if the kernel does not support them."""
     try:
         lines = read_text(path).split("\n")
@@ -34,7 +34,7 @@ def segments(path: str = "/proc/sysvipc/shm") -> list[Segment]:
     for words in map(str.split, lines[1:]):
         if words:
             found.append(
-                Segment(
+                SystemVSegment(
                     int(words[columns["shmid"]]),
                     bool(int(words[columns["perms"]], 8) & SHM_LOCKED),
                     *(int(words[columns[name]]) for name in ("size", "nattch", "rss", "swap")),

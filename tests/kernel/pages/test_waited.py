@@ -144,7 +144,7 @@ def test_what_is_said_to_be_waited_is_a_part_of_what_is_waited(
             first.source.close()
             with last.source:
                 found = estimate_pages(last.source, names, full=True)
-        look = cold_looks.Look(last, found, 3.0)
+        look = cold_looks.ColdLook(last, found, 3.0)
         minutes = last.window / 60
         returned = last.returns * minutes
         resident = statistics.median(running.tell("touch"))

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from pyzram.cli import cold_looks, estimate_idle
-from pyzram.cli.cold_looks import Look
+from pyzram.cli.cold_looks import ColdLook
 from pyzram.cli.json_documents import of_idle
 from pyzram.config.parser import parse_config
 from pyzram.device.features import Features
@@ -45,14 +45,14 @@ def look(
     seconds: float = 300.0,
     returns: float = 30.0,
     window: float = 150.0,
-) -> Look:
+) -> ColdLook:
     source = Source("made up", PAGE_SIZE)
     source._segments = [ZeroSegment(Owner(0, "x", "heap"), cold // PAGE_SIZE)]
     found = {a.label: a for a in algorithms}
     pages = cold // PAGE_SIZE
     pool = PoolModel(page_size=PAGE_SIZE)
     estimate = Estimate("x", pool, pages, pages, 0, 0, True, {}, found)
-    return Look(Age(seconds + 0.013, source, returns, window), estimate, seconds)
+    return ColdLook(Age(seconds + 0.013, source, returns, window), estimate, seconds)
 
 
 def usual(cold: int) -> tuple[AlgorithmEstimate, ...]:
@@ -63,7 +63,7 @@ def usual(cold: int) -> tuple[AlgorithmEstimate, ...]:
     )
 
 
-def said(last: Look, here: Features | None, *, ram: int = 4 * GIB, total: int = 2 * GIB) -> str:
+def said(last: ColdLook, here: Features | None, *, ram: int = 4 * GIB, total: int = 2 * GIB) -> str:
     best = estimate_idle.recommended(last, ram, here)
     return estimate_idle.report(total, {}, [last], ram, here, best)
 

@@ -14,7 +14,7 @@ import pytest
 from fake_roots import Machine
 
 from pyzram.cli import estimate, estimate_watch
-from pyzram.cli.cold_looks import Look, Looked
+from pyzram.cli.cold_looks import ColdLook, Looked
 from pyzram.device.features import Features
 from pyzram.errors import ZramOSError
 from pyzram.limits import PAGE_SIZE
@@ -45,8 +45,8 @@ def looked() -> Looked:
     pool = PoolModel(page_size=PAGE_SIZE)
     found = Estimate("x", pool, COLD, COLD, 0, 0, True, {}, {"lz4": lz4})
     looks = [
-        Look(Age(60.0, cold(COLD + 50_000), 100.0, 60.0), found, 60.0),
-        Look(Age(300.0, cold(COLD), 30.0, 240.0), found, 300.0),
+        ColdLook(Age(60.0, cold(COLD + 50_000), 100.0, 60.0), found, 60.0),
+        ColdLook(Age(300.0, cold(COLD), 30.0, 240.0), found, 300.0),
     ]
     return Looked("x", GIB, {}, looks)
 
@@ -63,7 +63,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 def test_pages_are_recorded_by_the_longest_time_they_were_cold() -> None:
     looks = [
-        Look(Age(seconds, cold(pages), returns, 60.0), None, seconds)  # type: ignore[arg-type]
+        ColdLook(Age(seconds, cold(pages), returns, 60.0), None, seconds)  # type: ignore[arg-type]
         for seconds, pages, returns in ((60.0, 5000, 40.0), (300.0, 3000, 20.0))
     ]
     counts = estimate_watch.ages(looks)
@@ -137,7 +137,7 @@ class Rounds:
         }
         pool = PoolModel(page_size=PAGE_SIZE)
         whole = Estimate("x", pool, COLD, COLD, 0, 0, True, {}, found)
-        return Looked("x", GIB, {}, [Look(Age(60.0, cold(COLD), 100.0, 60.0), whole, 60.0)])
+        return Looked("x", GIB, {}, [ColdLook(Age(60.0, cold(COLD), 100.0, 60.0), whole, 60.0)])
 
 
 def watch(monkeypatch: pytest.MonkeyPatch, rounds: Rounds, *words: str) -> None:

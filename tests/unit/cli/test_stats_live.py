@@ -40,7 +40,7 @@ def figures(**known: object) -> dict[str, object]:
 
 
 def test_rates_are_per_second_and_there_from_the_second_step_on():
-    watched = device_history.Watched()
+    watched = device_history.DeviceHistory()
     watched.step(figures(read_ios=100, write_ios=7), 10.0)
     assert watched.rates == {}
     watched.step(figures(read_ios=150, write_ios=7), 12.5)
@@ -48,14 +48,14 @@ def test_rates_are_per_second_and_there_from_the_second_step_on():
 
 
 def test_a_reset_starts_counters_again_and_is_no_negative_rate():
-    watched = device_history.Watched()
+    watched = device_history.DeviceHistory()
     watched.step(figures(read_ios=1000), 1.0)
     watched.step(figures(read_ios=6), 3.0)
     assert watched.rates["read_ios"] == 3
 
 
 def test_a_figure_that_is_missing_once_has_no_rate():
-    watched = device_history.Watched()
+    watched = device_history.DeviceHistory()
     watched.step(figures(), 1.0)
     watched.step(figures(notify_free=None), 2.0)
     assert "notify_free" not in watched.rates
@@ -64,7 +64,7 @@ def test_a_figure_that_is_missing_once_has_no_rate():
 
 
 def test_history_is_bounded():
-    watched = device_history.Watched()
+    watched = device_history.DeviceHistory()
     for step in range(device_history.HISTORY + 10):
         watched.step(figures(mem_used_total=step), float(step))
     assert len(watched.memory) == len(watched.ratio) == device_history.HISTORY
@@ -99,7 +99,7 @@ def test_every_column_fits_somewhere():
 def test_the_picture_never_exceeds_the_terminal(tmp_path, monkeypatch, size):
     monkeypatch.setenv("PYZRAM_ROOT", str(tmp_path))
     Machine(tmp_path, "vm-7.x-multi").add(1)
-    view = device_history.Watch(zram_stats.Collection([]), live_picture.READ)
+    view = device_history.Histories(zram_stats.Collection([]), live_picture.READ)
     for _ in range(3):
         view.step()
     drawn = live_picture.picture(view, *size, "title", notes=["a note"])
@@ -114,12 +114,12 @@ def test_the_picture_never_exceeds_the_terminal(tmp_path, monkeypatch, size):
     assert any("█" in line for line in drawn) == (size[1] >= 12)
 
 
-def watch_of(tmp_path, monkeypatch, devices: int) -> device_history.Watch:
+def watch_of(tmp_path, monkeypatch, devices: int) -> device_history.Histories:
     monkeypatch.setenv("PYZRAM_ROOT", str(tmp_path))
     here = Machine(tmp_path, "vm-6.1")
     for number in range(1, devices):
         here.add(number)
-    view = device_history.Watch(zram_stats.Collection([]), live_picture.READ)
+    view = device_history.Histories(zram_stats.Collection([]), live_picture.READ)
     view.step()
     view.collection.reader.close()
     return view
@@ -139,7 +139,7 @@ def test_every_device_is_shown_or_counted(tmp_path, monkeypatch, height):
 
 def test_the_fill_is_of_whatever_is_nearest_to_its_end(tmp_path, monkeypatch):
     def fill() -> str:
-        here = device_history.Watch(zram_stats.Collection([]), live_picture.READ)
+        here = device_history.Histories(zram_stats.Collection([]), live_picture.READ)
         here.step()
         cells = live_picture.cells_of(here.devices["zram0"])
         return dict(zip((column[0] for column in live_picture.SHOWN), cells, strict=True))["FILL"]
@@ -433,7 +433,7 @@ def test_into_a_pipe_a_device_that_is_none_ends_it(tmp_path, monkeypatch, capsys
 def test_a_failure_that_lasts_is_told_once(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PYZRAM_ROOT", str(tmp_path))
     Machine(tmp_path, "vm-6.1").attribute("io_stat").write_text("what?\n")
-    view = device_history.Watch(zram_stats.Collection(["zram0"]), live_picture.READ)
+    view = device_history.Histories(zram_stats.Collection(["zram0"]), live_picture.READ)
     for _ in range(3):
         view.step()
     assert capsys.readouterr().err.count("io_stat") == 1

@@ -354,15 +354,15 @@ def test_a_figure_that_was_held_up_is_there_again_afterwards(tmp_path, monkeypat
     text = here.attribute("mm_stat").read_text()
     here.hold_up("mm_stat")
     reader = attributes.AttributeReader(attributes.Sysfs(str(tmp_path)))
-    assert attributes.Attributes(reader, 0)["orig_data_size"] is None
+    assert attributes.DeviceFigures(reader, 0)["orig_data_size"] is None
     # It still waits, and no second child is started after the first.
-    held = attributes.Attributes(reader, 0)
+    held = attributes.DeviceFigures(reader, 0)
     assert held["orig_data_size"] is None
     assert len(held.troubles) == 1
     here.attribute("mm_stat").unlink()
     here.attribute("mm_stat").write_text(text)
     deadline = time.monotonic() + 10
-    while attributes.Attributes(reader, 0)["orig_data_size"] is None:
+    while attributes.DeviceFigures(reader, 0)["orig_data_size"] is None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     reader.close()
@@ -377,7 +377,7 @@ def test_a_device_that_is_held_up_in_a_later_round_costs_the_others_nothing(tmp_
 
     def sizes(*numbers: int) -> list[int | None]:
         reader.refresh()
-        return [attributes.Attributes(reader, number)["orig_data_size"] for number in numbers]
+        return [attributes.DeviceFigures(reader, number)["orig_data_size"] for number in numbers]
 
     try:
         (usual,) = sizes(0)
@@ -416,7 +416,7 @@ def test_nothing_is_asked_ahead_of_a_device_that_is_held_up(tmp_path, monkeypatc
 
     def sizes(*numbers: int) -> list[int | None]:
         reader.refresh()
-        return [attributes.Attributes(reader, number)["orig_data_size"] for number in numbers]
+        return [attributes.DeviceFigures(reader, number)["orig_data_size"] for number in numbers]
 
     try:
         (usual,) = sizes(0)

@@ -22,7 +22,7 @@ from pyzram.device.loop import is_behind
 from pyzram.doctor.snapshot import take_snapshot
 from pyzram.errors import ZramOSError
 from pyzram.kernel import holder_words, holders
-from pyzram.kernel.attributes import AttributeReader, Attributes
+from pyzram.kernel.attributes import AttributeReader, DeviceFigures
 from pyzram.kernel.sysfs import (
     Sysfs,
     is_there,
@@ -285,10 +285,10 @@ def test_a_figure_that_cannot_be_told_is_a_trouble(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     (root / path).unlink()
-    figures = Attributes(AttributeReader(Sysfs(str(root))), 3)
+    figures = DeviceFigures(AttributeReader(Sysfs(str(root))), 3)
     assert (figures[key], figures.troubles) == (absent, [])
     spoil(root, path, "folder")
-    figures = Attributes(AttributeReader(Sysfs(str(root))), 3)
+    figures = DeviceFigures(AttributeReader(Sysfs(str(root))), 3)
     assert (figures[key], figures.troubles) == (absent, [f"{path}: Is a directory"])
     monkeypatch.setenv("PYZRAM_ROOT", str(root))
     assert zram_stats.main(["--json"]) == 1

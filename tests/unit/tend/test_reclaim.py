@@ -26,7 +26,7 @@ from pyzram import _native
 from pyzram.cli import pyzram as command
 from pyzram.cli import tend_daemon
 from pyzram.cli.tend import configured
-from pyzram.cli.tend_reclaim import Plan, reclaimed
+from pyzram.cli.tend_reclaim import ReclaimPlan, reclaimed
 from pyzram.config.config import ConfigError
 from pyzram.config.parser import parse_config
 from pyzram.kernel.sysfs import Sysfs
@@ -397,7 +397,7 @@ def test_a_plan_says_what_would_be_asked_and_of_whom_not(tmp_path):
     reclaimer = Reclaimer(machine(tmp_path), print)
     group(tmp_path, "kept", GIB, low="max\n")
     reclaimer.names = ("gone", "user.slice", "kept")
-    plan = Plan(reclaimer, held=False)
+    plan = ReclaimPlan(reclaimer, held=False)
     size = 2 * GIB // 2000
     assert plan.lines() == [
         "gone: no such control group now",
@@ -412,7 +412,7 @@ def test_a_plan_says_what_would_be_asked_and_of_whom_not(tmp_path):
         },
         "left_out": {"gone": "no such control group now"},
     }
-    held = Plan(reclaimer, held=True)
+    held = ReclaimPlan(reclaimer, held=True)
     assert held.lines()[0] == "control groups are left alone: the daemon does nothing at the moment"
     assert set(held.sizes.values()) == {0} and held.as_dict()["reason"]
 

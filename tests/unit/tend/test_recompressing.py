@@ -13,7 +13,7 @@ from fake_roots import Machine
 from tended_machines import HOUR, Steps, Watch, tender
 
 from pyzram.cli.tend_daemon import stay
-from pyzram.cli.tend_worker import Worker
+from pyzram.cli.tend_worker import PostprocessWorker
 from pyzram.device import block_state
 from pyzram.device.zram import Zram
 from pyzram.errors import DeviceBusyError, ZramOSError
@@ -45,7 +45,7 @@ class Stepping:
         self.state = machine.root / "sys/kernel/debug/zram/zram0/block_state"
         self.steps = 12
         (machine.root / "run").mkdir(exist_ok=True)
-        self.writer.turns = Worker().turns
+        self.writer.turns = PostprocessWorker().turns
         self.writer.recompression = self.recompression
 
     def recompression(self, device: Zram, huge: bool, pages: int) -> Steps:
@@ -133,7 +133,7 @@ def test_others_that_come_before_the_first_step_are_noticed(stepping, monkeypatc
 def test_ages_are_kept_in_turns_and_only_until_others_come(stepping, monkeypatch):
     monkeypatch.setattr(block_state, "READ_SIZE", 4000)
     monkeypatch.setattr(ages, "TURN_SECONDS", -1.0)
-    real, turns = Worker().turns, []
+    real, turns = PostprocessWorker().turns, []
 
     def turns_of(device: Zram):
         turn = real(device)

@@ -26,7 +26,7 @@ from pyzram.pages.estimate.estimator import estimate_pages
 from pyzram.pages.estimate.sampling import Sample
 from pyzram.pages.process import mappings, mount_views, procmem, walk
 from pyzram.pages.process.process import Process, ProcessReader
-from pyzram.pages.process.process_pages import Counts
+from pyzram.pages.process.process_pages import PageCounts
 from pyzram.pages.process.rollup import NOTHING, rollup
 from pyzram.pages.shared_memory.shared_object import MappedAt
 from pyzram.pages.source import cold
@@ -45,7 +45,7 @@ def collected(memory, start, pages, kind=mappings.ANON, *, seen=None, slots=None
     """Addresses of the pages found, and the counts."""
     found = _native_memory.PageSet()
     walk = _native_memory.walk(start, start + pages * PAGE, kind, pages=0, **options)
-    counts = Counts(*memory.collect([walk], [found], seen=seen, slots=slots)[0])
+    counts = PageCounts(*memory.collect([walk], [found], seen=seen, slots=slots)[0])
     numbers = array("Q", bytes(8 * len(found)))
     found.select(array("Q", range(len(found))), numbers)
     assert counts.present == len(found)
@@ -595,7 +595,7 @@ def test_mappings_walked_together_are_as_walked_alone(method):
         together = memory.collect(walks, sets)
         for (low, high), counts, pages in zip(rows, together, sets, strict=True):
             found, alone = collected(memory, low, (high - low) // PAGE)
-            assert Counts(*counts) == alone
+            assert PageCounts(*counts) == alone
             numbers = array("Q", bytes(8 * len(pages)))
             pages.select(array("Q", range(len(pages))), numbers)
             assert [number * PAGE for number in numbers] == found

@@ -65,7 +65,7 @@ def test_a_program_whose_path_the_kernel_cannot_tell_is_not_called_so(monkeypatc
 
 def test_what_is_younger_than_its_child_is_not_its_parent():
     """It has the number of the earlier one, whose children must not be found with it."""
-    rows = [selection.Row(7, 1, 50, True), selection.Row(8, 7, 60, False)]
+    rows = [selection.ProcessRow(7, 1, 50, True), selection.ProcessRow(8, 7, 60, False)]
     assert selection.with_children({row.pid: row for row in rows}) == {7: 50, 8: 60}
     rows[1] = rows[1]._replace(start_time=40)
     assert selection.with_children({row.pid: row for row in rows}) == {7: 50}

@@ -13,7 +13,7 @@ import pytest
 
 from pyzram.pages.process.procmem import Inspector
 from pyzram.pages.shared_memory.shared_memory import SharedMemory
-from pyzram.pages.shared_memory.system_v import Segment
+from pyzram.pages.shared_memory.system_v import SystemVSegment
 from pyzram.pages.source.process_sources import open_processes
 
 PAGES = 512
@@ -67,7 +67,7 @@ def test_segments_of_one_number_are_two() -> None:
 def test_ours_of_that_number_says_nothing_of_theirs() -> None:
     """Ours is locked, or nobody has it attached; theirs is neither."""
     with owner() as (pid, number), Inspector() as inspector, SharedMemory() as shared:
-        shared._segments = {number: Segment(number, True, 4096, 0, 4096, 0)}
+        shared._segments = {number: SystemVSegment(number, True, 4096, 0, 4096, 0)}
         shared.add_process(inspector.pages(pid))
         (theirs,) = (item for item in shared.objects.values() if "/SYSV" in item.name)
         assert not theirs.locked
