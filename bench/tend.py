@@ -11,7 +11,7 @@ often more was written in 24 hours than the policy promises (as a sum).
 policy was tuned on seeds from 500000 on. With --replay the machines are drawn to fit a recording of
 a real one instead. It needs a C compiler, and matplotlib for --plot. These make docs/tend.md:
 
-    python bench/tend.py --seeds 100 --first 30001 --json > docs/tend.json
+    python bench/tend.py --seeds 100 --first 30001 --kills 12 --json > docs/tend.json
     python bench/tend.py --from docs/tend.json --markdown
     python bench/tend.py --from docs/tend.json --plot docs/tend.svg
 """
@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -60,7 +61,11 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--traces", nargs="+", choices=traces.TRACES, default=list(traces.TRACES))
     parser.add_argument("--policies", nargs="+", choices=POLICIES, default=list(POLICIES))
     parser.add_argument(
-        "--kills", type=none_or_more, default=0, metavar="N", help="restarts in each run"
+        "--kills",
+        type=none_or_more,
+        default=0,
+        metavar="N",
+        help="also run tend on each machine killed and restarted this often",
     )
     parser.add_argument(
         "--from", dest="before", metavar="FILE", help="run nothing: what --json printed before"
@@ -88,9 +93,9 @@ def main() -> int:
     if options.json:
         print(json.dumps(found, indent=2))
     elif options.markdown:
-        print(tables.markdown(found["traces"]))
+        print(tables.markdown(found))
     else:
-        print(tables.table(found["traces"]))
+        print(tables.table(found))
     return 0
 
 
@@ -98,7 +103,7 @@ def earlier(path: str) -> dict:
     """What an earlier run printed with --json."""
     try:
         found = json.loads(Path(path).read_text(encoding="utf-8"))
-        for rows in found["traces"].values():
+        for rows in (*found["traces"].values(), *found.get("killed", {}).values()):
             for row in rows.values():
                 if set(row) != set(fleet.Outcome._fields):
                     raise ValueError("not the figures of a run")
@@ -114,21 +119,34 @@ def run(options: argparse.Namespace) -> dict:
         rows = replay.load(options.replay)
         traces.TRACES["replay"] = lambda chance, _days: replay.draw(rows, chance)
         options.traces, options.days = ["replay"], rows[-1]["at"] / fleet.DAY
-    jobs = [
-        fleet.Job(name, seed, tuple(options.policies), options.days, options.kills)
-        for name in options.traces
-        for seed in range(options.first, options.first + options.seeds)
-    ]
-    found = {
-        trace: {policy: fleet.medians(runs) for policy, runs in by_policy.items()}
-        for trace, by_policy in fleet.fleet(jobs).items()
-    }
-    count, seconds = len(jobs) * len(options.policies), time.monotonic() - began
-    print(f"{count} runs of {options.days:.3g} days in {seconds:.0f} s", file=sys.stderr)
+    own = [name for name in options.policies if name.startswith("tend")]
+    found = {"traces": outcomes(options, options.policies, 0)}
+    if options.kills and own:
+        found["killed"] = outcomes(options, own, options.kills)
+    policies = len(options.policies) + len(own) * ("killed" in found)
+    count, seconds = options.seeds * len(options.traces) * policies, time.monotonic() - began
+    print(
+        f"{count} runs of {options.days:.3g} days in {seconds:.0f} s "
+        f"on {len(os.sched_getaffinity(0))} processors",
+        file=sys.stderr,
+    )
     if options.replay and (real := replay.stalled(rows)) is not None:
         print(f"stall that was recorded: {real:.1f} s a day", file=sys.stderr)
     settings = {name: getattr(options, name) for name in ("seeds", "first", "days", "kills")}
-    return {**settings, "traces": found}
+    return {**settings, **found}
+
+
+def outcomes(options: argparse.Namespace, policies: list[str], kills: int) -> dict:
+    """Medians over the seeds, by trace and policy."""
+    jobs = [
+        fleet.Job(name, seed, tuple(policies), options.days, kills)
+        for name in options.traces
+        for seed in range(options.first, options.first + options.seeds)
+    ]
+    return {
+        trace: {policy: fleet.medians(runs) for policy, runs in by_policy.items()}
+        for trace, by_policy in fleet.fleet(jobs).items()
+    }
 
 
 if __name__ == "__main__":

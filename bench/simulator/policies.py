@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 from pyzram.tend.actions import Recompress, WriteBack
+from pyzram.tend.ages import ladder
 from pyzram.tend.observation import DeviceObserved, Observation
 from pyzram.tend.policy import decide, enough
 from pyzram.tend.state import State
@@ -203,12 +204,11 @@ class Tend(Policy):
 
     def write_back(self, machine: Machine, action: WriteBack, limit: float) -> float:
         """Write the oldest first; return the bytes written."""
-        age, left = action.oldest, limit
-        while left > 0 and (action.whole or not enough(self.observe(machine))):
-            left -= machine.write_back(age, left, huge=action.huge, keeps=True)
-            if age <= action.floor:
+        left = limit
+        for age in ladder(action.oldest, action.floor):
+            if left <= 0 or (not action.whole and enough(self.observe(machine))):
                 break
-            age = max(action.floor, age / 2)
+            left -= machine.write_back(age, left, huge=action.huge, keeps=True)
         return limit - left
 
 

@@ -13,7 +13,8 @@ STALL, FLASH, REGRET = "stall_seconds", "flash_bytes_per_day", "regret"
 def table(found: dict) -> str:
     """For people; if mmd and cron are there, also tend's share of theirs."""
     lines = []
-    for trace, policies in found.items():
+    killed = {f"{trace}, killed": rows for trace, rows in found.get("killed", {}).items()}
+    for trace, policies in {**found["traces"], **killed}.items():
         lines.append(f"{trace:<14} {'stall s':>9} {'MiB/day':>9} {'regret':>7} {'violations':>10}")
         for name, row in policies.items():
             line = f"  {name:<12} {row[STALL]:9.1f} {row[FLASH] / MIB:9.0f} {row[REGRET]:7.2f} "
@@ -35,6 +36,8 @@ def _beside(name: str, row: dict, other: dict | None) -> str:
 
 def markdown(found: dict) -> str:
     """The figures, and tend's share of its peers' with the most that it is meant to have."""
+    kills, killed = found.get("kills", 0), found.get("killed", {})
+    found = found["traces"]
     names = list(next(iter(found.values())))
     lines = ["stall in s a day, MiB to flash a day, regret:", ""]
     lines += _row(["trace", *names]) + _row(["---"] * (1 + len(names)))
@@ -70,10 +73,33 @@ def markdown(found: dict) -> str:
             f"0.01 %{_missed(row[STALL] <= DAY / 10_000)}), {row[FLASH] / MIB:.0f} MiB written "
             f"a day (at most {part}{_missed(row[FLASH] <= part * MIB)}).",
         ]
-    over = sum(row["violations"] for policies in found.values() for row in policies.values())
+    over = _over(found)
     promised = "Writes above what a policy promises for 24 hours, in all runs"
     lines += ["", f"{promised}: {over}{_missed(not over)}."]
+    if killed:
+        stall, flash = (_worst(killed, found, key) for key in (STALL, FLASH))
+        over = _over(killed)
+        lines += [
+            "",
+            f"Killed and restarted {kills} times at random moments of each run, tend stalls for at "
+            f"most {stall:.2f} times as long and writes at most {flash:.2f} times as much; "
+            f"writes above its budget: {over}{_missed(not over)}.",
+        ]
     return "\n".join(lines)
+
+
+def _over(found: dict) -> int:
+    return sum(row["violations"] for policies in found.values() for row in policies.values())
+
+
+def _worst(killed: dict, found: dict, key: str) -> float:
+    """The largest share of what it was undisturbed."""
+    return max(
+        row[key] / found[trace][name][key]
+        for trace, policies in killed.items()
+        for name, row in policies.items()
+        if found[trace][name][key]
+    )
 
 
 def _row(cells: list[str]) -> list[str]:
