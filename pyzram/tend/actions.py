@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 class WriteBack(NamedTuple):
     """Write pages not used for ``floor`` seconds, the oldest first, until ``limit`` is used up.
 
-    Pages older than ``oldest`` come first; then the age is halved until it reaches the floor. All
-    such actions for one device in one decision share the limit.
+    Pages older than ``oldest`` come first, then those on each lower rung of
+    :func:`~pyzram.tend.ages.ladder`, down to the floor. All such actions for one device in one
+    decision share the limit.
     """
 
     device: str

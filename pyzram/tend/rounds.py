@@ -19,10 +19,10 @@ IO_FULL = 20.0
 AFTER_ERROR, AFTER_ERROR_MOST = 60.0, DAY
 AFTER_LIMIT = HOUR
 
-# Ages. Of pages younger than three hours nearly all come back; without need, nothing younger than
-# two days is worth a write. Tuned with bench/tend.py, like everything from here on.
+# Ages. Of pages younger than three and a half hours, too many come back; without need, nothing
+# younger than two days is worth a write. Tuned with bench/tend.py, like everything from here on.
 OLDEST = 48 * HOUR
-FLOOR, FLOOR_PRESSED = 24 * HOUR, 3 * HOUR
+FLOOR, FLOOR_PRESSED = 24 * HOUR, 3.5 * HOUR
 HUGE_FLOOR, HUGE_SHARE = 3 * HOUR, 1.4
 """Raw pages free the most memory per write, but are often short-lived."""
 

@@ -206,6 +206,17 @@ def test_room_is_taken_for_what_the_device_has_and_want_of_it_names_the_step(mon
     assert caught.value.errno == errno.ENOMEM
 
 
+def test_of_pages_nearly_as_old_the_older_ones_come_first(monkeypatch):
+    """Each in another place than its age, from two days down to four hours."""
+    hours = {0: 5, 1: 40, 2: 9, 3: 30, 4: 7, 5: 52, 6: 3, 7: 12, 8: 20}
+    text = b"".join(b"%12d %12d.000000 ......\n" % (at, 1e6 - 3600 * h) for at, h in hours.items())
+    monkeypatch.setattr(ages, "texts", lambda _device: [(text, [])])
+    for pages in range(1, 9):
+        ranges = Ages().candidates(SIZED, 1e6 + 1, 4 * 3600.0, 48 * 3600.0, pages, huge=False)
+        found = [hours[at] for first, last in ranges for at in range(first, last + 1)]
+        assert found == [52, 40, 30, 20, 12, 9, 7, 5][:pages]
+
+
 def test_before_the_first_reading_no_page_gets_older():
     """As the manual says of those that were recompressed before it began."""
     kernel = Kernel()

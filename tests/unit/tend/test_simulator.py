@@ -163,6 +163,7 @@ def test_the_documents_say_what_came_of_the_run(command: ModuleType, monkeypatch
     assert "missed" not in tables
     found = json.loads(figures.read_text())
     assert (found["seeds"], found["first"], len(found["traces"])) == (100, 30001, 7)
+    assert found["kills"] > 0 and found["killed"].keys() == found["traces"].keys()
 
 
 @pytest.mark.parametrize(
@@ -187,9 +188,27 @@ def test_an_aim_that_is_missed_is_told(
     assert text.count(told) == text.count("missed") == 1
 
 
+def test_too_much_written_by_one_that_was_killed_is_told(
+    command: ModuleType, monkeypatch, capsys, tmp_path
+):
+    found = json.loads((DOCS / "tend.json").read_text())
+    found["killed"]["leak"]["tend"]["violations"] = 2
+    found["killed"]["leak"]["tend_4gib"]["stall_seconds"] = 99.0
+    (tmp_path / "a.json").write_text(json.dumps(found))
+    text = said(command, monkeypatch, capsys, "--from", tmp_path / "a.json", "--markdown")
+    last = text.splitlines()[-1]
+    share = 99.0 / found["traces"]["leak"]["tend_4gib"]["stall_seconds"]
+    assert f"stalls for at most {share:.2f} times" in last
+    assert last.endswith("writes above its budget: 2, **missed**.")
+
+
 def test_what_was_printed_is_taken_up_again(command: ModuleType, monkeypatch, capsys, tmp_path):
+    """And only tend is killed, in runs of their own."""
     words = ("--seeds", 1, "--days", 1, "--traces", "calm", "--policies", "mmd", "tend")
-    text = said(command, monkeypatch, capsys, *words, "--json")
+    text = said(command, monkeypatch, capsys, *words, "--json", "--kills", 3)
+    plain = said(command, monkeypatch, capsys, *words, "--json")
+    assert json.loads(text)["traces"] == json.loads(plain)["traces"]
+    assert json.loads(text)["killed"]["calm"].keys() == {"tend"}
     (tmp_path / "a.json").write_text(text)
     tables = said(command, monkeypatch, capsys, "--from", tmp_path / "a.json", "--markdown")
     assert "| calm |" in tables and "aim" not in tables  # without those it is compared with
