@@ -109,11 +109,11 @@ class Archive:
             raise UnavailableError(f"package {package} has no field {field}")
         return found[1]
 
-    def kernel_packages(self) -> list[str]:
+    def kernel_packages(self, newest: str = "linux-image-amd64") -> list[str]:
         """The packages that hold the newest kernel and its modules; their split varies."""
         wanted = re.compile(r"linux-(?:image|binary|modules)-\d\S*")
         found: list[str] = []
-        ahead = wanted.findall(self.field("linux-image-amd64", "Depends"))
+        ahead = wanted.findall(self.field(newest, "Depends"))
         while ahead:
             package = ahead.pop()
             if package not in found:
@@ -159,10 +159,15 @@ def kernel_image(kernel: Kernel) -> Image:
             (unfinished / "lib").symlink_to("usr/lib")
         run("depmod", "-b", unfinished, release_of(unfinished))
         unfinished.rename(root)
+    return Image(root, release_of(root), bootable(root))
+
+
+def bootable(root: Path, name: str = "vmlinuz") -> Path:
+    """The file of an unpacked kernel that QEMU starts; where it lies depends on the release."""
     release = release_of(root)
-    for place in (f"boot/vmlinuz-{release}", f"lib/modules/{release}/vmlinuz"):
+    for place in (f"boot/{name}-{release}", f"lib/modules/{release}/{name}"):
         if (root / place).exists():
-            return Image(root, release, root / place)
+            return root / place
     raise UnavailableError(f"no bootable file in {root}")
 
 

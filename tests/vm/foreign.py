@@ -16,7 +16,7 @@ from pathlib import Path
 
 from arches.roots import ARCHES, Arch, enter, make_root, snapshot
 
-from .archive import Archive, UnavailableError, cache, release_of, run
+from .archive import Archive, UnavailableError, bootable, cache, release_of, run
 from .guest import Guest
 
 
@@ -38,6 +38,11 @@ class Machine:
 MACHINES = (
     Machine(
         *("6.12-16k", 16384, "arm64", "trixie", "linux-image-arm64-16k"),
+        ("qemu-system-aarch64", "-M", "virt,gic-version=3", "-cpu", "max,pauth-impdef=on"),
+        *("ttyAMA0", "vmlinuz"),
+    ),
+    Machine(
+        *("7.x-16k", 16384, "arm64", "trixie-backports", "linux-image-arm64-16k"),
         ("qemu-system-aarch64", "-M", "virt,gic-version=3", "-cpu", "max,pauth-impdef=on"),
         *("ttyAMA0", "vmlinuz"),
     ),
@@ -90,12 +95,12 @@ def kernel(machine: Machine) -> Path:
         unfinished = root.with_name(root.name + ".part")
         shutil.rmtree(unfinished, ignore_errors=True)
         archive = Archive((machine.suite,), machine.arch)
-        # Not every mirror has the metapackage's signed image; the unsigned one is the same.
-        depends = archive.field(machine.package, "Depends").split()[0]
+        packages = archive.kernel_packages(machine.package)
         try:
-            archive.unpack([f"{depends}-unsigned"], unfinished)
+            archive.unpack(packages, unfinished)
         except UnavailableError:
-            archive.unpack([depends], unfinished)
+            # Not every mirror has the metapackage's signed image; the unsigned one is the same.
+            archive.unpack([f"{name}-unsigned" for name in packages], unfinished)
         if not (unfinished / "lib").exists():
             (unfinished / "lib").symlink_to("usr/lib")
         run("depmod", "-b", unfinished, release_of(unfinished))
@@ -174,11 +179,10 @@ def boot(machine: Machine, folder: Path, work: str) -> Guest:
         f"modprobe zram num_devices=0\ncd /tree\n{work}"
     )
     (folder / "guest.sh").write_text(script)
-    release = release_of(kernel_root)
     command = [
         *machine.qemu,
         *("-m", "1G", "-smp", "1", "-nographic", "-no-reboot", "-nodefaults", "-serial", "stdio"),
-        *("-kernel", str(kernel_root / f"boot/{machine.image}-{release}")),
+        *("-kernel", str(bootable(kernel_root, machine.image))),
         *("-initrd", str(initial_ram(machine, kernel_root, root, folder))),
         *("-append", f"console={machine.console} panic=-1 oops=panic quiet"),
         *share(machine.bus, "root", root),

@@ -12,6 +12,7 @@ import os
 import subprocess
 
 import pyzram
+from pyzram.pages.codec.codec import length_bounds, zstd_release
 
 PAGE = mmap.PAGESIZE
 LEVELS = {"deflate": (None, 1, 3, 4, 9), "zstd": (None, 9), "lz4": (None,), "lz4hc": (None,)}
@@ -44,9 +45,12 @@ def compare(device: pyzram.Zram, data: bytes, name: str, level: int | None) -> d
         PAGE if length >= model.huge_class_size else length
         for length in pyzram.compressed_sizes(data, name, level=level)
     ]
+    generation = "6.12" if os.uname().release.startswith("6.12.") else "7.x"
     row = {
         "algorithm": name,
         "level": level,
+        "exact": length_bounds(name, level) is None
+        and (name != "zstd" or zstd_release()[1] == generation),
         "kernel": kernel,
         "ours": ours,
         "used": device.read_mm_stat().mem_used_total,
