@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What it takes to reach a goal, as a value: steps, warnings, and why it cannot be reached.
+"""What it takes to reach a goal: steps, warnings, and why it cannot be reached.
 
-:mod:`pyzram.service.planner` makes plans, :mod:`pyzram.service.executor` carries them out.
+It is a value, and as a string the text that ``pyzram plan`` prints. The words of each step come
+from :mod:`pyzram.service.planner`, which makes plans; :mod:`pyzram.service.executor` carries them
+out.
 """
 
 from __future__ import annotations

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""What zram makes of a page: its length under an algorithm and its parameters."""
+"""What zram makes of a page under an algorithm. The algorithms themselves are in csrc/codec/."""
