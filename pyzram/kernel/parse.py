@@ -233,6 +233,12 @@ def parse_fdinfo(text: str) -> dict[str, str]:
     return {name: value.strip() for name, colon, value in rows if colon}
 
 
+def parse_vmstat(text: str) -> dict[str, int]:
+    """``/proc/vmstat``: counts of pages and events."""
+    rows = (line.split(" ") for line in text.split("\n"))
+    return {words[0]: int(words[1]) for words in rows if len(words) == 2}
+
+
 def parse_meminfo(text: str) -> dict[str, int]:
     """``/proc/meminfo`` (proc(5)): the figures that are in kB, as bytes."""
     rows = (line.split() for line in text.split("\n"))

@@ -7,7 +7,7 @@ import os
 import time
 from typing import NamedTuple
 
-from ..kernel.parse import parse_meminfo
+from ..kernel.parse import parse_meminfo, parse_vmstat
 from ..kernel.sysfs import BOOT_ID, Sysfs, read_value
 from .ledger import Clock
 
@@ -39,9 +39,8 @@ def read_memory(sysfs: Sysfs) -> tuple[int, int]:
 
 
 def read_counters(sysfs: Sysfs) -> dict[str, int]:
-    """``/proc/vmstat``: counts of pages and events."""
-    pairs = (line.split() for line in sysfs.read("proc/vmstat").split("\n"))
-    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2}
+    """Counts of pages and events since boot, by the kernel's names."""
+    return parse_vmstat(sysfs.read("proc/vmstat"))
 
 
 class Battery(NamedTuple):

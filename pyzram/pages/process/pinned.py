@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...descriptor import Opened
+from ...kernel.parse import parse_vmstat
 from ...kernel.sysfs import GONE, read_text
 from ...limits import PAGE_SIZE
 from .ranges import joined
@@ -36,10 +37,8 @@ NOTHING = Pinned([], 0)
 
 def anything_pinned() -> bool:
     """Whether the machine may have pinned pages; true if its kernel does not count them."""
-    counts = []
-    for line in read_text("/proc/vmstat").split("\n"):
-        if line.startswith("nr_foll_pin_"):
-            counts.append(line.split()[1])
+    found = parse_vmstat(read_text("/proc/vmstat"))
+    counts = [count for name, count in found.items() if name.startswith("nr_foll_pin_")]
     return len(counts) != 2 or counts[0] != counts[1]
 
 
