@@ -19,7 +19,7 @@ from ..service.registry import DEFAULT_DIRECTORY, Registry
 from ..tend.handover import NAME as HANDOVER
 from ..tend.machine import Clocks
 from ..tend.reclaim import Reclaimer
-from ..tend.rounds import Settings
+from ..tend.settings import Settings
 from ..tend.sleeps import NAME as SLEEPS
 from ..tend.sleeps import Sleeps
 from ..tend.tender import Tender

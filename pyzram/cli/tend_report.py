@@ -9,8 +9,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from ..tend.actions import Recompress, WriteBack
+from ..tend.caution import regret
+from ..tend.history import held_for
 from ..tend.policy import ROUNDS
-from ..tend.rounds import held_for, regret
 from ..tend.state import HELD, DeviceState
 from ..text import quote
 from ..units import format_size

@@ -10,7 +10,7 @@ from ..device.stat_files import counted_since
 from ..errors import ZramError
 from ..kernel.psi import read_pressure
 from ..limits import PAGE_SIZE
-from .machine import read_battery, read_clock, read_counters, read_memory
+from .machine import read_battery, read_counters, read_memory
 from .observation import Observation
 from .state import Counts
 
@@ -18,13 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..device.zram import Zram
-    from ..kernel.sysfs import Sysfs
-    from .ledger import Ledger
-    from .machine import Clocks
-    from .medium import Medium
+    from .common import Common
     from .observation import DeviceObserved
-    from .roster import Roster
-    from .sleeps import Sleeps
 
 READ_COST = {"card": 900e-6, "usb": 900e-6, "unknown": 500e-6, "disk": 150e-6}
 """Approximate seconds that a page takes to come back from a medium."""
@@ -38,23 +33,8 @@ class Observer:
     Synchronization: one thread.
     """
 
-    def __init__(
-        self,
-        sysfs: Sysfs,
-        clocks: Clocks,
-        sleeps: Sleeps,
-        roster: Roster,
-        ledger: Ledger,
-        budget_of: Callable[[Medium], int],
-        started: float,
-        warn: Callable[[str], object],
-    ) -> None:
-        self.sysfs = sysfs
-        self.clocks = clocks
-        self.sleeps = sleeps
-        self.roster = roster
-        self.ledger = ledger
-        self.budget_of = budget_of
+    def __init__(self, common: Common, started: float, warn: Callable[[str], object]) -> None:
+        self.common = common
         self.started = started
         self.warn = warn
         self._told: set[str] = set()
@@ -67,17 +47,18 @@ class Observer:
 
     def look(self, trigger: str = "") -> Observation:
         """Observe the present state."""
-        self.sleeps.notice()
-        now = self.clocks.awake()
-        self.ledger.advance(read_clock(self.sysfs, self.clocks, self.ledger.clock.boot))
-        total, available = read_memory(self.sysfs)
+        common = self.common
+        common.sleeps.notice()
+        now = common.clocks.awake()
+        common.let_time_pass()
+        total, available = read_memory(common.sysfs)
         unread: list[str] = []
         memory, io, cpu = (
-            read_pressure(self.sysfs, resource, unread) for resource in ("memory", "io", "cpu")
+            read_pressure(common.sysfs, resource, unread) for resource in ("memory", "io", "cpu")
         )
         found, missed = self._devices()
-        battery = read_battery(self.sysfs)
-        counters = read_counters(self.sysfs)
+        battery = read_battery(common.sysfs)
+        counters = read_counters(common.sysfs)
         before, self.counts = self.counts, _counts(now, counters, found)
         self.waited += self._waiting(before)
         return Observation(
@@ -97,7 +78,7 @@ class Observer:
             battery=battery.percent,
             battery_error=battery.error,
             started=self.started,
-            resumed=self.sleeps.resumed,
+            resumed=common.sleeps.resumed,
             devices=found,
             unread=missed,
         )
@@ -110,17 +91,18 @@ class Observer:
         found: list[DeviceObserved] = []
         missed: list[str] = []
         errors: set[str] = set()
+        common, roster = self.common, self.common.roster
         try:
-            tended = self.roster.enumerate(errors)
+            tended = roster.enumerate(errors)
         except ZramError as err:
             # Nothing says that they are gone.
             errors.add(str(err))
-            tended, missed = [], [*self.roster.known, *self.roster.before]
+            tended, missed = [], [*roster.known, *roster.before]
         for one in tended:
             try:
                 if self.restore:
                     self.restore(one.device)
-                seen = one.look(self.sysfs, self.ledger, self.budget_of)
+                seen = one.look(common.sysfs, common.ledger, common.budget_of)
             except ZramError as err:
                 errors.add(str(err))
                 missed.append(one.key)
@@ -149,7 +131,7 @@ class Observer:
         for key, reads in self.counts.reads.items():
             pages = counted_since(before.reads.get(key, reads), reads) // PAGE_SIZE
             flash += pages
-            media = self.roster.known[key].media
+            media = self.common.roster.known[key].media
             if media:
                 seconds += pages * READ_COST[media[0].kind]
         swapped_in = self.counts.swapped_in - before.swapped_in

@@ -11,10 +11,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .actions import Action
+from .history import remembered
 from .modes import mode_of, quiet_since, why_held
 from .observation import Observation
 from .pressure import fade, foreign, observed_pressure, own_part, plenty
-from .rounds import Round, Settings, remembered
+from .rounds import Round
+from .settings import Settings
 from .state import CALM, CHOKED, HELD, PRESSED, TIGHT, State
 from .times import HOUR
 

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
     from ..device.stat_files import MmStat
     from .actions import Recompress, Turn, Worker
-    from .machine import Clocks
-    from .sleeps import Sleeps
+    from .common import Common
     from .tended import Tended
 
 RECOMPRESS_SECONDS = 5.0
@@ -32,11 +31,8 @@ class Recompressing:
     Synchronization: one thread.
     """
 
-    def __init__(
-        self, clocks: Clocks, sleeps: Sleeps, worker: Worker, stopping: Callable[[], bool]
-    ) -> None:
-        self.clocks = clocks
-        self.sleeps = sleeps
+    def __init__(self, common: Common, worker: Worker, stopping: Callable[[], bool]) -> None:
+        self.clocks, self.sleeps = common.clocks, common.sleeps
         self.worker = worker
         self.stopping = stopping
 

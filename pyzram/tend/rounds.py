@@ -1,23 +1,22 @@
 # SPDX-License-Identifier: MIT
-"""What to do with each device in one round, and what to remember about it."""
+"""What to do with each device in one round."""
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 from ..units import MIB
 from .actions import Action, Compact, Recompress, WriteBack
 from .allotment import LEAST, Allotment
+from .caution import judged
 from .observation import DeviceObserved, Observation
+from .settings import Settings
 from .state import CALM, CHOKED, DeviceState
-from .times import DAY, HOUR
+from .times import HOUR
 
 CHOKED_STEP = 4 * MIB
 IO_FULL = 20.0
 """Percent of the time above which a choked machine's media are choked too."""
-AFTER_ERROR, AFTER_ERROR_MOST = 60.0, DAY
-AFTER_LIMIT = HOUR
 
 # Ages. Of pages younger than three and a half hours, too many come back; without need, nothing
 # younger than two days is worth a write. Tuned with bench/tend.py, like everything from here on.
@@ -26,70 +25,11 @@ FLOOR, FLOOR_PRESSED = 24 * HOUR, 3.5 * HOUR
 HUGE_FLOOR, HUGE_SHARE = 3 * HOUR, 1.4
 """Raw pages free the most memory per write, but are often short-lived."""
 
-REGRET_HIGH, REGRET_LOW = 0.08, 0.05
-REGRET_LEAST = 256 * MIB
-CAUTION_UP, CAUTION_DOWN, CAUTION_MOST = 1.3, 1.1, 8.0
-
-RECOMPRESS_AGE = 1200.0, 6 * HOUR
+RECOMPRESS_AGE_MOST = 6 * HOUR
 RECOMPRESS_EVERY, RECOMPRESS_SOON = HOUR, 900.0
 """Seconds between two recompressions, normally and when memory is short."""
 RECOMPRESS_SHARE = 0.02
 """Of one processor."""
-RECOMPRESS_GAIN = 0.05
-
-
-class Settings(NamedTuple):
-    """What the administrator decides."""
-
-    writeback: bool = True
-    recompression: bool = True
-
-
-def remembered(seen: Observation, known: tuple[DeviceState, ...]) -> tuple[DeviceState, ...]:
-    """The state of each device that was seen, in the same order, with what happened since.
-
-    The states of devices that could not be read this time follow; only devices that are gone are
-    forgotten.
-    """
-    if (
-        not seen.unread
-        and len(known) == len(seen.devices)
-        and all(
-            state.key == device.key
-            and device.gain is None
-            and device.compacted is None
-            and not device.failed
-            and not device.limit_changed
-            for state, device in zip(known, seen.devices, strict=True)
-        )
-    ):
-        return known
-    found = {state.key: state for state in known}
-    present = tuple(
-        _happened(
-            device,
-            found.get(device.key) or DeviceState(device.key, reads=device.bd_reads),
-            seen.now,
-        )
-        for device in seen.devices
-    )
-    return present + tuple(found[key] for key in seen.unread if key in found)
-
-
-def _happened(device: DeviceObserved, state: DeviceState, now: float) -> DeviceState:
-    if device.failed:
-        # After a day without an error, the device starts afresh.
-        pause = min(AFTER_ERROR_MOST, max(AFTER_ERROR, 2 * held_for(state, now)))
-        state = state._replace(held_until=now + pause, held_for=pause)
-    if device.limit_changed:
-        state = state._replace(held_until=max(state.held_until, now + AFTER_LIMIT))
-    if device.gain is not None:
-        poor = state.poor + 1 if device.gain < RECOMPRESS_GAIN else 0
-        pause = min(DAY, max(HOUR, 2 * state.recompress_pause)) if poor >= 2 else 0.0
-        state = state._replace(poor=poor, recompress_pause=pause)
-    if device.compacted is not None:
-        state = state._replace(compact_after=now + (0.0 if device.compacted >= 0.01 else 6 * HOUR))
-    return state
 
 
 class Round:
@@ -127,7 +67,7 @@ class Round:
                 left = state.held_until - seen.now
                 self.reasons.append(f"{device.name}: held for {left:.0f} s more")
                 continue
-            state = _judge(device, state, seen.now)
+            state = judged(device, state, seen.now)
             floor = OLDEST if self.mode == CALM else age_floor(self.pressure, state.caution)
             if self.settings.writeback and (device.free or device.medium):
                 self._write_back(device, floor, allotment)
@@ -175,7 +115,7 @@ class Round:
         blind = not device.ages and not device.gentle
         if self.mode == CALM and (seen.battery is not None or blind):
             return state
-        age = min(RECOMPRESS_AGE[1], max(RECOMPRESS_AGE[0], floor / 4))
+        age = min(RECOMPRESS_AGE_MOST, floor / 4)
         seconds = RECOMPRESS_SHARE * every
         self.actions.append(Recompress(device.name, age, seconds, True))
         if device.ages or not device.gentle:
@@ -192,38 +132,3 @@ class Round:
 def age_floor(pressure: float, caution: float) -> float:
     """For how long a page must be unused before it is written back: geometric in the pressure."""
     return min(OLDEST, caution * FLOOR * math.pow(FLOOR_PRESSED / FLOOR, pressure))
-
-
-def _judge(device: DeviceObserved, state: DeviceState, now: float) -> DeviceState:
-    """Raise or lower the caution according to what came back in the last hour."""
-    if now - state.judged < HOUR:
-        return state
-    seen = state._replace(judged=now, reads=device.bd_reads, writes=device.bd_writes)
-    if state.judged == -math.inf:
-        # Of what it wrote before, the ledger knows what was in the last day.
-        return seen._replace(wrote=min(device.bd_writes, device.budget - device.left))
-    kept = math.exp(-(now - state.judged) / DAY)
-    state = seen._replace(
-        came_back=state.came_back * kept + max(0, device.bd_reads - state.reads),
-        wrote=state.wrote * kept + max(0, device.bd_writes - state.writes),
-    )
-    share = regret(state)
-    caution = state.caution
-    if share > REGRET_HIGH:
-        caution = min(CAUTION_MOST, caution * CAUTION_UP)
-    elif share < REGRET_LOW:
-        caution = max(1.0, caution / CAUTION_DOWN)
-    return state._replace(caution=caution)
-
-
-def regret(state: DeviceState) -> float:
-    """What came back in about the last day, as a share of what was written in that time.
-
-    Not of what the ledger says, which counts other devices on the medium, and charges of nothing.
-    """
-    return state.came_back / max(state.wrote, REGRET_LEAST)
-
-
-def held_for(state: DeviceState, now: float) -> float:
-    """For how many seconds a device is left alone after a failure; 0 after a day without one."""
-    return state.held_for if now <= state.held_until + DAY else 0.0

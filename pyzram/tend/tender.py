@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import DeviceBusyError, DeviceNotFoundError, ZramError
 from .actions import Recompress, Worker, WriteBack
+from .common import Common
 from .handover import Handover, drop_ages, load, load_ages, save, save_ages
 from .ledger import Ledger
 from .machine import Clocks, read_battery
@@ -19,7 +20,6 @@ from .observer import Observer
 from .policy import DEFAULTS, Decision, decide
 from .recompressing import Recompressing
 from .roster import Roster
-from .rounds import Settings
 from .sleeps import Sleeps
 from .state import State
 from .tended import Tended
@@ -65,17 +65,16 @@ class Tender:
         clocks: Clocks | None = None,
         sleeps: Sleeps | None = None,
         handover: str = "",
-        settings: Settings = DEFAULTS,
-        budget: int | None = None,
         share: float = 1.0,
         at_once: bool = False,
         warn: Callable[[str], object] = print,
     ) -> None:
+        self._sysfs = sysfs
         self.ledger = ledger
         self.clocks = clocks or Clocks()
-        self.settings = self._decided_by = settings
+        self.settings = self._decided_by = DEFAULTS
         self._on_mains = False
-        self.budget = budget
+        self.budget: int | None = None
         """Bytes in any 24 hours; ``None`` leaves it to the medium."""
         self.share = share
         """Share of the budget to use: half if the ledger will not survive a reboot."""
@@ -87,20 +86,10 @@ class Tender:
         self.sleeps = sleeps or Sleeps(self.clocks)
         self.roster = Roster(sysfs, devices)
         started = -math.inf if at_once else self.clocks.awake()
-        self.observer = Observer(
-            sysfs, self.clocks, self.sleeps, self.roster, ledger, self._budget, started, warn
-        )
-        self.writing = Writing(
-            sysfs,
-            self.clocks,
-            self.sleeps,
-            self.roster,
-            worker,
-            ledger,
-            self._budget,
-            self.interrupted,
-        )
-        self.recompressing = Recompressing(self.clocks, self.sleeps, worker, self.interrupted)
+        common = Common(sysfs, self.clocks, self.sleeps, self.roster, ledger, self._budget)
+        self.observer = Observer(common, started, warn)
+        self.writing = Writing(common, worker, self.interrupted)
+        self.recompressing = Recompressing(common, worker, self.interrupted)
         self._restore_limit = worker.restore_limit
         self._handover = handover
         found = handover and load(handover, ledger.clock.boot, self.clocks.awake())
@@ -151,7 +140,7 @@ class Tender:
         self.sleeps.notice()
         if self.stopping() or self.settings != self._decided_by:
             return True
-        battery = read_battery(self.observer.sysfs)
+        battery = read_battery(self._sysfs)
         seen = Observation(
             self.clocks.awake(), 0, 0, battery=battery.percent, battery_error=battery.error,
             resumed=self.sleeps.resumed,

@@ -13,7 +13,7 @@ from ..errors import UnsupportedError, ZramError
 from ..kernel.psi import read_pressure
 from ..limits import BD_UNIT, PAGE_SIZE
 from ..units import MIB
-from .machine import read_clock, read_memory
+from .machine import read_memory
 from .observation import Observation
 from .policy import enough
 from .times import at_least
@@ -21,13 +21,8 @@ from .times import at_least
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ..kernel.sysfs import Sysfs
     from .actions import Worker, WriteBack
-    from .ledger import Ledger
-    from .machine import Clocks
-    from .medium import Medium
-    from .roster import Roster
-    from .sleeps import Sleeps
+    from .common import Common
     from .tended import Tended
 
 CHUNK_LEAST = 16 * MIB
@@ -39,24 +34,9 @@ class Writing:
     Synchronization: one thread.
     """
 
-    def __init__(
-        self,
-        sysfs: Sysfs,
-        clocks: Clocks,
-        sleeps: Sleeps,
-        roster: Roster,
-        worker: Worker,
-        ledger: Ledger,
-        budget_of: Callable[[Medium], int],
-        stopping: Callable[[], bool],
-    ) -> None:
-        self.sysfs = sysfs
-        self.clocks = clocks
-        self.sleeps = sleeps
-        self.roster = roster
+    def __init__(self, common: Common, worker: Worker, stopping: Callable[[], bool]) -> None:
+        self.common = common
         self.worker = worker
-        self.ledger = ledger
-        self.budget_of = budget_of
         self.stopping = stopping
 
     def write_back(self, one: Tended, action: WriteBack, spent: dict[str, int]) -> None:
@@ -68,52 +48,54 @@ class Writing:
         if not one.media or limit < PAGE_SIZE:
             return
         pieces = self.pieces(one, action, limit)
-        chunk = action.step or max(CHUNK_LEAST, min(map(self.budget_of, one.media)) // 64)
+        ledger, budget_of = self.common.ledger, self.common.budget_of
+        chunk = action.step or max(CHUNK_LEAST, min(map(budget_of, one.media)) // 64)
         done, at, media = 0, one.written(), one.media
         # What others have written since the look is no longer left.
         for medium in media:
-            self.ledger.observe(medium.key, one.key, at)
+            ledger.observe(medium.key, one.key, at)
         try:
             for piece in pieces:
-                self._let_time_pass()
+                self.common.let_time_pass()
                 if self.stopping():
                     break
                 self._charge_others(one)
-                left = min(limit - done, one.left(self.ledger, self.budget_of), chunk)
+                left = min(limit - done, one.left(ledger, budget_of), chunk)
                 if not piece:
                     left = min(left, one.piece * PAGE_SIZE)
                 if left < PAGE_SIZE or (not action.whole and self._at_ease()):
                     break
                 for medium in media:
-                    self.ledger.reserve(medium.key, one.key, at, left)
-                began = self.clocks.awake()
+                    ledger.reserve(medium.key, one.key, at, left)
+                began = self.common.clocks.awake()
                 try:
                     if piece:
                         self.worker.write_pages(one.device, piece, left)
                     else:
                         self.worker.write_idle(one.device, action.huge, left)
                 finally:
-                    one.took(self.clocks.awake() - began)
+                    one.took(self.common.clocks.awake() - began)
                     before, at = at, one.written()
                     done += counted_since(before, at)
                     # A step may take hours, and the machine may sleep for days in the middle of it,
                     # so what it wrote counts from its end.
-                    self._let_time_pass()
+                    self.common.let_time_pass()
                     for medium in media:
-                        self.ledger.settle(medium.key, one.key, at)
+                        ledger.settle(medium.key, one.key, at)
                 if not piece and at == before:
                     break
         finally:
             spent[action.device] = spent.get(action.device, 0) + done
-            self.ledger.save()
+            ledger.save()
             if one.limit is not None:
                 one.limit = one.device.read_writeback_limit() * BD_UNIT
 
     def pieces(self, one: Tended, action: WriteBack, limit: int) -> Iterable[list[tuple[int, int]]]:
         """Steps: ranges of places; empty ones, without end, mean the pages that are marked idle."""
-        now = self.clocks.boottime()
-        self.sleeps.notice()  # for any sleep since the look
-        slept = self.sleeps.slept
+        clocks, sleeps = self.common.clocks, self.common.sleeps
+        now = clocks.boottime()
+        sleeps.notice()  # for any sleep since the look
+        slept = sleeps.slept
         floor = action.floor + slept
         if one.tells_ages:
             ranges = one.ages.candidates(
@@ -133,31 +115,28 @@ class Writing:
             except UnsupportedError:
                 pass
         # Marks are all there is: they vanish when a page is used or recompressed.
-        if one.marked is not None and self.clocks.awake() - one.marked >= action.floor:
+        if one.marked is not None and clocks.awake() - one.marked >= action.floor:
             if not action.huge:
                 one.marked, one.aged = None, True
             return marked
         if one.marked is None:
             one.device.mark_idle()
-            one.marked = self.clocks.awake()
+            one.marked = clocks.awake()
         return []
 
     def _charge_others(self, one: Tended) -> None:
         """Charge what other devices have written to its media since they were last seen."""
         shared = {medium.key for medium in one.media}
-        for other in self.roster.known.values():
+        for other in self.common.roster.known.values():
             if other is one or shared.isdisjoint(medium.key for medium in other.media):
                 continue
             with contextlib.suppress(ZramError):  # the next look reports it
                 at = other.written()
                 for medium in other.media:
-                    self.ledger.observe(medium.key, other.key, at)
-
-    def _let_time_pass(self) -> None:
-        self.ledger.advance(read_clock(self.sysfs, self.clocks, self.ledger.clock.boot))
+                    self.common.ledger.observe(medium.key, other.key, at)
 
     def _at_ease(self) -> bool:
-        memory = read_pressure(self.sysfs, "memory", [])
-        total, available = read_memory(self.sysfs)
+        memory = read_pressure(self.common.sysfs, "memory", [])
+        total, available = read_memory(self.common.sysfs)
         some10 = memory.some10 if memory else None
-        return enough(Observation(self.clocks.awake(), total, available, some10=some10))
+        return enough(Observation(self.common.clocks.awake(), total, available, some10=some10))

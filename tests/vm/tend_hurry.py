@@ -10,6 +10,8 @@ from typing import Any
 from pyzram.tend import (
     ages,
     allotment,
+    caution,
+    history,
     modes,
     observer,
     policy,
@@ -23,8 +25,8 @@ from pyzram.tend import (
 )
 
 MODULES = (
-    allotment, policy, pressure, modes, rounds, sleeps, tended, writing, recompressing, observer,
-    ages, reclaim,
+    allotment, caution, history, policy, pressure, modes, rounds, sleeps, tended, writing,
+    recompressing, observer, ages, reclaim,
 )  # fmt: skip
 
 

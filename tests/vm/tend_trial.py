@@ -61,7 +61,7 @@ AT_ONCE = {
     "HOUR": 3.0,
     "RECOMPRESS_EVERY": 3.0,
     "RECOMPRESS_SOON": 3.0,
-    "RECOMPRESS_AGE": (3.0, 3.0),
+    "RECOMPRESS_AGE_MOST": 3.0,
     "RECOMPRESS_SHARE": 9.0,
     "SAME_TIME": 0.5,
     "CALM_SHARE": 1,
@@ -522,7 +522,7 @@ def trial_calm(_kills: int) -> dict[str, object]:
 def trial_turns(_kills: int) -> dict[str, object]:
     """While a recompression of a minute is under way: a run of a command, a reload and a stop."""
     pages = 12288
-    constants = {**AT_ONCE, "RECOMPRESS_AGE": (1.0, 1.0), "RECOMPRESS_SECONDS": 60.0}
+    constants = {**AT_ONCE, "RECOMPRESS_AGE_MOST": 1.0, "RECOMPRESS_SECONDS": 60.0}
     constants |= {"RECOMPRESS_SHARE": 99.0}
     config = FOLDER / "zram"
     found: dict[str, object] = {}

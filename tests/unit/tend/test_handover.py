@@ -18,7 +18,7 @@ from pyzram.device.zram import Zram
 from pyzram.errors import ZramError, ZramOSError
 from pyzram.own_files import write_file
 from pyzram.tend.handover import NAME, Handover, load, save
-from pyzram.tend.rounds import Settings
+from pyzram.tend.settings import Settings
 from pyzram.tend.state import Counts, DeviceState, State, Unfinished
 from pyzram.tend.tender import Tender
 

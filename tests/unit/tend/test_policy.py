@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from pyzram.tend.actions import Compact, Recompress, WriteBack
 from pyzram.tend.allotment import LEAST, Allotment
+from pyzram.tend.caution import regret
 from pyzram.tend.modes import AFTER_START
 from pyzram.tend.observation import DeviceObserved, Observation
 from pyzram.tend.policy import decide, enough
-from pyzram.tend.rounds import OLDEST, Settings, age_floor, regret
+from pyzram.tend.rounds import OLDEST, age_floor
+from pyzram.tend.settings import Settings
 from pyzram.tend.state import CALM, CHOKED, HELD, PRESSED, TIGHT, State
 
 MIB = 1 << 20

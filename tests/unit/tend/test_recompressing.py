@@ -24,7 +24,7 @@ from pyzram.postprocess.turns import exclusive
 from pyzram.tend import ages
 from pyzram.tend.actions import Recompress
 from pyzram.tend.reclaim import Reclaimer
-from pyzram.tend.rounds import Settings
+from pyzram.tend.settings import Settings
 from pyzram.tend.tender import Report
 
 ACTION = Recompress("zram0", 1200.0, 5.0)

@@ -50,7 +50,9 @@ def test_with_once_a_sleep_that_nobody_saw_may_have_ended_just_now(machine):
 
     def once():
         tending, _ = tender(machine, watch)
-        tending.observer.sleeps = Sleeps(watch, path, "boot")
+        tending.observer.common = tending.observer.common._replace(
+            sleeps=Sleeps(watch, path, "boot")
+        )
         return tending.round().decision
 
     assert once().state.mode == "calm"
@@ -75,7 +77,9 @@ def test_cron_on_a_laptop_that_sleeps_all_the_time_acts_in_each_spell(machine, c
         while due < watch.wall() + 1800 - (watch.now - woke):
             watch.now += due - watch.wall()
             tending, _ = tender(machine, watch)
-            tending.observer.sleeps = Sleeps(watch, path, "boot")
+            tending.observer.common = tending.observer.common._replace(
+                sleeps=Sleeps(watch, path, "boot")
+            )
             decision = tending.round().decision
             if decision.state.mode != "held":
                 acted.append(watch.now - woke)
