@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+from functools import partial
 from stat import S_ISREG
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,7 +34,7 @@ from .tend_report import show, warn
 from .tend_worker import PostprocessWorker
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ..descriptor import Opened
     from .options import Arguments
@@ -138,74 +140,91 @@ def tend(options: Arguments, way: str, sysfs: Sysfs, run: str) -> int:
     if way == "once":
         # A daemon has separate handlers.
         interruption.take_note()
+    wanted = configured(options.config, options.budget)
+    failures: list[str] = []
 
-    def devices() -> list[int]:
+    def failed(text: str) -> None:
+        failures.append(text)
+        warn(text)
+
+    with contextlib.ExitStack() as stack:
+        if way == "dry-run":
+            # Looking takes no lock, because the daemon may be in the middle of a step.
+            tell_refused(run)
+        else:
+            patience = ONCE_PATIENCE if way == "once" else PATIENCE
+            stack.enter_context(lock_others_out(run, patience))
+        tender = make_tender(options, way, sysfs, run, numbers, failed)
+        stack.callback(tender.close)
+        reclaimer = Reclaimer(sysfs, warn)
+        wanted.give(tender, reclaimer)
+        if not way:
+            tell_absent(sysfs, numbers)
+            again = partial(reload, options, tender, reclaimer)
+            return stay(tender, reclaimer, sysfs, run, options.quiet, again)
+        if way == "dry-run":
+            from .tend_dry_run import foretell
+
+            foretell(tender, reclaimer, run, options.json)
+        else:
+            act_once(tender, options)
+        return min(1, len(failures) + tell_absent(sysfs, numbers))
+
+
+def make_tender(
+    options: Arguments,
+    way: str,
+    sysfs: Sysfs,
+    run: str,
+    numbers: Sequence[int],
+    failed: Callable[[str], object],
+) -> Tender:
+    """Tend devices of these numbers; without any, those that the configuration has set up."""
+
+    def devices() -> Sequence[int]:
         if numbers:
             return numbers
         registry = Registry(options.config, directory=run, sysfs=sysfs)
         registry.load()
         return [device.number for device in registry.devices if device.ready]
 
-    dry_run = way == "dry-run"
-    wanted = configured(options.config, options.budget)
-    clocks = Clocks()
-    lock = None
-    if dry_run:
-        # Looking takes no lock, because the daemon may be in the middle of a step.
-        tell_refused(run)
-    else:
-        lock = lock_others_out(run, ONCE_PATIENCE if way == "once" else PATIENCE)
-    ledger, share = open_ledger(sysfs, clocks, run, read_only=dry_run)
-    failures = 0
-
-    def failed(text: str) -> None:
-        nonlocal failures
-        failures += 1
-        warn(text)
-
-    tender = Tender(
+    clocks, read_only = Clocks(), way == "dry-run"
+    ledger, share = open_ledger(sysfs, clocks, run, read_only=read_only)
+    return Tender(
         sysfs,
         devices,
         PostprocessWorker(),
         ledger,
         clocks=clocks,
         handover=os.path.join(run, HANDOVER),
-        sleeps=Sleeps(clocks, os.path.join(run, SLEEPS), ledger.clock.boot, read_only=dry_run),
+        sleeps=Sleeps(clocks, os.path.join(run, SLEEPS), ledger.clock.boot, read_only=read_only),
         share=share,
         at_once=bool(way),
         warn=failed,
     )
-    reclaimer = Reclaimer(sysfs, warn)
-    wanted.give(tender, reclaimer)
 
-    def reload() -> None:
-        try:
-            configured(options.config, options.budget).give(tender, reclaimer)
-        except ZramError as err:
-            warn(f"{err}; keeping the previous settings")
 
+def act_once(tender: Tender, options: Arguments) -> None:
+    """Do one round; a signal ends it after a step, and it leaves what it knows.
+
+    Raises:
+        Ended: a signal came.
+    """
+    tender.stopping = interruption.noted
+    with interruption.deferred():
+        report = tender.round()
+        tender.ledger.save()
+    interruption.check()
+    if not options.quiet:
+        show(report, options.json)
+
+
+def reload(options: Arguments, tender: Tender, reclaimer: Reclaimer) -> None:
+    """Go by what the configuration says now, unless it is faulty."""
     try:
-        if not way:
-            tell_absent(sysfs, numbers)
-            return stay(tender, reclaimer, sysfs, run, options.quiet, reload)
-        if dry_run:
-            from .tend_dry_run import foretell
-
-            foretell(tender, reclaimer, run, options.json)
-        else:
-            # A signal ends it after a step, and it leaves what it knows.
-            tender.stopping = interruption.noted
-            with interruption.deferred():
-                report = tender.round()
-                tender.ledger.save()
-            interruption.check()
-            if not options.quiet:
-                show(report, options.json)
-        return min(1, failures + tell_absent(sysfs, numbers))
-    finally:
-        tender.close()
-        if lock:
-            lock.close()
+        configured(options.config, options.budget).give(tender, reclaimer)
+    except ZramError as err:
+        warn(f"{err}; keeping the previous settings")
 
 
 def tell_absent(sysfs: Sysfs, numbers: Sequence[int]) -> int:
