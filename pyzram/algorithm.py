@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 S32_MIN, S32_MAX = -(1 << 31), (1 << 31) - 1
 DIGITS_MAX = 12
+PARAMETERS = ("level", "dict", "deflate.winbits")
 
 
 class Algorithm(Value):
@@ -53,7 +54,7 @@ class Algorithm(Value):
         path = None if dictionary is None else _path(dictionary)
         if path is not None and ("," in path or path != path.strip()):
             raise InvalidValueError(
-                f"dictionary {path!r}: a comma, or a blank at its end, has no place in "
+                f"dictionary {path!r}: a comma, or a blank at its end, does not fit into "
                 "NAME(dict=PATH)"
             )
         self._set(name, level, path, winbits)
@@ -146,7 +147,7 @@ def name_of(algorithm: str | Algorithm, attribute: str) -> str:
     wanted = as_algorithm(algorithm)
     if wanted.params():
         raise InvalidValueError(
-            f"{attribute} {wanted}: it takes a name alone (parameters: set_algorithm_params, or "
+            f"{attribute} {wanted}: it takes only a name (for parameters: set_algorithm_params, or "
             "all at once: configure)"
         )
     return wanted.name
@@ -202,26 +203,37 @@ def _number(text: str, what: str, digits: str) -> int:
     word = digits.strip()
     plain = word.removeprefix("-")
     if not plain.isascii() or not plain.isdigit() or len(plain) > DIGITS_MAX:
-        raise InvalidValueError(f"algorithm {text!r}: {digits!r} is no {what}")
+        raise InvalidValueError(f"algorithm {text!r}: {digits!r} is not a {what}")
     return int(word)
 
 
-def _params(text: str, rest: str) -> dict[str, Any]:
-    level = dictionary = winbits = None
-    seen: list[str] = []
-    for word in filter(None, map(str.strip, rest.split(","))):
+def split_params(words: Iterable[str], what: str = "") -> dict[str, str]:
+    """Split ``level=3``, ``dict=/path`` and ``deflate.winbits=-12`` into names and values.
+
+    Raises:
+        InvalidValueError: another name, or the same twice; the message begins with ``what``.
+    """
+    found: dict[str, str] = {}
+    for word in words:
         key, _, value = word.partition("=")
-        if key in seen:
-            raise InvalidValueError(f"algorithm {text!r}: {key} is given twice")
-        seen.append(key)
-        if key == "level":
-            level = _number(text, key, value)
-        elif key == "deflate.winbits":
-            winbits = _number(text, key, value)
-        elif key == "dict":
-            dictionary = value
-        else:
+        if key in found:
+            raise InvalidValueError(f"{what}{word!r}: {key} is given twice")
+        if key not in PARAMETERS:
             raise InvalidValueError(
-                f"algorithm {text!r}: parameters are level=, dict= and deflate.winbits="
+                f"{what}{word!r}: parameters are level=, dict= and deflate.winbits="
             )
-    return {"level": level, "dictionary": dictionary, "winbits": winbits}
+        found[key] = value
+    return found
+
+
+def _params(text: str, rest: str) -> dict[str, Any]:
+    words = filter(None, map(str.strip, rest.split(",")))
+    found = split_params(words, f"algorithm {text!r}: ")
+    numbers = {
+        key: _number(text, key, found[key]) for key in ("level", "deflate.winbits") if key in found
+    }
+    return {
+        "level": numbers.get("level"),
+        "dictionary": found.get("dict"),
+        "winbits": numbers.get("deflate.winbits"),
+    }

@@ -113,7 +113,7 @@ def open_named(path: str, step: str, flags: int) -> Opened:
 def _refuse_dash(path: str) -> None:
     """Refuse ``-``, which elsewhere means standard output, instead of making such a file."""
     if path == "-":
-        raise InvalidValueError("-: standard output is no file; ./- is one of that name")
+        raise InvalidValueError("-: standard output is not a file (./- is a file of that name)")
 
 
 def _refuse_open_file(path: str) -> None:
@@ -122,7 +122,7 @@ def _refuse_open_file(path: str) -> None:
     for _ in range(LINKS_MAX):
         folder = os.path.realpath(os.path.dirname(here))
         if folder.startswith("/proc/") and folder.endswith("/fd"):
-            raise InvalidValueError(f"{path}: leads to a file that is open; give its own name")
+            raise InvalidValueError(f"{path}: leads to an open file: give the file's own name")
         try:
             here = os.path.join(folder, os.readlink(os.path.join(folder, os.path.basename(here))))
         except OSError:

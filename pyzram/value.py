@@ -229,7 +229,7 @@ def check_seconds(what: str, value: Any) -> float:
         InvalidTypeError: it is not a number.
         InvalidValueError: it is negative, or a NaN.
     """
-    return check_real(what, value, 0.0, "not seconds from 0 up")
+    return check_real(what, value, 0.0, "not a number of seconds from 0 up")
 
 
 def check_real(

@@ -60,7 +60,7 @@ def _of_recompression(look: ColdLook, algorithm: AlgorithmEstimate, kernel: Feat
         return f"Recompression with {other.label} would free another {saved} of the cold memory"
 
     if kernel is None or kernel.recompression is None:
-        return f"{frees(best)}; whether this kernel can, only a zram device tells."
+        return f"{frees(best)}; only a zram device tells whether this kernel can."
     if not kernel.recompression:
         return (
             f"{frees(best)}, but this kernel has no recompression ({NEEDS_CONFIG['recompress']})."
@@ -92,5 +92,5 @@ def _of_writeback(
         )
     text = f"{frees}, and little comes back"
     if kernel is None or kernel.writeback is None:
-        return f"{text}; whether this kernel can, only a zram device tells."
+        return f"{text}; only a zram device tells whether this kernel can."
     return f"{text}: see ZRAM_BACKING_DEV_0 in zram.conf(5)."

@@ -80,7 +80,7 @@ class Histories:
                 identity = os.stat(figures.path).st_ino
             except OSError as err:
                 if err.errno not in GONE:
-                    self.collection.fail(f"{name}: look at {figures.path}: {err.strerror}")
+                    self.collection.fail(f"{name}: read {figures.path}: {err.strerror}")
                 continue
             known = self.devices.get(name)
             if known is None or known.identity != identity:

@@ -64,7 +64,7 @@ def main(argv: list[str]) -> int:
         return NOTHING
     if options.textfile:
         if options.json:
-            raise UsageError("--textfile and --json exclude each other")
+            raise UsageError("--textfile and --json cannot be combined")
         return _textfile(options.textfile, options.config)
     snapshot = _snapshot(options.config)
     findings = examine(snapshot)

@@ -104,8 +104,8 @@ def recommendation(
         )
     if short := extrapolated(last):
         lines.append(
-            f"({short}, and taken as if every minute went on so: right after the referenced bits "
-            "are cleared, more comes back than later)"
+            f"({short} and scaled up to a minute: right after the referenced bits are cleared, "
+            "more comes back than later)"
         )
     if best is None:
         return lines + without(last)

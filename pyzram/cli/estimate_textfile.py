@@ -27,7 +27,7 @@ def textfile(options: Any, estimated: Callable[[], Estimate]) -> int:
     """
     for other in ("json", "plot", "idle"):
         if getattr(options, other) not in (None, False):
-            raise UsageError(f"--textfile and --{other} exclude each other")
+            raise UsageError(f"--textfile and --{other} cannot be combined")
     found: list[Family] = []
     success = True
     try:

@@ -185,10 +185,10 @@ def _converted(option: Option, word: str) -> Any:
     if option.values and not isinstance(option.values, str) and word not in option.values:
         known = ", ".join(option.values)
         raise UsageError(
-            f"--{option.long}: {word!r} is none of {known}{_meant(word, option.values)}"
+            f"--{option.long}: {word!r} is not one of {known}{_meant(word, option.values)}"
         )
     if option.values == FILE and not word:
-        raise UsageError(f"--{option.long}: a file has no empty name")
+        raise UsageError(f"--{option.long}: the name of the file is empty")
     if option.convert is None:
         return word
     try:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..postprocess.bounded_steps import PostprocessResult
 
 STOPPED = {
-    "timeout": "the time is over",
+    "timeout": "the time is up",
     "limit": "the limit is reached",
     "full": "the backing device is full",
 }

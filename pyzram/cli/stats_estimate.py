@@ -62,7 +62,7 @@ def main(options: Arguments) -> int:
     operands = options.operands
     others = sorted(set(options.given) - {"estimate"})
     if others:
-        raise UsageError(f"--estimate and --{others[0]} exclude each other")
+        raise UsageError(f"--estimate and --{others[0]} cannot be combined")
     end_when_stalled("zram_stats")
     algorithm = options.estimate or features().default_algorithm or ALGORITHM
     try:

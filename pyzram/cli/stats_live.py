@@ -30,7 +30,7 @@ def main(options: Arguments) -> int:
     """Watch the devices until q, Ctrl-C or a closed pipe; returns the exit status."""
     check(options)
     if options.bytes:
-        raise UsageError("--bytes and --watch exclude each other")
+        raise UsageError("--bytes and --watch cannot be combined")
     seconds = interval(options.watch or "")
     write("")  # fails if there is nothing to write to
     collection = Collection(options.operands)

@@ -97,7 +97,7 @@ def way_of(options: Arguments) -> str:
     if asked == ["record", "once"]:
         asked = ["record"]
     if len(asked) > 1:
-        raise UsageError("--dry-run, --status, --record, --textfile and --once exclude each other")
+        raise UsageError("--dry-run, --status, --record, --textfile and --once cannot be combined")
     way = asked[0] if asked else ""
     for name in options.given:
         if name != way and name not in WAYS.get(way, DAEMON):
@@ -107,7 +107,7 @@ def way_of(options: Arguments) -> str:
     if options.operands and "config" not in WAYS.get(way, DAEMON):
         raise UsageError(f"--{way} takes no device")
     if options.json and options.quiet:
-        raise UsageError("--json and --quiet exclude each other")
+        raise UsageError("--json and --quiet cannot be combined")
     return way
 
 

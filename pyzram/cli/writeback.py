@@ -66,7 +66,7 @@ def main(argv: list[str]) -> int:
     if options.pages and (options.type or options.age is not None):
         raise UsageError("--pages goes with neither --type nor --age")
     if options.limit is not None and options.max_pages is not None:
-        raise UsageError("--limit and --max-pages exclude each other")
+        raise UsageError("--limit and --max-pages cannot be combined")
     limit = options.limit
     if options.max_pages is not None:
         limit = options.max_pages * PAGE_SIZE

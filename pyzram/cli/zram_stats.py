@@ -171,10 +171,10 @@ def check(options: Arguments) -> None:
     """Refuse options that contradict each other."""
     forms = [name for name in FORMS if name in options.given]
     if len(forms) > 1:
-        raise UsageError(f"--{forms[0]} and --{forms[1]} exclude each other")
+        raise UsageError(f"--{forms[0]} and --{forms[1]} cannot be combined")
     for name in OF_TABLES:
         if name in options.given and forms and (forms[0] != "json" or "output" not in name):
-            raise UsageError(f"--{name} and --{forms[0]} exclude each other")
+            raise UsageError(f"--{name} and --{forms[0]} cannot be combined")
 
 
 def selection(options: Arguments) -> Wanted | None:

@@ -61,7 +61,7 @@ def translate(text: str) -> str:
     if prints:
         raise UntranslatableError("print() has no equivalent")
     if node[0] == "number" and not node[2] >= 0:
-        raise InvalidValueError(f"{text!r} is {node[2]}, no size")
+        raise InvalidValueError(f"{text!r} is {node[2]}, not a size")
     return _bytes(node)
 
 

@@ -28,16 +28,16 @@ def translated(text: str, path: str) -> Imported | None:
         if remark:
             continue
         if blanks:
-            found.lose(number, f"{name}: {TOOL} does not read it with a blank before the =")
+            found.lose(number, f"{name}: {TOOL} ignores it because of the blank before the =")
         elif name in values:
-            found.lose(number, f"{name}: the first counts, in line {values[name][0]}")
+            found.lose(number, f"{name}: only the first one counts, in line {values[name][0]}")
         else:
             values[name] = number, value
     line, place = values.get(PLACE, (0, DEFAULT_PLACE))
     at, size = values.get(SIZE, (0, DEFAULT_SIZE))
     found.read = {SIZE: f"line {at}: {SIZE}"} if at else {}
     if not is_number(size):
-        found.lose(at, f"{SIZE}: {size!r} is not a whole number, taken instead: {DEFAULT_SIZE}")
+        found.lose(at, f"{SIZE}: {size!r} is not a whole number: using {DEFAULT_SIZE} instead")
         size = DEFAULT_SIZE
     size = str(int(size))
     if place not in ("zram", "zram0", "/dev/zram0") or size == "0":

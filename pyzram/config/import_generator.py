@@ -92,7 +92,7 @@ def _read(
                 found.lose(place, f"{entry.key}: outside of a device's section")
         elif number is None:
             if not entry.key:
-                found.lose(place, f"section [{entry.section}]: not one of a device")
+                found.lose(place, f"section [{entry.section}]: not a device's section")
         elif not entry.key:
             sections.setdefault(number, {"": ("", f"{place}: zram{number}")})
         elif entry.key in KEYS:
@@ -137,7 +137,7 @@ def _wrong(key: str, value: str) -> str:
         if not value.startswith("/"):
             return f"{value!r} is not absolute"
         if key == "mount-point" and ".." in value.split("/"):
-            return f"{value!r} has a .."
+            return f"{value!r} contains .."
     return ""
 
 
@@ -197,13 +197,13 @@ class _GeneratorDevice:
                 f"{fstype or 'nothing'} without mount-point: used by nobody",
             )
         elif point and "fs-type" in self.section and not fstype:
-            key, why = "fs-type", "no file system by an empty name"
+            key, why = "fs-type", "the name of the file system is empty"
         elif point and fstype == "swap":
             key, why = "fs-type", "swap cannot be mounted"
         elif not size:
             key, why = "zram-fraction", "no device can be infinite"
         elif size == "0":
-            key, why = "zram-size", "a size of 0 is no device"
+            key, why = "zram-size", "a size of 0 makes no device"
         if why:
             if point and self.shared(point):
                 why += f" ({TOOL} makes no device where another is mounted on {point} too)"
@@ -212,7 +212,7 @@ class _GeneratorDevice:
             self.lose(key, f"{why}, left out")
             return False
         if self.index != self.number:
-            self.found.look(self.place(""), f"it is device {self.index} now")
+            self.found.look(self.place(""), f"now device {self.index}")
         old = (key for key in ("zram-fraction", "max-zram-size") if key in self.section)
         self.add("ZRAM_SIZE", size, next(old, "zram-size"))
         if limit != "none":
@@ -231,7 +231,7 @@ class _GeneratorDevice:
     def mount_point(self) -> str:
         point = self.text("mount-point")
         if " #" in point or " ;" in point:
-            self.lose("mount-point", f"no remark: what follows is part of the path {point!r}")
+            self.lose("mount-point", f"not a comment: the rest is part of the path {point!r}")
         return os.path.normpath("/" + point.lstrip("/")) if point else ""
 
     def size(self) -> str:
@@ -258,7 +258,7 @@ class _GeneratorDevice:
                 meant = format(float(match[1]) * MIB_OF[match[2]], ".15g")
                 self.found.look(
                     self.place(key),
-                    f"suffixes are decimal and of MiB there, so {match[0]} is "
+                    f"suffixes there are decimal and multiply MiB, so {match[0]} is "
                     f"{match[1]}e{SUFFIXES[match[2]]} MiB; was {meant} meant?",
                 )
             return size
@@ -270,7 +270,7 @@ class _GeneratorDevice:
             why = f"{text!r}: {err}"
         except InvalidValueError as err:
             return self.bad(key, str(err), default)
-        self.lose(key, f"{why}; taken instead: {default or 'no limit'}")
+        self.lose(key, f"{why}: using {default or 'no limit'} instead")
         return default
 
     def bad(self, key: str, why: str, default: str) -> str:
@@ -298,7 +298,7 @@ class _GeneratorDevice:
                 self.lose(key, f"{word}: no kernel has an algorithm of that name")
                 names = names or [""]  # what follows recompresses all the same
             elif len(names) > MAX_SECONDARIES:
-                self.lose(key, f"{word}: {MAX_SECONDARIES} recompress at most")
+                self.lose(key, f"{word}: at most {MAX_SECONDARIES} algorithms recompress")
             else:
                 names.append(name + self.parameters(name, rest[:-1], len(names)))
         self.add("ZRAM_ALGORITHM", with_fallback(names[0] if names else ""), key)
@@ -337,11 +337,11 @@ class _GeneratorDevice:
             self.add("ZRAM_PRIORITY", priority, "swap-priority")
             policy = discard[-1].partition("=")[2] or "both" if discard else "none"
             if policy not in ("none", "both", "once", "pages"):
-                self.lose("options", f"{discard[-1]!r} is no policy")
+                self.lose("options", f"{discard[-1]!r} is not a policy")
                 policy = "both"
             self.add("ZRAM_DISCARD", policy, "options")
             for word in others:
-                self.lose("options", f"{word}: no such option for swap here")
+                self.lose("options", f"{word}: not an option of swap here")
             return
         others += [word for word in discard if word != "discard"]  # such as btrfs's async
         discard = [word for word in discard if word == "discard"]

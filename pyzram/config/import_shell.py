@@ -58,7 +58,7 @@ def translated(text: str, path: str) -> Imported | None:
                 found = Imported(path, tool)
                 found.read = places
                 for at, line in commands:
-                    found.lose(at, f"{line!r}: no assignment, and commands are not run")
+                    found.lose(at, f"{line!r}: not an assignment, and commands are not run")
                 translate(found, values)
                 for name, (place, value) in values.items():
                     if value:
@@ -97,7 +97,7 @@ def take(found: Imported, values: Values, name: str, default: str = "") -> str:
         return default
     if is_number(value):
         return str(int(value))
-    taken = f", taken instead: {default}" if default else ""
+    taken = f": using {default} instead" if default else ""
     found.lose(line, f"{name}: {value!r} is not a whole number{taken}")
     return default
 
@@ -142,7 +142,7 @@ def _zramen(found: Imported, values: Values) -> None:
     found.add("ZRAM_PRIORITY_0", str(min(priority, SWAP_PRIORITY_MAX)), "ZRAM_PRIORITY")
     at, word = values.pop("ZRAMEN_SWAPON_DISCARD", (0, ""))
     if word not in DISCARDS:
-        found.lose(at, f"ZRAMEN_SWAPON_DISCARD: {word!r} is no policy, taken instead: both")
+        found.lose(at, f"ZRAMEN_SWAPON_DISCARD: {word!r} is not a policy: using both instead")
     discard = DISCARDS.get(word, "both")
     found.add("ZRAM_DISCARD_0", discard, "ZRAMEN_SWAPON_DISCARD")
     values.pop("ZRAMEN_QUIET", None)
@@ -155,7 +155,7 @@ def _armbian(found: Imported, values: Values) -> None:
     streams(found, values, "ZRAM_MAX_DEVICES")
     at, _ = values.pop("RAMLOG_ALGORITHM", (0, ""))
     if at:
-        found.lose(at, "RAMLOG_ALGORITHM: /var/log is armbian-ramlog's")
+        found.lose(at, "RAMLOG_ALGORITHM: /var/log is left to armbian-ramlog")
     percent = take(found, values, "ZRAM_PERCENTAGE", "50")
     limit = take(found, values, "MEM_LIMIT_PERCENTAGE", "50")
     algorithm = word_of(values, "SWAP_ALGORITHM", "lzo")
@@ -183,7 +183,7 @@ def _armbian(found: Imported, values: Values) -> None:
         try:
             bytes_of_tmp = parse_size(tmp_size) if tmp_size else 0
         except InvalidValueError as err:
-            found.lose(tmp_at, f"TMP_SIZE: {err}, taken instead: 50%")
+            found.lose(tmp_at, f"TMP_SIZE: {err}: using 50% instead")
             tmp_size, bytes_of_tmp = "", 0
         size = f"{bytes_of_tmp}B" if tmp_size.isdigit() else tmp_size or "50%"
         found.add(f"ZRAM_SIZE_{index}", size, "TMP_SIZE")

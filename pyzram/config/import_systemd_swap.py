@@ -42,7 +42,7 @@ def translated(sources: Sequence[Source]) -> Imported:
             if equals and name.isidentifier():
                 values[name] = place, value.strip()
             else:
-                found.lose(place, f"{stripped!r}: no assignment, and commands are not run")
+                found.lose(place, f"{stripped!r}: not an assignment, and commands are not run")
     found.read = {name: f"{at}: {name}" for name, (at, value) in values.items() if value}
     _device(found, values)
     for name, (at, value) in values.items():
@@ -68,11 +68,11 @@ def _device(found: Imported, values: Values) -> None:
     at, text = values.pop("zram_size", (0, "$((RAM_SIZE/4))"))
     size = _of_ram_size(_bare(text))
     if not size:
-        found.lose(at, f"zram_size: {text!r} is not understood, taken instead: ram/4")
+        found.lose(at, f"zram_size: {text!r} is not understood: using ram/4 instead")
         size = "ram/4"
     at, text = values.pop("zram_count", (0, ""))
     if text:
-        found.lose(at, f"zram_count: {text!r}: of one device on kernels newer than 4.7")
+        found.lose(at, f"zram_count: {text!r}: always one device on kernels newer than 4.7")
     found.count(1)
     found.add("ZRAM_SIZE_0", size, "zram_size")
     # Its start fails if the kernel lacks the algorithm.

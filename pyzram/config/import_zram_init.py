@@ -65,7 +65,7 @@ def translated(text: str, path: str) -> Imported | None:
     if not count:
         found.lose(line, "without num_devices, zram-init makes no device")
     elif not is_number(count) or int(count) > MAX_DEVICES:
-        found.lose(line, f"num_devices: {count[:20]!r} does not count devices, so it makes none")
+        found.lose(line, f"num_devices: {count[:20]!r} does not count devices, so there is none")
         count = ""
     devices: dict[int, Device] = {}
     for name, (at, value) in values.items():
@@ -78,7 +78,7 @@ def translated(text: str, path: str) -> Imported | None:
         elif stem in STEMS and is_number(name[len(stem) :]):
             devices.setdefault(int(name[len(stem) :]), {})[stem] = at, value
         else:
-            found.lose(at, f"{name}: no variable of {TOOL}")
+            found.lose(at, f"{name}: not a variable of {TOOL}")
     used = 0
     for number in range(int(count or "0")):
         device = _ZramInitDevice(found, number, used, devices.get(number, {}), line)
@@ -161,23 +161,24 @@ class _ZramInitDevice:
             self.lose("type", "it is made but not used (-), left out")
             return False
         if kind != "swap" and not kind.startswith("/"):
-            self.lose("type", f"type {kind!r} makes none" if kind else "without a type it is none")
+            what = f"type {kind!r}" if kind else "no type"
+            self.lose("type", f"{what} makes no device")
             return False
         if is_number(size) and int(size):
             ours = f"{int(size)}M"
         elif ours := share_of_memory(size):
             pass
         elif size[:1] in ("`", "$", '"'):
-            self.lose("size", "a command, which is not run; taken instead: our default")
+            self.lose("size", "a command, which is not run: using our default instead")
             from .values import DEFAULT_SIZE
 
             ours = DEFAULT_SIZE
         else:
-            self.lose("size", f"size {size!r} makes none")
+            self.lose("size", f"size {size!r} makes no device")
             return False
         for stem in ("mlim", "wlim"):
             if self.get(stem) and not is_number(self.get(stem)):
-                self.lose(stem, f"{self.get(stem)!r} is not numeric, so it makes none")
+                self.lose(stem, f"{self.get(stem)!r} is not numeric, so it makes no device")
                 return False
         swap = kind == "swap"
         fstype = "swap" if swap else self.get("flag") or "ext4"
@@ -185,7 +186,7 @@ class _ZramInitDevice:
             self.lose("flag", f"{TOOL} makes no file system {fstype}, left out")
             return False
         if self.index != self.number:
-            self.found.look(self.first[0], f"device {self.number}: it is device {self.index} now")
+            self.found.look(self.first[0], f"device {self.number}: now device {self.index}")
         self.add("ZRAM_SIZE", ours, "size")
         self.algorithm()
         if not swap:
@@ -223,7 +224,7 @@ class _ZramInitDevice:
             if key == "algo":
                 name = name or value
                 if value != name:
-                    self.lose("para", f"{word}: the device has {name}")
+                    self.lose("para", f"{word}: not used, because algo is {name}")
             else:
                 words.append(word)
         if words and not name:

@@ -35,7 +35,7 @@ def translated(text: str, path: str) -> Imported | None:
         elif len(words) <= MIN_COLUMNS:
             found.lose(number, f"{kind}: without a priority it is not used")
         elif index:
-            found.lose(number, f"{kind}: one there is already, so {TOOL} leaves this out")
+            found.lose(number, f"{kind}: there is one already, so {TOOL} leaves this out")
         else:
             index += _swap(found, number, index, words)
     found.count(index)

@@ -91,10 +91,10 @@ def _leave_out(found: Imported, what: str) -> None:
     stem, index = per_device(name)
     place = found.places.get(name, "")
     if stem in (*VITAL, *found.vital):
-        found.lose(place, f"{why}; device {index} of what is written is left out")
+        found.lose(place, f"{why}: device {index} is left out")
         found.leave_out_device(index)
     elif stem == "ZRAM_ALGORITHM" and dict(found.lines)[name] != KERNELS_OWN:
-        found.lose(place, f"{why}, taken instead: {KERNELS_OWN}")
+        found.lose(place, f"{why}: using {KERNELS_OWN} instead")
         found.replace(name, KERNELS_OWN)
     else:
         found.lose(place, f"{why}, left out")

@@ -106,7 +106,7 @@ def _layer(
 
 def remedy(err: OSError) -> str:
     """Explain an errno that :func:`read_file` itself raised."""
-    return "name a file of text" if err.errno in (errno.EINVAL, errno.EFBIG) else ""
+    return "give a text file" if err.errno in (errno.EINVAL, errno.EFBIG) else ""
 
 
 def _open_trusted(path: str, held: int) -> int:

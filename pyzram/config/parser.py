@@ -212,7 +212,7 @@ class _Parser:
         if count < highest and (count or any(self.devices.values())):
             self.warn(
                 place,
-                f"NUM_DEVICES is {count}, what is set for devices from {count} up is not used",
+                f"NUM_DEVICES is {count}, so settings of devices from {count} up are not used",
             )
         return int(count)
 
@@ -290,7 +290,7 @@ class _Parser:
                     # Not an error: up to 6.11 it could be any of the kernel's crypto modules.
                     self.warn(
                         self.place(index, stem),
-                        f"{stem}_{index}: no zram is known to have {choice.name!r}"
+                        f"{stem}_{index}: no known zram has {choice.name!r}"
                         + nearest(choice.name.lower(), ALGORITHMS),
                     )
         if params := self.get(index, "ZRAM_PARAMS"):

@@ -137,7 +137,7 @@ class _AssignmentParser:
             raise LineError(line, f"{name}: longer than {VALUE_MAX} characters")
         self.room -= len(value)
         if self.room < 0:
-            raise LineError(line, f"{name}: with it all values are too long")
+            raise LineError(line, f"{name}: with it, the values are too long in all")
         self.values[name] = value
         self.found.append(Assignment(line, name, value))
 

@@ -198,7 +198,7 @@ def _power(base: Ratio, exponent: Ratio, text: str) -> Ratio:
     if times * bottom != top or abs(times) * bits > POWER_BITS:
         value = _float(base) ** _float(exponent) if base[0] or top >= 0 else float("inf")
         if isinstance(value, complex) or value in (float("inf"), float("-inf")):
-            raise InvalidValueError(f"{text!r}: a power that is not a number")
+            raise InvalidValueError(f"{text!r}: the power is not a number")
         return value.as_integer_ratio()
     result = base[0] ** abs(times), base[1] ** abs(times)
     return result if times >= 0 else _over((1, 1), result, text)
@@ -235,7 +235,7 @@ def _logarithm(values: list[Ratio]) -> Ratio:
     try:
         result = log10(value) if len(values) == 1 else log(value, _float(values[0]))
     except ValueError as err:
-        raise ArithmeticError("not of a number above 0") from err
+        raise ArithmeticError("only numbers above 0 have a logarithm") from err
     return result.as_integer_ratio()
 
 

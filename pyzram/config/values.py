@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 
-from ..algorithm import Algorithm
+from ..algorithm import Algorithm, split_params
 from ..errors import InvalidValueError
 from ..limits import BD_UNIT, PAGE_SIZE, SWAP_LABEL_MAX, page_up, table_size
 from ..limits import DISCARD as SWAP_DISCARD
@@ -122,7 +122,7 @@ class Values:
         if len(entries) > MAX_SECONDARIES:
             raise InvalidValueError(f"more than {MAX_SECONDARIES} algorithms")
         if any(entry.name == KERNELS_OWN for entry in entries):
-            raise InvalidValueError(f"{KERNELS_OWN!r} is for ZRAM_ALGORITHM alone")
+            raise InvalidValueError(f"only ZRAM_ALGORITHM takes {KERNELS_OWN!r}")
         return entries
 
     def params(self, text: str) -> dict[str, Any]:
@@ -289,7 +289,8 @@ def algorithms_of(text: str) -> tuple[Algorithm, ...]:
             raise InvalidValueError(f"{word!r}: the ( is never closed")
         if colon:
             if bracket:
-                raise InvalidValueError(f"{word!r}: a level stands behind : or in the brackets")
+                why = "give the level either after : or in the brackets"
+                raise InvalidValueError(f"{word!r}: {why}")
             found.append(Algorithm(name, level=whole(level, *LEVELS)))
         else:
             found.append(Algorithm(name, **params_of(rest[:-1].split(",") if bracket else [])))
@@ -325,25 +326,18 @@ def wrong_level(choice: Algorithm) -> str:
 
 def params_of(words: list[str]) -> dict[str, Any]:
     """Parse ``level=3 dict=/path deflate.winbits=-12``; the kernel ignores unknown parameters."""
-    level = dictionary = winbits = None
-    seen: list[str] = []
-    for word in filter(None, words):
-        key, _, value = word.partition("=")
-        if key in seen:
-            raise InvalidValueError(f"{word!r}: {key} is given twice")
-        seen.append(key)
-        if key == "level":
-            level = whole(value, *LEVELS)
-        elif key == "deflate.winbits":
-            winbits = whole(value, -15, 15)
-            if abs(winbits) < 9:
-                raise InvalidValueError(f"{word!r}: -15 to -9, or 9 to 15 with a zlib header")
-        elif key == "dict":
-            if not os.path.isabs(value) or '"' in value:
-                raise InvalidValueError(f"dictionary {value!r} is not an absolute path")
-            if "," in value:
-                raise InvalidValueError(f"dictionary {value!r}: a comma separates parameters")
-            dictionary = value
-        else:
-            raise InvalidValueError(f"{word!r}: parameters are level=, dict= and deflate.winbits=")
-    return {"level": level, "dictionary": dictionary, "winbits": winbits}
+    found = split_params(filter(None, words))
+    level = winbits = None
+    if "level" in found:
+        level = whole(found["level"], *LEVELS)
+    if "deflate.winbits" in found:
+        winbits = whole(found["deflate.winbits"], -15, 15)
+        if abs(winbits) < 9:
+            why = "neither -15 to -9 nor, with a zlib header, 9 to 15"
+            raise InvalidValueError(f"'deflate.winbits={winbits}': {why}")
+    path = found.get("dict")
+    if path is not None and (not os.path.isabs(path) or '"' in path):
+        raise InvalidValueError(f"dictionary {path!r} is not an absolute path")
+    if path is not None and "," in path:
+        raise InvalidValueError(f"dictionary {path!r}: a comma separates parameters")
+    return {"level": level, "dictionary": path, "winbits": winbits}

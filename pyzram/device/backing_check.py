@@ -83,8 +83,7 @@ def _check(text: str, fd: int, force: bool, tree: Sysfs) -> None:
     if held:
         raise OverwriteError(
             errno.EEXIST,
-            f"backing device {text}: holds {', '.join(held)}, which would be overwritten "
-            "(force=True or --force says to)",
+            f"backing device {text}: holds {', '.join(held)} (force=True or --force overwrites it)",
             text,
         )
 

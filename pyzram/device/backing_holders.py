@@ -75,7 +75,7 @@ def file_holders(tree: Sysfs, status: os.stat_result) -> list[str]:
     """Who uses a file: by its identity, because its name may have changed."""
     found = []
     for area in parse_swaps(read_value(tree.path("proc/swaps"))):
-        if loop.leads_to(area.path, status, f"{area.path}: look, since it is swap"):
+        if loop.leads_to(area.path, status, f"{area.path}: inspect it, since it is swap"):
             found.append("active swap")
     block = tree.path("sys/block")
     for name in sorted(os.listdir(block)):

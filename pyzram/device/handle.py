@@ -163,7 +163,7 @@ class Handle:
 
         Raises:
             DeviceNotFoundError: the device was removed.
-            InvalidValueError: ``name`` is no name of a file.
+            InvalidValueError: ``name`` is not the name of a file.
         """
         self._require_name(name)
         try:
@@ -181,7 +181,7 @@ class Handle:
         Raises:
             UnsupportedError: this kernel has no such attribute.
             DeviceNotFoundError: the device was removed.
-            InvalidValueError: ``name`` is no name of a file.
+            InvalidValueError: ``name`` is not the name of a file.
             BlockedError: no answer in time (7.x, while writeback or recompression runs).
         """
         return self._ask(name, lambda: _native.attr_read(name, self._dir())).removesuffix("\n")
@@ -210,7 +210,7 @@ class Handle:
         Raises:
             UnsupportedError: this kernel has no such attribute.
             DeviceNotFoundError: the device was removed.
-            InvalidValueError: ``name`` is no name of a file, or ``value`` is empty: the kernel
+            InvalidValueError: ``name`` is not the name of a file, or ``value`` is empty: the kernel
                 would never see it.
             ZramOSError: what the kernel answered, with its errno.
         """
@@ -276,7 +276,7 @@ class Handle:
         """Refuse a name that leads out of the device's own directory.
 
         Raises:
-            InvalidValueError: it is no name of a file in it.
+            InvalidValueError: it is not the name of a file in it.
         """
         if not isinstance(name, str):
             raise wrong_type(f"{self.name}: attribute name", name, "not a name")

@@ -56,7 +56,7 @@ class Held:
             if not same or device.removed():
                 raise DeviceNotFoundError(
                     errno.ENODEV,
-                    f"{device.name}: the device is gone, its node is another's",
+                    f"{device.name}: the device is gone, and its node belongs to another",
                     device.node,
                 )
         except BaseException as err:

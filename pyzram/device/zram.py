@@ -118,7 +118,7 @@ class Zram(Handle):
         """Remove the device with everything in it (``hot_remove``), and close the handle.
 
         ``release`` swaps it off and unmounts it first; otherwise a device in such use is refused.
-        With ``missing_ok``, a device that is already gone is no error.
+        With ``missing_ok``, a device that is already gone is not an error.
 
         Raises:
             DeviceBusyError: in use (EBUSY); the message says by whom. This waits ``timeout``

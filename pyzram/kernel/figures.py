@@ -154,7 +154,7 @@ FIGURES = (
     Figure("bd_writes", "bd_stat", BD_UNITS, COUNTER, "written to the backing device: its wear"),
     # debug_stat
     Figure("writestall", "debug_stat", EVENTS, COUNTER, "stores that waited for memory"),
-    Figure("miss_free", "debug_stat", EVENTS, COUNTER, "pages not freed as they were locked"),
+    Figure("miss_free", "debug_stat", EVENTS, COUNTER, "pages not freed because they were locked"),
     # stat, the block layer's; as metrics under the names that node_exporter gives other disks
     Figure("read_ios", "stat", REQUESTS, COUNTER, "completed reads", "reads_completed"),
     Figure("read_merges", "stat", REQUESTS, COUNTER, "reads merged", "reads_merged"),
@@ -267,7 +267,7 @@ FIGURES = (
         "",
         PERCENT,
         GAUGE,
-        "memory beyond compr_data_size, of it, rounded down",
+        "overhead as a share of compr_data_size, rounded down",
         "",
         _mem_overhead,
     ),

@@ -80,7 +80,7 @@ def find_obstacles(config: Config, registry: Registry) -> list[Obstacle]:
         if untold and KERNELS_OWN not in names:
             variable = f"ZRAM_ALGORITHM_{desired.index}"
             if place := config.sources.get(variable):  # the default needs none of this
-                why = "not checked: without a zram device the kernel does not say what it has"
+                why = "not checked: without a zram device the kernel does not say which it has"
                 found.append(Obstacle(desired.index, variable, place, why, False))
         for stem, why, fatal in _of_device(desired, kernel, sysfs):
             variable = f"{stem}_{desired.index}"
@@ -113,7 +113,7 @@ def _algorithms(desired: DeviceConfig, kernel: Features | None) -> Iterator[Foun
     if choice is None and (why := left_to_kernel(desired.algorithms)):
         yield "ZRAM_ALGORITHM", why, False
     if choice and choice.params() and kernel.algorithm_params is False:
-        yield "ZRAM_ALGORITHM", f"this kernel takes no parameters of {choice.name}", True
+        yield "ZRAM_ALGORITHM", f"this kernel takes no parameters for {choice.name}", True
 
 
 def _recompression(desired: DeviceConfig, kernel: Features | None) -> Iterator[Found]:

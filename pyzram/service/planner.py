@@ -215,8 +215,8 @@ def _refuse_table(plan: Plan, machine: ObservedSystem, desired: DeviceConfig) ->
     if table > machine.available:
         plan._refusals.append(
             f"device {desired.index}: the table of {format_size(desired.disksize)} takes "
-            f"{format_size(table)} of memory at once, only {format_size(machine.available)} are "
-            "available: make it smaller or end some processes"
+            f"{format_size(table)} of memory at once, but only {format_size(machine.available)} "
+            "is available: make it smaller or end some processes"
         )
 
 

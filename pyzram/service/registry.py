@@ -205,7 +205,7 @@ class Registry:
             return ""
         except OSError as err:
             raise self._unreadable(err, number) from err
-        raise _no_diskseq(f"zram{number}: look whether it is ours", directory)
+        raise _no_diskseq(f"zram{number}: check whether it is ours", directory)
 
     def _require_diskseq(self) -> None:
         """Check on any disk that this kernel numbers them; if there is none, the new one will tell.
@@ -231,7 +231,7 @@ class Registry:
 
     def _unreadable(self, err: OSError, number: int) -> ZramOSError:
         path = err.filename or self.sysfs.block(f"zram{number}")
-        return from_errno(err.errno or 0, f"zram{number}: look whether it is ours", str(path))
+        return from_errno(err.errno or 0, f"zram{number}: check whether it is ours", str(path))
 
     def save(self) -> None:
         """Write the record, completely or not at all."""
@@ -248,7 +248,8 @@ class Registry:
 
     def _unkept(self, err: OSError) -> ZramOSError:
         remedy = "root only" if err.errno in (errno.EACCES, errno.EPERM) else ""
-        return from_errno(err.errno or 0, f"{self.path}: keep the record", self.path, remedy=remedy)
+        what = f"{self.path}: write the record"
+        return from_errno(err.errno or 0, what, self.path, remedy=remedy)
 
     def add_device(self, index: int, settings: DeviceConfig) -> RegisteredDevice:
         """Make a device (hot_add) and record it, with no moment in which it is unknown.

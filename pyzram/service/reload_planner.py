@@ -102,7 +102,7 @@ def _replace(
     if machine.available < needed:
         plan._refusals.append(
             f"{old.name}: replacing it takes {format_size(needed)} of memory on the way, "
-            f"only {format_size(machine.available)} are available"
+            f"but only {format_size(machine.available)} is available"
         )
     room = machine.available - needed + desired.disksize + free
     if area.used > room:

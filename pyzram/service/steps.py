@@ -302,7 +302,7 @@ class Ready(Action):
             return ""
         assert self.executor.config is not None
         place = self.executor.config.device(self.step.index).backing_dev
-        return f"{self.name}: carries on without {place} (pyzram reload tries again)"
+        return f"{self.name}: continues without {place} (pyzram reload tries again)"
 
 
 STEPS: dict[str, type[Action]] = {

@@ -102,7 +102,7 @@ def _operands(folder: Path, files: dict[str, str]) -> list[str]:
 
 def _devices(count: Count, root: Root, theirs: list[Device], found: Planned) -> None:
     told = found.told
-    less = any(word in line for word in ("left out", "not one of a device") for line in told)
+    less = any(word in line for word in ("left out", "not a device's section") for line in told)
     assert found.devices is not None
     # A device that the import leaves out with a message need not be reported again.
     count.value("devices", len(theirs), len(theirs) if less else len(found.devices), told)

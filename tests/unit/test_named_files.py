@@ -238,7 +238,7 @@ def test_a_textfile_by_a_descriptor_is_refused(tmp_path, form):
         if form == "link":
             name = str(tmp_path / "link")
             os.symlink(f"/proc/self/fd/{file.fileno()}", name)
-        with pytest.raises(InvalidValueError, match="that is open"):
+        with pytest.raises(InvalidValueError, match="an open file"):
             write_textfile(name, "x 1\n")
         assert os.path.samestat(os.fstat(file.fileno()), path.stat())
 

@@ -45,7 +45,7 @@ def codec_of(
     beside = {"level": level, "winbits": winbits, "dictionary": dictionary}
     twice = [key for key, value in beside.items() if None not in (value, getattr(wanted, key))]
     if twice:
-        raise InvalidValueError(f"{wanted}: {' and '.join(twice)} is given twice")
+        raise InvalidValueError(f"{wanted}: given twice: {' and '.join(twice)}")
     if wanted.dictionary is not None:
         dictionary = _read_dictionary(wanted.dictionary)
     return _codec(

@@ -112,7 +112,7 @@ def _reason(
             "per page read back"
         )
     elif any(_saves(other, best) >= WORTH for other in here):
-        text += ", and what saves a tenth of that takes longer to read a page back than flash"
+        text += ", and what saves a tenth of that takes longer than flash to read a page back"
     elif len(here) < len(timed):
         text += ", and no slower algorithm that this kernel offers saves a tenth of that"
     else:

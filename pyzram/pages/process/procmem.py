@@ -111,7 +111,9 @@ class Inspector:
                 code = errno.ESRCH
             if code in (errno.EACCES, errno.EPERM):
                 remedy = (
-                    "not yours; run as root" if os.geteuid() else "it has privileges that we do not"
+                    "not yours; run as root"
+                    if os.geteuid()
+                    else "it has privileges that this process lacks"
                 )
             raise from_errno(code, what, f"/proc/{pid}", remedy=remedy) from err
 

@@ -33,18 +33,18 @@ if TYPE_CHECKING:
 UNREADABLE = "unreadable processes"
 GONE = "kernel threads and exited processes"
 # Why more pages were found than the kernel says that these processes are worth (PSS).
-OTHERS_TOO = "pages that other processes share, or that came meanwhile"
+OTHERS_TOO = "pages shared with other processes, or added meanwhile"
 # Why shared memory may count that others lock.
-HIDDEN_LOCKS = "other processes with locked memory, of which it is hidden what that is"
-NOT_TOLD_CLEAN = "shared pages that were never written to and are not told from others"
+HIDDEN_LOCKS = "other processes that hide which of their memory is locked"
+NOT_TOLD_CLEAN = "shared pages never written to, which cannot be told from others"
 # Why memory that only open files hold may be missing.
 HIDDEN_DESCRIPTORS = "processes whose open files are hidden"
-IN_FLIGHT = "open files on their way through sockets"
+IN_FLIGHT = "open files in flight between sockets"
 # What the kernel counts for the whole system beyond all that was found.
-UNSEEN_SHARED = "pages of shared memory that no process or mount in sight has"
-UNSEEN_SWAPPED = "pages in swap that no process or mount in sight has"
+UNSEEN_SHARED = "pages of shared memory that belong to no visible process or mount"
+UNSEEN_SWAPPED = "pages in swap that belong to no visible process or mount"
 # Why it is unknown which pages stay in memory.
-PINNED_SOMEWHERE = "pinned pages that the kernel does not tell from others"
+PINNED_SOMEWHERE = "pinned pages (the kernel does not say which)"
 # Reasons that may hide memory that should count, or count what belongs to others.
 HIDDEN = (
     UNREADABLE,

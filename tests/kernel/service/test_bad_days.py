@@ -408,7 +408,9 @@ def test_without_privilege_nothing_is_started(box: Box) -> None:
 def test_a_table_that_memory_has_no_room_for(box: Box) -> None:
     poor = root_with(box, proc__meminfo="MemTotal: 65536 kB\nMemAvailable: 64 kB\n")
     stderr = box.fails("start", PYZRAM_ROOT=poor)
-    assert "device 0: the table of 64M takes 256K of memory at once, only 64K are avail" in stderr
+    assert (
+        "device 0: the table of 64M takes 256K of memory at once, but only 64K is avail" in stderr
+    )
     assert box.numbers() == []
 
 
@@ -439,7 +441,7 @@ def test_a_full_run_directory(box: Box, free: int) -> None:
         (box.run_dir / "fill").write_bytes(bytes(16384 - free))
         before = {path.name for path in Path("/sys/block").glob("zram*")}
         line = box.fails("start")
-        assert ": keep the record: No space left on device" in line
+        assert ": write the record: No space left on device" in line
         if os.environ.get("PYZRAM_SHARED_MACHINE") != "1":
             assert {path.name for path in Path("/sys/block").glob("zram*")} == before
         (box.run_dir / "fill").unlink()

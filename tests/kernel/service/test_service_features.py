@@ -107,7 +107,7 @@ def test_a_backing_file_that_can_not_pass_on_leaves_the_bridge(box: Box, written
     assert done.returncode == 1
     (bridge,) = box.numbers()
     warning, error = done.stderr.splitlines()
-    assert warning.endswith(f"zram{bridge}: carries on without {image} (pyzram reload tries again)")
+    assert warning.endswith(f"zram{bridge}: continues without {image} (pyzram reload tries again)")
     assert "No such file" in error
     assert f"/dev/zram{bridge}" in swaps()
     assert memory[:] == content

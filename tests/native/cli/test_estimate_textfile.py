@@ -58,5 +58,5 @@ def test_a_source_that_cannot_be_read_is_no_success_and_leaves_nothing_stale(tmp
 
 def test_it_is_refused_together_with_other_output(tmp_path, capsys):
     assert pyzram.main(["estimate", "--textfile", str(tmp_path / "x"), "--json", "-"]) == 2
-    assert "--textfile and --json exclude each other" in capsys.readouterr().err
+    assert "--textfile and --json cannot be combined" in capsys.readouterr().err
     assert not (tmp_path / "x").exists()

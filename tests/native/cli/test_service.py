@@ -171,7 +171,7 @@ def test_import_merges_a_file_with_its_drop_ins_and_reads_standard_input(
     long = b"#\n" * (1 << 19) + b"[zram0]\nzram-size = 7\n"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(long)))
     assert main(["import", "-"]) == 1
-    assert "-: read: File too large (name a file of text)" in capsys.readouterr().err
+    assert "-: read: File too large (give a text file)" in capsys.readouterr().err
     dietpi = b"AUTO_SETUP_SWAPFILE_LOCATION=zram\r\nAUTO_SETUP_SWAPFILE_SIZE=512\r\n"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(dietpi)))
     assert main(["import", "-"]) == 0

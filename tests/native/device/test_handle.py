@@ -374,9 +374,9 @@ def test_what_is_no_single_algorithm_is_refused_by_name(tree):
             with pytest.raises(pyzram.InvalidValueError, match="not one algorithm"):
                 device.set_comp_algorithm(wrong)
         for wrong in ("zstd:3", "zstd(level=3)", pyzram.Algorithm("zstd", level=3)):
-            with pytest.raises(pyzram.InvalidValueError, match="takes a name alone"):
+            with pytest.raises(pyzram.InvalidValueError, match="takes only a name"):
                 device.set_comp_algorithm(wrong)
-            with pytest.raises(pyzram.InvalidValueError, match="takes a name alone"):
+            with pytest.raises(pyzram.InvalidValueError, match="takes only a name"):
                 device.set_recomp_algorithm(wrong)
         with pytest.raises(pyzram.InvalidValueError, match="algorithm 3: neither an algorithm"):
             device.configure(disksize="1M", algorithm=3)

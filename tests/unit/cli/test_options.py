@@ -50,7 +50,7 @@ def test_what_was_not_given_is_the_default_and_a_list_is_none() -> None:
         (["a", "--tipe", "idle"], "unknown option --tipe (did you mean --type?)"),
         (["a", "--zzzzzz"], "unknown option --zzzzzz"),
         (["a", "-z"], "unknown option -z"),
-        (["a", "--type", "idel"], "--type: 'idel' is none of idle, huge (did you mean idle?)"),
+        (["a", "--type", "idel"], "--type: 'idel' is not one of idle, huge (did you mean idle?)"),
         (["a", "--type"], "--type needs a value: TYPE"),
         (["a", "--mark=1"], "--mark takes no value"),
         (["a", "--limit", "0"], "--limit: 0 is too small"),

@@ -267,7 +267,7 @@ def test_without_a_terminal_it_says_what_works_there(tmp_path):
     ("words", "told"),
     [
         (["-d", "0"], "--delay: 0: not from 0.1 to 3600 seconds"),
-        (["-s", "size"], "--sort: 'size' is none of name, "),
+        (["-s", "size"], "--sort: 'size' is not one of name, "),
         (["sda"], "sda"),
     ],
 )

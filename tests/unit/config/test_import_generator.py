@@ -123,7 +123,7 @@ def test_what_is_no_device_or_used_by_nobody_is_left_out(line: str) -> None:
         ("swap-prio = 5", "not known"),
         ("options = discard,nofail", "nofail"),
         ("compression-algorithm = zstd(level=99)", "no level 99"),
-        ("compression-algorithm = a b c d e", "e: 3 recompress at most"),
+        ("compression-algorithm = a b c d e", "e: at most 3 algorithms recompress"),
         ("zram-size = sin(ram)", "sin() of the memory"),
     ],
 )
@@ -166,8 +166,8 @@ def test_the_output_of_a_command_is_not_had() -> None:
     config, lost = translated("set!x = echo 64\n[zram0]\nzram-size = x\n")
     assert lost == [
         "line 1: set!x: the output of a command, which is not run here",
-        "line 3: zram0: zram-size: 'x' is set by the command of line 1; "
-        "taken instead: min(mib(ram)/2, 4G)",
+        "line 3: zram0: zram-size: 'x' is set by the command of line 1: "
+        "using min(mib(ram)/2, 4G) instead",
     ]
     assert config.devices[0].disksize == 4096 * MIB
 
@@ -256,4 +256,4 @@ def test_what_needs_a_look_names_the_line_of_each_key(keys: str, key: str, varia
 
 def test_a_device_that_gets_another_number_names_its_section() -> None:
     said = import_text("# x\n[zram3]\nzram-size = 64\n", "x").looks
-    assert said == ["line 2: zram3: it is device 0 now"]
+    assert said == ["line 2: zram3: now device 0"]

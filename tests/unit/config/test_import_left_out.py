@@ -25,8 +25,8 @@ def taken(text: str) -> tuple[Config, Imported]:
 @pytest.mark.parametrize(
     ("line", "kinds", "said"),
     [
-        ("mlim1=1G", ["swap"], "mlim1: '1G' is not numeric, so it makes none"),
-        ("wlim1=1G", ["swap"], "wlim1: '1G' is not numeric, so it makes none"),
+        ("mlim1=1G", ["swap"], "mlim1: '1G' is not numeric, so it makes no device"),
+        ("wlim1=1G", ["swap"], "wlim1: '1G' is not numeric, so it makes no device"),
         ("owgr1=nosuchuser:x", ["swap", "/x"], "owgr1: "),
         ("mode1=999", ["swap", "/x"], "mode1: "),
         ("flag0=40000", ["/x"], "flag0: '40000' is not a whole number from -1 to 32767"),
@@ -64,7 +64,7 @@ def test_the_only_device_is_lost(text: str, said: str) -> None:
     assert config.devices == ()
     (line,) = found.lost
     assert line.startswith(said)
-    assert line.endswith("device 0 of what is written is left out")
+    assert line.endswith("device 0 is left out")
     assert f"# Not carried over: {line}\n" in found.text()
 
 

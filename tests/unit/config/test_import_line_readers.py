@@ -75,7 +75,7 @@ def test_a_drop_in_of_systemd_swap_is_known_alone() -> None:
 def test_systemd_swap_reads_nothing_but_plain_lines(line: str) -> None:
     config, found = planned(f"zram_enabled=1\n{line}\n")
     assert config.devices[0].priority == 32767
-    assert found.lost == [f"line 2: {line!r}: no assignment, and commands are not run"]
+    assert found.lost == [f"line 2: {line!r}: not an assignment, and commands are not run"]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,9 @@ def test_systemd_swap_reads_nothing_but_plain_lines(line: str) -> None:
 def test_a_suffix_of_the_generator_is_pointed_out(text: str, said: str) -> None:
     found = import_text(f"[zram0]\nzram-size = {text}\n", "x", ram=RAM)
     (line,) = [line for line in found.looks if "suffixes" in line]
-    assert line.startswith("line 2: zram0: zram-size: suffixes are decimal and of MiB there, so ")
+    assert line.startswith(
+        "line 2: zram0: zram-size: suffixes there are decimal and multiply MiB, so "
+    )
     assert line.endswith(said)
 
 

@@ -88,7 +88,7 @@ def test_zram_configs_directories_that_keep_their_contents_are_told() -> None:
         "line 1: vm.swappiness = 150: for /etc/sysctl.d",
         "line 2: /var/log: a directory that keeps its contents has no equivalent",
         "line 3: swap: without a priority it is not used",
-        "line 4: swap: one there is already, so zram-config leaves this out",
+        "line 4: swap: there is one already, so zram-config leaves this out",
     ]
 
 
@@ -148,8 +148,7 @@ def test_what_our_own_rules_refuse_is_left_out() -> None:
     """zram-tools has no swap either, because its swapon refuses it."""
     found = import_text("PRIORITY=99999\n", "x")
     assert found.lost == [
-        "line 1: PRIORITY: '99999' is not a whole number from -1 to 32767; "
-        "device 0 of what is written is left out"
+        "line 1: PRIORITY: '99999' is not a whole number from -1 to 32767: device 0 is left out"
     ]
     assert found.lines == [("NUM_DEVICES", "0")]
 

@@ -99,4 +99,4 @@ def test_a_discard_that_is_no_policy_is_told() -> None:
     text = "ZRAM_COMP_ALGORITHM=lz4\nZRAMEN_SWAPON_DISCARD=perhaps\n"
     assert only(text).discard == "both"
     (line,) = translated(text)[1]
-    assert line.startswith("line 2: ZRAMEN_SWAPON_DISCARD: 'perhaps' is no policy")
+    assert line.startswith("line 2: ZRAMEN_SWAPON_DISCARD: 'perhaps' is not a policy")

@@ -112,7 +112,7 @@ def test_a_share_of_the_memory_stays_one(command: str, size: int) -> None:
 def test_another_command_is_told_and_our_default_taken(command: str) -> None:
     config, lost = translated(f"num_devices=1\ntype0=swap\nsize0={command}\n")
     assert config.devices[0].disksize == 4096 * MIB
-    assert lost == ["line 3: size0: a command, which is not run; taken instead: our default"]
+    assert lost == ["line 3: size0: a command, which is not run: using our default instead"]
 
 
 def test_the_later_assignment_counts_be_it_a_command_or_not() -> None:
@@ -156,7 +156,7 @@ def test_algorithms_and_parameters(lines: str, algorithms: list[str]) -> None:
         ("icmp0=yes", "icmp0"),
         ("uuid0=1234", "uuid0"),
         ("args0='-v'", "shell code"),
-        ("unknown=1", "no variable of zram-init"),
+        ("unknown=1", "not a variable of zram-init"),
         ("echo hello", "not an assignment"),
     ],
 )
@@ -191,7 +191,7 @@ def test_a_device_that_is_skipped_moves_the_others_up() -> None:
     config, lost = translated("num_devices=2\ntype0=swap\nsize0=0\ntype1=/srv\nsize1=64\n")
     (desired,) = config.devices
     assert desired.mount_point == "/srv"
-    assert lost == ["line 3: size0: size '0' makes none"]
+    assert lost == ["line 3: size0: size '0' makes no device"]
 
 
 @pytest.mark.parametrize("digits", ["²", "9" * 5000])
@@ -207,10 +207,10 @@ def test_digits_that_are_no_number_are_not_carried_over(digits: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("num_devices=1\nsize0=64\n", "line 2: type0: without a type it is none"),
-        ("x=1\nnum_devices=1\n", "line 2: type0: without a type it is none"),
-        ("num_devices=1\nlabl0=x\ntype0=/x\n", "line 2: size0: size '' makes none"),
-        ("num_devices=2\ntype1=swap\nsize1=64\n", "line 2: device 1: it is device 0 now"),
+        ("num_devices=1\nsize0=64\n", "line 2: type0: no type makes no device"),
+        ("x=1\nnum_devices=1\n", "line 2: type0: no type makes no device"),
+        ("num_devices=1\nlabl0=x\ntype0=/x\n", "line 2: size0: size '' makes no device"),
+        ("num_devices=2\ntype1=swap\nsize1=64\n", "line 2: device 1: now device 0"),
     ],
 )
 def test_what_is_missing_or_moved_is_said_with_a_line(text: str, said: str) -> None:

@@ -398,5 +398,5 @@ def test_a_bound_that_is_none_is_refused_before_anything_is_recompressed(kernel,
 
 @pytest.mark.parametrize("timeout", ["1m", -1, float("nan")])
 def test_a_timeout_is_seconds(kernel, timeout):
-    with pytest.raises(InvalidValueError, match="not seconds from 0 up"):
+    with pytest.raises(InvalidValueError, match="not a number of seconds from 0 up"):
         writeback.writeback_pages(kernel, timeout=timeout)

@@ -27,7 +27,7 @@ def test_algorithms_that_nobody_can_compare_are_told(
     assert found == (
         [
             "/zram:1: ZRAM_ALGORITHM_0: not checked: without a zram device the kernel does not say "
-            "what it has"
+            "which it has"
         ]
         if told
         else []

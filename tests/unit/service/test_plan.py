@@ -574,6 +574,8 @@ def test_a_table_that_memory_has_no_room_for_is_refused() -> None:
     plan = plan_start(conf("ZRAM_SIZE_0=8G"), machine(available=16 * MIB))
     (left,) = plan.left_out
     assert left.index == 0
-    assert left.why.startswith("device 0: the table of 8G takes 32M of memory at once, only 16M")
+    assert left.why.startswith(
+        "device 0: the table of 8G takes 32M of memory at once, but only 16M"
+    )
     assert plan.steps == ()
     assert not plan_start(conf("ZRAM_SIZE_0=4G"), machine(available=16 * MIB)).left_out

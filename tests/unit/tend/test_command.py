@@ -34,8 +34,8 @@ def here(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        ("--status --once", "exclude each other"),
-        ("--textfile F --record F", "exclude each other"),
+        ("--status --once", "cannot be combined"),
+        ("--textfile F --record F", "cannot be combined"),
         ("--status zram0", "--status takes no device"),
         ("--textfile F zram0", "--textfile takes no device"),
         ("--record F zram0", "--record takes no device"),
@@ -48,7 +48,7 @@ def here(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
         ("--status -c F", "--status takes no --config"),
         ("--status -q", "--status takes no --quiet"),
         ("-n -q zram0", "--dry-run takes no --quiet"),
-        ("--once -q --json zram0", "--json and --quiet exclude each other"),
+        ("--once -q --json zram0", "--json and --quiet cannot be combined"),
         ("--json zram0", "--json needs --once, --dry-run or --status"),
     ],
 )
@@ -72,7 +72,7 @@ def test_every_option_is_of_some_way() -> None:
 def test_a_dash_makes_no_file_of_that_name(words, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert command.main(words.split()) == 1
-    assert "standard output is no file" in capsys.readouterr().err
+    assert "standard output is not a file" in capsys.readouterr().err
     assert not (tmp_path / "-").exists()
 
 

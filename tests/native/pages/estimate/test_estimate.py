@@ -294,7 +294,7 @@ def test_a_slower_algorithm_must_earn_it(others, offered, best):
         (
             [made_up("deflate", 1_000_000, 120.0)],
             None,
-            "and what saves a tenth of that takes longer to read a page back than flash",
+            "and what saves a tenth of that takes longer than flash to read a page back",
         ),
         (
             [made_up("zstd", 1_500_000, 20.0), made_up("deflate", 1_300_000, 60.0)],
