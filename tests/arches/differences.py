@@ -66,7 +66,7 @@ PAGEMAP = {
         test_a_process_that_is_gone_is_esrch
         test_own_memory_is_readable_without_privilege
         test_batch_after_batch_every_page_of_a_process_is_read_once
-        test_of_several_processes_those_that_are_gone_are_skipped_and_counted
+        test_processes_that_are_gone_are_skipped_and_counted
         test_a_source_of_processes_that_is_dropped_open_says_so_and_closes
         test_shared_memory_that_cannot_be_opened_leaves_nothing_open
         test_a_process_that_runs_another_program_meanwhile_is_looked_at_again
@@ -96,8 +96,8 @@ PAGEMAP = {
     """,
     "tests/native/pages/shared_memory/test_ipc_spaces.py": "test_segments_of_one_number_are_two",
     "tests/native/pages/shared_memory/test_leases.py": """
-        test_who_holds_a_lease_lives_and_keeps_it[mapped]
-        test_who_holds_a_lease_lives_and_keeps_it[memfd]
+        test_the_holder_of_a_lease_lives_and_keeps_it[mapped]
+        test_the_holder_of_a_lease_lives_and_keeps_it[memfd]
     """,
     "tests/native/pages/process/test_huge_pages.py": """
         test_without_frames_each_counts_its_share[0-pagemap]

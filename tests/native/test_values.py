@@ -270,7 +270,7 @@ def test_the_moment_does_not_count(all_values):
         assert dataclasses.replace(value, time=0.0, monotonic=0.0) == value
 
 
-def test_a_source_is_no_value(tmp_path):
+def test_a_source_is_not_a_value(tmp_path):
     path = tmp_path / "data"
     path.write_bytes(bytes(PAGE))
     with (

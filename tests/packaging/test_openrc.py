@@ -245,7 +245,7 @@ def test_a_broken_file_is_found_before_anything_is_stopped(machine: ObservedSyst
 
 
 @needs_openrc
-def test_a_warning_about_the_file_is_told_once(machine: ObservedSystem) -> None:
+def test_a_warning_about_the_file_is_reported_once(machine: ObservedSystem) -> None:
     machine.conf("zram", "ZRAM_SIZE_0=64M\nZRAM_PRIORITY_0=1\nNUM_DEVICES=1\nZRAM_SIZE_1=64M\n")
     for command in ("start", "reload", "restart"):
         done = machine.rc("zram", command)

@@ -73,13 +73,13 @@ def test_it_is_a_value(text: str, algorithm: Algorithm) -> None:
         *('zstd(dict=/a"b)', None, 3, True, ["zstd"], b"zstd"),
     ],
 )
-def test_what_is_no_algorithm_is_refused(wrong: object) -> None:
+def test_what_is_not_an_algorithm_is_refused(wrong: object) -> None:
     with pytest.raises(InvalidValueError, match=r"^(algorithm|dictionary|level) "):
         as_algorithm(wrong)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("wrong", [3, None, [["zstd"]], ["zstd", 3]])
-def test_what_is_no_list_of_algorithms_is_refused(wrong: object) -> None:
+def test_what_is_not_a_list_of_algorithms_is_refused(wrong: object) -> None:
     with pytest.raises(InvalidValueError):
         as_algorithms(wrong)  # type: ignore[arg-type]
 

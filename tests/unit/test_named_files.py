@@ -45,7 +45,7 @@ def link(target: Path, at: Path) -> None:
 
 
 @pytest.mark.parametrize("write", WRITERS)
-def test_a_link_of_somebody_else_s_is_not_followed(theirs: Path, write) -> None:
+def test_a_link_of_somebody_elses_is_not_followed(theirs: Path, write) -> None:
     victim = theirs.parent / "victim"
     link(victim / "secret", theirs / "file.prom")
     link(victim / "new", theirs / "fresh.prom")
@@ -89,7 +89,7 @@ def test_nothing_is_added_to_a_file_that_has_another_name(theirs: Path) -> None:
     "text",
     [b"notes\n", b"notes", b"\x7fELF\x02\x01\0\n\0", b'{"v": 1}\n', b'[1, "pages"]\n', b"3\n"],
 )
-def test_nothing_is_added_to_what_is_no_recording(tmp_path: Path, text: bytes) -> None:
+def test_nothing_is_added_to_what_is_not_a_recording(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "file").write_bytes(text)
     for lines in ([], [{"v": 1, "pages": []}]):
         with pytest.raises(InvalidValueError, match="no recording: its last line is something"):

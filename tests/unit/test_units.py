@@ -53,7 +53,7 @@ def test_sizes(text, expected):
         "9" * 5000,
     ],
 )
-def test_text_that_is_no_size_is_refused(text):
+def test_text_that_is_not_a_size_is_refused(text):
     with pytest.raises(InvalidValueError):
         parse_size(text)
 
@@ -67,7 +67,7 @@ def test_a_thousand_digits_are_the_most():
 @pytest.mark.parametrize(
     "text", ["16E", "\u0663", "1K1", "%", "50%", True, None, 1.5, -1, 1 << 64, "NaN", "1iB", "1BiB"]
 )
-def test_what_is_no_size_is_refused(text):
+def test_what_is_not_a_size_is_refused(text):
     with pytest.raises(InvalidValueError):
         parse_size(text)
 

@@ -115,7 +115,7 @@ def tunable(zram_device):
         ("algo=no-such-algorithm level=1", errno.EINVAL),
     ],
 )
-def test_parameters_that_cannot_be_meant_are_refused(tunable, written, code):
+def test_impossible_parameters_are_refused(tunable, written, code):
     refused(code, tunable.write, "algorithm_params", written)
 
 
@@ -225,7 +225,7 @@ def test_secondary_algorithms_read_one_line_each_by_priority(multi):
         ("zstd", errno.EINVAL),
     ],
 )
-def test_a_secondary_algorithm_that_cannot_be_meant_is_refused(multi, written, code):
+def test_an_impossible_secondary_algorithm_is_refused(multi, written, code):
     refused(code, multi.write, "recomp_algorithm", written)
     assert multi.read("recomp_algorithm") == ""
 

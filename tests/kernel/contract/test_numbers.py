@@ -100,7 +100,7 @@ def test_reset_takes_any_number_but_zero(zram_device, written):
         ("65536", errno.ERANGE),
     ],
 )
-def test_reset_refuses_what_is_no_number(zram_device, written, code):
+def test_reset_refuses_what_is_not_a_number(zram_device, written, code):
     zram_device.write("disksize", "1M")
     refused(code, zram_device.write, "reset", written)
     assert zram_device.read("initstate") == "1\n"
@@ -134,7 +134,7 @@ def test_hot_remove_wants_the_number_of_a_device(written, code):
         ("compressed_writeback", "x"),
     ],
 )
-def test_a_setting_refuses_what_it_cannot_mean(zram_device, attribute, written):
+def test_a_setting_refuses_impossible_values(zram_device, attribute, written):
     need(zram_device, attribute)
     refused(errno.EINVAL, zram_device.write, attribute, written)
 

@@ -40,7 +40,7 @@ def test_recompress_wants_an_initialised_device(fresh):
 @pytest.mark.parametrize(
     "written", ["idle", "threshold=x", "threshold=", "threshold=4096", "max_pages=x"]
 )
-def test_recompress_refuses_what_it_cannot_mean(multi, written):
+def test_recompress_refuses_impossible_arguments(multi, written):
     store(multi, [dense(1)])
     refused(errno.EINVAL, multi.write, "recompress", written)
 

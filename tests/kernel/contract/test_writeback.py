@@ -159,7 +159,7 @@ def test_writeback_wants_a_backing_device(bare):
 
 
 @pytest.mark.parametrize("written", ["all", "HUGE", "page_index=x", "page_index=", "type=nothing"])
-def test_writeback_refuses_what_it_cannot_mean(backed, written):
+def test_writeback_refuses_impossible_arguments(backed, written):
     store(backed, [noise(1)])
     refused(errno.EINVAL, backed.write, "writeback", written)
 

@@ -87,7 +87,7 @@ def test_before_initialisation_it_is_einval(zram, zram_device):
     assert caught.value.errno == 22
 
 
-def test_a_kernel_without_it_is_said_so(zram):
+def test_a_kernel_without_it_is_reported(zram):
     if os.path.exists(state.path_of(zram)):
         pytest.skip("this kernel has it")
     with pytest.raises(UnsupportedError, match="CONFIG_ZRAM_MEMORY_TRACKING"):

@@ -34,7 +34,7 @@ def nodes() -> list[str]:
     return [path for path in found if path.startswith("/dev/zram")]
 
 
-def test_a_look_that_is_torn_leaves_nothing_open(
+def test_a_look_that_is_interrupted_leaves_nothing_open(
     add_zram: Callable[[], OwnDevice],
 ) -> None:
     own = add_zram()

@@ -82,7 +82,7 @@ def test_an_unknown_device_is_not_found():
 
 
 @pytest.mark.parametrize("path", ["/dev/null", "/proc/version"])
-def test_what_is_no_block_device_is_refused(path):
+def test_what_is_not_a_block_device_is_refused(path):
     refused(pyzram.NotZramError, errno.ENOTBLK, pyzram.Zram, path)
 
 
@@ -190,7 +190,7 @@ def test_what_is_to_stay_stays():
     pyzram.Zram(device.number).remove()
 
 
-def test_somebody_else_s_mount_above_is_left_alone(tmp_path):
+def test_somebody_elses_mount_above_is_left_alone(tmp_path):
     with pyzram.Zram.add() as device:
         device.configure(disksize="64M")
         device.mkfs("ext4")
@@ -287,7 +287,7 @@ def test_a_percentage_is_of_this_machine_s_memory(zram):
 
 
 @pytest.mark.parametrize("size", [0, -1, "", "lots", "64Mjunk", "16E", "0x10", "-5M", "1..5G"])
-def test_sizes_that_cannot_be_meant_never_reach_the_kernel(zram, size):
+def test_impossible_sizes_never_reach_the_kernel(zram, size):
     with pytest.raises(pyzram.InvalidValueError, match=zram.name):
         zram.set_disksize(size)
     assert zram.read_disksize() == 0
@@ -475,7 +475,7 @@ def test_swapon_without_a_signature(zram):
     assert "mkswap" in refused(pyzram.ZramOSError, errno.EINVAL, zram.swapon)
 
 
-def test_swapoff_of_what_is_no_swap(zram):
+def test_swapoff_of_what_is_not_swap(zram):
     zram.configure(disksize="16M")
     assert "not swap" in refused(pyzram.ZramOSError, errno.EINVAL, zram.swapoff)
 

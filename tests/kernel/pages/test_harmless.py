@@ -51,7 +51,7 @@ def test_nobody_is_killed_where_memory_is_short() -> None:
 
 
 @pytest.mark.parametrize("options", [["--system"], ["--full", "--pid"]])
-def test_who_looks_needs_little_memory(options: list[str]) -> None:
+def test_looking_needs_little_memory(options: list[str]) -> None:
     with group(FORKS, "looked-at", 6) as cgroup:
         caller = MemoryCgroup("caller")
         try:
@@ -70,7 +70,7 @@ def test_who_looks_needs_little_memory(options: list[str]) -> None:
             caller.end()
 
 
-def test_who_looks_needs_little_memory_for_many_files() -> None:
+def test_looking_needs_little_memory_for_many_files() -> None:
     folder = Path(f"/dev/shm/pyzram-test-many-{os.getpid()}")
     folder.mkdir()
     caller = MemoryCgroup("caller")

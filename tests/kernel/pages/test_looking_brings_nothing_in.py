@@ -74,7 +74,7 @@ def theirs(said: dict[str, object]) -> int:
     return sum(part["pages"] for part in said["parts"] if part["owner"]["name"] == NAME)
 
 
-def test_what_nobody_may_know_of_stays_in_swap_and_is_said(in_use: None) -> None:
+def test_what_nobody_may_know_of_stays_in_swap_and_is_reported(in_use: None) -> None:
     with group("MODE = 0o644" + FILE, "theirs") as cgroup:
         assert cgroup.usage > PAGES * os.sysconf("SC_PAGE_SIZE")
         cgroup.empty()

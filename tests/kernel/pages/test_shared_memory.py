@@ -82,7 +82,7 @@ def test_what_a_process_locks_that_was_not_chosen_stays_too() -> None:
                 assert source.left_out.keys() == {"locked"}
 
 
-def test_other_locks_that_are_hidden_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_locks_that_are_hidden_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def hidden(_process: Process) -> NoReturn:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
@@ -116,7 +116,7 @@ sys.stdin.read()
 """
 
 
-def test_memory_of_mounts_that_no_process_sees_is_missed_aloud(tmp_path: Path) -> None:
+def test_memory_of_mounts_that_no_process_sees_is_reported_as_missing(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-Ic", APART, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:

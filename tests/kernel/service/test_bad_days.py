@@ -288,7 +288,7 @@ def root_with(box: Box, **files: str) -> str:
     return str(root)
 
 
-def test_stop_is_refused_when_memory_can_not_take_the_pages_back(box: Box) -> None:
+def test_stop_is_refused_when_memory_cannot_take_the_pages_back(box: Box) -> None:
     box.write("ZRAM_SIZE_0=64M\nZRAM_PRIORITY_0=32000\n")
     box.fine("start")
     (number,) = box.numbers()

@@ -150,7 +150,7 @@ def test_all_or_nothing(box: Box) -> None:
     assert box.known() == known
 
 
-def test_all_fail_and_each_is_told(box: Box) -> None:
+def test_all_fail_and_each_is_reported(box: Box) -> None:
     box.write(
         f"ZRAM_SIZE_0=64M\nZRAM_ALGORITHM_0=nosuch\nZRAM_SIZE_1=64M\nZRAM_MOUNT_1={box.conf}\n"
     )

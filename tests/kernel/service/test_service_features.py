@@ -99,7 +99,7 @@ def test_a_backing_file_passes_to_a_new_device_by_a_bridge(box: Box, written_bac
     box.fine("stop")
 
 
-def test_a_backing_file_that_can_not_pass_on_leaves_the_bridge(box: Box, written_back) -> None:
+def test_a_backing_file_that_cannot_be_passed_on_leaves_the_bridge(box: Box, written_back) -> None:
     image, memory, content = written_back
     image.rename(box.directory / "away")
     box.write(f"ZRAM_SIZE_0=24M\nZRAM_PRIORITY_0=32000\nZRAM_BACKING_DEV_0={image}\n")

@@ -227,7 +227,7 @@ def test_what_root_s_environment_says_of_python_is_not_honoured(box: Box, tmp_pa
 
 @pytest.mark.parametrize("what", ["fifo", "endless", "folder"])
 @pytest.mark.parametrize("command", ["check", "start", "import"])
-def test_what_is_no_configuration_is_refused_at_once(box: Box, what: str, command: str) -> None:
+def test_what_is_not_a_configuration_is_refused_at_once(box: Box, what: str, command: str) -> None:
     path = box.directory / "conf"
     if what == "fifo":
         os.mkfifo(path)

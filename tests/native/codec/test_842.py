@@ -155,7 +155,7 @@ def test_a_flipped_bit_anywhere_is_noticed_or_does_no_harm():
         f"{0x1C:05b}" * 512 + f"{0x1E:05b}{0:032b}" + "0" * 64,  # more after the end
     ],
 )
-def test_streams_that_are_no_page_are_refused(bits):
+def test_streams_that_are_not_a_page_are_refused(bits):
     assert refused(finish(bits) if bits else b"") == errno.EBADMSG
 
 

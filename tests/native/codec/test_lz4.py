@@ -138,7 +138,7 @@ def test_levels_below_1_are_refused(level):
         b"\x1fa\x01\x00" + b"\xff" * 20 + b"\x00\x50aaaaa",
     ],
 )
-def test_what_is_no_page_is_an_error(data):
+def test_what_is_not_a_page_is_an_error(data):
     with pytest.raises(pyzram.ZramError):
         pyzram.decompress_page(data, "lz4")
 

@@ -120,7 +120,7 @@ def test_runs_of_zeros_of_every_length(length):
         b"\x11\x01\x1f\xfc\xff\xff" * 3,
     ],
 )
-def test_what_is_no_page_is_an_error(name, data):
+def test_what_is_not_a_page_is_an_error(name, data):
     with pytest.raises(pyzram.ZramError) as caught:
         pyzram.decompress_page(data, name)
     assert getattr(caught.value, "errno", errno.EBADMSG) == errno.EBADMSG

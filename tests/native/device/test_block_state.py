@@ -178,7 +178,7 @@ def test_a_file_that_ends_within_a_line_is_an_error(tmp_path):
     assert caught.value.errno == errno.EINVAL
 
 
-def test_a_kernel_without_it_is_said_so(tmp_path):
+def test_a_kernel_without_it_is_reported(tmp_path):
     handle = standing(tmp_path)
     with pytest.raises(UnsupportedError, match="CONFIG_ZRAM_MEMORY_TRACKING"):
         block_state.summary(handle)

@@ -134,7 +134,7 @@ def test_names_that_cannot_be_a_device(tree, spec):
 
 
 @pytest.mark.parametrize("name", ["", "lzo\n", "lzo\n\n", "lzo rle", "/etc/passwd\n", "\0"])
-def test_what_is_no_name_of_an_algorithm_never_reaches_the_kernel(tree, name):
+def test_what_cannot_be_the_name_of_an_algorithm_never_reaches_the_kernel(tree, name):
     with pyzram.Zram(3, sysfs=tree) as device:
         with pytest.raises(pyzram.InvalidValueError, match="not a name"):
             device.set_comp_algorithm(name)
@@ -144,7 +144,7 @@ def test_what_is_no_name_of_an_algorithm_never_reaches_the_kernel(tree, name):
 
 
 @pytest.mark.parametrize("number", ["/etc/passwd", "9 algo=lzo", 1.5, True, 1 << 31])
-def test_a_level_that_is_no_number_never_reaches_the_kernel(tree, number):
+def test_a_level_that_is_not_a_number_never_reaches_the_kernel(tree, number):
     with pyzram.Zram(3, sysfs=tree) as device:
         with pytest.raises(pyzram.InvalidValueError, match=r"^level"):
             device.set_algorithm_params(level=number)
@@ -156,7 +156,7 @@ def test_a_dictionary_may_be_a_path_object(tree):
     assert pyzram.Algorithm("zstd", dictionary=Path("/a b")).params() == 'dict="/a b"'
 
 
-def test_a_limit_that_the_kernel_would_round_to_none_is_refused(tree):
+def test_a_limit_that_the_kernel_would_round_to_zero_is_refused(tree):
     with pyzram.Zram(3, sysfs=tree) as device:
         with pytest.raises(pyzram.InvalidValueError, match="rounds up to 2"):
             device.set_mem_limit((1 << 64) - 1)
@@ -165,7 +165,7 @@ def test_a_limit_that_the_kernel_would_round_to_none_is_refused(tree):
 
 
 @pytest.mark.parametrize("setting", ["writeback_limit", "writeback_batch_size"])
-def test_a_count_that_is_none_stops_configure_before_anything_is_done(tree, setting):
+def test_an_invalid_count_stops_configure_before_anything_is_done(tree, setting):
     with (
         pyzram.Zram(3, sysfs=tree) as device,
         pytest.raises(pyzram.InvalidValueError, match=setting),
@@ -368,7 +368,7 @@ def test_handles_in_threads_read_side_by_side(tree):
         assert list(pool.map(read, range(32))) == [0] * 32
 
 
-def test_what_is_no_single_algorithm_is_refused_by_name(tree):
+def test_what_is_not_a_single_algorithm_is_refused_by_name(tree):
     with pyzram.Zram(3, sysfs=tree) as device:
         for wrong in (["zstd"], None, 3):
             with pytest.raises(pyzram.InvalidValueError, match="not one algorithm"):

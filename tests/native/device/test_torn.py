@@ -60,7 +60,7 @@ def descriptors() -> set[str]:
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("name", CALLS)
-def test_a_method_that_is_torn_leaves_nothing_open(tree, acts, name):  # noqa: F811
+def test_a_method_that_is_interrupted_leaves_nothing_open(tree, acts, name):  # noqa: F811
     before = descriptors()
     texts = tuple(f"{tree.root}{folder}" for folder in KERNELS_TEXTS)
 

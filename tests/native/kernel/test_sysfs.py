@@ -110,7 +110,7 @@ def test_numbers(tmp_path, text, numbers):
         ("none", errno.EINVAL),
     ],
 )
-def test_what_is_no_number(tmp_path, text, code):
+def test_what_is_not_a_number(tmp_path, text, code):
     path = tmp_path / "stat"
     path.write_text(text)
     assert code_of(_native.NumberFile(str(path)).read) == code
@@ -166,7 +166,7 @@ def test_a_number_file_reads_anew_each_time(tmp_path):
     file.close()
 
 
-def test_what_is_no_block_device(tmp_path):
+def test_what_is_not_a_block_device(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"x")
     assert code_of(_native.blkdev_open, str(path)) == errno.ENOTBLK

@@ -111,7 +111,7 @@ def test_recompression_that_this_kernel_can_do_is_configured() -> None:
     assert "ZRAM_RECOMP_ALGORITHM_0" not in old
 
 
-def test_of_two_that_save_the_one_that_is_here_is_configured() -> None:
+def test_the_algorithm_that_this_kernel_has_is_configured() -> None:
     more = algorithm("deflate", GIB, 0.25, 200.0), algorithm("zstd", GIB, 0.3, 200.0)
     text = said(look(GIB, *usual(GIB)[:2], *more), kernel(**BOTH))
     assert "with zstd would free another 102.4M of the cold memory; deflate, which this" in text

@@ -423,14 +423,14 @@ def test_a_reader_that_has_enough_ends_it(tmp_path):
     process.stderr.close()
 
 
-def test_into_a_pipe_a_device_that_is_none_ends_it(tmp_path, monkeypatch, capsys):
+def test_into_a_pipe_an_unknown_device_ends_it(tmp_path, monkeypatch, capsys):
     Machine(tmp_path, "vm-6.1")
     monkeypatch.setenv("PYZRAM_ROOT", str(tmp_path))
     assert zram_stats.main(["-w0.1", "zram9"]) == 1
     assert capsys.readouterr().err == "zram_stats: zram9: no such device\n"
 
 
-def test_a_failure_that_lasts_is_told_once(tmp_path, monkeypatch, capsys):
+def test_a_failure_that_lasts_is_reported_once(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PYZRAM_ROOT", str(tmp_path))
     Machine(tmp_path, "vm-6.1").attribute("io_stat").write_text("what?\n")
     view = device_history.Histories(zram_stats.Collection(["zram0"]), live_picture.READ)

@@ -143,7 +143,7 @@ def test_swap_and_mount_points(machine, capsys):
     assert "swap_used" not in values(out)
 
 
-def test_what_can_not_be_printed_stays_on_its_line(machine, capsys):
+def test_what_cannot_be_printed_stays_on_its_line(machine, capsys):
     machine("6.18").mount("/mnt/a\\012b\\033c")
     assert zram_stats.main(["zram0"]) == 0
     assert capsys.readouterr().out.endswith("/mnt/a\\x0ab\\x1bc\n")
@@ -257,9 +257,7 @@ def failed(capsys) -> tuple[str, str]:
         ("nonsense", "No such file or directory"),
     ],
 )
-def test_a_device_that_is_none_is_one_line_and_the_others_are_shown(
-    machine, capsys, operand, cause
-):
+def test_what_is_not_a_device_is_one_line_and_the_others_are_shown(machine, capsys, operand, cause):
     machine("vm-6.1")
     assert zram_stats.main([operand, "zram0"]) == 1
     out, err = failed(capsys)
@@ -480,7 +478,7 @@ LOADED = """
 """
 
 
-def test_a_plain_call_loads_this_and_nothing_else(tmp_path):
+def test_a_plain_call_loads_these_modules_and_nothing_else(tmp_path):
     Machine(tmp_path, "6.18")
     code = (
         "import errno, os, stat, sys; before = set(sys.modules); "

@@ -110,7 +110,7 @@ def test_a_host_with_too_much_memory_has_no_such_device() -> None:
         "fs-type = swap\nmount-point = /x",
     ],
 )
-def test_what_is_no_device_or_used_by_nobody_is_left_out(line: str) -> None:
+def test_what_is_not_a_device_or_not_used_is_left_out(line: str) -> None:
     config, lost = translated(f"[zram0]\n{line}\n[zram1]\n")
     assert len(config.devices) == 1
     assert "left out" in lost[0]
@@ -204,7 +204,7 @@ def test_later_files_override_key_by_key() -> None:
 
 
 @pytest.mark.parametrize("digits", ["²", "9" * 5000, "1e9999"])
-def test_digits_that_are_no_number_harm_nothing(digits: str) -> None:
+def test_digits_that_are_not_a_number_harm_nothing(digits: str) -> None:
     for text in (
         f"[zram{digits}]\nzram-size=1\n",
         f"[zram0]\nzram-size={digits}\n",

@@ -77,7 +77,7 @@ def test_armbian_has_swap_and_tmp() -> None:
     assert list(map(str, swap.algorithms)) == ["lzo-rle", "lzo", "kernel"]
 
 
-def test_zram_configs_directories_that_keep_their_contents_are_told() -> None:
+def test_zram_configs_directories_that_keep_their_contents_are_reported() -> None:
     config, lost = translated(
         "swap lzo-rle 250M 750M 75 0 150\nlog lzo-rle 50M 150M /var/log /log.bind\n"
         "swap lz4 0 1G\nswap lz4 0 1G 5\n"

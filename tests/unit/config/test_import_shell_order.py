@@ -95,7 +95,7 @@ def test_zramens_discard(word: str, discard: str) -> None:
     assert translated(text)[1] == []
 
 
-def test_a_discard_that_is_no_policy_is_told() -> None:
+def test_an_unknown_discard_policy_is_reported() -> None:
     text = "ZRAM_COMP_ALGORITHM=lz4\nZRAMEN_SWAPON_DISCARD=perhaps\n"
     assert only(text).discard == "both"
     (line,) = translated(text)[1]

@@ -181,7 +181,7 @@ def test_only_ext4_is_mounted_with_discard(fstype: str, discard: str) -> None:
     assert translated(text)[0].devices[0].discard == discard
 
 
-def test_a_file_system_that_zram_init_has_not_is_left_out() -> None:
+def test_a_file_system_that_zram_init_lacks_is_left_out() -> None:
     config, lost = translated("num_devices=1\ntype0=/srv\nsize0=64\nflag0=f2fs\n")
     assert config.devices == ()
     assert lost == ["line 4: flag0: zram-init makes no file system f2fs, left out"]
@@ -195,7 +195,7 @@ def test_a_device_that_is_skipped_moves_the_others_up() -> None:
 
 
 @pytest.mark.parametrize("digits", ["²", "9" * 5000])
-def test_digits_that_are_no_number_are_not_carried_over(digits: str) -> None:
+def test_digits_that_are_not_a_number_are_not_carried_over(digits: str) -> None:
     for text in (
         f"num_devices={digits}\ntype0=swap\nsize0=64\n",
         f"num_devices=1\ntype0=swap\nsize0={digits}\n",

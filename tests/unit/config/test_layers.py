@@ -108,7 +108,7 @@ def test_a_folder_that_cannot_be_read_is_named(conf, nobody, monkeypatch, step):
         read_layers(str(conf))
 
 
-def test_who_is_not_root_reads_whoevers_they_are(conf, monkeypatch):
+def test_without_root_files_are_read_whoever_owns_them(conf, monkeypatch):
     """They do nothing on the strength of it; a umask of 002 is common."""
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     conf.chmod(0o666)
@@ -131,7 +131,7 @@ assert len(read_layers({str(conf)!r})[0]) == 2
 
 
 @pytest.mark.parametrize("kind", ["pipe", "socket", "device", "folder"])
-def test_what_is_no_file_is_not_opened(conf, kind, tmp_path, monkeypatch):
+def test_what_is_not_a_file_is_not_opened(conf, kind, tmp_path, monkeypatch):
     """Opening a device can already act: a watchdog starts, a tape is rewound."""
     drop_in = tmp_path / "zram.d" / "b.conf"
     if kind == "pipe":

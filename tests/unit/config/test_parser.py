@@ -378,7 +378,7 @@ def test_without_a_file_in_its_place_the_defaults_apply(
     assert found.warnings == (f"{path}: there is no such file, the defaults apply",)
 
 
-def test_a_backing_device_can_not_serve_two() -> None:
+def test_a_backing_device_cannot_serve_two_devices() -> None:
     assert problems("ZRAM_BACKING_DEV_0=/dev/x\nZRAM_BACKING_DEV_1=//dev/x\n") == [
         "zram: two devices are to write back to /dev/x"
     ]
@@ -410,12 +410,12 @@ def test_a_table_of_half_the_memory_is_the_largest() -> None:
     assert "at once, for the table" in problems("ZRAM_SIZE_0=2.001T\n")[0]
 
 
-def test_settings_up_to_num_devices_are_no_warning() -> None:
+def test_settings_up_to_num_devices_cause_no_warning() -> None:
     assert parse("NUM_DEVICES=2\nZRAM_SIZE_1=1M\n").warnings == ()
 
 
 @pytest.mark.parametrize("mode", ["0o17", "1_7", "+7", "-0", "8", "17777"])
-def test_a_mode_is_octal_digits_alone(mode: str) -> None:
+def test_a_mode_has_only_octal_digits(mode: str) -> None:
     assert "is not a mode" in problems(f"ZRAM_MOUNT_0=/x\nZRAM_MODE_0={mode}\n")[0]
 
 
@@ -447,7 +447,7 @@ def test_lines_of_another_system_are_taken_with_a_warning(tmp_path: Path) -> Non
         (b"ZRAM_MOUNT_0=/a\nZRAM_MKFS_OPTS_0='-L \"a\nb\"'\n", ":2: ZRAM_MKFS_OPTS_0: "),
     ],
 )
-def test_what_is_no_text_is_one_line(tmp_path: Path, data: bytes, words: str) -> None:
+def test_what_is_not_text_is_one_line(tmp_path: Path, data: bytes, words: str) -> None:
     with pytest.raises(ConfigError) as caught:
         read(tmp_path, data)
     (problem,) = caught.value.problems
@@ -611,7 +611,7 @@ def test_a_named_file_has_its_own_drop_ins_and_no_others(places: Path) -> None:
         ("TEND_BUDGET=1e9", "size '1e9': no scientific notation (1e9), use a suffix like 1G"),
     ],
 )
-def test_what_cannot_be_is_refused_and_says_why(text: str, words: str) -> None:
+def test_impossible_values_are_refused_with_the_reason(text: str, words: str) -> None:
     (problem,) = problems(text)
     assert words in problem
 
@@ -650,7 +650,7 @@ def test_blocks_smaller_than_a_page_are_as_large_as_zrams(
         ("ZRAM_HOST_MEMORY_LIMIT_0=4G", "no such device here, this machine has 8G"),
     ],
 )
-def test_what_hardly_makes_sense_is_said(text: str, words: str) -> None:
+def test_what_hardly_makes_sense_is_reported(text: str, words: str) -> None:
     (warning,) = parse_config(text, "zram", ram=8 << 30, cpus=4).warnings
     assert words in warning
 

@@ -63,7 +63,7 @@ def test_a_size_means_what_the_manual_says(text: str, value: int) -> None:
         "٣M",
     ],
 )
-def test_what_is_no_size_is_refused(text: str) -> None:
+def test_what_is_not_a_size_is_refused(text: str) -> None:
     with pytest.raises(InvalidValueError):
         evaluate_size(text, ram=RAM, cpus=4)
 
@@ -84,6 +84,6 @@ def test_arithmetic_is_exact(a: int, b: int, c: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["ram/²", "(²)", "٣G*2", "²²"])
-def test_digits_of_other_scripts_are_no_number(text: str) -> None:
+def test_digits_of_other_scripts_are_not_a_number(text: str) -> None:
     with pytest.raises(InvalidValueError):
         evaluate_size(text, ram=1 << 30, cpus=2)

@@ -25,7 +25,7 @@ def test_text_switches_nothing_on(tmp_path: Path, name: str, wrong: object) -> N
     assert machine.attribute(name).read_text() == before
 
 
-def test_a_device_is_not_reset_for_a_setting_that_is_none(tmp_path: Path) -> None:
+def test_a_device_is_not_reset_for_an_invalid_setting(tmp_path: Path) -> None:
     machine = Machine(tmp_path, "vm-7.x-multi")
     before = machine.attribute("reset").read_text()
     with (

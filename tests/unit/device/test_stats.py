@@ -136,7 +136,7 @@ def test_a_snapshot_goes_through_json_and_back(change):
 
 
 @pytest.mark.parametrize("values", [{}, {"name": "zram0"}, {**snapshot().as_dict(), "stat": 5}])
-def test_what_is_no_snapshot_is_refused(values):
+def test_what_is_not_a_snapshot_is_refused(values):
     with pytest.raises(InvalidValueError, match="as_dict"):
         Stats.from_dict(values)
 

@@ -389,7 +389,7 @@ def test_the_section_of_a_finding_names_the_commands_that_the_doctor_names(code)
     assert [line for line in sorted(wanted) if line not in told] == []
 
 
-def test_of_a_remedy_the_commands_are_taken():
+def test_only_the_commands_of_a_remedy_are_taken():
     """The judge above, judged: all checks name a program, except one with a figure to change."""
     named = {
         code: {
@@ -528,7 +528,7 @@ def test_no_driver_is_status_2(tmp_path, monkeypatch, capsys):
     assert err.startswith("pyzram doctor: no zram driver is loaded")
 
 
-def test_a_report_that_can_not_be_written_is_status_2(tree):
+def test_a_report_that_cannot_be_written_is_status_2(tree):
     command = "import sys; from pyzram.cli.pyzram import main; sys.exit(main(['doctor']))"
     with open("/dev/full", "w") as full:
         done = subprocess.run(

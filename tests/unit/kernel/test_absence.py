@@ -233,7 +233,7 @@ def test_a_process_that_cannot_be_read_is_not_one_that_has_gone(
 
 
 @pytest.mark.parametrize("what", LOOKS)
-def test_what_cannot_be_read_is_told(root: Path, what: str) -> None:
+def test_what_cannot_be_read_is_reported(root: Path, what: str) -> None:
     look, path, kind, absent = LOOKS[what]
     assert look(root) == absent
     spoil(root, path, kind)

@@ -60,7 +60,7 @@ def test_a_btrfs_is_on_each_of_its_devices(tree):
         ("0:39", "btrfs", "/dev/sub/zram1"),
     ],
 )
-def test_a_source_is_no_proof(tree, number, fstype, source):
+def test_a_source_proves_nothing(tree, number, fstype, source):
     assert points(tree, line(number, "/a", fstype, source)) == {}
 
 

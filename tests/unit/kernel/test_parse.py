@@ -90,7 +90,7 @@ def test_swaps():
 
 
 @pytest.mark.parametrize("line", ["x y z", "/a file x 0 -2", "/a file 1 0 -2x"])
-def test_a_line_that_is_no_swap_area_is_an_error(line):
+def test_a_line_that_is_not_a_swap_area_is_an_error(line):
     with pytest.raises(ZramOSError) as caught:
         parse.parse_swaps(f"Filename Type Size Used Priority\n{line}\n")
     assert caught.value.errno == errno.EBADMSG
@@ -98,7 +98,7 @@ def test_a_line_that_is_no_swap_area_is_an_error(line):
 
 
 @pytest.mark.parametrize("word", ["\\", "\\04", "\\a40", "\\x", "a\\"])
-def test_what_is_no_octal_escape_is_kept(word):
+def test_what_is_not_an_octal_escape_is_kept(word):
     assert parse.unescape(word) == word
 
 

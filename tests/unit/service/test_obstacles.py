@@ -16,7 +16,7 @@ from pyzram.service.registry import Registry
 @pytest.mark.parametrize(
     ("algorithms", "told"), [("", False), ("zstd lz4", True), ("zstd kernel", False)]
 )
-def test_algorithms_that_nobody_can_compare_are_told(
+def test_algorithms_that_nobody_can_compare_are_reported(
     tmp_path: Path, algorithms: str, told: bool
 ) -> None:
     (tmp_path / "sys/class/zram-control").mkdir(parents=True)

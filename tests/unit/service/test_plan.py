@@ -233,7 +233,7 @@ def test_stop_takes_devices_down_in_reverse() -> None:
     ]
 
 
-def test_stop_is_refused_when_memory_can_not_take_the_pages_back() -> None:
+def test_stop_is_refused_when_memory_cannot_take_the_pages_back() -> None:
     config = conf()
     device = running(config, used=600 * MIB)
     (refusal,) = plan_stop(config, machine(device, available=500 * MIB)).refusals
@@ -473,7 +473,7 @@ def test_what_a_file_system_does_not_change_while_it_is_mounted(
     assert (remount_words(have, want, fstype) is not None) is live
 
 
-def test_a_device_that_cannot_be_is_left_out_and_the_others_are_planned() -> None:
+def test_an_impossible_device_is_left_out_and_the_others_are_planned() -> None:
     text = "ZRAM_SIZE_0=64M\nZRAM_MOUNT_1=/tmp\nZRAM_SIZE_2=64M"
     plan = plan_start(conf(text), machine(mounted={"/tmp"}))
     assert plan.refusals == ()

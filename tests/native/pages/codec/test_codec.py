@@ -206,7 +206,7 @@ def test_buffers_in_pieces_are_refused(call):
 
 @every_call
 @pytest.mark.parametrize("what", [4096, "a" * 4096, [0] * 4096, object()])
-def test_what_is_no_buffer_is_a_type_error(call, what):
+def test_what_is_not_a_buffer_is_a_type_error(call, what):
     with pytest.raises(TypeError, match="not a buffer"):
         call(what)
 
@@ -222,7 +222,7 @@ def test_buffers_can_be_closed_afterwards(call):
         area.close()
 
 
-def test_a_buffer_that_is_no_number_of_pages_is_refused():
+def test_a_buffer_that_is_not_whole_pages_is_refused():
     with pytest.raises(pyzram.InvalidValueError, match="4097 bytes: not a whole number of pages"):
         pyzram.compressed_sizes(bytes(4097), "lzo")
     with pytest.raises(pyzram.InvalidValueError, match="16384"):
@@ -252,7 +252,7 @@ def test_words_of_8_bytes_need_not_repeat_words_of_4():
 
 
 @pytest.mark.parametrize(("size", "word"), [(4096, 2), (4096, 16), (64, 8), (0, 8), (4098, 4)])
-def test_same_filled_of_what_is_no_page_is_einval(size, word):
+def test_same_filled_of_what_is_not_a_page_is_einval(size, word):
     with pytest.raises(OSError) as caught:
         _native_codec.same_filled(bytes(size), word)
     assert caught.value.errno == errno.EINVAL

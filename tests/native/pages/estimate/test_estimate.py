@@ -203,7 +203,7 @@ def test_progress_is_told_and_ends_at_all(corpus):
 
 
 @pytest.mark.parametrize("name", ["zstd99", "", "lz4:x", "lz4:"])
-def test_an_algorithm_that_is_none_is_refused(name):
+def test_an_algorithm_without_a_possible_name_is_refused(name):
     with pytest.raises(InvalidValueError):
         estimator.parse_algorithm(name)
 
@@ -717,7 +717,7 @@ def test_a_plot_is_a_picture(tmp_path, ending, capsys):
 
 
 @pytest.mark.parametrize("name", ["estimate", "bench"])
-def test_a_plot_that_can_not_be_written_is_refused_before_the_work(name, tmp_path, capsys):
+def test_a_plot_that_cannot_be_written_is_refused_before_the_work(name, tmp_path, capsys):
     assert dispatcher.main([name, __file__, "--plot", str(tmp_path / "plot.nothing")]) == 2
     assert dispatcher.main([name, __file__, "--plot", "/nonexistent/plot.png"]) == 1
     out, err = capsys.readouterr()

@@ -25,7 +25,7 @@ def make(page_size=4096, word=8, chain=8, rule=_native_zsmalloc.CHAIN_BY_WASTE):
         (4096, 8, 8, -1),
     ],
 )
-def test_kernels_that_can_not_be_are_refused(arguments):
+def test_impossible_kernels_are_refused(arguments):
     with pytest.raises(OSError) as caught:
         _native_zsmalloc.Zsmalloc(*arguments)
     assert caught.value.errno == errno.EINVAL

@@ -194,7 +194,7 @@ def test_kernels_that_say_less_of_descriptors(start: Start, monkeypatch, missing
         assert held(source, "older") == [PAGES] * (missing == "ino")
 
 
-def test_what_is_on_its_way_is_said(start: Start) -> None:
+def test_what_is_on_its_way_is_reported(start: Start) -> None:
     pid = start(
         "a, b = socket.socketpair()\nb2 = b.dup()\n"
         "fds = array.array('i', [fill(os.memfd_create('sent'))])\n"
@@ -222,7 +222,7 @@ def test_only_sockets_that_count_are_remembered(start: Start) -> None:
         os.kill(child, signal.SIGKILL)
 
 
-def test_hidden_descriptors_are_said(start: Start, monkeypatch) -> None:
+def test_hidden_descriptors_are_reported(start: Start, monkeypatch) -> None:
     def hidden(_fd: int) -> list[int]:
         raise OSError(errno.EACCES, os.strerror(errno.EACCES))
 

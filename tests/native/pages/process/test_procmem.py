@@ -351,7 +351,7 @@ def test_no_more_is_left_out_than_was_taken_out(closed, frames, monkeypatch):
         assert abs(kept * PAGE - pages.rollup.pss_anon) <= 2 * PAGE
 
 
-def test_pins_of_shared_memory_are_all_said():
+def test_pins_of_shared_memory_are_all_reported():
     """Only their number is known, and it may be larger than the private memory."""
     limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
     if os.geteuid() and -1 < limit < 64 << 20:
@@ -884,7 +884,7 @@ answer = []
     assert sorted(found) == [(number, i) for number in (0, 1) for i in range(4000) if i % 7]
 
 
-def test_of_several_processes_those_that_are_gone_are_skipped_and_counted():
+def test_processes_that_are_gone_are_skipped_and_counted():
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     body = "answer = []\n"
@@ -1048,7 +1048,7 @@ for at in range(0, 16 * PAGE, PAGE):
 """
 
 
-def test_clean_pages_of_what_cannot_be_opened_are_said(monkeypatch):
+def test_clean_pages_of_what_cannot_be_opened_are_reported(monkeypatch):
     """A page table does not show which of its pages the kernel would drop."""
     monkeypatch.setattr(MappedAt, "open", mock.Mock(side_effect=PermissionError))
     with child(READ_ONLY) as (pid, _answer), open_processes(pid) as source:

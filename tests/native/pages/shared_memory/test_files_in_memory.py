@@ -130,7 +130,7 @@ def test_a_file_deeper_than_a_path_may_be_counts_and_is_read(folder: Path) -> No
         assert out.tobytes() == b"deep" * PAGE_SIZE
 
 
-def test_what_there_is_no_room_to_remember_is_said(folder: Path, monkeypatch) -> None:
+def test_what_there_is_no_room_to_remember_is_reported(folder: Path, monkeypatch) -> None:
     files(folder, 50)
     (folder / "large").write_bytes(bytes(range(1, 251)) * 400)
     deep = folder
@@ -224,7 +224,7 @@ def test_a_process_that_goes_elsewhere_hides_no_files_of_those_that_stay(tmp_pat
             goes.kill()
 
 
-def test_a_mount_whose_path_leads_nowhere_is_said(folder: Path, monkeypatch) -> None:
+def test_a_mount_whose_path_leads_nowhere_is_reported(folder: Path, monkeypatch) -> None:
     """Any user can mount tmpfs in a namespace, and turn its path into anything."""
     files(folder, 1)
     (folder / "loop").symlink_to("loop")
@@ -242,7 +242,7 @@ def test_a_mount_whose_path_leads_nowhere_is_said(folder: Path, monkeypatch) -> 
 
 
 @pytest.mark.parametrize("name", ["..", "below"])
-def test_a_folder_without_a_way_back_is_said(name: str, folder: Path, monkeypatch) -> None:
+def test_a_folder_without_a_way_back_is_reported(name: str, folder: Path, monkeypatch) -> None:
     """Such as one that is readable but not searchable."""
     (folder / "below").mkdir()
     files(folder / "below", 1)
@@ -278,7 +278,7 @@ def test_a_folder_without_a_way_back_is_said(name: str, folder: Path, monkeypatc
 @pytest.mark.parametrize(
     ("code", "hidden"), [(errno.EACCES, 1), (errno.ENOENT, 0), (errno.EIO, 1), (errno.ENOTCONN, 1)]
 )
-def test_a_folder_that_may_not_be_read_is_said(code, hidden, folder, monkeypatch) -> None:
+def test_a_folder_that_may_not_be_read_is_reported(code, hidden, folder, monkeypatch) -> None:
     real = os.scandir
 
     def scandir(fd: int) -> object:

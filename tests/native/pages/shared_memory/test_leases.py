@@ -77,7 +77,7 @@ def lease_of(process: subprocess.Popen[str]) -> int:
 
 
 @pytest.mark.parametrize("how", ["file", "mapped", "memfd"])
-def test_who_holds_a_lease_lives_and_keeps_it(how: str, in_memory: Path) -> None:
+def test_the_holder_of_a_lease_lives_and_keeps_it(how: str, in_memory: Path) -> None:
     name = "leased" if how == "memfd" else str(in_memory)
     with holder(in_memory, how, fcntl.F_WRLCK) as process:
         with open_system() if how == "file" else open_processes(process.pid) as source:

@@ -95,7 +95,7 @@ def test_what_nobody_maps_or_may_move_is_left_out(asked):
     assert found.locked == 2
 
 
-def test_reserved_pages_are_no_data_and_count_as_reserved(asked):
+def test_reserved_pages_are_not_data_and_count_as_reserved(asked):
     shared = an_object(3000, range(100))
     fd = shared.places[0].open()
     os.posix_fallocate(fd, 1000 * PAGE_SIZE, 50 * PAGE_SIZE)

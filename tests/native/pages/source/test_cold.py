@@ -39,7 +39,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
 
 
 @pytest.mark.parametrize("code", [errno.EBUSY, errno.ENODATA, errno.ESRCH, errno.EACCES])
-def test_what_cannot_be_opened_is_said(code: int, watched: cold.Watch, monkeypatch) -> None:
+def test_what_cannot_be_opened_is_reported(code: int, watched: cold.Watch, monkeypatch) -> None:
     refuse(monkeypatch, code)
     for source in (watched.everything(), watched.ages()[0].source):
         with source:

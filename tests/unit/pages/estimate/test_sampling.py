@@ -193,7 +193,7 @@ def test_sample_size_depends_on_the_precision_alone(precision, pages):
 
 
 @pytest.mark.parametrize("precision", [0, -1, 0.51, 0.0004, float("nan")])
-def test_a_precision_that_can_not_be_met_is_refused(precision):
+def test_a_precision_that_cannot_be_met_is_refused(precision):
     with pytest.raises(InvalidValueError):
         sample_size(precision)
 

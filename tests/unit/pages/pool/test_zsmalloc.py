@@ -171,13 +171,13 @@ def test_recompression_threshold_bounds_old_and_new_length():
         {"chain": (8, "best")},
     ],
 )
-def test_a_kernel_that_can_not_be_is_refused(kind):
+def test_an_impossible_kernel_is_refused(kind):
     with pytest.raises(InvalidValueError, match="no kernel"):
         PoolModel(**kind)
 
 
 @pytest.mark.parametrize("lengths", [[-1], [2**32], ["x"], 5])
-def test_lengths_that_are_none_are_refused(lengths):
+def test_invalid_lengths_are_refused(lengths):
     with pytest.raises(InvalidValueError):
         POOL.store(lengths)
 

@@ -32,7 +32,7 @@ def test_several_files_are_one_source(tmp_path):
         assert b"".join(bytes(b.pages) for b in Sample(source)) == b"a" * 3 * PAGE + b"b" * 3 * PAGE
 
 
-def test_what_is_no_file_is_an_error_that_names_it(tmp_path):
+def test_what_is_not_a_file_is_an_error_that_names_it(tmp_path):
     with pytest.raises(ZramOSError, match="missing") as caught:
         open_files([str(tmp_path / "missing")])
     assert isinstance(caught.value, FileNotFoundError)
@@ -78,7 +78,7 @@ def core(order, wide, segments, *, many=False):
 @pytest.mark.parametrize("order", "<>")
 @pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize("many", [False, True])
-def test_of_a_core_dump_the_memory_counts(tmp_path, order, wide, many):
+def test_only_the_memory_of_a_core_dump_counts(tmp_path, order, wide, many):
     path = tmp_path / "core"
     path.write_bytes(core(order, wide, [b"x" * 2 * PAGE, b"", b"y" * PAGE], many=many))
     with open_files([str(path)], page_size=PAGE) as source:
@@ -97,7 +97,7 @@ def test_other_elf_files_and_short_ones_are_plain_files(tmp_path):
         os.close(fd)
 
 
-def test_a_cut_core_dump_gives_what_is_left(tmp_path):
+def test_a_truncated_core_dump_gives_what_is_left(tmp_path):
     path = tmp_path / "core"
     path.write_bytes(core("<", True, [b"x" * 2 * PAGE])[:-PAGE])
     with open_files([str(path)], page_size=PAGE) as source:
@@ -134,7 +134,7 @@ def test_too_many_segments_are_not_read(tmp_path):
         assert source.pages == -(-len(data) // PAGE)  # a plain file
 
 
-def test_a_cut_core_dump_on_standard_input_is_what_is_left(tmp_path):
+def test_a_truncated_core_dump_on_standard_input_gives_what_is_left(tmp_path):
     path = tmp_path / "core"
     path.write_bytes(core("<", True, [b"x" * 2 * PAGE])[:-PAGE])
     with open_from(path) as source:
