@@ -354,7 +354,9 @@ def test_no_more_is_left_out_than_was_taken_out(closed, frames, monkeypatch):
 def test_pins_of_shared_memory_are_all_reported():
     """Only their number is known, and it may be larger than the private memory."""
     limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
-    if os.geteuid() and -1 < limit < 64 << 20:
+    # Root may pin more, but not root of a user name space: this is the first one.
+    root = os.geteuid() == 0 and os.readlink("/proc/self/ns/user") == "user:[4026531837]"
+    if not root and -1 < limit < 64 << 20:
         pytest.skip(f"this caller may pin {limit} bytes")
     body = RINGED.replace("{closed}", "True").replace("MAP_PRIVATE", "MAP_SHARED")
     body = body.replace("8 << 20", "64 << 20").replace("4 << 20", "64 << 20")
