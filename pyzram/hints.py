@@ -70,14 +70,15 @@ def resolvable(value: Any) -> None:
     for base in value.__mro__:
         if base.__module__.partition(".")[0] != __package__:
             continue
-        own = base.__annotations__
-        if own and not isinstance(own, Hints):
-            base.__annotations__ = Hints(own, base.__module__)
         for member in vars(base).values():
             for name in ("fget", "__func__"):  # of properties and class methods
                 member = getattr(member, name, member)
             if hasattr(member, "__code__"):
                 _give(member)
+        # Last, because from Python 3.14 on a dataclass's __init__ asks its class for its own.
+        own = base.__annotations__
+        if own and not isinstance(own, Hints):
+            base.__annotations__ = Hints(own, base.__module__)
 
 
 def _give(function: FunctionType) -> None:
