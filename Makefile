@@ -80,9 +80,9 @@ kills: build $(VENV)/bin/vng
 	PYZRAM_KILLS=$${PYZRAM_KILLS:-200} $(PYTEST) -s tests/vm/test_tend.py tests/vm/test_tend_powercut.py -k "killed or power"
 
 # This tree on six other processors, with qemu-user, and on this one with Debian sid's Python and
-# compiler. arches-short runs parts of it on two, in minutes.
+# compiler; ARCHES='i386 or riscv64' takes those only. arches-short runs parts of it on two, in minutes.
 arches: build
-	$(PYTEST) -s tests/arches -m long
+	$(PYTEST) -s tests/arches -m long $(if $(ARCHES),-k '$(ARCHES)')
 
 arches-short: build
 	$(PYTEST) -s tests/arches -m "not long"

@@ -22,6 +22,11 @@ PACKAGES = (
     "python3-pytest python3-hypothesis python3-prometheus-client"
 )
 GUEST = "e2fsprogs kmod busybox-static"
+# What a machine has on which ``pip install`` gets a wheel: no compiler, none of the libraries.
+BARE = (
+    "base-files base-passwd bash coreutils dash findutils grep libc-bin mount sed util-linux "
+    "python3 python3-cffi python3-pip"
+)
 
 
 @dataclass(frozen=True)
@@ -65,9 +70,10 @@ def enter(root: Path, arch: Arch, tree: Path, out: Path, *command: str) -> list[
     return [*start, *(("env", f"QEMU_CPU={arch.cpu}") if arch.cpu else ()), *command]
 
 
-def make_root(arch: Arch) -> Path:
-    """The root, from the cache or newly made."""
-    root = cache() / arch.name
+def make_root(arch: Arch, bare: bool = False) -> Path:
+    """The root, or the one with nothing to build with, from the cache or newly made."""
+    root = cache() / (f"{arch.name}-bare" if bare else arch.name)
+    packages = BARE if bare else f"{PACKAGES} {arch.packages}"
     if os.geteuid() != 0:
         raise UnavailableError("roots of other processors are entered by root")
     if arch.emulator and not Path(f"/usr/lib/binfmt.d/qemu-{arch.emulator}.conf").exists():
@@ -79,7 +85,7 @@ def make_root(arch: Arch) -> Path:
         run(
             *("mmdebstrap", "--variant=extract", f"--architectures={arch.name}"),
             '--aptopt=Acquire::Check-Valid-Until "false"',  # a mirror may keep sid as it was
-            f"--include={','.join([*PACKAGES.split(), *arch.packages.split()])}",
+            f"--include={','.join(packages.split())}",
             *(arch.suite, unfinished, mirror()),
             failure=UnavailableError,
         )
@@ -87,10 +93,16 @@ def make_root(arch: Arch) -> Path:
         for name in ("bin", "sbin", "lib", "lib64"):
             if (unfinished / "usr" / name).exists() and not (unfinished / name).exists():
                 (unfinished / name).symlink_to(f"usr/{name}")
-        # What configuring would have made and the tests need: users, and a compiler's name.
+        # What configuring would have made and the tests need: users, what pip trusts, a compiler's
+        # name.
         for name in ("passwd", "group"):
             master = unfinished / f"usr/share/base-passwd/{name}.master"
             shutil.copy(master, unfinished / "etc" / name)
-        (unfinished / "usr/bin/cc").symlink_to("gcc")
+        if bare:
+            trusted = sorted((unfinished / "usr/share/ca-certificates/mozilla").iterdir())
+            bundle = unfinished / "etc/ssl/certs/ca-certificates.crt"
+            bundle.write_text("".join(path.read_text() for path in trusted))
+        else:
+            (unfinished / "usr/bin/cc").symlink_to("gcc")
         unfinished.rename(root)
     return root
