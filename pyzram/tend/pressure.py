@@ -66,7 +66,7 @@ def observed_pressure(seen: Observation) -> float:
         pressure = max(pressure, min(POOL_MOST, (pools / seen.total - POOL) / POOL_RANGE))
     if seen.some10 is not None:
         pressure = max(pressure, seen.some10 / SOME10)
-    elif seen.scanning:
+    else:
         pressure = max(pressure, min(0.9, seen.scanning / 2000.0))
     if seen.some300 is not None:
         pressure = max(pressure, seen.some300 / SOME300)

@@ -6,15 +6,20 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fake_roots import Machine
 
+from pyzram import interruption
 from pyzram.cli import pyzram as command
 from pyzram.cli import tend
+from pyzram.cli.tend_worker import PostprocessWorker
 from pyzram.device.zram import Zram
 from pyzram.errors import ZramOSError
+from pyzram.tend.machine import Clocks
 
 MIB = 1 << 20
 
@@ -142,3 +147,34 @@ def test_a_textfile_named_so_by_its_folder_is_written(tmp_path, monkeypatch) -> 
     monkeypatch.chdir(tmp_path)
     assert command.main(["tend", "--textfile", "./-"]) == 0
     assert "zram_tend_up 0" in Path("-").read_text()
+
+
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """The test process's own handlers, put back afterwards."""
+    handlers = {number: signal.getsignal(number) for number in interruption.ENDING}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    interruption._Notes.number = 0
+    interruption._Notes.taking = False
+
+
+@pytest.mark.parametrize("number", interruption.ENDING)
+@pytest.mark.usefixtures("signals")
+def test_once_ends_for_a_signal_after_a_step(monkeypatch, number):
+    """Not in the middle of it, when its device has the limit of the step and not its own."""
+    done = []
+
+    def step(*_words: object) -> None:
+        signal.raise_signal(number)
+        done.append("a whole step")
+
+    for clock in ("awake", "boottime"):
+        monkeypatch.setattr(Clocks, clock, lambda _clocks: 1e6)  # its pages are two days old
+    signal.signal(number, lambda *_frame: done.append("torn apart"))
+    monkeypatch.setattr(PostprocessWorker, "write_pages", step)
+    with pytest.raises(SystemExit) as ended:
+        command.main(["tend", "--once", "zram0"])
+    assert ended.value.code == 128 + number
+    assert done == ["a whole step"]

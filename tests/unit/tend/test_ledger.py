@@ -56,6 +56,17 @@ def test_foreign_writes_are_charged_and_media_are_apart(tmp_path):
     assert ledger.written("card") == 0
 
 
+def test_a_reserved_step_is_charged_on_top_of_what_others_wrote_since(tmp_path):
+    ledger = Ledger(str(tmp_path), START)
+    ledger.observe("disk", "7", 0)
+    ledger.reserve("disk", "7", 30 * MIB, 16 * MIB)
+    assert ledger.written("disk") == 46 * MIB
+    # Whoever finds the file knows it, too, and takes none of it for the step's.
+    after = Ledger(str(tmp_path), later(START, 5))
+    assert after.observe("disk", "7", 40 * MIB) == 0
+    assert after.written("disk") == 46 * MIB
+
+
 def test_a_reset_sets_the_counter_back_and_charges_nothing_twice(tmp_path):
     ledger = Ledger(str(tmp_path), START)
     ledger.observe("disk", "7", 50 * MIB)

@@ -12,10 +12,13 @@ from fake_roots import Machine
 from tended_machines import HOUR, MIB, Watch, tender
 
 from pyzram.cli import pyzram as command
+from pyzram.device.zram import Zram
 from pyzram.kernel.sysfs import BOOT_ID
 from pyzram.tend import sleeps
+from pyzram.tend.actions import Recompress, WriteBack
 from pyzram.tend.machine import Clocks
 from pyzram.tend.sleeps import Sleeps
+from pyzram.tend.tended import NOT_REMEMBERED
 
 SLEPT = "slept less than two minutes ago, as far as is known"
 
@@ -41,6 +44,43 @@ def test_a_sleep_before_the_process_began_is_no_age(machine, at_once, hours):
     assert writer.steps == []
     watch.now += 47 * HOUR + 60
     assert tending.round().written == 32 * MIB
+
+
+def test_after_a_sleep_the_older_page_still_comes_first(machine):
+    """Of two pages below two days awake and above it, both above it by the kernel's clock."""
+    watch = Watch()
+    tending, _ = tender(machine, watch)
+    tending.observer.look()
+    watch.asleep += 10 * HOUR
+    tending.observer.look()
+    ages = {5: 45, 9: 50}
+    state = machine.root / "sys/kernel/debug/zram/zram0/block_state"
+    state.write_text(
+        "".join(
+            f"{place:12} {watch.boottime() - (10 + hours) * HOUR:19.6f} ......\n"
+            for place, hours in ages.items()
+        )
+    )
+    (one,) = tending.roster.known.values()
+    action = WriteBack("zram0", 24 * HOUR, 4096, 48 * HOUR)
+    assert list(tending.writing.pieces(one, action, 4096)) == [[(9, 9)]]
+
+
+def test_sleep_makes_no_page_old_enough_for_recompression(machine, monkeypatch):
+    watch = Watch()
+    tending, _ = tender(machine, watch)
+    tending.observer.look()
+    watch.asleep += 3600
+    tending.observer.look()
+    (one,) = tending.roster.known.values()
+    asked: list[int] = []
+    monkeypatch.setattr(Zram, "mark_idle", lambda _device, age: asked.append(age))
+    action = Recompress("zram0", 1200.0, 5.0)
+    for awake, ages in ((1100, []), (1300, [1200 + 3600 + 1])):
+        all_used(machine, watch.boottime() - 3600 - awake)
+        one.remembered = NOT_REMEMBERED
+        tending.recompressing.recompress(one, action)
+        assert asked == ages, awake
 
 
 def test_with_once_a_sleep_that_nobody_saw_may_have_ended_just_now(machine):

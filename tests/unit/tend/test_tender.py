@@ -407,6 +407,18 @@ def test_failing_medium_is_charged_for_nothing_and_left_alone(machine, capsys):
     assert decision.reasons == ("zram0: held for 60 s more",)
 
 
+@pytest.mark.parametrize("error", [DeviceNotFoundError, DeviceBusyError])
+def test_a_device_that_went_or_is_busy_has_not_failed(machine, capsys, error):
+    watch = Watch()
+    tending, writer = tender(machine, watch)
+    writer.error = error(errno.ENODEV, "zram0: write back", None)
+    assert tending.round().written == 0
+    assert capsys.readouterr().out == ""
+    writer.error = None
+    watch.now += HOUR
+    assert tending.round().written == 32 * MIB
+
+
 @pytest.mark.parametrize("busy", [False, True])
 def test_an_error_between_two_steps_is_no_second_allowance(machine, monkeypatch, busy):
     """What was written before is reported, kept, and deducted from what the round may write."""
