@@ -14,7 +14,7 @@ from ..limits import PAGE_SIZE, RECOMPRESS_TYPES
 from ..value import check_count, check_flag, check_word
 from .bounded_steps import Baseline, PostprocessResult, StepSizer, check_progress
 from .turns import exclusive
-from .writeback import mark_idle
+from .writeback import mark_again, mark_idle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,6 +85,7 @@ def recompress_pages(
     run = RecompressionRun(device, command, sizer, max_pages, progress)
     with exclusive(device, sizer):
         baseline = Baseline(device)
+        mark_again(device, age)
         while run.step():
             pass
         if compact:

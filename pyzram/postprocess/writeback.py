@@ -10,6 +10,7 @@ administrator's limit still holds.
 from __future__ import annotations
 
 import errno
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -78,7 +79,7 @@ def writeback_pages(
         _refuse_unbacked(device)
         if not mark_idle(device, age, timeout=timeout):
             return Baseline(device).result(sizer, "timeout")
-    return _write_back(device, sizer, limit, progress, [lambda: device.writeback(type)])
+    return _write_back(device, sizer, limit, progress, [lambda: device.writeback(type)], age)
 
 
 def writeback_ranges(
@@ -127,6 +128,16 @@ def mark_idle(device: Zram, age: int, *, timeout: float | None = None) -> bool:
     return timeout is None or timeout >= age
 
 
+def mark_again(device: Zram, age: int | None) -> None:
+    """Mark pages of that age once more, with the device locked: another run may have changed marks.
+
+    Without an age, or if the kernel knows none, marks stay as they are.
+    """
+    if age is not None:
+        with suppress(UnsupportedError):
+            device.mark_idle(age)
+
+
 def remaining_budget(device: Zram) -> int | None:
     """Return the bytes that may still be written back; ``None`` without a limit."""
     if not device.read_writeback_limit_enable():
@@ -164,12 +175,14 @@ def _write_back(
     limit: int | str | None,
     progress: Progress | None,
     commands: Iterable[Callable[[], object]],
+    age: int | None = None,
 ) -> PostprocessResult:
     allowed = None if limit is None else _bytes_of_limit(limit) // PAGE_SIZE
     _refuse_unbacked(device)
     with exclusive(device, sizer):
         recover(device)
         baseline = Baseline(device)
+        mark_again(device, age)
         try:
             stopped = _step_by_step(device, sizer, allowed, progress, commands)
         finally:

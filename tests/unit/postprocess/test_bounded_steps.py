@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pyzram import interruption
+from pyzram import interruption, own_files
 from pyzram.cli import postprocess_report
 from pyzram.cli import pyzram as command
 from pyzram.cli.durations import duration
@@ -258,6 +258,26 @@ def test_waiting_for_idle_pages_ends_at_the_deadline(kernel, monkeypatch):
     assert (waited, kernel.written) == ([pytest.approx(5, abs=1)], 0)
     assert writeback.writeback_pages(kernel, age=60).pages_written == 5000
     assert waited[1:] == [60]
+
+
+@pytest.mark.parametrize(
+    ("move", "command"),
+    [(writeback.writeback_pages, "writeback"), (recompression.recompress_pages, "recompress")],
+)
+def test_what_another_run_has_marked_while_we_waited_for_it_is_not_moved(
+    kernel, monkeypatch, move, command
+):
+    marked, moved, real = [], [], own_files.lock
+    monkeypatch.setattr(kernel, "mark_idle", marked.append)
+    monkeypatch.setattr(kernel, command, lambda *_given, **_more: moved.append(marked[-1]))
+
+    def lock(path: str, seconds: float | None) -> object:
+        kernel.mark_idle(5)
+        return real(path, seconds)
+
+    monkeypatch.setattr(own_files, "lock", lock)
+    move(kernel, "idle", age=3600)
+    assert moved and set(moved) == {3600}
 
 
 def test_an_age_of_huge_pages_is_refused(kernel):
