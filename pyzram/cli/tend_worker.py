@@ -32,13 +32,20 @@ class PostprocessWorker:
 
     def write_pages(self, device: Zram, ranges: Sequence[tuple[int, int]], limit: int) -> None:
         """Write these pages."""
+        self._knock(device)
         self._writeback.writeback_ranges(device, ranges, limit=limit, timeout=PATIENCE_SECONDS)
 
     def write_idle(self, device: Zram, huge: bool, limit: int) -> None:
         """Write pages that are marked idle."""
+        self._knock(device)
         self._writeback.writeback_pages(
             device, "huge_idle" if huge else "idle", limit=limit, timeout=PATIENCE_SECONDS
         )
+
+    def _knock(self, device: Zram) -> None:
+        """Wait for a run that is at work no longer than for a step, as a signal waits with us."""
+        with self._turns.Turns(device).turn():
+            pass
 
     def turns(self, device: Zram) -> Turn:
         """Take the device for a step at a time, and notice if others had it in between."""

@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 import pytest
 from fake_roots import Machine
-from tended_machines import HOUR, Steps, Watch, tender
+from tended_machines import HOUR, MIB, Steps, Watch, tender
 
+from pyzram import own_files
 from pyzram.cli.tend_daemon import stay
 from pyzram.cli.tend_worker import PostprocessWorker
 from pyzram.device import block_state
@@ -19,7 +20,7 @@ from pyzram.device.zram import Zram
 from pyzram.errors import DeviceBusyError, ZramOSError
 from pyzram.interruption import ENDING
 from pyzram.kernel.sysfs import Sysfs
-from pyzram.postprocess.bounded_steps import StepSizer
+from pyzram.postprocess.bounded_steps import STEP_SECONDS, StepSizer
 from pyzram.postprocess.turns import exclusive
 from pyzram.tend import ages
 from pyzram.tend.actions import Recompress
@@ -153,6 +154,24 @@ def test_ages_are_kept_in_turns_and_only_until_others_come(stepping, monkeypatch
         stepping.recompress()
     ((first, last),) = stepping.old
     assert first == 0 and 0 < last < 4 * 4000 // 36
+
+
+@pytest.mark.parametrize("step", ["pages", "idle"])
+def test_a_run_that_is_at_work_is_waited_for_no_longer_than_a_step(stepping, monkeypatch, step):
+    waits, real = [], own_files.lock
+
+    def lock(path: str, seconds: float | None) -> object:
+        waits.append(seconds)
+        return real(path, 0.0)
+
+    monkeypatch.setattr(own_files, "lock", lock)
+    worker, device = PostprocessWorker(), stepping.one.device
+    with exclusive(device, StepSizer(None)), pytest.raises(DeviceBusyError):
+        if step == "pages":
+            worker.write_pages(device, [(0, 9)], MIB)
+        else:
+            worker.write_idle(device, False, MIB)
+    assert max(wait for wait in waits if wait is not None) <= STEP_SECONDS
 
 
 @pytest.mark.parametrize("how", ["stop", "sleep"])
