@@ -57,7 +57,7 @@ class Writer:
         count, reads, writes = map(int, self.machine.attribute("bd_stat").read_text().split())
         self.machine.attribute("bd_stat").write_text(f"{count + pages} {reads} {writes + pages}\n")
 
-    def write_idle(self, device, huge, limit):
+    def write_idle(self, device, huge, limit, age):
         raise AssertionError("ages are known here")
 
     def turns(self, device):

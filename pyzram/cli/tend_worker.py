@@ -35,11 +35,15 @@ class PostprocessWorker:
         self._knock(device)
         self._writeback.writeback_ranges(device, ranges, limit=limit, timeout=PATIENCE_SECONDS)
 
-    def write_idle(self, device: Zram, huge: bool, limit: int) -> None:
-        """Write pages that are marked idle."""
+    def write_idle(self, device: Zram, huge: bool, limit: int, age: int | None) -> None:
+        """Write pages of that age, or those that are marked idle."""
         self._knock(device)
         self._writeback.writeback_pages(
-            device, "huge_idle" if huge else "idle", limit=limit, timeout=PATIENCE_SECONDS
+            device,
+            "huge_idle" if huge else "idle",
+            age=age,
+            limit=limit,
+            timeout=PATIENCE_SECONDS,
         )
 
     def _knock(self, device: Zram) -> None:

@@ -13,8 +13,7 @@ from ..errors import DeviceBusyError, ZramOSError, from_errno
 from ..limits import PAGE_SIZE, RECOMPRESS_TYPES
 from ..value import check_count, check_flag, check_word
 from .bounded_steps import Baseline, PostprocessResult, StepSizer, check_progress
-from .turns import exclusive
-from .writeback import mark_again, mark_idle
+from .marks import exclusive_marked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,8 +69,6 @@ def recompress_pages(
             errno.EINVAL, f"{device.name}: recompress", device.path, remedy="not initialised"
         )
     device.find_recomp_priority(algorithm, priority)  # raises even if there is nothing to do
-    if age is not None and not mark_idle(device, age, timeout=timeout):
-        return Baseline(device).result(sizer, "timeout")
 
     def command(pages: int) -> None:
         device.recompress(
@@ -83,9 +80,10 @@ def recompress_pages(
         )
 
     run = RecompressionRun(device, command, sizer, max_pages, progress)
-    with exclusive(device, sizer):
+    with exclusive_marked(device, sizer, age) as in_time:
+        if not in_time:
+            return Baseline(device).result(sizer, "timeout")
         baseline = Baseline(device)
-        mark_again(device, age)
         while run.step():
             pass
         if compact:

@@ -10,7 +10,6 @@ administrator's limit still holds.
 from __future__ import annotations
 
 import errno
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,6 @@ from ..device.handle import check_device
 from ..errors import (
     DeviceBusyError,
     InvalidValueError,
-    UnsupportedError,
     ZramOSError,
     from_errno,
 )
@@ -29,6 +27,7 @@ from ..units import parse_size
 from ..value import as_tuple, check_count, check_word
 from .bounded_steps import Baseline, PostprocessResult, StepSizer, check_progress
 from .limit_override import UNITS_PER_PAGE, apply, is_recorded, recover, restore
+from .marks import exclusive_marked
 from .turns import exclusive
 
 if TYPE_CHECKING:
@@ -76,9 +75,6 @@ def writeback_pages(
     sizer = StepSizer(timeout)
     if age is not None:
         age = check_count("idle age", age)
-        _refuse_unbacked(device)
-        if not mark_idle(device, age, timeout=timeout):
-            return Baseline(device).result(sizer, "timeout")
     return _write_back(device, sizer, limit, progress, [lambda: device.writeback(type)], age)
 
 
@@ -110,32 +106,6 @@ def writeback_ranges(
     # Several short ranges share one override of the limit, which costs more than they do.
     steps = (partial(write, batch) for batch in in_steps(wanted, lambda: sizer.pages))
     return _write_back(device, sizer, limit, progress, steps)
-
-
-def mark_idle(device: Zram, age: int, *, timeout: float | None = None) -> bool:
-    """Mark pages idle that were not used for ``age`` seconds.
-
-    If the kernel does not track access times, mark all of them and wait that long, since using a
-    page clears its mark. Return ``False`` if ``timeout`` was shorter than that; the marks then
-    remain, but cover less time.
-    """
-    try:
-        device.mark_idle(age)
-        return True
-    except UnsupportedError:
-        device.mark_idle()
-    interruption.pause(age if timeout is None else min(age, timeout))
-    return timeout is None or timeout >= age
-
-
-def mark_again(device: Zram, age: int | None) -> None:
-    """Mark pages of that age once more, with the device locked: another run may have changed marks.
-
-    Without an age, or if the kernel knows none, marks stay as they are.
-    """
-    if age is not None:
-        with suppress(UnsupportedError):
-            device.mark_idle(age)
 
 
 def remaining_budget(device: Zram) -> int | None:
@@ -179,10 +149,11 @@ def _write_back(
 ) -> PostprocessResult:
     allowed = None if limit is None else _bytes_of_limit(limit) // PAGE_SIZE
     _refuse_unbacked(device)
-    with exclusive(device, sizer):
+    with exclusive_marked(device, sizer, age) as in_time:
+        if not in_time:
+            return Baseline(device).result(sizer, "timeout")
         recover(device)
         baseline = Baseline(device)
-        mark_again(device, age)
         try:
             stopped = _step_by_step(device, sizer, allowed, progress, commands)
         finally:

@@ -64,8 +64,8 @@ class Worker(Protocol):
     def write_pages(self, device: Zram, ranges: Sequence[tuple[int, int]], limit: int) -> None:
         """Write these pages, at most ``limit`` bytes."""
 
-    def write_idle(self, device: Zram, huge: bool, limit: int) -> None:
-        """Write pages that are marked idle."""
+    def write_idle(self, device: Zram, huge: bool, limit: int, age: int | None) -> None:
+        """Write pages of that age, or with ``None`` those that are marked idle."""
 
     def turns(self, device: Zram) -> Turn:
         """A turn of each step of a run: others are kept off the device in it, but have theirs.

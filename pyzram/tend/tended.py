@@ -72,6 +72,9 @@ class Tended:
         self.tells_ages = os.access(path_of(device), os.R_OK)
         self.piece = PIECE_FIRST
         """The number of pages in the next step of writing."""
+        self.idle_age: int | None = None
+        """The age by which pages are marked before each step that writes marked ones, in seconds;
+        ``None`` leaves marks as they are."""
         self.tries = TRIES_FIRST
         """The number of pages that the next step recompresses."""
 

@@ -72,7 +72,7 @@ class Writing:
                     if piece:
                         self.worker.write_pages(one.device, piece, left)
                     else:
-                        self.worker.write_idle(one.device, action.huge, left)
+                        self.worker.write_idle(one.device, action.huge, left, one.idle_age)
                 finally:
                     one.took(self.common.clocks.awake() - began)
                     before, at = at, one.written()
@@ -110,19 +110,26 @@ class Writing:
         # 6.12: there, marks for one floor would pass for an older one. This attribute came later.
         if not recompresses and one.device.has("writeback_batch_size") and floor < now - 4:
             try:
-                one.device.mark_idle(at_least(floor))
+                one.idle_age = at_least(floor)
+                self._mark(one, one.idle_age)
                 return marked
             except UnsupportedError:
                 pass
+        one.idle_age = None
         # Marks are all there is: they vanish when a page is used or recompressed.
         if one.marked is not None and clocks.awake() - one.marked >= action.floor:
             if not action.huge:
                 one.marked, one.aged = None, True
             return marked
         if one.marked is None:
-            one.device.mark_idle()
+            self._mark(one)
             one.marked = clocks.awake()
         return []
+
+    def _mark(self, one: Tended, age: int | None = None) -> None:
+        """Not while another run moves what is marked."""
+        with self.worker.turns(one.device)():
+            one.device.mark_idle(age)
 
     def _charge_others(self, one: Tended) -> None:
         """Charge what other devices have written to its media since they were last seen."""

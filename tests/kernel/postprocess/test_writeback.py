@@ -21,7 +21,7 @@ import pytest
 import pyzram
 from pyzram.pages.pool.chain import running_chain
 from pyzram.pages.pool.zsmalloc import PoolModel
-from pyzram.postprocess import writeback
+from pyzram.postprocess import marks, writeback
 
 PAGE = mmap.PAGESIZE
 PAGES = 300
@@ -144,7 +144,7 @@ def test_marking_and_waiting_where_ages_are_not_tracked(filled, monkeypatch):
         real(self)
 
     monkeypatch.setattr(pyzram.Zram, "mark_idle", without_ages)
-    monkeypatch.setattr(writeback.interruption, "pause", lambda _seconds: load(filled.node, 3))
+    monkeypatch.setattr(marks.interruption, "pause", lambda _seconds: load(filled.node, 3))
     assert writeback.writeback_pages(filled, age=60).pages_written == PAGES // 3 * 2 - 2
 
 

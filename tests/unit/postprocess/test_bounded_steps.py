@@ -267,6 +267,7 @@ def test_waiting_for_idle_pages_ends_at_the_deadline(kernel, monkeypatch):
 def test_what_another_run_has_marked_while_we_waited_for_it_is_not_moved(
     kernel, monkeypatch, move, command
 ):
+    """Pages are marked once nobody else can."""
     marked, moved, real = [], [], own_files.lock
     monkeypatch.setattr(kernel, "mark_idle", marked.append)
     monkeypatch.setattr(kernel, command, lambda *_given, **_more: moved.append(marked[-1]))

@@ -156,7 +156,7 @@ def test_marks_get_as_old_as_the_machine(machine: Machine, path: str, monkeypatc
     monkeypatch.setattr(Zram, "mark_idle", lambda _device, age=None: marked.append(watch.now))
     for _ in range(4 * 49):
         tending, writer = tender(machine, watch, handover=path)
-        writer.write_idle = lambda _device, huge, _limit: written.append((watch.now, huge))
+        writer.write_idle = lambda _device, huge, _limit, _age: written.append((watch.now, huge))
         tending.round()
         tending.close()
         watch.now += 900

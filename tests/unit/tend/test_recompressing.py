@@ -23,7 +23,7 @@ from pyzram.kernel.sysfs import Sysfs
 from pyzram.postprocess.bounded_steps import STEP_SECONDS, StepSizer
 from pyzram.postprocess.turns import exclusive
 from pyzram.tend import ages
-from pyzram.tend.actions import Recompress
+from pyzram.tend.actions import Recompress, WriteBack
 from pyzram.tend.reclaim import Reclaimer
 from pyzram.tend.settings import Settings
 from pyzram.tend.tender import Report
@@ -170,8 +170,27 @@ def test_a_run_that_is_at_work_is_waited_for_no_longer_than_a_step(stepping, mon
         if step == "pages":
             worker.write_pages(device, [(0, 9)], MIB)
         else:
-            worker.write_idle(device, False, MIB)
+            worker.write_idle(device, False, MIB, None)
     assert max(wait for wait in waits if wait is not None) <= STEP_SECONDS
+
+
+@pytest.mark.parametrize("ages", [True, False])
+def test_pages_are_marked_for_writing_while_nobody_moves_marked_ones(stepping, monkeypatch, ages):
+    """A writeback of somebody else's, of pages marked before, would write these as well."""
+    if not ages:
+        stepping.machine.attribute("writeback_batch_size").unlink()
+    stepping.one.tells_ages = False
+    asked = []
+
+    def mark_idle(device: Zram, age: int | None) -> None:
+        with pytest.raises(DeviceBusyError), exclusive(device, StepSizer(0.0)):
+            pass
+        asked.append(age)
+
+    monkeypatch.setattr(Zram, "mark_idle", mark_idle)
+    action = WriteBack("zram0", HOUR, MIB, HOUR)
+    stepping.tending.writing.pieces(stepping.one, action, MIB)
+    assert asked == [3601 if ages else None]
 
 
 @pytest.mark.parametrize("how", ["stop", "sleep"])
