@@ -16,7 +16,7 @@ from ..errors import ZramError
 from ..kernel.sysfs import Sysfs
 from ..text import quote
 from ..units import format_size
-from .options import FILE, Command, Option, UsageError
+from .options import FILE, Command, Option, at_most_one
 
 if TYPE_CHECKING:
     from ..device.stats import Stats
@@ -62,9 +62,8 @@ def main(argv: list[str]) -> int:
     options = COMMAND.arguments(argv)
     if options is None:
         return NOTHING
+    at_most_one(options, "textfile", "json")
     if options.textfile:
-        if options.json:
-            raise UsageError("--textfile and --json cannot be combined")
         return _textfile(options.textfile, options.config)
     snapshot = _snapshot(options.config)
     findings = examine(snapshot)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ZramError
 from ..metrics import GAUGE, Family, labels, scrape, text_format
 from ..named_files import write_textfile
-from .options import UsageError
+from .options import at_most_one
 from .source_arguments import require_read
 
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ def textfile(options: Any, estimated: Callable[[], Estimate]) -> int:
         ZramError: the file cannot be written.
     """
     for other in ("json", "plot", "idle"):
-        if getattr(options, other) not in (None, False):
-            raise UsageError(f"--textfile and --{other} cannot be combined")
+        at_most_one(options, "textfile", other)
     found: list[Family] = []
     success = True
     try:

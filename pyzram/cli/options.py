@@ -197,6 +197,17 @@ def _converted(option: Option, word: str) -> Any:
         raise UsageError(f"--{option.long}: {err}") from None
 
 
+def at_most_one(options: Arguments, *names: str) -> None:
+    """Refuse options that cannot be combined.
+
+    Raises:
+        UsageError: more than one of these was given.
+    """
+    given = [name for name in names if name in options.given]
+    if len(given) > 1:
+        raise UsageError(f"--{given[0]} and --{given[1]} cannot be combined")
+
+
 def is_number(text: str) -> bool:
     """Whether text is a plain decimal such as ``2`` or ``0.5``."""
     return text.isascii() and text.replace(".", "", 1).isdigit()

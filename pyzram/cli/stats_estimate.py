@@ -14,7 +14,7 @@ from ..pages.source.file_sources import open_files
 from ..pages.source.process_sources import open_processes, open_system
 from ..pages.source.sources import GONE, UNREADABLE, Source, Stream
 from . import stats_columns
-from .options import UsageError
+from .options import UsageError, at_most_one
 from .source_arguments import progress_bar, require_read, say, skipped_line, standard_input
 from .stalled_command import end_when_stalled
 
@@ -60,9 +60,7 @@ def main(options: Arguments) -> int:
         ZramError: a source cannot be read.
     """
     operands = options.operands
-    others = sorted(set(options.given) - {"estimate"})
-    if others:
-        raise UsageError(f"--estimate and --{others[0]} cannot be combined")
+    at_most_one(options, "estimate", *sorted(set(options.given) - {"estimate"}))
     end_when_stalled("zram_stats")
     algorithm = options.estimate or features().default_algorithm or ALGORITHM
     try:

@@ -14,7 +14,7 @@ import time
 from .colour import wanted
 from .device_history import Histories
 from .live_picture import NO_ROLES, READ, SHOWN, cells_of, layout, roles_of
-from .options import UsageError, is_number
+from .options import UsageError, at_most_one, is_number
 from .zram_stats import Collection, check, write
 
 TYPE_CHECKING = False
@@ -29,8 +29,7 @@ SHORTEST, LONGEST = 0.1, 86400.0
 def main(options: Arguments) -> int:
     """Watch the devices until q, Ctrl-C or a closed pipe; returns the exit status."""
     check(options)
-    if options.bytes:
-        raise UsageError("--bytes and --watch cannot be combined")
+    at_most_one(options, "bytes", "watch")
     seconds = interval(options.watch or "")
     write("")  # fails if there is nothing to write to
     collection = Collection(options.operands)

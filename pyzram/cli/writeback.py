@@ -8,7 +8,7 @@ from ..device.zram import Zram
 from ..limits import PAGE_SIZE, WRITEBACK_TYPES
 from ..postprocess.writeback import remaining_budget, writeback_pages, writeback_ranges
 from ..units import format_size, parse_size
-from .options import DEVICE, Command, Option, UsageError, whole
+from .options import DEVICE, Command, Option, UsageError, at_most_one, whole
 from .postprocess_report import COMMON, progress, report, sysfs
 
 
@@ -65,8 +65,7 @@ def main(argv: list[str]) -> int:
         return 0
     if options.pages and (options.type or options.age is not None):
         raise UsageError("--pages goes with neither --type nor --age")
-    if options.limit is not None and options.max_pages is not None:
-        raise UsageError("--limit and --max-pages cannot be combined")
+    at_most_one(options, "limit", "max-pages")
     limit = options.limit
     if options.max_pages is not None:
         limit = options.max_pages * PAGE_SIZE

@@ -13,7 +13,16 @@ from ..errors import DeviceNotFoundError, ZramError
 from ..kernel.attributes import AttributeReader, DeviceFigures
 from ..kernel.sysfs import NO_DRIVER, Sysfs, device_number
 from . import output, stats_columns
-from .options import ALGORITHM, COLUMNS, DEVICE, TEXTFILE, Command, Option, UsageError
+from .options import (
+    ALGORITHM,
+    COLUMNS,
+    DEVICE,
+    TEXTFILE,
+    Command,
+    Option,
+    UsageError,
+    at_most_one,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -169,12 +178,11 @@ def painter(devices: Devices) -> Callable[[int, str, Any, str], str] | None:
 
 def check(options: Arguments) -> None:
     """Refuse options that contradict each other."""
-    forms = [name for name in FORMS if name in options.given]
-    if len(forms) > 1:
-        raise UsageError(f"--{forms[0]} and --{forms[1]} cannot be combined")
-    for name in OF_TABLES:
-        if name in options.given and forms and (forms[0] != "json" or "output" not in name):
-            raise UsageError(f"--{name} and --{forms[0]} cannot be combined")
+    at_most_one(options, *FORMS)
+    for form in FORMS:
+        for name in OF_TABLES:
+            if form != "json" or "output" not in name:
+                at_most_one(options, name, form)
 
 
 def selection(options: Arguments) -> Wanted | None:
