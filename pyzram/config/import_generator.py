@@ -7,13 +7,14 @@ import math
 import os
 import re
 
+from ..algorithm import Algorithm
 from ..errors import InvalidValueError
 from ..limits import SWAP_PRIORITY_MAX as PRIORITY_MAX
 from .generator_expression import UnknownNameError, UntranslatableError, check_syntax, translate
 from .generator_file import read_entries
 from .generator_syntax import SUFFIXES
 from .imported import Imported, RefusedFileError, is_number, with_fallback
-from .values import KERNELS_OWN, MAX_SECONDARIES
+from .values import KERNELS_OWN, MAX_SECONDARIES, params_of, wrong_level
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -305,9 +306,6 @@ class _GeneratorDevice:
         self.add("ZRAM_RECOMP_ALGORITHM", " ".join(names[1:]), key)
 
     def parameters(self, name: str, text: str, position: int) -> str:
-        from ..algorithm import Algorithm
-        from .values import params_of, wrong_level
-
         key = "compression-algorithm"
         taken: list[str] = []
         for word in filter(None, text.split(",")):

@@ -9,7 +9,7 @@ import re
 from ..limits import LOGICAL_BLOCK_SIZE
 from .imported import Imported, is_number, with_fallback
 from .shell_assignments import read_assignments
-from .values import DEFAULT_MKFS_OPTIONS, MAX_DEVICES, label_max
+from .values import DEFAULT_MKFS_OPTIONS, DEFAULT_SIZE, MAX_DEVICES, label_max
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ TOOL = "zram-init"
 PRIORITY = "16383"
 SAME = {"back": "ZRAM_BACKING_DEV"}
 MOUNT = {"opts": "ZRAM_MOUNT_OPTS", "mode": "ZRAM_MODE", "owgr": "ZRAM_OWNER"}
+COMMAND = ("`", "$", '"')  # how a value begins that a shell may run
 FILE_SYSTEMS = ("ext2", "ext4", "btrfs", "xfs")
 EXT = {"blck": "-b", "irat": "-i", "inod": "-N"}
 LOST = {
@@ -156,64 +157,74 @@ class _ZramInitDevice:
 
     def translate(self) -> bool:
         """Add the variables of the device; false if there is none to make."""
-        kind, size = self.get("type"), self.get("size")
-        if kind == "-":
-            self.lose("type", "it is made but not used (-), left out")
-            return False
-        if kind != "swap" and not kind.startswith("/"):
-            what = f"type {kind!r}" if kind else "no type"
-            self.lose("type", f"{what} makes no device")
-            return False
-        if is_number(size) and int(size):
-            ours = f"{int(size)}M"
-        elif ours := share_of_memory(size):
-            pass
-        elif size[:1] in ("`", "$", '"'):
-            self.lose("size", "a command, which is not run: using our default instead")
-            from .values import DEFAULT_SIZE
-
-            ours = DEFAULT_SIZE
-        else:
-            self.lose("size", f"size {size!r} makes no device")
-            return False
-        for stem in ("mlim", "wlim"):
-            if self.get(stem) and not is_number(self.get(stem)):
-                self.lose(stem, f"{self.get(stem)!r} is not numeric, so it makes no device")
-                return False
-        swap = kind == "swap"
-        fstype = "swap" if swap else self.get("flag") or "ext4"
-        if not swap and fstype not in FILE_SYSTEMS:
-            self.lose("flag", f"{TOOL} makes no file system {fstype}, left out")
+        refusal = self.refusal()
+        if refusal:
+            self.lose(*refusal)
             return False
         if self.index != self.number:
             self.found.look(self.first[0], f"device {self.number}: now device {self.index}")
-        self.add("ZRAM_SIZE", ours, "size")
+        fstype = self.fstype()
+        self.add("ZRAM_SIZE", self.size() or self.default_size(), "size")
         self.algorithm()
-        if not swap:
-            self.add("ZRAM_MOUNT", kind, "type")
+        if fstype != "swap":
+            self.add("ZRAM_MOUNT", self.get("type"), "type")
         for stem, name in SAME.items():
             self.add(name, self.get(stem), stem)
         self.label(fstype)
         if limit := self.get("mlim"):
             self.add("ZRAM_MEM_LIMIT", f"{limit}M", "mlim")
-        if self.get("wlim"):
-            self.add("ZRAM_WRITEBACK_LIMIT", f"{int(self.get('wlim')) * 4}K", "wlim")
-        discard = not self.get("notr")
-        if swap:
-            flag = self.get("flag")
-            self.add("ZRAM_PRIORITY", "-1" if flag == "-" else flag or PRIORITY, "flag")
-            self.add("ZRAM_DISCARD", "both" if discard else "none", "notr")
+        if limit := self.get("wlim"):
+            self.add("ZRAM_WRITEBACK_LIMIT", f"{int(limit) * 4}K", "wlim")
+        if fstype == "swap":
+            self.swap()
         else:
-            self.add("ZRAM_FSTYPE", fstype, "flag")
-            # Other file systems are mounted without discard.
-            self.add("ZRAM_DISCARD", "yes" if discard and fstype == "ext4" else "no", "notr")
-            for stem, name in MOUNT.items():
-                self.add(name, self.get(stem), stem)
-            self.mkfs(fstype)
+            self.file_system(fstype)
         for stem, reason in LOST.items():
             if self.get(stem):
                 self.lose(stem, reason)
         return True
+
+    def refusal(self) -> tuple[str, str] | None:
+        """Return the variable because of which there is no device to make, and the reason."""
+        kind, size = self.get("type"), self.get("size")
+        if kind == "-":
+            return "type", "it is made but not used (-), left out"
+        if kind != "swap" and not kind.startswith("/"):
+            return "type", f"{f'type {kind!r}' if kind else 'no type'} makes no device"
+        if not self.size() and size[:1] not in COMMAND:
+            return "size", f"size {size!r} makes no device"
+        for stem in ("mlim", "wlim"):
+            if self.get(stem) and not is_number(self.get(stem)):
+                return stem, f"{self.get(stem)!r} is not numeric, so it makes no device"
+        if kind != "swap" and self.fstype() not in FILE_SYSTEMS:
+            return "flag", f"{TOOL} makes no file system {self.fstype()}, left out"
+        return None
+
+    def fstype(self) -> str:
+        return "swap" if self.get("type") == "swap" else self.get("flag") or "ext4"
+
+    def size(self) -> str:
+        """Return the size; empty if it is none, or what a command prints."""
+        size = self.get("size")
+        return f"{int(size)}M" if is_number(size) and int(size) else share_of_memory(size)
+
+    def default_size(self) -> str:
+        self.lose("size", "a command, which is not run: using our default instead")
+        return DEFAULT_SIZE
+
+    def swap(self) -> None:
+        flag = self.get("flag")
+        self.add("ZRAM_PRIORITY", "-1" if flag == "-" else flag or PRIORITY, "flag")
+        self.add("ZRAM_DISCARD", "none" if self.get("notr") else "both", "notr")
+
+    def file_system(self, fstype: str) -> None:
+        self.add("ZRAM_FSTYPE", fstype, "flag")
+        # Other file systems are mounted without discard.
+        discard = fstype == "ext4" and not self.get("notr")
+        self.add("ZRAM_DISCARD", "yes" if discard else "no", "notr")
+        for stem, name in MOUNT.items():
+            self.add(name, self.get(stem), stem)
+        self.mkfs(fstype)
 
     def algorithm(self) -> None:
         """Translate algorithm and parameters; among the latter, for the kernel, may be algo=."""

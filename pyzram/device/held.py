@@ -15,6 +15,8 @@ from ..errors import DeviceNotFoundError, ZramError, from_errno
 from ..external import ProgramError, run_program
 from ..kernel.parse import parse_io_stat
 from ..kernel.sysfs import dev_text
+from ..units import format_size
+from .lifecycle import mem_limit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,9 +123,6 @@ def _refused(device: Zram, before: str) -> str:
     failed, had = (parse_io_stat(text)["failed_writes"] or 0 for text in (after, before))
     if failed <= had:
         return ""
-    from ..units import format_size
-    from .lifecycle import mem_limit
-
     limit = mem_limit(device)
     cause = f"mem_limit {format_size(limit)} is too small" if limit else "memory is short"
     return f"the kernel refused {failed - had} writes: {cause}"

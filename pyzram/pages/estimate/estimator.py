@@ -70,17 +70,9 @@ def estimate_pages(
     precision, seed = check_precision(precision), check_whole("seed", seed)
     if progress is not None:
         check_callable("progress", progress)
-    if not isinstance(source, (Source, Stream)):
-        raise wrong_type("source", source, "not a source: open_files() and others make one")
-    if pool is not None and not isinstance(pool, PoolModel):
-        raise wrong_type("pool", pool, "not a PoolModel")
+    pool = _pool_for(source, pool)
     wanted = wanted_algorithms(all_algorithms() if algorithms is None else algorithms)
-    began, monotonic = time.time(), time.monotonic()
-    pool = pool or PoolModel(page_size=source.page_size)
-    if pool.page_size != source.page_size:
-        raise InvalidValueError(
-            f"page size {pool.page_size}: the pages of {source.label} have {source.page_size}"
-        )
+    began = time.time(), time.monotonic()
     empty = pool.store([])
     tallies = {entry.label: Tally(*parse_algorithm(entry), empty) for entry in wanted}
     sample = Sample(source, precision=precision, full=full, seed=seed, threads=threads)
@@ -90,6 +82,28 @@ def estimate_pages(
     counting = _SampleSums(pool, sample, tallies, owners, timer)
     sample.enough = lambda: counting.within(precision)
     counting.count(progress)
+    return _summed_up(source, counting, began)
+
+
+def _pool_for(source: Source | Stream, pool: PoolModel | None) -> PoolModel:
+    """Return the model of the kernel, after checking that it has pages of the source's size."""
+    if not isinstance(source, (Source, Stream)):
+        raise wrong_type("source", source, "not a source: open_files() and others make one")
+    if pool is None:
+        return PoolModel(page_size=source.page_size)
+    if not isinstance(pool, PoolModel):
+        raise wrong_type("pool", pool, "not a PoolModel")
+    if pool.page_size != source.page_size:
+        raise InvalidValueError(
+            f"page size {pool.page_size}: the pages of {source.label} have {source.page_size}"
+        )
+    return pool
+
+
+def _summed_up(
+    source: Source | Stream, counting: _SampleSums, began: tuple[float, float]
+) -> Estimate:
+    pool, sample, tallies = counting.pool, counting.sample, counting.tallies
     found = {
         label: finish(tally, pool, sample, counting.bounds) for label, tally in tallies.items()
     }
@@ -115,9 +129,9 @@ def estimate_pages(
         processes=seen.processes,
         pss=seen.pss,
         file_backed=seen.file_backed,
-        parts=parts_of(owners, tallies, found, source.page_size),
-        time=began,
-        monotonic=monotonic,
+        parts=parts_of(counting.owners, tallies, found, source.page_size),
+        time=began[0],
+        monotonic=began[1],
     )
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...units import format_fine_size, format_size
 from .plot import INK, MARKS, PALE, RAW, bare, check_plot, matplotlib, save, short
@@ -27,12 +27,27 @@ def plot_estimate(estimate: Estimate, path: str) -> None:
     check_plot(path)
     figure = matplotlib("figure").Figure(figsize=(9, 5.4), layout="constrained")
     axis = figure.subplots()
-    pool = estimate.pool
-    size = pool.page_size
     ranked = sorted(estimate.algorithms.values(), key=lambda a: a.figures.mem_used_total)
+    _lines(axis, estimate, ranked)
+    _pool_marks(axis, estimate.pool)
+    _words(axis, estimate, ranked)
+    size = estimate.pool.page_size
+    axis.set_xlim(0, size)
+    axis.set_ylim(0, 100)
+    axis.set_xticks([size * i // 8 for i in range(9)])
+    axis.set_xlabel("stored in at most this many bytes (small ticks: size class boundaries)")
+    axis.set_ylabel("share of the pages (%)")
+    axis.grid(axis="y", color=PALE, linewidth=0.6)
+    axis.set_axisbelow(True)
+    bare(axis)
+    save(figure, path)
+
+
+def _lines(axis: Any, estimate: Estimate, ranked: list[AlgorithmEstimate]) -> None:
+    """A line for each algorithm, and the area that the first one saves."""
     for place, algorithm in enumerate(ranked):
         colour, _, dashes = MARKS.get(algorithm.name, (INK, ".", "-"))
-        lengths, shares = cumulative(algorithm, pool)
+        lengths, shares = cumulative(algorithm, estimate.pool)
         axis.plot(
             lengths,
             shares,
@@ -44,7 +59,10 @@ def plot_estimate(estimate: Estimate, path: str) -> None:
         )
         if place == 0:
             axis.fill_between(lengths, shares, step="post", color=colour, alpha=0.10, linewidth=0)
-    # Small ticks at the class borders, and where pages stop being compressed.
+
+
+def _pool_marks(axis: Any, pool: PoolModel) -> None:
+    """Small ticks at the class borders, and where pages stop being compressed."""
     axis.vlines(
         [c.last for c in pool.classes[:-1]],
         0,
@@ -64,6 +82,10 @@ def plot_estimate(estimate: Estimate, path: str) -> None:
         fontsize=8,
         color=RAW,
     )
+
+
+def _words(axis: Any, estimate: Estimate, ranked: list[AlgorithmEstimate]) -> None:
+    """The legend, the title, and what the lines do not say."""
     if sentence := _whole(ranked, estimate.pages):
         axis.text(0.5, 0.5, sentence, transform=axis.transAxes, ha="center", fontsize=12, color=INK)
     axis.text(
@@ -75,14 +97,6 @@ def plot_estimate(estimate: Estimate, path: str) -> None:
         fontsize=8,
         color=INK,
     )
-    axis.set_xlim(0, size)
-    axis.set_ylim(0, 100)
-    axis.set_xticks([size * i // 8 for i in range(9)])
-    axis.set_xlabel("stored in at most this many bytes (small ticks: size class boundaries)")
-    axis.set_ylabel("share of the pages (%)")
-    axis.grid(axis="y", color=PALE, linewidth=0.6)
-    axis.set_axisbelow(True)
-    bare(axis)
     if ranked:
         axis.legend(
             loc="upper left",
@@ -95,7 +109,7 @@ def plot_estimate(estimate: Estimate, path: str) -> None:
             handlelength=5,  # long enough for the longest dashes
             alignment="left",
         )
-    amount = format_size(estimate.pages * size)
+    amount = format_size(estimate.pages * estimate.pool.page_size)
     sampled = "all read" if estimate.census else f"{estimate.sampled} sampled"
     axis.set_title(
         f"{short(estimate.source)}: {amount} in {estimate.pages} pages, {sampled}",
@@ -103,7 +117,6 @@ def plot_estimate(estimate: Estimate, path: str) -> None:
         fontsize=12,
         loc="left",
     )
-    save(figure, path)
 
 
 def cumulative(algorithm: AlgorithmEstimate, pool: PoolModel) -> tuple[list[int], list[float]]:
