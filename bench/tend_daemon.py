@@ -28,11 +28,11 @@ sys.path.insert(0, str(TREE / "tests"))
 from fake_roots import Machine  # noqa: E402
 
 from pyzram.kernel.sysfs import BOOT_ID  # noqa: E402
-from pyzram.kernel.tend_status import NAME  # noqa: E402
 from pyzram.tend.observation import DeviceObserved, Observation  # noqa: E402
 from pyzram.tend.policy import LOOK, decide  # noqa: E402
 from pyzram.tend.state import State  # noqa: E402
 from pyzram.tend.times import HOUR  # noqa: E402
+from pyzram.tend_status import NAME  # noqa: E402
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -122,7 +122,7 @@ from pyzram.cli.tend_report import report_dict
 from pyzram.cli.tend_worker import PostprocessWorker
 from pyzram.tend.handover import NAME
 from pyzram.tend.machine import Clocks
-from pyzram.kernel.tend_status import write_status
+from pyzram.tend_status import write_status
 from pyzram.tend.tender import Tender
 sysfs, run = Sysfs(sys.argv[1]), sys.argv[2]
 clocks = Clocks()

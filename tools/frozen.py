@@ -46,12 +46,12 @@ from pyzram.doctor.checks import CHECKS
 from pyzram.field_docs import own_fields
 from pyzram.hints import as_written
 from pyzram.kernel.figures import FIGURES
-from pyzram.kernel.tend_status import read_status, write_status
 from pyzram.tend.actions import Compact, Recompress, WriteBack
 from pyzram.tend.observation import DeviceObserved, Observation
 from pyzram.tend.policy import Decision
 from pyzram.tend.state import State
 from pyzram.tend.tender import Report
+from pyzram.tend_status import read_status, write_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,9 +8,9 @@ import math
 import re
 from typing import TYPE_CHECKING
 
-from ..kernel.tend_status import write_status
 from ..tend import reclaim
 from ..tend.state import HELD
+from ..tend_status import write_status
 from .output import flush
 from .tend_reclaim import reclaimed
 from .tend_report import next_round, report_dict, round_line

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..device.block_state import SLOT_FLAGS, slots_within
 from ..errors import ZramError
-from ..kernel.tend_status import read_status
 from ..limits import PAGE_SIZE
 from ..tend.actions import Recompress, WriteBack
 from ..tend.state import HELD
 from ..tend.tender import Report
 from ..tend.times import at_least
+from ..tend_status import read_status
 from ..text import quote
 from ..units import format_size
 from .tend_reclaim import ReclaimPlan

@@ -9,8 +9,8 @@ import time
 from typing import TYPE_CHECKING
 
 from ..errors import ZramError, from_errno
-from ..kernel.tend_status import read_status
 from ..tend.actions import Compact, Recompress, WriteBack
+from ..tend_status import read_status
 from ..text import quote
 from ..units import format_seconds, format_size
 from .tend_report import describe

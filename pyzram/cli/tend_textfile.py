@@ -7,10 +7,10 @@ import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import ZramError
-from ..kernel.tend_status import read_status
 from ..metrics import COUNTER, GAUGE, Family, labels, scrape, text_format
 from ..named_files import write_textfile
 from ..tend.state import CALM, CHOKED, HELD, PRESSED, TIGHT
+from ..tend_status import read_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable

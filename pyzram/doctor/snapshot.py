@@ -9,13 +9,14 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from .. import tend_status
 from ..config.config import Config, ConfigError
 from ..config.layers import DEFAULT_PATH, read_layers
 from ..config.parser import parse_layers
 from ..device.features import Features, features
 from ..device.zram import Zram
 from ..errors import DeviceNotFoundError, UnsupportedError, ZramOSError, from_errno
-from ..kernel import holders, tend_status
+from ..kernel import holders
 from ..kernel.parse import SwapArea, parse_mountinfo, parse_swaps
 from ..kernel.sysfs import NO_DRIVER, Sysfs, as_sysfs, read_value, resume_device, zswap_enabled
 from ..limits import total_memory

@@ -27,13 +27,13 @@ import pyzram
 from pyzram.cli import tend
 from pyzram.kernel.psi import read_pressure
 from pyzram.kernel.sysfs import Sysfs
-from pyzram.kernel.tend_status import read_status
 from pyzram.postprocess.bounded_steps import StepSizer
 from pyzram.postprocess.turns import exclusive
 from pyzram.tend import policy, tended, tender
 from pyzram.tend.ages import Ages
 from pyzram.tend.ledger import Ledger
 from pyzram.tend.writing import Writing
+from pyzram.tend_status import read_status
 
 sys.path.insert(0, str(Path(__file__).parent))  # -I leaves it out
 

@@ -9,8 +9,8 @@ from ...errors import ZramError
 from ...kernel.figures import BY_NAME, SWAPS
 from ...kernel.psi import Pressure, read_pressure
 from ...kernel.sysfs import Sysfs
-from ...kernel.tend_status import read_status
 from ...tend.machine import read_memory
+from ...tend_status import read_status
 from ...text import quote
 from ..device_history import DeviceHistory, Histories
 from ..stats_columns import COLUMNS

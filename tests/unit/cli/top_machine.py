@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fake_roots import Machine
 
-from pyzram.kernel.tend_status import write_status
+from pyzram.tend_status import write_status
 
 PRESSURE = (
     "some avg10={0} avg60=0.00 avg300=0.01 total=140943\n"

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from pyzram import tend_status
 from pyzram.cli import doctor as command
 from pyzram.cli import pyzram
 from pyzram.cli.json_documents import of_doctor
@@ -27,7 +28,6 @@ from pyzram.doctor import checks, snapshot
 from pyzram.doctor.checks import examine
 from pyzram.doctor.finding import Finding
 from pyzram.doctor.snapshot import Snapshot
-from pyzram.kernel import tend_status
 from pyzram.kernel.parse import SwapArea
 from pyzram.kernel.sysfs import Sysfs
 from pyzram.tend import ledger

@@ -12,7 +12,7 @@ import pytest
 
 from pyzram.cli import pyzram
 from pyzram.errors import ZramOSError
-from pyzram.kernel.tend_status import NAME, read_status, write_status
+from pyzram.tend_status import NAME, read_status, write_status
 
 
 def put(run, text):

@@ -21,13 +21,13 @@ from pyzram.errors import BlockedError, DeviceBusyError, DeviceNotFoundError, Zr
 from pyzram.kernel.holders import block_size
 from pyzram.kernel.psi import read_pressure
 from pyzram.kernel.sysfs import Sysfs
-from pyzram.kernel.tend_status import NAME, write_status
 from pyzram.tend import ages
 from pyzram.tend.actions import Compact, Recompress, WriteBack
 from pyzram.tend.ledger import Ledger
 from pyzram.tend.machine import Battery, Clocks, read_battery, read_clock
 from pyzram.tend.medium import medium_of
 from pyzram.tend.recompressing import gain
+from pyzram.tend_status import NAME, write_status
 
 
 def test_calm_round_writes_what_is_two_days_old_within_an_eighth_of_the_budget(machine):

@@ -16,11 +16,11 @@ from pyzram.cli.tend_daemon import Told
 from pyzram.cli.tend_status import status_lines
 from pyzram.cli.top.parts import tend_reasons
 from pyzram.errors import ZramOSError
-from pyzram.kernel.tend_status import NAME, write_status
 from pyzram.own_files import write_file
 from pyzram.tend.handover import NAME as HANDOVER
 from pyzram.tend.handover import Handover, save
 from pyzram.tend.state import PRESSED, State
+from pyzram.tend_status import NAME, write_status
 
 NOBODY = SimpleNamespace(names=(), asked={}, reason="")
 WALL = 1.7e9

@@ -9,8 +9,8 @@ import os
 import time
 from contextlib import suppress
 
-from .. import own_files
-from ..errors import from_errno
+from . import own_files
+from .errors import from_errno
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
