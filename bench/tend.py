@@ -25,7 +25,7 @@ import sys
 import time
 from pathlib import Path
 
-from simulator import fleet, plotting, replay, tables, traces
+from simulator import fleet, model, plotting, replay, tables, traces
 from simulator.policies import POLICIES
 
 
@@ -60,6 +60,9 @@ def arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument("--traces", nargs="+", choices=traces.TRACES, default=list(traces.TRACES))
     parser.add_argument("--policies", nargs="+", choices=POLICIES, default=list(POLICIES))
+    parser.add_argument(
+        "--medium", choices=model.MEDIA, default="", help="of all machines, instead of their own"
+    )
     parser.add_argument(
         "--kills",
         type=none_or_more,
@@ -132,14 +135,15 @@ def run(options: argparse.Namespace) -> dict:
     )
     if options.replay and (real := replay.stalled(rows)) is not None:
         print(f"stall that was recorded: {real:.1f} s a day", file=sys.stderr)
-    settings = {name: getattr(options, name) for name in ("seeds", "first", "days", "kills")}
+    asked = ("seeds", "first", "days", "kills", *(["medium"] if options.medium else []))
+    settings = {name: getattr(options, name) for name in asked}
     return {**settings, **found}
 
 
 def outcomes(options: argparse.Namespace, policies: list[str], kills: int) -> dict:
     """Medians over the seeds, by trace and policy."""
     jobs = [
-        fleet.Job(name, seed, tuple(policies), options.days, kills)
+        fleet.Job(name, seed, tuple(policies), options.days, kills, options.medium)
         for name in options.traces
         for seed in range(options.first, options.first + options.seeds)
     ]

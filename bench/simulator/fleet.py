@@ -69,11 +69,14 @@ class Job(NamedTuple):
     policies: tuple[str, ...]
     days: float
     kills: int
+    medium: str = ""
+    """Instead of the trace's own."""
 
 
 def do(job: Job) -> dict[str, Outcome]:
     """All policies meet the same trace, and the same kills."""
     trace = traces.draw(job.trace, job.seed, job.days)
+    trace.medium = job.medium or trace.medium
     chance = random.Random(f"kills {job.trace} {job.seed}")
     kills = tuple(chance.uniform(0, job.days * DAY) for _ in range(job.kills))
     return {name: run(trace, POLICIES[name](), job.days, kills) for name in job.policies}

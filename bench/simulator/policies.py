@@ -11,6 +11,7 @@ import math
 
 from pyzram.tend.actions import Recompress, WriteBack
 from pyzram.tend.ages import ladder
+from pyzram.tend.medium import BUDGETS
 from pyzram.tend.observation import DeviceObserved, Observation
 from pyzram.tend.policy import decide, enough
 from pyzram.tend.state import State
@@ -133,6 +134,11 @@ class Tend(Policy):
         self.counted = self.expired = 0
         self.started = 0.0
 
+    def start(self, machine: Machine) -> float:
+        if machine.trace.medium == "hdd":
+            self.budget = min(self.budget, BUDGETS["rotating"])
+        return super().start(machine)
+
     def restart(self, machine: Machine) -> float:
         """It keeps what it knew, and the ledger with the reserved chunk."""
         self.started = machine.m.now
@@ -196,7 +202,8 @@ class Tend(Policy):
                     int(self.budget - self.written),
                     bd_writes=int(m.writes) * PAGE,
                     bd_reads=int(m.reads) * PAGE,
-                    gentle=machine.trace.medium == "mmc",
+                    gentle=machine.trace.medium in ("mmc", "hdd"),
+                    slow=machine.trace.medium == "hdd",
                     recompression=True,
                 ),
             ),

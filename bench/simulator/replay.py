@@ -17,7 +17,14 @@ from typing import Any
 from .traces import GIB, HOUR, SLICE, UNITS, Trace, _Drawing
 
 DAY = 86400.0
-KINDS = {"card": "mmc", "usb": "mmc", "disk": "nvme", "unknown": "sata", None: "nvme"}
+KINDS = {
+    "card": "mmc",
+    "usb": "mmc",
+    "rotating": "hdd",
+    "disk": "nvme",
+    "unknown": "sata",
+    None: "nvme",
+}
 PAGE = 4096
 COME_BACK = 4 * HOUR
 """How long pages stay unused if the recording does not say."""

@@ -71,8 +71,8 @@ COMMAND = Command(
     operands="[DEVICE...]",
     takes=DEVICE,
     count=(0, None),
-    notes="The default budget is 256 MiB for memory cards and USB, 4 GiB for disks, and 1 GiB if "
-    "the kind of medium is unknown.",
+    notes="The default budget is 256 MiB for memory cards and USB, 512 MiB for rotating disks, "
+    "4 GiB for other disks, and 1 GiB if the kind of medium is unknown.",
 )  # fmt: skip
 
 

@@ -19,9 +19,17 @@ from ..kernel.parse import parse_mountinfo
 from ..kernel.sysfs import Sysfs, dev_text, is_there, read_text
 from ..units import GIB, MIB
 
-BUDGETS = {"card": 256 * MIB, "usb": 256 * MIB, "unknown": GIB, "disk": 4 * GIB}
+BUDGETS = {
+    "card": 256 * MIB,
+    "usb": 256 * MIB,
+    "rotating": 512 * MIB,
+    "unknown": GIB,
+    "disk": 4 * GIB,
+}
 """Bytes in any 24 hours, by class, unless the configuration says otherwise."""
-GENTLE = ("card", "usb")
+GENTLE = ("card", "usb", "rotating")
+SLOW = ("rotating",)
+"""Where a page takes milliseconds to come back: the head has to get there."""
 ABSENT = (
     errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO,
     errno.EINVAL, errno.EOPNOTSUPP, errno.ENODATA,
@@ -35,7 +43,7 @@ class Medium(NamedTuple):
     key: str
     """Its identity, on this machine and across reboots; without spaces."""
     kind: str
-    """``card`` (MMC), ``usb``, ``disk`` (SATA, NVMe, virtio) or ``unknown``."""
+    """``card`` (MMC), ``usb``, ``rotating``, ``disk`` (other SATA, NVMe, virtio) or ``unknown``."""
     name: str
 
     @property
@@ -88,6 +96,8 @@ def _described(sysfs: Sysfs, name: str) -> Medium:
         kind = "card"
     elif "/usb" in where:
         kind = "usb"
+    elif name.startswith(("sd", "hd")) and _read(f"{directory}/queue/rotational").strip() == "1":
+        kind = "rotating"  # virtio and memory sticks always say that, so only these are believed
     elif name.startswith(("sd", "nvme", "vd", "xvd", "hd")) and is_there(directory):
         kind = "disk"
     else:

@@ -31,7 +31,9 @@ class DeviceObserved(NamedTuple):
     own_limit: int | None = None
     """Bytes that the administrator's writeback_limit still allows; ``None`` without one."""
     gentle: bool = False
-    """Whether the medium wears out or stalls on writes, like a memory card or USB."""
+    """Whether its use has to wait for need, since it wears out, or stalls on writes or reads."""
+    slow: bool = False
+    """Whether a page takes milliseconds to come back."""
     bd_writes: int = 0
     """Bytes that have ever been written to the medium."""
     bd_reads: int = 0

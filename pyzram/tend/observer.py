@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     from .common import Common
     from .observation import DeviceObserved
 
-READ_COST = {"card": 900e-6, "usb": 900e-6, "unknown": 500e-6, "disk": 150e-6}
+READ_COST = {
+    "card": 900e-6,
+    "usb": 900e-6,
+    "rotating": 8e-3,
+    "unknown": 500e-6,
+    "disk": 150e-6,
+}
 """Approximate seconds that a page takes to come back from a medium."""
 SWAP_IN = 15e-6
 """Approximate seconds that a page takes to come back from memory, with the slower algorithms."""
@@ -133,7 +139,7 @@ class Observer:
             flash += pages
             media = self.common.roster.known[key].media
             if media:
-                seconds += pages * READ_COST[media[0].kind]
+                seconds += pages * max(READ_COST[medium.kind] for medium in media)
         swapped_in = self.counts.swapped_in - before.swapped_in
         return seconds + max(0, swapped_in - flash) * SWAP_IN
 

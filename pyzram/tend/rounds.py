@@ -70,7 +70,9 @@ class Round:
             state = judged(device, state, seen.now)
             floor = OLDEST if self.mode == CALM else age_floor(self.pressure, state.caution)
             if self.settings.writeback and (device.free or device.medium):
-                self._write_back(device, floor, allotment)
+                # What comes back from a slow medium costs more than the memory was worth.
+                least = max(floor, FLOOR) if device.slow else floor
+                self._write_back(device, least, allotment)
             if self.settings.recompression and device.recompression:
                 state = self._recompress(device, state, floor)
             self._compact(device, state)

@@ -13,7 +13,7 @@ from ..errors import DeviceNotFoundError
 from ..kernel.holders import block_size
 from ..limits import BD_UNIT
 from .ages import Ages
-from .medium import GENTLE, Medium, is_lost, media_of
+from .medium import GENTLE, SLOW, Medium, is_lost, media_of
 from .observation import DeviceObserved
 from .state import Unfinished
 
@@ -163,6 +163,7 @@ class Tended:
             left=self.left(ledger, budget_of),
             own_limit=own_limit,
             gentle=worst.kind in GENTLE,
+            slow=any(medium.kind in SLOW for medium in self.media),
             bd_writes=written,
             bd_reads=reads,
             limit_changed=limit_changed,

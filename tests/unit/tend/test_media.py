@@ -68,6 +68,39 @@ def test_a_disk_of_two_paths_is_one_medium(machine: Machine, root: Path) -> None
     )
 
 
+def rotates(root: Path, disk: str, word: str) -> None:
+    (root / "sys/block" / disk / "queue").mkdir()
+    (root / "sys/block" / disk / "queue/rotational").write_text(f"{word}\n")
+
+
+def test_a_disk_rotates_if_the_kernel_says_so_but_not_a_stick(root: Path) -> None:
+    """Sticks and virtio disks always say it."""
+    for disk, word in (("sda", "1"), ("sdb", "1"), ("sdc", "0")):
+        rotates(root, disk, word)
+    virtual = root / "sys/devices/virtio/block/vda"
+    virtual.mkdir(parents=True)
+    for folder in ("sys/block", "sys/class/block"):
+        (root / folder / "vda").symlink_to(virtual)
+    rotates(root, "vda", "1")
+    sysfs = Sysfs(str(root))
+    kinds = [medium_of(sysfs, f"/dev/{disk}").kind for disk in ("sda", "sdb", "sdc", "vda")]
+    assert kinds == ["rotating", "usb", "disk", "disk"]
+    assert medium_of(sysfs, "/dev/dm-1").name == "sda"  # before one that bears more
+
+
+@pytest.mark.parametrize(("below", "slow"), [("dm-1", True), ("dm-2", True), ("sdc", False)])
+def test_whatever_else_it_lies_on_a_rotating_disk_is_slow(machine, root: Path, below, slow) -> None:
+    rotates(root, "sda", "1")
+    machine.attribute("backing_dev").write_text(f"/dev/{below}\n")
+    tending, _ = tender(machine, watch := Watch())
+    (seen,) = tending.observer.look().devices
+    assert (seen.slow, seen.gentle) == (slow, slow)
+    # A thousand pages that come back are seconds of waiting that are no reason to write more.
+    machine.attribute("bd_stat").write_text("0 1000 0\n")
+    watch.now += 60
+    assert tending.observer.look().waited == pytest.approx(8.0 if slow else 0.15)
+
+
 def test_each_medium_is_charged_and_the_one_that_bears_least_decides(
     machine: Machine, root: Path
 ) -> None:

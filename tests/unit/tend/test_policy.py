@@ -40,6 +40,7 @@ devices = st.builds(
     left=sizes,
     own_limit=st.none() | sizes,
     gentle=st.booleans(),
+    slow=st.booleans(),
     bd_writes=sizes,
     bd_reads=sizes,
     ages=st.booleans(),
@@ -203,6 +204,20 @@ def test_pressure_that_is_over_leaves_what_calm_does():
     writes = [action for action in waiting.actions if isinstance(action, WriteBack)]
     assert [action.floor for action in writes if not action.huge] == [3.5 * HOUR]
     assert not any(action.whole for action in writes)
+
+
+def test_to_a_slow_medium_nothing_goes_that_was_used_within_a_day():
+    """However short memory is; but what stays in memory is recompressed as elsewhere."""
+    for changes in ({"some10": 9.0, "some300": 1.0}, {"full10": 30.0, "some300": 1.0}):
+        floors = {}
+        for slow in (False, True):
+            actions = decide(machine(slow=slow, **changes), State()).actions
+            floors[slow] = [a.floor for a in actions if isinstance(a, WriteBack)]
+            again = [a.age for a in actions if isinstance(a, Recompress)]
+            assert again == [3.5 * HOUR / 4] * 2
+        assert len(floors[True]) == len(floors[False])
+        assert all(floor >= 24 * HOUR / 1.4 for floor in floors[True])
+        assert max(floors[False]) < 24 * HOUR / 1.4
 
 
 def test_devices_share_the_budget_of_a_medium_and_no_other():
