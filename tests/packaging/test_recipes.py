@@ -9,6 +9,7 @@ import re
 import shutil
 import sys
 import tempfile
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -60,6 +61,23 @@ def test_the_recipes_carry_version_and_digests(recipes: Path, sdist: Path, versi
     assert sums[0] in (recipes / "PKGBUILD").read_text()
     assert sums[0] in (recipes / "package.nix").read_text()
     assert sums[1] in (recipes / "APKBUILD").read_text()
+
+
+def test_what_is_optional_is_named_where_that_can_be_said() -> None:
+    extras = tomllib.loads((TREE / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    names = {re.split(r"\W", first)[0] for extra, (first, *_) in extras.items() if extra != "test"}
+    assert {"matplotlib", "rich"} < names
+    recipes = {
+        "packaging/debian/control": names,
+        "packaging/rpm/pyzram.spec": names,
+        "packaging/arch/PKGBUILD": names,
+        "ebuilds/sys-block/pyzram/pyzram-9999.ebuild": names - {"textual"},  # Gentoo has none
+    }
+    for recipe, told in recipes.items():
+        text = (TREE / recipe).read_text()
+        assert not [name for name in told if not re.search(rf"python3?[-/]{name}\b", text)], recipe
 
 
 # ---- Fedora, openSUSE ----------------------------------------------------------------------------
