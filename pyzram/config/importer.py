@@ -33,16 +33,6 @@ VITAL = ("ZRAM_SIZE", "ZRAM_MOUNT", "ZRAM_FSTYPE", "ZRAM_HOST_MEMORY_LIMIT")
 CHECKED = "import"  # the path that problems of the result begin with
 
 
-def import_text(text: str, source: str, *, ram: int | None = None) -> Imported:
-    """Translate one file.
-
-    Raises:
-        RefusedFileError: the tool that it belongs to refuses it too.
-        InvalidValueError: it is not a file of a known tool, or has NUL bytes.
-    """
-    return import_files([(source, text)], ram=ram)
-
-
 def import_files(sources: Sequence[Source], *, ram: int | None = None) -> Imported:
     """Translate files; several must be zram-generator's or systemd-swap's, and later ones override.
 
@@ -52,7 +42,8 @@ def import_files(sources: Sequence[Source], *, ram: int | None = None) -> Import
     is wrong in them stays and needs a look.
 
     Raises:
-        As :func:`import_text`.
+        RefusedFileError: the tool that they belong to refuses them too.
+        InvalidValueError: they are not files of a known tool, or have NUL bytes.
     """
     for path, text in sources:
         if "\0" in text:

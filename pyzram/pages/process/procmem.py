@@ -129,9 +129,3 @@ class Inspector:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-
-def process_pages(pid: int, *, method: str = "auto") -> ProcessPages:
-    """Inspect a single process; see :meth:`Inspector.pages`."""
-    with Inspector(method) as inspector:
-        return inspector.pages(pid)

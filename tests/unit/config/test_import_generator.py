@@ -6,10 +6,11 @@ from __future__ import annotations
 import contextlib
 
 import pytest
+from imported_text import import_text
 
 from pyzram.config.config import Config
 from pyzram.config.imported import RefusedFileError, in_gibibytes
-from pyzram.config.importer import import_files, import_text
+from pyzram.config.importer import import_files
 from pyzram.config.parser import parse_config
 
 MIB = 1 << 20

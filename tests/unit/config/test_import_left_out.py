@@ -6,10 +6,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from imported_text import import_text
 
 from pyzram.config.config import Config
 from pyzram.config.imported import Imported
-from pyzram.config.importer import import_text
 from pyzram.config.parser import parse_config
 from pyzram.errors import InvalidValueError
 

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import pytest
+from imported_text import import_text
 
 from pyzram.config.config import Config
-from pyzram.config.importer import import_files, import_text
+from pyzram.config.importer import import_files
 from pyzram.config.parser import parse_config
 from pyzram.errors import InvalidValueError
 

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import pytest
+from imported_text import import_text
 
 from pyzram.config.config import Config
-from pyzram.config.importer import import_text
 from pyzram.config.parser import parse_config
 
 MIB = 1 << 20

@@ -41,6 +41,11 @@ def opened(pid, method="auto"):
         return _native_memory.ProcMem(process.fd, method)
 
 
+def process_pages(pid, *, method="auto"):
+    with procmem.Inspector(method) as inspector:
+        return inspector.pages(pid)
+
+
 def collected(memory, start, pages, kind=mappings.ANON, *, seen=None, slots=None, **options):
     """Addresses of the pages found, and the counts."""
     found = _native_memory.PageSet()
@@ -166,8 +171,8 @@ for i in range(20):
 """
     )
     with child(body) as (pid, _):
-        one = procmem.process_pages(pid, method="ioctl")
-        other = procmem.process_pages(pid, method="pagemap")
+        one = process_pages(pid, method="ioctl")
+        other = process_pages(pid, method="pagemap")
     assert flat(one) == flat(other)
     assert one.present > 334 + 700
     assert [mapping.path for mapping, _ in one.shared] == ["/dev/zero (deleted)"]
@@ -199,7 +204,7 @@ w[5 * PAGE] = 1
 answer = [address(s), address(d), int(shared.split("-")[0], 16), address(w)]
 """
     with child(body) as (pid, [s, d, r, w]):
-        pages = procmem.process_pages(pid, method=method)
+        pages = process_pages(pid, method=method)
         assert {s, d} == {mapping.start for mapping, _ in pages.shared}
         memory = opened(pid, method)
         assert len(collected(memory, s, 40, mappings.SHMEM)[0]) == 20
@@ -241,7 +246,7 @@ answer = [address(m)]
         memory = opened(pid, method)
         assert touched(memory, start, 8) == (8, 0)
         memory.close()
-        pages = procmem.process_pages(pid, method=method)
+        pages = process_pages(pid, method=method)
         reader = ProcessReader(method)
         data = bytearray(4 * PAGE)
         gone = array("Q", [start, 1 << 46, start + PAGE, start + 7 * PAGE])
@@ -295,7 +300,7 @@ def test_what_a_ring_has_pinned_stays(closed, frames, monkeypatch):
             pytest.skip("this caller's pages are not accounted for as pinned")
         with open_processes(pid) as source:
             found = estimate_pages(source, ["lz4"], full=True, timing=False)
-        pages = procmem.process_pages(pid)
+        pages = process_pages(pid)
         assert source.left_out["pinned"] == (4 << 20) // PAGE
         kept = sum(map(len, pages.parts.values())) + (4 << 20) // PAGE
         assert abs(kept * PAGE - pages.rollup.pss_anon) <= 2 * PAGE
@@ -343,7 +348,7 @@ def test_no_more_is_left_out_than_was_taken_out(closed, frames, monkeypatch):
         text = Path(f"/proc/{pid}/status").read_text()
         if "VmPin:\t    4096 kB" not in text:
             pytest.skip("this caller's pages are not accounted for as pinned")
-        pages = procmem.process_pages(pid)
+        pages = process_pages(pid)
         assert pages.left_out["lazily freed"] > 256
         assert pages.pinned_elsewhere == (4 << 20) // PAGE
         assert 0 < pages.left_out["pinned"] <= pages.pinned_elsewhere
@@ -443,7 +448,7 @@ def test_marks_of_userfaultfd_are_not_in_swap(method, frames, monkeypatch):
             monkeypatch.setattr(_native_memory.ProcMem, "shows_frames", lambda memory: False)
         with Process(pid) as process:
             real = rollup(process).swap // PAGE
-        found = procmem.process_pages(pid, method=method)
+        found = process_pages(pid, method=method)
         assert sum(found.swapped.values()) <= real
 
 
@@ -480,9 +485,9 @@ answer = [address(m)]
 assert libc.mprotect(ctypes.c_void_p(address(m)), ctypes.c_size_t(64 * PAGE), 0) == 0
 """
     with child("answer = [0]") as (pid, _):
-        before = procmem.process_pages(pid, method=method).skipped
+        before = process_pages(pid, method=method).skipped
     with child(body) as (pid, _):
-        pages = procmem.process_pages(pid, method=method)
+        pages = process_pages(pid, method=method)
         assert pages.skipped == before + 1
 
 
@@ -521,7 +526,7 @@ answer = [p]
     if sys.maxsize < 2**32:
         pytest.skip("needs 64 bit")
     with child(body) as (pid, [start]):
-        pages = procmem.process_pages(pid, method=method)
+        pages = process_pages(pid, method=method)
         assert 5 <= pages.present < 10_000
         memory = opened(pid, method)
         found, _ = collected(memory, start, (8 << 40) // PAGE, seen_max=5)
@@ -674,7 +679,7 @@ def test_a_process_that_runs_another_program_meanwhile_is_looked_at_again(monkey
         [sys.executable, "-c", EXECS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout.readline() == "ready\n"
-        whole = procmem.process_pages(process.pid).present
+        whole = process_pages(process.pid).present
 
         def rollup(which):
             before.append(which.pid)
@@ -689,10 +694,10 @@ def test_a_process_that_runs_another_program_meanwhile_is_looked_at_again(monkey
         monkeypatch.setattr(walk, "rollup", rollup)
         if times > procmem.EXECS:
             with pytest.raises(ZramOSError) as caught:
-                procmem.process_pages(process.pid)
+                process_pages(process.pid)
             assert caught.value.errno == errno.ESRCH
         else:
-            found = procmem.process_pages(process.pid)
+            found = process_pages(process.pid)
             assert 0 < found.present <= whole - (8 << 20) // PAGE
         process.stdin.write("\n")
     assert len(before) == times + (times <= procmem.EXECS)
@@ -808,10 +813,10 @@ def can_mount():
 
 def test_a_process_that_is_gone_is_esrch():
     with child("answer = [0]") as (pid, _):
-        pages = procmem.process_pages(pid)
+        pages = process_pages(pid)
         memory = opened(pid)
     with pytest.raises(ZramOSError) as caught:
-        procmem.process_pages(pid)
+        process_pages(pid)
     assert caught.value.errno == errno.ESRCH
     assert str(pid) in str(caught.value)
     with pytest.raises(OSError) as caught:
@@ -832,7 +837,7 @@ def test_a_kernel_thread_is_esrch():
     except OSError:
         pytest.skip("no kernel threads to see here")
     with pytest.raises(ZramOSError, match="kernel thread") as caught:
-        procmem.process_pages(kthreadd)
+        process_pages(kthreadd)
     assert caught.value.errno == errno.ESRCH
 
 
@@ -843,7 +848,7 @@ from pyzram.pages.process import procmem
 from pyzram.errors import AccessError
 os.setgroups([]); os.setgid({nobody}); os.setuid({nobody})
 try:
-    procmem.process_pages(int(sys.argv[1]))
+    procmem.Inspector().pages(int(sys.argv[1]))
 except AccessError as err:
     sys.exit(40 if err.errno == 13 and "root" in str(err) else 41)
 """
