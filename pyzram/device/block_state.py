@@ -68,7 +68,11 @@ class BlockState(JsonValue):
         object.__setattr__(self, "flags", FrozenDict(self.flags))
 
     def older_than(self, seconds: int) -> int:
-        """Pages not used for ``seconds``; exact for powers of two."""
+        """Pages not used for ``seconds``; exact for powers of two.
+
+        Raises:
+            InvalidValueError: not a whole number from 0 up.
+        """
         seconds = check_count("seconds", seconds)
         return sum(self.ages[seconds.bit_length() :] if seconds > 0 else self.ages)
 

@@ -246,6 +246,9 @@ class Zram(Handle):
         It is rounded up to the page size and read back. It may be below the present use: what is
         stored stays, and new pages are refused, which a file system learns too late
         (:meth:`configure`). A reset clears the limit.
+
+        Raises:
+            InvalidValueError: not a size.
         """
         wanted = lifecycle.size_of(self, size, "mem_limit")
         if not self.read_disksize():  # mm_stat is all zeros until then
@@ -266,6 +269,9 @@ class Zram(Handle):
         """Pack the pool's objects together and free pages (``compact``).
 
         This returns when the kernel is done, or at once if a compaction is already running.
+
+        Raises:
+            ZramOSError: the device is not initialised (EINVAL).
         """
         self.write("compact", 1, step="compact")
 
@@ -274,7 +280,11 @@ class Zram(Handle):
         return int(self.read("max_comp_streams"))
 
     def set_max_comp_streams(self, streams: int) -> None:
-        """Write ``max_comp_streams``; the kernel accepts and ignores it."""
+        """Write ``max_comp_streams``; the kernel accepts and ignores it.
+
+        Raises:
+            InvalidValueError: not a whole number from 1 up.
+        """
         streams = check_count("max_comp_streams", streams, 1)
         self.write("max_comp_streams", streams)
 
@@ -285,7 +295,7 @@ class Zram(Handle):
         return parse_algorithms(self.read("comp_algorithm"))[0]
 
     def read_algorithms(self) -> tuple[str, ...]:
-        """Return the algorithms that this kernel offers, in its order."""
+        """Return the algorithms that this kernel offers, in its order (``comp_algorithm``)."""
         return parse_algorithms(self.read("comp_algorithm"))[1]
 
     def set_comp_algorithm(self, algorithm: str | Algorithm) -> None:
@@ -483,6 +493,9 @@ class Zram(Handle):
         """Set how much may be written from now on, in units of 4096 bytes.
 
         The limit counts only once enabled (:meth:`set_writeback_limit_enable`). A reset keeps it.
+
+        Raises:
+            InvalidValueError: not a whole number from 0 up.
         """
         units = check_count("writeback_limit", units, 0, U64_MAX)
         # A smaller value is right too: 7.x rounds down to whole pages, and a running writeback uses
@@ -492,7 +505,7 @@ class Zram(Handle):
         )
 
     def read_writeback_limit_enable(self) -> bool:
-        """Return whether ``writeback_limit`` counts."""
+        """Return whether ``writeback_limit`` counts (``writeback_limit_enable``)."""
         return self.read("writeback_limit_enable") != "0"
 
     def set_writeback_limit_enable(self, enable: bool) -> None:
@@ -505,16 +518,20 @@ class Zram(Handle):
         self._set_number("writeback_limit_enable", int(enable))
 
     def read_writeback_batch_size(self) -> int:
-        """Return how many requests writeback keeps in flight (7.x)."""
+        """Return how many requests writeback keeps in flight (``writeback_batch_size``, 7.x)."""
         return int(self.read("writeback_batch_size"))
 
     def set_writeback_batch_size(self, requests: int) -> None:
-        """Set how many requests writeback keeps in flight; each takes one page of memory (7.x)."""
+        """Set how many requests writeback keeps in flight; each takes one page of memory (7.x).
+
+        Raises:
+            InvalidValueError: not a whole number from 1 up.
+        """
         requests = check_count("writeback_batch_size", requests, 1)
         self._set_number("writeback_batch_size", requests)
 
     def read_compressed_writeback(self) -> bool:
-        """Return whether pages are written back as they are stored (7.x)."""
+        """Return whether writeback writes pages as stored (``compressed_writeback``, 7.x)."""
         return self.read("compressed_writeback") != "0"
 
     def set_compressed_writeback(self, enable: bool) -> None:

@@ -133,14 +133,22 @@ class Sysfs:
         return Sysfs, (self._root,)
 
     def path(self, *parts: str) -> str:
-        """Join a path below the root."""
+        """Join a path below the root.
+
+        Raises:
+            InvalidTypeError: a part is not text.
+        """
         try:
             return "/".join((self._root, *parts))
         except TypeError:
             raise wrong_type("parts", parts, "not text alone") from None
 
     def block(self, name: str) -> str:
-        """Directory of a block device, ``/sys/block/NAME``."""
+        """Directory of a block device, ``/sys/block/NAME``.
+
+        Raises:
+            InvalidTypeError: the name is not text.
+        """
         check_kind(str, {"name": name})
         return self.path("sys/block", name)
 

@@ -171,13 +171,22 @@ class PoolModel(Value):
             ) from err
 
     def store(self, lengths: Sequence[int]) -> PoolStats:
-        """Fill the pool with pages of these compressed lengths (bytes, 0: same-filled)."""
+        """Fill the pool with pages of these compressed lengths (bytes, 0: same-filled).
+
+        Raises:
+            InvalidValueError: a length is negative or takes more than 32 bits.
+            InvalidTypeError: not a list of numbers.
+        """
         data = _lengths("lengths", lengths)
         objects, compr, same, huge = self._zs.store(data)
         return self._figures(objects[: len(self.classes)], len(data), compr, same, huge)
 
     def join(self, one: PoolStats, other: PoolStats) -> PoolStats:
-        """Put the pages of both on one device."""
+        """Put the pages of both on one device.
+
+        Raises:
+            InvalidValueError: the figures are of a pool with other size classes.
+        """
         self._require("one", one)
         self._require("other", other)
         return self._figures(
@@ -193,6 +202,10 @@ class PoolModel(Value):
 
         Zspages are counted whole, so mem_used_total is not a multiple of the sample's: the expected
         value includes classes that the sample happens to miss (:func:`zspages_lost`).
+
+        Raises:
+            InvalidValueError: the figures are of a pool with other size classes, or ``pages`` is
+                not a whole number from 0 up.
         """
         self._require("figures", figures)
         pages = check_count("pages", pages)
