@@ -59,11 +59,9 @@ def foreign(seen: Observation, ours: float, ours300: float) -> Observation:
 
 def observed_pressure(seen: Observation) -> float:
     """How short memory is, 0 to 1."""
-    pressure = 0.0
-    if seen.total:
-        pressure = min(SCARCE_MOST, (SCARCE - seen.available / seen.total) / SCARCE_RANGE)
-        pools = sum(device.mem_used_total for device in seen.devices if not device.gentle)
-        pressure = max(pressure, min(POOL_MOST, (pools / seen.total - POOL) / POOL_RANGE))
+    pressure = min(SCARCE_MOST, (SCARCE - seen.available / seen.total) / SCARCE_RANGE)
+    pools = sum(device.mem_used_total for device in seen.devices if not device.gentle)
+    pressure = max(pressure, min(POOL_MOST, (pools / seen.total - POOL) / POOL_RANGE))
     if seen.some10 is not None:
         pressure = max(pressure, seen.some10 / SOME10)
     else:

@@ -21,7 +21,7 @@ from pyzram.tend.ledger import FILE, Clock, Ledger
 
 MIB = 1 << 20
 HOUR = 3600.0
-START = Clock("boot-1", 1000.0, 1.7e9, True)
+START = Clock("boot-1", 400_000.0, 1.7e9, True)
 
 
 def later(clock: Clock, seconds: float) -> Clock:
@@ -94,10 +94,10 @@ def test_killed_by_a_reboot_keeps_it_charged(tmp_path):
 @pytest.mark.parametrize(
     ("before", "after", "left"),
     [
-        (True, Clock("boot-1", 1000 + 30 * HOUR, 1.7e9 + 30 * HOUR, True), (100, 100)),
-        (True, Clock("boot-1", 1000 + 30 * HOUR, 1.7e9 - 30 * HOUR, True), (0, 0)),
-        (True, Clock("boot-1", 1000 + 60, 1.7e9 + 30 * HOUR, True), (0, 0)),
-        (True, Clock("boot-1", 1000 - 900, 1.7e9 + 30 * HOUR, True), (0, 0)),
+        (True, Clock("boot-1", 400_000 + 30 * HOUR, 1.7e9 + 30 * HOUR, True), (100, 100)),
+        (True, Clock("boot-1", 400_000 + 30 * HOUR, 1.7e9 - 30 * HOUR, True), (0, 0)),
+        (True, Clock("boot-1", 400_000 + 60, 1.7e9 + 30 * HOUR, True), (0, 0)),
+        (True, Clock("boot-1", 400_000 - 900, 1.7e9 + 30 * HOUR, True), (0, 0)),
         (True, Clock("boot-2", 10.0, 1.7e9 + 30 * HOUR, True), (0, 100)),
         (True, Clock("boot-2", 10.0, 1.7e9 + 30 * HOUR, False), (0, 0)),
         (False, Clock("boot-2", 10.0, 1.7e9 + 30 * HOUR, True), (0, 0)),
@@ -157,7 +157,7 @@ def test_damaged_file_means_used_up_for_a_day(tmp_path, damage):
 @pytest.mark.parametrize("checked", [False, True])
 def test_a_file_of_an_older_version_says_what_it_said(tmp_path, checked):
     text = (
-        "pyzram ledger 1\ntime 7200.5 boot-1 1000.0 1700000000.0 1\n"
+        "pyzram ledger 1\ntime 7200.5 boot-1 400000.0 1700000000.0 1\n"
         "medium disk\nhour 2 100\nseen 7 4096 0\n"
     )
     end = f"end {zlib.crc32(text.encode()):08x}" if checked else "end"
@@ -206,6 +206,62 @@ def test_two_ledgers_together_cover_what_was_written(tmp_path_factory, done, apa
     least = sum(size for age, size in ages if age <= 24 * HOUR)
     most = sum(size for age, size in ages if age < 26 * HOUR + 1)
     assert least <= one.written("disk") <= most
+
+
+def test_of_two_copies_the_one_in_use_last_knows_the_time(tmp_path):
+    one = Ledger(str(tmp_path / "one"), START)
+    one.observe("disk", "7", 100)
+    one.save()
+    (tmp_path / "other").mkdir(mode=0o700)
+    (tmp_path / "other" / FILE).write_bytes((tmp_path / "one" / FILE).read_bytes())
+    (tmp_path / "other" / FILE).chmod(0o600)
+    # Only the first is used on; a daemon that starts finds both.
+    one.advance(later(START, 5 * HOUR))
+    one.observe("disk", "7", 130)
+    one.save()
+    now = later(START, 6 * HOUR)
+    for first, second in (("one", "other"), ("other", "one")):
+        found = Ledger(str(tmp_path / first), now)
+        assert found.time == 6 * HOUR
+        found.include(Ledger(str(tmp_path / second), now))
+        assert (found.time, found.written("disk")) == (6 * HOUR, 130)
+        assert found.observe("disk", "7", 150) == 20
+        # And each charge expires a day after it was made.
+        found.advance(later(START, 25.5 * HOUR))
+        assert found.written("disk") == 50
+
+
+def test_a_copy_that_missed_a_restart_does_not_know_the_time(tmp_path):
+    """A clock that nobody trusts says nothing of the time between, so the copy's stood still."""
+    Ledger(str(tmp_path / "one"), START).save()
+    (tmp_path / "other").mkdir(mode=0o700)
+    (tmp_path / "other" / FILE).write_bytes((tmp_path / "one" / FILE).read_bytes())
+    (tmp_path / "other" / FILE).chmod(0o600)
+    restarted = Clock("boot-2", 10.0, START.wall + 60, False)
+    Ledger(str(tmp_path / "one"), restarted).save()
+    now = later(restarted, 6 * HOUR)
+    assert Ledger(str(tmp_path / "other"), now).time == 0.0
+    for first, second in (("one", "other"), ("other", "one")):
+        found = Ledger(str(tmp_path / first), now)
+        found.include(Ledger(str(tmp_path / second), now))
+        assert found.time == 6 * HOUR
+
+
+def test_a_block_lasts_as_long_for_whoever_includes_it(tmp_path):
+    folders = [tmp_path / "one", tmp_path / "other"]
+    one = Ledger(str(folders[0]), START)
+    folders[1].mkdir(mode=0o700)
+    (folders[1] / FILE).write_text("damaged")
+    (folders[1] / FILE).chmod(0o600)
+    other = Ledger(str(folders[1]), START)
+    for ledger in (one, other):
+        ledger.advance(later(START, 5 * HOUR))
+    one.time += 100 * HOUR  # their times have nothing to do with each other
+    one.include(other)
+    assert one.left("disk", 100) == 0
+    for hours, left in ((24.9, 0), (25.1, 100)):
+        one.advance(later(START, hours * HOUR))
+        assert one.left("disk", 100) == left
 
 
 def test_the_file_is_on_disk_before_its_name_and_then_its_folder(tmp_path, monkeypatch):
