@@ -62,7 +62,10 @@ def drop_output() -> None:
 
 
 def _lead_nowhere(fd: int) -> None:
-    null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    except OSError:
+        return  # no descriptor is left, or there is no /dev; then each message fails and is lost
     os.dup2(null, fd)
     os.close(null)
 

@@ -87,6 +87,8 @@ def _main(argv: list[str]) -> int:
     except OSError as err:
         drop_output()
         return _fail(failure, f"{program}: {err.filename or 'write'}: {err.strerror}")
+    except MemoryError:
+        return _fail(failure, f"{program}: out of memory")
     except KeyboardInterrupt:
         return 130
     except SystemExit:

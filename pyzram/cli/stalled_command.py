@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..errors import ZramError
+from ..threads import start
 from .output import complain
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def end_when_stalled(program: str, at_end: Callable[[], int] = lambda: 1) -> Non
     thread = get_native_id()
     if thread not in _watched:  # by a program that runs several commands
         _watched.append(thread)
-        start_new_thread(_watch, (program, at_end, thread))
+        start(lambda: start_new_thread(_watch, (program, at_end, thread)))
 
 
 def _watch(program: str, at_end: Callable[[], int], thread: int) -> None:

@@ -119,6 +119,9 @@ def main(argv: list[str] | None = None) -> int:
         output.drop_output()
         complain(f"write: {err.strerror}")
         return FAILED
+    except MemoryError:
+        complain("out of memory")
+        return FAILED
     except KeyboardInterrupt:
         return 130
     return status

@@ -24,6 +24,8 @@ import errno
 import os
 import select
 
+from .. import threads
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -190,6 +192,7 @@ def read_in_thread(call: Callable[[], T], seconds: float) -> T:
 
     Raises:
         TimeoutError: no answer within ``seconds``.
+        ZramOSError: there can be no more threads.
     """
     from threading import Thread
 
@@ -203,7 +206,7 @@ def read_in_thread(call: Callable[[], T], seconds: float) -> T:
             failure.append(err)
 
     thread = Thread(target=run, daemon=True)
-    thread.start()
+    threads.start(thread.start)
     thread.join(seconds)
     if failure:
         raise failure[0]

@@ -71,8 +71,8 @@ def _processes(sysfs: Sysfs, mount: Mount) -> list[str]:
     unknown = ""
     try:
         read_in_thread(look, COMMAND_SECONDS)
-    except TimeoutError:
-        # None, if this process was stopped before its thread began.
+    except OSError:
+        # None, if there are no more threads, or this process was stopped before its thread began.
         unknown = f"process {looked_at[-1] if looked_at else others[0]} (cannot be looked at"
         rest = len(others) - max(len(looked_at), 1)
         unknown += f", nor {format_count(rest, 'process', 'processes')} after it)" if rest else ")"

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from .registered import RegisteredDevice
     from .registry import Registry
 
+# With too little memory, modules cannot be loaded either.
+FAILURES = (ZramError, OSError, ImportError, MemoryError)
 TAKE_DOWN = ("swapoff", "umount", "remove", "unload")
 
 
@@ -144,7 +146,7 @@ class Executor:
                 continue
             try:
                 self._do(step)
-            except (ZramError, OSError) as err:
+            except FAILURES as err:
                 all_fail = not only_down and (self.together or step.index < 0)
                 undone = self.roll_back(None if all_fail else step.index)
                 why = "; ".join([self._why(step, err), *undone])
@@ -194,7 +196,7 @@ class Executor:
             for action in reversed(theirs):
                 try:
                     action.undo()
-                except (ZramError, OSError, ImportError) as err:
+                except FAILURES as err:
                     failed.append(f"undoing failed too: {action.undoing}: {_words(err)}")
             for line in self.left:
                 self.warn(line)
@@ -204,7 +206,8 @@ class Executor:
     def _ended(self, err: BaseException) -> list[str]:
         """Undo, and return a phrase about what became of the work."""
         undone = any(action.can_undo for action in self.begun)
-        said = ["ended by a signal", *self.roll_back()]
+        why = "failed" if isinstance(err, Exception) else "ended by a signal"
+        said = [why, *self.roll_back()]
         if undone and len(said) == 1:
             said.append("what was half done is undone")
         if self.kept:
@@ -215,7 +218,7 @@ class Executor:
             err.told = True
         return said
 
-    def _why(self, step: Step, err: ZramError | OSError) -> str:
+    def _why(self, step: Step, err: Exception) -> str:
         why = _words(err)
         # Most errors begin with the device's name and the step.
         what = f"{step.text}: " if _who(step) and not why.startswith("zram") else ""
@@ -270,8 +273,10 @@ def _who(step: Step) -> str:
     return f"device {step.index}: " if step.index >= 0 else ""
 
 
-def _words(err: ZramError | OSError | ImportError) -> str:
-    if isinstance(err, ZramError | ImportError):
+def _words(err: Exception) -> str:
+    if isinstance(err, MemoryError):
+        return "out of memory"
+    if not isinstance(err, OSError) or isinstance(err, ZramError):
         return str(err)
     what = from_errno(err.errno or 0, str(err.filename or "system call"))
     return str(what)

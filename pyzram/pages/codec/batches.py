@@ -9,6 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from ...errors import InvalidValueError, from_errno
+from ...threads import start
 from ...value import check_count
 from ..pool.chain import machine_word_size
 from .parameters import pinned
@@ -116,7 +117,7 @@ def _in_threads(
     started: list[Thread] = []
     try:
         for other in others:
-            other.start()
+            start(other.start)
             started.append(other)
         _work(buffer, codec, ret, todo, step)
     finally:

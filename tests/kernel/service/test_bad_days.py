@@ -160,6 +160,47 @@ def test_the_third_of_four_devices_failing(box: Box, step: str) -> None:
     assert not swaps_left(before)
 
 
+RUNS_OUT = """
+from pyzram.service import steps
+def fails(self):
+    if self.step.index not in met:
+        met.append(self.step.index)
+        return bytes(1 << 60)
+    do(self)
+met = {met}
+do = steps.{step}.{method}
+steps.{step}.{method} = fails
+"""
+
+
+def test_memory_that_runs_out_in_a_step_is_no_signal(box: Box) -> None:
+    done = patched(box, RUNS_OUT.format(step="Swapon", method="do", met=[]), "start")
+    assert done.returncode == 1
+    assert done.stderr.endswith(": swap on with priority 1: out of memory\n")
+    assert box.numbers() == []
+
+
+def test_memory_that_runs_out_while_undoing_leaves_one_step_undone_at_most(box: Box) -> None:
+    patch = RUNS_OUT.format(step="Swapon", method="undo", met=[])
+    patch += "steps.Swapon.do = lambda self: bytes(1 << 60)\n"
+    done = patched(box, patch, "start")
+    assert done.returncode == 1
+    assert ": out of memory; undoing failed too: swap off zram" in done.stderr
+    assert box.numbers() == []
+
+
+def test_memory_that_runs_out_for_one_device_does_not_keep_the_other(box: Box) -> None:
+    box.write("NUM_DEVICES=2\nSWAPON_OPTS='-p 1'\nZRAM_SIZE_0=64M\nZRAM_SIZE_1=64M\n")
+    box.fine("start")
+    done = patched(box, RUNS_OUT.format(step="Swapoff", method="do", met=[1]), "stop")
+    assert done.returncode == 1
+    assert ": device 0: swap off zram" in done.stderr
+    assert done.stderr.endswith("): out of memory\n")
+    assert len(box.numbers()) == 1
+    box.fine("stop")
+    assert box.numbers() == []
+
+
 def test_a_fourth_device_failing_leaves_those_that_ran_before(box: Box) -> None:
     box.fine("start")
     before = box.numbers()
