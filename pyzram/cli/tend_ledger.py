@@ -35,6 +35,7 @@ def open_ledger(
     place, share = spare.path, 0.5
     damaged = [spare.path] if spare.damaged else []
     try:
+        _refuse_foreign(folder)  # whoever owns it can put back a ledger that was replaced
         ledger = Ledger(folder, clock)
         if ledger.damaged:
             damaged.append(ledger.path)
@@ -83,15 +84,8 @@ def refuse_folder(folder: str) -> None:
     """Reject a directory where writing would fail, as far as that can be seen without trying.
 
     Raises:
-        ZramOSError: EROFS the file system is read-only; EACCES not even root may; EPERM it is
-            somebody else's, or others can write to it.
+        ZramOSError: EROFS the file system is read-only; EACCES not even root may.
     """
-    try:
-        own_files.refuse_foreign(folder)
-    except ZramOSError:
-        raise
-    except OSError as err:
-        raise from_errno(err.errno or 0, f"{folder}: keep the ledger", folder) from err
     at = os.path.abspath(folder)
     while not is_there(at):
         at = os.path.dirname(at)
@@ -100,3 +94,12 @@ def refuse_folder(folder: str) -> None:
     if read_only or (os.geteuid() == 0 and not os.access(at, os.W_OK)):
         code = errno.EROFS if read_only else errno.EACCES
         raise from_errno(code, f"{folder}: keep the ledger", folder)
+
+
+def _refuse_foreign(folder: str) -> None:
+    try:
+        own_files.refuse_foreign(folder)
+    except ZramOSError:
+        raise
+    except OSError as err:
+        raise from_errno(err.errno or 0, f"{folder}: keep the ledger", folder) from err

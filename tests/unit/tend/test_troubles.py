@@ -277,6 +277,9 @@ def _make_foreign(folder: Path, how: str, owner: int) -> str:
 def test_a_dry_run_says_what_a_daemon_would_not_trust(places, capsys, make_foreign) -> None:
     """And it counts with the budget that it has left then."""
     var, run = places
+    var.mkdir(parents=True, exist_ok=True)
+    (var / "ledger").write_text("whatever it says, others could have put it there\n")
+    (var / "ledger").chmod(0o600)
     why = make_foreign(var)
     budgets = []
     for way in ("--dry-run", "--once"):
