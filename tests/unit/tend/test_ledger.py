@@ -177,6 +177,20 @@ def test_a_file_of_an_older_version_says_what_it_said(tmp_path, checked):
     assert Ledger(str(tmp_path), later(START, 60)).written("disk") == 100
 
 
+@pytest.mark.parametrize(
+    "line", ["our 7 1 2", "hour 2", "hour x 1", "pending 7", "seen 7 1", "medium", "time 1", ""]
+)
+def test_of_an_older_version_without_a_sum_each_line_has_to_be_understood(tmp_path, line):
+    text = "pyzram ledger 1\ntime 7200.5 boot-1 400000.0 1700000000.0 1\nmedium disk\n{}end\n"
+    path = tmp_path / FILE
+    for more, damaged in (("", False), (f"{line}\n", True)):
+        path.write_text(text.format(more))
+        path.chmod(0o600)
+        ledger = Ledger(str(tmp_path), later(START, 60))
+        assert ledger.damaged is damaged
+        assert ledger.left("disk", 100) == (0 if damaged else 100)
+
+
 charges = st.lists(
     st.tuples(st.floats(0, 30 * HOUR), st.integers(1, MIB), st.booleans()), max_size=12
 )

@@ -206,6 +206,22 @@ def test_pressure_that_is_over_leaves_what_calm_does():
     assert not any(action.whole for action in writes)
 
 
+@pytest.mark.parametrize(
+    ("changes", "huge", "all_pages"),
+    [
+        ({}, 34.3, 48.0),
+        ({"some10": 0.5}, 34.3, 48.0),  # calm, but not at ease
+        ({"some10": 2.0, "some300": 0.025}, 6.5, 9.2),
+        ({"some10": 2.0, "some300": 0.05}, 3.0, 3.5),
+    ],
+)
+def test_raw_pages_are_written_earlier_but_none_of_the_last_three_hours(changes, huge, all_pages):
+    actions = [a for a in decide(machine(**changes), State()).actions if isinstance(a, WriteBack)]
+    assert [action.huge for action in actions] == [True, False]
+    assert [action.floor / HOUR for action in actions] == pytest.approx([huge, all_pages], abs=0.06)
+    assert [action.whole for action in actions] == [changes.get("some10", 0.0) < 1.0] * 2
+
+
 def test_to_a_slow_medium_nothing_goes_that_was_used_within_a_day():
     """However short memory is; but what stays in memory is recompressed as elsewhere."""
     for changes in ({"some10": 9.0, "some300": 1.0}, {"full10": 30.0, "some300": 1.0}):
