@@ -23,6 +23,10 @@ class UsageError(Exception):
     """The command line is wrong; the message says why."""
 
 
+# Seconds between two refreshes of a live view.
+SHORTEST = 0.1
+
+
 class Option:
     """One option; ``metavar`` names its value, in brackets if that may be left out.
 
@@ -211,6 +215,17 @@ def at_most_one(options: Arguments, *names: str) -> None:
 def is_number(text: str) -> bool:
     """Whether text is a plain decimal such as ``2`` or ``0.5``."""
     return text.isascii() and text.replace(".", "", 1).isdigit()
+
+
+def seconds_up_to(longest: float) -> Callable[[str], float]:
+    """Make a function that reads the seconds between two refreshes."""
+
+    def seconds(text: str) -> float:
+        if not is_number(text) or not SHORTEST <= float(text) <= longest:
+            raise ValueError(f"{text}: not from {SHORTEST:g} to {longest:g} seconds")
+        return float(text)
+
+    return seconds
 
 
 def whole(text: str) -> int:

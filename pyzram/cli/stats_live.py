@@ -14,7 +14,7 @@ import time
 from .colour import wanted
 from .device_history import Histories
 from .live_picture import NO_ROLES, READ, SHOWN, cells_of, layout, roles_of
-from .options import UsageError, at_most_one, is_number
+from .options import at_most_one
 from .zram_stats import Collection, check, write
 
 TYPE_CHECKING = False
@@ -23,14 +23,12 @@ if TYPE_CHECKING:
 
     from .options import Arguments
 
-SHORTEST, LONGEST = 0.1, 86400.0
-
 
 def main(options: Arguments) -> int:
     """Watch the devices until q, Ctrl-C or a closed pipe; returns the exit status."""
     check(options)
     at_most_one(options, "bytes", "watch")
-    seconds = interval(options.watch or "")
+    seconds = options.watch or 1.0
     write("")  # fails if there is nothing to write to
     collection = Collection(options.operands)
     try:
@@ -43,19 +41,6 @@ def main(options: Arguments) -> int:
         return 0
     finally:
         collection.reader.close()
-
-
-def interval(text: str) -> float:
-    """Seconds between two steps.
-
-    Raises:
-        UsageError: not a sensible number of seconds.
-    """
-    if not text:
-        return 1.0
-    if not is_number(text) or not SHORTEST <= float(text) <= LONGEST:
-        raise UsageError(f"--watch {text}: not from {SHORTEST:g} to {LONGEST:g} seconds")
-    return float(text)
 
 
 def lines(collection: Collection, seconds: float) -> int:

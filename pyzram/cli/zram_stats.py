@@ -22,6 +22,7 @@ from .options import (
     Option,
     UsageError,
     at_most_one,
+    seconds_up_to,
 )
 
 TYPE_CHECKING = False
@@ -68,7 +69,13 @@ COMMAND = Command(
         Option("", "prometheus", "", "print metrics in the Prometheus text format"),
         Option("", "openmetrics", "", "print metrics in the OpenMetrics format"),
         TEXTFILE,
-        Option("w", "watch", "[SECONDS]", "show the devices live, every SECONDS (1)"),
+        Option(
+            "w",
+            "watch",
+            "[SECONDS]",
+            "show the devices live, every SECONDS (1)",
+            convert=seconds_up_to(86400.0),
+        ),
         Option(
             "",
             "estimate",

@@ -15,11 +15,12 @@ from textual.binding import Binding
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Footer
 
+from ..options import SHORTEST
 from .device_view import DeviceScreen
 from .driver_view import PatientDriver
 from .lines_view import Lines
 from .look import Look, Looker
-from .parts import Column, detail, fitting, overview
+from .parts import DELAY_MAX, Column, detail, fitting, overview
 from .table_view import Table
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from .parts import Line
 
-SHORTEST, LONGEST = 0.1, 3600.0
 KEYS = 22  # columns of the keys in the help
 LEAST_DETAIL = 7  # lines for the device under the cursor, before the list gets more
 
@@ -257,7 +257,7 @@ class Top(App[None]):
 
     def action_faster(self, factor: float) -> None:
         """Update more or less often."""
-        self.delay = min(max(self.delay * factor, SHORTEST), LONGEST)
+        self.delay = min(max(self.delay * factor, SHORTEST), DELAY_MAX)
         self._redraw()
 
     def _redraw(self) -> None:

@@ -11,28 +11,25 @@ from typing import TYPE_CHECKING
 from ...errors import UnsupportedError, ZramError
 from ...kernel.sysfs import device_number
 from ...own_files import DEFAULT_DIRECTORY
-from ..options import DEVICE, Command, Option, UsageError, is_number
-from .parts import SORTS
+from ..options import DEVICE, Command, Option, UsageError, seconds_up_to
+from .parts import DELAY_MAX, SORTS
 
 if TYPE_CHECKING:
     from types import ModuleType
-
-SHORTEST, LONGEST = 0.1, 3600.0
-
-
-def seconds(text: str) -> float:
-    """Seconds between two refreshes."""
-    if not is_number(text) or not SHORTEST <= float(text) <= LONGEST:
-        raise ValueError(f"{text}: not from {SHORTEST:g} to {LONGEST:g} seconds")
-    return float(text)
-
 
 COMMAND = Command(
     "pyzram top",
     "Show zram devices live: how full they are, their traffic, memory pressure, and what pyzram "
     "tend does.",
     (
-        Option("d", "delay", "SECONDS", "refresh every SECONDS (1)", convert=seconds, default=1.0),
+        Option(
+            "d",
+            "delay",
+            "SECONDS",
+            "refresh every SECONDS (1)",
+            convert=seconds_up_to(DELAY_MAX),
+            default=1.0,
+        ),
         Option("s", "sort", "COLUMN", "sort by COLUMN (name)", values=tuple(SORTS), default="name"),
         Option("r", "reverse", "", "reverse the order"),
     ),

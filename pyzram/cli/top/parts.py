@@ -31,6 +31,7 @@ LABEL = 9  # width of the words at the left
 VALUES = 20  # and the figures behind a graph
 HIGHEST = 2  # lines of a graph
 REASONS = 2  # of tend, in the overview
+DELAY_MAX = 3600.0  # seconds between two refreshes
 
 
 def letters() -> tuple[str, str]:

@@ -22,7 +22,7 @@ import pytest
 from effort import effort
 from fake_roots import Machine
 
-from pyzram.cli import bars, device_history, live_picture, live_screen, stats_live, zram_stats
+from pyzram.cli import bars, device_history, live_picture, live_screen, zram_stats
 
 COMMAND = (
     sys.executable,
@@ -168,9 +168,9 @@ def test_another_device_of_the_same_number_has_a_history_of_its_own(tmp_path, mo
     assert view.devices["zram0"].rates == {}
 
 
-def test_an_interval():
-    assert stats_live.interval("") == 1.0
-    assert stats_live.interval("0.5") == 0.5
+def test_seconds_between_refreshes():
+    assert zram_stats.COMMAND.arguments(["-w"]).watch == ()
+    assert zram_stats.COMMAND.arguments(["-w0.5"]).watch == 0.5
 
 
 # ---- the whole, on a terminal --------------------------------------------------------------------

@@ -204,8 +204,8 @@ def test_all_columns(machine, capsys):
         (["--prometheus", "-o", "name"], "--output and --prometheus cannot be combined"),
         (["--textfile"], "--textfile needs a value: FILE"),
         (["--raw", "-J"], "--raw and --json cannot be combined"),
-        (["-w0"], "--watch 0: not from 0.1 to 86400 seconds"),
-        (["--watch=often"], "--watch often: not from 0.1 to 86400 seconds"),
+        (["-w0"], "--watch: 0: not from 0.1 to 86400 seconds"),
+        (["--watch=often"], "--watch: often: not from 0.1 to 86400 seconds"),
     ],
 )
 def test_wrong_usage_is_one_line_and_status_2(machine, capsys, words, message):
