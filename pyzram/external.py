@@ -85,6 +85,9 @@ def run_program(
         status = interruption.wait_for(pid)
         text = _text(output)
         said = _text(errors) or text
+    except ChildProcessError as err:
+        why = "ended, but how is not known, since this process ignores SIGCHLD"
+        raise ZramOSError(errno.ECHILD, f"{step}: {path} {why}", path) from err
     except OSError as err:
         raise ZramOSError(err.errno or 0, f"{step}: run {path}: {err.strerror}", path) from err
     finally:

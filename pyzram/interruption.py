@@ -81,12 +81,18 @@ def _end_child() -> None:
 
 
 def wait_for(pid: int) -> int:
-    """Wait for a program of ours and return its exit status; a signal ends the program first."""
+    """Wait for a program of ours and return its exit status; a signal ends the program first.
+
+    Raises:
+        ChildProcessError: this process ignores SIGCHLD, so nobody knows how the program ended.
+    """
     _Notes.child = pid
     try:
         if _Notes.number:
             _end_child()
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    except ChildProcessError:
+        raise  # the kernel has reaped it, and its number may be another's
     except BaseException:
         # Another handler raised: undoing this step must not find the program still at work.
         os.kill(pid, SIGTERM)

@@ -84,6 +84,18 @@ def open_standard_files() -> None:
     sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115 - for good
 
 
+def keep_children() -> None:
+    """Have the kernel keep the exit status of programs that we run, as it does by default.
+
+    Whoever started us may ignore SIGCHLD, which is inherited. Then all programs would seem to fail.
+    """
+    # The module signal is slow to load.
+    from _signal import SIG_DFL, SIG_IGN, SIGCHLD, getsignal, signal  # type: ignore[import-not-found]
+
+    if getsignal(SIGCHLD) == SIG_IGN:
+        signal(SIGCHLD, SIG_DFL)
+
+
 def leave(status: int) -> NoReturn:
     """End this process with the status of its command.
 

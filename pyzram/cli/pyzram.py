@@ -6,7 +6,7 @@ from __future__ import annotations
 import gc
 import sys
 
-from .output import complain, drop_output, flush, leave, open_standard_files
+from .output import complain, drop_output, flush, keep_children, leave, open_standard_files
 
 # From each name to its module below pyzram.cli (with the function, if that is not main) and to
 # what the command does.
@@ -68,6 +68,7 @@ def _main(argv: list[str]) -> int:
     from .options import UsageError
 
     open_standard_files()
+    keep_children()
     leading, argv = _leading(argv)
     name = argv[0] if argv and argv[0] in COMMANDS else ""
     program = f"pyzram {name}".rstrip()

@@ -107,6 +107,7 @@ OF_TABLES = ("noheadings", "output", "output-all", "raw")
 def main(argv: list[str] | None = None) -> int:
     """Run the command; return the exit status: 0 done, 1 failed, 2 wrong usage."""
     output.open_standard_files()
+    output.keep_children()
     try:
         status = run(sys.argv[1:] if argv is None else argv)
         if sys.stdout is not None:

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Where programs are looked for."""
+"""Where programs are looked for, and how they end if nobody wants to know."""
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,3 +49,39 @@ def test_a_folder_and_a_file_that_does_not_run_are_passed_over(
     assert find("mkswap") == found
     (tmp_path / "sbin/mkswap").chmod(0o644)
     assert find("mkswap") is None
+
+
+IGNORED = """
+import errno, os, sys
+from pyzram.errors import ZramOSError
+from pyzram.external import run_program
+killed = []
+os.kill = lambda *given: killed.append(given)
+try:
+    run_program("try", "true")
+except ZramOSError as err:
+    assert err.errno == errno.ECHILD and "ignores SIGCHLD" in str(err), err
+else:
+    sys.exit("it says that all is well")
+assert not killed, "a number that was given back is signalled"
+"""
+INHERITED = """
+from pyzram.cli import {command}
+from pyzram.external import run_program
+{command}.main(["--version"])
+assert run_program("try", "echo", "done") == "done\\n"
+"""
+
+
+@pytest.mark.parametrize(
+    "code", [IGNORED, INHERITED.format(command="pyzram"), INHERITED.format(command="zram_stats")]
+)
+def test_programs_of_a_process_that_ignores_how_they_end(code: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-Ic", code],
+        preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

@@ -379,6 +379,15 @@ def test_hardly_any_environment_and_no_search_path(box: Box, command: str) -> No
     assert len(box.numbers()) == (command == "start")
 
 
+def test_whoever_starts_us_may_ignore_how_programs_end(box: Box) -> None:
+    ignore = "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); "
+    ignore += "os.execv(sys.argv[1], sys.argv[1:])"
+    for command in ("start", "stop"):
+        done = box.run(sys.executable, "-Ic", ignore, *box.command(command))
+        assert done.returncode == 0, done.stderr
+        assert len(box.numbers()) == (command == "start")
+
+
 @pytest.mark.parametrize("limit", ["ulimit -v 200000", "ulimit -n 16"])
 def test_little_memory_and_few_files(box: Box, limit: str) -> None:
     for command in ("start", "stop"):
