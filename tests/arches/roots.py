@@ -39,6 +39,7 @@ class Arch:
     cpu: str = ""  # QEMU_CPU, where another than the emulator's own choice is needed
     short: bool = False  # also part of ``make check``
     packages: str = ""  # what guests of tests/vm need as well
+    folder: str = ""  # of the root in the cache, if not called like the processor
 
 
 ARCHES = (
@@ -71,8 +72,8 @@ def enter(root: Path, arch: Arch, tree: Path, out: Path, *command: str) -> list[
 
 
 def make_root(arch: Arch, bare: bool = False) -> Path:
-    """The root, or the one with nothing to build with, from the cache or newly made."""
-    root = cache() / (f"{arch.name}-bare" if bare else arch.name)
+    """The root, from the cache or newly made; ``bare`` is one with nothing to build with."""
+    root = cache() / (arch.folder or arch.name)
     packages = BARE if bare else f"{PACKAGES} {arch.packages}"
     if os.geteuid() != 0:
         raise UnavailableError("roots of other processors are entered by root")
