@@ -31,8 +31,8 @@ PIECE_FIRST, PIECE_LEAST = 256, 16
 PIECE_SECONDS = 0.5
 """How long writing one should take; its size follows from the time that the last ones took."""
 
-TRIES_FIRST = 1024
-"""The most pages that a first step recompresses; how many follows from the time it took before."""
+TRIES_FIRST = 128
+"""The most pages that a first step recompresses: at high levels a page may take milliseconds."""
 
 
 class Remembered(NamedTuple):
