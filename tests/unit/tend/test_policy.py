@@ -500,6 +500,11 @@ def test_holes_are_packed_until_that_frees_nothing():
     assert Compact("zram0") not in decide(fruitless, decision.state).actions
 
 
+def test_without_a_second_algorithm_nothing_is_recompressed():
+    actions = decide(machine(recompression=False, some10=5.0), State()).actions
+    assert {type(action) for action in actions} == {WriteBack}
+
+
 def test_switches_are_obeyed():
     off = Settings(writeback=False, recompression=False)
     assert decide(machine(some10=50.0), State(), off).actions == ()
@@ -578,6 +583,18 @@ def test_recompression_is_of_cold_pages_now_and_then_and_leaves_processors_alone
     ):
         found = asked(before, now=1e6 + 60 * minutes, some10=some10)
         assert bool(found) is again, minutes
+
+
+@pytest.mark.parametrize(
+    ("some10", "minutes", "again"), [(5.9, 16, False), (6.1, 16, True), (6.1, 14, False)]
+)
+def test_from_three_tenths_of_full_pressure_it_recompresses_each_quarter_of_an_hour(
+    some10, minutes, again
+):
+    before = decide(machine(some10=some10), State()).state
+    seen = machine(now=1e6 + 60 * minutes, some10=some10)
+    actions = decide(seen, before).actions
+    assert any(isinstance(action, Recompress) for action in actions) is again
 
 
 def test_without_ages_a_disk_recompresses_only_when_memory_is_short():

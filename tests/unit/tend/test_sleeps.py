@@ -83,6 +83,20 @@ def test_sleep_makes_no_page_old_enough_for_recompression(machine, monkeypatch):
         assert asked == ages, awake
 
 
+def test_a_sleep_too_short_to_be_one_holds_nothing_up():
+    """Between reading two clocks some time passes, which looks like one."""
+    watch = Watch()
+    found = Sleeps(watch)
+    for asleep, resumed in ((0.9, -math.inf), (1.1, -math.inf), (2.2, watch.now)):
+        watch.asleep = asleep
+        found.notice()
+        assert (found.resumed, found.slept) == (resumed, pytest.approx(asleep))
+    # Nor does a clock that is read a little later the next time: what was counted stays.
+    watch.asleep = 2.1
+    found.notice()
+    assert found.slept == pytest.approx(2.2)
+
+
 def test_with_once_a_sleep_that_nobody_saw_may_have_ended_just_now(machine):
     """As when a timer is late at resume; the next run knows since when the machine is awake."""
     watch = Watch()
