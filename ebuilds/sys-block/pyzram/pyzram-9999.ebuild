@@ -90,7 +90,6 @@ python_install_all() {
 }
 
 pkg_postinst() {
-	optfeature "plots of an estimate" dev-python/matplotlib
 	optfeature "progress bars" dev-python/rich
 	optfeature "ext4 file systems on zram devices" sys-fs/e2fsprogs
 }
