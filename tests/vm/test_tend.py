@@ -97,9 +97,8 @@ def judge(name: str, found: dict) -> None:
         assert hog["before"] == 0
         assert hog["writes"] > 0
         assert hog["equal"]
-        # The aim is 3; how fast an emulated processor is depends on this machine. Without a trigger
-        # it would be ten minutes.
-        assert own < 10
+        # Without a trigger it would be ten minutes.
+        assert own <= 3
     if calm := found.get("calm"):
         print(f"  calm: {calm['processor']:.2%} of a processor, ten times too often")
         assert (calm["writes"], calm["same"]) == (0, True)
