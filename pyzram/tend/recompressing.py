@@ -41,12 +41,9 @@ class Recompressing:
         age = at_least(action.age + self.sleeps.slept)
         since = self.clocks.boottime() - age
         tried = 0
-        marks = False
-        if not one.tells_ages and one.media:
-            # Marking by this age, among the marks that writing waits for, would make pages older.
-            if writes and one.marked is not None:
-                return
-            marks, one.marked = writes and one.aged, None
+        # Marking by this age, among the marks that writing waits for, would make pages older.
+        if not one.tells_ages and writes and one.marked is not None:
+            return
         if one.tells_ages:
             # If nothing is old enough yet, that says nothing about what there is to gain.
             at, counts, turn = one.remembered
@@ -62,9 +59,12 @@ class Recompressing:
             turn = self._first_turn(one)
         if age >= self.clocks.boottime() - 2:
             return
+        by_marks = not one.tells_ages and writes and one.aged
+        if not by_marks and not self._mark(one, action, age, turn):
+            return
         before = one.device.read_mm_stat()
         try:
-            self._step_by_step(one, action, None if marks else age, turn)
+            self._step_by_step(one, action, turn)
         except DeviceBusyError:
             raise  # somebody else is at work, and what is forgotten is theirs
         except ZramError:
@@ -84,12 +84,29 @@ class Recompressing:
         with turn():
             return turn
 
-    def _step_by_step(self, one: Tended, action: Recompress, age: int | None, turn: Turn) -> None:
-        """Recompress pages of that age, or marked ones if there is none."""
-        end = self.clocks.awake() + min(action.seconds, RECOMPRESS_SECONDS)
-        if age is not None:
-            with turn(), contextlib.suppress(UnsupportedError):
+    def _mark(self, one: Tended, action: Recompress, age: int, turn: Turn) -> bool:
+        """Mark pages of that age; return whether all that are marked are old enough.
+
+        If the kernel keeps no ages, all are marked, and are old enough later.
+        """
+        with turn():
+            with contextlib.suppress(UnsupportedError):
                 one.device.mark_idle(age)
+                one.marked = None
+                return True
+            now = self.clocks.awake()
+            if one.marked is None:
+                one.device.mark_idle()
+                one.marked = now
+        if now - one.marked < action.age:
+            return False
+        if not action.huge:
+            one.marked = None
+        return True
+
+    def _step_by_step(self, one: Tended, action: Recompress, turn: Turn) -> None:
+        """Recompress marked pages."""
+        end = self.clocks.awake() + min(action.seconds, RECOMPRESS_SECONDS)
         run = self.worker.recompression(one.device, action.huge, one.tries)
         more = True
         try:

@@ -17,7 +17,13 @@ from tended_machines import HOUR, MIB, Steps, Watch, press, tender
 from pyzram.cli import pyzram as command
 from pyzram.cli.tend_report import report_dict, round_line
 from pyzram.device.zram import Zram
-from pyzram.errors import BlockedError, DeviceBusyError, DeviceNotFoundError, ZramOSError
+from pyzram.errors import (
+    BlockedError,
+    DeviceBusyError,
+    DeviceNotFoundError,
+    UnsupportedError,
+    ZramOSError,
+)
 from pyzram.kernel.holders import block_size
 from pyzram.kernel.psi import read_pressure
 from pyzram.kernel.sysfs import Sysfs
@@ -257,6 +263,41 @@ def test_recompression_goes_by_marks_only_where_some_were_set(machine, monkeypat
     )
     tending.round()
     assert ages == [6 * 3600 + 1]
+
+
+@pytest.mark.parametrize("backing", [True, False])
+def test_where_ages_are_unknown_pages_are_recompressed_once_their_marks_are_old(
+    machine, monkeypatch, backing
+):
+    """Whether or not there is a backing device whose writeback sets marks."""
+    marks = Marks(machine, monkeypatch, recompression=True)
+
+    def mark_idle(_device: Zram, age: int | None = None) -> None:
+        if age is not None:
+            raise UnsupportedError(errno.EINVAL, "zram0: idle: Invalid argument", None)
+        marks.asked.append(age)
+
+    monkeypatch.setattr(Zram, "mark_idle", mark_idle)
+    if not backing:
+        machine.attribute("backing_dev").write_text("none\n")
+    watch, done = Watch(), []
+    start = watch.now
+    tending, writer = tender(machine, watch)
+
+    def recompression(_device: Zram, huge: bool, _pages: int) -> Steps:
+        return Steps(lambda: done.append(((watch.now - start) / HOUR, huge)))
+
+    writer.recompression = recompression
+    tending.observer.look()
+    (one,) = tending.roster.known.values()
+    for _hour in range(9):
+        for huge in (True, False):
+            tending.recompressing.recompress(one, Recompress("zram0", 6 * HOUR, 5.0, huge))
+        assert (one.gain is None) == (not done)
+        watch.now += HOUR
+    # Those that are marked then, and all again at the next occasion.
+    assert done == [(6, True), (6, False)]
+    assert marks.asked == [None, None]
 
 
 def test_sleep_makes_no_page_older_and_holds_for_two_minutes(machine):
