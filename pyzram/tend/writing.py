@@ -50,15 +50,17 @@ class Writing:
         pieces = self.pieces(one, action, limit)
         ledger, budget_of = self.common.ledger, self.common.budget_of
         chunk = action.step or max(CHUNK_LEAST, min(map(budget_of, one.media)) // 64)
-        done, at, media = 0, one.written(), one.media
-        # What others have written since the look is no longer left.
-        for medium in media:
-            ledger.observe(medium.key, one.key, at)
+        done, media = 0, one.media
         try:
             for piece in pieces:
                 self.common.let_time_pass()
                 if self.stopping():
                     break
+                # What others have written to it, or write while this waits, is no longer left.
+                with self.worker.turns(one.device)():
+                    at = one.written()
+                for medium in media:
+                    ledger.observe(medium.key, one.key, at)
                 self._charge_others(one)
                 left = min(limit - done, one.left(ledger, budget_of), chunk)
                 if not piece:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -621,6 +622,28 @@ def test_what_others_write_between_the_look_and_a_step_counts(machine, monkeypat
         machine.attribute("bd_stat").write_text(f"0 0 {others * MIB // 4096}\n")
         assert tending.round().written == own * MIB
         assert tending.ledger.written("1b534d30") == (others + own) * MIB
+
+
+@pytest.mark.parametrize(("others", "own"), [(0, 8), (6, 2), (8, 0), (20, 0)])
+def test_what_others_write_while_a_step_waits_for_them_counts(machine, monkeypatch, others, own):
+    tending, writer = tender(machine, Watch())
+    tending.budget = 8 * MIB
+    seen, decision = tending.decide()
+    action = WriteBack("zram0", 3 * HOUR, 8 * MIB, 48 * HOUR, whole=True)
+    decision = decision._replace(actions=(action,))
+    monkeypatch.setattr(tending, "decide", lambda _trigger: (seen, decision))
+    left = [others]
+
+    @contextlib.contextmanager
+    def turn():
+        pages = left.pop() * MIB // 4096 if left else 0
+        count, reads, writes = map(int, machine.attribute("bd_stat").read_text().split())
+        machine.attribute("bd_stat").write_text(f"{count} {reads} {writes + pages}\n")
+        yield
+
+    writer.turns = lambda _device: turn
+    assert tending.round().written == own * MIB
+    assert tending.ledger.written("1b534d30") == (others + own) * MIB
 
 
 @pytest.mark.parametrize("readable", [True, False])
