@@ -11,8 +11,9 @@ was noted. A page that something else has recompressed counts as used when we fi
 is before our next recompression, because it may have been stored just before. In two cases an old
 time survives because the kernel reports no difference: if we recompressed a page, which was then
 stored again and recompressed by something else, all between two of our runs; and if a page was
-stored again and recompressed by another program during a run, between :meth:`Ages.remember` and
-:meth:`Ages.keep`. Pyzram's own commands that come between are noticed; then nothing more is kept.
+stored again during a run, between :meth:`Ages.remember` and :meth:`Ages.keep`, and another program
+recompressed it, or marked it idle so that we did. Pyzram's own commands that come between are
+noticed; then nothing more is kept.
 """
 
 from __future__ import annotations
