@@ -5,7 +5,7 @@ A start loads fifty modules, and for each of them Python's finder and loader loo
 its source and its bytecode again and again, which takes a sixth of the time of all imports. Here a
 module comes straight from the bytecode that Python has stored, after Python's own check: it must be
 of this interpreter, and made from a source of that time and size. Everything else (no bytecode yet,
-another kind of it, the extension) is left to Python.
+another kind of it, a copy of what was made elsewhere, the extension) is left to Python.
 """
 
 from __future__ import annotations
@@ -79,6 +79,9 @@ class QuickFinder:
         if data[:HEADER] != MAGIC_NUMBER + BY_TIME + made_from:
             return None
         code = loads(memoryview(data)[HEADER:])
+        # Made elsewhere: Python corrects the names of the source, which tracebacks show.
+        if code.co_filename != source:
+            return None
         spec = ModuleSpec(name, QuickLoader(name, source, code), origin=source)
         spec.has_location = True
         spec.cached = cached

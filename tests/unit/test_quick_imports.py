@@ -71,6 +71,14 @@ def test_modules_are_as_python_makes_them(copy: Path) -> None:
     assert quick(copy) == {*names} - {"pyzram.quick_imports"}
 
 
+def test_bytecode_that_was_made_elsewhere_is_left_to_python(copy: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(copy / "pyzram", other / "pyzram")
+    assert quick(other) == set()
+    show = f"{INSTALL}\nfrom pyzram.text import quote; print(quote.__code__.co_filename)"
+    assert python(other, show) == f"{other}/pyzram/text.py\n"
+
+
 def test_an_edited_source_counts(copy: Path) -> None:
     source = copy / "pyzram/limits.py"
     old = source.stat()
