@@ -78,7 +78,7 @@ def _main(argv: list[str]) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()
     except UsageError as err:
-        return _fail(2, f"{program}: {err} ({program} --help)")
+        return _fail(2, f"{program}: {err} (see {program} --help)")
     except ZramError as err:
         return _fail(failure, *(f"{program}: {line}" for line in str(err).split("\n")))
     except BrokenPipeError:

@@ -355,7 +355,7 @@ def test_wrong_usage_is_status_2(words, capsys):
     assert command.main(words) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"pyzram {words[0]}: ")
-    assert line.endswith(f" (pyzram {words[0]} --help)")
+    assert line.endswith(f" (see pyzram {words[0]} --help)")
 
 
 @pytest.mark.parametrize("name", ["writeback", "recompress"])

@@ -75,7 +75,7 @@ def test_what_is_younger_than_its_child_is_not_its_parent():
 def test_an_empty_name_chooses_nothing(kind, capsys):
     assert command.main(["estimate", f"--{kind}", ""]) == 2
     assert capsys.readouterr().err == (
-        f"pyzram estimate: {kind}: the name is empty (pyzram estimate --help)\n"
+        f"pyzram estimate: {kind}: the name is empty (see pyzram estimate --help)\n"
     )
 
 
