@@ -27,7 +27,7 @@ from pyzram.cli.top.parts import SORTS
 
 TREE = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TREE / "tests"))
-top_machine = import_module("unit.cli.top_machine")
+top_machine = import_module("unit.cli.top.top_machine")
 
 STEPS = 70
 PAGE = 4096

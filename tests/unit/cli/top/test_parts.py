@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 from fake_roots import unreadable
 from terminal import printed_on
-from unit.cli import top_machine
+from unit.cli.top import top_machine
 
 from pyzram.cli import bars, colour
 from pyzram.cli.top import look, parts

@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from unit.cli import top_machine
+from unit.cli.top import top_machine
 
 # Older ones work, but draw some letters differently.
 pytest.importorskip("textual", minversion="8.0.0", reason="needs textual 8")
@@ -29,7 +29,7 @@ from pyzram.cli.top import app_view, device_view, driver_view, table_view
 from pyzram.cli.top.look import Look, Looker
 from pyzram.cli.top.parts import SORTS
 
-SNAPSHOTS = Path(__file__).parents[2] / "data/top"
+SNAPSHOTS = Path(__file__).parents[3] / "data/top"
 Act = Callable[..., Awaitable[None]]
 
 
