@@ -139,7 +139,7 @@ def test_what_we_keep_is_ours_alone_whatever_the_umask(state: Registry, mask: in
     assert state.devices[0].settings == DeviceConfig(0, 4096, label="two\nlines %0a")
 
 
-@pytest.mark.parametrize("what", ["mode", "link", "fifo", "folder"])
+@pytest.mark.parametrize("what", ["mode", "link", "fifo", "folder", "folder's link", "begun"])
 def test_a_record_that_others_could_have_written_is_not_believed(
     state: Registry, what: str
 ) -> None:
@@ -150,6 +150,12 @@ def test_a_record_that_others_could_have_written_is_not_believed(
         path.chmod(0o622)
     elif what == "folder":
         path.parent.chmod(0o777)
+    elif what == "folder's link":
+        moved = path.parent.rename(path.parent.with_suffix(".moved"))
+        path.parent.symlink_to(moved)
+    elif what == "begun":
+        path = Path(state.adding)
+        path.parent.chmod(0o777)
     else:
         path.rename(path.with_suffix(".moved"))
         if what == "link":
@@ -158,8 +164,7 @@ def test_a_record_that_others_could_have_written_is_not_believed(
             os.mkfifo(path)
     with pytest.raises(ZramError) as caught:
         state.load()
-        state.save()
-    assert str(path.parent if what == "folder" else path) in str(caught.value)
+    assert str(path if what in ("mode", "link", "fifo") else path.parent) in str(caught.value)
 
 
 def test_who_could_put_another_folder_in_the_place_of_the_records_is_told_of(
