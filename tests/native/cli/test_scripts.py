@@ -40,8 +40,8 @@ def test_a_path_is_not_searched(tmp_path, name):
     assert "pyzram" in done.stdout
 
 
-@pytest.mark.parametrize("own", [True, False])
-def test_the_home_of_another_user_is_not_searched(tmp_path, own, nobody):
+@pytest.mark.parametrize("whose", ["own", "theirs", "below theirs", "link to everyone's"])
+def test_the_home_of_another_user_is_not_searched(tmp_path, whose, nobody):
     """With the Python below this environment, which has no pyzram: only that home has it."""
     python = str(vars(sys)["_base_executable"])
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
@@ -51,10 +51,17 @@ def test_the_home_of_another_user_is_not_searched(tmp_path, own, nobody):
     )
     if enabled != "True" or not SCRIPT.exists():
         pytest.skip("this Python has no packages of users, or the tree is not here")
-    put(Path(home.strip()))
-    if not own:
-        os.chown(home.strip(), nobody, nobody)
+    site = Path(home.strip())
+    put(site)
+    if whose == "theirs":
+        os.chown(site, nobody, nobody)
+    elif whose == "below theirs":
+        os.chown(site.parents[1], nobody, nobody)  # who could put another folder there
+    elif whose == "link to everyone's":
+        site.rename(tmp_path / "everyone's")
+        (tmp_path / "everyone's").chmod(0o1777)
+        site.symlink_to(tmp_path / "everyone's")
     done = subprocess.run(
         [python, SCRIPT, "--version"], env=env, capture_output=True, text=True, check=False
     )
-    assert ("of somebody else" in done.stderr) == own, "root's own is honoured"
+    assert ("of somebody else" in done.stderr) == (whose == "own"), "root's own is honoured"
