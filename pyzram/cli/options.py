@@ -189,7 +189,7 @@ def _converted(option: Option, word: str) -> Any:
     if option.values and not isinstance(option.values, str) and word not in option.values:
         known = ", ".join(option.values)
         raise UsageError(
-            f"--{option.long}: {word!r} is not one of {known}{_meant(word, option.values)}"
+            f"--{option.long}: {word!r} is not one of {known}{did_you_mean(word, option.values)}"
         )
     if option.values == FILE and not word:
         raise UsageError(f"--{option.long}: the name of the file is empty")
@@ -301,11 +301,12 @@ def _unabridged(longs: dict[str, Option], name: str) -> Option:
     if matches[1:]:
         raise UsageError(f"ambiguous option --{name}")
     if not matches:
-        raise UsageError(f"unknown option --{name}{_meant(name, list(longs), '--')}")
+        raise UsageError(f"unknown option --{name}{did_you_mean(name, list(longs), '--')}")
     return matches[0]
 
 
-def _meant(word: str, known: Sequence[str], dashes: str = "") -> str:
+def did_you_mean(word: str, known: Sequence[str], dashes: str = "") -> str:
+    """Return the end of a message, which proposes the known word that may have been meant."""
     close = closest(word, known)
     return f" (did you mean {dashes}{close}?)" if close else ""
 

@@ -22,6 +22,7 @@ from .options import (
     Option,
     UsageError,
     at_most_one,
+    did_you_mean,
     seconds_up_to,
 )
 
@@ -205,7 +206,10 @@ def selection(options: Arguments) -> Wanted | None:
     try:
         return stats_columns.choose(options.output)
     except ValueError as err:
-        raise UsageError(f"unknown column {err}") from None
+        word = str(err)
+        names = [column.name for column in stats_columns.COLUMNS]
+        meant = did_you_mean(word.lower().replace("-", "_"), names)
+        raise UsageError(f"unknown column {word or repr(word)}{meant}") from None
 
 
 class Collection:

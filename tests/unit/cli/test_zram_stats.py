@@ -198,7 +198,12 @@ def test_all_columns(machine, capsys):
         (["--outpu=NAME"], "ambiguous option --outpu"),
         (["--bytes=1"], "--bytes takes no value"),
         (["-o", "name,nonsense"], "unknown column nonsense"),
-        (["-o", ""], "unknown column "),
+        (["-o", "name,SWAP-USE"], "unknown column SWAP-USE (did you mean swap_used?)"),
+        (
+            ["-o", "name,compr_dta_size"],
+            "unknown column compr_dta_size (did you mean compr_data_size?)",
+        ),
+        (["-o", ""], "unknown column ''"),
         (["-J", "--prometheus"], "--json and --prometheus cannot be combined"),
         (["--openmetrics", "--textfile=x"], "--openmetrics and --textfile cannot be combined"),
         (["--prometheus", "-o", "name"], "--output and --prometheus cannot be combined"),
