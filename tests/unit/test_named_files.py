@@ -207,7 +207,7 @@ def test_a_textfile_whose_rename_fails_leaves_the_old_one(tmp_path, monkeypatch)
 
 
 def test_a_plot_is_no_way_either(tmp_path: Path) -> None:
-    """Whatever opens a file for writing uses open_named, pages/plot.py too."""
+    """Whatever opens a file for writing uses open_named, pages/plot/plot.py too."""
     plot = pytest.importorskip("pyzram.pages.plot.plot")
     assert plot.open_named is named_files.open_named
 
