@@ -28,13 +28,13 @@ def open_dictionary(path: str, what: str) -> Opened:
     try:
         with Opened(path, os.O_PATH) as held:
             status = os.fstat(held)
-            code = 0
+            code, remedy = 0, "give a regular file"
             if not S_ISREG(status.st_mode):
                 code = errno.EISDIR if S_ISDIR(status.st_mode) else errno.EINVAL
             elif status.st_size > SIZE_MOST:
-                code = errno.EFBIG
+                code, remedy = errno.EFBIG, "give a file smaller than 2 GiB"
             if not code:
                 return Opened(fd_path(held), os.O_RDONLY)
     except OSError as err:
         raise from_errno(err.errno or 0, step, path) from err
-    raise from_errno(code, step, path, remedy="give a regular file")
+    raise from_errno(code, step, path, remedy=remedy)
