@@ -144,7 +144,9 @@ class Values:
         return text
 
     def path(self, text: str) -> str:
-        if not os.path.isabs(text) or not text.isprintable():
+        if not text.isprintable():
+            raise InvalidValueError(f"{text!r} is not a path: not printable")
+        if not os.path.isabs(text):
             raise InvalidValueError(f"{text!r} is not an absolute path")
         # normpath keeps two leading slashes.
         return os.path.normpath("/" + text.lstrip("/"))

@@ -204,6 +204,7 @@ def test_an_unknown_variable_comes_with_a_suggestion(name: str, meant: str) -> N
 @pytest.mark.parametrize(
     ("text", "words"),
     [
+        ('ZRAM_MOUNT_0="/a\u200bb"', r"'/a\u200bb' is not a path: not printable"),
         ("ZRAM_SIZE_0=4095B", "too small"),
         ("ZRAM_SIZE_0=16E", "2^64-1"),
         ("ZRAM_SIZE_0=16EiB", "2^64-1"),
