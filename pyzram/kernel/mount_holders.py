@@ -70,7 +70,8 @@ def _processes(sysfs: Sysfs, mount: Mount) -> list[str]:
     # which need not end. So a thread reads, for a time that all processes share.
     unknown = ""
     try:
-        read_in_thread(look, COMMAND_SECONDS)
+        if others:
+            read_in_thread(look, COMMAND_SECONDS)
     except OSError:
         # None, if there are no more threads, or this process was stopped before its thread began.
         unknown = f"process {looked_at[-1] if looked_at else others[0]} (cannot be looked at"

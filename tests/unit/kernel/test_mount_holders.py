@@ -86,3 +86,14 @@ def test_a_process_that_ends_lends_its_number_and_no_name(root, monkeypatch, pid
     monkeypatch.setattr(os, "open", last_look)
     assert users(root) == f"in use by {left}"
     assert (folder / "comm").read_text() == "later\n"
+
+
+def test_nobody_else_is_named_where_all_processes_are_known_to_use_it(root, monkeypatch):
+    def no_thread(*_given):
+        raise BlockingIOError
+
+    monkeypatch.setattr(mount_holders, "read_in_thread", no_thread)
+    assert users(root).endswith(", process 10 (cannot be looked at, nor 1 process after it)")
+    for other in (10, 100):
+        shutil.rmtree(root / "proc" / str(other))
+    assert users(root) == "in use by shell[9]"
