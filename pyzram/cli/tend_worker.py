@@ -31,25 +31,13 @@ class PostprocessWorker:
         self._writeback.restore_limit(device)
 
     def write_pages(self, device: Zram, ranges: Sequence[tuple[int, int]], limit: int) -> None:
-        """Write these pages."""
-        self._knock(device)
-        self._writeback.writeback_ranges(device, ranges, limit=limit, timeout=PATIENCE_SECONDS)
+        """Write these pages, in a turn."""
+        self._writeback.write_ranges_in_turn(device, ranges, limit, PATIENCE_SECONDS)
 
     def write_idle(self, device: Zram, huge: bool, limit: int, age: int | None) -> None:
-        """Write pages of that age, or those that are marked idle."""
-        self._knock(device)
-        self._writeback.writeback_pages(
-            device,
-            "huge_idle" if huge else "idle",
-            age=age,
-            limit=limit,
-            timeout=PATIENCE_SECONDS,
-        )
-
-    def _knock(self, device: Zram) -> None:
-        """Wait for a run that is at work no longer than for a step, as a signal waits with us."""
-        with self._turns.Turns(device).turn():
-            pass
+        """Write pages of that age, or those that are marked idle, in a turn."""
+        kind: Literal["huge_idle", "idle"] = "huge_idle" if huge else "idle"
+        self._writeback.write_pages_in_turn(device, kind, age, limit, PATIENCE_SECONDS)
 
     def turns(self, device: Zram) -> Turn:
         """Take the device for a step at a time, and notice if others had it in between."""

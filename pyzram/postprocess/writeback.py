@@ -31,7 +31,7 @@ from .marks import exclusive_marked
 from .turns import exclusive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ..device.zram import Zram
     from ..limits import WritebackType
@@ -99,13 +99,38 @@ def writeback_ranges(
     wanted = [as_range("range of ranges", pages) for pages in as_tuple("ranges", ranges)]
     sizer = StepSizer(timeout)
 
+    return _write_back(device, sizer, limit, progress, _by_place(device, wanted, sizer))
+
+
+def write_pages_in_turn(
+    device: Zram, type: WritebackType, age: int | None, limit: int, timeout: float
+) -> None:
+    """As :func:`writeback_pages`; the caller keeps other runs off (:mod:`.turns`)."""
+    _refuse_unbacked(device)
+    if age is not None:
+        device.mark_idle(age)
+    sizer = StepSizer(timeout)
+    _write_alone(device, sizer, limit // PAGE_SIZE, None, [lambda: device.writeback(type)])
+
+
+def write_ranges_in_turn(
+    device: Zram, ranges: Sequence[tuple[int, int]], limit: int, timeout: float
+) -> None:
+    """As :func:`writeback_ranges`; the caller keeps other runs off (:mod:`.turns`)."""
+    _refuse_unbacked(device)
+    sizer = StepSizer(timeout)
+    _write_alone(device, sizer, limit // PAGE_SIZE, None, _by_place(device, ranges, sizer))
+
+
+def _by_place(
+    device: Zram, ranges: Iterable[tuple[int, int]], sizer: StepSizer
+) -> Iterator[Callable[[], object]]:
     def write(batch: list[tuple[int, int]]) -> None:
         for pages in batch:
             device.writeback(page_indexes=pages)
 
     # Several short ranges share one override of the limit, which costs more than they do.
-    steps = (partial(write, batch) for batch in in_steps(wanted, lambda: sizer.pages))
-    return _write_back(device, sizer, limit, progress, steps)
+    return (partial(write, batch) for batch in in_steps(ranges, lambda: sizer.pages))
 
 
 def remaining_budget(device: Zram) -> int | None:
@@ -152,13 +177,24 @@ def _write_back(
     with exclusive_marked(device, sizer, age) as in_time:
         if not in_time:
             return Baseline(device).result(sizer, "timeout")
+        return _write_alone(device, sizer, allowed, progress, commands)
+
+
+def _write_alone(
+    device: Zram,
+    sizer: StepSizer,
+    allowed: int | None,
+    progress: Progress | None,
+    commands: Iterable[Callable[[], object]],
+) -> PostprocessResult:
+    """Write at most ``allowed`` pages, while other runs are kept off."""
+    recover(device)
+    baseline = Baseline(device)
+    try:
+        stopped = _step_by_step(device, sizer, allowed, progress, commands)
+    finally:
         recover(device)
-        baseline = Baseline(device)
-        try:
-            stopped = _step_by_step(device, sizer, allowed, progress, commands)
-        finally:
-            recover(device)
-        return baseline.result(sizer, stopped)
+    return baseline.result(sizer, stopped)
 
 
 def _step_by_step(

@@ -62,10 +62,10 @@ class Worker(Protocol):
         """Put back the device's own limit where a killed process has left that of a step."""
 
     def write_pages(self, device: Zram, ranges: Sequence[tuple[int, int]], limit: int) -> None:
-        """Write these pages, at most ``limit`` bytes."""
+        """Write these pages, at most ``limit`` bytes, in a turn (:meth:`turns`)."""
 
     def write_idle(self, device: Zram, huge: bool, limit: int, age: int | None) -> None:
-        """Write pages of that age, or with ``None`` those that are marked idle."""
+        """Write pages of that age, or with ``None`` those that are marked idle, in a turn."""
 
     def turns(self, device: Zram) -> Turn:
         """A turn of each step of a run: others are kept off the device in it, but have theirs.

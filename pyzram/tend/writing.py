@@ -56,34 +56,35 @@ class Writing:
                 self.common.let_time_pass()
                 if self.stopping():
                     break
-                # What others have written to it, or write while this waits, is no longer left.
+                # Others are kept off from the count to the charge and the write: what they have
+                # written, also while this waited, is no longer left, and they add nothing to it.
                 with self.worker.turns(one.device)():
                     at = one.written()
-                for medium in media:
-                    ledger.observe(medium.key, one.key, at)
-                self._charge_others(one)
-                left = min(limit - done, one.left(ledger, budget_of), chunk)
-                if not piece:
-                    left = min(left, one.piece * PAGE_SIZE)
-                if left < PAGE_SIZE or (not action.whole and self._at_ease()):
-                    break
-                for medium in media:
-                    ledger.reserve(medium.key, one.key, at, left)
-                began = self.common.clocks.awake()
-                try:
-                    if piece:
-                        self.worker.write_pages(one.device, piece, left)
-                    else:
-                        self.worker.write_idle(one.device, action.huge, left, one.idle_age)
-                finally:
-                    one.took(self.common.clocks.awake() - began)
-                    before, at = at, one.written()
-                    done += counted_since(before, at)
-                    # A step may take hours, and the machine may sleep for days in the middle of it,
-                    # so what it wrote counts from its end.
-                    self.common.let_time_pass()
                     for medium in media:
-                        ledger.settle(medium.key, one.key, at)
+                        ledger.observe(medium.key, one.key, at)
+                    self._charge_others(one)
+                    left = min(limit - done, one.left(ledger, budget_of), chunk)
+                    if not piece:
+                        left = min(left, one.piece * PAGE_SIZE)
+                    if left < PAGE_SIZE or (not action.whole and self._at_ease()):
+                        break
+                    for medium in media:
+                        ledger.reserve(medium.key, one.key, at, left)
+                    began = self.common.clocks.awake()
+                    try:
+                        if piece:
+                            self.worker.write_pages(one.device, piece, left)
+                        else:
+                            self.worker.write_idle(one.device, action.huge, left, one.idle_age)
+                    finally:
+                        one.took(self.common.clocks.awake() - began)
+                        before, at = at, one.written()
+                        done += counted_since(before, at)
+                        # A step may take hours, and the machine may sleep for days in the middle
+                        # of it, so what it wrote counts from its end.
+                        self.common.let_time_pass()
+                        for medium in media:
+                            ledger.settle(medium.key, one.key, at)
                 if not piece and at == before:
                     break
         finally:

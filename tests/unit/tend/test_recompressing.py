@@ -156,8 +156,8 @@ def test_ages_are_kept_in_turns_and_only_until_others_come(stepping, monkeypatch
     assert first == 0 and 0 < last < 4 * 4000 // 36
 
 
-@pytest.mark.parametrize("step", ["pages", "idle"])
-def test_a_run_that_is_at_work_is_waited_for_no_longer_than_a_step(stepping, monkeypatch, step):
+@pytest.mark.parametrize("ages", [True, False])
+def test_a_run_that_is_at_work_is_waited_for_no_longer_than_a_step(stepping, monkeypatch, ages):
     waits, real = [], own_files.lock
 
     def lock(path: str, seconds: float | None) -> object:
@@ -165,13 +165,14 @@ def test_a_run_that_is_at_work_is_waited_for_no_longer_than_a_step(stepping, mon
         return real(path, 0.0)
 
     monkeypatch.setattr(own_files, "lock", lock)
-    worker, device = PostprocessWorker(), stepping.one.device
-    with exclusive(device, StepSizer(None)), pytest.raises(DeviceBusyError):
-        if step == "pages":
-            worker.write_pages(device, [(0, 9)], MIB)
-        else:
-            worker.write_idle(device, False, MIB, None)
-    assert max(wait for wait in waits if wait is not None) <= STEP_SECONDS
+    pieces = [[(0, 9)]] if ages else [[]]
+    writing = stepping.tending.writing
+    monkeypatch.setattr(writing, "pieces", lambda *_words: pieces)
+    action = WriteBack("zram0", HOUR, MIB, HOUR, whole=True)
+    with exclusive(stepping.one.device, StepSizer(None)), pytest.raises(DeviceBusyError):
+        writing.write_back(stepping.one, action, {})
+    assert waits and max(wait for wait in waits if wait is not None) <= STEP_SECONDS
+    assert not stepping.writer.steps
 
 
 @pytest.mark.parametrize("ages", [True, False])

@@ -34,6 +34,7 @@ from pyzram.tend.ledger import Ledger
 from pyzram.tend.machine import Battery, Clocks, read_battery, read_clock
 from pyzram.tend.medium import medium_of
 from pyzram.tend.recompressing import gain
+from pyzram.tend.tended import Tended
 from pyzram.tend_status import NAME, write_status
 
 
@@ -644,6 +645,38 @@ def test_what_others_write_while_a_step_waits_for_them_counts(machine, monkeypat
     writer.turns = lambda _device: turn
     assert tending.round().written == own * MIB
     assert tending.ledger.written("1b534d30") == (others + own) * MIB
+
+
+def test_nobody_comes_between_the_count_the_charge_and_the_write(machine, monkeypatch):
+    """Or both together could write more than the budget."""
+    tending, writer = tender(machine, Watch())
+    told: list[str] = []
+
+    @contextlib.contextmanager
+    def turn():
+        told.append("turn")
+        yield
+        told.append("end")
+
+    def telling(owner, name, what):
+        real = getattr(owner, name)
+
+        def tell(*words):
+            told.append(what)
+            return real(*words)
+
+        monkeypatch.setattr(owner, name, tell)
+
+    writer.turns = lambda _device: turn
+    telling(Tended, "written", "count")
+    telling(tending.ledger, "reserve", "charge")
+    telling(writer, "write_pages", "write")
+    telling(tending.ledger, "settle", "settle")
+    assert tending.round().written
+    steps = " ".join(told[told.index("turn") :]).split("turn")[1:]
+    assert len(steps) > 1
+    for step in steps[:-1]:
+        assert step.split() == ["count", "charge", "write", "count", "settle", "end"]
 
 
 @pytest.mark.parametrize("readable", [True, False])
