@@ -34,7 +34,8 @@ def open_dictionary(path: str, what: str) -> Opened:
             elif status.st_size > SIZE_MOST:
                 code, remedy = errno.EFBIG, "give a file smaller than 2 GiB"
             if not code:
-                return Opened(fd_path(held), os.O_RDONLY)
+                # Without waiting for its owner to give up a lease; there is none while it is open.
+                return Opened(fd_path(held), os.O_RDONLY | os.O_NONBLOCK)
     except OSError as err:
         raise from_errno(err.errno or 0, step, path) from err
     raise from_errno(code, step, path, remedy=remedy)
