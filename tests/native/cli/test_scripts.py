@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 import os
+import py_compile
+import struct
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import pyzram
 
 SCRIPT = Path(__file__).parents[3] / "scripts" / "pyzram"
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -38,6 +42,34 @@ def test_a_path_is_not_searched(tmp_path, name):
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "pyzram" in done.stdout
+
+
+def test_bytecode_is_not_taken_from_anywhere_else(tmp_path):
+    """Whatever its header says, as here, where it says that it is of our source."""
+    source = Path(pyzram.__file__).parent / "cli/output.py"
+    theirs = tmp_path / "theirs.py"
+    theirs.write_text(THEIRS)
+    made = Path(py_compile.compile(str(theirs), doraise=True)).read_bytes()
+    status = source.stat()
+    made = made[:8] + struct.pack("<LL", int(status.st_mtime), status.st_size) + made[16:]
+    planted = (
+        tmp_path / str(source.parent).lstrip("/") / f"output.{sys.implementation.cache_tag}.pyc"
+    )
+    planted.parent.mkdir(parents=True)
+    planted.write_bytes(made)
+    env = {**os.environ, "PYTHONPYCACHEPREFIX": str(tmp_path)}
+    taken = subprocess.run(
+        [sys.executable, "-c", "import pyzram.cli.output"],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        check=False,
+    )
+    assert b"of somebody else" in taken.stderr, "Python itself believes it"
+    done = subprocess.run(
+        [sys.executable, SCRIPT, "--version"], env=env, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("whose", ["own", "theirs", "below theirs", "link to everyone's"])
