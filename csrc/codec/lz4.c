@@ -64,7 +64,8 @@ static inline size_t match_length(const uint8_t *p, const uint8_t *m, const uint
 	if (limit - p >= 16) {
 		/*
 		 * Which of two words ends a match is random, so there is no branch on it: with one,
-		 * compression had 0.92 to 0.98 of the speed.
+		 * compression had 0.92 to 0.98 of the speed (bench/codec_speed.py --before; the
+		 * same below).
 		 */
 		uint64_t one = load_le64(p) ^ load_le64(m);
 		uint64_t other = load_le64(p + 8) ^ load_le64(m + 8);
@@ -101,10 +102,9 @@ static inline bool seen(const uint8_t *src, const uint8_t *p, uint16_t *table, c
 
 /*
  * The first place from p on whose bytes were seen before, and where; NULL if the search ends before
- * there is one. As a call of its own it had 0.98 to 1.01 of the speed (bench/codec_speed.py
- * --before; the same below).
+ * there is one.
  */
-static inline __attribute__((always_inline)) const uint8_t *
+static const uint8_t *
 match_find(const uint8_t *src, const uint8_t *p, const uint8_t *search_end, uint16_t *table,
 	   uint32_t acceleration, const uint8_t **ret)
 {
