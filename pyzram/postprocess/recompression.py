@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from .. import interruption
 from ..device.algorithms import recompress
 from ..device.handle import check_device
-from ..errors import DeviceBusyError, ZramOSError, from_errno
+from ..errors import from_errno
 from ..limits import PAGE_SIZE, RECOMPRESS_TYPES
 from ..value import check_count, check_flag, check_word
 from .bounded_steps import Baseline, PostprocessResult, StepSizer, check_progress
 from .marks import exclusive_marked
+from .turns import at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,12 +99,7 @@ def gentle_recompression(device: Zram, type: RecompressType, pages: int) -> Reco
     """
 
     def command(pages: int) -> None:
-        try:
-            recompress(device, type, None, pages, None, None, patience=0.0)
-        except ZramOSError as err:
-            if err.errno != errno.EAGAIN:
-                raise
-            raise DeviceBusyError(errno.EBUSY, str(err), err.filename) from err
+        at_once(device, lambda: recompress(device, type, None, pages, None, None, patience=0.0))
 
     return RecompressionRun(device, command, StepSizer(None, pages), at_any_cost=False)
 

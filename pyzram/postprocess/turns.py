@@ -9,11 +9,11 @@ import os
 from typing import TYPE_CHECKING
 
 from .. import own_files
-from ..errors import DeviceBusyError, ZramError, from_errno
+from ..errors import DeviceBusyError, ZramError, ZramOSError, from_errno
 from .bounded_steps import STEP_SECONDS, StepSizer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ..device.zram import Zram
 
@@ -70,6 +70,20 @@ class Turns:
                 raise _busy(self._device, "came between")
             self._last = count
             yield
+
+
+def at_once(device: Zram, command: Callable[[], object]) -> None:
+    """Issue a command of the kernel, and wait for no other program that has it move pages.
+
+    Raises:
+        DeviceBusyError: another program does so, and the kernel waits for none either (6.12).
+    """
+    try:
+        command()
+    except ZramOSError as err:
+        if err.errno != errno.EAGAIN:
+            raise
+        raise _busy(device, "is under way") from err
 
 
 def _busy(device: Zram, what: str) -> DeviceBusyError:

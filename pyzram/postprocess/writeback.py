@@ -28,7 +28,7 @@ from ..value import as_tuple, check_count, check_word
 from .bounded_steps import Baseline, PostprocessResult, StepSizer, check_progress
 from .limit_override import UNITS_PER_PAGE, apply, is_recorded, recover, restore
 from .marks import exclusive_marked
-from .turns import exclusive
+from .turns import at_once, exclusive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -110,7 +110,8 @@ def write_pages_in_turn(
     if age is not None:
         device.mark_idle(age)
     sizer = StepSizer(timeout)
-    _write_alone(device, sizer, limit // PAGE_SIZE, None, [lambda: device.writeback(type)])
+    command = partial(at_once, device, lambda: device.writeback(type))
+    _write_alone(device, sizer, limit // PAGE_SIZE, None, [command])
 
 
 def write_ranges_in_turn(
@@ -119,7 +120,8 @@ def write_ranges_in_turn(
     """As :func:`writeback_ranges`; the caller keeps other runs off (:mod:`.turns`)."""
     _refuse_unbacked(device)
     sizer = StepSizer(timeout)
-    _write_alone(device, sizer, limit // PAGE_SIZE, None, _by_place(device, ranges, sizer))
+    commands = (partial(at_once, device, command) for command in _by_place(device, ranges, sizer))
+    _write_alone(device, sizer, limit // PAGE_SIZE, None, commands)
 
 
 def _by_place(

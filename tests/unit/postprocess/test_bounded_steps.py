@@ -163,6 +163,20 @@ def test_somebody_else_s_run_is_waited_for(kernel):
     assert writeback.writeback_pages(kernel).pages_written == 5000
 
 
+def test_in_a_turn_somebody_else_s_run_is_not_waited_for(kernel):
+    """The daemon holds the lock then, and a signal would wait too."""
+    kernel.trouble = [errno.EAGAIN]
+    with pytest.raises(DeviceBusyError):
+        writeback.write_pages_in_turn(kernel, "idle", None, 1 << 20, 5.0)
+    kernel.trouble = [errno.EAGAIN]
+    with pytest.raises(DeviceBusyError):
+        writeback.write_ranges_in_turn(kernel, [(0, 9)], 1 << 20, 5.0)
+    assert (kernel.written, kernel.trouble) == (0, [])
+    assert (kernel.limit, kernel.enabled) == (77, False)
+    writeback.write_pages_in_turn(kernel, "idle", None, 1 << 20, 5.0)
+    assert kernel.written == (1 << 20) // PAGE
+
+
 def test_an_interrupt_puts_the_limit_back(kernel, monkeypatch):
     def interrupted(_type: str) -> None:
         raise KeyboardInterrupt
