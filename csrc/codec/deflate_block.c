@@ -263,10 +263,10 @@ static void fixed_codes(struct deflate_code *literals, struct deflate_code *dist
 	literals->count = DEFLATE_LITERALS + 2;
 	for (unsigned int symbol = 0; symbol < literals->count; symbol++)
 		literals->bits[symbol] = (uint8_t)fixed_bits(symbol);
-	pyzram_deflate_code_words(literals, literals->count);
+	pyzram_deflate_code_words(literals->bits, literals->words, literals->count);
 	distances->count = DEFLATE_DISTANCES;
 	memset(distances->bits, FIXED_DISTANCE_BITS, DEFLATE_DISTANCES);
-	pyzram_deflate_code_words(distances, DEFLATE_DISTANCES);
+	pyzram_deflate_code_words(distances->bits, distances->words, DEFLATE_DISTANCES);
 }
 
 /* The bits that a block's symbols take with its own codes and with the fixed ones. */

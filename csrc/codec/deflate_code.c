@@ -110,24 +110,24 @@ static void tree_measure(const struct tree *tree, unsigned int max, uint8_t *bit
 	}
 }
 
-void pyzram_deflate_code_words(struct deflate_code *code, unsigned int symbols)
+void pyzram_deflate_code_words(const uint8_t *bits, uint16_t *words, unsigned int symbols)
 {
 	unsigned int leaves[DEFLATE_CODE_MAX + 1] = { 0 }, next[DEFLATE_CODE_MAX + 1] = { 0 };
 
 	for (unsigned int symbol = 0; symbol < symbols; symbol++)
-		leaves[code->bits[symbol]]++;
+		leaves[bits[symbol]]++;
 	leaves[0] = 0;
-	for (unsigned int bits = 1; bits <= DEFLATE_CODE_MAX; bits++)
-		next[bits] = (next[bits - 1] + leaves[bits - 1]) << 1;
+	for (unsigned int len = 1; len <= DEFLATE_CODE_MAX; len++)
+		next[len] = (next[len - 1] + leaves[len - 1]) << 1;
 	for (unsigned int symbol = 0; symbol < symbols; symbol++) {
-		unsigned int bits = code->bits[symbol], word, turned = 0;
+		unsigned int len = bits[symbol], word, turned = 0;
 
-		if (!bits)
+		if (!len)
 			continue;
-		word = next[bits]++;
-		for (unsigned int i = 0; i < bits; i++)
-			turned |= (word >> i & 1) << (bits - 1 - i);
-		code->words[symbol] = (uint16_t)turned;
+		word = next[len]++;
+		for (unsigned int i = 0; i < len; i++)
+			turned |= (word >> i & 1) << (len - 1 - i);
+		words[symbol] = (uint16_t)turned;
 	}
 }
 
@@ -156,5 +156,5 @@ void pyzram_deflate_code_make(struct deflate_code *code, const uint32_t *often,
 	}
 	tree_join(&tree);
 	tree_measure(&tree, max, code->bits);
-	pyzram_deflate_code_words(code, symbols);
+	pyzram_deflate_code_words(code->bits, code->words, symbols);
 }

@@ -23,7 +23,11 @@ struct deflate_code {
 void pyzram_deflate_code_make(struct deflate_code *code, const uint32_t *often,
 			      unsigned int symbols, unsigned int max);
 
-/* Number the words by their bits. */
-void pyzram_deflate_code_words(struct deflate_code *code, unsigned int symbols);
+/*
+ * Number the words by their bits, both by symbol. They are told apart: where GCC 12 reaches one
+ * array of a structure by its distance from another (armhf), it may take the function for one
+ * without effects and drop the call.
+ */
+void pyzram_deflate_code_words(const uint8_t *bits, uint16_t *words, unsigned int symbols);
 
 #endif /* PYZRAM_DEFLATE_CODE_H */
