@@ -60,8 +60,14 @@ ffibuilder.set_source(
     sources=sorted(str(p.relative_to(ROOT)) for p in HERE.rglob("*.c") if p.name != "_pyzram.c"),
     depends=sorted(str(p.relative_to(ROOT)) for p in HERE.rglob("*.h")),
     include_dirs=["csrc"],
-    extra_compile_args=["-std=c11", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64"]
-    + pkg_config("--cflags"),
+    # Hidden: a function of ours is never taken for another library's of the same name.
+    extra_compile_args=[
+        "-std=c11",
+        "-D_GNU_SOURCE",
+        "-D_FILE_OFFSET_BITS=64",
+        "-fvisibility=hidden",
+        *pkg_config("--cflags"),
+    ],
     extra_link_args=pkg_config("--libs"),
     py_limited_api=not sysconfig.get_config_var("Py_GIL_DISABLED"),
 )

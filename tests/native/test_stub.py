@@ -2,8 +2,10 @@
 """The stub of the extension says what the extension has."""
 
 import ast
+import ctypes
 from importlib.resources import files
 
+from pyzram import _pyzram
 from pyzram._pyzram import ffi, lib
 
 
@@ -26,3 +28,10 @@ def test_arguments_are_those_of_the_extension():
     functions = [n for n in stub() if isinstance(n, ast.FunctionDef)]
     written = {n.name: len(n.args.posonlyargs) - 1 for n in functions}
     assert written == {name: real(name) for name in written}
+
+
+def test_functions_of_c_are_seen_by_nobody_else():
+    names = {*dir(lib), "pyzram_codec_lz4", "frames_open", "seen_before"}
+    library = ctypes.PyDLL(_pyzram.__file__)
+    assert hasattr(library, "PyInit__pyzram")
+    assert [name for name in names if hasattr(library, name)] == []
