@@ -44,54 +44,61 @@ class Writing:
 
         Afterwards ``spent`` includes what was written, however this ends.
         """
-        limit = action.limit - spent.get(action.device, 0)
+        limit = action.limit - spent.setdefault(action.device, 0)
         if not one.media or limit < PAGE_SIZE:
             return
         pieces = self.pieces(one, action, limit)
-        ledger, budget_of = self.common.ledger, self.common.budget_of
-        chunk = action.step or max(CHUNK_LEAST, min(map(budget_of, one.media)) // 64)
-        done, media = 0, one.media
         try:
             for piece in pieces:
                 self.common.let_time_pass()
                 if self.stopping():
                     break
+                before = spent[action.device]
                 # Others are kept off from the count to the charge and the write: what they have
                 # written, also while this waited, is no longer left, and they add nothing to it.
                 with self.worker.turns(one.device)():
-                    at = one.written()
-                    for medium in media:
-                        ledger.observe(medium.key, one.key, at)
-                    self._charge_others(one)
-                    left = min(limit - done, one.left(ledger, budget_of), chunk)
-                    if not piece:
-                        left = min(left, one.piece * PAGE_SIZE)
-                    if left < PAGE_SIZE or (not action.whole and self._at_ease()):
+                    if not self._step(one, action, piece, spent):
                         break
-                    for medium in media:
-                        ledger.reserve(medium.key, one.key, at, left)
-                    began = self.common.clocks.awake()
-                    try:
-                        if piece:
-                            self.worker.write_pages(one.device, piece, left)
-                        else:
-                            self.worker.write_idle(one.device, action.huge, left, one.idle_age)
-                    finally:
-                        one.took(self.common.clocks.awake() - began)
-                        before, at = at, one.written()
-                        done += counted_since(before, at)
-                        # A step may take hours, and the machine may sleep for days in the middle
-                        # of it, so what it wrote counts from its end.
-                        self.common.let_time_pass()
-                        for medium in media:
-                            ledger.settle(medium.key, one.key, at)
-                if not piece and at == before:
+                if not piece and spent[action.device] == before:
                     break
         finally:
-            spent[action.device] = spent.get(action.device, 0) + done
-            ledger.save()
+            self.common.ledger.save()
             if one.limit is not None:
                 one.limit = one.device.read_writeback_limit() * BD_UNIT
+
+    def _step(
+        self, one: Tended, action: WriteBack, piece: list[tuple[int, int]], spent: dict[str, int]
+    ) -> bool:
+        """Write a piece, in a turn; return ``False`` if nothing is left, or no more is needed."""
+        ledger, budget_of = self.common.ledger, self.common.budget_of
+        at, media = one.written(), one.media
+        for medium in media:
+            ledger.observe(medium.key, one.key, at)
+        self._charge_others(one)
+        chunk = action.step or max(CHUNK_LEAST, min(map(budget_of, media)) // 64)
+        left = min(action.limit - spent[action.device], one.left(ledger, budget_of), chunk)
+        if not piece:
+            left = min(left, one.piece * PAGE_SIZE)
+        if left < PAGE_SIZE or (not action.whole and self._at_ease()):
+            return False
+        for medium in media:
+            ledger.reserve(medium.key, one.key, at, left)
+        began = self.common.clocks.awake()
+        try:
+            if piece:
+                self.worker.write_pages(one.device, piece, left)
+            else:
+                self.worker.write_idle(one.device, action.huge, left, one.idle_age)
+        finally:
+            one.took(self.common.clocks.awake() - began)
+            now = one.written()
+            spent[action.device] += counted_since(at, now)
+            # A step may take hours, and the machine may sleep for days in the middle of it, so what
+            # it wrote counts from its end.
+            self.common.let_time_pass()
+            for medium in media:
+                ledger.settle(medium.key, one.key, now)
+        return True
 
     def pieces(self, one: Tended, action: WriteBack, limit: int) -> Iterable[list[tuple[int, int]]]:
         """Steps: ranges of places; empty ones, without end, mean the pages that are marked idle."""
