@@ -287,17 +287,21 @@ if ring >= 0:
 """
 
 
+def needs_pins(pid: int, start: int, size: int) -> None:
+    """Skip where such a child cannot pin that many KiB."""
+    if not start:
+        pytest.skip("needs io_uring")
+    if f"VmPin:\t{size:8} kB" not in Path(f"/proc/{pid}/status").read_text():
+        pytest.skip("this caller's pages are not accounted for as pinned")
+
+
 @pytest.mark.parametrize("frames", [True, False])
 @pytest.mark.parametrize("closed", [True, False])
 def test_what_a_ring_has_pinned_stays(closed, frames, monkeypatch):
     if not frames:
         monkeypatch.setattr(_native_memory.ProcMem, "shows_frames", lambda memory: False)
     with child(RINGED.replace("{closed}", str(closed))) as (pid, [start]):
-        if not start:
-            pytest.skip("needs io_uring")
-        text = Path(f"/proc/{pid}/status").read_text()
-        if "VmPin:\t    4096 kB" not in text:
-            pytest.skip("this caller's pages are not accounted for as pinned")
+        needs_pins(pid, start, 4096)
         with open_processes(pid) as source:
             found = estimate_pages(source, ["lz4"], full=True, timing=False)
         pages = process_pages(pid)
@@ -314,10 +318,7 @@ def test_what_a_ring_has_pinned_is_not_cold(closed, shared):
     if shared:
         body = body.replace("MAP_PRIVATE", "MAP_SHARED")
     with child(body) as (pid, [start]):
-        if not start:
-            pytest.skip("needs io_uring")
-        if "VmPin:\t    4096 kB" not in Path(f"/proc/{pid}/status").read_text():
-            pytest.skip("this caller's pages are not accounted for as pinned")
+        needs_pins(pid, start, 4096)
         with open_processes(pid) as source:
             if shared and source.by_page_table:
                 pytest.skip("mapped objects cannot be opened here")
@@ -343,11 +344,7 @@ def test_no_more_is_left_out_than_was_taken_out(closed, frames, monkeypatch):
         monkeypatch.setattr(_native_memory.ProcMem, "shows_frames", lambda memory: False)
     body = RINGED.replace("{closed}", str(closed)) + AND_FREED
     with child(body) as (pid, [start]):
-        if not start:
-            pytest.skip("needs io_uring")
-        text = Path(f"/proc/{pid}/status").read_text()
-        if "VmPin:\t    4096 kB" not in text:
-            pytest.skip("this caller's pages are not accounted for as pinned")
+        needs_pins(pid, start, 4096)
         pages = process_pages(pid)
         assert pages.left_out["lazily freed"] > 256
         assert pages.pinned_elsewhere == (4 << 20) // PAGE
@@ -366,10 +363,7 @@ def test_pins_of_shared_memory_are_all_reported():
     body = RINGED.replace("{closed}", "True").replace("MAP_PRIVATE", "MAP_SHARED")
     body = body.replace("8 << 20", "64 << 20").replace("4 << 20", "64 << 20")
     with child(body) as (pid, [start]):
-        if not start:
-            pytest.skip("needs io_uring")
-        if "VmPin:\t   65536 kB" not in Path(f"/proc/{pid}/status").read_text():
-            pytest.skip("this caller's pages are not accounted for as pinned")
+        needs_pins(pid, start, 65536)
         with open_processes(pid) as source:
             assert source.left_out["pinned"] < source.skipped[PINNED_SOMEWHERE]
             assert source.skipped[PINNED_SOMEWHERE] == (64 << 20) // PAGE
