@@ -70,7 +70,7 @@ class Handle:
             self._opened = Opened(directory, os.O_RDONLY | os.O_DIRECTORY)
             self._fd = self._opened.fd
         except FileNotFoundError as err:
-            why = f"{self.name}: {self.sysfs.why_no_device()}"
+            why = f"{self.name}: {self.sysfs._why_no_device()}"
             raise DeviceNotFoundError(errno.ENOENT, why, directory) from err
         except OSError as err:
             code = err.errno or 0

@@ -82,7 +82,7 @@ class DeviceFigures(dict[str, "Any"]):
         self._waiting: list[str] = []
         self.path = reader.sysfs.block(name)
         if not is_there(self.path):
-            why = f"{name}: {reader.sysfs.why_no_device()}"
+            why = f"{name}: {reader.sysfs._why_no_device()}"
             raise DeviceNotFoundError(errno.ENOENT, why, self.path)
 
     @property

@@ -170,7 +170,7 @@ class Sysfs:
         """
         return is_there(self.control)
 
-    def why_no_device(self) -> str:
+    def _why_no_device(self) -> str:
         """Why a device does not exist."""
         return "no such device" if self.has_driver() else NO_DRIVER
 
