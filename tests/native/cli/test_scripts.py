@@ -12,8 +12,6 @@ from pathlib import Path
 
 import pytest
 
-import pyzram
-
 SCRIPT = Path(__file__).parents[3] / "scripts" / "pyzram"
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -46,7 +44,11 @@ def test_a_path_is_not_searched(tmp_path, name):
 
 def test_bytecode_is_not_taken_from_anywhere_else(tmp_path):
     """Whatever its header says, as here, where it says that it is of our source."""
-    source = Path(pyzram.__file__).parent / "cli/output.py"
+    tell = "import pyzram.cli.output as output; print(output.__file__)"
+    # Not this process's own, which may be another build.
+    source = Path(
+        subprocess.check_output([sys.executable, "-c", tell], cwd=tmp_path, text=True).strip()
+    )
     theirs = tmp_path / "theirs.py"
     theirs.write_text(THEIRS)
     made = Path(py_compile.compile(str(theirs), doraise=True)).read_bytes()
