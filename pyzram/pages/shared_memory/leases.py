@@ -35,11 +35,11 @@ class Leases:
         Raises:
             OSError: the table cannot be read.
         """
-        now = time.monotonic()
-        if now >= self._until:
+        if time.monotonic() >= self._until:
+            # Only the time at work: one that was kept waiting meanwhile would trust it for as long.
+            began = time.thread_time()
             self._held = frozenset(leased(self._read()))
-            read = time.monotonic()
-            self._until = read + (read - now)
+            self._until = time.monotonic() + (time.thread_time() - began)
         return f"{key[0]}:{key[1]}" in self._held
 
     def _read(self) -> str:

@@ -127,6 +127,7 @@ def test_what_was_read_is_believed_as_long_as_reading_took(monkeypatch) -> None:
 
     monkeypatch.setattr(Leases, "_read", read)
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("time.thread_time", lambda: clock[0])
     leases = Leases()
     assert not leases.forbid(("00:1a", 2))
     table[0] = "2: LEASE  ACTIVE    WRITE 1533 00:1a:2 0 EOF"
@@ -136,6 +137,22 @@ def test_what_was_read_is_believed_as_long_as_reading_took(monkeypatch) -> None:
     clock[0] += 2**-15
     assert leases.forbid(("00:1a", 2))
     assert reads[0] == 2
+
+
+def test_who_was_kept_waiting_while_reading_does_not_believe_it_for_longer(monkeypatch) -> None:
+    clock, table = [100.0], [""]
+
+    def read(_self: Leases) -> str:
+        clock[0] += 1.0
+        return table[0]
+
+    monkeypatch.setattr(Leases, "_read", read)
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    leases = Leases()
+    assert not leases.forbid(("00:1a", 2))
+    table[0] = "2: LEASE  ACTIVE    WRITE 1533 00:1a:2 0 EOF"
+    clock[0] += 0.5
+    assert leases.forbid(("00:1a", 2))
 
 
 def test_the_table_of_a_pid_name_space_lacks_what_others_hold(in_memory: Path) -> None:
