@@ -17,7 +17,7 @@ from pyzram.pages.source.process_sources import open_processes
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 PROGRAM = """
-import ctypes, mmap, sys
+import ctypes, mmap, os, sys
 libc = ctypes.CDLL(None, use_errno=True)
 libc.mlock.argtypes = ctypes.c_void_p, ctypes.c_size_t
 libc.madvise.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
@@ -31,7 +31,12 @@ zeros, shared = area(2, bytes(1)), area(3, b"x", mmap.MAP_SHARED)
 # Other rights, so that the kernel joins them with nothing.
 locked, freed = area(4, b"x", rights=7), area(5, b"x", rights=7)
 assert libc.mlock(locked[1], 4 << 20) == 0
-assert libc.madvise(freed[1], 5 << 20, 8) == 0  # MADV_FREE
+# Each processor keeps what it filled or gave up in batches until MADV_FREE empties them: once to
+# give up all that was in them, and once to have that counted.
+processors = list(os.sched_getaffinity(0))
+for processor in 2 * processors:
+    os.sched_setaffinity(0, {processor})
+    assert libc.madvise(freed[1], 5 << 20, 8) == 0  # MADV_FREE
 print("ready", flush=True)
 sys.stdin.read()
 """
