@@ -285,7 +285,7 @@ def chromium(kitchen: Kitchen) -> Check:
 
 def prefork(kitchen: Kitchen) -> Check:
     """Python with a large application loaded, and six workers forked from it."""
-    from kernel.programs import FORKS, HEAD
+    from kernel.pages.programs import FORKS, HEAD
 
     head = HEAD
     if "[always]" in HUGE.read_text():

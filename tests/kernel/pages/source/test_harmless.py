@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from kernel.memory_cgroup import WHY_NOT, MemoryCgroup
-from kernel.merging import merged
-from kernel.programs import FORKS, GIVEN_UP, HOLES, MERGED, group
+from kernel.pages.merging import merged
+from kernel.pages.programs import FORKS, GIVEN_UP, HOLES, MERGED, group
 
 from pyzram.cli.estimate import main
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from .memory_cgroup import MemoryCgroup
+from kernel.memory_cgroup import MemoryCgroup
 
 HEAD = """
 import ctypes, mmap, os, random, sys

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from kernel.conftest import OwnDevice
 from kernel.memory_cgroup import WHY_NOT, MemoryCgroup
-from kernel.merging import merged
-from kernel.programs import (
+from kernel.pages.merging import merged
+from kernel.pages.programs import (
     FORKS,
     GIVEN_UP,
     HALF_AGAIN,

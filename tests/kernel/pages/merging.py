@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from .memory_cgroup import MemoryCgroup
+from kernel.memory_cgroup import MemoryCgroup
 
 KSM = Path("/sys/kernel/mm/ksm")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from kernel.conftest import OwnDevice
 from kernel.memory_cgroup import WHY_NOT
-from kernel.programs import group
+from kernel.pages.programs import group
 
 from pyzram.pages.shared_memory.closed import CLOSED_BY
 

@@ -16,7 +16,7 @@ from typing import NoReturn
 import pytest
 from kernel.conftest import OwnDevice
 from kernel.memory_cgroup import WHY_NOT
-from kernel.programs import FORKS, GIVEN_UP, LOCKED, LOCKED_BY_ONE, SHARED, group
+from kernel.pages.programs import FORKS, GIVEN_UP, LOCKED, LOCKED_BY_ONE, SHARED, group
 
 from pyzram.pages.process.process import Process
 from pyzram.pages.shared_memory import others_locks
