@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The text of debugfs's block_state: one line for each stored page. */
-#include "block_line.h"
+#include "block_walk.h"
 #include "io.h"
 #include "pyzram.h"
 
@@ -70,36 +70,36 @@ static int read_line(struct cursor *c, struct block_line *ret)
 	return read_flags(c, &ret->flags);
 }
 
-bool block_lines_next(struct block_lines *lines, struct block_line *ret)
+bool pyzram_block_walk_next(struct block_walk *walk, struct block_line *ret)
 {
-	struct cursor c = { lines->at, lines->end };
+	struct cursor c = { walk->at, walk->end };
 	int error = read_line(&c, ret);
 
 	if (c.at == c.end)
 		return false; /* leave an incomplete line, whatever it looks like so far */
 	if (error) {
-		lines->error = error;
+		walk->error = error;
 		return false;
 	}
-	lines->at = c.at + 1;
-	lines->count++;
+	walk->at = c.at + 1;
+	walk->count++;
 	return true;
 }
 
 int64_t pyzram_block_state_parse(const char *text, size_t len, size_t cap,
 				 struct pyzram_block_lines *ret)
 {
-	struct block_lines lines = block_lines_of(text, len);
+	struct block_walk walk = block_walk_begin(text, len);
 	struct block_line line;
 
-	while ((size_t)lines.count < cap && block_lines_next(&lines, &line)) {
-		size_t place = (size_t)lines.count - 1;
+	while ((size_t)walk.count < cap && pyzram_block_walk_next(&walk, &line)) {
+		size_t place = (size_t)walk.count - 1;
 
 		ret->index[place] = line.index;
 		ret->time[place] = line.time;
 		ret->flags[place] = line.flags;
 	}
-	return block_lines_end(&lines, &ret->used);
+	return block_walk_end(&walk, &ret->used);
 }
 
 /* 0 for less than a second, then one bucket for each doubling. */
@@ -116,13 +116,13 @@ static unsigned int age_bucket(uint64_t age)
 int64_t pyzram_block_state_count(const char *text, size_t len, uint64_t now,
 				 struct pyzram_block_counts *ret)
 {
-	struct block_lines lines = block_lines_of(text, len);
+	struct block_walk walk = block_walk_begin(text, len);
 	struct block_line line;
 
-	while (block_lines_next(&lines, &line)) {
+	while (pyzram_block_walk_next(&walk, &line)) {
 		for (int place = 0; place < PYZRAM_BLOCK_FLAGS; place++)
 			ret->flags[place] += (line.flags >> place) & 1u;
 		ret->ages[age_bucket(now > line.time ? now - line.time : 0)]++;
 	}
-	return block_lines_end(&lines, &ret->used);
+	return block_walk_end(&walk, &ret->used);
 }

@@ -5,7 +5,7 @@
 
 enum { LARGE_MAX = 512 };	/* frames to search for the head of a large page */
 
-int frames_open(void)
+int pyzram_frames_open(void)
 {
 	return io_open(AT_FDCWD, "/proc/kpageflags", O_RDONLY);
 }
@@ -31,7 +31,7 @@ static uint64_t head_flags(int fd, uint64_t frame)
 	return 0;
 }
 
-uint64_t frame_flags(int fd, uint64_t frame)
+uint64_t pyzram_frame_flags(int fd, uint64_t frame)
 {
 	const uint64_t whole = FRAME_ANON | FRAME_SWAPBACKED | FRAME_UNEVICTABLE | FRAME_MLOCKED;
 	uint64_t flags;

@@ -18,13 +18,13 @@
 #define FRAME_MLOCKED		(1ull << 33)
 
 /* Open /proc/kpageflags. Returns a descriptor or -errno (-EACCES or -EPERM without privilege). */
-int frames_open(void);
+int pyzram_frames_open(void);
 
 /*
  * The flags of one frame; 0 if they cannot be read. Older kernels know large pages only by their
  * head, so a frame inside one gets from the head the flags that belong to the whole page.
  */
-uint64_t frame_flags(int fd, uint64_t frame);
+uint64_t pyzram_frame_flags(int fd, uint64_t frame);
 
 /* Memory that its owner gave up with MADV_FREE: dropped when memory is short, never swapped. */
 static inline bool frame_lazily_freed(uint64_t flags)

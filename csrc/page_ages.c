@@ -5,7 +5,7 @@
  * PYZRAM_AGES_KEPT if the kernel has forgotten it. In doubt a page is taken for younger than it is,
  * never for older.
  */
-#include "block_line.h"
+#include "block_walk.h"
 #include "pyzram.h"
 
 enum {
@@ -68,10 +68,10 @@ static void note(const struct pyzram_ages *ages, const struct block_line *line, 
 int64_t pyzram_ages_remember(const char *text, size_t len, const struct pyzram_ages *ages,
 			     double now, double since, struct pyzram_ages_counts *ret)
 {
-	struct block_lines lines = block_lines_of(text, len);
+	struct block_walk walk = block_walk_begin(text, len);
 	struct block_line line;
 
-	while (block_lines_next(&lines, &line)) {
+	while (pyzram_block_walk_next(&walk, &line)) {
 		bool old = line.time && (double)line.time <= since * MICROSECONDS;
 
 		if (old && !(line.flags & (NOT_WRITABLE | TRIED))) {
@@ -81,21 +81,21 @@ int64_t pyzram_ages_remember(const char *text, size_t len, const struct pyzram_a
 		ret->tried += tried_flags(line.flags);
 		note(ages, &line, now);
 	}
-	return block_lines_end(&lines, &ret->used);
+	return block_walk_end(&walk, &ret->used);
 }
 
 int64_t pyzram_ages_keep(const char *text, size_t len, const struct pyzram_ages *ages,
 			 struct pyzram_ages_counts *ret)
 {
-	struct block_lines lines = block_lines_of(text, len);
+	struct block_walk walk = block_walk_begin(text, len);
 	struct block_line line;
 
-	while (block_lines_next(&lines, &line)) {
+	while (pyzram_block_walk_next(&walk, &line)) {
 		ret->tried += tried_flags(line.flags);
 		if (!line.time && word_of(ages, line.index))
 			ages->word[line.index] |= PYZRAM_AGES_KEPT;
 	}
-	return block_lines_end(&lines, &ret->used);
+	return block_walk_end(&walk, &ret->used);
 }
 
 static void sort_in(struct pyzram_ages_wanted *ret, uint64_t place, double age)
@@ -112,15 +112,15 @@ static void sort_in(struct pyzram_ages_wanted *ret, uint64_t place, double age)
 int64_t pyzram_ages_select(const char *text, size_t len, const struct pyzram_ages *ages,
 			   struct pyzram_ages_wanted *ret)
 {
-	struct block_lines lines = block_lines_of(text, len);
+	struct block_walk walk = block_walk_begin(text, len);
 	struct block_line line;
 
-	while (ret->count[0] < ret->cap && block_lines_next(&lines, &line)) {
+	while (ret->count[0] < ret->cap && pyzram_block_walk_next(&walk, &line)) {
 		bool fits = !ret->huge || (line.flags & PYZRAM_BLOCK_HUGE);
 
 		if (fits && !(line.flags & NOT_WRITABLE))
 			sort_in(ret, line.index,
 				ret->now - pyzram_ages_used(ages, line.index, line.time, ret->now));
 	}
-	return block_lines_end(&lines, &ret->used);
+	return block_walk_end(&walk, &ret->used);
 }

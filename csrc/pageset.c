@@ -36,7 +36,7 @@ static uint64_t chunk_last(const struct pageset_chunk *chunk)
 	return 0;
 }
 
-int pageset_append(struct pyzram_pageset *set, uint64_t page)
+int pyzram_pageset_append(struct pyzram_pageset *set, uint64_t page)
 {
 	struct pageset_chunk *chunk = set->count ? &set->chunks[set->count - 1] : NULL;
 
@@ -62,7 +62,7 @@ int pageset_append(struct pyzram_pageset *set, uint64_t page)
 	return 0;
 }
 
-void pageset_trim(struct pyzram_pageset *set)
+void pyzram_pageset_trim(struct pyzram_pageset *set)
 {
 	struct pageset_chunk *chunks;
 
@@ -79,7 +79,7 @@ int pyzram_pageset_add_resident(struct pyzram_pageset *set, uint64_t first, cons
 				size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		int err = resident[i] & 1 ? pageset_append(set, first + i) : 0;
+		int err = resident[i] & 1 ? pyzram_pageset_append(set, first + i) : 0;
 
 		if (err)
 			return err;
@@ -191,7 +191,7 @@ static int seen_grow(struct pyzram_seen *seen)
 	return 0;
 }
 
-int seen_before(struct pyzram_seen *seen, uint64_t number)
+int pyzram_seen_before(struct pyzram_seen *seen, uint64_t number)
 {
 	uint64_t bit = 1ull << (number % 64), *bits;
 	uint32_t *place;
@@ -217,7 +217,7 @@ int seen_before(struct pyzram_seen *seen, uint64_t number)
 int pyzram_seen_add(struct pyzram_seen *seen, const uint64_t *numbers, size_t count, uint8_t *ret)
 {
 	for (size_t i = 0; i < count; i++) {
-		int before = seen_before(seen, numbers[i]);
+		int before = pyzram_seen_before(seen, numbers[i]);
 
 		if (before < 0)
 			return before;

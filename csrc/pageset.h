@@ -22,10 +22,10 @@ struct pyzram_pageset {
 };
 
 /* Add a number greater than all before. -ENOMEM; -EINVAL if it is not greater. */
-int pageset_append(struct pyzram_pageset *set, uint64_t page);
+int pyzram_pageset_append(struct pyzram_pageset *set, uint64_t page);
 
 /* Free the room reserved for numbers that never came. */
-void pageset_trim(struct pyzram_pageset *set);
+void pyzram_pageset_trim(struct pyzram_pageset *set);
 
 /* Numbers in any order, to tell which were there before. */
 struct pyzram_seen {
@@ -35,6 +35,6 @@ struct pyzram_seen {
 };
 
 /* 1 if the number was there already, 0 if it is new, -ENOMEM. */
-int seen_before(struct pyzram_seen *seen, uint64_t number);
+int pyzram_seen_before(struct pyzram_seen *seen, uint64_t number);
 
 #endif /* PYZRAM_PAGESET_H */

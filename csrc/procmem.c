@@ -56,7 +56,7 @@ int pyzram_procmem_turn(struct pyzram_procmem *pm, int proc_fd)
 		err = err == -ENOENT ? -ESRCH : err;
 	} else if (pm->method == PYZRAM_SCAN_AUTO ||
 		   (pm->method == PYZRAM_SCAN_IOCTL && !pm->avoid)) {
-		err = procmem_scan_probe(pm);
+		err = pyzram_procmem_scan_probe(pm);
 		/* Emulators of system calls say ENOSYS. */
 		if (!err)
 			pm->method = PYZRAM_SCAN_IOCTL;
@@ -85,7 +85,7 @@ int pyzram_procmem_create(int proc_fd, int method, struct pyzram_procmem **ret)
 	pm->method = method;
 	pm->page_size = (uint64_t)sysconf(_SC_PAGESIZE);
 	pm->pagemap = pm->mem = -1;
-	pm->flags = frames_open();
+	pm->flags = pyzram_frames_open();
 	err = pyzram_procmem_turn(pm, proc_fd);
 	if (err) {
 		pyzram_procmem_destroy(pm);
@@ -124,8 +124,8 @@ bool pyzram_procmem_shows_frames(const struct pyzram_procmem *pm)
 	return pm->flags >= 0 && pm->zero_frame != 0;
 }
 
-int64_t procmem_entries(const struct pyzram_procmem *pm, uint64_t start, uint64_t *ret,
-			uint64_t count)
+int64_t pyzram_procmem_entries(const struct pyzram_procmem *pm, uint64_t start, uint64_t *ret,
+			       uint64_t count)
 {
 	size_t wanted = (size_t)(count < ENTRIES ? count : ENTRIES);
 	int64_t n = io_read(pm->pagemap, ret, wanted * sizeof(*ret),
@@ -143,7 +143,7 @@ static void pages_there(const struct pyzram_procmem *pm, uint64_t start, size_t 
 			uint8_t *ret)
 {
 	uint64_t entries[ENTRIES];
-	int64_t n = procmem_entries(pm, start, entries, count);
+	int64_t n = pyzram_procmem_entries(pm, start, entries, count);
 	size_t got = n < 0 ? 0 : (size_t)n;
 
 	for (size_t i = 0; i < count; i++) {
@@ -151,7 +151,7 @@ static void pages_there(const struct pyzram_procmem *pm, uint64_t start, size_t 
 		uint64_t frame = there ? entries[i] & ENTRY_FRAME : 0;
 
 		ret[i] = there ? PYZRAM_READ_DONE : PYZRAM_READ_GONE;
-		if (frame && !freed && frame_lazily_freed(frame_flags(pm->flags, frame)))
+		if (frame && !freed && frame_lazily_freed(pyzram_frame_flags(pm->flags, frame)))
 			ret[i] = PYZRAM_READ_FREED;
 	}
 }

@@ -28,8 +28,8 @@ struct pyzram_procmem {
 };
 
 /* Read entries of pagemap from an address on. Returns how many could be read, or -errno. */
-int64_t procmem_entries(const struct pyzram_procmem *pm, uint64_t start, uint64_t *ret,
-			uint64_t count);
+int64_t pyzram_procmem_entries(const struct pyzram_procmem *pm, uint64_t start, uint64_t *ret,
+			       uint64_t count);
 
 /* A run of pages that PAGEMAP_SCAN found. */
 struct scan_region {
@@ -37,13 +37,13 @@ struct scan_region {
 };
 
 /* Check that this kernel scans, and whether it knows guard pages; note what to avoid. 0, -errno. */
-int procmem_scan_probe(struct pyzram_procmem *pm);
+int pyzram_procmem_scan_probe(struct pyzram_procmem *pm);
 
 /*
  * Find runs of pages in memory or in swap; with `anon`, only private ones. Returns how many were
  * found, at most `room`, or -errno. next is where to go on.
  */
-int procmem_scan(const struct pyzram_procmem *pm, uint64_t start, uint64_t end, bool anon,
-		 struct scan_region *ret, size_t room, uint64_t *next);
+int pyzram_procmem_scan(const struct pyzram_procmem *pm, uint64_t start, uint64_t end, bool anon,
+			struct scan_region *ret, size_t room, uint64_t *next);
 
 #endif /* PYZRAM_PROCMEM_H */

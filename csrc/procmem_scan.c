@@ -35,7 +35,7 @@ static int scan_ioctl(int fd, struct scan_arg *arg)
 	return n < 0 ? -errno : n;
 }
 
-int procmem_scan_probe(struct pyzram_procmem *pm)
+int pyzram_procmem_scan_probe(struct pyzram_procmem *pm)
 {
 	struct scan_region region;
 	int err;
@@ -57,8 +57,8 @@ int procmem_scan_probe(struct pyzram_procmem *pm)
 	return err < 0 ? err : 0;
 }
 
-int procmem_scan(const struct pyzram_procmem *pm, uint64_t start, uint64_t end, bool anon,
-		 struct scan_region *ret, size_t room, uint64_t *next)
+int pyzram_procmem_scan(const struct pyzram_procmem *pm, uint64_t start, uint64_t end, bool anon,
+			struct scan_region *ret, size_t room, uint64_t *next)
 {
 	uint64_t avoid = pm->avoid | (anon ? CATEGORY_FILE : 0);
 	struct scan_arg arg = {

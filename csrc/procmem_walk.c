@@ -27,7 +27,7 @@ static int keep(struct walker *self, uint64_t address)
 	self->counts->present++;
 	if (self->walk->set < 0)
 		return 0;
-	return pageset_append(self->sets[self->walk->set], address / self->pm->page_size);
+	return pyzram_pageset_append(self->sets[self->walk->set], address / self->pm->page_size);
 }
 
 static int take_swapped(struct walker *self, uint64_t entry)
@@ -37,7 +37,7 @@ static int take_swapped(struct walker *self, uint64_t entry)
 	int before = 0;
 
 	if ((entry & ENTRY_FRAME) && self->slots)
-		before = seen_before(self->slots, slot);
+		before = pyzram_seen_before(self->slots, slot);
 	if (before < 0)
 		return before;
 	if (before)
@@ -67,8 +67,8 @@ static int take_shmem(struct walker *self, uint64_t address)
 	int before = 0;
 
 	if (self->seen)
-		before = seen_before(self->seen,
-				     walk->first + (address - walk->start) / self->pm->page_size);
+		before = pyzram_seen_before(self->seen, walk->first + (address - walk->start) /
+									      self->pm->page_size);
 	if (before < 0)
 		return before;
 	if (before)
@@ -90,7 +90,7 @@ static int take_anon(struct walker *self, uint64_t address, uint64_t entry)
 	if (shared)
 		self->counts->shared++;
 	if ((shared || huge) && frame && self->seen)
-		before = seen_before(self->seen, frame);
+		before = pyzram_seen_before(self->seen, frame);
 	if (before < 0)
 		return before;
 	if (before) {
@@ -98,7 +98,7 @@ static int take_anon(struct walker *self, uint64_t address, uint64_t entry)
 		return 0;
 	}
 	if (frame && (shared || (self->walk->flags & PYZRAM_WALK_FRAMES)))
-		flags = frame_flags(self->pm->flags, frame);
+		flags = pyzram_frame_flags(self->pm->flags, frame);
 	if (flags & FRAME_ZERO)
 		return 0;
 	if ((self->walk->flags & PYZRAM_WALK_LOCKED) ||
@@ -136,8 +136,8 @@ static int take_region(struct walker *self, uint64_t start, uint64_t end)
 	uint64_t entries[ENTRIES];
 
 	while (start < end) {
-		int64_t got = procmem_entries(self->pm, start, entries,
-					   (end - start) / self->pm->page_size);
+		int64_t got = pyzram_procmem_entries(self->pm, start, entries,
+						     (end - start) / self->pm->page_size);
 
 		if (got <= 0)
 			return (int)got;	/* 0: check_there() finds out why */
@@ -182,7 +182,8 @@ static int walk_scan(struct walker *self, const struct pyzram_walk *last)
 
 	while (start < last->end) {
 		uint64_t next;
-		int count = procmem_scan(self->pm, start, last->end, anon, regions, REGIONS, &next);
+		int count = pyzram_procmem_scan(self->pm, start, last->end, anon, regions, REGIONS,
+						&next);
 
 		if (count < 0)
 			return count;
@@ -207,7 +208,7 @@ static int walk_pagemap(struct walker *self)
 
 	while (start < walk->end && seen < walk->seen_max) {
 		uint64_t left = (walk->end - start) / page_size;
-		int64_t got = procmem_entries(self->pm, start, entries, left);
+		int64_t got = pyzram_procmem_entries(self->pm, start, entries, left);
 
 		if (got <= 0)
 			return (int)got;
@@ -247,7 +248,7 @@ static bool walk_is_valid(const struct pyzram_walk *walk, uint64_t page_size, si
 static int check_there(const struct pyzram_procmem *pm, uint64_t start)
 {
 	uint64_t entry;
-	int64_t got = procmem_entries(pm, start, &entry, 1);
+	int64_t got = pyzram_procmem_entries(pm, start, &entry, 1);
 
 	if (got < 0)
 		return (int)got;
@@ -281,6 +282,6 @@ int pyzram_procmem_collect(struct pyzram_procmem *pm, const struct pyzram_walk *
 			return err;
 	}
 	for (size_t i = 0; i < set_count; i++)
-		pageset_trim(sets[i]);
+		pyzram_pageset_trim(sets[i]);
 	return count ? check_there(pm, walks[0].start) : 0;
 }

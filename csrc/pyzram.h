@@ -8,6 +8,7 @@
  *  - results leave through the last parameters, which stay untouched on failure unless stated;
  *  - sizes are in bytes, or in pages if the name says pages;
  *  - _create gives a heap object that its _destroy frees; _destroy accepts NULL;
+ *  - every name that the linker sees begins with pyzram_; static ones are short;
  *  - there is no global mutable state: any thread may call any function. The declaration of each
  *    object says what it allows.
  */

@@ -31,7 +31,7 @@ def test_arguments_are_those_of_the_extension():
 
 
 def test_functions_of_c_are_seen_by_nobody_else():
-    names = {*dir(lib), "pyzram_codec_lz4", "frames_open", "seen_before"}
+    names = {*dir(lib), "pyzram_codec_lz4", "pyzram_frames_open", "pyzram_seen_before"}
     library = ctypes.PyDLL(_pyzram.__file__)
     assert hasattr(library, "PyInit__pyzram")
     assert [name for name in names if hasattr(library, name)] == []

@@ -79,6 +79,18 @@ def test_no_line_of_c_is_wider_than_the_editors_are_told(tree: Path, texts: dict
     assert not wide
 
 
+def test_names_that_the_linker_sees_begin_with_ours(texts: dict[str, str]) -> None:
+    shared = re.compile(r"^(?!static |extern |typedef )[a-z][\w *]*?\b(\w+)(?:\(|\[.*= |\s=)", re.M)
+    names = [
+        name
+        for file, text in texts.items()
+        if file.startswith("csrc/") and file.endswith((".c", ".h"))
+        for name in shared.findall(text)
+    ]
+    assert len(names) > 100
+    assert [name for name in names if not name.startswith("pyzram_")] == []
+
+
 def test_the_version_stands_in_one_place(texts: dict[str, str], version: str) -> None:
     # Debian's files say since when the package has been split.
     allowed = re.compile(
