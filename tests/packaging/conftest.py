@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -34,6 +35,13 @@ def succeed(*command: object, **options: object) -> str:
     done = run(*command, **options)
     assert done.returncode == 0, f"{command} failed:\n{done.stdout}"
     return done.stdout
+
+
+def tests_passed(log: str) -> list[int]:
+    """How many tests passed in each run that a build wrote about; pytest -rP shows the lines."""
+    lines = re.findall(r"^=+ (?=\d+ passed).*", log, re.M)
+    print(*lines, sep="\n")
+    return [int(line.split()[1]) for line in lines]
 
 
 @pytest.fixture(scope="session")

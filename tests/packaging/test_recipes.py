@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from fake_nixpkgs import LIB, evaluate
 
-from .conftest import TREE, run, succeed
+from .conftest import TREE, run, succeed, tests_passed
 from .contents import OPENRC, PLACES, SYSTEMD, expected, held
 from .textfile_directories import DEBIAN, UNIT, below, of_unit
 
@@ -84,23 +84,21 @@ def test_what_is_optional_is_named_where_that_can_be_said() -> None:
 # ---- Fedora, openSUSE ----------------------------------------------------------------------------
 
 
-def rpmbuild(recipes: Path, *options: str) -> Path:
-    """Build the packages; the folder with them."""
-    top = recipes / "rpm"
-    macros = ["--load", HERE / "rpm_macros", "--define", f"_topdir {top}"]
+def rpmbuild(recipes: Path, *options: str) -> str:
+    """Build the packages, in rpm/RPMS; what it wrote."""
+    macros = ["--load", HERE / "rpm_macros", "--define", f"_topdir {recipes / 'rpm'}"]
     sources = ["--define", f"_sourcedir {recipes}"]
     environment = {**os.environ, **DEBIANS_PYTHON}
     command = ["rpmbuild", "-bb", "--nodeps", *options, *macros, *sources, recipes / "pyzram.spec"]
-    succeed(*command, env=environment, cwd=recipes)
-    return top / "RPMS"
+    return succeed(*command, env=environment, cwd=recipes)
 
 
 @pytest.fixture(scope="module")
 def rpms(recipes: Path) -> dict[str, Path]:
     """The packages by name, built without their tests."""
     needs(rpmbuild="rpm")
-    done = rpmbuild(recipes, "--nocheck")
-    return {p.name.rsplit("-", 2)[0]: p for p in done.rglob("*.rpm")}
+    rpmbuild(recipes, "--nocheck")
+    return {p.name.rsplit("-", 2)[0]: p for p in (recipes / "rpm/RPMS").rglob("*.rpm")}
 
 
 @pytest.mark.slow
@@ -180,7 +178,8 @@ def test_the_spec_is_read_as_opensuses_too(recipes: Path) -> None:
 @pytest.mark.long
 def test_rpmbuild_runs_the_tests(recipes: Path) -> None:
     needs(rpmbuild="rpm")
-    rpmbuild(recipes)
+    (passed,) = tests_passed(rpmbuild(recipes))
+    assert passed > 1000
 
 
 # ---- Arch Linux ----------------------------------------------------------------------------------
@@ -195,8 +194,8 @@ def open_folder() -> Iterator[Path]:
         yield folder
 
 
-def makepkg(recipes: Path, folder: Path, *options: str) -> Path:
-    """Build the package as an ordinary user; its path."""
+def makepkg(recipes: Path, folder: Path, *options: str) -> str:
+    """Build the package as an ordinary user, in folder/makepkg; what it wrote."""
     needs(makepkg="makepkg", bsdtar="libarchive-tools")
     if os.geteuid() != 0:
         pytest.skip("needs root, to become an ordinary user whose home is the test's")
@@ -209,16 +208,15 @@ def makepkg(recipes: Path, folder: Path, *options: str) -> Path:
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     path = f"{place}/bin:/usr/bin:/bin"
     environment = {**DEBIANS_PYTHON, "PATH": path, "HOME": str(place), "LC_ALL": "C.UTF-8"}
-    succeed(*nobody, "makepkg", "--nodeps", *options, cwd=place, env=environment)
-    (package,) = place.glob("*.pkg.tar*")
-    return package
+    return succeed(*nobody, "makepkg", "--nodeps", *options, cwd=place, env=environment)
 
 
 @pytest.mark.slow
 def test_makepkg_builds_it_with_every_file(
     recipes: Path, open_folder: Path, sources: list[str], version: str
 ) -> None:
-    package = makepkg(recipes, open_folder, "--nocheck")
+    makepkg(recipes, open_folder, "--nocheck")
+    (package,) = open_folder.glob("makepkg/*.pkg.tar*")
     assert held(succeed("bsdtar", "-tf", package).splitlines()) == expected(sources, SYSTEMD)
     assert of_unit(succeed("bsdtar", "-xOf", package, f"usr/lib/{UNIT}")) == DEBIAN
     info = succeed("bsdtar", "-xOf", package, ".PKGINFO")
@@ -229,7 +227,8 @@ def test_makepkg_builds_it_with_every_file(
 
 @pytest.mark.long
 def test_makepkg_runs_the_tests(recipes: Path, open_folder: Path) -> None:
-    makepkg(recipes, open_folder)
+    (passed,) = tests_passed(makepkg(recipes, open_folder))
+    assert passed > 1000
 
 
 # ---- Alpine --------------------------------------------------------------------------------------
