@@ -8,8 +8,10 @@ import os
 import re
 import shutil
 import sys
+import sysconfig
 import tempfile
 import tomllib
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -290,8 +292,10 @@ in import ./package.nix (names (pkg ++ [ "coreutils" "kmod" "util-linux" "e2fspr
   // {
     inherit lib;
     fetchurl = { url, sha256 }: url;
-    python3Packages = names [ "cffi" "setuptools" "hypothesis" "pytestCheckHook" ]
-      // { buildPythonApplication = given: given; };
+    python3Packages = names [ "cffi" "setuptools" "hypothesis" "pytest" ] // {
+      buildPythonApplication = given: given;
+      python.sitePackages = "site-packages";
+    };
   })
 """
 NIX_MODULE = """
@@ -367,6 +371,38 @@ def test_nixs_package_finds_its_defaults_and_units_name_its_commands(
     assert len(started) > 8
     commands = {f"{out}/bin/pyzram", f"{out}/bin/zram_stats", "coreutils/bin/kill"}
     assert {line.split()[0] for line in started} == commands
+
+
+EVERY_TEST = "tests/unit tests/native"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "tests",
+    [
+        "tests/unit/cli/test_options.py tests/native/cli/test_scripts.py",
+        pytest.param(EVERY_TEST, marks=pytest.mark.long),
+    ],
+)
+def test_nixs_package_is_tested_although_only_a_variable_finds_it(
+    recipes: Path, unpacked: Path, wheel: Path, tmp_path: Path, tests: str
+) -> None:
+    phase = json.loads(nix(recipes, NIX_PACKAGE))["installCheckPhase"]
+    assert phase.count(EVERY_TEST) == 1
+    tree = shutil.copytree(unpacked, tmp_path / "tree")
+    zipfile.ZipFile(wheel).extractall(tmp_path / "out/site-packages")
+    dependencies = tmp_path / "dependencies"
+    dependencies.mkdir()
+    for name in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
+        for package in Path(name).iterdir():
+            if not package.name.startswith("pyzram"):
+                (dependencies / package.name).symlink_to(package)
+    python = Path(sys.executable).resolve().parent
+    path = f"{python}:/usr/sbin:/usr/bin:/sbin:/bin"
+    environment = {"out": str(tmp_path / "out"), "PYTHONPATH": str(dependencies), "PATH": path}
+    steps = f"set -e\nrunHook() {{ :; }}\n{phase.replace(EVERY_TEST, tests)}"
+    (passed,) = tests_passed(succeed("bash", "-c", steps, cwd=tree, env=environment))
+    assert passed > (1000 if tests == EVERY_TEST else 20)
 
 
 def test_nixs_module_is_off_until_enabled(recipes: Path) -> None:
