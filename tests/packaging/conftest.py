@@ -37,7 +37,7 @@ def succeed(*command: object, **options: object) -> str:
     return done.stdout
 
 
-def tests_passed(log: str) -> list[int]:
+def how_many_passed(log: str) -> list[int]:
     """How many tests passed in each run that a build wrote about; pytest -rP shows the lines."""
     lines = re.findall(r"^=+ (?=\d+ passed).*", log, re.M)
     print(*lines, sep="\n")

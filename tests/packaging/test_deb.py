@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import TREE, run, succeed, tests_passed
+from .conftest import TREE, how_many_passed, run, succeed
 from .contents import COMPLETIONS, OPENRC, SYSTEMD, expected, held
 
 pytestmark = pytest.mark.slow
@@ -161,7 +161,7 @@ def test_the_single_package_before_is_upgraded(
 @pytest.mark.long
 def test_the_build_runs_its_tests(built: Path, sdist: Path, tmp_path: Path) -> None:
     log = build(sdist, tmp_path, "").joinpath("deb.log").read_text()
-    (passed,) = tests_passed(log)
+    (passed,) = how_many_passed(log)
     assert passed > 1000
 
 

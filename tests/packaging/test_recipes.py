@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from fake_nixpkgs import LIB, evaluate
 
-from .conftest import TREE, run, succeed, tests_passed
+from .conftest import TREE, how_many_passed, run, succeed
 from .contents import OPENRC, PLACES, SYSTEMD, expected, held
 from .textfile_directories import DEBIAN, UNIT, below, of_unit
 
@@ -180,7 +180,7 @@ def test_the_spec_is_read_as_opensuses_too(recipes: Path) -> None:
 @pytest.mark.long
 def test_rpmbuild_runs_the_tests(recipes: Path) -> None:
     needs(rpmbuild="rpm")
-    (passed,) = tests_passed(rpmbuild(recipes))
+    (passed,) = how_many_passed(rpmbuild(recipes))
     assert passed > 1000
 
 
@@ -229,7 +229,7 @@ def test_makepkg_builds_it_with_every_file(
 
 @pytest.mark.long
 def test_makepkg_runs_the_tests(recipes: Path, open_folder: Path) -> None:
-    (passed,) = tests_passed(makepkg(recipes, open_folder))
+    (passed,) = how_many_passed(makepkg(recipes, open_folder))
     assert passed > 1000
 
 
@@ -275,7 +275,7 @@ def test_alpines_recipe_builds_in_busybox(
 
 @pytest.mark.long
 def test_alpines_recipe_runs_the_tests(recipes: Path, tmp_path: Path) -> None:
-    (passed,) = tests_passed(alpine(recipes, tmp_path, "check"))
+    (passed,) = how_many_passed(alpine(recipes, tmp_path, "check"))
     assert passed > 1000
 
 
@@ -411,7 +411,7 @@ def test_nixs_package_is_tested_although_only_a_variable_finds_it(
     path = f"{python}:/usr/sbin:/usr/bin:/sbin:/bin"
     environment = {"out": str(tmp_path / "out"), "PYTHONPATH": str(dependencies), "PATH": path}
     steps = f"set -e\nrunHook() {{ :; }}\n{phase.replace(EVERY_TEST, tests)}"
-    (passed,) = tests_passed(succeed("bash", "-c", steps, cwd=tree, env=environment))
+    (passed,) = how_many_passed(succeed("bash", "-c", steps, cwd=tree, env=environment))
     assert passed > (1000 if tests == EVERY_TEST else 20)
 
 
