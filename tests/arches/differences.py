@@ -5,6 +5,7 @@ from __future__ import annotations
 
 ESTIMATE = "tests/native/pages/estimate/test_estimate.py"
 STDIN = f"{ESTIMATE}::test_a_closed_standard_stream_is_one_line_and_status_1"
+LIMITS = "tests/native/cli/test_limits.py"
 CLOSED = (
     "the program itself, opened by the kernel for the emulator, takes the place of closed input"
 )
@@ -23,6 +24,8 @@ MEMORY = (
     "the emulator keeps a table of every page of a mapping, so that 8 TiB of nothing take 20 GiB "
     "of the machine's memory"
 )
+LIMIT = "the emulator sets no limit of a program's memory, which would be its own as well"
+ADVICE = "the emulator answers MADV_FREE with success and does nothing"
 VFORK = "a parent that vforks does not wait for its child: the emulator makes a fork of it"
 CLONE = "of clone(2) the emulator knows a fork and a thread, nothing between them: EINVAL"
 SETNS = "who enters a mount name space may have one thread, and the emulator has another: EINVAL"
@@ -43,6 +46,10 @@ ORDER = "the emulator hands pagemap through in this machine's order of bytes: no
 EVERY = {
     **{f"{STDIN}[<&--words{number}]": CLOSED for number in range(3)},
     f"{PROCMEM}::test_terabytes_of_nothing_cost_little": MEMORY,
+    f"{LIMITS}::test_no_more_threads": LIMIT,
+    f"{LIMITS}::test_out_of_memory": LIMIT,
+    "tests/native/cli/test_estimate_owners.py"
+    "::test_what_stays_has_lines_of_its_own_and_what_goes_is_split": ADVICE,
     f"{STALLED}::test_a_long_wait_for_something_else_is_waited_for": VFORK,
     "tests/unit/doctor/test_checks.py"
     "::test_a_daemon_tells_what_it_tends_and_one_that_ended_tends_nothing": STAT,
