@@ -22,7 +22,7 @@ static bool same_filled(const uint8_t *page, size_t page_size, size_t word_size)
 
 int pyzram_page_same_filled(const void *page, size_t page_size, size_t word_size)
 {
-	if ((word_size != 4 && word_size != 8) || page_size < PYZRAM_PAGE_MIN ||
+	if (!pyzram_is_word_size(word_size) || page_size < PYZRAM_PAGE_MIN ||
 	    page_size % word_size)
 		return -EINVAL;
 	return same_filled(page, page_size, word_size);
@@ -34,7 +34,7 @@ int pyzram_pages_sizes(struct pyzram_context *context, const void *pages, size_t
 	size_t page_size = context->params->page_size;
 	const uint8_t *page = pages;
 
-	if (word_size != 4 && word_size != 8)
+	if (!pyzram_is_word_size(word_size))
 		return -EINVAL;
 	for (size_t i = 0; i < count; i++, page += page_size) {
 		int64_t length = 0;

@@ -21,16 +21,22 @@
 
 #include "pyzram_api.h"
 
-/* Bytes in a page. */
+/* Bytes in a page: the three sizes that kernels have. */
 enum {
 	PYZRAM_PAGE_MIN = 4096,
+	PYZRAM_PAGE_MIDDLE = 16384,
 	PYZRAM_PAGE_MAX = 65536,
 };
 
-/* Whether any kernel has pages of this size. */
 static inline bool pyzram_is_page_size(size_t size)
 {
-	return size == PYZRAM_PAGE_MIN || size == 16384 || size == PYZRAM_PAGE_MAX;
+	return size == PYZRAM_PAGE_MIN || size == PYZRAM_PAGE_MIDDLE || size == PYZRAM_PAGE_MAX;
+}
+
+/* Whether any kernel has machine words of this many bytes. */
+static inline bool pyzram_is_word_size(size_t size)
+{
+	return size == 4 || size == 8;
 }
 
 /* The most pages in a zspage for which kernels can be configured (CONFIG_ZSMALLOC_CHAIN_SIZE). */

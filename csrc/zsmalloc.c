@@ -11,6 +11,8 @@ enum {
 	CANDIDATES_MAX = STEPS + 1,
 };
 
+_Static_assert(CANDIDATES_MAX == PYZRAM_CLASSES_MAX, "each candidate may be a class of its own");
+
 struct pyzram_zsmalloc {
 	uint32_t page_size;
 	uint32_t handle;		/* bytes: one machine word before each object */
@@ -100,7 +102,7 @@ int pyzram_zsmalloc_create(size_t page_size, int word_size, int chain_size, int 
 
 	if (!pyzram_is_page_size(page_size))
 		return -EINVAL;
-	if (word_size != 4 && word_size != 8)
+	if (!pyzram_is_word_size((size_t)word_size))
 		return -EINVAL;
 	if (chain_size < PYZRAM_CHAIN_MIN || chain_size > PYZRAM_CHAIN_MAX)
 		return -EINVAL;

@@ -31,15 +31,17 @@ struct zstd_state {
 	ZSTD_DCtx *decompress;
 };
 
+enum { ROWS_ABOVE = 16384 };	/* bytes of a window */
+
 /*
- * libzstd searches windows above 16 KiB by rows if the processor has vectors; the kernel never does
- * so. For smaller ones the plain call is faster.
+ * libzstd searches windows above ROWS_ABOVE by rows if the processor has vectors; the kernel never
+ * does so. For smaller ones the plain call is faster.
  */
 #if ZSTD_VERSION_NUMBER >= 10501
 static bool has_rows(const struct pyzram_params *params)
 {
 	/* Before 1.5.1 the values had other meanings. */
-	return params->page_size + params->dict_len > 16384 && ZSTD_versionNumber() >= 10501;
+	return params->page_size + params->dict_len > ROWS_ABOVE && ZSTD_versionNumber() >= 10501;
 }
 
 static size_t search_as_the_kernel(ZSTD_CCtx_params *params)
