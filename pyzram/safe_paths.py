@@ -147,7 +147,7 @@ def open_still(path: str, flags: int) -> int:
     """Open a regular file or a block device, but nothing else, since opening can already act.
 
     Opening starts a watchdog, rewinds a tape, and may wait for a modem. This is an opener for
-    open().
+    open(). A dictionary, which the kernel opens again, is judged by ``kernel.dictionary_file``.
 
     Raises:
         OSError: EINVAL if it is something else; EISDIR if it is a folder.

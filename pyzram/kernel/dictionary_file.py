@@ -2,7 +2,8 @@
 """The dictionary of an algorithm, a file that is named and that the kernel reads once.
 
 The kernel opens whatever has the name. If that is a pipe, it waits for a writer, with the device
-locked, and if it is a device, opening it may already do something.
+locked, and if it is a device, opening it may already do something. Sources of pages are opened by
+``safe_paths.open_still``, which takes block devices, of any size, as well.
 """
 
 from __future__ import annotations

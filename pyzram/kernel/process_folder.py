@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The folder of a process in /proc."""
+"""The folder of a process in /proc.
+
+There is :class:`pyzram.pages.process.process.Process` as well: it reads memory, so it has to know
+start times and threads, and is always this machine's. Here thousands are asked for names and links,
+below any root.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""A process, held from the first look to the last read, even if another gets its number later."""
+"""A process, held from the first look to the last read, even if another gets its number later.
+
+Who holds a mount or device is asked of ``kernel.process_folder``, which reads no more than that.
+"""
 
 from __future__ import annotations
 
