@@ -105,3 +105,9 @@ def load(device: Any, count: int, first: int = 0) -> list[bytes]:
     finally:
         os.close(fd)
     return pages
+
+
+def swapped(pid: int) -> int:
+    """Pages of one process in swap: /proc/vmstat and a device's figures count others' too."""
+    words = Path(f"/proc/{pid}/smaps_rollup").read_text().split()
+    return int(words[words.index("Swap:") + 1]) * 1024 // PAGE

@@ -107,7 +107,13 @@ m = private(16 << 20)
 fill(m, range(2048, 4096))
 for i in range(2048):
     m[i * PAGE : (i + 1) * PAGE] = text(i, 3)
-advise(m, 8, 8 << 20)  # MADV_FREE
+# Each processor keeps what it filled or gave up in batches until MADV_FREE empties them: once to
+# give up all that was in them, and once to have that counted.
+processors = os.sched_getaffinity(0)
+for processor in 2 * list(processors):
+    os.sched_setaffinity(0, {processor})
+    advise(m, 8, 8 << 20)  # MADV_FREE
+os.sched_setaffinity(0, processors)
 ready()
 """
 # Written to again after that: all of it, and half of it.

@@ -112,12 +112,10 @@ def test_what_is_estimated_is_paged_out(
         with open_processes(cgroup.pids()) as source:
             assert source.swapped == 0
             found = estimate_pages(source, ["lz4"], full=True, timing=False)
-            assert source.left_out.keys() == left_out.keys()
-            for reason, pages in left_out.items():
-                # A few pages get onto the kernel's lists late.
-                assert pages - 15 <= source.left_out[reason] <= pages
-        assert cgroup.usage - before < 1 << 19
-        assert found.lost <= 15 * len(left_out)
+            assert source.left_out == left_out
+        # What a process needs to begin its wait is charged 64 pages at a time on each processor.
+        assert cgroup.usage - before < (128 + 64 * (os.cpu_count() or 1)) * PAGE
+        assert found.lost == 0
         real = paged_out(cgroup, zram_device)
     pages = real["orig_data_size"] // PAGE + real["zeros"]
     figures = found.algorithms["lz4"].figures
@@ -136,8 +134,8 @@ def test_pages_given_up_and_half_of_them_used_again(zram_device: OwnDevice) -> N
     with group(HALF_AGAIN, "half-again") as cgroup:
         with open_processes(cgroup.pids()) as source:
             found = estimate_pages(source, ["lz4"], full=True, timing=False)
-            assert 1024 - 15 <= source.left_out["lazily freed"] <= 1024
-        assert 1024 - 15 <= found.lost <= 1024 + 15
+            assert source.left_out["lazily freed"] == 1024
+        assert found.lost == 1024
         real = paged_out(cgroup, zram_device)
     pages = real["orig_data_size"] // PAGE + real["zeros"]
     assert abs(found.pages - pages) <= 0.005 * pages

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from kernel.conftest import OwnDevice
+from kernel.raw import swapped
 
 from pyzram.pages.estimate.estimator import estimate_pages
 from pyzram.pages.source import cold
@@ -88,20 +89,13 @@ def program() -> Iterator[Program]:
         process.communicate()
 
 
-def swapped_in() -> int:
-    words = Path("/proc/vmstat").read_text().split()
-    return int(words[words.index("pswpin") + 1])
-
-
 def test_what_is_cold_is_gained_and_what_comes_back_is_read(zram_device: OwnDevice) -> None:
     with program() as running:
-        told = []
-
-        def once(passed: float) -> None:
-            if passed > 2.5 and not told:
-                told.append(running.tell("touch(seldom)"))
-
-        with cold.watch({running.pid: None}, [2, 5], progress=once) as watch:
+        with cold.watch({running.pid: None}, []) as watch:
+            running.tell("touch(hot)")
+            watch.look()
+            running.tell("touch(seldom)")
+            watch.look()
             first, last = watch.ages()
             with first.source:
                 own = first.source.pages - (24 + 128) * MIB // PAGE
@@ -122,9 +116,9 @@ def test_what_is_cold_is_gained_and_what_comes_back_is_read(zram_device: OwnDevi
             assert stat[0] >= 128 * MIB * 0.99
             gained = stat[0] - stat[2]
             running.tell("out(seldom)")
-            before = swapped_in()
+            before = swapped(running.pid)
             running.tell("touch(seldom)")
-            back = swapped_in() - before
+            back = before - swapped(running.pid)
         finally:
             subprocess.run(["swapoff", zram_device.node], check=True)
         predicted = found.pages * PAGE - found.algorithms["lz4"].figures.mem_used_total
