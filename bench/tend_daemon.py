@@ -117,9 +117,9 @@ def resident(words: list[str], env: dict[str, str], ready: str = "") -> tuple[fl
 LOOKS = """
 import json, sys, time
 from pyzram.kernel.sysfs import Sysfs
-from pyzram.cli.tend_ledger import open_ledger
-from pyzram.cli.tend_report import report_dict
-from pyzram.cli.tend_worker import PostprocessWorker
+from pyzram.cli.tend.ledger import open_ledger
+from pyzram.cli.tend.report import report_dict
+from pyzram.cli.tend.worker import PostprocessWorker
 from pyzram.tend.handover import NAME
 from pyzram.tend.machine import Clocks
 from pyzram.tend_status import write_status

@@ -28,18 +28,16 @@ import pyzram
 from pyzram.cli import (
     bench,
     doctor,
-    estimate,
     json_documents,
     postprocess_report,
     service,
     stats_columns,
-    tend_daemon,
-    tend_dry_run,
-    tend_reclaim,
-    tend_textfile,
     zram_stats,
 )
 from pyzram.cli import pyzram as command
+from pyzram.cli.estimate import command as estimate
+from pyzram.cli.tend import daemon, dry_run, textfile
+from pyzram.cli.tend.reclaim import ReclaimPlan
 from pyzram.config.parser import read_config
 from pyzram.config.variables import GLOBALS, PER_DEVICE
 from pyzram.doctor.checks import CHECKS
@@ -278,10 +276,10 @@ def tended(run: str) -> tuple[dict[str, object], dict[str, object] | None]:
         reason="", groups={"user.slice": group}, sizes={"user.slice": 0}, left_out={"gone": "why"}
     )
     reclaimer: Any = SimpleNamespace(names=("user.slice",), asked={}, reason="")
-    write_status(run, tend_daemon.Told().status(report, reclaimer, 0.0))
-    groups.as_dict = partial(tend_reclaim.ReclaimPlan.as_dict, groups)
-    beside = tend_dry_run.Beside()
-    return tend_dry_run.document(report, [0, 0, None], beside, groups), read_status(run)
+    write_status(run, daemon.Told().status(report, reclaimer, 0.0))
+    groups.as_dict = partial(ReclaimPlan.as_dict, groups)
+    beside = dry_run.Beside()
+    return dry_run.document(report, [0, 0, None], beside, groups), read_status(run)
 
 
 def documents() -> Iterator[str]:
@@ -345,13 +343,13 @@ def metrics() -> Iterator[str]:
         known = {"written": 6, "regret": 0.1, "caution": 1.0, "backoff": 0.0}
         status = {"mode": "calm", "pressure": 0.5, "time": 1e9, "seen": {"devices": [device]}}
         status["devices"] = {"zram0": known}
-        tend_textfile.read_status = lambda _run: status
+        textfile.read_status = lambda _run: status
         file = f"{top}/data"
         Path(file).write_bytes(os.urandom(8192))
         calls = {
             "stats": lambda path: zram_stats.main(["--textfile", path]),
             "doctor": lambda path: doctor.main(["--textfile", path]),
-            "tend": lambda path: tend_textfile.textfile(path, top),
+            "tend": lambda path: textfile.textfile(path, top),
             "estimate": lambda path: estimate.main([file, "--textfile", path]),
         }
         texts = []

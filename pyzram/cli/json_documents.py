@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..doctor.snapshot import Snapshot
     from ..pages.estimate.benchmark import BenchResult
     from ..pages.estimate.estimate import Estimate
-    from .cold_looks import ColdLook
+    from .estimate.cold_looks import ColdLook
 
 
 def of_estimate(estimate: Estimate) -> dict[str, object]:
@@ -95,7 +95,7 @@ def of_idle(
     label: str, total: int, skipped: dict[str, int], looks: Sequence[ColdLook]
 ) -> dict[str, object]:
     """What ``pyzram estimate --idle --json`` prints; its outer ``cold_bytes`` is the last age's."""
-    from .cold_looks import gained, stall
+    from .estimate.cold_looks import gained, stall
 
     last = looks[-1]
     times = last.estimate.algorithms

@@ -20,12 +20,15 @@ COMMANDS = {
     "check": ("service:check", "report everything that is wrong with the configuration"),
     "plan": ("service:plan", "show what reload would change, and what each change needs"),
     "import": ("import_config", "translate the configuration of another tool into pyzram's"),
-    "estimate": ("estimate", "estimate what zram would save on processes, files or this system"),
+    "estimate": (
+        "estimate.command",
+        "estimate what zram would save on processes, files or this system",
+    ),
     "doctor": ("doctor", "find what is wrong or wasteful in the running setup, and how to fix it"),
     "writeback": ("writeback", "write pages to the backing device, and show what moved"),
     "recompress": ("recompress", "recompress pages with a secondary algorithm"),
     "top": ("top.command", "show the devices live: how full, their traffic, memory pressure"),
-    "tend": ("tend", "recompress and write back automatically, within a budget"),
+    "tend": ("tend.command", "recompress and write back automatically, within a budget"),
     "bench": ("bench", "measure ratio and speed of the algorithms on your own data"),
 }
 

@@ -94,11 +94,11 @@ COMMAND = Command(
 )
 # Options that take over the whole command, in modules that the others do not load.
 ELSEWHERE = {
-    "prometheus": "stats_metrics",
-    "openmetrics": "stats_metrics",
-    "textfile": "stats_metrics",
-    "watch": "stats_live",
-    "estimate": "stats_estimate",
+    "prometheus": "stats.metrics",
+    "openmetrics": "stats.metrics",
+    "textfile": "stats.metrics",
+    "watch": "stats.live",
+    "estimate": "stats.estimate",
 }
 # At most one of these chooses the output.
 FORMS = ("json", "prometheus", "openmetrics", "textfile", "watch")

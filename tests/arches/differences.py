@@ -48,7 +48,7 @@ EVERY = {
     f"{PROCMEM}::test_terabytes_of_nothing_cost_little": MEMORY,
     f"{LIMITS}::test_no_more_threads": LIMIT,
     f"{LIMITS}::test_out_of_memory": LIMIT,
-    "tests/native/cli/test_estimate_owners.py"
+    "tests/native/cli/estimate/test_owners.py"
     "::test_what_stays_has_lines_of_its_own_and_what_goes_is_split": ADVICE,
     f"{STALLED}::test_a_long_wait_for_something_else_is_waited_for": VFORK,
     "tests/unit/doctor/test_checks.py"
@@ -86,7 +86,7 @@ PAGEMAP = {
         test_each_process_has_its_own_share_of_a_batch_that_many_fill
         test_own_child_is_estimated
     """,
-    "tests/native/cli/test_estimate_idle.py": """
+    "tests/native/cli/estimate/test_idle.py": """
         test_json_has_cold_bytes_in_all_and_by_age
         test_watching_goes_on_until_it_is_ended
         test_watching_prints_json_a_line_each_time
@@ -95,7 +95,7 @@ PAGEMAP = {
     "tests/native/pages/process/test_closed_readers.py": (
         "test_a_closed_reader_opens_the_process_anew"
     ),
-    "tests/native/cli/test_stats_estimate.py": """
+    "tests/native/cli/stats/test_estimate.py": """
         test_a_process_that_ends_before_it_is_read_has_no_block
     """,
     "tests/native/pages/process/test_selection.py": """

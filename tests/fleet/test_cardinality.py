@@ -12,7 +12,8 @@ from fake_roots import TREES, Machine
 from fleet.programs import TREE
 from fleet.textfiles import command, write_all
 
-from pyzram.cli import stats_metrics, tend_textfile
+from pyzram.cli.stats import metrics
+from pyzram.cli.tend import textfile
 from pyzram.doctor.checks import CHECKS
 
 MONITORING = TREE / "monitoring"
@@ -20,7 +21,7 @@ KERNELS = sorted(path.name for path in TREES.iterdir() if path.is_dir())
 SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? \S+$", re.M)
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 # Priorities 0 to 3 are all that the kernel has.
-ALGORITHMS, BACKING, TEND_OF_DEVICE = 4, 1, len(tend_textfile.FIGURES)
+ALGORITHMS, BACKING, TEND_OF_DEVICE = 4, 1, len(textfile.FIGURES)
 MODES = 5
 # From node_exporter about the files, and from Prometheus about each scrape.
 OF_A_FILE, OF_NODE_EXPORTER, OF_A_SCRAPE = 1, 1, 5
@@ -46,7 +47,7 @@ def recorded(word: str) -> int:
 
 def of_a_device() -> int:
     """The most series of a device, including recorded ones, without its mount points."""
-    figures = len(stats_metrics.NUMBERS)
+    figures = len(metrics.NUMBERS)
     return figures + ALGORITHMS + BACKING + TEND_OF_DEVICE + recorded("instance_device")
 
 

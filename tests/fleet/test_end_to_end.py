@@ -23,7 +23,7 @@ from fake_roots import Machine, fill
 from fleet.programs import TREE, Prometheus, UnavailableError, node_exporter, queries
 from fleet.textfiles import command, tending
 
-from pyzram.cli import stats_metrics
+from pyzram.cli.stats import metrics
 from pyzram.kernel import figures
 from pyzram.metrics import SUFFIX
 
@@ -213,8 +213,8 @@ def test_the_figures_of_a_device_arrive(fleet):
 def test_types_and_help_arrive(fleet):
     fleet.until(lambda: bool(fleet.prometheus.api("metadata", metric="zram_scrape_success")))
     told = fleet.prometheus.api("metadata")
-    for figure in stats_metrics.NUMBERS:
-        unit, _ = stats_metrics.BASE_UNITS.get(figure.unit, ("", 1))
+    for figure in metrics.NUMBERS:
+        unit, _ = metrics.BASE_UNITS.get(figure.unit, ("", 1))
         name = "_".join(word for word in ("zram", figure.metric, unit) if word)
         (entry,) = told[name + SUFFIX[figure.kind]]
         assert entry["type"] == figure.kind, name

@@ -15,7 +15,8 @@ import pytest
 from fake_roots import Machine
 from fleet.programs import TREE
 
-from pyzram.cli import doctor, tend_textfile, zram_stats
+from pyzram.cli import doctor, zram_stats
+from pyzram.cli.tend import textfile as tend_textfile
 
 MONITORING = TREE / "monitoring"
 KNOWN = {"written": 6, "regret": 0.25, "caution": 1.3, "backoff": 120.0}

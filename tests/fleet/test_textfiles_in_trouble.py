@@ -22,7 +22,8 @@ import pytest
 from fake_roots import Machine, unreadable
 from fleet.textfiles import tending, words
 
-from pyzram.cli import doctor, estimate
+from pyzram.cli import doctor
+from pyzram.cli.estimate import command as estimate
 from pyzram.doctor import snapshot
 from pyzram.doctor.checks import CHECKS
 

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyzram
-from pyzram.cli import tend
+from pyzram.cli.tend import command as tend
 from pyzram.kernel.psi import read_pressure
 from pyzram.kernel.sysfs import Sysfs
 from pyzram.postprocess.bounded_steps import StepSizer

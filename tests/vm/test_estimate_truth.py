@@ -30,7 +30,7 @@ PAGED_OUT = f"{PAGES}/estimate/test_processes_exact.py::test_what_is_estimated_i
 TESTS = (
     *(f"{PAGED_OUT}[{program}]" for program in PROGRAMS),
     f"{PAGES}/source/test_cold.py::test_what_is_cold_is_gained_and_what_comes_back_is_read",
-    "tests/kernel/cli/test_waited.py::test_what_is_said_to_be_waited_is_a_part_of_what_is_waited",
+    "tests/kernel/cli/estimate/test_waited.py::test_what_is_said_to_be_waited_is_a_part_of_what_is_waited",
 )
 # khugepaged makes any memory into huge pages, and Linux 6.12 frees the parts of a huge page that
 # are zeros when it splits it: both at a time that no test sees.

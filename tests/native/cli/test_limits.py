@@ -46,13 +46,14 @@ def test_out_of_memory(tmp_path: Path, module: str) -> None:
     # Where exactly there is no more would depend on the libraries.
     code = f"""
 import resource, sys
-from pyzram.cli import estimate, pyzram, zram_stats
+from pyzram.cli import pyzram, zram_stats
+from pyzram.cli.estimate import command
 
 def look(*_words, **_more):
     resource.setrlimit(resource.RLIMIT_AS, ({GIB}, {GIB}))
     return bytes({GIB})
 
-estimate.this_kernel = zram_stats.Collection = look
+command.this_kernel = zram_stats.Collection = look
 sys.exit({module}.main(sys.argv[1:]))
 """
     words = ["estimate", "--no-timing", str(path)] if module == "pyzram" else []

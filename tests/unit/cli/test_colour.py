@@ -17,7 +17,7 @@ import pytest
 from fake_roots import Machine
 from terminal import printed_on
 
-from pyzram.cli import live_picture
+from pyzram.cli.stats import live_picture
 
 STATS = "import sys; from pyzram.cli.zram_stats import main; sys.exit(main())"
 DOCTOR = "import sys; from pyzram.cli.pyzram import main; sys.exit(main(['doctor']))"
@@ -88,8 +88,9 @@ def test_the_live_view_has_the_same_colours_and_says_the_same_without(tmp_path, 
 def live(terminal: bool, root: str, **environment: str) -> str:
     """The first step of the live view."""
     code = (
-        "import itertools, sys; from pyzram.cli import live_screen, stats_live, zram_stats\n"
-        "stats_live.beats = lambda seconds: [None]\n"
+        "import itertools, sys; from pyzram.cli import zram_stats\n"
+        "from pyzram.cli.stats import live, live_screen\n"
+        "live.beats = lambda seconds: [None]\n"
         "def once(self, wake): self.watch.step(); self._draw(wake); return 0\n"
         "live_screen.Screen._loop = once\n"
         "sys.exit(zram_stats.main(['--watch']))"

@@ -15,8 +15,8 @@ from fake_roots import Machine
 
 from pyzram import interruption
 from pyzram.cli import pyzram as command
-from pyzram.cli import tend
-from pyzram.cli.tend_worker import PostprocessWorker
+from pyzram.cli.tend import command as tend
+from pyzram.cli.tend.worker import PostprocessWorker
 from pyzram.device.zram import Zram
 from pyzram.errors import ZramOSError
 from pyzram.tend.machine import Clocks
@@ -86,7 +86,7 @@ def test_what_is_valid_on_this_machine_is_valid_for_tend(size, tmp_path, monkeyp
     """Sizes are a share of its memory, as they are for start and check."""
     path = tmp_path / "zram"
     path.write_text(f'ZRAM_SIZE_0="{size}"\nTEND=no\n')
-    for module in ("service.service", "cli.tend"):
+    for module in ("service.service", "cli.tend.command"):
         monkeypatch.setattr(f"pyzram.{module}.total_memory", lambda: 1 << 40)
     assert command.main(["check", "-c", str(path)]) == 0
     assert command.main(["tend", "--dry-run", "-c", str(path)]) == 0

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from fake_roots import Machine
 
-from pyzram.cli import tend_report
-from pyzram.cli.tend_daemon import Log
+from pyzram.cli.tend import report as tend_report
+from pyzram.cli.tend.daemon import Log
 from pyzram.tend.actions import Compact
 from pyzram.tend.observation import Observation
 from pyzram.tend.policy import Decision

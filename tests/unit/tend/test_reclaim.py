@@ -24,9 +24,9 @@ from hypothesis import strategies as st
 
 from pyzram import _native
 from pyzram.cli import pyzram as command
-from pyzram.cli import tend_daemon
-from pyzram.cli.tend import configured
-from pyzram.cli.tend_reclaim import ReclaimPlan, reclaimed
+from pyzram.cli.tend import daemon as tend_daemon
+from pyzram.cli.tend.command import configured
+from pyzram.cli.tend.reclaim import ReclaimPlan, reclaimed
 from pyzram.config.config import ConfigError
 from pyzram.config.parser import parse_config
 from pyzram.kernel.sysfs import Sysfs

@@ -13,8 +13,8 @@ from fake_roots import Machine
 from tended_machines import HOUR, MIB, Steps, Watch, tender
 
 from pyzram import own_files
-from pyzram.cli.tend_daemon import stay
-from pyzram.cli.tend_worker import PostprocessWorker
+from pyzram.cli.tend.daemon import stay
+from pyzram.cli.tend.worker import PostprocessWorker
 from pyzram.device import block_state
 from pyzram.device.zram import Zram
 from pyzram.errors import DeviceBusyError, ZramOSError

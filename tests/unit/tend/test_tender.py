@@ -16,7 +16,7 @@ from fake_roots import Machine, unreadable
 from tended_machines import HOUR, MIB, Steps, Watch, press, tender
 
 from pyzram.cli import pyzram as command
-from pyzram.cli.tend_report import report_dict, round_line
+from pyzram.cli.tend.report import report_dict, round_line
 from pyzram.device.zram import Zram
 from pyzram.errors import (
     BlockedError,
@@ -1155,7 +1155,7 @@ def test_a_dry_run_says_all_that_decides(machine, monkeypatch, capsys):
 
 def test_only_one_tends_and_looking_disturbs_nobody(machine, monkeypatch, capsys):
     """All share one ledger; two would each take the whole budget for theirs."""
-    from pyzram.cli import tend
+    from pyzram.cli.tend import command as tend
 
     run, state = machine.root / "run/pyzram", machine.root / "var"
     monkeypatch.setenv("PYZRAM_ROOT", str(machine.root))

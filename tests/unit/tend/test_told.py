@@ -12,8 +12,8 @@ from fake_roots import Machine
 from tended_machines import MIB, Watch, booted, tender
 
 from pyzram.cli import pyzram as command
-from pyzram.cli.tend_daemon import Told
-from pyzram.cli.tend_status import status_lines
+from pyzram.cli.tend.daemon import Told
+from pyzram.cli.tend.status import status_lines
 from pyzram.cli.top.parts import tend_reasons
 from pyzram.errors import ZramOSError
 from pyzram.own_files import write_file
@@ -118,7 +118,7 @@ def foretold(capsys, *words: str) -> dict:
 
 
 def test_a_dry_run_counts_the_pages(machine: Machine, monkeypatch, capsys) -> None:
-    from pyzram.cli import tend
+    from pyzram.cli.tend import command as tend
 
     watch = Watch()
     monkeypatch.setattr(tend, "Clocks", lambda: watch)
@@ -143,7 +143,7 @@ def test_a_dry_run_counts_the_pages(machine: Machine, monkeypatch, capsys) -> No
 
 
 def test_raw_pages_are_not_counted_twice(machine: Machine, monkeypatch, capsys) -> None:
-    from pyzram.cli import tend
+    from pyzram.cli.tend import command as tend
 
     block_state = machine.root / "sys/kernel/debug/zram/zram0/block_state"
     block_state.write_text(
@@ -159,7 +159,7 @@ def test_pages_that_are_written_first_are_not_recompressed(
     machine: Machine, monkeypatch, capsys
 ) -> None:
     """Writing takes 100 raw and 350 other pages, 50 of which were tried; 50 young ones are left."""
-    from pyzram.cli import tend
+    from pyzram.cli.tend import command as tend
 
     flags = ["..h..."] * 100 + ["....r."] * 50 + ["......"] * 300
     lines = [f"{n:12} {800000:12}.000000 {flag}\n" for n, flag in enumerate(flags)]
@@ -180,7 +180,7 @@ def test_pages_that_are_written_first_are_not_recompressed(
 def test_a_dry_run_beside_a_daemon_goes_by_what_that_remembers(
     machine: Machine, monkeypatch, capsys
 ) -> None:
-    from pyzram.cli import tend
+    from pyzram.cli.tend import command as tend
 
     watch, told, run = Watch(), Told(), str(machine.root / "run/pyzram")
     monkeypatch.setattr(tend, "Clocks", lambda: watch)

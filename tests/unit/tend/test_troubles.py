@@ -14,7 +14,7 @@ from fake_roots import Machine, unreadable
 from tended_machines import HOUR, MIB, Watch, press, tender
 
 from pyzram.cli import pyzram as command
-from pyzram.cli import tend_ledger
+from pyzram.cli.tend import ledger as tend_ledger
 from pyzram.device import loop as device_loop
 from pyzram.device.zram import Zram
 from pyzram.errors import BlockedError, ZramError, ZramOSError
@@ -544,7 +544,7 @@ def test_a_daemon_whose_configuration_breaks_keeps_the_settings(
     machine: Machine, tmp_path: Path
 ) -> None:
     """Whatever is wrong in the file, nothing in it is used."""
-    from pyzram.cli.tend import configured
+    from pyzram.cli.tend.command import configured
 
     path = tmp_path / "zram"
     path.write_text("ZRAM_SIZE_0=1M\nTEND_BUDGET=0\nTEND=yes\n")

@@ -15,7 +15,7 @@ from kernel.memory_cgroup import WHY_NOT, MemoryCgroup
 from kernel.pages.merging import merged
 from kernel.pages.programs import FORKS, GIVEN_UP, HOLES, MERGED, group
 
-from pyzram.cli.estimate import main
+from pyzram.cli.estimate.command import main
 
 # Slow: an emulated guest takes minutes for each.
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)]

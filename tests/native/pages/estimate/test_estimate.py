@@ -21,10 +21,11 @@ from effort import effort, enough_inside
 from terminal import printed_on
 
 import pyzram
-from pyzram.cli import estimate as command
-from pyzram.cli import estimate_report, stats_estimate
 from pyzram.cli import pyzram as dispatcher
+from pyzram.cli.estimate import command
+from pyzram.cli.estimate import report as estimate_report
 from pyzram.cli.json_documents import of_estimate
+from pyzram.cli.stats import estimate as stats_estimate
 from pyzram.config import parser
 from pyzram.errors import InvalidValueError
 from pyzram.pages.codec import batches, codec
