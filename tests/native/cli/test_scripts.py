@@ -74,7 +74,20 @@ def test_bytecode_is_not_taken_from_anywhere_else(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("whose", ["own", "theirs", "below theirs", "link to everyone's"])
+OWN = ("own", "below everyone's sticky", "link of root")
+FOREIGN = (
+    "theirs",
+    "below theirs",
+    "link to everyone's",
+    "link by way of theirs",
+    "their link",
+    "below everyone's",
+    "below their group's",
+    "theirs, not by its shortest name",
+)
+
+
+@pytest.mark.parametrize("whose", [*OWN, *FOREIGN])
 def test_the_home_of_another_user_is_not_searched(tmp_path, whose, nobody):
     """With the Python below this environment, which has no pyzram: only that home has it."""
     python = str(vars(sys)["_base_executable"])
@@ -87,7 +100,7 @@ def test_the_home_of_another_user_is_not_searched(tmp_path, whose, nobody):
         pytest.skip("this Python has no packages of users, or the tree is not here")
     site = Path(home.strip())
     put(site)
-    if whose == "theirs":
+    if whose.startswith("theirs"):
         os.chown(site, nobody, nobody)
     elif whose == "below theirs":
         os.chown(site.parents[1], nobody, nobody)  # who could put another folder there
@@ -95,7 +108,23 @@ def test_the_home_of_another_user_is_not_searched(tmp_path, whose, nobody):
         site.rename(tmp_path / "everyone's")
         (tmp_path / "everyone's").chmod(0o1777)
         site.symlink_to(tmp_path / "everyone's")
+    elif "everyone's" in whose:
+        site.parents[1].chmod(0o1777 if "sticky" in whose else 0o777)
+    elif "group" in whose:
+        os.chown(site.parents[1], 0, nobody)
+        site.parents[1].chmod(0o775)
+    elif "link" in whose:
+        (tmp_path / ".local").rename(tmp_path / "packages")
+        (tmp_path / "middle").mkdir()
+        (tmp_path / "middle" / "link").symlink_to("../packages")
+        (tmp_path / ".local").symlink_to("middle/link")
+        if whose == "link by way of theirs":
+            os.chown(tmp_path / "middle", nobody, nobody)
+        elif whose == "their link":
+            os.chown(tmp_path / ".local", nobody, nobody, follow_symlinks=False)
+    if "shortest" in whose:
+        env["HOME"] += "/."
     done = subprocess.run(
         [python, SCRIPT, "--version"], env=env, capture_output=True, text=True, check=False
     )
-    assert ("of somebody else" in done.stderr) == (whose == "own"), "root's own is honoured"
+    assert ("of somebody else" in done.stderr) == (whose in OWN), "root's own is honoured"
