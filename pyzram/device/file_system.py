@@ -8,7 +8,7 @@ import os
 from ..errors import InvalidValueError, ZramError
 from ..kernel import holders
 from ..value import as_tuple, check_kind, check_path
-from .held import Held, make
+from .held import Held, make, own_node
 from .mounting import Folder, run_mount, unmount
 from .swap import refuse_used
 
@@ -68,7 +68,7 @@ def mount(device: Zram, point: str | os.PathLike[str], fstype: str, options: str
     where = os.path.abspath(check_path("point", point))
     words = ["-t", fstype, *(["-o", options] if options else [])]
     with Folder(device.name, where) as folder, Held(device):
-        run_mount(f"{device.name}: mount", words, device.node, folder)
+        run_mount(f"{device.name}: mount", words, own_node(device, "mount"), folder)
 
 
 def umount(device: Zram) -> None:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import errno
 import os
-from stat import S_IFBLK
 
 from ..descriptor import Opened, fd_path
-from ..errors import DeviceNotFoundError, ZramError, from_errno
+from ..errors import DeviceNotFoundError, NotZramError, ZramError, from_errno
 from ..external import ProgramError, run_program
 from ..kernel.parse import parse_io_stat
-from ..kernel.sysfs import dev_text
+from ..kernel.sysfs import dev_text, node_dev
 from ..units import format_size
 from .lifecycle import mem_limit
 
@@ -52,13 +51,11 @@ class Held:
         device = self.device
         try:
             # From here on, hot_remove fails with EBUSY.
-            self._node = _open_node(device)
-            rdev = os.fstat(self.fd).st_rdev
-            same = dev_text(rdev) == device.read("dev")
-            if not same or device.removed():
+            self._node = _open(device)
+            if device.removed():
                 raise DeviceNotFoundError(
                     errno.ENODEV,
-                    f"{device.name}: the device is gone, and its node belongs to another",
+                    f"{device.name}: the device is gone, and its number may be another's",
                     device.node,
                 )
         except BaseException as err:
@@ -77,22 +74,45 @@ class Held:
             self.device.close()
 
 
-def _open_node(device: Zram) -> Opened:
-    flags = os.O_RDONLY | os.O_NONBLOCK
+def _open(device: Zram) -> Opened:
+    number, flags = device.read("dev"), os.O_RDONLY | os.O_NONBLOCK
     try:
-        return Opened(device.node, flags)
+        if node_dev(device.sysfs, f"dev/{device.name}") == number:
+            opened = Opened(device.node, flags)
+            if dev_text(os.fstat(opened.fd).st_rdev) == number:
+                return opened
+            opened.close()
     except FileNotFoundError:
-        # Somebody has removed the node: reach the device through a temporary one.
-        major, _, minor = device.read("dev").partition(":")
-        node = f"{device.sysfs.dev}/.{device.name}.{os.getpid()}"
-        os.mknod(node, S_IFBLK | 0o600, os.makedev(int(major), int(minor)))
-        try:
-            return Opened(node, flags)
-        finally:
-            os.unlink(node)
+        pass
+    # Somebody has removed the node, or put something else in its place.
+    from ..kernel.node import open_by_number
+
+    return open_by_number(device.sysfs, device.name, number, flags)
 
 
-# ---- programs that write to it -------------------------------------------------------------------
+# ---- programs that open its node by name ---------------------------------------------------------
+
+
+def own_node(device: Zram, step: str) -> str:
+    """Return the path of a device's node for a program, which opens it by name.
+
+    Raises:
+        NotFoundError: there is none.
+        NotZramError: it is not this device's node.
+    """
+    node, number = device.node, device.read("dev")
+    make_it = f"mknod -m 660 {node} b {number.replace(':', ' ')}"
+    try:
+        if node_dev(device.sysfs, f"dev/{device.name}") == number:
+            return node
+    except OSError as err:
+        code, what = err.errno or 0, f"{device.name}: {step}: {node}"
+        raise from_errno(code, what, node, remedy=make_it if code == errno.ENOENT else "") from err
+    raise NotZramError(
+        errno.ENOTBLK,
+        f"{device.name}: {step}: {node} is not its node but another's (rm {node} && {make_it})",
+        node,
+    )
 
 
 def make(device: Zram, step: str, command: Sequence[str], package: str = "util-linux") -> None:
@@ -107,7 +127,7 @@ def make(device: Zram, step: str, command: Sequence[str], package: str = "util-l
     before = device.read("io_stat")
     try:
         with Held(device):
-            run_program(f"{device.name}: {step}", *command, device.node, package=package)
+            run_program(f"{device.name}: {step}", *command, own_node(device, step), package=package)
     except ProgramError as err:
         if why := _refused(device, before):
             err._append(why)

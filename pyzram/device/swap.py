@@ -10,7 +10,7 @@ from .. import _native, interruption
 from ..errors import DeviceBusyError, InvalidValueError, ZramError, from_errno
 from ..limits import DISCARD, SWAP_LABEL_MAX, SWAP_PRIORITY_MAX
 from ..value import check_count, check_kind, check_word
-from .held import Held, make
+from .held import Held, make, own_node
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,9 +92,10 @@ def refuse_used(device: Zram, step: str) -> None:
         DeviceBusyError: it is used or locked (EBUSY); the message says by whom.
     """
     device._require_present(step)
+    node = own_node(device, step)
     try:
         # Open and close it in one call, so that nothing in between can leave it open.
-        _native.blkdev_unused(device.node, wait_ms=round(LOCK_SECONDS * 1000))
+        _native.blkdev_unused(node, wait_ms=round(LOCK_SECONDS * 1000))
     except OSError as err:
         device._require_present(step)
         code = errno.EBUSY if err.errno == errno.EWOULDBLOCK else err.errno or 0

@@ -34,13 +34,25 @@ def swap_areas(sysfs: Sysfs) -> dict[str, SwapArea]:
 
 
 def areas_by_name(sysfs: Sysfs, areas: Iterable[SwapArea]) -> dict[str, SwapArea]:
-    """Return the areas that are on block devices, by the kernel's name of the device."""
-    return {name: area for area in areas if (name := area_device(sysfs, area))}
+    """Return the areas that are on block devices, by the kernel's name of the device.
 
+    Raises:
+        ZramOSError: an area's node is gone, and the kernel cannot be asked which device it is on.
+    """
+    found: dict[str, SwapArea] = {}
+    lost = []
+    for area in areas:
+        if area.type == "partition":
+            name = _found_name(sysfs, area.path)
+            if name:
+                found[name] = area
+            else:
+                lost.append((_last_name(sysfs, area.path), area))
+    if lost and not sysfs.root:
+        from .lost_areas import on_devices
 
-def area_device(sysfs: Sysfs, area: SwapArea) -> str:
-    """Return the name of the device that a swap area is on; empty for a file."""
-    return block_name(sysfs, area.path) if area.type == "partition" else ""
+        return found | on_devices(sysfs, lost, found)
+    return found | dict(lost)  # in a captured tree there is no kernel to ask
 
 
 def block_name(sysfs: Sysfs, path: str) -> str:
@@ -49,11 +61,20 @@ def block_name(sysfs: Sysfs, path: str) -> str:
     That path may be anything: a mapping's own name, another folder, a node that has been removed,
     or one below the root of another mount namespace.
     """
+    return _found_name(sysfs, path) or _last_name(sysfs, path)
+
+
+def _found_name(sysfs: Sysfs, path: str) -> str:
+    """Return the name of the block device whose node is there, or nothing."""
     try:
-        if number := node_dev(sysfs, path):
-            return device_name(sysfs, number)
+        number = node_dev(sysfs, path)
+        return device_name(sysfs, number) if number else ""
     except OSError:
-        pass
+        return ""
+
+
+def _last_name(sysfs: Sysfs, path: str) -> str:
+    """Return the name that a path ends in; it may have been another device's."""
     name = path.removesuffix(DELETED).rpartition("/")[2]
     if ":" in name:  # /dev/block/MAJOR:MINOR
         try:

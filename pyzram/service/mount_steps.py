@@ -9,6 +9,7 @@ from errno import EBUSY, EOPNOTSUPP
 
 from ..config.values import owner_ids
 from ..device.file_system import LABEL_OPTION
+from ..device.held import own_node
 from ..device.mounting import Folder, Mounted, run_mount, unmount
 from ..errors import UnsupportedError, from_errno
 from ..kernel import holders
@@ -72,7 +73,7 @@ class MountDevice(MountAction):
                 )
             self.before = frozenset(mount.id for mount in self.mounts())
             # By descriptor, so it is the folder that was checked, whatever becomes of the path.
-            run_mount(f"{name}: mount", words, device.node, folder)
+            run_mount(f"{name}: mount", words, own_node(device, "mount"), folder)
         registered = self.executor.registered(self.step)
         registered.settings = (registered.settings or desired).replace(
             mount_options=desired.mount_options, discard=desired.discard
@@ -126,7 +127,7 @@ class MountOptions(MountAction):
             words = remount_words(have, want, self.desired.fstype) or []
             options = ",".join(["remount", root.mount.options, *words])
             step = f"{self.name}: change mount options"
-            run_mount(step, ["-o", options], device.node, root)
+            run_mount(step, ["-o", options], own_node(device, "change mount options"), root)
             now = next(mount for mount in self.mounts() if mount.id == root.mount.id)
         # Some file systems accept any option and ignore it.
         done = f"{now.options},{now.super_options}".split(",")

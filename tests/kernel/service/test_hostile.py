@@ -5,19 +5,23 @@ close or call themselves, neither their devices change nor what we say about our
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from kernel.box import SMALL, Box, swaps
+from kernel.box import SMALL, Box, Bystander, swaps
 from kernel.conftest import OwnDevice, add_device, drop_device
+
+import pyzram
 
 pytestmark = pytest.mark.slow  # each test starts many processes
 
@@ -32,6 +36,12 @@ def point(box: Box) -> Path:
     at.mkdir()
     box.write(f"ZRAM_SIZE_0=64M\nZRAM_MOUNT_0={at}\nZRAM_MODE_0=1777\n")
     return at
+
+
+@pytest.fixture
+def bystander(add_zram: Callable[[], OwnDevice]) -> Bystander:
+    """Somebody else's device, whose node is used for mischief."""
+    return Bystander(add_zram())
 
 
 @contextmanager
@@ -236,31 +246,96 @@ sys.exit(pyzram.main(sys.argv[1:]))
 # ---- names of nodes ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", ["removed", "by number"])
-def test_swap_whose_node_has_another_name_is_ours_still(box: Box, how: str) -> None:
+@pytest.mark.parametrize("how", ["removed", "by number", "elsewhere and removed", "replaced"])
+def test_swap_whose_node_has_another_name_is_ours_still(
+    box: Box, bystander: Bystander, how: str
+) -> None:
     box.fine("start")
     (number,) = box.numbers()
     node = Path(f"/dev/zram{number}")
     rdev = node.stat().st_rdev
-    if how == "removed":
+    other = Path("/dev/pyzram-test-node")
+    if how in ("removed", "replaced"):
         node.unlink()
+        if how == "replaced":
+            os.mknod(node, 0o60600, os.stat(bystander.device.node).st_rdev)
     else:
         subprocess.run(["swapoff", node], check=True)
         by_number = Path(f"/dev/block/{os.major(rdev)}:{os.minor(rdev)}")
-        other = by_number if by_number.exists() else box.directory / "node"
-        if not other.exists():
-            os.mknod("/dev/pyzram-test-node", 0o60600, rdev)
-            other = Path("/dev/pyzram-test-node")
+        if how == "by number" and by_number.exists():
+            other = by_number
+        else:
+            os.mknod(other, 0o60600, rdev)
         subprocess.run(["swapon", "-p", "1", other], check=True)
+        if how == "elsewhere and removed":
+            other.unlink()
     try:
         assert box.pyzram("status").returncode == 0
         assert box.fine("start") == ""
         box.fine("stop")
         assert box.numbers() == []
         assert not any("zram" in path and str(number) in path for path in swaps())
+        assert not any("pyzram-test" in path for path in swaps())
+        assert bystander.look() == bystander.before
     finally:
         Path("/dev/pyzram-test-node").unlink(missing_ok=True)
+        if how == "replaced":
+            node.unlink()
         if Path(f"/sys/block/zram{number}").exists() and not node.exists():
+            os.mknod(node, 0o60600, rdev)
+
+
+def test_a_removed_node_that_had_the_name_of_ours_says_nothing_of_ours(
+    box: Box, bystander: Bystander
+) -> None:
+    box.fine("start")
+    (number,) = box.numbers()
+    subprocess.run(["swapoff", f"/dev/zram{number}"], check=True)
+    folder = Path("/dev/pyzram-test")
+    folder.mkdir()
+    theirs = folder / f"zram{number}"
+    try:
+        os.mknod(theirs, 0o60600, os.stat(bystander.device.node).st_rdev)
+        subprocess.run(["swapon", "-p", "2", theirs], check=True)
+        theirs.unlink()
+        assert "incomplete" in box.pyzram("status").stdout
+        # The area is the other device's, and listed there.
+        command = [sys.executable, "-Im", "pyzram.cli.zram_stats", "--json", "--output-all"]
+        found = json.loads(box.run(*command).stdout)["zram_stats"]
+        priorities = {one["name"]: one["swap_priority"] for one in found}
+        assert priorities[bystander.device.name] == 2
+        assert priorities[f"zram{number}"] is None
+        box.fine("start")
+        box.fine("stop")
+        assert box.numbers() == []
+        assert str(theirs) in "".join(swaps())
+    finally:
+        subprocess.run(["swapoff", bystander.device.node], check=False)
+        shutil.rmtree(folder)
+
+
+def test_a_program_is_never_given_a_node_that_is_another_devices(
+    box: Box, bystander: Bystander
+) -> None:
+    with pyzram.Zram.add() as device:
+        device.configure(disksize="8M")
+        node = Path(device.node)
+        rdev = node.stat().st_rdev
+        point = box.directory / "point"
+        point.mkdir()
+        node.unlink()
+        os.mknod(node, 0o60600, os.stat(bystander.device.node).st_rdev)
+        try:
+            for what in (
+                device.mkswap,
+                lambda: device.mkfs("ext4"),
+                lambda: device.mount(point),
+            ):
+                with pytest.raises(pyzram.NotZramError, match=r"is not its node.*mknod"):
+                    what()
+            assert bystander.look() == bystander.before
+        finally:
+            node.unlink()
             os.mknod(node, 0o60600, rdev)
 
 
