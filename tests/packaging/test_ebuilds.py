@@ -90,7 +90,7 @@ def test_the_manifest_names_the_tarball_with_both_digests(version: str) -> None:
 def test_the_release_emerges_and_works(emerge, sources: list[str]) -> None:
     said = emerge(
         "--strict-qa",
-        *("--pkgcheck-exit", "error,warning"),
+        *("--pkgcheck-exit", "error,warning,style,info"),
         *("--run", '$EPYTHON -c "import pyzram._native"'),
         *("--run", "zram_stats --version"),
         *("--run", "pyzram --version"),
