@@ -2,7 +2,8 @@
 """The kernel's files of figures, one class per file: frozen, with the kernel's names.
 
 All kernels from 6.1 on have every figure that is not optional. Derived figures are ``None`` for an
-empty device, never a division by zero. Each class says where its figures come from.
+empty device, never a division by zero. Each class says where its figures come from. A figure that a
+new kernel adds begins with a row in :mod:`pyzram.kernel.figures`, which says what else it takes.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 
 Unlike :mod:`pyzram.device.stat_files`, this loads neither the extension nor dataclasses, so a
 command that prints a few lines is done before those would be imported. Each file is read at most
-once, and only when one of its figures is asked for. Which figures there are, and a new one's place,
-is :mod:`pyzram.kernel.figures`.
+once, and only when one of its figures is asked for. Which figures there are is said in
+:mod:`pyzram.kernel.figures`; a new one is added there, not here.
 """
 
 from __future__ import annotations

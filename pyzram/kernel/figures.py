@@ -3,7 +3,11 @@
 
 Parsers, columns, JSON, metrics and help take their names and meanings from here; the snapshots
 of :mod:`pyzram.device.stat_files` and zram_stats(8) are tested against it. Rows of one kernel file
-are in the order of that file, so a figure that a new kernel adds is one more row.
+are in the order of that file.
+
+A figure that a new kernel adds takes a row here, a field in :mod:`pyzram.device.stat_files` (or,
+with a file of its own, a method of :class:`pyzram.device.zram.Zram`) and an entry in zram_stats(8);
+all else is generated or follows (docs/architecture.md).
 
 It does no I/O and imports nothing, because statistics commands start with it.
 """
