@@ -79,7 +79,12 @@ $b mount -t 9p -o $shared,cache=loose,ro modules /new/lib/modules
 $b mount -t 9p -o $shared,cache=loose,ro tree /new/tree
 $b mount -t proc proc /new/proc
 $b mount -t sysfs sys /new/sys
+$b mount -t debugfs debug /new/sys/kernel/debug
+$b mount -t cgroup2 cgroup /new/sys/fs/cgroup
 $b mount -t devtmpfs dev /new/dev
+$b mkdir -p /new/dev/pts /new/dev/shm
+$b mount -t devpts devpts /new/dev/pts
+$b mount -t tmpfs tmpfs /new/dev/shm
 $b mount -t tmpfs tmpfs /new/run
 $b mount -t tmpfs tmpfs /new/tmp
 $b chroot /new /bin/sh /out/guest.sh

@@ -44,7 +44,7 @@ def test_every_slot_is_seen_once_over_many_reads(zram, zram_device):
 
 def test_a_range_gives_the_stored_ones_of_it_and_no_more(zram, zram_device):
     block_state(zram_device)
-    zram.configure(disksize="16M")
+    zram.configure(disksize=4096 * PAGE)
     store(zram_device, [noise(1), same(), text(1)], first=100)
     store(zram_device, [noise(2)], first=4000)
     whole = {slot[0]: slot[2] for slot in state.slots(zram)}
