@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """zram_stats: what zram devices hold and what it costs.
 
-It must take little longer than starting the interpreter, so a call imports only what it needs.
+It must take little longer than starting the interpreter, so a call imports only what it needs. What
+others share with it (:class:`Collection`) is here: a module of its own would be one more to load.
 """
 
 from __future__ import annotations
@@ -92,13 +93,14 @@ COMMAND = Command(
     f"well, {FAILED} if something failed, {WRONG_USAGE} for a usage error. See {PROGRAM}(8).",
     lists=columns_help,
 )
-# Options that take over the whole command, in modules that the others do not load.
+# Options that take over the whole command: a module below pyzram.cli that the others do not load,
+# and its function.
 ELSEWHERE = {
-    "prometheus": "stats.metrics",
-    "openmetrics": "stats.metrics",
-    "textfile": "stats.metrics",
-    "watch": "stats.live",
-    "estimate": "stats.estimate",
+    "prometheus": "stats.metrics:show_metrics",
+    "openmetrics": "stats.metrics:show_metrics",
+    "textfile": "stats.metrics:show_metrics",
+    "watch": "stats.live:show_live",
+    "estimate": "stats.estimate:show_estimate",
 }
 # At most one of these chooses the output.
 FORMS = ("json", "prometheus", "openmetrics", "textfile", "watch")
@@ -144,8 +146,9 @@ def run(words: list[str]) -> int:
     for name in options.given:
         if name in ELSEWHERE:
             # importlib and its imports would take longer than the metrics.
-            module = __import__(f"pyzram.cli.{ELSEWHERE[name]}", fromlist=["main"])
-            return int(module.main(options))
+            module, _, function = ELSEWHERE[name].partition(":")
+            loaded = __import__(f"pyzram.cli.{module}", fromlist=[function])
+            return int(getattr(loaded, function)(options))
     return Collection(options.operands).show(*formatter(options))
 
 

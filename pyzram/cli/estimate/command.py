@@ -103,10 +103,10 @@ def main(argv: list[str]) -> int:
         return textfile(options, lambda: estimated(options)[0])
     end_when_stalled("pyzram estimate")
     if options.idle is not None:
-        from .idle import main as watch
+        from .idle import show_cold
 
         try:
-            return watch(options, *machine_to_be(options), this_kernel())
+            return show_cold(options, *machine_to_be(options), this_kernel())
         except InvalidValueError as err:
             raise UsageError(str(err)) from None
     result, ram = estimated(options)

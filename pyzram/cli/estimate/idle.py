@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from .cold_looks import ColdLook
 
 
-def main(options: Arguments, chain: Chain, ram: int, kernel: Features | None) -> int:
+def show_cold(options: Arguments, chain: Chain, ram: int, kernel: Features | None) -> int:
     """Watch, then report."""
     if options.operands or options.page_size is not None:
         raise UsageError("--idle needs processes: files have no age")
     if options.watch:
-        from .watch import main as keep_watching
+        from .watch import keep_watching
 
         return keep_watching(options, chain, ram, kernel)
     names = list(dict.fromkeys(algorithm_names(options)))

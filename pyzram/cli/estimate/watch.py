@@ -45,7 +45,7 @@ class Times(NamedTuple):
     p99: float | None
 
 
-def main(options: Arguments, chain: Chain, ram: int, kernel: Features | None) -> int:
+def keep_watching(options: Arguments, chain: Chain, ram: int, kernel: Features | None) -> int:
     """Watch until interrupted."""
     names = list(dict.fromkeys(algorithm_names(options)))
     name, times, came_back = "", Times(None, None), 0.0

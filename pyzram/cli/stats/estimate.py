@@ -52,7 +52,7 @@ def filled(result: Estimate, algorithm: str) -> Wanted:
     )
 
 
-def main(options: Arguments) -> int:
+def show_estimate(options: Arguments) -> int:
     """Run the option.
 
     Raises:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..options import Arguments
 
 
-def main(options: Arguments) -> int:
+def show_live(options: Arguments) -> int:
     """Watch the devices until q, Ctrl-C or a closed pipe; returns the exit status."""
     check(options)
     at_most_one(options, "bytes", "watch")

@@ -30,7 +30,7 @@ NUMBERS = tuple(f for f in figures.FIGURES if f.metric and f.kind != INFO)
 WORDS = {f.name: f for f in figures.FIGURES if f.metric and f.kind == INFO}
 
 
-def main(options: Arguments) -> int:
+def show_metrics(options: Arguments) -> int:
     """Print or write the metrics; return the exit status.
 
     The textfile is written whatever can be read, and says whether it is complete: it must not go

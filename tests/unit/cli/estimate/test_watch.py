@@ -146,7 +146,7 @@ def watch(monkeypatch: pytest.MonkeyPatch, rounds: Rounds, *words: str) -> None:
     options = estimate.COMMAND.arguments(["--watch", "--idle", "60", *words])
     assert options
     with pytest.raises(KeyboardInterrupt):
-        estimate_watch.main(options, (8, "waste"), 4 * GIB, KERNEL)
+        estimate_watch.keep_watching(options, (8, "waste"), 4 * GIB, KERNEL)
 
 
 KERNEL = Features(**dict.fromkeys(Features._fields) | {"algorithms": ("lzo", "lz4", "zstd")})
@@ -189,7 +189,7 @@ def test_a_recording_that_cannot_be_written_fails_before_watching(
     monkeypatch.setattr(estimate_watch, "watched", rounds)
     words = ["--watch", "--idle", "60", "--record", str(tmp_path)]
     with pytest.raises(ZramOSError, match=re.escape(f"{tmp_path}: add a line")) as caught:
-        estimate_watch.main(estimate.COMMAND.arguments(words), (8, "waste"), GIB, None)
+        estimate_watch.keep_watching(estimate.COMMAND.arguments(words), (8, "waste"), GIB, None)
     assert caught.value.errno == errno.EISDIR
     assert not rounds.asked
 
