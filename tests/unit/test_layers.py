@@ -37,6 +37,8 @@ PAGES_FLOORS = {
     "process": 0,
     "pool": 0,
 }
+# The rooms within cli/; beside them lies what they share.
+CLI_ROOMS = sorted(path.parent.name for path in PACKAGE.glob("cli/*/__init__.py"))
 # Above all rooms; what is not listed here is on the ground floor.
 TOP = {"pyzram.__init__", "pyzram.__main__"}
 
@@ -90,6 +92,18 @@ def leaves_pages_room(module: str, other: str) -> bool:
     return here != there and PAGES_FLOORS[there] >= PAGES_FLOORS[here]
 
 
+def cli_room_of(module: str) -> str:
+    """The room within cli/; empty elsewhere."""
+    _, *rest = module.split(".")
+    return rest[1] if len(rest) > 1 and rest[0] == "cli" and rest[1] in CLI_ROOMS else ""
+
+
+def leaves_cli_room(module: str, other: str) -> bool:
+    """Whether a room within cli/ imports another."""
+    here, there = cli_room_of(module), cli_room_of(other)
+    return bool(here and there) and here != there
+
+
 def faults(source: str, module: str) -> list[str]:
     """What breaks the rule in one module."""
     found = []
@@ -98,7 +112,7 @@ def faults(source: str, module: str) -> list[str]:
         there, theirs = floor_of(other), room_of(other)
         beside = there == here and room != theirs and here > 0 and module not in TOP
         within = room == theirs == "pages" and leaves_pages_room(module, other)
-        if there > here or beside or within:
+        if there > here or beside or within or leaves_cli_room(module, other):
             found.append(f"{module}:{line}: {room or 'ground'} imports {other}")
     return found
 
@@ -140,6 +154,17 @@ def test_the_page_on_architecture_lists_the_floors_of_pages() -> None:
     assert there == {*PAGES_FLOORS}
 
 
+def test_the_page_on_architecture_lists_what_is_in_cli() -> None:
+    page = Path(__file__).parents[2] / "docs/architecture.md"
+    if not page.exists():
+        pytest.skip("the tree is not here")
+    _, table = page.read_text().split("| in `cli/` | holds |")
+    rows = re.findall(r"^\| (`\w+/?`.*?) \|", table.split("\n\n")[0], re.M)
+    listed = re.findall(r"`(\w+/?)`", " ".join(rows))
+    there = {path.stem for path in (PACKAGE / "cli").glob("*.py")} - {"__init__"}
+    assert sorted(listed) == sorted(there | {f"{room}/" for room in CLI_ROOMS})
+
+
 @pytest.mark.parametrize(
     ("module", "line"),
     [
@@ -158,6 +183,8 @@ def test_the_page_on_architecture_lists_the_floors_of_pages() -> None:
         ("pyzram.config.parser", "from ..device.zram import Zram"),
         ("pyzram.postprocess.writeback", "from ..service.service import Service"),
         ("pyzram.service.plan", "from .. import cli"),
+        ("pyzram.cli.top.look", "from ..tend.report import describe"),
+        ("pyzram.cli.tend.report", "def f():\n    from ..estimate import report"),
         ("pyzram.service.plan", "import pyzram"),
     ],
 )
@@ -169,6 +196,9 @@ def test_an_arrow_that_points_up_or_aside_is_seen(module: str, line: str) -> Non
     ("module", "line"),
     [
         ("pyzram.cli.doctor", "from ..doctor.checks import examine"),
+        ("pyzram.cli.tend.daemon", "from .report import round_line"),
+        ("pyzram.cli.tend.daemon", "from ...tend.state import HELD"),
+        ("pyzram.cli.top.parts", "from ..bars import bar"),
         ("pyzram.device.zram", "from ..kernel import holders"),
         ("pyzram.device.zram", "from .. import _native"),
         ("pyzram.device.zram", "from . import backing"),
@@ -237,7 +267,11 @@ def test_only_the_border_sees_the_extension() -> None:
     assert {module for module in seen_by if not module.startswith("pyzram._native")} == set()
 
 
-ROOMS = [*FLOORS, *(f"pages/{room}" for room in PAGES_FLOORS if room != "api")]
+ROOMS = [
+    *FLOORS,
+    *(f"pages/{room}" for room in PAGES_FLOORS if room != "api"),
+    *(f"cli/{room}" for room in CLI_ROOMS),
+]
 
 
 @pytest.mark.parametrize("room", ROOMS)
