@@ -10,11 +10,29 @@ in C.
 
 from __future__ import annotations
 
+import errno
 import os
+
+from .errors import ZramOSError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
+NO_PROC = "/proc is not mounted, or only its processes are (mount -t proc proc /proc)"
+
+
+def lacks_proc() -> bool:
+    """Whether there is no /proc, as in some chroots, or nothing but processes (``subset=pid``)."""
+    return not (os.path.exists("/proc/self/fd") and os.path.exists("/proc/meminfo"))
+
+
+def no_proc() -> ZramOSError:
+    """Return the error that /proc is missing. What was looked for may be there: not ENOENT."""
+    return ZramOSError(errno.ENOSYS, NO_PROC, "/proc")
 
 
 def write_all(fd: int, data: bytes) -> None:
@@ -31,6 +49,19 @@ def write_all(fd: int, data: bytes) -> None:
 def fd_path(fd: int) -> str:
     """Return a path to an open file, for the kernel and for programs that inherit it."""
     return f"/proc/self/fd/{fd}"
+
+
+def reopen(opens: Callable[[str, int], T], fd: int, flags: int) -> T:
+    """Open a held file anew through its descriptor: the same file, with other flags.
+
+    Raises:
+        ZramOSError: /proc, which that takes, is missing (ENOSYS).
+        OSError: the error of open(2).
+    """
+    try:
+        return opens(fd_path(fd), flags)
+    except FileNotFoundError:
+        raise no_proc() from None
 
 
 class Opened:

@@ -11,7 +11,7 @@ import errno
 import os
 from stat import S_ISBLK, S_ISDIR, S_ISLNK, S_ISREG, S_ISVTX
 
-from .descriptor import Opened, fd_path
+from .descriptor import Opened, fd_path, reopen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def open_path(path: str, flags: int = os.O_PATH, *, made: list[MadeFolder] | Non
                 folder.close()
                 folder = Opened("/", os.O_PATH | os.O_DIRECTORY)
         # Reopened through its descriptor, so it is the same file, with other flags.
-        return Opened(fd_path(folder.fd), flags)
+        return reopen(Opened, folder.fd, flags)
     finally:
         folder.close()
 
@@ -158,4 +158,4 @@ def open_still(path: str, flags: int) -> int:
             raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), path)
         if not (S_ISREG(mode) or S_ISBLK(mode)):
             raise OSError(errno.EINVAL, "neither a file nor a block device", path)
-        return os.open(fd_path(held), flags | os.O_NONBLOCK | os.O_CLOEXEC)
+        return reopen(os.open, held, flags | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -10,7 +10,7 @@ from stat import S_ISDIR
 
 from ..config.importer import import_files
 from ..config.layers import TEXT_MAX, read_file, remedy
-from ..errors import from_errno
+from ..errors import ZramOSError, from_errno
 from ..kernel.sysfs import GONE
 from ..safe_paths import open_still
 from ..text import quote, quote_lines
@@ -106,5 +106,7 @@ def _text(path: str) -> str:
         else:
             text = read_file(path, open_still)  # anybody may own it
         return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    except ZramOSError:
+        raise
     except OSError as err:
         raise from_errno(err.errno or 0, f"{path}: read", path, remedy=remedy(err)) from err

@@ -83,14 +83,15 @@ def _main(argv: list[str]) -> int:
     except UsageError as err:
         return _fail(2, f"{program}: {err} (see {program} --help)")
     except ZramError as err:
-        return _fail(failure, *(f"{program}: {line}" for line in str(err).split("\n")))
+        return _fail(failure, *(f"{program}: {line}" for line in _words(err, str(err))))
     except BrokenPipeError:
         # The reader has gone.
         drop_output()
         return failure
     except OSError as err:
         drop_output()
-        return _fail(failure, f"{program}: {err.filename or 'write'}: {err.strerror}")
+        said = f"{err.filename or 'write'}: {err.strerror}"
+        return _fail(failure, *(f"{program}: {line}" for line in _words(err, said)))
     except MemoryError:
         return _fail(failure, f"{program}: out of memory")
     except KeyboardInterrupt:
@@ -99,6 +100,16 @@ def _main(argv: list[str]) -> int:
         flush()
         raise
     return status
+
+
+def _words(err: Exception, said: str) -> list[str]:
+    """Return the lines of an error; if what it names in /proc is missing with all of it, say so."""
+    if isinstance(err, FileNotFoundError) and str(err.filename).startswith("/proc/"):
+        from ..descriptor import NO_PROC, lacks_proc
+
+        if lacks_proc():
+            return [NO_PROC]
+    return said.split("\n")
 
 
 def run(name: str, argv: list[str]) -> int:

@@ -18,7 +18,7 @@ import errno
 import os
 from stat import S_ISBLK, S_ISCHR, S_ISDIR, S_ISREG
 
-from ..descriptor import Opened, fd_path
+from ..descriptor import Opened, reopen
 from ..errors import AccessError, ZramOSError, from_errno
 from ..kernel.sysfs import read_text
 from ..own_files import why_foreign
@@ -121,7 +121,7 @@ def _open_trusted(path: str, held: int) -> int:
         if not S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "not a file", path)
         _refuse_foreign(status, path)
-    return os.open(fd_path(held), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    return reopen(os.open, held, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def _refuse_foreign(status: os.stat_result, path: str) -> None:

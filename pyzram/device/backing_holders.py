@@ -10,7 +10,7 @@ from ..descriptor import Opened, fd_path
 from ..errors import DeviceNotFoundError, from_errno
 from ..kernel import holders
 from ..kernel.parse import parse_mountinfo, parse_swaps
-from ..kernel.sysfs import Sysfs, dev_text, is_there, node_dev, read_text, read_value
+from ..kernel.sysfs import Sysfs, dev_text, is_there, node_dev, read_proc, read_text
 from ..text import quote
 from . import loop
 
@@ -19,7 +19,7 @@ def device_holders(tree: Sysfs, path: str, fd: int) -> list[str]:
     """Who uses a block device, or a partition of it."""
     found = []
     rdev = os.fstat(fd).st_rdev
-    mounts = holders.mounts_by_device(tree, parse_mountinfo(tree.read("proc/self/mountinfo")))
+    mounts = holders.mounts_by_device(tree, parse_mountinfo(read_proc(tree, "proc/self/mountinfo")))
     swaps = holders.swap_areas(tree)
     directory = tree.path("sys/dev/block", dev_text(rdev))
     for number, name in _with_partitions(directory, rdev, path):
@@ -74,7 +74,7 @@ def _zrams_on(tree: Sysfs, number: str) -> list[str]:
 def file_holders(tree: Sysfs, status: os.stat_result) -> list[str]:
     """Who uses a file: by its identity, because its name may have changed."""
     found = []
-    for area in parse_swaps(read_value(tree.path("proc/swaps"))):
+    for area in parse_swaps(read_proc(tree, "proc/swaps")):
         if loop.leads_to(area.path, status, f"{area.path}: inspect it, since it is swap"):
             found.append("active swap")
     block = tree.path("sys/block")

@@ -18,7 +18,15 @@ from ..device.zram import Zram
 from ..errors import DeviceNotFoundError, UnsupportedError, ZramOSError, from_errno
 from ..kernel import holders
 from ..kernel.parse import SwapArea, parse_mountinfo, parse_swaps
-from ..kernel.sysfs import NO_DRIVER, Sysfs, as_sysfs, read_value, resume_device, zswap_enabled
+from ..kernel.sysfs import (
+    NO_DRIVER,
+    Sysfs,
+    as_sysfs,
+    read_proc,
+    read_value,
+    resume_device,
+    zswap_enabled,
+)
 from ..limits import total_memory
 
 if TYPE_CHECKING:
@@ -93,7 +101,7 @@ def take_snapshot(*, sysfs: Sysfs | None = None, config_path: str = DEFAULT_PATH
     return Snapshot(
         features=features(sysfs=tree),
         devices=tuple(stats),
-        swaps=tuple(parse_swaps(read_value(tree.path("proc/swaps")))),
+        swaps=tuple(parse_swaps(read_proc(tree, "proc/swaps"))),
         # Per mount and per file system; discard is one of the latter.
         mount_options={
             name: frozenset(f"{mount.options},{mount.super_options}".split(","))
@@ -184,7 +192,7 @@ def _number(text: str) -> int | None:
 
 def _mounted(tree: Sysfs) -> Iterator[tuple[str, Mount]]:
     """Mounted devices, by name."""
-    table = parse_mountinfo(tree.read("proc/self/mountinfo"))
+    table = parse_mountinfo(read_proc(tree, "proc/self/mountinfo"))
     mounts = holders.mounts_by_device(tree, table)
     for name in (f"zram{number}" for number in tree.numbers()):
         for mount in mounts.get(read_value(tree.path(f"sys/block/{name}/dev")), []):

@@ -15,7 +15,7 @@ import os
 from ..errors import DeviceNotFoundError
 from . import holders, parse
 from .figures import BY_NAME, TEXT, of_file
-from .sysfs import Sysfs, is_there, read_if_there, read_text, readers_wait
+from .sysfs import Sysfs, is_there, read_proc, read_text, readers_wait
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -123,7 +123,8 @@ class DeviceFigures(dict[str, "Any"]):
         except OSError as err:
             # Its parser may read another file too.
             where = (err.filename or path).removeprefix(self._reader.sysfs.root).lstrip("/")
-            trouble = f"{where}: {os.strerror(err.errno or 0)}"
+            missing = err.errno == errno.ENOSYS  # all of /proc
+            trouble = str(err) if missing else f"{where}: {os.strerror(err.errno or 0)}"
             if trouble not in self._troubles:
                 self._troubles.append(trouble)
             return None
@@ -217,7 +218,7 @@ class AttributeReader:
     def mount_points(self, device: DeviceFigures) -> list[str]:
         """Where a device is mounted in this mount namespace (/proc/self/mountinfo)."""
         if self._mounts is None:
-            text = read_if_there(self.sysfs.path("proc/self/mountinfo")) or ""
+            text = read_proc(self.sysfs, "proc/self/mountinfo")
             table = parse.parse_mountinfo(text)
             mounts = holders.mounts_by_device(self.sysfs, table)
             # All zram devices have the same major number, and usually none of them is mounted.

@@ -12,7 +12,7 @@ from ..errors import DeviceNotFoundError, from_errno
 from ..limits import SECTOR_SIZE
 from ..text import quote
 from .parse import parse_mountinfo, parse_swaps
-from .sysfs import Sysfs, is_there, node_dev, read_text
+from .sysfs import Sysfs, is_there, node_dev, read_proc, read_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,11 +26,7 @@ DELETED = " (deleted)"
 
 def swap_areas(sysfs: Sysfs) -> dict[str, SwapArea]:
     """Return the swap areas on block devices by the kernel's name of the device (/proc/swaps)."""
-    try:
-        text = sysfs.read("proc/swaps")
-    except FileNotFoundError:
-        return {}  # a kernel without swap
-    return areas_by_name(sysfs, parse_swaps(text))
+    return areas_by_name(sysfs, parse_swaps(read_proc(sysfs, "proc/swaps")))
 
 
 def areas_by_name(sysfs: Sysfs, areas: Iterable[SwapArea]) -> dict[str, SwapArea]:
@@ -163,7 +159,7 @@ def mounts(sysfs: Sysfs, name: str) -> list[Mount]:
         DeviceNotFoundError: the device is gone.
     """
     number = dev_of(sysfs, name)
-    table = parse_mountinfo(sysfs.read("proc/self/mountinfo"))
+    table = parse_mountinfo(read_proc(sysfs, "proc/self/mountinfo"))
     return mounts_by_device(sysfs, table).get(number, [])
 
 

@@ -75,6 +75,21 @@ def read_value(path: str) -> str:
     return (read_if_there(path) or "").strip(" \n")
 
 
+def read_proc(tree: Sysfs, path: str) -> str:
+    """Read a table below ``proc``; empty if this kernel has none, such as one without swap.
+
+    Raises:
+        ZramOSError: it exists but cannot be read, or all of /proc is missing (ENOSYS).
+    """
+    text = read_if_there(tree.path(path))
+    if text is None and not tree.root:
+        from ..descriptor import lacks_proc, no_proc
+
+        if lacks_proc():
+            raise no_proc()
+    return text or ""
+
+
 def is_there(path: str) -> bool:
     """Whether a path leads to something.
 

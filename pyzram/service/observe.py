@@ -8,7 +8,7 @@ import os
 from ..errors import AccessError, ZramOSError
 from ..kernel import holders
 from ..kernel.parse import parse_meminfo, parse_mountinfo, parse_swaps
-from ..kernel.sysfs import Sysfs, is_there, read_value, resume_device, zswap_enabled
+from ..kernel.sysfs import Sysfs, is_there, read_proc, read_value, resume_device, zswap_enabled
 from ..limits import BD_UNIT
 from .observed import ObservedDevice, ObservedSystem
 
@@ -38,8 +38,8 @@ def observe(registry: Registry) -> ObservedSystem:
         ZramOSError: /sys or /proc cannot be read.
     """
     sysfs = registry.sysfs
-    areas = parse_swaps(read_value(sysfs.path("proc/swaps")))  # a kernel without swap has none
-    table = parse_mountinfo(read_value(sysfs.path("proc/self/mountinfo")))
+    areas = parse_swaps(read_proc(sysfs, "proc/swaps"))
+    table = parse_mountinfo(read_proc(sysfs, "proc/self/mountinfo"))
     mounts = holders.mounts_by_device(sysfs, table)
     by_name = holders.areas_by_name(sysfs, areas)
     ours = [registered.number for registered in registry.devices]
@@ -146,7 +146,7 @@ def _used_otherwise(device: ObservedDevice, settings: DeviceConfig | None) -> bo
 
 def mem_available(sysfs: Sysfs) -> int:
     """Return MemAvailable of /proc/meminfo, in bytes."""
-    return parse_meminfo(read_value(sysfs.path("proc/meminfo"))).get("MemAvailable", 0)
+    return parse_meminfo(read_proc(sysfs, "proc/meminfo")).get("MemAvailable", 0)
 
 
 def container(sysfs: Sysfs) -> str:

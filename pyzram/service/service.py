@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+from errno import ENOSYS
 
 from ..config.config import Config, ConfigError
 from ..config.layers import DEFAULT_PATH
@@ -168,8 +169,8 @@ class Service:
             if isinstance(err, ConfigError):
                 for line in err.warnings:
                     self._warn(line)
-            # A broken or missing file must not prevent a stop.
-            if goal != "stop":
+            # A broken or missing file must not prevent a stop; but nothing is known without /proc.
+            if goal != "stop" or (isinstance(err, OSError) and err.errno == ENOSYS):
                 raise
             for line in str(err).split("\n"):
                 self._warn(line)

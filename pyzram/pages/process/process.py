@@ -29,20 +29,34 @@ ENDED = "Z"
 ASK_AGAIN_SECONDS = 1.0
 
 
+def _refuse_hidden(pid: int) -> None:
+    """Refuse a process that is there, although /proc does not show it to this user."""
+    try:
+        os.kill(pid, 0)  # this sends nothing
+    except PermissionError as err:
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES), f"/proc/{pid}") from err
+    except (ProcessLookupError, OverflowError):
+        pass
+
+
 class Process:
     """A process, held by a descriptor, so that a later one with its number is not mistaken for it.
 
     With a start time, it is the process with this number that was seen to have it.
 
     Raises:
-        OSError: ENOENT or ESRCH if there is none.
+        OSError: ENOENT or ESRCH if there is none; EACCES if it is hidden (``hidepid``).
     """
 
     __slots__ = ("fd", "is_kernel", "name", "parent", "pid", "start_time", "task")
 
     def __init__(self, pid: int, start_time: int | None = None) -> None:
         self.pid = self.task = pid
-        self.fd = os.open(f"/proc/{pid}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self.fd = os.open(f"/proc/{pid}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            _refuse_hidden(pid)
+            raise
         try:
             text = self.read("stat")
         except OSError:
