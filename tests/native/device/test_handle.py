@@ -44,9 +44,12 @@ def release(tree):
 
 
 def test_a_read_that_the_kernel_holds_up_ends_in_an_error(tree, release, monkeypatch):
-    monkeypatch.setattr(blocked_reads, "LIBRARY_SECONDS", 0.1)
     with pyzram.Zram(3, sysfs=tree) as device:
-        with pytest.raises(pyzram.BlockedError, match="zram3: read mm_stat: no answer") as caught:
+        with (
+            monkeypatch.context() as patch,
+            pytest.raises(pyzram.BlockedError, match="zram3: read mm_stat: no answer") as caught,
+        ):
+            patch.setattr(blocked_reads, "LIBRARY_SECONDS", 0.1)
             device.read_mm_stat()
         assert caught.value.errno == errno.ETIMEDOUT
         assert isinstance(caught.value, TimeoutError)

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from fake_roots import Machine
+from fake_roots import Machine, wait_only_for_others
 
 from pyzram.cli import zram_stats
 from pyzram.kernel import attributes, blocked_reads, figures
@@ -352,7 +352,7 @@ def test_only_what_is_asked_for_is_read(machine, capsys):
 
 
 def test_a_figure_that_was_held_up_is_there_again_afterwards(tmp_path, monkeypatch):
-    monkeypatch.setattr(blocked_reads, "COMMAND_SECONDS", 0.2)
+    wait_only_for_others(monkeypatch)
     here = Machine(tmp_path, "vm-7.x-multi")
     text = here.attribute("mm_stat").read_text()
     here.hold_up("mm_stat")
@@ -372,7 +372,7 @@ def test_a_figure_that_was_held_up_is_there_again_afterwards(tmp_path, monkeypat
 
 
 def test_a_device_that_is_held_up_in_a_later_round_costs_the_others_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(blocked_reads, "COMMAND_SECONDS", 0.3)
+    wait_only_for_others(monkeypatch)
     here = Machine(tmp_path, "vm-7.x-multi")
     for number in (1, 2, 3):
         here.add(number)
@@ -400,7 +400,7 @@ def test_a_device_that_is_held_up_in_a_later_round_costs_the_others_nothing(tmp_
 
 def test_nothing_is_asked_ahead_of_a_device_that_is_held_up(tmp_path, monkeypatch):
     """Otherwise each round would leave another child behind, and forget the previous one."""
-    monkeypatch.setattr(blocked_reads, "COMMAND_SECONDS", 0.3)
+    wait_only_for_others(monkeypatch)
     here = Machine(tmp_path, "vm-7.x-multi")
     for number in (1, 2):
         here.add(number)

@@ -171,17 +171,24 @@ def test_a_pipe_without_a_name_is_not_opened(start: Start) -> None:
     path = f"/dev/shm/pyzram-test-pipe-{os.getpid()}"
     pid = start(
         f"os.mkfifo({path!r})\nfd = os.open({path!r}, os.O_PATH)\nos.unlink({path!r})\n"
-        "if os.fork() == 0: os.open(f'/proc/self/fd/{fd}', os.O_WRONLY); os._exit(0)\n"
-        "time.sleep(0.1)"
+        "if os.fork() == 0: os.open(f'/proc/self/fd/{fd}', os.O_WRONLY); os._exit(0)"
     )
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+    def waits() -> bool:
+        return Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+
     try:
+        deadline = time.monotonic() + 60
+        while not waits():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
         open_processes(pid).close()
         time.sleep(0.1)
         # It waits for a reader, and would have ended if there had been one.
-        assert Path(f"/proc/{children[0]}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+        assert waits()
     finally:
-        os.kill(int(children[0]), 9)
+        os.kill(int(child), 9)
 
 
 @pytest.mark.parametrize("missing", ["ino", "mnt_id"])

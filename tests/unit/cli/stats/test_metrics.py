@@ -10,12 +10,12 @@ import stat
 import string
 
 import pytest
-from fake_roots import Machine
+from fake_roots import Machine, wait_only_for_others
 
 from pyzram import __version__, metrics
 from pyzram.cli import pyzram, zram_stats
 from pyzram.cli.stats import metrics as stats_metrics
-from pyzram.kernel import blocked_reads, figures
+from pyzram.kernel import figures
 
 openmetrics_parser = pytest.importorskip("prometheus_client.openmetrics.parser")
 text_parser = pytest.importorskip("prometheus_client.parser")
@@ -263,7 +263,7 @@ def test_without_sysfs(textfile):
 
 
 def test_a_device_that_is_held_up_tells_the_rest(tmp_path, textfile, monkeypatch):
-    monkeypatch.setattr(blocked_reads, "COMMAND_SECONDS", 0.2)
+    wait_only_for_others(monkeypatch)
     Machine(tmp_path / "root", "vm-7.x-multi").hold_up("mm_stat")
     text, err = textfile()
     found = samples(text, "--prometheus")
