@@ -60,7 +60,7 @@ def huge_pages_dominate(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(
             "huge",
             stats.name,
-            "at least half of its compressed size is pages that did not compress",
+            "at least half of its compressed data consists of pages that did not compress",
             f"huge_pages {mm.huge_pages} = {format_size(huge)} of compr_data_size "
             f"{format_size(compressed)} ({huge / compressed:.0%})",
             remedy,

@@ -28,7 +28,7 @@ def wrong_config(snapshot: Snapshot) -> Iterator[Finding]:
             None,
             "the configuration file has mistakes",
             first + (f" (and {len(more)} more)" if more else ""),
-            "pyzram check (shows all of it)",
+            "pyzram check (shows all of them)",
         )
 
 
@@ -79,7 +79,7 @@ def backing_never_used(snapshot: Snapshot) -> Iterator[Finding]:
             yield Finding(
                 "writeback",
                 stats.name,
-                f"its backing device {stats.backing_dev} was never used",
+                f"its backing device {stats.backing_dev} has never been used",
                 f"bd_stat counts 0 writes, with {format_size(stored)} compressed in memory",
                 f"{remedy})",
             )
@@ -106,7 +106,7 @@ def nobody_tends(snapshot: Snapshot) -> Iterator[Finding]:
                 stats.name,
                 f"{what}nothing uses it regularly",
                 f"pyzram tend last looked: {last}"
-                + (", as a daemon, which does not run any more" if snapshot.tend_ended else ""),
+                + (", as a daemon, which no longer runs" if snapshot.tend_ended else ""),
                 "systemctl enable --now zram-tend (OpenRC: rc-update add zram-tend && rc-service "
                 f"zram-tend start; without a daemon, or if pyzram start did not set {stats.name} "
                 f'up: pyzram tend --once {stats.name} from cron; not wanted: TEND="no")',
@@ -115,7 +115,7 @@ def nobody_tends(snapshot: Snapshot) -> Iterator[Finding]:
             yield Finding(
                 "tend",
                 stats.name,
-                f"{what}the pyzram tend that runs does not tend it",
+                f"{what}the running pyzram tend does not tend it",
                 f"it tends {' '.join(sorted(tended)) or 'no device'}",
                 "set it up by the configuration that pyzram tend reads (pyzram start), or stop "
                 f"that one and run pyzram tend {' '.join((*sorted(tended), stats.name))}, because "
@@ -125,7 +125,7 @@ def nobody_tends(snapshot: Snapshot) -> Iterator[Finding]:
             yield Finding(
                 "tend",
                 stats.name,
-                f"{what}the pyzram tend that runs does not look at it any more",
+                f"{what}the running pyzram tend no longer looks at it",
                 f"pyzram tend last looked: {(snapshot.tended or 0.0) / 3600:.0f} h ago",
                 "systemctl restart zram-tend (OpenRC: rc-service zram-tend restart; if it does not "
                 "end, dmesg shows what the kernel waits for)",

@@ -112,7 +112,7 @@ def _write_down(device: Zram, override: LimitOverride) -> None:
     except ZramError:
         raise
     except OSError as err:
-        raise from_errno(err.errno or 0, f"{device.name}: write the limit down", path) from err
+        raise from_errno(err.errno or 0, f"{device.name}: record its limit", path) from err
 
 
 def _recorded(device: Zram) -> LimitOverride | None:

@@ -209,7 +209,7 @@ class Executor:
         why = "failed" if isinstance(err, Exception) else "ended by a signal"
         said = [why, *self.roll_back()]
         if undone and len(said) == 1:
-            said.append("what was half done is undone")
+            said.append("what was half done has been undone")
         if self.kept:
             said.append("what was done before stays done")
         elif not undone:

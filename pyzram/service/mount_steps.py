@@ -69,7 +69,7 @@ class MountDevice(MountAction):
                     EBUSY,
                     f"{name}: mount on {quote(point)}",
                     point,
-                    remedy="something else is mounted there, unmount it first",
+                    remedy="something else is mounted there: unmount that first",
                 )
             self.before = frozenset(mount.id for mount in self.mounts())
             # By descriptor, so it is the folder that was checked, whatever becomes of the path.

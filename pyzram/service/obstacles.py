@@ -154,7 +154,7 @@ def _file_system(desired: DeviceConfig, sysfs: Sysfs) -> Iterator[Found]:
             pass
     except ZramOSError as err:
         if err.errno == errno.ENOENT:
-            why = f"{quote(point)}: there is no such directory: start makes it"
+            why = f"{quote(point)}: there is no such directory: start will make it"
             yield "ZRAM_MOUNT", why, False
         else:
             yield "ZRAM_MOUNT", str(err).removeprefix(": "), True

@@ -36,7 +36,7 @@ def plan_start(config: Config, machine: ObservedSystem) -> Plan:
             del plan._refusals[refused:], plan._steps[begun:]
     for device in beyond(config, machine):
         plan._warnings.append(
-            f"{device.name}: is no longer in {config.path} (pyzram reload takes it down)"
+            f"{device.name}: no longer in {config.path} (pyzram reload takes it down)"
         )
     for change in plan._changes:
         plan._warnings.append(f"{change} in {config.path} (pyzram reload applies it)")
@@ -107,7 +107,7 @@ def end(plan: Plan, config: Config, machine: ObservedSystem) -> Plan:
             plan._warnings.append(f"zswap is on and takes the pages before zram does ({ZSWAP_OFF})")
     if machine.resume:
         plan._warnings.append(
-            f"the kernel is to resume from {machine.resume}: hibernation to zram loses everything"
+            f"the kernel would resume from {machine.resume}: hibernation to zram loses everything"
         )
     return plan
 
@@ -131,7 +131,7 @@ def start_device(plan: Plan, machine: ObservedSystem, desired: DeviceConfig) -> 
     if current is None:
         if desired.mount_point and desired.mount_point in machine.mounted:
             plan._refusals.append(
-                f"something else is mounted on {desired.mount_point} already, unmount it first"
+                f"something else is already mounted on {desired.mount_point}: unmount that first"
             )
         plan._steps += new_device(desired, desired.priority)
         _refuse_table(plan, machine, desired)
@@ -164,11 +164,11 @@ def new_device(desired: DeviceConfig, priority: int, *, bridge: bool = False) ->
         ]
     else:
         steps += [
-            Step("mkfs", index, f"make a file system {desired.fstype}"),
+            Step("mkfs", index, f"make a file system ({desired.fstype})"),
             Step("mount", index, f"mount it on {desired.mount_point}"),
             Step("permissions", index, f"set mode and owner of {desired.mount_point}"),
         ]
-    steps.append(Step("ready", index, "note that it is complete"))
+    steps.append(Step("ready", index, "record that it is complete"))
     if bridge:
         for step in steps:
             step._args["bridge"] = True
@@ -190,8 +190,8 @@ def _permissions(desired: DeviceConfig, device: ObservedDevice) -> Step:
 
 
 def ready(desired: DeviceConfig, device: ObservedDevice, *, remember: bool) -> Step:
-    """Plan to note that a device is complete."""
-    text = f"note that {device.name} is complete"
+    """Plan to record that a device is complete."""
+    text = f"record that {device.name} is complete"
     return Step("ready", desired.index, text, number=device.number, remember=remember)
 
 
@@ -203,9 +203,9 @@ def refuse_stop(plan: Plan, machine: ObservedSystem, devices: list[ObservedDevic
     if used and used > machine.available + free:
         names = " ".join(device.name for device in devices if device.area)
         plan._refusals.append(
-            f"{names}: {format_size(used)} are swapped out, but memory ("
+            f"{names}: {format_size(used)} is swapped out, but memory ("
             f"{format_size(machine.available)} available) and other swap ({format_size(free)} "
-            "free) cannot take them back: end some processes or add swap first"
+            "free) cannot take it back: end some processes or add swap first"
         )
 
 
@@ -234,14 +234,14 @@ def take_down(plan: Plan, device: ObservedDevice) -> None:
         refuse_busy(plan, device)
     if device.others:
         plan._refusals.append(
-            f"{device.name}: is mounted on {' '.join(device.others)} too, which pyzram did not do: "
+            f"{device.name}: also mounted on {' '.join(device.others)}, which pyzram did not do: "
             "unmount that first"
         )
     index = -1 if device.index is None else device.index
     number = device.number
     if device.area:
         used = format_size(device.area.used)
-        text = f"swap off {device.name} ({used} return to memory)"
+        text = f"swap off {device.name} ({used} returns to memory)"
         plan._steps.append(Step("swapoff", index, text, number=number))
     for point in reversed(device.mounts):
         plan._steps.append(

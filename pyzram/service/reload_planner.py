@@ -107,8 +107,8 @@ def _replace(
     room = machine.available - needed + desired.disksize + free
     if area.used > room:
         plan._refusals.append(
-            f"{old.name}: {format_size(area.used)} are swapped out to it, the new device, memory "
-            f"and other swap can take {format_size(max(room, 0))}"
+            f"{old.name}: {format_size(area.used)} is swapped out to it, but the new device, "
+            f"memory and other swap can take only {format_size(max(room, 0))}"
         )
     priority = min(max(desired.priority, area.priority + 1), SWAP_PRIORITY_MAX)
     had = old.settings and old.settings.backing_dev

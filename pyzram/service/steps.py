@@ -130,7 +130,7 @@ class Remove(Action):
         number = self.number
         unkept = _remove(self.executor, number)
         if unkept:
-            self.executor.warn(f"zram{number} is removed, but still recorded: {unkept}")
+            self.executor.warn(f"zram{number} has been removed but is still recorded: {unkept}")
         if not self.step._args.get("bridge"):
             self.executor.tell(f"zram{number}: removed")
 
@@ -141,7 +141,7 @@ def _remove(executor: Executor, number: int) -> str:
         with executor.device(number) as device:
             device.remove()
     except DeviceNotFoundError:
-        executor.warn(f"zram{number} was gone already")
+        executor.warn(f"zram{number} was already gone")
     return executor.registry.drop(number)
 
 

@@ -345,7 +345,7 @@ def test_stop_is_refused_when_memory_cannot_take_the_pages_back(box: Box) -> Non
     swaps_file.unlink()
     swaps_file.write_text("\n".join(ours) + "\n")
     stderr = box.fails("stop", PYZRAM_ROOT=poor)
-    assert "cannot take them back" in stderr
+    assert "cannot take it back" in stderr
     assert f"/dev/zram{number}" in swaps()
     assert all(memory[page] == 1 for page in range(0, len(memory), 4096))
     box.write("ZRAM_SIZE_0=128M\nZRAM_PRIORITY_0=32000\n")

@@ -369,7 +369,7 @@ def test_what_others_mounted_is_told_apart(box: Box, btrfs: int, point: Path, ho
     assert f"also mounted by others on {at}" in box.fine("status")
     assert box.fine("start") == ""
     said = box.fails("stop")
-    assert f"is mounted on {at} too, which pyzram did not do: unmount that first" in said
+    assert f"also mounted on {at}, which pyzram did not do: unmount that first" in said
     assert (at / ("sub/theirs" if how == "again" else "theirs")).read_text() == "yes"
     # Ours gone, theirs not: ours is mounted again.
     if how != "bound over it":

@@ -575,7 +575,7 @@ sys.exit(pyzram.main(sys.argv[1:]))
 """
     done = box.run(sys.executable, "-Ic", code, "-c", str(box.conf), "start")
     assert done.returncode == 128 + signal.SIGTERM
-    assert done.stderr.endswith(": ended by a signal; what was half done is undone\n")
+    assert done.stderr.endswith(": ended by a signal; what was half done has been undone\n")
     assert box.numbers() == []
 
 

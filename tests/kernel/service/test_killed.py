@@ -97,7 +97,7 @@ def test_start_that_is_terminated_undoes_what_it_did(box: Box, where: str, point
     line = end(box, signal.SIGTERM, where, point, "start")
     assert line.count("\n") == 1
     begun = (where, point) != ("before", "add")
-    became = "what was half done is undone" if begun else "nothing was changed"
+    became = "what was half done has been undone" if begun else "nothing was changed"
     assert line.endswith(f": ended by a signal; {became}\n")
     assert box.numbers() == []
     assert not swaps_left(before)

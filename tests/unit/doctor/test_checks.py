@@ -167,7 +167,7 @@ SICK = [
     (
         "tend",
         replace(tended(60.0), tend_ended=True),
-        "last looked: 0 h ago, as a daemon, which does not run any more",
+        "last looked: 0 h ago, as a daemon, which no longer runs",
         "enable --now zram-tend",
     ),
     (
@@ -312,7 +312,9 @@ def test_pages_that_take_half_of_the_memory_are_not_called_most_of_what_is_store
     (found,) = examine(mm(huge_pages=8000))
     stored, huge = 200 * M, 8000 * 4096
     assert huge < 0.2 * stored
-    assert found.what == "at least half of its compressed size is pages that did not compress"
+    assert (
+        found.what == "at least half of its compressed data consists of pages that did not compress"
+    )
 
 
 @pytest.mark.parametrize(
@@ -351,7 +353,7 @@ def test_the_report_names_what_is_there_and_what_to_mend():
     assert "algorithms            lz4 zstd" in text
     assert "page ages             ?" in text
     assert "zstd at priority 1, backed by /dev/sda3, swap with priority 100" in text
-    assert "1. zram0: its backing device /dev/sda3 was never used [writeback]" in text
+    assert "1. zram0: its backing device /dev/sda3 has never been used [writeback]" in text
     assert "nothing to fix" in command.text(PICTURE, [])
 
 

@@ -183,7 +183,7 @@ def test_somebody_elses_device_is_never_in_a_plan() -> None:
         (
             "ZRAM_MOUNT_0=/tmp\nALL_OR_NOTHING=yes",
             {"mounted": {"/tmp"}},
-            "mounted on /tmp already",
+            "already mounted on /tmp",
         ),
     ],
 )
@@ -237,7 +237,7 @@ def test_stop_is_refused_when_memory_cannot_take_the_pages_back() -> None:
     config = conf()
     device = running(config, used=600 * MIB)
     (refusal,) = plan_stop(config, machine(device, available=500 * MIB)).refusals
-    assert "600M are swapped out" in refusal
+    assert "600M is swapped out" in refusal
     assert not plan_stop(config, machine(device, available=601 * MIB)).refusals
 
 
@@ -479,7 +479,7 @@ def test_an_impossible_device_is_left_out_and_the_others_are_planned() -> None:
     assert plan.refusals == ()
     (left,) = plan.left_out
     assert left.index == 1
-    assert left.why == "device 1: something else is mounted on /tmp already, unmount it first"
+    assert left.why == "device 1: something else is already mounted on /tmp: unmount that first"
     assert {step.index for step in plan.steps} == {0, 2}
     assert plan.as_dict()["left_out"] == [{"index": 1, "why": plan.left_out[0].why}]
     # A reload is done completely, or refused.
@@ -497,7 +497,7 @@ def test_a_mount_of_others_is_not_undone() -> None:
     seen = machine(bound_elsewhere(text), mounted={"/srv", "/elsewhere"})
     plan = plan_stop(conf(text), seen)
     assert list(plan.refusals) == [
-        "zram5: is mounted on /elsewhere too, which pyzram did not do: unmount that first"
+        "zram5: also mounted on /elsewhere, which pyzram did not do: unmount that first"
     ]
     assert not plan_start(conf(text), seen).steps
     # Ours is gone: it is mounted again, on the same device.
