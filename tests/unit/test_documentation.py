@@ -121,7 +121,7 @@ def test_the_words_name_the_unit_of_the_table_of_figures():
             first = re.search("|".join(f"({word})" for word in [UNITS[unit], *others]), text)
             assert first and first[1], (name, unit, text)
             counted += 1
-    assert counted == 35
+    assert counted >= 35
 
 
 def test_without_the_source_there_are_the_words_of_the_class():

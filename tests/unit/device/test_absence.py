@@ -12,6 +12,7 @@ from fake_roots import Machine
 import pyzram
 from pyzram.errors import UnsupportedError
 from pyzram.hints import as_written
+from pyzram.kernel.figures import BY_NAME
 from pyzram.kernel.sysfs import Sysfs
 
 # Read from another file than the attribute they are named after.
@@ -43,7 +44,7 @@ def machine(tmp_path: Path) -> Machine:
 @pytest.mark.parametrize("name", readers())
 def test_a_read_of_what_the_kernel_lacks_says_so(machine, name):
     attribute = machine.attribute(FILES.get(name, name))
-    assert name in DEBUGFS or attribute.exists() or name == "max_comp_streams"
+    assert name in DEBUGFS or attribute.exists() or name in BY_NAME
     attribute.unlink(missing_ok=True)
     with pyzram.Zram(0, sysfs=Sysfs(machine.root)) as device:
         with pytest.raises(UnsupportedError) as caught:

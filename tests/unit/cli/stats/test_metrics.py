@@ -90,6 +90,15 @@ def test_types_and_units(tmp_path, output):
     assert found["zram_read_time_seconds"].unit == "seconds"
 
 
+def is_told(machine: Machine, figure: figures.Figure) -> bool:
+    """Whether the captured kernel, today's newest, has a figure of the table."""
+    names = figures.of_file(figure.source)
+    if figure.name not in names or figure.source.startswith("/"):
+        return True  # computed, or of the system
+    file = machine.attribute(figure.source)
+    return file.exists() and names.index(figure.name) < len(file.read_text().split())
+
+
 @pytest.mark.parametrize("form", FORMATS)
 def test_every_figure_that_is_exported_is_there(tmp_path, output, form):
     here = Machine(tmp_path, "vm-7.x-multi")
@@ -100,7 +109,7 @@ def test_every_figure_that_is_exported_is_there(tmp_path, output, form):
     assert {
         "zram_" + figure.metric + (f"_{unit}" if unit else "") + metrics.SUFFIX[figure.kind]
         for figure in figures.FIGURES
-        if figure.metric
+        if figure.metric and is_told(here, figure)
         for unit, _ in [stats_metrics.BASE_UNITS.get(figure.unit, ("", 1))]
     } == names
 
