@@ -50,6 +50,8 @@ EVERY = {
     f"{LIMITS}::test_out_of_memory": LIMIT,
     "tests/native/cli/estimate/test_owners.py"
     "::test_what_stays_has_lines_of_its_own_and_what_goes_is_split": ADVICE,
+    "tests/native/pages/source/test_cold.py"
+    "::test_what_a_process_locks_or_gives_up_could_not_go_to_swap[MADV_FREE]": ADVICE,
     f"{STALLED}::test_a_long_wait_for_something_else_is_waited_for": VFORK,
     "tests/unit/doctor/test_checks.py"
     "::test_a_daemon_tells_what_it_tends_and_one_that_ended_tends_nothing": STAT,
