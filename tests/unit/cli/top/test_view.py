@@ -261,7 +261,7 @@ def test_a_key_pressed_during_a_look_is_not_lost(root, monkeypatch):
         await pilot.press("plus")  # the next look is half an hour away, but for this
         monkeypatch.setattr(Looker, "look", real)
         go_on.set()
-        for _ in range(50):
+        for _ in range(1000):
             await pilot.pause(0.01)
             if "38.1M" in picture().line("zram0"):
                 return
@@ -344,14 +344,21 @@ def test_reading_the_ages_never_takes_more_than_its_share(root, monkeypatch):
     monkeypatch.setattr(device_view, "look_inside", read)
 
     async def act(app, pilot, step, picture):
+        async def drawn(times: int) -> None:
+            """Wait until the page has what was read that many times."""
+            for _ in range(1000):
+                if len(slow) >= times and not app.screen._reading:
+                    return
+                await pilot.pause(0.01)
+
         await pilot.press("enter")
-        await pilot.pause(0.5)
+        await drawn(1)
         for _ in range(5):
             await step()
         assert len(slow) == 1
         assert app.screen._due - slow[0] >= 0.2 / device_view.SHARE
         await pilot.press("u")  # asked for: at once
-        await pilot.pause(0.5)
+        await drawn(2)
         assert len(slow) == 2
 
     show(root, act)
