@@ -129,18 +129,7 @@ def configure(
             device.set_backing_dev(backing_dev, force=force)
         if compressed_writeback is not None:
             device.set_compressed_writeback(compressed_writeback)
-        if primary is not None:
-            device.set_comp_algorithm(primary.name)
-        for priority, entry in enumerate(secondary, 1):
-            device.set_recomp_algorithm(entry.name, priority=priority)
-        for priority, chosen in enumerate([primary, *secondary]):
-            if chosen is not None and chosen.params():
-                device.set_algorithm_params(
-                    priority=priority,
-                    level=chosen.level,
-                    dictionary=chosen.dictionary,
-                    winbits=chosen.winbits,
-                )
+        _set_algorithms(device, primary, secondary)
         device.set_disksize(disksize)
         if mem_limit is not None:
             device.set_mem_limit(mem_limit)
@@ -153,6 +142,24 @@ def configure(
         undo(err, lambda: _put_back(device, kept))
         raise
     return primary
+
+
+def _set_algorithms(
+    device: Zram, primary: Algorithm | None, secondary: tuple[Algorithm, ...]
+) -> None:
+    """Set the algorithm of each priority, then their parameters; ``None`` leaves the kernel's."""
+    if primary is not None:
+        device.set_comp_algorithm(primary.name)
+    for priority, entry in enumerate(secondary, 1):
+        device.set_recomp_algorithm(entry.name, priority=priority)
+    for priority, chosen in enumerate([primary, *secondary]):
+        if chosen is not None and chosen.params():
+            device.set_algorithm_params(
+                priority=priority,
+                level=chosen.level,
+                dictionary=chosen.dictionary,
+                winbits=chosen.winbits,
+            )
 
 
 def choose_algorithm(device: Zram, wanted: Algorithms) -> Algorithm:
