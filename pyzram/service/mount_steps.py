@@ -9,7 +9,7 @@ from errno import EBUSY, EOPNOTSUPP
 
 from ..config.values import owner_ids
 from ..device.file_system import LABEL_OPTION
-from ..device.held import own_node
+from ..device.held import Held, own_node
 from ..device.mounting import Folder, Mounted, run_mount, unmount
 from ..errors import UnsupportedError, from_errno
 from ..kernel import holders
@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 
 
 class MountAction(Action):
-    """A step that checks where its device is mounted."""
+    """A step on a device that is mounted, or is about to be."""
+
+    def held(self) -> Held:
+        """Return the device with its node open, so that it keeps its number."""
+        return Held(self.device(), close=True)
 
     def mounts(self) -> list[Mount]:
         """Return where the device is mounted."""
@@ -40,7 +44,7 @@ class Mkfs(Action):
 
     def do(self) -> None:
         desired = self.desired
-        with self.held() as device:
+        with self.device() as device:
             label = desired.label or device.name
             device.mkfs(
                 desired.fstype,
@@ -94,7 +98,7 @@ class MountDevice(MountAction):
         remove_made(self.made)
 
 
-class Umount(Action):
+class Umount(MountAction):
     """Unmount a device from one place."""
 
     can_undo = False
@@ -140,7 +144,7 @@ class MountOptions(MountAction):
             )
 
 
-class Permissions(Action):
+class Permissions(MountAction):
     """Set the mode and owner of the mounted root."""
 
     before: os.stat_result | None = None

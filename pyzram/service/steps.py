@@ -14,10 +14,8 @@ from errno import EINVAL, ENOENT
 from ..algorithm import first_offered, none_offered
 from ..config.values import KERNELS_OWN, kernels_own_will_do
 from ..device.handle import NEEDS_CONFIG
-from ..device.held import Held
 from ..device.lifecycle import wait_until
 from ..errors import DeviceNotFoundError, UnsupportedError
-from ..kernel import holders
 from ..kernel.sysfs import NO_DRIVER
 from ..units import format_size
 
@@ -69,10 +67,6 @@ class Action:
     def device(self) -> Zram:
         """Return a handle of the device, after making sure that it is ours."""
         return self.executor.device(self.number)
-
-    def held(self) -> Held:
-        """Return the device with its node open, so that it keeps its number."""
-        return Held(self.device(), close=True)
 
     @property
     def undoing(self) -> str:
@@ -236,7 +230,7 @@ class Mkswap(Action):
     """Make a swap signature, which disappears with the device."""
 
     def do(self) -> None:
-        with self.held() as device:
+        with self.device() as device:
             device.mkswap(label=self.desired.label or device.name)
 
 
@@ -245,7 +239,7 @@ class Swapon(Action):
 
     def do(self) -> None:
         discard = self.desired.discard
-        with self.held() as device:
+        with self.device() as device:
             device.swapon(
                 priority=self.step._args["priority"],
                 discard=None if discard == "none" else discard,
@@ -256,6 +250,8 @@ class Swapon(Action):
         return f"swap off {self.name}"
 
     def undo(self) -> None:
+        from ..kernel import holders  # a start that succeeds has nothing to look for
+
         if holders.swap_area(self.executor.sysfs, self.name):
             _swapoff(self)
 
@@ -270,7 +266,7 @@ class Swapoff(Action):
 
 
 def _swapoff(action: Action) -> None:
-    with action.held() as device:
+    with action.device() as device:
         device.swapoff()
 
 
