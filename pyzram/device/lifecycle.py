@@ -34,14 +34,6 @@ if TYPE_CHECKING:
     Algorithms = str | Algorithm | Iterable[str | Algorithm]
 
 NODE_TIMEOUT_SECONDS = 10.0
-# Settings that survive a reset: the algorithm up to 6.11, the others always.
-KEPT_BY_RESET = (
-    "comp_algorithm",
-    "compressed_writeback",
-    "writeback_limit",
-    "writeback_limit_enable",
-    "writeback_batch_size",
-)
 
 
 def hot_add(sysfs: Sysfs) -> int:
@@ -123,7 +115,19 @@ def configure(
 
     primary = None if preferences is None else choose_algorithm(device, preferences)
     start_over(device)
-    kept = {name: _read_setting(device, name) for name in KEPT_BY_RESET if device.has(name)}
+    # What survives a reset: the algorithm up to 6.11, the others always.
+    lasting = {
+        "comp_algorithm": primary,
+        "compressed_writeback": compressed_writeback,
+        "writeback_limit": writeback_limit,
+        "writeback_limit_enable": writeback_limit,
+        "writeback_batch_size": writeback_batch_size,
+    }
+    kept = {
+        name: _read_setting(device, name)
+        for name, new in lasting.items()
+        if new is not None and device.has(name)
+    }
     try:
         if backing_dev is not None:
             device.set_backing_dev(backing_dev, force=force)
