@@ -20,7 +20,6 @@ from ..errors import (
     UnsupportedError,
     ZramOSError,
 )
-from ..kernel import holders
 from ..kernel.parse import parse_algorithms, parse_recomp_algorithms
 from ..kernel.sysfs import as_sysfs
 from ..limits import page_up
@@ -607,7 +606,9 @@ class Zram(Handle):
 
     def read_swap_area(self) -> SwapArea | None:
         """Return the active swap area on the device (/proc/swaps), or ``None``."""
-        return self._ask_by_name("look for swap", holders.swap_area)
+        from ..kernel.holders import swap_area
+
+        return self._ask_by_name("look for swap", swap_area)
 
     def mkswap(self, *, label: str | None = None, uuid: str | None = None) -> None:
         """Write a swap signature with util-linux's mkswap; ``label`` is at most 15 bytes.
@@ -673,7 +674,9 @@ class Zram(Handle):
 
     def read_mount_points(self) -> tuple[str, ...]:
         """Return where the device is mounted in this mount namespace."""
-        return tuple(self._ask_by_name("look for mounts", holders.mount_points))
+        from ..kernel.holders import mount_points
+
+        return tuple(self._ask_by_name("look for mounts", mount_points))
 
     def umount(self) -> None:
         """Unmount the device wherever it is mounted, the latest first.

@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 
 from ..errors import AccessError, ZramOSError
-from ..kernel import holders
 from ..kernel.parse import parse_meminfo, parse_mountinfo, parse_swaps
 from ..kernel.sysfs import Sysfs, is_there, read_proc, read_value, resume_device, zswap_enabled
 from ..limits import BD_UNIT
@@ -40,8 +39,6 @@ def observe(registry: Registry) -> ObservedSystem:
     sysfs = registry.sysfs
     areas = parse_swaps(read_proc(sysfs, "proc/swaps"))
     table = parse_mountinfo(read_proc(sysfs, "proc/self/mountinfo"))
-    mounts = holders.mounts_by_device(sysfs, table)
-    by_name = holders.areas_by_name(sysfs, areas)
     ours = [registered.number for registered in registry.devices]
     # Our own devices, in the order in which they were made.
     others = [number for number in sysfs.numbers() if number not in ours]
@@ -49,17 +46,21 @@ def observe(registry: Registry) -> ObservedSystem:
     driver = sysfs.has_driver()
     writable = not driver or not os.statvfs(sysfs.control).f_flag & os.ST_RDONLY
     devices = {}
-    on = {number: mounts.get(_dev(sysfs, number), []) for number in ours + others}
     for number in ours + others:
-        device = _observe_device(sysfs, number, by_name, on[number])
-        if device is not None:  # otherwise it has gone since it was listed
-            device.elsewhere = elsewhere.get(number, "")
-            devices[number] = device
+        disksize = read_value(sysfs.path(f"sys/block/zram{number}/disksize"))
+        if disksize:  # otherwise it has gone since it was listed
+            devices[number] = ObservedDevice(
+                number, disksize=int(disksize), elsewhere=elsewhere.get(number, "")
+            )
+    on: dict[int, list[Mount]] = {}
+    # Without a size a device can be neither swap nor mounted.
+    if any(device.disksize for device in devices.values()):
+        on = _find_uses(sysfs, devices, areas, table)
     if registry.devices:
         _look_closely(registry, devices)
         for registered in registry.devices:
             if (device := devices.get(registered.number)) and device.index is not None:
-                _tell_apart(device, on[registered.number], table)
+                _tell_apart(device, on.get(registered.number, []), table)
     resumed = _warned_of(resume_device, sysfs, None) or ""
     return ObservedSystem(
         driver=driver,
@@ -74,22 +75,20 @@ def observe(registry: Registry) -> ObservedSystem:
     )
 
 
-def _observe_device(
-    sysfs: Sysfs, number: int, areas: dict[str, SwapArea], mounts: list[Mount]
-) -> ObservedDevice | None:
-    disksize = read_value(sysfs.path(f"sys/block/zram{number}/disksize"))
-    if not disksize:
-        return None
-    return ObservedDevice(
-        number,
-        disksize=int(disksize),
-        area=areas.get(f"zram{number}"),
-        mounts=tuple(mount.point for mount in mounts),
-    )
+def _find_uses(
+    sysfs: Sysfs, devices: dict[int, ObservedDevice], areas: list[SwapArea], table: list[Mount]
+) -> dict[int, list[Mount]]:
+    """Note which devices are swap, and where they are mounted; return their mounts."""
+    from ..kernel.holders import areas_by_name, mounts_by_device
 
-
-def _dev(sysfs: Sysfs, number: int) -> str:
-    return read_value(sysfs.path(f"sys/block/zram{number}/dev"))
+    by_name, by_dev = areas_by_name(sysfs, areas), mounts_by_device(sysfs, table)
+    on = {}
+    for number, device in devices.items():
+        dev = read_value(sysfs.path(f"sys/block/zram{number}/dev"))
+        on[number] = by_dev.get(dev, [])
+        device.area = by_name.get(device.name)
+        device.mounts = tuple(mount.point for mount in on[number])
+    return on
 
 
 def _tell_apart(device: ObservedDevice, mounts: list[Mount], table: list[Mount]) -> None:
@@ -100,12 +99,12 @@ def _tell_apart(device: ObservedDevice, mounts: list[Mount], table: list[Mount])
     if ours is None:
         device.mounts, device.others = (), device.mounts
         return
+    from ..kernel.holders import spread_from
+
     by_id = {mount.id: mount for mount in table}
     device.mounts = (ours.point,)
     device.others = tuple(
-        mount.point
-        for mount in mounts
-        if mount is not ours and not holders.spread_from(mount, ours, by_id)
+        mount.point for mount in mounts if mount is not ours and not spread_from(mount, ours, by_id)
     )
 
 

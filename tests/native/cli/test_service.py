@@ -282,6 +282,8 @@ def test_a_start_that_has_to_load_the_driver_loads_what_does_it_and_nothing_else
     assert done.returncode == 1
     assert "load the zram module: modprobe is missing (install kmod)" in done.stderr
     assert set(loaded) - set(LOADED.split()) == {"pyzram.service.driver_steps"}
+    # No device has a size, so nothing can hold one.
+    assert set(LOADED.split()) - set(loaded) >= {"pyzram.kernel.holders"}
 
 
 @pytest.mark.parametrize("words", [["plan"], ["start", "--pretend"], ["check"]])
