@@ -299,7 +299,7 @@ def documents() -> Iterator[str]:
         plan._steps.append(pyzram.Step("add", 0, "add a device"))
         plan._left_out.append(pyzram.LeftOut(0, "why"))
         plan._changes.append(pyzram.Difference(0, "zram0", "disksize", 1, 2, "new device"))
-        plan._config = read_config(config, ram=1 << 30, cpus=1)
+        plan._config = read_config(config, ram=1 << 30)
         obstacle = pyzram.Obstacle(0, "ZRAM_SIZE_0", "zram:1", "why", True)
         obstacles = {"obstacles": [obstacle.as_dict()]}
         mm, bd = pyzram.MmStat(), pyzram.BdStat()

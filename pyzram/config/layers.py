@@ -20,7 +20,7 @@ from stat import S_ISBLK, S_ISCHR, S_ISDIR, S_ISREG
 
 from ..descriptor import Opened, reopen
 from ..errors import AccessError, ZramOSError, from_errno
-from ..kernel.sysfs import read_text
+from ..kernel.sysfs import READ_SIZE, read_text
 from ..own_files import why_foreign
 
 TYPE_CHECKING = False
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 DEFAULT_PATH = "/etc/conf.d/zram"
 VENDOR_PATH = "/usr/lib/pyzram/zram.conf"
 TEXT_MAX = 1 << 20
-"""The most characters that a file may have."""
+"""The most bytes that a file may have."""
 NULL_DEVICE = os.makedev(1, 3)
 WHOLE_UID_MAP = ["0", "0", "4294967295"]
 
@@ -142,10 +142,12 @@ def read_file(path: str, opener: Callable[[str, int], int]) -> str:
         OSError: EINVAL if it is a block device; EFBIG if it never ends.
     """
     # An opener's descriptor belongs to open(), which would not close one that is passed in.
-    with open(path, encoding="utf-8", errors="surrogateescape", newline="", opener=opener) as file:
+    data = b""
+    with open(path, "rb", buffering=0, opener=opener) as file:
         if S_ISBLK(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "not a file", path)
-        text = file.read(TEXT_MAX + 1)
-    if len(text) > TEXT_MAX:
-        raise OSError(errno.EFBIG, "too long", path)
-    return text
+        while chunk := file.read(READ_SIZE):
+            data += chunk
+            if len(data) > TEXT_MAX:
+                raise OSError(errno.EFBIG, "too long", path)
+    return data.decode("utf-8", "surrogateescape")

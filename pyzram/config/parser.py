@@ -48,28 +48,28 @@ if TYPE_CHECKING:
 NOWHERE = (-1, 0)
 
 
-def read_config(path: str, *, ram: int, cpus: int) -> Config:
-    """Read a configuration file and its drop-ins (:mod:`pyzram.config.layers`).
+def read_config(path: str, *, ram: int) -> Config:
+    """Read this machine's configuration file and drop-ins (:mod:`pyzram.config.layers`).
 
     Raises:
         ZramOSError: a file cannot be read.
         ConfigError: something in it is wrong.
     """
     layers, missing = read_layers(path)
-    config = parse_layers(layers, path, ram=ram, cpus=cpus)
+    config = parse_layers(layers, path, ram=ram)
     if missing:
         none = f"{path}: there is no such file, the defaults apply"
         config = config.replace(warnings=(*config.warnings, none))
     return config
 
 
-def parse_layers(layers: Sequence[Layer], path: str, *, ram: int, cpus: int) -> Config:
+def parse_layers(layers: Sequence[Layer], path: str, *, ram: int) -> Config:
     """Turn the files found by :func:`~pyzram.config.layers.read_layers` into what they ask for.
 
     Raises:
         ConfigError: something in them is wrong.
     """
-    return _Parser(path, Values(ram, cpus, True)).parse(layers)
+    return _Parser(path, Values(ram, None, True)).parse(layers)
 
 
 def parse_config(

@@ -59,11 +59,11 @@ DISCARD: tuple[DiscardPolicy, ...] = ("none", *SWAP_DISCARD)
 class Values:
     """Turns a variable's text into its value.
 
-    ``%`` and ``ram`` refer to ``ram`` bytes. With ``here`` the file is for this machine, so owners
-    must exist.
+    ``%`` and ``ram`` refer to ``ram`` bytes; without ``cpus``, this machine's processors count.
+    With ``here`` the file is for this machine, so owners must exist.
     """
 
-    def __init__(self, ram: int, cpus: int, here: bool) -> None:
+    def __init__(self, ram: int, cpus: int | None, here: bool) -> None:
         self.ram = ram
         self.cpus = cpus
         self.here = here
@@ -73,7 +73,7 @@ class Values:
             return parse_size(text)  # nothing to evaluate
         from .size_expression import evaluate_size
 
-        return evaluate_size(text, ram=self.ram, cpus=self.cpus)
+        return evaluate_size(text, ram=self.ram, cpus=self.cpus or os.cpu_count() or 1)
 
     def disksize(self, text: str) -> int:
         size = self.size(text)

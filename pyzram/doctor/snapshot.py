@@ -127,7 +127,7 @@ def _config(tree: Sysfs, path: str) -> tuple[Config | None, str | None]:
         layers, none = read_layers(where)
         if none:
             return None, None
-        return parse_layers(layers, where, ram=total_memory(), cpus=os.cpu_count() or 1), None
+        return parse_layers(layers, where, ram=total_memory()), None
     except ConfigError as err:
         return None, str(err)
     except FileNotFoundError as err:

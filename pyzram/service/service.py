@@ -100,7 +100,7 @@ class Service:
         Raises:
             ConfigError: it has mistakes, all of which the error lists.
         """
-        return read_config(self.path, ram=total_memory(), cpus=os.cpu_count() or 1)
+        return read_config(self.path, ram=total_memory())
 
     def plan(self, goal: Goal) -> Plan:
         """Return what ``start``, ``stop`` or ``reload`` would do now; this changes nothing.

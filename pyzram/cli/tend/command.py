@@ -297,7 +297,7 @@ def configured(path: str, budget: int | None = None) -> Configured:
         ZramOSError: it cannot be read, or is not the usual one and does not exist.
         ConfigError: something in it is wrong.
     """
-    config = read_config(path, ram=total_memory(), cpus=os.cpu_count() or 1)
+    config = read_config(path, ram=total_memory())
     return Configured(
         Settings(config.tend, config.tend),
         config.tend_budget if budget is None else budget,

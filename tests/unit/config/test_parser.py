@@ -262,9 +262,18 @@ def test_openrc_variables_are_left_to_openrc() -> None:
     assert len(parse('rc_need="!localmount"\nrc_before=bootmisc').devices) == 1
 
 
+def test_a_file_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "zram"
+    path.write_text("ZRAM_SIZE_0=1G\n".ljust(layers.TEXT_MAX, "\n"))
+    assert read_config(str(path), ram=RAM).device(0).disksize == 1 << 30
+    path.write_text("ZRAM_SIZE_0=1G\n".ljust(layers.TEXT_MAX + 1, "\n"))
+    with pytest.raises(ZramOSError, match=r"File too large \(give a text file"):
+        read_config(str(path), ram=RAM)
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ZramOSError, match="missing") as caught:
-        read_config(str(tmp_path / "missing"), ram=RAM, cpus=1)
+        read_config(str(tmp_path / "missing"), ram=RAM)
     assert caught.value.errno == 2
 
 
@@ -374,7 +383,7 @@ def test_without_a_file_in_its_place_the_defaults_apply(
     path = str(tmp_path / "zram")
     monkeypatch.setattr(layers, "DEFAULT_PATH", path)
     monkeypatch.setattr(layers, "VENDOR_PATH", f"{tmp_path}/vendor")
-    found = read_config(path, ram=RAM, cpus=4)
+    found = read_config(path, ram=RAM)
     assert [desired.what for desired in found.devices] == ["swap"]
     assert found.warnings == (f"{path}: there is no such file, the defaults apply",)
 
@@ -426,7 +435,7 @@ def test_a_mode_has_only_octal_digits(mode: str) -> None:
 def read(tmp_path: Path, data: bytes) -> Config:
     path = tmp_path / "zram"
     path.write_bytes(data)
-    return read_config(str(path), ram=RAM, cpus=1)
+    return read_config(str(path), ram=RAM)
 
 
 def test_lines_of_another_system_are_taken_with_a_warning(tmp_path: Path) -> None:
@@ -540,7 +549,7 @@ def test_the_administrators_files_override_the_distributions(places: Path) -> No
     (places / "etc.d/10-a.conf").write_text("ZRAM_LABEL_0=mine\n")
     (places / "etc.d/.hidden.conf").write_text("nonsense\n")
     (places / "etc.d/notes.txt").write_text("nonsense\n")
-    found = read_config(f"{places}/etc", ram=RAM, cpus=4)
+    found = read_config(f"{places}/etc", ram=RAM)
     (device,) = found.devices
     assert (device.disksize, device.priority, device.label) == (1 << 30, 3, "mine")
     assert found.sources == {
@@ -570,14 +579,14 @@ def test_what_has_no_shorter_size_is_told_as_it_is_written(size: str) -> None:
 def test_an_empty_value_takes_the_distributions_back(places: Path) -> None:
     (places / "usr").write_text("ZRAM_PRIORITY_0=1\n")
     (places / "etc").write_text("ZRAM_PRIORITY_0=\n")
-    found = read_config(f"{places}/etc", ram=RAM, cpus=4)
+    found = read_config(f"{places}/etc", ram=RAM)
     assert (found.devices[0].priority, found.sources) == (100, {})
 
 
 def test_a_drop_in_of_the_same_name_takes_the_place_of_the_packages(places: Path) -> None:
     (places / "usr.d/50-a.conf").write_text("ZRAM_PRIORITY_0=2\n")
     (places / "etc.d/50-a.conf").symlink_to("/dev/null")
-    found = read_config(f"{places}/etc", ram=RAM, cpus=4)
+    found = read_config(f"{places}/etc", ram=RAM)
     assert found.devices[0].priority == 100
 
 
@@ -587,7 +596,7 @@ def test_a_named_file_has_its_own_drop_ins_and_no_others(places: Path) -> None:
     (places / "own.d").mkdir()
     (places / "own.d/a.conf").write_text("ZRAM_SIZE_0=bad\n")
     with pytest.raises(ConfigError) as caught:
-        read_config(f"{places}/own", ram=RAM, cpus=4)
+        read_config(f"{places}/own", ram=RAM)
     assert caught.value.problems[0].startswith(f"{places}/own.d/a.conf:1: ZRAM_SIZE_0: ")
 
 
