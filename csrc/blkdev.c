@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The device node: opening it exclusively, and swapping on it. */
+/* The device node: opening it exclusively, swapping on it, and file systems that are on one. */
 #include "io.h"
 #include "pyzram.h"
 
