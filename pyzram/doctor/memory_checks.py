@@ -32,8 +32,7 @@ def refused_writes(snapshot: Snapshot) -> Iterator[Finding]:
             "failed-writes",
             stats.name,
             "the kernel refused writes" + (", mem_limit may be too low" if limit else ""),
-            f"io_stat counts {failed} failed writes, mem_limit is "
-            f"{format_size(limit) if limit else 'none'}",
+            f"failed_writes is {failed}, mem_limit is {format_size(limit) if limit else 'none'}",
             f"echo {2 * limit} > /sys/block/{stats.name}/mem_limit (0 removes it)"
             if limit
             else "free memory, or add other swap behind zram",

@@ -55,7 +55,7 @@ def _unload(executor: Executor) -> None:
     # The kernel would remove even devices that somebody has set up since the plan was made.
     for number in sysfs.numbers():
         if sysfs.read(f"sys/block/zram{number}/disksize").strip() != "0":
-            executor.warn(f"zram stays loaded: zram{number} is in use by others")
+            executor.warn(f"zram stays loaded: others use zram{number}")
             return
     run_program("unload the zram module", "modprobe", "-r", "zram", package="kmod")
 

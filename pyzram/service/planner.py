@@ -54,7 +54,7 @@ def plan_stop(config: Config | None, machine: ObservedSystem) -> Plan:
         foreign = [device for device in machine.devices if device.index is None]
         used = [device.name for device in foreign if device.disksize]
         if used:
-            plan._warnings.append(f"zram stays loaded: {' '.join(used)} is in use by others")
+            plan._warnings.append(f"zram stays loaded: others use {' '.join(used)}")
         else:
             plan._steps.append(Step("unload", -1, "unload the zram module"))
     return plan

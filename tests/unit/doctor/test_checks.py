@@ -274,7 +274,7 @@ SICK = [
     (
         "failed-writes",
         with_device(io_stat=replace(GOOD.io_stat, failed_writes=7)),
-        "7 failed writes",
+        "failed_writes is 7",
         "add other swap",
     ),
     (
