@@ -226,7 +226,7 @@ def as_sysfs(sysfs: Sysfs | None) -> Sysfs:
     return sysfs
 
 
-ZSWAP_OFF = "echo N > /sys/module/zswap/parameters/enabled, or zswap.enabled=0 at boot"
+ZSWAP_OFF = "echo N > /sys/module/zswap/parameters/enabled (for good: zswap.enabled=0 at boot)"
 """How an administrator switches zswap off, now or for good."""
 
 

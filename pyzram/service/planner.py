@@ -104,7 +104,7 @@ def end(plan: Plan, config: Config, machine: ObservedSystem) -> Plan:
                     + ("it is used first" if area.priority > lowest else "they are used in turn")
                 )
         if machine.zswap:
-            plan._warnings.append(f"zswap is on and takes the pages before zram does ({ZSWAP_OFF})")
+            plan._warnings.append(f"zswap is on and takes the pages before zram does: {ZSWAP_OFF}")
     if machine.resume:
         plan._warnings.append(
             f"the kernel would resume from {machine.resume}: hibernation to zram loses everything"
