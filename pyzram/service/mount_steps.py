@@ -133,8 +133,9 @@ class MountOptions(MountAction):
             step = f"{self.name}: change mount options"
             run_mount(step, ["-o", options], own_node(device, "change mount options"), root)
             now = next(mount for mount in self.mounts() if mount.id == root.mount.id)
-        # Some file systems accept any option and ignore it.
-        done = f"{now.options},{now.super_options}".split(",")
+        # Some file systems accept any option and ignore it; jfs tells discard with a value.
+        told = f"{now.options},{now.super_options}".split(",")
+        done = {word.partition("=")[0] for word in told}
         if missed := [word for word in want.split(",") if word in TOLD_BACK and word not in done]:
             raise UnsupportedError(
                 EOPNOTSUPP,
