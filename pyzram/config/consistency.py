@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 MEM_LIMIT_PART = 16
 # Beyond this, the memory is full first even if data compress well.
 SIZE_TIMES_RAM = 4
+F2FS_BLOCK = 4096
 
 
 def contradictions(desired: DeviceConfig, given: Container[str]) -> Iterator[tuple[str, str]]:
@@ -102,6 +103,14 @@ def _doubts_of_file_system(
             "ZRAM_FSTYPE",
             f"{fstype} is not tested with pyzram, only {' '.join(TESTED)} are",
         )
+    # Releases up to 1.16 of its programs cannot make others; -b is for later ones.
+    block_given = any(word.startswith("-b") for word in desired.mkfs_options)
+    if fstype == "f2fs" and PAGE_SIZE > F2FS_BLOCK and not block_given:
+        yield (
+            "ZRAM_FSTYPE",
+            f"mkfs.f2fs makes blocks of {F2FS_BLOCK} bytes, and this kernel mounts f2fs only "
+            f"with blocks of a page ({PAGE_SIZE})",
+        )
     for is_kernels, block in _blocks(desired, given):
         if block > PAGE_SIZE and is_kernels:
             yield (
@@ -111,10 +120,10 @@ def _doubts_of_file_system(
             )
     least = MIN_SIZES.get(fstype, 0)
     if desired.disksize < least:
-        # Not an error, because earlier versions of their programs accepted less.
+        # Not an error, because other versions of their programs accept less.
         yield (
             "ZRAM_SIZE",
-            f"{format_size(desired.disksize)}: mkfs.{fstype} takes no less than "
+            f"{format_size(desired.disksize)}: some releases of mkfs.{fstype} take no less than "
             f"{format_size(least)}",
         )
 

@@ -291,7 +291,8 @@ def test_the_least_that_mkfs_takes(box: Box, tmp_path: Path, fstype: str) -> Non
             file.truncate(size)
         options = DEFAULT_MKFS_OPTIONS.get(fstype, ())
         done = subprocess.run([program, *options, image], capture_output=True, check=False)
-        assert (done.returncode == 0) is takes, done.stderr
+        # f2fs-tools 1.15 take no less, 1.16 take 44M.
+        assert (done.returncode == 0) is takes or (fstype, takes) == ("f2fs", False), done.stderr
         image.unlink()
         box.write(f"ZRAM_SIZE_0={size >> 20}M\nZRAM_MOUNT_0={at}\nZRAM_FSTYPE_0={fstype}\n")
-        assert ("takes no less than" in box.pyzram("check").stderr) is not takes
+        assert ("take no less than" in box.pyzram("check").stderr) is not takes

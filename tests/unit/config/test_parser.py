@@ -646,6 +646,19 @@ def test_blocks_smaller_than_a_page_are_as_large_as_zrams(
 
 
 @pytest.mark.parametrize(
+    ("page", "options", "said"),
+    [(16384, "", True), (16384, "-b 16384", False), (4096, "", False)],
+)
+def test_f2fs_is_mounted_only_with_blocks_of_a_page(
+    page: int, options: str, said: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consistency, "PAGE_SIZE", page)
+    text = f"ZRAM_MOUNT_0=/x\nZRAM_FSTYPE_0=f2fs\nZRAM_MKFS_OPTS_0='{options}'"
+    warnings = parse_config(text, "zram", ram=8 << 30, cpus=4).warnings
+    assert any(":2: ZRAM_FSTYPE_0: mkfs.f2fs makes blocks of 4096" in x for x in warnings) is said
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("ZRAM_SIZE_0=16000M\nZRAM_MEM_LIMIT_0=8M", "8M for a device of 15.6G"),
