@@ -20,14 +20,20 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-# How long one example takes means nothing on a shared machine, or under a sanitizer.
+# How long examples take, or making them, means nothing on a shared machine, or under a sanitizer.
 with contextlib.suppress(ImportError):
-    from hypothesis import settings
+    from hypothesis import HealthCheck, settings
 
     examples = effort(settings().max_examples)
     # To judge a change, use the same examples each time; otherwise look for new ones.
     judged = "CI" in os.environ
-    settings.register_profile("pyzram", deadline=None, max_examples=examples, derandomize=judged)
+    settings.register_profile(
+        "pyzram",
+        deadline=None,
+        max_examples=examples,
+        derandomize=judged,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
     settings.load_profile("pyzram")
 
 
