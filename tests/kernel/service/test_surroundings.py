@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from kernel.memory_cgroup import WHY_NOT, MemoryCgroup
 pytestmark = pytest.mark.slow  # each test starts many processes
 
 COMMANDS = ("start", "reload", "stop")
+MERELY_OPEN = re.compile(r"Device or resource busy \((open in .*|something has it open)\)\n$")
 
 
 def under(
@@ -169,7 +171,12 @@ def test_clocks_that_jump_within_a_command(box: Box, by: float) -> None:
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         command = ["-c", str(box.conf), *words]
-        return checked(forked(command, box.env, lambda: clocks_jump(by)))
+        for _ in range(50):
+            done = checked(forked(command, box.env, lambda: clocks_jump(by)))
+            # With such a clock no wait lasts, not even for another program that merely looks.
+            if not done.returncode or not MERELY_OPEN.search(done.stderr):
+                break
+        return done
 
     assert run("start").returncode == 0
     assert run("status").returncode == 0
