@@ -408,10 +408,10 @@ def test_a_process_whose_first_thread_ended_is_looked_at():
 # Untouched pages, marked as protected from writing: struct uffdio_api, uffdio_register and
 # uffdio_writeprotect. A mark looks like a page in swap.
 MARKED = """
-import fcntl, platform, struct
+import fcntl, platform, struct, sys
 m = mmap.mmap(-1, 64 * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 libc.madvise(ctypes.c_void_p(address(m)), ctypes.c_size_t(64 * PAGE), 15)  # no huge pages
-number = 323 if platform.machine() == "x86_64" else 282
+number = 282 if platform.machine() != "x86_64" else 323 if sys.maxsize > 1 << 32 else 374
 uffd = libc.syscall(number, os.O_CLOEXEC | 1)
 answer = [0]
 try:
