@@ -8,14 +8,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import DeviceBusyError, DeviceNotFoundError, ZramError
-from .actions import Recompress, Worker, WriteBack
+from .actions import Action, Recompress, Worker, WriteBack
 from .common import Common
 from .handover import Handover, drop_ages, load, load_ages, save, save_ages
 from .ledger import Ledger
 from .machine import Clocks, read_battery
 from .medium import Medium
 from .modes import why_held
-from .observation import Observation
+from .observation import DeviceObserved, Observation
 from .observer import Observer
 from .policy import DEFAULTS, Decision, decide
 from .recompressing import Recompressing
@@ -175,40 +175,49 @@ class Tender:
         writes = {act.device for act in decision.actions if isinstance(act, WriteBack)}
         for action in decision.actions:
             one = by_name.get(action.device)
-            if one is None or one.failed or self.interrupted():
-                continue
-            try:
-                if isinstance(action, WriteBack):
-                    self.writing.write_back(one, action, spent)
-                elif isinstance(action, Recompress):
-                    self._drop_ages(one)
-                    self.recompressing.recompress(one, action, action.device in writes)
-                else:
-                    self._compact(one)
-            except DeviceNotFoundError:
-                continue  # it has gone meanwhile
-            except DeviceBusyError:
-                continue  # somebody else writes or recompresses
-            except ZramError as err:
-                if self._is_set_up(one):
-                    one.failed = True
-                    self.warn(str(err))
-        freed = 0
+            if one is not None and not one.failed and not self.interrupted():
+                self._act(one, action, spent, action.device in writes)
         acted = {action.device for action in decision.actions}
-        for device in seen.devices:
-            if device.name not in acted:
-                continue
-            try:
-                used = self._used(by_name[device.name])
-            except DeviceNotFoundError:
-                used = 0
-            if used is not None:
-                freed += device.mem_used_total - used
+        freed = sum(
+            self._freed(device, by_name[device.name])
+            for device in seen.devices
+            if device.name in acted
+        )
         for name, size in spent.items():
             key = by_name[name].key
             self.total[key] = self.total.get(key, 0) + size
         self._hand_over()
         return Report(seen, decision, sum(spent.values()), freed, dict(self.total))
+
+    def _act(self, one: Tended, action: Action, spent: dict[str, int], writes: bool) -> None:
+        """Do one thing to a device; if that fails, the device is left alone for a while.
+
+        ``writes`` means that this round also writes back.
+        """
+        try:
+            if isinstance(action, WriteBack):
+                self.writing.write_back(one, action, spent)
+            elif isinstance(action, Recompress):
+                self._drop_ages(one)
+                self.recompressing.recompress(one, action, writes)
+            else:
+                self._compact(one)
+        except DeviceNotFoundError:
+            pass  # it has gone meanwhile
+        except DeviceBusyError:
+            pass  # somebody else writes or recompresses
+        except ZramError as err:
+            if self._is_set_up(one):
+                one.failed = True
+                self.warn(str(err))
+
+    def _freed(self, before: DeviceObserved, one: Tended) -> int:
+        """Bytes of a device's memory that went since it was observed; 0 if that cannot be read."""
+        try:
+            used = self._used(one)
+        except DeviceNotFoundError:
+            used = 0
+        return 0 if used is None else before.mem_used_total - used
 
     def _is_set_up(self, one: Tended) -> bool:
         """Whether it is there and was not reset, which would be why something failed."""
