@@ -51,6 +51,8 @@ first = -at % huge
 assert libc.madvise(ctypes.c_void_p(at + first), ctypes.c_size_t(huge * count), 14) == 0
 for start in range(first, first + huge * count, mmap.PAGESIZE):
     m[start : start + 8] = start.to_bytes(8, "little")
+# Those that are there stay, and the kernel makes no more of what the others write to meanwhile.
+assert libc.madvise(ctypes.c_void_p(at + first), ctypes.c_size_t(huge * count), 15) == 0
 pids = [os.getpid()]
 for _ in range(forks):
     ready, done = os.pipe()
