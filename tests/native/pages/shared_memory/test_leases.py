@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import mmap
@@ -90,14 +91,14 @@ def test_the_holder_of_a_lease_lives_and_keeps_it(how: str, in_memory: Path) -> 
     # What a page table shows is counted, and a file that nobody maps is reported as missing.
     assert sum(segment.pages for segment in segments) == (0 if how == "file" else PAGES)
     assert source.by_page_table == (how != "file")
-    assert source.skipped.get(CLOSED_BY[errno.EBUSY], 0) == (how == "file")
+    # Others on this machine may have leases as well.
+    assert (source.skipped.get(CLOSED_BY[errno.EBUSY], 0) > 0) == (how == "file")
 
 
 def test_a_lease_for_reading_stands_it(in_memory: Path) -> None:
     with holder(in_memory, "file", fcntl.F_RDLCK) as process:
         with open_system() as source:
             found = [s.pages for s in source._segments if s.owner.name == str(in_memory)]
-            assert CLOSED_BY[errno.EBUSY] not in source.skipped
         assert lease_of(process) == fcntl.F_RDLCK
     assert found == [PAGES]
 
@@ -137,6 +138,48 @@ def test_what_was_read_is_believed_as_long_as_reading_took(monkeypatch) -> None:
     clock[0] += 2**-15
     assert leases.forbid(("00:1a", 2))
     assert reads[0] == 2
+
+
+def test_a_long_table_is_read_several_times_because_the_kernel_passes_over_locks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lock = "1: POSIX  ADVISORY  WRITE 1533 00:1a:9 0 0\n"
+    lease = "2: LEASE  ACTIVE    WRITE 1533 00:1a:2 0 EOF\n"
+    for locks, told in ((mmap.PAGESIZE // len(lock), True), (3, False)):
+        tables = iter([lock * locks, lock * locks, lock * locks + lease])
+        monkeypatch.setattr(Leases, "_read", lambda _self, tables=tables: next(tables))
+        assert Leases().forbid(("00:1a", 2)) is told
+
+
+# Two processes that lock and unlock parts of a file.
+CHURN = """
+import fcntl, os, sys
+fd = os.open(sys.argv[1], os.O_RDWR)
+print("ready", flush=True)
+while os.getppid() == int(sys.argv[2]):
+    for how in fcntl.LOCK_EX, fcntl.LOCK_UN:
+        for place in range(200):
+            fcntl.lockf(fd, how, 1, 2 * place)
+"""
+
+
+def test_a_lease_is_seen_while_others_lock_and_unlock(in_memory: Path, tmp_path: Path) -> None:
+    status = in_memory.stat()
+    device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}"
+    with contextlib.ExitStack() as stack:
+        for name in ("one", "two"):
+            (tmp_path / name).touch()
+            process = subprocess.Popen(
+                [sys.executable, "-Ic", CHURN, tmp_path / name, str(os.getpid())],
+                stdout=subprocess.PIPE,
+            )
+            stack.enter_context(process)
+            stack.callback(process.kill)
+            assert process.stdout and process.stdout.readline()
+        with holder(in_memory, "file", fcntl.F_WRLCK) as leasing:
+            key = f"{device}:{status.st_ino}"
+            assert all(key in Leases()._leased() for _ in range(500))
+            assert lease_of(leasing) == fcntl.F_WRLCK
 
 
 def test_who_was_kept_waiting_while_reading_does_not_believe_it_for_longer(monkeypatch) -> None:
