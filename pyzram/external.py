@@ -98,6 +98,8 @@ def run_program(
     if status != 0:
         # A usage message does not say why it failed.
         words = " ".join(said.partition("\nUsage:")[0].split()) or f"exit status {status}"
+        if step.endswith(f": {command[0]}"):
+            words = words.removeprefix(f"{command[0]}: ")
         raise ProgramError(f"{step}: {quote(words)}", status)
     return text
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     Algorithms = str | Algorithm | Iterable[str | Algorithm]
 
+ADDING = "add a zram device"
+"""The step whose errors can name no device yet."""
 NODE_TIMEOUT_SECONDS = 10.0
 
 
@@ -44,7 +46,7 @@ def hot_add(sysfs: Sysfs) -> int:
     except FileNotFoundError as err:
         raise UnsupportedError(errno.ENOENT, NO_DRIVER, path) from err
     except OSError as err:
-        raise from_errno(err.errno or 0, "add a zram device", path) from err
+        raise from_errno(err.errno or 0, ADDING, path) from err
 
 
 def hot_remove(device: Zram, timeout: float) -> None:

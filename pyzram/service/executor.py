@@ -13,6 +13,7 @@ from __future__ import annotations
 from errno import ENODEV
 
 from .. import interruption
+from ..device.lifecycle import ADDING
 from ..device.zram import Zram
 from ..errors import DeviceNotFoundError, ZramError, from_errno, reduced
 from ..value import Value, documented
@@ -197,7 +198,7 @@ class Executor:
                 try:
                     action.undo()
                 except FAILURES as err:
-                    failed.append(f"undoing failed too: {action.undoing}: {_words(err)}")
+                    failed.append(f"undoing failed too: {_told(action.undoing, err)}")
             for line in self.left:
                 self.warn(line)
             self.left = []
@@ -219,10 +220,8 @@ class Executor:
         return said
 
     def _why(self, step: Step, err: Exception) -> str:
-        why = _words(err)
-        # Most errors begin with the device's name and the step.
-        what = f"{step.text}: " if _who(step) and not why.startswith("zram") else ""
-        return f"{_who(step)}{what}{why}"
+        who = _who(step)
+        return f"{who}{_told(step.text, err)}" if who else _words(err)
 
     # ---- for the steps -------------------------------------------------------------------------
 
@@ -271,6 +270,12 @@ class Executor:
 
 def _who(step: Step) -> str:
     return f"device {step.index}: " if step.index >= 0 else ""
+
+
+def _told(what: str, err: Exception) -> str:
+    """Return the words of an error, after what was attempted if they do not begin with that."""
+    words = _words(err)
+    return words if words.startswith(("zram", ADDING)) else f"{what}: {words}"
 
 
 def _words(err: Exception) -> str:

@@ -11,6 +11,7 @@ import errno
 import os
 
 from .. import own_files
+from ..device.lifecycle import ADDING
 from ..errors import (
     DeviceBusyError,
     InvalidValueError,
@@ -221,13 +222,13 @@ class Registry:
                 if is_there(f"{directory}/diskseq"):
                     return
                 if is_there(directory):
-                    raise _no_diskseq("add a zram device", directory)
+                    raise _no_diskseq(ADDING, directory)
         except FileNotFoundError:
             pass
         except ZramError:
             raise
         except OSError as err:
-            raise from_errno(err.errno or 0, "add a zram device: look for diskseq", above) from err
+            raise from_errno(err.errno or 0, f"{ADDING}: look for diskseq", above) from err
 
     def _unreadable(self, err: OSError, number: int) -> ZramOSError:
         path = err.filename or self.sysfs.block(f"zram{number}")
@@ -283,7 +284,7 @@ class Registry:
             try:
                 _native.attr_read_into(control, intent, len(head), ADDING_BYTES)
             except OSError as err:
-                raise from_errno(err.errno or 0, "add a zram device", control) from err
+                raise from_errno(err.errno or 0, ADDING, control) from err
             number = int(os.pread(intent, ADDING_BYTES, 0).split()[2])
             registered = RegisteredDevice(index, number, self.diskseq(number))
             text = f"{head}{number} {registered.diskseq} "

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kernel.box import Box, Bystander, diskseq, forked, swaps
+from kernel.box import Box, Bystander, diskseq, forked, said_twice, swaps
 from kernel.conftest import OwnDevice, add_device, drop_device
 
 import pyzram
@@ -77,6 +77,8 @@ class Bed:
         if done.returncode not in (*self.statuses, TERMINATED):
             yield f"status {done.returncode}: {done.stderr[-300:]}"
         silent = not done.stderr.strip() and call not in ("write", "dup2")
+        for line in said_twice(done.stderr):
+            yield f"it repeats itself: {line}"
         if silent and done.returncode not in self.answers:
             yield "it failed without a word"
 

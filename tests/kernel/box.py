@@ -97,12 +97,21 @@ class Box:
         return {number: diskseq(number) for number in self.numbers()}
 
 
+def said_twice(text: str) -> list[str]:
+    """Lines of messages that name a device, a step or a program twice in one statement."""
+    statements = [
+        (line, part.split(": ")) for line in text.splitlines() for part in line.split("; ")
+    ]
+    return [line for line, words in statements if len(words) != len(set(words))]
+
+
 def checked(
     done: subprocess.CompletedProcess[str],
 ) -> subprocess.CompletedProcess[str]:
     """The same, without what others on this machine cause."""
     done.stderr = "".join(x for x in done.stderr.splitlines(True) if FOREIGN not in x)
     assert "Traceback" not in done.stderr
+    assert not said_twice(done.stderr)
     return done
 
 

@@ -511,7 +511,7 @@ def test_the_first_error_is_told_first_when_undoing_fails_too(box: Box) -> None:
     first, second = stderr.split("; ")
     (number,) = box.numbers()
     assert first.endswith(f"zram{number}: make a swap signature: no luck")
-    assert second.startswith(f"undoing failed too: remove the new device: zram{number}: remove: ")
+    assert second.startswith(f"undoing failed too: zram{number}: remove: ")
     assert "open in sleep[" in second
     assert box.pyzram("status").returncode == 3
     box.fine("start")

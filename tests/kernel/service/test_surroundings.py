@@ -279,3 +279,23 @@ def test_numbers_without_end_are_told_by_check(box: Box, name: str, digits: str)
         assert f"ZRAM_{name}_0" in done.stderr
         assert len(done.stderr) < 2000
     assert box.numbers() == []
+
+
+@pytest.mark.parametrize("part", ["", "-t proc -o subset=pid"])
+def test_without_proc_nothing_is_done_and_no_figure_made_up(box: Box, part: str) -> None:
+    box.fine("start")
+    (number,) = box.numbers()
+    script = f'mount {part or "-t tmpfs"} none /proc || exit 77; exec "$@"'
+    without = ["unshare", "--mount", "sh", "-c", script, "sh"]
+    said = "/proc is not mounted, or only its processes are (mount -t proc proc /proc)\n"
+    for command in COMMANDS:
+        done = box.run(*without, *box.command(command))
+        assert (done.returncode, done.stderr) == (1, f"pyzram {command}: {said}")
+    stats = [sys.executable, "-Im", "pyzram.cli.zram_stats", f"zram{number}"]
+    done = box.run(*without, *stats)
+    assert (done.returncode, done.stderr) == (1, f"zram_stats: zram{number}: {said}")
+    assert "disksize:" in done.stdout and "swap" not in done.stdout
+    assert box.numbers() == [number]
+    assert runs(box)
+    assert "swap_priority:" in box.run(*stats).stdout
+    box.fine("stop")
