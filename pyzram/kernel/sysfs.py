@@ -39,17 +39,19 @@ def read_text(path: str, *, dir_fd: int | None = None) -> str:
     """Read a whole kernel file; the OSError is the kernel's own."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=dir_fd)
     try:
-        text = chunk = os.read(fd, READ_SIZE)
+        chunk = os.read(fd, READ_SIZE)
+        # Joined at the end: what others can make long would be copied with each page of it.
+        chunks = [chunk]
         # One read is enough in sysfs, but /proc may need several.
         while chunk and (len(chunk) == READ_SIZE or not path.startswith("/sys")):
             chunk = os.read(fd, READ_SIZE)
-            text += chunk
+            chunks.append(chunk)
     except OSError as err:
         err.filename = path  # read(2) does not know it
         raise
     finally:
         os.close(fd)
-    return text.decode("utf-8", "surrogateescape")
+    return b"".join(chunks).decode("utf-8", "surrogateescape")
 
 
 def read_if_there(path: str) -> str | None:

@@ -5,6 +5,10 @@ tabs, newlines and backslashes in them, but nothing else, so nothing else may en
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from typing import NoReturn
+
 import pytest
 
 pytest.importorskip("hypothesis")
@@ -13,6 +17,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pyzram.kernel import parse
+from pyzram.kernel.sysfs import read_text
 from pyzram.text import quote
 
 # What Python, but not the kernel, takes for the end of a line or for white space.
@@ -80,3 +85,18 @@ def test_algorithms(names: list[str], data: st.DataObject) -> None:
     chosen = data.draw(st.sampled_from(range(len(names))))
     text = " ".join(f"[{n}]" if at == chosen else n for at, n in enumerate(names)) + "\n"
     assert parse.parse_algorithms(text) == (names[chosen], tuple(names))
+
+
+def test_a_long_text_is_put_together_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel gives a page at a time; adding each to what was read took minutes for smaps."""
+
+    class Page(bytes):
+        def __add__(self, more: object) -> NoReturn:
+            raise AssertionError("what was read so far is copied")
+
+    read = os.read
+    monkeypatch.setattr(os, "read", lambda fd, _size: Page(read(fd, 4096)))
+    text = "a line of smaps\n" * 10_000
+    file = tmp_path / "smaps"
+    file.write_text(text)
+    assert read_text(str(file)) == text
