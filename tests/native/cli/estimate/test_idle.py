@@ -41,7 +41,8 @@ def test_json_has_cold_bytes_in_all_and_by_age(
     words = ["estimate", "--pid", str(sleeper), "--idle", "1,2", "-a", "lz4", "-a", "lzo", "--json"]
     assert main(words) == 0
     said = json.loads(capsys.readouterr().out)
-    assert [round(age["seconds"]) for age in said["ages"]] == [1, 2]
+    first, last = (age["seconds"] for age in said["ages"])
+    assert 1 <= first < last >= 2  # on a busy machine more
     assert said["cold_bytes"] == said["ages"][-1]["cold_bytes"]
     assert 8 << 20 <= said["cold_bytes"] <= said["swappable_bytes"]
     for age in said["ages"]:
