@@ -111,7 +111,12 @@ class _Watched:
     def private_share(self, look: int | None, private: Private) -> float:
         """The same for private memory, and for ``None`` all that could go to swap."""
         last = self.looks[-1]
-        then = [use._replace(referenced=0) for use in last] if look is None else self.looks[look]
+        if look is None:
+            # Only what lies there: a process may have as many mappings as stretches.
+            here = _between(last, private.start, private.end)
+            then = [use._replace(referenced=0) for use, _ in here]
+        else:
+            then = self.looks[look]
         return cold_share(then, last, private.start, private.end)
 
     def locks(self, mapping: Mapping) -> bool:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from array import array
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import pytest
 from hypothesis import given
@@ -11,8 +12,12 @@ from hypothesis import strategies as st
 
 from pyzram.cli.durations import durations
 from pyzram.pages.process.owner import Owner
-from pyzram.pages.source.cold import Use, cold_share, parse_use
+from pyzram.pages.process.stretches import Private
+from pyzram.pages.source.cold import Use, _Watched, cold_share, parse_use
 from pyzram.pages.source.segments import Thinned
+
+if TYPE_CHECKING:
+    from pyzram.pages.process.process import Process
 
 BLOCK = """{start:08x}-{end:08x} rw-p 00000000 00:00 0 {path}
 Size:                 32 kB
@@ -52,6 +57,22 @@ def test_a_name_of_a_file_forges_nothing(path: str) -> None:
 def use(start: int, end: int, referenced: int = 0, locked: bool = False) -> Use:
     """A row of pages that are all there."""
     return Use(start * 4096, end * 4096, (end - start) * 4096, referenced * 4096, locked)
+
+
+class Mappings(list[Use]):
+    """Those of a process that has as many as it may."""
+
+    def __iter__(self) -> NoReturn:
+        raise AssertionError("all mappings are gone through for one stretch")
+
+
+def test_a_stretch_is_compared_with_what_lies_there_alone() -> None:
+    uses = [Use(at, at + 8, 8, 2, False) for at in range(0, 800, 8)]
+    watched = _Watched(cast("Process", None))
+    watched.looks += [Mappings(uses), Mappings(uses)]
+    stretch = Private(80, 160, "heap", False, 80)
+    assert watched.private_share(None, stretch) == 1.0
+    assert watched.private_share(0, stretch) == 0.75
 
 
 @pytest.mark.parametrize(
