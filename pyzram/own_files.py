@@ -48,7 +48,8 @@ def make_directory(path: str, *, again: bool = True) -> None:
     # By descriptor, because in somebody else's folder the name may lead elsewhere by now.
     with Opened(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW) as fd:
         _refuse_foreign(os.fstat(fd), path, S_ISDIR)
-        os.fchmod(fd, 0o755)  # whatever the umask
+        if not os.listdir(fd):  # it is still the one just made
+            os.fchmod(fd, 0o755)  # whatever the umask
     return None
 
 

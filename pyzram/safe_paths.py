@@ -73,8 +73,12 @@ def _open_in(folder: int, name: str, made: list[MadeFolder] | None) -> Opened:
     path = fd_path(found.fd)
     status = os.fstat(found.fd)
     made.append((os.readlink(path), status.st_dev, status.st_ino))
-    if S_ISDIR(status.st_mode):
-        os.chmod(path, 0o755)  # whatever the umask
+    if status.st_mode & 0o777 != 0o755 and S_ISDIR(status.st_mode):
+        with reopen(Opened, found.fd, os.O_RDONLY | os.O_DIRECTORY) as fd:
+            # Whatever the umask. But whoever owns the folder above may have put another of root's
+            # in its place, and what is in that is nobody's to read.
+            if status.st_uid == os.geteuid() and not os.listdir(fd):
+                os.fchmod(fd, 0o755)
     return found
 
 
