@@ -17,7 +17,7 @@ from vm.archive import TREE, UnavailableError, mirror, run
 
 PACKAGES = (
     "base-files base-passwd bash coreutils dash findutils grep gzip libc-bin mount procps sed tar "
-    "util-linux gcc libc6-dev make pkg-config liblz4-dev libzstd-dev zlib1g-dev "
+    "util-linux gcc libc6-dev make pkg-config liblz4-dev libzstd-dev zlib1g-dev liblzo2-dev "
     "python3 python3-dev python3-cffi python3-setuptools python3-wheel "
     "python3-pytest python3-hypothesis python3-prometheus-client"
 )
