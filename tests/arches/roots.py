@@ -21,7 +21,7 @@ PACKAGES = (
     "python3 python3-dev python3-cffi python3-setuptools python3-wheel "
     "python3-pytest python3-hypothesis python3-prometheus-client"
 )
-GUEST = "e2fsprogs kmod busybox-static"
+GUEST = "e2fsprogs xfsprogs btrfs-progs exfatprogs dosfstools dmsetup kmod busybox-static"
 # What a machine has on which ``pip install`` gets a wheel: no compiler, none of the libraries.
 BARE = (
     "base-files base-passwd bash coreutils dash findutils grep libc-bin mount sed util-linux "
