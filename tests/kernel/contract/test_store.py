@@ -27,7 +27,8 @@ from kernel.raw import (
     text,
 )
 
-BLKDISCARD = 0x1277
+# POWER has a bit of its own for requests that pass no size (asm/ioctl.h, _IOC_NONE).
+BLKDISCARD = 0x1277 | (1 << 29 if os.uname().machine.startswith("ppc") else 0)
 # Smallest length that is stored raw, for the pool's chain lengths 4, 5, 6, 7, 8, 10, 12, 16.
 HUGE_THRESHOLDS = {3257, 3401, 3497, 3577, 3625, 3705, 3769, 3833}
 

@@ -331,7 +331,7 @@ def test_statistics_wait_for_the_writeback_or_not_but_disksize_never(add_loop, b
     bare.write("backing_dev", add_loop(64 * M))
     bare.write("disksize", "64M")
     page = noise(1)
-    store(bare, [page] * 4000)
+    store(bare, [page] * min(4000, 60 * M // PAGE))
     ended: list[float] = []
 
     def write_back() -> None:
