@@ -20,7 +20,7 @@ import pytest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .box import Box
+    from kernel.box import Box
 
 CONTROL = Path("/sys/class/zram-control")
 WHY_NOT = ""
@@ -148,7 +148,7 @@ def offered(zram_device: OwnDevice) -> list[str]:
 @pytest.fixture
 def box(tmp_path: Path, add_zram: Callable[[], OwnDevice]) -> Iterator[Box]:
     """A configuration of one small swap device, and another device that must stay unchanged."""
-    from .box import SMALL, Box, Bystander
+    from kernel.box import SMALL, Box, Bystander
 
     made = Box(tmp_path)
     made.write(SMALL)

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import leftovers
 import pytest
-
-from .conftest import OwnDevice
+from kernel.conftest import OwnDevice
 
 MAKER = f"""
 import sys, time
