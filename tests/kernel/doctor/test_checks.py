@@ -131,8 +131,8 @@ def test_huge_pages_go_to_the_backing_device_that_was_never_used(
 ):
     needs("backing_dev", device=zram)
     image = tmp_path / "image"
-    image.write_bytes(bytes(8 << 20))
-    zram.configure(disksize="16M", backing_dev=image)
+    image.write_bytes(bytes(400 * PAGE))
+    zram.configure(disksize=400 * PAGE, backing_dev=image)
     store(zram_device, [*(noise(number) for number in range(300)), *([text()] * 20)])
     (unused,) = found("writeback", zram.name)
     assert "bd_stat counts 0 writes" in unused.figure

@@ -348,8 +348,10 @@ def test_idle_pages_of_a_process_move_and_its_memory_is_intact(backed):
     run = writeback.writeback_pages(backed, "idle")
     assert run.pages_written == stored.orig_data_size // PAGE - stored.same_pages
     model = model_of(pages, backed)
-    assert run.memory_freed == pytest.approx(model, rel=0.01)
-    print(f"memory freed {run.memory_freed}, the model says {model}")
+    others = stored.orig_data_size // PAGE - len(pages)
+    print(f"memory freed {run.memory_freed}, the model says {model}; {others} other pages")
+    # Each of the others may have begun a zspage, which is a page at least.
+    assert abs(run.memory_freed - model) <= 0.01 * model + others * PAGE
     assert memory[:] == b"".join(pages)
     backed.swapoff()
     assert memory[:] == b"".join(pages)

@@ -47,6 +47,7 @@ def corpus(seed, pages):
         return rng.randbytes(cut) + bytes(PAGE - cut)
 
     def slice_of(data):
+        data *= 1 + PAGE // len(data)
         at = rng.randrange(len(data) - PAGE)
         return data[at : at + PAGE]
 
@@ -130,7 +131,7 @@ def test_a_freshly_filled_device_is_as_the_model_says(zram_device, algorithm):
 @pytest.mark.parametrize("algorithm", EXACT)
 def test_the_huge_size_is_where_the_kernel_stops_compressing(zram_device, algorithm):
     # Pages whose compressed lengths go from below the huge size to above it.
-    set_up(zram_device, algorithm, 4 << 20)
+    set_up(zram_device, algorithm, 1024 * PAGE)
     rng = random.Random(algorithm)
     pool = PoolModel()
     data = b"".join(
@@ -169,7 +170,7 @@ print(int(m[:] == data), flush=True)
 
 @pytest.mark.parametrize("algorithm", EXACT)
 def test_memory_paged_out_by_a_process_takes_what_was_estimated(zram_device, algorithm, tmp_path):
-    set_up(zram_device, algorithm, 64 << 20)
+    set_up(zram_device, algorithm, 16384 * PAGE)
     path = tmp_path / "corpus"
     data = corpus(algorithm, PAGED_OUT)
     path.write_bytes(data)
