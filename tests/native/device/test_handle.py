@@ -177,6 +177,20 @@ def test_an_invalid_count_stops_configure_before_anything_is_done(tree, setting)
         device.configure(disksize="1M", **{setting: "/dev/sda"})
 
 
+def test_a_failed_configure_puts_back_what_a_reset_keeps(tree):
+    folder, proc = Path(tree.path("sys/block/zram3")), Path(tree.root) / "proc"
+    (proc / "self").mkdir(parents=True)
+    for file in (proc / "swaps", proc / "self/mountinfo", folder / "reset"):
+        file.write_text("")
+    (folder / "dev").write_text("252:3\n")
+    (folder / "writeback_limit").write_text("7\n")
+    with pyzram.Zram(3, sysfs=tree) as device:
+        with pytest.raises(pyzram.UnsupportedError, match="no attribute writeback_limit_enable"):
+            device.configure(disksize="1M", writeback_limit=5)
+        assert device.read_writeback_limit() == 7
+        assert (folder / "writeback_batch_size").read_text() == "32\n"
+
+
 def test_a_kernel_without_swap_has_no_swap_areas(tree):
     (Path(tree.root) / "proc").mkdir()
     with pyzram.Zram(3, sysfs=tree) as device:
