@@ -21,7 +21,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DEFAULT_DIRECTORY = "/run/pyzram"
+STATE_DIRECTORY = "/var/lib/pyzram"
+"""For the ledger of ``pyzram tend``, which must outlast a reboot."""
 READ_SIZE = 65536
+
+
+def run_directory(root: str = "") -> str:
+    """Where commands keep these files: below ``root``, or in tests in PYZRAM_RUN."""
+    return os.environ.get("PYZRAM_RUN") or root + DEFAULT_DIRECTORY
+
+
+def state_directory(root: str = "") -> str:
+    """Where ``pyzram tend`` keeps what outlasts a reboot: below ``root``, or in PYZRAM_STATE."""
+    return os.environ.get("PYZRAM_STATE") or root + STATE_DIRECTORY
 
 
 def make_directory(path: str, *, again: bool = True) -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from ..doctor.checks import CHECKS, examine
 from ..doctor.finding import Finding
 from ..doctor.snapshot import Snapshot, take_snapshot
 from ..errors import ZramError
-from ..kernel.sysfs import Sysfs
+from ..kernel.sysfs import given_sysfs
 from ..text import quote
 from ..units import format_size
 from .options import FILE, Command, Option, at_most_one
@@ -81,7 +80,7 @@ def main(argv: list[str]) -> int:
 
 
 def _snapshot(config: str) -> Snapshot:
-    return take_snapshot(sysfs=Sysfs(os.environ.get("PYZRAM_ROOT", "/")), config_path=config)
+    return take_snapshot(sysfs=given_sysfs(), config_path=config)
 
 
 def _textfile(path: str, config: str) -> int:

@@ -4,12 +4,10 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ..kernel.sysfs import Sysfs
 from ..limits import PAGE_SIZE
 from ..units import format_count, format_size
 from .durations import duration
@@ -40,11 +38,6 @@ COMMON = (
     Option("", "json", "", "print JSON, sizes in bytes"),
     Option("q", "quiet", "", "print errors only"),
 )
-
-
-def sysfs() -> Sysfs:
-    """Where the kernel's files are: below /, or elsewhere in tests and chroots."""
-    return Sysfs(os.environ.get("PYZRAM_ROOT", "/"))
 
 
 @contextmanager

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from .. import interruption
 from ..device.zram import Zram
+from ..kernel.sysfs import given_sysfs
 from ..limits import RECOMPRESS_TYPES
 from ..postprocess.recompression import recompress_pages
 from .options import ALGORITHM, DEVICE, Command, Option, UsageError, whole
-from .postprocess_report import COMMON, progress, report, sysfs
+from .postprocess_report import COMMON, progress, report
 
 COMMAND = Command(
     "pyzram recompress",
@@ -44,7 +45,7 @@ def main(argv: list[str]) -> int:
         raise UsageError("--age goes with --type idle or huge_idle")
     interruption.take_note()
     with (
-        Zram(options.operands[0], sysfs=sysfs()) as device,
+        Zram(options.operands[0], sysfs=given_sysfs()) as device,
         progress(options.quiet, lambda done: f"{done} pages tried") as show,
     ):
         result = recompress_pages(

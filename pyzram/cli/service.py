@@ -7,12 +7,10 @@ What those print that only look is in :mod:`pyzram.cli.service_plan` and
 
 from __future__ import annotations
 
-import os
-
 from .. import interruption
 from ..config.layers import DEFAULT_PATH
-from ..kernel.sysfs import Sysfs
-from ..service.registry import DEFAULT_DIRECTORY
+from ..kernel.sysfs import given_sysfs
+from ..own_files import run_directory
 from ..service.service import Service
 from ..text import quote
 from .options import FILE, Command, Option
@@ -72,9 +70,8 @@ class Call:
         self.quiet = getattr(options, "quiet", False)
         self.service = Service(
             getattr(options, "config", DEFAULT_PATH),
-            # For tests and chroots: where the kernel's files and the record are.
-            sysfs=Sysfs(os.environ.get("PYZRAM_ROOT", "/")),
-            directory=os.environ.get("PYZRAM_RUN", DEFAULT_DIRECTORY),
+            sysfs=given_sysfs(),
+            directory=run_directory(),
             tell=_nothing if self.json or self.quiet else _tell,
             warn=self.warn,
         )

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from .. import interruption
 from ..device.zram import Zram
+from ..kernel.sysfs import given_sysfs
 from ..limits import PAGE_SIZE, WRITEBACK_TYPES
 from ..postprocess.writeback import remaining_budget, writeback_pages, writeback_ranges
 from ..units import format_size, parse_size
 from .options import DEVICE, Command, Option, UsageError, at_most_one, whole
-from .postprocess_report import COMMON, progress, report, sysfs
+from .postprocess_report import COMMON, progress, report
 
 
 def ranges(text: str) -> list[tuple[int, int]]:
@@ -71,7 +72,7 @@ def main(argv: list[str]) -> int:
         limit = options.max_pages * PAGE_SIZE
     interruption.take_note()
     with (
-        Zram(options.operands[0], sysfs=sysfs()) as device,
+        Zram(options.operands[0], sysfs=given_sysfs()) as device,
         progress(options.quiet, lambda done: f"{format_size(done)} written") as show,
     ):
         if options.pages:

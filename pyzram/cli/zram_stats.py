@@ -12,7 +12,7 @@ import sys
 
 from ..errors import DeviceNotFoundError, ZramError
 from ..kernel.attributes import AttributeReader, DeviceFigures
-from ..kernel.sysfs import NO_DRIVER, Sysfs, device_number
+from ..kernel.sysfs import NO_DRIVER, device_number, given_sysfs
 from . import output, stats_columns
 from .options import (
     ALGORITHM,
@@ -220,7 +220,7 @@ class Collection:
 
     def __init__(self, operands: list[str]) -> None:
         self.operands = operands
-        self.reader = AttributeReader(Sysfs(os.environ.get("PYZRAM_ROOT", "/")))
+        self.reader = AttributeReader(given_sysfs())
         self.status = 0
         self.tell: Callable[[object], None] = complain
         self._told: set[str] = set()

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from .. import tend_status
+from .. import own_files, tend_status
 from ..config.config import Config, ConfigError
 from ..config.layers import DEFAULT_PATH, read_layers
 from ..config.parser import parse_layers
@@ -150,8 +150,8 @@ def _tended(tree: Sysfs) -> _TendStatus:
     Raises:
         ZramOSError: one of them cannot be read.
     """
-    run = tree.root + os.environ.get("PYZRAM_RUN", "/run/pyzram")
-    state = tree.root + os.environ.get("PYZRAM_STATE", "/var/lib/pyzram")
+    run = own_files.run_directory(tree.root)
+    state = own_files.state_directory(tree.root)
     path = f"{run}/{tend_status.NAME}"
     try:
         told = _written(path)

@@ -228,6 +228,11 @@ def as_sysfs(sysfs: Sysfs | None) -> Sysfs:
     return sysfs
 
 
+def given_sysfs() -> Sysfs:
+    """Where commands look for the kernel's files: below ``/``, or in tests below PYZRAM_ROOT."""
+    return Sysfs(os.environ.get("PYZRAM_ROOT", "/"))
+
+
 ZSWAP_OFF = "echo N > /sys/module/zswap/parameters/enabled (for good: zswap.enabled=0 at boot)"
 """How an administrator switches zswap off, now or for good."""
 

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from ..config.device_config import DeviceConfig
     from ..descriptor import Opened
 
-__all__ = ["DEFAULT_DIRECTORY", "Registry"]
 
 LOCK_SECONDS = 90.0
 ADDING_BYTES = 128  # a boot id, an index, a number and a diskseq

@@ -15,11 +15,12 @@ from ..config.parser import read_config
 from ..errors import ZramError, ZramOSError, reduced
 from ..kernel.sysfs import as_sysfs
 from ..limits import total_memory
+from ..own_files import DEFAULT_DIRECTORY
 from ..value import check_callable, check_path, check_word, documented
 from . import planner
 from .observe import observe
 from .plan import Plan
-from .registry import DEFAULT_DIRECTORY, Registry
+from .registry import Registry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -142,6 +142,12 @@ def test_files_that_the_code_refers_to_are_there(texts: dict[str, str]) -> None:
     assert not gone
 
 
+def test_a_variable_of_the_environment_is_read_in_one_place(texts: dict[str, str]) -> None:
+    read = re.compile(r'environ\W+(?:get\W+)?"(PYZRAM_\w+)"')
+    code = "".join(text for name, text in texts.items() if name.startswith("pyzram/"))
+    assert sorted(read.findall(code)) == ["PYZRAM_ROOT", "PYZRAM_RUN", "PYZRAM_STATE"]
+
+
 # Words that once had several meanings here, or one that nobody else knows, also in names.
 GIVEN_UP = re.compile(
     r"""(?<![A-Za-z])(Choice|Wish|wish|Running|Loan|loan|lend|lent|Pace|Extents?|extents?

@@ -9,13 +9,12 @@ zram held its cold memory, so all policies can be tried before there is a device
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import ZramError
-from ...kernel.sysfs import Sysfs
+from ...kernel.sysfs import given_sysfs
 from ...pages.estimate.recommend import recommend
 from ...text import quote
 from ...units import format_change, format_seconds, format_size
@@ -132,7 +131,7 @@ def recorded(now: Looked, shown: AlgorithmEstimate, came_back: int) -> dict[str,
     from ...tend.machine import Clocks
     from ...tend.recording import row
 
-    found = row(Sysfs(os.environ.get("PYZRAM_ROOT", "/")), Clocks(), ages=False)
+    found = row(given_sysfs(), Clocks(), ages=False)
     figures, last = shown.figures, now.looks[-1]
     available, pages, devices = found["available"], found["pages"], found["devices"]
     assert isinstance(available, int)

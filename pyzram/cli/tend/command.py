@@ -15,9 +15,9 @@ from ...config.layers import DEFAULT_PATH
 from ...config.parser import read_config
 from ...device.zram import Zram
 from ...errors import ZramError, from_errno
-from ...kernel.sysfs import Sysfs, device_number
+from ...kernel.sysfs import device_number, given_sysfs
 from ...limits import total_memory
-from ...service.registry import DEFAULT_DIRECTORY, Registry
+from ...service.registry import Registry
 from ...tend.handover import NAME as HANDOVER
 from ...tend.machine import Clocks
 from ...tend.reclaim import Reclaimer
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ...descriptor import Opened
+    from ...kernel.sysfs import Sysfs
     from ..options import Arguments
 
 
@@ -117,8 +118,8 @@ def main(argv: list[str]) -> int:
     if options is None:
         return 0
     way = way_of(options)
-    sysfs = Sysfs(os.environ.get("PYZRAM_ROOT", "/"))
-    run = os.environ.get("PYZRAM_RUN", DEFAULT_DIRECTORY)
+    sysfs = given_sysfs()
+    run = own_files.run_directory()
     if way == "status":
         from .status import show_status
 

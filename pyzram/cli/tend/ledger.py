@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from ...kernel.sysfs import Sysfs
     from ...tend.machine import Clocks
 
-LEDGER = "/var/lib/pyzram"
-
 
 def open_ledger(
     sysfs: Sysfs, clocks: Clocks, run: str, *, read_only: bool = False
@@ -30,7 +28,7 @@ def open_ledger(
     With ``read_only``, nothing is written, and it comes from where a daemon would keep it.
     """
     clock = read_clock(sysfs, clocks)
-    folder = os.environ.get("PYZRAM_STATE", LEDGER)
+    folder = own_files.state_directory()
     spare = ledger = Ledger(run, clock)
     place, share = spare.path, 0.5
     damaged = [spare.path] if spare.damaged else []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import UnsupportedError, ZramError
 from ...kernel.sysfs import device_number
-from ...own_files import DEFAULT_DIRECTORY
+from ...own_files import run_directory
 from ..options import DEVICE, Command, Option, UsageError, seconds_up_to
 from .parts import DELAY_MAX, SORTS
 
@@ -59,7 +59,7 @@ def main(argv: list[str]) -> int:
     view = load()
     from .look import Looker
 
-    looker = Looker(options.operands, os.environ.get("PYZRAM_RUN", DEFAULT_DIRECTORY))
+    looker = Looker(options.operands, run_directory())
     try:
         looker.look()
         if looker.over:

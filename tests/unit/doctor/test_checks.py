@@ -590,8 +590,8 @@ def test_a_textfile_without_a_driver_has_no_check(tmp_path, monkeypatch, capsys)
 def tend_files(tmp_path, monkeypatch):
     """Where pyzram tend records what it does, on a separate machine."""
     assert snapshot.TEND_LEDGER == ledger.FILE
-    monkeypatch.setenv("PYZRAM_RUN", "/run")
-    monkeypatch.setenv("PYZRAM_STATE", "/var")
+    monkeypatch.setenv("PYZRAM_RUN", f"{tmp_path}/run")
+    monkeypatch.setenv("PYZRAM_STATE", f"{tmp_path}/var")
     (tmp_path / "var").mkdir()
     (tmp_path / "proc").symlink_to("/proc")
     return tmp_path
@@ -634,7 +634,7 @@ def test_a_daemon_tells_what_it_tends_and_one_that_ended_tends_nothing(tend_file
 def test_what_is_tended_is_known_by_its_diskseq(tree, tmp_path, monkeypatch):
     """A name may belong to another device by now."""
     run = f"{tmp_path}/ran"
-    monkeypatch.setenv("PYZRAM_RUN", "/ran")
+    monkeypatch.setenv("PYZRAM_RUN", run)
     monkeypatch.setattr(snapshot.tend_status, "_start_time", lambda _pid, _proc="": 5)
     for key, names in (("7", {"zram3"}), ("8", set())):
         devices = [{"name": "zram3", "key": key}]
