@@ -169,13 +169,13 @@ def test_what_is_in_the_way_of_one_is_not_in_the_way_of_the_others(box: Box) -> 
         box.write(GOOD + f"ZRAM_SIZE_1=64M\nZRAM_MOUNT_1={at}\n")
         pretended = box.pyzram("start", "--pretend")
         assert pretended.returncode == 1
-        assert f"left out: device 1: something else is mounted on {at}" in pretended.stdout
+        assert f"left out: device 1: something else is already mounted on {at}" in pretended.stdout
         line = box.fails("start")
-        assert line.startswith(f"pyzram start: device 1: something else is mounted on {at}")
+        assert line.startswith(f"pyzram start: device 1: something else is already mounted on {at}")
         assert len(box.numbers()) == 2
         box.write(box.conf.read_text() + "ALL_OR_NOTHING=yes\n")
         box.fine("stop")
-        assert "something else is mounted" in box.fails("start")
+        assert "something else is already mounted" in box.fails("start")
         assert box.numbers() == []
     finally:
         subprocess.run(["umount", at], check=True)
