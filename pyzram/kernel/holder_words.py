@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from ..errors import DeviceNotFoundError, from_errno
 from ..text import quote
@@ -12,15 +13,36 @@ from .parse import parse_mountinfo
 from .process_folder import FOLDER, ProcessFolder
 from .sysfs import Sysfs, pass_over
 
+LOOK_SECONDS = 2.0
+"""For all processes: anybody can have millions of descriptors, and our locks are held meanwhile."""
 
-def openers(sysfs: Sysfs, name: str) -> list[str]:
+
+class Patience:
+    """How long a look at processes may last; ``over`` once it was cut short."""
+
+    def __init__(self, seconds: float = LOOK_SECONDS) -> None:
+        self._until = time.monotonic() + seconds
+        self.over = False
+
+    def ends(self) -> bool:
+        """Whether to look no further."""
+        self.over = self.over or time.monotonic() >= self._until
+        return self.over
+
+
+def openers(sysfs: Sysfs, name: str, patience: Patience | None = None) -> list[str]:
     """Return ``comm[pid]`` of processes that have the node open, as far as the caller may see."""
-    found = []
+    found: list[str] = []
+    patience = patience or Patience()
     for pid in filter(str.isdigit, os.listdir(sysfs.path("proc"))):
         try:
             with ProcessFolder(sysfs, pid) as process, process.open("fd", FOLDER) as fds:
-                if any(_leads_to(fds, fd, name) for fd in os.listdir(fds)):
-                    found.append(process.name())
+                for fd in os.listdir(fds):
+                    if patience.ends():
+                        return found
+                    if _leads_to(fds, fd, name):
+                        found.append(process.name())
+                        break
         except OSError as err:
             pass_over(err)
     return found
@@ -36,19 +58,22 @@ def _leads_to(fds: int, fd: str, name: str) -> bool:
     return last == name and not folder.endswith("/virtual/block")  # that is sysfs: a handle of ours
 
 
-def mounted_elsewhere(sysfs: Sysfs, name: str) -> list[str]:
+def mounted_elsewhere(sysfs: Sysfs, name: str, patience: Patience | None = None) -> list[str]:
     """Return mounts in other mount namespaces, as far as the caller may see them.
 
     Raises:
         OSError: a process exists and may be inspected, but inspecting it failed.
     """
     found: list[str] = []
+    patience = patience or Patience()
     try:
         number = dev_of(sysfs, name)
         seen = {os.readlink(sysfs.path("proc/self/ns/mnt"))}
     except (DeviceNotFoundError, FileNotFoundError):
         return found  # no device, or a kernel without such namespaces
     for pid in filter(str.isdigit, os.listdir(sysfs.path("proc"))):
+        if patience.ends():
+            break
         try:
             with ProcessFolder(sysfs, pid) as process:
                 namespace = process.link("ns/mnt")
@@ -74,16 +99,24 @@ def mounted_elsewhere(sysfs: Sysfs, name: str) -> list[str]:
 def describe(sysfs: Sysfs, name: str) -> str:
     """Return one phrase that names every holder found, or the empty string.
 
-    The phrase explains a refusal by the kernel; if the search itself fails, it says so.
+    The phrase explains a refusal by the kernel; if the search itself fails, or there is too much to
+    search, it says so.
     """
     phrases: list[str] = []
-    for look in (lasting, mounted_elsewhere, _open_in):
+    patience = Patience()
+    for look in (_lasting, mounted_elsewhere, _open_in):
         try:
-            phrases += look(sysfs, name)
+            phrases += look(sysfs, name, patience)
         except OSError as err:
             phrases.append(f"cannot tell who else uses it: {err.strerror or err}")
+    if patience.over:
+        phrases.append(f"not all processes could be looked at within {LOOK_SECONDS:g} s")
     return ", ".join(phrases)
 
 
-def _open_in(sysfs: Sysfs, name: str) -> list[str]:
-    return [f"open in {process}" for process in openers(sysfs, name)]
+def _lasting(sysfs: Sysfs, name: str, _patience: Patience) -> list[str]:
+    return lasting(sysfs, name)
+
+
+def _open_in(sysfs: Sysfs, name: str, patience: Patience) -> list[str]:
+    return [f"open in {process}" for process in openers(sysfs, name, patience)]

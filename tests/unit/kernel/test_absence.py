@@ -184,6 +184,21 @@ def test_a_namespace_is_seen_through_the_processes_that_stay(root: Path) -> None
     ]
 
 
+def test_who_holds_a_device_is_looked_for_no_longer_than_that(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody can have so many descriptors that it would take minutes, with our locks held."""
+    times = iter(range(10**9))
+    monkeypatch.setattr(holder_words.time, "monotonic", lambda: next(times) / 100)
+    folder = root / "proc/8/fd"
+    folder.mkdir(parents=True, exist_ok=True)
+    for fd in range(1000):
+        (folder / str(fd)).symlink_to("/dev/null")
+    said = holder_words.describe(Sysfs(str(root)), "zram3")
+    assert said.endswith("not all processes could be looked at within 2 s")
+    assert next(times) < 400
+
+
 def test_a_process_that_exits_lends_its_number_and_no_name(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
