@@ -201,6 +201,6 @@ def uses(stats: Stats) -> str:
     if stats.swap:
         words.append(f"swap with priority {stats.swap.priority}")
     words += [f"mounted on {point}" for point in stats.mount_points]
-    stored, used = stats.mm_stat.orig_data_size or 0, stats.mm_stat.mem_used_total or 0
+    stored, used = stats.mm_stat.orig_data_size, stats.mm_stat.mem_used_total
     words.append(f"{format_size(stored)} in {format_size(used)} of {format_size(stats.disksize)}")
     return quote(f"{stats.name}: {', '.join(words)}")

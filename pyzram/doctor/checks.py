@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is wrong or wasteful in the running set-up, with the figure that shows it and a remedy.
+"""What is wrong or wasteful in the running setup, with the figure that shows it and a remedy.
 
 Each check is a function over a :class:`~pyzram.doctor.snapshot.Snapshot` and does no I/O.
 """

@@ -27,7 +27,7 @@ def refused_writes(snapshot: Snapshot) -> Iterator[Finding]:
         failed = stats.io_stat.failed_writes
         if not failed:
             continue
-        limit = stats.mm_stat.mem_limit or 0
+        limit = stats.mm_stat.mem_limit
         yield Finding(
             "failed-writes",
             stats.name,
@@ -46,8 +46,8 @@ def huge_pages_dominate(snapshot: Snapshot) -> Iterator[Finding]:
     """
     for stats in snapshot.devices:
         mm = stats.mm_stat
-        huge = (mm.huge_pages or 0) * PAGE_SIZE
-        compressed = mm.compr_data_size or 0
+        huge = mm.huge_pages * PAGE_SIZE
+        compressed = mm.compr_data_size
         if compressed < STORED_BYTES_JUDGED or huge < HUGE_SHARE * compressed:
             continue
         if stats.backing_dev:
@@ -70,10 +70,8 @@ def no_gain(snapshot: Snapshot) -> Iterator[Finding]:
     """The pool takes almost as much memory as the data in it would, and the table comes on top."""
     for stats in snapshot.devices:
         mm = stats.mm_stat
-        stored = (mm.orig_data_size or 0) - (
-            (stats.bd_stat.bd_count_bytes or 0) if stats.bd_stat else 0
-        )
-        used = mm.mem_used_total or 0
+        stored = mm.orig_data_size - (stats.bd_stat.bd_count_bytes if stats.bd_stat else 0)
+        used = mm.mem_used_total
         if stored >= STORED_BYTES_JUDGED and used > MEMORY_SHARE * stored:
             yield Finding(
                 "no-gain",
@@ -88,8 +86,8 @@ def no_gain(snapshot: Snapshot) -> Iterator[Finding]:
 def scattered(snapshot: Snapshot) -> Iterator[Finding]:
     """Freed objects leave holes in the pool's pages."""
     for stats in snapshot.devices:
-        used = stats.mm_stat.mem_used_total or 0
-        compressed = stats.mm_stat.compr_data_size or 0
+        used = stats.mm_stat.mem_used_total
+        compressed = stats.mm_stat.compr_data_size
         if compressed >= STORED_BYTES_JUDGED and used > SCATTERED * compressed:
             yield Finding(
                 "scattered",
@@ -109,7 +107,7 @@ def mounted_without_discard(snapshot: Snapshot) -> Iterator[Finding]:
             continue
         if any(option.startswith("discard=") for option in options):
             continue
-        stored = stats.mm_stat.orig_data_size or 0
+        stored = stats.mm_stat.orig_data_size
         point = shlex.quote(stats.mount_points[0])
         mount = f"mount -o remount,discard {point}"
         if (snapshot.file_systems or {}).get(stats.name) in DISCARD_AT_MOUNT:

@@ -71,7 +71,7 @@ def backing_never_used(snapshot: Snapshot) -> Iterator[Finding]:
     which = "--age 1h" if snapshot.features.idle_age else "--mark"
     for stats in snapshot.devices:
         bd = stats.bd_stat
-        stored = stats.mm_stat.compr_data_size or 0
+        stored = stats.mm_stat.compr_data_size
         if stats.backing_dev and bd and not bd.bd_writes and stored >= STORED_BYTES_JUDGED:
             remedy = f"pyzram writeback {stats.name} {which} (regularly, for example from cron"
             if snapshot.config is None:
@@ -96,7 +96,7 @@ def nobody_tends(snapshot: Snapshot) -> Iterator[Finding]:
     for stats in snapshot.devices:
         has = ["a backing device"] if stats.backing_dev else []
         has += ["a recompression algorithm"] if stats.recomp_algorithms else []
-        if not has or (stats.mm_stat.compr_data_size or 0) < STORED_BYTES_JUDGED:
+        if not has or stats.mm_stat.compr_data_size < STORED_BYTES_JUDGED:
             continue
         what = f"it has {' and '.join(has)}, but "
         if tended is None:

@@ -16,7 +16,6 @@ from ..device.block_state import summary
 from ..device.device_list import devices
 from ..errors import DeviceNotFoundError, InvalidValueError, ZramError, from_errno
 from ..kernel.psi import read_pressure
-from ..limits import BD_UNIT
 from ..named_files import open_named
 from .machine import Clocks, read_battery, read_counters, read_memory
 from .medium import medium_of
@@ -81,9 +80,7 @@ def _device(sysfs: Sysfs, device: Zram, ages: bool) -> dict[str, object]:
         backing = device.read_backing_dev() if device.has("backing_dev") else None
         if backing is not None:
             bd = device.read_bd_stat()
-            found["flash"] = [
-                (count or 0) * BD_UNIT for count in (bd.bd_count, bd.bd_reads, bd.bd_writes)
-            ]
+            found["flash"] = [bd.bd_count_bytes, bd.bd_reads_bytes, bd.bd_writes_bytes]
             found["medium"] = medium_of(sysfs, backing).kind
     except DeviceNotFoundError:
         return {}

@@ -91,7 +91,7 @@ class Tended:
 
     def written(self) -> int:
         """Bytes that it has ever written to its media."""
-        return (self.device.read_bd_stat().bd_writes or 0) * BD_UNIT
+        return self.device.read_bd_stat().bd_writes_bytes
 
     def left(self, ledger: Ledger, budget_of: Callable[[Medium], int]) -> int:
         """Bytes that the budgets of its media leave."""
@@ -111,11 +111,11 @@ class Tended:
             seen = DeviceObserved(
                 device.name,
                 self.key,
-                mm.orig_data_size or 0,
-                mm.compr_data_size or 0,
-                mm.mem_used_total or 0,
-                mm.mem_limit or 0,
-                mm.huge_pages or 0,
+                mm.orig_data_size,
+                mm.compr_data_size,
+                mm.mem_used_total,
+                mm.mem_limit,
+                mm.huge_pages,
                 ages=self.tells_ages,
                 recompression=recompression,
                 gain=self.gain,
@@ -146,7 +146,7 @@ class Tended:
         self._found = (backing, self.media)
         self.lost = backing if is_lost(sysfs, backing) else ""
         bd = self.device.read_bd_stat()
-        written, reads = (bd.bd_writes or 0) * BD_UNIT, (bd.bd_reads or 0) * BD_UNIT
+        written, reads = bd.bd_writes_bytes, bd.bd_reads_bytes
         size = block_size(sysfs, backing) or 0
         for medium in self.media:
             ledger.observe(medium.key, self.key, written)
@@ -158,7 +158,7 @@ class Tended:
         self.limit = own_limit
         worst = self.media[0]
         return seen._replace(
-            free=max(0, size - (bd.bd_count or 0) * BD_UNIT),
+            free=max(0, size - bd.bd_count_bytes),
             budget=min(map(budget_of, self.media)),
             left=self.left(ledger, budget_of),
             own_limit=own_limit,

@@ -231,7 +231,7 @@ class Tender:
     def _used(self, one: Tended) -> int | None:
         """Memory in use; ``None``, with a warning, if that cannot be read."""
         try:
-            return one.device.read_mm_stat().mem_used_total or 0
+            return one.device.read_mm_stat().mem_used_total
         except DeviceNotFoundError:
             raise
         except ZramError as err:
