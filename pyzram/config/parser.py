@@ -290,7 +290,7 @@ class _Parser:
                     # Not an error: up to 6.11 it could be any of the kernel's crypto modules.
                     self.warn(
                         self.place(index, stem),
-                        f"{stem}_{index}: no known zram has {choice.name!r}"
+                        f"{stem}_{index}: unknown zram algorithm {choice.name!r}"
                         + nearest(choice.name.lower(), ALGORITHMS),
                     )
         if params := self.get(index, "ZRAM_PARAMS"):

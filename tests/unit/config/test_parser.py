@@ -477,9 +477,9 @@ def test_a_variable_that_is_set_twice_is_warned_about() -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("ZRAM_ALGORITHM_0=ztsd", "no known zram has 'ztsd' (did you mean zstd?)"),
+        ("ZRAM_ALGORITHM_0=ztsd", "unknown zram algorithm 'ztsd' (did you mean zstd?)"),
         ("ZRAM_ALGORITHM_0='zstd LZ4'", "'LZ4' (did you mean lz4?)"),
-        ("ZRAM_RECOMP_ALGORITHM_0=gzip", "ZRAM_RECOMP_ALGORITHM_0: no known zram has"),
+        ("ZRAM_RECOMP_ALGORITHM_0=gzip", "ZRAM_RECOMP_ALGORITHM_0: unknown zram algorithm"),
     ],
 )
 def test_an_algorithm_that_nobody_knows_is_warned_about(line: str, words: str) -> None:
