@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Metrics as Prometheus reads them: text format 0.0.4 and OpenMetrics 1.0.
 
+Names and help are given where the values are: those of a device's figures in
+:mod:`pyzram.kernel.figures`, the others beside the command that writes them.
+
 The text format is what node_exporter's textfile collector accepts. In it, a counter's family has
 the name of its sample; in OpenMetrics, it has the name without ``_total``.
 

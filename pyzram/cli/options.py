@@ -17,14 +17,12 @@ DEVICE = "device"
 ALGORITHM = "algorithm"
 ALGORITHMS = "algorithms"
 COLUMNS = "columns"
+# Seconds between two refreshes of a live view.
+SHORTEST = 0.1
 
 
 class UsageError(Exception):
     """The command line is wrong; the message says why."""
-
-
-# Seconds between two refreshes of a live view.
-SHORTEST = 0.1
 
 
 class Option:

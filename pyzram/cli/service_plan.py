@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What would be done and what is wrong, as ``plan``, ``check`` and ``--pretend`` print it."""
+"""What would be done and what is wrong, as ``plan``, ``check`` and ``--pretend`` print it.
+
+The lines of a plan are its own text: see :mod:`pyzram.service.plan` and, for each step's words,
+:mod:`pyzram.service.planner`.
+"""
 
 from __future__ import annotations
 
