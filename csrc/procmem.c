@@ -2,15 +2,13 @@
 /* The memory of a process: turning to it, and reading some of its pages. */
 #include "frames.h"
 #include "io.h"
+#include "page_run.h"
 #include "procmem.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-
-/* How many pages are checked again and read at a time. */
-enum { RUN_MAX = 512 };
 
 /* The frame of zeros that reading untouched memory gives; 0 if this process may not know it. */
 static uint64_t zero_frame_find(uint64_t page_size)
@@ -156,17 +154,6 @@ static void pages_there(const struct pyzram_procmem *pm, uint64_t start, size_t 
 	}
 }
 
-/*
- * Read through /proc/PID/mem, never with process_vm_readv, which pins pages: a pin gives the owner
- * its own copy of each page that it shares after a fork or through same-page merging. Returns the
- * number of pages read before one could not be.
- */
-static size_t pages_read(const struct pyzram_procmem *pm, uint64_t start, size_t count,
-			 uint8_t *dst)
-{
-	return io_read_whole(pm->mem, dst, count * pm->page_size, start) / pm->page_size;
-}
-
 int64_t pyzram_procmem_read(struct pyzram_procmem *pm, const uint64_t *addresses, size_t count,
 			    bool freed, uint8_t *dst, uint8_t *ret)
 {
@@ -179,17 +166,12 @@ int64_t pyzram_procmem_read(struct pyzram_procmem *pm, const uint64_t *addresses
 		       addresses[at + run] == addresses[at] + run * pm->page_size)
 			run++;
 		pages_there(pm, addresses[at], run, freed, ret + at);
-		for (size_t i = 0; i < run;) {
-			size_t there = 0, got;
-
-			while (i + there < run && ret[at + i + there] == PYZRAM_READ_DONE)
-				there++;
-			got = pages_read(pm, addresses[at + i], there, dst + done * pm->page_size);
-			done += got;
-			if (got < there)
-				ret[at + i + got] = PYZRAM_READ_GONE;
-			i += got < there ? got + 1 : there + 1;
-		}
+		/*
+		 * Never with process_vm_readv, which pins pages: a pin gives the owner its own copy
+		 * of each page that it shares after a fork or through same-page merging.
+		 */
+		done += page_run_read(pm->mem, addresses[at], pm->page_size, run, false,
+				      dst + done * pm->page_size, ret + at);
 		at += run;
 	}
 	return (int64_t)done;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Shared memory as an object: tmpfs files and System V segments, whoever maps them. */
 #include "io.h"
+#include "page_run.h"
 #include "pyzram.h"
 
 #include <inttypes.h>
@@ -9,8 +10,6 @@
 #include <sys/mman.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
-
-enum { RUN_MAX = 512 };		/* pages that are checked again and read at a time */
 
 int pyzram_shmem_resident(int fd, uint64_t first, size_t count, uint8_t *ret)
 {
@@ -53,20 +52,6 @@ int pyzram_shmem_tells(int fd)
 	return err ? err : !(there & 1);
 }
 
-/* Returns the whole pages that could be read; the end of a file is filled up with zeros. */
-static size_t pages_read(int fd, uint64_t first, size_t count, size_t page_size, uint8_t *dst)
-{
-	size_t done = io_read_whole(fd, dst, count * page_size, first * page_size);
-
-	if (done % page_size) {
-		size_t rest = page_size - done % page_size;
-
-		memset(dst + done, 0, rest);
-		done += rest;
-	}
-	return done / page_size;
-}
-
 int64_t pyzram_shmem_read(int fd, const uint64_t *pages, size_t count, uint8_t *dst, uint8_t *ret)
 {
 	size_t page_size = (size_t)sysconf(_SC_PAGESIZE), at = 0, done = 0;
@@ -80,18 +65,10 @@ int64_t pyzram_shmem_read(int fd, const uint64_t *pages, size_t count, uint8_t *
 		if (pyzram_shmem_resident(fd, pages[at], run, ret + at) ||
 		    pyzram_shmem_tells(fd) != 1)
 			memset(ret + at, 0, run);
-		for (size_t i = 0; i < run;) {
-			size_t there = 0, got;
-
-			while (i + there < run && (ret[at + i + there] & 1))
-				ret[at + i + there++] = 1;
-			got = pages_read(fd, pages[at + i], there, page_size,
-					 dst + done * page_size);
-			done += got;
-			if (i + got < run)
-				ret[at + i + got] = 0;
-			i += got + 1;
-		}
+		for (size_t i = 0; i < run; i++)
+			ret[at + i] = ret[at + i] & 1 ? PYZRAM_READ_DONE : PYZRAM_READ_GONE;
+		done += page_run_read(fd, pages[at] * page_size, page_size, run, true,
+				      dst + done * page_size, ret + at);
 		at += run;
 	}
 	return (int64_t)done;
