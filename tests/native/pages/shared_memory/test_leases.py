@@ -90,8 +90,8 @@ def test_the_holder_of_a_lease_lives_and_keeps_it(how: str, in_memory: Path) -> 
         assert lease_of(process) == fcntl.F_WRLCK
     # What a page table shows is counted, and a file that nobody maps is reported as missing.
     assert sum(segment.pages for segment in segments) == (0 if how == "file" else PAGES)
-    assert source.by_page_table == (how != "file")
     # Others on this machine may have leases as well.
+    assert how == "file" or source.by_page_table == 1
     assert (source.skipped.get(CLOSED_BY[errno.EBUSY], 0) > 0) == (how == "file")
 
 
