@@ -27,7 +27,7 @@ static inline void put(struct writer *writer, uint64_t value, unsigned int bits)
 	writer->fill = sum;
 }
 
-static uint32_t *find8(struct sw842_state *state, uint64_t value)
+static uint32_t *unit8_find(struct sw842_state *state, uint64_t value)
 {
 	uint32_t i = (uint32_t)((value * 0x9e3779b97f4a7c15) >> state->shift8);
 	struct entry8 *entry;
@@ -42,7 +42,7 @@ static uint32_t *find8(struct sw842_state *state, uint64_t value)
 	return &entry->stamp;
 }
 
-static uint32_t *find4(struct sw842_state *state, uint32_t value)
+static uint32_t *unit4_find(struct sw842_state *state, uint32_t value)
 {
 	uint32_t i = (value * 0x9e3779b1u) >> state->shift4;
 	struct entry4 *entry;
@@ -58,17 +58,17 @@ static uint32_t *find4(struct sw842_state *state, uint32_t value)
 }
 
 /* Where the block's units have their stamps. Entries never move within a page. */
-static void find(struct sw842_state *state, uint64_t block, uint32_t *stamps[UNITS])
+static void stamps_find(struct sw842_state *state, uint64_t block, uint32_t *stamps[UNITS])
 {
-	stamps[UNIT8] = find8(state, block);
-	stamps[UNIT4] = find4(state, (uint32_t)(block >> 32));
-	stamps[UNIT4 + 1] = find4(state, (uint32_t)block);
+	stamps[UNIT8] = unit8_find(state, block);
+	stamps[UNIT4] = unit4_find(state, (uint32_t)(block >> 32));
+	stamps[UNIT4 + 1] = unit4_find(state, (uint32_t)block);
 	for (unsigned int i = 0; i < 4; i++)
 		stamps[UNIT2 + i] = &state->table2[block >> (48 - 16 * i) & 0xffff];
 }
 
 /* Later units of a block are more recent than earlier ones. */
-static void remember(uint32_t *stamps[UNITS], uint32_t first, uint32_t number)
+static void stamps_set(uint32_t *stamps[UNITS], uint32_t first, uint32_t number)
 {
 	*stamps[UNIT8] = first + number;
 	*stamps[UNIT4] = first + 2 * number;
@@ -158,14 +158,14 @@ static size_t page_compress(struct sw842_state *state, const uint8_t *page, size
 				put_repeats(&writer, &repeats);
 		} else {
 			put_repeats(&writer, &repeats);
-			find(state, block, stamps);
+			stamps_find(state, block, stamps);
 			if (block == 0)
 				put(&writer, TEMPLATE_ZEROS, TEMPLATE_BITS);
 			else
 				put_block(&writer, &state->choice[known(stamps, first, number)],
 					  block, stamps, first);
 		}
-		remember(stamps, first, number);
+		stamps_set(stamps, first, number);
 		last = block;
 	}
 	put_repeats(&writer, &repeats);

@@ -175,7 +175,7 @@ static inline void put(struct deflate_bits *bits, uint64_t value, unsigned int c
 	bits->count += count;
 }
 
-static inline void drain(struct deflate_bits *bits)
+static inline void bits_drain(struct deflate_bits *bits)
 {
 	store_le64(bits->out, bits->held);
 	bits->out += bits->count / 8;
@@ -186,7 +186,7 @@ static inline void drain(struct deflate_bits *bits)
 static inline void put_out(struct deflate_bits *bits, uint64_t value, unsigned int count)
 {
 	put(bits, value, count);
-	drain(bits);
+	bits_drain(bits);
 }
 
 static bool has_room(const struct deflate_bits *bits, size_t bytes)
@@ -258,7 +258,7 @@ static int put_stored(struct deflate_bits *bits, const uint8_t *bytes, size_t le
 
 /* ---- the block ------------------------------------------------------------------------------- */
 
-static void fixed_codes(struct deflate_code *literals, struct deflate_code *distances)
+static void fixed_codes_make(struct deflate_code *literals, struct deflate_code *distances)
 {
 	literals->count = DEFLATE_LITERALS + 2;
 	for (unsigned int symbol = 0; symbol < literals->count; symbol++)
@@ -270,8 +270,8 @@ static void fixed_codes(struct deflate_code *literals, struct deflate_code *dist
 }
 
 /* The bits that a block's symbols take with its own codes and with the fixed ones. */
-static void weigh(const struct deflate_block *block, const struct deflate_code *literals,
-		  const struct deflate_code *distances, size_t *ret_own, size_t *ret_fixed)
+static void block_weigh(const struct deflate_block *block, const struct deflate_code *literals,
+			const struct deflate_code *distances, size_t *ret_own, size_t *ret_fixed)
 {
 	size_t own = 0, fixed = 0, extra = 0;
 
@@ -303,7 +303,7 @@ int pyzram_deflate_block_end(struct deflate_block *block, const uint8_t *bytes, 
 
 	pyzram_deflate_code_make(&literals, block->literals, DEFLATE_LITERALS, DEFLATE_CODE_MAX);
 	pyzram_deflate_code_make(&distances, block->distances, DEFLATE_DISTANCES, DEFLATE_CODE_MAX);
-	weigh(block, &literals, &distances, &own, &fixed);
+	block_weigh(block, &literals, &distances, &own, &fixed);
 	own += lengths_make(&lengths, &literals, &distances);
 	/* Compare whole bytes, including the three bits of the header. */
 	own = (own + 3 + 7) / 8;
@@ -314,7 +314,7 @@ int pyzram_deflate_block_end(struct deflate_block *block, const uint8_t *bytes, 
 		return -ENOSPC;
 	if (fixed <= own) {
 		put_out(bits, (unsigned int)last | FIXED << 1, 3);
-		fixed_codes(&literals, &distances);
+		fixed_codes_make(&literals, &distances);
 	} else {
 		put_out(bits, (unsigned int)last | DYNAMIC << 1, 3);
 		put_lengths(bits, &lengths, &literals, &distances);

@@ -87,7 +87,7 @@ static inline void window_fill(struct walk *walk, size_t place)
 	}
 }
 
-static inline size_t common(const uint8_t *a, const uint8_t *b, size_t max)
+static inline size_t match_length(const uint8_t *a, const uint8_t *b, size_t max)
 {
 	size_t len = 0;
 
@@ -112,8 +112,8 @@ static inline bool reachable(const struct walk *walk, size_t place, size_t from)
  * The longest match that begins at place and is longer than best, from the first candidate down
  * its chain. Returns its length, which may be best or less if there is none.
  */
-static size_t search(const struct walk *walk, size_t place, size_t candidate, size_t best,
-		     size_t *ret_from)
+static size_t match_search(const struct walk *walk, size_t place, size_t candidate, size_t best,
+			   size_t *ret_from)
 {
 	const uint16_t *previous = walk->encoder->previous;
 	const size_t mask = walk->encoder->window - 1;
@@ -132,7 +132,7 @@ static size_t search(const struct walk *walk, size_t place, size_t candidate, si
 		const uint8_t *from = walk->page + candidate;
 
 		if (from[best] == scan[best] && from[best - 1] == scan[best - 1]) {
-			size_t len = common(from, scan, max);
+			size_t len = match_length(from, scan, max);
 
 			if (len > best) {
 				best = len;
@@ -172,7 +172,7 @@ static int walk_greedily(struct walk *walk)
 		if (walk->len - place >= DEFLATE_MATCH_MIN)
 			hash_insert(walk, place, &before);
 		if (reachable(walk, place, before))
-			len = search(walk, place, before, len, &from);
+			len = match_search(walk, place, before, len, &from);
 		if (len >= DEFLATE_MATCH_MIN) {
 			deflate_match(block, place - from, len);
 			full = pyzram_deflate_block_full(block, walk->encoder->level, place);
@@ -207,7 +207,7 @@ static int walk_lazily(struct walk *walk)
 			hash_insert(walk, place, &before);
 		len = DEFLATE_MATCH_MIN - 1;
 		if (waiting_len < walk->effort.lazy && reachable(walk, place, before)) {
-			len = search(walk, place, before, waiting_len, &from);
+			len = match_search(walk, place, before, waiting_len, &from);
 			if (len == DEFLATE_MATCH_MIN && place - from > TOO_FAR)
 				len--;
 		}
