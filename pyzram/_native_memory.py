@@ -7,6 +7,7 @@ import errno
 from ._native import check
 from ._pyzram import ffi, lib
 from .limits import PAGE_SIZE
+from .units import U64_MAX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +78,6 @@ WALK_HUGE = lib.PYZRAM_WALK_HUGE
 WEIGHT_ONE = lib.PYZRAM_WEIGHT_ONE
 PAGES_ANON = lib.PYZRAM_PAGES_ANON
 PAGES_SHMEM = lib.PYZRAM_PAGES_SHMEM
-U64_MAX = (1 << 64) - 1
 OPEN_FILES = 1024  # asked for at a time
 COUNTS = ffi.sizeof("struct pyzram_page_counts") // 8
 

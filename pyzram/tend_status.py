@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 NAME = "tend/status.json"
+LEDGER = "ledger"
+"""The file in the state directory that every round leaves, from cron too."""
 
 
 def write_status(run: str, values: dict[str, Any]) -> None:

@@ -36,10 +36,6 @@ if TYPE_CHECKING:
     from ..kernel.parse import Mount
 
 
-TEND_LEDGER = "ledger"
-"""What pyzram tend leaves in its folder, as a daemon or not."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """Everything that the checks examine."""
@@ -156,7 +152,7 @@ def _tended(tree: Sysfs) -> _TendStatus:
     try:
         told = _written(path)
         found = tend_status.read_status(run, f"{tree.root}/proc") if told else None
-        path = f"{state}/{TEND_LEDGER}"
+        path = f"{state}/{tend_status.LEDGER}"
         charged = _written(path)
     except PermissionError:
         return _TendStatus(0.0)  # this user may not know, so do not complain

@@ -16,7 +16,7 @@ import os
 import zlib
 from typing import NamedTuple
 
-from .. import own_files
+from .. import own_files, tend_status
 from ..descriptor import Opened, write_all
 from ..device.stat_files import counted_since
 from ..errors import ZramError, from_errno
@@ -28,7 +28,7 @@ GAP_MOST = DAY
 HEADER = "pyzram ledger 2"
 BEFORE = "pyzram ledger 1"
 """Older versions have no origin, and not every last line has the sum of what precedes it."""
-FILE = "ledger"
+FILE = tend_status.LEDGER
 
 
 class Clock(NamedTuple):

@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from ... import _native_memory
+from ...kernel.holders import DELETED
 from ...kernel.parse import parse_fdinfo
 from ...kernel.sysfs import GONE
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from .mappings import MemoryDevices
     from .process import Process
 
-DELETED = " (deleted)"
 SOCKET = "socket:"
 
 

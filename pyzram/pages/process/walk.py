@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ... import _native_memory
 from ...limits import PAGE_SIZE
+from ...units import U64_MAX
 from .held_files import held_files
 from .mappings import ANON, SHMEM, parse_maps
 from .process_pages import LAZILY_FREED, LOCKED, PINNED, PageCounts, ProcessPages
@@ -201,7 +202,7 @@ class Walk:
             pages=pages,
             flags=flags,
             weight=weight,
-            seen_max=details.in_use if details else _native_memory.U64_MAX,
+            seen_max=details.in_use if details else U64_MAX,
         )
 
 

@@ -30,7 +30,6 @@ from pyzram.doctor.finding import Finding
 from pyzram.doctor.snapshot import Snapshot
 from pyzram.kernel.parse import SwapArea
 from pyzram.kernel.sysfs import Sysfs
-from pyzram.tend import ledger
 
 TREE = Path(__file__).parents[3]
 M = 1 << 20
@@ -589,7 +588,6 @@ def test_a_textfile_without_a_driver_has_no_check(tmp_path, monkeypatch, capsys)
 @pytest.fixture
 def tend_files(tmp_path, monkeypatch):
     """Where pyzram tend records what it does, on a separate machine."""
-    assert snapshot.TEND_LEDGER == ledger.FILE
     monkeypatch.setenv("PYZRAM_RUN", f"{tmp_path}/run")
     monkeypatch.setenv("PYZRAM_STATE", f"{tmp_path}/var")
     (tmp_path / "var").mkdir()
