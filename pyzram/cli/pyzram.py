@@ -140,8 +140,12 @@ def explain(argv: list[str]) -> int:
         return 0
     if not argv:
         return _fail(2, "pyzram: no command given (see pyzram --help)")
-    from .options import closest
+    from .options import UsageError, closest, did_you_mean
 
+    if argv[0].startswith("-"):
+        name = argv[0].partition("=")[0]
+        meant = did_you_mean(name.lstrip("-"), ("config", "help", "version"), "--")
+        raise UsageError(f"unknown option {name}{meant}")
     close = closest(argv[0], list(COMMANDS))
     meant = f"did you mean {close}?" if close else "see pyzram --help"
     return _fail(2, f"pyzram: no command {argv[0]!r} ({meant})")

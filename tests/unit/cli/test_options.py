@@ -97,6 +97,11 @@ def test_help_of_a_command(capsys: pytest.CaptureFixture[str]) -> None:
         (["help", "stpo"], "pyzram: no command 'stpo' (did you mean stop?)\n"),
         (["zzz"], "pyzram: no command 'zzz' (see pyzram --help)\n"),
         ([], "pyzram: no command given (see pyzram --help)\n"),
+        (
+            ["--confg=/x", "plan"],
+            "pyzram: unknown option --confg (did you mean --config?) (see pyzram --help)\n",
+        ),
+        (["-x"], "pyzram: unknown option -x (see pyzram --help)\n"),
     ],
 )
 def test_no_command_is_one_line(
