@@ -142,7 +142,7 @@ def test_a_setting_refuses_impossible_values(zram_device, attribute, written):
 @pytest.mark.parametrize(
     ("attribute", "written", "read"),
     [
-        ("writeback_limit", "1000\n", "1000"),
+        ("writeback_limit", "1024\n", "1024"),
         ("writeback_limit_enable", "7", "1"),
         ("writeback_batch_size", "64", "64"),
         ("compressed_writeback", "yes", "1"),

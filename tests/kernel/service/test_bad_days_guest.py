@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from kernel.box import MADV_PAGEOUT, Box, swaps
 from kernel.conftest import OwnDevice, write_once
-from kernel.raw import need
+from kernel.raw import PAGE, need
 
 # The real command, for which this machine seems to have unlimited memory.
 RICH = """
@@ -30,12 +30,13 @@ sys.exit(pyzram.main(sys.argv[1:]))
 
 @pytest.mark.vm_only
 def test_no_memory_for_the_table(box: Box) -> None:
-    box.write("ZRAM_SIZE_0=1T\nZRAM_PRIORITY_0=1\n")
+    size = (1 << 40) * PAGE // 4096
+    box.write(f"ZRAM_SIZE_0={size >> 40}T\nZRAM_PRIORITY_0=1\n")
     done = box.run(sys.executable, "-Ic", RICH, "-c", str(box.conf), "start")
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith("pyzram start: device 0: zram")
-    assert line.endswith(f": set disksize to {1 << 40}: Cannot allocate memory")
+    assert line.endswith(f": set disksize to {size}: Cannot allocate memory")
     assert box.numbers() == []
 
 
