@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import TREE, run, succeed
+from .conftest import TREE, how_many_passed, run, succeed
 from .contents import OPENRC, SYSTEMD, expected, held
 from .textfile_directories import UNIT
 
@@ -110,7 +110,9 @@ def test_the_release_emerges_and_works(emerge, sources: list[str]) -> None:
 
 @pytest.mark.long
 def test_the_release_emerges_with_its_tests(emerge) -> None:
-    emerge("--strict-qa", "--test", "--no-pkgcheck")
+    passed = how_many_passed(emerge("-v", "--strict-qa", "--test", "--no-pkgcheck"))
+    assert passed
+    assert min(passed) > 1000
 
 
 @pytest.mark.slow
