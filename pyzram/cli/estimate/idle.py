@@ -7,13 +7,14 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ...pages.estimate.recommend import conf_d, recommend
+from ...pages.estimate.recommend import recommend
 from ...units import format_change, format_seconds, format_size
 from ..options import UsageError
 from ..output import output_width
 from ..source_arguments import algorithm_names, say, skipped_line
 from .cold_advice import advice, recompression
 from .cold_looks import extrapolated, gained, stall, watched
+from .config_text import conf_d
 from .offered import offered
 from .report import TOO_LITTLE, folded, laid_out
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from ...pages.codec.codec import length_bounds, zstd_release
 from ...pages.estimate.estimate import AlgorithmEstimate, Estimate, size_histogram
-from ...pages.estimate.recommend import Recommendation, conf_d, holds, recommend, zram_generator
+from ...pages.estimate.recommend import Recommendation, holds, recommend
 from ...text import quote
 from ...units import format_count, format_fine_size, format_size
 from ..source_arguments import skipped_line
+from .config_text import conf_d, zram_generator
 from .offered import offered
 from .owners import owners_report
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...algorithm import as_algorithms
-from ...units import format_size
 from ...value import JsonValue, check_count, documented, wrong_type
 
 if TYPE_CHECKING:
@@ -132,22 +131,3 @@ def _disksize(best: AlgorithmEstimate, ram: int) -> int:
     size = min(holds(best, ram // 2) or 2 * ram, 2 * ram)
     step = 1 << 30 if size >= 8 << 30 else 64 << 20
     return max(step, size // step * step)
-
-
-def conf_d(recommendation: Recommendation) -> str:
-    """Lines for /etc/conf.d/zram."""
-    name, _, level = recommendation.algorithm.partition(":")
-    lines = [f'ZRAM_SIZE_0="{format_size(recommendation.disksize)}"', f'ZRAM_ALGORITHM_0="{name}"']
-    if level:
-        lines.append(f'ZRAM_PARAMS_0="level={level}"')
-    return "\n".join(lines) + "\n"
-
-
-def zram_generator(recommendation: Recommendation) -> str:
-    """Text for zram-generator.conf(5), where sizes count MiB."""
-    name, _, level = recommendation.algorithm.partition(":")
-    algorithm = f"{name}(level={level})" if level else name
-    return (
-        f"[zram0]\nzram-size = {recommendation.disksize >> 20}\n"
-        f"compression-algorithm = {algorithm}\n"
-    )

@@ -22,7 +22,7 @@ from terminal import printed_on
 
 import pyzram
 from pyzram.cli import pyzram as dispatcher
-from pyzram.cli.estimate import command
+from pyzram.cli.estimate import command, config_text
 from pyzram.cli.estimate import report as estimate_report
 from pyzram.cli.json_documents import of_estimate
 from pyzram.cli.stats import estimate as stats_estimate
@@ -352,12 +352,12 @@ def test_what_a_few_pages_mean_is_not_blurred_by_zspages_that_are_not_full(tmp_p
 
 def test_snippets_are_ready_to_use():
     found = recommend.Recommendation("zstd:3", "...", 12 << 30)
-    read = parser.parse_config(recommend.conf_d(found), ram=16 << 30, cpus=2)
+    read = parser.parse_config(config_text.conf_d(found), ram=16 << 30, cpus=2)
     [device] = read.devices
     [choice] = device.algorithms
     assert (device.disksize, choice.name, choice.level) == (12 << 30, "zstd", 3)
     assert not read.warnings
-    assert recommend.zram_generator(found) == (
+    assert config_text.zram_generator(found) == (
         "[zram0]\nzram-size = 12288\ncompression-algorithm = zstd(level=3)\n"
     )
 
