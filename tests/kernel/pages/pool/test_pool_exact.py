@@ -207,9 +207,11 @@ def test_memory_paged_out_by_a_process_takes_what_was_estimated(zram_device, alg
     figures = found.algorithms[algorithm].figures
     assert figures.pages == PAGED_OUT
     assert found.lost == 0
-    assert swapped >= 0.99 * PAGED_OUT
-    # Since 6.12 swap itself keeps track of zeros, but of whole folios; before, the device did.
+    # Since 6.12 swap itself keeps track of zeros, but of whole folios, and those of a huge page
+    # that is split become the shared page of zeros; before, the device had them.
     zeros = sum(not any(data[i : i + PAGE]) for i in range(0, len(data), PAGE))
+    print(f"{swapped} of {PAGED_OUT} pages swapped, {zeros} zeros")
+    assert swapped >= 0.99 * PAGED_OUT - zeros
     out = (after["orig_data_size"] - before["orig_data_size"]) // PAGE
     assert 0.99 * PAGED_OUT - zeros <= out <= PAGED_OUT
     for name in ("compr_data_size", "mem_used_total"):
