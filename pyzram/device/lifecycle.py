@@ -17,7 +17,7 @@ from ..errors import (
     from_errno,
 )
 from ..kernel.parse import parse_algorithms, parse_block_stat, parse_mm_stat
-from ..kernel.sysfs import NO_DRIVER
+from ..kernel.sysfs import ADDING, NO_DRIVER
 from ..limits import ALGORITHM_PRIORITY_MAX, PAGE_SIZE, total_memory
 from ..units import U64_MAX, parse_size
 from ..value import check_count, check_flag, check_path
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
     Algorithms = str | Algorithm | Iterable[str | Algorithm]
 
-ADDING = "add a zram device"
-"""The step whose errors can name no device yet."""
 NODE_TIMEOUT_SECONDS = 10.0
 
 

@@ -16,6 +16,8 @@ from ..value import check_count, check_kind, check_path, documented, wrong_type
 
 READ_SIZE = 65536
 NO_DRIVER = "no zram driver is loaded (modprobe zram)"
+ADDING = "add a zram device"
+"""The step whose errors can name no device yet."""
 # These say that something is missing or has gone; any other error says nothing about that.
 GONE = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ESRCH)
 BOOT_ID = "proc/sys/kernel/random/boot_id"

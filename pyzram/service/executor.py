@@ -13,9 +13,9 @@ from __future__ import annotations
 from errno import ENODEV
 
 from .. import interruption
-from ..device.lifecycle import ADDING
 from ..device.zram import Zram
 from ..errors import DeviceNotFoundError, ZramError, from_errno, reduced
+from ..kernel.sysfs import ADDING
 from ..value import Value, documented
 from .steps import STEPS, Action, made_for
 

@@ -11,7 +11,6 @@ import errno
 import os
 
 from .. import own_files
-from ..device.lifecycle import ADDING
 from ..errors import (
     DeviceBusyError,
     InvalidValueError,
@@ -20,7 +19,7 @@ from ..errors import (
     ZramOSError,
     from_errno,
 )
-from ..kernel.sysfs import BOOT_ID, Sysfs, is_there, read_text
+from ..kernel.sysfs import ADDING, BOOT_ID, Sysfs, is_there, read_text
 from ..own_files import DEFAULT_DIRECTORY
 from .registered import RegisteredDevice, devices_of, lines_of
 

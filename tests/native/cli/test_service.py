@@ -287,6 +287,13 @@ def test_a_start_that_has_to_load_the_driver_loads_what_does_it_and_nothing_else
     assert set(LOADED.split()) - set(loaded) >= {"pyzram.kernel.holders"}
 
 
+def test_what_only_looks_at_our_devices_does_without_the_extension(root: Path, conf: Path) -> None:
+    done, loaded = modules_of("-c", str(conf), "status")
+    assert done.returncode == 3
+    assert {"pyzram.service.observe", "pyzram.service.registry"} <= set(loaded)
+    assert {"pyzram._native", "pyzram.device"}.isdisjoint(loaded)
+
+
 @pytest.mark.parametrize("words", [["plan"], ["start", "--pretend"], ["check"]])
 def test_a_look_at_the_machine_loads_nothing_that_takes_longer_than_it(
     root: Path, conf: Path, words: list[str]
