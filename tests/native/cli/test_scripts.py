@@ -51,7 +51,9 @@ def test_bytecode_is_not_taken_from_anywhere_else(tmp_path):
     )
     theirs = tmp_path / "theirs.py"
     theirs.write_text(THEIRS)
-    made = Path(py_compile.compile(str(theirs), doraise=True)).read_bytes()
+    # A package's build sets SOURCE_DATE_EPOCH, and then the default is another header.
+    mode = py_compile.PycInvalidationMode.TIMESTAMP
+    made = Path(py_compile.compile(str(theirs), doraise=True, invalidation_mode=mode)).read_bytes()
     status = source.stat()
     made = made[:8] + struct.pack("<LL", int(status.st_mtime), status.st_size) + made[16:]
     planted = (
