@@ -25,6 +25,8 @@ sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 
 from beds import BEDS, Bed, Done, why_not  # noqa: E402
 
+import pyzram  # noqa: E402
+
 # fmt: off
 CALLS = (
     "openat", "openat2", "read", "pread64", "preadv", "write", "pwrite64", "ioctl", "flock",
@@ -38,6 +40,7 @@ CALLS = (
 # fmt: on
 ERRORS = ("EIO", "ENOMEM", "ENOSPC", "EINTR")
 SIGNALS = ("SIGTERM", "SIGKILL")
+SHARED = os.environ.get("PYZRAM_SHARED_MACHINE") == "1"
 MISSED_MOST = 0.1
 """A share: how often a call is made may depend on the moment."""
 # A fault of memory in mmap is the interpreter's own.
@@ -90,6 +93,7 @@ def points(bed: Bed) -> tuple[list[Point], list[Point]]:
 
 def check(bed: Bed, point: Point) -> tuple[list[str], bool]:
     """Do one point; return what is wrong, and whether the command met the fault at all."""
+    before = pyzram.Sysfs().numbers()
     bed.prepare()
     trace = bed.directory / "trace"
     kind, mark = "error", "(INJECTED)"
@@ -111,6 +115,9 @@ def check(bed: Bed, point: Point) -> tuple[list[str], bool]:
     wrong += bed.heal()
     if bed.bystander.look() != bed.bystander.before:
         wrong.append("somebody else's device is not as it was")
+    # What was recorded is looked at by the bed; a device of which nobody knows is found only here.
+    if not SHARED and (more := set(pyzram.Sysfs().numbers()) - set(before)):
+        wrong.append(f"devices left: {sorted(more)}")
     return wrong, met
 
 

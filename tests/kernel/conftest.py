@@ -163,6 +163,7 @@ def machine() -> dict[str, list[str]]:
     """What tests could leave behind."""
     return {
         "zram devices": sorted(p.name for p in Path("/sys/block").glob("zram*")),
+        "nodes": sorted(map(str, Path("/dev").glob("*zram*"))),
         "swap areas": [x.split()[0] for x in Path("/proc/swaps").read_text().splitlines()[1:]],
         "loop devices": sorted(map(str, Path("/sys/block").glob("loop*/loop/backing_file"))),
         "mounts": sorted(x.split()[1] for x in Path("/proc/self/mounts").read_text().splitlines()),

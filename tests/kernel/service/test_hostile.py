@@ -283,6 +283,8 @@ def test_swap_whose_node_has_another_name_is_ours_still(
             node.unlink()
         if Path(f"/sys/block/zram{number}").exists() and not node.exists():
             os.mknod(node, 0o60600, rdev)
+            box.fine("stop")
+            node.unlink()
 
 
 def test_a_removed_node_that_had_the_name_of_ours_says_nothing_of_ours(
@@ -337,6 +339,7 @@ def test_a_program_is_never_given_a_node_that_is_another_devices(
         finally:
             node.unlink()
             os.mknod(node, 0o60600, rdev)
+    node.unlink()  # the kernel takes away only the node that it made itself
 
 
 def test_a_swap_file_that_is_called_like_our_device_is_not_it(box: Box) -> None:
