@@ -19,7 +19,9 @@ def device_holders(tree: Sysfs, path: str, fd: int) -> list[str]:
     """Who uses a block device, or a partition of it."""
     found = []
     rdev = os.fstat(fd).st_rdev
-    mounts = holders.mounts_by_device(tree, parse_mountinfo(read_proc(tree, "proc/self/mountinfo")))
+    mounts = holders.mounts_by_device(
+        tree, parse_mountinfo(read_proc(tree, "proc/self/mountinfo", always=True))
+    )
     swaps = holders.swap_areas(tree)
     directory = tree.path("sys/dev/block", dev_text(rdev))
     for number, name in _with_partitions(directory, rdev, path):

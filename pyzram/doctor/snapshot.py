@@ -188,7 +188,7 @@ def _number(text: str) -> int | None:
 
 def _mounted(tree: Sysfs) -> Iterator[tuple[str, Mount]]:
     """Mounted devices, by name."""
-    table = parse_mountinfo(read_proc(tree, "proc/self/mountinfo"))
+    table = parse_mountinfo(read_proc(tree, "proc/self/mountinfo", always=True))
     mounts = holders.mounts_by_device(tree, table)
     for name in (f"zram{number}" for number in tree.numbers()):
         for mount in mounts.get(read_value(tree.path(f"sys/block/{name}/dev")), []):

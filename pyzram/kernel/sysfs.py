@@ -79,18 +79,24 @@ def read_value(path: str) -> str:
     return (read_if_there(path) or "").strip(" \n")
 
 
-def read_proc(tree: Sysfs, path: str) -> str:
+def read_proc(tree: Sysfs, path: str, *, always: bool = False) -> str:
     """Read a table below ``proc``; empty if this kernel has none, such as one without swap.
+
+    With ``always``, every kernel has it.
 
     Raises:
         ZramOSError: it exists but cannot be read, or all of /proc is missing (ENOSYS).
+        NotFoundError: it is missing, and every kernel has it.
     """
-    text = read_if_there(tree.path(path))
+    where = tree.path(path)
+    text = read_if_there(where)
     if text is None and not tree.root:
         from ..descriptor import lacks_proc, no_proc
 
         if lacks_proc():
             raise no_proc()
+    if text is None and always:
+        raise from_errno(errno.ENOENT, f"{where}: read", where)
     return text or ""
 
 

@@ -143,7 +143,7 @@ def test_doctor_without_a_table_of_the_system_still_writes(
     assert written.success() == 0
     assert not [x for x in written.lines if "finding" in x]
     assert written.errors.count("\n") == 1
-    assert f"{table}: {os.strerror(code)}" in written.errors
+    assert f"{table}: read: {os.strerror(code)}" in written.errors
 
 
 @pytest.mark.parametrize("name", ["zram_stats", "doctor"])
