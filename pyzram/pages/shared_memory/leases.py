@@ -13,7 +13,9 @@ from ...kernel.sysfs import read_text
 from ...limits import PAGE_SIZE
 
 IN_ONE_PART = PAGE_SIZE // 2  # a read(2) of the table answers with about a page at most
-READS = 3  # one misses a lease in 0.6 % of cases while two processes lock and unlock all the time
+# While two processes lock and unlock all the time, one read misses a lease in 0.6 % of cases, and
+# more often the slower this process is.
+READS_MAX = 16
 
 
 class Leases:
@@ -47,16 +49,18 @@ class Leases:
         return f"{key[0]}:{key[1]}" in self._held
 
     def _leased(self) -> set[str]:
-        """What is said to be leased, by several reads if the kernel may have answered in parts.
+        """What is said to be leased; a table that may have come in parts is read until it rests.
 
-        It finds its place again by counting locks, so one that is gone since makes it pass over
-        another.
+        The kernel finds its place again by counting locks, so one that is gone since makes it pass
+        over another.
         """
         table = self._read()
         found = leased(table)
-        if len(table) > IN_ONE_PART:
-            for _ in range(READS - 1):
-                found |= leased(self._read())
+        reads, before = 1, ""
+        while len(table) > IN_ONE_PART and table != before and reads < READS_MAX:
+            before, table = table, self._read()
+            found |= leased(table)
+            reads += 1
         return found
 
     def _read(self) -> str:

@@ -140,15 +140,28 @@ def test_what_was_read_is_believed_as_long_as_reading_took(monkeypatch) -> None:
     assert reads[0] == 2
 
 
-def test_a_long_table_is_read_several_times_because_the_kernel_passes_over_locks(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("tables", "told"),
+    [
+        pytest.param([[80], [79], [79, "lease"], [79], [79]], True, id="changing"),
+        pytest.param([[80], [80], [80, "lease"]], False, id="at rest"),
+        pytest.param([[3], [3, "lease"]], False, id="short"),
+        pytest.param([*([at] for at in range(80, 95)), [80, "lease"]], True, id="at last"),
+        pytest.param([*([at] for at in range(80, 96)), [80, "lease"]], False, id="without end"),
+    ],
+)
+def test_a_long_table_is_read_until_it_rests_because_the_kernel_passes_over_locks(
+    monkeypatch: pytest.MonkeyPatch, tables: list[list[int | str]], told: bool
 ) -> None:
+    """Each table has so many locks, and perhaps the lease."""
     lock = "1: POSIX  ADVISORY  WRITE 1533 00:1a:9 0 0\n"
     lease = "2: LEASE  ACTIVE    WRITE 1533 00:1a:2 0 EOF\n"
-    for locks, told in ((mmap.PAGESIZE // len(lock), True), (3, False)):
-        tables = iter([lock * locks, lock * locks, lock * locks + lease])
-        monkeypatch.setattr(Leases, "_read", lambda _self, tables=tables: next(tables))
-        assert Leases().forbid(("00:1a", 2)) is told
+    unit = max(1, mmap.PAGESIZE // 4096)  # a part is as long as a page
+    texts = iter(
+        ["".join(lease if one == "lease" else lock * int(one) * unit for one in t) for t in tables]
+    )
+    monkeypatch.setattr(Leases, "_read", lambda _self: next(texts))
+    assert Leases().forbid(("00:1a", 2)) is told
 
 
 # Two processes that lock and unlock parts of a file.
