@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyzram.kernel import attributes, blocked_reads
+from pyzram.kernel import blocked_reads, figure_reader
 
 if TYPE_CHECKING:
     import pytest
@@ -89,14 +89,14 @@ class Machine:
 
     def vanish_while_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Let zram0 go when its io_stat is asked for."""
-        read = attributes.read_text
+        read = figure_reader.read_text
 
         def vanish(path: str) -> str:
             if path.endswith("zram0/io_stat"):
                 self.attribute("").rename(self.root / "gone")
             return read(path)
 
-        monkeypatch.setattr(attributes, "read_text", vanish)
+        monkeypatch.setattr(figure_reader, "read_text", vanish)
 
     def swap(self, *lines: str) -> None:
         (self.root / "proc/swaps").write_text(SWAPS + "".join(line + "\n" for line in lines))

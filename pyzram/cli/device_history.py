@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import ClassVar
 
-    from ..kernel.attributes import DeviceFigures
+    from ..kernel.figure_reader import DeviceFigures
     from .zram_stats import Collection, Wanted
 
 HISTORY = 1000  # steps kept; more than any terminal is wide

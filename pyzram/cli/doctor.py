@@ -88,8 +88,9 @@ def _textfile(path: str, config: str) -> int:
 
     Failures are reported here, because they exit with status 1, which otherwise means findings.
     """
-    from ..metrics import GAUGE, Family, labels, scrape, text_format
+    from ..kernel.figures import GAUGE
     from ..named_files import write_textfile
+    from .metrics import Family, labels, scrape, text_format
 
     family = Family(
         "zram_doctor_finding", GAUGE, "whether this check of pyzram doctor has a finding"

@@ -11,7 +11,7 @@ import os
 import sys
 
 from ..errors import DeviceNotFoundError, ZramError
-from ..kernel.attributes import AttributeReader, DeviceFigures
+from ..kernel.figure_reader import DeviceFigures, FigureReader
 from ..kernel.sysfs import NO_DRIVER, device_number, given_sysfs
 from . import output, stats_columns
 from .options import (
@@ -96,9 +96,9 @@ COMMAND = Command(
 # Options that take over the whole command: a module below pyzram.cli that the others do not load,
 # and its function.
 ELSEWHERE = {
-    "prometheus": "stats.metrics:show_metrics",
-    "openmetrics": "stats.metrics:show_metrics",
-    "textfile": "stats.metrics:show_metrics",
+    "prometheus": "stats.device_metrics:show_metrics",
+    "openmetrics": "stats.device_metrics:show_metrics",
+    "textfile": "stats.device_metrics:show_metrics",
     "watch": "stats.live:show_live",
     "estimate": "stats.estimate:show_estimate",
 }
@@ -220,7 +220,7 @@ class Collection:
 
     def __init__(self, operands: list[str]) -> None:
         self.operands = operands
-        self.reader = AttributeReader(given_sysfs())
+        self.reader = FigureReader(given_sysfs())
         self.status = 0
         self.tell: Callable[[object], None] = complain
         self._told: set[str] = set()

@@ -55,10 +55,10 @@ def _with_partitions(directory: str, rdev: int, path: str) -> list[tuple[str, st
 
 def _zrams_on(tree: Sysfs, number: str) -> list[str]:
     """The zram devices that write back to the block device ``major:minor``."""
-    from ..kernel.attributes import AttributeReader, DeviceFigures
+    from ..kernel.figure_reader import DeviceFigures, FigureReader
 
     found = []
-    reader = AttributeReader(tree)
+    reader = FigureReader(tree)
     try:
         for zram in tree.numbers():
             try:

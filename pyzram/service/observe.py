@@ -110,9 +110,9 @@ def _tell_apart(device: ObservedDevice, mounts: list[Mount], table: list[Mount])
 
 def _look_closely(registry: Registry, devices: dict[int, ObservedDevice]) -> None:
     """Add what matters only for our own devices; the kernel may make us wait for some of it."""
-    from ..kernel.attributes import AttributeReader, DeviceFigures
+    from ..kernel.figure_reader import DeviceFigures, FigureReader
 
-    reader = AttributeReader(registry.sysfs)
+    reader = FigureReader(registry.sysfs)
     try:
         for registered in registry.devices:
             device = devices.get(registered.number)

@@ -12,7 +12,7 @@ from fake_roots import TREES, Machine
 from fleet.programs import TREE
 from fleet.textfiles import command, write_all
 
-from pyzram.cli.stats import metrics
+from pyzram.cli.stats import device_metrics
 from pyzram.cli.tend import textfile
 from pyzram.doctor.checks import CHECKS
 
@@ -47,7 +47,7 @@ def recorded(word: str) -> int:
 
 def of_a_device() -> int:
     """The most series of a device, including recorded ones, without its mount points."""
-    figures = len(metrics.NUMBERS)
+    figures = len(device_metrics.NUMBERS)
     return figures + ALGORITHMS + BACKING + TEND_OF_DEVICE + recorded("instance_device")
 
 

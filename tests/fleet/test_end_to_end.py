@@ -23,9 +23,9 @@ from fake_roots import Machine, fill
 from fleet.programs import TREE, Prometheus, UnavailableError, node_exporter, queries
 from fleet.textfiles import command, tending
 
-from pyzram.cli.stats import metrics
+from pyzram.cli.metrics import SUFFIX
+from pyzram.cli.stats import device_metrics
 from pyzram.kernel import figures
-from pyzram.metrics import SUFFIX
 
 MONITORING = TREE / "monitoring"
 CONTROL = Path("/sys/class/zram-control")
@@ -213,8 +213,8 @@ def test_the_figures_of_a_device_arrive(fleet):
 def test_types_and_help_arrive(fleet):
     fleet.until(lambda: bool(fleet.prometheus.api("metadata", metric="zram_scrape_success")))
     told = fleet.prometheus.api("metadata")
-    for figure in metrics.NUMBERS:
-        unit, _ = metrics.BASE_UNITS.get(figure.unit, ("", 1))
+    for figure in device_metrics.NUMBERS:
+        unit, _ = device_metrics.BASE_UNITS.get(figure.unit, ("", 1))
         name = "_".join(word for word in ("zram", figure.metric, unit) if word)
         (entry,) = told[name + SUFFIX[figure.kind]]
         assert entry["type"] == figure.kind, name

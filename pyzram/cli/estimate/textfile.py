@@ -7,8 +7,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ZramError
-from ...metrics import GAUGE, Family, labels, scrape, text_format
+from ...kernel.figures import GAUGE
 from ...named_files import write_textfile
+from ..metrics import Family, labels, scrape, text_format
 from ..options import at_most_one
 from ..source_arguments import require_read
 

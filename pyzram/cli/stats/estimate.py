@@ -19,7 +19,7 @@ from ..source_arguments import progress_bar, require_read, say, skipped_line, st
 from ..stalled_command import end_when_stalled
 
 if TYPE_CHECKING:
-    from ...kernel.attributes import DeviceFigures
+    from ...kernel.figure_reader import DeviceFigures
     from ...pages.estimate.estimate import Estimate
     from ..options import Arguments
 

@@ -7,10 +7,11 @@ import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import ZramError
-from ...metrics import COUNTER, GAUGE, Family, labels, scrape, text_format
+from ...kernel.figures import COUNTER, GAUGE
 from ...named_files import write_textfile
 from ...tend.state import CALM, CHOKED, HELD, PRESSED, TIGHT
 from ...tend_status import read_status
+from ..metrics import Family, labels, scrape, text_format
 
 if TYPE_CHECKING:
     from collections.abc import Callable

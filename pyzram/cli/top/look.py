@@ -19,7 +19,7 @@ from ..zram_stats import Collection
 if TYPE_CHECKING:
     from typing import ClassVar
 
-    from ...kernel.attributes import DeviceFigures
+    from ...kernel.figure_reader import DeviceFigures
 
 RESOURCES = ("memory", "io", "cpu")
 

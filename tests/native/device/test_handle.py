@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import pyzram
-from pyzram.kernel import attributes, blocked_reads, holders
+from pyzram.kernel import blocked_reads, figure_reader, holders
 
 
 @pytest.fixture
@@ -206,7 +206,7 @@ def test_a_swap_area_is_found_by_its_device(tree, path):
         area = device.read_swap_area()
     assert area is not None
     assert (area.size, area.used, area.priority) == (1 << 20, 1 << 19, 100)
-    assert attributes.AttributeReader(tree).swaps()["zram3"].priority == 100
+    assert figure_reader.FigureReader(tree).swaps()["zram3"].priority == 100
 
 
 def test_a_device_that_goes_while_its_mounts_are_looked_up(tree):

@@ -15,7 +15,7 @@ import pytest
 from fake_roots import Machine, wait_only_for_others
 
 from pyzram.cli import zram_stats
-from pyzram.kernel import attributes, blocked_reads, figures
+from pyzram.kernel import blocked_reads, figure_reader, figures
 
 KERNELS = ("vm-6.1", "vm-6.12", "6.18", "vm-7.x-multi")
 HISTORIC = """\
@@ -297,14 +297,14 @@ def test_a_device_that_vanishes_while_it_is_read(machine, monkeypatch, capsys, o
 
 def test_a_file_that_may_not_be_read_leaves_the_rest(machine, monkeypatch, capsys):
     machine("vm-6.1")
-    read = attributes.read_text
+    read = figure_reader.read_text
 
     def refuse(path: str) -> str:
         if path.endswith("mm_stat"):
             raise PermissionError(13, "Permission denied")
         return read(path)
 
-    monkeypatch.setattr(attributes, "read_text", refuse)
+    monkeypatch.setattr(figure_reader, "read_text", refuse)
     assert zram_stats.main(["zram0"]) == 1
     out, err = failed(capsys)
     assert "zram0: mm_stat: Permission denied" in err
@@ -356,16 +356,16 @@ def test_a_figure_that_was_held_up_is_there_again_afterwards(tmp_path, monkeypat
     here = Machine(tmp_path, "vm-7.x-multi")
     text = here.attribute("mm_stat").read_text()
     here.hold_up("mm_stat")
-    reader = attributes.AttributeReader(attributes.Sysfs(str(tmp_path)))
-    assert attributes.DeviceFigures(reader, 0)["orig_data_size"] is None
+    reader = figure_reader.FigureReader(figure_reader.Sysfs(str(tmp_path)))
+    assert figure_reader.DeviceFigures(reader, 0)["orig_data_size"] is None
     # It still waits, and no second child is started after the first.
-    held = attributes.DeviceFigures(reader, 0)
+    held = figure_reader.DeviceFigures(reader, 0)
     assert held["orig_data_size"] is None
     assert len(held.troubles) == 1
     here.attribute("mm_stat").unlink()
     here.attribute("mm_stat").write_text(text)
     deadline = time.monotonic() + 10
-    while attributes.DeviceFigures(reader, 0)["orig_data_size"] is None:
+    while figure_reader.DeviceFigures(reader, 0)["orig_data_size"] is None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     reader.close()
@@ -376,11 +376,11 @@ def test_a_device_that_is_held_up_in_a_later_round_costs_the_others_nothing(tmp_
     here = Machine(tmp_path, "vm-7.x-multi")
     for number in (1, 2, 3):
         here.add(number)
-    reader = attributes.AttributeReader(attributes.Sysfs(str(tmp_path)))
+    reader = figure_reader.FigureReader(figure_reader.Sysfs(str(tmp_path)))
 
     def sizes(*numbers: int) -> list[int | None]:
         reader.refresh()
-        return [attributes.DeviceFigures(reader, number)["orig_data_size"] for number in numbers]
+        return [figure_reader.DeviceFigures(reader, number)["orig_data_size"] for number in numbers]
 
     try:
         (usual,) = sizes(0)
@@ -404,7 +404,7 @@ def test_nothing_is_asked_ahead_of_a_device_that_is_held_up(tmp_path, monkeypatc
     here = Machine(tmp_path, "vm-7.x-multi")
     for number in (1, 2):
         here.add(number)
-    reader = attributes.AttributeReader(attributes.Sysfs(str(tmp_path)))
+    reader = figure_reader.FigureReader(figure_reader.Sysfs(str(tmp_path)))
     children, over = [], False
 
     class Child(blocked_reads.ForkedReader):
@@ -419,7 +419,7 @@ def test_nothing_is_asked_ahead_of_a_device_that_is_held_up(tmp_path, monkeypatc
 
     def sizes(*numbers: int) -> list[int | None]:
         reader.refresh()
-        return [attributes.DeviceFigures(reader, number)["orig_data_size"] for number in numbers]
+        return [figure_reader.DeviceFigures(reader, number)["orig_data_size"] for number in numbers]
 
     try:
         (usual,) = sizes(0)
@@ -477,9 +477,9 @@ def test_output_that_goes_nowhere_is_a_failure(tmp_path, redirection, cause):
 # about a hundredth of its start, so one more needs a reason.
 LOADED = """
     __future__ pyzram pyzram.cli pyzram.cli.options pyzram.cli.output pyzram.cli.stats_columns
-    pyzram.cli.zram_stats pyzram.errors pyzram.kernel pyzram.kernel.attributes pyzram.kernel.figures
-    pyzram.kernel.holders pyzram.kernel.parse pyzram.kernel.sysfs pyzram.limits pyzram.text
-    pyzram.value
+    pyzram.cli.zram_stats pyzram.errors pyzram.kernel pyzram.kernel.figure_reader
+    pyzram.kernel.figures pyzram.kernel.holders pyzram.kernel.parse pyzram.kernel.sysfs
+    pyzram.limits pyzram.text pyzram.value
 """
 
 

@@ -22,7 +22,7 @@ from pyzram.device.loop import is_behind
 from pyzram.doctor.snapshot import take_snapshot
 from pyzram.errors import ZramOSError
 from pyzram.kernel import holder_words, holders
-from pyzram.kernel.attributes import AttributeReader, DeviceFigures
+from pyzram.kernel.figure_reader import DeviceFigures, FigureReader
 from pyzram.kernel.sysfs import (
     Sysfs,
     is_there,
@@ -300,10 +300,10 @@ def test_a_figure_that_cannot_be_told_is_a_trouble(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     (root / path).unlink()
-    figures = DeviceFigures(AttributeReader(Sysfs(str(root))), 3)
+    figures = DeviceFigures(FigureReader(Sysfs(str(root))), 3)
     assert (figures[key], figures.troubles) == (absent, [])
     spoil(root, path, "folder")
-    figures = DeviceFigures(AttributeReader(Sysfs(str(root))), 3)
+    figures = DeviceFigures(FigureReader(Sysfs(str(root))), 3)
     assert (figures[key], figures.troubles) == (absent, [f"{path}: Is a directory"])
     monkeypatch.setenv("PYZRAM_ROOT", str(root))
     assert zram_stats.main(["--json"]) == 1

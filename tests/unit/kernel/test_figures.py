@@ -10,7 +10,7 @@ import re
 import pytest
 
 from pyzram.device import stats
-from pyzram.kernel import attributes, figures
+from pyzram.kernel import figure_reader, figures
 
 SNAPSHOTS = {
     "mm_stat": stats.MmStat,
@@ -63,7 +63,7 @@ def test_every_figure_can_be_read():
     for figure in figures.FIGURES:
         if figure.derive is None and figure.name != "name":
             elsewhere = figure.source in (figures.SWAPS, figures.BLOCK)
-            assert elsewhere or attributes.parser_of(figure.source), figure.name
+            assert elsewhere or figure_reader.parser_of(figure.source), figure.name
 
 
 @pytest.mark.parametrize("file", SNAPSHOTS)

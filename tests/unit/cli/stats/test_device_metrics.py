@@ -12,9 +12,9 @@ import string
 import pytest
 from fake_roots import Machine, wait_only_for_others
 
-from pyzram import __version__, metrics
-from pyzram.cli import pyzram, zram_stats
-from pyzram.cli.stats import metrics as stats_metrics
+from pyzram import __version__
+from pyzram.cli import metrics, pyzram, zram_stats
+from pyzram.cli.stats import device_metrics
 from pyzram.kernel import figures
 
 openmetrics_parser = pytest.importorskip("prometheus_client.openmetrics.parser")
@@ -110,7 +110,7 @@ def test_every_figure_that_is_exported_is_there(tmp_path, output, form):
         "zram_" + figure.metric + (f"_{unit}" if unit else "") + metrics.SUFFIX[figure.kind]
         for figure in figures.FIGURES
         if figure.metric and is_told(here, figure)
-        for unit, _ in [stats_metrics.BASE_UNITS.get(figure.unit, ("", 1))]
+        for unit, _ in [device_metrics.BASE_UNITS.get(figure.unit, ("", 1))]
     } == names
 
 

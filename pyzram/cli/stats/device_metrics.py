@@ -3,19 +3,19 @@
 
 from __future__ import annotations
 
-from ... import metrics
 from ...errors import ZramError
 from ...kernel import figures
+from ...kernel.figures import GAUGE, INFO
 from ...limits import BD_UNIT, PAGE_SIZE, SECTOR_SIZE
-from ...metrics import GAUGE, INFO, Family, labels
-from .. import stats_columns
+from .. import metrics, stats_columns
+from ..metrics import Family, labels
 from ..zram_stats import Collection, check, write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ...kernel.attributes import DeviceFigures
+    from ...kernel.figure_reader import DeviceFigures
     from ..options import Arguments
 
 COLLECTOR = "zram_stats"

@@ -74,7 +74,7 @@ class DeviceFigures(dict[str, "Any"]):
     Synchronization: one thread at a time.
     """
 
-    def __init__(self, reader: AttributeReader, number: int) -> None:
+    def __init__(self, reader: FigureReader, number: int) -> None:
         name = f"zram{number}"
         super().__init__(name=name)
         self._reader = reader
@@ -146,7 +146,7 @@ class DeviceFigures(dict[str, "Any"]):
         self.update(dict.fromkeys(of_file(file) or (file,)))
 
 
-class AttributeReader:
+class FigureReader:
     """What the readers of many devices share: the system's tables, and what this kernel lacks.
 
     Synchronization: one thread at a time.

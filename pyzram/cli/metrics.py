@@ -13,13 +13,13 @@ https://prometheus.io/docs/specs/om/open_metrics_spec/
 
 from __future__ import annotations
 
-from ._version import __version__
+from .._version import __version__
+from ..kernel.figures import COUNTER, GAUGE, INFO
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-GAUGE, COUNTER, INFO = "gauge", "counter", "info"
 # What a sample of each kind appends to the name of its family.
 SUFFIX = {GAUGE: "", COUNTER: "_total", INFO: "_info"}
 
