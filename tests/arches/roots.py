@@ -60,7 +60,10 @@ def cache() -> Path:
 
 def snapshot(folder: Path) -> Path:
     """A copy of the tree, so that what is built and what is tested are the same despite edits."""
-    skipped = shutil.ignore_patterns(".git", ".venv", ".cache", ".tox", "build", "__pycache__")
+    made = (
+        ".git .venv .cache .tox build dist *.egg-info __pycache__ .hypothesis .*_cache _pyzram*.c"
+    )
+    skipped = shutil.ignore_patterns(*made.split())
     return Path(shutil.copytree(TREE, folder / "tree", ignore=skipped))
 
 
