@@ -159,7 +159,7 @@ def mounts(sysfs: Sysfs, name: str) -> list[Mount]:
         DeviceNotFoundError: the device is gone.
     """
     number = dev_of(sysfs, name)
-    table = parse_mountinfo(read_proc(sysfs, "proc/self/mountinfo"))
+    table = parse_mountinfo(read_proc(sysfs, "proc/self/mountinfo", always=True))
     return mounts_by_device(sysfs, table).get(number, [])
 
 

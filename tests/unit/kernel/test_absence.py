@@ -341,3 +341,20 @@ def test_a_loop_device_that_does_not_say_what_is_behind_it(tmp_path: Path) -> No
     with pytest.raises(ZramOSError, match="look at the file behind it") as caught:
         is_behind(str(node), str(loop), status)
     assert caught.value.errno == errno.ELOOP
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        pytest.param(lambda tree: holders.mounts(tree, "zram3"), id="mounts"),
+        pytest.param(lambda tree: take_snapshot(sysfs=tree), id="snapshot"),
+    ],
+)
+def test_a_table_that_every_kernel_has_is_not_taken_for_empty(
+    root: Path, ask: Callable[[Sysfs], object]
+) -> None:
+    (root / "proc/self/mountinfo").unlink()
+    with pytest.raises(ZramOSError) as caught:
+        ask(Sysfs(root))
+    assert caught.value.errno == errno.ENOENT
+    assert "proc/self/mountinfo: read: " in str(caught.value)
