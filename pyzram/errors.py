@@ -109,7 +109,8 @@ _CLASSES: dict[int, type[ZramOSError]] = {
 }
 
 
-_GONE = (errno.ENOENT, errno.ENODEV, errno.ENXIO)
+NO_DEVICE = (errno.ENOENT, errno.ENODEV, errno.ENXIO)
+"""What the kernel says of a device that is not there."""
 
 
 def from_errno(
@@ -123,6 +124,6 @@ def from_errno(
     text = f"{what}: {os.strerror(code)}"
     if remedy:
         text += f" ({remedy})"
-    if of_device and code in _GONE:
+    if of_device and code in NO_DEVICE:
         return DeviceNotFoundError(code, text, path)
     return _CLASSES.get(code, ZramOSError)(code, text, path)

@@ -8,7 +8,7 @@ import os
 from stat import S_IFBLK
 
 from ..descriptor import Opened
-from ..errors import from_errno
+from ..errors import NO_DEVICE, from_errno
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 # These say that we may not ask: a user, a /dev or device that is read-only, or one that is mounted
 # on a kernel that lets nobody else write to those.
 MAY_NOT = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY)
-GONE = (errno.ENOENT, errno.ENODEV, errno.ENXIO)
 
 
 def open_by_number(sysfs: Sysfs, name: str, number: str, flags: int) -> Opened:
@@ -53,7 +52,7 @@ def is_swap(sysfs: Sysfs, name: str) -> bool | None:
             return True
         if err.errno in MAY_NOT:
             return None
-        if err.errno in GONE:
+        if err.errno in NO_DEVICE:
             return False
         what = f"{name}: ask whether it is swap"
         raise from_errno(err.errno or 0, what, f"{sysfs.dev}/{name}") from err
