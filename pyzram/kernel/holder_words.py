@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 
 from ..errors import DeviceNotFoundError, from_errno
 from ..text import quote
@@ -104,9 +105,10 @@ def describe(sysfs: Sysfs, name: str) -> str:
     """
     phrases: list[str] = []
     patience = Patience()
-    for look in (_lasting, mounted_elsewhere, _open_in):
+    looks = (lasting, partial(mounted_elsewhere, patience=patience), partial(_open_in, patience))
+    for look in looks:
         try:
-            phrases += look(sysfs, name, patience)
+            phrases += look(sysfs, name)
         except OSError as err:
             phrases.append(f"cannot tell who else uses it: {err.strerror or err}")
     if patience.over:
@@ -114,9 +116,5 @@ def describe(sysfs: Sysfs, name: str) -> str:
     return ", ".join(phrases)
 
 
-def _lasting(sysfs: Sysfs, name: str, _patience: Patience) -> list[str]:
-    return lasting(sysfs, name)
-
-
-def _open_in(sysfs: Sysfs, name: str, patience: Patience) -> list[str]:
+def _open_in(patience: Patience, sysfs: Sysfs, name: str) -> list[str]:
     return [f"open in {process}" for process in openers(sysfs, name, patience)]
