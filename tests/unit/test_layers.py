@@ -125,12 +125,18 @@ def test_imports_point_down() -> None:
     assert [fault for path in MODULES for fault in faults(path.read_text(), module_of(path))] == []
 
 
-def test_the_page_on_architecture_lists_what_is_on_each_floor() -> None:
+def architecture() -> str:
+    """The text of the page on architecture."""
     page = Path(__file__).parents[2] / "docs/architecture.md"
     if not page.exists():
         pytest.skip("the tree is not here")
+    return page.read_text()
+
+
+def test_the_page_on_architecture_lists_what_is_on_each_floor() -> None:
+    page = architecture()
     listed: dict[int, set[str]] = {}
-    for floor, names in re.findall(r"^\| (\d) \| (.*?) \|", page.read_text(), re.M):
+    for floor, names in re.findall(r"^\| (\d) \| (.*?) \|", page, re.M):
         listed[int(floor)] = {name.rstrip("/") for name in re.findall(r"`([\w/]+)`", names)}
     there: dict[int, set[str]] = {floor: set() for floor in listed}
     for module in map(module_of, MODULES):
@@ -142,10 +148,8 @@ def test_the_page_on_architecture_lists_what_is_on_each_floor() -> None:
 
 
 def test_the_page_on_architecture_lists_the_floors_of_pages() -> None:
-    page = Path(__file__).parents[2] / "docs/architecture.md"
-    if not page.exists():
-        pytest.skip("the tree is not here")
-    _, table = page.read_text().split("| floor of `pages/` | holds |")
+    page = architecture()
+    _, table = page.split("| floor of `pages/` | holds |")
     rows = re.findall(r"^\| (`\w+`.*?) \|", table.split("\n\n")[0], re.M)
     floors = [set(re.findall(r"`(\w+)`", row)) for row in rows]
     heights = sorted({*PAGES_FLOORS.values()}, reverse=True)
@@ -155,10 +159,8 @@ def test_the_page_on_architecture_lists_the_floors_of_pages() -> None:
 
 
 def test_the_page_on_architecture_lists_what_is_in_cli() -> None:
-    page = Path(__file__).parents[2] / "docs/architecture.md"
-    if not page.exists():
-        pytest.skip("the tree is not here")
-    _, table = page.read_text().split("| in `cli/` | holds |")
+    page = architecture()
+    _, table = page.split("| in `cli/` | holds |")
     rows = re.findall(r"^\| (`\w+/?`.*?) \|", table.split("\n\n")[0], re.M)
     listed = re.findall(r"`(\w+/?)`", " ".join(rows))
     there = {path.stem for path in (PACKAGE / "cli").glob("*.py")} - {"__init__"}
