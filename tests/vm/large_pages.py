@@ -10,6 +10,12 @@ import json
 import mmap
 import os
 import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from page_growth import growth
 
 import pyzram
 from pyzram.pages.codec.codec import length_bounds, zstd_release
@@ -18,29 +24,10 @@ PAGE = mmap.PAGESIZE
 LEVELS = {"deflate": (None, 1, 3, 4, 9), "zstd": (None, 9), "lz4": (None,), "lz4hc": (None,)}
 
 
-def stored(device: pyzram.Zram, pages: list[bytes]) -> list[int]:
-    """By how much each page made compr_data_size grow."""
-    growth = []
-    buffer = mmap.mmap(-1, PAGE)
-    fd = os.open(device.node, os.O_RDWR | os.O_DIRECT)
-    try:
-        before = 0
-        for number, page in enumerate(pages):
-            buffer[:] = page
-            assert os.pwrite(fd, buffer, number * PAGE) == PAGE
-            now = device.read_mm_stat().compr_data_size
-            growth.append(now - before)
-            before = now
-    finally:
-        os.close(fd)
-    return growth
-
-
 def compare(device: pyzram.Zram, data: bytes, name: str, level: int | None) -> dict[str, object]:
-    pages = [data[at : at + PAGE] for at in range(0, len(data), PAGE)]
     device.configure(disksize=len(data), algorithm=pyzram.Algorithm(name, level=level))
     model = pyzram.PoolModel()
-    kernel = stored(device, pages)
+    kernel = growth(device, data)
     ours = [
         PAGE if length >= model.huge_class_size else length
         for length in pyzram.compressed_sizes(data, name, level=level)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import vectors
+from page_growth import growth
 
 import pyzram
 
@@ -50,24 +51,6 @@ def corpus() -> bytes:
     return b"".join(data[start : start + PAGE] for start in starts)[: COUNT * PAGE]
 
 
-def stored(device: pyzram.Zram, data: bytes) -> list[int]:
-    """Write page by page and return how much each made compr_data_size grow."""
-    growth = []
-    buffer = mmap.mmap(-1, PAGE)
-    fd = os.open(device.node, os.O_RDWR | os.O_DIRECT)
-    try:
-        before = 0
-        for at in range(0, len(data), PAGE):
-            buffer[:] = data[at : at + PAGE]
-            assert os.pwrite(fd, buffer, at) == PAGE
-            now = device.read_mm_stat().compr_data_size
-            growth.append(now - before)
-            before = now
-    finally:
-        os.close(fd)
-    return growth
-
-
 @pytest.fixture
 def device(zram_device):
     with pyzram.Zram(zram_device.number) as opened:
@@ -88,7 +71,7 @@ def test_every_page_adds_exactly_what_was_predicted(device, name):
     data = corpus()
     predicted = pyzram.compressed_sizes(data, name, page_size=PAGE)
     device.configure(disksize=len(data), algorithm=name)
-    pairs = list(zip(stored(device, data), expected(predicted), strict=True))
+    pairs = list(zip(growth(device, data), expected(predicted), strict=True))
     wrong = [(index, *pair) for index, pair in enumerate(pairs) if pair[0] != pair[1]]
     assert not wrong, f"{len(wrong)} of {len(pairs)} pages, (index, kernel's, ours): {wrong[:5]}"
     assert device.read_mm_stat().same_pages == sum(length == 0 for length in predicted)
@@ -105,7 +88,7 @@ def configured_lz4(device: pyzram.Zram, disksize: int, **params) -> None:
 def test_lz4_is_exact_at_another_acceleration(device):
     data = corpus()[: 1500 * PAGE]
     configured_lz4(device, len(data), level=7)
-    assert stored(device, data) == expected(
+    assert growth(device, data) == expected(
         pyzram.compressed_sizes(data, "lz4", level=7, page_size=PAGE)
     )
 
@@ -118,7 +101,7 @@ def test_lz4_with_a_dictionary_is_the_kernels_but_for_the_last_probe(device, tmp
     (tmp_path / "dictionary").write_bytes(dictionary)
     configured_lz4(device, len(data), dictionary=str(tmp_path / "dictionary"))
     ours = expected(pyzram.compressed_sizes(data, "lz4", dictionary=dictionary, page_size=PAGE))
-    kernels = stored(device, data)
+    kernels = growth(device, data)
     near = [a - b for a, b in zip(kernels, ours, strict=True) if a != PAGE]
     assert near.count(0) >= 0.9 * len(near)
     assert min(near) >= 0
