@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 /* The frame of zeros that reading untouched memory gives; 0 if this process may not know it. */
 static uint64_t zero_frame_find(uint64_t page_size)
@@ -67,6 +68,7 @@ int pyzram_procmem_turn(struct pyzram_procmem *pm, int proc_fd)
 	if (err)
 		process_close(pm);
 	pm->carry = 0;
+	pm->lasting = 0;
 	return err;
 }
 
@@ -132,12 +134,32 @@ int64_t pyzram_procmem_entries(const struct pyzram_procmem *pm, uint64_t start, 
 	return n < 0 ? n : n / (int64_t)sizeof(*ret);
 }
 
+int pyzram_procmem_settle(struct pyzram_procmem *pm, uint64_t address, uint64_t *entry)
+{
+	const struct timespec pause = {.tv_nsec = 1000000};
+	uint32_t type = 1u << (*entry & ENTRY_TYPE);
+
+	/* A move takes microseconds, unless the processor that does it has other work. */
+	for (int i = 0; i < 100 && !(pm->lasting & type); i++) {
+		int64_t got;
+
+		nanosleep(&pause, NULL);
+		got = pyzram_procmem_entries(pm, address, entry, 1);
+		if (got <= 0)
+			return (int)got;
+		if (!entry_is_note(*entry))
+			return 0;
+	}
+	pm->lasting |= type;
+	return 0;
+}
+
 /*
  * Find out which of `count` pages from `start` on can be read. Reading a page that is not in memory
  * would fault it in, and reading one that its owner gave up would make it look used, so both are
  * left alone.
  */
-static void pages_there(const struct pyzram_procmem *pm, uint64_t start, size_t count, bool freed,
+static void pages_there(struct pyzram_procmem *pm, uint64_t start, size_t count, bool freed,
 			uint8_t *ret)
 {
 	uint64_t entries[ENTRIES];
@@ -146,8 +168,12 @@ static void pages_there(const struct pyzram_procmem *pm, uint64_t start, size_t 
 
 	for (size_t i = 0; i < count; i++) {
 		bool there = i < got && (entries[i] & ENTRY_PRESENT);
-		uint64_t frame = there ? entries[i] & ENTRY_FRAME : 0;
+		uint64_t frame;
 
+		if (i < got && entry_is_note(entries[i]))
+			there = !pyzram_procmem_settle(pm, start + i * pm->page_size, entries + i) &&
+				(entries[i] & ENTRY_PRESENT);
+		frame = there ? entries[i] & ENTRY_FRAME : 0;
 		ret[i] = there ? PYZRAM_READ_DONE : PYZRAM_READ_GONE;
 		if (frame && !freed && frame_lazily_freed(pyzram_frame_flags(pm->flags, frame)))
 			ret[i] = PYZRAM_READ_FREED;

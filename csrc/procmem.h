@@ -15,6 +15,13 @@ enum { ENTRIES = 4096 };
 #define ENTRY_GUARD	(1ull << 58)
 #define ENTRY_EXCLUSIVE	(1ull << 56)	/* mapped here and nowhere else */
 #define ENTRY_FRAME	((1ull << 55) - 1)
+#define ENTRY_TYPE	31ull		/* of a page in swap: the number of the area */
+
+/*
+ * No kernel numbers its swap areas beyond this (swapon(2) tells what lowers the limit of 32). Above
+ * are notes: a page is just being moved, is broken, or marks a place.
+ */
+enum { AREAS_MAX = 23 };
 
 struct pyzram_procmem {
 	int pagemap;
@@ -25,11 +32,25 @@ struct pyzram_procmem {
 	uint64_t avoid;			/* categories of PAGEMAP_SCAN that are never wanted */
 	uint64_t zero_frame;		/* the shared page of zeros; 0 if hidden */
 	uint64_t carry;			/* of shares of pages, see take_by_weight() */
+	uint32_t lasting;		/* the types of notes that stay as they are */
 };
 
 /* Read entries of pagemap from an address on. Returns how many could be read, or -errno. */
 int64_t pyzram_procmem_entries(const struct pyzram_procmem *pm, uint64_t start, uint64_t *ret,
 			       uint64_t count);
+
+/* Is it a note in place of a page? Never, if the kernel hides numbers. */
+static inline bool entry_is_note(uint64_t entry)
+{
+	return (entry & (ENTRY_PRESENT | ENTRY_SWAPPED)) == ENTRY_SWAPPED &&
+	       (entry & ENTRY_TYPE) >= AREAS_MAX;
+}
+
+/*
+ * Wait until a page that is just being moved has arrived, and read its entry again. 0 or -errno; if
+ * the entry is a note that stays, it is left as it is.
+ */
+int pyzram_procmem_settle(struct pyzram_procmem *pm, uint64_t address, uint64_t *entry);
 
 /* A run of pages that PAGEMAP_SCAN found. */
 struct scan_region {

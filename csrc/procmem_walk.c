@@ -33,7 +33,7 @@ static int keep(struct walker *self, uint64_t address)
 static int take_swapped(struct walker *self, uint64_t entry)
 {
 	/* The number of the swap area goes above the offset in it. */
-	uint64_t slot = (entry & ENTRY_FRAME) >> 5 | (entry & 31) << 50;
+	uint64_t slot = (entry & ENTRY_FRAME) >> 5 | (entry & ENTRY_TYPE) << 50;
 	int before = 0;
 
 	if ((entry & ENTRY_FRAME) && self->slots)
@@ -119,6 +119,14 @@ static int take(struct walker *self, uint64_t address, uint64_t entry)
 	struct pyzram_procmem *pm = self->pm;
 	bool anon = self->walk->kind == PYZRAM_PAGES_ANON;
 
+	if (entry_is_note(entry) && !(entry & ENTRY_GUARD)) {
+		int err = pyzram_procmem_settle(pm, address, &entry);
+
+		if (err)
+			return err;
+		if (entry_is_note(entry))
+			return 0;
+	}
 	if (!(entry & (ENTRY_PRESENT | ENTRY_SWAPPED)))
 		return 0;
 	if ((entry & ENTRY_GUARD) || (anon && (entry & ENTRY_FILE)))
