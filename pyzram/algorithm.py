@@ -51,12 +51,7 @@ class Algorithm(Value):
         check_name(name)
         level = _check_number("level", level)
         winbits = _check_number("deflate.winbits", winbits)
-        path = None if dictionary is None else _path(dictionary)
-        if path is not None and ("," in path or path != path.strip()):
-            raise InvalidValueError(
-                f"dictionary {path!r}: a comma, or a blank at its end, does not fit into "
-                "NAME(dict=PATH)"
-            )
+        path = None if dictionary is None else _listed_path(dictionary)
         self._set(name, level, path, winbits)
 
     @classmethod
@@ -68,13 +63,16 @@ class Algorithm(Value):
         """
         if not isinstance(text, str):
             raise wrong_type("algorithm", text, "not one algorithm, such as 'zstd:3'")
-        name, bracket, rest = text.partition("(")
-        if bracket:
-            if not rest.endswith(")"):
-                raise InvalidValueError(f"algorithm {text!r}: the ( is never closed")
-            return cls(name, **_params(text, rest[:-1]))
-        name, colon, level = name.partition(":")
-        return cls(name, level=_number(text, "level", level) if colon else None)
+        what = f"algorithm {text!r}: "
+        head, bracket, rest = text.partition("(")
+        name, colon, level = head.partition(":")
+        if bracket and not rest.endswith(")"):
+            raise InvalidValueError(f"{what}the ( is never closed")
+        if bracket and colon:
+            raise InvalidValueError(f"{what}give the level either after : or in the brackets")
+        if colon:
+            return cls(name, level=_number(level, what))
+        return cls(name, **parse_params(rest[:-1].split(","), what))
 
     def __str__(self) -> str:
         words = [
@@ -161,7 +159,7 @@ def check_name(name: str) -> str:
     if not isinstance(name, str):
         raise wrong_type("algorithm", name, "not the name of one")
     if not name.isascii() or not name or not all(char.isalnum() or char in "-_." for char in name):
-        raise InvalidValueError(f"algorithm {name!r}: not a name")
+        raise InvalidValueError(f"algorithm {name!r}: not a valid name")
     return name
 
 
@@ -193,28 +191,39 @@ def _path(dictionary: str | os.PathLike[str]) -> str:
     return path
 
 
+def _listed_path(dictionary: str | os.PathLike[str]) -> str:
+    """A path that also stands in a list of parameters."""
+    path = _path(dictionary)
+    if "," in path or path != path.strip():
+        raise InvalidValueError(
+            f"dictionary {path!r}: a comma, or a blank at its end, does not fit into "
+            "NAME(dict=PATH)"
+        )
+    return path
+
+
 def _check_number(what: str, value: int | None) -> int | None:
     if value is None:
         return None
     return check_count(what, value, S32_MIN, S32_MAX, "not a whole number of 32 bits")
 
 
-def _number(text: str, what: str, digits: str) -> int:
-    word = digits.strip()
-    plain = word.removeprefix("-")
-    if not plain.isascii() or not plain.isdigit() or len(plain) > DIGITS_MAX:
-        raise InvalidValueError(f"algorithm {text!r}: {digits!r} is not a {what}")
+def _number(text: str, what: str) -> int:
+    word = text.strip()
+    digits = word.removeprefix("-")
+    if not digits.isascii() or not digits.isdigit() or len(digits) > DIGITS_MAX:
+        raise InvalidValueError(f"{what}{text!r} is not a whole number")
     return int(word)
 
 
-def split_params(words: Iterable[str], what: str = "") -> dict[str, str]:
-    """Split ``level=3``, ``dict=/path`` and ``deflate.winbits=-12`` into names and values.
+def parse_params(words: Iterable[str], what: str = "") -> dict[str, Any]:
+    """Parse ``level=3``, ``dict=/path`` and ``deflate.winbits=-12`` into an algorithm's keywords.
 
     Raises:
-        InvalidValueError: another name, or the same twice; the message begins with ``what``.
+        InvalidValueError: another name, the same twice, or a wrong value; ``what`` is in front.
     """
     found: dict[str, str] = {}
-    for word in words:
+    for word in filter(None, map(str.strip, words)):
         key, _, value = word.partition("=")
         if key in found:
             raise InvalidValueError(f"{what}{word!r}: {key} is given twice")
@@ -223,17 +232,11 @@ def split_params(words: Iterable[str], what: str = "") -> dict[str, str]:
                 f"{what}{word!r}: parameters are level=, dict= and deflate.winbits="
             )
         found[key] = value
-    return found
-
-
-def _params(text: str, rest: str) -> dict[str, Any]:
-    words = filter(None, map(str.strip, rest.split(",")))
-    found = split_params(words, f"algorithm {text!r}: ")
-    numbers = {
-        key: _number(text, key, found[key]) for key in ("level", "deflate.winbits") if key in found
-    }
+    level, path, winbits = map(found.get, PARAMETERS)
     return {
-        "level": numbers.get("level"),
-        "dictionary": found.get("dict"),
-        "winbits": numbers.get("deflate.winbits"),
+        "level": None if level is None else _check_number("level", _number(level, what)),
+        "dictionary": None if path is None else _listed_path(path),
+        "winbits": (
+            None if winbits is None else _check_number("deflate.winbits", _number(winbits, what))
+        ),
     }

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 
-from ..algorithm import Algorithm, split_params
+from ..algorithm import Algorithm, parse_params
 from ..errors import InvalidValueError
 from ..limits import BD_UNIT, PAGE_SIZE, SWAP_LABEL_MAX, page_up, table_size
 from ..limits import DISCARD as SWAP_DISCARD
@@ -41,7 +41,6 @@ ID_MAX = 0xFFFFFFFE
 ID_DIGITS_MAX = 10
 MAX_DEVICES = 256
 MAX_SECONDARIES = 3
-LEVELS = -(1 << 31), (1 << 31) - 1  # what the kernel can read
 # The most bytes of a label, by file system.
 LABEL_MAX = {"swap": SWAP_LABEL_MAX, "xfs": 12, "vfat": 11, "exfat": 11, "btrfs": 254, "f2fs": 255}
 LABEL_MAX_EXT = 16
@@ -281,21 +280,12 @@ def algorithms_of(text: str) -> tuple[Algorithm, ...]:
     """Parse a list such as ``zstd(level=3) lz4``, or ``zstd:3 lz4``."""
     found = []
     for word in text.replace(", ", ",").split():
-        name, bracket, rest = word.partition("(")
-        name, colon, level = name.partition(":")
-        if not name or not all(char.isalnum() or char in "-_" for char in name):
-            raise InvalidValueError(
-                f"{word!r}: not a valid algorithm name (separate names by blanks)"
-            )
-        if bracket and not rest.endswith(")"):
-            raise InvalidValueError(f"{word!r}: the ( is never closed")
-        if colon:
-            if bracket:
-                why = "give the level either after : or in the brackets"
-                raise InvalidValueError(f"{word!r}: {why}")
-            found.append(Algorithm(name, level=whole(level, *LEVELS)))
-        else:
-            found.append(Algorithm(name, **params_of(rest[:-1].split(",") if bracket else [])))
+        try:
+            found.append(Algorithm.parse(word))
+        except InvalidValueError as err:
+            hint = " (separate algorithms by blanks)" if "," in word.partition("(")[0] else ""
+            raise InvalidValueError(f"{err}{hint}") from None
+        check_winbits(found[-1].winbits)
     for choice in found[:-1]:
         if choice.name == KERNELS_OWN:
             raise InvalidValueError(f"{KERNELS_OWN!r} is always there, so nothing can follow it")
@@ -328,18 +318,13 @@ def wrong_level(choice: Algorithm) -> str:
 
 def params_of(words: list[str]) -> dict[str, Any]:
     """Parse ``level=3 dict=/path deflate.winbits=-12``; the kernel ignores unknown parameters."""
-    found = split_params(filter(None, words))
-    level = winbits = None
-    if "level" in found:
-        level = whole(found["level"], *LEVELS)
-    if "deflate.winbits" in found:
-        winbits = whole(found["deflate.winbits"], -15, 15)
-        if abs(winbits) < 9:
-            why = "neither -15 to -9 nor, with a zlib header, 9 to 15"
-            raise InvalidValueError(f"'deflate.winbits={winbits}': {why}")
-    path = found.get("dict")
-    if path is not None and (not os.path.isabs(path) or '"' in path):
-        raise InvalidValueError(f"dictionary {path!r} is not an absolute path")
-    if path is not None and "," in path:
-        raise InvalidValueError(f"dictionary {path!r}: a comma separates parameters")
-    return {"level": level, "dictionary": path, "winbits": winbits}
+    found = parse_params(words)
+    check_winbits(found["winbits"])
+    return found
+
+
+def check_winbits(winbits: int | None) -> None:
+    """Refuse a window that no zlib has."""
+    if winbits is not None and not 9 <= abs(winbits) <= 15:
+        why = "neither -15 to -9 nor, with a zlib header, 9 to 15"
+        raise InvalidValueError(f"'deflate.winbits={winbits}': {why}")

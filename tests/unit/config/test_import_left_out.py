@@ -32,7 +32,7 @@ def taken(text: str) -> tuple[Config, Imported]:
         ("flag0=40000", ["/x"], "flag0: '40000' is not a whole number from -1 to 32767"),
         ("flag0=abc", ["/x"], "flag0: 'abc' is not a whole number"),
         ("type0=/x", ["/x"], "two devices are to be mounted on /x"),
-        ("algo0='a/b'", ["swap", "/x"], "algo0: 'a/b': not a valid algorithm"),
+        ("algo0='a/b'", ["swap", "/x"], "algo0: algorithm 'a/b': not a valid name"),
     ],
 )
 def test_zram_init_loses_a_value_or_a_device(line: str, kinds: list[str], said: str) -> None:
@@ -56,7 +56,7 @@ def test_two_devices_do_not_share_a_backing_device() -> None:
         ("PERCENT=50\nPRIORITY=40000\n", "line 2: PRIORITY: '40000'"),
         ("PERCENT=50\nALGO='a b/c'\n", "line 2: ALGO: "),
         ("swap lz4 0 512M 70000\n", "line 1: swap: '70000'"),
-        ('swap "lz4" 0 512M 75\n', "line 1: swap: '\"lz4\"'"),
+        ('swap "lz4" 0 512M 75\n', "line 1: swap: algorithm '\"lz4\"': not a valid name"),
     ],
 )
 def test_the_only_device_is_lost(text: str, said: str) -> None:
