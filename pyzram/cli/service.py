@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from ..service.plan import Plan
     from ..service.service import Goal
+    from .options import Arguments
 
 CONFIG = Option(
     "c",
@@ -60,16 +61,13 @@ def command_line(command: str) -> Command:
 class Call:
     """A command and its options."""
 
-    def __init__(self, command: str, argv: list[str]) -> None:
-        options = command_line(command).arguments(argv)
-        self.answered = options is None
-        """Whether the words ask only for the help or the version."""
+    def __init__(self, command: str, options: Arguments) -> None:
         self.command = command
         self.json = getattr(options, "json", False)
         self.pretend = getattr(options, "pretend", False)
         self.quiet = getattr(options, "quiet", False)
         self.service = Service(
-            getattr(options, "config", DEFAULT_PATH),
+            options.config,
             sysfs=given_sysfs(),
             directory=run_directory(),
             tell=_nothing if self.json or self.quiet else _tell,
@@ -104,22 +102,59 @@ def _tell(line: str) -> None:
 
 def start(argv: list[str]) -> int:
     """Set up missing devices."""
-    return _change(Call("start", argv))
+    return _answer("start", argv, _change)
 
 
 def stop(argv: list[str]) -> int:
     """Take down our devices."""
-    return _change(Call("stop", argv))
+    return _answer("stop", argv, _change)
 
 
 def reload(argv: list[str]) -> int:
     """Apply a changed configuration."""
-    return _change(Call("reload", argv))
+    return _answer("reload", argv, _change)
+
+
+def restart(argv: list[str]) -> int:
+    """Stop and start; a broken file is rejected before anything is stopped."""
+    return _answer("restart", argv, _restart)
+
+
+def plan(argv: list[str]) -> int:
+    """Show what reload would change."""
+    from .service_plan import show_plan
+
+    return _answer("plan", argv, lambda call: show_plan(call, "reload"))
+
+
+def check(argv: list[str]) -> int:
+    """Report everything that is wrong with the file."""
+    from .service_plan import show_faults
+
+    return _answer("check", argv, show_faults)
+
+
+def status(argv: list[str]) -> int:
+    """Show our devices; the exit status is 0 if all run, 3 if none does, 1 if only some do."""
+    from .service_status import show_status
+
+    return _answer("status", argv, show_status)
+
+
+def info(argv: list[str]) -> int:
+    """Show statistics of every device."""
+    from .zram_stats import main
+
+    return _answer("info", argv, lambda call: main(["--json"] if call.json else []))
+
+
+def _answer(command: str, argv: list[str], do: Callable[[Call], int]) -> int:
+    """Run a command, unless its words ask only for the help or the version."""
+    options = command_line(command).arguments(argv)
+    return 0 if options is None else do(Call(command, options))
 
 
 def _change(call: Call) -> int:
-    if call.answered:
-        return 0
     if call.pretend:
         from .service_plan import show_plan
 
@@ -136,20 +171,7 @@ def _change(call: Call) -> int:
     return 0
 
 
-def _reach(call: Call, goal: Callable[[], Plan]) -> Plan:
-    try:
-        return goal()
-    except interruption.Ended as err:
-        if not err.told:
-            call.warn("ended by a signal; nothing was changed")
-        raise
-
-
-def restart(argv: list[str]) -> int:
-    """Stop and start; a broken file is rejected before anything is stopped."""
-    call = Call("restart", argv)
-    if call.answered:
-        return 0
+def _restart(call: Call) -> int:
     call.service.read_config()
     if call.pretend:
         from .service_plan import show_plan
@@ -165,41 +187,10 @@ def restart(argv: list[str]) -> int:
     return 0
 
 
-def plan(argv: list[str]) -> int:
-    """Show what reload would change."""
-    call = Call("plan", argv)
-    if call.answered:
-        return 0
-    from .service_plan import show_plan
-
-    return show_plan(call, "reload")
-
-
-def check(argv: list[str]) -> int:
-    """Report everything that is wrong with the file."""
-    call = Call("check", argv)
-    if call.answered:
-        return 0
-    from .service_plan import show_faults
-
-    return show_faults(call)
-
-
-def status(argv: list[str]) -> int:
-    """Show our devices; the exit status is 0 if all run, 3 if none does, 1 if only some do."""
-    call = Call("status", argv)
-    if call.answered:
-        return 0
-    from .service_status import show_status
-
-    return show_status(call)
-
-
-def info(argv: list[str]) -> int:
-    """Show statistics of every device."""
-    call = Call("info", argv)
-    if call.answered:
-        return 0
-    from .zram_stats import main
-
-    return main(["--json"] if call.json else [])
+def _reach(call: Call, goal: Callable[[], Plan]) -> Plan:
+    try:
+        return goal()
+    except interruption.Ended as err:
+        if not err.told:
+            call.warn("ended by a signal; nothing was changed")
+        raise
