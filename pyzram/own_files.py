@@ -26,13 +26,13 @@ STATE_DIRECTORY = "/var/lib/pyzram"
 READ_SIZE = 65536
 
 
-def run_directory(root: str = "") -> str:
-    """Where commands keep these files: below ``root``, or in tests in PYZRAM_RUN."""
+def run_directory(root: str) -> str:
+    """Where commands keep these files: below the root of /sys and /proc, or in PYZRAM_RUN."""
     return os.environ.get("PYZRAM_RUN") or root + DEFAULT_DIRECTORY
 
 
-def state_directory(root: str = "") -> str:
-    """Where ``pyzram tend`` keeps what outlasts a reboot: below ``root``, or in PYZRAM_STATE."""
+def state_directory(root: str) -> str:
+    """Where ``pyzram tend`` keeps what outlasts a reboot: below that, or in PYZRAM_STATE."""
     return os.environ.get("PYZRAM_STATE") or root + STATE_DIRECTORY
 
 

@@ -30,10 +30,11 @@ def write_status(run: str, values: dict[str, Any]) -> None:
         own_files.write_file(os.path.join(run, NAME), text)
 
 
-def read_status(run: str, proc: str = "/proc") -> dict[str, Any] | None:
+def read_status(run: str) -> dict[str, Any] | None:
     """The last round of a daemon that runs; ``None`` if none does.
 
-    ``time`` is when the round ended, in seconds since 1970. ``proc`` is where processes are.
+    ``time`` is when the round ended, in seconds since 1970. The daemon is a process of this
+    machine, even if it looks at another's files (PYZRAM_ROOT).
 
     Raises:
         PermissionError: only root may read it.
@@ -54,12 +55,12 @@ def read_status(run: str, proc: str = "/proc") -> dict[str, Any] | None:
         raise from_errno(errno.EBADMSG, f"{path}: read the daemon's status", path) from err
     try:
         # Numbers are reused, but another process with this number has another start time.
-        return found if _start_time(pid, proc) == began else None
+        return found if _start_time(pid) == began else None
     except OSError:
         return None
 
 
-def _start_time(pid: int, proc: str = "/proc") -> int:
+def _start_time(pid: int) -> int:
     """When a process began, in clock ticks since boot (proc_pid_stat(5), field 22)."""
-    with open(f"{proc}/{pid}/stat", "rb") as file:
+    with open(f"/proc/{pid}/stat", "rb") as file:
         return int(file.read().rpartition(b")")[2].split()[19])

@@ -66,10 +66,11 @@ class Call:
         self.json = getattr(options, "json", False)
         self.pretend = getattr(options, "pretend", False)
         self.quiet = getattr(options, "quiet", False)
+        sysfs = given_sysfs()
         self.service = Service(
             options.config,
-            sysfs=given_sysfs(),
-            directory=run_directory(),
+            sysfs=sysfs,
+            directory=run_directory(sysfs.root),
             tell=_nothing if self.json or self.quiet else _tell,
             warn=self.warn,
         )

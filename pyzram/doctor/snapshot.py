@@ -151,7 +151,7 @@ def _tended(tree: Sysfs) -> _TendStatus:
     path = f"{run}/{tend_status.NAME}"
     try:
         told = _written(path)
-        found = tend_status.read_status(run, f"{tree.root}/proc") if told else None
+        found = tend_status.read_status(run) if told else None
         path = f"{state}/{tend_status.LEDGER}"
         charged = _written(path)
     except PermissionError:

@@ -119,7 +119,7 @@ def main(argv: list[str]) -> int:
         return 0
     way = way_of(options)
     sysfs = given_sysfs()
-    run = own_files.run_directory()
+    run = own_files.run_directory(sysfs.root)
     if way == "status":
         from .status import show_status
 

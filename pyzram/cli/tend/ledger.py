@@ -28,7 +28,7 @@ def open_ledger(
     With ``read_only``, nothing is written, and it comes from where a daemon would keep it.
     """
     clock = read_clock(sysfs, clocks)
-    folder = own_files.state_directory()
+    folder = own_files.state_directory(sysfs.root)
     spare = ledger = Ledger(run, clock)
     place, share = spare.path, 0.5
     damaged = [spare.path] if spare.damaged else []

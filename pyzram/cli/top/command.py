@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ...errors import UnsupportedError, ZramError
-from ...kernel.sysfs import device_number
+from ...kernel.sysfs import device_number, given_sysfs
 from ...own_files import run_directory
 from ..options import DEVICE, Command, Option, UsageError, seconds_up_to
 from .parts import DELAY_MAX, SORTS
@@ -59,7 +59,7 @@ def main(argv: list[str]) -> int:
     view = load()
     from .look import Looker
 
-    looker = Looker(options.operands, run_directory())
+    looker = Looker(options.operands, run_directory(given_sysfs().root))
     try:
         looker.look()
         if looker.over:

@@ -43,6 +43,25 @@ def conf(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize("command", ["status", "plan", "stop", "tend --once", "tend --status"])
+def test_our_files_are_below_the_root_of_the_kernel_s(
+    root: Path,
+    conf: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+) -> None:
+    """A made-up machine's commands touch nothing of this one."""
+    monkeypatch.delenv("PYZRAM_RUN")
+    run = root / "run/pyzram"
+    for name in (f"services/{str(conf).strip('/').replace('/', '!')}", "locks/tend", "tend"):
+        (run / name).mkdir(0o755, parents=True)
+    (run / "tend/status.json").write_text("{")
+    words = [*command.split(), *([] if command == "tend --status" else ["--config", str(conf)])]
+    assert main(words) == 1
+    assert f"{run}/" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [["--version"], ["--help"], ["status"], ["plan"]])
 def test_output_that_goes_nowhere_is_one_line_and_a_failure(root: Path, words: list[str]) -> None:
     code = "from pyzram.cli.pyzram import main; raise SystemExit(main())"

@@ -591,7 +591,6 @@ def tend_files(tmp_path, monkeypatch):
     monkeypatch.setenv("PYZRAM_RUN", f"{tmp_path}/run")
     monkeypatch.setenv("PYZRAM_STATE", f"{tmp_path}/var")
     (tmp_path / "var").mkdir()
-    (tmp_path / "proc").symlink_to("/proc")
     return tmp_path
 
 
@@ -633,7 +632,7 @@ def test_what_is_tended_is_known_by_its_diskseq(tree, tmp_path, monkeypatch):
     """A name may belong to another device by now."""
     run = f"{tmp_path}/ran"
     monkeypatch.setenv("PYZRAM_RUN", run)
-    monkeypatch.setattr(snapshot.tend_status, "_start_time", lambda _pid, _proc="": 5)
+    monkeypatch.setattr(snapshot.tend_status, "_start_time", lambda _pid: 5)
     for key, names in (("7", {"zram3"}), ("8", set())):
         devices = [{"name": "zram3", "key": key}]
         tend_status.write_status(run, {"seen": {"devices": devices}})
