@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Text that others have chosen: names of processes, files and labels, and output of programs."""
+"""Text that others have chosen: names, words that they type, output of programs."""
 
 from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def quote(text: str) -> str:
@@ -21,6 +25,13 @@ def quote_lines(text: str) -> str:
 def short(text: str, most: int = 300) -> str:
     """Return a text cut to what fits in one line."""
     return text if len(text) <= most else f"{text[: most // 2]}...{text[-most // 2 :]}"
+
+
+def closest(word: str, known: Iterable[str]) -> str:
+    """Return the known word that may have been meant, or nothing."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word, known, 1)), "")
 
 
 def _shown(character: str) -> str:

@@ -6,6 +6,8 @@ argparse is not used, because it alone takes as long to load as the interpreter 
 
 from __future__ import annotations
 
+from ..text import closest
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,7 +24,15 @@ SHORTEST = 0.1
 
 
 class UsageError(Exception):
-    """The command line is wrong; the message says why."""
+    """The command line is wrong; the message says why, and ``meant`` what may have been meant."""
+
+    def __init__(self, message: str, meant: str = "") -> None:
+        super().__init__(f"{message} (did you mean {meant}?)" if meant else message)
+        self.meant = meant
+
+    def advice(self, program: str) -> str:
+        """Return the message, which points to the help unless it says what may have been meant."""
+        return str(self) if self.meant else f"{self} (see {program} --help)"
 
 
 class Option:
@@ -187,7 +197,7 @@ def _converted(option: Option, word: str) -> Any:
     if option.values and not isinstance(option.values, str) and word not in option.values:
         known = ", ".join(option.values)
         raise UsageError(
-            f"--{option.long}: {word!r} is not one of {known}{did_you_mean(word, option.values)}"
+            f"--{option.long}: {word!r} is not one of {known}", closest(word, option.values)
         )
     if option.values == FILE and not word:
         raise UsageError(f"--{option.long}: the name of the file is empty")
@@ -299,21 +309,9 @@ def _unabridged(longs: dict[str, Option], name: str) -> Option:
     if matches[1:]:
         raise UsageError(f"ambiguous option --{name}")
     if not matches:
-        raise UsageError(f"unknown option --{name}{did_you_mean(name, list(longs), '--')}")
+        close = closest(name, longs)
+        raise UsageError(f"unknown option --{name}", close and f"--{close}")
     return matches[0]
-
-
-def did_you_mean(word: str, known: Sequence[str], dashes: str = "") -> str:
-    """Return the end of a message, which proposes the known word that may have been meant."""
-    close = closest(word, known)
-    return f" (did you mean {dashes}{close}?)" if close else ""
-
-
-def closest(word: str, known: Sequence[str]) -> str:
-    """Return the known word that may have been meant, or nothing."""
-    from difflib import get_close_matches
-
-    return next(iter(get_close_matches(word, known, 1)), "")
 
 
 def _value(option: Option, written: str, rest: list[str]) -> str:

@@ -81,7 +81,7 @@ def _main(argv: list[str]) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()
     except UsageError as err:
-        return _fail(2, f"{program}: {err} (see {program} --help)")
+        return _fail(2, f"{program}: {err.advice(program)}")
     except ZramError as err:
         return _fail(failure, *(f"{program}: {line}" for line in _words(err, str(err))))
     except BrokenPipeError:
@@ -138,17 +138,16 @@ def explain(argv: list[str]) -> int:
 
         print(f"pyzram {__version__}")
         return 0
-    if not argv:
-        return _fail(2, "pyzram: no command given (see pyzram --help)")
-    from .options import UsageError, closest, did_you_mean
+    from ..text import closest
+    from .options import UsageError
 
+    if not argv:
+        raise UsageError("no command given")
     if argv[0].startswith("-"):
         name = argv[0].partition("=")[0]
-        meant = did_you_mean(name.lstrip("-"), ("config", "help", "version"), "--")
-        raise UsageError(f"unknown option {name}{meant}")
-    close = closest(argv[0], list(COMMANDS))
-    meant = f"did you mean {close}?" if close else "see pyzram --help"
-    return _fail(2, f"pyzram: no command {argv[0]!r} ({meant})")
+        close = closest(name.lstrip("-"), ("config", "help", "version"))
+        raise UsageError(f"unknown option {name}", close and f"--{close}")
+    raise UsageError(f"no command {argv[0]!r}", closest(argv[0], COMMANDS))
 
 
 def _leading(argv: list[str]) -> tuple[list[str], list[str]]:

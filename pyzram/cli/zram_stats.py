@@ -13,6 +13,7 @@ import sys
 from ..errors import DeviceNotFoundError, ZramError
 from ..kernel.figure_reader import DeviceFigures, FigureReader
 from ..kernel.sysfs import NO_DRIVER, device_number, given_sysfs
+from ..text import closest
 from . import output, stats_columns
 from .options import (
     ALGORITHM,
@@ -23,7 +24,6 @@ from .options import (
     Option,
     UsageError,
     at_most_one,
-    did_you_mean,
     seconds_up_to,
 )
 
@@ -120,7 +120,7 @@ def main(argv: list[str] | None = None) -> int:
         output.drop_output()
         return FAILED
     except UsageError as err:
-        complain(f"{err} (see {PROGRAM} --help)")
+        complain(err.advice(PROGRAM))
         return WRONG_USAGE
     except ZramError as err:
         complain(err)
@@ -211,8 +211,8 @@ def selection(options: Arguments) -> Wanted | None:
     except ValueError as err:
         word = str(err)
         names = [column.name for column in stats_columns.COLUMNS]
-        meant = did_you_mean(word.lower().replace("-", "_"), names)
-        raise UsageError(f"unknown column {word or repr(word)}{meant}") from None
+        meant = closest(word.lower().replace("-", "_"), names)
+        raise UsageError(f"unknown column {word or repr(word)}", meant) from None
 
 
 class Collection:

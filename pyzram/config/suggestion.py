@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from ..text import closest
 from .variables import GLOBALS, PER_DEVICE
 
 TYPE_CHECKING = False
@@ -23,7 +24,5 @@ def of_variable(name: str) -> str:
 
 def nearest(word: str, known: Sequence[str]) -> str:
     """Say which known name is the closest, or nothing."""
-    import difflib
-
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f" (did you mean {close[0]}?)" if close else ""
+    close = closest(word, known)
+    return f" (did you mean {close}?)" if close else ""

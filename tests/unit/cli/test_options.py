@@ -99,7 +99,7 @@ def test_help_of_a_command(capsys: pytest.CaptureFixture[str]) -> None:
         ([], "pyzram: no command given (see pyzram --help)\n"),
         (
             ["--confg=/x", "plan"],
-            "pyzram: unknown option --confg (did you mean --config?) (see pyzram --help)\n",
+            "pyzram: unknown option --confg (did you mean --config?)\n",
         ),
         (["-x"], "pyzram: unknown option -x (see pyzram --help)\n"),
     ],
