@@ -43,7 +43,7 @@ TURN_SECONDS = 0.25
 RUNG = 0.84
 """Of the age above, in :func:`ladder`. Where it was 0.5, more of what was written came back."""
 PRIVATE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-SAME, GONE, HUGE = SLOT_FLAGS["same"], SLOT_FLAGS["written_back"], SLOT_FLAGS["huge"]
+SAME, WRITTEN_BACK, HUGE = SLOT_FLAGS["same"], SLOT_FLAGS["written_back"], SLOT_FLAGS["huge"]
 
 
 class Tried(NamedTuple):
@@ -148,7 +148,7 @@ class Ages:
                 _ranges(
                     place
                     for place, accessed, flags in slots_within(device, ranges)
-                    if not flags & (SAME | GONE)
+                    if not flags & (SAME | WRITTEN_BACK)
                     and (not huge or flags & HUGE)
                     and now - known.used(place, accessed, now) >= floor
                 )

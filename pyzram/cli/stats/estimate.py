@@ -12,7 +12,7 @@ from ...kernel.figures import BY_NAME
 from ...pages.estimate.estimator import estimate_pages
 from ...pages.source.file_sources import open_files
 from ...pages.source.process_sources import open_processes, open_system
-from ...pages.source.sources import GONE, UNREADABLE, Source, Stream
+from ...pages.source.sources import UNREADABLE, WITHOUT_MEMORY, Source, Stream
 from .. import stats_columns
 from ..options import UsageError, at_most_one
 from ..source_arguments import progress_bar, require_read, say, skipped_line, standard_input
@@ -70,7 +70,7 @@ def show_estimate(options: Arguments) -> int:
         raise UsageError(str(err)) from None
     require_read(result)  # the block has no bounds
     # Nor does it have room for this, but whoever named a process wants to know.
-    left_out = {r: n for r, n in result.skipped.items() if r in (UNREADABLE, GONE)}
+    left_out = {r: n for r, n in result.skipped.items() if r in (UNREADABLE, WITHOUT_MEMORY)}
     if left_out and operands not in ([], ["system"]) and sys.stderr is not None:
         print(f"zram_stats: {skipped_line(left_out)}", file=sys.stderr)
     figures = cast("DeviceFigures", filled(result, algorithm))

@@ -23,7 +23,6 @@ from ..shared_memory.shared_memory import SharedMemory
 from ..shared_memory.shared_object import OURS, object_pages
 from .segments import ObjectSegment, ProcessSegment, ZeroSegment
 from .sources import (
-    GONE,
     HIDDEN_DESCRIPTORS,
     HIDDEN_LOCKS,
     IN_FLIGHT,
@@ -33,6 +32,7 @@ from .sources import (
     UNREADABLE,
     UNSEEN_SHARED,
     UNSEEN_SWAPPED,
+    WITHOUT_MEMORY,
     Source,
 )
 from .unseen import Counted, counted, unseen
@@ -159,7 +159,7 @@ def why_left_out(err: OSError) -> str:
     if err.errno in (errno.EACCES, errno.EPERM):
         return UNREADABLE
     if err.errno in (errno.ENOENT, errno.ESRCH):
-        return GONE
+        return WITHOUT_MEMORY
     raise err
 
 

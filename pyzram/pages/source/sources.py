@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 # Why processes are skipped.
 UNREADABLE = "unreadable processes"
-GONE = "kernel threads and exited processes"
+WITHOUT_MEMORY = "kernel threads and exited processes"
 # Why more pages were found than the kernel says that these processes are worth (PSS).
 OTHERS_TOO = "pages shared with other processes, or added meanwhile"
 # Why shared memory may count that others lock.

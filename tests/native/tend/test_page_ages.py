@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pyzram._native_page_ages import AgesSelection, PageAges, ages_counts
 
 LETTERS = "swhirn"
-SAME, GONE, HUGE, RECOMPRESSED, INCOMPRESSIBLE = 1, 2, 4, 16, 32
+SAME, WRITTEN_BACK, HUGE, RECOMPRESSED, INCOMPRESSIBLE = 1, 2, 4, 16, 32
 TURN, KEPT = 0x7FFF, 0x8000
 PLACES = 40
 NOW = 200_000.0
@@ -81,7 +81,7 @@ def test_what_is_remembered(slots, words, unit, now, since):
         flags
         for seconds, flags in slots.values()
         if 0 < microseconds(seconds) <= since * 1e6
-        and not flags & (SAME | GONE | RECOMPRESSED | INCOMPRESSIBLE)
+        and not flags & (SAME | WRITTEN_BACK | RECOMPRESSED | INCOMPRESSIBLE)
     ]
     huge = [flags for flags in untried if flags & HUGE]
     assert (counts.untried, counts.huge) == (len(untried), len(huge))
@@ -123,7 +123,7 @@ def test_what_is_selected(slots, words, unit, now, cap, huge, data):
         read += 1
         age = now - used(words, unit, place, microseconds(seconds), now)
         steps = [step for step, floor in enumerate(least) if age >= floor]
-        if flags & (SAME | GONE) or (huge and not flags & HUGE) or not steps:
+        if flags & (SAME | WRITTEN_BACK) or (huge and not flags & HUGE) or not steps:
             continue
         if len(wanted[steps[0]]) < cap:
             wanted[steps[0]].append(place)

@@ -26,7 +26,7 @@ from pyzram.pages.process import selection
 from pyzram.pages.source import cold
 from pyzram.pages.process.process import Process
 from pyzram.pages.source.process_sources import open_chosen
-from pyzram.pages.source.sources import GONE
+from pyzram.pages.source.sources import WITHOUT_MEMORY
 
 NAMED = "import ctypes, sys; ctypes.CDLL(None).prctl(15, sys.argv[1].encode(), 0, 0, 0);"
 NAMED += "print(flush=True); sys.stdin.read()"
@@ -65,7 +65,7 @@ other = named("zr-other")
 chosen = selection.by_name("zr-first") | selection.by_name("zr-other")
 second = named("zr-second", first)
 with open_chosen(chosen, "both") as source:
-    assert source.processes == 1 and source.skipped[GONE] == 1, source.skipped
+    assert source.processes == 1 and source.skipped[WITHOUT_MEMORY] == 1, source.skipped
     assert {part.owner.pid for part in source._segments} <= {0, other.pid}
 """,
     "the command says that it is gone": """
