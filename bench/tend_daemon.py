@@ -122,14 +122,15 @@ from pyzram.cli.tend.report import report_dict
 from pyzram.cli.tend.worker import PostprocessWorker
 from pyzram.tend.handover import NAME
 from pyzram.tend.machine import Clocks
+from pyzram.tend.sleeps import Sleeps
 from pyzram.tend_status import write_status
 from pyzram.tend.tender import Tender
 sysfs, run = Sysfs(sys.argv[1]), sys.argv[2]
 clocks = Clocks()
-ledger = open_ledger(sysfs, clocks, run)[0]
+ledger = open_ledger(sysfs, clocks, run)
 tender = Tender(
-    sysfs, lambda: [0], PostprocessWorker(), ledger,
-    clocks=clocks, handover=f"{run}/{NAME}", warn=sys.exit,
+    sysfs, lambda: [0], PostprocessWorker(), ledger, Sleeps(clocks),
+    handover=f"{run}/{NAME}", warn=sys.exit,
 )
 found = []
 for _ in range(int(sys.argv[3])):

@@ -13,6 +13,7 @@ from pyzram.errors import ZramOSError
 from pyzram.kernel.sysfs import BOOT_ID, Sysfs
 from pyzram.tend.ledger import Ledger
 from pyzram.tend.machine import Clocks, read_clock
+from pyzram.tend.sleeps import Sleeps
 from pyzram.tend.tender import Tender
 
 MIB = 1 << 20
@@ -138,7 +139,7 @@ def tender(
         lambda: [0],
         writer,
         ledger,
-        clocks=watch,
+        Sleeps(watch),
         handover=handover,
         at_once=at_once,
         warn=print,

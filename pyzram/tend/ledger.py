@@ -77,6 +77,8 @@ class Ledger:
         """Whether that is this very file."""
         self.origin = os.urandom(8).hex()
         """Identifies the ledger; copies of it have the same."""
+        self.share = 1.0
+        """Share of a budget to use: less if the ledger will not survive a reboot."""
         self._load()
         same_boot = self.clock.boot == clock.boot
         self.advance(clock)

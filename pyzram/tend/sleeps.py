@@ -41,7 +41,7 @@ class Sleeps:
 
         With ``read_only``, the file is only read, and a sleep that nobody noticed holds nothing up.
         """
-        self._clocks = clocks
+        self.clocks = clocks
         self._path = path
         self._boot = boot
         self._keeps = bool(path) and not read_only
@@ -63,7 +63,7 @@ class Sleeps:
 
     def notice(self) -> None:
         """Check whether the machine has slept since the last call."""
-        asleep, now = self._time_asleep(), self._clocks.awake()
+        asleep, now = self._time_asleep(), self.clocks.awake()
         if asleep > self._asleep:
             if asleep > self._asleep + SHORT:
                 self.resumed = now
@@ -77,9 +77,9 @@ class Sleeps:
     def _time_asleep(self) -> float:
         """Seconds of sleep since boot, never too many: a delay of this process is not sleep."""
         while True:
-            before = self._clocks.awake()
-            boottime = self._clocks.boottime()
-            after = self._clocks.awake()
+            before = self.clocks.awake()
+            boottime = self.clocks.boottime()
+            after = self.clocks.awake()
             if after - before < CLOCKS_APART:
                 return boottime - after
 

@@ -12,7 +12,7 @@ from .actions import Action, Recompress, Worker, WriteBack
 from .common import Common
 from .handover import Handover, drop_ages, load, load_ages, save, save_ages
 from .ledger import Ledger
-from .machine import Clocks, read_battery
+from .machine import read_battery
 from .medium import Medium
 from .modes import why_held
 from .observation import DeviceObserved, Observation
@@ -61,29 +61,25 @@ class Tender:
         devices: Callable[[], Sequence[int]],
         worker: Worker,
         ledger: Ledger,
+        sleeps: Sleeps,
         *,
-        clocks: Clocks | None = None,
-        sleeps: Sleeps | None = None,
         handover: str = "",
-        share: float = 1.0,
         at_once: bool = False,
         warn: Callable[[str], object] = print,
     ) -> None:
         self._sysfs = sysfs
         self.ledger = ledger
-        self.clocks = clocks or Clocks()
+        self.sleeps = sleeps
+        self.clocks = sleeps.clocks
         self.settings = self._decided_by = DEFAULTS
         self._on_mains = False
         self.budget: int | None = None
         """Bytes in any 24 hours; ``None`` leaves it to the medium."""
-        self.share = share
-        """Share of the budget to use: half if the ledger will not survive a reboot."""
         self.warn = warn
         self.state = State()
         self.total: dict[str, int] = {}
         """:attr:`Report.total`"""
         self.stopping: Callable[[], bool] = lambda: False
-        self.sleeps = sleeps or Sleeps(self.clocks)
         self.roster = Roster(sysfs, devices)
         started = -math.inf if at_once else self.clocks.awake()
         common = Common(sysfs, self.clocks, self.sleeps, self.roster, ledger, self._budget)
@@ -100,7 +96,8 @@ class Tender:
             self.state = self.state._replace(round=-math.inf)
 
     def _budget(self, medium: Medium) -> int:
-        return int((medium.budget if self.budget is None else self.budget) * self.share)
+        budget = medium.budget if self.budget is None else self.budget
+        return int(budget * self.ledger.share)
 
     def forget(self) -> None:
         """Begin anew."""

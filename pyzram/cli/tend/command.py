@@ -190,16 +190,14 @@ def make_tender(
         return [device.number for device in registry.devices if device.ready]
 
     clocks, read_only = Clocks(), way == "dry-run"
-    ledger, share = open_ledger(sysfs, clocks, run, read_only=read_only)
+    ledger = open_ledger(sysfs, clocks, run, read_only=read_only)
     return Tender(
         sysfs,
         devices,
         PostprocessWorker(),
         ledger,
-        clocks=clocks,
+        Sleeps(clocks, os.path.join(run, SLEEPS), ledger.clock.boot, read_only=read_only),
         handover=os.path.join(run, HANDOVER),
-        sleeps=Sleeps(clocks, os.path.join(run, SLEEPS), ledger.clock.boot, read_only=read_only),
-        share=share,
         at_once=bool(way),
         warn=failed,
     )

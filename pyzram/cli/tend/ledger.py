@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from ...tend.machine import Clocks
 
 
-def open_ledger(
-    sysfs: Sysfs, clocks: Clocks, run: str, *, read_only: bool = False
-) -> tuple[Ledger, float]:
+def open_ledger(sysfs: Sysfs, clocks: Clocks, run: str, *, read_only: bool = False) -> Ledger:
     """The ledger in /var, or in /run with half the budget if /var is not writable.
 
     With ``read_only``, nothing is written, and it comes from where a daemon would keep it.
@@ -30,7 +28,7 @@ def open_ledger(
     clock = read_clock(sysfs, clocks)
     folder = own_files.state_directory(sysfs.root)
     spare = ledger = Ledger(run, clock)
-    place, share = spare.path, 0.5
+    place = spare.path
     damaged = [spare.path] if spare.damaged else []
     try:
         _refuse_foreign(folder)  # whoever owns it can put back a ledger that was replaced
@@ -44,11 +42,10 @@ def open_ledger(
         else:
             ledger.save()
             _remove(place)
-        share = 1.0
     except ZramOSError as err:
         keeping = "a daemon would keep it" if read_only else "keeping it"
         warn(f"{err}; {keeping} in {run}, which a reboot empties, with half the budget")
-        ledger.path = place
+        ledger.path, ledger.share = place, 0.5
         if not read_only:
             ledger.save()
     if ledger.time < ledger.blocked:
@@ -62,7 +59,7 @@ def open_ledger(
             f"{what}, so that nobody knows what was written; nothing is written back for "
             f"{hours:.0f} h"
         )
-    return ledger, share
+    return ledger
 
 
 def _remove(path: str) -> None:

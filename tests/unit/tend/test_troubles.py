@@ -332,7 +332,7 @@ def opened(
     *,
     absent: Path | None = None,
     read_only: bool = False,
-) -> tuple[Ledger, float]:
+) -> Ledger:
     """The ledger of a daemon that starts then; ``absent`` is a folder that is not writable."""
     real = Ledger.save
 
@@ -355,24 +355,24 @@ def test_a_var_that_was_absent_gives_no_budget_again_when_it_is_back(
 ) -> None:
     """Neither of what was charged there before, nor of what was charged in /run meanwhile."""
     var, run = places
-    ledger, share = opened(machine, monkeypatch, START)
+    ledger = opened(machine, monkeypatch, START)
     ledger.observe("card", "7", 200 * MIB)
     ledger.save()
-    assert share == 1.0
+    assert ledger.share == 1.0
     var.rename(machine.root / "away")
     clock = Clock(boot, 2000.0, 1.7e9 + 1000, True)
-    ledger, share = opened(machine, monkeypatch, clock, absent=var)
-    assert (ledger.written("card"), share) == (0, 0.5)  # nobody can know
+    ledger = opened(machine, monkeypatch, clock, absent=var)
+    assert (ledger.written("card"), ledger.share) == (0, 0.5)  # nobody can know
     ledger.observe("card", "8", 100 * MIB)
     ledger.save()
     (machine.root / "away").rename(var)
     clock = clock._replace(boottime=2600.0, wall=1.7e9 + 1600)
-    seen, _ = opened(machine, monkeypatch, clock, read_only=True)
+    seen = opened(machine, monkeypatch, clock, read_only=True)
     assert seen.written("card") == 300 * MIB and (run / FILE).exists()
     # However often it is then started, once without being able to write.
     for absent, share in ((var, 0.5), (var, 0.5), (None, 1.0), (None, 1.0), (var, 0.5)):
-        ledger, had = opened(machine, monkeypatch, clock, absent=absent)
-        assert (ledger.written("card"), had) == (300 * MIB, share)
+        ledger = opened(machine, monkeypatch, clock, absent=absent)
+        assert (ledger.written("card"), ledger.share) == (300 * MIB, share)
         assert ledger.observe("card", "8", 100 * MIB) == 0
     # In time all of it expires, in an hour more at the most.
     day = clock._replace(boottime=clock.boottime + 23 * HOUR, wall=clock.wall + 23 * HOUR)
@@ -394,14 +394,14 @@ def test_a_damaged_one_of_two_ledgers_blocks_for_a_day_and_is_told(
     clock = START
     for absent in (var, var, None, None):
         clock = clock._replace(boottime=clock.boottime + HOUR, wall=clock.wall + HOUR)
-        ledger, _ = opened(machine, monkeypatch, clock, absent=absent)
+        ledger = opened(machine, monkeypatch, clock, absent=absent)
         assert ledger.left("card", 100) == 0
         said = capsys.readouterr().err
         assert "damaged" in said
         if clock.boottime == START.boottime + HOUR:
             assert f"{path}: damaged" in said and "for 25 h" in said
     assert "for 22 h" in said  # it is no other day with each start
-    ledger, _ = opened(
+    ledger = opened(
         machine,
         monkeypatch,
         clock._replace(boottime=clock.boottime + 23 * HOUR, wall=clock.wall + 23 * HOUR),
