@@ -12,12 +12,8 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Protocol, TextIO
-
-    class Figures(Protocol):
-        """What is known about a device, by name."""
-
-        def __getitem__(self, name: str, /) -> Any: ...
+    from collections.abc import Mapping
+    from typing import Any, TextIO
 
 
 GOOD, WARN, BAD, STRONG = "good", "warn", "bad", "strong"
@@ -62,7 +58,7 @@ def paint(text: str, role: str) -> str:
     return f"\x1b[{SGR[role]}m{text}\x1b[m" if role else text
 
 
-def paint_figure(name: str, value: Any, text: str, figures: Figures) -> str:
+def paint_figure(name: str, value: Any, text: str, figures: Mapping[str, Any]) -> str:
     """Return a figure's text in the colour of its meaning; ``figures`` has all of the device's."""
     if name == "fill":
         return paint(text, of_fill(value))
