@@ -6,24 +6,27 @@
 #include <stdbool.h>
 #include <string.h>
 
+static const uint8_t zeros[PYZRAM_PAGE_MAX];
+
 /*
- * Most pages differ within the first words. If the head repeats the word, the rest is compared with
- * that head, so that memcmp, the fastest way on every machine, compares aligned memory with aligned
- * memory, from start to end. Checking the last word first took a tenth longer for pages in the
- * cache (bench/pages.py).
+ * Most same-filled pages are zero, and one page of zeros stays in the cache. If another page's head
+ * repeats the word, the rest is compared with that head, so that memcmp, the fastest way on every
+ * machine, compares aligned memory with aligned memory, from start to end. Asking first whether
+ * the page begins with zero took an eighth longer for pages out of the cache, and a head of 512
+ * bytes a tenth longer than one of 128 (bench/pages.py).
  */
 static bool same_filled(const uint8_t *page, size_t page_size, size_t word_size)
 {
-	const size_t head = 512;
+	const size_t head = 128;
 
-	return memcmp(page, page + word_size, head - word_size) == 0 &&
-	       memcmp(page, page + head, page_size - head) == 0;
+	return memcmp(page, zeros, page_size) == 0 ||
+	       (memcmp(page, page + word_size, head - word_size) == 0 &&
+		memcmp(page, page + head, page_size - head) == 0);
 }
 
 int pyzram_page_same_filled(const void *page, size_t page_size, size_t word_size)
 {
-	if (!pyzram_is_word_size(word_size) || page_size < PYZRAM_PAGE_MIN ||
-	    page_size % word_size)
+	if (!pyzram_is_word_size(word_size) || !pyzram_is_page_size(page_size))
 		return -EINVAL;
 	return same_filled(page, page_size, word_size);
 }

@@ -125,7 +125,7 @@ int64_t pyzram_page_decompress(struct pyzram_context *context, const void *src, 
 
 /*
  * Does the page repeat one machine word of word_size bytes (4 or 8, the kernel's) from start to
- * end? 1 or 0; -EINVAL for another word size or a page that is not a multiple of it.
+ * end? 1 or 0; -EINVAL for words or pages of a size that no kernel has.
  */
 int pyzram_page_same_filled(const void *page, size_t page_size, size_t word_size);
 

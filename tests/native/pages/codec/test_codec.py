@@ -233,9 +233,9 @@ def test_a_buffer_that_is_not_whole_pages_is_refused():
 
 
 @pytest.mark.parametrize("page_size", PAGE_SIZES)
-@pytest.mark.parametrize("word_size", [4, 8])
-def test_same_filled_pages_repeat_one_machine_word(page_size, word_size):
-    word = b"abcdefgh"[:word_size]
+@pytest.mark.parametrize("word", [b"abcd", b"abcdefgh", bytes(4), bytes(8), b"\0\0\0\0efgh"])
+def test_same_filled_pages_repeat_one_machine_word(page_size, word):
+    word_size = len(word)
     page = bytearray(word * (page_size // word_size))
     assert _native_codec.same_filled(page, word_size)
     for at in (*range(256), *range(256, page_size, 509), *range(page_size - 8, page_size)):
@@ -251,7 +251,9 @@ def test_words_of_8_bytes_need_not_repeat_words_of_4():
     assert not _native_codec.same_filled(b"abc" * 1365 + b"a", 8)
 
 
-@pytest.mark.parametrize(("size", "word"), [(4096, 2), (4096, 16), (64, 8), (0, 8), (4098, 4)])
+@pytest.mark.parametrize(
+    ("size", "word"), [(4096, 2), (4096, 16), (64, 8), (0, 8), (4098, 4), (131072, 8)]
+)
 def test_same_filled_of_what_is_not_a_page_is_einval(size, word):
     with pytest.raises(OSError) as caught:
         _native_codec.same_filled(bytes(size), word)
