@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Build the C extension; everything declarative is in pyproject.toml."""
 
+import re
 import sysconfig
 from glob import glob
+from pathlib import Path
 
 from setuptools import setup
 
@@ -30,7 +32,21 @@ DATA = {
     "share/fish/vendor_completions.d": glob(f"{COMPLETIONS}/*.fish"),
 }
 
+
+def description() -> str:
+    """The README for PyPI, which has no files beside it, so that links there need addresses."""
+
+    def place(link: re.Match[str]) -> str:
+        kind = "raw" if link[0].startswith("!") else "blob"
+        return f"{link[0]}https://github.com/pyzram/pyzram/{kind}/main/"
+
+    text = Path("README.md").read_text(encoding="utf-8")
+    return re.sub(r"!?\[[^]]*\]\((?!https?:|#)", place, text)
+
+
 setup(
+    long_description=description(),
+    long_description_content_type="text/markdown",
     license="MIT",  # here, because the pyproject.toml form of it divides setuptools 76 from 77
     scripts=["scripts/pyzram", "scripts/zram_stats"],
     data_files=[(folder, sorted(files)) for folder, files in DATA.items()],

@@ -110,6 +110,19 @@ def test_the_wheel_holds_the_package_and_nothing_else(
     assert packaged == {n for n in sources if n.startswith("pyzram/")} | {"pyzram/_pyzram.abi3.so"}
 
 
+def test_what_pypi_shows_links_to_files_of_the_tree_by_their_addresses(
+    wheel: Path, tree: Path, version: str
+) -> None:
+    metadata = zipfile.ZipFile(wheel).read(f"pyzram-{version}.dist-info/METADATA").decode()
+    assert "\nDescription-Content-Type: text/markdown\n" in metadata
+    links = re.findall(r"(!?)\[[^]]*\]\(([^)]*)\)", metadata)
+    address = re.compile(r"https://github\.com/pyzram/pyzram/(raw|blob)/main/(.*)")
+    ours = [(mark, found) for mark, link in links if (found := address.fullmatch(link))]
+    assert len(ours) == len(re.findall(r"\]\((?!https?:|#)", (tree / "README.md").read_text())) > 0
+    assert not [found[0] for mark, found in ours if (found[1] == "raw") != (mark == "!")]
+    assert not [found[0] for _, found in ours if not (tree / found[2]).is_file()]
+
+
 def test_every_manual_page_and_completion_is_in_it(sources: list[str]) -> None:
     files = [n for n in sources if n.startswith(("man/", COMPLETIONS))]
     assert not [n for n in files if not any(re.fullmatch(p, n) for p in SHARED)]
