@@ -9,8 +9,8 @@ PY     := $(VENV)/bin/python
 PYTEST := $(PY) -Im pytest
 
 CC      ?= cc
-CFLAGS_STRICT := -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Wall -Wextra -Wcast-qual -Wshadow -Wundef \
-	-Wpointer-arith -Wstrict-prototypes -Wvla -Werror -O2
+CFLAGS_STRICT := -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -Wall -Wextra -Wcast-qual -Wshadow \
+	-Wundef -Wpointer-arith -Wstrict-prototypes -Wvla -Werror -O2
 
 .PHONY: help run check build deps docs lint typed unit native kernel peers vm arches arches-short packaging fleet dashboard dist pypi deb \
 	sanitize fuzz faults bench clean install-config install-vendor install-openrc install-systemd

@@ -65,6 +65,7 @@ ffibuilder.set_source(
         "-std=c11",
         "-D_GNU_SOURCE",
         "-D_FILE_OFFSET_BITS=64",
+        "-D_TIME_BITS=64",  # with 32 bits, fstat(2) fails for a file of later than 2038
         "-fvisibility=hidden",
         *pkg_config("--cflags"),
     ],

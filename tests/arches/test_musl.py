@@ -15,7 +15,7 @@ HEADERS = (
     *("linux", "asm-generic", "asm"),
     *("lz4.h", "lz4hc.h", "zstd.h", "zdict.h", "zstd_errors.h", "zlib.h", "zconf.h"),
 )
-STRICT = "-std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Wall -Wextra -Werror -O2"
+STRICT = "-std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -Wall -Wextra -Werror -O2"
 SOURCES = sorted(p for p in (TREE / "csrc").rglob("*.c") if p.name != "_pyzram.c")
 
 

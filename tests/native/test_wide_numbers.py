@@ -2,6 +2,7 @@
 """Numbers that do not fit 32 bits, which a 32-bit machine has all the same."""
 
 import os
+import subprocess
 from array import array
 
 import pytest
@@ -24,6 +25,22 @@ def test_pages_of_an_object_beyond_4_gib(offset):
         done, there = _native_memory.shmem_read(fd, array("Q", [number - 1, number]), pages)
         assert (done, there) == (1, b"\0\1")
         assert pages.startswith(b"farfar")
+    finally:
+        os.close(fd)
+
+
+@pytest.mark.parametrize("seconds", [2**31, 2**33])
+def test_a_file_of_later_than_2038(seconds):
+    """With times of 32 bits, fstat(2) says EOVERFLOW, and nothing of the file would be known."""
+    fd = os.memfd_create("pyzram-test")
+    try:
+        os.ftruncate(fd, PAGE)
+        # Python itself may have such times.
+        path, passed = f"/proc/self/fd/{fd}", {"pass_fds": [fd], "text": True}
+        subprocess.run(["touch", "-d", f"@{seconds}", path], check=True, **passed)
+        said = subprocess.check_output(["stat", "-Lc", "%Y", path], **passed)
+        assert said == f"{seconds}\n"
+        assert _native_memory.shmem_tells(fd)
     finally:
         os.close(fd)
 
