@@ -171,7 +171,8 @@ static void pages_there(struct pyzram_procmem *pm, uint64_t start, size_t count,
 		uint64_t frame;
 
 		if (i < got && entry_is_note(entries[i]))
-			there = !pyzram_procmem_settle(pm, start + i * pm->page_size, entries + i) &&
+			there = !pyzram_procmem_settle(pm, start + i * pm->page_size,
+						       entries + i) &&
 				(entries[i] & ENTRY_PRESENT);
 		frame = there ? entries[i] & ENTRY_FRAME : 0;
 		ret[i] = there ? PYZRAM_READ_DONE : PYZRAM_READ_GONE;
