@@ -125,7 +125,7 @@ def table(rows: Sequence[BenchResult]) -> list[str]:
             "memory",
             "compress MiB/s",
             "decompress MiB/s",
-            f"{rows[0].threads} threads MiB/s",
+            f"{format_count(rows[0].threads, 'thread')} MiB/s",
             "speedup",
         )
     ]

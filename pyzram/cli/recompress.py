@@ -8,6 +8,7 @@ from ..device.zram import Zram
 from ..kernel.sysfs import given_sysfs
 from ..limits import RECOMPRESS_TYPES
 from ..postprocess.recompression import recompress_pages
+from ..units import format_count
 from .options import ALGORITHM, DEVICE, Command, Option, UsageError, whole
 from .postprocess_report import COMMON, progress, report
 
@@ -46,7 +47,7 @@ def main(argv: list[str]) -> int:
     interruption.take_note()
     with (
         Zram(options.operands[0], sysfs=given_sysfs()) as device,
-        progress(options.quiet, lambda done: f"{done} pages tried") as show,
+        progress(options.quiet, lambda done: format_count(done, "page") + " tried") as show,
     ):
         result = recompress_pages(
             device,

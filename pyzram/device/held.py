@@ -14,7 +14,7 @@ from ..errors import DeviceNotFoundError, NotZramError, ZramError, from_errno
 from ..external import ProgramError, run_program
 from ..kernel.parse import parse_io_stat
 from ..kernel.sysfs import dev_text, node_dev
-from ..units import format_size
+from ..units import format_count, format_size
 from .lifecycle import mem_limit
 
 TYPE_CHECKING = False
@@ -145,4 +145,4 @@ def _refused(device: Zram, before: str) -> str:
         return ""
     limit = mem_limit(device)
     cause = f"mem_limit {format_size(limit)} is too small" if limit else "memory is short"
-    return f"the kernel refused {failed - had} writes: {cause}"
+    return f"the kernel refused {format_count(failed - had, 'write')}: {cause}"

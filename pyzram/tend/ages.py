@@ -29,6 +29,7 @@ from .._native_page_ages import AgesSelection, PageAges, ages_counts
 from ..device.block_state import SLOT_FLAGS, slots_within, texts
 from ..errors import from_errno
 from ..limits import PAGE_SIZE
+from ..units import format_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -123,7 +124,9 @@ class Ages:
         try:
             room = mmap.mmap(-1, size, PRIVATE | getattr(mmap, "MAP_NORESERVE", 0))
         except OSError as err:
-            raise from_errno(err.errno or 0, f"{device.name}: choose among {pages} pages") from err
+            raise from_errno(
+                err.errno or 0, f"{device.name}: choose among {format_count(pages, 'page')}"
+            ) from err
         found = AgesSelection(now, least, pages, huge, room)
         with self._known() as known:
             for text, rest in texts(device):

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...device.handle import NEEDS_CONFIG
-from ...units import GIB, format_size
+from ...units import GIB, format_count, format_size
 from .offered import offered
 
 if TYPE_CHECKING:
@@ -86,9 +86,10 @@ def _of_writeback(
     if kernel is not None and kernel.writeback is False:
         return f"{frees}, but this kernel has no writeback ({NEEDS_CONFIG['writeback']})."
     if look.age.returns / gib > SELDOM:
+        returns = format_count(round(look.age.returns), "page")
         return (
-            f"{frees}, but too much comes back ({look.age.returns:.0f} pages per minute). Watch "
-            "for longer (--idle 1h) before you decide."
+            f"{frees}, but too much comes back ({returns} per minute). Watch for longer "
+            "(--idle 1h) before you decide."
         )
     text = f"{frees}, and little comes back"
     if kernel is None or kernel.writeback is None:

@@ -16,7 +16,7 @@ from ...tend.tender import Report
 from ...tend.times import at_least
 from ...tend_status import read_status
 from ...text import quote
-from ...units import format_size
+from ...units import format_count, format_size
 from .reclaim import ReclaimPlan
 from .report import describe, report_dict, seen_lines, warn
 from .status import OTHER_VERSION, span
@@ -131,7 +131,7 @@ def told(action: Action, pages: int | None) -> str:
         return " (how many these are is not known without block_state)"
     if not pages:
         return ": there is no such page"
-    return f": {pages} pages, {format_size(pages * PAGE_SIZE)} before compression"
+    return f": {format_count(pages, 'page')}, {format_size(pages * PAGE_SIZE)} before compression"
 
 
 class Counting:

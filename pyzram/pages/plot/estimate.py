@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...units import format_fine_size, format_size
+from ...units import format_count, format_fine_size, format_size
 from .plot import INK, MARKS, PALE, RAW, bare, check_plot, matplotlib, save, short
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _words(axis: Any, estimate: Estimate, ranked: list[AlgorithmEstimate]) -> No
     amount = format_size(estimate.pages * estimate.pool.page_size)
     sampled = "all read" if estimate.census else f"{estimate.sampled} sampled"
     axis.set_title(
-        f"{short(estimate.source)}: {amount} in {estimate.pages} pages, {sampled}",
+        f"{short(estimate.source)}: {amount} in {format_count(estimate.pages, 'page')}, {sampled}",
         color=INK,
         fontsize=12,
         loc="left",
