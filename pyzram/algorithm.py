@@ -192,7 +192,7 @@ def _path(dictionary: str | os.PathLike[str]) -> str:
 
 
 def _listed_path(dictionary: str | os.PathLike[str]) -> str:
-    """A path that also stands in a list of parameters."""
+    """A path that can also stand in a list of parameters."""
     path = _path(dictionary)
     if "," in path or path != path.strip():
         raise InvalidValueError(

@@ -31,7 +31,7 @@ def lacks_proc() -> bool:
 
 
 def no_proc() -> ZramOSError:
-    """Return the error that /proc is missing. What was looked for may be there: not ENOENT."""
+    """Return the error that /proc is missing; not ENOENT: what was looked for may exist."""
     return ZramOSError(errno.ENOSYS, NO_PROC, "/proc")
 
 

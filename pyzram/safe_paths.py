@@ -76,7 +76,7 @@ def _open_in(folder: int, name: str, made: list[MadeFolder] | None) -> Opened:
     if status.st_mode & 0o777 != 0o755 and S_ISDIR(status.st_mode):
         with reopen(Opened, found.fd, os.O_RDONLY | os.O_DIRECTORY) as fd:
             # Whatever the umask. But whoever owns the folder above may have put another of root's
-            # in its place, and what is in that is nobody's to read.
+            # in its place, and its contents must not become readable.
             if status.st_uid == os.geteuid() and not os.listdir(fd):
                 os.fchmod(fd, 0o755)
     return found

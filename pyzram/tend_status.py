@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NAME = "tend/status.json"
 LEDGER = "ledger"
-"""The file in the state directory that every round leaves, from cron too."""
+"""The file in the state directory that every round writes, also one from cron."""
 
 
 def write_status(run: str, values: dict[str, Any]) -> None:

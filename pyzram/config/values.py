@@ -324,7 +324,7 @@ def params_of(words: list[str]) -> dict[str, Any]:
 
 
 def check_winbits(winbits: int | None) -> None:
-    """Refuse a window that no zlib has."""
+    """Refuse a window size that zlib does not have."""
     if winbits is not None and not 9 <= abs(winbits) <= 15:
         why = "neither -15 to -9 nor, with a zlib header, 9 to 15"
         raise InvalidValueError(f"'deflate.winbits={winbits}': {why}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which zram devices swap areas are on whose nodes cannot be found.
+"""Finds the zram devices of swap areas whose nodes are gone or elsewhere.
 
 The kernel names an area by the path of a node. If the node has been removed, or is in another mount
 namespace, that path says nothing about the device but a last name, which another device's node may
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 def on_devices(
     sysfs: Sysfs, lost: Iterable[tuple[str, SwapArea]], known: Iterable[str]
 ) -> dict[str, SwapArea]:
-    """Return lost areas by the name of their device, each given with the last name of its path.
+    """Return lost areas by the name of their device.
 
-    ``known`` are the devices whose area was found by its node. If several areas may be the one on a
-    device, the likeliest is taken, and among equals the one that needs the most memory.
+    Each is given with the last name in its path. ``known`` are the devices whose area was found by
+    its node. If several areas may be the one on a device, the likeliest is taken, and among equals
+    the one that needs the most memory.
 
     Raises:
         ZramOSError: the kernel cannot be asked about a device.

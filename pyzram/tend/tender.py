@@ -209,7 +209,7 @@ class Tender:
                 self.warn(str(err))
 
     def _freed(self, before: DeviceObserved, one: Tended) -> int:
-        """Bytes of a device's memory that went since it was observed; 0 if that cannot be read."""
+        """Bytes of memory that a device has freed since it was observed; 0 if they are unknown."""
         try:
             used = self._used(one)
         except DeviceNotFoundError:

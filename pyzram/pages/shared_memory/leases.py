@@ -49,7 +49,7 @@ class Leases:
         return f"{key[0]}:{key[1]}" in self._held
 
     def _leased(self) -> set[str]:
-        """What is said to be leased; a table that may have come in parts is read until it rests.
+        """What is said to be leased; a table that comes in parts is read until it stays the same.
 
         The kernel finds its place again by counting locks, so one that is gone since makes it pass
         over another.
