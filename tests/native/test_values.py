@@ -341,7 +341,7 @@ def test_settings_take_lists_in_every_form_and_keep_values():
     ):
         with pytest.raises(pyzram.InvalidValueError, match="not a list: for a single one"):
             refused()
-    with pytest.raises(pyzram.InvalidValueError, match="not a name"):
+    with pytest.raises(pyzram.InvalidValueError, match="not a valid name"):
         pyzram.DeviceConfig(0, 1 << 20, algorithms="lz4 zstd")
 
 
