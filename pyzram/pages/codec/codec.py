@@ -189,7 +189,8 @@ def timed_sizes(
     Besides the lengths, these are nanoseconds of processor time to compress and to decompress; both
     are 0 for a same-filled page.
     """
-    codec = codec_of(algorithm, page_size or PAGE_SIZE, level, None, None)
+    page_size = PAGE_SIZE if page_size is None else page_size
+    codec = codec_of(algorithm, page_size, level, None, None)
     with pinned(buffer, "buffer") as data:
         pages = len(data) // codec.page_size
         ret = ZERO * pages, ZERO * pages, ZERO * pages
