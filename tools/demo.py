@@ -91,8 +91,8 @@ def compile_with_little_memory(device: pyzram.Zram) -> None:
         raise SystemExit("compile: the object differs: memory was damaged")
     print(
         f"compile of {source.name} in {COMPILE_LIMIT >> 20} MiB of memory: "
-        f"{device.read_stat().write_ios} pages to {device.node}, the object is equal to one "
-        "compiled at ease"
+        f"{device.read_stat().write_ios} pages to {device.node}, the object is the same "
+        "as without that limit"
     )
 
 

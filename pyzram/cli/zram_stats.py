@@ -45,7 +45,7 @@ FAILED, WRONG_USAGE = 1, 2
 def columns_help() -> str:
     """The help on each column."""
     known = (
-        f"  {stats_columns.heading(column):<18} {column.help}"
+        f"  {stats_columns.heading(column):<20} {column.help}"
         f"{f' ({column.unit})' if column.unit else ''}"
         for column in stats_columns.COLUMNS
     )

@@ -183,7 +183,7 @@ FIGURES = (
         "stat",
         REQUESTS,
         COUNTER,
-        "discards; zram does not account them",
+        "discards; zram does not count them",
         "discards_completed",
     ),
     Figure("discard_merges", "stat", REQUESTS, COUNTER, "discards merged", "discards_merged"),
