@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 from array import array
 from bisect import bisect_right
+from operator import itemgetter
 from stat import S_ISREG
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -302,7 +302,7 @@ def _windows(fd: int, start: int, end: int) -> Iterator[tuple[int, bytearray]]:
     A program may have an object of several TiB and use little of it.
     """
     size = WINDOW
-    while start < end and (start := _next_data(fd, start)) < end:
+    while start < end and (start := _next_data(fd, start, end)) < end:
         found = _native_memory.shmem_resident(fd, start, min(size, end - start))
         yield start, found
         start += len(found)
@@ -310,12 +310,12 @@ def _windows(fd: int, start: int, end: int) -> Iterator[tuple[int, bytearray]]:
         size = min(2 * size, STEP) if dense else max(size // 2, WINDOW)
 
 
-def _next_data(fd: int, page: int) -> int:
-    """The first page from ``page`` on that may be in memory or in swap."""
+def _next_data(fd: int, page: int, end: int) -> int:
+    """The first page from ``page`` on that may be in memory or in swap, or else ``end``."""
     try:
         return os.lseek(fd, page * PAGE_SIZE, os.SEEK_DATA) // PAGE_SIZE
     except OSError as err:
-        return sys.maxsize if err.errno == errno.ENXIO else page
+        return end if err.errno == errno.ENXIO else page
 
 
 ODD = bytes(i & 1 for i in range(256))
@@ -325,7 +325,7 @@ def _clear(found: bytearray, first: int, ranges: list[tuple[int, int]]) -> int:
     """Leave out the pages of ascending locked ranges; return how many of them are in memory."""
     cleared = 0
     end = first + len(found)
-    at = max(0, bisect_right(ranges, (first, sys.maxsize)) - 1)
+    at = max(0, bisect_right(ranges, first, key=itemgetter(0)) - 1)
     while at < len(ranges) and ranges[at][0] < end:
         low, high = (min(max(page, first), end) - first for page in ranges[at])
         cleared += found[low:high].translate(ODD).count(1)

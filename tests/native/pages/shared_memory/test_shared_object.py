@@ -81,6 +81,7 @@ def found_in(shared: SharedObject, used: range, asked: list[int]) -> ObjectPages
         pytest.param(3000, range(3000), 3000, id="dense"),
         pytest.param(3000, range(0, 3000, 2), 3000, id="alternating"),
         pytest.param(1 << 24, range((1 << 24) - 3000, 1 << 24), 3000, id="at the end"),
+        pytest.param(1 << 32, range(3), 64, id="of more than a word counts"),
     ],
 )
 def test_the_pages_are_those_that_are_used(asked, size, used, most):
