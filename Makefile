@@ -33,7 +33,7 @@ run: build
 	$(PY) -I tools/demo.py
 
 clean:
-	rm -rf build dist .cache *.egg-info .pytest_cache .mypy_cache .ruff_cache csrc/_pyzram.c $(VENV)
+	rm -rf build dist .cache *.egg-info .pytest_cache .mypy_cache .ruff_cache $(VENV)
 
 lint: deps
 	$(VENV)/bin/ruff check .
@@ -41,8 +41,7 @@ lint: deps
 	$(VENV)/bin/mypy
 	! git grep -nE '^(<{7}|>{7}) ' 2>/dev/null # what a merge leaves
 	$(VENV)/bin/shellcheck $$(grep --exclude-dir=__pycache__ -rlE '^#!(/bin/sh|/sbin/openrc-run)' .ci initscripts monitoring packaging tests tools)
-	for file in csrc/*.c csrc/codec/*.c; do case $$file in csrc/_pyzram.c) ;; *) \
-		$(CC) $(CFLAGS_STRICT) -Icsrc -c "$$file" -o /dev/null || exit 1;; esac; done
+	for file in csrc/*/*.c; do $(CC) $(CFLAGS_STRICT) -Icsrc -c "$$file" -o /dev/null || exit 1; done
 
 # Types, as a user's checker sees them in the installed package: the examples strictly, every public
 # name with pyright if available, mistakes that both must report, and what an editor shows.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Build the C extension; everything declarative is in pyproject.toml."""
+"""Build the C extensions; everything declarative is in pyproject.toml."""
 
 import re
 import sysconfig
@@ -12,7 +12,7 @@ try:
     import cffi  # noqa: F401
 except ImportError as err:
     # Without cffi, setuptools only warns about cffi_modules and goes on to make
-    # a package that lacks its extension. That must never look like success.
+    # a package that lacks its extensions. That must never look like success.
     raise SystemExit(
         "pyzram: cannot build: the Python package cffi is missing; install it "
         "(Gentoo: dev-python/cffi, Debian: python3-cffi, Fedora: python3-cffi, "
@@ -50,6 +50,6 @@ setup(
     license="MIT",  # here, because the pyproject.toml form of it divides setuptools 76 from 77
     scripts=["scripts/pyzram", "scripts/zram_stats"],
     data_files=[(folder, sorted(files)) for folder, files in DATA.items()],
-    cffi_modules=["csrc/build_ffi.py:ffibuilder"],
+    cffi_modules=["csrc/build_ffi.py:device", "csrc/build_ffi.py:pages"],
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if STABLE_ABI else {},
 )

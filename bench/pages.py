@@ -62,7 +62,7 @@ def plain_library() -> ctypes.CDLL:
     )
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/plain.so"
-        sources = [ROOT / "bench/plain_loop.c", ROOT / "csrc/pages.c"]
+        sources = [ROOT / "bench/plain_loop.c", ROOT / "csrc/pages/pages.c"]
         sources += sorted((ROOT / "csrc/codec").glob("*.c"))
         command = ["cc", *flags, "-std=c11", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", path]
         command += [f"-I{ROOT / 'csrc'}", *map(str, sources), *shlex.split(libraries.stdout)]

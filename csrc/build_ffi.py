@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The cffi build script: what Python sees of the C library, and how it is compiled."""
+"""The cffi build script: what Python sees of the C library, and how it becomes two extensions."""
 
 from __future__ import annotations
 
@@ -47,28 +47,38 @@ def pkg_config(option: str) -> list[str]:
     return words
 
 
-def declarations() -> str:
-    """The header itself, so that the cdef cannot drift apart from what C is compiled with."""
-    return (HERE / "pyzram_api.h").read_text(encoding="utf-8")
+def extension(name: str, folders: list[str], cflags: list[str], libs: list[str]) -> cffi.FFI:
+    """One extension: the header that Python sees, and the C files of its folders."""
+    ffi = cffi.FFI()
+    # The header itself, so that the cdef cannot drift apart from what C is compiled with.
+    ffi.cdef((HERE / f"{name}_api.h").read_text(encoding="utf-8"))
+    sources = [path for folder in folders for path in (HERE / folder).glob("*.c")]
+    ffi.set_source(
+        f"pyzram._{name}",
+        '#include "pyzram.h"',
+        sources=sorted(str(path.relative_to(ROOT)) for path in sources),
+        depends=sorted(str(path.relative_to(ROOT)) for path in HERE.rglob("*.h")),
+        include_dirs=["csrc"],
+        # Hidden: a function of ours is never taken for another library's of the same name.
+        extra_compile_args=[
+            "-std=c11",
+            "-D_GNU_SOURCE",
+            "-D_FILE_OFFSET_BITS=64",
+            "-D_TIME_BITS=64",  # with 32 bits, fstat(2) fails for a file of later than 2038
+            "-fvisibility=hidden",
+            *cflags,
+        ],
+        extra_link_args=libs,
+        py_limited_api=not sysconfig.get_config_var("Py_GIL_DISABLED"),
+    )
+    return ffi
 
 
-ffibuilder = cffi.FFI()
-ffibuilder.cdef(declarations())
-ffibuilder.set_source(
-    "pyzram._pyzram",
-    '#include "pyzram.h"',
-    sources=sorted(str(p.relative_to(ROOT)) for p in HERE.rglob("*.c") if p.name != "_pyzram.c"),
-    depends=sorted(str(p.relative_to(ROOT)) for p in HERE.rglob("*.h")),
-    include_dirs=["csrc"],
-    # Hidden: a function of ours is never taken for another library's of the same name.
-    extra_compile_args=[
-        "-std=c11",
-        "-D_GNU_SOURCE",
-        "-D_FILE_OFFSET_BITS=64",
-        "-D_TIME_BITS=64",  # with 32 bits, fstat(2) fails for a file of later than 2038
-        "-fvisibility=hidden",
-        *pkg_config("--cflags"),
-    ],
-    extra_link_args=pkg_config("--libs"),
-    py_limited_api=not sysconfig.get_config_var("Py_GIL_DISABLED"),
-)
+def device() -> cffi.FFI:
+    """What setting up and looking at a device needs: no library, so that it works without any."""
+    return extension("device", ["device"], cflags=[], libs=[])
+
+
+def pages() -> cffi.FFI:
+    """What becomes of pages, and where they come from."""
+    return extension("pages", ["pages", "codec"], pkg_config("--cflags"), pkg_config("--libs"))

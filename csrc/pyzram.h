@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The public header of pyzram's C library: what Python sees, which is in pyzram_api.h, and what
- * only C needs besides.
+ * The public header of pyzram's C library: what Python sees, which is in device_api.h and
+ * pages_api.h, a header for each extension, and what only C needs besides.
  *
  * Conventions, for every function:
  *  - 0 or a positive figure is success, a negative number is -errno; errno itself is not used;
@@ -19,7 +19,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "pyzram_api.h"
+#include "device_api.h"
+#include "pages_api.h"
 
 /* Bytes in a page: the three sizes that kernels have. */
 enum {

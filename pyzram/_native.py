@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-# The border: only this module and the _native_... beside it see the extension. Each C function is
+# The border: only this module and the _native_... beside it see the extensions. Each C function is
 # wrapped once, its arguments are checked before C sees them, and a negative errno becomes an
-# OSError here. The floor above says what the errno means for a device. This module has what a
-# device needs; what pages need is in the others, which setting up a device does not load.
+# OSError here. The floor above says what the errno means for a device. This module has what
+# setting up a device needs, and all others import it. Those for pages use the extension _pages,
+# which needs the libraries of the codecs; _device needs none, and works where one is missing.
 from __future__ import annotations
 
 import os
@@ -10,12 +11,14 @@ import os
 from .descriptor import Opened
 
 try:
-    from ._pyzram import ffi, lib
+    # Again under the same names, for the modules beside this one.
+    from ._device import ffi as ffi
+    from ._device import lib as lib
 except ModuleNotFoundError as err:
-    if err.name != f"{__package__}._pyzram":
+    if err.name != f"{__package__}._device":
         raise
     raise ModuleNotFoundError(
-        f"{err}: the C extension is not built in {os.path.dirname(__file__)}. In a checkout run "
+        f"{err}: the C extensions are not built in {os.path.dirname(__file__)}. In a checkout run "
         "`make build`, which installs pyzram into .venv, and start Python there with -I "
         "or from another directory",
         name=err.name,

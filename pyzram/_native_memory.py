@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 from ._native import check
-from ._pyzram import ffi, lib
+from ._pages import ffi, lib
 from .limits import PAGE_SIZE
 from .units import U64_MAX
 

@@ -2,8 +2,7 @@
 # The extension's ages of pages, taken from the lines of block_state.
 from __future__ import annotations
 
-from ._native import check, unpacked
-from ._pyzram import ffi, lib
+from ._native import check, ffi, lib, unpacked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

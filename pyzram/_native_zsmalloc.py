@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 from ._native import check, unpacked
-from ._pyzram import ffi, lib
+from ._pages import ffi, lib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

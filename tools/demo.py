@@ -71,8 +71,8 @@ def without_device(reason: str) -> int:
 
 
 def compile_with_little_memory(device: pyzram.Zram) -> None:
-    """Compile the extension's glue code in a memory cgroup that is far too small for it."""
-    source = next(ROOT.glob("build/temp*/**/*_pyzram.c"), ROOT / "csrc" / "codec" / "codec.c")
+    """Compile an extension's glue code in a memory cgroup that is far too small for it."""
+    source = next(ROOT.glob("build/temp*/**/*_pages.c"), ROOT / "csrc" / "codec" / "codec.c")
     with tempfile.TemporaryDirectory() as folder:
         built = Path(folder, "out.o")
         command = ["cc", "-O2", "-g", "-D_GNU_SOURCE", "-I", sysconfig.get_paths()["include"]]

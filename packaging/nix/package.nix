@@ -81,7 +81,7 @@ python3Packages.buildPythonApplication rec {
     check/bin/python -Im pytest -m "not slow" tests/unit tests/native
     runHook postInstallCheck
   '';
-  pythonImportsCheck = [ "pyzram._native" ];
+  pythonImportsCheck = [ "pyzram._native" "pyzram._native_codec" ];
 
   meta = {
     description = "Show, estimate and set up zram, compressed swap in memory";

@@ -8,7 +8,6 @@ mkdir /tmp/build
 cd /tree
 cp -R csrc pyzram scripts man initscripts setup.py pyproject.toml README.md LICENSE /tmp/build
 cd /tmp/build
-rm -f csrc/_pyzram.c
 cross=/cross/bin/$(python3 -c 'import sysconfig; print(sysconfig.get_config_var("MULTIARCH"))')-gcc
 if [ -x "$cross" ]; then
 	export CC="$cross"

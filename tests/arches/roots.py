@@ -60,9 +60,7 @@ def cache() -> Path:
 
 def snapshot(folder: Path) -> Path:
     """A copy of the tree, so that what is built and what is tested are the same despite edits."""
-    made = (
-        ".git .venv .cache .tox build dist *.egg-info __pycache__ .hypothesis .*_cache _pyzram*.c"
-    )
+    made = ".git .venv .cache .tox build dist *.egg-info __pycache__ .hypothesis .*_cache"
     skipped = shutil.ignore_patterns(*made.split())
     return Path(shutil.copytree(TREE, folder / "tree", ignore=skipped))
 

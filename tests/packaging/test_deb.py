@@ -87,7 +87,7 @@ def test_lintian_has_nothing_to_say(built: Path) -> None:
 def test_the_tools_alone_start_nothing_and_run_no_code_of_others(fresh, version: str) -> None:
     answer = fresh(
         f"{INSTALL} {TOOLS} >/run/log 2>&1; "
-        "zram_stats --version; pyzram --version; python3 -c 'import pyzram._native'; "
+        "zram_stats --version; pyzram --version; python3 -c 'import pyzram._native_codec'; "
         f"{THEIRS}zram_stats --version; pyzram --version; unset PYTHONPATH; rm -r /run/theirs; "
         "find /etc -name '*zram*'; find /lib/systemd /usr/lib/systemd -name '*zram*.service'; "
         f"{PURGE}; {NOTHING_LEFT}"

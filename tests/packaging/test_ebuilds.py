@@ -91,7 +91,7 @@ def test_the_release_emerges_and_works(emerge, sources: list[str]) -> None:
     said = emerge(
         "--strict-qa",
         *("--pkgcheck-exit", "error,warning,style,info"),
-        *("--run", '$EPYTHON -c "import pyzram._native"'),
+        *("--run", '$EPYTHON -c "import pyzram._native_codec"'),
         *("--run", "zram_stats --version"),
         *("--run", "pyzram --version"),
         # Gentoo's node_exporter looks elsewhere under OpenRC than under systemd.

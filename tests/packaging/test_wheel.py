@@ -26,10 +26,11 @@ SHARED = {
 }
 PROBE = """
 import importlib.metadata, pathlib, sys
-import pyzram, pyzram._native
+import pyzram, pyzram._native_codec
 print(pyzram.__version__, importlib.metadata.version("pyzram"))
 print(pathlib.Path(pyzram.__file__).parent.parent)
-print(pathlib.Path(sys.modules["pyzram._pyzram"].__file__).name)
+for name in ("_device", "_pages"):
+    print(pathlib.Path(sys.modules[f"pyzram.{name}"].__file__).name)
 """
 
 
@@ -63,12 +64,12 @@ def scripts(tree: Path) -> list[str]:
 
 
 def works(bin_folder: Path, tree: Path, version: str, elsewhere: Path) -> None:
-    """The installed package imports, has its extension, and its commands run."""
+    """The installed package imports, has its extensions, and its commands run."""
     python = bin_folder / "python"
-    versions, where, extension = succeed(python, "-I", "-c", PROBE, cwd=elsewhere).splitlines()
+    versions, where, *extensions = succeed(python, "-I", "-c", PROBE, cwd=elsewhere).splitlines()
     assert versions == f"{version} {version}"
     assert Path(where).is_relative_to(bin_folder.parent)
-    assert extension == "_pyzram.abi3.so"
+    assert extensions == ["_device.abi3.so", "_pages.abi3.so"]
     for script in scripts(tree):
         assert version in succeed(bin_folder / script, "--version", cwd=elsewhere)
 
@@ -107,7 +108,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(
         if re.fullmatch(prefix, name)
     }
     packaged = {n for n in names if n.startswith("pyzram/")}
-    assert packaged == {n for n in sources if n.startswith("pyzram/")} | {"pyzram/_pyzram.abi3.so"}
+    extensions = {"pyzram/_device.abi3.so", "pyzram/_pages.abi3.so"}
+    assert packaged == {n for n in sources if n.startswith("pyzram/")} | extensions
 
 
 def test_what_pypi_shows_links_to_files_of_the_tree_by_their_addresses(
@@ -156,7 +158,7 @@ def test_auditwheel_finds_it_consistent_with_its_name(manylinux: Path) -> None:
 def test_nothing_in_it_has_symbols_for_debugging(manylinux: Path, tmp_path: Path) -> None:
     zipfile.ZipFile(manylinux).extractall(tmp_path)
     libraries = list(tmp_path.rglob("*.so*"))
-    assert len(libraries) == 3
+    assert len(libraries) == 4
     for library in libraries:
         sections = succeed("readelf", "--section-headers", "--wide", library)
         assert ".text" in sections
@@ -182,7 +184,7 @@ def test_pip_installs_it_where_there_is_no_compiler(
         "echo 'raise SystemExit(1)' | tee theirs/pyzram.py >theirs/cffi.py; "
         "PYTHONPATH=/run/theirs pyzram --version; "
         "pyzram estimate --json /bin/sh >/dev/null; "
-        "python -c 'import pyzram._native; print(open(\"/proc/self/maps\").read())' | "
+        "python -c 'import pyzram._native_codec; print(open(\"/proc/self/maps\").read())' | "
         "grep -oE '/[^ ]*lib(lz4|zstd)[^ ]*' | sort -u; ls venv/share/man/man8/zram_stats.8",
         root=bare_root,
         shared=wheels,

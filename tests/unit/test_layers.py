@@ -142,7 +142,7 @@ def test_the_page_on_architecture_lists_what_is_on_each_floor() -> None:
     for module in map(module_of, MODULES):
         name = module.split(".")[1]
         kind = "_native" if name.startswith("_native") else name
-        if name not in ("_version", "_pyzram"):
+        if name != "_version":
             there[floor_of(module)].add(kind)
     assert there == listed
 
@@ -258,15 +258,21 @@ def test_a_class_name_means_one_class() -> None:
     assert [name for name, times in counts.items() if times > 1] == []
 
 
-def test_only_the_border_sees_the_extension() -> None:
-    seen_by = {
+def importers(*names: str) -> set[str]:
+    """The modules that import one of these, even within functions."""
+    return {
         module_of(path)
         for path in MODULES
         for _line, name in imports(ast.parse(path.read_text()), module_of(path))
-        if name == "pyzram._pyzram"
+        if name in names
     }
-    assert "pyzram._native" in seen_by
-    assert {module for module in seen_by if not module.startswith("pyzram._native")} == set()
+
+
+def test_only_the_border_sees_the_extensions() -> None:
+    assert importers("pyzram._device") == {"pyzram._native"}
+    seen_by = importers("pyzram._pages")
+    assert "pyzram._native_codec" in seen_by
+    assert {module for module in seen_by if not module.startswith("pyzram._native_")} == set()
 
 
 ROOMS = [

@@ -3,7 +3,7 @@
 
 A length of 0 stands for a same-filled page, which takes no memory. Any other length is what the
 compressor made of one page; from the huge size on, the page itself is kept instead.
-The table of size classes is worked out in csrc/zsmalloc.c.
+The table of size classes is worked out in csrc/pages/zsmalloc.c.
 """
 
 from __future__ import annotations

@@ -243,7 +243,7 @@ def test_what_import_prints_controls_no_terminal(
 # Besides what the interpreter itself loads. Each module costs about a hundredth of its start, so
 # one more needs a reason.
 LOADED = """
-    __future__ _cffi_backend fcntl pyzram pyzram._native pyzram._pyzram pyzram.algorithm pyzram.cli
+    __future__ _cffi_backend fcntl pyzram pyzram._device pyzram._native pyzram.algorithm pyzram.cli
     pyzram.cli.options pyzram.cli.output pyzram.cli.pyzram pyzram.cli.service pyzram.config
     pyzram.config.config pyzram.config.consistency pyzram.config.device_config pyzram.config.layers
     pyzram.config.parser pyzram.config.shell_assignments pyzram.config.values
@@ -265,7 +265,7 @@ def modules_of(*words: str) -> tuple[subprocess.CompletedProcess[str], list[str]
         f"status = main({list(words)!r})\n"
         "print(*sorted(m for m in set(sys.modules) - before if '.lib' not in m)); sys.exit(status)"
     )
-    # Not the extension of tests/native/sanitize, which this process alone can load.
+    # Not the extensions of tests/native/sanitize, which this process alone can load.
     path = [folder for folder in sys.path if not folder.endswith("build/sanitized")]
     done = subprocess.run(
         [sys.executable, "-ISc", f"import sys; sys.path[:0] = {path!r}; {code}"],
@@ -306,7 +306,7 @@ def test_a_start_that_has_to_load_the_driver_loads_what_does_it_and_nothing_else
     assert set(LOADED.split()) - set(loaded) >= {"pyzram.kernel.holders"}
 
 
-def test_what_only_looks_at_our_devices_does_without_the_extension(root: Path, conf: Path) -> None:
+def test_what_only_looks_at_our_devices_does_without_any_extension(root: Path, conf: Path) -> None:
     done, loaded = modules_of("-c", str(conf), "status")
     assert done.returncode == 3
     assert {"pyzram.service.observe", "pyzram.service.registry"} <= set(loaded)

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from pyzram import _native
-from pyzram._pyzram import ffi, lib
+from pyzram._device import ffi, lib
 
 
 def code_of(call, *args, **kwargs) -> int:

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pyzram
-from pyzram import _native, _native_codec
+from pyzram import _native_codec
 from pyzram.limits import PAGE_SIZES
 from pyzram.pages.codec import codec as pages_module
 from pyzram.pages.codec import parameters as codec_parameters
@@ -106,7 +106,7 @@ def test_spliced_pages_give_a_page_or_an_error(algorithm, data):
 @every_algorithm
 @pytest.mark.parametrize("cap", [0, 1, 100, 1000])
 def test_too_little_room_is_enospc_and_nothing_is_written_behind(algorithm, cap):
-    ffi, lib = _native.ffi, _native.lib
+    ffi, lib = _native_codec.ffi, _native_codec.lib
     codec = _native_codec.Codec(algorithm, 4096)
     context = codec._take()
     out = ffi.new("uint8_t[]", b"\xa5" * 8192)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Size classes: csrc/zsmalloc.c as Python sees it."""
+"""Size classes: csrc/pages/zsmalloc.c as Python sees it."""
 
 import errno
 from array import array

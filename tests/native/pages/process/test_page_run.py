@@ -12,7 +12,7 @@ import pytest
 
 CSRC = Path(__file__).resolve().parents[4] / "csrc"
 SOURCE = """
-#include "page_run.h"
+#include "pages/page_run.h"
 size_t run(int fd, bool pad, uint8_t *dst, uint8_t *ret)
 {
 	return page_run_read(fd, 4096, 4096, 5, pad, dst, ret);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# The extension as cffi builds it from csrc/pyzram_api.h; a test holds the two together.
+# The extension as cffi builds it from csrc/pages_api.h; a test holds the two together.
 from typing import Any, final
 
 import _cffi_backend
@@ -10,10 +10,6 @@ _CData = _cffi_backend.FFI.CData
 
 @final
 class _Lib:
-    PYZRAM_ATTR_MAX: int
-    PYZRAM_DISCARD_NONE: int
-    PYZRAM_DISCARD_ONCE: int
-    PYZRAM_DISCARD_PAGES: int
     PYZRAM_LEVEL_DEFAULT: int
     PYZRAM_SCAN_AUTO: int
     PYZRAM_SCAN_IOCTL: int
@@ -31,34 +27,7 @@ class _Lib:
     PYZRAM_CHAIN_BY_PERCENT: int
     PYZRAM_CHAIN_BY_WASTE: int
     PYZRAM_CLASSES_MAX: int
-    PYZRAM_BLOCK_SAME: int
-    PYZRAM_BLOCK_WRITTEN_BACK: int
-    PYZRAM_BLOCK_HUGE: int
-    PYZRAM_BLOCK_IDLE: int
-    PYZRAM_BLOCK_RECOMPRESSED: int
-    PYZRAM_BLOCK_INCOMPRESSIBLE: int
-    PYZRAM_BLOCK_FLAGS: int
-    PYZRAM_AGE_BUCKETS: int
-    PYZRAM_AGES_TURN: int
-    PYZRAM_AGES_KEPT: int
 
-    # sysfs
-    def pyzram_attr_read(self, dirfd: int, name: bytes, buf: _CData, cap: int, /) -> int: ...
-    def pyzram_attr_write(
-        self, dirfd: int, name: bytes, buf: bytes, len: int, retry_ms: int, /
-    ) -> int: ...
-    def pyzram_attr_read_into(self, path: bytes, fd: int, offset: int, size: int, /) -> int: ...
-    def pyzram_attr_read_numbers(
-        self, dirfd: int, name: bytes, ret: _CData, cap: int, /
-    ) -> int: ...
-    def pyzram_fd_read_numbers(self, fd: int, ret: _CData, cap: int, /) -> int: ...
-    # blkdev
-    def pyzram_blkdev_open(self, path: bytes, writable: bool, wait_ms: int, /) -> int: ...
-    def pyzram_blkdev_unused(self, path: bytes, wait_ms: int, /) -> int: ...
-    def pyzram_swapon(self, path: bytes, priority: int, discard: int, /) -> int: ...
-    def pyzram_swapoff(self, path: bytes, /) -> int: ...
-    def pyzram_umount(self, path: bytes, /) -> int: ...
-    def pyzram_btrfs_uuid(self, fd: int, ret: _CData, /) -> int: ...
     # codec
     def pyzram_codec_name(self, index: int, /) -> Any: ...
     def pyzram_codec_levels(self, algorithm: bytes, ret_min: _CData, ret_max: _CData, /) -> int: ...
@@ -87,6 +56,18 @@ class _Lib:
     def pyzram_page_same_filled(self, page: _CData, page_size: int, word_size: int, /) -> int: ...
     def pyzram_pages_sizes(
         self, context: _CData, pages: _CData, count: int, word_size: int, ret: _CData, /
+    ) -> int: ...
+    # timing
+    def pyzram_pages_time(
+        self,
+        context: _CData,
+        pages: _CData,
+        count: int,
+        word_size: int,
+        sizes: _CData,
+        compress_ns: _CData,
+        decompress_ns: _CData,
+        /,
     ) -> int: ...
     # zsmalloc
     def pyzram_zsmalloc_create(
@@ -154,26 +135,5 @@ class _Lib:
         self, fd: int, pages: _CData, count: int, dst: _CData, ret: _CData, /
     ) -> int: ...
     def pyzram_shm_open(self, id: int, /) -> int: ...
-    # block_state
-    def pyzram_block_state_parse(self, text: _CData, len: int, cap: int, ret: _CData, /) -> int: ...
-    def pyzram_block_state_count(self, text: _CData, len: int, now: int, ret: _CData, /) -> int: ...
-    def pyzram_ages_remember(
-        self, text: _CData, len: int, ages: _CData, now: float, since: float, ret: _CData, /
-    ) -> int: ...
-    def pyzram_ages_keep(self, text: _CData, len: int, ages: _CData, ret: _CData, /) -> int: ...
-    def pyzram_ages_select(self, text: _CData, len: int, ages: _CData, ret: _CData, /) -> int: ...
-    def pyzram_ages_used(self, ages: _CData, place: int, time: int, now: float, /) -> float: ...
-    # timing
-    def pyzram_pages_time(
-        self,
-        context: _CData,
-        pages: _CData,
-        count: int,
-        word_size: int,
-        sizes: _CData,
-        compress_ns: _CData,
-        decompress_ns: _CData,
-        /,
-    ) -> int: ...
 
 lib: _Lib
