@@ -8,8 +8,8 @@ import os
 from ..errors import InvalidValueError, ZramError
 from ..kernel import holders
 from ..value import as_tuple, check_kind, check_path
-from .held import Held, make, own_node
 from .mounting import Folder, run_mount, unmount
+from .open_node import OpenNode, make, own_node
 from .swap import refuse_used
 
 TYPE_CHECKING = False
@@ -67,7 +67,7 @@ def mount(device: Zram, point: str | os.PathLike[str], fstype: str, options: str
     check_kind(str, {"fstype": fstype, "options": options})
     where = os.path.abspath(check_path("point", point))
     words = ["-t", fstype, *(["-o", options] if options else [])]
-    with Folder(device.name, where) as folder, Held(device):
+    with Folder(device.name, where) as folder, OpenNode(device):
         run_mount(f"{device.name}: mount", words, own_node(device, "mount"), folder)
 
 
@@ -83,7 +83,7 @@ def umount(device: Zram) -> None:
     if not points:
         return
     # unmount uses the name, which nobody else can have meanwhile.
-    with Held(device):
+    with OpenNode(device):
         for point in reversed(points):
             if point not in holders.mount_points(device.sysfs, device.name):
                 continue  # if mounts are shared, it has gone with another one

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The size classes of a device's pool, as debugfs shows them."""
+"""The size classes of a device's pool, as debugfs shows them; the model of a pool is elsewhere.
+
+:mod:`pyzram.pages.pool.zsmalloc` works them out for any kernel.
+"""
 
 from __future__ import annotations
 

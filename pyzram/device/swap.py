@@ -10,7 +10,7 @@ from .. import _native, interruption
 from ..errors import DeviceBusyError, InvalidValueError, ZramError, from_errno
 from ..limits import DISCARD, SWAP_LABEL_MAX, SWAP_PRIORITY_MAX
 from ..value import check_count, check_kind, check_word
-from .held import Held, make, own_node
+from .open_node import OpenNode, make, own_node
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ def swapon(device: Zram, priority: int, discard: str | None) -> None:
     if discard is not None:
         check_word("swap discard", discard, DISCARD)
     try:
-        held = Held(device)
-        with held:
-            _native.swapon(held.path, priority, discard)
+        node = OpenNode(device)
+        with node:
+            _native.swapon(node.path, priority, discard)
     except ZramError:
         raise
     except OSError as err:
@@ -63,11 +63,11 @@ def swapon(device: Zram, priority: int, discard: str | None) -> None:
 def swapoff(device: Zram) -> None:
     """Stop swapping (:meth:`pyzram.Zram.swapoff`)."""
     try:
-        held = Held(device)
-        with held:
+        node = OpenNode(device)
+        with node:
             while True:
                 try:
-                    _native.swapoff(held.path)
+                    _native.swapoff(node.path)
                     return
                 except InterruptedError:
                     # A signal that ends nothing (a debugger, Ctrl-Z), or one that ends us.

@@ -9,8 +9,8 @@ from errno import EBUSY, EOPNOTSUPP
 
 from ..config.values import owner_ids
 from ..device.file_system import LABEL_OPTION
-from ..device.held import Held, own_node
 from ..device.mounting import Folder, Mounted, run_mount, unmount
+from ..device.open_node import OpenNode, own_node
 from ..errors import UnsupportedError, from_errno
 from ..kernel import holders
 from ..kernel.mount_id import is_mount_root
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 class MountAction(Action):
     """A step on a device that is mounted, or is about to be."""
 
-    def held(self) -> Held:
+    def opened(self) -> OpenNode:
         """Return the device with its node open, so that it keeps its number."""
-        return Held(self.device(), close=True)
+        return OpenNode(self.device(), close=True)
 
     def mounts(self) -> list[Mount]:
         """Return where the device is mounted."""
@@ -67,7 +67,7 @@ class MountDevice(MountAction):
         point = desired.mount_point or ""
         options = mount_words(desired.mount_options, desired.discard)
         words = ["-t", desired.fstype, *(["-o", options] if options else [])]
-        with self.held() as device, Folder(name, point, made=self.made) as folder:
+        with self.opened() as device, Folder(name, point, made=self.made) as folder:
             if is_mount_root(folder.fd):
                 raise from_errno(
                     EBUSY,
@@ -91,7 +91,7 @@ class MountDevice(MountAction):
         # Only the mount that this step made, no other mount of the device or the place.
         before = self.before
         if before is not None and any(mount.id not in before for mount in self.mounts()):
-            with self.held():
+            with self.opened():
                 for mount in reversed(self.mounts()):
                     if mount.id not in before:
                         unmount(self.executor.sysfs, self.name, mount.point)
@@ -104,7 +104,7 @@ class Umount(MountAction):
     can_undo = False
 
     def do(self) -> None:
-        with self.held():
+        with self.opened():
             unmount(self.executor.sysfs, self.name, self.step._args["point"])
 
 
@@ -126,7 +126,7 @@ class MountOptions(MountAction):
     def remount(self, have: str, want: str) -> None:
         """Change from one list of options to another."""
         point = self.desired.mount_point or ""
-        with self.held() as device, Mounted(self.executor.sysfs, self.name, point) as root:
+        with self.opened() as device, Mounted(self.executor.sysfs, self.name, point) as root:
             # Given device and folder, mount(8) looks up no options, so name those that must stay.
             words = remount_words(have, want, self.desired.fstype) or []
             options = ",".join(["remount", root.mount.options, *words])
@@ -157,7 +157,7 @@ class Permissions(MountAction):
         owner = desired.owner or ("0:0" if had.owner else "")
         mode = 0o755 if desired.mode is None and had.mode is not None else desired.mode
         uid, gid = owner_ids(owner) if owner else (-1, -1)
-        with self.held(), self.mounted() as root:
+        with self.opened(), self.mounted() as root:
             self.before = os.stat(root.path)
             _give(root.path, uid, gid, mode)
 
@@ -171,7 +171,7 @@ class Permissions(MountAction):
 
     def undo(self) -> None:
         if self.before is not None:
-            with self.held(), self.mounted() as root:
+            with self.opened(), self.mounted() as root:
                 before = self.before
                 _give(root.path, before.st_uid, before.st_gid, before.st_mode & 0o7777)
 

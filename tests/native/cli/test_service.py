@@ -247,13 +247,13 @@ LOADED = """
     pyzram.cli.options pyzram.cli.output pyzram.cli.pyzram pyzram.cli.service pyzram.config
     pyzram.config.config pyzram.config.consistency pyzram.config.device_config pyzram.config.layers
     pyzram.config.parser pyzram.config.shell_assignments pyzram.config.values
-    pyzram.config.variables pyzram.descriptor pyzram.device pyzram.device.handle pyzram.device.held
-    pyzram.device.lifecycle pyzram.device.swap pyzram.device.zram pyzram.errors pyzram.external
-    pyzram.interruption pyzram.kernel pyzram.kernel.holders pyzram.kernel.parse pyzram.kernel.sysfs
-    pyzram.limits pyzram.own_files pyzram.service pyzram.service.executor pyzram.service.observe
-    pyzram.service.observed pyzram.service.plan pyzram.service.planner pyzram.service.registered
-    pyzram.service.registry pyzram.service.service pyzram.service.steps pyzram.text pyzram.units
-    pyzram.value
+    pyzram.config.variables pyzram.descriptor pyzram.device pyzram.device.handle
+    pyzram.device.lifecycle pyzram.device.open_node pyzram.device.swap pyzram.device.zram
+    pyzram.errors pyzram.external pyzram.interruption pyzram.kernel pyzram.kernel.holders
+    pyzram.kernel.parse pyzram.kernel.sysfs pyzram.limits pyzram.own_files pyzram.service
+    pyzram.service.executor pyzram.service.observe pyzram.service.observed pyzram.service.plan
+    pyzram.service.planner pyzram.service.registered pyzram.service.registry pyzram.service.service
+    pyzram.service.steps pyzram.text pyzram.units pyzram.value
 """
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import pyzram
-from pyzram.device import block_state, file_system, held, swap
+from pyzram.device import block_state, file_system, open_node, swap
 
 FILES = {
     "disksize": "16777216\n",
@@ -114,7 +114,7 @@ def acts(monkeypatch):
     for module, name in (
         (file_system, "unmount"),
         (file_system, "run_mount"),
-        (held, "run_program"),
+        (open_node, "run_program"),
     ):
         monkeypatch.setattr(module, name, lambda *_a, _name=name, **_k: done.append(_name))
     for name in ("swapon", "swapoff"):

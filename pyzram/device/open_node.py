@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A device held by its open node, and programs that write a signature or a file system to it.
+"""A device kept by its open node, and programs that write a signature or a file system to it.
 
-While it is held, no other device can get its name.
+While the node is open, no other device can get its name.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .zram import Zram
 
 
-class Held:
+class OpenNode:
     """A context in which nobody can remove a device, for programs that are given its name.
 
     Raises:
@@ -126,7 +126,7 @@ def make(device: Zram, step: str, command: Sequence[str], package: str = "util-l
     """
     before = device.read("io_stat")
     try:
-        with Held(device):
+        with OpenNode(device):
             run_program(f"{device.name}: {step}", *command, own_node(device, step), package=package)
     except ProgramError as err:
         if why := _refused(device, before):
