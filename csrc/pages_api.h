@@ -15,9 +15,6 @@ struct pyzram_context;	/* scratch memory: one thread at a time */
 /* The names in the kernel's order; NULL past the last one. */
 const char *pyzram_codec_name(int index);
 
-/* The lowest and highest level; -ENOENT for an unknown algorithm, -EOPNOTSUPP without levels. */
-int pyzram_codec_levels(const char *algorithm, int32_t *ret_min, int32_t *ret_max);
-
 /* The release of libzstd that compresses zstd, as one number: 10507 is 1.5.7. */
 unsigned int pyzram_zstd_version(void);
 

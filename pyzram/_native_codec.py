@@ -32,12 +32,6 @@ def codec_names() -> list[str]:
     return names
 
 
-def codec_levels(algorithm: str) -> tuple[int, int]:
-    ret = ffi.new("int32_t[2]")
-    check(lib.pyzram_codec_levels(algorithm.encode("ascii"), ret, ret + 1))
-    return int(ret[0]), int(ret[1])
-
-
 def zstd_version() -> tuple[int, int, int]:
     number = lib.pyzram_zstd_version()
     return number // 10000, number // 100 % 100, number % 100

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 S32_MIN, S32_MAX = -(1 << 31), (1 << 31) - 1
 DIGITS_MAX = 12
 PARAMETERS = ("level", "dict", "deflate.winbits")
+# The lowest and highest level that the newest kernel takes; other algorithms have none. The codecs
+# know these too, but a configuration is checked without them.
+LEVELS = {"lz4": (1, S32_MAX), "lz4hc": (1, 16), "zstd": (-131072, 22), "deflate": (-1, 9)}
 
 
 class Algorithm(Value):

@@ -39,19 +39,6 @@ static bool has_levels(const struct codec_ops *ops)
 	return ops->level_min != ops->level_max;
 }
 
-int pyzram_codec_levels(const char *algorithm, int32_t *ret_min, int32_t *ret_max)
-{
-	const struct codec_ops *ops = codec_find(algorithm);
-
-	if (!ops)
-		return -ENOENT;
-	if (!has_levels(ops))
-		return -EOPNOTSUPP;
-	*ret_min = ops->level_min;
-	*ret_max = ops->level_max;
-	return 0;
-}
-
 void pyzram_params_destroy(struct pyzram_params *params)
 {
 	if (!params)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 
-from ..algorithm import Algorithm, parse_params
+from ..algorithm import LEVELS, Algorithm, parse_params
 from ..errors import InvalidValueError
 from ..limits import BD_UNIT, PAGE_SIZE, SWAP_LABEL_MAX, page_up, table_size
 from ..limits import DISCARD as SWAP_DISCARD
@@ -305,12 +305,9 @@ def wrong_level(choice: Algorithm) -> str:
     """Say what is wrong with a level; kernels up to 7.2 silently use another one."""
     if choice.level is None or choice.name not in ALGORITHMS:
         return ""
-    from .._native_codec import codec_levels
-
-    try:
-        low, high = codec_levels(choice.name)
-    except OSError:
+    if choice.name not in LEVELS:
         return f"{choice.name} has no levels"
+    low, high = LEVELS[choice.name]
     if low <= choice.level <= high:
         return ""
     return f"{choice.name} has no level {choice.level}, only {low} to {high}"

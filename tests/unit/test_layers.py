@@ -275,6 +275,12 @@ def test_only_the_border_sees_the_extensions() -> None:
     assert {module for module in seen_by if not module.startswith("pyzram._native_")} == set()
 
 
+def test_what_is_for_devices_does_without_the_extension_for_pages() -> None:
+    users = importers(*importers("pyzram._pages"))
+    assert "pyzram.pages.codec.codec" in users
+    assert {module for module in users if room_of(module) != "pages"} == set()
+
+
 ROOMS = [
     *FLOORS,
     *(f"pages/{room}" for room in PAGES_FLOORS if room != "api"),

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ... import _native_codec
-from ...algorithm import as_algorithm
+from ...algorithm import LEVELS, as_algorithm
 from ...errors import InvalidTypeError, InvalidValueError, ZramOSError, from_errno
 from ...kernel.dictionary_file import open_dictionary
 from ...limits import PAGE_SIZES
@@ -119,10 +119,9 @@ def _codec(
 def _check_level(algorithm: str, level: int | None) -> int | None:
     if level is None:
         return None
-    try:
-        low, high = _native_codec.codec_levels(algorithm)
-    except OSError as err:
-        raise InvalidValueError(f"{algorithm}: level {level}: it has no levels") from err
+    if algorithm not in LEVELS:
+        raise InvalidValueError(f"{algorithm}: level {level}: it has no levels")
+    low, high = LEVELS[algorithm]
     return check_count(f"{algorithm}: level", level, low, high, f"not in {low}..{high}")
 
 

@@ -276,7 +276,11 @@ def modules_of(*words: str) -> tuple[subprocess.CompletedProcess[str], list[str]
     return done, done.stdout.splitlines()[-1].split()
 
 
-def test_a_start_loads_these_modules_and_nothing_else(root: Path, conf: Path) -> None:
+@pytest.mark.parametrize("algorithm", ["", "zstd:3", "lz4(level=9)"])
+def test_a_start_loads_these_modules_and_nothing_else(
+    root: Path, conf: Path, algorithm: str
+) -> None:
+    conf.write_text(f"ZRAM_SIZE_0=64M\nZRAM_ALGORITHM_0={algorithm!r}\n")
     boot = root / "proc/sys/kernel/random/boot_id"
     boot.parent.mkdir(parents=True)
     boot.write_text("d608c2d3-bf58-4f81-a648-07fa198781ff\n")

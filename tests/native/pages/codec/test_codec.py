@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 import pyzram
 from pyzram import _native_codec
+from pyzram.algorithm import LEVELS, S32_MAX
 from pyzram.limits import PAGE_SIZES
 from pyzram.pages.codec import codec as pages_module
 from pyzram.pages.codec import parameters as codec_parameters
@@ -101,6 +102,27 @@ def test_spliced_pages_give_a_page_or_an_error(algorithm, data):
     first, second = data.draw(st.integers(0, len(good))), data.draw(st.integers(0, len(good)))
     middle = data.draw(st.binary(max_size=40))
     outcome(good[:first] + middle + good[second:], algorithm)
+
+
+def refusal(algorithm: str, level: int) -> int:
+    """What the codec says of a level: 0, or an errno."""
+    try:
+        _native_codec.Codec(algorithm, 4096, level)
+    except OSError as err:
+        return err.errno
+    return 0
+
+
+@every_algorithm
+def test_the_levels_that_are_listed_are_those_that_it_takes(algorithm):
+    if algorithm not in LEVELS:
+        assert refusal(algorithm, 1) == errno.EOPNOTSUPP
+        return
+    low, high = LEVELS[algorithm]
+    assert (refusal(algorithm, low), refusal(algorithm, high)) == (0, 0)
+    assert refusal(algorithm, low - 1) == errno.EINVAL
+    if high < S32_MAX:
+        assert refusal(algorithm, high + 1) == errno.EINVAL
 
 
 @every_algorithm
