@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 
 from .errors import InvalidValueError
+from .text import is_whole
 from .value import Value, check_count, check_path, is_list, wrong_type
 
 TYPE_CHECKING = False
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 S32_MIN, S32_MAX = -(1 << 31), (1 << 31) - 1
-DIGITS_MAX = 12
 PARAMETERS = ("level", "dict", "deflate.winbits")
 # The lowest and highest level that the newest kernel takes; other algorithms have none. The codecs
 # know these too, but a configuration is checked without them.
@@ -213,8 +213,7 @@ def _check_number(what: str, value: int | None) -> int | None:
 
 def _number(text: str, what: str) -> int:
     word = text.strip()
-    digits = word.removeprefix("-")
-    if not digits.isascii() or not digits.isdigit() or len(digits) > DIGITS_MAX:
+    if not is_whole(word.removeprefix("-")):
         raise InvalidValueError(f"{what}{text!r} is not a whole number")
     return int(word)
 

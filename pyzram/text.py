@@ -34,6 +34,14 @@ def closest(word: str, known: Iterable[str]) -> str:
     return next(iter(get_close_matches(word, known, 1)), "")
 
 
+def is_whole(text: str, digits: int = 20) -> bool:
+    """Whether a text is a plain whole number of at most so many digits, enough for 64 bits.
+
+    int() also takes signs, blanks, underscores and other scripts' digits, and fails for thousands.
+    """
+    return text.isascii() and text.isdigit() and len(text) <= digits
+
+
 def _shown(character: str) -> str:
     if character.isprintable():
         return character

@@ -6,7 +6,7 @@ argparse is not used, because it alone takes as long to load as the interpreter 
 
 from __future__ import annotations
 
-from ..text import closest
+from ..text import closest, is_whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -238,7 +238,7 @@ def seconds_up_to(longest: float) -> Callable[[str], float]:
 
 def whole(text: str) -> int:
     """A number of pages, bytes or threads: 0 or more."""
-    if not (text.isascii() and text.isdigit() and len(text) <= 20):
+    if not is_whole(text):
         raise ValueError(f"{text!r} is not a whole number")
     return int(text)
 

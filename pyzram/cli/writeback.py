@@ -8,6 +8,7 @@ from ..device.zram import Zram
 from ..kernel.sysfs import given_sysfs
 from ..limits import PAGE_SIZE, WRITEBACK_TYPES
 from ..postprocess.writeback import remaining_budget, writeback_pages, writeback_ranges
+from ..text import is_whole
 from ..units import format_size, parse_size
 from .options import DEVICE, Command, Option, UsageError, at_most_one, whole
 from .postprocess_report import COMMON, progress, report
@@ -19,7 +20,7 @@ def ranges(text: str) -> list[tuple[int, int]]:
     for word in text.split(","):
         low, dash, high = word.partition("-")
         ends = (low, high) if dash else (low, low)
-        if not all(end.isascii() and end.isdigit() for end in ends):
+        if not all(map(is_whole, ends)):
             raise ValueError(f"{word!r}: not a page or a range of pages")
         pair = (int(ends[0]), int(ends[1]))
         if pair[1] < pair[0]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from ..text import is_whole
 from ..units import DIGITS_MAX
 
 TYPE_CHECKING = False
@@ -49,12 +50,8 @@ def _size(fstype: str, text: str) -> int | None:
         if not equals or name not in ("size", "log"):
             return None
         if name == "log":
-            return 1 << int(value) if _is_number(value) and int(value) < 64 else None
+            return 1 << int(value) if is_whole(value, DIGITS_MAX) and int(value) < 64 else None
         text = value
     unit = SUFFIXES.get(text[-1:].lower(), 0)
     digits = text[:-1] if unit else text
-    return int(digits) * (unit or 1) if _is_number(digits) else None
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX
+    return int(digits) * (unit or 1) if is_whole(digits, DIGITS_MAX) else None

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ..errors import InvalidValueError
-from ..text import quote
+from ..text import is_whole, quote
 from ..units import U64_MAX
 from .values import KERNELS_OWN
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     Source = tuple[str, str]  # path, text
 
 SIZES = ("ZRAM_SIZE", "ZRAM_MEM_LIMIT", "ZRAM_HOST_MEMORY_LIMIT")
-NUMBER_MAX = 20  # digits, enough for 64 bits
 
 
 class RefusedFileError(InvalidValueError):
@@ -114,8 +113,7 @@ def in_gibibytes(text: str) -> str:
 
 def is_number(digits: str) -> bool:
     """Whether a text is a whole number of up to 64 bits, in plain digits."""
-    plain = digits.isascii() and digits.isdigit() and len(digits) <= NUMBER_MAX
-    return plain and int(digits) <= U64_MAX
+    return is_whole(digits) and int(digits) <= U64_MAX
 
 
 def with_fallback(algorithm: str) -> str:

@@ -11,7 +11,8 @@ from ..errors import InvalidValueError
 from ..limits import BD_UNIT, PAGE_SIZE, SWAP_LABEL_MAX, page_up, table_size
 from ..limits import DISCARD as SWAP_DISCARD
 from ..limits import SWAP_PRIORITY_MAX as PRIORITY_MAX
-from ..units import DIGITS_MAX, SUFFIXES, format_size, parse_size
+from ..text import is_whole
+from ..units import SUFFIXES, format_size, parse_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -250,9 +251,7 @@ def is_yes(text: str, more: str = "") -> bool:
 
 def whole(text: str, lowest: int, highest: int) -> int:
     word = text.strip()
-    digits = word.removeprefix("-")
-    number = digits.isascii() and digits.isdigit() and len(digits) <= DIGITS_MAX
-    if not number or not lowest <= int(word) <= highest:
+    if not is_whole(word.removeprefix("-")) or not lowest <= int(word) <= highest:
         raise InvalidValueError(f"{text!r} is not a whole number from {lowest} to {highest}")
     return int(word)
 

@@ -12,6 +12,7 @@ import os
 from stat import S_ISBLK
 
 from ..errors import NotZramError, from_errno
+from ..text import is_whole
 from ..value import check_count, check_kind, check_path, documented, wrong_type
 
 READ_SIZE = 65536
@@ -318,6 +319,4 @@ def device_number(spec: int | str | os.PathLike[str]) -> int:
 
 def _is_number(digits: str) -> bool:
     """Whether the kernel writes a number this way; no device is named zram00."""
-    if not digits.isascii() or not digits.isdigit() or len(digits) > DIGITS_MAX:
-        return False
-    return digits == str(int(digits))
+    return is_whole(digits, DIGITS_MAX) and digits == str(int(digits))

@@ -21,6 +21,7 @@ from ..errors import (
 )
 from ..kernel.sysfs import ADDING, BOOT_ID, Sysfs, is_there, read_text
 from ..own_files import DEFAULT_DIRECTORY
+from ..text import is_whole
 from .registered import RegisteredDevice, devices_of, lines_of
 
 TYPE_CHECKING = False
@@ -139,9 +140,7 @@ class Registry:
         """Take up a device that a process added but was killed before it could record it."""
         words = " ".join(_lines(self.adding)).split(" ")
         words = [word for word in words if word]
-        if len(words) not in (3, 4) or not all(
-            word.isascii() and word.isdigit() for word in words[1:]
-        ):
+        if len(words) not in (3, 4) or not all(map(is_whole, words[1:])):
             return
         index, number = map(int, words[1:3])
         if (

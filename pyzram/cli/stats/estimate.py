@@ -13,6 +13,7 @@ from ...pages.estimate.estimator import estimate_pages
 from ...pages.source.file_sources import open_files
 from ...pages.source.process_sources import open_processes, open_system
 from ...pages.source.sources import UNREADABLE, WITHOUT_MEMORY, Source, Stream
+from ...text import is_whole
 from .. import stats_columns
 from ..options import UsageError, at_most_one
 from ..source_arguments import progress_bar, require_read, say, skipped_line, standard_input
@@ -93,6 +94,6 @@ def open_operands(operands: list[str]) -> Source | Stream:
     numbers = [word.removeprefix("pid:") for word in operands if word.startswith("pid:")]
     if not numbers:
         return open_files(operands)
-    if len(numbers) < len(operands) or not all(n.isascii() and n.isdigit() for n in numbers):
+    if len(numbers) < len(operands) or not all(map(is_whole, numbers)):
         raise UsageError("--estimate takes either files or processes as pid:NUMBER")
     return open_processes(map(int, numbers))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ...errors import InvalidValueError, from_errno
 from ...kernel.parse import parse_mountinfo
 from ...kernel.sysfs import pass_over, read_text
+from ...text import is_whole
 from .process import Process, all_processes
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def by_user(user: str) -> dict[int, int]:
 
 
 def _user_number(user: str) -> int:
-    if user.isascii() and user.isdigit():
+    if is_whole(user):
         return int(user)
     import pwd
 
