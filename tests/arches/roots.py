@@ -21,7 +21,9 @@ PACKAGES = (
     "python3 python3-dev python3-cffi python3-setuptools python3-wheel "
     "python3-pytest python3-hypothesis python3-prometheus-client"
 )
-GUEST = "e2fsprogs xfsprogs btrfs-progs exfatprogs dosfstools dmsetup kmod busybox-static"
+GUEST = (
+    "e2fsprogs xfsprogs btrfs-progs exfatprogs dosfstools nilfs-tools dmsetup kmod busybox-static"
+)
 # What a machine has on which ``pip install`` gets a wheel: no compiler, none of the libraries.
 BARE = (
     "base-files base-passwd bash coreutils dash findutils grep libc-bin mount sed util-linux "
@@ -95,11 +97,12 @@ def make_root(arch: Arch, bare: bool = False) -> Path:
         for name in ("bin", "sbin", "lib", "lib64"):
             if (unfinished / "usr" / name).exists() and not (unfinished / name).exists():
                 (unfinished / name).symlink_to(f"usr/{name}")
-        # What configuring would have made and the tests need: users, what pip trusts, a compiler's
-        # name.
+        # What configuring would have made and the tests need: users, the table of mounts, what pip
+        # trusts, a compiler's name.
         for name in ("passwd", "group"):
             master = unfinished / f"usr/share/base-passwd/{name}.master"
             shutil.copy(master, unfinished / "etc" / name)
+        (unfinished / "etc/mtab").symlink_to("../proc/self/mounts")
         if bare:
             trusted = sorted((unfinished / "usr/share/ca-certificates/mozilla").iterdir())
             bundle = unfinished / "etc/ssl/certs/ca-certificates.crt"

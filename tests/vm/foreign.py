@@ -87,9 +87,16 @@ $b mount -t devpts devpts /new/dev/pts
 $b mount -t tmpfs tmpfs /new/dev/shm
 $b mount -t tmpfs tmpfs /new/run
 $b mount -t tmpfs tmpfs /new/tmp
+echo /bin/modprobe >/proc/sys/kernel/modprobe
 $b chroot /new /bin/sh /out/guest.sh
 echo o >/proc/sysrq-trigger
 $b sleep 60
+"""
+
+# The kernel looks for its helper here, where it started, and not below the guest's root.
+MODPROBE = """\
+#!/bin/busybox sh
+exec /bin/busybox chroot /new /sbin/modprobe "$@"
 """
 
 
@@ -133,8 +140,9 @@ def initial_ram(machine: Machine, kernel_root: Path, root: Path, folder: Path) -
                 data = lzma.decompress(data) if path.suffix == ".xz" else data
                 (tree / "modules" / name).write_bytes(data)
                 names.append(name)
-    (tree / "init").write_text(INIT.format(modules=" ".join(names)))
-    (tree / "init").chmod(0o755)
+    for name, text in (("init", INIT.format(modules=" ".join(names))), ("bin/modprobe", MODPROBE)):
+        (tree / name).write_text(text)
+        (tree / name).chmod(0o755)
     packed = subprocess.run(
         ["sh", "-c", "find . | busybox cpio -o -H newc"], cwd=tree, capture_output=True, check=True
     )
