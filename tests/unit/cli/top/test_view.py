@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """pyzram top on textual: what is drawn, keys and mouse, and once in a real terminal.
 
-PYZRAM_UPDATE_SNAPSHOTS=1 rewrites the pictures in tests/data/top; then look at them.
+PYZRAM_UPDATE_PICTURES=1 rewrites the pictures in tests/data/top; then look at them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from pyzram.cli.top import app_view, device_view, driver_view, table_view
 from pyzram.cli.top.look import Look, Looker
 from pyzram.cli.top.parts import SORTS
 
-SNAPSHOTS = Path(__file__).parents[3] / "data/top"
+PICTURES = Path(__file__).parents[3] / "data/top"
 Act = Callable[..., Awaitable[None]]
 
 
@@ -139,8 +139,8 @@ def test_the_pictures_are_those_that_were_looked_at(root, size, monkeypatch):
 
     show(root, act, size=size)
     for name, text in drawn.items():
-        kept = SNAPSHOTS / f"{name}-{size[0]}.txt"
-        if os.environ.get("PYZRAM_UPDATE_SNAPSHOTS"):
+        kept = PICTURES / f"{name}-{size[0]}.txt"
+        if os.environ.get("PYZRAM_UPDATE_PICTURES"):
             kept.write_text(text, encoding="utf-8")
         assert text == kept.read_text(encoding="utf-8"), f"{kept.name} is another picture"
 
