@@ -93,7 +93,7 @@ echo o >/proc/sysrq-trigger
 $b sleep 60
 """
 
-# The kernel looks for its helper here, where it started, and not below the guest's root.
+# The kernel looks for modprobe here, where it started, and not below the guest's root.
 MODPROBE = """\
 #!/bin/busybox sh
 exec /bin/busybox chroot /new /sbin/modprobe "$@"
