@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -16,6 +17,8 @@ import pytest
 from kernel.box import SMALL, Box, checked, diskseq, forked
 from kernel.conftest import OwnDevice, drop_device
 from kernel.memory_cgroup import WHY_NOT, MemoryCgroup
+
+import pyzram
 
 pytestmark = pytest.mark.slow  # each test starts many processes
 
@@ -55,6 +58,20 @@ def test_any_umask(box: Box, mask: int) -> None:
         if command != "stop":
             assert point.stat().st_mode & 0o777 == 0o755, "as mkfs makes it"
             assert runs(box)
+
+
+def test_the_extension_with_the_codecs_cannot_be_loaded(box: Box) -> None:
+    folder = box.directory / "python"
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(Path(pyzram.__file__).parent, folder / "pyzram", ignore=ignored)
+    (extension,) = folder.glob("pyzram/_pages.*.so")
+    extension.write_bytes(b"")
+    box.write(SMALL)
+    code = f"import sys; sys.path.insert(0, {str(folder)!r}); from pyzram.cli.pyzram import main; "
+    for command in ("check", "plan", "start", "status", "info", "reload", "stop"):
+        done = box.run(sys.executable, "-Ic", f"{code}sys.exit(main())", *box.command(command)[3:])
+        assert done.returncode == 0, done.stderr
+        assert runs(box) == (command in ("start", "status", "info", "reload"))
 
 
 @pytest.mark.parametrize("command", COMMANDS)
