@@ -27,6 +27,12 @@ def complain(line: str) -> None:
         _lead_nowhere(sys.stderr.fileno())
 
 
+def lacks_extension(err: ImportError) -> bool:
+    """Whether an extension of ours, or a library that it is linked to, could not be loaded."""
+    # If it is there, the error has only the last part of its name.
+    return (err.name or "").removeprefix("pyzram.") in ("_device", "_pages")
+
+
 def output_width(otherwise: int) -> int | None:
     """The width of the output in columns: COLUMNS, wherever it goes, or the terminal's width.
 

@@ -6,7 +6,15 @@ from __future__ import annotations
 import gc
 import sys
 
-from .output import complain, drop_output, flush, keep_children, leave, open_standard_files
+from .output import (
+    complain,
+    drop_output,
+    flush,
+    keep_children,
+    lacks_extension,
+    leave,
+    open_standard_files,
+)
 
 # From each name to its module below pyzram.cli (with the function, if that is not main) and to
 # what the command does.
@@ -92,6 +100,10 @@ def _main(argv: list[str]) -> int:
         drop_output()
         said = f"{err.filename or 'write'}: {err.strerror}"
         return _fail(failure, *(f"{program}: {line}" for line in _words(err, said)))
+    except ImportError as err:
+        if not lacks_extension(err):
+            raise
+        return _fail(failure, f"{program}: {err}")
     except MemoryError:
         return _fail(failure, f"{program}: out of memory")
     except KeyboardInterrupt:

@@ -130,6 +130,11 @@ def main(argv: list[str] | None = None) -> int:
         output.drop_output()
         complain(f"write: {err.strerror}")
         return FAILED
+    except ImportError as err:
+        if not output.lacks_extension(err):
+            raise
+        complain(err)
+        return FAILED
     except MemoryError:
         complain("out of memory")
         return FAILED

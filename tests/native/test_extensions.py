@@ -76,6 +76,17 @@ def test_what_is_for_devices_works_without_the_extension_for_pages(copy: Path) -
         assert ran(imported, name, folder=copy).endswith(f"{extension}: file too short\n")
 
 
+@pytest.mark.parametrize("words", ["pyzram bench", "pyzram estimate", "zram_stats --estimate"])
+def test_commands_that_need_it_say_in_one_line_what_is_missing(copy: Path, words: str) -> None:
+    (extension,) = copy.glob("pyzram/_pages.*.so")
+    extension.write_bytes(b"")
+    command, option = words.split()
+    code = f"from pyzram.cli.{command} import main; sys.exit(main(sys.argv[1:]))"
+    program = command if command == "zram_stats" else words
+    said = ran(code, option, str(extension), folder=copy)
+    assert said == f"{program}: {extension}: file too short\n"
+
+
 def test_where_nothing_is_built_every_module_says_so(copy: Path) -> None:
     for extension in copy.glob("pyzram/*.so"):
         extension.unlink()
