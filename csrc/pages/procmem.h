@@ -18,8 +18,10 @@ enum { ENTRIES = 4096 };
 #define ENTRY_TYPE	31ull		/* of a page in swap: the number of the area */
 
 /*
- * No kernel numbers its swap areas beyond this (swapon(2) tells what lowers the limit of 32). Above
- * are notes: a page is just being moved, is broken, or marks a place.
+ * From this number of an area on, an entry is taken for a note: the page is just being moved, is
+ * broken, or the entry marks a place. Every kernel has at least so many areas, and those that
+ * distributions build have no more (swapon(2) tells what lowers the limit of 32); in other kernels,
+ * what is in the areas above is not counted.
  */
 enum { AREAS_MAX = 23 };
 
@@ -39,10 +41,10 @@ struct pyzram_procmem {
 int64_t pyzram_procmem_entries(const struct pyzram_procmem *pm, uint64_t start, uint64_t *ret,
 			       uint64_t count);
 
-/* Is it a note in place of a page? Never, if the kernel hides numbers. */
+/* Is it a note in place of a page? Never, if the kernel hides numbers; a guard says what it is. */
 static inline bool entry_is_note(uint64_t entry)
 {
-	return (entry & (ENTRY_PRESENT | ENTRY_SWAPPED)) == ENTRY_SWAPPED &&
+	return (entry & (ENTRY_PRESENT | ENTRY_SWAPPED | ENTRY_GUARD)) == ENTRY_SWAPPED &&
 	       (entry & ENTRY_TYPE) >= AREAS_MAX;
 }
 

@@ -116,17 +116,9 @@ static int take_anon(struct walker *self, uint64_t address, uint64_t entry)
 
 static int take(struct walker *self, uint64_t address, uint64_t entry)
 {
-	struct pyzram_procmem *pm = self->pm;
+	const struct pyzram_procmem *pm = self->pm;
 	bool anon = self->walk->kind == PYZRAM_PAGES_ANON;
 
-	if (entry_is_note(entry) && !(entry & ENTRY_GUARD)) {
-		int err = pyzram_procmem_settle(pm, address, &entry);
-
-		if (err)
-			return err;
-		if (entry_is_note(entry))
-			return 0;
-	}
 	if (!(entry & (ENTRY_PRESENT | ENTRY_SWAPPED)))
 		return 0;
 	if ((entry & ENTRY_GUARD) || (anon && (entry & ENTRY_FILE)))
@@ -136,6 +128,20 @@ static int take(struct walker *self, uint64_t address, uint64_t entry)
 	if (pm->zero_frame && (entry & ENTRY_FRAME) == pm->zero_frame)
 		return 0;
 	return anon ? take_anon(self, address, entry) : take_shmem(self, address);
+}
+
+/* Take one of the entries that were read; notes that stay are made empty. */
+static int take_settled(struct walker *self, uint64_t address, uint64_t *entry)
+{
+	if (entry_is_note(*entry)) {
+		int err = pyzram_procmem_settle(self->pm, address, entry);
+
+		if (err)
+			return err;
+		if (entry_is_note(*entry))
+			*entry = 0;
+	}
+	return take(self, address, *entry);
 }
 
 /* Entries of pages that PAGEMAP_SCAN found, one after the other. */
@@ -150,7 +156,7 @@ static int take_region(struct walker *self, uint64_t start, uint64_t end)
 		if (got <= 0)
 			return (int)got;	/* 0: check_there() finds out why */
 		for (int64_t i = 0; i < got; i++, start += self->pm->page_size) {
-			int err = take(self, start, entries[i]);
+			int err = take_settled(self, start, &entries[i]);
 
 			if (err)
 				return err;
@@ -221,14 +227,11 @@ static int walk_pagemap(struct walker *self)
 		if (got <= 0)
 			return (int)got;
 		for (int64_t i = 0; i < got; i++, start += page_size) {
-			int err;
+			int err = take_settled(self, start, &entries[i]);
 
-			if (!(entries[i] & (ENTRY_PRESENT | ENTRY_SWAPPED)))
-				continue;
-			seen++;
-			err = take(self, start, entries[i]);
 			if (err)
 				return err;
+			seen += (entries[i] & (ENTRY_PRESENT | ENTRY_SWAPPED)) != 0;
 		}
 	}
 	return 0;

@@ -90,6 +90,17 @@ def test_a_note_that_stays_is_neither_in_memory_nor_in_swap(
     assert counted(memory, 0, 8) == (0, 1)
 
 
+def test_notes_that_stay_are_none_of_the_entries_after_which_a_walk_ends(
+    process: tuple[Path, _native_memory.ProcMem],
+) -> None:
+    pagemap, memory = process
+    chunk = 4096  # after which a walk looks whether it has seen enough
+    write(pagemap, 0, *[NOTE] * chunk, PRESENT | EXCLUSIVE, IN_SWAP)
+    walk = _native_memory.walk(0, 2 * chunk * PAGE, ANON, seen_max=2)
+    present, swapped, *_ = memory.collect([walk], [])[0]
+    assert (present, swapped) == (1, 1)
+
+
 def is_note(entry: int) -> bool:
     return not entry & PRESENT and bool(entry & SWAPPED)
 
