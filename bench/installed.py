@@ -17,7 +17,7 @@ SCRIPTS = Path(sys.executable).parent
 
 
 def _interpreter() -> str:
-    """The system's Python if the extension was built for it, else the one that runs this."""
+    """The system's Python if the extensions were built for it, else the one that runs this."""
     system = "/usr/bin/python3"
     if Path(system).exists():
         load = f"import sys; sys.path.insert(0, {str(SITE)!r}); import pyzram._native"

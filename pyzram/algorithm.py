@@ -222,7 +222,8 @@ def parse_params(words: Iterable[str], what: str = "") -> dict[str, Any]:
     """Parse ``level=3``, ``dict=/path`` and ``deflate.winbits=-12`` into an algorithm's keywords.
 
     Raises:
-        InvalidValueError: another name, the same twice, or a wrong value; ``what`` is in front.
+        InvalidValueError: another name, the same twice, or a wrong value; ``what`` is in front,
+            unless the message itself tells which value it is about.
     """
     found: dict[str, str] = {}
     for word in filter(None, map(str.strip, words)):

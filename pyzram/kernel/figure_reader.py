@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """All figures of a device as plain values under the kernel's names, for commands.
 
-Unlike :mod:`pyzram.device.stat_files`, this loads neither the extension nor dataclasses, so a
+Unlike :mod:`pyzram.device.stat_files`, this loads neither an extension nor dataclasses, so a
 command that prints a few lines is done before those would be imported. Each file is read at most
 once, and only when one of its figures is asked for. Which figures there are is said in
 :mod:`pyzram.kernel.figures`; a new one is added there, not here.

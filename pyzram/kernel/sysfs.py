@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Where the kernel's files are, and plain reads of whole files.
 
-Nothing here needs the C extension, so that a statistics command starts fast. :mod:`pyzram._native`
+Nothing here needs a C extension, so that a statistics command starts fast. :mod:`pyzram._native`
 does the writing and the repeated reading.
 """
 

@@ -261,7 +261,7 @@ class Registry:
             ZramOSError: hot_add failed, or writing the record did.
             UnsupportedError: this kernel cannot tell devices apart (before 5.15); none is made.
         """
-        from .. import _native  # what only looks at devices does without the extension
+        from .. import _native  # what only looks at devices does without any extension
 
         self._require_diskseq()
         control = f"{self.sysfs.control}/hot_add"

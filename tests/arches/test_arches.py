@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """This tree built and tested on other processors: 32 bits, big endian, other alignment.
 
-The short run (``make arches-short``) has the extension without warnings, the kernel's vectors, the
+The short run (``make arches-short``) has the extensions without warnings, the kernel's vectors, the
 codecs' round trips, the pool model and the parsers, on armhf and s390x. The full run has the unit
 and native rings on all of ARCHES.
 """

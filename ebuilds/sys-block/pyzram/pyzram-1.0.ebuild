@@ -52,7 +52,7 @@ WARNING_ZRAM_WRITEBACK="CONFIG_ZRAM_WRITEBACK is needed only for backing devices
 WARNING_ZSMALLOC="CONFIG_ZSMALLOC is needed: zram stores its pages in it."
 
 python_test() {
-	# the installed package, which has the extension, not the sources beside the tests
+	# the installed package, which has the extensions, not the sources beside the tests
 	rm -rf pyzram || die
 	# the other rings test a kernel, virtual machines and this packaging
 	epytest -m "not slow" tests/unit tests/native

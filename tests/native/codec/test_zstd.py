@@ -14,7 +14,7 @@ from pyzram.pages.codec.codec import length_bounds, zstd_release
 
 PAGE = vectors.page("half/70")
 
-# The library that the extension itself is linked to.
+# The library that the extension for pages is linked to.
 library = ctypes.CDLL("libzstd.so.1")
 library.ZSTD_createCCtx.restype = ctypes.c_void_p
 library.ZSTD_freeCCtx.argtypes = [ctypes.c_void_p]
