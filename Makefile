@@ -35,7 +35,7 @@ run: build
 clean:
 	rm -rf build dist .cache *.egg-info .pytest_cache .mypy_cache .ruff_cache $(VENV)
 
-lint: deps
+lint: deps docs
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
@@ -187,7 +187,7 @@ fuzz: deps
 
 # With root and a driver this run is meant to test the kernel, so it fails if it tested nothing.
 check: export PYZRAM_REQUIRE_KERNEL := $(shell [ "$$(id -u)" = 0 ] && [ -d /sys/class/zram-control ] && echo 1)
-check: lint typed docs $(VENV)/bin/vng $(VENV)/.grafana .cache/fleet/ansible/.ready .cache/fleet/salt/.ready
+check: lint typed $(VENV)/bin/vng $(VENV)/.grafana .cache/fleet/ansible/.ready .cache/fleet/salt/.ready
 	$(PYTEST) tests/unit tests/native tests/peers
 	tests/native/unprivileged $(PY)
 	$(PYTEST) tests/kernel
