@@ -81,7 +81,10 @@ python3Packages.buildPythonApplication rec {
     check/bin/python -Im pytest -m "not slow" tests/unit tests/native
     runHook postInstallCheck
   '';
-  pythonImportsCheck = [ "pyzram._native" "pyzram._native_codec" ];
+  pythonImportsCheck = [
+    "pyzram._native"
+    "pyzram._native_codec"
+  ];
 
   meta = {
     description = "Show, estimate and set up zram, compressed swap in memory";
