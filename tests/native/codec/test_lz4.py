@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import random
 from contextlib import suppress
 from functools import cache
 
@@ -95,6 +96,40 @@ def test_any_page_comes_back(head, fill, acceleration):
     data = pyzram.compress_page(page, "lz4", level=acceleration)
     assert pyzram.decompress_page(data, "lz4") == page
     assert their_page(data, 4096) == page
+
+
+def sequence(literals: bytes, distance: int = 0, match: int = 0) -> bytes:
+    """One sequence of the format; the last one of a page has no match."""
+
+    def rest(length: int) -> bytes:
+        more = length - 15
+        return b"" if more < 0 else b"\xff" * (more // 255) + bytes([more % 255])
+
+    extra = max(0, match - 4)
+    token = bytes([min(15, len(literals)) << 4 | min(15, extra)])
+    data = token + rest(len(literals)) + literals
+    return data + distance.to_bytes(2, "little") + rest(extra) if match else data
+
+
+@pytest.mark.parametrize("match", [4, 18, 19, 273, 274])
+@pytest.mark.parametrize("literals", [14, 15, 16, 268, 269, 270, 400])
+def test_long_literals_near_the_end_of_a_page(literals, match):
+    """With enough room, more than their number is copied at once."""
+    noise = random.Random(literals * match).randbytes(4096)
+    for tail in [*range(8, 60), *range(250, 340)]:
+        # What precedes them ends in a match too, so that they are not the page's first.
+        head = noise[: 4096 - 4 - literals - match - tail]
+        for distance in (1, 7, 9, literals):
+            page = bytearray(head + head[:4] + noise[-literals:])
+            for _ in range(match):
+                page.append(page[-distance])
+            begun = sequence(head, len(head), 4) + sequence(noise[-literals:], distance, match)
+            data = begun + sequence(noise[:tail])
+            page += noise[:tail]
+            assert pyzram.decompress_page(data, "lz4") == their_page(data, 4096) == page
+        for end in (len(begun) - 1, len(begun), len(data) - 1):
+            with pytest.raises(pyzram.ZramError):
+                pyzram.decompress_page(data[:end], "lz4")
 
 
 def test_a_dictionary_helps_and_is_needed_to_read():
