@@ -89,17 +89,23 @@ def bench_start(directory: Path, before: Path | None) -> None:
         programs["before"] = command("pyzram", before)
         names["before"] = "pyzram start before"
     names |= {"script": "the same steps by a bare script", "nothing": "the interpreter alone"}
+    made_by = {
+        "hand": ["sh", "-c", BY_HAND, "sh", str(number)],
+        "script": [PYTHON, "-I", "-c", BY_PYTHON, str(number)],
+    }
     times: dict[str, list[Cost]] = {name: [] for name in names}
     for turn in range(PAIRS):
-        times["hand"].append(timed(["sh", "-c", BY_HAND, "sh", str(number)]))
-        remove(number.read_text().strip())
-        # Each is first in every other round: the second finds more in the processor's caches.
-        for name, program in list(programs.items())[:: -1 if turn % 2 else 1]:
-            times[name].append(timed([*program, "-c", str(conf), "start", "-q"], env))
-            subprocess.run([*PYZRAM, "-c", str(conf), "stop", "-q"], check=True, env=env)
-        times["script"].append(timed([PYTHON, "-I", "-c", BY_PYTHON, str(number)]))
-        remove(number.read_text().strip())
-        times["nothing"].append(timed(NOTHING))
+        # What ran before leaves its code and files in the processor's caches: any may precede any.
+        for name in random.Random(turn).sample([*names], len(names)):
+            if name in programs:
+                start = [*programs[name], "-c", str(conf), "start", "-q"]
+                times[name].append(timed(start, env))
+                subprocess.run([*PYZRAM, "-c", str(conf), "stop", "-q"], check=True, env=env)
+            elif name == "nothing":
+                times[name].append(timed(NOTHING))
+            else:
+                times[name].append(timed(made_by[name]))
+                remove(number.read_text().strip())
     print(f"{'':<34} {'passed':>19} {'of processors':>22}")
     for name, what in names.items():
         print(f"{what:<34} {_columns(times[name], times['hand'])}")
