@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The commands check, plan, start, stop, reload, restart, status and info.
 
-What those print that only look is in :mod:`pyzram.cli.service_plan` and
+What those print that only look is in :mod:`pyzram.cli.service_preview` and
 :mod:`pyzram.cli.service_status`, which a start does without.
 """
 
@@ -123,14 +123,14 @@ def restart(argv: list[str]) -> int:
 
 def plan(argv: list[str]) -> int:
     """Show what reload would change."""
-    from .service_plan import show_plan
+    from .service_preview import show_plan
 
     return _answer("plan", argv, lambda call: show_plan(call, "reload"))
 
 
 def check(argv: list[str]) -> int:
     """Report everything that is wrong with the file."""
-    from .service_plan import show_faults
+    from .service_preview import show_faults
 
     return _answer("check", argv, show_faults)
 
@@ -157,7 +157,7 @@ def _answer(command: str, argv: list[str], do: Callable[[Call], int]) -> int:
 
 def _change(call: Call) -> int:
     if call.pretend:
-        from .service_plan import show_plan
+        from .service_preview import show_plan
 
         goal: Goal = call.command  # type: ignore[assignment]
         return show_plan(call, goal)
@@ -175,7 +175,7 @@ def _change(call: Call) -> int:
 def _restart(call: Call) -> int:
     call.service.read_config()
     if call.pretend:
-        from .service_plan import show_plan
+        from .service_preview import show_plan
 
         print("stop:")
         status = show_plan(call, "stop")
