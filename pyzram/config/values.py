@@ -284,6 +284,8 @@ def algorithms_of(text: str) -> tuple[Algorithm, ...]:
         except InvalidValueError as err:
             hint = " (separate algorithms by blanks)" if "," in word.partition("(")[0] else ""
             raise InvalidValueError(f"{err}{hint}") from None
+        if "." in found[-1].name:  # no kernel's name has one: a typing error, not a newer algorithm
+            raise InvalidValueError(f"algorithm {found[-1].name!r}: not a valid name")
         check_winbits(found[-1].winbits)
     for choice in found[:-1]:
         if choice.name == KERNELS_OWN:

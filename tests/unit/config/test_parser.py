@@ -232,6 +232,7 @@ def test_an_unknown_variable_comes_with_a_suggestion(name: str, meant: str) -> N
         ("ZRAM_ALGORITHM_0='deflate(deflate.winbits=8)'", "-15 to -9"),
         ("ZRAM_ALGORITHM_0='zstd(level=3'", "never closed"),
         ("ZRAM_ALGORITHM_0='a/b'", "algorithm 'a/b': not a valid name"),
+        ("ZRAM_ALGORITHM_0='zstd.x(level=3) lz4'", "algorithm 'zstd.x': not a valid name"),
         ("ZRAM_ALGORITHM_0='lz4 zstd:23'", "ZRAM_ALGORITHM_0: zstd has no level 23"),
         ("ZRAM_ALGORITHM_0='zstd:'", "whole number"),
         ("ZRAM_ALGORITHM_0='zstd:3,lz4'", "is not a whole number (separate algorithms by blanks)"),
