@@ -14,6 +14,7 @@ import threading
 import time
 from array import array
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,17 @@ def write(pagemap: Path, first: int, *entries: int) -> None:
         file.write(array("Q", entries).tobytes())
 
 
+@contextmanager
+def arriving(pagemap: Path, page: int) -> Iterator[None]:
+    """Let a page come into memory in a moment."""
+    arrived = threading.Timer(0.02, write, (pagemap, page, PRESENT | EXCLUSIVE))
+    arrived.start()
+    try:
+        yield
+    finally:
+        arrived.join()
+
+
 def counted(memory: _native_memory.ProcMem, start: int, pages: int) -> tuple[int, int]:
     """How many are in memory, and how many in swap."""
     walk = _native_memory.walk(start, start + pages * PAGE, ANON)
@@ -60,12 +72,8 @@ def test_a_page_that_is_being_moved_is_waited_for(
 ) -> None:
     pagemap, memory = process
     write(pagemap, 1, NOTE, PRESENT | EXCLUSIVE, IN_SWAP)
-    arrived = threading.Timer(0.02, write, (pagemap, 1, PRESENT | EXCLUSIVE))
-    arrived.start()
-    try:
+    with arriving(pagemap, 1):
         assert counted(memory, 0, 8) == (2, 1)
-    finally:
-        arrived.join()
 
 
 def test_a_page_that_is_being_moved_can_be_read(
@@ -73,13 +81,8 @@ def test_a_page_that_is_being_moved_can_be_read(
 ) -> None:
     pagemap, memory = process
     write(pagemap, 1, PRESENT | EXCLUSIVE, NOTE)
-    arrived = threading.Timer(0.02, write, (pagemap, 2, PRESENT | EXCLUSIVE))
-    arrived.start()
-    room = bytearray(2 * PAGE)
-    try:
-        assert memory.read(array("Q", [PAGE, 2 * PAGE]), room)[0] == 2
-    finally:
-        arrived.join()
+    with arriving(pagemap, 2):
+        assert memory.read(array("Q", [PAGE, 2 * PAGE]), bytearray(2 * PAGE))[0] == 2
 
 
 def test_a_note_that_stays_is_neither_in_memory_nor_in_swap(
