@@ -80,7 +80,7 @@ kills: build $(VENV)/bin/vng
 	PYZRAM_KILLS=$${PYZRAM_KILLS:-200} $(PYTEST) -s tests/vm/test_tend.py tests/vm/test_tend_powercut.py -k "killed or power or calm"
 
 # This tree on six other processors, with qemu-user, and on this one with Debian sid's Python and
-# compiler: hours, so what passed is not run again until the tree changes. ARCHES='i386 or riscv64'
+# compiler: an hour or more, so what passed is not run again until the tree changes. ARCHES='i386 or riscv64'
 # PARTS='unit/config or native' takes those only. arches-short runs parts of it on two, in minutes.
 arches: build
 	$(PYTEST) -s tests/arches -m long -k '($(or $(ARCHES),test)) and ($(or $(PARTS),test))'
