@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
+    from ..config.config import Config
     from ..config.device_config import DeviceConfig
     from ..kernel.parse import Mount, SwapArea
     from .registry import Registry
@@ -30,15 +31,16 @@ CONTAINER_FILES = {
 }
 
 
-def observe(registry: Registry) -> ObservedSystem:
+def observe(registry: Registry, config: Config | None) -> ObservedSystem:
     """Take a snapshot; ``registry`` must have been loaded.
+
+    Mount points are looked for if the file mounts something or a device could be mounted.
 
     Raises:
         ZramOSError: /sys or /proc cannot be read.
     """
     sysfs = registry.sysfs
     areas = parse_swaps(read_proc(sysfs, "proc/swaps"))
-    table = parse_mountinfo(read_proc(sysfs, "proc/self/mountinfo"))
     ours = [registered.number for registered in registry.devices]
     # Our own devices, in the order in which they were made.
     others = [number for number in sysfs.numbers() if number not in ours]
@@ -53,8 +55,13 @@ def observe(registry: Registry) -> ObservedSystem:
                 number, disksize=int(disksize), elsewhere=elsewhere.get(number, "")
             )
     on: dict[int, list[Mount]] = {}
+    table: list[Mount] = []
     # Without a size a device can be neither swap nor mounted.
-    if any(device.disksize for device in devices.values()):
+    sized = any(device.disksize for device in devices.values())
+    if sized or (config and any(desired.mount_point for desired in config.devices)):
+        # Some machines have hundreds of mounts.
+        table = parse_mountinfo(read_proc(sysfs, "proc/self/mountinfo"))
+    if sized:
         on = _find_uses(sysfs, devices, areas, table)
     if registry.devices:
         _look_closely(registry, devices)

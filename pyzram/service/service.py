@@ -115,7 +115,7 @@ class Service:
         check_word("goal", goal, GOALS)
         config = self._config_for(goal)
         self._registry.load()
-        plan = _make_plan(goal, config, observe(self._registry))
+        plan = _make_plan(goal, config, observe(self._registry, config))
         seen = self._seen(config)
         plan._carry_out = lambda: self._apply(plan, goal, seen)
         return plan
@@ -161,7 +161,8 @@ class Service:
     def _observed(self) -> tuple[Config | None, ObservedSystem]:
         """Return the file, if it can be read, and the machine."""
         self._registry.load()
-        return self._config_for("stop"), observe(self._registry)
+        config = self._config_for("stop")
+        return config, observe(self._registry, config)
 
     def _config_for(self, goal: str) -> Config | None:
         try:
@@ -180,14 +181,14 @@ class Service:
     def _reach(self, goal: Goal) -> Plan:
         config = self._config_for(goal)
         with self._registry:
-            plan = _make_plan(goal, config, observe(self._registry))
+            plan = _make_plan(goal, config, observe(self._registry, config))
             self._carry_out(plan, goal, config)
         return plan
 
     def _apply(self, plan: Plan, goal: Goal, seen: object) -> None:
         config = self._config_for(goal)
         with self._registry:
-            now = _make_plan(goal, config, observe(self._registry))
+            now = _make_plan(goal, config, observe(self._registry, config))
             same = len(now.steps) == len(plan.steps) and all(
                 new._is_like(old) for new, old in zip(now.steps, plan.steps, strict=True)
             )

@@ -16,6 +16,8 @@ import pytest
 
 from pyzram.cli import zram_stats
 from pyzram.cli.import_config import gather
+from pyzram.config.config import Config
+from pyzram.config.device_config import DeviceConfig
 from pyzram.device.backing_attach import backing_file
 from pyzram.device.features import features
 from pyzram.device.loop import is_behind
@@ -316,8 +318,28 @@ def test_what_only_warnings_are_made_of_hinders_no_start(root: Path) -> None:
     spoil(root, "sys/module/zswap/parameters/enabled", "folder")
     spoil(root, "sys/power/resume", "folder")
     registry = Registry("/etc/conf.d/zram", directory=f"{root}/run", sysfs=Sysfs(str(root)))
-    seen = observe(registry)
+    seen = observe(registry, None)
     assert (seen.zswap, seen.resume) == (False, "")
+
+
+def test_only_what_can_be_mounted_needs_the_table_of_mounts(root: Path) -> None:
+    """Some machines have hundreds of mounts, and a first start of swap has no use for them."""
+    registry = Registry("/etc/conf.d/zram", directory=f"{root}/run", sysfs=Sysfs(str(root)))
+    swap, mounted = (
+        Config("/etc/conf.d/zram", [DeviceConfig(0, disksize=1 << 20, mount_point=point)])
+        for point in (None, "/there")
+    )
+    put(root, "proc/self/mountinfo", "9 1 252:3 / /there rw - tmpfs tmpfs rw\n")
+    put(root, "sys/block/zram3/disksize", "0\n")
+    assert observe(registry, mounted).mounted == {"/there"}
+    spoil(root, "proc/self/mountinfo", "folder")
+    assert observe(registry, swap).mounted == set()
+    with pytest.raises(ZramOSError, match="mountinfo: read") as caught:
+        observe(registry, mounted)
+    assert caught.value.errno == errno.EISDIR
+    put(root, "sys/block/zram3/disksize", "4096\n")
+    with pytest.raises(ZramOSError, match="mountinfo: read"):
+        observe(registry, swap)
 
 
 def test_a_file_system_is_taken_to_be_had_where_that_cannot_be_told(root: Path) -> None:
