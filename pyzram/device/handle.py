@@ -292,7 +292,9 @@ class Handle:
             DeviceNotFoundError: it was removed (ENODEV); another may have its number.
         """
         if self.removed():
-            raise from_errno(errno.ENODEV, f"{self.name}: {step}", self.path, of_device=True)
+            raise DeviceNotFoundError(
+                errno.ENODEV, f"{self.name}: {step}: the device is gone", self.path
+            )
 
     def _ask_by_name(self, step: str, look: Callable[[Sysfs, str], T]) -> T:
         """Look for this device where the kernel lists devices by name or number.

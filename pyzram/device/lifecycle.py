@@ -59,8 +59,7 @@ def hot_remove(device: Zram, timeout: float) -> None:
     pause = 0.005
     while True:
         # Check before each attempt: another device may have got the number while we waited.
-        if device.removed():
-            raise from_errno(errno.ENODEV, f"{device.name}: remove", device.path, of_device=True)
+        device._require_present("remove")
         try:
             _native.attr_write(path, str(device.number))
             return
