@@ -71,7 +71,7 @@ def run_program(
         pid = os.posix_spawn(
             path,
             command,
-            {**os.environ, "LC_ALL": "C"},
+            {**os.environb, b"LC_ALL": b"C"},
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_DUP2, output, 1),
