@@ -32,10 +32,9 @@ class OpenNode:
         ZramOSError: the node cannot be opened.
     """
 
-    def __init__(self, device: Zram, *, close: bool = False) -> None:
+    def __init__(self, device: Zram) -> None:
         self.device = device
         self._node: Opened | None = None
-        self._close = close
 
     @property
     def fd(self) -> int:
@@ -70,8 +69,6 @@ class OpenNode:
     def __exit__(self, *_exc: object) -> None:
         if self._node:
             self._node.close()
-        if self._close:
-            self.device.close()
 
 
 def _open(device: Zram) -> Opened:

@@ -129,6 +129,8 @@ class Executor:
         """From the entry of the file, and whether as a bridge, to the number of its new device."""
         self.chosen: dict[int, str] = {}
         """From the entry of the file to the algorithm of its new device."""
+        self.handles: dict[int, Zram] = {}
+        """From the number of a device of ours to its handle, which all of its steps share."""
 
     def carry_out(self, plan: Plan) -> None:
         """Do all steps.
@@ -137,6 +139,13 @@ class Executor:
             StepError: one failed; what could be undone is undone.
             Ended: a signal was heeded; what could be undone is undone and has been reported.
         """
+        try:
+            self._carry_out(plan)
+        finally:
+            for device in self.handles.values():
+                device.close()
+
+    def _carry_out(self, plan: Plan) -> None:
         failures: list[StepFailure] = []
         failed: set[object] = set()
         only_down = all(step.action in TAKE_DOWN for step in plan.steps)
@@ -246,12 +255,15 @@ class Executor:
         return self.registry.registered(self.number(step))
 
     def device(self, number: int) -> Zram:
-        """Return a handle of one of our devices.
+        """Return the handle of one of our devices, open until the run ends or the device does.
 
         Raises:
             DeviceNotFoundError: it is gone, or its number now belongs to another device (ENODEV).
         """
-        device = Zram(number, sysfs=self.sysfs)
+        held = self.handles.get(number)
+        if held is not None and not held.closed:
+            return held
+        device = self.handles[number] = Zram(number, sysfs=self.sysfs)
         try:
             # Asked through the handle, which is bound to the device that it was opened for.
             found = str(device.read_diskseq())

@@ -14,16 +14,15 @@ class MemLimit(Action):
     before: int | None = None
 
     def do(self) -> None:
-        with self.device() as device:
-            self.before = mem_limit(device)
-            device.set_mem_limit(self.desired.mem_limit)
+        device = self.device()
+        self.before = mem_limit(device)
+        device.set_mem_limit(self.desired.mem_limit)
 
     undoing = "put mem_limit back"
 
     def undo(self) -> None:
         if self.before is not None:
-            with self.device() as device:
-                device.set_mem_limit(self.before)
+            self.device().set_mem_limit(self.before)
 
 
 class WritebackLimit(Action):
@@ -32,8 +31,8 @@ class WritebackLimit(Action):
     before: tuple[int, bool] | None = None
 
     def do(self) -> None:
-        with self.device() as device:
-            self.before = device.read_writeback_limit(), device.read_writeback_limit_enable()
+        device = self.device()
+        self.before = device.read_writeback_limit(), device.read_writeback_limit_enable()
         self.set(self.desired.writeback_limit)
 
     undoing = "put writeback_limit back"
@@ -45,10 +44,10 @@ class WritebackLimit(Action):
 
     def set(self, units: int | None) -> None:
         """Set a limit, or none."""
-        with self.device() as device:
-            if units is not None:
-                device.set_writeback_limit(units)
-            device.set_writeback_limit_enable(units is not None)
+        device = self.device()
+        if units is not None:
+            device.set_writeback_limit(units)
+        device.set_writeback_limit_enable(units is not None)
 
 
 LIMIT_STEPS: dict[str, type[Action]] = {"mem_limit": MemLimit, "writeback_limit": WritebackLimit}

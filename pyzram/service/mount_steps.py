@@ -32,7 +32,7 @@ class MountAction(Action):
 
     def opened(self) -> OpenNode:
         """Return the device with its node open, so that it keeps its number."""
-        return OpenNode(self.device(), close=True)
+        return OpenNode(self.device())
 
     def mounts(self) -> list[Mount]:
         """Return where the device is mounted."""
@@ -44,13 +44,13 @@ class Mkfs(Action):
 
     def do(self) -> None:
         desired = self.desired
-        with self.device() as device:
-            label = desired.label or device.name
-            device.mkfs(
-                desired.fstype,
-                label=label if desired.fstype in LABEL_OPTION else None,
-                options=desired.mkfs_options,
-            )
+        device = self.device()
+        label = desired.label or device.name
+        device.mkfs(
+            desired.fstype,
+            label=label if desired.fstype in LABEL_OPTION else None,
+            options=desired.mkfs_options,
+        )
 
 
 class MountDevice(MountAction):

@@ -65,7 +65,7 @@ class Action:
         return f"zram{self.number}"
 
     def device(self) -> Zram:
-        """Return a handle of the device, after making sure that it is ours."""
+        """Return the handle of the device, after making sure that it is ours."""
         return self.executor.device(self.number)
 
     @property
@@ -132,8 +132,7 @@ class Remove(Action):
 def _remove(executor: Executor, number: int) -> str:
     """Remove a device; return why that could not be noted, or nothing."""
     try:
-        with executor.device(number) as device:
-            device.remove()
+        executor.device(number).remove()
     except DeviceNotFoundError:
         executor.warn(f"zram{number} was already gone")
     return executor.registry.drop(number)
@@ -148,19 +147,19 @@ class Configure(Action):
             from ..device.backing_check import check_backing
 
             check_backing(desired.backing_dev, sysfs=self.executor.sysfs)
-        with self.device() as device:
-            choice = choose(desired.algorithms, device.read_algorithms())
-            if choice is None and (why := left_to_kernel(desired.algorithms)):
-                self.warn(why)
-            writeback = desired.backing_dev is not None and self.offered(device, "backing_dev")
-            device.configure(
-                disksize=desired.disksize,
-                algorithm=choice,
-                recompression=self.secondaries(device, desired.recompression),
-                backing_dev=desired.backing_dev if writeback else None,
-                mem_limit=desired.mem_limit or None,
-                writeback_limit=desired.writeback_limit if writeback else None,
-            )
+        device = self.device()
+        choice = choose(desired.algorithms, device.read_algorithms())
+        if choice is None and (why := left_to_kernel(desired.algorithms)):
+            self.warn(why)
+        writeback = desired.backing_dev is not None and self.offered(device, "backing_dev")
+        device.configure(
+            disksize=desired.disksize,
+            algorithm=choice,
+            recompression=self.secondaries(device, desired.recompression),
+            backing_dev=desired.backing_dev if writeback else None,
+            mem_limit=desired.mem_limit or None,
+            writeback_limit=desired.writeback_limit if writeback else None,
+        )
         self.executor.chosen[self.step.index] = choice.name if choice else "the kernel's algorithm"
 
     def offered(self, device: Zram, attribute: str) -> bool:
@@ -230,8 +229,7 @@ class Mkswap(Action):
     """Make a swap signature, which disappears with the device."""
 
     def do(self) -> None:
-        with self.device() as device:
-            device.mkswap(label=self.desired.label or device.name)
+        self.device().mkswap(label=self.desired.label or self.name)
 
 
 class Swapon(Action):
@@ -239,11 +237,9 @@ class Swapon(Action):
 
     def do(self) -> None:
         discard = self.desired.discard
-        with self.device() as device:
-            device.swapon(
-                priority=self.step._args["priority"],
-                discard=None if discard == "none" else discard,
-            )
+        self.device().swapon(
+            priority=self.step._args["priority"], discard=None if discard == "none" else discard
+        )
 
     @property
     def undoing(self) -> str:
@@ -266,8 +262,7 @@ class Swapoff(Action):
 
 
 def _swapoff(action: Action) -> None:
-    with action.device() as device:
-        device.swapoff()
+    action.device().swapoff()
 
 
 # ---- the record ----------------------------------------------------------------------------------

@@ -219,6 +219,33 @@ def test_a_number_that_changes_hands_within_a_run(box: Box) -> None:
         drop_device(theirs)
 
 
+@pytest.mark.parametrize("action", ["configure", "mkswap", "swapon", "ready"])
+def test_a_number_that_changes_hands_between_the_steps_of_a_start(box: Box, action: str) -> None:
+    taken = (
+        f"number=$(sed -n 's/^device 0 \\([0-9]*\\) .*/\\1/p' {box.run_dir}/services/*); "
+        "node=/dev/zram$number; if grep -q ^$node /proc/swaps; then swapoff $node; fi && "
+        "echo $number > /sys/class/zram-control/hot_remove && "
+        "test $(cat /sys/class/zram-control/hot_add) = $number && "
+        f"echo 16M > /sys/block/zram$number/disksize && echo $number > {box.directory}/theirs"
+    )
+    done = meanwhile(box, "before", action, taken, "start")
+    theirs = OwnDevice(int((box.directory / "theirs").read_text()))
+    try:
+        if action == "ready":
+            assert done.returncode == 0, "all that is left to do is to record what was made"
+        else:
+            assert done.returncode == 1
+            assert f"zram{theirs.number}: " in done.stderr
+            assert "the device is gone" in done.stderr
+        assert theirs.read("disksize") == f"{16 << 20}\n"
+        assert theirs.read("stat").split()[4] == "0", "nothing was written to it"
+        assert theirs.node not in swaps()
+        assert box.fine("stop") == ""
+        assert theirs.exists()
+    finally:
+        drop_device(theirs)
+
+
 def test_a_begun_device_whose_number_is_another_s_after_a_kill(box: Box) -> None:
     code = """
 import os
