@@ -42,6 +42,12 @@ def test_a_path_is_not_searched(tmp_path, name):
     assert "pyzram" in done.stdout
 
 
+def test_both_scripts_have_the_same_check():
+    one, other = (SCRIPT.with_name(name).read_text() for name in ("pyzram", "zram_stats"))
+    assert one.count("exec(CHECK)") == other.count("exec(CHECK)") == 1
+    assert one.split('"""')[1] == other.split('"""')[1]
+
+
 def test_bytecode_is_not_taken_from_anywhere_else(tmp_path):
     """Whatever its header says, as here, where it says that it is of our source."""
     tell = "import pyzram.cli.output as output; print(output.__file__)"
