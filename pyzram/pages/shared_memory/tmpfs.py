@@ -13,12 +13,12 @@ from ...kernel.parse import parse_mountinfo
 from ...kernel.sysfs import GONE, pass_over, read_text
 from ..process.mappings import device_text, mapped_number
 from ..process.mount_views import MountViews, view_of
+from .descent import FOLDER, Descent
 from .shared_object import OURS
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
-FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 SMALL = 1 << 16
 """Bytes: files below are remembered by folder, as long as there are not too many."""
 ROOM = 4 << 20
@@ -123,59 +123,46 @@ class TmpfsFiles:
             self.hidden += 1
 
     def _files(self, path: str, fd: int) -> Iterator[tuple[str, str, os.stat_result]]:
-        """Go from folder to folder by descriptor: a path may be longer than the kernel takes."""
-        device = os.fstat(fd).st_dev
-        names = [path.rstrip("/")]
-        levels: list[tuple[int, list[str]]] = []  # for each, its inode and the folders left
+        """Those of one mount; its descriptor is closed in the end."""
+        descent = Descent(path.rstrip("/"), fd)
+        left: list[list[str]] = [[]]  # in each folder on the way, those still to be entered
         try:
-            below: list[str] = []
-            yield from self._listed(fd, device, names, below)
-            levels.append((os.fstat(fd).st_ino, below))
-            while levels:
-                below = levels[-1][1]
-                if not below:
-                    levels.pop()
-                    names.pop()
-                    if levels:
-                        try:
-                            fd = _step(fd, "..")
-                            moved = os.fstat(fd).st_ino != levels[-1][0]
-                        except OSError as err:
-                            self._miss(err)
-                            moved = True
-                        if moved:
-                            self.hidden += 1  # and the rest is elsewhere
-                            return
-                    continue
-                name = below.pop()
+            yield from self._listed(descent, left[0])
+            while left[0] or len(left) > 1:
                 try:
-                    fd = _step(fd, name, back=True)
+                    if left[-1]:
+                        descent.down(left[-1].pop())
+                    elif not descent.up():
+                        lost = left[len(descent.names) :]
+                        self.hidden += max(1, sum(map(len, lost)))
                 except OSError as err:
                     self._miss(err)
                     continue
-                names.append(name)
-                below = []
-                yield from self._listed(fd, device, names, below)
-                levels.append((os.fstat(fd).st_ino, below))
+                if len(descent.names) > len(left):
+                    left.append([])
+                    yield from self._listed(descent, left[-1])
+                else:
+                    del left[len(descent.names) :]
         finally:
-            os.close(fd)
+            descent.close()
 
     def _listed(
-        self, fd: int, device: int, names: list[str], below: list[str]
+        self, descent: Descent, below: list[str]
     ) -> Iterator[tuple[str, str, os.stat_result]]:
         """The files of a folder; its folders are added to ``below``."""
         folder: str | None = None
+        names = descent.names
         room = sum(map(len, names)) + len(names) + PATH
-        dev = device_text(device)
+        dev = device_text(descent.device)
         try:
-            with os.scandir(fd) as entries:
+            with os.scandir(descent.fd) as entries:
                 for entry in entries:
                     try:
                         status = entry.stat(follow_symlinks=False)
                     except OSError as err:
                         self._miss(err)
                         continue
-                    if status.st_dev != device:
+                    if status.st_dev != descent.device:
                         continue
                     if stat.S_ISDIR(status.st_mode):
                         below.append(entry.name)
@@ -214,16 +201,3 @@ class TmpfsFiles:
 def is_small(status: os.stat_result) -> bool:
     """Whether a file is remembered with the others of its folder."""
     return status.st_blocks * 512 < SMALL
-
-
-def _step(fd: int, name: str, *, back: bool = False) -> int:
-    """Go from an open folder to another one from which there is a way back; close the first."""
-    new = os.open(name, FOLDER | os.O_NOFOLLOW, dir_fd=fd)
-    if back:
-        try:
-            os.stat("..", dir_fd=new)  # a folder may be readable but not searchable
-        except OSError:
-            os.close(new)
-            raise
-    os.close(fd)
-    return new
