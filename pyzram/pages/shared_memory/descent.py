@@ -25,6 +25,8 @@ class Descent:
         self.fd = self._top = top
         self.names = [path]
         """the way to ``fd``: the path of the mount, and the name of each folder"""
+        self.length = len(path) + 1
+        """the characters of that path, and one more: to add them up at each step takes too long"""
         status = os.fstat(top)
         self.device = status.st_dev
         self._inodes = [status.st_ino]
@@ -38,6 +40,7 @@ class Descent:
         """
         self._inodes.append(self._enter(name))
         self.names.append(name)
+        self.length += len(name) + 1
 
     def up(self) -> bool:
         """Go back to the folder above; if that is elsewhere, to the last that is where it was.
@@ -47,8 +50,7 @@ class Descent:
         Raises:
             OSError: an error that says nothing about the folders.
         """
-        self.names.pop()
-        self._inodes.pop()
+        self._drop(len(self.names) - 1)
         try:
             self._enter("..", self._inodes[-1])
             return True
@@ -65,7 +67,7 @@ class Descent:
         except OSError as err:
             if err.errno in OURS:
                 raise
-        del self.names[depth:], self._inodes[depth:]
+        self._drop(depth)
         return False
 
     def close(self) -> None:
@@ -87,6 +89,10 @@ class Descent:
             raise
         self._move(fd)
         return status.st_ino
+
+    def _drop(self, depth: int) -> None:
+        self.length -= sum(len(name) + 1 for name in self.names[depth:])
+        del self.names[depth:], self._inodes[depth:]
 
     def _move(self, fd: int) -> None:
         if self.fd != self._top:

@@ -151,8 +151,7 @@ class TmpfsFiles:
     ) -> Iterator[tuple[str, str, os.stat_result]]:
         """The files of a folder; its folders are added to ``below``."""
         folder: str | None = None
-        names = descent.names
-        room = sum(map(len, names)) + len(names) + PATH
+        room = descent.length + PATH
         dev = device_text(descent.device)
         try:
             with os.scandir(descent.fd) as entries:
@@ -175,7 +174,7 @@ class TmpfsFiles:
                         if status.st_nlink > 1:
                             self._linked.add((dev, status.st_ino, ""))
                         if folder is None:
-                            folder = "/".join(names)
+                            folder = "/".join(descent.names)
                         yield folder, entry.name, status
         except OSError as err:
             self._miss(err)

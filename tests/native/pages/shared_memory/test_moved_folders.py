@@ -196,3 +196,26 @@ def test_what_is_mounted_below_is_not_entered() -> None:
         assert way.names == [""]
     finally:
         way.close()
+
+
+def test_the_length_of_the_path_is_known_at_each_step(top: Path, outside: Path) -> None:
+    tree(top, 3)
+    way = descent.Descent(str(top), os.open(top, descent.FOLDER))
+    lengths = []
+
+    def note() -> None:
+        lengths.append(way.length - len("/".join(way.names)))
+
+    try:
+        for name in ("way", "way", "way"):
+            way.down(name)
+            note()
+        assert way.up()
+        note()
+        (top / "way").rename(outside / "upper")
+        (outside / "upper/way").rename(outside / "lower")
+        assert not way.up()
+        note()
+        assert (lengths, way.names) == ([1] * 5, [str(top)])
+    finally:
+        way.close()
