@@ -129,8 +129,8 @@ class Executor:
         """From the entry of the file, and whether as a bridge, to the number of its new device."""
         self.chosen: dict[int, str] = {}
         """From the entry of the file to the algorithm of its new device."""
-        self.handles: dict[int, Zram] = {}
-        """From the number of a device of ours to its handle, which all of its steps share."""
+        self.handles: dict[str, Zram] = {}
+        """From the diskseq of a device of ours to its handle, which all of its steps share."""
 
     def carry_out(self, plan: Plan) -> None:
         """Do all steps.
@@ -260,23 +260,24 @@ class Executor:
         Raises:
             DeviceNotFoundError: it is gone, or its number now belongs to another device (ENODEV).
         """
-        held = self.handles.get(number)
+        diskseq = self.registry.registered(number).diskseq
+        # Not by number: when a device has gone, the next one that we make may get its number.
+        held = self.handles.get(diskseq)
         if held is not None and not held.closed:
             return held
-        device = self.handles[number] = Zram(number, sysfs=self.sysfs)
+        device = Zram(number, sysfs=self.sysfs)
         try:
             # Asked through the handle, which is bound to the device that it was opened for.
-            found = str(device.read_diskseq())
+            if str(device.read_diskseq()) != diskseq:
+                raise DeviceNotFoundError(
+                    ENODEV,
+                    f"zram{number}: the device is gone, and its number belongs to another one",
+                    None,
+                )
         except BaseException:
             device.close()
             raise
-        if found != self.registry.registered(number).diskseq:
-            device.close()
-            raise DeviceNotFoundError(
-                ENODEV,
-                f"zram{number}: the device is gone, and its number belongs to another one",
-                None,
-            )
+        self.handles[diskseq] = device
         return device
 
 

@@ -13,6 +13,7 @@ import os
 from .. import own_files
 from ..errors import (
     DeviceBusyError,
+    DeviceNotFoundError,
     InvalidValueError,
     UnsupportedError,
     ZramError,
@@ -304,8 +305,15 @@ class Registry:
         return ""
 
     def registered(self, number: int) -> RegisteredDevice:
-        """Return one of our devices, by its number."""
-        return next(registered for registered in self.devices if registered.number == number)
+        """Return one of our devices, by its number.
+
+        Raises:
+            DeviceNotFoundError: it is gone (ENODEV), as :meth:`load` has found.
+        """
+        for registered in self.devices:
+            if registered.number == number:
+                return registered
+        raise DeviceNotFoundError(errno.ENODEV, f"zram{number}: the device is gone", None)
 
     def _boot(self) -> str:
         """Return what distinguishes this boot from others; :meth:`load` has it read again."""
