@@ -125,8 +125,10 @@ class Executor:
         """How many steps are done and stay."""
         self.left: list[str] = []
         """What to report about what stays if the run fails."""
-        self.made: dict[tuple[int, bool], int] = {}
-        """From the entry of the file, and whether as a bridge, to the number of its new device."""
+        self.planned = {registered.number: registered for registered in registry.devices}
+        """From a number in the plan to the device that had it then."""
+        self.made: dict[tuple[int, bool], RegisteredDevice] = {}
+        """From the entry of the file, and whether as a bridge, to its new device."""
         self.chosen: dict[int, str] = {}
         """From the entry of the file to the algorithm of its new device."""
         self.handles: dict[str, Zram] = {}
@@ -245,23 +247,26 @@ class Executor:
         desired = self.config.device(step.index)
         return desired.without_backing() if step._args.get("bridge") else desired
 
-    def number(self, step: Step) -> int:
-        """Return the number of a step's device."""
+    def meant(self, step: Step) -> RegisteredDevice:
+        """Return a step's device, which keeps its identity even if another gets its number."""
         number: int | None = step._args.get("number")
-        return self.made[made_for(step)] if number is None else number
+        return self.made[made_for(step)] if number is None else self.planned[number]
 
     def registered(self, step: Step) -> RegisteredDevice:
-        """Return a step's device, as it is registered."""
-        return self.registry.registered(self.number(step))
+        """Return a step's device, as it is registered.
 
-    def device(self, number: int) -> Zram:
+        Raises:
+            DeviceNotFoundError: it is gone (ENODEV).
+        """
+        return self.registry.registered(self.meant(step))
+
+    def device(self, meant: RegisteredDevice) -> Zram:
         """Return the handle of one of our devices, open until the run ends or the device does.
 
         Raises:
             DeviceNotFoundError: it is gone, or its number now belongs to another device (ENODEV).
         """
-        diskseq = self.registry.registered(number).diskseq
-        # Not by number: when a device has gone, the next one that we make may get its number.
+        number, diskseq = meant.number, meant.diskseq
         held = self.handles.get(diskseq)
         if held is not None and not held.closed:
             return held

@@ -292,28 +292,28 @@ class Registry:
         self.save()
         return registered
 
-    def drop(self, number: int) -> str:
+    def drop(self, device: RegisteredDevice) -> str:
         """Forget a device that is gone; return why the file could not be written, or nothing.
 
         In that case the file still names it, which does no harm: its diskseq is never reused.
         """
-        self.devices = [registered for registered in self.devices if registered.number != number]
+        self.devices = [one for one in self.devices if one.diskseq != device.diskseq]
         try:
             self.save()
         except ZramError as err:
             return str(err)
         return ""
 
-    def registered(self, number: int) -> RegisteredDevice:
-        """Return one of our devices, by its number.
+    def registered(self, device: RegisteredDevice) -> RegisteredDevice:
+        """Return one of our devices as it is recorded since the last :meth:`load`.
 
         Raises:
             DeviceNotFoundError: it is gone (ENODEV), as :meth:`load` has found.
         """
         for registered in self.devices:
-            if registered.number == number:
+            if registered.diskseq == device.diskseq:
                 return registered
-        raise DeviceNotFoundError(errno.ENODEV, f"zram{number}: the device is gone", None)
+        raise DeviceNotFoundError(errno.ENODEV, f"zram{device.number}: the device is gone", None)
 
     def _boot(self) -> str:
         """Return what distinguishes this boot from others; :meth:`load` has it read again."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..device.zram import Zram
     from .executor import Executor
     from .plan import Step
+    from .registered import RegisteredDevice
 
 
 FEATURES = {"backing_dev": "writeback", "recomp_algorithm": "recompression"}
@@ -57,7 +58,7 @@ class Action:
     @property
     def number(self) -> int:
         """The number of the device."""
-        return self.executor.number(self.step)
+        return self.executor.meant(self.step).number
 
     @property
     def name(self) -> str:
@@ -66,7 +67,7 @@ class Action:
 
     def device(self) -> Zram:
         """Return the handle of the device, after making sure that it is ours."""
-        return self.executor.device(self.number)
+        return self.executor.device(self.executor.meant(self.step))
 
     @property
     def undoing(self) -> str:
@@ -100,9 +101,9 @@ class Add(Action):
         executor = self.executor
         if not executor.sysfs.has_driver():
             raise UnsupportedError(ENOENT, NO_DRIVER, executor.sysfs.control)
-        number = executor.registry.add_device(self.step.index, self.desired).number
-        executor.made[made_for(self.step)] = number
-        node = f"{executor.sysfs.dev}/zram{number}"
+        made = executor.registry.add_device(self.step.index, self.desired)
+        executor.made[made_for(self.step)] = made
+        node = f"{executor.sysfs.dev}/zram{made.number}"
         wait_until(lambda: os.path.exists(node), node)
 
     undoing = "remove the new device"
@@ -112,7 +113,7 @@ class Add(Action):
         self.executor.registry.load()
         for registered in list(self.executor.registry.devices):
             if registered.index == self.step.index and registered.diskseq not in self.known:
-                _remove(self.executor, registered.number)  # never recorded, if that failed
+                _remove(self.executor, registered)  # never recorded, if that failed
 
 
 class Remove(Action):
@@ -122,20 +123,20 @@ class Remove(Action):
 
     def do(self) -> None:
         number = self.number
-        unkept = _remove(self.executor, number)
+        unkept = _remove(self.executor, self.executor.meant(self.step))
         if unkept:
             self.executor.warn(f"zram{number} has been removed but is still recorded: {unkept}")
         if not self.step._args.get("bridge"):
             self.executor.tell(f"zram{number}: removed")
 
 
-def _remove(executor: Executor, number: int) -> str:
+def _remove(executor: Executor, device: RegisteredDevice) -> str:
     """Remove a device; return why that could not be noted, or nothing."""
     try:
-        executor.device(number).remove()
+        executor.device(device).remove()
     except DeviceNotFoundError:
-        executor.warn(f"zram{number} was already gone")
-    return executor.registry.drop(number)
+        executor.warn(f"zram{device.number} was already gone")
+    return executor.registry.drop(device)
 
 
 class Configure(Action):
@@ -276,7 +277,7 @@ class Ready(Action):
 
     def do(self) -> None:
         executor, step, number = self.executor, self.step, self.number
-        desired, registered = self.desired, executor.registry.registered(number)
+        desired, registered = self.desired, executor.registered(step)
         new = not registered.ready and "number" not in step._args
         registered.ready = True
         if step._args.get("remember"):

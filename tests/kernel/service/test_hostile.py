@@ -268,6 +268,29 @@ def test_a_device_that_goes_within_a_run_leaves_its_number_to_the_next(
     assert box.numbers() == []
 
 
+def test_a_new_device_with_the_number_of_the_one_that_it_replaces_stays(box: Box) -> None:
+    """It is none of the devices that the plan's numbers mean."""
+    box.write(TWO)
+    box.fine("start")
+    first, second = box.numbers()
+    box.write(TWO.replace("64M", "32M"))
+    # The first one's successor fails, and the second one goes before its successor comes.
+    gone = (
+        f"for number in $(sed -n 's/^device [01] \\([0-9]*\\) .*/\\1/p' {box.run_dir}/services/*); "
+        f"do if test $number != {first}; then swapoff /dev/zram$number 2>/dev/null; "
+        "echo $number > /sys/class/zram-control/hot_remove; fi; done"
+    )
+    done = meanwhile(box, "before", "configure", gone, "reload")
+    assert done.returncode == 1
+    assert f"device 1: zram{second}: the device is gone" in done.stderr
+    old, new = box.rows()
+    assert (old["name"], old["state"]) == (f"zram{first}", "running")
+    assert (new["name"], new["state"]) == (f"zram{second}", "running")
+    assert new["disksize"] == 32 << 20
+    box.fine("stop")
+    assert box.numbers() == []
+
+
 def test_a_begun_device_whose_number_is_another_s_after_a_kill(box: Box) -> None:
     code = """
 import os
