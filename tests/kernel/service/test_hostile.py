@@ -246,22 +246,26 @@ def test_a_number_that_changes_hands_between_the_steps_of_a_start(box: Box, acti
         drop_device(theirs)
 
 
-@pytest.mark.parametrize("action", ["configure", "mkswap", "swapon"])
+@pytest.mark.parametrize("action", ["configure", "mkswap", "swapon", "ready"])
 def test_a_device_that_goes_within_a_run_leaves_its_number_to_the_next(
     box: Box, action: str
 ) -> None:
     box.write(TWO)
     gone = (
         f"number=$(sed -n 's/^device 0 \\([0-9]*\\) .*/\\1/p' {box.run_dir}/services/*) && "
+        f"swapoff /dev/zram$number 2>{box.directory}/refused; "
         "echo $number > /sys/class/zram-control/hot_remove && "
         f"echo $number > {box.directory}/number"
     )
     done = meanwhile(box, "before", action, gone, "start")
     number = int((box.directory / "number").read_text())
-    assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
-    assert "device 0: " in line
-    assert f"zram{number}: " in line
+    if action == "ready":
+        assert (done.returncode, done.stderr) == (0, ""), "all that was left was to record it"
+    else:
+        assert done.returncode == 1
+        (line,) = done.stderr.splitlines()
+        assert "device 0: " in line
+        assert f"zram{number}: " in line
     (row,) = (row for row in box.rows() if row["name"])
     assert (row["index"], row["name"], row["state"]) == (1, f"zram{number}", "running")
     box.fine("stop")
