@@ -149,9 +149,9 @@ struct pyzram_procmem;	/* the memory of one process: one thread at a time */
 /*
  * Begin to inspect a process, given a descriptor of its /proc/PID. -ESRCH if there is none, -EACCES
  * if the caller may not inspect it, -ENOTTY if PYZRAM_SCAN_IOCTL was asked for and this kernel
- * lacks it. The process is not stopped.
+ * lacks it. The process is not stopped. `areas` is how many swap areas there are; 0 if unknown.
  */
-int pyzram_procmem_create(int proc_fd, int method, struct pyzram_procmem **ret);
+int pyzram_procmem_create(int proc_fd, int method, unsigned int areas, struct pyzram_procmem **ret);
 void pyzram_procmem_destroy(struct pyzram_procmem *pm);
 
 /*

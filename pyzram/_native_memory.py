@@ -105,9 +105,10 @@ class ProcMem:
 
     __slots__ = ("_pm",)
 
-    def __init__(self, proc_fd: int, method: str = "auto") -> None:
+    def __init__(self, proc_fd: int, method: str = "auto", areas: int = 0) -> None:
+        # Areas: how many swap areas there are; of more than 22, all count only if it is known.
         ret = ffi.new("struct pyzram_procmem **")
-        check(lib.pyzram_procmem_create(proc_fd, SCAN_METHODS[method], ret))
+        check(lib.pyzram_procmem_create(proc_fd, SCAN_METHODS[method], areas, ret))
         self._pm: Any = ffi.gc(ret[0], lib.pyzram_procmem_destroy)
 
     def close(self) -> None:

@@ -72,7 +72,7 @@ int pyzram_procmem_turn(struct pyzram_procmem *pm, int proc_fd)
 	return err;
 }
 
-int pyzram_procmem_create(int proc_fd, int method, struct pyzram_procmem **ret)
+int pyzram_procmem_create(int proc_fd, int method, unsigned int areas, struct pyzram_procmem **ret)
 {
 	struct pyzram_procmem *pm;
 	int err;
@@ -83,6 +83,7 @@ int pyzram_procmem_create(int proc_fd, int method, struct pyzram_procmem **ret)
 	if (!pm)
 		return -ENOMEM;
 	pm->method = method;
+	pm->areas = areas > AREAS_MIN ? areas : AREAS_MIN;
 	pm->page_size = (uint64_t)sysconf(_SC_PAGESIZE);
 	pm->pagemap = pm->mem = -1;
 	pm->flags = pyzram_frames_open();
@@ -147,7 +148,7 @@ int pyzram_procmem_settle(struct pyzram_procmem *pm, uint64_t address, uint64_t 
 		got = pyzram_procmem_entries(pm, address, entry, 1);
 		if (got <= 0)
 			return (int)got;
-		if (!entry_is_note(*entry))
+		if (!entry_is_note(pm, *entry))
 			return 0;
 	}
 	pm->lasting |= type;
@@ -170,7 +171,7 @@ static void pages_there(struct pyzram_procmem *pm, uint64_t start, size_t count,
 		bool there = i < got && (entries[i] & ENTRY_PRESENT);
 		uint64_t frame;
 
-		if (i < got && entry_is_note(entries[i]))
+		if (i < got && entry_is_note(pm, entries[i]))
 			there = !pyzram_procmem_settle(pm, start + i * pm->page_size,
 						       entries + i) &&
 				(entries[i] & ENTRY_PRESENT);

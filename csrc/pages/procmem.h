@@ -18,12 +18,12 @@ enum { ENTRIES = 4096 };
 #define ENTRY_TYPE	31ull		/* of a page in swap: the number of the area */
 
 /*
- * From this number of an area on, an entry is taken for a note: the page is just being moved, is
- * broken, or the entry marks a place. Every kernel has at least so many areas, and those that
- * distributions build have no more (swapon(2) tells what lowers the limit of 32); in other kernels,
- * what is in the areas above is not counted.
+ * From some number of an area on, an entry is a note: the page is just being moved, is broken, or
+ * the entry marks a place. Which one depends on the version and the configuration (swapon(2) tells
+ * what lowers the limit of 32), and nothing tells it. No kernel so far has fewer numbers of areas
+ * than this (Linux 5.19 to 6.1 with all options), and none has fewer than there are areas.
  */
-enum { AREAS_MAX = 23 };
+enum { AREAS_MIN = 22 };
 
 struct pyzram_procmem {
 	int pagemap;
@@ -34,6 +34,7 @@ struct pyzram_procmem {
 	uint64_t avoid;			/* categories of PAGEMAP_SCAN that are never wanted */
 	uint64_t zero_frame;		/* the shared page of zeros; 0 if hidden */
 	uint64_t carry;			/* of shares of pages, see take_by_weight() */
+	unsigned int areas;		/* an entry of this type or above is a note */
 	uint32_t lasting;		/* the types of notes that stay as they are */
 };
 
@@ -42,10 +43,10 @@ int64_t pyzram_procmem_entries(const struct pyzram_procmem *pm, uint64_t start, 
 			       uint64_t count);
 
 /* Is it a note in place of a page? Never, if the kernel hides numbers; a guard says what it is. */
-static inline bool entry_is_note(uint64_t entry)
+static inline bool entry_is_note(const struct pyzram_procmem *pm, uint64_t entry)
 {
 	return (entry & (ENTRY_PRESENT | ENTRY_SWAPPED | ENTRY_GUARD)) == ENTRY_SWAPPED &&
-	       (entry & ENTRY_TYPE) >= AREAS_MAX;
+	       (entry & ENTRY_TYPE) >= pm->areas;
 }
 
 /*

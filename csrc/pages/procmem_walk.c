@@ -133,12 +133,12 @@ static int take(struct walker *self, uint64_t address, uint64_t entry)
 /* Take one of the entries that were read; notes that stay are made empty. */
 static int take_settled(struct walker *self, uint64_t address, uint64_t *entry)
 {
-	if (entry_is_note(*entry)) {
+	if (entry_is_note(self->pm, *entry)) {
 		int err = pyzram_procmem_settle(self->pm, address, entry);
 
 		if (err)
 			return err;
-		if (entry_is_note(*entry))
+		if (entry_is_note(self->pm, *entry))
 			*entry = 0;
 	}
 	return take(self, address, *entry);

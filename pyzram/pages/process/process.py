@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ... import _native_memory
 from ...descriptor import Opened
+from ...kernel.parse import parse_swaps
 from ...kernel.sysfs import pass_over, read_text
 from ...limits import PAGE_SIZE
 from .rollup import rollup
@@ -119,6 +120,14 @@ class Process:
         self.close()
 
 
+def _swap_areas() -> int:
+    """How many swap areas there are; 0 if that cannot be told, which matters only to very many."""
+    try:
+        return len(parse_swaps(read_text("/proc/swaps")))
+    except OSError:
+        return 0
+
+
 def turned(
     memory: _native_memory.ProcMem | None, process: Process, method: str = "auto"
 ) -> _native_memory.ProcMem:
@@ -128,7 +137,7 @@ def turned(
         OSError: ESRCH if it has exited, EACCES if it may not be inspected.
     """
     if memory is None:
-        return _native_memory.ProcMem(process.fd, method)
+        return _native_memory.ProcMem(process.fd, method, _swap_areas())
     memory.turn(process.fd)
     return memory
 

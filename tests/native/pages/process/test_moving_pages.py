@@ -26,7 +26,7 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 PRESENT, SWAPPED, EXCLUSIVE = 1 << 63, 1 << 62, 1 << 56
 NUMBER = (1 << 55) - 1  # of a frame, or of a swap area and a slot in it
 NOTE = SWAPPED | 77 << 5 | 30
-IN_SWAP = SWAPPED | 78 << 5 | 22
+IN_SWAP = SWAPPED | 78 << 5 | 21
 COMPACT = Path("/proc/sys/vm/compact_memory")
 
 
@@ -102,6 +102,20 @@ def test_notes_that_stay_are_none_of_the_entries_after_which_a_walk_ends(
     walk = _native_memory.walk(0, 2 * chunk * PAGE, ANON, seen_max=2)
     present, swapped, *_ = memory.collect([walk], [])[0]
     assert (present, swapped) == (1, 1)
+
+
+@pytest.mark.parametrize(("areas", "in_swap"), [(0, 22), (22, 22), (23, 23), (28, 28), (32, 32)])
+def test_what_is_in_an_area_is_no_note_however_many_there_are(areas, in_swap, tmp_path) -> None:
+    """Each area has a number; of those above, none is sure to be that of one."""
+    (tmp_path / "pagemap").write_bytes(array("Q", [SWAPPED | 78 << 5 | i for i in range(32)]))
+    (tmp_path / "mem").touch()
+    folder = os.open(tmp_path, os.O_RDONLY)
+    memory = _native_memory.ProcMem(folder, "pagemap", areas)
+    os.close(folder)
+    try:
+        assert counted(memory, 0, 32) == (0, in_swap)
+    finally:
+        memory.close()
 
 
 def is_note(entry: int) -> bool:
