@@ -186,6 +186,8 @@ class Executor:
         if not action.can_undo:
             self.begun.pop()
             self.kept += 1
+        if action.completes:
+            self.let_go(step)
         if action.completes and self.keep:
             self.complete()
             self.left = [action.left] if action.left else []
@@ -284,6 +286,11 @@ class Executor:
             raise
         self.handles[diskseq] = device
         return device
+
+    def let_go(self, step: Step) -> None:
+        """Close the handle of a step's device, so that many devices take few descriptors."""
+        if device := self.handles.pop(self.meant(step).diskseq, None):
+            device.close()
 
 
 def _who(step: Step) -> str:

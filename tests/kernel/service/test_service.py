@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from kernel.box import MADV_PAGEOUT, SMALL, Box, swaps
 
+MANY = 16
+"""Devices at once: fewer than the swap areas of any kernel, more than a command's own files."""
+
 # ---- good days ---------------------------------------------------------------------------------
 
 
@@ -53,6 +56,16 @@ def test_start_again_changes_nothing(box: Box) -> None:
 
 def test_stop_of_nothing_is_fine(box: Box) -> None:
     assert box.fine("stop") == ""
+
+
+def test_many_devices_take_few_descriptors(box: Box) -> None:
+    """A device whose last step is done keeps no file open."""
+    box.write(f"NUM_DEVICES={MANY}\n" + "".join(f"ZRAM_SIZE_{n}=1M\n" for n in range(MANY)))
+    for goal in ("start", "stop"):
+        # Within the start of Python; as many more would be too many.
+        done = box.run("prlimit", f"--nofile={MANY}", *box.command(goal, "-q"))
+        assert (done.returncode, done.stderr) == (0, "")
+        assert len(box.numbers()) == (MANY if goal == "start" else 0)
 
 
 DEFAULT = {"rw", "relatime", "discard"}
