@@ -133,6 +133,8 @@ def forked(
                 prepare()
                 status = command.main(argv)
                 sys.stdout.flush()
+            except SystemExit as end:  # a signal was heeded
+                status = end.code
             except BaseException:
                 traceback.print_exc()
             finally:
