@@ -12,7 +12,7 @@ CC      ?= cc
 CFLAGS_STRICT := -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -Wall -Wextra -Wcast-qual -Wshadow \
 	-Wundef -Wpointer-arith -Wstrict-prototypes -Wvla -Werror -O2
 
-.PHONY: help run check build deps docs lint typed unit native kernel peers vm arches arches-short packaging fleet dashboard dist pypi deb \
+.PHONY: help run check build deps docs lint marks shell strict typed unit native kernel peers vm arches arches-short packaging fleet dashboard dist pypi deb \
 	sanitize fuzz faults bench clean install-config install-vendor install-openrc install-systemd
 
 help:
@@ -35,12 +35,19 @@ run: build
 clean:
 	rm -rf build dist .cache *.egg-info .pytest_cache .mypy_cache .ruff_cache $(VENV)
 
-lint: deps docs
+lint: deps docs marks shell strict
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	! git grep -nE '^(<{7}|>{7}) ' 2>/dev/null # what a merge leaves
+
+# What a merge leaves.
+marks:
+	! git grep -nE '^(<{7}|>{7}) ' 2>/dev/null
+
+shell:
 	$(VENV)/bin/shellcheck $$(grep --exclude-dir=__pycache__ -rlE '^#!(/bin/sh|/sbin/openrc-run)' .ci initscripts monitoring packaging tests tools)
+
+strict:
 	for file in csrc/*/*.c; do $(CC) $(CFLAGS_STRICT) -Icsrc -c "$$file" -o /dev/null || exit 1; done
 
 # Types, as a user's checker sees them in the installed package: the examples strictly, every public

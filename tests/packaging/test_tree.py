@@ -173,3 +173,14 @@ def test_words_that_were_given_up_do_not_come_back(texts: dict[str, str]) -> Non
         if GIVEN_UP.search(line) or (name.startswith(OURS) and GIVEN_UP_INSIDE.search(line))
     ]
     assert not lines
+
+
+def test_a_commit_is_checked_by_the_linters_of_make_lint(texts: dict[str, str]) -> None:
+    makefile = texts["Makefile"]
+    (goals,) = re.findall(r"^lint: (.*)$", makefile, re.M)
+    recipe = makefile.partition("\nlint: ")[2].partition("\n\n")[0].splitlines()[1:]
+    linted = {f"make -s {goal}" for goal in goals.split() if goal not in ("deps", "docs")}
+    linted |= {line.strip().replace("$(VENV)", ".venv") for line in recipe}
+    checked = re.findall(r"^ +entry: (.*)$", texts[".pre-commit-config.yaml"], re.M)
+    assert sorted(checked) == sorted(linted)
+    assert len(linted) > 5
