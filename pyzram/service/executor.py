@@ -188,9 +188,9 @@ class Executor:
             self.kept += 1
         if action.completes:
             self.let_go(step)
-        if action.completes and self.keep:
-            self.complete()
-            self.left = [action.left] if action.left else []
+            if self.keep:
+                self.complete()
+                self.left = [action.left] if action.left else []
         watch("after", step)
 
     def complete(self) -> None:

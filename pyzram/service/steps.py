@@ -122,12 +122,11 @@ class Remove(Action):
     can_undo = False
 
     def do(self) -> None:
-        number = self.number
         unkept = _remove(self.executor, self.executor.meant(self.step))
         if unkept:
-            self.executor.warn(f"zram{number} has been removed but is still recorded: {unkept}")
+            self.executor.warn(f"{self.name} has been removed but is still recorded: {unkept}")
         if not self.step._args.get("bridge"):
-            self.executor.tell(f"zram{number}: removed")
+            self.executor.tell(f"{self.name}: removed")
 
 
 def _remove(executor: Executor, device: RegisteredDevice) -> str:
