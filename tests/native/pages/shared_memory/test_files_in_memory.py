@@ -7,12 +7,10 @@ import errno
 import mmap
 import os
 import resource
-import shutil
 import subprocess
 import sys
 import time
 from array import array
-from collections.abc import Iterator
 from pathlib import Path
 from subprocess import PIPE
 
@@ -27,14 +25,6 @@ from pyzram.pages.shared_memory.closed import CLOSED_FILES, TOO_MANY_FILES
 from pyzram.pages.shared_memory.shared_memory import SharedMemory
 from pyzram.pages.source.process_sources import open_system
 from pyzram.pages.source.sources import HIDDEN
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    path = Path(f"/dev/shm/pyzram-test-files-{os.getpid()}")
-    path.mkdir()
-    yield path
-    shutil.rmtree(path)
 
 
 def files(folder: Path, count: int) -> None:

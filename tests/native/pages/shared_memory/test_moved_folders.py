@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,17 +29,9 @@ class _Sorted:
 
 
 @pytest.fixture
-def outside() -> Iterator[Path]:
-    path = Path(f"/dev/shm/pyzram-test-moved-{os.getpid()}")
-    path.mkdir()
-    yield path
-    shutil.rmtree(path)
-
-
-@pytest.fixture
-def top(outside: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def top(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that is searched as if it were all of a mount; others are beside it."""
-    path = outside / "top"
+    path = folder / "top"
     path.mkdir()
     mount = tmpfs.TmpfsMount(str(path), device_text(path.stat().st_dev), False)
     monkeypatch.setattr(tmpfs, "tmpfs_mounts", lambda *_at: [mount])
@@ -80,25 +71,25 @@ def all_below(top: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
-def test_a_folder_that_is_moved_hides_nothing_beside_it(depth, top, outside) -> None:
+def test_a_folder_that_is_moved_hides_nothing_beside_it(depth, top, folder) -> None:
     """The one from which the search comes back, at the top or below; it has been searched."""
     tree(top, 3)
     everything = all_below(top)
     moved = top.joinpath(*["way"] * depth)
-    found, hidden = search(top, "way/way/way/end", lambda: moved.rename(outside / "moved"))
+    found, hidden = search(top, "way/way/way/end", lambda: moved.rename(folder / "moved"))
     assert (set(found), len(found), hidden) == (everything, len(everything), 1)
 
 
 @pytest.mark.parametrize("replaced", [False, True])
-def test_only_what_is_left_in_moved_folders_is_hidden(replaced, top, outside) -> None:
+def test_only_what_is_left_in_moved_folders_is_hidden(replaced, top, folder) -> None:
     """The folder below is moved, too, so that no way leads back; or another takes its name."""
     tree(top, 3)
     everything = all_below(top)
     left = {"way/way/before/file", "way/way/z/file"}
 
     def move() -> None:
-        (top / "way/way/way").rename(outside / "lower")
-        (top / "way/way").rename(outside / "upper")
+        (top / "way/way/way").rename(folder / "lower")
+        (top / "way/way").rename(folder / "upper")
         if replaced:
             put(top / "way/way/new")
 
@@ -108,13 +99,13 @@ def test_only_what_is_left_in_moved_folders_is_hidden(replaced, top, outside) ->
 
 
 @pytest.mark.parametrize("again", [0, 1])
-def test_the_search_for_the_way_has_an_end(again: int, top, outside, monkeypatch) -> None:
+def test_the_search_for_the_way_has_an_end(again: int, top, folder, monkeypatch) -> None:
     """Whoever moves folders all the time: what is in the mount's own folder is still found."""
     monkeypatch.setattr(descent, "AGAIN", again)
     tree(top, 3)
     everything = all_below(top)
     moved = top / "way/way/way"
-    found, hidden = search(top, "way/way/way/end", lambda: moved.rename(outside / "moved"))
+    found, hidden = search(top, "way/way/way/end", lambda: moved.rename(folder / "moved"))
     left = {f"{way}/{name}/file" for way in ("way", "way/way")[again:] for name in ("before", "z")}
     assert (set(found), len(found)) == (everything - left, len(everything - left))
     assert hidden == len(left)
@@ -140,12 +131,12 @@ def test_what_is_wrong_here_is_no_folder_that_was_moved(code: int, top, monkeypa
     assert os.listdir("/proc/self/fd") == before
 
 
-def test_what_is_wrong_here_on_the_way_down_ends_the_search(top, outside, monkeypatch) -> None:
+def test_what_is_wrong_here_on_the_way_down_ends_the_search(top, folder, monkeypatch) -> None:
     tree(top, 3)
     real = os.open
 
     def move() -> None:
-        (top / "way/way/way").rename(outside / "moved")
+        (top / "way/way/way").rename(folder / "moved")
         monkeypatch.setattr(os, "open", opened)
 
     def opened(path, *flags, dir_fd=None):
@@ -175,7 +166,7 @@ def _up_fails(monkeypatch: pytest.MonkeyPatch, code: int) -> list[int]:
     return fails
 
 
-def test_who_stops_early_keeps_nothing_open(top: Path, outside: Path) -> None:
+def test_who_stops_early_keeps_nothing_open(top: Path, folder: Path) -> None:
     tree(top, 3)
     before = os.listdir("/proc/self/fd")
     for depth in range(1, 4):
@@ -198,7 +189,7 @@ def test_what_is_mounted_below_is_not_entered() -> None:
         way.close()
 
 
-def test_the_length_of_the_path_is_known_at_each_step(top: Path, outside: Path) -> None:
+def test_the_length_of_the_path_is_known_at_each_step(top: Path, folder: Path) -> None:
     tree(top, 3)
     way = descent.Descent(str(top), os.open(top, descent.FOLDER))
     lengths = []
@@ -212,8 +203,8 @@ def test_the_length_of_the_path_is_known_at_each_step(top: Path, outside: Path) 
             note()
         assert way.up()
         note()
-        (top / "way").rename(outside / "upper")
-        (outside / "upper/way").rename(outside / "lower")
+        (top / "way").rename(folder / "upper")
+        (folder / "upper/way").rename(folder / "lower")
         assert not way.up()
         note()
         assert (lengths, way.names) == ([1] * 5, [str(top)])
